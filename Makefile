@@ -1,0 +1,53 @@
+# Relay. `make run` shows it working, `make test` proves it, `make check` is what CI runs before the tests.
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-builtin-rules
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+# Byte code of functions/ would be shipped by SAM, which packs whole folders: keep it elsewhere.
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/pycache
+export SAM_CLI_TELEMETRY := 0
+
+.PHONY: help setup run test check format lock bench prove build clean
+
+help: ## Say what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(READY) ## Install everything into .venv (the other targets do it when needed)
+
+# uv is many times faster than pip, and is itself installed by the hash in our lock. Where it cannot reach
+# the index that pip is configured for, pip does the same.
+$(READY): requirements/dev.txt pyproject.toml
+	@echo "setting up .venv …"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@awk '/^uv==/ {on=1} on {print} on && !/\\$$/ {exit}' requirements/dev.txt > .venv/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt \
+	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: $(READY) ## Deploy to a local AWS, send every documented event, show what became of each (KEEP=1 leaves it up)
+	@$(BIN)/relay run $(if $(KEEP),--keep)
+
+test: $(READY) ## Unit, functional, contract and end-to-end tests
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered
+
+check: $(READY) ## Format, lint, types, imports, template, security, locks
+	@scripts/check
+
+format: $(READY) ## Put the code into the house format
+	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
+
+lock: $(READY) ## Resolve both locks anew (hashed, for every platform, naming no index)
+	@scripts/lock
+
+build: $(READY) ## Build what `sam deploy` ships (RUNTIME=python3.13 ARCH=arm64)
+	@scripts/build
+
+clean: ## Remove everything that was built or installed
+	@rm -rf .venv .cache .aws-sam .run

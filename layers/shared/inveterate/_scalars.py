@@ -1,0 +1,143 @@
+"""How the platform writes money, times, ids and texts, and what each becomes here.
+
+The documentation types one field differently from page to page (a contract id is a number in one
+event and text in the next; times come with and without milliseconds), so each kind of value is read
+from every form that has been seen and has one form afterwards.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Final
+
+from pydantic import BeforeValidator, PlainSerializer
+
+_GID: Final = re.compile(r"^gid://shopify/[A-Za-z]+/(\d+)(?:\?.*)?$")
+_DATE_ONLY: Final = re.compile(r"^\d{4}-\d{2}-\d{2}$")
+_SPACED: Final = re.compile(r"^(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2}(?:\.\d+)?) ?([+-]\d{2}:?\d{2}|Z)?$")
+_LONGEST_NUMBER: Final = 40
+
+
+def read_money(value: object) -> Decimal:
+    """Read an amount in the merchant's currency unit: a JSON number, or the same as text.
+
+    Raises:
+        ValueError: when it is no finite number.
+
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        raise ValueError("not an amount")
+    text = str(value).strip()
+    if len(text) > _LONGEST_NUMBER:
+        raise ValueError("not an amount")
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        raise ValueError("not an amount") from None
+    if not amount.is_finite() or abs(amount.adjusted()) > _LONGEST_NUMBER:
+        raise ValueError("not a finite amount")
+    return amount
+
+
+def read_timestamp(value: object) -> datetime:
+    """Read a moment in any documented notation; one without an offset is UTC.
+
+    Seen: `2025-05-30T10:40:47.081Z`, `2025-06-30T11:00:00Z`, `2026-02-05`,
+    `2025-06-30 07:00:00 +00:00`.
+
+    Raises:
+        ValueError: when it is none of them.
+
+    """
+    if isinstance(value, datetime):
+        moment = value
+    elif isinstance(value, str):
+        moment = _moment(value.strip())
+    else:
+        raise ValueError("not a time")
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("not a time in range") from None
+
+
+def _moment(text: str) -> datetime:
+    if spaced := _SPACED.match(text):
+        day, clock, offset = spaced.groups()
+        text = f"{day}T{clock}{offset or ''}"
+    try:
+        if _DATE_ONLY.match(text):
+            return datetime.combine(date.fromisoformat(text), datetime.min.time())
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("not a time") from None
+
+
+def read_customer_id(value: object) -> str:
+    """Read a Shopify customer id as its digits: a number, text, or a `gid://shopify/Customer/…`.
+
+    Raises:
+        ValueError: when there are no digits to be had.
+
+    """
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError("not a customer id")
+    text = str(value).strip()
+    if gid := _GID.match(text):
+        text = gid[1]
+    if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER):
+        raise ValueError("not a customer id")
+    return text
+
+
+def read_text(value: object) -> str:
+    """Read text; a number (some ids are numbers in one event and text in the next) becomes its digits."""
+    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
+        raise ValueError("not text")
+    return str(value)
+
+
+def read_flag(value: object) -> bool:
+    """Read a truth value: JSON's, or the words `true` and `false`."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.strip().lower() in {"true", "false"}:
+        return value.strip().lower() == "true"
+    raise ValueError("not a truth value")
+
+
+def read_count(value: object) -> int:
+    """Read a whole number, also written as text or with an empty fraction (`3`, `"3"`, `3.0`)."""
+    amount = read_money(value)
+    if amount != amount.to_integral_value():
+        raise ValueError("not a whole number")
+    return int(amount)
+
+
+Money = Annotated[Decimal, BeforeValidator(read_money)]
+"""An amount in the merchant's currency unit, exactly as written: never a float."""
+
+Timestamp = Annotated[
+    datetime,
+    BeforeValidator(read_timestamp),
+    PlainSerializer(
+        lambda moment: moment.isoformat().replace("+00:00", "Z"), return_type=str, when_used="json"
+    ),
+]
+"""A moment, aware, in UTC."""
+
+CustomerId = Annotated[str, BeforeValidator(read_customer_id)]
+"""A Shopify customer id: digits as text, since 64-bit integers do not survive every JSON reader."""
+
+Text = Annotated[str, BeforeValidator(read_text)]
+"""Text of any length, also where the platform sends a number."""
+
+Flag = Annotated[bool, BeforeValidator(read_flag)]
+"""True or false."""
+
+Count = Annotated[int, BeforeValidator(read_count)]
+"""A whole number."""

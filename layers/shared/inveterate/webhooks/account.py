@@ -1,0 +1,127 @@
+"""Joining, changing tier, and the member's own record: the six account topics."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from inveterate._scalars import Count, CustomerId, Flag, Money, Text, Timestamp
+from inveterate.webhooks.base import Event, Part, Payload
+
+
+class TierEntry(Part):
+    """How a member came to a tier. `previous_tier_*` are there when it was a move."""
+
+    entry_type: Text | None = None
+    tier_name: Text | None = None
+    previous_tier_id: Text | None = None
+    previous_tier_name: Text | None = None
+
+
+class TierPayload(Payload):
+    """The tier that was *entered*: `tier_id` is 8 hex digits, the key; names repeat and change."""
+
+    tier_id: Text | None = None
+    detail: TierEntry | None = None
+
+
+class _TierEvent(Event):
+    payload: TierPayload
+
+    @property
+    def detail(self) -> TierEntry:
+        """The detail object; an empty one where the event has none."""
+        return self.payload.detail or TierEntry()
+
+
+class JoinedPaidTier(_TierEvent):
+    """customer.joined.paid_tier: a membership was bought."""
+
+    TOPIC: ClassVar[str] = "customer.joined.paid_tier"
+
+
+class JoinedFreeTier(_TierEvent):
+    """customer.joined.free_tier: a free tier was entered, by sign-up or by a move down."""
+
+    TOPIC: ClassVar[str] = "customer.joined.free_tier"
+
+
+class JoinedLifetimeTier(_TierEvent):
+    """customer.joined.lifetime_tier: a membership was bought once and for all."""
+
+    TOPIC: ClassVar[str] = "customer.joined.lifetime_tier"
+
+
+class ChangedTier(_TierEvent):
+    """customer.changed_tier: any move between tiers; the cause is not told."""
+
+    TOPIC: ClassVar[str] = "customer.changed_tier"
+
+
+class TrialPayload(TierPayload):
+    """A tier entered on trial. The two moments are not a whole number of days apart."""
+
+    free_trial_start: Timestamp | None = None
+    free_trial_end: Timestamp | None = None
+
+
+class JoinedFreeTrial(_TierEvent):
+    """customer.joined.free_trial: a trial of a paid tier began."""
+
+    TOPIC: ClassVar[str] = "customer.joined.free_trial"
+
+    payload: TrialPayload
+
+
+class MemberSnapshot(Part):
+    """The platform's member record at one moment: profile, balance (`credit`), tier and status.
+
+    `updated_at` is not kept up to date by the platform: never order by it.
+    """
+
+    customer_id: CustomerId | None = None
+    merchant_id: Text | None = None
+    email: Text | None = None
+    first_name: Text | None = None
+    last_name: Text | None = None
+    phone_number: Text | None = None
+    notes: Text | None = None
+    account_state: Text | None = None
+    status: Text | None = None
+    anonymized: Flag | None = None
+    tier_id: Text | None = None
+    tier_name: Text | None = None
+    trigger: Text | None = None
+    joined_at: Timestamp | None = None
+    free_trial_active: Flag | None = None
+    credit: Money | None = None
+    credits_earned: Money | None = None
+    last_credit_redemption_at: Timestamp | None = None
+    revenue: Money | None = None
+    currency_code: Text | None = None
+    last_purchase_at: Timestamp | None = None
+    referrals: Count | None = None
+    referred_by: Text | None = None
+    payment_id: Text | None = None
+    contract_id: Text | None = None
+    created_at: Timestamp | None = None
+    updated_at: Timestamp | None = None
+
+
+class UpdatedPayload(Payload):
+    """The record after the change; `old_data` may carry keys that `new_data` no longer has."""
+
+    new_data: MemberSnapshot | None = None
+    old_data: dict[str, object] | None = None
+
+
+class Updated(Event):
+    """customer.updated: the member's record was written, often without any difference that matters."""
+
+    TOPIC: ClassVar[str] = "customer.updated"
+
+    payload: UpdatedPayload
+
+    @property
+    def snapshot(self) -> MemberSnapshot:
+        """The record after the change. It has no clock of its own: the event's is when it was triggered."""
+        return self.payload.new_data or MemberSnapshot()

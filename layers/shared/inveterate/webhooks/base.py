@@ -1,0 +1,235 @@
+"""What every webhook has in common: an envelope, a member it speaks of, a moment, and an id.
+
+Reading is tolerant, because the documentation is thin: every field but the member's id may be missing
+or null, unknown fields are kept, and a field that cannot be read is left out and named in `drift`, so
+that one odd value never costs the rest of the event.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar, Final, Self
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic.alias_generators import to_camel
+
+from inveterate._scalars import Count, CustomerId, Text, Timestamp, read_customer_id
+from inveterate.webhooks import identity
+
+_MOST_REPAIRS: Final = 20
+
+
+class UnreadableEventError(ValueError):
+    """The delivery is no event of this topic: it is not JSON, not an object, or names no member.
+
+    `reason` is a short code (`not_json`, `no_envelope`, `no_member`, …); `paths` are the fields at
+    fault. Neither holds a value of the body.
+    """
+
+    def __init__(self, reason: str, paths: Iterable[str] = ()) -> None:
+        self.reason = reason
+        self.paths = tuple(paths)
+        super().__init__(f"{reason}: {', '.join(self.paths)}" if self.paths else reason)
+
+
+class Part(BaseModel):
+    """A part of an event: camelCase on the wire, unknown fields kept, values never in error texts."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="allow",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    def has(self, field: str) -> bool:
+        """Tell whether the event says anything of `field`, be it null: absence says nothing."""
+        return field in self.model_fields_set
+
+
+class Metadata(Part):
+    """The envelope's `metadata`. `id` names the delivery, is absent in one topic, and is opaque text."""
+
+    id: Text | None = None
+    topic: Text
+    shop_domain: Text | None = None
+    version: Text | None = None
+    retry_count: Count | None = None
+    triggered_at: Timestamp | None = Field(
+        default=None, validation_alias=AliasChoices("triggerredAt", "triggeredAt", "triggered_at")
+    )
+
+
+class Contact(Part):
+    """The `customer` object of the payment topics: how to reach the member."""
+
+    id: CustomerId | None = None
+    email: Text | None = None
+    phone_number: Text | None = None
+
+
+class Payload(Part):
+    """What most payloads carry at the top. Times are UTC; `merchant_id` is the shop's first label."""
+
+    customer_id: CustomerId | None = None
+    merchant_id: Text | None = None
+    created_at: Timestamp | None = None
+    updated_at: Timestamp | None = None
+
+    @property
+    def moment(self) -> datetime | None:
+        """When it happened, as far as the payload tells."""
+        return self.created_at
+
+
+class Event(Part):
+    """One webhook, read.
+
+    Each topic has a subclass with a typed `payload`; a topic newer than this package is an
+    `UnknownEvent`. Source: the topic's page under
+    https://help.inveterate.com/dev/api-reference-docs/public-api-2.0-reference/admin/webhooks/topics
+    """
+
+    TOPIC: ClassVar[str]
+
+    metadata: Metadata
+    payload: Payload
+    _raw: Mapping[str, Any] = PrivateAttr(default_factory=dict)
+    _drift: tuple[str, ...] = PrivateAttr(default=())
+    _id: str | None = PrivateAttr(default=None)
+
+    @property
+    def id(self) -> str:
+        """The event's id: 32 hex digits, the same for every delivery of it."""
+        return self._id or identity.event_id(
+            self.TOPIC or self.metadata.topic, self.metadata.shop_domain or "", self._raw.get("payload")
+        )
+
+    @property
+    def raw(self) -> Mapping[str, Any]:
+        """The delivery as JSON made it (numbers with a fraction as `Decimal`)."""
+        return self._raw
+
+    @property
+    def drift(self) -> tuple[str, ...]:
+        """Dotted paths of the fields that could not be read and were left out; never their values."""
+        return self._drift
+
+    @property
+    def customer_id(self) -> str:
+        """The Shopify customer id of the member that the event speaks of: digits as text."""
+        return member_named(self._raw["payload"])
+
+    @property
+    def occurred_at(self) -> datetime | None:
+        """When it happened: the payload's own time, else when it was triggered; None if neither is told."""
+        return self.payload.moment or self.metadata.triggered_at
+
+    @classmethod
+    def read(cls, body: bytes | str, *, event_id: str | None = None) -> Self:
+        """Read a delivery of this topic; `event_id` where whoever accepted it has worked that out.
+
+        Raises:
+            UnreadableEventError: when it is not JSON, has no envelope, or names no member.
+
+        """
+        return cls.of(read_json(body), event_id=event_id)
+
+    @classmethod
+    def of(cls, delivery: object, *, event_id: str | None = None) -> Self:
+        """Read a delivery that is JSON already; errors as in `read`."""
+        envelope = checked_envelope(delivery)
+        member_named(envelope["payload"])
+        data: Any = envelope
+        drift: list[str] = []
+        for _ in range(_MOST_REPAIRS):
+            try:
+                event = cls.model_validate(data)
+            except ValidationError as error:
+                at_fault = [
+                    problem["loc"] for problem in error.errors(include_input=False, include_url=False)
+                ]
+                drift += [".".join(map(str, path)) for path in at_fault]
+                data = _without(deepcopy(data), at_fault)
+            else:
+                return event._settled(envelope, tuple(dict.fromkeys(drift)), event_id)  # noqa: SLF001 - our own
+        raise UnreadableEventError("unreadable", dict.fromkeys(drift))
+
+    def _settled(self, raw: Mapping[str, Any], drift: tuple[str, ...], event_id: str | None) -> Self:
+        self._raw, self._drift, self._id = raw, drift, event_id
+        return self
+
+
+def member_named(payload: Mapping[str, Any]) -> str:
+    """Find the member's customer id in the four places where topics put it.
+
+    Raises:
+        UnreadableEventError: `no_member`.
+
+    """
+    for place in ((), ("customer",), ("newData",), ("detail", "cancelRequest")):
+        part: Any = payload
+        for step in place:
+            part = part.get(step) if isinstance(part, dict) else None
+        if not isinstance(part, dict):
+            continue
+        try:
+            return read_customer_id(part.get("id" if place == ("customer",) else "customerId"))
+        except ValueError:
+            continue
+    raise UnreadableEventError("no_member", ["payload.customerId"])
+
+
+def read_json(body: bytes | str) -> object:
+    """Read JSON as the platform writes it: numbers with a fraction become `Decimal`.
+
+    Raises:
+        UnreadableEventError: `not_json` or `too_deep`.
+
+    """
+    try:
+        return json.loads(body, parse_float=Decimal, parse_constant=_no_constant)
+    except RecursionError:
+        raise UnreadableEventError("too_deep") from None
+    except ValueError:
+        raise UnreadableEventError("not_json") from None
+
+
+def checked_envelope(delivery: object) -> Mapping[str, Any]:
+    """Return the delivery if it has the shape of one: `payload` and `metadata`, objects both.
+
+    Raises:
+        UnreadableEventError: `no_envelope`.
+
+    """
+    if not isinstance(delivery, dict):
+        raise UnreadableEventError("no_envelope")
+    lacking = [part for part in ("payload", "metadata") if not isinstance(delivery.get(part), dict)]
+    if lacking:
+        raise UnreadableEventError("no_envelope", lacking)
+    return delivery
+
+
+def _without(data: Any, paths: Iterable[tuple[int | str, ...]]) -> Any:
+    """Take the values at `paths` out of `data`."""
+    for path in paths:
+        place = data
+        try:
+            for step in path[:-1]:
+                place = place[step]
+            if isinstance(place, list):
+                place[int(path[-1])] = {}
+            else:
+                del place[path[-1]]
+        except (KeyError, IndexError, TypeError):
+            continue
+    return data
+
+
+def _no_constant(_: str) -> object:
+    raise ValueError("NaN and Infinity are no JSON")

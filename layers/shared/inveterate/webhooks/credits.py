@@ -1,0 +1,59 @@
+"""Store credit that came, went or expired: the two credit topics."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+from inveterate._scalars import Flag, Money, Text, Timestamp
+from inveterate.webhooks.base import Event, Payload
+
+
+class CreditPayload(Payload):
+    """A change of balance. The change is `new_balance - previous_balance`: the sign of `amount` is unreliable."""
+
+    email: Text | None = None
+    first_name: Text | None = None
+    last_name: Text | None = None
+    amount: Money | None = None
+    reason: Text | None = None
+    new_balance: Money | None = None
+    previous_balance: Money | None = None
+
+
+class CreditsUpdatedPayload(CreditPayload):
+    """`order_id` and `order_total` where an order earned it; `expiration_date` is cut to the hour."""
+
+    note: Text | None = None
+    is_upsell: Flag | None = None
+    order_id: Text | None = None
+    order_total: Money | None = None
+    applied_by: Text | None = None
+    expiration_date: Timestamp | None = None
+
+
+class CreditsUpdated(Event):
+    """customer.credits.updated: credits were earned, granted or spent. It has no delivery id."""
+
+    TOPIC: ClassVar[str] = "customer.credits.updated"
+
+    payload: CreditsUpdatedPayload
+
+
+class CreditsExpiredPayload(CreditPayload):
+    """`amount` is positive although the balance falls."""
+
+    expired_at: Timestamp | None = None
+
+    @property
+    def moment(self) -> datetime | None:
+        """When it happened: `created_at` (never seen here), else `expired_at`."""
+        return self.created_at or self.expired_at
+
+
+class CreditsExpired(Event):
+    """customer.credits.expired: credits ran out and left the balance."""
+
+    TOPIC: ClassVar[str] = "customer.credits.expired"
+
+    payload: CreditsExpiredPayload

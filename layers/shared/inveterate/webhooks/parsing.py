@@ -1,0 +1,58 @@
+"""From the bytes of any delivery to the event it is: one entry for all topics."""
+
+from __future__ import annotations
+
+import importlib
+from typing import ClassVar, Final
+
+from inveterate.webhooks.base import Event, UnreadableEventError, checked_envelope, read_json
+from inveterate.webhooks.topics import topic_named
+
+_MODELS: Final = {
+    "customer.joined.paid_tier": ("account", "JoinedPaidTier"),
+    "customer.joined.free_tier": ("account", "JoinedFreeTier"),
+    "customer.joined.free_trial": ("account", "JoinedFreeTrial"),
+    "customer.joined.lifetime_tier": ("account", "JoinedLifetimeTier"),
+    "customer.changed_tier": ("account", "ChangedTier"),
+    "customer.updated": ("account", "Updated"),
+    "customer.ordered": ("payments", "Ordered"),
+    "customer.payment_succeeded": ("payments", "PaymentSucceeded"),
+    "customer.payment_failed": ("payments", "PaymentFailed"),
+    "customer_billing.attempt.failed": ("payments", "BillingAttemptFailed"),
+    "customer.payment_methods.updated": ("payments", "PaymentMethodsUpdated"),
+    "customer.credits.updated": ("credits", "CreditsUpdated"),
+    "customer.credits.expired": ("credits", "CreditsExpired"),
+    "customer.cancelled": ("cancellations", "Cancelled"),
+    "customer.pending_cancellation": ("cancellations", "PendingCancellation"),
+}
+
+
+class UnknownEvent(Event):
+    """A topic that this package does not know: kept whole in `raw`, for whoever knows it later."""
+
+    TOPIC: ClassVar[str] = ""
+
+
+def model_for(topic: str) -> type[Event]:
+    """Return the class that reads `topic` (a name or an alias); `UnknownEvent` for any other."""
+    known = topic_named(topic)
+    if known is None:
+        return UnknownEvent
+    module, name = _MODELS[known]
+    model: type[Event] = getattr(importlib.import_module(f"inveterate.webhooks.{module}"), name)
+    return model
+
+
+def parse(body: bytes | str) -> Event:
+    """Read one delivery.
+
+    Raises:
+        UnreadableEventError: only for what is no delivery at all: not JSON, no envelope, no topic,
+            or a payload that names no member.
+
+    """
+    envelope = checked_envelope(read_json(body))
+    topic = envelope["metadata"].get("topic")
+    if not isinstance(topic, str) or not topic:
+        raise UnreadableEventError("no_topic", ["metadata.topic"])
+    return model_for(topic).of(envelope)
