@@ -1,0 +1,1 @@
+"""Relay: from an Inveterate webhook to the right people, told once, and a CRM equal to the programme."""

@@ -1,0 +1,1 @@
+"""Where Relay talks to AWS and to other people's servers; the only rooms that may import their libraries."""

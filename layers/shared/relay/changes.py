@@ -1,0 +1,91 @@
+"""What the fan-out tells the rest: that a member changed, and that people should be told something.
+
+A change names *which* member; the profile is read when it is sent on, so that order and duplicates do
+not matter. An alert carries its event, its occasion and the time in event time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, TypeAlias, TypeVar
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from relay.effects import Alert, GrantCredits, Note
+from relay.errors import PermanentError
+
+AnyEffect: TypeAlias = Annotated[Alert | Note | GrantCredits, Field(discriminator="kind")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """One event's part of a write: what it was, when, and the effects that its rule asked for."""
+
+    event_id: str
+    topic: str
+    at: datetime
+    effects: tuple[AnyEffect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outbox:
+    """What one write of a member's record has to tell; `changed` is false when only the memory of ids grew."""
+
+    member: str
+    changed: bool
+    happenings: tuple[Happening, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A member changed (`member` is the key `shop:customer`), with the notes of the events behind it."""
+
+    member: str
+    happenings: tuple[Happening, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """One alert on its way to people: which event raised it, about which member, when it happened."""
+
+    id: str
+    event_id: str
+    topic: str
+    member: str
+    at: datetime
+    alert: Alert
+
+
+Message = TypeVar("Message", Outbox, Change, Telling)
+
+
+def dump(message: Outbox | Change | Telling) -> str:
+    """Write a message as JSON."""
+    text: bytes = _adapter(type(message)).dump_json(message, exclude_defaults=True)
+    return text.decode()
+
+
+def load(kind: type[Message], text: str) -> Message:
+    """Read what `dump` wrote; what a newer version added is left aside.
+
+    Raises:
+        PermanentError: `unreadable_message`, when it is no message of this kind.
+
+    """
+    try:
+        message: Message = _adapter(kind).validate_json(text)
+    except ValidationError as error:
+        fields = {".".join(map(str, problem["loc"])) for problem in error.errors(include_input=False)}
+        raise PermanentError("unreadable_message", ", ".join(sorted(fields))) from None
+    return message
+
+
+_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
+
+
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    """Return the reader and writer of a kind, built on first use: a function needs one or two of them."""
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]

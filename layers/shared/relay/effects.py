@@ -1,0 +1,74 @@
+"""What a rule can ask for: an alert to people, a note for the CRM, credits for a member.
+
+Effects are values. A rule yields them, the record's write commits them, the fan-out sends them; so a
+rule's test compares two lists. `kind` tells them apart when they travel as JSON (`changes.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import IntEnum
+from typing import Literal, TypeAlias
+
+
+class Level(IntEnum):
+    """How bad it is; an occasion's level only rises."""
+
+    INFO = 10
+    WARNING = 20
+    ERROR = 30
+    CRITICAL = 40
+
+
+Action: TypeAlias = Literal["open", "close"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """Tell people about an occasion: that it began or grew worse (`open`), or that it is over (`close`).
+
+    `occasion` is the key under which all tellings of one matter meet, e.g.
+    `dun:acme.myshopify.com:7001`. `title` is a sentence without personal data; `details` are label and
+    value in the order in which people should read them, personal data excluded: who the member is, is
+    looked up when the message is written.
+    """
+
+    kind: Literal["alert"] = "alert"
+    rule: str
+    occasion: str
+    level: Level
+    title: str
+    action: Action = "open"
+    details: tuple[tuple[str, str], ...] = ()
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A moment for the member's timeline in the CRM, under a metric name that is a contract."""
+
+    kind: Literal["note"] = "note"
+    rule: str
+    name: str
+    properties: Mapping[str, str | Decimal | int | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantCredits:
+    """Give the member store credit, at most once per `key`. `amount` is in the shop's currency unit."""
+
+    kind: Literal["grant"] = "grant"
+    rule: str
+    key: str
+    amount: Decimal
+
+
+Effect: TypeAlias = Alert | Note | GrantCredits
+Effects: TypeAlias = Iterator[Effect]
+
+
+def effect_id(event_id: str, effect: Effect) -> str:
+    """Return the id under which an effect is told, sent or granted once: the event's and the rule's."""
+    return f"{event_id}.{effect.rule}"

@@ -1,0 +1,69 @@
+"""What one event says of a member, and as of when.
+
+A field that the event lacks is not in here and says nothing; one that it gives as null is here as None
+and clears. The names are those of `fields.FIELDS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from relay.fields import FIELDS, Value
+
+if TYPE_CHECKING:
+    from inveterate.webhooks.base import Event, Part
+
+_NOTHING: Final[Mapping[str, Value]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """Credits that were given together and expire together. The amount is what was given, not what is left."""
+
+    amount: Decimal
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Values by field name, told by `event_id` as of `at` (aware, UTC); None until somebody dates them."""
+
+    event_id: str
+    at: datetime | None
+    values: Mapping[str, Value] = field(default_factory=lambda: _NOTHING)
+    lot: Lot | None = None
+
+    def __post_init__(self) -> None:
+        unknown = self.values.keys() - FIELDS.keys()
+        if unknown:
+            raise ValueError(f"not fields of a member: {sorted(unknown)}")
+
+    @classmethod
+    def of(cls, event: Event, *told: Mapping[str, Value], lot: Lot | None = None) -> Facts:
+        """Gather what `event` tells, dated by the event."""
+        values = {name: _tidy(name, value) for part in told for name, value in part.items()}
+        return cls(event_id=event.id, at=event.occurred_at, values=values, lot=lot)
+
+    def dated(self, received_at: datetime) -> Facts:
+        """Return the same facts, as of their receipt if the event told no time."""
+        return self if self.at else replace(self, at=received_at)
+
+
+def told(part: Part, /, **fields: str) -> dict[str, Value]:
+    """Pick what `part` says: `told(event.contact, email="email", phone_number="phone")`.
+
+    Keys are fields of the part, values those of the member. What the part does not mention is left out.
+    """
+    return {name: getattr(part, said) for said, name in fields.items() if part.has(said)}
+
+
+def _tidy(name: str, value: Value) -> Value:
+    """E-mail addresses are kept trimmed and in lower case: every mirror compares them so."""
+    if name == "email" and isinstance(value, str):
+        return value.strip().lower() or None
+    return value

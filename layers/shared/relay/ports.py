@@ -1,0 +1,155 @@
+"""What Relay needs of the outside world, said in our own words; `adapters/` keeps these promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from relay.changes import Change, Outbox, Telling
+from relay.member import Member
+from relay.occasions import Occasion
+from relay.rules import Rules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A member as the table holds it: `version` counts its writes (0: not there yet), `seen` remembers event ids."""
+
+    member: Member
+    version: int = 0
+    seen: tuple[str, ...] = ()
+
+
+class Members(Protocol):
+    """The members table."""
+
+    def load(self, keys: Iterable[str]) -> tuple[Mapping[str, Record], Rules]:
+        """Read the members with these keys (an empty record for a new one) and the rules, in one go.
+
+        Raises:
+            TransientError: when the table does not answer, or the rules cannot be read.
+
+        """
+        ...
+
+    def save(self, record: Record, outbox: Outbox) -> None:
+        """Write a record as version + 1, with what it has to tell; all or nothing.
+
+        Raises:
+            ConflictError: when the table holds another version than the one that was read.
+            TransientError: when the table does not answer.
+
+        """
+        ...
+
+
+class Journal(Protocol):
+    """The archive of everything that was processed."""
+
+    def write(self, lines: Sequence[Mapping[str, Any]]) -> Sequence[Exception | None]:
+        """Append lines; one answer for each, None where it was taken."""
+        ...
+
+
+class Outgoing(Protocol):
+    """A queue or topic that is sent to in batches."""
+
+    def send(self, messages: Sequence[OutgoingMessage]) -> Sequence[Exception | None]:
+        """Send; one answer for each message, None where it was taken."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutgoingMessage:
+    """A message to send: text attributes, and a delay in seconds (0 to 900) where the target is a queue."""
+
+    body: str
+    attributes: Mapping[str, str]
+    delay: int = 0
+
+
+class Occasions(Protocol):
+    """The notifier's memory."""
+
+    def load(self, key: str) -> Occasion:
+        """Read an occasion; an untouched one where there is none yet."""
+        ...
+
+    def save(self, occasion: Occasion) -> None:
+        """Write it as version + 1.
+
+        Raises:
+            ConflictError: when it was written since.
+
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """What people are to be told: one telling of one occasion.
+
+    `kind` is the opening, a rise in level, or the closing. `member` is the record as it is now, None
+    where it cannot be read. `repeat` marks one that may have been told before.
+    """
+
+    telling: Telling
+    kind: Literal["opening", "rise", "closing"]
+    member: Member | None
+    repeat: bool = False
+
+
+class Channel(Protocol):
+    """One way to reach people. `name` is what the occasion remembers it by."""
+
+    name: str
+
+    def announce(self, announcement: Announcement) -> None:
+        """Tell them.
+
+        Raises:
+            TransientError: not now.
+            MisconfiguredError: the setting that it names is wrong.
+            PermanentError: never in this form.
+
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one member in a CRM.
+
+    `state` is `mirrored`, `skipped` (nothing to do, `reason` says why), `retry` (not now), `refused`
+    (this member never, as it is), `unauthorised` (nobody, until the credentials are mended) or `pending`
+    (a job works on it). `id` is the CRM's own; `retry_after` is in seconds.
+    """
+
+    state: Literal["mirrored", "skipped", "retry", "refused", "unauthorised", "pending"]
+    reason: str = ""
+    id: str | None = None
+    retry_after: float | None = None
+
+
+class Crm(Protocol):
+    """A CRM that mirrors the members."""
+
+    name: str
+
+    def upsert(self, members: Sequence[Member]) -> Mapping[str, Outcome]:
+        """Write the members' fields; an outcome for each, by member key. It raises nothing of its own."""
+        ...
+
+    def record(self, changes: Sequence[Change]) -> Mapping[str, Outcome]:
+        """Write notes to the members' timelines; an outcome for each, by effect id."""
+        ...
+
+
+class Clock(Protocol):
+    """The wall clock: used for back-off and age alone. Everything else goes by the time in the messages."""
+
+    def __call__(self) -> datetime:
+        """Return now, aware, in UTC."""
+        ...

@@ -1,0 +1,82 @@
+"""Which adapter stands behind which port, from the environment, on first use.
+
+Nothing here runs at import. A setting that is missing is named by the error that says so.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING
+
+from relay.errors import MisconfiguredError
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+
+    from relay.adapters.sqs import SqsOutgoing, SqsSource
+    from relay.batch import Batch
+
+
+def setting(name: str) -> str:
+    """Return an environment variable that must be there.
+
+    Raises:
+        MisconfiguredError: when it is missing or empty.
+
+    """
+    value = os.environ.get(name, "")
+    if not value:
+        raise MisconfiguredError(f"the setting {name} is missing", setting=name)
+    return value
+
+
+def now() -> datetime:
+    """Return the wall clock's time."""
+    return datetime.now(UTC)
+
+
+@cache
+def logger() -> Logger:
+    """Return the logger: one JSON line per outcome."""
+    from aws_lambda_powertools import Logger
+
+    return Logger()
+
+
+@cache
+def dead_letters() -> SqsOutgoing:
+    """Return the queue of what was given up."""
+    from relay.adapters.sqs import SqsOutgoing
+
+    return SqsOutgoing(setting("DEAD_LETTERS_URL"), "dead letters")
+
+
+@cache
+def source() -> SqsSource:
+    """Return the queue that this function reads."""
+    from relay.adapters.sqs import SqsSource
+
+    return SqsSource(setting("SOURCE_URL"), setting("SOURCE_NAME"))
+
+
+@cache
+def batch() -> Batch:
+    """Return how this function's messages are settled."""
+    from relay.batch import Batch, Message
+
+    def log(outcome: str, message: Message, error: Exception) -> None:
+        logger().warning(
+            outcome,
+            error=type(error).__name__,
+            # The texts of our own errors hold no value of a message; those of others might.
+            reason=str(error) if type(error).__module__ == "relay.errors" else None,
+            message_id=message.id,
+            event_id=message.attributes.get("event_id"),
+            topic=message.attributes.get("topic"),
+            receives=message.receives,
+            deferrals=message.deferrals,
+        )
+
+    return Batch(source=source(), dead_letters=dead_letters(), clock=now, log=log)
