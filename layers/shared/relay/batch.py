@@ -59,7 +59,10 @@ class Context(Protocol):
 class Source(Protocol):
     """The queue that a function reads, as far as its messages need it."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The queue's name, for people."""
+        ...
 
     def defer(self, messages: Sequence[OutgoingMessage]) -> Sequence[Exception | None]:
         """Send delayed copies to the same queue."""

@@ -102,9 +102,12 @@ class Announcement:
 
 
 class Channel(Protocol):
-    """One way to reach people. `name` is what the occasion remembers it by."""
+    """One way to reach people."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What the occasion remembers it by."""
+        ...
 
     def announce(self, announcement: Announcement) -> None:
         """Tell them.
@@ -136,7 +139,10 @@ class Outcome:
 class Crm(Protocol):
     """A CRM that mirrors the members."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The target's name, as in the parameter `Targets`."""
+        ...
 
     def upsert(self, members: Sequence[Member]) -> Mapping[str, Outcome]:
         """Write the members' fields; an outcome for each, by member key. It raises nothing of its own."""
