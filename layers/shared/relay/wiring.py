@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from relay.errors import MisconfiguredError
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools import Logger
-
+    from relay.adapters.firehose import FirehoseJournal
+    from relay.adapters.members import DynamoMembers
     from relay.adapters.sqs import SqsOutgoing, SqsSource
+    from relay.adapters.telemetry import PowertoolsTelemetry
     from relay.batch import Batch
 
 
@@ -38,11 +39,27 @@ def now() -> datetime:
 
 
 @cache
-def logger() -> Logger:
-    """Return the logger: one JSON line per outcome."""
-    from aws_lambda_powertools import Logger
+def telemetry() -> PowertoolsTelemetry:
+    """Return the log and the metrics."""
+    from relay.adapters.telemetry import PowertoolsTelemetry
 
-    return Logger()
+    return PowertoolsTelemetry()
+
+
+@cache
+def members() -> DynamoMembers:
+    """Return the members table."""
+    from relay.adapters.members import DynamoMembers
+
+    return DynamoMembers(setting("MEMBERS_TABLE"), setting("SHOP_DOMAIN"))
+
+
+@cache
+def journal() -> FirehoseJournal:
+    """Return the journal."""
+    from relay.adapters.firehose import FirehoseJournal
+
+    return FirehoseJournal(setting("JOURNAL_STREAM"))
 
 
 @cache
@@ -67,7 +84,7 @@ def batch() -> Batch:
     from relay.batch import Batch, Message
 
     def log(outcome: str, message: Message, error: Exception) -> None:
-        logger().warning(
+        telemetry().outcome(
             outcome,
             error=type(error).__name__,
             # The texts of our own errors hold no value of a message; those of others might.
