@@ -11,13 +11,16 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from relay.errors import MisconfiguredError
+from relay.routing import FOLDERS, queue_variable
 
 if TYPE_CHECKING:
     from relay.adapters.firehose import FirehoseJournal
     from relay.adapters.members import DynamoMembers
+    from relay.adapters.sns import SnsOutgoing
     from relay.adapters.sqs import SqsOutgoing, SqsSource
     from relay.adapters.telemetry import PowertoolsTelemetry
     from relay.batch import Batch
+    from relay.draining import Drain
 
 
 def setting(name: str) -> str:
@@ -68,6 +71,38 @@ def dead_letters() -> SqsOutgoing:
     from relay.adapters.sqs import SqsOutgoing
 
     return SqsOutgoing(setting("DEAD_LETTERS_URL"), "dead letters")
+
+
+@cache
+def changes() -> SnsOutgoing:
+    """Return the topic on which every target hears which member changed."""
+    from relay.adapters.sns import SnsOutgoing
+
+    return SnsOutgoing(setting("CHANGES_TOPIC"), "changes")
+
+
+@cache
+def alerts() -> SqsOutgoing:
+    """Return the notifier's queue."""
+    from relay.adapters.sqs import SqsOutgoing
+
+    return SqsOutgoing(setting("ALERTS_URL"), "alerts")
+
+
+@cache
+def drain() -> Drain:
+    """Return what looks at `unclaimed` again."""
+    from relay.adapters.sqs import SqsInbox, SqsOutgoing
+    from relay.draining import Drain
+
+    topics = {folder: SqsOutgoing(setting(queue_variable(folder)), folder) for folder in FOLDERS.values()}
+    return Drain(
+        shop=setting("SHOP_DOMAIN"),
+        unclaimed=SqsInbox(setting("UNCLAIMED_URL"), "unclaimed"),
+        topics=topics,
+        dead_letters=dead_letters(),
+        journal=journal(),
+    )
 
 
 @cache
