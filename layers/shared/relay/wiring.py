@@ -11,12 +11,16 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from relay.errors import MisconfiguredError
+from relay.routing import FOLDERS, queue_variable
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools import Logger
-
+    from relay.adapters.firehose import FirehoseJournal
+    from relay.adapters.members import DynamoMembers
+    from relay.adapters.sns import SnsOutgoing
     from relay.adapters.sqs import SqsOutgoing, SqsSource
+    from relay.adapters.telemetry import PowertoolsTelemetry
     from relay.batch import Batch
+    from relay.draining import Drain
 
 
 def setting(name: str) -> str:
@@ -38,11 +42,27 @@ def now() -> datetime:
 
 
 @cache
-def logger() -> Logger:
-    """Return the logger: one JSON line per outcome."""
-    from aws_lambda_powertools import Logger
+def telemetry() -> PowertoolsTelemetry:
+    """Return the log and the metrics."""
+    from relay.adapters.telemetry import PowertoolsTelemetry
 
-    return Logger()
+    return PowertoolsTelemetry()
+
+
+@cache
+def members() -> DynamoMembers:
+    """Return the members table."""
+    from relay.adapters.members import DynamoMembers
+
+    return DynamoMembers(setting("MEMBERS_TABLE"), setting("SHOP_DOMAIN"))
+
+
+@cache
+def journal() -> FirehoseJournal:
+    """Return the journal."""
+    from relay.adapters.firehose import FirehoseJournal
+
+    return FirehoseJournal(setting("JOURNAL_STREAM"))
 
 
 @cache
@@ -51,6 +71,38 @@ def dead_letters() -> SqsOutgoing:
     from relay.adapters.sqs import SqsOutgoing
 
     return SqsOutgoing(setting("DEAD_LETTERS_URL"), "dead letters")
+
+
+@cache
+def changes() -> SnsOutgoing:
+    """Return the topic on which every target hears which member changed."""
+    from relay.adapters.sns import SnsOutgoing
+
+    return SnsOutgoing(setting("CHANGES_TOPIC"), "changes")
+
+
+@cache
+def alerts() -> SqsOutgoing:
+    """Return the notifier's queue."""
+    from relay.adapters.sqs import SqsOutgoing
+
+    return SqsOutgoing(setting("ALERTS_URL"), "alerts")
+
+
+@cache
+def drain() -> Drain:
+    """Return what looks at `unclaimed` again."""
+    from relay.adapters.sqs import SqsInbox, SqsOutgoing
+    from relay.draining import Drain
+
+    topics = {folder: SqsOutgoing(setting(queue_variable(folder)), folder) for folder in FOLDERS.values()}
+    return Drain(
+        shop=setting("SHOP_DOMAIN"),
+        unclaimed=SqsInbox(setting("UNCLAIMED_URL"), "unclaimed"),
+        topics=topics,
+        dead_letters=dead_letters(),
+        journal=journal(),
+    )
 
 
 @cache
@@ -67,7 +119,7 @@ def batch() -> Batch:
     from relay.batch import Batch, Message
 
     def log(outcome: str, message: Message, error: Exception) -> None:
-        logger().warning(
+        telemetry().outcome(
             outcome,
             error=type(error).__name__,
             # The texts of our own errors hold no value of a message; those of others might.
