@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,11 +38,12 @@ _SECONDS_TO_STOP: Final = 5.0
 
 def clean_environment() -> dict[str, str]:
     """Return this environment without anybody's AWS account, and with the local AWS's root user."""
-    # Byte code that comes with the layer lies beside its source; a prefix would hide it.
+    # The layer brings its byte code along, beside its source, where a prefix would hide it; and fifteen
+    # functions that each compile boto3 anew take a minute.
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("AWS_") and name != "PYTHONPYCACHEPREFIX"
+        if not name.startswith("AWS_") and name not in {"PYTHONPYCACHEPREFIX", "PYTHONDONTWRITEBYTECODE"}
     }
     return {**kept, **_ACCESS, "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
 
@@ -65,14 +67,7 @@ class LocalAws:
 
     def client(self, service: str) -> Any:
         """Return a client of one of its services, as its root user."""
-        import boto3
-
-        session = boto3.session.Session(
-            aws_access_key_id=_ACCESS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=_ACCESS["AWS_SECRET_ACCESS_KEY"],
-            region_name=REGION,
-        )
-        return session.client(service, endpoint_url=self.endpoint)  # type: ignore[call-overload]  # one function for all services
+        return _client(service, self.endpoint)
 
     def messages(self) -> dict[str, list[Mapping[str, Any]]]:
         """Return what every queue holds, by queue name: waiting, delayed or in somebody's hands."""
@@ -164,6 +159,18 @@ def _is_ready(aws: LocalAws, process: subprocess.Popen[bytes]) -> bool:
             pass
         time.sleep(0.1)
     return False
+
+
+@cache
+def _client(service: str, endpoint: str) -> Any:
+    import boto3
+
+    session = boto3.session.Session(
+        aws_access_key_id=_ACCESS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=_ACCESS["AWS_SECRET_ACCESS_KEY"],
+        region_name=REGION,
+    )
+    return session.client(service, endpoint_url=endpoint)  # type: ignore[call-overload]  # one function for all services
 
 
 def _free_port() -> int:

@@ -1,0 +1,71 @@
+"""`relay run`: the deployed template, all documented events, and what became of each of them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+from relay_cli import showing
+from relay_cli.deploying import ROOT
+from relay_cli.judging import Verdict, judge
+from relay_cli.observing import Observer
+from relay_cli.playing import post_samples, settle
+from relay_cli.staging import Say, Stage, staged
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Say which options there are."""
+    parser.add_argument("--keep", action="store_true", help="leave everything up until Ctrl-C")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run; 0 when nothing was lost or given up and every expected effect was seen."""
+    # Whoever ends us politely gets the same cleaning up as Ctrl-C.
+    signal.signal(signal.SIGTERM, _stop)
+    say = showing.Progress()
+    folder = new_folder()
+    with staged(folder, say) as stage:
+        verdict = play(stage, say)
+        print(f"\n{showing.table(verdict.rows)}\n")
+        if verdict.problems:
+            _explain(stage, verdict)
+        result = showing.result_line(verdict, say.seconds())
+        if arguments.keep:
+            print(showing.how_to_go_on(stage))
+            print(result, flush=True)
+            signal.pause()
+    print(result, flush=True)
+    if not verdict.problems:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 1 if verdict.problems else 0
+
+
+def play(stage: Stage, say: Say) -> Verdict:
+    """Post the samples, wait for the end and judge it."""
+    posted = post_samples(stage)
+    say(f"posted {len(posted)} events")
+    return judge(posted, settle(Observer(stage).look, posted, say))
+
+
+def new_folder() -> Path:
+    """Return a folder of this run's own, so that another run, or another checkout, is not disturbed."""
+    folder = ROOT / ".run" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _explain(stage: Stage, verdict: Verdict) -> None:
+    for problem in verdict.problems:
+        print(f"NOT AS IT MUST BE: {problem}", file=sys.stderr)
+    print(showing.last_logs(stage.aws, stage.stack.outputs["LogGroup"]), file=sys.stderr)
+    print(f"the local AWS's log: {stage.aws.log}", file=sys.stderr)
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
