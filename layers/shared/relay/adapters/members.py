@@ -169,7 +169,7 @@ def decode(item: Mapping[str, Any]) -> Record:
         stamp = stamps[int(index)]
         if name in FIELDS:
             registers[name] = Register(
-                from_stored(FIELDS[name].kind, stored), from_millis(int(stamp[0])), stamp[1]
+                from_stored(FIELDS[name].kind, stored), from_millis(int(stamp[0])), _unpack_id(stamp[1])
             )
         else:
             unknown[name] = (stored, stamp)
