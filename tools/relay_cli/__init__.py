@@ -1,1 +1,1 @@
-"""The `relay` command: run the whole on this machine, and operate what is deployed."""
+"""The `relay` command: run the product on this machine, and operate a deployed one."""

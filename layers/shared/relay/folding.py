@@ -19,14 +19,14 @@ from relay.effects import Effect, effect_id
 from relay.facts import Facts
 from relay.fields import FIELDS
 from relay.journal import Verdict
-from relay.member import SHORT_ID, Member, merge
+from relay.member import Member, merge
 from relay.ports import Record
 from relay.rules import Rules
 
 FUTURE: Final = timedelta(minutes=10)
 """How far an event's time may lie after its receipt: clocks differ by seconds, not more."""
 
-REMEMBERED: Final = 32
+REMEMBERED: Final = 24
 """Event ids that a record remembers: redeliveries come within minutes, and a member has few events a day."""
 
 E = TypeVar("E", bound=Event)
@@ -108,8 +108,7 @@ def _take(
     record: Record, arrival: Arrival[E], rule: Rule[E], rules: Rules
 ) -> tuple[Record, Verdict, Happening | None]:
     delivery = arrival.delivery
-    short = delivery.event_id[:SHORT_ID]
-    if short in record.seen and not delivery.replay:
+    if delivery.event_id in record.seen and not delivery.replay:
         return record, "repeat", None
     if arrival.at > delivery.received_at + FUTURE:
         return record, "ignored", None
@@ -118,7 +117,7 @@ def _take(
     after = merge(before, facts)
     effects = tuple(rule.decide(arrival.event, before, after, rules))
     stale = bool(facts.values) and not after.told_by(facts.event_id)
-    seen = (*(known for known in record.seen if known != short), short)[-REMEMBERED:]
+    seen = (*(known for known in record.seen if known != delivery.event_id), delivery.event_id)[-REMEMBERED:]
     happening = Happening(
         event_id=delivery.event_id, topic=delivery.topic or rule.model.TOPIC, at=arrival.at, effects=effects
     )

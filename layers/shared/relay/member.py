@@ -25,13 +25,10 @@ LOTS_KEPT_AFTER_EXPIRY: Final = timedelta(days=40)
 TRIAL_BILLING_SLACK: Final = timedelta(days=1)
 """A payment this close to the trial's end is the first paid one: the documentation names no event for it."""
 
-SHORT_ID: Final = 16
-"""How much of an event id a record keeps: enough to order a tie, and to know a redelivery among one member's."""
-
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """A value, the moment from which it holds, and the (short) id of the event that told it."""
+    """A value, the moment from which it holds, and the id of the event that told it."""
 
     value: Value
     at: datetime
@@ -95,8 +92,7 @@ class Member:
 
     def told_by(self, event_id: str) -> frozenset[str]:
         """Return the fields whose value stands because this event said so."""
-        by = event_id[:SHORT_ID]
-        return frozenset(name for name, register in self.registers.items() if register.by == by)
+        return frozenset(name for name, register in self.registers.items() if register.by == event_id)
 
     @property
     def status(self) -> Status:
@@ -139,12 +135,11 @@ def merge(record: Member, facts: Facts) -> Member:
     """
     if facts.at is None:
         raise ValueError("facts without a time: date them by their receipt first")
-    by = facts.event_id[:SHORT_ID]
     registers = dict(record.registers)
     for name, value in facts.values.items():
-        told = Register(value, facts.at, by)
+        told = Register(value, facts.at, facts.event_id)
         registers[name] = _newer(name, registers.get(name), told)
-    lots = {**record.lots, by: facts.lot} if facts.lot else dict(record.lots)
+    lots = {**record.lots, facts.event_id: facts.lot} if facts.lot else dict(record.lots)
     merged = replace(record, registers=registers, lots=lots)
     return replace(merged, lots=_still_of_interest(merged))
 

@@ -8,14 +8,15 @@ The item is kept small, since its bytes are paid for at every write:
     s     [[milliseconds, event id], …]: the (time, id) pairs that registers share
     f     {field: [value, index into s]}
     l     {event id: [amount, expiry in milliseconds]}: credit lots
-    r     the latest event ids, eight bytes of each, newest last
+    r     the latest event ids, 16 bytes each, newest last
     o     the outbox of this write, JSON, for the fan-out
 
-Event ids are kept as their first 16 hex digits (`member.SHORT_ID`).
+An event id is 32 hex digits and kept as the 16 bytes that they spell; any other id as text.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,13 +31,15 @@ from relay.changes import Outbox, dump
 from relay.errors import ConflictError, TransientError
 from relay.facts import Lot
 from relay.fields import FIELDS, from_millis, from_stored, to_millis, to_stored
-from relay.member import SHORT_ID, Member, Register
+from relay.member import Member, Register
 from relay.ports import Record
 from relay.rules import Rules
 
 LAYOUT: Final = 1
 RULES_KEY: Final = "rules"
 
+_HASH: Final = re.compile("[0-9a-f]{32}")
+_ID_BYTES: Final = 16
 _READ_AT_ONCE: Final = 100
 _READ_ROUNDS: Final = 5
 _OURS: Final = frozenset({"pk", "v", "n", "s", "f", "l", "r", "o"})
@@ -132,9 +135,9 @@ def encode(record: Record, outbox: Outbox) -> dict[str, Any]:
         "pk": member.key,
         "v": LAYOUT,
         "n": record.version + 1,
-        "s": [[to_millis(at), by] for at, by in stamps],
+        "s": [[to_millis(at), _pack_id(by)] for at, by in stamps],
         "f": fields,
-        "r": Binary(b"".join(bytes.fromhex(short) for short in record.seen)),
+        "r": Binary(b"".join(bytes.fromhex(event_id) for event_id in record.seen)),
         "o": dump(outbox),
     }
     if lots:
@@ -166,7 +169,7 @@ def decode(item: Mapping[str, Any]) -> Record:
         stamp = stamps[int(index)]
         if name in FIELDS:
             registers[name] = Register(
-                from_stored(FIELDS[name].kind, stored), from_millis(int(stamp[0])), stamp[1]
+                from_stored(FIELDS[name].kind, stored), from_millis(int(stamp[0])), _unpack_id(stamp[1])
             )
         else:
             unknown[name] = (stored, stamp)
@@ -183,9 +186,16 @@ def decode(item: Mapping[str, Any]) -> Record:
         lots=lots,
         later={name: value for name, value in (("f", unknown), ("item", rest)) if value},
     )
-    return Record(member=member, version=int(plain["n"]), seen=_seen(bytes(plain["r"])))
+    return Record(member=member, version=int(plain["n"]), seen=_seen(bytes(plain["r"].value)))
 
 
 def _seen(packed: bytes) -> tuple[str, ...]:
-    width = SHORT_ID // 2
-    return tuple(packed[start : start + width].hex() for start in range(0, len(packed), width))
+    return tuple(packed[start : start + _ID_BYTES].hex() for start in range(0, len(packed), _ID_BYTES))
+
+
+def _pack_id(event_id: str) -> Binary | str:
+    return Binary(bytes.fromhex(event_id)) if _HASH.fullmatch(event_id) else event_id
+
+
+def _unpack_id(packed: Any) -> str:
+    return packed if isinstance(packed, str) else bytes(packed.value).hex()
