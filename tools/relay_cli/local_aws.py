@@ -7,10 +7,12 @@ permissions of its own role: what works here is allowed there.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -104,8 +106,9 @@ def local_aws(folder: Path) -> Iterator[LocalAws]:
 
 @contextmanager
 def _process(aws: LocalAws, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    temporary = folder / "tmp"
-    temporary.mkdir(parents=True, exist_ok=True)
+    # Every function unpacks the layer's 2,000 files there, each checked along its whole path: a short one
+    # saves a third of that, and that is most of a run's time.
+    temporary = Path(tempfile.mkdtemp(prefix="relay-"))
     environment = {
         **clean_environment(),
         "GATEWAY_PORT": str(aws.port),
@@ -131,6 +134,7 @@ def _process(aws: LocalAws, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         yield process
     finally:
         _stop(process)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

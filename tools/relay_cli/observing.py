@@ -31,12 +31,15 @@ class Observer:
             if name.startswith(prefix) and name != MAILBOX
         }
         contacts = self._ask(f"{self.stage.hubspot}/_standin/contacts")
-        messages = self._ask(f"{self.stage.slack}/_standin/messages")
+        messages = self._ask(f"{self.stage.slack}/_standin/messages")["messages"]
         return Seen(
             queues=queues,
             journal=tuple(self._journal()),
             members=frozenset(self._members()),
-            contacts={_properties(contact)["membership_key"]: str(contact["id"]) for contact in contacts},
+            contacts={
+                contact["properties"].get("membership_key", f"no key: {contact['id']}"): str(contact["id"])
+                for contact in contacts
+            },
             skipped=self._skipped(),
             openings=sum(1 for message in messages if not message.get("thread_ts")),
             emails=len(held.get(MAILBOX, ())),
@@ -71,18 +74,10 @@ class Observer:
         found = pages.paginate(TableName=self.stage.stack.outputs[table], ConsistentRead=True, **wanted)
         return [item for page in found for item in page["Items"]]
 
-    def _ask(self, url: str) -> list[dict[str, Any]]:
+    def _ask(self, url: str) -> Any:
         import httpx
 
-        reply: list[dict[str, Any]] = (
-            httpx.get(url, trust_env=False, timeout=10).raise_for_status().json()
-        )
-        return reply
-
-
-def _properties(contact: Mapping[str, Any]) -> Mapping[str, Any]:
-    properties: Mapping[str, Any] = contact.get("properties", contact)
-    return properties
+        return httpx.get(url, trust_env=False, timeout=10).raise_for_status().json()
 
 
 def _event_id(message: Mapping[str, Any]) -> str:

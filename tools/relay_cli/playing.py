@@ -38,12 +38,16 @@ def settle(look: Callable[[], Seen], posted: list[Posted], say: Say) -> Seen:
         calm = now - changed
         if calm > _STUCK or now - began > _LONGEST or (calm > _CALM and not judge(posted, seen).problems):
             return seen
-        time.sleep(1)  # looking costs the functions time: they run on the same machine
+        time.sleep(2)  # looking costs the functions time: they run on the same machine
         before, seen = seen, look()
         if seen != before:
             changed = time.monotonic()
             result = judge(posted, seen).result
-            say("{journaled} journaled, {waiting} waiting, {alerts} alerts, {crm_contacts} contacts".format(**result))
+            say(
+                "{journaled} journaled, {waiting} waiting, {alerts} alerts, {crm_contacts} contacts".format(
+                    **result
+                )
+            )
 
 
 def _id(answer: bytes) -> str:

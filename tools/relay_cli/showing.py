@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
@@ -14,6 +15,8 @@ from relay_cli.staging import Stage
 
 _HEADINGS: Final = ("event", "answer", "outcome", "member", "people are told", "HubSpot")
 _LINES: Final = 30
+_WELL: Final = re.compile(r'^\{"_aws"|"message": ?"(accepted|applied|stale)"')
+"""Figures, and lines about what went as it should."""
 
 
 @dataclass(slots=True)
@@ -71,6 +74,6 @@ def last_logs(aws: LocalAws, group: str) -> str:
     telling = [
         text
         for text in texts
-        if text and not text.startswith(("START ", "END ", "REPORT ")) and '"level":"INFO"' not in text
+        if text and not text.startswith(("START ", "END ", "REPORT ")) and not _WELL.search(text)
     ]
     return "\n".join(telling[-_LINES:])

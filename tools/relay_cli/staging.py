@@ -69,20 +69,20 @@ def staged(folder: Path, say: Say, template: Path | None = None) -> Iterator[Sta
         CliError: when something does not start, build or deploy.
 
     """
-    from sim.standins.hubspot import app as hubspot_app
+    from sim.standins.hubspot import HubspotStandIn
     from sim.standins.serving import serve
-    from sim.standins.slack import app as slack_app
+    from sim.standins.slack import HOOK, SlackStandIn
 
     with (
         local_aws(folder) as aws,
-        serve(hubspot_app()) as hubspot,
-        serve(slack_app()) as slack,
+        serve(HubspotStandIn().app()) as hubspot,
+        serve(SlackStandIn().app) as slack,
     ):
         say(f"local AWS at {aws.endpoint}, HubSpot at {hubspot}, Slack at {slack}")
         built = build(folder / "build", template)
         say(f"built for {RUNTIME} on {ARCHITECTURE}")
         stage = Stage(aws, Stack(STACK, {}), hubspot, slack, secrets.token_urlsafe(32))
-        _put_secrets(aws)
+        _put_secrets(aws, {HUBSPOT_SECRET: secrets.token_urlsafe(16), SLACK_SECRET: f"{slack}{HOOK}"})
         stage = replace(stage, stack=deploy(aws, built, STACK, _parameters(stage)))
         _open_mailbox(aws, stage.stack.outputs["EmailTopic"])
         say(f"deployed: {stage.stack.outputs['CallbackBaseUrl']}…")
@@ -98,16 +98,15 @@ def _parameters(stage: Stage) -> dict[str, str]:
         "Targets": "hubspot",
         "HubSpotUrl": stage.hubspot,
         "HubSpotSecret": HUBSPOT_SECRET,
-        "SlackUrl": stage.slack,
         "SlackSecret": SLACK_SECRET,
     }
 
 
-def _put_secrets(aws: LocalAws) -> None:
-    """Store what `relay init` would: the stand-ins take any token, but not none."""
+def _put_secrets(aws: LocalAws, values: Mapping[str, str]) -> None:
+    """Store what `relay init` would: any token for HubSpot, the incoming webhook's URL for Slack."""
     ssm = aws.client("ssm")
-    for name in (HUBSPOT_SECRET, SLACK_SECRET):
-        ssm.put_parameter(Name=name, Value=secrets.token_urlsafe(16), Type="SecureString")
+    for name, value in values.items():
+        ssm.put_parameter(Name=name, Value=value, Type="SecureString")
 
 
 def _open_mailbox(aws: LocalAws, topic: str) -> None:
