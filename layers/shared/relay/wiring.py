@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from relay.adapters.telemetry import PowertoolsTelemetry
     from relay.batch import Batch
     from relay.draining import Drain
+    from relay.ports import Channel, Occasions
 
 
 def setting(name: str) -> str:
@@ -103,6 +104,29 @@ def drain() -> Drain:
         dead_letters=dead_letters(),
         journal=journal(),
     )
+
+
+@cache
+def occasions() -> Occasions:
+    """Return the notifier's memory."""
+    from relay.adapters.occasions import DynamoOccasions
+
+    return DynamoOccasions(setting("OCCASIONS_TABLE"), now)
+
+
+@cache
+def channels() -> tuple[Channel, ...]:
+    """Return the ways to reach people: e-mail always, Slack where it is configured."""
+    from relay.adapters.email import EmailChannel
+
+    ways: list[Channel] = [EmailChannel(setting("EMAIL_TOPIC"))]
+    slack_secret = os.environ.get("SLACK_SECRET")
+    if slack_secret:
+        from relay.adapters.secrets import Secret
+        from relay.adapters.slack import SlackChannel
+
+        ways.append(SlackChannel(Secret(slack_secret)))
+    return tuple(ways)
 
 
 @cache
