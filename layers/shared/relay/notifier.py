@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import Final
 
 from relay import changes
 from relay.batch import Answers, Context, Message
@@ -29,7 +29,6 @@ from relay.occasions import (
     Owed,
     Part,
     State,
-    Verdict,
     drop,
     due,
     judge,
@@ -37,7 +36,7 @@ from relay.occasions import (
     revive,
     step,
 )
-from relay.ports import Announcement, Channel, Clock, Members, Occasions
+from relay.ports import Announcement, Channel, Clock, Members, Occasions, Telemetry
 
 LEASE: Final = timedelta(seconds=60)
 """How long a channel's part stays claimed. The function's timeout may not be longer: after it, who
@@ -50,18 +49,6 @@ _CONFLICTS: Final = 5
 _LONGEST_KEY: Final = 1_024
 
 
-class Report(Protocol):
-    """Who hears what became of a telling."""
-
-    def told(self, announcement: Announcement, channel: str) -> None:
-        """Hear that a channel has it."""
-        ...
-
-    def kept_quiet(self, telling: Telling, verdict: Verdict) -> None:
-        """Hear that nobody needs to be told."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notifier:
     """The work on a batch of alert messages."""
@@ -70,7 +57,7 @@ class Notifier:
     members: Members
     channels: Sequence[Channel]
     clock: Clock
-    report: Report
+    telemetry: Telemetry
 
     def work(self, messages: Sequence[Message], context: Context) -> Answers:
         """Tell people what the messages say, the oldest first: an opening ahead of its closing."""
@@ -145,7 +132,7 @@ class _Round:
             except ConflictError:
                 continue
             if saved.owed_by(telling.event_id) is None:
-                self.notifier.report.kept_quiet(telling, verdict)
+                self._log("kept_quiet", telling, verdict=verdict)
             return saved
         raise TransientError("table occasions: too many writers")
 
@@ -194,7 +181,8 @@ class _Round:
         except Exception as error:  # noqa: BLE001 - a defect in one channel must not keep the others from being told
             failed[channel.name] = error
             return replace(claim, until=None)
-        self.notifier.report.told(announcement, channel.name)
+        self._log("told", owed.telling, channel=channel.name, kind=owed.kind, repeat=announcement.repeat)
+        self.notifier.telemetry.measure("AlertsTold", 1, channel=channel.name)
         return Part(state=State.SENT)
 
     def _noted(self, occasion: Occasion, event_id: str, channel: str, part: Part) -> Occasion:
@@ -220,6 +208,12 @@ class _Round:
                 records = {}
             self._members = {key: record.member for key, record in records.items()}
         return self._members.get(key)
+
+    def _log(self, outcome: str, telling: Telling, **about: object) -> None:
+        """Log one outcome, by event and rule; whom it is about stays out of the log."""
+        self.notifier.telemetry.outcome(
+            outcome, event_id=telling.event_id, topic=telling.topic, rule=telling.alert.rule, **about
+        )
 
 
 def _given_up(occasion: Occasion, event_id: str) -> list[Exception]:

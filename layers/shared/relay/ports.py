@@ -168,8 +168,8 @@ class Telemetry(Protocol):
         """Log what became of one thing, and count it under its outcome."""
         ...
 
-    def measure(self, name: str, value: float, unit: str = "Count") -> None:
-        """Record a figure."""
+    def measure(self, name: str, value: float, unit: str = "Count", **by: str) -> None:
+        """Record a figure, by the dimensions given."""
         ...
 
     def flush(self) -> None:
