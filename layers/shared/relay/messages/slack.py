@@ -41,17 +41,24 @@ def slack(announcement: Announcement) -> dict[str, Any]:
 
 
 def escaped(text: str, limit: int) -> str:
-    """Return text in which nothing is markup for Slack, at most `limit` characters after escaping."""
+    """Return text in which nothing is markup for Slack, at most `limit` characters after escaping.
+
+    An emoji counts as two, as in UTF-16: whether Slack counts so is documented nowhere.
+    """
     parts = [_ENTITIES.get(char, char) for char in text]
-    if sum(map(len, parts)) <= limit:
+    if sum(map(_width, parts)) <= limit:
         return "".join(parts)
     kept, room = [], limit - 1
     for part in parts:
-        room -= len(part)
+        room -= _width(part)
         if room < 0:
             break
         kept.append(part)
     return "".join(kept).rstrip() + "…"
+
+
+def _width(part: str) -> int:
+    return 2 if part > "\uffff" else len(part)
 
 
 def _heading(said: Content) -> str:
