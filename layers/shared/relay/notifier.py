@@ -165,7 +165,7 @@ class _Round:
         announcement = Announcement(
             telling=owed.telling,
             kind=owed.kind,
-            member=self._member(owed.telling.member),
+            member=self._member(owed.telling),
             repeat=claim.state is State.REPEATING,
         )
         try:
@@ -198,13 +198,16 @@ class _Round:
         self.notifier.occasions.save(occasion)
         return replace(occasion, version=occasion.version + 1)
 
-    def _member(self, key: str) -> Member | None:
+    def _member(self, telling: Telling) -> Member | None:
         """Return the member as it is now. Who it is, is worth a wait less than that it is told at all."""
+        key = telling.member
         if self._members is None or key not in self._members:
             wanted = {known for known in {*self.keys, key} if known}
             try:
                 records, _ = self.notifier.members.load(wanted)
-            except TransientError:
+            except TransientError as error:
+                # A missing permission would make every alert nameless, and must not do so unseen.
+                self._log("nameless", telling, reason=str(error))
                 records = {}
             self._members = {key: record.member for key, record in records.items()}
         return self._members.get(key)

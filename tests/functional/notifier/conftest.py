@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 import pytest
-from moto import mock_aws
 from relay import wiring
 from relay.adapters import aws, slack
 from relay.changes import Outbox, Telling, dump
@@ -101,13 +100,12 @@ CONTEXT = FakeContext()
 
 @pytest.fixture(scope="module")
 def standin() -> Iterator[tuple[SlackStandIn, str]]:
-    """Serve Slack for the tests of a module, which also share their clients: making one takes a while."""
+    """Serve Slack for the tests of a module."""
     slack_standin = SlackStandIn()
-    _forget(aws.client, aws._session)
     with serve(slack_standin.app) as url:
         yield slack_standin, url
     slack.http_client().close()
-    _forget(aws.client, aws._session, slack.http_client)
+    slack.http_client.cache_clear()
 
 
 @pytest.fixture
@@ -116,40 +114,32 @@ def deployed(standin: tuple[SlackStandIn, str], monkeypatch: pytest.MonkeyPatch)
     slack_standin, url = standin
     slack_standin.messages.clear()
     slack_standin.faults.clear()
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    with mock_aws():
-        _forget_wiring()
-        stack = Aws(slack_standin, url)
-        _deploy(stack)
-        settings = {
-            "SHOP_DOMAIN": SHOP,
-            "SOURCE_URL": stack.names["alerts"],
-            "SOURCE_NAME": "alerts",
-            "DEAD_LETTERS_URL": stack.names["dead"],
-            "OCCASIONS_TABLE": "occasions",
-            "MEMBERS_TABLE": "members",
-            "EMAIL_TOPIC": stack.names["topic"],
-            "SLACK_SECRET": "/relay/slack",
-            "POWERTOOLS_SERVICE_NAME": "notifier",
-            "POWERTOOLS_METRICS_NAMESPACE": "Relay",
-        }
-        for name, value in settings.items():
-            monkeypatch.setenv(name, value)
-        wiring.members().save(Record(member=MIA), Outbox(member=MIA.key, changed=True))
-        yield stack
-        _forget_wiring()
-
-
-def _forget(*made_once: Any) -> None:
-    for made in made_once:
-        if isinstance(made, type(cache(int))):
-            made.cache_clear()
+    _forget_wiring()
+    stack = Aws(slack_standin, url)
+    _deploy(stack)
+    settings = {
+        "SHOP_DOMAIN": SHOP,
+        "SOURCE_URL": stack.names["alerts"],
+        "SOURCE_NAME": "alerts",
+        "DEAD_LETTERS_URL": stack.names["dead"],
+        "OCCASIONS_TABLE": "occasions",
+        "MEMBERS_TABLE": "members",
+        "EMAIL_TOPIC": stack.names["topic"],
+        "SLACK_SECRET": "/relay/slack",
+        "POWERTOOLS_SERVICE_NAME": "notifier",
+        "POWERTOOLS_METRICS_NAMESPACE": "Relay",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    wiring.members().save(Record(member=MIA), Outbox(member=MIA.key, changed=True))
+    yield stack
+    _forget_wiring()
 
 
 def _forget_wiring() -> None:
-    _forget(*vars(wiring).values())
+    for made_once in vars(wiring).values():
+        if isinstance(made_once, type(cache(int))):
+            made_once.cache_clear()
     # Powertools' logger writes to the stdout of the test that first made it; the next one has another.
     logging.Logger.manager.loggerDict.pop("notifier", None)
 

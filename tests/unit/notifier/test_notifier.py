@@ -80,12 +80,13 @@ def test_who_is_named_as_known_now() -> None:
 
 
 def test_an_alert_does_not_wait_for_a_name() -> None:
-    """With the members table down, people are told without the name."""
+    """With the members table down, people are told without the name, and the log says why."""
     email = FakeChannel()
     desk = desk_with(email)
     desk.members.failure = TransientError("table members")
     assert hear(desk, OPEN) == {"e1": None}
     assert email.had[0].member is None
+    assert [name for name, _ in desk.telemetry.outcomes] == ["nameless", "told"]
 
 
 def test_outcomes_name_the_event_and_the_rule_and_nobody() -> None:

@@ -91,6 +91,21 @@ def test_a_closing_is_for_those_who_had_the_opening() -> None:
     assert owed(occasion, "slack") == []
 
 
+def test_who_had_an_earlier_opening_only() -> None:
+    """The end of a second time is not told to a channel that heard of the first time alone."""
+    occasion = step(after(OPEN, CLOSE), telling("e3", minute=30), ["email"])
+    occasion = step(occasion, telling("e4", minute=40, action="close"), CHANNELS)
+    assert owed(occasion, "slack") == ["opening e1", "closing e2"]
+    assert owed(occasion, "email") == ["opening e1", "closing e2", "opening e3", "closing e4"]
+
+
+def test_a_channel_that_refused_a_rise_hears_the_end() -> None:
+    """It had the opening."""
+    risen = after(OPEN, telling("e3", minute=12, level=Level.ERROR))
+    refused = mark(risen, "e3", "slack", Part(state=State.GIVEN_UP, reason="slack_no_text"))
+    assert owed(step(refused, CLOSE, CHANNELS), "slack") == ["opening e1", "closing e2"]
+
+
 def test_a_channel_that_refused_the_opening_does_not_hear_the_end() -> None:
     """Nor is the opening announced when somebody redrives it after the end."""
     refused = mark(after(OPEN), "e1", "slack", Part(state=State.GIVEN_UP, reason="slack_invalid_blocks"))
@@ -131,6 +146,9 @@ def test_an_event_is_served_in_order_and_no_further_than_itself() -> None:
     assert skipping is not None
     assert (skipping[0].telling.event_id, skipping[1]) == ("e1", "slack")
     assert due(occasion, "e2", skip=CHANNELS) is None
+    given_up = Part(state=State.GIVEN_UP, reason="slack_no_text")
+    done = mark(mark(occasion, "e1", "email", given_up), "e1", "slack", given_up)
+    assert due(done, "e1") is None
     assert due(step(occasion, telling("e5", minute=31), CHANNELS), "e5") is None
 
 
