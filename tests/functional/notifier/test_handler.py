@@ -12,12 +12,17 @@ from relay import wiring
 from relay.adapters.email import EmailChannel
 from relay.adapters.occasions import DynamoOccasions
 from relay.adapters.secrets import Secret
-from relay.adapters.slack import SlackChannel
+from relay.adapters.slack import SlackChannel, http_client
 from relay.effects import Level
 from relay.errors import ConflictError, MisconfiguredError, PermanentError, TransientError
 from relay.notifier import LEASE, Notifier
 from relay.occasions import Occasion, step
 from relay.ports import Announcement, Channel
+from sim.standins.serving import serve
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 
 from functions.notifier import app
 from tests.fakes import FakeTelemetry
@@ -63,6 +68,7 @@ def test_one_matter_from_beginning_to_end(deployed: Aws, capsys: pytest.CaptureF
     counted = [line for line in lines if "AlertsTold" in line]
     assert [line["channel"] for line in counted] == ["email", "slack"] * 3
     assert {line["_aws"]["CloudWatchMetrics"][0]["Namespace"] for line in counted} == {"Relay"}
+    assert any("Told" in line for line in lines)
     for personal in ("Mia", "Keller", "example.com", "7001", "/services/"):
         assert personal not in json.dumps(lines)
 
@@ -233,6 +239,8 @@ def test_an_occasion_survives_the_table(deployed: Aws) -> None:
     newer = {"key": OCCASION, "version": 1, "muted_until": "2030-01-01T00:00:00Z"}
     put(deployed, json.dumps(newer))
     assert table.load(OCCASION) == Occasion(key=OCCASION, version=1)
+    with pytest.raises(MisconfiguredError, match="table occasions"):
+        DynamoOccasions("elsewhere", wiring.now).save(owing)
     put(deployed, '{"key": 1}')
     with pytest.raises(PermanentError, match="unreadable_occasion"):
         table.load(OCCASION)
@@ -260,6 +268,20 @@ def invalid(**_call: object) -> None:
     from botocore.exceptions import ClientError
 
     raise ClientError({"Error": {"Code": "InvalidParameter", "Message": "Subject"}}, "Publish")
+
+
+def test_every_message_has_a_connection_of_its_own() -> None:
+    """One kept open may be dead after a pause, and a message lost on it would have to be marked as a repeat."""
+    ports = set()
+
+    async def note(request: Request) -> Response:
+        ports.add(request.client.port if request.client else None)
+        return PlainTextResponse("ok")
+
+    with serve(Starlette(routes=[Route("/", note)])) as url:
+        for _ in range(3):
+            http_client().get(url)
+    assert len(ports) == 3
 
 
 def test_members_are_found_under_the_key_that_tellings_bear(deployed: Aws) -> None:

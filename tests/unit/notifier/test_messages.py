@@ -227,6 +227,13 @@ def test_the_largest_message_fits() -> None:
         assert "and 11 more" in email(largest).body
 
 
+def test_a_subject_uses_the_room_there_is() -> None:
+    """Less than 100 bytes, and not fewer than need be; the customer's id is what stays."""
+    subject = email(announcement(title="x" * 200)).subject
+    assert len(subject.encode()) == 99
+    assert subject.endswith("x… [7001]")
+
+
 def test_cutting_is_visible_and_never_splits_an_entity() -> None:
     """What is cut ends in an ellipsis, after a whole character."""
     assert escaped("a & b", 9) == "a &amp; b"

@@ -91,6 +91,12 @@ def test_a_closing_is_for_those_who_had_the_opening() -> None:
     assert owed(occasion, "slack") == []
 
 
+def test_without_a_channel_nothing_is_owed() -> None:
+    """A matter that no channel is to hear of is remembered all the same."""
+    occasion = after(OPEN, channels=[])
+    assert (occasion.open, occasion.owed) == (True, ())
+
+
 def test_who_had_an_earlier_opening_only() -> None:
     """The end of a second time is not told to a channel that heard of the first time alone."""
     occasion = step(after(OPEN, CLOSE), telling("e3", minute=30), ["email"])
