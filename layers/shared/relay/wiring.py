@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 from relay.errors import MisconfiguredError
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools import Logger
+    from aws_lambda_powertools import Logger, Metrics
 
     from relay.adapters.sqs import SqsOutgoing, SqsSource
     from relay.batch import Batch
+    from relay.mirroring import Mirroring
+    from relay.ports import Crm, Members, Mirrors, Outcome
 
 
 def setting(name: str) -> str:
@@ -80,3 +82,72 @@ def batch() -> Batch:
         )
 
     return Batch(source=source(), dead_letters=dead_letters(), clock=now, log=log)
+
+
+@cache
+def metrics() -> Metrics:
+    """Return the metrics: written as one log line when the function is done."""
+    from aws_lambda_powertools import Metrics
+
+    return Metrics()
+
+
+@cache
+def members() -> Members:
+    """Return the members table."""
+    from relay.adapters.members import DynamoMembers
+
+    return DynamoMembers(setting("MEMBERS_TABLE"), setting("SHOP_DOMAIN"))
+
+
+@cache
+def mirrors() -> Mirrors:
+    """Return what this function's target holds of the members."""
+    from relay.adapters.mirrors import DynamoMirrors
+
+    return DynamoMirrors(setting("MIRRORS_TABLE"), setting("TARGET"))
+
+
+@cache
+def crm() -> Crm:
+    """Return this function's target. One line for each CRM that there is."""
+    targets = {"hubspot": _hubspot}
+    target = setting("TARGET")
+    if target not in targets:
+        raise MisconfiguredError("no CRM by the name in TARGET", setting="TARGET")
+    return targets[target]()
+
+
+def _hubspot() -> Crm:
+    from relay.adapters.hubspot import Hubspot
+    from relay.adapters.secrets import Secret
+
+    return Hubspot(setting("HUBSPOT_URL"), Secret(setting("HUBSPOT_SECRET")), setting("HUBSPOT_VERSION"))
+
+
+@cache
+def mirroring() -> Mirroring:
+    """Return the work of `crm_sync`, for its target."""
+    from relay.mirroring import Mirroring
+
+    target = setting("TARGET")
+    return Mirroring(
+        crm=crm(),
+        members=members(),
+        mirrors=mirrors(),
+        clock=now,
+        credential=setting(f"{target.upper()}_SECRET"),
+        observe=observe_mirrored,
+    )
+
+
+def observe_mirrored(key: str, outcome: Outcome) -> None:
+    """Count an outcome, and log one that a person may want to look at. The member goes by its key alone."""
+    counted = {"mirrored": "Mirrored", "refused": "Refused"}.get(outcome.state)
+    if outcome.reason == "no_email":
+        counted = "SkippedNoEmail"
+    if counted:
+        metrics().add_dimension(name="target", value=setting("TARGET"))
+        metrics().add_metric(name=counted, unit="Count", value=1)
+    if outcome.state in {"skipped", "refused"}:
+        logger().info(outcome.state, member=key, target=setting("TARGET"), reason=outcome.reason)
