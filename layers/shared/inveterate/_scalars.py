@@ -17,7 +17,8 @@ from pydantic import BeforeValidator, PlainSerializer
 _GID: Final = re.compile(r"^gid://shopify/[A-Za-z]+/(\d+)(?:\?.*)?$")
 _DATE_ONLY: Final = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 _SPACED: Final = re.compile(r"^(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2}(?:\.\d+)?) ?([+-]\d{2}:?\d{2}|Z)?$")
-_LONGEST_NUMBER: Final = 40
+_LONGEST_NUMBER: Final = 30
+"""Digits: far beyond any amount or id, and what every store on the way can hold exactly."""
 
 
 def read_money(value: object) -> Decimal:
@@ -36,7 +37,7 @@ def read_money(value: object) -> Decimal:
         amount = Decimal(text)
     except InvalidOperation:
         raise ValueError("not an amount") from None
-    if not amount.is_finite() or abs(amount.adjusted()) > _LONGEST_NUMBER:
+    if not amount.is_finite() or abs(amount.adjusted()) > _LONGEST_NUMBER - 2:
         raise ValueError("not a finite amount")
     return amount
 
@@ -98,7 +99,11 @@ def read_text(value: object) -> str:
     """Read text; a number (some ids are numbers in one event and text in the next) becomes its digits."""
     if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
         raise ValueError("not text")
-    return str(value)
+    text = str(value)
+    if text.isascii():
+        return text
+    # JSON's escapes can spell half a surrogate pair, which no encoding can carry on.
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def read_flag(value: object) -> bool:

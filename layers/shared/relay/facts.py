@@ -18,6 +18,9 @@ from relay.fields import FIELDS, Value
 if TYPE_CHECKING:
     from inveterate.webhooks.base import Event, Part
 
+LONGEST_TEXT: Final = 1_000
+"""Characters of a text that a record keeps: a record has to stay far below the table's limit for an item."""
+
 _NOTHING: Final[Mapping[str, Value]] = MappingProxyType({})
 
 
@@ -63,7 +66,10 @@ def told(part: Part, /, **fields: str) -> dict[str, Value]:
 
 
 def _tidy(name: str, value: Value) -> Value:
-    """E-mail addresses are kept trimmed and in lower case: every mirror compares them so."""
-    if name == "email" and isinstance(value, str):
-        return value.strip().lower() or None
-    return value
+    """Keep e-mail addresses trimmed and in lower case, as every mirror compares them, and no text without end."""
+    if not isinstance(value, str):
+        return value
+    if name == "email":
+        value = value.strip().lower()
+        return value or None
+    return value[:LONGEST_TEXT]

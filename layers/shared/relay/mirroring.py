@@ -29,6 +29,7 @@ from relay.canonical import Profile, profile
 from relay.changes import Change, load
 from relay.effects import effect_id
 from relay.errors import MisconfiguredError, PermanentError, TransientError
+from relay.member import member_key
 from relay.ports import Clock, Crm, Members, Mirror, Mirrors, Outcome, Settlement
 
 GRACE: Final = timedelta(seconds=60)
@@ -48,6 +49,7 @@ class Mirroring:
     `credential` is the setting to name when the CRM turns us away; `observe` hears of every call's outcomes.
     """
 
+    shop: str
     crm: Crm
     members: Members
     mirrors: Mirrors
@@ -61,7 +63,7 @@ class Mirroring:
         changes: dict[str, Change] = {}
         for message in messages:
             try:
-                changes[message.id] = _read(message.body)
+                changes[message.id] = self._read(message.body)
             except PermanentError as error:
                 answers[message.id] = error
         keys = list(dict.fromkeys(change.member for change in changes.values()))
@@ -70,6 +72,13 @@ class Mirroring:
         return answers | {
             message_id: self._verdict(standings[change.member]) for message_id, change in changes.items()
         }
+
+    def _read(self, body: str) -> Change:
+        change = load(Change, body)
+        _, _, customer_id = change.member.rpartition(":")
+        if not customer_id or change.member != member_key(self.shop, customer_id):
+            raise PermanentError("other_shop", "member")
+        return change
 
     def _mirror(self, keys: Sequence[str], context: Context) -> dict[str, Standing]:
         """Mirror batch by batch, until the CRM or the time says stop: the rest then stands like the last."""
@@ -98,7 +107,7 @@ class Mirroring:
         standings |= dict.fromkeys(stale, TransientError("another invocation is writing this member"))
         return standings | self._send(tokens)
 
-    def _send(self, tokens: Mapping[str, str]) -> Mapping[str, Standing]:
+    def _send(self, tokens: Mapping[str, str]) -> dict[str, Standing]:
         """Write the claimed members as they are now, and note the outcomes."""
         if not tokens:
             return {}
@@ -162,14 +171,6 @@ class Mirroring:
 
 
 _NO_OUTCOME: Final = Outcome(state="retry", reason="no_outcome", unanswered=True)
-
-
-def _read(body: str) -> Change:
-    change = load(Change, body)
-    shop, separator, customer = change.member.rpartition(":")
-    if not (shop and separator and customer):
-        raise PermanentError("unreadable_message", "member")
-    return change
 
 
 def _holds(known: Mirror, wanted: Profile) -> bool:

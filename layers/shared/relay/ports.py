@@ -227,3 +227,19 @@ class Clock(Protocol):
     def __call__(self) -> datetime:
         """Return now, aware, in UTC."""
         ...
+
+
+class Telemetry(Protocol):
+    """Log lines and metrics: one line per outcome, never a value of an event."""
+
+    def outcome(self, outcome: str, *, event_id: str | None, topic: str | None, **about: object) -> None:
+        """Log what became of one thing, and count it under its outcome."""
+        ...
+
+    def measure(self, name: str, value: float, unit: str = "Count") -> None:
+        """Record a figure."""
+        ...
+
+    def flush(self) -> None:
+        """Write the figures of this invocation."""
+        ...

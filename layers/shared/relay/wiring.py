@@ -11,14 +11,19 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from relay.errors import MisconfiguredError
+from relay.routing import FOLDERS, queue_variable
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools import Logger, Metrics
-
+    from relay.adapters.firehose import FirehoseJournal
+    from relay.adapters.members import DynamoMembers
+    from relay.adapters.mirrors import DynamoMirrors
+    from relay.adapters.sns import SnsOutgoing
     from relay.adapters.sqs import SqsOutgoing, SqsSource
+    from relay.adapters.telemetry import PowertoolsTelemetry
     from relay.batch import Batch
+    from relay.draining import Drain
     from relay.mirroring import Mirroring
-    from relay.ports import Crm, Members, Mirrors, Outcome
+    from relay.ports import Crm, Outcome
 
 
 def setting(name: str) -> str:
@@ -40,11 +45,27 @@ def now() -> datetime:
 
 
 @cache
-def logger() -> Logger:
-    """Return the logger: one JSON line per outcome."""
-    from aws_lambda_powertools import Logger
+def telemetry() -> PowertoolsTelemetry:
+    """Return the log and the metrics."""
+    from relay.adapters.telemetry import PowertoolsTelemetry
 
-    return Logger()
+    return PowertoolsTelemetry()
+
+
+@cache
+def members() -> DynamoMembers:
+    """Return the members table."""
+    from relay.adapters.members import DynamoMembers
+
+    return DynamoMembers(setting("MEMBERS_TABLE"), setting("SHOP_DOMAIN"))
+
+
+@cache
+def journal() -> FirehoseJournal:
+    """Return the journal."""
+    from relay.adapters.firehose import FirehoseJournal
+
+    return FirehoseJournal(setting("JOURNAL_STREAM"))
 
 
 @cache
@@ -53,6 +74,38 @@ def dead_letters() -> SqsOutgoing:
     from relay.adapters.sqs import SqsOutgoing
 
     return SqsOutgoing(setting("DEAD_LETTERS_URL"), "dead letters")
+
+
+@cache
+def changes() -> SnsOutgoing:
+    """Return the topic on which every target hears which member changed."""
+    from relay.adapters.sns import SnsOutgoing
+
+    return SnsOutgoing(setting("CHANGES_TOPIC"), "changes")
+
+
+@cache
+def alerts() -> SqsOutgoing:
+    """Return the notifier's queue."""
+    from relay.adapters.sqs import SqsOutgoing
+
+    return SqsOutgoing(setting("ALERTS_URL"), "alerts")
+
+
+@cache
+def drain() -> Drain:
+    """Return what looks at `unclaimed` again."""
+    from relay.adapters.sqs import SqsInbox, SqsOutgoing
+    from relay.draining import Drain
+
+    topics = {folder: SqsOutgoing(setting(queue_variable(folder)), folder) for folder in FOLDERS.values()}
+    return Drain(
+        shop=setting("SHOP_DOMAIN"),
+        unclaimed=SqsInbox(setting("UNCLAIMED_URL"), "unclaimed"),
+        topics=topics,
+        dead_letters=dead_letters(),
+        journal=journal(),
+    )
 
 
 @cache
@@ -69,7 +122,7 @@ def batch() -> Batch:
     from relay.batch import Batch, Message
 
     def log(outcome: str, message: Message, error: Exception) -> None:
-        logger().warning(
+        telemetry().outcome(
             outcome,
             error=type(error).__name__,
             # The texts of our own errors hold no value of a message; those of others might.
@@ -85,23 +138,7 @@ def batch() -> Batch:
 
 
 @cache
-def metrics() -> Metrics:
-    """Return the metrics: written as one log line when the function is done."""
-    from aws_lambda_powertools import Metrics
-
-    return Metrics()
-
-
-@cache
-def members() -> Members:
-    """Return the members table."""
-    from relay.adapters.members import DynamoMembers
-
-    return DynamoMembers(setting("MEMBERS_TABLE"), setting("SHOP_DOMAIN"))
-
-
-@cache
-def mirrors() -> Mirrors:
+def mirrors() -> DynamoMirrors:
     """Return what this function's target holds of the members."""
     from relay.adapters.mirrors import DynamoMirrors
 
@@ -132,6 +169,7 @@ def mirroring() -> Mirroring:
 
     target = setting("TARGET")
     return Mirroring(
+        shop=setting("SHOP_DOMAIN"),
         crm=crm(),
         members=members(),
         mirrors=mirrors(),
@@ -143,11 +181,10 @@ def mirroring() -> Mirroring:
 
 def observe_mirrored(key: str, outcome: Outcome) -> None:
     """Count an outcome, and log one that a person may want to look at. The member goes by its key alone."""
-    counted = {"mirrored": "Mirrored", "refused": "Refused"}.get(outcome.state)
-    if outcome.reason == "no_email":
-        counted = "SkippedNoEmail"
-    if counted:
-        metrics().add_dimension(name="target", value=setting("TARGET"))
-        metrics().add_metric(name=counted, unit="Count", value=1)
-    if outcome.state in {"skipped", "refused"}:
-        logger().info(outcome.state, member=key, target=setting("TARGET"), reason=outcome.reason)
+    if outcome.state == "mirrored":
+        telemetry().measure("Mirrored", 1)
+    elif outcome.state in {"skipped", "refused"}:
+        name = "skipped_no_email" if outcome.reason == "no_email" else outcome.state
+        telemetry().outcome(
+            name, event_id=None, topic=None, target=setting("TARGET"), member=key, reason=outcome.reason
+        )

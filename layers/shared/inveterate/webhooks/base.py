@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Final, Self
@@ -87,6 +88,16 @@ class Payload(Part):
         return self.created_at
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How an event was read: the delivery itself, what had to be left out, and what its receiver knew."""
+
+    raw: Mapping[str, Any]
+    drift: tuple[str, ...] = ()
+    event_id: str | None = None
+    received_at: datetime | None = None
+
+
 class Event(Part):
     """One webhook, read.
 
@@ -99,49 +110,56 @@ class Event(Part):
 
     metadata: Metadata
     payload: Payload
-    _raw: Mapping[str, Any] = PrivateAttr(default_factory=dict)
-    _drift: tuple[str, ...] = PrivateAttr(default=())
-    _id: str | None = PrivateAttr(default=None)
+    _reading: Reading = PrivateAttr(default_factory=lambda: Reading({}))
 
     @property
     def id(self) -> str:
         """The event's id: 32 hex digits, the same for every delivery of it."""
-        return self._id or identity.event_id(
-            self.TOPIC or self.metadata.topic, self.metadata.shop_domain or "", self._raw.get("payload")
+        return self._reading.event_id or identity.event_id(
+            self.TOPIC or self.metadata.topic,
+            self.metadata.shop_domain or "",
+            self._reading.raw.get("payload"),
         )
 
     @property
     def raw(self) -> Mapping[str, Any]:
         """The delivery as JSON made it (numbers with a fraction as `Decimal`)."""
-        return self._raw
+        return self._reading.raw
 
     @property
     def drift(self) -> tuple[str, ...]:
         """Dotted paths of the fields that could not be read and were left out; never their values."""
-        return self._drift
+        return self._reading.drift
 
     @property
     def customer_id(self) -> str:
         """The Shopify customer id of the member that the event speaks of: digits as text."""
-        return member_named(self._raw["payload"])
+        return member_named(self._reading.raw["payload"])
 
     @property
     def occurred_at(self) -> datetime | None:
-        """When it happened: the payload's own time, else when it was triggered; None if neither is told."""
-        return self.payload.moment or self.metadata.triggered_at
+        """When it happened: the payload's own time, else when it was triggered, else when it was received."""
+        return self.payload.moment or self.metadata.triggered_at or self._reading.received_at
 
     @classmethod
-    def read(cls, body: bytes | str, *, event_id: str | None = None) -> Self:
-        """Read a delivery of this topic; `event_id` where whoever accepted it has worked that out.
+    def read(
+        cls, body: bytes | str, *, event_id: str | None = None, received_at: datetime | None = None
+    ) -> Self:
+        """Read a delivery of this topic.
+
+        `event_id` and `received_at` come from whoever accepted it: the id that was worked out then, and
+        the time that stands in where the event tells none.
 
         Raises:
             UnreadableEventError: when it is not JSON, has no envelope, or names no member.
 
         """
-        return cls.of(read_json(body), event_id=event_id)
+        return cls.of(read_json(body), event_id=event_id, received_at=received_at)
 
     @classmethod
-    def of(cls, delivery: object, *, event_id: str | None = None) -> Self:
+    def of(
+        cls, delivery: object, *, event_id: str | None = None, received_at: datetime | None = None
+    ) -> Self:
         """Read a delivery that is JSON already; errors as in `read`."""
         envelope = checked_envelope(delivery)
         member_named(envelope["payload"])
@@ -157,12 +175,11 @@ class Event(Part):
                 drift += [".".join(map(str, path)) for path in at_fault]
                 data = _without(deepcopy(data), at_fault)
             else:
-                return event._settled(envelope, tuple(dict.fromkeys(drift)), event_id)  # noqa: SLF001 - our own
+                event._reading = Reading(  # noqa: SLF001 - an attribute of this very class
+                    envelope, tuple(dict.fromkeys(drift)), event_id, received_at
+                )
+                return event
         raise UnreadableEventError("unreadable", dict.fromkeys(drift))
-
-    def _settled(self, raw: Mapping[str, Any], drift: tuple[str, ...], event_id: str | None) -> Self:
-        self._raw, self._drift, self._id = raw, drift, event_id
-        return self
 
 
 def member_named(payload: Mapping[str, Any]) -> str:

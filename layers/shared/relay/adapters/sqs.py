@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from relay.adapters.aws import aws_errors, client
-from relay.batch import Message
+from relay.batch import Message, read_message
 from relay.errors import TransientError
 from relay.ports import OutgoingMessage
 
@@ -83,6 +83,50 @@ class SqsSource:
                     self.sqs.delete_message_batch(QueueUrl=self.url, Entries=entries)
             except TransientError:
                 return
+
+
+@dataclass(frozen=True, slots=True)
+class SqsInbox:
+    """A queue that is read by asking."""
+
+    url: str
+    name: str
+    sqs: Any = field(default_factory=lambda: client("sqs"))
+
+    def receive(self) -> Sequence[Message]:
+        """Return up to ten messages; they are hidden from other readers for the queue's visibility timeout.
+
+        Raises:
+            TransientError: when SQS does not answer.
+
+        """
+        with aws_errors(f"queue {self.name}"):
+            reply = self.sqs.receive_message(
+                QueueUrl=self.url,
+                MaxNumberOfMessages=_ENTRIES,
+                WaitTimeSeconds=1,
+                MessageAttributeNames=["All"],
+                MessageSystemAttributeNames=["All"],
+            )
+        return [read_message(_as_lambda_has_it(message)) for message in reply.get("Messages", ())]
+
+    def delete(self, messages: Sequence[Message]) -> None:
+        """Acknowledge messages."""
+        SqsSource(self.url, self.name, self.sqs).delete(messages)
+
+
+def _as_lambda_has_it(message: Mapping[str, Any]) -> dict[str, Any]:
+    """Spell a received message as Lambda's events do: the same things under other names."""
+    return {
+        "messageId": message["MessageId"],
+        "body": message["Body"],
+        "receiptHandle": message["ReceiptHandle"],
+        "attributes": message["Attributes"],
+        "messageAttributes": {
+            name: {"stringValue": value.get("StringValue")}
+            for name, value in message.get("MessageAttributes", {}).items()
+        },
+    }
 
 
 def chunks(messages: Sequence[OutgoingMessage]) -> Iterator[list[OutgoingMessage]]:

@@ -1,0 +1,20 @@
+"""One tick every 15 minutes for all that is due: for now, another look at what could not be placed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from relay import wiring
+from relay.batch import Context
+from relay.clocking import tick_time
+
+
+def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """Do what is due at the tick's scheduled time; returns what was done, by count."""
+    now = tick_time(event, wiring.now())
+    telemetry = wiring.telemetry()
+    try:
+        return {"at": now.isoformat(), "unclaimed": wiring.drain().run(now, telemetry, context)}
+    finally:
+        telemetry.flush()

@@ -1,0 +1,26 @@
+"""customer.joined.free_trial: a trial of a paid tier began. The member is on trial until it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inveterate.webhooks.account import JoinedFreeTrial
+from relay.consumer import consumer
+from relay.effects import Effect
+from relay.facts import Facts, told
+from relay.joining import entered
+from relay.member import Member
+from relay.rules import Rules
+
+
+def facts(event: JoinedFreeTrial) -> Facts:
+    """Tell on trial in a tier, until the trial ends."""
+    return entered(event, told(event.payload, free_trial_end="trial_ends_at"), tier_type="trial")
+
+
+def decide(event: JoinedFreeTrial, before: Member, after: Member, rules: Rules) -> Iterator[Effect]:
+    """Tell nobody at once: a trial is news for the digest."""
+    return iter(())
+
+
+handler = consumer(JoinedFreeTrial, facts, decide)

@@ -1,0 +1,26 @@
+"""customer.joined.lifetime_tier: a membership was bought once and for all. The member is active in this tier."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inveterate.webhooks.account import JoinedLifetimeTier
+from relay.consumer import consumer
+from relay.effects import Effect
+from relay.facts import Facts
+from relay.joining import entered
+from relay.member import Member
+from relay.rules import Rules
+
+
+def facts(event: JoinedLifetimeTier) -> Facts:
+    """Tell active in a lifetime tier; whatever had ended or was about to end, has not."""
+    return entered(event, tier_type="lifetime")
+
+
+def decide(event: JoinedLifetimeTier, before: Member, after: Member, rules: Rules) -> Iterator[Effect]:
+    """Tell nobody at once: a joining is good news for the digest."""
+    return iter(())
+
+
+handler = consumer(JoinedLifetimeTier, facts, decide)

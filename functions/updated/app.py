@@ -1,0 +1,42 @@
+"""customer.updated: the member's own record was written. The profile follows; the rest is evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inveterate.webhooks.account import Updated
+from relay.consumer import consumer
+from relay.effects import Effect
+from relay.facts import Facts, told
+from relay.member import Member
+from relay.rules import Rules
+
+
+def facts(event: Updated) -> Facts:
+    """Tell who the member is. Balance, tier and status are evidence only: the snapshot has no clock of its own."""
+    return Facts.of(
+        event,
+        told(
+            event.snapshot,
+            email="email",
+            phone_number="phone",
+            first_name="first_name",
+            last_name="last_name",
+            anonymized="anonymized",
+            joined_at="joined_at",
+            referrals="referrals_count",
+            revenue="revenue",
+            credits_earned="credits_earned_total",
+            status="seen_status",
+            tier_id="seen_tier_id",
+            credit="seen_balance",
+        ),
+    )
+
+
+def decide(event: Updated, before: Member, after: Member, rules: Rules) -> Iterator[Effect]:
+    """Tell nobody, ever: this topic is noise with a profile in it."""
+    return iter(())
+
+
+handler = consumer(Updated, facts, decide)

@@ -1,0 +1,201 @@
+"""The members table: one item a member, written on condition that nobody wrote in between.
+
+The item is kept small, since its bytes are paid for at every write:
+
+    pk    shop:customer
+    v     version of this layout
+    n     how often it was written; the condition of every write
+    s     [[milliseconds, event id], …]: the (time, id) pairs that registers share
+    f     {field: [value, index into s]}
+    l     {event id: [amount, expiry in milliseconds]}: credit lots
+    r     the latest event ids, 16 bytes each, newest last
+    o     the outbox of this write, JSON, for the fan-out
+
+An event id is 32 hex digits and kept as the 16 bytes that they spell; any other id as text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
+from pydantic import ValidationError
+
+from relay.adapters.aws import aws_errors, client
+from relay.changes import Outbox, dump
+from relay.errors import ConflictError, TransientError
+from relay.facts import Lot
+from relay.fields import FIELDS, from_millis, from_stored, to_millis, to_stored
+from relay.member import Member, Register
+from relay.ports import Record
+from relay.rules import Rules
+
+LAYOUT: Final = 1
+RULES_KEY: Final = "rules"
+
+_HASH: Final = re.compile("[0-9a-f]{32}")
+_ID_BYTES: Final = 16
+_READ_AT_ONCE: Final = 100
+_READ_ROUNDS: Final = 5
+_OURS: Final = frozenset({"pk", "v", "n", "s", "f", "l", "r", "o"})
+
+_pack: Final = TypeSerializer().serialize
+_unpack: Final = TypeDeserializer().deserialize
+
+
+@dataclass(frozen=True, slots=True)
+class DynamoMembers:
+    """Members (`ports.Members`) of one shop in a DynamoDB table."""
+
+    table: str
+    shop: str
+    dynamodb: Any = field(default_factory=lambda: client("dynamodb"))
+
+    def load(self, keys: Iterable[str]) -> tuple[Mapping[str, Record], Rules]:
+        """Read members and rules together; a member who is not there yet is an empty record.
+
+        Raises:
+            TransientError: when the table does not answer, or the stored rules cannot be read.
+
+        """
+        wanted = list(dict.fromkeys(keys))
+        items = self._read([RULES_KEY, *wanted])
+        records = {key: self._record(key, items.get(key)) for key in wanted}
+        return records, _rules(items.get(RULES_KEY))
+
+    def save(self, record: Record, outbox: Outbox) -> None:
+        """Write the record as the next version.
+
+        Raises:
+            ConflictError: when somebody else wrote first.
+            TransientError: when the table does not answer.
+
+        """
+        item = encode(record, outbox)
+        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
+        if record.version:
+            condition = {
+                "ConditionExpression": "n = :read",
+                "ExpressionAttributeValues": {":read": _pack(record.version)},
+            }
+        with aws_errors("members table"):
+            try:
+                self.dynamodb.put_item(TableName=self.table, Item=item, **condition)
+            except self.dynamodb.exceptions.ConditionalCheckFailedException as error:
+                raise ConflictError("the member was written in between") from error
+
+    def _record(self, key: str, item: Mapping[str, Any] | None) -> Record:
+        if item is None:
+            return Record(member=Member(shop=self.shop, customer_id=key.rpartition(":")[2]))
+        return decode(item)
+
+    def _read(self, keys: list[str]) -> dict[str, Mapping[str, Any]]:
+        found: dict[str, Mapping[str, Any]] = {}
+        for start in range(0, len(keys), _READ_AT_ONCE):
+            asked = [{"pk": _pack(key)} for key in keys[start : start + _READ_AT_ONCE]]
+            for _ in range(_READ_ROUNDS):
+                with aws_errors("members table"):
+                    reply = self.dynamodb.batch_get_item(
+                        RequestItems={self.table: {"Keys": asked, "ConsistentRead": True}}
+                    )
+                found |= {item["pk"]["S"]: item for item in reply["Responses"].get(self.table, ())}
+                asked = reply.get("UnprocessedKeys", {}).get(self.table, {}).get("Keys", [])
+                if not asked:
+                    break
+            else:
+                raise TransientError("members table: throttled")
+        return found
+
+
+def _rules(item: Mapping[str, Any] | None) -> Rules:
+    if item is None:
+        return Rules()
+    try:
+        return Rules.model_validate_json(_unpack(item["document"]))
+    except (KeyError, TypeError, ValidationError):
+        # Never silently the defaults: a merchant who raised a threshold would be told of everything.
+        raise TransientError("the stored rules cannot be read: apply them again") from None
+
+
+def encode(record: Record, outbox: Outbox) -> dict[str, Any]:
+    """Return the item of the record's next version."""
+    member = record.member
+    stamps: dict[tuple[datetime, str], int] = {}
+    fields: dict[str, Any] = {}
+    for name, register in sorted(member.registers.items()):
+        stamp = (register.at, register.by)
+        fields[name] = [to_stored(register.value), stamps.setdefault(stamp, len(stamps))]
+    lots = {by: [lot.amount, to_millis(lot.expires_at)] for by, lot in member.lots.items()}
+    plain: dict[str, Any] = {
+        "pk": member.key,
+        "v": LAYOUT,
+        "n": record.version + 1,
+        "s": [[to_millis(at), _pack_id(by)] for at, by in stamps],
+        "f": fields,
+        "r": Binary(b"".join(bytes.fromhex(event_id) for event_id in record.seen)),
+        "o": dump(outbox),
+    }
+    if lots:
+        plain["l"] = lots
+    later = member.later
+    unknown_fields = later.get("f", {})
+    if unknown_fields:
+        plain["f"] = {**_with_own_stamps(unknown_fields, plain["s"]), **fields}
+    return {name: _pack(value) for name, value in {**later.get("item", {}), **plain}.items()}
+
+
+def _with_own_stamps(unknown: Mapping[str, tuple[Any, Any]], stamps: list[Any]) -> dict[str, Any]:
+    """Write back fields of a newer version, whose (time, id) pairs are appended as they were."""
+    written = {}
+    for name, (value, stamp) in unknown.items():
+        if stamp not in stamps:
+            stamps.append(stamp)
+        written[name] = [value, stamps.index(stamp)]
+    return written
+
+
+def decode(item: Mapping[str, Any]) -> Record:
+    """Read an item; what a newer version of this code stored is kept for the next write."""
+    plain = {name: _unpack(value) for name, value in item.items()}
+    stamps = plain["s"]
+    registers: dict[str, Register] = {}
+    unknown: dict[str, Any] = {}
+    for name, (stored, index) in plain["f"].items():
+        stamp = stamps[int(index)]
+        if name in FIELDS:
+            registers[name] = Register(
+                from_stored(FIELDS[name].kind, stored), from_millis(int(stamp[0])), stamp[1]
+            )
+        else:
+            unknown[name] = (stored, stamp)
+    shop, _, customer_id = plain["pk"].rpartition(":")
+    lots = {
+        by: Lot(Decimal(amount), from_millis(int(expiry)))
+        for by, (amount, expiry) in plain.get("l", {}).items()
+    }
+    rest = {name: value for name, value in plain.items() if name not in _OURS}
+    member = Member(
+        shop=shop,
+        customer_id=customer_id,
+        registers=registers,
+        lots=lots,
+        later={name: value for name, value in (("f", unknown), ("item", rest)) if value},
+    )
+    return Record(member=member, version=int(plain["n"]), seen=_seen(bytes(plain["r"])))
+
+
+def _seen(packed: bytes) -> tuple[str, ...]:
+    return tuple(packed[start : start + _ID_BYTES].hex() for start in range(0, len(packed), _ID_BYTES))
+
+
+def _pack_id(event_id: str) -> Binary | str:
+    return Binary(bytes.fromhex(event_id)) if _HASH.fullmatch(event_id) else event_id
+
+
+def _unpack_id(packed: Binary | str) -> str:
+    return packed if isinstance(packed, str) else bytes(packed).hex()

@@ -1,0 +1,179 @@
+"""The life of a batch of one topic's events: read, load, merge, decide, write, journal, acknowledge.
+
+Every topic's function is this, made with the topic's own three things: the event it reads, what that
+tells of the member (`facts`), and what follows from it (`decide`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic
+
+from inveterate.webhooks.base import UnreadableEventError, read_json
+
+from relay import journal, wiring
+from relay.batch import RESERVE_MS, Batch, Context, Message
+from relay.delivery import Delivery, unpack
+from relay.errors import ConflictError, PermanentError, TransientError
+from relay.folding import Arrival, Decide, E, Folded, Judged, Rule, Tell, fold
+from relay.member import member_key
+from relay.ports import Journal, Members, Record, Telemetry
+from relay.routing import PROBE_TOPIC
+from relay.rules import Rules
+
+_WRITES: Final = 5
+"""How often a member is read and decided anew when somebody else writes first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a consumer needs of the outside world."""
+
+    shop: str
+    batch: Batch
+    members: Members
+    journal: Journal
+    telemetry: Telemetry
+
+
+def consumer(
+    model: type[E], facts: Tell[E], decide: Decide[E], *, parts: Callable[[], Parts] | None = None
+) -> Consumer[E]:
+    """Make a topic's Lambda handler; `parts` come from the environment, on first use, unless given."""
+    return Consumer(Rule(model, facts, decide), parts or wired)
+
+
+def wired() -> Parts:
+    """Return the parts that the environment names."""
+    return Parts(
+        shop=wiring.setting("SHOP_DOMAIN"),
+        batch=wiring.batch(),
+        members=wiring.members(),
+        journal=wiring.journal(),
+        telemetry=wiring.telemetry(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer(Generic[E]):
+    """A topic's Lambda handler: call it with Lambda's SQS event."""
+
+    rule: Rule[E]
+    parts: Callable[[], Parts]
+
+    def __call__(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        """Handle a batch; returns the messages that Lambda shall hand out again."""
+        parts = self.parts()
+        try:
+            return parts.batch.run(event, context, _Run(self.rule, parts).work)
+        finally:
+            parts.telemetry.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class _Run(Generic[E]):
+    """One batch's answers and journal lines, as they come."""
+
+    rule: Rule[E]
+    parts: Parts
+    answers: dict[str, Exception | None] = field(default_factory=dict)
+    lines: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def work(self, messages: Sequence[Message], context: Context) -> Mapping[str, Exception | None]:
+        """Handle the messages; one without an answer was not started."""
+        by_member: defaultdict[str, list[Arrival[E]]] = defaultdict(list)
+        for message in messages:
+            if arrival := self._read(message):
+                by_member[member_key(self.parts.shop, arrival.event.customer_id)].append(arrival)
+        if by_member:
+            self._take_all(by_member, context)
+        self._write_journal()
+        return self.answers
+
+    def _read(self, message: Message) -> Arrival[E] | None:
+        try:
+            delivery = unpack(message.body, message.attributes)
+        except ValueError as error:
+            self.answers[message.id] = PermanentError("unreadable_message", str(error))
+            return None
+        try:
+            if delivery.topic == PROBE_TOPIC:
+                self._note(message.id, delivery, "probe", body=read_json(delivery.body))
+                return None
+            event = self.rule.model.read(
+                delivery.body, event_id=delivery.event_id, received_at=delivery.received_at
+            )
+        except UnreadableEventError as error:
+            self.answers[message.id] = PermanentError(error.reason, ", ".join(error.paths))
+            return None
+        if event.drift:
+            self.parts.telemetry.measure("Drift", len(event.drift))
+        return Arrival(message.id, delivery, event)
+
+    def _take_all(self, by_member: Mapping[str, list[Arrival[E]]], context: Context) -> None:
+        try:
+            records, rules = self.parts.members.load(by_member)
+        except TransientError as error:
+            self.answers.update(
+                {arrival.message_id: error for group in by_member.values() for arrival in group}
+            )
+            return
+        for key, arrivals in by_member.items():
+            if context.get_remaining_time_in_millis() < RESERVE_MS:
+                return
+            try:
+                folded = self._commit(records[key], arrivals, rules)
+            except TransientError as error:
+                self.answers.update({arrival.message_id: error for arrival in arrivals})
+            else:
+                for judged in folded.judged:
+                    self._judge(judged)
+
+    def _commit(self, record: Record, arrivals: Sequence[Arrival[E]], rules: Rules) -> Folded[E]:
+        """Write what the arrivals make of the record: the commit. Nothing before it has an effect."""
+        for _ in range(_WRITES):
+            folded = fold(record, arrivals, self.rule, rules)
+            if folded.outbox is None:
+                return folded
+            try:
+                self.parts.members.save(folded.record, folded.outbox)
+            except ConflictError:
+                records, rules = self.parts.members.load([record.member.key])
+                record = records[record.member.key]
+            else:
+                return folded
+        raise TransientError("the member is written to by too many at once")
+
+    def _judge(self, judged: Judged[E]) -> None:
+        arrival = judged.arrival
+        if judged.error:
+            self.answers[arrival.message_id] = judged.error
+            return
+        self._note(
+            arrival.message_id,
+            arrival.delivery,
+            judged.verdict,
+            customer=arrival.event.customer_id,
+            at=arrival.at,
+            effects=judged.effects,
+            body=arrival.event.raw,
+        )
+
+    def _note(self, message_id: str, delivery: Delivery, verdict: journal.Verdict, **columns: Any) -> None:
+        line = journal.line(delivery, shop=self.parts.shop, outcome=verdict, **columns)
+        self.lines.append((message_id, line))
+
+    def _write_journal(self) -> None:
+        """Journal before acknowledging: an event is always in a queue or in the journal."""
+        refusals = self.parts.journal.write([line for _, line in self.lines]) if self.lines else []
+        for (message_id, line), refusal in zip(self.lines, refusals, strict=True):
+            self.answers[message_id] = refusal
+            if refusal is None:
+                self.parts.telemetry.outcome(
+                    line["outcome"], event_id=line["id"], topic=line.get("topic"), effects=line["effects"]
+                )
+
+
+__all__ = ["Consumer", "Parts", "Rules", "consumer", "wired"]

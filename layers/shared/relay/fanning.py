@@ -1,0 +1,96 @@
+"""What each write of the members table has to tell, sent in the order of the writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from relay.changes import Change, Happening, Outbox, Telling, dump, load
+from relay.effects import Alert, Note, effect_id
+from relay.errors import PermanentError
+from relay.ports import Outgoing, OutgoingMessage, Telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """One write of the table: its place in the stream, and what it has to tell."""
+
+    sequence: str
+    outbox: Outbox | None
+
+
+def fan_out(
+    records: Sequence[Mapping[str, Any]], changes: Outgoing, alerts: Outgoing, telemetry: Telemetry
+) -> str | None:
+    """Send changes and alerts of the writes; return the sequence number of the first that was not sent.
+
+    Lambda then hands out that write and all after it again, so nothing is skipped over.
+    """
+    writes = [_read(record, telemetry) for record in records]
+    tellings = [(write, message) for write in writes for message in _alerts(write)]
+    telling = [(write, message) for write in writes for message in _changes(write)]
+    failed: set[str] = set()
+    for pairs, target in ((tellings, alerts), (telling, changes)):
+        answers = target.send([message for _, message in pairs]) if pairs else []
+        for (write, _), refusal in zip(pairs, answers, strict=True):
+            if refusal is not None:
+                failed.add(write.sequence)
+                telemetry.outcome("not_fanned_out", event_id=None, topic=None, reason=str(refusal))
+    telemetry.measure("FannedOut", len(tellings) + len(telling))
+    return next((write.sequence for write in writes if write.sequence in failed), None)
+
+
+def _read(record: Mapping[str, Any], telemetry: Telemetry) -> _Write:
+    stream = record["dynamodb"]
+    written = stream.get("NewImage", {}).get("o", {}).get("S")
+    try:
+        outbox = load(Outbox, written) if written else None
+    except PermanentError as error:
+        # No retry would mend it. The record itself is safe, and a full reconcile tells everybody anew.
+        telemetry.outcome("unreadable_outbox", event_id=None, topic=None, reason=str(error))
+        outbox = None
+    return _Write(stream["SequenceNumber"], outbox)
+
+
+def _changes(write: _Write) -> list[OutgoingMessage]:
+    """Name the member that changed, with its notes; nothing where nothing that anybody mirrors changed."""
+    outbox = write.outbox
+    if outbox is None:
+        return []
+    noted = tuple(
+        Happening(
+            event_id=happening.event_id,
+            topic=happening.topic,
+            at=happening.at,
+            effects=tuple(effect for effect in happening.effects if isinstance(effect, Note)),
+        )
+        for happening in outbox.happenings
+    )
+    happenings = tuple(happening for happening in noted if happening.effects)
+    if not (outbox.changed or happenings):
+        return []
+    return [OutgoingMessage(body=dump(Change(member=outbox.member, happenings=happenings)), attributes={})]
+
+
+def _alerts(write: _Write) -> list[OutgoingMessage]:
+    if write.outbox is None:
+        return []
+    return [
+        OutgoingMessage(
+            body=dump(
+                Telling(
+                    id=effect_id(happening.event_id, effect),
+                    event_id=happening.event_id,
+                    topic=happening.topic,
+                    member=write.outbox.member,
+                    at=happening.at,
+                    alert=effect,
+                )
+            ),
+            attributes={"event_id": happening.event_id, "topic": happening.topic},
+        )
+        for happening in write.outbox.happenings
+        for effect in happening.effects
+        if isinstance(effect, Alert)
+    ]

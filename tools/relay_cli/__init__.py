@@ -1,0 +1,1 @@
+"""The `relay` command: run the product on this machine, and operate a deployed one."""
