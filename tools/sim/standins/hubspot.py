@@ -6,7 +6,7 @@ below `/_standin`:
 * `GET /_standin/contacts`: `[{"id", "properties"}, …]`; `POST` adds one as a merchant would by hand;
 * `GET /_standin/requests`: `[{"method", "path", "inputs", "status"}, …]`, oldest first;
 * `POST /_standin/faults`: what becomes of the next `times` requests (default 1) whose path contains
-  `path` (default: any), where nothing else is said:
+  `path` (default: any), the first `after` of them left alone:
     * `status`, with `retry_after`, `policy` and `category`: refused so, nothing is done;
     * `hang`: it is done, and answered, only after that many seconds, whether or not anybody waits;
     * `silent`: 200 with neither results nor errors, nothing is done;
@@ -61,6 +61,7 @@ class Fault:
 
     status: int | None = None
     times: int = 1
+    after: int = 0
     path: str = ""
     retry_after: float | None = None
     policy: str | None = None
@@ -216,7 +217,9 @@ class HubspotStandIn:
 
     def _next_fault(self, path: str) -> Fault:
         for fault in self.faults:
-            if fault.path in path:
+            if fault.path in path and fault.after > 0:
+                fault.after -= 1
+            elif fault.path in path:
                 fault.times -= 1
                 if fault.times <= 0:
                     self.faults.remove(fault)

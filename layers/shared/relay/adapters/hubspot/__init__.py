@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from relay.adapters.hubspot.client import ClosedError, HubspotClient, Token
+from relay.adapters.hubspot.client import READ_SECONDS, ClosedError, HubspotClient, Token
 from relay.adapters.hubspot.paths import DEFAULT_VERSION, PATHS
 from relay.adapters.hubspot.schema import missing, provide
 from relay.adapters.hubspot.upsert import Upsert
@@ -34,11 +34,12 @@ class Hubspot:
         token: Token,
         version: str = DEFAULT_VERSION,
         transport: httpx.BaseTransport | None = None,
+        read_seconds: float = READ_SECONDS,
     ) -> None:
         if version not in PATHS:
             raise MisconfiguredError("not a version of HubSpot's API that we know", setting="HUBSPOT_VERSION")
         self._paths = PATHS[version]
-        self._client = HubspotClient(base_url, token, transport)
+        self._client = HubspotClient(base_url, token, transport, read_seconds)
 
     def upsert(self, profiles: Sequence[Profile]) -> Mapping[str, Outcome]:
         """Write the members' contacts.
@@ -90,3 +91,7 @@ class Hubspot:
 
         """
         return provide(self._client, self._paths)
+
+    def close(self) -> None:
+        """End the connections. A function never does: they end with its environment."""
+        self._client.close()

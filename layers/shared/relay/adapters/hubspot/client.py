@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import httpx
 
 _CONNECT_SECONDS: Final = 2.0
-_READ_SECONDS: Final = 8.0
+READ_SECONDS: Final = 8.0
 
 _FOR_SINGLE_MEMBERS: Final = frozenset({200, 201, 204, 207, 400, 404, 409, 413, 422})
 _FROM_A_GATEWAY: Final = frozenset({408, 502, 504, 520, 522, 523, 524})
@@ -69,6 +69,7 @@ class HubspotClient:
     base_url: str
     token: Token
     transport: httpx.BaseTransport | None = None
+    read_seconds: float = READ_SECONDS
     _http: httpx.Client | None = field(default=None, repr=False)
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Reply:
@@ -95,6 +96,12 @@ class HubspotClient:
             )
         )
 
+    def close(self) -> None:
+        """End the connections; the next call makes new ones."""
+        if self._http is not None:
+            self._http.close()
+            self._http = None
+
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
         import httpx
 
@@ -120,7 +127,7 @@ class HubspotClient:
         if self._http is None:
             self._http = httpx.Client(
                 base_url=self.base_url,
-                timeout=httpx.Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS),
+                timeout=httpx.Timeout(self.read_seconds, connect=_CONNECT_SECONDS),
                 # Only a connection that was not made is tried again: no request can have been heard.
                 transport=self.transport or httpx.HTTPTransport(retries=1),
             )
