@@ -62,7 +62,7 @@ Message = TypeVar("Message", Outbox, Change, Telling)
 
 def dump(message: Outbox | Change | Telling) -> str:
     """Write a message as JSON."""
-    text: bytes = _adapter(type(message)).dump_json(message, exclude_defaults=True)
+    text: bytes = _adapter(type(message)).dump_json(message)
     return text.decode()
 
 

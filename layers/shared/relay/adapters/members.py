@@ -169,7 +169,7 @@ def decode(item: Mapping[str, Any]) -> Record:
         stamp = stamps[int(index)]
         if name in FIELDS:
             registers[name] = Register(
-                from_stored(FIELDS[name].kind, stored), from_millis(int(stamp[0])), stamp[1]
+                from_stored(FIELDS[name].kind, stored), from_millis(int(stamp[0])), _unpack_id(stamp[1])
             )
         else:
             unknown[name] = (stored, stamp)
@@ -186,7 +186,7 @@ def decode(item: Mapping[str, Any]) -> Record:
         lots=lots,
         later={name: value for name, value in (("f", unknown), ("item", rest)) if value},
     )
-    return Record(member=member, version=int(plain["n"]), seen=_seen(bytes(plain["r"])))
+    return Record(member=member, version=int(plain["n"]), seen=_seen(bytes(plain["r"].value)))
 
 
 def _seen(packed: bytes) -> tuple[str, ...]:
@@ -197,5 +197,5 @@ def _pack_id(event_id: str) -> Binary | str:
     return Binary(bytes.fromhex(event_id)) if _HASH.fullmatch(event_id) else event_id
 
 
-def _unpack_id(packed: Binary | str) -> str:
-    return packed if isinstance(packed, str) else bytes(packed).hex()
+def _unpack_id(packed: Any) -> str:
+    return packed if isinstance(packed, str) else bytes(packed.value).hex()

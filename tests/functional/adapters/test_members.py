@@ -1,0 +1,178 @@
+"""The members table, in DynamoDB: what goes in comes out, and nobody overwrites anybody."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from boto3.dynamodb.types import TypeSerializer
+from hypothesis import given
+from hypothesis import strategies as st
+from inveterate.webhooks import TOPICS, model_for
+from relay.adapters.aws import client
+from relay.adapters.members import DynamoMembers, decode, encode
+from relay.changes import Happening, Outbox
+from relay.errors import ConflictError, MisconfiguredError, TransientError
+from relay.member import Member, merge
+from relay.ports import Record
+
+from tests.fakes import NOW, SHOP, sample
+from tests.functions import RULES
+from tests.unit.member.test_merging import a_fact, merged
+
+KEY = f"{SHOP}:1"
+QUIET = Outbox(member=KEY, changed=False)
+
+
+@pytest.fixture
+def table() -> DynamoMembers:
+    client("dynamodb").create_table(
+        TableName="members",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return DynamoMembers("members", SHOP)
+
+
+def everything() -> Member:
+    """Return a member of whom every sample has told."""
+    member = Member(shop=SHOP, customer_id="1")
+    for topic in TOPICS:
+        member = merge(member, RULES[topic].facts(model_for(topic).read(json.dumps(sample(topic)))))
+    return member
+
+
+def load(table: DynamoMembers, key: str = KEY) -> Record:
+    return table.load([key])[0][key]
+
+
+def test_a_new_member_is_an_empty_record(table: DynamoMembers) -> None:
+    """Nobody knows them yet; the shop is the stack's."""
+    assert load(table) == Record(member=Member(shop=SHOP, customer_id="1"))
+
+
+def test_what_goes_in_comes_out(table: DynamoMembers) -> None:
+    """All kinds of values, lots and the memory of ids, exactly; and with the next version."""
+    record = Record(member=everything(), seen=("a" * 32, "0f" * 16))
+    table.save(record, QUIET)
+    assert load(table) == replace(record, version=1)
+
+
+@given(st.lists(a_fact(), max_size=6, unique_by=lambda fact: fact.event_id))
+def test_any_record_survives_the_table(facts: list[Any]) -> None:
+    """Whatever events can make of a record, its item says it exactly."""
+    record = Record(member=merged(facts), seen=tuple(fact.event_id for fact in facts))
+    assert decode(encode(record, QUIET)) == replace(record, version=1)
+
+
+def test_somebody_else_wrote_first(table: DynamoMembers) -> None:
+    """Two who read the same version: the second one is told, be the member new or known."""
+    record = load(table)
+    table.save(record, QUIET)
+    with pytest.raises(ConflictError):
+        table.save(record, QUIET)
+    table.save(load(table), QUIET)
+    with pytest.raises(ConflictError):
+        table.save(replace(record, version=1), QUIET)
+
+
+def test_many_members_and_the_rules_in_one_go(table: DynamoMembers) -> None:
+    """More members than one read takes; the rules' defaults where none are stored."""
+    keys = [f"{SHOP}:{number}" for number in range(230)]
+    for key in keys[::50]:
+        table.save(Record(member=Member(shop=SHOP, customer_id=key.rpartition(":")[2])), QUIET)
+    records, rules = table.load(keys)
+    assert [record.version for record in records.values()] == [int(number % 50 == 0) for number in range(230)]
+    assert rules.billing_attempts == 3
+
+
+@pytest.mark.parametrize(
+    ("document", "attempts"),
+    [('{"billing_attempts": 5}', 5), ("{", None), ('{"unheard_of": 1}', None), (7, None)],
+)
+def test_the_stored_rules(table: DynamoMembers, document: Any, attempts: int | None) -> None:
+    """Stored rules hold; rules that cannot be read stop the work, and are never silently the defaults."""
+    item = {"pk": {"S": "rules"}, "document": TypeSerializer().serialize(document)}
+    client("dynamodb").put_item(TableName="members", Item=item)
+    if attempts:
+        assert table.load([KEY])[1].billing_attempts == attempts
+    else:
+        with pytest.raises(TransientError, match="rules"):
+            table.load([KEY])
+
+
+def test_what_a_newer_version_stored_is_kept(table: DynamoMembers) -> None:
+    """Older code writes back the fields and attributes that it does not know, as they were."""
+    table.save(Record(member=everything()), QUIET)
+    dynamodb = client("dynamodb")
+    item = dynamodb.get_item(TableName="members", Key={"pk": {"S": KEY}})["Item"]
+    item["s"]["L"].append({"L": [{"N": "1"}, {"S": "api:2030"}]})
+    item["f"]["M"]["mood"] = {"L": [{"S": "sunny"}, {"N": str(len(item["s"]["L"]) - 1)}]}
+    item["z"] = {"S": "new"}
+    dynamodb.put_item(TableName="members", Item=item)
+    table.save(load(table), QUIET)
+    after = dynamodb.get_item(TableName="members", Key={"pk": {"S": KEY}})["Item"]
+    value, index = after["f"]["M"]["mood"]["L"]
+    stamp = after["s"]["L"][int(index["N"])]
+    assert (value, stamp, after["z"]) == (
+        {"S": "sunny"},
+        {"L": [{"N": "1"}, {"S": "api:2030"}]},
+        {"S": "new"},
+    )
+    assert load(table).member == everything()
+
+
+def test_the_item_is_small(table: DynamoMembers) -> None:
+    """Bytes of the item are dollars: a member of whom everything is known, with a full memory, costs two units."""
+    happening = Happening(event_id="a" * 32, topic="customer.updated", at=NOW)
+    record = Record(member=everything(), seen=tuple(f"{number:032x}" for number in range(24)))
+    item = encode(record, Outbox(member=KEY, changed=True, happenings=(happening,)))
+    size = sum(len(name) + weight(value) for name, value in item.items())
+    assert size < 2048
+
+
+def weight(value: dict[str, Any]) -> int:
+    """Return about what DynamoDB counts for a value, in bytes."""
+    ((kind, content),) = value.items()
+    match kind:
+        case "M":
+            return 3 + sum(1 + len(name) + weight(part) for name, part in content.items())
+        case "L":
+            return 3 + sum(1 + weight(part) for part in content)
+        case "N":
+            return 1 + (len(content) + 1) // 2
+        case "S":
+            return len(content.encode())
+        case "B":
+            return len(content)
+        case _:
+            return 1
+
+
+def test_money_and_moments_are_exact(table: DynamoMembers) -> None:
+    """Many digits of an amount and the milliseconds of a moment come back."""
+    content = sample("customer.credits.updated")
+    content["payload"] |= {
+        "customerId": "1",
+        "newBalance": "1234567890123456789012345.891",
+        "previousBalance": 0,
+        "createdAt": "2025-05-30T10:18:11.721999Z",
+    }
+    event = model_for("customer.credits.updated").read(json.dumps(content))
+    member = merge(Member(shop=SHOP, customer_id="1"), RULES["customer.credits.updated"].facts(event))
+    table.save(Record(member=member), QUIET)
+    loaded = load(table).member
+    assert loaded.money("credit_balance") == Decimal("1234567890123456789012345.891")
+    at = loaded.registers["credit_balance"].at
+    assert timedelta(0) <= datetime(2025, 5, 30, 10, 18, 11, 721999, UTC) - at < timedelta(milliseconds=1)
+
+
+def test_a_table_that_is_not_there() -> None:
+    """A setting is wrong: it is named, and the message is kept."""
+    with pytest.raises(MisconfiguredError, match="members table"):
+        DynamoMembers("nowhere", SHOP).load([KEY])

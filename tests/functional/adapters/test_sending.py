@@ -1,0 +1,172 @@
+"""Queues, topics, the journal and secrets, in AWS's own terms."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from relay.adapters.aws import client
+from relay.adapters.firehose import FirehoseJournal
+from relay.adapters.secrets import Secret
+from relay.adapters.sns import SnsOutgoing
+from relay.adapters.sqs import SqsInbox, SqsOutgoing, SqsSource
+from relay.batch import read_message
+from relay.delivery import unpack
+from relay.errors import MisconfiguredError, PermanentError, TransientError
+from relay.ports import OutgoingMessage
+
+from tests.fakes import queued, sample
+
+
+@pytest.fixture
+def queue() -> str:
+    url: str = client("sqs").create_queue(QueueName="q", Attributes={"VisibilityTimeout": "0"})["QueueUrl"]
+    return url
+
+
+def message(body: str = "body", **attributes: str) -> OutgoingMessage:
+    return OutgoingMessage(body=body, attributes=attributes)
+
+
+def test_more_messages_than_a_batch_takes(queue: str) -> None:
+    """Twenty-five messages, an answer for each, and all of them there."""
+    answers = SqsOutgoing(queue, "q").send([message(str(number), number=str(number)) for number in range(25)])
+    assert answers == [None] * 25
+    count = client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+    assert count["ApproximateNumberOfMessages"] == "25"
+
+
+def test_heavy_messages_go_in_batches_that_sqs_takes(queue: str) -> None:
+    """Three of 400 kB are more than a batch may weigh together."""
+    assert SqsOutgoing(queue, "q").send([message("x" * 400_000)] * 3) == [None] * 3
+
+
+@dataclass
+class Refusing:
+    """An SQS or SNS that takes every entry but the second."""
+
+    def send_message_batch(self, **request: Any) -> dict[str, Any]:
+        entries = request["Entries"]
+        return {
+            "Successful": [{"Id": entry["Id"]} for entry in entries if entry["Id"] != "1"],
+            "Failed": [{"Id": "1", "Code": "InternalError"}] if len(entries) > 1 else [],
+        }
+
+    def publish_batch(self, **request: Any) -> dict[str, Any]:
+        return self.send_message_batch(Entries=request["PublishBatchRequestEntries"])
+
+
+@pytest.mark.parametrize("target", [SqsOutgoing("url", "q", Refusing()), SnsOutgoing("arn", "t", Refusing())])
+def test_an_entry_that_is_refused(target: SqsOutgoing | SnsOutgoing) -> None:
+    """A batch that succeeded as a whole may have lost one entry: it alone is answered so."""
+    answers = target.send([message()] * 3)
+    assert [type(answer) for answer in answers] == [type(None), TransientError, type(None)]
+
+
+def test_a_queue_that_is_not_there() -> None:
+    """Every message is answered, and the setting is named."""
+    answers = SqsOutgoing("http://localhost:1/123456789012/none", "none").send([message()])
+    assert isinstance(answers[0], TransientError)
+
+
+def test_put_off_and_deleted(queue: str) -> None:
+    """A source's copies come back with their attributes; what is deleted does not."""
+    source, inbox = SqsSource(queue, "q"), SqsInbox(queue, "q")
+    record = queued(sample("customer.ordered"))
+    original = read_message(record)
+    source.defer([OutgoingMessage(body=original.body, attributes=original.attributes)])
+    (received,) = inbox.receive()
+    assert unpack(received.body, received.attributes) == unpack(original.body, original.attributes)
+    inbox.delete([received])
+    assert inbox.receive() == []
+
+
+def test_changes_reach_a_subscribed_queue(queue: str) -> None:
+    """Raw delivery: the queue's body is what was published."""
+    topic = client("sns").create_topic(Name="changes")["TopicArn"]
+    arn = client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"][
+        "QueueArn"
+    ]
+    client("sns").subscribe(
+        TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"}
+    )
+    assert SnsOutgoing(topic, "changes").send([message("a"), message("b")]) == [None, None]
+    bodies = {received.body for _ in range(2) for received in SqsInbox(queue, "q").receive()}
+    assert bodies == {"a", "b"}
+
+
+@pytest.fixture
+def bucket() -> str:
+    client("s3").create_bucket(Bucket="journal")
+    client("firehose").create_delivery_stream(
+        DeliveryStreamName="journal",
+        S3DestinationConfiguration={
+            "RoleARN": "arn:aws:iam::123456789012:role/r",
+            "BucketARN": "arn:aws:s3:::journal",
+        },
+    )
+    return "journal"
+
+
+def lines(bucket: str) -> list[Mapping[str, Any]]:
+    found = []
+    for entry in client("s3").list_objects_v2(Bucket=bucket).get("Contents", []):
+        content = client("s3").get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
+        found += [json.loads(line) for line in content.splitlines()]
+    return found
+
+
+def test_the_journal(bucket: str) -> None:
+    """A JSON line for each, more than one call takes, also with text that has no UTF-8."""
+    written = [{"id": str(number), "name": "é\ud800"} for number in range(501)]
+    assert FirehoseJournal("journal").write(written) == [None] * 501
+    assert sorted(line["id"] for line in lines(bucket)) == sorted(str(number) for number in range(501))
+    assert lines(bucket)[0]["name"] == "é\ud800"
+
+
+def test_a_line_that_no_journal_takes(bucket: str) -> None:
+    """Larger than a record may be: it alone is refused for good."""
+    answers = FirehoseJournal("journal").write([{"id": "1", "raw": "x" * 1_100_000}, {"id": "2"}])
+    assert [type(answer) for answer in answers] == [PermanentError, type(None)]
+    assert [line["id"] for line in lines(bucket)] == ["2"]
+
+
+@dataclass
+class Throttled:
+    """A Firehose that takes the first line of a call only."""
+
+    def put_record_batch(self, **request: Any) -> dict[str, Any]:
+        refused = [{"ErrorCode": "ServiceUnavailableException"} for _ in request["Records"][1:]]
+        return {"RequestResponses": [{"RecordId": "1"}, *refused]}
+
+
+def test_a_line_that_was_throttled() -> None:
+    """Each line is answered by its own entry."""
+    answers = FirehoseJournal("journal", Throttled()).write([{"id": "1"}, {"id": "2"}])
+    assert [type(answer) for answer in answers] == [type(None), TransientError]
+
+
+def test_a_secret() -> None:
+    """Read once, read anew when a server refused it, and in no repr."""
+    ssm = client("ssm")
+    ssm.put_parameter(Name="/relay/key", Value="s3cret\n", Type="SecureString")
+    secret = Secret("/relay/key")
+    assert secret.value() == "s3cret"
+    ssm.put_parameter(Name="/relay/key", Value="rotated", Type="SecureString", Overwrite=True)
+    assert secret.value() == "s3cret"
+    assert "s3cret" not in repr(secret)
+    secret.forget()
+    assert secret.value() == "rotated"
+
+
+@pytest.mark.parametrize("value", [None, " "])
+def test_a_secret_that_is_missing_or_empty(value: str | None) -> None:
+    """The setting is named, its value never."""
+    if value:
+        client("ssm").put_parameter(Name="/relay/key", Value=value, Type="SecureString")
+    with pytest.raises(MisconfiguredError) as wrong:
+        Secret("/relay/key").value()
+    assert wrong.value.setting.endswith("/relay/key")

@@ -1,0 +1,87 @@
+"""The fan-out: every write's changes and alerts, in order, none skipped over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from relay.changes import Change, Happening, Outbox, Telling, dump, load
+from relay.effects import Alert, Level, Note
+from relay.fanning import fan_out
+
+from tests.fakes import NOW, SHOP, FakeOutgoing, FakeTelemetry
+
+KEY = f"{SHOP}:1"
+ALERT = Alert(
+    rule="r.alert", occasion=f"dun:{KEY}", level=Level.WARNING, title="Lost", details=(("Amount", "1"),)
+)
+NOTE = Note(rule="r.note", name="Membership Joined", properties={"tier": "Gold"})
+
+
+def happening(*effects: Alert | Note, event_id: str = "a" * 32) -> Happening:
+    return Happening(event_id=event_id, topic="customer.payment_failed", at=NOW, effects=effects)
+
+
+def write(number: int, outbox: Outbox | str | None) -> dict[str, Any]:
+    image: dict[str, Any] = {"pk": {"S": KEY}}
+    if outbox is not None:
+        image["o"] = {"S": outbox if isinstance(outbox, str) else dump(outbox)}
+    return {"eventName": "MODIFY", "dynamodb": {"SequenceNumber": str(number), "NewImage": image}}
+
+
+def told(*happenings: Happening, changed: bool = True) -> Outbox:
+    return Outbox(member=KEY, changed=changed, happenings=happenings)
+
+
+def fanned(
+    *writes: dict[str, Any], changes: FakeOutgoing | None = None, alerts: FakeOutgoing | None = None
+) -> tuple[str | None, list[Change], list[Telling]]:
+    changes, alerts = changes or FakeOutgoing(), alerts or FakeOutgoing()
+    failed = fan_out(writes, changes, alerts, FakeTelemetry())
+    return (
+        failed,
+        [load(Change, message.body) for message in changes.sent],
+        [load(Telling, message.body) for message in alerts.sent],
+    )
+
+
+def test_a_change_names_the_member_and_carries_its_notes() -> None:
+    """Alerts do not travel with changes, notes do not travel with alerts."""
+    failed, changes, tellings = fanned(write(1, told(happening(ALERT, NOTE))))
+    assert failed is None
+    assert changes == [Change(member=KEY, happenings=(happening(NOTE),))]
+    assert tellings == [
+        Telling(
+            id=f"{'a' * 32}.r.alert",
+            event_id="a" * 32,
+            topic="customer.payment_failed",
+            member=KEY,
+            at=NOW,
+            alert=ALERT,
+        )
+    ]
+
+
+def test_a_write_that_changed_nothing_tells_nobody() -> None:
+    """Only the memory of ids grew."""
+    assert fanned(write(1, told(changed=False))) == (None, [], [])
+
+
+def test_a_note_is_told_though_nothing_changed() -> None:
+    """A moment for the timeline is news of its own."""
+    assert len(fanned(write(1, told(happening(NOTE), changed=False)))[1]) == 1
+
+
+def test_what_is_no_members_write_is_left_alone() -> None:
+    """The rules' item and removals have no outbox; one that cannot be read stops nobody."""
+    removal = {"eventName": "REMOVE", "dynamodb": {"SequenceNumber": "2"}}
+    assert fanned(write(1, None), removal, write(3, "{"), write(4, told()))[:2] == (
+        None,
+        [Change(member=KEY)],
+    )
+
+
+def test_the_first_write_that_was_not_sent_is_named() -> None:
+    """Lambda hands it out again with all after it; those before it are done."""
+    writes = [write(number, told(happening(ALERT, event_id=f"{number:032x}"))) for number in (1, 2, 3)]
+    assert fanned(*writes, changes=FakeOutgoing(refuse={2}))[0] == "3"
+    assert fanned(*writes, changes=FakeOutgoing(refuse={2}), alerts=FakeOutgoing(refuse={1}))[0] == "2"
