@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-import boto3
 import pytest
-from moto import mock_aws
 from relay.adapters.mirrors import DynamoMirrors
 from relay.errors import MisconfiguredError, PermanentError, TransientError
 from relay.fields import Value
@@ -72,17 +70,9 @@ class Scene:
 
 
 @pytest.fixture
-def scene() -> Iterator[Scene]:
+def scene(mirrors_table: str) -> Scene:
     """Return an empty scene."""
-    with mock_aws():
-        dynamodb = boto3.client("dynamodb", region_name="us-east-1")
-        dynamodb.create_table(
-            TableName="mirrors",
-            KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        yield Scene(DynamoMirrors("mirrors", "fake", dynamodb))
+    return Scene(DynamoMirrors(mirrors_table, "fake"))
 
 
 def test_a_change_is_mirrored_once(scene: Scene) -> None:

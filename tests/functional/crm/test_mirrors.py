@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
-import boto3
 import pytest
-from moto import mock_aws
 from relay.adapters.mirrors import DynamoMirrors
 from relay.canonical import Profile
 from relay.errors import ConflictError, MisconfiguredError
@@ -21,17 +18,9 @@ LATER = START + timedelta(seconds=120)
 
 
 @pytest.fixture
-def mirrors() -> Iterator[DynamoMirrors]:
+def mirrors(mirrors_table: str) -> DynamoMirrors:
     """Return HubSpot's mirrors in an empty table."""
-    with mock_aws():
-        dynamodb = boto3.client("dynamodb", region_name="us-east-1")
-        dynamodb.create_table(
-            TableName="mirrors",
-            KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        yield DynamoMirrors("mirrors", "hubspot", dynamodb)
+    return DynamoMirrors(mirrors_table, "hubspot")
 
 
 def claim(mirrors: DynamoMirrors, at: timedelta = timedelta()) -> str | None:
@@ -163,7 +152,5 @@ def test_many(mirrors: DynamoMirrors) -> None:
 
 def test_a_missing_table() -> None:
     """A table that is not there is a setting to mend."""
-    with mock_aws():
-        mirrors = DynamoMirrors("nowhere", "hubspot", boto3.client("dynamodb", region_name="us-east-1"))
-        with pytest.raises(MisconfiguredError):
-            mirrors.load([KEY])
+    with pytest.raises(MisconfiguredError):
+        DynamoMirrors("nowhere", "hubspot").load([KEY])
