@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import platform
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -46,11 +48,9 @@ def build(into: Path, template: Path | None = None) -> Path:
     # The cache is the checkout's; two runs in it take turns. What is built is the run's own.
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        sam(
-            ["build", "--cached", "--cache-dir", str(cache), "--build-dir", str(into)]
-            + ["--template-file", str(template or ROOT / "template.yaml")],
-            environment,
-        )
+        where = ["--cache-dir", str(cache), "--build-dir", str(into)]
+        source = ["--template-file", str(template or ROOT / "template.yaml")]
+        sam(["build", "--cached", *where, *source], environment)
     return into / "template.yaml"
 
 
@@ -65,12 +65,10 @@ def deploy(aws: LocalAws, built: Path, name: str, parameters: Mapping[str, str])
     aws.client("s3").create_bucket(Bucket=bucket)
     # The local AWS is done at once: SAM need not wait five seconds between two looks.
     environment = {**aws.environment, "SAM_CLI_POLL_DELAY": "1"}
-    sam(
-        ["deploy", "--template-file", str(built), "--stack-name", name, "--s3-bucket", bucket]
-        + ["--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar"]
-        + ["--parameter-overrides", *(f"{key}={value}" for key, value in parameters.items())],
-        environment,
-    )
+    what = ["--template-file", str(built), "--stack-name", name, "--s3-bucket", bucket]
+    how = ["--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar"]
+    overrides = [f"{key}={value}" for key, value in parameters.items()]
+    sam(["deploy", *what, *how, "--parameter-overrides", *overrides], environment)
     [stack] = aws.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
     return Stack(name, {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]})
 
@@ -88,7 +86,7 @@ def sam(arguments: list[str], environment: Mapping[str, str]) -> None:
     settings = ROOT / ".cache" / "sam" / "no-settings.toml"
     settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text("version = 0.1\n")
-    done = subprocess.run(
+    process = subprocess.Popen(
         [program, arguments[0], "--config-file", str(settings), *arguments[1:]],
         cwd=ROOT,
         env={**environment, "SAM_CLI_TELEMETRY": "0", "PWD": str(ROOT)},
@@ -96,7 +94,13 @@ def sam(arguments: list[str], environment: Mapping[str, str]) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        check=False,
+        start_new_session=True,  # so that the installer it starts can be ended with it
     )
-    if done.returncode:
-        raise CliError(f"sam {arguments[0]} failed:\n{done.stdout[-_TAIL:]}")
+    try:
+        said, _ = process.communicate()
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+    if process.returncode:
+        raise CliError(f"sam {arguments[0]} failed:\n{said[-_TAIL:]}")

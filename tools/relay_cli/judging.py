@@ -28,7 +28,7 @@ class Seen:
 
     `queues` holds event ids by queue; `journal` the lines; `members` the keys in the table; `contacts` the
     CRM's record id by member key; `skipped` the reason by member key; `openings` counts Slack messages that
-    begin a thread, `emails` what people would read.
+    open an occasion, `emails` what people would read.
     """
 
     queues: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -150,7 +150,8 @@ def _row(delivery: Posted, line: Mapping[str, Any] | None, seen: Seen) -> Row:
     key = f"{line['shop']}:{customer}"
     # An effect's id is the event's id and the rule's.
     rules = [effect.removeprefix(f"{delivery.id}.") for effect in line.get("effects", ())]
-    crm = seen.contacts.get(key) or f"skipped: {seen.skipped[key]}" if key in seen.skipped else "-"
     if key in seen.contacts:
         crm = f"contact {seen.contacts[key]}"
+    else:
+        crm = f"skipped: {seen.skipped[key]}" if key in seen.skipped else "-"
     return Row(delivery.topic, answer, line["outcome"], customer, ", ".join(rules) or "-", crm)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from relay_cli.deploying import ROOT
@@ -19,6 +19,11 @@ _STUCK: Final = 30.0
 
 _LONGEST: Final = 180.0
 
+_PAUSE: Final = 2.0
+"""Seconds between two looks: they cost the functions time, which run on the same machine."""
+
+_PROGRESS: Final = "{journaled} journaled, {waiting} waiting, {alerts} alerts, {crm_contacts} contacts"
+
 
 def post_samples(stage: Stage) -> list[Posted]:
     """Post each documented sample once."""
@@ -29,25 +34,27 @@ def post_samples(stage: Stage) -> list[Posted]:
     return posted
 
 
-def settle(look: Callable[[], Seen], posted: list[Posted], say: Say) -> Seen:
+def settle(
+    look: Callable[[], Seen],
+    posted: Sequence[Posted],
+    say: Say,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Seen:
     """Look until all is well and calm, or until nothing happens any more; return the last look."""
-    began = changed = time.monotonic()
+    began = changed = clock()
     seen = look()
     while True:
-        now = time.monotonic()
-        calm = now - changed
-        if calm > _STUCK or now - began > _LONGEST or (calm > _CALM and not judge(posted, seen).problems):
+        calm = clock() - changed
+        well = not judge(posted, seen).problems
+        if calm > _STUCK or clock() - began > _LONGEST or (calm > _CALM and well):
             return seen
-        time.sleep(2)  # looking costs the functions time: they run on the same machine
+        sleep(_PAUSE)
         before, seen = seen, look()
         if seen != before:
-            changed = time.monotonic()
-            result = judge(posted, seen).result
-            say(
-                "{journaled} journaled, {waiting} waiting, {alerts} alerts, {crm_contacts} contacts".format(
-                    **result
-                )
-            )
+            changed = clock()
+            say(_PROGRESS.format(**judge(posted, seen).result))
 
 
 def _id(answer: bytes) -> str:

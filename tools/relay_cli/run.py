@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 from types import FrameType
+from typing import Final
 
 from relay_cli import showing
 from relay_cli.deploying import ROOT
@@ -17,6 +18,8 @@ from relay_cli.judging import Verdict, judge
 from relay_cli.observing import Observer
 from relay_cli.playing import post_samples, settle
 from relay_cli.staging import Say, Stage, staged
+
+_ENDINGS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,8 +29,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Run; 0 when nothing was lost or given up and every expected effect was seen."""
-    # Whoever ends us politely gets the same cleaning up as Ctrl-C.
-    signal.signal(signal.SIGTERM, _stop)
+    for number in _ENDINGS:
+        signal.signal(number, _stop)
     say = showing.Progress()
     folder = new_folder()
     with staged(folder, say) as stage:
@@ -68,4 +71,7 @@ def _explain(stage: Stage, verdict: Verdict) -> None:
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
+    """End politely, once: who is impatient must not cut the cleaning up short."""
+    for number in _ENDINGS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
