@@ -3,48 +3,25 @@
 from __future__ import annotations
 
 import json
-import shutil
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
-from relay_cli import run
-from relay_cli.judging import Verdict
-from relay_cli.observing import Observer
-from relay_cli.staging import Stage, staged
 
+from tests.e2e_stage import Played
 from tests.fakes import ROOT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("local-aws")]
 SAMPLES = 15
 
 
-@dataclass(frozen=True, slots=True)
-class Played:
-    """A stage on which the samples were played."""
-
-    stage: Stage
-    verdict: Verdict
-
-
-@pytest.fixture(scope="module")
-def played() -> Iterator[Played]:
-    """Deploy, post the 15 samples, and leave it up for the tests of this file."""
-    folder = run.new_folder()
-    with staged(folder, print) as stage:
-        yield Played(stage, run.play(stage, print))
-    shutil.rmtree(folder, ignore_errors=True)
-
-
 def test_every_documented_event_goes_all_the_way(played: Played) -> None:
     """Nothing is lost or given up, people are told once, and the CRM has every member who has an e-mail."""
     assert played.verdict.problems == ()
-    assert played.verdict.result == {
+    result = dict(played.verdict.result)
+    # Two samples tell of one member's cancellation; which of them is stale depends on which comes first.
+    assert result.pop("applied") + result.pop("stale") == SAMPLES
+    assert result == {
         "posted": SAMPLES,
         "accepted": SAMPLES,
-        "applied": SAMPLES - 1,
-        "stale": 1,
         "journaled": SAMPLES,
         "waiting": 0,
         "dead_letters": 0,
@@ -130,36 +107,25 @@ def test_what_bears_the_key_is_never_refused(played: Played) -> None:
 
 def test_a_probe_is_journaled_and_changes_nothing(played: Played) -> None:
     """`relay.probe` goes the whole way of the queue that it names, and no further."""
-    before = Observer(played.stage).look()
+    before = played.look()
     body = {"metadata": {"topic": "relay.probe"}, "payload": {"queue": "credits_expired"}}
     reply = played.stage.post(json.dumps(body).encode())
     assert reply.status_code == 202
-    observer = Observer(played.stage)
-    until = time.monotonic() + 30
-    while True:
-        seen = observer.look()
-        outcomes = [line["outcome"] for line in seen.journal if line["id"] == reply.json()["id"]]
-        if outcomes or time.monotonic() > until:
-            break
-        time.sleep(0.5)
-    assert outcomes == ["probe"]
+    seen = played.wait(lambda seen: played.outcomes(seen, reply.json()["id"]))
+    assert played.outcomes(seen, reply.json()["id"]) == ["probe"]
     assert (seen.members, seen.openings, seen.contacts) == (before.members, before.openings, before.contacts)
 
 
 def test_a_second_delivery_changes_nothing(played: Played) -> None:
     """The same event again has the same id, is journaled as a repeat, and tells nobody."""
+    before = played.look()
     sample = (ROOT / "events" / "customer.payment_failed.json").read_bytes()
-    reply = played.stage.post(sample)
-    observer = Observer(played.stage)
-    until = time.monotonic() + 30
-    while True:
-        seen = observer.look()
-        outcomes = sorted(line["outcome"] for line in seen.journal if line["id"] == reply.json()["id"])
-        if len(outcomes) > 1 or time.monotonic() > until:
-            break
-        time.sleep(0.5)
-    assert outcomes == ["applied", "repeat"]
-    assert (seen.openings, seen.emails) == (1, 1)
+    event_id = played.stage.post(sample).json()["id"]
+    had = played.outcomes(before, event_id)
+    assert "applied" in had
+    seen = played.wait(lambda seen: len(played.outcomes(seen, event_id)) > len(had))
+    assert played.outcomes(seen, event_id) == sorted([*had, "repeat"])
+    assert (seen.openings, seen.emails) == (before.openings, before.emails)
 
 
 def _attribute(message: object, name: str) -> str:
