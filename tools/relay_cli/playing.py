@@ -14,10 +14,10 @@ from relay_cli.staging import Say, Stage
 _CALM: Final = 3.0
 """Seconds without a change after which a good end is believed: a second alert would have come by then."""
 
-_STUCK: Final = 30.0
+_STUCK: Final = 90.0
 """Seconds without a change after which no good end is awaited any more."""
 
-_LONGEST: Final = 180.0
+_LONGEST: Final = 300.0
 
 _PAUSE: Final = 2.0
 """Seconds between two looks: they cost the functions time, which run on the same machine."""
