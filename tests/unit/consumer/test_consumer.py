@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self, cast
 
 import pytest
 from inveterate.webhooks.payments import PaymentFailed
@@ -174,6 +174,36 @@ def test_a_rule_that_breaks_costs_its_own_event() -> None:
     response = handle({"Records": records}, FakeContext())
     assert response == {"batchItemFailures": [{"itemIdentifier": "b"}]}
     assert world.members.records[KEY].seen == ("a" * 32,)
+
+
+def test_a_member_that_cannot_be_written_costs_its_own_events() -> None:
+    """A defect with one record hands back that member's events; the others are written, journaled and done."""
+    world = World()
+
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    world.members.before_save.append(broken)
+    records = [queued(lost(customer), message_id=customer) for customer in ("1", "2")]
+    assert run(world, *records) == ["1"]
+    assert [line["customer"] for line in world.journal.lines] == ["2"]
+
+
+def test_a_reading_that_breaks_costs_its_own_event() -> None:
+    """A defect in a model hands back the event that showed it, and no other."""
+
+    class Broken(PaymentFailed):
+        @classmethod
+        def of(cls, delivery: object, **about: Any) -> Self:
+            if "trap" in cast("dict[str, object]", delivery):
+                raise ZeroDivisionError
+            return super().of(delivery, **about)
+
+    world = World()
+    records = [queued({**lost(), "trap": 1}, message_id="m1"), queued(lost(), message_id="m2")]
+    response = consumer(Broken, facts, decide, parts=world.parts)({"Records": records}, FakeContext())
+    assert response == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
+    assert KEY in world.members.records
 
 
 def test_secrets_of_an_event_never_reach_the_journal() -> None:
