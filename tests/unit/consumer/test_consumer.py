@@ -206,6 +206,17 @@ def test_a_reading_that_breaks_costs_its_own_event() -> None:
     assert KEY in world.members.records
 
 
+def test_a_message_of_nobodys_making() -> None:
+    """Attributes that the receiver never writes: dead letters, without a word of what stood in them."""
+    world = World()
+    for name in ("event_id", "received_at", "deferrals"):
+        record = queued(lost())
+        record["messageAttributes"][name] = {"stringValue": "jane@example.com"}
+        assert run(world, record) == []
+    assert [letter.attributes["reason"] for letter in world.dead_letters.sent] == ["unreadable_message"] * 3
+    assert world.members.records == {}
+
+
 def test_secrets_of_an_event_never_reach_the_journal() -> None:
     """`cancelToken` and tokens are taken out at any depth, in any case."""
     world = World()
