@@ -217,6 +217,14 @@ def test_a_message_of_nobodys_making() -> None:
     assert world.members.records == {}
 
 
+def test_a_time_before_all_programmes_is_no_time() -> None:
+    """The zero of some languages, year 1, is left out: the event counts from when it was triggered."""
+    world = World()
+    assert run(world, queued(lost(at="0001-01-01T00:00:00Z"))) == []
+    (line,) = world.journal.lines
+    assert (line["outcome"], line["at"]) == ("applied", "2025-05-30T11:01:00.713+00:00")
+
+
 def test_secrets_of_an_event_never_reach_the_journal() -> None:
     """`cancelToken` and tokens are taken out at any depth, in any case."""
     world = World()
