@@ -9,6 +9,7 @@ from typing import Any, Self, cast
 
 import pytest
 from inveterate.webhooks.payments import PaymentFailed
+from relay.changes import dump
 from relay.consumer import Consumer, consumer
 from relay.effects import Effect
 from relay.errors import TransientError
@@ -223,6 +224,16 @@ def test_a_time_before_all_programmes_is_no_time() -> None:
     assert run(world, queued(lost(at="0001-01-01T00:00:00Z"))) == []
     (line,) = world.journal.lines
     assert (line["outcome"], line["at"]) == ("applied", "2025-05-30T11:01:00.713+00:00")
+
+
+def test_a_text_without_end_still_becomes_an_alert() -> None:
+    """What the platform says why is cut: the write that carries the alert has to fit the table."""
+    world = World()
+    endless = lost()
+    endless["payload"]["detail"] |= {"errorMessage": "x" * 500_000, "currency": "y" * 300_000}
+    assert run(world, queued(endless)) == []
+    (outbox,) = world.members.outboxes
+    assert len(dump(outbox)) < 10_000
 
 
 def test_secrets_of_an_event_never_reach_the_journal() -> None:
