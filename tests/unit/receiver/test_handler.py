@@ -126,6 +126,12 @@ def test_base64_bodies_are_decoded(sqs: FakeSqs) -> None:
     assert unpack(*sqs.sent[1][1:]).body == b"a"
 
 
+def test_what_calls_itself_base64_and_is_not(sqs: FakeSqs) -> None:
+    """Never a 500: it is kept as it came."""
+    assert post("é", encoded=True)[0] == 202
+    assert unpack(*sqs.sent[0][1:]).body == "é".encode()
+
+
 def test_too_large(sqs: FakeSqs) -> None:
     """413 for what neither queue nor journal could hold, be it for its size or for what packing makes of it."""
     assert post(" " * (900 * 1024 + 1)) == (413, {"error": "too_large"})
