@@ -67,11 +67,8 @@ def without_secrets(body: object) -> object:
 def dump(columns: Mapping[str, Any]) -> bytes:
     """Write a line: compact JSON and a line feed."""
     text = json.dumps(columns, separators=(",", ":"), ensure_ascii=False, default=_plain)
-    # A lone surrogate is legal in JSON's escapes and has no UTF-8: escape the whole line then.
-    try:
-        return text.encode() + b"\n"
-    except UnicodeEncodeError:
-        return json.dumps(columns, separators=(",", ":"), default=_plain).encode() + b"\n"
+    # A lone surrogate has no UTF-8; what Python writes for it is just JSON's own escape.
+    return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
 def _plain(value: object) -> float | str:
