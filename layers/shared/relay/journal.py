@@ -18,8 +18,8 @@ from relay.delivery import Delivery
 
 Verdict: TypeAlias = Literal["applied", "stale", "repeat", "ignored", "probe", "unclaimed", "dead"]
 
-_SECRETS: Final = frozenset({"canceltoken", "token"})
-_SECRET_IN_TEXT: Final = re.compile(rb'("(?:cancelToken|token)"\s*:\s*")(?:[^"\\]|\\.)*(")', re.IGNORECASE)
+_SECRETS: Final = frozenset({"canceltoken", "cancel_token", "token"})
+_SECRET_IN_TEXT: Final = re.compile(rb'("(?:cancel_?token|token)"\s*:\s*")(?:[^"\\]|\\.)*(")', re.IGNORECASE)
 
 
 def line(  # noqa: PLR0913 - the columns of a line, each by its name

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
-from relay.journal import dump
+import pytest
+from relay.delivery import Delivery
+from relay.journal import dump, line
+
+from tests.fakes import NOW, SHOP
 
 
 def test_half_a_surrogate_pair_costs_its_own_escape() -> None:
@@ -13,3 +18,13 @@ def test_half_a_surrogate_pair_costs_its_own_escape() -> None:
     line = dump(columns)
     assert json.loads(line) == columns
     assert len(line) < 2100
+
+
+@pytest.mark.parametrize("name", ["cancelToken", "cancel_token", "CANCELTOKEN", "token"])
+def test_a_secret_in_either_spelling(name: str) -> None:
+    """One topic writes its keys in snake_case: the token goes in that spelling too, read or raw."""
+    body = {"payload": {name: "s3cret"}}
+    kept = Delivery(event_id="a" * 32, body=json.dumps(body).encode(), received_at=NOW)
+    assert "s3cret" not in str(line(kept, shop=SHOP, outcome="applied", body=body))
+    raw = line(kept, shop=SHOP, outcome="unclaimed")["raw"]
+    assert b"s3cret" not in base64.b64decode(raw)
