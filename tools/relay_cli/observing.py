@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+
+from relay.routing import FOLDERS
 
 from relay_cli.judging import Seen
 from relay_cli.staging import MAILBOX, SHOP, Stage
@@ -21,15 +23,15 @@ class Observer:
     stage: Stage
     _lines: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
+    def idle(self) -> bool:
+        """Tell whether no topic's queue holds anything."""
+        queues = self._queues(self.stage.aws.messages())
+        return not any(ids for name, ids in queues.items() if name in FOLDERS.values())
+
     def look(self) -> Seen:
         """Return what there is now."""
         held = self.stage.aws.messages()
-        prefix = f"{self.stage.stack.name}-"
-        queues = {
-            name.removeprefix(prefix): tuple(_event_id(message) for message in messages)
-            for name, messages in held.items()
-            if name.startswith(prefix) and name != MAILBOX
-        }
+        queues = self._queues(held)
         contacts = self._ask(f"{self.stage.hubspot}/_standin/contacts")
         messages = self._ask(f"{self.stage.slack}/_standin/messages")["messages"]
         return Seen(
@@ -46,6 +48,14 @@ class Observer:
             openings=len(messages),
             emails=len(held.get(MAILBOX, ())),
         )
+
+    def _queues(self, held: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, tuple[str, ...]]:
+        prefix = f"{self.stage.stack.name}-"
+        return {
+            name.removeprefix(prefix): tuple(_event_id(message) for message in messages)
+            for name, messages in held.items()
+            if name.startswith(prefix) and name != MAILBOX
+        }
 
     def _journal(self) -> list[dict[str, Any]]:
         s3, bucket = self.stage.aws.client("s3"), self.stage.stack.outputs["JournalBucket"]

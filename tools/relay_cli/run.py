@@ -69,9 +69,11 @@ def _until_stopped() -> None:
 
 def play(stage: Stage, say: Say) -> Verdict:
     """Post the samples, wait for the end and judge it."""
-    posted = post_samples(stage)
+    observer = Observer(stage)
+    say("posting the documented events")
+    posted = post_samples(stage, observer.idle)
     say(f"posted {len(posted)} events")
-    return judge(posted, settle(Observer(stage).look, posted, say))
+    return judge(posted, settle(observer.look, posted, say))
 
 
 def new_folder() -> Path:

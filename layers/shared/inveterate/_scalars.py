@@ -21,6 +21,10 @@ _LONGEST_NUMBER: Final = 30
 """Digits: far beyond any amount or id, and what every store on the way can hold exactly."""
 
 
+_FIRST_YEAR: Final = 1900
+"""Anything earlier is the zero of some language (`0001-01-01T00:00:00Z`), which says that there is no time."""
+
+
 def read_money(value: object) -> Decimal:
     """Read an amount in the merchant's currency unit: a JSON number, or the same as text.
 
@@ -61,9 +65,12 @@ def read_timestamp(value: object) -> datetime:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     try:
-        return moment.astimezone(UTC)
+        moment = moment.astimezone(UTC)
     except OverflowError:
         raise ValueError("not a time in range") from None
+    if moment.year < _FIRST_YEAR:
+        raise ValueError("not a time in range")
+    return moment
 
 
 def _moment(text: str) -> datetime:

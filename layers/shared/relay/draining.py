@@ -81,7 +81,9 @@ class Drain:
         """Journal it and put it to the dead letters: the queue would drop it a day later."""
         if kept:
             line = journal.line(kept, shop=self.shop, outcome="unclaimed", reason=kept.reason)
-            if self.journal.write([line])[0] is not None:
+            refusal = self.journal.write([line])[0]
+            # What the journal will never take is safe with the dead letters; kept here, it would be dropped.
+            if refusal is not None and not isinstance(refusal, PermanentError):
                 return "kept"
         reason = (kept.reason if kept else None) or "unreadable_message"
         letter = dead_letter(message, PermanentError(reason), UNCLAIMED)

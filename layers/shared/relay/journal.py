@@ -18,8 +18,8 @@ from relay.delivery import Delivery
 
 Verdict: TypeAlias = Literal["applied", "stale", "repeat", "ignored", "probe", "unclaimed", "dead"]
 
-_SECRETS: Final = frozenset({"canceltoken", "token"})
-_SECRET_IN_TEXT: Final = re.compile(rb'("(?:cancelToken|token)"\s*:\s*")(?:[^"\\]|\\.)*(")', re.IGNORECASE)
+_SECRETS: Final = frozenset({"canceltoken", "cancel_token", "token"})
+_SECRET_IN_TEXT: Final = re.compile(rb'("(?:cancel_?token|token)"\s*:\s*")(?:[^"\\]|\\.)*(")', re.IGNORECASE)
 
 
 def line(  # noqa: PLR0913 - the columns of a line, each by its name
@@ -67,11 +67,8 @@ def without_secrets(body: object) -> object:
 def dump(columns: Mapping[str, Any]) -> bytes:
     """Write a line: compact JSON and a line feed."""
     text = json.dumps(columns, separators=(",", ":"), ensure_ascii=False, default=_plain)
-    # A lone surrogate is legal in JSON's escapes and has no UTF-8: escape the whole line then.
-    try:
-        return text.encode() + b"\n"
-    except UnicodeEncodeError:
-        return json.dumps(columns, separators=(",", ":"), default=_plain).encode() + b"\n"
+    # A lone surrogate has no UTF-8; what Python writes for it is just JSON's own escape.
+    return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
 def _plain(value: object) -> float | str:

@@ -45,6 +45,25 @@ def test_heavy_messages_go_in_batches_that_sqs_takes(queue: str) -> None:
 
 
 @dataclass
+class Weighing:
+    """An SNS that remembers what each batch weighed."""
+
+    weights: list[int]
+
+    def publish_batch(self, **request: Any) -> dict[str, Any]:
+        entries = request["PublishBatchRequestEntries"]
+        self.weights.append(sum(len(entry["Message"]) for entry in entries))
+        return {"Successful": [{"Id": entry["Id"]} for entry in entries]}
+
+
+def test_heavy_changes_go_in_batches_that_sns_takes() -> None:
+    """SNS takes 256 KiB a batch, a quarter of what SQS takes."""
+    sns = Weighing([])
+    assert SnsOutgoing("arn", "t", sns).send([message("x" * 100_000)] * 5) == [None] * 5
+    assert max(sns.weights) <= 256 * 1024
+
+
+@dataclass
 class Refusing:
     """An SQS or SNS that takes every entry but the second."""
 

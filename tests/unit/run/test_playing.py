@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
+from inveterate.webhooks import parse
 from relay_cli.judging import DOCUMENTED, Posted, Seen
-from relay_cli.playing import settle
+from relay_cli.playing import settle, waves
+
+from tests.fakes import ROOT
 
 SHOP = "acme.myshopify.com"
 POSTED = [Posted("customer.payment_failed", 202, "e1")]
@@ -67,18 +70,18 @@ def test_a_second_alert_that_comes_late_is_seen() -> None:
 
 
 def test_what_gets_stuck_is_given_up() -> None:
-    """A message that nobody takes ends the waiting half a minute after the last change."""
+    """A message that nobody takes ends the waiting a minute and a half after the last change."""
     stuck = replace(WELL, queues={"alerts": ("e1",)})
     run = Run(iter([Seen(), stuck]))
     assert run.settle() == stuck
-    assert 30 < run.time.now < 40
+    assert 90 < run.time.now < 100
 
 
 def test_what_never_rests_is_given_up() -> None:
     """A loop of messages ends the waiting as well."""
     run = Run(replace(WELL, emails=number) for number in range(2, 1000))
     run.settle()
-    assert run.time.now < 200
+    assert 300 < run.time.now < 310
 
 
 def test_every_change_is_said() -> None:
@@ -86,3 +89,25 @@ def test_every_change_is_said() -> None:
     run = Run(iter([Seen(), WELL]))
     run.settle()
     assert run.said == ["1 journaled, 0 waiting, 1 alerts, 7 contacts"]
+
+
+def test_a_members_events_are_played_in_order() -> None:
+    """No wave has two events of one member; a member's oldest is in the first; nothing is left out."""
+    samples = {path: path.read_bytes() for path in (ROOT / "events").glob("*.json")}
+    played = waves(samples)
+    assert sorted(path.stem for wave in played for path in wave) == sorted(path.stem for path in samples)
+    assert [len(wave) for wave in played] == [8, 3, 2, 2]
+    for wave in played:
+        assert len({parse(body).customer_id for body in wave.values()}) == len(wave)
+    of_one = [
+        path.stem
+        for wave in played
+        for path, body in wave.items()
+        if parse(body).customer_id == "7733576892547"
+    ]
+    assert of_one == [
+        "customer.payment_succeeded",
+        "customer.changed_tier",
+        "customer.pending_cancellation",
+        "customer.joined.free_tier",
+    ]

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar, Final, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
@@ -213,7 +213,7 @@ def read_json(body: bytes | str) -> object:
         return json.loads(body, parse_float=Decimal, parse_constant=_no_constant)
     except RecursionError:
         raise UnreadableEventError("too_deep") from None
-    except ValueError:
+    except (ValueError, InvalidOperation):  # the latter for an exponent beyond what a decimal can hold
         raise UnreadableEventError("not_json") from None
 
 
