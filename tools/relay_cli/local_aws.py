@@ -36,6 +36,8 @@ _ACCESS: Final = {
 _TRIES: Final = 3
 _SECONDS_TO_START: Final = 60.0
 _SECONDS_TO_STOP: Final = 5.0
+_ROOM: Final = 4 * 1024**3
+"""Twenty functions unpack 30 MB each, some of them several times over; this leaves a lot of room."""
 
 
 def clean_environment() -> dict[str, str]:
@@ -106,9 +108,7 @@ def local_aws(folder: Path) -> Iterator[LocalAws]:
 
 @contextmanager
 def _process(aws: LocalAws, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    # Every function unpacks the layer's 2,000 files there, each checked along its whole path: a short one
-    # saves a third of that, and that is most of a run's time.
-    temporary = Path(tempfile.mkdtemp(prefix="relay-"))
+    temporary = Path(tempfile.mkdtemp(prefix="relay-", dir=_memory()))
     environment = {
         **clean_environment(),
         "GATEWAY_PORT": str(aws.port),
@@ -135,6 +135,18 @@ def _process(aws: LocalAws, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         _stop(process)
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _memory() -> Path | None:
+    """Return a folder in memory with room enough, None where there is none.
+
+    Every function unpacks the layer's 2,000 files for itself, each checked along its whole path: on a disk,
+    or far down in a tree, that and clearing it away again is most of a run's time.
+    """
+    memory = Path("/dev/shm")  # noqa: S108 - the folder made there is this run's own, by mkdtemp
+    if not memory.is_dir() or os.statvfs(memory).f_flag & os.ST_NOEXEC:
+        return None
+    return memory if shutil.disk_usage(memory).free > _ROOM else None
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

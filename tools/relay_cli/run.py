@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -33,20 +34,37 @@ def main(arguments: argparse.Namespace) -> int:
         signal.signal(number, _stop)
     say = showing.Progress()
     folder = new_folder()
+    try:
+        verdict = _run(folder, say, keep=arguments.keep)
+    except KeyboardInterrupt:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    if verdict.problems:
+        return 1
+    shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+def _run(folder: Path, say: showing.Progress, *, keep: bool) -> Verdict:
     with staged(folder, say) as stage:
         verdict = play(stage, say)
+        result = showing.result_line(verdict, say.seconds())
         print(f"\n{showing.table(verdict.rows)}\n")
         if verdict.problems:
             _explain(stage, verdict)
-        result = showing.result_line(verdict, say.seconds())
-        if arguments.keep:
-            print(showing.how_to_go_on(stage))
-            print(result, flush=True)
-            signal.pause()
-    print(result, flush=True)
-    if not verdict.problems:
-        shutil.rmtree(folder, ignore_errors=True)
-    return 1 if verdict.problems else 0
+        if keep:
+            print(f"{showing.how_to_go_on(stage)}\n{result}", flush=True)
+            _until_stopped()
+    if not keep:
+        print(result, flush=True)
+    return verdict
+
+
+def _until_stopped() -> None:
+    """Wait for Ctrl-C, which is how a stage that stays up ends well."""
+    with suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(1)
 
 
 def play(stage: Stage, say: Say) -> Verdict:
