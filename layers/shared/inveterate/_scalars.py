@@ -80,6 +80,8 @@ def _moment(text: str) -> datetime:
 def read_customer_id(value: object) -> str:
     """Read a Shopify customer id as its digits: a number, text, or a `gid://shopify/Customer/…`.
 
+    Text, since 64-bit integers do not survive every JSON reader.
+
     Raises:
         ValueError: when there are no digits to be had.
 
@@ -129,9 +131,6 @@ Timestamp = Annotated[
     ),
 ]
 """A moment, aware, in UTC."""
-
-CustomerId = Annotated[str, BeforeValidator(read_customer_id)]
-"""A Shopify customer id: digits as text, since 64-bit integers do not survive every JSON reader."""
 
 Text = Annotated[str, BeforeValidator(read_text)]
 """Text of any length, also where the platform sends a number."""

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from copy import deepcopy
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import AliasChoices, Field, PrivateAttr
 
-from inveterate._scalars import Count, CustomerId, Text, Timestamp, read_customer_id
+from inveterate._ids import CustomerId
+from inveterate._scalars import Count, Text, Timestamp
+from inveterate._tolerant import Part as Part  # noqa: PLC0414 - the topics' modules take it from here
+from inveterate._tolerant import UnrepairableError, repaired
 from inveterate.webhooks import identity
-
-_MOST_REPAIRS: Final = 20
 
 
 class UnreadableEventError(ValueError):
@@ -34,22 +33,6 @@ class UnreadableEventError(ValueError):
         self.reason = reason
         self.paths = tuple(paths)
         super().__init__(f"{reason}: {', '.join(self.paths)}" if self.paths else reason)
-
-
-class Part(BaseModel):
-    """A part of an event: camelCase on the wire, unknown fields kept, values never in error texts."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        populate_by_name=True,
-        extra="allow",
-        frozen=True,
-        hide_input_in_errors=True,
-    )
-
-    def has(self, field: str) -> bool:
-        """Tell whether the event says anything of `field`, be it null: absence says nothing."""
-        return field in self.model_fields_set
 
 
 class Metadata(Part):
@@ -121,7 +104,7 @@ class Event(Part):
         return self._drift
 
     @property
-    def customer_id(self) -> str:
+    def customer_id(self) -> CustomerId:
         """The Shopify customer id of the member that the event speaks of: digits as text."""
         return member_named(self._raw["payload"])
 
@@ -145,27 +128,18 @@ class Event(Part):
         """Read a delivery that is JSON already; errors as in `read`."""
         envelope = checked_envelope(delivery)
         member_named(envelope["payload"])
-        data: Any = envelope
-        drift: list[str] = []
-        for _ in range(_MOST_REPAIRS):
-            try:
-                event = cls.model_validate(data)
-            except ValidationError as error:
-                at_fault = [
-                    problem["loc"] for problem in error.errors(include_input=False, include_url=False)
-                ]
-                drift += [".".join(map(str, path)) for path in at_fault]
-                data = _without(deepcopy(data), at_fault)
-            else:
-                return event._settled(envelope, tuple(dict.fromkeys(drift)), event_id)  # noqa: SLF001 - our own
-        raise UnreadableEventError("unreadable", dict.fromkeys(drift))
+        try:
+            event, drift = repaired(cls, envelope)
+        except UnrepairableError as error:
+            raise UnreadableEventError("unreadable", error.paths) from None
+        return event._settled(envelope, drift, event_id)  # noqa: SLF001 - our own
 
     def _settled(self, raw: Mapping[str, Any], drift: tuple[str, ...], event_id: str | None) -> Self:
         self._raw, self._drift, self._id = raw, drift, event_id
         return self
 
 
-def member_named(payload: Mapping[str, Any]) -> str:
+def member_named(payload: Mapping[str, Any]) -> CustomerId:
     """Find the member's customer id in the four places where topics put it.
 
     Raises:
@@ -179,7 +153,7 @@ def member_named(payload: Mapping[str, Any]) -> str:
         if not isinstance(part, dict):
             continue
         try:
-            return read_customer_id(part.get("id" if place == ("customer",) else "customerId"))
+            return CustomerId(part.get("id" if place == ("customer",) else "customerId"))
         except ValueError:
             continue
     raise UnreadableEventError("no_member", ["payload.customerId"])
@@ -213,22 +187,6 @@ def checked_envelope(delivery: object) -> Mapping[str, Any]:
     if lacking:
         raise UnreadableEventError("no_envelope", lacking)
     return delivery
-
-
-def _without(data: Any, paths: Iterable[tuple[int | str, ...]]) -> Any:
-    """Take the values at `paths` out of `data`."""
-    for path in paths:
-        place = data
-        try:
-            for step in path[:-1]:
-                place = place[step]
-            if isinstance(place, list):
-                place[int(path[-1])] = {}
-            else:
-                del place[path[-1]]
-        except (KeyError, IndexError, TypeError):
-            continue
-    return data
 
 
 def _no_constant(_: str) -> object:
