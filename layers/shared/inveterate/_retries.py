@@ -17,7 +17,7 @@ from inveterate._errors import (
     UnreadableReplyError,
 )
 from inveterate._replies import envelope_of
-from inveterate._steps import Answer, Conversation, Failure, Reply, Send, Sleep
+from inveterate._steps import Answer, Conversation, Failure, Send, Sleep
 from inveterate._verdicts import error_for
 
 _PASSING: Final = (ConnectionFailedError, RateLimitError, ServerError)
@@ -86,18 +86,16 @@ def _understood(call: Call[T], reply: Answer) -> T:
     try:
         return call.read(envelope_of(reply.content))
     except UnreadableReplyError as error:
-        unreadable = error
+        kind, message = type(error), reply.hushed(error.message)
     except RecursionError:
-        unreadable = UnreadableReplyError("nested too deeply")
-    unreadable.message = reply.hushed(unreadable.message)
-    _place(unreadable, call, reply)
+        kind, message = UnreadableReplyError, "nested too deeply"
+    place: dict[str, Any] = {
+        "method": call.method,
+        "path": call.path,
+        "status": reply.status,
+        "request_id": reply.request_id,
+    }
+    unreadable = kind(message, **place)
     if call.retryable:
         raise unreadable
-    ambiguous = AmbiguousWriteError("accepted, with a reply that cannot be read")
-    _place(ambiguous, call, reply)
-    raise ambiguous from unreadable
-
-
-def _place(error: InveterateError, call: Call[Any], reply: Reply) -> None:
-    error.method, error.path = call.method, call.path
-    error.status, error.request_id = reply.status, reply.request_id
+    raise AmbiguousWriteError("accepted, with a reply that cannot be read", **place) from unreadable
