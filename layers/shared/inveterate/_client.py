@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+from ssl import SSLContext
 from types import TracebackType
 from typing import Final, Generic, Self, TypedDict, Unpack
 from urllib.parse import urlsplit
@@ -70,6 +72,12 @@ def terms_of(api_key: str, base_url: str, settings: Settings) -> Terms:
     )
 
 
+@cache
+def trust() -> SSLContext:
+    """Return whom we trust: loading the certificates takes longer than a request, so it is done once."""
+    return httpx.create_ssl_context()
+
+
 class SyncClient:
     """What every client that waits has: pooled connections, and an end."""
 
@@ -77,7 +85,7 @@ class SyncClient:
         self, api_key: str, base_url: str, transport: httpx.BaseTransport | None, settings: Settings
     ) -> None:
         terms = terms_of(api_key, base_url, settings)
-        self._http = httpx.Client(transport=transport, timeout=terms.timeout, limits=LIMITS)
+        self._http = httpx.Client(transport=transport, verify=trust(), timeout=terms.timeout, limits=LIMITS)
         self._talk = SyncTalk(terms, self._http)
 
     def close(self) -> None:
@@ -103,7 +111,9 @@ class AsyncioClient:
         self, api_key: str, base_url: str, transport: httpx.AsyncBaseTransport | None, settings: Settings
     ) -> None:
         terms = terms_of(api_key, base_url, settings)
-        self._http = httpx.AsyncClient(transport=transport, timeout=terms.timeout, limits=LIMITS)
+        self._http = httpx.AsyncClient(
+            transport=transport, verify=trust(), timeout=terms.timeout, limits=LIMITS
+        )
         self._talk = AsyncTalk(terms, self._http)
 
     async def aclose(self) -> None:
