@@ -132,19 +132,18 @@ class Endpoint(Generic[P, T]):
         call: Call[T] = self._describe(None, *args, **kwargs)
         return call.at(self.method, self.template, retryable=self.retryable)
 
-    def warn(self) -> None:
-        """Say that it is deprecated, where it is."""
+    def warn(self, depth: int) -> None:
+        """Say that it is deprecated, where it is, to the caller `depth` calls up."""
         if self.successor:
-            warnings.warn(
-                f"{self.name} is deprecated: use {self.successor}", DeprecationWarning, stacklevel=4
-            )
+            text = f"v1 {self.name} is deprecated: use {self.successor} of API v2.0"
+            warnings.warn(text, DeprecationWarning, stacklevel=depth + 1)
 
 
 class Operation(Endpoint[P, T], _Bindable[P, T]):
     """One request, one reply."""
 
     def _start(self, place: Resource[Any], *args: P.args, **kwargs: P.kwargs) -> Conversation[T]:
-        self.warn()
+        self.warn(3)
         return converse(self.of(*args, **kwargs), place._talk.retries)  # noqa: SLF001 - our own
 
 
@@ -163,7 +162,7 @@ class Listing(Endpoint[P, Page[T]]):
         talk = place._talk  # noqa: SLF001 - our own
 
         def method(*args: P.args, **kwargs: P.kwargs) -> Any:
-            self.warn()
+            self.warn(2)
             self.of(*args, **kwargs)  # a wrong argument is told here, not at the first turn of a loop
 
             def turn(cursor: str | None) -> Conversation[Page[T]]:

@@ -8,7 +8,7 @@ and the JSON is kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, overload
 
 from inveterate._errors import NoRecordError, UnreadableReplyError
@@ -88,10 +88,13 @@ class Page(Sequence[T]):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a write answers: accepted. A 201 means handed on, not done: read back, or await the event."""
+    """What a write answers: accepted. A 201 means handed on, not done: read back, or await the event.
+
+    `data` is whatever came, which may be personal or secret: `repr` does not show it.
+    """
 
     message: str = ""
-    data: Any = None
+    data: Any = field(default=None, repr=False)
 
 
 def receipt(envelope: Envelope) -> Receipt:
