@@ -137,7 +137,8 @@ def signature(value: Any) -> str:
     if isinstance(value, Listing):
         reply = re.sub(r"^Page\[", "Pages[", reply)
     shown = str(told.replace(parameters=parameters, return_annotation=inspect.Signature.empty))
-    return f"{shown.replace(chr(39), '')} → {reply}"
+    shown = re.sub(r"(: )'([^']*)'", r"\1\2", shown)
+    return f"{shown} → {reply}"
 
 
 def members_of(resource: type[Resource[Any]]) -> Iterable[Any]:
@@ -174,7 +175,7 @@ def doc(thing: Any) -> str:
     """Return a docstring; drawings and lists of errors keep their lines."""
     text = inspect.cleandoc(thing.__doc__ or "")
     text = re.sub(r"\nRaises:\n((?:    .*\n?)+)", lambda found: "\n" + raises(found[1]), text + "\n").strip()
-    return re.sub(r"(?m)^    >>> ", "    ", text)
+    return re.sub(r"(?m)^    (?:>>>|\.\.\.) ", "    ", text)
 
 
 def raises(lines: str) -> str:

@@ -58,15 +58,18 @@ def terms_of(api_key: str, base_url: str, settings: Settings) -> Terms:
     if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
         raise ValueError("api_key is empty, or holds what no header can")
     parts = urlsplit(base_url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.username:
-        raise ValueError("base_url is no plain http(s) address")
-    timeout = settings.get("timeout", TIMEOUT)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("base_url is no http(s) address")
+    if parts.query or parts.fragment or parts.username or parts.port == 0:
+        raise ValueError("base_url has more than a host and a path")
+    timeout, intents = settings.get("timeout", TIMEOUT), settings.get("intents")
     return Terms(
         address=base_url.rstrip("/").removesuffix(_VERSION_PATH),
         key=api_key,
         timeout=timeout if isinstance(timeout, httpx.Timeout) else httpx.Timeout(timeout),
-        retries=settings.get("retries") or Retries(),
-        intents=settings.get("intents") or MemoryIntents(),
+        retries=settings.get("retries", Retries()),
+        # Not by truth: a store that is empty may well be false, and must not be replaced by one that forgets.
+        intents=MemoryIntents() if intents is None else intents,
         pace=Pace(settings.get("requests_per_second")),
         hooks=tuple(settings.get("hooks", ())),
     )

@@ -162,7 +162,9 @@ class Grant:
             yield Do(partial(self.store.settle, claim))
             return self.result(GrantStatus.GRANTED, seen, doubt)
         except (StatusError, ConnectionFailedError):
-            yield Do(partial(self.store.release, claim))
+            # A key with an earlier, doubtful attempt stays claimed: whoever comes next has to look first.
+            if claim.attempt == 1:
+                yield Do(partial(self.store.release, claim))
             raise
         yield Do(partial(self.store.settle, claim))
         return self.result(GrantStatus.GRANTED)

@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from inveterate._call import Call
 from inveterate._errors import NoRecordError, NotFoundError, RefusedHereError
-from inveterate._ids import TierId
+from inveterate._ids import CustomerId, TierId
+from inveterate._replies import Receipt
 from inveterate._retries import Retries, converse
 from inveterate._scalars import read_money
 from inveterate._steps import Conversation
@@ -85,7 +86,7 @@ def member_if_any(call: Call[Member], retries: Retries) -> Conversation[Member |
         return None
 
 
-def refuse_downgrade(member: Member | None, tier_id: TierId) -> None:
+def refuse_downgrade(member: Member | None, tier_id: TierId, call: Call[Receipt]) -> None:
     """Refuse to move a member who is in another tier: tiers have no documented rank, so any move may be down.
 
     Raises:
@@ -94,17 +95,12 @@ def refuse_downgrade(member: Member | None, tier_id: TierId) -> None:
     """
     if member is None or member.status == _GONE or member.tier_id == tier_id:
         return
-    raise _refused("the customer is a member of another tier already", ("tier_id",))
+    raise refusal("the customer is a member of another tier already", ("tier_id",), call)
 
 
-def merged(given: Mapping[str, str | None], member: Member | None) -> UpdateMember:
-    """Complete what is given with what the record shows.
-
-    Raises:
-        RefusedHereError: names the fields that the record does not show.
-
-    """
-    fields: dict[str, str | None] = {}
+def merged(given: Mapping[str, str | None], member: Member | None) -> tuple[UpdateMember, tuple[str, ...]]:
+    """Complete what is given with what the record shows; return the body, and the fields that nobody shows."""
+    fields: dict[str, Any] = {}
     unknown: list[str] = []
     for name, value in given.items():
         if value is not None:
@@ -113,12 +109,26 @@ def merged(given: Mapping[str, str | None], member: Member | None) -> UpdateMemb
             fields[name] = getattr(member, name)
         else:
             unknown.append(name)
+    return UpdateMember.model_construct(**fields), tuple(unknown)
+
+
+def refuse_wiping(
+    unknown: tuple[str, ...], member: Member | None, customer_id: CustomerId, call: Call[Receipt]
+) -> None:
+    """Refuse an update that would wipe fields, or write one member's profile over another's.
+
+    Raises:
+        RefusedHereError: names the fields.
+
+    """
+    if member is not None and member.customer_id != customer_id:
+        raise refusal("the platform answered with another member's record", ("customer_id",), call)
     if unknown:
-        raise _refused(f"the record does not show {', '.join(unknown)}", tuple(unknown))
-    return UpdateMember.model_validate(fields)
+        raise refusal(f"the record does not show {', '.join(unknown)}", unknown, call)
 
 
-def _refused(message: str, fields: tuple[str, ...]) -> RefusedHereError:
-    error = RefusedHereError(message)
+def refusal(message: str, fields: tuple[str, ...], call: Call[Any]) -> RefusedHereError:
+    """Make the error that says why a call was not sent."""
+    error = RefusedHereError(message, method=call.method, path=call.path)
     error.fields = fields
     return error

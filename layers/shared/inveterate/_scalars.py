@@ -14,7 +14,7 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, PlainSerializer
 
-_GID: Final = re.compile(r"^gid://shopify/[A-Za-z]+/(\d+)(?:\?.*)?$")
+_GID: Final = re.compile(r"^gid://shopify/Customer/(\d+)(?:\?.*)?$")
 _DATE_ONLY: Final = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 _SPACED: Final = re.compile(r"^(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2}(?:\.\d+)?) ?([+-]\d{2}:?\d{2}|Z)?$")
 _LONGEST_NUMBER: Final = 40

@@ -11,8 +11,8 @@ from inveterate._errors import (
     BadRequestError,
     ConflictError,
     InveterateError,
-    RefusedHereError,
 )
+from inveterate._guards import refusal
 from inveterate._replies import Page, Receipt
 from inveterate._retries import Retries, converse
 from inveterate._steps import Conversation
@@ -71,9 +71,8 @@ class Subscribing:
         nameless = bool(page) and not any(s.name for s in page)
         blind = any(s.name == self.name and not (s.topic and s.id) for s in page)
         if nameless or blind or page.unreadable:
-            error = RefusedHereError("the list of subscriptions does not tell names, topics and ids")
-            error.fields = ("name", "topic", "id")
-            raise error
+            text = "the list of subscriptions does not tell names, topics and ids"
+            raise refusal(text, ("name", "topic", "id"), self.list_call())
 
     def one(self, topic: str, page: Page[WebhookSubscription]) -> Conversation[str]:
         """Do it for one topic; say what was done."""

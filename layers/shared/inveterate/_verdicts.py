@@ -92,18 +92,25 @@ def _ambiguous(call: Call[Any], cause: InveterateError) -> AmbiguousWriteError:
 
 
 def _says_no(reply: Reply) -> bool:
-    """Tell whether a 2xx is a refusal: v1 answers `success: false`, with a status that is not documented."""
-    if b'"success"' not in reply.content:
+    """Tell whether a 2xx is a refusal: v1's refusals have no documented status.
+
+    They are `success: false`, or for a bad key a lone message, which would otherwise pass for an empty list.
+    """
+    if b'"success"' not in reply.content and b'"data"' in reply.content:
         return False
     said = _json_of(reply.content)
-    return isinstance(said, dict) and said.get("success") is False
+    if not isinstance(said, dict):
+        return False
+    return said.get("success") is False or (
+        said.keys() == {"message"} and _speaks_of_the_key(_sentence(reply.content))
+    )
 
 
 def _speaks_of_the_key(message: str) -> bool:
     # The one place where a message decides: the platform documents 400 for a bad key ("Check your API
     # key"), and v1 has two bodies for it, "Unauthorized" and "Invalid API key".
     text = message.lower()
-    return "unauthorized" in text or "forbidden" in text or "api key" in text or "api-key" in text
+    return "unauthorized" in text or "api key" in text or "api-key" in text
 
 
 def _sentence(content: bytes) -> str:

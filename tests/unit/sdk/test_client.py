@@ -52,6 +52,8 @@ def test_the_version_is_in_the_path_once(base_url: str) -> None:
         "https://",
         "https://u:p@api.example",
         "https://api.example?x=1",
+        "https://api.example#x",
+        "https://api.example:99999",
     ],
 )
 def test_an_address_that_cannot_be_is_refused(base_url: str) -> None:
@@ -183,6 +185,8 @@ def test_ids_are_read_quoted_and_kept_apart() -> None:
         CustomerId(TierId("12345678"))
     with pytest.raises(TypeError):
         TierId(CustomerId(42))
+    with pytest.raises(ValueError):
+        CustomerId("gid://shopify/Product/42")
     assert repr(SubscriptionId("s")) == "'s'"
 
 

@@ -64,6 +64,16 @@ def test_an_update_that_would_wipe_a_field_is_refused(
     with script.client() as client, pytest.raises(RefusedHereError) as caught:
         client.members.update(MEMBER, notes="n")
     assert caught.value.fields == fields
+    assert (caught.value.method, caught.value.path) == ("PATCH", "/v2.0/admin/members/42")
+    assert script.methods == ["GET"]
+
+
+def test_an_update_never_writes_one_member_over_another() -> None:
+    """A platform, or a cache before it, that answers with somebody else's record."""
+    script = Script(ok({**PROFILE, "customerId": "43"}))
+    with script.client() as client, pytest.raises(RefusedHereError) as caught:
+        client.members.update(MEMBER, notes="n")
+    assert caught.value.fields == ("customer_id",)
     assert script.methods == ["GET"]
 
 

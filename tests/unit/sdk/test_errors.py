@@ -101,6 +101,15 @@ def test_a_200_that_says_no_is_no() -> None:
     assert type(write(Script(reply))) is AmbiguousWriteError
 
 
+def test_a_lone_message_of_a_bad_key_is_no_empty_list() -> None:
+    """v1 answers `Unauthorized` with a status that is not documented; other lone messages are empty lists."""
+    refusing = Script(httpx.Response(200, json={"message": "Unauthorized"}))
+    with refusing.client() as client, pytest.raises(BadKeyError):
+        list(client.members.list())
+    with Script(httpx.Response(200, json={"message": "no members"})).client() as client:
+        assert list(client.members.list()) == []
+
+
 @pytest.mark.parametrize(
     ("cause", "kind", "kind_of_write"),
     [

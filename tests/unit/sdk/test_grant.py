@@ -300,6 +300,34 @@ def test_a_refusal_frees_the_key(served: Served, grant: Granting) -> None:
     assert (platform.posts, platform.credits) == (2, 5)
 
 
+def test_a_refusal_after_a_doubtful_attempt_leaves_the_key_claimed(served: Served) -> None:
+    """The first request may still arrive: whoever comes next looks before posting."""
+    platform = served.behaving(applies=False, then="drop")
+    platform.remember(mark_of("older"))
+    intents = MemoryIntents()
+    assert grant_sync(served, intents).status == "unknown"
+    platform.then = "refuse"
+    with pytest.raises(BadRequestError):
+        grant_sync(served, intents, settled_after=0.0)
+    assert intents.claim(Intent("order-1", MEMBER, Decimal(5))).state is ClaimState.OPEN
+    assert grant_sync(served, intents).status == "unknown"
+    assert platform.posts == 2
+
+
+def test_a_store_that_is_empty_is_not_replaced(served: Served) -> None:
+    """A store with a length of nothing is false, and still the caller's."""
+
+    class Sized(MemoryIntents):
+        def __len__(self) -> int:
+            return len(self._written)
+
+    served.behaving()
+    store = Sized()
+    with Client("k", **settings(served, store, ())) as client:
+        client.members.credits.grant(MEMBER, 5, key="order-1")
+    assert len(store) == 1
+
+
 @both
 def test_a_platform_that_is_not_there_frees_the_key(grant: Granting) -> None:
     """Nothing was sent."""

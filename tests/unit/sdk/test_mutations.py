@@ -119,7 +119,7 @@ def outcome_of(client: Client, name: str) -> Any:
         return error
 
 
-@settings(max_examples=600)
+@settings(max_examples=400)
 @given(content=replies(), status=STATUSES, headers=HEADERS, name=st.sampled_from(NAMES))
 def test_every_outcome_is_typed(content: bytes, status: int, headers: dict[str, str], name: str) -> None:
     """A record, a page, rows or a receipt; or one of our errors. Never a bare exception."""

@@ -14,6 +14,7 @@ from inveterate._guards import (
     member_if_any,
     merged,
     refuse_downgrade,
+    refuse_wiping,
 )
 from inveterate._ids import CustomerId, TierId
 from inveterate._operation import KindT, Resource, Talk, compound, listing, operation
@@ -97,10 +98,11 @@ class Members(Resource[KindT]):
             credits=checked_opening_credits(credits),
             birthday=checked_birthday(birthday),
         )
+        call = Members._create.of(body)
         if not allow_downgrade:
             member = yield from member_if_any(Members.get.of(customer), self._talk.retries)
-            refuse_downgrade(member, tier)
-        return (yield from converse(Members._create.of(body), self._talk.retries))
+            refuse_downgrade(member, tier, call)
+        return (yield from converse(call, self._talk.retries))
 
     @operation("PATCH", "/v2.0/admin/members/{}", page="admin/members")
     def _update(self, customer_id: CustomerId, body: UpdateMember) -> Call[Receipt]:
@@ -141,8 +143,10 @@ class Members(Resource[KindT]):
         member = None
         if None in given.values():
             member = yield from converse(Members.get.of(customer), self._talk.retries)
-        body = merged(given, member)
-        return (yield from converse(Members._update.of(customer, body), self._talk.retries))
+        body, unknown = merged(given, member)
+        call = Members._update.of(customer, body)
+        refuse_wiping(unknown, member, customer, call)
+        return (yield from converse(call, self._talk.retries))
 
     @operation("POST", "/v2.0/admin/members/{}/change-tier", page="")
     def change_tier(
