@@ -123,10 +123,11 @@ def test_money_in_a_cursor_keeps_its_digits() -> None:
     assert script.requests[1].url.params["lastCreditEntry"] == entry
 
 
-@pytest.mark.parametrize("cursor", ["x" * 6001, {"a": "x" * 6001}, "\ud800"])
+@pytest.mark.parametrize("cursor", ["x" * 6001, {"a": "x" * 6001}, "\ud800", "DEEP"])
 def test_a_cursor_that_cannot_be_sent_back_is_a_typed_error(cursor: Any) -> None:
     """Not a bare error of the HTTP library in the middle of a list."""
     content = json.dumps({"data": {"members": [{"customerId": 1}], "lastCustomerId": cursor}})
+    content = content.replace('"DEEP"', '{"a":' * 600 + "1" + "}" * 600)
     with pytest.raises(InveterateError):
         ids(Script(httpx.Response(200, content=content)))
 
