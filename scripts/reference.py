@@ -53,7 +53,8 @@ def main(argv: list[str]) -> int:
 def page() -> Iterator[str]:
     """Yield the page, block by block."""
     example = re.findall(r"^    (?:>>>|\.\.\.) (.*)$", inveterate.__doc__ or "", re.MULTILINE)
-    yield HEAD.format(example="\n".join(example))
+    # A blank line after the imports, as the formatter, which reads Markdown too, would put it.
+    yield HEAD.format(example=re.sub(r"^(from .*)$", r"\1\n", "\n".join(example), flags=re.MULTILINE))
     yield from section(
         "Settings", inveterate.Client, inveterate.AsyncClient, inveterate.Settings, inveterate.Retries
     )

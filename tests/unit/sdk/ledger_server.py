@@ -37,17 +37,17 @@ class Platform:
 
     applies: bool = True
     then: str = "answer"  # or "drop", "fail", "dawdle", "refuse"
-    dawdles: float = 0.5
-    shows_after: float = 0.0
+    shows_after: int = 0
     shows_notes: bool = True
     ledger_fails: bool = False
     posts: int = 0
     reads: int = 0
-    entries: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
+    entries: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    """Each with the number of the reading from which on it shows: no clock decides a test."""
 
     def remember(self, note: str) -> None:
         """Put an old entry into the ledger."""
-        self.entries.append((0.0, {"amount": 1, "note": note}))
+        self.entries.append((0, {"amount": 1, "note": note}))
 
     @property
     def credits(self) -> int:
@@ -60,22 +60,25 @@ class Platform:
         if self.then == "refuse":
             return JSONResponse({"message": "no such tier"}, 400)
         if self.applies:
-            self.entries.append((time.monotonic() + self.shows_after, json.loads(await request.body())))
+            self.entries.append((self.reads + self.shows_after, json.loads(await request.body())))
         if self.then == "drop":
             TRANSPORTS[(request.client.host, request.client.port)].abort()  # type: ignore[union-attr] # a socket has one
             await request.receive()
         if self.then == "fail":
             return JSONResponse({"message": "half done"}, 500)
         if self.then == "dawdle":
-            await asyncio.sleep(self.dawdles)
+            await request.body()
+            while (await request.receive())["type"] != "http.disconnect":
+                pass  # the answer comes when the client has stopped waiting for it
         return JSONResponse({"message": "forwarded", "data": {}}, 201)
 
     async def read(self, request: Request) -> Response:
         """Show the ledger, as far as it is shown."""
         self.reads += 1
+        reading = self.reads
         if self.ledger_fails:
             return JSONResponse({"message": "down"}, 503)
-        shown = [dict(entry) for moment, entry in self.entries if moment <= time.monotonic()]
+        shown = [dict(entry) for first, entry in self.entries if first < reading]
         for entry in shown if not self.shows_notes else ():
             entry.pop("note")
         return JSONResponse({"message": "ok", "data": {"credits": shown}})
