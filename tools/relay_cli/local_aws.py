@@ -143,7 +143,8 @@ def _memory() -> Path | None:
     Every function unpacks the layer's 2,000 files for itself, each checked along its whole path: on a disk,
     or far down in a tree, that and clearing it away again is most of a run's time.
     """
-    memory = Path("/dev/shm")  # noqa: S108 - the folder made there is this run's own, by mkdtemp
+    # The folder that is made there is this run's own, by mkdtemp.
+    memory = Path("/dev/shm")  # noqa: S108 # nosec B108
     if not memory.is_dir() or os.statvfs(memory).f_flag & os.ST_NOEXEC:
         return None
     return memory if shutil.disk_usage(memory).free > _ROOM else None
