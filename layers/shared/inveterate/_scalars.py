@@ -14,7 +14,7 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, PlainSerializer
 
-_GID: Final = re.compile(r"^gid://shopify/[A-Za-z]+/(\d+)(?:\?.*)?$")
+_GID: Final = re.compile(r"^gid://shopify/Customer/(\d+)(?:\?.*)?$")
 _DATE_ONLY: Final = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 _SPACED: Final = re.compile(r"^(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2}(?:\.\d+)?) ?([+-]\d{2}:?\d{2}|Z)?$")
 _LONGEST_NUMBER: Final = 30
@@ -88,6 +88,8 @@ def _moment(text: str) -> datetime:
 def read_customer_id(value: object) -> str:
     """Read a Shopify customer id as its digits: a number, text, or a `gid://shopify/Customer/…`.
 
+    Text, since 64-bit integers do not survive every JSON reader.
+
     Raises:
         ValueError: when there are no digits to be had.
 
@@ -141,9 +143,6 @@ Timestamp = Annotated[
     ),
 ]
 """A moment, aware, in UTC."""
-
-CustomerId = Annotated[str, BeforeValidator(read_customer_id)]
-"""A Shopify customer id: digits as text, since 64-bit integers do not survive every JSON reader."""
 
 Text = Annotated[str, BeforeValidator(read_text)]
 """Text of any length, also where the platform sends a number."""

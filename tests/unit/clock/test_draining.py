@@ -75,6 +75,16 @@ def test_what_can_be_placed_by_now_goes_to_its_topic() -> None:
     assert unclaimed.inbox.deleted == ["m1", "m3"]
 
 
+def test_the_id_that_its_sender_was_told_leads_to_the_events() -> None:
+    """It was accepted under the id of its bytes; the journal names the id under which it goes on."""
+    unclaimed = held(KNOWN)
+    told = unclaimed.inbox.waiting[0].attributes["event_id"]
+    unclaimed.drained()
+    (line,), (copy,) = unclaimed.journal.lines, unclaimed.topics["cancelled"].sent
+    assert (line["id"], line["outcome"]) == (told, "unclaimed")
+    assert line["effects"] == [f"{copy.attributes['event_id']}.placed"]
+
+
 def test_a_topic_queue_that_refuses_keeps_it() -> None:
     """Nothing is deleted that is not safe elsewhere."""
     unclaimed = held(KNOWN)

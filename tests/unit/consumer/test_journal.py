@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import zlib
+from decimal import Decimal
 
 import pytest
 from relay.delivery import Delivery
-from relay.journal import dump, line
+from relay.journal import LARGEST_LINE, dump, line
 
 from tests.fakes import NOW, SHOP
 
@@ -28,3 +30,23 @@ def test_a_secret_in_either_spelling(name: str) -> None:
     assert "s3cret" not in str(line(kept, shop=SHOP, outcome="applied", body=body))
     raw = line(kept, shop=SHOP, outcome="unclaimed")["raw"]
     assert b"s3cret" not in base64.b64decode(raw)
+
+
+def test_a_body_that_outgrows_its_line_is_packed() -> None:
+    """Written anew a body can be larger than it came; packed it fits, and nothing of it is missing."""
+    body = {"payload": {"numbers": [Decimal("1e15")] * 200_000}}
+    kept = Delivery(event_id="a" * 32, body=b"{}", received_at=NOW)
+    written = dump(line(kept, shop=SHOP, outcome="applied", body=body))
+    assert len(written) < LARGEST_LINE
+    columns = json.loads(written)
+    assert (columns["id"], columns["outcome"]) == ("a" * 32, "applied")
+    assert json.loads(zlib.decompress(base64.b64decode(columns["packed"]))) == {
+        "payload": {"numbers": [1e15] * 200_000}
+    }
+
+
+def test_what_is_no_json_is_packed_as_it_came() -> None:
+    """Its bytes, without the detour over base64."""
+    kept = Delivery(event_id="a" * 32, body=b"x" * 900_000, received_at=NOW)
+    columns = json.loads(dump(line(kept, shop=SHOP, outcome="unclaimed")))
+    assert zlib.decompress(base64.b64decode(columns["packed"])) == kept.body
