@@ -22,6 +22,8 @@ setup: $(READY) ## Install everything into .venv (the other targets do it when n
 # uv is many times faster than pip, and is itself installed by the hash in our lock. Where it cannot reach
 # the index that pip is configured for, pip does the same.
 $(READY): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "Relay needs Python 3.11 or newer: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@echo "setting up .venv …"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@awk '/^uv==/ {on=1} on {print} on && !/\\$$/ {exit}' requirements/dev.txt > .venv/uv.txt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,6 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CliError as error:
         print(f"relay: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # Whoever reads has read enough, as `head` does. Python would complain once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("relay: stopped", file=sys.stderr)
         return 130
@@ -44,7 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser(chosen: Command | None) -> argparse.ArgumentParser:
     """Return the parser. Only the chosen command's module is imported: `relay --help` needs none of them."""
-    parser = argparse.ArgumentParser(prog="relay", description="Run Relay here, or operate what is deployed.")
+    parser = argparse.ArgumentParser(
+        prog="relay", description="Run Relay on this machine, and look at what it knows."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
         sub = commands.add_parser(command.name, help=command.summary, description=command.summary)

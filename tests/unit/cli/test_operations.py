@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from relay_cli.main import main
@@ -41,3 +44,10 @@ def test_help_and_nonsense(capsys: pytest.CaptureFixture[str]) -> None:
         main(["operations", "--yaml"])
     assert stopped.value.code == 2
     assert "unrecognized" in capsys.readouterr().err
+
+
+def test_a_reader_who_has_enough() -> None:
+    """`relay operations | head -1` ends quietly."""
+    command = f"{Path(sys.executable).with_name('relay')} operations | head -1"
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=True, timeout=60)
+    assert (len(done.stdout.splitlines()), done.stderr) == (1, "")
