@@ -134,3 +134,27 @@ def renew_card(world: World, member: Member) -> Iterator[Event]:
     at = world.stamp(member)
     payload = payloads.payment_method(world, member, at)
     yield world.tell(member, "customer.payment_methods.updated", payload, at)
+
+
+def pay_now(world: World, member: Member) -> Iterator[Event]:
+    """Bring the next payment forward to now, and let it succeed.
+
+    Raises:
+        RefusedError: when nothing is billed.
+
+    """
+    tier = world.tiers.get(member.tier_id or "")
+    if tier is None or not tier.billed or member.due_at is None or member.status is not Status.ACTIVE:
+        raise RefusedError("is not billed")
+    member.forced_failures = 0
+    if not member.failed_attempts:
+        member.due_at = world.now
+    yield from record.changing(world, member, _paid(world, member, tier))
+
+
+def lose_now(world: World, member: Member) -> Iterator[Event]:
+    """Let all attempts of a cycle fail at once."""
+    yield from fail_payment(world, member)
+    while member.failed_attempts and member.status is Status.ACTIVE:
+        member.forced_failures = 1
+        yield from record.changing(world, member, _attempt(world, member))

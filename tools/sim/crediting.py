@@ -80,7 +80,14 @@ def can_adjust(member: Member, amount: Decimal, *, force: bool) -> bool:
     return amount > 0 or member.balance + held >= -amount
 
 
-def redeem(world: World, member: Member, amount: Decimal | None = None) -> Iterator[Event]:
+def new_code(world: World) -> str:
+    """Make a discount code."""
+    return f"REDEEM+{world.ids.randrange(10**9):09d}"
+
+
+def redeem(
+    world: World, member: Member, amount: Decimal | None = None, code: str | None = None
+) -> Iterator[Event]:
     """Turn credits into a discount code; a second one replaces the first and is worth both.
 
     Raises:
@@ -93,9 +100,10 @@ def redeem(world: World, member: Member, amount: Decimal | None = None) -> Itera
     at = world.stamp(member)
     pieces = _spend(member, amount)
     held = member.redemption
-    code = f"REDEEM+{world.ids.randrange(10**9):09d}"
     member.redemption = Redemption(
-        code, amount + (held.value if held else ZERO), pieces + (held.pieces if held else [])
+        code or new_code(world),
+        amount + (held.value if held else ZERO),
+        pieces + (held.pieces if held else []),
     )
     member.redemptions += 1
     member.last_redemption_at = at
@@ -232,3 +240,17 @@ def _spend(member: Member, amount: Decimal) -> list[tuple[Lot, Decimal]]:
             pieces.append((lot, taken))
     member.lots = [lot for lot in member.lots if lot.left > 0]
     return pieces
+
+
+def expire_now(world: World, member: Member) -> Iterator[Event]:
+    """Let the lot that would expire next run out now.
+
+    Raises:
+        RefusedError: when none expires.
+
+    """
+    lots = [lot for lot in member.lots if lot.expires_at is not None]
+    if not lots:
+        raise RefusedError("has no credits that expire")
+    lot = min(lots, key=lambda lot: lot.expires_at.timestamp() if lot.expires_at else _NEVER)
+    yield from expire(world, Happening(world.now, "lot", member.id, 0, lot))

@@ -60,3 +60,9 @@ def begin(beginning: Beginning) -> World:
 def advance(world: World, span: timedelta) -> Iterator[Event]:
     """Turn the clock by `span` and let happen what is due, in order."""
     yield from world.advance(world.now + span, HANDLERS)
+
+
+def live_by(world: World, habits: dict[str, float]) -> None:
+    """Let members live by other habits from now on."""
+    if habits:
+        living.wake(world, habits)
