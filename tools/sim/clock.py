@@ -51,8 +51,9 @@ class Clock:
 
 def iso(moment: datetime) -> str:
     """Write a moment as the platform mostly does: with milliseconds and Z."""
-    moment = moment.astimezone(UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 def iso_seconds(moment: datetime) -> str:

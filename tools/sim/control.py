@@ -19,7 +19,7 @@ from sim.events import Event
 from sim.programme import Beginning
 from sim.simulator import Simulator
 
-_MOST_SECONDS: Final = 400 * 86_400
+_MOST_SECONDS: Final = 4_000 * 86_400
 
 
 def routes(sim: Simulator) -> list[Route]:
@@ -139,8 +139,8 @@ class Control:
         )
         if body or not 0 < span.total_seconds() < _MOST_SECONDS:
             raise ValueError("days, hours or minutes, forwards")
-        events = await self.sim.advance(span)
-        return JSONResponse({"events": events} | views.summary(self.sim))
+        caused = await self.sim.advance(span)
+        return JSONResponse({"caused": caused} | views.summary(self.sim))
 
     async def settle(self, request: Request) -> Response:
         """Wait until all deliveries are through: {"seconds": 30}."""

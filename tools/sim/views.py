@@ -26,7 +26,7 @@ def summary(sim: Simulator) -> Shown:
         "now": iso(world.now),
         "latest": iso(world.clock.latest),
         "members": len(world.members),
-        "events": world.ordinal,
+        "total_events": world.ordinal,
         "planned": len(world.agenda),
         "open": deliveries.open,
         "counts": dict(deliveries.counts),

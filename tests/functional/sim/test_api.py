@@ -109,7 +109,7 @@ def test_a_shop_has_tiers_or_not() -> None:
         tiers = client.api("GET", f"{ADMIN}/tiers", params={"includeBenefits": "true"}).json()["data"][
             "tiers"
         ]
-        assert [tier["tierId"] for tier in tiers][0] == FREE
+        assert next(tier["tierId"] for tier in tiers) == FREE
         assert all(tier["benefits"] for tier in tiers)
         client.act("switches", tiers="disabled")
         assert client.api("GET", f"{ADMIN}/tiers").status_code == 400

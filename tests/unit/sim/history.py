@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
@@ -23,11 +23,11 @@ FREE, SPEND, TRIAL, GOLD, YEARLY, LIFETIME = (
 )
 
 
-def world(seed: int = 1, members: int = 0, **switches: str) -> World:
+def world(seed: int = 1, members: int = 0, switches: Mapping[str, str] | None = None, **more: str) -> World:
     made = programme.begin(
         programme.Beginning(seed=seed, members=members, start=START, wall_clock=lambda: WALL)
     )
-    for name, value in switches.items():
+    for name, value in (dict(switches or {}) | more).items():
         made.switches.set(name, value)
     return made
 
@@ -44,7 +44,5 @@ def days(place: World, count: float) -> list[Event]:
 def by_day(events: Iterable[Event], *, v1: bool = False) -> list[tuple[str, list[str]]]:
     """Return the topics told on each day, in order."""
     told = [(f"{event.at:%m-%d}", event.v1 if v1 else event.topic) for event in events]
-    return [
-        (day, [topic for _, topic in group])
-        for day, group in groupby((t for t in told if t[1]), lambda t: t[0])
-    ]  # type: ignore[misc] # the filter leaves no None
+    heard = [(day, topic) for day, topic in told if topic]
+    return [(day, [topic for _, topic in group]) for day, group in groupby(heard, lambda each: each[0])]

@@ -42,7 +42,7 @@ def test_a_payment_fails_on_three_days(
     switches: dict[str, str], third_day: list[tuple[str, list[str]]]
 ) -> None:
     """One attempt a day; on the last day both failure topics, then the cancellation as the policy has it."""
-    place = world(**switches)
+    place = world(switches=switches)
     member, _ = joined(place)
     history = [*billing.fail_payment(place, member), *days(place, 5)]
     expected = [("03-01", [ATTEMPT]), ("03-02", [ATTEMPT]), *third_day]
@@ -82,7 +82,7 @@ def test_a_new_card_ends_the_failures() -> None:
     [("fixed", ["03-01"] * 3), ("moving", ["03-01", "03-02", "03-03"]), ("ahead", ["04-01"] * 3)],
 )
 def test_billing_date_in_each_reading(reading: str, dates: list[str]) -> None:
-    """billingDate is the cycle's, the attempt's, or as in the sample a cycle ahead."""
+    """The billing date is the cycle's, the attempt's, or as in the sample a cycle ahead."""
     place = world(billing_date=reading)
     member, _ = joined(place)
     history = [*billing.fail_payment(place, member), *days(place, 3)]
@@ -211,11 +211,16 @@ def test_a_second_redemption_replaces_the_code() -> None:
     first = member.redemption
     list(crediting.redeem(place, member, money(4)))
     second = member.redemption
-    assert first and second and first.code != second.code and second.value == 7 and member.balance == 3
+    assert first
+    assert second
+    assert first.code != second.code
+    assert second.value == 7
+    assert member.balance == 3
     with pytest.raises(RefusedError):
         list(crediting.adjust(place, member, money(-9)))
     list(crediting.adjust(place, member, money(-9), force=True))
-    assert member.redemption is None and member.balance == 1
+    assert member.redemption is None
+    assert member.balance == 1
 
 
 def test_the_clock_is_never_ahead() -> None:
@@ -225,7 +230,8 @@ def test_the_clock_is_never_ahead() -> None:
     planned = len(place.agenda)
     with pytest.raises(AheadOfTimeError):
         list(programme.advance(place, WALL - place.now + timedelta(seconds=1)))
-    assert len(place.agenda) == planned and place.now < WALL
+    assert len(place.agenda) == planned
+    assert place.now < WALL
 
 
 def test_a_reactivation_is_told_by_no_topic() -> None:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from sim.events import Event
 from sim.simulator import Simulator
 from sim.world import World
 
+NO_BODY: Final = object()
+"""Stands for no body at all, which is not the same as one that says null."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What was asked: parts of the path, the query, the body as JSON (None where there is none)."""
+    """What was asked: parts of the path, the query, the body as JSON."""
 
     sim: Simulator
     path: dict[str, str]
     query: dict[str, str]
-    body: Any = None
+    body: Any = NO_BODY
 
     @property
     def world(self) -> World:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final
 
-from sim.api.calls import ApiError
+from sim.api.calls import NO_BODY, ApiError
 from sim.switches import Switches
 
 Fields = dict[str, tuple[str, bool]]
@@ -49,7 +49,7 @@ _NOTHING: Final[Mapping[str, Any]] = {}
 
 def is_number(value: Any) -> bool:
     """Tell whether JSON has a number here: true and false are none, nor is what no arithmetic holds."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e12  # noqa: PLR2004 - beyond all money
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e15  # noqa: PLR2004 - beyond all money
 
 
 def _list_of(kind: type) -> Any:
@@ -74,7 +74,7 @@ def body(value: Any, fields: Fields, *, optional: bool = False) -> Mapping[str, 
         ApiError: names the first that is not.
 
     """
-    if value is None and optional:
+    if value is NO_BODY and optional:
         return _NOTHING
     if not isinstance(value, dict):
         raise ApiError("the body must be a JSON object")

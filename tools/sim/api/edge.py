@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sim.api.calls import Answer, ApiError, Call
+from sim.api.calls import NO_BODY, Answer, ApiError, Call
 from sim.api.operations import OPERATIONS, Handler
 from sim.api.shapes import shaped
 from sim.errors import NotThereError, SimError
@@ -65,7 +65,7 @@ async def call_of(sim: Simulator, request: Request) -> Call:
 
     """
     content = await request.body()
-    body = None
+    body: Any = NO_BODY
     if content.strip():
         try:
             body = json.loads(content, parse_constant=_no_constant)

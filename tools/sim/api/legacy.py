@@ -38,11 +38,12 @@ def routes(sim: Simulator) -> list[Route]:
 
 def _endpoint(sim: Simulator, handlers: dict[str, Legacy]) -> edge.Endpoint:
     async def endpoint(request: Request) -> Response:
-        bare = request.url.path == "/customers/credits"
+        on_ledger = request.url.path == "/customers/credits"
+        bare = on_ledger and request.method != "POST"
         try:
             edge.check_key(sim, request)
         except ApiError as error:
-            wrong = {"message": "Unauthorized"} if bare else _refused("Invalid API key")
+            wrong = {"message": "Unauthorized"} if on_ledger else _refused("Invalid API key")
             return JSONResponse(wrong, error.status)
         try:
             found = handlers[request.method if request.method != "HEAD" else "GET"](
