@@ -9,13 +9,13 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any, Final, Self
-from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
+from sim.delivery import Attempt, Delivery, receipt_in
 from sim.events import Event
+from sim.reach import reachable
 from sim.sending import Subscription, body_of, headers_of, sent_name
 from sim.switches import seconds
 from sim.world import World
@@ -27,53 +27,6 @@ IDLE: Final = 0.15
 """Seconds without anything new after which what is held back to be overtaken goes out anyway."""
 LONGEST_DELAY: Final = 5.0
 _OK: Final = range(200, 300)
-
-
-@dataclass(slots=True)
-class Attempt:
-    """One request: its status (0 where there was no answer) and how long it took, in milliseconds."""
-
-    status: int
-    millis: float
-    error: str | None = None
-
-
-@dataclass(slots=True)
-class Delivery:
-    """One event for one subscriber. `receipt` is the id that the receiver answered with."""
-
-    id: int
-    event: Event
-    to: Subscription
-    topic: str
-    state: str = "waiting"
-    attempts: list[Attempt] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
-    receipt: str | None = None
-    is_copy: bool = False
-
-    def shown(self) -> dict[str, Any]:
-        """Describe it for people. Neither URL nor token: either may be all that a receiver checks."""
-        last = self.attempts[-1] if self.attempts else None
-        return {
-            "id": self.id,
-            "event": self.event.ordinal,
-            "topic": self.topic,
-            "customer_id": self.event.member_id,
-            "subscriber": self.to.name,
-            "host": urlsplit(self.to.callback_url).netloc,
-            "at": self.event.at.isoformat(),
-            "state": self.state,
-            "attempts": [
-                {"status": one.status, "ms": round(one.millis, 1), "error": one.error}
-                for one in self.attempts
-            ],
-            "status": last.status if last else None,
-            "ms": round(last.millis, 1) if last else None,
-            "faults": self.faults,
-            "delivery_id": self.event.id,
-            "receipt": self.receipt,
-        }
 
 
 class Deliveries:
@@ -238,7 +191,7 @@ class Deliveries:
         delivery.attempts.append(attempt)
         self.counts["sent"] += 1
         if self._accepted(attempt.status):
-            delivery.receipt = _receipt(reply)
+            delivery.receipt = receipt_in(reply)
             self._became(delivery, "delivered", closes=True)
         elif number < len(waits):
             self._became(delivery, "retrying")
@@ -314,33 +267,3 @@ class Deliveries:
                     self._closed.clear()
                     await self._closed.wait()
         return self.open <= most
-
-
-def _receipt(reply: bytes) -> str | None:
-    try:
-        content = json.loads(reply)
-    except ValueError:
-        return None
-    found = content.get("id") if isinstance(content, dict) else None
-    return found if isinstance(found, str) else None
-
-
-def reachable(url: str) -> tuple[str, str | None]:
-    """Return the address to connect to, and the Host header where that differs: `*.localhost` is this machine."""
-    parts = urlsplit(url)
-    if parts.hostname and parts.hostname.endswith(".localhost"):
-        port = f":{parts.port}" if parts.port else ""
-        return urlunsplit(parts._replace(netloc=f"127.0.0.1{port}")), parts.netloc
-    return url, None
-
-
-def is_local(url: str) -> bool:
-    """Tell whether a URL leads to this machine: a simulator does not post to strangers."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        _ = parts.port
-    except ValueError:
-        return False
-    local = host in {"localhost", "127.0.0.1", "::1"} or host.endswith(".localhost")
-    return parts.scheme in {"http", "https"} and local

@@ -10,7 +10,7 @@ from typing import Any
 
 from sim.api.members import entry_row, row
 from sim.clock import iso
-from sim.delivering import Delivery
+from sim.delivery import Delivery
 from sim.errors import NotThereError
 from sim.events import Event
 from sim.model import Member, number

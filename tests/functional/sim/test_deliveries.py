@@ -7,8 +7,8 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from sim.delivering import is_local, reachable
 from sim.events import TOPICS
+from sim.reach import is_local, reachable
 
 from tests.functional.sim.running import HOOK, Client, Receiver, running
 from tests.unit.sim.history import GOLD

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import tracemalloc
 from datetime import timedelta
 
@@ -49,6 +50,7 @@ def test_listing_all_pages_stays_flat(sim: Simulator) -> None:
                 if seen == 5_000:
                     tracemalloc.start()
                 if seen == 15_000:
+                    gc.collect()
                     kept = tracemalloc.get_traced_memory()[0]
                     tracemalloc.stop()
 

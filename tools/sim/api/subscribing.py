@@ -8,8 +8,8 @@ from typing import Any
 from sim.api import checks
 from sim.api.calls import Answer, ApiError, Call, accepted
 from sim.clock import iso
-from sim.delivering import is_local
 from sim.events import OTHER_NAME, TOPICS, Event
+from sim.reach import is_local
 from sim.sending import Subscription, plain, sent_name
 from sim.simulator import Simulator
 
