@@ -46,6 +46,9 @@ format: $(READY) ## Put the code into the house format
 lock: $(READY) ## Resolve both locks anew (hashed, for every platform, naming no index)
 	@scripts/lock
 
+bench: $(READY) ## What the SDK costs on top of bare httpx, and what it costs to import
+	@$(BIN)/python scripts/bench_sdk.py
+
 build: $(READY) ## Build what `sam deploy` ships (RUNTIME=python3.13 ARCH=arm64)
 	@scripts/build
 

@@ -135,9 +135,9 @@ class FakeTelemetry:
         """Remember an outcome."""
         self.outcomes.append((outcome, {"event_id": event_id, "topic": topic, **about}))
 
-    def measure(self, name: str, value: float, unit: str = "Count") -> None:
-        """Remember a figure."""
-        self.figures.append((name, value))
+    def measure(self, name: str, value: float, unit: str = "Count", **by: str) -> None:
+        """Remember a figure, its dimensions with its name."""
+        self.figures.append((" ".join([name, *(f"{key}={of}" for key, of in by.items())]), value))
 
     def flush(self) -> None:
         """Nothing to write."""

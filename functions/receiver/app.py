@@ -6,7 +6,6 @@ Nothing heavy is imported here: for a small shop nearly every event meets a cold
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import os
 import time
@@ -51,7 +50,7 @@ def _body(event: Mapping[str, Any]) -> bytes:
     if event.get("isBase64Encoded"):
         try:
             return base64.b64decode(body)
-        except binascii.Error:
+        except ValueError:
             return body.encode()
     return body.encode("utf-8", "surrogatepass")
 

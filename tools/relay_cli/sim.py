@@ -6,35 +6,16 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
+
+from relay_cli.failing import CliError
 
 DEFAULT_URL: Final = "http://127.0.0.1:8600"
 
 
-def sim(argv: Sequence[str]) -> int:
-    """Run one of the commands; 0 when it went well, 1 with the simulator's reason on standard error, 2 for a slip."""
-    import httpx
-    from sim.errors import SimError
-
-    try:
-        options = _parser().parse_args(argv)
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    run: Callable[[argparse.Namespace], int] = options.run
-    try:
-        return run(options)
-    except SimError as error:
-        print(f"relay sim: {error}", file=sys.stderr)
-    except httpx.HTTPError as error:
-        print(f"relay sim: no simulator at {options.url}: {type(error).__name__}", file=sys.stderr)
-    except KeyboardInterrupt:
-        return 0
-    return 1
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="relay sim", description="Inveterate on localhost.")
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Say which commands and options there are."""
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _serve_options(commands.add_parser("serve", help="start it on this machine"))
     trigger = commands.add_parser("trigger", help="let one event of a topic happen")
@@ -50,7 +31,27 @@ def _parser() -> argparse.ArgumentParser:
     play.set_defaults(run=_play)
     for command in (trigger, advance, play):
         command.add_argument("--url", default=os.environ.get("RELAY_SIM_URL", DEFAULT_URL))
-    return parser
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Do what was asked for.
+
+    Raises:
+        CliError: with the simulator's reason, or because none is there.
+
+    """
+    import httpx
+    from sim.errors import SimError
+
+    run: Callable[[argparse.Namespace], int] = arguments.run
+    try:
+        return run(arguments)
+    except SimError as error:
+        raise CliError(str(error)) from error
+    except httpx.HTTPError as error:
+        raise CliError(
+            f"no simulator at {arguments.url}: {type(error).__name__}", "start one: relay sim serve"
+        ) from error
 
 
 def _serve_options(serve: argparse.ArgumentParser) -> None:

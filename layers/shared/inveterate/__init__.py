@@ -1,5 +1,188 @@
 """Inveterate, for Python: the membership platform's webhooks and API, typed.
 
+    >>> from inveterate import Client, CustomerId
+    >>> with Client(api_key) as client:
+    ...     member = client.members.get(CustomerId("7733540520067"))
+    ...     for entry in client.members.credits.list(member.customer_id):
+    ...         print(entry.amount, entry.note)
+
 The package imports nothing until it is asked to: `inveterate.webhooks` reads a delivery and needs
-no HTTP client.
+no HTTP client. The legacy API is `inveterate.v1`.
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from inveterate._client import BASE_URL, AsyncClient, Client, Settings
+    from inveterate._errors import (
+        AmbiguousWriteError,
+        BadKeyError,
+        BadRequestError,
+        ConflictError,
+        ConnectionFailedError,
+        InveterateError,
+        NoRecordError,
+        NotFoundError,
+        RateLimitError,
+        RefusedHereError,
+        ServerError,
+        StatusError,
+        TimedOutError,
+        UnreadableReplyError,
+    )
+    from inveterate._grant import GrantResult, GrantStatus
+    from inveterate._ids import BenefitType, CustomerId, SubscriptionId, TierId
+    from inveterate._intents import Claim, ClaimState, Intent, Intents, MemoryIntents
+    from inveterate._ledger import ledger_balance
+    from inveterate._operations import OperationRow, operations
+    from inveterate._paging import AsyncPages, End, Pages
+    from inveterate._replies import Page, Receipt
+    from inveterate._retries import NO_RETRIES, Retries
+    from inveterate._subscribing import Ensured
+    from inveterate._transport import Exchange
+    from inveterate.models.benefits import (
+        AnniversaryCredits,
+        Benefit,
+        Country,
+        CreditsForOrders,
+        EarlyAccessCampaign,
+        FreeShipping,
+        MemberOnlyDiscount,
+        MemberPricing,
+        OtherBenefit,
+        RecurringStoreCredits,
+        SignupDiscount,
+        SignupStoreCredits,
+        StoreCreditsForReferral,
+    )
+    from inveterate.models.members import CreateCredit, CreateMember, CreditEntry, Member, UpdateMember
+    from inveterate.models.shop import Merchant, Tier, WebhookSubscription
+
+_HOME: Final = {
+    name: module
+    for module, names in {
+        "_client": ("BASE_URL", "AsyncClient", "Client", "Settings"),
+        "_errors": (
+            "AmbiguousWriteError",
+            "BadKeyError",
+            "BadRequestError",
+            "ConflictError",
+            "ConnectionFailedError",
+            "InveterateError",
+            "NoRecordError",
+            "NotFoundError",
+            "RateLimitError",
+            "RefusedHereError",
+            "ServerError",
+            "StatusError",
+            "TimedOutError",
+            "UnreadableReplyError",
+        ),
+        "_grant": ("GrantResult", "GrantStatus"),
+        "_ids": ("BenefitType", "CustomerId", "SubscriptionId", "TierId"),
+        "_intents": ("Claim", "ClaimState", "Intent", "Intents", "MemoryIntents"),
+        "_ledger": ("ledger_balance",),
+        "_operations": ("OperationRow", "operations"),
+        "_paging": ("AsyncPages", "End", "Pages"),
+        "_replies": ("Page", "Receipt"),
+        "_retries": ("NO_RETRIES", "Retries"),
+        "_subscribing": ("Ensured",),
+        "_transport": ("Exchange",),
+        "models.benefits": (
+            "AnniversaryCredits",
+            "Benefit",
+            "Country",
+            "CreditsForOrders",
+            "EarlyAccessCampaign",
+            "FreeShipping",
+            "MemberOnlyDiscount",
+            "MemberPricing",
+            "OtherBenefit",
+            "RecurringStoreCredits",
+            "SignupDiscount",
+            "SignupStoreCredits",
+            "StoreCreditsForReferral",
+        ),
+        "models.members": ("CreateCredit", "CreateMember", "CreditEntry", "Member", "UpdateMember"),
+        "models.shop": ("Merchant", "Tier", "WebhookSubscription"),
+    }.items()
+    for name in names
+}
+
+__all__ = [
+    "BASE_URL",
+    "NO_RETRIES",
+    "AmbiguousWriteError",
+    "AnniversaryCredits",
+    "AsyncClient",
+    "AsyncPages",
+    "BadKeyError",
+    "BadRequestError",
+    "Benefit",
+    "BenefitType",
+    "Claim",
+    "ClaimState",
+    "Client",
+    "ConflictError",
+    "ConnectionFailedError",
+    "Country",
+    "CreateCredit",
+    "CreateMember",
+    "CreditEntry",
+    "CreditsForOrders",
+    "CustomerId",
+    "EarlyAccessCampaign",
+    "End",
+    "Ensured",
+    "Exchange",
+    "FreeShipping",
+    "GrantResult",
+    "GrantStatus",
+    "Intent",
+    "Intents",
+    "InveterateError",
+    "Member",
+    "MemberOnlyDiscount",
+    "MemberPricing",
+    "MemoryIntents",
+    "Merchant",
+    "NoRecordError",
+    "NotFoundError",
+    "OperationRow",
+    "OtherBenefit",
+    "Page",
+    "Pages",
+    "RateLimitError",
+    "Receipt",
+    "RecurringStoreCredits",
+    "RefusedHereError",
+    "Retries",
+    "ServerError",
+    "Settings",
+    "SignupDiscount",
+    "SignupStoreCredits",
+    "StatusError",
+    "StoreCreditsForReferral",
+    "SubscriptionId",
+    "Tier",
+    "TierId",
+    "TimedOutError",
+    "UnreadableReplyError",
+    "UpdateMember",
+    "WebhookSubscription",
+    "ledger_balance",
+    "operations",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -14,11 +14,15 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, PlainSerializer
 
-_GID: Final = re.compile(r"^gid://shopify/[A-Za-z]+/(\d+)(?:\?.*)?$")
+_GID: Final = re.compile(r"^gid://shopify/Customer/(\d+)(?:\?.*)?$")
 _DATE_ONLY: Final = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 _SPACED: Final = re.compile(r"^(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2}(?:\.\d+)?) ?([+-]\d{2}:?\d{2}|Z)?$")
 _LONGEST_NUMBER: Final = 30
 """Digits: far beyond any amount or id, and what every store on the way can hold exactly."""
+
+
+_FIRST_YEAR: Final = 1900
+"""Anything earlier is the zero of some language (`0001-01-01T00:00:00Z`), which says that there is no time."""
 
 
 def read_money(value: object) -> Decimal:
@@ -61,9 +65,12 @@ def read_timestamp(value: object) -> datetime:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     try:
-        return moment.astimezone(UTC)
+        moment = moment.astimezone(UTC)
     except OverflowError:
         raise ValueError("not a time in range") from None
+    if moment.year < _FIRST_YEAR:
+        raise ValueError("not a time in range")
+    return moment
 
 
 def _moment(text: str) -> datetime:
@@ -80,6 +87,8 @@ def _moment(text: str) -> datetime:
 
 def read_customer_id(value: object) -> str:
     """Read a Shopify customer id as its digits: a number, text, or a `gid://shopify/Customer/…`.
+
+    Text, since 64-bit integers do not survive every JSON reader.
 
     Raises:
         ValueError: when there are no digits to be had.
@@ -134,9 +143,6 @@ Timestamp = Annotated[
     ),
 ]
 """A moment, aware, in UTC."""
-
-CustomerId = Annotated[str, BeforeValidator(read_customer_id)]
-"""A Shopify customer id: digits as text, since 64-bit integers do not survive every JSON reader."""
 
 Text = Annotated[str, BeforeValidator(read_text)]
 """Text of any length, also where the platform sends a number."""

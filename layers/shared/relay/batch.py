@@ -33,6 +33,8 @@ RESERVE_MS: Final = 5_000
 """With less time than this left, nothing more is started: a timeout would bring back the finished as well."""
 
 _SUSPECT_AFTER: Final = 2
+_LONGEST_COUNT: Final = 10
+_LETTERS_MARKS: Final = frozenset({"source_queue", "reason", "error", "attempts"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,8 +166,12 @@ def read_message(record: Mapping[str, Any]) -> Message:
         receives=int(system["ApproximateReceiveCount"]),
         receipt=record["receiptHandle"],
         first_received_at=_moment_or(first, sent),
-        deferrals=int(attributes.get("deferrals", "0")),
+        deferrals=_count(attributes.get("deferrals")),
     )
+
+
+def _count(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < _LONGEST_COUNT else 0
 
 
 def _moment_or(text: str | None, otherwise: datetime) -> datetime:
@@ -177,7 +183,9 @@ def _moment_or(text: str | None, otherwise: datetime) -> datetime:
 
 
 def _delayed_copy(message: Message, error: TransientError) -> OutgoingMessage:
-    attributes = {**message.attributes, **_first_receipt(message), "deferrals": str(message.deferrals + 1)}
+    # A redriven dead letter is one no longer; and with its marks it would be over SQS' ten attributes.
+    attributes = {name: value for name, value in message.attributes.items() if name not in _LETTERS_MARKS}
+    attributes |= {**_first_receipt(message), "deferrals": str(message.deferrals + 1)}
     return OutgoingMessage(body=message.body, attributes=attributes, delay=_delay(message.deferrals, error))
 
 

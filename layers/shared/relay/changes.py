@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, TypeAlias, TypeVar
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 
 from relay.effects import Alert, GrantCredits, Note
 from relay.errors import PermanentError
@@ -53,7 +53,7 @@ class Telling:
     event_id: str
     topic: str
     member: str
-    at: datetime
+    at: AwareDatetime
     alert: Alert
 
 

@@ -108,6 +108,9 @@ class _Run(Generic[E]):
         except UnreadableEventError as error:
             self.answers[message.id] = PermanentError(error.reason, ", ".join(error.paths))
             return None
+        except Exception as error:  # noqa: BLE001 - a defect in reading costs its own event only
+            self.answers[message.id] = error
+            return None
         if event.drift:
             self.parts.telemetry.measure("Drift", len(event.drift))
         return Arrival(message.id, delivery, event)
@@ -125,7 +128,7 @@ class _Run(Generic[E]):
                 return
             try:
                 folded = self._commit(records[key], arrivals, rules)
-            except TransientError as error:
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with one member is not the others' matter
                 self.answers.update({arrival.message_id: error for arrival in arrivals})
             else:
                 for judged in folded.judged:

@@ -12,12 +12,13 @@ import binascii
 import re
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 _REFUSED_BY_SQS: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _PACKED: Final = "zlib+base64"
+_EVENT_ID: Final = re.compile("[0-9a-f]{32}")
 _LARGEST_BODY: Final = 8 * 1024 * 1024
 
 
@@ -33,10 +34,6 @@ class Delivery:
     reason: str | None = None
     deferrals: int = 0
     replay: str | None = None
-
-    def deferred(self) -> Delivery:
-        """Return the copy that is tried again later."""
-        return replace(self, deferrals=self.deferrals + 1)
 
 
 def pack(delivery: Delivery) -> tuple[str, dict[str, str]]:
@@ -66,16 +63,22 @@ def unpack(text: str, attributes: Mapping[str, str]) -> Delivery:
 
     """
     body = _unpacked(text) if attributes.get("encoding") == _PACKED else text.encode()
-    if "event_id" not in attributes or "received_at" not in attributes:
-        raise ValueError("a message without event_id or received_at")
+    if not _EVENT_ID.fullmatch(attributes.get("event_id", "")):
+        raise ValueError("a message without an event_id of ours")
+    try:
+        received_at = datetime.fromisoformat(attributes.get("received_at", "")).astimezone(UTC)
+        deferrals = int(attributes.get("deferrals", "0"))
+    except (ValueError, OverflowError):
+        # Python's own words would quote the attribute, and somebody else may have written it.
+        raise ValueError("a message with a received_at or deferrals that is not ours") from None
     return Delivery(
         event_id=attributes["event_id"],
         body=body,
-        received_at=datetime.fromisoformat(attributes["received_at"]).astimezone(UTC),
+        received_at=received_at,
         topic=attributes.get("topic"),
         delivery_id=attributes.get("delivery_id"),
         reason=attributes.get("reason"),
-        deferrals=int(attributes.get("deferrals", "0")),
+        deferrals=deferrals,
         replay=attributes.get("replay"),
     )
 

@@ -67,12 +67,25 @@ class Drain:
             return self._give_up(message, None)
         queue, delivery = place(self.shop, kept.body, kept.received_at)
         if queue != UNCLAIMED and queue in self.topics:
-            text, attributes = pack(replace(delivery, delivery_id=delivery.delivery_id or kept.delivery_id))
-            return self._moved(message, self.topics[queue], OutgoingMessage(body=text, attributes=attributes))
+            return self._place(message, kept, delivery, self.topics[queue])
         return self._give_up(message, kept) if now - kept.received_at >= TOO_OLD else "kept"
 
-    def _moved(self, message: Message, target: Outgoing, copy: OutgoingMessage) -> str:
-        if target.send([copy])[0] is not None:
+    def _place(self, message: Message, kept: Delivery, delivery: Delivery, topic: Outgoing) -> str:
+        """Send it to its topic. It goes by the id of its content from now on, as any redelivery of it does.
+
+        The id that its sender was told was that of its bytes: a line in the journal leads from it to the other.
+        """
+        line = journal.line(
+            kept,
+            shop=self.shop,
+            outcome="unclaimed",
+            reason=kept.reason,
+            effects=[f"{delivery.event_id}.placed"],
+        )
+        if self.journal.write([line])[0] is not None:
+            return "kept"
+        text, attributes = pack(replace(delivery, delivery_id=delivery.delivery_id or kept.delivery_id))
+        if topic.send([OutgoingMessage(body=text, attributes=attributes)])[0] is not None:
             return "kept"
         self.unclaimed.delete([message])
         return "placed"
@@ -81,7 +94,9 @@ class Drain:
         """Journal it and put it to the dead letters: the queue would drop it a day later."""
         if kept:
             line = journal.line(kept, shop=self.shop, outcome="unclaimed", reason=kept.reason)
-            if self.journal.write([line])[0] is not None:
+            refusal = self.journal.write([line])[0]
+            # What the journal will never take is safe with the dead letters; kept here, it would be dropped.
+            if refusal is not None and not isinstance(refusal, PermanentError):
                 return "kept"
         reason = (kept.reason if kept else None) or "unreadable_message"
         letter = dead_letter(message, PermanentError(reason), UNCLAIMED)

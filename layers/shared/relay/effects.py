@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import IntEnum
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 
 class Level(IntEnum):
@@ -21,6 +21,9 @@ class Level(IntEnum):
     ERROR = 30
     CRITICAL = 40
 
+
+LONGEST_DETAIL: Final = 1_000
+"""Characters of a detail's value; every channel cuts earlier."""
 
 Action: TypeAlias = Literal["open", "close"]
 
@@ -43,6 +46,11 @@ class Alert:
     action: Action = "open"
     details: tuple[tuple[str, str], ...] = ()
     advice: str = ""
+
+    def __post_init__(self) -> None:
+        """Cut what the platform wrote without end: an alert travels in the item of its member's record."""
+        cut = tuple((label, value[:LONGEST_DETAIL]) for label, value in self.details)
+        object.__setattr__(self, "details", cut)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,8 @@
 
     RelayError
     ├── TransientError          not now: keep the message, try again later
-    │   └── MisconfiguredError  not until a person changes a setting: the same, and an alarm that names it
+    │   ├── MisconfiguredError  not until a person changes a setting: the same, and an alarm that names it
+    │   └── UnansweredError     no answer came: the server may have done it or not
     ├── PermanentError          never: to the dead letters, with the reason
     └── ConflictError           somebody else wrote first: read again and decide again
 
@@ -31,6 +32,10 @@ class MisconfiguredError(TransientError):
     def __init__(self, message: str, *, setting: str, retry_after: float | None = None) -> None:
         super().__init__(message, retry_after=retry_after)
         self.setting = setting
+
+
+class UnansweredError(TransientError):
+    """The request went out and no answer came back; who cannot repeat it safely must know the difference."""
 
 
 class PermanentError(RelayError):

@@ -13,7 +13,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from relay.fields import FIELDS, Value
+from relay.fields import FIELDS, Value, whole_millis
 
 if TYPE_CHECKING:
     from inveterate.webhooks.base import Event, Part
@@ -31,6 +31,9 @@ class Lot:
     amount: Decimal
     expires_at: datetime
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "expires_at", whole_millis(self.expires_at))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
@@ -45,6 +48,8 @@ class Facts:
         unknown = self.values.keys() - FIELDS.keys()
         if unknown:
             raise ValueError(f"not fields of a member: {sorted(unknown)}")
+        if self.at:
+            object.__setattr__(self, "at", whole_millis(self.at))
 
     @classmethod
     def of(cls, event: Event, *told: Mapping[str, Value], lot: Lot | None = None) -> Facts:
@@ -66,7 +71,9 @@ def told(part: Part, /, **fields: str) -> dict[str, Value]:
 
 
 def _tidy(name: str, value: Value) -> Value:
-    """Keep e-mail addresses trimmed and in lower case, as every mirror compares them, and no text without end."""
+    """Keep addresses trimmed and in lower case, as every mirror compares them; moments as the table does; no text without end."""
+    if isinstance(value, datetime):
+        return whole_millis(value)
     if not isinstance(value, str):
         return value
     if name == "email":

@@ -18,6 +18,7 @@ class _Write:
 
     sequence: str
     outbox: Outbox | None
+    readable: bool = True
 
 
 def fan_out(
@@ -30,7 +31,7 @@ def fan_out(
     writes = [_read(record, telemetry) for record in records]
     tellings = [(write, message) for write in writes for message in _alerts(write)]
     telling = [(write, message) for write in writes for message in _changes(write)]
-    failed: set[str] = set()
+    failed = {write.sequence for write in writes if not write.readable}
     for pairs, target in ((tellings, alerts), (telling, changes)):
         answers = target.send([message for _, message in pairs]) if pairs else []
         for (write, _), refusal in zip(pairs, answers, strict=True):
@@ -47,9 +48,10 @@ def _read(record: Mapping[str, Any], telemetry: Telemetry) -> _Write:
     try:
         outbox = load(Outbox, written) if written else None
     except PermanentError as error:
-        # No retry would mend it. The record itself is safe, and a full reconcile tells everybody anew.
+        # Most likely a newer function wrote what this older one cannot read yet, in the middle of a
+        # deployment: handed out again it is read. Skipped, its alerts would be gone for good.
         telemetry.outcome("unreadable_outbox", event_id=None, topic=None, reason=str(error))
-        outbox = None
+        return _Write(stream["SequenceNumber"], None, readable=False)
     return _Write(stream["SequenceNumber"], outbox)
 
 

@@ -107,6 +107,11 @@ def from_millis(millis: int) -> datetime:
     return _EPOCH + millis * _MILLISECOND
 
 
+def whole_millis(moment: datetime) -> datetime:
+    """Return a moment as the table keeps it; else which of two is newer would depend on a write in between."""
+    return from_millis(to_millis(moment))
+
+
 def to_stored(value: Value) -> Any:
     """Write a value as the table keeps it: moments as milliseconds, days as text."""
     if isinstance(value, datetime):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,9 @@ LARGEST_BODY: Final = 900 * 1024
 
 DEEPEST: Final = 64
 """Levels of nesting; documented events have five."""
+
+_TOPIC: Final = re.compile(r"[A-Za-z0-9_.\-]{1,100}")
+"""What may be a topic's name, and so be told in logs and attributes. Anything else is a body's own word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,7 @@ def _destination(shop: str, content: Mapping[str, Any]) -> tuple[str, str]:
         return _probed(content), PROBE_TOPIC
     topic = topic_named(name)
     if topic is None:
-        raise _UnplacedError("unknown_topic", name[:100])
+        raise _UnplacedError("unknown_topic", name if _TOPIC.fullmatch(name) else None)
     return FOLDERS[topic], topic
 
 

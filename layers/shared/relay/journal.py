@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import zlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -18,8 +19,11 @@ from relay.delivery import Delivery
 
 Verdict: TypeAlias = Literal["applied", "stale", "repeat", "ignored", "probe", "unclaimed", "dead"]
 
-_SECRETS: Final = frozenset({"canceltoken", "token"})
-_SECRET_IN_TEXT: Final = re.compile(rb'("(?:cancelToken|token)"\s*:\s*")(?:[^"\\]|\\.)*(")', re.IGNORECASE)
+LARGEST_LINE: Final = 1_000 * 1024
+"""Bytes that Firehose takes as one record."""
+
+_SECRETS: Final = frozenset({"canceltoken", "cancel_token", "token"})
+_SECRET_IN_TEXT: Final = re.compile(rb'("(?:cancel_?token|token)"\s*:\s*")(?:[^"\\]|\\.)*(")', re.IGNORECASE)
 
 
 def line(  # noqa: PLR0913 - the columns of a line, each by its name
@@ -65,13 +69,23 @@ def without_secrets(body: object) -> object:
 
 
 def dump(columns: Mapping[str, Any]) -> bytes:
-    """Write a line: compact JSON and a line feed."""
-    text = json.dumps(columns, separators=(",", ":"), ensure_ascii=False, default=_plain)
-    # A lone surrogate is legal in JSON's escapes and has no UTF-8: escape the whole line then.
-    try:
-        return text.encode() + b"\n"
-    except UnicodeEncodeError:
-        return json.dumps(columns, separators=(",", ":"), default=_plain).encode() + b"\n"
+    """Write a line: compact JSON and a line feed.
+
+    A body that would not fit comes as `packed`: base64 of zlib of its JSON (of its bytes, for what is no
+    JSON). Numbers alone can make it so: `1e15` is written with all its zeros.
+    """
+    data = _write(columns)
+    if len(data) <= LARGEST_LINE:
+        return data
+    rest = {name: value for name, value in columns.items() if name not in {"body", "raw"}}
+    content = _write(columns["body"]) if "body" in columns else base64.b64decode(columns.get("raw", ""))
+    return _write({**rest, "packed": base64.b64encode(zlib.compress(content)).decode("ascii")})
+
+
+def _write(value: object) -> bytes:
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=_plain)
+    # A lone surrogate has no UTF-8; what Python writes for it is just JSON's own escape.
+    return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
 def _plain(value: object) -> float | str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
 
@@ -84,11 +84,6 @@ class Member:
         """Return a field that holds a moment."""
         value = self.value(name)
         return value if isinstance(value, datetime) else None
-
-    def day(self, name: str) -> date | None:
-        """Return a field that holds a date."""
-        value = self.value(name)
-        return value if isinstance(value, date) and not isinstance(value, datetime) else None
 
     def told_by(self, event_id: str) -> frozenset[str]:
         """Return the fields whose value stands because this event said so."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from relay.canonical import Profile
 from relay.changes import Change, Outbox, Telling
 from relay.member import Member
 from relay.occasions import Occasion
@@ -127,13 +128,15 @@ class Outcome:
 
     `state` is `mirrored`, `skipped` (nothing to do, `reason` says why), `retry` (not now), `refused`
     (this member never, as it is), `unauthorised` (nobody, until the credentials are mended) or `pending`
-    (a job works on it). `id` is the CRM's own; `retry_after` is in seconds.
+    (a job works on it). `id` is the CRM's own; `retry_after` is in seconds. `unanswered` says of a
+    `retry` that the call broke off: what it asked for may be done already, or yet.
     """
 
     state: Literal["mirrored", "skipped", "retry", "refused", "unauthorised", "pending"]
     reason: str = ""
     id: str | None = None
     retry_after: float | None = None
+    unanswered: bool = False
 
 
 class Crm(Protocol):
@@ -144,12 +147,77 @@ class Crm(Protocol):
         """The target's name, as in the parameter `Targets`."""
         ...
 
-    def upsert(self, members: Sequence[Member]) -> Mapping[str, Outcome]:
+    @property
+    def batch_size(self) -> int:
+        """How many members one call takes; `upsert` splits what is more."""
+        ...
+
+    def upsert(self, profiles: Sequence[Profile]) -> Mapping[str, Outcome]:
         """Write the members' fields; an outcome for each, by member key. It raises nothing of its own."""
         ...
 
     def record(self, changes: Sequence[Change]) -> Mapping[str, Outcome]:
         """Write notes to the members' timelines; an outcome for each, by effect id."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mirror:
+    """What is known of one member in one CRM.
+
+    `digest` is that of the profile which the CRM surely holds; None where nobody can be sure. `id` and
+    `email` are the CRM's id and the e-mail address last used. `busy_until` is set from before a call until
+    its outcome is noted, and stays set, in the past, when nobody lived to note it.
+    """
+
+    digest: str | None = None
+    state: str = ""
+    reason: str = ""
+    id: str | None = None
+    email: str | None = None
+    busy_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """The outcome of a call that was made under a claim.
+
+    `profile` is what was sent. With `quiet_until` the member stays claimed, by nobody, until then.
+    """
+
+    profile: Profile
+    token: str
+    outcome: Outcome
+    quiet_until: datetime | None = None
+
+
+class Mirrors(Protocol):
+    """What one CRM holds of the members, and who is writing to it just now."""
+
+    def load(self, keys: Sequence[str]) -> Mapping[str, Mirror]:
+        """Read the members' mirrors, as of the latest write; an empty one where there is none.
+
+        Raises:
+            TransientError: when the table does not answer.
+
+        """
+        ...
+
+    def claim(self, keys: Sequence[str], *, now: datetime, until: datetime) -> Mapping[str, str]:
+        """Claim members for a call; a token for each that nobody else has claimed beyond `now`.
+
+        Raises:
+            TransientError: when the table does not answer.
+
+        """
+        ...
+
+    def settle(self, settlements: Sequence[Settlement]) -> Mapping[str, Exception | None]:
+        """Note outcomes, by member key, and give the claims back.
+
+        An answer is a `ConflictError` where the claim was lost meanwhile: the mirror's digest is then
+        cleared and the claim of whoever has it is void, so that neither call counts.
+        """
         ...
 
 
@@ -168,8 +236,8 @@ class Telemetry(Protocol):
         """Log what became of one thing, and count it under its outcome."""
         ...
 
-    def measure(self, name: str, value: float, unit: str = "Count") -> None:
-        """Record a figure."""
+    def measure(self, name: str, value: float, unit: str = "Count", **by: str) -> None:
+        """Record a figure, by the dimensions given."""
         ...
 
     def flush(self) -> None:

@@ -16,11 +16,14 @@ from relay.routing import FOLDERS, queue_variable
 if TYPE_CHECKING:
     from relay.adapters.firehose import FirehoseJournal
     from relay.adapters.members import DynamoMembers
+    from relay.adapters.mirrors import DynamoMirrors
     from relay.adapters.sns import SnsOutgoing
     from relay.adapters.sqs import SqsOutgoing, SqsSource
     from relay.adapters.telemetry import PowertoolsTelemetry
     from relay.batch import Batch
     from relay.draining import Drain
+    from relay.mirroring import Mirroring
+    from relay.ports import Channel, Crm, Occasions, Outcome
 
 
 def setting(name: str) -> str:
@@ -106,6 +109,29 @@ def drain() -> Drain:
 
 
 @cache
+def occasions() -> Occasions:
+    """Return the notifier's memory."""
+    from relay.adapters.occasions import DynamoOccasions
+
+    return DynamoOccasions(setting("OCCASIONS_TABLE"), now)
+
+
+@cache
+def channels() -> tuple[Channel, ...]:
+    """Return the ways to reach people: e-mail always, Slack where it is configured."""
+    from relay.adapters.email import EmailChannel
+
+    ways: list[Channel] = [EmailChannel(setting("EMAIL_TOPIC"))]
+    slack_secret = os.environ.get("SLACK_SECRET")
+    if slack_secret:
+        from relay.adapters.secrets import Secret
+        from relay.adapters.slack import SlackChannel
+
+        ways.append(SlackChannel(Secret(slack_secret)))
+    return tuple(ways)
+
+
+@cache
 def source() -> SqsSource:
     """Return the queue that this function reads."""
     from relay.adapters.sqs import SqsSource
@@ -132,3 +158,56 @@ def batch() -> Batch:
         )
 
     return Batch(source=source(), dead_letters=dead_letters(), clock=now, log=log)
+
+
+@cache
+def mirrors() -> DynamoMirrors:
+    """Return what this function's target holds of the members."""
+    from relay.adapters.mirrors import DynamoMirrors
+
+    return DynamoMirrors(setting("MIRRORS_TABLE"), setting("TARGET"))
+
+
+@cache
+def crm() -> Crm:
+    """Return this function's target. One line for each CRM that there is."""
+    targets = {"hubspot": _hubspot}
+    target = setting("TARGET")
+    if target not in targets:
+        raise MisconfiguredError("no CRM by the name in TARGET", setting="TARGET")
+    return targets[target]()
+
+
+def _hubspot() -> Crm:
+    from relay.adapters.hubspot import Hubspot
+    from relay.adapters.secrets import Secret
+
+    return Hubspot(setting("HUBSPOT_URL"), Secret(setting("HUBSPOT_SECRET")), setting("HUBSPOT_VERSION"))
+
+
+@cache
+def mirroring() -> Mirroring:
+    """Return the work of `crm_sync`, for its target."""
+    from relay.mirroring import Mirroring
+
+    target = setting("TARGET")
+    return Mirroring(
+        shop=setting("SHOP_DOMAIN"),
+        crm=crm(),
+        members=members(),
+        mirrors=mirrors(),
+        clock=now,
+        credential=setting(f"{target.upper()}_SECRET"),
+        observe=observe_mirrored,
+    )
+
+
+def observe_mirrored(key: str, outcome: Outcome) -> None:
+    """Count an outcome, and log one that a person may want to look at. The member goes by its key alone."""
+    if outcome.state == "mirrored":
+        telemetry().measure("Mirrored", 1)
+    elif outcome.state in {"skipped", "refused"}:
+        name = "skipped_no_email" if outcome.reason == "no_email" else outcome.state
+        telemetry().outcome(
+            name, event_id=None, topic=None, target=setting("TARGET"), member=key, reason=outcome.reason
+        )

@@ -17,6 +17,7 @@ from relay.adapters.aws import client
 from relay.adapters.members import DynamoMembers, decode, encode
 from relay.changes import Happening, Outbox
 from relay.errors import ConflictError, MisconfiguredError, TransientError
+from relay.facts import Facts
 from relay.member import Member, merge
 from relay.ports import Record
 
@@ -170,6 +171,27 @@ def test_money_and_moments_are_exact(table: DynamoMembers) -> None:
     assert loaded.money("credit_balance") == Decimal("1234567890123456789012345.891")
     at = loaded.registers["credit_balance"].at
     assert timedelta(0) <= datetime(2025, 5, 30, 10, 18, 11, 721999, UTC) - at < timedelta(milliseconds=1)
+
+
+def test_what_is_newer_does_not_depend_on_the_table() -> None:
+    """Two facts within one millisecond: the same one wins with a write in between as without."""
+    first = Facts(event_id="a" * 32, at=NOW + timedelta(microseconds=900), values={"tier_name": "Gold"})
+    second = Facts(event_id="b" * 32, at=NOW + timedelta(microseconds=100), values={"tier_name": "Blue"})
+    member = merge(Member(shop=SHOP, customer_id="1"), first)
+    stored = decode(encode(Record(member=member), QUIET)).member
+    assert merge(member, second).text("tier_name") == merge(stored, second).text("tier_name")
+
+
+def test_a_moment_told_again_is_no_change() -> None:
+    """Finer than a millisecond is nothing that the table keeps, so nothing that anybody is told of."""
+    content = sample("customer.credits.updated")
+    content["payload"] |= {
+        "createdAt": "2025-05-30T10:18:11.721999Z",
+        "expirationDate": "2025-06-30T10:00:00.000999Z",
+    }
+    event = model_for("customer.credits.updated").read(json.dumps(content))
+    member = merge(Member(shop=SHOP, customer_id="1"), RULES["customer.credits.updated"].facts(event))
+    assert decode(encode(Record(member=member), QUIET)).member == member
 
 
 def test_a_table_that_is_not_there() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -42,6 +44,25 @@ def test_more_messages_than_a_batch_takes(queue: str) -> None:
 def test_heavy_messages_go_in_batches_that_sqs_takes(queue: str) -> None:
     """Three of 400 kB are more than a batch may weigh together."""
     assert SqsOutgoing(queue, "q").send([message("x" * 400_000)] * 3) == [None] * 3
+
+
+@dataclass
+class Weighing:
+    """An SNS that remembers what each batch weighed."""
+
+    weights: list[int]
+
+    def publish_batch(self, **request: Any) -> dict[str, Any]:
+        entries = request["PublishBatchRequestEntries"]
+        self.weights.append(sum(len(entry["Message"]) for entry in entries))
+        return {"Successful": [{"Id": entry["Id"]} for entry in entries]}
+
+
+def test_heavy_changes_go_in_batches_that_sns_takes() -> None:
+    """SNS takes 256 KiB a batch, a quarter of what SQS takes."""
+    sns = Weighing([])
+    assert SnsOutgoing("arn", "t", sns).send([message("x" * 100_000)] * 5) == [None] * 5
+    assert max(sns.weights) <= 256 * 1024
 
 
 @dataclass
@@ -128,8 +149,9 @@ def test_the_journal(bucket: str) -> None:
 
 
 def test_a_line_that_no_journal_takes(bucket: str) -> None:
-    """Larger than a record may be: it alone is refused for good."""
-    answers = FirehoseJournal("journal").write([{"id": "1", "raw": "x" * 1_100_000}, {"id": "2"}])
+    """Larger than a record may be, even packed: it alone is refused for good."""
+    noise = base64.b64encode(random.Random(1).randbytes(1_100_000)).decode()
+    answers = FirehoseJournal("journal").write([{"id": "1", "raw": noise}, {"id": "2"}])
     assert [type(answer) for answer in answers] == [PermanentError, type(None)]
     assert [line["id"] for line in lines(bucket)] == ["2"]
 

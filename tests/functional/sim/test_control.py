@@ -282,22 +282,23 @@ def test_v1_answers_as_documented() -> None:
 
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     """`relay sim` triggers, advances and plays in a simulator that runs, and says so when there is none."""
-    from relay_cli.sim import sim
+    from relay_cli.main import main
 
     with running() as client:
         url = str(client.http.base_url)
-        assert sim(["trigger", "customer.joined.free_trial", "--url", url]) == 0
-        assert sim(["advance", "--days", "1", "--url", url]) == 0
-        assert sim(["play", "joining", "--url", url]) == 0
+        assert main(["sim", "trigger", "customer.joined.free_trial", "--url", url]) == 0
+        assert main(["sim", "advance", "--days", "1", "--url", url]) == 0
+        assert main(["sim", "play", "joining", "--url", url]) == 0
         told = capsys.readouterr().out
         assert "customer.joined.free_trial" in told
         assert "settle" in told
-        assert sim(["advance", "--days", "999", "--url", url]) == 1
+        assert main(["sim", "advance", "--days", "999", "--url", url]) == 1
         assert "sim:" in capsys.readouterr().err
-    assert sim(["play", "list"]) == 0
+    assert main(["sim", "play", "list"]) == 0
     assert "dunning_lost" in capsys.readouterr().out
-    assert sim(["play", "no_such", "--url", url]) == 1
-    assert sim(["advance", "--days", "1", "--url", "http://127.0.0.1:1"]) == 1
-    assert sim(["serve", "--fault", "drop=often"]) == 1
-    assert sim(["serve", "--start", "soon"]) == 1
-    assert sim(["dance"]) == 2
+    assert main(["sim", "play", "no_such", "--url", url]) == 1
+    assert main(["sim", "advance", "--days", "1", "--url", "http://127.0.0.1:1"]) == 1
+    assert main(["sim", "serve", "--fault", "drop=often"]) == 1
+    assert main(["sim", "serve", "--start", "soon"]) == 1
+    with pytest.raises(SystemExit):
+        main(["sim", "dance"])

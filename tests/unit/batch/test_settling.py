@@ -141,3 +141,24 @@ def test_no_time_for_a_suspect() -> None:
     """With the time nearly up a suspect is not begun."""
     response = World().batch().run(event(1, 3), FakeContext(millis=1000), answering(m1=None, m2=None))
     assert failed(response) == ["m2"]
+
+
+def test_a_count_that_is_none() -> None:
+    """A message that somebody sent by hand drags nobody along: what it says of deferrals is left aside."""
+    record = queued(CONTENT)
+    record["messageAttributes"]["deferrals"] = {"stringValue": "often"}
+    assert failed(World().batch().run({"Records": [record]}, FakeContext(), answering(m1=None))) == []
+
+
+def test_a_redriven_letter_that_is_put_off_fits_its_queue() -> None:
+    """It sheds what made it a dead letter: SQS takes ten attributes, and a replayed packed one has ten already."""
+    world, record = World(), queued(CONTENT)
+    for name in ("delivery_id", "replay", "encoding"):
+        record["messageAttributes"][name] = {"stringValue": "x"}
+    world.batch().run({"Records": [record]}, FakeContext(), answering(m1=PermanentError("no_member")))
+    (letter,) = world.dead_letters.sent
+    record["messageAttributes"] = {name: {"stringValue": text} for name, text in letter.attributes.items()}
+    world.batch().run({"Records": [record]}, FakeContext(), answering(m1=TransientError("down")))
+    (copy,) = world.source.sent
+    assert len(copy.attributes) <= 10
+    assert not {"reason", "error", "attempts", "source_queue"} & copy.attributes.keys()

@@ -11,6 +11,7 @@ import pytest
 from relay.batch import Message, read_message
 from relay.clocking import tick_time
 from relay.draining import Drain
+from relay.errors import PermanentError
 from relay.routing import FOLDERS
 
 from tests.fakes import NOW, SHOP, FakeContext, FakeJournal, FakeOutgoing, FakeTelemetry, queued, sample
@@ -74,6 +75,16 @@ def test_what_can_be_placed_by_now_goes_to_its_topic() -> None:
     assert unclaimed.inbox.deleted == ["m1", "m3"]
 
 
+def test_the_id_that_its_sender_was_told_leads_to_the_events() -> None:
+    """It was accepted under the id of its bytes; the journal names the id under which it goes on."""
+    unclaimed = held(KNOWN)
+    told = unclaimed.inbox.waiting[0].attributes["event_id"]
+    unclaimed.drained()
+    (line,), (copy,) = unclaimed.journal.lines, unclaimed.topics["cancelled"].sent
+    assert (line["id"], line["outcome"]) == (told, "unclaimed")
+    assert line["effects"] == [f"{copy.attributes['event_id']}.placed"]
+
+
 def test_a_topic_queue_that_refuses_keeps_it() -> None:
     """Nothing is deleted that is not safe elsewhere."""
     unclaimed = held(KNOWN)
@@ -101,6 +112,14 @@ def test_what_cannot_be_given_up_is_kept(place: str) -> None:
     else:
         unclaimed.dead_letters.refuse = {0}
     assert (unclaimed.drained(NOW + timedelta(days=3)), unclaimed.inbox.deleted) == ({"kept": 1}, [])
+
+
+def test_what_no_journal_will_ever_take_is_given_up_all_the_same() -> None:
+    """A line too large for the journal must not keep it in `unclaimed` until that drops it: the letter has it."""
+    unclaimed = held(b"not json")
+    unclaimed.journal.failure = PermanentError("too_large_for_journal")
+    assert unclaimed.drained(NOW + timedelta(days=3)) == {"given_up": 1}
+    assert (len(unclaimed.dead_letters.sent), unclaimed.inbox.deleted) == (1, ["m1"])
 
 
 def test_no_time_left() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self, cast
 
 import pytest
 from inveterate.webhooks.payments import PaymentFailed
+from relay.changes import dump
 from relay.consumer import Consumer, consumer
 from relay.effects import Effect
 from relay.errors import TransientError
@@ -174,6 +175,65 @@ def test_a_rule_that_breaks_costs_its_own_event() -> None:
     response = handle({"Records": records}, FakeContext())
     assert response == {"batchItemFailures": [{"itemIdentifier": "b"}]}
     assert world.members.records[KEY].seen == ("a" * 32,)
+
+
+def test_a_member_that_cannot_be_written_costs_its_own_events() -> None:
+    """A defect with one record hands back that member's events; the others are written, journaled and done."""
+    world = World()
+
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    world.members.before_save.append(broken)
+    records = [queued(lost(customer), message_id=customer) for customer in ("1", "2")]
+    assert run(world, *records) == ["1"]
+    assert [line["customer"] for line in world.journal.lines] == ["2"]
+
+
+def test_a_reading_that_breaks_costs_its_own_event() -> None:
+    """A defect in a model hands back the event that showed it, and no other."""
+
+    class Broken(PaymentFailed):
+        @classmethod
+        def of(cls, delivery: object, **about: Any) -> Self:
+            if "trap" in cast("dict[str, object]", delivery):
+                raise ZeroDivisionError
+            return super().of(delivery, **about)
+
+    world = World()
+    records = [queued({**lost(), "trap": 1}, message_id="m1"), queued(lost(), message_id="m2")]
+    response = consumer(Broken, facts, decide, parts=world.parts)({"Records": records}, FakeContext())
+    assert response == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
+    assert KEY in world.members.records
+
+
+def test_a_message_of_nobodys_making() -> None:
+    """Attributes that the receiver never writes: dead letters, without a word of what stood in them."""
+    world = World()
+    for name in ("event_id", "received_at", "deferrals"):
+        record = queued(lost())
+        record["messageAttributes"][name] = {"stringValue": "jane@example.com"}
+        assert run(world, record) == []
+    assert [letter.attributes["reason"] for letter in world.dead_letters.sent] == ["unreadable_message"] * 3
+    assert world.members.records == {}
+
+
+def test_a_time_before_all_programmes_is_no_time() -> None:
+    """The zero of some languages, year 1, is left out: the event counts from when it was triggered."""
+    world = World()
+    assert run(world, queued(lost(at="0001-01-01T00:00:00Z"))) == []
+    (line,) = world.journal.lines
+    assert (line["outcome"], line["at"]) == ("applied", "2025-05-30T11:01:00.713+00:00")
+
+
+def test_a_text_without_end_still_becomes_an_alert() -> None:
+    """What the platform says why is cut: the write that carries the alert has to fit the table."""
+    world = World()
+    endless = lost()
+    endless["payload"]["detail"] |= {"errorMessage": "x" * 500_000, "currency": "y" * 300_000}
+    assert run(world, queued(endless)) == []
+    (outbox,) = world.members.outboxes
+    assert len(dump(outbox)) < 10_000
 
 
 def test_secrets_of_an_event_never_reach_the_journal() -> None:

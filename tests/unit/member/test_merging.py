@@ -127,6 +127,14 @@ def test_the_first_joining_is_kept() -> None:
         assert (member.moment("first_joined_at"), member.moment("joined_at")) == (first.at, again.at)
 
 
+@pytest.mark.parametrize(("days", "kept"), [(39, True), (41, False)])
+def test_an_expired_lot_is_remembered_for_a_while(days: int, *, kept: bool) -> None:
+    """Forty days, counted back from the newest fact, whichever of the two came first."""
+    lot = Facts(event_id="a" * 32, at=START, lot=Lot(Decimal(5), START))
+    newest = Facts(event_id="b" * 32, at=START + timedelta(days=days), values={"email": "a@example.com"})
+    assert bool(merged([lot, newest]).lots) is bool(merged([newest, lot]).lots) is kept
+
+
 def test_facts_without_a_time_are_not_merged() -> None:
     """Nobody may merge what has no time: it has to be dated by its receipt first."""
     with pytest.raises(ValueError, match="without a time"):

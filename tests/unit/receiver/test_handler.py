@@ -126,6 +126,24 @@ def test_base64_bodies_are_decoded(sqs: FakeSqs) -> None:
     assert unpack(*sqs.sent[1][1:]).body == b"a"
 
 
+def test_what_calls_itself_base64_and_is_not(sqs: FakeSqs) -> None:
+    """Never a 500: it is kept as it came."""
+    assert post("é", encoded=True)[0] == 202
+    assert unpack(*sqs.sent[0][1:]).body == "é".encode()
+
+
+@pytest.mark.parametrize("topic", ["jane@example.com", "a topic", "x" * 101, "customer.\ud800"])
+def test_what_is_no_topics_name_is_told_nobody(
+    sqs: FakeSqs, topic: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An unknown topic is named in the log and in attributes only where it looks like one: it is a body's word."""
+    assert post(json.dumps({"metadata": {"topic": topic}}))[0] == 202
+    ((url, _, attributes),) = sqs.sent
+    assert (url, attributes["reason"]) == ("https://queue/unclaimed", "unknown_topic")
+    assert "topic" not in attributes
+    assert json.loads(capsys.readouterr().out)["topic"] is None
+
+
 def test_too_large(sqs: FakeSqs) -> None:
     """413 for what neither queue nor journal could hold, be it for its size or for what packing makes of it."""
     assert post(" " * (900 * 1024 + 1)) == (413, {"error": "too_large"})

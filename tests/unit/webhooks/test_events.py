@@ -187,3 +187,10 @@ def test_the_id_is_that_of_the_content() -> None:
     assert parse(json.dumps(content)).id == first
     content["payload"]["newBalance"] = 2
     assert parse(json.dumps(content)).id != first
+
+
+@pytest.mark.parametrize("number", ["1e99999999999999999999", "-1e-99999999999999999999"])
+def test_a_number_beyond_all_arithmetic(number: str) -> None:
+    """Legal JSON that no decimal can hold: unreadable with a reason, not an error of arithmetic."""
+    with pytest.raises(UnreadableEventError, match="not_json"):
+        parse(f'{{"metadata": {{"topic": "customer.cancelled"}}, "payload": {{"n": {number}}}}}')

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from inveterate.webhooks.base import Event, UnreadableEventError
     from inveterate.webhooks.cancellations import Cancelled, PendingCancellation
     from inveterate.webhooks.credits import CreditsExpired, CreditsUpdated
-    from inveterate.webhooks.parsing import UnknownEvent, model_for, parse
+    from inveterate.webhooks.parsing import LegacyEvent, UnknownEvent, model_for, parse
     from inveterate.webhooks.payments import (
         BillingAttemptFailed,
         Ordered,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         PaymentMethodsUpdated,
         PaymentSucceeded,
     )
-    from inveterate.webhooks.topics import ALIASES, TOPICS, topic_named
+    from inveterate.webhooks.topics import ALIASES, LEGACY_TOPICS, TOPICS, topic_named
 
 _HOME: Final = {
     **dict.fromkeys(
@@ -53,16 +53,17 @@ _HOME: Final = {
     **dict.fromkeys(("Event", "UnreadableEventError"), "base"),
     **dict.fromkeys(("Cancelled", "PendingCancellation"), "cancellations"),
     **dict.fromkeys(("CreditsExpired", "CreditsUpdated"), "credits"),
-    **dict.fromkeys(("UnknownEvent", "model_for", "parse"), "parsing"),
+    **dict.fromkeys(("LegacyEvent", "UnknownEvent", "model_for", "parse"), "parsing"),
     **dict.fromkeys(
         ("BillingAttemptFailed", "Ordered", "PaymentFailed", "PaymentMethodsUpdated", "PaymentSucceeded"),
         "payments",
     ),
-    **dict.fromkeys(("ALIASES", "TOPICS", "topic_named"), "topics"),
+    **dict.fromkeys(("ALIASES", "LEGACY_TOPICS", "TOPICS", "topic_named"), "topics"),
 }
 
 __all__ = [
     "ALIASES",
+    "LEGACY_TOPICS",
     "TOPICS",
     "BillingAttemptFailed",
     "Cancelled",
@@ -74,6 +75,7 @@ __all__ = [
     "JoinedFreeTrial",
     "JoinedLifetimeTier",
     "JoinedPaidTier",
+    "LegacyEvent",
     "MemberSnapshot",
     "Ordered",
     "PaymentFailed",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from inveterate._scalars import Count, CustomerId, Flag, Money, Text, Timestamp
+from inveterate._ids import CustomerId
+from inveterate._scalars import Count, Flag, Money, Text, Timestamp
 from inveterate.webhooks.base import Event, Part, Payload
 
 

@@ -6,7 +6,7 @@ import importlib
 from typing import ClassVar, Final
 
 from inveterate.webhooks.base import Event, UnreadableEventError, checked_envelope, read_json
-from inveterate.webhooks.topics import topic_named
+from inveterate.webhooks.topics import LEGACY_TOPICS, topic_named
 
 _MODELS: Final = {
     "customer.joined.paid_tier": ("account", "JoinedPaidTier"),
@@ -33,11 +33,21 @@ class UnknownEvent(Event):
     TOPIC: ClassVar[str] = ""
 
 
+class LegacyEvent(Event):
+    """A topic of API v1 alone (`LEGACY_TOPICS`). Its payload is not documented: it is kept in `raw`.
+
+    Those of the merchant name no member: their `customer_id` raises `UnreadableEventError`.
+    """
+
+    TOPIC: ClassVar[str] = ""
+    NAMES_A_MEMBER: ClassVar[bool] = False
+
+
 def model_for(topic: str) -> type[Event]:
-    """Return the class that reads `topic` (a name or an alias); `UnknownEvent` for any other."""
+    """Return the class that reads `topic` (a name or an alias); `LegacyEvent` for one of v1's; `UnknownEvent` for any other."""
     known = topic_named(topic)
     if known is None:
-        return UnknownEvent
+        return LegacyEvent if topic in LEGACY_TOPICS else UnknownEvent
     module, name = _MODELS[known]
     model: type[Event] = getattr(importlib.import_module(f"inveterate.webhooks.{module}"), name)
     return model

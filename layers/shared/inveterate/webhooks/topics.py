@@ -33,6 +33,21 @@ ALIASES: Final[dict[str, str]] = {
 }
 """Other documented names of the same topics."""
 
+LEGACY_TOPICS: Final[dict[str, str | None]] = {
+    "merchant.updated": None,
+    "merchant.reinstall": None,
+    "customer.created": None,
+    "customer.resubscribed": None,
+    "customer.cancellation_requested": None,
+    "customer.confirmed_cancellation": "customer.pending_cancellation",
+    "customer.merchant_cancel": "customer.cancelled",
+}
+"""The topics that only API v1 announces, and the nearest of v2.0, if any: nearest, not equal.
+
+The other eight v1 topics have the names of today's. The v1 payloads are not documented. Source: the
+legacy webhooks page; what is nearest is inferred.
+"""
+
 
 def topic_named(name: object) -> str | None:
     """Return the topic that `name` means, by its own name or an alias; None for one that is unknown."""

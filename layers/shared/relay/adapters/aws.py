@@ -16,10 +16,6 @@ from relay.errors import MisconfiguredError, TransientError
 if TYPE_CHECKING:
     import boto3
 
-_CONFIG: Final = Config(
-    connect_timeout=2, read_timeout=8, retries={"mode": "standard", "total_max_attempts": 3}
-)
-
 _MISCONFIGURED: Final = frozenset(
     {
         "AccessDenied",
@@ -44,9 +40,12 @@ def _session() -> boto3.session.Session:
 
 
 @cache
-def client(service: str) -> Any:
-    """Return the client of an AWS service: connect 2 s, read 8 s, three attempts in all."""
-    return _session().client(service, config=_CONFIG)  # type: ignore[call-overload]  # one function for all services
+def client(service: str, *, attempts: int = 3) -> Any:
+    """Return the client of an AWS service: connect 2 s, read 8 s, three attempts in all unless told otherwise."""
+    config = Config(
+        connect_timeout=2, read_timeout=8, retries={"mode": "standard", "total_max_attempts": attempts}
+    )
+    return _session().client(service, config=config)  # type: ignore[call-overload]  # one function for all services
 
 
 @contextmanager

@@ -8,11 +8,10 @@ from typing import Any, Final
 
 from relay.adapters.aws import aws_errors, client
 from relay.errors import PermanentError, TransientError
-from relay.journal import dump
+from relay.journal import LARGEST_LINE, dump
 
 _ENTRIES: Final = 500
 _BYTES: Final = 4_000_000
-_LARGEST: Final = 1_000 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ def _chunks(data: Sequence[bytes], answers: list[Exception | None]) -> Iterator[
     chunk: list[tuple[int, bytes]] = []
     weight = 0
     for number, line in enumerate(data):
-        if len(line) > _LARGEST:
+        if len(line) > LARGEST_LINE:
             answers[number] = PermanentError("too_large_for_journal")
             continue
         if chunk and (len(chunk) == _ENTRIES or weight + len(line) > _BYTES):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from relay.adapters.aws import aws_errors, client
 from relay.adapters.sqs import chunks
 from relay.errors import TransientError
 from relay.ports import OutgoingMessage
+
+_BYTES: Final = 250_000
+"""SNS takes 256 KiB a batch, where SQS takes 1 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class SnsOutgoing:
     def send(self, messages: Sequence[OutgoingMessage]) -> Sequence[Exception | None]:
         """Publish; an answer for each message, by its own entry."""
         answers: list[Exception | None] = []
-        for chunk in chunks(messages):
+        for chunk in chunks(messages, _BYTES):
             answers += self._send(chunk)
         return answers
 

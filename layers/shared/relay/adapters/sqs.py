@@ -129,15 +129,15 @@ def _as_lambda_has_it(message: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def chunks(messages: Sequence[OutgoingMessage]) -> Iterator[list[OutgoingMessage]]:
-    """Cut messages into batches that the API takes: ten, and a megabyte together."""
+def chunks(messages: Sequence[OutgoingMessage], heaviest: int = _BYTES) -> Iterator[list[OutgoingMessage]]:
+    """Cut messages into batches that the API takes: ten, and `heaviest` bytes together."""
     chunk: list[OutgoingMessage] = []
     weight = 0
     for message in messages:
         size = len(message.body.encode()) + sum(
             len(name) + len(value) + 6 for name, value in message.attributes.items()
         )
-        if chunk and (len(chunk) == _ENTRIES or weight + size > _BYTES):
+        if chunk and (len(chunk) == _ENTRIES or weight + size > heaviest):
             yield chunk
             chunk, weight = [], 0
         chunk.append(message)

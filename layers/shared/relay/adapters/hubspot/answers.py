@@ -1,0 +1,118 @@
+"""What HubSpot's answer to a batch means for each member in it.
+
+200, 207   a member in `results` is mirrored; one in `errors` is told by its trace id; one in neither
+           was silently dropped, which a malformed batch can do: refused
+400, 409   for a single member: its own matter; for more, nobody can say whose: ask again in halves
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Final
+
+from relay.adapters.hubspot.client import Reply
+from relay.adapters.hubspot.mapping import KEY
+from relay.ports import Outcome
+
+_EXISTING_ID: Final = re.compile(r"Existing ID: (\d+)")
+_CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.]{2,59}")
+_NOT_NOW: Final = frozenset(
+    {"RATE_LIMITS", "INTERNAL_ERROR", "SERVER_ERROR", "TIMEOUT", "SERVICE_UNAVAILABLE"}
+)
+_UNKNOWN_PROPERTY: Final = "PROPERTY_DOESNT_EXIST"
+
+
+@dataclass(slots=True)
+class Reading:
+    """What is known after an answer: outcomes, and by member key what is still to be done.
+
+    `taken` gives the id of the contact that has a member's e-mail address; `undefined` are members with a
+    property that HubSpot does not know yet; `unclear` are those of a failed batch.
+    """
+
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    taken: dict[str, str] = field(default_factory=dict)
+    undefined: list[str] = field(default_factory=list)
+    unclear: list[str] = field(default_factory=list)
+
+
+def read(reply: Reply, keys: Sequence[str]) -> Reading:
+    """Read the answer to an upsert of these members, whose trace ids are their keys."""
+    reading = Reading()
+    if reply.status >= HTTPStatus.BAD_REQUEST:
+        _read_error(reading, reply.body, keys)
+        return reading
+    for result in objects(reply.body, "results"):
+        key = _key_of(result)
+        if key in keys:
+            reading.outcomes[key] = Outcome(state="mirrored", id=_id_of(result))
+    for error in objects(reply.body, "errors"):
+        named = [key for key in _traces(error) if key in keys and key not in reading.outcomes]
+        for key in named:
+            _read_error(reading, error, [key])
+    known = {*reading.outcomes, *reading.taken, *reading.undefined}
+    missing = [key for key in keys if key not in known]
+    nameless = any(not list(_traces(error)) for error in objects(reply.body, "errors"))
+    if nameless and len(missing) > 1:
+        reading.unclear += missing
+    else:
+        reading.outcomes |= dict.fromkeys(missing, Outcome(state="refused", reason="silent_2xx"))
+    return reading
+
+
+def _read_error(reading: Reading, error: Mapping[str, Any], keys: Sequence[str]) -> None:
+    codes = list(_codes(error))
+    existing = _EXISTING_ID.search(str(error.get("message", "")))
+    if _UNKNOWN_PROPERTY in codes or _UNKNOWN_PROPERTY in str(error.get("message", "")):
+        reading.undefined += keys
+    elif len(keys) > 1:
+        reading.unclear += keys
+    elif existing:
+        reading.taken[keys[0]] = existing[1]
+    else:
+        reading.outcomes[keys[0]] = Outcome(
+            state="retry" if _NOT_NOW.intersection(codes) else "refused",
+            reason=codes[0].lower() if codes else "no_reason",
+        )
+
+
+def _codes(error: Mapping[str, Any]) -> Iterator[str]:
+    """Yield HubSpot's own words for what is wrong, the most telling first; never a message, which has values."""
+    for detail in objects(error, "errors"):
+        yield from _word(detail.get("code"))
+    for name in ("subCategory", "category"):
+        yield from _word(error.get(name))
+
+
+def _word(word: object) -> Iterator[str]:
+    if isinstance(word, str) and _CODE.fullmatch(word):
+        yield word
+
+
+def _traces(error: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the trace ids that an error names: a list by the documentation, sometimes a single one."""
+    context = error.get("context")
+    named = context.get("objectWriteTraceId") if isinstance(context, Mapping) else None
+    if isinstance(named, str):
+        yield named
+    elif isinstance(named, list):
+        yield from (name for name in named if isinstance(name, str))
+
+
+def _key_of(result: Mapping[str, Any]) -> str:
+    properties = result.get("properties")
+    told = properties.get(KEY) if isinstance(properties, Mapping) else None
+    return str(told or result.get("objectWriteTraceId") or "")
+
+
+def _id_of(result: Mapping[str, Any]) -> str | None:
+    return str(result["id"]) if result.get("id") else None
+
+
+def objects(body: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """Return the objects in a list of the answer, whatever else is in it; none where it is no list."""
+    value = body.get(name)
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []

@@ -1,0 +1,120 @@
+"""What each canonical field is called at HubSpot, how it is defined there, and how its values are written.
+
+Internal names are a contract with the merchant's lists and workflows: `membership_…`, and never changed.
+Only the native `email` is written beside them; names, phone and consent belong to the merchant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from relay.canonical import CANONICAL, Column, Profile, plain_number
+from relay.fields import Kind, Value
+
+GROUP: Final = "inveterate_membership"
+GROUP_LABEL: Final = "Inveterate membership"
+KEY: Final = "membership_key"
+"""The unique property by which contacts are upserted. By `email` HubSpot takes no partial upserts."""
+
+_NATIVE: Final = {"email": "email"}
+
+_NAMED: Final = {
+    "key": KEY,
+    "tier_name": "membership_tier",
+    "previous_tier_name": "membership_previous_tier",
+    "fee_amount": "membership_fee",
+    "fee_currency": "membership_currency",
+    "billing_interval": "membership_interval",
+    "credits_earned_total": "membership_credits_earned",
+    "credits_expiring_amount": "membership_credits_expiring",
+}
+"""Those whose name at HubSpot is not simply `membership_` and the canonical one."""
+
+PROPERTIES: Final[dict[str, str]] = {
+    name: _NATIVE.get(name) or _NAMED.get(name) or f"membership_{name}" for name in CANONICAL
+}
+"""HubSpot's name of each canonical field."""
+
+OURS: Final = tuple(theirs for name, theirs in PROPERTIES.items() if name not in _NATIVE)
+"""The properties that we define."""
+
+_TYPES: Final[dict[Kind, tuple[str, str]]] = {
+    Kind.TEXT: ("string", "text"),
+    Kind.MONEY: ("number", "number"),
+    Kind.COUNT: ("number", "number"),
+    Kind.FLAG: ("bool", "booleancheckbox"),
+    Kind.MOMENT: ("datetime", "date"),
+    Kind.DAY: ("date", "date"),
+}
+
+_LONG: Final = frozenset({"cancel_reason"})
+"""Texts that people write: more than a line."""
+
+
+def properties_of(profile: Profile) -> dict[str, str]:
+    """Return all properties of a contact; every value is a string, and an empty one clears."""
+    return {PROPERTIES[name]: encode(value) for name, value in profile.values.items()}
+
+
+def encode(value: Value) -> str:
+    """Write a value as HubSpot reads it.
+
+    Numbers plain, flags `true` or `false`, days as `2026-02-05` (HubSpot keeps them as midnight UTC),
+    moments in UTC with milliseconds and `Z`.
+    """
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case Decimal():
+            return plain_number(value)
+        case datetime():
+            return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        case date():
+            return value.isoformat()
+        case _:
+            # Half a surrogate pair can be told in JSON and not be sent in UTF-8: it must not stop a batch.
+            return str(value).encode("utf-8", "replace").decode()
+
+
+def definitions() -> list[dict[str, Any]]:
+    """Return the definitions of our properties, as HubSpot's property API takes them."""
+    return [
+        _definition(name, theirs, CANONICAL[name])
+        for name, theirs in PROPERTIES.items()
+        if name not in _NATIVE
+    ]
+
+
+def _definition(name: str, theirs: str, column: Column) -> dict[str, Any]:
+    kind, field = ("enumeration", "select") if column.choices else _TYPES[column.kind]
+    definition: dict[str, Any] = {
+        "name": theirs,
+        "label": label(theirs),
+        "type": kind,
+        "fieldType": "textarea" if name in _LONG else field,
+        "groupName": GROUP,
+    }
+    if theirs == KEY:
+        definition["hasUniqueValue"] = True  # cannot be changed once the property is there
+    if column.choices:
+        definition["options"] = _options({choice: label(choice) for choice in column.choices})
+    elif kind == "bool":
+        definition["options"] = _options({"true": "Yes", "false": "No"})
+    return definition
+
+
+def _options(labels: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [
+        {"value": value, "label": text, "displayOrder": number, "hidden": False}
+        for number, (value, text) in enumerate(labels.items())
+    ]
+
+
+def label(name: str) -> str:
+    """Return what people read: `membership_credit_balance` is "Membership credit balance"."""
+    return name.replace("_", " ").capitalize()

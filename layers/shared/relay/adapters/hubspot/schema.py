@@ -1,0 +1,50 @@
+"""The property group and the properties that our contacts need, made where they are missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from relay.adapters.hubspot.answers import objects
+from relay.adapters.hubspot.client import ClosedError, HubspotClient, Reply
+from relay.adapters.hubspot.mapping import GROUP, GROUP_LABEL, KEY, definitions
+from relay.adapters.hubspot.paths import Paths
+from relay.ports import Outcome
+
+_MADE = frozenset({200, 201, 204, 207, 409})
+"""409: it is there already, made by another invocation a moment ago."""
+
+
+def missing(client: HubspotClient, paths: Paths) -> list[dict[str, Any]]:
+    """Return the definitions of ours that HubSpot does not have.
+
+    Raises:
+        ClosedError: when it cannot be asked, or has `membership_key` as something that identifies nobody.
+
+    """
+    reply = client.call("GET", paths.properties)
+    _check(reply, "properties_not_read")
+    there = {str(known.get("name")): known for known in objects(reply.body, "results")}
+    if KEY in there and there[KEY].get("hasUniqueValue") is not True:
+        raise ClosedError(Outcome(state="unauthorised", reason="membership_key_is_not_unique"))
+    return [wanted for wanted in definitions() if wanted["name"] not in there]
+
+
+def provide(client: HubspotClient, paths: Paths) -> list[str]:
+    """Make what is missing, in the order group, properties; return the names made.
+
+    Raises:
+        ClosedError: when that is not possible now, or not with this token.
+
+    """
+    wanted = missing(client, paths)
+    if not wanted:
+        return []
+    group = {"name": GROUP, "label": GROUP_LABEL}
+    _check(client.call("POST", f"{paths.properties}/groups", group), "group_not_made")
+    _check(client.call("POST", f"{paths.properties}/batch/create", {"inputs": wanted}), "properties_not_made")
+    return [definition["name"] for definition in wanted]
+
+
+def _check(reply: Reply, reason: str) -> None:
+    if reply.status not in _MADE:
+        raise ClosedError(Outcome(state="retry", reason=reason))

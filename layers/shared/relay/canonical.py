@@ -1,0 +1,202 @@
+"""The member as every CRM gets to see it: one table of fields, and the values that a record gives them.
+
+Names and meanings are a contract with the merchant, who builds segments and flows on them: a name here
+is never given another meaning. Each adapter maps this table to its CRM's names and types, and each
+field is written whenever a member is: what is unknown is None and clears what stood there. So a CRM's
+state follows from the record alone, whatever was sent before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Final, get_args
+
+from relay.fields import Kind, Value, to_stored
+from relay.member import Member, PaymentStatus, Status
+from relay.rules import Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One canonical field. `choices` are the only texts that it may hold; empty where any will do."""
+
+    kind: Kind
+    choices: tuple[str, ...] = ()
+
+
+_TEXT: Final = Column(Kind.TEXT)
+_MONEY: Final = Column(Kind.MONEY)
+_COUNT: Final = Column(Kind.COUNT)
+_MOMENT: Final = Column(Kind.MOMENT)
+
+CANONICAL: Final[dict[str, Column]] = {
+    # who it is
+    "key": _TEXT,
+    "email": _TEXT,
+    "shopify_customer_id": _TEXT,
+    # the membership
+    "status": Column(Kind.TEXT, get_args(Status)),
+    "payment_status": Column(Kind.TEXT, get_args(PaymentStatus)),
+    "tier_id": _TEXT,
+    "tier_name": _TEXT,
+    "previous_tier_name": _TEXT,
+    "tier_type": Column(Kind.TEXT, ("paid", "free", "trial", "lifetime")),
+    "joined_at": _MOMENT,
+    "first_joined_at": _MOMENT,
+    "tier_changed_at": _MOMENT,
+    "trial_ends_at": _MOMENT,
+    # payments
+    "next_payment_on": Column(Kind.DAY),
+    "fee_amount": _MONEY,
+    "fee_currency": _TEXT,
+    "billing_interval": _TEXT,
+    "last_payment_at": _MOMENT,
+    "payment_method_updated_at": _MOMENT,
+    "failed_attempts": _COUNT,
+    "attempts_left": _COUNT,
+    "final_attempt_at": _MOMENT,
+    "last_decline_code": _TEXT,
+    "recovered_at": _MOMENT,
+    # credits
+    "credit_balance": _MONEY,
+    "credits_earned_total": _MONEY,
+    "credits_expiring_amount": _MONEY,
+    "credits_expiring_at": _MOMENT,
+    "credits_expired_at": _MOMENT,
+    "last_credit_delta": _MONEY,
+    "last_credit_reason": _TEXT,
+    "last_expired_amount": _MONEY,
+    # its end, and its return
+    "pending_cancel_at": _MOMENT,
+    "cancelled_at": _MOMENT,
+    "cancel_type": Column(Kind.TEXT, ("voluntary", "involuntary", "merchant")),
+    "cancel_reason": _TEXT,
+    "rejoined_at": _MOMENT,
+    "rejoin_count": _COUNT,
+    # the rest
+    "referrals_count": _COUNT,
+    "revenue": _MONEY,
+    "last_order_at": _MOMENT,
+    "high_value": Column(Kind.FLAG),
+    # how fresh this is
+    "last_event_at": _MOMENT,
+    "mirror_updated_at": _MOMENT,
+}
+
+NOT_TOLD_YET: Final = frozenset(
+    {
+        "billing_interval",  # no webhook carries it: it comes with the API's readings
+        "credits_expiring_amount",  # set by the daily job over the lots
+        "credits_expiring_at",  # likewise
+        "final_attempt_at",  # the platform's retry days are told by no event
+        "high_value",  # the merchant's thresholds are not among the rules yet
+        "recovered_at",  # set by the rule that closes a dunning episode
+        "rejoin_count",  # set by the rule for a return
+        "rejoined_at",  # likewise
+    }
+)
+"""Fields of the contract that nothing in a record supports so far: always None."""
+
+NOT_COMPARED: Final = frozenset({"last_event_at", "mirror_updated_at"})
+"""Fields that travel with a send and never cause one.
+
+`mirror_updated_at` is the send's own time. `last_event_at` moves with every fact, and most facts repeat
+what is known: the daily reading of all members re-dates each of them, and would re-send the whole shop to
+every CRM, a day's worth of API calls, for one column. So it says how fresh the newest *difference* is.
+"""
+
+_CENT: Final = Decimal("0.01")
+_WIDE: Final = Context(prec=64)
+"""Room for the longest amount that a webhook can tell; the usual 28 digits would raise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What a CRM shall hold of one member: a value for each name of `CANONICAL`, in its order."""
+
+    key: str
+    values: Mapping[str, Value]
+
+    @property
+    def email(self) -> str | None:
+        """The member's e-mail address, if one is known."""
+        value = self.values["email"]
+        return value if isinstance(value, str) else None
+
+    @property
+    def digest(self) -> str:
+        """A hash of the fields that matter. Another one means: send.
+
+        The names take part: a field added to the table is sent to everybody with their next change.
+        """
+        told = [
+            [name, _plain(value)]
+            for name, value in self.values.items()
+            if name not in NOT_COMPARED and value is not None
+        ]
+        text = json.dumps([sorted(CANONICAL), told], separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def sent_at(self, moment: datetime) -> Profile:
+        """Return the same profile, marked with when it is sent."""
+        return replace(self, values={**self.values, "mirror_updated_at": moment})
+
+
+def profile(member: Member, rules: Rules) -> Profile:
+    """Return what CRMs shall hold of a member. Evidence (`seen_…`) and names are never part of it."""
+    given: dict[str, Value] = {
+        "key": member.key,
+        "shopify_customer_id": member.customer_id,
+        "status": member.status,
+        "payment_status": member.payment_status,
+        "attempts_left": _attempts_left(member, rules),
+        "last_event_at": member.newest,
+        "mirror_updated_at": None,
+        **dict.fromkeys(NOT_TOLD_YET),
+    }
+    return Profile(
+        key=member.key,
+        values={
+            name: given[name] if name in given else _tidy(column, member.value(name))
+            for name, column in CANONICAL.items()
+        },
+    )
+
+
+def plain_number(amount: Decimal) -> str:
+    """Write a number without exponent, grouping or idle zeros: `10`, `0.3`, `-24.99`."""
+    text = format(amount, "f") if amount else "0"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _attempts_left(member: Member, rules: Rules) -> int | None:
+    failed = member.count("failed_attempts")
+    return max(rules.billing_attempts - failed, 0) if failed else None
+
+
+def _tidy(column: Column, value: Value) -> Value:
+    """Round money to cents; drop a text that is no choice.
+
+    Cents, because a sum like 0.1 + 0.2 reaches us as 0.30000000000000004. A text that is no choice is
+    dropped because a CRM would refuse the whole member for it, balance and status included.
+    """
+    if isinstance(value, Decimal):
+        return value.quantize(_CENT, ROUND_HALF_EVEN, _WIDE)
+    if column.choices and isinstance(value, str):
+        return value.lower() if value.lower() in column.choices else None
+    return value
+
+
+def _plain(value: Value) -> str | int | bool | None:
+    """Write a value so that equal values are written alike."""
+    if isinstance(value, Decimal):
+        return plain_number(value)
+    if isinstance(value, datetime | date):
+        stored: str | int = to_stored(value)
+        return stored
+    return value

@@ -1,0 +1,33 @@
+"""Made-up members for the CRM tests."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from relay.canonical import Profile, profile
+from relay.fields import Value
+from relay.member import Member, Register
+from relay.rules import Rules
+
+SHOP = "acme.myshopify.com"
+AT = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+
+
+def key_of(customer: int | str) -> str:
+    """Return a member's key."""
+    return f"{SHOP}:{customer}"
+
+
+def member(customer: int | str = 7001, at: datetime = AT, /, **values: Value) -> Member:
+    """Return a member who is told these values as of `at`; with an e-mail address, unless it says otherwise."""
+    told: dict[str, Value] = {"email": f"member-{customer}@example.com", **values}
+    return Member(
+        shop=SHOP,
+        customer_id=str(customer),
+        registers={name: Register(value, at, f"e{at:%H%M%S}") for name, value in told.items()},
+    )
+
+
+def wanted(customer: int | str = 7001, /, **values: Value) -> Profile:
+    """Return what a CRM shall hold of such a member."""
+    return profile(member(customer, AT, **values), Rules()).sent_at(AT)

@@ -1,0 +1,49 @@
+"""HubSpot may refuse a whole batch for one record, trace ids or not: the same ends are reached in halves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from relay.adapters.hubspot import Hubspot
+from sim.standins.hubspot import HubspotStandIn
+from sim.standins.serving import serve
+
+from tests.contract.crm.benches import FixedToken, HubspotBench
+from tests.contract.crm.profiles import key_of, wanted
+
+
+@pytest.fixture
+def bench() -> Iterator[HubspotBench]:
+    """Return the adapter at a stand-in that tells no errors by record."""
+    standin = HubspotStandIn(multi_status=False)
+    with serve(standin.app()) as base_url:
+        crm = Hubspot(base_url, FixedToken())
+        crm.ensure_schema()
+        yield HubspotBench(standin, crm)
+        crm.close()
+
+
+def test_identity_conflict(bench: HubspotBench) -> None:
+    """The one whose address is taken is found, and adopts the contact; all others are written."""
+    bench.seed(email="member-3@example.com")
+    outcomes = bench.crm.upsert([wanted(number) for number in range(7)])
+    assert {outcome.state for outcome in outcomes.values()} == {"mirrored"}
+    assert len(bench.contacts()) == 7
+
+
+def test_partial(bench: HubspotBench) -> None:
+    """The one at fault is found and refused; all others are written."""
+    outcomes = bench.crm.upsert(
+        [wanted(number, email="odd" if number == 2 else f"{number}@example.com") for number in range(5)]
+    )
+    assert [key for key, outcome in outcomes.items() if outcome.state != "mirrored"] == [key_of(2)]
+    assert len(bench.contacts()) == 4
+
+
+def test_schema_is_made_once(bench: HubspotBench) -> None:
+    """A second provision finds nothing missing; a property that the merchant deletes is made again."""
+    assert bench.crm.ensure_schema() == []
+    del bench.standin.portal.definitions["membership_tier"]
+    assert bench.crm.missing_properties() == ["membership_tier"]
+    assert bench.crm.upsert([wanted(tier_name="Gold")])[key_of(7001)].state == "mirrored"

@@ -1,0 +1,193 @@
+"""Every operation is held against the written specification: method, path, query, header, body and reply."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from inveterate import (
+    BASE_URL,
+    AnniversaryCredits,
+    Client,
+    CreateCredit,
+    CreditsForOrders,
+    EarlyAccessCampaign,
+    FreeShipping,
+    InveterateError,
+    Member,
+    MemberOnlyDiscount,
+    MemberPricing,
+    Pages,
+    Receipt,
+    RecurringStoreCredits,
+    SignupDiscount,
+    SignupStoreCredits,
+    StoreCreditsForReferral,
+    UpdateMember,
+    WebhookSubscription,
+    operations,
+)
+from inveterate._operations import endpoints
+from inveterate._tolerant import Part
+
+from tests.contract.conformity import (
+    DOCUMENTED,
+    OVERLAY,
+    SPEC,
+    Deviations,
+    parameters,
+    problems,
+    record_of,
+    resolved,
+    sent,
+    sent_async,
+)
+from tests.contract.operation_cases import CASES, KEY
+
+DTOS: dict[str, type[Part]] = {
+    "CreateMemberDto": Member,
+    "UpdateMemberDto": UpdateMember,
+    "CreateCreditDto": CreateCredit,
+    "SignupStoreCreditsDto": SignupStoreCredits,
+    "RecurringStoreCreditsDto": RecurringStoreCredits,
+    "CreditsforOrdersDto": CreditsForOrders,
+    "AnniversaryCreditsDto": AnniversaryCredits,
+    "StoreCreditsforReferralDto": StoreCreditsForReferral,
+    "FreeShippingDto": FreeShipping,
+    "MemberOnlyDiscountDto": MemberOnlyDiscount,
+    "SignupDiscountDto": SignupDiscount,
+    "MemberPricingDto": MemberPricing,
+    "EarlyAccessCampaignDto": EarlyAccessCampaign,
+    "WebhookDto": WebhookSubscription,
+}
+
+
+def uses(operation_id: str) -> list[Callable[[Any], Any]]:
+    """Return the least and the fullest use."""
+    case = CASES[operation_id]
+    return [case.least] if case.fullest is None else [case.least, case.fullest]
+
+
+@pytest.mark.parametrize("operation_id", list(DOCUMENTED))
+def test_every_operation_is_as_specified(operation_id: str) -> None:
+    """Least and fullest use of each operation agree with the specification, less the overlay."""
+    method, template, operation = DOCUMENTED[operation_id]
+    case = CASES[operation_id]
+    rows = {row["name"]: row for row in operations()}
+    assert rows[case.name] == {
+        "name": case.name,
+        "method": method,
+        "path": re.sub(r"\{\w+\}", "{}", template),
+        "retryable": method == "GET",
+    }
+    deviations = Deviations(operation_id)
+    for use in uses(operation_id):
+        request = sent(use, method)
+        assert list(problems(operation_id, request, case.path, deviations)) == []
+        twin = sent_async(use)
+        assert (twin.method, twin.url, twin.content) == (request.method, request.url, request.content)
+        assert twin.headers["X-Inveterate-Api-Key"] == KEY
+    fullest = sent(uses(operation_id)[-1], method)
+    assert set(parameters(operation, "query")) == {name for name, _ in fullest.url.params.multi_items()}
+
+
+@pytest.mark.parametrize(
+    "operation_id", [name for name in DOCUMENTED if "requestBody" in DOCUMENTED[name][2]]
+)
+def test_the_fullest_use_can_say_all_that_is_documented(operation_id: str) -> None:
+    """No documented field of a body is out of reach."""
+    method, _, operation = DOCUMENTED[operation_id]
+    schema = resolved(operation["requestBody"]["content"]["application/json"]["schema"])
+    body = json.loads(sent(uses(operation_id)[-1], method).content)
+    assert set(schema.get("properties", {})) <= set(body)
+
+
+def test_nothing_is_missing_and_nothing_is_invented() -> None:
+    """The table holds the 31 documented operations and no other."""
+    table = {(row["method"], row["path"]) for row in operations()}
+    assert table == {(method, re.sub(r"\{\w+\}", "{}", path)) for method, path, _ in DOCUMENTED.values()}
+    assert len(operations()) == len(DOCUMENTED) == len(CASES) == 31
+    assert len({row["name"] for row in operations()}) == 31
+
+
+def test_each_deviation_is_needed_and_argued() -> None:
+    """An overlay entry that no request needs is a leftover."""
+    used: set[int] = set()
+    for operation_id, (method, _, _) in DOCUMENTED.items():
+        deviations = Deviations(operation_id)
+        for use in uses(operation_id):
+            list(problems(operation_id, sent(use, method), CASES[operation_id].path, deviations))
+        used |= deviations.used
+    assert used == set(range(len(OVERLAY["requests"])))
+    for entry in (*OVERLAY["requests"], *OVERLAY["replies"], *OVERLAY["address"]):
+        assert entry["trap"]
+        assert len(entry["reason"]) > 40
+    assert OVERLAY["address"][0]["base"] == SPEC["servers"][0]["url"] == BASE_URL
+
+
+SHAPES: dict[str, Any] = {
+    "object": {"message": "ok", "data": {"customerId": "42", "merchantId": "m", "tierId": "t", "type": "X"}},
+    "array": {"message": "ok", "data": [{"customerId": "42", "merchantId": "m", "tierId": "t", "type": "X"}]},
+    "object_with_array": {"message": "ok", "data": {"things": [{"customerId": "42"}]}},
+    "missing": {"message": "ok"},
+    "null": {"message": "ok", "data": None},
+}
+
+
+@pytest.mark.parametrize("status", OVERLAY["replies"][1]["success"])
+@pytest.mark.parametrize("shape", OVERLAY["replies"][0]["data"])
+@pytest.mark.parametrize("operation_id", list(DOCUMENTED))
+def test_a_reply_of_any_shape_is_a_typed_value_or_a_typed_error(
+    operation_id: str, shape: str, status: int
+) -> None:
+    """`data` may be an object, an array, hold an array, be null or be missing; any 2xx is a yes."""
+    method, _, _ = DOCUMENTED[operation_id]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method != method:
+            return record_of(request)
+        return httpx.Response(status, json=SHAPES[shape])
+
+    with Client(KEY, transport=httpx.MockTransport(answer)) as client:
+        try:
+            result = CASES[operation_id].least(client)
+            if isinstance(result, Pages):
+                result = list(result)
+        except InveterateError:
+            assert method == "GET"
+        else:
+            assert (method == "GET") != isinstance(result, Receipt)
+            assert result is not None
+
+
+@pytest.mark.parametrize(("dto", "model"), list(DTOS.items()))
+def test_every_field_of_every_schema_has_a_name_here(dto: str, model: type[Part]) -> None:
+    """No field of the Schemas page is left to `model_extra`."""
+    wire_names = set()
+    for name, info in model.model_fields.items():
+        aliases = info.validation_alias or info.alias or name
+        wire_names |= set(getattr(aliases, "choices", None) or [aliases])
+    assert set(SPEC["components"]["schemas"][dto]["properties"]) <= wire_names
+
+
+def test_every_schema_has_a_model() -> None:
+    """A schema that nobody reads would be a gap; the envelope is `Page` and `Receipt`."""
+    schemas = {name for name in SPEC["components"]["schemas"] if name.endswith("Dto")}
+    assert schemas == {*DTOS, "ResponseBodyDto"}
+
+
+@pytest.mark.parametrize("endpoint", list(endpoints()), ids=lambda endpoint: endpoint.name)
+def test_every_operation_says_what_it_is_and_where_that_is_documented(endpoint: Any) -> None:
+    """A docstring of a sentence, and the page that the specification names."""
+    summary = (endpoint.__doc__ or "").splitlines()[0]
+    assert summary.endswith((".", "`."))
+    (page,) = [
+        operation["x-page"]
+        for method, path, operation in DOCUMENTED.values()
+        if (method, re.sub(r"\{\w+\}", "{}", path)) == (endpoint.method, endpoint.template)
+    ]
+    assert endpoint.page == page

@@ -1,0 +1,139 @@
+"""What does not go well at once, on the real template: put off, given up, placed later.
+
+The local AWS enforces each role's policy, so these are also what proves that every function may do what it
+does only on a bad day.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from relay.routing import FOLDERS
+from relay_cli.judging import DEAD
+
+from tests.e2e_stage import Played
+from tests.fakes import ROOT
+
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("local-aws")]
+SHOP = "inveterate.myshopify.com"
+
+
+def sample(topic: str) -> dict[str, Any]:
+    """Return a topic's documented sample."""
+    content: dict[str, Any] = json.loads((ROOT / "events" / f"{topic}.json").read_text())
+    return content
+
+
+def lost_payment(customer: str, moment: str) -> bytes:
+    """Return a lost payment of another member, at another time."""
+    event = sample("customer.payment_failed")
+    text = json.dumps(event).replace(event["payload"]["customerId"], customer)
+    changed = json.loads(text)
+    changed["payload"]["createdAt"] = moment
+    return json.dumps(changed).encode()
+
+
+def test_what_no_model_can_read_is_given_up_by_every_consumer(played: Played) -> None:
+    """An event that names no customer goes to the dead letters of its own accord, whatever its topic."""
+    ids = set()
+    for topic in FOLDERS:
+        body = {"metadata": {"topic": topic, "shopDomain": SHOP}, "payload": {"odd": topic}}
+        reply = played.stage.post(json.dumps(body).encode())
+        assert reply.status_code == 202
+        ids.add(reply.json()["id"])
+    seen = played.wait(lambda seen: ids <= set(seen.queues[DEAD]))
+    assert ids <= set(seen.queues[DEAD])
+
+
+def test_every_consumer_puts_off_what_it_cannot_decide_yet(played: Played) -> None:
+    """While the stored rules cannot be read, events wait in their queues; then each is handled."""
+    before = played.look()
+    members = played.stage.stack.outputs["MembersTable"]
+    dynamodb = played.stage.aws.client("dynamodb")
+    dynamodb.put_item(TableName=members, Item={"pk": {"S": "rules"}, "document": {"S": "no rules"}})
+    ids = [played.stage.post(json.dumps(sample(topic)).encode()).json()["id"] for topic in FOLDERS]
+    put_off = dict.fromkeys(FOLDERS.values(), False)
+
+    def all_put_off(_seen: object) -> bool:
+        held = played.stage.aws.messages()
+        for folder in put_off:
+            messages = held[f"{played.stage.stack.name}-{folder}"]
+            put_off[folder] |= any("deferrals" in message["MessageAttributes"] for message in messages)
+        return all(put_off.values())
+
+    played.wait(all_put_off)
+    assert [folder for folder, was in put_off.items() if not was] == []
+    dynamodb.delete_item(TableName=members, Key={"pk": {"S": "rules"}})
+    had = {event_id: len(played.outcomes(before, event_id)) for event_id in ids}
+    seen = played.wait(lambda seen: all(len(played.outcomes(seen, one)) > had[one] for one in ids))
+    assert [one for one in ids if len(played.outcomes(seen, one)) == had[one]] == []
+    assert seen.queues[DEAD] == before.queues[DEAD]
+
+
+def test_the_clock_places_what_can_be_placed_by_now(played: Played) -> None:
+    """A tick moves what waits in `unclaimed` to its topic's queue, for every topic, and gives up what is too old."""
+    before = played.look()
+    sqs, outputs = played.stage.aws.client("sqs"), played.stage.stack.outputs
+    bodies = {f"placed-{folder}": json.dumps(sample(topic)) for topic, folder in FOLDERS.items()}
+    for event_id, body in bodies.items():
+        _put(sqs, outputs["UnclaimedUrl"], body, event_id=event_id, received_at=datetime.now(UTC))
+    old = datetime.now(UTC) - timedelta(days=3, minutes=1)
+    _put(sqs, outputs["UnclaimedUrl"], "odd", event_id="old", received_at=old, reason="not_json")
+    tick = json.dumps({"time": datetime.now(UTC).isoformat()})
+    reply = played.stage.aws.client("lambda").invoke(FunctionName=outputs["ClockFunction"], Payload=tick)
+    done = json.loads(reply["Payload"].read())
+    assert done["unclaimed"]["placed"] == len(FOLDERS)
+    assert done["unclaimed"]["given_up"] == 1
+    repeats = len(before.journal) + len(FOLDERS) + 1
+    seen = played.wait(lambda seen: len(seen.journal) >= repeats)
+    assert len(seen.journal) == repeats
+    assert played.outcomes(seen, "old") == ["unclaimed"]
+    assert "old" in seen.queues[DEAD]
+
+
+def test_an_outage_of_slack_costs_time_and_no_alert(played: Played) -> None:
+    """The notifier puts an alert off while Slack fails, tells it later, and mails it once."""
+    before = played.look()
+    httpx.post(f"{played.stage.slack}/_standin/faults", json={"status": 503}).raise_for_status()
+    moment = datetime.now(UTC).isoformat()
+    assert played.stage.post(lost_payment("7000000000001", moment)).status_code == 202
+    seen = played.wait(lambda seen: seen.openings > before.openings and not seen.queues["alerts"])
+    assert seen.openings == before.openings + 1
+    assert seen.emails == before.emails + 1
+
+
+def test_an_outage_of_hubspot_costs_time_and_no_member(played: Played) -> None:
+    """The mirror puts members off while HubSpot fails, and sends them later."""
+    before = played.look()
+    httpx.post(f"{played.stage.hubspot}/_standin/faults", json={"status": 503}).raise_for_status()
+    event = json.dumps(sample("customer.updated")).replace("22978031812972", "7000000000002")
+    other = event.replace(sample("customer.updated")["payload"]["newData"]["email"], "other@example.com")
+    assert played.stage.post(other.encode()).status_code == 202
+    key = f"{SHOP}:7000000000002"
+    seen = played.wait(lambda seen: key in seen.contacts and not seen.queues["hubspot"])
+    assert key in seen.contacts
+    assert seen.queues[DEAD] == before.queues[DEAD]
+
+
+@pytest.mark.parametrize("queue", ["AlertsUrl", "HubSpotQueueUrl"])
+def test_what_is_no_message_of_ours_is_given_up(played: Played, queue: str) -> None:
+    """The notifier and the mirror give up what they cannot read, and say that it could not be read."""
+    before = played.look()
+    url = played.stage.stack.outputs[queue]
+    _put(played.stage.aws.client("sqs"), url, "odd", event_id=queue, received_at=datetime.now(UTC))
+    seen = played.wait(lambda seen: queue in seen.queues[DEAD])
+    assert queue in seen.queues[DEAD]
+    assert len(seen.queues[DEAD]) == len(before.queues[DEAD]) + 1
+
+
+def _put(sqs: Any, url: str, body: str, *, received_at: datetime, **attributes: str) -> None:
+    texts = {"received_at": received_at.isoformat(timespec="milliseconds"), **attributes}
+    sqs.send_message(
+        QueueUrl=url,
+        MessageBody=body,
+        MessageAttributes={name: {"DataType": "String", "StringValue": text} for name, text in texts.items()},
+    )

@@ -1,0 +1,139 @@
+"""Readable stand-ins for the ports of `crm_sync`, shared by the CRM tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from relay.batch import Message
+from relay.canonical import Profile
+from relay.changes import Change, Happening, dump
+from relay.effects import Note, effect_id
+from relay.errors import ConflictError
+from relay.ports import Mirror, Outcome, Settlement
+
+START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+MIRRORED = Outcome(state="mirrored", id="1")
+
+
+@dataclass
+class FakeClock:
+    """A clock that is put forward by hand."""
+
+    now: datetime = START
+
+    def __call__(self) -> datetime:
+        """Return the time."""
+        return self.now
+
+    def forward(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(seconds=seconds)
+
+
+@dataclass
+class FakeMirrors:
+    """The mirrors table in memory, by the same rules."""
+
+    mirrors: dict[str, Mirror] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
+    claims: int = 0
+    failure: Exception | None = None
+
+    def load(self, keys: Sequence[str]) -> Mapping[str, Mirror]:
+        """Return what is there."""
+        if self.failure:
+            raise self.failure
+        return {key: self.mirrors.get(key, Mirror()) for key in keys}
+
+    def claim(self, keys: Sequence[str], *, now: datetime, until: datetime) -> Mapping[str, str]:
+        """Claim those that nobody has."""
+        tokens = {}
+        for key in keys:
+            known = self.mirrors.get(key, Mirror())
+            if known.busy_until is None or known.busy_until <= now:
+                self.claims += 1
+                tokens[key] = self.tokens[key] = f"claim-{self.claims}"
+                self.mirrors[key] = replace(known, busy_until=until)
+        return tokens
+
+    def settle(self, settlements: Sequence[Settlement]) -> Mapping[str, Exception | None]:
+        """Note the outcomes."""
+        return {settlement.profile.key: self._settle(settlement) for settlement in settlements}
+
+    def _settle(self, settlement: Settlement) -> Exception | None:
+        key, outcome = settlement.profile.key, settlement.outcome
+        if self.tokens.get(key) != settlement.token:
+            self.tokens[key] = "nobody"
+            self.mirrors[key] = replace(self.mirrors[key], digest=None)
+            return ConflictError("lost")
+        del self.tokens[key]
+        lasting = outcome.state in {"mirrored", "skipped", "refused"}
+        self.mirrors[key] = Mirror(
+            digest=settlement.profile.digest if lasting else None,
+            state=outcome.state,
+            reason=outcome.reason,
+            id=outcome.id,
+            email=settlement.profile.email,
+            busy_until=settlement.quiet_until,
+        )
+        return None
+
+
+class KilledError(BaseException):
+    """The function's process ends here: nothing of ours catches it."""
+
+
+@dataclass
+class FakeCrm:
+    """A CRM in memory. Hooks run once each, in order: before a call's writes take effect, and after."""
+
+    name: str = "fake"
+    batch_size: int = 100
+    held: dict[str, Profile] = field(default_factory=dict)
+    calls: list[list[str]] = field(default_factory=list)
+    before: list[Callable[[], None]] = field(default_factory=list)
+    after: list[Callable[[], None]] = field(default_factory=list)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    note_outcomes: dict[str, Outcome] = field(default_factory=dict)
+    noted: list[str] = field(default_factory=list)
+
+    def upsert(self, profiles: Sequence[Profile]) -> Mapping[str, Outcome]:
+        """Take the profiles, unless an outcome is set for a member."""
+        self.calls.append([wanted.key for wanted in profiles])
+        if self.before:
+            self.before.pop(0)()
+        outcomes = {wanted.key: self.outcomes.get(wanted.key, MIRRORED) for wanted in profiles}
+        self.held |= {wanted.key: wanted for wanted in profiles if outcomes[wanted.key].state == "mirrored"}
+        if self.after:
+            self.after.pop(0)()
+        return outcomes
+
+    def record(self, changes: Sequence[Change]) -> Mapping[str, Outcome]:
+        """Take the notes, unless an outcome is set for one."""
+        notes = [
+            effect_id(happening.event_id, effect)
+            for change in changes
+            for happening in change.happenings
+            for effect in happening.effects
+            if effect.kind == "note"
+        ]
+        outcomes = {note: self.note_outcomes.get(note, MIRRORED) for note in notes}
+        self.noted += [note for note in notes if outcomes[note].state == "mirrored"]
+        return outcomes
+
+
+def change_message(message_id: str, key: str, *notes: str) -> Message:
+    """Return a change of this member as it is received, with notes by their rules' names."""
+    effects = tuple(Note(rule=rule, name=rule) for rule in notes)
+    happenings = (Happening(event_id=message_id, topic="t", at=START, effects=effects),) if notes else ()
+    return Message(
+        id=message_id,
+        body=dump(Change(member=key, happenings=happenings)),
+        attributes={},
+        receives=1,
+        receipt="r",
+        first_received_at=START,
+        deferrals=0,
+    )

@@ -1,0 +1,132 @@
+"""The canonical member: what CRMs are told of a record, and which differences make a call."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from relay.canonical import CANONICAL, NOT_TOLD_YET, Profile, plain_number, profile
+from relay.fields import FIELDS
+from relay.member import Member, Register
+from relay.rules import Rules
+
+from tests.contract.crm.profiles import AT, key_of, member, wanted
+
+
+def test_an_empty_record_tells_nothing() -> None:
+    """A member of whom nothing is known has a key, an id and a status of none; all else is None."""
+    told = profile(Member(shop="acme.myshopify.com", customer_id="7001"), Rules())
+    assert {name: value for name, value in told.values.items() if value is not None} == {
+        "key": key_of(7001),
+        "shopify_customer_id": "7001",
+        "status": "none",
+        "payment_status": "none",
+    }
+
+
+def test_every_row_is_there_in_order() -> None:
+    """Every profile has every canonical field, in the table's order."""
+    assert list(wanted().values) == list(CANONICAL)
+
+
+def test_every_field_comes_from_somewhere() -> None:
+    """A canonical field is a register, is worked out, or is named as not told yet: none is forgotten."""
+    worked_out = {
+        "key",
+        "shopify_customer_id",
+        "status",
+        "payment_status",
+        "attempts_left",
+        "last_event_at",
+        "mirror_updated_at",
+    }
+    assert CANONICAL.keys() == worked_out | NOT_TOLD_YET | (CANONICAL.keys() & FIELDS.keys())
+
+
+def test_evidence_and_names_are_never_mirrored() -> None:
+    """What was only seen, and who the member is by name and phone, stays with us."""
+    assert not {name for name in CANONICAL if name.startswith("seen_")}
+    assert not {"first_name", "last_name", "phone"} & CANONICAL.keys()
+
+
+@pytest.mark.parametrize(("failed", "left"), [(None, None), (0, None), (1, 2), (3, 0), (9, 0)])
+def test_attempts_left(failed: int | None, left: int | None) -> None:
+    """Attempts are counted down from the rules' number, never below none; without a failure there is no count."""
+    assert wanted(failed_attempts=failed).values["attempts_left"] == left
+    five = profile(member(failed_attempts=1), Rules(billing_attempts=5))
+    assert five.values["attempts_left"] == 4
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"), [("paid", "paid"), ("PAID", "paid"), ("diamond", None), (None, None)]
+)
+def test_choices(told: str | None, shown: str | None) -> None:
+    """A text outside a field's choices is left out: a CRM would refuse the whole member for it."""
+    assert wanted(tier_type=told).values["tier_type"] == shown
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        (Decimal("0.1") + Decimal("0.2"), "0.3"),
+        (Decimal("0.30000000000000004"), "0.3"),
+        (Decimal("24.995"), "25"),
+        (Decimal("24.985"), "24.98"),
+        (Decimal("1E+2"), "100"),
+        (Decimal("-0.001"), "0"),
+        (Decimal(100), "100"),
+        (Decimal("9" * 38), "9" * 38),
+        (Decimal("1E-40"), "0"),
+    ],
+)
+def test_money(told: Decimal, shown: str) -> None:
+    """Amounts are in cents, rounded to even, and written plain, however long or small."""
+    value = wanted(credit_balance=told).values["credit_balance"]
+    assert isinstance(value, Decimal)
+    assert plain_number(value) == shown
+
+
+def test_a_repeated_fact_makes_no_difference() -> None:
+    """The same values told later, by another event, have the same digest; when it is sent has no part either."""
+    later = profile(member(7001, AT + timedelta(days=1), tier_name="Gold"), Rules())
+    assert later.digest == wanted(tier_name="Gold").digest
+    assert later.sent_at(datetime(2027, 1, 1, tzinfo=UTC)).digest == later.digest
+    assert later.values["last_event_at"] == AT + timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"tier_name": "Silver"},
+        {"tier_name": None},
+        {"tier_name": "Gold", "email": "new@example.com"},
+        {"tier_name": "Gold", "credit_balance": Decimal(0)},
+        {"tier_name": "Gold", "joined_at": AT},
+        {"tier_name": "Gold", "failed_attempts": 1},
+    ],
+)
+def test_a_difference_makes_one(values: dict[str, object]) -> None:
+    """Any other value of any field is another digest, nothing and zero included."""
+    assert wanted(**values).digest != wanted(tier_name="Gold").digest  # type: ignore[arg-type]  # the fields' values
+
+
+def test_equal_amounts_have_one_digest() -> None:
+    """How an amount is written makes no difference."""
+    assert wanted(revenue=Decimal("10.00")).digest == wanted(revenue=Decimal("1E+1")).digest
+
+
+def test_evidence_makes_no_difference() -> None:
+    """A snapshot's evidence is no reason for a call."""
+    plain = member()
+    seen = {"seen_balance": Register(Decimal(3), AT, "e9")}
+    with_evidence = Member(
+        shop=plain.shop, customer_id=plain.customer_id, registers={**plain.registers, **seen}
+    )
+    assert profile(with_evidence, Rules()).digest == profile(plain, Rules()).digest
+
+
+def test_another_member_is_another_profile() -> None:
+    """The key takes part in the digest."""
+    assert isinstance(wanted(), Profile)
+    assert wanted(1, email="a@example.com").digest != wanted(2, email="a@example.com").digest

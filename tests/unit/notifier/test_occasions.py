@@ -1,0 +1,269 @@
+"""When people are told, and when they are not."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from relay.changes import Telling
+from relay.effects import Level
+from relay.occasions import (
+    OWED_KEPT,
+    TOLD_KEPT,
+    UNCONFIRMED,
+    Occasion,
+    Part,
+    State,
+    Verdict,
+    drop,
+    due,
+    judge,
+    mark,
+    revive,
+    step,
+)
+
+from tests.tellings import OCCASION, telling
+
+CHANNELS = ("email", "slack")
+NEW = Occasion(key=OCCASION)
+
+
+def after(*tellings: Telling, channels: Sequence[str] = CHANNELS) -> Occasion:
+    occasion = NEW
+    for told in tellings:
+        occasion = step(occasion, told, channels)
+    return occasion
+
+
+def owed(occasion: Occasion, channel: str = "slack") -> list[str]:
+    return [f"{item.kind} {item.telling.event_id}" for item in occasion.owed if channel in item.parts]
+
+
+OPEN = telling("e1", minute=10)
+CLOSE = telling("e2", minute=20, action="close")
+
+
+@pytest.mark.parametrize(
+    ("before", "told", "verdict"),
+    [
+        ([], OPEN, "opening"),
+        ([], CLOSE, "tombstone"),
+        ([OPEN], telling("e3", minute=11), "joined"),
+        ([OPEN], telling("e3", minute=9), "joined"),
+        ([OPEN], telling("e3", minute=11, level=Level.INFO), "joined"),
+        ([OPEN], telling("e3", minute=11, level=Level.ERROR), "rise"),
+        ([OPEN], OPEN, "known"),
+        ([OPEN], telling("e1", minute=99, level=Level.CRITICAL), "known"),
+        ([OPEN], CLOSE, "closing"),
+        ([OPEN], telling("e2", minute=10, action="close"), "closing"),
+        ([OPEN], telling("e2", minute=9, action="close"), "tombstone"),
+        ([OPEN, telling("e3", minute=30)], CLOSE, "tombstone"),
+        ([OPEN, CLOSE], OPEN, "known"),
+        ([OPEN, CLOSE], telling("e3", minute=20, level=Level.CRITICAL), "stale"),
+        ([OPEN, CLOSE], telling("e3", minute=21), "opening"),
+        ([OPEN, CLOSE], telling("e4", minute=25, action="close"), "tombstone"),
+        ([CLOSE], OPEN, "stale"),
+        ([CLOSE], telling("e3", minute=21), "opening"),
+        ([telling("e9", minute=30), CLOSE], telling("e3", minute=15, level=Level.ERROR), "stale"),
+    ],
+)
+def test_verdicts(before: list[Telling], told: Telling, verdict: Verdict) -> None:
+    """What a telling means depends on the level, on the times in the tellings and on the ids told."""
+    assert judge(after(*before), told) == verdict
+
+
+def test_one_matter_from_beginning_to_end() -> None:
+    """In documented order a matter is told when it opens, when it grows worse, and when it is over."""
+    occasion = after(OPEN, telling("e3", minute=12), telling("e4", minute=14, level=Level.ERROR), CLOSE)
+    assert owed(occasion, "email") == owed(occasion) == ["opening e1", "rise e4", "closing e2"]
+    assert not occasion.open
+
+
+def test_a_closing_is_for_those_who_had_the_opening() -> None:
+    """A channel that was set up in between does not hear the end of what it never heard of."""
+    occasion = step(after(OPEN, channels=["email"]), CLOSE, CHANNELS)
+    assert owed(occasion, "email") == ["opening e1", "closing e2"]
+    assert owed(occasion, "slack") == []
+
+
+def test_without_a_channel_nothing_is_owed() -> None:
+    """A matter that no channel is to hear of is remembered all the same."""
+    occasion = after(OPEN, channels=[])
+    assert (occasion.open, occasion.owed) == (True, ())
+
+
+def test_who_had_an_earlier_opening_only() -> None:
+    """The end of a second time is not told to a channel that heard of the first time alone."""
+    occasion = step(after(OPEN, CLOSE), telling("e3", minute=30), ["email"])
+    occasion = step(occasion, telling("e4", minute=40, action="close"), CHANNELS)
+    assert owed(occasion, "slack") == ["opening e1", "closing e2"]
+    assert owed(occasion, "email") == ["opening e1", "closing e2", "opening e3", "closing e4"]
+
+
+def test_a_channel_that_refused_a_rise_hears_the_end() -> None:
+    """It had the opening."""
+    risen = after(OPEN, telling("e3", minute=12, level=Level.ERROR))
+    refused = mark(risen, "e3", "slack", Part(state=State.GIVEN_UP, reason="slack_no_text"))
+    assert owed(step(refused, CLOSE, CHANNELS), "slack") == ["opening e1", "closing e2"]
+
+
+def test_a_channel_that_refused_the_opening_does_not_hear_the_end() -> None:
+    """Nor is the opening announced when somebody redrives it after the end."""
+    refused = mark(after(OPEN), "e1", "slack", Part(state=State.GIVEN_UP, reason="slack_invalid_blocks"))
+    closed = step(refused, CLOSE, CHANNELS)
+    assert owed(closed, "slack") == []
+    assert owed(closed, "email") == ["opening e1", "closing e2"]
+    assert revive(closed, "e1") == closed
+
+
+def test_a_channel_that_may_have_had_the_opening_hears_the_end() -> None:
+    """What was unclear twice is not repeated after the end, but the end is told."""
+    unclear = mark(after(OPEN), "e1", "slack", Part(state=State.GIVEN_UP, reason=UNCONFIRMED))
+    assert owed(step(unclear, CLOSE, CHANNELS), "slack") == ["closing e2"]
+
+
+def test_what_all_channels_have_is_forgotten() -> None:
+    """The item does not grow with what is done."""
+    occasion = after(OPEN)
+    for channel in CHANNELS:
+        occasion = mark(occasion, "e1", channel, Part(state=State.SENT))
+    assert occasion.owed == ()
+    assert occasion.reached == CHANNELS
+
+
+def test_a_reopened_matter_is_told_again() -> None:
+    """A level that was told before the closing is told again after it."""
+    occasion = after(OPEN, CLOSE, telling("e3", minute=30), telling("e4", minute=40, action="close"))
+    assert owed(occasion) == ["opening e1", "closing e2", "opening e3", "closing e4"]
+
+
+def test_an_event_is_served_in_order_and_no_further_than_itself() -> None:
+    """Each channel hears the beginning first; what comes after an event's own telling is not its work."""
+    occasion = after(OPEN, CLOSE, telling("e3", minute=30))
+    first = due(occasion, "e2")
+    assert first is not None
+    assert (first[0].telling.event_id, first[1]) == ("e1", "email")
+    skipping = due(occasion, "e2", skip=["email"])
+    assert skipping is not None
+    assert (skipping[0].telling.event_id, skipping[1]) == ("e1", "slack")
+    assert due(occasion, "e2", skip=CHANNELS) is None
+    given_up = Part(state=State.GIVEN_UP, reason="slack_no_text")
+    done = mark(mark(occasion, "e1", "email", given_up), "e1", "slack", given_up)
+    assert due(done, "e1") is None
+    assert due(step(occasion, telling("e5", minute=31), CHANNELS), "e5") is None
+
+
+def test_a_redrive_tries_again_what_was_given_up() -> None:
+    """What was refused starts afresh; what was unclear is marked as a repeat when it is sent."""
+    occasion = mark(after(OPEN), "e1", "slack", Part(state=State.GIVEN_UP, reason="slack_no_text"))
+    occasion = mark(occasion, "e1", "email", Part(state=State.GIVEN_UP, reason=UNCONFIRMED))
+    parts = revive(occasion, "e1").owed[0].parts
+    assert parts == {"slack": Part(), "email": Part(state=State.SENDING)}
+
+
+def test_a_channel_that_is_gone_is_owed_nothing() -> None:
+    """Taking Slack out of the configuration leaves nothing behind that nobody can serve."""
+    occasion = drop(after(OPEN, CLOSE), "slack")
+    assert owed(occasion, "slack") == []
+    assert owed(occasion, "email") == ["opening e1", "closing e2"]
+
+
+def test_ids_are_remembered_whatever_their_time_says() -> None:
+    """An event without a time of its own is dated by its receipt: its repeat opens nothing after the end."""
+    occasion = after(OPEN, telling("joined", minute=12), CLOSE, telling("stale", minute=19))
+    for repeat in ("e1", "joined", "stale"):
+        assert judge(occasion, telling(repeat, minute=500)) == "known"
+
+
+def test_memory_is_bounded() -> None:
+    """Neither ids nor what waits for a channel that is down can outgrow the item."""
+    flapping = [
+        telling(f"e{number}", minute=number, action="close" if number % 2 else "open")
+        for number in range(200)
+    ]
+    occasion = after(*flapping)
+    assert len(occasion.told) == TOLD_KEPT
+    assert len(occasion.owed) == OWED_KEPT
+    assert owed(occasion)[-2:] == ["opening e198", "closing e199"]
+    assert owed(occasion)[0].startswith("opening")
+
+
+def test_repeats_change_nothing_when_their_ids_are_forgotten() -> None:
+    """Times and levels alone swallow a repeat, at any point of a matter."""
+    story = [OPEN, telling("e4", minute=14, level=Level.ERROR), CLOSE, telling("e5", minute=30)]
+    for length in range(1, len(story) + 1):
+        occasion = replace(after(*story[:length]), told=())
+        for repeat in story[:length]:
+            assert step(occasion, repeat, CHANNELS).owed == occasion.owed
+
+
+def test_an_open_matter_is_remembered_for_longer() -> None:
+    """A matter that waits a year for its end is not forgotten before it."""
+    assert after(OPEN).kept_for.days > 366
+    assert 36 < after(OPEN, CLOSE).kept_for.days < 60
+
+
+tellings = st.lists(
+    st.tuples(st.integers(0, 12), st.sampled_from(["open", "close"]), st.sampled_from(Level)),
+    max_size=10,
+)
+
+
+def history_of(facts: list[tuple[int, str, Level]]) -> list[Telling]:
+    return [
+        telling(f"e{number}", minute=minute, action="close" if action == "close" else "open", level=level)
+        for number, (minute, action, level) in enumerate(facts)
+    ]
+
+
+def newest(history: Sequence[Telling], action: str) -> float:
+    return max((told.at.timestamp() for told in history if told.alert.action == action), default=0)
+
+
+@settings(max_examples=300, deadline=None)
+@given(facts=tellings, seed=st.randoms(use_true_random=False))
+def test_any_order_any_number_of_times(facts: list[tuple[int, str, Level]], seed: random.Random) -> None:
+    """It ends open exactly if the newest fact says so; no level is told twice, and no end without a beginning."""
+    history = history_of(facts)
+    arrivals = history + seed.choices(history, k=len(history)) if history else []
+    seed.shuffle(arrivals)
+    occasion, heard = NEW, list[tuple[str, Level]]()
+    for told in arrivals:
+        occasion = step(occasion, told, CHANNELS)
+        if own := occasion.owed_by(told.event_id):
+            heard.append((own.kind, told.alert.level))
+            for channel in CHANNELS:
+                occasion = mark(occasion, told.event_id, channel, Part(state=State.SENT))
+    assert occasion.open == (newest(history, "open") > newest(history, "close"))
+    assert occasion.owed == ()
+    last = None
+    for kind, level in heard:
+        if kind == "closing":
+            assert last is not None
+            last = None
+        else:
+            assert (kind == "opening") == (last is None)
+            assert last is None or level > last
+            last = level
+    assert (last is not None) == occasion.open
+
+
+@settings(max_examples=200, deadline=None)
+@given(facts=tellings)
+def test_in_documented_order_exactly_what_happened_is_told(facts: list[tuple[int, str, Level]]) -> None:
+    """Sorted by time, each opening, each rise and each end is told, and nothing else."""
+    history = sorted(history_of(facts), key=lambda told: (told.at, told.alert.action == "open"))
+    expected, level, closed = list[str](), None, None
+    for told in history:
+        if told.alert.action == "close":
+            expected += [f"closing {told.event_id}"] if level is not None else []
+            level, closed = None, told.at
+        elif told.at != closed and (level is None or told.alert.level > level):
+            expected.append(f"{'opening' if level is None else 'rise'} {told.event_id}")
+            level = told.alert.level
+    assert owed(after(*history)) == expected

@@ -1,0 +1,292 @@
+"""What surrounds a call: settings, hooks, the rate limit, threads, time limits, laziness."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+import time
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+from inveterate import (
+    NO_RETRIES,
+    AsyncClient,
+    BenefitType,
+    Client,
+    CustomerId,
+    Exchange,
+    NotFoundError,
+    ServerError,
+    SubscriptionId,
+    TierId,
+)
+from inveterate._pace import Pace
+
+from tests.unit.sdk.fakes import KEY, QUICK, Script, ok
+
+MEMBER = CustomerId(42)
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    ["https://api.example", "https://api.example/", "https://api.example/v2.0", "https://api.example/v2.0/"],
+)
+def test_the_version_is_in_the_path_once(base_url: str) -> None:
+    """The documented base ends in /v2.0, and the paths begin with it."""
+    script = Script(ok({"merchantId": "m"}))
+    with script.client(base_url=base_url) as client:
+        client.merchant.get()
+    assert str(script.requests[0].url) == "https://api.example/v2.0/admin/merchant"
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    [
+        "",
+        "api.example",
+        "ftp://api.example",
+        "https://",
+        "https://u:p@api.example",
+        "https://api.example?x=1",
+        "https://api.example#x",
+        "https://api.example:99999",
+    ],
+)
+def test_an_address_that_cannot_be_is_refused(base_url: str) -> None:
+    """At once, and not with the first call."""
+    with pytest.raises(ValueError):
+        Client(KEY, base_url=base_url)
+
+
+def test_there_are_timeouts_by_default() -> None:
+    """None of them infinite; one's own may be given."""
+    script = Script(ok({"merchantId": "m"}))
+    with script.client() as client:
+        client.merchant.get()
+    with script.client(timeout=3) as client:
+        client.merchant.get()
+    first, second = (request.extensions["timeout"] for request in script.requests)
+    assert first == {"connect": 5.0, "read": 30.0, "write": 10.0, "pool": 10.0}
+    assert set(second.values()) == {3}
+
+
+def test_hooks_hear_of_each_attempt_and_cannot_do_harm() -> None:
+    """With path template instead of ids; one that throws changes nothing."""
+    told: list[Exchange] = []
+
+    def broken(_: Exchange) -> None:
+        raise RuntimeError
+
+    script = Script(
+        httpx.ReadError("cut"), httpx.Response(503, headers={"x-request-id": "r"}), ok({"customerId": 42})
+    )
+    with script.client(hooks=(broken, told.append), retries=QUICK) as client:
+        client.members.get(MEMBER)
+    assert [(each.attempt, each.status, each.failure, each.request_id) for each in told] == [
+        (1, None, "ReadError", None),
+        (2, 503, "", "r"),
+        (3, 200, "", None),
+    ]
+    assert {(each.method, each.operation) for each in told} == {("GET", "/v2.0/admin/members/{}")}
+
+
+def test_a_pace_is_kept_by_all_threads_together() -> None:
+    """A burst of a second's worth, then evenly: virtual time, real threads."""
+    pace = Pace(10, clock=lambda: 100.0)
+    waits: list[float] = []
+    threads = [
+        threading.Thread(target=lambda: waits.extend(pace.reserve() for _ in range(10))) for _ in range(5)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(waits) == [pytest.approx(max(0.0, (number - 9) * 0.1)) for number in range(50)]
+
+
+@pytest.mark.parametrize("per_second", [0, -1, float("nan")])
+def test_a_pace_that_cannot_be_is_refused(per_second: float) -> None:
+    """No requests per second is no pace."""
+    with pytest.raises(ValueError):
+        Client(KEY, requests_per_second=per_second)
+
+
+def test_both_clients_keep_the_pace() -> None:
+    """Three requests at 20 a second, the burst used up, take two gaps."""
+    script = Script(lambda _: ok({"customerId": 42}))
+
+    def used_up(client: Client | AsyncClient) -> None:
+        client._talk.terms.pace._burst = 0.0
+
+    with script.client(requests_per_second=20) as client:
+        used_up(client)
+        began = time.monotonic()
+        for _ in range(3):
+            client.members.get(MEMBER)
+        assert time.monotonic() - began >= 0.099
+
+    async def main() -> float:
+        async with script.async_client(requests_per_second=20) as client:
+            used_up(client)
+            begun = time.monotonic()
+            await asyncio.gather(*(client.members.get(MEMBER) for _ in range(3)))
+            return time.monotonic() - begun
+
+    assert asyncio.run(main()) >= 0.099
+
+
+def test_the_deadline_shortens_the_timeouts_of_later_attempts() -> None:
+    """An attempt that begins late may not take half a minute."""
+    script = Script(httpx.Response(503), ok({"customerId": 42}))
+    retries = QUICK.__class__(first=0.0, deadline=50.0)
+    with script.client(retries=retries, timeout=100) as client:
+        client.members.get(MEMBER)
+    limits = script.requests[1].extensions["timeout"]
+    assert all(limit <= 50.0 for limit in limits.values())
+
+
+def test_threads_share_a_client() -> None:
+    """Eight threads, one pool, every reply to its caller."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return ok({"customerId": request.url.path.rpartition("/")[2]})
+
+    wrong: list[int] = []
+    with Script(answer).client() as client:
+
+        def read(start: int) -> None:
+            wrong.extend(
+                number
+                for number in range(start, start + 50)
+                if client.members.get(CustomerId(number)).customer_id != str(number)
+            )
+
+        threads = [threading.Thread(target=read, args=(start,)) for start in range(0, 800, 100)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert wrong == []
+
+
+def test_ids_are_read_quoted_and_kept_apart() -> None:
+    """A GID is its digits; a slash stays in its segment; one kind of id is not another."""
+    assert CustomerId("gid://shopify/Customer/42") == CustomerId(42) == "42"
+    assert CustomerId(CustomerId(42)) == "42"
+    script = Script(ok({"type": "X"}))
+    with script.client() as client:
+        client.tiers.benefits.get(TierId("a/../b?c#d%2F"), BenefitType("ü x"))
+    assert script.requests[0].url.raw_path == b"/v2.0/admin/tiers/a%2F..%2Fb%3Fc%23d%252F/benefits/%C3%BC%20x"
+    with pytest.raises(TypeError):
+        CustomerId(TierId("12345678"))
+    with pytest.raises(TypeError):
+        TierId(CustomerId(42))
+    with pytest.raises(ValueError):
+        CustomerId("gid://shopify/Product/42")
+    assert repr(SubscriptionId("s")) == "'s'"
+
+
+@pytest.mark.parametrize("wrong", ["", " ", ".", "..", "a\nb", "x" * 201, None, True, 1.5, ["a"]])
+def test_an_id_that_would_lead_elsewhere_is_refused(wrong: Any) -> None:
+    """An empty one is a list, and `..` climbs up."""
+    for kind in (TierId, BenefitType, SubscriptionId, CustomerId):
+        with pytest.raises(ValueError):
+            kind(wrong)
+
+
+def test_an_argument_that_cannot_be_is_refused_before_anything_is_sent() -> None:
+    """With a ValueError, on both clients, at the call."""
+    script = Script(ok({}))
+    bad: Any = "not a number"
+    with script.client() as client:
+        for act in (
+            lambda: client.members.get(bad),
+            lambda: client.members.credits.add(MEMBER, 0),
+            lambda: client.members.credits.add(MEMBER, 0.1),  # type: ignore[arg-type] # a float is not money
+            lambda: client.members.credits.add(MEMBER, Decimal("NaN")),
+            lambda: client.storefront.members.redeem(MEMBER, 5),
+            lambda: client.storefront.members.redeem(MEMBER, -5, undocumented_amount=True),
+        ):
+            with pytest.raises(ValueError):
+                act()
+
+    async def main() -> None:
+        async with script.async_client() as client:
+            with pytest.raises(ValueError):
+                await client.members.get(bad)
+
+    asyncio.run(main())
+    assert script.requests == []
+
+
+def test_a_cancelled_task_leaves_nothing_behind() -> None:
+    """The client goes on."""
+
+    async def main() -> None:
+        async def slow(_: httpx.Request) -> httpx.Response:
+            await asyncio.sleep(5)
+            return ok({"customerId": 42})
+
+        async with AsyncClient(KEY, transport=httpx.MockTransport(slow), retries=NO_RETRIES) as client:
+            task = asyncio.create_task(client.members.get(MEMBER))
+            await asyncio.sleep(0.01)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(main())
+
+
+def test_an_error_does_not_end_a_client() -> None:
+    """The next call is a new one."""
+    script = Script(httpx.Response(404), httpx.Response(500), ok({"customerId": 42}))
+    with script.client() as client:
+        with pytest.raises(NotFoundError):
+            client.members.get(MEMBER)
+        with pytest.raises(ServerError):
+            client.members.get(MEMBER)
+        assert client.members.get(MEMBER).customer_id == "42"
+
+
+LAZY = """
+import sys
+{}
+heavy = sorted(name for name in ("httpx", "httpcore", "pydantic", "anyio", "ssl", "asyncio") if name in sys.modules)
+print(heavy)
+"""
+
+
+@pytest.mark.parametrize(
+    ("statement", "loaded"),
+    [
+        ("import inveterate", []),
+        ("import inveterate.webhooks", []),
+        ("from inveterate.webhooks import TOPICS, LEGACY_TOPICS, topic_named", []),
+        ("from inveterate.webhooks import parse", ["pydantic"]),
+        ("from inveterate import CustomerId, TierId, Member", ["pydantic"]),
+        ("from inveterate import InveterateError, AmbiguousWriteError", []),
+    ],
+)
+def test_a_name_costs_what_it_needs(statement: str, loaded: list[str]) -> None:
+    """Reading a webhook loads no HTTP client; naming a topic loads nothing."""
+    ran = subprocess.run(
+        [sys.executable, "-c", LAZY.format(statement)], capture_output=True, text=True, check=True
+    )
+    assert set(eval(ran.stdout)) - {"asyncio", "ssl"} == set(loaded)  # noqa: S307 - our own output
+
+
+def test_every_public_name_is_there() -> None:
+    """And nothing else is promised."""
+    import inveterate
+    from inveterate import webhooks
+
+    for package in (inveterate, webhooks):
+        assert all(getattr(package, name) is not None for name in package.__all__)
+        assert set(package._HOME) == set(package.__all__)
+        with pytest.raises(AttributeError):
+            _ = package.NoSuchName
+    assert set(dir(inveterate)) == set(inveterate.__all__)

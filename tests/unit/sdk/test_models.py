@@ -1,0 +1,169 @@
+"""Records are read as they come: any of the documented notations, whatever else is in them, and sent back intact."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from inveterate import (
+    AnniversaryCredits,
+    BenefitType,
+    CreditsForOrders,
+    CustomerId,
+    EarlyAccessCampaign,
+    FreeShipping,
+    Member,
+    MemberOnlyDiscount,
+    MemberPricing,
+    OtherBenefit,
+    RecurringStoreCredits,
+    SignupDiscount,
+    SignupStoreCredits,
+    StoreCreditsForReferral,
+    Tier,
+    TierId,
+    WebhookSubscription,
+)
+from inveterate._json import read_json, write_json
+
+from tests.unit.sdk.fakes import Script, ok
+
+EVENTS = Path(__file__).parents[3] / "events"
+
+
+def test_a_member_is_read_from_every_notation() -> None:
+    """Money is exact, times are aware, ids are text, odd fields are named and cost nothing else."""
+    snapshot = json.loads((EVENTS / "customer.updated.json").read_text())["payload"]["newData"]
+    member = Member.of(
+        {**snapshot, "referredBy": 17, "orderIds": [1, "2"], "new": {"x": 1}, "revenue": "oops"}
+    )
+    assert member.customer_id == "22978031812972"
+    assert (member.credit, member.revenue) == (Decimal(10), None)
+    assert member.joined_at == datetime(2025, 5, 25, 0, 27, 52, tzinfo=UTC)
+    assert (member.contract_id, member.referred_by, member.order_ids) == ("82559795564", "17", ("1", "2"))
+    assert member.drift == ("revenue",)
+    assert member.model_extra == {"new": {"x": 1}}
+    assert member.raw["revenue"] == "oops"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [{"member": {"customerId": 42}}, {"customer": {"customerId": 42}}, [{"customerId": 42}], {"id": 42}],
+)
+def test_a_record_is_found_where_it_is(data: Any) -> None:
+    """Under a name, alone in an array, or as `data` itself."""
+    with Script(ok(data)).client() as client:
+        assert client.members.get(CustomerId(42)).customer_id == "42"
+
+
+@pytest.mark.parametrize(
+    ("benefit_type", "data", "kind"),
+    [
+        ("SIGNUP_STORE_CREDITS", {"creditAmount": 10, "days": 1}, SignupStoreCredits),
+        ("SCHEDULED_STORE_CREDITS", {"frequency": 30}, RecurringStoreCredits),
+        ("ANNIVERSARY_CREDITS", {"creditAmount": 1}, AnniversaryCredits),
+        ("REFERRALS", {"creditAmount": 5}, StoreCreditsForReferral),
+        ("FREE_SHIPPING", {"countries": [{"label": "France", "value": "France"}]}, FreeShipping),
+        ("DISCOUNTS", {"name": "x"}, MemberOnlyDiscount),
+        ("MEMBER_ONLY_PRICING", {"defaultDiscountPercentage": 5}, MemberPricing),
+        ("EARLY_ACCESS", {"endDate": "2025-06-30 07:00:00 +00:00"}, EarlyAccessCampaign),
+        ("WHATEVER_ORDERS", {"rewardValue": 5, "rule": "EARN_EVERY_ORDER"}, CreditsForOrders),
+        ("WHATEVER_SIGNUP", {"discountType": "fixed", "value": 5, "minimumSubtotal": None}, SignupDiscount),
+        ("CUSTOM_17", {"anything": True}, OtherBenefit),
+        # The path's type is the word that counts, whatever the record says of itself.
+        ("REFERRALS", {"type": "FREE_SHIPPING", "creditAmount": 5}, StoreCreditsForReferral),
+    ],
+)
+def test_the_type_in_the_path_chooses_the_benefit(
+    benefit_type: str, data: dict[str, Any], kind: type[Any]
+) -> None:
+    """What is unknown of it is kept."""
+    with Script(ok({**data, "icon": "i.svg"})).client() as client:
+        benefit = client.benefits.get(BenefitType(benefit_type))
+    assert type(benefit) is kind
+    assert (benefit.model_extra or {})["icon"] == "i.svg"
+    assert benefit.drift == ()
+
+
+def test_a_benefit_goes_back_as_it_came_but_for_what_was_changed() -> None:
+    """Unknown fields, odd values and the notation of times included."""
+    read = {
+        "name": "Early",
+        "collectionIds": ["gid://shopify/Collection/1"],
+        "startDate": "odd",
+        "endDate": "2025-06-30 07:00:00 +00:00",
+        "createdAt": "2025-06-01T00:00:00.123Z",
+        "percent": Decimal("2.50"),
+    }
+    script = Script(httpx.Response(200, content=write_json({"data": read})), ok({}, 201))
+    with script.client() as client:
+        campaign = client.benefits.get(BenefitType("EARLY_ACCESS"))
+        assert isinstance(campaign, EarlyAccessCampaign)
+        changed = campaign.model_copy(
+            update={"ends_at": datetime(2025, 7, 1, 12, tzinfo=UTC), "name": "Later"}
+        )
+        client.benefits.update(BenefitType("EARLY_ACCESS"), changed)
+    assert (
+        script.requests[1].content
+        == write_json({**read, "name": "Later", "endDate": "2025-07-01 12:00:00 +00:00"}).encode()
+    )
+
+
+def test_a_benefit_made_here_says_only_what_was_set() -> None:
+    """With the path's type, and money as a number with its digits."""
+    script = Script(ok({}, 201))
+    benefit = FreeShipping(maximum_shipping_price=Decimal("4.90"), minimum_quantity=None)
+    with script.client() as client:
+        client.tiers.benefits.update(TierId("t"), BenefitType("FREE_SHIPPING"), benefit)
+        client.benefits.update(BenefitType("X"), {"value": Decimal("0.10")})
+    assert [request.content for request in script.requests] == [
+        b'{"maximumShippingPrice":4.90,"minimumQuantity":null,"type":"FREE_SHIPPING"}',
+        b'{"value":0.10,"type":"X"}',
+    ]
+
+
+def test_a_tier_has_its_benefits() -> None:
+    """Where they were asked for; what is none is left out."""
+    tier = Tier.of({"segmentId": "6a538edc", "benefits": [{"type": "REFERRALS"}, None, {"type": "NEW"}]})
+    assert tier.tier_id == "6a538edc"
+    assert [type(benefit) for benefit in tier.benefits] == [StoreCreditsForReferral, OtherBenefit]
+    assert Tier.of({"id": "x", "benefits": "none"}).benefits == ()
+
+
+def test_a_subscription_does_not_show_what_a_receiver_checks() -> None:
+    """Its URL may be a secret, and its token is one."""
+    told = WebhookSubscription.of({"id": "s", "callbackUrl": "https://x.example/k3y", "token": "t0k3n"})
+    assert "k3y" not in repr(told)
+    assert "t0k3n" not in repr(told)
+    assert told.callback_url == "https://x.example/k3y"
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.decimals(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(VALUES)
+def test_json_goes_there_and_back(value: Any) -> None:
+    """Money included, digit by digit."""
+    assert read_json(write_json(value).encode()) == value
+
+
+@pytest.mark.parametrize("value", [Decimal("NaN"), float("inf"), {1, 2}, object()])
+def test_what_json_cannot_say_is_refused(value: object) -> None:
+    """With a ValueError, before anything is sent."""
+    with pytest.raises(ValueError):
+        write_json({"x": value})

@@ -1,0 +1,288 @@
+"""template.yaml says what the service needs: what the local AWS does not check is required here by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from relay.routing import FOLDERS, queue_variable
+
+from tests.fakes import ROOT
+from tests.stack import (
+    FUNCTIONS,
+    QUEUES,
+    RESOURCES,
+    TEMPLATE,
+    allowed,
+    environment,
+    of_type,
+    role_of,
+    statements,
+    text,
+    timeout,
+)
+
+POLL = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+LOG = {("logs:CreateLogStream", "Logs.Arn"), ("logs:PutLogEvents", "Logs.Arn")}
+DAY = 86_400
+CONSUMERS = {folder: folder.replace("_", " ").title().replace(" ", "") for folder in FOLDERS.values()}
+
+
+def queue_events(function: str) -> list[dict[str, Any]]:
+    """Return the queues that a function reads, with how."""
+    events = FUNCTIONS[function].get("Events", {}).values()
+    return [event["Properties"] for event in events if event["Type"] == "SQS"]
+
+
+READERS = [function for function in FUNCTIONS if queue_events(function)]
+
+
+@pytest.mark.parametrize(("folder", "name"), CONSUMERS.items())
+def test_every_topic_has_a_queue_a_role_and_a_function(folder: str, name: str) -> None:
+    """A topic's function is its folder's, reads its own queue, and knows everything that it needs to know."""
+    function = f"{name}Function"
+    assert FUNCTIONS[function]["CodeUri"] == f"functions/{folder}"
+    assert [text(event["Queue"]) for event in queue_events(function)] == [f"{name}Queue.Arn"]
+    assert environment(function) == {
+        "POWERTOOLS_SERVICE_NAME": folder,
+        "SOURCE_URL": {"Ref": f"{name}Queue"},
+        "SOURCE_NAME": folder,
+        "DEAD_LETTERS_URL": {"Ref": "DeadLetters"},
+        "MEMBERS_TABLE": {"Ref": "Members"},
+        "JOURNAL_STREAM": {"Ref": "Journal"},
+    }
+    own = {f"sqs:{call}" for call in ("SendMessage", "SendMessageBatch", "DeleteMessageBatch")} | POLL
+    assert allowed(role_of(function)) == {
+        *((action, f"{name}Queue.Arn") for action in own),
+        ("sqs:SendMessage", "DeadLetters.Arn"),
+        ("sqs:SendMessageBatch", "DeadLetters.Arn"),
+        ("dynamodb:BatchGetItem", "Members.Arn"),
+        ("dynamodb:PutItem", "Members.Arn"),
+        ("firehose:PutRecordBatch", "Journal.Arn"),
+        *LOG,
+    }
+
+
+@pytest.mark.parametrize("function", ["ReceiverFunction", "ClockFunction"])
+def test_the_receiver_and_the_clock_know_every_queue(function: str) -> None:
+    """Whatever can be placed can be sent: 15 topic queues and `unclaimed`, by the names that routing gives them."""
+    known = {name: text(value) for name, value in environment(function).items() if name.startswith("QUEUE_")}
+    assert known == {
+        **{queue_variable(folder): f"{name}Queue" for folder, name in CONSUMERS.items()},
+        "QUEUE_UNCLAIMED": "Unclaimed",
+    }
+
+
+def test_the_receiver_may_do_nothing_but_queue_and_log() -> None:
+    """Whoever takes the receiver over can read nothing: no secret, no table, no queue."""
+    queues = {f"{name}Queue.Arn" for name in CONSUMERS.values()} | {"Unclaimed.Arn"}
+    assert allowed("ReceiverRole") == {("sqs:SendMessage", queue) for queue in queues} | LOG
+
+
+def test_the_clock_may_empty_unclaimed_into_the_topics() -> None:
+    """What could not be placed goes to any topic's queue or to the dead letters, and is journaled."""
+    queues = {f"{name}Queue.Arn" for name in CONSUMERS.values()} | {"DeadLetters.Arn"}
+    assert allowed("ClockRole") == {
+        *((action, queue) for queue in queues for action in ("sqs:SendMessage", "sqs:SendMessageBatch")),
+        ("sqs:ReceiveMessage", "Unclaimed.Arn"),
+        ("sqs:DeleteMessage", "Unclaimed.Arn"),
+        ("sqs:DeleteMessageBatch", "Unclaimed.Arn"),
+        ("firehose:PutRecordBatch", "Journal.Arn"),
+        *LOG,
+    }
+
+
+def test_the_fan_out_may_read_the_stream() -> None:
+    """The local AWS reads a stream for any function; AWS needs these four by name."""
+    may = allowed("FanoutRole")
+    for action in ("DescribeStream", "GetRecords", "GetShardIterator"):
+        assert (f"dynamodb:{action}", "Members.StreamArn") in may
+    assert ("dynamodb:ListStreams", "${Members.Arn}/stream/*") in may
+    assert ("sns:Publish", "Changes") in may
+    assert {("sqs:SendMessage", "Alerts.Arn"), ("sqs:SendMessage", "DeadLetters.Arn")} <= may
+
+
+def test_the_fan_out_isolates_and_keeps_what_fails() -> None:
+    """A write that cannot be told is halved out of its batch, tried for long, and then kept as a dead letter."""
+    [event] = FUNCTIONS["FanoutFunction"]["Events"].values()
+    how = event["Properties"]
+    assert how["StartingPosition"] == "TRIM_HORIZON"
+    assert how["BisectBatchOnFunctionError"] is True
+    assert how["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert text(how["DestinationConfig"]["OnFailure"]["Destination"]) == "DeadLetters.Arn"
+    assert RESOURCES["Members"]["Properties"]["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
+
+
+@pytest.mark.parametrize("function", READERS)
+def test_whoever_reads_a_queue_reads_it_well(function: str) -> None:
+    """The poller's permissions, partial failures, six timeouts of visibility, and deferrals that are no loop."""
+    [event] = queue_events(function)
+    queue = text(event["Queue"]).partition(".")[0]
+    assert {(action, f"{queue}.Arn") for action in POLL} <= allowed(role_of(function))
+    assert ("sqs:SendMessage", f"{queue}.Arn") in allowed(role_of(function))
+    assert event["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert QUEUES[queue]["VisibilityTimeout"] >= 6 * timeout(function)
+    assert FUNCTIONS[function]["RecursiveLoop"] == "Allow"
+    assert environment(function)["SOURCE_URL"] == {"Ref": queue}
+    assert environment(function)["DEAD_LETTERS_URL"] == {"Ref": "DeadLetters"}
+
+
+@pytest.mark.parametrize("queue", QUEUES)
+def test_nothing_leaves_a_queue_by_itself(queue: str) -> None:
+    """Four days in a queue, then 14 in the dead letters; five receives, but a thousand where reading is polling."""
+    properties = QUEUES[queue]
+    assert properties["SqsManagedSseEnabled"] is True
+    if queue == "DeadLetters":
+        assert properties["MessageRetentionPeriod"] == 14 * DAY
+        return
+    assert properties["MessageRetentionPeriod"] == 4 * DAY
+    assert text(properties["RedrivePolicy"]["deadLetterTargetArn"]) == "DeadLetters.Arn"
+    assert properties["RedrivePolicy"]["maxReceiveCount"] == (1000 if queue == "Unclaimed" else 5)
+
+
+def test_unclaimed_is_hidden_for_longer_than_the_clock_works() -> None:
+    """A tick looks at each message once: it must not come back before the function has ended."""
+    assert QUEUES["Unclaimed"]["VisibilityTimeout"] >= 6 * timeout("ClockFunction")
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_function_has_a_role_of_its_own_and_may_log(function: str) -> None:
+    """One role each, for Lambda alone, with its policy written out; logging is allowed to the stack's group only."""
+    role = role_of(function)
+    assert [other for other in FUNCTIONS if role_of(other) == role] == [function]
+    properties = RESOURCES[role]["Properties"]
+    assert "ManagedPolicyArns" not in properties
+    [trust] = properties["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
+    assert allowed(role) >= LOG
+    assert FUNCTIONS[function].get("Policies") is None
+    assert RESOURCES[function]["Metadata"] == {"SkipBuild": True}
+    assert (ROOT / FUNCTIONS[function]["CodeUri"] / "app.py").is_file()
+
+
+@pytest.mark.parametrize("role", of_type("AWS::IAM::Role"))
+def test_no_role_may_do_more_than_it_names(role: str) -> None:
+    """No wildcard for an action, none for a whole resource; a wildcard within one is argued below."""
+    within = {"dynamodb:ListStreams": "/stream/*", "kms:Decrypt": ":key/*"}
+    for action, resource in allowed(role):
+        assert "*" not in action
+        assert resource != "*"
+        if "*" in resource and not resource.startswith("${JournalBucket.Arn}/"):
+            assert resource.endswith(within[action])
+
+
+@pytest.mark.parametrize(
+    ("role", "secret"), [("NotifierRole", "SlackSecret"), ("HubSpotRole", "HubSpotSecret")]
+)
+def test_a_secret_is_read_by_its_own_function_through_ssm(role: str, secret: str) -> None:
+    """The key's id is the merchant's, so the condition says of which parameter, and that only SSM may ask."""
+    decrypts = [statement for statement in statements(role) if statement["Action"] == "kms:Decrypt"]
+    [condition] = [statement["Condition"]["StringEquals"] for statement in decrypts]
+    assert text(condition["kms:ViaService"]) == "ssm.${AWS::Region}.amazonaws.com"
+    assert text(condition["kms:EncryptionContext:PARAMETER_ARN"]).endswith(f":parameter${{{secret}}}")
+    reads = [resource for action, resource in allowed(role) if action == "ssm:GetParameter"]
+    assert [resource.endswith(f":parameter${{{secret}}}") for resource in reads] == [True]
+    readers = [
+        other
+        for other in of_type("AWS::IAM::Role")
+        if any(action == "ssm:GetParameter" and secret in resource for action, resource in allowed(other))
+    ]
+    assert readers == [role]
+
+
+def test_the_notifier_and_the_mirror_know_their_places() -> None:
+    """Every variable that wiring reads for them is set."""
+    assert environment("NotifierFunction").keys() == {
+        "POWERTOOLS_SERVICE_NAME",
+        "SOURCE_URL",
+        "SOURCE_NAME",
+        "DEAD_LETTERS_URL",
+        "OCCASIONS_TABLE",
+        "MEMBERS_TABLE",
+        "EMAIL_TOPIC",
+        "SLACK_SECRET",
+    }
+    assert environment("HubSpotFunction").keys() == {
+        "POWERTOOLS_SERVICE_NAME",
+        "SOURCE_URL",
+        "SOURCE_NAME",
+        "DEAD_LETTERS_URL",
+        "MEMBERS_TABLE",
+        "MIRRORS_TABLE",
+        "TARGET",
+        "HUBSPOT_URL",
+        "HUBSPOT_SECRET",
+        "HUBSPOT_VERSION",
+    }
+    assert environment("FanoutFunction").keys() == {"POWERTOOLS_SERVICE_NAME", "CHANGES_TOPIC", "ALERTS_URL"}
+    assert TEMPLATE["Globals"]["Function"]["Environment"]["Variables"].keys() == {
+        "POWERTOOLS_METRICS_NAMESPACE",
+        "SHOP_DOMAIN",
+    }
+
+
+def test_the_tables_are_kept_and_can_be_restored() -> None:
+    """Members and the journal outlive the stack; members can be restored to any second; all is encrypted."""
+    for name in ("Members", "JournalBucket"):
+        assert RESOURCES[name]["DeletionPolicy"] == RESOURCES[name]["UpdateReplacePolicy"] == "Retain"
+    members = RESOURCES["Members"]["Properties"]
+    assert members["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    for table in of_type("AWS::DynamoDB::Table").values():
+        assert table["BillingMode"] == "PAY_PER_REQUEST"
+        assert table["SSESpecification"] == {"SSEEnabled": True}
+
+
+def test_the_access_log_has_no_path() -> None:
+    """The path holds the callback key; the route's key does not."""
+    settings = RESOURCES["ApiStage"]["Properties"]["AccessLogSettings"]
+    assert "$context.routeKey" in settings["Format"]
+    assert "path" not in settings["Format"].lower()
+    assert RESOURCES["ReceiverRoute"]["Properties"]["RouteKey"] == "POST /webhooks/{key}"
+
+
+@pytest.mark.parametrize("alarm", of_type("AWS::CloudWatch::Alarm"))
+def test_alarms_reach_people_without_the_notifier(alarm: str) -> None:
+    """The notifier may be what is broken: alarms go to the e-mail topic themselves."""
+    properties = RESOURCES[alarm]["Properties"]
+    assert properties["AlarmActions"] == [{"Ref": "Email"}]
+    assert properties["Threshold"] == 0
+    assert properties["ComparisonOperator"] == "GreaterThanThreshold"
+
+
+def test_dead_letters_and_unclaimed_are_alarmed() -> None:
+    """Both wait for a person, who must hear of it."""
+    watched = {
+        text(properties["Dimensions"][0]["Value"])
+        for properties in of_type("AWS::CloudWatch::Alarm").values()
+    }
+    assert watched == {"DeadLetters.QueueName", "Unclaimed.QueueName"}
+
+
+def test_the_clock_is_told_the_time() -> None:
+    """Scheduled work goes by the tick's own time, and only the schedule may start the clock."""
+    [event] = FUNCTIONS["ClockFunction"]["Events"].values()
+    assert event["Properties"]["ScheduleExpression"] == "rate(15 minutes)"
+    assert event["Properties"]["Input"] == '{"time": "<aws.scheduler.scheduled-time>"}'
+    assert allowed("ClockScheduleRole") == {("lambda:InvokeFunction", "ClockFunction.Arn")}
+
+
+def test_a_target_hears_of_changes_raw_and_loses_none() -> None:
+    """SNS hands messages over as they are, and what it cannot hand over goes to the dead letters."""
+    subscription = RESOURCES["HubSpotSubscription"]["Properties"]
+    assert subscription["RawMessageDelivery"] is True
+    assert text(subscription["RedrivePolicy"]["deadLetterTargetArn"]) == "DeadLetters.Arn"
+    for policy, queue in (("HubSpotQueuePolicy", "HubSpotQueue"), ("DeadLettersPolicy", "DeadLetters")):
+        [statement] = RESOURCES[policy]["Properties"]["PolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"Service": "sns.amazonaws.com"}
+        assert (statement["Action"], text(statement["Resource"])) == ("sqs:SendMessage", f"{queue}.Arn")
+        assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Ref": "Changes"}}}
+
+
+def test_the_journal_is_private_and_packed() -> None:
+    """One encrypted bucket that nobody outside can see, gzip, folders by date."""
+    bucket = RESOURCES["JournalBucket"]["Properties"]
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket["LifecycleConfiguration"]["Rules"][0]["ExpirationInDays"] == {"Ref": "JournalDays"}
+    stream = RESOURCES["Journal"]["Properties"]["ExtendedS3DestinationConfiguration"]
+    assert stream["CompressionFormat"] == "GZIP"
+    assert stream["Prefix"] == "journal/!{timestamp:yyyy/MM/dd}/"

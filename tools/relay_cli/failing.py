@@ -1,0 +1,10 @@
+"""What the command line could not do, said to the person who asked: what happened, and what to do about it."""
+
+from __future__ import annotations
+
+
+class CliError(Exception):
+    """The command cannot go on. The text is for the terminal; `remedy` is the sentence that helps."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(f"{message}\n  {remedy}" if remedy else message)

@@ -1,0 +1,98 @@
+"""Look at the stage from outside: what lies in the queues, the journal and the table, what the stand-ins saw."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from relay.routing import FOLDERS
+
+from relay_cli.judging import Seen
+from relay_cli.staging import MAILBOX, SHOP, Stage
+
+_GZIP: Final = b"\x1f\x8b"
+
+
+@dataclass(slots=True)
+class Observer:
+    """Looks again and again; journal objects never change, so each is read once."""
+
+    stage: Stage
+    _lines: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def idle(self) -> bool:
+        """Tell whether no topic's queue holds anything."""
+        queues = self._queues(self.stage.aws.messages())
+        return not any(ids for name, ids in queues.items() if name in FOLDERS.values())
+
+    def look(self) -> Seen:
+        """Return what there is now."""
+        held = self.stage.aws.messages()
+        queues = self._queues(held)
+        contacts = self._ask(f"{self.stage.hubspot}/_standin/contacts")
+        messages = self._ask(f"{self.stage.slack}/_standin/messages")["messages"]
+        return Seen(
+            queues=queues,
+            journal=tuple(self._journal()),
+            members=frozenset(self._members()),
+            contacts={
+                contact["properties"].get("membership_key", f"no key: {contact['id']}"): str(contact["id"])
+                for contact in contacts
+            },
+            skipped=self._skipped(),
+            # A closing without its opening is not told, and the samples have no opening and closing of one
+            # occasion: every message is an opening.
+            openings=len(messages),
+            emails=len(held.get(MAILBOX, ())),
+        )
+
+    def _queues(self, held: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, tuple[str, ...]]:
+        prefix = f"{self.stage.stack.name}-"
+        return {
+            name.removeprefix(prefix): tuple(_event_id(message) for message in messages)
+            for name, messages in held.items()
+            if name.startswith(prefix) and name != MAILBOX
+        }
+
+    def _journal(self) -> list[dict[str, Any]]:
+        s3, bucket = self.stage.aws.client("s3"), self.stage.stack.outputs["JournalBucket"]
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="journal/"):
+            for entry in page.get("Contents", ()):
+                key = entry["Key"]
+                if key not in self._lines:
+                    data = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+                    text = gzip.decompress(data) if data.startswith(_GZIP) else data
+                    self._lines[key] = [json.loads(line) for line in text.splitlines()]
+        return [line for lines in self._lines.values() for line in lines]
+
+    def _members(self) -> list[str]:
+        items = self._scan("MembersTable", "pk")
+        return [item["pk"]["S"] for item in items if item["pk"]["S"].startswith(f"{SHOP}:")]
+
+    def _skipped(self) -> dict[str, str]:
+        """Return why members are not in the CRM, as the mirrors table has it."""
+        skipped = {}
+        for item in self._scan("MirrorsTable"):
+            if item.get("state", {}).get("S") == "skipped":
+                skipped[item["key"]["S"].partition("#")[2]] = item.get("reason", {}).get("S", "")
+        return skipped
+
+    def _scan(self, table: str, *names: str) -> list[dict[str, Any]]:
+        wanted = {"ProjectionExpression": ",".join(names)} if names else {}
+        pages = self.stage.aws.client("dynamodb").get_paginator("scan")
+        found = pages.paginate(TableName=self.stage.stack.outputs[table], ConsistentRead=True, **wanted)
+        return [item for page in found for item in page["Items"]]
+
+    def _ask(self, url: str) -> Any:
+        import httpx
+
+        return httpx.get(url, trust_env=False, timeout=10).raise_for_status().json()
+
+
+def _event_id(message: Mapping[str, Any]) -> str:
+    """Return the event that a queue's message carries; empty for one that carries none by that name."""
+    attribute = message["MessageAttributes"].get("event_id", {})
+    return str(attribute.get("StringValue") or attribute.get("string_value") or "")
