@@ -34,7 +34,8 @@ $(READY): requirements/dev.txt pyproject.toml
 run: $(READY) ## Deploy to a local AWS, send every documented event, show what became of each (KEEP=1 leaves it up)
 	@$(BIN)/relay run $(if $(KEEP),--keep)
 
-test: $(READY) ## Unit, functional, contract and end-to-end tests
+test: $(READY) ## Unit, functional, contract and end-to-end tests; the unit tests on Python 3.13 as well, if there is one
+	@scripts/test-newer
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered
 
 check: $(READY) ## Format, lint, types, imports, template, security, locks
