@@ -293,7 +293,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
         assert "customer.joined.free_trial" in told
         assert "settle" in told
         assert main(["sim", "advance", "--days", "999", "--url", url]) == 1
-        assert "sim:" in capsys.readouterr().err
+        assert "relay: " in capsys.readouterr().err
     assert main(["sim", "play", "list"]) == 0
     assert "dunning_lost" in capsys.readouterr().out
     assert main(["sim", "play", "no_such", "--url", url]) == 1
