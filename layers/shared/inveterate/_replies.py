@@ -146,10 +146,10 @@ def the_record(envelope: Envelope, names: Sequence[str]) -> Any:
 
     """
     data = envelope.data
-    for name in names:
+    for name in ("data", *names):
+        # `data` may stand in `data` once more, as one reading of the documentation has it.
         if isinstance(data, dict) and isinstance(data.get(name), dict):
             data = data[name]
-            break
     if isinstance(data, list) and len(data) == 1:
         data = data[0]
     if data is None or data in ({}, []):

@@ -1,0 +1,139 @@
+"""A simulator that runs, and a receiver that answers as told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import uvicorn
+from sim.programme import Beginning
+from sim.server import create_app
+from sim.simulator import Settings, Simulator
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tests.unit.sim.history import START, WALL
+
+KEY = "a-secret-key"
+HOOK = "http://127.0.0.1:9/webhooks/callback-key"
+
+
+class Receiver:
+    """Keeps every body, and answers what `answer` says of the n-th request."""
+
+    def __init__(self, answer: Callable[[int, dict[str, Any]], int] = lambda _number, _body: 202) -> None:
+        self.got: list[tuple[str, dict[str, str], bytes]] = []
+        self.answer = answer
+        self.at_once = self.most_at_once = 0
+        self.app = Starlette(routes=[Route("/{rest:path}", self.take, methods=["POST"])])
+
+    async def take(self, request: Request) -> Response:
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        content = await request.body()
+        self.got.append((request.url.path, dict(request.headers), content))
+        await asyncio.sleep(0.002)
+        self.at_once -= 1
+        try:
+            body = json.loads(content)
+        except ValueError:
+            body = {}
+        return JSONResponse({"id": f"ours-{len(self.got)}"}, self.answer(len(self.got), body))
+
+    @property
+    def bodies(self) -> list[dict[str, Any]]:
+        return [json.loads(content) for _, _, content in self.got]
+
+    @property
+    def topics(self) -> list[str]:
+        return [body["metadata"]["topic"] for body in self.bodies]
+
+
+class Client:
+    """The API with its key, and the simulator's own interface without."""
+
+    def __init__(self, http: httpx.Client, sim: Simulator) -> None:
+        self.http = http
+        self.sim = sim
+
+    def api(self, method: str, path: str, **more: Any) -> httpx.Response:
+        headers = {"X-Inveterate-Api-Key": KEY} | dict(more.pop("headers", {}))
+        return self.http.request(method, path, headers=headers, **more)
+
+    def act(self, name: str, status: int = 200, **body: Any) -> dict[str, Any]:
+        reply = self.http.post(f"/_sim/{name}", json=body)
+        assert reply.status_code == status, reply.text
+        found: dict[str, Any] = reply.json()
+        return found
+
+    def read(self, name: str, **query: Any) -> dict[str, Any]:
+        reply = self.http.get(f"/_sim/{name}", params=query)
+        assert reply.status_code == 200, reply.text
+        found: dict[str, Any] = reply.json()
+        return found
+
+    def subscribe(self, *topics: str, name: str = "relay") -> list[dict[str, Any]]:
+        made = []
+        for topic in topics:
+            body = {"topic": topic, "callbackUrl": HOOK, "name": name}
+            reply = self.api("POST", "/v2.0/admin/webhook-subscriptions", json=body)
+            assert reply.status_code == 201, reply.text
+            made.append(reply.json()["data"])
+        self.act("advance", minutes=1)
+        return made
+
+    def through(self) -> dict[str, Any]:
+        found = self.act("settle", seconds=20)
+        assert found["drained"], found
+        return found
+
+
+@contextmanager
+def running(
+    receiver: Receiver | None = None,
+    *,
+    members: int = 0,
+    seed: int = 1,
+    switches: Mapping[str, str] | None = None,
+    faults: Mapping[str, float] | None = None,
+    **more: Any,
+) -> Iterator[Client]:
+    settings = Settings(
+        beginning=Beginning(seed=seed, members=members, start=START, wall_clock=lambda: WALL),
+        api_key=KEY,
+        switches={"retry_schedule": "0.01,0.02,0.05,0.1"} | dict(switches or {}),
+        faults=dict(faults or {}),
+        transport=httpx.ASGITransport((receiver or Receiver()).app),
+        **{"settle": 0.02} | more,
+    )
+    app = create_app(settings)
+    with served(app) as url, httpx.Client(base_url=url, timeout=30, trust_env=False) as http:
+        yield Client(http, app.state.sim)
+
+
+@contextmanager
+def served(app: Starlette) -> Iterator[str]:
+    """Serve an application on a free port of this machine, as the command does."""
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=0, log_level="warning", date_header=False, timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 10
+    while not server.started:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)

@@ -1,0 +1,312 @@
+"""API v2.0 as documented: the key, paging in every shape, writes that take a moment, and what is refused."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from tests.functional.sim.running import HOOK, Client, running
+from tests.unit.sim.history import FREE, GOLD, LIFETIME, SPEND
+
+ADMIN, STORE = "/v2.0/admin", "/v2.0/storefront"
+WHOLE = {"firstName": "A", "lastName": "B", "notes": "n", "phoneNumber": "1", "birthday": "1988-04-01"}
+
+
+def member_of(client: Client, tier_id: str = GOLD) -> str:
+    joined: str = client.act("join", tier_id=tier_id)["customer_id"]
+    return joined
+
+
+def record(client: Client, member_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = client.api("GET", f"{ADMIN}/members/{member_id}").json()["data"]["member"]
+    return found
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_the_key_is_checked(status: int) -> None:
+    """Without the key, or with a wrong one, everything is refused, cancelling included."""
+    with running(switches={"bad_key": str(status)}) as client:
+        for path in (f"{ADMIN}/merchant", f"{ADMIN}/members?limit=5"):
+            assert client.http.get(path).status_code == status
+        wrong = {"X-Inveterate-Api-Key": "wrong"}
+        assert client.http.post(f"{STORE}/members/1/cancellation", headers=wrong).status_code == status
+        assert client.api("GET", f"{ADMIN}/merchant").status_code == 200
+
+
+@pytest.mark.parametrize("end", ["absent", "null", "cursor"])
+@pytest.mark.parametrize("place", ["data", "top"])
+@pytest.mark.parametrize("shape", ["named", "array", "nested"])
+def test_paging_in_every_shape(shape: str, place: str, end: str) -> None:
+    """All members once, in order, whichever shape the reply has; and the end is told as the switch says."""
+    switches = {"data_shape": shape, "cursor_place": place, "list_end": end}
+    with running(members=23, switches=switches) as client:
+        seen: list[str] = []
+        query: dict[str, str] = {"limit": "5"}
+        for _ in range(7):
+            reply = client.api("GET", f"{ADMIN}/members", params=query).json()
+            data = reply["data"]
+            rows = data if shape == "array" else data["members" if shape == "named" else "data"]
+            seen += [row["customerId"] for row in rows]
+            holder = reply if shape == "array" or place == "top" else data
+            if len(rows) < 5 and not (rows and end == "cursor"):
+                break
+            query = {"limit": "5", "lastCustomerId": holder["lastCustomerId"]}
+        assert seen == client.sim.world.order
+        assert ("lastCustomerId" in holder) is (end != "absent")
+        if end == "cursor":
+            assert (rows, holder["lastCustomerId"]) == ([], seen[-1])
+
+
+@pytest.mark.parametrize("cursor", ["text", "object"])
+def test_the_ledgers_cursor(cursor: str) -> None:
+    """The ledger's cursor is text that must be encoded, or an object; sent back as it came it leads on."""
+    import json
+
+    with running(switches={"credit_cursor": cursor}) as client:
+        member_id = member_of(client)
+        for amount in range(1, 8):
+            client.act("grant", customer_id=member_id, amount=amount)
+        amounts: list[float] = []
+        query: dict[str, Any] = {"limit": "3"}
+        for path in ("admin", "storefront", "admin", "storefront"):
+            data = client.api("GET", f"/v2.0/{path}/members/{member_id}/credits", params=query).json()["data"]
+            amounts += [row["amount"] for row in data["credits"]]
+            following = data.get("lastCreditEntry")
+            if following is None:
+                break
+            text = following if isinstance(following, str) else json.dumps(following)
+            assert (cursor == "text") is isinstance(following, str)
+            query["lastCreditEntry"] = text
+        assert amounts == [10, 1, 2, 3, 4, 5, 6, 7]
+        bad = client.api(
+            "GET", f"{ADMIN}/members/{member_id}/credits", params={"lastCreditEntry": "nonsense"}
+        )
+        assert bad.status_code == 400
+
+
+def test_a_write_takes_a_moment() -> None:
+    """201 means handed on: at first the old value is read, then the new one."""
+    with running(settle=0.3) as client:
+        member_id = member_of(client)
+        reply = client.api("PATCH", f"{ADMIN}/members/{member_id}", json=WHOLE)
+        assert (reply.status_code, reply.json()["data"]) == (201, {})
+        assert record(client, member_id)["firstName"] != "A"
+        deadline = time.monotonic() + 5
+        while record(client, member_id)["firstName"] != "A":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert record(client, member_id)["notes"] == "n"
+        assert "birthday" not in record(client, member_id)
+
+
+def test_a_shop_has_tiers_or_not() -> None:
+    """Either family of benefits answers; the other one answers 400."""
+    with running() as client:
+        assert client.api("GET", f"{ADMIN}/benefits").status_code == 400
+        assert client.api("GET", f"{STORE}/benefits/REFERRALS").status_code == 400
+        tiers = client.api("GET", f"{ADMIN}/tiers", params={"includeBenefits": "true"}).json()["data"][
+            "tiers"
+        ]
+        assert next(tier["tierId"] for tier in tiers) == FREE
+        assert all(tier["benefits"] for tier in tiers)
+        client.act("switches", tiers="disabled")
+        assert client.api("GET", f"{ADMIN}/tiers").status_code == 400
+        assert (
+            client.api("GET", f"{STORE}/benefits/REFERRALS").json()["data"]["benefit"]["type"] == "REFERRALS"
+        )
+
+
+def test_only_custom_benefits_are_deleted() -> None:
+    """The others can be changed; a custom one is gone a moment later."""
+    with running(switches={"tiers": "disabled"}) as client:
+        assert client.api("DELETE", f"{ADMIN}/benefits/REFERRALS").status_code == 400
+        assert client.api("DELETE", f"{ADMIN}/benefits/CUSTOM_BIRTHDAY_CAKE").status_code == 201
+        changed = {"creditAmount": 12, "name": "Friends"}
+        assert client.api("PATCH", f"{ADMIN}/benefits/REFERRALS", json=changed).status_code == 201
+        client.act("advance", minutes=1)
+        rows = {row["type"]: row for row in client.api("GET", f"{ADMIN}/benefits").json()["data"]["benefits"]}
+        assert "CUSTOM_BIRTHDAY_CAKE" not in rows
+        assert (rows["REFERRALS"]["creditAmount"], rows["REFERRALS"]["name"]) == (12, "Friends")
+
+
+def body(customer_id: str, **more: Any) -> dict[str, Any]:
+    return {
+        "customerId": customer_id, "referrals": "false", "segmentId": FREE, "overrideSpendThreshold": False,
+        "keepInSpendBasedTier": False, "credits": 1, "birthday": "1988-04-01",
+    } | more  # fmt: skip
+
+
+def test_creating_a_member_downgrades_one() -> None:
+    """POST members puts an existing paid member into the free tier; a stranger is accepted and lost."""
+    with running() as client:
+        member_id = member_of(client)
+        assert client.api("POST", f"{ADMIN}/members", json=body(member_id)).status_code == 201
+        assert client.api("POST", f"{ADMIN}/members", json=body("123")).status_code == 201
+        client.act("advance", minutes=1)
+        assert record(client, member_id)["tierId"] == FREE
+        assert client.api("GET", f"{ADMIN}/members/123").status_code == 400
+
+
+def test_spend_based_tiers_have_two_flags() -> None:
+    """Below the threshold one gets in by override only, and stays past the monthly review only if kept."""
+    with running() as client:
+        guest, kept = member_of(client, FREE), member_of(client, FREE)
+        assert client.api("POST", f"{ADMIN}/members", json=body(guest, segmentId=SPEND)).status_code == 400
+        for member_id, keep in ((guest, False), (kept, True)):
+            sent = body(member_id, segmentId=SPEND, overrideSpendThreshold=True, keepInSpendBasedTier=keep)
+            assert client.api("POST", f"{ADMIN}/members", json=sent).status_code == 201
+        client.act("advance", days=1)
+        assert [record(client, one)["tierId"] for one in (guest, kept)] == [SPEND, SPEND]
+        client.act("advance", days=35)
+        assert [record(client, one)["tierId"] for one in (guest, kept)] == [FREE, SPEND]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"credits": 0},
+        {"credits": "1"},
+        {"birthday": "01.04.1988"},
+        {"customerId": "gid://shopify/Customer/1"},
+        {"segmentId": GOLD},
+        {"overrideSpendThreshold": "no"},
+    ],
+)
+def test_what_creating_refuses(broken: dict[str, Any]) -> None:
+    """At least one credit, a real birthday, a numeric id, a free tier, flags that are flags."""
+    with running() as client:
+        assert client.api("POST", f"{ADMIN}/members", json=body("1", **broken)).status_code == 400
+
+
+def test_changing_the_tier() -> None:
+    """FREE to PAID needs a contract; PAID to PAID does not ask."""
+    with running() as client:
+        free, paid = member_of(client, FREE), member_of(client)
+        path = f"{ADMIN}/members/{{}}/change-tier"
+        assert client.api("POST", path.format(free), json={"tierId": GOLD}).status_code == 400
+        assert client.api("POST", path.format(paid), json={"tierId": "ffffffff"}).status_code == 400
+        assert client.api("POST", path.format(paid), json={"tierId": LIFETIME}).status_code == 201
+        client.act("advance", minutes=1)
+        assert record(client, paid)["tierId"] == LIFETIME
+
+
+def test_credits_and_codes() -> None:
+    """Not zero, not more than there is; a second code replaces the first; by force a code dies."""
+    with running() as client:
+        member_id = member_of(client)
+        credits_path, redeem = (
+            f"{ADMIN}/members/{member_id}/credits",
+            f"{STORE}/members/{member_id}/credits/redemption",
+        )
+        assert client.api("POST", credits_path, json={"amount": 0}).status_code == 400
+        assert client.api("POST", credits_path, json={"amount": -11}).status_code == 400
+        assert client.api("POST", redeem, json={"amount": 4}).status_code == 201
+        client.act("advance", minutes=1)
+        first = client.read(f"members/{member_id}")["redemption"]
+        assert client.api("POST", redeem, json={"amount": 3}).status_code == 201
+        client.act("advance", minutes=1)
+        second = client.read(f"members/{member_id}")["redemption"]
+        assert (first["value"], second["value"]) == (4, 7)
+        assert first["code"] != second["code"]
+        assert (
+            client.api("POST", credits_path, json={"amount": -9, "note": "#x", "force": True}).status_code
+            == 201
+        )
+        client.act("advance", minutes=1)
+        rows = client.api("GET", credits_path).json()["data"]["credits"]
+        assert (rows[-1]["newBalance"], rows[-1]["note"]) == (1, "#x")
+
+
+def test_the_ledger_may_hide_notes() -> None:
+    """Whether notes show is a switch, and so is whether expiry leaves an entry."""
+    with running(switches={"ledger_notes": "no", "ledger_expired": "none"}) as client:
+        member_id = member_of(client)
+        client.act("grant", customer_id=member_id, amount=2, note="#mark")
+        client.act("advance", days=61)
+        rows = client.api("GET", f"{ADMIN}/members/{member_id}/credits").json()["data"]["credits"]
+        assert all("note" not in row for row in rows)
+        assert "EXPIRED" not in {row["reason"] for row in rows}
+
+
+def test_subscriptions() -> None:
+    """One topic each; the list lags; a DELETE carries its id in the body and answers 201."""
+    path = f"{ADMIN}/webhook-subscriptions"
+    with running(switches={"subscription_token": "body"}) as client:
+        made = client.subscribe("customer.cancelled")[0]
+        assert made["token"]
+        listed = client.api("GET", path).json()["data"]["webhookSubscriptions"]
+        assert [one["id"] for one in listed] == [made["id"]]
+        assert "token" not in listed[0]
+        wrong = {"topic": "customer.invented", "callbackUrl": HOOK, "name": "x"}
+        assert client.api("POST", path, json=wrong).status_code == 400
+        elsewhere = {"topic": "customer.cancelled", "callbackUrl": "https://example.com/x", "name": "x"}
+        assert client.api("POST", path, json=elsewhere).status_code == 400
+        renamed = {"topic": "customer.cancelled", "id": made["id"], "name": "ours"}
+        assert client.api("PUT", path, json=renamed).status_code == 200
+        assert (
+            client.api("DELETE", path, json={"topic": "customer.ordered", "id": made["id"]}).status_code
+            == 400
+        )
+        gone = client.api("DELETE", path, json={"topic": "customer.cancelled", "id": made["id"]})
+        assert gone.status_code == 201
+        client.act("advance", minutes=1)
+        assert client.api("GET", path).json()["data"]["webhookSubscriptions"] == []
+
+
+@pytest.mark.parametrize(("reading", "count"), [("many", 2), ("one_replaces", 1)])
+def test_one_or_many_per_topic(reading: str, count: int) -> None:
+    """A second subscription of a topic stands beside the first or replaces it."""
+    with running(switches={"subscriptions_per_topic": reading}) as client:
+        client.subscribe("customer.cancelled")
+        client.subscribe("customer.cancelled", name="second")
+        listed = client.api("GET", f"{ADMIN}/webhook-subscriptions").json()["data"]["webhookSubscriptions"]
+        assert (len(listed), listed[-1]["name"]) == (count, "second")
+
+
+def test_the_topic_with_two_names() -> None:
+    """Only the name that the switch holds can be subscribed, unless aliases are accepted."""
+    path = f"{ADMIN}/webhook-subscriptions"
+    other = {"topic": "customer.payment_method.changed", "callbackUrl": HOOK, "name": "x"}
+    with running() as client:
+        assert client.api("POST", path, json=other).status_code == 400
+        client.act("switches", payment_method_topic="customer.payment_method.changed")
+        assert client.api("POST", path, json=other).status_code == 201
+
+
+def test_replies_carry_the_virtual_date() -> None:
+    """The Date of every reply is the simulator's, not the wall's."""
+    with running() as client:
+        assert client.api("GET", f"{ADMIN}/merchant").headers["Date"] == "Sun, 01 Mar 2026 12:00:00 GMT"
+        client.act("advance", days=1)
+        assert client.api("GET", f"{ADMIN}/merchant").headers["Date"] == "Mon, 02 Mar 2026 12:00:00 GMT"
+
+
+def test_half_done_writes_and_silent_ones() -> None:
+    """A 500 may have done it, or part of it; a timeout has done it."""
+    with running(faults={"api_half_done": 1}) as client:
+        member_id = member_of(client)
+        assert (
+            client.api("POST", f"{ADMIN}/members/{member_id}/credits", json={"amount": 3}).status_code == 500
+        )
+        assert client.api("PATCH", f"{ADMIN}/members/{member_id}", json=WHOLE).status_code == 500
+        client.act("advance", minutes=1)
+        client.act("faults", api_half_done=0)
+        found = record(client, member_id)
+        assert (found["credit"], found["firstName"]) == (13, "A")
+        assert found["notes"] is None
+    with running(faults={"api_timeout": 1}, api_patience=0.01) as client:
+        member_id = member_of(client)
+        assert (
+            client.api("POST", f"{ADMIN}/members/{member_id}/credits", json={"amount": 3}).status_code == 504
+        )
+        client.act("advance", minutes=1)
+        assert client.sim.world.members[member_id].balance == 13
+    with running(faults={"api_5xx": 1}) as client:
+        member_id = member_of(client)
+        assert (
+            client.api("POST", f"{ADMIN}/members/{member_id}/credits", json={"amount": 3}).status_code == 500
+        )
+        client.act("advance", minutes=1)
+        assert client.sim.world.members[member_id].balance == 10

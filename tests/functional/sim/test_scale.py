@@ -1,0 +1,70 @@
+"""A hundred thousand members: memory stays flat while listing, and a month costs what happens in it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import tracemalloc
+from datetime import timedelta
+
+import httpx
+import pytest
+from sim import programme
+from sim.api import edge
+from sim.programme import Beginning
+from sim.simulator import Settings, Simulator
+from starlette.applications import Starlette
+
+from tests.functional.sim.running import KEY
+from tests.unit.sim.history import START, WALL
+
+MANY = 100_000
+
+
+@pytest.fixture(scope="module")
+def sim() -> Simulator:
+    """Make the programme once: it takes some seconds."""
+    beginning = Beginning(seed=1, members=MANY, start=START, wall_clock=lambda: WALL)
+    return Simulator(Settings(beginning=beginning, api_key=KEY, switches={"page_max": "1000"}))
+
+
+def test_listing_all_pages_stays_flat(sim: Simulator) -> None:
+    """Each of 100,000 members is listed once, and of ten pages' listing nothing stays in memory."""
+
+    async def listed() -> tuple[int, int]:
+        transport = httpx.ASGITransport(Starlette(routes=edge.routes(sim)))
+        seen, last, kept = 0, "", 0
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            while True:
+                query = {"limit": "1000"} | ({"lastCustomerId": last} if last else {})
+                reply = await client.get(
+                    "/v2.0/admin/members", params=query, headers={"X-Inveterate-Api-Key": KEY}
+                )
+                data = reply.json()["data"]
+                assert all(row["customerId"] > last for row in data["members"])
+                seen += len(data["members"])
+                if "lastCustomerId" not in data:
+                    return seen, kept
+                last = data["lastCustomerId"]
+                del data, reply
+                if seen == 5_000:
+                    tracemalloc.start()
+                if seen == 15_000:
+                    gc.collect()
+                    kept = tracemalloc.get_traced_memory()[0]
+                    tracemalloc.stop()
+
+    seen, kept = asyncio.run(listed())
+    assert seen == MANY
+    assert kept < 2**20, f"{kept / 2**20:.1f} MiB"
+
+
+def test_a_month_costs_what_happens_in_it(sim: Simulator) -> None:
+    """What is taken from the plan in a month is fewer than the events that it causes, not members times days."""
+    world = sim.world
+    before, done = world.ordinal, world.agenda.done
+    for _ in programme.advance(world, timedelta(days=31)):
+        pass
+    events, steps = world.ordinal - before, world.agenda.done - done
+    assert events > MANY // 2
+    assert steps < events

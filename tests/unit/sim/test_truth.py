@@ -1,0 +1,96 @@
+"""The simulator's truth and Relay's record, written apart, agree: over months, in any order, in odd readings."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import inveterate.webhooks
+import pytest
+from relay.fields import FIELDS
+from relay.member import Member, merge
+from sim import living, population
+from sim.clock import iso
+from sim.events import Event
+from sim.sending import body_of
+from sim.world import World
+
+from tests.functions import RULES
+from tests.unit.sim.history import days, world
+
+ODD = {
+    "updated_events": "all", "tier_move": "both", "expiry_updates": "yes", "after_cancellation": "free_tier",
+    "pending_after_failure": "event", "failure_cancel_day": "next", "trial_conversion": "payment_and_joined", "membership_orders": "told",
+}  # fmt: skip
+HABITS = {
+    "orders": 2,
+    "redemptions": 1,
+    "cancellations": 0.4,
+    "tier_changes": 0.4,
+    "card_updates": 0.3,
+    "profile_updates": 1,
+    "payment_fails": 0.4,
+}
+
+
+def lived(switches: dict[str, str], faults: dict[str, float]) -> tuple[World, list[Event]]:
+    place = world(5, switches=switches)
+    place.faults.set(faults)
+    living.wake(place, HABITS)
+    population.invite(place, 60, 3)
+    return place, [event for event in days(place, 75) if event.topic]
+
+
+def mirrored(place: World, events: list[Event]) -> dict[str, Member]:
+    """Let Relay's own rules and merge read the bodies as they are sent."""
+    records: dict[str, Member] = {}
+    for event in events:
+        body = body_of(place.shop, place.switches, event, attempt=0, now=place.now)
+        facts = RULES[event.topic or ""].facts(inveterate.webhooks.parse(body))
+        known = records.get(event.member_id) or Member(shop=place.shop.domain, customer_id=event.member_id)
+        records[event.member_id] = merge(known, facts.dated(place.now))
+    return records
+
+
+def written(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        text = f"{value:f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    if isinstance(value, datetime):
+        return iso(value.astimezone(UTC))
+    return value.isoformat() if isinstance(value, date) else value
+
+
+@pytest.mark.parametrize(
+    "switches", [{}, ODD, {"cancellation_policy": "immediate", "triggered_spelling": "triggeredAt"}]
+)
+@pytest.mark.parametrize("faults", [{}, {"missing_fields": 0.2, "unknown_fields": 0.2}])
+def test_relay_reaches_the_truth(switches: dict[str, str], faults: dict[str, float]) -> None:
+    """Every field of every member, from shuffled events, fields added or taken away, is what the truth says."""
+    place, events = lived(switches, faults)
+    random.Random(1).shuffle(events)
+    records = mirrored(place, events)
+    assert len(records) == 60
+    for member_id, record in records.items():
+        told = place.truth.of(member_id)["fields"]
+        reached = {name: written(record.value(name)) for name in told if name in FIELDS}
+        assert reached == {name: value for name, value in told.items() if name in FIELDS}
+        assert (record.status, record.payment_status) == (told["status"], told["payment_status"])
+
+
+@pytest.mark.parametrize("switches", [{}, ODD])
+def test_the_truth_is_the_state(switches: dict[str, str]) -> None:
+    """When nothing is lost, what the events told is what the platform itself holds."""
+    place, _ = lived(switches, {})
+    for member_id, member in place.members.items():
+        told = place.truth.of(member_id)["fields"]
+        own = {"ACTIVE": "active", "PENDING_CANCELLATION": "pending_cancellation", "CANCELLED": "cancelled"}[
+            str(member.status)
+        ]
+        if own == "active":
+            own = "trialing" if member.on_trial else "past_due" if member.failed_attempts else own
+        assert told["status"] == own
+        assert Decimal(told.get("credit_balance") or 0) == member.balance
+        assert told["tier_id"] == member.tier_id

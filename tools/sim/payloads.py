@@ -1,0 +1,256 @@
+"""What each topic says, shaped like the documented samples with all their oddities.
+
+Not uniform on purpose: two ways of writing a member's id, prices as text in one topic, a time of expiry cut
+to the hour, moments with and without milliseconds. The samples are in events/, the oddities in our notes.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from sim.clock import iso, iso_seconds, whole_hour
+from sim.model import CancelRequest, Entry, Member, Tier, number
+from sim.world import World
+
+Payload = dict[str, Any]
+
+TRIAL_SHIFT: Final = timedelta(seconds=13, milliseconds=374)
+"""In the sample the trial begins this long before the event, and ends 2 ms short of whole days after that."""
+
+
+def _head(world: World, member: Member, at: datetime) -> Payload:
+    return {
+        "createdAt": iso(at),
+        "updatedAt": iso(at),
+        "merchantId": world.shop.merchant_id,
+        "customerId": member.id,
+    }
+
+
+def joined(
+    world: World, member: Member, at: datetime, tier: Tier, entry_type: str, previous: Tier | None = None
+) -> Payload:
+    """Say that a tier was entered, for the topics of the paid, the free and the lifetime tier."""
+    detail: Payload = {"entryType": entry_type}
+    if previous is not None:
+        detail |= {"previousTierName": previous.name, "previousTierId": previous.id}
+    return _head(world, member, at) | {"tierId": tier.id, "detail": detail | {"tierName": tier.name}}
+
+
+def joined_trial(world: World, member: Member, at: datetime, tier: Tier, ends: datetime) -> Payload:
+    """Say that a trial began."""
+    return joined(world, member, at, tier, "SUBSCRIPTION_PURCHASE") | {
+        "freeTrialStart": iso(at - TRIAL_SHIFT),
+        "freeTrialEnd": iso(ends),
+    }
+
+
+def changed_tier(world: World, member: Member, at: datetime, tier: Tier, previous: Tier) -> Payload:
+    """Say that a member moved."""
+    detail = {"previousTierName": previous.name, "previousTierId": previous.id, "tierName": tier.name}
+    return _head(world, member, at) | {"tierId": tier.id, "detail": detail}
+
+
+def _contact(member: Member, *, phone: bool = True) -> Payload:
+    contact: Payload = {"id": member.id, "email": member.email}
+    return contact | {"phoneNumber": member.phone} if phone else contact
+
+
+def payment_succeeded(world: World, member: Member, at: datetime, amount: Decimal, due: datetime) -> Payload:
+    """Say that the fee was paid, and when it is due again."""
+    detail = {
+        "amount": number(amount),
+        "currency": world.shop.currency,
+        "newBillingDate": iso(due.replace(hour=0, minute=0, second=0, microsecond=0)),
+    }
+    return _head(world, member, at) | {"status": "PAID", "detail": detail, "customer": _contact(member)}
+
+
+def _failure(world: World, member: Member, at: datetime, tier: Tier, error: str, billed: datetime) -> Payload:
+    detail = {
+        "amount": number(tier.fee),
+        "currency": world.shop.currency,
+        "errorMessage": error,
+        "billingDate": iso(billed),
+        "billingAttempts": member.failed_attempts,
+        "billingTierId": tier.id,
+    }
+    return _head(world, member, at) | {"customer": _contact(member), "detail": detail}
+
+
+def attempt_failed(
+    world: World,
+    member: Member,
+    at: datetime,
+    tier: Tier,
+    error: str,
+    *,
+    billed: datetime,
+    attempted: datetime,
+) -> Payload:
+    """Say that one attempt failed, the last one included."""
+    payload = _failure(world, member, at, tier, error, billed)
+    name = world.switches["last_attempt_name"]
+    payload["detail"] |= {"attemptedAt": iso(attempted), name: iso(attempted)}
+    return payload
+
+
+def payment_failed(
+    world: World, member: Member, at: datetime, tier: Tier, error: str, billed: datetime
+) -> Payload:
+    """Say that all attempts of the cycle are used up."""
+    payload = _failure(world, member, at, tier, error, billed)
+    payload["detail"]["isFinal"] = True
+    return payload
+
+
+def payment_method(world: World, member: Member, at: datetime) -> Payload:
+    """Say that there is a new card."""
+    return _head(world, member, at) | {
+        "customer": _contact(member, phone=False),
+        "detail": {
+            "paymentMethodId": f"gid://shopify/CustomerPaymentMethod/{world.ids.getrandbits(128):032x}",
+            "paymentMethodType": "CustomerCreditCard",
+        },
+    }
+
+
+def ordered(world: World, member: Member, at: datetime, lines: list[Payload]) -> Payload:
+    """Say that an order was placed: no order id, a numeric customer id, prices as text."""
+    subtotal = sum((Decimal(line["price"]) * line["quantity"] for line in lines), Decimal(0))
+    return {
+        "merchantId": world.shop.merchant_id,
+        "createdAt": iso(at),
+        "updatedAt": iso(at),
+        "customer": {"id": int(member.id), "email": member.email},
+        "detail": {
+            "subtotal_price": f"{subtotal:.2f}",
+            "currency": world.shop.currency,
+            "line_items": lines,
+        },
+    }
+
+
+def credits_updated(
+    world: World, member: Member, entry: Entry, *, order_total: Decimal | None, applied_by: str | None
+) -> Payload:
+    """Say that the balance changed. Flat; the expiry is cut to the hour."""
+    amount = entry.amount
+    if amount < 0 and entry.reason == "REDEEMED" and world.switches("redemption_sign", "positive"):
+        amount = -amount
+    return _head(world, member, entry.at) | {
+        "email": member.email,
+        "firstName": member.first_name,
+        "lastName": member.last_name,
+        "amount": number(amount),
+        "newBalance": number(entry.balance),
+        "previousBalance": number(entry.previous),
+        "reason": entry.reason,
+        "orderId": None if entry.order_id is None else str(entry.order_id),
+        "orderTotal": None if order_total is None else number(order_total),
+        "expirationDate": iso(whole_hour(entry.expires_at)) if entry.expires_at else None,
+        "note": entry.note,
+        "appliedBy": applied_by,
+        "isUpsell": False,
+    }
+
+
+def credits_expired(world: World, member: Member, entry: Entry) -> Payload:
+    """Say that credits ran out: the amount is positive although the balance falls."""
+    return {
+        "merchantId": world.shop.merchant_id,
+        "customerId": member.id,
+        "email": member.email,
+        "firstName": member.first_name,
+        "lastName": member.last_name,
+        "amount": number(abs(entry.amount)),
+        "newBalance": number(entry.balance),
+        "previousBalance": number(entry.previous),
+        "reason": "EXPIRED",
+        "expiredAt": iso(entry.at),
+    }
+
+
+def cancelled(world: World, member: Member, at: datetime, tier: Tier | None, source: str) -> Payload:
+    """Say that a membership ended: the tier is the one that was left."""
+    return _head(world, member, at) | {
+        "tierId": tier.id if tier else None,
+        "detail": {"cancellationSource": source, "tierName": tier.name if tier else None},
+    }
+
+
+def cancel_request(world: World, member: Member, request: CancelRequest) -> Payload:
+    """Write a wish to cancel as v1 answers it; pending_cancellation carries a longer one."""
+    return {
+        "merchantId": world.shop.merchant_id,
+        "cancelToken": request.token,
+        "customerId": member.id,
+        "status": request.status,
+        "createdAt": iso(request.at),
+        "updatedAt": iso(request.updated_at or request.at),
+    }
+
+
+def pending_cancellation(world: World, member: Member, at: datetime, request: CancelRequest) -> Payload:
+    """Say that a membership will end."""
+    to_free = world.switches("after_cancellation", "free_tier")
+    free = world.free_tier() if to_free else None
+    ends = iso_seconds(request.cancel_at or at)
+    full = cancel_request(world, member, request) | {
+        "cancelDate": ends,
+        "nextSegmentId": free.id if free else None,
+        "cancellationSource": request.source,
+        "billingTierId": member.tier_id,
+        "switchToFreeTier": to_free,
+        "contractId": None if member.contract_id is None else str(member.contract_id),
+    }
+    return _head(world, member, at) | {
+        "detail": {
+            "nextSegmentId": free.id if free else None,
+            "cancellationSource": request.source,
+            "switchToFreeTier": True if to_free else None,
+            "cancelRequest": full,
+            "effectiveCancellationDate": ends,
+        }
+    }
+
+
+def record(world: World, member: Member) -> Payload:
+    """Write the member's record as customer.updated carries it."""
+    tier = world.tiers.get(member.tier_id or "")
+    return {
+        "accountState": "ENABLED",
+        "lastCreditRedemptionAt": iso(member.last_redemption_at) if member.last_redemption_at else None,
+        "lastName": member.last_name,
+        "notes": member.notes,
+        "anonymized": member.anonymized,
+        "createdAt": iso(member.created_at),
+        "revenue": number(member.revenue),
+        "merchantId": world.shop.merchant_id,
+        "paymentId": None if member.payment_id is None else str(member.payment_id),
+        "referrals": member.referrals,
+        "customerId": member.id,
+        "credit": number(member.balance),
+        "email": member.email,
+        "updatedAt": iso(member.updated_at or member.created_at),
+        "joinedAt": iso_seconds(member.joined_at) if member.joined_at else None,
+        "trigger": member.trigger,
+        "firstName": member.first_name,
+        "creditsEarned": number(member.earned),
+        "phoneNumber": member.phone,
+        "referredBy": None,
+        "contractId": member.contract_id,
+        "lastPurchaseAt": iso(member.last_purchase_at) if member.last_purchase_at else None,
+        "currencyCode": world.shop.currency,
+        "freeTrialActive": member.on_trial,
+        "status": member.status.value if member.status else None,
+        "tierId": member.tier_id,
+        "tierName": tier.name if tier else None,
+    }
+
+
+def updated(new: Payload, old: Payload) -> Payload:
+    """Say that the record was written; the old one may have a key that vanished."""
+    return {"newData": new, "oldData": old}

@@ -1,0 +1,92 @@
+"""Inveterate on localhost: one web application with the platform's API and the simulator's own interface."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from email.utils import format_datetime
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sim import control
+from sim.api import edge, legacy
+from sim.simulator import Settings, Simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+HERE = ["localhost", "127.0.0.1", "*.localhost", "testserver"]
+"""By which names it may be called: another one is a page elsewhere that had this machine's name resolved to us."""
+
+
+class VirtualDate:
+    """Give every reply the virtual time as its Date."""
+
+    def __init__(self, app: ASGIApp, sim: Simulator) -> None:
+        self._app = app
+        self._sim = sim
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, and date the reply."""
+
+        async def dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                date = format_datetime(self._sim.world.now.replace(microsecond=0), usegmt=True)
+                message["headers"] = [*message["headers"], (b"date", date.encode())]
+            await send(message)
+
+        await self._app(scope, receive, dated if scope["type"] == "http" else send)
+
+
+def create_app(settings: Settings, more: Sequence[BaseRoute] = ()) -> Starlette:
+    """Return the application; `more` are routes of pages. The simulator is at `app.state.sim`."""
+    sim = Simulator(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with sim:
+            yield
+
+    app = Starlette(
+        routes=[*control.routes(sim), *edge.routes(sim), *legacy.routes(sim), *more],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HERE), Middleware(VirtualDate, sim=sim)],
+        exception_handlers={HTTPException: _nowhere},
+        lifespan=lifespan,
+    )
+    app.state.sim = sim
+    return app
+
+
+async def _nowhere(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    message = f"Cannot {request.method} {request.url.path}"
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    return JSONResponse({"message": message, "data": {}}, status, headers)
+
+
+def serve(settings: Settings, port: int, more: Sequence[BaseRoute] = ()) -> None:
+    """Serve until interrupted, on this machine only."""
+    import uvicorn
+
+    app = create_app(settings, more)
+    sim: Simulator = app.state.sim
+    print(
+        json.dumps(
+            {
+                "url": f"http://127.0.0.1:{port}",
+                "now": sim.world.now.isoformat(),
+                "members": len(sim.world.members),
+            }
+        ),
+        flush=True,
+    )
+    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", date_header=False, server_header=False)

@@ -1,0 +1,237 @@
+"""What every mirror should have reached: for each member what the events that were sent let anybody know.
+
+Written from the rules of the canonical member, not from Relay's code: the truth is the simulator's own.
+A field that no event has told is absent. `unheard` are the fields whose newest telling reached nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any, Final
+
+from sim.clock import iso, parse
+from sim.events import Event
+
+_OVER: Final = ("cancelled_at", "cancel_type", "cancel_reason", "pending_cancel_at", "pending_cancel_source")
+_DUNNING: Final = ("failed_attempts", "last_failure_at", "last_decline_code", "payment_lost_at")
+_CANCEL_TYPES: Final = {"FAILURE": "involuntary", "CUSTOMER": "voluntary", "MERCHANT": "merchant"}
+_FIRST_BILL: Final = timedelta(days=1)
+_STATUS_FROM: Final = (
+    "cancelled_at", "pending_cancel_at", "payment_lost_at", "failed_attempts", "trial_ends_at", "last_payment_at", "joined_at", "tier_id",
+)  # fmt: skip
+
+Told = dict[str, Any]
+
+
+class Truth:
+    """For each member, by field: the value that stands, and which event told it."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, dict[str, tuple[Any, int]]] = {}
+        self.unheard: set[int] = set()
+
+    def learn(self, event: Event) -> None:
+        """Take in what an event tells: later tellings replace earlier ones, field by field."""
+        reader = _READERS.get(event.topic or "")
+        if reader is None:
+            return
+        fields = self._told.setdefault(event.member_id, {})
+        for name, value in reader(event.payload, event).items():
+            if name == "first_joined_at" and fields.get(name, (None,))[0] is not None:
+                continue
+            fields[name] = (value, event.ordinal)
+
+    def known(self) -> Iterable[str]:
+        """Return the ids of all members of whom anything was told."""
+        return self._told.keys()
+
+    def of(self, member_id: str) -> Told:
+        """Return what is to be known of a member: `fields`, and the names of those `unheard`."""
+        told = self._told.get(member_id, {})
+        values = {name: value for name, (value, _) in told.items()}
+        unheard = sorted(name for name, (_, ordinal) in told.items() if ordinal in self.unheard)
+        shown = {
+            name: value
+            for name, value in values.items()
+            if name not in {"last_failure_at", "payment_lost_at"}
+        }
+        if told:
+            shown["status"], shown["payment_status"] = _status(values), _payment_status(values)
+        if {"payment_lost_at", "failed_attempts", "last_payment_at"} & set(unheard):
+            unheard.append("payment_status")
+        if set(_STATUS_FROM) & set(unheard):
+            unheard.append("status")
+        return {"fields": shown, "unheard": unheard}
+
+
+def _status(told: Told) -> str:
+    if told.get("cancelled_at"):
+        return "cancelled"
+    if told.get("pending_cancel_at"):
+        return "pending_cancellation"
+    if _payment_status(told) in {"past_due", "failed"}:
+        return "past_due"
+    ends, paid = told.get("trial_ends_at"), told.get("last_payment_at")
+    if ends and (not paid or parse(paid) < parse(ends) - _FIRST_BILL):
+        return "trialing"
+    return "active" if any(told.get(name) for name in ("joined_at", "tier_id", "last_payment_at")) else "none"
+
+
+def _payment_status(told: Told) -> str:
+    if told.get("payment_lost_at"):
+        return "failed"
+    if told.get("failed_attempts"):
+        return "past_due"
+    return "ok" if told.get("last_payment_at") else "none"
+
+
+def _pick(part: Any, **names: str) -> Told:
+    """Take what `part` mentions: `_pick(payload, tierId="tier_id")`."""
+    if not isinstance(part, dict):
+        return {}
+    return {name: part[said] for said, name in names.items() if said in part}
+
+
+def _plain(amount: Any) -> str | None:
+    """Write an amount as digits: "25" or "24.99"."""
+    if amount is None:
+        return None
+    text = f"{round(float(amount), 2):.2f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _money(told: Told, *names: str) -> Told:
+    return told | {name: _plain(told[name]) for name in names if name in told}
+
+
+def _moments(told: Told, *names: str) -> Told:
+    return told | {name: iso(parse(told[name])) for name in names if told.get(name)}
+
+
+def _tidy(told: Told) -> Told:
+    """Bring e-mail addresses into the form in which mirrors compare them."""
+    if isinstance(told.get("email"), str):
+        told["email"] = told["email"].strip().lower() or None
+    return told
+
+
+def _time(payload: Told, event: Event) -> str:
+    said = payload.get("createdAt") or payload.get("expiredAt")
+    return iso(parse(said) if said else event.triggered_at)
+
+
+def _joined(kind: str) -> Callable[[Told, Event], Told]:
+    def read(payload: Told, event: Event) -> Told:
+        at = _time(payload, event)
+        told = dict.fromkeys((*_OVER, *_DUNNING, "trial_ends_at"))
+        told |= (
+            _pick(payload, tierId="tier_id") | _tier(payload) | _pick(payload, freeTrialEnd="trial_ends_at")
+        )
+        return _moments(told, "trial_ends_at") | {"tier_type": kind, "joined_at": at, "first_joined_at": at}
+
+    return read
+
+
+def _tier(payload: Told) -> Told:
+    return _pick(payload.get("detail"), tierName="tier_name", previousTierName="previous_tier_name")
+
+
+def _changed(payload: Told, event: Event) -> Told:
+    return _pick(payload, tierId="tier_id") | _tier(payload) | {"tier_changed_at": _time(payload, event)}
+
+
+def _updated(payload: Told, event: Event) -> Told:
+    told = _pick(
+        payload.get("newData"), email="email", joinedAt="joined_at",
+        referrals="referrals_count", revenue="revenue", creditsEarned="credits_earned_total",
+    )  # fmt: skip
+    del event
+    return _tidy(_moments(_money(told, "revenue", "credits_earned_total"), "joined_at"))
+
+
+def _contact(payload: Told) -> Told:
+    return _tidy(_pick(payload.get("customer"), email="email"))
+
+
+def _ordered(payload: Told, event: Event) -> Told:
+    return _contact(payload) | {"last_order_at": _time(payload, event)}
+
+
+def _paid(payload: Told, event: Event) -> Told:
+    detail = _pick(
+        payload.get("detail"), amount="fee_amount", currency="fee_currency", newBillingDate="next_payment_on"
+    )
+    if detail.get("next_payment_on"):
+        detail["next_payment_on"] = detail["next_payment_on"][:10]
+    over = dict.fromkeys(_DUNNING)
+    return (
+        _contact(payload) | _money(detail, "fee_amount") | over | {"last_payment_at": _time(payload, event)}
+    )
+
+
+def _failed(payload: Told, event: Event) -> Told:
+    detail = _pick(payload.get("detail"), billingAttempts="failed_attempts", errorMessage="last_decline_code")
+    return _contact(payload) | detail | {"last_failure_at": _time(payload, event)}
+
+
+def _lost(payload: Told, event: Event) -> Told:
+    return _failed(payload, event) | {"payment_lost_at": _time(payload, event)}
+
+
+def _card(payload: Told, event: Event) -> Told:
+    return _contact(payload) | {"payment_method_updated_at": _time(payload, event)}
+
+
+def _credits(payload: Told, event: Event) -> Told:
+    told = _pick(payload, email="email", newBalance="credit_balance", reason="last_credit_reason")
+    before, after = payload.get("previousBalance"), payload.get("newBalance")
+    if before is not None and after is not None:
+        told["last_credit_delta"] = after - before
+    del event
+    return _tidy(_money(told, "credit_balance", "last_credit_delta"))
+
+
+def _expired(payload: Told, event: Event) -> Told:
+    told = _credits(payload, event) | _pick(payload, amount="last_expired_amount")
+    return _money(told, "last_expired_amount") | {"credits_expired_at": _time(payload, event)}
+
+
+def _cancelled(payload: Told, event: Event) -> Told:
+    source = (payload.get("detail") or {}).get("cancellationSource")
+    return {
+        "cancelled_at": _time(payload, event),
+        "cancel_type": _CANCEL_TYPES.get(source or ""),
+        "cancel_reason": source,
+        "pending_cancel_at": None,
+        "pending_cancel_source": None,
+    }
+
+
+def _pending(payload: Told, event: Event) -> Told:
+    del event
+    told = _pick(
+        payload.get("detail"),
+        effectiveCancellationDate="pending_cancel_at",
+        cancellationSource="pending_cancel_source",
+    )
+    return _moments(told, "pending_cancel_at")
+
+
+_READERS: Final[dict[str, Callable[[Told, Event], Told]]] = {
+    "customer.joined.paid_tier": _joined("paid"),
+    "customer.joined.free_tier": _joined("free"),
+    "customer.joined.free_trial": _joined("trial"),
+    "customer.joined.lifetime_tier": _joined("lifetime"),
+    "customer.changed_tier": _changed,
+    "customer.updated": _updated,
+    "customer.ordered": _ordered,
+    "customer.payment_succeeded": _paid,
+    "customer.payment_failed": _lost,
+    "customer_billing.attempt.failed": _failed,
+    "customer.payment_methods.updated": _card,
+    "customer.credits.updated": _credits,
+    "customer.credits.expired": _expired,
+    "customer.cancelled": _cancelled,
+    "customer.pending_cancellation": _pending,
+}
