@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import httpx
 import pytest
 
 from tests.e2e_stage import Played
@@ -42,6 +43,13 @@ def test_what_became_of_each_is_told(played: Played) -> None:
     assert {topic for topic, row in rows.items() if not row.crm.startswith("contact")} == {
         "customer.joined.free_trial"
     }
+
+
+def test_what_people_read_says_who(played: Played) -> None:
+    """The message has the member's masked address: the notifier may read the members table, and did."""
+    (message,) = httpx.get(f"{played.stage.slack}/_standin/messages", trust_env=False).json()["messages"]
+    assert "m•••@example.com" in json.dumps(message, ensure_ascii=False)
+    assert "member-7733560541315" not in json.dumps(message)
 
 
 def test_what_people_read_names_nobody_elses_secret(played: Played) -> None:
