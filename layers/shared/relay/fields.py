@@ -63,6 +63,10 @@ FIELDS: Final[dict[str, Field]] = {
     "cancelled_at": _MOMENT,
     "cancel_type": _TEXT,
     "cancel_reason": _TEXT,
+    # its end as a reading of the API found it: of its time, the reading knows only that it is past. These
+    # are registers of their own, so that a reading never takes the place of the event's own time.
+    "cancelled_found_at": _MOMENT,
+    "pending_found_at": _MOMENT,
     # payments
     "fee_amount": _MONEY,
     "fee_currency": _TEXT,

@@ -16,6 +16,8 @@ _OVER: Final = (
     "cancel_reason",
     "pending_cancel_at",
     "pending_cancel_source",
+    "cancelled_found_at",
+    "pending_found_at",
     "failed_attempts",
     "last_failure_at",
     "last_decline_code",

@@ -8,6 +8,7 @@ The item is kept small, since its bytes are paid for at every write:
     s     [[milliseconds, event id], …]: the (time, id) pairs that registers share
     f     {field: [value, index into s]}
     l     {event id: [amount, expiry in milliseconds]}: credit lots
+    c     [[milliseconds, event id, balance before, balance after], …]: the chain of balances
     r     the latest event ids, 16 bytes each, newest last
     o     the outbox of this write, JSON, for the fan-out
 
@@ -27,6 +28,7 @@ from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 from pydantic import ValidationError
 
 from relay.adapters.aws import aws_errors, client
+from relay.chain import Link, Linked
 from relay.changes import Outbox, dump
 from relay.errors import ConflictError, TransientError
 from relay.facts import Lot
@@ -42,7 +44,7 @@ _HASH: Final = re.compile("[0-9a-f]{32}")
 _ID_BYTES: Final = 16
 _READ_AT_ONCE: Final = 100
 _READ_ROUNDS: Final = 5
-_OURS: Final = frozenset({"pk", "v", "n", "s", "f", "l", "r", "o"})
+_OURS: Final = frozenset({"pk", "v", "n", "s", "f", "l", "c", "r", "o"})
 
 _pack: Final = TypeSerializer().serialize
 _unpack: Final = TypeDeserializer().deserialize
@@ -142,6 +144,12 @@ def encode(record: Record, outbox: Outbox) -> dict[str, Any]:
     }
     if lots:
         plain["l"] = lots
+    if member.links:
+        # Each with its own time and id: an older version writes them back as they are, and `s` anew.
+        plain["c"] = [
+            [to_millis(linked.at), _pack_id(linked.by), linked.link.previous, linked.link.new]
+            for linked in member.links
+        ]
     later = member.later
     unknown_fields = later.get("f", {})
     if unknown_fields:
@@ -178,12 +186,17 @@ def decode(item: Mapping[str, Any]) -> Record:
         by: Lot(Decimal(amount), from_millis(int(expiry)))
         for by, (amount, expiry) in plain.get("l", {}).items()
     }
+    links = tuple(
+        Linked(from_millis(int(at)), _unpack_id(by), Link(_money(previous), Decimal(new)))
+        for at, by, previous, new in plain.get("c", ())
+    )
     rest = {name: value for name, value in plain.items() if name not in _OURS}
     member = Member(
         shop=shop,
         customer_id=customer_id,
         registers=registers,
         lots=lots,
+        links=links,
         later={name: value for name, value in (("f", unknown), ("item", rest)) if value},
     )
     return Record(member=member, version=int(plain["n"]), seen=_seen(bytes(plain["r"].value)))
@@ -191,6 +204,10 @@ def decode(item: Mapping[str, Any]) -> Record:
 
 def _seen(packed: bytes) -> tuple[str, ...]:
     return tuple(packed[start : start + _ID_BYTES].hex() for start in range(0, len(packed), _ID_BYTES))
+
+
+def _money(stored: Any) -> Decimal | None:
+    return None if stored is None else Decimal(stored)
 
 
 def _pack_id(event_id: str) -> Binary | str:
