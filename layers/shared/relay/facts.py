@@ -13,7 +13,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from relay.chain import Link
+from relay.chain import Change
 from relay.fields import FIELDS, Value, whole_millis
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Facts:
     at: datetime | None
     values: Mapping[str, Value] = field(default_factory=lambda: _NOTHING)
     lot: Lot | None = None
-    link: Link | None = None
+    change: Change | None = None
 
     def __post_init__(self) -> None:
         unknown = self.values.keys() - FIELDS.keys()
@@ -55,10 +55,10 @@ class Facts:
 
     @classmethod
     def of(
-        cls, event: Event, *told: Mapping[str, Value], lot: Lot | None = None, link: Link | None = None
+        cls, event: Event, *told: Mapping[str, Value], lot: Lot | None = None, change: Change | None = None
     ) -> Facts:
         """Gather what `event` tells, dated by the event."""
-        return cls(event_id=event.id, at=event.occurred_at, values=gathered(*told), lot=lot, link=link)
+        return cls(event_id=event.id, at=event.occurred_at, values=gathered(*told), lot=lot, change=change)
 
     def dated(self, received_at: datetime) -> Facts:
         """Return the same facts, as of their receipt if the event told no time."""

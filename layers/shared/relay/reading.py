@@ -11,7 +11,7 @@ import hashlib
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from relay.chain import Link
+from relay.chain import Change
 from relay.facts import Facts, gathered, told
 from relay.fields import Value
 from relay.member import Member
@@ -35,8 +35,8 @@ def facts_of(reading: Reading, date: datetime, record: Member) -> Facts:
     return Facts(
         event_id=reading_id(record.key, at),
         at=at,
-        values=gathered(_profile(read, record), _membership(read, record, at), _money(read)),
-        link=None if read.credit is None else Link(None, read.credit),
+        values=gathered(_profile(read, record), _membership(read, record), _money(read)),
+        change=None if read.credit is None else Change(None, read.credit),
     )
 
 
@@ -60,7 +60,7 @@ def _profile(read: ApiMember, record: Member) -> dict[str, Value]:
     return who
 
 
-def _membership(read: ApiMember, record: Member, at: datetime) -> dict[str, Value]:
+def _membership(read: ApiMember, record: Member) -> dict[str, Value]:
     """Tell tier and status, also as evidence: what a snapshot said before is then answered.
 
     A tier's name comes with its id or not at all: the name of another tier would be worse than none.
@@ -68,24 +68,24 @@ def _membership(read: ApiMember, record: Member, at: datetime) -> dict[str, Valu
     tier = told(read, tier_id="tier_id", tier_name="tier_name", joined_at="joined_at")
     if "tier_id" in tier and "tier_name" not in tier and tier["tier_id"] != record.value("tier_id"):
         tier["tier_name"] = None
-    return {**tier, **told(read, status="seen_status", tier_id="seen_tier_id"), **_status(read.status, at)}
+    return {**tier, **told(read, status="seen_status", tier_id="seen_tier_id"), **_status(read.status)}
 
 
-def _status(status: str | None, at: datetime) -> dict[str, Value]:
+def _status(status: str | None) -> dict[str, Value]:
     """Tell whether the membership has ended or is about to; a word that we do not know says neither.
 
-    When it ended is the event's to say: a reading tells only that it was found so, in registers of its own.
+    When it ended is the event's to say: a reading tells only that it was found so, in a register of its own.
     What an event said of a membership that is there again is cleared.
     """
     ended: dict[str, Value] = dict.fromkeys(("cancelled_at", "cancel_type", "cancel_reason"))
     ending: dict[str, Value] = dict.fromkeys(("pending_cancel_at", "pending_cancel_source"))
     match (status or "").upper():
         case "ACTIVE":
-            return {**ended, **ending, "cancelled_found_at": None, "pending_found_at": None}
+            return {**ended, **ending, "found_status": None}
         case "PENDING_CANCELLATION":
-            return {**ended, "cancelled_found_at": None, "pending_found_at": at}
+            return {**ended, "found_status": "pending_cancellation"}
         case "CANCELLED":
-            return {**ending, "cancelled_found_at": at, "pending_found_at": None}
+            return {**ending, "found_status": "cancelled"}
         case _:
             return {}
 

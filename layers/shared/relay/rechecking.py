@@ -34,20 +34,14 @@ _STATUSES: Final[Mapping[str, frozenset[str]]] = {
 }
 """The platform's words for a status, and ours that mean it. It names these three as examples only."""
 
-_STATUS_FROM: Final = (
-    "cancelled_at",
-    "cancelled_found_at",
-    "pending_cancel_at",
-    "pending_found_at",
-    "joined_at",
-)
+_STATUS_FROM: Final = ("cancelled_at", "pending_cancel_at", "found_status")
 
 
 def reasons(member: Member) -> frozenset[str]:
     """Return why the record may be wrong, as far as the record itself shows."""
     found = {
         NO_EMAIL: not member.value("email") and not member.value("anonymized"),
-        BALANCE_GAP: broken(member.links),
+        BALANCE_GAP: broken(member.chain),
         EVIDENCE: _contradicted(member),
     }
     return frozenset(reason for reason, holds in found.items() if holds)

@@ -8,7 +8,7 @@ The item is kept small, since its bytes are paid for at every write:
     s     [[milliseconds, event id], …]: the (time, id) pairs that registers share
     f     {field: [value, index into s]}
     l     {event id: [amount, expiry in milliseconds]}: credit lots
-    c     [[milliseconds, event id, balance before, balance after], …]: the chain of balances
+    c     the chain of balances, as text (`_chain_text`)
     r     the latest event ids, 16 bytes each, newest last
     o     the outbox of this write, JSON, for the fan-out
 
@@ -28,7 +28,7 @@ from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 from pydantic import ValidationError
 
 from relay.adapters.aws import aws_errors, client
-from relay.chain import Link, Linked
+from relay.chain import Chain, Change, Link
 from relay.changes import Outbox, dump
 from relay.errors import ConflictError, TransientError
 from relay.facts import Lot
@@ -144,12 +144,8 @@ def encode(record: Record, outbox: Outbox) -> dict[str, Any]:
     }
     if lots:
         plain["l"] = lots
-    if member.links:
-        # Each with its own time and id: an older version writes them back as they are, and `s` anew.
-        plain["c"] = [
-            [to_millis(linked.at), _pack_id(linked.by), linked.link.previous, linked.link.new]
-            for linked in member.links
-        ]
+    if member.chain:
+        plain["c"] = _chain_text(member.chain)
     later = member.later
     unknown_fields = later.get("f", {})
     if unknown_fields:
@@ -186,17 +182,13 @@ def decode(item: Mapping[str, Any]) -> Record:
         by: Lot(Decimal(amount), from_millis(int(expiry)))
         for by, (amount, expiry) in plain.get("l", {}).items()
     }
-    links = tuple(
-        Linked(from_millis(int(at)), _unpack_id(by), Link(_money(previous), Decimal(new)))
-        for at, by, previous, new in plain.get("c", ())
-    )
     rest = {name: value for name, value in plain.items() if name not in _OURS}
     member = Member(
         shop=shop,
         customer_id=customer_id,
         registers=registers,
         lots=lots,
-        links=links,
+        chain=_chain(plain.get("c", "")),
         later={name: value for name, value in (("f", unknown), ("item", rest)) if value},
     )
     return Record(member=member, version=int(plain["n"]), seen=_seen(bytes(plain["r"].value)))
@@ -206,8 +198,29 @@ def _seen(packed: bytes) -> tuple[str, ...]:
     return tuple(packed[start : start + _ID_BYTES].hex() for start in range(0, len(packed), _ID_BYTES))
 
 
-def _money(stored: Any) -> Decimal | None:
-    return None if stored is None else Decimal(stored)
+def _chain_text(chain: Chain) -> str:
+    """Write links as `hex milliseconds before after`, by `;`; a reading has `*` before, and `=` is "where the last ended"."""
+    written, balance = [], None
+    for link in chain:
+        before = link.change.previous
+        told = "*" if before is None else "=" if _same(before, balance) else str(before)
+        written.append(f"{to_millis(link.at):x} {told} {link.change.new}")
+        balance = link.change.new
+    return ";".join(written)
+
+
+def _same(one: Decimal, other: Decimal | None) -> bool:
+    """Tell whether two amounts are written alike: `10` and `10.0` are equal, and are kept apart."""
+    return other is not None and str(one) == str(other)
+
+
+def _chain(text: str) -> Chain:
+    links: list[Link] = []
+    for written in text.split(";") if text else ():
+        at, told, after = written.split(" ")
+        before = None if told == "*" else links[-1].change.new if told == "=" else Decimal(told)
+        links.append(Link(from_millis(int(at, 16)), Change(before, Decimal(after))))
+    return tuple(links)
 
 
 def _pack_id(event_id: str) -> Binary | str:
