@@ -29,7 +29,7 @@ from relay.rules import Rules
 FUTURE: Final = timedelta(minutes=10)
 """How far an event's time may lie after its receipt: clocks differ by seconds, not more."""
 
-REMEMBERED: Final = 18
+REMEMBERED: Final = 19
 """Event ids that a record remembers: redeliveries come within minutes, and a member has few events a day."""
 
 E = TypeVar("E", bound=Event)

@@ -140,13 +140,18 @@ class _Journal:
         return [None] * len(lines)
 
 
+def said(caplog: pytest.LogCaptureFixture) -> str:
+    """Return all that was logged."""
+    return str([vars(record) for record in caplog.records if record.name == "reconcile"])
+
+
 def _rewire() -> None:
     for part in vars(wiring).values():
         if hasattr(part, "cache_clear"):
             part.cache_clear()
 
 
-def test_a_missing_address_is_read(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_address_is_read(deployed: Deployed, caplog: pytest.LogCaptureFixture) -> None:
     """A joining tells no address: the API has it. One call, dated by the answer; the next doubt costs none."""
     deployed.sim.subscribe("customer.joined.free_tier")
     customer = deployed.sim.act("join", tier_id=FREE, email="Mia@Example.com")["customer_id"]
@@ -162,7 +167,8 @@ def test_a_missing_address_is_read(deployed: Deployed, capsys: pytest.CaptureFix
     calls = deployed.sim.sim.requests
     assert deployed.call(customer, NO_EMAIL) == {"batchItemFailures": []}
     assert deployed.sim.sim.requests == calls
-    written = capsys.readouterr().out
+    written = said(caplog)
+    assert "reconciled" in written
     assert "example.com" not in written.lower()
     assert KEY not in written
 
@@ -200,26 +206,28 @@ def test_what_a_snapshot_says_otherwise_is_read(deployed: Deployed) -> None:
     assert (member.status, EVIDENCE in reasons(member)) == ("active", False)
 
 
+@pytest.mark.parametrize("deployed", ["named"], indirect=True)
 @pytest.mark.parametrize("answer", ["400", "404", "empty"])
-def test_the_api_knows_nobody(deployed: Deployed, answer: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_api_knows_nobody(deployed: Deployed, answer: str, caplog: pytest.LogCaptureFixture) -> None:
     """However it says so: done, said, and nothing changed."""
     deployed.sim.act("switches", not_found=answer)
     assert deployed.call("4711", NO_EMAIL) == {"batchItemFailures": []}
     assert deployed.record("4711").version == 0
-    assert '"gone"' in capsys.readouterr().out
+    assert "'gone'" in said(caplog)
     assert (deployed.held(deployed.queue), deployed.held(deployed.dead)) == (0, 0)
 
 
+@pytest.mark.parametrize("deployed", ["named"], indirect=True)
 @pytest.mark.parametrize("status", ["400", "401", "403"])
 def test_a_wrong_key_names_its_setting(
-    deployed: Deployed, status: str, capsys: pytest.CaptureFixture[str]
+    deployed: Deployed, status: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The message waits, the turn is given back, and a key that was mended is taken without a deployment."""
     deployed.sim.act("switches", bad_key=status)
     client("ssm").put_parameter(Name=SECRET, Value="another-key", Type="SecureString", Overwrite=True)
     customer = deployed.sim.act("join", tier_id=FREE)["customer_id"]
     assert deployed.call(customer, NO_EMAIL) == {"batchItemFailures": []}
-    written = capsys.readouterr().out
+    written = said(caplog)
     assert "MisconfiguredError" in written
     assert "another-key" not in written
     assert (deployed.held(deployed.queue), deployed.journal) == (1, [])
@@ -228,6 +236,7 @@ def test_a_wrong_key_names_its_setting(
     assert len(deployed.journal) == 1
 
 
+@pytest.mark.parametrize("deployed", ["named"], indirect=True)
 def test_an_api_that_fails_puts_the_message_off(deployed: Deployed) -> None:
     """While the API is down a message is acknowledged and a delayed copy waits."""
     deployed.sim.act("faults", api_5xx=1)
@@ -236,6 +245,7 @@ def test_an_api_that_fails_puts_the_message_off(deployed: Deployed) -> None:
     assert (deployed.held(deployed.queue), deployed.held(deployed.dead)) == (1, 0)
 
 
+@pytest.mark.parametrize("deployed", ["named"], indirect=True)
 def test_turns_in_the_table(deployed: Deployed) -> None:
     """One at a time has a member's turn; a reading is remembered; a turn that was not used is given back."""
     turns = DynamoTurns("mirrors")
@@ -250,6 +260,7 @@ def test_turns_in_the_table(deployed: Deployed) -> None:
     assert turns.claim("a:2", now=WALL, until=WALL + timedelta(hours=1))
 
 
+@pytest.mark.parametrize("deployed", ["named"], indirect=True)
 def test_the_fan_out_asks(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     """A doubt in an outbox waits its ten minutes in the queue; where no API is configured, nobody is asked."""
     topic = client("sns").create_topic(Name="changes")["TopicArn"]

@@ -236,7 +236,7 @@ def test_a_contradiction_that_the_reading_is_too_old_for(bench: Bench) -> None:
 def test_the_status_that_was_read_holds(bench: Bench, read: str, status: str, ended: str | None) -> None:
     """Whatever the record said before; and nothing in it contradicts the reading any more."""
     if ended:
-        bench.tell(-30, **{ended: NOW - HOUR / 2})
+        bench.tell(-30, None, **{ended: NOW - HOUR / 2})
     bench.api.answer = {**ANNA, "status": read}
     bench.work(NO_EMAIL)
     assert (bench.member.status, reasons(bench.member)) == (status, frozenset())

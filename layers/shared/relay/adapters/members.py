@@ -199,13 +199,16 @@ def _seen(packed: bytes) -> tuple[str, ...]:
 
 
 def _chain_text(chain: Chain) -> str:
-    """Write links as `hex milliseconds before after`, by `;`; a reading has `*` before, and `=` is "where the last ended"."""
-    written, balance = [], None
+    """Write links as `milliseconds before after`, by `;`: the time in hex, after the first since the one before.
+
+    A reading has `*` for before, and `=` is what the last one left. So a link takes a dozen bytes.
+    """
+    written, balance, time = [], None, 0
     for link in chain:
-        before = link.change.previous
+        before, at = link.change.previous, to_millis(link.at)
         told = "*" if before is None else "=" if _same(before, balance) else str(before)
-        written.append(f"{to_millis(link.at):x} {told} {link.change.new}")
-        balance = link.change.new
+        written.append(f"{at - time:x} {told} {link.change.new}")
+        balance, time = link.change.new, at
     return ";".join(written)
 
 
@@ -216,10 +219,12 @@ def _same(one: Decimal, other: Decimal | None) -> bool:
 
 def _chain(text: str) -> Chain:
     links: list[Link] = []
+    time = 0
     for written in text.split(";") if text else ():
-        at, told, after = written.split(" ")
+        since, told, after = written.split(" ")
+        time += int(since, 16)
         before = None if told == "*" else links[-1].change.new if told == "=" else Decimal(told)
-        links.append(Link(from_millis(int(at, 16)), Change(before, Decimal(after))))
+        links.append(Link(from_millis(time), Change(before, Decimal(after))))
     return tuple(links)
 
 
