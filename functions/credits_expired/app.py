@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from inveterate.webhooks.credits import CreditsExpired
 from relay.consumer import consumer
-from relay.crediting import credit_facts
+from relay.crediting import change_of, credit_facts
 from relay.effects import Effect
 from relay.facts import Facts, told
 from relay.member import Member
@@ -20,6 +20,7 @@ def facts(event: CreditsExpired) -> Facts:
         credit_facts(event.payload),
         told(event.payload, amount="last_expired_amount"),
         {"credits_expired_at": event.occurred_at},
+        change=change_of(event.payload),
     )
 
 

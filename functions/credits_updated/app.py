@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from inveterate.webhooks.credits import CreditsUpdated
 from relay.consumer import consumer
-from relay.crediting import credit_facts, delta
+from relay.crediting import change_of, credit_facts, delta
 from relay.effects import Effect
 from relay.facts import Facts, Lot
 from relay.member import Member
@@ -19,7 +19,7 @@ def facts(event: CreditsUpdated) -> Facts:
     lot = None
     if change and change > 0 and payload.expiration_date:
         lot = Lot(amount=change, expires_at=payload.expiration_date)
-    return Facts.of(event, credit_facts(payload), lot=lot)
+    return Facts.of(event, credit_facts(payload), lot=lot, change=change_of(payload))
 
 
 def decide(event: CreditsUpdated, before: Member, after: Member, rules: Rules) -> Iterator[Effect]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, TypeVar
 
 import httpx
@@ -16,6 +17,7 @@ from inveterate._pace import Pace
 from inveterate._paging import AsyncPages, Pages, Turn
 from inveterate._retries import Retries
 from inveterate._steps import Answer, Conversation, Failure, Reply, Send, Sleep
+from inveterate._verdicts import http_date
 
 T = TypeVar("T")
 
@@ -29,7 +31,8 @@ class Exchange:
     """One request and what came of it, for logs and metrics: no key, no body, no ids.
 
     `operation` is the path with `{}` for ids; `status` is None where there was no answer, and `failure`
-    then names the cause. `seconds` are from sending to the end of the answer.
+    then names the cause. `seconds` are from sending to the end of the answer. `date` is the
+    answer's own time, to the second: a record has no clock of its own, so this is as of when it holds.
     """
 
     method: str
@@ -39,6 +42,7 @@ class Exchange:
     attempt: int
     request_id: str | None = None
     failure: str = ""
+    date: datetime | None = None
 
 
 Hook = Callable[[Exchange], object]
@@ -81,7 +85,19 @@ class Terms:
         """Take in an answer, and tell the hooks."""
         took = time.monotonic() - began
         reply = Reply(response.status_code, response.headers, response.content, took, self.key)
-        self._tell(step, took, status=reply.status, request_id=reply.request_id)
+        date = http_date(response.headers.get("date", ""))
+        call = step.call
+        self._tell(
+            Exchange(
+                call.method,
+                call.template,
+                reply.status,
+                took,
+                step.attempt,
+                request_id=reply.request_id,
+                date=date,
+            )
+        )
         return reply
 
     def failed(self, step: Send, error: httpx.HTTPError | httpx.InvalidURL, began: float) -> Answer:
@@ -90,26 +106,16 @@ class Terms:
         if isinstance(error, httpx.RequestError):
             # An error travels far: into logs, into error trackers. Its request holds the key.
             error.request = httpx.Request(step.call.method, self.address + step.call.path)
-        self._tell(step, took, failure=type(error).__name__)
+        call, failure = step.call, type(error).__name__
+        self._tell(Exchange(call.method, call.template, None, took, step.attempt, failure=failure))
         sent = not isinstance(error, (*_NEVER_SENT, httpx.InvalidURL))
         return Failure(error, sent, isinstance(error, httpx.TimeoutException), took)
 
-    def _tell(
-        self,
-        step: Send,
-        took: float,
-        status: int | None = None,
-        request_id: str | None = None,
-        failure: str = "",
-    ) -> None:
+    def _tell(self, exchange: Exchange) -> None:
         for hook in self.hooks:
             # What a log line throws must not change what became of the money.
             with suppress(Exception):
-                hook(
-                    Exchange(
-                        step.call.method, step.call.template, status, took, step.attempt, request_id, failure
-                    )
-                )
+                hook(exchange)
 
 
 class SyncTalk:

@@ -140,13 +140,14 @@ def retry_after(reply: Reply) -> float | None:
     text = reply.headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit() and len(text) < 10:  # noqa: PLR2004 - more digits are centuries
         return float(text)
-    until, now = _http_date(text), _http_date(reply.headers.get("date", ""))
+    until, now = http_date(text), http_date(reply.headers.get("date", ""))
     if until is None or now is None:
         return None
     return max(0.0, (until - now).total_seconds())
 
 
-def _http_date(text: str) -> datetime | None:
+def http_date(text: str) -> datetime | None:
+    """Read a moment as HTTP writes it; None where it is none."""
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):

@@ -154,6 +154,7 @@ def profile(member: Member, rules: Rules) -> Profile:
         "shopify_customer_id": member.customer_id,
         "status": member.status,
         "payment_status": member.payment_status,
+        "cancelled_at": member.ended_at,
         "attempts_left": _attempts_left(member, rules),
         "last_event_at": member.newest,
         "mirror_updated_at": None,

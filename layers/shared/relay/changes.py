@@ -12,10 +12,10 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 
 from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 
-from relay.effects import Alert, GrantCredits, Note
+from relay.effects import Alert, GrantCredits, Note, Recheck
 from relay.errors import PermanentError
 
-AnyEffect: TypeAlias = Annotated[Alert | Note | GrantCredits, Field(discriminator="kind")]
+AnyEffect: TypeAlias = Annotated[Alert | Note | GrantCredits | Recheck, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +57,18 @@ class Telling:
     alert: Alert
 
 
-Message = TypeVar("Message", Outbox, Change, Telling)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """A member whose record may be wrong (`member` is the key), and why, in the words of `rechecking.py`."""
+
+    member: str
+    reason: str
 
 
-def dump(message: Outbox | Change | Telling) -> str:
+Message = TypeVar("Message", Outbox, Change, Telling, Doubt)
+
+
+def dump(message: Outbox | Change | Telling | Doubt) -> str:
     """Write a message as JSON."""
     text: bytes = _adapter(type(message)).dump_json(message)
     return text.decode()

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from inveterate.webhooks.credits import CreditPayload
 
+from relay.chain import Change
 from relay.facts import told
 from relay.fields import Value
 
@@ -15,6 +16,13 @@ def delta(payload: CreditPayload) -> Decimal | None:
     if payload.new_balance is None or payload.previous_balance is None:
         return None
     return payload.new_balance - payload.previous_balance
+
+
+def change_of(payload: CreditPayload) -> Change | None:
+    """Return the change of balance, for the chain; None where it does not tell both ends."""
+    if payload.new_balance is None or payload.previous_balance is None:
+        return None
+    return Change(payload.previous_balance, payload.new_balance)
 
 
 def credit_facts(payload: CreditPayload) -> dict[str, Value]:

@@ -1,4 +1,4 @@
-"""What a rule can ask for: an alert to people, a note for the CRM, credits for a member.
+"""What a rule can ask for: an alert to people, a note for the CRM, credits for a member, a second look.
 
 Effects are values. A rule yields them, the record's write commits them, the fan-out sends them; so a
 rule's test compares two lists. `kind` tells them apart when they travel as JSON (`changes.py`).
@@ -73,7 +73,16 @@ class GrantCredits:
     amount: Decimal
 
 
-Effect: TypeAlias = Alert | Note | GrantCredits
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recheck:
+    """Look at the member again in a while, and ask the API if the doubt still stands (`rechecking.py`)."""
+
+    kind: Literal["recheck"] = "recheck"
+    rule: str
+    reason: str
+
+
+Effect: TypeAlias = Alert | Note | GrantCredits | Recheck
 Effects: TypeAlias = Iterator[Effect]
 
 

@@ -13,6 +13,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from relay.chain import Change
 from relay.fields import FIELDS, Value, whole_millis
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Facts:
     at: datetime | None
     values: Mapping[str, Value] = field(default_factory=lambda: _NOTHING)
     lot: Lot | None = None
+    change: Change | None = None
 
     def __post_init__(self) -> None:
         unknown = self.values.keys() - FIELDS.keys()
@@ -52,14 +54,20 @@ class Facts:
             object.__setattr__(self, "at", whole_millis(self.at))
 
     @classmethod
-    def of(cls, event: Event, *told: Mapping[str, Value], lot: Lot | None = None) -> Facts:
+    def of(
+        cls, event: Event, *told: Mapping[str, Value], lot: Lot | None = None, change: Change | None = None
+    ) -> Facts:
         """Gather what `event` tells, dated by the event."""
-        values = {name: _tidy(name, value) for part in told for name, value in part.items()}
-        return cls(event_id=event.id, at=event.occurred_at, values=values, lot=lot)
+        return cls(event_id=event.id, at=event.occurred_at, values=gathered(*told), lot=lot, change=change)
 
     def dated(self, received_at: datetime) -> Facts:
         """Return the same facts, as of their receipt if the event told no time."""
         return self if self.at else replace(self, at=received_at)
+
+
+def gathered(*told: Mapping[str, Value]) -> dict[str, Value]:
+    """Put together what was told, each value in the form in which the record keeps it."""
+    return {name: _tidy(name, value) for part in told for name, value in part.items()}
 
 
 def told(part: Part, /, **fields: str) -> dict[str, Value]:

@@ -1,4 +1,4 @@
-"""What each write of the members table has to tell, sent in the order of the writes."""
+"""What each write of the members table has to tell, and to ask, sent in the order of the writes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from relay.changes import Change, Happening, Outbox, Telling, dump, load
-from relay.effects import Alert, Note, effect_id
+from relay.changes import Change, Doubt, Happening, Outbox, Telling, dump, load
+from relay.effects import Alert, Note, Recheck, effect_id
 from relay.errors import PermanentError
 from relay.ports import Outgoing, OutgoingMessage, Telemetry
+from relay.rechecking import Rechecks
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +23,15 @@ class _Write:
 
 
 def fan_out(
-    records: Sequence[Mapping[str, Any]], changes: Outgoing, alerts: Outgoing, telemetry: Telemetry
+    records: Sequence[Mapping[str, Any]],
+    changes: Outgoing,
+    alerts: Outgoing,
+    telemetry: Telemetry,
+    rechecks: Rechecks | None = None,
 ) -> str | None:
     """Send changes and alerts of the writes; return the sequence number of the first that was not sent.
+
+    `rechecks` is None where no API is configured: then nobody could answer, and doubts are left alone.
 
     Lambda then hands out that write and all after it again, so nothing is skipped over.
     """
@@ -32,13 +39,20 @@ def fan_out(
     tellings = [(write, message) for write in writes for message in _alerts(write)]
     telling = [(write, message) for write in writes for message in _changes(write)]
     failed = {write.sequence for write in writes if not write.readable}
-    for pairs, target in ((tellings, alerts), (telling, changes)):
+    ways: list[tuple[list[tuple[_Write, OutgoingMessage]], Outgoing]] = [
+        (tellings, alerts),
+        (telling, changes),
+    ]
+    if rechecks:
+        asking = [(write, rechecks.message(doubt)) for write in writes for doubt in _doubts(write)]
+        ways.append((asking, rechecks.queue))
+    for pairs, target in ways:
         answers = target.send([message for _, message in pairs]) if pairs else []
         for (write, _), refusal in zip(pairs, answers, strict=True):
             if refusal is not None:
                 failed.add(write.sequence)
                 telemetry.outcome("not_fanned_out", event_id=None, topic=None, reason=str(refusal))
-    telemetry.measure("FannedOut", len(tellings) + len(telling))
+    telemetry.measure("FannedOut", sum(len(pairs) for pairs, _ in ways))
     return next((write.sequence for write in writes if write.sequence in failed), None)
 
 
@@ -73,6 +87,17 @@ def _changes(write: _Write) -> list[OutgoingMessage]:
     if not (outbox.changed or happenings):
         return []
     return [OutgoingMessage(body=dump(Change(member=outbox.member, happenings=happenings)), attributes={})]
+
+
+def _doubts(write: _Write) -> list[Doubt]:
+    if write.outbox is None:
+        return []
+    return [
+        Doubt(member=write.outbox.member, reason=effect.reason)
+        for happening in write.outbox.happenings
+        for effect in happening.effects
+        if isinstance(effect, Recheck)
+    ]
 
 
 def _alerts(write: _Write) -> list[OutgoingMessage]:

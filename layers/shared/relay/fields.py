@@ -63,6 +63,9 @@ FIELDS: Final[dict[str, Field]] = {
     "cancelled_at": _MOMENT,
     "cancel_type": _TEXT,
     "cancel_reason": _TEXT,
+    # `cancelled` or `pending_cancellation`, as a reading of the API found it, which knows no time of it: a
+    # register of its own, so that a reading never takes the place of what an event tells.
+    "found_status": _TEXT,
     # payments
     "fee_amount": _MONEY,
     "fee_currency": _TEXT,

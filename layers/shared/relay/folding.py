@@ -1,7 +1,8 @@
 """What a batch's events of one member make of its record: merge, decide, remember. Pure.
 
 An event that the record remembers is a repeat and decides nothing. One from the future is not believed.
-Every other is merged, and its rule asked, in the order of event time.
+Every other is merged, and its rule asked, in the order of event time. Where the record, after all of them,
+may be wrong in a way in which it was not before, a second look is asked for: here and not in the 15 rules.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ from relay.fields import FIELDS
 from relay.journal import Verdict
 from relay.member import Member, merge
 from relay.ports import Record
+from relay.rechecking import FUTURE as FROM_THE_FUTURE
+from relay.rechecking import recheck, rechecks
 from relay.rules import Rules
 
 FUTURE: Final = timedelta(minutes=10)
 """How far an event's time may lie after its receipt: clocks differ by seconds, not more."""
 
-REMEMBERED: Final = 24
+REMEMBERED: Final = 19
 """Event ids that a record remembers: redeliveries come within minutes, and a member has few events a day."""
 
 E = TypeVar("E", bound=Event)
@@ -79,29 +82,41 @@ class Folded(Generic[E]):
 
 def fold(record: Record, arrivals: Sequence[Arrival[E]], rule: Rule[E], rules: Rules) -> Folded[E]:
     """Take all arrivals of one member into its record."""
-    now, judged, happenings = record, [], []
+    now, judged, happenings = record, list[Judged[E]](), list[Happening]()
     for arrival in sorted(arrivals, key=lambda arrival: (arrival.at, arrival.delivery.event_id)):
         try:
             now, verdict, happening = _take(now, arrival, rule, rules)
         except Exception as error:  # noqa: BLE001 - a rule that breaks costs its own event only
             judged.append(Judged(arrival, "dead", error=error))
             continue
-        effects = happening.effects if happening else ()
-        judged.append(
-            Judged(
-                arrival, verdict, tuple(effect_id(arrival.delivery.event_id, effect) for effect in effects)
-            )
-        )
+        judged.append(Judged(arrival, verdict, _ids(happening)))
         if happening:
             happenings.append(happening)
-    if now is record:
+    _look_again(record.member, now.member, happenings, judged)
+    if now is record and not happenings:
         return Folded(record, None, tuple(judged))
     outbox = Outbox(
         member=now.member.key,
-        changed=_differs(record.member, now.member),
+        changed=differs(record.member, now.member),
         happenings=tuple(happening for happening in happenings if happening.effects),
     )
     return Folded(now, outbox, tuple(judged))
+
+
+def _ids(happening: Happening | None) -> tuple[str, ...]:
+    return tuple(effect_id(happening.event_id, effect) for effect in happening.effects) if happening else ()
+
+
+def _look_again(before: Member, after: Member, happenings: list[Happening], judged: list[Judged[E]]) -> None:
+    """Let the latest event that was taken in ask for a look at the doubts that are new."""
+    asked = tuple(rechecks(before, after))
+    if not asked:
+        return
+    last = replace(happenings[-1], effects=(*happenings[-1].effects, *asked))
+    happenings[-1] = last
+    for place, each in enumerate(judged):
+        if each.arrival.delivery.event_id == last.event_id and each.verdict != "repeat":
+            judged[place] = replace(each, effects=_ids(last))
 
 
 def _take(
@@ -111,18 +126,25 @@ def _take(
     if delivery.event_id in record.seen and not delivery.replay:
         return record, "repeat", None
     if arrival.at > delivery.received_at + FUTURE:
-        return record, "ignored", None
+        # It is not merged, and not remembered either: delivered again later, it may be believed. But it
+        # tells that something happened to the member, so the API is asked what.
+        return record, "ignored", _happening(arrival, rule, (recheck(FROM_THE_FUTURE),))
     before = record.member
     facts = rule.facts(arrival.event).dated(delivery.received_at)
     after = merge(before, facts)
     effects = tuple(rule.decide(arrival.event, before, after, rules))
     stale = bool(facts.values) and not after.told_by(facts.event_id)
     seen = (*(known for known in record.seen if known != delivery.event_id), delivery.event_id)[-REMEMBERED:]
-    happening = Happening(
-        event_id=delivery.event_id, topic=delivery.topic or rule.model.TOPIC, at=arrival.at, effects=effects
-    )
+    happening = _happening(arrival, rule, effects)
     return replace(record, member=after, seen=seen), "stale" if stale else "applied", happening
 
 
-def _differs(before: Member, after: Member) -> bool:
+def _happening(arrival: Arrival[E], rule: Rule[E], effects: tuple[Effect, ...]) -> Happening:
+    delivery = arrival.delivery
+    topic = delivery.topic or rule.model.TOPIC
+    return Happening(event_id=delivery.event_id, topic=topic, at=arrival.at, effects=effects)
+
+
+def differs(before: Member, after: Member) -> bool:
+    """Tell whether a write tells anybody anything: other values, and not merely newer ones."""
     return any(before.value(name) != after.value(name) for name in FIELDS) or before.lots != after.lots

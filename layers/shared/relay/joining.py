@@ -16,6 +16,7 @@ _OVER: Final = (
     "cancel_reason",
     "pending_cancel_at",
     "pending_cancel_source",
+    "found_status",
     "failed_attempts",
     "last_failure_at",
     "last_decline_code",

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
 
+from relay.chain import Chain, Link, joined
 from relay.facts import Facts, Lot
 from relay.fields import EARLIEST_WINS, FIELDS, Value
 
@@ -46,6 +47,7 @@ class Member:
     customer_id: str
     registers: Mapping[str, Register] = field(default_factory=dict)
     lots: Mapping[str, Lot] = field(default_factory=dict)
+    chain: Chain = ()
     later: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
@@ -92,9 +94,9 @@ class Member:
     @property
     def status(self) -> Status:
         """Where the membership stands."""
-        if self.moment("cancelled_at"):
+        if self.ended_at:
             return "cancelled"
-        if self.moment("pending_cancel_at"):
+        if self.moment("pending_cancel_at") or self.text("found_status") == "pending_cancellation":
             return "pending_cancellation"
         if self.payment_status in {"past_due", "failed"}:
             return "past_due"
@@ -102,6 +104,13 @@ class Member:
             return "trialing"
         known = any(self.value(name) for name in ("joined_at", "tier_id", "last_payment_at"))
         return "active" if known else "none"
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When the membership ended, as its event says; else when the API was found to say so."""
+        found = self.registers.get("found_status")
+        found_at = found.at if found and found.value == "cancelled" else None
+        return self.moment("cancelled_at") or found_at
 
     @property
     def payment_status(self) -> PaymentStatus:
@@ -135,7 +144,8 @@ def merge(record: Member, facts: Facts) -> Member:
         told = Register(value, facts.at, facts.event_id)
         registers[name] = _newer(name, registers.get(name), told)
     lots = {**record.lots, facts.event_id: facts.lot} if facts.lot else dict(record.lots)
-    merged = replace(record, registers=registers, lots=lots)
+    chain = joined(record.chain, Link(facts.at, facts.change)) if facts.change else record.chain
+    merged = replace(record, registers=registers, lots=lots, chain=chain)
     return replace(merged, lots=_still_of_interest(merged))
 
 

@@ -26,11 +26,12 @@ from typing import Final, TypeAlias
 
 from relay.batch import Answers, Context, Message
 from relay.canonical import Profile, profile
-from relay.changes import Change, load
+from relay.changes import Change, Doubt, load
 from relay.effects import effect_id
 from relay.errors import MisconfiguredError, PermanentError, TransientError
 from relay.member import member_key
 from relay.ports import Clock, Crm, Members, Mirror, Mirrors, Outcome, Settlement
+from relay.rechecking import NO_EMAIL, Rechecks
 
 GRACE: Final = timedelta(seconds=60)
 """How long a request may still take effect after its sender has stopped listening."""
@@ -46,7 +47,8 @@ Standing: TypeAlias = Outcome | TransientError
 class Mirroring:
     """The work of `crm_sync` for one CRM.
 
-    `credential` is the setting to name when the CRM turns us away; `observe` hears of every call's outcomes.
+    `credential` is the setting to name when the CRM turns us away; `observe` hears of every call's outcomes;
+    `rechecks` is where a missing e-mail is asked about, None where no API is configured.
     """
 
     shop: str
@@ -56,6 +58,7 @@ class Mirroring:
     clock: Clock
     credential: str
     observe: Callable[[str, Outcome], None]
+    rechecks: Rechecks | None = None
 
     def work(self, messages: Sequence[Message], context: Context) -> Answers:
         """Mirror the members that these change messages name, each once."""
@@ -69,6 +72,7 @@ class Mirroring:
         keys = list(dict.fromkeys(change.member for change in changes.values()))
         standings = self._mirror(keys, context)
         standings |= self._notes(changes.values(), standings)
+        standings |= self._ask(standings)
         return answers | {
             message_id: self._verdict(standings[change.member]) for message_id, change in changes.items()
         }
@@ -153,6 +157,26 @@ class Mirroring:
             notes[note].member: outcome
             for note, outcome in outcomes.items()
             if note in notes and outcome.state in {"retry", "unauthorised"}
+        }
+
+    def _ask(self, standings: Mapping[str, Standing]) -> Mapping[str, Standing]:
+        """Ask the API for addresses that are missing; a member about whom it could not be asked is put off.
+
+        Asked at every message, also where no call was needed: what was asked before may have been lost. Only
+        one of the questions within an hour costs a call.
+        """
+        if self.rechecks is None:
+            return {}
+        doubts = [
+            Doubt(member=key, reason=NO_EMAIL)
+            for key, standing in standings.items()
+            if isinstance(standing, Outcome) and (standing.state, standing.reason) == ("skipped", NO_EMAIL)
+        ]
+        answers = self.rechecks.ask(doubts)
+        return {
+            doubt.member: TransientError("the question about a missing address could not be asked")
+            for doubt, refusal in zip(doubts, answers, strict=True)
+            if refusal
         }
 
     def _verdict(self, standing: Standing) -> Exception | None:

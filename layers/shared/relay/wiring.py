@@ -6,7 +6,7 @@ Nothing here runs at import. A setting that is missing is named by the error tha
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from relay.draining import Drain
     from relay.mirroring import Mirroring
     from relay.ports import Channel, Crm, Occasions, Outcome
+    from relay.rechecking import Rechecks
+    from relay.reconciling import Reconciling
 
 
 def setting(name: str) -> str:
@@ -90,6 +92,20 @@ def alerts() -> SqsOutgoing:
     from relay.adapters.sqs import SqsOutgoing
 
     return SqsOutgoing(setting("ALERTS_URL"), "alerts")
+
+
+@cache
+def rechecks() -> Rechecks | None:
+    """Return the queue of `reconcile`; None where no API is configured, and nobody could answer."""
+    from relay.adapters.sqs import SqsOutgoing
+    from relay.rechecking import Rechecks
+
+    url = os.environ.get("RECHECKS_URL")
+    return Rechecks(SqsOutgoing(url, "reconcile"), _recheck_delay()) if url else None
+
+
+def _recheck_delay() -> int:
+    return int(setting("RECHECK_DELAY"))
 
 
 @cache
@@ -199,6 +215,27 @@ def mirroring() -> Mirroring:
         clock=now,
         credential=setting(f"{target.upper()}_SECRET"),
         observe=observe_mirrored,
+        rechecks=rechecks(),
+    )
+
+
+@cache
+def reconciling() -> Reconciling:
+    """Return the work of `reconcile`."""
+    from relay.adapters.inveterate_api import InveterateApi
+    from relay.adapters.secrets import Secret
+    from relay.adapters.turns import DynamoTurns
+    from relay.reconciling import DELAYS, Reconciling
+
+    return Reconciling(
+        shop=setting("SHOP_DOMAIN"),
+        members=members(),
+        turns=DynamoTurns(setting("MIRRORS_TABLE")),
+        api=InveterateApi(setting("INVETERATE_URL"), Secret(setting("INVETERATE_SECRET"))),
+        journal=journal(),
+        clock=now,
+        telemetry=telemetry(),
+        every=timedelta(seconds=DELAYS * _recheck_delay()),
     )
 
 

@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from inveterate.webhooks import TOPICS, model_for
 from relay.adapters.aws import client
 from relay.adapters.members import DynamoMembers, decode, encode
+from relay.chain import KEPT, Change, Link
 from relay.changes import Happening, Outbox
 from relay.errors import ConflictError, MisconfiguredError, TransientError
 from relay.facts import Facts
+from relay.folding import REMEMBERED
 from relay.member import Member, merge
 from relay.ports import Record
 
@@ -128,10 +130,24 @@ def test_what_a_newer_version_stored_is_kept(table: DynamoMembers) -> None:
     assert load(table).member == everything()
 
 
+def test_an_item_from_before_the_chain_is_read(table: DynamoMembers) -> None:
+    """What an older version stored lacks the chain, and says everything else."""
+    item = encode(Record(member=everything()), QUIET)
+    del item["c"]
+    assert decode(item).member == replace(everything(), chain=())
+
+
 def test_the_item_is_small(table: DynamoMembers) -> None:
     """Bytes of the item are dollars: a member of whom everything is known, with a full memory, costs two units."""
+    chain = tuple(
+        Link(NOW + timedelta(minutes=minute), Change(Decimal(minute * 15), Decimal(minute * 15 + 15)))
+        for minute in range(KEPT)
+    )
     happening = Happening(event_id="a" * 32, topic="customer.updated", at=NOW)
-    record = Record(member=everything(), seen=tuple(f"{number:032x}" for number in range(24)))
+    record = Record(
+        member=replace(everything(), chain=chain),
+        seen=tuple(f"{number:032x}" for number in range(REMEMBERED)),
+    )
     item = encode(record, Outbox(member=KEY, changed=True, happenings=(happening,)))
     size = sum(len(name) + weight(value) for name, value in item.items())
     assert size < 2048

@@ -8,13 +8,15 @@ from datetime import datetime, timedelta
 
 import pytest
 from relay.adapters.mirrors import DynamoMirrors
+from relay.changes import Doubt, load
 from relay.errors import MisconfiguredError, PermanentError, TransientError
 from relay.fields import Value
 from relay.mirroring import NEEDED_MS, Mirroring
 from relay.ports import Outcome, Record
+from relay.rechecking import Rechecks
 
 from tests.contract.crm.profiles import AT, SHOP, key_of, member
-from tests.fakes import FakeContext, FakeMembers
+from tests.fakes import FakeContext, FakeMembers, FakeOutgoing
 from tests.fakes_crm import FakeClock, FakeCrm, KilledError, change_message
 
 KEY = key_of(7001)
@@ -30,6 +32,7 @@ class Scene:
     clock: FakeClock = field(default_factory=FakeClock)
     observed: list[tuple[str, str]] = field(default_factory=list)
     millis: int = 60_000
+    asked: FakeOutgoing | None = None
 
     def tell(self, customer: int = 7001, **values: Value) -> None:
         """Change a member's record, a second after the change before."""
@@ -48,6 +51,7 @@ class Scene:
             clock=self.clock,
             credential="/relay/secret",
             observe=lambda key, outcome: self.observed.append((key, outcome.state)),
+            rechecks=Rechecks(self.asked, 600) if self.asked else None,
         )
 
     def work(self, *messages: str, customers: tuple[int, ...] = (7001,)) -> dict[str, Exception | None]:
@@ -308,3 +312,16 @@ def test_notes_wait_for_their_member(scene: Scene) -> None:
 
 def _killed() -> None:
     raise KilledError
+
+
+def test_a_missing_address_is_asked_about(scene: Scene) -> None:
+    """At every message, since the last question may have been lost; a member who could not be asked about waits."""
+    scene.asked = FakeOutgoing(refuse={2})
+    scene.crm.outcomes[KEY] = Outcome(state="skipped", reason="no_email")
+    scene.tell(email=None)
+    scene.tell(7002)
+    assert scene.work("m", customers=(7001, 7002)) == {"m.7001": None, "m.7002": None}
+    assert scene.work("m2") == {"m2": None}
+    assert [load(Doubt, sent.body) for sent in scene.asked.sent] == [Doubt(member=KEY, reason="no_email")] * 2
+    assert isinstance(scene.work("m3")["m3"], TransientError)
+    assert scene.work("m4") == {"m4": None}

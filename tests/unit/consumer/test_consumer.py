@@ -108,12 +108,14 @@ def test_an_older_event_is_stale_and_changes_nothing() -> None:
 
 
 def test_the_future_is_not_believed() -> None:
-    """An event dated more than ten minutes after its receipt is journaled and not merged."""
+    """An event dated more than ten minutes after its receipt is journaled, asked about, and not merged."""
     world = World()
     run(world, queued(lost(at=(NOW + timedelta(minutes=11)).isoformat())))
-    assert (world.members.records, world.journal.lines[0]["outcome"]) == ({}, "ignored")
+    assert (world.members.records[KEY].member.registers, world.journal.lines[0]["outcome"]) == ({}, "ignored")
+    [happening] = world.members.outboxes[0].happenings
+    assert [effect.rule for effect in happening.effects] == ["recheck.future"]
     run(world, queued(lost(at=(NOW + timedelta(minutes=9)).isoformat())))
-    assert KEY in world.members.records
+    assert world.members.records[KEY].member.payment_status == "failed"
 
 
 def test_a_probe_is_journaled_and_does_nothing_else() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from relay.changes import Change, Happening, Outbox, Telling, dump, load
-from relay.effects import Alert, Level, Note
+from relay.changes import Change, Doubt, Happening, Outbox, Telling, dump, load
+from relay.effects import Alert, Level, Note, Recheck
 from relay.fanning import fan_out
+from relay.rechecking import Rechecks
 
 from tests.fakes import NOW, SHOP, FakeOutgoing, FakeTelemetry
 
@@ -17,7 +18,7 @@ ALERT = Alert(
 NOTE = Note(rule="r.note", name="Membership Joined", properties={"tier": "Gold"})
 
 
-def happening(*effects: Alert | Note, event_id: str = "a" * 32) -> Happening:
+def happening(*effects: Alert | Note | Recheck, event_id: str = "a" * 32) -> Happening:
     return Happening(event_id=event_id, topic="customer.payment_failed", at=NOW, effects=effects)
 
 
@@ -88,3 +89,24 @@ def test_the_first_write_that_was_not_sent_is_named() -> None:
     writes = [write(number, told(happening(ALERT, event_id=f"{number:032x}"))) for number in (1, 2, 3)]
     assert fanned(*writes, changes=FakeOutgoing(refuse={2}))[0] == "3"
     assert fanned(*writes, changes=FakeOutgoing(refuse={2}), alerts=FakeOutgoing(refuse={1}))[0] == "2"
+
+
+RECHECK = Recheck(rule="recheck.balance_gap", reason="balance_gap")
+
+
+def test_a_doubt_goes_to_be_looked_at() -> None:
+    """It travels alone and waits; nobody else hears of it."""
+    queue, changes, alerts = FakeOutgoing(), FakeOutgoing(), FakeOutgoing()
+    writes = [write(1, told(happening(RECHECK), changed=False))]
+    assert fan_out(writes, changes, alerts, FakeTelemetry(), Rechecks(queue, 600)) is None
+    assert [(load(Doubt, sent.body), sent.delay) for sent in queue.sent] == [
+        (Doubt(member=KEY, reason="balance_gap"), 600)
+    ]
+    assert (changes.sent, alerts.sent) == ([], [])
+
+
+def test_a_doubt_that_was_not_sent_is_sent_again() -> None:
+    """Its write is named like any other."""
+    queue = Rechecks(FakeOutgoing(refuse={1}), 600)
+    writes = [write(number, told(happening(RECHECK))) for number in (1, 2)]
+    assert fan_out(writes, FakeOutgoing(), FakeOutgoing(), FakeTelemetry(), queue) == "2"

@@ -27,6 +27,12 @@ def test_every_topic_is_complete() -> None:
     assert len({model_for(topic) for topic in TOPICS}) == len(TOPICS)
 
 
+def test_every_folder_is_a_topics_or_named() -> None:
+    """What is no topic's is one of the functions that the design names."""
+    others = {"receiver", "fanout", "crm_sync", "notifier", "reconcile", "clock"}
+    assert {path.parent.name for path in APPS} == set(FOLDERS.values()) | others
+
+
 @pytest.mark.parametrize("topic", TOPICS)
 def test_a_topics_function_reads_its_own_topic(topic: str) -> None:
     """Each function's handler is made with its own topic's model, facts and rule."""

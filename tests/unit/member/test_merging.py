@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from inveterate.webhooks import model_for
+from relay.chain import Change
 from relay.facts import Facts, Lot
 from relay.fields import FIELDS, Kind
 from relay.member import Member, merge
@@ -37,12 +38,14 @@ def a_fact(draw: st.DrawFn) -> Facts:
     names = draw(st.sets(st.sampled_from(sorted(FIELDS)), max_size=4))
     number = draw(st.integers(0, 6))
     expiry = draw(st.none() | st.integers(-60, 60))
+    change = draw(st.none() | st.builds(Change, st.none() | VALUES[Kind.MONEY], VALUES[Kind.MONEY]))
     return Facts(
         # Few ids and few times, so that ties and redeliveries are frequent; one id has one content.
         event_id=f"{number:032x}",
         at=START + timedelta(days=number % 4),
         values={name: draw(st.none() | VALUES[FIELDS[name].kind]) for name in names},
         lot=None if expiry is None else Lot(Decimal(number), START + timedelta(days=expiry)),
+        change=change,
     )
 
 

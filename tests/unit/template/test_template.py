@@ -172,7 +172,12 @@ def test_no_role_may_do_more_than_it_names(role: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "secret"), [("NotifierRole", "SlackSecret"), ("HubSpotRole", "HubSpotSecret")]
+    ("role", "secret"),
+    [
+        ("NotifierRole", "SlackSecret"),
+        ("HubSpotRole", "HubSpotSecret"),
+        ("ReconcileRole", "InveterateSecret"),
+    ],
 )
 def test_a_secret_is_read_by_its_own_function_through_ssm(role: str, secret: str) -> None:
     """The key's id is the merchant's, so the condition says of which parameter, and that only SSM may ask."""
@@ -213,12 +218,84 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "HUBSPOT_URL",
         "HUBSPOT_SECRET",
         "HUBSPOT_VERSION",
+        "RECHECKS_URL",
+        "RECHECK_DELAY",
     }
-    assert environment("FanoutFunction").keys() == {"POWERTOOLS_SERVICE_NAME", "CHANGES_TOPIC", "ALERTS_URL"}
+    assert environment("FanoutFunction").keys() == {
+        "POWERTOOLS_SERVICE_NAME",
+        "CHANGES_TOPIC",
+        "ALERTS_URL",
+        "RECHECKS_URL",
+        "RECHECK_DELAY",
+    }
+    assert environment("ReconcileFunction").keys() == {
+        "POWERTOOLS_SERVICE_NAME",
+        "SOURCE_URL",
+        "SOURCE_NAME",
+        "DEAD_LETTERS_URL",
+        "MEMBERS_TABLE",
+        "MIRRORS_TABLE",
+        "JOURNAL_STREAM",
+        "INVETERATE_URL",
+        "INVETERATE_SECRET",
+        "RECHECK_DELAY",
+    }
     assert TEMPLATE["Globals"]["Function"]["Environment"]["Variables"].keys() == {
         "POWERTOOLS_METRICS_NAMESPACE",
         "SHOP_DOMAIN",
     }
+
+
+def test_reconcile_may_read_the_api_and_write_members() -> None:
+    """Its queue, members, turns and the journal; the API's key is known to no other function."""
+    own = {f"sqs:{call}" for call in ("SendMessage", "SendMessageBatch", "DeleteMessageBatch")} | POLL
+    [key] = [resource for action, resource in allowed("ReconcileRole") if action == "ssm:GetParameter"]
+    [decrypt] = [resource for action, resource in allowed("ReconcileRole") if action == "kms:Decrypt"]
+    assert allowed("ReconcileRole") == {
+        *((action, "ReconcileQueue.Arn") for action in own),
+        ("sqs:SendMessage", "DeadLetters.Arn"),
+        ("sqs:SendMessageBatch", "DeadLetters.Arn"),
+        ("dynamodb:BatchGetItem", "Members.Arn"),
+        ("dynamodb:PutItem", "Members.Arn"),
+        ("dynamodb:GetItem", "Mirrors.Arn"),
+        ("dynamodb:UpdateItem", "Mirrors.Arn"),
+        ("firehose:PutRecordBatch", "Journal.Arn"),
+        ("ssm:GetParameter", key),
+        ("kms:Decrypt", decrypt),
+        *LOG,
+    }
+    knowing = [name for name in FUNCTIONS if "InveterateSecret" in str(environment(name))]
+    assert knowing == ["ReconcileFunction"]
+
+
+def test_without_a_key_nothing_is_reconciled() -> None:
+    """The queue, its reader and who may send to it are there with the key, and not without."""
+    for name in ("ReconcileQueue", "ReconcileRole", "ReconcileFunction"):
+        assert RESOURCES[name]["Condition"] == "HasInveterate"
+    for name in ("FanoutFunction", "HubSpotFunction"):
+        asks = environment(name)["RECHECKS_URL"]
+        assert asks == {"Fn::If": ["HasInveterate", {"Ref": "ReconcileQueue"}, ""]}
+        sends = [
+            statement["Fn::If"]
+            for policy in RESOURCES[role_of(name)]["Properties"]["Policies"]
+            for statement in policy["PolicyDocument"]["Statement"]
+            if "Fn::If" in statement
+        ]
+        assert [(condition, text(sent["Resource"])) for condition, sent, _ in sends] == [
+            ("HasInveterate", "ReconcileQueue.Arn")
+        ]
+
+
+def test_a_doubt_waits_no_longer_than_a_queue_can() -> None:
+    """SQS delays by 15 minutes at most."""
+    delay = TEMPLATE["Parameters"]["RecheckDelay"]
+    assert (delay["Default"], delay["MaxValue"]) == (600, 900)
+
+
+def test_every_folder_is_deployed() -> None:
+    """A function without a block in the template would be dead code."""
+    folders = {f"functions/{path.parent.name}" for path in (ROOT / "functions").glob("*/app.py")}
+    assert {properties["CodeUri"] for properties in FUNCTIONS.values()} == folders
 
 
 def test_the_tables_are_kept_and_can_be_restored() -> None:

@@ -33,6 +33,7 @@ OVER = dict.fromkeys(
         "cancel_reason",
         "pending_cancel_at",
         "pending_cancel_source",
+        "found_status",
         "failed_attempts",
         "last_failure_at",
         "last_decline_code",

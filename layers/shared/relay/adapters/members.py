@@ -8,6 +8,7 @@ The item is kept small, since its bytes are paid for at every write:
     s     [[milliseconds, event id], …]: the (time, id) pairs that registers share
     f     {field: [value, index into s]}
     l     {event id: [amount, expiry in milliseconds]}: credit lots
+    c     the chain of balances, as text (`_chain_text`)
     r     the latest event ids, 16 bytes each, newest last
     o     the outbox of this write, JSON, for the fan-out
 
@@ -27,6 +28,7 @@ from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 from pydantic import ValidationError
 
 from relay.adapters.aws import aws_errors, client
+from relay.chain import Chain, Change, Link
 from relay.changes import Outbox, dump
 from relay.errors import ConflictError, TransientError
 from relay.facts import Lot
@@ -42,7 +44,7 @@ _HASH: Final = re.compile("[0-9a-f]{32}")
 _ID_BYTES: Final = 16
 _READ_AT_ONCE: Final = 100
 _READ_ROUNDS: Final = 5
-_OURS: Final = frozenset({"pk", "v", "n", "s", "f", "l", "r", "o"})
+_OURS: Final = frozenset({"pk", "v", "n", "s", "f", "l", "c", "r", "o"})
 
 _pack: Final = TypeSerializer().serialize
 _unpack: Final = TypeDeserializer().deserialize
@@ -142,6 +144,8 @@ def encode(record: Record, outbox: Outbox) -> dict[str, Any]:
     }
     if lots:
         plain["l"] = lots
+    if member.chain:
+        plain["c"] = _chain_text(member.chain)
     later = member.later
     unknown_fields = later.get("f", {})
     if unknown_fields:
@@ -184,6 +188,7 @@ def decode(item: Mapping[str, Any]) -> Record:
         customer_id=customer_id,
         registers=registers,
         lots=lots,
+        chain=_chain(plain.get("c", "")),
         later={name: value for name, value in (("f", unknown), ("item", rest)) if value},
     )
     return Record(member=member, version=int(plain["n"]), seen=_seen(bytes(plain["r"].value)))
@@ -191,6 +196,36 @@ def decode(item: Mapping[str, Any]) -> Record:
 
 def _seen(packed: bytes) -> tuple[str, ...]:
     return tuple(packed[start : start + _ID_BYTES].hex() for start in range(0, len(packed), _ID_BYTES))
+
+
+def _chain_text(chain: Chain) -> str:
+    """Write links as `milliseconds before after`, by `;`: the time in hex, after the first since the one before.
+
+    A reading has `*` for before, and `=` is what the last one left. So a link takes a dozen bytes.
+    """
+    written, balance, time = [], None, 0
+    for link in chain:
+        before, at = link.change.previous, to_millis(link.at)
+        told = "*" if before is None else "=" if _same(before, balance) else str(before)
+        written.append(f"{at - time:x} {told} {link.change.new}")
+        balance, time = link.change.new, at
+    return ";".join(written)
+
+
+def _same(one: Decimal, other: Decimal | None) -> bool:
+    """Tell whether two amounts are written alike: `10` and `10.0` are equal, and are kept apart."""
+    return other is not None and str(one) == str(other)
+
+
+def _chain(text: str) -> Chain:
+    links: list[Link] = []
+    time = 0
+    for written in text.split(";") if text else ():
+        since, told, after = written.split(" ")
+        time += int(since, 16)
+        before = None if told == "*" else links[-1].change.new if told == "=" else Decimal(told)
+        links.append(Link(from_millis(time), Change(before, Decimal(after))))
+    return tuple(links)
 
 
 def _pack_id(event_id: str) -> Binary | str:

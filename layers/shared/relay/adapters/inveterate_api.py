@@ -1,0 +1,102 @@
+"""Inveterate's API through our own SDK: one member, read once, with the time at which the answer holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from inveterate import (
+    BadKeyError,
+    BadRequestError,
+    Client,
+    CustomerId,
+    Exchange,
+    InveterateError,
+    NoRecordError,
+    NotFoundError,
+    RateLimitError,
+    Retries,
+)
+
+from relay.errors import MisconfiguredError, TransientError
+from relay.ports import Reading
+
+if TYPE_CHECKING:
+    from relay.adapters.secrets import Secret
+
+_TIMEOUT: Final = 8.0
+_PATIENCE: Final = Retries(attempts=2, first=0.3, deadline=15.0, longest_asked=2.0)
+"""Short: the queue has the patience, and a function that waits is paid for."""
+
+_NO_SUCH_ID: Final = 400
+
+
+@dataclass(slots=True)
+class InveterateApi:
+    """`ports.Api`. `connect` makes a client of an address and a key; the SDK's own unless a test says otherwise."""
+
+    url: str
+    secret: Secret
+    connect: Callable[[str, str, Callable[[Exchange], object]], Client] = field(
+        default=lambda url, key, hook: Client(
+            key, base_url=url, timeout=_TIMEOUT, retries=_PATIENCE, hooks=(hook,)
+        )
+    )
+    _client: Client | None = field(default=None, repr=False)
+    _key: str = field(default="", repr=False)
+    _last: Exchange | None = None
+
+    def read(self, customer_id: str) -> Reading | None:
+        """Read a member; None where the API knows none by this id."""
+        client = self._connected()
+        try:
+            member = client.members.get(CustomerId(customer_id))
+        except (NotFoundError, NoRecordError):
+            return None
+        except BadRequestError as error:
+            # What the platform says of unknown ids is undocumented; 400 is all that it documents. The id is
+            # one that it sent itself, so "malformed" is not a reading of it.
+            if error.status == _NO_SUCH_ID:
+                return None
+            raise TransientError(f"Inveterate: {_named(error)}") from error
+        except BadKeyError as error:
+            self.secret.forget()
+            raise MisconfiguredError(f"Inveterate: {_named(error)}", setting=self.secret.name) from error
+        except RateLimitError as error:
+            raise TransientError(f"Inveterate: {_named(error)}", retry_after=error.retry_after) from error
+        except InveterateError as error:
+            raise TransientError(f"Inveterate: {_named(error)}") from error
+        last = self._last
+        return Reading(
+            member=member, date=last.date if last else None, seconds=last.seconds if last else _TIMEOUT
+        )
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        if self._client:
+            self._client.close()
+            self._client = None
+
+    def _connected(self) -> Client:
+        """Return a client with the key as it is now: a rotated one needs another."""
+        key = self.secret.value()
+        if self._client is None or key != self._key:
+            self.close()
+            self._key = key
+            try:
+                self._client = self.connect(self.url, key, self._remember)
+            except ValueError:
+                # The SDK says which of the two cannot be one; its text does not repeat the key.
+                raise MisconfiguredError(
+                    "Inveterate: no such key or address", setting=self.secret.name
+                ) from None
+        return self._client
+
+    def _remember(self, exchange: Exchange) -> None:
+        self._last = exchange
+
+
+def _named(error: InveterateError) -> str:
+    """Name an error without its text: path and message may hold a member's id."""
+    return f"{type(error).__name__} {error.status or ''}".strip()

@@ -1,0 +1,288 @@
+"""The function reconcile as Lambda calls it, against the simulator's API through our own SDK."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from inveterate.webhooks import model_for
+from relay import wiring
+from relay.adapters.aws import client
+from relay.adapters.members import DynamoMembers
+from relay.adapters.turns import DynamoTurns
+from relay.changes import Doubt, Outbox, dump, load
+from relay.member import Member, member_key, merge
+from relay.ports import Record
+from relay.rechecking import BALANCE_GAP, EVIDENCE, NO_EMAIL, reasons
+from sim.clock import parse
+
+from functions.fanout import app as fanout
+from functions.reconcile import app
+from tests.fakes import FakeContext
+from tests.functional.sim.running import KEY, Client, Receiver, running
+from tests.functions import RULES
+from tests.unit.sim.history import FREE, GOLD, WALL
+
+SHOP = "relay-demo.myshopify.com"
+SECRET = "/relay/inveterate"
+SHAPES = ("named", "array", "nested")
+
+
+@dataclass
+class Deployed:
+    """The function's surroundings: a simulator, tables and queues."""
+
+    sim: Client
+    receiver: Receiver
+    queue: str
+    dead: str
+    journal: list[dict[str, Any]]
+
+    @property
+    def members(self) -> DynamoMembers:
+        """Return the members table."""
+        return DynamoMembers("members", SHOP)
+
+    def record(self, customer: str) -> Record:
+        """Return a member's record."""
+        key = member_key(SHOP, customer)
+        return self.members.load([key])[0][key]
+
+    def hear(self, customer: str, *, without: str = "", lose: int | None = None) -> Member:
+        """Let Relay hear what the simulator told, but for one field of it, or for one credit event."""
+        self.sim.through()
+        record, number = self.record(customer), -1
+        member = record.member
+        for body in self.receiver.bodies:
+            topic = body["metadata"]["topic"]
+            number += topic == "customer.credits.updated"
+            if topic == "customer.credits.updated" and number == lose:
+                continue
+            body["payload"].pop(without, None)
+            event = model_for(topic).read(json.dumps(body), received_at=WALL)
+            member = merge(member, RULES[topic].facts(event))
+        self.members.save(
+            Record(member=member, version=record.version), Outbox(member=member.key, changed=True)
+        )
+        return member
+
+    def call(self, customer: str, reason: str) -> dict[str, Any]:
+        """Call the handler with a doubt about a member."""
+        record = {
+            "messageId": "m1",
+            "receiptHandle": "r",
+            "body": dump(Doubt(member=member_key(SHOP, customer), reason=reason)),
+            "attributes": {
+                "ApproximateReceiveCount": "1",
+                "SentTimestamp": str(int(wiring.now().timestamp() * 1000)),
+            },
+            "messageAttributes": {},
+        }
+        return app.handler({"Records": [record]}, FakeContext())
+
+    def held(self, queue: str) -> int:
+        """Return how many messages a queue has, the put-off ones included."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"]
+        found = client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
+        return sum(int(found[name]) for name in names)
+
+
+@pytest.fixture(params=SHAPES)
+def deployed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
+    """Deploy the function against a simulator that answers in one of the shapes, and tells every change."""
+    for table, key in (("members", "pk"), ("mirrors", "key")):
+        client("dynamodb").create_table(
+            TableName=table,
+            KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+    client("ssm").put_parameter(Name=SECRET, Value=KEY, Type="SecureString")
+    queue, dead = (client("sqs").create_queue(QueueName=name)["QueueUrl"] for name in ("reconcile", "dead"))
+    receiver = Receiver()
+    with running(receiver, switches={"data_shape": request.param, "updated_events": "all"}) as sim:
+        settings = {
+            "POWERTOOLS_SERVICE_NAME": "reconcile",
+            "POWERTOOLS_METRICS_NAMESPACE": "Relay",
+            "SHOP_DOMAIN": SHOP,
+            "SOURCE_URL": queue,
+            "SOURCE_NAME": "reconcile",
+            "DEAD_LETTERS_URL": dead,
+            "MEMBERS_TABLE": "members",
+            "MIRRORS_TABLE": "mirrors",
+            "JOURNAL_STREAM": "journal",
+            "INVETERATE_URL": str(sim.http.base_url),
+            "INVETERATE_SECRET": SECRET,
+            "RECHECK_DELAY": "600",
+            "RECHECKS_URL": queue,
+        }
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        _rewire()
+        lines: list[dict[str, Any]] = []
+        monkeypatch.setattr(wiring, "journal", lambda: _Journal(lines))
+        yield Deployed(sim, receiver, queue, dead, lines)
+        if wiring.reconciling.cache_info().currsize:
+            wiring.reconciling().api.close()  # type: ignore[attr-defined]  # the adapter has connections to end
+        _rewire()
+
+
+@dataclass
+class _Journal:
+    lines: list[dict[str, Any]]
+
+    def write(self, lines: list[dict[str, Any]]) -> list[None]:
+        self.lines += lines
+        return [None] * len(lines)
+
+
+def said(caplog: pytest.LogCaptureFixture) -> str:
+    """Return all that was logged."""
+    return str([vars(record) for record in caplog.records if record.name == "reconcile"])
+
+
+def _rewire() -> None:
+    for part in vars(wiring).values():
+        if hasattr(part, "cache_clear"):
+            part.cache_clear()
+
+
+def test_a_missing_address_is_read(deployed: Deployed, caplog: pytest.LogCaptureFixture) -> None:
+    """A joining tells no address: the API has it. One call, dated by the answer; the next doubt costs none."""
+    deployed.sim.subscribe("customer.joined.free_tier")
+    customer = deployed.sim.act("join", tier_id=FREE, email="Mia@Example.com")["customer_id"]
+    assert NO_EMAIL in reasons(deployed.hear(customer))
+    deployed.sim.act("advance", minutes=15)
+    assert deployed.call(customer, NO_EMAIL) == {"batchItemFailures": []}
+    register = deployed.record(customer).member.registers["email"]
+    assert register.value == "mia@example.com"
+    now = parse(deployed.sim.read("state")["now"])
+    assert timedelta(seconds=119) < now - register.at < timedelta(seconds=130)
+    [line] = deployed.journal
+    assert (line["id"], line["topic"], line["outcome"]) == (register.by, "relay.reconcile", "applied")
+    calls = deployed.sim.sim.requests
+    assert deployed.call(customer, NO_EMAIL) == {"batchItemFailures": []}
+    assert deployed.sim.sim.requests == calls
+    written = said(caplog)
+    assert "reconciled" in written
+    assert "example.com" not in written.lower()
+    assert KEY not in written
+
+
+def test_a_dropped_credits_event_leaves_a_hole_that_heals(deployed: Deployed) -> None:
+    """Of three changes the second never came: the reading closes the hole, at the platform's balance."""
+    deployed.sim.subscribe("customer.credits.updated")
+    customer = deployed.sim.act("join", tier_id=FREE)["customer_id"]
+    for amount in (5, 7, -2):
+        deployed.sim.act("grant", customer_id=customer, amount=amount)
+    told = deployed.sim.read(f"members/{customer}")["balance"]
+    deployed.sim.through()
+    heard = [
+        body for body in deployed.receiver.bodies if body["metadata"]["topic"] == "customer.credits.updated"
+    ]
+    assert BALANCE_GAP in reasons(deployed.hear(customer, lose=len(heard) - 2))
+    deployed.sim.act("advance", minutes=15)
+    assert deployed.call(customer, BALANCE_GAP) == {"batchItemFailures": []}
+    member = deployed.record(customer).member
+    assert (BALANCE_GAP in reasons(member), member.value("credit_balance")) == (False, told)
+    assert deployed.held(deployed.queue) == 0
+
+
+def test_what_a_snapshot_says_otherwise_is_read(deployed: Deployed) -> None:
+    """A membership taken up again: no topic tells of it but customer.updated, which is evidence only."""
+    deployed.sim.subscribe("customer.joined.paid_tier", "customer.cancelled", "customer.updated")
+    customer = deployed.sim.act("join", tier_id=GOLD)["customer_id"]
+    deployed.sim.act("cancel", customer_id=customer, policy="immediate")
+    deployed.sim.act("reactivate", customer_id=customer)
+    member = deployed.hear(customer)
+    assert (member.status, EVIDENCE in reasons(member)) == ("cancelled", True)
+    deployed.sim.act("advance", minutes=15)
+    assert deployed.call(customer, EVIDENCE) == {"batchItemFailures": []}
+    member = deployed.record(customer).member
+    assert (member.status, EVIDENCE in reasons(member)) == ("active", False)
+
+
+@pytest.mark.parametrize("deployed", ["named"], indirect=True)
+@pytest.mark.parametrize("answer", ["400", "404", "empty"])
+def test_the_api_knows_nobody(deployed: Deployed, answer: str, caplog: pytest.LogCaptureFixture) -> None:
+    """However it says so: done, said, and nothing changed."""
+    deployed.sim.act("switches", not_found=answer)
+    assert deployed.call("4711", NO_EMAIL) == {"batchItemFailures": []}
+    assert deployed.record("4711").version == 0
+    assert "'gone'" in said(caplog)
+    assert (deployed.held(deployed.queue), deployed.held(deployed.dead)) == (0, 0)
+
+
+@pytest.mark.parametrize("deployed", ["named"], indirect=True)
+@pytest.mark.parametrize("status", ["400", "401", "403"])
+def test_a_wrong_key_names_its_setting(
+    deployed: Deployed, status: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The message waits, the turn is given back, and a key that was mended is taken without a deployment."""
+    deployed.sim.act("switches", bad_key=status)
+    client("ssm").put_parameter(Name=SECRET, Value="another-key", Type="SecureString", Overwrite=True)
+    customer = deployed.sim.act("join", tier_id=FREE)["customer_id"]
+    assert deployed.call(customer, NO_EMAIL) == {"batchItemFailures": []}
+    written = said(caplog)
+    assert "MisconfiguredError" in written
+    assert "another-key" not in written
+    assert (deployed.held(deployed.queue), deployed.journal) == (1, [])
+    client("ssm").put_parameter(Name=SECRET, Value=KEY, Type="SecureString", Overwrite=True)
+    deployed.call(customer, NO_EMAIL)
+    assert len(deployed.journal) == 1
+
+
+@pytest.mark.parametrize("deployed", ["named"], indirect=True)
+def test_an_api_that_fails_puts_the_message_off(deployed: Deployed) -> None:
+    """While the API is down a message is acknowledged and a delayed copy waits."""
+    deployed.sim.act("faults", api_5xx=1)
+    customer = deployed.sim.act("join", tier_id=FREE)["customer_id"]
+    assert deployed.call(customer, NO_EMAIL) == {"batchItemFailures": []}
+    assert (deployed.held(deployed.queue), deployed.held(deployed.dead)) == (1, 0)
+
+
+@pytest.mark.parametrize("deployed", ["named"], indirect=True)
+def test_turns_in_the_table(deployed: Deployed) -> None:
+    """One at a time has a member's turn; a reading is remembered; a turn that was not used is given back."""
+    turns = DynamoTurns("mirrors")
+    assert turns.load("a:1").read_at is None
+    assert turns.claim("a:1", now=WALL, until=WALL + timedelta(hours=1))
+    assert not turns.claim("a:1", now=WALL, until=WALL + timedelta(hours=1))
+    assert turns.claim("a:2", now=WALL, until=WALL + timedelta(hours=1))
+    turns.settle("a:1", WALL)
+    assert (turns.load("a:1").read_at, turns.load("a:1").free_at) == (WALL, WALL + timedelta(hours=1))
+    assert turns.claim("a:1", now=WALL + timedelta(hours=1), until=WALL + timedelta(hours=2))
+    turns.settle("a:2", None)
+    assert turns.claim("a:2", now=WALL, until=WALL + timedelta(hours=1))
+
+
+@pytest.mark.parametrize("deployed", ["named"], indirect=True)
+def test_the_fan_out_asks(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A doubt in an outbox waits its ten minutes in the queue; where no API is configured, nobody is asked."""
+    topic = client("sns").create_topic(Name="changes")["TopicArn"]
+    monkeypatch.setenv("CHANGES_TOPIC", topic)
+    monkeypatch.setenv("ALERTS_URL", deployed.dead)
+    doubted = {
+        "member": member_key(SHOP, "1"),
+        "changed": False,
+        "happenings": [
+            {
+                "event_id": "a" * 32, "topic": "customer.updated", "at": "2026-03-01T12:00:00Z",
+                "effects": [{"kind": "recheck", "rule": "recheck.evidence", "reason": EVIDENCE}],
+            }
+        ],
+    }  # fmt: skip
+    stream = {"dynamodb": {"SequenceNumber": "1", "NewImage": {"o": {"S": json.dumps(doubted)}}}}
+    assert fanout.handler({"Records": [stream]}, None) == {"batchItemFailures": []}
+    names = ["ApproximateNumberOfMessagesDelayed"]
+    found = client("sqs").get_queue_attributes(QueueUrl=deployed.queue, AttributeNames=names)["Attributes"]
+    assert found == {"ApproximateNumberOfMessagesDelayed": "1"}
+    monkeypatch.setenv("RECHECKS_URL", "")
+    wiring.rechecks.cache_clear()
+    assert fanout.handler({"Records": [stream]}, None) == {"batchItemFailures": []}
+    assert deployed.held(deployed.queue) == 1
+    assert load(Doubt, dump(Doubt(member="a:1", reason=EVIDENCE))).reason == EVIDENCE

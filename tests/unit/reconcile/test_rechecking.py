@@ -1,0 +1,163 @@
+"""Doubts: what in a record makes it worth a second look, and when that is asked for."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from inveterate.webhooks import model_for
+from relay.chain import Change
+from relay.changes import Doubt, load
+from relay.delivery import Delivery
+from relay.effects import Recheck
+from relay.facts import Facts
+from relay.fields import Value
+from relay.folding import Arrival, Folded, fold
+from relay.member import Member, merge
+from relay.ports import Record
+from relay.rechecking import BALANCE_GAP, EVIDENCE, NO_EMAIL, Rechecks, reasons
+from relay.rules import Rules
+
+from tests.fakes import NOW, SHOP, FakeOutgoing, sample
+from tests.functions import RULES
+
+MINUTE = timedelta(minutes=1)
+GAP = (Change(Decimal(0), Decimal(5)), Change(Decimal(9), Decimal(3)))
+
+
+def known(*facts: dict[str, Value]) -> Member:
+    """Return a member who is told these facts, a minute apart."""
+    member = Member(shop=SHOP, customer_id="1")
+    for minute, values in enumerate(facts):
+        at = NOW + minute * MINUTE
+        member = merge(member, Facts(event_id=f"{minute:032x}", at=at, values=values))
+    return member
+
+
+MAIL: dict[str, Value] = {"email": "a@example.com", "tier_id": "t1", "joined_at": NOW}
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ([MAIL], set()),
+        ([{}], {NO_EMAIL}),
+        ([{"email": None}], {NO_EMAIL}),
+        ([{"anonymized": True}], set()),
+        # status: in the platform's words, as new as what the record says
+        ([MAIL, {"seen_status": "ACTIVE"}], set()),
+        ([MAIL, {"seen_status": "CANCELLED"}], {EVIDENCE}),
+        ([MAIL, {"seen_status": "PENDING_CANCELLATION"}], {EVIDENCE}),
+        ([MAIL, {"seen_status": "SOMETHING_NEW"}], set()),
+        ([MAIL, {"seen_status": None}], set()),
+        ([MAIL, {"seen_status": "ACTIVE"}, {"cancelled_at": NOW}], set()),
+        ([MAIL, {"cancelled_at": NOW}, {"seen_status": "ACTIVE"}], {EVIDENCE}),
+        ([MAIL, {"cancelled_at": NOW}, {"seen_status": "cancelled"}], set()),
+        ([MAIL, {"cancelled_at": NOW, "seen_status": "ACTIVE"}], {EVIDENCE}),
+        ([MAIL, {"pending_cancel_at": NOW}, {"seen_status": "PENDING_CANCELLATION"}], set()),
+        ([MAIL, {"failed_attempts": 1}, {"seen_status": "ACTIVE"}], set()),
+        ([MAIL, {"found_status": "cancelled"}, {"seen_status": "CANCELLED"}], set()),
+        # tier
+        ([MAIL, {"seen_tier_id": "t1"}], set()),
+        ([MAIL, {"seen_tier_id": "t2"}], {EVIDENCE}),
+        ([MAIL, {"seen_tier_id": None}], {EVIDENCE}),
+        ([{"seen_tier_id": "t2"}, MAIL], set()),
+        ([MAIL, {"cancelled_at": NOW, "seen_tier_id": None}], set()),
+        # balance
+        ([MAIL, {"seen_balance": Decimal(0)}], set()),
+        ([MAIL, {"seen_balance": Decimal(5)}], {EVIDENCE}),
+        ([MAIL, {"credit_balance": Decimal(5)}, {"seen_balance": Decimal("5.00")}], set()),
+        ([MAIL, {"credit_balance": Decimal(5)}, {"seen_balance": Decimal(0)}], {EVIDENCE}),
+        ([MAIL, {"credit_balance": Decimal(5)}, {"seen_balance": None}], set()),
+        ([MAIL, {"seen_balance": Decimal(9)}, {"credit_balance": Decimal(5)}], set()),
+    ],
+)
+def test_why_a_record_may_be_wrong(facts: list[dict[str, Value]], expected: set[str]) -> None:
+    """A missing address, and evidence that is no older than what it contradicts."""
+    assert reasons(known(*facts)) == expected
+
+
+def test_a_hole_in_the_chain() -> None:
+    """A change that does not find what the last one left is a doubt until the missing one comes."""
+    member = known(MAIL)
+    for minute, change in enumerate(GAP):
+        at = NOW + minute * MINUTE
+        member = merge(member, Facts(event_id=f"{minute:032x}", at=at, change=change))
+    assert reasons(member) == {BALANCE_GAP}
+    missing = Facts(event_id="f" * 32, at=NOW + MINUTE / 2, change=Change(Decimal(5), Decimal(9)))
+    assert reasons(merge(member, missing)) == set()
+
+
+def folded(record: Record, *contents: dict[str, Any], topic: str) -> Folded[Any]:
+    arrivals = [
+        Arrival(
+            f"m{number}",
+            Delivery(event_id=f"{number:032x}", body=b"", received_at=NOW, topic=topic),
+            model_for(topic).read(json.dumps(content), event_id=f"{number:032x}", received_at=NOW),
+        )
+        for number, content in enumerate(contents)
+    ]
+    return fold(record, arrivals, RULES[topic], Rules())
+
+
+def credits_event(minute: int, before: int, after: int) -> dict[str, Any]:
+    content = sample("customer.credits.updated")
+    at = NOW + minute * MINUTE
+    content["payload"] |= {
+        "customerId": "1", "createdAt": at.isoformat(), "previousBalance": before, "newBalance": after,
+    }  # fmt: skip
+    return content
+
+
+EMPTY = Record(member=Member(shop=SHOP, customer_id="1"))
+
+
+def test_a_new_doubt_is_asked_about_once() -> None:
+    """The write that opens a hole carries the question, with the journal's line; the next one does not."""
+    topic = "customer.credits.updated"
+    first = folded(EMPTY, credits_event(-3, 0, 5), credits_event(-2, 9, 3), topic=topic)
+    assert first.outbox
+    asked = [effect for happening in first.outbox.happenings for effect in happening.effects]
+    assert asked == [Recheck(rule="recheck.balance_gap", reason=BALANCE_GAP)]
+    assert [judged.effects for judged in first.judged] == [(), (f"{1:032x}.recheck.balance_gap",)]
+    second = folded(replace_seen(first.record), credits_event(-1, 3, 4), topic=topic)
+    assert second.outbox
+    assert second.outbox.happenings == ()
+
+
+def replace_seen(record: Record) -> Record:
+    return Record(member=record.member, version=1)
+
+
+def test_a_hole_that_the_same_batch_closes_is_none() -> None:
+    """Doubts are looked for after all of a member's arrivals."""
+    events = [credits_event(-3, 0, 5), credits_event(-1, 9, 3), credits_event(-2, 5, 9)]
+    outbox = folded(EMPTY, *events, topic="customer.credits.updated").outbox
+    assert outbox
+    assert outbox.happenings == ()
+
+
+def test_what_is_not_believed_is_asked_about() -> None:
+    """An event from the future changes nothing, but something has happened to the member."""
+    done = folded(EMPTY, credits_event(11, 0, 5), topic="customer.credits.updated")
+    assert (done.record, done.judged[0].verdict) == (EMPTY, "ignored")
+    assert done.judged[0].effects == (f"{0:032x}.recheck.future",)
+    assert done.outbox
+    assert not done.outbox.changed
+    assert [each.effects for each in done.outbox.happenings] == [
+        (Recheck(rule="recheck.future", reason="future"),)
+    ]
+
+
+def test_a_doubt_waits_before_it_is_looked_at() -> None:
+    """It is sent with the delay that is set; each is answered for itself."""
+    queue = FakeOutgoing(refuse={1})
+    doubts = [Doubt(member=f"{SHOP}:{number}", reason=NO_EMAIL) for number in (1, 2)]
+    answers = Rechecks(queue, 600).ask(doubts)
+    assert [answer is None for answer in answers] == [True, False]
+    [sent] = queue.sent
+    assert (load(Doubt, sent.body), sent.delay) == (doubts[0], 600)
+    assert Rechecks(queue, 600).ask([]) == []
