@@ -149,6 +149,8 @@ def _row(delivery: Posted, line: Mapping[str, Any] | None, seen: Seen) -> Row:
     key = f"{line['shop']}:{customer}"
     # An effect's id is the event's id and the rule's.
     rules = [effect.removeprefix(f"{delivery.id}.") for effect in line.get("effects", ())]
+    # A second look is asked of the API, and nobody is told.
+    rules = [rule for rule in rules if not rule.startswith("recheck.")]
     if key in seen.contacts:
         crm = f"contact {seen.contacts[key]}"
     else:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -92,6 +93,23 @@ def test_hooks_hear_of_each_attempt_and_cannot_do_harm() -> None:
         (3, 200, "", None),
     ]
     assert {(each.method, each.operation) for each in told} == {("GET", "/v2.0/admin/members/{}")}
+
+
+@pytest.mark.parametrize(
+    ("header", "date"),
+    [
+        ({"Date": "Sun, 01 Mar 2026 12:00:05 GMT"}, datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)),
+        ({"Date": "yesterday"}, None),
+        ({}, None),
+    ],
+)
+def test_hooks_hear_the_answers_own_time(header: dict[str, str], date: datetime | None) -> None:
+    """A record has no clock of its own: the answer's is as of when it holds. One that is none is none."""
+    told: list[Exchange] = []
+    reply = httpx.Response(200, json={"data": {"customerId": 42}}, headers=header)
+    with Script(reply).client(hooks=(told.append,)) as client:
+        client.members.get(MEMBER)
+    assert [each.date for each in told] == [date]
 
 
 def test_a_pace_is_kept_by_all_threads_together() -> None:
