@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,7 +23,10 @@ from sim.api import edge, legacy
 from sim.simulator import Settings, Simulator
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Sequence
+
+    import uvicorn
 
 HERE = ["localhost", "127.0.0.1", "*.localhost", "testserver"]
 """By which names it may be called: another one is a page elsewhere that had this machine's name resolved to us."""
@@ -103,13 +107,26 @@ def serve(
         ),
         flush=True,
     )
-    # A console that is open listens for ever: who stops the simulator does not wait for its reader.
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host="127.0.0.1",
         port=port,
         log_level="warning",
         date_header=False,
         server_header=False,
-        timeout_graceful_shutdown=1,
+        timeout_graceful_shutdown=5,
     )
+    with contextlib.suppress(KeyboardInterrupt):
+        _server(config, sim).run()
+
+
+def _server(config: uvicorn.Config, sim: Simulator) -> uvicorn.Server:
+    """Return a server that ends the streams first: a console that is open would listen for ever."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            sim.deliveries.dismiss()
+            await super().shutdown(sockets)
+
+    return Server(config)

@@ -7,6 +7,7 @@ import { nameOf, on, readPipeline, readState, store } from "./store.js";
 import { span } from "./way.js";
 
 const $ = (id) => document.getElementById(id);
+const toasts = $("toasts");
 const TOPICS = [
   "customer.joined.paid_tier", "customer.joined.free_tier", "customer.joined.free_trial", "customer.joined.lifetime_tier",
   "customer.changed_tier", "customer.updated", "customer.ordered", "customer.payment_succeeded", "customer.payment_failed",
@@ -20,12 +21,17 @@ const stirred = () => {
   drawer.refresh();
 };
 
+// A modal drawer covers all else: what is said must be seen above it, and after it.
+function raise() {
+  const place = $("drawer").open ? $("drawer") : document.body;
+  if (toasts.parentElement !== place) place.append(toasts);
+}
+
 function toast(said, tone = "good") {
   const node = h(`p.toast.${tone}`, {}, said);
-  // A modal drawer covers all else: what is said must be seen above it.
-  ($("drawer").open ? $("drawer") : document.body).append($("toasts"));
-  $("toasts").append(node);
-  while ($("toasts").children.length > 3) $("toasts").firstElementChild.remove();
+  toasts.append(node);
+  while (toasts.children.length > 3) toasts.firstElementChild.remove();
+  raise();
   setTimeout(() => node.remove(), tone === "bad" ? 9000 : 5000);
 }
 
@@ -108,6 +114,7 @@ on("state", showFaults);
 members.start();
 deliveries.start();
 drawer.start(act);
+$("drawer").addEventListener("close", raise);
 deliveries.listen(soon(async () => stirred(), 100));
 stirred();
 readPipeline();

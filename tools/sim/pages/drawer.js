@@ -5,6 +5,7 @@ import { badge, tierName } from "./members.js";
 import { differences, fullName, nameOf, store } from "./store.js";
 
 const drawer = document.getElementById("drawer");
+const inside = document.getElementById("drawer-body");
 let open = null; // customer id
 let act = async () => {};
 
@@ -21,7 +22,7 @@ export async function openMember(id) {
   open = id;
   const place = drawer.scrollTop;
   const held = again ? document.activeElement?.dataset?.act : null;
-  drawer.replaceChildren(...memberParts(member, deliveries));
+  inside.replaceChildren(...memberParts(member, deliveries));
   if (!drawer.open) drawer.showModal();
   drawer.scrollTop = again ? place : 0;
   if (held) drawer.querySelector(`[data-act="${held}"]`)?.focus();
@@ -35,7 +36,7 @@ export const refresh = soon(async () => {
 export async function openDelivery(id) {
   const delivery = await get(`/_sim/deliveries/${id}`);
   open = null;
-  drawer.replaceChildren(
+  inside.replaceChildren(
     head(delivery.topic, ["delivery ", String(delivery.id), " to ", delivery.subscriber, " at ", delivery.host]),
     h("div.facts", {},
       fact("Member", h("button.link", { "data-member": delivery.customer_id }, h("bdi", {}, nameOf(delivery.customer_id)))),
@@ -108,11 +109,11 @@ function actions(member) {
   const id = member.customer_id;
   const { tiers, shop } = store.state;
   const tier = tiers.find((one) => one.id === member.tier_id);
-  const inside = member.status === "ACTIVE" || member.status === "PENDING_CANCELLATION";
-  const billed = inside && tier?.kind === "PAID";
+  const isMember = member.status === "ACTIVE" || member.status === "PENDING_CANCELLATION";
+  const billed = isMember && tier?.kind === "PAID";
   const button = (label, path, body, when, grave) =>
     h(`button.button${grave ? ".grave" : ""}`, { disabled: !when, "data-act": label, onclick: () => act(label, path, { customer_id: id, ...body }) }, label);
-  const choose = h("select.field", { "aria-label": "Tier" }, tiers.filter((one) => one.id !== member.tier_id && (inside || one.kind !== "SPEND"))
+  const choose = h("select.field", { "aria-label": "Tier" }, tiers.filter((one) => one.id !== member.tier_id && (isMember || one.kind !== "SPEND"))
     .map((one) => h("option", { value: one.id }, `${one.name}${one.fee ? `, ${money(one.fee, shop.currency)}` : ""}`)));
   const amount = h("input.field.short", { type: "number", step: "0.01", value: "5", "aria-label": "Credits" });
   return h("div.actions", { role: "group", "aria-label": `What can happen to ${fullName(member)}` },
@@ -121,9 +122,9 @@ function actions(member) {
     button("New card", "renew_card", {}, billed),
     button("Redeem credits", "redeem", {}, member.balance > 0),
     member.cancel_requested ? button("Confirm cancellation", "confirm", {}, true, true) : null,
-    button("Cancel now", "cancel", { policy: "immediate" }, inside, true),
+    button("Cancel now", "cancel", { policy: "immediate" }, isMember, true),
     button("Cancel at cycle end", "cancel", { policy: "end_of_cycle" }, member.status === "ACTIVE", true),
     member.status === "PENDING_CANCELLATION" ? button("Stay after all", "reactivate", {}, true) : null,
     h("span.pair", {}, amount, h("button.button", { "data-act": "grant", onclick: () => act("Grant credits", "grant", { customer_id: id, amount: Number(amount.value) }) }, "Grant credits")),
-    h("span.pair", {}, choose, h("button.button", { "data-act": "tier", onclick: () => act(inside ? "Change tier" : "Join", inside ? "change_tier" : "join", { customer_id: id, tier_id: choose.value }) }, inside ? "Change tier" : "Join again")));
+    h("span.pair", {}, choose, h("button.button", { "data-act": "tier", onclick: () => act(isMember ? "Change tier" : "Join", isMember ? "change_tier" : "join", { customer_id: id, tier_id: choose.value }) }, isMember ? "Change tier" : "Join again")));
 }

@@ -11,7 +11,7 @@ export function badge(member) {
   if (member.cancel_requested) return ["warn", "to confirm"];
   if (member.status === "CANCELLED") return ["off", "cancelled"];
   if (member.status === "PENDING_CANCELLATION") return ["warn", "leaving"];
-  if (member.failed_attempts) return ["bad", `payment failed ×${member.failed_attempts}`];
+  if (member.failed_attempts) return ["bad", `unpaid ×${member.failed_attempts}`];
   if (member.on_trial) return ["info", "trial"];
   return member.status ? ["good", "active"] : ["off", "no member"];
 }

@@ -23,12 +23,12 @@ function step(name, figure, detail, tone = "") {
 }
 
 function showClock() {
-  const { now, latest, shop, seed } = store.state;
+  const { now, latest, shop } = store.state;
   $("now").textContent = CLOCK.format(new Date(now));
   $("now").dateTime = now;
-  $("shop-name").textContent = `${shop.name}, ${shop.domain}, seed ${seed}`;
+  $("shop-name").textContent = `${shop.name} (${shop.domain})`;
   const left = Math.floor((new Date(latest) - new Date(now)) / DAY);
-  $("room").textContent = `Virtual time, UTC: it stands still until you turn it, ${many(left, "day")} to go until today`;
+  $("room").textContent = `Virtual time: it stands still until you turn it, ${many(left, "day")} until today`;
   for (const button of document.querySelectorAll("[data-span]")) {
     if (!button.dataset.busy) button.disabled = span(button.dataset.span).days > left;
   }
