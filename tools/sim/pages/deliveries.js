@@ -19,7 +19,7 @@ export function pill(delivery) {
 }
 
 export function fateOf(delivery) {
-  if (!store.pipeline.attached) return [h("span.soft", {}, "no pipeline attached")];
+  if (!store.pipeline.attached) return [h("span.soft.none", {}, "no pipeline attached")];
   const found = fate(delivery);
   if (!found) return [h("span.soft", {}, delivery.state === "delivered" ? "under way" : "–")];
   const crm = String(found.crm ?? "");

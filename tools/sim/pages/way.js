@@ -40,7 +40,7 @@ function showState() {
   const count = (name) => counts[name] ?? 0;
   const leaving = statuses.PENDING_CANCELLATION ?? 0;
   step("happens", many(events, "event"), `${many(members, "member")}, ${statuses.ACTIVE ?? 0} active${leaving ? `, ${leaving} leaving` : ""}`);
-  if (subscriptions.length) step("told", many(count("sent"), "delivery", "deliveries"), `${subscriptions.length} subscriptions, ${count("retries")} tried again, ${open} on the way`);
+  if (subscriptions.length) step("told", many(count("sent"), "request"), `${many(subscriptions.length, "subscription")}, ${many(count("retries"), "retry", "retries")}${open ? `, ${open} on the way` : ""}`);
   else step("told", "nobody listens", "subscribe a callback URL at the API to get webhooks", "off");
   const lost = count("failed") + count("dropped");
   step("accepted", `${count("delivered").toLocaleString("en")} accepted`, lost ? `${count("failed")} given up, ${count("dropped")} dropped on purpose` : "none given up", lost ? "bad" : "");
@@ -53,8 +53,8 @@ function showPipeline() {
   $("wrong-title").textContent = `The CRM differs from the truth in ${many(mismatches.length, "field")}`;
   keep($("wrong-rows"), mismatches, (one) => `${one.member}/${one.field}`, wrongRow);
   if (!attached) {
-    step("decided", "no pipeline", "none is attached to this simulator", "off");
-    step("mirrored", "no pipeline", "none is attached to this simulator", "off");
+    step("decided", "no pipeline", "none is attached here", "off");
+    step("mirrored", "no pipeline", "none is attached here", "off");
     return;
   }
   const all = Object.values(events);
