@@ -127,6 +127,8 @@ class Control:
                 except TimeoutError:
                     yield f"event: state\ndata: {json.dumps(views.summary(self.sim))}\n\n"
                 else:
+                    if not changed:
+                        return
                     yield f"event: delivery\ndata: {json.dumps(changed)}\n\n"
         finally:
             watchers.discard(watcher)

@@ -8,7 +8,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, Self
 
 import httpx
@@ -250,10 +250,17 @@ class Deliveries:
         self._show(delivery)
 
     def _show(self, delivery: Delivery) -> None:
+        self._tell_watchers(delivery.shown)
+
+    def dismiss(self) -> None:
+        """Tell all who watch that this is the end: a delivery of which nothing is said."""
+        self._tell_watchers(dict)
+
+    def _tell_watchers(self, what: Callable[[], dict[str, Any]]) -> None:
         for watcher in self.watchers:
             if watcher.full():
                 watcher.get_nowait()
-            watcher.put_nowait(delivery.shown())
+            watcher.put_nowait(what())
 
     def _forget(self) -> None:
         while len(self.records) > self._keep:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,12 +18,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sim import control
+from sim import control, pages
 from sim.api import edge, legacy
 from sim.simulator import Settings, Simulator
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Sequence
+
+    import uvicorn
 
 HERE = ["localhost", "127.0.0.1", "*.localhost", "testserver"]
 """By which names it may be called: another one is a page elsewhere that had this machine's name resolved to us."""
@@ -47,8 +51,13 @@ class VirtualDate:
         await self._app(scope, receive, dated if scope["type"] == "http" else send)
 
 
-def create_app(settings: Settings, more: Sequence[BaseRoute] = ()) -> Starlette:
-    """Return the application; `more` are routes of pages. The simulator is at `app.state.sim`."""
+def create_app(
+    settings: Settings, more: Sequence[BaseRoute] = (), pipeline: pages.Pipeline | None = None
+) -> Starlette:
+    """Return the application; `more` are routes that come first. The simulator is at `app.state.sim`.
+
+    `pipeline` tells the console what became of the events behind the webhooks (see `pages.Pipeline`).
+    """
     sim = Simulator(settings)
 
     @asynccontextmanager
@@ -57,7 +66,13 @@ def create_app(settings: Settings, more: Sequence[BaseRoute] = ()) -> Starlette:
             yield
 
     app = Starlette(
-        routes=[*control.routes(sim), *edge.routes(sim), *legacy.routes(sim), *more],
+        routes=[
+            *more,
+            *control.routes(sim),
+            *edge.routes(sim),
+            *legacy.routes(sim),
+            *pages.routes(sim, pipeline),
+        ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HERE), Middleware(VirtualDate, sim=sim)],
         exception_handlers={HTTPException: _nowhere},
         lifespan=lifespan,
@@ -73,20 +88,45 @@ async def _nowhere(request: Request, error: Exception) -> Response:
     return JSONResponse({"message": message, "data": {}}, status, headers)
 
 
-def serve(settings: Settings, port: int, more: Sequence[BaseRoute] = ()) -> None:
+def serve(
+    settings: Settings, port: int, more: Sequence[BaseRoute] = (), pipeline: pages.Pipeline | None = None
+) -> None:
     """Serve until interrupted, on this machine only."""
     import uvicorn
 
-    app = create_app(settings, more)
+    app = create_app(settings, more, pipeline)
     sim: Simulator = app.state.sim
     print(
         json.dumps(
             {
                 "url": f"http://127.0.0.1:{port}",
+                "console": f"http://127.0.0.1:{port}/console",
                 "now": sim.world.now.isoformat(),
                 "members": len(sim.world.members),
             }
         ),
         flush=True,
     )
-    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", date_header=False, server_header=False)
+    config = uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=port,
+        log_level="warning",
+        date_header=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+    with contextlib.suppress(KeyboardInterrupt):
+        _server(config, sim).run()
+
+
+def _server(config: uvicorn.Config, sim: Simulator) -> uvicorn.Server:
+    """Return a server that ends the streams first: a console that is open would listen for ever."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            sim.deliveries.dismiss()
+            await super().shutdown(sockets)
+
+    return Server(config)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from heapq import nlargest, nsmallest
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 from sim.api.members import entry_row, row
 from sim.clock import iso
@@ -15,6 +16,7 @@ from sim.errors import NotThereError
 from sim.events import Event
 from sim.model import Member, number
 from sim.simulator import Simulator
+from sim.world import World
 
 Shown = dict[str, Any]
 
@@ -87,7 +89,7 @@ def _brief(sim: Simulator, member: Member) -> Shown:
 
 
 def members(sim: Simulator, query: Mapping[str, str]) -> Shown:
-    """List members in the order in which they came, the latest first."""
+    """List members in the order in which they came, the latest first, or by ?sort=name&order=up."""
     world = sim.world
     size = min(int(query.get("limit", 50)), 1000)
     words = query.get("search", "").strip().lower()
@@ -105,7 +107,19 @@ def members(sim: Simulator, query: Mapping[str, str]) -> Shown:
         and (not query.get("status") or (member.status and member.status.value == query["status"]))
         and (not query.get("tier_id") or member.tier_id == query["tier_id"])
     )
-    return {"members": [_brief(sim, member) for member in islice(found, size)], "total": len(world.members)}
+    key = _SORTS[query["sort"]] if query.get("sort") else None
+    pick = nsmallest if query.get("order") == "up" else nlargest
+    picked = pick(size, found, key=lambda one: key(world, one)) if key else islice(found, size)
+    return {"members": [_brief(sim, member) for member in picked], "total": len(world.members)}
+
+
+_SORTS: Final[dict[str, Callable[[World, Member], Any]]] = {
+    "name": lambda _, member: (member.first_name.casefold(), member.last_name.casefold()),
+    "tier": lambda world, member: world.tiers[member.tier_id].rank if member.tier_id else -1,
+    "status": lambda _, member: member.status.value if member.status else "",
+    "balance": lambda _, member: member.balance,
+    "due": lambda _, member: iso(member.due_at) if member.due_at else "",
+}
 
 
 def member(sim: Simulator, member_id: str) -> Shown:

@@ -1,0 +1,111 @@
+"""A real headless Chromium for the tests of pages, and a simulator whose webhooks somebody takes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from sim.events import TOPICS
+from sim.programme import Beginning
+from sim.server import create_app
+from sim.simulator import Settings
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tests.functional.sim.running import Client, Receiver, served
+from tests.unit.sim.history import START, WALL
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+KEY = "a-key-that-no-page-may-show"
+HOOK = "/webhooks/a-callback-key-that-no-page-may-show"
+_FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
+
+def chromium() -> str | None:
+    """Return where Chromium is, or None: scripts/system-packages installs it."""
+    return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """Start Chromium; it keeps nothing, and reaches nothing but this machine."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # Playwright gives it a profile of its own, empty and thrown away.
+        started = playwright.chromium.launch(executable_path=chromium(), args=list(_FLAGS))
+        try:
+            yield started
+        finally:
+            started.close()
+
+
+class Overheard:
+    """Keeps all that is sent to browsers, streams included: as bytes leave the server, so that nothing is missed."""
+
+    def __init__(self, app: ASGIApp, sent: list[bytes]) -> None:
+        self._app = app
+        self._sent = sent
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def heard(message: Message) -> None:
+            self._sent.extend(value for _, value in message.get("headers", ()))
+            self._sent.append(message.get("body", b""))
+            await send(message)
+
+        agent = dict(scope.get("headers", ())).get(b"user-agent", b"")
+        await self._app(scope, receive, heard if b"Chrome" in agent else send)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A simulator, where it is, who takes its webhooks, and what browsers got; `leaving` ends before it does."""
+
+    url: str
+    client: Client
+    receiver: Receiver
+    sent: list[bytes]
+    leaving: ExitStack = field(default_factory=ExitStack)
+
+
+@contextmanager
+def staged(
+    members: int = 0, *, pipeline: Callable[[Receiver], dict[str, Any]] | None = None, listening: bool = True
+) -> Iterator[Stage]:
+    """Serve a simulator and a receiver that takes all topics; `pipeline` tells what became of them."""
+    receiver = Receiver()
+    with served(receiver.app) as hooks:
+        settings = Settings(
+            beginning=Beginning(seed=1, members=members, start=START, wall_clock=lambda: WALL),
+            api_key=KEY, switches={"retry_schedule": "0.05,0.1"}, settle=0.02,
+        )  # fmt: skip
+        app = create_app(settings, pipeline=(lambda: pipeline(receiver)) if pipeline else None)
+        sent: list[bytes] = []
+        app.add_middleware(Overheard, sent=sent)
+        with served(app) as url, httpx.Client(base_url=url, timeout=60, trust_env=False) as http:
+            client = Client(http, app.state.sim)
+            if listening:
+                _subscribe(http, f"{hooks}{HOOK}")
+            stage = Stage(url, client, receiver, sent)
+            # A page that outlived its server would call that an error, rightly.
+            with stage.leaving:
+                yield stage
+
+
+def _subscribe(http: httpx.Client, callback: str) -> None:
+    for topic in TOPICS:
+        http.post(
+            "/v2.0/admin/webhook-subscriptions",
+            headers={"X-Inveterate-Api-Key": KEY},
+            json={"topic": topic, "callbackUrl": callback, "name": "relay"},
+        ).raise_for_status()
+    # A write takes effect a moment later; whatever is done next waits for it.
+    http.post("/_sim/advance", json={"minutes": 1}).raise_for_status()

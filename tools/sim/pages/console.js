@@ -1,0 +1,122 @@
+// The console: reads what is, listens to what happens, and lets things happen.
+import { h, many, post, soon } from "./api.js";
+import * as deliveries from "./deliveries.js";
+import * as drawer from "./drawer.js";
+import * as members from "./members.js";
+import { nameOf, on, readPipeline, readState, store } from "./store.js";
+import { span } from "./way.js";
+
+const $ = (id) => document.getElementById(id);
+const toasts = $("toasts");
+const TOPICS = [
+  "customer.joined.paid_tier", "customer.joined.free_tier", "customer.joined.free_trial", "customer.joined.lifetime_tier",
+  "customer.changed_tier", "customer.updated", "customer.ordered", "customer.payment_succeeded", "customer.payment_failed",
+  "customer_billing.attempt.failed", "customer.payment_methods.updated", "customer.credits.updated",
+  "customer.credits.expired", "customer.cancelled", "customer.pending_cancellation",
+];
+
+const stirred = () => {
+  readState();
+  members.readMembers();
+  drawer.refresh();
+};
+
+// A modal drawer covers all else: what is said must be seen above it, and after it.
+function raise() {
+  const place = $("drawer").open ? $("drawer") : document.body;
+  if (toasts.parentElement !== place) place.append(toasts);
+}
+
+function toast(said, tone = "good") {
+  const node = h(`p.toast.${tone}`, {}, said);
+  toasts.append(node);
+  while (toasts.children.length > 3) toasts.firstElementChild.remove();
+  raise();
+  setTimeout(() => node.remove(), tone === "bad" ? 9000 : 5000);
+}
+
+async function act(label, path, body) {
+  try {
+    const done = await post(`/_sim/${path}`, body);
+    const who = done.customer_id ? nameOf(done.customer_id) : "";
+    const topics = (done.events ?? []).map((one) => one.topic ?? one.v1).join(", ");
+    toast(h("span", {}, h("strong", {}, label), who ? [" · ", h("bdi", {}, who)] : "", topics ? `: ${topics}` : ": nothing is told yet"));
+    if (body.customer_id) drawer.openMember(body.customer_id).catch(() => {});
+    return done;
+  } catch (error) {
+    toast(`${label}: ${error.message}`, "bad");
+    return null;
+  } finally {
+    stirred();
+  }
+}
+
+async function turn(button) {
+  const buttons = [...document.querySelectorAll("[data-span]")];
+  const was = button.textContent;
+  buttons.forEach((one) => Object.assign(one, { disabled: true }).setAttribute("data-busy", "yes"));
+  button.textContent = "turning …";
+  try {
+    const done = await post("/_sim/advance", span(button.dataset.span));
+    toast(`${was.replace("+ ", "")} later: ${many(done.caused, "event")}`);
+  } catch (error) {
+    toast(error.message, "bad");
+  } finally {
+    button.textContent = was;
+    buttons.forEach((one) => Object.assign(one, { disabled: false }).removeAttribute("data-busy"));
+    button.focus();
+    stirred();
+  }
+}
+
+function submit(id, does) {
+  $(id).addEventListener("submit", (event) => {
+    event.preventDefault();
+    does();
+  });
+}
+
+function showTiers() {
+  if ($("join-tier").children.length) return;
+  const { tiers, shop } = store.state;
+  const open = tiers.filter((tier) => tier.kind !== "SPEND");
+  $("join-tier").append(...open.map((tier) => h("option", { value: tier.id, selected: tier.name === "Gold" }, tier.fee ? `${tier.name}, ${tier.fee} ${shop.currency}` : tier.name)));
+}
+
+function showFaults() {
+  const names = Object.keys(store.state.faults);
+  const own = $("faults-set").querySelector("[value=own]");
+  const set = !names.length ? "none" : names.includes("drop") ? "all" : names.includes("duplicate") ? "default" : "own";
+  own.hidden = set !== "own";
+  if (document.activeElement !== $("faults-set")) $("faults-set").value = set;
+  $("faults-set").title = names.map((name) => `${name.replaceAll("_", " ")} ${store.state.faults[name] * 100} %`).join(", ");
+}
+
+document.addEventListener("click", (event) => {
+  const found = event.target.closest("[data-member], [data-delivery]");
+  if (!found || event.target.closest(".actions")) return;
+  const { member, delivery } = found.dataset;
+  (member ? drawer.openMember(member) : drawer.openDelivery(delivery)).catch((error) => toast(error.message, "bad"));
+});
+for (const button of document.querySelectorAll("[data-span]")) button.onclick = () => turn(button);
+submit("join", () => act("Join", "join", { tier_id: $("join-tier").value }));
+submit("trigger", () => act("Trigger", `trigger/${$("trigger-topic").value}`, {}));
+submit("invite", async () => {
+  const count = Number($("invite-count").value);
+  if (await act("Invited", "populate", { members: count, over_days: 3 })) toast(`${many(count, "customer")} will join: advance time`);
+});
+submit("faults", () => {});
+$("faults-set").onchange = () => act("What goes wrong", "faults", { set: $("faults-set").value });
+$("trigger-topic").append(...TOPICS.map((topic) => h("option", {}, topic)));
+
+on("state", showTiers);
+on("state", showFaults);
+members.start();
+deliveries.start();
+drawer.start(act);
+$("drawer").addEventListener("close", raise);
+deliveries.listen(soon(async () => stirred(), 100));
+stirred();
+readPipeline();
+// The pipeline works on after a delivery is through; while nobody looks, it is not asked.
+setInterval(() => store.pipeline.attached && !document.hidden && readPipeline(), 3000);

@@ -1,0 +1,93 @@
+// The deliveries as they happen: how each went, and what the pipeline made of it.
+import { get, h, keep, moment, soon } from "./api.js";
+import { fate, nameOf, on, readPipeline, store } from "./store.js";
+
+const MOST = 150;
+const $ = (id) => document.getElementById(id);
+const known = new Map();
+
+export function pill(delivery) {
+  const tries = delivery.attempts.length;
+  const last = delivery.attempts.at(-1);
+  const said = last ? last.status || last.error : "";
+  const tones = { delivered: "good", retrying: "warn", failed: "bad", dropped: "bad", waiting: "off" };
+  const words = { retrying: "trying again", failed: "given up", dropped: "dropped" };
+  return [
+    h(`span.pill.${tones[delivery.state] ?? "off"}`, {}, words[delivery.state] ?? delivery.state),
+    h("span.soft", {}, tries ? `${said}${tries > 1 ? `, ${tries} attempts` : ""}` : ""),
+  ];
+}
+
+export function fateOf(delivery) {
+  if (!store.pipeline.attached) return [h("span.soft.none", {}, "no pipeline attached")];
+  const found = fate(delivery);
+  if (!found) return [h("span.soft", {}, delivery.state === "delivered" ? "under way" : "–")];
+  const crm = String(found.crm ?? "");
+  return [
+    h("span.outcome", {}, found.outcome),
+    (found.alerts ?? []).map((alert) => h("span.pill.info", {}, typeof alert === "string" ? alert : JSON.stringify(alert))),
+    crm ? h(crm.startsWith("skipped") ? "span.soft" : "span.pill.good", {}, crm) : null,
+  ];
+}
+
+const show = soon(async () => {
+  const state = $("delivery-state").value;
+  const newest = [...known.values()].sort((one, other) => other.id - one.id);
+  for (const old of newest.slice(MOST * 2)) known.delete(old.id);
+  const rows = newest.filter((one) => !state || one.state === state).slice(0, MOST)
+    .map((one) => ({ ...one, who: nameOf(one.customer_id), fate: fate(one), attached: store.pipeline.attached }));
+  $("deliveries-empty").hidden = rows.length > 0;
+  $("deliveries-empty").textContent = store.state?.subscriptions.length
+    ? "Nothing has been sent: let something happen."
+    : "Nobody is subscribed. Subscribe a callback URL at the API, and each event is sent there.";
+  keep($("delivery-rows"), rows, (one) => one.id, row);
+}, 120);
+
+function row(delivery) {
+  return h("tr", { "data-delivery": delivery.id },
+    h("td.what", {},
+      h("button.link.mono", { "data-delivery": delivery.id }, delivery.topic),
+      h("span.soft", {}, h("bdi", {}, delivery.who), ` · ${moment(delivery.at)}`),
+      delivery.faults.map((fault) => h("span.pill.fault", { title: "put in on purpose" }, fault.replaceAll("_", " ")))),
+    h("td.how", {}, pill(delivery)),
+    h("td.number", {}, delivery.ms === null ? "–" : `${delivery.ms.toFixed(delivery.ms < 10 ? 1 : 0)} ms`),
+    h("td.fate", {}, fateOf(delivery)));
+}
+
+export async function readDeliveries() {
+  // Asked of the server: with a filter, what fits may be older than what is at hand.
+  const found = await get("/_sim/deliveries", { limit: MOST, state: $("delivery-state").value });
+  for (const one of found.deliveries) known.set(one.id, one);
+  show();
+}
+
+export function forget() {
+  known.clear();
+  show();
+}
+
+// Listen; `stirred` is called whenever something has changed, `summed` with the counts.
+export function listen(stirred) {
+  const source = new EventSource("/_sim/stream");
+  const live = (said, tone) => Object.assign($("live"), { textContent: said, className: `live ${tone}` });
+  source.onopen = () => {
+    live("live", "good");
+    readDeliveries().catch(() => {});
+    stirred();
+  };
+  source.onerror = () => live("reconnecting", "bad");
+  source.addEventListener("delivery", (event) => {
+    const delivery = JSON.parse(event.data);
+    known.set(delivery.id, delivery);
+    show();
+    stirred();
+    readPipeline();
+  });
+  source.addEventListener("state", stirred);
+}
+
+export function start() {
+  $("delivery-state").onchange = () => readDeliveries().catch(() => {});
+  on("pipeline", show);
+  on("state", show);
+}

@@ -1,0 +1,74 @@
+// The list of members: found, sorted, and one of them opened.
+import { day, get, h, keep, soon } from "./api.js";
+import { differences, fullName, on, store } from "./store.js";
+
+const PAGE = 100;
+const $ = (id) => document.getElementById(id);
+const view = { sort: "", order: "down", limit: PAGE };
+let shown = [];
+
+export function badge(member) {
+  if (member.cancel_requested) return ["warn", "to confirm"];
+  if (member.status === "CANCELLED") return ["off", "cancelled"];
+  if (member.status === "PENDING_CANCELLATION") return ["warn", "leaving"];
+  if (member.failed_attempts) return ["bad", `unpaid ×${member.failed_attempts}`];
+  if (member.on_trial) return ["info", "trial"];
+  return member.status ? ["good", "active"] : ["off", "no member"];
+}
+
+export function tierName(member) {
+  const tier = store.state?.tiers.find((one) => one.id === member.tier_id);
+  return tier ? h(`span.tier.rank${tier.rank}`, {}, tier.name) : h("span.soft", {}, "none");
+}
+
+export const readMembers = soon(async () => {
+  const query = { limit: view.limit, search: $("search").value, status: $("status").value };
+  if (view.sort) Object.assign(query, { sort: view.sort, order: view.order });
+  const found = await get("/_sim/members", query);
+  shown = found.members;
+  for (const one of shown) store.people.set(one.customer_id, fullName(one));
+  $("members-count").textContent = shown.length === found.total ? found.total : `${shown.length} of ${found.total}`;
+  $("members-more").hidden = shown.length < view.limit;
+  $("members-empty").hidden = shown.length > 0;
+  $("members-empty").textContent = found.total ? "Nobody is found." : "No members yet: let somebody join.";
+  show();
+}, 250);
+
+function show() {
+  const rows = shown.map((one) => ({ ...one, wrong: differences(one.customer_id).length }));
+  keep($("member-rows"), rows, (one) => one.customer_id, row);
+}
+
+function row(member) {
+  const [tone, said] = badge(member);
+  const open = h("button.link", { "data-member": member.customer_id }, h("bdi", {}, fullName(member)));
+  return h("tr", { "data-member": member.customer_id },
+    h("td.who", {}, open, h("span.soft", {}, h("bdi", {}, member.email))),
+    h("td", {}, tierName(member)),
+    h("td", {}, h(`span.pill.${tone}`, {}, said), member.wrong ? h("span.pill.bad", {}, "CRM differs") : null),
+    h("td.number", {}, member.balance.toFixed(2)),
+    h("td.number", {}, member.cancel_at ? `ends ${day(member.cancel_at)}` : day(member.due_at)));
+}
+
+function sortBy(button) {
+  const name = button.dataset.sort;
+  const firstUp = name === "name" || name === "due";
+  if (view.sort === name) view.order = view.order === "up" ? "down" : "up";
+  else Object.assign(view, { sort: name, order: firstUp ? "up" : "down" });
+  for (const head of document.querySelectorAll("#members th")) head.removeAttribute("aria-sort");
+  button.parentElement.setAttribute("aria-sort", view.order === "up" ? "ascending" : "descending");
+  readMembers();
+}
+
+export function start() {
+  for (const button of document.querySelectorAll("[data-sort]")) button.onclick = () => sortBy(button);
+  $("search").oninput = $("status").onchange = () => {
+    view.limit = PAGE;
+    readMembers();
+  };
+  $("members-more").onclick = () => {
+    view.limit = Math.min(view.limit + PAGE, 1000);
+    readMembers();
+  };
+  on("pipeline", show);
+}
