@@ -62,19 +62,27 @@ async function showCart() {
   return cart;
 }
 
+function thank(done) {
+  const topics = done.told.map((topic) => h("li", {}, h("code", {}, topic)));
+  $("total").textContent = "";
+  $("thanks").replaceChildren(h("h3", {}, "You are in."), h("p", {}, `Customer ${done.customer_id}. The shop's integrations are being told:`),
+    h("ul", {}, topics), h("a.button.first", { href: "/console" }, "See it in the console"));
+  $("thanks").hidden = false;
+}
+
 async function checkout(event) {
   event.preventDefault();
   const form = $("checkout");
   try {
     const done = await post("/shop/checkout", Object.fromEntries(new FormData(form)));
-    await showCart();
     form.reset();
-    $("total").textContent = "";
-    const topics = done.told.map((topic) => h("li", {}, h("code", {}, topic)));
-    $("thanks").replaceChildren(h("h3", {}, "You are in."), h("p", {}, `Customer ${done.customer_id}. The shop's integrations are being told:`),
-      h("ul", {}, topics), h("a.button.first", { href: "/console" }, "See it in the console"));
-    $("thanks").hidden = false;
-    await showPage(await refreshed());
+    // The page is a member's before it says so; and it says so whatever becomes of the page.
+    try {
+      await showCart();
+      await showPage(await refreshed());
+    } finally {
+      thank(done);
+    }
   } catch (error) {
     Object.assign($("refused"), { textContent: error.message, hidden: false });
   }
