@@ -12,10 +12,10 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 
 from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 
-from relay.effects import Alert, GrantCredits, Note, Recheck
+from relay.effects import Alert, Figure, GrantCredits, Note, Recheck
 from relay.errors import PermanentError
 
-AnyEffect: TypeAlias = Annotated[Alert | Note | GrantCredits | Recheck, Field(discriminator="kind")]
+AnyEffect: TypeAlias = Annotated[Alert | Note | Figure | GrantCredits | Recheck, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

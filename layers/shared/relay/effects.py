@@ -35,7 +35,8 @@ class Alert:
     `occasion` is the key under which all tellings of one matter meet, e.g.
     `dun:acme.myshopify.com:7001`. `title` is a sentence without personal data; `details` are label and
     value in the order in which people should read them, personal data excluded: who the member is, is
-    looked up when the message is written.
+    looked up when the message is written. An alert of level `INFO` opens its occasion silently, for the
+    daily digest counts such things; `at_once` tells it all the same.
     """
 
     kind: Literal["alert"] = "alert"
@@ -46,6 +47,7 @@ class Alert:
     action: Action = "open"
     details: tuple[tuple[str, str], ...] = ()
     advice: str = ""
+    at_once: bool = False
 
     def __post_init__(self) -> None:
         """Cut what the platform wrote without end: an alert travels in the item of its member's record."""
@@ -61,6 +63,40 @@ class Note:
     rule: str
     name: str
     properties: Mapping[str, str | Decimal | int | bool] = field(default_factory=dict)
+
+
+FigureName: TypeAlias = Literal[
+    "joined",
+    "joined_paid",
+    "rejoined",
+    "left_voluntarily",
+    "left_involuntarily",
+    "left_by_merchant",
+    "pending_cancellation",
+    "tier_up",
+    "tier_down",
+    "failed_attempt",
+    "payment",
+    "recovered",
+    "lost",
+    "credits_expired",
+    "manual_credit",
+]
+"""What the programme's figures count. A name is never given another meaning."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """Something that the programme's figures count: for the digest, for baselines and for spikes.
+
+    Kept once per event and rule, dated by the event. `amount` is in `currency`, None where there is none.
+    """
+
+    kind: Literal["figure"] = "figure"
+    rule: str
+    name: FigureName
+    amount: Decimal | None = None
+    currency: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +118,7 @@ class Recheck:
     reason: str
 
 
-Effect: TypeAlias = Alert | Note | GrantCredits | Recheck
+Effect: TypeAlias = Alert | Note | Figure | GrantCredits | Recheck
 Effects: TypeAlias = Iterator[Effect]
 
 
