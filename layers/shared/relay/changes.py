@@ -39,10 +39,14 @@ class Outbox:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A member changed (`member` is the key `shop:customer`), with the notes of the events behind it."""
+    """A member changed (`member` is the key `shop:customer`), with the notes of the events behind it.
+
+    `quiet` marks one of a back-fill: it may start nothing in a CRM, as far as that can be had.
+    """
 
     member: str
     happenings: tuple[Happening, ...] = ()
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
