@@ -254,6 +254,7 @@ class Crm(Protocol):
         Raises:
             MisconfiguredError: not with these credentials.
             TransientError: not now.
+            PermanentError: `not_readable`, from who can be told and never asked.
 
         """
         ...

@@ -187,7 +187,11 @@ def mirrors() -> DynamoMirrors:
 @cache
 def crm() -> Crm:
     """Return this function's target. One line for each CRM that there is."""
-    targets = {"hubspot": _hubspot}
+    targets = {
+        "hubspot": _hubspot,
+        "salesforce": _salesforce,
+        "webhook": _webhook,
+    }
     target = setting("TARGET")
     if target not in targets:
         raise MisconfiguredError("no CRM by the name in TARGET", setting="TARGET")
@@ -199,6 +203,21 @@ def _hubspot() -> Crm:
     from relay.adapters.secrets import Secret
 
     return Hubspot(setting("HUBSPOT_URL"), Secret(setting("HUBSPOT_SECRET")), setting("HUBSPOT_VERSION"))
+
+
+def _salesforce() -> Crm:
+    from relay.adapters.salesforce import Org, Salesforce
+    from relay.adapters.secrets import Secret
+
+    org = Org(setting("SALESFORCE_URL"), setting("SALESFORCE_OBJECT"), setting("SALESFORCE_VERSION"))
+    return Salesforce(org, Secret(setting("SALESFORCE_SECRET")))
+
+
+def _webhook() -> Crm:
+    from relay.adapters.secrets import Secret
+    from relay.adapters.webhook import Webhook
+
+    return Webhook(setting("WEBHOOK_URL"), Secret(setting("WEBHOOK_SECRET")))
 
 
 @cache

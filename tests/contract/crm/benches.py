@@ -16,6 +16,8 @@ from relay.ports import Crm
 from sim.standins.hubspot import Fault, HubspotStandIn
 from sim.standins.serving import serve
 
+from tests.contract.crm import salesforce, webhook
+
 CASES: Final = (
     "duplicate",
     "out_of_order",
@@ -72,6 +74,11 @@ class Bench(Protocol):
         """Return how many members each write call had."""
         ...
 
+    @property
+    def longest_text(self) -> int | None:
+        """How many characters of a text the CRM can hold; None where any number."""
+        ...
+
 
 @dataclass
 class FixedToken:
@@ -95,6 +102,7 @@ class HubspotBench:
 
     standin: HubspotStandIn
     crm: Hubspot
+    longest_text: int | None = None
 
     def prepare(self) -> None:
         """Define the properties, as `relay mirror prepare` would."""
@@ -153,12 +161,18 @@ def hubspot() -> Iterator[Bench]:
             crm.close()
 
 
-BENCHES: Final[dict[str, Callable[[], AbstractContextManager[Bench]]]] = {"hubspot": hubspot}
+BENCHES: Final[dict[str, Callable[[], AbstractContextManager[Bench]]]] = {
+    "hubspot": hubspot,
+    "salesforce": salesforce.salesforce,
+    "webhook": webhook.webhook,
+}
 
 NOT_APPLICABLE: Final[dict[str, dict[str, str]]] = {
     "hubspot": {
         "quiet_backfill": "there is no back-fill yet, and HubSpot has no quiet write: any write can start the "
         "merchant's workflows, so the command that fills a target will have to ask",
     },
+    "salesforce": salesforce.NOT_APPLICABLE,
+    "webhook": webhook.NOT_APPLICABLE,
 }
-"""Cases that a provider cannot show, with the reason."""
+"""Cases, and further promises by their test's name, that a provider cannot show, with the reason."""

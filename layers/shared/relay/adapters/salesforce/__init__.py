@@ -1,0 +1,150 @@
+"""Salesforce: members become contacts, two hundred at a time, each under its external id `Membership_Key__c`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Literal
+
+from relay.adapters.crm_http import READ_SECONDS, ClosedError, Token, Wire, in_our_words
+from relay.adapters.salesforce.client import Org, SalesforceClient
+from relay.adapters.salesforce.mapping import KEY, decode, names, shown
+from relay.adapters.salesforce.query import find
+from relay.adapters.salesforce.schema import missing
+from relay.adapters.salesforce.upsert import Collection, Upsert, soon
+from relay.canonical import Profile
+from relay.changes import Change
+from relay.effects import effect_id
+from relay.errors import MisconfiguredError
+from relay.ports import Bulk, Home, Outcome, Rate
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["Org", "Salesforce"]
+
+_CREDENTIAL: Final = "SALESFORCE_SECRET"
+_NO_EMAIL: Final = Outcome(state="skipped", reason="no_email")
+_NO_TIMELINE: Final = Outcome(state="skipped", reason="salesforce has no timeline of its own")
+_NO_CONTACT: Final = Outcome(state="skipped", reason="no_contact")
+
+
+class Salesforce:
+    """Salesforce as a `Crm`. `transport` stands in for the network in tests."""
+
+    name: Final = "salesforce"
+    batch_size: Final = 200
+    notes_batch_size: Final = 200
+    rates: Sequence[Rate] = ()  # the org's calls of a day are limited, those of a second are not
+    homes_by: Literal["key", "email"] = "key"
+    automations: Final = "flows"
+    bulk: Bulk | None = None  # two hundred in a call is bulk enough: 40,000 members are 400 calls
+
+    def __init__(
+        self,
+        org: Org,
+        secret: Token,
+        transport: httpx.BaseTransport | None = None,
+        read_seconds: float = READ_SECONDS,
+    ) -> None:
+        self._wire = Wire(transport, read_seconds)
+        self._client = SalesforceClient(org, secret, self._wire)
+
+    def upsert(self, profiles: Sequence[Profile]) -> Mapping[str, Outcome]:
+        """Write the members' contacts.
+
+        A member without an e-mail address is skipped: nobody could tell whether the merchant has the
+        person already.
+        """
+        # By key: Salesforce refuses records that a call names twice. The last is the newest.
+        latest = {wanted.key: wanted for wanted in profiles}
+        outcomes = {key: _NO_EMAIL for key, wanted in latest.items() if not wanted.email}
+        sendable = [wanted for key, wanted in latest.items() if key not in outcomes]
+        for start in range(0, len(sendable), self.batch_size):
+            run = Upsert(self._client)
+            batch = {wanted.key: wanted for wanted in sendable[start : start + self.batch_size]}
+            try:
+                run.run(batch)
+            except ClosedError as closed:
+                # Nobody gets through: those of later batches stand like this one, and are not asked for.
+                waiting = dict.fromkeys((wanted.key for wanted in sendable[start:]), closed.outcome)
+                return outcomes | waiting | run.outcomes
+            outcomes |= run.outcomes
+        return outcomes
+
+    def record(
+        self,
+        changes: Sequence[Change],
+        homes: Mapping[str, Home] | None = None,  # noqa: ARG002 - the port's
+    ) -> Mapping[str, Outcome]:
+        """Skip the notes: a task or a record for each would spend the org's storage, and nobody could find it.
+
+        What the merchant wants to start, a record-triggered flow starts on the fields themselves.
+        """
+        return {
+            effect_id(happening.event_id, effect): _NO_TIMELINE
+            for change in changes
+            for happening in change.happenings
+            for effect in happening.effects
+            if effect.kind == "note"
+        }
+
+    def clear(self, homes: Sequence[Home]) -> Mapping[str, Outcome]:
+        """Take our fields off the contacts that bear these members' keys."""
+        outcomes: dict[str, Outcome] = {}
+        keys = [home.key for home in homes]
+        for start in range(0, len(keys), self.batch_size):
+            run = Collection(self._client)
+            batch = keys[start : start + self.batch_size]
+            try:
+                found = self._by_key(batch, ("Id", KEY), run.until)
+                run.clear({key: str(found[key]["Id"]) for key in batch if key in found})
+            except ClosedError as closed:
+                return outcomes | dict.fromkeys(keys[start:], closed.outcome) | run.outcomes
+            outcomes |= dict.fromkeys(batch, _NO_CONTACT) | run.outcomes
+        return outcomes
+
+    def read(self, homes: Sequence[Home]) -> Mapping[str, Mapping[str, str]]:
+        """Return what the contacts that bear these members' keys hold. Errors as the port's."""
+        theirs = names(self._client.org.object_name)
+        with in_our_words(self.name, _CREDENTIAL):
+            found = self._by_key([home.key for home in homes], ("Id", *theirs.values()), soon())
+        held = {
+            key: {name: decode(name, record.get(field)) for name, field in theirs.items()}
+            for key, record in found.items()
+        }
+        return {
+            key: {name: value for name, value in fields.items() if value is not None}
+            for key, fields in held.items()
+        }
+
+    def shown(self, profile: Profile) -> Mapping[str, str]:
+        """Return what `read` would find after this profile was written."""
+        return shown(profile)
+
+    def check(self) -> None:
+        """Look for nobody: it takes the credentials, the object, our key and the right to read it. Errors as the port's."""
+        with in_our_words(self.name, _CREDENTIAL):
+            find(self._client, ("Id",), KEY, ["nobody"], until=soon())
+
+    def ensure_schema(self, *, dry_run: bool = False) -> Sequence[str]:
+        """Say which fields are missing; they are an administrator's to define. Errors as the port's."""
+        with in_our_words(self.name, "SALESFORCE_OBJECT"):
+            lacking = missing(self._client)
+        if lacking and not dry_run:
+            raise MisconfiguredError(
+                f"salesforce: {self._client.org.object_name} lacks {', '.join(lacking)}: deploy them (docs/salesforce.md)",
+                setting="SALESFORCE_OBJECT",
+            )
+        return lacking
+
+    def close(self) -> None:
+        """End the connections. A function never does: they end with its environment."""
+        self._wire.close()
+
+    def _by_key(
+        self, keys: Sequence[str], fields: Sequence[str], until: float
+    ) -> dict[str, Mapping[str, object]]:
+        """Return these members' records, by our own spelling of their keys."""
+        found = find(self._client, fields, KEY, keys, until=until)
+        bearing = {str(record.get(KEY) or "").lower(): record for record in found}
+        return {key: bearing[key.lower()] for key in keys if key.lower() in bearing}

@@ -1,0 +1,149 @@
+"""What a message says, and under which id: the contract with whoever receives it (`docs/webhook.md`).
+
+member.updated  the member as it is now, all fields, null for what is unknown
+member.event    a moment in its membership
+member.removed  the receiver is to forget what it was told of the member
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from relay.canonical import CANONICAL, Column, Profile, plain_number
+from relay.changes import Happening
+from relay.effects import Note, effect_id
+from relay.fields import Kind, Value
+
+_FIELD_SCHEMAS: Final[dict[Kind, dict[str, Any]]] = {
+    Kind.TEXT: {"type": ["string", "null"]},
+    Kind.MONEY: {"type": ["number", "null"], "multipleOf": 0.01},
+    Kind.COUNT: {"type": ["integer", "null"]},
+    Kind.FLAG: {"type": ["boolean", "null"]},
+    Kind.MOMENT: {"type": ["string", "null"], "format": "date-time"},
+    Kind.DAY: {"type": ["string", "null"], "format": "date"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message: its id is the same whenever the same is told again."""
+
+    id: str
+    body: bytes
+
+
+def updated(profile: Profile) -> Message:
+    """Tell a member as it is now.
+
+    The id follows from what is told and from the newest fact behind it: a repetition of the same has the
+    same id, and a return to an earlier state has another.
+    """
+    told = f"{profile.key}|{profile.digest}|{plain(profile.values['last_event_at'])}"
+    data = {name: plain(value) for name, value in profile.values.items()}
+    return Message(_id("member", told), _body("member.updated", data["mirror_updated_at"], data))
+
+
+def event(key: str, happening: Happening, note: Note, *, backfill: bool) -> Message:
+    """Tell a moment. A receiver starts nothing for one that is told in a back-fill."""
+    at = plain(happening.at)
+    data = {
+        "key": key,
+        "name": note.name,
+        "event_id": happening.event_id,
+        "topic": happening.topic,
+        "occurred_at": at,
+        "properties": {name: plain(value) for name, value in note.properties.items()},
+        "backfill": backfill,
+    }
+    return Message(_id("event", effect_id(happening.event_id, note)), _body("member.event", at, data))
+
+
+def removed(key: str, at: datetime) -> Message:
+    """Ask to forget a member; a member may come back and be removed again, so each time is another message."""
+    return Message(_id("removed", uuid.uuid4().hex), _body("member.removed", plain(at), {"key": key}))
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of all messages."""
+    fields = {name: _field(name, column) for name, column in CANONICAL.items()}
+    event_data = {
+        "key": {"type": "string"},
+        "name": {"type": "string"},
+        "event_id": {"type": "string"},
+        "topic": {"type": "string"},
+        "occurred_at": {"type": "string", "format": "date-time"},
+        "properties": {
+            "type": "object",
+            "additionalProperties": {"type": ["string", "number", "integer", "boolean", "null"]},
+        },
+        "backfill": {"type": "boolean"},
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Messages of Relay's signed webhook",
+        "oneOf": [
+            _message_schema("member.updated", fields),
+            _message_schema("member.event", event_data),
+            _message_schema("member.removed", {"key": {"type": "string"}}),
+        ],
+    }
+
+
+def _field(name: str, column: Column) -> dict[str, Any]:
+    if name == "key":
+        return {"type": "string"}
+    choices = {"enum": [*column.choices, None]} if column.choices else {}
+    return {**_FIELD_SCHEMAS[column.kind], **choices}
+
+
+def _message_schema(kind: str, data: dict[str, Any]) -> dict[str, Any]:
+    """Return one message's schema; open, for a later version may say more."""
+    return {
+        "type": "object",
+        "required": ["type", "timestamp", "data"],
+        "properties": {
+            "type": {"const": kind},
+            "timestamp": {"type": ["string", "null"], "format": "date-time"},
+            "data": {"type": "object", "required": list(data), "properties": data},
+        },
+    }
+
+
+def _body(kind: str, at: Any, data: dict[str, Any]) -> bytes:
+    return json.dumps({"type": kind, "timestamp": at, "data": data}, separators=(",", ":")).encode()
+
+
+def _id(prefix: str, what: str) -> str:
+    """Return an id without a full stop, which separates it from the rest where it is signed."""
+    return f"{prefix}_{hashlib.sha256(what.encode('utf-8', 'replace')).hexdigest()[:32]}"
+
+
+def as_text(value: Value) -> str | None:
+    """Write a value as a text; None for none."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return plain_number(value)
+    return None if value is None else str(plain(value))
+
+
+def plain(value: Value) -> str | int | float | bool | None:
+    """Write a value in JSON's own types: moments in UTC with milliseconds and `Z`, days as `2026-02-05`."""
+    match value:
+        case Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case datetime():
+            return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        case date():
+            return value.isoformat()
+        case str():
+            # Half a surrogate pair could be told, and many a receiver would stumble over it.
+            return value.encode("utf-8", "replace").decode()
+        case _:
+            return value
