@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -25,6 +26,13 @@ from tests.stack import (
 POLL = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 LOG = {("logs:CreateLogStream", "Logs.Arn"), ("logs:PutLogEvents", "Logs.Arn")}
 DAY = 86_400
+TARGETS = {
+    "HubSpot": ("URL", "SECRET", "VERSION"),
+    "Salesforce": ("URL", "SECRET", "OBJECT", "VERSION"),
+    "Webhook": ("URL", "SECRET"),
+}
+"""The CRMs, by the prefix of their resources, with the settings of their own."""
+
 CONSUMERS = {folder: folder.replace("_", " ").title().replace(" ", "") for folder in FOLDERS.values()}
 
 
@@ -176,6 +184,8 @@ def test_no_role_may_do_more_than_it_names(role: str) -> None:
     [
         ("NotifierRole", "SlackSecret"),
         ("HubSpotRole", "HubSpotSecret"),
+        ("SalesforceRole", "SalesforceSecret"),
+        ("WebhookRole", "WebhookSecret"),
         ("ReconcileRole", "InveterateSecret"),
     ],
 )
@@ -207,20 +217,19 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "EMAIL_TOPIC",
         "SLACK_SECRET",
     }
-    assert environment("HubSpotFunction").keys() == {
-        "POWERTOOLS_SERVICE_NAME",
-        "SOURCE_URL",
-        "SOURCE_NAME",
-        "DEAD_LETTERS_URL",
-        "MEMBERS_TABLE",
-        "MIRRORS_TABLE",
-        "TARGET",
-        "HUBSPOT_URL",
-        "HUBSPOT_SECRET",
-        "HUBSPOT_VERSION",
-        "RECHECKS_URL",
-        "RECHECK_DELAY",
-    }
+    for target, own in TARGETS.items():
+        assert environment(f"{target}Function").keys() == {
+            "POWERTOOLS_SERVICE_NAME",
+            "SOURCE_URL",
+            "SOURCE_NAME",
+            "DEAD_LETTERS_URL",
+            "MEMBERS_TABLE",
+            "MIRRORS_TABLE",
+            "TARGET",
+            *(f"{target.upper()}_{name}" for name in own),
+            "RECHECKS_URL",
+            "RECHECK_DELAY",
+        }
     assert environment("FanoutFunction").keys() == {
         "POWERTOOLS_SERVICE_NAME",
         "CHANGES_TOPIC",
@@ -272,7 +281,7 @@ def test_without_a_key_nothing_is_reconciled() -> None:
     """The queue, its reader and who may send to it are there with the key, and not without."""
     for name in ("ReconcileQueue", "ReconcileRole", "ReconcileFunction"):
         assert RESOURCES[name]["Condition"] == "HasInveterate"
-    for name in ("FanoutFunction", "HubSpotFunction"):
+    for name in ("FanoutFunction", *(f"{target}Function" for target in TARGETS)):
         asks = environment(name)["RECHECKS_URL"]
         assert asks == {"Fn::If": ["HasInveterate", {"Ref": "ReconcileQueue"}, ""]}
         sends = [
@@ -343,16 +352,47 @@ def test_the_clock_is_told_the_time() -> None:
     assert allowed("ClockScheduleRole") == {("lambda:InvokeFunction", "ClockFunction.Arn")}
 
 
-def test_a_target_hears_of_changes_raw_and_loses_none() -> None:
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_target_hears_of_changes_raw_and_loses_none(target: str) -> None:
     """SNS hands messages over as they are, and what it cannot hand over goes to the dead letters."""
-    subscription = RESOURCES["HubSpotSubscription"]["Properties"]
+    subscription = RESOURCES[f"{target}Subscription"]["Properties"]
     assert subscription["RawMessageDelivery"] is True
+    assert text(subscription["Endpoint"]) == f"{target}Queue.Arn"
     assert text(subscription["RedrivePolicy"]["deadLetterTargetArn"]) == "DeadLetters.Arn"
-    for policy, queue in (("HubSpotQueuePolicy", "HubSpotQueue"), ("DeadLettersPolicy", "DeadLetters")):
+    for policy, queue in ((f"{target}QueuePolicy", f"{target}Queue"), ("DeadLettersPolicy", "DeadLetters")):
         [statement] = RESOURCES[policy]["Properties"]["PolicyDocument"]["Statement"]
         assert statement["Principal"] == {"Service": "sns.amazonaws.com"}
         assert (statement["Action"], text(statement["Resource"])) == ("sqs:SendMessage", f"{queue}.Arn")
         assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Ref": "Changes"}}}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_target_is_a_block_of_its_own(target: str) -> None:
+    """Queue, policy, subscription, role and function come with the target and go with it; they read one queue."""
+    block = [f"{target}{part}" for part in ("Queue", "QueuePolicy", "Subscription", "Role", "Function")]
+    assert {RESOURCES[name]["Condition"] for name in block} == {f"Has{target}"}
+    assert [name for name, each in RESOURCES.items() if each.get("Condition") == f"Has{target}"] == block
+    known = environment(f"{target}Function")
+    assert known["TARGET"] == known["SOURCE_NAME"] == target.lower()
+    [event] = queue_events(f"{target}Function")
+    assert text(event["Queue"]) == f"{target}Queue.Arn"
+    assert known["SOURCE_URL"] == {"Ref": f"{target}Queue"}
+    for name in TARGETS[target]:
+        assert known[f"{target.upper()}_{name}"] in ({"Ref": f"{target}{name.title()}"}, "2026-09")
+
+
+def test_every_target_can_be_named_and_needs_its_secret() -> None:
+    """The parameter takes the names that there are and no other; a rule of its own asks for each one's secret."""
+    pattern = TEMPLATE["Parameters"]["Targets"]["AllowedPattern"]
+    assert set(re.findall(r"[a-z]+", pattern)) == {target.lower() for target in TARGETS}
+    asked = {
+        rule["RuleCondition"]["Fn::Contains"][1]: str(rule["Assertions"])
+        for rule in TEMPLATE["Rules"].values()
+        if rule["RuleCondition"].get("Fn::Contains", [None])[0] == {"Ref": "Targets"}
+    }
+    assert asked.keys() == {target.lower() for target in TARGETS}
+    for target in TARGETS:
+        assert f"'Ref': '{target}Secret'" in asked[target.lower()]
 
 
 def test_the_journal_is_private_and_packed() -> None:
