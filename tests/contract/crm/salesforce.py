@@ -43,6 +43,20 @@ class FixedSecret:
         self.forgotten += 1
 
 
+def define_fields(standin: SalesforceStandIn) -> None:
+    """Define our fields, as the administrator's deployment does."""
+    standin.org.columns |= {
+        each.name: Column(
+            type=each.type,
+            length=each.length or 255,
+            digits=each.digits,
+            external_id=each.external_id,
+            unique=each.external_id,
+        )
+        for each in definitions(standin.org.object_name)
+    }
+
+
 @dataclass
 class SalesforceBench:
     """Salesforce and its stand-in."""
@@ -53,17 +67,7 @@ class SalesforceBench:
 
     def prepare(self) -> None:
         """Define the fields, as an administrator does from the documented list."""
-        self.standin.org.columns |= {
-            each.name: Column(
-                type=each.type,
-                length=each.length or 255,
-                digits=each.digits,
-                decimals=each.decimals,
-                external_id=each.external_id,
-                unique=each.external_id,
-            )
-            for each in definitions(OBJECT)
-        }
+        define_fields(self.standin)
 
     def shown(self, key: str) -> Mapping[str, str] | None:
         """Return a record's fields by canonical name."""

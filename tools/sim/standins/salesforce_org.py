@@ -47,7 +47,6 @@ class Column:
     type: str
     length: int = 255
     digits: int = 16
-    decimals: int = 0
     external_id: bool = False
     unique: bool = False
     required: bool = False

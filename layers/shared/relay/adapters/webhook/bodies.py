@@ -22,7 +22,7 @@ from relay.fields import Kind, Value
 
 _FIELD_SCHEMAS: Final[dict[Kind, dict[str, Any]]] = {
     Kind.TEXT: {"type": ["string", "null"]},
-    Kind.MONEY: {"type": ["number", "null"], "multipleOf": 0.01},
+    Kind.MONEY: {"type": ["number", "null"]},
     Kind.COUNT: {"type": ["integer", "null"]},
     Kind.FLAG: {"type": ["boolean", "null"]},
     Kind.MOMENT: {"type": ["string", "null"], "format": "date-time"},
