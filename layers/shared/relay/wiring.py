@@ -6,6 +6,8 @@ Nothing here runs at import. A setting that is missing is named by the error tha
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
@@ -15,17 +17,22 @@ from relay.routing import FOLDERS, queue_variable
 
 if TYPE_CHECKING:
     from relay.adapters.firehose import FirehoseJournal
+    from relay.adapters.inventory import DynamoInventory
     from relay.adapters.members import DynamoMembers
     from relay.adapters.mirrors import DynamoMirrors
+    from relay.adapters.pacing import PacedTransport
     from relay.adapters.sns import SnsOutgoing
     from relay.adapters.sqs import SqsOutgoing, SqsSource
     from relay.adapters.telemetry import PowertoolsTelemetry
+    from relay.auditing import Auditing
     from relay.batch import Batch
+    from relay.breaker import Breaker
     from relay.draining import Drain
     from relay.mirroring import Mirroring
-    from relay.ports import Channel, Crm, Occasions, Outcome
+    from relay.ports import Channel, Crm, Occasions, Outcome, Rate
     from relay.rechecking import Rechecks
     from relay.reconciling import Reconciling
+    from relay.writing import Writing
 
 
 def setting(name: str) -> str:
@@ -202,7 +209,22 @@ def _hubspot() -> Crm:
     from relay.adapters.hubspot import Hubspot
     from relay.adapters.secrets import Secret
 
-    return Hubspot(setting("HUBSPOT_URL"), Secret(setting("HUBSPOT_SECRET")), setting("HUBSPOT_VERSION"))
+    return Hubspot(
+        setting("HUBSPOT_URL"),
+        Secret(setting("HUBSPOT_SECRET")),
+        setting("HUBSPOT_VERSION"),
+        paced(Hubspot.rates),
+        events=os.environ.get("HUBSPOT_EVENTS") == "true",
+    )
+
+
+def paced(rates: Sequence[Rate]) -> PacedTransport:
+    """Return a transport that keeps this target's rates, together with all other environments."""
+    from relay.adapters.pacing import DynamoTurnstiles, paced_transport
+    from relay.pacing import Pace
+
+    turnstiles = DynamoTurnstiles(setting("MIRRORS_TABLE"), setting("TARGET"))
+    return paced_transport(Pace(rates, turnstiles, now, time.sleep))
 
 
 def _salesforce() -> Crm:
@@ -223,6 +245,7 @@ def _webhook() -> Crm:
 @cache
 def mirroring() -> Mirroring:
     """Return the work of `crm_sync`, for its target."""
+    from relay.auditing import ERRAND as AUDIT
     from relay.mirroring import Mirroring
 
     target = setting("TARGET")
@@ -235,7 +258,44 @@ def mirroring() -> Mirroring:
         credential=setting(f"{target.upper()}_SECRET"),
         observe=observe_mirrored,
         rechecks=rechecks(),
+        breaker=breaker(),
+        errands={AUDIT: auditing().run},
     )
+
+
+@cache
+def writing() -> Writing:
+    """Return what it takes to write members to this function's target."""
+    from relay.writing import Writing
+
+    return Writing(crm=crm(), members=members(), mirrors=mirrors(), clock=now, observe=observe_mirrored)
+
+
+@cache
+def inventory() -> DynamoInventory:
+    """Return all that was noted of this function's target."""
+    from relay.adapters.inventory import DynamoInventory
+
+    return DynamoInventory(setting("MIRRORS_TABLE"), setting("TARGET"))
+
+
+@cache
+def auditing() -> Auditing:
+    """Return the audits of this function's target."""
+    from relay.adapters.sqs import SqsOutgoing
+    from relay.auditing import Auditing
+
+    queue = SqsOutgoing(setting("SOURCE_URL"), setting("SOURCE_NAME"))
+    return Auditing(writing=writing(), inventory=inventory(), queue=queue)
+
+
+@cache
+def breaker() -> Breaker:
+    """Return what keeps this function from a CRM that is down."""
+    from relay.adapters.gates import DynamoGates
+    from relay.breaker import Breaker
+
+    return Breaker(gates=DynamoGates(setting("MIRRORS_TABLE"), setting("TARGET")), clock=now)
 
 
 @cache

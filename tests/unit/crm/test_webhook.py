@@ -8,7 +8,8 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,17 +20,20 @@ import pytest
 from relay.adapters.webhook import Webhook
 from relay.adapters.webhook.bodies import event, schema, updated
 from relay.adapters.webhook.signing import keys_of, signed
+from relay.auditing import Auditing
 from relay.canonical import CANONICAL, profile
-from relay.changes import Change, Happening
+from relay.changes import Audit, Change, Happening, dump
 from relay.effects import Note
 from relay.errors import PermanentError
-from relay.ports import Home, Outcome
+from relay.ports import Home, Mirror, Outcome, Page, Record
 from relay.rules import Rules
+from relay.writing import Writing
 
 from tests.contract.crm.profiles import AT, key_of, member, wanted
 from tests.contract.crm.salesforce import FixedSecret
 from tests.contract.crm.webhook import SECRET
-from tests.fakes import ROOT
+from tests.fakes import ROOT, FakeContext, FakeMembers, FakeOutgoing
+from tests.fakes_crm import FakeMirrors, change_message
 
 KEY = key_of(7001)
 OTHER_SECRET = "whsec_" + base64.b64encode(bytes(32)).decode()
@@ -223,6 +227,37 @@ def test_a_receiver_cannot_be_asked() -> None:
     shown = crm.shown(wanted(credit_balance=Decimal("9.90"), high_value=None))
     assert shown["credit_balance"] == "9.9"
     assert "high_value" not in shown
+
+
+def test_an_audit_of_a_receiver_is_nothing_to_bury() -> None:
+    """Who can only be told cannot be audited: the clock's weekly message ends, and is no dead letter."""
+    crm = _answering(lambda request: httpx.Response(204))
+    known = profile(member(), Rules())
+    mirrors = FakeMirrors({KEY: Mirror(digest=known.digest, state="mirrored")})
+    members = FakeMembers({KEY: Record(member=member())})
+    writing = Writing(
+        crm=crm, members=members, mirrors=mirrors, clock=lambda: AT, observe=lambda key, outcome: None
+    )
+    page = OnePage(Page(mirrors=mirrors.mirrors, cursor=None))
+    auditing = Auditing(writing=writing, inventory=page, queue=FakeOutgoing())
+    received = replace(change_message("m1", KEY), body=dump(Audit(run=AT)))
+    assert auditing.run(received, FakeContext()) is None
+
+
+@dataclass
+class OnePage:
+    """All that was noted, on one page."""
+
+    only: Page
+
+    def page(self, cursor: str | None = None) -> Page:
+        return self.only
+
+    def run(self, name: str) -> Mapping[str, Any]:
+        return {}
+
+    def note(self, name: str, run: Mapping[str, Any]) -> None:
+        raise AssertionError("an audit that never was is noted")
 
 
 def test_the_pages_are_current() -> None:

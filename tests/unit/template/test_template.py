@@ -27,7 +27,7 @@ POLL = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 LOG = {("logs:CreateLogStream", "Logs.Arn"), ("logs:PutLogEvents", "Logs.Arn")}
 DAY = 86_400
 TARGETS = {
-    "HubSpot": ("URL", "SECRET", "VERSION"),
+    "HubSpot": ("URL", "SECRET", "VERSION", "EVENTS"),
     "Salesforce": ("URL", "SECRET", "OBJECT", "VERSION"),
     "Webhook": ("URL", "SECRET"),
 }

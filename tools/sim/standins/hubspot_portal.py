@@ -10,6 +10,9 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+from sim.standins.hubspot_events import Events
+from sim.standins.refusing import RefusedError
+
 LARGEST_BATCH: Final = 100
 UNIQUE_AT_MOST: Final = 10
 
@@ -29,33 +32,6 @@ _FIELD_TYPES: Final = {
 _REQUIRED: Final = ("name", "label", "type", "fieldType", "groupName")
 
 
-class RefusedError(Exception):
-    """What HubSpot would not do: the status, and the parts of its error body."""
-
-    def __init__(self, status: int, category: str, message: str, code: str = "", about: str = "") -> None:
-        super().__init__(message)
-        self.status = status
-        self.category = category
-        self.message = message
-        self.code = code
-        self.about = about
-
-    def body(self, trace: str | None = None) -> dict[str, Any]:
-        """Return the error body; within a 207, for the record with this trace id."""
-        body: dict[str, Any] = {
-            "status": "error",
-            "category": self.category,
-            "message": self.message,
-            "errors": [],
-        }
-        if self.code:
-            context = {"context": {"propertyName": [self.about]}} if self.about else {}
-            body["errors"] = [{"message": self.message, "code": self.code, **context}]
-        if trace is not None:
-            body["context"] = {"objectWriteTraceId": [trace]}
-        return body
-
-
 def _native() -> dict[str, dict[str, Any]]:
     kinds = {"email": "string", "firstname": "string", "lastname": "string", "phone": "string"}
     return {name: {"name": name, "type": kind, "hasUniqueValue": False} for name, kind in kinds.items()}
@@ -68,7 +44,11 @@ class Portal:
     definitions: dict[str, dict[str, Any]] = field(default_factory=_native)
     groups: set[str] = field(default_factory=lambda: {"contactinformation"})
     contacts: dict[str, dict[str, str]] = field(default_factory=dict)
+    events: Events = field(default_factory=Events)
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(101))
+    # Whose value of a unique property it is: looked through one by one, 40,000 contacts would take hours.
+    _index: dict[tuple[str, str], str] = field(default_factory=dict)
+    _indexed: tuple[int, int] = (0, 0)
 
     # ------------------------------------------------------------ definitions
 
@@ -111,8 +91,16 @@ class Portal:
             raise RefusedError(
                 400, "VALIDATION_ERROR", f"{by} is not a unique property", "INVALID_ID_PROPERTY"
             )
-        wanted = value.lower()
-        return next((id_ for id_, has in self.contacts.items() if has.get(by, "").lower() == wanted), None)
+        if self._indexed != (id(self.contacts), len(self.contacts)):
+            self._index = {
+                (name, text.lower()): contact
+                for contact, has in self.contacts.items()
+                for name, text in has.items()
+            }
+            self._indexed = (id(self.contacts), len(self.contacts))
+        found = self._index.get((by, value.lower()))
+        held = self.contacts.get(found or "", {}).get(by, "")
+        return found if held.lower() == value.lower() else None
 
     def create(self, properties: Mapping[str, Any]) -> str:
         """Add a contact; return its id."""
@@ -123,6 +111,14 @@ class Portal:
     def change(self, contact: str, properties: Mapping[str, Any]) -> None:
         """Set properties of a contact; an empty value clears."""
         self._write(contact, self.contacts[contact], properties)
+
+    def update(self, contact: str, by: str | None, properties: Mapping[str, Any]) -> str:
+        """Set properties of a contact that must be there; return its id."""
+        found = self.find(contact, by)
+        if found is None:
+            raise RefusedError(404, "OBJECT_NOT_FOUND", "resource not found")
+        self.change(found, properties)
+        return found
 
     def upsert(self, wanted: Mapping[str, Any]) -> tuple[str, bool]:
         """Create or change the contact that one input of a batch names; return its id, and whether it is new."""
@@ -142,6 +138,10 @@ class Portal:
         self.contacts[contact] = {
             name: value for name, value in {**known, **properties}.items() if value != ""
         }
+        for name, value in properties.items():
+            if name == "email" or self.definitions[name].get("hasUniqueValue"):
+                self._index[name, value.lower()] = contact
+        self._indexed = (id(self.contacts), len(self.contacts))
 
     def check(self, name: str, value: object) -> None:
         """Refuse a value that the property cannot hold."""

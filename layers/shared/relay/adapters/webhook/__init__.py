@@ -20,7 +20,7 @@ from relay.canonical import Profile
 from relay.changes import Change
 from relay.effects import effect_id
 from relay.errors import PermanentError
-from relay.ports import Bulk, Home, Outcome, Rate
+from relay.ports import NOT_READABLE, Bulk, Home, Outcome, Rate
 
 if TYPE_CHECKING:
     import httpx
@@ -40,7 +40,7 @@ class Webhook:
     notes_batch_size: Final = 1
     rates: Sequence[Rate] = ()
     homes_by: Literal["key", "email"] = "key"
-    automations: Final = "whatever your receiver does with member.updated"
+    automations: Final = "automations of your receiver"
     bulk: Bulk | None = None
 
     def __init__(
@@ -79,10 +79,10 @@ class Webhook:
         """Refuse: a receiver can be told and not asked.
 
         Raises:
-            PermanentError: `not_readable`, always.
+            PermanentError: `NOT_READABLE`, always.
 
         """
-        raise PermanentError("not_readable", "a webhook's receiver cannot be asked what it holds")
+        raise PermanentError(NOT_READABLE, "a webhook's receiver cannot be asked what it holds")
 
     def shown(self, profile: Profile) -> Mapping[str, str]:
         """Return the fields that are told with a value, as texts."""
