@@ -16,6 +16,8 @@ from relay.ports import Crm
 from sim.standins.hubspot import Fault, HubspotStandIn
 from sim.standins.serving import serve
 
+from tests.contract.crm.klaviyo_bench import klaviyo
+
 CASES: Final = (
     "duplicate",
     "out_of_order",
@@ -46,6 +48,11 @@ class Bench(Protocol):
     @property
     def crm(self) -> Crm:
         """The adapter."""
+        ...
+
+    @property
+    def per_call(self) -> int:
+        """How many members one write call has at most."""
         ...
 
     def prepare(self) -> None:
@@ -95,6 +102,7 @@ class HubspotBench:
 
     standin: HubspotStandIn
     crm: Hubspot
+    per_call: int = Hubspot.batch_size
 
     def prepare(self) -> None:
         """Define the properties, as `relay mirror prepare` would."""
@@ -153,12 +161,18 @@ def hubspot() -> Iterator[Bench]:
             crm.close()
 
 
-BENCHES: Final[dict[str, Callable[[], AbstractContextManager[Bench]]]] = {"hubspot": hubspot}
+BENCHES: Final[dict[str, Callable[[], AbstractContextManager[Bench]]]] = {
+    "hubspot": hubspot,
+    "klaviyo": klaviyo,
+}
 
 NOT_APPLICABLE: Final[dict[str, dict[str, str]]] = {
     "hubspot": {
         "quiet_backfill": "there is no back-fill yet, and HubSpot has no quiet write: any write can start the "
         "merchant's workflows, so the command that fills a target will have to ask",
+    },
+    "klaviyo": {
+        "quiet_backfill": "shown in test_klaviyo_quietly.py: jobs and events that start no flow are Klaviyo's own",
     },
 }
 """Cases that a provider cannot show, with the reason."""

@@ -1,8 +1,8 @@
 """Very many members in one job, for back-fills: Klaviyo takes them in its own time and tells the failures after.
 
 A member counts as mirrored once the job is complete, its errors were read, and the job lists a profile
-that bears the member's key. Who is in neither list (another's profile, an error that names nobody) is
-for a call of its own.
+that bears the member's key. Who is in no list then was not taken: an address that Klaviyo would not
+have, or one under another key.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any, Final
 from relay.adapters.klaviyo.client import ClosedError, KlaviyoClient, Reply, inner, pages
 from relay.adapters.klaviyo.looking import found_in, look
 from relay.adapters.klaviyo.mapping import KEY
-from relay.adapters.klaviyo.writing import Options, resource
+from relay.adapters.klaviyo.writing import Options, address, owned_by_other, resource
 from relay.canonical import Profile
 from relay.ports import Outcome
 
 JOBS: Final = "/api/profile-bulk-import-jobs"
 
-_ALONE: Final = Outcome(state="retry", reason="not_by_job", alone=True)
+_REFUSED: Final = Outcome(state="refused", reason="not_imported")
 _PAGE: Final = {"page[size]": "100"}
 _WHICH: Final = re.compile(r"^/data/attributes/profiles/data/(\d{1,5})(?:/|$)")
 
@@ -36,18 +36,9 @@ class KlaviyoBulk:
 
     def submit(self, profiles: Sequence[Profile]) -> Outcome:
         """Hand a job in: `pending` with its id, or what kept us from it."""
-        sendable = {wanted.key: wanted for wanted in profiles if wanted.email}
         try:
-            there = look(
-                self.client, "email", sorted({(wanted.email or "").lower() for wanted in sendable.values()})
-            )
-            data = []
-            for wanted in sendable.values():
-                address = (wanted.email or "").lower()
-                known = there.found.get(address)
-                if address not in there.refused and (not known or known.key in {None, wanted.key}):
-                    data.append(resource(wanted, known, self.options, unset=True))
-            return self._submit(data) if data else _ALONE
+            data = self._resources(profiles)
+            return self._submit(data) if data else _REFUSED
         except ClosedError as closed:
             return closed.outcome
 
@@ -61,6 +52,16 @@ class KlaviyoBulk:
             barred = closed.outcome if closed.outcome.state == "unauthorised" else None
             return dict.fromkeys(keys, barred or pending)
 
+    def _resources(self, profiles: Sequence[Profile]) -> list[dict[str, Any]]:
+        """Return the job's profiles: one for an address, and none that bears another key."""
+        wanted = {address(each): each for each in profiles if each.email}
+        there = look(self.client, "email", list(wanted))
+        return [
+            resource(each, there.found.get(where), self.options, unset=True)
+            for where, each in wanted.items()
+            if where not in there.refused and not owned_by_other(there.found.get(where), each.key)
+        ]
+
     def _submit(self, data: list[dict[str, Any]]) -> Outcome:
         """Send a job; once more without the profiles for which it was refused, where the answer names them."""
         reply = self._send(data)
@@ -69,9 +70,11 @@ class KlaviyoBulk:
         if not reply.ok and rest and spoiling:
             reply = self._send(rest)
         job = inner(reply.body, "data").get("id")
-        if reply.ok and job:
-            return Outcome(state="pending", id=str(job))
-        return Outcome(state="retry", reason=_ALONE.reason if reply.ok else reply.code, alone=True)
+        if reply.ok:
+            # Taken without a word on its id: it may run, and nobody could ask for it.
+            nameless = Outcome(state="retry", reason="silent_2xx", unanswered=True)
+            return Outcome(state="pending", id=str(job)) if job else nameless
+        return Outcome(state="retry", reason=reply.code, alone=True)
 
     def _send(self, data: list[dict[str, Any]]) -> Reply:
         return self.client.post(
@@ -81,10 +84,10 @@ class KlaviyoBulk:
     def _collect(self, job: str, keys: Sequence[str]) -> Mapping[str, Outcome]:
         status = inner(self.client.get(f"{JOBS}/{job}").body, "data", "attributes").get("status")
         if status == "cancelled":
-            return dict.fromkeys(keys, _ALONE)
+            return {}  # of nobody anything is known: they are sent again
         if status != "complete":
             return dict.fromkeys(keys, Outcome(state="pending", id=job))
-        outcomes = dict.fromkeys(keys, _ALONE)
+        outcomes = dict.fromkeys(keys, _REFUSED)
         listing = {**_PAGE, "fields[profile]": "email,external_id,properties"}
         for found in map(found_in, pages(self.client, f"{JOBS}/{job}/profiles", listing)):
             if found.key in outcomes:

@@ -51,23 +51,23 @@ class Upsert:
             ClosedError: when nobody gets through; who has an outcome by then keeps it.
 
         """
-        there = look(self.client, "email", list({_address(wanted): None for wanted in profiles.values()}))
+        there = look(self.client, "email", list({address(wanted): None for wanted in profiles.values()}))
         for key, wanted in profiles.items():
             if time.monotonic() > self._until:
                 raise ClosedError(Outcome(state="retry", reason="out_of_time", retry_after=1.0))
             self.outcomes[key] = self._write(wanted, there)
 
     def _write(self, wanted: Profile, there: Look) -> Outcome:
-        address = _address(wanted)
-        known = there.found.get(address)
-        if address in there.refused:
-            return Outcome(state="refused", reason=there.refused[address])
-        if known and known.key and known.key != wanted.key:
+        where = address(wanted)
+        known = there.found.get(where)
+        if where in there.refused:
+            return Outcome(state="refused", reason=there.refused[where])
+        if known and owned_by_other(known, wanted.key):
             return Outcome(state="refused", reason="owned_by_other", id=known.id)
         outcome = self._import(wanted, known)
         if outcome.state == "mirrored":
             # Two members with one address, in one call: the second must not take the first one's profile.
-            there.found[address] = Found(outcome.id or "", address, wanted.key, None, {})
+            there.found[where] = Found(outcome.id or "", where, wanted.key, None, {})
         return outcome
 
     def _import(self, wanted: Profile, known: Found | None) -> Outcome:
@@ -169,5 +169,11 @@ def _proven(reply: Reply, wanted: Profile, reason: str) -> Outcome:
     return Outcome(state="mirrored", id=written.id, reason=reason)
 
 
-def _address(wanted: Profile) -> str:
+def owned_by_other(known: Found | None, key: str) -> bool:
+    """Say whether a profile is another's."""
+    return known is not None and known.key not in {None, key}
+
+
+def address(wanted: Profile) -> str:
+    """Return a member's e-mail address as Klaviyo compares it."""
     return (wanted.email or "").encode("utf-8", "replace").decode().lower()
