@@ -187,7 +187,7 @@ def mirrors() -> DynamoMirrors:
 @cache
 def crm() -> Crm:
     """Return this function's target. One line for each CRM that there is."""
-    targets = {"hubspot": _hubspot}
+    targets = {"hubspot": _hubspot, "klaviyo": _klaviyo}
     target = setting("TARGET")
     if target not in targets:
         raise MisconfiguredError("no CRM by the name in TARGET", setting="TARGET")
@@ -199,6 +199,18 @@ def _hubspot() -> Crm:
     from relay.adapters.secrets import Secret
 
     return Hubspot(setting("HUBSPOT_URL"), Secret(setting("HUBSPOT_SECRET")), setting("HUBSPOT_VERSION"))
+
+
+def _klaviyo() -> Crm:
+    from relay.adapters.klaviyo import Klaviyo, Options
+    from relay.adapters.secrets import Secret
+
+    options = Options(
+        revision=setting("KLAVIYO_REVISION"),
+        external_id=os.environ.get("KLAVIYO_SET_EXTERNAL_ID") == "true",
+        compat=os.environ.get("KLAVIYO_COMPAT_NAMES") == "true",
+    )
+    return Klaviyo(setting("KLAVIYO_URL"), Secret(setting("KLAVIYO_SECRET")), options)
 
 
 @cache

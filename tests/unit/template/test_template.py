@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -176,6 +177,7 @@ def test_no_role_may_do_more_than_it_names(role: str) -> None:
     [
         ("NotifierRole", "SlackSecret"),
         ("HubSpotRole", "HubSpotSecret"),
+        ("KlaviyoRole", "KlaviyoSecret"),
         ("ReconcileRole", "InveterateSecret"),
     ],
 )
@@ -272,7 +274,7 @@ def test_without_a_key_nothing_is_reconciled() -> None:
     """The queue, its reader and who may send to it are there with the key, and not without."""
     for name in ("ReconcileQueue", "ReconcileRole", "ReconcileFunction"):
         assert RESOURCES[name]["Condition"] == "HasInveterate"
-    for name in ("FanoutFunction", "HubSpotFunction"):
+    for name in ("FanoutFunction", "HubSpotFunction", "KlaviyoFunction"):
         asks = environment(name)["RECHECKS_URL"]
         assert asks == {"Fn::If": ["HasInveterate", {"Ref": "ReconcileQueue"}, ""]}
         sends = [
@@ -343,16 +345,59 @@ def test_the_clock_is_told_the_time() -> None:
     assert allowed("ClockScheduleRole") == {("lambda:InvokeFunction", "ClockFunction.Arn")}
 
 
-def test_a_target_hears_of_changes_raw_and_loses_none() -> None:
+@pytest.mark.parametrize("target", ["HubSpot", "Klaviyo"])
+def test_a_target_hears_of_changes_raw_and_loses_none(target: str) -> None:
     """SNS hands messages over as they are, and what it cannot hand over goes to the dead letters."""
-    subscription = RESOURCES["HubSpotSubscription"]["Properties"]
+    subscription = RESOURCES[f"{target}Subscription"]["Properties"]
+    assert text(subscription["Endpoint"]) == f"{target}Queue.Arn"
     assert subscription["RawMessageDelivery"] is True
     assert text(subscription["RedrivePolicy"]["deadLetterTargetArn"]) == "DeadLetters.Arn"
-    for policy, queue in (("HubSpotQueuePolicy", "HubSpotQueue"), ("DeadLettersPolicy", "DeadLetters")):
+    for policy, queue in ((f"{target}QueuePolicy", f"{target}Queue"), ("DeadLettersPolicy", "DeadLetters")):
         [statement] = RESOURCES[policy]["Properties"]["PolicyDocument"]["Statement"]
         assert statement["Principal"] == {"Service": "sns.amazonaws.com"}
         assert (statement["Action"], text(statement["Resource"])) == ("sqs:SendMessage", f"{queue}.Arn")
         assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Ref": "Changes"}}}
+
+
+def test_klaviyo_is_a_target_like_hubspot() -> None:
+    """The two blocks differ by their names and settings alone: what one target needs, every target does."""
+    for part in ("Queue", "QueuePolicy", "Subscription", "Role"):
+        ours, theirs = RESOURCES[f"Klaviyo{part}"], RESOURCES[f"HubSpot{part}"]
+        assert str(ours) == str(theirs).replace("HubSpot", "Klaviyo").replace("hubspot", "klaviyo")
+    common = {"SOURCE_URL", "SOURCE_NAME", "DEAD_LETTERS_URL", "MEMBERS_TABLE", "MIRRORS_TABLE", "TARGET"}
+    assert environment("KlaviyoFunction").keys() - environment("HubSpotFunction").keys() == {
+        "KLAVIYO_URL",
+        "KLAVIYO_SECRET",
+        "KLAVIYO_REVISION",
+        "KLAVIYO_SET_EXTERNAL_ID",
+        "KLAVIYO_COMPAT_NAMES",
+    }
+    assert environment("KlaviyoFunction").keys() >= common
+    assert environment("KlaviyoFunction")["TARGET"] == "klaviyo"
+    assert FUNCTIONS["KlaviyoFunction"]["CodeUri"] == "functions/crm_sync"
+
+
+@pytest.mark.parametrize(("target", "secret"), [("hubspot", "HubSpotSecret"), ("klaviyo", "KlaviyoSecret")])
+def test_a_target_without_its_secret_is_not_deployed(target: str, secret: str) -> None:
+    """Whoever names a target and forgets its secret hears of it before anything is made."""
+    rules = [
+        rule
+        for rule in TEMPLATE["Rules"].values()
+        if rule["RuleCondition"] == {"Fn::Contains": [{"Ref": "Targets"}, target]}
+    ]
+    [rule] = rules
+    assert [each["Assert"] for each in rule["Assertions"]] == [
+        {"Fn::Not": [{"Fn::Equals": [{"Ref": secret}, ""]}]}
+    ]
+    pattern = TEMPLATE["Parameters"]["Targets"]["AllowedPattern"]
+    assert re.fullmatch(pattern, target)
+    assert not re.fullmatch(pattern, f"{target}s")
+
+
+def test_inveterates_own_names_and_ids_are_left_alone_unless_asked_for() -> None:
+    """Neither `Inveterate: …` nor `external_id` is written to Klaviyo by default."""
+    for name in ("KlaviyoCompatNames", "KlaviyoSetExternalId"):
+        assert TEMPLATE["Parameters"][name]["Default"] == "false"
 
 
 def test_the_journal_is_private_and_packed() -> None:

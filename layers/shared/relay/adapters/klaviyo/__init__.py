@@ -20,6 +20,8 @@ from relay.ports import Home, Outcome, Rate
 if TYPE_CHECKING:
     import httpx
 
+__all__ = ["Klaviyo", "Options"]
+
 OLDEST_REVISION: Final = "2024-10-15"
 """Earlier ones have other names for the bulk jobs. Klaviyo answers each for about two years."""
 
