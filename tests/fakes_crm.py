@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Literal
 
 from relay.batch import Message
 from relay.canonical import Profile
 from relay.changes import Change, Happening, dump
 from relay.effects import Note, effect_id
 from relay.errors import ConflictError
-from relay.ports import Mirror, Outcome, Settlement
+from relay.ports import Bulk, Claim, Gate, Home, Mirror, Outcome, Rate, Settlement
 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 MIRRORED = Outcome(state="mirrored", id="1")
@@ -47,16 +49,25 @@ class FakeMirrors:
             raise self.failure
         return {key: self.mirrors.get(key, Mirror()) for key in keys}
 
-    def claim(self, keys: Sequence[str], *, now: datetime, until: datetime) -> Mapping[str, str]:
+    def claim(
+        self,
+        keys: Sequence[str],
+        *,
+        now: datetime,
+        until: datetime,
+        emails: Mapping[str, str] = MappingProxyType({}),
+    ) -> Mapping[str, Claim]:
         """Claim those that nobody has."""
-        tokens = {}
+        claims = {}
         for key in keys:
             known = self.mirrors.get(key, Mirror())
             if known.busy_until is None or known.busy_until <= now:
                 self.claims += 1
-                tokens[key] = self.tokens[key] = f"claim-{self.claims}"
-                self.mirrors[key] = replace(known, busy_until=until)
-        return tokens
+                self.tokens[key] = f"claim-{self.claims}"
+                stray = {emails[key]} if key in emails else set()
+                self.mirrors[key] = replace(known, busy_until=until, strays=known.strays | stray)
+                claims[key] = Claim(token=self.tokens[key], mirror=self.mirrors[key])
+        return claims
 
     def settle(self, settlements: Sequence[Settlement]) -> Mapping[str, Exception | None]:
         """Note the outcomes."""
@@ -70,15 +81,59 @@ class FakeMirrors:
             return ConflictError("lost")
         del self.tokens[key]
         lasting = outcome.state in {"mirrored", "skipped", "refused"}
-        self.mirrors[key] = Mirror(
+        known, pending = self.mirrors[key], outcome.state == "pending"
+        if outcome.state == "mirrored":
+            known = replace(known, id=outcome.id, email=settlement.profile.email, strays=frozenset())
+        elif outcome.state == "skipped":
+            known = replace(known, id=None, email=None, strays=frozenset())
+        self.mirrors[key] = replace(
+            known,
             digest=settlement.profile.digest if lasting else None,
             state=outcome.state,
             reason=outcome.reason,
-            id=outcome.id,
-            email=settlement.profile.email,
             busy_until=settlement.quiet_until,
+            job=outcome.id if pending else None,
+            offered=(settlement.offered or settlement.profile.digest) if pending else None,
         )
         return None
+
+
+@dataclass
+class FakeGates:
+    """A target's gate in memory."""
+
+    gate: Gate = field(default_factory=Gate)
+
+    def load(self) -> Gate:
+        """Return it."""
+        return self.gate
+
+    def swap(self, known: Gate, wanted: Gate) -> bool:
+        """Write it, unless somebody wrote since."""
+        if self.gate.version != known.version:
+            return False
+        self.gate = wanted
+        return True
+
+
+@dataclass
+class FakeTurnstiles:
+    """Turnstiles in memory; `leases` counts the writes."""
+
+    free_at: dict[int, datetime] = field(default_factory=dict)
+    leases: int = 0
+
+    def lease(self, number: int, *, earliest: datetime, latest: datetime, span: timedelta) -> datetime | None:
+        """Take the next span."""
+        begin = max(self.free_at.get(number, earliest), earliest)
+        if begin > latest:
+            return None
+        self.leases += 1
+        self.free_at[number] = begin + span
+        return begin
+
+
+_GONE = Outcome(state="skipped", reason="no such contact")
 
 
 class KilledError(BaseException):
@@ -99,6 +154,14 @@ class FakeCrm:
     note_outcomes: dict[str, Outcome] = field(default_factory=dict)
     noted: list[str] = field(default_factory=list)
 
+    notes_batch_size: int = 500
+    rates: Sequence[Rate] = ()
+    homes_by: Literal["key", "email"] = "key"
+    automations: str = ""
+    bulk: Bulk | None = None
+    cleared: list[Home] = field(default_factory=list)
+    homes: dict[str, Home] = field(default_factory=dict)
+
     def upsert(self, profiles: Sequence[Profile]) -> Mapping[str, Outcome]:
         """Take the profiles, unless an outcome is set for a member."""
         self.calls.append([wanted.key for wanted in profiles])
@@ -110,7 +173,9 @@ class FakeCrm:
             self.after.pop(0)()
         return outcomes
 
-    def record(self, changes: Sequence[Change]) -> Mapping[str, Outcome]:
+    def record(
+        self, changes: Sequence[Change], homes: Mapping[str, Home] = MappingProxyType({})
+    ) -> Mapping[str, Outcome]:
         """Take the notes, unless an outcome is set for one."""
         notes = [
             effect_id(happening.event_id, effect)
@@ -119,18 +184,39 @@ class FakeCrm:
             for effect in happening.effects
             if effect.kind == "note"
         ]
+        self.homes |= homes
         outcomes = {note: self.note_outcomes.get(note, MIRRORED) for note in notes}
         self.noted += [note for note in notes if outcomes[note].state == "mirrored"]
         return outcomes
 
+    def clear(self, homes: Sequence[Home]) -> Mapping[str, Outcome]:
+        """Forget these members."""
+        self.cleared += homes
+        return {home.key: MIRRORED if self.held.pop(home.key, None) else _GONE for home in homes}
 
-def change_message(message_id: str, key: str, *notes: str) -> Message:
+    def read(self, homes: Sequence[Home]) -> Mapping[str, Mapping[str, str]]:
+        """Return what is held."""
+        return {home.key: self.shown(self.held[home.key]) for home in homes if home.key in self.held}
+
+    def shown(self, profile: Profile) -> Mapping[str, str]:
+        """Write each value as text."""
+        return {name: str(value) for name, value in profile.values.items() if value is not None}
+
+    def check(self) -> None:
+        """Find nothing wrong."""
+
+    def ensure_schema(self, *, dry_run: bool = False) -> Sequence[str]:
+        """Lack nothing."""
+        return []
+
+
+def change_message(message_id: str, key: str, *notes: str, quiet: bool = False) -> Message:
     """Return a change of this member as it is received, with notes by their rules' names."""
     effects = tuple(Note(rule=rule, name=rule) for rule in notes)
     happenings = (Happening(event_id=message_id, topic="t", at=START, effects=effects),) if notes else ()
     return Message(
         id=message_id,
-        body=dump(Change(member=key, happenings=happenings)),
+        body=dump(Change(member=key, happenings=happenings, quiet=quiet)),
         attributes={},
         receives=1,
         receipt="r",

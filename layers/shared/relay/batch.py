@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol, TypeAlias
 
-from relay.errors import PermanentError, TransientError
+from relay.errors import HeldError, PermanentError, TransientError
 from relay.ports import Clock, Outgoing, OutgoingMessage
 
 TOO_OLD: Final = timedelta(days=3)
@@ -31,6 +31,9 @@ LONGEST_DELAY: Final = 900
 _FIRST_DELAY: Final = 5.0
 RESERVE_MS: Final = 5_000
 """With less time than this left, nothing more is started: a timeout would bring back the finished as well."""
+
+HELD: Final = "held"
+"""The attribute of a message that waited for company once: it does so only once."""
 
 _SUSPECT_AFTER: Final = 2
 _LONGEST_COUNT: Final = 10
@@ -186,6 +189,8 @@ def _delayed_copy(message: Message, error: TransientError) -> OutgoingMessage:
     # A redriven dead letter is one no longer; and with its marks it would be over SQS' ten attributes.
     attributes = {name: value for name, value in message.attributes.items() if name not in _LETTERS_MARKS}
     attributes |= {**_first_receipt(message), "deferrals": str(message.deferrals + 1)}
+    if isinstance(error, HeldError):
+        attributes[HELD] = "1"
     return OutgoingMessage(body=message.body, attributes=attributes, delay=_delay(message.deferrals, error))
 
 

@@ -3,7 +3,8 @@
     RelayError
     ├── TransientError          not now: keep the message, try again later
     │   ├── MisconfiguredError  not until a person changes a setting: the same, and an alarm that names it
-    │   └── UnansweredError     no answer came: the server may have done it or not
+    │   ├── UnansweredError     no answer came: the server may have done it or not
+    │   └── HeldError           possible now, and cheaper in a moment: wait once for company
     ├── PermanentError          never: to the dead letters, with the reason
     └── ConflictError           somebody else wrote first: read again and decide again
 
@@ -36,6 +37,10 @@ class MisconfiguredError(TransientError):
 
 class UnansweredError(TransientError):
     """The request went out and no answer came back; who cannot repeat it safely must know the difference."""
+
+
+class HeldError(TransientError):
+    """Possible now, but cheaper in company: put off once, and its copy says so."""
 
 
 class PermanentError(RelayError):

@@ -1,46 +1,64 @@
-"""Changed members are written to one CRM: read as they are now, a batch at a time, never an older one last.
+"""Changed members are written to one CRM, as they are now: as few calls as can be, and none in vain.
 
-What makes any order, any repetition and any crash harmless:
+A batch of messages is a set of members. They are read once, all together; what the CRM holds already is
+not sent (`writing.py`); the rest is sent in batches of the CRM's size. A batch that would be less than
+half full, while the queue has more than a call takes, waits once for company.
 
-1. A member's mirror is read *before* the member. Where it says that the CRM surely holds just this, and
-   nobody is writing, there is nothing to do: whatever is written later is told by a later message.
-2. Otherwise the member is claimed, and read again *under* the claim. So of two calls for a member the one
-   that was claimed later carries the newer state, and a worker that slept between reading and claiming
-   cannot send what it read before.
-3. The outcome counts only if the claim still stands. A call that outlived its claim makes sure that
-   neither it nor the call that overtook it counts; the member is sent again when both are surely over.
-4. A claim lasts as long as the invocation can, and then a minute (`GRACE`): so long may a request, once
-   sent, take to take effect though its sender was killed or stopped waiting. A call without an answer
-   keeps the member claimed for that minute. HTTP calls give up after 2 + 8 seconds, far within.
+Notes follow when the CRM holds their members: in the order of their times, many members in one call. A
+note whose member is not mirrored yet stays with its message.
 
 A member that the CRM refuses is noted as refused and not tried again until it changes. What is not now
-or not allowed goes back to the queue, which has the patience (`batch.py`).
+or not allowed goes back to the queue, which has the patience (`batch.py`); while nobody gets through, all
+messages go back unread (`breaker.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, TypeAlias
 
-from relay.batch import Answers, Context, Message
-from relay.canonical import Profile, profile
+from relay.batch import HELD, Answers, Context, Message
+from relay.breaker import Breaker, Door
+from relay.canonical import Profile
 from relay.changes import Change, Doubt, load
 from relay.effects import effect_id
-from relay.errors import MisconfiguredError, PermanentError, TransientError
+from relay.errors import HeldError, MisconfiguredError, PermanentError, TransientError
 from relay.member import member_key
-from relay.ports import Clock, Crm, Members, Mirror, Mirrors, Outcome, Settlement
+from relay.ports import Clock, Crm, Gate, Home, Members, Mirror, Mirrors, Outcome
 from relay.rechecking import NO_EMAIL, Rechecks
-
-GRACE: Final = timedelta(seconds=60)
-"""How long a request may still take effect after its sender has stopped listening."""
+from relay.writing import GRACE, Standing, Writing, holds, noted
 
 NEEDED_MS: Final = 25_000
 """One batch, with a conflict or a missing property to mend, takes no longer (`adapters/hubspot/upsert.py`)."""
 
-Standing: TypeAlias = Outcome | TransientError
-"""Where a member stands: what the CRM made of it, or what kept us from asking."""
+NOTES_WAIT: Final = timedelta(hours=2)
+"""How long a note waits for a member without an address: the API is asked within one hour (`rechecking.py`)."""
+
+_ASK_AGAIN: Final = 300.0
+_HELD_SECONDS: Final = 2.0
+
+Errand: TypeAlias = Callable[[Message, Context], Exception | None]
+"""What else may be asked of `crm_sync` by a message; the answer as for any message."""
+
+
+@dataclass(slots=True)
+class _Round:
+    """One invocation: its messages by id, what they say, and what is known of their members so far."""
+
+    door: Door
+    context: Context
+    messages: dict[str, Message] = field(default_factory=dict)
+    changes: dict[str, Change] = field(default_factory=dict)
+    known: Mapping[str, Mirror] = field(default_factory=dict)
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
+    standings: dict[str, Standing] = field(default_factory=dict)
+    stop: Standing | None = None
+
+    def of(self, keys: Iterable[str]) -> dict[str, Profile]:
+        """Return the profiles of these members."""
+        return {key: self.profiles[key] for key in keys}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +66,8 @@ class Mirroring:
     """The work of `crm_sync` for one CRM.
 
     `credential` is the setting to name when the CRM turns us away; `observe` hears of every call's outcomes;
-    `rechecks` is where a missing e-mail is asked about, None where no API is configured.
+    `rechecks` is where a missing e-mail is asked about, None where no API is configured. `errands` are by
+    the message attribute `errand`.
     """
 
     shop: str
@@ -59,23 +78,37 @@ class Mirroring:
     credential: str
     observe: Callable[[str, Outcome], None]
     rechecks: Rechecks | None = None
+    breaker: Breaker | None = None
+    errands: Mapping[str, Errand] = field(default_factory=dict)
 
     def work(self, messages: Sequence[Message], context: Context) -> Answers:
         """Mirror the members that these change messages name, each once."""
+        try:
+            door = self.breaker.enter() if self.breaker else Door(Gate())
+        except TransientError as error:
+            return dict.fromkeys((message.id for message in messages), error)
+        this = _Round(door, context)
+        answers = self._sort(messages, this)
+        if this.changes:
+            answers |= self._work(this)
+        if self.breaker:
+            self.breaker.left(door)
+        return answers
+
+    def _sort(self, messages: Sequence[Message], this: _Round) -> dict[str, Exception | None]:
+        """Read the messages; run errands; answer what is no message of ours."""
         answers: dict[str, Exception | None] = {}
-        changes: dict[str, Change] = {}
         for message in messages:
+            errand = self.errands.get(message.attributes.get("errand", ""))
             try:
-                changes[message.id] = self._read(message.body)
+                if errand:
+                    answers[message.id] = errand(message, this.context)
+                else:
+                    this.changes[message.id] = self._read(message.body)
+                    this.messages[message.id] = message
             except PermanentError as error:
                 answers[message.id] = error
-        keys = list(dict.fromkeys(change.member for change in changes.values()))
-        standings = self._mirror(keys, context)
-        standings |= self._notes(changes.values(), standings)
-        standings |= self._ask(standings)
-        return answers | {
-            message_id: self._verdict(standings[change.member]) for message_id, change in changes.items()
-        }
+        return answers
 
     def _read(self, body: str) -> Change:
         change = load(Change, body)
@@ -84,80 +117,134 @@ class Mirroring:
             raise PermanentError("other_shop", "member")
         return change
 
-    def _mirror(self, keys: Sequence[str], context: Context) -> dict[str, Standing]:
-        """Mirror batch by batch, until the CRM or the time says stop: the rest then stands like the last."""
-        standings: dict[str, Standing] = {}
-        stop: Standing | None = None
-        for start in range(0, len(keys), self.crm.batch_size):
-            batch = keys[start : start + self.crm.batch_size]
-            if stop is None and context.get_remaining_time_in_millis() < NEEDED_MS:
-                # Put off rather than handed back: nothing is wrong with them, so it must spend no receives.
-                stop = TransientError("no time left in this invocation", retry_after=1)
-            found = dict.fromkeys(batch, stop) if stop else self._mirror_batch(batch, context)
-            stop = stop or _stop(found.values())
-            standings |= found
-        return standings
-
-    def _mirror_batch(self, keys: Sequence[str], context: Context) -> Mapping[str, Standing]:
+    def _work(self, this: _Round) -> dict[str, Exception | None]:
+        keys = list(dict.fromkeys(change.member for change in this.changes.values()))
         try:
-            known = self.mirrors.load(keys)
-            stale = [key for key, wanted in self._profiles(keys).items() if not _holds(known[key], wanted)]
-            left = timedelta(milliseconds=context.get_remaining_time_in_millis())
-            now = self.clock()
-            tokens = self.mirrors.claim(stale, now=now, until=now + left + GRACE)
+            # The mirrors first: see `writing.py`, 1.
+            this.known = self.mirrors.load(keys)
+            this.profiles = self._writing.profiles(keys)
         except TransientError as error:
-            return dict.fromkeys(keys, error)
-        standings: dict[str, Standing] = {key: _standing(known[key]) for key in keys}
-        standings |= dict.fromkeys(stale, TransientError("another invocation is writing this member"))
-        return standings | self._send(tokens)
-
-    def _send(self, tokens: Mapping[str, str]) -> dict[str, Standing]:
-        """Write the claimed members as they are now, and note the outcomes."""
-        if not tokens:
-            return {}
-        try:
-            profiles = self._profiles(list(tokens))
-        except TransientError as error:
-            return dict.fromkeys(tokens, error)  # the claims run out by themselves
-        outcomes = self.crm.upsert([wanted.sent_at(self.clock()) for wanted in profiles.values()])
-        # An adapter that says nothing of a member has broken its promise: nothing is known of that call.
-        outcomes = {key: outcomes.get(key, _NO_OUTCOME) for key in profiles}
-        noted = self.mirrors.settle(
-            [
-                Settlement(
-                    profile=wanted,
-                    token=tokens[key],
-                    outcome=outcomes[key],
-                    quiet_until=self.clock() + GRACE if outcomes[key].unanswered else None,
-                )
-                for key, wanted in profiles.items()
-            ]
-        )
-        for key, outcome in outcomes.items():
-            self.observe(key, outcome)
-        return {key: _unless(noted.get(key), outcome) for key, outcome in outcomes.items()}
-
-    def _profiles(self, keys: Sequence[str]) -> dict[str, Profile]:
-        records, rules = self.members.load(keys)
-        return {key: profile(records[key].member, rules) for key in keys}
-
-    def _notes(self, changes: Iterable[Change], standings: Mapping[str, Standing]) -> Mapping[str, Standing]:
-        """Record the notes of members that the CRM holds; what is not now puts the member's messages off."""
-        notes = {
-            effect_id(happening.event_id, effect): change
-            for change in changes
-            for happening in change.happenings
-            for effect in happening.effects
-            if effect.kind == "note" and _is_mirrored(standings[change.member])
-        }
-        if not notes:
-            return {}
-        outcomes = self.crm.record(list({id(change): change for change in notes.values()}.values()))
+            return dict.fromkeys(this.changes, error)
+        self._mirror(this)
+        standings = {**this.standings, **self._ask(this.standings)}
+        notes = self._notes(this, standings)
         return {
-            notes[note].member: outcome
-            for note, outcome in outcomes.items()
-            if note in notes and outcome.state in {"retry", "unauthorised"}
+            message_id: self._verdict(standings[change.member]) or notes.get(message_id)
+            for message_id, change in this.changes.items()
         }
+
+    @property
+    def _writing(self) -> Writing:
+        return Writing(
+            crm=self.crm, members=self.members, mirrors=self.mirrors, clock=self.clock, observe=self.observe
+        )
+
+    # ------------------------------------------------------------------ members
+
+    def _mirror(self, this: _Round) -> None:
+        """Write who differs, until the CRM or the time says stop: the rest then stands like the last."""
+        stale = [key for key, wanted in this.profiles.items() if not holds(this.known[key], wanted)]
+        this.standings |= {key: noted(this.known[key]) for key in this.profiles}
+        loud = {change.member for change in this.changes.values() if not change.quiet}
+        if self.crm.bulk:
+            self._write(this, [key for key in stale if key not in loud], self.crm.bulk.size, quiet=True)
+            stale = [key for key in stale if key in loud]
+        held = self._held(this, stale)
+        waits = HeldError("waits for a fuller batch", retry_after=_HELD_SECONDS)
+        this.standings |= dict.fromkeys(held, waits)
+        self._write(this, [key for key in stale if key not in held], self.crm.batch_size)
+
+    def _held(self, this: _Round, stale: Sequence[str]) -> set[str]:
+        """Return who waits for company: at most half a batch, each message once, and in a crowd alone.
+
+        A crowd is more messages than a call takes members. Each batch of messages ends in a call that is
+        half empty; waiting, those calls become a fraction, for the price of a queue message a member.
+        """
+        size = self.crm.batch_size
+        over = len(stale) % size
+        if len(this.messages) <= size or not 0 < over <= size // 2 or this.door.probing:
+            return set()
+        waited = {
+            change.member
+            for message_id, change in this.changes.items()
+            if HELD in this.messages[message_id].attributes
+        }
+        fresh = [key for key in stale if key not in waited]
+        return set(fresh[-over:]) if len(fresh) >= over else set()
+
+    def _write(self, this: _Round, keys: Sequence[str], size: int, *, quiet: bool = False) -> None:
+        for start in range(0, len(keys), size):
+            batch = keys[start : start + size]
+            millis = this.context.get_remaining_time_in_millis()
+            if this.stop is None and millis < NEEDED_MS:
+                # Put off rather than handed back: nothing is wrong with them, so it must spend no receives.
+                this.stop = TransientError("no time left in this invocation", retry_after=1)
+            if this.stop:
+                this.standings |= dict.fromkeys(batch, this.stop)
+                continue
+            found = self._writing.write(this.of(batch), left=timedelta(milliseconds=millis), quiet=quiet)
+            this.standings |= found
+            self._tell_breaker(this, [answer for answer in found.values() if isinstance(answer, Outcome)])
+
+    def _tell_breaker(self, this: _Round, answers: Sequence[Outcome]) -> None:
+        """Go on after a call in which somebody got through; else stop, and keep the others from calling."""
+        why = _shut(answers)
+        if why:
+            this.stop = this.stop or why
+        if self.breaker and why:
+            self.breaker.closed(this.door, why)
+        elif self.breaker and any(answer.state in _THROUGH for answer in answers):
+            self.breaker.passed(this.door)
+
+    # -------------------------------------------------------------------- notes
+
+    def _notes(self, this: _Round, standings: Mapping[str, Standing]) -> Mapping[str, Exception]:
+        """Record the notes of members that the CRM holds; what keeps a message's notes back, by message id."""
+        back: dict[str, Exception] = {}
+        due: dict[str, Change] = {}
+        for message_id, change in this.changes.items():
+            if not _note_ids(change) or self._verdict(standings[change.member]):
+                continue  # the message waits with its member
+            why = self._keeps_notes(standings[change.member], this.messages[message_id])
+            if why:
+                back[message_id] = why
+            elif _is(standings[change.member], "mirrored"):
+                due[message_id] = change
+        if not due:
+            return back
+        if this.stop or this.context.get_remaining_time_in_millis() < NEEDED_MS:
+            return back | dict.fromkeys(
+                due, TransientError("notes are for the next invocation", retry_after=1)
+            )
+        ordered = sorted(due.values(), key=lambda change: change.happenings[0].at)
+        outcomes = self.crm.record(ordered, self._homes(this, standings, ordered))
+        self._tell_breaker(this, list(outcomes.values()))
+        for message_id, change in due.items():
+            answers = [self._verdict(outcomes[note]) for note in _note_ids(change) if note in outcomes]
+            failures = [answer for answer in answers if answer]
+            if failures:
+                back[message_id] = failures[0]
+        return back
+
+    def _keeps_notes(self, standing: Standing, message: Message) -> Exception | None:
+        """Let notes wait a while for a member whose address is being asked for; a refused one's are dropped."""
+        if self.rechecks is None or not _is(standing, "skipped"):
+            return None
+        if self.clock() - message.first_received_at > NOTES_WAIT:
+            return None
+        return TransientError("notes wait for their member", retry_after=_ASK_AGAIN)
+
+    def _homes(
+        self, this: _Round, standings: Mapping[str, Standing], changes: Iterable[Change]
+    ) -> Mapping[str, Home]:
+        homes = {}
+        for key in dict.fromkeys(change.member for change in changes):
+            standing = standings[key]
+            found = standing.id if isinstance(standing, Outcome) else None
+            homes[key] = Home(key=key, id=found or this.known[key].id, email=this.profiles[key].email)
+        return homes
+
+    # ----------------------------------------------------------------- verdicts
 
     def _ask(self, standings: Mapping[str, Standing]) -> Mapping[str, Standing]:
         """Ask the API for addresses that are missing; a member about whom it could not be asked is put off.
@@ -180,7 +267,7 @@ class Mirroring:
         }
 
     def _verdict(self, standing: Standing) -> Exception | None:
-        """Say what a member's standing means for its messages."""
+        """Say what a member's standing, or a note's, means for its messages."""
         if isinstance(standing, TransientError):
             return standing
         text = f"{self.crm.name}: {standing.reason or standing.state}"
@@ -189,48 +276,34 @@ class Mirroring:
                 return None
             case "unauthorised":
                 return MisconfiguredError(text, setting=self.credential, retry_after=standing.retry_after)
+            case "pending":
+                return TransientError(text, retry_after=GRACE.total_seconds())
             case _:
                 wait = max(standing.retry_after or 0, GRACE.total_seconds()) if standing.unanswered else None
                 return TransientError(text, retry_after=wait or standing.retry_after)
 
 
-_NO_OUTCOME: Final = Outcome(state="retry", reason="no_outcome", unanswered=True)
+_THROUGH: Final = frozenset({"mirrored", "refused", "pending"})
 
 
-def _holds(known: Mirror, wanted: Profile) -> bool:
-    """Say whether the CRM surely holds this profile.
-
-    Not while anybody is writing, and not where somebody died writing: what that call did is not known.
-    """
-    return known.busy_until is None and known.digest == wanted.digest
+def _is(standing: Standing, state: str) -> bool:
+    return isinstance(standing, Outcome) and standing.state == state
 
 
-def _standing(known: Mirror) -> Standing:
-    """Return where a member stands that needs no call."""
-    if known.state == "refused":
-        return Outcome(state="refused", reason=known.reason, id=known.id)
-    if known.state == "skipped":
-        return Outcome(state="skipped", reason=known.reason)
-    return Outcome(state="mirrored", id=known.id)
+def _note_ids(change: Change) -> list[str]:
+    return [
+        effect_id(happening.event_id, effect)
+        for happening in change.happenings
+        for effect in happening.effects
+        if effect.kind == "note"
+    ]
 
 
-def _is_mirrored(standing: Standing) -> bool:
-    return isinstance(standing, Outcome) and standing.state == "mirrored"
-
-
-def _stop(standings: Iterable[Standing]) -> Standing | None:
-    """Return why no further batch should be tried: the CRM turned us away, or let nobody through."""
-    answers = [standing for standing in standings if isinstance(standing, Outcome)]
+def _shut(answers: Sequence[Outcome]) -> Outcome | None:
+    """Return why no further call should be made: the CRM turned us away, or let nobody through."""
     for answer in answers:
         if answer.state == "unauthorised":
             return answer
-    return answers[0] if {answer.state for answer in answers} == {"retry"} else None
-
-
-def _unless(error: Exception | None, outcome: Outcome) -> Standing:
-    """Return the outcome, unless it could not be noted: then the member is sent again."""
-    if error is None:
-        return outcome
-    if isinstance(error, TransientError):
-        return error
-    return TransientError("the claim was lost during the call")
+    shut = [answer for answer in answers if answer.state == "retry" and not answer.alone]
+    called = [answer for answer in answers if answer.state != "skipped"]
+    return shut[0] if shut and len(shut) == len(called) else None

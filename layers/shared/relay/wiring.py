@@ -6,6 +6,8 @@ Nothing here runs at import. A setting that is missing is named by the error tha
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
@@ -17,13 +19,15 @@ if TYPE_CHECKING:
     from relay.adapters.firehose import FirehoseJournal
     from relay.adapters.members import DynamoMembers
     from relay.adapters.mirrors import DynamoMirrors
+    from relay.adapters.pacing import PacedTransport
     from relay.adapters.sns import SnsOutgoing
     from relay.adapters.sqs import SqsOutgoing, SqsSource
     from relay.adapters.telemetry import PowertoolsTelemetry
     from relay.batch import Batch
+    from relay.breaker import Breaker
     from relay.draining import Drain
     from relay.mirroring import Mirroring
-    from relay.ports import Channel, Crm, Occasions, Outcome
+    from relay.ports import Channel, Crm, Occasions, Outcome, Rate
     from relay.rechecking import Rechecks
     from relay.reconciling import Reconciling
 
@@ -198,7 +202,25 @@ def _hubspot() -> Crm:
     from relay.adapters.hubspot import Hubspot
     from relay.adapters.secrets import Secret
 
-    return Hubspot(setting("HUBSPOT_URL"), Secret(setting("HUBSPOT_SECRET")), setting("HUBSPOT_VERSION"))
+    return Hubspot(
+        setting("HUBSPOT_URL"),
+        Secret(setting("HUBSPOT_SECRET")),
+        setting("HUBSPOT_VERSION"),
+        paced(Hubspot.rates),
+        events=os.environ.get("HUBSPOT_EVENTS") == "true",
+    )
+
+
+def paced(rates: Sequence[Rate]) -> PacedTransport:
+    """Return a transport that keeps this target's rates, together with all other environments."""
+    import httpx
+
+    from relay.adapters.pacing import DynamoTurnstiles, PacedTransport
+    from relay.pacing import Pace
+
+    turnstiles = DynamoTurnstiles(setting("MIRRORS_TABLE"), setting("TARGET"))
+    # Only a connection that was not made is tried again: no request can have been heard.
+    return PacedTransport(Pace(rates, turnstiles, now, time.sleep), httpx.HTTPTransport(retries=1))
 
 
 def _klaviyo() -> Crm:
@@ -228,7 +250,17 @@ def mirroring() -> Mirroring:
         credential=setting(f"{target.upper()}_SECRET"),
         observe=observe_mirrored,
         rechecks=rechecks(),
+        breaker=breaker(),
     )
+
+
+@cache
+def breaker() -> Breaker:
+    """Return what keeps this function from a CRM that is down."""
+    from relay.adapters.gates import DynamoGates
+    from relay.breaker import Breaker
+
+    return Breaker(gates=DynamoGates(setting("MIRRORS_TABLE"), setting("TARGET")), clock=now)
 
 
 @cache

@@ -45,5 +45,5 @@ def test_schema_is_made_once(bench: HubspotBench) -> None:
     """A second provision finds nothing missing; a property that the merchant deletes is made again."""
     assert bench.crm.ensure_schema() == []
     del bench.standin.portal.definitions["membership_tier"]
-    assert bench.crm.missing_properties() == ["membership_tier"]
+    assert bench.crm.ensure_schema(dry_run=True) == ["membership_tier"]
     assert bench.crm.upsert([wanted(tier_name="Gold")])[key_of(7001)].state == "mirrored"

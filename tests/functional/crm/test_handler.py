@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -127,8 +127,15 @@ def test_an_outage_puts_messages_off(deployed: Deployed) -> None:
     deployed.hubspot.faults.append(Fault(status=503))
     assert deployed.call(KEY) == {"batchItemFailures": []}
     assert (deployed.held(deployed.queue), deployed.held(deployed.dead)) == (1, 0)
+    asked = len(deployed.hubspot.requests)
+    assert deployed.call(KEY) == {"batchItemFailures": []}
+    assert (deployed.held(deployed.queue), deployed.held(deployed.dead)) == (2, 0)
+    assert len(deployed.hubspot.requests) == asked, "while it is closed nobody knocks"
+    gates = wiring.breaker().gates
+    gates.swap(gates.load(), replace(gates.load(), until=datetime.now(UTC), version=gates.load().version + 1))
     assert deployed.call(KEY) == {"batchItemFailures": []}
     assert len(deployed.hubspot.portal.contacts) == 1
+    assert gates.load().until is None
 
 
 def test_a_foreign_message_is_given_up(deployed: Deployed) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 import pytest
 from relay.adapters.mirrors import DynamoMirrors
+from relay.batch import HELD
 from relay.changes import Doubt, load
-from relay.errors import MisconfiguredError, PermanentError, TransientError
+from relay.errors import HeldError, MisconfiguredError, PermanentError, TransientError
 from relay.fields import Value
 from relay.mirroring import NEEDED_MS, Mirroring
-from relay.ports import Outcome, Record
+from relay.ports import Claim, Outcome, Record
 from relay.rechecking import Rechecks
 
 from tests.contract.crm.profiles import AT, SHOP, key_of, member
@@ -108,10 +110,22 @@ def test_a_newer_fact_of_the_same_content_is_not_sent(scene: Scene) -> None:
 
 
 def test_batches_of_the_crms_size(scene: Scene) -> None:
-    """Each call has at most as many members as the CRM takes."""
+    """Each call has as many members as the CRM takes; one that would stay half empty waits once for company."""
     scene.crm.batch_size = 2
-    scene.work("m", customers=(1, 2, 3, 4, 5))
+    answers = scene.work("m", customers=(1, 2, 3, 4, 5))
+    assert [len(call) for call in scene.crm.calls] == [2, 2]
+    (held,) = [message for message, answer in answers.items() if isinstance(answer, HeldError)]
+    again = replace(change_message(held, key_of(5)), attributes={HELD: "1"})
+    crowd = [change_message(f"n{number}", key_of(number)) for number in (1, 2)]
+    assert set(scene.mirroring().work([again, *crowd], FakeContext()).values()) == {None}
     assert [len(call) for call in scene.crm.calls] == [2, 2, 1]
+
+
+def test_few_do_not_wait(scene: Scene) -> None:
+    """Without a crowd nobody waits for company: a single change is mirrored at once."""
+    scene.crm.batch_size = 10
+    assert set(scene.work("m", customers=(1, 2, 3)).values()) == {None}
+    assert [len(call) for call in scene.crm.calls] == [3]
 
 
 def test_killed_before_the_call(scene: Scene) -> None:
@@ -198,9 +212,16 @@ def test_what_is_sent_is_read_under_the_claim(scene: Scene) -> None:
 
     @dataclass(frozen=True)
     class Sleepy(DynamoMirrors):
-        def claim(self, keys: Sequence[str], *, now: datetime, until: datetime) -> Mapping[str, str]:
+        def claim(
+            self,
+            keys: Sequence[str],
+            *,
+            now: datetime,
+            until: datetime,
+            emails: Mapping[str, str] = MappingProxyType({}),
+        ) -> Mapping[str, Claim]:
             scene.tell(tier_name="Newer")
-            return plain(keys, now=now, until=until)
+            return plain(keys, now=now, until=until, emails=emails)
 
     scene.mirrors = Sleepy("mirrors", "fake", scene.mirrors.dynamodb)
     assert scene.work("m1") == {"m1": None}

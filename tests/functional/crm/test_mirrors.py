@@ -25,7 +25,8 @@ def mirrors(mirrors_table: str) -> DynamoMirrors:
 
 def claim(mirrors: DynamoMirrors, at: timedelta = timedelta()) -> str | None:
     """Try to claim the member, for two minutes."""
-    return mirrors.claim([KEY], now=START + at, until=LATER + at).get(KEY)
+    claims = mirrors.claim([KEY], now=START + at, until=LATER + at)
+    return claims[KEY].token if KEY in claims else None
 
 
 def settle(
@@ -143,7 +144,7 @@ def test_many(mirrors: DynamoMirrors) -> None:
     keys = [key_of(number) for number in range(230)]
     tokens = mirrors.claim(keys, now=START, until=LATER)
     settlements = [
-        Settlement(profile=wanted(number), token=tokens[key_of(number)], outcome=MIRRORED)
+        Settlement(profile=wanted(number), token=tokens[key_of(number)].token, outcome=MIRRORED)
         for number in range(230)
     ]
     assert set(mirrors.settle(settlements).values()) == {None}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sim.standins.hubspot_portal import Portal, RefusedError, check_inputs
+from sim.standins.hubspot_portal import Portal, check_inputs
+from sim.standins.refusing import RefusedError
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ below `/_standin`:
     * `hang`: it is done, and answered, only after that many seconds, whether or not anybody waits;
     * `silent`: 200 with neither results nor errors, nothing is done;
     * `apply_then_drop`: it is done, and the connection breaks before the answer is whole;
+* `GET /_standin/events`: custom events that took place, `[{"eventName", …}, …]`, oldest first;
 * `POST /_standin/limit {"requests", "seconds"}`: so many requests in so many seconds, then 429.
 """
 
@@ -29,12 +30,18 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from sim.standins.hubspot_portal import Portal, RefusedError, check_inputs
+from sim.standins.hubspot_portal import Portal, check_inputs
+from sim.standins.refusing import RefusedError
 
 _VERSIONS: Final = {
     "/crm/v3/objects/contacts": "/crm/v3/properties/contacts",
     "/crm/objects/2026-03/contacts": "/crm/properties/2026-03/contacts",
     "/crm/objects/2026-09/contacts": "/crm/properties/2026-09/contacts",
+}
+_EVENTS: Final = {
+    "/events/v3/send": "/events/v3/event-definitions",
+    "/events/2026-03/send": "/events/2026-03/event-definitions",
+    "/events/custom/2026-09/send": "/events/custom/2026-09/event-definitions",
 }
 _CATEGORIES: Final = {
     401: "INVALID_AUTHENTICATION",
@@ -42,6 +49,8 @@ _CATEGORIES: Final = {
     423: "LOCKED",
     429: "RATE_LIMITS",
 }
+
+NO_CONTENT: Final = 204
 
 Answer: TypeAlias = tuple[int, dict[str, Any]]
 
@@ -92,6 +101,7 @@ class HubspotStandIn:
         routes = [
             Route("/_standin/contacts", self._contacts, methods=["GET", "POST"]),
             Route("/_standin/requests", self._requests, methods=["GET"]),
+            Route("/_standin/events", self._happened, methods=["GET"]),
             Route("/_standin/faults", self._fail, methods=["POST"]),
             Route("/_standin/limit", self._limit, methods=["POST"]),
         ]
@@ -99,10 +109,17 @@ class HubspotStandIn:
             routes += [
                 self._route(f"{contacts}/batch/upsert", "POST", self._upsert),
                 self._route(f"{contacts}/batch/read", "POST", self._read),
+                self._route(f"{contacts}/batch/update", "POST", self._update),
                 self._route(f"{contacts}/{{contact}}", "PATCH", self._patch),
                 self._route(properties, "GET", self._definitions),
                 self._route(f"{properties}/groups", "POST", self._group),
                 self._route(f"{properties}/batch/create", "POST", self._define),
+            ]
+        for sending, definitions in _EVENTS.items():
+            routes += [
+                self._route(definitions, "GET", self._event_definitions),
+                self._route(definitions, "POST", self._define_event),
+                self._route(f"{sending}/batch", "POST", self._happen),
             ]
         return Starlette(routes=routes)
 
@@ -145,11 +162,31 @@ class HubspotStandIn:
         error["context"] = {"ids": lost}
         return 207, {"status": "COMPLETE", "results": results, "numErrors": len(lost), "errors": [error]}
 
+    def _update(self, asked: Asked) -> Answer:
+        results, errors = [], []
+        for wanted in check_inputs(asked.body.get("inputs"), "id"):
+            trace = wanted.get("objectWriteTraceId")
+            try:
+                self.portal.update(wanted["id"], None, wanted["properties"])
+            except RefusedError as refused:
+                errors.append(refused.body(trace))
+            else:
+                results.append(self._object(wanted["id"]))
+        answer = {"status": "COMPLETE", "results": results}
+        return (207, {**answer, "numErrors": len(errors), "errors": errors}) if errors else (200, answer)
+
+    def _event_definitions(self, _: Asked) -> Answer:
+        return 200, {"results": self.portal.events.known()}
+
+    def _define_event(self, asked: Asked) -> Answer:
+        return 201, self.portal.events.define(asked.body)
+
+    def _happen(self, asked: Asked) -> Answer:
+        self.portal.events.happen(asked.body.get("inputs"), self.portal.contacts)
+        return 204, {}
+
     def _patch(self, asked: Asked) -> Answer:
-        contact = self.portal.find(asked.contact, asked.by)
-        if contact is None:
-            raise RefusedError(404, "OBJECT_NOT_FOUND", "resource not found")
-        self.portal.change(contact, asked.body.get("properties") or {})
+        contact = self.portal.update(asked.contact, asked.by, asked.body.get("properties") or {})
         return 200, self._object(contact)
 
     def _definitions(self, _: Asked) -> Answer:
@@ -213,7 +250,8 @@ class HubspotStandIn:
             status, content = answer()
         except RefusedError as refused:
             return _refusal(refused)
-        return _Broken() if fault.apply_then_drop else JSONResponse(content, status)
+        plain = Response(status_code=status) if status == NO_CONTENT else JSONResponse(content, status)
+        return _Broken() if fault.apply_then_drop else plain
 
     def _next_fault(self, path: str) -> Fault:
         for fault in self.faults:
@@ -244,6 +282,9 @@ class HubspotStandIn:
 
     async def _requests(self, _: Request) -> Response:
         return JSONResponse(self.requests)
+
+    async def _happened(self, _: Request) -> Response:
+        return JSONResponse(list(self.portal.events.occurrences.values()))
 
     async def _fail(self, request: Request) -> Response:
         self.faults.append(Fault(**await _body(request)))

@@ -10,6 +10,9 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+from sim.standins.hubspot_events import Events
+from sim.standins.refusing import RefusedError
+
 LARGEST_BATCH: Final = 100
 UNIQUE_AT_MOST: Final = 10
 
@@ -29,33 +32,6 @@ _FIELD_TYPES: Final = {
 _REQUIRED: Final = ("name", "label", "type", "fieldType", "groupName")
 
 
-class RefusedError(Exception):
-    """What HubSpot would not do: the status, and the parts of its error body."""
-
-    def __init__(self, status: int, category: str, message: str, code: str = "", about: str = "") -> None:
-        super().__init__(message)
-        self.status = status
-        self.category = category
-        self.message = message
-        self.code = code
-        self.about = about
-
-    def body(self, trace: str | None = None) -> dict[str, Any]:
-        """Return the error body; within a 207, for the record with this trace id."""
-        body: dict[str, Any] = {
-            "status": "error",
-            "category": self.category,
-            "message": self.message,
-            "errors": [],
-        }
-        if self.code:
-            context = {"context": {"propertyName": [self.about]}} if self.about else {}
-            body["errors"] = [{"message": self.message, "code": self.code, **context}]
-        if trace is not None:
-            body["context"] = {"objectWriteTraceId": [trace]}
-        return body
-
-
 def _native() -> dict[str, dict[str, Any]]:
     kinds = {"email": "string", "firstname": "string", "lastname": "string", "phone": "string"}
     return {name: {"name": name, "type": kind, "hasUniqueValue": False} for name, kind in kinds.items()}
@@ -68,6 +44,7 @@ class Portal:
     definitions: dict[str, dict[str, Any]] = field(default_factory=_native)
     groups: set[str] = field(default_factory=lambda: {"contactinformation"})
     contacts: dict[str, dict[str, str]] = field(default_factory=dict)
+    events: Events = field(default_factory=Events)
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(101))
 
     # ------------------------------------------------------------ definitions
@@ -123,6 +100,14 @@ class Portal:
     def change(self, contact: str, properties: Mapping[str, Any]) -> None:
         """Set properties of a contact; an empty value clears."""
         self._write(contact, self.contacts[contact], properties)
+
+    def update(self, contact: str, by: str | None, properties: Mapping[str, Any]) -> str:
+        """Set properties of a contact that must be there; return its id."""
+        found = self.find(contact, by)
+        if found is None:
+            raise RefusedError(404, "OBJECT_NOT_FOUND", "resource not found")
+        self.change(found, properties)
+        return found
 
     def upsert(self, wanted: Mapping[str, Any]) -> tuple[str, bool]:
         """Create or change the contact that one input of a batch names; return its id, and whether it is new."""

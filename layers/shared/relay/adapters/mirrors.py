@@ -6,6 +6,8 @@
     state, reason   the latest outcome
     token       whose claim it is
     busy_until  until when it holds (milliseconds since 1970); absent when nobody has one
+    strays      e-mail addresses under which a call that was not settled may have written the member
+    job, offered    a job that works on the member, and the digest of what it was given
 
 What it costs (on demand, us-east-1: $0.125 per million read units, $0.625 per million writes): a member
 that needs nothing costs a read; one that is sent costs a read, the claim and the settlement: $1.375 a
@@ -20,13 +22,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 from relay.adapters.aws import aws_errors, client
 from relay.errors import ConflictError, TransientError
 from relay.fields import from_millis, to_millis
-from relay.ports import Mirror, Settlement
+from relay.ports import Claim, Mirror, Settlement
 
 _AT_ONCE: Final = 8
 _READ_AT_ONCE: Final = 100
@@ -56,11 +59,17 @@ class DynamoMirrors:
                 mirrors[item["key"]["S"].removeprefix(f"{self.target}#")] = _mirror(item)
         return mirrors
 
-    def claim(self, keys: Sequence[str], *, now: datetime, until: datetime) -> Mapping[str, str]:
-        """Claim members for a call; a token for each that nobody else has claimed beyond `now`."""
-        tokens = {key: uuid4().hex for key in keys}
-        had = _each(lambda key: self._claim(key, tokens[key], now, until), keys)
-        return {key: tokens[key] for key, got in zip(keys, had, strict=True) if got}
+    def claim(
+        self,
+        keys: Sequence[str],
+        *,
+        now: datetime,
+        until: datetime,
+        emails: Mapping[str, str] = MappingProxyType({}),
+    ) -> Mapping[str, Claim]:
+        """Claim members for a call; a claim on each that nobody else has claimed beyond `now`."""
+        claims = _each(lambda key: self._claim(key, now, until, emails.get(key)), keys)
+        return {key: claim for key, claim in zip(keys, claims, strict=True) if claim}
 
     def settle(self, settlements: Sequence[Settlement]) -> Mapping[str, Exception | None]:
         """Note outcomes, by member key, and give the claims back."""
@@ -82,18 +91,23 @@ class DynamoMirrors:
                 return
         raise TransientError(f"table {self.table}: keys were left unread")
 
-    def _claim(self, key: str, token: str, now: datetime, until: datetime) -> bool:
-        return self._update(
+    def _claim(self, key: str, now: datetime, until: datetime, email: str | None) -> Claim | None:
+        token = uuid4().hex
+        stray: dict[str, Any] = {":email": {"SS": [email]}} if email else {}
+        item = self._update(
             key,
-            UpdateExpression="SET #token = :token, busy_until = :until",
+            UpdateExpression="SET #token = :token, busy_until = :until"
+            + (" ADD strays :email" if stray else ""),
             ConditionExpression="attribute_not_exists(busy_until) OR busy_until <= :now",
             ExpressionAttributeNames={"#token": "token"},
             ExpressionAttributeValues={
                 ":token": {"S": token},
                 ":until": _number(until),
                 ":now": _number(now),
+                **stray,
             },
         )
+        return None if item is None else Claim(token=token, mirror=_mirror(item))
 
     def _settle(self, settlement: Settlement) -> Exception | None:
         sets, removes = _noted(settlement)
@@ -102,12 +116,15 @@ class DynamoMirrors:
         change = "SET " + ", ".join(f"#{name} = :{name}" for name in sets)
         change += " REMOVE " + ", ".join(f"#{name}" for name in removes) if removes else ""
         try:
-            if self._update(
-                settlement.profile.key,
-                UpdateExpression=change,
-                ConditionExpression="#token = :mine",
-                ExpressionAttributeNames={f"#{name}": name for name in names},
-                ExpressionAttributeValues=values | {":mine": {"S": settlement.token}},
+            if (
+                self._update(
+                    settlement.profile.key,
+                    UpdateExpression=change,
+                    ConditionExpression="#token = :mine",
+                    ExpressionAttributeNames={f"#{name}": name for name in names},
+                    ExpressionAttributeValues=values | {":mine": {"S": settlement.token}},
+                )
+                is not None
             ):
                 return None
             self._void(settlement.profile.key)
@@ -127,14 +144,17 @@ class DynamoMirrors:
             ExpressionAttributeValues={":nobody": {"S": _NOBODY}},
         )
 
-    def _update(self, key: str, **request: Any) -> bool:
-        """Update one item; False where the condition does not hold."""
+    def _update(self, key: str, **request: Any) -> Mapping[str, Any] | None:
+        """Update one item and return it; None where the condition does not hold."""
         with aws_errors(f"table {self.table}"):
             try:
-                self.dynamodb.update_item(TableName=self.table, Key=self._key(key), **request)
+                reply = self.dynamodb.update_item(
+                    TableName=self.table, Key=self._key(key), ReturnValues="ALL_NEW", **request
+                )
             except self.dynamodb.exceptions.ConditionalCheckFailedException:
-                return False
-        return True
+                return None
+        item: Mapping[str, Any] = reply["Attributes"]
+        return item
 
     def _key(self, key: str) -> dict[str, Any]:
         return {"key": {"S": f"{self.target}#{key}"}}
@@ -146,7 +166,7 @@ def _noted(settlement: Settlement) -> tuple[dict[str, Any], list[str]]:
     Only an outcome that lasts leaves a digest: after any other the CRM may hold the old or the new.
     """
     outcome, wanted = settlement.outcome, settlement.profile
-    told = {"state": outcome.state, "reason": outcome.reason}
+    told = {"state": outcome.state, "reason": outcome.reason, "job": "", "offered": ""}
     removes = ["token", "busy_until"]
     if outcome.state in _LASTING:
         told["digest"] = wanted.digest
@@ -154,6 +174,12 @@ def _noted(settlement: Settlement) -> tuple[dict[str, Any], list[str]]:
         removes.append("digest")
     if outcome.state == "mirrored":
         told |= {"id": outcome.id or "", "email": wanted.email or ""}
+        removes.append("strays")
+    elif outcome.state == "pending":
+        told |= {"job": outcome.id or "", "offered": settlement.offered or wanted.digest}
+    elif outcome.state == "skipped":
+        # Nothing of the member's is left there: whatever it had was cleared before.
+        removes += ["id", "email", "strays"]
     sets: dict[str, Any] = {name: {"S": text} for name, text in told.items() if text}
     removes += [name for name, text in told.items() if not text]
     if settlement.quiet_until:
@@ -170,7 +196,10 @@ def _mirror(item: Mapping[str, Any]) -> Mirror:
         reason=_text(item, "reason") or "",
         id=_text(item, "id"),
         email=_text(item, "email"),
+        strays=frozenset(item.get("strays", {}).get("SS", ())),
         busy_until=from_millis(int(busy["N"])) if busy else None,
+        job=_text(item, "job"),
+        offered=_text(item, "offered"),
     )
 
 

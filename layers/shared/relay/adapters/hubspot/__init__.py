@@ -2,44 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from relay.adapters.hubspot import contacts
 from relay.adapters.hubspot.client import READ_SECONDS, ClosedError, HubspotClient, Token
+from relay.adapters.hubspot.events import AT_ONCE, Events
 from relay.adapters.hubspot.paths import DEFAULT_VERSION, PATHS
 from relay.adapters.hubspot.schema import missing, provide
 from relay.adapters.hubspot.upsert import Upsert
 from relay.canonical import Profile
 from relay.changes import Change
 from relay.effects import effect_id
-from relay.errors import MisconfiguredError
-from relay.ports import Outcome
+from relay.errors import MisconfiguredError, TransientError
+from relay.ports import Home, Outcome, Rate
 
 if TYPE_CHECKING:
     import httpx
+
+CALLS: Final = 90
+"""In ten seconds: the smallest plan allows 100, and the merchant's other tools call as well."""
 
 _NO_EMAIL: Final = Outcome(state="skipped", reason="no_email")
 _EVENTS_OFF: Final = Outcome(state="skipped", reason="custom events are off")
 
 
 class Hubspot:
-    """HubSpot as a `Crm`. `version` names a row of `PATHS`; `transport` stands in for the network in tests."""
+    """HubSpot as a `Crm`. `version` names a row of `PATHS`; `transport` stands in for the network in tests.
+
+    With `events`, notes become custom events, where the portal has them.
+    """
 
     name: Final = "hubspot"
     batch_size: Final = 100
+    notes_batch_size: Final = AT_ONCE
+    # Of custom events it takes 1,250 a second: two full batches.
+    rates: Final = (Rate(calls=CALLS, seconds=10), Rate(calls=2, seconds=1, path="/send"))
+    homes_by: Final = "key"
+    automations: Final = "workflows"
+    bulk: Final = None
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a deployment gives four of them; the others are for tests and for one setting
         self,
         base_url: str,
         token: Token,
         version: str = DEFAULT_VERSION,
         transport: httpx.BaseTransport | None = None,
         read_seconds: float = READ_SECONDS,
+        *,
+        events: bool = False,
     ) -> None:
         if version not in PATHS:
             raise MisconfiguredError("not a version of HubSpot's API that we know", setting="HUBSPOT_VERSION")
         self._paths = PATHS[version]
         self._client = HubspotClient(base_url, token, transport, read_seconds)
+        self._events = Events(self._client, self._paths) if events else None
 
     def upsert(self, profiles: Sequence[Profile]) -> Mapping[str, Outcome]:
         """Write the members' contacts.
@@ -64,8 +83,12 @@ class Hubspot:
             outcomes |= run.outcomes
         return outcomes
 
-    def record(self, changes: Sequence[Change]) -> Mapping[str, Outcome]:
-        """Skip the notes: custom events need an Enterprise hub, and are off until a setting says otherwise."""
+    def record(
+        self, changes: Sequence[Change], homes: Mapping[str, Home] = MappingProxyType({})
+    ) -> Mapping[str, Outcome]:
+        """Send the notes as custom events, where they are on."""
+        if self._events:
+            return self._events.record(changes, homes)
         return {
             effect_id(happening.event_id, effect): _EVENTS_OFF
             for change in changes
@@ -74,24 +97,51 @@ class Hubspot:
             if effect.kind == "note"
         }
 
-    def missing_properties(self) -> list[str]:
-        """Return the properties that are not defined yet.
+    def clear(self, homes: Sequence[Home]) -> Mapping[str, Outcome]:
+        """Take our fields off the contacts that bear these members' keys."""
+        return contacts.clear(self._client, self._paths, homes)
 
-        Raises:
-            ClosedError: when HubSpot cannot be asked.
+    def read(self, homes: Sequence[Home]) -> Mapping[str, Mapping[str, str]]:
+        """Return what HubSpot holds of these members."""
+        with _told():
+            return contacts.read(self._client, self._paths, [home.key for home in homes])
 
-        """
-        return [definition["name"] for definition in missing(self._client, self._paths)]
+    def shown(self, profile: Profile) -> Mapping[str, str]:
+        """Return what `read` would find after this profile was written."""
+        return contacts.shown(profile)
 
-    def ensure_schema(self) -> list[str]:
-        """Define the group and the properties that are missing; return the names made.
+    def check(self) -> None:
+        """Ask for our properties."""
+        with _told():
+            missing(self._client, self._paths)
 
-        Raises:
-            ClosedError: when HubSpot cannot be asked, or does not let us.
-
-        """
-        return provide(self._client, self._paths)
+    def ensure_schema(self, *, dry_run: bool = False) -> Sequence[str]:
+        """Define the group, the properties and, where they are on, the events that are missing."""
+        with _told():
+            if dry_run:
+                names = [definition["name"] for definition in missing(self._client, self._paths)]
+            else:
+                names = provide(self._client, self._paths)
+            return names + (self._events.provide(dry_run=dry_run) if self._events else [])
 
     def close(self) -> None:
         """End the connections. A function never does: they end with its environment."""
         self._client.close()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say what kept us from asking in the words of our own errors.
+
+    Raises:
+        MisconfiguredError: not with this token, or with a property of ours that is another's.
+        TransientError: not now.
+
+    """
+    try:
+        yield
+    except ClosedError as closed:
+        why = f"hubspot: {closed.outcome.reason}"
+        if closed.outcome.state == "unauthorised":
+            raise MisconfiguredError(why, setting="HUBSPOT_SECRET") from closed
+        raise TransientError(why, retry_after=closed.outcome.retry_after) from closed

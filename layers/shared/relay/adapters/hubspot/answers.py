@@ -73,10 +73,9 @@ def _read_error(reading: Reading, error: Mapping[str, Any], keys: Sequence[str])
     elif existing:
         reading.taken[keys[0]] = existing[1]
     else:
-        reading.outcomes[keys[0]] = Outcome(
-            state="retry" if _NOT_NOW.intersection(codes) else "refused",
-            reason=codes[0].lower() if codes else "no_reason",
-        )
+        reason = codes[0].lower() if codes else "no_reason"
+        again = bool(_NOT_NOW.intersection(codes))
+        reading.outcomes[keys[0]] = Outcome(state="retry" if again else "refused", reason=reason, alone=again)
 
 
 def _codes(error: Mapping[str, Any]) -> Iterator[str]:

@@ -12,21 +12,33 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """The roots below which contacts, their property definitions and event occurrences live."""
+    """The roots below which contacts, their property definitions, event occurrences and event definitions live."""
 
     contacts: str
     properties: str
     events: str
+    definitions: str
 
 
 DEFAULT_VERSION: Final = "2026-09"
 
 PATHS: Final[dict[str, Paths]] = {
-    "v3": Paths("/crm/v3/objects/contacts", "/crm/v3/properties/contacts", "/events/v3/send"),
+    "v3": Paths(
+        "/crm/v3/objects/contacts",
+        "/crm/v3/properties/contacts",
+        "/events/v3/send",
+        "/events/v3/event-definitions",
+    ),
     "2026-03": Paths(
-        "/crm/objects/2026-03/contacts", "/crm/properties/2026-03/contacts", "/events/2026-03/send"
+        "/crm/objects/2026-03/contacts",
+        "/crm/properties/2026-03/contacts",
+        "/events/2026-03/send",
+        "/events/2026-03/event-definitions",
     ),
     "2026-09": Paths(
-        "/crm/objects/2026-09/contacts", "/crm/properties/2026-09/contacts", "/events/custom/2026-09/send"
+        "/crm/objects/2026-09/contacts",
+        "/crm/properties/2026-09/contacts",
+        "/events/custom/2026-09/send",
+        "/events/custom/2026-09/event-definitions",
     ),
 }

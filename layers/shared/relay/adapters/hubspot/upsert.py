@@ -80,7 +80,7 @@ class Upsert:
         """
         found = self._contact(contact, {})
         if found is None:
-            return Outcome(state="retry", reason="contact_gone")
+            return Outcome(state="retry", reason="contact_gone", alone=True)
         bears = (found.get("properties") or {}).get(KEY)
         if bears and bears != wanted.key:
             return Outcome(state="refused", reason="owned_by_other", id=contact)
@@ -91,8 +91,10 @@ class Upsert:
         if reply.status == HTTPStatus.OK:
             return Outcome(state="mirrored", id=contact)
         if reply.status == HTTPStatus.NOT_FOUND:
-            return Outcome(state="retry", reason="contact_gone")
-        return read(reply, [wanted.key]).outcomes.get(wanted.key, Outcome(state="retry", reason="conflict"))
+            return Outcome(state="retry", reason="contact_gone", alone=True)
+        return read(reply, [wanted.key]).outcomes.get(
+            wanted.key, Outcome(state="retry", reason="conflict", alone=True)
+        )
 
     def _contact(self, contact: str, how: Mapping[str, str]) -> Mapping[str, Any] | None:
         body = {"inputs": [{"id": contact}], "properties": [KEY], **how}

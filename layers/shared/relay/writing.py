@@ -1,0 +1,210 @@
+"""Members are written to one CRM under a claim: never two calls for one at a time, never an older one last.
+
+What makes any order, any repetition and any crash harmless:
+
+1. A member's mirror is read *before* the member. Where it says that the CRM surely holds just this, and
+   nobody is writing, there is nothing to do: whatever is written later is told by a later message.
+2. Otherwise the member is claimed, and read again *under* the claim. So of two calls for a member the one
+   that was claimed later carries the newer state, and a worker that slept between reading and claiming
+   cannot send what it read before.
+3. The outcome counts only if the claim still stands. A call that outlived its claim makes sure that
+   neither it nor the call that overtook it counts; the member is sent again when both are surely over.
+4. A claim lasts as long as the invocation can, and then a minute (`GRACE`): so long may a request, once
+   sent, take to take effect though its sender was killed or stopped waiting. A call without an answer
+   keeps the member claimed for that minute. HTTP calls give up after 2 + 8 seconds, far within.
+5. Where a member is known by its e-mail address, the claim notes the address before the call does. So a
+   call that nobody lived to settle leaves a trace of where it may have written, and that is cleared.
+6. What a job was given is done only when the job is, and nobody writes the member meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final, TypeAlias
+
+from relay.canonical import Profile, profile
+from relay.errors import TransientError
+from relay.ports import Clock, Crm, Home, Members, Mirror, Mirrors, Outcome, Settlement
+
+GRACE: Final = timedelta(seconds=60)
+"""How long a request may still take effect after its sender has stopped listening."""
+
+Standing: TypeAlias = Outcome | TransientError
+"""Where a member stands: what the CRM made of it, or what kept us from asking."""
+
+_NO_OUTCOME: Final = Outcome(state="retry", reason="no_outcome", unanswered=True)
+_MOVED: Final = Outcome(state="retry", reason="address_changed_meanwhile", retry_after=1.0, alone=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writing:
+    """What it takes to write members to one CRM. `observe` hears of every call's outcomes."""
+
+    crm: Crm
+    members: Members
+    mirrors: Mirrors
+    clock: Clock
+    observe: Callable[[str, Outcome], None]
+
+    def profiles(self, keys: Sequence[str]) -> dict[str, Profile]:
+        """Return what the CRM shall hold of these members.
+
+        Raises:
+            TransientError: when the table does not answer.
+
+        """
+        records, rules = self.members.load(keys)
+        return {key: profile(records[key].member, rules) for key in keys}
+
+    def write(
+        self, seen: Mapping[str, Profile], *, left: timedelta, quiet: bool = False
+    ) -> dict[str, Standing]:
+        """Write these members, as `seen` a moment ago: no more than a call takes, or a job where it is `quiet`."""
+        now = self.clock()
+        by_email = self.crm.homes_by == "email"
+        emails = {key: wanted.email for key, wanted in seen.items() if by_email and wanted.email}
+        standings: dict[str, Standing] = dict.fromkeys(seen, TransientError("another invocation is at it"))
+        try:
+            claims = self.mirrors.claim(list(seen), now=now, until=now + left + GRACE, emails=emails)
+            profiles = self.profiles(list(claims)) if claims else {}
+        except TransientError as error:
+            return dict.fromkeys(seen, error)  # claims, if any, run out by themselves
+        known = {key: claim.mirror for key, claim in claims.items()}
+        outcomes, offered = self._send(profiles, seen, known, quiet=quiet)
+        answers = self.mirrors.settle(
+            [
+                Settlement(
+                    profile=wanted,
+                    token=claims[key].token,
+                    outcome=outcomes[key],
+                    quiet_until=self._quiet_until(outcomes[key]),
+                    offered=offered.get(key),
+                )
+                for key, wanted in profiles.items()
+            ]
+        )
+        for key, outcome in outcomes.items():
+            self.observe(key, outcome)
+        return standings | {key: _unless(answers.get(key), outcome) for key, outcome in outcomes.items()}
+
+    def _send(
+        self,
+        profiles: Mapping[str, Profile],
+        seen: Mapping[str, Profile],
+        known: Mapping[str, Mirror],
+        *,
+        quiet: bool,
+    ) -> tuple[dict[str, Outcome], dict[str, str]]:
+        """Return outcomes; and of those with a job, the digest of what the job was given."""
+        outcomes, offered = self._collect(profiles, known)
+        if self.crm.homes_by == "email":
+            # The claim noted the address that was seen; under any other nothing may be written.
+            outcomes |= {
+                key: _MOVED
+                for key, wanted in profiles.items()
+                if key not in outcomes and wanted.email not in {None, seen[key].email}
+            }
+        due = {key: wanted for key, wanted in profiles.items() if key not in outcomes}
+        outcomes |= self._leave(due, known)
+        due = {key: wanted for key, wanted in due.items() if key not in outcomes}
+        if due:
+            outcomes |= self._submit(due) if quiet and self.crm.bulk else self._upsert(due)
+        return {key: outcomes.get(key, _NO_OUTCOME) for key in profiles}, offered
+
+    def _upsert(self, due: Mapping[str, Profile]) -> Mapping[str, Outcome]:
+        # An adapter that says nothing of a member has broken its promise: nothing is known of that call.
+        return self.crm.upsert([wanted.sent_at(self.clock()) for wanted in due.values()])
+
+    def _submit(self, due: Mapping[str, Profile]) -> Mapping[str, Outcome]:
+        assert self.crm.bulk is not None  # noqa: S101 - asked by the caller
+        without = {
+            key: Outcome(state="skipped", reason="no_email")
+            for key, wanted in due.items()
+            if not wanted.email
+        }
+        handed = [wanted.sent_at(self.clock()) for key, wanted in due.items() if key not in without]
+        return without | (
+            dict.fromkeys((w.key for w in handed), self.crm.bulk.submit(handed)) if handed else {}
+        )
+
+    def _collect(
+        self, profiles: Mapping[str, Profile], known: Mapping[str, Mirror]
+    ) -> tuple[dict[str, Outcome], dict[str, str]]:
+        """Ask what became of jobs. What has changed since a job was given it is sent again."""
+        bulk = self.crm.bulk
+        jobs: dict[str, list[str]] = {}
+        for key in profiles:
+            job = known[key].job
+            if job and bulk:
+                jobs.setdefault(job, []).append(key)
+        outcomes: dict[str, Outcome] = {}
+        for job, keys in jobs.items():
+            assert bulk is not None  # noqa: S101 - else there are no jobs
+            outcomes |= {key: outcome for key, outcome in bulk.collect(job, keys).items() if key in keys}
+        offered = {key: known[key].offered or "" for key in outcomes}
+        for key, outcome in list(outcomes.items()):
+            if outcome.state in {"pending", "retry", "unauthorised"}:
+                # Nobody can say yet: until somebody can, the job may still write what it was given.
+                outcomes[key] = replace(outcome, state="pending", id=known[key].job, unanswered=False)
+            elif outcome.state in {"mirrored", "refused"} and offered[key] != profiles[key].digest:
+                del outcomes[key]  # the job is over: now comes what is to stand there today
+        return outcomes, {key: digest for key, digest in offered.items() if key in outcomes}
+
+    def _leave(self, due: Mapping[str, Profile], known: Mapping[str, Mirror]) -> dict[str, Outcome]:
+        """Take a member's fields off the contacts that it leaves; an outcome for who cannot go on."""
+        homes = [home for key, wanted in due.items() for home in self._former(wanted, known[key])]
+        if not homes:
+            return {}
+        stuck: dict[str, Outcome] = {}
+        # One address of a member at a time: outcomes go by the member's key.
+        while homes:
+            turn = {home.key: home for home in reversed(homes)}
+            homes = [home for home in homes if turn[home.key] is not home]
+            cleared = self.crm.clear(list(turn.values()))
+            answers = {key: cleared.get(key, _NO_OUTCOME) for key in turn}
+            stuck |= {
+                key: answer for key, answer in answers.items() if answer.state not in {"mirrored", "skipped"}
+            }
+        return stuck
+
+    def _former(self, wanted: Profile, known: Mirror) -> list[Home]:
+        emails = {email for email in (known.email, *known.strays) if email} - {wanted.email}
+        homes = [
+            Home(key=wanted.key, id=known.id if email == known.email else None, email=email)
+            for email in sorted(emails)
+        ]
+        if wanted.email is None and (known.email or known.id):
+            # The address is gone, as after an erasure: what stands there is nobody's any more.
+            return homes or [Home(key=wanted.key, id=known.id)]
+        return homes if self.crm.homes_by == "email" else []
+
+    def _quiet_until(self, outcome: Outcome) -> datetime | None:
+        return self.clock() + GRACE if outcome.unanswered or outcome.state == "pending" else None
+
+
+def holds(known: Mirror, wanted: Profile) -> bool:
+    """Say whether the CRM surely holds this profile.
+
+    Not while anybody is writing, and not where somebody died writing: what that call did is not known.
+    """
+    return known.busy_until is None and known.digest == wanted.digest
+
+
+def noted(known: Mirror) -> Outcome:
+    """Return where a member stands that needs no call."""
+    if known.state == "refused":
+        return Outcome(state="refused", reason=known.reason, id=known.id)
+    if known.state == "skipped":
+        return Outcome(state="skipped", reason=known.reason)
+    return Outcome(state="mirrored", id=known.id)
+
+
+def _unless(error: Exception | None, outcome: Outcome) -> Standing:
+    """Return the outcome, unless it could not be noted: then the member is sent again."""
+    if error is None:
+        return outcome
+    if isinstance(error, TransientError):
+        return error
+    return TransientError("the claim was lost during the call")
