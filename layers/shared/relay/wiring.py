@@ -232,7 +232,7 @@ def _klaviyo() -> Crm:
         external_id=os.environ.get("KLAVIYO_SET_EXTERNAL_ID") == "true",
         compat=os.environ.get("KLAVIYO_COMPAT_NAMES") == "true",
     )
-    return Klaviyo(setting("KLAVIYO_URL"), Secret(setting("KLAVIYO_SECRET")), options)
+    return Klaviyo(setting("KLAVIYO_URL"), Secret(setting("KLAVIYO_SECRET")), options, paced(Klaviyo.rates))
 
 
 @cache
@@ -287,6 +287,8 @@ def observe_mirrored(key: str, outcome: Outcome) -> None:
     """Count an outcome, and log one that a person may want to look at. The member goes by its key alone."""
     if outcome.state == "mirrored":
         telemetry().measure("Mirrored", 1)
+        if outcome.reason == "identity_conflict":
+            telemetry().measure("IdentityConflict", 1)
     elif outcome.state in {"skipped", "refused"}:
         name = "skipped_no_email" if outcome.reason == "no_email" else outcome.state
         telemetry().outcome(

@@ -227,7 +227,8 @@ def test_an_address_that_spoils_the_question() -> None:
 
     usual = Answering()
     crm = Klaviyo("https://k.example", FixedKey(), transport=httpx.MockTransport(answer))
-    outcomes = crm.upsert([wanted(n, email="odd" if n == 3 else f"{n}@example.com") for n in range(7)])
+    members = [wanted(n, email="odd" if n == 3 else f"{n}@example.com") for n in range(7)]
+    outcomes = dict(crm.upsert(members))
     assert outcomes.pop(key_of(3)) == Outcome(state="refused", reason="invalid")
     assert {outcome.state for outcome in outcomes.values()} == {"mirrored"}
 
@@ -478,6 +479,43 @@ def test_what_was_written_is_what_is_read() -> None:
     assert crm.read([Home(key=MEMBER, id="01P")]) == {MEMBER: crm.shown(profile)}
     klaviyo.known = [known("other.myshopify.com:1")]
     assert crm.read([Home(key=MEMBER, id="01P")]) == {}
+
+
+def test_one_profile_does_not_spoil_a_job() -> None:
+    """A job that is refused for one of its profiles is handed in without that one, and without any list."""
+    jobs = "/api/profile-bulk-import-jobs"
+    spoilt = {"errors": [{"code": "invalid", "source": {"pointer": "/data/attributes/profiles/data/1/type"}}]}
+    klaviyo = Answering((jobs, 400, spoilt), (jobs, 202, {"data": {"id": "job-1"}}))
+    outcome = klaviyo.crm().bulk.submit([wanted(number) for number in (1, 2, 3)])
+    assert outcome == Outcome(state="pending", id="job-1")
+    first, second = klaviyo.sent(jobs)
+    assert first.keys() == second.keys() == {"type", "attributes"}
+    assert first["type"] == "profile-bulk-import-job"
+    given = [
+        [each["attributes"]["email"] for each in sent["attributes"]["profiles"]["data"]]
+        for sent in (first, second)
+    ]
+    addresses = [f"member-{number}@example.com" for number in (1, 2, 3)]
+    assert given == [addresses, [addresses[0], addresses[2]]]
+    profile = first["attributes"]["profiles"]["data"][0]
+    assert None not in profile["attributes"]["properties"].values()
+    assert "Membership Tier" in profile["meta"]["patch_properties"]["unset"]
+
+
+def test_a_listing_without_end_is_left() -> None:
+    """Links that lead on for ever are not followed for ever, and never to another server."""
+    page = {"data": [], "links": {"next": "https://elsewhere.example/api/x?page%5Bcursor%5D=1"}}
+    asked: list[httpx.URL] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url)
+        complete = {"data": {"id": "j", "attributes": {"status": "complete"}}}
+        return httpx.Response(200, json=complete if request.url.path.endswith("/j") else page)
+
+    crm = Klaviyo("https://k.example", FixedKey(), transport=httpx.MockTransport(answer))
+    assert crm.bulk.collect("j", [MEMBER])[MEMBER].state == "pending"
+    assert len(asked) < 500
+    assert {url.host for url in asked} == {"k.example"}
 
 
 def test_nothing_has_to_be_defined() -> None:

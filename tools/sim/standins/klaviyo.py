@@ -158,7 +158,7 @@ class KlaviyoStandIn:
 
     def _route(self, path: str, method: str, answer: Callable[[Asked], Answer]) -> Route:
         async def endpoint(request: Request) -> Response:
-            noted = {"method": method, "path": request.url.path}
+            noted: dict[str, Any] = {"method": method, "path": request.url.path}
             self.requests.append(noted)
             response = await self._answer(request, answer)
             noted["status"] = response.status_code
