@@ -6,7 +6,8 @@ not matter. An alert carries its event, its occasion and the time in event time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, TypeAlias, TypeVar
 
@@ -69,10 +70,24 @@ class Doubt:
     reason: str
 
 
-Message = TypeVar("Message", Outbox, Change, Telling, Doubt)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """One step of an audit of a CRM: the run, by the time for which it was asked, and how far it has come."""
+
+    run: AwareDatetime
+    step: int = 0
+    cursor: str | None = None
+    read: int = 0
+    edited: int = 0
+    missing: int = 0
+    repaired: int = 0
+    fields: Mapping[str, int] = field(default_factory=dict)
 
 
-def dump(message: Outbox | Change | Telling | Doubt) -> str:
+Message = TypeVar("Message", Outbox, Change, Telling, Doubt, Audit)
+
+
+def dump(message: Outbox | Change | Telling | Doubt | Audit) -> str:
     """Write a message as JSON."""
     text: bytes = _adapter(type(message)).dump_json(message)
     return text.decode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from relay.canonical import Profile
 from relay.changes import Change, Outbox, Telling
@@ -380,6 +380,33 @@ class Gates(Protocol):
 
     def swap(self, known: Gate, wanted: Gate) -> bool:
         """Write it as the next version; False where somebody wrote since `known`. Errors as in `load`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some members' mirrors, by key; `cursor` leads to the next ones, None where these were the last."""
+
+    mirrors: Mapping[str, Mirror]
+    cursor: str | None
+
+
+RunName: TypeAlias = Literal["fill", "audit"]
+
+
+class Inventory(Protocol):
+    """All that was noted of one CRM's members, and where its long runs stand. Each raises `TransientError`."""
+
+    def page(self, cursor: str | None = None) -> Page:
+        """Return a page of the mirrors; it may be empty and not the last."""
+        ...
+
+    def run(self, name: RunName) -> Mapping[str, Any]:
+        """Return what was noted of a run; empty where there was none."""
+        ...
+
+    def note(self, name: RunName, run: Mapping[str, Any]) -> None:
+        """Note where a run stands."""
         ...
 
 

@@ -17,12 +17,14 @@ from relay.routing import FOLDERS, queue_variable
 
 if TYPE_CHECKING:
     from relay.adapters.firehose import FirehoseJournal
+    from relay.adapters.inventory import DynamoInventory
     from relay.adapters.members import DynamoMembers
     from relay.adapters.mirrors import DynamoMirrors
     from relay.adapters.pacing import PacedTransport
     from relay.adapters.sns import SnsOutgoing
     from relay.adapters.sqs import SqsOutgoing, SqsSource
     from relay.adapters.telemetry import PowertoolsTelemetry
+    from relay.auditing import Auditing
     from relay.batch import Batch
     from relay.breaker import Breaker
     from relay.draining import Drain
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from relay.ports import Channel, Crm, Occasions, Outcome, Rate
     from relay.rechecking import Rechecks
     from relay.reconciling import Reconciling
+    from relay.writing import Writing
 
 
 def setting(name: str) -> str:
@@ -213,14 +216,11 @@ def _hubspot() -> Crm:
 
 def paced(rates: Sequence[Rate]) -> PacedTransport:
     """Return a transport that keeps this target's rates, together with all other environments."""
-    import httpx
-
-    from relay.adapters.pacing import DynamoTurnstiles, PacedTransport
+    from relay.adapters.pacing import DynamoTurnstiles, paced_transport
     from relay.pacing import Pace
 
     turnstiles = DynamoTurnstiles(setting("MIRRORS_TABLE"), setting("TARGET"))
-    # Only a connection that was not made is tried again: no request can have been heard.
-    return PacedTransport(Pace(rates, turnstiles, now, time.sleep), httpx.HTTPTransport(retries=1))
+    return paced_transport(Pace(rates, turnstiles, now, time.sleep))
 
 
 def _klaviyo() -> Crm:
@@ -238,6 +238,7 @@ def _klaviyo() -> Crm:
 @cache
 def mirroring() -> Mirroring:
     """Return the work of `crm_sync`, for its target."""
+    from relay.auditing import ERRAND as AUDIT
     from relay.mirroring import Mirroring
 
     target = setting("TARGET")
@@ -251,7 +252,34 @@ def mirroring() -> Mirroring:
         observe=observe_mirrored,
         rechecks=rechecks(),
         breaker=breaker(),
+        errands={AUDIT: auditing().run},
     )
+
+
+@cache
+def writing() -> Writing:
+    """Return what it takes to write members to this function's target."""
+    from relay.writing import Writing
+
+    return Writing(crm=crm(), members=members(), mirrors=mirrors(), clock=now, observe=observe_mirrored)
+
+
+@cache
+def inventory() -> DynamoInventory:
+    """Return all that was noted of this function's target."""
+    from relay.adapters.inventory import DynamoInventory
+
+    return DynamoInventory(setting("MIRRORS_TABLE"), setting("TARGET"))
+
+
+@cache
+def auditing() -> Auditing:
+    """Return the audits of this function's target."""
+    from relay.adapters.sqs import SqsOutgoing
+    from relay.auditing import Auditing
+
+    queue = SqsOutgoing(setting("SOURCE_URL"), setting("SOURCE_NAME"))
+    return Auditing(writing=writing(), inventory=inventory(), queue=queue)
 
 
 @cache

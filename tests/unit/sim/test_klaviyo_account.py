@@ -64,7 +64,7 @@ def test_what_is_no_profile(data: dict[str, Any], status: int, pointer: str) -> 
     """A resource that Klaviyo would refuse is refused, with its status and the part that is wrong."""
     with pytest.raises(RefusedError) as caught:
         Account().upsert(data)
-    assert (caught.value.status, caught.value.error["source"]["pointer"]) == (status, pointer)
+    assert (caught.value.status, caught.value.pointer) == (status, pointer)
     assert caught.value.body()["errors"][0].keys() >= {"id", "code", "title", "detail", "source"}
 
 
@@ -76,7 +76,7 @@ def test_identifiers_that_belong_to_two() -> None:
     with pytest.raises(RefusedError) as caught:
         account.upsert(profile("b@example.com", attributes={"external_id": "x"}))
     assert (caught.value.status, caught.value.error["code"]) == (409, "duplicate_profile")
-    assert caught.value.error["meta"]["duplicate_profile_id"] == one.id
+    assert caught.value.meta["duplicate_profile_id"] == one.id
     with pytest.raises(RefusedError) as caught:
         account.upsert(profile("b@example.com", id=one.id))
     assert (caught.value.status, caught.value.error["code"]) == (404, "not_found")
@@ -140,7 +140,7 @@ def test_a_jobs_way() -> None:
     assert error["attributes"]["original_payload"] == profile("odd")
     with pytest.raises(RefusedError) as caught:
         account.submit({**data, "attributes": {"profiles": {"data": [profile(), {"type": "x"}]}}})
-    assert caught.value.error["source"]["pointer"] == "/data/attributes/profiles/data/1/type"
+    assert caught.value.pointer == "/data/attributes/profiles/data/1/type"
 
 
 def test_filters() -> None:

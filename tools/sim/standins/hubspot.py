@@ -132,8 +132,8 @@ class HubspotStandIn:
                 if name not in self.portal.definitions:
                     self.portal.check(name, "")  # what is not defined is refused before anything is done
         results, errors = [], []
-        before = {contact: dict(has) for contact, has in self.portal.contacts.items()}
         traced = self.multi_status and all(wanted.get("objectWriteTraceId") for wanted in inputs)
+        before = {} if traced else {contact: dict(has) for contact, has in self.portal.contacts.items()}
         for wanted in inputs:
             trace = wanted.get("objectWriteTraceId")
             try:

@@ -46,6 +46,9 @@ class Portal:
     contacts: dict[str, dict[str, str]] = field(default_factory=dict)
     events: Events = field(default_factory=Events)
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(101))
+    # Whose value of a unique property it is: looked through one by one, 40,000 contacts would take hours.
+    _index: dict[tuple[str, str], str] = field(default_factory=dict)
+    _indexed: tuple[int, int] = (0, 0)
 
     # ------------------------------------------------------------ definitions
 
@@ -88,8 +91,16 @@ class Portal:
             raise RefusedError(
                 400, "VALIDATION_ERROR", f"{by} is not a unique property", "INVALID_ID_PROPERTY"
             )
-        wanted = value.lower()
-        return next((id_ for id_, has in self.contacts.items() if has.get(by, "").lower() == wanted), None)
+        if self._indexed != (id(self.contacts), len(self.contacts)):
+            self._index = {
+                (name, text.lower()): contact
+                for contact, has in self.contacts.items()
+                for name, text in has.items()
+            }
+            self._indexed = (id(self.contacts), len(self.contacts))
+        found = self._index.get((by, value.lower()))
+        held = self.contacts.get(found or "", {}).get(by, "")
+        return found if held.lower() == value.lower() else None
 
     def create(self, properties: Mapping[str, Any]) -> str:
         """Add a contact; return its id."""
@@ -127,6 +138,10 @@ class Portal:
         self.contacts[contact] = {
             name: value for name, value in {**known, **properties}.items() if value != ""
         }
+        for name, value in properties.items():
+            if name == "email" or self.definitions[name].get("hasUniqueValue"):
+                self._index[name, value.lower()] = contact
+        self._indexed = (id(self.contacts), len(self.contacts))
 
     def check(self, name: str, value: object) -> None:
         """Refuse a value that the property cannot hold."""

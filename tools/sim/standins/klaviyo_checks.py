@@ -29,6 +29,8 @@ class RefusedError(Exception):
     def __init__(self, status: int, code: str, detail: str, pointer: str = "/data", **meta: str) -> None:
         super().__init__(detail)
         self.status = status
+        self.pointer = pointer
+        self.meta = meta
         self.error = {
             "id": "00000000-0000-4000-8000-000000000000",
             "status": status,

@@ -56,7 +56,7 @@ class DynamoMirrors:
         mirrors = dict.fromkeys(keys, Mirror())
         for start in range(0, len(keys), _READ_AT_ONCE):
             for item in self._read(keys[start : start + _READ_AT_ONCE]):
-                mirrors[item["key"]["S"].removeprefix(f"{self.target}#")] = _mirror(item)
+                mirrors[item["key"]["S"].removeprefix(f"{self.target}#")] = mirror_of(item)
         return mirrors
 
     def claim(
@@ -107,7 +107,7 @@ class DynamoMirrors:
                 **stray,
             },
         )
-        return None if item is None else Claim(token=token, mirror=_mirror(item))
+        return None if item is None else Claim(token=token, mirror=mirror_of(item))
 
     def _settle(self, settlement: Settlement) -> Exception | None:
         sets, removes = _noted(settlement)
@@ -188,7 +188,8 @@ def _noted(settlement: Settlement) -> tuple[dict[str, Any], list[str]]:
     return sets, removes
 
 
-def _mirror(item: Mapping[str, Any]) -> Mirror:
+def mirror_of(item: Mapping[str, Any]) -> Mirror:
+    """Read an item."""
     busy = item.get("busy_until")
     return Mirror(
         digest=_text(item, "digest"),

@@ -88,5 +88,10 @@ class PacedTransport(httpx.BaseTransport):
         self._inner.close()
 
 
+def paced_transport(pace: Pace) -> PacedTransport:
+    """Return a transport to the network. Only a connection that was not made is tried again: nobody heard it."""
+    return PacedTransport(pace, httpx.HTTPTransport(retries=1))
+
+
 def _micros(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND

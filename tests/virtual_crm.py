@@ -1,0 +1,345 @@
+"""crm_sync in virtual time: a queue, workers, tables in memory, and a stand-in that is called in process.
+
+Every worker is an execution environment in a thread of its own. Only the one that is furthest behind runs,
+until it waits for something: so two at work overlap as they would. Calls take a quarter of a second each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import random
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Protocol
+
+import httpx
+from relay import wiring
+from relay.adapters.pacing import PacedTransport
+from relay.batch import Batch, Message
+from relay.breaker import Breaker
+from relay.mirroring import Mirroring
+from relay.pacing import Pace
+from relay.ports import Crm, OutgoingMessage, Rate
+from starlette.types import ASGIApp
+
+from functions.crm_sync import app
+from tests.contract.crm.profiles import SHOP
+from tests.fakes import FakeMembers, FakeOutgoing, FakeTelemetry
+from tests.fakes_crm import FakeGates, FakeMirrors, FakeTurnstiles
+
+BEGIN = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+LATENCY = 0.25
+TIMEOUT = 60.0
+WINDOW = timedelta(seconds=5)
+
+
+class Telemetry(FakeTelemetry):
+    """Telemetry whose dimensions nobody reads."""
+
+    @property
+    def metrics(self) -> Telemetry:
+        """Stand in for Powertools' metrics."""
+        return self
+
+    def add_dimension(self, name: str, value: str) -> None:
+        """Take a dimension."""
+
+
+class Baton:
+    """Virtual time for several workers: only the one that is furthest behind runs, so that they overlap rightly."""
+
+    def __init__(self) -> None:
+        self._times: dict[int, datetime] = {}
+        self._turn = threading.Condition()
+        self._mine = threading.local()
+        self.latest = BEGIN
+
+    def __call__(self) -> datetime:
+        """Return the time of whoever asks; outside of all workers, the latest."""
+        number = getattr(self._mine, "number", None)
+        return self.latest if number is None else self._times[number]
+
+    def forward(self, seconds: float) -> None:
+        """Let time pass for whoever asks."""
+        number = getattr(self._mine, "number", None)
+        if number is None:
+            return
+        with self._turn:
+            self._times[number] += timedelta(seconds=seconds)
+            self.latest = max(self.latest, self._times[number])
+            self._turn.notify_all()
+            self._turn.wait_for(lambda: self._first() == number)
+
+    def run(self, work: Callable[[], None], workers: int) -> None:
+        """Let so many workers do their work until all are through."""
+        self._times = dict.fromkeys(range(workers), BEGIN)
+
+        def one(number: int) -> None:
+            self._mine.number = number
+            try:
+                self.forward(0)
+                work()
+            finally:
+                with self._turn:
+                    del self._times[number]
+                    self._turn.notify_all()
+
+        with ThreadPoolExecutor(workers) as pool:
+            for done in [pool.submit(one, number) for number in range(workers)]:
+                done.result()
+
+    def _first(self) -> int:
+        return min(self._times, key=lambda number: (self._times[number], number))
+
+
+@dataclass
+class Queue:
+    """An SQS queue in virtual time; `arrivals` are what is still to come, in order."""
+
+    clock: Baton
+    name: str = "source"
+    arrivals: deque[tuple[datetime, Callable[[], OutgoingMessage]]] = field(default_factory=deque)
+    later: list[tuple[datetime, int, OutgoingMessage]] = field(default_factory=list)
+    ready: list[tuple[float, int, OutgoingMessage]] = field(default_factory=list)
+    deferred: int = 0
+    _numbers: itertools.count[int] = field(default_factory=itertools.count)
+    _chance: random.Random = field(default_factory=lambda: random.Random(7))
+
+    def defer(self, messages: Sequence[OutgoingMessage]) -> Sequence[Exception | None]:
+        """Take delayed copies."""
+        self.deferred += len(messages)
+        for message in messages:
+            at = self.clock() + timedelta(seconds=message.delay)
+            heapq.heappush(self.later, (at, next(self._numbers), message))
+        return [None] * len(messages)
+
+    def delete(self, messages: Sequence[Message]) -> None:
+        """Nothing is left to delete: what was received is gone."""
+
+    def receive(self, most: int) -> list[dict[str, Any]]:
+        """Return a batch as Lambda hands it out: full, or what came within five seconds of the first."""
+        self._ripen()
+        if not self.ready:
+            return []
+        closes = self.clock() + WINDOW
+        while len(self.ready) < most and self.clock() < closes:
+            self.clock.forward(LATENCY)
+            self._ripen()
+        # In no order among those that can be received, as of a standard queue.
+        taken = [heapq.heappop(self.ready)[2] for _ in range(min(most, len(self.ready)))]
+        return [self._record(message) for message in taken]
+
+    def next_at(self) -> datetime | None:
+        """Return when the next message can be received; None where there is none."""
+        coming = [self.later[0][0]] if self.later else []
+        coming += [self.arrivals[0][0]] if self.arrivals else []
+        return min(coming, default=None)
+
+    def _ripen(self) -> None:
+        """Let happen what has happened by now, and let be received what can be."""
+        now = self.clock()
+        while self.arrivals and self.arrivals[0][0] <= now:
+            self._put(self.arrivals.popleft()[1]())
+        while self.later and self.later[0][0] <= now:
+            self._put(heapq.heappop(self.later)[2])
+
+    def _put(self, message: OutgoingMessage) -> None:
+        heapq.heappush(self.ready, (self._chance.random(), next(self._numbers), message))
+
+    def _record(self, message: OutgoingMessage) -> dict[str, Any]:
+        return {
+            "messageId": f"m{next(self._numbers)}",
+            "receiptHandle": "r",
+            "body": message.body,
+            "attributes": {
+                "ApproximateReceiveCount": "1",
+                "SentTimestamp": str(int(self.clock().timestamp() * 1000)),
+            },
+            "messageAttributes": {name: {"stringValue": value} for name, value in message.attributes.items()},
+        }
+
+
+@dataclass
+class Call:
+    """One request that reached the CRM."""
+
+    at: datetime
+    path: str
+    status: int
+
+
+@dataclass
+class InProcess(httpx.BaseTransport):
+    """A CRM's stand-in, called without a network. `down` is when it answers 503."""
+
+    app: ASGIApp
+    clock: Baton
+    down: tuple[datetime, datetime] | None = None
+    calls: list[Call] = field(default_factory=list)
+    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer a request, a quarter of a second later."""
+        at = self.clock()
+        self.clock.forward(LATENCY)
+        if self.down and self.down[0] <= at < self.down[1]:
+            response = httpx.Response(503, json={}, request=request)
+        else:
+            response = self._loop.run_until_complete(self._ask(request))
+        self.calls.append(Call(at, request.url.path, response.status_code))
+        return response
+
+    def close(self) -> None:
+        """End the loop."""
+        self._loop.close()
+
+    async def _ask(self, request: httpx.Request) -> httpx.Response:
+        body = request.read()
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": request.method,
+            "path": request.url.path,
+            "raw_path": request.url.raw_path,
+            "query_string": request.url.query,
+            "headers": [(name.lower(), value) for name, value in request.headers.raw],
+            "scheme": "http",
+            "server": ("crm", 80),
+            "client": ("relay", 1),
+        }
+        answer: dict[str, Any] = {"status": 500, "headers": [], "body": b""}
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: Mapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                answer.update(status=message["status"], headers=message.get("headers", []))
+            else:
+                answer["body"] += message.get("body", b"")
+
+        await self.app(scope, receive, send)
+        return httpx.Response(
+            answer["status"], headers=answer["headers"], content=answer["body"], request=request
+        )
+
+
+class Adapter(Protocol):
+    """How a CRM's adapter is made for a transport."""
+
+    def __call__(self, transport: httpx.BaseTransport) -> Crm:
+        """Return the adapter."""
+        ...
+
+
+@dataclass
+class Context:
+    """A Lambda context in virtual time."""
+
+    clock: Baton
+    ends: datetime
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return what is left."""
+        return max(0, int((self.ends - self.clock()).total_seconds() * 1000))
+
+
+@dataclass
+class Plant:
+    """All of it. `adapter` makes the CRM; `arrivals` are what happens to members, by time."""
+
+    standin: ASGIApp
+    adapter: Adapter
+    rates: Sequence[Rate]
+    workers: int = 2
+    batch: int = 1000
+    down: tuple[datetime, datetime] | None = None
+    members: FakeMembers = field(default_factory=FakeMembers)
+    mirrors: FakeMirrors = field(default_factory=FakeMirrors)
+    gates: FakeGates = field(default_factory=FakeGates)
+    turnstiles: FakeTurnstiles = field(default_factory=FakeTurnstiles)
+    dead: FakeOutgoing = field(default_factory=FakeOutgoing)
+    arrivals: deque[tuple[datetime, Callable[[], OutgoingMessage]]] = field(default_factory=deque)
+    invocations: int = 0
+    longest: float = 0.0
+    _busy: int = 0
+
+    def __post_init__(self) -> None:
+        """Connect everything."""
+        self.clock = Baton()
+        self.queue = Queue(self.clock, arrivals=self.arrivals)
+        self.crm_side = InProcess(self.standin, self.clock, self.down)
+        self.crm = self.adapter(self.crm_side)
+
+    def run(self) -> datetime:
+        """Work until nothing is left; return when that was."""
+        parts = threading.local()
+        for name in ("batch", "mirroring", "telemetry"):
+            setattr(wiring, name, partial(getattr, parts, name))
+        setattr(wiring, "setting", str)  # noqa: B010 - a class in a function's place
+        self.clock.run(lambda: self._work(parts), self.workers)
+        return self.clock.latest
+
+    def _work(self, parts: threading.local) -> None:
+        for name, part in self._parts().items():
+            # What the wiring would make, once for each environment.
+            setattr(parts, name, part)
+        while True:
+            records = self.queue.receive(self.batch)
+            if records:
+                self._invoke(records)
+                continue
+            following = self.queue.next_at()
+            if following:
+                self.clock.forward(max((following - self.clock()).total_seconds(), LATENCY))
+            elif self._busy:
+                self.clock.forward(1)
+            else:
+                return
+
+    def _invoke(self, records: list[dict[str, Any]]) -> None:
+        begin = self.clock()
+        self._busy += 1
+        reply = app.handler({"Records": records}, Context(self.clock, begin + timedelta(seconds=TIMEOUT)))
+        self._busy -= 1
+        assert reply == {"batchItemFailures": []}, "a receive was spent"
+        self.invocations += 1
+        self.longest = max(self.longest, (self.clock() - begin).total_seconds())
+
+    def _parts(self) -> dict[str, object]:
+        return {
+            "batch": Batch(source=self.queue, dead_letters=self.dead, clock=self.clock, log=lambda *_: None),
+            "mirroring": Mirroring(
+                shop=SHOP,
+                crm=self.adapter(self._paced()),
+                members=self.members,
+                mirrors=self.mirrors,
+                clock=self.clock,
+                credential="SECRET",
+                observe=lambda *_: None,
+                breaker=Breaker(gates=self.gates, clock=self.clock),
+            ),
+            "telemetry": Telemetry(),
+        }
+
+    def _paced(self) -> httpx.BaseTransport:
+        return PacedTransport(
+            Pace(self.rates, self.turnstiles, self.clock, self.clock.forward), self.crm_side
+        )
+
+
+def most_in_a_window(moments: Sequence[datetime], seconds: float) -> int:
+    """Return the most calls that any window of so many seconds saw."""
+    ordered, most, first = sorted(moments), 0, 0
+    for last, moment in enumerate(ordered):
+        while moment - ordered[first] >= timedelta(seconds=seconds):
+            first += 1
+        most = max(most, last - first + 1)
+    return most

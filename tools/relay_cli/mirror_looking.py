@@ -1,0 +1,162 @@
+"""`relay mirror status` and `diff`: looking at a CRM without changing anything."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from relay_cli.failing import CliError
+from relay_cli.mirror_target import Target
+
+if TYPE_CHECKING:
+    from relay.canonical import Profile
+    from relay.ports import Mirror
+
+_AT_ONCE: Final = 100
+_PERSONAL: Final = frozenset({"email", "cancel_reason"})
+
+
+def status(target: Target, _: argparse.Namespace) -> dict[str, Any]:
+    """Return what the table knows of a target: nothing is asked of the CRM itself.
+
+    `pending` are members of whom nobody can be sure, those included that were never sent.
+    """
+    states: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    for mirror in _mirrors(target).values():
+        states[_state(mirror)] += 1
+        if mirror.state == "refused":
+            reasons[mirror.reason] += 1
+    members = sum(1 for _ in _members(target))
+    gate = target.gates.load()
+    known = states["mirrored"] + states["skipped_no_email"] + states["skipped"] + states["refused"]
+    return {
+        "target": target.name,
+        "members": members,
+        "mirrored": states["mirrored"],
+        "pending": max(members - known, 0),
+        "skipped_no_email": states["skipped_no_email"],
+        "skipped_otherwise": states["skipped"],
+        "refused": states["refused"],
+        "refused_why": dict(reasons.most_common()),
+        "messages_waiting": target.waiting(),
+        "closed_until": gate.until.isoformat(timespec="seconds") if gate.until else "open",
+        "closed_why": gate.reason if gate.until else "open",
+        "last_fill": _told(target.inventory.run("fill"), "started", "finished", "sent"),
+        "last_audit": _told(
+            target.inventory.run("audit"),
+            "run",
+            "finished",
+            "read",
+            "edited",
+            "missing",
+            "repaired",
+            "fields",
+        ),
+    }
+
+
+def diff(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return, by member and field, what we wrote and what the CRM shows.
+
+    Of the members named all fields, and of the others who differ those in which they do. Personal data is
+    masked on both sides, so that two values may look alike and differ.
+    """
+    named = [_key(name) for name in arguments.members]
+    found: dict[str, Any] = {}
+    for ours, theirs in _pairs(target, named):
+        fields = _compared(target, ours, theirs, whole=bool(named), reveal=arguments.reveal)
+        if fields:
+            found[ours.key] = fields
+        if len(found) >= arguments.limit and not named:
+            break
+    return {"target": target.name, "members": found}
+
+
+def _compared(
+    target: Target, ours: Profile, theirs: Mapping[str, str], *, whole: bool, reveal: bool
+) -> dict[str, Any]:
+    from relay.auditing import differences
+
+    wrote = target.crm.shown(ours)
+    names = sorted({*wrote, *theirs}) if whole else differences(wrote, theirs)
+    different = set(differences(wrote, theirs))
+    return {
+        name: {
+            "ours": _shown(name, wrote.get(name, ""), reveal=reveal),
+            "theirs": _shown(name, theirs.get(name, ""), reveal=reveal),
+            "same": name not in different,
+        }
+        for name in names
+    }
+
+
+def _pairs(target: Target, named: list[str]) -> Iterator[tuple[Profile, Mapping[str, str]]]:
+    """Yield profiles, and what the CRM shows of each; nothing where it has no such member."""
+    from relay.ports import Home
+
+    if named:
+        mirrors = dict(target.writing.mirrors.load(named))
+    else:
+        mirrors = {key: mirror for key, mirror in _mirrors(target).items() if mirror.state == "mirrored"}
+    keys = list(mirrors)
+    for begin in range(0, len(keys), _AT_ONCE):
+        some = keys[begin : begin + _AT_ONCE]
+        profiles = target.writing.profiles(some)
+        theirs = target.crm.read(
+            [Home(key=key, id=mirrors[key].id, email=mirrors[key].email) for key in some]
+        )
+        for key in some:
+            yield profiles[key], theirs.get(key, {})
+
+
+def _key(name: str) -> str:
+    from relay import wiring
+    from relay.member import member_key
+
+    _, _, customer = name.rpartition(":")
+    if not customer.isdigit():
+        raise CliError(f"{name} is no customer's id", "give the digits of Shopify's customer id")
+    return member_key(wiring.setting("SHOP_DOMAIN"), customer)
+
+
+def _shown(name: str, value: str, *, reveal: bool) -> str:
+    from relay.messages.content import masked_email
+
+    if reveal or not value or name not in _PERSONAL:
+        return value
+    return masked_email(value) if name == "email" else f"({len(value)} characters)"
+
+
+def _mirrors(target: Target) -> dict[str, Mirror]:
+    found: dict[str, Mirror] = {}
+    cursor: str | None = None
+    while True:
+        page = target.inventory.page(cursor)
+        found |= page.mirrors
+        cursor = page.cursor
+        if cursor is None:
+            return found
+
+
+def _members(target: Target) -> Iterator[str]:
+    cursor: str | None = None
+    while True:
+        keys, cursor = target.roll.keys(cursor)
+        yield from keys
+        if cursor is None:
+            return
+
+
+def _state(mirror: Mirror) -> str:
+    if mirror.digest is None or mirror.busy_until is not None:
+        return "pending"
+    if mirror.state == "skipped" and mirror.reason == "no_email":
+        return "skipped_no_email"
+    return mirror.state
+
+
+def _told(run: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: run[name] for name in names if name in run}

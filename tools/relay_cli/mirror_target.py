@@ -1,0 +1,178 @@
+"""One CRM of a deployed stack, as the operator's commands work with it: by the settings of its own function."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from relay_cli.failing import CliError
+
+if TYPE_CHECKING:
+    from relay.adapters.gates import DynamoGates
+    from relay.adapters.inventory import DynamoInventory
+    from relay.adapters.roll import DynamoRoll
+    from relay.adapters.sqs import SqsOutgoing
+    from relay.auditing import Auditing
+    from relay.ports import Crm
+    from relay.writing import Writing
+
+REMOVED: Final = "removed by hand"
+_REMOVED_FOR: Final = timedelta(days=3)
+
+
+class Stack(Protocol):
+    """What is needed of an `Account`."""
+
+    @property
+    def stack(self) -> str:
+        """The stack's name."""
+        ...
+
+    def client(self, service: str) -> Any:
+        """Return a client of an AWS service."""
+        ...
+
+
+@dataclass(frozen=True)
+class Target:
+    """A target. Its parts are those that its function has: the same adapter, tables, queue and rate."""
+
+    account: Stack
+    name: str
+
+    def connect(self) -> None:
+        """Take over the settings of the target's function.
+
+        Raises:
+            CliError: when the stack has no such target.
+
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        function = f"{self.account.stack}-{self.name}"
+        try:
+            found = self.account.client("lambda").get_function_configuration(FunctionName=function)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ResourceNotFoundException":
+                raise CliError(
+                    f"the stack {self.account.stack} mirrors to no {self.name}",
+                    "deploy it with Targets naming it",
+                ) from None
+            raise CliError(f"AWS does not let us look: {error.response['Error']['Code']}") from None
+        except BotoCoreError as error:
+            raise CliError(f"AWS cannot be asked: {error}", "set AWS_PROFILE and AWS_REGION") from None
+        settings = found.get("Environment", {}).get("Variables", {})
+        if settings.get("TARGET") != self.name:
+            raise CliError(f"{function} is not the function of a CRM")
+        os.environ.update({name: value for name, value in settings.items() if not name.startswith("AWS_")})
+
+    @cached_property
+    def crm(self) -> Crm:
+        """The CRM's adapter."""
+        from relay import wiring
+
+        return wiring.crm()
+
+    @cached_property
+    def writing(self) -> Writing:
+        """What it takes to write members."""
+        from relay import wiring
+        from relay.writing import Writing
+
+        return Writing(
+            crm=self.crm,
+            members=wiring.members(),
+            mirrors=wiring.mirrors(),
+            clock=wiring.now,
+            observe=lambda *_: None,
+        )
+
+    @cached_property
+    def inventory(self) -> DynamoInventory:
+        """What was noted of the members."""
+        from relay import wiring
+
+        return wiring.inventory()
+
+    @cached_property
+    def gates(self) -> DynamoGates:
+        """Whether it is called at present."""
+        from relay import wiring
+        from relay.adapters.gates import DynamoGates
+
+        return DynamoGates(wiring.setting("MIRRORS_TABLE"), self.name)
+
+    @cached_property
+    def queue(self) -> SqsOutgoing:
+        """The target's queue."""
+        from relay import wiring
+        from relay.adapters.sqs import SqsOutgoing
+
+        return SqsOutgoing(wiring.setting("SOURCE_URL"), self.name)
+
+    @cached_property
+    def roll(self) -> DynamoRoll:
+        """All members."""
+        from relay import wiring
+        from relay.adapters.roll import DynamoRoll
+
+        return DynamoRoll(wiring.setting("MEMBERS_TABLE"), wiring.setting("SHOP_DOMAIN"))
+
+    @cached_property
+    def auditing(self) -> Auditing:
+        """Its audits."""
+        from relay.auditing import Auditing
+
+        return Auditing(writing=self.writing, inventory=self.inventory, queue=self.queue)
+
+    def waiting(self) -> int:
+        """Return how many messages are in the queue, about."""
+        names = [
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesDelayed",
+            "ApproximateNumberOfMessagesNotVisible",
+        ]
+        client = self.account.client("sqs")
+        found = client.get_queue_attributes(QueueUrl=self.queue.url, AttributeNames=names)["Attributes"]
+        return sum(int(found.get(name, 0)) for name in names)
+
+    def shut(self) -> None:
+        """Keep everybody from calling the CRM, until `reopen` or three days are over."""
+        from relay import wiring
+        from relay.ports import Gate
+
+        known = self.gates.load()
+        until = wiring.now() + _REMOVED_FOR
+        if not self.gates.swap(known, Gate(until=until, reason=REMOVED, version=known.version + 1)):
+            raise CliError("the CRM's breaker was at work just now", "try again")
+
+    def reopen(self) -> None:
+        """Take back what `shut` did, if it did."""
+        from relay.ports import Gate
+
+        known = self.gates.load()
+        if known.reason == REMOVED:
+            self.gates.swap(known, Gate(version=known.version + 1))
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Say to the person at the terminal what kept us.
+
+    Raises:
+        CliError: in place of our own errors.
+
+    """
+    from relay.errors import MisconfiguredError, TransientError
+
+    try:
+        yield
+    except MisconfiguredError as error:
+        raise CliError(str(error), f"look at {error.setting}") from None
+    except TransientError as error:
+        raise CliError(str(error), "try again later; what was done so far stays done") from None

@@ -1,0 +1,191 @@
+"""`relay mirror prepare`, `fill`, `audit`, `sample` and `remove`: what changes something in a CRM."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from relay_cli.failing import CliError
+from relay_cli.mirror_target import Target
+
+if TYPE_CHECKING:
+    from relay.changes import Change
+    from relay.ports import Home
+
+SAMPLE: Final = "sample"
+"""Whom samples are about, in the place of a customer's id: no customer of Shopify's has such a one."""
+
+_SETTLING: Final = 75.0
+"""Seconds until the calls that are under way when a target is removed are over."""
+
+
+def prepare(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Define what the CRM lacks, or say what it would be."""
+    names = list(target.crm.ensure_schema(dry_run=arguments.dry_run))
+    return {"target": target.name, "would_define" if arguments.dry_run else "defined": names}
+
+
+def fill(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Name every member to the target's queue; it works through them beside what happens meanwhile."""
+    from relay import wiring
+    from relay.filling import Filling
+
+    if target.crm.automations and not (target.crm.bulk or arguments.yes):
+        _ask(
+            f"Writing fields can start {target.crm.automations} at {target.name}, which knows no quiet way. "
+            "No events are sent. Go on?"
+        )
+    target.crm.check()
+    target.reopen()
+    filling = Filling(roll=target.roll, queue=target.queue, inventory=target.inventory, clock=wiring.now)
+    noted = filling.run(afresh=arguments.afresh, progress=lambda sent: _say(f"{sent} members queued"))
+    return {"target": target.name, **{name: noted[name] for name in ("started", "finished", "sent")}}
+
+
+def audit(target: Target, _: argparse.Namespace) -> dict[str, Any]:
+    """Read all that the CRM should hold, repair what differs, and report."""
+    from relay import wiring
+    from relay.auditing import report
+    from relay.changes import Audit
+
+    step = Audit(run=wiring.now())
+    while True:
+        step = target.auditing.step(step)
+        noted = report(step, wiring.now())
+        target.inventory.note("audit", noted)
+        _say(f"{step.read} members read, {step.repaired} repaired")
+        if step.cursor is None:
+            return {"target": target.name, **noted}
+
+
+def sample(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Write a sample member, and one event of each name about it."""
+    from relay import wiring
+    from relay.canonical import profile
+    from relay.effects import effect_id
+    from relay.member import Member, Register
+    from relay.ports import Home
+    from relay.rules import Rules
+
+    if not arguments.yes:
+        _ask(
+            f"This writes a contact {arguments.email} to {target.name}, and starts flows that listen. Go on?"
+        )
+    now = wiring.now()
+    told = {"email": arguments.email.strip().lower(), "tier_name": "Gold", "credit_balance": Decimal(25)}
+    registers = {name: Register(value, now, SAMPLE) for name, value in told.items()}
+    member = Member(shop=wiring.setting("SHOP_DOMAIN"), customer_id=SAMPLE, registers=registers)
+    wanted = profile(member, Rules())
+    written = target.crm.upsert([wanted.sent_at(now)])[wanted.key]
+    if written.state != "mirrored":
+        raise CliError(f"{target.name} does not take the sample member: {written.reason or written.state}")
+    homes = {wanted.key: Home(key=wanted.key, id=written.id, email=wanted.email)}
+    changes = _samples(wanted.key, now)
+    outcomes = target.crm.record(changes, homes)
+    names = {
+        effect_id(happening.event_id, effect): effect.name
+        for change in changes
+        for happening in change.happenings
+        for effect in happening.effects
+        if effect.kind == "note"
+    }
+    return {
+        "target": target.name,
+        "member": wanted.key,
+        "events": {
+            name: outcomes[note].reason or outcomes[note].state
+            for note, name in names.items()
+            if note in outcomes
+        },
+    }
+
+
+def remove(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
+    """End the mirroring: nobody calls the CRM any more; our fields are cleared there, or kept."""
+    if not arguments.yes:
+        what = "clears our fields on every contact" if arguments.clear else "keeps our fields as they are"
+        _ask(f"This ends the mirroring to {target.name} and {what}. Go on?")
+    target.shut()
+    if arguments.clear:
+        _say("waiting until the calls under way are over")
+        time.sleep(_SETTLING)
+    counts = {"cleared": 0, "not_there": 0, "forgotten": 0}
+    cursor: str | None = None
+    while True:
+        page = target.inventory.page(cursor)
+        homes = [_home(key, mirror.id, mirror.email) for key, mirror in page.mirrors.items()]
+        if arguments.clear and homes:
+            outcomes = target.crm.clear(homes)
+            stuck = [outcome for outcome in outcomes.values() if outcome.state not in {"mirrored", "skipped"}]
+            if stuck:
+                raise CliError(
+                    f"{target.name} stopped us: {stuck[0].reason}", "run it again: it goes on from there"
+                )
+            counts["cleared"] += sum(outcome.state == "mirrored" for outcome in outcomes.values())
+            counts["not_there"] += sum(outcome.state == "skipped" for outcome in outcomes.values())
+        for key in page.mirrors:
+            target.inventory.forget(key)
+        counts["forgotten"] += len(page.mirrors)
+        _say(f"{counts['forgotten']} members done")
+        cursor = page.cursor
+        if cursor is None:
+            break
+    return {"target": target.name, **counts, "next": "take it out of Targets and deploy"}
+
+
+def _samples(key: str, now: datetime) -> list[Change]:
+    from relay.changes import Change, Happening
+    from relay.effects import Note
+    from relay.metrics import METRICS
+
+    stamp = f"{now.astimezone(UTC):%Y%m%dT%H%M%S}"
+    properties: dict[str, str | Decimal | int | bool] = {
+        "tier_id": "sample-tier",
+        "tier_name": "Gold",
+        "status": "active",
+        "amount": Decimal("24.99"),
+        "amount_minor": 2499,
+        "currency": "USD",
+    }
+    return [
+        Change(
+            member=key,
+            happenings=(
+                Happening(
+                    event_id=f"{SAMPLE}-{stamp}-{number}",
+                    topic=SAMPLE,
+                    at=now,
+                    effects=(Note(rule=SAMPLE, name=name, properties=properties),),
+                ),
+            ),
+        )
+        for number, name in enumerate(METRICS)
+    ]
+
+
+def _home(key: str, id_: str | None, email: str | None) -> Home:
+    from relay.ports import Home
+
+    return Home(key=key, id=id_, email=email)
+
+
+def _ask(question: str) -> None:
+    """Go on if the person says so.
+
+    Raises:
+        CliError: when they do not, or nobody is there.
+
+    """
+    if not sys.stdin.isatty():
+        raise CliError(question, "say --yes")
+    if input(f"{question} [y/N] ").strip().lower() not in {"y", "yes"}:
+        raise CliError("nothing was done")
+
+
+def _say(text: str) -> None:
+    """Tell of progress, beside the result."""
+    print(text, file=sys.stderr, flush=True)
