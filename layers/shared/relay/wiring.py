@@ -196,6 +196,7 @@ def crm() -> Crm:
     """Return this function's target. One line for each CRM that there is."""
     targets = {
         "hubspot": _hubspot,
+        "klaviyo": _klaviyo,
         "salesforce": _salesforce,
         "webhook": _webhook,
     }
@@ -225,6 +226,18 @@ def paced(rates: Sequence[Rate]) -> PacedTransport:
 
     turnstiles = DynamoTurnstiles(setting("MIRRORS_TABLE"), setting("TARGET"))
     return paced_transport(Pace(rates, turnstiles, now, time.sleep))
+
+
+def _klaviyo() -> Crm:
+    from relay.adapters.klaviyo import Klaviyo, Options
+    from relay.adapters.secrets import Secret
+
+    options = Options(
+        revision=setting("KLAVIYO_REVISION"),
+        external_id=os.environ.get("KLAVIYO_SET_EXTERNAL_ID") == "true",
+        compat=os.environ.get("KLAVIYO_COMPAT_NAMES") == "true",
+    )
+    return Klaviyo(setting("KLAVIYO_URL"), Secret(setting("KLAVIYO_SECRET")), options, paced(Klaviyo.rates))
 
 
 def _salesforce() -> Crm:
@@ -322,6 +335,8 @@ def observe_mirrored(key: str, outcome: Outcome) -> None:
     """Count an outcome, and log one that a person may want to look at. The member goes by its key alone."""
     if outcome.state == "mirrored":
         telemetry().measure("Mirrored", 1)
+        if outcome.reason == "identity_conflict":
+            telemetry().measure("IdentityConflict", 1)
     elif outcome.state in {"skipped", "refused"}:
         name = "skipped_no_email" if outcome.reason == "no_email" else outcome.state
         telemetry().outcome(

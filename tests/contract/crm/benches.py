@@ -17,6 +17,7 @@ from sim.standins.hubspot import Fault, HubspotStandIn
 from sim.standins.serving import serve
 
 from tests.contract.crm import salesforce, webhook
+from tests.contract.crm.klaviyo_bench import klaviyo
 
 CASES: Final = (
     "duplicate",
@@ -48,6 +49,11 @@ class Bench(Protocol):
     @property
     def crm(self) -> Crm:
         """The adapter."""
+        ...
+
+    @property
+    def per_call(self) -> int:
+        """How many members one write call has at most."""
         ...
 
     def prepare(self) -> None:
@@ -102,6 +108,7 @@ class HubspotBench:
 
     standin: HubspotStandIn
     crm: Hubspot
+    per_call: int = Hubspot.batch_size
     longest_text: int | None = None
 
     def prepare(self) -> None:
@@ -163,6 +170,7 @@ def hubspot() -> Iterator[Bench]:
 
 BENCHES: Final[dict[str, Callable[[], AbstractContextManager[Bench]]]] = {
     "hubspot": hubspot,
+    "klaviyo": klaviyo,
     "salesforce": salesforce.salesforce,
     "webhook": webhook.webhook,
 }
@@ -171,6 +179,9 @@ NOT_APPLICABLE: Final[dict[str, dict[str, str]]] = {
     "hubspot": {
         "quiet_backfill": "there is no back-fill yet, and HubSpot has no quiet write: any write can start the "
         "merchant's workflows, so the command that fills a target will have to ask",
+    },
+    "klaviyo": {
+        "quiet_backfill": "shown in test_klaviyo_quietly.py: jobs and events that start no flow are Klaviyo's own",
     },
     "salesforce": salesforce.NOT_APPLICABLE,
     "webhook": webhook.NOT_APPLICABLE,

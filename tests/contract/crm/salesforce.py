@@ -63,6 +63,7 @@ class SalesforceBench:
 
     standin: SalesforceStandIn
     crm: Salesforce
+    per_call: int = 200
     longest_text: int | None = 255
 
     def prepare(self) -> None:

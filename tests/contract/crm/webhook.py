@@ -37,6 +37,7 @@ class WebhookBench:
 
     standin: SignedWebhookStandIn
     crm: Webhook
+    per_call: int = 1
     longest_text: int | None = None
 
     def prepare(self) -> None:

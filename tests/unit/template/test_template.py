@@ -28,6 +28,7 @@ LOG = {("logs:CreateLogStream", "Logs.Arn"), ("logs:PutLogEvents", "Logs.Arn")}
 DAY = 86_400
 TARGETS = {
     "HubSpot": ("URL", "SECRET", "VERSION", "EVENTS"),
+    "Klaviyo": ("URL", "SECRET", "REVISION", "SET_EXTERNAL_ID", "COMPAT_NAMES"),
     "Salesforce": ("URL", "SECRET", "OBJECT", "VERSION"),
     "Webhook": ("URL", "SECRET"),
 }
@@ -184,6 +185,7 @@ def test_no_role_may_do_more_than_it_names(role: str) -> None:
     [
         ("NotifierRole", "SlackSecret"),
         ("HubSpotRole", "HubSpotSecret"),
+        ("KlaviyoRole", "KlaviyoSecret"),
         ("SalesforceRole", "SalesforceSecret"),
         ("WebhookRole", "WebhookSecret"),
         ("ReconcileRole", "InveterateSecret"),
@@ -367,6 +369,15 @@ def test_a_target_hears_of_changes_raw_and_loses_none(target: str) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
+def test_a_target_is_like_hubspot(target: str) -> None:
+    """The blocks differ by their names and settings alone: what one target needs, every target does."""
+    for part in ("Queue", "QueuePolicy", "Subscription", "Role"):
+        ours, theirs = RESOURCES[f"{target}{part}"], RESOURCES[f"HubSpot{part}"]
+        assert str(ours) == str(theirs).replace("HubSpot", target).replace("hubspot", target.lower())
+    assert FUNCTIONS[f"{target}Function"]["CodeUri"] == "functions/crm_sync"
+
+
+@pytest.mark.parametrize("target", TARGETS)
 def test_a_target_is_a_block_of_its_own(target: str) -> None:
     """Queue, policy, subscription, role and function come with the target and go with it; they read one queue."""
     block = [f"{target}{part}" for part in ("Queue", "QueuePolicy", "Subscription", "Role", "Function")]
@@ -378,7 +389,10 @@ def test_a_target_is_a_block_of_its_own(target: str) -> None:
     assert text(event["Queue"]) == f"{target}Queue.Arn"
     assert known["SOURCE_URL"] == {"Ref": f"{target}Queue"}
     for name in TARGETS[target]:
-        assert known[f"{target.upper()}_{name}"] in ({"Ref": f"{target}{name.title()}"}, "2026-09")
+        assert known[f"{target.upper()}_{name}"] in (
+            {"Ref": f"{target}{name.title().replace('_', '')}"},
+            "2026-09",
+        )
 
 
 def test_every_target_can_be_named_and_needs_its_secret() -> None:
@@ -391,8 +405,15 @@ def test_every_target_can_be_named_and_needs_its_secret() -> None:
         if rule["RuleCondition"].get("Fn::Contains", [None])[0] == {"Ref": "Targets"}
     }
     assert asked.keys() == {target.lower() for target in TARGETS}
+    assert all(re.fullmatch(pattern, target) and not re.fullmatch(pattern, f"{target}s") for target in asked)
     for target in TARGETS:
         assert f"'Ref': '{target}Secret'" in asked[target.lower()]
+
+
+def test_inveterates_own_names_and_ids_are_left_alone_unless_asked_for() -> None:
+    """Neither `Inveterate: …` nor `external_id` is written to Klaviyo by default."""
+    for name in ("KlaviyoCompatNames", "KlaviyoSetExternalId"):
+        assert TEMPLATE["Parameters"][name]["Default"] == "false"
 
 
 def test_the_journal_is_private_and_packed() -> None:

@@ -1,0 +1,140 @@
+"""Klaviyo: members become profiles, found by their e-mail address, and their notes events that can start flows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Literal, NoReturn
+
+from relay.adapters.klaviyo.bulk import KlaviyoBulk
+from relay.adapters.klaviyo.client import READ_SECONDS, ClosedError, KlaviyoClient, Token
+from relay.adapters.klaviyo.looking import PROFILES
+from relay.adapters.klaviyo.mapping import canonical_of, properties_of
+from relay.adapters.klaviyo.notes import record
+from relay.adapters.klaviyo.writing import Options, Upsert, clear, found_homes
+from relay.canonical import Profile
+from relay.changes import Change
+from relay.errors import MisconfiguredError, TransientError
+from relay.ports import Home, Outcome, Rate
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["Klaviyo", "Options"]
+
+OLDEST_REVISION: Final = "2024-10-15"
+"""Earlier ones have other names for the bulk jobs. Klaviyo answers each for about two years."""
+
+_REVISION: Final = re.compile(r"20\d\d-[01]\d-[0-3]\d")
+_NO_EMAIL: Final = Outcome(state="skipped", reason="no_email")
+
+
+class Klaviyo:
+    """Klaviyo as a `Crm`. `transport` stands in for the network in tests, and keeps the rates elsewhere."""
+
+    name: Final = "klaviyo"
+    # One look at so many addresses, then a call for each member: what a batch's time surely suffices for.
+    batch_size: Final = 25
+    notes_batch_size: Final = 1
+    homes_by: Final[Literal["key", "email"]] = "email"
+    automations: Final = "flows that a segment or a date starts"
+    # Of 750 a minute for profiles, 3,500 for events and 150 for jobs, which all of the merchant's private
+    # keys share. An eighth of a rate may come at once: that stays below the limits by the second (75, 350, 10).
+    rates: Final = (
+        Rate(calls=560, seconds=60, path="/api/profile-import"),
+        Rate(calls=560, seconds=60, path="/api/profiles"),
+        Rate(calls=2_400, seconds=60, path="/api/events"),
+        Rate(calls=72, seconds=60, path="/api/profile-bulk-import-jobs"),
+    )
+
+    def __init__(
+        self,
+        base_url: str,
+        token: Token,
+        options: Options | None = None,
+        transport: httpx.BaseTransport | None = None,
+        read_seconds: float = READ_SECONDS,
+    ) -> None:
+        self._options = options or Options()
+        revision = self._options.revision
+        if not _REVISION.fullmatch(revision) or revision < OLDEST_REVISION:
+            raise MisconfiguredError(
+                "not a revision of Klaviyo's API that we know", setting="KLAVIYO_REVISION"
+            )
+        self._client = KlaviyoClient(base_url, token, revision, transport, read_seconds)
+        self.bulk: Final = KlaviyoBulk(self._client, self._options)
+
+    def upsert(self, profiles: Sequence[Profile]) -> Mapping[str, Outcome]:
+        """Write the members' profiles. A member without an e-mail address is skipped: nothing identifies it there."""
+        latest = {wanted.key: wanted for wanted in profiles}
+        outcomes = {key: _NO_EMAIL for key, wanted in latest.items() if not wanted.email}
+        sendable = [wanted for key, wanted in latest.items() if key not in outcomes]
+        for start in range(0, len(sendable), self.batch_size):
+            run = Upsert(self._client, self._options)
+            try:
+                run.run({wanted.key: wanted for wanted in sendable[start : start + self.batch_size]})
+            except ClosedError as closed:
+                return {**outcomes, **_closed(closed.outcome, sendable[start:], run.outcomes)}
+            outcomes |= run.outcomes
+        return outcomes
+
+    def record(
+        self, changes: Sequence[Change], homes: Mapping[str, Home] | None = None
+    ) -> Mapping[str, Outcome]:
+        """Write notes as events. Of a quiet change they are kept in the timeline and start no flow."""
+        return record(self._client, changes, homes or {})
+
+    def clear(self, homes: Sequence[Home]) -> Mapping[str, Outcome]:
+        """Take our properties off the profiles that bear them, and touch nothing else."""
+        return clear(self._client, homes, self._options)
+
+    def read(self, homes: Sequence[Home]) -> Mapping[str, Mapping[str, str]]:
+        """Return what the profiles hold of these members, by key and canonical name."""
+        try:
+            there = found_homes(self._client, homes)
+        except ClosedError as closed:
+            _raise(closed)
+        return {
+            key: canonical_of(found.properties, found.email)
+            for key, found in there.items()
+            if found.key == key
+        }
+
+    def shown(self, profile: Profile) -> Mapping[str, str]:
+        """Return what `read` would find after this profile was written."""
+        return canonical_of(properties_of(profile), profile.email)
+
+    def check(self) -> None:
+        """Ask for one profile: whether the key is good, and may read profiles."""
+        try:
+            self._client.get(PROFILES, {"page[size]": "1", "fields[profile]": "email"})
+        except ClosedError as closed:
+            _raise(closed)
+
+    def ensure_schema(self, *, dry_run: bool = False) -> Sequence[str]:  # noqa: ARG002 - the port's word
+        """Define nothing: Klaviyo knows a property or a metric from its first use on."""
+        return ()
+
+    def close(self) -> None:
+        """End the connections. A function never does: they end with its environment."""
+        self._client.close()
+
+
+def _closed(
+    outcome: Outcome, sendable: Sequence[Profile], known: Mapping[str, Outcome]
+) -> Mapping[str, Outcome]:
+    """Return the outcomes where nobody gets through any more.
+
+    The one in the call may be written already; those after it surely are not, and need not wait for it.
+    """
+    waiting = [wanted.key for wanted in sendable if wanted.key not in known]
+    unsent = Outcome(state=outcome.state, reason=outcome.reason, retry_after=outcome.retry_after)
+    return {**known, **dict.fromkeys(waiting, unsent), waiting[0]: outcome}
+
+
+def _raise(closed: ClosedError) -> NoReturn:
+    outcome = closed.outcome
+    text = f"klaviyo: {outcome.reason}"
+    if outcome.state == "unauthorised":
+        raise MisconfiguredError(text, setting="KLAVIYO_SECRET") from closed
+    raise TransientError(text, retry_after=outcome.retry_after) from closed

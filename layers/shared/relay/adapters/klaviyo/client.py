@@ -1,0 +1,238 @@
+"""Calls to Klaviyo: one request, and what its answer means to everybody whom it might have served.
+
+An answer that concerns one profile, event or job is returned. One that closes the door to all of them,
+for now or until somebody mends the key, is raised as `ClosedError`. Nothing is tried again here, but a
+connection that could not be made: patience is the queue's.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from relay.adapters.klaviyo import exact
+from relay.errors import MisconfiguredError, TransientError
+from relay.ports import Outcome
+
+if TYPE_CHECKING:
+    import httpx
+
+IMPORT: Final = "/api/profile-import"
+"""The one path at which a 404 is about a profile. Elsewhere it says that the revision knows no such path."""
+
+MEDIA_TYPE: Final = "application/vnd.api+json"
+
+_CONNECT_SECONDS: Final = 2.0
+READ_SECONDS: Final = 8.0
+
+_FOR_ONE: Final = frozenset({200, 201, 202, 204, 400, 409, 413, 422})
+_FROM_A_GATEWAY: Final = frozenset({408, 502, 504, 520, 522, 523, 524})
+"""Answers of somebody in between: Klaviyo itself may still be at work."""
+
+_STEADY_SECONDS: Final = 60.0
+"""Klaviyo counts in windows of a second and of a minute: after a minute, whichever it was is over."""
+
+_LOCKED_SECONDS: Final = 2.0
+_LONGEST_WAIT: Final = 86_400.0
+_MOST_PAGES: Final = 200
+_CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{2,59}")
+_POINTER: Final = re.compile(r"/data[A-Za-z0-9_/ -]{1,90}")
+
+
+class Token(Protocol):
+    """A secret that can be read anew."""
+
+    def value(self) -> str:
+        """Return it."""
+        ...
+
+    def forget(self) -> None:
+        """Read it anew next time."""
+        ...
+
+
+class ClosedError(Exception):
+    """Nobody gets through; `outcome` is that of everything that was still to be sent."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.reason)
+        self.outcome = outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer: its status, and its JSON (an empty object where it is none)."""
+
+    status: int
+    body: Mapping[str, Any]
+
+    @property
+    def ok(self) -> bool:
+        """Whether Klaviyo took it."""
+        return self.status < HTTPStatus.MULTIPLE_CHOICES
+
+    @property
+    def code(self) -> str:
+        """Klaviyo's word for what is wrong, with where; nothing of its sentences, which quote values."""
+        words = (str(error.get("code", "")) for error in objects(self.body, "errors"))
+        word = next((word.lower() for word in words if _CODE.fullmatch(word)), f"http_{self.status}")
+        return " ".join([word, *(pointer for pointer in self.pointers[:1] if _POINTER.fullmatch(pointer))])
+
+    @property
+    def pointers(self) -> list[str]:
+        """Which parts of the request the errors are about."""
+        told = [inner(error, "source").get("pointer") for error in objects(self.body, "errors")]
+        return [pointer for pointer in told if isinstance(pointer, str)]
+
+
+@dataclass(slots=True)
+class KlaviyoClient:
+    """Klaviyo's API with one private key, in one revision. `transport` stands in for the network in tests."""
+
+    base_url: str
+    token: Token
+    revision: str
+    transport: httpx.BaseTransport | None = None
+    read_seconds: float = READ_SECONDS
+    _http: httpx.Client | None = field(default=None, repr=False)
+    _spent: dict[str, float] = field(default_factory=dict, repr=False)
+
+    def get(self, path: str, params: Mapping[str, str] | None = None) -> Reply:
+        """Ask for something. Errors as in `post`."""
+        return self._call("GET", path, params=params)
+
+    def post(self, path: str, data: Mapping[str, Any]) -> Reply:
+        """Send something.
+
+        Raises:
+            ClosedError: for an answer, or the lack of one, that concerns everybody.
+
+        """
+        return self._call("POST", path, content=exact.dumps({"data": data}))
+
+    def close(self) -> None:
+        """End the connections; the next call makes new ones."""
+        if self._http is not None:
+            self._http.close()
+            self._http = None
+
+    def _call(self, method: str, path: str, **request: Any) -> Reply:
+        self._keep_the_limit(path)
+        answer = self._send(method, path, **request)
+        self._note_the_limit(path, answer)
+        reply = Reply(answer.status_code, exact.loads(answer.content))
+        if reply.status in _FOR_ONE or (path == IMPORT and reply.status == HTTPStatus.NOT_FOUND):
+            return reply
+        if reply.status in {401, 403}:
+            self.token.forget()
+            raise ClosedError(Outcome(state="unauthorised", reason=reply.code))
+        raise ClosedError(
+            Outcome(
+                state="retry",
+                reason=reply.code,
+                retry_after=_wait(answer),
+                unanswered=reply.status in _FROM_A_GATEWAY and method != "GET",
+            )
+        )
+
+    def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
+        import httpx
+
+        try:
+            headers = {"Authorization": f"Klaviyo-API-Key {self.token.value()}"}
+        except MisconfiguredError as error:
+            raise ClosedError(Outcome(state="unauthorised", reason="no_token")) from error
+        except TransientError as error:
+            raise ClosedError(Outcome(state="retry", reason="token_not_read")) from error
+        # What was only asked for has changed nothing, however the call ended.
+        lost = method != "GET"
+        try:
+            return self._client().request(method, path, headers=headers, **request)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise ClosedError(Outcome(state="retry", reason="unreachable")) from error
+        except httpx.TransportError as error:
+            reason = "timeout" if isinstance(error, httpx.TimeoutException) else "broken_off"
+            raise ClosedError(Outcome(state="retry", reason=reason, unanswered=lost)) from error
+        except httpx.HTTPError as error:
+            raise ClosedError(Outcome(state="retry", reason="unreadable", unanswered=lost)) from error
+
+    def _client(self) -> httpx.Client:
+        import httpx
+
+        if self._http is None:
+            self._http = httpx.Client(
+                base_url=self.base_url,
+                headers={"revision": self.revision, "Accept": MEDIA_TYPE, "Content-Type": MEDIA_TYPE},
+                timeout=httpx.Timeout(self.read_seconds, connect=_CONNECT_SECONDS),
+                # Only a connection that was not made is tried again: no request can have been heard.
+                transport=self.transport or httpx.HTTPTransport(retries=1),
+            )
+        return self._http
+
+    def _keep_the_limit(self, path: str) -> None:
+        """Make no call that Klaviyo has said would be one too many in this minute."""
+        left = self._spent.pop(path, 0.0) - time.monotonic()
+        if left > 0:
+            self._spent[path] = time.monotonic() + left
+            raise ClosedError(Outcome(state="retry", reason="rate_limit_reached", retry_after=left))
+
+    def _note_the_limit(self, path: str, answer: httpx.Response) -> None:
+        if answer.headers.get("RateLimit-Remaining") == "0":
+            reset = _number(answer.headers.get("RateLimit-Reset", ""), _STEADY_SECONDS)
+            self._spent[path] = time.monotonic() + (_STEADY_SECONDS if reset is None else reset)
+
+
+def objects(body: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """Return the objects in a list of the answer, whatever else is in it; none where it is no list."""
+    value = body.get(name)
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+
+
+def inner(body: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
+    """Return an object within objects; an empty one where there is none."""
+    for name in path:
+        found = body.get(name)
+        body = found if isinstance(found, Mapping) else {}
+    return body
+
+
+def pages(client: KlaviyoClient, path: str, params: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
+    """Yield the resources of all pages of a listing.
+
+    Raises:
+        ClosedError: when a page cannot be had.
+
+    """
+    asked: Mapping[str, str] | None = params
+    for _ in range(_MOST_PAGES):
+        reply = client.get(path, asked)
+        if not reply.ok:
+            raise ClosedError(Outcome(state="retry", reason=reply.code))
+        yield from objects(reply.body, "data")
+        following = inner(reply.body, "links").get("next")
+        # The link is whole; only its query is followed, so that the key goes nowhere but to our base.
+        _, _, query = str(following or "").partition("?")
+        if not query:
+            return
+        path, asked = f"{path.partition('?')[0]}?{query}", None
+    raise ClosedError(Outcome(state="retry", reason="listing_without_end"))
+
+
+def _wait(answer: httpx.Response) -> float | None:
+    """Return the seconds to wait that Klaviyo asks for, where that is a sane number; else what the status means."""
+    asked = _number(answer.headers.get("Retry-After", ""), _LONGEST_WAIT)
+    if asked is not None:
+        return asked
+    return {423: _LOCKED_SECONDS, 429: _STEADY_SECONDS}.get(answer.status_code)
+
+
+def _number(written: str, largest: float) -> float | None:
+    try:
+        number = float(written)
+    except ValueError:
+        return None
+    return number if 0 <= number <= largest else None

@@ -1,0 +1,149 @@
+"""What Klaviyo takes as a profile, an event or a filter, and how it says what is wrong with one."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+MOST_EVENT_PROPERTIES: Final = 400
+LONGEST_METRIC: Final = 127
+IDENTIFIERS: Final = ("email", "phone_number", "external_id")
+PROFILE_FIELDS: Final = {
+    *IDENTIFIERS,
+    *("_kx", "first_name", "last_name", "organization", "locale", "title", "image", "location", "properties"),
+}
+_EVENT_FIELDS: Final = {
+    *("properties", "time", "value", "value_currency", "unique_id", "backfill", "metric", "profile"),
+}
+_EMAIL: Final = re.compile(r"[^@\s,]+@[^@\s,]+\.[A-Za-z]{2,}")
+_FILTER: Final = re.compile(r"(any|equals)\((id|email|phone_number|external_id),(.+)\)", re.DOTALL)
+_FIRST_YEAR: Final = 1990
+
+
+class RefusedError(Exception):
+    """What Klaviyo would not do: the status, and the parts of its error."""
+
+    def __init__(self, status: int, code: str, detail: str, pointer: str = "/data", **meta: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.pointer = pointer
+        self.meta = meta
+        self.error = {
+            "id": "00000000-0000-4000-8000-000000000000",
+            "status": status,
+            "code": code,
+            "title": _TITLES.get(status, "Error."),
+            "detail": detail,
+            "source": {"pointer": pointer},
+            "links": {},
+            "meta": meta,
+        }
+
+    def body(self) -> dict[str, Any]:
+        """Return the error body."""
+        return {"errors": [self.error]}
+
+
+_TITLES: Final = {400: "Invalid input.", 404: "Not found.", 409: "Conflict.", 413: "Payload too large."}
+
+
+def check_profile(data: object, pointer: str, *, emails: bool = True) -> Mapping[str, Any]:
+    """Return the attributes of what is a profile resource; refuse what is none."""
+    if not isinstance(data, Mapping) or data.get("type") != "profile":
+        raise RefusedError(400, "invalid", "'type' must be 'profile'.", f"{pointer}/type")
+    attributes = data.get("attributes")
+    if not isinstance(attributes, Mapping):
+        raise RefusedError(400, "invalid", "'attributes' is required.", f"{pointer}/attributes")
+    for name in attributes:
+        if name not in PROFILE_FIELDS:
+            detail = f"'{name}' is not a valid field for the resource 'profile'."
+            raise RefusedError(400, "invalid", detail, f"{pointer}/attributes/{name}")
+    if not isinstance(attributes.get("properties") or {}, Mapping):
+        raise RefusedError(400, "invalid", "An object, please.", f"{pointer}/attributes/properties")
+    for by in IDENTIFIERS:
+        value = attributes.get(by)
+        if value is not None and (
+            not isinstance(value, str) or (by == "email" and emails and not _is_email(value))
+        ):
+            raise RefusedError(
+                400, "invalid", f"{value!r} is not a valid {by}.", f"{pointer}/attributes/{by}"
+            )
+    return attributes
+
+
+def check_event(data: object, now: datetime) -> Mapping[str, Any]:
+    """Return the attributes of what is an event resource; refuse what is none."""
+    if not isinstance(data, Mapping) or data.get("type") != "event":
+        raise RefusedError(400, "invalid", "'type' must be 'event'.", "/data/type")
+    attributes = data.get("attributes")
+    at = "/data/attributes"
+    if not isinstance(attributes, Mapping) or not set(attributes) <= _EVENT_FIELDS:
+        raise RefusedError(400, "invalid", "Not the attributes of an event.", at)
+    properties = attributes.get("properties")
+    if not isinstance(properties, Mapping) or len(properties) > MOST_EVENT_PROPERTIES:
+        raise RefusedError(400, "invalid", "'properties' is required, of at most 400.", f"{at}/properties")
+    metric = inner(attributes, "metric", "data")
+    name = inner(metric, "attributes").get("name")
+    if metric.get("type") != "metric" or not isinstance(name, str) or not 0 < len(name) <= LONGEST_METRIC:
+        raise RefusedError(400, "invalid", "A metric needs a name.", f"{at}/metric/data/attributes/name")
+    check_profile(inner(attributes, "profile").get("data"), f"{at}/profile/data")
+    value = attributes.get("value")
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise RefusedError(400, "invalid", "A number, please.", f"{at}/value")
+    if not isinstance(attributes.get("backfill", False), bool | None):
+        raise RefusedError(400, "invalid", "A boolean, please.", f"{at}/backfill")
+    moment = moment_of(attributes.get("time")) if attributes.get("time") is not None else now
+    if moment is None or moment.year <= _FIRST_YEAR or moment > now + timedelta(days=366):
+        raise RefusedError(400, "invalid", "Not a time that we take.", f"{at}/time")
+    return attributes
+
+
+def unset_of(data: Mapping[str, Any], pointer: str) -> list[str]:
+    """Return the properties that a resource's `meta` takes away."""
+    patch = inner(data, "meta", "patch_properties")
+    if set(patch) - {"unset"}:
+        raise RefusedError(400, "invalid", "This stand-in knows `unset` alone.", f"{pointer}/meta")
+    names = patch.get("unset") or []
+    names = [names] if isinstance(names, str) else names
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise RefusedError(400, "invalid", "Names, please.", f"{pointer}/meta/patch_properties/unset")
+    return names
+
+
+def _is_email(value: str) -> bool:
+    return bool(_EMAIL.fullmatch(value))
+
+
+def inner(body: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
+    """Return an object within objects; an empty one where there is none."""
+    for name in path:
+        found = body.get(name)
+        body = found if isinstance(found, Mapping) else {}
+    return body
+
+
+def moment_of(value: object) -> datetime | None:
+    """Read an ISO-8601 text, UTC where it names no zone; None where it is none."""
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def wanted_by(written: str) -> tuple[str, list[str]]:
+    """Read a filter: `any(email,["a@b.co"])` or `equals(id,"01…")`."""
+    parts = _FILTER.fullmatch(written)
+    try:
+        values = json.loads(parts[3]) if parts else None
+    except ValueError:
+        values = None
+    values = [values] if isinstance(values, str) else values
+    if parts is None or not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise RefusedError(400, "invalid", "Invalid filter provided", "filter")
+    return parts[2], [value.lower() if parts[2] == "email" else value for value in values]
