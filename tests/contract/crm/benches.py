@@ -157,8 +157,8 @@ BENCHES: Final[dict[str, Callable[[], AbstractContextManager[Bench]]]] = {"hubsp
 
 NOT_APPLICABLE: Final[dict[str, dict[str, str]]] = {
     "hubspot": {
-        "quiet_backfill": "there is no back-fill yet, and HubSpot has no quiet write: any write can start the "
-        "merchant's workflows, so the command that fills a target will have to ask",
+        "quiet_backfill": "HubSpot has no quiet write: any can start the merchant's workflows, so `relay mirror fill` "
+        "asks. That no event is sent for one is shown in test_hubspot_events.py",
     },
 }
 """Cases that a provider cannot show, with the reason."""

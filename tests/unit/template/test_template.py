@@ -218,6 +218,7 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "HUBSPOT_URL",
         "HUBSPOT_SECRET",
         "HUBSPOT_VERSION",
+        "HUBSPOT_EVENTS",
         "RECHECKS_URL",
         "RECHECK_DELAY",
     }
