@@ -177,8 +177,8 @@ BENCHES: Final[dict[str, Callable[[], AbstractContextManager[Bench]]]] = {
 
 NOT_APPLICABLE: Final[dict[str, dict[str, str]]] = {
     "hubspot": {
-        "quiet_backfill": "there is no back-fill yet, and HubSpot has no quiet write: any write can start the "
-        "merchant's workflows, so the command that fills a target will have to ask",
+        "quiet_backfill": "HubSpot has no quiet write: any can start the merchant's workflows, so `relay mirror fill` "
+        "asks. That no event is sent for one is shown in test_hubspot_events.py",
     },
     "klaviyo": {
         "quiet_backfill": "shown in test_klaviyo_quietly.py: jobs and events that start no flow are Klaviyo's own",
