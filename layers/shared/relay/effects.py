@@ -6,6 +6,7 @@ rule's test compares two lists. `kind` tells them apart when they travel as JSON
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -25,7 +26,9 @@ class Level(IntEnum):
 LONGEST_DETAIL: Final = 1_000
 """Characters of a detail's value; every channel cuts earlier."""
 
-Action: TypeAlias = Literal["open", "mention", "close"]
+_CURRENCY: Final = re.compile("[A-Z]{3}")
+
+Action: TypeAlias = Literal["open", "close", "mention"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +103,11 @@ class Figure:
     name: FigureName
     amount: Decimal | None = None
     currency: str | None = None
+
+    def __post_init__(self) -> None:
+        """Take for a currency only what can be one: figures are summed by it."""
+        if self.currency is not None and not _CURRENCY.fullmatch(self.currency):
+            object.__setattr__(self, "currency", None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

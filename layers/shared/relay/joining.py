@@ -57,7 +57,7 @@ def is_move(event: JoinedEvent) -> bool:
 def welcomed(event: JoinedEvent, before: Member, after: Member, rules: Rules, *, rule: str) -> Effects:
     """Yield what follows from a joining: it is noted and counted, and what was told of an end is closed."""
     moved = is_move(event)
-    told = "joined_at" in after.told_by(event.id)
+    told = "joined_at" in after.told_by(event.id) and after.ended_at is None
     back = told and not moved and before.ended_at is not None
     if not moved:
         fee = after.money("fee_amount") if rule == "join.paid" else None
@@ -88,7 +88,7 @@ def _closed(before: Member, after: Member, *, moved: bool) -> Effects:
     if before.is_failing and not after.is_failing:
         went = "moved to a free tier" if moved else "joined anew"
         yield dunning.closing("dunning.rejoined", f"The member {went} while the fee was open", before)
-    if leaving.occasion(before):
+    if leaving.occasion(before) and not leaving.occasion(after):
         yield leaving.resumed(before, "The member stays: a tier was entered anew")
     if before.moment("cancelled_at") and not moved:
         yield Alert(

@@ -22,6 +22,7 @@ def test_an_empty_record_tells_nothing() -> None:
         "shopify_customer_id": "7001",
         "status": "none",
         "payment_status": "none",
+        "high_value": False,
     }
 
 
