@@ -45,7 +45,7 @@ def decide(event: Cancelled, before: Member, after: Member, rules: Rules) -> Eff
     yield Figure(rule=rule, name=figure)
     if "cancelled_at" not in after.told_by(event.id):
         return  # the member has joined again since
-    asked = leaving.occasion(before)
+    asked = leaving.occasion(before) and not leaving.occasion(after)
     if asked:
         yield leaving.ended(before)
     if before.is_failing and not after.is_failing:

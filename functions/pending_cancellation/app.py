@@ -39,7 +39,7 @@ def decide(event: PendingCancellation, before: Member, after: Member, rules: Rul
         RULE, "Membership Cancellation Pending", after, cancel_at=moment_text(ends_at) or None, reason=source
     )
     yield Figure(rule=RULE, name="pending_cancellation")
-    if "pending_cancel_at" not in after.told_by(event.id) or after.ended_at:
+    if "pending_cancel_at" not in after.told_by(event.id) or leaving.is_over(after):
         return
     if leaving.occasion(before) not in {None, leaving.occasion(after)}:
         yield leaving.resumed(before, "The cancellation has another date now")

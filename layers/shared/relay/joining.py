@@ -57,7 +57,8 @@ def is_move(event: JoinedEvent) -> bool:
 def welcomed(event: JoinedEvent, before: Member, after: Member, rules: Rules, *, rule: str) -> Effects:
     """Yield what follows from a joining: it is noted and counted, and what was told of an end is closed."""
     moved = is_move(event)
-    told = "joined_at" in after.told_by(event.id) and after.ended_at is None
+    # Only joinings tell the kind of tier; when one joined, a snapshot tells as well, and it may be newer.
+    told = "tier_type" in after.told_by(event.id) and after.ended_at is None
     back = told and not moved and before.ended_at is not None
     if not moved:
         fee = after.money("fee_amount") if rule == "join.paid" else None

@@ -37,6 +37,12 @@ def occasion(member: Member) -> str | None:
     return None if ends_at is None else f"cancel:{member.key}:{day_text(ends_at)}"
 
 
+def is_over(member: Member) -> bool:
+    """Tell whether the membership ended after it was said to be about to; no topic tells that it was taken up again."""
+    pending = member.registers.get("pending_cancel_at")
+    return pending is not None and member.ended_at is not None and member.ended_at >= pending.at
+
+
 def gone_occasion(member: Member) -> str:
     """Return the occasion of an ending that nobody had announced."""
     return f"cancelled:{member.key}:{day_text(member.ended_at)}"
