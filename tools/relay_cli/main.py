@@ -25,6 +25,7 @@ class Command:
 COMMANDS: Final = (
     Command("run", "deploy to a local AWS, send every documented event, show what became of each", "run"),
     Command("operations", "list the operations of Inveterate's API v2.0 that the SDK knows", "operations"),
+    Command("rules", "show, check, compare and replace the business rules of a stack", "rules"),
     Command("sim", "run Inveterate on this machine, with a clock that you can turn", "sim"),
 )
 

@@ -93,6 +93,21 @@ class DynamoMembers:
             except self.dynamodb.exceptions.ConditionalCheckFailedException as error:
                 raise ConflictError("the member was written in between") from error
 
+    def store_rules(self, document: str) -> None:
+        """Put rules into force: a JSON document that holds what differs from the defaults, checked before.
+
+        Raises:
+            TransientError: when the table does not answer.
+
+        """
+        with aws_errors("members table"):
+            self.dynamodb.update_item(
+                TableName=self.table,
+                Key={"pk": _pack(RULES_KEY)},
+                UpdateExpression="SET document = :document ADD n :one",
+                ExpressionAttributeValues={":document": _pack(document), ":one": _pack(1)},
+            )
+
     def _record(self, key: str, item: Mapping[str, Any] | None) -> Record:
         if item is None:
             return Record(member=Member(shop=self.shop, customer_id=key.rpartition(":")[2]))
