@@ -1,30 +1,41 @@
-"""customer_billing.attempt.failed: one attempt at the fee failed. The member is past due; half of these heal by retry."""
+"""customer_billing.attempt.failed: one attempt at the fee failed. The member is past due; half of these heal by retry.
+
+So the first of several attempts is no task for a person, unless the member is high-value or retrying cannot
+help. It becomes one when attempts run out.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from inveterate.webhooks.payments import BillingAttemptFailed
+from relay import dunning
 from relay.consumer import consumer
-from relay.effects import Effect
-from relay.facts import Facts, told
+from relay.effects import Effects, Figure, Level
+from relay.facts import Facts
 from relay.member import Member
 from relay.rules import Rules
 
 
 def facts(event: BillingAttemptFailed) -> Facts:
     """Tell which attempt it was and why it failed; whether more will follow is not told."""
-    return Facts.of(
-        event,
-        told(event.contact, email="email", phone_number="phone"),
-        told(event.detail, billing_attempts="failed_attempts", error_message="last_decline_code"),
-        {"last_failure_at": event.occurred_at},
+    return dunning.failure_facts(event)
+
+
+def decide(event: BillingAttemptFailed, before: Member, after: Member, rules: Rules) -> Effects:
+    """Open the dunning: silently while attempts are left, aloud when they run out or the member is high-value."""
+    charge = event.detail
+    yield dunning.failed_note(event, after, rules, rule="dunning.attempt")
+    yield Figure(
+        rule="dunning.attempt", name="failed_attempt", amount=charge.amount, currency=charge.currency
     )
-
-
-def decide(event: BillingAttemptFailed, before: Member, after: Member, rules: Rules) -> Iterator[Effect]:
-    """Tell nobody of a single attempt yet: the last one brings customer.payment_failed."""
-    return iter(())
+    if "last_failure_at" not in after.told_by(event.id) or not after.is_failing:
+        return  # something newer has settled it, or a later attempt has been told
+    left = dunning.left_after(event, after, rules)
+    if left is not None and left > 1 and not dunning.is_hopeless(charge.error_message):
+        level = dunning.grave(after, rules, otherwise=Level.INFO, high=Level.WARNING)
+        yield dunning.failure("dunning.attempt", event, after, rules, level=level)
+    else:
+        level = dunning.grave(after, rules, otherwise=Level.WARNING, high=Level.ERROR)
+        yield dunning.failure("dunning.last_chance", event, after, rules, level=level)
 
 
 handler = consumer(BillingAttemptFailed, facts, decide)

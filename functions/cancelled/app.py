@@ -1,19 +1,16 @@
-"""customer.cancelled: the membership has ended. The record says when and of which kind."""
+"""customer.cancelled: the membership has ended. The record says when and of which kind; open matters are closed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
-
 from inveterate.webhooks.cancellations import Cancelled
+from relay import dunning, leaving
 from relay.consumer import consumer
-from relay.effects import Effect
+from relay.effects import Effects, Figure, Level
 from relay.facts import Facts
 from relay.member import Member
+from relay.noting import note
 from relay.rules import Rules
-
-CANCEL_TYPES: Final = {"FAILURE": "involuntary", "CUSTOMER": "voluntary", "MERCHANT": "merchant"}
-"""The sources seen so far; any other leaves the kind open."""
+from relay.worth import is_high_value
 
 
 def facts(event: Cancelled) -> Facts:
@@ -23,17 +20,55 @@ def facts(event: Cancelled) -> Facts:
         event,
         {
             "cancelled_at": event.occurred_at,
-            "cancel_type": CANCEL_TYPES.get((source or "").upper()),
+            "cancel_type": leaving.kind(source),
             "cancel_reason": source,
             "pending_cancel_at": None,
             "pending_cancel_source": None,
         },
+        milestone="ended",
     )
 
 
-def decide(event: Cancelled, before: Member, after: Member, rules: Rules) -> Iterator[Effect]:
-    """Tell nobody yet: a lost payment has been announced, a request as well."""
-    return iter(())
+def decide(event: Cancelled, before: Member, after: Member, rules: Rules) -> Effects:
+    """Count it by its kind; say what became of a failed fee or of a request, and tell of a loss that nobody expected."""
+    kind = leaving.kind(event.detail.cancellation_source) or (
+        "involuntary" if before.is_failing else "voluntary"
+    )
+    rule, figure = leaving.ENDINGS[kind]
+    yield note(
+        rule,
+        "Membership Cancelled",
+        after,
+        type=kind,
+        tier_name=event.detail.tier_name or after.text("tier_name"),
+    )
+    yield Figure(rule=rule, name=figure)
+    if "cancelled_at" not in after.told_by(event.id):
+        return  # the member has joined again since
+    asked = leaving.occasion(before) and not leaving.occasion(after)
+    if asked:
+        yield leaving.ended(before)
+    if before.is_failing and not after.is_failing:
+        yield from _dunning_over(kind, before, rules)
+    elif kind == "involuntary":
+        level = dunning.grave(before, rules, otherwise=Level.WARNING, high=Level.ERROR)
+        yield leaving.gone(rule, "A membership ended for failed payments", after, level=level)
+    elif kind == "voluntary" and not asked and is_high_value(before, rules):
+        yield leaving.gone(rule, "A high-value member left", after, level=Level.INFO)
+
+
+def _dunning_over(kind: leaving.Kind, before: Member, rules: Rules) -> Effects:
+    if kind != "involuntary":
+        yield dunning.closing("dunning.ended", "The membership ended by request; the fee stays open", before)
+        return
+    yield Figure(
+        rule="dunning.lost",
+        name="lost",
+        amount=before.money("unpaid"),
+        currency=before.text("fee_currency"),
+    )
+    level = dunning.grave(before, rules, otherwise=Level.WARNING, high=Level.ERROR)
+    yield dunning.closing("dunning.lost", "Lost: cancelled after failed payments", before, level=level)
 
 
 handler = consumer(Cancelled, facts, decide)

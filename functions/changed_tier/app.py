@@ -1,15 +1,22 @@
-"""customer.changed_tier: the member moved to another tier. The record follows; the cause is not told."""
+"""customer.changed_tier: the member moved to another tier. A high-value member who moved down is worth a call."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from datetime import timedelta
+from typing import Final
 
 from inveterate.webhooks.account import ChangedTier
 from relay.consumer import consumer
-from relay.effects import Effect
+from relay.effects import Alert, Effects, Figure, Level
 from relay.facts import Facts, told
 from relay.member import Member
+from relay.noting import note
 from relay.rules import Rules
+from relay.wording import day_text, shown
+from relay.worth import direction, is_high_value
+
+SECOND_THOUGHTS: Final = timedelta(hours=1)
+"""Who is back where they were within this time did not mean to go."""
 
 
 def facts(event: ChangedTier) -> Facts:
@@ -27,9 +34,40 @@ def facts(event: ChangedTier) -> Facts:
     )
 
 
-def decide(event: ChangedTier, before: Member, after: Member, rules: Rules) -> Iterator[Effect]:
-    """Tell nobody yet: which way is up is a setting of the programme."""
-    return iter(())
+def decide(event: ChangedTier, before: Member, after: Member, rules: Rules) -> Effects:
+    """Note the move; tell of a high-value member who moved down, and take it back if they moved back at once."""
+    move = event.detail
+    way = direction(move.previous_tier_id, event.payload.tier_id, rules)
+    yield note(
+        "tier.changed",
+        "Membership Tier Changed",
+        after,
+        direction=way,
+        previous_tier_name=move.previous_tier_name,
+    )
+    if way:
+        yield Figure(rule="tier.changed", name="tier_up" if way == "up" else "tier_down")
+    if "tier_changed_at" not in after.told_by(event.id):
+        return
+    left_at, now = before.moment("tier_changed_at"), after.moment("tier_changed_at")
+    back = event.payload.tier_id == before.text("previous_tier_id")
+    if back and left_at and now and now - left_at <= SECOND_THOUGHTS:
+        yield Alert(
+            rule="tier.back",
+            occasion=f"tier:{after.key}:{day_text(left_at)}",
+            action="close",
+            level=Level.INFO,
+            title="The member moved back",
+        )
+    elif way == "down" and is_high_value(before, rules):
+        yield Alert(
+            rule="tier.changed",
+            occasion=f"tier:{after.key}:{day_text(now)}",
+            level=Level.WARNING,
+            title="A high-value member moved to a lower tier",
+            details=shown(("From", move.previous_tier_name), ("To", move.tier_name)),
+            advice="Ask what was missing: who moves down often leaves next.",
+        )
 
 
 handler = consumer(ChangedTier, facts, decide)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from inveterate.webhooks.account import JoinedFreeTier
 from relay.consumer import consumer
-from relay.effects import Effect
+from relay.effects import Effects
 from relay.facts import Facts
-from relay.joining import entered
+from relay.joining import entered, welcomed
 from relay.member import Member
 from relay.rules import Rules
 
@@ -18,9 +16,9 @@ def facts(event: JoinedFreeTier) -> Facts:
     return entered(event, tier_type="free")
 
 
-def decide(event: JoinedFreeTier, before: Member, after: Member, rules: Rules) -> Iterator[Effect]:
-    """Tell nobody at once: a joining is good news for the digest."""
-    return iter(())
+def decide(event: JoinedFreeTier, before: Member, after: Member, rules: Rules) -> Effects:
+    """Count and note the joining; close what was told of an end."""
+    return welcomed(event, before, after, rules, rule="join.free")
 
 
 handler = consumer(JoinedFreeTier, facts, decide)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from inveterate.webhooks.payments import Ordered
 from relay.consumer import consumer
-from relay.effects import Effect
+from relay.effects import Effects
 from relay.facts import Facts, told
 from relay.member import Member
+from relay.noting import note
 from relay.rules import Rules
 
 
@@ -17,9 +16,12 @@ def facts(event: Ordered) -> Facts:
     return Facts.of(event, told(event.contact, email="email"), {"last_order_at": event.occurred_at})
 
 
-def decide(event: Ordered, before: Member, after: Member, rules: Rules) -> Iterator[Effect]:
-    """Tell nobody: orders are business as usual."""
-    return iter(())
+def decide(event: Ordered, before: Member, after: Member, rules: Rules) -> Effects:
+    """Note the order in the CRM, unless Shopify feeds it already; people are told of none."""
+    if rules.orders_to_crm:
+        order = event.payload.detail
+        amount, currency = (order.subtotal_price, order.currency) if order else (None, None)
+        yield note("order.placed", "Member Ordered", after, amount=amount, currency=currency)
 
 
 handler = consumer(Ordered, facts, decide)

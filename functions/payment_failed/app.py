@@ -2,48 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import replace
 
 from inveterate.webhooks.payments import PaymentFailed
+from relay import dunning
 from relay.consumer import consumer
-from relay.effects import Alert, Effect, Level
-from relay.facts import Facts, told
+from relay.effects import Effects, Figure, Level
+from relay.facts import Facts
 from relay.member import Member
 from relay.rules import Rules
-from relay.wording import amount_text
 
 
 def facts(event: PaymentFailed) -> Facts:
     """Tell which attempt it was, why it failed, and that it was the last."""
-    return Facts.of(
-        event,
-        told(event.contact, email="email", phone_number="phone"),
-        told(event.detail, billing_attempts="failed_attempts", error_message="last_decline_code"),
-        {"last_failure_at": event.occurred_at, "payment_lost_at": event.occurred_at},
-    )
+    told = dunning.failure_facts(event)
+    return replace(told, values={**told.values, "payment_lost_at": told.values["last_failure_at"]})
 
 
-def decide(event: PaymentFailed, before: Member, after: Member, rules: Rules) -> Iterator[Effect]:
-    """Tell a person, unless something newer has settled the matter already."""
-    if "payment_lost_at" not in after.told_by(event.id):
-        return
+def decide(event: PaymentFailed, before: Member, after: Member, rules: Rules) -> Effects:
+    """Tell a person, unless something newer has settled the matter. Who knows of the attempt hears nothing twice."""
     charge = event.detail
-    yield Alert(
-        rule="payment_failed.final",
-        occasion=f"dun:{after.key}",
-        level=Level.WARNING,
-        title="A membership payment failed for good",
-        details=tuple(
-            (label, value)
-            for label, value in (
-                ("Amount", amount_text(charge.amount, charge.currency)),
-                ("Attempts", str(charge.billing_attempts or "")),
-                ("Reason", charge.error_message or ""),
-            )
-            if value
-        ),
-        advice="Ask the member to renew the payment method: Inveterate cancels the membership next.",
-    )
+    if not before.is_failing:
+        # No attempt of this cycle has been told, so this is the one sign that the fee failed.
+        yield dunning.failed_note(event, after, rules, rule="dunning.failed")
+        yield Figure(
+            rule="dunning.failed", name="failed_attempt", amount=charge.amount, currency=charge.currency
+        )
+    if "payment_lost_at" in after.told_by(event.id) and after.is_failing:
+        level = dunning.grave(after, rules, otherwise=Level.WARNING, high=Level.ERROR)
+        yield dunning.failure("dunning.failed", event, after, rules, level=level)
 
 
 handler = consumer(PaymentFailed, facts, decide)

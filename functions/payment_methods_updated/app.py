@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from inveterate.webhooks.payments import PaymentMethodsUpdated
+from relay import dunning
 from relay.consumer import consumer
-from relay.effects import Effect
+from relay.effects import Alert, Effects, Level
 from relay.facts import Facts, told
 from relay.member import Member
 from relay.rules import Rules
@@ -19,9 +18,18 @@ def facts(event: PaymentMethodsUpdated) -> Facts:
     )
 
 
-def decide(event: PaymentMethodsUpdated, before: Member, after: Member, rules: Rules) -> Iterator[Effect]:
-    """Tell nobody yet: it matters to an open dunning occasion only."""
-    return iter(())
+def decide(event: PaymentMethodsUpdated, before: Member, after: Member, rules: Rules) -> Effects:
+    """While a fee is open, tell those who know of it that a retry is worth waiting for."""
+    failed_at, renewed_at = after.moment("last_failure_at"), after.moment("payment_method_updated_at")
+    if after.is_failing and failed_at and renewed_at and renewed_at > failed_at:
+        yield Alert(
+            rule="dunning.new_card",
+            occasion=dunning.occasion(after),
+            action="mention",
+            level=Level.INFO,
+            at_once=True,
+            title="A new payment method is on file: a retry is expected",
+        )
 
 
 handler = consumer(PaymentMethodsUpdated, facts, decide)

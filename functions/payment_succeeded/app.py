@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from inveterate.webhooks.payments import PaymentSucceeded
+from relay import dunning
 from relay.consumer import consumer
-from relay.effects import Effect
+from relay.effects import Effects, Figure
 from relay.facts import Facts, told
 from relay.fields import Value
 from relay.member import Member
+from relay.noting import note
 from relay.rules import Rules
 
 
@@ -21,7 +21,8 @@ def facts(event: PaymentSucceeded) -> Facts:
         told(event.detail, amount="fee_amount", currency="fee_currency"),
         _due(event),
         {"last_payment_at": event.occurred_at},
-        dict.fromkeys(("failed_attempts", "last_failure_at", "last_decline_code", "payment_lost_at")),
+        dict.fromkeys(dunning.STATE),
+        milestone="paid",
     )
 
 
@@ -33,9 +34,15 @@ def _due(event: PaymentSucceeded) -> dict[str, Value]:
     return {"next_payment_on": moment.date() if moment else None}
 
 
-def decide(event: PaymentSucceeded, before: Member, after: Member, rules: Rules) -> Iterator[Effect]:
-    """Tell nobody yet: closing the failure that it makes good comes with the dunning rules."""
-    return iter(())
+def decide(event: PaymentSucceeded, before: Member, after: Member, rules: Rules) -> Effects:
+    """Count the fee; where it makes a failure good, say so and close the dunning."""
+    paid = event.detail
+    yield Figure(rule="payment.received", name="payment", amount=paid.amount, currency=paid.currency)
+    if before.is_failing and "last_failure_at" in after.told_by(event.id):
+        rule = "dunning.recovered"
+        yield note(rule, "Membership Payment Recovered", after, amount=paid.amount, currency=paid.currency)
+        yield Figure(rule=rule, name="recovered", amount=paid.amount, currency=paid.currency)
+        yield dunning.closing(rule, "Recovered: the membership payment went through", before)
 
 
 handler = consumer(PaymentSucceeded, facts, decide)

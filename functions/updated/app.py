@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from inveterate.webhooks.account import Updated
 from relay.consumer import consumer
-from relay.effects import Effect
+from relay.effects import Effects
 from relay.facts import Facts, told
 from relay.member import Member
 from relay.rules import Rules
@@ -34,7 +32,7 @@ def facts(event: Updated) -> Facts:
     )
 
 
-def decide(event: Updated, before: Member, after: Member, rules: Rules) -> Iterator[Effect]:
+def decide(event: Updated, before: Member, after: Member, rules: Rules) -> Effects:
     """Tell nobody, ever: this topic is noise with a profile in it."""
     return iter(())
 

@@ -26,6 +26,7 @@ COMMANDS: Final = (
     Command("run", "deploy to a local AWS, send every documented event, show what became of each", "run"),
     Command("operations", "list the operations of Inveterate's API v2.0 that the SDK knows", "operations"),
     Command("mirror", "look at what a CRM holds of the members; prepare, fill, audit or leave it", "mirror"),
+    Command("rules", "show, check, compare and replace the business rules of a stack", "rules"),
     Command("sim", "run Inveterate on this machine, with a clock that you can turn", "sim"),
 )
 

@@ -171,7 +171,10 @@ def _paid(payload: Told, event: Event) -> Told:
 
 
 def _failed(payload: Told, event: Event) -> Told:
-    detail = _pick(payload.get("detail"), billingAttempts="failed_attempts", errorMessage="last_decline_code")
+    detail = _pick(
+        payload.get("detail"),
+        billingAttempts="failed_attempts", errorMessage="last_decline_code", currency="fee_currency",
+    )  # fmt: skip
     return _contact(payload) | detail | {"last_failure_at": _time(payload, event)}
 
 
@@ -214,7 +217,7 @@ def _pending(payload: Told, event: Event) -> Told:
         payload.get("detail"),
         effectiveCancellationDate="pending_cancel_at",
         cancellationSource="pending_cancel_source",
-    )
+    ) | _pick(payload.get("detail"), cancellationSource="cancel_reason")
     return _moments(told, "pending_cancel_at")
 
 

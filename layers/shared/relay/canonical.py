@@ -16,9 +16,11 @@ from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Final, get_args
 
+from relay import crediting, dunning
 from relay.fields import Kind, Value, to_stored
 from relay.member import Member, PaymentStatus, Status
 from relay.rules import Rules
+from relay.worth import billing_interval, is_high_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +90,6 @@ CANONICAL: Final[dict[str, Column]] = {
     "mirror_updated_at": _MOMENT,
 }
 
-NOT_TOLD_YET: Final = frozenset(
-    {
-        "billing_interval",  # no webhook carries it: it comes with the API's readings
-        "credits_expiring_amount",  # set by the daily job over the lots
-        "credits_expiring_at",  # likewise
-        "final_attempt_at",  # the platform's retry days are told by no event
-        "high_value",  # the merchant's thresholds are not among the rules yet
-        "recovered_at",  # set by the rule that closes a dunning episode
-        "rejoin_count",  # set by the rule for a return
-        "rejoined_at",  # likewise
-    }
-)
-"""Fields of the contract that nothing in a record supports so far: always None."""
-
 NOT_COMPARED: Final = frozenset({"last_event_at", "mirror_updated_at"})
 """Fields that travel with a send and never cause one.
 
@@ -149,16 +137,24 @@ class Profile:
 
 def profile(member: Member, rules: Rules) -> Profile:
     """Return what CRMs shall hold of a member. Evidence (`seen_…`) and names are never part of it."""
+    expiring, expiring_at = crediting.expiring(member)
     given: dict[str, Value] = {
         "key": member.key,
         "shopify_customer_id": member.customer_id,
         "status": member.status,
         "payment_status": member.payment_status,
         "cancelled_at": member.ended_at,
-        "attempts_left": _attempts_left(member, rules),
+        "billing_interval": billing_interval(member, rules),
+        "attempts_left": dunning.attempts_left(member, rules),
+        "final_attempt_at": dunning.final_attempt_at(member, rules),
+        "recovered_at": member.recovered_at,
+        "credits_expiring_amount": None if expiring is None else _tidy(_MONEY, expiring),
+        "credits_expiring_at": expiring_at,
+        "rejoined_at": member.returns[-1] if member.returns else None,
+        "rejoin_count": len(member.returns) or None,
+        "high_value": is_high_value(member, rules),
         "last_event_at": member.newest,
         "mirror_updated_at": None,
-        **dict.fromkeys(NOT_TOLD_YET),
     }
     return Profile(
         key=member.key,
@@ -173,11 +169,6 @@ def plain_number(amount: Decimal) -> str:
     """Write a number without exponent, grouping or idle zeros: `10`, `0.3`, `-24.99`."""
     text = format(amount, "f") if amount else "0"
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _attempts_left(member: Member, rules: Rules) -> int | None:
-    failed = member.count("failed_attempts")
-    return max(rules.billing_attempts - failed, 0) if failed else None
 
 
 def _tidy(column: Column, value: Value) -> Value:

@@ -1,14 +1,31 @@
-"""What both credit topics tell: the member, the balance, and the change that led to it."""
+"""Store credit: what both topics tell of it, what is odd about a grant, what is left of each lot, and debts."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
+from statistics import median
+from typing import Final, TypeAlias
 
-from inveterate.webhooks.credits import CreditPayload
+from inveterate.webhooks.credits import CreditPayload, CreditsExpired, CreditsUpdated, CreditsUpdatedPayload
 
 from relay.chain import Change
-from relay.facts import told
+from relay.effects import Alert, Effects, Level
+from relay.facts import Lot, told
 from relay.fields import Value
+from relay.member import Member
+from relay.rules import Rules
+from relay.wording import amount_text, shown
+
+CreditEvent: TypeAlias = CreditsUpdated | CreditsExpired
+
+_TIMES_USUAL: Final = 10
+_GRANTS_KNOWN: Final = 3
+"""Grants that have to be known before one can be unusual for this member."""
+
+_AT_LEAST: Final = Decimal("0.2")
+"""An unusual grant is at least this share of `credit_anomaly`: ten times next to nothing is nothing."""
 
 
 def delta(payload: CreditPayload) -> Decimal | None:
@@ -37,3 +54,85 @@ def credit_facts(payload: CreditPayload) -> dict[str, Value]:
     )
     change = delta(payload)
     return facts if change is None else {**facts, "last_credit_delta": change}
+
+
+def is_manual(payload: CreditsUpdatedPayload) -> bool:
+    """Tell whether somebody changed the balance by hand, at the dashboard or through the API."""
+    return bool(payload.applied_by) or (payload.reason or "").upper().startswith("MANUAL")
+
+
+def is_odd(change: Decimal, before: Member, rules: Rules) -> bool:
+    """Tell whether a grant is unusually large: in itself, or for this member as far as the record remembers."""
+    much = rules.amounts(before.text("fee_currency")).credit_anomaly
+    if much <= 0 or change <= 0:
+        return False
+    grants = [
+        link.change.new - link.change.previous for link in before.chain if link.change.previous is not None
+    ]
+    usual = [grant for grant in grants if grant > 0]
+    unusual = len(usual) >= _GRANTS_KNOWN and change >= _TIMES_USUAL * median(usual)
+    return change >= much or (unusual and change >= much * _AT_LEAST)
+
+
+def debt(event: CreditEvent, before: Member, after: Member) -> Effects:
+    """Tell that a balance fell below zero, and that it is out of it again."""
+    balance, known = event.payload.new_balance, before.money("credit_balance")
+    if balance is None or "credit_balance" not in after.told_by(event.id):
+        return
+    if balance < 0:
+        yield Alert(
+            rule="credits.negative",
+            occasion=_debt(after),
+            level=Level.ERROR,
+            title="A member's store credit is below zero",
+            details=shown(
+                ("Balance", amount_text(balance, after.text("fee_currency"))),
+                ("Reason", event.payload.reason),
+            ),
+            advice="Only a person or a refund brings this about: look at the ledger, and settle it.",
+        )
+    elif known is not None and known < 0:
+        yield Alert(
+            rule="credits.settled",
+            occasion=_debt(after),
+            action="close",
+            level=Level.INFO,
+            title="The member's store credit is no longer below zero",
+        )
+
+
+def _debt(member: Member) -> str:
+    return f"debt:{member.key}"
+
+
+def lots_left(member: Member, as_of: datetime) -> Sequence[Lot]:
+    """Return what is left of each lot that has yet to expire, the soonest first; empty ones are left out.
+
+    A lot tells what was given. What has been spent is taken from the soonest to expire, as the platform does
+    it; credits that never expire are spent last, so what this says of a lot is never less than what is left.
+    """
+    lots = sorted(
+        (lot for lot in member.lots.values() if lot.expires_at > as_of),
+        key=lambda lot: (lot.expires_at, lot.amount),
+    )
+    balance = member.money("credit_balance")
+    spent = sum((lot.amount for lot in lots), Decimal(0)) - balance if balance is not None else Decimal(0)
+    left = []
+    for lot in lots:
+        gone = min(max(spent, Decimal(0)), lot.amount)
+        spent -= gone
+        left.append(Lot(lot.amount - gone, lot.expires_at))
+    return [lot for lot in left if lot.amount > 0]
+
+
+def expiring(member: Member) -> tuple[Decimal | None, datetime | None]:
+    """Return how much expires next, and when; twice None where nothing does.
+
+    As of the newest fact, not of now: so the same record always says the same, whoever asks when, and a CRM
+    compares the moment with its own clock. Lots of one moment count together.
+    """
+    left = lots_left(member, member.newest) if member.newest else []
+    if not left:
+        return None, None
+    at = left[0].expires_at
+    return sum((lot.amount for lot in left if lot.expires_at == at), Decimal(0)), at

@@ -6,6 +6,7 @@ rule's test compares two lists. `kind` tells them apart when they travel as JSON
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -25,12 +26,17 @@ class Level(IntEnum):
 LONGEST_DETAIL: Final = 1_000
 """Characters of a detail's value; every channel cuts earlier."""
 
-Action: TypeAlias = Literal["open", "close"]
+_CURRENCY: Final = re.compile("[A-Z]{3}")
+
+Action: TypeAlias = Literal["open", "close", "mention"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
     """Tell people about an occasion: that it began or grew worse (`open`), or that it is over (`close`).
+
+    `mention` tells something in passing, to those who were told that it began: it neither opens an
+    occasion nor ends or raises one, and where none is open nobody hears of it.
 
     `occasion` is the key under which all tellings of one matter meet, e.g.
     `dun:acme.myshopify.com:7001`. `title` is a sentence without personal data; `details` are label and
@@ -97,6 +103,11 @@ class Figure:
     name: FigureName
     amount: Decimal | None = None
     currency: str | None = None
+
+    def __post_init__(self) -> None:
+        """Take for a currency only what can be one: figures are summed by it."""
+        if self.currency is not None and not _CURRENCY.fullmatch(self.currency):
+            object.__setattr__(self, "currency", None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from relay.chain import Change
 from relay.fields import FIELDS, Value, whole_millis
+from relay.milestones import Kind
 
 if TYPE_CHECKING:
     from inveterate.webhooks.base import Event, Part
@@ -45,6 +46,7 @@ class Facts:
     values: Mapping[str, Value] = field(default_factory=lambda: _NOTHING)
     lot: Lot | None = None
     change: Change | None = None
+    milestone: Kind | None = None
 
     def __post_init__(self) -> None:
         unknown = self.values.keys() - FIELDS.keys()
@@ -55,10 +57,22 @@ class Facts:
 
     @classmethod
     def of(
-        cls, event: Event, *told: Mapping[str, Value], lot: Lot | None = None, change: Change | None = None
+        cls,
+        event: Event,
+        *told: Mapping[str, Value],
+        lot: Lot | None = None,
+        change: Change | None = None,
+        milestone: Kind | None = None,
     ) -> Facts:
         """Gather what `event` tells, dated by the event."""
-        return cls(event_id=event.id, at=event.occurred_at, values=gathered(*told), lot=lot, change=change)
+        return cls(
+            event_id=event.id,
+            at=event.occurred_at,
+            values=gathered(*told),
+            lot=lot,
+            change=change,
+            milestone=milestone,
+        )
 
     def dated(self, received_at: datetime) -> Facts:
         """Return the same facts, as of their receipt if the event told no time."""

@@ -9,6 +9,7 @@ from typing import Any
 from relay.changes import Change, Doubt, Happening, Outbox, Telling, dump, load
 from relay.effects import Alert, Note, Recheck, effect_id
 from relay.errors import PermanentError
+from relay.noting import completed
 from relay.ports import Outgoing, OutgoingMessage, Telemetry
 from relay.rechecking import Rechecks
 
@@ -79,7 +80,11 @@ def _changes(write: _Write) -> list[OutgoingMessage]:
             event_id=happening.event_id,
             topic=happening.topic,
             at=happening.at,
-            effects=tuple(effect for effect in happening.effects if isinstance(effect, Note)),
+            effects=tuple(
+                completed(effect, member=outbox.member, event_id=happening.event_id, at=happening.at)
+                for effect in happening.effects
+                if isinstance(effect, Note)
+            ),
         )
         for happening in outbox.happenings
     )

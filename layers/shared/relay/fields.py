@@ -1,6 +1,6 @@
 """The fields of a member's record that events tell, and how each is kept.
 
-This table and `crm.py`'s are the contract with the merchant: a name here is never given another meaning.
+This table and `canonical.py`'s are the contract with the merchant: a name here is never given another meaning.
 What can be worked out from these (status, payment status, attempts left, high value) is not stored.
 """
 
@@ -73,6 +73,7 @@ FIELDS: Final[dict[str, Field]] = {
     "last_payment_at": _MOMENT,
     "payment_method_updated_at": _MOMENT,
     "failed_attempts": _COUNT,
+    "unpaid": _MONEY,  # the fee that is open, in the fee's currency
     "last_failure_at": _MOMENT,
     "last_decline_code": _TEXT,
     "payment_lost_at": _MOMENT,

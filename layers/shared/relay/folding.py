@@ -24,6 +24,7 @@ from relay.member import Member, merge
 from relay.ports import Record
 from relay.rechecking import FUTURE as FROM_THE_FUTURE
 from relay.rechecking import recheck, rechecks
+from relay.rulebook import ruled
 from relay.rules import Rules
 
 FUTURE: Final = timedelta(minutes=10)
@@ -132,7 +133,7 @@ def _take(
     before = record.member
     facts = rule.facts(arrival.event).dated(delivery.received_at)
     after = merge(before, facts)
-    effects = tuple(rule.decide(arrival.event, before, after, rules))
+    effects = tuple(ruled(rule.decide(arrival.event, before, after, rules), rules))
     stale = bool(facts.values) and not after.told_by(facts.event_id)
     seen = (*(known for known in record.seen if known != delivery.event_id), delivery.event_id)[-REMEMBERED:]
     happening = _happening(arrival, rule, effects)
@@ -147,4 +148,6 @@ def _happening(arrival: Arrival[E], rule: Rule[E], effects: tuple[Effect, ...]) 
 
 def differs(before: Member, after: Member) -> bool:
     """Tell whether a write tells anybody anything: other values, and not merely newer ones."""
-    return any(before.value(name) != after.value(name) for name in FIELDS) or before.lots != after.lots
+    if any(before.value(name) != after.value(name) for name in FIELDS) or before.lots != after.lots:
+        return True
+    return (before.recovered_at, before.returns) != (after.recovered_at, after.returns)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
 
 from relay.chain import Chain, Link, joined
 from relay.facts import Facts, Lot
 from relay.fields import EARLIEST_WINS, FIELDS, Value
+from relay.milestones import Milestone, Milestones, marked, recovered_at, returns
 
 Status: TypeAlias = Literal["trialing", "active", "past_due", "pending_cancellation", "cancelled", "none"]
 PaymentStatus: TypeAlias = Literal["ok", "past_due", "failed", "none"]
@@ -48,6 +49,7 @@ class Member:
     registers: Mapping[str, Register] = field(default_factory=dict)
     lots: Mapping[str, Lot] = field(default_factory=dict)
     chain: Chain = ()
+    milestones: Milestones = ()
     later: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
@@ -87,6 +89,11 @@ class Member:
         value = self.value(name)
         return value if isinstance(value, datetime) else None
 
+    def day(self, name: str) -> date | None:
+        """Return a field that holds a day."""
+        value = self.value(name)
+        return value if isinstance(value, date) and not isinstance(value, datetime) else None
+
     def told_by(self, event_id: str) -> frozenset[str]:
         """Return the fields whose value stands because this event said so."""
         return frozenset(name for name, register in self.registers.items() if register.by == event_id)
@@ -122,6 +129,22 @@ class Member:
         return "ok" if self.moment("last_payment_at") else "none"
 
     @property
+    def recovered_at(self) -> datetime | None:
+        """When a failed fee was last made good."""
+        return recovered_at(self.milestones)
+
+    @property
+    def returns(self) -> tuple[datetime, ...]:
+        """When the member came back after the membership had ended, the latest last."""
+        return returns(self.milestones)
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether a fee has failed and was neither made good nor followed by the membership's end."""
+        since = self.moment("last_failure_at")
+        return since is not None and (self.ended_at is None or self.ended_at < since)
+
+    @property
     def _on_trial(self) -> bool:
         ends, paid = self.moment("trial_ends_at"), self.moment("last_payment_at")
         return ends is not None and (paid is None or paid < ends - TRIAL_BILLING_SLACK)
@@ -145,7 +168,10 @@ def merge(record: Member, facts: Facts) -> Member:
         registers[name] = _newer(name, registers.get(name), told)
     lots = {**record.lots, facts.event_id: facts.lot} if facts.lot else dict(record.lots)
     chain = joined(record.chain, Link(facts.at, facts.change)) if facts.change else record.chain
-    merged = replace(record, registers=registers, lots=lots, chain=chain)
+    milestones = record.milestones
+    if facts.milestone:
+        milestones = marked(milestones, Milestone(facts.at, facts.milestone))
+    merged = replace(record, registers=registers, lots=lots, chain=chain, milestones=milestones)
     return replace(merged, lots=_still_of_interest(merged))
 
 

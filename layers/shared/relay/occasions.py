@@ -34,8 +34,8 @@ and the dead letters (14 days)."""
 _KEPT_OPEN: Final = timedelta(days=400)
 """An open one waits for its end: a cancellation that is pending may be a year away."""
 
-Kind: TypeAlias = Literal["opening", "rise", "closing"]
-Verdict: TypeAlias = Literal["opening", "rise", "closing", "joined", "tombstone", "stale", "known"]
+Kind: TypeAlias = Literal["opening", "rise", "mention", "closing"]
+Verdict: TypeAlias = Literal["opening", "rise", "mention", "closing", "joined", "tombstone", "stale", "known"]
 
 
 class State(StrEnum):
@@ -109,6 +109,9 @@ def judge(occasion: Occasion, telling: Telling) -> Verdict:
         return "closing" if occasion.open and ends else "tombstone"
     if occasion.closed_at is not None and telling.at <= occasion.closed_at:
         return "stale"
+    if telling.alert.action == "mention":
+        began = occasion.opened_at is not None and telling.at >= occasion.opened_at
+        return "mention" if occasion.open and began else "stale"
     if not occasion.open:
         return "opening"
     return "rise" if occasion.level is None or telling.alert.level > occasion.level else "joined"
@@ -136,6 +139,8 @@ def step(occasion: Occasion, telling: Telling, channels: Iterable[str]) -> Occas
         return _owe(opened, telling, verdict, channels)
     if verdict == "rise":
         return _owe(replace(after, level=level), telling, verdict, channels)
+    if verdict == "mention":
+        return _owe(after, telling, verdict, _had_opening(occasion))
     if verdict == "closing":
         return _owe(_withdraw(replace(after, open=False)), telling, verdict, _had_opening(occasion))
     return after

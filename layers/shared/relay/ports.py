@@ -100,7 +100,7 @@ class Announcement:
     """
 
     telling: Telling
-    kind: Literal["opening", "rise", "closing"]
+    kind: Literal["opening", "rise", "mention", "closing"]
     member: Member | None
     repeat: bool = False
 

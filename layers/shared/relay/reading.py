@@ -83,7 +83,8 @@ def _status(status: str | None) -> dict[str, Value]:
         case "ACTIVE":
             return {**ended, **ending, "found_status": None}
         case "PENDING_CANCELLATION":
-            return {**ended, "found_status": "pending_cancellation"}
+            # The reason stays: it may be that of the request which is pending.
+            return {"cancelled_at": None, "cancel_type": None, "found_status": "pending_cancellation"}
         case "CANCELLED":
             return {**ending, "found_status": "cancelled"}
         case _:

@@ -2,13 +2,61 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Final
+
+_WITHOUT_CENTS: Final = frozenset(
+    [
+        "BIF",
+        "CLP",
+        "DJF",
+        "GNF",
+        "ISK",
+        "JPY",
+        "KMF",
+        "KRW",
+        "PYG",
+        "RWF",
+        "UGX",
+        "UYI",
+        "VND",
+        "VUV",
+        "XAF",
+        "XOF",
+        "XPF",
+    ]
+)
+_IN_THOUSANDTHS: Final = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
+
+
+def minor_units(currency: str | None) -> int:
+    """Return how many decimals a currency has (ISO 4217); two where it is not known."""
+    if currency in _WITHOUT_CENTS:
+        return 0
+    return 3 if currency in _IN_THOUSANDTHS else 2
 
 
 def amount_text(amount: Decimal | None, currency: str | None) -> str:
-    """Write an amount with its currency, at least two decimals: `100.00 USD`; empty where there is none."""
+    """Write an amount with its currency, at least its usual decimals: `100.00 USD`; empty where there is none."""
     if amount is None:
         return ""
     exponent = amount.as_tuple().exponent
-    decimals = max(2, -exponent) if isinstance(exponent, int) else 2
+    usual = minor_units(currency)
+    decimals = max(usual, -exponent) if isinstance(exponent, int) else usual
     return f"{amount:,.{decimals}f} {currency or ''}".strip()
+
+
+def day_text(moment: datetime | None) -> str:
+    """Write the day of a moment (UTC): `2026-03-01`; empty where there is none."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d}" if moment else ""
+
+
+def moment_text(moment: datetime | None) -> str:
+    """Write a moment (UTC): `2026-03-01 07:00 UTC`; empty where there is none."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else ""
+
+
+def shown(*details: tuple[str, str | None]) -> tuple[tuple[str, str], ...]:
+    """Return the details that say something."""
+    return tuple((label, value) for label, value in details if value)

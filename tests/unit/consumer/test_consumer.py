@@ -44,12 +44,15 @@ def test_one_write_carries_the_record_and_what_it_has_to_tell() -> None:
     record, (outbox,) = world.members.records[KEY], world.members.outboxes
     assert (record.member.payment_status, record.seen, record.version) == ("failed", ("a" * 32,), 1)
     assert (outbox.member, outbox.changed) == (KEY, True)
-    assert [effect.rule for happening in outbox.happenings for effect in happening.effects] == [
-        "payment_failed.final"
+    effects = [effect for happening in outbox.happenings for effect in happening.effects]
+    assert [(effect.kind, effect.rule) for effect in effects] == [
+        ("note", "dunning.failed"),
+        ("figure", "dunning.failed"),
+        ("alert", "dunning.failed"),
     ]
     (line,) = world.journal.lines
     assert (line["id"], line["outcome"], line["customer"]) == ("a" * 32, "applied", "7733560541315")
-    assert line["effects"] == [f"{'a' * 32}.payment_failed.final"]
+    assert set(line["effects"]) == {f"{'a' * 32}.dunning.failed"}
 
 
 def test_a_redelivery_is_a_repeat() -> None:

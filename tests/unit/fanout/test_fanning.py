@@ -7,6 +7,7 @@ from typing import Any
 from relay.changes import Change, Doubt, Happening, Outbox, Telling, dump, load
 from relay.effects import Alert, Level, Note, Recheck
 from relay.fanning import fan_out
+from relay.noting import completed
 from relay.rechecking import Rechecks
 
 from tests.fakes import NOW, SHOP, FakeOutgoing, FakeTelemetry
@@ -49,7 +50,9 @@ def test_a_change_names_the_member_and_carries_its_notes() -> None:
     """Alerts do not travel with changes, notes do not travel with alerts."""
     failed, changes, tellings = fanned(write(1, told(happening(ALERT, NOTE))))
     assert failed is None
-    assert changes == [Change(member=KEY, happenings=(happening(NOTE),))]
+    whole = completed(NOTE, member=KEY, event_id="a" * 32, at=NOW)
+    assert {"membership_key", "occurred_at", "inveterate_event_id"} <= whole.properties.keys()
+    assert changes == [Change(member=KEY, happenings=(happening(whole),))]
     assert tellings == [
         Telling(
             id=f"{'a' * 32}.r.alert",

@@ -11,7 +11,8 @@ import pytest
 from inveterate.webhooks import TOPICS, model_for
 from inveterate.webhooks.credits import CreditsUpdated
 from inveterate.webhooks.payments import PaymentFailed
-from relay.effects import Alert, Level
+from relay.dunning import is_hopeless
+from relay.effects import Alert, Level, Note
 from relay.facts import Lot
 from relay.member import Member, merge
 from relay.rules import Rules
@@ -20,6 +21,7 @@ from functions.credits_updated.app import facts as credit_facts
 from functions.payment_failed.app import decide, facts
 from tests.fakes import SHOP, sample
 from tests.functions import RULES
+from tests.stories import after, event, follows
 
 
 def at(text: str) -> datetime:
@@ -35,6 +37,7 @@ OVER = dict.fromkeys(
         "pending_cancel_source",
         "found_status",
         "failed_attempts",
+        "unpaid",
         "last_failure_at",
         "last_decline_code",
         "payment_lost_at",
@@ -111,6 +114,7 @@ TOLD: dict[str, dict[str, Any]] = {
         "next_payment_on": date(2025, 7, 30),
         "last_payment_at": at("2025-05-30T11:07:59.269Z"),
         "failed_attempts": None,
+        "unpaid": None,
         "last_failure_at": None,
         "last_decline_code": None,
         "payment_lost_at": None,
@@ -119,6 +123,8 @@ TOLD: dict[str, dict[str, Any]] = {
         "email": "member-7733560541315@example.com",
         "phone": None,
         "failed_attempts": 3,
+        "unpaid": Decimal(100),
+        "fee_currency": "USD",
         "last_decline_code": "Payment method was revoked",
         "last_failure_at": at("2025-05-30T11:01:00.674Z"),
         "payment_lost_at": at("2025-05-30T11:01:00.674Z"),
@@ -127,6 +133,8 @@ TOLD: dict[str, dict[str, Any]] = {
         "email": "member-7733540520067@example.com",
         "phone": None,
         "failed_attempts": 3,
+        "unpaid": Decimal(100),
+        "fee_currency": "USD",
         "last_decline_code": "Payment method was revoked",
         "last_failure_at": at("2025-05-30T10:40:38.660Z"),
     },
@@ -162,6 +170,7 @@ TOLD: dict[str, dict[str, Any]] = {
     "customer.pending_cancellation": {
         "pending_cancel_at": at("2025-06-30T11:00:00Z"),
         "pending_cancel_source": "CUSTOMER",
+        "cancel_reason": "CUSTOMER",
     },
 }
 
@@ -175,44 +184,86 @@ def test_facts_of_the_documented_sample(topic: str) -> None:
     assert (told.at, told.event_id) == (event.occurred_at, event.id)
 
 
-@pytest.mark.parametrize("topic", [topic for topic in TOPICS if topic != "customer.payment_failed"])
-def test_nobody_is_told_of_the_rest(topic: str) -> None:
-    """The rules are plain for now: of 14 topics people are not told."""
-    event = model_for(topic).read(json.dumps(sample(topic)))
-    nobody = Member(shop=SHOP, customer_id=event.customer_id)
-    after = merge(nobody, RULES[topic].facts(event))
-    assert list(RULES[topic].decide(event, nobody, after, Rules())) == []
-
-
 LOST = PaymentFailed.read(json.dumps(sample("customer.payment_failed")))
 NOBODY = Member(shop=SHOP, customer_id=LOST.customer_id)
 
 
 def test_a_lost_payment_is_told() -> None:
-    """customer.payment_failed always alerts, at once, without personal data."""
-    assert list(decide(LOST, NOBODY, merge(NOBODY, facts(LOST)), Rules())) == [
-        Alert(
-            rule="payment_failed.final",
-            occasion=f"dun:{SHOP}:7733560541315",
-            level=Level.WARNING,
-            title="A membership payment failed for good",
-            details=(
-                ("Amount", "100.00 USD"),
-                ("Attempts", "3"),
-                ("Reason", "Payment method was revoked"),
-            ),
-            advice="Ask the member to renew the payment method: Inveterate cancels the membership next.",
-        )
-    ]
+    """customer.payment_failed always alerts: how much, which attempt, why, what to do; without personal data."""
+    *_, alert = decide(LOST, NOBODY, merge(NOBODY, facts(LOST)), Rules())
+    assert alert == Alert(
+        rule="dunning.failed",
+        occasion=f"dun:{SHOP}:7733560541315",
+        level=Level.ERROR,
+        title="A membership payment failed for good",
+        details=(
+            ("Amount", "100.00 USD"),
+            ("Attempt", "3 of 3"),
+            ("Reason", "Payment method was revoked"),
+        ),
+        advice="Inveterate cancels the membership next. Write to the member yourself, even if "
+        "Inveterate's own messages ask the member for another card.",
+    )
 
 
-def test_a_lost_payment_that_was_made_good_is_not_told() -> None:
-    """A failure older than the payment that settled it opens no occasion."""
-    content = sample("customer.payment_succeeded")
-    content["payload"] |= {"customerId": LOST.customer_id, "createdAt": "2025-05-30T12:00:00Z"}
-    paid = model_for("customer.payment_succeeded").read(json.dumps(content))
-    settled = merge(NOBODY, RULES["customer.payment_succeeded"].facts(paid))
-    assert list(decide(LOST, settled, merge(settled, facts(LOST)), Rules())) == []
+def test_a_first_failure_tells_the_deadline() -> None:
+    """An attempt with others to follow says which of how many, and how long there is."""
+    told = event("attempt", 10, billingAttempts=1, errorMessage="Your card has insufficient funds.")
+    *_, alert = follows(told, NOBODY, Rules())
+    assert isinstance(alert, Alert)
+    assert dict(alert.details) == {
+        "Amount": "100.00 USD",
+        "Attempt": "1 of 3",
+        "Last attempt expected": "2026-03-12 12:00 UTC",
+        "Time left": "about 48 h before Inveterate cancels",
+        "Reason": "Your card has insufficient funds.",
+    }
+
+
+@pytest.mark.parametrize(
+    ("owner", "word"),
+    [("inveterate", "Inveterate's own"), ("churnbuster", "Churn Buster"), ("esp", "e-mail flows")],
+)
+def test_who_writes_to_the_member_changes_the_wording_alone(owner: str, word: str) -> None:
+    """`dunning_owner` says whose messages ask for another card."""
+    rules = Rules.model_validate({"dunning_owner": owner})
+    *_, alert = follows(event("attempt", 10, billingAttempts=1, errorMessage="Declined"), NOBODY, rules)
+    assert isinstance(alert, Alert)
+    assert word in alert.advice
+
+
+@pytest.mark.parametrize(
+    ("reason", "hopeless"),
+    [
+        ("Your card has expired.", True),
+        ("Payment method was revoked", True),
+        ("Do not honor", True),
+        ("stolen_card", True),
+        ("Your card has insufficient funds.", False),
+        ("Your card was declined.", False),
+        (None, False),
+    ],
+)
+def test_hard_declines(reason: str | None, *, hopeless: bool) -> None:
+    """Where the same card cannot succeed, nobody should wait for the retry."""
+    assert is_hopeless(reason) is hopeless
+
+
+def test_a_note_of_a_failure() -> None:
+    """It carries what a flow needs: amount, attempt, how many are left, tier and status."""
+    note, *_ = follows(event("attempt", 10, billingAttempts=1), after(event("joined", 1)), Rules())
+    assert isinstance(note, Note)
+    assert dict(note.properties) == {
+        "tier_id": "3a636361",
+        "tier_name": "PAID",
+        "status": "past_due",
+        "amount": Decimal(100),
+        "amount_minor": 10_000,
+        "currency": "USD",
+        "attempt": 1,
+        "attempts_left": 2,
+        "reason": "Payment method was revoked",
+    }
 
 
 def test_credits_that_came_are_a_lot() -> None:

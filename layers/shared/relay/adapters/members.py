@@ -6,9 +6,10 @@ The item is kept small, since its bytes are paid for at every write:
     v     version of this layout
     n     how often it was written; the condition of every write
     s     [[milliseconds, event id], …]: the (time, id) pairs that registers share
-    f     {field: [value, index into s]}
+    f     {field: [value, index into s]}; the index alone where the value is the very time of that pair
     l     {event id: [amount, expiry in milliseconds]}: credit lots
     c     the chain of balances, as text (`_chain_text`)
+    m     milestones, six bytes each (`milestones.packed`)
     r     the latest event ids, 16 bytes each, newest last
     o     the outbox of this write, JSON, for the fan-out
 
@@ -27,6 +28,7 @@ from typing import Any, Final
 from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 from pydantic import ValidationError
 
+from relay import milestones
 from relay.adapters.aws import aws_errors, client
 from relay.chain import Chain, Change, Link
 from relay.changes import Outbox, dump
@@ -44,7 +46,7 @@ _HASH: Final = re.compile("[0-9a-f]{32}")
 _ID_BYTES: Final = 16
 _READ_AT_ONCE: Final = 100
 _READ_ROUNDS: Final = 5
-_OURS: Final = frozenset({"pk", "v", "n", "s", "f", "l", "c", "r", "o"})
+_OURS: Final = frozenset({"pk", "v", "n", "s", "f", "l", "c", "m", "r", "o"})
 
 _pack: Final = TypeSerializer().serialize
 _unpack: Final = TypeDeserializer().deserialize
@@ -91,6 +93,21 @@ class DynamoMembers:
             except self.dynamodb.exceptions.ConditionalCheckFailedException as error:
                 raise ConflictError("the member was written in between") from error
 
+    def store_rules(self, document: str) -> None:
+        """Put rules into force: a JSON document that holds what differs from the defaults, checked before.
+
+        Raises:
+            TransientError: when the table does not answer.
+
+        """
+        with aws_errors("members table"):
+            self.dynamodb.update_item(
+                TableName=self.table,
+                Key={"pk": _pack(RULES_KEY)},
+                UpdateExpression="SET document = :document ADD n :one",
+                ExpressionAttributeValues={":document": _pack(document), ":one": _pack(1)},
+            )
+
     def _record(self, key: str, item: Mapping[str, Any] | None) -> Record:
         if item is None:
             return Record(member=Member(shop=self.shop, customer_id=key.rpartition(":")[2]))
@@ -131,7 +148,8 @@ def encode(record: Record, outbox: Outbox) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for name, register in sorted(member.registers.items()):
         stamp = (register.at, register.by)
-        fields[name] = [to_stored(register.value), stamps.setdefault(stamp, len(stamps))]
+        index = stamps.setdefault(stamp, len(stamps))
+        fields[name] = index if register.value == register.at else [to_stored(register.value), index]
     lots = {by: [lot.amount, to_millis(lot.expires_at)] for by, lot in member.lots.items()}
     plain: dict[str, Any] = {
         "pk": member.key,
@@ -146,6 +164,8 @@ def encode(record: Record, outbox: Outbox) -> dict[str, Any]:
         plain["l"] = lots
     if member.chain:
         plain["c"] = _chain_text(member.chain)
+    if member.milestones:
+        plain["m"] = Binary(milestones.packed(member.milestones))
     later = member.later
     unknown_fields = later.get("f", {})
     if unknown_fields:
@@ -156,10 +176,10 @@ def encode(record: Record, outbox: Outbox) -> dict[str, Any]:
 def _with_own_stamps(unknown: Mapping[str, tuple[Any, Any]], stamps: list[Any]) -> dict[str, Any]:
     """Write back fields of a newer version, whose (time, id) pairs are appended as they were."""
     written = {}
-    for name, (value, stamp) in unknown.items():
+    for name, (told, stamp) in unknown.items():
         if stamp not in stamps:
             stamps.append(stamp)
-        written[name] = [value, stamps.index(stamp)]
+        written[name] = [*told, stamps.index(stamp)] if told else stamps.index(stamp)
     return written
 
 
@@ -169,14 +189,15 @@ def decode(item: Mapping[str, Any]) -> Record:
     stamps = plain["s"]
     registers: dict[str, Register] = {}
     unknown: dict[str, Any] = {}
-    for name, (stored, index) in plain["f"].items():
+    for name, entry in plain["f"].items():
+        told, index = (entry[:-1], entry[-1]) if isinstance(entry, list) else ([], entry)
         stamp = stamps[int(index)]
+        at = from_millis(int(stamp[0]))
         if name in FIELDS:
-            registers[name] = Register(
-                from_stored(FIELDS[name].kind, stored), from_millis(int(stamp[0])), _unpack_id(stamp[1])
-            )
+            value = from_stored(FIELDS[name].kind, told[0]) if told else at
+            registers[name] = Register(value, at, _unpack_id(stamp[1]))
         else:
-            unknown[name] = (stored, stamp)
+            unknown[name] = (told, stamp)
     shop, _, customer_id = plain["pk"].rpartition(":")
     lots = {
         by: Lot(Decimal(amount), from_millis(int(expiry)))
@@ -189,6 +210,7 @@ def decode(item: Mapping[str, Any]) -> Record:
         registers=registers,
         lots=lots,
         chain=_chain(plain.get("c", "")),
+        milestones=milestones.unpacked(bytes(plain["m"].value)) if "m" in plain else (),
         later={name: value for name, value in (("f", unknown), ("item", rest)) if value},
     )
     return Record(member=member, version=int(plain["n"]), seen=_seen(bytes(plain["r"].value)))

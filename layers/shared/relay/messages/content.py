@@ -124,6 +124,8 @@ def _status(announcement: Announcement) -> str:
     match announcement.kind:
         case "closing":
             return "Over"
+        case "mention":
+            return "Update"
         case "rise":
             return f"Now {announcement.telling.alert.level.name.lower()}"
         case _:

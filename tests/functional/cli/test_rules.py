@@ -1,0 +1,105 @@
+"""`relay rules` against a stack: what is applied holds for the next batch, what is bad never gets there."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+from relay.adapters.aws import client
+from relay.adapters.members import RULES_KEY, DynamoMembers
+from relay.rules import Rules
+from relay_cli import rules
+from relay_cli.account import Account
+from relay_cli.failing import CliError
+
+
+@dataclass(frozen=True)
+class OneTable(Account):
+    """A stack of which its members table alone is known."""
+
+    @cached_property
+    def outputs(self) -> Mapping[str, str]:
+        """The one output that is needed."""
+        return {"MembersTable": "members"}
+
+
+def relay(*words: str) -> int:
+    """Run `relay rules …` against that stack."""
+    parser = argparse.ArgumentParser()
+    rules.configure(parser)
+    return rules.main(parser.parse_args(words), OneTable)
+
+
+@pytest.fixture
+def table() -> str:
+    """Create the members table; return its name."""
+    client("dynamodb").create_table(
+        TableName="members",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return "members"
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> Path:
+    """Return a good document."""
+    path = tmp_path / "rules.yaml"
+    path.write_text("billing_attempts: 4\nrules: {dunning.attempt: {on: false}}\n")
+    return path
+
+
+def rules_of(table: str) -> Rules:
+    """Return the rules as a consumer reads them."""
+    return DynamoMembers(table, "acme.myshopify.com").load([])[1]
+
+
+def test_from_diff_to_apply(table: str, document: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`diff` says and does nothing; `apply` says and does; then there is nothing to say any more."""
+    assert relay("diff", str(document)) == 3
+    assert "billing_attempts: 3 -> 4" in capsys.readouterr().out
+    assert rules_of(table) == Rules()
+    assert relay("apply", str(document)) == 0
+    assert rules_of(table).billing_attempts == 4
+    assert not rules_of(table).of("dunning.attempt").on
+    assert relay("diff", str(document)) == 0
+    capsys.readouterr()
+    assert relay("show") == 0
+    shown = capsys.readouterr().out
+    assert "* billing_attempts: 4  (default 3)" in shown
+    assert "* dunning.attempt" in shown
+
+
+def test_a_bad_document_is_never_live(table: str, document: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is refused before the table is asked for anything."""
+    document.write_text("billing_attempts: 4\nrules: {nonsense: {on: false}}\n")
+    assert relay("apply", str(document)) == 2
+    assert "nonsense" in capsys.readouterr().err
+    assert rules_of(table) == Rules()
+
+
+def test_rules_that_cannot_be_read_are_replaced(table: str, document: Path) -> None:
+    """Broken rules stop all work: `show` says so, and `apply` puts it right."""
+    client("dynamodb").put_item(TableName=table, Item={"pk": {"S": RULES_KEY}, "document": {"S": "{"}})
+    with pytest.raises(CliError, match="cannot be read"):
+        relay("show")
+    assert relay("apply", str(document)) == 0
+    assert rules_of(table).billing_attempts == 4
+
+
+def test_for_programs(table: str, document: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--json` lists the changes and whether they were applied; each application has the next number."""
+    assert relay("apply", "--json", str(document)) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["applied"]
+    assert {"path": "billing_attempts", "now": 3, "then": 4} in answer["changes"]
+    document.write_text("billing_attempts: 5")
+    assert relay("apply", "--json", str(document)) == 0
+    item = client("dynamodb").get_item(TableName=table, Key={"pk": {"S": RULES_KEY}})["Item"]
+    assert (item["n"], json.loads(item["document"]["S"])) == ({"N": "2"}, {"billing_attempts": 5})

@@ -1,0 +1,120 @@
+"""`relay rules validate` and `show`: a bad document is refused with the path and what is allowed; no stack needed."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from relay.rulebook import RULEBOOK
+from relay.rules import Rules
+from relay.rulesfile import BadRulesError, checked, differences, document_of
+from relay_cli import plain_yaml
+from relay_cli.main import main
+
+GOOD = """
+billing_attempts: 4
+digest_at: 21:00
+quiet_hours: {begin: 22:00, end: 07:30}
+retention: {on: true, amount: 15, monthly_ceiling: 300}
+thresholds: {high_value_credits: 0.5}
+currencies:
+  JPY: {credit_anomaly: 30000}
+tiers:
+  12345678: {name: Gold, rank: 2, billing_interval: month}
+  12e45678: {rank: 1}
+rules:
+  dunning.attempt: {level: warning}
+  cancel.pending: {on: false}
+"""
+
+
+def test_a_good_document_means_what_it_says() -> None:
+    """`on` is a word, `21:00` a time, an id text; amounts are exact; and what is stored says it again."""
+    rules = checked(plain_yaml.load(GOOD))
+    assert rules.retention.on
+    assert (rules.digest_at.hour, str(rules.quiet_hours and rules.quiet_hours.end)) == (21, "07:30:00")
+    assert rules.thresholds.high_value_credits == Decimal("0.5")
+    assert rules.thresholds.high_value_revenue == Decimal(500)
+    assert rules.amounts("JPY").credit_anomaly == Decimal(30000)
+    assert set(rules.tiers) == {"12345678", "12e45678"}
+    assert not rules.of("cancel.pending").on
+    stored = json.dumps(document_of(rules))
+    assert Rules.model_validate_json(stored) == rules
+    assert "high_value_revenue" not in stored
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "said"),
+    [
+        ("billing_atempts: 4", "billing_atempts", "did you mean billing_attempts?"),
+        ("billing_attempts: 0", "billing_attempts", "greater than or equal to 1"),
+        ("billing_attempts: often", "billing_attempts", "integer"),
+        ("dunning_owner: me", "dunning_owner", "'inveterate', 'churnbuster' or 'esp'"),
+        ("thresholds: {high_value: 3}", "thresholds.high_value", "did you mean"),
+        ("thresholds: {credit_anomaly: -1}", "thresholds.credit_anomaly", "greater than or equal to 0"),
+        ("thresholds: {credit_anomaly: NaN}", "thresholds.credit_anomaly", "finite"),
+        ("currencies: {usd: {credit_anomaly: 1}}", "currencies.usd", "pattern"),
+        ("tiers: {abc: {billing_interval: week}}", "tiers.abc.billing_interval", "'month', 'quarter' or 'year'"),
+        ("rules: {dunning.atempt: {on: false}}", "rules.dunning.atempt", "did you mean dunning.attempt?"),
+        ("rules: {cancel.pending: {level: loud}}", "rules.cancel.pending.level", "'info', 'warning', 'error' or 'critical'"),
+        ("channels: {warning: [pager]}", "channels.warning.0", "'email', 'slack' or 'pagerduty'"),
+        ("quiet_hours: {begin: 22:00, end: 22:00}", "quiet_hours", "leave it out"),
+        ("quiet_hours: {begin: 22:00}", "quiet_hours.end", "required"),
+        ("retention: {on: true, amount: 600}", "retention.monthly_ceiling", "at least"),
+        ("digest_at: breakfast", "digest_at", "time"),
+        ("mask: perhaps", "mask", "boolean"),
+        ("[1, 2]", "the document", "names with their values"),
+        ("a: b: c", "line 1", "mapping values"),
+        ("mask: true\nmask: false", "line 2", "stands here twice"),
+    ],
+)  # fmt: skip
+def test_a_bad_document_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, path: str, said: str
+) -> None:
+    """Each complaint names the path and what is allowed there; the exit code says that it cannot hold."""
+    document = tmp_path / "rules.yaml"
+    document.write_text(text)
+    assert main(["rules", "validate", str(document)]) == 2
+    complaint = capsys.readouterr().err.strip()
+    assert complaint.startswith(f"{path}: ")
+    assert said in complaint
+
+
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    """Nobody mends a document one complaint at a time."""
+    with pytest.raises(BadRulesError) as refused:
+        checked({"billing_attempts": 0, "mask": "perhaps", "tiers": {"a": {"rank": "high"}}})
+    assert len(refused.value.problems) == 3
+
+
+def test_for_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--json` says whether a document can hold, and all problems."""
+    document = tmp_path / "rules.json"
+    document.write_text('{"rules": {"nonsense": {}}}')
+    assert main(["rules", "validate", "--json", str(document)]) == 2
+    answer: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert (answer["valid"], len(answer["problems"])) == (False, 1)
+    document.write_text("{}")
+    assert main(["rules", "validate", "--json", str(document)]) == 0
+    assert json.loads(capsys.readouterr().out) == {"valid": True, "problems": []}
+
+
+def test_show_the_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every setting and every rule has its line, and nothing is marked."""
+    assert main(["rules", "show", "--defaults"]) == 0
+    shown = capsys.readouterr().out
+    assert "  thresholds.high_value_annual_fee: 100" in shown
+    assert all(f"  {name}" in shown for name in RULEBOOK)
+    assert "\n*" not in shown
+
+
+def test_what_a_document_would_change() -> None:
+    """Only what differs, by its path: what it is and what it would be."""
+    new = checked({"billing_attempts": "5", "rules": {"cancel.pending": {"on": "false"}}})
+    assert list(differences(Rules(), new)) == [
+        ("billing_attempts", 3, 5),
+        ("rules.cancel.pending.on", None, False),
+    ]

@@ -1,0 +1,121 @@
+"""Histories of one member in any order, more than once, with processes that end anywhere: what must hold of all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from relay.rules import Rules
+
+from tests.programme import Programme, Step, day
+from tests.stories import CUSTOMER, content
+
+SETTLED = ("dun:", "cancel:", "debt:")
+"""Matters that have an end. All others are told once, on their day, and are left at that."""
+
+HAPPENINGS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("joined", {}),
+    ("free", {"previousTierId": "3a636361"}),
+    ("attempt", {"billingAttempts": 1, "errorMessage": "Your card has insufficient funds."}),
+    ("attempt", {"billingAttempts": 2, "errorMessage": "Your card has insufficient funds."}),
+    ("attempt", {"billingAttempts": 3, "errorMessage": "Your card has insufficient funds."}),
+    ("lost", {}),
+    ("paid", {}),
+    ("card", {}),
+    ("pending", {"effectiveCancellationDate": "2026-05-01T07:00:00Z"}),
+    ("pending", {"effectiveCancellationDate": "2026-06-01T07:00:00Z"}),
+    ("cancelled", {}),
+    ("cancelled", {"cancellationSource": "CUSTOMER"}),
+    ("moved", {}),
+    ("credits", {"previousBalance": 0, "newBalance": 10}),
+    ("credits", {"previousBalance": 10, "newBalance": -5}),
+    ("expired", {"previousBalance": 10, "newBalance": 5}),
+    ("updated", {}),
+)
+
+STEPS: tuple[Step | None, ...] = (
+    None, None, "before the write", "after the write", "in the fan-out", "in the notifier",
+)  # fmt: skip
+
+
+@st.composite
+def a_history(draw: st.DrawFn) -> list[tuple[bytes, datetime]]:
+    """Return deliveries in the order in which they happened, hours apart."""
+    drawn = draw(st.lists(st.sampled_from(HAPPENINGS), min_size=1, max_size=9))
+    moments = [day(1) + timedelta(hours=7 * number) for number in range(len(drawn))]
+    return [
+        # A snapshot tells no time of its own: two that say the same are one event.
+        (
+            json.dumps(
+                content(name, at, **(differs if name != "updated" else {"revenue": at.hour + 24 * at.day}))
+            ).encode(),
+            at,
+        )
+        for (name, differs), at in zip(drawn, moments, strict=True)
+    ]
+
+
+def played(deliveries: Sequence[tuple[bytes, datetime]], ends: Sequence[Step | None] = ()) -> Programme:
+    """Return a programme that has had all deliveries; all are received when the last one has happened."""
+    relay = Programme(rules=Rules())
+    received = max(at for _, at in deliveries)
+    for number, (body, _) in enumerate(deliveries):
+        relay.deliver(body, received, ends=ends[number] if number < len(ends) else None)
+    return relay
+
+
+def matters(relay: Programme) -> set[str]:
+    """Return the open occasions of those that have an end."""
+    return {key for key in relay.open if key.startswith(SETTLED)}
+
+
+@settings(max_examples=80, deadline=None)
+@given(a_history(), st.randoms(use_true_random=False))
+def test_any_order_any_number_and_any_crash(history: list[tuple[bytes, datetime]], chance: Any) -> None:
+    """The same record, the same open matters, and no level of an episode told twice."""
+    plain = played(history)
+    shuffled = [*history, *chance.choices(history, k=chance.randrange(3))]
+    chance.shuffle(shuffled)
+    ends = [chance.choice(STEPS) for _ in shuffled]
+    relay = played(shuffled, ends)
+    assert relay.member(CUSTOMER) == plain.member(CUSTOMER)
+    assert relay.shows(CUSTOMER) == plain.shows(CUSTOMER)
+    assert matters(relay) == matters(plain)
+    assert_told_once(relay)
+
+
+@settings(max_examples=25, deadline=None)
+@given(a_history())
+def test_crashes_in_documented_order_change_nothing(history: list[tuple[bytes, datetime]]) -> None:
+    """Wherever processes end, people hear what they would have heard; a repeat says that it may be one."""
+    plain = [(had.kind, had.telling.id) for had in played(history).heard]
+    for step in {step for step in STEPS if step}:
+        relay = played(history, [step] * len(history))
+        assert [(had.kind, had.telling.id) for had in relay.heard if not had.repeat] == plain, step
+
+
+def assert_told_once(relay: Programme) -> None:
+    """Check that within an episode every telling is of a higher level than the one before."""
+    told: dict[str, int] = {}
+    for had in relay.channel.had:
+        key, level = had.telling.alert.occasion, had.telling.alert.level
+        if had.repeat or had.kind == "mention":
+            continue
+        if had.kind == "closing":
+            told.pop(key, None)
+            continue
+        assert level > told.get(key, 0), (key, level)
+        told[key] = level
+
+
+def test_a_history_that_closes_what_it_opened() -> None:
+    """The check above can fail: a failure that nothing settled leaves its matter open."""
+    failed = content("attempt", 1, billingAttempts=1)
+    paid = content("paid", 2)
+    deliveries = [(json.dumps(failed).encode(), day(1)), (json.dumps(paid).encode(), day(2))]
+    assert matters(played(deliveries[:1])) == {f"dun:{played(deliveries).member(CUSTOMER).key}"}
+    assert matters(played(deliveries)) == matters(played(deliveries[::-1])) == set()

@@ -1,0 +1,91 @@
+"""A whole month of a programme, and not one address, telephone number or name in what Relay writes about itself."""
+
+from __future__ import annotations
+
+import io
+import json
+import traceback
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+from aws_lambda_powertools import Logger, Metrics
+from relay.adapters.telemetry import PowertoolsTelemetry
+from relay.effects import Note
+from relay.rules import Rules
+from sim import programme
+from sim.model import Member
+from sim.world import World
+
+from tests.programme import Programme
+from tests.timelines import deliver
+from tests.unit.sim.history import world
+
+ALLOWED = 3
+"""Characters of a name below which it says nothing: it would be found in any word."""
+
+
+def lively() -> World:
+    """Return a programme in which everything happens that members do."""
+    place = world(seed=7, members=25)
+    programme.live_by(
+        place,
+        {"orders": 2, "redemptions": 2, "cancellations": 1, "tier_changes": 1, "card_updates": 1,
+         "profile_updates": 1, "payment_fails": 0.5, "retry_fails": 0.6},
+    )  # fmt: skip
+    return place
+
+
+def everybody(place: World) -> dict[str, Member]:
+    """Return all people by customer id."""
+    return {**place.customers, **place.members}
+
+
+def personal(place: World) -> set[str]:
+    """Return what nobody may find in a log: addresses, telephone numbers, names."""
+    people = everybody(place).values()
+    told = {
+        text
+        for one in people
+        for text in (one.email.strip(), one.phone, one.first_name, one.last_name)
+        if text
+    }
+    return {text for text in told if len(text) > ALLOWED} | {text.lower() for text in told if "@" in text}
+
+
+def test_no_personal_data_in_what_relay_writes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Logs, metrics, notes, alerts, dead letters and errors, with some events that break on the way."""
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Relay")
+    log = io.StringIO()
+    telemetry = PowertoolsTelemetry(
+        Logger(service="relay", stream=log, level="DEBUG"), Metrics(namespace="Relay", service="relay")
+    )
+    place, relay = lively(), Programme(rules=Rules())
+    relay.world.telemetry = relay.desk.telemetry = cast("Any", telemetry)
+    errors: list[str] = []
+    for number, event in enumerate(programme.advance(place, timedelta(days=31))):
+        who = everybody(place)[event.member_id]
+        if number % 11 == 0:
+            event.payload["detail"] = [event.payload.get("customer"), who.email]
+        if number % 13 == 0:
+            event.payload["customerId"] = who.email
+        try:
+            deliver(relay, place, event, attempts=1)
+        except Exception:  # noqa: BLE001 - whatever breaks, its text is what this test reads
+            errors.append(traceback.format_exc(limit=0))
+    letters = [dict(sent.attributes) for sent in relay.world.dead_letters.sent]
+    alerts = [
+        (told.id, told.alert.occasion, told.alert.title, told.alert.details, told.alert.advice)
+        for told in relay.tellings
+    ]
+    notes = [effect.properties for change in relay.changes for happening in change.happenings
+             for effect in happening.effects if isinstance(effect, Note)]  # fmt: skip
+    written = [log.getvalue(), *capsys.readouterr(), *errors]
+    written += [json.dumps(part, default=str, ensure_ascii=False) for part in (letters, alerts, notes)]
+    assert log.getvalue().count("\n") > 100
+    assert "FannedOut" in written[1]
+    assert relay.heard
+    assert letters
+    assert not [text for text in personal(place) if any(text in part for part in written)]
