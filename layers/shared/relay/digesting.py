@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Final, TypeAlias
 
 from relay.canonical import plain_number
@@ -43,7 +44,7 @@ class Tally:
         """Return the tally with one more member."""
         found, currency = self, member.text("fee_currency")
         if is_at_risk(member, span.end):
-            found = replace(found, at_risk=found.at_risk.plus(member.money("fee_amount"), currency))
+            found = replace(found, at_risk=found.at_risk.plus(*_open_fee(member)))
         amount = expiring_within(member, span.end, SOON)
         if amount and member.status != "cancelled":
             found = replace(found, expiring=found.expiring.plus(amount, currency))
@@ -67,6 +68,14 @@ def is_at_risk(member: Member, at: datetime) -> bool:
     return overdue and (failed is None or at < failed + DUNNING)
 
 
+def _open_fee(member: Member) -> tuple[Decimal | None, str | None]:
+    """Return the amount that failed; where no event told it, the fee that was last paid."""
+    failed, of = member.registers.get("failed_amount"), member.registers.get("failed_currency")
+    if failed and isinstance(failed.value, Decimal):
+        return failed.value, of.value if of and isinstance(of.value, str) else None
+    return member.money("fee_amount"), member.text("fee_currency")
+
+
 def digest_lines(figures: Iterable[Counted], tally: Tally | None) -> Lines:
     """Return the day's lines, with those of the present where a tally is given; none when there is no news.
 
@@ -85,10 +94,12 @@ def _of_the_day(sums: Mapping[str, Sum]) -> Iterator[tuple[str, str]]:
     def of(name: str) -> Sum:
         return sums.get(name, Sum())
 
-    joined, again = of("joined").number, of("rejoined").number
+    # Each joining is one of the first two; who has come back is counted once more, as such.
+    paid, again = of("joined_paid").number, of("rejoined").number
+    joined = of("joined").number + paid
     left = (of("left_voluntarily").number, of("left_involuntarily").number, of("left_by_merchant").number)
     if joined:
-        yield "Joined", f"{joined}{_among((of('joined_paid').number, 'paid'), (again, 'again'))}"
+        yield "Joined", f"{joined}{_among((paid, 'paid'), (again, 'again'))}"
     if sum(left):
         kinds = ("by themselves", "for a lost payment", "by the shop")
         yield "Left", f"{sum(left)}{_among(*zip(left, kinds, strict=True))}"

@@ -7,17 +7,16 @@ round is made again: what came due has an id that follows from what it is about 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, tzinfo
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from typing import Final, TypeAlias
 
 from relay.canonical import profile
-from relay.changes import Happening
-from relay.days import moment
+from relay.changes import AnyEffect, Happening
+from relay.days import DAY, moment
 from relay.effects import Alert, Level, Note
-from relay.facts import Lot
 from relay.fields import to_millis
 from relay.member import Member
 from relay.rules import Rules
@@ -51,12 +50,22 @@ class Span:
         """Tell whether a moment came since the round before."""
         return self.begin < at <= self.end
 
+    def calls_for(self, end: datetime, ahead: timedelta) -> bool:
+        """Tell whether it became time to remind of an end so far ahead.
+
+        After an outage of days, what is over since yesterday needs no reminder. A day, because a round's
+        span may have 25 hours: what ended in its last hour was never told of before.
+        """
+        return end - ahead in self and end > self.end - DAY
+
 
 def reminders(member: Member, rules: Rules, span: Span) -> Iterator[Happening]:
     """Yield what came due for a member, each under an id of its own, dated by when it came due."""
     for due in (_credits, _trial, _renewal, _win_back, _dunning):
-        # A rule that the merchant has switched off brings about nothing.
-        yield from (happening for happening in due(member, rules, span) if rules.of(_rule(happening)).on)
+        for happening in due(member, rules, span):
+            effects = tuple(_as_set(happening.effects, rules))
+            if effects:
+                yield replace(happening, effects=effects)
 
 
 def expiry_moved(member: Member, span: Span) -> bool:
@@ -68,12 +77,28 @@ def expiry_moved(member: Member, span: Span) -> bool:
 
 
 def expiring_within(member: Member, at: datetime, ahead: timedelta) -> Decimal:
-    """Return how much of the member's credit ends within a time from `at`.
+    """Return how much of the member's credit ends within a time from `at`."""
+    lots = left_of_lots(member, at)
+    soon = (left for lot_id, left in lots.items() if member.lots[lot_id].expires_at <= at + ahead)
+    return sum(soon, Decimal(0))
 
-    Lots say what was given, the balance what is left of all together; so it is never more than that.
+
+def left_of_lots(member: Member, at: datetime) -> Mapping[str, Decimal]:
+    """Return what is left at `at` of each lot that has yet to expire, the soonest first.
+
+    A lot tells what was given. What the balance lacks of all of them was spent, of the soonest to expire first.
     """
-    lots = [lot.amount for lot in member.lots.values() if at < lot.expires_at <= at + ahead]
-    return _at_most_the_balance(member, sum(lots, Decimal(0)))
+    lots = sorted(
+        ((lot.expires_at, lot_id, lot.amount) for lot_id, lot in member.lots.items() if lot.expires_at > at)
+    )
+    balance = member.money("credit_balance")
+    given = sum((amount for _, _, amount in lots), Decimal(0))
+    spent = Decimal(0) if balance is None else max(given - balance, Decimal(0))
+    left: dict[str, Decimal] = {}
+    for _, lot_id, amount in lots:
+        left[lot_id] = amount - min(spent, amount)
+        spent -= min(spent, amount)
+    return left
 
 
 def renewal_due(member: Member, rules: Rules, span: Span) -> date | None:
@@ -81,40 +106,44 @@ def renewal_due(member: Member, rules: Rules, span: Span) -> date | None:
     day = member.value("next_payment_on")
     if not isinstance(day, date) or member.status not in {"active", "trialing"}:
         return None
-    return day if moment(day, time(), span.zone) - _notice(member, rules) in span else None
+    return day if span.calls_for(moment(day, time(), span.zone), _notice(member, rules)) else None
 
 
 def _credits(member: Member, rules: Rules, span: Span) -> Iterator[Happening]:
-    for lot_id, lot in sorted(member.lots.items()):
+    if member.status == "cancelled":
+        return
+    currency = member.text("fee_currency")
+    for lot_id, left in left_of_lots(member, span.begin).items():
+        expires_at = member.lots[lot_id].expires_at
         for ahead in EXPIRING:
-            at = lot.expires_at - ahead
-            if at in span and _worth_telling(member, lot, rules):
-                properties: dict[str, Property] = {
-                    "days": ahead.days,
-                    "amount": _at_most_the_balance(member, lot.amount),
-                    "expires_at": lot.expires_at.isoformat(),
-                }
-                note = Note(rule="credits.expiring", name="Store Credit Expiring", properties=properties)
-                yield _happening(f"exp:{lot_id}:{ahead.days}", at, note)
-
-
-def _worth_telling(member: Member, lot: Lot, rules: Rules) -> bool:
-    least = rules.amounts(member.text("fee_currency")).expiring_at_least
-    amount = _at_most_the_balance(member, lot.amount)
-    return member.status != "cancelled" and amount > 0 and amount >= least
-
-
-def _at_most_the_balance(member: Member, amount: Decimal) -> Decimal:
-    balance = member.money("credit_balance")
-    return amount if balance is None else max(min(amount, balance), Decimal(0))
+            worth = left and left >= rules.amounts(currency).expiring_at_least
+            if worth and span.calls_for(expires_at, ahead):
+                yield _noted(
+                    f"exp:{lot_id}:{ahead.days}",
+                    expires_at - ahead,
+                    member,
+                    "credits.expiring",
+                    "Store Credit Expiring",
+                    amount=left,
+                    currency=currency,
+                    days=ahead.days,
+                    expires_at=expires_at.isoformat(),
+                )
 
 
 def _trial(member: Member, _rules: Rules, span: Span) -> Iterator[Happening]:
     ends = member.moment("trial_ends_at")
-    if ends and ends - TRIAL in span and member.status == "trialing":
-        properties: dict[str, Property] = {"days": TRIAL.days, "trial_ends_at": ends.isoformat()}
-        note = Note(rule="trial.ending", name="Trial Ending", properties=properties)
-        yield _happening(f"trial:{member.key}:{to_millis(ends)}", ends - TRIAL, note)
+    if ends and span.calls_for(ends, TRIAL) and member.status == "trialing":
+        event_id = f"trial:{member.key}:{to_millis(ends)}"
+        yield _noted(
+            event_id,
+            ends - TRIAL,
+            member,
+            "trial.ending",
+            "Trial Ending",
+            days=TRIAL.days,
+            trial_ends_at=ends.isoformat(),
+        )
 
 
 def _renewal(member: Member, rules: Rules, span: Span) -> Iterator[Happening]:
@@ -123,13 +152,17 @@ def _renewal(member: Member, rules: Rules, span: Span) -> Iterator[Happening]:
     if day is None or not rules.renewal_notices:
         return
     ahead = _notice(member, rules)
-    fee, currency = member.money("fee_amount"), member.text("fee_currency")
-    properties: dict[str, Property] = {"days": ahead.days, "on": day.isoformat()}
-    properties |= {} if fee is None else {"amount": fee}
-    properties |= {} if currency is None else {"currency": currency}
-    note = Note(rule="renewal.upcoming", name="Renewal Upcoming", properties=properties)
-    at = moment(day, time(), span.zone) - ahead
-    yield _happening(f"renew:{member.key}:{day.isoformat()}", at, note)
+    yield _noted(
+        f"renew:{member.key}:{day.isoformat()}",
+        moment(day, time(), span.zone) - ahead,
+        member,
+        "renewal.upcoming",
+        "Renewal Upcoming",
+        amount=member.money("fee_amount"),
+        currency=member.text("fee_currency"),
+        days=ahead.days,
+        renews_on=day.isoformat(),
+    )
 
 
 def _notice(member: Member, rules: Rules) -> timedelta:
@@ -139,14 +172,14 @@ def _notice(member: Member, rules: Rules) -> timedelta:
 
 def _win_back(member: Member, rules: Rules, span: Span) -> Iterator[Happening]:
     ends = member.moment("pending_cancel_at")
-    if not ends or ends - WIN_BACK not in span or member.status != "pending_cancellation":
+    if not ends or not span.calls_for(ends, WIN_BACK) or member.status != "pending_cancellation":
         return
     if profile(member, rules).values["high_value"] is not True:
         return
-    occasion = f"cancel:{member.key}:{ends.date().isoformat()}"
+    occasion = f"cancel:{member.key}:{ends.astimezone(UTC).date().isoformat()}"
     fee = amount_text(member.money("fee_amount"), member.text("fee_currency"))
     alert = Alert(
-        rule="pending_cancellation.7d",
+        rule="cancel.soon",
         occasion=occasion,
         level=Level.INFO,
         title="A high-value member leaves in a week",
@@ -162,7 +195,7 @@ def _dunning(member: Member, _rules: Rules, span: Span) -> Iterator[Happening]:
     if not failed or failed + DUNNING not in span or member.payment_status not in {"past_due", "failed"}:
         return
     alert = Alert(
-        rule="dunning.timeout",
+        rule="dunning.quiet",
         occasion=f"dun:{member.key}",
         level=Level.INFO,
         title="No further attempt at the fee for 30 days",
@@ -176,5 +209,30 @@ def _happening(event_id: str, at: datetime, effect: Note | Alert) -> Happening:
     return Happening(event_id=event_id, topic=TOPIC, at=at, effects=(effect,))
 
 
-def _rule(happening: Happening) -> str:
-    return happening.effects[0].rule
+def _as_set(effects: Iterable[AnyEffect], rules: Rules) -> Iterator[AnyEffect]:
+    """Apply the merchant's switches and levels. A closing cannot be switched off: nobody else would close."""
+    for effect in effects:
+        rule = rules.of(effect.rule)
+        if isinstance(effect, Alert) and effect.action == "close":
+            yield effect
+        elif rule.on and isinstance(effect, Alert) and rule.level:
+            yield replace(effect, level=Level[rule.level.upper()])
+        elif rule.on:
+            yield effect
+
+
+def _noted(
+    event_id: str, at: datetime, member: Member, rule: str, name: str, **more: Property | None
+) -> Happening:
+    """Return the happening of a note, which carries what every note does, and more; what is None is left out."""
+    told: dict[str, Property | None] = {
+        "membership_key": member.key,
+        "tier_id": member.text("tier_id"),
+        "tier_name": member.text("tier_name"),
+        "status": member.status,
+        **more,
+        "occurred_at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "inveterate_event_id": event_id,
+    }
+    properties = {key: value for key, value in told.items() if value is not None}
+    return _happening(event_id, at, Note(rule=rule, name=name, properties=properties))
