@@ -14,7 +14,7 @@ from decimal import Decimal
 from statistics import median
 from typing import Final
 
-from relay.figures import Counted, whole_hour
+from relay.figures import Counted
 from relay.rules import Spikes
 
 HOUR: Final = timedelta(hours=1)
@@ -78,7 +78,7 @@ def silence(heard: Mapping[datetime, int], at: datetime, settings: Spikes) -> bo
     """Tell whether no webhook came for too long to a programme that usually has several a day.
 
     `heard` counts by the hour. What is usual is the median of the fourteen days that ended with the last
-    webhook, so that a silence of weeks does not become the usual thing.
+    webhook, so that a silence of weeks does not become the usual thing; give it all hours that are kept.
     """
     last = max((hour for hour, number in heard.items() if number and hour <= at), default=None)
     if not settings.silence_hours or last is None:
@@ -92,11 +92,6 @@ def silence(heard: Mapping[datetime, int], at: datetime, settings: Spikes) -> bo
         if 0 <= back < SILENCE_DAYS:
             days[back] += number
     return median(days) >= settings.silence_from_events_a_day
-
-
-def heard_since(at: datetime, settings: Spikes) -> datetime:
-    """Return from when on `silence` needs to know the hours: its own length is added to the days before it."""
-    return whole_hour(at) - timedelta(hours=settings.silence_hours) - (SILENCE_DAYS + 1) * DAY
 
 
 def _failure_share(figures: Iterable[Counted]) -> Decimal:

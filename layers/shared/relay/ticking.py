@@ -17,6 +17,7 @@ from relay.batch import Context
 from relay.changes import TICK_TOPIC, Tick, dump
 from relay.draining import Drain
 from relay.errors import ConflictError
+from relay.figures import KEPT_FOR
 from relay.ports import Figures, Members, Outgoing, OutgoingMessage, Telemetry
 from relay.rounds import DailyRound
 
@@ -86,7 +87,7 @@ class Clockwork:
         settings = rules.spikes
         own, *before = [list(self.figures.between(*window)) for window in spikes.windows(now)]
         lately = spikes.Lately(at=now, hour=own, usual=before)
-        heard = self.figures.heard(spikes.heard_since(now, settings), now)
+        heard = self.figures.heard(now - KEPT_FOR, now)
         found = {
             "FailureSpike": spikes.failure_spike(lately, settings),
             "CancelSpike": spikes.cancel_spike(lately, settings),
