@@ -7,7 +7,7 @@ round is made again: what came due has an id that follows from what it is about 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
@@ -59,13 +59,21 @@ class Span:
         return end - ahead in self and end > self.end - DAY
 
 
-def reminders(member: Member, rules: Rules, span: Span) -> Iterator[Happening]:
+def is_high_value(member: Member, rules: Rules) -> bool:
+    """Tell whether the CRMs show the member as one of high value."""
+    return profile(member, rules).values["high_value"] is True
+
+
+def reminders(
+    member: Member, rules: Rules, span: Span, valued: Callable[[Member, Rules], bool] = is_high_value
+) -> Iterator[Happening]:
     """Yield what came due for a member, each under an id of its own, dated by when it came due."""
-    for due in (_credits, _trial, _renewal, _win_back, _dunning):
-        for happening in due(member, rules, span):
-            effects = tuple(_as_set(happening.effects, rules))
-            if effects:
-                yield replace(happening, effects=effects)
+    found = [happening for due in _FOR_ALL for happening in due(member, rules, span)]
+    found += (happening for happening in _win_back(member, span) if valued(member, rules))
+    for happening in found:
+        effects = tuple(_as_set(happening.effects, rules))
+        if effects:
+            yield replace(happening, effects=effects)
 
 
 def expiry_moved(member: Member, span: Span) -> bool:
@@ -170,11 +178,9 @@ def _notice(member: Member, rules: Rules) -> timedelta:
     return ANNUAL_RENEWAL if tier and tier.billing_interval == "year" else RENEWAL
 
 
-def _win_back(member: Member, rules: Rules, span: Span) -> Iterator[Happening]:
+def _win_back(member: Member, span: Span) -> Iterator[Happening]:
     ends = member.moment("pending_cancel_at")
     if not ends or not span.calls_for(ends, WIN_BACK) or member.status != "pending_cancellation":
-        return
-    if profile(member, rules).values["high_value"] is not True:
         return
     occasion = f"cancel:{member.key}:{ends.astimezone(UTC).date().isoformat()}"
     fee = amount_text(member.money("fee_amount"), member.text("fee_currency"))
@@ -203,6 +209,9 @@ def _dunning(member: Member, _rules: Rules, span: Span) -> Iterator[Happening]:
         advice="Neither a payment nor a cancellation was told: look the member up in Inveterate.",
     )
     yield _happening(f"dun:{member.key}:{to_millis(failed)}:30d", failed + DUNNING, alert)
+
+
+_FOR_ALL: Final = (_credits, _trial, _renewal, _dunning)
 
 
 def _happening(event_id: str, at: datetime, effect: Note | Alert) -> Happening:

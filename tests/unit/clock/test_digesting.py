@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, timedelta
 from decimal import Decimal
+from typing import Any
 
 from relay.digesting import Tally, digest_lines
 from relay.facts import Facts, Lot
@@ -25,7 +26,7 @@ def some(name: str, number: int = 1, amount: str | None = None, currency: str | 
     return list(figure(name, NOW, number, amount=told, currency=currency))
 
 
-def member(lot: Lot | None = None, **values: Value) -> Member:
+def member(lot: Lot | None = None, /, **values: Any) -> Member:
     known: dict[str, Value] = {"joined_at": NOW - 90 * DAY, **values}
     one = merge(Member(shop=SHOP, customer_id="1"), Facts(event_id="e", at=NOW - 2 * DAY, values=known))
     return merge(one, Facts(event_id="lot", at=NOW - 2 * DAY, lot=lot)) if lot else one

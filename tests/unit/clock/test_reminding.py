@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from relay import reminding
-from relay.canonical import Profile
 from relay.changes import Happening
 from relay.effects import Alert, Note
 from relay.facts import Facts, Lot
@@ -27,7 +26,7 @@ TODAY = Span(begin=NOW - DAY, end=NOW, zone=UTC)
 KEY = f"{SHOP}:1"
 
 
-def member(lots: dict[str, Lot] | None = None, **values: Value) -> Member:
+def member(lots: dict[str, Lot] | None = None, /, **values: Any) -> Member:
     """Return an active member of whom this is known besides."""
     known: dict[str, Value] = {"joined_at": NOW - 300 * DAY, "tier_id": "gold", "tier_name": "Gold", **values}
     one = merge(Member(shop=SHOP, customer_id="1"), Facts(event_id="e", at=NOW - 2 * DAY, values=known))
@@ -40,11 +39,16 @@ def lot(amount: int, ahead: timedelta) -> Lot:
     return Lot(Decimal(amount), NOW + ahead)
 
 
+def valued(one: Member, _rules: Rules) -> bool:
+    """Count who pays a hundred a year as a member of high value."""
+    return (one.money("fee_amount") or 0) >= 100
+
+
 def due(one: Member, rules: Rules | None = None, span: Span = TODAY) -> dict[str, str]:
     """Return what came due: its id, and the name of its note or the title of its alert."""
     return {
         happening.event_id: effect.name if isinstance(effect, Note) else effect.title
-        for happening in reminders(one, rules or Rules(), span)
+        for happening in reminders(one, rules or Rules(), span, valued)
         for effect in happening.effects
         if isinstance(effect, Note | Alert)
     }
@@ -185,22 +189,9 @@ def test_renewal_notices_can_be_left_to_the_platform() -> None:
 LEAVING = {"pending_cancel_at": NOW + 7 * DAY - HOUR, "fee_amount": Decimal(120), "fee_currency": "USD"}
 
 
-@pytest.fixture
-def high_value(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every member be a high-value one: who is, is the canonical member's to say."""
-    plain = reminding.profile
-
-    def valued(one: Member, rules: Rules) -> Profile:
-        found = plain(one, rules)
-        return Profile(key=found.key, values={**found.values, "high_value": True})
-
-    monkeypatch.setattr(reminding, "profile", valued)
-
-
-@pytest.mark.usefixtures("high_value")
 def test_a_week_before_a_high_value_member_leaves_people_are_told() -> None:
     """At once, under the occasion that the request has opened, once for that date."""
-    [happening] = reminders(member(**LEAVING), Rules(), TODAY)
+    [happening] = reminders(member(**LEAVING), Rules(), TODAY, valued)
     [alert] = happening.effects
     assert isinstance(alert, Alert)
     assert (alert.rule, alert.occasion) == ("cancel.soon", f"cancel:{KEY}:2025-07-08")
@@ -210,11 +201,10 @@ def test_a_week_before_a_high_value_member_leaves_people_are_told() -> None:
     assert due(member(**{**LEAVING, "pending_cancel_at": NOW + 7 * DAY + HOUR})) == {}
 
 
-@pytest.mark.usefixtures("high_value")
 def test_a_merchant_sets_the_level_and_the_switch() -> None:
     """As for every other rule."""
     louder = Rules(rules={"cancel.soon": Rule(level="error")})
-    [happening] = reminders(member(**LEAVING), louder, TODAY)
+    [happening] = reminders(member(**LEAVING), louder, TODAY, valued)
     assert [effect.level.name for effect in happening.effects if isinstance(effect, Alert)] == ["ERROR"]
     assert due(member(**LEAVING), Rules(rules={"cancel.soon": Rule(on=False)})) == {}
     quiet = Rules(rules={"renewal.upcoming": Rule(on=False)})
