@@ -1,4 +1,4 @@
-"""One tick every 15 minutes for all that is due: for now, another look at what could not be placed."""
+"""One tick every 15 minutes for all that is due: reminders, the digest, spikes and silence, what could not be placed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from relay.clocking import tick_time
 
 
 def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Do what is due at the tick's scheduled time; returns what was done, by count."""
+    """Do what is due at the tick's scheduled time; returns what was done, by part."""
     now = tick_time(event, wiring.now())
-    telemetry = wiring.telemetry()
     try:
-        return {"at": now.isoformat(), "unclaimed": wiring.drain().run(now, telemetry, context)}
+        return {"at": now.isoformat(), **wiring.clockwork().tick(now, context)}
     finally:
-        telemetry.flush()
+        wiring.telemetry().flush()

@@ -1,7 +1,7 @@
 """From the members table to everybody else: which member changed, and what people should be told.
 
 The record's write carried its effects in an outbox; the table's stream brings each write here, once or
-more. This function alone sends them on. Whoever receives them can bear to get them twice.
+more. This function alone sends them on, and keeps what the programme's figures count. Whoever receives them can bear to get them twice.
 """
 
 from __future__ import annotations
@@ -17,7 +17,14 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """Send what a batch of the stream has to tell; on a failure, name the first write that was not sent."""
     telemetry = wiring.telemetry()
     try:
-        failed = fan_out(event["Records"], wiring.changes(), wiring.alerts(), telemetry, wiring.rechecks())
+        failed = fan_out(
+            event["Records"],
+            wiring.changes(),
+            wiring.alerts(),
+            telemetry,
+            wiring.rechecks(),
+            figures=wiring.figures(),
+        )
     finally:
         telemetry.flush()
     return {"batchItemFailures": [{"itemIdentifier": failed}] if failed else []}

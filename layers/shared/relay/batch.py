@@ -87,12 +87,16 @@ Work: TypeAlias = Callable[[Sequence[Message], Context], Answers]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """How a function's messages are settled. `log` gets one call for each message that did not simply work."""
+    """How a function's messages are settled. `log` gets one call for each message that did not simply work.
+
+    `observe_put_off` gets one for all that are put off together: the age of the oldest, and their errors.
+    """
 
     source: Source
     dead_letters: Outgoing
     clock: Clock
     log: Callable[[str, Message, Exception], None]
+    observe_put_off: Callable[[timedelta, Sequence[Exception]], None] = lambda _age, _errors: None
 
     def run(self, event: Mapping[str, Any], context: Context, work: Work) -> dict[str, Any]:
         """Do the work on a batch and return Lambda's partial response."""
@@ -141,6 +145,9 @@ class Batch:
                 give_up.append((message, dead_letter(message, error, self.source.name)))
             else:
                 self.log("failed", message, error)
+        if put_off:
+            oldest = min(message.first_received_at for message, _ in put_off)
+            self.observe_put_off(now - oldest, [error for m, _ in put_off if (error := settled[m.id])])
         for pairs, send in ((put_off, self.source.defer), (give_up, self.dead_letters.send)):
             for (message, _), refusal in zip(
                 pairs, send([copy for _, copy in pairs]) if pairs else [], strict=True

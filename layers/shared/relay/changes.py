@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Annotated, Any, TypeAlias, TypeVar
+from datetime import date, datetime
+from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
 from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 
@@ -31,11 +31,15 @@ class Happening:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outbox:
-    """What one write of a member's record has to tell; `changed` is false when only the memory of ids grew."""
+    """What one write of a member's record has to tell; `changed` is false when only the memory of ids grew.
+
+    `heard_at` is the time of the newest webhook behind it; None behind a reading of the API.
+    """
 
     member: str
     changed: bool
     happenings: tuple[Happening, ...] = ()
+    heard_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +88,33 @@ class Audit:
     fields: Mapping[str, int] = field(default_factory=dict)
 
 
-Message = TypeVar("Message", Outbox, Change, Telling, Doubt, Audit)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """The clock's tick, for the notifier: what was held back until `at` is due now. It travels as `TICK_TOPIC`."""
+
+    at: AwareDatetime
 
 
-def dump(message: Outbox | Change | Telling | Doubt | Audit) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """A day of the programme in labels and values, told once by `id`. It travels as `DIGEST_TOPIC`.
+
+    `day` is the day, by the shop's clock, that the figures are of; `at` the moment at which it is due.
+    """
+
+    id: str
+    at: AwareDatetime
+    day: date
+    lines: tuple[tuple[str, str], ...]
+
+
+TICK_TOPIC: Final = "relay.tick"
+DIGEST_TOPIC: Final = "relay.digest"
+
+Message = TypeVar("Message", Outbox, Change, Telling, Doubt, Audit, Tick, Digest)
+
+
+def dump(message: Outbox | Change | Telling | Doubt | Audit | Tick | Digest) -> str:
     """Write a message as JSON."""
     text: bytes = _adapter(type(message)).dump_json(message)
     return text.decode()

@@ -8,9 +8,10 @@ from typing import Any
 
 from relay.changes import Change, Doubt, Happening, Outbox, Telling, dump, load
 from relay.effects import Alert, Note, Recheck, effect_id
-from relay.errors import PermanentError
+from relay.errors import PermanentError, TransientError
+from relay.figures import counted, heard
 from relay.noting import completed
-from relay.ports import Outgoing, OutgoingMessage, Telemetry
+from relay.ports import Figures, Outgoing, OutgoingMessage, Telemetry
 from relay.rechecking import Rechecks
 
 
@@ -23,16 +24,18 @@ class _Write:
     readable: bool = True
 
 
-def fan_out(
+def fan_out(  # noqa: PLR0913 - one argument for each way out
     records: Sequence[Mapping[str, Any]],
     changes: Outgoing,
     alerts: Outgoing,
     telemetry: Telemetry,
     rechecks: Rechecks | None = None,
+    *,
+    figures: Figures | None = None,
 ) -> str | None:
     """Send changes and alerts of the writes; return the sequence number of the first that was not sent.
 
-    `rechecks` is None where no API is configured: then nobody could answer, and doubts are left alone.
+    `figures` keeps what is counted; None counts nothing. `rechecks` is None where no API is configured: then nobody could answer, and doubts are left alone.
 
     Lambda then hands out that write and all after it again, so nothing is skipped over.
     """
@@ -53,8 +56,27 @@ def fan_out(
             if refusal is not None:
                 failed.add(write.sequence)
                 telemetry.outcome("not_fanned_out", event_id=None, topic=None, reason=str(refusal))
+    if figures:
+        failed |= _count(writes, figures, telemetry)
     telemetry.measure("FannedOut", sum(len(pairs) for pairs, _ in ways))
     return next((write.sequence for write in writes if write.sequence in failed), None)
+
+
+def _count(writes: Sequence[_Write], figures: Figures, telemetry: Telemetry) -> set[str]:
+    """Keep the writes' figures; returns the writes of those that were refused."""
+    pairs = [(write, figure) for write in writes if write.outbox for figure in counted(write.outbox)]
+    answers = figures.keep([figure for _, figure in pairs]) if pairs else []
+    failed = set()
+    for (write, _), refusal in zip(pairs, answers, strict=True):
+        if refusal is not None:
+            failed.add(write.sequence)
+            telemetry.outcome("not_counted", event_id=None, topic=None, reason=str(refusal))
+    try:
+        figures.hear(heard(write.outbox for write in writes if write.outbox))
+    except TransientError as error:
+        # Nobody reads these to the unit: what is missing of an hour does not make it a silent one.
+        telemetry.outcome("not_heard", event_id=None, topic=None, reason=str(error))
+    return failed
 
 
 def _read(record: Mapping[str, Any], telemetry: Telemetry) -> _Write:

@@ -100,6 +100,8 @@ def fold(record: Record, arrivals: Sequence[Arrival[E]], rule: Rule[E], rules: R
         member=now.member.key,
         changed=differs(record.member, now.member),
         happenings=tuple(happening for happening in happenings if happening.effects),
+        # A time from the future is not believed here either.
+        heard_at=max(min(arrival.at, arrival.delivery.received_at) for arrival in arrivals),
     )
     return Folded(now, outbox, tuple(judged))
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from relay.canonical import Profile
 from relay.changes import Change, Outbox, Telling
+from relay.figures import Counted
 from relay.member import Member
 from relay.occasions import Occasion
 from relay.rules import Rules
 
 if TYPE_CHECKING:
     from inveterate import Member as ApiMember
+
+    from relay.rounds import Round
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -389,7 +394,7 @@ class Gates(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class MirrorPage:
     """Some members' mirrors, by key; `cursor` leads to the next ones, None where these were the last."""
 
     mirrors: Mapping[str, Mirror]
@@ -402,7 +407,7 @@ RunName: TypeAlias = Literal["fill", "audit"]
 class Inventory(Protocol):
     """All that was noted of one CRM's members, and where its long runs stand. Each raises `TransientError`."""
 
-    def page(self, cursor: str | None = None) -> Page:
+    def page(self, cursor: str | None = None) -> MirrorPage:
         """Return a page of the mirrors; it may be empty and not the last."""
         ...
 
@@ -479,6 +484,79 @@ class Turns(Protocol):
 
     def settle(self, key: str, read_at: datetime | None) -> None:
         """Note when it was read; None gives the turn back, since it was not. Errors as in `load`."""
+        ...
+
+
+class Figures(Protocol):
+    """The programme's figures, and by the hour how many webhooks came."""
+
+    def keep(self, figures: Sequence[Counted]) -> Sequence[Exception | None]:
+        """Keep figures; one answer for each, None where it is kept. One that is kept again is kept once."""
+        ...
+
+    def between(self, begin: datetime, end: datetime) -> Iterable[Counted]:
+        """Return the figures from `begin` on and before `end`, the oldest first.
+
+        Raises:
+            TransientError: when the table does not answer.
+
+        """
+        ...
+
+    def hear(self, hours: Mapping[datetime, int]) -> None:
+        """Add to the hours' numbers of webhooks. Errors as in `between`."""
+        ...
+
+    def heard(self, begin: datetime, end: datetime) -> Mapping[datetime, int]:
+        """Return the numbers of webhooks by hour, where there were any. Errors as in `between`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[Item]):
+    """Some of a table's items, and where to go on: `after` is None when these were the last.
+
+    `unreadable` counts those that newer code has written in a way that this one cannot read.
+    """
+
+    items: Sequence[Item]
+    after: str | None = None
+    unreadable: int = 0
+
+
+class Pages(Protocol[Item]):
+    """A table that is read through, page by page, in its own order."""
+
+    def page(self, after: str | None = None) -> Page[Item]:
+        """Return the page that follows the key `after`, the first one for None.
+
+        Raises:
+            TransientError: when the table does not answer.
+
+        """
+        ...
+
+
+class Rounds(Protocol):
+    """Where the daily round keeps how far it is."""
+
+    def load(self) -> Round | None:
+        """Read it, as of the latest write; None where there never was one.
+
+        Raises:
+            TransientError: when the table does not answer.
+
+        """
+        ...
+
+    def save(self, round_: Round) -> None:
+        """Write it as version + 1.
+
+        Raises:
+            ConflictError: when it was written since.
+            TransientError: when the table does not answer.
+
+        """
         ...
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from relay.errors import MisconfiguredError
 from relay.routing import FOLDERS, queue_variable
 
 if TYPE_CHECKING:
+    from relay.adapters.figures import DynamoFigures
     from relay.adapters.firehose import FirehoseJournal
     from relay.adapters.inventory import DynamoInventory
     from relay.adapters.members import DynamoMembers
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from relay.ports import Channel, Crm, Occasions, Outcome, Rate
     from relay.rechecking import Rechecks
     from relay.reconciling import Reconciling
+    from relay.ticking import Clockwork
     from relay.writing import Writing
 
 
@@ -116,6 +118,57 @@ def _recheck_delay() -> int:
 
 
 @cache
+def figures() -> DynamoFigures:
+    """Return the programme's figures."""
+    from relay.adapters.figures import DynamoFigures
+
+    return DynamoFigures(setting("FIGURES_TABLE"), setting("SHOP_DOMAIN"), now)
+
+
+@cache
+def zone() -> tzinfo:
+    """Return the shop's time zone."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        return ZoneInfo(setting("TIME_ZONE"))
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise MisconfiguredError("no time zone by the name in TIME_ZONE", setting="TIME_ZONE") from error
+
+
+@cache
+def clockwork() -> Clockwork:
+    """Return what the clock does at a tick."""
+    from relay.adapters.figures import DynamoRounds
+    from relay.adapters.pages import DynamoMirrorStates, DynamoRoll
+    from relay.rounds import DailyRound
+    from relay.ticking import Clockwork
+
+    shop = setting("SHOP_DOMAIN")
+    daily = DailyRound(
+        shop=shop,
+        zone=zone(),
+        rounds=DynamoRounds(setting("FIGURES_TABLE"), shop),
+        members=members(),
+        roll=DynamoRoll(setting("MEMBERS_TABLE"), shop),
+        mirrors=DynamoMirrorStates(setting("MIRRORS_TABLE")),
+        figures=figures(),
+        changes=changes(),
+        alerts=alerts(),
+        telemetry=telemetry(),
+    )
+    return Clockwork(
+        shop=shop,
+        alerts=alerts(),
+        members=members(),
+        figures=figures(),
+        daily=daily,
+        drain=drain(),
+        telemetry=telemetry(),
+    )
+
+
+@cache
 def drain() -> Drain:
     """Return what looks at `unclaimed` again."""
     from relay.adapters.sqs import SqsInbox, SqsOutgoing
@@ -180,7 +233,20 @@ def batch() -> Batch:
             deferrals=message.deferrals,
         )
 
-    return Batch(source=source(), dead_letters=dead_letters(), clock=now, log=log)
+    return Batch(
+        source=source(), dead_letters=dead_letters(), clock=now, log=log, observe_put_off=observe_put_off
+    )
+
+
+def observe_put_off(age: timedelta, errors: Sequence[Exception]) -> None:
+    """Measure what waits, for the alarms on a target: how long by now, and whether for a person's mending.
+
+    A message that is put off is a new one to SQS, so the queue's own age says nothing of an outage.
+    """
+    shop = setting("SHOP_DOMAIN")
+    telemetry().measure("Lag", age.total_seconds(), "Seconds", shop=shop)
+    if any(isinstance(error, MisconfiguredError) for error in errors):
+        telemetry().measure("Misconfigured", 1, shop=shop)
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -52,6 +53,18 @@ def test_what_cannot_work_now_is_put_off(error: Exception) -> None:
     assert copy.attributes["received_at"] == NOW.isoformat(timespec="milliseconds")
     assert 1 <= copy.delay <= 5
     assert world.dead_letters.sent == []
+
+
+def test_what_is_put_off_is_observed_together() -> None:
+    """Once a batch: the age of the oldest, and the errors; nothing where nothing is put off."""
+    seen: list[tuple[timedelta, Sequence[Exception]]] = []
+    batch = replace(World().batch(), observe_put_off=lambda age, errors: seen.append((age, errors)))
+    down, wrong = TransientError("down"), MisconfiguredError("no", setting="KEY")
+    old, new = event(1, 1, 1, age=timedelta(hours=2)), event(1)
+    old["Records"][0] = new["Records"][0]
+    batch.run(old, FakeContext(), answering(m1=down, m2=wrong, m3=PermanentError("never")))
+    batch.run(event(1, 1), FakeContext(), answering(m1=None, m2=PermanentError("never")))
+    assert seen == [(timedelta(hours=2), [down, wrong])]
 
 
 @pytest.mark.parametrize(("asked", "least", "most"), [(30, 31, 37), (7200, 900, 900), (0, 1, 1)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self, cast
 
 import pytest
@@ -53,6 +53,21 @@ def test_one_write_carries_the_record_and_what_it_has_to_tell() -> None:
     (line,) = world.journal.lines
     assert (line["id"], line["outcome"], line["customer"]) == ("a" * 32, "applied", "7733560541315")
     assert set(line["effects"]) == {f"{'a' * 32}.dunning.failed"}
+
+
+def test_a_write_says_when_its_newest_webhook_was() -> None:
+    """By event time, as silence is told by it; a time from the future is taken for its receipt."""
+    world = World()
+    run(
+        world,
+        queued(lost(at="2025-05-30T11:01:00Z"), event_id="a" * 32),
+        queued(lost(at="2025-05-30T12:01:00Z"), event_id="b" * 32),
+    )
+    run(world, queued(lost("8", at="2030-01-01T00:00:00Z"), event_id="c" * 32))
+    assert [outbox.heard_at for outbox in world.members.outboxes] == [
+        datetime(2025, 5, 30, 12, 1, tzinfo=UTC),
+        NOW,
+    ]
 
 
 def test_a_redelivery_is_a_repeat() -> None:

@@ -25,7 +25,7 @@ from relay.canonical import CANONICAL, profile
 from relay.changes import Audit, Change, Happening, dump
 from relay.effects import Note
 from relay.errors import PermanentError
-from relay.ports import Home, Mirror, Outcome, Page, Record
+from relay.ports import Home, Mirror, MirrorPage, Outcome, Record
 from relay.rules import Rules
 from relay.writing import Writing
 
@@ -238,7 +238,7 @@ def test_an_audit_of_a_receiver_is_nothing_to_bury() -> None:
     writing = Writing(
         crm=crm, members=members, mirrors=mirrors, clock=lambda: AT, observe=lambda key, outcome: None
     )
-    page = OnePage(Page(mirrors=mirrors.mirrors, cursor=None))
+    page = OnePage(MirrorPage(mirrors=mirrors.mirrors, cursor=None))
     auditing = Auditing(writing=writing, inventory=page, queue=FakeOutgoing())
     received = replace(change_message("m1", KEY), body=dump(Audit(run=AT)))
     assert auditing.run(received, FakeContext()) is None
@@ -248,9 +248,9 @@ def test_an_audit_of_a_receiver_is_nothing_to_bury() -> None:
 class OnePage:
     """All that was noted, on one page."""
 
-    only: Page
+    only: MirrorPage
 
-    def page(self, cursor: str | None = None) -> Page:
+    def page(self, cursor: str | None = None) -> MirrorPage:
         return self.only
 
     def run(self, name: str) -> Mapping[str, Any]:

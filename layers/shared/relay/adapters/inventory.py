@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from relay.adapters.aws import aws_errors, client
 from relay.adapters.mirrors import mirror_of
-from relay.ports import Page, RunName
+from relay.ports import MirrorPage, RunName
 
 _LOOKED_AT: Final = 200
 """Items of a page: two calls to a CRM that is read by the hundred, a few seconds in all."""
@@ -26,7 +26,7 @@ class DynamoInventory:
     target: str
     dynamodb: Any = field(default_factory=lambda: client("dynamodb"))
 
-    def page(self, cursor: str | None = None) -> Page:
+    def page(self, cursor: str | None = None) -> MirrorPage:
         """Return a page of the mirrors; it may be empty and not the last."""
         begin = {"ExclusiveStartKey": {"key": {"S": cursor}}} if cursor else {}
         with aws_errors(f"table {self.table}"):
@@ -42,7 +42,7 @@ class DynamoInventory:
             item["key"]["S"].removeprefix(f"{self.target}#"): mirror_of(item) for item in reply["Items"]
         }
         last = reply.get("LastEvaluatedKey")
-        return Page(mirrors=mirrors, cursor=last["key"]["S"] if last else None)
+        return MirrorPage(mirrors=mirrors, cursor=last["key"]["S"] if last else None)
 
     def run(self, name: RunName) -> Mapping[str, Any]:
         """Return what was noted of a run; empty where there was none."""

@@ -1,0 +1,28 @@
+"""The shop's days: when one begins and ends by its own clock, and when the daily round is due.
+
+Everything else in Relay is UTC. A day has 23 or 25 hours when the clocks are changed; a time of day that a
+change skips is taken an hour later, one that comes twice is taken the first time.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Final
+
+DAY: Final = timedelta(days=1)
+
+
+def moment(day: date, at: time, zone: tzinfo) -> datetime:
+    """Return the moment (UTC) at which the shop's clock shows `at` on a day."""
+    return datetime.combine(day, at, zone).astimezone(UTC)
+
+
+def bounds(day: date, zone: tzinfo) -> tuple[datetime, datetime]:
+    """Return when a day begins and when the next one does."""
+    return moment(day, time(), zone), moment(day + DAY, time(), zone)
+
+
+def latest(now: datetime, at: time, zone: tzinfo) -> date:
+    """Return the latest day whose time `at` has come."""
+    today = now.astimezone(zone).date()
+    return today if moment(today, at, zone) <= now else today - DAY

@@ -1,0 +1,99 @@
+"""What the clock does at every tick: wake the notifier, watch the programme, make the daily round, drain `unclaimed`.
+
+Everything goes by the time for which the tick was meant. The parts are nothing to each other: one that
+fails is done by the next tick, and the tick then counts as failed, so that Lambda tries it again and the
+alarm sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from relay import spikes
+from relay.batch import Context
+from relay.changes import TICK_TOPIC, Tick, dump
+from relay.draining import Drain
+from relay.errors import ConflictError
+from relay.figures import KEPT_FOR
+from relay.ports import Figures, Members, Outgoing, OutgoingMessage, Telemetry
+from relay.rounds import DailyRound
+
+Done: TypeAlias = str | Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clockwork:
+    """What a tick needs. `shop` is the dimension by which the conditions are measured: alarms go by it."""
+
+    shop: str
+    alerts: Outgoing
+    members: Members
+    figures: Figures
+    daily: DailyRound
+    drain: Drain
+    telemetry: Telemetry
+
+    def tick(self, now: datetime, context: Context) -> dict[str, Done]:
+        """Do what is due at `now`; returns what became of each part.
+
+        Raises:
+            Exception: the first that a part has raised, after all parts had their turn.
+
+        """
+        parts: Mapping[str, Callable[[], Done]] = {
+            "notifier": lambda: self._wake_notifier(now),
+            "conditions": lambda: self._conditions(now),
+            "round": lambda: self.daily.run(now, context),
+            "unclaimed": lambda: self.drain.run(now, self.telemetry, context),
+        }
+        done: dict[str, Done] = {}
+        failed: list[Exception] = []
+        for name, part in parts.items():
+            try:
+                done[name] = part()
+            except ConflictError:
+                # Two ticks at once: the other one has gone on with the round, and this one need not.
+                done[name] = "elsewhere"
+            except Exception as error:  # noqa: BLE001 - a defect in one part must not stop the clock for the others
+                failed.append(error)
+                done[name] = "failed"
+                ours = type(error).__module__ == "relay.errors"
+                self.telemetry.outcome(
+                    "tick_failed",
+                    event_id=None,
+                    topic=None,
+                    part=name,
+                    error=type(error).__name__,
+                    reason=str(error) if ours else None,
+                )
+        if failed:
+            raise failed[0]
+        return done
+
+    def _wake_notifier(self, now: datetime) -> Done:
+        """Tell the notifier what time it is: what it held back for a quiet night or a flood may be due."""
+        message = OutgoingMessage(body=dump(Tick(at=now)), attributes={"topic": TICK_TOPIC})
+        for refusal in self.alerts.send([message]):
+            if refusal is not None:
+                raise refusal
+        return "woken"
+
+    def _conditions(self, now: datetime) -> Done:
+        """Measure each condition of the programme as 0 or 1; CloudWatch's alarms tell people."""
+        _, rules = self.members.load(())
+        settings = rules.spikes
+        own, *before = [list(self.figures.between(*window)) for window in spikes.windows(now)]
+        lately = spikes.Lately(at=now, hour=own, usual=before)
+        heard = self.figures.heard(now - KEPT_FOR, now)
+        found = {
+            "FailureSpike": spikes.failure_spike(lately, settings),
+            "CancelSpike": spikes.cancel_spike(lately, settings),
+            "ManualCredits": spikes.manual_credits(lately, settings),
+            "Silence": spikes.silence(heard, now, settings),
+        }
+        for name, holds in found.items():
+            self.telemetry.measure(name, int(holds), shop=self.shop)
+        return {name: int(holds) for name, holds in found.items()}

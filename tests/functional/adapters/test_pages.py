@@ -1,0 +1,95 @@
+"""Reading the members and the mirrors table through."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from relay.adapters.aws import client
+from relay.adapters.members import DynamoMembers
+from relay.adapters.pages import DynamoMirrorStates, DynamoRoll
+from relay.changes import Outbox
+from relay.facts import Facts
+from relay.member import Member, merge
+from relay.ports import Pages, Record
+
+from tests.fakes import NOW, SHOP
+
+
+@pytest.fixture(autouse=True)
+def _tables() -> None:
+    for table, key in (("members", "pk"), ("mirrors", "key")):
+        client("dynamodb").create_table(
+            TableName=table,
+            KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+
+
+def member(number: int, **values: Any) -> Member:
+    facts = Facts(event_id="e", at=NOW, values=values)
+    return merge(Member(shop=SHOP, customer_id=str(number)), facts)
+
+
+def put(one: Member) -> None:
+    DynamoMembers("members", SHOP).save(Record(member=one), Outbox(member=one.key, changed=True))
+
+
+def all_of(pages: Pages[Any]) -> tuple[list[Any], int]:
+    """Return everything, and in how many pages."""
+    found, after, number = list[Any](), None, 0
+    while True:
+        page = pages.page(after)
+        found += page.items
+        number += 1
+        if page.after is None:
+            return found, number
+        after = page.after
+
+
+def test_every_member_is_read_once_over_pages() -> None:
+    """More than one answer holds, and nothing else that lives in the table."""
+    people = [member(number, last_name="x" * 900, first_name="y" * 900) for number in range(700)]
+    for one in people:
+        put(one)
+    client("dynamodb").put_item(TableName="members", Item={"pk": {"S": "rules"}, "document": {"S": "{}"}})
+    found, number = all_of(DynamoRoll("members", SHOP))
+    assert number > 1
+    assert sorted(one.key for one in found) == sorted(one.key for one in people)
+    assert found[0] in people
+
+
+def test_the_shops_name_is_compared_as_keys_are_written() -> None:
+    """In lower case."""
+    put(member(1))
+    assert [one.key for one in DynamoRoll("members", SHOP.upper()).page().items] == [f"{SHOP}:1"]
+
+
+def test_a_member_that_cannot_be_read_is_counted() -> None:
+    """The others are read."""
+    put(member(1))
+    client("dynamodb").put_item(TableName="members", Item={"pk": {"S": f"{SHOP}:2"}, "f": {"S": "?"}})
+    page = DynamoRoll("members", SHOP).page()
+    assert ([one.key for one in page.items], page.unreadable) == ([f"{SHOP}:1"], 1)
+
+
+def test_how_each_member_stands_in_each_crm() -> None:
+    """By state, the reason of who was passed over; what else is in the table is no mirror."""
+    items: list[dict[str, Any]] = [
+        {"key": {"S": f"hubspot#{SHOP}:1"}, "state": {"S": "mirrored"}},
+        {"key": {"S": f"hubspot#{SHOP}:2"}, "state": {"S": "skipped"}, "reason": {"S": "no_email"}},
+        {"key": {"S": f"hubspot#{SHOP}:3"}, "state": {"S": "refused"}, "reason": {"S": "invalid_email"}},
+        {"key": {"S": f"hubspot#{SHOP}:4"}, "busy_until": {"N": "1"}},
+        {"key": {"S": f"klaviyo#{SHOP}:1"}, "state": {"S": "retry"}},
+        {"key": {"S": f"reconcile#{SHOP}:1"}, "state": {"S": "mirrored"}},
+        {"key": {"S": "breaker"}, "state": {"S": "open"}},
+    ]
+    for item in items:
+        client("dynamodb").put_item(TableName="mirrors", Item=item)
+    assert sorted(all_of(DynamoMirrorStates("mirrors"))[0]) == [
+        ("hubspot", "mirrored"),
+        ("hubspot", "no_email"),
+        ("hubspot", "refused"),
+        ("klaviyo", "retry"),
+    ]
