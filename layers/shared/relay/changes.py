@@ -7,8 +7,8 @@ not matter. An alert carries its event, its occasion and the time in event time.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Annotated, Any, TypeAlias, TypeVar
+from datetime import date, datetime
+from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
 from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 
@@ -47,7 +47,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Telling:
-    """One alert on its way to people: which event raised it, about which member, when it happened."""
+    """One alert on its way to people: which event raised it, about which member, when it happened.
+
+    `member` is empty where it concerns the programme. `people` are the members, by key, that a message
+    about many names, with what is said of each.
+    """
 
     id: str
     event_id: str
@@ -55,6 +59,7 @@ class Telling:
     member: str
     at: AwareDatetime
     alert: Alert
+    people: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +70,43 @@ class Doubt:
     reason: str
 
 
-Message = TypeVar("Message", Outbox, Change, Telling, Doubt)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """The clock's tick, for the notifier: what was held back until `at` is due now. It travels as `TICK_TOPIC`."""
+
+    at: AwareDatetime
 
 
-def dump(message: Outbox | Change | Telling | Doubt) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """A day of the programme in labels and values, told once by `id`. It travels as `DIGEST_TOPIC`.
+
+    `day` is the day, by the shop's clock, that the figures are of; `at` the moment at which it is due.
+    """
+
+    id: str
+    at: AwareDatetime
+    day: date
+    lines: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """A person tries a channel out (`relay test-alert`). It travels as `TRIAL_TOPIC`."""
+
+    id: str
+    at: AwareDatetime
+    channel: str
+
+
+TICK_TOPIC: Final = "relay.tick"
+DIGEST_TOPIC: Final = "relay.digest"
+TRIAL_TOPIC: Final = "relay.trial"
+
+Message = TypeVar("Message", Outbox, Change, Telling, Doubt, Tick, Digest, Trial)
+
+
+def dump(message: Outbox | Change | Telling | Doubt | Tick | Digest | Trial) -> str:
     """Write a message as JSON."""
     text: bytes = _adapter(type(message)).dump_json(message)
     return text.decode()

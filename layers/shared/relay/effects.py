@@ -25,12 +25,15 @@ class Level(IntEnum):
 LONGEST_DETAIL: Final = 1_000
 """Characters of a detail's value; every channel cuts earlier."""
 
-Action: TypeAlias = Literal["open", "close"]
+Action: TypeAlias = Literal["open", "close", "mention"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
     """Tell people about an occasion: that it began or grew worse (`open`), or that it is over (`close`).
+
+    A `mention` says something more about an occasion that is open, to those who have heard of it, and
+    otherwise nothing.
 
     `occasion` is the key under which all tellings of one matter meet, e.g.
     `dun:acme.myshopify.com:7001`. `title` is a sentence without personal data; `details` are label and

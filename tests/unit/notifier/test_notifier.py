@@ -14,9 +14,9 @@ from relay.errors import (
     TransientError,
     UnansweredError,
 )
-from relay.notifier import LEASE
 from relay.occasions import State
 from relay.ports import Channel
+from relay.serving import LEASE
 
 from tests.fakes import FakeContext
 from tests.tellings import OCCASION, Crash, Desk, FakeChannel, message, telling

@@ -19,13 +19,10 @@ from relay.occasions import (
     Part,
     State,
     Verdict,
-    drop,
-    due,
     judge,
-    mark,
-    revive,
     step,
 )
+from relay.owing import drop, due, mark, revive
 
 from tests.tellings import OCCASION, telling
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from relay.alarms import alarm_telling
 from relay.routing import FOLDERS, queue_variable
 
 from tests.fakes import ROOT
@@ -175,6 +177,7 @@ def test_no_role_may_do_more_than_it_names(role: str) -> None:
     ("role", "secret"),
     [
         ("NotifierRole", "SlackSecret"),
+        ("NotifierRole", "PagerDutySecret"),
         ("HubSpotRole", "HubSpotSecret"),
         ("ReconcileRole", "InveterateSecret"),
     ],
@@ -182,11 +185,15 @@ def test_no_role_may_do_more_than_it_names(role: str) -> None:
 def test_a_secret_is_read_by_its_own_function_through_ssm(role: str, secret: str) -> None:
     """The key's id is the merchant's, so the condition says of which parameter, and that only SSM may ask."""
     decrypts = [statement for statement in statements(role) if statement["Action"] == "kms:Decrypt"]
-    [condition] = [statement["Condition"]["StringEquals"] for statement in decrypts]
+    [condition] = [
+        statement["Condition"]["StringEquals"]
+        for statement in decrypts
+        if secret in text(statement["Condition"]["StringEquals"]["kms:EncryptionContext:PARAMETER_ARN"])
+    ]
     assert text(condition["kms:ViaService"]) == "ssm.${AWS::Region}.amazonaws.com"
     assert text(condition["kms:EncryptionContext:PARAMETER_ARN"]).endswith(f":parameter${{{secret}}}")
     reads = [resource for action, resource in allowed(role) if action == "ssm:GetParameter"]
-    assert [resource.endswith(f":parameter${{{secret}}}") for resource in reads] == [True]
+    assert [resource.endswith(f":parameter${{{secret}}}") for resource in reads].count(True) == 1
     readers = [
         other
         for other in of_type("AWS::IAM::Role")
@@ -206,6 +213,11 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "MEMBERS_TABLE",
         "EMAIL_TOPIC",
         "SLACK_SECRET",
+        "SLACK_URL",
+        "SLACK_CHANNEL",
+        "PAGERDUTY_SECRET",
+        "PAGERDUTY_URL",
+        "TIME_ZONE",
     }
     assert environment("HubSpotFunction").keys() == {
         "POWERTOOLS_SERVICE_NAME",
@@ -318,12 +330,52 @@ def test_the_access_log_has_no_path() -> None:
 
 
 @pytest.mark.parametrize("alarm", of_type("AWS::CloudWatch::Alarm"))
-def test_alarms_reach_people_without_the_notifier(alarm: str) -> None:
-    """The notifier may be what is broken: alarms go to the e-mail topic themselves."""
+def test_alarms_are_told_by_the_notifier(alarm: str) -> None:
+    """Beginning and end, at a level and under a matter that the description names."""
     properties = RESOURCES[alarm]["Properties"]
-    assert properties["AlarmActions"] == [{"Ref": "Email"}]
-    assert properties["Threshold"] == 0
-    assert properties["ComparisonOperator"] == "GreaterThanThreshold"
+    assert {"Ref": "Alarms"} in properties["AlarmActions"]
+    assert properties["OKActions"] == properties["AlarmActions"]
+    told = alarm_telling(
+        json.dumps(
+            {
+                "AlarmName": alarm,
+                "AlarmDescription": properties["AlarmDescription"],
+                "NewStateValue": "ALARM",
+                "StateChangeTime": "2025-07-01T09:00:00.000+0000",
+            }
+        ),
+        "acme.myshopify.com",
+    )
+    assert told is not None
+    assert told.alert.occasion.startswith("inv:acme.myshopify.com:")
+
+
+def test_every_alarm_is_a_matter_of_its_own() -> None:
+    """The end of one must not close another."""
+    alarms = of_type("AWS::CloudWatch::Alarm").values()
+    matters = [alarm["AlarmDescription"].partition(": ")[0].partition(" ")[2] for alarm in alarms]
+    assert all(matters)
+    assert len(set(matters)) == len(matters)
+
+
+@pytest.mark.parametrize(
+    "alarm",
+    ["DeadLettersAlarm", "ManyDeadLettersAlarm", "AlertsWaitAlarm", "NotifierErrorsAlarm", "SlackAuthAlarm"],
+)
+def test_what_the_notifier_may_be_the_cause_of_reaches_people_without_it(alarm: str) -> None:
+    """Such alarms go to the e-mail topic themselves."""
+    assert {"Ref": "Email"} in RESOURCES[alarm]["Properties"]["AlarmActions"]
+
+
+def test_alarms_reach_the_notifiers_queue() -> None:
+    """Raw, from their own topic alone, and what cannot be handed over goes to the dead letters."""
+    subscription = RESOURCES["AlarmsSubscription"]["Properties"]
+    assert subscription["RawMessageDelivery"] is True
+    assert text(subscription["TopicArn"]) == "Alarms"
+    assert text(subscription["Endpoint"]) == "Alerts.Arn"
+    assert text(subscription["RedrivePolicy"]["deadLetterTargetArn"]) == "DeadLetters.Arn"
+    [statement] = RESOURCES["AlertsPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Ref": "Alarms"}}}
 
 
 def test_dead_letters_and_unclaimed_are_alarmed() -> None:
@@ -332,7 +384,7 @@ def test_dead_letters_and_unclaimed_are_alarmed() -> None:
         text(properties["Dimensions"][0]["Value"])
         for properties in of_type("AWS::CloudWatch::Alarm").values()
     }
-    assert watched == {"DeadLetters.QueueName", "Unclaimed.QueueName"}
+    assert watched >= {"DeadLetters.QueueName", "Unclaimed.QueueName", "Alerts.QueueName"}
 
 
 def test_the_clock_is_told_the_time() -> None:
@@ -352,7 +404,9 @@ def test_a_target_hears_of_changes_raw_and_loses_none() -> None:
         [statement] = RESOURCES[policy]["Properties"]["PolicyDocument"]["Statement"]
         assert statement["Principal"] == {"Service": "sns.amazonaws.com"}
         assert (statement["Action"], text(statement["Resource"])) == ("sqs:SendMessage", f"{queue}.Arn")
-        assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Ref": "Changes"}}}
+        topics = {"HubSpotQueuePolicy": {"Ref": "Changes"}}
+        expected = topics.get(policy, [{"Ref": "Changes"}, {"Ref": "Alarms"}])
+        assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": expected}}
 
 
 def test_the_journal_is_private_and_packed() -> None:
