@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from relay.batch import Message
-from relay.changes import Telling, dump
+from relay.changes import DIGEST_TOPIC, TICK_TOPIC, TRIAL_TOPIC, Digest, Telling, Tick, Trial, dump
 from relay.effects import Action, Alert, Level
 from relay.errors import ConflictError
 from relay.member import Member, Register
@@ -58,12 +58,23 @@ def telling(
     )
 
 
-def message(told: Telling | str, *, receives: int = 1, deferrals: int = 0) -> Message:
-    """Return the queue's message that carries a telling."""
+def message(told: Telling | Tick | Digest | Trial | str, *, receives: int = 1, deferrals: int = 0) -> Message:
+    """Return the queue's message that carries a telling, or what else the notifier hears of."""
+    match told:
+        case str():
+            identity, body, topic = told, told, ""
+        case Telling():
+            identity, body, topic = told.event_id, dump(told), told.topic
+        case Tick():
+            identity, body, topic = f"tick {told.at:%d %H:%M}", dump(told), TICK_TOPIC
+        case Digest():
+            identity, body, topic = told.id, dump(told), DIGEST_TOPIC
+        case Trial():
+            identity, body, topic = told.id, dump(told), TRIAL_TOPIC
     return Message(
-        id=told if isinstance(told, str) else told.event_id,
-        body=told if isinstance(told, str) else dump(told),
-        attributes={},
+        id=identity,
+        body=body,
+        attributes={"topic": topic},
         receives=receives,
         receipt="receipt",
         first_received_at=NOW,

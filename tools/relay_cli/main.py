@@ -25,6 +25,10 @@ class Command:
 COMMANDS: Final = (
     Command("run", "deploy to a local AWS, send every documented event, show what became of each", "run"),
     Command("operations", "list the operations of Inveterate's API v2.0 that the SDK knows", "operations"),
+    Command("alerts", "list the matters that are open", "alerts"),
+    Command("ack", "say that a matter is known: until it is critical, its rises are told to nobody", "ack"),
+    Command("mute", "tell nobody of a matter for some days", "mute"),
+    Command("test-alert", "send a test to one channel, and see whether it arrives", "test_alert"),
     Command("sim", "run Inveterate on this machine, with a clock that you can turn", "sim"),
 )
 

@@ -9,7 +9,7 @@ from typing import ParamSpec
 
 from relay.addressing import addressed, is_quiet
 from relay.errors import PermanentError, TransientError
-from relay.occasions import Occasion, forget, release
+from relay.occasions import Held, Occasion, forget, release
 from relay.rollup import roll_up, rollup_key
 from relay.serving import Round, gravity
 from relay.waiting import Entry, Flush, begin, end, tick_key
@@ -67,9 +67,10 @@ class _Tick:
         known = self.round.notifier.occasions.load(key)
         if known.told:
             return known
-        held = [self.round.notifier.occasions.load(entry.occasion).held for entry in self.taken.entries]
-        due = {entry.event_id for entry in self.taken.entries}
-        news = [one.telling for one in held if one and one.is_news and one.telling.event_id in due]
+        held = [
+            (entry, self.round.notifier.occasions.load(entry.occasion).held) for entry in self.taken.entries
+        ]
+        news = [one.telling for entry, one in held if one and one.is_news and _is(one, entry)]
         if not news or not (self.taken.flooded or len(news) > self.round.rules.flood.alerts):
             return None
         who = self.round.who({telling.member for telling in news})
@@ -81,12 +82,16 @@ class _Tick:
 
         def settled(before: Occasion) -> Occasion:
             held = before.held
-            if held is None or held.telling.event_id != entry.event_id:
+            if held is None or not _is(held, entry):
                 return before
             muted = before.muted_until is not None and self.tick < before.muted_until
             return forget(before) if muted or (in_one and held.is_news) else release(before)
 
         self.round.serve(self.round.change(entry.occasion, settled), entry.event_id)
+
+
+def _is(held: Held, entry: Entry) -> bool:
+    return held.telling.event_id == entry.event_id
 
 
 def _errors(work: Callable[Told, None], *told: Told.args, **how: Told.kwargs) -> list[Exception]:

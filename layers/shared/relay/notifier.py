@@ -94,9 +94,9 @@ class Notifier:
             # Never the defaults: a merchant who chose other channels would be told in the wrong ones.
             if self.known.rules is None:
                 raise
-            # A missing permission would make every alert nameless, and must not do so unseen.
-            self.telemetry.outcome("nameless", event_id=None, topic=None, reason=str(error))
-            return Round(self, self.known.rules, {})
+            round_ = Round(self, self.known.rules, {})
+            round_.no_names(error)
+            return round_
         self.known.rules = rules
         return Round(self, rules, {key: record.member for key, record in records.items()})
 
@@ -162,7 +162,7 @@ def trial_telling(trial: Trial) -> Telling:
         occasion=trial_occasion(trial.id),
         level=Level.INFO,
         title="A test of this channel",
-        advice="Somebody asked for it with `relay test-alert`. There is nothing to do.",
+        advice="Somebody asked for it with `relay test-alert`. Nothing is wrong; an incident can be resolved.",
         at_once=True,
     )
     return Telling(id=trial.id, event_id=trial.id, topic=TRIAL_TOPIC, member="", at=trial.at, alert=alert)

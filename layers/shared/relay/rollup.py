@@ -28,7 +28,7 @@ def roll_up(
     members: Mapping[str, Member],
 ) -> Telling:
     """Return the telling that stands for many; who the members are is looked up when it is written."""
-    amounts = {telling.event_id: _at_risk(telling, members.get(telling.member)) for telling in tellings}
+    amounts = {telling.id: _at_risk(telling, members.get(telling.member)) for telling in tellings}
     key = rollup_key(shop, tick, flush)
     count = f"{'more than ' if flush.uncounted else ''}{len(tellings):,}"
     return Telling(
@@ -55,7 +55,7 @@ def rollup_key(shop: str, tick: datetime, flush: Flush) -> str:
 
     So a second look at the same work finds the same message, and a second tick of the same time has another.
     """
-    taken = " ".join(entry.event_id for entry in flush.entries)
+    taken = " ".join(f"{entry.occasion} {entry.event_id}" for entry in flush.entries)
     return f"rollup:{shop}:{tick_key(tick)}:{hashlib.sha256(taken.encode()).hexdigest()[:8]}"
 
 
@@ -78,11 +78,11 @@ def _people(
     tellings: Sequence[Telling], amounts: Mapping[str, tuple[Decimal, str]]
 ) -> tuple[tuple[str, str], ...]:
     """Return the members with the most money at risk, each once."""
-    ranked = sorted(tellings, key=lambda telling: (-amounts[telling.event_id][0], telling.at))
+    ranked = sorted(tellings, key=lambda telling: (-amounts[telling.id][0], telling.at))
     named: dict[str, str] = {}
     for telling in ranked:
         if telling.member and telling.member not in named and len(named) < NAMED:
-            amount, currency = amounts[telling.event_id]
+            amount, currency = amounts[telling.id]
             words = [amount_text(amount, currency) if amount else "", telling.alert.title[:_TITLE]]
             named[telling.member] = ", ".join(word for word in words if word)
     return tuple(named.items())

@@ -58,6 +58,7 @@ class Round:
     rules: Rules
     members: Mapping[str, Member]
     down: dict[str, Exception] = field(default_factory=dict)
+    nameless: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -157,7 +158,7 @@ class Round:
 
         def admitted(room: Room) -> Room:
             nonlocal at_once
-            room, at_once = admit(room, telling.event_id, telling.at, self.rules.flood)
+            room, at_once = admit(room, telling.id, telling.at, self.rules.flood)
             return room
 
         self.change_room(admitted)
@@ -205,8 +206,6 @@ class Round:
             return replace(claim, until=None), None
         except TransientError as error:
             failed[channel.name] = self.down[channel.name] = error
-            if isinstance(error, MisconfiguredError):
-                self.notifier.telemetry.measure("Unauthorised", 1, target=channel.name)
             return replace(before, until=None), None
         except Exception as error:  # noqa: BLE001 - a defect in one channel must not keep the others from being told
             failed[channel.name] = error
@@ -233,15 +232,20 @@ class Round:
     def who(self, keys: Iterable[str]) -> Mapping[str, Member]:
         """Return the members as they are now. Who it is, is worth a wait less than that it is told at all."""
         missing = {key for key in keys if key and key not in self.members}
-        if missing:
+        if missing and not self.nameless:
             try:
                 records, _ = self.notifier.members.load(missing)
             except TransientError as error:
-                self.notifier.telemetry.outcome("nameless", event_id=None, topic=None, reason=str(error))
+                self.no_names(error)
             else:
                 found = {key: record.member for key, record in records.items()}
                 self.members = {**self.members, **found}
         return {key: self.members[key] for key in keys if key in self.members}
+
+    def no_names(self, error: TransientError) -> None:
+        """Ask no more in this batch. A missing permission would make every alert nameless, and must not do so unseen."""
+        self.nameless = True
+        self.notifier.telemetry.outcome("nameless", event_id=None, topic=None, reason=str(error))
 
     def _noted(
         self, occasion: Occasion, event_id: str, channel: str, part: Part, thread: str | None

@@ -19,6 +19,9 @@ from relay.rules import Flood
 LONGEST: Final = 1_000
 """How many are kept by name. A flood beyond it is counted: the room is one item, and has to stay small."""
 
+_WINDOWS: Final = 4
+_RECENT: Final = 500
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
@@ -46,7 +49,7 @@ class Flush:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """Who was told at once lately (event id and time), who waits, and what ticks are busy with, by their time.
+    """Who was told at once lately (the telling's id and its time), who waits, and what ticks are busy with, by their time.
 
     `uncounted` are those beyond `LONGEST`, which have no entry.
     """
@@ -57,27 +60,29 @@ class Room:
     uncounted: int = 0
     flushes: Mapping[str, Flush] = field(default_factory=dict)
 
-    def knows(self, event_id: str) -> bool:
-        """Tell whether this event's telling waits, here or in the hands of a tick."""
+    def knows(self, entry: Entry) -> bool:
+        """Tell whether this one waits, here or in the hands of a tick. One event may tell of two occasions."""
         held = [self.entries, *(flush.entries for flush in self.flushes.values())]
-        return any(entry.event_id == event_id for entries in held for entry in entries)
+        named = (entry.occasion, entry.event_id)
+        return any((one.occasion, one.event_id) == named for entries in held for one in entries)
 
 
-def admit(room: Room, event_id: str, at: datetime, flood: Flood) -> tuple[Room, bool]:
+def admit(room: Room, telling_id: str, at: datetime, flood: Flood) -> tuple[Room, bool]:
     """Say whether one more may be told at once, and remember that it was."""
-    if event_id in room.recent:
+    if telling_id in room.recent:
         return room, True
     window = timedelta(minutes=flood.minutes)
     if sum(abs(at - other) < window for other in room.recent.values()) >= flood.alerts:
         return room, False
-    newest = max([at, *room.recent.values()])
-    recent = {known: when for known, when in room.recent.items() if newest - when < 2 * window}
-    return replace(room, recent={**recent, event_id: at}), True
+    # By their number and not by their time: an outage's events come late, and mixed with those of today.
+    kept = max(flood.alerts, min(_WINDOWS * flood.alerts, _RECENT))
+    recent = list({**room.recent, telling_id: at}.items())[-kept:]
+    return replace(room, recent=dict(recent)), True
 
 
 def enter(room: Room, entry: Entry) -> Room:
     """Let one wait; the same one again changes nothing."""
-    if room.knows(entry.event_id):
+    if room.knows(entry):
         return room
     if len(room.entries) >= LONGEST:
         return replace(room, uncounted=room.uncounted + 1)
