@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ParamSpec
+from typing import Final, ParamSpec
 
 from relay.addressing import addressed, is_quiet
 from relay.errors import PermanentError, TransientError
@@ -15,6 +15,8 @@ from relay.serving import Round, gravity
 from relay.waiting import Entry, Flush, begin, end, tick_key
 
 Told = ParamSpec("Told")
+
+_MANY: Final = 2
 
 
 def flush(round_: Round, tick: datetime, enough: Callable[[], bool]) -> None:
@@ -71,7 +73,8 @@ class _Tick:
             (entry, self.round.notifier.occasions.load(entry.occasion).held) for entry in self.taken.entries
         ]
         news = [one.telling for entry, one in held if one and one.is_news and _is(one, entry)]
-        if not news or not (self.taken.flooded or len(news) > self.round.rules.flood.alerts):
+        many = self.taken.flooded or len(news) > self.round.rules.flood.alerts
+        if not many or len(news) + self.taken.uncounted < _MANY:
             return None
         who = self.round.who({telling.member for telling in news})
         telling = roll_up(self.round.notifier.shop, self.tick, self.taken, news, who)

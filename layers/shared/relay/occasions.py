@@ -212,13 +212,13 @@ def step(
             after = replace(after, level=level)
         case "closing":
             # What was held back of it has become nothing: whoever heard nothing has nothing to hear of.
-            after = _withdraw(replace(after, open=False, held=None))
+            after = replace(_withdraw(after), open=False, held=None)
         case "mention":
             pass
         case _:
             return after
     if not heard_by:
-        return after
+        return _tidied(after)
     # A matter that began in silence begins for people when they hear of it first.
     kind: Kind = "opening" if verdict == "rise" and not after.reached else verdict
     if hold:
