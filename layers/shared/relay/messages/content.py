@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
+from relay.changes import DIGEST_TOPIC
 from relay.effects import Level
 from relay.member import Member
 from relay.ports import Announcement
@@ -160,7 +161,7 @@ def _icon(announcement: Announcement) -> str:
             return _OVER
         case "mention":
             return _ICONS[Level.INFO]
-        case "notice" if announcement.telling.alert.level is Level.INFO:
+        case "notice" if announcement.telling.topic == DIGEST_TOPIC:
             return _FIGURES
         case _:
             return _ICONS[announcement.telling.alert.level]
