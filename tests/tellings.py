@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from relay.batch import Message
-from relay.changes import Telling, dump
+from relay.changes import DIGEST_TOPIC, TICK_TOPIC, TRIAL_TOPIC, Digest, Telling, Tick, Trial, dump
 from relay.effects import Action, Alert, Level
 from relay.errors import ConflictError
 from relay.member import Member, Register
-from relay.notifier import Notifier
+from relay.notifier import KnownRules, Notifier
 from relay.occasions import Occasion
 from relay.ports import Announcement, Channel, Record
+from relay.waiting import Room
 
 from tests.fakes import NOW, FakeMembers, FakeTelemetry
 
@@ -56,12 +58,23 @@ def telling(
     )
 
 
-def message(told: Telling | str, *, receives: int = 1, deferrals: int = 0) -> Message:
-    """Return the queue's message that carries a telling."""
+def message(told: Telling | Tick | Digest | Trial | str, *, receives: int = 1, deferrals: int = 0) -> Message:
+    """Return the queue's message that carries a telling, or what else the notifier hears of."""
+    match told:
+        case str():
+            identity, body, topic = told, told, ""
+        case Telling():
+            identity, body, topic = told.event_id, dump(told), told.topic
+        case Tick():
+            identity, body, topic = f"tick {told.at:%d %H:%M}", dump(told), TICK_TOPIC
+        case Digest():
+            identity, body, topic = told.id, dump(told), DIGEST_TOPIC
+        case Trial():
+            identity, body, topic = told.id, dump(told), TRIAL_TOPIC
     return Message(
-        id=told if isinstance(told, str) else told.event_id,
-        body=told if isinstance(told, str) else dump(told),
-        attributes={},
+        id=identity,
+        body=body,
+        attributes={"topic": topic},
         receives=receives,
         receipt="receipt",
         first_received_at=NOW,
@@ -88,22 +101,37 @@ class FakeOccasions:
     """An occasions table in memory. `before_save` holds what happens before each of the next saves."""
 
     items: dict[str, Occasion] = field(default_factory=dict)
+    waiting: Room = field(default_factory=Room)
     before_save: list[Any] = field(default_factory=list)
 
     def load(self, key: str) -> Occasion:
         """Return what is there, or an untouched occasion."""
         return self.items.get(key, Occasion(key=key))
 
+    def room(self) -> Room:
+        """Return the waiting room."""
+        return self.waiting
+
+    def keep(self, room: Room) -> None:
+        """Keep the room if nobody wrote since it was read."""
+        self._happens()
+        if self.waiting.version != room.version:
+            raise ConflictError("written since")
+        self.waiting = replace(room, version=room.version + 1)
+
     def save(self, occasion: Occasion) -> None:
         """Keep it if nobody wrote since it was read."""
+        self._happens()
+        if self.load(occasion.key).version != occasion.version:
+            raise ConflictError("written since")
+        self.items[occasion.key] = replace(occasion, version=occasion.version + 1)
+
+    def _happens(self) -> None:
         happens = self.before_save.pop(0) if self.before_save else None
         if isinstance(happens, BaseException):
             raise happens
         if happens:
             happens()
-        if self.load(occasion.key).version != occasion.version:
-            raise ConflictError("written since")
-        self.items[occasion.key] = replace(occasion, version=occasion.version + 1)
 
 
 @dataclass
@@ -113,17 +141,21 @@ class FakeChannel:
     name: str = "email"
     failures: list[BaseException | None] = field(default_factory=list)
     late: bool = False
+    threads: bool = False
     had: list[Announcement] = field(default_factory=list)
     asked: int = 0
 
-    def announce(self, announcement: Announcement) -> None:
-        """Take it, or fail as told."""
+    def announce(self, announcement: Announcement) -> str | None:
+        """Take it, or fail as told; with `threads` it keeps what it took first under a number."""
         self.asked += 1
         failure = self.failures.pop(0) if self.failures else None
         if failure is None or self.late:
             self.had.append(announcement)
         if failure is not None:
             raise failure
+        if not self.threads:
+            return None
+        return announcement.thread or f"{self.name}/{self.asked}"
 
     @property
     def heard(self) -> list[str]:
@@ -157,6 +189,7 @@ class Desk:
     members: FakeMembers = field(default_factory=lambda: FakeMembers({KEY: Record(member=MIA, version=1)}))
     clock: Clock = field(default_factory=Clock)
     telemetry: FakeTelemetry = field(default_factory=FakeTelemetry)
+    known: KnownRules = field(default_factory=KnownRules)
 
     def notifier(self) -> Notifier:
         """Return the notifier."""
@@ -166,4 +199,7 @@ class Desk:
             channels=self.channels,
             clock=self.clock,
             telemetry=self.telemetry,
+            shop=SHOP,
+            zone=ZoneInfo("Europe/Berlin"),
+            known=self.known,
         )

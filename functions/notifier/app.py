@@ -7,20 +7,11 @@ from typing import Any
 
 from relay import wiring
 from relay.batch import Context
-from relay.notifier import Notifier
 
 
 def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """Tell what a batch of the alerts queue says; return what is to come again."""
-    telemetry = wiring.telemetry()
-    notifier = Notifier(
-        occasions=wiring.occasions(),
-        members=wiring.members(),
-        channels=wiring.channels(),
-        clock=wiring.now,
-        telemetry=telemetry,
-    )
     try:
-        return wiring.batch().run(event, context, notifier.work)
+        return wiring.batch().run(event, context, wiring.notifier().work)
     finally:
-        telemetry.flush()
+        wiring.telemetry().flush()

@@ -27,6 +27,10 @@ COMMANDS: Final = (
     Command("operations", "list the operations of Inveterate's API v2.0 that the SDK knows", "operations"),
     Command("mirror", "look at what a CRM holds of the members; prepare, fill, audit or leave it", "mirror"),
     Command("rules", "show, check, compare and replace the business rules of a stack", "rules"),
+    Command("alerts", "list the matters that are open", "alerts"),
+    Command("ack", "say that a matter is known: until it is critical, its rises are told to nobody", "ack"),
+    Command("mute", "tell nobody of a matter for some days", "mute"),
+    Command("test-alert", "send a test to one channel, and see whether it arrives", "test_alert"),
     Command("sim", "run Inveterate on this machine, with a clock that you can turn", "sim"),
 )
 

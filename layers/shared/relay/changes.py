@@ -56,7 +56,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Telling:
-    """One alert on its way to people: which event raised it, about which member, when it happened."""
+    """One alert on its way to people: which event raised it, about which member, when it happened.
+
+    `member` is empty where it concerns the programme. `people` are the members, by key, that a message
+    about many names, with what is said of each.
+    """
 
     id: str
     event_id: str
@@ -64,6 +68,7 @@ class Telling:
     member: str
     at: AwareDatetime
     alert: Alert
+    people: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,13 +113,23 @@ class Digest:
     lines: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """A person tries a channel out (`relay test-alert`). It travels as `TRIAL_TOPIC`."""
+
+    id: str
+    at: AwareDatetime
+    channel: str
+
+
 TICK_TOPIC: Final = "relay.tick"
 DIGEST_TOPIC: Final = "relay.digest"
+TRIAL_TOPIC: Final = "relay.trial"
 
-Message = TypeVar("Message", Outbox, Change, Telling, Doubt, Audit, Tick, Digest)
+Message = TypeVar("Message", Outbox, Change, Telling, Doubt, Audit, Tick, Digest, Trial)
 
 
-def dump(message: Outbox | Change | Telling | Doubt | Audit | Tick | Digest) -> str:
+def dump(message: Outbox | Change | Telling | Doubt | Audit | Tick | Digest | Trial) -> str:
     """Write a message as JSON."""
     text: bytes = _adapter(type(message)).dump_json(message)
     return text.decode()

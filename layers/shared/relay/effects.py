@@ -35,8 +35,8 @@ Action: TypeAlias = Literal["open", "close", "mention"]
 class Alert:
     """Tell people about an occasion: that it began or grew worse (`open`), or that it is over (`close`).
 
-    `mention` tells something in passing, to those who were told that it began: it neither opens an
-    occasion nor ends or raises one, and where none is open nobody hears of it.
+    A `mention` says something more about an occasion that is open, to those who have heard of it: it
+    neither opens nor ends nor raises one, and where none is open nobody hears of it.
 
     `occasion` is the key under which all tellings of one matter meet, e.g.
     `dun:acme.myshopify.com:7001`. `title` is a sentence without personal data; `details` are label and

@@ -3,13 +3,14 @@
 Tellings of one matter come in any order and any number of times. Whether it ends open does not depend on
 that: it is open if and only if the newest opening is newer than the newest closing. So a closing that
 overtakes its opening leaves nothing open, and a closing that comes late ends nothing that began after it.
-What is owed to a channel is kept here until that channel has it; time is event time, `until` excepted.
+What is owed to a channel is kept here until that channel has it (`owing.py`); time is event time, `until`
+excepted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Literal, TypeAlias
@@ -27,6 +28,10 @@ OWED_KEPT: Final = 20
 """How many tellings wait for a channel that is down. Beyond it the oldest give way, an opening always
 before its closing, so that an alarm that flaps through an outage of days cannot outgrow its item."""
 
+RESOLVED_QUIETLY: Final = frozenset({"pagerduty"})
+"""Channels in which an end wakes nobody, and without which an incident would stay open for good: a matter
+that is muted is closed there all the same."""
+
 _KEPT_CLOSED: Final = timedelta(days=45)
 """A closing is remembered for longer than an older event can still come: twice through a queue (4 days)
 and the dead letters (14 days)."""
@@ -34,8 +39,13 @@ and the dead letters (14 days)."""
 _KEPT_OPEN: Final = timedelta(days=400)
 """An open one waits for its end: a cancellation that is pending may be a year away."""
 
-Kind: TypeAlias = Literal["opening", "rise", "mention", "closing"]
-Verdict: TypeAlias = Literal["opening", "rise", "mention", "closing", "joined", "tombstone", "stale", "known"]
+Kind: TypeAlias = Literal["opening", "rise", "mention", "closing", "notice"]
+Verdict: TypeAlias = Literal[
+    "opening", "rise", "joined", "mention", "closing", "tombstone", "stale", "known", "notice"
+]
+
+Why: TypeAlias = Literal["quiet", "flood"]
+"""Why a telling waits: because it is night, or because too much happens at a time."""
 
 
 class State(StrEnum):
@@ -63,11 +73,35 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owed:
-    """A telling that some channel does not have yet."""
+    """A telling that some channel does not have yet; `episode` says to which beginning it belongs."""
 
     telling: Telling
     kind: Kind
     parts: Mapping[str, Part]
+    episode: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A telling that waits for a tick of the clock, whole: the morning, or the end of a flood."""
+
+    telling: Telling
+    kind: Kind
+    channels: tuple[str, ...]
+    why: Why
+
+    @property
+    def is_news(self) -> bool:
+        """Tell whether it says that something is bad, or worse."""
+        return self.kind in {"opening", "rise"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Episode:
+    """One beginning that people were told of, and by channel where the rest of the matter is to be added."""
+
+    first: Telling
+    threads: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +111,9 @@ class Occasion:
     `level` only rises while open. `opened_at` is the time of what opened it, `newest_at` that of the
     newest opening that joined, `closed_at` that of the newest closing, ever. `told` are the ids of the
     events that were judged, the latest last; `reached` the channels that this opening was addressed to.
+    `episodes` are kept by the id of the event that was told first, `episode` is the present one.
+    `muted_until` and `acked` are what a person asked for, `said_by` is who: an acknowledgement holds
+    until the matter opens anew.
     """
 
     key: str
@@ -89,6 +126,12 @@ class Occasion:
     told: tuple[str, ...] = ()
     reached: tuple[str, ...] = ()
     owed: tuple[Owed, ...] = ()
+    held: Held | None = None
+    episode: str = ""
+    episodes: Mapping[str, Episode] = field(default_factory=dict)
+    muted_until: datetime | None = None
+    acked: bool = False
+    said_by: str = ""
 
     @property
     def kept_for(self) -> timedelta:
@@ -104,29 +147,55 @@ def judge(occasion: Occasion, telling: Telling) -> Verdict:
     """Say what a telling means to the occasion as it stands."""
     if telling.event_id in occasion.told:
         return "known"
-    if telling.alert.action == "close":
-        ends = occasion.newest_at is not None and telling.at >= occasion.newest_at
-        return "closing" if occasion.open and ends else "tombstone"
+    match telling.alert.action:
+        case "close":
+            ends = occasion.newest_at is not None and telling.at >= occasion.newest_at
+            return "closing" if occasion.open and ends else "tombstone"
+        case "mention":
+            began = occasion.opened_at is not None and telling.at >= occasion.opened_at
+            return "mention" if occasion.open and began else "stale"
     if occasion.closed_at is not None and telling.at <= occasion.closed_at:
         return "stale"
-    if telling.alert.action == "mention":
-        began = occasion.opened_at is not None and telling.at >= occasion.opened_at
-        return "mention" if occasion.open and began else "stale"
     if not occasion.open:
         return "opening"
     return "rise" if occasion.level is None or telling.alert.level > occasion.level else "joined"
 
 
-def step(occasion: Occasion, telling: Telling, channels: Iterable[str]) -> Occasion:
-    """Return the occasion after a telling; an opening and a rise are owed to `channels`.
+def addressees(occasion: Occasion, telling: Telling, channels: Iterable[str]) -> tuple[str, ...]:
+    """Return who is to hear of a telling, where an opening at its level is for `channels`.
 
-    A closing is owed to the channels that the opening was addressed to. One of them that is down has the
-    opening first and the closing next, late but whole: a closing can be bad news as well. An event is
-    judged once, so a rule yields one alert at most for each occasion.
+    A rise is for those as well who have heard of the matter before. A closing and a mention are for them
+    alone: one of them that is down has the opening first and the closing next, late but whole, for a
+    closing can be bad news as well.
+    """
+    verdict, level = judge(occasion, telling), telling.alert.level
+    had = _had_opening(occasion)
+    if occasion.muted_until is not None and telling.at < occasion.muted_until:
+        return tuple(name for name in had if name in RESOLVED_QUIETLY) if verdict == "closing" else ()
+    if occasion.acked and verdict in {"rise", "mention"} and level < Level.CRITICAL:
+        return ()
+    match verdict:
+        case "opening":
+            return tuple(channels)
+        case "rise":
+            return tuple(dict.fromkeys((*occasion.reached, *channels)))
+        case "mention" | "closing":
+            return had
+        case _:
+            return ()
+
+
+def step(
+    occasion: Occasion, telling: Telling, channels: Iterable[str], *, hold: Why | None = None
+) -> Occasion:
+    """Return the occasion after a telling, which is owed to its addressees, or held back for a tick.
+
+    An event is judged once, so a rule yields one alert at most for each occasion.
     """
     verdict = judge(occasion, telling)
     if verdict == "known":
         return occasion
+    heard_by = addressees(occasion, telling, channels)
     # What is silent or stale is remembered too: dated by its receipt, its repeat would look like news.
     after = replace(occasion, told=(*occasion.told, telling.event_id)[-TOLD_KEPT:])
     at, level = telling.at, telling.alert.level
@@ -134,73 +203,83 @@ def step(occasion: Occasion, telling: Telling, channels: Iterable[str]) -> Occas
         after = replace(after, newest_at=_later(at, after.newest_at))
     if verdict in {"closing", "tombstone"}:
         after = replace(after, closed_at=_later(at, after.closed_at))
-    if verdict == "opening":
-        opened = replace(after, open=True, level=level, opened_at=at, reached=())
-        return _owe(opened, telling, verdict, channels)
-    if verdict == "rise":
-        return _owe(replace(after, level=level), telling, verdict, channels)
-    if verdict == "mention":
-        return _owe(after, telling, verdict, _had_opening(occasion))
-    if verdict == "closing":
-        return _owe(_withdraw(replace(after, open=False)), telling, verdict, _had_opening(occasion))
-    return after
+    match verdict:
+        case "opening":
+            after = replace(
+                after, open=True, level=level, opened_at=at, reached=(), episode="", acked=False, held=None
+            )
+        case "rise":
+            after = replace(after, level=level)
+        case "closing":
+            # What was held back of it has become nothing: whoever heard nothing has nothing to hear of.
+            after = replace(_withdraw(after), open=False, held=None)
+        case "mention":
+            pass
+        case _:
+            return after
+    if not heard_by:
+        return _tidied(after)
+    # A matter that began in silence begins for people when they hear of it first.
+    kind: Kind = "opening" if verdict == "rise" and not after.reached else verdict
+    if hold:
+        return replace(after, held=Held(telling=telling, kind=kind, channels=heard_by, why=hold))
+    return _owe(after, telling, kind, heard_by)
 
 
-def due(occasion: Occasion, event_id: str, skip: Iterable[str] = ()) -> tuple[Owed, str] | None:
-    """Return the next telling and channel that stand between this event and being told; None when done.
-
-    In the order in which they were owed, so that no channel hears of an end before the beginning. What
-    is owed after this event's own telling is another message's work, and so is everything when this
-    event joined silently: an outage is not to be probed by all who stand by.
-    """
-    own = occasion.owed_by(event_id)
-    if own is None:
-        return None
-    skipped = frozenset(skip)
-    for owed in occasion.owed[: occasion.owed.index(own) + 1]:
-        for channel, part in owed.parts.items():
-            if channel not in skipped and part.state not in {State.SENT, State.GIVEN_UP}:
-                return owed, channel
-    return None
+def notice(occasion: Occasion, telling: Telling, channels: Iterable[str]) -> Occasion:
+    """Return the occasion after something that is told once and is over at once: a digest, a roll-up."""
+    if telling.event_id in occasion.told:
+        return occasion
+    after = replace(occasion, told=(*occasion.told, telling.event_id)[-TOLD_KEPT:], opened_at=telling.at)
+    return _owe(after, telling, "notice", channels)
 
 
-def mark(occasion: Occasion, event_id: str, channel: str, part: Part) -> Occasion:
-    """Return the occasion with one channel's part as it is now; a telling that all have is forgotten."""
-
-    def parts_of(owed: Owed) -> Mapping[str, Part]:
-        ours = owed.telling.event_id == event_id and channel in owed.parts
-        return {**owed.parts, channel: part} if ours else owed.parts
-
-    return _with_parts(occasion, parts_of)
+def release(occasion: Occasion) -> Occasion:
+    """Return the occasion with what was held back owed."""
+    held = occasion.held
+    if held is None:
+        return occasion
+    return _owe(replace(occasion, held=None), held.telling, held.kind, held.channels)
 
 
-def drop(occasion: Occasion, channel: str) -> Occasion:
-    """Owe nothing more to a channel that is no longer configured."""
-    return _with_parts(
-        occasion, lambda owed: {name: part for name, part in owed.parts.items() if name != channel}
+def forget(occasion: Occasion) -> Occasion:
+    """Return the occasion with nothing held back: it was told in another way, or is not to be told."""
+    return _tidied(replace(occasion, held=None))
+
+
+def with_parts(occasion: Occasion, parts_of: Callable[[Owed], Mapping[str, Part]]) -> Occasion:
+    """Return the occasion with the parts of all that is owed as `parts_of` says; what all have is forgotten."""
+    changed = (replace(owed, parts=parts_of(owed)) for owed in occasion.owed)
+    unfinished = tuple(
+        owed for owed in changed if any(part.state is not State.SENT for part in owed.parts.values())
     )
-
-
-def revive(occasion: Occasion, event_id: str) -> Occasion:
-    """Try again what was given up: a person has redriven this event. What was unclear still is."""
-    own = occasion.owed_by(event_id)
-    for channel, part in (own.parts if own else {}).items():
-        if part.state is State.GIVEN_UP:
-            state = State.SENDING if part.reason == UNCONFIRMED else State.UNSENT
-            occasion = mark(occasion, event_id, channel, Part(state=state))
-    return occasion
+    return _tidied(replace(occasion, owed=unfinished))
 
 
 def _owe(occasion: Occasion, telling: Telling, kind: Kind, channels: Iterable[str]) -> Occasion:
     parts = {channel: Part() for channel in channels}
     if not parts:
         return occasion
-    owed = (*occasion.owed, Owed(telling=telling, kind=kind, parts=parts))[-OWED_KEPT:]
+    if kind == "opening":
+        episodes = {**occasion.episodes, telling.event_id: Episode(first=telling)}
+        occasion = replace(occasion, episode=telling.event_id, episodes=episodes)
+    owing = Owed(telling=telling, kind=kind, parts=parts, episode=occasion.episode)
+    # A rise that is told at once stands for the smaller one that waited for its tick.
+    held = None if kind in {"opening", "rise"} else occasion.held
     reached = tuple(dict.fromkeys((*occasion.reached, *parts)))
-    return replace(occasion, owed=owed, reached=reached)
+    return _tidied(replace(occasion, owed=(*occasion.owed, owing)[-OWED_KEPT:], reached=reached, held=held))
 
 
-def _had_opening(occasion: Occasion) -> list[str]:
+def _tidied(occasion: Occasion) -> Occasion:
+    """Forget episodes to which nothing can be added any more."""
+    wanted = {owed.episode for owed in occasion.owed}
+    if occasion.open or occasion.held:
+        wanted.add(occasion.episode)
+    kept = {name: episode for name, episode in occasion.episodes.items() if name in wanted}
+    return replace(occasion, episodes=kept)
+
+
+def _had_opening(occasion: Occasion) -> tuple[str, ...]:
     """Return the channels that are to hear of the end: not those that refused the beginning."""
     refused = {
         channel
@@ -208,23 +287,15 @@ def _had_opening(occasion: Occasion) -> list[str]:
         for channel, part in owed.parts.items()
         if owed.kind == "opening" and part.state is State.GIVEN_UP and part.reason != UNCONFIRMED
     }
-    return [channel for channel in occasion.reached if channel not in refused]
+    return tuple(channel for channel in occasion.reached if channel not in refused)
 
 
 def _withdraw(occasion: Occasion) -> Occasion:
     """Forget what was given up: a redrive is not to announce the beginning of what is over."""
-    return _with_parts(
+    return with_parts(
         occasion,
         lambda owed: {name: part for name, part in owed.parts.items() if part.state is not State.GIVEN_UP},
     )
-
-
-def _with_parts(occasion: Occasion, parts_of: Callable[[Owed], Mapping[str, Part]]) -> Occasion:
-    changed = (replace(owed, parts=parts_of(owed)) for owed in occasion.owed)
-    unfinished = (
-        owed for owed in changed if any(part.state is not State.SENT for part in owed.parts.values())
-    )
-    return replace(occasion, owed=tuple(unfinished))
 
 
 def _later(at: datetime, known: datetime | None) -> datetime:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Protocol, TypeAlias, TypeVar
 
@@ -11,8 +11,9 @@ from relay.canonical import Profile
 from relay.changes import Change, Outbox, Telling
 from relay.figures import Counted
 from relay.member import Member
-from relay.occasions import Occasion
+from relay.occasions import Kind, Occasion
 from relay.rules import Rules
+from relay.waiting import Room
 
 if TYPE_CHECKING:
     from inveterate import Member as ApiMember
@@ -95,19 +96,34 @@ class Occasions(Protocol):
         """
         ...
 
+    def room(self) -> Room:
+        """Read the waiting room; an empty one where there is none yet."""
+        ...
+
+    def keep(self, room: Room) -> None:
+        """Write the waiting room as version + 1. Errors as in `save`."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announcement:
     """What people are to be told: one telling of one occasion.
 
-    `kind` is the opening, a rise in level, or the closing. `member` is the record as it is now, None
-    where it cannot be read. `repeat` marks one that may have been told before.
+    `kind` is the opening, a rise in level, a mention, the closing, or a notice that is over at once.
+    `member` is the record as it is now, None where it cannot be read; `people` are those that a message
+    about many names. `repeat` marks one that may have been told before. `first` is what people were told
+    of this matter first, `thread` where the channel keeps it, as its `announce` has said. `mask` keeps
+    names and addresses short.
     """
 
     telling: Telling
-    kind: Literal["opening", "rise", "mention", "closing"]
+    kind: Kind
     member: Member | None
     repeat: bool = False
+    first: Telling | None = None
+    thread: str | None = None
+    people: Mapping[str, Member] = field(default_factory=dict)
+    mask: bool = True
 
 
 class Channel(Protocol):
@@ -118,8 +134,8 @@ class Channel(Protocol):
         """What the occasion remembers it by."""
         ...
 
-    def announce(self, announcement: Announcement) -> None:
-        """Tell them.
+    def announce(self, announcement: Announcement) -> str | None:
+        """Tell them; return where it was kept, for a channel that can add to it later.
 
         Raises:
             TransientError: not now.

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from relay.breaker import Breaker
     from relay.draining import Drain
     from relay.mirroring import Mirroring
+    from relay.notifier import Notifier
     from relay.ports import Channel, Crm, Occasions, Outcome, Rate
     from relay.rechecking import Rechecks
     from relay.reconciling import Reconciling
@@ -194,7 +195,7 @@ def occasions() -> Occasions:
 
 @cache
 def channels() -> tuple[Channel, ...]:
-    """Return the ways to reach people: e-mail always, Slack where it is configured."""
+    """Return the ways to reach people: e-mail always, Slack and PagerDuty where they are configured."""
     from relay.adapters.email import EmailChannel
 
     ways: list[Channel] = [EmailChannel(setting("EMAIL_TOPIC"))]
@@ -203,8 +204,37 @@ def channels() -> tuple[Channel, ...]:
         from relay.adapters.secrets import Secret
         from relay.adapters.slack import SlackChannel
 
-        ways.append(SlackChannel(Secret(slack_secret)))
+        ways.append(
+            SlackChannel(
+                Secret(slack_secret), api=setting("SLACK_URL"), channel=os.environ.get("SLACK_CHANNEL", "")
+            )
+        )
+    pagerduty_secret = os.environ.get("PAGERDUTY_SECRET")
+    if pagerduty_secret:
+        from relay.adapters.pagerduty import PagerDutyChannel
+        from relay.adapters.secrets import Secret
+
+        ways.append(
+            PagerDutyChannel(setting("PAGERDUTY_URL"), Secret(pagerduty_secret), setting("SHOP_DOMAIN"))
+        )
     return tuple(ways)
+
+
+@cache
+def notifier() -> Notifier:
+    """Return the work of `notifier`; it knows the rules as it last read them."""
+    from relay.addressing import zone_of
+    from relay.notifier import Notifier
+
+    return Notifier(
+        shop=setting("SHOP_DOMAIN"),
+        occasions=occasions(),
+        members=members(),
+        channels=channels(),
+        clock=now,
+        telemetry=telemetry(),
+        zone=zone_of(setting("TIME_ZONE")),
+    )
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
@@ -28,6 +29,7 @@ _WITHOUT_CENTS: Final = frozenset(
     ]
 )
 _IN_THOUSANDTHS: Final = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
+_AMOUNT: Final = re.compile(r"(-?[\d,]{1,20}(?:\.\d{2,9})?)(?: ([A-Z]{3}))?")
 
 
 def minor_units(currency: str | None) -> int:
@@ -60,3 +62,9 @@ def moment_text(moment: datetime | None) -> str:
 def shown(*details: tuple[str, str | None]) -> tuple[tuple[str, str], ...]:
     """Return the details that say something."""
     return tuple((label, value) for label, value in details if value)
+
+
+def amount_of(text: str) -> tuple[Decimal, str] | None:
+    """Read what `amount_text` wrote: the amount, and the currency or nothing."""
+    found = _AMOUNT.fullmatch(text)
+    return (Decimal(found[1].replace(",", "")), found[2] or "") if found else None

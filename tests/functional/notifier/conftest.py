@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from relay import wiring
-from relay.adapters import aws, slack
+from relay.adapters import aws, http
 from relay.changes import Outbox, Telling, dump
 from relay.ports import Record
 from sim.standins.serving import serve
@@ -104,8 +104,8 @@ def standin() -> Iterator[tuple[SlackStandIn, str]]:
     slack_standin = SlackStandIn()
     with serve(slack_standin.app) as url:
         yield slack_standin, url
-    slack.http_client().close()
-    slack.http_client.cache_clear()
+    http.http_client().close()
+    http.http_client.cache_clear()
 
 
 @pytest.fixture
@@ -126,6 +126,9 @@ def deployed(standin: tuple[SlackStandIn, str], monkeypatch: pytest.MonkeyPatch)
         "MEMBERS_TABLE": "members",
         "EMAIL_TOPIC": stack.names["topic"],
         "SLACK_SECRET": "/relay/slack",
+        "SLACK_URL": f"{url}/api",
+        "SLACK_CHANNEL": "#members",
+        "TIME_ZONE": "Europe/Berlin",
         "POWERTOOLS_SERVICE_NAME": "notifier",
         "POWERTOOLS_METRICS_NAMESPACE": "Relay",
     }

@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 from relay import wiring
 from relay.adapters.email import EmailChannel
+from relay.adapters.http import http_client
 from relay.adapters.occasions import DynamoOccasions
 from relay.adapters.secrets import Secret
-from relay.adapters.slack import SlackChannel, http_client
+from relay.adapters.slack import SlackChannel
 from relay.effects import Level
 from relay.errors import ConflictError, MisconfiguredError, PermanentError, TransientError
-from relay.notifier import LEASE, Notifier
+from relay.notifier import Notifier
 from relay.occasions import Occasion, step
 from relay.ports import Announcement, Channel
+from relay.serving import LEASE
 from sim.standins.serving import serve
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -27,7 +30,7 @@ from starlette.routing import Route
 from functions.notifier import app
 from tests.fakes import FakeTelemetry
 from tests.functional.notifier.conftest import CONTEXT, Aws, event
-from tests.tellings import KEY, MIA, OCCASION, Clock, Crash, message, telling
+from tests.tellings import KEY, MIA, OCCASION, SHOP, Clock, Crash, message, telling
 
 OPEN = telling("e1", minute=10)
 RISE = telling("e3", minute=15, level=Level.ERROR)
@@ -125,6 +128,8 @@ def notifier_with(*channels: Channel, clock: Clock | None = None) -> Notifier:
         channels=channels,
         clock=clock or Clock(),
         telemetry=FakeTelemetry(),
+        shop=SHOP,
+        zone=ZoneInfo("Europe/Berlin"),
     )
 
 
@@ -138,14 +143,15 @@ class CrashingChannel:
         self.after = after
         self.crashed = False
 
-    def announce(self, announcement: Announcement) -> None:
+    def announce(self, announcement: Announcement) -> str | None:
         """Send, and end."""
         crash, self.crashed = not self.crashed, True
         if crash and not self.after:
             raise Crash
-        wiring.channels()[1].announce(announcement)
+        thread = wiring.channels()[1].announce(announcement)
         if crash:
             raise Crash
+        return thread
 
 
 @pytest.mark.parametrize("after", [True, False])
@@ -236,7 +242,7 @@ def test_an_occasion_survives_the_table(deployed: Aws) -> None:
     stored = table.load(OCCASION)
     assert stored.owed == owing.owed
     assert (stored.told, stored.closed_at) == (owing.told, owing.closed_at)
-    newer = {"key": OCCASION, "version": 1, "muted_until": "2030-01-01T00:00:00Z"}
+    newer = {"key": OCCASION, "version": 1, "painted": "green"}
     put(deployed, json.dumps(newer))
     assert table.load(OCCASION) == Occasion(key=OCCASION, version=1)
     with pytest.raises(MisconfiguredError, match="table occasions"):

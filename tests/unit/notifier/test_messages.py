@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from relay.effects import Level
 from relay.member import Member
-from relay.messages import email, slack
+from relay.messages import email, slack, slack_first
 from relay.messages.content import customer_link, line, masked_email, masked_name
 from relay.messages.slack import escaped
 from relay.occasions import Kind
@@ -18,6 +20,8 @@ from relay.ports import Announcement
 from sim.standins.block_kit import problem
 from slack_sdk.models.blocks import Block
 
+from tests.fakes import ROOT
+from tests.golden_alerts import FOLDER, announcements, longest_rollup, written
 from tests.tellings import MIA, member, telling
 
 LINK = "https://admin.shopify.com/store/acme/customers/7001"
@@ -232,6 +236,50 @@ def test_a_subject_uses_the_room_there_is() -> None:
     subject = email(announcement(title="x" * 200)).subject
     assert len(subject.encode()) == 99
     assert subject.endswith("x… [7001]")
+
+
+@pytest.mark.parametrize("name", announcements())
+def test_the_messages_are_the_golden_ones(name: str) -> None:
+    """What people read changes only on purpose; `scripts/golden-alerts` writes the files anew, and pictures of them."""
+    golden = json.loads((ROOT / FOLDER / f"{name}.json").read_text())
+    assert written(announcements()[name]) == golden
+    assert_slack_takes(golden["slack"])
+    if golden["slack_first_message_then"]:
+        assert_slack_takes(golden["slack_first_message_then"])
+
+
+@pytest.mark.parametrize("char", ["x", "&", '"', "\\", "<", "🚀", "ü"])
+def test_a_roll_up_of_fifty_with_the_longest_names_fits(char: str) -> None:
+    """Ten are named, each with a link; all fifty are counted."""
+    rollup = longest_rollup(char)
+    payload = slack(rollup)
+    assert_slack_takes(payload)
+    assert visible(payload).count("/customers/") == 10
+    assert "50 alerts at once" in payload["text"]
+    assert len(email(rollup).subject.encode()) < 100
+    assert email(rollup).body.count("/customers/") == 10
+
+
+def test_a_hostile_name_pings_nobody_in_a_roll_up() -> None:
+    """Its link is ours, and all else is text."""
+    payload = slack(longest_rollup("<!channel> "))
+    markup = re.sub(r"<https://admin[.]shopify[.]com/store/acme/customers/\d+[|]", "", visible(payload))
+    assert "<" not in markup
+    assert markup.count(">") == 10
+    assert "&lt;!channel&gt;" in markup
+
+
+def test_names_are_short_unless_the_merchant_wants_them_whole() -> None:
+    """`Rules.mask` is the merchant's choice."""
+    whole = replace(announcement(), mask=False)
+    assert "Mia Keller (mia.keller@example.com)" in visible(slack(whole))
+    assert "keller@" not in visible(slack(announcement()))
+
+
+def test_the_first_message_stays_as_it_was_where_nothing_changed() -> None:
+    """Neither an opening nor a mention touches it; nor is there one to touch without a thread."""
+    assert slack_first(announcement("mention")) is None
+    assert slack_first(announcement("closing")) is None
 
 
 def test_cutting_is_visible_and_never_splits_an_entity() -> None:

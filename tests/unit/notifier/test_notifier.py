@@ -14,9 +14,11 @@ from relay.errors import (
     TransientError,
     UnansweredError,
 )
-from relay.notifier import LEASE
+from relay.notifier import KnownRules
 from relay.occasions import State
 from relay.ports import Channel
+from relay.rules import Rules
+from relay.serving import LEASE
 
 from tests.fakes import FakeContext
 from tests.tellings import OCCASION, Crash, Desk, FakeChannel, message, telling
@@ -80,13 +82,26 @@ def test_who_is_named_as_known_now() -> None:
 
 
 def test_an_alert_does_not_wait_for_a_name() -> None:
-    """With the members table down, people are told without the name, and the log says why."""
+    """With the members table down, people are told without the name by the rules last read, and the log says why."""
     email = FakeChannel()
     desk = desk_with(email)
+    desk.known = KnownRules(Rules())
     desk.members.failure = TransientError("table members")
     assert hear(desk, OPEN) == {"e1": None}
     assert email.had[0].member is None
     assert [name for name, _ in desk.telemetry.outcomes] == ["nameless", "told"]
+
+
+def test_without_any_rules_an_alert_waits() -> None:
+    """A merchant who chose other channels must not be told by the defaults."""
+    email = FakeChannel()
+    desk = desk_with(email)
+    desk.members.failure = TransientError("table members")
+    assert code(hear(desk, OPEN)["e1"]) == ("TransientError", "table members")
+    desk.members.failure = None
+    assert hear(desk, OPEN, deferrals=1) == {"e1": None}
+    assert desk.known.rules == Rules()
+    assert email.heard == ["opening WARNING"]
 
 
 def test_outcomes_name_the_event_and_the_rule_and_nobody() -> None:
@@ -260,22 +275,22 @@ def test_nothing_is_started_that_would_not_finish() -> None:
 # -- crashes: before each save in turn, and right after the sending
 
 
-@pytest.mark.parametrize("save", range(6))
+@pytest.mark.parametrize("save", range(7))
 def test_a_crash_before_any_save(save: int) -> None:
     """Wherever it dies, both channels end with the message once, or once more marked as a repeat."""
     email, slack = FakeChannel("email"), FakeChannel("slack")
     desk = desk_with(email, slack)
     desk.occasions.before_save = [*[None] * save, Crash()]
-    if save < 5:
+    if save < 6:
         with pytest.raises(Crash):
             hear(desk, OPEN)
     else:
         assert hear(desk, OPEN) == {"e1": None}
     desk.clock.passes(LEASE.total_seconds())
     assert hear(desk, OPEN, receives=2) == {"e1": None}
-    # Saves: 0 judged, 1 email claimed, 2 email sent, 3 slack claimed, 4 slack sent.
-    assert email.heard == ["opening WARNING"] + ["opening WARNING again"] * (save == 2)
-    assert slack.heard == ["opening WARNING"] + ["opening WARNING again"] * (save == 4)
+    # Saves: 0 admitted, 1 judged, 2 email claimed, 3 email sent, 4 slack claimed, 5 slack sent.
+    assert email.heard == ["opening WARNING"] + ["opening WARNING again"] * (save == 3)
+    assert slack.heard == ["opening WARNING"] + ["opening WARNING again"] * (save == 5)
 
 
 @pytest.mark.parametrize("late", [True, False])

@@ -19,13 +19,11 @@ from relay.occasions import (
     Part,
     State,
     Verdict,
-    drop,
-    due,
     judge,
-    mark,
-    revive,
+    notice,
     step,
 )
+from relay.owing import drop, due, mark, revive
 
 from tests.tellings import OCCASION, telling
 
@@ -70,6 +68,10 @@ CLOSE = telling("e2", minute=20, action="close")
         ([CLOSE], OPEN, "stale"),
         ([CLOSE], telling("e3", minute=21), "opening"),
         ([telling("e9", minute=30), CLOSE], telling("e3", minute=15, level=Level.ERROR), "stale"),
+        ([], telling("e3", minute=11, action="mention"), "stale"),
+        ([OPEN], telling("e3", minute=9, action="mention"), "stale"),
+        ([OPEN], telling("e3", minute=11, action="mention"), "mention"),
+        ([OPEN, CLOSE], telling("e3", minute=30, action="mention"), "stale"),
     ],
 )
 def test_verdicts(before: list[Telling], told: Telling, verdict: Verdict) -> None:
@@ -82,6 +84,85 @@ def test_one_matter_from_beginning_to_end() -> None:
     occasion = after(OPEN, telling("e3", minute=12), telling("e4", minute=14, level=Level.ERROR), CLOSE)
     assert owed(occasion, "email") == owed(occasion) == ["opening e1", "rise e4", "closing e2"]
     assert not occasion.open
+
+
+def test_a_mention_is_for_those_who_have_heard_of_the_matter() -> None:
+    """It opens nothing, keeps nothing open, and is told between the beginning and the end."""
+    mention = telling("m1", minute=15, action="mention", level=Level.INFO)
+    occasion = step(step(after(OPEN, channels=["email"]), mention, CHANNELS), CLOSE, CHANNELS)
+    assert owed(occasion, "email") == ["opening e1", "mention m1", "closing e2"]
+    assert owed(occasion, "slack") == []
+    assert step(after(mention), OPEN, CHANNELS).owed_by("e1") is not None
+    silent = step(NEW, OPEN, [])
+    assert step(silent, mention, CHANNELS).owed == ()
+
+
+def test_a_matter_that_began_in_silence_begins_for_people_when_it_grows() -> None:
+    """They hear of a beginning, at its level, and of the end; a silent matter ends in silence."""
+    silent = step(NEW, telling("e1", minute=10, level=Level.INFO), [])
+    assert step(silent, CLOSE, CHANNELS).owed == ()
+    risen = step(silent, telling("e3", minute=12), CHANNELS)
+    assert owed(step(risen, CLOSE, CHANNELS)) == ["opening e3", "closing e2"]
+
+
+def test_a_rise_is_for_the_channels_of_its_level_too() -> None:
+    """Those that have heard of the matter hear of the rise as well, and all of them of the end."""
+    occasion = step(NEW, OPEN, ["email"])
+    occasion = step(occasion, telling("e3", minute=12, level=Level.CRITICAL), ["slack", "pagerduty"])
+    occasion = step(occasion, CLOSE, [])
+    assert owed(occasion, "email") == ["opening e1", "rise e3", "closing e2"]
+    assert owed(occasion, "pagerduty") == ["rise e3", "closing e2"]
+
+
+def test_a_muted_matter_is_told_to_nobody() -> None:
+    """Until its time; only an incident is closed, which wakes nobody."""
+    occasion = step(NEW, OPEN, ["email", "pagerduty"])
+    muted = replace(occasion, muted_until=telling(minute=60).at)
+    worse = telling("e3", minute=12, level=Level.CRITICAL)
+    assert step(muted, worse, CHANNELS).owed == muted.owed
+    assert step(muted, worse, CHANNELS).level is Level.CRITICAL
+    closed = step(muted, CLOSE, CHANNELS)
+    assert owed(closed, "email") == ["opening e1"]
+    assert owed(closed, "pagerduty") == ["opening e1", "closing e2"]
+    assert not closed.open
+    again = step(closed, telling("e5", minute=30), CHANNELS)
+    assert again.open
+    assert again.owed == closed.owed
+    later = step(
+        step(closed, telling("e6", minute=61), CHANNELS), telling("e7", minute=62, action="close"), []
+    )
+    assert owed(later, "slack") == ["opening e6", "closing e7"]
+
+
+def test_an_acknowledged_matter_is_told_when_it_is_critical_or_over() -> None:
+    """Somebody has it in hand; anew, it is news again."""
+    acked = replace(after(OPEN), acked=True)
+    error = telling("e3", minute=12, level=Level.ERROR)
+    assert step(acked, error, CHANNELS).owed == acked.owed
+    critical = step(step(acked, error, CHANNELS), telling("e4", minute=13, level=Level.CRITICAL), CHANNELS)
+    assert owed(step(critical, CLOSE, CHANNELS)) == ["opening e1", "rise e4", "closing e2"]
+    anew = step(step(acked, CLOSE, CHANNELS), telling("e5", minute=30), CHANNELS)
+    assert not anew.acked
+
+
+def test_what_is_over_at_once_is_told_once_and_opens_nothing() -> None:
+    """A digest, a roll-up, a test."""
+    told = notice(notice(NEW, OPEN, CHANNELS), OPEN, CHANNELS)
+    assert owed(told) == ["notice e1"]
+    assert not told.open
+
+
+def test_threads_are_kept_as_long_as_something_can_be_added() -> None:
+    """Each beginning has its own; the end knows it, and then it is forgotten."""
+    sent = Part(state=State.SENT)
+    occasion = mark(after(OPEN, channels=["slack"]), "e1", "slack", sent, "C1/1.0")
+    assert occasion.episodes["e1"].threads == {"slack": "C1/1.0"}
+    closed = step(occasion, CLOSE, CHANNELS)
+    reopened = step(closed, telling("e3", minute=30), ["slack"])
+    assert [owing.episode for owing in reopened.owed] == ["e1", "e3"]
+    assert set(reopened.episodes) == {"e1", "e3"}
+    done = mark(reopened, "e2", "slack", sent, "C1/1.0")
+    assert set(done.episodes) == {"e3"}
 
 
 def test_a_closing_is_for_those_who_had_the_opening() -> None:

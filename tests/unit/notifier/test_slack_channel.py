@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
+from relay.adapters.http import http_client
 from relay.adapters.secrets import Secret
-from relay.adapters.slack import SlackChannel, http_client
+from relay.adapters.slack import SlackChannel
 from relay.errors import (
     MisconfiguredError,
     PermanentError,

@@ -194,6 +194,7 @@ def test_no_role_may_do_more_than_it_names(role: str) -> None:
     ("role", "secret"),
     [
         ("NotifierRole", "SlackSecret"),
+        ("NotifierRole", "PagerDutySecret"),
         ("HubSpotRole", "HubSpotSecret"),
         ("KlaviyoRole", "KlaviyoSecret"),
         ("SalesforceRole", "SalesforceSecret"),
@@ -204,11 +205,15 @@ def test_no_role_may_do_more_than_it_names(role: str) -> None:
 def test_a_secret_is_read_by_its_own_function_through_ssm(role: str, secret: str) -> None:
     """The key's id is the merchant's, so the condition says of which parameter, and that only SSM may ask."""
     decrypts = [statement for statement in statements(role) if statement["Action"] == "kms:Decrypt"]
-    [condition] = [statement["Condition"]["StringEquals"] for statement in decrypts]
+    [condition] = [
+        statement["Condition"]["StringEquals"]
+        for statement in decrypts
+        if secret in text(statement["Condition"]["StringEquals"]["kms:EncryptionContext:PARAMETER_ARN"])
+    ]
     assert text(condition["kms:ViaService"]) == "ssm.${AWS::Region}.amazonaws.com"
     assert text(condition["kms:EncryptionContext:PARAMETER_ARN"]).endswith(f":parameter${{{secret}}}")
     reads = [resource for action, resource in allowed(role) if action == "ssm:GetParameter"]
-    assert [resource.endswith(f":parameter${{{secret}}}") for resource in reads] == [True]
+    assert [resource.endswith(f":parameter${{{secret}}}") for resource in reads].count(True) == 1
     readers = [
         other
         for other in of_type("AWS::IAM::Role")
@@ -228,6 +233,11 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "MEMBERS_TABLE",
         "EMAIL_TOPIC",
         "SLACK_SECRET",
+        "SLACK_URL",
+        "SLACK_CHANNEL",
+        "PAGERDUTY_SECRET",
+        "PAGERDUTY_URL",
+        "TIME_ZONE",
     }
     for target, own in TARGETS.items():
         assert environment(f"{target}Function").keys() == {
@@ -352,6 +362,17 @@ def test_the_access_log_has_no_path() -> None:
     assert RESOURCES["ReceiverRoute"]["Properties"]["RouteKey"] == "POST /webhooks/{key}"
 
 
+def test_alarms_reach_the_notifiers_queue() -> None:
+    """Raw, from their own topic alone, and what cannot be handed over goes to the dead letters."""
+    subscription = RESOURCES["AlarmsSubscription"]["Properties"]
+    assert subscription["RawMessageDelivery"] is True
+    assert text(subscription["TopicArn"]) == "Alarms"
+    assert text(subscription["Endpoint"]) == "Alerts.Arn"
+    assert text(subscription["RedrivePolicy"]["deadLetterTargetArn"]) == "DeadLetters.Arn"
+    [statement] = RESOURCES["AlertsPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Ref": "Alarms"}}}
+
+
 def test_the_clock_is_told_the_time() -> None:
     """Scheduled work goes by the tick's own time, and only the schedule may start the clock."""
     [event] = FUNCTIONS["ClockFunction"]["Events"].values()
@@ -381,8 +402,9 @@ def test_a_target_hears_of_changes_raw_and_loses_none(target: str) -> None:
         [statement] = RESOURCES[policy]["Properties"]["PolicyDocument"]["Statement"]
         assert statement["Principal"] == {"Service": "sns.amazonaws.com"}
         assert (statement["Action"], text(statement["Resource"])) == ("sqs:SendMessage", f"{queue}.Arn")
-        sources = statement["Condition"]["ArnEquals"]["aws:SourceArn"]
-        assert {"Ref": "Changes"} in (sources if isinstance(sources, list) else [sources])
+        changes, alarms = {"Ref": "Changes"}, {"Ref": "Alarms"}
+        sources = [changes, alarms] if policy == "DeadLettersPolicy" else changes
+        assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": sources}}
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -1,13 +1,15 @@
-"""Slack's incoming webhooks: checks a message as Slack does, keeps it, and fails when it is told to.
+"""Slack: checks a message as Slack does, keeps it, and fails when it is told to.
 
-Answers are Slack's: 200 `ok`, else plain text with a status. What one can ask of the stand-in itself is
-below `/_standin`:
+There is one incoming webhook (`HOOK`), and the two methods of the Web API that a bot needs to keep threads
+(`slack_api.py`). Answers are Slack's: a webhook's 200 `ok`, else plain text with a status. What one can ask
+of the stand-in itself is below `/_standin`:
 
 * `GET /_standin/messages`: `{"messages": [{"path", "at", "payload"}, …]}`, what was taken, oldest first;
 * `DELETE /_standin/messages`: forget them, and the faults;
 * `POST /_standin/faults {"status", "times", "retry_after", "hang", "body"}`: what becomes of the next `times`
   messages (default 1). With a status they are not taken. With `hang` alone they are taken, and the answer
-  comes that many seconds late: who waits for less cannot know whether they were.
+  comes that many seconds late: who waits for less cannot know whether they were. The API answers 200 with
+  `body` as its error where the fault has one and no status.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from sim.standins import slack_api
 from sim.standins.block_kit import problem
 
 HOOK: Final = "/services/T0RELAY/B0RELAY/stand-in"
@@ -55,6 +58,7 @@ class SlackStandIn:
         return Starlette(
             routes=[
                 Route("/services/{team}/{bot}/{token}", self._hook, methods=["POST"]),
+                *slack_api.routes(self),
                 Route("/_standin/messages", self._taken, methods=["GET"]),
                 Route("/_standin/messages", self._forget, methods=["DELETE"]),
                 Route("/_standin/faults", self._fail, methods=["POST"]),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
-from typing import Any
+from datetime import datetime
+from typing import Any, Final, TypeVar
 
 from botocore.exceptions import ClientError
 from pydantic import TypeAdapter, ValidationError
@@ -13,6 +14,12 @@ from relay.adapters.aws import aws_errors, client
 from relay.errors import ConflictError, PermanentError
 from relay.occasions import Occasion
 from relay.ports import Clock
+from relay.waiting import Room
+
+ROOM: Final = "waiting-room"
+"""The one item that is no occasion: every occasion's key has a colon."""
+
+Kept = TypeVar("Kept", Occasion, Room)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +38,7 @@ class DynamoOccasions:
             TransientError: when the table does not answer.
 
         """
-        with aws_errors("table occasions"):
-            reply = self.dynamodb.get_item(TableName=self.table, Key={"key": {"S": key}}, ConsistentRead=True)
-        item = reply.get("Item")
-        if item is None:
-            return Occasion(key=key)
-        try:
-            return _json().validate_json(item["occasion"]["S"])
-        except ValidationError:
-            raise PermanentError("unreadable_occasion") from None
+        return self._read(Occasion, key) or Occasion(key=key)
 
     def save(self, occasion: Occasion) -> None:
         """Write it as version + 1.
@@ -49,42 +48,74 @@ class DynamoOccasions:
             TransientError: when the table does not answer.
 
         """
+        written = replace(occasion, version=occasion.version + 1)
+        until = max(self.clock() + written.kept_for, written.muted_until or self.clock())
+        self._write(written.key, written, {"open": {"BOOL": written.open}, "expires": _seconds(until)})
+
+    def room(self) -> Room:
+        """Read the waiting room; an empty one where there is none yet. Errors as in `load`."""
+        return self._read(Room, ROOM) or Room()
+
+    def keep(self, room: Room) -> None:
+        """Write the waiting room as version + 1. Errors as in `save`."""
+        self._write(ROOM, replace(room, version=room.version + 1), {})
+
+    def _read(self, kind: type[Kept], key: str) -> Kept | None:
+        with aws_errors("table occasions"):
+            reply = self.dynamodb.get_item(TableName=self.table, Key={"key": {"S": key}}, ConsistentRead=True)
+        item = reply.get("Item")
+        return _parsed(kind, item) if item else None
+
+    def _write(self, key: str, written: Occasion | Room, about: dict[str, Any]) -> None:
+        read = written.version - 1
+        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(#version)"}
+        if read:
+            condition = {
+                "ConditionExpression": "#version = :read",
+                "ExpressionAttributeValues": {":read": _number(read)},
+            }
+        document = _json(type(written)).dump_json(written, exclude_defaults=True).decode()
+        item = {
+            "key": {"S": key},
+            "version": _number(written.version),
+            "occasion": {"S": document},
+            **about,
+        }
         with aws_errors("table occasions"):
             try:
                 self.dynamodb.put_item(
                     TableName=self.table,
-                    Item=self._item(occasion),
-                    ConditionExpression="#version = :read"
-                    if occasion.version
-                    else "attribute_not_exists(#version)",
+                    Item=item,
                     ExpressionAttributeNames={"#version": "version"},
-                    **(
-                        {"ExpressionAttributeValues": {":read": _number(occasion.version)}}
-                        if occasion.version
-                        else {}
-                    ),
+                    **condition,
                 )
             except ClientError as error:
                 if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
                     raise ConflictError("table occasions: written since") from error
                 raise
 
-    def _item(self, occasion: Occasion) -> dict[str, Any]:
-        written = replace(occasion, version=occasion.version + 1)
-        return {
-            "key": {"S": written.key},
-            "version": _number(written.version),
-            "open": {"BOOL": written.open},
-            "expires": _number(int((self.clock() + written.kept_for).timestamp())),
-            "occasion": {"S": _json().dump_json(written, exclude_defaults=True).decode()},
-        }
+
+def _parsed(kind: type[Kept], item: Mapping[str, Any]) -> Kept:
+    try:
+        parsed: Kept = _json(kind).validate_json(item["occasion"]["S"])
+    except (KeyError, ValidationError):
+        raise PermanentError("unreadable_occasion") from None
+    return parsed
+
+
+def _seconds(moment: datetime) -> dict[str, str]:
+    return _number(int(moment.timestamp()))
 
 
 def _number(value: int) -> dict[str, str]:
     return {"N": str(value)}
 
 
-@cache
-def _json() -> TypeAdapter[Occasion]:
-    """Return the reader and writer; it leaves aside fields that a newer version has added."""
-    return TypeAdapter(Occasion)
+def _json(kind: type[Any]) -> TypeAdapter[Any]:
+    """Return the reader and writer, made once; it leaves aside fields that a newer version has added."""
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
+
+
+_ADAPTERS: Final[dict[type[Any], TypeAdapter[Any]]] = {}

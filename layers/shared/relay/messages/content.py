@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
+from relay.changes import DIGEST_TOPIC
 from relay.effects import Level
 from relay.member import Member
 from relay.ports import Announcement
@@ -25,11 +26,21 @@ _ICONS: Final = {
     Level.CRITICAL: "\N{POLICE CARS REVOLVING LIGHT}",
 }
 _OVER: Final = "\N{WHITE HEAVY CHECK MARK}"
+_FIGURES: Final = "\N{BAR CHART}"
 
 _MASK: Final = "•••"
 _LABEL: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
 _JOINERS: Final = "\u200c\u200d"
 """Format characters that some scripts and most emoji need; all others can turn or hide text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """One of those that a message about many names: who, what of them, and where to look."""
+
+    who: str
+    words: str
+    link: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,26 +59,26 @@ class Content:
     at: str
     rule: str
     occasion: str
+    people: tuple[Person, ...] = ()
 
     @property
     def heading(self) -> str:
         """Status and title in one."""
-        return f"{self.status}: {self.title}"
+        return f"{self.status}: {self.title}" if self.status else self.title
 
 
 def content(announcement: Announcement) -> Content:
     """Say what an announcement says."""
     telling, alert = announcement.telling, announcement.telling.alert
-    over = announcement.kind == "closing"
     member = announcement.member
     tier = line(member.text("tier_name")) if member else ""
     details = [("Tier", tier), *((line(label), line(value)) for label, value in alert.details)]
     shop, _, customer = telling.member.rpartition(":")
     return Content(
-        icon=_OVER if over else _ICONS[alert.level],
+        icon=_icon(announcement),
         status=_status(announcement),
         title=line(alert.title),
-        who=_who(member),
+        who=_who(member, mask=announcement.mask),
         details=tuple((label, value) for label, value in details if value),
         advice=line(alert.advice),
         repeat=REPEAT if announcement.repeat else "",
@@ -76,6 +87,29 @@ def content(announcement: Announcement) -> Content:
         at=_time(telling.at),
         rule=line(alert.rule),
         occasion=line(alert.occasion),
+        people=tuple(_person(announcement, key, words) for key, words in telling.people),
+    )
+
+
+def as_it_stands(announcement: Announcement) -> Content | None:
+    """Say what people were told first, with how the matter stands by now; None where they were told nothing."""
+    first, now = announcement.first, announcement.telling.alert
+    if first is None:
+        return None
+    alert = replace(first.alert, level=max(first.alert.level, now.level))
+    said = content(replace(announcement, telling=replace(first, alert=alert), repeat=False))
+    if announcement.kind != "closing":
+        return said
+    when = f"{line(now.title)}, {_time(announcement.telling.at)}"
+    # What was to be done is done: the advice goes, and the end takes its place.
+    return replace(said, advice=when)
+
+
+def _person(announcement: Announcement, key: str, words: str) -> Person:
+    shop, _, customer = key.rpartition(":")
+    who = _who(announcement.people.get(key), mask=announcement.mask)
+    return Person(
+        who=who or f"Customer {line(customer)}", words=line(words), link=customer_link(shop, customer)
     )
 
 
@@ -112,22 +146,37 @@ def masked_email(email: str | None) -> str:
     return f"{local[:1]}{_MASK}@{domain}" if at and local and domain else ""
 
 
-def _who(member: Member | None) -> str:
+def _who(member: Member | None, *, mask: bool) -> str:
     if member is None:
         return ""
-    name = masked_name(member.text("first_name"), member.text("last_name"))
-    address = masked_email(member.text("email"))
+    first, last, email = (member.text(name) for name in ("first_name", "last_name", "email"))
+    name = masked_name(first, last) if mask else " ".join(filter(None, (line(first), line(last))))
+    address = masked_email(email) if mask else line(email)
     return f"{name} ({address})" if name and address else name or address
+
+
+def _icon(announcement: Announcement) -> str:
+    match announcement.kind:
+        case "closing":
+            return _OVER
+        case "mention":
+            return _ICONS[Level.INFO]
+        case "notice" if announcement.telling.topic == DIGEST_TOPIC:
+            return _FIGURES
+        case _:
+            return _ICONS[announcement.telling.alert.level]
 
 
 def _status(announcement: Announcement) -> str:
     match announcement.kind:
         case "closing":
             return "Over"
-        case "mention":
-            return "Update"
         case "rise":
             return f"Now {announcement.telling.alert.level.name.lower()}"
+        case "notice":
+            return ""
+        case "mention":
+            return "Info"
         case _:
             return announcement.telling.alert.level.name.capitalize()
 

@@ -21,6 +21,7 @@ _VALUE: Final = 500
 _DETAILS: Final = 50
 _ADVICE: Final = 3_000
 _KEY: Final = 1_000
+_PEOPLE: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,8 @@ def email(announcement: Announcement) -> Email:
     """Return the e-mail that tells people."""
     said = content(announcement)
     paragraphs = (
-        "\n".join(lines) for lines in (_opening(said), _details(said), _advice(said), _footer(said))
+        "\n".join(lines)
+        for lines in (_opening(said), _details(said), _people(said), _advice(said), _footer(said))
     )
     body = "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
     return Email(subject=_subject(said), body=body + "\n")
@@ -69,6 +71,11 @@ def _details(said: Content) -> Iterator[str]:
     left_out = len(said.details) - _DETAILS
     if left_out > 0:
         yield f"… and {left_out} more"
+
+
+def _people(said: Content) -> Iterator[str]:
+    for person in said.people[:_PEOPLE]:
+        yield f"* {cut(person.who, _WHO)}: {cut(person.words, _VALUE)} {person.link}".rstrip()
 
 
 def _advice(said: Content) -> Iterator[str]:

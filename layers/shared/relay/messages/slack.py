@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from relay.messages.content import Content, content
+from relay.messages.content import Content, Person, as_it_stands, content
 from relay.ports import Announcement
 
 _HEADER: Final = 150
@@ -22,13 +22,27 @@ _DETAILS: Final = 20
 _ADVICE: Final = 1_000
 _CONTEXT: Final = 200
 _FIELDS: Final = 10
+_PEOPLE: Final = 10
+_WHO_OF_MANY: Final = 100
+_WORDS: Final = 80
 
 _ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
 def slack(announcement: Announcement) -> dict[str, Any]:
-    """Return the payload of an incoming webhook."""
-    said = content(announcement)
+    """Return what a message says: its text and its blocks."""
+    return _payload(content(announcement))
+
+
+def slack_first(announcement: Announcement) -> dict[str, Any] | None:
+    """Return what the first message of the matter says now; None where it says what it said."""
+    if announcement.kind not in {"rise", "closing"}:
+        return None
+    said = as_it_stands(announcement)
+    return _payload(said) if said else None
+
+
+def _payload(said: Content) -> dict[str, Any]:
     blocks = [
         {
             "type": "header",
@@ -84,8 +98,16 @@ def _sections(said: Content) -> Iterator[dict[str, Any]]:
     left_out = len(said.details) - _DETAILS
     if left_out > 0:
         yield _section(f"_… and {left_out} more_")
+    if said.people:
+        yield _section("\n".join(_person(person) for person in said.people[:_PEOPLE]))
     if said.advice:
         yield _section(escaped(said.advice, _ADVICE))
+
+
+def _person(person: Person) -> str:
+    who = escaped(person.who, _WHO_OF_MANY)
+    named = f"<{person.link}|{who}>" if person.link else who
+    return f"• {named}  {escaped(person.words, _WORDS)}".rstrip()
 
 
 def _context(said: Content) -> list[str]:

@@ -1,0 +1,77 @@
+"""CloudWatch's alarms, as they come from their topic, are told like everything else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from relay.alarms import alarm_telling, is_alarm
+from relay.changes import dump
+from relay.effects import Level
+from relay.errors import PermanentError
+
+from tests.fakes import FakeContext
+from tests.tellings import Desk, FakeChannel, message, telling
+
+SHOP = "acme.myshopify.com"
+
+
+def alarm(state: str = "ALARM", minute: int = 0, **other: Any) -> str:
+    """Return what CloudWatch sends, in its order of keys."""
+    said = {
+        "AlarmName": "relay-acme-failure-spike",
+        "AlarmDescription": "critical payfail-spike: Far more payments fail than usual. Look at the gateway.",
+        "AWSAccountId": "123456789012",
+        "NewStateValue": state,
+        "NewStateReason": "Threshold Crossed",
+        "StateChangeTime": f"2025-07-01T09:{minute:02}:00.123+0000",
+        "Region": "US East (N. Virginia)",
+        "OldStateValue": "OK",
+        "Trigger": {"MetricName": "FailureSpike"},
+    }
+    return json.dumps(said | other)
+
+
+def test_an_alarm_says_how_it_is_to_be_told() -> None:
+    """Level, matter, title and what to do are the description's words; it concerns no member."""
+    told = alarm_telling(alarm(), SHOP)
+    assert told is not None
+    assert (told.member, told.topic) == ("", "relay.alarm")
+    assert told.alert.occasion == "inv:acme.myshopify.com:payfail-spike"
+    assert told.alert.level is Level.CRITICAL
+    assert told.alert.title == "Far more payments fail than usual"
+    assert told.alert.advice == "Look at the gateway."
+    assert told.alert.rule == "alarm.payfail-spike"
+
+
+@pytest.mark.parametrize("description", ["Somebody's own alarm.", "", None])
+def test_an_alarm_of_somebody_elses_making_is_an_error(description: str | None) -> None:
+    """Without the words it goes by its name."""
+    told = alarm_telling(alarm(AlarmDescription=description), SHOP)
+    assert told is not None
+    assert told.alert.level is Level.ERROR
+    assert told.alert.occasion == "alarm:relay-acme-failure-spike"
+    assert told.alert.title in {"Somebody's own alarm", "relay-acme-failure-spike"}
+
+
+def test_beginning_and_end_reach_pagerduty_too() -> None:
+    """A change that CloudWatch delivers twice is told once; a lost figure is nobody's business."""
+    email, pager = FakeChannel("email"), FakeChannel("pagerduty")
+    desk = Desk(channels=(email, pager))
+    for body in (
+        alarm(),
+        alarm(),
+        alarm("INSUFFICIENT_DATA", 1),
+        alarm("OK", 30),
+        alarm("ALARM", 5),
+    ):
+        assert desk.notifier().work([message(body)], FakeContext()) == {body: None}
+    assert email.heard == pager.heard == ["opening CRITICAL", "closing CRITICAL"]
+
+
+def test_what_only_looks_like_an_alarm() -> None:
+    """A broken one is given up; an alert that speaks of one is an alert."""
+    with pytest.raises(PermanentError, match="unreadable_message"):
+        alarm_telling('{"AlarmName": 1}', SHOP)
+    assert not is_alarm(dump(telling(title='"AlarmName"', advice="x" * 300)))

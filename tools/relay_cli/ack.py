@@ -1,0 +1,21 @@
+"""`relay ack`: somebody has it in hand, so that rises below critical need not be told."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+
+from relay_cli.said_of import add_matter, say
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Say which options there are."""
+    add_matter(parser)
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Note it; return the exit code. It holds until the matter is over; its end is told."""
+    occasion = say(arguments, lambda found: replace(found, acked=True))
+    state = "open" if occasion.open else "over already"
+    print(f"{occasion.key} is {state}; acknowledged by {occasion.said_by}")
+    return 0

@@ -1,0 +1,79 @@
+"""`relay alerts`: what is open, the worst first, as a table for people or as JSON for programs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from relay_cli.account import Account, add_stack
+from relay_cli.said_of import now, occasions
+
+if TYPE_CHECKING:
+    from relay.occasions import Occasion
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Say which options there are."""
+    add_stack(parser)
+    parser.add_argument("--json", action="store_true", help="print them as a JSON list")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Print the open matters; return the exit code.
+
+    With `--json`: a list of objects with `occasion`, `level`, `opened_at`, `told` (the channels), `waiting`
+    (whether something is held back), `muted_until`, `acked` and `said_by`.
+    """
+    found = sorted(_open(Account(arguments.stack)), key=lambda one: (-(one.level or 0), one.key))
+    if arguments.json:
+        print(json.dumps([_row(one) for one in found], indent=2))
+        return 0
+    if not found:
+        print("nothing is open")
+        return 0
+    wide = max(len(one.key) for one in found)
+    for one in found:
+        row = _row(one)
+        print(f"{row['level']:<8}  {one.key:<{wide}}  {row['opened_at']}  {_remark(one)}".rstrip())
+    return 0
+
+
+def _open(account: Account) -> Iterator[Occasion]:
+    """Read them all: a command for a person may take a moment, an index would be written at every alert."""
+    memory = occasions(account)
+    pages = account.client("dynamodb").get_paginator("scan")
+    for page in pages.paginate(
+        TableName=memory.table,
+        FilterExpression="#open = :yes",
+        ExpressionAttributeNames={"#open": "open", "#key": "key"},
+        ExpressionAttributeValues={":yes": {"BOOL": True}},
+        ProjectionExpression="#key",
+    ):
+        yield from (memory.load(item["key"]["S"]) for item in page["Items"])
+
+
+def _row(one: Occasion) -> dict[str, object]:
+    return {
+        "occasion": one.key,
+        "level": one.level.name.lower() if one.level else "info",
+        "opened_at": one.opened_at.isoformat(timespec="minutes") if one.opened_at else None,
+        "told": list(one.reached),
+        "waiting": one.held is not None,
+        "muted_until": one.muted_until.isoformat() if one.muted_until else None,
+        "acked": one.acked,
+        "said_by": one.said_by,
+    }
+
+
+def _remark(one: Occasion) -> str:
+    remarks = [
+        "told by " + ", ".join(one.reached) if one.reached else "",
+        "waits for the morning or the end of a flood" if one.held else "",
+        f"muted until {one.muted_until:%Y-%m-%d %H:%M} UTC"
+        if one.muted_until and one.muted_until > now()
+        else "",
+        f"acknowledged by {one.said_by}" if one.acked else "",
+    ]
+    return "; ".join(remark for remark in remarks if remark)

@@ -1,0 +1,67 @@
+"""What an operator says of a matter, written into its occasion: on top of what is there, never over it."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from relay_cli.account import Account, add_stack
+from relay_cli.failing import CliError
+
+if TYPE_CHECKING:
+    from relay.adapters.occasions import DynamoOccasions
+    from relay.occasions import Occasion
+
+_TRIES: Final = 5
+_LONGEST_NAME: Final = 80
+
+
+def now() -> datetime:
+    """Return the wall clock's time."""
+    return datetime.now(UTC)
+
+
+def add_matter(parser: argparse.ArgumentParser) -> None:
+    """Let the command be told which matter it is about, and who says so."""
+    add_stack(parser)
+    parser.add_argument("occasion", help="the occasion, as its alert names it at the end")
+    parser.add_argument("--by", default=None, help="who says so (default: your name on this machine)")
+
+
+def occasions(account: Account) -> DynamoOccasions:
+    """Return the notifier's memory of a stack."""
+    from relay.adapters.occasions import DynamoOccasions
+
+    return DynamoOccasions(account.output("OccasionsTable"), now, account.client("dynamodb"))
+
+
+def say(arguments: argparse.Namespace, change: Callable[[Occasion], Occasion]) -> Occasion:
+    """Change an occasion as the operator said, and note who it was.
+
+    Raises:
+        CliError: when there is no such occasion, or it is being written all the time.
+
+    """
+    from relay.errors import ConflictError, TransientError
+
+    memory = occasions(Account(arguments.stack))
+    by = (arguments.by or getpass.getuser())[:_LONGEST_NAME]
+    for _ in range(_TRIES):
+        try:
+            found = memory.load(arguments.occasion)
+            if not found.version:
+                raise CliError(
+                    f"there is no occasion {arguments.occasion}", "`relay alerts` lists what is open"
+                )
+            changed = replace(change(found), said_by=by)
+            memory.save(changed)
+        except ConflictError:
+            continue
+        except TransientError as error:
+            raise CliError(f"the stack's memory cannot be written: {error}") from None
+        return changed
+    raise CliError("the occasion is being written all the time", "try again in a minute")

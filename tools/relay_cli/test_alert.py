@@ -1,0 +1,63 @@
+"""`relay test-alert`: does a channel work? One message on the way that every alert takes, watched to its end."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import time
+from typing import TYPE_CHECKING, Final
+
+from relay_cli.account import Account, add_stack
+from relay_cli.failing import CliError
+from relay_cli.said_of import now, occasions
+
+if TYPE_CHECKING:
+    from relay.occasions import Occasion
+
+CHANNELS: Final = ("email", "slack", "pagerduty")
+_SECONDS_BETWEEN: Final = 1.0
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Say which options there are."""
+    add_stack(parser)
+    parser.add_argument("channel", choices=CHANNELS, help="the channel to try")
+    parser.add_argument(
+        "--wait", type=float, default=60.0, help="seconds to wait for its end (default: %(default)s)"
+    )
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Send it and say how it went; return the exit code: 0 only where the channel took it."""
+    from relay.changes import TRIAL_TOPIC, Trial, dump
+    from relay.notifier import trial_occasion
+
+    account = Account(arguments.stack)
+    trial = Trial(id=secrets.token_hex(8), at=now(), channel=arguments.channel)
+    account.client("sqs").send_message(
+        QueueUrl=account.output("AlertsUrl"),
+        MessageBody=dump(trial),
+        MessageAttributes={"topic": {"DataType": "String", "StringValue": TRIAL_TOPIC}},
+    )
+    memory, key = occasions(account), trial_occasion(trial.id)
+    until = time.monotonic() + arguments.wait
+    while time.monotonic() < until:
+        found = memory.load(key)
+        if found.told and not found.owed:
+            print(f"{arguments.channel} took it")
+            return 0
+        if reason := _refused(found):
+            raise CliError(f"{arguments.channel} refused it: {reason}")
+        time.sleep(min(_SECONDS_BETWEEN, arguments.wait))
+    began = memory.load(key).told
+    raise CliError(
+        f"{arguments.channel} has not taken it in {arguments.wait:g} s",
+        "it is tried again for three days; the notifier's log says why"
+        if began
+        else "is the channel configured? The dead letters say channel_not_configured if it is not",
+    )
+
+
+def _refused(occasion: Occasion) -> str:
+    parts = [part for owed in occasion.owed for part in owed.parts.values()]
+    return next((part.reason for part in parts if part.reason), "")

@@ -1,0 +1,130 @@
+"""Slack's Web API as far as a bot needs it to keep threads: `chat.postMessage` and `chat.update`.
+
+It answers 200 with `ok`, and where that is false with an `error` in Slack's words; too many requests are a
+429 with Retry-After. Messages are kept with those of the webhook, as `path` the method: `channel`, `ts`,
+`thread_ts` and the payload; `chat.update` changes the one that it names, and counts as `updates`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from sim.standins.block_kit import problem
+
+if TYPE_CHECKING:
+    from sim.standins.slack import Fault, SlackStandIn
+
+TOKEN: Final = "xoxb-0-stand-in"  # noqa: S105 - the one bot that exists, on this machine only
+CHANNELS: Final = {"C0RELAY": "#members"}
+"""The channels that the bot is in, by id; each may be addressed by its name as well."""
+
+OTHERS: Final = {"C0OTHER": "not_in_channel", "C0OLD": "is_archived"}
+"""Channels that exist and take nothing, and why."""
+
+_FAILED: Final = 500
+_counter = itertools.count(1)
+
+
+def routes(standin: SlackStandIn) -> Sequence[Route]:
+    """Return the routes of the API, which keeps what it takes in the stand-in's messages."""
+
+    async def post_message(request: Request) -> Response:
+        return await _answer(standin, request, _post)
+
+    async def update(request: Request) -> Response:
+        return await _answer(standin, request, _update)
+
+    return [
+        Route("/api/chat.postMessage", post_message, methods=["POST"]),
+        Route("/api/chat.update", update, methods=["POST"]),
+    ]
+
+
+async def _answer(standin: SlackStandIn, request: Request, method: Any) -> Response:
+    fault: Fault | None = standin.faults.pop(0) if standin.faults else None
+    if fault and (fault.status is not None or fault.body is not None):
+        await asyncio.sleep(fault.hang)
+        headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+        words = {429: "ratelimited", 503: "service_unavailable"}
+        error = fault.body or words.get(fault.status or 200, "internal_error")
+        return JSONResponse({"ok": False, "error": error}, fault.status or 200, headers=headers)
+    answer = _refusal(request) or _checked(await request.body(), lambda body: method(standin, body))
+    if fault:
+        await asyncio.sleep(fault.hang)
+    return JSONResponse(answer)
+
+
+def _refusal(request: Request) -> dict[str, Any] | None:
+    given = request.headers.get("authorization", "")
+    if given == f"Bearer {TOKEN}":
+        return None
+    return {"ok": False, "error": "invalid_auth" if given.startswith("Bearer ") else "not_authed"}
+
+
+def _checked(raw: bytes, method: Any) -> dict[str, Any]:
+    try:
+        body = json.loads(raw)
+    except ValueError:
+        return {"ok": False, "error": "invalid_json"}
+    if refused := problem(body):
+        return {"ok": False, "error": refused}
+    channel = _channel(str(body.get("channel", "")))
+    if channel in OTHERS:
+        return {"ok": False, "error": OTHERS[channel]}
+    if channel not in CHANNELS:
+        return {"ok": False, "error": "channel_not_found"}
+    answer: dict[str, Any] = method({**body, "channel": channel})
+    return answer
+
+
+def _channel(named: str) -> str:
+    by_name = {name: known for known, name in CHANNELS.items()}
+    return by_name.get(f"#{named.removeprefix('#')}", named)
+
+
+def _post(standin: SlackStandIn, body: dict[str, Any]) -> dict[str, Any]:
+    thread = body.get("thread_ts")
+    if thread is not None and _message(standin, body["channel"], thread) is None:
+        return {"ok": False, "error": "thread_not_found"}
+    now = datetime.now(UTC)
+    ts = f"{int(now.timestamp())}.{next(_counter):06d}"
+    standin.messages.append(
+        {
+            "path": "chat.postMessage",
+            "at": now.isoformat(),
+            "channel": body["channel"],
+            "ts": ts,
+            "thread_ts": thread,
+            "updates": 0,
+            "payload": _said(body),
+        }
+    )
+    return {"ok": True, "channel": body["channel"], "ts": ts, "message": _said(body)}
+
+
+def _update(standin: SlackStandIn, body: dict[str, Any]) -> dict[str, Any]:
+    found = _message(standin, body["channel"], body.get("ts"))
+    if found is None:
+        return {"ok": False, "error": "message_not_found"}
+    found["payload"] = _said(body)
+    found["updates"] += 1
+    return {"ok": True, "channel": body["channel"], "ts": body["ts"], "text": body["text"]}
+
+
+def _message(standin: SlackStandIn, channel: str, ts: Any) -> dict[str, Any] | None:
+    return next(
+        (one for one in standin.messages if one.get("channel") == channel and one.get("ts") == ts), None
+    )
+
+
+def _said(body: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name not in {"channel", "ts", "thread_ts"}}
