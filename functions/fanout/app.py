@@ -17,7 +17,14 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """Send what a batch of the stream has to tell; on a failure, name the first write that was not sent."""
     telemetry = wiring.telemetry()
     try:
-        failed = fan_out(event["Records"], wiring.changes(), wiring.alerts(), telemetry, wiring.rechecks())
+        failed = fan_out(
+            event["Records"],
+            wiring.changes(),
+            wiring.alerts(),
+            telemetry,
+            wiring.rechecks(),
+            grants=wiring.grant_queue(),
+        )
     finally:
         telemetry.flush()
     return {"batchItemFailures": [{"itemIdentifier": failed}] if failed else []}

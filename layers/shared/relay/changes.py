@@ -1,4 +1,4 @@
-"""What the fan-out tells the rest: that a member changed, and that people should be told something.
+"""What the fan-out tells the rest: a member changed, people should be told, credits should be granted.
 
 A change names *which* member; the profile is read when it is sent on, so that order and duplicates do
 not matter. An alert carries its event, its occasion and the time in event time.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
@@ -65,10 +66,27 @@ class Doubt:
     reason: str
 
 
-Message = TypeVar("Message", Outbox, Change, Telling, Doubt)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """Credits on their way to who grants them: which event's rule asked, for which member, and when that was.
+
+    `key` names what they are for: whatever asks again under the same key gets nothing more.
+    """
+
+    id: str
+    event_id: str
+    topic: str
+    member: str
+    at: AwareDatetime
+    rule: str
+    key: str
+    amount: Decimal
 
 
-def dump(message: Outbox | Change | Telling | Doubt) -> str:
+Message = TypeVar("Message", Outbox, Change, Telling, Doubt, Grant)
+
+
+def dump(message: Outbox | Change | Telling | Doubt | Grant) -> str:
     """Write a message as JSON."""
     text: bytes = _adapter(type(message)).dump_json(message)
     return text.decode()

@@ -5,7 +5,8 @@
     │   ├── MisconfiguredError  not until a person changes a setting: the same, and an alarm that names it
     │   └── UnansweredError     no answer came: the server may have done it or not
     ├── PermanentError          never: to the dead letters, with the reason
-    └── ConflictError           somebody else wrote first: read again and decide again
+    ├── ConflictError           somebody else wrote first: read again and decide again
+    └── OverCeilingError        what a merchant allowed to be given away is promised already
 
 Any other exception is a defect of ours: the message comes back until its queue gives it up. No error's
 text holds a value of an event, a key or a token: it names things by their field, setting or code.
@@ -48,3 +49,7 @@ class PermanentError(RelayError):
 
 class ConflictError(RelayError):
     """A conditional write found a newer version than the one that was read."""
+
+
+class OverCeilingError(RelayError):
+    """The month's ceiling leaves no room for these credits."""

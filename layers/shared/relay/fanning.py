@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from relay.changes import Change, Doubt, Happening, Outbox, Telling, dump, load
+from relay.changes import Change, Doubt, Grant, Happening, Outbox, Telling, dump, load
 from relay.effects import Alert, Note, Recheck, effect_id
 from relay.errors import PermanentError
+from relay.grant_queue import GrantQueue, grants_of
 from relay.ports import Outgoing, OutgoingMessage, Telemetry
 from relay.rechecking import Rechecks
 
@@ -22,16 +23,19 @@ class _Write:
     readable: bool = True
 
 
-def fan_out(
+def fan_out(  # noqa: PLR0913 - what was written, and each way on which it can be told
     records: Sequence[Mapping[str, Any]],
     changes: Outgoing,
     alerts: Outgoing,
     telemetry: Telemetry,
     rechecks: Rechecks | None = None,
+    *,
+    grants: GrantQueue | None = None,
 ) -> str | None:
     """Send changes and alerts of the writes; return the sequence number of the first that was not sent.
 
-    `rechecks` is None where no API is configured: then nobody could answer, and doubts are left alone.
+    `rechecks` and `grants` are None where no API is configured: then nobody could answer, and doubts are left
+    alone; nobody could grant, and what a rule wanted granted is told as `grant_without_api`.
 
     Lambda then hands out that write and all after it again, so nothing is skipped over.
     """
@@ -46,6 +50,11 @@ def fan_out(
     if rechecks:
         asking = [(write, rechecks.message(doubt)) for write in writes for doubt in _doubts(write)]
         ways.append((asking, rechecks.queue))
+    wanted = [(write, grant) for write in writes for grant in grants_of(write.outbox)]
+    if grants:
+        ways.append(([(write, grants.message(grant)) for write, grant in wanted], grants.queue))
+    else:
+        _tell_of_no_api([grant for _, grant in wanted], telemetry)
     for pairs, target in ways:
         answers = target.send([message for _, message in pairs]) if pairs else []
         for (write, _), refusal in zip(pairs, answers, strict=True):
@@ -54,6 +63,18 @@ def fan_out(
                 telemetry.outcome("not_fanned_out", event_id=None, topic=None, reason=str(refusal))
     telemetry.measure("FannedOut", sum(len(pairs) for pairs, _ in ways))
     return next((write.sequence for write in writes if write.sequence in failed), None)
+
+
+def _tell_of_no_api(grants: Sequence[Grant], telemetry: Telemetry) -> None:
+    """Say what a merchant has switched on and nobody can do: it must not just be missing."""
+    for grant in grants:
+        telemetry.outcome(
+            "grant_without_api",
+            event_id=grant.event_id,
+            topic=grant.topic,
+            member=grant.member,
+            rule=grant.rule,
+        )
 
 
 def _read(record: Mapping[str, Any], telemetry: Telemetry) -> _Write:
