@@ -18,8 +18,8 @@ LATEST: Final = timedelta(days=30)
 """An event is no occasion for a grant any more after so long. By then a promise is remembered far longer."""
 
 _STILL: Final = "pending_cancellation"
-_NOT: Final = frozenset({"ACTIVE", "CANCELLED"})
-"""The platform's words for "is not about to leave". It names three words as examples; any other proves nothing."""
+_NOT: Final = "ACTIVE"
+"""The platform's word for "is not about to leave". It names three words as examples; any other proves nothing."""
 
 
 def against(now: Member, reading: Reading, date: datetime, since: datetime) -> str | None:
@@ -38,6 +38,6 @@ def against(now: Member, reading: Reading, date: datetime, since: datetime) -> s
         return "erased"
     if now.status != _STILL:
         return now.status
-    if (reading.member.status or "").upper() in _NOT:
+    if (reading.member.status or "").upper() == _NOT:
         raise TransientError("the API does not know of the cancellation", retry_after=EARLY.total_seconds())
     return None
