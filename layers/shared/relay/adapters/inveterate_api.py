@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -36,7 +36,7 @@ _PATIENCE: Final = Retries(attempts=2, first=0.3, deadline=15.0, longest_asked=2
 
 _NO_SUCH_ID: Final = 400
 
-_LOOKS: Final = (0.5, 2.0)
+LOOKS: Final = (0.5, 2.0)
 """Pauses before the ledger is read: the queue asks again later, and a function that sleeps is paid for."""
 
 SETTLED_AFTER: Final = 600.0
@@ -54,6 +54,7 @@ class InveterateApi:
             key, base_url=url, timeout=_TIMEOUT, retries=_PATIENCE, hooks=(hook,)
         )
     )
+    looks: Sequence[float] = LOOKS
     _client: Client | None = field(default=None, repr=False)
     _key: str = field(default="", repr=False)
     _last: Exchange | None = None
@@ -90,7 +91,7 @@ class InveterateApi:
                     key=key,
                     note=note,
                     intents=intents,
-                    looks=_LOOKS,
+                    looks=self.looks,
                     settled_after=SETTLED_AFTER if again else math.inf,
                 ).status
             except (BadRequestError, NotFoundError) as error:
