@@ -150,7 +150,9 @@ class Deployed:
         """Return what our grants left in a member's ledger: amounts and notes."""
         self.sim.act("advance", minutes=1)
         ledger = self.sim.sim.world.members[customer].ledger
-        return [(float(entry.amount), entry.note or "") for entry in ledger if "#grant-" in (entry.note or "")]
+        return [
+            (float(entry.amount), entry.note or "") for entry in ledger if "#grant-" in (entry.note or "")
+        ]
 
     def held(self, queue: str) -> int:
         """Return how many messages a queue has, the put-off ones included."""

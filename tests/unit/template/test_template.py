@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from relay.adapters.inveterate_api import SETTLED_AFTER
+from relay.granting import NEEDED_MS
 from relay.routing import FOLDERS, queue_variable
 
 from tests.fakes import ROOT
@@ -298,6 +300,12 @@ def test_grants_may_read_members_and_write_promises() -> None:
     }
     knowing = [name for name in FUNCTIONS if "InveterateSecret" in str(environment(name))]
     assert knowing == ["ReconcileFunction", "GrantsFunction"]
+
+
+def test_a_function_that_grants_is_dead_before_its_request_counts_as_lost() -> None:
+    """Else one that hangs between its claim and its request could wake up and grant what another has since."""
+    assert 5 * timeout("GrantsFunction") <= SETTLED_AFTER
+    assert 1000 * timeout("GrantsFunction") > NEEDED_MS
 
 
 def test_promises_outlive_the_stack_and_the_key() -> None:
