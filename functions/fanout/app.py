@@ -24,6 +24,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
             telemetry,
             wiring.rechecks(),
             figures=wiring.figures(),
+            grants=wiring.grant_queue(),
         )
     finally:
         telemetry.flush()

@@ -9,7 +9,8 @@
                                           └── yes ─────► post
 
 "May we" needs all of: the whole ledger was read; it has shown one of our notes (so that ours would show);
-the claim is old enough for a slow write to have arrived; and nobody else was quicker.
+the claim is old enough for a slow write to have arrived, and for whoever made it to have sent it or died; and
+nobody else was quicker.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the fan-out tells the rest: that a member changed, and that people should be told something.
+"""What the fan-out tells the rest: a member changed, people should be told, credits should be granted.
 
 A change names *which* member; the profile is read when it is sent on, so that order and duplicates do
 not matter. An alert carries its event, its occasion and the time in event time.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
 from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
@@ -122,14 +123,31 @@ class Trial:
     channel: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """Credits on their way to who grants them: which event's rule asked, for which member, and when that was.
+
+    `key` names what they are for: whatever asks again under the same key gets nothing more.
+    """
+
+    id: str
+    event_id: str
+    topic: str
+    member: str
+    at: AwareDatetime
+    rule: str
+    key: str
+    amount: Decimal
+
+
 TICK_TOPIC: Final = "relay.tick"
 DIGEST_TOPIC: Final = "relay.digest"
 TRIAL_TOPIC: Final = "relay.trial"
 
-Message = TypeVar("Message", Outbox, Change, Telling, Doubt, Audit, Tick, Digest, Trial)
+Message = TypeVar("Message", Outbox, Change, Telling, Doubt, Grant, Audit, Tick, Digest, Trial)
 
 
-def dump(message: Outbox | Change | Telling | Doubt | Audit | Tick | Digest | Trial) -> str:
+def dump(message: Outbox | Change | Telling | Doubt | Grant | Audit | Tick | Digest | Trial) -> str:
     """Write a message as JSON."""
     text: bytes = _adapter(type(message)).dump_json(message)
     return text.decode()

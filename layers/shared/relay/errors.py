@@ -6,7 +6,8 @@
     │   ├── UnansweredError     no answer came: the server may have done it or not
     │   └── HeldError           possible now, and cheaper in a moment: wait once for company
     ├── PermanentError          never: to the dead letters, with the reason
-    └── ConflictError           somebody else wrote first: read again and decide again
+    ├── ConflictError           somebody else wrote first: read again and decide again
+    └── OverCeilingError        what a merchant allowed to be given away is promised already
 
 Any other exception is a defect of ours: the message comes back until its queue gives it up. No error's
 text holds a value of an event, a key or a token: it names things by their field, setting or code.
@@ -53,3 +54,7 @@ class PermanentError(RelayError):
 
 class ConflictError(RelayError):
     """A conditional write found a newer version than the one that was read."""
+
+
+class OverCeilingError(RelayError):
+    """The month's ceiling leaves no room for these credits."""

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from relay.changes import Change, Doubt, Happening, Outbox, Telling, dump, load
+from relay.changes import Change, Doubt, Grant, Happening, Outbox, Telling, dump, load
 from relay.effects import Alert, Note, Recheck, effect_id
 from relay.errors import PermanentError, TransientError
 from relay.figures import counted, heard
+from relay.grant_queue import GrantQueue, grants_of
 from relay.noting import completed
 from relay.ports import Figures, Outgoing, OutgoingMessage, Telemetry
 from relay.rechecking import Rechecks
@@ -24,7 +25,7 @@ class _Write:
     readable: bool = True
 
 
-def fan_out(  # noqa: PLR0913 - one argument for each way out
+def fan_out(  # noqa: PLR0913 - what was written, and each way on which it can be told
     records: Sequence[Mapping[str, Any]],
     changes: Outgoing,
     alerts: Outgoing,
@@ -32,10 +33,13 @@ def fan_out(  # noqa: PLR0913 - one argument for each way out
     rechecks: Rechecks | None = None,
     *,
     figures: Figures | None = None,
+    grants: GrantQueue | None = None,
 ) -> str | None:
     """Send changes and alerts of the writes; return the sequence number of the first that was not sent.
 
-    `figures` keeps what is counted; None counts nothing. `rechecks` is None where no API is configured: then nobody could answer, and doubts are left alone.
+    `figures` keeps what is counted; None counts nothing. `rechecks` and `grants` are None where no API is
+    configured: then nobody could answer, and doubts are left alone; nobody could grant, and what a rule
+    wanted granted is told as `grant_without_api`.
 
     Lambda then hands out that write and all after it again, so nothing is skipped over.
     """
@@ -50,6 +54,11 @@ def fan_out(  # noqa: PLR0913 - one argument for each way out
     if rechecks:
         asking = [(write, rechecks.message(doubt)) for write in writes for doubt in _doubts(write)]
         ways.append((asking, rechecks.queue))
+    wanted = [(write, grant) for write in writes for grant in grants_of(write.outbox)]
+    if grants:
+        ways.append(([(write, grants.message(grant)) for write, grant in wanted], grants.queue))
+    else:
+        _tell_of_no_api([grant for _, grant in wanted], telemetry)
     for pairs, target in ways:
         answers = target.send([message for _, message in pairs]) if pairs else []
         for (write, _), refusal in zip(pairs, answers, strict=True):
@@ -77,6 +86,18 @@ def _count(writes: Sequence[_Write], figures: Figures, telemetry: Telemetry) -> 
         # Nobody reads these to the unit: what is missing of an hour does not make it a silent one.
         telemetry.outcome("not_heard", event_id=None, topic=None, reason=str(error))
     return failed
+
+
+def _tell_of_no_api(grants: Sequence[Grant], telemetry: Telemetry) -> None:
+    """Say what a merchant has switched on and nobody can do: it must not just be missing."""
+    for grant in grants:
+        telemetry.outcome(
+            "grant_without_api",
+            event_id=grant.event_id,
+            topic=grant.topic,
+            member=grant.member,
+            rule=grant.rule,
+        )
 
 
 def _read(record: Mapping[str, Any], telemetry: Telemetry) -> _Write:

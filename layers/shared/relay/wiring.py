@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from relay.batch import Batch
     from relay.breaker import Breaker
     from relay.draining import Drain
+    from relay.grant_queue import GrantQueue
+    from relay.granting import Granting
     from relay.mirroring import Mirroring
     from relay.notifier import Notifier
     from relay.ports import Channel, Crm, Occasions, Outcome, Rate
@@ -112,6 +114,16 @@ def rechecks() -> Rechecks | None:
 
     url = os.environ.get("RECHECKS_URL")
     return Rechecks(SqsOutgoing(url, "reconcile"), _recheck_delay()) if url else None
+
+
+@cache
+def grant_queue() -> GrantQueue | None:
+    """Return the queue of `grants`; None where no API is configured, and nobody could grant."""
+    from relay.adapters.sqs import SqsOutgoing
+    from relay.grant_queue import GrantQueue
+
+    url = os.environ.get("GRANTS_URL")
+    return GrantQueue(SqsOutgoing(url, "grants"), _recheck_delay()) if url else None
 
 
 def _recheck_delay() -> int:
@@ -424,6 +436,27 @@ def reconciling() -> Reconciling:
         clock=now,
         telemetry=telemetry(),
         every=timedelta(seconds=DELAYS * _recheck_delay()),
+    )
+
+
+@cache
+def granting() -> Granting:
+    """Return the work of `grants`."""
+    from relay.adapters.inveterate_api import InveterateApi
+    from relay.adapters.promises import DynamoPromises
+    from relay.adapters.secrets import Secret
+    from relay.granting import Granting
+    from relay.worth import is_high_value
+
+    return Granting(
+        shop=setting("SHOP_DOMAIN"),
+        members=members(),
+        promises=DynamoPromises(setting("GRANTS_TABLE"), now),
+        api=InveterateApi(setting("INVETERATE_URL"), Secret(setting("INVETERATE_SECRET"))),
+        journal=journal(),
+        clock=now,
+        telemetry=telemetry(),
+        worth=is_high_value,
     )
 
 

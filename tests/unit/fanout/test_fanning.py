@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
-from relay.changes import Change, Doubt, Happening, Outbox, Telling, dump, load
-from relay.effects import Alert, Level, Note, Recheck
+from relay.changes import Change, Doubt, Grant, Happening, Outbox, Telling, dump, load
+from relay.effects import Alert, GrantCredits, Level, Note, Recheck
 from relay.fanning import fan_out
+from relay.grant_queue import GrantQueue
 from relay.noting import completed
 from relay.rechecking import Rechecks
 
@@ -19,7 +21,7 @@ ALERT = Alert(
 NOTE = Note(rule="r.note", name="Membership Joined", properties={"tier": "Gold"})
 
 
-def happening(*effects: Alert | Note | Recheck, event_id: str = "a" * 32) -> Happening:
+def happening(*effects: Alert | Note | Recheck | GrantCredits, event_id: str = "a" * 32) -> Happening:
     return Happening(event_id=event_id, topic="customer.payment_failed", at=NOW, effects=effects)
 
 
@@ -113,3 +115,45 @@ def test_a_doubt_that_was_not_sent_is_sent_again() -> None:
     queue = Rechecks(FakeOutgoing(refuse={1}), 600)
     writes = [write(number, told(happening(RECHECK))) for number in (1, 2)]
     assert fan_out(writes, FakeOutgoing(), FakeOutgoing(), FakeTelemetry(), queue) == "2"
+
+
+CREDITS = GrantCredits(rule="retention.credits", key=f"{KEY}:2025-08-01", amount=Decimal("12.50"))
+
+
+def test_credits_go_to_be_granted() -> None:
+    """They travel alone, with all that granting needs to know, and wait as a doubt does."""
+    queue, changes, alerts = FakeOutgoing(), FakeOutgoing(), FakeOutgoing()
+    writes = [write(1, told(happening(CREDITS), changed=False))]
+    told_of = FakeTelemetry()
+    assert fan_out(writes, changes, alerts, told_of, grants=GrantQueue(queue, 600)) is None
+    [sent] = queue.sent
+    assert load(Grant, sent.body) == Grant(
+        id=f"{'a' * 32}.retention.credits",
+        event_id="a" * 32,
+        topic="customer.payment_failed",
+        member=KEY,
+        at=NOW,
+        rule="retention.credits",
+        key=f"{KEY}:2025-08-01",
+        amount=Decimal("12.50"),
+    )
+    assert (sent.delay, sent.attributes["event_id"]) == (600, "a" * 32)
+    assert (changes.sent, alerts.sent, told_of.outcomes) == ([], [], [])
+
+
+def test_credits_that_were_not_sent_are_sent_again() -> None:
+    """Their write is named like any other."""
+    queue = GrantQueue(FakeOutgoing(refuse={1}), 600)
+    writes = [write(number, told(happening(CREDITS))) for number in (1, 2)]
+    assert fan_out(writes, FakeOutgoing(), FakeOutgoing(), FakeTelemetry(), grants=queue) == "2"
+
+
+def test_credits_that_nobody_can_grant_are_told() -> None:
+    """A merchant who switched retention on and configured no API has to hear of it; nothing else is held up."""
+    telemetry = FakeTelemetry()
+    writes = [write(1, told(happening(CREDITS, NOTE)))]
+    changes = FakeOutgoing()
+    assert fan_out(writes, changes, FakeOutgoing(), telemetry) is None
+    [(outcome, about)] = telemetry.outcomes
+    assert (outcome, about["event_id"], about["member"]) == ("grant_without_api", "a" * 32, KEY)
+    assert len(changes.sent) == 1

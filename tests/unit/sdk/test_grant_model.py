@@ -57,6 +57,7 @@ class Caller:
     intents: MemoryIntents
     talk: Conversation[Any] | None = None
     answer: Any = None
+    claimed_at: float | None = None
     outcomes: list[Any] = field(default_factory=list)
 
     def step(self) -> None:
@@ -73,17 +74,22 @@ class Caller:
             self.outcomes.append(error)
             self.talk = None
             return
-        self.answer = None
+        self.answer, self.claimed_at = None, None
         if isinstance(step, Send):
             self.answer = self.world.answer(step)
         elif isinstance(step, Sleep):
             self.world.now += step.seconds
         else:
-            self.answer = step.action()
+            self.answer, self.claimed_at = step.action(), self.world.now
+
+    def time_out(self) -> None:
+        """Die if the request is still unsent when others may take it for lost: that much is asked of a process."""
+        if self.claimed_at is not None and self.world.now - self.claimed_at >= SETTLED_AFTER:
+            self.die()
 
     def die(self) -> None:
         """Stop here, for good; the next step is another process's."""
-        self.talk = None
+        self.talk, self.claimed_at = None, None
 
     def begin(self) -> Conversation[Any]:
         """Begin a grant."""
@@ -134,6 +140,7 @@ def test_no_interleaving_grants_twice(
     callers = {"a": Caller(world, intents), "b": Caller(world, intents)}
     for event, steps in events:
         if event in callers:
+            callers[event].time_out()
             for _ in range(steps):
                 callers[event].step()
         elif event.startswith("kill"):
@@ -147,6 +154,20 @@ def test_no_interleaving_grants_twice(
     if GrantStatus.GRANTED in outcomes or GrantStatus.ALREADY_GRANTED in outcomes:
         assert len(world.entries) == 1
     assert outcomes.count(GrantStatus.GRANTED) <= 1
+
+
+def test_a_process_that_hangs_too_long_is_the_callers_matter() -> None:
+    """What `settled_after` asks of a process is needed: one that wakes up an hour after its claim grants twice."""
+    world = World([(True, "ok")], delay=0.0, shows_notes=True, older_note=True)
+    intents = MemoryIntents(clock=lambda: world.now)
+    hanging, other = Caller(world, intents), Caller(world, intents)
+    hanging.step()
+    world.now += 3600.0
+    while not other.outcomes:
+        other.step()
+    while not hanging.outcomes:
+        hanging.step()
+    assert len(world.entries) == 2
 
 
 def test_the_clients_offer_just_this() -> None:

@@ -6,6 +6,8 @@ import re
 from typing import Any
 
 import pytest
+from relay.adapters.inveterate_api import SETTLED_AFTER
+from relay.granting import NEEDED_MS
 from relay.routing import FOLDERS, queue_variable
 
 from tests.fakes import ROOT
@@ -190,19 +192,21 @@ def test_no_role_may_do_more_than_it_names(role: str) -> None:
             assert resource.endswith(within[action])
 
 
+SECRETS = {
+    "SlackSecret": ["NotifierRole"],
+    "PagerDutySecret": ["NotifierRole"],
+    "HubSpotSecret": ["HubSpotRole"],
+    "KlaviyoSecret": ["KlaviyoRole"],
+    "SalesforceSecret": ["SalesforceRole"],
+    "WebhookSecret": ["WebhookRole"],
+    "InveterateSecret": ["ReconcileRole", "GrantsRole"],
+}
+
+
 @pytest.mark.parametrize(
-    ("role", "secret"),
-    [
-        ("NotifierRole", "SlackSecret"),
-        ("NotifierRole", "PagerDutySecret"),
-        ("HubSpotRole", "HubSpotSecret"),
-        ("KlaviyoRole", "KlaviyoSecret"),
-        ("SalesforceRole", "SalesforceSecret"),
-        ("WebhookRole", "WebhookSecret"),
-        ("ReconcileRole", "InveterateSecret"),
-    ],
+    ("role", "secret"), [(role, secret) for secret, roles in SECRETS.items() for role in roles]
 )
-def test_a_secret_is_read_by_its_own_function_through_ssm(role: str, secret: str) -> None:
+def test_a_secret_is_read_by_its_own_functions_through_ssm(role: str, secret: str) -> None:
     """The key's id is the merchant's, so the condition says of which parameter, and that only SSM may ask."""
     decrypts = [statement for statement in statements(role) if statement["Action"] == "kms:Decrypt"]
     [condition] = [
@@ -219,7 +223,7 @@ def test_a_secret_is_read_by_its_own_function_through_ssm(role: str, secret: str
         for other in of_type("AWS::IAM::Role")
         if any(action == "ssm:GetParameter" and secret in resource for action, resource in allowed(other))
     ]
-    assert readers == [role]
+    assert readers == SECRETS[secret]
 
 
 def test_the_notifier_and_the_mirror_know_their_places() -> None:
@@ -259,6 +263,7 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "FIGURES_TABLE",
         "RECHECKS_URL",
         "RECHECK_DELAY",
+        "GRANTS_URL",
     }
     queues = {name for name in environment("ClockFunction") if name.startswith("QUEUE_")}
     assert environment("ClockFunction").keys() - queues == {
@@ -285,6 +290,17 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "INVETERATE_SECRET",
         "RECHECK_DELAY",
     }
+    assert environment("GrantsFunction").keys() == {
+        "POWERTOOLS_SERVICE_NAME",
+        "SOURCE_URL",
+        "SOURCE_NAME",
+        "DEAD_LETTERS_URL",
+        "MEMBERS_TABLE",
+        "GRANTS_TABLE",
+        "JOURNAL_STREAM",
+        "INVETERATE_URL",
+        "INVETERATE_SECRET",
+    }
     assert TEMPLATE["Globals"]["Function"]["Environment"]["Variables"].keys() == {
         "POWERTOOLS_METRICS_NAMESPACE",
         "SHOP_DOMAIN",
@@ -309,15 +325,55 @@ def test_reconcile_may_read_the_api_and_write_members() -> None:
         ("kms:Decrypt", decrypt),
         *LOG,
     }
+
+
+def test_grants_may_read_members_and_write_promises() -> None:
+    """It changes no member and no rule; the API's key is known to it and to reconcile, and to no other function."""
+    own = {f"sqs:{call}" for call in ("SendMessage", "SendMessageBatch", "DeleteMessageBatch")} | POLL
+    [key] = [resource for action, resource in allowed("GrantsRole") if action == "ssm:GetParameter"]
+    [decrypt] = [resource for action, resource in allowed("GrantsRole") if action == "kms:Decrypt"]
+    assert allowed("GrantsRole") == {
+        *((action, "GrantsQueue.Arn") for action in own),
+        ("sqs:SendMessage", "DeadLetters.Arn"),
+        ("sqs:SendMessageBatch", "DeadLetters.Arn"),
+        ("dynamodb:BatchGetItem", "Members.Arn"),
+        *((f"dynamodb:{call}Item", "Grants.Arn") for call in ("Get", "Put", "Update", "Delete")),
+        ("firehose:PutRecordBatch", "Journal.Arn"),
+        ("ssm:GetParameter", key),
+        ("kms:Decrypt", decrypt),
+        *LOG,
+    }
     knowing = [name for name in FUNCTIONS if "InveterateSecret" in str(environment(name))]
-    assert knowing == ["ReconcileFunction"]
+    assert knowing == ["ReconcileFunction", "GrantsFunction"]
 
 
-def test_without_a_key_nothing_is_reconciled() -> None:
+def test_a_function_that_grants_is_dead_before_its_request_counts_as_lost() -> None:
+    """Else one that hangs between its claim and its request could wake up and grant what another has since."""
+    assert 5 * timeout("GrantsFunction") <= SETTLED_AFTER
+    assert 1000 * timeout("GrantsFunction") > NEEDED_MS
+
+
+def test_promises_outlive_the_stack_and_the_key() -> None:
+    """What is forgotten could be granted twice; only time forgets it, by the attribute that the items have."""
+    table = RESOURCES["Grants"]
+    assert table["DeletionPolicy"] == table["UpdateReplacePolicy"] == "Retain"
+    assert "Condition" not in table
+    properties = table["Properties"]
+    assert properties["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}
+    assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+
+
+def test_without_a_key_nothing_is_reconciled_or_granted() -> None:
     """The queue, its reader and who may send to it are there with the key, and not without."""
-    for name in ("ReconcileQueue", "ReconcileRole", "ReconcileFunction"):
-        assert RESOURCES[name]["Condition"] == "HasInveterate"
-    for name in ("FanoutFunction", *(f"{target}Function" for target in TARGETS)):
+    for name in ("Queue", "Role", "Function"):
+        assert RESOURCES[f"Reconcile{name}"]["Condition"] == "HasInveterate"
+        assert RESOURCES[f"Grants{name}"]["Condition"] == "HasInveterate"
+    wanted = environment("FanoutFunction")["GRANTS_URL"]
+    assert wanted == {"Fn::If": ["HasInveterate", {"Ref": "GrantsQueue"}, ""]}
+    for name, queues in (
+        ("FanoutFunction", ["ReconcileQueue.Arn", "GrantsQueue.Arn"]),
+        *((f"{target}Function", ["ReconcileQueue.Arn"]) for target in TARGETS),
+    ):
         asks = environment(name)["RECHECKS_URL"]
         assert asks == {"Fn::If": ["HasInveterate", {"Ref": "ReconcileQueue"}, ""]}
         sends = [
@@ -327,7 +383,7 @@ def test_without_a_key_nothing_is_reconciled() -> None:
             if "Fn::If" in statement
         ]
         assert [(condition, text(sent["Resource"])) for condition, sent, _ in sends] == [
-            ("HasInveterate", "ReconcileQueue.Arn")
+            ("HasInveterate", queue) for queue in queues
         ]
 
 

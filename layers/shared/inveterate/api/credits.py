@@ -77,7 +77,8 @@ class Credits(Resource[KindT]):
         restart forgets), and the entry's note is marked. Where it is not certain what became of the
         request, the ledger is read back after each of `looks` seconds. Where an earlier claim was left
         open and the ledger has no entry of it, nothing is sent again, unless this ledger has shown one of
-        our notes and the claim is older than `settled_after` seconds.
+        our notes and the claim is older than `settled_after` seconds: let that be longer than a process of
+        yours can hang between its claim and its request, or it may wake up and grant what another has.
 
         Raises:
             ValueError: the amount is not above 0, the key is empty, or it was used for another grant.

@@ -1,9 +1,12 @@
-"""Inveterate's API through our own SDK: one member, read once, with the time at which the answer holds."""
+"""Inveterate's API through our own SDK: a member, read once and dated by the answer; credits, granted once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from inveterate import (
@@ -12,6 +15,8 @@ from inveterate import (
     Client,
     CustomerId,
     Exchange,
+    GrantStatus,
+    Intents,
     InveterateError,
     NoRecordError,
     NotFoundError,
@@ -19,7 +24,7 @@ from inveterate import (
     Retries,
 )
 
-from relay.errors import MisconfiguredError, TransientError
+from relay.errors import ConflictError, MisconfiguredError, PermanentError, TransientError
 from relay.ports import Reading
 
 if TYPE_CHECKING:
@@ -30,6 +35,12 @@ _PATIENCE: Final = Retries(attempts=2, first=0.3, deadline=15.0, longest_asked=2
 """Short: the queue has the patience, and a function that waits is paid for."""
 
 _NO_SUCH_ID: Final = 400
+
+LOOKS: Final = (0.5, 2.0)
+"""Pauses before the ledger is read: the queue asks again later, and a function that sleeps is paid for."""
+
+SETTLED_AFTER: Final = 600.0
+"""Seconds after which the SDK may take a request for lost, if the ledger proves it."""
 
 
 @dataclass(slots=True)
@@ -43,6 +54,7 @@ class InveterateApi:
             key, base_url=url, timeout=_TIMEOUT, retries=_PATIENCE, hooks=(hook,)
         )
     )
+    looks: Sequence[float] = LOOKS
     _client: Client | None = field(default=None, repr=False)
     _key: str = field(default="", repr=False)
     _last: Exchange | None = None
@@ -50,16 +62,55 @@ class InveterateApi:
     def read(self, customer_id: str) -> Reading | None:
         """Read a member; None where the API knows none by this id."""
         client = self._connected()
-        try:
-            member = client.members.get(CustomerId(customer_id))
-        except (NotFoundError, NoRecordError):
-            return None
-        except BadRequestError as error:
-            # What the platform says of unknown ids is undocumented; 400 is all that it documents. The id is
-            # one that it sent itself, so "malformed" is not a reading of it.
-            if error.status == _NO_SUCH_ID:
+        with self._errors():
+            try:
+                member = client.members.get(CustomerId(customer_id))
+            except (NotFoundError, NoRecordError):
                 return None
-            raise TransientError(f"Inveterate: {_named(error)}") from error
+            except BadRequestError as error:
+                # What the platform says of unknown ids is undocumented; 400 is all that it documents. The id
+                # is one that it sent itself, so "malformed" is not a reading of it.
+                if error.status == _NO_SUCH_ID:
+                    return None
+                raise
+        last = self._last
+        return Reading(
+            member=member, date=last.date if last else None, seconds=last.seconds if last else _TIMEOUT
+        )
+
+    def grant(  # noqa: PLR0913 - what, to whom, once per what, and whether to try again
+        self, customer_id: str, amount: Decimal, *, key: str, note: str, intents: Intents, again: bool
+    ) -> GrantStatus:
+        """Grant credits once for the key; without `again` a request that may have been lost stays so."""
+        client = self._connected()
+        with self._errors():
+            try:
+                return client.members.credits.grant(
+                    CustomerId(customer_id),
+                    amount,
+                    key=key,
+                    note=note,
+                    intents=intents,
+                    looks=self.looks,
+                    settled_after=SETTLED_AFTER if again else math.inf,
+                ).status
+            except (BadRequestError, NotFoundError) as error:
+                raise PermanentError("grant_refused", _named(error)) from error
+            except ValueError as error:
+                # The amount is checked before, so it is this: the key was claimed for another amount just now.
+                raise ConflictError("the key was claimed for another grant") from error
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        if self._client:
+            self._client.close()
+            self._client = None
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Say what the SDK's errors mean to us."""
+        try:
+            yield
         except BadKeyError as error:
             self.secret.forget()
             raise MisconfiguredError(f"Inveterate: {_named(error)}", setting=self.secret.name) from error
@@ -67,16 +118,6 @@ class InveterateApi:
             raise TransientError(f"Inveterate: {_named(error)}", retry_after=error.retry_after) from error
         except InveterateError as error:
             raise TransientError(f"Inveterate: {_named(error)}") from error
-        last = self._last
-        return Reading(
-            member=member, date=last.date if last else None, seconds=last.seconds if last else _TIMEOUT
-        )
-
-    def close(self) -> None:
-        """Close the pooled connections."""
-        if self._client:
-            self._client.close()
-            self._client = None
 
     def _connected(self) -> Client:
         """Return a client with the key as it is now: a rotated one needs another."""

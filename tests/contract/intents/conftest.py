@@ -1,0 +1,7 @@
+"""AWS in memory, as for the functional tests: one of the stores is a table."""
+
+from __future__ import annotations
+
+from tests.functional.conftest import _aws
+
+__all__ = ["_aws"]

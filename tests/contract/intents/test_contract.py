@@ -1,0 +1,156 @@
+"""What `members.credits.grant` relies on, required of every store of intents: the SDK's own and the table."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from decimal import Decimal
+from typing import TypeVar
+
+import pytest
+from inveterate import Claim, ClaimState, Intent, Intents, MemoryIntents
+
+from tests.fakes_grants import Clock, OneAtATime, ask, dynamo_intents, grants_table
+
+Making = Callable[[Clock], Intents]
+T = TypeVar("T")
+
+
+def memory(clock: Clock) -> Intents:
+    return MemoryIntents(clock=clock.seconds)
+
+
+def table(clock: Clock) -> Intents:
+    return dynamo_intents(grants_table(), clock=clock)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Return a clock that stands."""
+    return Clock()
+
+
+@pytest.fixture(params=[memory, table])
+def intents(request: pytest.FixtureRequest, clock: Clock) -> Intents:
+    """Return an empty store."""
+    making: Making = request.param
+    return making(clock)
+
+
+def test_the_first_claim_is_new(intents: Intents) -> None:
+    """Whoever comes first may post, and holds what was asked for."""
+    assert intents.claim(ask()) == Claim(ClaimState.NEW, ask(), 1, 0.0)
+
+
+def test_a_second_claim_is_open(intents: Intents, clock: Clock) -> None:
+    """Whoever comes later is told how far it has come, and since when."""
+    intents.claim(ask())
+    clock.pass_by(30)
+    assert intents.claim(ask()) == Claim(ClaimState.OPEN, ask(), 1, 30.0)
+
+
+def test_what_was_written_first_stands(intents: Intents) -> None:
+    """Another amount or member under the same key is answered with what is written."""
+    intents.claim(ask(amount="5.10"))
+    assert intents.claim(ask(amount=7, customer="43")).intent == ask(amount="5.1")
+
+
+def test_settled_is_granted_for_good(intents: Intents, clock: Clock) -> None:
+    """No later claim, renewal or release changes that."""
+    claim = intents.claim(ask())
+    intents.settle(claim)
+    assert intents.claim(ask()).state is ClaimState.GRANTED
+    assert not intents.renew(claim)
+    intents.release(claim)
+    clock.pass_by(3600)
+    assert intents.claim(ask()).state is ClaimState.GRANTED
+
+
+def test_settling_twice_does_no_harm(intents: Intents) -> None:
+    """Two who both found the entry both say so."""
+    claim = intents.claim(ask())
+    intents.settle(claim)
+    intents.settle(claim)
+    assert intents.claim(ask()).state is ClaimState.GRANTED
+
+
+def test_a_renewal_counts_and_begins_anew(intents: Intents, clock: Clock) -> None:
+    """The age is that of the latest post; only one of those who saw the same attempt may renew."""
+    intents.claim(ask())
+    clock.pass_by(700)
+    seen = intents.claim(ask())
+    assert intents.renew(seen)
+    assert not intents.renew(seen)
+    clock.pass_by(5)
+    assert intents.claim(ask()) == Claim(ClaimState.OPEN, ask(), 2, 5.0)
+
+
+def test_released_is_free_again(intents: Intents) -> None:
+    """The next claim is a new one, for whatever amount."""
+    intents.release(intents.claim(ask()))
+    assert intents.claim(ask(amount=9)) == Claim(ClaimState.NEW, ask(amount=9))
+
+
+def test_a_renewed_claim_is_not_released_by_an_earlier_attempt(intents: Intents) -> None:
+    """Its first post was refused, but somebody has been allowed a second since."""
+    first = intents.claim(ask())
+    assert intents.renew(intents.claim(ask()))
+    intents.release(first)
+    assert intents.claim(ask()).attempt == 2
+
+
+def test_what_nobody_wrote_is_not_renewed_or_released(intents: Intents) -> None:
+    """A claim that has gone meanwhile allows nothing."""
+    ghost = Claim(ClaimState.OPEN, ask("ghost"))
+    assert not intents.renew(ghost)
+    intents.release(ghost)
+    assert intents.claim(ask("ghost")).state is ClaimState.NEW
+
+
+def test_keys_do_not_meet(intents: Intents) -> None:
+    """Each key is a matter of its own, whatever characters it has."""
+    keys = ["a", "A", "a#b", "grant#a", "month#2025-07", "ä ☂", "x" * 1_000]
+    assert [intents.claim(ask(key)).state for key in keys] == ["new"] * len(keys)
+
+
+def test_amounts_are_exact(intents: Intents) -> None:
+    """Cents, tenths of cents and large sums come back as they went."""
+    for number, amount in enumerate(("0.01", "24.99", "0.001", "1000000", "12345.6789")):
+        intents.claim(ask(f"k{number}", amount))
+        assert intents.claim(ask(f"k{number}", amount)).intent.amount == Decimal(amount)
+
+
+@pytest.mark.parametrize("making", [memory, table])
+def test_of_many_at_once_one_is_new(making: Making, clock: Clock) -> None:
+    """Sixteen threads claim the same key: one gets it; of those who renew one does."""
+    intents = making(clock)
+    claims = _at_once(16, lambda: intents.claim(ask()))
+    assert sorted(claim.state for claim in claims) == ["new", *["open"] * 15]
+    seen = intents.claim(ask())
+    assert sorted(_at_once(8, lambda: intents.renew(seen))) == [*[False] * 7, True]
+
+
+def _at_once(count: int, do: Callable[[], T]) -> list[T]:
+    barrier, found = threading.Barrier(count), list[T]()
+
+    def run() -> None:
+        barrier.wait()
+        found.append(do())
+
+    threads = [threading.Thread(target=run) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+def test_the_table_is_shared(clock: Clock) -> None:
+    """Another process, with a client of its own, finds what the first wrote: a restart forgets nothing."""
+    name = grants_table()
+    first, second = dynamo_intents(name, clock=clock), dynamo_intents(name, clock=clock)
+    assert isinstance(first.dynamodb, OneAtATime)
+    claim = first.claim(ask())
+    assert second.claim(ask()).state is ClaimState.OPEN
+    second.settle(claim)
+    assert first.claim(Intent("k", ask().customer_id, Decimal(5))).state is ClaimState.GRANTED

@@ -1,0 +1,274 @@
+"""The function `grants` in its surroundings: the simulator behind a real socket, and AWS in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+from inveterate import Client as ApiClient
+from inveterate import Retries
+from inveterate.webhooks import model_for
+from relay import wiring
+from relay.adapters.aws import client
+from relay.adapters.inveterate_api import InveterateApi
+from relay.adapters.members import RULES_KEY, DynamoMembers
+from relay.changes import Grant, Happening, Outbox, dump
+from relay.effects import GrantCredits
+from relay.member import member_key, merge
+from relay.ports import Record
+from relay.rules import Retention, Rules
+
+from functions.fanout import app as fanout
+from functions.grants import app
+from tests.fakes import FakeContext, FakeJournal
+from tests.fakes_grants import Clock, grants_table
+from tests.functional.sim.running import KEY, Client, Receiver, running
+from tests.functions import RULES
+from tests.unit.sim.history import GOLD, WALL
+
+SHOP = "relay-demo.myshopify.com"
+SECRET = "/relay/inveterate"
+RULE = "retention.credits"
+
+
+@dataclass
+class Mood(httpx.HTTPTransport):
+    """A network that treats requests for credits as told; all else goes through."""
+
+    then: Callable[[httpx.Request, Callable[[], httpx.Response]], httpx.Response] | None = None
+    posts: int = 0
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Pass it on, or do as told."""
+
+        def go() -> httpx.Response:
+            return httpx.HTTPTransport.handle_request(self, request)
+
+        if request.method != "POST":
+            return go()
+        self.posts += 1
+        return self.then(request, go) if self.then else go()
+
+
+def lost_answer(_request: httpx.Request, go: Callable[[], httpx.Response]) -> httpx.Response:
+    """Deliver it, and lose the answer."""
+    go().close()
+    raise httpx.ReadError("cut")
+
+
+def lost_request(_request: httpx.Request, _go: Callable[[], httpx.Response]) -> httpx.Response:
+    """Lose it on the way, which looks the same."""
+    raise httpx.ReadError("cut")
+
+
+@dataclass
+class Deployed:
+    """The function's surroundings."""
+
+    sim: Client
+    receiver: Receiver
+    queue: str
+    dead: str
+    journal: FakeJournal
+    clock: Clock
+    network: Mood = field(default_factory=Mood)
+
+    @property
+    def members(self) -> DynamoMembers:
+        """Return the members table."""
+        return DynamoMembers("members", SHOP)
+
+    def leaving(self) -> str:
+        """Let somebody join, and ask to cancel; Relay hears of both, and ten minutes pass."""
+        customer: str = self.sim.act("join", tier_id=GOLD)["customer_id"]
+        self.sim.act("cancel", customer_id=customer, policy="end_of_cycle")
+        self.hear(customer)
+        self.sim.act("advance", minutes=10)
+        return customer
+
+    def hear(self, customer: str) -> None:
+        """Merge what the simulator told of a member."""
+        self.sim.through()
+        key = member_key(SHOP, customer)
+        record = self.members.load([key])[0][key]
+        member = record.member
+        for body in self.receiver.bodies:
+            topic = body["metadata"]["topic"]
+            event = model_for(topic).read(json.dumps(body), received_at=WALL)
+            if event.customer_id == customer:
+                member = merge(member, RULES[topic].facts(event))
+        self.members.save(Record(member=member, version=record.version), Outbox(member=key, changed=True))
+
+    def wanted(self, customer: str, *, event_id: str = "a" * 32, amount: int = 10) -> Grant:
+        """Return what the rule asks for when a member's cancellation becomes pending."""
+        key = member_key(SHOP, customer)
+        member = self.members.load([key])[0][key].member
+        register = member.registers["pending_cancel_at"]
+        day = member.moment("pending_cancel_at")
+        assert day
+        return Grant(
+            id=f"{event_id}.{RULE}",
+            event_id=event_id,
+            topic="customer.pending_cancellation",
+            member=key,
+            at=register.at,
+            rule=RULE,
+            key=f"{key}:{day:%Y-%m-%d}",
+            amount=Decimal(amount),
+        )
+
+    def call(self, *grants: Grant) -> dict[str, Any]:
+        """Call the handler with a batch."""
+        return app.handler(
+            {"Records": [record(f"m{number}", dump(grant)) for number, grant in enumerate(grants)]},
+            FakeContext(120_000),
+        )
+
+    def fan_out(self, grant: Grant) -> dict[str, Any]:
+        """Let the members table's stream hand out a write whose rule asked for it."""
+        happening = Happening(
+            event_id=grant.event_id,
+            topic=grant.topic,
+            at=grant.at,
+            effects=(GrantCredits(rule=grant.rule, key=grant.key, amount=grant.amount),),
+        )
+        outbox = dump(Outbox(member=grant.member, changed=False, happenings=(happening,)))
+        image = {"o": {"S": outbox}}
+        return fanout.handler({"Records": [{"dynamodb": {"SequenceNumber": "1", "NewImage": image}}]}, None)
+
+    def entries(self, customer: str) -> list[tuple[float, str]]:
+        """Return what our grants left in a member's ledger: amounts and notes."""
+        self.sim.act("advance", minutes=1)
+        ledger = self.sim.sim.world.members[customer].ledger
+        return [
+            (float(entry.amount), entry.note or "") for entry in ledger if "#grant-" in (entry.note or "")
+        ]
+
+    def held(self, queue: str) -> int:
+        """Return how many messages a queue has, the put-off ones included."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"]
+        found = client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
+        return sum(int(found[name]) for name in names)
+
+    def said(self, caplog: pytest.LogCaptureFixture) -> list[str]:
+        """Return the outcomes that were logged."""
+        return [line.message for line in caplog.records if line.name == "grants"]
+
+
+def record(message_id: str, body: str) -> dict[str, Any]:
+    """Return one record of Lambda's SQS event."""
+    return {
+        "messageId": message_id,
+        "receiptHandle": "r",
+        "body": body,
+        "attributes": {
+            "ApproximateReceiveCount": "1",
+            "SentTimestamp": str(int(wiring.now().timestamp() * 1000)),
+        },
+        "messageAttributes": {},
+    }
+
+
+def set_rules(rules: Rules) -> None:
+    """Store the merchant's rules."""
+    client("dynamodb").put_item(
+        TableName="members",
+        Item={"pk": {"S": RULES_KEY}, "document": {"S": rules.model_dump_json()}},
+    )
+
+
+Deploying = Callable[..., Any]
+
+
+@pytest.fixture
+def deploy(monkeypatch: pytest.MonkeyPatch) -> Deploying:
+    """Return what deploys the function against a simulator that behaves as told."""
+
+    @contextmanager
+    def deploying(
+        *, settle: float = 0.02, looks: Sequence[float] = (0.0, 0.1), **switches: str
+    ) -> Iterator[Deployed]:
+        queue, dead, topic = _resources()
+        receiver, clock = Receiver(), Clock(datetime.fromisoformat("2027-06-01T00:00:00+00:00"))
+        with running(receiver, switches=switches, settle=settle) as sim:
+            for name, value in _settings(str(sim.http.base_url), queue, dead, topic).items():
+                monkeypatch.setenv(name, value)
+            _rewire()
+            monkeypatch.setattr(wiring, "now", clock)
+            journal = FakeJournal()
+            monkeypatch.setattr(wiring, "journal", lambda: journal)
+            sim.subscribe("customer.joined.paid_tier", "customer.pending_cancellation")
+            deployed = Deployed(sim, receiver, queue, dead, journal, clock)
+            api = wiring.granting().api
+            assert isinstance(api, InveterateApi)
+            api.connect, api.looks = connecting(deployed.network), looks
+            try:
+                yield deployed
+            finally:
+                api.close()
+                deployed.network.close()
+                _rewire()
+
+    return deploying
+
+
+def connecting(network: httpx.BaseTransport) -> Callable[..., ApiClient]:
+    """Return what makes clients of one network, with little patience."""
+    patience = Retries(attempts=2, first=0.01)
+    return lambda url, key, hook: ApiClient(
+        key, base_url=url, transport=network, timeout=8, retries=patience, hooks=(hook,)
+    )
+
+
+def _resources() -> tuple[str, str, str]:
+    client("dynamodb").create_table(
+        TableName="members",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    grants_table()
+    set_rules(Rules(retention=Retention(on=True, monthly_ceiling=Decimal(50))))
+    client("ssm").put_parameter(Name=SECRET, Value=KEY, Type="SecureString")
+    queue, dead = (client("sqs").create_queue(QueueName=name)["QueueUrl"] for name in ("grants", "dead"))
+    return queue, dead, client("sns").create_topic(Name="changes")["TopicArn"]
+
+
+def _settings(url: str, queue: str, dead: str, topic: str) -> Mapping[str, str]:
+    return {
+        "POWERTOOLS_SERVICE_NAME": "grants",
+        "POWERTOOLS_METRICS_NAMESPACE": "Relay",
+        "SHOP_DOMAIN": SHOP,
+        "SOURCE_URL": queue,
+        "SOURCE_NAME": "grants",
+        "DEAD_LETTERS_URL": dead,
+        "MEMBERS_TABLE": "members",
+        "GRANTS_TABLE": "grants",
+        "JOURNAL_STREAM": "journal",
+        "INVETERATE_URL": url,
+        "INVETERATE_SECRET": SECRET,
+        "CHANGES_TOPIC": topic,
+        "ALERTS_URL": dead,
+        "GRANTS_URL": queue,
+        "RECHECK_DELAY": "0",
+    }
+
+
+def _rewire() -> None:
+    for part in vars(wiring).values():
+        if hasattr(part, "cache_clear"):
+            part.cache_clear()
+
+
+LATER = timedelta(seconds=601).total_seconds()
+"""By then a request may be taken for lost."""

@@ -1,0 +1,202 @@
+"""The month's ceiling, against several who grant at once, a treacherous platform and crashes anywhere."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+import httpx
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from inveterate import CustomerId, InveterateError
+from inveterate._grant import Grant, intent_for, mark_of
+from inveterate._json import write_json
+from inveterate._retries import NO_RETRIES
+from inveterate._steps import Answer, Conversation, Failure, Reply, Send, Sleep
+from inveterate.api.credits import Credits
+from relay.adapters.aws import client
+from relay.errors import OverCeilingError
+from relay.ports import Allowance
+
+from tests.fakes_grants import MONTH, Clock, grants_table, promises
+
+CEILING = Decimal(20)
+NUMBERS = count()
+
+
+@dataclass
+class Platform:
+    """One ledger for all, in the clock's time. `moods` says of each request whether it is done, and what is told."""
+
+    clock: Clock
+    moods: list[tuple[bool, str]]
+    shows_notes: bool
+    posts: int = 0
+    entries: list[dict[str, Any]] = field(default_factory=list)
+
+    def answer(self, step: Send) -> Answer:
+        """Answer one request."""
+        if step.call.method == "GET":
+            entries = [{"note": mark_of("an older one")}, *self.entries]
+            shown = entries if self.shows_notes else [{"amount": 1} for _ in entries]
+            return Reply(200, {}, write_json({"data": {"credits": shown}}).encode())
+        applies, how = self.moods[self.posts % len(self.moods)] if self.moods else (True, "ok")
+        self.posts += 1
+        if how == "unreachable":
+            return Failure(httpx.ConnectError("refused"), sent=False)
+        if how == "ok" or (applies and how in {"fail", "drop"}):
+            self.entries.append(dict(step.call.body or {}))
+        if how == "drop":
+            return Failure(httpx.ReadError("cut"), sent=True)
+        return Reply({"ok": 201, "fail": 500, "refuse": 400, "bad_key": 401}[how], {}, b"{}")
+
+    @property
+    def given(self) -> Decimal:
+        """How much was granted in all."""
+        return sum((Decimal(str(entry["amount"])) for entry in self.entries), Decimal(0))
+
+
+@dataclass
+class Worker:
+    """One process with one message, which dies and comes back."""
+
+    number: int
+    amount: int
+    table: str
+    platform: Platform
+    talk: Conversation[Any] | None = None
+    answer: Any = None
+    ends: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def key(self) -> str:
+        """What the message asks for."""
+        return f"k{self.number}"
+
+    def step(self) -> None:
+        """Go one step on; begin anew after the end."""
+        if self.talk is None:
+            self.talk, self.answer = self.begin(), None
+        try:
+            step = self.talk.send(self.answer)
+            self.answer = self.do(step)
+        except StopIteration as stop:
+            self.end(stop.value.status)
+        except OverCeilingError:
+            self.end("full")
+        except InveterateError:
+            self.end("refused")
+
+    def do(self, step: Any) -> Any:
+        """Do what the conversation asks for."""
+        if isinstance(step, Send):
+            return self.platform.answer(step)
+        if isinstance(step, Sleep):
+            return self.platform.clock.pass_by(step.seconds)
+        return step.action()
+
+    def end(self, how: str) -> None:
+        """Remember how it ended."""
+        self.ends[how] += 1
+        self.talk = None
+
+    def run(self) -> None:
+        """Go on to the next end."""
+        before = self.ends.total()
+        while self.ends.total() == before:
+            self.step()
+
+    def begin(self) -> Conversation[Any]:
+        """Begin a grant."""
+        store = promises(self.table, self.platform.clock)
+        return Grant(
+            intent_for(self.key, CustomerId(42), Decimal(self.amount)),
+            store=store.intents(Allowance(month=MONTH, ceiling=CEILING), ""),
+            note="",
+            looks=(0.5,),
+            settled_after=600.0,
+            retries=NO_RETRIES,
+            post=Credits.add.of,
+            read=Credits.list.of,
+        ).run()
+
+
+def check(table: str, platform: Platform) -> dict[str, dict[str, Any]]:
+    """What must hold at every moment; returns the promises by key."""
+    items = {item["key"]["S"]: item for item in client("dynamodb").scan(TableName=table)["Items"]}
+    counted = Decimal(items.pop(f"month#{MONTH}", {}).get("promised", {}).get("N", "0"))
+    assert platform.given <= CEILING
+    assert counted == sum(Decimal(item["amount"]["N"]) for item in items.values()) <= CEILING
+    marks = {mark_of(key.removeprefix("grant#")) for key in items}
+    noted = [str(entry["note"]) for entry in platform.entries]
+    assert len(set(noted)) == len(noted)
+    assert marks >= set(noted)
+    return items
+
+
+MOODS = st.lists(
+    st.tuples(st.booleans(), st.sampled_from(["ok", "fail", "drop", "refuse", "bad_key", "unreachable"])),
+    max_size=5,
+)
+AMOUNTS = st.lists(st.sampled_from([5, 8, 10, 20, 21]), min_size=2, max_size=4)
+EVENTS = st.lists(
+    st.tuples(st.integers(0, 7), st.one_of(st.integers(1, 6), st.sampled_from(["dies", "time passes"]))),
+    max_size=14,
+)
+"""Which worker goes on by how many steps or dies (two workers per message: a duplicate), and when time passes."""
+
+
+def play(workers: list[Worker], events: list[tuple[int, Any]], table: str, platform: Platform) -> None:
+    """Let the workers go on, die and be overtaken by time, as the events say."""
+    for place, what in events:
+        worker = workers[place % len(workers)]
+        if what == "dies":
+            worker.talk = None
+        elif what == "time passes":
+            # No function lives as long as that: the template's timeout is a fifth of it.
+            for other in workers:
+                other.talk = None
+            platform.clock.pass_by(601)
+        else:
+            for _ in range(what):
+                worker.step()
+        check(table, platform)
+
+
+# Without shrinking: every step is a call of a table, and shrinking would take minutes.
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+)
+@given(moods=MOODS, amounts=AMOUNTS, events=EVENTS, shows_notes=st.booleans())
+def test_never_above_it_and_all_that_fits(
+    moods: list[tuple[bool, str]], amounts: list[int], events: list[tuple[int, Any]], *, shows_notes: bool
+) -> None:
+    """At every moment within the ceiling and never twice; in the end all that fits is given, or nobody can know."""
+    clock = Clock()
+    platform = Platform(clock, moods, shows_notes)
+    table = grants_table(f"grants-{next(NUMBERS)}")
+    workers = [
+        Worker(number, amount, table, platform) for _ in range(2) for number, amount in enumerate(amounts)
+    ]
+    play(workers, events, table, platform)
+    platform.moods = []
+    for _ in range(3):
+        clock.pass_by(601)
+        for worker in workers:
+            worker.run()
+            check(table, platform)
+    items = check(table, platform)
+    room = CEILING - sum(Decimal(item["amount"]["N"]) for item in items.values())
+    for number, amount in enumerate(amounts):
+        item = items.get(f"grant#k{number}")
+        assert item or amount > room
+        if item and shows_notes:
+            assert item["state"]["S"] == "granted"
+    if shows_notes:
+        assert platform.given == CEILING - room

@@ -1,0 +1,124 @@
+"""Several functions at once, each with its own client, over sockets: one request per key, none above the ceiling."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+import httpx
+import pytest
+from relay import wiring
+from relay.adapters.inveterate_api import InveterateApi
+from relay.adapters.promises import DynamoPromises
+from relay.adapters.secrets import Secret
+from relay.batch import Message
+from relay.changes import Grant, dump
+from relay.granting import Granting
+
+from tests.fakes import FakeContext, FakeJournal, FakeMembers, FakeTelemetry
+from tests.fakes_grants import promises
+from tests.functional.grants.conftest import (
+    SECRET,
+    SHOP,
+    Deployed,
+    Deploying,
+    Mood,
+    connecting,
+    lost_answer,
+)
+
+
+def function(deployed: Deployed, store: DynamoPromises, members: FakeMembers) -> tuple[Granting, Mood]:
+    """Return one instance of the function: its own client and network, the table that all share."""
+    network = Mood(then=deployed.network.then)
+    api = InveterateApi(wiring.setting("INVETERATE_URL"), Secret(SECRET))
+    api.secret.value()
+    api.connect, api.looks = connecting(network), (0.0, 0.3)
+    return (
+        Granting(
+            shop=SHOP,
+            members=members,
+            promises=store,
+            api=api,
+            journal=FakeJournal(),
+            clock=wiring.now,
+            telemetry=FakeTelemetry(),
+        ),
+        network,
+    )
+
+
+def at_once(
+    deployed: Deployed, grants: Sequence[Grant], *, rounds: int = 1
+) -> tuple[list[Exception | None], int]:
+    """Let as many functions work on the grants at once; return their answers and how many requests were made."""
+    keys = [grant.member for grant in grants]
+    records, rules = deployed.members.load(keys)
+    members = FakeMembers(records=dict(records), rules=rules)
+    store = promises("grants", wiring.now)
+    functions = [function(deployed, store, members) for _ in grants]
+    barrier = threading.Barrier(len(grants))
+    answers: list[Exception | None] = []
+
+    def run(granting: Granting, grant: Grant) -> None:
+        barrier.wait()
+        for _ in range(rounds):
+            answers.extend(granting.work([message(grant)], FakeContext(120_000)).values())
+
+    threads = [
+        threading.Thread(target=run, args=(granting, grant))
+        for (granting, _), grant in zip(functions, grants, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for granting, network in functions:
+        assert isinstance(granting.api, InveterateApi)
+        granting.api.close()
+        network.close()
+    return answers, sum(network.posts for _, network in functions)
+
+
+def message(grant: Grant) -> Message:
+    """Return a message as the batch hands it over."""
+    return Message(
+        id="m",
+        body=dump(grant),
+        attributes={},
+        receives=1,
+        receipt="r",
+        first_received_at=wiring.now(),
+        deferrals=0,
+    )
+
+
+@pytest.mark.parametrize("then", [None, lost_answer])
+@pytest.mark.parametrize("notes", ["yes", "no"])
+def test_eight_duplicates_at_once(
+    deploy: Deploying,
+    then: Callable[[httpx.Request, Callable[[], httpx.Response]], httpx.Response] | None,
+    notes: str,
+) -> None:
+    """One request and one entry, whether its answer comes or not, whether the ledger shows notes or not."""
+    with deploy(ledger_notes=notes) as deployed:
+        customer = deployed.leaving()
+        deployed.network.then = then
+        answers, posts = at_once(deployed, [deployed.wanted(customer)] * 8, rounds=2)
+        assert (posts, len(deployed.entries(customer))) == (1, 1)
+        assert len(answers) == 16
+        if then is None or notes == "yes":
+            assert None in answers
+        assert promises("grants").promised("2026-03") == Decimal(10)
+
+
+def test_eight_members_at_once_under_a_ceiling_for_five(deploy: Deploying) -> None:
+    """Five are given, three wait; the months' sum is what the ledgers hold."""
+    with deploy() as deployed:
+        customers = [deployed.leaving() for _ in range(8)]
+        answers, posts = at_once(deployed, [deployed.wanted(customer) for customer in customers])
+        assert posts == 5
+        assert answers.count(None) == 5
+        assert sorted(len(deployed.entries(customer)) for customer in customers) == [0] * 3 + [1] * 5
+        assert promises("grants").promised("2026-03") == Decimal(50)
