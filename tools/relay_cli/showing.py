@@ -13,7 +13,7 @@ from relay_cli.judging import Row, Verdict
 from relay_cli.local_aws import LocalAws
 from relay_cli.staging import Stage
 
-_HEADINGS: Final = ("event", "answer", "outcome", "member", "people are told", "HubSpot")
+_HEADINGS: Final = ("event", "answer", "outcome", "member", "rules", "HubSpot")
 _LINES: Final = 30
 _WELL: Final = re.compile(r'^\{"_aws"|"message": ?"(accepted|applied|stale)"')
 """Figures, and lines about what went as it should."""

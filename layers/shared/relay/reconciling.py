@@ -19,11 +19,13 @@ from typing import Final
 
 from relay import journal
 from relay.batch import Answers, Context, Message
-from relay.changes import Doubt, Outbox, load
+from relay.changes import Doubt, Happening, Outbox, load
 from relay.delivery import Delivery
 from relay.errors import ConflictError, PermanentError, TransientError
+from relay.facts import Facts
+from relay.finding import found
 from relay.folding import differs
-from relay.member import member_key, merge
+from relay.member import Member, member_key, merge
 from relay.ports import Api, Clock, Journal, Members, Reading, Record, Telemetry, Turns
 from relay.reading import TOPIC, facts_of
 from relay.rechecking import BALANCE_GAP, EVIDENCE, FUTURE, reasons
@@ -36,6 +38,13 @@ DELAYS: Final = 6
 
 _WRITES: Final = 5
 _SHOWN_BY_THE_RECORD: Final = frozenset({BALANCE_GAP, EVIDENCE})
+
+
+def _happenings(before: Member, after: Member, facts: Facts) -> tuple[Happening, ...]:
+    effects = tuple(found(before, after))
+    if not effects or facts.at is None:
+        return ()
+    return (Happening(event_id=facts.event_id, topic=TOPIC, at=facts.at, effects=effects),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +147,11 @@ class Reconciling:
     def _save(self, record: Record, reading: Reading, date: datetime) -> None:
         for _ in range(_WRITES):
             after = merge(record.member, facts_of(reading, date, record.member))
-            outbox = Outbox(member=after.key, changed=differs(record.member, after))
+            outbox = Outbox(
+                member=after.key,
+                changed=differs(record.member, after),
+                happenings=_happenings(record.member, after, facts_of(reading, date, record.member)),
+            )
             try:
                 self.members.save(replace(record, member=after), outbox)
             except ConflictError:

@@ -20,7 +20,7 @@ def line(event_id: str, customer: str, outcome: str = "applied", *effects: str) 
 
 WELL = Seen(
     queues={"updated": (), DEAD: ()},
-    journal=(line("e1", "1", "applied", "e1.payment_failed.final"), line("e2", "2")),
+    journal=(line("e1", "1", "applied", "e1.dunning.failed"), line("e2", "2")),
     members=frozenset({f"{SHOP}:1", f"{SHOP}:2"}),
     contacts={f"{SHOP}:1": "101"},
     skipped={f"{SHOP}:2": "no_email"},
@@ -54,7 +54,7 @@ def test_the_table_says_what_became_of_each() -> None:
     """One row an event: its answer, its outcome, the rule that told people, the CRM's record or why there is none."""
     first, second = judge(POSTED, WELL, ONE).rows
     assert (first.answer, first.outcome, first.member) == ("accepted", "applied", "1")
-    assert (first.people, first.crm) == ("payment_failed.final", "contact 101")
+    assert (first.people, first.crm) == ("dunning.failed", "contact 101")
     assert (second.people, second.crm) == ("-", "skipped: no_email")
 
 

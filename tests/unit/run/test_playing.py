@@ -19,8 +19,8 @@ WELL = Seen(
     members=frozenset(f"{SHOP}:{customer}" for customer in _CUSTOMERS),
     contacts={f"{SHOP}:{number}": str(number) for number in range(DOCUMENTED.contacts)},
     skipped={f"{SHOP}:{customer}": "no_email" for customer in DOCUMENTED.skipped},
-    openings=1,
-    emails=1,
+    openings=DOCUMENTED.alerts,
+    emails=DOCUMENTED.alerts,
 )
 
 
@@ -88,7 +88,7 @@ def test_every_change_is_said() -> None:
     """Whoever waits sees that something happens."""
     run = Run(iter([Seen(), WELL]))
     run.settle()
-    assert run.said == ["1 journaled, 0 waiting, 1 alerts, 7 contacts"]
+    assert run.said == ["1 journaled, 0 waiting, 5 alerts, 7 contacts"]
 
 
 def test_a_members_events_are_played_in_order() -> None:

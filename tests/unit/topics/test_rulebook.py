@@ -1,0 +1,76 @@
+"""The book of rules: every id is in it and in the docs, and the merchant's switch and level hold everywhere."""
+
+from __future__ import annotations
+
+import json
+import re
+from decimal import Decimal
+
+import pytest
+from relay.effects import Alert, Effect, Figure, GrantCredits, Level, Note, Recheck
+from relay.rulebook import RULEBOOK, ruled
+from relay.rules import Rule, Rules
+
+from tests.fakes import ROOT
+from tests.programme import Programme, day
+from tests.stories import CUSTOMER, content
+
+SOURCES = [*(ROOT / "functions").glob("*/app.py"), *(ROOT / "layers/shared/relay").glob("*.py")]
+OPEN = Alert(rule="cancel.pending", occasion="o", level=Level.WARNING, title="t")
+CLOSE = Alert(rule="cancel.pending", occasion="o", level=Level.INFO, title="t", action="close")
+MENTION = Alert(rule="cancel.pending", occasion="o", level=Level.INFO, title="t", action="mention")
+NOTE = Note(rule="cancel.pending", name="n")
+FIGURE = Figure(rule="cancel.pending", name="pending_cancellation")
+GRANT = GrantCredits(rule="cancel.pending", key="k", amount=Decimal(1))
+RECHECK = Recheck(rule="cancel.pending", reason="r")
+ALL: list[Effect] = [OPEN, CLOSE, MENTION, NOTE, FIGURE, GRANT, RECHECK]
+
+
+def test_every_id_in_the_code_is_in_the_book() -> None:
+    """A rule that is not in the book could be neither shown nor switched off."""
+    text = "\n".join(path.read_text() for path in SOURCES if path.name != "rulebook.py")
+    said = set(
+        re.findall(
+            r'"((?:join|tier|order|payment|dunning|credits|cancel|retention|programme)\.[a-z_]+)"', text
+        )
+    )
+    assert said <= RULEBOOK.keys()
+    assert len(said) > 25
+
+
+def test_the_docs_have_every_rule() -> None:
+    """docs/rules.md has each id with its sentence and level, in the book's order."""
+    rows = re.findall(r"^\| `(\S+)` \| (.*) \| (.*) \|$", (ROOT / "docs/rules.md").read_text(), re.MULTILINE)
+    assert rows == [(name, entry.about, entry.level or "-") for name, entry in RULEBOOK.items()]
+
+
+def test_with_nothing_set_nothing_is_touched() -> None:
+    """The rules' own levels hold."""
+    assert list(ruled(ALL, Rules())) == ALL
+
+
+def test_switched_off() -> None:
+    """It tells nobody, notes nothing and grants nothing; it still counts, doubts, and closes what is open."""
+    off = Rules(rules={"cancel.pending": Rule(on=False)})
+    assert list(ruled(ALL, off)) == [CLOSE, FIGURE, RECHECK]
+
+
+def test_a_level_takes_the_place_of_the_rules_own() -> None:
+    """For alerts of this rule, and no others."""
+    loud = Rules(rules={"cancel.pending": Rule(level="critical")})
+    told = list(ruled([OPEN, Alert(rule="x", occasion="o", level=Level.INFO, title="t")], loud))
+    assert [effect.level for effect in told if isinstance(effect, Alert)] == [Level.CRITICAL, Level.INFO]
+
+
+@pytest.mark.parametrize(("rules", "levels"), [
+    (Rules(), ["WARNING"]),
+    (Rules(rules={"dunning.failed": Rule(level="error")}), ["ERROR"]),
+    (Rules(rules={"dunning.failed": Rule(on=False)}), []),
+])  # fmt: skip
+def test_the_merchants_will_reaches_people(rules: Rules, levels: list[str]) -> None:
+    """Set once, applied in one place, it holds in a consumer's batch."""
+    relay = Programme(rules=rules)
+    lost = content("lost", 1, amount=5)
+    relay.deliver(json.dumps(lost).encode(), day(1))
+    assert [had.telling.alert.level.name for had in relay.heard] == levels
+    assert relay.member(CUSTOMER).payment_status == "failed"
