@@ -17,7 +17,7 @@ from relay.adapters.aws import client
 from relay.adapters.members import DynamoMembers
 from relay.auditing import ERRAND, Auditing, message, start
 from relay.batch import read_message
-from relay.changes import Audit, Change, Outbox, load
+from relay.changes import Audit, Change, Outbox, dump, load
 from relay.metrics import METRICS
 from relay.ports import Record
 from relay_cli import mirror, mirror_looking, mirror_working
@@ -350,7 +350,7 @@ def test_remove(stage: Stage, clear: bool, monkeypatch: pytest.MonkeyPatch) -> N
     assert found["cleared"] == (COUNT - 1 if clear else 0)
     held = [contact.get("membership_tier") for contact in stage.hubspot.portal.contacts.values()]
     assert held == [None if clear else "Gold"] * (COUNT - 1)
-    client("sqs").send_message(QueueUrl=stage.queue, MessageBody='{"member": "%s"}' % key_of(3))
+    client("sqs").send_message(QueueUrl=stage.queue, MessageBody=dump(Change(member=key_of(3))))
     asked = len(stage.hubspot.requests)
     stage.work()
     assert len(stage.hubspot.requests) == asked, "it is closed"

@@ -113,6 +113,8 @@ class Events:
             if self._none_here:
                 return {}
             self.provide()
+            if self._none_here:
+                return {}
             self._names = {name: full for name in METRICS if (full := self._read().get(slug(name)))}
         return self._names
 
