@@ -72,6 +72,7 @@ def prove(
     plant.crm_side.calls.clear()
     ended = plant.run()
     found = _figures(plant, standin, members, updates)
+    plant.crm_side.close()
     found["virtual_seconds"] = round((ended - BEGIN).total_seconds())
     promises = {
         "mirrored": found["mirrored"] == members,

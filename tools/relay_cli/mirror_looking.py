@@ -64,7 +64,7 @@ def diff(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
     Of the members named all fields, and of the others who differ those in which they do. Personal data is
     masked on both sides, so that two values may look alike and differ.
     """
-    named = [_key(name) for name in arguments.members]
+    named = [_key(target, name) for name in arguments.members]
     found: dict[str, Any] = {}
     for ours, theirs in _pairs(target, named):
         fields = _compared(target, ours, theirs, whole=bool(named), reveal=arguments.reveal)
@@ -112,14 +112,13 @@ def _pairs(target: Target, named: list[str]) -> Iterator[tuple[Profile, Mapping[
             yield profiles[key], theirs.get(key, {})
 
 
-def _key(name: str) -> str:
-    from relay import wiring
+def _key(target: Target, name: str) -> str:
     from relay.member import member_key
 
     _, _, customer = name.rpartition(":")
     if not customer.isdigit():
         raise CliError(f"{name} is no customer's id", "give the digits of Shopify's customer id")
-    return member_key(wiring.setting("SHOP_DOMAIN"), customer)
+    return member_key(target.shop, customer)
 
 
 def _shown(name: str, value: str, *, reveal: bool) -> str:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -130,6 +130,19 @@ class Target:
 
         return Auditing(writing=self.writing, inventory=self.inventory, queue=self.queue)
 
+    @property
+    def shop(self) -> str:
+        """The stack's shop."""
+        from relay import wiring
+
+        return wiring.setting("SHOP_DOMAIN")
+
+    def now(self) -> datetime:
+        """Return the wall clock's time."""
+        from relay import wiring
+
+        return wiring.now()
+
     def waiting(self) -> int:
         """Return how many messages are in the queue, about."""
         names = [
@@ -143,11 +156,10 @@ class Target:
 
     def shut(self) -> None:
         """Keep everybody from calling the CRM, until `reopen` or three days are over."""
-        from relay import wiring
         from relay.ports import Gate
 
         known = self.gates.load()
-        until = wiring.now() + _REMOVED_FOR
+        until = self.now() + _REMOVED_FOR
         if not self.gates.swap(known, Gate(until=until, reason=REMOVED, version=known.version + 1)):
             raise CliError("the CRM's breaker was at work just now", "try again")
 

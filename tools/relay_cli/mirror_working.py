@@ -31,7 +31,6 @@ def prepare(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
 
 def fill(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
     """Name every member to the target's queue; it works through them beside what happens meanwhile."""
-    from relay import wiring
     from relay.filling import Filling
 
     if target.crm.automations and not (target.crm.bulk or arguments.yes):
@@ -41,21 +40,20 @@ def fill(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
         )
     target.crm.check()
     target.reopen()
-    filling = Filling(roll=target.roll, queue=target.queue, inventory=target.inventory, clock=wiring.now)
+    filling = Filling(roll=target.roll, queue=target.queue, inventory=target.inventory, clock=target.now)
     noted = filling.run(afresh=arguments.afresh, progress=lambda sent: _say(f"{sent} members queued"))
     return {"target": target.name, **{name: noted[name] for name in ("started", "finished", "sent")}}
 
 
 def audit(target: Target, _: argparse.Namespace) -> dict[str, Any]:
     """Read all that the CRM should hold, repair what differs, and report."""
-    from relay import wiring
     from relay.auditing import report
     from relay.changes import Audit
 
-    step = Audit(run=wiring.now())
+    step = Audit(run=target.now())
     while True:
         step = target.auditing.step(step)
-        noted = report(step, wiring.now())
+        noted = report(step, target.now())
         target.inventory.note("audit", noted)
         _say(f"{step.read} members read, {step.repaired} repaired")
         if step.cursor is None:
@@ -64,7 +62,6 @@ def audit(target: Target, _: argparse.Namespace) -> dict[str, Any]:
 
 def sample(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
     """Write a sample member, and one event of each name about it."""
-    from relay import wiring
     from relay.canonical import profile
     from relay.effects import effect_id
     from relay.member import Member, Register
@@ -75,10 +72,10 @@ def sample(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
         _ask(
             f"This writes a contact {arguments.email} to {target.name}, and starts flows that listen. Go on?"
         )
-    now = wiring.now()
+    now = target.now()
     told = {"email": arguments.email.strip().lower(), "tier_name": "Gold", "credit_balance": Decimal(25)}
     registers = {name: Register(value, now, SAMPLE) for name, value in told.items()}
-    member = Member(shop=wiring.setting("SHOP_DOMAIN"), customer_id=SAMPLE, registers=registers)
+    member = Member(shop=target.shop, customer_id=SAMPLE, registers=registers)
     wanted = profile(member, Rules())
     written = target.crm.upsert([wanted.sent_at(now)])[wanted.key]
     if written.state != "mirrored":

@@ -26,7 +26,7 @@ from typing import Final, TypeAlias
 
 from relay.canonical import Profile, profile
 from relay.errors import TransientError
-from relay.ports import Clock, Crm, Home, Members, Mirror, Mirrors, Outcome, Settlement
+from relay.ports import Bulk, Clock, Crm, Home, Members, Mirror, Mirrors, Outcome, Settlement
 
 GRACE: Final = timedelta(seconds=60)
 """How long a request may still take effect after its sender has stopped listening."""
@@ -110,39 +110,39 @@ class Writing:
         outcomes |= self._leave(due, known)
         due = {key: wanted for key, wanted in due.items() if key not in outcomes}
         if due:
-            outcomes |= self._submit(due) if quiet and self.crm.bulk else self._upsert(due)
+            bulk = self.crm.bulk if quiet else None
+            outcomes |= self._submit(bulk, due) if bulk else self._upsert(due)
         return {key: outcomes.get(key, _NO_OUTCOME) for key in profiles}, offered
 
     def _upsert(self, due: Mapping[str, Profile]) -> Mapping[str, Outcome]:
         # An adapter that says nothing of a member has broken its promise: nothing is known of that call.
         return self.crm.upsert([wanted.sent_at(self.clock()) for wanted in due.values()])
 
-    def _submit(self, due: Mapping[str, Profile]) -> Mapping[str, Outcome]:
-        assert self.crm.bulk is not None  # noqa: S101 - asked by the caller
+    def _submit(self, bulk: Bulk, due: Mapping[str, Profile]) -> Mapping[str, Outcome]:
         without = {
             key: Outcome(state="skipped", reason="no_email")
             for key, wanted in due.items()
             if not wanted.email
         }
         handed = [wanted.sent_at(self.clock()) for key, wanted in due.items() if key not in without]
-        return without | (
-            dict.fromkeys((w.key for w in handed), self.crm.bulk.submit(handed)) if handed else {}
-        )
+        return without | (dict.fromkeys((w.key for w in handed), bulk.submit(handed)) if handed else {})
 
     def _collect(
         self, profiles: Mapping[str, Profile], known: Mapping[str, Mirror]
     ) -> tuple[dict[str, Outcome], dict[str, str]]:
         """Ask what became of jobs. What has changed since a job was given it is sent again."""
         bulk = self.crm.bulk
+        if bulk is None:
+            return {}, {}
         jobs: dict[str, list[str]] = {}
         for key in profiles:
             job = known[key].job
-            if job and bulk:
+            if job:
                 jobs.setdefault(job, []).append(key)
         outcomes: dict[str, Outcome] = {}
         for job, keys in jobs.items():
-            assert bulk is not None  # noqa: S101 - else there are no jobs
-            outcomes |= {key: outcome for key, outcome in bulk.collect(job, keys).items() if key in keys}
+            found = bulk.collect(job, keys)
+            outcomes |= {key: found.get(key, _NO_OUTCOME) for key in keys}
         offered = {key: known[key].offered or "" for key in outcomes}
         for key, outcome in list(outcomes.items()):
             if outcome.state in {"pending", "retry", "unauthorised"}:

@@ -92,6 +92,19 @@ def test_a_missed_turn_is_not_made_up_for() -> None:
     assert turnstiles.leases == 2
 
 
+def test_who_oversleeps_takes_a_new_turn() -> None:
+    """A wait that took far longer than asked for ends past its turn, and is begun again."""
+    clock, turnstiles = FakeClock(), FakeTurnstiles()
+
+    def oversleep(seconds: float) -> None:
+        clock.forward(seconds + (60 if turnstiles.leases == 2 else 0))
+
+    pace = Pace((Rate(calls=2, seconds=1),), turnstiles, clock, oversleep)
+    pace.wait("/contacts")
+    pace.wait("/contacts")
+    assert turnstiles.leases == 3
+
+
 def test_paths_have_rates_of_their_own() -> None:
     """A rate holds for the paths that it names, beside those that hold for all."""
     clock, turnstiles = FakeClock(), FakeTurnstiles()

@@ -110,10 +110,11 @@ class Events:
     def _known(self) -> dict[str, str]:
         """Return HubSpot's names of our events; define what is missing, once."""
         if not self._names:
-            if self._none_here:
+            if self._refused():
                 return {}
             self.provide()
-            self._names = {name: full for name in METRICS if (full := self._read().get(slug(name)))}
+            there = {} if self._refused() else self._read()
+            self._names = {name: full for name in METRICS if (full := there.get(slug(name)))}
         return self._names
 
     def _read(self) -> dict[str, str]:
@@ -122,6 +123,10 @@ class Events:
             str(known.get("name")): str(known.get("fullyQualifiedName") or known.get("name"))
             for known in objects(reply.body, "results")
         }
+
+    def _refused(self) -> bool:
+        """Say whether the portal has turned out to have no events."""
+        return self._none_here
 
     def _closed(self, closed: ClosedError) -> Outcome:
         if closed.outcome.state == "unauthorised" and closed.outcome.reason in {"http_403", "missing_scopes"}:

@@ -1,0 +1,101 @@
+"""What `crm_sync` and the operator's commands need of every adapter beside writing: reading, clearing, describing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from relay.canonical import NOT_COMPARED
+from relay.ports import Home
+
+from tests.contract.crm.benches import BENCHES, NOT_APPLICABLE, Bench
+from tests.contract.crm.profiles import AT, key_of, wanted
+
+KEY = key_of(7001)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each promise over the adapters that can show it."""
+    promise = metafunc.function.__name__.removeprefix("test_")
+    able = [adapter for adapter in BENCHES if promise not in NOT_APPLICABLE[adapter]]
+    metafunc.parametrize("bench", able, indirect=True)
+
+
+@pytest.fixture
+def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """Return an adapter connected to a CRM that has no contact."""
+    with BENCHES[request.param]() as bench:
+        yield bench
+
+
+FULL = wanted(
+    tier_id="t1",
+    tier_name="Gold & <b>",
+    joined_at=AT,
+    next_payment_on=date(2026, 12, 5),
+    credit_balance=Decimal("24.90"),
+    fee_amount=Decimal("1E+3"),
+    referrals_count=3,
+)
+
+
+def test_reading(bench: Bench) -> None:
+    """What was written is read again in the same notation; a member who is not there is missing."""
+    bench.prepare()
+    outcome = bench.crm.upsert([FULL])[KEY]
+    homes = [Home(key=KEY, id=outcome.id, email=FULL.email), Home(key=key_of(1), email="nobody@example.com")]
+    theirs = bench.crm.read(homes)
+    assert theirs.keys() == {KEY}
+    ours = bench.crm.shown(FULL)
+    assert {name: ours[name] for name in ours.keys() - NOT_COMPARED} == {
+        name: theirs[KEY][name] for name in theirs[KEY].keys() - NOT_COMPARED
+    }
+    assert "last_decline_code" not in ours, "fields without a value are not shown"
+
+
+def test_clearing_a_contact(bench: Bench) -> None:
+    """Our fields leave the contact and nothing else does; one that is not there is skipped."""
+    bench.prepare()
+    bench.seed(email="member-7001@example.com", merchants_note="met at the fair")
+    outcome = bench.crm.upsert([FULL])[KEY]
+    assert outcome.state == "mirrored"
+    home = Home(key=KEY, id=outcome.id, email=FULL.email)
+    gone = Home(key=key_of(1), email="nobody@example.com")
+    answers = bench.crm.clear([home, gone])
+    assert [answers[key].state for key in (KEY, key_of(1))] == ["mirrored", "skipped"]
+    assert bench.shown(KEY) is None
+    assert [contact.get("merchants_note") for contact in bench.contacts()] == ["met at the fair"]
+    assert bench.crm.clear([home])[KEY].state in {"mirrored", "skipped"}, "a second time is no error"
+
+
+def test_another_members_contact_is_not_cleared(bench: Bench) -> None:
+    """A contact that has become another member's is left alone."""
+    bench.prepare()
+    other = wanted(7002, email="shared@example.com", tier_name="Gold")
+    outcome = bench.crm.upsert([other])[key_of(7002)]
+    bench.crm.clear([Home(key=KEY, id=outcome.id, email="shared@example.com")])
+    shown = bench.shown(key_of(7002))
+    assert shown is not None
+    assert shown["tier_name"] == "Gold"
+
+
+def test_preparing(bench: Bench) -> None:
+    """A rehearsal defines nothing; what is defined once is not missing any more."""
+    would = list(bench.crm.ensure_schema(dry_run=True))
+    assert list(bench.crm.ensure_schema(dry_run=True)) == would
+    assert list(bench.crm.ensure_schema()) == would
+    assert list(bench.crm.ensure_schema()) == []
+    bench.crm.check()
+
+
+def test_describing(bench: Bench) -> None:
+    """Each says how many it takes, how often it may be called, and what identifies a member there."""
+    crm = bench.crm
+    assert crm.batch_size >= 1
+    assert crm.notes_batch_size >= 1
+    assert crm.rates
+    assert all(rate.calls >= 1 and rate.seconds > 0 for rate in crm.rates)
+    assert crm.homes_by in {"key", "email"}
+    assert crm.bulk is None or crm.bulk.size >= crm.batch_size

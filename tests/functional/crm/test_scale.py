@@ -1,0 +1,42 @@
+"""Many updates of many members, in virtual time: few calls, none too fast, nothing lost. `make prove` is the large one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from types import ModuleType
+
+import pytest
+from relay import wiring
+
+from scripts import prove_mirrors
+
+
+@pytest.fixture(autouse=True)
+def rewired() -> Iterator[ModuleType]:
+    """Give the wiring its own parts back."""
+    kept = dict(vars(wiring))
+    yield wiring
+    for name, part in kept.items():
+        setattr(wiring, name, part)
+
+
+def test_all_queued_beforehand() -> None:
+    """A burst is sent in hardly more calls than its members fill, with every note told once."""
+    found = prove_mirrors.prove(1500, 3750, batch=500)
+    assert set(found["broken"]) <= {"profile_calls"}
+    assert found["profile_calls"] <= 15 + 4, "at this size the last calls, half empty, weigh more"
+
+
+def test_an_outage_in_the_middle() -> None:
+    """Two hours without HubSpot cost time: everything is applied, nothing given up, few calls were in vain."""
+    found = prove_mirrors.prove(300, 750, outage=True, batch=100)
+    assert set(found["broken"]) <= {"profile_calls", "note_calls"}
+    assert found["virtual_seconds"] > 7200
+    assert found["profile_calls_in_vain"] <= 40
+
+
+def test_arriving_over_minutes() -> None:
+    """What arrives one by one is mirrored all the same."""
+    found = prove_mirrors.prove(200, 500, over=timedelta(minutes=1))
+    assert found["broken"] == []

@@ -1,0 +1,137 @@
+"""Gate, turnstiles, inventory and roll in real tables: what several environments share."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from relay.adapters.aws import client
+from relay.adapters.gates import DynamoGates
+from relay.adapters.inventory import DynamoInventory
+from relay.adapters.mirrors import DynamoMirrors
+from relay.adapters.pacing import DynamoTurnstiles
+from relay.adapters.roll import DynamoRoll
+from relay.errors import MisconfiguredError
+from relay.ports import Gate, Outcome, Settlement
+
+from tests.contract.crm.profiles import SHOP, key_of, wanted
+from tests.fakes_crm import MIRRORED, START
+
+SECOND = timedelta(seconds=1)
+
+
+def test_a_gate_is_written_by_one(mirrors_table: str) -> None:
+    """Of two that read the same, one writes; the other is told."""
+    gates = DynamoGates(mirrors_table, "hubspot")
+    assert gates.load() == Gate()
+    closed = Gate(until=START, failures=2, reason="http_503", version=1)
+    assert gates.swap(Gate(), closed)
+    assert not gates.swap(Gate(), closed)
+    assert gates.load() == closed
+    assert gates.swap(closed, Gate(version=2))
+    assert gates.load() == Gate(version=2)
+    assert DynamoGates(mirrors_table, "klaviyo").load() == Gate()
+
+
+def test_turns_follow_each_other(mirrors_table: str) -> None:
+    """Whoever takes turns gets the ones after those of the others; after a pause they begin anew."""
+    turnstiles = DynamoTurnstiles(mirrors_table, "hubspot")
+
+    def lease(at: timedelta, number: int = 0) -> timedelta | None:
+        begin = turnstiles.lease(
+            number, earliest=START + at - SECOND, latest=START + at + 2 * SECOND, span=SECOND
+        )
+        return None if begin is None else begin - START
+
+    assert [lease(0 * SECOND) for _ in range(4)] == [-SECOND, 0 * SECOND, SECOND, 2 * SECOND]
+    assert lease(0 * SECOND) is None, "that is too far away"
+    assert lease(0 * SECOND, number=1) == -SECOND, "another rate has its own"
+    assert lease(60 * SECOND) == 59 * SECOND
+
+
+def test_a_page_is_of_one_target(mirrors_table: str) -> None:
+    """An inventory goes through what was noted of its target, and through nothing else in the table."""
+    for target, count in (("hubspot", 230), ("klaviyo", 20)):
+        mirrors = DynamoMirrors(mirrors_table, target)
+        keys = [key_of(number) for number in range(count)]
+        claims = mirrors.claim(keys, now=START, until=START + SECOND)
+        mirrors.settle(
+            [
+                Settlement(profile=wanted(n), token=claims[key_of(n)].token, outcome=MIRRORED)
+                for n in range(count)
+            ]
+        )
+    DynamoGates(mirrors_table, "hubspot").swap(Gate(), Gate(version=1))
+    inventory = DynamoInventory(mirrors_table, "hubspot")
+    found: set[str] = set()
+    cursor, pages = None, 0
+    while True:
+        page = inventory.page(cursor)
+        found |= page.mirrors.keys()
+        pages, cursor = pages + 1, page.cursor
+        if cursor is None:
+            break
+    assert found == {key_of(number) for number in range(230)}
+    assert pages == 2
+    inventory.forget(key_of(0))
+    assert key_of(0) not in inventory.page().mirrors
+
+
+def test_a_run_is_noted(mirrors_table: str) -> None:
+    """Where a long run stands outlives whoever runs it."""
+    inventory = DynamoInventory(mirrors_table, "hubspot")
+    assert inventory.run("fill") == {}
+    inventory.note("fill", {"sent": 3})
+    assert DynamoInventory(mirrors_table, "hubspot").run("fill") == {"sent": 3}
+    assert inventory.run("audit") == {}
+
+
+def test_strays_and_jobs_are_remembered(mirrors_table: str) -> None:
+    """An address that a call may have written to is known until a call succeeds; a job until it is over."""
+    mirrors = DynamoMirrors(mirrors_table, "klaviyo")
+    key = key_of(7001)
+
+    def settle(outcome: Outcome, email: str) -> None:
+        claim = mirrors.claim([key], now=START, until=START + SECOND, emails={key: email})[key]
+        mirrors.settle([Settlement(profile=wanted(email=email), token=claim.token, outcome=outcome)])
+
+    settle(Outcome(state="retry", unanswered=True), "one@example.com")
+    settle(Outcome(state="pending", id="job-1"), "two@example.com")
+    known = mirrors.load([key])[key]
+    assert known.strays == {"one@example.com", "two@example.com"}
+    assert (known.job, known.offered) == ("job-1", wanted(email="two@example.com").digest)
+    settle(MIRRORED, "two@example.com")
+    known = mirrors.load([key])[key]
+    assert (known.strays, known.job, known.offered, known.email) == (
+        frozenset(),
+        None,
+        None,
+        "two@example.com",
+    )
+    settle(Outcome(state="skipped", reason="no_email"), "two@example.com")
+    assert mirrors.load([key])[key].email is None
+
+
+def test_the_roll_is_of_the_shops_members() -> None:
+    """All members of the shop, and nothing else that the table holds."""
+    client("dynamodb").create_table(
+        TableName="members",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    for key in ("rules", key_of(1), key_of(2)):
+        client("dynamodb").put_item(TableName="members", Item={"pk": {"S": key}})
+    keys, cursor = DynamoRoll("members", SHOP).keys()
+    assert (sorted(keys), cursor) == ([key_of(1), key_of(2)], None)
+
+
+def test_a_missing_table() -> None:
+    """A table that is not there is a setting to mend."""
+    for ask in (
+        DynamoGates("nowhere", "hubspot").load,
+        DynamoInventory("nowhere", "hubspot").page,
+        DynamoRoll("nowhere", SHOP).keys,
+    ):
+        with pytest.raises(MisconfiguredError):
+            ask()
