@@ -11,6 +11,7 @@ from typing import Final
 
 from relay_cli.judging import Row, Verdict
 from relay_cli.local_aws import LocalAws
+from relay_cli.reckoning import Reckoning
 from relay_cli.staging import Stage
 
 _HEADINGS: Final = ("event", "answer", "outcome", "member", "people are told", "HubSpot")
@@ -44,6 +45,22 @@ def table(rows: Sequence[Row]) -> str:
     )
 
 
+def account(reckoning: Reckoning) -> str:
+    """Return what a person wants to read of a month: what was told, what was set aside, what nobody heard."""
+    result = reckoning.verdict.result
+    lines = [
+        f"{result['sent']} deliveries of {result['events']} events, {result['accepted']} accepted: "
+        f"{result['duplicates']} again, {result['reordered']} out of order, {result['stale']} stale",
+        f"{result['alerts']} messages in Slack, {result['emails']} e-mails; "
+        f"{result['crm_contacts']} contacts in the CRM, {result['mirror_mismatches']} fields differ from the truth",
+    ]
+    lines += [f"set aside: {count} {reason}" for reason, count in sorted(reckoning.set_aside.items())]
+    if result["dropped_by_sim"]:
+        lines.append(f"never sent by the simulator, on purpose: {result['dropped_by_sim']}")
+    lines += [f"differs, and nobody was told of it: {one}" for one in reckoning.compared.unheard[:_LINES]]
+    return "\n".join(lines)
+
+
 def result_line(verdict: Verdict, seconds: float) -> str:
     """Return the line that programs read."""
     return f"RESULT {json.dumps({**verdict.result, 'seconds': round(seconds, 1)})}"
@@ -57,7 +74,10 @@ def how_to_go_on(stage: Stage) -> str:
             "It stays up until Ctrl-C. Deliver another event:",
             f"  curl -sS -H 'Host: {stage.host}' -H 'content-type: application/json' \\",
             f"    --data-binary @events/customer.payment_failed.json {stage.callback}",
+            "Let something happen in the programme:",
+            f"  RELAY_SIM_URL={stage.sim.url} .venv/bin/relay sim advance --days 1",
             "See",
+            f"  {stage.sim.url}/console   {stage.sim.url}/shop",
             f"  {stage.hubspot}/_standin/contacts",
             f"  {stage.slack}/_standin/messages",
             f"  AWS_ENDPOINT_URL={stage.aws.endpoint} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test",
