@@ -62,6 +62,7 @@ class Month:
         self._break_things()
         for _ in player.play(player.load(SCENARIO), self._post, self.stage.sim.tiers()):
             pass
+        self._tick(self.stage.sim.get("state")["now"])
 
     def settle(self) -> Reckoning:
         """Look until all is well and calm, or until nothing happens any more; return the last reckoning."""
@@ -100,13 +101,14 @@ class Month:
         return self.stage.sim.post(path, body)
 
     def _advance(self, hours: float) -> dict[str, Any]:
-        state: dict[str, Any] = {}
+        state = self.stage.sim.get("state")
         while hours > 0:
             step = min(hours, STEP_HOURS)
             hours -= step
-            state = self.stage.sim.post("advance", {"hours": step})
+            before, state = state, self.stage.sim.post("advance", {"hours": step})
+            # A tick takes a second, most of it waiting: meanwhile the next webhooks are on their way.
+            self._tick(before["now"])
             self._wait_for_deliveries()
-            self._tick(state["now"])
             self._steps += 1
             if self._steps % _SAID_EVERY == 0:
                 self._say_how_far(state)

@@ -13,7 +13,7 @@ from inveterate.webhooks.topics import TOPICS
 
 from relay_cli.failing import CliError
 
-AT_ONCE: Final = 12
+AT_ONCE: Final = 4
 """Requests under way at once, bursts included: each more costs the local AWS a cold start of the receiver."""
 
 _NAME: Final = "relay"

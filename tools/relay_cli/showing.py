@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
 from typing import Final
@@ -54,6 +55,8 @@ def account(reckoning: Reckoning) -> str:
         f"{result['alerts']} messages in Slack, {result['emails']} e-mails; "
         f"{result['crm_contacts']} contacts in the CRM, {result['mirror_mismatches']} fields differ from the truth",
     ]
+    fields = Counter(difference.field for difference in reckoning.compared.differences)
+    lines += [f"differs from the truth for {many} members: {name}" for name, many in fields.most_common()]
     lines += [f"set aside: {count} {reason}" for reason, count in sorted(reckoning.set_aside.items())]
     if result["dropped_by_sim"]:
         lines.append(f"never sent by the simulator, on purpose: {result['dropped_by_sim']}")

@@ -32,6 +32,8 @@ INVETERATE_SECRET: Final = f"/relay/{STACK}/inveterate"
 RECHECK_DELAY: Final = 2
 """Seconds until a doubt about a member is looked at again, in place of ten minutes."""
 
+_AT_ONCE: Final = 2
+
 Say = Callable[[str], None]
 
 
@@ -96,6 +98,7 @@ def staged(folder: Path, say: Say, template: Path | None = None, *, seed: int = 
         _put_secrets(aws, {HUBSPOT_SECRET: secrets.token_urlsafe(16), SLACK_SECRET: f"{slack}{HOOK}"})
         _put_secrets(aws, {INVETERATE_SECRET: sim.api_key})
         stage = replace(stage, stack=deploy(aws, built, STACK, _parameters(stage)))
+        _hold_back(aws)
         _open_mailbox(aws, stage.stack.outputs["EmailTopic"])
         say(f"deployed: {stage.stack.outputs['CallbackBaseUrl']}…")
         yield stage
@@ -122,6 +125,21 @@ def _put_secrets(aws: LocalAws, values: Mapping[str, str]) -> None:
     ssm = aws.client("ssm")
     for name, value in values.items():
         ssm.put_parameter(Name=name, Value=value, Type="SecureString")
+
+
+def _hold_back(aws: LocalAws) -> None:
+    """Let each function behind a queue run twice at once at most.
+
+    The template lets ten, each of them a process here that is a second of work to start: on two cores a
+    crowd of them starts so slowly that all run into their timeouts.
+    """
+    functions = aws.client("lambda")
+    for page in functions.get_paginator("list_event_source_mappings").paginate():
+        for mapping in page["EventSourceMappings"]:
+            if ":sqs:" in mapping["EventSourceArn"]:
+                functions.put_function_concurrency(
+                    FunctionName=mapping["FunctionArn"], ReservedConcurrentExecutions=_AT_ONCE
+                )
 
 
 def _open_mailbox(aws: LocalAws, topic: str) -> None:

@@ -128,7 +128,9 @@ def _joined(kind: str) -> Callable[[Told, Event], Told]:
         told |= (
             _pick(payload, tierId="tier_id") | _tier(payload) | _pick(payload, freeTrialEnd="trial_ends_at")
         )
-        return _moments(told, "trial_ends_at") | {"tier_type": kind, "joined_at": at, "first_joined_at": at}
+        # The platform's own record has the joining to the second, and that is what mirrors can agree on.
+        joined = iso(parse(at).replace(microsecond=0))
+        return _moments(told, "trial_ends_at") | {"tier_type": kind, "joined_at": joined, "first_joined_at": at}
 
     return read
 
