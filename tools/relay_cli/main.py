@@ -23,7 +23,9 @@ class Command:
 
 
 COMMANDS: Final = (
-    Command("run", "deploy to a local AWS, play a month of a membership programme, check what became of it", "run"),
+    Command(
+        "run", "deploy to a local AWS, play a month of a membership programme, check what became of it", "run"
+    ),
     Command("operations", "list the operations of Inveterate's API v2.0 that the SDK knows", "operations"),
     Command("sim", "run Inveterate on this machine, with a clock that you can turn", "sim"),
 )

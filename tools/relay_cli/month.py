@@ -24,6 +24,7 @@ STEP_HOURS: Final = 24
 ON_THE_WAY: Final = 40
 """So many deliveries may be under way when the clock is turned again."""
 
+_OTHERS_AT_MOST: Final = 20
 _STUCK: Final = 45.0
 _CALM: Final = 4.0
 _LONGEST: Final = 300.0
@@ -39,6 +40,7 @@ class Wanted:
     members: int = 200
     seed: int = 0
     faults: str = "default"
+    step_hours: float = STEP_HOURS
 
 
 @dataclass(slots=True)
@@ -59,12 +61,19 @@ class Month:
 
         self._had = self._look()
         self.stage.sim.subscribe(self.stage.callback_by_name)
-        self._break_things()
+        self._break_things(self.wanted.faults)
         for _ in player.play(player.load(SCENARIO), self._post, self.stage.sim.tiers()):
             pass
         self._tick(self.stage.sim.get("state")["now"])
 
     def settle(self) -> Reckoning:
+        """Wait for the end, and let nothing go wrong any more after it."""
+        try:
+            return self._settled()
+        finally:
+            self._break_things("none")
+
+    def _settled(self) -> Reckoning:
         """Look until all is well and calm, or until nothing happens any more; return the last reckoning."""
         began = changed = time.monotonic()
         got = self._look()
@@ -72,7 +81,11 @@ class Month:
             sent = self._sent()
             found = reckon(sent, self._since(got), all_faults=self.wanted.faults == "all")
             calm = time.monotonic() - changed
-            if calm > _STUCK or time.monotonic() - began > _LONGEST or (calm > _CALM and not found.verdict.problems):
+            if (
+                calm > _STUCK
+                or time.monotonic() - began > _LONGEST
+                or (calm > _CALM and not found.verdict.problems)
+            ):
                 return found
             time.sleep(_PAUSE)
             before, got = got, self._look()
@@ -84,13 +97,15 @@ class Month:
                     f"{result['crm_contacts']} contacts, {result['mirror_mismatches']} fields differ"
                 )
 
-    def _break_things(self) -> None:
+    def _break_things(self, faults: str) -> None:
         from sim.faults import OTHER_SERVERS
 
-        self.stage.sim.post("faults", {"set": self.wanted.faults})
-        if self.wanted.faults != "none":
-            for url in (self.stage.hubspot, self.stage.slack):
-                _chances(url, {"seed": self.wanted.seed, **OTHER_SERVERS, "most": 20})
+        self.stage.sim.post("faults", {"set": faults})
+        chances = (
+            {} if faults == "none" else {"seed": self.wanted.seed, **OTHER_SERVERS, "most": _OTHERS_AT_MOST}
+        )
+        for url in (self.stage.hubspot, self.stage.slack):
+            _chances(url, chances)
 
     def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Do a step of the scenario: as many members as are wanted, and time in small steps."""
@@ -103,7 +118,7 @@ class Month:
     def _advance(self, hours: float) -> dict[str, Any]:
         state = self.stage.sim.get("state")
         while hours > 0:
-            step = min(hours, STEP_HOURS)
+            step = min(hours, self.wanted.step_hours)
             hours -= step
             before, state = state, self.stage.sim.post("advance", {"hours": step})
             # A tick takes a second, most of it waiting: meanwhile the next webhooks are on their way.

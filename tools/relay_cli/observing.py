@@ -41,7 +41,10 @@ class Observer:
     def contacts(self) -> dict[str, Mapping[str, str]]:
         """Return the properties of the CRM's contacts by member key."""
         found = self._ask(f"{self.stage.hubspot}/_standin/contacts")
-        return {one["properties"].get("membership_key", f"no key: {one['id']}"): one["properties"] for one in found}
+        return {
+            one["properties"].get("membership_key", f"no key: {one['id']}"): one["properties"]
+            for one in found
+        }
 
     def reasons(self) -> dict[str, str]:
         """Return why messages were set aside or given up, by event id, as their attributes say."""

@@ -65,7 +65,9 @@ def told(seen: Seen, messages: Sequence[str]) -> dict[str, Any]:
     return {id_: _fate(line, seen, by_rule) for id_, line in best.items()}
 
 
-def _fate(line: Mapping[str, Any], seen: Seen, by_rule: Mapping[tuple[str, str], list[str]]) -> dict[str, Any]:
+def _fate(
+    line: Mapping[str, Any], seen: Seen, by_rule: Mapping[tuple[str, str], list[str]]
+) -> dict[str, Any]:
     customer = str(line.get("customer", ""))
     key = f"{line['shop']}:{customer}"
     rules = [effect.removeprefix(f"{line['id']}.") for effect in line.get("effects", ())]
@@ -74,7 +76,11 @@ def _fate(line: Mapping[str, Any], seen: Seen, by_rule: Mapping[tuple[str, str],
     crm = f"contact {seen.contacts[key]}" if key in seen.contacts else None
     if crm is None and key in seen.skipped:
         crm = f"skipped: {seen.skipped[key]}"
-    return {"outcome": line["outcome"], "alerts": [f"Slack: {text.splitlines()[0]}" for text in alerts], "crm": crm}
+    return {
+        "outcome": line["outcome"],
+        "alerts": [f"Slack: {text.splitlines()[0]}" for text in alerts],
+        "crm": crm,
+    }
 
 
 def _by_rule(messages: Sequence[str]) -> dict[tuple[str, str], list[str]]:

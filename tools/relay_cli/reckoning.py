@@ -16,6 +16,9 @@ from relay_cli.judging import DEAD, Result, Seen, Verdict
 
 UNCLAIMED: Final = "unclaimed"
 _ACCEPTED: Final = 202
+_TRUE: Final = frozenset({"delivery", "copy"})
+"""Requests that carry what happened; all others are made to look like them."""
+
 _NAMED: Final = 20
 """Of each kind of problem so many are named; the number says how many there are."""
 
@@ -73,7 +76,11 @@ def reckon(sent: Sent, got: Got, *, all_faults: bool) -> Reckoning:
         "double_alerts": len(doubled),
     }
     problems = [
-        *(f"{name} is {result[name]} and must be 0" for name in _zeros(all_faults=all_faults) if result[name]),
+        *(
+            f"{name} is {result[name]} and must be 0"
+            for name in _zeros(all_faults=all_faults)
+            if result[name]
+        ),
         *(f"lost: {id_}" for id_ in lost[:_NAMED]),
         *(f"told twice: {text}" for text in doubled[:_NAMED]),
         *(f"the CRM differs: {difference}" for difference in compared.differences[:_NAMED]),
@@ -85,7 +92,11 @@ def reckon(sent: Sent, got: Got, *, all_faults: bool) -> Reckoning:
 
 def _zeros(*, all_faults: bool) -> tuple[str, ...]:
     always = ("lost", "double_alerts", "mirror_mismatches", "waiting")
-    return always if all_faults else (*always, "dead_letters", "unclaimed", "dropped_by_sim", "given_up", "unheard")
+    return (
+        always
+        if all_faults
+        else (*always, "dead_letters", "unclaimed", "dropped_by_sim", "given_up", "unheard")
+    )
 
 
 def _others(sent: Sent, got: Got, ids: set[str]) -> Iterator[str]:
@@ -101,9 +112,11 @@ def _others(sent: Sent, got: Got, ids: set[str]) -> Iterator[str]:
 def _result(sent: Sent, got: Got, lines: Mapping[str, Mapping[str, Any]], ids: set[str]) -> Result:
     ours = [lines[id_] for id_ in ids & lines.keys()]
     waiting = sum(len(held) for name, held in got.seen.queues.items() if name not in {DEAD, UNCLAIMED})
+    strays = sum(request["kind"] not in _TRUE for request in sent.requests)
     return {
         "events": len({request["event"] for request in sent.requests}),
-        "sent": sum(request["kind"] in {"delivery", "copy"} for request in sent.requests),
+        "sent": len(sent.requests) - strays,
+        "strays": strays,
         "duplicates": _duplicates(sent.accepted),
         "reordered": _reordered(sent.accepted),
         "dropped_by_sim": sent.counts.get("dropped", 0),
@@ -126,7 +139,7 @@ def _result(sent: Sent, got: Got, lines: Mapping[str, Mapping[str, Any]], ids: s
 
 def _duplicates(accepted: Sequence[Mapping[str, Any]]) -> int:
     """Count what was accepted again: copies, and retries whose first answer was lost."""
-    told = [request["event"] for request in accepted if request["kind"] in {"delivery", "copy"}]
+    told = [request["event"] for request in accepted if request["kind"] in _TRUE]
     return len(told) - len(set(told))
 
 
@@ -137,7 +150,7 @@ def _reordered(accepted: Sequence[Mapping[str, Any]]) -> int:
     overtaken = 0
     for request in accepted:
         event, member = int(request["event"]), str(request["customer_id"])
-        if request["kind"] not in {"delivery", "copy"} or event in seen:
+        if request["kind"] not in _TRUE or event in seen:
             continue
         seen.add(event)
         overtaken += event < newest.get(member, -1)

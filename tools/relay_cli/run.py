@@ -36,7 +36,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="what goes wrong on purpose: what loses nothing, all there is, or nothing",
     )
     parser.add_argument(
-        "--samples", action="store_true", help="post each documented event once instead, and show what became of it"
+        "--samples",
+        action="store_true",
+        help="post each documented event once instead, and show what became of it",
     )
     parser.add_argument("--keep", action="store_true", help="leave everything up until Ctrl-C")
 

@@ -16,6 +16,11 @@ from relay_cli.reckoning import Reckoning
 from relay_cli.staging import Stage
 
 _HEADINGS: Final = ("event", "answer", "outcome", "member", "people are told", "HubSpot")
+_ACCOUNT: Final = """\
+{sent} deliveries of {events} events, and {strays} forgeries
+{accepted} accepted: {duplicates} again, {reordered} out of order, {stale} stale
+{alerts} messages in Slack, {emails} e-mails
+{crm_contacts} contacts in the CRM, {mirror_mismatches} fields of them differ from the truth"""
 _LINES: Final = 30
 _WELL: Final = re.compile(r'^\{"_aws"|"message": ?"(accepted|applied|stale)"')
 """Figures, and lines about what went as it should."""
@@ -49,12 +54,7 @@ def table(rows: Sequence[Row]) -> str:
 def account(reckoning: Reckoning) -> str:
     """Return what a person wants to read of a month: what was told, what was set aside, what nobody heard."""
     result = reckoning.verdict.result
-    lines = [
-        f"{result['sent']} deliveries of {result['events']} events, {result['accepted']} accepted: "
-        f"{result['duplicates']} again, {result['reordered']} out of order, {result['stale']} stale",
-        f"{result['alerts']} messages in Slack, {result['emails']} e-mails; "
-        f"{result['crm_contacts']} contacts in the CRM, {result['mirror_mismatches']} fields differ from the truth",
-    ]
+    lines = [_ACCOUNT.format(**result)]
     fields = Counter(difference.field for difference in reckoning.compared.differences)
     lines += [f"differs from the truth for {many} members: {name}" for name, many in fields.most_common()]
     lines += [f"set aside: {count} {reason}" for reason, count in sorted(reckoning.set_aside.items())]

@@ -30,9 +30,9 @@ class OwnPagesOnly:
 
 
 def _is_foreign(scope: Scope) -> bool:
-    headers = dict(scope["headers"])
+    headers: dict[bytes, bytes] = dict(scope["headers"])
     origin = headers.get(b"origin")
     if origin is None:
         return False
     # "null", which a sandboxed frame or a local file sends, has no host and is foreign.
-    return urlsplit(origin.decode("latin-1")).netloc != headers.get(b"host", b"").decode("latin-1")
+    return urlsplit(origin).netloc != headers.get(b"host", b"")
