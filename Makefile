@@ -33,8 +33,9 @@ $(READY): requirements/dev.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-run: $(READY) ## Deploy to a local AWS, send every documented event, show what became of each (KEEP=1 leaves it up)
-	@$(BIN)/relay run $(if $(KEEP),--keep)
+run: $(READY) ## Play a month through a local AWS (MEMBERS=200 SEED=0 FAULTS=default|all|none; KEEP=1 leaves it up; SAMPLES=1: the samples)
+	@$(BIN)/relay run $(if $(KEEP),--keep) $(if $(SAMPLES),--samples) $(if $(MEMBERS),--members $(MEMBERS)) \
+	  $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS))
 
 test: $(READY) ## Unit, functional, contract and end-to-end tests; the unit tests on Python 3.13 as well, if there is one
 	@scripts/test-newer

@@ -19,7 +19,7 @@ from tests.functional.sim.running import Client, Receiver, served
 from tests.unit.sim.history import START, WALL
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 KEY = "a-key-that-no-page-may-show"
 HOOK = "/webhooks/a-callback-key-that-no-page-may-show"
@@ -46,6 +46,22 @@ def browser() -> Iterator[Browser]:
             yield started
         finally:
             started.close()
+
+
+class Visitor:
+    """A page in a profile of its own."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.url = url
+        self.errors: list[str] = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
+
+    def go(self, path: str) -> Page:
+        """Open a page of it."""
+        self.page.goto(f"{self.url}{path}")
+        return self.page
 
 
 class Overheard:
@@ -109,3 +125,13 @@ def _subscribe(http: httpx.Client, callback: str) -> None:
         ).raise_for_status()
     # A write takes effect a moment later; whatever is done next waits for it.
     http.post("/_sim/advance", json={"minutes": 1}).raise_for_status()
+
+
+def join(page: Page, tier: str = "Join Gold", email: str = "ada@example.com", first: str = "Ada") -> None:
+    """Join in the shop, as a person does."""
+    page.get_by_role("button", name=tier).click()
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("First name").fill(first)
+    page.get_by_label("Last name").fill("<b>Alda</b>")
+    page.get_by_role("button", name="Pay and join").click()
+    page.get_by_text("You are in.").wait_for()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.browsing import HOOK, KEY, Stage, browser, chromium, staged
+from tests.browsing import HOOK, KEY, Stage, Visitor, join, staged
 from tests.functional.sim.running import Receiver
 
 if TYPE_CHECKING:
@@ -33,34 +32,7 @@ def pipeline(receiver: Receiver) -> dict[str, Any]:
     return {"events": told, "mismatches": [wrong] if member else []}
 
 
-Opened = Callable[[Stage], "Visitor"]
-
-
-class Visitor:
-    """A page in a profile of its own."""
-
-    def __init__(self, page: Page, url: str) -> None:
-        self.page = page
-        self.url = url
-        self.errors: list[str] = []
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
-
-    def go(self, path: str) -> Page:
-        self.page.goto(f"{self.url}{path}")
-        return self.page
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Browser]:
-    """One browser for all; where none can be had CI fails, and a laptop skips."""
-    if chromium() is None:
-        reason = "no Chromium: scripts/system-packages installs it"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with browser() as started:
-        yield started
+Opened = Callable[[Stage], Visitor]
 
 
 @pytest.fixture
@@ -81,15 +53,6 @@ def opened(chrome: Browser) -> Iterator[Opened]:
     assert errors == []
 
 
-def _join(page: Page, tier: str = "Join Gold", email: str = ADDRESS) -> None:
-    page.get_by_role("button", name=tier).click()
-    page.get_by_label("E-mail").fill(email)
-    page.get_by_label("First name").fill("Ada")
-    page.get_by_label("Last name").fill("<b>Alda</b>")
-    page.get_by_role("button", name="Pay and join").click()
-    page.get_by_text("You are in.").wait_for()
-
-
 def _figure(page: Page, step: str) -> str:
     return page.locator(f'[data-step="{step}"] .figure').inner_text()
 
@@ -101,7 +64,7 @@ def test_who_joins_in_the_shop_appears_in_the_console_and_the_webhook_is_shown_d
     with staged(3) as stage:
         console = opened(stage).go("/console")
         console.locator("#live.good").wait_for()
-        _join(opened(stage).go("/shop"))
+        join(opened(stage).go("/shop"))
         console.get_by_role("button", name="Ada <b>Alda</b>").wait_for()
         row = console.locator("#delivery-rows tr", has_text="customer.joined.paid_tier")
         row.locator(".pill.good", has_text="delivered").wait_for()
@@ -213,7 +176,7 @@ def test_a_member_is_known_to_the_shop_until_they_sign_out(opened: Opened) -> No
     """Who is there says the session; after signing out the same address is refused a second membership."""
     with staged() as stage:
         page = opened(stage).go("/shop")
-        _join(page, "Try Silver")
+        join(page, "Try Silver")
         assert page.evaluate("window.inveterate.properties.customer.tierName") == "Silver"
         assert page.get_by_role("button", name="Your membership").is_disabled()
         page.get_by_role("button", name="Close").click()
@@ -231,7 +194,7 @@ def test_a_member_is_known_to_the_shop_until_they_sign_out(opened: Opened) -> No
 def test_no_key_is_in_anything_that_a_browser_receives(opened: Opened) -> None:
     """Neither the API key, nor the callback URL, nor a subscription's token: in no body, header or stream."""
     with staged(5, pipeline=pipeline) as stage:
-        _join(opened(stage).go("/shop"))
+        join(opened(stage).go("/shop"))
         page = opened(stage).go("/console")
         page.locator("#live.good").wait_for()
         stage.client.act("join", tier_id="3a636361")

@@ -23,7 +23,9 @@ class Command:
 
 
 COMMANDS: Final = (
-    Command("run", "deploy to a local AWS, send every documented event, show what became of each", "run"),
+    Command(
+        "run", "deploy to a local AWS, play a month of a membership programme, check what became of it", "run"
+    ),
     Command("operations", "list the operations of Inveterate's API v2.0 that the SDK knows", "operations"),
     Command("mirror", "look at what a CRM holds of the members; prepare, fill, audit or leave it", "mirror"),
     Command("rules", "show, check, compare and replace the business rules of a stack", "rules"),

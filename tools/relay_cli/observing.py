@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from relay.routing import FOLDERS
+from relay.routing import FOLDERS, UNCLAIMED
 
-from relay_cli.judging import Seen
+from relay_cli.judging import DEAD, Seen
 from relay_cli.staging import MAILBOX, SHOP, Stage
 
 _GZIP: Final = b"\x1f\x8b"
@@ -27,6 +27,31 @@ class Observer:
         """Tell whether no topic's queue holds anything."""
         queues = self._queues(self.stage.aws.messages())
         return not any(ids for name, ids in queues.items() if name in FOLDERS.values())
+
+    def messages(self) -> list[Any]:
+        """Return what Slack took, oldest first."""
+        found: list[Any] = self._ask(f"{self.stage.slack}/_standin/messages")["messages"]
+        return found
+
+    def mails(self) -> list[str]:
+        """Return the texts in the mailbox, each with its subject on the first line."""
+        held = self.stage.aws.messages().get(MAILBOX, ())
+        return [_mail(str(message["Body"])) for message in held]
+
+    def contacts(self) -> dict[str, Mapping[str, str]]:
+        """Return the properties of the CRM's contacts by member key."""
+        found = self._ask(f"{self.stage.hubspot}/_standin/contacts")
+        return {
+            one["properties"].get("membership_key", f"no key: {one['id']}"): one["properties"]
+            for one in found
+        }
+
+    def reasons(self) -> dict[str, str]:
+        """Return why messages were set aside or given up, by event id, as their attributes say."""
+        held = self.stage.aws.messages()
+        names = (f"{self.stage.stack.name}-{name}" for name in (UNCLAIMED, DEAD))
+        kept = [message for name in names for message in held.get(name, ())]
+        return {_event_id(message): _attribute(message, "reason") for message in kept}
 
     def look(self) -> Seen:
         """Return what there is now."""
@@ -94,5 +119,18 @@ class Observer:
 
 def _event_id(message: Mapping[str, Any]) -> str:
     """Return the event that a queue's message carries; empty for one that carries none by that name."""
-    attribute = message["MessageAttributes"].get("event_id", {})
+    return _attribute(message, "event_id")
+
+
+def _mail(body: str) -> str:
+    """Return an e-mail as its reader has it: SNS wraps it in an envelope."""
+    try:
+        envelope = json.loads(body)
+        return f"{envelope['Subject']}\n{envelope['Message']}"
+    except (ValueError, KeyError, TypeError):
+        return body
+
+
+def _attribute(message: Mapping[str, Any], name: str) -> str:
+    attribute = message["MessageAttributes"].get(name, {})
     return str(attribute.get("StringValue") or attribute.get("string_value") or "")

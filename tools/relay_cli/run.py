@@ -1,4 +1,4 @@
-"""`relay run`: the deployed template, all documented events, and what became of each of them."""
+"""`relay run`: the deployed template and a month of a programme, or the documented events, and what became of it all."""
 
 from __future__ import annotations
 
@@ -13,18 +13,33 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from relay_cli import showing
+from relay_cli import month, showing
 from relay_cli.deploying import ROOT
 from relay_cli.judging import Verdict, judge
 from relay_cli.observing import Observer
+from relay_cli.pipeline import Pipeline
 from relay_cli.playing import post_samples, settle
 from relay_cli.staging import Say, Stage, staged
 
+_MOST_MEMBERS: Final = 100_000
 _ENDINGS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Say which options there are."""
+    parser.add_argument("--members", type=_count, default=200, help="how many join (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed plays the same month")
+    parser.add_argument(
+        "--faults",
+        choices=("default", "all", "none"),
+        default="default",
+        help="what goes wrong on purpose: what loses nothing, all there is, or nothing",
+    )
+    parser.add_argument(
+        "--samples",
+        action="store_true",
+        help="post each documented event once instead, and show what became of it",
+    )
     parser.add_argument("--keep", action="store_true", help="leave everything up until Ctrl-C")
 
 
@@ -35,7 +50,7 @@ def main(arguments: argparse.Namespace) -> int:
     say = showing.Progress()
     folder = new_folder()
     try:
-        verdict = _run(folder, say, keep=arguments.keep)
+        verdict = _run(folder, say, arguments)
     except KeyboardInterrupt:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -45,11 +60,21 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _run(folder: Path, say: showing.Progress, *, keep: bool) -> Verdict:
-    with staged(folder, say) as stage:
-        verdict = play(stage, say)
+def _run(folder: Path, say: showing.Progress, arguments: argparse.Namespace) -> Verdict:
+    keep: bool = arguments.keep
+    with staged(folder, say, seed=arguments.seed) as stage:
+        observer = Observer(stage)
+        stage.sim.pipeline.ask = Pipeline(Observer(stage))
+        say(f"the console: {stage.sim.url}/console")
+        if arguments.samples:
+            verdict = play(stage, say)
+            shown = showing.table(verdict.rows)
+        else:
+            wanted = month.Wanted(members=arguments.members, seed=arguments.seed, faults=arguments.faults)
+            reckoning = month.play(stage, wanted, say, observer)
+            verdict, shown = reckoning.verdict, showing.account(reckoning)
         result = showing.result_line(verdict, say.seconds())
-        print(f"\n{showing.table(verdict.rows)}\n")
+        print(f"\n{shown}\n")
         if verdict.problems:
             _explain(stage, verdict)
         if keep:
@@ -58,6 +83,18 @@ def _run(folder: Path, say: showing.Progress, *, keep: bool) -> Verdict:
     if not keep:
         print(result, flush=True)
     return verdict
+
+
+def _count(text: str) -> int:
+    """Read how many members there shall be.
+
+    Raises:
+        ValueError: when it is not from 1 to 100,000.
+
+    """
+    if not 0 < int(text) <= _MOST_MEMBERS:
+        raise ValueError(text)
+    return int(text)
 
 
 def _until_stopped() -> None:

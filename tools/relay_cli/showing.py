@@ -5,15 +5,22 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
 from typing import Final
 
 from relay_cli.judging import Row, Verdict
 from relay_cli.local_aws import LocalAws
+from relay_cli.reckoning import Reckoning
 from relay_cli.staging import Stage
 
 _HEADINGS: Final = ("event", "answer", "outcome", "member", "rules", "HubSpot")
+_ACCOUNT: Final = """\
+{sent} deliveries of {events} events, and {strays} forgeries
+{accepted} accepted: {duplicates} again, {reordered} out of order, {stale} stale
+{alerts} messages in Slack, {emails} e-mails
+{crm_contacts} contacts in the CRM, {mirror_mismatches} fields of them differ from the truth"""
 _LINES: Final = 30
 _WELL: Final = re.compile(r'^\{"_aws"|"message": ?"(accepted|applied|stale)"')
 """Figures, and lines about what went as it should."""
@@ -44,6 +51,19 @@ def table(rows: Sequence[Row]) -> str:
     )
 
 
+def account(reckoning: Reckoning) -> str:
+    """Return what a person wants to read of a month: what was told, what was set aside, what nobody heard."""
+    result = reckoning.verdict.result
+    lines = [_ACCOUNT.format(**result)]
+    fields = Counter(difference.field for difference in reckoning.compared.differences)
+    lines += [f"differs from the truth for {many} members: {name}" for name, many in fields.most_common()]
+    lines += [f"set aside: {count} {reason}" for reason, count in sorted(reckoning.set_aside.items())]
+    if result["dropped_by_sim"]:
+        lines.append(f"never sent by the simulator, on purpose: {result['dropped_by_sim']}")
+    lines += [f"differs, and nobody was told of it: {one}" for one in reckoning.compared.unheard[:_LINES]]
+    return "\n".join(lines)
+
+
 def result_line(verdict: Verdict, seconds: float) -> str:
     """Return the line that programs read."""
     return f"RESULT {json.dumps({**verdict.result, 'seconds': round(seconds, 1)})}"
@@ -57,7 +77,10 @@ def how_to_go_on(stage: Stage) -> str:
             "It stays up until Ctrl-C. Deliver another event:",
             f"  curl -sS -H 'Host: {stage.host}' -H 'content-type: application/json' \\",
             f"    --data-binary @events/customer.payment_failed.json {stage.callback}",
+            "Let something happen in the programme:",
+            f"  RELAY_SIM_URL={stage.sim.url} .venv/bin/relay sim advance --days 1",
             "See",
+            f"  {stage.sim.url}/console   {stage.sim.url}/shop",
             f"  {stage.hubspot}/_standin/contacts",
             f"  {stage.slack}/_standin/messages",
             f"  AWS_ENDPOINT_URL={stage.aws.endpoint} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test",

@@ -25,7 +25,7 @@ _MOST_SECONDS: Final = 4_000 * 86_400
 def routes(sim: Simulator) -> list[Route]:
     """Return the routes of the interface."""
     control = Control(sim)
-    reads = ("state", "members", "member", "deliveries", "delivery", "truth", "stream", "tiers")
+    reads = ("state", "members", "member", "deliveries", "delivery", "requests", "truth", "occasions", "stream", "tiers")  # fmt: skip
     paths = {"member": "members/{id}", "delivery": "deliveries/{id:int}"}
     made = [
         Route(f"/_sim/{paths.get(name, name)}", _guarded(getattr(control, name)), methods=["GET"])
@@ -104,6 +104,14 @@ class Control:
     async def delivery(self, request: Request) -> Response:
         """Tell all about one, with what was sent."""
         return JSONResponse(views.delivery(self.sim, request.path_params["id"]))
+
+    async def requests(self, _: Request) -> Response:
+        """List every request that was made to a callback URL, with what was truly answered."""
+        return StreamingResponse(views.requests(self.sim), media_type="application/json")
+
+    async def occasions(self, _: Request) -> Response:
+        """Tell to which matter of its member each event belongs: [{customer_id, at, topic, occasion}, …]."""
+        return JSONResponse({"occasions": self.sim.world.occasions.described()})
 
     async def truth(self, _: Request) -> Response:
         """Tell what every mirror should have reached, one member a line, so that any number can be read."""

@@ -38,6 +38,7 @@ class Deliveries:
         transport: httpx.AsyncBaseTransport | None = None,
         lanes: int = 8,
         keep: int = 20_000,
+        at_once: int = 200,
     ) -> None:
         self.world = world
         self.records: dict[int, Delivery] = {}
@@ -45,6 +46,7 @@ class Deliveries:
         self.open = 0
         self.watchers: set[asyncio.Queue[dict[str, Any]]] = set()
         self._keep = keep
+        self._at_once = asyncio.Semaphore(at_once)
         self._transport = transport
         self._lane_count = lanes
         self._lanes: list[asyncio.Queue[Delivery]] = []
@@ -54,11 +56,14 @@ class Deliveries:
         self._gathering: list[Delivery] | None = None
         self._closed = asyncio.Event()
         self._serial = 0
+        self._answers = 0
+        self.forgotten = 0
         self._stirred = 0.0
         self._client: httpx.AsyncClient | None = None
 
     async def __aenter__(self) -> Self:
-        limits = httpx.Limits(max_connections=BURST + 40, max_keepalive_connections=40)
+        # The semaphore is what limits: waiting for a connection would count as the receiver's slowness.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=40)
         self._client = httpx.AsyncClient(
             transport=self._transport, timeout=PATIENCE, limits=limits, trust_env=False
         )
@@ -184,14 +189,14 @@ class Deliveries:
             now=self.world.now,
             to=delivery.to,
         )
-        attempt, reply = await self._post(delivery.to, delivery.to.callback_url, body)
+        attempt = await self._post(delivery.to, delivery.to.callback_url, body)
         waits = seconds(self.world.switches["retry_schedule"])
         if number < len(waits) and attempt.status and self._strikes("lost_ack", delivery, number):
-            attempt = Attempt(0, attempt.millis, "answer lost")
+            attempt.status, attempt.error = 0, "answer lost"
         delivery.attempts.append(attempt)
         self.counts["sent"] += 1
         if self._accepted(attempt.status):
-            delivery.receipt = receipt_in(reply)
+            delivery.receipt = attempt.receipt
             self._became(delivery, "delivered", closes=True)
         elif number < len(waits):
             self._became(delivery, "retrying")
@@ -216,25 +221,35 @@ class Deliveries:
         if chance := self._strikes("tamper", delivery):
             true["metadata"]["shopDomain"] = "somebody-else.myshopify.com"
             other = json.dumps(true).encode()
-            await self._post(to, url, other if chance.random() < 0.5 else other[: len(other) // 2])  # noqa: PLR2004 - either kind
+            forged = other if chance.random() < 0.5 else other[: len(other) // 2]  # noqa: PLR2004 - either kind
+            delivery.strays.append(("tamper", await self._post(to, url, forged)))
             true["metadata"]["shopDomain"] = self.world.shop.domain
         if self._strikes("wrong_key", delivery):
-            await self._post(to, f"{url[:-8]}00000000", json.dumps(true).encode())
+            wrong = f"{url[:-8]}00000000"
+            delivery.strays.append(("wrong_key", await self._post(to, wrong, json.dumps(true).encode())))
         if self._strikes("unknown_topic", delivery):
             true["metadata"]["topic"] = "customer.something.new"
-            await self._post(to, url, json.dumps(true).encode())
+            delivery.strays.append(("unknown_topic", await self._post(to, url, json.dumps(true).encode())))
 
-    async def _post(self, to: Subscription, url: str, body: bytes) -> tuple[Attempt, bytes]:
+    async def _post(self, to: Subscription, url: str, body: bytes) -> Attempt:
         if self._client is None:
             raise RuntimeError("deliveries are made inside `async with`")
         address, host = reachable(url)
         headers = headers_of(self.world.switches, to) | ({"Host": host} if host else {})
-        began = time.perf_counter()
-        try:
-            reply = await self._client.post(address, content=body, headers=headers)
-        except httpx.HTTPError as error:
-            return Attempt(0, (time.perf_counter() - began) * 1000, type(error).__name__), b""
-        return Attempt(reply.status_code, (time.perf_counter() - began) * 1000), reply.content
+        async with self._at_once:
+            began = time.perf_counter()
+            try:
+                reply = await self._client.post(address, content=body, headers=headers)
+            except httpx.HTTPError as error:
+                return Attempt(0, (time.perf_counter() - began) * 1000, type(error).__name__)
+        self._answers += 1
+        return Attempt(
+            reply.status_code,
+            (time.perf_counter() - began) * 1000,
+            answered=reply.status_code,
+            place=self._answers,
+            receipt=receipt_in(reply.content),
+        )
 
     # what became of it
 
@@ -265,6 +280,7 @@ class Deliveries:
     def _forget(self) -> None:
         while len(self.records) > self._keep:
             del self.records[next(iter(self.records))]
+            self.forgotten += 1
 
     async def drained(self, within: float, most: int = 0) -> bool:
         """Wait until at most `most` are on their way, for `within` seconds; tell whether that came about."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,16 +14,26 @@ from sim.sending import Subscription
 
 @dataclass(slots=True)
 class Attempt:
-    """One request: its status (0 where there was no answer) and how long it took, in milliseconds."""
+    """One request: its status (0 where there was no answer) and how long it took, in milliseconds.
+
+    `answered` is what the receiver truly answered and `place` the order of such answers, also where the
+    sender is made to think that none came.
+    """
 
     status: int
     millis: float
     error: str | None = None
+    answered: int = 0
+    place: int = 0
+    receipt: str | None = None
 
 
 @dataclass(slots=True)
 class Delivery:
-    """One event for one subscriber. `receipt` is the id that the receiver answered with."""
+    """One event for one subscriber. `receipt` is the id that the receiver answered with.
+
+    `strays` are the requests made before it that are not it, by the name of the fault.
+    """
 
     id: int
     event: Event
@@ -33,6 +44,21 @@ class Delivery:
     faults: list[str] = field(default_factory=list)
     receipt: str | None = None
     is_copy: bool = False
+    strays: list[tuple[str, Attempt]] = field(default_factory=list)
+
+    def requests(self) -> Iterator[dict[str, Any]]:
+        """Describe every request that was made for it, as the receiver saw it."""
+        made = [("copy" if self.is_copy else "delivery", one) for one in self.attempts]
+        for kind, one in (*self.strays, *made):
+            yield {
+                "event": self.event.ordinal,
+                "topic": self.topic,
+                "customer_id": self.event.member_id,
+                "kind": kind,
+                "status": one.answered,
+                "place": one.place,
+                "receipt": one.receipt,
+            }
 
     def shown(self) -> dict[str, Any]:
         """Describe it for people. Neither URL nor token: either may be all that a receiver checks."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sim import control, pages
 from sim.api import edge, legacy
+from sim.origin import OwnPagesOnly
 from sim.simulator import Settings, Simulator
 
 if TYPE_CHECKING:
@@ -73,7 +74,11 @@ def create_app(
             *legacy.routes(sim),
             *pages.routes(sim, pipeline),
         ],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HERE), Middleware(VirtualDate, sim=sim)],
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=HERE),
+            Middleware(OwnPagesOnly),
+            Middleware(VirtualDate, sim=sim),
+        ],
         exception_handlers={HTTPException: _nowhere},
         lifespan=lifespan,
     )
@@ -118,6 +123,17 @@ def serve(
     )
     with contextlib.suppress(KeyboardInterrupt):
         _server(config, sim).run()
+
+
+@contextlib.contextmanager
+def running(settings: Settings, pipeline: pages.Pipeline | None = None) -> Iterator[tuple[str, Simulator]]:
+    """Serve on a free port in a thread, for as long as somebody needs it; yields the address and the simulator."""
+    from sim.standins import serving
+
+    app = create_app(settings, pipeline=pipeline)
+    sim: Simulator = app.state.sim
+    with serving.serve(app, server_of=lambda config: _server(config, sim)) as url:
+        yield url, sim
 
 
 def _server(config: uvicorn.Config, sim: Simulator) -> uvicorn.Server:

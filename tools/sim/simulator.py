@@ -27,7 +27,11 @@ LONGEST_WAIT: Final = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How a simulator is set up. `settle` is how many real seconds pass before a write takes effect."""
+    """How a simulator is set up. `settle` is how many real seconds pass before a write takes effect.
+
+    `lanes` is how many members' deliveries are made side by side, `at_once` how many requests at most, bursts
+    included, and `keep` how many deliveries are remembered.
+    """
 
     beginning: Beginning = field(default_factory=Beginning)
     api_key: str = field(default_factory=lambda: f"sim_{secrets.token_hex(16)}", repr=False)
@@ -37,6 +41,8 @@ class Settings:
     settle: float = 0.2
     api_patience: float = 35.0
     lanes: int = 8
+    keep: int = 20_000
+    at_once: int = 200
     anywhere: bool = False
     transport: httpx.AsyncBaseTransport | None = field(default=None, repr=False)
 
@@ -64,7 +70,8 @@ class Simulator:
         return world
 
     def _deliveries(self) -> Deliveries:
-        return Deliveries(self.world, self.settings.transport, self.settings.lanes)
+        given = self.settings
+        return Deliveries(self.world, given.transport, given.lanes, given.keep, given.at_once)
 
     async def __aenter__(self) -> Self:
         await self.deliveries.__aenter__()

@@ -1,4 +1,4 @@
-"""What every mirror should have reached: for each member what the events that were sent let anybody know.
+"""What every mirror should have reached: for each member what was told in events, and in answers to readers.
 
 Written from the rules of the canonical member, not from Relay's code: the truth is the simulator's own.
 A field that no event has told is absent. `unheard` are the fields whose newest telling reached nobody.
@@ -16,6 +16,9 @@ from sim.events import Event
 _OVER: Final = ("cancelled_at", "cancel_type", "cancel_reason", "pending_cancel_at", "pending_cancel_source")
 _DUNNING: Final = ("failed_attempts", "last_failure_at", "last_decline_code", "payment_lost_at")
 _CANCEL_TYPES: Final = {"FAILURE": "involuntary", "CUSTOMER": "voluntary", "MERCHANT": "merchant"}
+_READ: Final = 0
+"""Stands for an answer of the API where an event has its number."""
+
 _FIRST_BILL: Final = timedelta(days=1)
 _STATUS_FROM: Final = (
     "cancelled_at", "pending_cancel_at", "payment_lost_at", "failed_attempts", "trial_ends_at", "last_payment_at", "joined_at", "tier_id",
@@ -41,6 +44,19 @@ class Truth:
             if name == "first_joined_at" and fields.get(name, (None,))[0] is not None:
                 continue
             fields[name] = (value, event.ordinal)
+
+    def read(self, record: Told) -> None:
+        """Take in what the API has answered of a member, where that tells more than the events do.
+
+        Totals are told in the snapshots of customer.updated alone, which not every change brings.
+        """
+        fields = self._told.get(record["customerId"])
+        if fields is not None:
+            totals = _pick(
+                record, referrals="referrals_count", revenue="revenue", creditsEarned="credits_earned_total"
+            )
+            for name, value in _money(totals, "revenue", "credits_earned_total").items():
+                fields[name] = (value, _READ)
 
     def known(self) -> Iterable[str]:
         """Return the ids of all members of whom anything was told."""
@@ -128,7 +144,13 @@ def _joined(kind: str) -> Callable[[Told, Event], Told]:
         told |= (
             _pick(payload, tierId="tier_id") | _tier(payload) | _pick(payload, freeTrialEnd="trial_ends_at")
         )
-        return _moments(told, "trial_ends_at") | {"tier_type": kind, "joined_at": at, "first_joined_at": at}
+        # The platform's own record has the joining to the second, and that is what mirrors can agree on.
+        joined = iso(parse(at).replace(microsecond=0))
+        return _moments(told, "trial_ends_at") | {
+            "tier_type": kind,
+            "joined_at": joined,
+            "first_joined_at": at,
+        }
 
     return read
 

@@ -191,6 +191,17 @@ def delivery(sim: Simulator, identity: int) -> Shown:
     return found.shown() | {"payload": _without_secrets(found.event.payload)}
 
 
+async def requests(sim: Simulator) -> AsyncIterator[str]:
+    """Write every request to a callback URL, one a line; `forgotten` counts deliveries kept no longer."""
+    yield f'{{"forgotten": {sim.deliveries.forgotten}, "requests": [\n'
+    comma = ""
+    for delivery in list(sim.deliveries.records.values()):
+        for made in delivery.requests():
+            yield comma + json.dumps(made)
+            comma = ",\n"
+    yield "\n]}\n"
+
+
 def event(told: Event) -> Shown:
     """Tell of an event: its v2.0 name, or null and its v1 name."""
     return {

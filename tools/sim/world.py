@@ -19,6 +19,7 @@ from sim.faults import Faults
 from sim.habits import Habits
 from sim.model import Member, Shop, Tier, TierKind
 from sim.mutations import mutated
+from sim.occasions import Occasions
 from sim.switches import Switches
 from sim.truth import Truth
 
@@ -39,6 +40,7 @@ class World:
         self.habits = Habits()
         self.agenda = Agenda()
         self.truth = Truth()
+        self.occasions = Occasions()
         self.customers: dict[str, Member] = {}
         self.members: dict[str, Member] = {}
         self.order: list[str] = []
@@ -145,6 +147,7 @@ class World:
             # This topic has no time but that of its triggering: nothing later may seem older.
             member.stamped = triggered_at
         self.truth.learn(event)
+        self.occasions.learn(event)
         return event
 
     def advance(self, until: datetime, handlers: Handlers) -> Iterator[Event]:

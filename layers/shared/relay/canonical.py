@@ -25,10 +25,15 @@ from relay.worth import billing_interval, is_high_value
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One canonical field. `choices` are the only texts that it may hold; empty where any will do."""
+    """One canonical field. `choices` are the only texts that it may hold; empty where any will do.
+
+    `to_the_second` says that the platform tells this moment with milliseconds in one place and without in
+    another: they are cut, so that a second telling of the same moment is no change.
+    """
 
     kind: Kind
     choices: tuple[str, ...] = ()
+    to_the_second: bool = False
 
 
 _TEXT: Final = Column(Kind.TEXT)
@@ -48,7 +53,7 @@ CANONICAL: Final[dict[str, Column]] = {
     "tier_name": _TEXT,
     "previous_tier_name": _TEXT,
     "tier_type": Column(Kind.TEXT, ("paid", "free", "trial", "lifetime")),
-    "joined_at": _MOMENT,
+    "joined_at": Column(Kind.MOMENT, to_the_second=True),
     "first_joined_at": _MOMENT,
     "tier_changed_at": _MOMENT,
     "trial_ends_at": _MOMENT,
@@ -172,7 +177,7 @@ def plain_number(amount: Decimal) -> str:
 
 
 def _tidy(column: Column, value: Value) -> Value:
-    """Round money to cents; drop a text that is no choice.
+    """Round money to cents; drop a text that is no choice; cut a moment that is told to the second.
 
     Cents, because a sum like 0.1 + 0.2 reaches us as 0.30000000000000004. A text that is no choice is
     dropped because a CRM would refuse the whole member for it, balance and status included.
@@ -181,6 +186,8 @@ def _tidy(column: Column, value: Value) -> Value:
         return value.quantize(_CENT, ROUND_HALF_EVEN, _WIDE)
     if column.choices and isinstance(value, str):
         return value.lower() if value.lower() in column.choices else None
+    if column.to_the_second and isinstance(value, datetime):
+        return value.replace(microsecond=0)
     return value
 
 

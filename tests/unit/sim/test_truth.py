@@ -9,8 +9,10 @@ from typing import Any
 
 import inveterate.webhooks
 import pytest
+from relay.canonical import profile
 from relay.fields import FIELDS
 from relay.member import Member, merge
+from relay.rules import Rules
 from sim import living, population
 from sim.clock import iso
 from sim.events import Event
@@ -75,7 +77,12 @@ def test_relay_reaches_the_truth(switches: dict[str, str], faults: dict[str, flo
     assert len(records) == 60
     for member_id, record in records.items():
         told = place.truth.of(member_id)["fields"]
-        reached = {name: written(record.value(name)) for name in told if name in FIELDS}
+        mirrored_as = profile(record, Rules()).values
+        reached = {
+            name: written(mirrored_as[name] if name in mirrored_as else record.value(name))
+            for name in told
+            if name in FIELDS
+        }
         assert reached == {name: value for name, value in told.items() if name in FIELDS}
         assert (record.status, record.payment_status) == (told["status"], told["payment_status"])
 

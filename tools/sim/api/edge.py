@@ -110,6 +110,9 @@ def _broken(faults: Faults, number: int) -> Response | None:
 
 
 def _reply(sim: Simulator, answer: Answer) -> Response:
+    if answer.name in {"member", "members"}:
+        for record in answer.rows or filter(None, (answer.record,)):
+            sim.world.truth.read(record)
     return JSONResponse(shaped(answer, sim.world.switches), answer.status)
 
 

@@ -41,7 +41,7 @@ async function act(label, path, body) {
     const who = done.customer_id ? nameOf(done.customer_id) : "";
     const topics = (done.events ?? []).map((one) => one.topic ?? one.v1).join(", ");
     toast(h("span", {}, h("strong", {}, label), who ? [" · ", h("bdi", {}, who)] : "", topics ? `: ${topics}` : ": nothing is told yet"));
-    if (body.customer_id) drawer.openMember(body.customer_id).catch(() => {});
+    if (body.customer_id && $("drawer").open) drawer.openMember(body.customer_id).catch(() => {});
     return done;
   } catch (error) {
     toast(`${label}: ${error.message}`, "bad");

@@ -19,6 +19,8 @@ export async function openMember(id) {
   const again = open === id && drawer.open;
   const member = await get(`/_sim/members/${encodeURIComponent(id)}`);
   const { deliveries } = await get("/_sim/deliveries", { customer_id: id, limit: 8 });
+  // Who has closed it meanwhile, or opened something else, does not want it back.
+  if (again && (open !== id || !drawer.open)) return;
   open = id;
   const place = drawer.scrollTop;
   const held = again ? document.activeElement?.dataset?.act : null;

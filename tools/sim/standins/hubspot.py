@@ -12,7 +12,8 @@ below `/_standin`:
     * `silent`: 200 with neither results nor errors, nothing is done;
     * `apply_then_drop`: it is done, and the connection breaks before the answer is whole;
 * `GET /_standin/events`: custom events that took place, `[{"eventName", …}, …]`, oldest first;
-* `POST /_standin/limit {"requests", "seconds"}`: so many requests in so many seconds, then 429.
+* `POST /_standin/limit {"requests", "seconds"}`: so many requests in so many seconds, then 429;
+* `POST /_standin/chances {"seed", "fails", "hangs", "most", "seconds"}`: what goes wrong by chance (`chances.py`).
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from sim.standins import chances
+from sim.standins.chances import Chances
 from sim.standins.hubspot_portal import Portal, check_inputs
 from sim.standins.refusing import RefusedError
 
@@ -94,6 +97,7 @@ class HubspotStandIn:
     requests: list[dict[str, Any]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     limit: tuple[int, float] | None = None
+    chances: Chances = field(default_factory=Chances)
     _times: list[float] = field(default_factory=list)
 
     def app(self) -> Starlette:
@@ -104,6 +108,7 @@ class HubspotStandIn:
             Route("/_standin/events", self._happened, methods=["GET"]),
             Route("/_standin/faults", self._fail, methods=["POST"]),
             Route("/_standin/limit", self._limit, methods=["POST"]),
+            chances.route(lambda: self.chances, lambda given: setattr(self, "chances", given)),
         ]
         for contacts, properties in _VERSIONS.items():
             routes += [
@@ -240,6 +245,11 @@ class HubspotStandIn:
         if self._over_limit():
             return _refusal(Fault(status=429, policy="TEN_SECONDLY_ROLLING"))
         fault = self._next_fault(request.url.path)
+        match self.chances.draw():
+            case "fails":
+                fault = Fault(status=503)
+            case "hangs":
+                fault = Fault(hang=self.chances.seconds)
         if fault.hang:
             await asyncio.sleep(fault.hang)
         if fault.status:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -17,16 +17,18 @@ _START_SECONDS: Final = 10.0
 
 
 @contextmanager
-def serve(app: ASGIApp, port: int = 0) -> Iterator[str]:
+def serve(
+    app: ASGIApp, port: int = 0, server_of: Callable[[uvicorn.Config], uvicorn.Server] = uvicorn.Server
+) -> Iterator[str]:
     """Serve `app` on the loopback interface in a thread; yields its address, `http://127.0.0.1:{port}`.
 
-    The port is bound before the server starts, so that nobody else can take it, and the address answers
+    An app that dates its own replies is left to it: no second `Date` is added. The port is bound before the server starts, so that nobody else can take it, and the address answers
     when it is yielded. On the way out requests that still hang are cut off, and the thread has ended.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((_HOST, port))
-        server = uvicorn.Server(
+        server = server_of(
             uvicorn.Config(
                 app,
                 loop="asyncio",
@@ -34,6 +36,7 @@ def serve(app: ASGIApp, port: int = 0) -> Iterator[str]:
                 ws="none",
                 log_config=None,
                 access_log=False,
+                date_header=server_of is uvicorn.Server,
                 timeout_graceful_shutdown=1,
             )
         )

@@ -10,6 +10,8 @@ of the stand-in itself is below `/_standin`:
   messages (default 1). With a status they are not taken. With `hang` alone they are taken, and the answer
   comes that many seconds late: who waits for less cannot know whether they were. The API answers 200 with
   `body` as its error where the fault has one and no status.
+* `POST /_standin/chances {"seed", "fails", "hangs", "most", "seconds"}`: what goes wrong by chance
+  (`chances.py`). What hangs is not taken: the request never got through.
 """
 
 from __future__ import annotations
@@ -25,8 +27,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from sim.standins import slack_api
+from sim.standins import chances, slack_api
 from sim.standins.block_kit import problem
+from sim.standins.chances import Chances
 
 HOOK: Final = "/services/T0RELAY/B0RELAY/stand-in"
 """The one webhook that exists: post to this path."""
@@ -51,6 +54,7 @@ class SlackStandIn:
 
     messages: list[dict[str, Any]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    chances: Chances = field(default_factory=Chances)
 
     @property
     def app(self) -> Starlette:
@@ -62,6 +66,7 @@ class SlackStandIn:
                 Route("/_standin/messages", self._taken, methods=["GET"]),
                 Route("/_standin/messages", self._forget, methods=["DELETE"]),
                 Route("/_standin/faults", self._fail, methods=["POST"]),
+                chances.route(lambda: self.chances, lambda given: setattr(self, "chances", given)),
             ]
         )
 
@@ -69,6 +74,11 @@ class SlackStandIn:
         if request.url.path != HOOK:
             return PlainTextResponse("no_service", 404)
         fault = self.faults.pop(0) if self.faults else Fault()
+        match self.chances.draw():
+            case "fails":
+                fault = Fault(status=503)
+            case "hangs":
+                fault = Fault(status=504, hang=self.chances.seconds)
         if fault.status is not None:
             await asyncio.sleep(fault.hang)
             headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}

@@ -1,0 +1,26 @@
+"""A month on the real template, with everything that can go wrong: `make run FAULTS=all`, a small one."""
+
+from __future__ import annotations
+
+import pytest
+from relay_cli import month
+from relay_cli.month import Wanted
+
+from tests.e2e_stage import Played
+
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("local-aws")]
+MEMBERS = 12
+
+
+def test_a_month_with_all_faults_loses_nothing(played: Played) -> None:
+    """What was accepted is journaled or set aside for a named reason, nobody is told twice, the CRM is true."""
+    wanted = Wanted(members=MEMBERS, seed=3, faults="all", step_hours=120)
+    found = month.play(played.stage, wanted, print, played.observer)
+    result = found.verdict.result
+    assert found.verdict.problems == ()
+    assert (result["lost"], result["double_alerts"], result["mirror_mismatches"]) == (0, 0, 0)
+    assert result["accepted"] >= result["journaled"] > MEMBERS
+    # The faults did strike: else this shows nothing.
+    assert result["strays"] > 0
+    assert result["duplicates"] > 0
+    assert set(found.set_aside) <= {"unknown_topic", "not_json", "other_shop"}

@@ -1,0 +1,52 @@
+"""What the console is told of each event: the outcome that counts, the messages that it caused, the record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from relay_cli.judging import Seen
+from relay_cli.pipeline import told
+
+SHOP = "acme.myshopify.com"
+TEXT = "! Warning: lost - Ada\n<https://admin.shopify.com/store/acme/customers/1|Open>\n2026-03-01 07:10 UTC\nRule lost"
+
+
+def line(event_id: str, outcome: str, *effects: str, customer: str = "1", **more: Any) -> dict[str, Any]:
+    at = "2026-03-01T07:10:12.000+00:00"
+    return {
+        "id": event_id,
+        "shop": SHOP,
+        "customer": customer,
+        "at": at,
+        "outcome": outcome,
+        "effects": effects,
+        **more,
+    }
+
+
+def test_what_became_of_an_event() -> None:
+    """Its outcome, the Slack message of its own rule, customer and minute, and the contact."""
+    journal = (line("e1", "applied", "e1.lost", "e1.other"), line("e2", "stale"))
+    found = told(Seen(journal=journal, contacts={f"{SHOP}:1": "101"}), [TEXT])
+    assert found["e1"] == {
+        "outcome": "applied",
+        "alerts": ["Slack: ! Warning: lost - Ada"],
+        "crm": "contact 101",
+    }
+    assert found["e2"] == {"outcome": "stale", "alerts": [], "crm": "contact 101"}
+
+
+def test_a_repeat_does_not_hide_what_was_done() -> None:
+    """An event that came again was applied all the same."""
+    journal = (line("e1", "repeat"), line("e1", "applied", "e1.lost"))
+    assert told(Seen(journal=journal), [])["e1"]["outcome"] == "applied"
+
+
+def test_a_message_about_somebody_or_something_else_is_not_its() -> None:
+    """Another customer, another rule, another day."""
+    others = (line("e1", "applied", "e1.lost", customer="2"), line("e2", "applied", "e2.found"),
+              line("e3", "applied", "e3.lost", at="2026-03-02T07:10:12.000+00:00"))  # fmt: skip
+    found = told(Seen(journal=others, skipped={f"{SHOP}:2": "no_email"}), [TEXT])
+    assert [one["alerts"] for one in found.values()] == [[], [], []]
+    assert found["e1"]["crm"] == "skipped: no_email"
+    assert found["e2"]["crm"] is None
