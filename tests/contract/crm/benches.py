@@ -42,6 +42,15 @@ CASES: Final = (
     "quiet_backfill",
 )
 
+PORT: Final = (
+    "reading",
+    "clearing_a_contact",
+    "another_members_contact_is_not_cleared",
+    "preparing",
+    "describing",
+)
+"""What is asked of an adapter beside writing (test_port.py)."""
+
 
 class Bench(Protocol):
     """What the contract suite needs of an adapter's surroundings."""

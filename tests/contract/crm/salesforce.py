@@ -22,6 +22,7 @@ NOT_APPLICABLE: Final = {
     "unknown_property": "Relay defines no fields at Salesforce: that takes the right to customise the whole org, and a "
     "field made through the API stays hidden until it is granted. Members wait until an administrator has "
     "deployed the fields (test_salesforce.py)",
+    "preparing": "an administrator deploys the fields: what is missing is named (test_salesforce.py)",
     "quiet_backfill": "Salesforce has no quiet write: any write can start the merchant's flows, so the command "
     "that fills a target asks",
 }

@@ -224,9 +224,9 @@ def test_a_receiver_cannot_be_asked() -> None:
     assert caught.value.reason == "not_readable"
     crm.check()
     assert crm.ensure_schema() == ()
-    shown = crm.shown(wanted(credit_balance=Decimal("9.90"), high_value=None))
+    shown = crm.shown(wanted(credit_balance=Decimal("9.90")))
     assert shown["credit_balance"] == "9.9"
-    assert "high_value" not in shown
+    assert "last_decline_code" not in shown
 
 
 def test_an_audit_of_a_receiver_is_nothing_to_bury() -> None:
