@@ -41,6 +41,9 @@ def take(url: str) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with browser() as started:
         page = started.new_page(viewport=_SIZE)  # type: ignore[arg-type]  # these two are what it wants
+        page.request.get(
+            f"{url}/_sim/pipeline"
+        )  # its first look takes a while, and the picture shall show it
         page.goto(f"{url}/console")
         page.locator("#delivery-rows tr, #deliveries-empty:not([hidden])").first.wait_for()
         page.locator("#member-rows tr").first.wait_for()

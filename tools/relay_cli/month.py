@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -25,7 +26,13 @@ ON_THE_WAY: Final = 40
 """So many deliveries may be under way when the clock is turned again."""
 
 _OTHERS_AT_MOST: Final = 20
-_STUCK: Final = 45.0
+_STUCK: Final = 100.0
+"""Seconds without a change after which no good end is awaited any more: what was put off waits for up to 80."""
+
+_OVER: Final = 30.0
+"""The same where no message waits for anything."""
+
+_SETTLING: Final = "settling: {journaled} journaled, {waiting} waiting, {crm_contacts} contacts, {mirror_mismatches} fields differ"
 _CALM: Final = 4.0
 _LONGEST: Final = 300.0
 _PAUSE: Final = 2.0
@@ -78,24 +85,16 @@ class Month:
         began = changed = time.monotonic()
         got = self._look()
         while True:
-            sent = self._sent()
-            found = reckon(sent, self._since(got), all_faults=self.wanted.faults == "all")
-            calm = time.monotonic() - changed
-            if (
-                calm > _STUCK
-                or time.monotonic() - began > _LONGEST
-                or (calm > _CALM and not found.verdict.problems)
-            ):
+            found = reckon(self._sent(), self._since(got), all_faults=self.wanted.faults == "all")
+            calm, waits = time.monotonic() - changed, found.verdict.result["waiting"]
+            well = calm > _CALM and not found.verdict.problems
+            if well or calm > (_STUCK if waits else _OVER) or time.monotonic() - began > _LONGEST:
                 return found
             time.sleep(_PAUSE)
             before, got = got, self._look()
             if got != before:
                 changed = time.monotonic()
-                result = found.verdict.result
-                self.say(
-                    f"settling: {result['journaled']} journaled, {result['waiting']} waiting, "
-                    f"{result['crm_contacts']} contacts, {result['mirror_mismatches']} fields differ"
-                )
+                self.say(_SETTLING.format(**found.verdict.result))
 
     def _break_things(self, faults: str) -> None:
         from sim.faults import OTHER_SERVERS
@@ -183,10 +182,16 @@ class Month:
         )
 
 
-def _more(held: tuple[str, ...], had: tuple[str, ...]) -> tuple[str, ...]:
-    """Return what is held now and was not before, each as often as it is there more."""
-    left = list(had)
-    return tuple(one for one in held if one not in left or left.remove(one))  # type: ignore[func-returns-value]  # None is false
+def _more(held: Sequence[str], had: Sequence[str]) -> tuple[str, ...]:
+    """Return what is held now beyond what was before: the same name may be there several times."""
+    before = Counter(had)
+    more = []
+    for one in held:
+        if before[one]:
+            before[one] -= 1
+        else:
+            more.append(one)
+    return tuple(more)
 
 
 def _chances(url: str, given: Mapping[str, Any]) -> None:

@@ -18,7 +18,10 @@ _GZIP: Final = b"\x1f\x8b"
 
 @dataclass(slots=True)
 class Observer:
-    """Looks again and again; journal objects never change, so each is read once."""
+    """Looks again and again; journal objects never change, so each is read once.
+
+    The console looks through the same one from a thread of its own.
+    """
 
     stage: Stage
     _lines: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -91,7 +94,7 @@ class Observer:
                     data = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
                     text = gzip.decompress(data) if data.startswith(_GZIP) else data
                     self._lines[key] = [json.loads(line) for line in text.splitlines()]
-        return [line for lines in self._lines.values() for line in lines]
+        return [line for lines in list(self._lines.values()) for line in lines]
 
     def _members(self) -> list[str]:
         items = self._scan("MembersTable", "pk")

@@ -64,7 +64,7 @@ def _run(folder: Path, say: showing.Progress, arguments: argparse.Namespace) -> 
     keep: bool = arguments.keep
     with staged(folder, say, seed=arguments.seed) as stage:
         observer = Observer(stage)
-        stage.sim.pipeline.ask = Pipeline(Observer(stage))
+        stage.sim.pipeline.ask = Pipeline(observer)
         say(f"the console: {stage.sim.url}/console")
         if arguments.samples:
             verdict = play(stage, say)

@@ -139,3 +139,16 @@ def test_another_member_is_another_profile() -> None:
     """The key takes part in the digest."""
     assert isinstance(wanted(), Profile)
     assert wanted(1, email="a@example.com").digest != wanted(2, email="a@example.com").digest
+
+
+def test_joining_is_told_to_the_second() -> None:
+    """Events tell it with milliseconds and the platform's record without: either is the same profile."""
+
+    def told(moment: datetime, by: str) -> Profile:
+        registers = {"joined_at": Register(moment, AT, by)}
+        return profile(Member(shop="acme.myshopify.com", customer_id="1", registers=registers), Rules())
+
+    second = AT.replace(microsecond=0)
+    heard, read = told(second.replace(microsecond=816_000), "event"), told(second, "api")
+    assert heard.values["joined_at"] == second
+    assert heard.digest == read.digest
