@@ -1,8 +1,8 @@
 """Changed members are written to one CRM, as they are now: as few calls as can be, and none in vain.
 
 A batch of messages is a set of members. They are read once, all together; what the CRM holds already is
-not sent (`writing.py`); the rest is sent in batches of the CRM's size. A batch that would be less than
-half full, while the queue has more than a call takes, waits once for company.
+not sent (`writing.py`); the rest is sent in batches of the CRM's size. Who would not fill a call, of
+members or of notes, while the queue has more than a call takes, waits once for company.
 
 Notes follow when the CRM holds their members: in the order of their times, many members in one call. A
 note whose member is not mirrored yet stays with its message.
@@ -55,6 +55,10 @@ class _Round:
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     standings: dict[str, Standing] = field(default_factory=dict)
     stop: Standing | None = None
+
+    def has_waited(self, message_id: str) -> bool:
+        """Say whether a message has waited for company before."""
+        return HELD in self.messages[message_id].attributes
 
     def of(self, keys: Iterable[str]) -> dict[str, Profile]:
         """Return the profiles of these members."""
@@ -155,20 +159,16 @@ class Mirroring:
         self._write(this, [key for key in stale if key not in held], self.crm.batch_size)
 
     def _held(self, this: _Round, stale: Sequence[str]) -> set[str]:
-        """Return who waits for company: at most half a batch, each message once, and in a crowd alone.
+        """Return who waits for company: what is over full calls, each message once, and in a crowd alone.
 
-        A crowd is more messages than a call takes members. Each batch of messages ends in a call that is
-        half empty; waiting, those calls become a fraction, for the price of a queue message a member.
+        A crowd is more messages than a call takes members. Each batch of messages would end in a call that
+        is half empty; waiting two seconds, those calls are filled, for the price of a queue message a member.
         """
         size = self.crm.batch_size
         over = len(stale) % size
-        if len(this.messages) <= size or not 0 < over <= size // 2 or this.door.probing:
+        if len(this.messages) <= size or not over or this.door.probing:
             return set()
-        waited = {
-            change.member
-            for message_id, change in this.changes.items()
-            if HELD in this.messages[message_id].attributes
-        }
+        waited = {change.member for message_id, change in this.changes.items() if this.has_waited(message_id)}
         fresh = [key for key in stale if key not in waited]
         return set(fresh[-over:]) if len(fresh) >= over else set()
 
@@ -216,6 +216,11 @@ class Mirroring:
             return back | dict.fromkeys(
                 due, TransientError("notes are for the next invocation", retry_after=1)
             )
+        for message_id in self._held_notes(this, due):
+            back[message_id] = HeldError("notes wait for a fuller batch", retry_after=_HELD_SECONDS)
+            del due[message_id]
+        if not due:
+            return back
         ordered = sorted(due.values(), key=lambda change: change.happenings[0].at)
         outcomes = self.crm.record(ordered, self._homes(this, standings, ordered))
         self._tell_breaker(this, list(outcomes.values()))
@@ -225,6 +230,22 @@ class Mirroring:
             if failures:
                 back[message_id] = failures[0]
         return back
+
+    def _held_notes(self, this: _Round, due: Mapping[str, Change]) -> set[str]:
+        """Return whose notes wait for company, as their members might (`_held`): the newest first."""
+        size = self.crm.notes_batch_size
+        over = sum(len(_note_ids(change)) for change in due.values()) % size
+        if len(this.messages) <= size or this.door.probing:
+            return set()
+        held: set[str] = set()
+        newest = sorted(due, key=lambda message_id: due[message_id].happenings[0].at, reverse=True)
+        for message_id in newest:
+            notes = len(_note_ids(due[message_id]))
+            if not this.has_waited(message_id) and notes <= over:
+                held.add(message_id)
+                over -= notes
+        # Unless that fills the calls, nobody needs to wait.
+        return held if not over else set()
 
     def _keeps_notes(self, standing: Standing, message: Message) -> Exception | None:
         """Let notes wait a while for a member whose address is being asked for; a refused one's are dropped."""
