@@ -210,20 +210,23 @@ class Mirroring:
                 back[message_id] = why
             elif _is(standings[change.member], "mirrored"):
                 due[message_id] = change
+        if due and (this.stop or this.context.get_remaining_time_in_millis() < NEEDED_MS):
+            later = TransientError("notes are for the next invocation", retry_after=1)
+            return back | dict.fromkeys(due, later)
+        held = self._held_notes(this, due)
+        waits = HeldError("notes wait for a fuller batch", retry_after=_HELD_SECONDS)
+        told = self._record(this, standings, {key: due[key] for key in due if key not in held})
+        return {**back, **dict.fromkeys(held, waits), **told}
+
+    def _record(
+        self, this: _Round, standings: Mapping[str, Standing], due: Mapping[str, Change]
+    ) -> Mapping[str, Exception]:
         if not due:
-            return back
-        if this.stop or this.context.get_remaining_time_in_millis() < NEEDED_MS:
-            return back | dict.fromkeys(
-                due, TransientError("notes are for the next invocation", retry_after=1)
-            )
-        for message_id in self._held_notes(this, due):
-            back[message_id] = HeldError("notes wait for a fuller batch", retry_after=_HELD_SECONDS)
-            del due[message_id]
-        if not due:
-            return back
+            return {}
         ordered = sorted(due.values(), key=lambda change: change.happenings[0].at)
         outcomes = self.crm.record(ordered, self._homes(this, standings, ordered))
         self._tell_breaker(this, list(outcomes.values()))
+        back: dict[str, Exception] = {}
         for message_id, change in due.items():
             answers = [self._verdict(outcomes[note]) for note in _note_ids(change) if note in outcomes]
             failures = [answer for answer in answers if answer]

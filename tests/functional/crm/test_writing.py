@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
-from relay.batch import Message
+from relay.batch import HELD, Message
 from relay.breaker import Breaker
 from relay.canonical import Profile
-from relay.errors import TransientError
+from relay.errors import HeldError, TransientError
 from relay.fields import Value
 from relay.mirroring import NOTES_WAIT, Mirroring
 from relay.ports import Home, Outcome, Record
@@ -250,3 +250,17 @@ def test_one_members_own_trouble_closes_nothing() -> None:
     scene.crm.outcomes[KEY] = Outcome(state="retry", reason="contact_gone", alone=True)
     scene.work()
     assert scene.gates.gate.until is None
+
+
+def test_notes_wait_for_company_too() -> None:
+    """In a crowd, notes that would not fill a call wait once, the newest of them; then they are told all the same."""
+    scene = Scene(crm=FakeCrm(notes_batch_size=2))
+    scene.tell()
+    messages = [change_message(name, KEY, "told") for name in ("a", "b", "c")]
+    answers = dict(zip("abc", scene.work(*messages), strict=True))
+    (held,) = [name for name, answer in answers.items() if isinstance(answer, HeldError)]
+    assert len(scene.crm.noted) == 2
+    again = replace(change_message(held, KEY, "told"), attributes={HELD: "1"})
+    crowd = [change_message(name, KEY) for name in ("x", "y")]
+    assert scene.work(again, *crowd) == [None] * 3
+    assert sorted(scene.crm.noted) == ["a.told", "b.told", "c.told"]
