@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from relay.batch import HELD, Answers, Context, Message
 from relay.breaker import Breaker, Door
@@ -88,7 +88,7 @@ class Mirroring:
     def work(self, messages: Sequence[Message], context: Context) -> Answers:
         """Mirror the members that these change messages name, each once."""
         try:
-            door = self.breaker.enter() if self.breaker else Door(Gate())
+            door = self._enter()
         except TransientError as error:
             return dict.fromkeys((message.id for message in messages), error)
         this = _Round(door, context)
@@ -98,6 +98,29 @@ class Mirroring:
         if self.breaker:
             self.breaker.left(door)
         return answers
+
+    def _enter(self) -> Door:
+        """Go in, if anybody may; who is let through alone makes sure by the cheapest call there is.
+
+        Raises:
+            TransientError: not now.
+
+        """
+        if self.breaker is None:
+            return Door(Gate())
+        door = self.breaker.enter()
+        if door.probing:
+            try:
+                self.crm.check()
+            except TransientError as error:
+                state: Literal["unauthorised", "retry"] = (
+                    "unauthorised" if isinstance(error, MisconfiguredError) else "retry"
+                )
+                self.breaker.closed(
+                    door, Outcome(state=state, reason="still_closed", retry_after=error.retry_after)
+                )
+                raise
+        return door
 
     def _sort(self, messages: Sequence[Message], this: _Round) -> dict[str, Exception | None]:
         """Read the messages; run errands; answer what is no message of ours."""

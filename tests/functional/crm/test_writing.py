@@ -243,6 +243,23 @@ def test_a_crm_that_is_down_is_left_alone() -> None:
     assert scene.gates.gate.until is None
 
 
+def test_who_is_let_through_asks_first() -> None:
+    """The one that is to find out whether it is over makes the cheapest call, and reads no member for it."""
+    scene = Scene()
+    scene.tell(tier_name="Gold")
+    scene.crm.outcomes[KEY] = Outcome(state="retry", reason="http_503")
+    scene.work()
+    scene.crm.outcomes.clear()
+    scene.clock.forward(6)
+    scene.crm.shut = TransientError("fake: http_503")
+    assert isinstance(scene.work()[0], TransientError)
+    assert (len(scene.crm.calls), scene.gates.gate.failures) == (1, 2)
+    scene.crm.shut = None
+    assert isinstance(scene.work()[0], TransientError), "and the wait is longer now"
+    scene.clock.forward(11)
+    assert scene.work() == [None]
+
+
 def test_one_members_own_trouble_closes_nothing() -> None:
     """A refusal for now that concerns one member alone is no sign that the CRM is down."""
     scene = Scene()
