@@ -258,10 +258,13 @@ class Mirroring:
         return back
 
     def _held_notes(self, this: _Round, due: Mapping[str, Change]) -> set[str]:
-        """Return whose notes wait for company, as their members might (`_held`): the newest first."""
+        """Return whose notes wait for company, as their members might (`_held`): the newest first.
+
+        Half a call at most: notes are as many as messages, and to hold more would keep a queue going round.
+        """
         size = self.crm.notes_batch_size
         over = sum(len(_note_ids(change)) for change in due.values()) % size
-        if len(this.messages) <= size or this.door.probing:
+        if len(this.messages) <= size or over > size // 2 or this.door.probing:
             return set()
         held: set[str] = set()
         newest = sorted(due, key=lambda message_id: due[message_id].happenings[0].at, reverse=True)
