@@ -159,6 +159,7 @@ class FakeCrm:
     homes_by: Literal["key", "email"] = "key"
     automations: str = ""
     bulk: Bulk | None = None
+    shut: Exception | None = None
     cleared: list[Home] = field(default_factory=list)
     homes: dict[str, Home] = field(default_factory=dict)
 
@@ -203,7 +204,9 @@ class FakeCrm:
         return {name: str(value) for name, value in profile.values.items() if value is not None}
 
     def check(self) -> None:
-        """Find nothing wrong."""
+        """Find nothing wrong, unless it is shut."""
+        if self.shut:
+            raise self.shut
 
     def ensure_schema(self, *, dry_run: bool = False) -> Sequence[str]:
         """Lack nothing."""

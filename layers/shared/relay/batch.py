@@ -15,13 +15,14 @@ are batches over the whole, and it has no third outcome beside success and failu
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol, TypeAlias
 
-from relay.errors import HeldError, PermanentError, TransientError
+from relay.errors import HeldError, ParkedError, PermanentError, TransientError
 from relay.ports import Clock, Outgoing, OutgoingMessage
 
 TOO_OLD: Final = timedelta(days=3)
@@ -203,7 +204,9 @@ def _delayed_copy(message: Message, error: TransientError) -> OutgoingMessage:
 
 def _delay(deferrals: int, error: TransientError) -> int:
     """Return seconds to wait: what the server asked for, else exponential with full jitter; 15 minutes at most."""
-    if error.retry_after is not None:
+    if isinstance(error, ParkedError):
+        wanted = float(math.ceil(error.retry_after or 1))
+    elif error.retry_after is not None:
         # A little more than asked, and not all at the same moment.
         wanted = error.retry_after * random.uniform(1.0, 1.2) + 1  # noqa: S311 - jitter, not a secret
     else:

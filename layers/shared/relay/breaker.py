@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from relay.errors import TransientError
+from relay.errors import ParkedError, TransientError
 from relay.ports import Clock, Gate, Gates, Outcome
 
 _FIRST: Final = timedelta(seconds=5)
@@ -24,10 +24,6 @@ _LONGEST_ASKED: Final = timedelta(minutes=15)
 
 _ATTEMPT: Final = timedelta(seconds=90)
 """How long the one that was let through keeps the others away: longer than an invocation."""
-
-
-class ParkedError(TransientError):
-    """The CRM is closed to callers for now."""
 
 
 @dataclass(slots=True)

@@ -4,7 +4,8 @@
     ├── TransientError          not now: keep the message, try again later
     │   ├── MisconfiguredError  not until a person changes a setting: the same, and an alarm that names it
     │   ├── UnansweredError     no answer came: the server may have done it or not
-    │   └── HeldError           possible now, and cheaper in a moment: wait once for company
+    │   ├── HeldError           possible now, and cheaper in a moment: wait once for company
+    │   └── ParkedError         a gate of ours is closed until then: nobody is asked, so all may come at once
     ├── PermanentError          never: to the dead letters, with the reason
     ├── ConflictError           somebody else wrote first: read again and decide again
     └── OverCeilingError        what a merchant allowed to be given away is promised already
@@ -42,6 +43,10 @@ class UnansweredError(TransientError):
 
 class HeldError(TransientError):
     """Possible now, but cheaper in company: put off once, and its copy says so."""
+
+
+class ParkedError(TransientError):
+    """A gate of ours is closed. What comes back together when it opens fills calls, and meets no server before."""
 
 
 class PermanentError(RelayError):

@@ -1,8 +1,8 @@
 """Changed members are written to one CRM, as they are now: as few calls as can be, and none in vain.
 
 A batch of messages is a set of members. They are read once, all together; what the CRM holds already is
-not sent (`writing.py`); the rest is sent in batches of the CRM's size. A batch that would be less than
-half full, while the queue has more than a call takes, waits once for company.
+not sent (`writing.py`); the rest is sent in batches of the CRM's size. Who would not fill a call, of
+members or of notes, while the queue has more than a call takes, waits once for company.
 
 Notes follow when the CRM holds their members: in the order of their times, many members in one call. A
 note whose member is not mirrored yet stays with its message.
@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from relay.batch import HELD, Answers, Context, Message
 from relay.breaker import Breaker, Door
@@ -56,6 +56,10 @@ class _Round:
     standings: dict[str, Standing] = field(default_factory=dict)
     stop: Standing | None = None
 
+    def has_waited(self, message_id: str) -> bool:
+        """Say whether a message has waited for company before."""
+        return HELD in self.messages[message_id].attributes
+
     def of(self, keys: Iterable[str]) -> dict[str, Profile]:
         """Return the profiles of these members."""
         return {key: self.profiles[key] for key in keys}
@@ -84,7 +88,7 @@ class Mirroring:
     def work(self, messages: Sequence[Message], context: Context) -> Answers:
         """Mirror the members that these change messages name, each once."""
         try:
-            door = self.breaker.enter() if self.breaker else Door(Gate())
+            door = self._enter()
         except TransientError as error:
             return dict.fromkeys((message.id for message in messages), error)
         this = _Round(door, context)
@@ -94,6 +98,29 @@ class Mirroring:
         if self.breaker:
             self.breaker.left(door)
         return answers
+
+    def _enter(self) -> Door:
+        """Go in, if anybody may; who is let through alone makes sure by the cheapest call there is.
+
+        Raises:
+            TransientError: not now.
+
+        """
+        if self.breaker is None:
+            return Door(Gate())
+        door = self.breaker.enter()
+        if door.probing:
+            try:
+                self.crm.check()
+            except TransientError as error:
+                state: Literal["unauthorised", "retry"] = (
+                    "unauthorised" if isinstance(error, MisconfiguredError) else "retry"
+                )
+                self.breaker.closed(
+                    door, Outcome(state=state, reason="still_closed", retry_after=error.retry_after)
+                )
+                raise
+        return door
 
     def _sort(self, messages: Sequence[Message], this: _Round) -> dict[str, Exception | None]:
         """Read the messages; run errands; answer what is no message of ours."""
@@ -155,20 +182,16 @@ class Mirroring:
         self._write(this, [key for key in stale if key not in held], self.crm.batch_size)
 
     def _held(self, this: _Round, stale: Sequence[str]) -> set[str]:
-        """Return who waits for company: at most half a batch, each message once, and in a crowd alone.
+        """Return who waits for company: what is over full calls, each message once, and in a crowd alone.
 
-        A crowd is more messages than a call takes members. Each batch of messages ends in a call that is
-        half empty; waiting, those calls become a fraction, for the price of a queue message a member.
+        A crowd is more messages than a call takes members. Each batch of messages would end in a call that
+        is half empty; waiting two seconds, those calls are filled, for the price of a queue message a member.
         """
         size = self.crm.batch_size
         over = len(stale) % size
-        if len(this.messages) <= size or not 0 < over <= size // 2 or this.door.probing:
+        if len(this.messages) <= size or not over or this.door.probing:
             return set()
-        waited = {
-            change.member
-            for message_id, change in this.changes.items()
-            if HELD in this.messages[message_id].attributes
-        }
+        waited = {change.member for message_id, change in this.changes.items() if this.has_waited(message_id)}
         fresh = [key for key in stale if key not in waited]
         return set(fresh[-over:]) if len(fresh) >= over else set()
 
@@ -210,21 +233,48 @@ class Mirroring:
                 back[message_id] = why
             elif _is(standings[change.member], "mirrored"):
                 due[message_id] = change
+        if due and (this.stop or this.context.get_remaining_time_in_millis() < NEEDED_MS):
+            later = TransientError("notes are for the next invocation", retry_after=1)
+            return back | dict.fromkeys(due, later)
+        held = self._held_notes(this, due)
+        waits = HeldError("notes wait for a fuller batch", retry_after=_HELD_SECONDS)
+        told = self._record(this, standings, {key: due[key] for key in due if key not in held})
+        return {**back, **dict.fromkeys(held, waits), **told}
+
+    def _record(
+        self, this: _Round, standings: Mapping[str, Standing], due: Mapping[str, Change]
+    ) -> Mapping[str, Exception]:
         if not due:
-            return back
-        if this.stop or this.context.get_remaining_time_in_millis() < NEEDED_MS:
-            return back | dict.fromkeys(
-                due, TransientError("notes are for the next invocation", retry_after=1)
-            )
+            return {}
         ordered = sorted(due.values(), key=lambda change: change.happenings[0].at)
         outcomes = self.crm.record(ordered, self._homes(this, standings, ordered))
         self._tell_breaker(this, list(outcomes.values()))
+        back: dict[str, Exception] = {}
         for message_id, change in due.items():
             answers = [self._verdict(outcomes[note]) for note in _note_ids(change) if note in outcomes]
             failures = [answer for answer in answers if answer]
             if failures:
                 back[message_id] = failures[0]
         return back
+
+    def _held_notes(self, this: _Round, due: Mapping[str, Change]) -> set[str]:
+        """Return whose notes wait for company, as their members might (`_held`): the newest first.
+
+        Half a call at most: notes are as many as messages, and to hold more would keep a queue going round.
+        """
+        size = self.crm.notes_batch_size
+        over = sum(len(_note_ids(change)) for change in due.values()) % size
+        if len(this.messages) <= size or over > size // 2 or this.door.probing:
+            return set()
+        held: set[str] = set()
+        newest = sorted(due, key=lambda message_id: due[message_id].happenings[0].at, reverse=True)
+        for message_id in newest:
+            notes = len(_note_ids(due[message_id]))
+            if not this.has_waited(message_id) and notes <= over:
+                held.add(message_id)
+                over -= notes
+        # Unless that fills the calls, nobody needs to wait.
+        return held if not over else set()
 
     def _keeps_notes(self, standing: Standing, message: Message) -> Exception | None:
         """Let notes wait a while for a member whose address is being asked for; a refused one's are dropped."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
-from relay.batch import Message
+from relay.batch import HELD, Message
 from relay.breaker import Breaker
 from relay.canonical import Profile
-from relay.errors import TransientError
+from relay.errors import HeldError, TransientError
 from relay.fields import Value
 from relay.mirroring import NOTES_WAIT, Mirroring
 from relay.ports import Home, Outcome, Record
@@ -243,6 +243,23 @@ def test_a_crm_that_is_down_is_left_alone() -> None:
     assert scene.gates.gate.until is None
 
 
+def test_who_is_let_through_asks_first() -> None:
+    """The one that is to find out whether it is over makes the cheapest call, and reads no member for it."""
+    scene = Scene()
+    scene.tell(tier_name="Gold")
+    scene.crm.outcomes[KEY] = Outcome(state="retry", reason="http_503")
+    scene.work()
+    scene.crm.outcomes.clear()
+    scene.clock.forward(6)
+    scene.crm.shut = TransientError("fake: http_503")
+    assert isinstance(scene.work()[0], TransientError)
+    assert (len(scene.crm.calls), scene.gates.gate.failures) == (1, 2)
+    scene.crm.shut = None
+    assert isinstance(scene.work()[0], TransientError), "and the wait is longer now"
+    scene.clock.forward(11)
+    assert scene.work() == [None]
+
+
 def test_one_members_own_trouble_closes_nothing() -> None:
     """A refusal for now that concerns one member alone is no sign that the CRM is down."""
     scene = Scene()
@@ -250,3 +267,17 @@ def test_one_members_own_trouble_closes_nothing() -> None:
     scene.crm.outcomes[KEY] = Outcome(state="retry", reason="contact_gone", alone=True)
     scene.work()
     assert scene.gates.gate.until is None
+
+
+def test_notes_wait_for_company_too() -> None:
+    """In a crowd, notes that would not fill a call wait once, the newest of them; then they are told all the same."""
+    scene = Scene(crm=FakeCrm(notes_batch_size=2))
+    scene.tell()
+    messages = [change_message(name, KEY, "told") for name in ("a", "b", "c")]
+    answers = dict(zip("abc", scene.work(*messages), strict=True))
+    (held,) = [name for name, answer in answers.items() if isinstance(answer, HeldError)]
+    assert len(scene.crm.noted) == 2
+    again = replace(change_message(held, KEY, "told"), attributes={HELD: "1"})
+    crowd = [change_message(name, KEY) for name in ("x", "y")]
+    assert scene.work(again, *crowd) == [None] * 3
+    assert sorted(scene.crm.noted) == ["a.told", "b.told", "c.told"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from relay.batch import LONGEST_DELAY, Context, Message
-from relay.errors import MisconfiguredError, PermanentError, TransientError
+from relay.errors import MisconfiguredError, ParkedError, PermanentError, TransientError
 
 from tests.fakes import NOW, FakeContext, World, queued, sample
 
@@ -73,6 +73,16 @@ def test_what_a_server_asks_for_is_obeyed(asked: float, least: int, most: int) -
     world = World()
     world.batch().run(event(1), FakeContext(), answering(m1=TransientError("slow", retry_after=asked)))
     assert least <= world.source.sent[0].delay <= most
+
+
+def test_who_was_parked_comes_back_together() -> None:
+    """What waits at a gate of ours wakes when it opens, all at once: so it fills calls, and nobody is asked before."""
+    delays = set()
+    for _ in range(20):
+        world = World()
+        world.batch().run(event(1), FakeContext(), answering(m1=ParkedError("closed", retry_after=299.5)))
+        delays |= {sent.delay for sent in world.source.sent}
+    assert delays == {300}
 
 
 def test_the_delay_grows() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
-from relay.breaker import Breaker, ParkedError
-from relay.errors import TransientError
+from relay.breaker import Breaker
+from relay.errors import ParkedError, TransientError
 from relay.ports import Gate, Outcome
 
 from tests.fakes_crm import FakeClock, FakeGates
