@@ -17,6 +17,7 @@ from relay.figures import Counted, Sum
 from relay.rounds import Round
 
 from tests.fakes import NOW, SHOP
+from tests.tables import figures_table
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MIDNIGHT = datetime(2025, 7, 2, tzinfo=UTC)
@@ -24,16 +25,8 @@ MIDNIGHT = datetime(2025, 7, 2, tzinfo=UTC)
 
 @pytest.fixture
 def table() -> str:
-    client("dynamodb").create_table(
-        TableName="figures",
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        AttributeDefinitions=[
-            {"AttributeName": "pk", "AttributeType": "S"},
-            {"AttributeName": "sk", "AttributeType": "S"},
-        ],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    return "figures"
+    """Return the name of an empty table."""
+    return figures_table()
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from relay.changes import Grant, Happening, Outbox, dump
 from relay.effects import GrantCredits
 from relay.member import member_key, merge
 from relay.ports import Record
-from relay.rules import Retention, Rules
+from relay.rules import Retention, Rules, Tier
 
 from functions.fanout import app as fanout
 from functions.grants import app
@@ -31,6 +31,7 @@ from tests.fakes import FakeContext, FakeJournal
 from tests.fakes_grants import Clock, grants_table
 from tests.functional.sim.running import KEY, Client, Receiver, running
 from tests.functions import RULES
+from tests.tables import figures_table
 from tests.unit.sim.history import GOLD, WALL
 
 SHOP = "relay-demo.myshopify.com"
@@ -179,6 +180,13 @@ def record(message_id: str, body: str) -> dict[str, Any]:
     }
 
 
+RULES_SET = Rules(
+    retention=Retention(on=True, monthly_ceiling=Decimal(50)),
+    tiers={GOLD: Tier(rank=2), "another": Tier(rank=1)},
+)
+"""With these everybody in Gold is high-value."""
+
+
 def set_rules(rules: Rules) -> None:
     """Store the merchant's rules."""
     client("dynamodb").put_item(
@@ -238,7 +246,8 @@ def _resources() -> tuple[str, str, str]:
         BillingMode="PAY_PER_REQUEST",
     )
     grants_table()
-    set_rules(Rules(retention=Retention(on=True, monthly_ceiling=Decimal(50))))
+    figures_table()
+    set_rules(RULES_SET)
     client("ssm").put_parameter(Name=SECRET, Value=KEY, Type="SecureString")
     queue, dead = (client("sqs").create_queue(QueueName=name)["QueueUrl"] for name in ("grants", "dead"))
     return queue, dead, client("sns").create_topic(Name="changes")["TopicArn"]
@@ -258,6 +267,7 @@ def _settings(url: str, queue: str, dead: str, topic: str) -> Mapping[str, str]:
         "INVETERATE_URL": url,
         "INVETERATE_SECRET": SECRET,
         "CHANGES_TOPIC": topic,
+        "FIGURES_TABLE": "figures",
         "ALERTS_URL": dead,
         "GRANTS_URL": queue,
         "RECHECK_DELAY": "0",

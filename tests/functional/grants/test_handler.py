@@ -20,6 +20,7 @@ from tests.fakes import FakeContext
 from tests.fakes_grants import CrashError
 from tests.functional.grants.conftest import (
     LATER,
+    RULES_SET,
     SECRET,
     Deployed,
     Deploying,
@@ -290,7 +291,7 @@ def test_the_months_ceiling(deploy: Deploying, caplog: pytest.LogCaptureFixture)
         deployed.clock.pass_by(3600)
         assert app.handler({"Records": [later]}, FakeContext(120_000)) == DONE
         assert deployed.said(caplog)[-1] == "grant_ceiling"
-        set_rules(Rules(retention=Retention(on=True, monthly_ceiling=Decimal(60))))
+        set_rules(RULES_SET.model_copy(update={"retention": Retention(on=True, monthly_ceiling=Decimal(60))}))
         assert deployed.call(wanted[5]) == DONE
         assert [len(deployed.entries(customer)) for customer in customers] == [1] * 6
         assert month(deployed) == 60

@@ -25,6 +25,7 @@ from functions.reconcile import app
 from tests.fakes import FakeContext
 from tests.functional.sim.running import KEY, Client, Receiver, running
 from tests.functions import RULES
+from tests.tables import figures_table
 from tests.unit.sim.history import FREE, GOLD, WALL
 
 SHOP = "relay-demo.myshopify.com"
@@ -266,6 +267,7 @@ def test_the_fan_out_asks(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -
     topic = client("sns").create_topic(Name="changes")["TopicArn"]
     monkeypatch.setenv("CHANGES_TOPIC", topic)
     monkeypatch.setenv("ALERTS_URL", deployed.dead)
+    monkeypatch.setenv("FIGURES_TABLE", figures_table())
     doubted = {
         "member": member_key(SHOP, "1"),
         "changed": False,
