@@ -61,13 +61,14 @@ class Breaker:
             raise _parked(gate, _FIRST)
         return Door(mine, probing=True)
 
-    def closed(self, door: Door, outcome: Outcome) -> None:
-        """Note that nobody got through; the others then wait as long as the CRM asks, else longer every time."""
+    def closed(self, door: Door, outcome: Outcome) -> float:
+        """Note that nobody got through; return how many seconds all then wait: as the CRM asks, else longer every time."""
         failures = door.gate.failures + 1
-        hold = min(_FIRST * 2 ** min(failures - 1, 10), _LONGEST)
+        hold: timedelta = min(_FIRST * 2 ** min(failures - 1, 10), _LONGEST)
         if outcome.retry_after is not None:
             hold = min(timedelta(seconds=outcome.retry_after), _LONGEST_ASKED)
         self._write(door, until=self.clock() + hold, failures=failures, reason=outcome.reason)
+        return hold.total_seconds()
 
     def passed(self, door: Door) -> None:
         """Note that somebody got through: the one that was let in opens it to all."""

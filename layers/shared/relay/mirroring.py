@@ -24,7 +24,7 @@ from relay.breaker import Breaker, Door
 from relay.canonical import Profile
 from relay.changes import Change, Doubt, load
 from relay.effects import effect_id
-from relay.errors import HeldError, MisconfiguredError, PermanentError, TransientError
+from relay.errors import HeldError, MisconfiguredError, ParkedError, PermanentError, TransientError
 from relay.member import member_key
 from relay.ports import Clock, Crm, Gate, Home, Members, Mirror, Mirrors, Outcome
 from relay.rechecking import NO_EMAIL, Rechecks
@@ -116,10 +116,12 @@ class Mirroring:
                 state: Literal["unauthorised", "retry"] = (
                     "unauthorised" if isinstance(error, MisconfiguredError) else "retry"
                 )
-                self.breaker.closed(
+                hold = self.breaker.closed(
                     door, Outcome(state=state, reason="still_closed", retry_after=error.retry_after)
                 )
-                raise
+                if isinstance(error, MisconfiguredError):
+                    raise MisconfiguredError(str(error), setting=error.setting, retry_after=hold) from error
+                raise ParkedError(str(error), retry_after=hold) from error
         return door
 
     def _sort(self, messages: Sequence[Message], this: _Round) -> dict[str, Exception | None]:
@@ -215,7 +217,10 @@ class Mirroring:
         if why:
             this.stop = this.stop or why
         if self.breaker and why:
-            self.breaker.closed(this.door, why)
+            hold = self.breaker.closed(this.door, why)
+            if why.state == "retry":
+                # Who was not asked for waits with all the others, and comes back with them.
+                this.stop = ParkedError(f"{self.crm.name}: {why.reason}", retry_after=hold)
         elif self.breaker and any(answer.state in _THROUGH for answer in answers):
             self.breaker.passed(this.door)
 

@@ -65,7 +65,9 @@ class Writing:
         now = self.clock()
         by_email = self.crm.homes_by == "email"
         emails = {key: wanted.email for key, wanted in seen.items() if by_email and wanted.email}
-        standings: dict[str, Standing] = dict.fromkeys(seen, TransientError("another invocation is at it"))
+        standings: dict[str, Standing] = dict.fromkeys(
+            seen, TransientError("another invocation is at it", retry_after=5)
+        )
         try:
             claims = self.mirrors.claim(list(seen), now=now, until=now + left + GRACE, emails=emails)
             profiles = self.profiles(list(claims)) if claims else {}
