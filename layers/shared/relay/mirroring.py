@@ -33,10 +33,12 @@ from relay.writing import GRACE, Standing, Writing, holds, noted
 NEEDED_MS: Final = 25_000
 """One batch, with a conflict or a missing property to mend, takes no longer (`adapters/hubspot/upsert.py`)."""
 
-NOTES_WAIT: Final = timedelta(hours=2)
-"""How long a note waits for a member without an address: the API is asked within one hour (`rechecking.py`)."""
+NOTES_WAIT: Final = 12
+"""How long a note waits for a member without an address, in delays of `rechecking.py`: two hours by default.
 
-_ASK_AGAIN: Final = 300.0
+Within six of them, an hour, the API has been asked.
+"""
+
 _HELD_SECONDS: Final = 2.0
 
 Errand: TypeAlias = Callable[[Message, Context], Exception | None]
@@ -285,9 +287,10 @@ class Mirroring:
         """Let notes wait a while for a member whose address is being asked for; a refused one's are dropped."""
         if self.rechecks is None or not _is(standing, "skipped"):
             return None
-        if self.clock() - message.first_received_at > NOTES_WAIT:
+        delay = self.rechecks.delay
+        if self.clock() - message.first_received_at > timedelta(seconds=NOTES_WAIT * delay):
             return None
-        return TransientError("notes wait for their member", retry_after=_ASK_AGAIN)
+        return TransientError("notes wait for their member", retry_after=max(delay / 2, 1))
 
     def _homes(
         self, this: _Round, standings: Mapping[str, Standing], changes: Iterable[Change]
