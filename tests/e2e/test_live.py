@@ -43,7 +43,7 @@ def test_who_joins_in_the_shop_becomes_a_contact(visitor: Visitor, played: Playe
 
 
 def test_a_payment_that_is_lost_is_told_once(visitor: Visitor, played: Played) -> None:
-    """A payment fails, three days pass: the console shows one alert, at the event, and nothing in red."""
+    """A payment fails, three days pass: people hear once that it fails, at the last but one attempt, and once of the end."""
     before = played.look()
     join(visitor.go("/shop"), email="ben@example.com", first="Ben")
     console = visitor.go("/console")
@@ -52,11 +52,14 @@ def test_a_payment_that_is_lost_is_told_once(visitor: Visitor, played: Played) -
     console.locator("#drawer .pill.bad", has_text="unpaid").wait_for()
     console.get_by_role("button", name="Close").click()
     console.get_by_role("button", name="+ 3 days").click()
-    lost = console.locator("#delivery-rows tr", has_text=LOST)
-    lost.get_by_text("Slack: ").wait_for()
-    assert lost.count() == 1
-    assert console.get_by_text("Slack: ").count() == 1
-    seen = played.wait(lambda seen: seen.emails > before.emails)
-    assert (seen.openings, seen.emails) == (before.openings + 1, before.emails + 1)
+    rows = console.locator("#delivery-rows tr")
+    told = rows.filter(has_text="customer_billing.attempt.failed").get_by_text("Slack: ")
+    ended = rows.filter(has_text="customer.cancelled").get_by_text("Slack: ")
+    ended.wait_for()
+    told.wait_for()
+    assert rows.filter(has_text=LOST).count() == 1
+    assert console.get_by_text("Slack: ").count() == 2
+    seen = played.wait(lambda seen: seen.emails > before.emails + 1)
+    assert (seen.openings, seen.emails) == (before.openings + 2, before.emails + 2)
     assert console.locator("#wrong").is_hidden()
     assert visitor.errors == []

@@ -70,7 +70,8 @@ def _fate(
 ) -> dict[str, Any]:
     customer = str(line.get("customer", ""))
     key = f"{line['shop']}:{customer}"
-    rules = [effect.removeprefix(f"{line['id']}.") for effect in line.get("effects", ())]
+    # A rule may have several effects: a message, a figure, a note.
+    rules = dict.fromkeys(effect.removeprefix(f"{line['id']}.") for effect in line.get("effects", ()))
     minute = str(line.get("at", ""))[:16].replace("T", " ")
     alerts = [text for rule in rules for text in by_rule.get((rule, customer), ()) if minute in text]
     crm = f"contact {seen.contacts[key]}" if key in seen.contacts else None
