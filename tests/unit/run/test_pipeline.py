@@ -25,8 +25,8 @@ def line(event_id: str, outcome: str, *effects: str, customer: str = "1", **more
 
 
 def test_what_became_of_an_event() -> None:
-    """Its outcome, the Slack message of its own rule, customer and minute, and the contact."""
-    journal = (line("e1", "applied", "e1.lost", "e1.other"), line("e2", "stale"))
+    """Its outcome, the Slack message of its own rule, customer and minute, once, and the contact."""
+    journal = (line("e1", "applied", "e1.lost", "e1.other", "e1.lost"), line("e2", "stale"))
     found = told(Seen(journal=journal, contacts={f"{SHOP}:1": "101"}), [TEXT])
     assert found["e1"] == {
         "outcome": "applied",
