@@ -20,7 +20,7 @@ from relay.digesting import Tally, digest_lines
 from relay.effects import Alert, Note, effect_id
 from relay.member import Member
 from relay.ports import Figures, Members, Outgoing, OutgoingMessage, Pages, Rounds, Telemetry
-from relay.reminding import Span, expiry_moved, reminders
+from relay.reminding import Span, reminders
 from relay.rules import Rules
 
 NEEDED_MS: Final = 20_000
@@ -125,7 +125,7 @@ class DailyRound:
         for member in members:
             due = tuple(reminders(member, rules, span))
             notes = tuple(happening for happening in due if isinstance(happening.effects[0], Note))
-            if notes or expiry_moved(member, span):
+            if notes:
                 body = dump(Change(member=member.key, happenings=notes))
                 changes.append(OutgoingMessage(body=body, attributes={}))
             alerts += _tellings(member, due)
