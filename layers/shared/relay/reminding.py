@@ -20,7 +20,7 @@ from relay.days import DAY, moment
 from relay.effects import Alert, Level, Note
 from relay.fields import to_millis
 from relay.member import Member
-from relay.noting import completed, note
+from relay.noting import note
 from relay.rulebook import ruled
 from relay.rules import Rules
 from relay.wording import amount_text
@@ -102,14 +102,14 @@ def _credits(member: Member, rules: Rules, span: Span) -> Iterator[Happening]:
                     days=ahead.days,
                     expires_at=lot.expires_at.isoformat(),
                 )
-                yield _noted(f"exp:{lot_id}:{ahead.days}", lot.expires_at - ahead, member, told)
+                yield _happening(f"exp:{lot_id}:{ahead.days}", lot.expires_at - ahead, told)
 
 
 def _trial(member: Member, _rules: Rules, span: Span) -> Iterator[Happening]:
     ends = member.moment("trial_ends_at")
     if ends and span.calls_for(ends, TRIAL) and member.status == "trialing":
         told = note("trial.ending", "Trial Ending", member, days=TRIAL.days, trial_ends_at=ends.isoformat())
-        yield _noted(f"trial:{member.key}:{to_millis(ends)}", ends - TRIAL, member, told)
+        yield _happening(f"trial:{member.key}:{to_millis(ends)}", ends - TRIAL, told)
 
 
 def _renewal(member: Member, rules: Rules, span: Span) -> Iterator[Happening]:
@@ -128,7 +128,7 @@ def _renewal(member: Member, rules: Rules, span: Span) -> Iterator[Happening]:
         renews_on=day.isoformat(),
     )
     at = moment(day, time(), span.zone) - ahead
-    yield _noted(f"renew:{member.key}:{day.isoformat()}", at, member, told)
+    yield _happening(f"renew:{member.key}:{day.isoformat()}", at, told)
 
 
 def _notice(member: Member, rules: Rules) -> timedelta:
@@ -174,7 +174,3 @@ _REMINDERS: Final = (_credits, _trial, _renewal, _dunning, _win_back)
 
 def _happening(event_id: str, at: datetime, effect: Note | Alert) -> Happening:
     return Happening(event_id=event_id, topic=TOPIC, at=at, effects=(effect,))
-
-
-def _noted(event_id: str, at: datetime, member: Member, told: Note) -> Happening:
-    return _happening(event_id, at, completed(told, member=member.key, event_id=event_id, at=at))

@@ -71,7 +71,6 @@ def test_the_note_says_what_is_left_and_when_it_ends() -> None:
                 rule="credits.expiring",
                 name="Store Credit Expiring",
                 properties={
-                    "membership_key": KEY,
                     "tier_id": "gold",
                     "tier_name": "Gold",
                     "status": "active",
@@ -80,8 +79,6 @@ def test_the_note_says_what_is_left_and_when_it_ends() -> None:
                     "currency": "USD",
                     "days": 7,
                     "expires_at": "2025-07-08T11:00:00+00:00",
-                    "occurred_at": "2025-07-01T11:00:00.000Z",
-                    "inveterate_event_id": "exp:lot:7",
                 },
             ),
         ),
