@@ -145,6 +145,7 @@ def _win_back(member: Member, rules: Rules, span: Span) -> Iterator[Happening]:
     alert = Alert(
         rule="cancel.soon",
         occasion=occasion,
+        action="mention",
         level=Level.INFO,
         title="A high-value member leaves in a week",
         details=(("Fee", fee),) if fee else (),

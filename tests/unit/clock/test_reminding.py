@@ -187,7 +187,7 @@ def test_a_week_before_a_high_value_member_leaves_people_are_told() -> None:
     [alert] = happening.effects
     assert isinstance(alert, Alert)
     assert (alert.rule, alert.occasion) == ("cancel.soon", f"cancel:{KEY}:2025-07-08")
-    assert (alert.at_once, alert.action, alert.details) == (True, "open", (("Fee", "120.00 USD"),))
+    assert (alert.at_once, alert.action, alert.details) == (True, "mention", (("Fee", "120.00 USD"),))
     assert (happening.event_id, happening.at) == (f"cancel:{KEY}:2025-07-08:7d", NOW - HOUR)
     assert due(member(**LEAVING, cancelled_at=NOW - DAY)) == {}
     assert due(member(**{**LEAVING, "pending_cancel_at": NOW + 7 * DAY + HOUR})) == {}
