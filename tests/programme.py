@@ -15,11 +15,12 @@ from inveterate.webhooks import identity, model_for
 from relay.canonical import profile
 from relay.changes import Change, Outbox, Telling, dump, load
 from relay.consumer import consumer
-from relay.effects import Figure, Level
-from relay.fanning import fan_out
+from relay.effects import Figure
+from relay.fanning import alerts_of, fan_out
 from relay.fields import Value
 from relay.member import Member, member_key
 from relay.ports import Announcement
+from relay.reminding import Span, reminders
 from relay.rules import Rules
 
 from tests.fakes import SHOP, FakeContext, FakeOutgoing, World, queued
@@ -114,6 +115,14 @@ class Programme:
         except Crash:
             self.desk.clock.passes(120)
 
+    def comes_due(self, begin: datetime, end: datetime) -> None:
+        """Make the clock's round over all members."""
+        span = Span(begin=begin, end=end, zone=UTC)
+        for key, record in self.world.members.records.items():
+            due = tuple(reminders(record.member, self.rules, span))
+            for sent in alerts_of(Outbox(member=key, changed=False, happenings=due)):
+                self._tell(load(Telling, sent.body), None)
+
     def member(self, customer_id: str) -> Member:
         """Return a member's record."""
         key = member_key(SHOP, customer_id)
@@ -135,28 +144,13 @@ class Programme:
 
     @property
     def heard(self) -> Sequence[Announcement]:
-        """What people heard at once, in order: what began at the level of information waits for the digest."""
-        return [had for had in self.channel.had if _is_heard(had, self.channel.had)]
+        """What people heard at once, in order."""
+        return self.channel.had
 
     @property
     def open(self) -> set[str]:
         """The occasions that are open."""
         return {key for key, occasion in self.desk.occasions.items.items() if occasion.open}
-
-
-def _is_heard(said: Announcement, all_said: Sequence[Announcement]) -> bool:
-    """Tell whether the matter has been told aloud, by this announcement or an earlier one of the same episode."""
-    aloud = False
-    for each in all_said:
-        alert = each.telling.alert
-        if alert.occasion == said.telling.alert.occasion:
-            if each.kind == "opening":
-                aloud = False
-            if each.kind in {"opening", "rise"}:
-                aloud = aloud or alert.level > Level.INFO or alert.at_once
-        if each is said:
-            return aloud
-    return aloud
 
 
 def stream_record(outbox: Outbox) -> dict[str, Any]:

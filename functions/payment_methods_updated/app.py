@@ -27,7 +27,6 @@ def decide(event: PaymentMethodsUpdated, before: Member, after: Member, rules: R
             occasion=dunning.occasion(after),
             action="mention",
             level=Level.INFO,
-            at_once=True,
             title="A new payment method is on file: a retry is expected",
         )
 

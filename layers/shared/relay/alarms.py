@@ -24,6 +24,14 @@ TOPIC: Final = "relay.alarm"
 _WORDED: Final = re.compile(
     r"(info|warning|error|critical)(?: ([a-z0-9][a-z0-9:-]{0,80}))?: +(.+)", re.DOTALL
 )
+_RULES: Final = {
+    "payfail-spike": "programme.failure_spike",
+    "cancel-spike": "programme.cancel_spike",
+    "manual-credits": "programme.manual_credits",
+    "silence": "programme.silence",
+}
+"""The matters that are conditions of the programme: a merchant sets them like every other rule."""
+
 _ACTIONS: Final[dict[str, Action]] = {"ALARM": "open", "OK": "close"}
 
 
@@ -74,7 +82,7 @@ def alarm_telling(body: str, shop: str) -> Telling | None:
     # CloudWatch may deliver a change twice; nothing else of it is an id.
     change = f"{alarm.name}|{alarm.state}|{alarm.at.isoformat()}"
     event_id = hashlib.sha256(change.encode()).hexdigest()[:32]
-    rule = f"alarm.{matter or alarm.name}"
+    rule = _RULES.get(matter or "") or f"alarm.{matter or alarm.name}"
     return Telling(
         id=f"{event_id}.{rule}",
         event_id=event_id,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from statistics import median
@@ -105,24 +106,26 @@ def _debt(member: Member) -> str:
     return f"debt:{member.key}"
 
 
-def lots_left(member: Member, as_of: datetime) -> Sequence[Lot]:
-    """Return what is left of each lot that has yet to expire, the soonest first; empty ones are left out.
+def lots_left(member: Member, as_of: datetime) -> Mapping[str, Lot]:
+    """Return by its id what is left of each lot that has yet to expire, the soonest first, without the spent ones.
 
     A lot tells what was given. What has been spent is taken from the soonest to expire, as the platform does
     it; credits that never expire are spent last, so what this says of a lot is never less than what is left.
     """
     lots = sorted(
-        (lot for lot in member.lots.values() if lot.expires_at > as_of),
-        key=lambda lot: (lot.expires_at, lot.amount),
+        ((lot_id, lot) for lot_id, lot in member.lots.items() if lot.expires_at > as_of),
+        key=lambda pair: (pair[1].expires_at, pair[0]),
     )
     balance = member.money("credit_balance")
-    spent = sum((lot.amount for lot in lots), Decimal(0)) - balance if balance is not None else Decimal(0)
-    left = []
-    for lot in lots:
-        gone = min(max(spent, Decimal(0)), lot.amount)
+    given = sum((lot.amount for _, lot in lots), Decimal(0))
+    spent = Decimal(0) if balance is None else max(given - balance, Decimal(0))
+    left: dict[str, Lot] = {}
+    for lot_id, lot in lots:
+        gone = min(spent, lot.amount)
         spent -= gone
-        left.append(Lot(lot.amount - gone, lot.expires_at))
-    return [lot for lot in left if lot.amount > 0]
+        if lot.amount > gone:
+            left[lot_id] = replace(lot, amount=lot.amount - gone)
+    return left
 
 
 def expiring(member: Member) -> tuple[Decimal | None, datetime | None]:
@@ -131,7 +134,7 @@ def expiring(member: Member) -> tuple[Decimal | None, datetime | None]:
     As of the newest fact, not of now: so the same record always says the same, whoever asks when, and a CRM
     compares the moment with its own clock. Lots of one moment count together.
     """
-    left = lots_left(member, member.newest) if member.newest else []
+    left = list(lots_left(member, member.newest).values()) if member.newest else []
     if not left:
         return None, None
     at = left[0].expires_at

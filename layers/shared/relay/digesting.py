@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Final, TypeAlias
 
 from relay.canonical import plain_number
@@ -44,7 +43,9 @@ class Tally:
         """Return the tally with one more member."""
         found, currency = self, member.text("fee_currency")
         if is_at_risk(member, span.end):
-            found = replace(found, at_risk=found.at_risk.plus(*_open_fee(member)))
+            fee = member.money("unpaid")
+            amount = member.money("fee_amount") if fee is None else fee
+            found = replace(found, at_risk=found.at_risk.plus(amount, currency))
         amount = expiring_within(member, span.end, SOON)
         if amount and member.status != "cancelled":
             found = replace(found, expiring=found.expiring.plus(amount, currency))
@@ -66,14 +67,6 @@ def is_at_risk(member: Member, at: datetime) -> bool:
     failed = member.moment("last_failure_at")
     overdue = member.payment_status in {"past_due", "failed"} and member.status != "cancelled"
     return overdue and (failed is None or at < failed + DUNNING)
-
-
-def _open_fee(member: Member) -> tuple[Decimal | None, str | None]:
-    """Return the amount that failed; where no event told it, the fee that was last paid."""
-    failed, of = member.registers.get("failed_amount"), member.registers.get("failed_currency")
-    if failed and isinstance(failed.value, Decimal):
-        return failed.value, of.value if of and isinstance(of.value, str) else None
-    return member.money("fee_amount"), member.text("fee_currency")
 
 
 def digest_lines(figures: Iterable[Counted], tally: Tally | None) -> Lines:

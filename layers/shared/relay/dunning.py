@@ -153,7 +153,10 @@ def left_after(event: Failure, after: Member, rules: Rules) -> int | None:
 
 
 def closing(rule: str, title: str, before: Member, *, level: Level = Level.INFO) -> Alert:
-    """Return the alert that a dunning is over. `before` is the record that knew of it."""
+    """Return the alert that a dunning is over; one that is bad news is told to whoever has heard of it or not.
+
+    `before` is the record that knew of it.
+    """
     amount = amount_text(before.money("unpaid"), before.text("fee_currency"))
     attempts = before.count("failed_attempts")
     return Alert(
@@ -163,6 +166,7 @@ def closing(rule: str, title: str, before: Member, *, level: Level = Level.INFO)
         level=level,
         title=title,
         details=shown(("Amount", amount), ("Failed attempts", str(attempts) if attempts else None)),
+        at_once=level > Level.INFO,
     )
 
 

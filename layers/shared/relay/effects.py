@@ -36,13 +36,14 @@ class Alert:
     """Tell people about an occasion: that it began or grew worse (`open`), or that it is over (`close`).
 
     A `mention` says something more about an occasion that is open, to those who have heard of it: it
-    neither opens nor ends nor raises one, and where none is open nobody hears of it.
+    neither ends nor raises one, and where none is open nobody hears of it.
 
     `occasion` is the key under which all tellings of one matter meet, e.g.
     `dun:acme.myshopify.com:7001`. `title` is a sentence without personal data; `details` are label and
     value in the order in which people should read them, personal data excluded: who the member is, is
     looked up when the message is written. An alert of level `INFO` opens its occasion silently, for the
-    daily digest counts such things; `at_once` tells it all the same.
+    daily digest counts such things; `at_once` tells it all the same. A closing or a mention that is `at_once`
+    is told as well where nobody has heard of the matter: its beginning was silent, or switched off.
     """
 
     kind: Literal["alert"] = "alert"

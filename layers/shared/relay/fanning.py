@@ -44,8 +44,9 @@ def fan_out(  # noqa: PLR0913 - what was written, and each way on which it can b
     Lambda then hands out that write and all after it again, so nothing is skipped over.
     """
     writes = [_read(record, telemetry) for record in records]
-    tellings = [(write, message) for write in writes for message in _alerts(write)]
-    telling = [(write, message) for write in writes for message in _changes(write)]
+    told = [(write, write.outbox) for write in writes if write.outbox]
+    tellings = [(write, message) for write, outbox in told for message in alerts_of(outbox)]
+    telling = [(write, message) for write, outbox in told for message in changes_of(outbox)]
     failed = {write.sequence for write in writes if not write.readable}
     ways: list[tuple[list[tuple[_Write, OutgoingMessage]], Outgoing]] = [
         (tellings, alerts),
@@ -113,11 +114,8 @@ def _read(record: Mapping[str, Any], telemetry: Telemetry) -> _Write:
     return _Write(stream["SequenceNumber"], outbox)
 
 
-def _changes(write: _Write) -> list[OutgoingMessage]:
+def changes_of(outbox: Outbox) -> list[OutgoingMessage]:
     """Name the member that changed, with its notes; nothing where nothing that anybody mirrors changed."""
-    outbox = write.outbox
-    if outbox is None:
-        return []
     noted = tuple(
         Happening(
             event_id=happening.event_id,
@@ -148,9 +146,8 @@ def _doubts(write: _Write) -> list[Doubt]:
     ]
 
 
-def _alerts(write: _Write) -> list[OutgoingMessage]:
-    if write.outbox is None:
-        return []
+def alerts_of(outbox: Outbox) -> list[OutgoingMessage]:
+    """Return what people are told, each for the notifier."""
     return [
         OutgoingMessage(
             body=dump(
@@ -158,14 +155,14 @@ def _alerts(write: _Write) -> list[OutgoingMessage]:
                     id=effect_id(happening.event_id, effect),
                     event_id=happening.event_id,
                     topic=happening.topic,
-                    member=write.outbox.member,
+                    member=outbox.member,
                     at=happening.at,
                     alert=effect,
                 )
             ),
             attributes={"event_id": happening.event_id, "topic": happening.topic},
         )
-        for happening in write.outbox.happenings
+        for happening in outbox.happenings
         for effect in happening.effects
         if isinstance(effect, Alert)
     ]

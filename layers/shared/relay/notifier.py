@@ -7,13 +7,14 @@ person's trial of a channel; each becomes tellings of occasions (`serving.py`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 from relay import changes
 from relay.addressing import digest_channels
+from relay.alarms import TOPIC as ALARM_TOPIC
 from relay.alarms import alarm_telling, is_alarm
 from relay.batch import Answers, Context, Message
 from relay.changes import DIGEST_TOPIC, TICK_TOPIC, TRIAL_TOPIC, Digest, Telling, Tick, Trial
@@ -21,6 +22,7 @@ from relay.effects import Alert, Level
 from relay.errors import PermanentError, TransientError
 from relay.flushing import flush
 from relay.ports import Channel, Clock, Members, Occasions, Telemetry
+from relay.rulebook import ruled
 from relay.rules import Rules
 from relay.serving import Round
 
@@ -105,15 +107,19 @@ class Notifier:
             case Tick():
                 flush(round_, heard.at, lambda: _enough(context))
             case Digest():
-                if heard.lines:
+                if heard.lines and round_.rules.of("digest").on:
                     names = digest_channels(round_.rules, round_.names)
                     round_.note(digest_telling(heard, self.shop), names, fresh=fresh)
             case Trial():
                 if heard.channel not in round_.names:
                     raise PermanentError("channel_not_configured", heard.channel)
                 round_.note(trial_telling(heard), [heard.channel], fresh=fresh)
-            case _:
-                round_.tell(heard, fresh=fresh)
+            case Telling():
+                # A member's alert comes from a rule, to which the settings were applied; an alarm does not.
+                alarm = heard.topic == ALARM_TOPIC
+                for alert in ruled([heard.alert], round_.rules) if alarm else [heard.alert]:
+                    if isinstance(alert, Alert):
+                        round_.tell(replace(heard, alert=alert), fresh=fresh)
 
 
 def read(message: Message, shop: str) -> Told | None:

@@ -93,7 +93,7 @@ class Held:
     @property
     def is_news(self) -> bool:
         """Tell whether it says that something is bad, or worse."""
-        return self.kind in {"opening", "rise"}
+        return self.kind in {"opening", "rise", "notice"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,13 +147,13 @@ def judge(occasion: Occasion, telling: Telling) -> Verdict:
     """Say what a telling means to the occasion as it stands."""
     if telling.event_id in occasion.told:
         return "known"
-    match telling.alert.action:
-        case "close":
-            ends = occasion.newest_at is not None and telling.at >= occasion.newest_at
-            return "closing" if occasion.open and ends else "tombstone"
-        case "mention":
-            began = occasion.opened_at is not None and telling.at >= occasion.opened_at
-            return "mention" if occasion.open and began else "stale"
+    alert = telling.alert
+    if alert.action == "close":
+        ends = occasion.newest_at is not None and telling.at >= occasion.newest_at
+        return "closing" if occasion.open and ends else "tombstone"
+    if alert.action == "mention" and (occasion.open or not alert.at_once):
+        began = occasion.opened_at is not None and telling.at >= occasion.opened_at
+        return "mention" if occasion.open and began else "stale"
     if occasion.closed_at is not None and telling.at <= occasion.closed_at:
         return "stale"
     if not occasion.open:
@@ -166,7 +166,7 @@ def addressees(occasion: Occasion, telling: Telling, channels: Iterable[str]) ->
 
     A rise is for those as well who have heard of the matter before. A closing and a mention are for them
     alone: one of them that is down has the opening first and the closing next, late but whole, for a
-    closing can be bad news as well.
+    closing can be bad news as well. What is `at_once` is for `channels` where nobody has heard anything.
     """
     verdict, level = judge(occasion, telling), telling.alert.level
     had = _had_opening(occasion)
@@ -174,15 +174,25 @@ def addressees(occasion: Occasion, telling: Telling, channels: Iterable[str]) ->
         return tuple(name for name in had if name in RESOLVED_QUIETLY) if verdict == "closing" else ()
     if occasion.acked and verdict in {"rise", "mention"} and level < Level.CRITICAL:
         return ()
-    match verdict:
-        case "opening":
-            return tuple(channels)
-        case "rise":
-            return tuple(dict.fromkeys((*occasion.reached, *channels)))
-        case "mention" | "closing":
-            return had
-        case _:
-            return ()
+    if verdict == "opening" or speaks_for_itself(occasion, telling):
+        return tuple(channels)
+    if verdict == "rise":
+        return tuple(dict.fromkeys((*occasion.reached, *channels)))
+    return had if verdict in {"mention", "closing"} else ()
+
+
+def speaks_for_itself(occasion: Occasion, telling: Telling) -> bool:
+    """Tell whether it is to be told though nobody has heard of the matter: that a fee is lost, for one.
+
+    Its beginning may have been silent, held back, switched off or overtaken.
+    """
+    verdict = judge(occasion, telling)
+    if not telling.alert.at_once:
+        return False
+    if verdict == "tombstone":
+        newer = occasion.closed_at is None or telling.at > occasion.closed_at
+        return newer and not occasion.open
+    return verdict in {"mention", "closing"} and not occasion.reached
 
 
 def step(
@@ -213,14 +223,11 @@ def step(
         case "closing":
             # What was held back of it has become nothing: whoever heard nothing has nothing to hear of.
             after = replace(_withdraw(after), open=False, held=None)
-        case "mention":
-            pass
-        case _:
+        case "stale" | "joined":
             return after
     if not heard_by:
         return _tidied(after)
-    # A matter that began in silence begins for people when they hear of it first.
-    kind: Kind = "opening" if verdict == "rise" and not after.reached else verdict
+    kind = _kind(occasion, telling)
     if hold:
         return replace(after, held=Held(telling=telling, kind=kind, channels=heard_by, why=hold))
     return _owe(after, telling, kind, heard_by)
@@ -254,6 +261,18 @@ def with_parts(occasion: Occasion, parts_of: Callable[[Owed], Mapping[str, Part]
         owed for owed in changed if any(part.state is not State.SENT for part in owed.parts.values())
     )
     return _tidied(replace(occasion, owed=unfinished))
+
+
+def _kind(occasion: Occasion, telling: Telling) -> Kind:
+    """Return as what a telling is told that somebody is to hear."""
+    match judge(occasion, telling):
+        case "rise" | "mention" as verdict:
+            # A matter that began in silence begins for people when they hear of it first.
+            return verdict if occasion.reached else "opening"
+        case "closing" | "tombstone":
+            return "notice" if speaks_for_itself(occasion, telling) else "closing"
+        case _:
+            return "opening"
 
 
 def _owe(occasion: Occasion, telling: Telling, kind: Kind, channels: Iterable[str]) -> Occasion:

@@ -7,22 +7,24 @@ round is made again: what came due has an id that follows from what it is about 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
-from typing import Final, TypeAlias
+from typing import Final
 
-from relay.canonical import profile
-from relay.changes import AnyEffect, Happening
+from relay import dunning, leaving
+from relay.changes import Happening
+from relay.crediting import lots_left
 from relay.days import DAY, moment
 from relay.effects import Alert, Level, Note
 from relay.fields import to_millis
 from relay.member import Member
+from relay.noting import note
+from relay.rulebook import ruled
 from relay.rules import Rules
 from relay.wording import amount_text
-
-Property: TypeAlias = str | Decimal | int | bool
+from relay.worth import billing_interval, is_high_value
 
 TOPIC: Final = "relay.clock"
 """The topic of what no event told."""
@@ -59,54 +61,19 @@ class Span:
         return end - ahead in self and end > self.end - DAY
 
 
-def is_high_value(member: Member, rules: Rules) -> bool:
-    """Tell whether the CRMs show the member as one of high value."""
-    return profile(member, rules).values["high_value"] is True
-
-
-def reminders(
-    member: Member, rules: Rules, span: Span, valued: Callable[[Member, Rules], bool] = is_high_value
-) -> Iterator[Happening]:
+def reminders(member: Member, rules: Rules, span: Span) -> Iterator[Happening]:
     """Yield what came due for a member, each under an id of its own, dated by when it came due."""
-    found = [happening for due in _FOR_ALL for happening in due(member, rules, span)]
-    found += (happening for happening in _win_back(member, span) if valued(member, rules))
-    for happening in found:
-        effects = tuple(_as_set(happening.effects, rules))
-        if effects:
-            yield replace(happening, effects=effects)
-
-
-def expiry_moved(member: Member, span: Span) -> bool:
-    """Tell whether what the CRM shows as expiring is another amount than at the round before.
-
-    No event tells that a lot is now within a month of its end, or beyond it.
-    """
-    return any(lot.expires_at - EXPIRING[0] in span or lot.expires_at in span for lot in member.lots.values())
+    for due in _REMINDERS:
+        for happening in due(member, rules, span):
+            effects = tuple(ruled(happening.effects, rules))
+            if effects:
+                yield replace(happening, effects=effects)
 
 
 def expiring_within(member: Member, at: datetime, ahead: timedelta) -> Decimal:
     """Return how much of the member's credit ends within a time from `at`."""
-    lots = left_of_lots(member, at)
-    soon = (left for lot_id, left in lots.items() if member.lots[lot_id].expires_at <= at + ahead)
-    return sum(soon, Decimal(0))
-
-
-def left_of_lots(member: Member, at: datetime) -> Mapping[str, Decimal]:
-    """Return what is left at `at` of each lot that has yet to expire, the soonest first.
-
-    A lot tells what was given. What the balance lacks of all of them was spent, of the soonest to expire first.
-    """
-    lots = sorted(
-        ((lot.expires_at, lot_id, lot.amount) for lot_id, lot in member.lots.items() if lot.expires_at > at)
-    )
-    balance = member.money("credit_balance")
-    given = sum((amount for _, _, amount in lots), Decimal(0))
-    spent = Decimal(0) if balance is None else max(given - balance, Decimal(0))
-    left: dict[str, Decimal] = {}
-    for _, lot_id, amount in lots:
-        left[lot_id] = amount - min(spent, amount)
-        spent -= min(spent, amount)
-    return left
+    lots = lots_left(member, at).values()
+    return sum((lot.amount for lot in lots if lot.expires_at <= at + ahead), Decimal(0))
 
 
 def renewal_due(member: Member, rules: Rules, span: Span) -> date | None:
@@ -121,37 +88,28 @@ def _credits(member: Member, rules: Rules, span: Span) -> Iterator[Happening]:
     if member.status == "cancelled":
         return
     currency = member.text("fee_currency")
-    for lot_id, left in left_of_lots(member, span.begin).items():
-        expires_at = member.lots[lot_id].expires_at
+    for lot_id, lot in lots_left(member, span.begin).items():
         for ahead in EXPIRING:
-            worth = left and left >= rules.amounts(currency).expiring_at_least
-            if worth and span.calls_for(expires_at, ahead):
-                yield _noted(
-                    f"exp:{lot_id}:{ahead.days}",
-                    expires_at - ahead,
-                    member,
+            if lot.amount >= rules.amounts(currency).expiring_at_least and span.calls_for(
+                lot.expires_at, ahead
+            ):
+                told = note(
                     "credits.expiring",
                     "Store Credit Expiring",
-                    amount=left,
+                    member,
+                    amount=lot.amount,
                     currency=currency,
                     days=ahead.days,
-                    expires_at=expires_at.isoformat(),
+                    expires_at=lot.expires_at.isoformat(),
                 )
+                yield _happening(f"exp:{lot_id}:{ahead.days}", lot.expires_at - ahead, told)
 
 
 def _trial(member: Member, _rules: Rules, span: Span) -> Iterator[Happening]:
     ends = member.moment("trial_ends_at")
     if ends and span.calls_for(ends, TRIAL) and member.status == "trialing":
-        event_id = f"trial:{member.key}:{to_millis(ends)}"
-        yield _noted(
-            event_id,
-            ends - TRIAL,
-            member,
-            "trial.ending",
-            "Trial Ending",
-            days=TRIAL.days,
-            trial_ends_at=ends.isoformat(),
-        )
+        told = note("trial.ending", "Trial Ending", member, days=TRIAL.days, trial_ends_at=ends.isoformat())
+        yield _happening(f"trial:{member.key}:{to_millis(ends)}", ends - TRIAL, told)
 
 
 def _renewal(member: Member, rules: Rules, span: Span) -> Iterator[Happening]:
@@ -160,33 +118,34 @@ def _renewal(member: Member, rules: Rules, span: Span) -> Iterator[Happening]:
     if day is None or not rules.renewal_notices:
         return
     ahead = _notice(member, rules)
-    yield _noted(
-        f"renew:{member.key}:{day.isoformat()}",
-        moment(day, time(), span.zone) - ahead,
-        member,
+    told = note(
         "renewal.upcoming",
         "Renewal Upcoming",
+        member,
         amount=member.money("fee_amount"),
         currency=member.text("fee_currency"),
         days=ahead.days,
         renews_on=day.isoformat(),
     )
+    at = moment(day, time(), span.zone) - ahead
+    yield _happening(f"renew:{member.key}:{day.isoformat()}", at, told)
 
 
 def _notice(member: Member, rules: Rules) -> timedelta:
-    tier = rules.tiers.get(member.text("tier_id") or "")
-    return ANNUAL_RENEWAL if tier and tier.billing_interval == "year" else RENEWAL
+    return ANNUAL_RENEWAL if billing_interval(member, rules) == "year" else RENEWAL
 
 
-def _win_back(member: Member, span: Span) -> Iterator[Happening]:
-    ends = member.moment("pending_cancel_at")
-    if not ends or not span.calls_for(ends, WIN_BACK) or member.status != "pending_cancellation":
+def _win_back(member: Member, rules: Rules, span: Span) -> Iterator[Happening]:
+    ends, occasion = member.moment("pending_cancel_at"), leaving.occasion(member)
+    if not ends or not occasion or not span.calls_for(ends, WIN_BACK):
         return
-    occasion = f"cancel:{member.key}:{ends.astimezone(UTC).date().isoformat()}"
+    if member.status != "pending_cancellation" or not is_high_value(member, rules):
+        return
     fee = amount_text(member.money("fee_amount"), member.text("fee_currency"))
     alert = Alert(
         rule="cancel.soon",
         occasion=occasion,
+        action="mention",
         level=Level.INFO,
         title="A high-value member leaves in a week",
         details=(("Fee", fee),) if fee else (),
@@ -198,11 +157,11 @@ def _win_back(member: Member, span: Span) -> Iterator[Happening]:
 
 def _dunning(member: Member, _rules: Rules, span: Span) -> Iterator[Happening]:
     failed = member.moment("last_failure_at")
-    if not failed or failed + DUNNING not in span or member.payment_status not in {"past_due", "failed"}:
+    if not failed or failed + DUNNING not in span or not member.is_failing:
         return
     alert = Alert(
         rule="dunning.quiet",
-        occasion=f"dun:{member.key}",
+        occasion=dunning.occasion(member),
         level=Level.INFO,
         title="No further attempt at the fee for 30 days",
         action="close",
@@ -211,37 +170,8 @@ def _dunning(member: Member, _rules: Rules, span: Span) -> Iterator[Happening]:
     yield _happening(f"dun:{member.key}:{to_millis(failed)}:30d", failed + DUNNING, alert)
 
 
-_FOR_ALL: Final = (_credits, _trial, _renewal, _dunning)
+_REMINDERS: Final = (_credits, _trial, _renewal, _dunning, _win_back)
 
 
 def _happening(event_id: str, at: datetime, effect: Note | Alert) -> Happening:
     return Happening(event_id=event_id, topic=TOPIC, at=at, effects=(effect,))
-
-
-def _as_set(effects: Iterable[AnyEffect], rules: Rules) -> Iterator[AnyEffect]:
-    """Apply the merchant's switches and levels. A closing cannot be switched off: nobody else would close."""
-    for effect in effects:
-        rule = rules.of(effect.rule)
-        if isinstance(effect, Alert) and effect.action == "close":
-            yield effect
-        elif rule.on and isinstance(effect, Alert) and rule.level:
-            yield replace(effect, level=Level[rule.level.upper()])
-        elif rule.on:
-            yield effect
-
-
-def _noted(
-    event_id: str, at: datetime, member: Member, rule: str, name: str, **more: Property | None
-) -> Happening:
-    """Return the happening of a note, which carries what every note does, and more; what is None is left out."""
-    told: dict[str, Property | None] = {
-        "membership_key": member.key,
-        "tier_id": member.text("tier_id"),
-        "tier_name": member.text("tier_name"),
-        "status": member.status,
-        **more,
-        "occurred_at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "inveterate_event_id": event_id,
-    }
-    properties = {key: value for key, value in told.items() if value is not None}
-    return _happening(event_id, at, Note(rule=rule, name=name, properties=properties))

@@ -8,19 +8,19 @@ A round covers the time since the round before, however long that is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, tzinfo
 from typing import Final, Literal, TypeAlias
 
 from relay import days
 from relay.batch import Context
-from relay.changes import DIGEST_TOPIC, Change, Digest, Happening, Telling, dump
+from relay.changes import DIGEST_TOPIC, Digest, Outbox, dump
 from relay.digesting import Tally, digest_lines
-from relay.effects import Alert, Note, effect_id
+from relay.fanning import alerts_of, changes_of
 from relay.member import Member
 from relay.ports import Figures, Members, Outgoing, OutgoingMessage, Pages, Rounds, Telemetry
-from relay.reminding import Span, expiry_moved, reminders
+from relay.reminding import Span, reminders
 from relay.rules import Rules
 
 NEEDED_MS: Final = 20_000
@@ -123,12 +123,9 @@ class DailyRound:
         changes: list[OutgoingMessage] = []
         alerts: list[OutgoingMessage] = []
         for member in members:
-            due = tuple(reminders(member, rules, span))
-            notes = tuple(happening for happening in due if isinstance(happening.effects[0], Note))
-            if notes or expiry_moved(member, span):
-                body = dump(Change(member=member.key, happenings=notes))
-                changes.append(OutgoingMessage(body=body, attributes={}))
-            alerts += _tellings(member, due)
+            due = Outbox(member=member.key, changed=False, happenings=tuple(reminders(member, rules, span)))
+            changes += changes_of(due)
+            alerts += alerts_of(due)
         _all_taken(self.alerts, alerts)
         _all_taken(self.changes, changes)
         self.telemetry.measure("Reminded", len(changes) + len(alerts))
@@ -164,22 +161,6 @@ class DailyRound:
 def _moved(round_: Round, after: str | None, then: Part) -> Round:
     """Return the round after a page: further on in the same part, or at the beginning of the next."""
     return replace(round_, after=after, part=round_.part if after else then)
-
-
-def _tellings(member: Member, due: Sequence[Happening]) -> Iterator[OutgoingMessage]:
-    for happening in due:
-        for effect in happening.effects:
-            if isinstance(effect, Alert):
-                telling = Telling(
-                    id=effect_id(happening.event_id, effect),
-                    event_id=happening.event_id,
-                    topic=happening.topic,
-                    member=member.key,
-                    at=happening.at,
-                    alert=effect,
-                )
-                attributes = {"event_id": happening.event_id, "topic": happening.topic}
-                yield OutgoingMessage(body=dump(telling), attributes=attributes)
 
 
 def _all_taken(target: Outgoing, messages: Sequence[OutgoingMessage]) -> None:

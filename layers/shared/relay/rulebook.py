@@ -103,6 +103,7 @@ RULEBOOK: Final[dict[str, Entry]] = {
     "programme.cancel_spike": Entry("Far more members leave than usual.", "error"),
     "programme.manual_credits": Entry("Many changes of store credit by hand within minutes.", "warning"),
     "programme.silence": Entry("No webhook has come for `silence_hours`.", "error"),
+    "digest": Entry("The figures of the day before, at `digest_at`; none where there is nothing to tell."),
 }
 """In the order in which people read them."""
 

@@ -33,6 +33,7 @@ from relay.occasions import (
     addressees,
     judge,
     notice,
+    speaks_for_itself,
     step,
 )
 from relay.owing import drop, due, mark, revive
@@ -147,7 +148,7 @@ class Round:
         verdict = judge(occasion, telling)
         if not addressees(occasion, telling, addressed(telling, self.rules, self.names)):
             return None
-        news = verdict in {"opening", "rise"}
+        news = verdict in {"opening", "rise"} or speaks_for_itself(occasion, telling)
         level = telling.alert.level if news else occasion.level or Level.INFO
         if level <= Level.WARNING and is_quiet(telling.at, self.rules.quiet_hours, self.notifier.zone):
             return "quiet"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
 
 _WITHOUT_CENTS: Final = frozenset(
@@ -29,7 +29,12 @@ _WITHOUT_CENTS: Final = frozenset(
     ]
 )
 _IN_THOUSANDTHS: Final = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
-_AMOUNT: Final = re.compile(r"(-?[\d,]{1,20}(?:\.\d{2,9})?)(?: ([A-Z]{3}))?")
+_AMOUNT: Final = re.compile(r"(-?[\d,]{1,20}(?:\.\d{1,9})?)(?: ([A-Z]{3}))?")
+
+
+_FINEST: Final = Decimal("0.0001")
+_WIDE: Final = Context(prec=64, rounding=ROUND_HALF_EVEN)
+"""Room for the longest amount that a webhook can tell; the usual 28 digits would raise."""
 
 
 def minor_units(currency: str | None) -> int:
@@ -40,9 +45,14 @@ def minor_units(currency: str | None) -> int:
 
 
 def amount_text(amount: Decimal | None, currency: str | None) -> str:
-    """Write an amount with its currency, at least its usual decimals: `100.00 USD`; empty where there is none."""
+    """Write an amount with its currency, at least its usual decimals: `100.00 USD`; empty where there is none.
+
+    A sum like 0.1 + 0.2 reaches us as 0.30000000000000004: nobody means what is beyond four decimals.
+    """
     if amount is None:
         return ""
+    if amount.is_finite() and amount.adjusted() < _WIDE.prec - 5 and amount != amount.to_integral_value():
+        amount = amount.quantize(_FINEST, context=_WIDE).normalize(_WIDE)
     exponent = amount.as_tuple().exponent
     usual = minor_units(currency)
     decimals = max(usual, -exponent) if isinstance(exponent, int) else usual

@@ -16,6 +16,8 @@ from relay.rules import Rules
 
 from tests.fakes import NOW, SHOP
 from tests.fakes_clock import figure
+from tests.programme import day
+from tests.stories import after, event
 
 DAY = timedelta(days=1)
 TODAY = Span(begin=NOW - DAY, end=NOW, zone=UTC)
@@ -106,6 +108,15 @@ def test_money_at_risk_is_that_of_members_whose_fee_has_failed() -> None:
         member(**{**failed, "last_failure_at": NOW - 30 * DAY}),
         member(fee_amount=Decimal(10), last_payment_at=NOW - DAY),
     ).at_risk == Sum(number=3, amounts={"USD": Decimal(10), "EUR": Decimal(10)})
+
+
+def test_money_at_risk_is_the_fee_that_failed() -> None:
+    """As a rule's own events tell it: a first fee may fail before any was paid, and a new one may be another."""
+    first = after(event("joined", 1), event("attempt", 2, amount=25, currency="EUR"))
+    dearer = after(event("paid", 1, amount=10), event("attempt", 2, amount=25, currency="EUR"))
+    span = Span(begin=day(2), end=day(3), zone=UTC)
+    tally = Tally().with_member(first, Rules(), span).with_member(dearer, Rules(), span)
+    assert tally.at_risk == Sum(number=2, amounts={"EUR": Decimal(50)})
 
 
 def test_credits_that_expire_within_a_week_are_summed_by_member() -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 from relay.alarms import alarm_telling, is_alarm
-from relay.changes import dump
+from relay.changes import Digest, dump
 from relay.effects import Level
 from relay.errors import PermanentError
+from relay.rulebook import RULEBOOK
+from relay.rules import Rule, Rules
 
-from tests.fakes import FakeContext
-from tests.tellings import Desk, FakeChannel, message, telling
+from tests.fakes import ROOT, FakeContext, FakeMembers
+from tests.tellings import DAY, Desk, FakeChannel, message, telling
 
 SHOP = "acme.myshopify.com"
 
@@ -42,7 +45,46 @@ def test_an_alarm_says_how_it_is_to_be_told() -> None:
     assert told.alert.level is Level.CRITICAL
     assert told.alert.title == "Far more payments fail than usual"
     assert told.alert.advice == "Look at the gateway."
-    assert told.alert.rule == "alarm.payfail-spike"
+    assert told.alert.rule == "programme.failure_spike"
+
+
+def test_every_condition_of_the_programme_is_a_rule_in_the_book() -> None:
+    """What `relay rules show` lists is what the template's alarms tell; all others are about Relay itself."""
+    text = (ROOT / "template.yaml").read_text()
+    matters = re.findall(r"AlarmDescription: >-\s+((?:info|warning|error|critical) [a-z0-9:-]+: )", text)
+    told = [alarm_telling(alarm(AlarmDescription=f"{matter}Look."), SHOP) for matter in matters]
+    rules = {one.alert.rule: one.alert.level.name.lower() for one in told if one}
+    book = {name: entry.level for name, entry in RULEBOOK.items() if name.startswith("programme.")}
+    assert {name: level for name, level in rules.items() if not name.startswith("alarm.")} == book
+    assert "alarm.dlq" in rules
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        (Rule(), ["opening CRITICAL", "closing CRITICAL"]),
+        (Rule(level="warning"), ["opening WARNING", "closing WARNING"]),
+        (Rule(on=False), []),
+    ],
+)
+def test_a_condition_is_told_as_the_merchant_has_set_it(rule: Rule, told: list[str]) -> None:
+    """Its switch and its level hold as for every other rule; what is off opens nothing."""
+    email = FakeChannel("email")
+    rules = Rules(rules={"programme.failure_spike": rule})
+    desk = Desk(channels=(email,), members=FakeMembers(rules=rules))
+    for body in (alarm(), alarm("OK", 30)):
+        desk.notifier().work([message(body)], FakeContext())
+    assert email.heard == told
+
+
+def test_the_digest_can_be_switched_off() -> None:
+    """By its id, which every digest shows."""
+    email = FakeChannel("email")
+    digest = Digest(id="d", at=DAY, day=DAY.date(), lines=(("Joined", "1"),))
+    for switch, heard in ((Rule(on=False), 0), (Rule(), 1)):
+        members = FakeMembers(rules=Rules(rules={"digest": switch}))
+        Desk(channels=(email,), members=members).notifier().work([message(digest)], FakeContext())
+        assert len(email.had) == heard
 
 
 @pytest.mark.parametrize("description", ["Somebody's own alarm.", "", None])

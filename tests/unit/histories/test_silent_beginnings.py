@@ -1,0 +1,88 @@
+"""Bad news reaches people though the matter began in silence, at night, or under a rule that is switched off."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from relay.changes import Tick
+from relay.rules import Flood, QuietHours, Rule, Rules, Thresholds
+
+from tests.fakes import FakeContext
+from tests.programme import Programme, day
+from tests.stories import content
+from tests.tellings import message
+
+ORDINARY = Thresholds(high_value_annual_fee=0, high_value_credits=0, high_value_revenue=0)
+OFF = dict.fromkeys(("dunning.attempt", "dunning.last_chance", "dunning.failed"), Rule(on=False))
+FIRST = {"billingAttempts": 1, "errorMessage": "Your card has insufficient funds."}
+LOST = {"cancellationSource": "FAILURE"}
+
+
+def play(relay: Programme, *said: tuple[Any, ...]) -> list[str]:
+    for name, at, differs in said:
+        relay.deliver(json.dumps(content(name, at, **differs)).encode(), day(at))
+    return [f"{had.kind} {had.telling.alert.rule}" for had in relay.heard]
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [Rules(thresholds=ORDINARY, billing_attempts=9), Rules(thresholds=ORDINARY, rules=OFF)],
+    ids=["silent", "switched off"],
+)
+def test_a_fee_that_is_lost_is_told_though_its_failure_was_not(rules: Rules) -> None:
+    """Once, as a piece of news of its own; nothing is left open."""
+    relay = Programme(rules=rules)
+    story = (("attempt", 1, FIRST), ("cancelled", 2, LOST), ("cancelled", 2, LOST))
+    assert play(relay, *story) == ["notice dunning.lost"]
+    assert relay.open == set()
+
+
+def test_a_fee_that_is_lost_in_the_night_is_told_in_the_morning() -> None:
+    """That it failed was held back, and is no news any more; that it is lost is."""
+    night = QuietHours(begin="12:00", end="18:00")
+    relay = Programme(rules=Rules(thresholds=ORDINARY, billing_attempts=1, quiet_hours=night))
+    assert play(relay, ("attempt", 1, FIRST), ("cancelled", 1.05, LOST)) == []
+    relay.desk.notifier().work([message(Tick(at=day(1) + timedelta(hours=8)))], FakeContext())
+    assert play(relay) == ["notice dunning.lost"]
+
+
+def test_fees_that_are_lost_in_a_flood_are_told_in_one_message() -> None:
+    """As their failures were: who was rolled up has not been told of by name."""
+    relay = Programme(rules=Rules(thresholds=ORDINARY, rules=OFF, flood=Flood(alerts=1)))
+    for customer in ("1", "2", "3"):
+        differs = {"customerId": customer}
+        play(relay, ("attempt", 1, {**differs, **FIRST}), ("cancelled", 2, {**differs, **LOST}))
+    relay.desk.notifier().work([message(Tick(at=day(2) + timedelta(hours=1)))], FakeContext())
+    assert play(relay) == ["notice dunning.lost", "notice rollup"]
+
+
+PENDING = ("pending", 1, {"effectiveCancellationDate": day(20).isoformat(), "cancellationSource": "CUSTOMER"})
+
+
+@pytest.mark.parametrize(
+    ("switches", "before", "told"),
+    [
+        ({}, True, ["opening cancel.pending", "mention cancel.soon", "closing cancel.ended"]),
+        ({}, False, ["opening cancel.soon", "closing cancel.ended"]),
+        ({"cancel.pending": Rule(on=False)}, True, ["opening cancel.soon", "closing cancel.ended"]),
+        ({"cancel.soon": Rule(on=False)}, True, ["opening cancel.pending", "closing cancel.ended"]),
+    ],
+    ids=["told", "of value since", "the request is off", "the reminder is off"],
+)
+def test_a_week_before_a_high_value_member_leaves_people_hear_of_it(
+    switches: dict[str, Rule], told: list[str], *, before: bool
+) -> None:
+    """As part of the matter that they have heard of; else the matter begins with it. Once, and then it ends."""
+    relay = Programme(
+        rules=Rules(rules=switches, thresholds=Thresholds(high_value_annual_fee=20, high_value_credits=0))
+    )
+    paid = ("paid", 0.5 if before else 2, {"amount": 25})
+    play(relay, *sorted([PENDING, paid], key=lambda one: one[1]))
+    for number in range(1, 20):
+        relay.comes_due(day(number), day(number + 1))
+        relay.comes_due(day(number), day(number + 1))
+    assert play(relay, ("cancelled", 20, {"cancellationSource": "CUSTOMER"})) == told
+    assert relay.open == set()
