@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from relay.adapters.klaviyo.client import ClosedError, KlaviyoClient, Reply, inner, pages
+from relay.adapters.crm_http import ClosedError
+from relay.adapters.klaviyo.client import KlaviyoClient, Reply, inner, pages
 from relay.adapters.klaviyo.looking import found_in, look
 from relay.adapters.klaviyo.mapping import KEY
 from relay.adapters.klaviyo.writing import Options, address, owned_by_other, resource
