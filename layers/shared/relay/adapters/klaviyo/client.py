@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     import httpx
 
 IMPORT: Final = "/api/profile-import"
-"""The one path at which a 404 is about a profile. Elsewhere it says that the revision knows no such path."""
+JOBS: Final = "/api/profile-bulk-import-jobs"
+
+_MAY_MISS: Final = re.compile(rf"{IMPORT}|{JOBS}/[^/]+")
+"""The paths at which a 404 is about a profile, or a job. Elsewhere it says that the revision knows no such path."""
 
 MEDIA_TYPE: Final = "application/vnd.api+json"
 
@@ -92,7 +95,8 @@ class KlaviyoClient:
         answer = self._send(method, path, **request)
         self._note_the_limit(path, answer)
         reply = Reply(answer.status_code, exact.loads(answer.content))
-        if reply.status in _FOR_ONE or (path == IMPORT and reply.status == HTTPStatus.NOT_FOUND):
+        missed = reply.status == HTTPStatus.NOT_FOUND and _MAY_MISS.fullmatch(path)
+        if reply.status in _FOR_ONE or missed:
             return reply
         if reply.status in {401, 403}:
             self.token.forget()
