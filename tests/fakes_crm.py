@@ -153,6 +153,8 @@ class FakeCrm:
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     note_outcomes: dict[str, Outcome] = field(default_factory=dict)
     noted: list[str] = field(default_factory=list)
+    slow: Callable[[], None] | None = None
+    """What every call with notes takes."""
 
     notes_batch_size: int = 500
     rates: Sequence[Rate] = ()
@@ -186,6 +188,8 @@ class FakeCrm:
             if effect.kind == "note"
         ]
         self.homes |= homes
+        if self.slow:
+            self.slow()
         outcomes = {note: self.note_outcomes.get(note, MIRRORED) for note in notes}
         self.noted += [note for note in notes if outcomes[note].state == "mirrored"]
         return outcomes

@@ -61,7 +61,9 @@ def allowed(role: str) -> set[tuple[str, str]]:
         (action, text(resource))
         for statement in statements(role)
         for action in _list(statement["Action"])
-        for resource in _list(statement["Resource"])
+        for listed in _list(statement["Resource"])
+        for resource in (listed["Fn::If"][1:] if "Fn::If" in listed else [listed])
+        if resource != {"Ref": "AWS::NoValue"}
     }
 
 

@@ -33,10 +33,10 @@ def fill(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
     """Name every member to the target's queue; it works through them beside what happens meanwhile."""
     from relay.filling import Filling
 
-    if target.crm.automations and not (target.crm.bulk or arguments.yes):
+    # A quiet way, where there is one, keeps events back; fields are written all the same, and people enter segments.
+    if target.crm.automations and not arguments.yes:
         _ask(
-            f"Writing fields can start {target.crm.automations} at {target.name}, which knows no quiet way. "
-            "No events are sent. Go on?"
+            f"Writing fields can start {target.crm.automations} at {target.name}. No events are sent. Go on?"
         )
     target.crm.check()
     target.reopen()

@@ -30,6 +30,7 @@ from inveterate._errors import (
     ConflictError,
     ConnectionFailedError,
     InveterateError,
+    RateLimitError,
     StatusError,
 )
 from inveterate._ids import CustomerId
@@ -155,8 +156,9 @@ class Grant:
         call = self.post(self.intent.customer_id, self.intent.amount, note=note)
         try:
             yield from converse(call, self.retries)
-        except (AmbiguousWriteError, ConflictError) as doubt:
-            # A conflict counts as doubt: it may be with our own earlier request.
+        except (AmbiguousWriteError, ConflictError, RateLimitError) as doubt:
+            # A conflict counts as doubt: it may be with our own earlier request. So does a 429: the platform
+            # documents none, and one from behind its gateway may come after half of the work.
             seen = yield from self.look()
             if seen.entry is None:
                 return self.result(GrantStatus.UNKNOWN, seen, doubt)

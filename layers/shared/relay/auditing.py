@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta, tzinfo
 from typing import Any, Final
 
+from relay import days
 from relay.batch import Context, Message
 from relay.canonical import NOT_COMPARED, Profile
 from relay.changes import Audit, dump, load
@@ -29,6 +30,17 @@ ERRAND: Final = "audit"
 NEEDED_MS: Final = 40_000
 _ABANDONED: Final = timedelta(hours=6)
 """A run that was not heard of for so long is over, and another may begin."""
+
+_AT: Final = time(3)
+_ASKED_FOR: Final = timedelta(hours=3)
+"""So long the clock asks at every tick, so that a tick that is missed costs no week's audit."""
+
+
+def due(now: datetime, zone: tzinfo) -> datetime | None:
+    """Return the week's audit that is to be asked for now: it is of Monday, three o'clock by the shop's clock."""
+    day = days.latest(now, _AT, zone)
+    week = days.moment(day - day.weekday() * days.DAY, _AT, zone)
+    return week if now - week < _ASKED_FOR else None
 
 
 def start(queue: Outgoing, at: datetime) -> None:

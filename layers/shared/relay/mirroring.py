@@ -14,7 +14,7 @@ messages go back unread (`breaker.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Literal, TypeAlias
@@ -240,9 +240,6 @@ class Mirroring:
                 back[message_id] = why
             elif _is(standings[change.member], "mirrored"):
                 due[message_id] = change
-        if due and (this.stop or this.context.get_remaining_time_in_millis() < NEEDED_MS):
-            later = TransientError("notes are for the next invocation", retry_after=1)
-            return back | dict.fromkeys(due, later)
         held = self._held_notes(this, due)
         waits = HeldError("notes wait for a fuller batch", retry_after=_HELD_SECONDS)
         told = self._record(this, standings, {key: due[key] for key in due if key not in held})
@@ -251,16 +248,25 @@ class Mirroring:
     def _record(
         self, this: _Round, standings: Mapping[str, Standing], due: Mapping[str, Change]
     ) -> Mapping[str, Exception]:
-        if not due:
-            return {}
-        ordered = sorted(due.values(), key=lambda change: change.happenings[0].at)
-        outcomes = self.crm.record(ordered, self._homes(this, standings, ordered))
-        self._tell_breaker(this, list(outcomes.values()))
+        outcomes: dict[str, Outcome] = {}
+        later: set[str] = set()
+        for call in _calls(due, self.crm.notes_batch_size):
+            if this.stop or this.context.get_remaining_time_in_millis() < NEEDED_MS:
+                # A slow receiver of single notes would else outlast us: a crash tells all of them again.
+                later |= call.keys()
+                continue
+            ordered = list(call.values())
+            told = self.crm.record(ordered, self._homes(this, standings, ordered))
+            self._tell_breaker(this, list(told.values()))
+            outcomes |= told
         back: dict[str, Exception] = {}
         for message_id, change in due.items():
             answers = [self._verdict(outcomes[note]) for note in _note_ids(change) if note in outcomes]
             failures = [answer for answer in answers if answer]
-            if failures:
+            if message_id in later:
+                stop = self._verdict(this.stop) if this.stop else None
+                back[message_id] = stop or TransientError("notes are for the next invocation", retry_after=1)
+            elif failures:
                 back[message_id] = failures[0]
         return back
 
@@ -355,6 +361,21 @@ def _note_ids(change: Change) -> list[str]:
         for effect in happening.effects
         if effect.kind == "note"
     ]
+
+
+def _calls(due: Mapping[str, Change], size: int) -> Iterator[dict[str, Change]]:
+    """Yield the changes in the order of their times, as many as one call takes the notes of; a larger one alone."""
+    call: dict[str, Change] = {}
+    notes = 0
+    for message_id in sorted(due, key=lambda message_id: due[message_id].happenings[0].at):
+        more = len(_note_ids(due[message_id]))
+        if call and notes + more > size:
+            yield call
+            call, notes = {}, 0
+        call[message_id] = due[message_id]
+        notes += more
+    if call:
+        yield call
 
 
 def _shut(answers: Sequence[Outcome]) -> Outcome | None:

@@ -202,7 +202,10 @@ class Bulk(Protocol):
         ...
 
     def collect(self, job: str, keys: Sequence[str]) -> Mapping[str, Outcome]:
-        """Return what became of a job's members, after its errors were read; `pending` while it runs."""
+        """Return what became of a job's members, after its errors were read; `pending` while it runs.
+
+        Without those of whom a job that is over says nothing, a cancelled one for instance: they are sent again.
+        """
         ...
 
 

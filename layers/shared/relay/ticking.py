@@ -1,22 +1,22 @@
 """What the clock does at every tick: wake the notifier, watch the programme, make the daily round, drain `unclaimed`.
 
-Everything goes by the time for which the tick was meant. The parts are nothing to each other: one that
-fails is done by the next tick, and the tick then counts as failed, so that Lambda tries it again and the
-alarm sees it.
+Once a week it asks for the audits of the CRMs as well. Everything goes by the time for which the tick was
+meant. The parts are nothing to each other: one that fails is done by the next tick, and the tick then counts
+as failed, so that Lambda tries it again and the alarm sees it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from relay import spikes
+from relay import auditing, spikes
 from relay.batch import Context
 from relay.changes import TICK_TOPIC, Tick, dump
 from relay.draining import Drain
-from relay.errors import ConflictError
+from relay.errors import ConflictError, TransientError
 from relay.figures import KEPT_FOR
 from relay.ports import Figures, Members, Outgoing, OutgoingMessage, Telemetry
 from relay.rounds import DailyRound
@@ -26,7 +26,10 @@ Done: TypeAlias = str | Mapping[str, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clockwork:
-    """What a tick needs. `shop` is the dimension by which the conditions are measured: alarms go by it."""
+    """What a tick needs. `shop` is the dimension by which the conditions are measured: alarms go by it.
+
+    `audited` are the queues of the CRMs.
+    """
 
     shop: str
     alerts: Outgoing
@@ -35,6 +38,7 @@ class Clockwork:
     daily: DailyRound
     drain: Drain
     telemetry: Telemetry
+    audited: Sequence[Outgoing] = ()
 
     def tick(self, now: datetime, context: Context) -> dict[str, Done]:
         """Do what is due at `now`; returns what became of each part.
@@ -47,6 +51,7 @@ class Clockwork:
             "notifier": lambda: self._wake_notifier(now),
             "conditions": lambda: self._conditions(now),
             "round": lambda: self.daily.run(now, context),
+            "audits": lambda: self._audits(now),
             "unclaimed": lambda: self.drain.run(now, self.telemetry, context),
         }
         done: dict[str, Done] = {}
@@ -80,6 +85,19 @@ class Clockwork:
             if refusal is not None:
                 raise refusal
         return "woken"
+
+    def _audits(self, now: datetime) -> Done:
+        """Ask for the week's audit of every CRM while it is due: it goes by its week, so that asking again is nothing."""
+        week = auditing.due(now, self.daily.zone)
+        refusals: list[TransientError] = []
+        for queue in self.audited if week else ():
+            try:
+                auditing.start(queue, week or now)
+            except TransientError as error:  # the others are asked all the same
+                refusals.append(error)
+        if refusals:
+            raise refusals[0]
+        return {"asked": len(self.audited) if week else 0}
 
     def _conditions(self, now: datetime) -> Done:
         """Measure each condition of the programme as 0 or 1; CloudWatch's alarms tell people."""

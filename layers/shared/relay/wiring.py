@@ -178,7 +178,15 @@ def clockwork() -> Clockwork:
         daily=daily,
         drain=drain(),
         telemetry=telemetry(),
+        audited=audited(),
     )
+
+
+def audited() -> Sequence[SqsOutgoing]:
+    """Return the queues of all targets, to ask for their audits."""
+    from relay.adapters.sqs import SqsOutgoing
+
+    return [SqsOutgoing(url, url.rpartition("/")[2]) for url in os.environ.get("AUDITED_URLS", "").split()]
 
 
 @cache

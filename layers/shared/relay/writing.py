@@ -143,8 +143,8 @@ class Writing:
                 jobs.setdefault(job, []).append(key)
         outcomes: dict[str, Outcome] = {}
         for job, keys in jobs.items():
-            found = bulk.collect(job, keys)
-            outcomes |= {key: found.get(key, _NO_OUTCOME) for key in keys}
+            # Of whom nothing is told, the job will do nothing any more: cancelled, or forgotten. Sent again.
+            outcomes |= bulk.collect(job, keys)
         offered = {key: known[key].offered or "" for key in outcomes}
         for key, outcome in list(outcomes.items()):
             if outcome.state in {"pending", "retry", "unauthorised"}:

@@ -107,6 +107,11 @@ def test_a_cancelled_job_says_nothing_of_anybody(bench: KlaviyoBench) -> None:
     assert bench.crm.bulk.collect(job, _keys(1)) == {}
 
 
+def test_a_job_that_klaviyo_has_forgotten(bench: KlaviyoBench) -> None:
+    """Jobs are not kept for ever: one that is not there any more keeps its members from nothing."""
+    assert bench.crm.bulk.collect("forgotten", _keys(1)) == {}
+
+
 @pytest.mark.parametrize(
     ("fault", "state"),
     [(Fault(status=503), "retry"), (Fault(status=403), "unauthorised"), (Fault(silent=True), "retry")],

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from relay import wiring
 from relay.adapters.aws import client
-from relay.changes import Change, Digest, Happening, Outbox, Tick, dump, load
+from relay.changes import Audit, Change, Digest, Happening, Outbox, Tick, dump, load
 from relay.effects import Figure
 from relay.errors import MisconfiguredError, TransientError
 from relay.facts import Facts, Lot
@@ -43,7 +43,9 @@ def queues(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     _forget_wiring()
     _deploy_tables()
     sqs, sns = client("sqs"), client("sns")
-    urls = {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("alerts", "heard", "rest")}
+    urls = {
+        name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("alerts", "heard", "rest", "audited")
+    }
     topic = sns.create_topic(Name="changes")["TopicArn"]
     sns.subscribe(
         TopicArn=topic,
@@ -66,6 +68,7 @@ def queues(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
         "JOURNAL_STREAM": "journal",
         **{queue_variable(folder): urls["rest"] for folder in FOLDERS.values()},
         "QUEUE_UNCLAIMED": urls["rest"],
+        "AUDITED_URLS": f" {urls['audited']}  ",
     }
     assert known.keys() >= environment("ClockFunction").keys()
     for name, value in known.items():
@@ -148,6 +151,14 @@ def test_a_morning_from_the_stream_to_the_digest(queues: dict[str, str]) -> None
     )
     [change] = [load(Change, message["Body"]) for message in taken(queues["heard"])]
     assert [happening.event_id for happening in change.happenings] == [f"exp:{'10' * 16}:7"]
+
+
+def test_the_weekly_audit_is_asked_for_at_the_targets_queue(queues: dict[str, str]) -> None:
+    """By the variable that the template fills with the queues of the targets that there are."""
+    tick(datetime(2026, 3, 2, 8, 0, tzinfo=UTC))
+    [message] = taken(queues["audited"])
+    assert message["MessageAttributes"]["errand"]["StringValue"] == "audit"
+    assert load(Audit, message["Body"]).run == datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
 
 def test_conditions_are_measured_by_shop(queues: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:

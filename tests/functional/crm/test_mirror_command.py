@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
 from relay import wiring
 from relay.adapters.aws import client
+from relay.adapters.klaviyo import Klaviyo
 from relay.adapters.members import DynamoMembers
 from relay.auditing import ERRAND, Auditing, message, start
 from relay.batch import read_message
@@ -27,6 +29,7 @@ from sim.standins.hubspot import Fault, HubspotStandIn
 from sim.standins.serving import serve
 
 from functions.crm_sync import app
+from tests.contract.crm.benches import FixedToken
 from tests.contract.crm.profiles import AT, SHOP, key_of, member
 from tests.fakes import FakeContext, FakeOutgoing
 
@@ -204,6 +207,14 @@ def test_a_fill_asks_where_a_write_can_start_something(stage: Stage) -> None:
     with pytest.raises(CliError, match="workflows"):
         stage.run("fill", afresh=False, yes=False)
     assert stage.run("status")["messages_waiting"] == 0
+
+
+def test_a_fill_by_jobs_asks_too() -> None:
+    """A job starts no flow by itself, and moves people into segments that do."""
+    crm = Klaviyo("https://klaviyo.example", FixedToken())
+    target = cast("Target", SimpleNamespace(crm=crm, name="klaviyo"))
+    with pytest.raises(CliError, match="flows that a segment"):
+        mirror_working.fill(target, Namespace(afresh=False, yes=False))
 
 
 def test_a_fill_goes_on(stage: Stage) -> None:

@@ -331,6 +331,31 @@ def test_notes_wait_for_their_member(scene: Scene) -> None:
     assert len(scene.crm.calls) == 2, "the member itself was not sent again"
 
 
+def test_slow_notes_do_not_outlast_the_function(scene: Scene) -> None:
+    """Where each note is a call that takes seconds, those that no time is left for are told by the next invocation."""
+    scene.crm.notes_batch_size = 1
+    customers = range(1, 7)
+    for customer in customers:
+        scene.tell(customer)
+    scene.work("m", customers=tuple(customers))
+    context = FakeContext(60_000)
+
+    def ten_seconds() -> None:
+        context.millis -= 10_000
+
+    scene.crm.slow = ten_seconds
+    messages = [change_message(f"n{customer}", key_of(customer), "joined") for customer in customers]
+    answers = scene.mirroring().work(messages, context)
+    assert context.millis > 0
+    assert len(scene.crm.noted) == 4
+    late = [answer for answer in answers.values() if answer]
+    assert len(late) == 2
+    assert {type(answer) for answer in late} == {TransientError}
+    context.millis = 60_000
+    scene.mirroring().work([message for message in messages if answers[message.id]], context)
+    assert sorted(scene.crm.noted) == [f"n{customer}.joined" for customer in customers]
+
+
 def _killed() -> None:
     raise KilledError
 

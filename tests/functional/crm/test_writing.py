@@ -30,6 +30,7 @@ class FakeBulk:
     size: int = 1000
     jobs: list[list[Profile]] = field(default_factory=list)
     outcome: Outcome = field(default_factory=lambda: Outcome(state="pending"))
+    known: bool = True
 
     def submit(self, profiles: Sequence[Profile]) -> Outcome:
         """Take a job."""
@@ -38,7 +39,7 @@ class FakeBulk:
 
     def collect(self, job: str, keys: Sequence[str]) -> Mapping[str, Outcome]:
         """Say what became of it."""
-        return dict.fromkeys(keys, self.outcome)
+        return dict.fromkeys(keys, self.outcome) if self.known else {}
 
 
 @dataclass
@@ -197,6 +198,21 @@ def test_a_job_that_cannot_be_asked_about_goes_on() -> None:
     assert isinstance(scene.work()[0], TransientError)
     assert scene.mirrors.mirrors[KEY].job == "job-1"
     assert scene.crm.calls == []
+
+
+def test_a_job_that_is_gone_keeps_nobody_waiting() -> None:
+    """Of a cancelled or forgotten job's members nothing is known: they are sent again, and pending no more."""
+    bulk = FakeBulk()
+    scene = Scene(crm=FakeCrm(homes_by="email", bulk=bulk))
+    scene.tell(tier_name="Gold")
+    quiet(scene)
+    scene.clock.forward(61)
+    bulk.known = False
+    assert isinstance(quiet(scene)[0], TransientError)
+    assert len(bulk.jobs) == 2
+    scene.clock.forward(61)
+    assert scene.work() == [None]
+    assert scene.crm.calls == [[KEY]]
 
 
 def test_notes_wait_for_an_address() -> None:

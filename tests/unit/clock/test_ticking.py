@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
-from relay.changes import Tick, load
+from relay.changes import Audit, Tick, load
 from relay.draining import Drain
 from relay.errors import ConflictError, TransientError
 from relay.rules import Rules, Spikes
@@ -38,6 +39,7 @@ class Tower:
 
     office: Office = field(default_factory=Office)
     inbox: EmptyInbox = field(default_factory=EmptyInbox)
+    audited: list[FakeOutgoing] = field(default_factory=list)
 
     def clockwork(self) -> Clockwork:
         return Clockwork(
@@ -54,6 +56,7 @@ class Tower:
                 journal=FakeJournal(),
             ),
             telemetry=self.office.telemetry,
+            audited=self.audited,
         )
 
     def measured(self) -> dict[str, float]:
@@ -73,6 +76,7 @@ def test_every_part_has_its_turn() -> None:
         "notifier": "woken",
         "conditions": {"FailureSpike": 0, "CancelSpike": 0, "ManualCredits": 0, "Silence": 0},
         "round": "done",
+        "audits": {"asked": 0},
         "unclaimed": {},
     }
     [message] = tower.office.alerts.sent
@@ -128,3 +132,32 @@ def test_a_tick_beside_another_is_no_failure() -> None:
     tower.office.rounds.before_save.append(ConflictError("gone on since"))
     assert tower.clockwork().tick(NOW, FakeContext())["round"] == "elsewhere"
     assert tower.inbox.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("now", "asked"),
+    [
+        (datetime(2026, 3, 2, 7, 59, tzinfo=UTC), 0),
+        (datetime(2026, 3, 2, 8, 0, tzinfo=UTC), 1),
+        (datetime(2026, 3, 2, 10, 45, tzinfo=UTC), 1),
+        (datetime(2026, 3, 2, 11, 0, tzinfo=UTC), 0),
+        (datetime(2026, 3, 3, 8, 0, tzinfo=UTC), 0),
+        (datetime(2026, 3, 9, 7, 0, tzinfo=UTC), 1),
+    ],
+)
+def test_once_a_week_the_audits_are_asked_for(now: datetime, asked: int) -> None:
+    """Monday, three o'clock in New York, for three hours, so that a late tick will do; always as the same run."""
+    tower = Tower(office=Office(zone=ZoneInfo("America/New_York")), audited=[FakeOutgoing(), FakeOutgoing()])
+    assert tower.clockwork().tick(now, FakeContext())["audits"] == {"asked": 2 * asked}
+    hour = 7 if now.day == 9 else 8
+    for queue in tower.audited:
+        runs = [(load(Audit, message.body).run, message.attributes) for message in queue.sent]
+        assert runs == [(now.replace(hour=hour, minute=0), {"errand": "audit"})] * asked
+
+
+def test_a_queue_that_refuses_keeps_no_other_from_its_audit() -> None:
+    """The tick counts as failed, and the next one asks again."""
+    tower = Tower(audited=[FakeOutgoing(refuse={0}), FakeOutgoing()])
+    with pytest.raises(TransientError):
+        tower.clockwork().tick(datetime(2026, 3, 2, 4, tzinfo=UTC), FakeContext())
+    assert len(tower.audited[1].sent) == 1

@@ -36,7 +36,7 @@ class Platform:
     """How it behaves, and what it did."""
 
     applies: bool = True
-    then: str = "answer"  # or "drop", "fail", "dawdle", "refuse"
+    then: str = "answer"  # or "drop", "fail", "limit", "dawdle", "refuse"
     shows_after: int = 0
     shows_notes: bool = True
     ledger_fails: bool = False
@@ -66,6 +66,8 @@ class Platform:
             await request.receive()
         if self.then == "fail":
             return JSONResponse({"message": "half done"}, 500)
+        if self.then == "limit":
+            return JSONResponse({"message": "too many"}, 429)
         if self.then == "dawdle":
             await request.body()
             while (await request.receive())["type"] != "http.disconnect":

@@ -301,6 +301,18 @@ def test_a_refusal_frees_the_key(served: Served, grant: Granting) -> None:
     assert (platform.posts, platform.credits) == (2, 5)
 
 
+@both
+@pytest.mark.parametrize("applies", [True, False])
+def test_a_429_of_the_post_is_doubt(served: Served, grant: Granting, *, applies: bool) -> None:
+    """It is undocumented, and may come from behind the work: the ledger is looked at, and the key stays claimed."""
+    platform = served.behaving(applies=applies, then="limit")
+    intents = MemoryIntents()
+    assert grant(served, intents).status == ("granted" if applies else "unknown")
+    platform.then = "answer"
+    assert grant(served, intents).status == ("already_granted" if applies else "unknown")
+    assert (platform.posts, platform.credits) == (1, 5 if applies else 0)
+
+
 def test_a_refusal_after_a_doubtful_attempt_leaves_the_key_claimed(served: Served) -> None:
     """The first request may still arrive: whoever comes next looks before posting."""
     platform = served.behaving(applies=False, then="drop")

@@ -93,6 +93,7 @@ def test_the_receiver_may_do_nothing_but_queue_and_log() -> None:
 def test_the_clock_may_do_what_is_due_and_no_more() -> None:
     """It empties `unclaimed` into the topics, tells the notifier and the targets, and reads members and mirrors."""
     queues = {f"{name}Queue.Arn" for name in CONSUMERS.values()} | {"DeadLetters.Arn", "Alerts.Arn"}
+    queues |= {f"{target}Queue.Arn" for target in TARGETS}
     assert allowed("ClockRole") == {
         *((action, queue) for queue in queues for action in ("sqs:SendMessage", "sqs:SendMessageBatch")),
         ("sqs:ReceiveMessage", "Unclaimed.Arn"),
@@ -277,7 +278,9 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "UNCLAIMED_URL",
         "DEAD_LETTERS_URL",
         "JOURNAL_STREAM",
+        "AUDITED_URLS",
     }
+    assert all(f"{target}Queue" in str(environment("ClockFunction")["AUDITED_URLS"]) for target in TARGETS)
     assert environment("ReconcileFunction").keys() == {
         "POWERTOOLS_SERVICE_NAME",
         "SOURCE_URL",

@@ -82,7 +82,7 @@ class Credits(Resource[KindT]):
 
         Raises:
             ValueError: the amount is not above 0, the key is empty, or it was used for another grant.
-            StatusError: the platform refused; nothing was done, and the key is free again.
+            StatusError: the platform refused (409 and 429 are doubt); nothing was done, and the key is free again.
             ConnectionFailedError: nothing was sent, and the key is free again.
 
         """

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from relay.adapters.crm_http import READ_SECONDS, ClosedError, Token, Wire, in_our_words
 from relay.adapters.hubspot import contacts
-from relay.adapters.hubspot.client import READ_SECONDS, ClosedError, HubspotClient, Token
+from relay.adapters.hubspot.client import HubspotClient
 from relay.adapters.hubspot.events import AT_ONCE, Events
 from relay.adapters.hubspot.paths import DEFAULT_VERSION, PATHS
 from relay.adapters.hubspot.schema import missing, provide
@@ -16,7 +16,7 @@ from relay.adapters.hubspot.upsert import Upsert
 from relay.canonical import Profile
 from relay.changes import Change
 from relay.effects import effect_id
-from relay.errors import MisconfiguredError, TransientError
+from relay.errors import MisconfiguredError
 from relay.ports import Home, Outcome, Rate
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ class Hubspot:
         if version not in PATHS:
             raise MisconfiguredError("not a version of HubSpot's API that we know", setting="HUBSPOT_VERSION")
         self._paths = PATHS[version]
-        self._client = HubspotClient(base_url, token, transport, read_seconds)
+        self._wire = Wire(transport, read_seconds)
+        self._client = HubspotClient(base_url.rstrip("/"), token, self._wire)
         self._events = Events(self._client, self._paths) if events else None
 
     def upsert(self, profiles: Sequence[Profile]) -> Mapping[str, Outcome]:
@@ -103,7 +104,7 @@ class Hubspot:
 
     def read(self, homes: Sequence[Home]) -> Mapping[str, Mapping[str, str]]:
         """Return what HubSpot holds of these members."""
-        with _told():
+        with in_our_words(self.name, "HUBSPOT_SECRET"):
             return contacts.read(self._client, self._paths, [home.key for home in homes])
 
     def shown(self, profile: Profile) -> Mapping[str, str]:
@@ -112,12 +113,12 @@ class Hubspot:
 
     def check(self) -> None:
         """Ask for our properties."""
-        with _told():
+        with in_our_words(self.name, "HUBSPOT_SECRET"):
             missing(self._client, self._paths)
 
     def ensure_schema(self, *, dry_run: bool = False) -> Sequence[str]:
         """Define the group, the properties and, where they are on, the events that are missing."""
-        with _told():
+        with in_our_words(self.name, "HUBSPOT_SECRET"):
             if dry_run:
                 names = [definition["name"] for definition in missing(self._client, self._paths)]
             else:
@@ -126,22 +127,4 @@ class Hubspot:
 
     def close(self) -> None:
         """End the connections. A function never does: they end with its environment."""
-        self._client.close()
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Say what kept us from asking in the words of our own errors.
-
-    Raises:
-        MisconfiguredError: not with this token, or with a property of ours that is another's.
-        TransientError: not now.
-
-    """
-    try:
-        yield
-    except ClosedError as closed:
-        why = f"hubspot: {closed.outcome.reason}"
-        if closed.outcome.state == "unauthorised":
-            raise MisconfiguredError(why, setting="HUBSPOT_SECRET") from closed
-        raise TransientError(why, retry_after=closed.outcome.retry_after) from closed
+        self._wire.close()

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+from relay.adapters.crm_http import ClosedError
 from relay.adapters.hubspot.answers import objects
-from relay.adapters.hubspot.client import ClosedError, HubspotClient
+from relay.adapters.hubspot.client import HubspotClient
 from relay.adapters.hubspot.mapping import KEY, OURS, PROPERTIES, encode
 from relay.adapters.hubspot.paths import Paths
 from relay.canonical import CANONICAL, Profile, plain_number

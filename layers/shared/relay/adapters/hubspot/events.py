@@ -14,8 +14,9 @@ from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID, uuid5
 
+from relay.adapters.crm_http import ClosedError
 from relay.adapters.hubspot.answers import objects
-from relay.adapters.hubspot.client import ClosedError, HubspotClient
+from relay.adapters.hubspot.client import HubspotClient
 from relay.adapters.hubspot.mapping import encode
 from relay.adapters.hubspot.paths import Paths
 from relay.changes import Change, Happening

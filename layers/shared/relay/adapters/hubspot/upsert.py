@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 
+from relay.adapters.crm_http import ClosedError
 from relay.adapters.hubspot.answers import Reading, objects, read
-from relay.adapters.hubspot.client import ClosedError, HubspotClient, Reply
+from relay.adapters.hubspot.client import HubspotClient, Reply
 from relay.adapters.hubspot.mapping import KEY, OURS, properties_of
 from relay.adapters.hubspot.paths import Paths
 from relay.adapters.hubspot.schema import provide

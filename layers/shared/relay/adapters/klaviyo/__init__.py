@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Literal, NoReturn
 
+from relay.adapters.crm_http import READ_SECONDS, ClosedError, Token, Wire
 from relay.adapters.klaviyo.bulk import KlaviyoBulk
-from relay.adapters.klaviyo.client import READ_SECONDS, ClosedError, KlaviyoClient, Token
+from relay.adapters.klaviyo.client import KlaviyoClient
 from relay.adapters.klaviyo.looking import PROFILES
 from relay.adapters.klaviyo.mapping import canonical_of, properties_of
 from relay.adapters.klaviyo.notes import record
@@ -61,7 +62,8 @@ class Klaviyo:
             raise MisconfiguredError(
                 "not a revision of Klaviyo's API that we know", setting="KLAVIYO_REVISION"
             )
-        self._client = KlaviyoClient(base_url, token, revision, transport, read_seconds)
+        self._wire = Wire(transport, read_seconds)
+        self._client = KlaviyoClient(base_url.rstrip("/"), token, revision, self._wire)
         self.bulk: Final = KlaviyoBulk(self._client, self._options)
 
     def upsert(self, profiles: Sequence[Profile]) -> Mapping[str, Outcome]:
@@ -117,7 +119,7 @@ class Klaviyo:
 
     def close(self) -> None:
         """End the connections. A function never does: they end with its environment."""
-        self._client.close()
+        self._wire.close()
 
 
 def _closed(

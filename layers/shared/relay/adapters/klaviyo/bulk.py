@@ -12,14 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from relay.adapters.klaviyo.client import ClosedError, KlaviyoClient, Reply, inner, pages
+from relay.adapters.crm_http import ClosedError
+from relay.adapters.klaviyo.client import JOBS, KlaviyoClient, Reply, inner, pages
 from relay.adapters.klaviyo.looking import found_in, look
 from relay.adapters.klaviyo.mapping import KEY
 from relay.adapters.klaviyo.writing import Options, address, owned_by_other, resource
 from relay.canonical import Profile
 from relay.ports import Outcome
-
-JOBS: Final = "/api/profile-bulk-import-jobs"
 
 _REFUSED: Final = Outcome(state="refused", reason="not_imported")
 _PAGE: Final = {"page[size]": "100"}
@@ -82,9 +81,11 @@ class KlaviyoBulk:
         )
 
     def _collect(self, job: str, keys: Sequence[str]) -> Mapping[str, Outcome]:
-        status = inner(self.client.get(f"{JOBS}/{job}").body, "data", "attributes").get("status")
-        if status == "cancelled":
-            return {}  # of nobody anything is known: they are sent again
+        reply = self.client.get(f"{JOBS}/{job}")
+        status = inner(reply.body, "data", "attributes").get("status")
+        if not reply.ok or status == "cancelled":
+            # Klaviyo keeps no job for ever. Of nobody anything is known: they are sent again.
+            return {}
         if status != "complete":
             return dict.fromkeys(keys, Outcome(state="pending", id=job))
         outcomes = dict.fromkeys(keys, _REFUSED)

@@ -10,29 +10,27 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
+from relay.adapters.crm_http import FROM_A_GATEWAY, ClosedError, Token, Wire, changing_nothing, told
 from relay.adapters.klaviyo import exact
-from relay.errors import MisconfiguredError, TransientError
 from relay.ports import Outcome
 
 if TYPE_CHECKING:
     import httpx
 
 IMPORT: Final = "/api/profile-import"
-"""The one path at which a 404 is about a profile. Elsewhere it says that the revision knows no such path."""
+JOBS: Final = "/api/profile-bulk-import-jobs"
+
+_MAY_MISS: Final = re.compile(rf"{IMPORT}|{JOBS}/[^/]+")
+"""The paths at which a 404 is about a profile, or a job. Elsewhere it says that the revision knows no such path."""
 
 MEDIA_TYPE: Final = "application/vnd.api+json"
 
-_CONNECT_SECONDS: Final = 2.0
-READ_SECONDS: Final = 8.0
-
 _FOR_ONE: Final = frozenset({200, 201, 202, 204, 400, 409, 413, 422})
-_FROM_A_GATEWAY: Final = frozenset({408, 502, 504, 520, 522, 523, 524})
-"""Answers of somebody in between: Klaviyo itself may still be at work."""
-
 _STEADY_SECONDS: Final = 60.0
 """Klaviyo counts in windows of a second and of a minute: after a minute, whichever it was is over."""
 
@@ -41,26 +39,6 @@ _LONGEST_WAIT: Final = 86_400.0
 _MOST_PAGES: Final = 200
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{2,59}")
 _POINTER: Final = re.compile(r"/data[A-Za-z0-9_/ -]{1,90}")
-
-
-class Token(Protocol):
-    """A secret that can be read anew."""
-
-    def value(self) -> str:
-        """Return it."""
-        ...
-
-    def forget(self) -> None:
-        """Read it anew next time."""
-        ...
-
-
-class ClosedError(Exception):
-    """Nobody gets through; `outcome` is that of everything that was still to be sent."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        super().__init__(outcome.reason)
-        self.outcome = outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +69,12 @@ class Reply:
 
 @dataclass(slots=True)
 class KlaviyoClient:
-    """Klaviyo's API with one private key, in one revision. `transport` stands in for the network in tests."""
+    """Klaviyo's API with one private key, in one revision."""
 
     base_url: str
     token: Token
     revision: str
-    transport: httpx.BaseTransport | None = None
-    read_seconds: float = READ_SECONDS
-    _http: httpx.Client | None = field(default=None, repr=False)
+    wire: Wire
     _spent: dict[str, float] = field(default_factory=dict, repr=False)
 
     def get(self, path: str, params: Mapping[str, str] | None = None) -> Reply:
@@ -114,18 +90,13 @@ class KlaviyoClient:
         """
         return self._call("POST", path, content=exact.dumps({"data": data}))
 
-    def close(self) -> None:
-        """End the connections; the next call makes new ones."""
-        if self._http is not None:
-            self._http.close()
-            self._http = None
-
     def _call(self, method: str, path: str, **request: Any) -> Reply:
         self._keep_the_limit(path)
         answer = self._send(method, path, **request)
         self._note_the_limit(path, answer)
         reply = Reply(answer.status_code, exact.loads(answer.content))
-        if reply.status in _FOR_ONE or (path == IMPORT and reply.status == HTTPStatus.NOT_FOUND):
+        missed = reply.status == HTTPStatus.NOT_FOUND and _MAY_MISS.fullmatch(path)
+        if reply.status in _FOR_ONE or missed:
             return reply
         if reply.status in {401, 403}:
             self.token.forget()
@@ -135,43 +106,19 @@ class KlaviyoClient:
                 state="retry",
                 reason=reply.code,
                 retry_after=_wait(answer),
-                unanswered=reply.status in _FROM_A_GATEWAY and method != "GET",
+                unanswered=reply.status in FROM_A_GATEWAY and method != "GET",
             )
         )
 
     def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
-        import httpx
-
-        try:
-            headers = {"Authorization": f"Klaviyo-API-Key {self.token.value()}"}
-        except MisconfiguredError as error:
-            raise ClosedError(Outcome(state="unauthorised", reason="no_token")) from error
-        except TransientError as error:
-            raise ClosedError(Outcome(state="retry", reason="token_not_read")) from error
-        # What was only asked for has changed nothing, however the call ended.
-        lost = method != "GET"
-        try:
-            return self._client().request(method, path, headers=headers, **request)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise ClosedError(Outcome(state="retry", reason="unreachable")) from error
-        except httpx.TransportError as error:
-            reason = "timeout" if isinstance(error, httpx.TimeoutException) else "broken_off"
-            raise ClosedError(Outcome(state="retry", reason=reason, unanswered=lost)) from error
-        except httpx.HTTPError as error:
-            raise ClosedError(Outcome(state="retry", reason="unreadable", unanswered=lost)) from error
-
-    def _client(self) -> httpx.Client:
-        import httpx
-
-        if self._http is None:
-            self._http = httpx.Client(
-                base_url=self.base_url,
-                headers={"revision": self.revision, "Accept": MEDIA_TYPE, "Content-Type": MEDIA_TYPE},
-                timeout=httpx.Timeout(self.read_seconds, connect=_CONNECT_SECONDS),
-                # Only a connection that was not made is tried again: no request can have been heard.
-                transport=self.transport or httpx.HTTPTransport(retries=1),
-            )
-        return self._http
+        headers = {
+            "Authorization": f"Klaviyo-API-Key {told(self.token)}",
+            "revision": self.revision,
+            "Accept": MEDIA_TYPE,
+            "Content-Type": MEDIA_TYPE,
+        }
+        with changing_nothing() if method == "GET" else nullcontext():
+            return self.wire.send(method, f"{self.base_url}{path}", headers=headers, **request)
 
     def _keep_the_limit(self, path: str) -> None:
         """Make no call that Klaviyo has said would be one too many in this minute."""

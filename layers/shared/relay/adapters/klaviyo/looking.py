@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from relay.adapters.klaviyo.client import ClosedError, KlaviyoClient, inner, objects
+from relay.adapters.crm_http import ClosedError
+from relay.adapters.klaviyo.client import KlaviyoClient, inner, objects
 from relay.adapters.klaviyo.mapping import KEY
 from relay.ports import Outcome
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from relay.adapters.klaviyo.client import ClosedError, KlaviyoClient
+from relay.adapters.crm_http import ClosedError
+from relay.adapters.klaviyo.client import KlaviyoClient
 from relay.adapters.klaviyo.mapping import encode, moment
 from relay.changes import Change, Happening
 from relay.effects import Note, effect_id

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from relay.adapters.klaviyo.client import IMPORT, ClosedError, KlaviyoClient, Reply, inner
+from relay.adapters.crm_http import ClosedError
+from relay.adapters.klaviyo.client import IMPORT, KlaviyoClient, Reply, inner
 from relay.adapters.klaviyo.looking import Found, Look, found_in, look
 from relay.adapters.klaviyo.mapping import KEY, encode, names, properties_of
 from relay.canonical import Profile
