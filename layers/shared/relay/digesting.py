@@ -70,10 +70,8 @@ def is_at_risk(member: Member, at: datetime) -> bool:
 
 def _open_fee(member: Member) -> tuple[Decimal | None, str | None]:
     """Return the amount that failed; where no event told it, the fee that was last paid."""
-    failed, of = member.registers.get("failed_amount"), member.registers.get("failed_currency")
-    if failed and isinstance(failed.value, Decimal):
-        return failed.value, of.value if of and isinstance(of.value, str) else None
-    return member.money("fee_amount"), member.text("fee_currency")
+    unpaid = member.money("unpaid")
+    return member.money("fee_amount") if unpaid is None else unpaid, member.text("fee_currency")
 
 
 def digest_lines(figures: Iterable[Counted], tally: Tally | None) -> Lines:
