@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from relay_cli.comparing import compare
-from relay_cli.counting import plain
+from relay_cli.counting import plain, when
 from relay_cli.judging import DEAD, Seen
 from relay_cli.observing import Observer
 from relay_cli.reckoning import UNCLAIMED
@@ -72,7 +72,7 @@ def _fate(
     key = f"{line['shop']}:{customer}"
     rules = [effect.removeprefix(f"{line['id']}.") for effect in line.get("effects", ())]
     minute = str(line.get("at", ""))[:16].replace("T", " ")
-    alerts = [text for rule in rules for text in by_rule.get((rule, customer), ()) if minute in text]
+    alerts = [text for rule in rules for text in by_rule.get((rule, customer), ()) if when(text) == minute]
     crm = f"contact {seen.contacts[key]}" if key in seen.contacts else None
     if crm is None and key in seen.skipped:
         crm = f"skipped: {seen.skipped[key]}"

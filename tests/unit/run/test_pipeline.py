@@ -50,3 +50,11 @@ def test_a_message_about_somebody_or_something_else_is_not_its() -> None:
     assert [one["alerts"] for one in found.values()] == [[], [], []]
     assert found["e1"]["crm"] == "skipped: no_email"
     assert found["e2"]["crm"] is None
+
+
+def test_a_message_that_names_another_moment_is_not_of_that_moment() -> None:
+    """When the last attempt is expected is a detail; the message tells of the attempt before."""
+    named = TEXT.replace("\n2026", "\n2026-03-02 07:10 UTC\n2026")
+    later = line("e2", "applied", "e2.lost", at="2026-03-02T07:10:12.000+00:00")
+    found = told(Seen(journal=(line("e1", "applied", "e1.lost"), later)), [named])
+    assert [len(one["alerts"]) for one in found.values()] == [1, 0]
