@@ -48,8 +48,8 @@ class Pipeline:
         messages = [plain(message["payload"]) for message in self.observer.messages()]
         events = told(seen, messages)
         under_way = any(ids for name, ids in seen.queues.items() if name not in {DEAD, UNCLAIMED})
-        mismatches = self._mismatches() if not (open_before or under_way) else []
-        return {"events": events, "mismatches": mismatches}
+        calm = not (open_before or under_way)
+        return {"events": events, "mismatches": self._mismatches() if calm else [], "compared": calm}
 
     def _mismatches(self) -> list[dict[str, str]]:
         truth = self.observer.stage.sim.get("truth")["members"]
