@@ -97,6 +97,23 @@ def test_a_payment_that_fails_for_three_days_is_shown_with_what_the_pipeline_did
         assert member["customer_id"]
 
 
+def test_a_pipeline_that_fails_is_not_taken_for_none_nor_for_equality(opened: Opened) -> None:
+    """From the first look on: the page says that it does not answer, and claims nothing of the CRM."""
+
+    def failing(_: Receiver) -> dict[str, Any]:
+        raise ConnectionError
+
+    with staged(pipeline=failing) as stage:
+        visitor = opened(stage)
+        console = visitor.go("/console")
+        said = '[data-step="decided"] .detail'
+        console.locator(said, has_text="the pipeline does not answer: ConnectionError").wait_for()
+        assert _figure(console, "mirrored") == "not known"
+        console.close()
+        # Chromium writes the refusals down; they are what is tried here.
+        visitor.errors[:] = [error for error in visitor.errors if "status of 503" not in error]
+
+
 def test_the_drawer_shows_the_seven_metafields_and_the_tags_and_lets_things_happen(opened: Opened) -> None:
     """Granting credits changes what is shown, without a reload."""
     with staged() as stage:

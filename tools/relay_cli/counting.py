@@ -1,7 +1,7 @@
 """How often people were told the same thing: counted by the platform's own idea of what is one matter.
 
-A message says whom it is about (the link to the customer), how bad it is (the first word of its heading) and
-when it happened. The simulator knows what happened to that customer then, and to which matter it belongs.
+A message says whom it is about (the link to the customer), how bad it is (the first word of its heading) and,
+after all else, when it happened. The simulator knows what happened to that customer then, and to which matter it belongs.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Any, Final, TypeAlias
 _CUSTOMER: Final = re.compile(r"/customers/(\d+)")
 _MINUTE: Final = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d) UTC")
 _LEVEL: Final = re.compile(r"\b(info|warning|error|critical|over)\b", re.IGNORECASE)
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
+_REPEAT: Final = " (may be a repeat)"
 _OF_A_LIFE: Final = ("dunning", "leaving")
 """Matters that have several events come first: another event of the same minute is rarely what is told of."""
 
@@ -45,14 +47,21 @@ def doubles(messages: Iterable[str], known: Matters) -> list[str]:
     return again
 
 
+def when(text: str) -> str:
+    """Return the minute of which a message tells; empty where it names none. Its details may name others before."""
+    found = _MINUTE.findall(text)
+    return " ".join(found[-1]) if found else ""
+
+
 def _key(text: str, known: Matters) -> tuple[str, ...]:
-    customers, minute, level = set(_CUSTOMER.findall(text)), _MINUTE.search(text), _LEVEL.search(text)
-    if len(customers) != 1 or minute is None:
-        # A summary of several, or of the programme: the same text twice is the same summary.
-        return ("summary", text)
+    customers, minute, level = set(_CUSTOMER.findall(text)), when(text), _LEVEL.search(text)
+    # A repeat that is marked as one is nevertheless told again.
+    title = text.splitlines()[0].replace(_REPEAT, "")
+    if len(customers) != 1 or not minute:
+        # A summary of several, or of the programme: of a day that it names, else of a moment, whatever it counts.
+        return ("summary", title) if _DAY.search(title) else ("summary", title, minute)
     [customer] = customers
-    when = " ".join(minute.groups())
-    [matter, *_] = known.get((customer, when), (f"{when} {text.splitlines()[0]}",))
+    [matter, *_] = known.get((customer, minute), (f"{minute} {title}",))
     return (customer, matter, level.group().lower() if level else "")
 
 

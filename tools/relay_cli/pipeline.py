@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from relay_cli.comparing import compare
-from relay_cli.counting import plain
+from relay_cli.counting import plain, when
 from relay_cli.judging import DEAD, Seen
 from relay_cli.observing import Observer
 from relay_cli.reckoning import UNCLAIMED
@@ -48,8 +48,8 @@ class Pipeline:
         messages = [plain(message["payload"]) for message in self.observer.messages()]
         events = told(seen, messages)
         under_way = any(ids for name, ids in seen.queues.items() if name not in {DEAD, UNCLAIMED})
-        mismatches = self._mismatches() if not (open_before or under_way) else []
-        return {"events": events, "mismatches": mismatches}
+        calm = not (open_before or under_way)
+        return {"events": events, "mismatches": self._mismatches() if calm else [], "compared": calm}
 
     def _mismatches(self) -> list[dict[str, str]]:
         truth = self.observer.stage.sim.get("truth")["members"]
@@ -73,7 +73,7 @@ def _fate(
     # A rule may have several effects: a message, a figure, a note.
     rules = dict.fromkeys(effect.removeprefix(f"{line['id']}.") for effect in line.get("effects", ()))
     minute = str(line.get("at", ""))[:16].replace("T", " ")
-    alerts = [text for rule in rules for text in by_rule.get((rule, customer), ()) if minute in text]
+    alerts = [text for rule in rules for text in by_rule.get((rule, customer), ()) if when(text) == minute]
     crm = f"contact {seen.contacts[key]}" if key in seen.contacts else None
     if crm is None and key in seen.skipped:
         crm = f"skipped: {seen.skipped[key]}"

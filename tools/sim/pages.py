@@ -37,8 +37,10 @@ Pipeline = Callable[[], Awaitable[dict[str, Any]] | dict[str, Any]]
 """What the pipeline made of the events, asked for when a console wants to know; it may take its time.
 
 {"events": {id: {"outcome": "applied", "alerts": ["…"], "crm": "contact 101"}},
- "mismatches": [{"member": "7733540512345", "field": "tier_name", "truth": "Gold", "mirror": "Silver"}]}
-where `id` is what the receiver answered with, or the event's own id.
+ "mismatches": [{"member": "7733540512345", "field": "tier_name", "truth": "Gold", "mirror": "Silver"}],
+ "compared": true}
+where `id` is what the receiver answered with, or the event's own id. With `compared` false nothing was compared,
+for something was still under way: the console then does not claim that nothing differs.
 """
 
 

@@ -135,7 +135,7 @@ def member(sim: Simulator, member_id: str) -> Shown:
         "tags": tags(sim, found),
         "ledger": [entry_row(world, entry) for entry in found.ledger[-50:]],
         "redemption": {"code": held.code, "value": number(held.value)} if held else None,
-        "truth": world.truth.of(member_id),
+        "truth": world.truth.of(found, world.tiers),
     }
 
 
@@ -233,7 +233,7 @@ async def truth(sim: Simulator) -> AsyncIterator[str]:
         line = {
             "key": f"{world.shop.domain}:{member_id}",
             "customer_id": member_id,
-            **world.truth.of(member_id),
+            **world.truth.of(found, world.tiers),
             "platform": {
                 "status": found.status.value if found.status else None,
                 "tier_id": found.tier_id,

@@ -119,6 +119,15 @@ def test_money_at_risk_is_the_fee_that_failed() -> None:
     assert tally.at_risk == Sum(number=2, amounts={"EUR": Decimal(50)})
 
 
+def test_money_at_risk_is_what_was_asked_for_and_not_what_was_paid_before() -> None:
+    """A first fee fails after a trial, another one after a move: the amount is the failed attempt's own."""
+    failed: dict[str, Value] = {"failed_attempts": 1, "last_failure_at": NOW - DAY, "fee_currency": "USD"}
+    assert tallied(
+        member(**failed, unpaid=Decimal(249)),
+        member(**failed, unpaid=Decimal(25), fee_amount=Decimal("9.99")),
+    ).at_risk == Sum(number=2, amounts={"USD": Decimal(274)})
+
+
 def test_credits_that_expire_within_a_week_are_summed_by_member() -> None:
     """What is left of them; not those of a member who has left, for whom they are gone."""
     soon = Lot(Decimal(20), NOW + 6 * DAY)

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
+from relay.messages import email, slack
+from relay.ports import Announcement
 from relay_cli.counting import doubles, matters, plain
+
+from tests.tellings import telling
 
 LINK = "https://admin.shopify.com/store/acme/customers/1"
 KNOWN = matters(
@@ -63,6 +71,35 @@ def test_a_summary_is_told_once() -> None:
     """A message about nobody in particular is the same when it says the same."""
     assert doubles(["Digest of Monday", "Digest of Tuesday"], KNOWN) == []
     assert len(doubles(["Digest of Monday", "Digest of Monday"], KNOWN)) == 1
+
+
+def test_a_summary_of_a_day_is_told_once_whatever_it_counts_by_then() -> None:
+    """Two digests of one day are one too many; two summaries of two moments are not."""
+    digest = "The membership programme on Monday, 2026-03-02\nJoined: {}\n2026-03-03 {} UTC"
+    assert len(doubles([digest.format(1, "09:00"), digest.format(2, "09:15")], {})) == 1
+    flood = "Warning: 21 alerts at once\n{} UTC\nRule rollup"
+    assert doubles([flood.format("2026-03-02 09:00"), flood.format("2026-03-02 09:15")], {}) == []
+    assert len(doubles([flood.format("2026-03-02 09:00")] * 2, {})) == 1
+
+
+def told_of(at: datetime, title: str, *, minute: int = 10, repeat: bool = False) -> Announcement:
+    details = (("Amount", "25.00 USD"), ("Last attempt expected", f"{at:%Y-%m-%d} 19:45 UTC"))
+    said = telling(title, member="acme.myshopify.com:1", title=title, details=details)
+    said = replace(said, at=at.replace(minute=minute))
+    return Announcement(telling=said, kind="opening", member=None, repeat=repeat)
+
+
+@pytest.mark.parametrize("read", [lambda one: plain(slack(one)), lambda one: email(one).body])
+def test_what_relay_writes_is_counted(read: Callable[[Announcement], str]) -> None:
+    """By when it happened, whatever other moments the details name; marked as a repeat it is one more all the same."""
+    first, second = datetime(2026, 3, 1, 7, 10, tzinfo=UTC), datetime(2026, 3, 2, 7, 10, tzinfo=UTC)
+    one, other = told_of(first, "A payment failed"), told_of(second, "Time is running out")
+    assert len(doubles([read(one), read(other)], KNOWN)) == 1
+    next_one = told_of(datetime(2026, 4, 1, 7, 10, tzinfo=UTC), "A payment failed")
+    assert doubles([read(one), read(next_one)], KNOWN) == []
+    unknown = told_of(first, "A payment failed", minute=50)
+    again = told_of(first, "A payment failed", minute=50, repeat=True)
+    assert len(doubles([read(unknown), read(again)], KNOWN)) == 1
 
 
 def test_a_slack_message_is_read_as_people_read_it() -> None:

@@ -132,9 +132,9 @@ def test_a_trial_becomes_a_membership() -> None:
     place = world()
     member, history = joined(place, TRIAL)
     assert by_day(history) == [("03-01", ["customer.joined.free_trial"])]
-    assert place.truth.of(member.id)["fields"]["status"] == "trialing"
+    assert place.truth.of(member, place.tiers)["fields"]["status"] == "trialing"
     assert by_day(days(place, 15)) == [("03-15", [PAID, "customer.credits.updated"])]
-    assert place.truth.of(member.id)["fields"]["status"] == "active"
+    assert place.truth.of(member, place.tiers)["fields"]["status"] == "active"
 
 
 @pytest.mark.parametrize(
@@ -241,5 +241,5 @@ def test_a_reactivation_is_told_by_no_topic() -> None:
     list(leaving.request(place, member, confirmed=True))
     assert [e.topic for e in leaving.reactivate(place, member)] == ["customer.updated"]
     assert member.status is Status.ACTIVE
-    assert place.truth.of(member.id)["fields"]["status"] == "cancelled"
+    assert place.truth.of(member, place.tiers)["fields"]["status"] == "cancelled"
     assert [e.topic for e in days(place, 31) if e.topic == PAID] == [PAID]

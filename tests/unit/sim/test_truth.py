@@ -9,18 +9,18 @@ from typing import Any
 
 import inveterate.webhooks
 import pytest
-from relay.canonical import profile
-from relay.fields import FIELDS
+from relay.canonical import CANONICAL, profile
 from relay.member import Member, merge
 from relay.rules import Rules
-from sim import living, population
+from relay_cli.comparing import NOT_COMPARED
+from sim import billing, joining, leaving, living, population
 from sim.clock import iso
 from sim.events import Event
 from sim.sending import body_of
 from sim.world import World
 
 from tests.functions import RULES
-from tests.unit.sim.history import days, world
+from tests.unit.sim.history import GOLD, days, joined, world
 
 ODD = {
     "updated_events": "all", "tier_move": "both", "expiry_updates": "yes", "after_cancellation": "free_tier",
@@ -76,23 +76,58 @@ def test_relay_reaches_the_truth(switches: dict[str, str], faults: dict[str, flo
     records = mirrored(place, events)
     assert len(records) == 60
     for member_id, record in records.items():
-        told = place.truth.of(member_id)["fields"]
+        told = place.truth.of(place.members[member_id], place.tiers)["fields"]
         mirrored_as = profile(record, Rules()).values
         reached = {
-            name: written(mirrored_as[name] if name in mirrored_as else record.value(name))
-            for name in told
-            if name in FIELDS
+            name: written(mirrored_as[name] if name in mirrored_as else record.value(name)) for name in told
         }
-        assert reached == {name: value for name, value in told.items() if name in FIELDS}
-        assert (record.status, record.payment_status) == (told["status"], told["payment_status"])
+        assert reached == told
+
+
+def test_the_truth_states_what_a_crm_shows() -> None:
+    """All of it but what Relay's own settings decide, and when Relay heard and sent; and not for nobody."""
+    place, _ = lived({}, {})
+    told = [place.truth.of(member, place.tiers)["fields"] for member in place.members.values()]
+    stated = {name for one in told for name in one}
+    assert CANONICAL.keys() - stated == NOT_COMPARED | {"key", "high_value"}
+    known = {name for one in told for name, value in one.items() if value is not None}
+    # Of their own accord the simulated members do not come back.
+    assert stated - known == {"rejoined_at", "rejoin_count"}
+
+
+def test_who_comes_back_is_back() -> None:
+    """Counted by the truth as by Relay, though it stands in no single event."""
+    place = world()
+    member, events = joined(place)
+    events += leaving.request(place, member, "MERCHANT", policy="immediate")
+    events += joining.join(place, member, place.tiers[GOLD])
+    told = place.truth.of(member, place.tiers)["fields"]
+    assert (told["rejoin_count"], told["rejoined_at"][:19]) == (1, told["joined_at"][:19])
+    values = profile(mirrored(place, [one for one in events if one.topic])[member.id], Rules()).values
+    assert {name: written(values[name]) for name in told if name in values} == {
+        name: value for name, value in told.items() if name in values
+    }
+
+
+def test_what_rests_on_something_unheard_is_unheard() -> None:
+    """Who never heard of the failure cannot tell that a payment made it good; the payment itself was heard of."""
+    place = world()
+    member, _ = joined(place)
+    events = [*billing.fail_payment(place, member, 1), *billing.pay_now(place, member)]
+    place.truth.unheard.add(
+        next(one.ordinal for one in events if one.topic == "customer_billing.attempt.failed")
+    )
+    told = place.truth.of(member, place.tiers)
+    assert told["fields"]["recovered_at"] == told["fields"]["last_payment_at"]
+    assert told["unheard"] == ["recovered_at"]
 
 
 @pytest.mark.parametrize("switches", [{}, ODD])
 def test_the_truth_is_the_state(switches: dict[str, str]) -> None:
     """When nothing is lost, what the events told is what the platform itself holds."""
     place, _ = lived(switches, {})
-    for member_id, member in place.members.items():
-        told = place.truth.of(member_id)["fields"]
+    for member in place.members.values():
+        told = place.truth.of(member, place.tiers)["fields"]
         own = {"ACTIVE": "active", "PENDING_CANCELLATION": "pending_cancellation", "CANCELLED": "cancelled"}[
             str(member.status)
         ]

@@ -28,8 +28,9 @@ export const readPipeline = soon(async () => {
     // A source may leave `attached` out: it answers, so it is there.
     found = { ...found, attached: true, ...(await get("/_sim/pipeline")) };
   } catch (error) {
-    if (!store.pipeline.attached) return;
-    found = { ...store.pipeline, error: error.message };
+    // Whoever answers with an error is there. A simulator that does not answer at all says so elsewhere.
+    if (!store.pipeline.attached && error instanceof TypeError) return;
+    found = { ...store.pipeline, attached: true, error: error.message };
   }
   store.pipeline = found;
   tell("pipeline");

@@ -48,7 +48,7 @@ function showState() {
 }
 
 function showPipeline() {
-  const { attached, events, mismatches, error } = store.pipeline;
+  const { attached, events, mismatches, compared, error } = store.pipeline;
   $("wrong").hidden = !mismatches.length;
   $("wrong-title").textContent = `The CRM differs from the truth in ${many(mismatches.length, "field")}`;
   keep($("wrong-rows"), mismatches, (one) => `${one.member}/${one.field}`, wrongRow);
@@ -62,6 +62,7 @@ function showPipeline() {
   const synced = all.filter((one) => one.crm && !String(one.crm).startsWith("skipped")).length;
   step("decided", many(alerts, "alert"), error ? `the pipeline does not answer: ${error}` : `${many(all.length, "event")} decided`, error ? "bad" : "");
   if (mismatches.length) step("mirrored", many(mismatches.length, "difference"), "listed below, in red", "bad");
+  else if (error || compared === false) step("mirrored", error ? "not known" : "under way", `${many(synced, "event")} written to the CRM so far`, error ? "bad" : "");
   else step("mirrored", "no difference", `${many(synced, "event")} written to the CRM`, "good");
 }
 
