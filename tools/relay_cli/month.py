@@ -72,6 +72,8 @@ class Month:
         for _ in player.play(player.load(SCENARIO), self._post, self.stage.sim.tiers()):
             pass
         self._tick(self.stage.sim.get("state")["now"])
+        # The month is over for the faults as well; what they did is still to be got over.
+        self._break_others("none")
 
     def settle(self) -> Reckoning:
         """Wait for the end, and let nothing go wrong any more after it."""
@@ -97,9 +99,12 @@ class Month:
                 self.say(_SETTLING.format(**found.verdict.result))
 
     def _break_things(self, faults: str) -> None:
+        self.stage.sim.post("faults", {"set": faults})
+        self._break_others(faults)
+
+    def _break_others(self, faults: str) -> None:
         from sim.faults import OTHER_SERVERS
 
-        self.stage.sim.post("faults", {"set": faults})
         chances = (
             {} if faults == "none" else {"seed": self.wanted.seed, **OTHER_SERVERS, "most": _OTHERS_AT_MOST}
         )

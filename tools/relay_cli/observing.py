@@ -27,9 +27,9 @@ class Observer:
     _lines: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def idle(self) -> bool:
-        """Tell whether no topic's queue holds anything."""
+        """Tell whether no topic's queue holds anything, and no alert is on its way."""
         queues = self._queues(self.stage.aws.messages())
-        return not any(ids for name, ids in queues.items() if name in FOLDERS.values())
+        return not any(ids for name, ids in queues.items() if name in {*FOLDERS.values(), "alerts"})
 
     def messages(self) -> list[Any]:
         """Return what Slack took, oldest first."""

@@ -24,7 +24,7 @@ _STUCK: Final = 90.0
 _LONGEST: Final = 300.0
 
 _NEXT_WAVE: Final = 60.0
-"""Seconds to wait for a member's earlier event to be taken."""
+"""Seconds to wait for a member's earlier event to be taken, and told."""
 
 _PAUSE: Final = 2.0
 """Seconds between two looks: they cost the functions time, which run on the same machine."""
@@ -41,13 +41,28 @@ def post_samples(stage: Stage, idle: Callable[[], bool]) -> list[Posted]:
     """
     posted: list[Posted] = []
     for wave in waves({path: path.read_bytes() for path in (ROOT / "events").glob("*.json")}):
-        until = time.monotonic() + _NEXT_WAVE
-        while posted and not idle() and time.monotonic() < until:
-            time.sleep(_PAUSE / 2)
+        if posted:
+            wait(idle)
         for path, body in wave.items():
             reply = stage.post(body)
             posted.append(Posted(path.stem, reply.status_code, _id(reply.content)))
     return posted
+
+
+def wait(
+    idle: Callable[[], bool],
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Wait until nothing was under way in two looks running: between two queues is the table's stream, which no look shows."""
+    until, before = clock() + _NEXT_WAVE, False
+    while clock() < until:
+        now = idle()
+        if now and before:
+            return
+        before = now
+        sleep(_PAUSE)
 
 
 def waves(samples: Mapping[Path, bytes]) -> list[dict[Path, bytes]]:

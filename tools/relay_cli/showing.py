@@ -11,7 +11,7 @@ from dataclasses import astuple, dataclass, field
 from typing import Final
 
 from relay_cli.judging import Row, Verdict
-from relay_cli.local_aws import LocalAws
+from relay_cli.local_aws import REGION, LocalAws
 from relay_cli.reckoning import Reckoning
 from relay_cli.staging import Stage
 
@@ -83,7 +83,9 @@ def how_to_go_on(stage: Stage) -> str:
             f"  {stage.sim.url}/console   {stage.sim.url}/shop",
             f"  {stage.hubspot}/_standin/contacts",
             f"  {stage.slack}/_standin/messages",
-            f"  AWS_ENDPOINT_URL={stage.aws.endpoint} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test",
+            "Ask it with any of `relay`'s commands, after",
+            f"  export AWS_ENDPOINT_URL={stage.aws.endpoint} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test \\",
+            f"    AWS_REGION={REGION} AWS_DEFAULT_REGION={REGION} RELAY_STACK={stage.stack.name}",
             f"  the local AWS's log: {stage.aws.log}",
             *(f"  {name}: {value}" for name, value in sorted(stage.stack.outputs.items())),
         ]

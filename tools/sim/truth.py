@@ -125,6 +125,10 @@ class Truth:
             )
             for name, value in _money(totals, "revenue", "credits_earned_total").items():
                 fields[name] = (value, _READ)
+            # To the platform a membership is a purchase as well; the event of an order tells of orders alone.
+            bought, heard = record.get("lastPurchaseAt"), fields.get("last_order_at")
+            if bought and (heard is None or (heard[0] or "") < bought):
+                fields["last_order_at"] = (bought, _READ)
 
     def known(self) -> Iterable[str]:
         """Return the ids of all members of whom anything was told."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from inveterate.webhooks import parse
 from relay_cli.judging import DOCUMENTED, Posted, Seen
-from relay_cli.playing import settle, waves
+from relay_cli.playing import settle, wait, waves
 
 from tests.fakes import ROOT
 
@@ -111,3 +111,12 @@ def test_a_members_events_are_played_in_order() -> None:
         "customer.pending_cancellation",
         "customer.joined.free_tier",
     ]
+
+
+def test_the_next_wave_comes_when_two_looks_running_find_nothing_under_way() -> None:
+    """One empty look may fall between two queues; and nobody waits for ever."""
+    looks, passed = iter([False, True, False, True, True, False]), Time()
+    wait(lambda: next(looks), clock=lambda: passed.now, sleep=passed.sleep)
+    assert list(looks) == [False]
+    wait(lambda: False, clock=lambda: passed.now, sleep=passed.sleep)
+    assert 60 <= passed.now <= 80

@@ -25,7 +25,7 @@ def test_the_same_seed_strikes_the_same_requests() -> None:
 
 def test_rates_hold() -> None:
     """About as often as asked for, either kind."""
-    found = drawn(fails=0.1, hangs=0.05)
+    found = drawn(fails=0.1, hangs=0.05, calm=0)
     assert 60 < found.count("fails") < 130
     assert 25 < found.count("hangs") < 75
 
@@ -40,3 +40,10 @@ def test_never_twice_running() -> None:
 def test_not_without_end() -> None:
     """After so many all is well."""
     assert drawn(fails=0.5, most=7).count("fails") == 7
+
+
+def test_no_answer_is_lost_twice() -> None:
+    """After one that hung, whoever asks again is answered: nothing hangs for a while, though it may fail."""
+    found = drawn(fails=0.1, hangs=0.5, calm=60)
+    assert found.count("hangs") == 1
+    assert found.count("fails") > 60

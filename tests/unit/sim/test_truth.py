@@ -136,3 +136,14 @@ def test_the_truth_is_the_state(switches: dict[str, str]) -> None:
         assert told["status"] == own
         assert Decimal(told.get("credit_balance") or 0) == member.balance
         assert told["tier_id"] == member.tier_id
+
+
+def test_a_purchase_that_the_api_shows_is_known_and_an_older_one_changes_nothing() -> None:
+    """A membership is a purchase to the platform, of which no order tells."""
+    place = world()
+    member, _ = joined(place)
+    for bought, known in (("2026-03-02", "2026-03-02"), (None, "2026-03-02"), ("2026-03-01", "2026-03-02")):
+        shown = bought and f"{bought}T00:00:00.000Z"
+        place.truth.read({"customerId": member.id, "lastPurchaseAt": shown})
+        told = place.truth.of(member, place.tiers)["fields"]
+        assert told["last_order_at"] == f"{known}T00:00:00.000Z"
