@@ -36,7 +36,7 @@ def load(text: str) -> object:
     Plain.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"(~|null|)$"), ["~", "n", ""])
     Plain.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"(true|false)$"), ["t", "f"])
     try:
-        made: object = yaml.load(text, Loader=Plain)  # noqa: S506 - it is a safe loader, and makes even less of a text
+        made: object = yaml.load(text, Loader=Plain)  # noqa: S506 - it is a safe loader, and makes even less of a text # nosec B506
     except yaml.YAMLError as error:
         mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
         where = f"line {mark.line + 1}: " if mark else ""

@@ -35,7 +35,7 @@ def find(
     """
     found: list[Mapping[str, Any]] = []
     # Object and fields are names that were checked or are our own; values go in as escaped literals.
-    select = f"SELECT {', '.join(fields)} FROM {client.org.object_name} WHERE {by} IN"  # noqa: S608 - see above
+    select = f"SELECT {', '.join(fields)} FROM {client.org.object_name} WHERE {by} IN"  # noqa: S608 - see above # nosec B608
     for literals in _chunks(values):
         found += ask(client, f"{select} ({','.join(literals)})", until=until)
     return found
