@@ -30,9 +30,12 @@ def played() -> Iterator[Played]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chrome() -> Iterator[Browser]:
-    """One browser for all; where none can be had CI fails, and a laptop skips."""
+    """One browser for a module; where none can be had CI fails, and a laptop skips.
+
+    No longer: while it is there an event loop runs in this thread, and other tests have loops of their own.
+    """
     if chromium() is None:
         reason = "no Chromium: scripts/system-packages installs it"
         if os.environ.get("CI") == "true":
