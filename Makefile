@@ -12,7 +12,7 @@ READY := .venv/.ready
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/pycache
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help setup run test check format lock bench prove build clean
+.PHONY: help setup run test coverage check format lock bench prove build clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -37,9 +37,13 @@ run: $(READY) ## Play a month through a local AWS (MEMBERS=200 SEED=0 FAULTS=def
 	@$(BIN)/relay run $(if $(KEEP),--keep) $(if $(SAMPLES),--samples) $(if $(MEMBERS),--members $(MEMBERS)) \
 	  $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS))
 
+# Three workers on two cores: the end-to-end tests wait more than they work.
 test: $(READY) ## Unit, functional, contract and end-to-end tests; the unit tests on Python 3.13 as well, if there is one
 	@scripts/test-newer
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup
+
+coverage: $(READY) ## The same tests, slower, and which lines of functions/ and layers/ none of them reaches
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup --cov --cov-report=term:skip-covered
 
 check: $(READY) ## Format, lint, types, imports, template, security, locks
 	@scripts/check

@@ -24,7 +24,9 @@ from relay.adapters.hubspot import Hubspot
 from relay.canonical import NOT_COMPARED, profile
 from relay.changes import Change, Happening, dump
 from relay.effects import Note
-from relay.ports import Home, OutgoingMessage, Record
+from relay.ports.crm import Home
+from relay.ports.members import Record
+from relay.ports.outgoing import OutgoingMessage
 from relay.rules import Rules
 from sim.standins.hubspot import HubspotStandIn
 

@@ -15,7 +15,8 @@ from relay.consumer import Parts
 from relay.delivery import Delivery, pack
 from relay.errors import ConflictError
 from relay.member import Member
-from relay.ports import OutgoingMessage, Record
+from relay.ports.members import Record
+from relay.ports.outgoing import OutgoingMessage
 from relay.rules import Rules
 
 ROOT = Path(__file__).parents[1]

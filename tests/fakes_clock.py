@@ -11,7 +11,7 @@ from relay.changes import DIGEST_TOPIC, Change, Digest, Telling, load
 from relay.errors import ConflictError
 from relay.figures import Counted
 from relay.member import Member
-from relay.ports import Page
+from relay.ports.figures import Page
 from relay.rounds import DailyRound, Round
 
 from tests.fakes import SHOP, FakeMembers, FakeOutgoing, FakeTelemetry

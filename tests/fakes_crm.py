@@ -13,7 +13,8 @@ from relay.canonical import Profile
 from relay.changes import Change, Happening, dump
 from relay.effects import Note, effect_id
 from relay.errors import ConflictError
-from relay.ports import Bulk, Claim, Gate, Home, Mirror, Outcome, Rate, Settlement
+from relay.ports.crm import Bulk, Home, Outcome, Rate
+from relay.ports.mirrors import Claim, Gate, Mirror, Settlement
 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 MIRRORED = Outcome(state="mirrored", id="1")

@@ -16,7 +16,8 @@ from relay.adapters.intents import DynamoIntents
 from relay.adapters.promises import DynamoPromises
 from relay.changes import Grant
 from relay.errors import ConflictError, OverCeilingError
-from relay.ports import Allowance, Promise, Reading
+from relay.ports.api import Reading
+from relay.ports.granting import Allowance, Promise
 
 from tests.fakes import NOW, SHOP
 
@@ -149,17 +150,6 @@ class OneAtATime:
                 return reply
 
         return call
-
-
-def grants_table(name: str = "grants") -> str:
-    """Make an empty grants table, as the template does."""
-    client("dynamodb").create_table(
-        TableName=name,
-        KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    return name
 
 
 @dataclass

@@ -12,7 +12,7 @@ from relay.effects import Level
 from relay.member import Member
 from relay.messages import email, pagerduty, slack, slack_first
 from relay.notifier import digest_telling
-from relay.ports import Announcement
+from relay.ports.telling import Announcement
 from relay.rollup import roll_up
 from relay.waiting import Entry, Flush
 

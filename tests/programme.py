@@ -19,7 +19,7 @@ from relay.effects import Figure
 from relay.fanning import alerts_of, fan_out
 from relay.fields import Value
 from relay.member import Member, member_key
-from relay.ports import Announcement
+from relay.ports.telling import Announcement
 from relay.reminding import Span, reminders
 from relay.rules import Rules
 

@@ -15,7 +15,8 @@ from relay.errors import ConflictError
 from relay.member import Member, Register
 from relay.notifier import KnownRules, Notifier
 from relay.occasions import Occasion
-from relay.ports import Announcement, Channel, Record
+from relay.ports.members import Record
+from relay.ports.telling import Announcement, Channel
 from relay.waiting import Room
 
 from tests.fakes import NOW, FakeMembers, FakeTelemetry

@@ -15,7 +15,7 @@ from typing import Any, Final
 from relay.canonical import plain_number
 from relay.fields import Value
 from relay.messages.content import content
-from relay.ports import Announcement
+from relay.ports.telling import Announcement
 from relay.rules import Rules, Thresholds
 from sim import billing, joining, leaving, population
 from sim.events import Event

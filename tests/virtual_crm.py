@@ -20,13 +20,15 @@ from functools import partial
 from typing import Any, Protocol
 
 import httpx
-from relay import wiring
+import pytest
 from relay.adapters.pacing import PacedTransport
 from relay.batch import Batch, Message
 from relay.breaker import Breaker
 from relay.mirroring import Mirroring
 from relay.pacing import Pace
-from relay.ports import Crm, OutgoingMessage, Rate
+from relay.ports.crm import Crm, Rate
+from relay.ports.outgoing import OutgoingMessage
+from relay.wiring import common, mirrors, queue
 from starlette.types import ASGIApp
 
 from functions.crm_sync import app
@@ -281,10 +283,11 @@ class Plant:
     def run(self) -> datetime:
         """Work until nothing is left; return when that was."""
         parts = threading.local()
-        for name in ("batch", "mirroring", "telemetry"):
-            setattr(wiring, name, partial(getattr, parts, name))
-        setattr(wiring, "setting", str)  # noqa: B010 - a class in a function's place
-        self.clock.run(lambda: self._work(parts), self.workers)
+        with pytest.MonkeyPatch.context() as patch:
+            for module, name in ((queue, "batch"), (mirrors, "mirroring"), (common, "telemetry")):
+                patch.setattr(module, name, partial(getattr, parts, name))
+            patch.setattr(common, "setting", str)
+            self.clock.run(lambda: self._work(parts), self.workers)
         return self.clock.latest
 
     def _work(self, parts: threading.local) -> None:

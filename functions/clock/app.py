@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from relay import wiring
 from relay.batch import Context
 from relay.clocking import tick_time
+from relay.wiring import clock, common
 
 
 def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """Do what is due at the tick's scheduled time; returns what was done, by part."""
-    now = tick_time(event, wiring.now())
+    now = tick_time(event, common.now())
     try:
-        return {"at": now.isoformat(), **wiring.clockwork().tick(now, context)}
+        return {"at": now.isoformat(), **clock.clockwork().tick(now, context)}
     finally:
-        wiring.telemetry().flush()
+        common.telemetry().flush()

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from relay import wiring
 from relay.batch import Answers, Context, Message
+from relay.wiring import common, mirrors, queue
 
 
 def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """Mirror the members that a batch of change messages names."""
     try:
-        return wiring.batch().run(event, context, _work)
+        return queue.batch().run(event, context, _work)
     finally:
-        wiring.telemetry().flush()
+        common.telemetry().flush()
 
 
 def _work(messages: Sequence[Message], context: Context) -> Answers:
     # Wired inside the work: a missing setting then puts the messages off and spends none of their receives.
-    wiring.telemetry().metrics.add_dimension(name="target", value=wiring.setting("TARGET"))
-    return wiring.mirroring().work(messages, context)
+    common.telemetry().metrics.add_dimension(name="target", value=common.setting("TARGET"))
+    return mirrors.mirroring().work(messages, context)

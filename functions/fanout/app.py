@@ -9,22 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from relay import wiring
 from relay.fanning import fan_out
+from relay.wiring import clock, common, platform
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """Send what a batch of the stream has to tell; on a failure, name the first write that was not sent."""
-    telemetry = wiring.telemetry()
+    telemetry = common.telemetry()
     try:
         failed = fan_out(
             event["Records"],
-            wiring.changes(),
-            wiring.alerts(),
+            common.changes(),
+            common.alerts(),
             telemetry,
-            wiring.rechecks(),
-            figures=wiring.figures(),
-            grants=wiring.grant_queue(),
+            platform.rechecks(),
+            figures=clock.figures(),
+            grants=platform.grant_queue(),
         )
     finally:
         telemetry.flush()

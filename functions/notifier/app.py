@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from relay import wiring
 from relay.batch import Context
+from relay.wiring import common, people, queue
 
 
 def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """Tell what a batch of the alerts queue says; return what is to come again."""
     try:
-        return wiring.batch().run(event, context, wiring.notifier().work)
+        return queue.batch().run(event, context, people.notifier().work)
     finally:
-        wiring.telemetry().flush()
+        common.telemetry().flush()

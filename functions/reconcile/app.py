@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from relay import wiring
 from relay.batch import Answers, Context, Message
+from relay.wiring import common, platform, queue
 
 
 def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """Look at the members that a batch of doubts names."""
     try:
-        return wiring.batch().run(event, context, _work)
+        return queue.batch().run(event, context, _work)
     finally:
-        wiring.telemetry().flush()
+        common.telemetry().flush()
 
 
 def _work(messages: Sequence[Message], context: Context) -> Answers:
     # Wired inside the work: a missing setting then puts the messages off and spends none of their receives.
-    return wiring.reconciling().work(messages, context)
+    return platform.reconciling().work(messages, context)

@@ -1,4 +1,4 @@
-"""One stage for all end-to-end tests, deployed once, the samples played once; and one browser for all pages."""
+"""One stage for the end-to-end tests of a group, deployed once, the samples played once; and one browser for all pages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from relay_cli import run
 from relay_cli.observing import Observer
 from relay_cli.pipeline import Pipeline
-from relay_cli.staging import staged
+from relay_cli.staging import Stage, staged
 
 from tests.browsing import browser, chromium
 from tests.e2e_stage import Played
@@ -21,13 +21,19 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def played() -> Iterator[Played]:
-    """Deploy, post the 15 samples, and leave it up for all tests."""
+def stage() -> Iterator[Stage]:
+    """Deploy, and leave it up for all tests of this worker's group."""
     folder = run.new_folder()
     with staged(folder, print) as stage:
         stage.sim.pipeline.ask = Pipeline(Observer(stage))
-        yield Played(stage, Observer(stage), run.play(stage, print))
+        yield stage
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def played(stage: Stage) -> Played:
+    """Post the 15 samples."""
+    return Played(stage, Observer(stage), run.play(stage, print))
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
 from tests.e2e_stage import Played
+
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("local-aws")]
 
 
 def ticked(played: Played, at: str) -> Mapping[str, Any]:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 from relay_cli import month
 from relay_cli.month import Wanted
+from relay_cli.observing import Observer
+from relay_cli.staging import Stage
 
-from tests.e2e_stage import Played
-
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("local-aws")]
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("month")]
 MEMBERS = 12
 
 
-def test_a_month_with_all_faults_loses_nothing(played: Played) -> None:
+def test_a_month_with_all_faults_loses_nothing(stage: Stage) -> None:
     """What was accepted is journaled or set aside for a named reason, nobody is told twice, the CRM is true."""
     wanted = Wanted(members=MEMBERS, seed=3, faults="all", step_hours=120)
-    found = month.play(played.stage, wanted, print, played.observer)
+    found = month.play(stage, wanted, print, Observer(stage))
     result = found.verdict.result
     assert found.verdict.problems == ()
     assert (result["lost"], result["double_alerts"], result["mirror_mismatches"]) == (0, 0, 0)

@@ -24,7 +24,8 @@ for name in sys.argv[1:]:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert callable(module.handler), name
-from relay import wiring
+from relay.wiring import clock, common, crms, people, platform, queue
+from relay.wiring import mirrors as wiring_mirrors
 from relay.adapters import aws, email, firehose, hubspot, members, mirrors, occasions, slack, sns, sqs, telemetry
 import httpx, relay, pydantic_core
 print(relay.__file__, pydantic_core.__file__)

@@ -12,7 +12,7 @@ from relay_cli.mirror_target import Target
 
 if TYPE_CHECKING:
     from relay.canonical import Profile
-    from relay.ports import Mirror
+    from relay.ports.mirrors import Mirror
 
 _AT_ONCE: Final = 100
 _PERSONAL: Final = frozenset({"email", "cancel_reason"})
@@ -95,7 +95,7 @@ def _compared(
 
 def _pairs(target: Target, named: list[str]) -> Iterator[tuple[Profile, Mapping[str, str]]]:
     """Yield profiles, and what the CRM shows of each; nothing where it has no such member."""
-    from relay.ports import Home
+    from relay.ports.crm import Home
 
     if named:
         mirrors = dict(target.writing.mirrors.load(named))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from relay.adapters.roll import DynamoRoll
     from relay.adapters.sqs import SqsOutgoing
     from relay.auditing import Auditing
-    from relay.ports import Crm
+    from relay.ports.crm import Crm
     from relay.writing import Writing
 
 REMOVED: Final = "removed by hand"
@@ -74,54 +74,54 @@ class Target:
     @cached_property
     def crm(self) -> Crm:
         """The CRM's adapter."""
-        from relay import wiring
+        from relay.wiring import crms
 
-        return wiring.crm()
+        return crms.crm()
 
     @cached_property
     def writing(self) -> Writing:
         """What it takes to write members."""
-        from relay import wiring
+        from relay.wiring import common, mirrors
         from relay.writing import Writing
 
         return Writing(
             crm=self.crm,
-            members=wiring.members(),
-            mirrors=wiring.mirrors(),
-            clock=wiring.now,
+            members=common.members(),
+            mirrors=mirrors.mirrors(),
+            clock=common.now,
             observe=lambda *_: None,
         )
 
     @cached_property
     def inventory(self) -> DynamoInventory:
         """What was noted of the members."""
-        from relay import wiring
+        from relay.wiring import mirrors
 
-        return wiring.inventory()
+        return mirrors.inventory()
 
     @cached_property
     def gates(self) -> DynamoGates:
         """Whether it is called at present."""
-        from relay import wiring
         from relay.adapters.gates import DynamoGates
+        from relay.wiring import common
 
-        return DynamoGates(wiring.setting("MIRRORS_TABLE"), self.name)
+        return DynamoGates(common.setting("MIRRORS_TABLE"), self.name)
 
     @cached_property
     def queue(self) -> SqsOutgoing:
         """The target's queue."""
-        from relay import wiring
         from relay.adapters.sqs import SqsOutgoing
+        from relay.wiring import common
 
-        return SqsOutgoing(wiring.setting("SOURCE_URL"), self.name)
+        return SqsOutgoing(common.setting("SOURCE_URL"), self.name)
 
     @cached_property
     def roll(self) -> DynamoRoll:
         """All members."""
-        from relay import wiring
         from relay.adapters.roll import DynamoRoll
+        from relay.wiring import common
 
-        return DynamoRoll(wiring.setting("MEMBERS_TABLE"), wiring.setting("SHOP_DOMAIN"))
+        return DynamoRoll(common.setting("MEMBERS_TABLE"), common.setting("SHOP_DOMAIN"))
 
     @cached_property
     def auditing(self) -> Auditing:
@@ -133,15 +133,15 @@ class Target:
     @property
     def shop(self) -> str:
         """The stack's shop."""
-        from relay import wiring
+        from relay.wiring import common
 
-        return wiring.setting("SHOP_DOMAIN")
+        return common.setting("SHOP_DOMAIN")
 
     def now(self) -> datetime:
         """Return the wall clock's time."""
-        from relay import wiring
+        from relay.wiring import common
 
-        return wiring.now()
+        return common.now()
 
     def waiting(self) -> int:
         """Return how many messages are in the queue, about."""
@@ -156,7 +156,7 @@ class Target:
 
     def shut(self) -> None:
         """Keep everybody from calling the CRM, until `reopen` or three days are over."""
-        from relay.ports import Gate
+        from relay.ports.mirrors import Gate
 
         known = self.gates.load()
         until = self.now() + _REMOVED_FOR
@@ -165,7 +165,7 @@ class Target:
 
     def reopen(self) -> None:
         """Take back what `shut` did, if it did."""
-        from relay.ports import Gate
+        from relay.ports.mirrors import Gate
 
         known = self.gates.load()
         if known.reason == REMOVED:

@@ -14,7 +14,7 @@ from relay_cli.mirror_target import Target
 
 if TYPE_CHECKING:
     from relay.changes import Change
-    from relay.ports import Home
+    from relay.ports.crm import Home
 
 SAMPLE: Final = "sample"
 """Whom samples are about, in the place of a customer's id: no customer of Shopify's has such a one."""
@@ -65,7 +65,7 @@ def sample(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
     from relay.canonical import profile
     from relay.effects import effect_id
     from relay.member import Member, Register
-    from relay.ports import Home
+    from relay.ports.crm import Home
     from relay.rules import Rules
 
     if not arguments.yes:
@@ -165,7 +165,7 @@ def _samples(key: str, now: datetime) -> list[Change]:
 
 
 def _home(key: str, id_: str | None, email: str | None) -> Home:
-    from relay.ports import Home
+    from relay.ports.crm import Home
 
     return Home(key=key, id=id_, email=email)
 

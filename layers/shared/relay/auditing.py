@@ -21,7 +21,9 @@ from relay.batch import Context, Message
 from relay.canonical import NOT_COMPARED, Profile
 from relay.changes import Audit, dump, load
 from relay.errors import PermanentError, TransientError
-from relay.ports import NOT_READABLE, Home, Inventory, Outcome, Outgoing, OutgoingMessage
+from relay.ports.crm import NOT_READABLE, Home, Outcome
+from relay.ports.mirrors import Inventory
+from relay.ports.outgoing import Outgoing, OutgoingMessage
 from relay.writing import Writing, holds
 
 ERRAND: Final = "audit"

@@ -23,7 +23,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol, TypeAlias
 
 from relay.errors import HeldError, ParkedError, PermanentError, TransientError
-from relay.ports import Clock, Outgoing, OutgoingMessage
+from relay.ports.outgoing import Outgoing, OutgoingMessage
+from relay.ports.running import Clock
 
 TOO_OLD: Final = timedelta(days=3)
 """A message that is still put off at this age goes to the dead letters: its queue would drop it a day later."""

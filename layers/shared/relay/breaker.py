@@ -13,7 +13,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from relay.errors import ParkedError, TransientError
-from relay.ports import Clock, Gate, Gates, Outcome
+from relay.ports.crm import Outcome
+from relay.ports.mirrors import Gate, Gates
+from relay.ports.running import Clock
 
 _FIRST: Final = timedelta(seconds=5)
 _LONGEST: Final = timedelta(minutes=5)

@@ -13,15 +13,18 @@ from typing import Any, Final, Generic
 
 from inveterate.webhooks.base import UnreadableEventError, read_json
 
-from relay import journal, wiring
+from relay import journal
 from relay.batch import RESERVE_MS, Batch, Context, Message
 from relay.delivery import Delivery, unpack
 from relay.errors import ConflictError, PermanentError, TransientError
 from relay.folding import Arrival, Decide, E, Folded, Judged, Rule, Tell, fold
 from relay.member import member_key
-from relay.ports import Journal, Members, Record, Telemetry
+from relay.ports.members import Members, Record
+from relay.ports.outgoing import Journal
+from relay.ports.running import Telemetry
 from relay.routing import PROBE_TOPIC
 from relay.rules import Rules
+from relay.wiring import common, queue
 
 _WRITES: Final = 5
 """How often a member is read and decided anew when somebody else writes first."""
@@ -48,11 +51,11 @@ def consumer(
 def wired() -> Parts:
     """Return the parts that the environment names."""
     return Parts(
-        shop=wiring.setting("SHOP_DOMAIN"),
-        batch=wiring.batch(),
-        members=wiring.members(),
-        journal=wiring.journal(),
-        telemetry=wiring.telemetry(),
+        shop=common.setting("SHOP_DOMAIN"),
+        batch=queue.batch(),
+        members=common.members(),
+        journal=common.journal(),
+        telemetry=common.telemetry(),
     )
 
 

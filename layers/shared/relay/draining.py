@@ -16,7 +16,8 @@ from relay.batch import RESERVE_MS, TOO_OLD, Context, Message, dead_letter
 from relay.delivery import Delivery, pack, unpack
 from relay.errors import PermanentError
 from relay.intake import place
-from relay.ports import Journal, Outgoing, OutgoingMessage, Telemetry
+from relay.ports.outgoing import Journal, Outgoing, OutgoingMessage
+from relay.ports.running import Telemetry
 from relay.routing import UNCLAIMED
 
 

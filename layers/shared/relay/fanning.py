@@ -12,7 +12,9 @@ from relay.errors import PermanentError, TransientError
 from relay.figures import counted, heard
 from relay.grant_queue import GrantQueue, grants_of
 from relay.noting import completed
-from relay.ports import Figures, Outgoing, OutgoingMessage, Telemetry
+from relay.ports.figures import Figures
+from relay.ports.outgoing import Outgoing, OutgoingMessage
+from relay.ports.running import Telemetry
 from relay.rechecking import Rechecks
 
 

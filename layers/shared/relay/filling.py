@@ -14,7 +14,9 @@ from typing import Any, Final, Protocol
 
 from relay.changes import Change, dump
 from relay.errors import TransientError
-from relay.ports import Clock, Inventory, Outgoing, OutgoingMessage
+from relay.ports.mirrors import Inventory
+from relay.ports.outgoing import Outgoing, OutgoingMessage
+from relay.ports.running import Clock
 
 _TRIES: Final = 5
 

@@ -21,7 +21,7 @@ from relay.facts import Facts
 from relay.fields import FIELDS
 from relay.journal import Verdict
 from relay.member import Member, merge
-from relay.ports import Record
+from relay.ports.members import Record
 from relay.rechecking import FUTURE as FROM_THE_FUTURE
 from relay.rechecking import recheck, rechecks
 from relay.rulebook import ruled

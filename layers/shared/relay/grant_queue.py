@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from relay.changes import Grant, Outbox, dump
 from relay.effects import GrantCredits, effect_id
-from relay.ports import Outgoing, OutgoingMessage
+from relay.ports.outgoing import Outgoing, OutgoingMessage
 
 
 def grants_of(outbox: Outbox | None) -> Iterator[Grant]:

@@ -25,18 +25,11 @@ from relay.changes import Grant, load
 from relay.delivery import Delivery
 from relay.errors import ConflictError, OverCeilingError, PermanentError, TransientError
 from relay.member import Member, member_key, merge
-from relay.ports import (
-    Allowance,
-    Api,
-    Clock,
-    Giver,
-    Journal,
-    Members,
-    Promise,
-    Promises,
-    Record,
-    Telemetry,
-)
+from relay.ports.api import Api
+from relay.ports.granting import Allowance, Giver, Promise, Promises
+from relay.ports.members import Members, Record
+from relay.ports.outgoing import Journal
+from relay.ports.running import Clock, Telemetry
 from relay.reading import facts_of
 from relay.rules import Rules
 from relay.still_leaving import against

@@ -26,7 +26,10 @@ from relay.changes import Change, Doubt, load
 from relay.effects import effect_id
 from relay.errors import HeldError, MisconfiguredError, ParkedError, PermanentError, TransientError
 from relay.member import member_key
-from relay.ports import Clock, Crm, Gate, Home, Members, Mirror, Mirrors, Outcome
+from relay.ports.crm import Crm, Home, Outcome
+from relay.ports.members import Members
+from relay.ports.mirrors import Gate, Mirror, Mirrors
+from relay.ports.running import Clock
 from relay.rechecking import NO_EMAIL, Rechecks
 from relay.writing import GRACE, Standing, Writing, holds, noted
 

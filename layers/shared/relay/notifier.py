@@ -21,7 +21,9 @@ from relay.changes import DIGEST_TOPIC, TICK_TOPIC, TRIAL_TOPIC, Digest, Telling
 from relay.effects import Alert, Level
 from relay.errors import PermanentError, TransientError
 from relay.flushing import flush
-from relay.ports import Channel, Clock, Members, Occasions, Telemetry
+from relay.ports.members import Members
+from relay.ports.running import Clock, Telemetry
+from relay.ports.telling import Channel, Occasions
 from relay.rulebook import ruled
 from relay.rules import Rules
 from relay.serving import Round

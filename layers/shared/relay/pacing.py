@@ -21,7 +21,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from relay.errors import TransientError
-from relay.ports import Clock, Rate, Turnstiles
+from relay.ports.crm import Rate
+from relay.ports.mirrors import Turnstiles
+from relay.ports.running import Clock
 
 PATIENCE: Final = timedelta(seconds=5)
 """A turn that is further away is not waited for: the messages go back to the queue, which can wait."""

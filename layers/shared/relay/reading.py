@@ -15,7 +15,7 @@ from relay.chain import Change
 from relay.facts import Facts, gathered, told
 from relay.fields import Value
 from relay.member import Member
-from relay.ports import Reading
+from relay.ports.api import Reading
 
 if TYPE_CHECKING:
     from inveterate import Member as ApiMember

@@ -15,7 +15,7 @@ from relay.chain import broken
 from relay.changes import Doubt, dump
 from relay.effects import Recheck
 from relay.member import Member
-from relay.ports import Outgoing, OutgoingMessage
+from relay.ports.outgoing import Outgoing, OutgoingMessage
 
 NO_EMAIL: Final = "no_email"
 BALANCE_GAP: Final = "balance_gap"

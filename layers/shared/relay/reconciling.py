@@ -26,7 +26,10 @@ from relay.facts import Facts
 from relay.finding import found
 from relay.folding import differs
 from relay.member import Member, member_key, merge
-from relay.ports import Api, Clock, Journal, Members, Reading, Record, Telemetry, Turns
+from relay.ports.api import Api, Reading, Turns
+from relay.ports.members import Members, Record
+from relay.ports.outgoing import Journal
+from relay.ports.running import Clock, Telemetry
 from relay.reading import TOPIC, facts_of
 from relay.rechecking import BALANCE_GAP, EVIDENCE, FUTURE, reasons
 

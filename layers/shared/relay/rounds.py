@@ -19,7 +19,10 @@ from relay.changes import DIGEST_TOPIC, Digest, Outbox, dump
 from relay.digesting import Tally, digest_lines
 from relay.fanning import alerts_of, changes_of
 from relay.member import Member
-from relay.ports import Figures, Members, Outgoing, OutgoingMessage, Pages, Rounds, Telemetry
+from relay.ports.figures import Figures, Pages, Rounds
+from relay.ports.members import Members
+from relay.ports.outgoing import Outgoing, OutgoingMessage
+from relay.ports.running import Telemetry
 from relay.reminding import Span, reminders
 from relay.rules import Rules
 

@@ -37,7 +37,7 @@ from relay.occasions import (
     step,
 )
 from relay.owing import drop, due, mark, revive
-from relay.ports import Announcement, Channel
+from relay.ports.telling import Announcement, Channel
 from relay.rules import Rules
 from relay.waiting import Entry, Room, admit, enter
 

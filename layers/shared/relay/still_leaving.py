@@ -11,7 +11,7 @@ from typing import Final
 
 from relay.errors import TransientError
 from relay.member import Member
-from relay.ports import Reading
+from relay.ports.api import Reading
 from relay.reading import EARLY
 
 LATEST: Final = timedelta(days=30)

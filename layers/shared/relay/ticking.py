@@ -18,7 +18,10 @@ from relay.changes import TICK_TOPIC, Tick, dump
 from relay.draining import Drain
 from relay.errors import ConflictError, TransientError
 from relay.figures import KEPT_FOR
-from relay.ports import Figures, Members, Outgoing, OutgoingMessage, Telemetry
+from relay.ports.figures import Figures
+from relay.ports.members import Members
+from relay.ports.outgoing import Outgoing, OutgoingMessage
+from relay.ports.running import Telemetry
 from relay.rounds import DailyRound
 
 Done: TypeAlias = str | Mapping[str, int]

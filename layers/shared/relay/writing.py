@@ -26,7 +26,10 @@ from typing import Final, TypeAlias
 
 from relay.canonical import Profile, profile
 from relay.errors import TransientError
-from relay.ports import Bulk, Clock, Crm, Home, Members, Mirror, Mirrors, Outcome, Settlement
+from relay.ports.crm import Bulk, Crm, Home, Outcome
+from relay.ports.members import Members
+from relay.ports.mirrors import Mirror, Mirrors, Settlement
+from relay.ports.running import Clock
 
 GRACE: Final = timedelta(seconds=60)
 """How long a request may still take effect after its sender has stopped listening."""

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from relay.adapters.hubspot import Hubspot
 from relay.adapters.hubspot.mapping import PROPERTIES
-from relay.ports import Crm
+from relay.ports.crm import Crm
 from sim.standins.hubspot import Fault, HubspotStandIn
 from sim.standins.serving import serve
 

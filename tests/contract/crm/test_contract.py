@@ -11,7 +11,8 @@ from relay.canonical import CANONICAL, Profile
 from relay.changes import Change, Happening
 from relay.effects import Note
 from relay.mirroring import Mirroring
-from relay.ports import Home, Outcome, Record
+from relay.ports.crm import Home, Outcome
+from relay.ports.members import Record
 
 from tests.contract.crm.benches import BENCHES, CASES, NOT_APPLICABLE, PORT, Bench
 from tests.contract.crm.profiles import AT, SHOP, key_of, member, wanted

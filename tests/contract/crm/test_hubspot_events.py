@@ -11,7 +11,7 @@ from relay.adapters.hubspot import Hubspot
 from relay.changes import Change, Happening
 from relay.effects import Note
 from relay.metrics import METRICS
-from relay.ports import Home
+from relay.ports.crm import Home
 from sim.standins.hubspot import Fault, HubspotStandIn
 from sim.standins.serving import serve
 

@@ -12,7 +12,8 @@ from relay.adapters.klaviyo.mapping import KEY
 from relay.changes import Change, Happening
 from relay.effects import Note
 from relay.mirroring import Mirroring
-from relay.ports import Home, Outcome, Record
+from relay.ports.crm import Home, Outcome
+from relay.ports.members import Record
 from sim.standins.klaviyo import Fault
 
 from tests.contract.crm.klaviyo_bench import KlaviyoBench, klaviyo

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 from relay.canonical import NOT_COMPARED
-from relay.ports import Home
+from relay.ports.crm import Home
 
 from tests.contract.crm.benches import BENCHES, NOT_APPLICABLE, PORT, Bench
 from tests.contract.crm.profiles import AT, key_of, wanted

@@ -12,7 +12,7 @@ from relay.adapters.salesforce import Org as Where
 from relay.adapters.salesforce import Salesforce
 from relay.adapters.salesforce.mapping import definitions
 from relay.errors import MisconfiguredError
-from relay.ports import Home, Outcome
+from relay.ports.crm import Home, Outcome
 from sim.standins.faulty import Fault
 from sim.standins.salesforce import SalesforceStandIn
 from sim.standins.salesforce_org import Org

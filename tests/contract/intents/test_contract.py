@@ -10,7 +10,8 @@ from typing import TypeVar
 import pytest
 from inveterate import Claim, ClaimState, Intent, Intents, MemoryIntents
 
-from tests.fakes_grants import Clock, OneAtATime, ask, dynamo_intents, grants_table
+from tests.fakes_grants import Clock, OneAtATime, ask, dynamo_intents
+from tests.tables import make_table
 
 Making = Callable[[Clock], Intents]
 T = TypeVar("T")
@@ -21,7 +22,7 @@ def memory(clock: Clock) -> Intents:
 
 
 def table(clock: Clock) -> Intents:
-    return dynamo_intents(grants_table(), clock=clock)
+    return dynamo_intents(make_table("grants"), clock=clock)
 
 
 @pytest.fixture
@@ -147,7 +148,7 @@ def _at_once(count: int, do: Callable[[], T]) -> list[T]:
 
 def test_the_table_is_shared(clock: Clock) -> None:
     """Another process, with a client of its own, finds what the first wrote: a restart forgets nothing."""
-    name = grants_table()
+    name = make_table("grants")
     first, second = dynamo_intents(name, clock=clock), dynamo_intents(name, clock=clock)
     assert isinstance(first.dynamodb, OneAtATime)
     claim = first.claim(ask())

@@ -17,7 +17,7 @@ from relay.figures import Counted, Sum
 from relay.rounds import Round
 
 from tests.fakes import NOW, SHOP
-from tests.tables import figures_table
+from tests.tables import make_table
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MIDNIGHT = datetime(2025, 7, 2, tzinfo=UTC)
@@ -26,7 +26,7 @@ MIDNIGHT = datetime(2025, 7, 2, tzinfo=UTC)
 @pytest.fixture
 def table() -> str:
     """Return the name of an empty table."""
-    return figures_table()
+    return make_table("figures")
 
 
 @pytest.fixture

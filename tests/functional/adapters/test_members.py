@@ -21,10 +21,11 @@ from relay.errors import ConflictError, MisconfiguredError, TransientError
 from relay.facts import Facts
 from relay.folding import REMEMBERED
 from relay.member import Member, merge
-from relay.ports import Record
+from relay.ports.members import Record
 
 from tests.fakes import NOW, SHOP, sample
 from tests.functions import RULES
+from tests.tables import make_table
 from tests.unit.member.test_merging import a_fact, merged
 
 KEY = f"{SHOP}:1"
@@ -33,13 +34,7 @@ QUIET = Outbox(member=KEY, changed=False)
 
 @pytest.fixture
 def table() -> DynamoMembers:
-    client("dynamodb").create_table(
-        TableName="members",
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    return DynamoMembers("members", SHOP)
+    return DynamoMembers(make_table("members"), SHOP)
 
 
 def everything() -> Member:

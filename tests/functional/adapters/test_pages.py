@@ -11,20 +11,17 @@ from relay.adapters.pages import DynamoMirrorStates, DynamoRoll
 from relay.changes import Outbox
 from relay.facts import Facts
 from relay.member import Member, merge
-from relay.ports import Pages, Record
+from relay.ports.figures import Pages
+from relay.ports.members import Record
 
 from tests.fakes import NOW, SHOP
+from tests.tables import make_table
 
 
 @pytest.fixture(autouse=True)
 def _tables() -> None:
-    for table, key in (("members", "pk"), ("mirrors", "key")):
-        client("dynamodb").create_table(
-            TableName=table,
-            KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
+    make_table("members")
+    make_table("mirrors")
 
 
 def member(number: int, **values: Any) -> Member:

@@ -18,7 +18,7 @@ from relay.adapters.sqs import SqsInbox, SqsOutgoing, SqsSource
 from relay.batch import read_message
 from relay.delivery import unpack
 from relay.errors import MisconfiguredError, PermanentError, TransientError
-from relay.ports import OutgoingMessage
+from relay.ports.outgoing import OutgoingMessage
 
 from tests.fakes import queued, sample
 

@@ -17,6 +17,8 @@ from relay_cli import rules
 from relay_cli.account import Account
 from relay_cli.failing import CliError
 
+from tests.tables import make_table
+
 
 @dataclass(frozen=True)
 class OneTable(Account):
@@ -36,15 +38,9 @@ def relay(*words: str) -> int:
 
 
 @pytest.fixture
-def table() -> str:
+def members() -> str:
     """Create the members table; return its name."""
-    client("dynamodb").create_table(
-        TableName="members",
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    return "members"
+    return make_table("members")
 
 
 @pytest.fixture
@@ -60,14 +56,14 @@ def rules_of(table: str) -> Rules:
     return DynamoMembers(table, "acme.myshopify.com").load([])[1]
 
 
-def test_from_diff_to_apply(table: str, document: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_from_diff_to_apply(members: str, document: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`diff` says and does nothing; `apply` says and does; then there is nothing to say any more."""
     assert relay("diff", str(document)) == 3
     assert "billing_attempts: 3 -> 4" in capsys.readouterr().out
-    assert rules_of(table) == Rules()
+    assert rules_of(members) == Rules()
     assert relay("apply", str(document)) == 0
-    assert rules_of(table).billing_attempts == 4
-    assert not rules_of(table).of("dunning.attempt").on
+    assert rules_of(members).billing_attempts == 4
+    assert not rules_of(members).of("dunning.attempt").on
     assert relay("diff", str(document)) == 0
     capsys.readouterr()
     assert relay("show") == 0
@@ -76,24 +72,26 @@ def test_from_diff_to_apply(table: str, document: Path, capsys: pytest.CaptureFi
     assert "* dunning.attempt" in shown
 
 
-def test_a_bad_document_is_never_live(table: str, document: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bad_document_is_never_live(
+    members: str, document: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """It is refused before the table is asked for anything."""
     document.write_text("billing_attempts: 4\nrules: {nonsense: {on: false}}\n")
     assert relay("apply", str(document)) == 2
     assert "nonsense" in capsys.readouterr().err
-    assert rules_of(table) == Rules()
+    assert rules_of(members) == Rules()
 
 
-def test_rules_that_cannot_be_read_are_replaced(table: str, document: Path) -> None:
+def test_rules_that_cannot_be_read_are_replaced(members: str, document: Path) -> None:
     """Broken rules stop all work: `show` says so, and `apply` puts it right."""
-    client("dynamodb").put_item(TableName=table, Item={"pk": {"S": RULES_KEY}, "document": {"S": "{"}})
+    client("dynamodb").put_item(TableName=members, Item={"pk": {"S": RULES_KEY}, "document": {"S": "{"}})
     with pytest.raises(CliError, match="cannot be read"):
         relay("show")
     assert relay("apply", str(document)) == 0
-    assert rules_of(table).billing_attempts == 4
+    assert rules_of(members).billing_attempts == 4
 
 
-def test_for_programs(table: str, document: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_for_programs(members: str, document: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`--json` lists the changes and whether they were applied; each application has the next number."""
     assert relay("apply", "--json", str(document)) == 0
     answer = json.loads(capsys.readouterr().out)
@@ -101,5 +99,5 @@ def test_for_programs(table: str, document: Path, capsys: pytest.CaptureFixture[
     assert {"path": "billing_attempts", "now": 3, "then": 4} in answer["changes"]
     document.write_text("billing_attempts: 5")
     assert relay("apply", "--json", str(document)) == 0
-    item = client("dynamodb").get_item(TableName=table, Key={"pk": {"S": RULES_KEY}})["Item"]
+    item = client("dynamodb").get_item(TableName=members, Key={"pk": {"S": RULES_KEY}})["Item"]
     assert (item["n"], json.loads(item["document"]["S"])) == ({"N": "2"}, {"billing_attempts": 5})

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import importlib
 import json
-import logging
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import cache
 from typing import Any
 
 import pytest
-from relay import wiring
 from relay.adapters.aws import client
 from relay.changes import Audit, Change, Digest, Happening, Outbox, Tick, dump, load
 from relay.effects import Figure
 from relay.errors import MisconfiguredError, TransientError
 from relay.facts import Facts, Lot
 from relay.member import Member, merge
-from relay.ports import Record
+from relay.ports.members import Record
 from relay.routing import FOLDERS, queue_variable
+from relay.wiring import clock as wiring_clock
+from relay.wiring import common, queue
 
 from tests.fakes import SHOP, FakeContext
 from tests.stack import environment
+from tests.tables import make_table
+from tests.wired import wired
 
 NINE = datetime(2026, 3, 2, 14, 0, tzinfo=UTC)
 """In New York."""
@@ -33,6 +34,7 @@ MIA = merge(
     merge(Member(shop=SHOP, customer_id="7"), Facts(event_id="e", at=NINE - DAY, values={"joined_at": NINE})),
     Facts(event_id="10" * 16, at=NINE - DAY, lot=Lot(Decimal(25), NINE + 7 * DAY - HOUR)),
 )
+
 clock = importlib.import_module("functions.clock.app").handler
 fanout = importlib.import_module("functions.fanout.app").handler
 
@@ -40,8 +42,8 @@ fanout = importlib.import_module("functions.fanout.app").handler
 @pytest.fixture
 def queues(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """Deploy what both functions need, with the very variables that the template gives them."""
-    _forget_wiring()
-    _deploy_tables()
+    for kind in ("members", "mirrors", "figures"):
+        make_table(kind)
     sqs, sns = client("sqs"), client("sns")
     urls = {
         name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("alerts", "heard", "rest", "audited")
@@ -71,31 +73,8 @@ def queues(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
         "AUDITED_URLS": f" {urls['audited']}  ",
     }
     assert known.keys() >= environment("ClockFunction").keys()
-    for name, value in known.items():
-        monkeypatch.setenv(name, value)
-    yield urls
-    _forget_wiring()
-
-
-def _deploy_tables() -> None:
-    for table, keys in (("members", ("pk",)), ("mirrors", ("key",)), ("figures", ("pk", "sk"))):
-        client("dynamodb").create_table(
-            TableName=table,
-            KeySchema=[
-                {"AttributeName": key, "KeyType": kind}
-                for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
-            ],
-            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
-            BillingMode="PAY_PER_REQUEST",
-        )
-
-
-def _forget_wiring() -> None:
-    for made_once in vars(wiring).values():
-        if isinstance(made_once, type(cache(int))):
-            made_once.cache_clear()
-    # Powertools' logger writes to the stdout of the test that first made it; the next one has another.
-    logging.Logger.manager.loggerDict.pop("clock", None)
+    with wired(monkeypatch, known):
+        yield urls
 
 
 def taken(url: str) -> list[Mapping[str, Any]]:
@@ -132,7 +111,7 @@ def write(number: int, *figures: Figure) -> dict[str, Any]:
 
 def test_a_morning_from_the_stream_to_the_digest(queues: dict[str, str]) -> None:
     """What the fan-out counted, once though it came twice, is in the digest; Mia's credits are a note for the CRMs."""
-    wiring.members().save(Record(member=MIA), Outbox(member=MIA.key, changed=True))
+    common.members().save(Record(member=MIA), Outbox(member=MIA.key, changed=True))
     client("dynamodb").put_item(
         TableName="mirrors", Item={"key": {"S": f"hubspot#{MIA.key}"}, "state": {"S": "mirrored"}}
     )
@@ -195,7 +174,7 @@ def test_what_waits_is_measured_by_shop(
     error: Exception, expected: dict[str, list[float]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """By the function that puts it off, for the alarms on its target."""
-    wiring.observe_put_off(timedelta(hours=2), [TransientError("slow"), error])
+    queue.observe_put_off(timedelta(hours=2), [TransientError("slow"), error])
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {
         name: value for line in lines for name, value in line.items() if name in {"Lag", "Misconfigured"}
@@ -208,7 +187,7 @@ def test_a_time_zone_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatc
     """By its setting; the tick fails, and the alarm tells it."""
     for name in ("Mars/Olympus", "../etc/passwd"):
         monkeypatch.setenv("TIME_ZONE", name)
-        wiring.zone.cache_clear()
+        wiring_clock.zone.cache_clear()
         with pytest.raises(MisconfiguredError) as raised:
-            wiring.zone()
+            wiring_clock.zone()
         assert raised.value.setting == "TIME_ZONE"

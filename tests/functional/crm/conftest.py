@@ -1,18 +1,76 @@
-"""The mirrors table, empty, as the template makes it."""
+"""The mirrors table, empty, as the template makes it; and the function crm_sync, deployed for a target."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
 import pytest
 from relay.adapters.aws import client
+from relay.adapters.members import DynamoMembers
+from relay.changes import Outbox
+from relay.ports.members import Record
+
+from functions.crm_sync import app
+from tests.contract.crm.profiles import SHOP
+from tests.fakes import FakeContext
+from tests.fakes_crm import change_message
+from tests.tables import make_table
+from tests.wired import queues, sqs_record, wired
 
 
 @pytest.fixture
 def mirrors_table() -> str:
     """Return the name of an empty mirrors table."""
-    client("dynamodb").create_table(
-        TableName="mirrors",
-        KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    return "mirrors"
+    return make_table("mirrors")
+
+
+@dataclass
+class CrmSync:
+    """The function for one target: its settings, its queue, and where it puts what it gives up."""
+
+    settings: Mapping[str, str]
+    queue: str
+    dead: str
+
+    def know(self, *records: Record) -> None:
+        """Put members into the members table."""
+        for record in records:
+            DynamoMembers("members", SHOP).save(record, Outbox(member=record.member.key, changed=True))
+
+    def call(self, *keys: str, notes: tuple[str, ...] = ()) -> dict[str, Any]:
+        """Call the handler with a change of each of these members, with notes by their rules' names."""
+        changes = [change_message(f"e{number}", key, *notes) for number, key in enumerate(keys, 1)]
+        return app.handler({"Records": [sqs_record(each.id, each.body) for each in changes]}, FakeContext())
+
+
+Deploying: TypeAlias = Callable[..., AbstractContextManager[CrmSync]]
+
+
+@pytest.fixture
+def deploy(mirrors_table: str, monkeypatch: pytest.MonkeyPatch) -> Deploying:
+    """Return what deploys the function for a target: its name, its secret, and the settings that are its own."""
+
+    @contextmanager
+    def deploying(target: str, secret: str, **settings: str) -> Iterator[CrmSync]:
+        make_table("members")
+        client("ssm").put_parameter(Name=f"/relay/{target}", Value=secret, Type="SecureString")
+        queue, dead = queues(target, "dead")
+        common = {
+            "POWERTOOLS_SERVICE_NAME": target,
+            "POWERTOOLS_METRICS_NAMESPACE": "Relay",
+            "SHOP_DOMAIN": SHOP,
+            "SOURCE_URL": queue,
+            "SOURCE_NAME": target,
+            "DEAD_LETTERS_URL": dead,
+            "MEMBERS_TABLE": "members",
+            "MIRRORS_TABLE": mirrors_table,
+            "TARGET": target,
+            f"{target.upper()}_SECRET": f"/relay/{target}",
+        }
+        with wired(monkeypatch, {**common, **settings}):
+            yield CrmSync({**common, **settings}, queue, dead)
+
+    return deploying

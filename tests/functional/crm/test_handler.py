@@ -6,108 +6,48 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
-from relay import wiring
-from relay.adapters.aws import client
-from relay.adapters.members import DynamoMembers
-from relay.changes import Outbox
-from relay.ports import Record
+from relay.ports.members import Record
+from relay.wiring import mirrors
 from sim.standins.hubspot import Fault, HubspotStandIn
 from sim.standins.serving import serve
 
-from functions.crm_sync import app
-from tests.contract.crm.profiles import SHOP, key_of, member
-from tests.fakes import FakeContext
-from tests.fakes_crm import change_message
+from tests.contract.crm.profiles import key_of, member
+from tests.functional.crm.conftest import CrmSync, Deploying
+from tests.wired import held
 
 KEY = key_of(7001)
 
 
 @dataclass
 class Deployed:
-    """The function's surroundings."""
+    """The function beside HubSpot's stand-in."""
 
+    sync: CrmSync
     hubspot: HubspotStandIn
-    queue: str
-    dead: str
 
-    def know(self, record: Record) -> None:
-        """Put a member into the members table."""
-        DynamoMembers("members", SHOP).save(record, Outbox(member=record.member.key, changed=True))
-
-    def call(self, *keys: str) -> dict[str, Any]:
-        """Call the handler with a change of each of these members."""
-        records = [
-            {
-                "messageId": f"m{number}",
-                "receiptHandle": "r",
-                "body": change_message(f"m{number}", key).body,
-                "attributes": {
-                    "ApproximateReceiveCount": "1",
-                    "SentTimestamp": str(int(datetime.now(UTC).timestamp() * 1000)),
-                },
-                "messageAttributes": {},
-            }
-            for number, key in enumerate(keys)
-        ]
-        return app.handler({"Records": records}, FakeContext())
-
-    def held(self, queue: str) -> int:
-        """Return how many messages a queue has, the put-off ones included."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"]
-        found = client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
-        return sum(int(found[name]) for name in names)
+    def held(self) -> tuple[int, int]:
+        """Return how many messages wait, and how many were given up."""
+        return held(self.sync.queue), held(self.sync.dead)
 
 
 @pytest.fixture
-def deployed(mirrors_table: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
+def deployed(deploy: Deploying) -> Iterator[Deployed]:
     """Deploy the function against a stand-in."""
-    client("dynamodb").create_table(
-        TableName="members",
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    client("ssm").put_parameter(Name="/relay/hubspot", Value="a-service-key", Type="SecureString")
-    queue, dead = (client("sqs").create_queue(QueueName=name)["QueueUrl"] for name in ("hubspot", "dead"))
     hubspot = HubspotStandIn(token="a-service-key")
-    with serve(hubspot.app()) as base_url:
-        settings = {
-            "POWERTOOLS_SERVICE_NAME": "crm_sync",
-            "POWERTOOLS_METRICS_NAMESPACE": "Relay",
-            "SHOP_DOMAIN": SHOP,
-            "SOURCE_URL": queue,
-            "SOURCE_NAME": "hubspot",
-            "DEAD_LETTERS_URL": dead,
-            "MEMBERS_TABLE": "members",
-            "MIRRORS_TABLE": mirrors_table,
-            "TARGET": "hubspot",
-            "HUBSPOT_URL": base_url,
-            "HUBSPOT_SECRET": "/relay/hubspot",
-            "HUBSPOT_VERSION": "2026-09",
-        }
-        for name, value in settings.items():
-            monkeypatch.setenv(name, value)
-        _rewire()
-        yield Deployed(hubspot, queue, dead)
-        if wiring.crm.cache_info().currsize:
-            wiring.crm().close()  # type: ignore[attr-defined]  # HubSpot's adapter has connections to end
-        _rewire()
-
-
-def _rewire() -> None:
-    for part in vars(wiring).values():
-        if hasattr(part, "cache_clear"):
-            part.cache_clear()
+    with (
+        serve(hubspot.app()) as url,
+        deploy("hubspot", "a-service-key", HUBSPOT_URL=url, HUBSPOT_VERSION="2026-09") as sync,
+    ):
+        yield Deployed(sync, hubspot)
 
 
 def test_a_change_becomes_a_contact(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
     """A changed member is a contact; one without an address is reported as skipped; no value is logged."""
-    deployed.know(Record(member=member(tier_name="Gold")))
-    deployed.know(Record(member=member(7002, email=None)))
-    assert deployed.call(KEY, key_of(7002)) == {"batchItemFailures": []}
+    deployed.sync.know(Record(member=member(tier_name="Gold")))
+    deployed.sync.know(Record(member=member(7002, email=None)))
+    assert deployed.sync.call(KEY, key_of(7002)) == {"batchItemFailures": []}
     (contact,) = deployed.hubspot.portal.contacts.values()
     assert (contact["membership_key"], contact["membership_tier"]) == (KEY, "Gold")
     written = capsys.readouterr().out
@@ -123,36 +63,36 @@ def test_a_change_becomes_a_contact(deployed: Deployed, capsys: pytest.CaptureFi
 
 def test_an_outage_puts_messages_off(deployed: Deployed) -> None:
     """While HubSpot is down a message is acknowledged and a delayed copy waits; nothing is given up."""
-    deployed.know(Record(member=member()))
+    deployed.sync.know(Record(member=member()))
     deployed.hubspot.faults.append(Fault(status=503))
-    assert deployed.call(KEY) == {"batchItemFailures": []}
-    assert (deployed.held(deployed.queue), deployed.held(deployed.dead)) == (1, 0)
+    assert deployed.sync.call(KEY) == {"batchItemFailures": []}
+    assert deployed.held() == (1, 0)
     asked = len(deployed.hubspot.requests)
-    assert deployed.call(KEY) == {"batchItemFailures": []}
-    assert (deployed.held(deployed.queue), deployed.held(deployed.dead)) == (2, 0)
+    assert deployed.sync.call(KEY) == {"batchItemFailures": []}
+    assert deployed.held() == (2, 0)
     assert len(deployed.hubspot.requests) == asked, "while it is closed nobody knocks"
-    gates = wiring.breaker().gates
+    gates = mirrors.breaker().gates
     gates.swap(gates.load(), replace(gates.load(), until=datetime.now(UTC), version=gates.load().version + 1))
-    assert deployed.call(KEY) == {"batchItemFailures": []}
+    assert deployed.sync.call(KEY) == {"batchItemFailures": []}
     assert len(deployed.hubspot.portal.contacts) == 1
     assert gates.load().until is None
 
 
 def test_a_foreign_message_is_given_up(deployed: Deployed) -> None:
     """A message about another shop's member goes to the dead letters."""
-    assert deployed.call("other.myshopify.com:1") == {"batchItemFailures": []}
-    assert deployed.held(deployed.dead) == 1
+    assert deployed.sync.call("other.myshopify.com:1") == {"batchItemFailures": []}
+    assert deployed.held()[1] == 1
 
 
 def test_a_missing_setting_costs_no_message(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a setting missing the messages wait, and their receives are not spent."""
     monkeypatch.delenv("HUBSPOT_URL")
-    assert deployed.call(KEY) == {"batchItemFailures": []}
-    assert deployed.held(deployed.queue) == 1
+    assert deployed.sync.call(KEY) == {"batchItemFailures": []}
+    assert deployed.held()[0] == 1
 
 
 def test_an_unknown_target(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     """A target that there is no adapter for is a setting to mend."""
     monkeypatch.setenv("TARGET", "pigeon")
-    assert deployed.call(KEY) == {"batchItemFailures": []}
-    assert deployed.held(deployed.queue) == 1
+    assert deployed.sync.call(KEY) == {"batchItemFailures": []}
+    assert deployed.held()[0] == 1

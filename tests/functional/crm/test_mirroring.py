@@ -14,7 +14,9 @@ from relay.changes import Doubt, load
 from relay.errors import HeldError, MisconfiguredError, PermanentError, TransientError
 from relay.fields import Value
 from relay.mirroring import NEEDED_MS, Mirroring
-from relay.ports import Claim, Outcome, Record
+from relay.ports.crm import Outcome
+from relay.ports.members import Record
+from relay.ports.mirrors import Claim
 from relay.rechecking import Rechecks
 
 from tests.contract.crm.profiles import AT, SHOP, key_of, member

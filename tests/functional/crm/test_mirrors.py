@@ -8,7 +8,8 @@ import pytest
 from relay.adapters.mirrors import DynamoMirrors
 from relay.canonical import Profile
 from relay.errors import ConflictError, MisconfiguredError
-from relay.ports import Mirror, Outcome, Settlement
+from relay.ports.crm import Outcome
+from relay.ports.mirrors import Mirror, Settlement
 
 from tests.contract.crm.profiles import key_of, wanted
 from tests.fakes_crm import MIRRORED, START

@@ -2,23 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from types import ModuleType
-
-import pytest
-from relay import wiring
 
 from scripts import prove_mirrors
-
-
-@pytest.fixture(autouse=True)
-def rewired() -> Iterator[ModuleType]:
-    """Give the wiring its own parts back."""
-    kept = dict(vars(wiring))
-    yield wiring
-    for name, part in kept.items():
-        setattr(wiring, name, part)
 
 
 def test_all_queued_beforehand() -> None:

@@ -10,7 +10,7 @@ from relay.adapters.hubspot import Hubspot
 from relay.adapters.klaviyo import Klaviyo
 from relay.adapters.salesforce import Org, Salesforce
 from relay.adapters.webhook import Webhook
-from relay.ports import Crm
+from relay.ports.crm import Crm
 
 from tests.contract.crm.benches import FixedToken
 from tests.contract.crm.profiles import wanted

@@ -12,10 +12,12 @@ from relay.adapters.mirrors import DynamoMirrors
 from relay.adapters.pacing import DynamoTurnstiles
 from relay.adapters.roll import DynamoRoll
 from relay.errors import MisconfiguredError
-from relay.ports import Gate, Outcome, Settlement
+from relay.ports.crm import Outcome
+from relay.ports.mirrors import Gate, Settlement
 
 from tests.contract.crm.profiles import SHOP, key_of, wanted
 from tests.fakes_crm import MIRRORED, START
+from tests.tables import make_table
 
 SECOND = timedelta(seconds=1)
 
@@ -114,12 +116,7 @@ def test_strays_and_jobs_are_remembered(mirrors_table: str) -> None:
 
 def test_the_roll_is_of_the_shops_members() -> None:
     """All members of the shop, and nothing else that the table holds."""
-    client("dynamodb").create_table(
-        TableName="members",
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    make_table("members")
     for key in ("rules", key_of(1), key_of(2)):
         client("dynamodb").put_item(TableName="members", Item={"pk": {"S": key}})
     keys, cursor = DynamoRoll("members", SHOP).keys()

@@ -5,26 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import pytest
-from relay import wiring
-from relay.adapters.aws import client
-from relay.adapters.members import DynamoMembers
-from relay.changes import Outbox
 from relay.errors import MisconfiguredError
-from relay.ports import Record
+from relay.ports.members import Record
+from relay.wiring import crms
 from sim.standins.faulty import Fault, Faults
 from sim.standins.salesforce import SalesforceStandIn
 from sim.standins.serving import serve
 from sim.standins.signed_webhook import SignedWebhookStandIn
 
-from functions.crm_sync import app
-from tests.contract.crm.profiles import SHOP, key_of, member
+from tests.contract.crm.profiles import key_of, member
 from tests.contract.crm.salesforce import CREDENTIALS, define_fields
 from tests.contract.crm.webhook import SECRET
-from tests.fakes import FakeContext
-from tests.fakes_crm import change_message
+from tests.functional.crm.conftest import CrmSync, Deploying
 
 KEY = key_of(7001)
 
@@ -70,84 +64,43 @@ TARGETS: dict[str, Callable[[], AbstractContextManager[Target]]] = {
 }
 
 
+@dataclass
+class Deployed:
+    """The function beside a target's stand-in."""
+
+    sync: CrmSync
+    target: Target
+
+
 @pytest.fixture(params=TARGETS)
-def target(
-    request: pytest.FixtureRequest, mirrors_table: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Target]:
-    """Deploy the function for this target."""
-    name = request.param
-    client("dynamodb").create_table(
-        TableName="members",
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    DynamoMembers("members", SHOP).save(
-        Record(member=member(tier_name="Gold")), Outbox(member=KEY, changed=True)
-    )
-    queue, dead = (client("sqs").create_queue(QueueName=each)["QueueUrl"] for each in (name, "dead"))
-    with TARGETS[name]() as target:
-        client("ssm").put_parameter(Name=f"/relay/{name}", Value=target.secret, Type="SecureString")
-        settings = {
-            "POWERTOOLS_SERVICE_NAME": name,
-            "POWERTOOLS_METRICS_NAMESPACE": "Relay",
-            "SHOP_DOMAIN": SHOP,
-            "SOURCE_URL": queue,
-            "SOURCE_NAME": name,
-            "DEAD_LETTERS_URL": dead,
-            "MEMBERS_TABLE": "members",
-            "MIRRORS_TABLE": mirrors_table,
-            "TARGET": name,
-            f"{name.upper()}_SECRET": f"/relay/{name}",
-            **target.settings,
-        }
-        for setting, value in settings.items():
-            monkeypatch.setenv(setting, value)
-        _rewire()
-        yield target
-        if wiring.crm.cache_info().currsize:
-            wiring.crm().close()  # type: ignore[attr-defined]  # the adapter has connections to end
-        _rewire()
+def deployed(request: pytest.FixtureRequest, deploy: Deploying) -> Iterator[Deployed]:
+    """Deploy the function for this target, with a member in the table."""
+    with (
+        TARGETS[request.param]() as target,
+        deploy(request.param, target.secret, **target.settings) as sync,
+    ):
+        sync.know(Record(member=member(tier_name="Gold")))
+        yield Deployed(sync, target)
 
 
-def _rewire() -> None:
-    for part in vars(wiring).values():
-        if hasattr(part, "cache_clear"):
-            part.cache_clear()
-
-
-def _call() -> dict[str, object]:
-    record = {
-        "messageId": "m1",
-        "receiptHandle": "r",
-        "body": change_message("m1", KEY).body,
-        "attributes": {
-            "ApproximateReceiveCount": "1",
-            "SentTimestamp": str(int(datetime.now(UTC).timestamp() * 1000)),
-        },
-        "messageAttributes": {},
-    }
-    return app.handler({"Records": [record]}, FakeContext())
-
-
-def test_a_change_arrives(target: Target) -> None:
+def test_a_change_arrives(deployed: Deployed) -> None:
     """A changed member is told to the target, under the settings that the template gives."""
-    assert _call() == {"batchItemFailures": []}
-    assert target.tiers() == ["Gold"]
+    assert deployed.sync.call(KEY) == {"batchItemFailures": []}
+    assert deployed.target.tiers() == ["Gold"]
 
 
-def test_an_outage_costs_time(target: Target, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_outage_costs_time(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
     """While the target is down the message is put off; no value of a member is logged."""
-    target.faults.waiting.append(Fault(status=503))
-    assert _call() == {"batchItemFailures": []}
-    assert target.tiers() == []
+    deployed.target.faults.waiting.append(Fault(status=503))
+    assert deployed.sync.call(KEY) == {"batchItemFailures": []}
+    assert deployed.target.tiers() == []
     assert "example.com" not in capsys.readouterr().out
 
 
-def test_a_missing_setting_is_named(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_setting_is_named(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     """A target without its address says which setting is missing."""
-    setting = next(iter(target.settings))
+    setting = next(iter(deployed.target.settings))
     monkeypatch.delenv(setting)
     with pytest.raises(MisconfiguredError) as caught:
-        wiring.crm()
+        crms.crm()
     assert caught.value.setting == setting

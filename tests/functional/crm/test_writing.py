@@ -13,7 +13,8 @@ from relay.canonical import Profile
 from relay.errors import HeldError, TransientError
 from relay.fields import Value
 from relay.mirroring import NOTES_WAIT, Mirroring
-from relay.ports import Home, Outcome, Record
+from relay.ports.crm import Home, Outcome
+from relay.ports.members import Record
 from relay.rechecking import Rechecks
 
 from tests.contract.crm.profiles import AT, SHOP, key_of, member

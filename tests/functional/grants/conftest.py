@@ -15,24 +15,25 @@ import pytest
 from inveterate import Client as ApiClient
 from inveterate import Retries
 from inveterate.webhooks import model_for
-from relay import wiring
 from relay.adapters.aws import client
 from relay.adapters.inveterate_api import InveterateApi
 from relay.adapters.members import RULES_KEY, DynamoMembers
 from relay.changes import Grant, Happening, Outbox, dump
 from relay.effects import GrantCredits
 from relay.member import member_key, merge
-from relay.ports import Record
+from relay.ports.members import Record
 from relay.rules import Retention, Rules, Tier
+from relay.wiring import common, platform
 
 from functions.fanout import app as fanout
 from functions.grants import app
 from tests.fakes import FakeContext, FakeJournal
-from tests.fakes_grants import Clock, grants_table
+from tests.fakes_grants import Clock
 from tests.functional.sim.running import KEY, Client, Receiver, running
 from tests.functions import RULES
-from tests.tables import figures_table
+from tests.tables import make_table
 from tests.unit.sim.history import GOLD, WALL
+from tests.wired import queues, sqs_record, wired
 
 SHOP = "relay-demo.myshopify.com"
 SECRET = "/relay/inveterate"
@@ -131,7 +132,7 @@ class Deployed:
     def call(self, *grants: Grant) -> dict[str, Any]:
         """Call the handler with a batch."""
         return app.handler(
-            {"Records": [record(f"m{number}", dump(grant)) for number, grant in enumerate(grants)]},
+            {"Records": [sqs_record(f"m{number}", dump(grant)) for number, grant in enumerate(grants)]},
             FakeContext(120_000),
         )
 
@@ -155,29 +156,9 @@ class Deployed:
             (float(entry.amount), entry.note or "") for entry in ledger if "#grant-" in (entry.note or "")
         ]
 
-    def held(self, queue: str) -> int:
-        """Return how many messages a queue has, the put-off ones included."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"]
-        found = client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
-        return sum(int(found[name]) for name in names)
-
     def said(self, caplog: pytest.LogCaptureFixture) -> list[str]:
         """Return the outcomes that were logged."""
         return [line.message for line in caplog.records if line.name == "grants"]
-
-
-def record(message_id: str, body: str) -> dict[str, Any]:
-    """Return one record of Lambda's SQS event."""
-    return {
-        "messageId": message_id,
-        "receiptHandle": "r",
-        "body": body,
-        "attributes": {
-            "ApproximateReceiveCount": "1",
-            "SentTimestamp": str(int(wiring.now().timestamp() * 1000)),
-        },
-        "messageAttributes": {},
-    }
 
 
 RULES_SET = Rules(
@@ -208,24 +189,22 @@ def deploy(monkeypatch: pytest.MonkeyPatch) -> Deploying:
     ) -> Iterator[Deployed]:
         queue, dead, topic = _resources()
         receiver, clock = Receiver(), Clock(datetime.fromisoformat("2027-06-01T00:00:00+00:00"))
-        with running(receiver, switches=switches, settle=settle) as sim:
-            for name, value in _settings(str(sim.http.base_url), queue, dead, topic).items():
-                monkeypatch.setenv(name, value)
-            _rewire()
-            monkeypatch.setattr(wiring, "now", clock)
+        with (
+            running(receiver, switches=switches, settle=settle) as sim,
+            wired(monkeypatch, _settings(str(sim.http.base_url), queue, dead, topic)),
+        ):
+            monkeypatch.setattr(common, "now", clock)
             journal = FakeJournal()
-            monkeypatch.setattr(wiring, "journal", lambda: journal)
+            monkeypatch.setattr(common, "journal", lambda: journal)
             sim.subscribe("customer.joined.paid_tier", "customer.pending_cancellation")
             deployed = Deployed(sim, receiver, queue, dead, journal, clock)
-            api = wiring.granting().api
+            api = platform.granting().api
             assert isinstance(api, InveterateApi)
             api.connect, api.looks = connecting(deployed.network), looks
             try:
                 yield deployed
             finally:
-                api.close()
                 deployed.network.close()
-                _rewire()
 
     return deploying
 
@@ -239,17 +218,12 @@ def connecting(network: httpx.BaseTransport) -> Callable[..., ApiClient]:
 
 
 def _resources() -> tuple[str, str, str]:
-    client("dynamodb").create_table(
-        TableName="members",
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    grants_table()
-    figures_table()
+    make_table("members")
+    make_table("grants")
+    make_table("figures")
     set_rules(RULES_SET)
     client("ssm").put_parameter(Name=SECRET, Value=KEY, Type="SecureString")
-    queue, dead = (client("sqs").create_queue(QueueName=name)["QueueUrl"] for name in ("grants", "dead"))
+    queue, dead = queues("grants", "dead")
     return queue, dead, client("sns").create_topic(Name="changes")["TopicArn"]
 
 
@@ -272,12 +246,6 @@ def _settings(url: str, queue: str, dead: str, topic: str) -> Mapping[str, str]:
         "GRANTS_URL": queue,
         "RECHECK_DELAY": "0",
     }
-
-
-def _rewire() -> None:
-    for part in vars(wiring).values():
-        if hasattr(part, "cache_clear"):
-            part.cache_clear()
 
 
 LATER = timedelta(seconds=601).total_seconds()

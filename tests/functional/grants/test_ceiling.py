@@ -19,9 +19,10 @@ from inveterate._steps import Answer, Conversation, Failure, Reply, Send, Sleep
 from inveterate.api.credits import Credits
 from relay.adapters.aws import client
 from relay.errors import OverCeilingError
-from relay.ports import Allowance
+from relay.ports.granting import Allowance
 
-from tests.fakes_grants import MONTH, Clock, grants_table, promises
+from tests.fakes_grants import MONTH, Clock, promises
+from tests.tables import make_table
 
 CEILING = Decimal(20)
 NUMBERS = count()
@@ -180,7 +181,7 @@ def test_never_above_it_and_all_that_fits(
     """At every moment within the ceiling and never twice; in the end all that fits is given, or nobody can know."""
     clock = Clock()
     platform = Platform(clock, moods, shows_notes)
-    table = grants_table(f"grants-{next(NUMBERS)}")
+    table = make_table("grants", f"grants-{next(NUMBERS)}")
     workers = [
         Worker(number, amount, table, platform) for _ in range(2) for number, amount in enumerate(amounts)
     ]

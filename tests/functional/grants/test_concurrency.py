@@ -8,13 +8,13 @@ from decimal import Decimal
 
 import httpx
 import pytest
-from relay import wiring
 from relay.adapters.inveterate_api import InveterateApi
 from relay.adapters.promises import DynamoPromises
 from relay.adapters.secrets import Secret
 from relay.batch import Message
 from relay.changes import Grant, dump
 from relay.granting import Granting
+from relay.wiring import common
 
 from tests.fakes import FakeContext, FakeJournal, FakeMembers, FakeTelemetry
 from tests.fakes_grants import promises
@@ -32,7 +32,7 @@ from tests.functional.grants.conftest import (
 def function(deployed: Deployed, store: DynamoPromises, members: FakeMembers) -> tuple[Granting, Mood]:
     """Return one instance of the function: its own client and network, the table that all share."""
     network = Mood(then=deployed.network.then)
-    api = InveterateApi(wiring.setting("INVETERATE_URL"), Secret(SECRET))
+    api = InveterateApi(common.setting("INVETERATE_URL"), Secret(SECRET))
     api.secret.value()
     api.connect, api.looks = connecting(network), (0.0, 0.3)
     return (
@@ -42,7 +42,7 @@ def function(deployed: Deployed, store: DynamoPromises, members: FakeMembers) ->
             promises=store,
             api=api,
             journal=FakeJournal(),
-            clock=wiring.now,
+            clock=common.now,
             telemetry=FakeTelemetry(),
         ),
         network,
@@ -56,7 +56,7 @@ def at_once(
     keys = [grant.member for grant in grants]
     records, rules = deployed.members.load(keys)
     members = FakeMembers(records=dict(records), rules=rules)
-    store = promises("grants", wiring.now)
+    store = promises("grants", common.now)
     functions = [function(deployed, store, members) for _ in grants]
     barrier = threading.Barrier(len(grants))
     answers: list[Exception | None] = []
@@ -89,7 +89,7 @@ def message(grant: Grant) -> Message:
         attributes={},
         receives=1,
         receipt="r",
-        first_received_at=wiring.now(),
+        first_received_at=common.now(),
         deferrals=0,
     )
 

@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 import pytest
 from inveterate._grant import mark_of
-from relay import wiring
 from relay.adapters.aws import client
 from relay.changes import dump
 from relay.rules import Retention, Rules
+from relay.wiring import platform
 
 from functions.grants import app
 from tests.fakes import FakeContext
@@ -26,17 +26,17 @@ from tests.functional.grants.conftest import (
     Deploying,
     lost_answer,
     lost_request,
-    record,
     set_rules,
 )
 from tests.functional.sim.running import KEY
+from tests.wired import held, sqs_record
 
 DONE: dict[str, Any] = {"batchItemFailures": []}
 
 
 def month(deployed: Deployed) -> float:
     """Return how much is promised for the simulator's month."""
-    return float(wiring.granting().promises.promised("2026-03"))
+    return float(platform.granting().promises.promised("2026-03"))
 
 
 @pytest.mark.parametrize("shape", ["named", "array", "nested"])
@@ -51,7 +51,7 @@ def test_the_whole_way_and_every_repetition_of_it(
         received = client("sqs").receive_message(QueueUrl=deployed.queue, MaxNumberOfMessages=10)["Messages"]
         assert len(received) == 2
         for _ in range(2):
-            batch = [record(message["MessageId"], message["Body"]) for message in received]
+            batch = [sqs_record(message["MessageId"], message["Body"]) for message in received]
             assert app.handler({"Records": batch}, FakeContext(120_000)) == DONE
         replayed = replace(wanted, event_id="c" * 32, id=f"{'c' * 32}.retention.credits", amount=Decimal(25))
         assert deployed.call(replayed) == DONE
@@ -62,7 +62,7 @@ def test_the_whole_way_and_every_repetition_of_it(
             (wanted.id, "applied"),
             (replayed.id, "repeat"),
         }
-        assert deployed.held(deployed.dead) == 0
+        assert held(deployed.dead) == 0
 
 
 def test_nothing_of_the_member_is_told(deploy: Deploying, caplog: pytest.LogCaptureFixture) -> None:
@@ -97,16 +97,16 @@ def test_a_ledger_that_shows_no_notes(deploy: Deploying, caplog: pytest.LogCaptu
         wanted = deployed.wanted(customer)
         for number in range(1, 4):
             assert deployed.call(wanted) == DONE
-            assert deployed.held(deployed.queue) == number
+            assert held(deployed.queue) == number
             deployed.clock.pass_by(LATER)
         assert (deployed.network.posts, len(deployed.entries(customer)), month(deployed)) == (1, 1, 10)
         assert set(deployed.said(caplog)) == {"grant_unknown", "deferred"}
-        assert (deployed.journal.lines, deployed.held(deployed.dead)) == ([], 0)
-        late = record("late", dump(wanted))
+        assert (deployed.journal.lines, held(deployed.dead)) == ([], 0)
+        late = sqs_record("late", dump(wanted))
         old = deployed.clock.now.timestamp() - 3 * 86_400
         late["attributes"]["SentTimestamp"] = str(int(old * 1000))
         assert app.handler({"Records": [late]}, FakeContext(120_000)) == DONE
-        assert deployed.held(deployed.dead) == 1
+        assert held(deployed.dead) == 1
 
 
 def test_an_entry_that_shows_late(deploy: Deploying, caplog: pytest.LogCaptureFixture) -> None:
@@ -234,7 +234,7 @@ def test_a_wrong_key_waits_for_a_person(
         client("ssm").put_parameter(Name=SECRET, Value="wrong", Type="SecureString", Overwrite=True)
         assert deployed.call(deployed.wanted(customer)) == DONE
         assert deployed.said(caplog) == ["deferred"]
-        assert (month(deployed), deployed.held(deployed.queue)) == (0, 1)
+        assert (month(deployed), held(deployed.queue)) == (0, 1)
         client("ssm").put_parameter(Name=SECRET, Value=KEY, Type="SecureString", Overwrite=True)
         assert deployed.call(deployed.wanted(customer)) == DONE
         assert len(deployed.entries(customer)) == 1
@@ -248,8 +248,8 @@ def test_a_refusal_is_final_and_gives_its_part_back(deploy: Deploying, status: i
         wanted = deployed.wanted(customer)
         deployed.network.then = lambda request, _: httpx.Response(status, json={"message": "no such tier"})
         assert deployed.call(wanted) == DONE
-        assert (deployed.held(deployed.dead), month(deployed)) == (1, 0)
-        assert wiring.granting().promises.load(wanted.key) is None
+        assert (held(deployed.dead), month(deployed)) == (1, 0)
+        assert platform.granting().promises.load(wanted.key) is None
         deployed.network.then = None
         assert deployed.call(wanted) == DONE
         assert len(deployed.entries(customer)) == 1
@@ -261,7 +261,7 @@ def test_a_refusal_of_the_key_for_writing_gives_its_part_back(deploy: Deploying)
         customer = deployed.leaving()
         deployed.network.then = lambda request, _: httpx.Response(403, json={"message": "read only"})
         assert deployed.call(deployed.wanted(customer)) == DONE
-        assert (deployed.held(deployed.dead), deployed.held(deployed.queue), month(deployed)) == (0, 1, 0)
+        assert (held(deployed.dead), held(deployed.queue), month(deployed)) == (0, 1, 0)
 
 
 def test_a_server_that_cannot_be_reached_gives_its_part_back(deploy: Deploying) -> None:
@@ -274,7 +274,7 @@ def test_a_server_that_cannot_be_reached_gives_its_part_back(deploy: Deploying) 
         customer = deployed.leaving()
         deployed.network.then = unreachable
         assert deployed.call(deployed.wanted(customer)) == DONE
-        assert (deployed.held(deployed.queue), month(deployed)) == (1, 0)
+        assert (held(deployed.queue), month(deployed)) == (1, 0)
 
 
 def test_the_months_ceiling(deploy: Deploying, caplog: pytest.LogCaptureFixture) -> None:
@@ -287,7 +287,7 @@ def test_the_months_ceiling(deploy: Deploying, caplog: pytest.LogCaptureFixture)
         assert deployed.call(*wanted) == DONE
         assert deployed.said(caplog) == [*["granted"] * 5, "deferred"]
         assert month(deployed) == 50
-        later = record("m9", dump(wanted[5]))
+        later = sqs_record("m9", dump(wanted[5]))
         deployed.clock.pass_by(3600)
         assert app.handler({"Records": [later]}, FakeContext(120_000)) == DONE
         assert deployed.said(caplog)[-1] == "grant_ceiling"

@@ -13,7 +13,7 @@ from relay.adapters.aws import client
 from relay.adapters.intents import KEPT, DynamoIntents
 from relay.adapters.promises import DynamoPromises
 from relay.errors import ConflictError, MisconfiguredError, OverCeilingError, TransientError
-from relay.ports import Allowance, Promise
+from relay.ports.granting import Allowance, Promise
 from relay.still_leaving import LATEST
 
 from tests.fakes import NOW
@@ -23,9 +23,9 @@ from tests.fakes_grants import (
     OneAtATime,
     ask,
     dynamo_intents,
-    grants_table,
     promises,
 )
+from tests.tables import make_table
 
 TEN = Allowance(month=MONTH, ceiling=Decimal(10))
 
@@ -33,7 +33,7 @@ TEN = Allowance(month=MONTH, ceiling=Decimal(10))
 @pytest.fixture
 def table() -> str:
     """Return an empty table."""
-    return grants_table()
+    return make_table("grants")
 
 
 def items(table: str) -> dict[str, Any]:

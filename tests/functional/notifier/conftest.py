@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import httpx
 import pytest
-from relay import wiring
 from relay.adapters import aws, http
 from relay.changes import Outbox, Telling, dump
-from relay.ports import Record
+from relay.ports.members import Record
+from relay.wiring import common
 from sim.standins.serving import serve
 from sim.standins.slack import HOOK, SlackStandIn
 
 from tests.fakes import NOW, FakeContext
+from tests.tables import make_table
 from tests.tellings import MIA, SHOP
+from tests.wired import sqs_record, wired
 
 REGION = "us-east-1"
 
@@ -77,19 +77,14 @@ def event(*tellings: Telling, receives: int = 1, deferrals: int = 0) -> dict[str
     attributes = {"deferrals": str(deferrals), "first_received_at": NOW.isoformat()} if deferrals else {}
     return {
         "Records": [
-            {
-                "messageId": told.id,
-                "receiptHandle": f"receipt-{told.id}",
-                "body": dump(told),
-                "attributes": {
-                    "ApproximateReceiveCount": str(receives),
-                    "SentTimestamp": str(int(wiring.now().timestamp() * 1000)),
-                },
-                "messageAttributes": {
-                    name: {"stringValue": value, "dataType": "String"}
-                    for name, value in {"event_id": told.event_id, "topic": told.topic, **attributes}.items()
-                },
-            }
+            sqs_record(
+                told.id,
+                dump(told),
+                receives=receives,
+                event_id=told.event_id,
+                topic=told.topic,
+                **attributes,
+            )
             for told in tellings
         ]
     }
@@ -114,7 +109,6 @@ def deployed(standin: tuple[SlackStandIn, str], monkeypatch: pytest.MonkeyPatch)
     slack_standin, url = standin
     slack_standin.messages.clear()
     slack_standin.faults.clear()
-    _forget_wiring()
     stack = Aws(slack_standin, url)
     _deploy(stack)
     settings = {
@@ -132,30 +126,15 @@ def deployed(standin: tuple[SlackStandIn, str], monkeypatch: pytest.MonkeyPatch)
         "POWERTOOLS_SERVICE_NAME": "notifier",
         "POWERTOOLS_METRICS_NAMESPACE": "Relay",
     }
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    wiring.members().save(Record(member=MIA), Outbox(member=MIA.key, changed=True))
-    yield stack
-    _forget_wiring()
-
-
-def _forget_wiring() -> None:
-    for made_once in vars(wiring).values():
-        if isinstance(made_once, type(cache(int))):
-            made_once.cache_clear()
-    # Powertools' logger writes to the stdout of the test that first made it; the next one has another.
-    logging.Logger.manager.loggerDict.pop("notifier", None)
+    with wired(monkeypatch, settings):
+        common.members().save(Record(member=MIA), Outbox(member=MIA.key, changed=True))
+        yield stack
 
 
 def _deploy(stack: Aws) -> None:
-    dynamodb, sqs, sns = stack.client("dynamodb"), stack.client("sqs"), stack.client("sns")
-    for table, key in (("occasions", "key"), ("members", "pk")):
-        dynamodb.create_table(
-            TableName=table,
-            KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
+    sqs, sns = stack.client("sqs"), stack.client("sns")
+    make_table("occasions")
+    make_table("members")
     for queue in ("alerts", "dead", "inbox"):
         stack.names[queue] = sqs.create_queue(QueueName=queue)["QueueUrl"]
     stack.names["topic"] = sns.create_topic(Name="email")["TopicArn"]

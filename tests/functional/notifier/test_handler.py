@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
-from relay import wiring
 from relay.adapters.email import EmailChannel
 from relay.adapters.http import http_client
 from relay.adapters.occasions import DynamoOccasions
@@ -19,8 +18,9 @@ from relay.effects import Level
 from relay.errors import ConflictError, MisconfiguredError, PermanentError, TransientError
 from relay.notifier import Notifier
 from relay.occasions import Occasion, step
-from relay.ports import Announcement, Channel
+from relay.ports.telling import Announcement, Channel
 from relay.serving import LEASE
+from relay.wiring import common, people
 from sim.standins.serving import serve
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -123,8 +123,8 @@ def test_slack_hangs_after_taking_it(deployed: Aws) -> None:
 
 def notifier_with(*channels: Channel, clock: Clock | None = None) -> Notifier:
     return Notifier(
-        occasions=wiring.occasions(),
-        members=wiring.members(),
+        occasions=people.occasions(),
+        members=common.members(),
         channels=channels,
         clock=clock or Clock(),
         telemetry=FakeTelemetry(),
@@ -148,7 +148,7 @@ class CrashingChannel:
         crash, self.crashed = not self.crashed, True
         if crash and not self.after:
             raise Crash
-        thread = wiring.channels()[1].announce(announcement)
+        thread = people.channels()[1].announce(announcement)
         if crash:
             raise Crash
         return thread
@@ -169,7 +169,7 @@ def test_a_crash_around_the_sending(deployed: Aws, *, after: bool) -> None:
 
 def test_a_crash_before_anything_was_noted(deployed: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing was sent, so nothing is marked."""
-    occasions = wiring.occasions()
+    occasions = people.occasions()
 
     def crash(self: DynamoOccasions, occasion: Occasion) -> None:
         raise Crash
@@ -219,12 +219,12 @@ def test_what_is_no_alert_goes_to_the_dead_letters(deployed: Aws) -> None:
 def test_the_occasion_as_stored(deployed: Aws) -> None:
     """The item bears its version and its expiry, and nothing personal; an older write is refused."""
     app.handler(event(OPEN), CONTEXT)
-    table = wiring.occasions()
+    table = people.occasions()
     occasion = table.load(OCCASION)
     item = deployed.client("dynamodb").get_item(TableName="occasions", Key={"key": {"S": OCCASION}})["Item"]
     assert int(item["version"]["N"]) == occasion.version == 5
     assert item["open"] == {"BOOL": True}
-    left = int(item["expires"]["N"]) - wiring.now().timestamp()
+    left = int(item["expires"]["N"]) - common.now().timestamp()
     assert abs(left - timedelta(days=400).total_seconds()) < 60
     assert "Mia" not in json.dumps(item)
     with pytest.raises(ConflictError):
@@ -236,7 +236,7 @@ def test_the_occasion_as_stored(deployed: Aws) -> None:
 
 def test_an_occasion_survives_the_table(deployed: Aws) -> None:
     """What is owed comes back as it was written, and what a newer version added does no harm."""
-    table = wiring.occasions()
+    table = people.occasions()
     owing = step(step(Occasion(key=OCCASION), OPEN, ["email"]), CLOSE, ["email"])
     table.save(owing)
     stored = table.load(OCCASION)
@@ -246,7 +246,7 @@ def test_an_occasion_survives_the_table(deployed: Aws) -> None:
     put(deployed, json.dumps(newer))
     assert table.load(OCCASION) == Occasion(key=OCCASION, version=1)
     with pytest.raises(MisconfiguredError, match="table occasions"):
-        DynamoOccasions("elsewhere", wiring.now).save(owing)
+        DynamoOccasions("elsewhere", common.now).save(owing)
     put(deployed, '{"key": 1}')
     with pytest.raises(PermanentError, match="unreadable_occasion"):
         table.load(OCCASION)
@@ -292,5 +292,5 @@ def test_every_message_has_a_connection_of_its_own() -> None:
 
 def test_members_are_found_under_the_key_that_tellings_bear(deployed: Aws) -> None:
     """The key in a telling is the members table's own."""
-    records, _ = wiring.members().load([KEY])
+    records, _ = common.members().load([KEY])
     assert records[KEY].member.text("first_name") == "Mia"

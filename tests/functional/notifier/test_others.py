@@ -8,11 +8,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from relay import wiring
 from relay.changes import DIGEST_TOPIC, TICK_TOPIC, TRIAL_TOPIC, Digest, Tick, Trial, dump
 from relay.effects import Level
 from relay.occasions import Occasion
 from relay.rules import Flood, Rules
+from relay.wiring import people
 from relay_cli import account
 from relay_cli.main import main
 from sim.standins.slack_api import TOKEN
@@ -53,7 +53,7 @@ def test_a_days_digest_is_told_once(bot: Aws) -> None:
     [mail] = bot.emails()
     assert mail["Subject"] == "Relay The membership programme on Monday, 2025-06-30"
     assert "Joined: 12\nLeft: 4\n" in mail["Message"]
-    assert not wiring.occasions().load(f"digest:{SHOP}:2025-06-30").open
+    assert not people.occasions().load(f"digest:{SHOP}:2025-06-30").open
 
 
 def test_an_alarm_as_its_topic_sends_it(bot: Aws) -> None:
@@ -90,7 +90,7 @@ def test_a_flood_and_its_tick(bot: Aws) -> None:
         "⚠️ 2 alerts at once, told in one message",
     ]
     assert len(bot.emails()) == 2
-    assert wiring.occasions().room().entries == ()
+    assert people.occasions().room().entries == ()
 
 
 def put_rules(aws: Aws, rules: Rules) -> None:
@@ -111,7 +111,7 @@ def stack(deployed: Aws, monkeypatch: pytest.MonkeyPatch) -> Aws:
 
 
 def occasion() -> Occasion:
-    return wiring.occasions().load(OCCASION)
+    return people.occasions().load(OCCASION)
 
 
 def test_a_muted_matter(stack: Aws, capsys: pytest.CaptureFixture[str]) -> None:
@@ -170,7 +170,7 @@ def test_a_matter_that_nobody_knows(stack: Aws, capsys: pytest.CaptureFixture[st
     errors = capsys.readouterr().err
     for said in ("no occasion dun:nobody", "soon is no time", "between 0 and 366"):
         assert said in errors
-    assert wiring.occasions().load("dun:nobody").version == 0
+    assert people.occasions().load("dun:nobody").version == 0
 
 
 def deliver(aws: Aws) -> None:

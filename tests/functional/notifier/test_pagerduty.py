@@ -15,7 +15,7 @@ from relay.effects import Level
 from relay.errors import MisconfiguredError, PermanentError, TransientError
 from relay.messages import pagerduty
 from relay.messages.pagerduty import dedup_key
-from relay.ports import Announcement
+from relay.ports.telling import Announcement
 from sim.standins.pagerduty import ROUTING_KEY, Fault, PagerDutyStandIn, problems
 from sim.standins.serving import serve
 

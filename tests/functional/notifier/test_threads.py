@@ -14,7 +14,7 @@ from relay.batch import Answers
 from relay.changes import Telling
 from relay.effects import Level
 from relay.errors import MisconfiguredError, PermanentError, TransientError
-from relay.ports import Announcement
+from relay.ports.telling import Announcement
 from relay.serving import LEASE
 from sim.standins.serving import serve
 from sim.standins.slack import SlackStandIn

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 from inveterate.webhooks import model_for
-from relay import wiring
 from relay.adapters.aws import client
 from relay.adapters.members import DynamoMembers
 from relay.adapters.turns import DynamoTurns
 from relay.changes import Doubt, Outbox, dump, load
 from relay.member import Member, member_key, merge
-from relay.ports import Record
+from relay.ports.members import Record
 from relay.rechecking import BALANCE_GAP, EVIDENCE, NO_EMAIL, reasons
+from relay.wiring import common, platform
 from sim.clock import parse
 
 from functions.fanout import app as fanout
@@ -25,8 +25,9 @@ from functions.reconcile import app
 from tests.fakes import FakeContext
 from tests.functional.sim.running import KEY, Client, Receiver, running
 from tests.functions import RULES
-from tests.tables import figures_table
+from tests.tables import make_table
 from tests.unit.sim.history import FREE, GOLD, WALL
+from tests.wired import held, queues, sqs_record, wired
 
 SHOP = "relay-demo.myshopify.com"
 SECRET = "/relay/inveterate"
@@ -73,37 +74,17 @@ class Deployed:
 
     def call(self, customer: str, reason: str) -> dict[str, Any]:
         """Call the handler with a doubt about a member."""
-        record = {
-            "messageId": "m1",
-            "receiptHandle": "r",
-            "body": dump(Doubt(member=member_key(SHOP, customer), reason=reason)),
-            "attributes": {
-                "ApproximateReceiveCount": "1",
-                "SentTimestamp": str(int(wiring.now().timestamp() * 1000)),
-            },
-            "messageAttributes": {},
-        }
+        record = sqs_record("m1", dump(Doubt(member=member_key(SHOP, customer), reason=reason)))
         return app.handler({"Records": [record]}, FakeContext())
-
-    def held(self, queue: str) -> int:
-        """Return how many messages a queue has, the put-off ones included."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"]
-        found = client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
-        return sum(int(found[name]) for name in names)
 
 
 @pytest.fixture(params=SHAPES)
 def deployed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
     """Deploy the function against a simulator that answers in one of the shapes, and tells every change."""
-    for table, key in (("members", "pk"), ("mirrors", "key")):
-        client("dynamodb").create_table(
-            TableName=table,
-            KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
+    make_table("members")
+    make_table("mirrors")
     client("ssm").put_parameter(Name=SECRET, Value=KEY, Type="SecureString")
-    queue, dead = (client("sqs").create_queue(QueueName=name)["QueueUrl"] for name in ("reconcile", "dead"))
+    queue, dead = queues("reconcile", "dead")
     receiver = Receiver()
     with running(receiver, switches={"data_shape": request.param, "updated_events": "all"}) as sim:
         settings = {
@@ -121,15 +102,10 @@ def deployed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
             "RECHECK_DELAY": "600",
             "RECHECKS_URL": queue,
         }
-        for name, value in settings.items():
-            monkeypatch.setenv(name, value)
-        _rewire()
         lines: list[dict[str, Any]] = []
-        monkeypatch.setattr(wiring, "journal", lambda: _Journal(lines))
-        yield Deployed(sim, receiver, queue, dead, lines)
-        if wiring.reconciling.cache_info().currsize:
-            wiring.reconciling().api.close()  # type: ignore[attr-defined]  # the adapter has connections to end
-        _rewire()
+        with wired(monkeypatch, settings):
+            monkeypatch.setattr(common, "journal", lambda: _Journal(lines))
+            yield Deployed(sim, receiver, queue, dead, lines)
 
 
 @dataclass
@@ -144,12 +120,6 @@ class _Journal:
 def said(caplog: pytest.LogCaptureFixture) -> str:
     """Return all that was logged."""
     return str([vars(record) for record in caplog.records if record.name == "reconcile"])
-
-
-def _rewire() -> None:
-    for part in vars(wiring).values():
-        if hasattr(part, "cache_clear"):
-            part.cache_clear()
 
 
 def test_a_missing_address_is_read(deployed: Deployed, caplog: pytest.LogCaptureFixture) -> None:
@@ -190,7 +160,7 @@ def test_a_dropped_credits_event_leaves_a_hole_that_heals(deployed: Deployed) ->
     assert deployed.call(customer, BALANCE_GAP) == {"batchItemFailures": []}
     member = deployed.record(customer).member
     assert (BALANCE_GAP in reasons(member), member.value("credit_balance")) == (False, told)
-    assert deployed.held(deployed.queue) == 0
+    assert held(deployed.queue) == 0
 
 
 def test_what_a_snapshot_says_otherwise_is_read(deployed: Deployed) -> None:
@@ -215,7 +185,7 @@ def test_the_api_knows_nobody(deployed: Deployed, answer: str, caplog: pytest.Lo
     assert deployed.call("4711", NO_EMAIL) == {"batchItemFailures": []}
     assert deployed.record("4711").version == 0
     assert "'gone'" in said(caplog)
-    assert (deployed.held(deployed.queue), deployed.held(deployed.dead)) == (0, 0)
+    assert (held(deployed.queue), held(deployed.dead)) == (0, 0)
 
 
 @pytest.mark.parametrize("deployed", ["named"], indirect=True)
@@ -231,7 +201,7 @@ def test_a_wrong_key_names_its_setting(
     written = said(caplog)
     assert "MisconfiguredError" in written
     assert "another-key" not in written
-    assert (deployed.held(deployed.queue), deployed.journal) == (1, [])
+    assert (held(deployed.queue), deployed.journal) == (1, [])
     client("ssm").put_parameter(Name=SECRET, Value=KEY, Type="SecureString", Overwrite=True)
     deployed.call(customer, NO_EMAIL)
     assert len(deployed.journal) == 1
@@ -243,7 +213,7 @@ def test_an_api_that_fails_puts_the_message_off(deployed: Deployed) -> None:
     deployed.sim.act("faults", api_5xx=1)
     customer = deployed.sim.act("join", tier_id=FREE)["customer_id"]
     assert deployed.call(customer, NO_EMAIL) == {"batchItemFailures": []}
-    assert (deployed.held(deployed.queue), deployed.held(deployed.dead)) == (1, 0)
+    assert (held(deployed.queue), held(deployed.dead)) == (1, 0)
 
 
 @pytest.mark.parametrize("deployed", ["named"], indirect=True)
@@ -267,7 +237,7 @@ def test_the_fan_out_asks(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -
     topic = client("sns").create_topic(Name="changes")["TopicArn"]
     monkeypatch.setenv("CHANGES_TOPIC", topic)
     monkeypatch.setenv("ALERTS_URL", deployed.dead)
-    monkeypatch.setenv("FIGURES_TABLE", figures_table())
+    monkeypatch.setenv("FIGURES_TABLE", make_table("figures"))
     doubted = {
         "member": member_key(SHOP, "1"),
         "changed": False,
@@ -284,7 +254,7 @@ def test_the_fan_out_asks(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -
     found = client("sqs").get_queue_attributes(QueueUrl=deployed.queue, AttributeNames=names)["Attributes"]
     assert found == {"ApproximateNumberOfMessagesDelayed": "1"}
     monkeypatch.setenv("RECHECKS_URL", "")
-    wiring.rechecks.cache_clear()
+    platform.rechecks.cache_clear()
     assert fanout.handler({"Records": [stream]}, None) == {"batchItemFailures": []}
-    assert deployed.held(deployed.queue) == 1
+    assert held(deployed.queue) == 1
     assert load(Doubt, dump(Doubt(member="a:1", reason=EVIDENCE))).reason == EVIDENCE

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 from relay.breaker import Breaker
 from relay.errors import ParkedError, TransientError
-from relay.ports import Gate, Outcome
+from relay.ports.crm import Outcome
+from relay.ports.mirrors import Gate
 
 from tests.fakes_crm import FakeClock, FakeGates
 

@@ -15,7 +15,7 @@ from relay.adapters.hubspot.mapping import GROUP, PROPERTIES, definitions, encod
 from relay.canonical import CANONICAL
 from relay.errors import MisconfiguredError, TransientError
 from relay.fields import Value
-from relay.ports import Outcome
+from relay.ports.crm import Outcome
 
 from tests.contract.crm.benches import FixedToken
 from tests.contract.crm.profiles import key_of, wanted

@@ -18,7 +18,7 @@ from relay.changes import Change, Happening
 from relay.effects import Note
 from relay.errors import MisconfiguredError, TransientError
 from relay.fields import Value
-from relay.ports import Home, Outcome
+from relay.ports.crm import Home, Outcome
 
 from tests.contract.crm.klaviyo_bench import FixedKey
 from tests.contract.crm.profiles import AT, key_of, wanted

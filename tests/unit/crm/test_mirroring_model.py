@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 import pytest
 from relay.canonical import Profile
 from relay.mirroring import Mirroring
-from relay.ports import Home, Outcome, Record
+from relay.ports.crm import Home, Outcome
+from relay.ports.members import Record
 
 from tests.contract.crm.profiles import AT, SHOP, key_of, member
 from tests.fakes import FakeContext, FakeMembers

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from relay.adapters.pacing import PacedTransport
 from relay.errors import TransientError
 from relay.pacing import PATIENCE, Pace, measure
-from relay.ports import Rate
+from relay.ports.crm import Rate
 
 from tests.fakes_crm import START, FakeClock, FakeTurnstiles
 from tests.virtual_crm import most_in_a_window

@@ -18,7 +18,7 @@ from relay.adapters.salesforce.query import literal
 from relay.canonical import CANONICAL
 from relay.errors import MisconfiguredError, TransientError
 from relay.fields import Value
-from relay.ports import Home, Outcome
+from relay.ports.crm import Home, Outcome
 
 from tests.contract.crm.profiles import key_of, wanted
 from tests.contract.crm.salesforce import CREDENTIALS, FixedSecret

@@ -25,7 +25,9 @@ from relay.canonical import CANONICAL, profile
 from relay.changes import Audit, Change, Happening, dump
 from relay.effects import Note
 from relay.errors import PermanentError
-from relay.ports import Home, Mirror, MirrorPage, Outcome, Record
+from relay.ports.crm import Home, Outcome
+from relay.ports.members import Record
+from relay.ports.mirrors import Mirror, MirrorPage
 from relay.rules import Rules
 from relay.writing import Writing
 

@@ -17,7 +17,8 @@ from relay.facts import Facts
 from relay.fields import Value
 from relay.granting import ASK_AGAIN, FOR_ROOM, NEEDED_MS, Granting
 from relay.member import Member, merge
-from relay.ports import Promise, Record
+from relay.ports.granting import Promise
+from relay.ports.members import Record
 from relay.rules import Retention, Rule, Rules
 from relay.still_leaving import LATEST
 

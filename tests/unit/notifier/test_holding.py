@@ -12,7 +12,7 @@ from relay.batch import Answers
 from relay.changes import Telling, Tick
 from relay.effects import Level
 from relay.errors import PermanentError, TransientError
-from relay.ports import Record
+from relay.ports.members import Record
 from relay.rules import Flood, QuietHours, Rules
 from relay.serving import LEASE
 

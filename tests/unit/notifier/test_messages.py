@@ -16,7 +16,7 @@ from relay.messages import email, slack, slack_first
 from relay.messages.content import customer_link, line, masked_email, masked_name
 from relay.messages.slack import escaped
 from relay.occasions import Kind
-from relay.ports import Announcement
+from relay.ports.telling import Announcement
 from sim.standins.block_kit import problem
 from slack_sdk.models.blocks import Block
 

@@ -16,7 +16,7 @@ from relay.errors import (
 )
 from relay.notifier import KnownRules
 from relay.occasions import State
-from relay.ports import Channel
+from relay.ports.telling import Channel
 from relay.rules import Rules
 from relay.serving import LEASE
 

@@ -18,7 +18,7 @@ from relay.errors import (
     TransientError,
     UnansweredError,
 )
-from relay.ports import Announcement
+from relay.ports.telling import Announcement
 
 from tests.tellings import MIA, telling
 

@@ -8,7 +8,7 @@ import pytest
 from inveterate import Member as ApiMember
 from relay.finding import found
 from relay.member import merge
-from relay.ports import Reading
+from relay.ports.api import Reading
 from relay.reading import facts_of
 
 from tests.programme import day

@@ -17,7 +17,7 @@ from relay.facts import Facts
 from relay.fields import Value
 from relay.folding import Arrival, Folded, fold
 from relay.member import Member, merge
-from relay.ports import Record
+from relay.ports.members import Record
 from relay.rechecking import BALANCE_GAP, EVIDENCE, NO_EMAIL, Rechecks, reasons
 from relay.rules import Rules
 

@@ -17,7 +17,8 @@ from relay.errors import MisconfiguredError, PermanentError, TransientError
 from relay.facts import Facts
 from relay.fields import Value
 from relay.member import Member, merge
-from relay.ports import Reading, Record, Turn
+from relay.ports.api import Reading, Turn
+from relay.ports.members import Record
 from relay.rechecking import BALANCE_GAP, EVIDENCE, FUTURE, NO_EMAIL, reasons
 from relay.reconciling import NEEDED_MS, Reconciling
 

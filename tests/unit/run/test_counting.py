@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 from relay.messages import email, slack
-from relay.ports import Announcement
+from relay.ports.telling import Announcement
 from relay_cli.counting import doubles, matters, plain
 
 from tests.tellings import telling

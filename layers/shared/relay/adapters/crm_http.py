@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from relay.errors import MisconfiguredError, TransientError
-from relay.ports import Outcome
+from relay.ports.crm import Outcome
 
 if TYPE_CHECKING:
     import httpx

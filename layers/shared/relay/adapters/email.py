@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 from relay.adapters.aws import aws_errors, client
 from relay.errors import PermanentError, UnansweredError
 from relay.messages import email
-from relay.ports import Announcement
+from relay.ports.telling import Announcement
 
 _NEVER: Final = frozenset({"InvalidParameter", "InvalidParameterValue", "ValidationException"})
 

@@ -23,7 +23,7 @@ from pydantic import TypeAdapter, ValidationError
 from relay.adapters.aws import aws_errors, client
 from relay.errors import ConflictError, TransientError
 from relay.figures import KEPT_FOR, Counted
-from relay.ports import Clock
+from relay.ports.running import Clock
 
 if TYPE_CHECKING:
     from relay.rounds import Round

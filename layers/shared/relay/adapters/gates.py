@@ -14,7 +14,7 @@ from typing import Any
 from relay.adapters.aws import aws_errors, client
 from relay.errors import TransientError
 from relay.fields import from_millis, to_millis
-from relay.ports import Gate
+from relay.ports.mirrors import Gate
 
 
 @dataclass(frozen=True, slots=True)

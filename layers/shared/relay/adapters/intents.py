@@ -17,7 +17,8 @@ from inveterate import Claim, ClaimState, CustomerId, Intent
 from relay.adapters.aws import aws_errors, client
 from relay.errors import ConflictError, OverCeilingError, TransientError
 from relay.fields import from_millis, to_millis
-from relay.ports import Allowance, Clock
+from relay.ports.granting import Allowance
+from relay.ports.running import Clock
 
 KEPT: Final = timedelta(days=400)
 

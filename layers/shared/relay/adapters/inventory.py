@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from relay.adapters.aws import aws_errors, client
 from relay.adapters.mirrors import mirror_of
-from relay.ports import MirrorPage, RunName
+from relay.ports.mirrors import MirrorPage, RunName
 
 _LOOKED_AT: Final = 200
 """Items of a page: two calls to a CRM that is read by the hundred, a few seconds in all."""

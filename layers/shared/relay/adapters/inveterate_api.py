@@ -25,7 +25,7 @@ from inveterate import (
 )
 
 from relay.errors import ConflictError, MisconfiguredError, PermanentError, TransientError
-from relay.ports import Reading
+from relay.ports.api import Reading
 
 if TYPE_CHECKING:
     from relay.adapters.secrets import Secret

@@ -36,7 +36,7 @@ from relay.errors import ConflictError, TransientError
 from relay.facts import Lot
 from relay.fields import FIELDS, from_millis, from_stored, to_millis, to_stored
 from relay.member import Member, Register
-from relay.ports import Record
+from relay.ports.members import Record
 from relay.rules import Rules
 
 LAYOUT: Final = 1

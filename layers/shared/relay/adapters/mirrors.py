@@ -29,7 +29,7 @@ from uuid import uuid4
 from relay.adapters.aws import aws_errors, client
 from relay.errors import ConflictError, TransientError
 from relay.fields import from_millis, to_millis
-from relay.ports import Claim, Mirror, Settlement
+from relay.ports.mirrors import Claim, Mirror, Settlement
 
 _AT_ONCE: Final = 8
 _READ_AT_ONCE: Final = 100

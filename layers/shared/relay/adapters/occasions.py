@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from relay.adapters.aws import aws_errors, client
 from relay.errors import ConflictError, PermanentError
 from relay.occasions import Occasion
-from relay.ports import Clock
+from relay.ports.running import Clock
 from relay.waiting import Room
 
 ROOM: Final = "waiting-room"

@@ -14,7 +14,7 @@ from relay.adapters.http import http_client, http_errors, retry_after
 from relay.adapters.secrets import Secret
 from relay.errors import MisconfiguredError, PermanentError, TransientError, UnansweredError
 from relay.messages import pagerduty
-from relay.ports import Announcement
+from relay.ports.telling import Announcement
 
 if TYPE_CHECKING:
     import httpx

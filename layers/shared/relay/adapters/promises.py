@@ -24,7 +24,8 @@ from typing import Any
 
 from relay.adapters.aws import aws_errors, client
 from relay.adapters.intents import DynamoIntents, grant_key, month_key
-from relay.ports import Allowance, Clock, Promise
+from relay.ports.granting import Allowance, Promise
+from relay.ports.running import Clock
 
 
 @dataclass(frozen=True, slots=True)

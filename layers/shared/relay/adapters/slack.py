@@ -17,7 +17,7 @@ from relay.adapters.http import http_client, http_errors, retry_after
 from relay.adapters.secrets import Secret
 from relay.errors import MisconfiguredError, PermanentError, TransientError
 from relay.messages import slack, slack_first
-from relay.ports import Announcement
+from relay.ports.telling import Announcement
 
 if TYPE_CHECKING:
     import httpx

@@ -9,7 +9,7 @@ from typing import Any, Final
 from relay.adapters.aws import aws_errors, client
 from relay.adapters.sqs import chunks
 from relay.errors import TransientError
-from relay.ports import OutgoingMessage
+from relay.ports.outgoing import OutgoingMessage
 
 _BYTES: Final = 250_000
 """SNS takes 256 KiB a batch, where SQS takes 1 MiB."""

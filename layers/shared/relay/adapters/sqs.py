@@ -9,7 +9,7 @@ from typing import Any, Final
 from relay.adapters.aws import aws_errors, client
 from relay.batch import Message, read_message
 from relay.errors import TransientError
-from relay.ports import OutgoingMessage
+from relay.ports.outgoing import OutgoingMessage
 
 _ENTRIES: Final = 10
 _BYTES: Final = 1_000_000

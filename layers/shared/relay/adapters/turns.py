@@ -15,7 +15,7 @@ from typing import Any
 
 from relay.adapters.aws import aws_errors, client
 from relay.fields import from_millis, to_millis
-from relay.ports import Turn
+from relay.ports.api import Turn
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Final
 from relay.changes import DIGEST_TOPIC
 from relay.effects import Level
 from relay.member import Member
-from relay.ports import Announcement
+from relay.ports.telling import Announcement
 
 REPEAT: Final = "This may be a repeat: the connection broke before the first one was confirmed."
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from relay.messages.content import Content, content, cut
-from relay.ports import Announcement
+from relay.ports.telling import Announcement
 
 _SUBJECT_BYTES: Final = 99
 _TITLE: Final = 500

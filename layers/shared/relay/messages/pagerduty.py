@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from relay.effects import Level
 from relay.messages.content import content, cut
-from relay.ports import Announcement
+from relay.ports.telling import Announcement
 
 _SUMMARY: Final = 1_024
 _KEY: Final = 255

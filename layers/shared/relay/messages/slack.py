@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from relay.messages.content import Content, Person, as_it_stands, content
-from relay.ports import Announcement
+from relay.ports.telling import Announcement
 
 _HEADER: Final = 150
 _TEXT: Final = 300

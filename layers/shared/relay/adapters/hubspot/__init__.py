@@ -17,7 +17,7 @@ from relay.canonical import Profile
 from relay.changes import Change
 from relay.effects import effect_id
 from relay.errors import MisconfiguredError
-from relay.ports import Home, Outcome, Rate
+from relay.ports.crm import Home, Outcome, Rate
 
 if TYPE_CHECKING:
     import httpx

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from relay.adapters.hubspot.client import Reply
 from relay.adapters.hubspot.mapping import KEY
-from relay.ports import Outcome
+from relay.ports.crm import Outcome
 
 _EXISTING_ID: Final = re.compile(r"Existing ID: (\d+)")
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.]{2,59}")

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from relay.adapters.crm_http import FROM_A_GATEWAY, ClosedError, Token, Wire, told, wait_of
-from relay.ports import Outcome
+from relay.ports.crm import Outcome
 
 if TYPE_CHECKING:
     import httpx

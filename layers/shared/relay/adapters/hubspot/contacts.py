@@ -14,7 +14,7 @@ from relay.adapters.hubspot.mapping import KEY, OURS, PROPERTIES, encode
 from relay.adapters.hubspot.paths import Paths
 from relay.canonical import CANONICAL, Profile, plain_number
 from relay.fields import Kind
-from relay.ports import Home, Outcome
+from relay.ports.crm import Home, Outcome
 
 AT_ONCE: Final = 100
 

@@ -23,7 +23,7 @@ from relay.changes import Change, Happening
 from relay.effects import Note, effect_id
 from relay.fields import Kind
 from relay.metrics import CARRIED, METRICS
-from relay.ports import Home, Outcome
+from relay.ports.crm import Home, Outcome
 
 AT_ONCE: Final = 500
 

@@ -9,7 +9,7 @@ from relay.adapters.hubspot.answers import objects
 from relay.adapters.hubspot.client import HubspotClient, Reply
 from relay.adapters.hubspot.mapping import GROUP, GROUP_LABEL, KEY, definitions
 from relay.adapters.hubspot.paths import Paths
-from relay.ports import Outcome
+from relay.ports.crm import Outcome
 
 _MADE = frozenset({200, 201, 204, 207, 409})
 """409: it is there already, made by another invocation a moment ago."""

@@ -20,7 +20,7 @@ from relay.adapters.hubspot.mapping import KEY, OURS, properties_of
 from relay.adapters.hubspot.paths import Paths
 from relay.adapters.hubspot.schema import provide
 from relay.canonical import Profile
-from relay.ports import Outcome
+from relay.ports.crm import Outcome
 
 PATIENCE: Final = 12.0
 """Seconds after which no further call is started; the last may take ten more."""

@@ -16,7 +16,7 @@ from relay.adapters.klaviyo.writing import Options, Upsert, clear, found_homes
 from relay.canonical import Profile
 from relay.changes import Change
 from relay.errors import MisconfiguredError, TransientError
-from relay.ports import Home, Outcome, Rate
+from relay.ports.crm import Home, Outcome, Rate
 
 if TYPE_CHECKING:
     import httpx

@@ -18,7 +18,7 @@ from relay.adapters.klaviyo.looking import found_in, look
 from relay.adapters.klaviyo.mapping import KEY
 from relay.adapters.klaviyo.writing import Options, address, owned_by_other, resource
 from relay.canonical import Profile
-from relay.ports import Outcome
+from relay.ports.crm import Outcome
 
 _REFUSED: Final = Outcome(state="refused", reason="not_imported")
 _PAGE: Final = {"page[size]": "100"}

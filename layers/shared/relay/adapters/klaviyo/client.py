@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from relay.adapters.crm_http import FROM_A_GATEWAY, ClosedError, Token, Wire, changing_nothing, told
 from relay.adapters.klaviyo import exact
-from relay.ports import Outcome
+from relay.ports.crm import Outcome
 
 if TYPE_CHECKING:
     import httpx

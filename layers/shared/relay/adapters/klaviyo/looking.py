@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 from relay.adapters.crm_http import ClosedError
 from relay.adapters.klaviyo.client import KlaviyoClient, inner, objects
 from relay.adapters.klaviyo.mapping import KEY
-from relay.ports import Outcome
+from relay.ports.crm import Outcome
 
 PROFILES: Final = "/api/profiles"
 _AT_ONCE: Final = 25

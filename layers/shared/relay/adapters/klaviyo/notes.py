@@ -15,7 +15,7 @@ from relay.adapters.klaviyo.client import KlaviyoClient
 from relay.adapters.klaviyo.mapping import encode, moment
 from relay.changes import Change, Happening
 from relay.effects import Note, effect_id
-from relay.ports import Home, Outcome
+from relay.ports.crm import Home, Outcome
 
 EVENTS: Final = "/api/events"
 

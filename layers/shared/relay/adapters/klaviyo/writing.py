@@ -16,7 +16,7 @@ from relay.adapters.klaviyo.client import IMPORT, KlaviyoClient, Reply, inner
 from relay.adapters.klaviyo.looking import Found, Look, found_in, look
 from relay.adapters.klaviyo.mapping import KEY, encode, names, properties_of
 from relay.canonical import Profile
-from relay.ports import Home, Outcome
+from relay.ports.crm import Home, Outcome
 
 DEFAULT_REVISION: Final = "2026-07-15"
 

@@ -15,7 +15,7 @@ from relay.canonical import Profile
 from relay.changes import Change
 from relay.effects import effect_id
 from relay.errors import MisconfiguredError
-from relay.ports import Bulk, Home, Outcome, Rate
+from relay.ports.crm import Bulk, Home, Outcome, Rate
 
 if TYPE_CHECKING:
     import httpx

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from relay.adapters.salesforce.client import LOCK_SECONDS, UNKNOWN, Reply, codes, wait_for
-from relay.ports import Outcome
+from relay.ports.crm import Outcome
 
 _SILENT: Final = Outcome(state="refused", reason="silent_2xx")
 _CONFLICT: Final = Outcome(state="refused", reason="identity_conflict")

@@ -30,7 +30,7 @@ from relay.adapters.crm_http import (
     wait_of,
 )
 from relay.errors import MisconfiguredError
-from relay.ports import Outcome
+from relay.ports.crm import Outcome
 
 if TYPE_CHECKING:
     import httpx

@@ -15,7 +15,7 @@ from relay.adapters.salesforce.client import SalesforceClient
 from relay.adapters.salesforce.mapping import KEY, clean, names
 from relay.adapters.salesforce.query import find
 from relay.canonical import Profile
-from relay.ports import Outcome
+from relay.ports.crm import Outcome
 
 
 @dataclass(frozen=True, slots=True)

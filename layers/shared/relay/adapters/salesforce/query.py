@@ -9,7 +9,7 @@ from urllib.parse import quote
 from relay.adapters.crm_http import ClosedError, changing_nothing
 from relay.adapters.salesforce.client import SalesforceClient
 from relay.adapters.salesforce.mapping import clean
-from relay.ports import Outcome
+from relay.ports.crm import Outcome
 
 _LONGEST: Final = 8_000
 """Characters of the values within one question, as they travel in its address; Salesforce takes 16,000 in all."""

@@ -13,7 +13,7 @@ from relay.adapters.crm_http import ClosedError, changing_nothing
 from relay.adapters.salesforce.client import SalesforceClient
 from relay.adapters.salesforce.mapping import KEY, ours
 from relay.adapters.salesforce.upsert import soon
-from relay.ports import Outcome
+from relay.ports.crm import Outcome
 
 
 def missing(client: SalesforceClient) -> list[str]:

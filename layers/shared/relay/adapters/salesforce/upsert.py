@@ -18,7 +18,7 @@ from relay.adapters.salesforce.client import PATIENCE, SalesforceClient
 from relay.adapters.salesforce.mapping import KEY, encode, fields_of, last_name, needs_last_name, ours
 from relay.adapters.salesforce.placing import place
 from relay.canonical import Profile
-from relay.ports import Outcome
+from relay.ports.crm import Outcome
 
 Records: TypeAlias = Mapping[str, Mapping[str, Any]]
 """Fields to write, by member key; with an `id` where a record is named by that."""

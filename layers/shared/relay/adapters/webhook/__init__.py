@@ -20,7 +20,7 @@ from relay.canonical import Profile
 from relay.changes import Change
 from relay.effects import effect_id
 from relay.errors import PermanentError
-from relay.ports import NOT_READABLE, Bulk, Home, Outcome, Rate
+from relay.ports.crm import NOT_READABLE, Bulk, Home, Outcome, Rate
 
 if TYPE_CHECKING:
     import httpx

@@ -1,0 +1,86 @@
+"""The CRMs that there are: one line and one function for each."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+from relay.errors import MisconfiguredError
+from relay.wiring import common
+
+if TYPE_CHECKING:
+    from relay.adapters.pacing import PacedTransport
+    from relay.ports.crm import Crm, Rate
+
+
+@cache
+def crm() -> Crm:
+    """Return this function's target. One line for each CRM that there is."""
+    targets = {
+        "hubspot": _hubspot,
+        "klaviyo": _klaviyo,
+        "salesforce": _salesforce,
+        "webhook": _webhook,
+    }
+    target = common.setting("TARGET")
+    if target not in targets:
+        raise MisconfiguredError("no CRM by the name in TARGET", setting="TARGET")
+    return targets[target]()
+
+
+def _hubspot() -> Crm:
+    from relay.adapters.hubspot import Hubspot
+    from relay.adapters.secrets import Secret
+
+    return Hubspot(
+        common.setting("HUBSPOT_URL"),
+        Secret(common.setting("HUBSPOT_SECRET")),
+        common.setting("HUBSPOT_VERSION"),
+        paced(Hubspot.rates),
+        events=os.environ.get("HUBSPOT_EVENTS") == "true",
+    )
+
+
+def _klaviyo() -> Crm:
+    from relay.adapters.klaviyo import Klaviyo, Options
+    from relay.adapters.secrets import Secret
+
+    options = Options(
+        revision=common.setting("KLAVIYO_REVISION"),
+        external_id=os.environ.get("KLAVIYO_SET_EXTERNAL_ID") == "true",
+        compat=os.environ.get("KLAVIYO_COMPAT_NAMES") == "true",
+    )
+    return Klaviyo(
+        common.setting("KLAVIYO_URL"), Secret(common.setting("KLAVIYO_SECRET")), options, paced(Klaviyo.rates)
+    )
+
+
+def _salesforce() -> Crm:
+    from relay.adapters.salesforce import Org, Salesforce
+    from relay.adapters.secrets import Secret
+
+    org = Org(
+        common.setting("SALESFORCE_URL"),
+        common.setting("SALESFORCE_OBJECT"),
+        common.setting("SALESFORCE_VERSION"),
+    )
+    return Salesforce(org, Secret(common.setting("SALESFORCE_SECRET")))
+
+
+def _webhook() -> Crm:
+    from relay.adapters.secrets import Secret
+    from relay.adapters.webhook import Webhook
+
+    return Webhook(common.setting("WEBHOOK_URL"), Secret(common.setting("WEBHOOK_SECRET")))
+
+
+def paced(rates: Sequence[Rate]) -> PacedTransport:
+    """Return a transport that keeps this target's rates, together with all other environments."""
+    from relay.adapters.pacing import DynamoTurnstiles, paced_transport
+    from relay.pacing import Pace
+
+    turnstiles = DynamoTurnstiles(common.setting("MIRRORS_TABLE"), common.setting("TARGET"))
+    return paced_transport(Pace(rates, turnstiles, common.now, time.sleep))

@@ -1,0 +1,61 @@
+"""The queue that a function reads, and how its messages are settled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import cache
+from typing import TYPE_CHECKING
+
+from relay.errors import MisconfiguredError
+from relay.wiring import common
+
+if TYPE_CHECKING:
+    from relay.adapters.sqs import SqsSource
+    from relay.batch import Batch
+
+
+@cache
+def source() -> SqsSource:
+    """Return the queue that this function reads."""
+    from relay.adapters.sqs import SqsSource
+
+    return SqsSource(common.setting("SOURCE_URL"), common.setting("SOURCE_NAME"))
+
+
+@cache
+def batch() -> Batch:
+    """Return how this function's messages are settled."""
+    from relay.batch import Batch, Message
+
+    def log(outcome: str, message: Message, error: Exception) -> None:
+        common.telemetry().outcome(
+            outcome,
+            error=type(error).__name__,
+            # The texts of our own errors hold no value of a message; those of others might.
+            reason=str(error) if type(error).__module__ == "relay.errors" else None,
+            message_id=message.id,
+            event_id=message.attributes.get("event_id"),
+            topic=message.attributes.get("topic"),
+            receives=message.receives,
+            deferrals=message.deferrals,
+        )
+
+    return Batch(
+        source=source(),
+        dead_letters=common.dead_letters(),
+        clock=common.now,
+        log=log,
+        observe_put_off=observe_put_off,
+    )
+
+
+def observe_put_off(age: timedelta, errors: Sequence[Exception]) -> None:
+    """Measure what waits, for the alarms on a target: how long by now, and whether for a person's mending.
+
+    A message that is put off is a new one to SQS, so the queue's own age says nothing of an outage.
+    """
+    shop = common.setting("SHOP_DOMAIN")
+    common.telemetry().measure("Lag", age.total_seconds(), "Seconds", shop=shop)
+    if any(isinstance(error, MisconfiguredError) for error in errors):
+        common.telemetry().measure("Misconfigured", 1, shop=shop)
