@@ -11,8 +11,8 @@ from relay.changes import DIGEST_TOPIC, Change, Digest, Telling, load
 from relay.errors import ConflictError
 from relay.figures import Counted
 from relay.member import Member
-from relay.ports.figures import Page
-from relay.rounds import DailyRound, Round
+from relay.ports.rounds import Page, Round
+from relay.rounds import DailyRound
 
 from tests.fakes import SHOP, FakeMembers, FakeOutgoing, FakeTelemetry
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from relay import desk
 from relay.batch import Message
 from relay.changes import DIGEST_TOPIC, TICK_TOPIC, TRIAL_TOPIC, Digest, Telling, Tick, Trial, dump
 from relay.effects import Action, Alert, Level
@@ -195,12 +196,14 @@ class Desk:
     def notifier(self) -> Notifier:
         """Return the notifier."""
         return Notifier(
-            occasions=self.occasions,
-            members=self.members,
-            channels=self.channels,
-            clock=self.clock,
-            telemetry=self.telemetry,
-            shop=SHOP,
-            zone=ZoneInfo("Europe/Berlin"),
+            desk=desk.Desk(
+                occasions=self.occasions,
+                members=self.members,
+                channels=self.channels,
+                clock=self.clock,
+                telemetry=self.telemetry,
+                shop=SHOP,
+                zone=ZoneInfo("Europe/Berlin"),
+            ),
             known=self.known,
         )

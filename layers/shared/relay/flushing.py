@@ -9,9 +9,11 @@ from typing import Final, ParamSpec
 
 from relay.addressing import addressed, is_quiet
 from relay.errors import PermanentError, TransientError
-from relay.occasions import Held, Occasion, forget, release
+from relay.hearing import noted
+from relay.occasions import Held, Occasion
 from relay.rollup import roll_up, rollup_key
 from relay.serving import Round, gravity
+from relay.stepping import forget, release
 from relay.waiting import Entry, Flush, begin, end, tick_key
 
 Told = ParamSpec("Told")
@@ -27,15 +29,15 @@ def flush(round_: Round, tick: datetime, enough: Callable[[], bool]) -> None:
         PermanentError: something never can be.
 
     """
-    quiet = is_quiet(tick, round_.rules.quiet_hours, round_.notifier.zone)
-    room = round_.change_room(lambda room: begin(room, tick, quiet=quiet))
+    quiet = is_quiet(tick, round_.rules.quiet_hours, round_.desk.zone)
+    room = round_.desk.change_room(lambda room: begin(room, tick, quiet=quiet))
     taken = room.flushes.get(tick_key(tick))
     if taken is None:
         return
     errors = _Tick(round_, tick, taken).tell(enough)
     worst = max(errors, key=gravity, default=None)
     if worst is None or isinstance(worst, PermanentError):
-        round_.change_room(lambda room: end(room, tick))
+        round_.desk.change_room(lambda room: end(room, tick))
     if worst is not None:
         raise worst
 
@@ -65,20 +67,18 @@ class _Tick:
 
         Noted before anything is let go of: found here, it stands for all that are still held.
         """
-        key = rollup_key(self.round.notifier.shop, self.tick, self.taken)
-        known = self.round.notifier.occasions.load(key)
+        key = rollup_key(self.round.desk.shop, self.tick, self.taken)
+        known = self.round.desk.occasions.load(key)
         if known.told:
             return known
-        held = [
-            (entry, self.round.notifier.occasions.load(entry.occasion).held) for entry in self.taken.entries
-        ]
+        held = [(entry, self.round.desk.occasions.load(entry.occasion).held) for entry in self.taken.entries]
         news = [one.telling for entry, one in held if one and one.is_news and _is(one, entry)]
         many = self.taken.flooded or len(news) > self.round.rules.flood.alerts
         if not many or len(news) + self.taken.uncounted < _MANY:
             return None
-        who = self.round.who({telling.member for telling in news})
-        telling = roll_up(self.round.notifier.shop, self.tick, self.taken, news, who)
-        return self.round.noted(telling, addressed(telling, self.round.rules, self.round.names))
+        who = self.round.names.who({telling.member for telling in news})
+        telling = roll_up(self.round.desk.shop, self.tick, self.taken, news, who)
+        return noted(self.round, telling, addressed(telling, self.round.rules, self.round.desk.names))
 
     def _settle(self, entry: Entry, in_one: bool) -> None:  # noqa: FBT001 - called in one place
         """Let go of one that is held, and tell it unless the one message has."""
@@ -90,7 +90,7 @@ class _Tick:
             muted = before.muted_until is not None and self.tick < before.muted_until
             return forget(before) if muted or (in_one and held.is_news) else release(before)
 
-        self.round.serve(self.round.change(entry.occasion, settled), entry.event_id)
+        self.round.serve(self.round.desk.change(entry.occasion, settled), entry.event_id)
 
 
 def _is(held: Held, entry: Entry) -> bool:

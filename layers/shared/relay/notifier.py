@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, TypeAlias
-from zoneinfo import ZoneInfo
 
 from relay import changes
 from relay.addressing import digest_channels
@@ -18,12 +17,12 @@ from relay.alarms import TOPIC as ALARM_TOPIC
 from relay.alarms import alarm_telling, is_alarm
 from relay.batch import Answers, Context, Message
 from relay.changes import DIGEST_TOPIC, TICK_TOPIC, TRIAL_TOPIC, Digest, Telling, Tick, Trial
+from relay.desk import Desk
 from relay.effects import Alert, Level
 from relay.errors import PermanentError, TransientError
 from relay.flushing import flush
-from relay.ports.members import Members
-from relay.ports.running import Clock, Telemetry
-from relay.ports.telling import Channel, Occasions
+from relay.hearing import note, tell
+from relay.naming import Names
 from relay.rulebook import ruled
 from relay.rules import Rules
 from relay.serving import Round
@@ -48,13 +47,7 @@ class KnownRules:
 class Notifier:
     """The work on a batch of alert messages."""
 
-    shop: str
-    occasions: Occasions
-    members: Members
-    channels: Sequence[Channel]
-    clock: Clock
-    telemetry: Telemetry
-    zone: ZoneInfo
+    desk: Desk
     known: KnownRules = field(default_factory=KnownRules)
 
     def work(self, messages: Sequence[Message], context: Context) -> Answers:
@@ -63,7 +56,7 @@ class Notifier:
         said: list[tuple[Told, Message]] = []
         for message in messages:
             try:
-                heard = read(message, self.shop)
+                heard = read(message, self.desk.shop)
             except PermanentError as error:
                 answers[message.id] = error
                 continue
@@ -93,16 +86,18 @@ class Notifier:
         tellings = [heard for heard in said if isinstance(heard, Telling)]
         keys = {key for telling in tellings for key in (telling.member, *dict(telling.people)) if key}
         try:
-            records, rules = self.members.load(keys)
+            records, rules = self.desk.members.load(keys)
         except TransientError as error:
             # Never the defaults: a merchant who chose other channels would be told in the wrong ones.
             if self.known.rules is None:
                 raise
-            round_ = Round(self, self.known.rules, {})
-            round_.no_names(error)
+            round_ = Round(self.desk, self.known.rules, Names(self.desk, {}))
+            round_.names.give_up(error)
             return round_
         self.known.rules = rules
-        return Round(self, rules, {key: record.member for key, record in records.items()})
+        return Round(
+            self.desk, rules, Names(self.desk, {key: record.member for key, record in records.items()})
+        )
 
     def _tell(self, round_: Round, heard: Told, context: Context, *, fresh: bool) -> None:
         match heard:
@@ -110,18 +105,18 @@ class Notifier:
                 flush(round_, heard.at, lambda: _enough(context))
             case Digest():
                 if heard.lines and round_.rules.of("digest").on:
-                    names = digest_channels(round_.rules, round_.names)
-                    round_.note(digest_telling(heard, self.shop), names, fresh=fresh)
+                    names = digest_channels(round_.rules, self.desk.names)
+                    note(round_, digest_telling(heard, self.desk.shop), names, fresh=fresh)
             case Trial():
-                if heard.channel not in round_.names:
+                if heard.channel not in self.desk.names:
                     raise PermanentError("channel_not_configured", heard.channel)
-                round_.note(trial_telling(heard), [heard.channel], fresh=fresh)
+                note(round_, trial_telling(heard), [heard.channel], fresh=fresh)
             case Telling():
                 # A member's alert comes from a rule, to which the settings were applied; an alarm does not.
                 alarm = heard.topic == ALARM_TOPIC
                 for alert in ruled([heard.alert], round_.rules) if alarm else [heard.alert]:
                     if isinstance(alert, Alert):
-                        round_.tell(replace(heard, alert=alert), fresh=fresh)
+                        tell(round_, replace(heard, alert=alert), fresh=fresh)
 
 
 def read(message: Message, shop: str) -> Told | None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from typing import Final
 
-from relay.occasions import UNCONFIRMED, Occasion, Owed, Part, State, with_parts
+from relay.changes import Telling
+from relay.occasions import UNCONFIRMED, Episode, Kind, Occasion, Owed, Part, State
+
+OWED_KEPT: Final = 20
+"""How many tellings wait for a channel that is down. Beyond it the oldest give way, an opening always
+before its closing, so that an alarm that flaps through an outage of days cannot outgrow its item."""
 
 
 def due(occasion: Occasion, event_id: str, skip: Iterable[str] = ()) -> tuple[Owed, str] | None:
@@ -61,3 +67,44 @@ def revive(occasion: Occasion, event_id: str) -> Occasion:
             state = State.SENDING if part.reason == UNCONFIRMED else State.UNSENT
             occasion = mark(occasion, event_id, channel, Part(state=state))
     return occasion
+
+
+def with_parts(occasion: Occasion, parts_of: Callable[[Owed], Mapping[str, Part]]) -> Occasion:
+    """Return the occasion with the parts of all that is owed as `parts_of` says; what all have is forgotten."""
+    changed = (replace(owed, parts=parts_of(owed)) for owed in occasion.owed)
+    unfinished = tuple(
+        owed for owed in changed if any(part.state is not State.SENT for part in owed.parts.values())
+    )
+    return tidied(replace(occasion, owed=unfinished))
+
+
+def owe(occasion: Occasion, telling: Telling, kind: Kind, channels: Iterable[str]) -> Occasion:
+    """Return the occasion with a telling owed to these channels."""
+    parts = {channel: Part() for channel in channels}
+    if not parts:
+        return occasion
+    if kind == "opening":
+        episodes = {**occasion.episodes, telling.event_id: Episode(first=telling)}
+        occasion = replace(occasion, episode=telling.event_id, episodes=episodes)
+    owing = Owed(telling=telling, kind=kind, parts=parts, episode=occasion.episode)
+    # A rise that is told at once stands for the smaller one that waited for its tick.
+    held = None if kind in {"opening", "rise"} else occasion.held
+    reached = tuple(dict.fromkeys((*occasion.reached, *parts)))
+    return tidied(replace(occasion, owed=(*occasion.owed, owing)[-OWED_KEPT:], reached=reached, held=held))
+
+
+def tidied(occasion: Occasion) -> Occasion:
+    """Forget episodes to which nothing can be added any more."""
+    wanted = {owed.episode for owed in occasion.owed}
+    if occasion.open or occasion.held:
+        wanted.add(occasion.episode)
+    kept = {name: episode for name, episode in occasion.episodes.items() if name in wanted}
+    return replace(occasion, episodes=kept)
+
+
+def withdraw(occasion: Occasion) -> Occasion:
+    """Forget what was given up: a redrive is not to announce the beginning of what is over."""
+    return with_parts(
+        occasion,
+        lambda owed: {name: part for name, part in owed.parts.items() if part.state is not State.GIVEN_UP},
+    )

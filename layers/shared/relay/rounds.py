@@ -9,9 +9,9 @@ A round covers the time since the round before, however long that is.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from relay import days
 from relay.batch import Context
@@ -19,9 +19,10 @@ from relay.changes import DIGEST_TOPIC, Digest, Outbox, dump
 from relay.digesting import Tally, digest_lines
 from relay.fanning import alerts_of, changes_of
 from relay.member import Member
-from relay.ports.figures import Figures, Pages, Rounds
+from relay.ports.figures import Figures
 from relay.ports.members import Members
 from relay.ports.outgoing import Outgoing, OutgoingMessage
+from relay.ports.rounds import Pages, Part, Round, Rounds
 from relay.ports.running import Telemetry
 from relay.reminding import Span, reminders
 from relay.rules import Rules
@@ -31,26 +32,6 @@ NEEDED_MS: Final = 20_000
 
 MISSED: Final = 7
 """So many missed days have a digest of their own afterwards; older ones nobody would read."""
-
-Part: TypeAlias = Literal["members", "mirrors", "digest", "done"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
-    """How far the round of a day is, by the shop's clock.
-
-    It covers what came due after `begin` and up to `end`. `told` is the last day whose digest was sent.
-    `after` is the last key that was read in the present part.
-    """
-
-    day: date
-    begin: datetime
-    end: datetime
-    told: date
-    part: Part = "members"
-    after: str | None = None
-    tally: Tally = field(default_factory=Tally)
-    version: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

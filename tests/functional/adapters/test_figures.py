@@ -14,7 +14,7 @@ from relay.adapters.figures import DynamoFigures, DynamoRounds
 from relay.digesting import Tally
 from relay.errors import ConflictError, MisconfiguredError, TransientError
 from relay.figures import Counted, Sum
-from relay.rounds import Round
+from relay.ports.rounds import Round
 
 from tests.fakes import NOW, SHOP
 from tests.tables import make_table

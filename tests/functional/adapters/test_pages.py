@@ -11,8 +11,8 @@ from relay.adapters.pages import DynamoMirrorStates, DynamoRoll
 from relay.changes import Outbox
 from relay.facts import Facts
 from relay.member import Member, merge
-from relay.ports.figures import Pages
 from relay.ports.members import Record
+from relay.ports.rounds import Pages
 
 from tests.fakes import NOW, SHOP
 from tests.tables import make_table

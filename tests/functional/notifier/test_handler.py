@@ -14,12 +14,14 @@ from relay.adapters.http import http_client
 from relay.adapters.occasions import DynamoOccasions
 from relay.adapters.secrets import Secret
 from relay.adapters.slack import SlackChannel
+from relay.desk import Desk
 from relay.effects import Level
 from relay.errors import ConflictError, MisconfiguredError, PermanentError, TransientError
 from relay.notifier import Notifier
-from relay.occasions import Occasion, step
+from relay.occasions import Occasion
 from relay.ports.telling import Announcement, Channel
 from relay.serving import LEASE
+from relay.stepping import step
 from relay.wiring import common, people
 from sim.standins.serving import serve
 from starlette.applications import Starlette
@@ -123,13 +125,15 @@ def test_slack_hangs_after_taking_it(deployed: Aws) -> None:
 
 def notifier_with(*channels: Channel, clock: Clock | None = None) -> Notifier:
     return Notifier(
-        occasions=people.occasions(),
-        members=common.members(),
-        channels=channels,
-        clock=clock or Clock(),
-        telemetry=FakeTelemetry(),
-        shop=SHOP,
-        zone=ZoneInfo("Europe/Berlin"),
+        desk=Desk(
+            occasions=people.occasions(),
+            members=common.members(),
+            channels=channels,
+            clock=clock or Clock(),
+            telemetry=FakeTelemetry(),
+            shop=SHOP,
+            zone=ZoneInfo("Europe/Berlin"),
+        ),
     )
 
 

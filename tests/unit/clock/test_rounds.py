@@ -15,8 +15,8 @@ from relay import days
 from relay.errors import ConflictError, TransientError
 from relay.facts import Facts, Lot
 from relay.member import Member, merge
+from relay.ports.rounds import Round
 from relay.reminding import EXPIRING
-from relay.rounds import Round
 from relay.rules import Rules
 
 from tests.fakes import SHOP, FakeContext, FakeMembers

@@ -11,19 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from relay.changes import Telling
 from relay.effects import Level
-from relay.occasions import (
-    OWED_KEPT,
-    TOLD_KEPT,
-    UNCONFIRMED,
-    Occasion,
-    Part,
-    State,
-    Verdict,
-    judge,
-    notice,
-    step,
-)
-from relay.owing import drop, due, mark, revive
+from relay.judging import Verdict, judge
+from relay.occasions import UNCONFIRMED, Occasion, Part, State
+from relay.owing import OWED_KEPT, drop, due, mark, revive
+from relay.stepping import TOLD_KEPT, notice, step
 
 from tests.tellings import OCCASION, telling
 

@@ -56,14 +56,17 @@ def channels() -> tuple[Channel, ...]:
 def notifier() -> Notifier:
     """Return the work of `notifier`; it knows the rules as it last read them."""
     from relay.addressing import zone_of
+    from relay.desk import Desk
     from relay.notifier import Notifier
 
     return Notifier(
-        shop=common.setting("SHOP_DOMAIN"),
-        occasions=occasions(),
-        members=common.members(),
-        channels=channels(),
-        clock=common.now,
-        telemetry=common.telemetry(),
-        zone=zone_of(common.setting("TIME_ZONE")),
+        desk=Desk(
+            shop=common.setting("SHOP_DOMAIN"),
+            occasions=occasions(),
+            members=common.members(),
+            channels=channels(),
+            clock=common.now,
+            telemetry=common.telemetry(),
+            zone=zone_of(common.setting("TIME_ZONE")),
+        ),
     )
