@@ -7,12 +7,12 @@ The figures are those of one calendar day by the shop's clock. What concerns the
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
 from relay.canonical import plain_number
-from relay.figures import NO_CURRENCY, Counted, Sum
+from relay.figures import NO_CURRENCY, Counted, Sum, Tally
 from relay.member import Member
 from relay.reminding import DUNNING, Span, expiring_within, renewal_due
 from relay.rules import Rules
@@ -30,36 +30,19 @@ _MIRROR_WORDS: Final[Mapping[str, str]] = {
 """How the states of a member in a CRM are told. What waits to be sent again is told by an alarm."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
-    """What a round has found so far: sums over members, and members by state for each CRM."""
-
-    at_risk: Sum = field(default_factory=Sum)
-    expiring: Sum = field(default_factory=Sum)
-    renewing: Sum = field(default_factory=Sum)
-    mirrors: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-
-    def with_member(self, member: Member, rules: Rules, span: Span) -> Tally:
-        """Return the tally with one more member."""
-        found, currency = self, member.text("fee_currency")
-        if is_at_risk(member, span.end):
-            fee = member.money("unpaid")
-            amount = member.money("fee_amount") if fee is None else fee
-            found = replace(found, at_risk=found.at_risk.plus(amount, currency))
-        amount = expiring_within(member, span.end, SOON)
-        if amount and member.status != "cancelled":
-            found = replace(found, expiring=found.expiring.plus(amount, currency))
-        if rules.renewal_notices and renewal_due(member, rules, span):
-            found = replace(found, renewing=found.renewing.plus(member.money("fee_amount"), currency))
-        return found
-
-    def with_mirrors(self, states: Iterable[tuple[str, str]]) -> Tally:
-        """Return the tally with more mirrors, each as its CRM's name and a state or reason."""
-        mirrors = {target: dict(counts) for target, counts in self.mirrors.items()}
-        for target, state in states:
-            counts = mirrors.setdefault(target, {})
-            counts[state] = counts.get(state, 0) + 1
-        return replace(self, mirrors=mirrors)
+def tallied(tally: Tally, member: Member, rules: Rules, span: Span) -> Tally:
+    """Return the tally with one more member."""
+    found, currency = tally, member.text("fee_currency")
+    if is_at_risk(member, span.end):
+        fee = member.money("unpaid")
+        amount = member.money("fee_amount") if fee is None else fee
+        found = replace(found, at_risk=found.at_risk.plus(amount, currency))
+    amount = expiring_within(member, span.end, SOON)
+    if amount and member.status != "cancelled":
+        found = replace(found, expiring=found.expiring.plus(amount, currency))
+    if rules.renewal_notices and renewal_due(member, rules, span):
+        found = replace(found, renewing=found.renewing.plus(member.money("fee_amount"), currency))
+    return found
 
 
 def is_at_risk(member: Member, at: datetime) -> bool:

@@ -16,8 +16,9 @@ from typing import Final
 from relay import days
 from relay.batch import Context
 from relay.changes import DIGEST_TOPIC, Digest, Outbox, dump
-from relay.digesting import Tally, digest_lines
+from relay.digesting import digest_lines, tallied
 from relay.fanning import alerts_of, changes_of
+from relay.figures import Tally
 from relay.member import Member
 from relay.ports.figures import Figures
 from relay.ports.members import Members
@@ -97,7 +98,7 @@ class DailyRound:
         self._tell(page.items, rules, span)
         tally = round_.tally
         for member in page.items:
-            tally = tally.with_member(member, rules, span)
+            tally = tallied(tally, member, rules, span)
         if page.unreadable:
             # Newer code has written them, in the middle of a deployment; nobody else is to wait for them.
             self.telemetry.measure("UnreadableMembers", page.unreadable)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
 
-from relay.digesting import Tally
+from relay.figures import Tally
 
 Item = TypeVar("Item")
 
