@@ -7,15 +7,15 @@ import re
 from decimal import Decimal
 
 import pytest
+from relay.deciding.rulebook import RULEBOOK, ruled
 from relay.effects import Alert, Effect, Figure, GrantCredits, Level, Note, Recheck
-from relay.rulebook import RULEBOOK, ruled
 from relay.rules import Rule, Rules
 
 from tests.fakes import ROOT
 from tests.programme import Programme, day
 from tests.stories import CUSTOMER, content
 
-SOURCES = [*(ROOT / "functions").glob("*/app.py"), *(ROOT / "layers/shared/relay").glob("*.py")]
+SOURCES = [*(ROOT / "functions").glob("*/app.py"), *(ROOT / "layers/shared/relay").rglob("*.py")]
 OPEN = Alert(rule="cancel.pending", occasion="o", level=Level.WARNING, title="t")
 CLOSE = Alert(rule="cancel.pending", occasion="o", level=Level.INFO, title="t", action="close")
 MENTION = Alert(rule="cancel.pending", occasion="o", level=Level.INFO, title="t", action="mention")
