@@ -138,7 +138,7 @@ def test_slack_down_from_beginning_to_end(bench: Bench) -> None:
 
 
 def fault(**how: Any) -> Any:
-    from sim.standins.slack import Fault
+    from sim.standins.slack_workspace import Fault
 
     return Fault(**how)
 

@@ -7,8 +7,8 @@ import re
 from decimal import Decimal
 
 import pytest
-from relay.deciding.rulebook import RULEBOOK, ruled
 from relay.effects import Alert, Effect, Figure, GrantCredits, Level, Note, Recheck
+from relay.rulebook import RULEBOOK, ruled
 from relay.rules import Rule, Rules
 
 from tests.fakes import ROOT
