@@ -94,10 +94,12 @@ class Mirrors(Protocol):
 class Gate:
     """Whether a CRM is called: closed to all until `until`; None while it is open to everybody.
 
-    `failures` counts the calls in a row that got nowhere, `reason` is the latest's, `version` the writes.
+    `trying` says that until then somebody finds out whether it can be opened. `failures` counts the calls in
+    a row that got nowhere, `reason` is the latest's, `version` the writes.
     """
 
     until: datetime | None = None
+    trying: bool = False
     failures: int = 0
     reason: str = ""
     version: int = 0
