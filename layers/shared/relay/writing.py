@@ -20,6 +20,7 @@ What makes any order, any repetition and any crash harmless:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
@@ -62,9 +63,17 @@ class Writing:
         return {key: profile(records[key].member, rules) for key in keys}
 
     def write(
-        self, seen: Mapping[str, Profile], *, left: timedelta, quiet: bool = False
+        self,
+        seen: Mapping[str, Profile],
+        *,
+        left: timedelta,
+        quiet: AbstractSet[str] = frozenset(),
+        by_job: bool = False,
     ) -> dict[str, Standing]:
-        """Write these members, as `seen` a moment ago: no more than a call takes, or a job where it is `quiet`."""
+        """Write these members, as `seen` a moment ago: no more than a call takes, or than a job does.
+
+        `quiet` are those of a back-fill.
+        """
         now = self.clock()
         by_email = self.crm.homes_by == "email"
         emails = {key: wanted.email for key, wanted in seen.items() if by_email and wanted.email}
@@ -77,7 +86,7 @@ class Writing:
         except TransientError as error:
             return dict.fromkeys(seen, error)  # claims, if any, run out by themselves
         known = {key: claim.mirror for key, claim in claims.items()}
-        outcomes, offered = self._send(profiles, seen, known, quiet=quiet)
+        outcomes, offered = self._send(profiles, seen, known, quiet=quiet, by_job=by_job)
         answers = self.mirrors.settle(
             [
                 Settlement(
@@ -100,7 +109,8 @@ class Writing:
         seen: Mapping[str, Profile],
         known: Mapping[str, Mirror],
         *,
-        quiet: bool,
+        quiet: AbstractSet[str],
+        by_job: bool,
     ) -> tuple[dict[str, Outcome], dict[str, str]]:
         """Return outcomes; and of those with a job, the digest of what the job was given."""
         outcomes, offered = self._collect(profiles, known)
@@ -115,22 +125,12 @@ class Writing:
         outcomes |= self._leave(due, known)
         due = {key: wanted for key, wanted in due.items() if key not in outcomes}
         if due:
-            bulk = self.crm.bulk if quiet else None
-            outcomes |= self._submit(bulk, due) if bulk else self._upsert(due)
-        return {key: outcomes.get(key, _NO_OUTCOME) for key in profiles}, offered
-
-    def _upsert(self, due: Mapping[str, Profile]) -> Mapping[str, Outcome]:
+            now = self.clock()
+            marked = {key: wanted.sent_at(now, quiet=key in quiet) for key, wanted in due.items()}
+            bulk = self.crm.bulk if by_job else None
+            outcomes |= _submit(bulk, marked) if bulk else self.crm.upsert(list(marked.values()))
         # An adapter that says nothing of a member has broken its promise: nothing is known of that call.
-        return self.crm.upsert([wanted.sent_at(self.clock()) for wanted in due.values()])
-
-    def _submit(self, bulk: Bulk, due: Mapping[str, Profile]) -> Mapping[str, Outcome]:
-        without = {
-            key: Outcome(state="skipped", reason="no_email")
-            for key, wanted in due.items()
-            if not wanted.email
-        }
-        handed = [wanted.sent_at(self.clock()) for key, wanted in due.items() if key not in without]
-        return without | (dict.fromkeys((w.key for w in handed), bulk.submit(handed)) if handed else {})
+        return {key: outcomes.get(key, _NO_OUTCOME) for key in profiles}, offered
 
     def _collect(
         self, profiles: Mapping[str, Profile], known: Mapping[str, Mirror]
@@ -187,6 +187,13 @@ class Writing:
 
     def _quiet_until(self, outcome: Outcome) -> datetime | None:
         return self.clock() + GRACE if outcome.unanswered or outcome.state == "pending" else None
+
+
+def _submit(bulk: Bulk, due: Mapping[str, Profile]) -> Mapping[str, Outcome]:
+    no_email = Outcome(state="skipped", reason="no_email")
+    without = {key: no_email for key, wanted in due.items() if not wanted.email}
+    handed = [wanted for key, wanted in due.items() if key not in without]
+    return without | (dict.fromkeys((w.key for w in handed), bulk.submit(handed)) if handed else {})
 
 
 def holds(known: Mirror, wanted: Profile) -> bool:

@@ -10,9 +10,10 @@ import pytest
 from relay.batch import HELD, Message
 from relay.breaker import Breaker
 from relay.canonical import Profile
-from relay.errors import HeldError, TransientError
+from relay.errors import HeldError, ParkedError, TransientError
 from relay.fields import Value
-from relay.mirroring import NOTES_WAIT, Mirroring
+from relay.mirroring import Mirroring
+from relay.mirroring.notes import NOTES_WAIT
 from relay.ports.crm import Home, Outcome
 from relay.ports.members import Record
 from relay.rechecking import Rechecks
@@ -248,7 +249,9 @@ def test_a_crm_that_is_down_is_left_alone() -> None:
     scene = Scene()
     scene.tell(tier_name="Gold")
     scene.crm.outcomes[KEY] = Outcome(state="retry", reason="http_503")
-    scene.work()
+    (first,) = scene.work()
+    assert isinstance(first, ParkedError), "whoever was turned away comes back with the others"
+    assert first.retry_after == 5
     scene.members.failure = AssertionError("nothing is read while it is closed")
     (parked,) = scene.work()
     assert isinstance(parked, TransientError)
@@ -275,6 +278,27 @@ def test_who_is_let_through_asks_first() -> None:
     assert isinstance(scene.work()[0], TransientError), "and the wait is longer now"
     scene.clock.forward(11)
     assert scene.work() == [None]
+
+
+def test_notes_that_are_turned_away_come_back_with_the_others() -> None:
+    """A call with notes that got nowhere closes it as any other, and its messages wait for as long as it is closed."""
+    scene = Scene()
+    scene.tell()
+    scene.crm.note_outcomes["m.told"] = Outcome(state="retry", reason="http_503")
+    (first,) = scene.work(change_message("m", KEY, "told"))
+    assert isinstance(first, ParkedError)
+    assert first.retry_after == 5
+
+
+def test_a_call_that_broke_off_is_waited_for() -> None:
+    """What may still take effect is not sent again when the door opens, but when it surely cannot."""
+    scene = Scene()
+    scene.tell()
+    scene.crm.outcomes[KEY] = Outcome(state="retry", reason="timeout", unanswered=True)
+    (first,) = scene.work()
+    assert isinstance(first, TransientError)
+    assert first.retry_after == 60
+    assert scene.gates.gate.until == scene.clock.now + timedelta(seconds=5)
 
 
 def test_one_members_own_trouble_closes_nothing() -> None:
