@@ -157,6 +157,17 @@ def quiet(scene: Scene) -> list[Exception | None]:
     return scene.work(change_message("m", KEY, quiet=True))
 
 
+def test_a_backfills_member_is_marked() -> None:
+    """Where there are no jobs, what a back-fill alone asks for says so when it is sent; whom a change names too is news."""
+    scene = Scene(crm=FakeCrm(homes_by="key"))
+    other = key_of(7002)
+    scene.tell()
+    scene.members.records[other] = Record(member=member(7002), version=1)
+    filled = [change_message(f"fill.{key}", key, quiet=True) for key in (KEY, other)]
+    assert scene.work(*filled, change_message("m", KEY)) == [None] * 3
+    assert {key: held.quiet for key, held in scene.crm.held.items()} == {KEY: False, other: True}
+
+
 def test_a_job_is_done_when_it_is_done() -> None:
     """A member of a back-fill is pending until its job says what became of it, and nobody writes it meanwhile."""
     bulk = FakeBulk()
