@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -20,7 +20,7 @@ from relay.rechecking import Rechecks
 
 from tests.contract.crm.profiles import AT, SHOP, key_of, member
 from tests.fakes import FakeContext, FakeMembers, FakeOutgoing
-from tests.fakes_crm import MIRRORED, FakeClock, FakeCrm, FakeGates, FakeMirrors, change_message
+from tests.fakes_crm import MIRRORED, FakeClock, FakeCrm, FakeGates, FakeMirrors, KilledError, change_message
 
 KEY = key_of(7001)
 
@@ -95,14 +95,10 @@ def test_what_cannot_be_cleared_is_not_left_behind() -> None:
     scene.tell(email="old@example.com")
     scene.work()
     scene.tell(email="new@example.com")
-    plain = scene.crm.clear
-    down: Callable[[Sequence[Home]], Mapping[str, Outcome]] = lambda homes: {  # noqa: E731 - a fake's one answer
-        home.key: Outcome(state="retry", reason="http_503") for home in homes
-    }
-    setattr(scene.crm, "clear", down)  # noqa: B010 - the fake is a dataclass
+    scene.crm.clears[KEY] = Outcome(state="retry", reason="http_503")
     assert isinstance(scene.work()[0], TransientError)
     assert len(scene.crm.calls) == 1
-    setattr(scene.crm, "clear", plain)  # noqa: B010 - likewise
+    scene.crm.clears.clear()
     scene.clock.forward(10)
     assert scene.work() == [None]
     assert len(scene.crm.calls) == 2
@@ -132,6 +128,47 @@ def test_an_address_that_is_gone(by: str) -> None:
     scene.tell(email=None, tier_name="Gold")
     scene.work()
     assert len(scene.crm.cleared) == 1, "what is gone is not cleared again"
+
+
+@pytest.mark.parametrize("by", ["key", "email"])
+def test_a_refusal_to_clear_is_not_the_last_word(by: str) -> None:
+    """Somebody erased changes no more: what a CRM would not clear is tried again with whatever asks next."""
+    scene = Scene(crm=FakeCrm(homes_by="email" if by == "email" else "key"))
+    scene.tell(email="old@example.com")
+    scene.work()
+    scene.tell(email=None)
+    scene.crm.outcomes[KEY] = Outcome(state="skipped", reason="no_email")
+    scene.crm.clears[KEY] = Outcome(state="refused", reason="http_400")
+    assert scene.work() == [None], "its message is done: a state that is shown, and no dead letter"
+    known = scene.mirrors.mirrors[KEY]
+    assert (known.state, known.reason, known.digest) == ("refused", "not_cleared_http_400", None)
+    scene.crm.clears.clear()
+    assert scene.work() == [None]
+    assert scene.crm.held == {}
+    assert scene.mirrors.mirrors[KEY].state == "skipped"
+    cleared = len(scene.crm.cleared)
+    scene.work()
+    assert len(scene.crm.cleared) == cleared, "what is gone is not cleared again"
+
+
+@pytest.mark.parametrize("by", ["key", "email"])
+def test_an_erasure_after_a_crash(by: str) -> None:
+    """Whoever was killed after the first call ever made for a member leaves a trace by which it is cleared."""
+    scene = Scene(crm=FakeCrm(homes_by="email" if by == "email" else "key"))
+    scene.tell(email="old@example.com")
+
+    def killed() -> None:
+        raise KilledError
+
+    scene.crm.after.append(killed)
+    with pytest.raises(KilledError):
+        scene.work()
+    assert scene.crm.held.keys() == {KEY}
+    scene.clock.forward(130)
+    scene.tell(email=None)
+    scene.crm.outcomes[KEY] = Outcome(state="skipped", reason="no_email")
+    assert scene.work() == [None]
+    assert scene.crm.held == {}
 
 
 def test_an_address_that_changes_on_the_way_is_not_written() -> None:
