@@ -81,7 +81,7 @@ class FakeMirrors:
             self.mirrors[key] = replace(self.mirrors[key], digest=None)
             return ConflictError("lost")
         del self.tokens[key]
-        lasting = outcome.state in {"mirrored", "skipped", "refused"}
+        lasting = settlement.sure and outcome.state in {"mirrored", "skipped", "refused"}
         known, pending = self.mirrors[key], outcome.state == "pending"
         if outcome.state == "mirrored":
             known = replace(known, id=outcome.id, email=settlement.profile.email, strays=frozenset())
@@ -164,6 +164,7 @@ class FakeCrm:
     bulk: Bulk | None = None
     shut: Exception | None = None
     cleared: list[Home] = field(default_factory=list)
+    clears: dict[str, Outcome] = field(default_factory=dict)
     homes: dict[str, Home] = field(default_factory=dict)
 
     def upsert(self, profiles: Sequence[Profile]) -> Mapping[str, Outcome]:
@@ -196,9 +197,9 @@ class FakeCrm:
         return outcomes
 
     def clear(self, homes: Sequence[Home]) -> Mapping[str, Outcome]:
-        """Forget these members."""
+        """Forget these members, unless an outcome is set for one."""
         self.cleared += homes
-        return {home.key: MIRRORED if self.held.pop(home.key, None) else _GONE for home in homes}
+        return {home.key: self.clears.get(home.key) or self._forget(home.key) for home in homes}
 
     def read(self, homes: Sequence[Home]) -> Mapping[str, Mapping[str, str]]:
         """Return what is held."""
@@ -207,6 +208,9 @@ class FakeCrm:
     def shown(self, profile: Profile) -> Mapping[str, str]:
         """Write each value as text."""
         return {name: str(value) for name, value in profile.values.items() if value is not None}
+
+    def _forget(self, key: str) -> Outcome:
+        return MIRRORED if self.held.pop(key, None) else _GONE
 
     def check(self) -> None:
         """Find nothing wrong, unless it is shut."""

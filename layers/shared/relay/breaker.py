@@ -4,11 +4,14 @@ The state is one small item for all environments. It is read once an invocation 
 written only when something changes: when a call got nowhere, at every attempt of the one that is let
 through, and when that succeeded. Whoever finds it closed puts its messages back without reading any of
 them; that is a deferral, so no receives are spent (`batch.py`).
+
+Closed is one thing, and somebody at the door another: that takes a second as a rule. Who comes meanwhile
+looks again soon, while the one at the door is believed to be alive for as long as it may be.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -25,7 +28,10 @@ _LONGEST_ASKED: Final = timedelta(minutes=15)
 """Where the CRM itself says when: at most so long, the longest that a queue can put off."""
 
 _ATTEMPT: Final = timedelta(seconds=90)
-"""How long the one that was let through keeps the others away: longer than an invocation."""
+"""So long after it was let through, the one that was not heard of is taken for dead: longer than an invocation."""
+
+_LONGEST_MEANWHILE: Final = timedelta(seconds=30)
+"""Who comes during an attempt looks again at the latest after so long: soon beside what an outage took to get here."""
 
 
 @dataclass(slots=True)
@@ -55,21 +61,23 @@ class Breaker:
         if gate.until is None:
             return Door(gate)
         if now < gate.until:
-            raise _parked(gate, gate.until - now)
-        mine = Gate(
-            until=now + _ATTEMPT, failures=gate.failures, reason=gate.reason, version=gate.version + 1
-        )
+            left = gate.until - now
+            raise _parked(gate, min(left, _meanwhile(gate)) if gate.trying else left)
+        mine = replace(gate, until=now + _ATTEMPT, trying=True, version=gate.version + 1)
         if not self.gates.swap(gate, mine):
-            raise _parked(gate, _FIRST)
+            raise _parked(gate, _meanwhile(gate))
         return Door(mine, probing=True)
 
     def closed(self, door: Door, outcome: Outcome) -> float:
         """Note that nobody got through; return how many seconds all then wait: as the CRM asks, else longer every time."""
         failures = door.gate.failures + 1
-        hold: timedelta = min(_FIRST * 2 ** min(failures - 1, 10), _LONGEST)
-        if outcome.retry_after is not None:
-            hold = min(timedelta(seconds=outcome.retry_after), _LONGEST_ASKED)
-        self._write(door, until=self.clock() + hold, failures=failures, reason=outcome.reason)
+        hold, asked = _hold(failures), outcome.retry_after
+        if asked is not None:
+            hold = min(timedelta(seconds=asked), _LONGEST_ASKED)
+        until = self.clock() + hold
+        wrote = self._write(door, until=until, failures=failures, reason=outcome.reason)
+        if not wrote and asked is not None:
+            self._extend(until, outcome.reason)
         return hold.total_seconds()
 
     def passed(self, door: Door) -> None:
@@ -82,16 +90,39 @@ class Breaker:
         if door.probing:
             self._write(door, until=self.clock(), failures=door.gate.failures, reason=door.gate.reason)
 
-    def _write(self, door: Door, *, until: datetime | None, failures: int, reason: str) -> None:
+    def _write(self, door: Door, *, until: datetime | None, failures: int, reason: str) -> bool:
         """Write what was learnt, unless another has since: then it is the other's word that counts."""
         wanted = Gate(until=until, failures=failures, reason=reason, version=door.gate.version + 1)
         door.probing = False
         try:
             if self.gates.swap(door.gate, wanted):
                 door.gate = wanted
+                return True
         except TransientError:
             # It is an economy, not a promise: the next one finds out by itself.
+            return True
+        return False
+
+    def _extend(self, until: datetime, reason: str) -> None:
+        """Keep it closed for as long as the CRM asked, though another wrote in between, who was not asked to wait."""
+        try:
+            gate = self.gates.load()
+            if gate.until is None or gate.until < until or gate.trying:
+                self.gates.swap(
+                    gate, replace(gate, until=until, trying=False, reason=reason, version=gate.version + 1)
+                )
+        except TransientError:
             return
+
+
+def _hold(failures: int) -> timedelta:
+    hold: timedelta = _FIRST * 2 ** min(failures - 1, 10)
+    return min(hold, _LONGEST)
+
+
+def _meanwhile(gate: Gate) -> timedelta:
+    """Return when to look again while somebody tries: as long as it was closed, or would be, but no half minute."""
+    return min(_hold(max(gate.failures, 1)), _LONGEST_MEANWHILE)
 
 
 def _parked(gate: Gate, wait: timedelta) -> ParkedError:

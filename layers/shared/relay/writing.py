@@ -12,24 +12,28 @@ What makes any order, any repetition and any crash harmless:
 4. A claim lasts as long as the invocation can, and then a minute (`GRACE`): so long may a request, once
    sent, take to take effect though its sender was killed or stopped waiting. A call without an answer
    keeps the member claimed for that minute. HTTP calls give up after 2 + 8 seconds, far within.
-5. Where a member is known by its e-mail address, the claim notes the address before the call does. So a
-   call that nobody lived to settle leaves a trace of where it may have written, and that is cleared.
+5. The claim notes the member's e-mail address before the call is made. So a call that nobody lived to
+   settle leaves a trace of where, and that, it may have written; what the member leaves is cleared
+   (`vacating.py`). A refusal to clear is never the last word, as another refusal is until the member
+   changes: somebody who was erased does not change any more.
 6. What a job was given is done only when the job is, and nobody writes the member meanwhile.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
 from relay.canonical import Profile, profile
 from relay.errors import TransientError
-from relay.ports.crm import Bulk, Crm, Home, Outcome
+from relay.ports.crm import Bulk, Crm, Outcome
 from relay.ports.members import Members
 from relay.ports.mirrors import Mirror, Mirrors, Settlement
 from relay.ports.running import Clock
+from relay.vacating import NO_OUTCOME, former, stuck, vacate
 
 GRACE: Final = timedelta(seconds=60)
 """How long a request may still take effect after its sender has stopped listening."""
@@ -37,7 +41,6 @@ GRACE: Final = timedelta(seconds=60)
 Standing: TypeAlias = Outcome | TransientError
 """Where a member stands: what the CRM made of it, or what kept us from asking."""
 
-_NO_OUTCOME: Final = Outcome(state="retry", reason="no_outcome", unanswered=True)
 _MOVED: Final = Outcome(state="retry", reason="address_changed_meanwhile", retry_after=1.0, alone=True)
 
 
@@ -62,12 +65,19 @@ class Writing:
         return {key: profile(records[key].member, rules) for key in keys}
 
     def write(
-        self, seen: Mapping[str, Profile], *, left: timedelta, quiet: bool = False
+        self,
+        seen: Mapping[str, Profile],
+        *,
+        left: timedelta,
+        quiet: AbstractSet[str] = frozenset(),
+        by_job: bool = False,
     ) -> dict[str, Standing]:
-        """Write these members, as `seen` a moment ago: no more than a call takes, or a job where it is `quiet`."""
+        """Write these members, as `seen` a moment ago: no more than a call takes, or than a job does.
+
+        `quiet` are those of a back-fill.
+        """
         now = self.clock()
-        by_email = self.crm.homes_by == "email"
-        emails = {key: wanted.email for key, wanted in seen.items() if by_email and wanted.email}
+        emails = {key: wanted.email for key, wanted in seen.items() if wanted.email}
         standings: dict[str, Standing] = dict.fromkeys(
             seen, TransientError("another invocation is at it", retry_after=5)
         )
@@ -77,7 +87,7 @@ class Writing:
         except TransientError as error:
             return dict.fromkeys(seen, error)  # claims, if any, run out by themselves
         known = {key: claim.mirror for key, claim in claims.items()}
-        outcomes, offered = self._send(profiles, seen, known, quiet=quiet)
+        outcomes, offered, left_behind = self._send(profiles, seen, known, quiet=quiet, by_job=by_job)
         answers = self.mirrors.settle(
             [
                 Settlement(
@@ -86,6 +96,7 @@ class Writing:
                     outcome=outcomes[key],
                     quiet_until=self._quiet_until(outcomes[key]),
                     offered=offered.get(key),
+                    sure=key not in left_behind,
                 )
                 for key, wanted in profiles.items()
             ]
@@ -100,9 +111,10 @@ class Writing:
         seen: Mapping[str, Profile],
         known: Mapping[str, Mirror],
         *,
-        quiet: bool,
-    ) -> tuple[dict[str, Outcome], dict[str, str]]:
-        """Return outcomes; and of those with a job, the digest of what the job was given."""
+        quiet: AbstractSet[str],
+        by_job: bool,
+    ) -> tuple[dict[str, Outcome], dict[str, str], AbstractSet[str]]:
+        """Return outcomes; of those with a job, the digest of what it was given; and who left something behind."""
         outcomes, offered = self._collect(profiles, known)
         if self.crm.homes_by == "email":
             # The claim noted the address that was seen; under any other nothing may be written.
@@ -112,25 +124,26 @@ class Writing:
                 if key not in outcomes and wanted.email not in {None, seen[key].email}
             }
         due = {key: wanted for key, wanted in profiles.items() if key not in outcomes}
-        outcomes |= self._leave(due, known)
+        left_behind = self._leave(due, known)
+        outcomes |= left_behind
         due = {key: wanted for key, wanted in due.items() if key not in outcomes}
         if due:
-            bulk = self.crm.bulk if quiet else None
-            outcomes |= self._submit(bulk, due) if bulk else self._upsert(due)
-        return {key: outcomes.get(key, _NO_OUTCOME) for key in profiles}, offered
+            now = self.clock()
+            marked = {key: wanted.sent_at(now, quiet=key in quiet) for key, wanted in due.items()}
+            bulk = self.crm.bulk if by_job else None
+            outcomes |= _submit(bulk, marked) if bulk else self.crm.upsert(list(marked.values()))
+        return {key: outcomes.get(key, NO_OUTCOME) for key in profiles}, offered, left_behind.keys()
 
-    def _upsert(self, due: Mapping[str, Profile]) -> Mapping[str, Outcome]:
-        # An adapter that says nothing of a member has broken its promise: nothing is known of that call.
-        return self.crm.upsert([wanted.sent_at(self.clock()) for wanted in due.values()])
-
-    def _submit(self, bulk: Bulk, due: Mapping[str, Profile]) -> Mapping[str, Outcome]:
-        without = {
-            key: Outcome(state="skipped", reason="no_email")
-            for key, wanted in due.items()
-            if not wanted.email
+    def _leave(self, due: Mapping[str, Profile], known: Mapping[str, Mirror]) -> dict[str, Outcome]:
+        """Take members' fields off the contacts that they leave; an outcome for who cannot go on."""
+        by_email = self.crm.homes_by == "email"
+        leaving = [
+            home for key, wanted in due.items() for home in former(wanted, known[key], by_email=by_email)
+        ]
+        return {
+            key: replace(outcome, reason=f"not_cleared_{outcome.reason}")
+            for key, outcome in stuck(vacate(self.crm, leaving)).items()
         }
-        handed = [wanted.sent_at(self.clock()) for key, wanted in due.items() if key not in without]
-        return without | (dict.fromkeys((w.key for w in handed), bulk.submit(handed)) if handed else {})
 
     def _collect(
         self, profiles: Mapping[str, Profile], known: Mapping[str, Mirror]
@@ -157,36 +170,15 @@ class Writing:
                 del outcomes[key]  # the job is over: now comes what is to stand there today
         return outcomes, {key: digest for key, digest in offered.items() if key in outcomes}
 
-    def _leave(self, due: Mapping[str, Profile], known: Mapping[str, Mirror]) -> dict[str, Outcome]:
-        """Take a member's fields off the contacts that it leaves; an outcome for who cannot go on."""
-        homes = [home for key, wanted in due.items() for home in self._former(wanted, known[key])]
-        if not homes:
-            return {}
-        stuck: dict[str, Outcome] = {}
-        # One address of a member at a time: outcomes go by the member's key.
-        while homes:
-            turn = {home.key: home for home in reversed(homes)}
-            homes = [home for home in homes if turn[home.key] is not home]
-            cleared = self.crm.clear(list(turn.values()))
-            answers = {key: cleared.get(key, _NO_OUTCOME) for key in turn}
-            stuck |= {
-                key: answer for key, answer in answers.items() if answer.state not in {"mirrored", "skipped"}
-            }
-        return stuck
-
-    def _former(self, wanted: Profile, known: Mirror) -> list[Home]:
-        emails = {email for email in (known.email, *known.strays) if email} - {wanted.email}
-        homes = [
-            Home(key=wanted.key, id=known.id if email == known.email else None, email=email)
-            for email in sorted(emails)
-        ]
-        if wanted.email is None and (known.email or known.id):
-            # The address is gone, as after an erasure: what stands there is nobody's any more.
-            return homes or [Home(key=wanted.key, id=known.id)]
-        return homes if self.crm.homes_by == "email" else []
-
     def _quiet_until(self, outcome: Outcome) -> datetime | None:
         return self.clock() + GRACE if outcome.unanswered or outcome.state == "pending" else None
+
+
+def _submit(bulk: Bulk, due: Mapping[str, Profile]) -> Mapping[str, Outcome]:
+    no_email = Outcome(state="skipped", reason="no_email")
+    without = {key: no_email for key, wanted in due.items() if not wanted.email}
+    handed = [wanted for key, wanted in due.items() if key not in without]
+    return without | (dict.fromkeys((w.key for w in handed), bulk.submit(handed)) if handed else {})
 
 
 def holds(known: Mirror, wanted: Profile) -> bool:

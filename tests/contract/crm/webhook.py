@@ -28,8 +28,8 @@ NOT_APPLICABLE: Final = {
     "unknown_property": "the fields are ours; a receiver has none that could be missing",
     "reading": "a receiver can be told and not asked (test_webhook.py)",
     "clearing_a_contact": "there is no contact to find: the receiver is told that a member is gone (test_webhook.py)",
-    "quiet_backfill": "a member's state is told as it is, and the command that fills a target asks; events of a "
-    "back-fill are marked as such (test_webhook.py)",
+    "quiet_backfill": "a receiver cannot be written to quietly: its messages of a back-fill, of members and of "
+    "events, are marked as such (test_webhook.py)",
 }
 
 

@@ -13,7 +13,8 @@ from relay.batch import HELD
 from relay.changes import Doubt, load
 from relay.errors import HeldError, MisconfiguredError, PermanentError, TransientError
 from relay.fields import Value
-from relay.mirroring import NEEDED_MS, Mirroring
+from relay.mirroring import Mirroring
+from relay.mirroring.invocation import NEEDED_MS
 from relay.ports.crm import Outcome
 from relay.ports.members import Record
 from relay.ports.mirrors import Claim

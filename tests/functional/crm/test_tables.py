@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -30,8 +31,11 @@ def test_a_gate_is_written_by_one(mirrors_table: str) -> None:
     assert gates.swap(Gate(), closed)
     assert not gates.swap(Gate(), closed)
     assert gates.load() == closed
-    assert gates.swap(closed, Gate(version=2))
-    assert gates.load() == Gate(version=2)
+    trying = replace(closed, trying=True, version=2)
+    assert gates.swap(closed, trying)
+    assert gates.load() == trying
+    assert gates.swap(trying, Gate(version=3))
+    assert gates.load() == Gate(version=3)
     assert DynamoGates(mirrors_table, "klaviyo").load() == Gate()
 
 

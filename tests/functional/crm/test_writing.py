@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -10,16 +10,17 @@ import pytest
 from relay.batch import HELD, Message
 from relay.breaker import Breaker
 from relay.canonical import Profile
-from relay.errors import HeldError, TransientError
+from relay.errors import HeldError, ParkedError, TransientError
 from relay.fields import Value
-from relay.mirroring import NOTES_WAIT, Mirroring
+from relay.mirroring import Mirroring
+from relay.mirroring.notes import NOTES_WAIT
 from relay.ports.crm import Home, Outcome
 from relay.ports.members import Record
 from relay.rechecking import Rechecks
 
 from tests.contract.crm.profiles import AT, SHOP, key_of, member
 from tests.fakes import FakeContext, FakeMembers, FakeOutgoing
-from tests.fakes_crm import MIRRORED, FakeClock, FakeCrm, FakeGates, FakeMirrors, change_message
+from tests.fakes_crm import MIRRORED, FakeClock, FakeCrm, FakeGates, FakeMirrors, KilledError, change_message
 
 KEY = key_of(7001)
 
@@ -94,14 +95,10 @@ def test_what_cannot_be_cleared_is_not_left_behind() -> None:
     scene.tell(email="old@example.com")
     scene.work()
     scene.tell(email="new@example.com")
-    plain = scene.crm.clear
-    down: Callable[[Sequence[Home]], Mapping[str, Outcome]] = lambda homes: {  # noqa: E731 - a fake's one answer
-        home.key: Outcome(state="retry", reason="http_503") for home in homes
-    }
-    setattr(scene.crm, "clear", down)  # noqa: B010 - the fake is a dataclass
+    scene.crm.clears[KEY] = Outcome(state="retry", reason="http_503")
     assert isinstance(scene.work()[0], TransientError)
     assert len(scene.crm.calls) == 1
-    setattr(scene.crm, "clear", plain)  # noqa: B010 - likewise
+    scene.crm.clears.clear()
     scene.clock.forward(10)
     assert scene.work() == [None]
     assert len(scene.crm.calls) == 2
@@ -133,6 +130,47 @@ def test_an_address_that_is_gone(by: str) -> None:
     assert len(scene.crm.cleared) == 1, "what is gone is not cleared again"
 
 
+@pytest.mark.parametrize("by", ["key", "email"])
+def test_a_refusal_to_clear_is_not_the_last_word(by: str) -> None:
+    """Somebody erased changes no more: what a CRM would not clear is tried again with whatever asks next."""
+    scene = Scene(crm=FakeCrm(homes_by="email" if by == "email" else "key"))
+    scene.tell(email="old@example.com")
+    scene.work()
+    scene.tell(email=None)
+    scene.crm.outcomes[KEY] = Outcome(state="skipped", reason="no_email")
+    scene.crm.clears[KEY] = Outcome(state="refused", reason="http_400")
+    assert scene.work() == [None], "its message is done: a state that is shown, and no dead letter"
+    known = scene.mirrors.mirrors[KEY]
+    assert (known.state, known.reason, known.digest) == ("refused", "not_cleared_http_400", None)
+    scene.crm.clears.clear()
+    assert scene.work() == [None]
+    assert scene.crm.held == {}
+    assert scene.mirrors.mirrors[KEY].state == "skipped"
+    cleared = len(scene.crm.cleared)
+    scene.work()
+    assert len(scene.crm.cleared) == cleared, "what is gone is not cleared again"
+
+
+@pytest.mark.parametrize("by", ["key", "email"])
+def test_an_erasure_after_a_crash(by: str) -> None:
+    """Whoever was killed after the first call ever made for a member leaves a trace by which it is cleared."""
+    scene = Scene(crm=FakeCrm(homes_by="email" if by == "email" else "key"))
+    scene.tell(email="old@example.com")
+
+    def killed() -> None:
+        raise KilledError
+
+    scene.crm.after.append(killed)
+    with pytest.raises(KilledError):
+        scene.work()
+    assert scene.crm.held.keys() == {KEY}
+    scene.clock.forward(130)
+    scene.tell(email=None)
+    scene.crm.outcomes[KEY] = Outcome(state="skipped", reason="no_email")
+    assert scene.work() == [None]
+    assert scene.crm.held == {}
+
+
 def test_an_address_that_changes_on_the_way_is_not_written() -> None:
     """Only an address that the claim has noted is written to: a worker that dies leaves a trace of it."""
     scene = Scene()
@@ -154,6 +192,17 @@ def test_an_address_that_changes_on_the_way_is_not_written() -> None:
 def quiet(scene: Scene) -> list[Exception | None]:
     """Let a back-fill's message be handled."""
     return scene.work(change_message("m", KEY, quiet=True))
+
+
+def test_a_backfills_member_is_marked() -> None:
+    """Where there are no jobs, what a back-fill alone asks for says so when it is sent; whom a change names too is news."""
+    scene = Scene(crm=FakeCrm(homes_by="key"))
+    other = key_of(7002)
+    scene.tell()
+    scene.members.records[other] = Record(member=member(7002), version=1)
+    filled = [change_message(f"fill.{key}", key, quiet=True) for key in (KEY, other)]
+    assert scene.work(*filled, change_message("m", KEY)) == [None] * 3
+    assert {key: held.quiet for key, held in scene.crm.held.items()} == {KEY: False, other: True}
 
 
 def test_a_job_is_done_when_it_is_done() -> None:
@@ -248,7 +297,9 @@ def test_a_crm_that_is_down_is_left_alone() -> None:
     scene = Scene()
     scene.tell(tier_name="Gold")
     scene.crm.outcomes[KEY] = Outcome(state="retry", reason="http_503")
-    scene.work()
+    (first,) = scene.work()
+    assert isinstance(first, ParkedError), "whoever was turned away comes back with the others"
+    assert first.retry_after == 5
     scene.members.failure = AssertionError("nothing is read while it is closed")
     (parked,) = scene.work()
     assert isinstance(parked, TransientError)
@@ -275,6 +326,27 @@ def test_who_is_let_through_asks_first() -> None:
     assert isinstance(scene.work()[0], TransientError), "and the wait is longer now"
     scene.clock.forward(11)
     assert scene.work() == [None]
+
+
+def test_notes_that_are_turned_away_come_back_with_the_others() -> None:
+    """A call with notes that got nowhere closes it as any other, and its messages wait for as long as it is closed."""
+    scene = Scene()
+    scene.tell()
+    scene.crm.note_outcomes["m.told"] = Outcome(state="retry", reason="http_503")
+    (first,) = scene.work(change_message("m", KEY, "told"))
+    assert isinstance(first, ParkedError)
+    assert first.retry_after == 5
+
+
+def test_a_call_that_broke_off_is_waited_for() -> None:
+    """What may still take effect is not sent again when the door opens, but when it surely cannot."""
+    scene = Scene()
+    scene.tell()
+    scene.crm.outcomes[KEY] = Outcome(state="retry", reason="timeout", unanswered=True)
+    (first,) = scene.work()
+    assert isinstance(first, TransientError)
+    assert first.retry_after == 60
+    assert scene.gates.gate.until == scene.clock.now + timedelta(seconds=5)
 
 
 def test_one_members_own_trouble_closes_nothing() -> None:
