@@ -12,7 +12,8 @@ from relay.changes import Change, Happening
 from relay.effects import Note
 from relay.metrics import METRICS
 from relay.ports.crm import Home
-from sim.standins.hubspot import Fault, HubspotStandIn
+from sim.standins.faulty import Fault
+from sim.standins.hubspot import HubspotStandIn
 from sim.standins.serving import serve
 
 from tests.contract.crm.benches import FixedToken, HubspotBench
