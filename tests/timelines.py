@@ -12,9 +12,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from relay.canonical import plain_number
 from relay.fields import Value
 from relay.messages.content import content
+from relay.notation import plain_number
 from relay.ports.telling import Announcement
 from relay.rules import Rules, Thresholds
 from sim import billing, joining, leaving, population

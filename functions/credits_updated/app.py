@@ -32,6 +32,7 @@ def decide(event: CreditsUpdated, before: Member, after: Member, rules: Rules) -
         after,
         amount=change,
         currency=currency,
+        delta=change,
         reason=payload.reason,
     )
     if crediting.is_manual(payload):

@@ -10,7 +10,7 @@ from relay.facts import Facts, told
 from relay.member import Member
 from relay.noting import note
 from relay.rules import Rules
-from relay.wording import day_text, moment_text, shown
+from relay.wording import day_text, shown
 from relay.worth import is_high_value
 
 RULE = "cancel.pending"
@@ -35,9 +35,7 @@ def decide(event: PendingCancellation, before: Member, after: Member, rules: Rul
         event.detail.effective_cancellation_date,
         leaving.source(event.detail.cancellation_source),
     )
-    yield note(
-        RULE, "Membership Cancellation Pending", after, cancel_at=moment_text(ends_at) or None, reason=source
-    )
+    yield note(RULE, "Membership Cancellation Pending", after, cancel_at=ends_at, reason=source)
     yield Figure(rule=RULE, name="pending_cancellation")
     if "pending_cancel_at" not in after.told_by(event.id) or leaving.is_over(after):
         return

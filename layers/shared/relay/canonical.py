@@ -19,6 +19,7 @@ from typing import Final, get_args
 from relay import crediting, dunning
 from relay.fields import Kind, Value, to_stored
 from relay.member import Member, PaymentStatus, Status
+from relay.notation import plain_number
 from relay.rules import Rules
 from relay.worth import billing_interval, is_high_value
 
@@ -172,12 +173,6 @@ def profile(member: Member, rules: Rules) -> Profile:
             for name, column in CANONICAL.items()
         },
     )
-
-
-def plain_number(amount: Decimal) -> str:
-    """Write a number without exponent, grouping or idle zeros: `10`, `0.3`, `-24.99`."""
-    text = format(amount, "f") if amount else "0"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _tidy(column: Column, value: Value) -> Value:

@@ -6,7 +6,7 @@ not matter. An alert carries its event, its occasion and the time in event time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
 from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 
-from relay.effects import Alert, Figure, GrantCredits, Note, Recheck
+from relay.effects import Alert, Figure, GrantCredits, Note, Recheck, effect_id
 from relay.errors import PermanentError
 
 AnyEffect: TypeAlias = Annotated[Alert | Note | Figure | GrantCredits | Recheck, Field(discriminator="kind")]
@@ -53,6 +53,15 @@ class Change:
     member: str
     happenings: tuple[Happening, ...] = ()
     quiet: bool = False
+
+
+def notes_of(changes: Iterable[Change]) -> Iterator[tuple[str, Change, Happening, Note]]:
+    """Yield the notes of these changes in their order: the effect's id, whose and of which event it is, the note."""
+    for change in changes:
+        for happening in change.happenings:
+            for effect in happening.effects:
+                if isinstance(effect, Note):
+                    yield effect_id(happening.event_id, effect), change, happening, effect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

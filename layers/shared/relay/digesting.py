@@ -11,9 +11,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
-from relay.canonical import plain_number
 from relay.figures import NO_CURRENCY, Counted, Sum, Tally
 from relay.member import Member
+from relay.notation import plain_number
 from relay.reminding import DUNNING, Span, expiring_within, renewal_due
 from relay.rules import Rules
 from relay.wording import amount_text

@@ -24,7 +24,7 @@ from relay.batch import Answers, Context, Message
 from relay.changes import Grant, load
 from relay.delivery import Delivery
 from relay.errors import ConflictError, OverCeilingError, PermanentError, TransientError
-from relay.member import Member, member_key, merge
+from relay.member import Member, merge
 from relay.ports.api import Api
 from relay.ports.granting import Allowance, Giver, Promise, Promises
 from relay.ports.members import Members, Record
@@ -32,6 +32,7 @@ from relay.ports.outgoing import Journal
 from relay.ports.running import Clock, Telemetry
 from relay.reading import facts_of
 from relay.rules import Rules
+from relay.singly import customer_of, one_by_one
 from relay.still_leaving import against
 
 TOPIC: Final = "relay.grant"
@@ -74,18 +75,7 @@ class Granting:
 
     def work(self, messages: Sequence[Message], context: Context) -> Answers:
         """Grant what these messages ask for, one after the other."""
-        answers: dict[str, Exception | None] = {}
-        for message in messages:
-            if context.get_remaining_time_in_millis() < NEEDED_MS:
-                # Put off rather than handed back: nothing is wrong with it, so it must spend no receives.
-                answers[message.id] = TransientError("no time left in this invocation", retry_after=1)
-                continue
-            try:
-                self._handle(message)
-                answers[message.id] = None
-            except Exception as error:  # noqa: BLE001 - whatever is wrong with one grant is not the others' matter
-                answers[message.id] = error
-        return answers
+        return one_by_one(messages, context, NEEDED_MS, self._handle)
 
     def _handle(self, message: Message) -> None:
         grant = self._read(message.body)
@@ -99,8 +89,7 @@ class Granting:
 
     def _read(self, body: str) -> Grant:
         grant = load(Grant, body)
-        if grant.member != member_key(self.shop, _customer(grant)) or not _customer(grant):
-            raise PermanentError("other_shop", "member")
+        customer_of(grant.member, self.shop)
         if not grant.amount.is_finite() or grant.amount <= 0 or not grant.key.strip():
             raise PermanentError("no_grant", "amount, key")
         return grant

@@ -1,16 +1,18 @@
 """The moments of a membership that a CRM is told of as events: their names and what each carries.
 
 Merchants start flows by these names: none is ever renamed, and none begins with `Inveterate:`, which is
-the platform's own link's.
+the platform's own link's. This is the one list of them: who makes notes, who defines events at a CRM and
+who sends samples all go by it.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias, get_args
 
 from relay.fields import Kind
 
-METRICS: Final = (
+NoteName: TypeAlias = Literal[
     "Membership Joined",
     "Membership Tier Changed",
     "Membership Payment Failed",
@@ -23,9 +25,13 @@ METRICS: Final = (
     "Membership Rejoined",
     "Renewal Upcoming",
     "Trial Ending",
-)
+    "Member Ordered",
+]
 
-CARRIED: Final[dict[str, Kind]] = {
+METRICS: Final[tuple[NoteName, ...]] = get_args(NoteName)
+"""`Member Ordered` is sent where the setting `orders_to_crm` says so, and is defined and sampled like the others."""
+
+CARRIED: Final[Mapping[str, Kind]] = {
     "membership_key": Kind.TEXT,
     "tier_id": Kind.TEXT,
     "tier_name": Kind.TEXT,
@@ -36,4 +42,26 @@ CARRIED: Final[dict[str, Kind]] = {
     "occurred_at": Kind.MOMENT,
     "inveterate_event_id": Kind.TEXT,
 }
-"""What an event may carry, typed alike in every CRM."""
+"""What every event may carry, typed alike in every CRM."""
+
+_MORE: Final[Mapping[str, Mapping[str, Kind]]] = {
+    "Membership Joined": {"again": Kind.FLAG},
+    "Membership Tier Changed": {"direction": Kind.TEXT, "previous_tier_name": Kind.TEXT},
+    "Membership Payment Failed": {
+        "attempt": Kind.COUNT,
+        "attempts_left": Kind.COUNT,
+        "reason": Kind.TEXT,
+    },
+    "Store Credit Changed": {"delta": Kind.MONEY, "reason": Kind.TEXT},
+    "Store Credit Expiring": {"days": Kind.COUNT, "expires_at": Kind.MOMENT},
+    "Membership Cancellation Pending": {"cancel_at": Kind.MOMENT, "reason": Kind.TEXT},
+    "Membership Cancelled": {"type": Kind.TEXT},
+    "Membership Rejoined": {"times": Kind.COUNT},
+    "Renewal Upcoming": {"days": Kind.COUNT, "renews_on": Kind.DAY},
+    "Trial Ending": {"days": Kind.COUNT, "trial_ends_at": Kind.MOMENT},
+}
+
+
+def carried_by(name: str) -> Mapping[str, Kind]:
+    """Return what the event of this name may carry."""
+    return {**CARRIED, **_MORE.get(name, {})}

@@ -9,29 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
-from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Final, Literal, TypeAlias
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Final, TypeAlias
 
 from relay.effects import Note
 from relay.member import Member
-from relay.wording import minor_units
-
-NoteName: TypeAlias = Literal[
-    "Membership Joined",
-    "Membership Tier Changed",
-    "Membership Payment Failed",
-    "Membership Payment Recovered",
-    "Store Credit Changed",
-    "Store Credit Expiring",
-    "Store Credit Expired",
-    "Membership Cancellation Pending",
-    "Membership Cancelled",
-    "Membership Rejoined",
-    "Renewal Upcoming",
-    "Trial Ending",
-    "Member Ordered",
-]
+from relay.metrics import NoteName
+from relay.notation import plain_moment
+from relay.wording import minor_units, rounded
 
 Property: TypeAlias = str | Decimal | int | bool
 
@@ -46,10 +32,13 @@ def note(
     *,
     amount: Decimal | None = None,
     currency: str | None = None,
-    **more: Property | None,
+    **more: Property | date | None,
 ) -> Note:
-    """Return a note about a member as the record is after the event. What is None is left out."""
-    told: dict[str, Property | None] = {
+    """Return a note about a member as the record is after the event. What is None is left out.
+
+    `more` is what `metrics.py` says that an event of this name carries besides; moments and days become texts.
+    """
+    told: dict[str, Property | date | None] = {
         "tier_id": member.text("tier_id"),
         "tier_name": member.text("tier_name"),
         "status": member.status,
@@ -61,7 +50,7 @@ def note(
     return Note(
         rule=rule,
         name=name,
-        properties={key: _cut(value) for key, value in told.items() if value is not None},
+        properties={key: _told(value) for key, value in told.items() if value is not None},
     )
 
 
@@ -69,7 +58,7 @@ def completed(made: Note, *, member: str, event_id: str, at: datetime) -> Note:
     """Return the note with what is the same for all notes of its event."""
     common: Mapping[str, Property] = {
         "membership_key": member,
-        "occurred_at": at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "occurred_at": plain_moment(at),
         "inveterate_event_id": event_id,
     }
     return replace(made, properties={**made.properties, **common})
@@ -77,8 +66,20 @@ def completed(made: Note, *, member: str, event_id: str, at: datetime) -> Note:
 
 def in_minor_units(amount: Decimal, currency: str | None) -> int:
     """Return an amount in the currency's smallest unit: cents, or yen as they are."""
-    return int(amount.scaleb(minor_units(currency)).quantize(Decimal(1), ROUND_HALF_EVEN))
+    return int(rounded(amount.scaleb(minor_units(currency)), 0))
 
 
-def _cut(value: Property) -> Property:
-    return value[:LONGEST_TEXT] if isinstance(value, str) else value
+def _told(value: Property | date) -> Property:
+    match value:
+        case str():
+            return value[:LONGEST_TEXT]
+        case datetime():
+            return plain_moment(value)
+        case date():
+            return value.isoformat()
+        case Decimal():
+            # A sum like 0.1 + 0.2 reaches us as 0.30000000000000004; the finest currencies have three decimals.
+            short = rounded(value, 3)
+            return value if value == short else short
+        case _:
+            return value

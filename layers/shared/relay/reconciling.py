@@ -21,17 +21,18 @@ from relay import journal
 from relay.batch import Answers, Context, Message
 from relay.changes import Doubt, Happening, Outbox, load
 from relay.delivery import Delivery
-from relay.errors import ConflictError, PermanentError, TransientError
+from relay.errors import ConflictError, TransientError
 from relay.facts import Facts
 from relay.finding import found
 from relay.folding import differs
-from relay.member import Member, member_key, merge
+from relay.member import Member, merge
 from relay.ports.api import Api, Reading, Turns
 from relay.ports.members import Members, Record
 from relay.ports.outgoing import Journal
 from relay.ports.running import Clock, Telemetry
 from relay.reading import TOPIC, facts_of
 from relay.rechecking import BALANCE_GAP, EVIDENCE, FUTURE, reasons
+from relay.singly import customer_of, one_by_one
 
 NEEDED_MS: Final = 25_000
 """One reading with its two attempts, and the writes, take no longer."""
@@ -65,18 +66,7 @@ class Reconciling:
 
     def work(self, messages: Sequence[Message], context: Context) -> Answers:
         """Look at the members that these messages name, one after the other."""
-        answers: dict[str, Exception | None] = {}
-        for message in messages:
-            if context.get_remaining_time_in_millis() < NEEDED_MS:
-                # Put off rather than handed back: nothing is wrong with it, so it must spend no receives.
-                answers[message.id] = TransientError("no time left in this invocation", retry_after=1)
-                continue
-            try:
-                self._look(message)
-                answers[message.id] = None
-            except Exception as error:  # noqa: BLE001 - whatever is wrong with one member is not the others' matter
-                answers[message.id] = error
-        return answers
+        return one_by_one(messages, context, NEEDED_MS, self._look)
 
     def _look(self, message: Message) -> None:
         doubt = self._read(message.body)
@@ -98,9 +88,7 @@ class Reconciling:
 
     def _read(self, body: str) -> Doubt:
         doubt = load(Doubt, body)
-        _, _, customer_id = doubt.member.rpartition(":")
-        if not customer_id or doubt.member != member_key(self.shop, customer_id):
-            raise PermanentError("other_shop", "member")
+        customer_of(doubt.member, self.shop)
         return doubt
 
     def _record(self, key: str) -> Record:

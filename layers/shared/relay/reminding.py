@@ -100,7 +100,7 @@ def _credits(member: Member, rules: Rules, span: Span) -> Iterator[Happening]:
                     amount=lot.amount,
                     currency=currency,
                     days=ahead.days,
-                    expires_at=lot.expires_at.isoformat(),
+                    expires_at=lot.expires_at,
                 )
                 yield _happening(f"exp:{lot_id}:{ahead.days}", lot.expires_at - ahead, told)
 
@@ -108,7 +108,7 @@ def _credits(member: Member, rules: Rules, span: Span) -> Iterator[Happening]:
 def _trial(member: Member, _rules: Rules, span: Span) -> Iterator[Happening]:
     ends = member.moment("trial_ends_at")
     if ends and span.calls_for(ends, TRIAL) and member.status == "trialing":
-        told = note("trial.ending", "Trial Ending", member, days=TRIAL.days, trial_ends_at=ends.isoformat())
+        told = note("trial.ending", "Trial Ending", member, days=TRIAL.days, trial_ends_at=ends)
         yield _happening(f"trial:{member.key}:{to_millis(ends)}", ends - TRIAL, told)
 
 
@@ -125,7 +125,7 @@ def _renewal(member: Member, rules: Rules, span: Span) -> Iterator[Happening]:
         amount=member.money("fee_amount"),
         currency=member.text("fee_currency"),
         days=ahead.days,
-        renews_on=day.isoformat(),
+        renews_on=day,
     )
     at = moment(day, time(), span.zone) - ahead
     yield _happening(f"renew:{member.key}:{day.isoformat()}", at, told)

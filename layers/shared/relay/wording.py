@@ -44,6 +44,11 @@ def minor_units(currency: str | None) -> int:
     return 3 if currency in _IN_THOUSANDTHS else 2
 
 
+def rounded(amount: Decimal, decimals: int) -> Decimal:
+    """Return an amount to so many decimals, half to even, however long it is."""
+    return amount.quantize(Decimal(1).scaleb(-decimals), context=_WIDE)
+
+
 def amount_text(amount: Decimal | None, currency: str | None) -> str:
     """Write an amount with its currency, at least its usual decimals: `100.00 USD`; empty where there is none.
 

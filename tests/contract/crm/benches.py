@@ -13,7 +13,8 @@ from typing import Final, Protocol
 from relay.adapters.hubspot import Hubspot
 from relay.adapters.hubspot.mapping import PROPERTIES
 from relay.ports.crm import Crm
-from sim.standins.hubspot import Fault, HubspotStandIn
+from sim.standins.faulty import Fault
+from sim.standins.hubspot import HubspotStandIn
 from sim.standins.serving import serve
 
 from tests.contract.crm import salesforce, webhook

@@ -12,7 +12,8 @@ from relay.changes import Change, Happening
 from relay.effects import Note
 from relay.metrics import METRICS
 from relay.ports.crm import Home
-from sim.standins.hubspot import Fault, HubspotStandIn
+from sim.standins.faulty import Fault
+from sim.standins.hubspot import HubspotStandIn
 from sim.standins.serving import serve
 
 from tests.contract.crm.benches import FixedToken, HubspotBench
@@ -52,9 +53,10 @@ def home(bench: HubspotBench) -> dict[str, Home]:
 
 
 def test_a_note_is_an_event(bench: HubspotBench) -> None:
-    """It happens to the member's contact, under our name, at its own time, with typed properties; repeated, once."""
+    """It happens to the member's contact, under our name, at its own time, with what it may carry; repeated, once."""
     for _ in range(2):
-        outcomes = bench.crm.record([change(amount=Decimal("24.90"))], home(bench))
+        told = change(amount=Decimal("24.90"), delta=Decimal("24.90"), unheard_of=Decimal(1))
+        outcomes = bench.crm.record([told], home(bench))
         assert outcomes["e1.credits"].state == "mirrored"
     (event,) = bench.standin.portal.events.occurrences.values()
     assert event["eventName"] == "pe101_store_credit_changed"
@@ -62,6 +64,7 @@ def test_a_note_is_an_event(bench: HubspotBench) -> None:
     assert event["occurredAt"] == "2026-11-22T10:00:00.000Z"
     assert event["properties"] == {
         "amount": "24.9",
+        "delta": "24.9",
         "membership_key": KEY,
         "occurred_at": "2026-11-22T10:00:00.000Z",
         "inveterate_event_id": "e1",

@@ -14,7 +14,7 @@ from relay.effects import Note
 from relay.mirroring import Mirroring
 from relay.ports.crm import Home, Outcome
 from relay.ports.members import Record
-from sim.standins.klaviyo import Fault
+from sim.standins.faulty import Fault
 
 from tests.contract.crm.klaviyo_bench import KlaviyoBench, klaviyo
 from tests.contract.crm.profiles import AT, SHOP, key_of, member, wanted

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 import pytest
 from relay.ports.members import Record
 from relay.wiring import mirrors
-from sim.standins.hubspot import Fault, HubspotStandIn
+from sim.standins.faulty import Fault
+from sim.standins.hubspot import HubspotStandIn
 from sim.standins.serving import serve
 
 from tests.contract.crm.profiles import key_of, member

@@ -9,7 +9,7 @@ from relay.auditing import ERRAND, Auditing, message, start
 from relay.batch import read_message
 from relay.changes import Audit, Outbox
 from relay.ports.members import Record
-from sim.standins.hubspot import Fault
+from sim.standins.faulty import Fault
 
 from tests.contract.crm.profiles import key_of, member
 from tests.fakes import FakeContext, FakeOutgoing

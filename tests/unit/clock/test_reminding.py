@@ -78,7 +78,7 @@ def test_the_note_says_what_is_left_and_when_it_ends() -> None:
                     "amount_minor": 1_200,
                     "currency": "USD",
                     "days": 7,
-                    "expires_at": "2025-07-08T11:00:00+00:00",
+                    "expires_at": "2025-07-08T11:00:00.000Z",
                 },
             ),
         ),

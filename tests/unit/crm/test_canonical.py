@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from relay.canonical import CANONICAL, Profile, plain_number, profile
+from relay.canonical import CANONICAL, Profile, profile
 from relay.fields import FIELDS
 from relay.member import Member, Register
+from relay.notation import plain_number
 from relay.rules import Rules
 
 from tests.contract.crm.profiles import AT, key_of, member, wanted

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from inveterate.webhooks.base import Event
+from relay.effects import Note
+from relay.metrics import METRICS, carried_by
 from relay.rules import Retention, Rules, Thresholds, Tier
 
 from tests.programme import day
@@ -188,4 +190,8 @@ REST = [
 )
 def test_what_follows(known: list[Event], told: Event, rules: Rules, expected: list[str]) -> None:
     """One row: what was known, the event, the settings; these notes, figures and alerts, in this order, no other."""
-    assert [brief(effect) for effect in follows(told, after(*known), rules)] == expected
+    effects = list(follows(told, after(*known), rules))
+    assert [brief(effect) for effect in effects] == expected
+    for note in (effect for effect in effects if isinstance(effect, Note)):
+        assert note.name in METRICS
+        assert note.properties.keys() <= carried_by(note.name).keys(), "else HubSpot's event would lack it"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from starlette.requests import Request
@@ -15,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 class Fault:
     """What becomes of the next `times` requests whose path contains `path`, the first `after` of them left alone.
 
-    * `status`, with `code` and `retry_after`: refused so, nothing is done;
+    * `status`, with `code`, `retry_after` and, at HubSpot, `policy`: refused so, nothing is done;
     * `record_code`: every record of the request is refused with this word, within a success;
     * `hang`: it is done, and answered, only after that many seconds, whether or not anybody waits;
     * `silent`: a success that names nobody, nothing is done;
@@ -27,6 +30,7 @@ class Fault:
     after: int = 0
     path: str = ""
     code: str | None = None
+    policy: str | None = None
     retry_after: float | None = None
     record_code: str | None = None
     hang: float = 0.0
@@ -44,6 +48,10 @@ class Faults:
 
     waiting: list[Fault] = field(default_factory=list)
 
+    def append(self, fault: Fault) -> None:
+        """Put a fault after those that wait."""
+        self.waiting.append(fault)
+
     def next(self, path: str) -> Fault:
         """Return the fault of a request to this path; one without any effect where there is none."""
         for fault in self.waiting:
@@ -58,11 +66,26 @@ class Faults:
 
     async def add(self, request: Request) -> Response:
         """Answer `POST /_standin/faults`."""
-        self.waiting.append(Fault(**await body_of(request)))
+        self.append(Fault(**await body_of(request)))
         return JSONResponse({"faults": len(self.waiting)})
 
 
-class Broken(Response):
+async def struck(
+    fault: Fault, usual: Callable[[], Response], refusal: Callable[[Fault], Response], silent: Response
+) -> Response:
+    """Return the usual answer, or what a fault makes of it: a late one, a refusal, nothing said, half an answer."""
+    if fault.hang:
+        await asyncio.sleep(fault.hang)
+    if fault.status:
+        return refusal(fault)
+    if fault.silent:
+        return silent
+    answer = usual()
+    done = answer.status_code < HTTPStatus.BAD_REQUEST
+    return _Broken() if fault.apply_then_drop and done else answer
+
+
+class _Broken(Response):
     """An answer that is cut off."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature

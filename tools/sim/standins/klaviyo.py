@@ -7,32 +7,26 @@ can ask of the stand-in itself is below `/_standin`:
   would by hand (`{"email", "properties", …}`);
 * `GET /_standin/events`: what the timelines hold, and `flows`: the metrics that would have started one;
 * `GET /_standin/requests`: `[{"method", "path", "status"}, …]`, oldest first;
-* `POST /_standin/faults`: what becomes of the next `times` requests (default 1) whose path contains
-  `path` (default: any), the first `after` of them left alone:
-    * `status`, with `retry_after` and `code`: refused so, nothing is done;
-    * `hang`: it is done, and answered, only after that many seconds, whether or not anybody waits;
-    * `silent`: a success that names nothing, nothing is done;
-    * `apply_then_drop`: it is done, and the connection breaks before the answer is whole;
+* `POST /_standin/faults`: what becomes of the next requests (`faulty.py`); `code` is an error's;
 * `POST /_standin/limit {"on": true}`: the documented limits, by the second and by the minute, then 429.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
+from sim.standins.faulty import Fault, Faults, body_of, struck
 from sim.standins.klaviyo_account import Account
-from sim.standins.klaviyo_checks import RefusedError, wanted_by
+from sim.standins.klaviyo_api import Answer, Api, Asked
+from sim.standins.klaviyo_checks import RefusedError
 from sim.standins.klaviyo_limits import Limits
 
 REVISIONS: Final = frozenset(
@@ -40,36 +34,8 @@ REVISIONS: Final = frozenset(
 )
 _LARGEST: Final = {"/api/profile-import": 100_000}
 _LARGEST_OTHER: Final = 5_000_000
-_LARGEST_PAGE: Final = 100
 _MEDIA: Final = "application/vnd.api+json"
-_SHOWN: Final = {"email", "external_id", "properties", "created", "updated", "first_name", "last_name", "id"}
-
-Answer: TypeAlias = tuple[int, dict[str, Any]]
-
-
-@dataclass(slots=True, kw_only=True)
-class Fault:
-    """What becomes of a request instead of the usual."""
-
-    status: int | None = None
-    times: int = 1
-    after: int = 0
-    path: str = ""
-    retry_after: float | None = None
-    code: str = ""
-    hang: float = 0.0
-    silent: bool = False
-    apply_then_drop: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a request asks: its resource, what stands in its path, and its query."""
-
-    data: Mapping[str, Any]
-    job: str
-    query: Mapping[str, str]
-    path: str
+_CODES: Final = {401: "authentication_failed", 403: "permission_denied", 423: "locked", 429: "throttled"}
 
 
 @dataclass(slots=True)
@@ -80,81 +46,19 @@ class KlaviyoStandIn:
     limited: bool = False
     account: Account = field(default_factory=Account)
     requests: list[dict[str, Any]] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
+    faults: Faults = field(default_factory=Faults)
     limits: Limits = field(default_factory=Limits)
 
     def app(self) -> Starlette:
         """Return the ASGI application."""
-        jobs = "/api/profile-bulk-import-jobs"
-        return Starlette(
-            routes=[
-                Route("/_standin/profiles", self._profiles, methods=["GET", "POST"]),
-                Route("/_standin/events", self._told, methods=["GET"]),
-                Route("/_standin/requests", self._asked, methods=["GET"]),
-                Route("/_standin/faults", self._fail, methods=["POST"]),
-                Route("/_standin/limit", self._limit, methods=["POST"]),
-                self._route("/api/profile-import", "POST", self._import),
-                self._route("/api/profiles", "GET", self._find),
-                self._route("/api/events", "POST", self._record),
-                self._route(jobs, "POST", self._submit),
-                self._route(f"{jobs}/{{job}}", "GET", self._job),
-                self._route(f"{jobs}/{{job}}/profiles", "GET", self._imported),
-                self._route(f"{jobs}/{{job}}/import-errors", "GET", self._import_errors),
-            ]
-        )
-
-    # ------------------------------------------------------------ Klaviyo's API
-
-    def _import(self, asked: Asked) -> Answer:
-        profile, new = self.account.upsert(asked.data)
-        return 201 if new else 200, {"data": profile.resource()}
-
-    def _find(self, asked: Asked) -> Answer:
-        known = [profile.resource() for profile in self.account.profiles.values()]
-        if "filter" in asked.query:
-            by, values = wanted_by(asked.query["filter"])
-            known = [
-                each for each in known if (each["id"] if by == "id" else each["attributes"][by]) in values
-            ]
-        return _page(known, asked)
-
-    def _record(self, asked: Asked) -> Answer:
-        self.account.record(asked.data, datetime.now(UTC))
-        return 202, {}
-
-    def _submit(self, asked: Asked) -> Answer:
-        return 202, {"data": self._shown(self.account.submit(asked.data).id)}
-
-    def _job(self, asked: Asked) -> Answer:
-        self._known(asked.job)
-        self.account.poll(self.account.jobs[asked.job])
-        return 200, {"data": self._shown(asked.job)}
-
-    def _imported(self, asked: Asked) -> Answer:
-        self._known(asked.job)
-        profiles = self.account.jobs[asked.job].profiles
-        return _page([self.account.profiles[each].resource() for each in profiles], asked)
-
-    def _import_errors(self, asked: Asked) -> Answer:
-        self._known(asked.job)
-        return _page(self.account.jobs[asked.job].errors, asked)
-
-    def _known(self, job: str) -> None:
-        if job not in self.account.jobs:
-            raise RefusedError(404, "not_found", "There is no such job.")
-
-    def _shown(self, job: str) -> dict[str, Any]:
-        known = self.account.jobs[job]
-        attributes = {
-            "status": known.status,
-            "created_at": "2026-01-01T00:00:00+00:00",
-            "total_count": len(known.given),
-            "completed_count": len(known.profiles) + len(known.errors),
-            "failed_count": len(known.errors),
-        }
-        return {"type": "profile-bulk-import-job", "id": job, "attributes": attributes, "links": {"self": ""}}
-
-    # ------------------------------------------------------------- around it all
+        own = [
+            Route("/_standin/profiles", self._profiles, methods=["GET", "POST"]),
+            Route("/_standin/events", self._told, methods=["GET"]),
+            Route("/_standin/requests", self._asked, methods=["GET"]),
+            Route("/_standin/faults", self.faults.add, methods=["POST"]),
+            Route("/_standin/limit", self._limit, methods=["POST"]),
+        ]
+        return Starlette(routes=[*own, *(self._route(*each) for each in Api(self.account).paths())])
 
     def _route(self, path: str, method: str, answer: Callable[[Asked], Answer]) -> Route:
         async def endpoint(request: Request) -> Response:
@@ -176,20 +80,15 @@ class KlaviyoStandIn:
         headers, wait = self.limits.count(path) if self.limited else ({}, None)
         if wait is not None:
             return _reply(429, _throttled(wait), {"Retry-After": f"{wait:.0f}"})
-        fault = self._next_fault(path)
-        if fault.hang:
-            await asyncio.sleep(fault.hang)
-        if fault.status is not None:
-            asks = {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:g}"}
-            code = fault.code or _CODES.get(fault.status, "error")
-            return _reply(fault.status, RefusedError(fault.status, code, "told to fail").body(), asks)
-        if fault.silent:
-            return _reply(200, {})
-        try:
-            status, body = answer(_asked(request, content))
-        except RefusedError as refused:
-            return _reply(refused.status, refused.body(), headers)
-        return _Broken() if fault.apply_then_drop else _reply(status, body, headers)
+
+        def usual() -> Response:
+            try:
+                status, body = answer(_asked(request, content))
+            except RefusedError as refused:
+                return _reply(refused.status, refused.body(), headers)
+            return _reply(status, body, headers)
+
+        return await struck(self.faults.next(path), usual, _told_to, _reply(200, {}))
 
     def _let_in(self, request: Request, content: bytes) -> None:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
@@ -210,20 +109,9 @@ class KlaviyoStandIn:
         if len(content) > _LARGEST.get(request.url.path, _LARGEST_OTHER):
             raise RefusedError(413, "payload_too_large", "The payload is too large.")
 
-    def _next_fault(self, path: str) -> Fault:
-        for fault in self.faults:
-            if fault.path in path and fault.after > 0:
-                fault.after -= 1
-            elif fault.path in path:
-                fault.times -= 1
-                if fault.times <= 0:
-                    self.faults.remove(fault)
-                return fault
-        return Fault()
-
     async def _profiles(self, request: Request) -> Response:
         if request.method == "POST":
-            self.account.upsert({"type": "profile", "attributes": json.loads(await request.body())})
+            self.account.upsert({"type": "profile", "attributes": await body_of(request)})
         return JSONResponse([profile.resource() for profile in self.account.profiles.values()])
 
     async def _told(self, _: Request) -> Response:
@@ -232,29 +120,14 @@ class KlaviyoStandIn:
     async def _asked(self, _: Request) -> Response:
         return JSONResponse(self.requests)
 
-    async def _fail(self, request: Request) -> Response:
-        self.faults.append(Fault(**json.loads(await request.body())))
-        return JSONResponse({"faults": len(self.faults)})
-
     async def _limit(self, request: Request) -> Response:
-        self.limited = bool(json.loads(await request.body()).get("on"))
+        self.limited = bool((await body_of(request)).get("on"))
         return JSONResponse({"on": self.limited})
-
-
-_CODES: Final = {401: "authentication_failed", 403: "permission_denied", 423: "locked", 429: "throttled"}
 
 
 def app(key: str | None = None) -> Starlette:
     """Return a new stand-in's application."""
     return KlaviyoStandIn(key).app()
-
-
-class _Broken(Response):
-    """An answer that is cut off."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"999")]})
-        raise ConnectionResetError
 
 
 def _asked(request: Request, content: bytes) -> Asked:
@@ -276,24 +149,15 @@ def _data(content: bytes) -> Mapping[str, Any]:
     return data
 
 
-def _page(found: list[dict[str, Any]], asked: Asked) -> Answer:
-    size = int(asked.query.get("page[size]", "20"))
-    shown = set(asked.query.get("fields[profile]", "email").split(","))
-    if not 0 < size <= _LARGEST_PAGE or not shown <= _SHOWN:
-        raise RefusedError(400, "invalid", "Not a page or a field that there is.", "page[size]")
-    start = int(asked.query.get("page[cursor]", "0"))
-    following = None
-    if start + size < len(found):
-        base, _, _ = asked.path.partition("?")
-        query = {**asked.query, "page[cursor]": str(start + size)}
-        following = f"{base}?{'&'.join(f'{name}={value}' for name, value in query.items())}"
-    links = {"self": asked.path, "next": following, "prev": None}
-    return 200, {"data": found[start : start + size], "links": links}
-
-
 def _throttled(wait: float) -> dict[str, Any]:
     detail = f"Request was throttled. Expected available in {wait:.0f} second."
     return RefusedError(429, "throttled", detail).body()
+
+
+def _told_to(fault: Fault) -> Response:
+    status = fault.status or 500
+    refused = RefusedError(status, fault.code or _CODES.get(status, "error"), "told to fail")
+    return _reply(status, refused.body(), fault.headers())
 
 
 def _reply(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:

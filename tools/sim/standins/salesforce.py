@@ -13,11 +13,10 @@ Any client id and secret will do, or only those given. What one can ask of the s
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
@@ -25,24 +24,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sim.standins.faulty import Broken, Fault, Faults, body_of
-from sim.standins.salesforce_org import LARGEST_COLLECTION, Column, Org, RefusedError
+from sim.standins.faulty import Fault, Faults, body_of, struck
+from sim.standins.salesforce_api import Answer, Api, Asked
+from sim.standins.salesforce_org import Column, Org, RefusedError
 
-_DATA: Final = "/services/data/v{version:float}"
 _CODES: Final = {401: "INVALID_SESSION_ID", 403: "REQUEST_LIMIT_EXCEEDED", 503: "SERVER_UNAVAILABLE"}
 _PAGE: Final = 2_000
-
-Answer: TypeAlias = tuple[int, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a request asks: its JSON, the parts of its path, its query, and whether duplicates are let through."""
-
-    body: Mapping[str, Any]
-    path: Mapping[str, Any]
-    query: Mapping[str, str]
-    allow_duplicates: bool
 
 
 @dataclass(slots=True)
@@ -57,117 +44,20 @@ class SalesforceStandIn:
     calls_left: int | None = None
     page: int = _PAGE
     _sessions: set[str] = field(default_factory=set)
-    _further: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def app(self) -> Starlette:
         """Return the ASGI application."""
-        by_key = "/composite/sobjects/{object}/{field}"
-        return Starlette(
-            routes=[
-                Route("/services/oauth2/token", self._log_in, methods=["POST"]),
-                self._route(by_key, "PATCH", self._upsert),
-                self._route("/composite/sobjects", "PATCH", self._update),
-                self._route("/sobjects/{object}/describe", "GET", self._describe),
-                self._route("/query", "GET", self._query),
-                self._route("/query/{further}", "GET", self._query_on),
-                Route("/_standin/contacts", self._contacts, methods=["GET", "POST"]),
-                Route("/_standin/fields", self._fields, methods=["POST"]),
-                Route("/_standin/requests", self._requests, methods=["GET"]),
-                Route("/_standin/faults", self.faults.add, methods=["POST"]),
-                Route("/_standin/sessions", self._end_sessions, methods=["POST"]),
-                Route("/_standin/limit", self._limit, methods=["POST"]),
-            ]
-        )
-
-    # ---------------------------------------------------------- Salesforce's API
-
-    def _upsert(self, asked: Asked) -> Answer:
-        self._check_object(asked)
-        column = self.org.columns.get(asked.path["field"])
-        if column is None or not column.external_id:
-            raise RefusedError(
-                "NOT_FOUND", "Provided external ID field does not exist or is not accessible", status=404
-            )
-        by = asked.path["field"]
-        records = self._records(asked)
-        values = [str(record.get(by)).lower() for record in records]
-
-        def write(record: dict[str, Any]) -> tuple[str, bool]:
-            if values.count(str(record.get(by)).lower()) > 1:
-                raise RefusedError("DUPLICATE_VALUE", "Duplicate external id specified", by)
-            return self.org.upsert(by, record, allow_duplicates=asked.allow_duplicates)
-
-        return self._collect(asked, records, write)
-
-    def _update(self, asked: Asked) -> Answer:
-        records = self._records(asked)
-        ids = [record.get("id") for record in records]
-
-        def write(record: dict[str, Any]) -> tuple[str, bool]:
-            id_ = str(record.pop("id", None))
-            if ids.count(id_) > 1:
-                raise RefusedError("DUPLICATE_VALUE", "duplicate id in the list", "Id")
-            self.org.change(id_, record)
-            return id_, False
-
-        return self._collect(asked, records, write)
-
-    def _records(self, asked: Asked) -> list[dict[str, Any]]:
-        """Return the records of a collection; refuse it as a whole where it is none."""
-        records = asked.body.get("records")
-        if not isinstance(records, list) or not records:
-            raise RefusedError("JSON_PARSER_ERROR", "records are missing")
-        if len(records) > LARGEST_COLLECTION:
-            raise RefusedError("EXCEEDED_ID_LIMIT", "cannot submit more than 200 records in this call")
-        fields = []
-        for record in records:
-            if record.get("attributes") != {"type": self.org.object_name}:
-                raise RefusedError("INVALID_TYPE", "sObject type is missing or not supported")
-            fields.append({name: value for name, value in record.items() if name != "attributes"})
-            self.org.check_known({name: value for name, value in fields[-1].items() if name != "id"})
-        return fields
-
-    def _collect(
-        self, asked: Asked, records: list[dict[str, Any]], write: Callable[[dict[str, Any]], tuple[str, bool]]
-    ) -> Answer:
-        before = {id_: dict(has) for id_, has in self.org.records.items()}
-        results = []
-        for record in records:
-            try:
-                id_, created = write(record)
-            except RefusedError as refused:
-                results.append(refused.result())
-            else:
-                results.append({"id": id_, "success": True, "created": created, "errors": []})
-        if asked.body.get("allOrNone") is not False and not all(each["success"] for each in results):
-            self.org.records = before
-            rolled_back = RefusedError("ALL_OR_NONE_OPERATION_ROLLED_BACK", "Record rolled back").result()
-            results = [rolled_back if each["success"] else each for each in results]
-        return 200, results
-
-    def _describe(self, asked: Asked) -> Answer:
-        self._check_object(asked)
-        return 200, {"name": self.org.object_name, "fields": self.org.described()}
-
-    def _query(self, asked: Asked) -> Answer:
-        return self._told(self.org.select(asked.query.get("q", "")))
-
-    def _query_on(self, asked: Asked) -> Answer:
-        return self._told(self._further.pop(asked.path["further"], []))
-
-    def _told(self, records: list[dict[str, Any]]) -> Answer:
-        answer = {"totalSize": len(records), "done": True, "records": records[: self.page]}
-        if len(records) > self.page:
-            further = f"01g{secrets.token_hex(6)}-{self.page}"
-            self._further[further] = records[self.page :]
-            answer |= {"done": False, "nextRecordsUrl": f"/services/data/v65.0/query/{further}"}
-        return 200, answer
-
-    def _check_object(self, asked: Asked) -> None:
-        if asked.path["object"] != self.org.object_name:
-            raise RefusedError("NOT_FOUND", "The requested resource does not exist", status=404)
-
-    # ------------------------------------------------------------- around it all
+        own = [
+            Route("/services/oauth2/token", self._log_in, methods=["POST"]),
+            Route("/_standin/contacts", self._contacts, methods=["GET", "POST"]),
+            Route("/_standin/fields", self._fields, methods=["POST"]),
+            Route("/_standin/requests", self._requests, methods=["GET"]),
+            Route("/_standin/faults", self.faults.add, methods=["POST"]),
+            Route("/_standin/sessions", self._end_sessions, methods=["POST"]),
+            Route("/_standin/limit", self._limit, methods=["POST"]),
+        ]
+        api = Api(self.org, lambda: self.page)
+        return Starlette(routes=[*own, *(self._route(*each) for each in api.paths())])
 
     async def _log_in(self, request: Request) -> Response:
         self.requests.append({"method": "POST", "path": request.url.path, "records": 0})
@@ -204,28 +94,25 @@ class SalesforceStandIn:
             response.headers["Sforce-Limit-Info"] = f"api-usage={len(self.requests)}/100000"
             return response
 
-        return Route(_DATA + path, endpoint, methods=[method])
+        return Route(path, endpoint, methods=[method])
 
     async def _answer(self, request: Request, answer: Callable[[], Answer], records: int) -> Response:
         try:
             self._admit(request)
         except RefusedError as refused:
-            return _refusal(refused)
+            return _refused(refused)
         fault = self.faults.next(request.url.path)
-        if fault.hang:
-            await asyncio.sleep(fault.hang)
-        if fault.status:
-            code = fault.code or _CODES.get(fault.status, "UNKNOWN_EXCEPTION")
-            return _refusal(RefusedError(code, "told to fail", status=fault.status), fault)
-        if fault.silent:
-            return JSONResponse([])
-        if fault.record_code:
-            return JSONResponse([RefusedError(fault.record_code, "told to fail").result()] * records)
-        try:
-            status, content = answer()
-        except RefusedError as refused:
-            return _refusal(refused)
-        return Broken() if fault.apply_then_drop else JSONResponse(content, status)
+
+        def usual() -> Response:
+            if fault.record_code:
+                return JSONResponse([RefusedError(fault.record_code, "told to fail").result()] * records)
+            try:
+                status, content = answer()
+            except RefusedError as refused:
+                return _refused(refused)
+            return JSONResponse(content, status)
+
+        return await struck(fault, usual, _told_to, JSONResponse([]))
 
     def _admit(self, request: Request) -> None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -268,5 +155,13 @@ def app() -> Starlette:
     return SalesforceStandIn().app()
 
 
-def _refusal(why: RefusedError, fault: Fault | None = None) -> Response:
-    return JSONResponse(why.body(), why.status, headers=fault.headers() if fault else {})
+def _refused(why: RefusedError) -> Response:
+    return JSONResponse(why.body(), why.status)
+
+
+def _told_to(fault: Fault) -> Response:
+    status = fault.status or 500
+    refused = RefusedError(
+        fault.code or _CODES.get(status, "UNKNOWN_EXCEPTION"), "told to fail", status=status
+    )
+    return JSONResponse(refused.body(), status, headers=fault.headers())

@@ -11,7 +11,6 @@ state never takes the place of a newer one. What one can ask of the stand-in its
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import hashlib
@@ -27,7 +26,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sim.standins.faulty import Broken, Faults
+from sim.standins.faulty import Fault, Faults, struck
 
 _TOLERANCE: Final = 300
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -72,21 +71,21 @@ class SignedWebhookStandIn:
 
     async def _answer(self, request: Request, noted: dict[str, Any]) -> Response:
         body = await request.body()
+
+        def usual() -> Response:
+            try:
+                id_ = self._verify(request, body)
+                message = _message(body)
+                noted["type"] = message["type"]
+                if id_ not in self._had:
+                    self._take(message)
+                    self._had.add(id_)
+            except _RefusedError as refused:
+                return JSONResponse({"error": str(refused)}, refused.status)
+            return Response(status_code=204)
+
         fault = self.faults.next(request.url.path)
-        if fault.hang:
-            await asyncio.sleep(fault.hang)
-        if fault.status:
-            return JSONResponse({"error": "told to fail"}, fault.status, headers=fault.headers())
-        try:
-            id_ = self._verify(request, body)
-            message = _message(body)
-            noted["type"] = message["type"]
-            if id_ not in self._had:
-                self._take(message)
-                self._had.add(id_)
-        except _RefusedError as refused:
-            return JSONResponse({"error": str(refused)}, refused.status)
-        return Broken() if fault.apply_then_drop else Response(status_code=204)
+        return await struck(fault, usual, _told_to, Response(status_code=204))
 
     def _verify(self, request: Request, body: bytes) -> str:
         """Return the id of a message that is signed and new."""
@@ -129,6 +128,10 @@ class SignedWebhookStandIn:
 def app(*secrets: str) -> Starlette:
     """Return a new stand-in's application."""
     return SignedWebhookStandIn(secrets).app()
+
+
+def _told_to(fault: Fault) -> Response:
+    return JSONResponse({"error": "told to fail"}, fault.status or 500, headers=fault.headers())
 
 
 def _message(body: bytes) -> dict[str, Any]:

@@ -14,8 +14,7 @@ from relay.adapters.hubspot.paths import DEFAULT_VERSION, PATHS
 from relay.adapters.hubspot.schema import missing, provide
 from relay.adapters.hubspot.upsert import Upsert
 from relay.canonical import Profile
-from relay.changes import Change
-from relay.effects import effect_id
+from relay.changes import Change, notes_of
 from relay.errors import MisconfiguredError
 from relay.ports.crm import Home, Outcome, Rate
 
@@ -90,13 +89,7 @@ class Hubspot:
         """Send the notes as custom events, where they are on."""
         if self._events:
             return self._events.record(changes, homes)
-        return {
-            effect_id(happening.event_id, effect): _EVENTS_OFF
-            for change in changes
-            for happening in change.happenings
-            for effect in happening.effects
-            if effect.kind == "note"
-        }
+        return {note_id: _EVENTS_OFF for note_id, *_ in notes_of(changes)}
 
     def clear(self, homes: Sequence[Home]) -> Mapping[str, Outcome]:
         """Take our fields off the contacts that bear these members' keys."""

@@ -12,8 +12,9 @@ from relay.adapters.hubspot.answers import objects
 from relay.adapters.hubspot.client import HubspotClient
 from relay.adapters.hubspot.mapping import KEY, OURS, PROPERTIES, encode
 from relay.adapters.hubspot.paths import Paths
-from relay.canonical import CANONICAL, Profile, plain_number
+from relay.canonical import CANONICAL, Profile
 from relay.fields import Kind
+from relay.notation import plain_number
 from relay.ports.crm import Home, Outcome
 
 AT_ONCE: Final = 100

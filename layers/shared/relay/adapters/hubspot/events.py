@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC
 from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID, uuid5
@@ -19,10 +18,11 @@ from relay.adapters.hubspot.answers import objects
 from relay.adapters.hubspot.client import HubspotClient
 from relay.adapters.hubspot.mapping import encode
 from relay.adapters.hubspot.paths import Paths
-from relay.changes import Change, Happening
-from relay.effects import Note, effect_id
+from relay.changes import Change, Happening, notes_of
+from relay.effects import Note
 from relay.fields import Kind
-from relay.metrics import CARRIED, METRICS
+from relay.metrics import METRICS, carried_by
+from relay.noting import completed
 from relay.ports.crm import Home, Outcome
 
 AT_ONCE: Final = 500
@@ -50,17 +50,11 @@ class Events:
         """Send the notes of these changes; an outcome for each, by effect id."""
         outcomes: dict[str, Outcome] = {}
         occurrences: dict[str, dict[str, Any]] = {}
-        notes = [
-            (effect_id(happening.event_id, effect), change, happening, effect)
-            for change in changes
-            for happening in change.happenings
-            for effect in happening.effects
-            if isinstance(effect, Note)
-        ]
+        notes = list(notes_of(changes))
         try:
             names = self._known() if notes else {}
             for note_id, change, happening, note in notes:
-                if change.quiet or note.name not in METRICS or note.name not in names:
+                if change.quiet or note.name not in names:
                     # HubSpot has no event that starts nothing: a back-fill's are not sent at all.
                     outcomes[note_id] = (
                         _NONE_HERE if self._none_here else _QUIET if change.quiet else _UNKNOWN
@@ -88,7 +82,7 @@ class Events:
             if self._closed(closed) == _NONE_HERE:
                 return []
             raise
-        wanted = [name for name in METRICS if slug(name) not in there]
+        wanted: list[str] = [name for name in METRICS if slug(name) not in there]
         for name in [] if dry_run else wanted:
             reply = self.client.call("POST", self.paths.definitions, definition(name))
             if reply.status not in _MADE:
@@ -153,23 +147,21 @@ def definition(name: str) -> dict[str, Any]:
                 "label": carried.replace("_", " ").capitalize(),
                 "type": _KINDS.get(kind, "string"),
             }
-            for carried, kind in CARRIED.items()
+            for carried, kind in carried_by(name).items()
         ],
     }
 
 
 def _occurrence(note_id: str, name: str, happening: Happening, note: Note, home: Home) -> dict[str, Any]:
-    told = {carried: encode(value) for carried, value in note.properties.items() if carried in CARRIED}
-    told |= {
-        "membership_key": home.key,
-        "occurred_at": encode(happening.at),
-        "inveterate_event_id": happening.event_id,
-    }
+    whole = completed(note, member=home.key, event_id=happening.event_id, at=happening.at)
+    # An event may have the properties of its definition alone: another one would have all of it refused.
+    known = carried_by(note.name)
+    told = {carried: encode(value) for carried, value in whole.properties.items() if carried in known}
     whom = {"objectId": home.id} if home.id else {"email": home.email or ""}
     return {
         "eventName": name,
         **whom,
         "uuid": str(uuid5(_OURS, note_id)),
-        "occurredAt": encode(happening.at.astimezone(UTC)),
+        "occurredAt": encode(happening.at),
         "properties": told,
     }

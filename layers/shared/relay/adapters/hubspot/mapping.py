@@ -7,12 +7,13 @@ Only the native `email` is written beside them; names, phone and consent belong 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from relay.canonical import CANONICAL, Column, Profile, plain_number
+from relay.canonical import CANONICAL, Column, Profile
 from relay.fields import Kind, Value
+from relay.notation import plain_moment, plain_number, plain_text
 
 GROUP: Final = "inveterate_membership"
 GROUP_LABEL: Final = "Inveterate membership"
@@ -73,12 +74,11 @@ def encode(value: Value) -> str:
         case Decimal():
             return plain_number(value)
         case datetime():
-            return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            return plain_moment(value)
         case date():
             return value.isoformat()
         case _:
-            # Half a surrogate pair can be told in JSON and not be sent in UTF-8: it must not stop a batch.
-            return str(value).encode("utf-8", "replace").decode()
+            return plain_text(str(value))
 
 
 def definitions() -> list[dict[str, Any]]:

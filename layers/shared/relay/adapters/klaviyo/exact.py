@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from relay.canonical import plain_number
+from relay.notation import plain_number
 
 
 def dumps(value: object) -> bytes:

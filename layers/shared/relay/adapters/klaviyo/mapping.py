@@ -9,12 +9,13 @@ The native `email` alone is written beside our properties; names, phone and cons
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
-from relay.canonical import CANONICAL, Profile, plain_number
+from relay.canonical import CANONICAL, Profile
 from relay.fields import Value
+from relay.notation import plain_moment, plain_number, plain_text
 
 Json: TypeAlias = str | int | Decimal | bool | None
 """A value as it stands in a request or an answer. Numbers are exact: no float is ever made of an amount."""
@@ -80,19 +81,13 @@ def encode(value: Value) -> Json:
     """Write a value as Klaviyo reads it: numbers as numbers, moments and days as ISO-8601 text, in UTC."""
     match value:
         case datetime():
-            return moment(value, "milliseconds")
+            return plain_moment(value)
         case date():
             return value.isoformat()
         case str():
-            # Half a surrogate pair can be told in JSON and not be sent in UTF-8: it must not stop a call.
-            return value.encode("utf-8", "replace").decode()
+            return plain_text(value)
         case _:
             return value
-
-
-def moment(value: datetime, precision: str = "seconds") -> str:
-    """Write a moment in UTC with `Z`."""
-    return value.astimezone(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
 
 
 def text(value: object) -> str:

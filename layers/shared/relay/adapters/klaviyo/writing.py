@@ -16,6 +16,7 @@ from relay.adapters.klaviyo.client import IMPORT, KlaviyoClient, Reply, inner
 from relay.adapters.klaviyo.looking import Found, Look, found_in, look
 from relay.adapters.klaviyo.mapping import KEY, encode, names, properties_of
 from relay.canonical import Profile
+from relay.notation import plain_text
 from relay.ports.crm import Home, Outcome
 
 DEFAULT_REVISION: Final = "2026-07-15"
@@ -177,4 +178,4 @@ def owned_by_other(known: Found | None, key: str) -> bool:
 
 def address(wanted: Profile) -> str:
     """Return a member's e-mail address as Klaviyo compares it."""
-    return (wanted.email or "").encode("utf-8", "replace").decode().lower()
+    return plain_text(wanted.email or "").lower()

@@ -12,8 +12,7 @@ from relay.adapters.salesforce.query import find
 from relay.adapters.salesforce.schema import missing
 from relay.adapters.salesforce.upsert import Collection, Upsert, soon
 from relay.canonical import Profile
-from relay.changes import Change
-from relay.effects import effect_id
+from relay.changes import Change, notes_of
 from relay.errors import MisconfiguredError
 from relay.ports.crm import Bulk, Home, Outcome, Rate
 
@@ -80,13 +79,7 @@ class Salesforce:
 
         What the merchant wants to start, a record-triggered flow starts on the fields themselves.
         """
-        return {
-            effect_id(happening.event_id, effect): _NO_TIMELINE
-            for change in changes
-            for happening in change.happenings
-            for effect in happening.effects
-            if effect.kind == "note"
-        }
+        return {note_id: _NO_TIMELINE for note_id, *_ in notes_of(changes)}
 
     def clear(self, homes: Sequence[Home]) -> Mapping[str, Outcome]:
         """Take our fields off the contacts that bear these members' keys."""

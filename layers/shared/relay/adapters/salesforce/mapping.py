@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from relay.canonical import CANONICAL, Profile, plain_number
+from relay.canonical import CANONICAL, Profile
 from relay.fields import Kind, Value
+from relay.notation import plain_moment, plain_number, plain_text
 
 KEY: Final = "Membership_Key__c"
 """The external id by which contacts are upserted."""
@@ -118,11 +119,11 @@ def encode(name: str, value: Value) -> str | float | bool | None:
         case int() | Decimal():
             return float(value)  # JSON's edge: a cent survives it up to 15 digits, more than the field holds
         case datetime():
-            return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            return plain_moment(value)
         case date():
             return value.isoformat()
         case str():
-            return None if value == "" else cut(clean(value), _LENGTHS.get(name, _LONGEST))
+            return None if value == "" else cut(plain_text(value), _LENGTHS.get(name, _LONGEST))
 
 
 def decode(name: str, value: object) -> str | None:
@@ -144,11 +145,6 @@ def shown(profile: Profile) -> Mapping[str, str]:
     """Return what Salesforce shows of a profile that was written: canonical names, fields with a value alone."""
     written = {name: decode(name, encode(name, value)) for name, value in profile.values.items()}
     return {name: value for name, value in written.items() if value is not None}
-
-
-def clean(text: str) -> str:
-    """Replace half a surrogate pair, which JSON can tell and UTF-8 cannot: it must not stop a batch."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def cut(text: str, length: int) -> str:
@@ -182,4 +178,4 @@ def _moment(text: str) -> str:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return text
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return plain_moment(moment)

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from relay.adapters.salesforce.client import SalesforceClient
-from relay.adapters.salesforce.mapping import KEY, clean, names
+from relay.adapters.salesforce.mapping import KEY, names
 from relay.adapters.salesforce.query import find
 from relay.canonical import Profile
+from relay.notation import plain_text
 from relay.ports.crm import Outcome
 
 
@@ -52,7 +53,7 @@ def place(client: SalesforceClient, wanted: Mapping[str, Profile], until: float)
     """
     email = names(client.org.object_name)["email"]
     fields = ("Id", email, KEY)
-    addresses = [clean(each.email or "") for each in wanted.values()]
+    addresses = [plain_text(each.email or "") for each in wanted.values()]
     found = find(client, fields, email, addresses, until=until)
     contacts = {str(record.get("Id")): _contact(record, email) for record in found}
     seen = {contact.key for contact in contacts.values()}
@@ -62,7 +63,7 @@ def place(client: SalesforceClient, wanted: Mapping[str, Profile], until: float)
     places = Places()
     by_key, by_email = _index(contacts.values())
     for key, each in wanted.items():
-        there = by_email.get(clean(each.email or "").lower(), ())
+        there = by_email.get(plain_text(each.email or "").lower(), ())
         _decide(places, key, by_key.get(key.lower(), ()), there)
     return places
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from relay.adapters.crm_http import ClosedError, changing_nothing
 from relay.adapters.salesforce.client import SalesforceClient
-from relay.adapters.salesforce.mapping import clean
+from relay.notation import plain_text
 from relay.ports.crm import Outcome
 
 _LONGEST: Final = 8_000
@@ -60,7 +60,7 @@ def ask(client: SalesforceClient, soql: str, *, until: float) -> list[Mapping[st
 
 def literal(value: str) -> str:
     """Write a text as SOQL reads it; a member chooses its e-mail address, and must not choose our question."""
-    return f"'{clean(value).translate(_ESCAPES)}'"
+    return f"'{plain_text(value).translate(_ESCAPES)}'"
 
 
 def _chunks(values: Iterable[str]) -> Iterator[list[str]]:

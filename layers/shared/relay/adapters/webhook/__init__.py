@@ -8,7 +8,7 @@ all that can be known of it: it cannot be asked what it holds.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Literal
@@ -17,8 +17,7 @@ from relay.adapters.crm_http import FROM_A_GATEWAY, READ_SECONDS, ClosedError, T
 from relay.adapters.webhook.bodies import Message, as_text, event, removed, updated
 from relay.adapters.webhook.signing import keys_of, signed
 from relay.canonical import Profile
-from relay.changes import Change
-from relay.effects import effect_id
+from relay.changes import Change, notes_of
 from relay.errors import PermanentError
 from relay.ports.crm import NOT_READABLE, Bulk, Home, Outcome, Rate
 
@@ -68,7 +67,10 @@ class Webhook:
         homes: Mapping[str, Home] | None = None,  # noqa: ARG002 - the port's
     ) -> Mapping[str, Outcome]:
         """Tell each note."""
-        return self._tell(_notes(changes))
+        return self._tell(
+            (note_id, event(change.member, happening, note, backfill=change.quiet))
+            for note_id, change, happening, note in notes_of(changes)
+        )
 
     def clear(self, homes: Sequence[Home]) -> Mapping[str, Outcome]:
         """Ask the receiver to forget these members."""
@@ -148,12 +150,3 @@ class Webhook:
         if status in _NOT_NOW or status in FROM_A_GATEWAY or not reply.is_client_error:
             raise ClosedError(later)
         return Outcome(state="refused", reason=reason)
-
-
-def _notes(changes: Iterable[Change]) -> Iterator[tuple[str, Message]]:
-    for change in changes:
-        for happening in change.happenings:
-            for effect in happening.effects:
-                if effect.kind == "note":
-                    told_ = event(change.member, happening, effect, backfill=change.quiet)
-                    yield effect_id(happening.event_id, effect), told_

@@ -11,14 +11,15 @@ import hashlib
 import json
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from relay.canonical import CANONICAL, Column, Profile, plain_number
+from relay.canonical import CANONICAL, Column, Profile
 from relay.changes import Happening
 from relay.effects import Note, effect_id
 from relay.fields import Kind, Value
+from relay.notation import plain_moment, plain_number, plain_text
 
 _BACKFILL: Final = "backfill"
 
@@ -142,11 +143,10 @@ def plain(value: Value) -> str | int | float | bool | None:
         case Decimal():
             return int(value) if value == value.to_integral_value() else float(value)
         case datetime():
-            return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            return plain_moment(value)
         case date():
             return value.isoformat()
         case str():
-            # Half a surrogate pair could be told, and many a receiver would stumble over it.
-            return value.encode("utf-8", "replace").decode()
+            return plain_text(value)
         case _:
             return value

@@ -1,0 +1,67 @@
+"""Notes for the CRM: amounts to the unit that there is, moments in one notation, names from one list."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+
+import pytest
+from relay.metrics import CARRIED, METRICS, carried_by
+from relay.noting import in_minor_units, note
+
+from tests.contract.crm.profiles import AT, member
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "minor"),
+    [
+        ("24.99", "USD", 2499),
+        ("500", "JPY", 500),
+        ("1.234", "KWD", 1234),
+        ("0.30000000000000004", "EUR", 30),
+        ("1E+40", "USD", 10**42),
+        ("24.99", None, 2499),
+    ],
+)
+def test_the_smallest_unit(amount: str, currency: str | None, minor: int) -> None:
+    """Not every currency has cents, and no amount is too long."""
+    assert in_minor_units(Decimal(amount), currency) == minor
+
+
+@pytest.mark.parametrize(
+    ("told", "noted"), [("0.30000000000000004", "0.3"), ("1.234", "1.234"), ("1E+40", "1E+40")]
+)
+def test_an_amount_ends_somewhere(told: str, noted: str) -> None:
+    """What adding up has left behind the third decimal is nobody's money."""
+    made = note("r", "Store Credit Changed", member(), amount=Decimal(told), delta=Decimal(told))
+    assert made.properties["amount"] == made.properties["delta"] == Decimal(noted)
+
+
+def test_moments_and_days() -> None:
+    """They become texts in the notation that every CRM reads: UTC with `Z`, and plain days."""
+    at = datetime.fromisoformat("2026-11-22T12:00:00+02:00")
+    made = note("r", "Store Credit Expiring", member(), expires_at=at, renews_on=date(2026, 12, 5))
+    assert made.properties["expires_at"] == "2026-11-22T10:00:00.000Z"
+    assert made.properties["renews_on"] == "2026-12-05"
+    assert at == AT
+
+
+def test_names_are_the_contract() -> None:
+    """Flows start by these names; what all events carry, each of them does."""
+    assert METRICS == (
+        "Membership Joined",
+        "Membership Tier Changed",
+        "Membership Payment Failed",
+        "Membership Payment Recovered",
+        "Store Credit Changed",
+        "Store Credit Expiring",
+        "Store Credit Expired",
+        "Membership Cancellation Pending",
+        "Membership Cancelled",
+        "Membership Rejoined",
+        "Renewal Upcoming",
+        "Trial Ending",
+        "Member Ordered",
+    )
+    assert all(carried_by(name).keys() >= CARRIED.keys() for name in METRICS)
+    assert carried_by("Member Ordered").keys() == CARRIED.keys()
