@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from relay_cli.asking import ask
 from relay_cli.failing import CliError
 from relay_cli.mirror_target import Target
 
@@ -35,9 +36,7 @@ def fill(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
 
     # A quiet way, where there is one, keeps events back; fields are written all the same, and people enter segments.
     if target.crm.automations and not arguments.yes:
-        _ask(
-            f"Writing fields can start {target.crm.automations} at {target.name}. No events are sent. Go on?"
-        )
+        ask(f"Writing fields can start {target.crm.automations} at {target.name}. No events are sent. Go on?")
     target.crm.check()
     target.reopen()
     filling = Filling(roll=target.roll, queue=target.queue, inventory=target.inventory, clock=target.now)
@@ -69,9 +68,7 @@ def sample(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
     from relay.rules import Rules
 
     if not arguments.yes:
-        _ask(
-            f"This writes a contact {arguments.email} to {target.name}, and starts flows that listen. Go on?"
-        )
+        ask(f"This writes a contact {arguments.email} to {target.name}, and starts flows that listen. Go on?")
     now = target.now()
     told = {"email": arguments.email.strip().lower(), "tier_name": "Gold", "credit_balance": Decimal(25)}
     registers = {name: Register(value, now, SAMPLE) for name, value in told.items()}
@@ -105,7 +102,7 @@ def remove(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
     """End the mirroring: nobody calls the CRM any more; our fields are cleared there, or kept."""
     if not arguments.yes:
         what = "clears our fields on every contact" if arguments.clear else "keeps our fields as they are"
-        _ask(f"This ends the mirroring to {target.name} and {what}. Go on?")
+        ask(f"This ends the mirroring to {target.name} and {what}. Go on?")
     target.shut()
     if arguments.clear:
         _say("waiting until the calls under way are over")
@@ -168,19 +165,6 @@ def _home(key: str, id_: str | None, email: str | None) -> Home:
     from relay.ports.crm import Home
 
     return Home(key=key, id=id_, email=email)
-
-
-def _ask(question: str) -> None:
-    """Go on if the person says so.
-
-    Raises:
-        CliError: when they do not, or nobody is there.
-
-    """
-    if not sys.stdin.isatty():
-        raise CliError(question, "say --yes")
-    if input(f"{question} [y/N] ").strip().lower() not in {"y", "yes"}:
-        raise CliError("nothing was done")
 
 
 def _say(text: str) -> None:

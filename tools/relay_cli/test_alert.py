@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from relay.occasions import Occasion
 
 CHANNELS: Final = ("email", "slack", "pagerduty")
+_SECRETS: Final = {"slack": "SlackSecret", "pagerduty": "PagerDutySecret"}
+"""The parameter that makes a channel; e-mail is always there."""
+
 _SECONDS_BETWEEN: Final = 1.0
 
 
@@ -33,6 +36,9 @@ def main(arguments: argparse.Namespace) -> int:
     from relay.notifier import trial_occasion
 
     account = Account(arguments.stack)
+    secret = _SECRETS.get(arguments.channel)
+    if secret and not account.parameters.get(secret):
+        raise CliError(f"the stack {arguments.stack} has no {arguments.channel}", f"deploy it with {secret}")
     trial = Trial(id=secrets.token_hex(8), at=now(), channel=arguments.channel)
     account.client("sqs").send_message(
         QueueUrl=account.output("AlertsUrl"),
@@ -54,7 +60,7 @@ def main(arguments: argparse.Namespace) -> int:
         f"{arguments.channel} has not taken it in {arguments.wait:g} s",
         "it is tried again for three days; the notifier's log says why"
         if began
-        else "is the channel configured? The dead letters say channel_not_configured if it is not",
+        else "the notifier has not taken it up: look for its errors in the log, and at the alarm late-alerts",
     )
 
 

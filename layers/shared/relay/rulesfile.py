@@ -1,22 +1,24 @@
 """A merchant's rules document before it is live: whether it can hold, what it would change, how it is written.
 
 A document that Relay cannot read stops all work, so nothing doubtful is stored: every complaint names the
-path and what is allowed there. What the model itself cannot know is looked at here: rule ids, and settings
-that contradict each other.
+path and what is allowed there, and all are made at once. What the model itself cannot know is looked at here:
+rule ids, amounts that a currency leaves out, and settings that contradict each other.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from pydantic import ValidationError
 
+from relay.complaining import instead, said
 from relay.rulebook import RULEBOOK
-from relay.rules import Rule, Rules, Thresholds, Tier
+from relay.rules import Rules, Thresholds
 
-_NEAR: Final = 0.6
-"""How alike two words have to be for one to be offered instead of the other."""
+_TIER: Final = re.compile(r"[0-9a-f]{8}")
+"""How the ids of tiers look in every documented event. Nobody promises it, so another look is merely remarked on."""
 
 
 class BadRulesError(ValueError):
@@ -38,19 +40,39 @@ def checked(document: object) -> Rules:
         raise BadRulesError(
             ("the document: should be names with their values, such as `billing_attempts: 4`",)
         )
+    problems: list[str] = []
     try:
         rules = Rules.model_validate(document)
     except ValidationError as error:
-        raise BadRulesError(tuple(_said(problem) for problem in error.errors(include_url=False))) from None
-    problems = tuple(_doubts(rules))
+        found = error.errors(include_url=False, include_input=False)
+        problems = [said(problem) for problem in found]
+        # The rest is looked at as well: nobody mends a document one complaint at a time.
+        broken = {str(problem["loc"][0]) for problem in found}
+        rules = Rules.model_validate(
+            {name: part for name, part in document.items() if str(name) not in broken}
+        )
+    problems += [*_doubts(rules), *_unknown(document), *_left_out(document)]
     if problems:
-        raise BadRulesError(problems)
+        raise BadRulesError(tuple(problems))
     return rules
+
+
+def remarks(rules: Rules) -> Iterator[str]:
+    """Yield what a person should look at before these rules hold, though they can."""
+    for tier_id in rules.tiers:
+        if not _TIER.fullmatch(tier_id):
+            yield (
+                f"tiers.{tier_id}: tiers go by their id, such as 3a636361, never by a name; "
+                "a CRM shows it as the member's tier id"
+            )
 
 
 def document_of(rules: Rules) -> dict[str, Any]:
     """Return what differs from the defaults, in types that JSON has: this is what is stored."""
     written: dict[str, Any] = rules.model_dump(mode="json", exclude_defaults=True)
+    if rules.currencies:
+        # Whole: what was said of yen may be the number that is the default for dollars.
+        written["currencies"] = rules.model_dump(mode="json", include={"currencies"})["currencies"]
     return written
 
 
@@ -77,9 +99,6 @@ def _flat(part: Mapping[str, Any], under: str) -> Iterator[tuple[str, Any]]:
 
 
 def _doubts(rules: Rules) -> Iterator[str]:
-    for rule in rules.rules:
-        if rule not in RULEBOOK:
-            yield f"rules.{rule}: there is no such rule{_instead(rule, RULEBOOK)}; `relay rules show` lists them"
     hours = rules.quiet_hours
     if hours and hours.begin == hours.end:
         yield "quiet_hours: begins when it ends, which would be never or always; leave it out for never"
@@ -89,29 +108,27 @@ def _doubts(rules: Rules) -> Iterator[str]:
         yield "retention.monthly_ceiling: should be at least retention.amount, or nothing is ever granted"
 
 
-def _said(problem: Mapping[str, Any]) -> str:
-    path = ".".join(str(step) for step in problem["loc"] if step != "[key]")
-    if problem["type"] == "extra_forbidden":
-        *above, last = (str(step) for step in problem["loc"])
-        return f"{path}: there is no such setting{_instead(last, _names(above))}"
-    # pydantic's sentences say what is allowed; of some they say it in their own kind of English.
-    said = str(problem["msg"]).removeprefix("Input ").removeprefix("Value error, ")
-    return f"{path}: {said}"
+def _unknown(document: Mapping[str, Any]) -> Iterator[str]:
+    """Complain of rules that there are not, and of a level where nobody is told."""
+    for name, setting in _entries(document, "rules"):
+        if name not in RULEBOOK:
+            yield f"rules.{name}: there is no such rule{instead(name, RULEBOOK)}; `relay rules show` lists them"
+        elif isinstance(setting, Mapping) and setting.get("level") is not None and not RULEBOOK[name].level:
+            yield f"rules.{name}.level: this rule tells nobody, so it has no level; it can be switched `on` or off"
 
 
-def _names(path: list[str]) -> list[str]:
-    """Return what may be said under a path."""
-    within: dict[str, type[Any]] = {"tiers": Tier, "currencies": Thresholds, "rules": Rule}
-    if not path:
-        return list(Rules.model_fields)
-    model = within.get(path[0]) or type(getattr(Rules(), path[0], None))
-    return list(getattr(model, "model_fields", ()))
+def _left_out(document: Mapping[str, Any]) -> Iterator[str]:
+    """Complain of amounts that a currency does not name: a number that fits dollars means nothing in yen."""
+    for currency, amounts in _entries(document, "currencies"):
+        named = amounts if isinstance(amounts, Mapping) else {}
+        missing = [name for name in Thresholds.model_fields if name not in named]
+        if missing and isinstance(amounts, Mapping):
+            yield (
+                f"currencies.{currency}: names no {', '.join(missing)}; nothing is taken over from `thresholds`, "
+                "so say each amount in this currency, 0 to switch one off"
+            )
 
 
-def _instead(word: str, known: Any) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(word, list(known), n=1, cutoff=_NEAR)
-    if near:
-        return f" (did you mean {near[0]}?)"
-    return f" (allowed: {', '.join(known)})" if len(list(known)) <= len(Rules.model_fields) else ""
+def _entries(document: Mapping[str, Any], part: str) -> Iterator[tuple[str, Any]]:
+    found = document.get(part)
+    yield from ((str(name), entry) for name, entry in found.items()) if isinstance(found, Mapping) else ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -15,10 +16,12 @@ from relay.adapters.hubspot.mapping import GROUP, PROPERTIES, definitions, encod
 from relay.canonical import CANONICAL
 from relay.errors import MisconfiguredError, TransientError
 from relay.fields import Value
+from relay.metrics import METRICS
 from relay.ports.crm import Outcome
 
 from tests.contract.crm.benches import FixedToken
 from tests.contract.crm.profiles import key_of, wanted
+from tests.fakes import ROOT
 
 KEY = key_of(7001)
 
@@ -57,6 +60,19 @@ def test_names_are_the_contract() -> None:
     assert PROPERTIES["credits_expiring_amount"] == "membership_credits_expiring"
     assert all(name.startswith("membership_") for name in PROPERTIES.values() if name != "email")
     assert len(set(PROPERTIES.values())) == len(CANONICAL)
+
+
+def test_the_docs_have_every_property_and_event() -> None:
+    """docs/hubspot.md names them all, and none that there is not."""
+    text = (ROOT / "docs/hubspot.md").read_text()
+    listed = re.findall(
+        r"^\| `(\w+)` \| .* \|$",
+        text.partition("## Custom events")[0].partition("## The prop")[2],
+        re.MULTILINE,
+    )
+    assert listed == list(PROPERTIES.values())
+    events = text.partition("dates them:")[2].partition(".")[0]
+    assert " ".join(events.split()).split(", ") == list(METRICS)
 
 
 def test_names_and_consent_are_the_merchants() -> None:
