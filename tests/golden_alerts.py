@@ -15,9 +15,9 @@ from typing import Any, Final
 from inveterate.webhooks.base import Event
 from relay.alarms import alarm_telling
 from relay.changes import Digest, Telling
-from relay.digesting import Tally, digest_lines
+from relay.digesting import digest_lines
 from relay.effects import Alert, Level, effect_id
-from relay.figures import Counted, Sum
+from relay.figures import Counted, Sum, Tally
 from relay.member import Member, Register
 from relay.messages import email, pagerduty, slack, slack_first
 from relay.notifier import digest_telling
