@@ -53,6 +53,7 @@ def status(target: Target, _: argparse.Namespace) -> dict[str, Any]:
             "edited",
             "missing",
             "repaired",
+            "again",
             "fields",
         ),
     }
@@ -78,7 +79,7 @@ def diff(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
 def _compared(
     target: Target, ours: Profile, theirs: Mapping[str, str], *, whole: bool, reveal: bool
 ) -> dict[str, Any]:
-    from relay.auditing import differences
+    from relay.repairing import differences
 
     wrote = target.crm.shown(ours)
     names = sorted({*wrote, *theirs}) if whole else differences(wrote, theirs)

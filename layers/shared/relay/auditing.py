@@ -2,29 +2,31 @@
 
 A run reads all members that the CRM should hold, page by page. Each page is one message on the target's
 own queue, which sends the next: so it takes its turn among the changes, keeps the CRM's rate, waits out an
-outage, and survives the end of any function. A member with a change under way is left to that change.
+outage, and survives the end of any function. A page that is more than the time allows is another step. A
+member with a change under way is left to that change.
 
-The fields are ours, so what differs is overwritten; a contact that is gone is made again. How many, and
+The fields are ours, so what differs is overwritten; a contact that is gone is made again. Whoever could
+not be repaired at once is named to the queue, which has the patience. So is everybody of whom nobody is
+sure though nobody is writing: a call that failed, a worker that died, a refusal to clear. How many, and
 which fields, is noted in the mirrors table (`relay mirror status`); never a value.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta, tzinfo
 from typing import Any, Final
 
 from relay import days
 from relay.batch import Context, Message
-from relay.canonical import NOT_COMPARED, Profile
 from relay.changes import Audit, dump, load
 from relay.errors import PermanentError, TransientError
-from relay.ports.crm import NOT_READABLE, Home, Outcome
+from relay.ports.crm import NOT_READABLE
 from relay.ports.mirrors import Inventory
 from relay.ports.outgoing import Outgoing, OutgoingMessage
-from relay.writing import Writing, holds
+from relay.repairing import LASTING, REPAIRED, Repairing, has_state
+from relay.writing import Writing
 
 ERRAND: Final = "audit"
 """What a message says of itself in its attribute `errand`."""
@@ -62,13 +64,6 @@ def message(audit: Audit) -> OutgoingMessage:
     return OutgoingMessage(body=dump(audit), attributes={"errand": ERRAND})
 
 
-def differences(ours: Mapping[str, str], theirs: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the fields in which a CRM shows something else than we wrote."""
-    return tuple(
-        name for name in sorted({*ours, *theirs} - NOT_COMPARED) if ours.get(name, "") != theirs.get(name, "")
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Auditing:
     """Audits of one CRM. `queue` is its own."""
@@ -85,8 +80,8 @@ class Auditing:
                 return TransientError("an audit's step needs a whole invocation", retry_after=1)
             if self._is_over(audit):
                 return None
-            after = self.step(audit)
-            if after.cursor:
+            after = self.step(audit, context)
+            if not after.finished:
                 # First the next step, then the note: a crash between the two sends it twice, and the
                 # second finds that it is over; the other way round the run would end here.
                 (refusal,) = self.queue.send([message(after)])
@@ -99,54 +94,35 @@ class Auditing:
             return None if told_only else error
         return None
 
-    def step(self, audit: Audit) -> Audit:
-        """Audit one page; return the next step, without a cursor where this was the last.
+    def step(self, audit: Audit, context: Context) -> Audit:
+        """Audit one page, or as much of it as there is time for; return the next step, `finished` where there is none.
 
         Raises:
             TransientError: when something cannot be read now.
 
         """
         page = self.inventory.page(audit.cursor)
-        homes = {
-            key: Home(key=key, id=mirror.id, email=mirror.email)
-            for key, mirror in page.mirrors.items()
-            if mirror.state == "mirrored"
-        }
-        profiles = self.writing.profiles(list(homes)) if homes else {}
-        settled = [key for key, wanted in profiles.items() if holds(page.mirrors[key], wanted)]
-        theirs = self.writing.crm.read([homes[key] for key in settled]) if settled else {}
-        differing = {
-            key: differences(self.writing.crm.shown(profiles[key]), theirs[key])
-            for key in settled
-            if key in theirs
-        }
-        missing = [key for key in settled if key not in theirs]
-        edited = [key for key, names in differing.items() if names]
-        repaired = self._repair({key: profiles[key] for key in [*edited, *missing]})
-        found = Counter(name for names in differing.values() for name in names)
+        repairs = Repairing(self.writing, self.queue)
+        look = repairs.look(page)
+        tried = repairs.repair(look.wrong, context)
+        whole = len(tried) == len(look.wrong)
+        again = [key for key, standing in tried.items() if not has_state(standing, LASTING)]
+        again += repairs.unsure(page, look.profiles) if whole else []
+        repairs.name(again)
+        found = Counter(name for key in tried for name in look.differing.get(key, ()))
         return replace(
             audit,
             step=audit.step + 1,
-            cursor=page.cursor,
-            read=audit.read + len(settled),
-            edited=audit.edited + len(edited),
-            missing=audit.missing + len(missing),
-            repaired=audit.repaired + repaired,
+            # What was repaired differs no more, so the same page again goes on where this step ended.
+            cursor=page.cursor if whole else audit.cursor,
+            finished=whole and page.cursor is None,
+            read=audit.read + (len(look.profiles) if whole else 0),
+            edited=audit.edited + len(tried.keys() & look.differing.keys()),
+            missing=audit.missing + len(tried.keys() - look.differing.keys()),
+            repaired=audit.repaired + sum(has_state(standing, REPAIRED) for standing in tried.values()),
+            again=audit.again + len(again),
             fields=dict(Counter(audit.fields) + found),
         )
-
-    def _repair(self, wrong: Mapping[str, Profile]) -> int:
-        size = self.writing.crm.batch_size
-        keys: Sequence[str] = list(wrong)
-        repaired = 0
-        for begin in range(0, len(keys), size):
-            batch = {key: wrong[key] for key in keys[begin : begin + size]}
-            standings = self.writing.write(batch, left=timedelta(milliseconds=NEEDED_MS))
-            repaired += sum(
-                isinstance(standing, Outcome) and standing.state == "mirrored"
-                for standing in standings.values()
-            )
-        return repaired
 
     def _is_over(self, audit: Audit) -> bool:
         """Say whether this step is done already, or another run is under way."""
@@ -167,10 +143,11 @@ def report(audit: Audit, now: datetime) -> dict[str, Any]:
         "run": audit.run.isoformat(),
         "step": audit.step,
         "at": now.isoformat(timespec="seconds"),
-        "finished": audit.cursor is None,
+        "finished": audit.finished,
         "read": audit.read,
         "edited": audit.edited,
         "missing": audit.missing,
         "repaired": audit.repaired,
+        "again": audit.again,
         "fields": dict(audit.fields),
     }
