@@ -167,11 +167,11 @@ _HUBSPOT_FAULTS: Final[dict[str, Callable[[], Fault]]] = {
 
 
 @contextmanager
-def hubspot() -> Iterator[Bench]:
+def hubspot() -> Iterator[HubspotBench]:
     """Serve HubSpot's stand-in and connect the adapter to it."""
     standin = HubspotStandIn()
     with serve(standin.app()) as base_url:
-        crm = Hubspot(base_url, FixedToken(), read_seconds=0.5)
+        crm = Hubspot(base_url, FixedToken(), read_seconds=0.5, events=True)
         try:
             yield HubspotBench(standin, crm)
         finally:
