@@ -77,6 +77,10 @@ class KlaviyoBench:
         """Return the sizes of the writes: Klaviyo takes one member in each."""
         return [1 for asked in self.standin.requests if asked["path"] == IMPORT]
 
+    def started(self) -> list[str]:
+        """Return the metrics that would have started a flow."""
+        return self.standin.account.flows
+
 
 @dataclass
 class FixedKey:

@@ -321,8 +321,35 @@ def test_batch_split(bench: Bench) -> None:
     assert len(bench.contacts()) == 2 * size + 1
 
 
+def test_quiet_backfill(bench: Bench) -> None:
+    """A back-fill's moments start nothing, and its member arrives; the next moment, told aloud, does start."""
+    written = _filled(bench, wanted())
+    assert written.state == "mirrored"
+    homes = {KEY: Home(key=KEY, id=written.id, email="member-7001@example.com")}
+    bench.crm.record([_joined("then", quiet=True)], homes)
+    assert bench.started() == []
+    assert bench.shown(KEY) is not None
+    assert bench.crm.record([_joined("now")], homes)["now.joined"].state == "mirrored"
+    assert len(bench.started()) == 1
+
+
+def _filled(bench: Bench, profile: Profile) -> Outcome:
+    """Write a member as a back-fill does: by a job, where the CRM has jobs."""
+    bulk = bench.crm.bulk
+    if bulk is None:
+        return bench.crm.upsert([profile])[profile.key]
+    outcome = bulk.submit([profile])
+    while outcome.state == "pending":
+        outcome = bulk.collect(outcome.id or "", [profile.key])[profile.key]
+    return outcome
+
+
+def _joined(event: str, *, quiet: bool = False) -> Change:
+    note = Note(rule="joined", name="Membership Joined")
+    happening = Happening(event_id=event, topic="t", at=datetime(2026, 1, 1, tzinfo=UTC), effects=(note,))
+    return Change(member=KEY, happenings=(happening,), quiet=quiet)
+
+
 def test_notes(bench: Bench) -> None:
     """Each note gets an outcome, by its effect's id."""
-    note = Note(rule="joined", name="Membership Joined")
-    happening = Happening(event_id="e1", topic="t", at=datetime(2026, 1, 1, tzinfo=UTC), effects=(note,))
-    assert bench.crm.record([Change(member=KEY, happenings=(happening,))]).keys() == {"e1.joined"}
+    assert bench.crm.record([_joined("e1")]).keys() == {"e1.joined"}

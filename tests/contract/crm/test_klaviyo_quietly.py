@@ -40,8 +40,8 @@ def job_of(bench: KlaviyoBench, *numbers: int) -> str:
     return outcome.id
 
 
-def test_quiet_backfill(bench: KlaviyoBench) -> None:
-    """A back-fill's members go by one job and start no flow; they count as mirrored once its errors were read."""
+def test_a_job_is_asked_about_until_its_errors_were_read(bench: KlaviyoBench) -> None:
+    """A back-fill's members go by one job; they count as mirrored once it is complete and its errors were read."""
     keys = [key_of(number) for number in (1, 2, 3)]
     job = job_of(bench, 1, 2, 3)
     assert {outcome.state for outcome in bench.crm.bulk.collect(job, keys).values()} == {"pending"}
@@ -163,6 +163,19 @@ def test_a_lost_answer_to_a_note_tells_it_once(bench: KlaviyoBench) -> None:
     assert (outcome.state, outcome.unanswered) == ("retry", True)
     bench.crm.record([note()], homes())
     assert len(bench.standin.account.events) == 1
+
+
+def test_identity_conflict() -> None:
+    """Our external id on one profile and the address on another: written once more by the address, and told."""
+    with klaviyo(Options(external_id=True)) as bench:
+        account = bench.standin.account
+        for identifier in ({"external_id": MEMBER}, {"email": "member-7001@example.com"}):
+            account.upsert({"type": "profile", "attributes": identifier})
+        outcome = bench.crm.upsert([wanted()])[MEMBER]
+        assert (outcome.state, outcome.reason) == ("mirrored", "identity_conflict")
+        other, present = account.profiles.values()
+        assert (other.properties, present.properties[KEY]) == ({}, MEMBER)
+        assert [asked["status"] for asked in bench.standin.requests] == [200, 409, 200]
 
 
 def test_clearing_takes_ours_and_nothing_else() -> None:

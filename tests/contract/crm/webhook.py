@@ -28,8 +28,6 @@ NOT_APPLICABLE: Final = {
     "unknown_property": "the fields are ours; a receiver has none that could be missing",
     "reading": "a receiver can be told and not asked (test_webhook.py)",
     "clearing_a_contact": "there is no contact to find: the receiver is told that a member is gone (test_webhook.py)",
-    "quiet_backfill": "a receiver cannot be written to quietly: its messages of a back-fill, of members and of "
-    "events, are marked as such (test_webhook.py)",
 }
 
 
@@ -67,6 +65,10 @@ class WebhookBench:
     def writes(self) -> list[int]:
         """Return a one for each message."""
         return [1 for _ in self.standin.requests]
+
+    def started(self) -> list[str]:
+        """Return the moments that are not marked as a back-fill's."""
+        return [event["name"] for event in self.standin.events if not event["backfill"]]
 
 
 def _text(value: Any) -> str:

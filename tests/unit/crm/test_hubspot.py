@@ -238,6 +238,23 @@ def test_no_message_of_hubspots_is_repeated() -> None:
     assert _answering(answer).upsert([wanted()])[KEY] == Outcome(state="refused", reason="invalid_email")
 
 
+def test_what_is_wrong_may_stand_in_the_message_alone() -> None:
+    """Of the JSON after HubSpot's sentence the code and the property are taken, and nothing of the value."""
+    wrong = [
+        {"isValid": False, "message": "jane@example was not valid", "error": "INVALID_EMAIL", "name": "email"}
+    ]
+    body = {"category": "VALIDATION_ERROR", "message": f"Property values were not valid: {json.dumps(wrong)}"}
+    outcome = _answering(lambda request: httpx.Response(400, json=body)).upsert([wanted()])[KEY]
+    assert outcome == Outcome(state="refused", reason="invalid_email email")
+
+
+@pytest.mark.parametrize(("asked", "waited"), [("0", 2), ("1", 2), ("9", 9)])
+def test_a_lock_is_waited_for_two_seconds_at_least(asked: str, waited: float) -> None:
+    """HubSpot locks for two seconds whatever its header says."""
+    crm = _answering(lambda request: httpx.Response(423, headers={"Retry-After": asked}, json={}))
+    assert crm.upsert([wanted()])[KEY].retry_after == waited
+
+
 def test_a_key_that_is_not_unique_is_not_written_to() -> None:
     """A portal whose `membership_key` identifies nobody is for a person to mend."""
 

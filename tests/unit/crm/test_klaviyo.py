@@ -415,6 +415,22 @@ def test_an_event_to_the_letter() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("told", "sent"), [("usd", {"value_currency": "USD"}), ("points", {}), ("", {}), (None, {})]
+)
+def test_a_currency_that_is_none(told: str | None, sent: dict[str, str]) -> None:
+    """A value goes without a currency rather than with one for which Klaviyo would refuse the event."""
+    klaviyo = Answering()
+    properties: dict[str, Any] = {"amount": Decimal(5)} | ({} if told is None else {"currency": told})
+    klaviyo.crm().record(
+        [change(Note(rule="r", name="Store Credit Changed", properties=properties))], homes()
+    )
+    (event,) = klaviyo.sent("/api/events")
+    attributes = event["attributes"]
+    assert {name: attributes[name] for name in attributes if name == "value_currency"} == sent
+    assert attributes["value"] == 5
+
+
 def test_a_note_without_an_address() -> None:
     """A note about a member whose profile is not known is skipped: its event would make a profile of its own."""
     klaviyo = Answering()

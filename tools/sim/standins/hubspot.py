@@ -74,6 +74,7 @@ class HubspotStandIn:
                 body=await body_of(request),
                 contact=request.path_params.get("contact", ""),
                 by=request.query_params.get("idProperty"),
+                query=request.query_params,
             )
             noted = {
                 "method": method,

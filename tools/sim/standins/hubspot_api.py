@@ -30,6 +30,7 @@ class Asked:
     body: Mapping[str, Any]
     contact: str
     by: str | None
+    query: Mapping[str, str]
 
 
 @dataclass(slots=True)
@@ -86,6 +87,12 @@ class Api:
     def read(self, asked: Asked) -> Answer:
         """Show contacts; who is not there is an error of a 207."""
         inputs = check_inputs(asked.body.get("inputs"), "id")
+        if not all(
+            isinstance(asked.body.get(name), list) for name in ("properties", "propertiesWithHistory")
+        ):
+            raise RefusedError(
+                400, "VALIDATION_ERROR", "Invalid input JSON: properties, propertiesWithHistory"
+            )
         found = {
             wanted["id"]: self.portal.find(wanted["id"], asked.body.get("idProperty")) for wanted in inputs
         }
@@ -111,9 +118,12 @@ class Api:
         answer = {"status": "COMPLETE", "results": results}
         return (207, {**answer, "numErrors": len(errors), "errors": errors}) if errors else (200, answer)
 
-    def event_definitions(self, _: Asked) -> Answer:
-        """Show the custom events."""
-        return 200, {"results": self.portal.events.known()}
+    def event_definitions(self, asked: Asked) -> Answer:
+        """Show the custom events, page by page."""
+        known = self.portal.events.known()
+        start, size = int(asked.query.get("after", 0)), int(asked.query.get("limit", 10))
+        more = {"paging": {"next": {"after": str(start + size)}}} if start + size < len(known) else {}
+        return 200, {"total": len(known), "results": known[start : start + size], **more}
 
     def define_event(self, asked: Asked) -> Answer:
         """Add a custom event."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,12 +40,13 @@ def _native() -> dict[str, dict[str, Any]]:
 
 @dataclass(slots=True)
 class Portal:
-    """All that one account holds. `contacts` is by id."""
+    """All that one account holds. `contacts` is by id; `required` are properties that an administrator requires."""
 
     definitions: dict[str, dict[str, Any]] = field(default_factory=_native)
     groups: set[str] = field(default_factory=lambda: {"contactinformation"})
     contacts: dict[str, dict[str, str]] = field(default_factory=dict)
     events: Events = field(default_factory=Events)
+    required: set[str] = field(default_factory=set)
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(101))
     # Whose value of a unique property it is: looked through one by one, 40,000 contacts would take hours.
     _index: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -135,9 +137,10 @@ class Portal:
         for name, value in properties.items():
             self.check(name, value)
             self._check_free(contact, name, value)
-        self.contacts[contact] = {
-            name: value for name, value in {**known, **properties}.items() if value != ""
-        }
+        held = {name: value for name, value in {**known, **properties}.items() if value != ""}
+        for name in sorted(self.required - held.keys()):
+            raise RefusedError(400, "VALIDATION_ERROR", f"{name} is required", "REQUIRED_PROPERTY", name)
+        self.contacts[contact] = held
         for name, value in properties.items():
             if name == "email" or self.definitions[name].get("hasUniqueValue"):
                 self._index[name, value.lower()] = contact
@@ -161,7 +164,12 @@ class Portal:
             )
         if value and not _fits(definition, value):
             code = "INVALID_EMAIL" if name == "email" else f"INVALID_{str(definition['type']).upper()}"
-            raise RefusedError(400, "VALIDATION_ERROR", f"Property values were not valid: {name}", code, name)
+            wrong = json.dumps(
+                [{"isValid": False, "message": f"{value} was not valid", "error": code, "name": name}]
+            )
+            raise RefusedError(
+                400, "VALIDATION_ERROR", f"Property values were not valid: {wrong}", code, name
+            )
 
     def _check_free(self, contact: str, name: str, value: str) -> None:
         if not value or (name != "email" and not self.definitions[name].get("hasUniqueValue")):

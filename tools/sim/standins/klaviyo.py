@@ -101,10 +101,7 @@ class KlaviyoStandIn:
             raise RefusedError(400, "invalid", "A revision header is required.", "/headers/revision")
         if revision not in REVISIONS:
             raise RefusedError(404, "not_found", "No valid revisions found for method")
-        if request.method == "POST" and request.headers.get("content-type") not in {
-            _MEDIA,
-            "application/json",
-        }:
+        if request.method == "POST" and request.headers.get("content-type") != _MEDIA:
             raise RefusedError(415, "unsupported_media_type", "Unsupported media type.")
         if len(content) > _LARGEST.get(request.url.path, _LARGEST_OTHER):
             raise RefusedError(413, "payload_too_large", "The payload is too large.")

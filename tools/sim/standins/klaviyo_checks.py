@@ -93,6 +93,10 @@ def check_event(data: object, now: datetime) -> Mapping[str, Any]:
     value = attributes.get("value")
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
         raise RefusedError(400, "invalid", "A number, please.", f"{at}/value")
+    for text, form in (("unique_id", ".+"), ("value_currency", "[A-Z]{3}")):
+        told = attributes.get(text)
+        if told is not None and not (isinstance(told, str) and re.fullmatch(form, told)):
+            raise RefusedError(400, "invalid", f"Not a {text}.", f"{at}/{text}")
     if not isinstance(attributes.get("backfill", False), bool | None):
         raise RefusedError(400, "invalid", "A boolean, please.", f"{at}/backfill")
     moment = moment_of(attributes.get("time")) if attributes.get("time") is not None else now

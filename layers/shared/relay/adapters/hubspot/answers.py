@@ -19,6 +19,13 @@ from relay.ports.crm import Outcome
 
 _EXISTING_ID: Final = re.compile(r"Existing ID: (\d+)")
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.]{2,59}")
+_PROPERTY: Final = re.compile(r"[a-z][a-z0-9_]{0,99}")
+_IN_MESSAGE: Final = {
+    "error": re.compile(r'"error":\s?"([A-Z][A-Z0-9_]{2,59})"'),
+    "name": re.compile(r'"name":\s?"([a-z][a-z0-9_]{0,99})"'),
+}
+"""What is wrong with a value stands in the message, as JSON after a sentence; of that, only words of this form are taken."""
+
 _NOT_NOW: Final = frozenset(
     {"RATE_LIMITS", "INTERNAL_ERROR", "SERVER_ERROR", "TIMEOUT", "SERVICE_UNAVAILABLE"}
 )
@@ -73,7 +80,7 @@ def _read_error(reading: Reading, error: Mapping[str, Any], keys: Sequence[str])
     elif existing:
         reading.taken[keys[0]] = existing[1]
     else:
-        reason = codes[0].lower() if codes else "no_reason"
+        reason = " ".join([codes[0].lower() if codes else "no_reason", *_properties(error)][:2])
         again = bool(_NOT_NOW.intersection(codes))
         reading.outcomes[keys[0]] = Outcome(state="retry" if again else "refused", reason=reason, alone=again)
 
@@ -82,8 +89,18 @@ def _codes(error: Mapping[str, Any]) -> Iterator[str]:
     """Yield HubSpot's own words for what is wrong, the most telling first; never a message, which has values."""
     for detail in objects(error, "errors"):
         yield from _word(detail.get("code"))
+    yield from _IN_MESSAGE["error"].findall(str(error.get("message", "")))
     for name in ("subCategory", "category"):
         yield from _word(error.get(name))
+
+
+def _properties(error: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the properties that an error is about: a merchant may require one that only he can fill."""
+    for detail in objects(error, "errors"):
+        context = detail.get("context")
+        named = context.get("propertyName") if isinstance(context, Mapping) else None
+        yield from (name for name in named or () if _PROPERTY.fullmatch(str(name)))
+    yield from _IN_MESSAGE["name"].findall(str(error.get("message", "")))
 
 
 def _word(word: object) -> Iterator[str]:

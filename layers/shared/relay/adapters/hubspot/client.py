@@ -92,8 +92,8 @@ def _code(reply: httpx.Response, otherwise: str) -> str:
 def _wait(reply: httpx.Response) -> float | None:
     """Return the seconds to wait that HubSpot asks for, where that is a sane number; else what its policy means."""
     asked = wait_of(reply)
+    if reply.status_code == HTTPStatus.LOCKED:
+        return max(asked or 0.0, _LOCKED_SECONDS)
     if asked is not None:
         return asked
-    if reply.status_code == HTTPStatus.LOCKED:
-        return _LOCKED_SECONDS
     return _POLICY_SECONDS.get(str(_json(reply).get("policyName")))

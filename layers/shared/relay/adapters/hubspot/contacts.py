@@ -61,6 +61,12 @@ def clear(client: HubspotClient, paths: Paths, homes: Sequence[Home]) -> dict[st
     return outcomes
 
 
+def question(inputs: Sequence[Mapping[str, str]], properties: Sequence[str], by: str = "") -> dict[str, Any]:
+    """Return the body of a question; HubSpot's schema demands both lists, though nobody asks for a history."""
+    asked = {"inputs": list(inputs), "properties": list(properties), "propertiesWithHistory": []}
+    return {**asked, "idProperty": by} if by else asked
+
+
 def _clear(client: HubspotClient, paths: Paths, ids: Mapping[str, str]) -> dict[str, Outcome]:
     if not ids:
         return {}
@@ -80,8 +86,7 @@ def _contacts(
     found: list[Mapping[str, Any]] = []
     for start in range(0, len(keys), AT_ONCE):
         inputs = [{"id": key} for key in keys[start : start + AT_ONCE]]
-        body = {"inputs": inputs, "idProperty": KEY, "properties": list(properties)}
-        reply = client.call("POST", f"{paths.contacts}/batch/read", body)
+        reply = client.call("POST", f"{paths.contacts}/batch/read", question(inputs, properties, KEY))
         found += [
             contact
             for contact in objects(reply.body, "results")

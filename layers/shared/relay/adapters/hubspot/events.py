@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import quote
 from uuid import UUID, uuid5
 
 from relay.adapters.crm_http import ClosedError
@@ -26,6 +27,9 @@ from relay.noting import completed
 from relay.ports.crm import Home, Outcome
 
 AT_ONCE: Final = 500
+_PAGE: Final = 100
+_MOST_PAGES: Final = 20
+"""A portal has 500 definitions at most."""
 
 _OURS: Final = UUID("5c4c9c53-6d0a-5f5b-9a0e-3f1d0c8f7a21")
 """The namespace of our events' ids: another one would tell every event of the past year again."""
@@ -113,11 +117,20 @@ class Events:
         return self._names
 
     def _read(self) -> dict[str, str]:
-        reply = self.client.call("GET", self.paths.definitions)
-        return {
-            str(known.get("name")): str(known.get("fullyQualifiedName") or known.get("name"))
-            for known in objects(reply.body, "results")
-        }
+        """Return HubSpot's names of all events of the portal, by theirs."""
+        there: dict[str, str] = {}
+        path = f"{self.paths.definitions}?limit={_PAGE}"
+        for _ in range(_MOST_PAGES):
+            body = self.client.call("GET", path).body
+            there |= {
+                str(known.get("name")): str(known.get("fullyQualifiedName") or known.get("name"))
+                for known in objects(body, "results")
+            }
+            after = _after(body)
+            if not after:
+                return there
+            path = f"{self.paths.definitions}?limit={_PAGE}&after={quote(after, safe='')}"
+        raise ClosedError(Outcome(state="retry", reason="listing_without_end"))
 
     def _refused(self) -> bool:
         """Say whether the portal has turned out to have no events."""
@@ -128,6 +141,13 @@ class Events:
             self._none_here = True
             return _NONE_HERE
         return closed.outcome
+
+
+def _after(body: Mapping[str, Any]) -> str:
+    """Return where a listing goes on; empty where this was its end."""
+    paging = body.get("paging")
+    following = paging.get("next") if isinstance(paging, Mapping) else None
+    return str(following.get("after") or "") if isinstance(following, Mapping) else ""
 
 
 def slug(name: str) -> str:
@@ -141,6 +161,7 @@ def definition(name: str) -> dict[str, Any]:
         "label": name,
         "name": slug(name),
         "primaryObject": "CONTACT",
+        "includeDefaultProperties": False,
         "propertyDefinitions": [
             {
                 "name": carried,

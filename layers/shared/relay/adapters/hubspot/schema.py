@@ -11,15 +11,18 @@ from relay.adapters.hubspot.mapping import GROUP, GROUP_LABEL, KEY, definitions
 from relay.adapters.hubspot.paths import Paths
 from relay.ports.crm import Outcome
 
-_MADE = frozenset({200, 201, 204, 207, 409})
-"""409: it is there already, made by another invocation a moment ago."""
+_IN_PART = frozenset({207, 409})
+"""Something is there already, made by another invocation a moment ago; or could not be made at all."""
+
+_MADE = frozenset({200, 201, 204, *_IN_PART})
 
 
 def missing(client: HubspotClient, paths: Paths) -> list[dict[str, Any]]:
     """Return the definitions of ours that HubSpot does not have.
 
     Raises:
-        ClosedError: when it cannot be asked, or has `membership_key` as something that identifies nobody.
+        ClosedError: when it cannot be asked, has `membership_key` as something that identifies nobody, or
+            one of our names as a property of another type, whose values it would refuse member by member.
 
     """
     reply = client.call("GET", paths.properties)
@@ -27,6 +30,12 @@ def missing(client: HubspotClient, paths: Paths) -> list[dict[str, Any]]:
     there = {str(known.get("name")): known for known in objects(reply.body, "results")}
     if KEY in there and there[KEY].get("hasUniqueValue") is not True:
         raise ClosedError(Outcome(state="unauthorised", reason="membership_key_is_not_unique"))
+    for wanted in definitions():
+        known = there.get(wanted["name"])
+        if known and not _alike(str(known.get("type")), wanted["type"]):
+            raise ClosedError(
+                Outcome(state="unauthorised", reason=f"{wanted['name']}_is_no_{wanted['type']}")
+            )
     return [wanted for wanted in definitions() if wanted["name"] not in there]
 
 
@@ -42,10 +51,18 @@ def provide(client: HubspotClient, paths: Paths) -> list[str]:
         return []
     group = {"name": GROUP, "label": GROUP_LABEL}
     _check(client.call("POST", f"{paths.properties}/groups", group), "group_not_made")
-    _check(client.call("POST", f"{paths.properties}/batch/create", {"inputs": wanted}), "properties_not_made")
+    made = client.call("POST", f"{paths.properties}/batch/create", {"inputs": wanted})
+    _check(made, "properties_not_made")
+    if made.status in _IN_PART and missing(client, paths):
+        raise ClosedError(Outcome(state="retry", reason="properties_not_made"))
     return [definition["name"] for definition in wanted]
 
 
 def _check(reply: Reply, reason: str) -> None:
     if reply.status not in _MADE:
         raise ClosedError(Outcome(state="retry", reason=reason))
+
+
+def _alike(theirs: str, ours: str) -> bool:
+    """Say whether two types are one: HubSpot calls a checkbox either of two."""
+    return theirs == ours or {theirs, ours} == {"bool", "enumeration"}

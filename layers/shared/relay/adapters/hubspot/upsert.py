@@ -16,6 +16,7 @@ from typing import Any, Final
 from relay.adapters.crm_http import ClosedError
 from relay.adapters.hubspot.answers import Reading, objects, read
 from relay.adapters.hubspot.client import HubspotClient, Reply
+from relay.adapters.hubspot.contacts import question
 from relay.adapters.hubspot.mapping import KEY, OURS, properties_of
 from relay.adapters.hubspot.paths import Paths
 from relay.adapters.hubspot.schema import provide
@@ -79,13 +80,13 @@ class Upsert:
         two. HubSpot knows no conditional write: a key that another shop sets between our look and our
         write would be lost to it, and found by its next one.
         """
-        found = self._contact(contact, {})
+        found = self._contact(contact)
         if found is None:
             return Outcome(state="retry", reason="contact_gone", alone=True)
         bears = (found.get("properties") or {}).get(KEY)
         if bears and bears != wanted.key:
             return Outcome(state="refused", reason="owned_by_other", id=contact)
-        former = self._contact(wanted.key, {"idProperty": KEY})
+        former = self._contact(wanted.key, KEY)
         if former is not None and str(former.get("id")) != contact:
             self._patch(str(former.get("id")), dict.fromkeys(OURS, ""))
         reply = self._patch(contact, properties_of(wanted))
@@ -97,9 +98,10 @@ class Upsert:
             wanted.key, Outcome(state="retry", reason="conflict", alone=True)
         )
 
-    def _contact(self, contact: str, how: Mapping[str, str]) -> Mapping[str, Any] | None:
-        body = {"inputs": [{"id": contact}], "properties": [KEY], **how}
-        reply = self._call("POST", f"{self.paths.contacts}/batch/read", body)
+    def _contact(self, contact: str, by: str = "") -> Mapping[str, Any] | None:
+        reply = self._call(
+            "POST", f"{self.paths.contacts}/batch/read", question([{"id": contact}], [KEY], by)
+        )
         found = objects(reply.body, "results")
         return found[0] if found else None
 

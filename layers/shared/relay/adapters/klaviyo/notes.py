@@ -6,6 +6,7 @@ Klaviyo would keep one event of a metric per person and second, and drop the oth
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
@@ -22,6 +23,7 @@ from relay.ports.crm import Home, Outcome
 
 EVENTS: Final = "/api/events"
 
+_CURRENCY: Final = re.compile("[A-Z]{3}")
 _NO_HOME: Final = Outcome(state="skipped", reason="no_email")
 
 
@@ -60,7 +62,9 @@ def event(note_id: str, change: Change, happening: Happening, note: Note, email:
     }
     if isinstance(told["amount"], Decimal):
         attributes["value"] = told["amount"]
-        attributes |= {"value_currency": told["currency"]} if told["currency"] else {}
+        # Klaviyo knows currencies by ISO 4217 alone, and refuses the whole event for another word.
+        currency = str(told["currency"]).upper()
+        attributes |= {"value_currency": currency} if _CURRENCY.fullmatch(currency) else {}
     return {"type": "event", "attributes": attributes}
 
 
