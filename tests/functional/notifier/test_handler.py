@@ -270,8 +270,11 @@ def test_what_sns_refuses(deployed: Aws) -> None:
         EmailChannel(deployed.names["topic"] + "x").announce(announcement)
     sns = deployed.client("sns")
     sns.meta.events.register("before-call.sns.Publish", invalid)
-    with pytest.raises(PermanentError, match="email_refused"):
-        EmailChannel(deployed.names["topic"], sns).announce(announcement)
+    try:
+        with pytest.raises(PermanentError, match="email_refused"):
+            EmailChannel(deployed.names["topic"], sns).announce(announcement)
+    finally:
+        sns.meta.events.unregister("before-call.sns.Publish", invalid)
 
 
 def invalid(**_call: object) -> None:
