@@ -171,6 +171,20 @@ def test_an_erasure_after_a_crash(by: str) -> None:
     assert scene.crm.held == {}
 
 
+def test_a_contact_that_is_known_by_key_is_cleared_once() -> None:
+    """All addresses that were noted of it lead to the same contact."""
+    scene = Scene(crm=FakeCrm(homes_by="key"))
+    scene.tell(email="old@example.com")
+    scene.work()
+    scene.tell(email="new@example.com")
+    scene.crm.outcomes[KEY] = Outcome(state="retry", reason="http_500", alone=True)
+    scene.work()
+    scene.tell(email=None)
+    scene.crm.outcomes[KEY] = Outcome(state="skipped", reason="no_email")
+    assert scene.work() == [None]
+    assert [home.key for home in scene.crm.cleared] == [KEY]
+
+
 def test_an_address_that_changes_on_the_way_is_not_written() -> None:
     """Only an address that the claim has noted is written to: a worker that dies leaves a trace of it."""
     scene = Scene()
