@@ -15,8 +15,7 @@ from relay_cli import mirror_removing
 from relay_cli.failing import CliError
 
 from tests.contract.crm.profiles import key_of, wanted
-from tests.fakes_crm import FakeCrm
-from tests.functional.crm.test_writing import FakeBulk
+from tests.fakes_crm import FakeBulk, FakeCrm
 from tests.functional.mirror_command.conftest import COUNT, Stage, filled
 
 REFUSED = Outcome(state="refused", reason="http_400")
