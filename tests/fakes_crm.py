@@ -134,6 +134,25 @@ class FakeTurnstiles:
         return begin
 
 
+@dataclass
+class FakeBulk:
+    """Jobs in memory. `outcome` is what is told of every member of a job."""
+
+    size: int = 1000
+    jobs: list[list[Profile]] = field(default_factory=list)
+    outcome: Outcome = field(default_factory=lambda: Outcome(state="pending"))
+    known: bool = True
+
+    def submit(self, profiles: Sequence[Profile]) -> Outcome:
+        """Take a job."""
+        self.jobs.append(list(profiles))
+        return Outcome(state="pending", id=f"job-{len(self.jobs)}")
+
+    def collect(self, job: str, keys: Sequence[str]) -> Mapping[str, Outcome]:
+        """Say what became of it."""
+        return dict.fromkeys(keys, self.outcome) if self.known else {}
+
+
 _GONE = Outcome(state="skipped", reason="no such contact")
 
 

@@ -1,10 +1,9 @@
-"""`relay mirror prepare`, `fill`, `audit`, `sample` and `remove`: what changes something in a CRM."""
+"""`relay mirror prepare`, `fill`, `audit` and `sample`: what changes something in a CRM."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -15,13 +14,9 @@ from relay_cli.mirror_target import Target
 
 if TYPE_CHECKING:
     from relay.changes import Change
-    from relay.ports.crm import Home
 
 SAMPLE: Final = "sample"
 """Whom samples are about, in the place of a customer's id: no customer of Shopify's has such a one."""
-
-_SETTLING: Final = 75.0
-"""Seconds until the calls that are under way when a target is removed are over."""
 
 
 class _Unhurried:
@@ -48,7 +43,7 @@ def fill(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
     target.crm.check()
     target.reopen()
     filling = Filling(roll=target.roll, queue=target.queue, inventory=target.inventory, clock=target.now)
-    noted = filling.run(afresh=arguments.afresh, progress=lambda sent: _say(f"{sent} members queued"))
+    noted = filling.run(afresh=arguments.afresh, progress=lambda sent: say(f"{sent} members queued"))
     return {"target": target.name, **{name: noted[name] for name in ("started", "finished", "sent")}}
 
 
@@ -62,7 +57,7 @@ def audit(target: Target, _: argparse.Namespace) -> dict[str, Any]:
         step = target.auditing.step(step, _Unhurried())
         noted = report(step, target.now())
         target.inventory.note("audit", noted)
-        _say(f"{step.read} members read, {step.repaired} repaired")
+        say(f"{step.read} members read, {step.repaired} repaired")
         if step.finished:
             return {"target": target.name, **noted}
 
@@ -106,39 +101,6 @@ def sample(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def remove(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
-    """End the mirroring: nobody calls the CRM any more; our fields are cleared there, or kept."""
-    if not arguments.yes:
-        what = "clears our fields on every contact" if arguments.clear else "keeps our fields as they are"
-        ask(f"This ends the mirroring to {target.name} and {what}. Go on?")
-    target.shut()
-    if arguments.clear:
-        _say("waiting until the calls under way are over")
-        time.sleep(_SETTLING)
-    counts = {"cleared": 0, "not_there": 0, "forgotten": 0}
-    cursor: str | None = None
-    while True:
-        page = target.inventory.page(cursor)
-        homes = [_home(key, mirror.id, mirror.email) for key, mirror in page.mirrors.items()]
-        if arguments.clear and homes:
-            outcomes = target.crm.clear(homes)
-            stuck = [outcome for outcome in outcomes.values() if outcome.state not in {"mirrored", "skipped"}]
-            if stuck:
-                raise CliError(
-                    f"{target.name} stopped us: {stuck[0].reason}", "run it again: it goes on from there"
-                )
-            counts["cleared"] += sum(outcome.state == "mirrored" for outcome in outcomes.values())
-            counts["not_there"] += sum(outcome.state == "skipped" for outcome in outcomes.values())
-        for key in page.mirrors:
-            target.inventory.forget(key)
-        counts["forgotten"] += len(page.mirrors)
-        _say(f"{counts['forgotten']} members done")
-        cursor = page.cursor
-        if cursor is None:
-            break
-    return {"target": target.name, **counts, "next": "take it out of Targets and deploy"}
-
-
 def _samples(key: str, now: datetime) -> list[Change]:
     from relay.changes import Change, Happening
     from relay.effects import Note
@@ -169,12 +131,6 @@ def _samples(key: str, now: datetime) -> list[Change]:
     ]
 
 
-def _home(key: str, id_: str | None, email: str | None) -> Home:
-    from relay.ports.crm import Home
-
-    return Home(key=key, id=id_, email=email)
-
-
-def _say(text: str) -> None:
+def say(text: str) -> None:
     """Tell of progress, beside the result."""
     print(text, file=sys.stderr, flush=True)

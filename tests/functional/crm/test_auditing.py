@@ -25,14 +25,13 @@ SECOND = timedelta(seconds=1)
 
 @dataclass
 class OnePage:
-    """All mirrors on one page."""
+    """All mirrors on one page, the second of three."""
 
     mirrors: FakeMirrors
 
     def page(self, cursor: str | None = None) -> MirrorPage:
-        """Return it."""
-        assert cursor is None
-        return MirrorPage(mirrors=dict(self.mirrors.mirrors), cursor=None)
+        """Return it; it was the last where nobody asks for the second."""
+        return MirrorPage(mirrors=dict(self.mirrors.mirrors), cursor="third" if cursor else None)
 
     def run(self, name: str) -> Mapping[str, Any]:
         """Know of no run."""
@@ -101,6 +100,16 @@ def test_a_page_takes_as_many_steps_as_it_needs() -> None:
     assert (second.step, second.finished, second.read, second.edited, second.repaired) == (2, True, 5, 5, 5)
     assert second.fields == {"tier_name": 5}
     assert scene.named() == []
+
+
+def test_a_page_in_the_middle() -> None:
+    """Its next step is on the same page until all of it is done, and then on the following."""
+    scene = Scene()
+    scene.edit_all()
+    first = scene.step(Audit(run=START, cursor="second"), FakeContext(10_000))
+    assert (first.cursor, first.finished) == ("second", False)
+    after = scene.step(first)
+    assert (after.cursor, after.finished) == ("third", False)
 
 
 def test_little_time_repairs_a_calls_worth() -> None:
