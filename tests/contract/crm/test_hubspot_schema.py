@@ -11,7 +11,7 @@ from relay.errors import MisconfiguredError, TransientError
 from relay.ports.crm import Outcome
 from sim.standins.hubspot_portal import UNIQUE_AT_MOST
 
-from tests.contract.crm.benches import HubspotBench, hubspot
+from tests.contract.crm.hubspot_bench import HubspotBench, hubspot
 from tests.contract.crm.profiles import key_of, wanted
 
 KEY = key_of(7001)

@@ -17,8 +17,8 @@ from relay.errors import MisconfiguredError, TransientError
 from relay.fields import Value
 from relay.ports.crm import Outcome
 
-from tests.contract.crm.benches import FixedToken
 from tests.contract.crm.profiles import key_of, wanted
+from tests.contract.crm.tokens import FixedToken
 
 KEY = key_of(7001)
 
