@@ -61,6 +61,13 @@ def test_a_property_that_the_merchant_requires_is_named(bare: HubspotBench) -> N
     assert outcome == Outcome(state="refused", reason="required_property lastname")
 
 
+def test_partial_207(bare: HubspotBench) -> None:
+    """By its trace id the one at fault is known at once: no second call is made to find it."""
+    bare.prepare()
+    bare.crm.upsert([wanted(7001), wanted(7002, email="not an address"), wanted(7003)])
+    assert bare.writes() == [3]
+
+
 def test_an_address_that_is_none_is_told_without_quoting_it(bare: HubspotBench) -> None:
     """The reason is HubSpot's code and the property; the message, which quotes the value, stays out."""
     bare.prepare()
