@@ -30,8 +30,8 @@ from relay.ports.outgoing import OutgoingMessage
 from relay.rules import Rules
 from sim.standins.hubspot import HubspotStandIn
 
-from tests.contract.crm.benches import FixedToken
 from tests.contract.crm.profiles import key_of, member
+from tests.contract.crm.tokens import FixedToken
 from tests.virtual_crm import BEGIN, Plant, most_in_a_window
 
 PROVIDERS_LIMIT = 100

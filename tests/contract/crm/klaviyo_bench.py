@@ -14,6 +14,8 @@ from sim.standins.faulty import Fault
 from sim.standins.klaviyo import KlaviyoStandIn
 from sim.standins.serving import serve
 
+from tests.contract.crm.tokens import FixedToken
+
 IMPORT: Final = "/api/profile-import"
 
 FAULTS: Final[dict[str, Callable[[], Fault]]] = {
@@ -82,28 +84,12 @@ class KlaviyoBench:
         return self.standin.account.flows
 
 
-@dataclass
-class FixedKey:
-    """A private key that counts how often it was to be read anew."""
-
-    text: str = "pk_made_up"
-    forgotten: int = 0
-
-    def value(self) -> str:
-        """Return it."""
-        return self.text
-
-    def forget(self) -> None:
-        """Remember that it was refused."""
-        self.forgotten += 1
-
-
 @contextmanager
 def klaviyo(options: Options | None = None) -> Iterator[KlaviyoBench]:
     """Serve Klaviyo's stand-in and connect the adapter to it."""
     standin = KlaviyoStandIn()
     with serve(standin.app()) as base_url:
-        crm = Klaviyo(base_url, FixedKey(), options, read_seconds=0.5)
+        crm = Klaviyo(base_url, FixedToken(), options, read_seconds=0.5)
         try:
             yield KlaviyoBench(standin, crm)
         finally:

@@ -15,6 +15,8 @@ from sim.standins.salesforce import SalesforceStandIn
 from sim.standins.salesforce_org import Column
 from sim.standins.serving import serve
 
+from tests.contract.crm.tokens import FixedToken
+
 OBJECT: Final = "Contact"
 CREDENTIALS: Final = json.dumps({"client_id": "an-app", "client_secret": "its-secret"})
 
@@ -26,22 +28,6 @@ NOT_APPLICABLE: Final = {
     "quiet_backfill": "Salesforce has no quiet write: any write can start the merchant's flows, so the command "
     "that fills a target asks",
 }
-
-
-@dataclass
-class FixedSecret:
-    """A secret that counts how often it was to be read anew."""
-
-    text: str = CREDENTIALS
-    forgotten: int = 0
-
-    def value(self) -> str:
-        """Return it."""
-        return self.text
-
-    def forget(self) -> None:
-        """Remember that it was refused."""
-        self.forgotten += 1
 
 
 def define_fields(standin: SalesforceStandIn) -> None:
@@ -141,7 +127,7 @@ def salesforce() -> Iterator[SalesforceBench]:
     """Serve Salesforce's stand-in and connect the adapter to it."""
     standin = SalesforceStandIn()
     with serve(standin.app()) as base_url:
-        crm = Salesforce(Org(base_url, OBJECT), FixedSecret(), read_seconds=0.5)
+        crm = Salesforce(Org(base_url, OBJECT), FixedToken(CREDENTIALS), read_seconds=0.5)
         try:
             yield SalesforceBench(standin, crm)
         finally:

@@ -7,16 +7,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from relay.adapters.hubspot import Hubspot
 from relay.changes import Change, Happening
 from relay.effects import Note
 from relay.metrics import METRICS
 from relay.ports.crm import Home
 from sim.standins.faulty import Fault
-from sim.standins.hubspot import HubspotStandIn
-from sim.standins.serving import serve
 
-from tests.contract.crm.benches import FixedToken, HubspotBench
+from tests.contract.crm.hubspot_bench import HubspotBench, hubspot
 from tests.contract.crm.profiles import key_of, wanted
 
 KEY = key_of(7001)
@@ -26,14 +23,10 @@ AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
 @pytest.fixture
 def bench() -> Iterator[HubspotBench]:
     """Return the adapter at a portal with custom events, and one member in it."""
-    standin = HubspotStandIn()
-    with serve(standin.app()) as base_url:
-        crm = Hubspot(base_url, FixedToken(), events=True)
-        bench = HubspotBench(standin, crm)
+    with hubspot() as bench:
         bench.prepare()
-        crm.upsert([wanted()])
+        bench.crm.upsert([wanted()])
         yield bench
-        crm.close()
 
 
 def change(

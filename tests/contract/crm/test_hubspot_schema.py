@@ -11,7 +11,7 @@ from relay.errors import MisconfiguredError, TransientError
 from relay.ports.crm import Outcome
 from sim.standins.hubspot_portal import UNIQUE_AT_MOST
 
-from tests.contract.crm.benches import HubspotBench, hubspot
+from tests.contract.crm.hubspot_bench import HubspotBench, hubspot
 from tests.contract.crm.profiles import key_of, wanted
 
 KEY = key_of(7001)
@@ -59,6 +59,13 @@ def test_a_property_that_the_merchant_requires_is_named(bare: HubspotBench) -> N
     bare.standin.portal.required.add("lastname")
     outcome = bare.crm.upsert([wanted()])[KEY]
     assert outcome == Outcome(state="refused", reason="required_property lastname")
+
+
+def test_partial_207(bare: HubspotBench) -> None:
+    """By its trace id the one at fault is known at once: no second call is made to find it."""
+    bare.prepare()
+    bare.crm.upsert([wanted(7001), wanted(7002, email="not an address"), wanted(7003)])
+    assert bare.writes() == [3]
 
 
 def test_an_address_that_is_none_is_told_without_quoting_it(bare: HubspotBench) -> None:

@@ -5,23 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from relay.adapters.hubspot import Hubspot
-from sim.standins.hubspot import HubspotStandIn
-from sim.standins.serving import serve
 
-from tests.contract.crm.benches import FixedToken, HubspotBench
+from tests.contract.crm.hubspot_bench import HubspotBench, hubspot
 from tests.contract.crm.profiles import key_of, wanted
 
 
 @pytest.fixture
 def bench() -> Iterator[HubspotBench]:
     """Return the adapter at a stand-in that tells no errors by record."""
-    standin = HubspotStandIn(multi_status=False)
-    with serve(standin.app()) as base_url:
-        crm = Hubspot(base_url, FixedToken())
-        crm.ensure_schema()
-        yield HubspotBench(standin, crm)
-        crm.close()
+    with hubspot(multi_status=False) as bench:
+        bench.prepare()
+        yield bench
 
 
 def test_identity_conflict(bench: HubspotBench) -> None:

@@ -19,7 +19,8 @@ from sim.standins.salesforce_org import Org
 from sim.standins.serving import serve
 
 from tests.contract.crm.profiles import AT, key_of, wanted
-from tests.contract.crm.salesforce import FixedSecret, SalesforceBench, define_fields, salesforce
+from tests.contract.crm.salesforce import CREDENTIALS, SalesforceBench, define_fields, salesforce
+from tests.contract.crm.tokens import FixedToken
 
 KEY = key_of(7001)
 FIRST = "member-7001@example.com"
@@ -194,7 +195,7 @@ def test_an_object_of_the_merchants_own() -> None:
     standin = SalesforceStandIn(org=Org("Member__c"))
     define_fields(standin)
     with serve(standin.app()) as base_url:
-        crm = Salesforce(Where(f"{base_url}/", "Member__c"), FixedSecret())
+        crm = Salesforce(Where(f"{base_url}/", "Member__c"), FixedToken(CREDENTIALS))
         assert crm.upsert([wanted()])[KEY].state == "mirrored"
         assert crm.ensure_schema() == []
         crm.close()

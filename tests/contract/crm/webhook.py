@@ -13,7 +13,7 @@ from sim.standins.faulty import Fault
 from sim.standins.serving import serve
 from sim.standins.signed_webhook import SignedWebhookStandIn
 
-from tests.contract.crm.salesforce import FixedSecret
+from tests.contract.crm.tokens import FixedToken
 
 SECRET: Final = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 
@@ -94,7 +94,7 @@ def webhook() -> Iterator[WebhookBench]:
     """Serve a receiver and connect the adapter to it."""
     standin = SignedWebhookStandIn((SECRET,))
     with serve(standin.app()) as base_url:
-        crm = Webhook(f"{base_url}/hook", FixedSecret(SECRET), read_seconds=0.5)
+        crm = Webhook(f"{base_url}/hook", FixedToken(SECRET), read_seconds=0.5)
         try:
             yield WebhookBench(standin, crm)
         finally:

@@ -12,8 +12,8 @@ from relay.adapters.salesforce import Org, Salesforce
 from relay.adapters.webhook import Webhook
 from relay.ports.crm import Crm
 
-from tests.contract.crm.benches import FixedToken
 from tests.contract.crm.profiles import wanted
+from tests.contract.crm.tokens import FixedToken
 
 
 def _answer(_: httpx.Request) -> httpx.Response:

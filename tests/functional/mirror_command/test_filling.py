@@ -15,8 +15,8 @@ from relay_cli import mirror_working
 from relay_cli.failing import CliError
 from relay_cli.mirror_target import Target
 
-from tests.contract.crm.benches import FixedToken
 from tests.contract.crm.profiles import SHOP
+from tests.contract.crm.tokens import FixedToken
 from tests.functional.mirror_command.conftest import COUNT, Stage
 
 

@@ -19,8 +19,8 @@ from relay.fields import Value
 from relay.metrics import METRICS
 from relay.ports.crm import Outcome
 
-from tests.contract.crm.benches import FixedToken
 from tests.contract.crm.profiles import key_of, wanted
+from tests.contract.crm.tokens import FixedToken
 from tests.fakes import ROOT
 
 KEY = key_of(7001)

@@ -19,8 +19,8 @@ from relay.errors import MisconfiguredError, TransientError
 from relay.fields import Value
 from relay.ports.crm import Home, Outcome
 
-from tests.contract.crm.klaviyo_bench import FixedKey
 from tests.contract.crm.profiles import AT, key_of, wanted
+from tests.contract.crm.tokens import FixedToken
 
 MEMBER = key_of(7001)
 EMAIL = "member-7001@example.com"
@@ -127,9 +127,9 @@ class Answering:
             return httpx.Response(202)
         return httpx.Response(201, json={"data": {**json.loads(request.content)["data"], "id": "01P"}})
 
-    def crm(self, options: Options | None = None, key: FixedKey | None = None) -> Klaviyo:
+    def crm(self, options: Options | None = None, key: FixedToken | None = None) -> Klaviyo:
         """Return an adapter at this Klaviyo."""
-        return Klaviyo("https://k.example", key or FixedKey(), options, httpx.MockTransport(self))
+        return Klaviyo("https://k.example", key or FixedToken(), options, httpx.MockTransport(self))
 
     def sent(self, path: str = "/api/profile-import") -> list[dict[str, Any]]:
         """Return the resources that were sent to a path."""
@@ -179,7 +179,7 @@ def test_an_import_to_the_letter() -> None:
 def test_an_unknown_revision(revision: str) -> None:
     """What is no revision that this was written for is a setting to mend."""
     with pytest.raises(MisconfiguredError) as caught:
-        Klaviyo("https://k.example", FixedKey(), Options(revision=revision))
+        Klaviyo("https://k.example", FixedToken(), Options(revision=revision))
     assert caught.value.setting == "KLAVIYO_REVISION"
 
 
@@ -225,7 +225,7 @@ def test_an_address_that_spoils_the_question() -> None:
         return usual(request)
 
     usual = Answering()
-    crm = Klaviyo("https://k.example", FixedKey(), transport=httpx.MockTransport(answer))
+    crm = Klaviyo("https://k.example", FixedToken(), transport=httpx.MockTransport(answer))
     members = [wanted(n, email="odd" if n == 3 else f"{n}@example.com") for n in range(7)]
     outcomes = dict(crm.upsert(members))
     assert outcomes.pop(key_of(3)) == Outcome(state="refused", reason="invalid")
@@ -234,7 +234,7 @@ def test_an_address_that_spoils_the_question() -> None:
 
 def test_a_refused_key_is_read_anew() -> None:
     """After a 401 the key is forgotten: a rotation needs no deployment."""
-    key = FixedKey()
+    key = FixedToken()
     body = {"errors": [{"code": "authentication_failed", "detail": "pk_made_up"}]}
     crm = Answering(("/api/profiles", 401, body)).crm(key=key)
     assert crm.upsert([wanted()])[MEMBER] == Outcome(state="unauthorised", reason="authentication_failed")
@@ -248,7 +248,7 @@ def test_a_refused_key_is_read_anew() -> None:
 def test_a_key_that_cannot_be_read(error: Exception, state: str) -> None:
     """Without a key nothing is sent, and nothing is raised."""
 
-    class NoKey(FixedKey):
+    class NoKey(FixedToken):
         def value(self) -> str:
             raise error
 
@@ -276,7 +276,7 @@ def test_the_network(error: Exception, unanswered: bool, method: str) -> None:  
             raise error
         return usual(request)
 
-    crm = Klaviyo("https://k.example", FixedKey(), transport=httpx.MockTransport(answer))
+    crm = Klaviyo("https://k.example", FixedToken(), transport=httpx.MockTransport(answer))
     outcome = crm.upsert([wanted()])[MEMBER]
     assert (outcome.state, outcome.unanswered) == ("retry", unanswered and method == "POST")
 
@@ -290,7 +290,7 @@ def test_only_the_one_in_the_call_is_in_doubt() -> None:
             raise httpx.ReadTimeout("no")
         return usual(request)
 
-    crm = Klaviyo("https://k.example", FixedKey(), transport=httpx.MockTransport(answer))
+    crm = Klaviyo("https://k.example", FixedToken(), transport=httpx.MockTransport(answer))
     outcomes = crm.upsert([wanted(number) for number in (7001, 7002, 7003)])
     assert [(outcome.state, outcome.unanswered) for outcome in outcomes.values()] == [
         ("mirrored", False),
@@ -520,7 +520,7 @@ def test_a_listing_without_end_is_left() -> None:
         complete = {"data": {"id": "j", "attributes": {"status": "complete"}}}
         return httpx.Response(200, json=complete if request.url.path.endswith("/j") else page)
 
-    crm = Klaviyo("https://k.example", FixedKey(), transport=httpx.MockTransport(answer))
+    crm = Klaviyo("https://k.example", FixedToken(), transport=httpx.MockTransport(answer))
     assert crm.bulk.collect("j", [MEMBER])[MEMBER].state == "pending"
     assert len(asked) < 500
     assert {url.host for url in asked} == {"k.example"}

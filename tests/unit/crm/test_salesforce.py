@@ -21,7 +21,8 @@ from relay.fields import Value
 from relay.ports.crm import Home, Outcome
 
 from tests.contract.crm.profiles import key_of, wanted
-from tests.contract.crm.salesforce import CREDENTIALS, FixedSecret
+from tests.contract.crm.salesforce import CREDENTIALS
+from tests.contract.crm.tokens import FixedToken
 
 KEY = key_of(7001)
 URL = "https://acme.my.salesforce.example"
@@ -191,7 +192,7 @@ def test_a_session_that_ended_is_renewed_once() -> None:
 
     assert _answering(answer).upsert([wanted()])[KEY].state == "mirrored"
     ended[0] = 2
-    secret = FixedSecret()
+    secret = FixedToken(CREDENTIALS)
     outcome = _answering(answer, secret).upsert([wanted()])[KEY]
     assert (outcome.state, outcome.reason, secret.forgotten) == ("unauthorised", "invalid_session_id", 1)
 
@@ -210,7 +211,7 @@ def test_a_session_that_ended_is_renewed_once() -> None:
 )
 def test_no_session(reply: httpx.Response, state: str, reason: str) -> None:
     """Credentials that are refused are a person's to mend; a server that is down is waited for."""
-    secret = FixedSecret()
+    secret = FixedToken(CREDENTIALS)
     outcome = _answering(lambda request: reply, secret).upsert([wanted()])[KEY]
     assert (outcome.state, outcome.reason, outcome.unanswered) == (state, reason, False)
     assert secret.forgotten == (state == "unauthorised")
@@ -219,7 +220,7 @@ def test_no_session(reply: httpx.Response, state: str, reason: str) -> None:
 @pytest.mark.parametrize("text", ["", "a-token", "[]", "7", '{"client_id": "x"}'])
 def test_a_secret_that_is_no_credentials(text: str) -> None:
     """A secret of another form is named as such, and not quoted."""
-    outcome = _answering(_org(), FixedSecret(text)).upsert([wanted()])[KEY]
+    outcome = _answering(_org(), FixedToken(text)).upsert([wanted()])[KEY]
     assert (outcome.state, outcome.reason) == ("unauthorised", "secret_is_no_credentials")
 
 
@@ -366,8 +367,8 @@ def test_errors_of_the_port() -> None:
 Answer = Callable[[httpx.Request], httpx.Response]
 
 
-def _answering(answer: Answer, secret: FixedSecret | None = None) -> Salesforce:
-    return Salesforce(Org(URL), secret or FixedSecret(CREDENTIALS), transport=httpx.MockTransport(answer))
+def _answering(answer: Answer, secret: FixedToken | None = None) -> Salesforce:
+    return Salesforce(Org(URL), secret or FixedToken(CREDENTIALS), transport=httpx.MockTransport(answer))
 
 
 def _org(asked: list[httpx.Request] | None = None, instance: str = ELSEWHERE) -> Answer:

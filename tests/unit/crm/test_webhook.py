@@ -32,7 +32,7 @@ from relay.rules import Rules
 from relay.writing import Writing
 
 from tests.contract.crm.profiles import AT, key_of, member, wanted
-from tests.contract.crm.salesforce import FixedSecret
+from tests.contract.crm.tokens import FixedToken
 from tests.contract.crm.webhook import SECRET
 from tests.fakes import ROOT, FakeContext, FakeMembers, FakeOutgoing
 from tests.fakes_crm import FakeMirrors, change_message
@@ -224,7 +224,7 @@ def test_a_crash_is_that_members_own_until_there_are_three() -> None:
 
 def test_an_address_that_is_none() -> None:
     """An address that cannot be posted to is a setting to mend."""
-    outcome = Webhook("ftp://nowhere", FixedSecret(SECRET)).upsert([wanted()])[KEY]
+    outcome = Webhook("ftp://nowhere", FixedToken(SECRET)).upsert([wanted()])[KEY]
     assert (outcome.state, outcome.reason) == ("unauthorised", "not_a_url")
 
 
@@ -299,7 +299,7 @@ def _answering(
         return answer(request)
 
     transport = httpx.MockTransport(respond)
-    return Webhook("https://hooks.example/in", FixedSecret(secret), transport, clock=clock)
+    return Webhook("https://hooks.example/in", FixedToken(secret), transport, clock=clock)
 
 
 def _sent(secret: str) -> list[httpx.Request]:

@@ -196,10 +196,7 @@ def test_no_role_may_do_more_than_it_names(role: str) -> None:
 SECRETS = {
     "SlackSecret": ["NotifierRole"],
     "PagerDutySecret": ["NotifierRole"],
-    "HubSpotSecret": ["HubSpotRole"],
-    "KlaviyoSecret": ["KlaviyoRole"],
-    "SalesforceSecret": ["SalesforceRole"],
-    "WebhookSecret": ["WebhookRole"],
+    **{f"{target}Secret": [f"{target}Role"] for target in TARGETS},
     "InveterateSecret": ["ReconcileRole", "GrantsRole"],
 }
 

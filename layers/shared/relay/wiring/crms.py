@@ -13,6 +13,7 @@ from relay.wiring import common
 
 if TYPE_CHECKING:
     from relay.adapters.pacing import PacedTransport
+    from relay.adapters.secrets import Secret
     from relay.ports.crm import Crm, Rate
 
 
@@ -33,11 +34,10 @@ def crm() -> Crm:
 
 def _hubspot() -> Crm:
     from relay.adapters.hubspot import Hubspot
-    from relay.adapters.secrets import Secret
 
     return Hubspot(
         common.setting("HUBSPOT_URL"),
-        Secret(common.setting("HUBSPOT_SECRET")),
+        _secret(),
         common.setting("HUBSPOT_VERSION"),
         paced(Hubspot.rates),
         events=os.environ.get("HUBSPOT_EVENTS") == "true",
@@ -46,39 +46,40 @@ def _hubspot() -> Crm:
 
 def _klaviyo() -> Crm:
     from relay.adapters.klaviyo import Klaviyo, Options
-    from relay.adapters.secrets import Secret
 
     options = Options(
         revision=common.setting("KLAVIYO_REVISION"),
         external_id=os.environ.get("KLAVIYO_SET_EXTERNAL_ID") == "true",
         compat=os.environ.get("KLAVIYO_COMPAT_NAMES") == "true",
     )
-    return Klaviyo(
-        common.setting("KLAVIYO_URL"), Secret(common.setting("KLAVIYO_SECRET")), options, paced(Klaviyo.rates)
-    )
+    return Klaviyo(common.setting("KLAVIYO_URL"), _secret(), options, paced(Klaviyo.rates))
 
 
 def _salesforce() -> Crm:
     from relay.adapters.salesforce import Org, Salesforce
-    from relay.adapters.secrets import Secret
 
     org = Org(
         common.setting("SALESFORCE_URL"),
         common.setting("SALESFORCE_OBJECT"),
         common.setting("SALESFORCE_VERSION"),
     )
-    return Salesforce(org, Secret(common.setting("SALESFORCE_SECRET")))
+    return Salesforce(org, _secret(), paced(Salesforce.rates))
 
 
 def _webhook() -> Crm:
-    from relay.adapters.secrets import Secret
     from relay.adapters.webhook import Webhook
 
-    return Webhook(common.setting("WEBHOOK_URL"), Secret(common.setting("WEBHOOK_SECRET")))
+    return Webhook(common.setting("WEBHOOK_URL"), _secret(), paced(Webhook.rates))
+
+
+def _secret() -> Secret:
+    from relay.adapters.secrets import Secret
+
+    return Secret(common.setting(f"{common.setting('TARGET').upper()}_SECRET"))
 
 
 def paced(rates: Sequence[Rate]) -> PacedTransport:
-    """Return a transport that keeps this target's rates, together with all other environments."""
+    """Return a transport that keeps this target's rates, together with all other environments; none waits for none."""
     from relay.adapters.pacing import DynamoTurnstiles, paced_transport
     from relay.pacing import Pace
 
