@@ -41,6 +41,7 @@ def row(name: str, known: list[Event], told: Event, rules: Rules, *expected: str
 
 
 NOTED, COUNTED = "note Membership Payment Failed", "count failed_attempt 100"
+MADE_GOOD = ("note Membership Payment Recovered", "count recovered 100")
 
 DUNNING = [
     row("first of three", [JOINED], FIRST, PLAIN, NOTED, COUNTED, "open INFO dun:M by dunning.attempt"),
@@ -55,14 +56,19 @@ DUNNING = [
         NOTED, COUNTED, "open INFO dun:M by dunning.attempt"),
     row("no number", [], event("attempt", 10, billingAttempts=None, **SOFT), PLAIN, NOTED, COUNTED,
         "open WARNING dun:M by dunning.last_chance"),
-    row("older than the payment", [event("paid", 11)], FIRST, PLAIN, NOTED, COUNTED),
+    row("older than the payment", [event("paid", 11)], FIRST, PLAIN, NOTED, COUNTED, *MADE_GOOD),
+    row("older than the payment, of which another told", [SECOND, event("paid", 12)], FIRST, PLAIN, NOTED, COUNTED),
+    row("older than two payments", [event("paid", 11), event("paid", 41)], FIRST, PLAIN, NOTED, COUNTED, *MADE_GOOD),
+    row("paid sooner than was known", [FIRST, event("paid", 41)], event("paid", 11), HV, "count payment 100"),
     row("older than the end", [event("cancelled", 11)], FIRST, PLAIN, NOTED, COUNTED),
     row("older than a joining", [event("joined", 11)], FIRST, PLAIN, NOTED, COUNTED),
     row("older than another attempt", [SECOND], FIRST, PLAIN, NOTED, COUNTED),
     row("all attempts failed", [FIRST, SECOND], LOST, PLAIN, "open WARNING dun:M by dunning.failed"),
     row("all failed, high-value", [FIRST, SECOND], LOST, HV, "open ERROR dun:M by dunning.failed"),
     row("lost, and no attempt seen", [], LOST, PLAIN, NOTED, COUNTED, "open WARNING dun:M by dunning.failed"),
-    row("lost, but paid since", [event("paid", 13)], LOST, PLAIN, NOTED, COUNTED),
+    row("lost, but paid since", [event("paid", 13)], LOST, PLAIN, NOTED, COUNTED, *MADE_GOOD),
+    row("paid for once, and it failed since", [FIRST, event("attempt", 40, billingAttempts=1)], event("paid", 11), HV,
+        "count payment 100", *MADE_GOOD),
     row("paid as always", [JOINED], PAID, HV, "count payment 100"),
     row("paid after all", [FIRST], event("paid", 11), HV, "count payment 100",
         "note Membership Payment Recovered", "count recovered 100", "close dun:M by dunning.recovered"),
