@@ -149,8 +149,8 @@ class Programme:
 
     @property
     def open(self) -> set[str]:
-        """The occasions that are open."""
-        return {key for key, occasion in self.desk.occasions.items.items() if occasion.open}
+        """The occasions that `relay alerts` would list."""
+        return {key for key, occasion in self.desk.occasions.items.items() if occasion.stands}
 
 
 def stream_record(outbox: Outbox) -> dict[str, Any]:

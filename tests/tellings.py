@@ -39,6 +39,7 @@ def telling(
     title: str = "Payment failed",
     details: tuple[tuple[str, str], ...] = (("Amount", "49.00 USD"),),
     advice: str = "Ask the member for another card.",
+    lasting: bool = True,
 ) -> Telling:
     """Return an alert on its way, so many minutes into the day."""
     alert = Alert(
@@ -49,6 +50,7 @@ def telling(
         action=action,
         details=details,
         advice=advice,
+        lasting=lasting,
     )
     return Telling(
         id=f"{event_id}.payment_failed",

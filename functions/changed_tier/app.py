@@ -64,6 +64,7 @@ def decide(event: ChangedTier, before: Member, after: Member, rules: Rules) -> E
             rule="tier.changed",
             occasion=f"tier:{after.key}:{day_text(now)}",
             level=Level.WARNING,
+            lasting=False,
             title="A high-value member moved to a lower tier",
             details=shown(("From", move.previous_tier_name), ("To", move.tier_name)),
             advice="Ask what was missing: who moves down often leaves next.",

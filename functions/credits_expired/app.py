@@ -39,6 +39,7 @@ def decide(event: CreditsExpired, before: Member, after: Member, rules: Rules) -
             occasion=f"expired:{after.key}:{day_text(event.occurred_at)}",
             level=Level.INFO,
             at_once=True,
+            lasting=False,
             title="A high-value member's credits ran out",
             details=shown(
                 ("Expired", amount_text(amount, currency)),

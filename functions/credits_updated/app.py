@@ -42,6 +42,7 @@ def decide(event: CreditsUpdated, before: Member, after: Member, rules: Rules) -
             rule="credits.anomaly",
             occasion=f"cred:{after.key}:{day_text(event.occurred_at)}",
             level=Level.WARNING,
+            lasting=False,
             title="An unusually large grant of store credit",
             details=shown(
                 ("Granted", amount_text(change, currency)),

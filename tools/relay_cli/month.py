@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from relay_cli.awaiting import Awaiting
 from relay_cli.counting import matters, plain
 from relay_cli.observing import Observer
 from relay_cli.reckoning import Got, Reckoning, Sent, reckon
@@ -32,7 +33,6 @@ _STUCK: Final = 100.0
 _OVER: Final = 30.0
 """The same where no message waits for anything."""
 
-_SETTLING: Final = "settling: {journaled} journaled, {waiting} waiting, {crm_contacts} contacts, {mirror_mismatches} fields differ"
 _CALM: Final = 4.0
 _LONGEST: Final = 300.0
 _PAUSE: Final = 2.0
@@ -85,9 +85,10 @@ class Month:
     def _settled(self) -> Reckoning:
         """Look until all is well and calm, or until nothing happens any more; return the last reckoning."""
         began = changed = time.monotonic()
-        got = self._look()
+        got, awaiting = self._look(), Awaiting(self.say)
         while True:
             found = reckon(self._sent(), self._since(got), all_faults=self.wanted.faults == "all")
+            awaiting(found.verdict)
             calm, waits = time.monotonic() - changed, found.verdict.result["waiting"]
             well = calm > _CALM and not found.verdict.problems
             if well or calm > (_STUCK if waits else _OVER) or time.monotonic() - began > _LONGEST:
@@ -96,7 +97,6 @@ class Month:
             before, got = got, self._look()
             if got != before:
                 changed = time.monotonic()
-                self.say(_SETTLING.format(**found.verdict.result))
 
     def _break_things(self, faults: str) -> None:
         self.stage.sim.post("faults", {"set": faults})
@@ -210,5 +210,5 @@ def play(stage: Stage, wanted: Wanted, say: Say, observer: Observer) -> Reckonin
     month = Month(stage, wanted, say, observer)
     say(f"a month for {wanted.members} members, faults: {wanted.faults}, seed {wanted.seed}")
     month.play()
-    say("the month is over; waiting until nothing moves any more")
+    say("the month is over")
     return month.settle()

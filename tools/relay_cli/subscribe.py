@@ -29,9 +29,9 @@ Ask = Callable[[str], str]
 def configure(parser: argparse.ArgumentParser) -> None:
     """Say which options there are."""
     add_stack(parser)
-    parser.description = (
-        "subscribe every topic of Inveterate's to a stack's callback URL. What is right already is left "
-        "alone, what carries another name is never touched. The callback key is asked for, or "
+    parser.epilog = (
+        "What is right already is left alone, what carries another name is never touched. "
+        "The callback key is asked for, or "
         f"read from {_KEY}; the API key is the stack's (InveterateSecret), else it is asked for likewise, "
         f"or read from {_API_KEY}."
     )

@@ -8,12 +8,14 @@ record, where all topics meet; so in whatever order the events come, none stays 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Final, TypeAlias
 
 from inveterate.webhooks.payments import BillingAttemptFailed, PaymentFailed
 
-from relay.effects import Alert, Level, Note
+from relay.effects import Alert, Figure, Level, Note
 from relay.facts import Facts, told
 from relay.member import Member
 from relay.noting import note
@@ -168,6 +170,22 @@ def closing(rule: str, title: str, before: Member, *, level: Level = Level.INFO)
         details=shown(("Amount", amount), ("Failed attempts", str(attempts) if attempts else None)),
         at_once=level > Level.INFO,
     )
+
+
+def recovered(
+    before: Member, after: Member, amount: Decimal | None, currency: str | None
+) -> Iterator[Note | Figure]:
+    """Note and count a failure that is now known to be made good, by whichever of the two events came last.
+
+    Each failure and each payment once: a late failure or payment of the same matter moves the pair, and is no
+    other. (An ending or a joining that comes later still, and lies between the two, takes nothing back; a
+    failure after it, late as well, would count that payment again.) Dated by the event that came last.
+    """
+    known = [moment for pair in before.recoveries for moment in pair]
+    if any(not {failed_at, paid_at}.intersection(known) for failed_at, paid_at in after.recoveries):
+        rule = "dunning.recovered"
+        yield note(rule, "Membership Payment Recovered", after, amount=amount, currency=currency)
+        yield Figure(rule=rule, name="recovered", amount=amount, currency=currency)
 
 
 def grave(member: Member, rules: Rules, *, otherwise: Level, high: Level) -> Level:

@@ -80,6 +80,7 @@ def _announced(event: JoinedEvent, after: Member) -> Alert:
         occasion=f"join:{after.key}:{after.text('tier_id') or ''}:{day_text(event.occurred_at)}",
         level=Level.INFO,
         at_once=True,
+        lasting=False,
         title="A member joined",
     )
 

@@ -54,6 +54,7 @@ def gone(rule: str, title: str, after: Member, *, level: Level) -> Alert:
         rule=rule,
         occasion=gone_occasion(after),
         level=level,
+        lasting=False,
         title=title,
         details=shown(("Ended", moment_text(after.ended_at)), ("Cause", after.text("cancel_reason"))),
         advice="The member can be invited back.",

@@ -92,7 +92,8 @@ class Occasion:
     """The memory of one matter; an untouched one is `Occasion(key=…)`.
 
     `level` only rises while open. `opened_at` is the time of what opened it, `newest_at` that of the
-    newest opening that joined, `closed_at` that of the newest closing, ever. `told` are the ids of the
+    newest opening that joined, `closed_at` that of the newest closing, ever. What is not `lasting` stays open to
+    what is added to it, and is nothing that a person has to see to (`stands`). `told` are the ids of the
     events that were judged, the latest last; `reached` the channels that this opening was addressed to.
     `episodes` are kept by the id of the event that was told first, `episode` is the present one.
     `muted_until` and `acked` are what a person asked for, `said_by` is who: an acknowledgement holds
@@ -102,6 +103,7 @@ class Occasion:
     key: str
     version: int = 0
     open: bool = False
+    lasting: bool = True
     level: Level | None = None
     opened_at: datetime | None = None
     newest_at: datetime | None = None
@@ -115,6 +117,11 @@ class Occasion:
     muted_until: datetime | None = None
     acked: bool = False
     said_by: str = ""
+
+    @property
+    def stands(self) -> bool:
+        """Whether it is open and waits for its end: such a matter is in the list of what is open."""
+        return self.open and self.lasting
 
     @property
     def kept_for(self) -> timedelta:

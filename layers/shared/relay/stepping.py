@@ -34,7 +34,8 @@ def step(
     after = replace(occasion, told=(*occasion.told, telling.event_id)[-TOLD_KEPT:])
     at, level = telling.at, telling.alert.level
     if verdict in {"opening", "rise", "joined"}:
-        after = replace(after, newest_at=_later(at, after.newest_at))
+        lasting = telling.alert.lasting or (verdict != "opening" and after.lasting)
+        after = replace(after, newest_at=_later(at, after.newest_at), lasting=lasting)
     if verdict in {"closing", "tombstone"}:
         after = replace(after, closed_at=_later(at, after.closed_at))
     match verdict:

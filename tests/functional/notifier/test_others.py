@@ -157,13 +157,14 @@ def test_an_acknowledged_matter(stack: Aws, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_what_is_open_as_json(stack: Aws, capsys: pytest.CaptureFixture[str]) -> None:
-    """The worst first; what is over is not in it."""
+    """The worst first; what is over is not in it, nor what was over as it was told."""
     assert main(["alerts"]) == 0
     assert capsys.readouterr().out == "nothing is open\n"
     over = telling("e9", occasion="dun:over")
     closing = telling("e10", minute=1, occasion="dun:over", action="close")
     worse = telling("e2", occasion="dun:worse", level=Level.CRITICAL)
-    app.handler(event(telling("e1"), over, closing, worse), CONTEXT)
+    passing = telling("e3", occasion="cred:told", lasting=False)
+    app.handler(event(telling("e1"), over, closing, worse, passing), CONTEXT)
     capsys.readouterr()
     assert main(["alerts", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
