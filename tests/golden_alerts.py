@@ -13,18 +13,18 @@ from decimal import Decimal
 from typing import Any, Final
 
 from inveterate.webhooks.base import Event
-from relay.alarms import alarm_telling
 from relay.changes import Digest, Telling
-from relay.digesting import digest_lines
+from relay.clock.digesting import digest_lines
 from relay.effects import Alert, Level, effect_id
 from relay.figures import Counted, Sum, Tally
 from relay.member import Member, Register
-from relay.messages import email, pagerduty, slack, slack_first
-from relay.notifier import digest_telling
 from relay.occasions import Kind
 from relay.ports.telling import Announcement
-from relay.rollup import roll_up
 from relay.rules import Rules
+from relay.telling.alarms import alarm_telling
+from relay.telling.messages import email, pagerduty, slack, slack_first
+from relay.telling.notifier import digest_telling
+from relay.telling.rollup import roll_up
 from relay.waiting import Entry, Flush
 
 from tests.stack import of_type

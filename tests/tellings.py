@@ -8,16 +8,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from relay import desk
 from relay.batch import Message
 from relay.changes import DIGEST_TOPIC, TICK_TOPIC, TRIAL_TOPIC, Digest, Telling, Tick, Trial, dump
 from relay.effects import Action, Alert, Level
 from relay.errors import ConflictError
 from relay.member import Member, Register
-from relay.notifier import KnownRules, Notifier
 from relay.occasions import Occasion
 from relay.ports.members import Record
 from relay.ports.telling import Announcement, Channel
+from relay.telling import desk
+from relay.telling.notifier import KnownRules, Notifier
 from relay.waiting import Room
 
 from tests.fakes import NOW, FakeMembers, FakeTelemetry

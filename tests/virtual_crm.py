@@ -23,9 +23,9 @@ import httpx
 import pytest
 from relay.adapters.pacing import PacedTransport
 from relay.batch import Batch, Message
-from relay.breaker import Breaker
-from relay.mirroring import Mirroring
-from relay.pacing import Pace
+from relay.mirrors.breaker import Breaker
+from relay.mirrors.mirroring import Mirroring
+from relay.mirrors.pacing import Pace
 from relay.ports.crm import Crm, Rate
 from relay.ports.outgoing import OutgoingMessage
 from relay.wiring import common, mirrors, queue

@@ -7,8 +7,8 @@ help. It becomes one when attempts run out.
 from __future__ import annotations
 
 from inveterate.webhooks.payments import BillingAttemptFailed
-from relay import dunning
 from relay.consumer import consumer
+from relay.deciding import dunning
 from relay.effects import Effects, Figure, Level
 from relay.facts import Facts
 from relay.member import Member

@@ -7,13 +7,13 @@ from typing import Final
 
 from inveterate.webhooks.account import ChangedTier
 from relay.consumer import consumer
+from relay.deciding.noting import note
+from relay.deciding.worth import direction, is_high_value
 from relay.effects import Alert, Effects, Figure, Level
 from relay.facts import Facts, told
 from relay.member import Member
-from relay.noting import note
 from relay.rules import Rules
 from relay.wording import day_text, shown
-from relay.worth import direction, is_high_value
 
 SECOND_THOUGHTS: Final = timedelta(hours=1)
 """Who is back where they were within this time did not mean to go."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from inveterate.webhooks.payments import PaymentFailed
-from relay import dunning
 from relay.consumer import consumer
+from relay.deciding import dunning
 from relay.effects import Effects, Figure, Level
 from relay.facts import Facts
 from relay.member import Member

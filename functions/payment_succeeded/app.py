@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from inveterate.webhooks.payments import PaymentSucceeded
-from relay import dunning
 from relay.consumer import consumer
+from relay.deciding import dunning
 from relay.effects import Effects, Figure
 from relay.facts import Facts, told
 from relay.fields import Value

@@ -85,7 +85,7 @@ def diff(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
 def _compared(
     target: Target, ours: Profile, theirs: Mapping[str, str], *, whole: bool, reveal: bool
 ) -> dict[str, Any]:
-    from relay.repairing import differences
+    from relay.mirrors.repairing import differences
 
     wrote = target.crm.shown(ours)
     names = sorted({*wrote, *theirs}) if whole else differences(wrote, theirs)
@@ -129,7 +129,7 @@ def _key(target: Target, name: str) -> str:
 
 
 def _shown(name: str, value: str, *, reveal: bool) -> str:
-    from relay.messages.content import masked_email
+    from relay.telling.messages.content import masked_email
 
     if reveal or not value or name not in _PERSONAL:
         return value

@@ -52,7 +52,7 @@ def remove(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _leave(target: Target, page: MirrorPage, counts: Counter[str], *, clear: bool) -> dict[str, str]:
     """Leave the members of a page; return of whom something is left there, and why."""
-    from relay.mirroring.verdicts import shut
+    from relay.mirrors.mirroring.verdicts import shut
 
     left: dict[str, str] = {}
     if clear:
@@ -76,8 +76,8 @@ def _leave(target: Target, page: MirrorPage, counts: Counter[str], *, clear: boo
 
 def _cleared(target: Target, mirrors: Mapping[str, Mirror]) -> dict[str, Outcome]:
     """Clear all that these members may have there, strays included, unless somebody may still be writing them."""
+    from relay.mirrors.vacating import homes, vacate
     from relay.ports.crm import Outcome
-    from relay.vacating import homes, vacate
 
     now = target.now()
     writing = {key for key, mirror in mirrors.items() if mirror.busy_until and mirror.busy_until > now}

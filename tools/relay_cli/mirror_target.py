@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from relay.adapters.inventory import DynamoInventory
     from relay.adapters.roll import DynamoRoll
     from relay.adapters.sqs import SqsOutgoing
-    from relay.auditing import Auditing
+    from relay.mirrors.auditing import Auditing
+    from relay.mirrors.writing import Writing
     from relay.ports.crm import Crm
-    from relay.writing import Writing
 
 REMOVED: Final = "removed by hand"
 _REMOVED_FOR: Final = timedelta(days=3650)
@@ -82,8 +82,8 @@ class Target:
     @cached_property
     def writing(self) -> Writing:
         """What it takes to write members."""
+        from relay.mirrors.writing import Writing
         from relay.wiring import common, mirrors
-        from relay.writing import Writing
 
         return Writing(
             crm=self.crm,
@@ -127,7 +127,7 @@ class Target:
     @cached_property
     def auditing(self) -> Auditing:
         """Its audits."""
-        from relay.auditing import Auditing
+        from relay.mirrors.auditing import Auditing
 
         return Auditing(writing=self.writing, inventory=self.inventory, queue=self.queue)
 

@@ -35,7 +35,7 @@ def prepare(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
 
 def fill(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
     """Name every member to the target's queue; it works through them beside what happens meanwhile."""
-    from relay.filling import Filling
+    from relay.mirrors.filling import Filling
 
     # A quiet way, where there is one, keeps events back; fields are written all the same, and people enter segments.
     if target.crm.automations and not arguments.yes:
@@ -49,8 +49,8 @@ def fill(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
 
 def audit(target: Target, _: argparse.Namespace) -> dict[str, Any]:
     """Read all that the CRM should hold, repair what differs, and report."""
-    from relay.auditing import report
     from relay.changes import Audit
+    from relay.mirrors.auditing import report
 
     step = Audit(run=target.now())
     while True:
@@ -103,8 +103,8 @@ def sample(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _samples(key: str, now: datetime) -> list[Change]:
     from relay.changes import Change, Happening
+    from relay.deciding.metrics import METRICS
     from relay.effects import Note
-    from relay.metrics import METRICS
 
     stamp = f"{now.astimezone(UTC):%Y%m%dT%H%M%S}"
     properties: dict[str, str | Decimal | int | bool] = {

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from relay.deciding.rulesfile import BadRulesError, checked, differences, document_of, remarks
 from relay.errors import TransientError, UnreadableRulesError
 from relay.rules import Rules
-from relay.rulesfile import BadRulesError, checked, differences, document_of, remarks
 
 from relay_cli import plain_yaml
 from relay_cli.account import Account, add_stack

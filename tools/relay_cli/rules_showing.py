@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from relay.rulebook import RULEBOOK
+from relay.deciding.rulebook import RULEBOOK
+from relay.deciding.rulesfile import settings
 from relay.rules import Rules
-from relay.rulesfile import settings
 
 
 def show(rules: Rules, *, as_json: bool) -> int:

@@ -33,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Send it and say how it went; return the exit code: 0 only where the channel took it."""
     from relay.changes import TRIAL_TOPIC, Trial, dump
-    from relay.notifier import trial_occasion
+    from relay.telling.notifier import trial_occasion
 
     account = Account(arguments.stack)
     secret = _SECRETS.get(arguments.channel)

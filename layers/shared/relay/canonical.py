@@ -16,12 +16,12 @@ from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Final, get_args
 
-from relay import crediting, dunning
+from relay.deciding import crediting, dunning
+from relay.deciding.worth import billing_interval, is_high_value
 from relay.fields import Kind, Value, to_stored
 from relay.member import Member, PaymentStatus, Status
 from relay.notation import plain_number
 from relay.rules import Rules
-from relay.worth import billing_interval, is_high_value
 
 
 @dataclass(frozen=True, slots=True)

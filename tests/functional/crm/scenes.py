@@ -7,9 +7,9 @@ from datetime import timedelta
 
 from relay.adapters.mirrors import DynamoMirrors
 from relay.batch import Message
-from relay.breaker import Breaker
 from relay.fields import Value
-from relay.mirroring import Mirroring
+from relay.mirrors.breaker import Breaker
+from relay.mirrors.mirroring import Mirroring
 from relay.ports.members import Record
 from relay.rechecking import Rechecks
 

@@ -8,13 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from relay.auditing import Auditing
 from relay.changes import Audit, Change, load
 from relay.errors import TransientError
+from relay.mirrors.auditing import Auditing
+from relay.mirrors.writing import Writing
 from relay.ports.crm import Outcome
 from relay.ports.members import Record
 from relay.ports.mirrors import Mirror, MirrorPage
-from relay.writing import Writing
 
 from tests.contract.crm.profiles import key_of, member, wanted
 from tests.fakes import FakeContext, FakeMembers, FakeOutgoing

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from relay.errors import MisconfiguredError, ParkedError, TransientError
-from relay.mirroring.invocation import NEEDED_MS
+from relay.mirrors.mirroring.invocation import NEEDED_MS
 from relay.ports.crm import Outcome
 
 from tests.contract.crm.profiles import key_of

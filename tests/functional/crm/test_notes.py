@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from relay.batch import HELD
 from relay.errors import HeldError, ParkedError, TransientError
-from relay.mirroring.notes import NOTES_WAIT
+from relay.mirrors.mirroring.notes import NOTES_WAIT
 from relay.ports.crm import Home, Outcome
 
 from tests.contract.crm.profiles import key_of

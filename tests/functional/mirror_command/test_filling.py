@@ -10,7 +10,7 @@ import pytest
 from relay.adapters.aws import client
 from relay.adapters.klaviyo import Klaviyo
 from relay.changes import Change, load
-from relay.metrics import METRICS
+from relay.deciding.metrics import METRICS
 from relay_cli import mirror_working
 from relay_cli.failing import CliError
 from relay_cli.mirror_target import Target

@@ -14,14 +14,14 @@ from relay.adapters.http import http_client
 from relay.adapters.occasions import DynamoOccasions
 from relay.adapters.secrets import Secret
 from relay.adapters.slack import SlackChannel
-from relay.desk import Desk
 from relay.effects import Level
 from relay.errors import ConflictError, MisconfiguredError, PermanentError, TransientError
-from relay.notifier import Notifier
 from relay.occasions import Occasion
 from relay.ports.telling import Announcement, Channel
-from relay.serving import LEASE
-from relay.stepping import step
+from relay.telling.desk import Desk
+from relay.telling.notifier import Notifier
+from relay.telling.serving import LEASE
+from relay.telling.stepping import step
 from relay.wiring import common, people
 from sim.standins.serving import serve
 from starlette.applications import Starlette

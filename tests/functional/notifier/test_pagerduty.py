@@ -13,9 +13,9 @@ from relay.adapters.secrets import Secret
 from relay.changes import Telling
 from relay.effects import Level
 from relay.errors import MisconfiguredError, PermanentError, TransientError
-from relay.messages import pagerduty
-from relay.messages.pagerduty import dedup_key
 from relay.ports.telling import Announcement
+from relay.telling.messages import pagerduty
+from relay.telling.messages.pagerduty import dedup_key
 from sim.standins.pagerduty import ROUTING_KEY, Fault, PagerDutyStandIn, problems
 from sim.standins.serving import serve
 

@@ -15,7 +15,7 @@ from relay.changes import Telling
 from relay.effects import Level
 from relay.errors import MisconfiguredError, PermanentError, TransientError
 from relay.ports.telling import Announcement
-from relay.serving import LEASE
+from relay.telling.serving import LEASE
 from sim.standins.serving import serve
 from sim.standins.slack import SlackStandIn
 from sim.standins.slack_api import TOKEN

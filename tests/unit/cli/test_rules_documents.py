@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from relay.rulebook import RULEBOOK
+from relay.deciding.rulebook import RULEBOOK
+from relay.deciding.rulesfile import BadRulesError, checked, differences, document_of
 from relay.rules import Rules
-from relay.rulesfile import BadRulesError, checked, differences, document_of
 from relay_cli import plain_yaml
 from relay_cli.main import main
 

@@ -6,12 +6,12 @@ from datetime import UTC, date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from relay.digesting import digest_lines, tallied
+from relay.clock.digesting import digest_lines, tallied
+from relay.clock.reminding import Span
 from relay.facts import Facts, Lot
 from relay.fields import Value
 from relay.figures import Counted, Sum, Tally
 from relay.member import Member, merge
-from relay.reminding import Span
 from relay.rules import Rules
 
 from tests.fakes import NOW, SHOP

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
-from relay.breaker import Breaker
 from relay.errors import ParkedError, TransientError
+from relay.mirrors.breaker import Breaker
 from relay.ports.crm import Outcome
 from relay.ports.mirrors import Gate
 

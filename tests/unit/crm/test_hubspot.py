@@ -14,9 +14,9 @@ import pytest
 from relay.adapters.hubspot import Hubspot
 from relay.adapters.hubspot.mapping import GROUP, PROPERTIES, definitions, encode, properties_of
 from relay.canonical import CANONICAL
+from relay.deciding.metrics import METRICS
 from relay.errors import MisconfiguredError, TransientError
 from relay.fields import Value
-from relay.metrics import METRICS
 from relay.ports.crm import Outcome
 
 from tests.contract.crm.profiles import key_of, wanted

@@ -7,7 +7,7 @@ from typing import Any
 from relay.adapters.crm_http import Wire
 from relay.adapters.http import http_client, trust
 from relay.adapters.pacing import paced_transport
-from relay.pacing import Pace
+from relay.mirrors.pacing import Pace
 
 from tests.fakes_crm import FakeClock, FakeTurnstiles
 

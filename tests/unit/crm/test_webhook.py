@@ -20,16 +20,16 @@ import pytest
 from relay.adapters.webhook import Webhook
 from relay.adapters.webhook.bodies import event, schema, updated
 from relay.adapters.webhook.signing import keys_of, signed
-from relay.auditing import Auditing
 from relay.canonical import CANONICAL, profile
 from relay.changes import Audit, Change, Happening, dump
 from relay.effects import Note
 from relay.errors import PermanentError
+from relay.mirrors.auditing import Auditing
+from relay.mirrors.writing import Writing
 from relay.ports.crm import Home, Outcome
 from relay.ports.members import Record
 from relay.ports.mirrors import Mirror, MirrorPage
 from relay.rules import Rules
-from relay.writing import Writing
 
 from tests.contract.crm.profiles import AT, key_of, member, wanted
 from tests.contract.crm.tokens import FixedToken

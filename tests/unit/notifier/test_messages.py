@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from relay.deciding.rulebook import RULEBOOK
 from relay.effects import Level
 from relay.member import Member
-from relay.messages import email, slack, slack_first
-from relay.messages.content import customer_link, line, masked_email, masked_name
-from relay.messages.slack import escaped
 from relay.occasions import Kind
 from relay.ports.telling import Announcement
-from relay.rulebook import RULEBOOK
+from relay.telling.messages import email, slack, slack_first
+from relay.telling.messages.content import customer_link, line, masked_email, masked_name
+from relay.telling.messages.slack import escaped
 from sim.standins.block_kit import problem
 from slack_sdk.models.blocks import Block
 

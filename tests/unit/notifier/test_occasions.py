@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from relay.changes import Telling
 from relay.effects import Level
-from relay.judging import Verdict, judge
 from relay.occasions import UNCONFIRMED, Occasion, Part, State
-from relay.owing import OWED_KEPT, drop, due, mark, revive
-from relay.stepping import TOLD_KEPT, notice, step
+from relay.telling.judging import Verdict, judge
+from relay.telling.owing import OWED_KEPT, drop, due, mark, revive
+from relay.telling.stepping import TOLD_KEPT, notice, step
 
 from tests.tellings import OCCASION, telling
 

@@ -6,8 +6,8 @@ from datetime import date, datetime
 from decimal import Decimal
 
 import pytest
-from relay.metrics import CARRIED, METRICS, carried_by
-from relay.noting import in_minor_units, note
+from relay.deciding.metrics import CARRIED, METRICS, carried_by
+from relay.deciding.noting import in_minor_units, note
 
 from tests.contract.crm.profiles import AT, member
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from inveterate.webhooks.base import Event
+from relay.deciding.metrics import METRICS, carried_by
 from relay.effects import Note
-from relay.metrics import METRICS, carried_by
 from relay.rules import Retention, Rules, Thresholds, Tier
 
 from tests.programme import day

@@ -7,10 +7,10 @@ import re
 from decimal import Decimal
 
 import pytest
+from relay.deciding.rulebook import RULEBOOK, ruled
+from relay.deciding.rulesfile import checked, remarks, settings
 from relay.effects import Alert, Effect, Figure, GrantCredits, Level, Note, Recheck
-from relay.rulebook import RULEBOOK, ruled
 from relay.rules import Rule, Rules
-from relay.rulesfile import checked, remarks, settings
 from relay_cli import plain_yaml
 
 from tests.fakes import ROOT

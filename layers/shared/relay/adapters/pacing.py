@@ -16,7 +16,7 @@ import httpx
 from relay.adapters.aws import aws_errors, client
 from relay.adapters.http import trust
 from relay.errors import TransientError
-from relay.pacing import Pace
+from relay.mirrors.pacing import Pace
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)

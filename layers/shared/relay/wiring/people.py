@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from relay.wiring import common
 
 if TYPE_CHECKING:
-    from relay.notifier import Notifier
     from relay.ports.telling import Channel, Occasions
+    from relay.telling.notifier import Notifier
 
 
 @cache
@@ -55,9 +55,9 @@ def channels() -> tuple[Channel, ...]:
 @cache
 def notifier() -> Notifier:
     """Return the work of `notifier`; it knows the rules as it last read them."""
-    from relay.addressing import zone_of
-    from relay.desk import Desk
-    from relay.notifier import Notifier
+    from relay.telling.addressing import zone_of
+    from relay.telling.desk import Desk
+    from relay.telling.notifier import Notifier
 
     return Notifier(
         desk=Desk(
