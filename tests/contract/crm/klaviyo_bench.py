@@ -89,7 +89,7 @@ def klaviyo(options: Options | None = None) -> Iterator[KlaviyoBench]:
     """Serve Klaviyo's stand-in and connect the adapter to it."""
     standin = KlaviyoStandIn()
     with serve(standin.app()) as base_url:
-        crm = Klaviyo(base_url, FixedToken(), options, read_seconds=0.5)
+        crm = Klaviyo(base_url, FixedToken("pk_made_up"), options, read_seconds=0.5)
         try:
             yield KlaviyoBench(standin, crm)
         finally:

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from relay.adapters.hubspot.paths import DEFAULT_VERSION, PATHS
 from relay.adapters.inveterate_api import SETTLED_AFTER
 from relay.platform.granting import NEEDED_MS
 from relay.routing import FOLDERS, queue_variable
@@ -486,10 +487,15 @@ def test_a_target_is_a_block_of_its_own(target: str) -> None:
     assert text(event["Queue"]) == f"{target}Queue.Arn"
     assert known["SOURCE_URL"] == {"Ref": f"{target}Queue"}
     for name in TARGETS[target]:
-        assert known[f"{target.upper()}_{name}"] in (
-            {"Ref": f"{target}{name.title().replace('_', '')}"},
-            "2026-09",
-        )
+        setting = {"Ref": f"{target}{name.title().replace('_', '')}"}
+        assert known[f"{target.upper()}_{name}"] == setting
+
+
+def test_every_version_of_hubspots_api_can_be_chosen() -> None:
+    """The parameter offers the versions whose paths the adapter knows, and by default its own."""
+    parameter = TEMPLATE["Parameters"]["HubSpotVersion"]
+    assert set(parameter["AllowedValues"]) == set(PATHS)
+    assert parameter["Default"] == DEFAULT_VERSION
 
 
 def test_every_target_can_be_named_and_needs_its_secret() -> None:

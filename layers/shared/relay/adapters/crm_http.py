@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -125,13 +125,27 @@ def json_of(reply: httpx.Response) -> Any:
         return None
 
 
-def wait_of(reply: httpx.Response) -> float | None:
+def object_of(reply: httpx.Response) -> Mapping[str, Any]:
+    """Return an answer's JSON object; an empty one where it is none."""
+    body = json_of(reply)
+    return body if isinstance(body, Mapping) else {}
+
+
+def objects(body: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """Return the objects in a list of the answer, whatever else is in it; none where it is no list."""
+    value = body.get(name)
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+
+
+def wait_of(
+    reply: httpx.Response, header: str = "Retry-After", longest: float = _LONGEST_WAIT
+) -> float | None:
     """Return the seconds to wait that an answer asks for, where that is a sane number."""
     try:
-        asked = float(reply.headers.get("Retry-After", ""))
+        asked = float(reply.headers.get(header, ""))
     except ValueError:
         return None
-    return asked if 0 <= asked <= _LONGEST_WAIT else None
+    return asked if 0 <= asked <= longest else None
 
 
 @contextmanager

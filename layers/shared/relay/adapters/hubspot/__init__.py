@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from relay.adapters.crm_http import READ_SECONDS, ClosedError, Token, Wire, in_our_words
+from relay.adapters.batching import in_batches
+from relay.adapters.crm_http import READ_SECONDS, Token, Wire, in_our_words
 from relay.adapters.hubspot import contacts
 from relay.adapters.hubspot.client import HubspotClient
 from relay.adapters.hubspot.events import AT_ONCE, Events
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 CALLS: Final = 90
 """In ten seconds: the smallest plan allows 100, and the merchant's other tools call as well."""
 
-_NO_EMAIL: Final = Outcome(state="skipped", reason="no_email")
 _EVENTS_OFF: Final = Outcome(state="skipped", reason="custom events are off")
 
 
@@ -61,27 +61,8 @@ class Hubspot:
         self._events = Events(self._client, self._paths) if events else None
 
     def upsert(self, profiles: Sequence[Profile]) -> Mapping[str, Outcome]:
-        """Write the members' contacts.
-
-        A member without an e-mail address is skipped: such a contact could not be written to, and
-        HubSpot bills for it.
-        """
-        # By key: HubSpot refuses a batch as a whole that names one twice. The last is the newest.
-        latest = {wanted.key: wanted for wanted in profiles}
-        homeless = {key: _NO_EMAIL for key, wanted in latest.items() if not wanted.email}
-        sendable = [wanted for key, wanted in latest.items() if key not in homeless]
-        outcomes: dict[str, Outcome] = dict(homeless)
-        for start in range(0, len(sendable), self.batch_size):
-            run = Upsert(self._client, self._paths)
-            batch = {wanted.key: wanted for wanted in sendable[start : start + self.batch_size]}
-            try:
-                run.run(batch)
-            except ClosedError as closed:
-                # Nobody gets through: those of later batches stand like this one, and are not asked for.
-                waiting = dict.fromkeys((wanted.key for wanted in sendable[start:]), closed.outcome)
-                return outcomes | waiting | run.outcomes
-            outcomes |= run.outcomes
-        return outcomes
+        """Write the members' contacts."""
+        return in_batches(profiles, self.batch_size, lambda: Upsert(self._client, self._paths))
 
     def record(
         self, changes: Sequence[Change], homes: Mapping[str, Home] = MappingProxyType({})

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 
+from relay.adapters.crm_http import objects
 from relay.adapters.hubspot.client import Reply
 from relay.adapters.hubspot.mapping import KEY
 from relay.ports.crm import Outcome
@@ -126,9 +127,3 @@ def _key_of(result: Mapping[str, Any]) -> str:
 
 def _id_of(result: Mapping[str, Any]) -> str | None:
     return str(result["id"]) if result.get("id") else None
-
-
-def objects(body: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    """Return the objects in a list of the answer, whatever else is in it; none where it is no list."""
-    value = body.get(name)
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []

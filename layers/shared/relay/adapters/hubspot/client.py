@@ -7,13 +7,12 @@ again here, but a connection that could not be made: patience is the queue's.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from relay.adapters.crm_http import FROM_A_GATEWAY, ClosedError, Token, Wire, told, wait_of
+from relay.adapters.crm_http import FROM_A_GATEWAY, ClosedError, Token, Wire, object_of, told, wait_of
 from relay.ports.crm import Outcome
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ class HubspotClient:
         status = reply.status_code
         # The one 404 that concerns a single member is that of its own contact: any other path must be there.
         if status in _FOR_SINGLE_MEMBERS and (status != HTTPStatus.NOT_FOUND or method == "PATCH"):
-            return Reply(status, _json(reply))
+            return Reply(status, object_of(reply))
         if status in {401, 403}:
             self.token.forget()
             raise ClosedError(Outcome(state="unauthorised", reason=_code(reply, f"http_{status}")))
@@ -68,17 +67,9 @@ class HubspotClient:
         )
 
 
-def _json(reply: httpx.Response) -> Mapping[str, Any]:
-    try:
-        body = reply.json()
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
-        return {}
-    return body if isinstance(body, Mapping) else {}
-
-
 def _code(reply: httpx.Response, otherwise: str) -> str:
     """Return HubSpot's word for it: a policy or category from a known list, and nothing of the message."""
-    body = _json(reply)
+    body = object_of(reply)
     for word in (body.get("policyName"), body.get("category")):
         if word in _POLICY_SECONDS or word in {
             "MISSING_SCOPES",
@@ -96,4 +87,4 @@ def _wait(reply: httpx.Response) -> float | None:
         return max(asked or 0.0, _LOCKED_SECONDS)
     if asked is not None:
         return asked
-    return _POLICY_SECONDS.get(str(_json(reply).get("policyName")))
+    return _POLICY_SECONDS.get(str(object_of(reply).get("policyName")))

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from relay.adapters.crm_http import ClosedError
-from relay.adapters.hubspot.answers import objects
+from relay.adapters.crm_http import ClosedError, objects
 from relay.adapters.hubspot.client import HubspotClient
 from relay.adapters.hubspot.mapping import KEY, OURS, PROPERTIES, encode
 from relay.adapters.hubspot.paths import Paths

@@ -14,8 +14,7 @@ from typing import Any, Final
 from urllib.parse import quote
 from uuid import UUID, uuid5
 
-from relay.adapters.crm_http import ClosedError
-from relay.adapters.hubspot.answers import objects
+from relay.adapters.crm_http import ClosedError, objects
 from relay.adapters.hubspot.client import HubspotClient
 from relay.adapters.hubspot.mapping import encode
 from relay.adapters.hubspot.paths import Paths

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from relay.adapters.crm_http import ClosedError
-from relay.adapters.hubspot.answers import objects
+from relay.adapters.crm_http import ClosedError, objects
 from relay.adapters.hubspot.client import HubspotClient, Reply
 from relay.adapters.hubspot.mapping import GROUP, GROUP_LABEL, KEY, definitions
 from relay.adapters.hubspot.paths import Paths

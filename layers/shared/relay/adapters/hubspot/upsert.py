@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 
-from relay.adapters.crm_http import ClosedError
-from relay.adapters.hubspot.answers import Reading, objects, read
+from relay.adapters.crm_http import ClosedError, objects
+from relay.adapters.hubspot.answers import Reading, read
 from relay.adapters.hubspot.client import HubspotClient, Reply
 from relay.adapters.hubspot.contacts import question
 from relay.adapters.hubspot.mapping import KEY, OURS, properties_of

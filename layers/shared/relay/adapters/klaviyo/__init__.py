@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final, Literal, NoReturn
+from typing import TYPE_CHECKING, Final, Literal
 
-from relay.adapters.crm_http import READ_SECONDS, ClosedError, Token, Wire
+from relay.adapters.batching import in_batches
+from relay.adapters.crm_http import READ_SECONDS, Token, Wire, in_our_words
 from relay.adapters.klaviyo.bulk import KlaviyoBulk
 from relay.adapters.klaviyo.client import KlaviyoClient
 from relay.adapters.klaviyo.looking import PROFILES
@@ -15,7 +16,7 @@ from relay.adapters.klaviyo.notes import record
 from relay.adapters.klaviyo.writing import Options, Upsert, clear, found_homes
 from relay.canonical import Profile
 from relay.changes import Change
-from relay.errors import MisconfiguredError, TransientError
+from relay.errors import MisconfiguredError
 from relay.ports.crm import Home, Outcome, Rate
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ OLDEST_REVISION: Final = "2024-10-15"
 """Earlier ones have other names for the bulk jobs. Klaviyo answers each for about two years."""
 
 _REVISION: Final = re.compile(r"20\d\d-[01]\d-[0-3]\d")
-_NO_EMAIL: Final = Outcome(state="skipped", reason="no_email")
+_CREDENTIAL: Final = "KLAVIYO_SECRET"
 
 
 class Klaviyo:
@@ -67,18 +68,8 @@ class Klaviyo:
         self.bulk: Final = KlaviyoBulk(self._client, self._options)
 
     def upsert(self, profiles: Sequence[Profile]) -> Mapping[str, Outcome]:
-        """Write the members' profiles. A member without an e-mail address is skipped: nothing identifies it there."""
-        latest = {wanted.key: wanted for wanted in profiles}
-        outcomes = {key: _NO_EMAIL for key, wanted in latest.items() if not wanted.email}
-        sendable = [wanted for key, wanted in latest.items() if key not in outcomes]
-        for start in range(0, len(sendable), self.batch_size):
-            run = Upsert(self._client, self._options)
-            try:
-                run.run({wanted.key: wanted for wanted in sendable[start : start + self.batch_size]})
-            except ClosedError as closed:
-                return {**outcomes, **_closed(closed.outcome, sendable[start:], run.outcomes)}
-            outcomes |= run.outcomes
-        return outcomes
+        """Write the members' profiles: a look at a batch, and a call for each."""
+        return in_batches(profiles, self.batch_size, lambda: Upsert(self._client, self._options), in_a_call=1)
 
     def record(
         self, changes: Sequence[Change], homes: Mapping[str, Home] | None = None
@@ -92,10 +83,8 @@ class Klaviyo:
 
     def read(self, homes: Sequence[Home]) -> Mapping[str, Mapping[str, str]]:
         """Return what the profiles hold of these members, by key and canonical name."""
-        try:
+        with in_our_words(self.name, _CREDENTIAL):
             there = found_homes(self._client, homes)
-        except ClosedError as closed:
-            _raise(closed)
         return {
             key: canonical_of(found.properties, found.email)
             for key, found in there.items()
@@ -108,10 +97,8 @@ class Klaviyo:
 
     def check(self) -> None:
         """Ask for one profile: whether the key is good, and may read profiles."""
-        try:
+        with in_our_words(self.name, _CREDENTIAL):
             self._client.get(PROFILES, {"page[size]": "1", "fields[profile]": "email"})
-        except ClosedError as closed:
-            _raise(closed)
 
     def ensure_schema(self, *, dry_run: bool = False) -> Sequence[str]:  # noqa: ARG002 - the port's word
         """Define nothing: Klaviyo knows a property or a metric from its first use on."""
@@ -120,23 +107,3 @@ class Klaviyo:
     def close(self) -> None:
         """End the connections. A function never does: they end with its environment."""
         self._wire.close()
-
-
-def _closed(
-    outcome: Outcome, sendable: Sequence[Profile], known: Mapping[str, Outcome]
-) -> Mapping[str, Outcome]:
-    """Return the outcomes where nobody gets through any more.
-
-    The one in the call may be written already; those after it surely are not, and need not wait for it.
-    """
-    waiting = [wanted.key for wanted in sendable if wanted.key not in known]
-    unsent = Outcome(state=outcome.state, reason=outcome.reason, retry_after=outcome.retry_after)
-    return {**known, **dict.fromkeys(waiting, unsent), waiting[0]: outcome}
-
-
-def _raise(closed: ClosedError) -> NoReturn:
-    outcome = closed.outcome
-    text = f"klaviyo: {outcome.reason}"
-    if outcome.state == "unauthorised":
-        raise MisconfiguredError(text, setting="KLAVIYO_SECRET") from closed
-    raise TransientError(text, retry_after=outcome.retry_after) from closed

@@ -15,7 +15,17 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from relay.adapters.crm_http import FROM_A_GATEWAY, ClosedError, Token, Wire, changing_nothing, told
+from relay.adapters.crm_http import (
+    FROM_A_GATEWAY,
+    ClosedError,
+    Token,
+    Wire,
+    changing_nothing,
+    object_of,
+    objects,
+    told,
+    wait_of,
+)
 from relay.adapters.klaviyo import exact
 from relay.ports.crm import Outcome
 
@@ -35,7 +45,6 @@ _STEADY_SECONDS: Final = 60.0
 """Klaviyo counts in windows of a second and of a minute: after a minute, whichever it was is over."""
 
 _LOCKED_SECONDS: Final = 2.0
-_LONGEST_WAIT: Final = 86_400.0
 _MOST_PAGES: Final = 200
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{2,59}")
 _POINTER: Final = re.compile(r"/data[A-Za-z0-9_/ -]{1,90}")
@@ -94,7 +103,7 @@ class KlaviyoClient:
         self._keep_the_limit(path)
         answer = self._send(method, path, **request)
         self._note_the_limit(path, answer)
-        reply = Reply(answer.status_code, exact.loads(answer.content))
+        reply = Reply(answer.status_code, object_of(answer))
         missed = reply.status == HTTPStatus.NOT_FOUND and _MAY_MISS.fullmatch(path)
         if reply.status in _FOR_ONE or missed:
             return reply
@@ -129,14 +138,8 @@ class KlaviyoClient:
 
     def _note_the_limit(self, path: str, answer: httpx.Response) -> None:
         if answer.headers.get("RateLimit-Remaining") == "0":
-            reset = _number(answer.headers.get("RateLimit-Reset", ""), _STEADY_SECONDS)
+            reset = wait_of(answer, "RateLimit-Reset", _STEADY_SECONDS)
             self._spent[path] = time.monotonic() + (_STEADY_SECONDS if reset is None else reset)
-
-
-def objects(body: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    """Return the objects in a list of the answer, whatever else is in it; none where it is no list."""
-    value = body.get(name)
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
 def inner(body: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
@@ -171,15 +174,7 @@ def pages(client: KlaviyoClient, path: str, params: Mapping[str, str]) -> Iterat
 
 def _wait(answer: httpx.Response) -> float | None:
     """Return the seconds to wait that Klaviyo asks for, where that is a sane number; else what the status means."""
-    asked = _number(answer.headers.get("Retry-After", ""), _LONGEST_WAIT)
+    asked = wait_of(answer)
     if asked is not None:
         return asked
     return {423: _LOCKED_SECONDS, 429: _STEADY_SECONDS}.get(answer.status_code)
-
-
-def _number(written: str, largest: float) -> float | None:
-    try:
-        number = float(written)
-    except ValueError:
-        return None
-    return number if 0 <= number <= largest else None

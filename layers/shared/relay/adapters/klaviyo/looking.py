@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from relay.adapters.crm_http import ClosedError
-from relay.adapters.klaviyo.client import KlaviyoClient, inner, objects
+from relay.adapters.crm_http import ClosedError, objects
+from relay.adapters.klaviyo.client import KlaviyoClient, inner
 from relay.adapters.klaviyo.mapping import KEY
 from relay.ports.crm import Outcome
 

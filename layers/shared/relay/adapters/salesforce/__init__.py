@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
+from relay.adapters.batching import in_batches
 from relay.adapters.crm_http import READ_SECONDS, ClosedError, Token, Wire, in_our_words
 from relay.adapters.salesforce.client import Org, SalesforceClient
 from relay.adapters.salesforce.mapping import KEY, decode, names, shown
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["Org", "Salesforce"]
 
 _CREDENTIAL: Final = "SALESFORCE_SECRET"
-_NO_EMAIL: Final = Outcome(state="skipped", reason="no_email")
 _NO_TIMELINE: Final = Outcome(state="skipped", reason="salesforce has no timeline of its own")
 _NO_CONTACT: Final = Outcome(state="skipped", reason="no_contact")
 
@@ -49,26 +49,8 @@ class Salesforce:
         self._client = SalesforceClient(org, secret, self._wire)
 
     def upsert(self, profiles: Sequence[Profile]) -> Mapping[str, Outcome]:
-        """Write the members' contacts.
-
-        A member without an e-mail address is skipped: nobody could tell whether the merchant has the
-        person already.
-        """
-        # By key: Salesforce refuses records that a call names twice. The last is the newest.
-        latest = {wanted.key: wanted for wanted in profiles}
-        outcomes = {key: _NO_EMAIL for key, wanted in latest.items() if not wanted.email}
-        sendable = [wanted for key, wanted in latest.items() if key not in outcomes]
-        for start in range(0, len(sendable), self.batch_size):
-            run = Upsert(self._client)
-            batch = {wanted.key: wanted for wanted in sendable[start : start + self.batch_size]}
-            try:
-                run.run(batch)
-            except ClosedError as closed:
-                # Nobody gets through: those of later batches stand like this one, and are not asked for.
-                waiting = dict.fromkeys((wanted.key for wanted in sendable[start:]), closed.outcome)
-                return outcomes | waiting | run.outcomes
-            outcomes |= run.outcomes
-        return outcomes
+        """Write the members' contacts. Without an e-mail address nobody could tell whether the merchant has the person."""
+        return in_batches(profiles, self.batch_size, lambda: Upsert(self._client))
 
     def record(
         self,

@@ -1,0 +1,128 @@
+"""What Klaviyo's answers mean, and the lack of one."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from relay.adapters.klaviyo import Klaviyo
+from relay.errors import MisconfiguredError, TransientError
+from relay.ports.crm import Outcome
+
+from tests.contract.crm.profiles import key_of, wanted
+from tests.contract.crm.tokens import FixedToken
+from tests.unit.crm.klaviyo_answering import EMAIL, MEMBER, Answering, change, homes, known
+
+
+def test_a_refused_key_is_read_anew() -> None:
+    """After a 401 the key is forgotten: a rotation needs no deployment."""
+    key = FixedToken("pk_made_up")
+    body = {"errors": [{"code": "authentication_failed", "detail": "pk_made_up"}]}
+    crm = Answering(("/api/profiles", 401, body)).crm(key=key)
+    assert crm.upsert([wanted()])[MEMBER] == Outcome(state="unauthorised", reason="authentication_failed")
+    assert key.forgotten == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [(MisconfiguredError("gone", setting="s"), "unauthorised"), (TransientError("down"), "retry")],
+)
+def test_a_key_that_cannot_be_read(error: Exception, state: str) -> None:
+    """Without a key nothing is sent, and nothing is raised."""
+
+    class NoKey(FixedToken):
+        def value(self) -> str:
+            raise error
+
+    klaviyo = Answering()
+    assert klaviyo.crm(key=NoKey()).upsert([wanted()])[MEMBER].state == state
+    assert not klaviyo.asked
+
+
+@pytest.mark.parametrize(
+    ("error", "unanswered"),
+    [
+        (httpx.ConnectError("no"), False),
+        (httpx.ConnectTimeout("no"), False),
+        (httpx.ReadTimeout("no"), True),
+        (httpx.RemoteProtocolError("no"), True),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_the_network(error: Exception, unanswered: bool, method: str) -> None:  # noqa: FBT001 - a table's column
+    """A connection that was not made changed nothing, and no question did; a write that broke off may have."""
+    usual = Answering()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == method:
+            raise error
+        return usual(request)
+
+    crm = Klaviyo("https://k.example", FixedToken("pk_made_up"), transport=httpx.MockTransport(answer))
+    outcome = crm.upsert([wanted()])[MEMBER]
+    assert (outcome.state, outcome.unanswered) == ("retry", unanswered and method == "POST")
+
+
+def test_only_the_one_in_the_call_is_in_doubt() -> None:
+    """Of a batch that broke off, those whose call was never made need not wait for it to take effect."""
+    usual = Answering()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if b"7002@" in request.content:
+            raise httpx.ReadTimeout("no")
+        return usual(request)
+
+    crm = Klaviyo("https://k.example", FixedToken("pk_made_up"), transport=httpx.MockTransport(answer))
+    outcomes = crm.upsert([wanted(number) for number in (7001, 7002, 7003)])
+    assert [(outcome.state, outcome.unanswered) for outcome in outcomes.values()] == [
+        ("mirrored", False),
+        ("retry", True),
+        ("retry", False),
+    ]
+
+
+@pytest.mark.parametrize("path", ["/api/profiles", "/api/profile-import"])
+@pytest.mark.parametrize("status", [302, 405, 415, 500, 503])
+def test_what_says_nothing_of_a_member_is_for_later(path: str, status: int) -> None:
+    """A status that has nothing to do with the member never refuses it."""
+    assert Answering((path, status, None)).crm().upsert([wanted()])[MEMBER].state == "retry"
+
+
+@pytest.mark.parametrize("path", ["/api/profiles", "/api/events"])
+def test_a_path_that_the_revision_does_not_know(path: str) -> None:
+    """A 404 for a path is everybody's matter and for later: nothing is refused for it."""
+    crm = Answering((path, 404, {"errors": [{"code": "not_found"}]})).crm()
+    outcomes = crm.upsert([wanted()]) if path == "/api/profiles" else crm.record([change()], homes())
+    assert [outcome.state for outcome in outcomes.values()] == ["retry"]
+
+
+@pytest.mark.parametrize("asked", ["soon", "-5", "nan", "inf", "9" * 30])
+def test_an_insane_wait_is_not_obeyed(asked: str) -> None:
+    """A `Retry-After` that is no sane number of seconds is left aside: after a minute both windows are over."""
+    crm = Answering(("/api/profiles", 429, {}), headers={"Retry-After": asked}).crm()
+    assert crm.upsert([wanted()])[MEMBER].retry_after == 60
+
+
+def test_the_last_call_of_a_minute_is_the_last() -> None:
+    """Where Klaviyo says that none is left in this minute, none is made: no 429 is asked for."""
+    reply = {"data": known(key_of(1), "member-1@example.com")}
+    klaviyo = Answering(
+        ("/api/profile-import", 200, reply), headers={"RateLimit-Remaining": "0", "RateLimit-Reset": "17"}
+    )
+    crm = klaviyo.crm()
+    outcomes = crm.upsert([wanted(1), wanted(2)])
+    assert outcomes[key_of(1)].state == "mirrored"
+    late = outcomes[key_of(2)]
+    assert (late.state, late.reason) == ("retry", "rate_limit_reached")
+    assert 16 < (late.retry_after or 0) <= 17
+    assert len(klaviyo.sent()) == 1
+
+
+def test_no_sentence_of_klaviyos_is_repeated() -> None:
+    """A reason is Klaviyo's code and the part of the request that it is about, never a sentence, which has values."""
+    source = {"pointer": "/data/attributes/email"}
+    errors = [{"code": "jane doe"}, {"code": "invalid", "detail": f"{EMAIL} is bad", "source": source}]
+    crm = Answering(("/api/profile-import", 400, {"errors": errors})).crm()
+    assert crm.upsert([wanted()])[MEMBER] == Outcome(state="refused", reason="invalid /data/attributes/email")
+    errors = [{"code": EMAIL, "source": {"pointer": f"/data/{EMAIL}"}}]
+    crm = Answering(("/api/profile-import", 400, {"errors": errors})).crm()
+    assert crm.upsert([wanted()])[MEMBER] == Outcome(state="refused", reason="http_400")

@@ -1,0 +1,69 @@
+"""How values are written at Klaviyo, and under which names."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+
+import httpx
+import pytest
+from relay.adapters.crm_http import object_of
+from relay.adapters.klaviyo import exact
+from relay.adapters.klaviyo.mapping import encode, properties_of
+from relay.fields import Value
+
+from tests.contract.crm.profiles import AT, wanted
+
+
+@pytest.mark.parametrize(
+    ("value", "json_value"),
+    [
+        (None, None),
+        (True, True),
+        (3, 3),
+        (Decimal("24.90"), Decimal("24.90")),
+        (date(2026, 2, 5), "2026-02-05"),
+        (datetime(2026, 11, 22, 10, tzinfo=UTC), "2026-11-22T10:00:00.000Z"),
+        (datetime(2026, 11, 22, 10, tzinfo=timezone(timedelta(hours=2))), "2026-11-22T08:00:00.000Z"),
+        ("half \ud83e", "half ?"),
+    ],
+)
+def test_notation(value: Value, json_value: object) -> None:
+    """Numbers stay numbers, moments and days are ISO-8601, and what is unknown is null."""
+    assert encode(value) == json_value
+
+
+@pytest.mark.parametrize(
+    ("amount", "written"),
+    [
+        (Decimal("24.99"), "24.99"),
+        (Decimal("0.10"), "0.1"),
+        (Decimal("1E+3"), "1000"),
+        (Decimal("12345678901234567.89"), "12345678901234567.89"),
+    ],
+)
+def test_amounts_are_exact_in_json(amount: Decimal, written: str) -> None:
+    """An amount is a plain number with all of its cents, as sent and as read; no float comes in between."""
+    assert exact.dumps({"a": [amount, "x"], "b": None, "ü": True}) == (
+        f'{{"a":[{written},"x"],"b":null,"ü":true}}'.encode()
+    )
+    if "." in written:
+        reply = httpx.Response(200, content=f'{{"a":{written}}}'.encode())
+        assert object_of(reply)["a"] == amount
+
+
+def test_inveterates_names_are_written_where_the_merchant_says_so() -> None:
+    """By default no property of Inveterate's own link is touched; by opt-in its five are written beside ours."""
+    profile = wanted(joined_at=AT, credit_balance=Decimal(5), referrals_count=2, tier_name="Gold")
+    assert not [name for name in properties_of(profile) if name.startswith("Inveterate")]
+    told = properties_of(profile, compat=True)
+    assert {name: value for name, value in told.items() if name.startswith("Inveterate")} == {
+        "Inveterate: Credits": Decimal(5),
+        "Inveterate: Date Joined": "2026-11-22",
+        "Inveterate: Referrals Count": 2,
+        "Inveterate: Subscription Status": "active",
+        "Inveterate: Tier Name": "Gold",
+    }
+    assert properties_of(wanted(), compat=True)["Inveterate: Subscription Status"] is None
+    ended = wanted(joined_at=AT, cancelled_at=AT)
+    assert properties_of(ended, compat=True)["Inveterate: Subscription Status"] == "cancelled"

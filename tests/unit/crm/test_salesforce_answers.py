@@ -1,0 +1,111 @@
+"""What Salesforce's answers mean for each member of a call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from relay.errors import MisconfiguredError, TransientError
+from relay.ports.crm import Home, Outcome
+
+from tests.contract.crm.profiles import key_of, wanted
+from tests.unit.crm.salesforce_answering import (
+    KEY,
+    answering,
+    done,
+    error,
+    writing,
+)
+
+
+@pytest.mark.parametrize("word", ["errorCode", "statusCode"])
+@pytest.mark.parametrize(
+    ("code", "state", "reason"),
+    [
+        ("UNABLE_TO_LOCK_ROW", "retry", "unable_to_lock_row"),
+        ("SERVER_UNAVAILABLE", "retry", "server_unavailable"),
+        ("DUPLICATES_DETECTED", "refused", "duplicates_detected"),
+        ("REQUIRED_FIELD_MISSING", "refused", "required_field_missing"),
+        ("MALFORMED_ID", "refused", "malformed_id"),
+        ("DUPLICATE_EXTERNAL_ID", "refused", "identity_conflict"),
+        ("DUPLICATE_VALUE", "refused", "identity_conflict"),
+        ("INVALID_FIELD_FOR_INSERT_UPDATE", "unauthorised", "unknown_property"),
+        ("jane@example.com", "refused", "no_reason"),
+    ],
+)
+def test_one_records_error(word: str, code: str, state: str, reason: str) -> None:
+    """What is told of one record, in either spelling, is that member's; its reason is a code and never a message."""
+    error = {word: code, "message": "jane@example.com is bad", "fields": []}
+    outcome = writing(lambda keys: [{"success": False, "errors": [error]} for _ in keys]).upsert([wanted()])
+    assert (outcome[KEY].state, outcome[KEY].reason) == (state, reason)
+
+
+def test_a_locked_row_is_that_members_own_matter() -> None:
+    """It says nothing of the others, so they are not kept from Salesforce for it."""
+    error = {"statusCode": "UNABLE_TO_LOCK_ROW", "message": ""}
+    crm = writing(lambda keys: [{"success": False, "errors": [error]} for _ in keys])
+    assert crm.upsert([wanted()])[KEY] == Outcome(
+        state="retry", reason="unable_to_lock_row", retry_after=5.0, alone=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "state", "reason", "wait"),
+    [
+        (403, "REQUEST_LIMIT_EXCEEDED", "retry", "request_limit_exceeded", 900.0),
+        (403, "API_DISABLED_FOR_ORG", "unauthorised", "api_disabled_for_org", None),
+        (404, "NOT_FOUND", "unauthorised", "not_found", None),
+        (400, "INVALID_FIELD", "unauthorised", "unknown_property", None),
+        (400, "INVALID_TYPE", "unauthorised", "unknown_object", None),
+        (400, "JSON_PARSER_ERROR", "refused", "json_parser_error", None),
+        (300, "", "refused", "identity_conflict", None),
+        (503, "SERVER_UNAVAILABLE", "retry", "server_unavailable", 30.0),
+        (500, "UNKNOWN_EXCEPTION", "retry", "unknown_exception", None),
+        (302, "", "retry", "http_302", None),
+        (477, "", "retry", "http_477", None),
+    ],
+)
+def test_a_write_that_is_refused_as_a_whole(
+    status: int, code: str, state: str, reason: str, wait: float | None
+) -> None:
+    """What concerns everybody closes the door; what only one could cause is that one's, when it is alone."""
+    outcome = writing(lambda keys: error(status, code)).upsert([wanted()])[KEY]
+    assert (outcome.state, outcome.reason, outcome.retry_after) == (state, reason, wait)
+
+
+def test_a_fault_that_names_nobody_is_found_by_halving() -> None:
+    """A call that is refused as a whole is made in halves: the one at fault is refused, all others arrive."""
+    bad = key_of(5)
+    crm = writing(lambda keys: error(400, "JSON_PARSER_ERROR") if bad in keys else [done() for _ in keys])
+    outcomes = crm.upsert([wanted(number) for number in range(9)])
+    assert [key for key, outcome in outcomes.items() if outcome.state == "refused"] == [bad]
+    assert sum(outcome.state == "mirrored" for outcome in outcomes.values()) == 8
+
+
+@pytest.mark.parametrize("results", [None, {}, [], [{}], [{"success": True, "id": ""}], [7], [{}, {}, {}]])
+def test_an_odd_success_is_none(results: Any) -> None:
+    """A success that does not name each record is not believed."""
+    outcomes = writing(lambda keys: results).upsert([wanted()])
+    assert outcomes[KEY].state == "refused"
+
+
+def test_what_was_written_before_the_door_closed_counts() -> None:
+    """One record that lacks a field of ours waits with all; those that were written are mirrored."""
+    hidden = {"success": False, "errors": [{"statusCode": "INVALID_FIELD"}]}
+    crm = writing(lambda keys: [done() if key == KEY else hidden for key in keys])
+    outcomes = crm.upsert([wanted(7001), wanted(7002)])
+    assert outcomes[KEY].state == "mirrored"
+    assert outcomes[key_of(7002)] == Outcome(state="unauthorised", reason="unknown_property")
+
+
+def test_errors_of_the_port() -> None:
+    """Reading and checking raise what the port promises."""
+    crm = answering(lambda request: httpx.Response(400, json={"error": "invalid_client"}))
+    with pytest.raises(MisconfiguredError) as caught:
+        crm.check()
+    assert caught.value.setting == "SALESFORCE_SECRET"
+    down = answering(lambda request: httpx.Response(503))
+    for call in (down.check, lambda: down.read([Home(key=KEY)]), down.ensure_schema):
+        with pytest.raises(TransientError):
+            call()

@@ -1,0 +1,126 @@
+"""What a receiver's answers mean, and what it cannot be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+from relay.adapters.webhook import Webhook
+from relay.canonical import profile
+from relay.changes import Audit, dump
+from relay.errors import PermanentError
+from relay.mirrors.auditing import Auditing
+from relay.mirrors.writing import Writing
+from relay.ports.crm import Home
+from relay.ports.members import Record
+from relay.ports.mirrors import Mirror, MirrorPage
+from relay.rules import Rules
+
+from tests.contract.crm.profiles import AT, key_of, member, wanted
+from tests.contract.crm.tokens import FixedToken
+from tests.contract.crm.webhook import SECRET
+from tests.fakes import FakeContext, FakeMembers, FakeOutgoing
+from tests.fakes_crm import FakeMirrors, change_message
+from tests.unit.crm.webhook_receiving import KEY, answering
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "wait", "unanswered"),
+    [
+        (200, "mirrored", None, False),
+        (202, "mirrored", None, False),
+        (301, "unauthorised", None, False),
+        (400, "refused", None, False),
+        (401, "unauthorised", None, False),
+        (404, "unauthorised", None, False),
+        (408, "retry", None, True),
+        (410, "unauthorised", None, False),
+        (418, "refused", None, False),
+        (423, "retry", 2.0, False),
+        (425, "retry", 2.0, False),
+        (429, "retry", 10.0, False),
+        (500, "retry", None, False),
+        (501, "retry", None, False),
+        (504, "retry", None, True),
+    ],
+)
+def test_answers(status: int, state: str, wait: float | None, unanswered: bool) -> None:  # noqa: FBT001 - a table's column
+    """Each status means what the documentation says."""
+    outcome = answering(lambda request: httpx.Response(status)).upsert([wanted()])[KEY]
+    assert (outcome.state, outcome.retry_after, outcome.unanswered) == (state, wait, unanswered)
+
+
+@pytest.mark.parametrize("asked", ["soon", "-5", "nan", "inf", "9" * 30])
+def test_an_insane_wait_is_not_obeyed(asked: str) -> None:
+    """A `Retry-After` that is no sane number of seconds is left aside."""
+    crm = answering(lambda request: httpx.Response(429, headers={"Retry-After": asked}))
+    assert crm.upsert([wanted()])[KEY].retry_after == 10
+
+
+def test_a_crash_is_that_members_own_until_there_are_three() -> None:
+    """A receiver that stumbles over one member keeps nobody else out; one that always stumbles is down."""
+    poisoned = answering(lambda request: httpx.Response(500 if b":7001" in request.content else 204))
+    for _ in range(4):
+        outcomes = poisoned.upsert([wanted(7001), wanted(7002)])
+        assert (outcomes[KEY].state, outcomes[KEY].alone) == ("retry", True)
+        assert outcomes[key_of(7002)].state == "mirrored"
+    sent: list[httpx.Request] = []
+    down = answering(lambda request: httpx.Response(500), sent)
+    outcomes = down.upsert([wanted(number) for number in range(9)])
+    assert {outcome.state for outcome in outcomes.values()} == {"retry"}
+    assert [outcome.alone for outcome in outcomes.values()] == [True, True] + [False] * 7
+    assert len(sent) == 3
+
+
+def test_an_address_that_is_none() -> None:
+    """An address that cannot be posted to is a setting to mend."""
+    outcome = Webhook("ftp://nowhere", FixedToken(SECRET)).upsert([wanted()])[KEY]
+    assert (outcome.state, outcome.reason) == ("unauthorised", "not_a_url")
+
+
+def test_a_receiver_cannot_be_asked() -> None:
+    """Reading is refused by a name of its own; checking and preparing have nothing to do."""
+    crm = answering(lambda request: httpx.Response(500))
+    with pytest.raises(PermanentError) as caught:
+        crm.read([Home(key=KEY)])
+    assert caught.value.reason == "not_readable"
+    crm.check()
+    assert crm.ensure_schema() == ()
+    shown = crm.shown(wanted(credit_balance=Decimal("9.90")))
+    assert shown["credit_balance"] == "9.9"
+    assert "last_decline_code" not in shown
+
+
+def test_an_audit_of_a_receiver_is_nothing_to_bury() -> None:
+    """Who can only be told cannot be audited: the clock's weekly message ends, and is no dead letter."""
+    crm = answering(lambda request: httpx.Response(204))
+    known = profile(member(), Rules())
+    mirrors = FakeMirrors({KEY: Mirror(digest=known.digest, state="mirrored")})
+    members = FakeMembers({KEY: Record(member=member())})
+    writing = Writing(
+        crm=crm, members=members, mirrors=mirrors, clock=lambda: AT, observe=lambda key, outcome: None
+    )
+    page = OnePage(MirrorPage(mirrors=mirrors.mirrors, cursor=None))
+    auditing = Auditing(writing=writing, inventory=page, queue=FakeOutgoing())
+    received = replace(change_message("m1", KEY), body=dump(Audit(run=AT)))
+    assert auditing.run(received, FakeContext()) is None
+
+
+@dataclass
+class OnePage:
+    """All that was noted, on one page."""
+
+    only: MirrorPage
+
+    def page(self, cursor: str | None = None) -> MirrorPage:
+        return self.only
+
+    def run(self, name: str) -> Mapping[str, Any]:
+        return {}
+
+    def note(self, name: str, run: Mapping[str, Any]) -> None:
+        raise AssertionError("an audit that never was is noted")

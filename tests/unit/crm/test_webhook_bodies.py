@@ -1,0 +1,109 @@
+"""What a webhook says, and under which id."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import httpx
+import jsonschema_rs
+import pytest
+from relay.adapters.webhook.bodies import event, schema, updated
+from relay.canonical import CANONICAL, profile
+from relay.changes import Change
+from relay.ports.crm import Home, Outcome
+from relay.rules import Rules
+
+from tests.contract.crm.profiles import AT, member, wanted
+from tests.fakes import ROOT
+from tests.unit.crm.webhook_receiving import HAPPENING, KEY, NOTE, answering
+
+
+def test_ids() -> None:
+    """The same state has the same id whenever it is sent; another state, or a return to the first, has another."""
+
+    def sent(balance: int, minutes: int) -> str:
+        known = member(7001, AT + timedelta(minutes=minutes), credit_balance=Decimal(balance))
+        return updated(profile(known, Rules()).sent_at(datetime.now(UTC))).id
+
+    assert sent(5, 0) == sent(5, 0)
+    assert len({sent(5, 0), sent(9, 1), sent(5, 2)}) == 3
+    assert "." not in sent(5, 0) + event(KEY, HAPPENING, NOTE, backfill=False).id
+
+
+def test_every_message_is_as_the_schema_says() -> None:
+    """A member with everything, one with nothing, a moment and a removal: each is valid, and says all that it must."""
+    everything = wanted(
+        tier_type="paid",
+        joined_at=AT,
+        next_payment_on=date(2026, 12, 5),
+        fee_amount=Decimal("9.90"),
+        failed_attempts=1,
+        credit_balance=Decimal("0.30000000000000004"),
+    )
+    sent: list[httpx.Request] = []
+    crm = answering(lambda request: httpx.Response(204), sent)
+    crm.upsert([everything, wanted(7002, email=None)])
+    crm.record([Change(member=KEY, happenings=(HAPPENING,))], {KEY: Home(key=KEY)})
+    crm.clear([Home(key=KEY)])
+    validator = jsonschema_rs.validator_for(schema(), validate_formats=True)
+    bodies = [json.loads(request.content) for request in sent]
+    for body in bodies:
+        validator.validate(body)
+    assert [body["type"] for body in bodies] == [
+        "member.updated",
+        "member.updated",
+        "member.event",
+        "member.removed",
+    ]
+    told = bodies[0]["data"]
+    assert told.keys() == CANONICAL.keys() | {"backfill"}
+    assert (told["credit_balance"], told["fee_amount"], told["failed_attempts"]) == (0.3, 9.9, 1)
+    assert (told["joined_at"], told["next_payment_on"]) == ("2026-11-22T10:00:00.000Z", "2026-12-05")
+    assert bodies[1]["data"]["email"] is None
+    del told["status"]
+    assert not validator.is_valid(bodies[0])
+    assert not validator.is_valid({**bodies[2], "type": "member.unheard_of"})
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_quiet_backfill(quiet: bool) -> None:  # noqa: FBT001 - the two sides
+    """A moment of a back-fill says so, by which a receiver knows to start nothing; its id is that of the moment."""
+    sent: list[httpx.Request] = []
+    crm = answering(lambda request: httpx.Response(204), sent)
+    change = Change(member=KEY, happenings=(HAPPENING,), quiet=quiet)
+    assert crm.record([change]) == {"e1.joined": Outcome(state="mirrored")}
+    data = json.loads(sent[0].content)["data"]
+    assert data == {
+        "key": KEY,
+        "name": "Membership Joined",
+        "event_id": "e1",
+        "topic": "customer.joined.paid_tier",
+        "occurred_at": "2026-11-22T10:00:00.000Z",
+        "properties": {"amount": 9.9, "tier_name": "Gold"},
+        "backfill": quiet,
+    }
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_a_member_of_a_backfill(quiet: bool) -> None:  # noqa: FBT001 - the two sides
+    """A member that is told because a receiver is filled says so; the same state has the same id either way."""
+    sent: list[httpx.Request] = []
+    crm = answering(lambda request: httpx.Response(204), sent)
+    crm.upsert([wanted().sent_at(AT, quiet=quiet)])
+    assert json.loads(sent[0].content)["data"]["backfill"] is quiet
+    assert sent[0].headers["webhook-id"] == updated(wanted()).id
+
+
+def test_the_pages_are_current() -> None:
+    """Whoever changes a field runs scripts/targets: the schema, and what Salesforce's administrator deploys."""
+    ran = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "targets.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")

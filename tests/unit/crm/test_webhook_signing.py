@@ -1,0 +1,73 @@
+"""How a webhook is signed, and who believes it."""
+
+from __future__ import annotations
+
+import base64
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from relay.adapters.webhook.signing import keys_of, signed
+
+from tests.contract.crm.profiles import wanted
+from tests.contract.crm.webhook import SECRET
+from tests.fakes import ROOT
+from tests.unit.crm.webhook_receiving import KEY, OTHER_SECRET, answering, heard
+
+
+def test_the_standards_own_example() -> None:
+    """The signature is that of the example with which Standard Webhooks' libraries are tested."""
+    keys = keys_of("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    body = b'{"test": 2432232314}'
+    headers = signed("msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body, keys)
+    assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+@pytest.mark.parametrize("text", ["", " ", "a-token", "whsec_", "whsec_!!!", "whsec_c2hvcnQ=", SECRET[6:]])
+def test_secrets_that_are_none(text: str) -> None:
+    """A secret of another form is a setting to mend; nothing of it is told."""
+    sent: list[httpx.Request] = []
+    outcome = answering(lambda request: httpx.Response(204), sent, secret=text).upsert([wanted()])[KEY]
+    assert (outcome.state, outcome.reason) == ("unauthorised", "secret_is_not_whsec")
+    assert not sent
+
+
+@pytest.mark.parametrize("known", [SECRET, OTHER_SECRET])
+def test_the_documented_check_believes_us(known: str) -> None:
+    """The receiver's part in the documentation verifies what we send, by either secret of a rotation, and no other."""
+    [request] = heard(secret=f"{SECRET} {OTHER_SECRET}")
+    verified = _documented()
+    assert verified(request.headers, request.content, known)
+    assert not verified(request.headers, request.content + b" ", known)
+    assert not verified(request.headers, request.content, "whsec_" + base64.b64encode(b"x" * 32).decode())
+    assert not verified({**request.headers, "webhook-id": "another"}, request.content, known)
+    old = {**request.headers, "webhook-timestamp": str(int(time.time()) - 400)}
+    assert not verified(old, request.content, known)
+
+
+def test_a_repetition_is_signed_anew_under_the_same_id() -> None:
+    """The time is that of sending, or a receiver would turn an old message away; the id is what it knows it by."""
+    now = [1_764_000_000.0]
+    sent: list[httpx.Request] = []
+    crm = answering(lambda request: httpx.Response(503), sent, clock=lambda: now[0])
+    crm.upsert([wanted()])
+    now[0] += 3600
+    crm.upsert([wanted()])
+    first, second = sent
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    assert second.headers["webhook-timestamp"] == "1764003600"
+    assert first.headers["webhook-signature"] != second.headers["webhook-signature"]
+
+
+def _documented() -> Callable[[Any, bytes, str], bool]:
+    """Return the check that docs/webhook.md gives to receivers."""
+    text = (ROOT / "docs" / "webhook.md").read_text()
+    found = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    assert found
+    names: dict[str, Any] = {}
+    exec(found[1], names)  # noqa: S102 - the sample is ours, and is to run as it stands there
+    check: Callable[[Any, bytes, str], bool] = names["verified"]
+    return check
