@@ -36,9 +36,7 @@ def main(arguments: argparse.Namespace) -> int:
     from relay.telling.notifier import trial_occasion
 
     account = Account(arguments.stack)
-    secret = _SECRETS.get(arguments.channel)
-    if secret and not account.parameters.get(secret):
-        raise CliError(f"the stack {arguments.stack} has no {arguments.channel}", f"deploy it with {secret}")
+    _refuse_in_vain(account, arguments.channel)
     trial = Trial(id=secrets.token_hex(8), at=now(), channel=arguments.channel)
     account.client("sqs").send_message(
         QueueUrl=account.output("AlertsUrl"),
@@ -62,6 +60,30 @@ def main(arguments: argparse.Namespace) -> int:
         if began
         else "the notifier has not taken it up: look for its errors in the log, and at the alarm late-alerts",
     )
+
+
+def _refuse_in_vain(account: Account, channel: str) -> None:
+    """Refuse a trial that nobody could see: it would end in the dead letters, or in a topic without readers.
+
+    Raises:
+        CliError: with what is to be done first.
+
+    """
+    secret = _SECRETS.get(channel)
+    if secret and not account.parameters.get(secret):
+        raise CliError(f"the stack {account.stack} has no {channel}", f"deploy it with {secret}")
+    if channel == "email" and not _has_readers(account):
+        raise CliError(
+            f"nobody reads the e-mails of {account.stack}: no subscription is confirmed",
+            "deploy it with AlertEmail, and follow the link in the mail that AWS sends to that address",
+        )
+
+
+def _has_readers(account: Account) -> bool:
+    """Tell whether somebody is subscribed for good: one who has yet to confirm has no ARN."""
+    pages = account.client("sns").get_paginator("list_subscriptions_by_topic")
+    listed = pages.paginate(TopicArn=account.output("EmailTopic"))
+    return any(one["SubscriptionArn"].startswith("arn:") for page in listed for one in page["Subscriptions"])
 
 
 def _refused(occasion: Occasion) -> str:

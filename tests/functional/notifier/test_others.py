@@ -105,7 +105,11 @@ def put_rules(aws: Aws, rules: Rules) -> None:
 @pytest.fixture
 def stack(deployed: Aws, monkeypatch: pytest.MonkeyPatch) -> Aws:
     """Let the command find the stack's outputs."""
-    outputs = {"OccasionsTable": "occasions", "AlertsUrl": deployed.names["alerts"]}
+    outputs = {
+        "OccasionsTable": "occasions",
+        "AlertsUrl": deployed.names["alerts"],
+        "EmailTopic": deployed.names["topic"],
+    }
     monkeypatch.setattr(account.Account, "outputs", outputs)
     monkeypatch.setattr(account.Account, "parameters", {"SlackSecret": "/relay/slack", "PagerDutySecret": ""})
     return deployed
@@ -210,6 +214,27 @@ def test_a_channel_that_is_not_there(stack: Aws, capsys: pytest.CaptureFixture[s
     assert "has no pagerduty" in (said := capsys.readouterr().err)
     assert "PagerDutySecret" in said
     assert stack.waiting("alerts") == []
+
+
+def test_e_mails_that_nobody_reads(
+    stack: Aws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """SNS takes a message for nobody as well; the command says who has to confirm, and sends nothing."""
+    topic = stack.client("sns").create_topic(Name="without-readers")["TopicArn"]
+    monkeypatch.setattr(account.Account, "outputs", {"EmailTopic": topic, "AlertsUrl": stack.names["alerts"]})
+    assert main(["test-alert", "email"]) == 1
+    assert "no subscription is confirmed" in capsys.readouterr().err
+    assert stack.waiting("alerts") == []
+
+
+def test_e_mails_that_somebody_reads(
+    stack: Aws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The trial arrives like every alert."""
+    monkeypatch.setattr(time, "sleep", lambda _seconds: deliver(stack))
+    assert main(["test-alert", "email"]) == 0
+    assert capsys.readouterr().out.endswith("email took it\n")
+    assert len(stack.emails()) == 1
 
 
 def test_a_trial_of_what_was_taken_away(stack: Aws) -> None:
