@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from relay_cli.awaiting import Awaiting
 from relay_cli.counting import matters, plain
+from relay_cli.nearby import post
 from relay_cli.observing import Observer
 from relay_cli.reckoning import Got, Reckoning, Sent, reckon
 from relay_cli.staging import Say, Stage
@@ -200,9 +201,7 @@ def _more(held: Sequence[str], had: Sequence[str]) -> tuple[str, ...]:
 
 
 def _chances(url: str, given: Mapping[str, Any]) -> None:
-    import httpx
-
-    httpx.post(f"{url}/_standin/chances", json=dict(given), timeout=10, trust_env=False).raise_for_status()
+    post(f"{url}/_standin/chances", json=dict(given)).raise_for_status()
 
 
 def play(stage: Stage, wanted: Wanted, say: Say, observer: Observer) -> Reckoning:

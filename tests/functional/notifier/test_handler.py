@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 from relay.adapters.email import EmailChannel
-from relay.adapters.http import http_client
+from relay.adapters.http import http_client, trust
 from relay.adapters.occasions import DynamoOccasions
 from relay.adapters.secrets import Secret
 from relay.adapters.slack import SlackChannel
@@ -112,7 +112,7 @@ def test_slack_asks_for_patience(deployed: Aws) -> None:
 
 def test_slack_hangs_after_taking_it(deployed: Aws) -> None:
     """An answer that comes too late leads to one repeat that says so."""
-    impatient = SlackChannel(Secret("/relay/slack"), httpx.Client(timeout=0.2))
+    impatient = SlackChannel(Secret("/relay/slack"), httpx.Client(timeout=0.2, verify=trust()))
     notifier = notifier_with(impatient)
     deployed.fail(hang=0.6)
     answers = notifier.work([message(OPEN)], CONTEXT)

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from relay.adapters.http import trust
 from relay.adapters.secrets import Secret
 from relay.adapters.slack import SlackChannel
 from relay.batch import Answers
@@ -79,7 +80,7 @@ class Bench:
 def served() -> Iterator[tuple[SlackStandIn, str, httpx.Client]]:
     """Serve Slack for the tests of this module."""
     standin = SlackStandIn()
-    with serve(standin.app) as url, httpx.Client(timeout=2) as client:
+    with serve(standin.app) as url, httpx.Client(timeout=2, verify=trust()) as client:
         yield standin, url, client
 
 
