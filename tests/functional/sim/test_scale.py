@@ -1,4 +1,4 @@
-"""A hundred thousand members are listed in flat memory, and a month costs what happens in it, however many there are."""
+"""A hundred thousand members: memory stays flat while listing, and a month costs what happens in it."""
 
 from __future__ import annotations
 
@@ -18,18 +18,21 @@ from starlette.applications import Starlette
 from tests.functional.sim.running import KEY
 from tests.unit.sim.history import START, WALL
 
+pytestmark = pytest.mark.xdist_group("scale")
+"""One worker makes the programme for both."""
+
 MANY = 100_000
 
 
-def simulator(members: int) -> Simulator:
-    """Make a programme of so many."""
-    beginning = Beginning(seed=1, members=members, start=START, wall_clock=lambda: WALL)
+@pytest.fixture(scope="module")
+def sim() -> Simulator:
+    """Make the programme once: it takes some seconds."""
+    beginning = Beginning(seed=1, members=MANY, start=START, wall_clock=lambda: WALL)
     return Simulator(Settings(beginning=beginning, api_key=KEY, switches={"page_max": "1000"}))
 
 
-def test_listing_all_pages_stays_flat() -> None:
+def test_listing_all_pages_stays_flat(sim: Simulator) -> None:
     """Each of 100,000 members is listed once, and of ten pages' listing nothing stays in memory."""
-    sim = simulator(MANY)
 
     async def listed() -> tuple[int, int]:
         transport = httpx.ASGITransport(Starlette(routes=edge.routes(sim)))
@@ -59,13 +62,12 @@ def test_listing_all_pages_stays_flat() -> None:
     assert kept < 2**20, f"{kept / 2**20:.1f} MiB"
 
 
-@pytest.mark.parametrize("members", [1_000, MANY])
-def test_a_month_costs_what_happens_in_it(members: int) -> None:
+def test_a_month_costs_what_happens_in_it(sim: Simulator) -> None:
     """What is taken from the plan in a month is fewer than the events that it causes, not members times days."""
-    world = simulator(members).world
+    world = sim.world
     before, done = world.ordinal, world.agenda.done
     for _ in programme.advance(world, timedelta(days=31)):
         pass
     events, steps = world.ordinal - before, world.agenda.done - done
-    assert events > members // 2
+    assert events > MANY // 2
     assert steps < events
