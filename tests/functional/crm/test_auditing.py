@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from relay.changes import Audit, Change, load
+from relay.changes import Audit, Change, dump, load
 from relay.errors import TransientError
 from relay.mirrors.auditing import Auditing
 from relay.mirrors.writing import Writing
@@ -18,7 +18,7 @@ from relay.ports.mirrors import Mirror, MirrorPage
 
 from tests.contract.crm.profiles import key_of, member, wanted
 from tests.fakes import FakeContext, FakeMembers, FakeOutgoing
-from tests.fakes_crm import START, FakeClock, FakeCrm, FakeMirrors
+from tests.fakes_crm import START, FakeClock, FakeCrm, FakeMirrors, change_message
 
 SECOND = timedelta(seconds=1)
 
@@ -28,18 +28,21 @@ class OnePage:
     """All mirrors on one page, the second of three."""
 
     mirrors: FakeMirrors
+    noted: dict[str, Any] = field(default_factory=dict)
 
     def page(self, cursor: str | None = None) -> MirrorPage:
         """Return it; it was the last where nobody asks for the second."""
         return MirrorPage(mirrors=dict(self.mirrors.mirrors), cursor="third" if cursor else None)
 
     def run(self, name: str) -> Mapping[str, Any]:
-        """Know of no run."""
-        raise AssertionError(name)
+        """Return what was noted."""
+        assert name == "audit"
+        return self.noted
 
     def note(self, name: str, run: Mapping[str, Any]) -> None:
-        """Take no note."""
-        raise AssertionError(name, run)
+        """Take a note."""
+        assert name == "audit"
+        self.noted = dict(run)
 
 
 @dataclass
@@ -53,6 +56,7 @@ class Scene:
 
     def __post_init__(self) -> None:
         """Mirror them."""
+        self.page = OnePage(self.mirrors)
         for customer in range(5):
             self.members.records[key_of(customer)] = Record(member=member(customer), version=1)
             self.crm.held[key_of(customer)] = wanted(customer)
@@ -65,8 +69,8 @@ class Scene:
         for key, held in self.crm.held.items():
             self.crm.held[key] = replace(held, values={**held.values, "tier_name": "Platinum"})
 
-    def step(self, audit: Audit, context: FakeContext | None = None) -> Audit:
-        """Do a step."""
+    def audits(self) -> Auditing:
+        """Return the audits."""
         writing = Writing(
             crm=self.crm,
             members=self.members,
@@ -74,8 +78,16 @@ class Scene:
             clock=FakeClock(),
             observe=lambda *_: None,
         )
-        audits = Auditing(writing=writing, inventory=OnePage(self.mirrors), queue=self.queue)
-        return audits.step(audit, context or FakeContext(60_000))
+        return Auditing(writing=writing, inventory=self.page, queue=self.queue)
+
+    def step(self, audit: Audit, context: FakeContext | None = None) -> Audit:
+        """Do a step."""
+        return self.audits().step(audit, context or FakeContext(60_000))
+
+    def receive(self, audit: Audit) -> Exception | None:
+        """Let a step be received, as an errand of `crm_sync`."""
+        received = replace(change_message("a", key_of(0)), body=dump(audit))
+        return self.audits().run(received, FakeContext(60_000))
 
     def named(self) -> list[Change]:
         """Return what the queue was given."""
@@ -144,3 +156,28 @@ def test_of_whom_nobody_is_sure() -> None:
     after = scene.step(Audit(run=START))
     assert (after.read, after.again) == (0, 3)
     assert [change.member for change in scene.named()] == [key_of(0), key_of(2), key_of(3)]
+
+
+def test_a_next_step_that_is_not_sent() -> None:
+    """The step comes again, and nothing is noted of it: else the run would end there."""
+    scene = Scene()
+    scene.queue.refuse = {0}
+    assert isinstance(scene.receive(Audit(run=START, cursor="second")), TransientError)
+    assert scene.page.noted == {}
+    assert scene.receive(Audit(run=START, cursor="second")) is None
+    (following,) = [load(Audit, sent.body) for sent in scene.queue.sent]
+    assert (following.cursor, following.step, scene.page.noted["step"]) == ("third", 1, 1)
+
+
+def test_a_step_of_a_run_that_was_overtaken() -> None:
+    """Another run has begun since: what is left of the former is over."""
+    scene = Scene()
+    scene.edit_all()
+    scene.page.noted = {
+        "run": (START + SECOND).isoformat(),
+        "step": 1,
+        "at": START.isoformat(),
+        "finished": True,
+    }
+    assert scene.receive(Audit(run=START, step=3, cursor="second")) is None
+    assert scene.crm.calls == []

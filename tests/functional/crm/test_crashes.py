@@ -27,8 +27,10 @@ def test_killed_before_the_call(scene: Tabled) -> None:
     scene.crm.before.append(_killed)
     with pytest.raises(KilledError):
         scene.work("m1")
-    assert isinstance(scene.work("m1")["m1"], TransientError), "its request may still take effect"
-    scene.clock.forward(120)
+    scene.clock.forward(119)
+    late = "a minute after the worker's last moment its request may still take effect"
+    assert isinstance(scene.work("m1")["m1"], TransientError), late
+    scene.clock.forward(1)
     assert scene.work("m1") == {"m1": None}
     assert scene.tier() == "Gold"
     assert scene.settled()
@@ -119,6 +121,15 @@ def test_what_is_sent_is_read_under_the_claim(scene: Tabled) -> None:
     scene.mirrors = Sleepy("mirrors", "fake", scene.mirrors.dynamodb)
     assert scene.work("m1") == {"m1": None}
     assert scene.tier() == "Newer"
+
+
+def test_no_answer_and_a_longer_wait(scene: Tabled) -> None:
+    """Where the CRM asked for more than that, it is kept."""
+    scene.tell(tier_name="Gold")
+    scene.crm.outcomes[KEY] = Outcome(state="retry", reason="http_502", unanswered=True, retry_after=300)
+    answer = scene.work("m1")["m1"]
+    assert isinstance(answer, TransientError)
+    assert answer.retry_after == 300
 
 
 def test_no_answer(scene: Tabled) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
+from relay.batch import HELD
 from relay.errors import MisconfiguredError, ParkedError, TransientError
 from relay.mirrors.mirroring.invocation import NEEDED_MS
 from relay.ports.crm import Outcome
+from relay.ports.mirrors import Gate
 
 from tests.contract.crm.profiles import key_of
+from tests.fakes_crm import FakeCrm, change_message
 from tests.functional.crm.scenes import KEY, Scene, Tabled
 
 
@@ -106,3 +110,95 @@ def test_our_own_table_is_down(scene: Tabled) -> None:
     scene.members.failure = TransientError("members table: down")
     assert isinstance(scene.work("m1")["m1"], TransientError)
     assert not scene.crm.calls
+
+
+def closed_a_while_ago(scene: Scene) -> None:
+    """Let a call get nowhere, and so much time pass that one may try again."""
+    scene.crm.outcomes[KEY] = Outcome(state="retry", reason="http_503")
+    scene.work()
+    scene.crm.outcomes.clear()
+    scene.clock.forward(6)
+
+
+def test_refused_credentials_keep_everybody_away() -> None:
+    """They close it like an outage; all messages say which setting to look at, those too that no call was made for."""
+    scene = Scene(crm=FakeCrm(batch_size=1))
+    scene.crm.outcomes[KEY] = Outcome(state="unauthorised", reason="http_401")
+    held = {HELD: "1"}
+    behind = replace(change_message("b", key_of(7002)), attributes=held)
+    answers = scene.work(replace(change_message("a", KEY), attributes=held), behind)
+    assert scene.crm.calls == [[KEY]]
+    assert [getattr(answer, "setting", None) for answer in answers] == ["SECRET", "SECRET"]
+    assert scene.gates.gate.until == scene.clock.now + timedelta(seconds=5)
+
+
+def test_somebody_got_through() -> None:
+    """Of two in a call one was turned away: the CRM is there, and is not closed."""
+    scene = Scene()
+    scene.tell()
+    other = key_of(7002)
+    scene.crm.outcomes[other] = Outcome(state="retry", reason="row_lock")
+    answers = scene.work(change_message("a", KEY), change_message("b", other))
+    assert answers[0] is None
+    assert isinstance(answers[1], TransientError)
+    assert scene.gates.gate.until is None
+
+
+def test_who_was_not_called_for_is_no_sign() -> None:
+    """A member without an address, who needs no call, says nothing of whether anybody gets through."""
+    scene = Scene()
+    scene.tell()
+    other = key_of(7002)
+    scene.crm.outcomes = {
+        KEY: Outcome(state="retry", reason="http_503"),
+        other: Outcome(state="skipped", reason="no_email"),
+    }
+    scene.work(change_message("a", KEY), change_message("b", other))
+    assert scene.gates.gate.until is not None
+
+
+def test_one_members_own_trouble_opens_nothing() -> None:
+    """Nor is it a sign that the CRM is up again."""
+    scene = Scene()
+    scene.tell()
+    closed_a_while_ago(scene)
+    scene.crm.outcomes[KEY] = Outcome(state="retry", reason="contact_gone", alone=True)
+    scene.work()
+    assert scene.gates.gate.failures == 1
+
+
+def test_who_finds_no_reason_to_call_lets_another_try() -> None:
+    """One that was let through, and whose members are mirrored already, keeps nobody waiting."""
+    scene = Scene()
+    scene.tell()
+    assert scene.work() == [None]
+    scene.gates.gate = Gate(until=scene.clock.now, failures=1, version=scene.gates.gate.version)
+    assert scene.work() == [None], "there is nothing to send"
+    assert (scene.gates.gate.until, scene.gates.gate.trying) == (scene.clock.now, False)
+    scene.tell(tier_name="Gold")
+    assert scene.work() == [None], "and the next one is let through at once"
+    assert scene.gates.gate.until is None
+
+
+def test_who_is_let_through_waits_for_no_company() -> None:
+    """The others wait for what it finds out."""
+    scene = Scene(crm=FakeCrm(batch_size=2))
+    scene.tell()
+    closed_a_while_ago(scene)
+    crowd = [change_message(f"m{number}", key_of(number)) for number in range(3)]
+    assert scene.work(*crowd) == [None] * 3
+    assert scene.gates.gate.until is None
+
+
+def test_notes_end_with_the_first_call_that_gets_nowhere() -> None:
+    """The rest are not told either: they wait with it, and come back with it."""
+    scene = Scene(crm=FakeCrm(notes_batch_size=1))
+    scene.tell()
+    asked: list[None] = []
+    scene.crm.slow = lambda: asked.append(None)
+    scene.crm.note_outcomes = {f"{name}.told": Outcome(state="retry", reason="http_503") for name in "abc"}
+    held = {HELD: "1"}
+    messages = [replace(change_message(name, KEY, "told"), attributes=held) for name in "abc"]
+    answers = scene.work(*messages)
+    assert len(asked) == 1
+    assert [getattr(answer, "retry_after", None) for answer in answers] == [5, 5, 5]

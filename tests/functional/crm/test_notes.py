@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from relay.batch import HELD
+from relay.batch import HELD, Message
+from relay.changes import Change, Happening, dump
+from relay.effects import Note
 from relay.errors import HeldError, ParkedError, TransientError
 from relay.mirrors.mirroring.notes import NOTES_WAIT
 from relay.ports.crm import Home, Outcome
 
 from tests.contract.crm.profiles import key_of
 from tests.fakes import FakeContext, FakeOutgoing
-from tests.fakes_crm import FakeCrm, change_message
+from tests.fakes_crm import START, FakeCrm, change_message
 from tests.functional.crm.scenes import KEY, Scene, Tabled
 
 
@@ -109,3 +111,30 @@ def test_notes_wait_for_company_too() -> None:
     crowd = [change_message(name, KEY) for name in ("x", "y")]
     assert scene.work(again, *crowd) == [None] * 3
     assert sorted(scene.crm.noted) == ["a.told", "b.told", "c.told"]
+
+
+def test_notes_are_told_in_the_order_of_their_times() -> None:
+    """However the queue hands them out: a flow on the timeline would else see an end before its beginning."""
+    scene = Scene()
+    scene.tell()
+
+    def at(minute: int) -> Message:
+        effects = (Note(rule="told", name="told"),)
+        moment = START + timedelta(minutes=minute)
+        happening = Happening(event_id=f"e{minute}", topic="t", at=moment, effects=effects)
+        body = dump(Change(member=KEY, happenings=(happening,)))
+        return replace(change_message(f"m{minute}", KEY), body=body)
+
+    assert scene.work(at(3), at(1), at(2)) == [None] * 3
+    assert scene.crm.noted == ["e1.told", "e2.told", "e3.told"]
+
+
+def test_a_note_goes_to_the_contact_that_is_known() -> None:
+    """Also where the CRM did not say this time which it wrote."""
+    scene = Scene()
+    scene.tell()
+    scene.work()
+    scene.tell(tier_name="Gold")
+    scene.crm.outcomes[KEY] = Outcome(state="mirrored")
+    assert scene.work(change_message("m", KEY, "told")) == [None]
+    assert scene.crm.homes[KEY].id == "1"

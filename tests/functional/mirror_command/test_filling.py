@@ -73,6 +73,8 @@ def test_a_fill_goes_on(stage: Stage) -> None:
     stage.target.inventory.note("fill", {"started": "before", "finished": "", "cursor": None, "sent": 1000})
     assert stage.run("fill", afresh=False, yes=True)["sent"] == 1000 + COUNT
     assert stage.run("fill", afresh=False, yes=True)["sent"] == COUNT
+    stage.target.inventory.note("fill", {"started": "before", "finished": "", "cursor": None, "sent": 1000})
+    assert stage.run("fill", afresh=True, yes=True)["sent"] == COUNT
 
 
 def test_sample(stage: Stage) -> None:

@@ -46,8 +46,9 @@ class NotesRoom:
         due: dict[str, Change] = {}
         for message_id, change in this.changes.items():
             standing = this.standings[change.member]
-            if not note_ids(change) or self.judge.verdict(standing):
-                continue  # the message waits with its member
+            if not note_ids(change):
+                continue
+            # Where the member itself waits, so does the message, and its notes with it.
             why = self._keeps(standing, this.messages[message_id])
             if why:
                 back[message_id] = why
