@@ -62,7 +62,7 @@ def event(note_id: str, change: Change, happening: Happening, note: Note, email:
     if isinstance(told["amount"], Decimal):
         attributes["value"] = told["amount"]
         # Klaviyo knows currencies by ISO 4217 alone, and refuses the whole event for another word.
-        currency = str(told["currency"]).upper()
+        currency = str(told["currency"] or "").upper()
         attributes |= {"value_currency": currency} if _CURRENCY.fullmatch(currency) else {}
     return {"type": "event", "attributes": attributes}
 
