@@ -10,6 +10,8 @@ READY := .venv/.ready
 
 # Byte code of functions/ would be shipped by SAM, which packs whole folders: keep it elsewhere.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/pycache
+# Many an image says that none shall be written: each of the tests' processes then compiles 500 files, ten seconds.
+unexport PYTHONDONTWRITEBYTECODE
 export SAM_CLI_TELEMETRY := 0
 
 .PHONY: help setup run test coverage check format lock bench prove build clean

@@ -12,7 +12,7 @@ import json
 import random
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -65,13 +65,23 @@ def main() -> int:
     return int(broken)
 
 
-def prove(
-    members: int, updates: int, *, outage: bool = False, over: timedelta = timedelta(), batch: int = 1000
+def prove(  # noqa: PLR0913 - a run's knobs, each by its name
+    members: int,
+    updates: int,
+    *,
+    outage: bool = False,
+    over: timedelta = timedelta(),
+    batch: int = 1000,
+    stumbles: Sequence[timedelta] = (),
 ) -> dict[str, Any]:
-    """Play one run; return its figures, and under `broken` the promises that it broke."""
+    """Play one run; return its figures, and under `broken` the promises that it broke.
+
+    So long after the beginning as `stumbles` says, a single call each is answered 503.
+    """
     plant, standin = _plant(members, updates, outage=outage, over=over, batch=batch)
     plant.crm.ensure_schema()
     plant.crm_side.calls.clear()
+    plant.crm_side.stumbles.extend(BEGIN + after for after in stumbles)
     ended = plant.run()
     found = _figures(plant, standin, members, updates)
     plant.crm_side.close()

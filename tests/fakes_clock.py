@@ -8,11 +8,11 @@ from datetime import UTC, datetime, tzinfo
 from typing import Generic, TypeVar
 
 from relay.changes import DIGEST_TOPIC, Change, Digest, Telling, load
+from relay.clock.rounds import DailyRound
 from relay.errors import ConflictError
 from relay.figures import Counted
 from relay.member import Member
-from relay.ports.figures import Page
-from relay.rounds import DailyRound, Round
+from relay.ports.rounds import Page, Round
 
 from tests.fakes import SHOP, FakeMembers, FakeOutgoing, FakeTelemetry
 

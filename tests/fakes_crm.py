@@ -81,7 +81,7 @@ class FakeMirrors:
             self.mirrors[key] = replace(self.mirrors[key], digest=None)
             return ConflictError("lost")
         del self.tokens[key]
-        lasting = outcome.state in {"mirrored", "skipped", "refused"}
+        lasting = settlement.sure and outcome.state in {"mirrored", "skipped", "refused"}
         known, pending = self.mirrors[key], outcome.state == "pending"
         if outcome.state == "mirrored":
             known = replace(known, id=outcome.id, email=settlement.profile.email, strays=frozenset())
@@ -134,6 +134,25 @@ class FakeTurnstiles:
         return begin
 
 
+@dataclass
+class FakeBulk:
+    """Jobs in memory. `outcome` is what is told of every member of a job."""
+
+    size: int = 1000
+    jobs: list[list[Profile]] = field(default_factory=list)
+    outcome: Outcome = field(default_factory=lambda: Outcome(state="pending"))
+    known: bool = True
+
+    def submit(self, profiles: Sequence[Profile]) -> Outcome:
+        """Take a job."""
+        self.jobs.append(list(profiles))
+        return Outcome(state="pending", id=f"job-{len(self.jobs)}")
+
+    def collect(self, job: str, keys: Sequence[str]) -> Mapping[str, Outcome]:
+        """Say what became of it."""
+        return dict.fromkeys(keys, self.outcome) if self.known else {}
+
+
 _GONE = Outcome(state="skipped", reason="no such contact")
 
 
@@ -164,6 +183,7 @@ class FakeCrm:
     bulk: Bulk | None = None
     shut: Exception | None = None
     cleared: list[Home] = field(default_factory=list)
+    clears: dict[str, Outcome] = field(default_factory=dict)
     homes: dict[str, Home] = field(default_factory=dict)
 
     def upsert(self, profiles: Sequence[Profile]) -> Mapping[str, Outcome]:
@@ -196,9 +216,9 @@ class FakeCrm:
         return outcomes
 
     def clear(self, homes: Sequence[Home]) -> Mapping[str, Outcome]:
-        """Forget these members."""
+        """Forget these members, unless an outcome is set for one."""
         self.cleared += homes
-        return {home.key: MIRRORED if self.held.pop(home.key, None) else _GONE for home in homes}
+        return {home.key: self.clears.get(home.key) or self._forget(home.key) for home in homes}
 
     def read(self, homes: Sequence[Home]) -> Mapping[str, Mapping[str, str]]:
         """Return what is held."""
@@ -207,6 +227,9 @@ class FakeCrm:
     def shown(self, profile: Profile) -> Mapping[str, str]:
         """Write each value as text."""
         return {name: str(value) for name, value in profile.values.items() if value is not None}
+
+    def _forget(self, key: str) -> Outcome:
+        return MIRRORED if self.held.pop(key, None) else _GONE
 
     def check(self) -> None:
         """Find nothing wrong, unless it is shut."""

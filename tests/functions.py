@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from relay.folding import Rule
+from relay.arriving.folding import Rule
 from relay.routing import FOLDERS
 
 RULES: dict[str, Rule[Any]] = {

@@ -1,117 +1,173 @@
-"""One announcement of each kind that people read: the golden messages in tests/golden/alerts are made from these."""
+"""One announcement of each kind that people read, as the rules make them: tests/golden/alerts is written from these.
+
+A high-value member's fee fails twice, a new card comes, and the fee is paid; the programme's alarm is the template's.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
+from inveterate.webhooks.base import Event
 from relay.changes import Digest, Telling
-from relay.effects import Level
-from relay.member import Member
-from relay.messages import email, pagerduty, slack, slack_first
-from relay.notifier import digest_telling
+from relay.clock.digesting import digest_lines
+from relay.effects import Alert, Level, effect_id
+from relay.figures import Counted, Sum, Tally
+from relay.member import Member, Register
+from relay.occasions import Kind
 from relay.ports.telling import Announcement
-from relay.rollup import roll_up
+from relay.rules import Rules
+from relay.telling.alarms import alarm_telling
+from relay.telling.messages import email, pagerduty, slack, slack_first
+from relay.telling.notifier import digest_telling
+from relay.telling.rollup import roll_up
 from relay.waiting import Entry, Flush
 
-from tests.tellings import DAY, MIA, SHOP, member, telling
+from tests.stack import of_type
+from tests.stories import after, event, follows
+from tests.tellings import DAY, MIA, SHOP, member
 
 FOLDER: Final = "tests/golden/alerts"
 
-_DUNNING: Final = telling(
-    "e1",
-    title="A membership payment failed",
-    details=(
-        ("Amount", "49.00 USD"),
-        ("Attempt", "2 of 3"),
-        ("Deadline", "2025-07-02 09:00 UTC, then Inveterate cancels"),
-        ("Reason", "card_expired"),
-    ),
-    advice="Ask the member to renew the payment method before the last attempt.",
+_RULES: Final = Rules()
+_RICH: Final = replace(
+    MIA, registers={**MIA.registers, "credit_balance": Register(Decimal(120), DAY - timedelta(days=9), "e0")}
 )
+"""Mia with so much store credit that she is of high value."""
 
 
 def announcements() -> Mapping[str, Announcement]:
     """Return them by the name of their golden file."""
-    rise = replace(
-        _DUNNING,
-        event_id="e2",
-        alert=replace(_DUNNING.alert, level=Level.ERROR, title="The last attempt failed"),
-    )
-    end = replace(
-        telling("e3", minute=90, action="close", title="Recovered: the fee was paid", advice=""),
-        alert=replace(_DUNNING.alert, action="close", title="Recovered: the fee was paid", advice=""),
-    )
-    card = telling(
-        "e4",
-        minute=30,
-        action="mention",
-        level=Level.INFO,
-        title="A new card: a retry is expected",
-        advice="",
-    )
-    spike = telling(
-        "e5",
-        member="",
-        level=Level.CRITICAL,
-        occasion=f"inv:{SHOP}:payfail-spike",
-        title="Far more payments fail than usual",
-        details=(("Alarm", "relay-acme-failure-spike"),),
-        advice="Look at the payment provider's status page.",
-    )
+    failed = _failure(0, 1)
+    again = _failure(1, 2)
+    known = after(failed, again, member=_RICH)
+    opening = _told(failed, _RICH)
+    rise = _told(again, after(failed, member=_RICH))
+    card = _told(event("card", DAY + timedelta(days=1, hours=2)), known)
+    end = _told(event("paid", DAY + timedelta(days=2), amount=49, currency="USD"), known)
     return {
-        "opening": _of(_DUNNING, "opening"),
-        "opening-maybe-repeat": replace(_of(_DUNNING, "opening"), repeat=True),
-        "opening-unmasked": replace(_of(_DUNNING, "opening"), mask=False),
-        "rise": _of(rise, "rise"),
-        "mention": _of(card, "mention"),
-        "closing": _of(end, "closing"),
-        "programme": Announcement(telling=spike, kind="opening", member=None),
+        "opening": _of(opening, "opening", opening),
+        "opening-maybe-repeat": replace(_of(opening, "opening", opening), repeat=True),
+        "opening-unmasked": replace(_of(opening, "opening", opening), mask=False),
+        "rise": _of(rise, "rise", opening),
+        "mention": _of(card, "mention", opening),
+        "closing": _of(end, "closing", opening),
+        "programme": Announcement(telling=_spike(), kind="opening", member=None),
         "digest": Announcement(telling=_digest(), kind="notice", member=None),
         "rollup": _rollup(50),
     }
 
 
-def _of(told: Telling, kind: Any) -> Announcement:
-    return Announcement(telling=told, kind=kind, member=MIA, first=_DUNNING, thread="C1/1.0")
+def _failure(days: int, number: int) -> Event:
+    at = DAY + timedelta(days=days)
+    return event(
+        "attempt",
+        at,
+        amount=49,
+        currency="USD",
+        billingAttempts=number,
+        errorMessage="Insufficient funds",
+        billingTierId=None,
+    )
+
+
+def _told(said: Event, before: Member) -> Telling:
+    """Return what people are told of an event: the one alert that its rule yields."""
+    [alert] = (effect for effect in follows(said, before, _RULES) if isinstance(effect, Alert))
+    assert said.occurred_at is not None
+    return Telling(
+        id=effect_id(said.id, alert),
+        event_id=said.id,
+        topic=said.TOPIC,
+        member=before.key,
+        at=said.occurred_at,
+        alert=alert,
+    )
+
+
+def _of(told: Telling, kind: Kind, first: Telling) -> Announcement:
+    return Announcement(telling=told, kind=kind, member=MIA, first=first, thread="C1/1.0")
+
+
+def _spike() -> Telling:
+    description = of_type("AWS::CloudWatch::Alarm")["FailureSpike"]["AlarmDescription"]
+    alarm = {
+        "AlarmName": "relay-acme-failure-spike",
+        "AlarmDescription": description,
+        "NewStateValue": "ALARM",
+        "StateChangeTime": DAY.isoformat(),
+    }
+    told = alarm_telling(json.dumps(alarm), SHOP)
+    assert told is not None
+    return told
 
 
 def _digest() -> Telling:
-    lines = (
-        ("Joined", "12 (9 paid, 2 came back)"),
-        ("Left", "4 (3 of their own will, 1 after failed payments)"),
-        ("Net", "+8 members"),
-        ("At risk", "245.00 USD in 5 open payment failures"),
-        ("Recovered", "98.00 USD"),
-        ("Credits expiring within 7 days", "310.00 USD of 14 members"),
-        ("HubSpot", "1,204 equal, 3 without an e-mail address"),
+    counts = {
+        "joined_paid": 9,
+        "joined": 3,
+        "rejoined": 2,
+        "left_voluntarily": 3,
+        "left_involuntarily": 1,
+        "pending_cancellation": 2,
+        "payment": 31,
+        "recovered": 2,
+        "failed_attempt": 6,
+    }
+    priced = {"payment", "recovered", "failed_attempt"}
+    figures = [
+        Counted(
+            id=f"{name}{number}",
+            at=DAY,
+            member=MIA.key,
+            name=name,
+            amount=Decimal(49) if name in priced else None,
+            currency="USD" if name in priced else None,
+        )
+        for name, many in counts.items()
+        for number in range(many)
+    ]
+    tally = Tally(
+        at_risk=Sum(number=5, amounts={"USD": Decimal(245)}),
+        expiring=Sum(number=14, amounts={"USD": Decimal(310)}),
+        mirrors={"hubspot": {"mirrored": 1_204, "no_email": 3}},
     )
+    lines = digest_lines(figures, tally)
     return digest_telling(Digest(id="d", at=DAY, day=date(2025, 6, 30), lines=lines), SHOP)
 
 
 def _rollup(count: int, names: str = "") -> Announcement:
     people = {f"{SHOP}:{7001 + number}": _somebody(number, names) for number in range(count)}
-    tellings = [
-        replace(
-            telling(
-                f"f{number}",
-                member=key,
-                occasion=f"dun:{key}",
-                title=names or "A membership payment failed",
-                details=(("Amount", f"{99 - number}.00 USD"),),
-            ),
-            topic="customer.cancelled" if number % 5 == 0 else "customer_billing.attempt.failed",
-        )
-        for number, key in enumerate(people)
-    ]
+    tellings = [_one_of_many(number, somebody, names) for number, somebody in enumerate(people.values())]
     entries = tuple(
         Entry(occasion=one.alert.occasion, event_id=one.event_id, at=one.at, level=Level.WARNING, why="flood")
         for one in tellings
     )
     told = roll_up(SHOP, DAY, Flush(entries=entries), tellings, people)
     return Announcement(telling=told, kind="notice", member=None, people=people)
+
+
+def _one_of_many(number: int, somebody: Member, title: str) -> Telling:
+    """Return what is told of one of many: mostly that a card has expired, now and then that a membership is lost."""
+    failed = event(
+        "attempt",
+        DAY,
+        amount=99 - number,
+        currency="USD",
+        billingAttempts=1,
+        errorMessage="Card expired",
+        billingTierId=None,
+    )
+    if number % 5:
+        told = _told(failed, somebody)
+    else:
+        told = _told(event("cancelled", DAY + timedelta(minutes=1)), after(failed, member=somebody))
+    told = replace(told, event_id=f"f{number}", id=f"f{number}.{told.alert.rule}")
+    return replace(told, alert=replace(told.alert, title=title)) if title else told
 
 
 def _somebody(number: int, names: str) -> Member:

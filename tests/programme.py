@@ -12,15 +12,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
 from inveterate.webhooks import identity, model_for
+from relay.arriving.fanning import alerts_of, fan_out
 from relay.canonical import profile
 from relay.changes import Change, Outbox, Telling, dump, load
+from relay.clock.reminding import Span, reminders
 from relay.consumer import consumer
 from relay.effects import Figure
-from relay.fanning import alerts_of, fan_out
 from relay.fields import Value
 from relay.member import Member, member_key
 from relay.ports.telling import Announcement
-from relay.reminding import Span, reminders
 from relay.rules import Rules
 
 from tests.fakes import SHOP, FakeContext, FakeOutgoing, World, queued
@@ -149,8 +149,8 @@ class Programme:
 
     @property
     def open(self) -> set[str]:
-        """The occasions that are open."""
-        return {key for key, occasion in self.desk.occasions.items.items() if occasion.open}
+        """The occasions that `relay alerts` would list."""
+        return {key for key, occasion in self.desk.occasions.items.items() if occasion.stands}
 
 
 def stream_record(outbox: Outbox) -> dict[str, Any]:

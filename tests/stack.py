@@ -10,7 +10,7 @@ import yaml
 from tests.fakes import ROOT
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """Reads CloudFormation's short forms as their long ones."""
 
 

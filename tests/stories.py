@@ -85,7 +85,8 @@ def brief(effect: Effect) -> str:
                 "" if effect.action == "close" and effect.level.name == "INFO" else f" {effect.level.name}"
             )
             aloud = " at once" if effect.at_once else ""
-            return f"{effect.action}{level}{aloud} {effect.occasion.replace(KEY, 'M')} by {effect.rule}"
+            verb = effect.action if effect.lasting else "tell"
+            return f"{verb}{level}{aloud} {effect.occasion.replace(KEY, 'M')} by {effect.rule}"
         case Note():
             return f"note {effect.name}"
         case Figure():

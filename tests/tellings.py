@@ -13,10 +13,11 @@ from relay.changes import DIGEST_TOPIC, TICK_TOPIC, TRIAL_TOPIC, Digest, Telling
 from relay.effects import Action, Alert, Level
 from relay.errors import ConflictError
 from relay.member import Member, Register
-from relay.notifier import KnownRules, Notifier
 from relay.occasions import Occasion
 from relay.ports.members import Record
 from relay.ports.telling import Announcement, Channel
+from relay.telling import desk
+from relay.telling.notifier import KnownRules, Notifier
 from relay.waiting import Room
 
 from tests.fakes import NOW, FakeMembers, FakeTelemetry
@@ -38,6 +39,7 @@ def telling(
     title: str = "Payment failed",
     details: tuple[tuple[str, str], ...] = (("Amount", "49.00 USD"),),
     advice: str = "Ask the member for another card.",
+    lasting: bool = True,
 ) -> Telling:
     """Return an alert on its way, so many minutes into the day."""
     alert = Alert(
@@ -48,6 +50,7 @@ def telling(
         action=action,
         details=details,
         advice=advice,
+        lasting=lasting,
     )
     return Telling(
         id=f"{event_id}.payment_failed",
@@ -195,12 +198,14 @@ class Desk:
     def notifier(self) -> Notifier:
         """Return the notifier."""
         return Notifier(
-            occasions=self.occasions,
-            members=self.members,
-            channels=self.channels,
-            clock=self.clock,
-            telemetry=self.telemetry,
-            shop=SHOP,
-            zone=ZoneInfo("Europe/Berlin"),
+            desk=desk.Desk(
+                occasions=self.occasions,
+                members=self.members,
+                channels=self.channels,
+                clock=self.clock,
+                telemetry=self.telemetry,
+                shop=SHOP,
+                zone=ZoneInfo("Europe/Berlin"),
+            ),
             known=self.known,
         )

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from relay.fields import Value
-from relay.messages.content import content
 from relay.notation import plain_number
 from relay.ports.telling import Announcement
 from relay.rules import Rules, Thresholds
+from relay.telling.messages.content import content
 from sim import billing, joining, leaving, population
 from sim.events import Event
 from sim.model import Member

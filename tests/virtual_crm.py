@@ -23,9 +23,9 @@ import httpx
 import pytest
 from relay.adapters.pacing import PacedTransport
 from relay.batch import Batch, Message
-from relay.breaker import Breaker
-from relay.mirroring import Mirroring
-from relay.pacing import Pace
+from relay.mirrors.breaker import Breaker
+from relay.mirrors.mirroring import Mirroring
+from relay.mirrors.pacing import Pace
 from relay.ports.crm import Crm, Rate
 from relay.ports.outgoing import OutgoingMessage
 from relay.wiring import common, mirrors, queue
@@ -179,11 +179,15 @@ class Call:
 
 @dataclass
 class InProcess(httpx.BaseTransport):
-    """A CRM's stand-in, called without a network. `down` is when it answers 503."""
+    """A CRM's stand-in, called without a network. `down` is when it answers 503.
+
+    So does it to one call, the first from then on, for each moment of `stumbles`.
+    """
 
     app: ASGIApp
     clock: Baton
     down: tuple[datetime, datetime] | None = None
+    stumbles: deque[datetime] = field(default_factory=deque)
     calls: list[Call] = field(default_factory=list)
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
 
@@ -191,7 +195,7 @@ class InProcess(httpx.BaseTransport):
         """Answer a request, a quarter of a second later."""
         at = self.clock()
         self.clock.forward(LATENCY)
-        if self.down and self.down[0] <= at < self.down[1]:
+        if self._is_down(at):
             response = httpx.Response(503, json={}, request=request)
         else:
             response = self._loop.run_until_complete(self._ask(request))
@@ -201,6 +205,12 @@ class InProcess(httpx.BaseTransport):
     def close(self) -> None:
         """End the loop."""
         self._loop.close()
+
+    def _is_down(self, at: datetime) -> bool:
+        if self.stumbles and self.stumbles[0] <= at:
+            self.stumbles.popleft()
+            return True
+        return self.down is not None and self.down[0] <= at < self.down[1]
 
     async def _ask(self, request: httpx.Request) -> httpx.Response:
         body = request.read()

@@ -7,8 +7,8 @@ help. It becomes one when attempts run out.
 from __future__ import annotations
 
 from inveterate.webhooks.payments import BillingAttemptFailed
-from relay import dunning
 from relay.consumer import consumer
+from relay.deciding import dunning
 from relay.effects import Effects, Figure, Level
 from relay.facts import Facts
 from relay.member import Member
@@ -27,6 +27,8 @@ def decide(event: BillingAttemptFailed, before: Member, after: Member, rules: Ru
     yield Figure(
         rule="dunning.attempt", name="failed_attempt", amount=charge.amount, currency=charge.currency
     )
+    # It may have been paid already, by an event that was faster.
+    yield from dunning.recovered(before, after, charge.amount, charge.currency)
     if "last_failure_at" not in after.told_by(event.id) or not after.is_failing:
         return  # something newer has settled it, or a later attempt has been told
     left = dunning.left_after(event, after, rules)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from inveterate.webhooks.cancellations import Cancelled
-from relay import dunning, leaving
 from relay.consumer import consumer
+from relay.deciding import dunning, leaving
+from relay.deciding.noting import note
+from relay.deciding.worth import is_high_value
 from relay.effects import Effects, Figure, Level
 from relay.facts import Facts
 from relay.member import Member
-from relay.noting import note
 from relay.rules import Rules
-from relay.worth import is_high_value
 
 
 def facts(event: Cancelled) -> Facts:

@@ -7,13 +7,13 @@ from typing import Final
 
 from inveterate.webhooks.account import ChangedTier
 from relay.consumer import consumer
+from relay.deciding.noting import note
+from relay.deciding.worth import direction, is_high_value
 from relay.effects import Alert, Effects, Figure, Level
 from relay.facts import Facts, told
 from relay.member import Member
-from relay.noting import note
 from relay.rules import Rules
 from relay.wording import day_text, shown
-from relay.worth import direction, is_high_value
 
 SECOND_THOUGHTS: Final = timedelta(hours=1)
 """Who is back where they were within this time did not mean to go."""
@@ -64,6 +64,7 @@ def decide(event: ChangedTier, before: Member, after: Member, rules: Rules) -> E
             rule="tier.changed",
             occasion=f"tier:{after.key}:{day_text(now)}",
             level=Level.WARNING,
+            lasting=False,
             title="A high-value member moved to a lower tier",
             details=shown(("From", move.previous_tier_name), ("To", move.tier_name)),
             advice="Ask what was missing: who moves down often leaves next.",

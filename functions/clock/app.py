@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from relay.batch import Context
-from relay.clocking import tick_time
+from relay.clock.clocking import tick_time
 from relay.wiring import clock, common
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from inveterate.webhooks.credits import CreditsExpired
-from relay import crediting
 from relay.consumer import consumer
+from relay.deciding import crediting
+from relay.deciding.noting import note
+from relay.deciding.worth import is_high_value
 from relay.effects import Alert, Effects, Figure, Level
 from relay.facts import Facts, told
 from relay.member import Member
-from relay.noting import note
 from relay.rules import Rules
 from relay.wording import amount_text, day_text, shown
-from relay.worth import is_high_value
 
 RULE = "credits.expired"
 
@@ -39,6 +39,7 @@ def decide(event: CreditsExpired, before: Member, after: Member, rules: Rules) -
             occasion=f"expired:{after.key}:{day_text(event.occurred_at)}",
             level=Level.INFO,
             at_once=True,
+            lasting=False,
             title="A high-value member's credits ran out",
             details=shown(
                 ("Expired", amount_text(amount, currency)),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from inveterate.webhooks.credits import CreditsUpdated
-from relay import crediting
 from relay.consumer import consumer
+from relay.deciding import crediting
+from relay.deciding.noting import note
 from relay.effects import Alert, Effects, Figure, Level
 from relay.facts import Facts, Lot
 from relay.member import Member
-from relay.noting import note
 from relay.rules import Rules
 from relay.wording import amount_text, day_text, shown
 
@@ -42,6 +42,7 @@ def decide(event: CreditsUpdated, before: Member, after: Member, rules: Rules) -
             rule="credits.anomaly",
             occasion=f"cred:{after.key}:{day_text(event.occurred_at)}",
             level=Level.WARNING,
+            lasting=False,
             title="An unusually large grant of store credit",
             details=shown(
                 ("Granted", amount_text(change, currency)),

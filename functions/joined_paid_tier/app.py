@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from inveterate.webhooks.account import JoinedPaidTier
 from relay.consumer import consumer
+from relay.deciding.joining import entered, welcomed
 from relay.effects import Effects
 from relay.facts import Facts
-from relay.joining import entered, welcomed
 from relay.member import Member
 from relay.rules import Rules
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from inveterate.webhooks.payments import Ordered
 from relay.consumer import consumer
+from relay.deciding.noting import note
 from relay.effects import Effects
 from relay.facts import Facts, told
 from relay.member import Member
-from relay.noting import note
 from relay.rules import Rules
 
 

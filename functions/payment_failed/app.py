@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from inveterate.webhooks.payments import PaymentFailed
-from relay import dunning
 from relay.consumer import consumer
+from relay.deciding import dunning
 from relay.effects import Effects, Figure, Level
 from relay.facts import Facts
 from relay.member import Member
@@ -28,6 +28,8 @@ def decide(event: PaymentFailed, before: Member, after: Member, rules: Rules) ->
         yield Figure(
             rule="dunning.failed", name="failed_attempt", amount=charge.amount, currency=charge.currency
         )
+    # It may have been paid already, by an event that was faster.
+    yield from dunning.recovered(before, after, charge.amount, charge.currency)
     if "payment_lost_at" in after.told_by(event.id) and after.is_failing:
         level = dunning.grave(after, rules, otherwise=Level.WARNING, high=Level.ERROR)
         yield dunning.failure("dunning.failed", event, after, rules, level=level)

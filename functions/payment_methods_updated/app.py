@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from inveterate.webhooks.payments import PaymentMethodsUpdated
-from relay import dunning
 from relay.consumer import consumer
+from relay.deciding import dunning
 from relay.effects import Alert, Effects, Level
 from relay.facts import Facts, told
 from relay.member import Member

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from inveterate.webhooks.payments import PaymentSucceeded
-from relay import dunning
 from relay.consumer import consumer
+from relay.deciding import dunning
 from relay.effects import Effects, Figure
 from relay.facts import Facts, told
 from relay.fields import Value
 from relay.member import Member
-from relay.noting import note
 from relay.rules import Rules
 
 
@@ -35,14 +34,12 @@ def _due(event: PaymentSucceeded) -> dict[str, Value]:
 
 
 def decide(event: PaymentSucceeded, before: Member, after: Member, rules: Rules) -> Effects:
-    """Count the fee; where it makes a failure good, say so and close the dunning."""
+    """Count the fee; where it makes a failure good, note that and close the dunning."""
     paid = event.detail
     yield Figure(rule="payment.received", name="payment", amount=paid.amount, currency=paid.currency)
+    yield from dunning.recovered(before, after, paid.amount, paid.currency)
     if before.is_failing and "last_failure_at" in after.told_by(event.id):
-        rule = "dunning.recovered"
-        yield note(rule, "Membership Payment Recovered", after, amount=paid.amount, currency=paid.currency)
-        yield Figure(rule=rule, name="recovered", amount=paid.amount, currency=paid.currency)
-        yield dunning.closing(rule, "Recovered: the membership payment went through", before)
+        yield dunning.closing("dunning.recovered", "Recovered: the membership payment went through", before)
 
 
 handler = consumer(PaymentSucceeded, facts, decide)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from inveterate.webhooks.cancellations import PendingCancellation
-from relay import leaving
 from relay.consumer import consumer
+from relay.deciding import leaving
+from relay.deciding.noting import note
+from relay.deciding.worth import is_high_value
 from relay.effects import Alert, Effects, Figure, GrantCredits, Level
 from relay.facts import Facts, told
 from relay.member import Member
-from relay.noting import note
 from relay.rules import Rules
 from relay.wording import day_text, shown
-from relay.worth import is_high_value
 
 RULE = "cancel.pending"
 

@@ -15,9 +15,9 @@ from functools import cache
 from typing import Any, Final
 
 from relay.adapters.sqs_light import Credentials, LightSqs
+from relay.arriving.intake import Access, RefusedError, authenticate, place
 from relay.delivery import Delivery, pack
 from relay.errors import TransientError
-from relay.intake import Access, RefusedError, authenticate, place
 from relay.routing import queue_variable
 
 LARGEST_MESSAGE: Final = 1_000_000

@@ -12,14 +12,14 @@ from typing import Any
 from urllib.parse import parse_qsl, quote
 
 import httpx
-import yaml
 from inveterate import AsyncClient, AsyncPages, Client, Pages
 
 from tests.contract.operation_cases import KEY, TIER
+from tests.documents import document
 
 HERE = Path(__file__).parent / "specification"
-SPEC: dict[str, Any] = yaml.safe_load((HERE / "openapi.yaml").read_text())
-OVERLAY: dict[str, Any] = yaml.safe_load((HERE / "overlay.yaml").read_text())
+SPEC: dict[str, Any] = document(HERE / "openapi.yaml")
+OVERLAY: dict[str, Any] = document(HERE / "overlay.yaml")
 
 
 def documented() -> dict[str, tuple[str, str, dict[str, Any]]]:

@@ -117,7 +117,7 @@ def test_a_pipeline_that_fails_is_not_taken_for_none_nor_for_equality(opened: Op
 def test_the_drawer_shows_the_seven_metafields_and_the_tags_and_lets_things_happen(opened: Opened) -> None:
     """Granting credits changes what is shown, without a reload."""
     with staged() as stage:
-        stage.client.act("join", tier_id="3a636361", first_name="Ben", last_name="Eze")
+        ben = stage.client.act("join", tier_id="3a636361", first_name="Ben", last_name="Eze")
         page = opened(stage).go("/console")
         page.get_by_role("button", name="Ben Eze").first.press("Enter")
         drawer = page.locator("#drawer")
@@ -125,6 +125,10 @@ def test_the_drawer_shows_the_seven_metafields_and_the_tags_and_lets_things_happ
         assert drawer.locator(".metafields dt").count() == 7
         assert "inveterate tier:Gold" in drawer.locator(".tags").inner_text()
         drawer.get_by_label("Credits").fill("7.25")
+        drawer.get_by_label("Credits").press("Tab")
+        stage.client.act("renew_card", customer_id=ben["customer_id"])
+        drawer.get_by_text("customer.payment_methods.updated").first.wait_for()
+        assert drawer.get_by_label("Credits").input_value() == "7.25", "what is typed outlives the news"
         drawer.get_by_role("button", name="Grant credits").click()
         drawer.locator(".metafields").get_by_text("17.25").first.wait_for()
         drawer.get_by_role("button", name="Cancel at cycle end").click()

@@ -40,7 +40,17 @@ class Account:
 
     @cached_property
     def outputs(self) -> Mapping[str, str]:
-        """The stack's outputs by name.
+        """The stack's outputs by name."""
+        return {output["OutputKey"]: output["OutputValue"] for output in self._described.get("Outputs", ())}
+
+    @cached_property
+    def parameters(self) -> Mapping[str, str]:
+        """The parameters by name with which the stack was deployed."""
+        return {one["ParameterKey"]: one["ParameterValue"] for one in self._described.get("Parameters", ())}
+
+    @cached_property
+    def _described(self) -> Mapping[str, Any]:
+        """What CloudFormation says of the stack.
 
         Raises:
             CliError: when there is no such stack here, or AWS cannot be asked.
@@ -49,6 +59,7 @@ class Account:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
+            found: Mapping[str, Any]
             [found] = self.client("cloudformation").describe_stacks(StackName=self.stack)["Stacks"]
         except ClientError as error:
             if error.response["Error"]["Code"] == "ValidationError":
@@ -58,7 +69,7 @@ class Account:
             raise CliError(f"AWS does not let us look: {error.response['Error']['Code']}") from None
         except BotoCoreError as error:
             raise CliError(f"AWS cannot be asked: {error}", "set AWS_PROFILE and AWS_REGION") from None
-        return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", ())}
+        return found
 
     def output(self, name: str) -> str:
         """Return one output.

@@ -16,6 +16,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Note it; return the exit code. It holds until the matter is over; its end is told."""
     occasion = say(arguments, lambda found: replace(found, acked=True))
-    state = "open" if occasion.open else "over already"
+    state = "open" if occasion.stands else "over already"
     print(f"{occasion.key} is {state}; acknowledged by {occasion.said_by}")
     return 0

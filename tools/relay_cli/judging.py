@@ -5,12 +5,14 @@ Nothing here talks to anybody: what was posted and what was seen come in as valu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 DEAD: Final = "dead-letters"
 _ACCEPTED: Final = 202
+_OUTCOMES: Final = ("applied", "stale", "ignored", "probe", "unclaimed", "dead", "repeat")
+"""Of several lines of one event the first of these tells what became of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +84,21 @@ class Verdict:
     problems: tuple[str, ...]
 
 
+def telling_lines(journal: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Return of each event, by its id, the line that tells what became of it: a repeat may be journaled first."""
+    best: dict[str, Mapping[str, Any]] = {}
+    for line in sorted(journal, key=lambda line: _rank(line["outcome"])):
+        best.setdefault(line["id"], line)
+    return best
+
+
+def _rank(outcome: str) -> int:
+    return _OUTCOMES.index(outcome) if outcome in _OUTCOMES else len(_OUTCOMES)
+
+
 def judge(posted: Sequence[Posted], seen: Seen, expected: Expected = DOCUMENTED) -> Verdict:
     """Judge a run."""
-    lines = {line["id"]: line for line in reversed(seen.journal)}
+    lines = telling_lines(seen.journal)
     result = _result(posted, seen, lines)
     rows = tuple(_row(delivery, lines.get(delivery.id), seen) for delivery in posted)
     return Verdict(rows, result, tuple(_problems(result, seen, expected)))

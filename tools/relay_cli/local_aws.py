@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from relay_cli.failing import CliError
+from relay_cli.nearby import get
 
 REGION: Final = "us-east-1"
 _ACCESS: Final = {
@@ -75,9 +76,7 @@ class LocalAws:
 
     def messages(self) -> dict[str, list[Mapping[str, Any]]]:
         """Return what every queue holds, by queue name: waiting, delayed or in somebody's hands."""
-        import httpx
-
-        reply = httpx.get(f"{self.endpoint}/_ministack/sqs/messages", trust_env=False, timeout=10)
+        reply = get(f"{self.endpoint}/_ministack/sqs/messages")
         queues: dict[str, list[Mapping[str, Any]]] = {}
         for regions in reply.raise_for_status().json()["messages"].values():
             for held in regions.values():
@@ -170,7 +169,7 @@ def _is_ready(aws: LocalAws, process: subprocess.Popen[bytes]) -> bool:
     until = time.monotonic() + _SECONDS_TO_START
     while process.poll() is None and time.monotonic() < until:
         try:
-            if httpx.get(f"{aws.endpoint}/_ministack/ready", trust_env=False, timeout=5).is_success:
+            if get(f"{aws.endpoint}/_ministack/ready", timeout=5).is_success:
                 return True
         except httpx.TransportError:
             pass

@@ -27,6 +27,7 @@ COMMANDS: Final = (
         "run", "deploy to a local AWS, play a month of a membership programme, check what became of it", "run"
     ),
     Command("operations", "list the operations of Inveterate's API v2.0 that the SDK knows", "operations"),
+    Command("subscribe", "subscribe every topic of Inveterate's to a stack's callback URL", "subscribe"),
     Command("mirror", "look at what a CRM holds of the members; prepare, fill, audit or leave it", "mirror"),
     Command("rules", "show, check, compare and replace the business rules of a stack", "rules"),
     Command("alerts", "list the matters that are open", "alerts"),

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from relay_cli import mirror_looking, mirror_working
+from relay_cli import mirror_looking, mirror_removing, mirror_working
 from relay_cli.account import Account, add_stack
 from relay_cli.mirror_target import Target, explained
 
@@ -18,7 +18,7 @@ _WHAT: Final[Mapping[str, tuple[str, Callable[[Target, argparse.Namespace], dict
     "fill": ("mirror every member, quietly", mirror_working.fill),
     "audit": ("read all of it, repair what was edited there", mirror_working.audit),
     "sample": ("send one sample of each event, so that flows can be built first", mirror_working.sample),
-    "remove": ("end the mirroring: clear our fields there, or keep them", mirror_working.remove),
+    "remove": ("end the mirroring: clear our fields there, or keep them", mirror_removing.remove),
 }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from relay_cli.failing import CliError
-from relay_cli.mirror_target import Target
+from relay_cli.mirror_target import REMOVED, Target
 
 if TYPE_CHECKING:
     from relay.canonical import Profile
@@ -21,7 +21,8 @@ _PERSONAL: Final = frozenset({"email", "cancel_reason"})
 def status(target: Target, _: argparse.Namespace) -> dict[str, Any]:
     """Return what the table knows of a target: nothing is asked of the CRM itself.
 
-    `pending` are members of whom nobody can be sure, those included that were never sent.
+    `pending` are members of whom nobody can be sure, those included that were never sent; none where the
+    target was removed, and nobody is going to send them.
     """
     states: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
@@ -32,11 +33,13 @@ def status(target: Target, _: argparse.Namespace) -> dict[str, Any]:
     members = sum(1 for _ in _members(target))
     gate = target.gates.load()
     known = states["mirrored"] + states["skipped_no_email"] + states["skipped"] + states["refused"]
+    removed = gate.reason == REMOVED
     return {
         "target": target.name,
+        "removed": removed,
         "members": members,
         "mirrored": states["mirrored"],
-        "pending": max(members - known, 0),
+        "pending": 0 if removed else max(members - known, 0),
         "skipped_no_email": states["skipped_no_email"],
         "skipped_otherwise": states["skipped"],
         "refused": states["refused"],
@@ -53,6 +56,7 @@ def status(target: Target, _: argparse.Namespace) -> dict[str, Any]:
             "edited",
             "missing",
             "repaired",
+            "again",
             "fields",
         ),
     }
@@ -62,23 +66,26 @@ def diff(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
     """Return, by member and field, what we wrote and what the CRM shows.
 
     Of the members named all fields, and of the others who differ those in which they do. Personal data is
-    masked on both sides, so that two values may look alike and differ.
+    masked on both sides, so that two values may look alike and differ. Who is none of ours is named apart.
     """
-    named = [_key(target, name) for name in arguments.members]
+    keys = [_key(target, name) for name in arguments.members]
+    records = target.writing.members.load(keys)[0] if keys else {}
+    named = [key for key in keys if records[key].version]
     found: dict[str, Any] = {}
-    for ours, theirs in _pairs(target, named):
+    for ours, theirs in _pairs(target, named) if named or not keys else ():
         fields = _compared(target, ours, theirs, whole=bool(named), reveal=arguments.reveal)
         if fields:
             found[ours.key] = fields
         if len(found) >= arguments.limit and not named:
             break
-    return {"target": target.name, "members": found}
+    unknown = [key for key in keys if key not in named]
+    return {"target": target.name, "members": found} | ({"no_members_of_ours": unknown} if unknown else {})
 
 
 def _compared(
     target: Target, ours: Profile, theirs: Mapping[str, str], *, whole: bool, reveal: bool
 ) -> dict[str, Any]:
-    from relay.auditing import differences
+    from relay.mirrors.repairing import differences
 
     wrote = target.crm.shown(ours)
     names = sorted({*wrote, *theirs}) if whole else differences(wrote, theirs)
@@ -122,7 +129,7 @@ def _key(target: Target, name: str) -> str:
 
 
 def _shown(name: str, value: str, *, reveal: bool) -> str:
-    from relay.messages.content import masked_email
+    from relay.telling.messages.content import masked_email
 
     if reveal or not value or name not in _PERSONAL:
         return value
@@ -150,7 +157,8 @@ def _members(target: Target) -> Iterator[str]:
 
 
 def _state(mirror: Mirror) -> str:
-    if mirror.digest is None or mirror.busy_until is not None:
+    unsure = mirror.digest is None and mirror.state != "refused"
+    if unsure or mirror.busy_until is not None:
         return "pending"
     if mirror.state == "skipped" and mirror.reason == "no_email":
         return "skipped_no_email"

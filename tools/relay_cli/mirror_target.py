@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from relay.adapters.inventory import DynamoInventory
     from relay.adapters.roll import DynamoRoll
     from relay.adapters.sqs import SqsOutgoing
-    from relay.auditing import Auditing
+    from relay.mirrors.auditing import Auditing
+    from relay.mirrors.writing import Writing
     from relay.ports.crm import Crm
-    from relay.writing import Writing
 
 REMOVED: Final = "removed by hand"
-_REMOVED_FOR: Final = timedelta(days=3)
+_REMOVED_FOR: Final = timedelta(days=3650)
+"""For good: what was cleared must not be written again because somebody forgot to deploy."""
 
 
 class Stack(Protocol):
@@ -81,8 +82,8 @@ class Target:
     @cached_property
     def writing(self) -> Writing:
         """What it takes to write members."""
+        from relay.mirrors.writing import Writing
         from relay.wiring import common, mirrors
-        from relay.writing import Writing
 
         return Writing(
             crm=self.crm,
@@ -126,7 +127,7 @@ class Target:
     @cached_property
     def auditing(self) -> Auditing:
         """Its audits."""
-        from relay.auditing import Auditing
+        from relay.mirrors.auditing import Auditing
 
         return Auditing(writing=self.writing, inventory=self.inventory, queue=self.queue)
 
@@ -155,7 +156,7 @@ class Target:
         return sum(int(found.get(name, 0)) for name in names)
 
     def shut(self) -> None:
-        """Keep everybody from calling the CRM, until `reopen` or three days are over."""
+        """Keep everybody from calling the CRM, until `reopen`."""
         from relay.ports.mirrors import Gate
 
         known = self.gates.load()

@@ -1,26 +1,30 @@
-"""`relay mirror prepare`, `fill`, `audit`, `sample` and `remove`: what changes something in a CRM."""
+"""`relay mirror prepare`, `fill`, `audit` and `sample`: what changes something in a CRM."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from relay_cli.asking import ask
 from relay_cli.failing import CliError
 from relay_cli.mirror_target import Target
 
 if TYPE_CHECKING:
     from relay.changes import Change
-    from relay.ports.crm import Home
 
 SAMPLE: Final = "sample"
 """Whom samples are about, in the place of a customer's id: no customer of Shopify's has such a one."""
 
-_SETTLING: Final = 75.0
-"""Seconds until the calls that are under way when a target is removed are over."""
+
+class _Unhurried:
+    """A terminal's time: nobody ends us."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return what is enough for anything."""
+        return 60_000
 
 
 def prepare(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -31,32 +35,30 @@ def prepare(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
 
 def fill(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
     """Name every member to the target's queue; it works through them beside what happens meanwhile."""
-    from relay.filling import Filling
+    from relay.mirrors.filling import Filling
 
     # A quiet way, where there is one, keeps events back; fields are written all the same, and people enter segments.
     if target.crm.automations and not arguments.yes:
-        _ask(
-            f"Writing fields can start {target.crm.automations} at {target.name}. No events are sent. Go on?"
-        )
+        ask(f"Writing fields can start {target.crm.automations} at {target.name}. No events are sent. Go on?")
     target.crm.check()
     target.reopen()
     filling = Filling(roll=target.roll, queue=target.queue, inventory=target.inventory, clock=target.now)
-    noted = filling.run(afresh=arguments.afresh, progress=lambda sent: _say(f"{sent} members queued"))
+    noted = filling.run(afresh=arguments.afresh, progress=lambda sent: say(f"{sent} members queued"))
     return {"target": target.name, **{name: noted[name] for name in ("started", "finished", "sent")}}
 
 
 def audit(target: Target, _: argparse.Namespace) -> dict[str, Any]:
     """Read all that the CRM should hold, repair what differs, and report."""
-    from relay.auditing import report
     from relay.changes import Audit
+    from relay.mirrors.auditing import report
 
     step = Audit(run=target.now())
     while True:
-        step = target.auditing.step(step)
+        step = target.auditing.step(step, _Unhurried())
         noted = report(step, target.now())
         target.inventory.note("audit", noted)
-        _say(f"{step.read} members read, {step.repaired} repaired")
-        if step.cursor is None:
+        say(f"{step.read} members read, {step.repaired} repaired")
+        if step.finished:
             return {"target": target.name, **noted}
 
 
@@ -69,9 +71,7 @@ def sample(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
     from relay.rules import Rules
 
     if not arguments.yes:
-        _ask(
-            f"This writes a contact {arguments.email} to {target.name}, and starts flows that listen. Go on?"
-        )
+        ask(f"This writes a contact {arguments.email} to {target.name}, and starts flows that listen. Go on?")
     now = target.now()
     told = {"email": arguments.email.strip().lower(), "tier_name": "Gold", "credit_balance": Decimal(25)}
     registers = {name: Register(value, now, SAMPLE) for name, value in told.items()}
@@ -101,43 +101,10 @@ def sample(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def remove(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
-    """End the mirroring: nobody calls the CRM any more; our fields are cleared there, or kept."""
-    if not arguments.yes:
-        what = "clears our fields on every contact" if arguments.clear else "keeps our fields as they are"
-        _ask(f"This ends the mirroring to {target.name} and {what}. Go on?")
-    target.shut()
-    if arguments.clear:
-        _say("waiting until the calls under way are over")
-        time.sleep(_SETTLING)
-    counts = {"cleared": 0, "not_there": 0, "forgotten": 0}
-    cursor: str | None = None
-    while True:
-        page = target.inventory.page(cursor)
-        homes = [_home(key, mirror.id, mirror.email) for key, mirror in page.mirrors.items()]
-        if arguments.clear and homes:
-            outcomes = target.crm.clear(homes)
-            stuck = [outcome for outcome in outcomes.values() if outcome.state not in {"mirrored", "skipped"}]
-            if stuck:
-                raise CliError(
-                    f"{target.name} stopped us: {stuck[0].reason}", "run it again: it goes on from there"
-                )
-            counts["cleared"] += sum(outcome.state == "mirrored" for outcome in outcomes.values())
-            counts["not_there"] += sum(outcome.state == "skipped" for outcome in outcomes.values())
-        for key in page.mirrors:
-            target.inventory.forget(key)
-        counts["forgotten"] += len(page.mirrors)
-        _say(f"{counts['forgotten']} members done")
-        cursor = page.cursor
-        if cursor is None:
-            break
-    return {"target": target.name, **counts, "next": "take it out of Targets and deploy"}
-
-
 def _samples(key: str, now: datetime) -> list[Change]:
     from relay.changes import Change, Happening
+    from relay.deciding.metrics import METRICS
     from relay.effects import Note
-    from relay.metrics import METRICS
 
     stamp = f"{now.astimezone(UTC):%Y%m%dT%H%M%S}"
     properties: dict[str, str | Decimal | int | bool] = {
@@ -164,25 +131,6 @@ def _samples(key: str, now: datetime) -> list[Change]:
     ]
 
 
-def _home(key: str, id_: str | None, email: str | None) -> Home:
-    from relay.ports.crm import Home
-
-    return Home(key=key, id=id_, email=email)
-
-
-def _ask(question: str) -> None:
-    """Go on if the person says so.
-
-    Raises:
-        CliError: when they do not, or nobody is there.
-
-    """
-    if not sys.stdin.isatty():
-        raise CliError(question, "say --yes")
-    if input(f"{question} [y/N] ").strip().lower() not in {"y", "yes"}:
-        raise CliError("nothing was done")
-
-
-def _say(text: str) -> None:
+def say(text: str) -> None:
     """Tell of progress, beside the result."""
     print(text, file=sys.stderr, flush=True)

@@ -13,7 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from relay_cli.awaiting import Awaiting
 from relay_cli.counting import matters, plain
+from relay_cli.nearby import post
 from relay_cli.observing import Observer
 from relay_cli.reckoning import Got, Reckoning, Sent, reckon
 from relay_cli.staging import Say, Stage
@@ -32,7 +34,6 @@ _STUCK: Final = 100.0
 _OVER: Final = 30.0
 """The same where no message waits for anything."""
 
-_SETTLING: Final = "settling: {journaled} journaled, {waiting} waiting, {crm_contacts} contacts, {mirror_mismatches} fields differ"
 _CALM: Final = 4.0
 _LONGEST: Final = 300.0
 _PAUSE: Final = 2.0
@@ -85,9 +86,10 @@ class Month:
     def _settled(self) -> Reckoning:
         """Look until all is well and calm, or until nothing happens any more; return the last reckoning."""
         began = changed = time.monotonic()
-        got = self._look()
+        got, awaiting = self._look(), Awaiting(self.say)
         while True:
             found = reckon(self._sent(), self._since(got), all_faults=self.wanted.faults == "all")
+            awaiting(found.verdict)
             calm, waits = time.monotonic() - changed, found.verdict.result["waiting"]
             well = calm > _CALM and not found.verdict.problems
             if well or calm > (_STUCK if waits else _OVER) or time.monotonic() - began > _LONGEST:
@@ -96,7 +98,6 @@ class Month:
             before, got = got, self._look()
             if got != before:
                 changed = time.monotonic()
-                self.say(_SETTLING.format(**found.verdict.result))
 
     def _break_things(self, faults: str) -> None:
         self.stage.sim.post("faults", {"set": faults})
@@ -200,9 +201,7 @@ def _more(held: Sequence[str], had: Sequence[str]) -> tuple[str, ...]:
 
 
 def _chances(url: str, given: Mapping[str, Any]) -> None:
-    import httpx
-
-    httpx.post(f"{url}/_standin/chances", json=dict(given), timeout=10, trust_env=False).raise_for_status()
+    post(f"{url}/_standin/chances", json=dict(given)).raise_for_status()
 
 
 def play(stage: Stage, wanted: Wanted, say: Say, observer: Observer) -> Reckoning:
@@ -210,5 +209,5 @@ def play(stage: Stage, wanted: Wanted, say: Say, observer: Observer) -> Reckonin
     month = Month(stage, wanted, say, observer)
     say(f"a month for {wanted.members} members, faults: {wanted.faults}, seed {wanted.seed}")
     month.play()
-    say("the month is over; waiting until nothing moves any more")
+    say("the month is over")
     return month.settle()

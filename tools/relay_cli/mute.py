@@ -27,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Note it; return the exit code."""
     end = _end(arguments)
-    until = end if end > now() else None
+    until = end if arguments.until or arguments.days else None
     occasion = say(arguments, lambda found: replace(found, muted_until=until))
     how = f"muted until {until:%Y-%m-%d %H:%M} UTC" if until else "heard again"
     print(f"{occasion.key} is {how}, says {occasion.said_by}")
@@ -47,4 +47,7 @@ def _end(arguments: argparse.Namespace) -> datetime:
         raise CliError(
             f"--until: {arguments.until} is no time", "write it as 2030-12-31 or 2030-12-31T09:00"
         ) from None
-    return (end if end.tzinfo else end.replace(tzinfo=UTC)).astimezone(UTC)
+    end = (end if end.tzinfo else end.replace(tzinfo=UTC)).astimezone(UTC)
+    if end <= now():
+        raise CliError(f"--until: {end:%Y-%m-%d %H:%M} UTC is over already", "`--days 0` ends a mute")
+    return end

@@ -11,6 +11,7 @@ from typing import Any, Final
 from relay.routing import FOLDERS, UNCLAIMED
 
 from relay_cli.judging import DEAD, Seen
+from relay_cli.nearby import get
 from relay_cli.staging import MAILBOX, SHOP, Stage
 
 _GZIP: Final = b"\x1f\x8b"
@@ -115,9 +116,7 @@ class Observer:
         return [item for page in found for item in page["Items"]]
 
     def _ask(self, url: str) -> Any:
-        import httpx
-
-        return httpx.get(url, trust_env=False, timeout=10).raise_for_status().json()
+        return get(url).raise_for_status().json()
 
 
 def _event_id(message: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from relay_cli.comparing import compare
 from relay_cli.counting import plain, when
-from relay_cli.judging import DEAD, Seen
+from relay_cli.judging import DEAD, Seen, telling_lines
 from relay_cli.observing import Observer
 from relay_cli.reckoning import UNCLAIMED
 
@@ -19,8 +19,6 @@ _FRESH: Final = 2.0
 """Seconds for which an answer serves: each look costs the functions time, which run on the same machine."""
 
 _RULE: Final = re.compile(r"^Rule (\S+)$", re.MULTILINE)
-_OUTCOMES: Final = ("applied", "stale", "ignored", "probe", "unclaimed", "dead", "repeat")
-"""Of several lines of one event the first of these tells what became of it."""
 
 
 @dataclass(slots=True)
@@ -59,10 +57,7 @@ class Pipeline:
 def told(seen: Seen, messages: Sequence[str]) -> dict[str, Any]:
     """Return what became of each event that the journal knows."""
     by_rule = _by_rule(messages)
-    best: dict[str, Mapping[str, Any]] = {}
-    for line in sorted(seen.journal, key=lambda line: _OUTCOMES.index(line["outcome"])):
-        best.setdefault(line["id"], line)
-    return {id_: _fate(line, seen, by_rule) for id_, line in best.items()}
+    return {id_: _fate(line, seen, by_rule) for id_, line in telling_lines(seen.journal).items()}
 
 
 def _fate(

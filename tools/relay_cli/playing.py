@@ -11,6 +11,7 @@ from typing import Final
 
 from inveterate.webhooks import parse
 
+from relay_cli.awaiting import Awaiting
 from relay_cli.deploying import ROOT
 from relay_cli.judging import Posted, Seen, judge
 from relay_cli.staging import Say, Stage
@@ -28,8 +29,6 @@ _NEXT_WAVE: Final = 60.0
 
 _PAUSE: Final = 2.0
 """Seconds between two looks: they cost the functions time, which run on the same machine."""
-
-_PROGRESS: Final = "{journaled} journaled, {waiting} waiting, {alerts} alerts, {crm_contacts} contacts"
 
 
 def post_samples(stage: Stage, idle: Callable[[], bool]) -> list[Posted]:
@@ -89,17 +88,17 @@ def settle(
 ) -> Seen:
     """Look until all is well and calm, or until nothing happens any more; return the last look."""
     began = changed = clock()
-    seen = look()
+    seen, awaiting = look(), Awaiting(say)
     while True:
-        calm = clock() - changed
-        well = not judge(posted, seen).problems
+        verdict = judge(posted, seen)
+        awaiting(verdict)
+        calm, well = clock() - changed, not verdict.problems
         if calm > _STUCK or clock() - began > _LONGEST or (calm > _CALM and well):
             return seen
         sleep(_PAUSE)
         before, seen = seen, look()
         if seen != before:
             changed = clock()
-            say(_PROGRESS.format(**judge(posted, seen).result))
 
 
 def _id(answer: bytes) -> str:

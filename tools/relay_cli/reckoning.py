@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from relay_cli.comparing import Compared, compare
 from relay_cli.counting import Matters, doubles
-from relay_cli.judging import DEAD, Result, Seen, Verdict
+from relay_cli.judging import DEAD, Result, Seen, Verdict, telling_lines
 
 UNCLAIMED: Final = "unclaimed"
 _ACCEPTED: Final = 202
@@ -66,7 +66,7 @@ def reckon(sent: Sent, got: Got, *, all_faults: bool) -> Reckoning:
     """Judge a month. With all faults some things are set aside for a named reason, and some never arrive."""
     compared = compare(sent.truth, got.contacts)
     doubled = (*doubles(got.messages, sent.matters), *doubles(got.mails, sent.matters))
-    lines = {line["id"]: line for line in reversed(got.seen.journal)}
+    lines = telling_lines(got.seen.journal)
     ids = {str(request["receipt"]) for request in sent.accepted}
     lost = sorted(id_ for id_ in ids if id_ not in lines and not (all_faults and got.reasons.get(id_)))
     result = _result(sent, got, lines, ids) | {

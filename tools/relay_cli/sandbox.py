@@ -12,6 +12,7 @@ from inveterate import Client, InveterateError
 from inveterate.webhooks.topics import TOPICS
 
 from relay_cli.failing import CliError
+from relay_cli.nearby import get, post
 
 AT_ONCE: Final = 4
 """Requests under way at once, bursts included: each more costs the local AWS a cold start of the receiver."""
@@ -46,9 +47,7 @@ class Sandbox:
             CliError: with the simulator's reason.
 
         """
-        import httpx
-
-        reply = httpx.post(f"{self.url}/_sim/{path}", json=dict(body), timeout=_PATIENCE, trust_env=False)
+        reply = post(f"{self.url}/_sim/{path}", json=dict(body), timeout=_PATIENCE)
         found: dict[str, Any] = reply.json()
         if reply.is_error:
             raise CliError(f"the simulator refuses {path}: {found.get('error', reply.status_code)}")
@@ -56,9 +55,7 @@ class Sandbox:
 
     def get(self, path: str) -> dict[str, Any]:
         """Read something that the simulator tells of itself."""
-        import httpx
-
-        reply = httpx.get(f"{self.url}/_sim/{path}", timeout=_PATIENCE, trust_env=False)
+        reply = get(f"{self.url}/_sim/{path}", timeout=_PATIENCE)
         found: dict[str, Any] = reply.raise_for_status().json()
         return found
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
+from relay_cli import sim_names
 from relay_cli.failing import CliError
 
 DEFAULT_URL: Final = "http://127.0.0.1:8600"
@@ -16,21 +17,40 @@ DEFAULT_URL: Final = "http://127.0.0.1:8600"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Say which commands and options there are."""
+    parser.epilog = (
+        "`relay sim serve --help` names the faults and switches, `trigger --help` the topics, "
+        "`play --help` the scenarios."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _serve_options(commands.add_parser("serve", help="start it on this machine"))
-    trigger = commands.add_parser("trigger", help="let one event of a topic happen")
-    trigger.add_argument("topic")
+
+    def add(name: str, about: str, names: Callable[[], str] | None = None) -> argparse.ArgumentParser:
+        # As it is written: names in columns are not to be run together into a paragraph.
+        return commands.add_parser(
+            name,
+            help=about,
+            description=about,
+            epilog=names() if names else None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    _serve_options(add("serve", "start it on this machine", sim_names.serving))
+    trigger = add("trigger", "let one event of a topic happen", sim_names.topics)
+    trigger.add_argument("topic", help="one of those below")
     trigger.add_argument("--customer", help="to whom (default: somebody whom it fits)")
     trigger.set_defaults(run=_trigger)
-    advance = commands.add_parser("advance", help="turn the clock")
+    advance = add("advance", "turn the clock")
     for name in ("days", "hours", "minutes"):
         advance.add_argument(f"--{name}", type=float, default=0.0)
     advance.set_defaults(run=_advance)
-    play = commands.add_parser("play", help="play a scenario")
+    play = add("play", "play a scenario", sim_names.scenarios)
     play.add_argument("scenario", help="its name; `list` lists them")
     play.set_defaults(run=_play)
     for command in (trigger, advance, play):
-        command.add_argument("--url", default=os.environ.get("RELAY_SIM_URL", DEFAULT_URL))
+        command.add_argument(
+            "--url",
+            default=os.environ.get("RELAY_SIM_URL", DEFAULT_URL),
+            help="where it is (default: $RELAY_SIM_URL, else %(default)s)",
+        )
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -55,18 +75,30 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _serve_options(serve: argparse.ArgumentParser) -> None:
-    serve.add_argument("--port", type=int, default=8600)
-    serve.add_argument("--seed", type=int, default=0)
+    serve.add_argument("--port", type=int, default=8600, help="of this machine alone (default: %(default)s)")
+    serve.add_argument("--seed", type=int, default=0, help="the same seed lives the same history")
     serve.add_argument("--members", type=int, default=0, help="how many are there before the history begins")
     serve.add_argument("--start", help="when it begins, ISO (default: noon 60 days ago)")
-    serve.add_argument("--shop", default="relay-demo.myshopify.com")
+    serve.add_argument(
+        "--shop", default="relay-demo.myshopify.com", help="the shop's domain (default: %(default)s)"
+    )
     serve.add_argument(
         "--api-key", help="default: RELAY_SIM_API_KEY of the environment, else a new one, shown once"
     )
     serve.add_argument(
-        "--fault", action="append", default=[], metavar="NAME=RATE", help="also set=default or set=all"
+        "--fault",
+        action="append",
+        default=[],
+        metavar="NAME=RATE",
+        help="what goes wrong, and how often; several times for several",
     )
-    serve.add_argument("--switch", action="append", default=[], metavar="NAME=VALUE")
+    serve.add_argument(
+        "--switch",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="how an open point of the documentation is read",
+    )
     serve.add_argument("--anywhere", action="store_true", help="call back to other machines too")
     serve.set_defaults(run=_serve, url="")
 

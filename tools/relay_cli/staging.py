@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from relay_cli.deploying import ARCHITECTURE, RUNTIME, Stack, build, deploy
 from relay_cli.local_aws import LocalAws, local_aws
+from relay_cli.nearby import post
 from relay_cli.sandbox import Sandbox, sandbox
 
 if TYPE_CHECKING:
@@ -67,10 +68,8 @@ class Stage:
         self, body: bytes, *, url: str | None = None, headers: Mapping[str, str] | None = None
     ) -> httpx.Response:
         """Deliver a webhook to the deployed API."""
-        import httpx
-
         sent = {"host": self.host, "content-type": "application/json", **(headers or {})}
-        return httpx.post(url or self.callback, content=body, headers=sent, trust_env=False, timeout=60)
+        return post(url or self.callback, content=body, headers=sent, timeout=60)
 
 
 @contextmanager

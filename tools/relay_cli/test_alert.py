@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from relay.occasions import Occasion
 
 CHANNELS: Final = ("email", "slack", "pagerduty")
+_SECRETS: Final = {"slack": "SlackSecret", "pagerduty": "PagerDutySecret"}
+"""The parameter that makes a channel; e-mail is always there."""
+
 _SECONDS_BETWEEN: Final = 1.0
 
 
@@ -30,9 +33,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Send it and say how it went; return the exit code: 0 only where the channel took it."""
     from relay.changes import TRIAL_TOPIC, Trial, dump
-    from relay.notifier import trial_occasion
+    from relay.telling.notifier import trial_occasion
 
     account = Account(arguments.stack)
+    _refuse_in_vain(account, arguments.channel)
     trial = Trial(id=secrets.token_hex(8), at=now(), channel=arguments.channel)
     account.client("sqs").send_message(
         QueueUrl=account.output("AlertsUrl"),
@@ -54,8 +58,32 @@ def main(arguments: argparse.Namespace) -> int:
         f"{arguments.channel} has not taken it in {arguments.wait:g} s",
         "it is tried again for three days; the notifier's log says why"
         if began
-        else "is the channel configured? The dead letters say channel_not_configured if it is not",
+        else "the notifier has not taken it up: look for its errors in the log, and at the alarm late-alerts",
     )
+
+
+def _refuse_in_vain(account: Account, channel: str) -> None:
+    """Refuse a trial that nobody could see: it would end in the dead letters, or in a topic without readers.
+
+    Raises:
+        CliError: with what is to be done first.
+
+    """
+    secret = _SECRETS.get(channel)
+    if secret and not account.parameters.get(secret):
+        raise CliError(f"the stack {account.stack} has no {channel}", f"deploy it with {secret}")
+    if channel == "email" and not _has_readers(account):
+        raise CliError(
+            f"nobody reads the e-mails of {account.stack}: no subscription is confirmed",
+            "deploy it with AlertEmail, and follow the link in the mail that AWS sends to that address",
+        )
+
+
+def _has_readers(account: Account) -> bool:
+    """Tell whether somebody is subscribed for good: one who has yet to confirm has no ARN."""
+    pages = account.client("sns").get_paginator("list_subscriptions_by_topic")
+    listed = pages.paginate(TopicArn=account.output("EmailTopic"))
+    return any(one["SubscriptionArn"].startswith("arn:") for page in listed for one in page["Subscriptions"])
 
 
 def _refused(occasion: Occasion) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from sim.storefront import Storefront
@@ -50,7 +50,11 @@ def routes(sim: Simulator, pipeline: Pipeline | None = None) -> list[Route]:
     async def told(_: Request) -> Response:
         return await _told(pipeline)
 
+    async def begin(_: Request) -> Response:
+        return RedirectResponse("/console")
+
     return [
+        Route("/", begin),
         Route("/console", _page("console.html")),
         Route("/shop", _page("shop.html")),
         Route("/pages/{name}", _file),

@@ -132,15 +132,15 @@ def running(settings: Settings, pipeline: pages.Pipeline | None = None) -> Itera
 
     app = create_app(settings, pipeline=pipeline)
     sim: Simulator = app.state.sim
-    with serving.serve(app, server_of=lambda config: _server(config, sim)) as url:
+    with serving.serve(app, server_of=lambda config: _server(config, sim), dates=False) as url:
         yield url, sim
 
 
 def _server(config: uvicorn.Config, sim: Simulator) -> uvicorn.Server:
     """Return a server that ends the streams first: a console that is open would listen for ever."""
-    import uvicorn
+    from sim.standins import serving
 
-    class Server(uvicorn.Server):
+    class Server(serving.Server):
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             sim.deliveries.dismiss()
             await super().shutdown(sockets)

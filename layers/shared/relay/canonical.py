@@ -16,12 +16,12 @@ from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Final, get_args
 
-from relay import crediting, dunning
+from relay.deciding import crediting, dunning
+from relay.deciding.worth import billing_interval, is_high_value
 from relay.fields import Kind, Value, to_stored
 from relay.member import Member, PaymentStatus, Status
 from relay.notation import plain_number
 from relay.rules import Rules
-from relay.worth import billing_interval, is_high_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +111,14 @@ _WIDE: Final = Context(prec=64)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """What a CRM shall hold of one member: a value for each name of `CANONICAL`, in its order."""
+    """What a CRM shall hold of one member: a value for each name of `CANONICAL`, in its order.
+
+    `quiet` says of one that is sent that it is of a back-fill: no news, and nothing should start.
+    """
 
     key: str
     values: Mapping[str, Value]
+    quiet: bool = False
 
     @property
     def email(self) -> str | None:
@@ -136,9 +140,9 @@ class Profile:
         text = json.dumps([sorted(CANONICAL), told], separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
-    def sent_at(self, moment: datetime) -> Profile:
+    def sent_at(self, moment: datetime, *, quiet: bool = False) -> Profile:
         """Return the same profile, marked with when it is sent."""
-        return replace(self, values={**self.values, "mirror_updated_at": moment})
+        return replace(self, values={**self.values, "mirror_updated_at": moment}, quiet=quiet)
 
 
 def profile(member: Member, rules: Rules) -> Profile:

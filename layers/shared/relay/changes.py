@@ -14,9 +14,9 @@ from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
 from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 
+from relay.deciding.metrics import with_amounts
 from relay.effects import Alert, Figure, GrantCredits, Note, Recheck, effect_id
 from relay.errors import PermanentError
-from relay.metrics import with_amounts
 
 AnyEffect: TypeAlias = Annotated[Alert | Note | Figure | GrantCredits | Recheck, Field(discriminator="kind")]
 
@@ -96,15 +96,21 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """One step of an audit of a CRM: the run, by the time for which it was asked, and how far it has come."""
+    """One step of an audit of a CRM: the run, by the time for which it was asked, and how far it has come.
+
+    `again` counts the members that were named to the queue: of whom nobody was sure, or who could not be
+    repaired on the spot.
+    """
 
     run: AwareDatetime
     step: int = 0
     cursor: str | None = None
+    finished: bool = False
     read: int = 0
     edited: int = 0
     missing: int = 0
     repaired: int = 0
+    again: int = 0
     fields: Mapping[str, int] = field(default_factory=dict)
 
 

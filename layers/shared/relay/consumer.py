@@ -14,10 +14,10 @@ from typing import Any, Final, Generic
 from inveterate.webhooks.base import UnreadableEventError, read_json
 
 from relay import journal
+from relay.arriving.folding import Arrival, Decide, E, Folded, Judged, Rule, Tell, fold
 from relay.batch import RESERVE_MS, Batch, Context, Message
 from relay.delivery import Delivery, unpack
 from relay.errors import ConflictError, PermanentError, TransientError
-from relay.folding import Arrival, Decide, E, Folded, Judged, Rule, Tell, fold
 from relay.member import member_key
 from relay.ports.members import Members, Record
 from relay.ports.outgoing import Journal

@@ -44,6 +44,8 @@ class Alert:
     looked up when the message is written. An alert of level `INFO` opens its occasion silently, for the
     daily digest counts such things; `at_once` tells it all the same. A closing or a mention that is `at_once`
     is told as well where nobody has heard of the matter: its beginning was silent, or switched off.
+    An opening that is not `lasting` (a joining, a grant, a loss) is told once for each level like any other,
+    and is over as it is told: nobody waits for its end, though more may be said of it.
     """
 
     kind: Literal["alert"] = "alert"
@@ -55,6 +57,7 @@ class Alert:
     details: tuple[tuple[str, str], ...] = ()
     advice: str = ""
     at_once: bool = False
+    lasting: bool = True
 
     def __post_init__(self) -> None:
         """Cut what the platform wrote without end: an alert travels in the item of its member's record."""

@@ -3,6 +3,7 @@
     RelayError
     ├── TransientError          not now: keep the message, try again later
     │   ├── MisconfiguredError  not until a person changes a setting: the same, and an alarm that names it
+    │   ├── UnreadableRulesError  the stored rules make no sense: the same, until they are applied again
     │   ├── UnansweredError     no answer came: the server may have done it or not
     │   ├── HeldError           possible now, and cheaper in a moment: wait once for company
     │   └── ParkedError         a gate of ours is closed until then: nobody is asked, so all may come at once
@@ -35,6 +36,10 @@ class MisconfiguredError(TransientError):
     def __init__(self, message: str, *, setting: str, retry_after: float | None = None) -> None:
         super().__init__(message, retry_after=retry_after)
         self.setting = setting
+
+
+class UnreadableRulesError(TransientError):
+    """The stored rules cannot be read. Never silently the defaults: nothing is decided until they are replaced."""
 
 
 class UnansweredError(TransientError):

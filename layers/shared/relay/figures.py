@@ -99,3 +99,21 @@ class Sum:
         key = currency or NO_CURRENCY
         amounts = {**self.amounts, key: self.amounts.get(key, Decimal(0)) + amount}
         return Sum(number=self.number + 1, amounts=amounts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What a round has found so far: sums over members, and members by state for each CRM."""
+
+    at_risk: Sum = field(default_factory=Sum)
+    expiring: Sum = field(default_factory=Sum)
+    renewing: Sum = field(default_factory=Sum)
+    mirrors: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    def with_mirrors(self, states: Iterable[tuple[str, str]]) -> Tally:
+        """Return the tally with more mirrors, each as its CRM's name and a state or reason."""
+        mirrors = {target: dict(counts) for target, counts in self.mirrors.items()}
+        for target, state in states:
+            counts = mirrors.setdefault(target, {})
+            counts[state] = counts.get(state, 0) + 1
+        return replace(self, mirrors=mirrors)

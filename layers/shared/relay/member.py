@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, TypeAlias
 from relay.chain import Chain, Link, joined
 from relay.facts import Facts, Lot
 from relay.fields import EARLIEST_WINS, FIELDS, Value
-from relay.milestones import Milestone, Milestones, marked, recovered_at, returns
+from relay.milestones import Milestone, Milestones, marked, recovered_at, recoveries, returns
 
 Status: TypeAlias = Literal["trialing", "active", "past_due", "pending_cancellation", "cancelled", "none"]
 PaymentStatus: TypeAlias = Literal["ok", "past_due", "failed", "none"]
@@ -132,6 +132,11 @@ class Member:
     def recovered_at(self) -> datetime | None:
         """When a failed fee was last made good."""
         return recovered_at(self.milestones)
+
+    @property
+    def recoveries(self) -> frozenset[tuple[datetime, datetime]]:
+        """When fees failed and when they were made good, as far back as the record remembers."""
+        return recoveries(self.milestones)
 
     @property
     def returns(self) -> tuple[datetime, ...]:

@@ -51,17 +51,23 @@ def marked(milestones: Milestones, more: Milestone) -> Milestones:
 
 def recovered_at(milestones: Milestones) -> datetime | None:
     """Return when a failure was last made good: the newest payment right after a failure."""
-    return max(_after(_known(milestones, "ended", "joined", "paid"), "failed", "paid"), default=None)
+    return max((paid_at for _, paid_at in recoveries(milestones)), default=None)
+
+
+def recoveries(milestones: Milestones) -> frozenset[tuple[datetime, datetime]]:
+    """Return each failure that was made good, and when: the payment right after it."""
+    return frozenset(_pairs(_known(milestones, "ended", "joined", "paid"), "failed", "paid"))
 
 
 def returns(milestones: Milestones) -> tuple[datetime, ...]:
     """Return when the member came back: each joining after an ending."""
     known = _known(milestones, "ended", "joined")
-    return tuple(_after([mark for mark in known if mark.kind in {"ended", "joined"}], "ended", "joined"))
+    pairs = _pairs([mark for mark in known if mark.kind in {"ended", "joined"}], "ended", "joined")
+    return tuple(joined_at for _, joined_at in pairs)
 
 
-def _after(marks: Iterable[Milestone], first: Kind, then: Kind) -> Iterator[datetime]:
-    return (two.at for one, two in pairwise(marks) if (one.kind, two.kind) == (first, then))
+def _pairs(marks: Iterable[Milestone], first: Kind, then: Kind) -> Iterator[tuple[datetime, datetime]]:
+    return ((one.at, two.at) for one, two in pairwise(marks) if (one.kind, two.kind) == (first, then))
 
 
 def _known(milestones: Milestones, *kinds: Kind) -> list[Milestone]:

@@ -105,7 +105,8 @@ class Rules(_Settings):
     """What a merchant can set. With no document stored, these defaults hold.
 
     `tiers` are by tier id, `currencies` by ISO 4217 code where the amounts of `thresholds` do not fit,
-    `rules` by the rule id that every alert carries.
+    `rules` by the rule id that every alert carries. A currency's amounts stand by themselves: nothing is taken
+    over from `thresholds`, and `rulesfile` lets none be left out.
     """
 
     version: int = 1

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import pytest
 from relay.changes import Change, Happening
+from relay.deciding.metrics import METRICS
 from relay.effects import Note
-from relay.metrics import METRICS
 from relay.ports.crm import Home
 from sim.standins.faulty import Fault
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from relay.canonical import Profile
-from relay.mirroring import Mirroring
+from relay.mirrors.mirroring import Mirroring
 from relay.ports.crm import Home, Outcome
 from relay.ports.members import Record
 

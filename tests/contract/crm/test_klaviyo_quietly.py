@@ -11,7 +11,7 @@ from relay.adapters.klaviyo import Options
 from relay.adapters.klaviyo.mapping import KEY
 from relay.changes import Change, Happening
 from relay.effects import Note
-from relay.mirroring import Mirroring
+from relay.mirrors.mirroring import Mirroring
 from relay.ports.crm import Home, Outcome
 from relay.ports.members import Record
 from sim.standins.faulty import Fault

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.functional.conftest import _aws
+from tests.functional.conftest import _aws, _session
 
-__all__ = ["_aws"]
+__all__ = ["_aws", "_session"]

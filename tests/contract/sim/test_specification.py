@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import schemathesis
-import yaml
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.generation import GenerationMode
 from sim.api.operations import OPERATIONS
 
+from tests.documents import document
 from tests.functional.sim.running import KEY, running
 
 SPECIFICATION = Path(__file__).parents[1] / "specification" / "openapi.yaml"
@@ -30,7 +30,7 @@ ASKED = (
 
 def specification() -> dict[str, Any]:
     """Return the specification with the deviations that the client has as well, by the number of their trap."""
-    written: dict[str, Any] = yaml.safe_load(SPECIFICATION.read_text(encoding="utf-8"))
+    written: dict[str, Any] = document(SPECIFICATION)
     paths, schemas = written["paths"], written["components"]["schemas"]
     for path, name in (
         ("admin/members", "lastCustomerId"),

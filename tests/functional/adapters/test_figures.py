@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 from relay.adapters.aws import client
 from relay.adapters.figures import DynamoFigures, DynamoRounds
-from relay.digesting import Tally
 from relay.errors import ConflictError, MisconfiguredError, TransientError
-from relay.figures import Counted, Sum
-from relay.rounds import Round
+from relay.figures import Counted, Sum, Tally
+from relay.ports.rounds import Round
 
 from tests.fakes import NOW, SHOP
 from tests.tables import make_table

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from inveterate.webhooks import TOPICS, model_for
 from relay.adapters.aws import client
 from relay.adapters.members import DynamoMembers, decode, encode
+from relay.arriving.folding import REMEMBERED
 from relay.chain import KEPT, Change, Link
 from relay.changes import Happening, Outbox
 from relay.errors import ConflictError, MisconfiguredError, TransientError
 from relay.facts import Facts
-from relay.folding import REMEMBERED
 from relay.member import Member, merge
 from relay.ports.members import Record
 

@@ -11,8 +11,8 @@ from relay.adapters.pages import DynamoMirrorStates, DynamoRoll
 from relay.changes import Outbox
 from relay.facts import Facts
 from relay.member import Member, merge
-from relay.ports.figures import Pages
 from relay.ports.members import Record
+from relay.ports.rounds import Pages
 
 from tests.fakes import NOW, SHOP
 from tests.tables import make_table
@@ -47,7 +47,7 @@ def all_of(pages: Pages[Any]) -> tuple[list[Any], int]:
 
 def test_every_member_is_read_once_over_pages() -> None:
     """More than one answer holds, and nothing else that lives in the table."""
-    people = [member(number, last_name="x" * 900, first_name="y" * 900) for number in range(700)]
+    people = [member(number, last_name="x" * 9_000, first_name="y" * 9_000) for number in range(70)]
     for one in people:
         put(one)
     client("dynamodb").put_item(TableName="members", Item={"pk": {"S": "rules"}, "document": {"S": "{}"}})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +29,14 @@ class OneTable(Account):
     def outputs(self) -> Mapping[str, str]:
         """The one output that is needed."""
         return {"MembersTable": "members"}
+
+
+class Terminal(io.StringIO):
+    """A person who types this."""
+
+    def isatty(self) -> bool:
+        """Say that somebody is there."""
+        return True
 
 
 def relay(*words: str) -> int:
@@ -61,7 +70,7 @@ def test_from_diff_to_apply(members: str, document: Path, capsys: pytest.Capture
     assert relay("diff", str(document)) == 3
     assert "billing_attempts: 3 -> 4" in capsys.readouterr().out
     assert rules_of(members) == Rules()
-    assert relay("apply", str(document)) == 0
+    assert relay("apply", "--yes", str(document)) == 0
     assert rules_of(members).billing_attempts == 4
     assert not rules_of(members).of("dunning.attempt").on
     assert relay("diff", str(document)) == 0
@@ -82,22 +91,61 @@ def test_a_bad_document_is_never_live(
     assert rules_of(members) == Rules()
 
 
-def test_rules_that_cannot_be_read_are_replaced(members: str, document: Path) -> None:
-    """Broken rules stop all work: `show` says so, and `apply` puts it right."""
-    client("dynamodb").put_item(TableName=members, Item={"pk": {"S": RULES_KEY}, "document": {"S": "{"}})
-    with pytest.raises(CliError, match="cannot be read"):
-        relay("show")
+def test_nothing_is_applied_unasked(
+    members: str, document: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The difference is shown first; where nobody can be asked, or they say no, nothing is done."""
+    with pytest.raises(CliError, match="say --yes"):
+        relay("apply", str(document))
+    assert "billing_attempts: 3 -> 4" in capsys.readouterr().out
+    monkeypatch.setattr("sys.stdin", Terminal("n\n"))
+    with pytest.raises(CliError, match="nothing was done"):
+        relay("apply", str(document))
+    assert rules_of(members) == Rules()
+    monkeypatch.setattr("sys.stdin", Terminal("y\n"))
     assert relay("apply", str(document)) == 0
     assert rules_of(members).billing_attempts == 4
 
 
+def test_what_keeps_us_is_all_that_is_said(document: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without the table the rules are not unreadable: the command says what is wrong, and claims nothing else."""
+    with pytest.raises(CliError) as refused:
+        relay("apply", "--yes", str(document))
+    assert "cannot be read" not in str(refused.value)
+    told = capsys.readouterr()
+    assert told.out + told.err == ""
+
+
+def test_rules_that_cannot_be_read_are_replaced(
+    members: str, document: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Broken rules stop all work: `show` says so, and `apply` puts it right."""
+    client("dynamodb").put_item(TableName=members, Item={"pk": {"S": RULES_KEY}, "document": {"S": "{"}})
+    for action in (["show"], ["diff", str(document)]):
+        with pytest.raises(CliError, match="cannot be read"):
+            relay(*action)
+    assert relay("apply", "--yes", str(document)) == 0
+    assert rules_of(members).billing_attempts == 4
+    told = capsys.readouterr()
+    assert "cannot be read" in told.err
+    assert "billing_attempts: 3 -> 4" in told.out
+
+
+def test_broken_rules_give_way_to_the_defaults(members: str, document: Path) -> None:
+    """A document that sets nothing replaces what cannot be read as well."""
+    client("dynamodb").put_item(TableName=members, Item={"pk": {"S": RULES_KEY}, "document": {"S": "{"}})
+    document.write_text("")
+    assert relay("apply", "--yes", str(document)) == 0
+    assert rules_of(members) == Rules()
+
+
 def test_for_programs(members: str, document: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`--json` lists the changes and whether they were applied; each application has the next number."""
-    assert relay("apply", "--json", str(document)) == 0
+    assert relay("apply", "--yes", "--json", str(document)) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["applied"]
     assert {"path": "billing_attempts", "now": 3, "then": 4} in answer["changes"]
     document.write_text("billing_attempts: 5")
-    assert relay("apply", "--json", str(document)) == 0
+    assert relay("apply", "--yes", "--json", str(document)) == 0
     item = client("dynamodb").get_item(TableName=members, Key={"pk": {"S": RULES_KEY}})["Item"]
     assert (item["n"], json.loads(item["document"]["S"])) == ({"N": "2"}, {"billing_attempts": 5})

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import pytest
 from relay.adapters.aws import client
 from relay.adapters.members import DynamoMembers
+from relay.adapters.mirrors import DynamoMirrors
 from relay.changes import Outbox
 from relay.ports.members import Record
 
@@ -17,6 +18,7 @@ from functions.crm_sync import app
 from tests.contract.crm.profiles import SHOP
 from tests.fakes import FakeContext
 from tests.fakes_crm import change_message
+from tests.functional.crm.scenes import Tabled
 from tests.tables import make_table
 from tests.wired import queues, sqs_record, wired
 
@@ -74,3 +76,9 @@ def deploy(mirrors_table: str, monkeypatch: pytest.MonkeyPatch) -> Deploying:
             yield CrmSync({**common, **settings}, queue, dead)
 
     return deploying
+
+
+@pytest.fixture
+def scene(mirrors_table: str) -> Tabled:
+    """Return an empty scene on a real table of mirrors."""
+    return Tabled(DynamoMirrors(mirrors_table, "fake"))

@@ -142,11 +142,11 @@ def test_targets_are_apart(mirrors: DynamoMirrors) -> None:
 
 def test_many(mirrors: DynamoMirrors) -> None:
     """More members than one read takes are read, claimed and settled all the same."""
-    keys = [key_of(number) for number in range(230)]
+    keys = [key_of(number) for number in range(120)]
     tokens = mirrors.claim(keys, now=START, until=LATER)
     settlements = [
         Settlement(profile=wanted(number), token=tokens[key_of(number)].token, outcome=MIRRORED)
-        for number in range(230)
+        for number in range(120)
     ]
     assert set(mirrors.settle(settlements).values()) == {None}
     assert {mirror.state for mirror in mirrors.load(keys).values()} == {"mirrored"}

@@ -16,6 +16,7 @@ from inveterate import Client as ApiClient
 from inveterate import Retries
 from inveterate.webhooks import model_for
 from relay.adapters.aws import client
+from relay.adapters.http import trust
 from relay.adapters.inveterate_api import InveterateApi
 from relay.adapters.members import RULES_KEY, DynamoMembers
 from relay.changes import Grant, Happening, Outbox, dump
@@ -48,7 +49,7 @@ class Mood(httpx.HTTPTransport):
     posts: int = 0
 
     def __post_init__(self) -> None:
-        super().__init__()
+        super().__init__(verify=trust())
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Pass it on, or do as told."""

@@ -13,7 +13,7 @@ from relay.adapters.promises import DynamoPromises
 from relay.adapters.secrets import Secret
 from relay.batch import Message
 from relay.changes import Grant, dump
-from relay.granting import Granting
+from relay.platform.granting import Granting
 from relay.wiring import common
 
 from tests.fakes import FakeContext, FakeJournal, FakeMembers, FakeTelemetry

@@ -13,8 +13,8 @@ from relay.adapters.aws import client
 from relay.adapters.intents import KEPT, DynamoIntents
 from relay.adapters.promises import DynamoPromises
 from relay.errors import ConflictError, MisconfiguredError, OverCeilingError, TransientError
+from relay.platform.still_leaving import LATEST
 from relay.ports.granting import Allowance, Promise
-from relay.still_leaving import LATEST
 
 from tests.fakes import NOW
 from tests.fakes_grants import (

@@ -15,7 +15,7 @@ from relay.adapters.aws import client
 from relay.adapters.members import DynamoMembers
 from relay.changes import Outbox
 from relay.ports.members import Record
-from relay_cli import mirror_looking, mirror_working
+from relay_cli import mirror_looking, mirror_removing, mirror_working
 from relay_cli.mirror_target import Target
 from sim.standins.hubspot import HubspotStandIn
 from sim.standins.serving import serve
@@ -93,7 +93,8 @@ class Stage:
 
     def run(self, action: str, **options: Any) -> dict[str, Any]:
         """Do what the command would."""
-        do = getattr(mirror_looking, action, None) or getattr(mirror_working, action)
+        rooms = (mirror_looking, mirror_working, mirror_removing)
+        do = next(getattr(room, action) for room in rooms if hasattr(room, action))
         found: dict[str, Any] = do(self.target, Namespace(**options))
         json.dumps(found)
         return found

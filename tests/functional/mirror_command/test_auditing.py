@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from relay.auditing import ERRAND, Auditing, message, start
 from relay.batch import read_message
 from relay.changes import Audit, Outbox
+from relay.mirrors.auditing import ERRAND, Auditing, message, start
 from relay.ports.members import Record
 from sim.standins.faulty import Fault
 

@@ -1,4 +1,4 @@
-"""`relay mirror prepare`, `fill`, `sample` and `remove`: a CRM is made ready, filled, tried out and left."""
+"""`relay mirror prepare`, `fill` and `sample`: a CRM is made ready, filled and tried out."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import cast
 import pytest
 from relay.adapters.aws import client
 from relay.adapters.klaviyo import Klaviyo
-from relay.changes import Change, dump, load
-from relay.metrics import METRICS
+from relay.changes import Change, load
+from relay.deciding.metrics import METRICS
 from relay_cli import mirror_working
 from relay_cli.failing import CliError
 from relay_cli.mirror_target import Target
 
-from tests.contract.crm.profiles import SHOP, key_of
+from tests.contract.crm.profiles import SHOP
 from tests.contract.crm.tokens import FixedToken
-from tests.functional.mirror_command.conftest import COUNT, Stage, filled
+from tests.functional.mirror_command.conftest import COUNT, Stage
 
 
 def test_prepare(stage: Stage) -> None:
@@ -83,24 +83,6 @@ def test_sample(stage: Stage) -> None:
     assert len(stage.hubspot.portal.events.occurrences) == len(METRICS)
     (contact,) = stage.hubspot.portal.contacts.values()
     assert (contact["email"], contact["membership_key"]) == ("me@example.com", f"{SHOP}:sample")
-
-
-@pytest.mark.parametrize("clear", [True, False])
-def test_remove(stage: Stage, clear: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 - pytest's
-    """Our fields are taken off, or kept; nothing is written any more; a later fill begins anew."""
-    monkeypatch.setattr(mirror_working, "_SETTLING", 0.0)
-    filled(stage)
-    found = stage.run("remove", clear=clear, keep=not clear, yes=True)
-    assert found["forgotten"] == COUNT
-    assert found["cleared"] == (COUNT - 1 if clear else 0)
-    held = [contact.get("membership_tier") for contact in stage.hubspot.portal.contacts.values()]
-    assert held == [None if clear else "Gold"] * (COUNT - 1)
-    client("sqs").send_message(QueueUrl=stage.queue, MessageBody=dump(Change(member=key_of(3))))
-    asked = len(stage.hubspot.requests)
-    stage.work()
-    assert len(stage.hubspot.requests) == asked, "it is closed"
-    filled(stage)
-    assert stage.contact(3)["membership_tier"] == "Gold"
 
 
 def test_quiet_messages_carry_no_notes(stage: Stage) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
+from relay.ports.crm import Outcome
+from relay.ports.mirrors import Settlement
 from relay_cli import mirror
 from relay_cli.failing import CliError
 from relay_cli.mirror_target import Target, explained
 
-from tests.contract.crm.profiles import key_of
+from tests.contract.crm.profiles import key_of, wanted
 from tests.functional.mirror_command.conftest import Stage, filled
 
 
@@ -36,6 +39,29 @@ def test_diff(stage: Stage) -> None:
     assert shown["tier_name"]["same"]
     with pytest.raises(CliError):
         stage.run("diff", members=["jane@example.com"], reveal=False, limit=20)
+
+
+def test_who_is_none_of_ours(stage: Stage) -> None:
+    """An id that no member of the programme has is said to be one, and compared with nothing."""
+    filled(stage)
+    found = stage.run("diff", members=["4", "987654"], reveal=False, limit=20)
+    assert found["members"].keys() == {key_of(4)}
+    assert found["no_members_of_ours"] == [key_of(987654)]
+    nobody = stage.run("diff", members=["987654"], reveal=False, limit=20)
+    assert nobody["members"] == {}
+
+
+def test_who_could_not_be_cleared(stage: Stage) -> None:
+    """Somebody erased whom the CRM would not clear is shown as refused, and why."""
+    filled(stage)
+    mirrors = stage.target.writing.mirrors
+    now = datetime.now(UTC)
+    claim = mirrors.claim([key_of(3)], now=now, until=now)[key_of(3)]
+    refused = Outcome(state="refused", reason="not_cleared_http_400")
+    mirrors.settle([Settlement(profile=wanted(3), token=claim.token, outcome=refused, sure=False)])
+    found = stage.run("status")
+    assert (found["refused"], found["refused_why"]) == (1, {"not_cleared_http_400": 1})
+    assert found["pending"] == 0
 
 
 def test_what_is_said_when_it_cannot_be(stage: Stage) -> None:

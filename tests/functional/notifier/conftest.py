@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 import pytest
 from relay.adapters import aws, http
 from relay.changes import Outbox, Telling, dump
 from relay.ports.members import Record
 from relay.wiring import common
+from relay_cli.nearby import post
 from sim.standins.serving import serve
 from sim.standins.slack import HOOK, SlackStandIn
 
@@ -69,7 +69,7 @@ class Aws:
 
     def fail(self, **fault: object) -> None:
         """Tell Slack how to fail next."""
-        httpx.post(f"{self.slack_url}/_standin/faults", json=fault).raise_for_status()
+        post(f"{self.slack_url}/_standin/faults", json=fault).raise_for_status()
 
 
 def event(*tellings: Telling, receives: int = 1, deferrals: int = 0) -> dict[str, Any]:

@@ -10,16 +10,18 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 from relay.adapters.email import EmailChannel
-from relay.adapters.http import http_client
+from relay.adapters.http import http_client, trust
 from relay.adapters.occasions import DynamoOccasions
 from relay.adapters.secrets import Secret
 from relay.adapters.slack import SlackChannel
 from relay.effects import Level
 from relay.errors import ConflictError, MisconfiguredError, PermanentError, TransientError
-from relay.notifier import Notifier
-from relay.occasions import Occasion, step
+from relay.occasions import Occasion
 from relay.ports.telling import Announcement, Channel
-from relay.serving import LEASE
+from relay.telling.desk import Desk
+from relay.telling.notifier import Notifier
+from relay.telling.serving import LEASE
+from relay.telling.stepping import step
 from relay.wiring import common, people
 from sim.standins.serving import serve
 from starlette.applications import Starlette
@@ -110,7 +112,7 @@ def test_slack_asks_for_patience(deployed: Aws) -> None:
 
 def test_slack_hangs_after_taking_it(deployed: Aws) -> None:
     """An answer that comes too late leads to one repeat that says so."""
-    impatient = SlackChannel(Secret("/relay/slack"), httpx.Client(timeout=0.2))
+    impatient = SlackChannel(Secret("/relay/slack"), httpx.Client(timeout=0.2, verify=trust()))
     notifier = notifier_with(impatient)
     deployed.fail(hang=0.6)
     answers = notifier.work([message(OPEN)], CONTEXT)
@@ -123,13 +125,15 @@ def test_slack_hangs_after_taking_it(deployed: Aws) -> None:
 
 def notifier_with(*channels: Channel, clock: Clock | None = None) -> Notifier:
     return Notifier(
-        occasions=people.occasions(),
-        members=common.members(),
-        channels=channels,
-        clock=clock or Clock(),
-        telemetry=FakeTelemetry(),
-        shop=SHOP,
-        zone=ZoneInfo("Europe/Berlin"),
+        desk=Desk(
+            occasions=people.occasions(),
+            members=common.members(),
+            channels=channels,
+            clock=clock or Clock(),
+            telemetry=FakeTelemetry(),
+            shop=SHOP,
+            zone=ZoneInfo("Europe/Berlin"),
+        ),
     )
 
 
@@ -266,8 +270,11 @@ def test_what_sns_refuses(deployed: Aws) -> None:
         EmailChannel(deployed.names["topic"] + "x").announce(announcement)
     sns = deployed.client("sns")
     sns.meta.events.register("before-call.sns.Publish", invalid)
-    with pytest.raises(PermanentError, match="email_refused"):
-        EmailChannel(deployed.names["topic"], sns).announce(announcement)
+    try:
+        with pytest.raises(PermanentError, match="email_refused"):
+            EmailChannel(deployed.names["topic"], sns).announce(announcement)
+    finally:
+        sns.meta.events.unregister("before-call.sns.Publish", invalid)
 
 
 def invalid(**_call: object) -> None:

@@ -8,14 +8,16 @@ from typing import Any
 
 import httpx
 import pytest
+from relay.adapters.http import trust
 from relay.adapters.pagerduty import PagerDutyChannel
 from relay.adapters.secrets import Secret
 from relay.changes import Telling
 from relay.effects import Level
 from relay.errors import MisconfiguredError, PermanentError, TransientError
-from relay.messages import pagerduty
-from relay.messages.pagerduty import dedup_key
 from relay.ports.telling import Announcement
+from relay.telling.messages import pagerduty
+from relay.telling.messages.pagerduty import dedup_key
+from relay_cli.nearby import post
 from sim.standins.pagerduty import ROUTING_KEY, Fault, PagerDutyStandIn, problems
 from sim.standins.serving import serve
 
@@ -53,7 +55,7 @@ class Bench:
 def served() -> Iterator[tuple[PagerDutyStandIn, str, httpx.Client]]:
     """Serve PagerDuty for the tests of this module."""
     standin = PagerDutyStandIn()
-    with serve(standin.app) as url, httpx.Client(timeout=0.5) as client:
+    with serve(standin.app) as url, httpx.Client(timeout=0.5, verify=trust()) as client:
         yield standin, url, client
 
 
@@ -196,6 +198,6 @@ def test_the_longest_event_is_taken() -> None:
 )
 def test_the_stand_in_is_as_strict_as_pagerduty(bench: Bench, event: dict[str, Any]) -> None:
     """400, and the event is not kept."""
-    reply = httpx.post(f"{bench.channel.url}/v2/enqueue", json=event)
+    reply = post(f"{bench.channel.url}/v2/enqueue", json=event)
     assert (reply.status_code, reply.json()["status"]) == (400, "invalid event")
     assert bench.standin.messages == []

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from relay_cli.nearby import get, post
 from sim.standins.serving import serve
 from sim.standins.slack import HOOK, SlackStandIn
 from starlette.applications import Starlette
@@ -56,32 +57,32 @@ def test_it_takes_what_slack_takes(payload: Any, status: int, answer: str) -> No
     """Limits and words are Slack's; what is refused is not kept."""
     slack = SlackStandIn()
     with serve(slack.app) as url:
-        reply = httpx.post(url + HOOK, json=payload)
+        reply = post(url + HOOK, json=payload)
         assert (reply.status_code, reply.text) == (status, answer)
-        kept = httpx.get(f"{url}/_standin/messages").json()["messages"]
+        kept = get(f"{url}/_standin/messages").json()["messages"]
     assert [message["payload"] for message in kept] == ([payload] if status == 200 else [])
 
 
 def test_only_one_webhook_exists() -> None:
     """Another path is no service; what is no JSON is no payload."""
     with serve(SlackStandIn().app) as url:
-        unknown = httpx.post(f"{url}/services/T/B/other", json={"text": "x"})
+        unknown = post(f"{url}/services/T/B/other", json={"text": "x"})
         assert (unknown.status_code, unknown.text) == (404, "no_service")
-        assert httpx.post(url + HOOK, content=b"\xff{").text == "invalid_payload"
+        assert post(url + HOOK, content=b"\xff{").text == "invalid_payload"
 
 
 def test_it_fails_as_often_as_told() -> None:
     """Then it works again; what it did not take is not kept."""
     with serve(SlackStandIn().app) as url:
-        httpx.post(f"{url}/_standin/faults", json={"status": 429, "times": 2, "retry_after": 1})
-        replies = [httpx.post(url + HOOK, json={"text": str(number)}) for number in range(3)]
+        post(f"{url}/_standin/faults", json={"status": 429, "times": 2, "retry_after": 1})
+        replies = [post(url + HOOK, json={"text": str(number)}) for number in range(3)]
         assert [reply.status_code for reply in replies] == [429, 429, 200]
         assert replies[0].headers["Retry-After"] == "1"
-        messages = httpx.get(f"{url}/_standin/messages").json()["messages"]
+        messages = get(f"{url}/_standin/messages").json()["messages"]
         assert [message["payload"]["text"] for message in messages] == ["2"]
-        assert httpx.post(f"{url}/_standin/faults", json={"mood": "bad"}).status_code == 422
+        assert post(f"{url}/_standin/faults", json={"mood": "bad"}).status_code == 422
         assert httpx.delete(f"{url}/_standin/messages").status_code == 204
-        assert httpx.get(f"{url}/_standin/messages").json() == {"messages": []}
+        assert get(f"{url}/_standin/messages").json() == {"messages": []}
 
 
 def test_it_hangs_with_or_without_taking_the_message() -> None:
@@ -89,9 +90,9 @@ def test_it_hangs_with_or_without_taking_the_message() -> None:
     slack = SlackStandIn()
     with serve(slack.app) as url:
         for fault, kept in (({"hang": 5}, 1), ({"hang": 5, "status": 500}, 1)):
-            httpx.post(f"{url}/_standin/faults", json=fault)
+            post(f"{url}/_standin/faults", json=fault)
             with pytest.raises(httpx.ReadTimeout):
-                httpx.post(url + HOOK, json={"text": "x"}, timeout=0.2)
+                post(url + HOOK, json={"text": "x"}, timeout=0.2)
             assert len(slack.messages) == kept
 
 
@@ -99,9 +100,9 @@ def test_serving_ends_with_the_block() -> None:
     """Starts and stops within a second or so, even over a hanging request; port and thread are free afterwards."""
     before, began = threading.active_count(), time.monotonic()
     with serve(SlackStandIn().app) as url:
-        httpx.post(f"{url}/_standin/faults", json={"hang": 60})
+        post(f"{url}/_standin/faults", json={"hang": 60})
         with pytest.raises(httpx.ReadTimeout):
-            httpx.post(url + HOOK, json={"text": "x"}, timeout=0.1)
+            post(url + HOOK, json={"text": "x"}, timeout=0.1)
         with serve(SlackStandIn().app) as other:
             assert other != url
     assert time.monotonic() - began < 4

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from relay.adapters.http import trust
 from relay.adapters.secrets import Secret
 from relay.adapters.slack import SlackChannel
 from relay.batch import Answers
@@ -15,7 +16,7 @@ from relay.changes import Telling
 from relay.effects import Level
 from relay.errors import MisconfiguredError, PermanentError, TransientError
 from relay.ports.telling import Announcement
-from relay.serving import LEASE
+from relay.telling.serving import LEASE
 from sim.standins.serving import serve
 from sim.standins.slack import SlackStandIn
 from sim.standins.slack_api import TOKEN
@@ -79,7 +80,7 @@ class Bench:
 def served() -> Iterator[tuple[SlackStandIn, str, httpx.Client]]:
     """Serve Slack for the tests of this module."""
     standin = SlackStandIn()
-    with serve(standin.app) as url, httpx.Client(timeout=2) as client:
+    with serve(standin.app) as url, httpx.Client(timeout=2, verify=trust()) as client:
         yield standin, url, client
 
 
@@ -138,7 +139,7 @@ def test_slack_down_from_beginning_to_end(bench: Bench) -> None:
 
 
 def fault(**how: Any) -> Any:
-    from sim.standins.slack import Fault
+    from sim.standins.slack_workspace import Fault
 
     return Fault(**how)
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import httpx
-import uvicorn
+from relay.adapters.http import trust
 from sim.programme import Beginning
 from sim.server import create_app
 from sim.simulator import Settings, Simulator
+from sim.standins.serving import serve
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -115,25 +114,17 @@ def running(
         **{"settle": 0.02} | more,
     )
     app = create_app(settings)
-    with served(app) as url, httpx.Client(base_url=url, timeout=30, trust_env=False) as http:
+    with served(app) as url, connected(url) as http:
         yield Client(http, app.state.sim)
+
+
+def connected(url: str) -> httpx.Client:
+    """Return a client of what runs on this machine."""
+    return httpx.Client(base_url=url, timeout=30, trust_env=False, verify=trust())
 
 
 @contextmanager
 def served(app: Starlette) -> Iterator[str]:
     """Serve an application on a free port of this machine, as the command does."""
-    config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, log_level="warning", date_header=False, timeout_graceful_shutdown=1
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 10
-    while not server.started:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
+    with serve(app, dates=False) as url:
+        yield url

@@ -27,6 +27,13 @@ def test_every_topic_can_be_triggered(topic: str) -> None:
         assert topic in receiver.topics
 
 
+def test_the_bare_address_leads_to_the_console() -> None:
+    """Whoever opens the address alone sees the console, not an error."""
+    with running() as client:
+        reply = client.http.get("/", follow_redirects=True)
+        assert (reply.status_code, reply.url.path) == (200, "/console")
+
+
 def test_the_clock_is_turned_and_never_too_far() -> None:
     """Advancing tells what it caused; past the wall clock it is refused with 409; nonsense with 400."""
     with running() as client:

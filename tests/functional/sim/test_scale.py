@@ -18,6 +18,9 @@ from starlette.applications import Starlette
 from tests.functional.sim.running import KEY
 from tests.unit.sim.history import START, WALL
 
+pytestmark = pytest.mark.xdist_group("scale")
+"""One worker makes the programme for both."""
+
 MANY = 100_000
 
 

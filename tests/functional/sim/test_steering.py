@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from relay_cli.nearby import get, post
 from sim.standins.hubspot import HubspotStandIn
 from sim.standins.serving import serve
 from sim.standins.slack import HOOK as SLACK_HOOK
@@ -100,21 +101,21 @@ def test_stand_ins_fail_by_chance() -> None:
     """Slack and HubSpot answer 503 as often as they are told to, take nothing then, and refuse nonsense."""
     with serve(SlackStandIn().app) as slack, serve(HubspotStandIn().app()) as hubspot:
         for url in (slack, hubspot):
-            assert httpx.post(f"{url}/_standin/chances", json={"mood": "bad"}).status_code == 422
-            set_up = httpx.post(f"{url}/_standin/chances", json={"fails": 1.0, "most": 1})
+            assert post(f"{url}/_standin/chances", json={"mood": "bad"}).status_code == 422
+            set_up = post(f"{url}/_standin/chances", json={"fails": 1.0, "most": 1})
             assert set_up.json()["fails"] == 1.0
-        answers = [httpx.post(f"{slack}{SLACK_HOOK}", json={"text": "hello"}).status_code for _ in range(2)]
+        answers = [post(f"{slack}{SLACK_HOOK}", json={"text": "hello"}).status_code for _ in range(2)]
         assert answers == [503, 200]
-        assert len(httpx.get(f"{slack}/_standin/messages").json()["messages"]) == 1
+        assert len(get(f"{slack}/_standin/messages").json()["messages"]) == 1
         read = {"url": f"{hubspot}/crm/v3/properties/contacts", "headers": {"authorization": "Bearer t"}}
-        assert [httpx.get(**read).status_code for _ in range(2)] == [503, 200]  # type: ignore[arg-type]  # its parts differ
+        assert [get(**read).status_code for _ in range(2)] == [503, 200]  # type: ignore[arg-type]  # its parts differ
 
 
 def test_who_waits_too_little_for_slack_was_not_heard() -> None:
     """What hangs by chance is not taken, late or ever: the request never got through."""
     with serve(SlackStandIn().app) as slack:
-        httpx.post(f"{slack}/_standin/chances", json={"hangs": 1.0, "most": 1, "seconds": 0.3})
+        post(f"{slack}/_standin/chances", json={"hangs": 1.0, "most": 1, "seconds": 0.3})
         with pytest.raises(httpx.ReadTimeout):
-            httpx.post(f"{slack}{SLACK_HOOK}", json={"text": "hello"}, timeout=0.1)
-        assert httpx.get(f"{slack}/_standin/chances").json()["struck"] == 1
-        assert httpx.get(f"{slack}/_standin/messages").json()["messages"] == []
+            post(f"{slack}{SLACK_HOOK}", json={"text": "hello"}, timeout=0.1)
+        assert get(f"{slack}/_standin/chances").json()["struck"] == 1
+        assert get(f"{slack}/_standin/messages").json()["messages"] == []

@@ -6,12 +6,12 @@ from datetime import UTC, date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from relay.digesting import Tally, digest_lines
+from relay.clock.digesting import digest_lines, tallied
+from relay.clock.reminding import Span
 from relay.facts import Facts, Lot
 from relay.fields import Value
-from relay.figures import Counted, Sum
+from relay.figures import Counted, Sum, Tally
 from relay.member import Member, merge
-from relay.reminding import Span
 from relay.rules import Rules
 
 from tests.fakes import NOW, SHOP
@@ -34,10 +34,10 @@ def member(lot: Lot | None = None, /, **values: Any) -> Member:
     return merge(one, Facts(event_id="lot", at=NOW - 2 * DAY, lot=lot)) if lot else one
 
 
-def tallied(*members: Member) -> Tally:
+def tally_of(*members: Member) -> Tally:
     tally = Tally()
     for one in members:
-        tally = tally.with_member(one, Rules(), TODAY)
+        tally = tallied(tally, one, Rules(), TODAY)
     return tally
 
 
@@ -100,7 +100,7 @@ def test_a_day_without_news_says_nothing() -> None:
 def test_money_at_risk_is_that_of_members_whose_fee_has_failed() -> None:
     """Not of those who left, nor of those given up a month ago; by currency."""
     failed: dict[str, Value] = {"failed_attempts": 1, "last_failure_at": NOW - DAY, "fee_amount": Decimal(10)}
-    assert tallied(
+    assert tally_of(
         member(**failed, fee_currency="USD"),
         member(**failed, fee_currency="EUR"),
         member(failed_attempts=3, payment_lost_at=NOW - DAY, last_failure_at=NOW - DAY),
@@ -115,14 +115,14 @@ def test_money_at_risk_is_the_fee_that_failed() -> None:
     first = after(event("joined", 1), event("attempt", 2, amount=25, currency="EUR"))
     dearer = after(event("paid", 1, amount=10), event("attempt", 2, amount=25, currency="EUR"))
     span = Span(begin=day(2), end=day(3), zone=UTC)
-    tally = Tally().with_member(first, Rules(), span).with_member(dearer, Rules(), span)
+    tally = tallied(tallied(Tally(), first, Rules(), span), dearer, Rules(), span)
     assert tally.at_risk == Sum(number=2, amounts={"EUR": Decimal(50)})
 
 
 def test_money_at_risk_is_what_was_asked_for_and_not_what_was_paid_before() -> None:
     """A first fee fails after a trial, another one after a move: the amount is the failed attempt's own."""
     failed: dict[str, Value] = {"failed_attempts": 1, "last_failure_at": NOW - DAY, "fee_currency": "USD"}
-    assert tallied(
+    assert tally_of(
         member(**failed, unpaid=Decimal(249)),
         member(**failed, unpaid=Decimal(25), fee_amount=Decimal("9.99")),
     ).at_risk == Sum(number=2, amounts={"USD": Decimal(274)})
@@ -131,7 +131,7 @@ def test_money_at_risk_is_what_was_asked_for_and_not_what_was_paid_before() -> N
 def test_credits_that_expire_within_a_week_are_summed_by_member() -> None:
     """What is left of them; not those of a member who has left, for whom they are gone."""
     soon = Lot(Decimal(20), NOW + 6 * DAY)
-    assert tallied(
+    assert tally_of(
         member(soon, credit_balance=Decimal(15), fee_currency="USD"),
         member(soon, credit_balance=Decimal(0)),
         member(soon, cancelled_at=NOW),
@@ -142,8 +142,8 @@ def test_credits_that_expire_within_a_week_are_summed_by_member() -> None:
 def test_renewals_are_counted_with_what_they_are_worth() -> None:
     """On the day on which their notice is due, unless notices are the platform's."""
     renewing = member(next_payment_on=date(2025, 7, 4), fee_amount=Decimal(10), fee_currency="USD")
-    assert tallied(renewing).renewing == Sum(number=1, amounts={"USD": Decimal(10)})
-    off = Tally().with_member(renewing, Rules(renewal_notices=False), TODAY)
+    assert tally_of(renewing).renewing == Sum(number=1, amounts={"USD": Decimal(10)})
+    off = tallied(Tally(), renewing, Rules(renewal_notices=False), TODAY)
     assert off.renewing == Sum()
 
 

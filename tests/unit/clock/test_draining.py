@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from relay.arriving.draining import Drain
 from relay.batch import Message, read_message
-from relay.clocking import tick_time
-from relay.draining import Drain
+from relay.clock.clocking import tick_time
 from relay.errors import PermanentError
 from relay.routing import FOLDERS
 

@@ -10,14 +10,14 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from relay import reminding
 from relay.changes import Happening
-from relay.crediting import lots_left
+from relay.clock import reminding
+from relay.clock.reminding import Span, expiring_within, reminders
+from relay.deciding.crediting import lots_left
 from relay.effects import Alert, Note
 from relay.facts import Facts, Lot
 from relay.fields import Value
 from relay.member import Member, merge
-from relay.reminding import Span, expiring_within, reminders
 from relay.rules import Rule, Rules, Thresholds, Tier
 
 from tests.fakes import NOW, SHOP

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from relay import days
+from relay.clock.reminding import EXPIRING
 from relay.errors import ConflictError, TransientError
 from relay.facts import Facts, Lot
 from relay.member import Member, merge
-from relay.reminding import EXPIRING
-from relay.rounds import Round
+from relay.ports.rounds import Round
 from relay.rules import Rules
 
 from tests.fakes import SHOP, FakeContext, FakeMembers

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from relay import spikes
+from relay.clock import spikes
 from relay.figures import Counted
 from relay.rules import Spikes
 

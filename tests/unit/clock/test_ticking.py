@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from relay.arriving.draining import Drain
 from relay.changes import Audit, Tick, load
-from relay.draining import Drain
+from relay.clock.ticking import Clockwork
 from relay.errors import ConflictError, TransientError
 from relay.rules import Rules, Spikes
-from relay.ticking import Clockwork
 
 from tests.fakes import NOW, SHOP, FakeContext, FakeJournal, FakeMembers, FakeOutgoing
 from tests.fakes_clock import Office, figure

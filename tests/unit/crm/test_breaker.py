@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
-from relay.breaker import Breaker
 from relay.errors import ParkedError, TransientError
+from relay.mirrors.breaker import Breaker
 from relay.ports.crm import Outcome
 from relay.ports.mirrors import Gate
 
@@ -94,14 +94,60 @@ def test_two_at_once_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_prober_that_dies_is_followed_by_another() -> None:
-    """Whoever was let through and never came back holds the others up for a minute and a half."""
+    """Whoever was let through and never came back is taken for dead after a minute and a half, and not before."""
     scene = Scene()
     scene.fail()
     scene.clock.forward(5)
     scene.breaker.enter()
-    assert scene.parked() == 90
-    scene.clock.forward(90)
+    scene.clock.forward(88)
+    assert scene.parked() == 2
+    scene.clock.forward(2)
     assert scene.breaker.enter().probing
+
+
+def test_who_meets_an_attempt_looks_again_soon() -> None:
+    """As long as it was closed, but half a minute at most: an attempt takes a second, and may open it."""
+    scene, waits = Scene(), []
+    for _ in range(6):
+        closed = scene.fail()
+        assert closed is not None
+        scene.clock.forward(closed)
+        prober = scene.breaker.enter()
+        waits.append(scene.parked())
+        scene.breaker.left(prober)
+    assert waits == [5, 10, 20, 30, 30, 30]
+
+
+def test_all_keep_to_what_the_crm_asks() -> None:
+    """Of two calls that got nowhere at once, the one that was told for how long is heard, whoever wrote first."""
+    scene = Scene()
+    one, other = scene.breaker.enter(), scene.breaker.enter()
+    scene.breaker.closed(one, DOWN)
+    scene.breaker.closed(other, Outcome(state="retry", reason="rate_limits", retry_after=60))
+    assert scene.parked() == 60
+    scene.clock.forward(59)
+    assert scene.parked() == 1
+
+
+def test_what_the_crm_asks_shortens_nothing() -> None:
+    """Nor does a word that was heard later, of a shorter wait, let anybody in before."""
+    scene = Scene()
+    one, other = scene.breaker.enter(), scene.breaker.enter()
+    scene.breaker.closed(one, Outcome(state="retry", reason="rate_limits", retry_after=60))
+    scene.breaker.closed(other, Outcome(state="retry", reason="rate_limits", retry_after=2))
+    assert scene.parked() == 60
+
+
+def test_what_the_crm_asks_outweighs_an_attempt() -> None:
+    """A call from before that is asked to wait keeps even the one at the door from opening it."""
+    scene = Scene()
+    early = scene.breaker.enter()
+    scene.fail()
+    scene.clock.forward(5)
+    prober = scene.breaker.enter()
+    scene.breaker.closed(early, Outcome(state="retry", reason="rate_limits", retry_after=60))
+    scene.breaker.passed(prober)
+    assert scene.parked() == 60
 
 
 def test_a_prober_without_a_reason_to_call() -> None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from relay.canonical import Profile
-from relay.mirroring import Mirroring
+from relay.mirrors.mirroring import Mirroring
 from relay.ports.crm import Home, Outcome
 from relay.ports.members import Record
 

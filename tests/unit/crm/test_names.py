@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from relay.adapters.hubspot.mapping import PROPERTIES as HUBSPOT
 from relay.adapters.klaviyo.mapping import PROPERTIES as KLAVIYO
 from relay.adapters.salesforce.mapping import names
 from relay.canonical import CANONICAL
+from relay.deciding.metrics import METRICS
+
+from tests.fakes import ROOT
 
 NAMES: Final = (
     ("key", "membership_key", "Membership Key", "Membership_Key__c"),
@@ -76,3 +80,16 @@ def test_an_object_of_the_merchants_own_has_an_address_of_ours() -> None:
     """A person account's e-mail field has another name, and a custom object has none."""
     assert names("Account")["email"] == "PersonEmail"
     assert names("Member__c")["email"] == "Membership_Email__c"
+
+
+def test_the_docs_have_every_property_and_event() -> None:
+    """docs/hubspot.md names them all, and none that there is not."""
+    text = (ROOT / "docs/hubspot.md").read_text()
+    listed = re.findall(
+        r"^\| `(\w+)` \| .* \|$",
+        text.partition("## Custom events")[0].partition("## The prop")[2],
+        re.MULTILINE,
+    )
+    assert listed == list(HUBSPOT.values())
+    events = text.partition("dates them:")[2].partition(".")[0]
+    assert " ".join(events.split()).split(", ") == list(METRICS)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from relay.adapters.pacing import PacedTransport
 from relay.errors import TransientError
-from relay.pacing import PATIENCE, Pace, measure
+from relay.mirrors.pacing import PATIENCE, Pace, measure
 from relay.ports.crm import Rate
 
 from tests.fakes_crm import START, FakeClock, FakeTurnstiles

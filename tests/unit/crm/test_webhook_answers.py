@@ -10,15 +10,15 @@ from typing import Any
 import httpx
 import pytest
 from relay.adapters.webhook import Webhook
-from relay.auditing import Auditing
 from relay.canonical import profile
 from relay.changes import Audit, dump
 from relay.errors import PermanentError
+from relay.mirrors.auditing import Auditing
+from relay.mirrors.writing import Writing
 from relay.ports.crm import Home
 from relay.ports.members import Record
 from relay.ports.mirrors import Mirror, MirrorPage
 from relay.rules import Rules
-from relay.writing import Writing
 
 from tests.contract.crm.profiles import AT, key_of, member, wanted
 from tests.contract.crm.tokens import FixedToken

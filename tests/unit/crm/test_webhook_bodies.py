@@ -60,7 +60,7 @@ def test_every_message_is_as_the_schema_says() -> None:
         "member.removed",
     ]
     told = bodies[0]["data"]
-    assert told.keys() == CANONICAL.keys()
+    assert told.keys() == CANONICAL.keys() | {"backfill"}
     assert (told["credit_balance"], told["fee_amount"], told["failed_attempts"]) == (0.3, 9.9, 1)
     assert (told["joined_at"], told["next_payment_on"]) == ("2026-11-22T10:00:00.000Z", "2026-12-05")
     assert bodies[1]["data"]["email"] is None
@@ -86,6 +86,16 @@ def test_quiet_backfill(quiet: bool) -> None:  # noqa: FBT001 - the two sides
         "properties": {"amount": 9.9, "tier_name": "Gold"},
         "backfill": quiet,
     }
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_a_member_of_a_backfill(quiet: bool) -> None:  # noqa: FBT001 - the two sides
+    """A member that is told because a receiver is filled says so; the same state has the same id either way."""
+    sent: list[httpx.Request] = []
+    crm = answering(lambda request: httpx.Response(204), sent)
+    crm.upsert([wanted().sent_at(AT, quiet=quiet)])
+    assert json.loads(sent[0].content)["data"]["backfill"] is quiet
+    assert sent[0].headers["webhook-id"] == updated(wanted()).id
 
 
 def test_the_pages_are_current() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from relay.canonical import profile
-from relay.crediting import lots_left
+from relay.deciding.crediting import lots_left
+from relay.deciding.worth import direction
 from relay.rules import Rules, Thresholds, Tier
-from relay.worth import direction
 
 from tests.programme import day
 from tests.stories import after, event

@@ -6,10 +6,10 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from relay.arriving.fanning import fan_out
 from relay.changes import Change, Happening, Outbox, load
 from relay.effects import Figure, Note
 from relay.errors import TransientError
-from relay.fanning import fan_out
 from relay.figures import Counted, Sum
 
 from tests.fakes import NOW, FakeOutgoing, FakeTelemetry

@@ -5,11 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from relay.arriving.fanning import fan_out
 from relay.changes import Change, Doubt, Grant, Happening, Outbox, Telling, dump, load
+from relay.deciding.noting import completed
 from relay.effects import Alert, GrantCredits, Level, Note, Recheck
-from relay.fanning import fan_out
 from relay.grant_queue import GrantQueue
-from relay.noting import completed
 from relay.rechecking import Rechecks
 
 from tests.fakes import NOW, SHOP, FakeOutgoing, FakeTelemetry

@@ -15,12 +15,12 @@ from relay.changes import Grant, dump
 from relay.errors import MisconfiguredError, PermanentError, TransientError
 from relay.facts import Facts
 from relay.fields import Value
-from relay.granting import ASK_AGAIN, FOR_ROOM, NEEDED_MS, Granting
 from relay.member import Member, merge
+from relay.platform.granting import ASK_AGAIN, FOR_ROOM, NEEDED_MS, Granting
+from relay.platform.still_leaving import LATEST
 from relay.ports.granting import Promise
 from relay.ports.members import Record
 from relay.rules import Retention, Rule, Rules
-from relay.still_leaving import LATEST
 
 from tests.fakes import NOW, SHOP, FakeContext, FakeJournal, FakeMembers, FakeTelemetry
 from tests.fakes_grants import ASKED, KEY, LEAVING, FakeGivingApi, FakePromises, grant

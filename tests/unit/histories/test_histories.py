@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from relay.milestones import KEPT
 from relay.rules import Rules
 
 from tests.programme import Programme, Step, day
@@ -69,8 +71,9 @@ def played(deliveries: Sequence[tuple[bytes, datetime]], ends: Sequence[Step | N
 
 
 def matters(relay: Programme) -> set[str]:
-    """Return the open occasions of those that have an end."""
-    return {key for key in relay.open if key.startswith(SETTLED)}
+    """Return the open occasions: only of matters that have an end."""
+    assert all(key.startswith(SETTLED) for key in relay.open), relay.open
+    return relay.open
 
 
 @settings(max_examples=80, deadline=None)
@@ -110,6 +113,27 @@ def assert_told_once(relay: Programme) -> None:
             continue
         assert level > told.get(key, 0), (key, level)
         told[key] = level
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    # A record remembers three failures: what is older than those and comes late is forgotten.
+    st.lists(st.sampled_from(["attempt", "paid"]), min_size=1, max_size=6).filter(
+        lambda names: names.count("attempt") <= KEPT["failed"]
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_a_recovery_is_counted_once_whichever_event_comes_last(names: list[str], chance: Any) -> None:
+    """As often as a payment follows a failure, in any order and with repeats; the CRM is told as often."""
+    history = [
+        (json.dumps(content(name, at)).encode(), at)
+        for name, at in ((name, day(1) + timedelta(hours=7 * hour)) for hour, name in enumerate(names))
+    ]
+    shuffled = [*history, *chance.choices(history, k=2)]
+    chance.shuffle(shuffled)
+    relay = played(shuffled)
+    made_good = sum(pair == ("attempt", "paid") for pair in pairwise(names))
+    assert [figure.name for _, figure in relay.figures].count("recovered") == made_good
 
 
 def test_a_history_that_closes_what_it_opened() -> None:

@@ -12,6 +12,7 @@ from inveterate.webhooks import TOPICS, model_for
 from relay.routing import FOLDERS
 
 from tests.fakes import ROOT
+from tests.stack import TEMPLATE
 
 APPS = sorted((ROOT / "functions").glob("*/app.py"))
 MAY_IMPORT = {"relay", "inveterate", "aws_lambda_powertools", "pydantic"} | sys.stdlib_module_names
@@ -25,6 +26,14 @@ def test_every_topic_is_complete() -> None:
         assert (ROOT / "events" / f"{topic}.json").is_file(), topic
         assert topic == model_for(topic).TOPIC
     assert len({model_for(topic) for topic in TOPICS}) == len(TOPICS)
+
+
+def test_every_parameter_is_in_a_page() -> None:
+    """Whoever deploys learns of each parameter from README or a page of docs/, not from the template alone."""
+    pages = "\n".join(
+        path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    )
+    assert [name for name in TEMPLATE["Parameters"] if name not in pages] == []
 
 
 def test_every_folder_is_a_topics_or_named() -> None:

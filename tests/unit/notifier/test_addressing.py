@@ -7,10 +7,10 @@ from datetime import datetime, time
 from zoneinfo import ZoneInfo
 
 import pytest
-from relay.addressing import addressed, digest_channels, is_quiet, zone_of
 from relay.effects import Level
 from relay.errors import MisconfiguredError
 from relay.rules import Channels, QuietHours, Rules
+from relay.telling.addressing import addressed, digest_channels, is_quiet, zone_of
 
 from tests.tellings import telling
 

@@ -7,12 +7,12 @@ import re
 from typing import Any
 
 import pytest
-from relay.alarms import alarm_telling, is_alarm
 from relay.changes import Digest, dump
+from relay.deciding.rulebook import RULEBOOK
 from relay.effects import Level
 from relay.errors import PermanentError
-from relay.rulebook import RULEBOOK
 from relay.rules import Rule, Rules
+from relay.telling.alarms import alarm_telling, is_alarm
 
 from tests.fakes import ROOT, FakeContext, FakeMembers
 from tests.tellings import DAY, Desk, FakeChannel, message, telling

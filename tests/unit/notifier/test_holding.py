@@ -14,7 +14,7 @@ from relay.effects import Level
 from relay.errors import PermanentError, TransientError
 from relay.ports.members import Record
 from relay.rules import Flood, QuietHours, Rules
-from relay.serving import LEASE
+from relay.telling.serving import LEASE
 
 from tests.fakes import FakeContext, FakeMembers
 from tests.tellings import DAY, MIA, SHOP, Crash, Desk, FakeChannel, member, message, telling

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from relay.deciding.rulebook import RULEBOOK
 from relay.effects import Level
 from relay.member import Member
-from relay.messages import email, slack, slack_first
-from relay.messages.content import customer_link, line, masked_email, masked_name
-from relay.messages.slack import escaped
 from relay.occasions import Kind
 from relay.ports.telling import Announcement
+from relay.telling.messages import email, slack, slack_first
+from relay.telling.messages.content import customer_link, line, masked_email, masked_name
+from relay.telling.messages.slack import escaped
 from sim.standins.block_kit import problem
 from slack_sdk.models.blocks import Block
 
@@ -246,6 +247,13 @@ def test_the_messages_are_the_golden_ones(name: str) -> None:
     assert_slack_takes(golden["slack"])
     if golden["slack_first_message_then"]:
         assert_slack_takes(golden["slack_first_message_then"])
+
+
+def test_what_is_shown_to_readers_is_what_rules_say() -> None:
+    """Every golden message bears the id of a rule that exists, the roll-up's own excepted."""
+    ids = {name: shown.telling.alert.rule for name, shown in announcements().items()}
+    assert ids.pop("rollup") == "rollup"
+    assert set(ids.values()) <= set(RULEBOOK)
 
 
 @pytest.mark.parametrize("char", ["x", "&", '"', "\\", "<", "🚀", "ü"])

@@ -14,11 +14,11 @@ from relay.errors import (
     TransientError,
     UnansweredError,
 )
-from relay.notifier import KnownRules
 from relay.occasions import State
 from relay.ports.telling import Channel
 from relay.rules import Rules
-from relay.serving import LEASE
+from relay.telling.notifier import KnownRules
+from relay.telling.serving import LEASE
 
 from tests.fakes import FakeContext
 from tests.tellings import OCCASION, Crash, Desk, FakeChannel, message, telling

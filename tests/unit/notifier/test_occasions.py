@@ -11,19 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from relay.changes import Telling
 from relay.effects import Level
-from relay.occasions import (
-    OWED_KEPT,
-    TOLD_KEPT,
-    UNCONFIRMED,
-    Occasion,
-    Part,
-    State,
-    Verdict,
-    judge,
-    notice,
-    step,
-)
-from relay.owing import drop, due, mark, revive
+from relay.occasions import UNCONFIRMED, Occasion, Part, State
+from relay.telling.judging import Verdict, judge
+from relay.telling.owing import OWED_KEPT, drop, due, mark, revive
+from relay.telling.stepping import TOLD_KEPT, notice, step
 
 from tests.tellings import OCCASION, telling
 
@@ -103,6 +94,25 @@ def test_a_matter_that_began_in_silence_begins_for_people_when_it_grows() -> Non
     assert step(silent, CLOSE, CHANNELS).owed == ()
     risen = step(silent, telling("e3", minute=12), CHANNELS)
     assert owed(step(risen, CLOSE, CHANNELS)) == ["opening e3", "closing e2"]
+
+
+def test_what_is_over_as_it_is_told_never_stands() -> None:
+    """A grant is told once for each level, however often it comes; nobody waits for its end, and more may be said of it."""
+    grant = telling("e1", minute=10, lasting=False)
+    told = after(grant, grant, telling("e3", minute=12, lasting=False))
+    assert owed(told) == ["opening e1"]
+    assert not told.stands
+    worse = step(told, telling("e4", minute=14, level=Level.ERROR, lasting=False), CHANNELS)
+    assert owed(step(worse, CLOSE, CHANNELS)) == ["opening e1", "rise e4", "closing e2"]
+    assert not worse.stands
+
+
+def test_what_lasts_stands_whatever_else_was_told_of_it() -> None:
+    """One lasting beginning is enough, in either order; a new matter under the same key is judged by itself."""
+    passing, lasting = telling("e3", minute=12, lasting=False), OPEN
+    assert after(lasting, passing).stands
+    assert after(passing, telling("e4", minute=13)).stands
+    assert not after(lasting, CLOSE, telling("e5", minute=30, lasting=False)).stands
 
 
 def test_a_rise_is_for_the_channels_of_its_level_too() -> None:

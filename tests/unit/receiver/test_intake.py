@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from inveterate.webhooks import TOPICS, parse
+from relay.arriving.intake import LARGEST_BODY, Access, RefusedError, authenticate, place
 from relay.delivery import Delivery, pack, unpack
-from relay.intake import LARGEST_BODY, Access, RefusedError, authenticate, place
 from relay.routing import FOLDERS
 
 from tests.fakes import NOW, SHOP, sample

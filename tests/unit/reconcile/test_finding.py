@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 from inveterate import Member as ApiMember
-from relay.finding import found
+from relay.deciding.finding import found
 from relay.member import merge
+from relay.platform.reading import facts_of
 from relay.ports.api import Reading
-from relay.reading import facts_of
 
 from tests.programme import day
 from tests.stories import CUSTOMER, after, brief, event

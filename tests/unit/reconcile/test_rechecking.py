@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 from inveterate.webhooks import model_for
+from relay.arriving.folding import Arrival, Folded, fold
 from relay.chain import Change
 from relay.changes import Doubt, Outbox, load
 from relay.delivery import Delivery
 from relay.effects import Recheck
 from relay.facts import Facts
 from relay.fields import Value
-from relay.folding import Arrival, Folded, fold
 from relay.member import Member, merge
 from relay.ports.members import Record
 from relay.rechecking import BALANCE_GAP, EVIDENCE, NO_EMAIL, Rechecks, reasons

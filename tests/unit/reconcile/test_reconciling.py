@@ -17,10 +17,10 @@ from relay.errors import MisconfiguredError, PermanentError, TransientError
 from relay.facts import Facts
 from relay.fields import Value
 from relay.member import Member, merge
+from relay.platform.reconciling import NEEDED_MS, Reconciling
 from relay.ports.api import Reading, Turn
 from relay.ports.members import Record
 from relay.rechecking import BALANCE_GAP, EVIDENCE, FUTURE, NO_EMAIL, reasons
-from relay.reconciling import NEEDED_MS, Reconciling
 
 from tests.fakes import NOW, SHOP, FakeContext, FakeJournal, FakeMembers, FakeTelemetry
 

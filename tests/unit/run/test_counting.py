@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from relay.messages import email, slack
 from relay.ports.telling import Announcement
+from relay.telling.messages import email, slack
 from relay_cli.counting import doubles, matters, plain
 
 from tests.tellings import telling

@@ -98,8 +98,8 @@ def test_a_refused_delivery_is_a_shortfall() -> None:
 
 
 def test_a_line_written_twice_counts_once() -> None:
-    """The journal may repeat a line: distinct ids are counted, and the first line of an id holds."""
-    again = replace(WELL, journal=(*WELL.journal, line("e1", "1", "repeat")))
+    """The journal may repeat a line, and the repeat may be written first: distinct ids count by what became of them."""
+    again = replace(WELL, journal=(line("e1", "1", "repeat"), *WELL.journal, line("e1", "1", "repeat")))
     assert judge(POSTED, again, ONE).problems == ()
 
 

@@ -84,11 +84,16 @@ def test_what_never_rests_is_given_up() -> None:
     assert 300 < run.time.now < 310
 
 
-def test_every_change_is_said() -> None:
-    """Whoever waits sees that something happens."""
-    run = Run(iter([Seen(), WELL]))
+def test_what_is_waited_for_is_said_when_it_changes() -> None:
+    """Not at every look: numbers that merely fall are no news."""
+    queued = [replace(Seen(), queues={"updated": ("e1",) * number}) for number in (3, 2, 1)]
+    run = Run(iter([*queued, replace(WELL, openings=0), WELL]))
     run.settle()
-    assert run.said == ["1 journaled, 0 waiting, 5 alerts, 7 contacts"]
+    assert run.said == [
+        "waiting for 3 messages in the queues",
+        "waiting for 1 more to come right",
+        "waiting for a few calm seconds",
+    ]
 
 
 def test_a_members_events_are_played_in_order() -> None:

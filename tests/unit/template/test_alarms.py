@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 import pytest
-from relay.draining import Drain
-from relay.ticking import Clockwork
+from relay.arriving.draining import Drain
+from relay.clock.ticking import Clockwork
 
 from tests.fakes import NOW, ROOT, SHOP, FakeContext, FakeJournal, FakeOutgoing
 from tests.fakes_clock import Office

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from relay.adapters.hubspot.paths import DEFAULT_VERSION, PATHS
 from relay.adapters.inveterate_api import SETTLED_AFTER
-from relay.granting import NEEDED_MS
+from relay.platform.granting import NEEDED_MS
 from relay.routing import FOLDERS, queue_variable
 
 from tests.fakes import ROOT

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 from relay.changes import Change, Happening, dump, load, notes_of
-from relay.metrics import CARRIED, METRICS, carried_by
-from relay.noting import in_minor_units, note
+from relay.deciding.metrics import CARRIED, METRICS, carried_by
+from relay.deciding.noting import in_minor_units, note
 
 from tests.contract.crm.profiles import AT, member
 

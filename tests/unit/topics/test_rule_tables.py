@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from inveterate.webhooks.base import Event
+from relay.deciding.metrics import METRICS, carried_by
 from relay.effects import Note
-from relay.metrics import METRICS, carried_by
 from relay.rules import Retention, Rules, Thresholds, Tier
 
 from tests.programme import day
@@ -43,6 +43,7 @@ def row(name: str, known: list[Event], told: Event, rules: Rules, *expected: str
 
 
 NOTED, COUNTED = "note Membership Payment Failed", "count failed_attempt 100"
+MADE_GOOD = ("note Membership Payment Recovered", "count recovered 100")
 
 DUNNING = [
     row("first of three", [JOINED], FIRST, PLAIN, NOTED, COUNTED, "open INFO dun:M by dunning.attempt"),
@@ -57,14 +58,19 @@ DUNNING = [
         NOTED, COUNTED, "open INFO dun:M by dunning.attempt"),
     row("no number", [], event("attempt", 10, billingAttempts=None, **SOFT), PLAIN, NOTED, COUNTED,
         "open WARNING dun:M by dunning.last_chance"),
-    row("older than the payment", [event("paid", 11)], FIRST, PLAIN, NOTED, COUNTED),
+    row("older than the payment", [event("paid", 11)], FIRST, PLAIN, NOTED, COUNTED, *MADE_GOOD),
+    row("older than the payment, of which another told", [SECOND, event("paid", 12)], FIRST, PLAIN, NOTED, COUNTED),
+    row("older than two payments", [event("paid", 11), event("paid", 41)], FIRST, PLAIN, NOTED, COUNTED, *MADE_GOOD),
+    row("paid sooner than was known", [FIRST, event("paid", 41)], event("paid", 11), HV, "count payment 100"),
     row("older than the end", [event("cancelled", 11)], FIRST, PLAIN, NOTED, COUNTED),
     row("older than a joining", [event("joined", 11)], FIRST, PLAIN, NOTED, COUNTED),
     row("older than another attempt", [SECOND], FIRST, PLAIN, NOTED, COUNTED),
     row("all attempts failed", [FIRST, SECOND], LOST, PLAIN, "open WARNING dun:M by dunning.failed"),
     row("all failed, high-value", [FIRST, SECOND], LOST, HV, "open ERROR dun:M by dunning.failed"),
     row("lost, and no attempt seen", [], LOST, PLAIN, NOTED, COUNTED, "open WARNING dun:M by dunning.failed"),
-    row("lost, but paid since", [event("paid", 13)], LOST, PLAIN, NOTED, COUNTED),
+    row("lost, but paid since", [event("paid", 13)], LOST, PLAIN, NOTED, COUNTED, *MADE_GOOD),
+    row("paid for once, and it failed since", [FIRST, event("attempt", 40, billingAttempts=1)], event("paid", 11), HV,
+        "count payment 100", *MADE_GOOD),
     row("paid as always", [JOINED], PAID, HV, "count payment 100"),
     row("paid after all", [FIRST], event("paid", 11), HV, "count payment 100",
         "note Membership Payment Recovered", "count recovered 100", "close dun:M by dunning.recovered"),
@@ -80,7 +86,7 @@ DUNNING = [
 JOINING = [
     row("paid", [], JOINED, HV, "note Membership Joined", "count joined_paid"),
     row("paid, announced", [], JOINED, Rules(announce_joins=True), "note Membership Joined", "count joined_paid",
-        "open INFO at once join:M:3a636361:2026-03-01 by join.paid"),
+        "tell INFO at once join:M:3a636361:2026-03-01 by join.paid"),
     row("trial", [], event("trial", 1), HV, "note Membership Joined", "count joined"),
     row("lifetime", [], event("lifetime", 1), HV, "note Membership Joined", "count joined"),
     row("free, by sign-up", [], event("free", 1, previousTierId=None), HV, "note Membership Joined", "count joined"),
@@ -117,7 +123,7 @@ LEAVING = [
     row("gone at once", [JOINED], event("cancelled", 30, cancellationSource="CUSTOMER"), PLAIN,
         "note Membership Cancelled", "count left_voluntarily"),
     row("gone at once, high-value", [PAID], event("cancelled", 30, cancellationSource="CUSTOMER"), HV,
-        "note Membership Cancelled", "count left_voluntarily", "open INFO cancelled:M:2026-03-30 by cancel.voluntary"),
+        "note Membership Cancelled", "count left_voluntarily", "tell INFO cancelled:M:2026-03-30 by cancel.voluntary"),
     row("by the shop, at once", [PAID], event("cancelled", 30, cancellationSource="MERCHANT"), HV,
         "note Membership Cancelled", "count left_by_merchant"),
     row("lost", [FIRST, LOST], GONE, PLAIN, "note Membership Cancelled", "count left_involuntarily", "count lost 100",
@@ -125,7 +131,7 @@ LEAVING = [
     row("lost, high-value", [FIRST, LOST], GONE, HV, "note Membership Cancelled", "count left_involuntarily",
         "count lost 100", "close ERROR at once dun:M by dunning.lost"),
     row("lost, and nothing was known", [], GONE, PLAIN, "note Membership Cancelled", "count left_involuntarily",
-        "open WARNING cancelled:M:2026-03-30 by cancel.involuntary"),
+        "tell WARNING cancelled:M:2026-03-30 by cancel.involuntary"),
     row("left with an open fee", [FIRST], event("cancelled", 30, cancellationSource="CUSTOMER"), HV,
         "note Membership Cancelled", "count left_voluntarily", "close dun:M by dunning.ended"),
     row("an unheard-of source, and an open fee", [FIRST], event("cancelled", 30, cancellationSource="ALIENS"), PLAIN,
@@ -140,7 +146,7 @@ TIERS = [
     row("up", [PAID], event("moved", 5, **BACK), RANKED, "note Membership Tier Changed", "count tier_up"),
     row("down", [PAID], event("moved", 5, **MOVE), RANKED, "note Membership Tier Changed", "count tier_down"),
     row("down, high-value", [PAID], event("moved", 5, **MOVE), RANKED.model_copy(update={"thresholds": HV.thresholds}),
-        "note Membership Tier Changed", "count tier_down", "open WARNING tier:M:2026-03-05 by tier.changed"),
+        "note Membership Tier Changed", "count tier_down", "tell WARNING tier:M:2026-03-05 by tier.changed"),
     row("and back within the hour", [PAID, event("moved", 5, **MOVE)],
         event("moved", day(5) + timedelta(minutes=50), **BACK), RANKED,
         "note Membership Tier Changed", "count tier_up", "close tier:M:2026-03-05 by tier.back"),
@@ -159,9 +165,9 @@ CREDITS = [
     row("normal", [], balance(2, 0, 5), HV, "note Store Credit Changed"),
     row("by hand", [], balance(2, 0, 5, reason="MANUAL"), HV, "note Store Credit Changed", "count manual_credit 5"),
     row("a large grant", [], balance(2, 0, 250), HV, "note Store Credit Changed",
-        "open WARNING cred:M:2026-03-02 by credits.anomaly"),
+        "tell WARNING cred:M:2026-03-02 by credits.anomaly"),
     row("ten times the usual", USUAL, balance(5, 18, 78), HV, "note Store Credit Changed",
-        "open WARNING cred:M:2026-03-05 by credits.anomaly"),
+        "tell WARNING cred:M:2026-03-05 by credits.anomaly"),
     row("nine times the usual", USUAL, balance(5, 18, 72), HV, "note Store Credit Changed"),
     row("large, but switched off", [], balance(2, 0, 250), Rules(thresholds=Thresholds(credit_anomaly=Decimal(0))),
         "note Store Credit Changed"),
@@ -173,7 +179,7 @@ CREDITS = [
     row("expired", [], event("expired", 2), PLAIN, "note Store Credit Expired", "count credits_expired 5"),
     row("much expired", [], event("expired", 2, amount=50), PLAIN, "note Store Credit Expired", "count credits_expired 50"),
     row("much expired, high-value", [PAID], event("expired", 2, amount=50), HV, "note Store Credit Expired",
-        "count credits_expired 50", "open INFO at once expired:M:2026-03-02 by credits.expired"),
+        "count credits_expired 50", "tell INFO at once expired:M:2026-03-02 by credits.expired"),
 ]  # fmt: skip
 
 REST = [

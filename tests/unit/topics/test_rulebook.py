@@ -7,15 +7,17 @@ import re
 from decimal import Decimal
 
 import pytest
+from relay.deciding.rulebook import RULEBOOK, ruled
+from relay.deciding.rulesfile import checked, remarks, settings
 from relay.effects import Alert, Effect, Figure, GrantCredits, Level, Note, Recheck
-from relay.rulebook import RULEBOOK, ruled
 from relay.rules import Rule, Rules
+from relay_cli import plain_yaml
 
 from tests.fakes import ROOT
 from tests.programme import Programme, day
 from tests.stories import CUSTOMER, content
 
-SOURCES = [*(ROOT / "functions").glob("*/app.py"), *(ROOT / "layers/shared/relay").glob("*.py")]
+SOURCES = [*(ROOT / "functions").glob("*/app.py"), *(ROOT / "layers/shared/relay").rglob("*.py")]
 OPEN = Alert(rule="cancel.pending", occasion="o", level=Level.WARNING, title="t")
 CLOSE = Alert(rule="cancel.pending", occasion="o", level=Level.INFO, title="t", action="close")
 MENTION = Alert(rule="cancel.pending", occasion="o", level=Level.INFO, title="t", action="mention")
@@ -40,8 +42,34 @@ def test_every_id_in_the_code_is_in_the_book() -> None:
 
 def test_the_docs_have_every_rule() -> None:
     """docs/rules.md has each id with its sentence and level, in the book's order."""
-    rows = re.findall(r"^\| `(\S+)` \| (.*) \| (.*) \|$", (ROOT / "docs/rules.md").read_text(), re.MULTILINE)
+    text = (ROOT / "docs/rules.md").read_text().partition("## The rules by id")[2]
+    rows = re.findall(r"^\| `(\S+)` \| (.*) \| (.*) \|$", text, re.MULTILINE)
     assert rows == [(name, entry.about, entry.level or "-") for name, entry in RULEBOOK.items()]
+
+
+def test_the_docs_have_every_setting() -> None:
+    """docs/rules.md has each setting with the default that holds, so that nobody has to read the model."""
+    text = (ROOT / "docs/rules.md").read_text()
+    rows = re.findall(
+        r"^\| `([a-z0-9_.]+)` \| (\S.*?) \| .* \|$", text.partition("## Levels")[0], re.MULTILINE
+    )
+    defaults = {**dict.fromkeys(("tiers", "currencies", "rules")), **settings(Rules())}
+    del defaults["version"]
+    assert dict(rows) == {path: _written(value) for path, value in defaults.items()}
+
+
+def _written(value: object) -> str:
+    if value is None:
+        return "-"
+    return ", ".join(value) if isinstance(value, list) else str(value).lower()
+
+
+def test_the_example_in_the_docs_can_hold() -> None:
+    """Whoever copies it is not told that it is wrong."""
+    example = (ROOT / "docs/rules.md").read_text().partition("```yaml")[2].partition("```")[0]
+    rules = checked(plain_yaml.load(example))
+    assert rules.amounts("JPY").credit_anomaly == Decimal(37500)
+    assert list(remarks(rules)) == []
 
 
 def test_with_nothing_set_nothing_is_touched() -> None:

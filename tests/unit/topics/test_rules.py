@@ -11,7 +11,7 @@ import pytest
 from inveterate.webhooks import TOPICS, model_for
 from inveterate.webhooks.credits import CreditsUpdated
 from inveterate.webhooks.payments import PaymentFailed
-from relay.dunning import is_hopeless
+from relay.deciding.dunning import is_hopeless
 from relay.effects import Alert, Level, Note
 from relay.facts import Lot
 from relay.member import Member, merge

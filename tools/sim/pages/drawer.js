@@ -15,24 +15,29 @@ export const start = (does) => {
   drawer.addEventListener("close", () => (open = null));
 };
 
-export async function openMember(id) {
+export async function openMember(id, { unless = () => false } = {}) {
   const again = open === id && drawer.open;
   const member = await get(`/_sim/members/${encodeURIComponent(id)}`);
   const { deliveries } = await get("/_sim/deliveries", { customer_id: id, limit: 8 });
   // Who has closed it meanwhile, or opened something else, does not want it back.
-  if (again && (open !== id || !drawer.open)) return;
+  if (again && (open !== id || !drawer.open || unless())) return;
   open = id;
   const place = drawer.scrollTop;
   const held = again ? document.activeElement?.dataset?.act : null;
+  const typed = new Map(again ? fields().map((one) => [one.ariaLabel, one.value]) : []);
   inside.replaceChildren(...memberParts(member, deliveries));
+  for (const one of fields()) if (typed.has(one.ariaLabel)) one.value = typed.get(one.ariaLabel);
   if (!drawer.open) drawer.showModal();
   drawer.scrollTop = again ? place : 0;
   if (held) drawer.querySelector(`[data-act="${held}"]`)?.focus();
 }
 
+const fields = () => [...inside.querySelectorAll("input, select")];
+const choosing = () => drawer.querySelector("select:focus, input:focus");
+
 export const refresh = soon(async () => {
-  // Not while somebody chooses in it.
-  if (open && !drawer.querySelector("select:focus, input:focus")) await openMember(open);
+  // Not while somebody chooses in it, nor if somebody has begun to while the news were on their way.
+  if (open && !choosing()) await openMember(open, { unless: choosing });
 }, 500);
 
 export async function openDelivery(id) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
@@ -14,16 +15,33 @@ from starlette.types import ASGIApp
 
 _HOST: Final = "127.0.0.1"
 _START_SECONDS: Final = 10.0
+_TICK_SECONDS: Final = 0.01
+
+
+class Server(uvicorn.Server):
+    """A server that ends when it is told to: uvicorn's own looks ten times a second, which most tests wait for."""
+
+    async def main_loop(self) -> None:
+        """Go on until it is to end."""
+        ticks = 0
+        while not await self.on_tick(ticks):
+            ticks += 1
+            await asyncio.sleep(_TICK_SECONDS)
 
 
 @contextmanager
 def serve(
-    app: ASGIApp, port: int = 0, server_of: Callable[[uvicorn.Config], uvicorn.Server] = uvicorn.Server
+    app: ASGIApp,
+    port: int = 0,
+    server_of: Callable[[uvicorn.Config], uvicorn.Server] = Server,
+    *,
+    dates: bool = True,
 ) -> Iterator[str]:
     """Serve `app` on the loopback interface in a thread; yields its address, `http://127.0.0.1:{port}`.
 
-    An app that dates its own replies is left to it: no second `Date` is added. The port is bound before the server starts, so that nobody else can take it, and the address answers
-    when it is yielded. On the way out requests that still hang are cut off, and the thread has ended.
+    An app that dates its own replies is left to it where `dates` is false. The port is bound before the server
+    starts, so that nobody else can take it, and the address answers when it is yielded. On the way out requests
+    that still hang are cut off, and the thread has ended.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -36,7 +54,7 @@ def serve(
                 ws="none",
                 log_config=None,
                 access_log=False,
-                date_header=server_of is uvicorn.Server,
+                date_header=dates,
                 timeout_graceful_shutdown=1,
             )
         )

@@ -111,7 +111,8 @@ class SignedWebhookStandIn:
             if email is not None and not _EMAIL.fullmatch(email):
                 raise _RefusedError(422, "no e-mail address")
             if at >= self._newest.get(data["key"], ""):
-                self.members[data["key"]] = data
+                # Whether it is of a back-fill is said of the message, not of the member.
+                self.members[data["key"]] = {name: data[name] for name in data if name != "backfill"}
                 self._newest[data["key"]] = at
 
     async def _tell_members(self, _: Request) -> Response:

@@ -30,6 +30,7 @@ from starlette.routing import Route
 from sim.standins import chances, slack_api
 from sim.standins.block_kit import problem
 from sim.standins.chances import Chances
+from sim.standins.slack_workspace import Fault, Workspace
 
 HOOK: Final = "/services/T0RELAY/B0RELAY/stand-in"
 """The one webhook that exists: post to this path."""
@@ -37,23 +38,10 @@ HOOK: Final = "/services/T0RELAY/B0RELAY/stand-in"
 _MEANINGS: Final = {403: "invalid_token", 404: "no_service", 410: "channel_is_archived", 500: "rollup_error"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """What becomes of a message instead of the usual."""
-
-    status: int | None = None
-    times: int = 1
-    retry_after: int | None = None
-    hang: float = 0.0
-    body: str | None = None
-
-
 @dataclass(slots=True)
-class SlackStandIn:
+class SlackStandIn(Workspace):
     """The stand-in: `app` is to be served, `messages` is what it took."""
 
-    messages: list[dict[str, Any]] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
     chances: Chances = field(default_factory=Chances)
 
     @property

@@ -12,16 +12,14 @@ import itertools
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sim.standins.block_kit import problem
-
-if TYPE_CHECKING:
-    from sim.standins.slack import Fault, SlackStandIn
+from sim.standins.slack_workspace import Fault, Workspace
 
 TOKEN: Final = "xoxb-0-stand-in"  # noqa: S105 - the one bot that exists, on this machine only
 CHANNELS: Final = {"C0RELAY": "#members"}
@@ -34,14 +32,14 @@ _FAILED: Final = 500
 _counter = itertools.count(1)
 
 
-def routes(standin: SlackStandIn) -> Sequence[Route]:
-    """Return the routes of the API, which keeps what it takes in the stand-in's messages."""
+def routes(workspace: Workspace) -> Sequence[Route]:
+    """Return the routes of the API, which keeps what it takes among the workspace's messages."""
 
     async def post_message(request: Request) -> Response:
-        return await _answer(standin, request, _post)
+        return await _answer(workspace, request, _post)
 
     async def update(request: Request) -> Response:
-        return await _answer(standin, request, _update)
+        return await _answer(workspace, request, _update)
 
     return [
         Route("/api/chat.postMessage", post_message, methods=["POST"]),
@@ -49,15 +47,15 @@ def routes(standin: SlackStandIn) -> Sequence[Route]:
     ]
 
 
-async def _answer(standin: SlackStandIn, request: Request, method: Any) -> Response:
-    fault: Fault | None = standin.faults.pop(0) if standin.faults else None
+async def _answer(workspace: Workspace, request: Request, method: Any) -> Response:
+    fault: Fault | None = workspace.faults.pop(0) if workspace.faults else None
     if fault and (fault.status is not None or fault.body is not None):
         await asyncio.sleep(fault.hang)
         headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
         words = {429: "ratelimited", 503: "service_unavailable"}
         error = fault.body or words.get(fault.status or 200, "internal_error")
         return JSONResponse({"ok": False, "error": error}, fault.status or 200, headers=headers)
-    answer = _refusal(request) or _checked(await request.body(), lambda body: method(standin, body))
+    answer = _refusal(request) or _checked(await request.body(), lambda body: method(workspace, body))
     if fault:
         await asyncio.sleep(fault.hang)
     return JSONResponse(answer)
@@ -91,13 +89,13 @@ def _channel(named: str) -> str:
     return by_name.get(f"#{named.removeprefix('#')}", named)
 
 
-def _post(standin: SlackStandIn, body: dict[str, Any]) -> dict[str, Any]:
+def _post(workspace: Workspace, body: dict[str, Any]) -> dict[str, Any]:
     thread = body.get("thread_ts")
-    if thread is not None and _message(standin, body["channel"], thread) is None:
+    if thread is not None and _message(workspace, body["channel"], thread) is None:
         return {"ok": False, "error": "thread_not_found"}
     now = datetime.now(UTC)
     ts = f"{int(now.timestamp())}.{next(_counter):06d}"
-    standin.messages.append(
+    workspace.messages.append(
         {
             "path": "chat.postMessage",
             "at": now.isoformat(),
@@ -111,8 +109,8 @@ def _post(standin: SlackStandIn, body: dict[str, Any]) -> dict[str, Any]:
     return {"ok": True, "channel": body["channel"], "ts": ts, "message": _said(body)}
 
 
-def _update(standin: SlackStandIn, body: dict[str, Any]) -> dict[str, Any]:
-    found = _message(standin, body["channel"], body.get("ts"))
+def _update(workspace: Workspace, body: dict[str, Any]) -> dict[str, Any]:
+    found = _message(workspace, body["channel"], body.get("ts"))
     if found is None:
         return {"ok": False, "error": "message_not_found"}
     found["payload"] = _said(body)
@@ -120,9 +118,9 @@ def _update(standin: SlackStandIn, body: dict[str, Any]) -> dict[str, Any]:
     return {"ok": True, "channel": body["channel"], "ts": body["ts"], "text": body["text"]}
 
 
-def _message(standin: SlackStandIn, channel: str, ts: Any) -> dict[str, Any] | None:
+def _message(workspace: Workspace, channel: str, ts: Any) -> dict[str, Any] | None:
     return next(
-        (one for one in standin.messages if one.get("channel") == channel and one.get("ts") == ts), None
+        (one for one in workspace.messages if one.get("channel") == channel and one.get("ts") == ts), None
     )
 
 

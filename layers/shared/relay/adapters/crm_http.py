@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from relay.adapters.http import trust
 from relay.errors import MisconfiguredError, TransientError
 from relay.ports.crm import Outcome
 
@@ -94,7 +95,8 @@ class Wire:
             self._http = httpx.Client(
                 timeout=httpx.Timeout(self.read_seconds, connect=CONNECT_SECONDS),
                 # Only a connection that was not made is tried again: no request can have been heard.
-                transport=self.transport or httpx.HTTPTransport(retries=1),
+                transport=self.transport or httpx.HTTPTransport(retries=1, verify=trust()),
+                verify=trust(),
                 headers={"User-Agent": "relay"},
             )
         return self._http

@@ -9,8 +9,8 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 
 from relay.adapters.aws import aws_errors, client
 from relay.errors import PermanentError, UnansweredError
-from relay.messages import email
 from relay.ports.telling import Announcement
+from relay.telling.messages import email
 
 _NEVER: Final = frozenset({"InvalidParameter", "InvalidParameterValue", "ValidationException"})
 

@@ -26,7 +26,7 @@ from relay.figures import KEPT_FOR, Counted
 from relay.ports.running import Clock
 
 if TYPE_CHECKING:
-    from relay.rounds import Round
+    from relay.ports.rounds import Round
 
 _WRITTEN_AT_ONCE: Final = 25
 _TRIES: Final = 3
@@ -223,6 +223,6 @@ def _number(value: int) -> dict[str, str]:
 @cache
 def _rounds() -> TypeAdapter[Round]:
     """Return the reader and writer; it leaves aside fields that a newer version has added."""
-    from relay.rounds import Round
+    from relay.ports.rounds import Round
 
     return TypeAdapter(Round)

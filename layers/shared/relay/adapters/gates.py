@@ -1,6 +1,7 @@
 """A target's gate: one item of the mirrors table, `breaker#{target}`, written on condition that nobody wrote between.
 
 until       closed until then (milliseconds since 1970); absent while open
+trying      true while somebody, let through alone, finds out whether it can be opened
 failures    calls in a row that got nowhere
 reason      the latest's
 version     how often it was written
@@ -35,6 +36,7 @@ class DynamoGates:
         until = item.get("until", {}).get("N")
         return Gate(
             until=from_millis(int(until)) if until else None,
+            trying=item.get("trying", {}).get("BOOL", False),
             failures=int(item.get("failures", {}).get("N", 0)),
             reason=item.get("reason", {}).get("S", ""),
             version=int(item.get("version", {}).get("N", 0)),
@@ -43,12 +45,13 @@ class DynamoGates:
     def swap(self, known: Gate, wanted: Gate) -> bool:
         """Write it as the next version; False where somebody wrote since `known`."""
         values = {
+            ":trying": {"BOOL": wanted.trying},
             ":failures": {"N": str(wanted.failures)},
             ":reason": {"S": wanted.reason},
             ":version": {"N": str(wanted.version)},
             ":known": {"N": str(known.version)},
         }
-        change = "SET failures = :failures, reason = :reason, #version = :version"
+        change = "SET trying = :trying, failures = :failures, reason = :reason, #version = :version"
         names = {"#version": "version", "#until": "until"}
         if wanted.until:
             values[":until"] = {"N": str(to_millis(wanted.until))}

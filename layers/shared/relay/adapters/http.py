@@ -1,4 +1,4 @@
-"""One HTTP client for all channels, and what a broken conversation means."""
+"""One HTTP client for all channels, whom every client trusts, and what a broken conversation means."""
 
 from __future__ import annotations
 
@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 from relay.errors import MisconfiguredError, TransientError, UnansweredError
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     import httpx
+
+
+@cache
+def trust() -> SSLContext:
+    """Return whom we trust: loading the certificates takes longer than a request, so it is done once."""
+    import httpx
+
+    return httpx.create_ssl_context()
 
 
 @cache
@@ -29,6 +39,7 @@ def http_client() -> httpx.Client:
         timeout=httpx.Timeout(8.0, connect=2.0),
         limits=httpx.Limits(max_keepalive_connections=0),
         trust_env=False,
+        verify=trust(),
         headers={"User-Agent": "relay"},
     )
 

@@ -32,7 +32,7 @@ from relay import milestones
 from relay.adapters.aws import aws_errors, client
 from relay.chain import Chain, Change, Link
 from relay.changes import Outbox, dump
-from relay.errors import ConflictError, TransientError
+from relay.errors import ConflictError, TransientError, UnreadableRulesError
 from relay.facts import Lot
 from relay.fields import FIELDS, from_millis, from_stored, to_millis, to_stored
 from relay.member import Member, Register
@@ -138,7 +138,7 @@ def _rules(item: Mapping[str, Any] | None) -> Rules:
         return Rules.model_validate_json(_unpack(item["document"]))
     except (KeyError, TypeError, ValidationError):
         # Never silently the defaults: a merchant who raised a threshold would be told of everything.
-        raise TransientError("the stored rules cannot be read: apply them again") from None
+        raise UnreadableRulesError("the stored rules cannot be read: apply them again") from None
 
 
 def encode(record: Record, outbox: Outbox) -> dict[str, Any]:

@@ -168,7 +168,7 @@ def _noted(settlement: Settlement) -> tuple[dict[str, Any], list[str]]:
     outcome, wanted = settlement.outcome, settlement.profile
     told = {"state": outcome.state, "reason": outcome.reason, "job": "", "offered": ""}
     removes = ["token", "busy_until"]
-    if outcome.state in _LASTING:
+    if outcome.state in _LASTING and settlement.sure:
         told["digest"] = wanted.digest
     else:
         removes.append("digest")

@@ -24,7 +24,10 @@ Kept = TypeVar("Kept", Occasion, Room)
 
 @dataclass(frozen=True, slots=True)
 class DynamoOccasions:
-    """Items of `key`, `version`, `open`, `expires` (seconds since 1970, for the table's TTL) and `occasion` (JSON)."""
+    """Items of `key`, `version`, `open`, `expires` (seconds since 1970, for the table's TTL) and `occasion` (JSON).
+
+    `open` is for who lists what is open: whether it stands.
+    """
 
     table: str
     clock: Clock
@@ -50,7 +53,7 @@ class DynamoOccasions:
         """
         written = replace(occasion, version=occasion.version + 1)
         until = max(self.clock() + written.kept_for, written.muted_until or self.clock())
-        self._write(written.key, written, {"open": {"BOOL": written.open}, "expires": _seconds(until)})
+        self._write(written.key, written, {"open": {"BOOL": written.stands}, "expires": _seconds(until)})
 
     def room(self) -> Room:
         """Read the waiting room; an empty one where there is none yet. Errors as in `load`."""

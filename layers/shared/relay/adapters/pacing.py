@@ -14,8 +14,9 @@ from typing import Any, Final
 import httpx
 
 from relay.adapters.aws import aws_errors, client
+from relay.adapters.http import trust
 from relay.errors import TransientError
-from relay.pacing import Pace
+from relay.mirrors.pacing import Pace
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -90,7 +91,7 @@ class PacedTransport(httpx.BaseTransport):
 
 def paced_transport(pace: Pace) -> PacedTransport:
     """Return a transport to the network. Only a connection that was not made is tried again: nobody heard it."""
-    return PacedTransport(pace, httpx.HTTPTransport(retries=1))
+    return PacedTransport(pace, httpx.HTTPTransport(retries=1, verify=trust()))
 
 
 def _micros(moment: datetime) -> int:

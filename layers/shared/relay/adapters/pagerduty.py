@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 from relay.adapters.http import http_client, http_errors, retry_after
 from relay.adapters.secrets import Secret
 from relay.errors import MisconfiguredError, PermanentError, TransientError, UnansweredError
-from relay.messages import pagerduty
 from relay.ports.telling import Announcement
+from relay.telling.messages import pagerduty
 
 if TYPE_CHECKING:
     import httpx

@@ -13,7 +13,7 @@ from typing import Any, Final
 from relay.adapters.aws import aws_errors, client
 from relay.adapters.members import decode
 from relay.member import Member
-from relay.ports.figures import Page
+from relay.ports.rounds import Page
 
 _NO_TARGETS: Final = frozenset({"reconcile"})
 """What else has items in the mirrors table: who was read from the API when (`turns.py`)."""

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 from relay.adapters.http import http_client, http_errors, retry_after
 from relay.adapters.secrets import Secret
 from relay.errors import MisconfiguredError, PermanentError, TransientError
-from relay.messages import slack, slack_first
 from relay.ports.telling import Announcement
+from relay.telling.messages import slack, slack_first
 
 if TYPE_CHECKING:
     import httpx

@@ -46,7 +46,8 @@ class Settlement:
     """The outcome of a call that was made under a claim.
 
     `profile` is what was sent. With `quiet_until` the member stays claimed, by nobody, until then. `offered`
-    is the digest of what a job was given, where that is not what `profile` says.
+    is the digest of what a job was given, where that is not what `profile` says. `sure` is false of a
+    refusal that is to be tried again though the member does not change.
     """
 
     profile: Profile
@@ -54,6 +55,7 @@ class Settlement:
     outcome: Outcome
     quiet_until: datetime | None = None
     offered: str | None = None
+    sure: bool = True
 
 
 class Mirrors(Protocol):
@@ -73,7 +75,7 @@ class Mirrors(Protocol):
     ) -> Mapping[str, Claim]:
         """Claim members for a call; a claim on each that nobody else has claimed beyond `now`.
 
-        `emails` are addresses under which the call may write them: strays, until it is settled as mirrored.
+        `emails` are addresses under which the call may write them: strays, until it is settled as mirrored or skipped.
 
         Raises:
             TransientError: when the table does not answer.
@@ -94,10 +96,12 @@ class Mirrors(Protocol):
 class Gate:
     """Whether a CRM is called: closed to all until `until`; None while it is open to everybody.
 
-    `failures` counts the calls in a row that got nowhere, `reason` is the latest's, `version` the writes.
+    `trying` says that until then somebody finds out whether it can be opened. `failures` counts the calls in
+    a row that got nowhere, `reason` is the latest's, `version` the writes.
     """
 
     until: datetime | None = None
+    trying: bool = False
     failures: int = 0
     reason: str = ""
     version: int = 0

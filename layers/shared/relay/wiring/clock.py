@@ -15,8 +15,8 @@ from relay.wiring import common
 if TYPE_CHECKING:
     from relay.adapters.figures import DynamoFigures
     from relay.adapters.sqs import SqsOutgoing
-    from relay.draining import Drain
-    from relay.ticking import Clockwork
+    from relay.arriving.draining import Drain
+    from relay.clock.ticking import Clockwork
 
 
 @cache
@@ -43,8 +43,8 @@ def clockwork() -> Clockwork:
     """Return what the clock does at a tick."""
     from relay.adapters.figures import DynamoRounds
     from relay.adapters.pages import DynamoMirrorStates, DynamoRoll
-    from relay.rounds import DailyRound
-    from relay.ticking import Clockwork
+    from relay.clock.rounds import DailyRound
+    from relay.clock.ticking import Clockwork
 
     shop = common.setting("SHOP_DOMAIN")
     daily = DailyRound(
@@ -82,7 +82,7 @@ def audited() -> Sequence[SqsOutgoing]:
 def drain() -> Drain:
     """Return what looks at `unclaimed` again."""
     from relay.adapters.sqs import SqsInbox, SqsOutgoing
-    from relay.draining import Drain
+    from relay.arriving.draining import Drain
 
     topics = {
         folder: SqsOutgoing(common.setting(queue_variable(folder)), folder) for folder in FOLDERS.values()

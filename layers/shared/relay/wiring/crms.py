@@ -81,7 +81,7 @@ def _secret() -> Secret:
 def paced(rates: Sequence[Rate]) -> PacedTransport:
     """Return a transport that keeps this target's rates, together with all other environments; none waits for none."""
     from relay.adapters.pacing import DynamoTurnstiles, paced_transport
-    from relay.pacing import Pace
+    from relay.mirrors.pacing import Pace
 
     turnstiles = DynamoTurnstiles(common.setting("MIRRORS_TABLE"), common.setting("TARGET"))
     return paced_transport(Pace(rates, turnstiles, common.now, time.sleep))

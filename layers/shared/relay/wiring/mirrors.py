@@ -10,11 +10,11 @@ from relay.wiring import common, crms, platform
 if TYPE_CHECKING:
     from relay.adapters.inventory import DynamoInventory
     from relay.adapters.mirrors import DynamoMirrors
-    from relay.auditing import Auditing
-    from relay.breaker import Breaker
-    from relay.mirroring import Mirroring
+    from relay.mirrors.auditing import Auditing
+    from relay.mirrors.breaker import Breaker
+    from relay.mirrors.mirroring import Mirroring
+    from relay.mirrors.writing import Writing
     from relay.ports.crm import Outcome
-    from relay.writing import Writing
 
 
 @cache
@@ -28,8 +28,8 @@ def mirrors() -> DynamoMirrors:
 @cache
 def mirroring() -> Mirroring:
     """Return the work of `crm_sync`, for its target."""
-    from relay.auditing import ERRAND as AUDIT
-    from relay.mirroring import Mirroring
+    from relay.mirrors.auditing import ERRAND as AUDIT
+    from relay.mirrors.mirroring import Mirroring
 
     target = common.setting("TARGET")
     return Mirroring(
@@ -49,7 +49,7 @@ def mirroring() -> Mirroring:
 @cache
 def writing() -> Writing:
     """Return what it takes to write members to this function's target."""
-    from relay.writing import Writing
+    from relay.mirrors.writing import Writing
 
     return Writing(
         crm=crms.crm(),
@@ -72,7 +72,7 @@ def inventory() -> DynamoInventory:
 def auditing() -> Auditing:
     """Return the audits of this function's target."""
     from relay.adapters.sqs import SqsOutgoing
-    from relay.auditing import Auditing
+    from relay.mirrors.auditing import Auditing
 
     queue = SqsOutgoing(common.setting("SOURCE_URL"), common.setting("SOURCE_NAME"))
     return Auditing(writing=writing(), inventory=inventory(), queue=queue)
@@ -82,7 +82,7 @@ def auditing() -> Auditing:
 def breaker() -> Breaker:
     """Return what keeps this function from a CRM that is down."""
     from relay.adapters.gates import DynamoGates
-    from relay.breaker import Breaker
+    from relay.mirrors.breaker import Breaker
 
     return Breaker(
         gates=DynamoGates(common.setting("MIRRORS_TABLE"), common.setting("TARGET")), clock=common.now

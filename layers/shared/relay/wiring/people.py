@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from relay.wiring import common
 
 if TYPE_CHECKING:
-    from relay.notifier import Notifier
     from relay.ports.telling import Channel, Occasions
+    from relay.telling.notifier import Notifier
 
 
 @cache
@@ -55,15 +55,18 @@ def channels() -> tuple[Channel, ...]:
 @cache
 def notifier() -> Notifier:
     """Return the work of `notifier`; it knows the rules as it last read them."""
-    from relay.addressing import zone_of
-    from relay.notifier import Notifier
+    from relay.telling.addressing import zone_of
+    from relay.telling.desk import Desk
+    from relay.telling.notifier import Notifier
 
     return Notifier(
-        shop=common.setting("SHOP_DOMAIN"),
-        occasions=occasions(),
-        members=common.members(),
-        channels=channels(),
-        clock=common.now,
-        telemetry=common.telemetry(),
-        zone=zone_of(common.setting("TIME_ZONE")),
+        desk=Desk(
+            shop=common.setting("SHOP_DOMAIN"),
+            occasions=occasions(),
+            members=common.members(),
+            channels=channels(),
+            clock=common.now,
+            telemetry=common.telemetry(),
+            zone=zone_of(common.setting("TIME_ZONE")),
+        ),
     )

@@ -11,9 +11,9 @@ from relay.wiring import common
 
 if TYPE_CHECKING:
     from relay.grant_queue import GrantQueue
-    from relay.granting import Granting
+    from relay.platform.granting import Granting
+    from relay.platform.reconciling import Reconciling
     from relay.rechecking import Rechecks
-    from relay.reconciling import Reconciling
 
 
 @cache
@@ -46,7 +46,7 @@ def reconciling() -> Reconciling:
     from relay.adapters.inveterate_api import InveterateApi
     from relay.adapters.secrets import Secret
     from relay.adapters.turns import DynamoTurns
-    from relay.reconciling import DELAYS, Reconciling
+    from relay.platform.reconciling import DELAYS, Reconciling
 
     return Reconciling(
         shop=common.setting("SHOP_DOMAIN"),
@@ -66,8 +66,8 @@ def granting() -> Granting:
     from relay.adapters.inveterate_api import InveterateApi
     from relay.adapters.promises import DynamoPromises
     from relay.adapters.secrets import Secret
-    from relay.granting import Granting
-    from relay.worth import is_high_value
+    from relay.deciding.worth import is_high_value
+    from relay.platform.granting import Granting
 
     return Granting(
         shop=common.setting("SHOP_DOMAIN"),

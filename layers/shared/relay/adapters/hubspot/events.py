@@ -19,10 +19,10 @@ from relay.adapters.hubspot.client import HubspotClient
 from relay.adapters.hubspot.mapping import encode
 from relay.adapters.hubspot.paths import Paths
 from relay.changes import Change, Happening, notes_of
+from relay.deciding.metrics import METRICS, carried_by
+from relay.deciding.noting import completed
 from relay.effects import Note
 from relay.fields import Kind
-from relay.metrics import METRICS, carried_by
-from relay.noting import completed
 from relay.ports.crm import Home, Outcome
 
 AT_ONCE: Final = 500

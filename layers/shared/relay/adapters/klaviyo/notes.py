@@ -14,10 +14,10 @@ from typing import Any, Final
 from relay.adapters.crm_http import ClosedError
 from relay.adapters.klaviyo.client import KlaviyoClient
 from relay.changes import Change, Happening, notes_of
+from relay.deciding.metrics import carried_by
+from relay.deciding.noting import completed
 from relay.effects import Note
-from relay.metrics import carried_by
 from relay.notation import plain, plain_moment
-from relay.noting import completed
 from relay.ports.crm import Home, Outcome
 
 EVENTS: Final = "/api/events"

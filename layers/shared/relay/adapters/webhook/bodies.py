@@ -1,6 +1,6 @@
 """What a message says, and under which id: the contract with whoever receives it (`docs/webhook.md`).
 
-member.updated  the member as it is now, all fields, null for what is unknown
+member.updated  the member as it is now, all fields, null for what is unknown; whether it is of a back-fill
 member.event    a moment in its membership
 member.removed  the receiver is to forget what it was told of the member
 """
@@ -21,6 +21,8 @@ from relay.effects import Note, effect_id
 from relay.fields import Kind, Value
 from relay.notation import plain, plain_number
 
+_BACKFILL: Final = "backfill"
+
 _FIELD_SCHEMAS: Final[dict[Kind, dict[str, Any]]] = {
     Kind.TEXT: {"type": ["string", "null"]},
     Kind.MONEY: {"type": ["number", "null"]},
@@ -40,13 +42,13 @@ class Message:
 
 
 def updated(profile: Profile) -> Message:
-    """Tell a member as it is now.
+    """Tell a member as it is now. A receiver starts nothing for one that is told in a back-fill.
 
     The id follows from what is told and from the newest fact behind it: a repetition of the same has the
     same id, and a return to an earlier state has another.
     """
     told = f"{profile.key}|{profile.digest}|{in_json(profile.values['last_event_at'])}"
-    data = {name: in_json(value) for name, value in profile.values.items()}
+    data = {name: in_json(value) for name, value in profile.values.items()} | {_BACKFILL: profile.quiet}
     return Message(_id("member", told), _body("member.updated", data["mirror_updated_at"], data))
 
 
@@ -60,7 +62,7 @@ def event(key: str, happening: Happening, note: Note, *, backfill: bool) -> Mess
         "topic": happening.topic,
         "occurred_at": at,
         "properties": {name: in_json(value) for name, value in note.properties.items()},
-        "backfill": backfill,
+        _BACKFILL: backfill,
     }
     return Message(_id("event", effect_id(happening.event_id, note)), _body("member.event", at, data))
 
@@ -73,6 +75,7 @@ def removed(key: str, at: datetime) -> Message:
 def schema() -> dict[str, Any]:
     """Return the JSON schema of all messages."""
     fields = {name: _field(name, column) for name, column in CANONICAL.items()}
+    fields[_BACKFILL] = {"type": "boolean"}
     event_data = {
         "key": {"type": "string"},
         "name": {"type": "string"},
@@ -83,7 +86,7 @@ def schema() -> dict[str, Any]:
             "type": "object",
             "additionalProperties": {"type": ["string", "number", "integer", "boolean", "null"]},
         },
-        "backfill": {"type": "boolean"},
+        _BACKFILL: {"type": "boolean"},
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
