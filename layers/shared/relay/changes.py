@@ -7,13 +7,14 @@ not matter. An alert carries its event, its occasion and the time in event time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
 from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 
+from relay.deciding.metrics import with_amounts
 from relay.effects import Alert, Figure, GrantCredits, Note, Recheck, effect_id
 from relay.errors import PermanentError
 
@@ -56,12 +57,16 @@ class Change:
 
 
 def notes_of(changes: Iterable[Change]) -> Iterator[tuple[str, Change, Happening, Note]]:
-    """Yield the notes of these changes in their order: the effect's id, whose and of which event it is, the note."""
+    """Yield the notes of these changes in their order: the effect's id, whose and of which event it is, the note.
+
+    Amounts are amounts again, though the changes came as JSON.
+    """
     for change in changes:
         for happening in change.happenings:
             for effect in happening.effects:
                 if isinstance(effect, Note):
-                    yield effect_id(happening.event_id, effect), change, happening, effect
+                    note = replace(effect, properties=with_amounts(effect.name, effect.properties))
+                    yield effect_id(happening.event_id, effect), change, happening, note
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
+
+from relay.fields import Value
 
 
 def plain_number(amount: Decimal) -> str:
@@ -15,6 +17,19 @@ def plain_number(amount: Decimal) -> str:
 def plain_moment(moment: datetime, precision: str = "milliseconds") -> str:
     """Write a moment in UTC with `Z`: `2026-11-22T10:00:00.000Z`, or to the second with `seconds`."""
     return moment.astimezone(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
+
+
+def plain(value: Value) -> str | int | Decimal | bool | None:
+    """Write a value in JSON's own types, amounts exactly: moments and days become ISO-8601 texts."""
+    match value:
+        case datetime():
+            return plain_moment(value)
+        case date():
+            return value.isoformat()
+        case str():
+            return plain_text(value)
+        case _:
+            return value
 
 
 def plain_text(text: str) -> str:

@@ -9,8 +9,9 @@ import httpx
 import pytest
 from relay.adapters.crm_http import object_of
 from relay.adapters.klaviyo import exact
-from relay.adapters.klaviyo.mapping import encode, properties_of
+from relay.adapters.klaviyo.mapping import properties_of
 from relay.fields import Value
+from relay.notation import plain
 
 from tests.contract.crm.profiles import AT, wanted
 
@@ -30,7 +31,7 @@ from tests.contract.crm.profiles import AT, wanted
 )
 def test_notation(value: Value, json_value: object) -> None:
     """Numbers stay numbers, moments and days are ISO-8601, and what is unknown is null."""
-    assert encode(value) == json_value
+    assert plain(value) == json_value
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from relay.changes import Change, dump, load
 from relay.effects import Note
 from relay.ports.crm import Outcome
 
@@ -20,7 +21,8 @@ def test_an_event_to_the_letter() -> None:
         name="Store Credit Changed",
         properties={"amount": Decimal("-5.50"), "amount_minor": -550, "currency": "USD", "tier_name": "Gold"},
     )
-    assert klaviyo.crm().record([change(note)], homes()) == {"e1.changed": Outcome(state="mirrored")}
+    heard = load(Change, dump(change(note)))  # as it comes from the queue
+    assert klaviyo.crm().record([heard], homes()) == {"e1.changed": Outcome(state="mirrored")}
     assert klaviyo.sent("/api/events") == [
         {
             "type": "event",

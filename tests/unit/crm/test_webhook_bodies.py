@@ -13,7 +13,7 @@ import jsonschema_rs
 import pytest
 from relay.adapters.webhook.bodies import event, schema, updated
 from relay.canonical import CANONICAL, profile
-from relay.changes import Change
+from relay.changes import Change, dump, load
 from relay.ports.crm import Home, Outcome
 from relay.rules import Rules
 
@@ -75,7 +75,7 @@ def test_quiet_backfill(quiet: bool) -> None:  # noqa: FBT001 - the two sides
     sent: list[httpx.Request] = []
     crm = answering(lambda request: httpx.Response(204), sent)
     change = Change(member=KEY, happenings=(HAPPENING,), quiet=quiet)
-    assert crm.record([change]) == {"e1.joined": Outcome(state="mirrored")}
+    assert crm.record([load(Change, dump(change))]) == {"e1.joined": Outcome(state="mirrored")}
     data = json.loads(sent[0].content)["data"]
     assert data == {
         "key": KEY,

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 import pytest
+from relay.changes import Change, Happening, dump, load, notes_of
 from relay.deciding.metrics import CARRIED, METRICS, carried_by
 from relay.deciding.noting import in_minor_units, note
 
@@ -44,6 +45,23 @@ def test_moments_and_days() -> None:
     assert made.properties["expires_at"] == "2026-11-22T10:00:00.000Z"
     assert made.properties["renews_on"] == "2026-12-05"
     assert at == AT
+
+
+def test_amounts_survive_the_way_to_a_crm() -> None:
+    """In the queue an amount is a text; who sends it on has it as a number again, and a name stays a name."""
+    told = member(tier_name="24.99")
+    made = note("r", "Store Credit Changed", told, amount=Decimal("0.10"), delta=Decimal(-5), reason="7")
+    happening = Happening(event_id="e1", topic="t", at=AT, effects=(made,))
+    heard = load(Change, dump(Change(member=told.key, happenings=(happening,))))
+    [(note_id, change, _, sent)] = notes_of([heard])
+    assert (note_id, change) == ("e1.r", heard)
+    assert sent == made
+    assert [type(sent.properties[name]) for name in ("amount", "delta", "tier_name", "reason")] == [
+        Decimal,
+        Decimal,
+        str,
+        str,
+    ]
 
 
 def test_names_are_the_contract() -> None:

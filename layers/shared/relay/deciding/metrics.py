@@ -8,6 +8,7 @@ who sends samples all go by it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
 from typing import Final, Literal, TypeAlias, get_args
 
 from relay.fields import Kind
@@ -27,6 +28,8 @@ NoteName: TypeAlias = Literal[
     "Trial Ending",
     "Member Ordered",
 ]
+
+Property: TypeAlias = str | Decimal | int | bool
 
 METRICS: Final[tuple[NoteName, ...]] = get_args(NoteName)
 """`Member Ordered` is sent where the setting `orders_to_crm` says so, and is defined and sampled like the others."""
@@ -60,6 +63,22 @@ _MORE: Final[Mapping[str, Mapping[str, Kind]]] = {
     "Renewal Upcoming": {"days": Kind.COUNT, "renews_on": Kind.DAY},
     "Trial Ending": {"days": Kind.COUNT, "trial_ends_at": Kind.MOMENT},
 }
+
+
+def with_amounts(name: str, properties: Mapping[str, Property]) -> dict[str, Property]:
+    """Return what an event carries with its amounts as such: in JSON they travel as texts, so that none loses a cent."""
+    kinds = carried_by(name)
+    return {
+        carried: _amount(value) if kinds.get(carried) is Kind.MONEY else value
+        for carried, value in properties.items()
+    }
+
+
+def _amount(value: Property) -> Property:
+    try:
+        return Decimal(value) if isinstance(value, str) else value
+    except InvalidOperation:
+        return value
 
 
 def carried_by(name: str) -> Mapping[str, Kind]:

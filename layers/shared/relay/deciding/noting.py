@@ -11,15 +11,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Final, TypeAlias
+from typing import Final
 
-from relay.deciding.metrics import NoteName
+from relay.deciding.metrics import NoteName, Property
 from relay.effects import Note
 from relay.member import Member
 from relay.notation import plain_moment
 from relay.wording import minor_units, rounded
-
-Property: TypeAlias = str | Decimal | int | bool
 
 LONGEST_TEXT: Final = 200
 """Characters of a property: a note is no place for what the platform wrote without end."""

@@ -9,13 +9,12 @@ The native `email` alone is written beside our properties; names, phone and cons
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
 from relay.canonical import CANONICAL, Profile
-from relay.fields import Value
-from relay.notation import plain_moment, plain_number, plain_text
+from relay.notation import plain, plain_number
 
 Json: TypeAlias = str | int | Decimal | bool | None
 """A value as it stands in a request or an answer. Numbers are exact: no float is ever made of an amount."""
@@ -61,7 +60,7 @@ _THEIR_STATUS: Final = {"cancelled": "cancelled", "none": None}
 
 def properties_of(profile: Profile, *, compat: bool = False) -> dict[str, Json]:
     """Return all properties of a profile; None clears."""
-    told = {theirs: encode(profile.values[name]) for name, theirs in PROPERTIES.items()}
+    told = {theirs: plain(profile.values[name]) for name, theirs in PROPERTIES.items()}
     return {**told, **_compat_of(profile)} if compat else told
 
 
@@ -77,19 +76,6 @@ def canonical_of(properties: Mapping[str, Any], email: str | None) -> dict[str, 
     return {name: text(told[name]) for name in CANONICAL if told[name] is not None}
 
 
-def encode(value: Value) -> Json:
-    """Write a value as Klaviyo reads it: numbers as numbers, moments and days as ISO-8601 text, in UTC."""
-    match value:
-        case datetime():
-            return plain_moment(value)
-        case date():
-            return value.isoformat()
-        case str():
-            return plain_text(value)
-        case _:
-            return value
-
-
 def text(value: object) -> str:
     """Write what stands in JSON as text: one notation for what we send and what we find."""
     match value:
@@ -102,10 +88,10 @@ def text(value: object) -> str:
 
 
 def _compat_of(profile: Profile) -> dict[str, Json]:
-    told = {theirs: encode(profile.values[name]) for theirs, name in _COMPAT.items()}
+    told = {theirs: plain(profile.values[name]) for theirs, name in _COMPAT.items()}
     joined = profile.values["joined_at"]
     return {
         **told,
-        "Inveterate: Date Joined": encode(joined.date()) if isinstance(joined, datetime) else None,
+        "Inveterate: Date Joined": plain(joined.date()) if isinstance(joined, datetime) else None,
         "Inveterate: Subscription Status": _THEIR_STATUS.get(str(profile.values["status"]), "active"),
     }

@@ -13,12 +13,11 @@ from typing import Any, Final
 
 from relay.adapters.crm_http import ClosedError
 from relay.adapters.klaviyo.client import KlaviyoClient
-from relay.adapters.klaviyo.mapping import encode
 from relay.changes import Change, Happening, notes_of
 from relay.deciding.metrics import carried_by
 from relay.deciding.noting import completed
 from relay.effects import Note
-from relay.notation import plain_moment
+from relay.notation import plain, plain_moment
 from relay.ports.crm import Home, Outcome
 
 EVENTS: Final = "/api/events"
@@ -50,7 +49,7 @@ def event(note_id: str, change: Change, happening: Happening, note: Note, email:
     whole = completed(note, member=change.member, event_id=happening.event_id, at=happening.at)
     # A flow's template may count on the names: each is there every time.
     told = dict.fromkeys(carried_by(note.name)) | {
-        name: encode(value) for name, value in whole.properties.items()
+        name: plain(value) for name, value in whole.properties.items()
     }
     attributes: dict[str, Any] = {
         "unique_id": note_id,
@@ -58,12 +57,12 @@ def event(note_id: str, change: Change, happening: Happening, note: Note, email:
         "backfill": change.quiet,
         "properties": told,
         "metric": {"data": {"type": "metric", "attributes": {"name": note.name}}},
-        "profile": {"data": {"type": "profile", "attributes": {"email": encode(email)}}},
+        "profile": {"data": {"type": "profile", "attributes": {"email": plain(email)}}},
     }
     if isinstance(told["amount"], Decimal):
         attributes["value"] = told["amount"]
         # Klaviyo knows currencies by ISO 4217 alone, and refuses the whole event for another word.
-        currency = str(told["currency"]).upper()
+        currency = str(told["currency"] or "").upper()
         attributes |= {"value_currency": currency} if _CURRENCY.fullmatch(currency) else {}
     return {"type": "event", "attributes": attributes}
 

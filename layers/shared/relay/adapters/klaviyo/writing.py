@@ -14,9 +14,9 @@ from typing import Any, Final
 from relay.adapters.crm_http import ClosedError
 from relay.adapters.klaviyo.client import IMPORT, KlaviyoClient, Reply, inner
 from relay.adapters.klaviyo.looking import Found, Look, found_in, look
-from relay.adapters.klaviyo.mapping import KEY, encode, names, properties_of
+from relay.adapters.klaviyo.mapping import KEY, names, properties_of
 from relay.canonical import Profile
-from relay.notation import plain_text
+from relay.notation import plain, plain_text
 from relay.ports.crm import Home, Outcome
 
 DEFAULT_REVISION: Final = "2026-07-15"
@@ -121,7 +121,7 @@ def resource(
     With `unset` such fields are named under `meta` instead: a bulk job ignores null.
     """
     properties: dict[str, Any] = dict(properties_of(wanted, compat=options.compat))
-    attributes: dict[str, Any] = {"email": encode(wanted.email), "properties": properties}
+    attributes: dict[str, Any] = {"email": plain(wanted.email), "properties": properties}
     if options.external_id and _may_identify(wanted.key, known):
         attributes["external_id"] = wanted.key
     data: dict[str, Any] = {"type": "profile", "attributes": attributes}

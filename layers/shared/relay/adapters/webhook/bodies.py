@@ -11,7 +11,7 @@ import hashlib
 import json
 import uuid
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from relay.canonical import CANONICAL, Column, Profile
 from relay.changes import Happening
 from relay.effects import Note, effect_id
 from relay.fields import Kind, Value
-from relay.notation import plain_moment, plain_number, plain_text
+from relay.notation import plain, plain_number
 
 _BACKFILL: Final = "backfill"
 
@@ -47,21 +47,21 @@ def updated(profile: Profile) -> Message:
     The id follows from what is told and from the newest fact behind it: a repetition of the same has the
     same id, and a return to an earlier state has another.
     """
-    told = f"{profile.key}|{profile.digest}|{plain(profile.values['last_event_at'])}"
-    data = {name: plain(value) for name, value in profile.values.items()} | {_BACKFILL: profile.quiet}
+    told = f"{profile.key}|{profile.digest}|{in_json(profile.values['last_event_at'])}"
+    data = {name: in_json(value) for name, value in profile.values.items()} | {_BACKFILL: profile.quiet}
     return Message(_id("member", told), _body("member.updated", data["mirror_updated_at"], data))
 
 
 def event(key: str, happening: Happening, note: Note, *, backfill: bool) -> Message:
     """Tell a moment. A receiver starts nothing for one that is told in a back-fill."""
-    at = plain(happening.at)
+    at = in_json(happening.at)
     data = {
         "key": key,
         "name": note.name,
         "event_id": happening.event_id,
         "topic": happening.topic,
         "occurred_at": at,
-        "properties": {name: plain(value) for name, value in note.properties.items()},
+        "properties": {name: in_json(value) for name, value in note.properties.items()},
         _BACKFILL: backfill,
     }
     return Message(_id("event", effect_id(happening.event_id, note)), _body("member.event", at, data))
@@ -69,7 +69,7 @@ def event(key: str, happening: Happening, note: Note, *, backfill: bool) -> Mess
 
 def removed(key: str, at: datetime) -> Message:
     """Ask to forget a member; a member may come back and be removed again, so each time is another message."""
-    return Message(_id("removed", uuid.uuid4().hex), _body("member.removed", plain(at), {"key": key}))
+    return Message(_id("removed", uuid.uuid4().hex), _body("member.removed", in_json(at), {"key": key}))
 
 
 def schema() -> dict[str, Any]:
@@ -134,19 +134,12 @@ def as_text(value: Value) -> str | None:
         return "true" if value else "false"
     if isinstance(value, Decimal):
         return plain_number(value)
-    return None if value is None else str(plain(value))
+    return None if value is None else str(in_json(value))
 
 
-def plain(value: Value) -> str | int | float | bool | None:
-    """Write a value in JSON's own types: moments in UTC with milliseconds and `Z`, days as `2026-02-05`."""
-    match value:
-        case Decimal():
-            return int(value) if value == value.to_integral_value() else float(value)
-        case datetime():
-            return plain_moment(value)
-        case date():
-            return value.isoformat()
-        case str():
-            return plain_text(value)
-        case _:
-            return value
+def in_json(value: Value) -> str | int | float | bool | None:
+    """Write a value in JSON's own types; an amount is a number, whole where it is."""
+    written = plain(value)
+    if isinstance(written, Decimal):
+        return int(written) if written == written.to_integral_value() else float(written)
+    return written
