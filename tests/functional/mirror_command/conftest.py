@@ -142,7 +142,7 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
             stage.members.save(Record(member=told), Outbox(member=key_of(number), changed=True))
         yield stage
         close()
-        rewire()
+        rewire("hubspot")
 
 
 def filled(stage: Stage) -> Stage:
