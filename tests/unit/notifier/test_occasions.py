@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from relay.changes import Telling
 from relay.effects import Level
-from relay.occasions import UNCONFIRMED, Occasion, Part, State
+from relay.occasions import UNCONFIRMED, Part, State
 from relay.telling.judging import Verdict, judge
-from relay.telling.owing import OWED_KEPT, drop, due, mark, revive
-from relay.telling.stepping import TOLD_KEPT, notice, step
+from relay.telling.owing import drop, due, mark, revive
+from relay.telling.stepping import notice, step
 
-from tests.tellings import OCCASION, telling
-
-CHANNELS = ("email", "slack")
-NEW = Occasion(key=OCCASION)
-
-
-def after(*tellings: Telling, channels: Sequence[str] = CHANNELS) -> Occasion:
-    occasion = NEW
-    for told in tellings:
-        occasion = step(occasion, told, channels)
-    return occasion
-
-
-def owed(occasion: Occasion, channel: str = "slack") -> list[str]:
-    return [f"{item.kind} {item.telling.event_id}" for item in occasion.owed if channel in item.parts]
-
-
-OPEN = telling("e1", minute=10)
-CLOSE = telling("e2", minute=20, action="close")
+from tests.tellings import telling
+from tests.unit.notifier.matters import CHANNELS, CLOSE, NEW, OPEN, after, owed
 
 
 @pytest.mark.parametrize(
@@ -94,25 +73,6 @@ def test_a_matter_that_began_in_silence_begins_for_people_when_it_grows() -> Non
     assert step(silent, CLOSE, CHANNELS).owed == ()
     risen = step(silent, telling("e3", minute=12), CHANNELS)
     assert owed(step(risen, CLOSE, CHANNELS)) == ["opening e3", "closing e2"]
-
-
-def test_what_is_over_as_it_is_told_never_stands() -> None:
-    """A grant is told once for each level, however often it comes; nobody waits for its end, and more may be said of it."""
-    grant = telling("e1", minute=10, lasting=False)
-    told = after(grant, grant, telling("e3", minute=12, lasting=False))
-    assert owed(told) == ["opening e1"]
-    assert not told.stands
-    worse = step(told, telling("e4", minute=14, level=Level.ERROR, lasting=False), CHANNELS)
-    assert owed(step(worse, CLOSE, CHANNELS)) == ["opening e1", "rise e4", "closing e2"]
-    assert not worse.stands
-
-
-def test_what_lasts_stands_whatever_else_was_told_of_it() -> None:
-    """One lasting beginning is enough, in either order; a new matter under the same key is judged by itself."""
-    passing, lasting = telling("e3", minute=12, lasting=False), OPEN
-    assert after(lasting, passing).stands
-    assert after(passing, telling("e4", minute=13)).stands
-    assert not after(lasting, CLOSE, telling("e5", minute=30, lasting=False)).stands
 
 
 def test_a_rise_is_for_the_channels_of_its_level_too() -> None:
@@ -264,97 +224,20 @@ def test_a_channel_that_is_gone_is_owed_nothing() -> None:
     assert owed(occasion, "email") == ["opening e1", "closing e2"]
 
 
-def test_ids_are_remembered_whatever_their_time_says() -> None:
-    """An event without a time of its own is dated by its receipt: its repeat opens nothing after the end."""
-    occasion = after(OPEN, telling("joined", minute=12), CLOSE, telling("stale", minute=19))
-    for repeat in ("e1", "joined", "stale"):
-        assert judge(occasion, telling(repeat, minute=500)) == "known"
+def test_what_is_over_as_it_is_told_never_stands() -> None:
+    """A grant is told once for each level, however often it comes; nobody waits for its end, and more may be said of it."""
+    grant = telling("e1", minute=10, lasting=False)
+    told = after(grant, grant, telling("e3", minute=12, lasting=False))
+    assert owed(told) == ["opening e1"]
+    assert not told.stands
+    worse = step(told, telling("e4", minute=14, level=Level.ERROR, lasting=False), CHANNELS)
+    assert owed(step(worse, CLOSE, CHANNELS)) == ["opening e1", "rise e4", "closing e2"]
+    assert not worse.stands
 
 
-def test_memory_is_bounded() -> None:
-    """Neither ids nor what waits for a channel that is down can outgrow the item."""
-    flapping = [
-        telling(f"e{number}", minute=number, action="close" if number % 2 else "open")
-        for number in range(200)
-    ]
-    occasion = after(*flapping)
-    assert len(occasion.told) == TOLD_KEPT
-    assert len(occasion.owed) == OWED_KEPT
-    assert owed(occasion)[-2:] == ["opening e198", "closing e199"]
-    assert owed(occasion)[0].startswith("opening")
-
-
-def test_repeats_change_nothing_when_their_ids_are_forgotten() -> None:
-    """Times and levels alone swallow a repeat, at any point of a matter."""
-    story = [OPEN, telling("e4", minute=14, level=Level.ERROR), CLOSE, telling("e5", minute=30)]
-    for length in range(1, len(story) + 1):
-        occasion = replace(after(*story[:length]), told=())
-        for repeat in story[:length]:
-            assert step(occasion, repeat, CHANNELS).owed == occasion.owed
-
-
-def test_an_open_matter_is_remembered_for_longer() -> None:
-    """A matter that waits a year for its end is not forgotten before it."""
-    assert after(OPEN).kept_for.days > 366
-    assert 36 < after(OPEN, CLOSE).kept_for.days < 60
-
-
-tellings = st.lists(
-    st.tuples(st.integers(0, 12), st.sampled_from(["open", "close"]), st.sampled_from(Level)),
-    max_size=10,
-)
-
-
-def history_of(facts: list[tuple[int, str, Level]]) -> list[Telling]:
-    return [
-        telling(f"e{number}", minute=minute, action="close" if action == "close" else "open", level=level)
-        for number, (minute, action, level) in enumerate(facts)
-    ]
-
-
-def newest(history: Sequence[Telling], action: str) -> float:
-    return max((told.at.timestamp() for told in history if told.alert.action == action), default=0)
-
-
-@settings(max_examples=300, deadline=None)
-@given(facts=tellings, seed=st.randoms(use_true_random=False))
-def test_any_order_any_number_of_times(facts: list[tuple[int, str, Level]], seed: random.Random) -> None:
-    """It ends open exactly if the newest fact says so; no level is told twice, and no end without a beginning."""
-    history = history_of(facts)
-    arrivals = history + seed.choices(history, k=len(history)) if history else []
-    seed.shuffle(arrivals)
-    occasion, heard = NEW, list[tuple[str, Level]]()
-    for told in arrivals:
-        occasion = step(occasion, told, CHANNELS)
-        if own := occasion.owed_by(told.event_id):
-            heard.append((own.kind, told.alert.level))
-            for channel in CHANNELS:
-                occasion = mark(occasion, told.event_id, channel, Part(state=State.SENT))
-    assert occasion.open == (newest(history, "open") > newest(history, "close"))
-    assert occasion.owed == ()
-    last = None
-    for kind, level in heard:
-        if kind == "closing":
-            assert last is not None
-            last = None
-        else:
-            assert (kind == "opening") == (last is None)
-            assert last is None or level > last
-            last = level
-    assert (last is not None) == occasion.open
-
-
-@settings(max_examples=200, deadline=None)
-@given(facts=tellings)
-def test_in_documented_order_exactly_what_happened_is_told(facts: list[tuple[int, str, Level]]) -> None:
-    """Sorted by time, each opening, each rise and each end is told, and nothing else."""
-    history = sorted(history_of(facts), key=lambda told: (told.at, told.alert.action == "open"))
-    expected, level, closed = list[str](), None, None
-    for told in history:
-        if told.alert.action == "close":
-            expected += [f"closing {told.event_id}"] if level is not None else []
-            level, closed = None, told.at
-        elif told.at != closed and (level is None or told.alert.level > level):
-            expected.append(f"{'opening' if level is None else 'rise'} {told.event_id}")
-            level = told.alert.level
-    assert owed(after(*history)) == expected
+def test_what_lasts_stands_whatever_else_was_told_of_it() -> None:
+    """One lasting beginning is enough, in either order; a new matter under the same key is judged by itself."""
+    passing, lasting = telling("e3", minute=12, lasting=False), OPEN
+    assert after(lasting, passing).stands
+    assert after(passing, telling("e4", minute=13)).stands
+    assert not after(lasting, CLOSE, telling("e5", minute=30, lasting=False)).stands

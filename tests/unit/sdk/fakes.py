@@ -13,6 +13,9 @@ KEY = "k-sEcReT/0123456789"
 
 Answer = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
 
+URL, NAME = "https://example.com/hook", "relay"
+"""A subscription's."""
+
 
 class Script:
     """Answers each request with the next of its answers, and the last one for ever."""

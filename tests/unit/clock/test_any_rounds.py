@@ -1,0 +1,123 @@
+"""The daily round over any ticks and any crashes: each digest once, each reminder once, none lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, time, tzinfo
+from zoneinfo import ZoneInfo
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from relay import days
+from relay.clock.reminding import EXPIRING
+from relay.errors import TransientError
+from relay.member import Member
+from relay.rules import Rules
+
+from tests.fakes import FakeMembers
+from tests.fakes_clock import Office
+from tests.unit.clock.ticked import DAY, HOUR, MINUTE, NEW_YORK, START, busy, person, ticked
+
+GAPS = st.lists(st.integers(1, 23 * 60), min_size=1, max_size=60)
+REPEATS = st.lists(st.integers(0, 60), max_size=20)
+ENDS = st.lists(st.lists(st.integers(1, 45 * 24 * 60), max_size=3), max_size=5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    GAPS,
+    REPEATS,
+    ENDS,
+    st.sampled_from([UTC, NEW_YORK, ZoneInfo("Asia/Tokyo")]),
+    st.sampled_from([0, 2, 9, 23]),
+)
+def test_any_ticks(
+    gaps: Sequence[int], repeats: Sequence[int], ends: Sequence[Sequence[int]], zone: tzinfo, hour: int
+) -> None:
+    """Ticks with gaps of up to a day, doubled and late ones among them: all is told, and once."""
+    people = [person(number, *(minutes * MINUTE for minutes in own)) for number, own in enumerate(ends)]
+    office = Office(people, zone=zone, members=FakeMembers(rules=Rules(digest_at=time(hour))))
+    ticks = [START]
+    for gap in gaps:
+        ticks.append(ticks[-1] + gap * MINUTE)
+    busy(office, ticks[-1] + DAY)
+    for number, at in enumerate(ticks):
+        ticked(office, at)
+        if number in repeats:
+            ticked(office, at, ticks[max(number - 1, 0)])
+    _all_told_once(office, people, ticks, zone, time(hour))
+
+
+def _all_told_once(
+    office: Office, people: Sequence[Member], ticks: Sequence[datetime], zone: tzinfo, at: time
+) -> None:
+    first, last = (days.latest(tick, at, zone) for tick in (ticks[0], ticks[-1]))
+    expected = [first + number * DAY for number in range((last - first).days)]
+    assert [digest.day for digest in office.digests()] == expected
+    begin, end = days.moment(first, at, zone), days.moment(last, at, zone)
+    assert sorted(office.note_ids()) == sorted(
+        f"exp:{lot_id}:{ahead.days}"
+        for one in people
+        for lot_id, lot in one.lots.items()
+        for ahead in EXPIRING
+        if begin < lot.expires_at - ahead <= end
+    )
+
+
+Break = Callable[[Office], None]
+
+
+def _no_members(office: Office) -> None:
+    office.members.failure = TransientError("down")
+
+
+def _no_figures(office: Office) -> None:
+    office.figures.failure = TransientError("down")
+
+
+def _no_notes(office: Office) -> None:
+    office.changes.refuse = set(range(office.changes.asked, office.changes.asked + 3))
+
+
+def _no_alerts(office: Office) -> None:
+    office.alerts.refuse = {office.alerts.asked}
+
+
+def _no_memory(office: Office) -> None:
+    office.rounds.before_save.append(TransientError("down"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.dictionaries(
+        st.integers(1, 19),
+        st.sampled_from([_no_members, _no_figures, _no_notes, _no_alerts, _no_memory]),
+        max_size=12,
+    ),
+    ENDS,
+)
+def test_any_crashes(broken: dict[int, Break], ends: Sequence[Sequence[int]]) -> None:
+    """Whatever fails at a tick, wherever a tick ends: in the end the same ids were told, none left out.
+
+    Something may be told twice, under the same id: whoever hears of it keeps ids.
+    """
+    people = [person(number, *(minutes * MINUTE for minutes in own)) for number, own in enumerate(ends)]
+    office, calm = Office(people), Office(people)
+    ticks = [START + number * 6 * HOUR for number in range(24)]
+    for one in (office, calm):
+        busy(one, ticks[-1])
+    for number, at in enumerate(ticks):
+        ticked(calm, at)
+        if number in broken:
+            broken[number](office)
+        try:
+            ticked(office, at)
+        except (TransientError, ConnectionError):
+            assert number in broken
+        office.members.failure = office.figures.failure = None
+        office.changes.refuse, office.alerts.refuse = set(), set()
+        office.rounds.before_save.clear()
+    assert set(office.note_ids()) == set(calm.note_ids())
+    assert {digest.id: digest for digest in office.digests()} == {
+        digest.id: digest for digest in calm.digests()
+    }

@@ -1,0 +1,86 @@
+"""The work of `grants` with everything around it in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from relay.batch import Message
+from relay.changes import Grant, dump
+from relay.facts import Facts
+from relay.fields import Value
+from relay.member import merge
+from relay.platform.granting import Granting
+from relay.ports.granting import Promise
+from relay.ports.members import Record
+from relay.rules import Retention, Rules
+
+from tests.fakes import NOW, SHOP, FakeContext, FakeJournal, FakeMembers, FakeTelemetry
+from tests.fakes_grants import ASKED, KEY, FakeGivingApi, FakePromises, grant
+
+ON = Rules(retention=Retention(on=True))
+
+
+@dataclass
+class Bench:
+    """Everything around the work, in memory; a member who asked to leave ten minutes ago."""
+
+    members: FakeMembers = field(default_factory=lambda: FakeMembers(rules=ON))
+    promises: FakePromises = field(default_factory=FakePromises)
+    api: FakeGivingApi = field(default_factory=FakeGivingApi)
+    journal: FakeJournal = field(default_factory=FakeJournal)
+    telemetry: FakeTelemetry = field(default_factory=FakeTelemetry)
+    now: datetime = NOW
+    worth: Any = None
+
+    def __post_init__(self) -> None:
+        self.tell(ASKED, pending_cancel_at=NOW + timedelta(days=20))
+
+    def tell(self, at: datetime, **values: Value) -> None:
+        """Let an event tell something of the member."""
+        record = self.members.load([KEY])[0][KEY]
+        told = merge(record.member, Facts(event_id="b" * 32, at=at, values=values))
+        self.members.records[KEY] = Record(member=told, version=1)
+
+    def work(
+        self, asked: Grant | None = None, *, body: str = "", waited: float = 600, ms: int = 120_000
+    ) -> Exception | None:
+        """Handle one message."""
+        message = Message(
+            id="m1",
+            body=body or dump(asked or grant()),
+            attributes={},
+            receives=1,
+            receipt="r",
+            first_received_at=self.now - timedelta(seconds=waited),
+            deferrals=0,
+        )
+        granting = Granting(
+            shop=SHOP,
+            members=self.members,
+            promises=self.promises,
+            api=self.api,
+            journal=self.journal,
+            clock=lambda: self.now,
+            telemetry=self.telemetry,
+            worth=self.worth,
+        )
+        return granting.work([message], FakeContext(ms))["m1"]
+
+    def promise(self, *, granted: bool = False, amount: int = 10, by: str | None = None) -> None:
+        """Let it be promised already."""
+        self.promises.made[grant().key] = Promise(
+            customer_id="1", amount=Decimal(amount), by=by or grant().id, granted=granted
+        )
+
+    @property
+    def said(self) -> list[tuple[str, object]]:
+        """What was told: outcomes with their reasons."""
+        return [(outcome, about["reason"]) for outcome, about in self.telemetry.outcomes]
+
+    @property
+    def journaled(self) -> list[tuple[Any, Any]]:
+        """What was journaled: outcomes with their reasons."""
+        return [(line["outcome"], line.get("reason")) for line in self.journal.lines]

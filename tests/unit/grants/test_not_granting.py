@@ -1,0 +1,145 @@
+"""Credits that nobody calls for any more, or never could, are not granted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from inveterate import GrantStatus
+from relay.changes import Grant, dump
+from relay.errors import PermanentError, TransientError
+from relay.member import Member
+from relay.platform.still_leaving import LATEST
+from relay.ports.granting import Promise
+from relay.rules import Retention, Rule, Rules
+
+from tests.fakes import NOW, SHOP, FakeMembers
+from tests.fakes_grants import LEAVING, FakeGivingApi, grant
+from tests.unit.grants.bench import Bench
+
+
+def test_off_is_off() -> None:
+    """It is off by default; a message that comes all the same costs no call. So does one whose rule is off."""
+    for rules in (
+        Rules(),
+        Rules(retention=Retention(on=True), rules={"retention.credits": Rule(on=False)}),
+    ):
+        bench = Bench(members=FakeMembers(rules=rules))
+        assert bench.work() is None
+        assert (bench.said, bench.journaled) == ([("grant_ignored", "off")], [("ignored", "off")])
+        assert (bench.api.reads, bench.api.given, bench.promises.asked) == (0, [], [])
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ({**LEAVING, "status": "ACTIVE"}, "active"),
+        ({**LEAVING, "status": "CANCELLED"}, "cancelled"),
+        ({**LEAVING, "anonymized": True}, "erased"),
+        (None, "gone"),
+    ],
+)
+def test_who_is_not_about_to_leave_any_more(answer: Mapping[str, Any] | None, reason: str) -> None:
+    """Resumed, ended, erased, or not a member: nothing is promised, nothing is given."""
+    bench = Bench(api=FakeGivingApi(answer=dict(answer) if answer else None))
+    assert bench.work() is None
+    assert bench.said == [("grant_ignored", reason)]
+    assert bench.journaled == [("ignored", reason)]
+    assert (bench.api.given, bench.promises.asked) == ([], [])
+
+
+def test_a_status_that_nobody_documented_proves_nothing() -> None:
+    """The event said so, and the API does not contradict it."""
+    bench = Bench(api=FakeGivingApi(answer={**LEAVING, "status": "WINDING_DOWN"}))
+    assert bench.work() is None
+    assert bench.said == [("granted", None)]
+
+
+@pytest.mark.parametrize("status", ["ACTIVE", "active"])
+def test_a_reading_too_close_to_the_event_is_taken_again(status: str) -> None:
+    """The API's copy may be older than the webhook: neither granted nor given up."""
+    bench = Bench(api=FakeGivingApi(answer={**LEAVING, "status": status}))
+    bench.tell(NOW - timedelta(seconds=60), pending_cancel_at=NOW + timedelta(days=20))
+    answer = bench.work()
+    assert isinstance(answer, TransientError)
+    assert answer.retry_after == 120
+    assert (bench.api.given, bench.journal.lines) == ([], [])
+    bench.api.date = NOW + timedelta(minutes=3)
+    assert bench.work() is None
+    assert bench.said[0][0] == "grant_ignored"
+
+
+def test_an_event_of_long_ago_is_no_occasion() -> None:
+    """A replay of last year's journal gives nobody anything, whatever has been forgotten."""
+    bench = Bench()
+    assert bench.work(replace(grant(), at=NOW - LATEST - timedelta(seconds=1))) is None
+    assert bench.said == [("grant_ignored", "late")]
+    assert bench.work(replace(grant(), at=NOW - LATEST)) is None
+    assert bench.said[1] == ("granted", None)
+
+
+def test_an_answer_about_somebody_else() -> None:
+    """Not this member's status: asked again."""
+    bench = Bench(api=FakeGivingApi(answer={**LEAVING, "customerId": "2"}))
+    assert isinstance(bench.work(), TransientError)
+    assert bench.api.given == []
+
+
+def test_who_is_not_worth_it_any_more() -> None:
+    """Asked of the member as just read, where the service says how."""
+    seen: list[Member] = []
+
+    def worth(member: Member, rules: Rules) -> bool:
+        seen.append(member)
+        return False
+
+    bench = Bench(worth=worth)
+    assert bench.work() is None
+    assert bench.said == [("grant_ignored", "not_high_value")]
+    assert seen[0].value("credit_balance") == 7
+
+
+@pytest.mark.parametrize("why", ["off", "resumed"])
+def test_an_open_promise_that_is_not_called_for_any_more(why: str) -> None:
+    """What became of it is looked up, and nothing is sent again."""
+    bench = Bench()
+    bench.promise(by="another.event")
+    bench.api.status = GrantStatus.ALREADY_GRANTED
+    if why == "off":
+        bench.members.rules = Rules()
+    else:
+        bench.api.answer = {**LEAVING, "status": "ACTIVE"}
+    assert bench.work() is None
+    assert [given["again"] for given in bench.api.given] == [False]
+    assert bench.said == [("already_granted", None)]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        grant(amount=0),
+        grant(amount=-5),
+        grant(amount=Decimal("NaN")),
+        grant(key=" "),
+        replace(grant(), member="other.myshopify.com:1"),
+        replace(grant(), member=f"{SHOP}:"),
+    ],
+)
+def test_what_can_never_be_granted(asked: Grant) -> None:
+    """To the dead letters, at once."""
+    bench = Bench()
+    body = dump(asked).replace('"amount":null', '"amount":"NaN"')
+    assert isinstance(bench.work(body=body), PermanentError)
+    assert (bench.api.reads, bench.api.given) == (0, [])
+
+
+def test_another_members_key() -> None:
+    """The key is promised to somebody else: a defect of a rule, and nobody gets anything."""
+    bench = Bench()
+    bench.promises.made[grant().key] = Promise(customer_id="2", amount=Decimal(10), by="x")
+    assert isinstance(bench.work(), PermanentError)
+    assert bench.api.given == []

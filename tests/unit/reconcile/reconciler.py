@@ -1,0 +1,124 @@
+"""The work of `reconcile` with everything around it in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from inveterate import Member as ApiMember
+from relay.batch import Message
+from relay.chain import Change
+from relay.changes import Doubt, dump
+from relay.facts import Facts
+from relay.fields import Value
+from relay.member import Member, merge
+from relay.platform.reconciling import Reconciling
+from relay.ports.api import Reading, Turn
+from relay.ports.members import Record
+
+from tests.fakes import NOW, SHOP, FakeContext, FakeJournal, FakeMembers, FakeTelemetry
+
+KEY = f"{SHOP}:1"
+HOUR = timedelta(hours=1)
+ANNA = {"customerId": "1", "email": "Anna@Example.com", "status": "ACTIVE", "tierId": "t1", "credit": 7}
+
+
+@dataclass
+class FakeApi:
+    """An API in memory; `failure` is raised, `answer` None knows nobody."""
+
+    answer: dict[str, Any] | None = field(default_factory=lambda: dict(ANNA))
+    date: datetime | None = NOW
+    failure: Exception | None = None
+    meanwhile: Callable[[], None] | None = None
+    calls: int = 0
+
+    def read(self, customer_id: str) -> Reading | None:
+        self.calls += 1
+        if self.failure:
+            raise self.failure
+        if self.meanwhile:
+            self.meanwhile()
+        if self.answer is None:
+            return None
+        return Reading(member=ApiMember.of(self.answer), date=self.date, seconds=2)
+
+
+@dataclass
+class FakeTurns:
+    """Turns in memory, by the same rules."""
+
+    turns: dict[str, Turn] = field(default_factory=dict)
+    lost: bool = False
+
+    def load(self, key: str) -> Turn:
+        return self.turns.get(key, Turn())
+
+    def claim(self, key: str, *, now: datetime, until: datetime) -> bool:
+        free_at = self.load(key).free_at
+        if self.lost or (free_at and free_at > now):
+            return False
+        self.turns[key] = Turn(read_at=self.load(key).read_at, free_at=until)
+        return True
+
+    def settle(self, key: str, read_at: datetime | None) -> None:
+        known = self.load(key)
+        self.turns[key] = replace(known, read_at=read_at) if read_at else replace(known, free_at=None)
+
+
+@dataclass
+class Bench:
+    """Everything around the work, in memory."""
+
+    members: FakeMembers = field(default_factory=FakeMembers)
+    turns: FakeTurns = field(default_factory=FakeTurns)
+    api: FakeApi = field(default_factory=FakeApi)
+    journal: FakeJournal = field(default_factory=FakeJournal)
+    telemetry: FakeTelemetry = field(default_factory=FakeTelemetry)
+    now: datetime = NOW
+
+    def tell(self, minute: float, change: Change | None = None, **values: Value) -> None:
+        """Let an event tell something, so many minutes from the beginning."""
+        record = self.members.load([KEY])[0][KEY]
+        facts = Facts(
+            event_id=f"{int(minute * 60) % 10**9:032x}",
+            at=NOW + timedelta(minutes=minute),
+            values=values,
+            change=change,
+        )
+        self.members.records[KEY] = Record(member=merge(record.member, facts), version=record.version + 1)
+
+    def work(self, reason: str, *, asked: datetime | None = None, member: str = KEY, ms: int = 60_000) -> Any:
+        """Handle one message."""
+        message = Message(
+            id="m1",
+            body=dump(Doubt(member=member, reason=reason)),
+            attributes={},
+            receives=1,
+            receipt="r",
+            first_received_at=asked or self.now,
+            deferrals=0,
+        )
+        reconciling = Reconciling(
+            shop=SHOP,
+            members=self.members,
+            turns=self.turns,
+            api=self.api,
+            journal=self.journal,
+            clock=lambda: self.now,
+            telemetry=self.telemetry,
+            every=HOUR,
+        )
+        return reconciling.work([message], FakeContext(ms))["m1"]
+
+    @property
+    def member(self) -> Member:
+        """Return the record."""
+        return self.members.records[KEY].member
+
+    @property
+    def told(self) -> list[str]:
+        """Return the outcomes."""
+        return [outcome for outcome, _ in self.telemetry.outcomes]

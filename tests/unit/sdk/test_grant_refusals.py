@@ -1,0 +1,122 @@
+"""What is refused frees its key, and what is in doubt keeps it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+from inveterate import (
+    BadRequestError,
+    ClaimState,
+    ConnectionFailedError,
+    CustomerId,
+    Intent,
+    MemoryIntents,
+)
+from inveterate._grant import mark_of
+
+from tests.unit.sdk.fakes import Script, ok
+from tests.unit.sdk.granting import (
+    MEMBER,
+    Granting,
+    both,
+    grant_sync,
+)
+from tests.unit.sdk.ledger_server import Served
+
+
+@both
+def test_a_refusal_frees_the_key(served: Served, grant: Granting) -> None:
+    """Nothing was done, so the next call may."""
+    platform = served.behaving(then="refuse")
+    intents = MemoryIntents()
+    with pytest.raises(BadRequestError):
+        grant(served, intents)
+    platform.then = "answer"
+    assert grant(served, intents).status == "granted"
+    assert (platform.posts, platform.credits) == (2, 5)
+
+
+@both
+@pytest.mark.parametrize("applies", [True, False])
+def test_a_429_of_the_post_is_doubt(served: Served, grant: Granting, *, applies: bool) -> None:
+    """It is undocumented, and may come from behind the work: the ledger is looked at, and the key stays claimed."""
+    platform = served.behaving(applies=applies, then="limit")
+    intents = MemoryIntents()
+    assert grant(served, intents).status == ("granted" if applies else "unknown")
+    platform.then = "answer"
+    assert grant(served, intents).status == ("already_granted" if applies else "unknown")
+    assert (platform.posts, platform.credits) == (1, 5 if applies else 0)
+
+
+def test_a_refusal_after_a_doubtful_attempt_leaves_the_key_claimed(served: Served) -> None:
+    """The first request may still arrive: whoever comes next looks before posting."""
+    platform = served.behaving(applies=False, then="drop")
+    platform.remember(mark_of("older"))
+    intents = MemoryIntents()
+    assert grant_sync(served, intents).status == "unknown"
+    platform.then = "refuse"
+    with pytest.raises(BadRequestError):
+        grant_sync(served, intents, settled_after=0.0)
+    assert intents.claim(Intent("order-1", MEMBER, Decimal(5))).state is ClaimState.OPEN
+    assert grant_sync(served, intents).status == "unknown"
+    assert platform.posts == 2
+
+
+@both
+def test_a_platform_that_is_not_there_frees_the_key(grant: Granting) -> None:
+    """Nothing was sent."""
+    intents = MemoryIntents()
+    nowhere = Served("http://127.0.0.1:9")
+    with pytest.raises(ConnectionFailedError):
+        grant(nowhere, intents)
+    assert intents.claim(Intent("order-1", MEMBER, Decimal(5))).state is ClaimState.NEW
+
+
+@both
+def test_a_ledger_that_cannot_be_read_proves_nothing(served: Served, grant: Granting) -> None:
+    """Unknown, and no error that hides it."""
+    platform = served.behaving(then="drop", ledger_fails=True)
+    intents = MemoryIntents()
+    assert grant(served, intents).status == "unknown"
+    assert grant(served, intents, settled_after=0.0).status == "unknown"
+    platform.ledger_fails = False
+    assert grant(served, intents).status == "already_granted"
+    assert platform.posts == 1
+
+
+def test_a_ledger_that_may_not_be_whole_proves_nothing() -> None:
+    """A server that ignores the cursor shows the same page for ever: ours may be on the next."""
+    page = {"credits": [{"amount": 1, "note": mark_of("older")}], "lastCreditEntry": "x"}
+    script = Script(httpx.Response(500), ok(page))
+    intents = MemoryIntents()
+    with script.client(intents=intents) as client:
+        for _ in range(2):
+            result = client.members.credits.grant(MEMBER, 5, key="k", looks=(0.0,), settled_after=0.0)
+            assert result.status == "unknown"
+    assert script.methods.count("POST") == 1
+
+
+@pytest.mark.parametrize(("amount", "key"), [(0, "k"), (-5, "k"), (5.0, "k"), (True, "k"), (5, ""), (5, " ")])
+def test_what_cannot_be_a_grant_is_refused(amount: Any, key: str) -> None:
+    """Before anything is claimed or sent."""
+    script = Script(ok({}))
+    with script.client() as client, pytest.raises(ValueError):
+        client.members.credits.grant(MEMBER, amount, key=key)
+    assert script.requests == []
+
+
+def test_a_key_stands_for_one_grant() -> None:
+    """The same key for another amount or member is a mistake of the caller's, not a grant."""
+    script = Script(ok({}, 201))
+    with script.client() as client:
+        grant = client.members.credits.grant
+        assert grant(MEMBER, 5, key="k").status == "granted"
+        assert grant(MEMBER, Decimal("5.00"), key="k").status == "already_granted"
+        with pytest.raises(ValueError):
+            grant(MEMBER, 6, key="k")
+        with pytest.raises(ValueError):
+            grant(CustomerId(43), 5, key="k")
+    assert len(script.requests) == 1

@@ -1,0 +1,29 @@
+"""What the tests of the template name more than once: who reads which queue, and which CRMs there are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from relay.routing import FOLDERS
+
+from tests.stack import (
+    FUNCTIONS,
+)
+
+POLL = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+LOG = {("logs:CreateLogStream", "Logs.Arn"), ("logs:PutLogEvents", "Logs.Arn")}
+TARGETS = {
+    "HubSpot": ("URL", "SECRET", "VERSION", "EVENTS"),
+    "Klaviyo": ("URL", "SECRET", "REVISION", "SET_EXTERNAL_ID", "COMPAT_NAMES"),
+    "Salesforce": ("URL", "SECRET", "OBJECT", "VERSION"),
+    "Webhook": ("URL", "SECRET"),
+}
+"""The CRMs, by the prefix of their resources, with the settings of their own."""
+
+CONSUMERS = {folder: folder.replace("_", " ").title().replace(" ", "") for folder in FOLDERS.values()}
+
+
+def queue_events(function: str) -> list[dict[str, Any]]:
+    """Return the queues that a function reads, with how."""
+    events = FUNCTIONS[function].get("Events", {}).values()
+    return [event["Properties"] for event in events if event["Type"] == "SQS"]

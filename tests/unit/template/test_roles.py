@@ -1,0 +1,239 @@
+"""template.yaml lets each function do what it must, and no more."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fakes import ROOT
+from tests.stack import (
+    FUNCTIONS,
+    RESOURCES,
+    TEMPLATE,
+    allowed,
+    environment,
+    of_type,
+    role_of,
+    statements,
+    text,
+)
+from tests.unit.template.deployed import CONSUMERS, LOG, POLL, TARGETS
+
+
+def test_the_receiver_may_do_nothing_but_queue_and_log() -> None:
+    """Whoever takes the receiver over can read nothing: no secret, no table, no queue."""
+    queues = {f"{name}Queue.Arn" for name in CONSUMERS.values()} | {"Unclaimed.Arn"}
+    assert allowed("ReceiverRole") == {("sqs:SendMessage", queue) for queue in queues} | LOG
+
+
+def test_the_clock_may_do_what_is_due_and_no_more() -> None:
+    """It empties `unclaimed` into the topics, tells the notifier and the targets, and reads members and mirrors."""
+    queues = {f"{name}Queue.Arn" for name in CONSUMERS.values()} | {"DeadLetters.Arn", "Alerts.Arn"}
+    queues |= {f"{target}Queue.Arn" for target in TARGETS}
+    assert allowed("ClockRole") == {
+        *((action, queue) for queue in queues for action in ("sqs:SendMessage", "sqs:SendMessageBatch")),
+        ("sqs:ReceiveMessage", "Unclaimed.Arn"),
+        ("sqs:DeleteMessage", "Unclaimed.Arn"),
+        ("sqs:DeleteMessageBatch", "Unclaimed.Arn"),
+        ("firehose:PutRecordBatch", "Journal.Arn"),
+        ("dynamodb:BatchGetItem", "Members.Arn"),
+        ("dynamodb:Scan", "Members.Arn"),
+        ("dynamodb:Scan", "Mirrors.Arn"),
+        ("dynamodb:GetItem", "Figures.Arn"),
+        ("dynamodb:PutItem", "Figures.Arn"),
+        ("dynamodb:Query", "Figures.Arn"),
+        ("sns:Publish", "Changes"),
+        ("sns:PublishBatch", "Changes"),
+        *LOG,
+    }
+
+
+def test_the_fan_out_may_read_the_stream() -> None:
+    """The local AWS reads a stream for any function; AWS needs these four by name."""
+    may = allowed("FanoutRole")
+    for action in ("DescribeStream", "GetRecords", "GetShardIterator"):
+        assert (f"dynamodb:{action}", "Members.StreamArn") in may
+    assert ("dynamodb:ListStreams", "${Members.Arn}/stream/*") in may
+    assert ("sns:Publish", "Changes") in may
+    assert {("sqs:SendMessage", "Alerts.Arn"), ("sqs:SendMessage", "DeadLetters.Arn")} <= may
+    figures = {action for action, resource in may if resource == "Figures.Arn"}
+    assert figures == {"dynamodb:BatchWriteItem", "dynamodb:UpdateItem"}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_function_has_a_role_of_its_own_and_may_log(function: str) -> None:
+    """One role each, for Lambda alone, with its policy written out; logging is allowed to the stack's group only."""
+    role = role_of(function)
+    assert [other for other in FUNCTIONS if role_of(other) == role] == [function]
+    properties = RESOURCES[role]["Properties"]
+    assert "ManagedPolicyArns" not in properties
+    [trust] = properties["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
+    assert allowed(role) >= LOG
+    assert FUNCTIONS[function].get("Policies") is None
+    assert RESOURCES[function]["Metadata"] == {"SkipBuild": True}
+    assert (ROOT / FUNCTIONS[function]["CodeUri"] / "app.py").is_file()
+
+
+@pytest.mark.parametrize("role", of_type("AWS::IAM::Role"))
+def test_no_role_may_do_more_than_it_names(role: str) -> None:
+    """No wildcard for an action, none for a whole resource; a wildcard within one is argued below."""
+    within = {"dynamodb:ListStreams": "/stream/*", "kms:Decrypt": ":key/*"}
+    for action, resource in allowed(role):
+        assert "*" not in action
+        assert resource != "*"
+        if "*" in resource and not resource.startswith("${JournalBucket.Arn}/"):
+            assert resource.endswith(within[action])
+
+
+SECRETS = {
+    "SlackSecret": ["NotifierRole"],
+    "PagerDutySecret": ["NotifierRole"],
+    **{f"{target}Secret": [f"{target}Role"] for target in TARGETS},
+    "InveterateSecret": ["ReconcileRole", "GrantsRole"],
+}
+
+
+@pytest.mark.parametrize(
+    ("role", "secret"), [(role, secret) for secret, roles in SECRETS.items() for role in roles]
+)
+def test_a_secret_is_read_by_its_own_functions_through_ssm(role: str, secret: str) -> None:
+    """The key's id is the merchant's, so the condition says of which parameter, and that only SSM may ask."""
+    decrypts = [statement for statement in statements(role) if statement["Action"] == "kms:Decrypt"]
+    [condition] = [
+        statement["Condition"]["StringEquals"]
+        for statement in decrypts
+        if secret in text(statement["Condition"]["StringEquals"]["kms:EncryptionContext:PARAMETER_ARN"])
+    ]
+    assert text(condition["kms:ViaService"]) == "ssm.${AWS::Region}.amazonaws.com"
+    assert text(condition["kms:EncryptionContext:PARAMETER_ARN"]).endswith(f":parameter${{{secret}}}")
+    reads = [resource for action, resource in allowed(role) if action == "ssm:GetParameter"]
+    assert [resource.endswith(f":parameter${{{secret}}}") for resource in reads].count(True) == 1
+    readers = [
+        other
+        for other in of_type("AWS::IAM::Role")
+        if any(action == "ssm:GetParameter" and secret in resource for action, resource in allowed(other))
+    ]
+    assert readers == SECRETS[secret]
+
+
+def test_the_notifier_and_the_mirror_know_their_places() -> None:
+    """Every variable that wiring reads for them is set."""
+    assert environment("NotifierFunction").keys() == {
+        "POWERTOOLS_SERVICE_NAME",
+        "SOURCE_URL",
+        "SOURCE_NAME",
+        "DEAD_LETTERS_URL",
+        "OCCASIONS_TABLE",
+        "MEMBERS_TABLE",
+        "EMAIL_TOPIC",
+        "SLACK_SECRET",
+        "SLACK_URL",
+        "SLACK_CHANNEL",
+        "PAGERDUTY_SECRET",
+        "PAGERDUTY_URL",
+        "TIME_ZONE",
+    }
+    for target, own in TARGETS.items():
+        assert environment(f"{target}Function").keys() == {
+            "POWERTOOLS_SERVICE_NAME",
+            "SOURCE_URL",
+            "SOURCE_NAME",
+            "DEAD_LETTERS_URL",
+            "MEMBERS_TABLE",
+            "MIRRORS_TABLE",
+            "TARGET",
+            *(f"{target.upper()}_{name}" for name in own),
+            "RECHECKS_URL",
+            "RECHECK_DELAY",
+        }
+    assert environment("FanoutFunction").keys() == {
+        "POWERTOOLS_SERVICE_NAME",
+        "CHANGES_TOPIC",
+        "ALERTS_URL",
+        "FIGURES_TABLE",
+        "RECHECKS_URL",
+        "RECHECK_DELAY",
+        "GRANTS_URL",
+    }
+    queues = {name for name in environment("ClockFunction") if name.startswith("QUEUE_")}
+    assert environment("ClockFunction").keys() - queues == {
+        "POWERTOOLS_SERVICE_NAME",
+        "TIME_ZONE",
+        "MEMBERS_TABLE",
+        "MIRRORS_TABLE",
+        "FIGURES_TABLE",
+        "CHANGES_TOPIC",
+        "ALERTS_URL",
+        "UNCLAIMED_URL",
+        "DEAD_LETTERS_URL",
+        "JOURNAL_STREAM",
+        "AUDITED_URLS",
+    }
+    assert all(f"{target}Queue" in str(environment("ClockFunction")["AUDITED_URLS"]) for target in TARGETS)
+    assert environment("ReconcileFunction").keys() == {
+        "POWERTOOLS_SERVICE_NAME",
+        "SOURCE_URL",
+        "SOURCE_NAME",
+        "DEAD_LETTERS_URL",
+        "MEMBERS_TABLE",
+        "MIRRORS_TABLE",
+        "JOURNAL_STREAM",
+        "INVETERATE_URL",
+        "INVETERATE_SECRET",
+        "RECHECK_DELAY",
+    }
+    assert environment("GrantsFunction").keys() == {
+        "POWERTOOLS_SERVICE_NAME",
+        "SOURCE_URL",
+        "SOURCE_NAME",
+        "DEAD_LETTERS_URL",
+        "MEMBERS_TABLE",
+        "GRANTS_TABLE",
+        "JOURNAL_STREAM",
+        "INVETERATE_URL",
+        "INVETERATE_SECRET",
+    }
+    assert TEMPLATE["Globals"]["Function"]["Environment"]["Variables"].keys() == {
+        "POWERTOOLS_METRICS_NAMESPACE",
+        "SHOP_DOMAIN",
+    }
+
+
+def test_reconcile_may_read_the_api_and_write_members() -> None:
+    """Its queue, members, turns and the journal; the API's key is known to no other function."""
+    own = {f"sqs:{call}" for call in ("SendMessage", "SendMessageBatch", "DeleteMessageBatch")} | POLL
+    [key] = [resource for action, resource in allowed("ReconcileRole") if action == "ssm:GetParameter"]
+    [decrypt] = [resource for action, resource in allowed("ReconcileRole") if action == "kms:Decrypt"]
+    assert allowed("ReconcileRole") == {
+        *((action, "ReconcileQueue.Arn") for action in own),
+        ("sqs:SendMessage", "DeadLetters.Arn"),
+        ("sqs:SendMessageBatch", "DeadLetters.Arn"),
+        ("dynamodb:BatchGetItem", "Members.Arn"),
+        ("dynamodb:PutItem", "Members.Arn"),
+        ("dynamodb:GetItem", "Mirrors.Arn"),
+        ("dynamodb:UpdateItem", "Mirrors.Arn"),
+        ("firehose:PutRecordBatch", "Journal.Arn"),
+        ("ssm:GetParameter", key),
+        ("kms:Decrypt", decrypt),
+        *LOG,
+    }
+
+
+def test_grants_may_read_members_and_write_promises() -> None:
+    """It changes no member and no rule; the API's key is known to it and to reconcile, and to no other function."""
+    own = {f"sqs:{call}" for call in ("SendMessage", "SendMessageBatch", "DeleteMessageBatch")} | POLL
+    [key] = [resource for action, resource in allowed("GrantsRole") if action == "ssm:GetParameter"]
+    [decrypt] = [resource for action, resource in allowed("GrantsRole") if action == "kms:Decrypt"]
+    assert allowed("GrantsRole") == {
+        *((action, "GrantsQueue.Arn") for action in own),
+        ("sqs:SendMessage", "DeadLetters.Arn"),
+        ("sqs:SendMessageBatch", "DeadLetters.Arn"),
+        ("dynamodb:BatchGetItem", "Members.Arn"),
+        *((f"dynamodb:{call}Item", "Grants.Arn") for call in ("Get", "Put", "Update", "Delete")),
+        ("firehose:PutRecordBatch", "Journal.Arn"),
+        ("ssm:GetParameter", key),
+        ("kms:Decrypt", decrypt),
+        *LOG,
+    }
+    knowing = [name for name in FUNCTIONS if "InveterateSecret" in str(environment(name))]
+    assert knowing == ["ReconcileFunction", "GrantsFunction"]
