@@ -45,8 +45,12 @@ def status(target: Target, _: argparse.Namespace) -> dict[str, Any]:
         "refused": states["refused"],
         "refused_why": dict(reasons.most_common()),
         "messages_waiting": target.waiting(),
-        "closed_until": gate.until.isoformat(timespec="seconds") if gate.until else "open",
-        "closed_why": gate.reason if gate.until else "open",
+        "door": "closed" if gate.until else "open",
+        **(
+            {"closed_until": gate.until.isoformat(timespec="seconds"), "closed_why": gate.reason}
+            if gate.until
+            else {}
+        ),
         "last_fill": _told(target.inventory.run("fill"), "started", "finished", "sent"),
         "last_audit": _told(
             target.inventory.run("audit"),
