@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from relay.batch import Answers, Context, Message
+from relay.batch import Context
 from relay.wiring import common, mirrors, queue
+
+if TYPE_CHECKING:
+    from relay.mirrors.mirroring import Mirroring
 
 
 def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """Mirror the members that a batch of change messages names."""
-    try:
-        return queue.batch().run(event, context, _work)
-    finally:
-        common.telemetry().flush()
+    return queue.settle(event, context, _mirroring)
 
 
-def _work(messages: Sequence[Message], context: Context) -> Answers:
-    # Wired inside the work: a missing setting then puts the messages off and spends none of their receives.
+def _mirroring() -> Mirroring:
     common.telemetry().metrics.add_dimension(name="target", value=common.setting("TARGET"))
-    return mirrors.mirroring().work(messages, context)
+    return mirrors.mirroring()

@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from relay.batch import Context
-from relay.wiring import common, people, queue
+from relay.wiring import people, queue
 
 
 def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """Tell what a batch of the alerts queue says; return what is to come again."""
-    try:
-        return queue.batch().run(event, context, people.notifier().work)
-    finally:
-        common.telemetry().flush()
+    return queue.settle(event, context, people.notifier)

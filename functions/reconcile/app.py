@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from relay.batch import Answers, Context, Message
-from relay.wiring import common, platform, queue
+from relay.batch import Context
+from relay.wiring import platform, queue
 
 
 def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """Look at the members that a batch of doubts names."""
-    try:
-        return queue.batch().run(event, context, _work)
-    finally:
-        common.telemetry().flush()
-
-
-def _work(messages: Sequence[Message], context: Context) -> Answers:
-    # Wired inside the work: a missing setting then puts the messages off and spends none of their receives.
-    return platform.reconciling().work(messages, context)
+    return queue.settle(event, context, platform.reconciling)

@@ -33,6 +33,7 @@ from functions.notifier import app
 from tests.fakes import FakeTelemetry
 from tests.functional.notifier.conftest import CONTEXT, Aws, event
 from tests.tellings import KEY, MIA, OCCASION, SHOP, Clock, Crash, message, telling
+from tests.wired import held
 
 OPEN = telling("e1", minute=10)
 RISE = telling("e3", minute=15, level=Level.ERROR)
@@ -205,6 +206,14 @@ def test_without_slack_email_alone(deployed: Aws, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("SLACK_SECRET", "")
     assert app.handler(event(OPEN), CONTEXT) == DONE
     assert subjects(deployed) == EMAILED[:1]
+    assert deployed.told() == []
+
+
+def test_a_missing_setting_costs_no_alert(deployed: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The alerts wait for a person's mending, and none of their receives is spent."""
+    monkeypatch.delenv("EMAIL_TOPIC")
+    assert app.handler(event(OPEN), CONTEXT) == DONE
+    assert held(deployed.names["alerts"]) == 1
     assert deployed.told() == []
 
 

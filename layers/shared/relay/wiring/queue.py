@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from relay.errors import MisconfiguredError
 from relay.wiring import common
 
 if TYPE_CHECKING:
     from relay.adapters.sqs import SqsSource
-    from relay.batch import Batch
+    from relay.batch import Answers, Batch, Context, Message
 
 
 @cache
@@ -26,7 +26,7 @@ def source() -> SqsSource:
 @cache
 def batch() -> Batch:
     """Return how this function's messages are settled."""
-    from relay.batch import Batch, Message
+    from relay.batch import Batch
 
     def log(outcome: str, message: Message, error: Exception) -> None:
         common.telemetry().outcome(
@@ -59,3 +59,27 @@ def observe_put_off(age: timedelta, errors: Sequence[Exception]) -> None:
     common.telemetry().measure("Lag", age.total_seconds(), "Seconds", shop=shop)
     if any(isinstance(error, MisconfiguredError) for error in errors):
         common.telemetry().measure("Misconfigured", 1, shop=shop)
+
+
+class Worker(Protocol):
+    """Who works on a batch of messages."""
+
+    def work(self, messages: Sequence[Message], context: Context) -> Answers:
+        """Answer each message; None where it is done with."""
+        ...
+
+
+def settle(event: Mapping[str, Any], context: Context, worker: Callable[[], Worker]) -> dict[str, Any]:
+    """Have the messages of Lambda's event worked on; return which of them are to come again.
+
+    The worker is made when there is work: a missing setting then puts the messages off, and spends none of
+    their receives.
+    """
+
+    def work(messages: Sequence[Message], context: Context) -> Answers:
+        return worker().work(messages, context)
+
+    try:
+        return batch().run(event, context, work)
+    finally:
+        common.telemetry().flush()
