@@ -26,8 +26,8 @@ NOT_APPLICABLE: Final = {
     "email_change_to_an_address_in_use": _IDENTITY,
     "silent_2xx": "a receiver's 2xx is its whole answer: there is nothing in it that could name nobody",
     "unknown_property": "the fields are ours; a receiver has none that could be missing",
-    "reading": "a receiver can be told and not asked (test_webhook.py)",
-    "clearing_a_contact": "there is no contact to find: the receiver is told that a member is gone (test_webhook.py)",
+    "reading": "a receiver can be told and not asked (test_webhook_answers.py)",
+    "clearing_a_contact": "there is no contact to find: the receiver is told that a member is gone (test_webhook_bodies.py)",
 }
 
 
