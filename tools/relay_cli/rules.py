@@ -38,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     for name, about in (
         ("show", "print the rules in force, what differs from the defaults marked"),
         ("validate", "check a document, without any stack"),
-        ("diff", "say what a document would change"),
+        ("diff", "say what a document would change; exits with 3 where there is something"),
         ("apply", "check a document, say what it changes, and put it into force if you agree"),
     ):
         sub = commands.add_parser(name, help=about, description=about)
@@ -151,7 +151,8 @@ def _parsed(path: Path) -> object:
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise CliError(f"{path} cannot be read: {type(error).__name__}") from None
+        why = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        raise CliError(f"{path} cannot be read: {why}") from None
     try:
         parsed = plain_yaml.load(text)
     except ValueError as error:

@@ -85,7 +85,8 @@ def how_to_go_on(stage: Stage) -> str:
             f"  {stage.slack}/_standin/messages",
             "Ask it with any of `relay`'s commands, after",
             f"  export AWS_ENDPOINT_URL={stage.aws.endpoint} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test \\",
-            f"    AWS_REGION={REGION} AWS_DEFAULT_REGION={REGION} RELAY_STACK={stage.stack.name}",
+            f"    AWS_REGION={REGION} AWS_DEFAULT_REGION={REGION} RELAY_STACK={stage.stack.name} \\",
+            f"    RELAY_CALLBACK_KEY={stage.key}",
             f"  the local AWS's log: {stage.aws.log}",
             *(f"  {name}: {value}" for name, value in sorted(stage.stack.outputs.items())),
         ]

@@ -179,3 +179,12 @@ def test_what_a_document_would_change() -> None:
         ("billing_attempts", 3, 5),
         ("rules.cancel.pending.on", None, False),
     ]
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is wrong with it is said in words, be it not there or no text."""
+    assert main(["rules", "validate", str(tmp_path / "rules.yaml")]) == 1
+    assert "rules.yaml cannot be read: No such file or directory" in capsys.readouterr().err
+    (tmp_path / "rules.yaml").write_bytes(b"\xff")
+    assert main(["rules", "validate", str(tmp_path / "rules.yaml")]) == 1
+    assert "cannot be read: it is no UTF-8 text" in capsys.readouterr().err
