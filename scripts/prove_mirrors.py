@@ -32,7 +32,8 @@ from sim.standins.hubspot import HubspotStandIn
 
 from tests.contract.crm.profiles import key_of, member
 from tests.contract.crm.tokens import FixedToken
-from tests.virtual_crm import BEGIN, Plant, most_in_a_window
+from tests.virtual_crm import Plant, most_in_a_window
+from tests.virtual_time import BEGIN
 
 PROVIDERS_LIMIT = 100
 PROVIDERS_SECONDS = 10.0

@@ -7,21 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.functional.sim.running import HOOK, Client, running
-from tests.unit.sim.history import FREE, GOLD, LIFETIME, SPEND
-
-ADMIN, STORE = "/v2.0/admin", "/v2.0/storefront"
-WHOLE = {"firstName": "A", "lastName": "B", "notes": "n", "phoneNumber": "1", "birthday": "1988-04-01"}
-
-
-def member_of(client: Client, tier_id: str = GOLD) -> str:
-    joined: str = client.act("join", tier_id=tier_id)["customer_id"]
-    return joined
-
-
-def record(client: Client, member_id: str) -> dict[str, Any]:
-    found: dict[str, Any] = client.api("GET", f"{ADMIN}/members/{member_id}").json()["data"]["member"]
-    return found
+from tests.functional.sim.api_asking import ADMIN, STORE, WHOLE, member_of, record
+from tests.functional.sim.running import HOOK, running
+from tests.unit.sim.history import FREE
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])
@@ -131,105 +119,6 @@ def test_only_custom_benefits_are_deleted() -> None:
         assert (rows["REFERRALS"]["creditAmount"], rows["REFERRALS"]["name"]) == (12, "Friends")
 
 
-def body(customer_id: str, **more: Any) -> dict[str, Any]:
-    return {
-        "customerId": customer_id, "referrals": "false", "segmentId": FREE, "overrideSpendThreshold": False,
-        "keepInSpendBasedTier": False, "credits": 1, "birthday": "1988-04-01",
-    } | more  # fmt: skip
-
-
-def test_creating_a_member_downgrades_one() -> None:
-    """POST members puts an existing paid member into the free tier; a stranger is accepted and lost."""
-    with running() as client:
-        member_id = member_of(client)
-        assert client.api("POST", f"{ADMIN}/members", json=body(member_id)).status_code == 201
-        assert client.api("POST", f"{ADMIN}/members", json=body("123")).status_code == 201
-        client.act("advance", minutes=1)
-        assert record(client, member_id)["tierId"] == FREE
-        assert client.api("GET", f"{ADMIN}/members/123").status_code == 400
-
-
-def test_spend_based_tiers_have_two_flags() -> None:
-    """Below the threshold one gets in by override only, and stays past the monthly review only if kept."""
-    with running() as client:
-        guest, kept = member_of(client, FREE), member_of(client, FREE)
-        assert client.api("POST", f"{ADMIN}/members", json=body(guest, segmentId=SPEND)).status_code == 400
-        for member_id, keep in ((guest, False), (kept, True)):
-            sent = body(member_id, segmentId=SPEND, overrideSpendThreshold=True, keepInSpendBasedTier=keep)
-            assert client.api("POST", f"{ADMIN}/members", json=sent).status_code == 201
-        client.act("advance", days=1)
-        assert [record(client, one)["tierId"] for one in (guest, kept)] == [SPEND, SPEND]
-        client.act("advance", days=35)
-        assert [record(client, one)["tierId"] for one in (guest, kept)] == [FREE, SPEND]
-
-
-@pytest.mark.parametrize(
-    "broken",
-    [
-        {"credits": 0},
-        {"credits": "1"},
-        {"birthday": "01.04.1988"},
-        {"customerId": "gid://shopify/Customer/1"},
-        {"segmentId": GOLD},
-        {"overrideSpendThreshold": "no"},
-    ],
-)
-def test_what_creating_refuses(broken: dict[str, Any]) -> None:
-    """At least one credit, a real birthday, a numeric id, a free tier, flags that are flags."""
-    with running() as client:
-        assert client.api("POST", f"{ADMIN}/members", json=body("1", **broken)).status_code == 400
-
-
-def test_changing_the_tier() -> None:
-    """FREE to PAID needs a contract; PAID to PAID does not ask."""
-    with running() as client:
-        free, paid = member_of(client, FREE), member_of(client)
-        path = f"{ADMIN}/members/{{}}/change-tier"
-        assert client.api("POST", path.format(free), json={"tierId": GOLD}).status_code == 400
-        assert client.api("POST", path.format(paid), json={"tierId": "ffffffff"}).status_code == 400
-        assert client.api("POST", path.format(paid), json={"tierId": LIFETIME}).status_code == 201
-        client.act("advance", minutes=1)
-        assert record(client, paid)["tierId"] == LIFETIME
-
-
-def test_credits_and_codes() -> None:
-    """Not zero, not more than there is; a second code replaces the first; by force a code dies."""
-    with running() as client:
-        member_id = member_of(client)
-        credits_path, redeem = (
-            f"{ADMIN}/members/{member_id}/credits",
-            f"{STORE}/members/{member_id}/credits/redemption",
-        )
-        assert client.api("POST", credits_path, json={"amount": 0}).status_code == 400
-        assert client.api("POST", credits_path, json={"amount": -11}).status_code == 400
-        assert client.api("POST", redeem, json={"amount": 4}).status_code == 201
-        client.act("advance", minutes=1)
-        first = client.read(f"members/{member_id}")["redemption"]
-        assert client.api("POST", redeem, json={"amount": 3}).status_code == 201
-        client.act("advance", minutes=1)
-        second = client.read(f"members/{member_id}")["redemption"]
-        assert (first["value"], second["value"]) == (4, 7)
-        assert first["code"] != second["code"]
-        assert (
-            client.api("POST", credits_path, json={"amount": -9, "note": "#x", "force": True}).status_code
-            == 201
-        )
-        client.act("advance", minutes=1)
-        rows = client.api("GET", credits_path).json()["data"]["credits"]
-        assert (rows[-1]["newBalance"], rows[-1]["note"]) == (1, "#x")
-
-
-def test_the_ledger_may_hide_notes() -> None:
-    """Whether notes show is a switch, and so is whether expiry leaves an entry."""
-    with running(switches={"ledger_notes": "no", "ledger_expired": "none"}) as client:
-        member_id = member_of(client)
-        client.act("grant", customer_id=member_id, amount=2, note="#mark")
-        client.act("advance", days=61)
-        rows = client.api("GET", f"{ADMIN}/members/{member_id}/credits").json()["data"]["credits"]
-        assert all("note" not in row for row in rows)
-        assert "EXPIRED" not in {row["reason"] for row in rows}
-
-
 def test_subscriptions() -> None:
     """One topic each; the list lags; a DELETE carries its id in the body and answers 201."""
     path = f"{ADMIN}/webhook-subscriptions"
@@ -281,32 +170,3 @@ def test_replies_carry_the_virtual_date() -> None:
         assert client.api("GET", f"{ADMIN}/merchant").headers["Date"] == "Sun, 01 Mar 2026 12:00:00 GMT"
         client.act("advance", days=1)
         assert client.api("GET", f"{ADMIN}/merchant").headers["Date"] == "Mon, 02 Mar 2026 12:00:00 GMT"
-
-
-def test_half_done_writes_and_silent_ones() -> None:
-    """A 500 may have done it, or part of it; a timeout has done it."""
-    with running(faults={"api_half_done": 1}) as client:
-        member_id = member_of(client)
-        assert (
-            client.api("POST", f"{ADMIN}/members/{member_id}/credits", json={"amount": 3}).status_code == 500
-        )
-        assert client.api("PATCH", f"{ADMIN}/members/{member_id}", json=WHOLE).status_code == 500
-        client.act("advance", minutes=1)
-        client.act("faults", api_half_done=0)
-        found = record(client, member_id)
-        assert (found["credit"], found["firstName"]) == (13, "A")
-        assert found["notes"] is None
-    with running(faults={"api_timeout": 1}, api_patience=0.01) as client:
-        member_id = member_of(client)
-        assert (
-            client.api("POST", f"{ADMIN}/members/{member_id}/credits", json={"amount": 3}).status_code == 504
-        )
-        client.act("advance", minutes=1)
-        assert client.sim.world.members[member_id].balance == 13
-    with running(faults={"api_5xx": 1}) as client:
-        member_id = member_of(client)
-        assert (
-            client.api("POST", f"{ADMIN}/members/{member_id}/credits", json={"amount": 3}).status_code == 500
-        )
-        client.act("advance", minutes=1)
-        assert client.sim.world.members[member_id].balance == 10

@@ -6,11 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from sim import player
-from sim.errors import NotThereError, RefusedError
 from sim.events import TOPICS
 
-from tests.functional.sim.running import HOOK, KEY, Receiver, running
+from tests.functional.sim.running import KEY, Receiver, running
 from tests.unit.sim.history import GOLD
 
 
@@ -178,113 +176,6 @@ def test_a_reset_begins_anew() -> None:
         again = client.act("join", tier_id=GOLD)
         assert first["events"] == again["events"]
         assert client.read("state")["subscriptions"] == []
-
-
-@pytest.mark.parametrize("name", player.names())
-def test_scenarios_play(name: str) -> None:
-    """Each scenario plays to its end over HTTP, and what it promises has happened."""
-    receiver = Receiver()
-    with running(receiver, api_patience=0.01) as client:
-        client.subscribe(*TOPICS)
-        with player.over_http(str(client.http.base_url)) as (post, tiers):
-            played = list(player.play(player.load(name), post, tiers))
-        assert played[-1].reply["drained"]
-        promised = {
-            "joining": {
-                "customer.joined.paid_tier",
-                "customer.joined.free_tier",
-                "customer.joined.free_trial",
-                "customer.joined.lifetime_tier",
-            },
-            "dunning_lost": {"customer.payment_failed", "customer.cancelled"},
-            "dunning_recovered": {
-                "customer_billing.attempt.failed",
-                "customer.payment_methods.updated",
-                "customer.payment_succeeded",
-            },
-            "cancelling": {"customer.pending_cancellation", "customer.cancelled"},
-            "month": set(TOPICS) - {"customer.credits.expired"},
-            "monthly_credit_drop": {"customer.credits.updated", "customer.credits.expired"},
-            "bad_day": {"customer.ordered"},
-        }[name]
-        sent = {one.topic for one in client.sim.deliveries.records.values()}
-        assert promised <= sent
-
-
-def test_a_scenario_with_an_unknown_step_is_refused() -> None:
-    """A misspelt step is found before anything is played."""
-    with pytest.raises(RefusedError):
-        player.read("mine", {"steps": [{"jion": {}}]})
-    with pytest.raises(NotThereError):
-        player.load("no_such")
-
-
-def test_v1_answers_as_documented() -> None:
-    """All 13 endpoints of v1: its envelope, its bad keys, its credits in the URL, its ledger without an envelope."""
-    with running(members=3, switches={"tiers": "disabled"}) as client:
-        member_id = client.act("join", tier_id=GOLD)["customer_id"]
-
-        def data(method: str, path: str, **more: Any) -> Any:
-            reply = client.api(method, path, **more)
-            assert reply.status_code == 200, reply.text
-            assert reply.json()["success"] is True
-            return reply.json()["data"]
-
-        assert data("GET", "/merchant")["merchant"]["currency"] == "USD"
-        assert data("GET", "/benefits")["count"] > 3
-        assert data("GET", "/campaigns")["count"] == 1
-        page = data("GET", "/customers", params={"limit": 2})
-        assert (len(page["customers"]), page["limit"], page["lastCustomerId"]) == (
-            2,
-            "2",
-            page["customers"][-1]["customerId"],
-        )
-        assert (
-            len(
-                data("GET", "/customers", params={"limit": 9, "lastCustomerId": page["lastCustomerId"]})[
-                    "customers"
-                ]
-            )
-            == 2
-        )
-        assert data("GET", f"/customers/{member_id}")["customer"]["status"] == "ACTIVE"
-        data("POST", "/customers/credits", params={"customerId": member_id, "credit": 5})
-        data("POST", "/customers/credits", params={"customerId": "123", "credit": 5})
-        client.act("advance", minutes=1)
-        code = data(
-            "POST",
-            "/redemption-discount-code",
-            json={"customerId": int(member_id), "amount": 3, "merchantId": "x"},
-        )["code"]
-        client.act("advance", minutes=1)
-        ledger = client.api("GET", "/customers/credits", params={"customerId": member_id}).json()
-        assert [row["newBalance"] for row in ledger["credits"]] == [10, 15, 12]
-        assert ledger["redemption"] == {"code": code, "value": 3}
-        assert client.api("GET", "/customers/credits").json()["errors"] == [
-            "Missing query parameter: customerId"
-        ]
-        assert client.http.get("/customers/credits").json() == {"message": "Unauthorized"}
-        assert client.http.get("/customers").json() == {
-            "data": {},
-            "success": False,
-            "errors": ["Invalid API key"],
-        }
-        asked = data("POST", f"/customers/{member_id}/cancel", json={"merchantId": "relay-demo"})[
-            "cancelRequest"
-        ]
-        assert asked["status"] == "INITIALIZED"
-        client.act("confirm", customer_id=member_id)
-        assert client.read(f"members/{member_id}")["status"] == "PENDING_CANCELLATION"
-        client.act("customer", email="new@example.com")
-        new = client.read("members", customers=1)["members"][0]["customer_id"]
-        data("POST", "/signup-free-tier", json={"merchantId": "relay-demo", "customerId": new})
-        client.act("advance", minutes=1)
-        assert data("GET", f"/customers/{new}")["customer"]["status"] == "ACTIVE"
-        made = data("POST", "/webhooks", json={"callbackUrl": HOOK})["subscriber"]
-        listed = data("GET", "/webhooks")["subscribers"]
-        assert [one["id"] for one in listed] == [made["id"]]
-        assert "token" not in listed[0]
-        assert data("DELETE", "/webhooks", json={"id": made["id"]}) == {"subscriber": {}}
 
 
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
