@@ -27,3 +27,10 @@ def queue_events(function: str) -> list[dict[str, Any]]:
     """Return the queues that a function reads, with how."""
     events = FUNCTIONS[function].get("Events", {}).values()
     return [event["Properties"] for event in events if event["Type"] == "SQS"]
+
+
+def settled(queue: str) -> set[tuple[str, str]]:
+    """Return what a function may do that reads this queue, puts messages off and gives them up."""
+    own = {f"sqs:{call}" for call in ("SendMessage", "SendMessageBatch", "DeleteMessageBatch")} | POLL
+    dead = {(f"sqs:{call}", "DeadLetters.Arn") for call in ("SendMessage", "SendMessageBatch")}
+    return {(action, queue) for action in own} | dead

@@ -16,7 +16,7 @@ from tests.stack import (
     statements,
     text,
 )
-from tests.unit.template.deployed import CONSUMERS, LOG, POLL, TARGETS
+from tests.unit.template.deployed import CONSUMERS, LOG, TARGETS, settled
 
 
 def test_the_receiver_may_do_nothing_but_queue_and_log() -> None:
@@ -201,13 +201,10 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
 
 def test_reconcile_may_read_the_api_and_write_members() -> None:
     """Its queue, members, turns and the journal; the API's key is known to no other function."""
-    own = {f"sqs:{call}" for call in ("SendMessage", "SendMessageBatch", "DeleteMessageBatch")} | POLL
     [key] = [resource for action, resource in allowed("ReconcileRole") if action == "ssm:GetParameter"]
     [decrypt] = [resource for action, resource in allowed("ReconcileRole") if action == "kms:Decrypt"]
     assert allowed("ReconcileRole") == {
-        *((action, "ReconcileQueue.Arn") for action in own),
-        ("sqs:SendMessage", "DeadLetters.Arn"),
-        ("sqs:SendMessageBatch", "DeadLetters.Arn"),
+        *settled("ReconcileQueue.Arn"),
         ("dynamodb:BatchGetItem", "Members.Arn"),
         ("dynamodb:PutItem", "Members.Arn"),
         ("dynamodb:GetItem", "Mirrors.Arn"),
@@ -221,13 +218,10 @@ def test_reconcile_may_read_the_api_and_write_members() -> None:
 
 def test_grants_may_read_members_and_write_promises() -> None:
     """It changes no member and no rule; the API's key is known to it and to reconcile, and to no other function."""
-    own = {f"sqs:{call}" for call in ("SendMessage", "SendMessageBatch", "DeleteMessageBatch")} | POLL
     [key] = [resource for action, resource in allowed("GrantsRole") if action == "ssm:GetParameter"]
     [decrypt] = [resource for action, resource in allowed("GrantsRole") if action == "kms:Decrypt"]
     assert allowed("GrantsRole") == {
-        *((action, "GrantsQueue.Arn") for action in own),
-        ("sqs:SendMessage", "DeadLetters.Arn"),
-        ("sqs:SendMessageBatch", "DeadLetters.Arn"),
+        *settled("GrantsQueue.Arn"),
         ("dynamodb:BatchGetItem", "Members.Arn"),
         *((f"dynamodb:{call}Item", "Grants.Arn") for call in ("Get", "Put", "Update", "Delete")),
         ("firehose:PutRecordBatch", "Journal.Arn"),
