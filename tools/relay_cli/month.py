@@ -104,10 +104,10 @@ class Month:
         self._break_others(faults)
 
     def _break_others(self, faults: str) -> None:
-        from sim.faults import OTHER_SERVERS
+        from fakes.fault_rates import DEFAULT_RATES
 
         chances = (
-            {} if faults == "none" else {"seed": self.wanted.seed, **OTHER_SERVERS, "most": _OTHERS_AT_MOST}
+            {} if faults == "none" else {"seed": self.wanted.seed, **DEFAULT_RATES, "most": _OTHERS_AT_MOST}
         )
         for url in (self.stage.hubspot, self.stage.slack):
             _chances(url, chances)
@@ -201,7 +201,7 @@ def _more(held: Sequence[str], had: Sequence[str]) -> tuple[str, ...]:
 
 
 def _chances(url: str, given: Mapping[str, Any]) -> None:
-    post(f"{url}/_standin/chances", json=dict(given)).raise_for_status()
+    post(f"{url}/_standin/fault_rates", json=dict(given)).raise_for_status()
 
 
 def play(stage: Stage, wanted: Wanted, say: Say, observer: Observer) -> Reckoning:

@@ -80,14 +80,14 @@ def staged(folder: Path, say: Say, template: Path | None = None, *, seed: int = 
         CliError: when something does not start, build or deploy.
 
     """
-    from sim.standins.hubspot import HubspotStandIn
-    from sim.standins.serving import serve
-    from sim.standins.slack import HOOK, SlackStandIn
+    from fakes.hubspot import FakeHubspot
+    from fakes.local_server import serve
+    from fakes.slack import HOOK, FakeSlack
 
     with (
         local_aws(folder) as aws,
-        serve(HubspotStandIn().app()) as hubspot,
-        serve(SlackStandIn().app) as slack,
+        serve(FakeHubspot().app()) as hubspot,
+        serve(FakeSlack().app) as slack,
         sandbox(SHOP, seed=seed) as sim,
     ):
         say(f"local AWS at {aws.endpoint}, HubSpot at {hubspot}, Slack at {slack}, Inveterate at {sim.url}")

@@ -42,9 +42,6 @@ ALL_RATES: Final = {
     "api_429": 0.01, "api_half_done": 0.01,
 }  # fmt: skip
 
-OTHER_SERVERS: Final = {"fails": 0.03, "hangs": 0.01}
-"""What the stand-ins for other servers do by chance, with any faults at all (`standins/chances.py`)."""
-
 SETS: Final = {"none": {}, "default": DEFAULT_RATES, "all": ALL_RATES}
 
 

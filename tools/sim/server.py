@@ -128,19 +128,19 @@ def serve(
 @contextlib.contextmanager
 def running(settings: Settings, pipeline: pages.Pipeline | None = None) -> Iterator[tuple[str, Simulator]]:
     """Serve on a free port in a thread, for as long as somebody needs it; yields the address and the simulator."""
-    from sim.standins import serving
+    from fakes import local_server
 
     app = create_app(settings, pipeline=pipeline)
     sim: Simulator = app.state.sim
-    with serving.serve(app, server_of=lambda config: _server(config, sim), dates=False) as url:
+    with local_server.serve(app, server_of=lambda config: _server(config, sim), dates=False) as url:
         yield url, sim
 
 
 def _server(config: uvicorn.Config, sim: Simulator) -> uvicorn.Server:
     """Return a server that ends the streams first: a console that is open would listen for ever."""
-    from sim.standins import serving
+    from fakes import local_server
 
-    class Server(serving.Server):
+    class Server(local_server.LocalServer):
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             sim.deliveries.dismiss()
             await super().shutdown(sockets)

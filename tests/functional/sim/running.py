@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
+from fakes.local_server import serve
 from relay.adapters.http import trust
 from sim.programme import Beginning
 from sim.server import create_app
 from sim.simulator import Settings, Simulator
-from sim.standins.serving import serve
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response

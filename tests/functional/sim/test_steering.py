@@ -6,11 +6,11 @@ from typing import Any
 
 import httpx
 import pytest
+from fakes.hubspot import FakeHubspot
+from fakes.local_server import serve
+from fakes.slack import HOOK as SLACK_HOOK
+from fakes.slack import FakeSlack
 from relay_cli.nearby import get, post
-from sim.standins.hubspot import HubspotStandIn
-from sim.standins.serving import serve
-from sim.standins.slack import HOOK as SLACK_HOOK
-from sim.standins.slack import SlackStandIn
 
 from tests.functional.sim.running import Receiver, running
 from tests.unit.sim.history import GOLD
@@ -99,10 +99,10 @@ def test_what_the_api_tells_is_true_from_then_on() -> None:
 
 def test_stand_ins_fail_by_chance() -> None:
     """Slack and HubSpot answer 503 as often as they are told to, take nothing then, and refuse nonsense."""
-    with serve(SlackStandIn().app) as slack, serve(HubspotStandIn().app()) as hubspot:
+    with serve(FakeSlack().app) as slack, serve(FakeHubspot().app()) as hubspot:
         for url in (slack, hubspot):
-            assert post(f"{url}/_standin/chances", json={"mood": "bad"}).status_code == 422
-            set_up = post(f"{url}/_standin/chances", json={"fails": 1.0, "most": 1})
+            assert post(f"{url}/_standin/fault_rates", json={"mood": "bad"}).status_code == 422
+            set_up = post(f"{url}/_standin/fault_rates", json={"fails": 1.0, "most": 1})
             assert set_up.json()["fails"] == 1.0
         answers = [post(f"{slack}{SLACK_HOOK}", json={"text": "hello"}).status_code for _ in range(2)]
         assert answers == [503, 200]
@@ -113,9 +113,9 @@ def test_stand_ins_fail_by_chance() -> None:
 
 def test_who_waits_too_little_for_slack_was_not_heard() -> None:
     """What hangs by chance is not taken, late or ever: the request never got through."""
-    with serve(SlackStandIn().app) as slack:
-        post(f"{slack}/_standin/chances", json={"hangs": 1.0, "most": 1, "seconds": 0.3})
+    with serve(FakeSlack().app) as slack:
+        post(f"{slack}/_standin/fault_rates", json={"hangs": 1.0, "most": 1, "seconds": 0.3})
         with pytest.raises(httpx.ReadTimeout):
             post(f"{slack}{SLACK_HOOK}", json={"text": "hello"}, timeout=0.1)
-        assert get(f"{slack}/_standin/chances").json()["struck"] == 1
+        assert get(f"{slack}/_standin/fault_rates").json()["struck"] == 1
         assert get(f"{slack}/_standin/messages").json()["messages"] == []

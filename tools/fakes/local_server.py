@@ -1,4 +1,4 @@
-"""Serve an ASGI application on a free port of this machine, for as long as somebody needs it."""
+"""A web server in a thread of this process, on a free port of this machine, for a fake or the simulator."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _START_SECONDS: Final = 10.0
 _TICK_SECONDS: Final = 0.01
 
 
-class Server(uvicorn.Server):
-    """A server that ends when it is told to: uvicorn's own looks ten times a second, which most tests wait for."""
+class LocalServer(uvicorn.Server):
+    """A server that stops within 10 ms: uvicorn checks only ten times a second, and most tests wait for the stop."""
 
     async def main_loop(self) -> None:
-        """Go on until it is to end."""
+        """Run until the server is asked to stop."""
         ticks = 0
         while not await self.on_tick(ticks):
             ticks += 1
@@ -33,15 +33,15 @@ class Server(uvicorn.Server):
 def serve(
     app: ASGIApp,
     port: int = 0,
-    server_of: Callable[[uvicorn.Config], uvicorn.Server] = Server,
+    server_of: Callable[[uvicorn.Config], uvicorn.Server] = LocalServer,
     *,
     dates: bool = True,
 ) -> Iterator[str]:
-    """Serve `app` on the loopback interface in a thread; yields its address, `http://127.0.0.1:{port}`.
+    """Serve `app` on the loopback interface in a thread; yield its address, `http://127.0.0.1:{port}`.
 
-    An app that dates its own replies is left to it where `dates` is false. The port is bound before the server
-    starts, so that nobody else can take it, and the address answers when it is yielded. On the way out requests
-    that still hang are cut off, and the thread has ended.
+    With `dates` false the application sets the Date header itself. The port is bound before the server starts, so
+    that no other process can take it, and the address answers when it is yielded. On exit the open requests are cut
+    off and the thread has ended.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -59,7 +59,7 @@ def serve(
             )
         )
         thread = threading.Thread(
-            target=server.run, kwargs={"sockets": [listener]}, name="stand-in", daemon=True
+            target=server.run, kwargs={"sockets": [listener]}, name="local-server", daemon=True
         )
         thread.start()
         try:
@@ -74,5 +74,5 @@ def _wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> Non
     deadline = time.monotonic() + _START_SECONDS
     while not server.started:
         if not thread.is_alive() or time.monotonic() > deadline:
-            raise RuntimeError("the stand-in did not start; its log says why")
+            raise RuntimeError("the local server did not start; see its log")
         time.sleep(0.002)

@@ -1,4 +1,4 @@
-"""A Salesforce org in memory: one object's fields, its records, and the rules that both are held to."""
+"""A Salesforce org in memory: the fields and records of one object, and the validation of both."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _UNESCAPED: Final = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _TEXTS: Final = {"Text", "Picklist", "Email"}
 
 
-class RefusedError(Exception):
-    """A request, or a single record, that Salesforce would not take."""
+class SalesforceError(Exception):
+    """A request or a record that Salesforce refuses."""
 
     def __init__(self, code: str, message: str, *fields: str, status: int = 400) -> None:
         super().__init__(message)
@@ -41,8 +41,8 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    """A field's definition. `digits` stand before the point."""
+class SalesforceField:
+    """The definition of a field. `digits` is the number of digits before the decimal point."""
 
     type: str
     length: int = 255
@@ -52,33 +52,33 @@ class Column:
     required: bool = False
 
 
-def _native(object_name: str) -> dict[str, Column]:
+def _native(object_name: str) -> dict[str, SalesforceField]:
     if object_name not in {"Contact", "Account"}:
-        return {"Id": Column(type="Text", length=18)}
+        return {"Id": SalesforceField(type="Text", length=18)}
     email = "Email" if object_name == "Contact" else "PersonEmail"
     return {
-        "Id": Column(type="Text", length=18),
-        "FirstName": Column(type="Text", length=40),
-        "LastName": Column(type="Text", length=80, required=True),
-        email: Column(type="Email", length=80),
+        "Id": SalesforceField(type="Text", length=18),
+        "FirstName": SalesforceField(type="Text", length=40),
+        "LastName": SalesforceField(type="Text", length=80, required=True),
+        email: SalesforceField(type="Email", length=80),
     }
 
 
 @dataclass(slots=True)
-class Org:
-    """All that is known of one object. `records` is by id; a field without a value is absent.
+class SalesforceOrg:
+    """The data of one object. `records` is by id; a field without a value is absent.
 
-    `duplicate_rule` is the merchant's: a new record whose e-mail address another has is refused.
+    With `duplicate_rule`, a rule of the merchant refuses a new record with the e-mail address of another.
     """
 
     object_name: str = "Contact"
     duplicate_rule: bool = False
-    columns: dict[str, Column] = field(default_factory=dict)
+    columns: dict[str, SalesforceField] = field(default_factory=dict)
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(101))
 
     def __post_init__(self) -> None:
-        """Begin with the object's own fields."""
+        """Add the standard fields of the object."""
         self.columns = {**_native(self.object_name), **self.columns}
 
     def create(self, fields: Mapping[str, Any]) -> str:
@@ -91,56 +91,56 @@ class Org:
     def change(self, id_: str, fields: Mapping[str, Any]) -> None:
         """Set fields of a record; null clears."""
         if id_ not in self.records:
-            raise RefusedError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
+            raise SalesforceError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
         self._write(id_, self.records[id_], fields)
 
     def upsert(self, by: str, fields: Mapping[str, Any], *, allow_duplicates: bool) -> tuple[str, bool]:
-        """Create or change the record with this external id; return its id, and whether it is new."""
+        """Create or change the record with this external id; return its id and whether it is new."""
         value = fields.get(by)
         if not isinstance(value, str) or not value:
-            raise RefusedError("MISSING_ARGUMENT", f"{by} not specified", by)
-        found = self.matching(by, [value])
+            raise SalesforceError("MISSING_ARGUMENT", f"{by} not specified", by)
+        found = self.find(by, [value])
         if len(found) > 1:
-            raise RefusedError("DUPLICATE_EXTERNAL_ID", f"{by}: more than one record found", by)
+            raise SalesforceError("DUPLICATE_EXTERNAL_ID", f"{by}: more than one record found", by)
         if found:
             self.change(found[0], fields)
             return found[0], False
         self._check_required(fields)
         if self.duplicate_rule and not allow_duplicates and self._shares_an_address(fields):
-            raise RefusedError("DUPLICATES_DETECTED", "Use one of these records?")
+            raise SalesforceError("DUPLICATES_DETECTED", "Use one of these records?")
         return self.create(fields), True
 
-    def matching(self, by: str, values: list[str]) -> list[str]:
-        """Return the ids of records whose field has one of these values, whatever their case."""
+    def find(self, by: str, values: list[str]) -> list[str]:
+        """Return the ids of the records whose field has one of these values, ignoring case."""
         wanted = {value.lower() for value in values}
         return [id_ for id_, has in self.records.items() if str(has.get(by, "")).lower() in wanted - {""}]
 
     def check_known(self, fields: Mapping[str, Any]) -> None:
-        """Refuse a request as a whole: for a field that is not there, or a value of the wrong JSON type."""
+        """Refuse a request with an unknown field, or with a value of the wrong JSON type."""
         for name, value in fields.items():
             column = self.columns.get(name)
             if column is None:
-                raise RefusedError(
+                raise SalesforceError(
                     "INVALID_FIELD", f"No such column '{name}' on sobject of type {self.object_name}", name
                 )
             if value is not None and not _readable(column, value):
-                raise RefusedError("JSON_PARSER_ERROR", f"Cannot deserialize the value of {name}")
+                raise SalesforceError("JSON_PARSER_ERROR", f"Cannot deserialize the value of {name}")
 
     def select(self, soql: str) -> list[dict[str, Any]]:
-        """Answer `SELECT … FROM … WHERE field IN ('…', …)`, the one form of question that is understood."""
-        asked = _QUERY.fullmatch(soql)
-        literals = _LITERAL.findall(asked["values"]) if asked else []
-        if asked is None or "".join(hit[0] for hit in _LITERAL.finditer(asked["values"])) != asked["values"]:
-            raise RefusedError("MALFORMED_QUERY", "unexpected token")
-        fields = [name.strip() for name in asked["fields"].split(",")]
-        if asked["object"] != self.object_name:
-            raise RefusedError("INVALID_TYPE", f"sObject type '{asked['object']}' is not supported")
-        self.check_known(dict.fromkeys([*fields, asked["by"]]))
+        """Run a query of the one supported form: `SELECT … FROM … WHERE field IN ('…', …)`."""
+        query = _QUERY.fullmatch(soql)
+        literals = _LITERAL.findall(query["values"]) if query else []
+        if query is None or "".join(hit[0] for hit in _LITERAL.finditer(query["values"])) != query["values"]:
+            raise SalesforceError("MALFORMED_QUERY", "unexpected token")
+        fields = [name.strip() for name in query["fields"].split(",")]
+        if query["object"] != self.object_name:
+            raise SalesforceError("INVALID_TYPE", f"sObject type '{query['object']}' is not supported")
+        self.check_known(dict.fromkeys([*fields, query["by"]]))
         values = [re.sub(r"\\(.)", lambda hit: _UNESCAPED.get(hit[1], hit[1]), text) for text in literals]
-        return [self._answer(id_, fields) for id_ in self.matching(asked["by"], values)]
+        return [self._row(id_, fields) for id_ in self.find(query["by"], values)]
 
-    def described(self) -> list[dict[str, Any]]:
-        """Return the object's fields as a description tells them."""
+    def describe_fields(self) -> list[dict[str, Any]]:
+        """Return the fields in the form of a describe call."""
         return [
             {
                 "name": name,
@@ -152,11 +152,11 @@ class Org:
             for name, column in self.columns.items()
         ]
 
-    def _answer(self, id_: str, fields: list[str]) -> dict[str, Any]:
-        told = {"Id": id_, **self.records[id_]}
+    def _row(self, id_: str, fields: list[str]) -> dict[str, Any]:
+        values = {"Id": id_, **self.records[id_]}
         return {
             "attributes": {"type": self.object_name},
-            **{name: _told(self.columns[name], told.get(name)) for name in fields},
+            **{name: _api_value(self.columns[name], values.get(name)) for name in fields},
         }
 
     def _write(self, id_: str, known: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
@@ -166,31 +166,35 @@ class Org:
         kept = {**known, **fields}
         self.records[id_] = {name: value for name, value in kept.items() if value not in {None, ""}}
 
-    def _check(self, id_: str, name: str, column: Column, value: Any) -> None:
+    def _check(self, id_: str, name: str, column: SalesforceField, value: Any) -> None:
         if value is None and column.type == "Checkbox":
-            raise RefusedError("INVALID_TYPE_ON_FIELD_IN_RECORD", f"{name}: value not of required type", name)
+            raise SalesforceError(
+                "INVALID_TYPE_ON_FIELD_IN_RECORD", f"{name}: value not of required type", name
+            )
         if column.type in _TEXTS and len(str(value or "").encode("utf-16-le")) > 2 * column.length:
-            raise RefusedError("STRING_TOO_LONG", f"{name}: data value too large", name)
+            raise SalesforceError("STRING_TOO_LONG", f"{name}: data value too large", name)
         if column.type == "Email" and value and not _EMAIL.fullmatch(value):
-            raise RefusedError("INVALID_EMAIL_ADDRESS", f"{name}: invalid email address: {value}", name)
+            raise SalesforceError("INVALID_EMAIL_ADDRESS", f"{name}: invalid email address: {value}", name)
         if column.type == "Number" and value is not None and abs(value) >= 10**column.digits:
-            raise RefusedError("NUMBER_OUTSIDE_VALID_RANGE", f"{name}: value outside of valid range", name)
-        if column.unique and value and set(self.matching(name, [value])) - {id_}:
-            raise RefusedError("DUPLICATE_VALUE", f"duplicate value found: {name} duplicates value on record")
+            raise SalesforceError("NUMBER_OUTSIDE_VALID_RANGE", f"{name}: value outside of valid range", name)
+        if column.unique and value and set(self.find(name, [value])) - {id_}:
+            raise SalesforceError(
+                "DUPLICATE_VALUE", f"duplicate value found: {name} duplicates value on record"
+            )
 
     def _check_required(self, fields: Mapping[str, Any]) -> None:
-        lacking = [name for name, column in self.columns.items() if column.required and not fields.get(name)]
-        if lacking:
-            raise RefusedError(
-                "REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(lacking)}]", *lacking
+        missing = [name for name, column in self.columns.items() if column.required and not fields.get(name)]
+        if missing:
+            raise SalesforceError(
+                "REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", *missing
             )
 
     def _shares_an_address(self, fields: Mapping[str, Any]) -> bool:
         emails = [name for name, column in self.columns.items() if column.type == "Email"]
-        return any(self.matching(name, [str(fields.get(name) or "")]) for name in emails)
+        return any(self.find(name, [str(fields.get(name) or "")]) for name in emails)
 
 
-def _readable(column: Column, value: object) -> bool:
+def _readable(column: SalesforceField, value: object) -> bool:
     match column.type:
         case "Checkbox":
             return isinstance(value, bool)
@@ -212,7 +216,7 @@ def _parses(read: Any, value: object) -> bool:
     return True
 
 
-def _told(column: Column, value: object) -> object:
+def _api_value(column: SalesforceField, value: object) -> object:
     if column.type == "Checkbox":
         return bool(value)
     if column.type == "DateTime" and isinstance(value, str):

@@ -1,4 +1,4 @@
-"""Custom events of a HubSpot portal, in memory: what is defined, and what took place."""
+"""The custom events of the fake HubSpot portal: definitions and recorded occurrences, in memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 from uuid import UUID
 
-from sim.standins.refusing import RefusedError
+from fakes.hubspot_errors import HubspotError
 
 LARGEST_BATCH: Final = 500
 _PORTAL: Final = "pe101_"
@@ -19,21 +19,21 @@ _TYPES: Final = frozenset({"string", "number", "enumeration", "datetime"})
 
 
 @dataclass(slots=True)
-class Events:
-    """`definitions` by the name that HubSpot makes of theirs; `occurrences` by their uuid. Off: 403."""
+class HubspotEvents:
+    """`definitions` by fully qualified name, `occurrences` by uuid. With `on` false every call is a 403."""
 
     on: bool = True
     definitions: dict[str, dict[str, Any]] = field(default_factory=dict)
     occurrences: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def known(self) -> list[dict[str, Any]]:
+    def list_definitions(self) -> list[dict[str, Any]]:
         """Return the definitions."""
-        self._have()
+        self._check_enabled()
         return list(self.definitions.values())
 
     def define(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """Add a definition."""
-        self._have()
+        self._check_enabled()
         name = str(wanted.get("name", ""))
         defaults = isinstance(wanted.get("includeDefaultProperties"), bool)
         carried = wanted.get("propertyDefinitions")
@@ -42,47 +42,45 @@ class Events:
         )
         contact = wanted.get("primaryObject") == "CONTACT"
         if not (_NAME.fullmatch(name) and wanted.get("label") and contact and defaults and typed):
-            raise RefusedError(400, "VALIDATION_ERROR", "Invalid event definition")
+            raise HubspotError(400, "VALIDATION_ERROR", "Invalid event definition")
         full = _PORTAL + name
         if full in self.definitions:
-            raise RefusedError(409, "CONFLICT", f"An event named {name} already exists")
+            raise HubspotError(409, "CONFLICT", f"An event named {name} already exists")
         self.definitions[full] = {**wanted, "fullyQualifiedName": full}
         return self.definitions[full]
 
-    def happen(self, inputs: object, contacts: Mapping[str, Any]) -> None:
-        """Take a batch; the same uuid counts once. All or nothing."""
-        self._have()
+    def record(self, inputs: object, contacts: Mapping[str, Any]) -> None:
+        """Record a batch, all or nothing; a repeated uuid counts once."""
+        self._check_enabled()
         if not isinstance(inputs, list) or not 0 < len(inputs) <= LARGEST_BATCH:
-            raise RefusedError(400, "VALIDATION_ERROR", f"inputs must be 1 to {LARGEST_BATCH} items")
+            raise HubspotError(400, "VALIDATION_ERROR", f"inputs must be 1 to {LARGEST_BATCH} items")
         for occurrence in inputs:
             self._check(occurrence, contacts)
         for occurrence in inputs:
             self.occurrences.setdefault(str(occurrence["uuid"]), occurrence)
 
-    def _have(self) -> None:
+    def _check_enabled(self) -> None:
         if not self.on:
-            raise RefusedError(403, "MISSING_SCOPES", "This portal has no custom events")
+            raise HubspotError(403, "MISSING_SCOPES", "This portal has no custom events")
 
     def _check(self, occurrence: Mapping[str, Any], contacts: Mapping[str, Any]) -> None:
         definition = self.definitions.get(str(occurrence.get("eventName")))
         if definition is None:
-            raise RefusedError(400, "VALIDATION_ERROR", "No event definition by this name")
+            raise HubspotError(400, "VALIDATION_ERROR", "No event definition by this name")
         known = {carried["name"]: carried["type"] for carried in definition["propertyDefinitions"]}
-        told = occurrence.get("properties")
-        if not isinstance(told, Mapping) or not all(_fits(known.get(name), told[name]) for name in told):
-            raise RefusedError(
-                400, "VALIDATION_ERROR", "Properties that the event does not have, or not of their type"
-            )
+        given = occurrence.get("properties")
+        if not isinstance(given, Mapping) or not all(_fits(known.get(name), given[name]) for name in given):
+            raise HubspotError(400, "VALIDATION_ERROR", "Unknown properties, or values of another type")
         if not occurrence.get("email") and occurrence.get("objectId") not in contacts:
-            raise RefusedError(400, "VALIDATION_ERROR", "Nobody to whom this happened")
+            raise HubspotError(400, "VALIDATION_ERROR", "The event names no contact")
         if not _parses(datetime.fromisoformat, occurrence.get("occurredAt")) or not _parses(
             UUID, occurrence.get("uuid")
         ):
-            raise RefusedError(400, "VALIDATION_ERROR", "occurredAt or uuid is none")
+            raise HubspotError(400, "VALIDATION_ERROR", "occurredAt or uuid is invalid")
 
 
 def _fits(kind: str | None, value: object) -> bool:
-    """Say whether a value is one of a property; every value is told as a string."""
+    """Return whether a string is a valid value of this property type."""
     readers: dict[str, Callable[[str], object]] = {
         "number": Decimal,
         "datetime": datetime.fromisoformat,

@@ -1,7 +1,7 @@
-"""What Slack refuses in a message, in Slack's words.
+"""Validation of a Slack message: which Block Kit content Slack refuses, with Slack's error codes.
 
-Limits: https://docs.slack.dev/reference/block-kit/blocks. The limit on a whole message is documented
-nowhere and was met in practice at some 13,200 characters.
+Limits: https://docs.slack.dev/reference/block-kit/blocks. The limit on a whole message is not
+documented: in practice Slack refuses more than about 13,200 characters.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _BLOCK_ID: Final = 255
 _TEXT_TYPES: Final = frozenset({"plain_text", "mrkdwn"})
 
 
-def problem(payload: Any) -> str | None:
-    """Return why Slack would refuse a message; None where it would take it."""
+def validation_error(payload: Any) -> str | None:
+    """Return Slack's error code for a message that Slack refuses, None for one that it accepts."""
     if not isinstance(payload, dict):
         return "invalid_payload"
     text, blocks = payload.get("text"), payload.get("blocks", [])
-    # Slack takes blocks without a text; notifications and screen readers then have nothing to say.
+    # Slack accepts blocks without a text, but notifications and screen readers then have nothing to show.
     if not isinstance(text, str) or not text.strip():
         return "no_text"
     if len(text) > _TEXT:
@@ -36,10 +36,10 @@ def problem(payload: Any) -> str | None:
         return "invalid_blocks"
     if len(json.dumps(blocks, ensure_ascii=False)) > _TOTAL:
         return "msg_blocks_too_long"
-    return None if all(map(_sound, blocks)) else "invalid_blocks"
+    return None if all(map(_is_valid, blocks)) else "invalid_blocks"
 
 
-def _sound(block: Any) -> bool:
+def _is_valid(block: Any) -> bool:
     if not isinstance(block, dict) or len(str(block.get("block_id", ""))) > _BLOCK_ID:
         return False
     check = _CHECKS.get(str(block.get("type")))
@@ -75,7 +75,7 @@ def _divider(_block: Mapping[str, Any]) -> Iterator[bool]:
 
 
 def _is_text(text: Any, limit: int) -> bool:
-    """Tell whether it is a text object: of a known type, not empty, within the limit, with the flags of its type."""
+    """Return whether this is a text object: a known type, not empty, within the limit, with the flags of its type only."""
     if not isinstance(text, dict) or text.get("type") not in _TEXT_TYPES:
         return False
     foreign = "verbatim" if text["type"] == "plain_text" else "emoji"

@@ -1,13 +1,13 @@
-"""PagerDuty's Events API v2: checks an event as PagerDuty does, keeps incidents, and fails when it is told to.
+"""A fake PagerDuty Events API v2: it validates events as PagerDuty does, keeps incidents, and fails on request.
 
-An event of a key that is open joins its incident; a resolve closes it; a key that was resolved opens a new
-one. What one can ask of the stand-in itself is below `/_standin`:
+An event with the key of an open incident joins it; a resolve closes it; after that the key opens a new incident.
+Tests and tools control the fake itself below `/_standin`:
 
 * `GET /_standin/incidents`: `{"incidents": [{"dedup_key", "open", "severity", "summary", "events"}, …]}`;
-* `GET /_standin/messages`: `{"messages": [event, …]}`, what was accepted, oldest first;
-* `DELETE /_standin/messages`: forget them, and the faults;
-* `POST /_standin/faults {"status", "times", "retry_after", "hang"}`: what becomes of the next `times` events
-  (default 1). With `hang` alone they are taken, and the answer comes that many seconds late.
+* `GET /_standin/messages`: `{"messages": [event, …]}`, the accepted events, oldest first;
+* `DELETE /_standin/messages`: delete them, the incidents and the faults;
+* `POST /_standin/faults {"status", "times", "retry_after", "hang"}`: a fault of the next `times` events
+  (default 1). With `hang` alone they are accepted, and the answer comes that many seconds late.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 ROUTING_KEY: Final = "R" * 32
-"""The one integration that exists."""
+"""The routing key of the one integration."""
 
 _ACTIONS: Final = frozenset({"trigger", "acknowledge", "resolve"})
 _SEVERITIES: Final = frozenset({"critical", "error", "warning", "info"})
@@ -36,8 +36,8 @@ _KEY_FORM: Final = re.compile(r"[A-Za-z0-9]{32}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """What becomes of an event instead of the usual."""
+class PagerDutyFault:
+    """A fault of the next `times` events: a refusal, or an answer that is `hang` seconds late."""
 
     status: int | None = None
     times: int = 1
@@ -46,8 +46,8 @@ class Fault:
 
 
 @dataclass(slots=True)
-class Incident:
-    """One incident, and how many events joined it."""
+class PagerDutyIncident:
+    """One incident; `events` counts the events that joined it."""
 
     dedup_key: str
     severity: str
@@ -57,12 +57,12 @@ class Incident:
 
 
 @dataclass(slots=True)
-class PagerDutyStandIn:
-    """The stand-in: `app` is to be served, `incidents` is what there is."""
+class FakePagerDuty:
+    """The fake server: `app` is its application, `incidents` its data, `messages` the accepted events."""
 
-    incidents: list[Incident] = field(default_factory=list)
+    incidents: list[PagerDutyIncident] = field(default_factory=list)
     messages: list[dict[str, Any]] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[PagerDutyFault] = field(default_factory=list)
 
     @property
     def app(self) -> Starlette:
@@ -70,15 +70,15 @@ class PagerDutyStandIn:
         return Starlette(
             routes=[
                 Route("/v2/enqueue", self._enqueue, methods=["POST"]),
-                Route("/_standin/incidents", self._listed, methods=["GET"]),
-                Route("/_standin/messages", self._taken, methods=["GET"]),
-                Route("/_standin/messages", self._forget, methods=["DELETE"]),
-                Route("/_standin/faults", self._fail, methods=["POST"]),
+                Route("/_standin/incidents", self._list_incidents, methods=["GET"]),
+                Route("/_standin/messages", self._list_messages, methods=["GET"]),
+                Route("/_standin/messages", self._delete_messages, methods=["DELETE"]),
+                Route("/_standin/faults", self._add_fault, methods=["POST"]),
             ]
         )
 
     async def _enqueue(self, request: Request) -> Response:
-        fault = self.faults.pop(0) if self.faults else Fault()
+        fault = self.faults.pop(0) if self.faults else PagerDutyFault()
         if fault.status is not None:
             await asyncio.sleep(fault.hang)
             headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
@@ -88,11 +88,11 @@ class PagerDutyStandIn:
             event = json.loads(raw)
         except ValueError:
             event = None
-        errors = problems(event, len(raw))
+        errors = validation_errors(event, len(raw))
         if errors:
             invalid = {"status": "invalid event", "message": "Event object is invalid", "errors": errors}
             return JSONResponse(invalid, 400)
-        self._take(event)
+        self._apply(event)
         await asyncio.sleep(fault.hang)
         answer = {
             "status": "success",
@@ -101,7 +101,7 @@ class PagerDutyStandIn:
         }
         return JSONResponse(answer, 202)
 
-    def _take(self, event: dict[str, Any]) -> None:
+    def _apply(self, event: dict[str, Any]) -> None:
         self.messages.append({name: value for name, value in event.items() if name != "routing_key"})
         key = event.get("dedup_key") or f"unkeyed-{len(self.messages)}"
         open_one = next((one for one in self.incidents if one.dedup_key == key and one.open), None)
@@ -109,71 +109,71 @@ class PagerDutyStandIn:
             case "trigger" if open_one:
                 open_one.events += 1
             case "trigger":
-                said = event["payload"]
-                self.incidents.append(Incident(key, said["severity"], said["summary"]))
+                payload = event["payload"]
+                self.incidents.append(PagerDutyIncident(key, payload["severity"], payload["summary"]))
             case "resolve" if open_one:
                 open_one.open = False
 
-    async def _listed(self, _request: Request) -> Response:
+    async def _list_incidents(self, _request: Request) -> Response:
         fields = ("dedup_key", "open", "severity", "summary", "events")
         return JSONResponse(
             {"incidents": [{name: getattr(one, name) for name in fields} for one in self.incidents]}
         )
 
-    async def _taken(self, _request: Request) -> Response:
+    async def _list_messages(self, _request: Request) -> Response:
         return JSONResponse({"messages": self.messages})
 
-    async def _forget(self, _request: Request) -> Response:
+    async def _delete_messages(self, _request: Request) -> Response:
         self.messages.clear()
         self.incidents.clear()
         self.faults.clear()
         return Response(status_code=204)
 
-    async def _fail(self, request: Request) -> Response:
+    async def _add_fault(self, request: Request) -> Response:
         try:
-            fault = Fault(**await request.json())
+            fault = PagerDutyFault(**await request.json())
         except (TypeError, ValueError) as error:
-            return JSONResponse({"errors": [f"not a fault: {error}"]}, 422)
+            return JSONResponse({"errors": [f"invalid fault: {error}"]}, 422)
         self.faults += [fault] * fault.times
         return Response(status_code=204)
 
 
-def problems(event: Any, size: int) -> list[str]:
-    """Return what PagerDuty would say against an event; nothing where it would take it."""
+def validation_errors(event: Any, size: int) -> list[str]:
+    """Return PagerDuty's error messages for an event; an empty list if PagerDuty accepts it."""
     if not isinstance(event, dict) or size > _SIZE:
         return ["event is not an object, or too large"]
-    said = []
+    errors = []
     key = event.get("routing_key")
     if not isinstance(key, str) or not _KEY_FORM.fullmatch(key):
-        said.append("Length of 'routing_key' is incorrect (should be 32 characters)")
+        errors.append("Length of 'routing_key' is incorrect (should be 32 characters)")
     elif key != ROUTING_KEY:
-        said.append("'routing_key' is unknown")
+        errors.append("'routing_key' is unknown")
     if event.get("event_action") not in _ACTIONS:
-        said.append("'event_action' is missing or invalid")
+        errors.append("'event_action' is missing or invalid")
     dedup = event.get("dedup_key", "")
     if not isinstance(dedup, str) or len(dedup) > _KEY:
-        said.append("'dedup_key' is too long")
+        errors.append("'dedup_key' is too long")
     if event.get("event_action") == "trigger":
-        said += _payload_problems(event.get("payload"))
+        errors += _payload_errors(event.get("payload"))
     elif not dedup:
-        said.append("'dedup_key' is missing or blank")
-    return said
+        errors.append("'dedup_key' is missing or blank")
+    return errors
 
 
-def _payload_problems(payload: Any) -> list[str]:
+def _payload_errors(payload: Any) -> list[str]:
     if not isinstance(payload, dict):
         return ["'payload' is missing"]
-    said = [
+    errors = [
         f"'payload.{name}' is missing or blank"
         for name in ("summary", "source", "severity")
         if not isinstance(payload.get(name), str) or not payload[name].strip()
     ]
     if len(str(payload.get("summary", ""))) > _SUMMARY:
-        said.append("'payload.summary' is too long (maximum is 1024 characters)")
+        errors.append("'payload.summary' is too long (maximum is 1024 characters)")
     if payload.get("severity") not in _SEVERITIES:
-        said.append("'payload.severity' is invalid (must be one of 'critical', 'warning', 'error', 'info')")
+        errors.append("'payload.severity' is invalid (must be one of 'critical', 'warning', 'error', 'info')")
     try:
         datetime.fromisoformat(payload.get("timestamp", "2000-01-01T00:00:00+00:00"))
     except (TypeError, ValueError):
-        said.append("'payload.timestamp' is no ISO 8601 time")
-    return said
+        errors.append("'payload.timestamp' is no ISO 8601 time")
+    return errors

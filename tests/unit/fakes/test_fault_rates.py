@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from sim.standins.chances import Chances
+from fakes.fault_rates import FaultRates
 
 
 def drawn(**given: float) -> list[str | None]:
-    chances = Chances(**{"seed": 1, "most": 1000} | given)  # type: ignore[arg-type]  # some of them are whole numbers
-    return [chances.draw() for _ in range(1000)]
+    rates = FaultRates(**{"seed": 1, "most": 1000} | given)  # type: ignore[arg-type]  # some of them are whole numbers
+    return [rates.draw() for _ in range(1000)]
 
 
 def test_nothing_goes_wrong_unless_it_is_set() -> None:

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sim.standins.klaviyo_account import Account
-from sim.standins.klaviyo_checks import RefusedError, wanted_by
-from sim.standins.klaviyo_limits import Limits
+from fakes.klaviyo import KlaviyoRateLimits
+from fakes.klaviyo_account import KlaviyoAccount
+from fakes.klaviyo_validation import KlaviyoError, parse_filter
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 
@@ -31,7 +31,7 @@ def event(**attributes: Any) -> dict[str, Any]:
 
 def test_null_clears_and_absent_leaves() -> None:
     """A property that is null goes, one that is absent stays, and `unset` takes away; for a job null is nothing."""
-    account = Account()
+    account = KlaviyoAccount()
     one, new = account.upsert(profile(attributes={"properties": {"A": 1, "B": 2, "C": 3, "D": 4}}))
     assert new
     again, new = account.upsert(
@@ -62,29 +62,29 @@ def test_null_clears_and_absent_leaves() -> None:
 )
 def test_what_is_no_profile(data: dict[str, Any], status: int, pointer: str) -> None:
     """A resource that Klaviyo would refuse is refused, with its status and the part that is wrong."""
-    with pytest.raises(RefusedError) as caught:
-        Account().upsert(data)
+    with pytest.raises(KlaviyoError) as caught:
+        KlaviyoAccount().upsert(data)
     assert (caught.value.status, caught.value.pointer) == (status, pointer)
     assert caught.value.body()["errors"][0].keys() >= {"id", "code", "title", "detail", "source"}
 
 
 def test_identifiers_that_belong_to_two() -> None:
     """Two identifiers of different profiles are in conflict; an id whose new address is taken is said to be none."""
-    account = Account()
+    account = KlaviyoAccount()
     one, _ = account.upsert(profile("a@example.com", attributes={"external_id": "x"}))
     account.upsert(profile("b@example.com"))
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(KlaviyoError) as caught:
         account.upsert(profile("b@example.com", attributes={"external_id": "x"}))
     assert (caught.value.status, caught.value.error["code"]) == (409, "duplicate_profile")
     assert caught.value.meta["duplicate_profile_id"] == one.id
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(KlaviyoError) as caught:
         account.upsert(profile("b@example.com", id=one.id))
     assert (caught.value.status, caught.value.error["code"]) == (404, "not_found")
 
 
 def test_events_are_deduplicated_as_klaviyo_does() -> None:
     """By id for a profile and metric; without one, by the second. A back-fill starts no flow."""
-    account = Account()
+    account = KlaviyoAccount()
     for told in (
         event(unique_id="1"),
         event(unique_id="1"),
@@ -117,8 +117,8 @@ def test_events_are_deduplicated_as_klaviyo_does() -> None:
 )
 def test_what_is_no_event(attributes: dict[str, Any]) -> None:
     """An event that Klaviyo would refuse is refused, and nothing of it is kept."""
-    account = Account()
-    with pytest.raises(RefusedError) as caught:
+    account = KlaviyoAccount()
+    with pytest.raises(KlaviyoError) as caught:
         account.record(event(**attributes), NOW)
     assert caught.value.status == 400
     assert account.events == []
@@ -126,7 +126,7 @@ def test_what_is_no_event(attributes: dict[str, Any]) -> None:
 
 def test_a_jobs_way() -> None:
     """A job is queued, at work and then complete; only then it has done anything, and told what it could not."""
-    account = Account()
+    account = KlaviyoAccount()
     data = {
         "type": "profile-bulk-import-job",
         "attributes": {"profiles": {"data": [profile(), profile("odd")]}},
@@ -138,24 +138,24 @@ def test_a_jobs_way() -> None:
     assert len(job.profiles) == 1
     (error,) = job.errors
     assert error["attributes"]["original_payload"] == profile("odd")
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(KlaviyoError) as caught:
         account.submit({**data, "attributes": {"profiles": {"data": [profile(), {"type": "x"}]}}})
     assert caught.value.pointer == "/data/attributes/profiles/data/1/type"
 
 
 def test_filters() -> None:
     """A filter is an operator over one identifier, its values as JSON."""
-    assert wanted_by('any(email,["A@b.co","c@d.co"])') == ("email", ["a@b.co", "c@d.co"])
-    assert wanted_by('equals(id,"01")') == ("id", ["01"])
+    assert parse_filter('any(email,["A@b.co","c@d.co"])') == ("email", ["a@b.co", "c@d.co"])
+    assert parse_filter('equals(id,"01")') == ("id", ["01"])
     for odd in ("", 'any(properties,["x"])', "any(email,[x])", "equals(id,1)"):
-        with pytest.raises(RefusedError):
-            wanted_by(odd)
+        with pytest.raises(KlaviyoError):
+            parse_filter(odd)
 
 
 def test_limits_by_the_second_and_the_minute() -> None:
     """In fixed windows, each endpoint by itself; the headers tell of the minute."""
     now = [0.0]
-    limits = Limits(lambda: now[0])
+    limits = KlaviyoRateLimits(lambda: now[0])
     counted = [limits.count("/api/profile-bulk-import-jobs/1") for _ in range(11)]
     assert [wait for _, wait in counted] == [None] * 10 + [1.0]
     assert counted[9][0]["RateLimit-Remaining"] == "140"

@@ -1,23 +1,25 @@
-"""What HubSpot's stand-in would not do, in HubSpot's words."""
+"""The errors of the fake HubSpot, in the form that HubSpot documents."""
 
 from __future__ import annotations
 
 from typing import Any
 
 
-class RefusedError(Exception):
-    """What HubSpot would not do: the status, and the parts of its error body."""
+class HubspotError(Exception):
+    """A request or record that HubSpot refuses: the status, and the parts of the error body."""
 
-    def __init__(self, status: int, category: str, message: str, code: str = "", about: str = "") -> None:
+    def __init__(
+        self, status: int, category: str, message: str, code: str = "", property_name: str = ""
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.category = category
         self.message = message
         self.code = code
-        self.about = about
+        self.property_name = property_name
 
     def body(self, trace: str | None = None) -> dict[str, Any]:
-        """Return the error body; within a 207, for the record with this trace id."""
+        """Return the error body; with `trace`, the entry of a 207 for the record with this trace id."""
         body: dict[str, Any] = {
             "status": "error",
             "category": self.category,
@@ -25,7 +27,7 @@ class RefusedError(Exception):
             "errors": [],
         }
         if self.code:
-            context = {"context": {"propertyName": [self.about]}} if self.about else {}
+            context = {"context": {"propertyName": [self.property_name]}} if self.property_name else {}
             body["errors"] = [{"message": self.message, "code": self.code, **context}]
         if trace is not None:
             body["context"] = {"objectWriteTraceId": [trace]}

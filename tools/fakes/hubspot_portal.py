@@ -1,4 +1,4 @@
-"""A HubSpot portal in memory: property definitions, contacts, and the rules that both are held to."""
+"""A HubSpot portal in memory: property definitions, contacts, and the validation of both."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from sim.standins.hubspot_events import Events
-from sim.standins.refusing import RefusedError
+from fakes.hubspot_errors import HubspotError
+from fakes.hubspot_events import HubspotEvents
 
 LARGEST_BATCH: Final = 100
 UNIQUE_AT_MOST: Final = 10
@@ -39,16 +39,16 @@ def _native() -> dict[str, dict[str, Any]]:
 
 
 @dataclass(slots=True)
-class Portal:
-    """All that one account holds. `contacts` is by id; `required` are properties that an administrator requires."""
+class HubspotPortal:
+    """The data of one account. `contacts` is by id; `required` are the properties that an administrator requires."""
 
     definitions: dict[str, dict[str, Any]] = field(default_factory=_native)
     groups: set[str] = field(default_factory=lambda: {"contactinformation"})
     contacts: dict[str, dict[str, str]] = field(default_factory=dict)
-    events: Events = field(default_factory=Events)
+    events: HubspotEvents = field(default_factory=HubspotEvents)
     required: set[str] = field(default_factory=set)
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(101))
-    # Whose value of a unique property it is: looked through one by one, 40,000 contacts would take hours.
+    # The contact of each unique value: a linear search would take hours with 40,000 contacts.
     _index: dict[tuple[str, str], str] = field(default_factory=dict)
     _indexed: tuple[int, int] = (0, 0)
 
@@ -57,30 +57,30 @@ class Portal:
     def make_group(self, name: object) -> None:
         """Add a property group."""
         if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise RefusedError(400, "VALIDATION_ERROR", "Invalid property group name")
+            raise HubspotError(400, "VALIDATION_ERROR", "Invalid property group name")
         if name in self.groups:
-            raise RefusedError(409, "CONFLICT", f"Property group {name} already exists")
+            raise HubspotError(409, "CONFLICT", f"Property group {name} already exists")
         self.groups.add(name)
 
     def define(self, definition: Mapping[str, Any]) -> None:
         """Add a property."""
-        lacking = [name for name in _REQUIRED if not isinstance(definition.get(name), str)]
-        if lacking:
-            raise RefusedError(400, "VALIDATION_ERROR", f"Required fields are missing: {lacking}")
+        missing = [name for name in _REQUIRED if not isinstance(definition.get(name), str)]
+        if missing:
+            raise HubspotError(400, "VALIDATION_ERROR", f"Required fields are missing: {missing}")
         name, kind, group = definition["name"], definition["type"], definition["groupName"]
         if name in self.definitions:
-            raise RefusedError(409, "CONFLICT", f"A property named '{name}' already exists.")
+            raise HubspotError(409, "CONFLICT", f"A property named '{name}' already exists.")
         if group not in self.groups:
-            raise RefusedError(400, "VALIDATION_ERROR", f"Property group {group} does not exist")
+            raise HubspotError(400, "VALIDATION_ERROR", f"Property group {group} does not exist")
         if not _NAME.fullmatch(name) or definition["fieldType"] not in _FIELD_TYPES.get(kind, ()):
-            raise RefusedError(
+            raise HubspotError(
                 400, "VALIDATION_ERROR", f"Property {name}: type and fieldType do not go together"
             )
         if kind in {"enumeration", "bool"} and not definition.get("options"):
-            raise RefusedError(400, "VALIDATION_ERROR", f"Property {name} needs options")
+            raise HubspotError(400, "VALIDATION_ERROR", f"Property {name} needs options")
         unique = sum(bool(known.get("hasUniqueValue")) for known in self.definitions.values())
         if definition.get("hasUniqueValue") and unique >= UNIQUE_AT_MOST:
-            raise RefusedError(400, "VALIDATION_ERROR", "Too many unique properties")
+            raise HubspotError(400, "VALIDATION_ERROR", "Too many unique properties")
         self.definitions[name] = dict(definition)
 
     # --------------------------------------------------------------- contacts
@@ -90,7 +90,7 @@ class Portal:
         if by is None or by == "hs_object_id":
             return value if value in self.contacts else None
         if by != "email" and not self.definitions.get(by, {}).get("hasUniqueValue"):
-            raise RefusedError(
+            raise HubspotError(
                 400, "VALIDATION_ERROR", f"{by} is not a unique property", "INVALID_ID_PROPERTY"
             )
         if self._indexed != (id(self.contacts), len(self.contacts)):
@@ -115,18 +115,18 @@ class Portal:
         self._write(contact, self.contacts[contact], properties)
 
     def update(self, contact: str, by: str | None, properties: Mapping[str, Any]) -> str:
-        """Set properties of a contact that must be there; return its id."""
+        """Set properties of an existing contact; return its id."""
         found = self.find(contact, by)
         if found is None:
-            raise RefusedError(404, "OBJECT_NOT_FOUND", "resource not found")
+            raise HubspotError(404, "OBJECT_NOT_FOUND", "resource not found")
         self.change(found, properties)
         return found
 
     def upsert(self, wanted: Mapping[str, Any]) -> tuple[str, bool]:
-        """Create or change the contact that one input of a batch names; return its id, and whether it is new."""
+        """Create or change the contact of one batch input; return its id and whether it is new."""
         by, value = wanted["idProperty"], wanted["id"]
         if by == "email":
-            raise RefusedError(400, "VALIDATION_ERROR", "Partial upserts are not supported with email")
+            raise HubspotError(400, "VALIDATION_ERROR", "Partial upserts are not supported with email")
         contact = self.find(value, by)
         if contact is None:
             return self.create({by: value, **wanted["properties"]}), True
@@ -136,10 +136,10 @@ class Portal:
     def _write(self, contact: str, known: Mapping[str, str], properties: Mapping[str, Any]) -> None:
         for name, value in properties.items():
             self.check(name, value)
-            self._check_free(contact, name, value)
+            self._check_unique(contact, name, value)
         held = {name: value for name, value in {**known, **properties}.items() if value != ""}
         for name in sorted(self.required - held.keys()):
-            raise RefusedError(400, "VALIDATION_ERROR", f"{name} is required", "REQUIRED_PROPERTY", name)
+            raise HubspotError(400, "VALIDATION_ERROR", f"{name} is required", "REQUIRED_PROPERTY", name)
         self.contacts[contact] = held
         for name, value in properties.items():
             if name == "email" or self.definitions[name].get("hasUniqueValue"):
@@ -147,10 +147,10 @@ class Portal:
         self._indexed = (id(self.contacts), len(self.contacts))
 
     def check(self, name: str, value: object) -> None:
-        """Refuse a value that the property cannot hold."""
+        """Refuse a value that is invalid for the property."""
         definition = self.definitions.get(name)
         if definition is None:
-            raise RefusedError(
+            raise HubspotError(
                 400,
                 "VALIDATION_ERROR",
                 f'Property values were not valid: [{{"isValid":false,"message":"Property \\"{name}\\" does not '
@@ -159,7 +159,7 @@ class Portal:
                 name,
             )
         if not isinstance(value, str):
-            raise RefusedError(
+            raise HubspotError(
                 400, "VALIDATION_ERROR", "Invalid input JSON: a property value is not a string"
             )
         if value and not _fits(definition, value):
@@ -167,19 +167,19 @@ class Portal:
             wrong = json.dumps(
                 [{"isValid": False, "message": f"{value} was not valid", "error": code, "name": name}]
             )
-            raise RefusedError(
+            raise HubspotError(
                 400, "VALIDATION_ERROR", f"Property values were not valid: {wrong}", code, name
             )
 
-    def _check_free(self, contact: str, name: str, value: str) -> None:
+    def _check_unique(self, contact: str, name: str, value: str) -> None:
         if not value or (name != "email" and not self.definitions[name].get("hasUniqueValue")):
             return
         other = self.find(value, name)
         if other in {None, contact}:
             return
         if name == "email":
-            raise RefusedError(409, "CONFLICT", f"Contact already exists. Existing ID: {other}")
-        raise RefusedError(
+            raise HubspotError(409, "CONFLICT", f"Contact already exists. Existing ID: {other}")
+        raise HubspotError(
             400,
             "VALIDATION_ERROR",
             f"Cannot set {name}: {other} already has that value",
@@ -189,17 +189,17 @@ class Portal:
 
 
 def check_inputs(inputs: object, *needed: str) -> Sequence[Mapping[str, Any]]:
-    """Refuse what is no batch as a whole: too large, empty, a text missing, or one id twice."""
+    """Refuse an invalid batch as a whole: too large, empty, a missing text, or one id twice."""
     if not isinstance(inputs, list) or not 0 < len(inputs) <= LARGEST_BATCH:
-        raise RefusedError(400, "VALIDATION_ERROR", f"inputs must be 1 to {LARGEST_BATCH} items")
+        raise HubspotError(400, "VALIDATION_ERROR", f"inputs must be 1 to {LARGEST_BATCH} items")
     for wanted in inputs:
-        lacking = [name for name in needed if not isinstance(wanted.get(name), str)]
+        missing = [name for name in needed if not isinstance(wanted.get(name), str)]
         values = wanted.get("properties", {}).values()
-        if lacking or not all(isinstance(value, str) for value in values):
-            raise RefusedError(400, "VALIDATION_ERROR", f"Invalid input JSON: {lacking or 'properties'}")
+        if missing or not all(isinstance(value, str) for value in values):
+            raise HubspotError(400, "VALIDATION_ERROR", f"Invalid input JSON: {missing or 'properties'}")
     ids = [wanted["id"].lower() for wanted in inputs]
     if len(set(ids)) < len(ids):
-        raise RefusedError(400, "VALIDATION_ERROR", "Duplicate IDs found in batch input. IDs must be unique")
+        raise HubspotError(400, "VALIDATION_ERROR", "Duplicate IDs found in batch input. IDs must be unique")
     return inputs
 
 

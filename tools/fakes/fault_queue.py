@@ -1,4 +1,4 @@
-"""Faults on demand, shared by stand-ins: what becomes of the next requests instead of the usual."""
+"""FaultQueue on request, shared by the fake CRMs: a queue of faults, each for the next requests to a path."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from starlette.types import Receive, Scope, Send
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """What becomes of the next `times` requests whose path contains `path`, the first `after` of them left alone.
+    """A fault of the next `times` requests whose path contains `path`; the first `after` of them succeed.
 
-    * `status`, with `code`, `retry_after` and, at HubSpot, `policy`: refused so, nothing is done;
-    * `record_code`: every record of the request is refused with this word, within a success;
-    * `hang`: it is done, and answered, only after that many seconds, whether or not anybody waits;
-    * `silent`: a success that names nobody, nothing is done;
-    * `apply_then_drop`: it is done, and the connection breaks before the answer is whole.
+    * `status`, with `code`, `retry_after` and, at HubSpot, `policy`: the request is refused and changes nothing;
+    * `record_code`: the request succeeds, and every record in it is refused with this code;
+    * `hang`: the request is processed and answered after that many seconds, even if the client has given up;
+    * `silent`: the answer is a success without any record, and nothing is changed;
+    * `apply_then_drop`: the request is processed, and the connection breaks in the middle of the answer.
     """
 
     status: int | None = None
@@ -38,22 +38,22 @@ class Fault:
     apply_then_drop: bool = False
 
     def headers(self) -> dict[str, str]:
-        """Return what a refusal says of when to come again."""
+        """Return the Retry-After header of a refusal, if the fault has one."""
         return {} if self.retry_after is None else {"Retry-After": f"{self.retry_after:g}"}
 
 
 @dataclass(slots=True)
-class Faults:
-    """The faults that are still to come, in order."""
+class FaultQueue:
+    """The pending faults, in order."""
 
     waiting: list[Fault] = field(default_factory=list)
 
     def append(self, fault: Fault) -> None:
-        """Put a fault after those that wait."""
+        """Append a fault to the queue."""
         self.waiting.append(fault)
 
     def next(self, path: str) -> Fault:
-        """Return the fault of a request to this path; one without any effect where there is none."""
+        """Return the fault of a request to this path; a `Fault()` without any effect if there is none."""
         for fault in self.waiting:
             if fault.path in path and fault.after > 0:
                 fault.after -= 1
@@ -66,36 +66,36 @@ class Faults:
 
     async def add(self, request: Request) -> Response:
         """Answer `POST /_standin/faults`."""
-        self.append(Fault(**await body_of(request)))
+        self.append(Fault(**await json_object(request)))
         return JSONResponse({"faults": len(self.waiting)})
 
 
-async def struck(
-    fault: Fault, usual: Callable[[], Response], refusal: Callable[[Fault], Response], silent: Response
+async def respond(
+    fault: Fault, process: Callable[[], Response], refuse: Callable[[Fault], Response], silent: Response
 ) -> Response:
-    """Return the usual answer, or what a fault makes of it: a late one, a refusal, nothing said, half an answer."""
+    """Return the normal answer of `process`, or what the fault requires: a late, refused, empty or truncated answer."""
     if fault.hang:
         await asyncio.sleep(fault.hang)
     if fault.status:
-        return refusal(fault)
+        return refuse(fault)
     if fault.silent:
         return silent
-    answer = usual()
-    done = answer.status_code < HTTPStatus.BAD_REQUEST
-    return _Broken() if fault.apply_then_drop and done else answer
+    answer = process()
+    applied = answer.status_code < HTTPStatus.BAD_REQUEST
+    return _TruncatedResponse() if fault.apply_then_drop and applied else answer
 
 
-class _Broken(Response):
-    """An answer that is cut off."""
+class _TruncatedResponse(Response):
+    """An answer whose connection breaks before the body is complete."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
-        """Begin an answer and break off."""
+        """Send the headers, then break the connection."""
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"999")]})
         raise ConnectionResetError
 
 
-async def body_of(request: Request) -> dict[str, Any]:
-    """Return a request's JSON object; an empty one where it is none."""
+async def json_object(request: Request) -> dict[str, Any]:
+    """Return the JSON object in the body of a request; an empty one if the body is anything else."""
     try:
         body = json.loads(await request.body() or b"{}")
     except ValueError:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sim.standins.hubspot_portal import Portal, check_inputs
-from sim.standins.refusing import RefusedError
+from fakes.hubspot_errors import HubspotError
+from fakes.hubspot_portal import HubspotPortal, check_inputs
 
 
 @pytest.fixture
-def portal() -> Portal:
+def portal() -> HubspotPortal:
     """Return a portal with one property of each type."""
-    portal = Portal()
+    portal = HubspotPortal()
     portal.make_group("ours")
     options = [{"value": "a", "label": "A"}]
     for kind, field_type in {
@@ -49,9 +49,9 @@ def _definition(name: str, kind: str, field_type: str, **more: Any) -> dict[str,
         ("email", "nobody"),
     ],
 )
-def test_values_that_do_not_fit(portal: Portal, name: str, value: object) -> None:
+def test_values_that_do_not_fit(portal: HubspotPortal, name: str, value: object) -> None:
     """A value of the wrong form or type is refused, and no contact is left behind."""
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(HubspotError) as caught:
         portal.create({"email": "a@example.com", name: value})
     assert (caught.value.status, caught.value.category) == (400, "VALIDATION_ERROR")
     assert not portal.contacts
@@ -69,7 +69,7 @@ def test_values_that_do_not_fit(portal: Portal, name: str, value: object) -> Non
         ("p_enumeration", "a"),
     ],
 )
-def test_values_that_fit(portal: Portal, name: str, value: str) -> None:
+def test_values_that_fit(portal: HubspotPortal, name: str, value: str) -> None:
     """A value of the documented form is kept, and an empty one clears it."""
     contact = portal.create({name: value})
     assert portal.contacts[contact] == {name: value}
@@ -77,20 +77,20 @@ def test_values_that_fit(portal: Portal, name: str, value: str) -> None:
     assert portal.contacts[contact] == {}
 
 
-def test_addresses_and_keys_are_unique(portal: Portal) -> None:
+def test_addresses_and_keys_are_unique(portal: HubspotPortal) -> None:
     """A second contact with an address is a conflict that names the first; with a key it is a bad value."""
     first = portal.create({"email": "a@example.com", "p_key": "k1"})
-    with pytest.raises(RefusedError, match=f"Existing ID: {first}"):
+    with pytest.raises(HubspotError, match=f"Existing ID: {first}"):
         portal.create({"email": "A@example.com"})
-    with pytest.raises(RefusedError, match="already has that value"):
+    with pytest.raises(HubspotError, match="already has that value"):
         portal.create({"p_key": "k1"})
 
 
-def test_upserting_by_address_is_not_offered(portal: Portal) -> None:
+def test_upserting_by_address_is_not_offered(portal: HubspotPortal) -> None:
     """Partial upserts by e-mail address are refused, as documented."""
-    with pytest.raises(RefusedError):
+    with pytest.raises(HubspotError):
         portal.upsert({"idProperty": "email", "id": "a@example.com", "properties": {}})
-    with pytest.raises(RefusedError):
+    with pytest.raises(HubspotError):
         portal.upsert({"idProperty": "p_string", "id": "x", "properties": {}})
 
 
@@ -107,7 +107,7 @@ def test_upserting_by_address_is_not_offered(portal: Portal) -> None:
 )
 def test_batches_that_are_none(inputs: object) -> None:
     """Too many, none, one twice, one without an id, or a value that is no string: the whole batch is refused."""
-    with pytest.raises(RefusedError):
+    with pytest.raises(HubspotError):
         check_inputs(inputs, "id")
 
 
@@ -122,15 +122,15 @@ def test_batches_that_are_none(inputs: object) -> None:
         {"name": "p_x"},
     ],
 )
-def test_definitions_that_are_refused(portal: Portal, definition: dict[str, Any]) -> None:
+def test_definitions_that_are_refused(portal: HubspotPortal, definition: dict[str, Any]) -> None:
     """A property that exists, or that HubSpot could not make, is not made."""
-    with pytest.raises(RefusedError):
+    with pytest.raises(HubspotError):
         portal.define(definition)
 
 
-def test_ten_unique_properties_at_most(portal: Portal) -> None:
+def test_ten_unique_properties_at_most(portal: HubspotPortal) -> None:
     """An object type has ten unique properties and no more."""
     for number in range(9):
         portal.define(_definition(f"u_{number}", "string", "text", hasUniqueValue=True))
-    with pytest.raises(RefusedError):
+    with pytest.raises(HubspotError):
         portal.define(_definition("u_9", "string", "text", hasUniqueValue=True))

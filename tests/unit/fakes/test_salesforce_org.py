@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sim.standins.salesforce_org import Column, Org, RefusedError
+from fakes.salesforce_org import SalesforceError, SalesforceField, SalesforceOrg
 
 
 @pytest.fixture
-def org() -> Org:
+def org() -> SalesforceOrg:
     """Return an org with one field of each type, and a key."""
     columns = {
-        f"P_{kind}__c": Column(type=kind, length=5, digits=3)
+        f"P_{kind}__c": SalesforceField(type=kind, length=5, digits=3)
         for kind in ("Text", "Number", "Date", "DateTime", "Checkbox", "Picklist")
     }
-    return Org(columns={**columns, "Key__c": Column(type="Text", external_id=True, unique=True)})
+    return SalesforceOrg(
+        columns={**columns, "Key__c": SalesforceField(type="Text", external_id=True, unique=True)}
+    )
 
 
 @pytest.mark.parametrize(
@@ -38,9 +40,9 @@ def org() -> Org:
         ("LastName", None, "REQUIRED_FIELD_MISSING"),
     ],
 )
-def test_values_that_do_not_fit(org: Org, name: str, value: object, code: str) -> None:
+def test_values_that_do_not_fit(org: SalesforceOrg, name: str, value: object, code: str) -> None:
     """A value of the wrong form or type is refused in Salesforce's words, and no record is left behind."""
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(SalesforceError) as caught:
         org.create({"LastName": "Doe", name: value})
     assert caught.value.code == code
     assert not org.records
@@ -56,7 +58,7 @@ def test_values_that_do_not_fit(org: Org, name: str, value: object, code: str) -
         ("P_Picklist__c", "new"),
     ],
 )
-def test_values_that_fit(org: Org, name: str, value: object) -> None:
+def test_values_that_fit(org: SalesforceOrg, name: str, value: object) -> None:
     """A value of the documented form is kept, and null clears it where that can be."""
     id_ = org.create({"LastName": "Doe", name: value})
     assert org.records[id_][name] == value
@@ -65,16 +67,16 @@ def test_values_that_fit(org: Org, name: str, value: object) -> None:
         assert org.records[id_] == {"LastName": "Doe"}
 
 
-def test_a_key_is_unique_and_an_address_is_not(org: Org) -> None:
+def test_a_key_is_unique_and_an_address_is_not(org: SalesforceOrg) -> None:
     """Two records may share an address, unless the merchant's rule says no; a key they never share."""
     first = {"LastName": "Doe", "Email": "a@example.com", "Key__c": "k1"}
     org.upsert("Key__c", first, allow_duplicates=False)
     org.upsert("Key__c", {**first, "Key__c": "k2"}, allow_duplicates=False)
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(SalesforceError) as caught:
         org.create({**first, "Key__c": "K1"})
     assert caught.value.code == "DUPLICATE_VALUE"
     org.duplicate_rule = True
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(SalesforceError) as caught:
         org.upsert("Key__c", {**first, "Key__c": "k3"}, allow_duplicates=False)
     assert caught.value.code == "DUPLICATES_DETECTED"
     assert org.upsert("Key__c", {**first, "Key__c": "k3"}, allow_duplicates=True)[1]
@@ -91,14 +93,14 @@ def test_a_key_is_unique_and_an_address_is_not(org: Org) -> None:
         ("SELECT Nothing__c FROM Contact WHERE Email IN ('a')", "INVALID_FIELD"),
     ],
 )
-def test_questions_that_are_none(org: Org, soql: str, code: str) -> None:
+def test_questions_that_are_none(org: SalesforceOrg, soql: str, code: str) -> None:
     """Only the one form of question is understood, and a quote that is not escaped ends its text."""
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(SalesforceError) as caught:
         org.select(soql)
     assert caught.value.code == code
 
 
-def test_a_question_finds_whatever_the_case(org: Org) -> None:
+def test_a_question_finds_whatever_the_case(org: SalesforceOrg) -> None:
     """Texts are compared without regard to case, and escapes are read."""
     wanted: dict[str, Any] = {"LastName": "Doe", "Email": "O'Hara@example.com"}
     id_ = org.create(wanted)
