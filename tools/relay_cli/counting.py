@@ -24,11 +24,11 @@ Matters: TypeAlias = Mapping[tuple[str, str], Sequence[str]]
 
 
 def matters(occasions: Iterable[Mapping[str, Any]]) -> Matters:
-    """Arrange what the simulator tells at /_sim/occasions."""
+    """Arrange what the simulator tells at /_sim/incidents."""
     found: dict[tuple[str, str], list[str]] = {}
     for told in occasions:
         minute = str(told["at"])[:16].replace("T", " ")
-        found.setdefault((told["customer_id"], minute), []).append(told["occasion"])
+        found.setdefault((told["customer_id"], minute), []).append(told["incident"])
     return {
         key: sorted(set(names), key=lambda name: (not name.startswith(_OF_A_LIFE), name))
         for key, names in found.items()

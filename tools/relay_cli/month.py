@@ -161,8 +161,8 @@ class Month:
             requests=made["requests"],
             forgotten=made["forgotten"],
             counts=sim.get("state")["counts"],
-            truth=sim.get("truth")["members"],
-            matters=matters(sim.get("occasions")["occasions"]),
+            truth=sim.get("expected_state")["members"],
+            matters=matters(sim.get("incidents")["incidents"]),
         )
 
     def _look(self) -> Got:

@@ -50,7 +50,7 @@ class Pipeline:
         return {"events": events, "mismatches": self._mismatches() if calm else [], "compared": calm}
 
     def _mismatches(self) -> list[dict[str, str]]:
-        truth = self.observer.stage.sim.get("truth")["members"]
+        truth = self.observer.stage.sim.get("expected_state")["members"]
         return [asdict(one) for one in compare(truth, self.observer.contacts()).differences]
 
 

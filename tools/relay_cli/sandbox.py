@@ -83,19 +83,19 @@ class Sandbox:
 @contextmanager
 def sandbox(shop: str, *, seed: int = 0, members: int = 0) -> Iterator[Sandbox]:
     """Serve a simulator for as long as it is needed; `members` have been there since before its history."""
-    from sim.programme import Beginning
-    from sim.server import running
-    from sim.simulator import Settings
+    from sim.programme import WorldSettings
+    from sim.server import running_simulator
+    from sim.simulator import SimulatorSettings
 
     source = Source()
-    beginning = Beginning(seed=seed, members=members, shop_domain=shop)
-    settings = Settings(
-        beginning=beginning,
+    world = WorldSettings(seed=seed, members=members, shop_domain=shop)
+    settings = SimulatorSettings(
+        world=world,
         api_key=f"sim_{secrets.token_hex(16)}",
-        at_once=AT_ONCE,
-        keep=1_000_000,
+        max_concurrent=AT_ONCE,
+        max_records=1_000_000,
         # A function that waits for an answer gives up after 8 seconds: nobody needs the platform's 35.
-        api_patience=10.0,
+        api_timeout=10.0,
     )
-    with running(settings, source) as (url, _):
+    with running_simulator(settings, source) as (url, _):
         yield Sandbox(url, settings.api_key, source)

@@ -11,14 +11,14 @@ _INDENT = "      "
 
 def serving() -> str:
     """Return the faults and the switches."""
+    from sim.ambiguities import AMBIGUITIES
     from sim.faults import DEFAULT_RATES, FAULTS, SETS
-    from sim.switches import SWITCHES
 
     lines = [f"faults (--fault NAME=RATE, from 0 to 1; or set={'|'.join(SETS)}; * is in set=default):"]
     for name, about in FAULTS.items():
         lines += _entry(f"{name}{'*' if name in DEFAULT_RATES else ''}", about)
     lines += ["", "switches (--switch NAME=VALUE; the first reading holds unless another is chosen):"]
-    for name, switch in SWITCHES.items():
+    for name, switch in AMBIGUITIES.items():
         lines += _entry(f"{name}={'|'.join(switch.choices)}", switch.about)
     return "\n".join(lines)
 

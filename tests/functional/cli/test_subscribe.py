@@ -17,7 +17,7 @@ from relay_cli import subscribe
 from relay_cli.account import Account
 from relay_cli.failing import CliError
 
-from tests.functional.sim.running import KEY, Client, running
+from tests.functional.sim.sim_server import KEY, SimClient, running_simulator
 
 CALLBACK_KEY = "a-key-that-nobody-guesses"
 SECRET = "/relay/acme/inveterate"
@@ -43,14 +43,14 @@ class Deployed(Account):
 
 
 @pytest.fixture
-def platform() -> Iterator[Client]:
+def platform() -> Iterator[SimClient]:
     """Return a simulator that runs."""
-    with running() as there:
+    with running_simulator() as there:
         yield there
 
 
 @pytest.fixture
-def relay(platform: Client, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+def relay(platform: SimClient, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Return `relay subscribe` for a stack whose platform is the simulator; the person types both keys."""
     for name in ("RELAY_CALLBACK_KEY", "INVETERATE_API_KEY", "RELAY_STACK"):
         monkeypatch.delenv(name, raising=False)
@@ -69,7 +69,7 @@ def relay(platform: Client, monkeypatch: pytest.MonkeyPatch) -> Callable[..., in
     return run
 
 
-def there(platform: Client) -> list[dict[str, Any]]:
+def there(platform: SimClient) -> list[dict[str, Any]]:
     """Return the subscriptions that the platform lists."""
     platform.act("advance", minutes=1)
     return [
@@ -78,7 +78,7 @@ def there(platform: Client) -> list[dict[str, Any]]:
     ]
 
 
-def test_every_topic(relay: Callable[..., int], platform: Client, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_topic(relay: Callable[..., int], platform: SimClient, capsys: pytest.CaptureFixture[str]) -> None:
     """All 15 are created under the stack's name; a second time nothing is left to do."""
     assert relay() == 0
     made = there(platform)
@@ -93,7 +93,7 @@ def test_every_topic(relay: Callable[..., int], platform: Client, capsys: pytest
 
 
 def test_after_a_rotation(
-    relay: Callable[..., int], platform: Client, capsys: pytest.CaptureFixture[str]
+    relay: Callable[..., int], platform: SimClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With another valid key the same subscriptions are moved; somebody else's stays, and is named."""
     platform.subscribe("customer.cancelled", name="somebody else")
@@ -106,7 +106,7 @@ def test_after_a_rotation(
     assert len(there(platform)) == len(TOPICS) + 1
 
 
-def test_a_wrong_key_reaches_nobody(relay: Callable[..., int], platform: Client) -> None:
+def test_a_wrong_key_reaches_nobody(relay: Callable[..., int], platform: SimClient) -> None:
     """A key that the stack does not accept is refused here: all that came by it would be refused there."""
     with pytest.raises(CliError, match="does not accept this callback key") as refused:
         relay(typed="mistyped")
@@ -114,7 +114,7 @@ def test_a_wrong_key_reaches_nobody(relay: Callable[..., int], platform: Client)
     assert there(platform) == []
 
 
-def test_the_api_key_of_the_stack(relay: Callable[..., int], platform: Client) -> None:
+def test_the_api_key_of_the_stack(relay: Callable[..., int], platform: SimClient) -> None:
     """Where the stack has the API key, nobody has to give it."""
     client("ssm").put_parameter(Name=SECRET, Value=KEY, Type="SecureString")
     assert relay(api_key="not asked for", InveterateSecret=SECRET) == 0

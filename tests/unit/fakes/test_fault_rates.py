@@ -1,4 +1,4 @@
-"""What goes wrong by chance at other servers: repeatable, bounded, and never twice running."""
+"""Random faults of fake servers: repeatable, limited, and never twice in a row."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ def drawn(**given: float) -> list[str | None]:
 
 
 def test_nothing_goes_wrong_unless_it_is_set() -> None:
-    """A stand-in is sound by default."""
+    """A fake has no random faults by default."""
     assert set(drawn()) == {None}
 
 
-def test_the_same_seed_strikes_the_same_requests() -> None:
-    """And another seed strikes others."""
+def test_the_same_seed_repeats_the_faults() -> None:
+    """Another seed gives other faults."""
     assert drawn(fails=0.1) == drawn(fails=0.1)
     assert drawn(fails=0.1) != drawn(fails=0.1, seed=2)
 
 
 def test_rates_hold() -> None:
-    """About as often as asked for, either kind."""
+    """Each kind of fault occurs at about its rate."""
     found = drawn(fails=0.1, hangs=0.05, calm=0)
     assert 60 < found.count("fails") < 130
     assert 25 < found.count("hangs") < 75
 
 
-def test_never_twice_running() -> None:
-    """Even when everything should fail, every other request is left alone."""
+def test_never_twice_in_a_row() -> None:
+    """With a rate of 1, every other request succeeds."""
     found = drawn(fails=1.0)
     assert all(None in pair for pair in pairwise(found))
     assert found.count("fails") == 500
 
 
-def test_not_without_end() -> None:
-    """After so many all is well."""
+def test_faults_are_limited() -> None:
+    """After `most` faults every request succeeds."""
     assert drawn(fails=0.5, most=7).count("fails") == 7
 
 
 def test_no_answer_is_lost_twice() -> None:
-    """After one that hung, whoever asks again is answered: nothing hangs for a while, though it may fail."""
+    """After a request that hangs, none hangs for a while, though some may fail."""
     found = drawn(fails=0.1, hangs=0.5, calm=60)
     assert found.count("hangs") == 1
     assert found.count("fails") > 60

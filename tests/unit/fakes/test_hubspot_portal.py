@@ -1,4 +1,4 @@
-"""HubSpot's stand-in refuses what HubSpot refuses: an adapter that it lets through would get through there."""
+"""The fake HubSpot refuses what HubSpot refuses, so that an adapter that passes here also works there."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _definition(name: str, kind: str, field_type: str, **more: Any) -> dict[str,
         ("p_datetime", "soon"),
         ("p_bool", "True"),
         ("p_enumeration", "b"),
-        ("email", "nobody"),
+        ("email", "no-address"),
     ],
 )
 def test_values_that_do_not_fit(portal: HubspotPortal, name: str, value: object) -> None:
@@ -118,7 +118,7 @@ def test_batches_that_are_none(inputs: object) -> None:
         _definition("Upper", "string", "text"),
         _definition("p_x", "number", "date"),
         _definition("p_x", "enumeration", "select"),
-        {**_definition("p_x", "string", "text"), "groupName": "nobodys"},
+        {**_definition("p_x", "string", "text"), "groupName": "unknown"},
         {"name": "p_x"},
     ],
 )
@@ -129,7 +129,7 @@ def test_definitions_that_are_refused(portal: HubspotPortal, definition: dict[st
 
 
 def test_ten_unique_properties_at_most(portal: HubspotPortal) -> None:
-    """An object type has ten unique properties and no more."""
+    """An object type has at most ten unique properties."""
     for number in range(9):
         portal.define(_definition(f"u_{number}", "string", "text", hasUniqueValue=True))
     with pytest.raises(HubspotError):

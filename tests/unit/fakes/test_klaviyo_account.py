@@ -1,4 +1,4 @@
-"""Klaviyo's stand-in refuses what Klaviyo refuses: an adapter that it lets through would get through there."""
+"""The fake Klaviyo refuses what Klaviyo refuses, so that an adapter that passes here also works there."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_what_is_no_profile(data: dict[str, Any], status: int, pointer: str) -> 
 
 
 def test_identifiers_that_belong_to_two() -> None:
-    """Two identifiers of different profiles are in conflict; an id whose new address is taken is said to be none."""
+    """Two identifiers of different profiles are in conflict; an id whose new address is taken is not found."""
     account = KlaviyoAccount()
     one, _ = account.upsert(profile("a@example.com", attributes={"external_id": "x"}))
     account.upsert(profile("b@example.com"))
@@ -85,14 +85,14 @@ def test_identifiers_that_belong_to_two() -> None:
 def test_events_are_deduplicated_as_klaviyo_does() -> None:
     """By id for a profile and metric; without one, by the second. A back-fill starts no flow."""
     account = KlaviyoAccount()
-    for told in (
+    for data in (
         event(unique_id="1"),
         event(unique_id="1"),
         event(unique_id="2", backfill=True),
         event(time="2026-11-22T09:00:00.100Z"),
         event(time="2026-11-22T09:00:00.900Z"),
     ):
-        account.record(told, NOW)
+        account.record(data, NOW)
     assert [each["unique_id"] for each in account.events] == ["1", "2", None]
     assert account.flows == ["Joined", "Joined"]
     assert len(account.profiles) == 1
@@ -112,7 +112,7 @@ def test_events_are_deduplicated_as_klaviyo_does() -> None:
         {"metric": {"data": {"type": "metric", "attributes": {"name": "x" * 128}}}},
         {"metric": {"data": {"attributes": {"name": "x"}}}},
         {"profile": {"data": {"type": "profile", "attributes": {}}}},
-        {"list": "everybody"},
+        {"list": "all"},
     ],
 )
 def test_what_is_no_event(attributes: dict[str, Any]) -> None:
@@ -124,8 +124,8 @@ def test_what_is_no_event(attributes: dict[str, Any]) -> None:
     assert account.events == []
 
 
-def test_a_jobs_way() -> None:
-    """A job is queued, at work and then complete; only then it has done anything, and told what it could not."""
+def test_the_states_of_a_job() -> None:
+    """A job is queued, processing, then complete; only then it has imported profiles and reports errors."""
     account = KlaviyoAccount()
     data = {
         "type": "profile-bulk-import-job",

@@ -1,4 +1,4 @@
-"""Salesforce's stand-in refuses what Salesforce refuses: an adapter that it lets through would get through there."""
+"""The fake Salesforce refuses what Salesforce refuses, so that an adapter that passes here also works there."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def org() -> SalesforceOrg:
         ("P_Text__c", "123456", "STRING_TOO_LONG"),
         ("P_Text__c", "🥇🥇🥇", "STRING_TOO_LONG"),
         ("P_Text__c", 7, "JSON_PARSER_ERROR"),
-        ("Email", "nobody", "INVALID_EMAIL_ADDRESS"),
+        ("Email", "no-address", "INVALID_EMAIL_ADDRESS"),
         ("LastName", None, "REQUIRED_FIELD_MISSING"),
     ],
 )
@@ -93,14 +93,14 @@ def test_a_key_is_unique_and_an_address_is_not(org: SalesforceOrg) -> None:
         ("SELECT Nothing__c FROM Contact WHERE Email IN ('a')", "INVALID_FIELD"),
     ],
 )
-def test_questions_that_are_none(org: SalesforceOrg, soql: str, code: str) -> None:
-    """Only the one form of question is understood, and a quote that is not escaped ends its text."""
+def test_invalid_queries(org: SalesforceOrg, soql: str, code: str) -> None:
+    """Only one form of query is supported, and a quote without an escape ends its text."""
     with pytest.raises(SalesforceError) as caught:
         org.select(soql)
     assert caught.value.code == code
 
 
-def test_a_question_finds_whatever_the_case(org: SalesforceOrg) -> None:
+def test_a_query_ignores_case(org: SalesforceOrg) -> None:
     """Texts are compared without regard to case, and escapes are read."""
     wanted: dict[str, Any] = {"LastName": "Doe", "Email": "O'Hara@example.com"}
     id_ = org.create(wanted)

@@ -78,8 +78,8 @@ def test_as_many_join_as_are_wanted() -> None:
     scene = Scene()
     played = month(scene, members=7)
     played._post("populate", {"members": 200, "over_days": 3})
-    played._post("habits", {"orders": 1.0})
-    assert scene.sim.asked == [("populate", {"members": 7, "over_days": 3}), ("habits", {"orders": 1.0})]
+    played._post("behaviour", {"orders": 1.0})
+    assert scene.sim.asked == [("populate", {"members": 7, "over_days": 3}), ("behaviour", {"orders": 1.0})]
 
 
 def test_what_was_there_before_does_not_count() -> None:

@@ -1,4 +1,4 @@
-// The list of members: found, sorted, and one of them opened.
+// The list of members: search, sort, and open one of them.
 import { day, get, h, keep, soon } from "./api.js";
 import { differences, fullName, on, store } from "./store.js";
 
@@ -30,7 +30,7 @@ export const readMembers = soon(async () => {
   $("members-count").textContent = shown.length === found.total ? found.total : `${shown.length} of ${found.total}`;
   $("members-more").hidden = shown.length < view.limit;
   $("members-empty").hidden = shown.length > 0;
-  $("members-empty").textContent = found.total ? "Nobody is found." : "No members yet: let somebody join.";
+  $("members-empty").textContent = found.total ? "No member matches." : "No members yet: use Join or Invite.";
   show();
 }, 250);
 

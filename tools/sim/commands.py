@@ -1,20 +1,29 @@
-"""What a person can let happen: at the console, in the shop, from the command line, in a scenario."""
+"""The commands of the simulator: what a user starts from the console, the shop, the command line or a scenario."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from sim import billing, crediting, joining, leaving, living, orders, population, record
-from sim.errors import NotThereError, RefusedError
+from sim import (
+    behaviour_engine,
+    billing,
+    cancellations,
+    credit_ledger,
+    memberships,
+    orders,
+    population,
+    snapshot,
+)
+from sim.errors import NotFoundError, RefusedError
 from sim.events import TOPICS, Event
 from sim.faults import SETS
 from sim.model import Member, Status, TierKind, money
-from sim.sending import plain
+from sim.webhooks import canonical_topic
 from sim.world import World
 
 Body = dict[str, Any]
-Act = Callable[[World, Body], Iterator[Event]]
+Command = Callable[[World, Body], Iterator[Event]]
 
 
 def _member(world: World, body: Body) -> Member:
@@ -24,7 +33,7 @@ def _member(world: World, body: Body) -> Member:
 def _amount(body: Body) -> Any:
     amount = money(body["amount"])
     if not amount or abs(amount) > 10**9:
-        raise RefusedError("an amount that is not zero, and not beyond all credit")
+        raise RefusedError("the amount is not 0 and at most 1000000000")
     return amount
 
 
@@ -32,29 +41,29 @@ def join(world: World, body: Body) -> Iterator[Event]:
     """Join a tier: {"tier_id", "customer_id"?, "email"?, "first_name"?, "last_name"?, "phone"?}."""
     tier = world.tier(str(body["tier_id"]))
     if tier.kind is TierKind.SPEND:
-        raise RefusedError("a spend-based tier is reached by spending")
+        raise RefusedError("a member reaches a spend-based tier by spending")
     member = _customer(world, body)
     for name in ("email", "first_name", "last_name", "phone"):
         if body.get(name):
             setattr(member, name, str(body[name])[:320])
-    yield from joining.join(world, member, tier)
+    yield from memberships.join(world, member, tier)
 
 
 def _customer(world: World, body: Body) -> Member:
     if not body.get("customer_id"):
         email = str(body.get("email") or "").strip().lower()
         known = (one for one in world.members.values() if email and one.email.strip().lower() == email)
-        return next(known, None) or population.customer(world, len(world.members))
+        return next(known, None) or population.create_customer(world, len(world.members))
     customer_id = str(body["customer_id"])
     found = world.members.get(customer_id) or world.customers.get(customer_id)
     if found is None:
-        raise NotThereError(f"no such customer: {customer_id}")
+        raise NotFoundError(f"no such customer: {customer_id}")
     return found
 
 
 def customer(world: World, body: Body) -> Iterator[Event]:
-    """Register a customer in the shop, who is no member yet; nothing is told. See /_sim/members?customers=1."""
-    made = population.customer(world, len(world.customers))
+    """Register a customer of the shop without a membership; there is no event. See /_sim/members?customers=1."""
+    made = population.create_customer(world, len(world.customers))
     for name in ("email", "first_name", "last_name", "phone"):
         if body.get(name):
             setattr(made, name, str(body[name])[:320])
@@ -68,13 +77,13 @@ def order(world: World, body: Body) -> Iterator[Event]:
 
 
 def fail_payment(world: World, body: Body) -> Iterator[Event]:
-    """Let payments fail: {"customer_id", "attempts"? (all), "now"? (true)}; then advance, a day for each retry."""
+    """Make payments fail: {"customer_id", "attempts"? (all), "now"? (true)}; then advance one day for each retry."""
     attempts = None if body.get("attempts") is None else int(body["attempts"])
     yield from billing.fail_payment(world, _member(world, body), attempts, now=bool(body.get("now", True)))
 
 
 def renew_card(world: World, body: Body) -> Iterator[Event]:
-    """Give a new card: {"customer_id"}."""
+    """Update the payment method: {"customer_id"}."""
     yield from billing.renew_card(world, _member(world, body))
 
 
@@ -84,52 +93,54 @@ def cancel(world: World, body: Body) -> Iterator[Event]:
     if source not in {"CUSTOMER", "MERCHANT"} or policy not in {None, "immediate", "end_of_cycle"}:
         raise RefusedError("source is CUSTOMER or MERCHANT, policy immediate or end_of_cycle")
     confirmed = bool(body.get("confirmed", True))
-    yield from leaving.request(world, _member(world, body), source, confirmed=confirmed, policy=policy)
+    yield from cancellations.request(world, _member(world, body), source, confirmed=confirmed, policy=policy)
 
 
 def confirm(world: World, body: Body) -> Iterator[Event]:
-    """Follow the link in the e-mail: {"customer_id"}."""
-    yield from leaving.confirm(world, _member(world, body))
+    """Confirm a cancellation, as the link in the e-mail does: {"customer_id"}."""
+    yield from cancellations.confirm(world, _member(world, body))
 
 
 def reactivate(world: World, body: Body) -> Iterator[Event]:
-    """Take a membership up again: {"customer_id"}."""
-    yield from leaving.reactivate(world, _member(world, body))
+    """Reactivate a membership: {"customer_id"}."""
+    yield from cancellations.reactivate(world, _member(world, body))
 
 
 def grant(world: World, body: Body) -> Iterator[Event]:
-    """Give or take credits by hand: {"customer_id", "amount", "note"?}; a person may go below nothing."""
+    """Add or remove credits by hand: {"customer_id", "amount", "note"?}; the balance may become negative."""
     member, amount, note = _member(world, body), _amount(body), body.get("note")
     note = None if note is None else str(note)
     if amount > 0:
-        change = crediting.grant(world, member, amount, "MANUAL", note=note, applied_by="admin")
+        change = credit_ledger.grant(world, member, amount, "MANUAL", note=note, applied_by="admin")
     else:
-        change = crediting.take(world, member, -amount, "MANUAL", note)
-    yield from record.changing(world, member, change)
+        change = credit_ledger.take(world, member, -amount, "MANUAL", note)
+    yield from snapshot.with_update_event(world, member, change)
 
 
 def redeem(world: World, body: Body) -> Iterator[Event]:
-    """Make a discount code of credits: {"customer_id", "amount"? (all)}."""
+    """Redeem credits for a discount code: {"customer_id", "amount"? (all)}."""
     amount = _amount(body) if body.get("amount") else None
-    yield from crediting.redeem(world, _member(world, body), amount)
+    yield from credit_ledger.redeem(world, _member(world, body), amount)
 
 
 def change_tier(world: World, body: Body) -> Iterator[Event]:
-    """Move a member: {"customer_id", "tier_id"}."""
-    yield from joining.move(world, _member(world, body), world.tier(str(body["tier_id"])))
+    """Move a member to another tier: {"customer_id", "tier_id"}."""
+    yield from memberships.move(world, _member(world, body), world.tier(str(body["tier_id"])))
 
 
 def update(world: World, body: Body) -> Iterator[Event]:
-    """Write the profile: {"customer_id", "email"?, "first_name"?, "last_name"?, "phone"?, "notes"?}; with nothing, as noise."""
+    """Update the profile: {"customer_id", "email"?, "first_name"?, "last_name"?, "phone"?, "notes"?}; an empty update is an event too."""
     member = _member(world, body)
     names = ("email", "first_name", "last_name", "phone", "notes")
     fields = {name: None if body[name] is None else str(body[name])[:1000] for name in names if name in body}
     if any(fields.get(name, "") is None for name in ("email", "first_name", "last_name")):
         raise RefusedError("a member has a name and an e-mail address")
-    yield from record.write(world, member, fields) if fields else record.noise(world, member)
+    yield from (
+        snapshot.write_profile(world, member, fields) if fields else snapshot.unchanged_update(world, member)
+    )
 
 
-ACTS: Final[dict[str, Act]] = {
+COMMANDS: Final[dict[str, Command]] = {
     "join": join,
     "customer": customer,
     "order": order,
@@ -146,20 +157,20 @@ ACTS: Final[dict[str, Act]] = {
 
 
 def trigger(world: World, topic: str, body: Body) -> Iterator[Event]:
-    """Let what a topic tells of really happen, to the member named or to one whom it fits.
+    """Make the event of a topic happen, for the given member or for the first suitable one.
 
     Raises:
-        NotThereError: when there is no such topic.
+        NotFoundError: the topic does not exist.
 
     """
-    topic = plain(topic)
+    topic = canonical_topic(topic)
     if topic not in TOPICS:
-        raise NotThereError(f"no such topic: {topic}")
+        raise NotFoundError(f"no such topic: {topic}")
     if topic.startswith("customer.joined."):
         yield from join(world, {"tier_id": _tier_for(world, topic)} | body)
         return
     yield from _TRIGGERS[topic](
-        world, body | {"customer_id": body.get("customer_id") or _fitting(world, topic)}
+        world, body | {"customer_id": body.get("customer_id") or _suitable_member(world, topic)}
     )
 
 
@@ -173,8 +184,13 @@ def _tier_for(world: World, topic: str) -> str:
     )
 
 
-def _fitting(world: World, topic: str) -> str:
-    """Return a member to whom this can happen; if there is none, one joins first."""
+def _suitable_member(world: World, topic: str) -> str:
+    """Return the first member for which the event is possible.
+
+    Raises:
+        RefusedError: no member is suitable.
+
+    """
     needs_contract = "payment" in topic or "billing" in topic or "cancel" in topic
     needs_credits = topic == "customer.credits.expired"
     for member in world.members.values():
@@ -188,15 +204,15 @@ def _fitting(world: World, topic: str) -> str:
             and (any(lot.expires_at for lot in member.lots) or not needs_credits)
         ):
             return member.id
-    raise RefusedError("nobody whom it fits: let somebody join first")
+    raise RefusedError("no suitable member: add one with join first")
 
 
 def _pay(world: World, body: Body) -> Iterator[Event]:
     yield from billing.pay_now(world, _member(world, body))
 
 
-def _lose(world: World, body: Body) -> Iterator[Event]:
-    yield from billing.lose_now(world, _member(world, body))
+def _fail_all_attempts(world: World, body: Body) -> Iterator[Event]:
+    yield from billing.fail_all_now(world, _member(world, body))
 
 
 def _end_now(world: World, body: Body) -> Iterator[Event]:
@@ -208,7 +224,7 @@ def _end_later(world: World, body: Body) -> Iterator[Event]:
 
 
 def _expire(world: World, body: Body) -> Iterator[Event]:
-    yield from crediting.expire_now(world, _member(world, body))
+    yield from credit_ledger.expire_now(world, _member(world, body))
 
 
 def _move(world: World, body: Body) -> Iterator[Event]:
@@ -225,12 +241,12 @@ def _grant(world: World, body: Body) -> Iterator[Event]:
     yield from grant(world, {"amount": 5} | body)
 
 
-_TRIGGERS: Final[dict[str, Act]] = {
+_TRIGGERS: Final[dict[str, Command]] = {
     "customer.changed_tier": _move,
     "customer.updated": update,
     "customer.ordered": order,
     "customer.payment_succeeded": _pay,
-    "customer.payment_failed": _lose,
+    "customer.payment_failed": _fail_all_attempts,
     "customer_billing.attempt.failed": fail_payment,
     "customer.payment_methods.updated": renew_card,
     "customer.credits.updated": _grant,
@@ -240,13 +256,13 @@ _TRIGGERS: Final[dict[str, Act]] = {
 }
 
 
-def invite(world: World, count: int, over_days: float) -> None:
-    """Plan new customers to join."""
-    population.invite(world, count, over_days)
+def schedule_joins(world: World, count: int, over_days: float) -> None:
+    """Schedule new customers that join during the next `over_days` days."""
+    population.schedule_joins(world, count, over_days)
 
 
-def break_things(world: World, body: Body) -> None:
-    """Set rates of faults: by name, or a whole set of them."""
+def set_fault_rates(world: World, body: Body) -> None:
+    """Set fault rates: by name, or a named set ({"set": "none" | "default" | "all"})."""
     rates = dict(body)
     chosen = rates.pop("set", None)
     if chosen is not None and chosen not in SETS:
@@ -256,6 +272,6 @@ def break_things(world: World, body: Body) -> None:
     world.faults.set(rates)
 
 
-def live_by(world: World, rates: Body) -> None:
-    """Give members other habits."""
-    living.wake(world, rates)
+def set_behaviour(world: World, rates: Body) -> None:
+    """Set the rates of the actions that members perform by themselves."""
+    behaviour_engine.set_behaviour(world, rates)

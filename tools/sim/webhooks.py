@@ -1,4 +1,4 @@
-"""The body of a delivery: the payload with its envelope, as each attempt and each kind of subscriber gets it."""
+"""Webhook subscriptions, and the body and headers of each delivery attempt."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from sim.ambiguities import Switches
 from sim.clock import iso
-from sim.events import DASHED, OTHER_NAME, Event, hex_id
+from sim.events import DASHED_ID_TOPICS, PAYMENT_METHOD_ALIAS, Event, hex_id
 from sim.model import Shop
-from sim.switches import Switches
 
 VERSION: Final = "2025-06"
 
 
 @dataclass(slots=True)
 class Subscription:
-    """Who is told: one topic (v2.0), or everything under the v1 names (`topic` None)."""
+    """A subscription to one v2.0 topic, or to all v1 topics (`topic` is None)."""
 
     id: str
     topic: str | None
@@ -30,24 +30,24 @@ class Subscription:
     app: str = "Default"
 
     def wants(self, event: Event) -> bool:
-        """Tell whether an event is for this subscriber."""
+        """Return whether the subscription includes an event."""
         if self.topic is None:
             return event.v1 is not None
-        return event.topic is not None and event.topic == plain(self.topic)
+        return event.topic is not None and event.topic == canonical_topic(self.topic)
 
 
-def plain(topic: str) -> str:
-    """Return the name under which the simulator itself knows a topic."""
-    return "customer.payment_methods.updated" if topic == OTHER_NAME else topic
+def canonical_topic(topic: str) -> str:
+    """Return the name of a topic within the simulator, given either of its names."""
+    return "customer.payment_methods.updated" if topic == PAYMENT_METHOD_ALIAS else topic
 
 
-def sent_name(topic: str, switches: Switches) -> str:
-    """Return the name under which a topic is sent."""
+def wire_topic(topic: str, switches: Switches) -> str:
+    """Return the name of a topic in deliveries."""
     renamed = topic == "customer.payment_methods.updated"
     return switches["payment_method_topic"] if renamed else topic
 
 
-def body_of(
+def webhook_body(
     shop: Shop,
     switches: Switches,
     event: Event,
@@ -56,9 +56,9 @@ def body_of(
     now: datetime,
     to: Subscription | None = None,
 ) -> bytes:
-    """Write the body of an attempt; `attempt` counts from 0 and is what retryCount says."""
+    """Return the body of an attempt; `attempt` counts from 0 and is the retryCount."""
     v1 = to is not None and to.topic is None
-    topic = (event.v1 if v1 else sent_name(event.topic or "", switches)) or ""
+    topic = (event.v1 if v1 else wire_topic(event.topic or "", switches)) or ""
     metadata: dict[str, Any] = {
         "retryCount": attempt,
         "shopDomain": shop.domain,
@@ -77,7 +77,7 @@ def body_of(
     return json.dumps(body, ensure_ascii=False).encode()
 
 
-def headers_of(switches: Switches, to: Subscription) -> dict[str, str]:
+def webhook_headers(switches: Switches, to: Subscription) -> dict[str, str]:
     """Return the headers of a delivery."""
     headers = {"Content-Type": "application/json", "User-Agent": "Inveterate-Simulator"}
     if to.topic is not None and switches("subscription_token", "header"):
@@ -93,5 +93,5 @@ def _triggered(switches: Switches, event: Event, attempt: int, now: datetime) ->
 def _identity(switches: Switches, event: Event, attempt: int) -> str | None:
     if not attempt or switches("retry_id", "keeps"):
         return event.id
-    chance = random.Random(f"{event.id}/{attempt}")  # noqa: S311 - an id that can be repeated is the point
-    return hex_id(chance.getrandbits(128), dashed=event.topic in DASHED)
+    chance = random.Random(f"{event.id}/{attempt}")  # noqa: S311 - a seeded id can be repeated
+    return hex_id(chance.getrandbits(128), dashed=event.topic in DASHED_ID_TOPICS)

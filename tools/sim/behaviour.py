@@ -1,19 +1,19 @@
-"""How members live when nobody tells them to: rates per member and month, zero unless a scenario says so."""
+"""The actions that members perform by themselves: rates per member and month, zero unless a scenario sets them."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sim.errors import NotThereError, RefusedError
+from sim.errors import NotFoundError, RefusedError
 from sim.faults import is_rate
 
 
 @dataclass(slots=True)
-class Habits:
-    """Rates per member and 30 days, except `payment_fails` and `retry_fails`: the chance of each attempt.
+class BehaviourRates:
+    """Rates per member and 30 days, except `payment_fails` and `retry_fails`: the probability for each attempt.
 
-    `version` counts the changes: what was drawn under older habits is void.
+    `version` counts the changes: an action drawn from older rates is void.
     """
 
     orders: float = 0.0
@@ -27,23 +27,23 @@ class Habits:
     version: int = 0
 
     @property
-    def acts(self) -> tuple[tuple[str, float], ...]:
-        """The things members do of their own accord, with their rates."""
+    def action_rates(self) -> tuple[tuple[str, float], ...]:
+        """The names of the actions with their rates."""
         named = ("orders", "redemptions", "cancellations", "tier_changes", "card_updates", "profile_updates")
         return tuple((name, getattr(self, name)) for name in named)
 
     def set(self, rates: dict[str, Any]) -> None:
-        """Set some rates.
+        """Set some of the rates.
 
         Raises:
-            NotThereError: when there is no such habit.
-            RefusedError: when a rate is no number from 0 to 1000.
+            NotFoundError: the rate does not exist.
+            RefusedError: a rate is no number from 0 to 1000.
 
         """
         known = self.described()
         for name, rate in rates.items():
             if name not in known:
-                raise NotThereError(f"no such habit: {name}")
+                raise NotFoundError(f"no such behaviour: {name}")
             if not is_rate(rate, 1000):
                 raise RefusedError(f"{name} is a rate from 0 to 1000")
         for name, rate in rates.items():

@@ -1,4 +1,4 @@
-"""What a request must look like: the documented fields with their types, and nothing guessed beyond."""
+"""Validation of API requests: the documented fields with their types, nothing beyond."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final
 
+from sim.ambiguities import Switches
 from sim.api.calls import NO_BODY, ApiError
-from sim.switches import Switches
 
 Fields = dict[str, tuple[str, bool]]
 
@@ -48,8 +48,8 @@ _NOTHING: Final[Mapping[str, Any]] = {}
 
 
 def is_number(value: Any) -> bool:
-    """Tell whether JSON has a number here: true and false are none, nor is what no arithmetic holds."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e15  # noqa: PLR2004 - beyond all money
+    """Return whether a JSON value is a number: no boolean, and smaller than 1e15."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e15  # noqa: PLR2004 - larger than any amount
 
 
 def _list_of(kind: type) -> Any:
@@ -68,10 +68,10 @@ _TYPES: Final[dict[str, Any]] = {
 
 
 def body(value: Any, fields: Fields, *, optional: bool = False) -> Mapping[str, Any]:
-    """Return a body whose documented fields are there and of their types.
+    """Return the body if its documented fields are present and of their types.
 
     Raises:
-        ApiError: names the first that is not.
+        ApiError: names the first invalid field.
 
     """
     if value is NO_BODY and optional:
@@ -92,10 +92,10 @@ def body(value: Any, fields: Fields, *, optional: bool = False) -> Mapping[str, 
 
 
 def day(text: str, name: str) -> date:
-    """Read a YYYY-MM-DD.
+    """Parse a date YYYY-MM-DD.
 
     Raises:
-        ApiError: when it is none.
+        ApiError: the text is no date.
 
     """
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
@@ -107,10 +107,10 @@ def day(text: str, name: str) -> date:
 
 
 def limit(query: Mapping[str, str], switches: Switches, *, required: bool) -> int:
-    """Return the size of a page: what was asked for, up to the most there is.
+    """Return the page size: the requested limit, at most the maximum.
 
     Raises:
-        ApiError: when it is missing where it is documented as required, or no whole number above 0.
+        ApiError: it is missing although required, or no whole number above 0.
 
     """
     most = int(switches["page_max"])
@@ -123,10 +123,10 @@ def limit(query: Mapping[str, str], switches: Switches, *, required: bool) -> in
 
 
 def flag(query: Mapping[str, str], name: str) -> bool:
-    """Return a flag of the query.
+    """Return a boolean of the query.
 
     Raises:
-        ApiError: when it is neither true nor false.
+        ApiError: it is neither true nor false.
 
     """
     text = query.get(name)

@@ -1,12 +1,12 @@
-"""Where a callback leads: to this machine, under whichever of its names, or to a stranger."""
+"""Guard of callback URLs: by default the simulator sends webhooks to this machine only."""
 
 from __future__ import annotations
 
 from urllib.parse import urlsplit, urlunsplit
 
 
-def reachable(url: str) -> tuple[str, str | None]:
-    """Return the address to connect to, and the Host header where that differs: `*.localhost` is this machine."""
+def resolve_callback(url: str) -> tuple[str, str | None]:
+    """Return the URL to connect to, and the Host header if it differs: `*.localhost` is this machine."""
     parts = urlsplit(url)
     if parts.hostname and parts.hostname.endswith(".localhost"):
         port = f":{parts.port}" if parts.port else ""
@@ -15,7 +15,7 @@ def reachable(url: str) -> tuple[str, str | None]:
 
 
 def is_local(url: str) -> bool:
-    """Tell whether a URL leads to this machine: a simulator does not post to strangers."""
+    """Return whether a URL is on this machine."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""

@@ -1,4 +1,4 @@
-"""A simulator that runs, and a receiver that answers as told."""
+"""A running simulator with a fake receiver, and a client of both of its APIs."""
 
 from __future__ import annotations
 
@@ -11,53 +11,53 @@ from typing import Any
 import httpx
 from fakes.local_server import serve
 from relay.adapters.http import trust
-from sim.programme import Beginning
+from sim.programme import WorldSettings
 from sim.server import create_app
-from sim.simulator import Settings, Simulator
+from sim.simulator import Simulator, SimulatorSettings
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tests.unit.sim.history import START, WALL
+from tests.unit.sim.sim_worlds import START, WALL
 
 KEY = "a-secret-key"
 HOOK = "http://127.0.0.1:9/webhooks/callback-key"
 
 
-class Receiver:
-    """Keeps every body, and answers what `answer` says of the n-th request."""
+class FakeReceiver:
+    """Records every request, and answers the n-th one with the status `answer(n, body)`."""
 
     def __init__(self, answer: Callable[[int, dict[str, Any]], int] = lambda _number, _body: 202) -> None:
-        self.got: list[tuple[str, dict[str, str], bytes]] = []
+        self.received: list[tuple[str, dict[str, str], bytes]] = []
         self.answer = answer
         self.at_once = self.most_at_once = 0
-        self.app = Starlette(routes=[Route("/{rest:path}", self.take, methods=["POST"])])
+        self.app = Starlette(routes=[Route("/{rest:path}", self.receive, methods=["POST"])])
 
-    async def take(self, request: Request) -> Response:
+    async def receive(self, request: Request) -> Response:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         content = await request.body()
-        self.got.append((request.url.path, dict(request.headers), content))
+        self.received.append((request.url.path, dict(request.headers), content))
         await asyncio.sleep(0.002)
         self.at_once -= 1
         try:
             body = json.loads(content)
         except ValueError:
             body = {}
-        return JSONResponse({"id": f"ours-{len(self.got)}"}, self.answer(len(self.got), body))
+        return JSONResponse({"id": f"ours-{len(self.received)}"}, self.answer(len(self.received), body))
 
     @property
     def bodies(self) -> list[dict[str, Any]]:
-        return [json.loads(content) for _, _, content in self.got]
+        return [json.loads(content) for _, _, content in self.received]
 
     @property
     def topics(self) -> list[str]:
         return [body["metadata"]["topic"] for body in self.bodies]
 
 
-class Client:
-    """The API with its key, and the simulator's own interface without."""
+class SimClient:
+    """A client of the platform API (with its key) and of the control API of the simulator."""
 
     def __init__(self, http: httpx.Client, sim: Simulator) -> None:
         self.http = http
@@ -89,37 +89,37 @@ class Client:
         self.act("advance", minutes=1)
         return made
 
-    def through(self) -> dict[str, Any]:
-        found = self.act("settle", seconds=20)
+    def wait_until_idle(self) -> dict[str, Any]:
+        found = self.act("wait_until_idle", seconds=20)
         assert found["drained"], found
         return found
 
 
 @contextmanager
-def running(
-    receiver: Receiver | None = None,
+def running_simulator(
+    receiver: FakeReceiver | None = None,
     *,
     members: int = 0,
     seed: int = 1,
     switches: Mapping[str, str] | None = None,
     faults: Mapping[str, float] | None = None,
     **more: Any,
-) -> Iterator[Client]:
-    settings = Settings(
-        beginning=Beginning(seed=seed, members=members, start=START, wall_clock=lambda: WALL),
+) -> Iterator[SimClient]:
+    settings = SimulatorSettings(
+        world=WorldSettings(seed=seed, members=members, start=START, wall_clock=lambda: WALL),
         api_key=KEY,
         switches={"retry_schedule": "0.01,0.02,0.05,0.1"} | dict(switches or {}),
         faults=dict(faults or {}),
-        transport=httpx.ASGITransport((receiver or Receiver()).app),
-        **{"settle": 0.02} | more,
+        transport=httpx.ASGITransport((receiver or FakeReceiver()).app),
+        **{"write_delay": 0.02} | more,
     )
     app = create_app(settings)
     with served(app) as url, connected(url) as http:
-        yield Client(http, app.state.sim)
+        yield SimClient(http, app.state.sim)
 
 
 def connected(url: str) -> httpx.Client:
-    """Return a client of what runs on this machine."""
+    """Return an HTTP client of a server on this machine."""
     return httpx.Client(base_url=url, timeout=30, trust_env=False, verify=trust())
 
 
