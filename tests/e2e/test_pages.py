@@ -282,7 +282,7 @@ def test_a_pipeline_that_does_not_answer_is_said_to_be_so() -> None:
         ([{"id": 44_858_553_761_923 + 65_536}], "cannot be bought"),
         ([{"id": 1}], "cannot be bought"),
         ([{"id": 44_900_112_400_387, "properties": {"_inveterate_free_signup_gift": True}}], "requires a membership"),
-        ([{"id": 44_858_553_761_923, "quantity": 2}], "singly"),
+        ([{"id": 44_858_553_761_923, "quantity": 2}], "quantity"),
         ([{"id": "x"}], "Not a list"),
         ("x", "Not a list"),
     ],

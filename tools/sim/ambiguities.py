@@ -124,7 +124,7 @@ AMBIGUITIES: Final[dict[str, Ambiguity]] = {
         "the sample's name or the list's", ("lastAttemptedAt", "lastAttemptAt"), 17
     ),
     "first_payment": Ambiguity(
-        "whether a first purchase fires customer.payment_succeeded", ("told", "silent"), 29
+        "whether a first purchase fires customer.payment_succeeded", ("event", "silent"), 29
     ),
     "trial_conversion": Ambiguity(
         "what fires when a trial is paid for the first time", ("payment", "payment_and_joined"), 29
@@ -135,7 +135,7 @@ AMBIGUITIES: Final[dict[str, Ambiguity]] = {
     "expiry_updates": Ambiguity("whether an expiry also fires customer.credits.updated", ("no", "yes"), 27),
     "redemption_sign": Ambiguity("the sign of amount when credits are spent", ("negative", "positive"), 27),
     "membership_orders": Ambiguity(
-        "whether sign-ups and renewals fire customer.ordered", ("silent", "told"), 14
+        "whether sign-ups and renewals fire customer.ordered", ("silent", "event"), 14
     ),
     "updated_events": Ambiguity(
         "what fires customer.updated: writes of the profile, or every change of the record",

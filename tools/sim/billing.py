@@ -75,7 +75,7 @@ def _paid(world: World, member: Member, tier: Tier) -> Iterator[Event]:
         yield world.emit(member, "customer.joined.paid_tier", payload, at)
     if was_trial:
         yield from credit_ledger.grant_sign_up(world, member, tier)
-    if world.switches("membership_orders", "told"):
+    if world.switches("membership_orders", "event"):
         yield memberships.membership_order(world, member, tier)
 
 

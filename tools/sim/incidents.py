@@ -1,4 +1,4 @@
-"""The incident of each event, as a person would count: one dunning, one cancellation, one joining.
+"""The incident of each event, as a person would count: one dunning, one leaving, one joining.
 
 The simulator counts incidents itself, in the order of the events. Tests compare the alerts of Relay with this count,
 not with the incident keys of Relay.
@@ -22,8 +22,8 @@ class IncidentLog:
     """For each v2.0 event, in order: the member, the time, the topic and the incident.
 
     A dunning begins with the first failed attempt and ends with a payment, a joining, or the cancellation after the
-    failure. A leaving begins with the pending cancellation, or with the cancellation if there was none, and ends with
-    the next joining or payment. Any other event is an incident of its own.
+    failure. A leaving begins with the pending cancellation, or with the cancellation if there was none, and ends
+    with the next joining or payment. Any other event is an incident of its own.
     """
 
     def __init__(self) -> None:

@@ -75,11 +75,11 @@ def take_first_payment(world: World, member: Member, tier: Tier, at: datetime) -
     if tier.billed:
         member.due_at = months_later(member_schedule.billing_time(world, at), tier.months, member.billing_day)
         member_schedule.schedule_billing(world, member)
-        if world.switches("first_payment", "told"):
+        if world.switches("first_payment", "event"):
             when = world.next_timestamp(member)
             payload = payloads.payment_succeeded(world, member, when, tier.fee, member.due_at)
             yield world.emit(member, "customer.payment_succeeded", payload, when)
-    if world.switches("membership_orders", "told"):
+    if world.switches("membership_orders", "event"):
         yield membership_order(world, member, tier)
 
 

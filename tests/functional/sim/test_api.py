@@ -144,10 +144,10 @@ def test_subscriptions() -> None:
         assert client.api("GET", path).json()["data"]["webhookSubscriptions"] == []
 
 
-@pytest.mark.parametrize(("reading", "count"), [("many", 2), ("one_replaces", 1)])
-def test_one_or_many_per_topic(reading: str, count: int) -> None:
+@pytest.mark.parametrize(("choice", "count"), [("many", 2), ("one_replaces", 1)])
+def test_one_or_many_per_topic(choice: str, count: int) -> None:
     """A second subscription of a topic is added or replaces the first."""
-    with running_simulator(switches={"subscriptions_per_topic": reading}) as client:
+    with running_simulator(switches={"subscriptions_per_topic": choice}) as client:
         client.subscribe("customer.cancelled")
         client.subscribe("customer.cancelled", name="second")
         listed = client.api("GET", f"{ADMIN}/webhook-subscriptions").json()["data"]["webhookSubscriptions"]

@@ -76,14 +76,12 @@ def test_a_delivery_fails_after_the_last_attempt() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reading", "status", "state"),
+    ("choice", "status", "state"),
     [("200", 202, "failed"), ("any", 500, "delivered"), ("2xx", 204, "delivered")],
 )
-def test_which_answers_count(reading: str, status: int, state: str) -> None:
+def test_which_answers_count(choice: str, status: int, state: str) -> None:
     """Accepted statuses are a switch."""
-    with running_simulator(
-        FakeReceiver(lambda *_: status), switches={"accepted_statuses": reading}
-    ) as client:
+    with running_simulator(FakeReceiver(lambda *_: status), switches={"accepted_statuses": choice}) as client:
         client.subscribe("customer.joined.paid_tier")
         join(client)
         client.wait_until_idle()

@@ -153,7 +153,7 @@ def test_filters() -> None:
 
 
 def test_limits_by_the_second_and_the_minute() -> None:
-    """In fixed windows, each endpoint by itself; the headers tell of the minute."""
+    """In fixed windows, each endpoint by itself; the headers contain the limit per minute."""
     now = [0.0]
     limits = KlaviyoRateLimits(lambda: now[0])
     counted = [limits.count("/api/profile-bulk-import-jobs/1") for _ in range(11)]

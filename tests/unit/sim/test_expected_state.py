@@ -24,7 +24,7 @@ from tests.unit.sim.sim_worlds import GOLD, days, joined, make_world
 
 ODD = {
     "updated_events": "all", "tier_move": "both", "expiry_updates": "yes", "after_cancellation": "free_tier",
-    "pending_after_failure": "event", "failure_cancel_day": "next", "trial_conversion": "payment_and_joined", "membership_orders": "expected",
+    "pending_after_failure": "event", "failure_cancel_day": "next", "trial_conversion": "payment_and_joined", "membership_orders": "event",
 }  # fmt: skip
 RATES = {
     "orders": 2,
@@ -46,7 +46,7 @@ def play_history(switches: dict[str, str], faults: dict[str, float]) -> tuple[Wo
 
 
 def mirrored(world: World, events: list[Event]) -> dict[str, Member]:
-    """Let Relay's own rules and merge read the bodies as they are sent."""
+    """Return the records that the rules and the merge of Relay make of the webhook bodies."""
     records: dict[str, Member] = {}
     for event in events:
         body = webhook_body(world.shop, world.switches, event, attempt=0, now=world.now)

@@ -128,7 +128,7 @@ def test_the_same_seed_is_the_same_history() -> None:
     assert first != history(8)
 
 
-def test_no_two_events_of_a_member_share_a_moment() -> None:
+def test_no_two_events_of_a_member_share_a_time() -> None:
     """The times in the events of one member are strictly increasing."""
     world = make_world(3)
     behaviour_engine.set_behaviour(world, {"orders": 4, "profile_updates": 4})

@@ -9,7 +9,7 @@ from sim.schedule import Schedule
 from tests.unit.sim.sim_worlds import START
 
 
-def test_due_includes_the_very_moment() -> None:
+def test_due_includes_the_very_time() -> None:
     """An action for the very time is due, one added meanwhile too; a later one stays."""
     schedule = Schedule()
     for hours, kind in ((2, "second"), (1, "first"), (2, "third"), (3, "later")):

@@ -78,12 +78,12 @@ def test_a_new_card_ends_the_failures() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reading", "dates"),
+    ("choice", "dates"),
     [("fixed", ["03-01"] * 3), ("moving", ["03-01", "03-02", "03-03"]), ("ahead", ["04-01"] * 3)],
 )
-def test_billing_date_in_each_reading(reading: str, dates: list[str]) -> None:
+def test_billing_date_by_the_switch(choice: str, dates: list[str]) -> None:
     """The billing date is the cycle's, the attempt's, or as in the sample a cycle ahead."""
-    world = make_world(billing_date=reading)
+    world = make_world(billing_date=choice)
     member, _ = joined(world)
     history = [*billing.fail_payment(world, member), *days(world, 3)]
     assert [e.payload["detail"]["billingDate"][5:10] for e in history if e.topic == ATTEMPT] == dates
@@ -143,16 +143,16 @@ def test_a_trial_becomes_a_membership() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reading", "topics"),
+    ("choice", "topics"),
     [
         ("changed", ["customer.changed_tier"]),
         ("joined", ["customer.joined.free_tier"]),
         ("both", ["customer.changed_tier", "customer.joined.free_tier"]),
     ],
 )
-def test_moving_to_the_free_tier(reading: str, topics: list[str]) -> None:
+def test_moving_to_the_free_tier(choice: str, topics: list[str]) -> None:
     """A downgrade fires either topic, or both, and names the tier that was left."""
-    world = make_world(tier_move=reading)
+    world = make_world(tier_move=choice)
     member, _ = joined(world)
     history = list(memberships.move(world, member, world.tiers[FREE]))
     assert [e.topic for e in history] == topics
@@ -184,7 +184,7 @@ def test_spending_moves_up_and_the_review_moves_down() -> None:
 
 
 def test_recurring_credits_are_granted_to_all_at_once() -> None:
-    """All members of a tier get their credits at one moment, 30 days apart; a member on trial does not."""
+    """All members of a tier get their credits at the same time, 30 days apart; a member on trial does not."""
     world = make_world()
     for _ in range(3):
         joined(world)

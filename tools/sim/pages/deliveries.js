@@ -35,7 +35,7 @@ const show = soon(async () => {
   const newest = [...known.values()].sort((one, other) => other.id - one.id);
   for (const old of newest.slice(MOST * 2)) known.delete(old.id);
   const rows = newest.filter((one) => !state || one.state === state).slice(0, MOST)
-    .map((one) => ({ ...one, who: nameOf(one.customer_id), fate: fate(one), attached: store.pipeline.attached }));
+    .map((one) => ({ ...one, name: nameOf(one.customer_id), fate: fate(one), attached: store.pipeline.attached }));
   $("deliveries-empty").hidden = rows.length > 0;
   $("deliveries-empty").textContent = store.state?.subscriptions.length
     ? "Nothing has been sent yet: run a command."
@@ -47,7 +47,7 @@ function row(delivery) {
   return h("tr", { "data-delivery": delivery.id },
     h("td.what", {},
       h("button.link.mono", { "data-delivery": delivery.id }, delivery.topic),
-      h("span.soft", {}, h("bdi", {}, delivery.who), ` · ${moment(delivery.at)}`),
+      h("span.soft", {}, h("bdi", {}, delivery.name), ` · ${moment(delivery.at)}`),
       delivery.faults.map((fault) => h("span.pill.fault", { title: "injected fault" }, fault.replaceAll("_", " ")))),
     h("td.how", {}, pill(delivery)),
     h("td.number", {}, delivery.ms === null ? "–" : `${delivery.ms.toFixed(delivery.ms < 10 ? 1 : 0)} ms`),

@@ -43,7 +43,7 @@ function row(member) {
   const [tone, said] = badge(member);
   const open = h("button.link", { "data-member": member.customer_id }, h("bdi", {}, fullName(member)));
   return h("tr", { "data-member": member.customer_id },
-    h("td.who", {}, open, h("span.soft", {}, h("bdi", {}, member.email))),
+    h("td.member", {}, open, h("span.soft", {}, h("bdi", {}, member.email))),
     h("td", {}, tierName(member)),
     h("td", {}, h(`span.pill.${tone}`, {}, said), member.wrong ? h("span.pill.bad", {}, "CRM differs") : null),
     h("td.number", {}, member.balance.toFixed(2)),

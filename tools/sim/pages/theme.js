@@ -42,11 +42,11 @@ function card(product, customer) {
     }, label));
 }
 
-function showWho(customer) {
-  if (!customer) return $("who").replaceChildren();
+function showVisitor(customer) {
+  if (!customer) return $("visitor").replaceChildren();
   const balance = customer.metafields.inveterate.balance;
   const text = customer.isMember ? `, ${customer.tierName} member with ${balance} credits ` : " ";
-  $("who").replaceChildren("Hello ", h("bdi", {}, customer.firstName), text,
+  $("visitor").replaceChildren("Hello ", h("bdi", {}, customer.firstName), text,
     h("button.link", { onclick: async () => { await post("/shop/leave"); location.assign("/shop"); } }, "sign out"));
 }
 
@@ -94,7 +94,7 @@ async function refreshed() {
 }
 
 async function showPage({ properties, membershipProducts }) {
-  showWho(properties.customer);
+  showVisitor(properties.customer);
   $("tiers").replaceChildren(...membershipProducts.map((product) => card(product, properties.customer)));
   $("tiers").setAttribute("aria-busy", "false");
 }
