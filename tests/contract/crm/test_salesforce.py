@@ -12,8 +12,8 @@ from fakes.fault_queue import Fault
 from fakes.local_server import serve
 from fakes.salesforce import FakeSalesforce
 from fakes.salesforce_org import SalesforceOrg
+from relay.adapters.salesforce import Org as Where
 from relay.adapters.salesforce import Salesforce
-from relay.adapters.salesforce import SalesforceOrg as Where
 from relay.adapters.salesforce.mapping import definitions
 from relay.errors import MisconfiguredError
 from relay.ports.crm import Home, Outcome
