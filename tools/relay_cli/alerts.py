@@ -11,7 +11,7 @@ from relay_cli.account import Account, add_stack
 from relay_cli.said_of import now, occasions
 
 if TYPE_CHECKING:
-    from relay.occasions import Occasion
+    from relay.model.incident import Incident
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +40,7 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _open(account: Account) -> Iterator[Occasion]:
+def _open(account: Account) -> Iterator[Incident]:
     """Read them all: a command for a person may take a moment, an index would be written at every alert."""
     memory = occasions(account)
     pages = account.client("dynamodb").get_paginator("scan")
@@ -54,7 +54,7 @@ def _open(account: Account) -> Iterator[Occasion]:
         yield from (memory.load(item["key"]["S"]) for item in page["Items"])
 
 
-def _row(one: Occasion) -> dict[str, object]:
+def _row(one: Incident) -> dict[str, object]:
     return {
         "occasion": one.key,
         "level": one.level.name.lower() if one.level else "info",
@@ -67,7 +67,7 @@ def _row(one: Occasion) -> dict[str, object]:
     }
 
 
-def _remark(one: Occasion) -> str:
+def _remark(one: Incident) -> str:
     remarks = [
         "told by " + ", ".join(one.reached) if one.reached else "",
         "waits for the morning or the end of a flood" if one.held else "",

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from relay.routing import FOLDERS, UNCLAIMED
+from relay.topics import FOLDERS, UNCLAIMED
 
 from relay_cli.judging import DEAD, Seen
 from relay_cli.nearby import get

@@ -13,8 +13,8 @@ from relay_cli.account import Account, add_stack
 from relay_cli.failing import CliError
 
 if TYPE_CHECKING:
-    from relay.adapters.occasions import DynamoOccasions
-    from relay.occasions import Occasion
+    from relay.adapters.dynamodb.incidents import DynamoIncidents
+    from relay.model.incident import Incident
 
 _TRIES: Final = 5
 _LONGEST_NAME: Final = 80
@@ -32,14 +32,14 @@ def add_matter(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--by", default=None, help="who says so (default: your name on this machine)")
 
 
-def occasions(account: Account) -> DynamoOccasions:
+def occasions(account: Account) -> DynamoIncidents:
     """Return the notifier's memory of a stack."""
-    from relay.adapters.occasions import DynamoOccasions
+    from relay.adapters.dynamodb.incidents import DynamoIncidents
 
-    return DynamoOccasions(account.output("OccasionsTable"), now, account.client("dynamodb"))
+    return DynamoIncidents(account.output("OccasionsTable"), now, account.client("dynamodb"))
 
 
-def say(arguments: argparse.Namespace, change: Callable[[Occasion], Occasion]) -> Occasion:
+def say(arguments: argparse.Namespace, change: Callable[[Incident], Incident]) -> Incident:
     """Change an occasion as the operator said, and note who it was.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from relay.adapters.klaviyo import Klaviyo
 from relay.adapters.klaviyo.mapping import PROPERTIES, text
-from relay.adapters.klaviyo.writing import Options
+from relay.adapters.klaviyo.upsert import Options
 from sim.standins.faulty import Fault
 from sim.standins.klaviyo import KlaviyoStandIn
 from sim.standins.serving import serve

@@ -13,8 +13,8 @@ from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.generation import GenerationMode
 from sim.api.operations import OPERATIONS
 
-from tests.documents import document
 from tests.functional.sim.running import KEY, running
+from tests.support.yaml_files import document
 
 SPECIFICATION = Path(__file__).parents[1] / "specification" / "openapi.yaml"
 ASKED = (

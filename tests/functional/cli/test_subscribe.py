@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from inveterate.webhooks.topics import TOPICS
-from relay.adapters.aws import client
+from relay.adapters.aws.boto import client
 from relay_cli import subscribe
 from relay_cli.account import Account
 from relay_cli.failing import CliError

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 from relay.errors import MisconfiguredError
-from relay.ports.members import Record
+from relay.ports.members import MemberRecord
 from relay.wiring import crms
 from sim.standins.faulty import Fault, Faults
 from sim.standins.salesforce import SalesforceStandIn
@@ -79,7 +79,7 @@ def deployed(request: pytest.FixtureRequest, deploy: Deploying) -> Iterator[Depl
         TARGETS[request.param]() as target,
         deploy(request.param, target.secret, **target.settings) as sync,
     ):
-        sync.know(Record(member=member(tier_name="Gold")))
+        sync.know(MemberRecord(member=member(tier_name="Gold")))
         yield Deployed(sync, target)
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
-from relay.adapters.http import trust
+from relay.adapters.http import ssl_context
 from sim.programme import Beginning
 from sim.server import create_app
 from sim.simulator import Settings, Simulator
@@ -120,7 +120,7 @@ def running(
 
 def connected(url: str) -> httpx.Client:
     """Return a client of what runs on this machine."""
-    return httpx.Client(base_url=url, timeout=30, trust_env=False, verify=trust())
+    return httpx.Client(base_url=url, timeout=30, trust_env=False, verify=ssl_context())
 
 
 @contextmanager

@@ -10,11 +10,11 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from relay.milestones import KEPT
-from relay.rules import Rules
+from relay.model.milestones import KEPT
+from relay.rules.settings import Rules
 
-from tests.programme import Programme, Step, day
-from tests.stories import CUSTOMER, content
+from tests.support.in_memory_relay import Programme, Step, day
+from tests.support.sample_events import CUSTOMER, content
 
 SETTLED = ("dun:", "cancel:", "debt:")
 """Matters that have an end. All others are told once, on their day, and are left at that."""

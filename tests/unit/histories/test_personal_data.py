@@ -10,15 +10,15 @@ from typing import Any, cast
 
 import pytest
 from aws_lambda_powertools import Logger, Metrics
-from relay.adapters.telemetry import PowertoolsTelemetry
-from relay.effects import Note
-from relay.rules import Rules
+from relay.adapters.aws.telemetry import PowertoolsTelemetry
+from relay.model.effects import Note
+from relay.rules.settings import Rules
 from sim import programme
 from sim.model import Member
 from sim.world import World
 
-from tests.programme import Programme
-from tests.timelines import deliver
+from tests.support.in_memory_relay import Programme
+from tests.support.timeline_page import deliver
 from tests.unit.sim.history import world
 
 ALLOWED = 3

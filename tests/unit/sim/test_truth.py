@@ -9,9 +9,9 @@ from typing import Any
 
 import inveterate.webhooks
 import pytest
-from relay.canonical import CANONICAL, profile
-from relay.member import Member, merge
-from relay.rules import Rules
+from relay.model.member import Member, merge
+from relay.rules.crm_profile import CRM_FIELDS, crm_profile
+from relay.rules.settings import Rules
 from relay_cli.comparing import NOT_COMPARED
 from sim import billing, joining, leaving, living, population
 from sim.clock import iso
@@ -19,7 +19,7 @@ from sim.events import Event
 from sim.sending import body_of
 from sim.world import World
 
-from tests.functions import RULES
+from tests.support.topic_functions import RULES
 from tests.unit.sim.history import GOLD, days, joined, world
 
 ODD = {
@@ -77,7 +77,7 @@ def test_relay_reaches_the_truth(switches: dict[str, str], faults: dict[str, flo
     assert len(records) == 60
     for member_id, record in records.items():
         told = place.truth.of(place.members[member_id], place.tiers)["fields"]
-        mirrored_as = profile(record, Rules()).values
+        mirrored_as = crm_profile(record, Rules()).values
         reached = {
             name: written(mirrored_as[name] if name in mirrored_as else record.value(name)) for name in told
         }
@@ -89,7 +89,7 @@ def test_the_truth_states_what_a_crm_shows() -> None:
     place, _ = lived({}, {})
     told = [place.truth.of(member, place.tiers)["fields"] for member in place.members.values()]
     stated = {name for one in told for name in one}
-    assert CANONICAL.keys() - stated == NOT_COMPARED | {"key", "high_value"}
+    assert CRM_FIELDS.keys() - stated == NOT_COMPARED | {"key", "high_value"}
     known = {name for one in told for name, value in one.items() if value is not None}
     # Of their own accord the simulated members do not come back.
     assert stated - known == {"rejoined_at", "rejoin_count"}
@@ -103,7 +103,7 @@ def test_who_comes_back_is_back() -> None:
     events += joining.join(place, member, place.tiers[GOLD])
     told = place.truth.of(member, place.tiers)["fields"]
     assert (told["rejoin_count"], told["rejoined_at"][:19]) == (1, told["joined_at"][:19])
-    values = profile(mirrored(place, [one for one in events if one.topic])[member.id], Rules()).values
+    values = crm_profile(mirrored(place, [one for one in events if one.topic])[member.id], Rules()).values
     assert {name: written(values[name]) for name in told if name in values} == {
         name: value for name, value in told.items() if name in values
     }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fakes import ROOT
-from tests.stack import (
+from tests.support.port_fakes import ROOT
+from tests.support.template_data import (
     FUNCTIONS,
     RESOURCES,
     TEMPLATE,
