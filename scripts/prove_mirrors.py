@@ -129,9 +129,9 @@ def _plant(
 
 
 def _drained(plant: Plant) -> list[tuple[datetime, Callable[[], OutgoingMessage]]]:
-    happenings = list(plant.arrivals)
+    events = list(plant.arrivals)
     plant.arrivals.clear()
-    return happenings
+    return events
 
 
 def _given(message: OutgoingMessage) -> OutgoingMessage:
@@ -153,10 +153,10 @@ def _update(plant: Plant, customer: int, nth: int, at: datetime) -> Callable[[],
         )
         plant.members.records[key] = replace(MemberRecord(member=told), version=nth)
         note = Note(rule="credits", name="Store Credit Changed", properties={"amount": Decimal(1)})
-        happening = EventEffects(
+        event_effects = EventEffects(
             event_id=f"{customer}-{nth}", topic="customer.credits.updated", at=at, effects=(note,)
         )
-        return OutgoingMessage(body=dump(MemberChanged(member=key, happenings=(happening,))), attributes={})
+        return OutgoingMessage(body=dump(MemberChanged(member=key, events=(event_effects,))), attributes={})
 
     return happen
 

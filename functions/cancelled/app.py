@@ -6,9 +6,9 @@ from inveterate.webhooks.cancellations import Cancelled
 from relay.model.effects import Effects, Kpi, Level
 from relay.model.facts import Facts
 from relay.model.member import Member
-from relay.rules.settings import Rules
 from relay.rules import cancellation, dunning
 from relay.rules.segments import is_high_value
+from relay.rules.settings import Rules
 from relay.rules.timeline import note
 from relay.wiring.topics import consumer
 

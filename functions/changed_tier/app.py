@@ -54,7 +54,7 @@ def decide(event: ChangedTier, before: Member, after: Member, rules: Rules) -> E
     if back and left_at and now and now - left_at <= SECOND_THOUGHTS:
         yield Alert(
             rule="tier.back",
-            occasion=f"tier:{after.key}:{day_text(left_at)}",
+            incident_key=f"tier:{after.key}:{day_text(left_at)}",
             action="close",
             level=Level.INFO,
             title="The member moved back",
@@ -62,7 +62,7 @@ def decide(event: ChangedTier, before: Member, after: Member, rules: Rules) -> E
     elif way == "down" and is_high_value(before, rules):
         yield Alert(
             rule="tier.changed",
-            occasion=f"tier:{after.key}:{day_text(now)}",
+            incident_key=f"tier:{after.key}:{day_text(now)}",
             level=Level.WARNING,
             lasting=False,
             title="A high-value member moved to a lower tier",

@@ -7,9 +7,9 @@ from relay.model.effects import Alert, Effects, Kpi, Level
 from relay.model.facts import Facts, pick
 from relay.model.formats import amount_text, day_text, detail_rows
 from relay.model.member import Member
-from relay.rules.settings import Rules
 from relay.rules import credits
 from relay.rules.segments import is_high_value
+from relay.rules.settings import Rules
 from relay.rules.timeline import note
 from relay.wiring.topics import consumer
 
@@ -36,7 +36,7 @@ def decide(event: CreditsExpired, before: Member, after: Member, rules: Rules) -
     if amount is not None and 0 < much <= amount and is_high_value(before, rules):
         yield Alert(
             rule=RULE,
-            occasion=f"expired:{after.key}:{day_text(event.occurred_at)}",
+            incident_key=f"expired:{after.key}:{day_text(event.occurred_at)}",
             level=Level.INFO,
             at_once=True,
             lasting=False,

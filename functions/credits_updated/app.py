@@ -7,8 +7,8 @@ from relay.model.effects import Alert, Effects, Kpi, Level
 from relay.model.facts import Facts, Lot
 from relay.model.formats import amount_text, day_text, detail_rows
 from relay.model.member import Member
-from relay.rules.settings import Rules
 from relay.rules import credits
+from relay.rules.settings import Rules
 from relay.rules.timeline import note
 from relay.wiring.topics import consumer
 
@@ -40,7 +40,7 @@ def decide(event: CreditsUpdated, before: Member, after: Member, rules: Rules) -
     if change is not None and credits.is_odd(change, before, rules):
         yield Alert(
             rule="credits.anomaly",
-            occasion=f"cred:{after.key}:{day_text(event.occurred_at)}",
+            incident_key=f"cred:{after.key}:{day_text(event.occurred_at)}",
             level=Level.WARNING,
             lasting=False,
             title="An unusually large grant of store credit",

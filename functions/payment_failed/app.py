@@ -8,8 +8,8 @@ from inveterate.webhooks.payments import PaymentFailed
 from relay.model.effects import Effects, Kpi, Level
 from relay.model.facts import Facts
 from relay.model.member import Member
-from relay.rules.settings import Rules
 from relay.rules import dunning
+from relay.rules.settings import Rules
 from relay.wiring.topics import consumer
 
 

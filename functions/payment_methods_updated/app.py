@@ -6,8 +6,8 @@ from inveterate.webhooks.payments import PaymentMethodsUpdated
 from relay.model.effects import Alert, Effects, Level
 from relay.model.facts import Facts, pick
 from relay.model.member import Member
-from relay.rules.settings import Rules
 from relay.rules import dunning
+from relay.rules.settings import Rules
 from relay.wiring.topics import consumer
 
 
@@ -24,7 +24,7 @@ def decide(event: PaymentMethodsUpdated, before: Member, after: Member, rules: R
     if after.is_failing and failed_at and renewed_at and renewed_at > failed_at:
         yield Alert(
             rule="dunning.new_card",
-            occasion=dunning.incident_key(after),
+            incident_key=dunning.incident_key(after),
             action="mention",
             level=Level.INFO,
             title="A new payment method is on file: a retry is expected",

@@ -7,8 +7,8 @@ from relay.model.effects import Effects, Kpi
 from relay.model.facts import Facts, pick
 from relay.model.fields import Value
 from relay.model.member import Member
-from relay.rules.settings import Rules
 from relay.rules import dunning
+from relay.rules.settings import Rules
 from relay.wiring.topics import consumer
 
 

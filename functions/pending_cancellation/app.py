@@ -7,9 +7,9 @@ from relay.model.effects import Alert, Effects, GrantCredits, Kpi, Level
 from relay.model.facts import Facts, pick
 from relay.model.formats import day_text, detail_rows
 from relay.model.member import Member
-from relay.rules.settings import Rules
 from relay.rules import cancellation
 from relay.rules.segments import is_high_value
+from relay.rules.settings import Rules
 from relay.rules.timeline import note
 from relay.wiring.topics import consumer
 
@@ -47,7 +47,7 @@ def decide(event: PendingCancellation, before: Member, after: Member, rules: Rul
     precious = by_member and is_high_value(after, rules)
     yield Alert(
         rule=RULE,
-        occasion=cancellation.incident_key(after) or "",
+        incident_key=cancellation.incident_key(after) or "",
         level=Level.WARNING if precious else Level.INFO,
         title="A member is about to leave" if by_member else "The shop has cancelled a membership for later",
         details=detail_rows(("Ends on", day_text(ends_at)), ("Asked by", source)),

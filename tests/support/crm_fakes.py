@@ -202,10 +202,10 @@ class FakeCrm:
     ) -> Mapping[str, CrmOutcome]:
         """Take the notes, unless an outcome is set for one."""
         notes = [
-            effect_id(happening.event_id, effect)
+            effect_id(event_effects.event_id, effect)
             for change in changes
-            for happening in change.happenings
-            for effect in happening.effects
+            for event_effects in change.events
+            for effect in event_effects.effects
             if effect.kind == "note"
         ]
         self.homes |= homes
@@ -244,10 +244,10 @@ class FakeCrm:
 def change_message(message_id: str, key: str, *notes: str, quiet: bool = False) -> Message:
     """Return a change of this member as it is received, with notes by their rules' names."""
     effects = tuple(Note(rule=rule, name=rule) for rule in notes)
-    happenings = (EventEffects(event_id=message_id, topic="t", at=START, effects=effects),) if notes else ()
+    events = (EventEffects(event_id=message_id, topic="t", at=START, effects=effects),) if notes else ()
     return Message(
         id=message_id,
-        body=dump(MemberChanged(member=key, happenings=happenings, quiet=quiet)),
+        body=dump(MemberChanged(member=key, events=events, quiet=quiet)),
         attributes={},
         receives=1,
         receipt="r",

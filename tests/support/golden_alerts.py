@@ -56,8 +56,8 @@ def announcements() -> Mapping[str, Notification]:
         "rise": _of(rise, "rise", opening),
         "mention": _of(card, "mention", opening),
         "closing": _of(end, "closing", opening),
-        "programme": Notification(telling=_spike(), kind="opening", member=None),
-        "digest": Notification(telling=_digest(), kind="notice", member=None),
+        "programme": Notification(alert_message=_spike(), kind="opening", member=None),
+        "digest": Notification(alert_message=_digest(), kind="notice", member=None),
         "rollup": _rollup(50),
     }
 
@@ -90,7 +90,7 @@ def _told(said: Event, before: Member) -> AlertMessage:
 
 
 def _of(told: AlertMessage, kind: NotificationKind, first: AlertMessage) -> Notification:
-    return Notification(telling=told, kind=kind, member=MIA, first=first, thread="C1/1.0")
+    return Notification(alert_message=told, kind=kind, member=MIA, first=first, thread="C1/1.0")
 
 
 def _spike() -> AlertMessage:
@@ -142,15 +142,21 @@ def _digest() -> AlertMessage:
 
 def _rollup(count: int, names: str = "") -> Notification:
     people = {f"{SHOP}:{7001 + number}": _somebody(number, names) for number in range(count)}
-    tellings = [_one_of_many(number, somebody, names) for number, somebody in enumerate(people.values())]
+    alert_messages = [
+        _one_of_many(number, somebody, names) for number, somebody in enumerate(people.values())
+    ]
     entries = tuple(
         HeldEntry(
-            occasion=one.alert.occasion, event_id=one.event_id, at=one.at, level=Level.WARNING, why="flood"
+            incident_key=one.alert.incident_key,
+            event_id=one.event_id,
+            at=one.at,
+            level=Level.WARNING,
+            why="flood",
         )
-        for one in tellings
+        for one in alert_messages
     )
-    told = roll_up(SHOP, DAY, HeldBatch(entries=entries), tellings, people)
-    return Notification(telling=told, kind="notice", member=None, people=people)
+    told = roll_up(SHOP, DAY, HeldBatch(entries=entries), alert_messages, people)
+    return Notification(alert_message=told, kind="notice", member=None, people=people)
 
 
 def _one_of_many(number: int, somebody: Member, title: str) -> AlertMessage:
@@ -191,5 +197,7 @@ def written(announcement: Notification) -> dict[str, Any]:
         "slack": slack(announcement),
         "slack_first_message_then": slack_first(announcement),
         "email": {"subject": mail.subject, "body": mail.body.splitlines()},
-        "pagerduty": pagerduty(announcement, SHOP) if "inv:" in announcement.telling.alert.occasion else None,
+        "pagerduty": pagerduty(announcement, SHOP)
+        if "inv:" in announcement.alert_message.alert.incident_key
+        else None,
     }

@@ -44,7 +44,7 @@ class Programme:
     world: World = field(default_factory=World)
     channel: FakeChannel = field(default_factory=FakeChannel)
     changes: list[MemberChanged] = field(default_factory=list)
-    tellings: list[AlertMessage] = field(default_factory=list)
+    alert_messages: list[AlertMessage] = field(default_factory=list)
     _fanned: int = 0
 
     def __post_init__(self) -> None:
@@ -95,23 +95,23 @@ class Programme:
             alerts, changes = FakeOutgoing(), FakeOutgoing()
             fan_out([stream_record(outbox) for outbox in written], changes, alerts, self.world.telemetry)
             self.changes += [load(MemberChanged, sent.body) for sent in changes.sent]
-            tellings = [load(AlertMessage, sent.body) for sent in alerts.sent]
-            self.tellings += tellings
-            for telling in tellings:
-                self._tell(telling, ends)
+            alert_messages = [load(AlertMessage, sent.body) for sent in alerts.sent]
+            self.alert_messages += alert_messages
+            for alert_message in alert_messages:
+                self._tell(alert_message, ends)
 
-    def _tell(self, telling: AlertMessage, ends: Step | None) -> None:
+    def _tell(self, alert_message: AlertMessage, ends: Step | None) -> None:
         if ends == "in the notifier":
             # Once at each of its writes: it judges, claims, and notes what it told.
             for place in range(3):
-                self.desk.occasions.before_save[:] = [*[None] * place, Crash()]
-                self._work(telling)
-        self.desk.occasions.before_save.clear()
-        self._work(telling)
+                self.desk.incidents.before_save[:] = [*[None] * place, Crash()]
+                self._work(alert_message)
+        self.desk.incidents.before_save.clear()
+        self._work(alert_message)
 
-    def _work(self, telling: AlertMessage) -> None:
+    def _work(self, alert_message: AlertMessage) -> None:
         try:
-            self.desk.notifier().work([message(telling)], FakeContext())
+            self.desk.notifier().work([message(alert_message)], FakeContext())
         except Crash:
             self.desk.clock.passes(120)
 
@@ -120,7 +120,7 @@ class Programme:
         span = Window(begin=begin, end=end, zone=UTC)
         for key, record in self.world.members.records.items():
             due = tuple(reminders(record.member, self.rules, span))
-            for sent in alerts_of(Outbox(member=key, changed=False, happenings=due)):
+            for sent in alerts_of(Outbox(member=key, changed=False, events=due)):
                 self._tell(load(AlertMessage, sent.body), None)
 
     def member(self, customer_id: str) -> Member:
@@ -137,9 +137,11 @@ class Programme:
     def figures(self) -> Iterator[tuple[str, Kpi]]:
         """What was counted, by event."""
         for outbox in self.world.members.outboxes:
-            for happening in outbox.happenings:
+            for event_effects in outbox.events:
                 yield from (
-                    (happening.event_id, effect) for effect in happening.effects if isinstance(effect, Kpi)
+                    (event_effects.event_id, effect)
+                    for effect in event_effects.effects
+                    if isinstance(effect, Kpi)
                 )
 
     @property
@@ -149,8 +151,8 @@ class Programme:
 
     @property
     def open(self) -> set[str]:
-        """The occasions that `relay alerts` would list."""
-        return {key for key, occasion in self.desk.occasions.items.items() if occasion.stands}
+        """The incidents that `relay alerts` would list."""
+        return {key for key, incident_key in self.desk.incidents.items.items() if incident_key.stands}
 
 
 def stream_record(outbox: Outbox) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Tellings, occasions in memory, and channels that fail as told: what the notifier's tests are made of."""
+"""Tellings, incidents in memory, and channels that fail as told: what the notifier's tests are made of."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ from tests.support.port_fakes import NOW, FakeMembers, FakeTelemetry
 
 SHOP = "acme.myshopify.com"
 KEY = f"{SHOP}:7001"
-OCCASION = f"dun:{KEY}"
+INCIDENT_KEY = f"dun:{KEY}"
 DAY = datetime(2025, 7, 1, 9, 0, tzinfo=UTC)
 
 
-def telling(
+def alert_message(
     event_id: str = "e1",
     *,
     minute: int = 0,
     action: Action = "open",
     level: Level = Level.WARNING,
-    occasion: str = OCCASION,
+    incident_key: str = INCIDENT_KEY,
     member: str = KEY,
     title: str = "Payment failed",
     details: tuple[tuple[str, str], ...] = (("Amount", "49.00 USD"),),
@@ -53,7 +53,7 @@ def telling(
     """Return an alert on its way, so many minutes into the day."""
     alert = Alert(
         rule="payment_failed",
-        occasion=occasion,
+        incident_key=incident_key,
         level=level,
         title=title,
         action=action,
@@ -74,7 +74,7 @@ def telling(
 def message(
     told: AlertMessage | ClockTick | DailyDigest | ChannelTest | str, *, receives: int = 1, deferrals: int = 0
 ) -> Message:
-    """Return the queue's message that carries a telling, or what else the notifier hears of."""
+    """Return the queue's message that carries an alert message, or what else the notifier hears of."""
     match told:
         case str():
             identity, body, topic = told, told, ""
@@ -112,15 +112,15 @@ class Crash(BaseException):
 
 
 @dataclass
-class FakeOccasions:
-    """An occasions table in memory. `before_save` holds what happens before each of the next saves."""
+class FakeIncidents:
+    """An incidents table in memory. `before_save` holds what happens before each of the next saves."""
 
     items: dict[str, Incident] = field(default_factory=dict)
     waiting: HoldQueue = field(default_factory=HoldQueue)
     before_save: list[Any] = field(default_factory=list)
 
     def load(self, key: str) -> Incident:
-        """Return what is there, or an untouched occasion."""
+        """Return what is there, or an untouched incident_key."""
         return self.items.get(key, Incident(key=key))
 
     def room(self) -> HoldQueue:
@@ -134,12 +134,12 @@ class FakeOccasions:
             raise ConflictError("written since")
         self.waiting = replace(room, version=room.version + 1)
 
-    def save(self, occasion: Incident) -> None:
+    def save(self, incident_key: Incident) -> None:
         """Keep it if nobody wrote since it was read."""
         self._happens()
-        if self.load(occasion.key).version != occasion.version:
+        if self.load(incident_key.key).version != incident_key.version:
             raise ConflictError("written since")
-        self.items[occasion.key] = replace(occasion, version=occasion.version + 1)
+        self.items[incident_key.key] = replace(incident_key, version=incident_key.version + 1)
 
     def _happens(self) -> None:
         happens = self.before_save.pop(0) if self.before_save else None
@@ -176,7 +176,8 @@ class FakeChannel:
     def heard(self) -> list[str]:
         """What it was told: kind, level, and whether it was marked as a repeat."""
         return [
-            f"{had.kind} {had.telling.alert.level.name}{' again' if had.repeat else ''}" for had in self.had
+            f"{had.kind} {had.alert_message.alert.level.name}{' again' if had.repeat else ''}"
+            for had in self.had
         ]
 
 
@@ -200,7 +201,7 @@ class Desk:
     """A notifier and everything around it, in memory."""
 
     channels: Sequence[AlertChannel]
-    occasions: FakeOccasions = field(default_factory=FakeOccasions)
+    incidents: FakeIncidents = field(default_factory=FakeIncidents)
     members: FakeMembers = field(
         default_factory=lambda: FakeMembers({KEY: MemberRecord(member=MIA, version=1)})
     )
@@ -212,7 +213,7 @@ class Desk:
         """Return the notifier."""
         return Notifier(
             desk=context.NotifierContext(
-                occasions=self.occasions,
+                incidents=self.incidents,
                 members=self.members,
                 channels=self.channels,
                 clock=self.clock,

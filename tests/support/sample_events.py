@@ -86,7 +86,7 @@ def brief(effect: Effect) -> str:
             )
             aloud = " at once" if effect.at_once else ""
             verb = effect.action if effect.lasting else "tell"
-            return f"{verb}{level}{aloud} {effect.occasion.replace(KEY, 'M')} by {effect.rule}"
+            return f"{verb}{level}{aloud} {effect.incident_key.replace(KEY, 'M')} by {effect.rule}"
         case Note():
             return f"note {effect.name}"
         case Kpi():

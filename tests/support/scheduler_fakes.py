@@ -131,13 +131,13 @@ class Office:
         """Return the digests that were sent."""
         return [load(DailyDigest, sent.body) for sent in self.alerts.sent if is_digest(sent.attributes)]
 
-    def tellings(self) -> list[AlertMessage]:
+    def alert_messages(self) -> list[AlertMessage]:
         """Return the alerts that were sent."""
         return [load(AlertMessage, sent.body) for sent in self.alerts.sent if "event_id" in sent.attributes]
 
     def note_ids(self) -> list[str]:
         """Return the ids under which notes were told, in their order."""
-        return [happening.event_id for change in self.noted() for happening in change.happenings]
+        return [event_effects.event_id for change in self.noted() for event_effects in change.events]
 
 
 def is_digest(attributes: Mapping[str, str]) -> bool:

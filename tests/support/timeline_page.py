@@ -218,7 +218,7 @@ def _told(said: list[Notification] | Any) -> str:
 def _line(said: Notification) -> str:
     shown = content(said)
     details = ", ".join(f"{label}: {value}" for label, value in shown.details if label != "Tier")
-    status = "Over" if said.kind == "closing" else said.telling.alert.level.name.capitalize()
+    status = "Over" if said.kind == "closing" else said.alert_message.alert.level.name.capitalize()
     return f"**{status}: {shown.title}**" + (f" ({details})" if details else "")
 
 

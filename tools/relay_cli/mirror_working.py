@@ -84,10 +84,10 @@ def sample(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
     changes = _samples(wanted.key, now)
     outcomes = target.crm.record(changes, homes)
     names = {
-        effect_id(happening.event_id, effect): effect.name
+        effect_id(event_effects.event_id, effect): effect.name
         for change in changes
-        for happening in change.happenings
-        for effect in happening.effects
+        for event_effects in change.events
+        for effect in event_effects.effects
         if effect.kind == "note"
     }
     return {
@@ -118,7 +118,7 @@ def _samples(key: str, now: datetime) -> list[MemberChanged]:
     return [
         MemberChanged(
             member=key,
-            happenings=(
+            events=(
                 EventEffects(
                     event_id=f"{SAMPLE}-{stamp}-{number}",
                     topic=SAMPLE,

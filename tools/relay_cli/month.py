@@ -162,7 +162,7 @@ class Month:
             forgotten=made["forgotten"],
             counts=sim.get("state")["counts"],
             truth=sim.get("truth")["members"],
-            matters=matters(sim.get("occasions")["occasions"]),
+            matters=matters(sim.get("incidents")["incidents"]),
         )
 
     def _look(self) -> Got:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from relay_cli.account import Account, add_stack
 from relay_cli.failing import CliError
-from relay_cli.said_of import now, occasions
+from relay_cli.said_of import incidents, now
 
 if TYPE_CHECKING:
     from relay.model.incident import Incident
@@ -43,7 +43,7 @@ def main(arguments: argparse.Namespace) -> int:
         MessageBody=dump(trial),
         MessageAttributes={"topic": {"DataType": "String", "StringValue": CHANNEL_TEST_TOPIC}},
     )
-    memory, key = occasions(account), channel_test_incident_key(trial.id)
+    memory, key = incidents(account), channel_test_incident_key(trial.id)
     until = time.monotonic() + arguments.wait
     while time.monotonic() < until:
         found = memory.load(key)
@@ -86,6 +86,6 @@ def _has_readers(account: Account) -> bool:
     return any(one["SubscriptionArn"].startswith("arn:") for page in listed for one in page["Subscriptions"])
 
 
-def _refused(occasion: Incident) -> str:
-    parts = [part for owed in occasion.owed for part in owed.parts.values()]
+def _refused(incident_key: Incident) -> str:
+    parts = [part for owed in incident_key.owed for part in owed.parts.values()]
     return next((part.reason for part in parts if part.reason), "")

@@ -35,7 +35,7 @@ def change(
     """Return a change with one note."""
     note = Note(rule="credits", name=name, properties=told)
     return MemberChanged(
-        member=KEY, happenings=(EventEffects(event_id=event, topic="t", at=AT, effects=(note,)),), quiet=quiet
+        member=KEY, events=(EventEffects(event_id=event, topic="t", at=AT, effects=(note,)),), quiet=quiet
     )
 
 
@@ -82,7 +82,7 @@ def test_five_hundred_at_a_time(bench: HubspotBench) -> None:
 
 def test_one_that_is_refused_keeps_no_other_out(bench: HubspotBench) -> None:
     """A batch that is refused is sent in halves."""
-    lost = MemberChanged(member=key_of(1), happenings=change("lost").happenings)
+    lost = MemberChanged(member=key_of(1), events=change("lost").events)
     outcomes = bench.crm.record([change("a"), lost, change("b")], home(bench))
     assert [outcomes[f"{event}.credits"].state for event in ("a", "lost", "b")] == [
         "mirrored",

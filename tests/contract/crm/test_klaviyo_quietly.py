@@ -138,7 +138,7 @@ def note(*, quiet: bool = False, event: str = "e1", seconds: float = 0.0) -> Mem
     at = AT + timedelta(seconds=seconds)
     return MemberChanged(
         member=MEMBER,
-        happenings=(EventEffects(event_id=event, topic="t", at=at, effects=effects),),
+        events=(EventEffects(event_id=event, topic="t", at=at, effects=effects),),
         quiet=quiet,
     )
 

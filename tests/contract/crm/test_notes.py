@@ -40,8 +40,10 @@ def _filled(bench: Bench, profile: CrmProfile) -> CrmOutcome:
 
 def _joined(event: str, *, quiet: bool = False) -> MemberChanged:
     note = Note(rule="joined", name="Membership Joined")
-    happening = EventEffects(event_id=event, topic="t", at=datetime(2026, 1, 1, tzinfo=UTC), effects=(note,))
-    return MemberChanged(member=KEY, happenings=(happening,), quiet=quiet)
+    event_effects = EventEffects(
+        event_id=event, topic="t", at=datetime(2026, 1, 1, tzinfo=UTC), effects=(note,)
+    )
+    return MemberChanged(member=KEY, events=(event_effects,), quiet=quiet)
 
 
 def test_notes(bench: Bench) -> None:

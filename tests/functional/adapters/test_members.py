@@ -140,12 +140,12 @@ def test_the_item_is_small(table: DynamoMembers) -> None:
         )
         for minute in range(KEPT)
     )
-    happening = EventEffects(event_id="a" * 32, topic="customer.updated", at=NOW)
+    event_effects = EventEffects(event_id="a" * 32, topic="customer.updated", at=NOW)
     record = MemberRecord(
         member=replace(everything(), chain=chain),
         seen=tuple(f"{number:032x}" for number in range(REMEMBERED)),
     )
-    item = encode(record, Outbox(member=KEY, changed=True, happenings=(happening,)))
+    item = encode(record, Outbox(member=KEY, changed=True, events=(event_effects,)))
     size = sum(len(name) + weight(value) for name, value in item.items())
     assert size < 2048
 

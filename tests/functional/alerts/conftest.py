@@ -73,7 +73,7 @@ class Aws:
         post(f"{self.slack_url}/_standin/faults", json=fault).raise_for_status()
 
 
-def event(*tellings: AlertMessage, receives: int = 1, deferrals: int = 0) -> dict[str, Any]:
+def event(*alert_messages: AlertMessage, receives: int = 1, deferrals: int = 0) -> dict[str, Any]:
     """Return Lambda's event for a batch of the alerts queue, as the fan-out and the deferral write it."""
     attributes = {"deferrals": str(deferrals), "first_received_at": NOW.isoformat()} if deferrals else {}
     return {
@@ -86,7 +86,7 @@ def event(*tellings: AlertMessage, receives: int = 1, deferrals: int = 0) -> dic
                 topic=told.topic,
                 **attributes,
             )
-            for told in tellings
+            for told in alert_messages
         ]
     }
 
@@ -117,7 +117,7 @@ def deployed(standin: tuple[SlackStandIn, str], monkeypatch: pytest.MonkeyPatch)
         "SOURCE_URL": stack.names["alerts"],
         "SOURCE_NAME": "alerts",
         "DEAD_LETTERS_URL": stack.names["dead"],
-        "OCCASIONS_TABLE": "occasions",
+        "INCIDENTS_TABLE": "incidents",
         "MEMBERS_TABLE": "members",
         "EMAIL_TOPIC": stack.names["topic"],
         "SLACK_SECRET": "/relay/slack",
@@ -134,7 +134,7 @@ def deployed(standin: tuple[SlackStandIn, str], monkeypatch: pytest.MonkeyPatch)
 
 def _deploy(stack: Aws) -> None:
     sqs, sns = stack.client("sqs"), stack.client("sns")
-    make_table("occasions")
+    make_table("incidents")
     make_table("members")
     for queue in ("alerts", "dead", "inbox"):
         stack.names[queue] = sqs.create_queue(QueueName=queue)["QueueUrl"]

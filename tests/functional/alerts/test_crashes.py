@@ -41,7 +41,7 @@ def test_slack_hangs_after_taking_it(deployed: Aws) -> None:
 def notifier_with(*channels: AlertChannel, clock: Clock | None = None) -> Notifier:
     return Notifier(
         desk=NotifierContext(
-            occasions=people.occasions(),
+            incidents=people.incidents(),
             members=common.members(),
             channels=channels,
             clock=clock or Clock(),
@@ -88,13 +88,13 @@ def test_a_crash_around_the_sending(deployed: Aws, *, after: bool) -> None:
 
 def test_a_crash_before_anything_was_noted(deployed: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing was sent, so nothing is marked."""
-    occasions = people.occasions()
+    incidents = people.incidents()
 
-    def crash(self: DynamoIncidents, occasion: Incident) -> None:
+    def crash(self: DynamoIncidents, incident: Incident) -> None:
         raise Crash
 
     with monkeypatch.context() as patched:
-        patched.setattr(type(occasions), "save", crash)
+        patched.setattr(type(incidents), "save", crash)
         with pytest.raises(Crash):
             app.handler(event(OPEN), CONTEXT)
     assert app.handler(event(OPEN, receives=2), CONTEXT) == DONE

@@ -23,7 +23,7 @@ from starlette.routing import Route
 from functions.notifier import app
 from tests.functional.alerts.conftest import CONTEXT, Aws, event
 from tests.functional.alerts.told import CLOSE, DONE, EMAILED, OPEN, RISE, SLACK_TOLD, subjects
-from tests.support.incident_builders import KEY, MIA, OCCASION
+from tests.support.incident_builders import INCIDENT_KEY, KEY, MIA
 from tests.support.lambda_env import held
 
 
@@ -122,52 +122,54 @@ def test_what_is_no_alert_goes_to_the_dead_letters(deployed: Aws) -> None:
     assert deployed.told() == ["🔴 Error: Payment failed - Mia K. (m•••@example.com)"]
 
 
-def test_the_occasion_as_stored(deployed: Aws) -> None:
+def test_the_incident_as_stored(deployed: Aws) -> None:
     """The item bears its version and its expiry, and nothing personal; an older write is refused."""
     app.handler(event(OPEN), CONTEXT)
-    table = people.occasions()
-    occasion = table.load(OCCASION)
-    item = deployed.client("dynamodb").get_item(TableName="occasions", Key={"key": {"S": OCCASION}})["Item"]
-    assert int(item["version"]["N"]) == occasion.version == 5
+    table = people.incidents()
+    incident = table.load(INCIDENT_KEY)
+    item = deployed.client("dynamodb").get_item(TableName="incidents", Key={"key": {"S": INCIDENT_KEY}})[
+        "Item"
+    ]
+    assert int(item["version"]["N"]) == incident.version == 5
     assert item["open"] == {"BOOL": True}
     left = int(item["expires"]["N"]) - common.now().timestamp()
     assert abs(left - timedelta(days=400).total_seconds()) < 60
     assert "Mia" not in json.dumps(item)
     with pytest.raises(ConflictError):
-        table.save(Incident(key=OCCASION))
-    table.save(occasion)
+        table.save(Incident(key=INCIDENT_KEY))
+    table.save(incident)
     with pytest.raises(ConflictError):
-        table.save(occasion)
+        table.save(incident)
 
 
-def test_an_occasion_survives_the_table(deployed: Aws) -> None:
+def test_an_incident_survives_the_table(deployed: Aws) -> None:
     """What is owed comes back as it was written, and what a newer version added does no harm."""
-    table = people.occasions()
-    owing = apply(apply(Incident(key=OCCASION), OPEN, ["email"]), CLOSE, ["email"])
+    table = people.incidents()
+    owing = apply(apply(Incident(key=INCIDENT_KEY), OPEN, ["email"]), CLOSE, ["email"])
     table.save(owing)
-    stored = table.load(OCCASION)
+    stored = table.load(INCIDENT_KEY)
     assert stored.owed == owing.owed
     assert (stored.told, stored.closed_at) == (owing.told, owing.closed_at)
-    newer = {"key": OCCASION, "version": 1, "painted": "green"}
+    newer = {"key": INCIDENT_KEY, "version": 1, "painted": "green"}
     put(deployed, json.dumps(newer))
-    assert table.load(OCCASION) == Incident(key=OCCASION, version=1)
-    with pytest.raises(MisconfiguredError, match="table occasions"):
+    assert table.load(INCIDENT_KEY) == Incident(key=INCIDENT_KEY, version=1)
+    with pytest.raises(MisconfiguredError, match="table incidents"):
         DynamoIncidents("elsewhere", common.now).save(owing)
     put(deployed, '{"key": 1}')
-    with pytest.raises(PermanentError, match="unreadable_occasion"):
-        table.load(OCCASION)
+    with pytest.raises(PermanentError, match="unreadable_incident"):
+        table.load(INCIDENT_KEY)
 
 
-def put(aws: Aws, occasion: str) -> None:
+def put(aws: Aws, incident: str) -> None:
     aws.client("dynamodb").put_item(
-        TableName="occasions",
-        Item={"key": {"S": OCCASION}, "version": {"N": "1"}, "occasion": {"S": occasion}},
+        TableName="incidents",
+        Item={"key": {"S": INCIDENT_KEY}, "version": {"N": "1"}, "incident": {"S": incident}},
     )
 
 
 def test_what_sns_refuses(deployed: Aws) -> None:
     """A topic that is gone is a wrong setting; a request that SNS calls invalid is never sent again."""
-    announcement = Notification(telling=OPEN, kind="opening", member=MIA)
+    announcement = Notification(alert_message=OPEN, kind="opening", member=MIA)
     with pytest.raises(MisconfiguredError):
         EmailChannel(deployed.names["topic"] + "x").announce(announcement)
     sns = deployed.client("sns")
@@ -200,6 +202,6 @@ def test_every_message_has_a_connection_of_its_own() -> None:
 
 
 def test_members_are_found_under_the_key_that_tellings_bear(deployed: Aws) -> None:
-    """The key in a telling is the members table's own."""
+    """The key in an alert message is the members table's own."""
     records, _ = common.members().load([KEY])
     assert records[KEY].member.text("first_name") == "Mia"

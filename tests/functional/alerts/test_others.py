@@ -27,7 +27,7 @@ from sim.standins.slack_api import TOKEN
 
 from functions.notifier import app
 from tests.functional.alerts.conftest import CONTEXT, Aws, event
-from tests.support.incident_builders import DAY, OCCASION, SHOP, telling
+from tests.support.incident_builders import DAY, INCIDENT_KEY, SHOP, alert_message
 
 DONE: dict[str, Any] = {"batchItemFailures": []}
 LINES = (("Joined", "12"), ("Left", "4"))
@@ -35,7 +35,7 @@ LINES = (("Joined", "12"), ("Left", "4"))
 
 def record(body: str, topic: str | None = None) -> dict[str, Any]:
     """Return Lambda's event for one message of the alerts queue; an alarm comes without attributes."""
-    batch = event(telling("other"))
+    batch = event(alert_message("other"))
     batch["Records"][0] |= {
         "body": body,
         "messageAttributes": {"topic": {"stringValue": topic, "dataType": "String"}} if topic else {},
@@ -61,7 +61,7 @@ def test_a_days_digest_is_told_once(bot: Aws) -> None:
     [mail] = bot.emails()
     assert mail["Subject"] == "Relay The membership programme on Monday, 2025-06-30"
     assert "Joined: 12\nLeft: 4\n" in mail["Message"]
-    assert not people.occasions().load(f"digest:{SHOP}:2025-06-30").open
+    assert not people.incidents().load(f"digest:{SHOP}:2025-06-30").open
 
 
 def test_an_alarm_as_its_topic_sends_it(bot: Aws) -> None:
@@ -85,11 +85,13 @@ def test_an_alarm_as_its_topic_sends_it(bot: Aws) -> None:
 def test_a_flood_and_its_tick(bot: Aws) -> None:
     """The room lies in the same table; the one message names who is known."""
     put_rules(bot, Rules(flood=Flood(alerts=1)))
-    tellings = [
-        telling(f"e{number}", member=f"{SHOP}:{7001 + number}", occasion=f"dun:{SHOP}:{7001 + number}")
+    alert_messages = [
+        alert_message(
+            f"e{number}", member=f"{SHOP}:{7001 + number}", incident_key=f"dun:{SHOP}:{7001 + number}"
+        )
         for number in range(3)
     ]
-    assert app.handler(event(*tellings), CONTEXT) == DONE
+    assert app.handler(event(*alert_messages), CONTEXT) == DONE
     tick = dump(ClockTick(at=DAY + timedelta(minutes=15)))
     for _ in range(2):
         assert app.handler(record(tick, TICK_TOPIC), CONTEXT) == DONE
@@ -98,7 +100,7 @@ def test_a_flood_and_its_tick(bot: Aws) -> None:
         "⚠️ 2 alerts at once, told in one message",
     ]
     assert len(bot.emails()) == 2
-    assert people.occasions().room().entries == ()
+    assert people.incidents().room().entries == ()
 
 
 def put_rules(aws: Aws, rules: Rules) -> None:
@@ -114,7 +116,7 @@ def put_rules(aws: Aws, rules: Rules) -> None:
 def stack(deployed: Aws, monkeypatch: pytest.MonkeyPatch) -> Aws:
     """Let the command find the stack's outputs."""
     outputs = {
-        "OccasionsTable": "occasions",
+        "IncidentsTable": "incidents",
         "AlertsUrl": deployed.names["alerts"],
         "EmailTopic": deployed.names["topic"],
     }
@@ -123,48 +125,48 @@ def stack(deployed: Aws, monkeypatch: pytest.MonkeyPatch) -> Aws:
     return deployed
 
 
-def occasion() -> Incident:
-    return people.occasions().load(OCCASION)
+def incident() -> Incident:
+    return people.incidents().load(INCIDENT_KEY)
 
 
 def test_a_muted_matter(stack: Aws, capsys: pytest.CaptureFixture[str]) -> None:
     """Nobody hears of it until then, or until it is heard again."""
-    app.handler(event(telling("e1")), CONTEXT)
+    app.handler(event(alert_message("e1")), CONTEXT)
     capsys.readouterr()
-    assert main(["mute", OCCASION, "--until", "2099-07-02T09:00+02:00", "--by", "Kim"]) == 0
-    assert capsys.readouterr().out == f"{OCCASION} is muted until 2099-07-02 07:00 UTC, says Kim\n"
-    app.handler(event(telling("e2", minute=5, level=Level.ERROR)), CONTEXT)
+    assert main(["mute", INCIDENT_KEY, "--until", "2099-07-02T09:00+02:00", "--by", "Kim"]) == 0
+    assert capsys.readouterr().out == f"{INCIDENT_KEY} is muted until 2099-07-02 07:00 UTC, says Kim\n"
+    app.handler(event(alert_message("e2", minute=5, level=Level.ERROR)), CONTEXT)
     assert len(stack.told()) == 1
-    assert main(["mute", OCCASION, "--days", "0", "--by", "Kim"]) == 0
-    app.handler(event(telling("e3", minute=6, level=Level.CRITICAL)), CONTEXT)
+    assert main(["mute", INCIDENT_KEY, "--days", "0", "--by", "Kim"]) == 0
+    app.handler(event(alert_message("e3", minute=6, level=Level.CRITICAL)), CONTEXT)
     assert len(stack.told()) == 2
-    item = stack.client("dynamodb").get_item(TableName="occasions", Key={"key": {"S": OCCASION}})["Item"]
+    item = stack.client("dynamodb").get_item(TableName="incidents", Key={"key": {"S": INCIDENT_KEY}})["Item"]
     assert int(item["expires"]["N"]) > datetime.now(UTC).timestamp()
 
 
 def test_a_mute_that_is_over_already(stack: Aws, capsys: pytest.CaptureFixture[str]) -> None:
     """A slip in the year is said, and does not end the mute that holds; `--days 0` does that."""
-    app.handler(event(telling("e1")), CONTEXT)
-    assert main(["mute", OCCASION, "--days", "3", "--by", "Kim"]) == 0
-    before = occasion()
-    assert main(["mute", OCCASION, "--until", "2025-07-02", "--by", "Kim"]) == 1
+    app.handler(event(alert_message("e1")), CONTEXT)
+    assert main(["mute", INCIDENT_KEY, "--days", "3", "--by", "Kim"]) == 0
+    before = incident()
+    assert main(["mute", INCIDENT_KEY, "--until", "2025-07-02", "--by", "Kim"]) == 1
     said = capsys.readouterr().err
     assert "2025-07-02 00:00 UTC is over already" in said
     assert "--days 0" in said
-    assert occasion() == before
+    assert incident() == before
 
 
 def test_an_acknowledged_matter(stack: Aws, capsys: pytest.CaptureFixture[str]) -> None:
     """It stays in the list, with who has it in hand."""
-    app.handler(event(telling("e1")), CONTEXT)
-    assert main(["ack", OCCASION, "--by", "Kim"]) == 0
-    assert capsys.readouterr().out.endswith(f"{OCCASION} is open; acknowledged by Kim\n")
-    app.handler(event(telling("e2", minute=5, level=Level.ERROR)), CONTEXT)
+    app.handler(event(alert_message("e1")), CONTEXT)
+    assert main(["ack", INCIDENT_KEY, "--by", "Kim"]) == 0
+    assert capsys.readouterr().out.endswith(f"{INCIDENT_KEY} is open; acknowledged by Kim\n")
+    app.handler(event(alert_message("e2", minute=5, level=Level.ERROR)), CONTEXT)
     assert len(stack.told()) == 1
     capsys.readouterr()
     assert main(["alerts"]) == 0
     [row] = capsys.readouterr().out.splitlines()
-    assert row.startswith(f"error     {OCCASION}  2025-07-01T09:00+00:00  told by email, slack")
+    assert row.startswith(f"error     {INCIDENT_KEY}  2025-07-01T09:00+00:00  told by email, slack")
     assert row.endswith("acknowledged by Kim")
 
 
@@ -172,17 +174,17 @@ def test_what_is_open_as_json(stack: Aws, capsys: pytest.CaptureFixture[str]) ->
     """The worst first; what is over is not in it, nor what was over as it was told."""
     assert main(["alerts"]) == 0
     assert capsys.readouterr().out == "nothing is open\n"
-    over = telling("e9", occasion="dun:over")
-    closing = telling("e10", minute=1, occasion="dun:over", action="close")
-    worse = telling("e2", occasion="dun:worse", level=Level.CRITICAL)
-    passing = telling("e3", occasion="cred:told", lasting=False)
-    app.handler(event(telling("e1"), over, closing, worse, passing), CONTEXT)
+    over = alert_message("e9", incident_key="dun:over")
+    closing = alert_message("e10", minute=1, incident_key="dun:over", action="close")
+    worse = alert_message("e2", incident_key="dun:worse", level=Level.CRITICAL)
+    passing = alert_message("e3", incident_key="cred:told", lasting=False)
+    app.handler(event(alert_message("e1"), over, closing, worse, passing), CONTEXT)
     capsys.readouterr()
     assert main(["alerts", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert [(row["occasion"], row["level"]) for row in rows] == [
+    assert [(row["incident"], row["level"]) for row in rows] == [
         ("dun:worse", "critical"),
-        (OCCASION, "warning"),
+        (INCIDENT_KEY, "warning"),
     ]
     assert rows[0]["told"] == ["email", "slack"]
 
@@ -193,9 +195,9 @@ def test_a_matter_that_nobody_knows(stack: Aws, capsys: pytest.CaptureFixture[st
     assert main(["mute", "dun:nobody", "--until", "soon"]) == 1
     assert main(["mute", "dun:nobody", "--days", "1000"]) == 1
     errors = capsys.readouterr().err
-    for said in ("no occasion dun:nobody", "soon is no time", "between 0 and 366"):
+    for said in ("no incident dun:nobody", "soon is no time", "between 0 and 366"):
         assert said in errors
-    assert people.occasions().load("dun:nobody").version == 0
+    assert people.incidents().load("dun:nobody").version == 0
 
 
 def deliver(aws: Aws) -> None:

@@ -21,14 +21,16 @@ from relay_cli.nearby import post
 from sim.standins.pagerduty import ROUTING_KEY, Fault, PagerDutyStandIn, problems
 from sim.standins.serving import serve
 
-from tests.support.incident_builders import SHOP, Desk, FakeChannel, message, telling
+from tests.support.incident_builders import SHOP, Desk, FakeChannel, alert_message, message
 from tests.support.port_fakes import FakeContext
 
 KEY = f"inv:{SHOP}:payfail-spike"
 
 
 def spike(event_id: str = "e1", minute: int = 10, **told: Any) -> AlertMessage:
-    return telling(event_id, minute=minute, member="", occasion=KEY, **{"level": Level.CRITICAL, **told})
+    return alert_message(
+        event_id, minute=minute, member="", incident_key=KEY, **{"level": Level.CRITICAL, **told}
+    )
 
 
 @dataclass
@@ -70,7 +72,7 @@ def bench(served: tuple[PagerDutyStandIn, str, httpx.Client]) -> Bench:
 
 
 def opening(told: AlertMessage) -> Notification:
-    return Notification(telling=told, kind="opening", member=None)
+    return Notification(alert_message=told, kind="opening", member=None)
 
 
 def test_an_incident_from_beginning_to_end(bench: Bench) -> None:
@@ -98,7 +100,7 @@ def test_an_incident_from_beginning_to_end(bench: Bench) -> None:
 def test_a_members_matter_is_no_incident(bench: Bench) -> None:
     """However bad it is for the member."""
     desk = Desk(channels=(FakeChannel(), bench.channel))
-    desk.notifier().work([message(telling(level=Level.CRITICAL))], FakeContext())
+    desk.notifier().work([message(alert_message(level=Level.CRITICAL))], FakeContext())
     assert bench.standin.messages == []
 
 

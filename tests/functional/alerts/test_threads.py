@@ -21,13 +21,23 @@ from sim.standins.serving import serve
 from sim.standins.slack import SlackStandIn
 from sim.standins.slack_api import TOKEN
 
-from tests.support.incident_builders import MIA, OCCASION, Crash, Desk, FakeChannel, message, telling
+from tests.support.incident_builders import (
+    INCIDENT_KEY,
+    MIA,
+    Crash,
+    Desk,
+    FakeChannel,
+    alert_message,
+    message,
+)
 from tests.support.port_fakes import FakeContext
 
-OPEN = telling("e1", minute=10)
-CARD = telling("e2", minute=12, action="mention", level=Level.INFO, title="A new card, a retry is expected")
-RISE = telling("e3", minute=15, level=Level.ERROR)
-CLOSE = telling("e4", minute=20, action="close", title="Payment recovered")
+OPEN = alert_message("e1", minute=10)
+CARD = alert_message(
+    "e2", minute=12, action="mention", level=Level.INFO, title="A new card, a retry is expected"
+)
+RISE = alert_message("e3", minute=15, level=Level.ERROR)
+CLOSE = alert_message("e4", minute=20, action="close", title="Payment recovered")
 
 
 @dataclass
@@ -120,18 +130,18 @@ def test_one_matter_is_one_thread(bench: Bench) -> None:
 
 def test_a_matter_that_opens_anew_has_a_new_thread(bench: Bench) -> None:
     """The old one stays closed."""
-    bench.hear(OPEN, CLOSE, telling("e5", minute=30), telling("e6", minute=40, action="close"))
+    bench.hear(OPEN, CLOSE, alert_message("e5", minute=30), alert_message("e6", minute=40, action="close"))
     assert texts(bench.roots) == ["✅ Over: Payment failed"] * 2
     assert [one["thread_ts"] for one in bench.replies] == [one["ts"] for one in bench.roots]
-    assert bench.desk.occasions.items[OCCASION].episodes == {}
+    assert bench.desk.incidents.items[INCIDENT_KEY].episodes == {}
 
 
 def test_slack_down_from_beginning_to_end(bench: Bench) -> None:
     """Back again, it has the whole thread, each message once."""
     bench.standin.faults += [fault(status=503)] * 4
-    for told in (OPEN, RISE, CLOSE, telling("e5", minute=30)):
+    for told in (OPEN, RISE, CLOSE, alert_message("e5", minute=30)):
         assert isinstance(bench.hear(told)[told.event_id], TransientError)
-    for told in (telling("e5", minute=30), CLOSE, RISE, OPEN):
+    for told in (alert_message("e5", minute=30), CLOSE, RISE, OPEN):
         assert bench.hear(told, deferrals=1) == {told.event_id: None}
     assert texts(bench.roots) == ["✅ Over: Payment failed", "⚠️ Warning: Payment failed"]
     assert texts(bench.replies) == ["🔴 Now error: Payment failed", "✅ Over: Payment recovered"]
@@ -149,7 +159,7 @@ def test_an_end_that_overtakes_its_beginning(bench: Bench) -> None:
     bench.hear(CLOSE)
     bench.hear(OPEN)
     assert bench.standin.messages == []
-    assert not bench.desk.occasions.items[OCCASION].open
+    assert not bench.desk.incidents.items[INCIDENT_KEY].open
 
 
 def test_a_deleted_first_message_does_not_swallow_the_end(bench: Bench) -> None:
@@ -164,7 +174,7 @@ def test_a_deleted_first_message_does_not_swallow_the_end(bench: Bench) -> None:
 def test_a_crash_before_any_save(bench: Bench, save: int) -> None:
     """Wherever it dies: one thread, one end, and at most one message twice, which says so."""
     bench.desk.channels = (bench.slack(),)
-    bench.desk.occasions.before_save = [*[None] * save, Crash()]
+    bench.desk.incidents.before_save = [*[None] * save, Crash()]
     for told in (OPEN, RISE, CLOSE):
         try:
             bench.hear(told)
@@ -200,7 +210,7 @@ def test_what_slacks_errors_mean(
     """200 is no success by itself; a wait that is asked for is kept; no text but Slack's own words goes on."""
     bench.standin.faults.append(fault(**fault_))
     with pytest.raises(kind) as caught:
-        bench.slack().announce(Notification(telling=OPEN, kind="opening", member=MIA))
+        bench.slack().announce(Notification(alert_message=OPEN, kind="opening", member=MIA))
     assert type(caught.value) is kind
     assert str(caught.value) == text
     if isinstance(caught.value, TransientError):
@@ -223,7 +233,7 @@ def test_a_wrong_setting_is_named(bench: Bench, token: str, channel: str, settin
     """The token's or the channel's, whichever it is; neither is in the error's text."""
     bench.ssm.value, bench.channel_name = token, channel
     with pytest.raises(MisconfiguredError) as caught:
-        bench.slack().announce(Notification(telling=OPEN, kind="opening", member=MIA))
+        bench.slack().announce(Notification(alert_message=OPEN, kind="opening", member=MIA))
     assert caught.value.setting == setting
     assert token not in str(caught.value)
 

@@ -7,15 +7,15 @@ from typing import Any
 from relay.model.effects import Level
 
 from tests.functional.alerts.conftest import Aws
-from tests.support.incident_builders import telling
+from tests.support.incident_builders import alert_message
 
-OPEN = telling("e1", minute=10)
-
-
-RISE = telling("e3", minute=15, level=Level.ERROR)
+OPEN = alert_message("e1", minute=10)
 
 
-CLOSE = telling("e2", minute=20, action="close", title="Payment recovered")
+RISE = alert_message("e3", minute=15, level=Level.ERROR)
+
+
+CLOSE = alert_message("e2", minute=20, action="close", title="Payment recovered")
 
 
 DONE: dict[str, Any] = {"batchItemFailures": []}

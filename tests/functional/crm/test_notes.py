@@ -121,8 +121,8 @@ def test_notes_are_told_in_the_order_of_their_times() -> None:
     def at(minute: int) -> Message:
         effects = (Note(rule="told", name="told"),)
         moment = START + timedelta(minutes=minute)
-        happening = EventEffects(event_id=f"e{minute}", topic="t", at=moment, effects=effects)
-        body = dump(MemberChanged(member=KEY, happenings=(happening,)))
+        event_effects = EventEffects(event_id=f"e{minute}", topic="t", at=moment, effects=effects)
+        body = dump(MemberChanged(member=KEY, events=(event_effects,)))
         return replace(change_message(f"m{minute}", KEY), body=body)
 
     assert scene.work(at(3), at(1), at(2)) == [None] * 3

@@ -141,13 +141,13 @@ class Deployed:
 
     def fan_out(self, grant: GrantRequest) -> dict[str, Any]:
         """Let the members table's stream hand out a write whose rule asked for it."""
-        happening = EventEffects(
+        event_effects = EventEffects(
             event_id=grant.event_id,
             topic=grant.topic,
             at=grant.at,
             effects=(GrantCredits(rule=grant.rule, key=grant.key, amount=grant.amount),),
         )
-        outbox = dump(Outbox(member=grant.member, changed=False, happenings=(happening,)))
+        outbox = dump(Outbox(member=grant.member, changed=False, events=(event_effects,)))
         image = {"o": {"S": outbox}}
         return fanout.handler({"Records": [{"dynamodb": {"SequenceNumber": "1", "NewImage": image}}]}, None)
 

@@ -241,7 +241,7 @@ def test_the_fan_out_asks(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -
     doubted = {
         "member": member_key(SHOP, "1"),
         "changed": False,
-        "happenings": [
+        "events": [
             {
                 "event_id": "a" * 32, "topic": "customer.updated", "at": "2026-03-01T12:00:00Z",
                 "effects": [{"kind": "recheck", "rule": "recheck.evidence", "reason": EVIDENCE}],

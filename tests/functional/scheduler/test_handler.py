@@ -113,8 +113,8 @@ def tick(at: datetime) -> Mapping[str, Any]:
 
 def write(number: int, *figures: Kpi) -> dict[str, Any]:
     """Return one record of the members table's stream."""
-    happening = EventEffects(event_id=f"{number:032x}", topic="t", at=NINE - 20 * HOUR, effects=figures)
-    box = Outbox(member=f"{SHOP}:{number}", changed=False, happenings=(happening,), heard_at=NINE - HOUR)
+    event_effects = EventEffects(event_id=f"{number:032x}", topic="t", at=NINE - 20 * HOUR, effects=figures)
+    box = Outbox(member=f"{SHOP}:{number}", changed=False, events=(event_effects,), heard_at=NINE - HOUR)
     return {"dynamodb": {"SequenceNumber": str(number), "NewImage": {"o": {"S": dump(box)}}}}
 
 
@@ -138,7 +138,7 @@ def test_a_morning_from_the_stream_to_the_digest(queues: dict[str, str]) -> None
         ("Members in hubspot", "1 up to date"),
     )
     [change] = [load(MemberChanged, message["Body"]) for message in taken(queues["heard"])]
-    assert [happening.event_id for happening in change.happenings] == [f"exp:{'10' * 16}:7"]
+    assert [event_effects.event_id for event_effects in change.events] == [f"exp:{'10' * 16}:7"]
 
 
 def test_the_weekly_audit_is_asked_for_at_the_targets_queue(queues: dict[str, str]) -> None:

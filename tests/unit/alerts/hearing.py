@@ -7,16 +7,16 @@ from relay.model.messages import AlertMessage
 from relay.ports.alerts import AlertChannel
 from relay.queues.batch import Results
 
-from tests.support.incident_builders import Desk, message, telling
+from tests.support.incident_builders import Desk, alert_message, message
 from tests.support.port_fakes import FakeContext
 
-OPEN = telling("e1", minute=10)
-RISE = telling("e3", minute=15, level=Level.ERROR)
-CLOSE = telling("e2", minute=20, action="close", title="Payment recovered")
+OPEN = alert_message("e1", minute=10)
+RISE = alert_message("e3", minute=15, level=Level.ERROR)
+CLOSE = alert_message("e2", minute=20, action="close", title="Payment recovered")
 
 
-def hear(desk: Desk, *tellings: AlertMessage, deferrals: int = 0, receives: int = 1) -> Results:
-    messages = [message(told, deferrals=deferrals, receives=receives) for told in tellings]
+def hear(desk: Desk, *alert_messages: AlertMessage, deferrals: int = 0, receives: int = 1) -> Results:
+    messages = [message(told, deferrals=deferrals, receives=receives) for told in alert_messages]
     return desk.notifier().work(messages, FakeContext())
 
 

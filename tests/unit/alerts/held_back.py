@@ -10,7 +10,7 @@ from relay.ports.members import MemberRecord
 from relay.queues.batch import Results
 from relay.rules.settings import Flood, QuietHours, Rules
 
-from tests.support.incident_builders import DAY, MIA, SHOP, Desk, FakeChannel, message, telling
+from tests.support.incident_builders import DAY, MIA, SHOP, Desk, FakeChannel, alert_message, message
 from tests.support.port_fakes import FakeContext, FakeMembers
 
 NIGHT = datetime(2025, 7, 1, 23, 0, tzinfo=UTC)
@@ -23,10 +23,10 @@ FEW = Rules(flood=Flood(alerts=3, minutes=10))
 
 def of(customer: int, minute: float = 0, **told: object) -> AlertMessage:
     """Return an alert about one of many members."""
-    one = telling(
+    one = alert_message(
         f"e{customer}",
         member=f"{SHOP}:{customer}",
-        occasion=f"dun:{SHOP}:{customer}",
+        incident_key=f"dun:{SHOP}:{customer}",
         **told,  # type: ignore[arg-type]
     )
     return replace(one, at=DAY + timedelta(minutes=minute))
@@ -34,7 +34,7 @@ def of(customer: int, minute: float = 0, **told: object) -> AlertMessage:
 
 def at(moment: datetime, event_id: str, **told: object) -> AlertMessage:
     """Return an alert about Mia at a moment."""
-    return replace(telling(event_id, **told), at=moment)  # type: ignore[arg-type]
+    return replace(alert_message(event_id, **told), at=moment)  # type: ignore[arg-type]
 
 
 def desk_with(*channels: FakeChannel, rules: Rules) -> Desk:
@@ -53,4 +53,4 @@ def tick(minute: float) -> ClockTick:
 
 
 def titles(channel: FakeChannel) -> list[str]:
-    return [f"{had.kind} {had.telling.alert.title}" for had in channel.had]
+    return [f"{had.kind} {had.alert_message.alert.title}" for had in channel.had]

@@ -8,22 +8,22 @@ from relay.alerts.transitions import apply
 from relay.model.incident import Incident
 from relay.model.messages import AlertMessage
 
-from tests.support.incident_builders import OCCASION, telling
+from tests.support.incident_builders import INCIDENT_KEY, alert_message
 
 CHANNELS = ("email", "slack")
-NEW = Incident(key=OCCASION)
+NEW = Incident(key=INCIDENT_KEY)
 
 
-def after(*tellings: AlertMessage, channels: Sequence[str] = CHANNELS) -> Incident:
-    occasion = NEW
-    for told in tellings:
-        occasion = apply(occasion, told, channels)
-    return occasion
+def after(*alert_messages: AlertMessage, channels: Sequence[str] = CHANNELS) -> Incident:
+    incident = NEW
+    for told in alert_messages:
+        incident = apply(incident, told, channels)
+    return incident
 
 
-def owed(occasion: Incident, channel: str = "slack") -> list[str]:
-    return [f"{item.kind} {item.telling.event_id}" for item in occasion.owed if channel in item.parts]
+def owed(incident: Incident, channel: str = "slack") -> list[str]:
+    return [f"{item.kind} {item.alert_message.event_id}" for item in incident.owed if channel in item.parts]
 
 
-OPEN = telling("e1", minute=10)
-CLOSE = telling("e2", minute=20, action="close")
+OPEN = alert_message("e1", minute=10)
+CLOSE = alert_message("e2", minute=20, action="close")

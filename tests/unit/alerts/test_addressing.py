@@ -12,7 +12,7 @@ from relay.errors import MisconfiguredError
 from relay.model.effects import Level
 from relay.rules.settings import Channels, QuietHours, Rules
 
-from tests.support.incident_builders import telling
+from tests.support.incident_builders import alert_message
 
 ALL = ("email", "slack", "pagerduty")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -31,13 +31,13 @@ def test_each_level_has_its_channels(
     level: Level, of_a_member: tuple[str, ...], of_the_programme: tuple[str, ...]
 ) -> None:
     """Info waits for the digest; PagerDuty hears of the programme alone, however bad it is for one member."""
-    assert channels_for(telling(level=level), Rules(), ALL) == of_a_member
-    assert channels_for(telling(level=level, member=""), Rules(), ALL) == of_the_programme
+    assert channels_for(alert_message(level=level), Rules(), ALL) == of_a_member
+    assert channels_for(alert_message(level=level, member=""), Rules(), ALL) == of_the_programme
 
 
 def test_info_that_cannot_wait_is_told_like_a_warning() -> None:
     """`at_once` is the rule's word that the digest would be too late."""
-    told = telling(level=Level.INFO)
+    told = alert_message(level=Level.INFO)
     at_once = replace(told, alert=replace(told.alert, at_once=True))
     assert channels_for(at_once, Rules(), ALL) == ("email", "slack")
 
@@ -45,15 +45,19 @@ def test_info_that_cannot_wait_is_told_like_a_warning() -> None:
 def test_many_members_in_one_message_wake_nobody() -> None:
     """A roll-up is about members, even where a merchant sends errors to PagerDuty."""
     rules = Rules(channels=Channels(error=("pagerduty", "email")))
-    rollup = replace(telling(level=Level.ERROR, member=""), people=(("acme.myshopify.com:1", "49.00 USD"),))
+    rollup = replace(
+        alert_message(level=Level.ERROR, member=""), people=(("acme.myshopify.com:1", "49.00 USD"),)
+    )
     assert channels_for(rollup, rules, ALL) == ("email",)
-    assert channels_for(telling(level=Level.ERROR, member=""), rules, ALL) == ("email", "pagerduty")
+    assert channels_for(alert_message(level=Level.ERROR, member=""), rules, ALL) == ("email", "pagerduty")
 
 
 def test_a_wish_for_a_channel_that_is_not_there_ends_with_email() -> None:
     """Silence is only what somebody asked for."""
-    assert channels_for(telling(), Rules(channels=Channels(warning=("slack",))), ("email",)) == ("email",)
-    assert channels_for(telling(), Rules(channels=Channels(warning=())), ALL) == ()
+    assert channels_for(alert_message(), Rules(channels=Channels(warning=("slack",))), ("email",)) == (
+        "email",
+    )
+    assert channels_for(alert_message(), Rules(channels=Channels(warning=())), ALL) == ()
 
 
 def test_the_digest_has_channels_of_its_own() -> None:

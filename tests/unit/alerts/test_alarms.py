@@ -14,7 +14,7 @@ from relay.model.messages import DailyDigest, dump
 from relay.rules.catalog import CATALOG
 from relay.rules.settings import Rules, RuleSetting
 
-from tests.support.incident_builders import DAY, Desk, FakeChannel, message, telling
+from tests.support.incident_builders import DAY, Desk, FakeChannel, alert_message, message
 from tests.support.port_fakes import ROOT, FakeContext, FakeMembers
 
 SHOP = "acme.myshopify.com"
@@ -41,7 +41,7 @@ def test_an_alarm_says_how_it_is_to_be_told() -> None:
     told = alarm_message(alarm(), SHOP)
     assert told is not None
     assert (told.member, told.topic) == ("", "relay.alarm")
-    assert told.alert.occasion == "inv:acme.myshopify.com:payfail-spike"
+    assert told.alert.incident_key == "inv:acme.myshopify.com:payfail-spike"
     assert told.alert.level is Level.CRITICAL
     assert told.alert.title == "Far more payments fail than usual"
     assert told.alert.advice == "Look at the gateway."
@@ -93,7 +93,7 @@ def test_an_alarm_of_somebody_elses_making_is_an_error(description: str | None) 
     told = alarm_message(alarm(AlarmDescription=description), SHOP)
     assert told is not None
     assert told.alert.level is Level.ERROR
-    assert told.alert.occasion == "alarm:relay-acme-failure-spike"
+    assert told.alert.incident_key == "alarm:relay-acme-failure-spike"
     assert told.alert.title in {"Somebody's own alarm", "relay-acme-failure-spike"}
 
 
@@ -116,4 +116,4 @@ def test_what_only_looks_like_an_alarm() -> None:
     """A broken one is given up; an alert that speaks of one is an alert."""
     with pytest.raises(PermanentError, match="unreadable_message"):
         alarm_message('{"AlarmName": 1}', SHOP)
-    assert not is_alarm(dump(telling(title='"AlarmName"', advice="x" * 300)))
+    assert not is_alarm(dump(alert_message(title='"AlarmName"', advice="x" * 300)))

@@ -8,7 +8,7 @@ from relay.errors import (
     TransientError,
 )
 
-from tests.support.incident_builders import OCCASION, Crash, Desk, FakeChannel, telling
+from tests.support.incident_builders import INCIDENT_KEY, Crash, Desk, FakeChannel, alert_message
 from tests.unit.alerts.hearing import OPEN, RISE, code, desk_with, hear
 
 # -- crashes: before each save in turn, and right after the sending
@@ -19,7 +19,7 @@ def test_a_crash_before_any_save(save: int) -> None:
     """Wherever it dies, both channels end with the message once, or once more marked as a repeat."""
     email, slack = FakeChannel("email"), FakeChannel("slack")
     desk = desk_with(email, slack)
-    desk.occasions.before_save = [*[None] * save, Crash()]
+    desk.incidents.before_save = [*[None] * save, Crash()]
     if save < 6:
         with pytest.raises(Crash):
             hear(desk, OPEN)
@@ -63,7 +63,7 @@ def test_two_runs_with_one_matter(save: int) -> None:
     email, slack = FakeChannel("email"), FakeChannel("slack")
     desk = desk_with(email, slack)
     answers: list[Exception | None] = []
-    desk.occasions.before_save = [*[None] * save, lambda: answers.extend(hear(desk, RISE).values())]
+    desk.incidents.before_save = [*[None] * save, lambda: answers.extend(hear(desk, RISE).values())]
     answers += hear(desk, OPEN).values()
     for told in (OPEN, RISE):
         desk.clock.passes(LEASE.total_seconds())
@@ -76,21 +76,21 @@ def test_two_runs_with_one_matter(save: int) -> None:
 def test_a_matter_that_everybody_writes_comes_again() -> None:
     """After some tries the message is put off instead of trying for ever."""
     desk = desk_with(FakeChannel())
-    desk.occasions.before_save = [lambda: meddle(desk)] * 50
-    assert code(hear(desk, OPEN)["e1"]) == ("TransientError", "table occasions: too many writers")
+    desk.incidents.before_save = [lambda: meddle(desk)] * 50
+    assert code(hear(desk, OPEN)["e1"]) == ("TransientError", "table incidents: too many writers")
 
 
 def meddle(desk: Desk) -> None:
-    waiting, desk.occasions.before_save = desk.occasions.before_save, []
-    desk.occasions.save(desk.occasions.load(OCCASION))
-    desk.occasions.before_save = waiting
+    waiting, desk.incidents.before_save = desk.incidents.before_save, []
+    desk.incidents.save(desk.incidents.load(INCIDENT_KEY))
+    desk.incidents.before_save = waiting
 
 
 def test_the_table_down_keeps_only_its_own_matter_waiting() -> None:
     """An error around one matter is that message's answer; the rest of the batch is told."""
     email = FakeChannel()
     desk = desk_with(email)
-    desk.occasions.before_save = [TransientError("table occasions")]
-    other = telling("e9", minute=30, occasion="dun:other")
+    desk.incidents.before_save = [TransientError("table incidents")]
+    other = alert_message("e9", minute=30, incident_key="dun:other")
     assert hear(desk, OPEN, other)["e9"] is None
     assert email.heard == ["opening WARNING"]

@@ -18,7 +18,7 @@ from relay.adapters.channels.email import EmailChannel
 from relay.errors import MisconfiguredError, NoReplyError, PermanentError, RelayError, TransientError
 from relay.ports.alerts import Notification
 
-from tests.support.incident_builders import MIA, telling
+from tests.support.incident_builders import MIA, alert_message
 
 URL = "https://sns.test"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:email"
@@ -39,7 +39,7 @@ class FakeSns:
 
 
 def announce(sns: FakeSns) -> None:
-    EmailChannel(TOPIC, sns).announce(Notification(telling=telling(), kind="opening", member=MIA))
+    EmailChannel(TOPIC, sns).announce(Notification(alert_message=alert_message(), kind="opening", member=MIA))
 
 
 def code(name: str) -> ClientError:
@@ -79,7 +79,7 @@ def test_refusals(failure: Exception, kind: type[RelayError]) -> None:
 
 
 def test_boto_does_not_repeat_a_publish(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One attempt: a repeat that nobody marks is what the occasion is there to prevent."""
+    """One attempt: a repeat that nobody marks is what the incident is there to prevent."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     boto.client.cache_clear()
     channel = EmailChannel(TOPIC)

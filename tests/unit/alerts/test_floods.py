@@ -8,7 +8,7 @@ from relay.errors import TransientError
 from relay.model.effects import Level
 from relay.ports.members import MemberRecord
 
-from tests.support.incident_builders import SHOP, FakeChannel, member, telling
+from tests.support.incident_builders import SHOP, FakeChannel, alert_message, member
 from tests.unit.alerts.held_back import FEW, desk_with, hear, of, tick, titles
 
 
@@ -23,14 +23,14 @@ def test_a_flood_becomes_one_message() -> None:
         hear(desk, tick(15))
     hear(desk, tick(30))
     assert titles(slack)[3:] == titles(email)[3:] == ["notice 50 alerts at once, told in one message"]
-    rollup = email.had[3].telling
+    rollup = email.had[3].alert_message
     assert rollup.alert.details == (("customer.payment_failed", "50"), ("Money at risk", "2,450.00 USD"))
     assert len(rollup.people) == 10
     for customer in range(53):
         hear(desk, of(customer, customer / 10))
     assert len(email.had) == 4
-    assert desk.occasions.waiting.entries == ()
-    assert desk.occasions.waiting.flushes == {}
+    assert desk.incidents.waiting.entries == ()
+    assert desk.incidents.waiting.flushes == {}
 
 
 def test_the_end_of_what_was_rolled_up_is_quiet() -> None:
@@ -72,7 +72,7 @@ def test_the_programmes_own_matters_are_never_part_of_a_flood() -> None:
     email = FakeChannel()
     desk = desk_with(email, rules=FEW)
     hear(desk, *(of(customer) for customer in range(5)))
-    hear(desk, telling("lag", member="", occasion="inv:acme:lag"))
+    hear(desk, alert_message("lag", member="", incident_key="inv:acme:lag"))
     assert len(email.had) == 4
 
 

@@ -14,7 +14,7 @@ from relay.model.effects import Level
 from relay.model.messages import AlertMessage, ClockTick
 from relay.rules.settings import Flood
 
-from tests.support.incident_builders import SHOP, Crash, Desk, FakeChannel, message, telling
+from tests.support.incident_builders import SHOP, Crash, Desk, FakeChannel, alert_message, message
 from tests.support.port_fakes import FakeContext
 from tests.unit.alerts.held_back import FEW, MORNING, NIGHT, QUIET, at, desk_with, hear, of, tick, titles
 
@@ -27,7 +27,7 @@ def test_what_a_channel_refuses_blocks_no_tick() -> None:
     [answer] = hear(desk, ClockTick(at=MORNING)).values()
     assert str(answer) == "slack_invalid_blocks: slack"
     assert slack.heard == ["opening WARNING"]
-    assert desk.occasions.waiting.flushes == {}
+    assert desk.incidents.waiting.flushes == {}
 
 
 def test_a_tick_with_more_to_tell_than_time_goes_on_later() -> None:
@@ -68,12 +68,12 @@ def test_a_crash_before_any_save_of_a_flood_and_its_tick(save: int) -> None:
     """Wherever it dies, each is told once: by itself or in the one message. What is told twice is marked."""
     email = FakeChannel()
     desk = desk_with(email, rules=FEW)
-    desk.occasions.before_save = [*[None] * save, Crash()]
+    desk.incidents.before_save = [*[None] * save, Crash()]
     survive(desk, [*FLOODED, tick(15), *FLOODED, tick(15), tick(30)])
-    alone = [had.telling.member for had in email.had if had.kind == "opening" and not had.repeat]
+    alone = [had.alert_message.member for had in email.had if had.kind == "opening" and not had.repeat]
     assert len(alone) == len(set(alone)) == 3
     [rollup] = [had for had in email.had if had.kind == "notice" and not had.repeat]
-    assert {key for key, _ in rollup.telling.people} == {one.member for one in FLOODED} - set(alone)
+    assert {key for key, _ in rollup.alert_message.people} == {one.member for one in FLOODED} - set(alone)
     assert sum(had.repeat for had in email.had) <= 1
 
 
@@ -82,11 +82,11 @@ def test_a_crash_before_any_save_of_a_night_and_its_morning(save: int) -> None:
     """Likewise for what waits for the morning; what is over by then is told to nobody."""
     slack = FakeChannel("slack")
     desk = desk_with(slack, rules=QUIET)
-    desk.occasions.before_save = [*[None] * save, Crash()]
+    desk.incidents.before_save = [*[None] * save, Crash()]
     waiting = [replace(of(customer), at=NIGHT) for customer in range(2)]
     over = replace(of(1, action="close"), at=NIGHT + timedelta(hours=1), event_id="c1")
     survive(desk, [*waiting, over, ClockTick(at=MORNING), *waiting, over, ClockTick(at=MORNING)])
-    assert [had.telling.member for had in slack.had if not had.repeat] == [f"{SHOP}:0"]
+    assert [had.alert_message.member for had in slack.had if not had.repeat] == [f"{SHOP}:0"]
     assert sum(had.repeat for had in slack.had) <= 1
 
 
@@ -110,7 +110,7 @@ def test_any_history_in_any_order_with_crashes(seed: int) -> None:
     said: list[AlertMessage | ClockTick] = list(history(chance))
     arrivals = [*said, *chance.choices(said, k=len(said) // 2)]
     chance.shuffle(arrivals)
-    desk.occasions.before_save = [Crash() if chance.random() < 0.05 else None for _ in range(400)]
+    desk.incidents.before_save = [Crash() if chance.random() < 0.05 else None for _ in range(400)]
     for told in arrivals:
         for receives in range(1, 9):
             try:
@@ -119,15 +119,17 @@ def test_any_history_in_any_order_with_crashes(seed: int) -> None:
                 desk.clock.passes(LEASE.total_seconds())
                 continue
             break
-    desk.occasions.before_save = []
+    desk.incidents.before_save = []
     for hours in (1, 2):
         hear(desk, ClockTick(at=MORNING + timedelta(hours=hours)))
-    assert desk.occasions.waiting.entries == ()
-    assert desk.occasions.waiting.flushes == {}
-    for key, occasion in desk.occasions.items.items():
-        assert occasion.held is None
-        assert occasion.owed == ()
-        assert_told_well([had for had in email.had if had.telling.alert.occasion == key and not had.repeat])
+    assert desk.incidents.waiting.entries == ()
+    assert desk.incidents.waiting.flushes == {}
+    for key, incident in desk.incidents.items.items():
+        assert incident.held is None
+        assert incident.owed == ()
+        assert_told_well(
+            [had for had in email.had if had.alert_message.alert.incident_key == key and not had.repeat]
+        )
 
 
 def history(chance: random.Random) -> Sequence[AlertMessage | ClockTick]:
@@ -135,10 +137,10 @@ def history(chance: random.Random) -> Sequence[AlertMessage | ClockTick]:
     said: list[AlertMessage | ClockTick] = []
     for number in range(chance.randrange(4, 16)):
         customer, hours = chance.randrange(5), chance.randrange(8)
-        one = telling(
+        one = alert_message(
             f"n{number}",
             member=f"{SHOP}:{customer}",
-            occasion=f"dun:{SHOP}:{customer}",
+            incident_key=f"dun:{SHOP}:{customer}",
             action=chance.choice(["open", "open", "open", "close", "mention"]),
             level=chance.choice(list(Level)),
         )
@@ -149,7 +151,7 @@ def history(chance: random.Random) -> Sequence[AlertMessage | ClockTick]:
 def assert_told_well(heard: Sequence[object]) -> None:
     level: Level | None = None
     for had in heard:
-        kind, told = had.kind, had.telling.alert.level  # type: ignore[attr-defined]  # announcements
+        kind, told = had.kind, had.alert_message.alert.level  # type: ignore[attr-defined]  # announcements
         if kind == "opening":
             level = told
         elif kind == "rise":

@@ -112,7 +112,9 @@ def test_nobody_is_known(who: Member | None) -> None:
 
 def test_a_matter_without_a_member() -> None:
     """What concerns the whole programme names nobody."""
-    programme = announcement(who=None, member="", occasion="inv:acme:payfail-spike", details=(), advice="")
+    programme = announcement(
+        who=None, member="", incident_key="inv:acme:payfail-spike", details=(), advice=""
+    )
     assert "Customer" not in visible(slack(programme))
     assert "Member" not in email(programme).body
     assert email(programme).subject == "Relay Warning: Payment failed"
@@ -155,7 +157,7 @@ def test_line_breaks_and_steering_characters_do_not_survive() -> None:
     )
     assert "\n" not in email(sly).subject
     assert "Lost Bcc: all" in email(sly).subject
-    assert "Member: Mia Occasion: none X.\n" in email(sly).body
+    assert "Member: Mia Incident: none X.\n" in email(sly).body
     json.dumps(slack(sly), ensure_ascii=False).encode()
 
 
@@ -188,7 +190,7 @@ def test_whatever_is_typed_stays_within_the_limits(
 ) -> None:
     """Slack and SNS take every message, whatever its texts are."""
     who = member(first_name=first, last_name=last, email=f"{address}@example.com", tier_name=title)
-    said = announcement(who=who, title=title, advice=advice, details=details, occasion=key, repeat=repeat)
+    said = announcement(who=who, title=title, advice=advice, details=details, incident_key=key, repeat=repeat)
     assert_slack_takes(slack(said))
     written = email(said)
     assert 0 < len(written.subject.encode()) < 100
@@ -207,7 +209,7 @@ def test_the_largest_message_fits() -> None:
             title=long,
             advice=long,
             details=details,
-            occasion=long,
+            incident_key=long,
             repeat=True,
             member=f"{long}:{long}",
         )
@@ -262,6 +264,6 @@ def test_the_first_message_stays_as_it_was_where_nothing_changed() -> None:
 
 def test_what_is_shown_to_readers_is_what_rules_say() -> None:
     """Every golden message bears the id of a rule that exists, the roll-up's own excepted."""
-    ids = {name: shown.telling.alert.rule for name, shown in announcements().items()}
+    ids = {name: shown.alert_message.alert.rule for name, shown in announcements().items()}
     assert ids.pop("rollup") == "rollup"
     assert set(ids.values()) <= set(CATALOG)

@@ -26,7 +26,7 @@ def test_at_night_a_warning_waits_for_the_morning() -> None:
     hear(desk, ClockTick(at=MORNING))
     hear(desk, ClockTick(at=MORNING + timedelta(minutes=15)))
     assert email.heard == ["opening ERROR", "opening WARNING"]
-    assert email.had[1].telling.at == NIGHT
+    assert email.had[1].alert_message.at == NIGHT
     assert email.had[1].member == MIA
 
 
@@ -49,7 +49,7 @@ def test_the_end_of_an_evenings_warning_waits_too() -> None:
     hear(desk, at(NIGHT, "e2", action="close"), replace(of(1, action="close"), at=NIGHT, event_id="c1"))
     assert email.heard == ["opening WARNING", "opening ERROR", "closing WARNING"]
     hear(desk, ClockTick(at=MORNING))
-    assert [had.telling.event_id for had in email.had] == ["e1", "e1", "c1", "e2"]
+    assert [had.alert_message.event_id for had in email.had] == ["e1", "e1", "c1", "e2"]
 
 
 def test_a_warning_that_grows_worse_at_night_is_told_once() -> None:
@@ -77,8 +77,8 @@ def test_what_was_muted_meanwhile_is_not_told_in_the_morning() -> None:
     email = FakeChannel()
     desk = desk_with(email, rules=QUIET)
     hear(desk, at(NIGHT, "e1"))
-    [key] = desk.occasions.items
-    desk.occasions.items[key] = replace(desk.occasions.items[key], muted_until=MORNING + timedelta(days=1))
+    [key] = desk.incidents.items
+    desk.incidents.items[key] = replace(desk.incidents.items[key], muted_until=MORNING + timedelta(days=1))
     hear(desk, ClockTick(at=MORNING))
     assert email.heard == []
 

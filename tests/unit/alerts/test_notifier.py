@@ -10,7 +10,7 @@ from relay.errors import (
 )
 from relay.rules.settings import Rules
 
-from tests.support.incident_builders import OCCASION, FakeChannel, message
+from tests.support.incident_builders import INCIDENT_KEY, FakeChannel, message
 from tests.support.port_fakes import FakeContext
 from tests.unit.alerts.hearing import CLOSE, OPEN, RISE, code, desk_with, hear
 
@@ -22,7 +22,7 @@ def test_one_matter_from_beginning_to_end() -> None:
     for told in (OPEN, OPEN, RISE, OPEN, CLOSE, RISE, CLOSE):
         assert hear(desk, told) == {told.event_id: None}
     assert email.heard == slack.heard == ["opening WARNING", "rise ERROR", "closing WARNING"]
-    assert desk.occasions.items[OCCASION].owed == ()
+    assert desk.incidents.items[INCIDENT_KEY].owed == ()
 
 
 def test_a_batch_is_told_by_time() -> None:
@@ -39,7 +39,7 @@ def test_an_end_that_overtakes_its_beginning() -> None:
     assert hear(desk, CLOSE) == {"e2": None}
     assert hear(desk, OPEN) == {"e1": None}
     assert email.heard == []
-    assert not desk.occasions.items[OCCASION].open
+    assert not desk.incidents.items[INCIDENT_KEY].open
     assert [(name, about["verdict"]) for name, about in desk.telemetry.outcomes] == [
         ("kept_quiet", "tombstone"),
         ("kept_quiet", "stale"),
@@ -103,8 +103,8 @@ def test_outcomes_name_the_event_and_the_rule_and_nobody() -> None:
         "{}",
         '{"alert": null}',
         message(OPEN).body.replace("2025-07-01T09:10:00Z", "2025-07-01T09:10:00"),
-        message(OPEN).body.replace(OCCASION, ""),
-        message(OPEN).body.replace(OCCASION, "x" * 1025),
+        message(OPEN).body.replace(INCIDENT_KEY, ""),
+        message(OPEN).body.replace(INCIDENT_KEY, "x" * 1025),
         message(OPEN).body.replace('"level":20', '"level":21'),
     ],
 )

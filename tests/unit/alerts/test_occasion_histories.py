@@ -15,37 +15,37 @@ from relay.model.effects import Level
 from relay.model.incident import ChannelDelivery, DeliveryState
 from relay.model.messages import AlertMessage
 
-from tests.support.incident_builders import telling
+from tests.support.incident_builders import alert_message
 from tests.unit.alerts.matters import CHANNELS, CLOSE, NEW, OPEN, after, owed
 
 
 def test_ids_are_remembered_whatever_their_time_says() -> None:
     """An event without a time of its own is dated by its receipt: its repeat opens nothing after the end."""
-    occasion = after(OPEN, telling("joined", minute=12), CLOSE, telling("stale", minute=19))
+    incident = after(OPEN, alert_message("joined", minute=12), CLOSE, alert_message("stale", minute=19))
     for repeat in ("e1", "joined", "stale"):
-        assert classify(occasion, telling(repeat, minute=500)) == "known"
+        assert classify(incident, alert_message(repeat, minute=500)) == "known"
 
 
 def test_memory_is_bounded() -> None:
     """Neither ids nor what waits for a channel that is down can outgrow the item."""
     flapping = [
-        telling(f"e{number}", minute=number, action="close" if number % 2 else "open")
+        alert_message(f"e{number}", minute=number, action="close" if number % 2 else "open")
         for number in range(200)
     ]
-    occasion = after(*flapping)
-    assert len(occasion.told) == TOLD_KEPT
-    assert len(occasion.owed) == OWED_KEPT
-    assert owed(occasion)[-2:] == ["opening e198", "closing e199"]
-    assert owed(occasion)[0].startswith("opening")
+    incident = after(*flapping)
+    assert len(incident.told) == TOLD_KEPT
+    assert len(incident.owed) == OWED_KEPT
+    assert owed(incident)[-2:] == ["opening e198", "closing e199"]
+    assert owed(incident)[0].startswith("opening")
 
 
 def test_repeats_change_nothing_when_their_ids_are_forgotten() -> None:
     """Times and levels alone swallow a repeat, at any point of a matter."""
-    story = [OPEN, telling("e4", minute=14, level=Level.ERROR), CLOSE, telling("e5", minute=30)]
+    story = [OPEN, alert_message("e4", minute=14, level=Level.ERROR), CLOSE, alert_message("e5", minute=30)]
     for length in range(1, len(story) + 1):
-        occasion = replace(after(*story[:length]), told=())
+        incident = replace(after(*story[:length]), told=())
         for repeat in story[:length]:
-            assert apply(occasion, repeat, CHANNELS).owed == occasion.owed
+            assert apply(incident, repeat, CHANNELS).owed == incident.owed
 
 
 def test_an_open_matter_is_remembered_for_longer() -> None:
@@ -54,7 +54,7 @@ def test_an_open_matter_is_remembered_for_longer() -> None:
     assert 36 < after(OPEN, CLOSE).kept_for.days < 60
 
 
-tellings = st.lists(
+alert_messages = st.lists(
     st.tuples(st.integers(0, 12), st.sampled_from(["open", "close"]), st.sampled_from(Level)),
     max_size=10,
 )
@@ -62,7 +62,9 @@ tellings = st.lists(
 
 def history_of(facts: list[tuple[int, str, Level]]) -> list[AlertMessage]:
     return [
-        telling(f"e{number}", minute=minute, action="close" if action == "close" else "open", level=level)
+        alert_message(
+            f"e{number}", minute=minute, action="close" if action == "close" else "open", level=level
+        )
         for number, (minute, action, level) in enumerate(facts)
     ]
 
@@ -72,21 +74,21 @@ def newest(history: Sequence[AlertMessage], action: str) -> float:
 
 
 @settings(max_examples=300, deadline=None)
-@given(facts=tellings, seed=st.randoms(use_true_random=False))
+@given(facts=alert_messages, seed=st.randoms(use_true_random=False))
 def test_any_order_any_number_of_times(facts: list[tuple[int, str, Level]], seed: random.Random) -> None:
     """It ends open exactly if the newest fact says so; no level is told twice, and no end without a beginning."""
     history = history_of(facts)
     arrivals = history + seed.choices(history, k=len(history)) if history else []
     seed.shuffle(arrivals)
-    occasion, heard = NEW, list[tuple[str, Level]]()
+    incident, heard = NEW, list[tuple[str, Level]]()
     for told in arrivals:
-        occasion = apply(occasion, told, CHANNELS)
-        if own := occasion.owed_by(told.event_id):
+        incident = apply(incident, told, CHANNELS)
+        if own := incident.owed_by(told.event_id):
             heard.append((own.kind, told.alert.level))
             for channel in CHANNELS:
-                occasion = mark(occasion, told.event_id, channel, ChannelDelivery(state=DeliveryState.SENT))
-    assert occasion.open == (newest(history, "open") > newest(history, "close"))
-    assert occasion.owed == ()
+                incident = mark(incident, told.event_id, channel, ChannelDelivery(state=DeliveryState.SENT))
+    assert incident.open == (newest(history, "open") > newest(history, "close"))
+    assert incident.owed == ()
     last = None
     for kind, level in heard:
         if kind == "closing":
@@ -96,11 +98,11 @@ def test_any_order_any_number_of_times(facts: list[tuple[int, str, Level]], seed
             assert (kind == "opening") == (last is None)
             assert last is None or level > last
             last = level
-    assert (last is not None) == occasion.open
+    assert (last is not None) == incident.open
 
 
 @settings(max_examples=200, deadline=None)
-@given(facts=tellings)
+@given(facts=alert_messages)
 def test_in_documented_order_exactly_what_happened_is_told(facts: list[tuple[int, str, Level]]) -> None:
     """Sorted by time, each opening, each rise and each end is told, and nothing else."""
     history = sorted(history_of(facts), key=lambda told: (told.at, told.alert.action == "open"))

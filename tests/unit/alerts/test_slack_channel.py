@@ -14,10 +14,10 @@ from relay.adapters.http import http_client
 from relay.errors import MisconfiguredError, NoReplyError, PermanentError, RelayError, TransientError
 from relay.ports.alerts import Notification
 
-from tests.support.incident_builders import MIA, telling
+from tests.support.incident_builders import MIA, alert_message
 
 HOOK = "https://hooks.slack.test/services/T/B/very-secret"
-ANNOUNCEMENT = Notification(telling=telling(), kind="opening", member=MIA)
+ANNOUNCEMENT = Notification(alert_message=alert_message(), kind="opening", member=MIA)
 
 
 @dataclass

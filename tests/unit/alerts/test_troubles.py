@@ -8,7 +8,7 @@ import pytest
 from relay.errors import MisconfiguredError, NoReplyError, PermanentError, TransientError
 from relay.model.incident import DeliveryState
 
-from tests.support.incident_builders import OCCASION, Desk, FakeChannel, telling
+from tests.support.incident_builders import INCIDENT_KEY, Desk, FakeChannel, alert_message
 from tests.unit.alerts.hearing import CLOSE, OPEN, RISE, code, desk_with, hear
 
 
@@ -43,11 +43,13 @@ def test_a_channel_that_is_down_is_asked_once_in_a_batch() -> None:
     """Ten alerts do not wait ten times for a server that hangs; all come again."""
     slack = FakeChannel("slack", [NoReplyError("slack: ReadTimeout")])
     desk = desk_with(slack)
-    tellings = [telling(f"e{number}", occasion=f"dun:{number}", minute=number) for number in range(10)]
-    answers = hear(desk, *tellings)
+    alert_messages = [
+        alert_message(f"e{number}", incident_key=f"dun:{number}", minute=number) for number in range(10)
+    ]
+    answers = hear(desk, *alert_messages)
     assert {code(error) for error in answers.values()} == {("NoReplyError", "slack: ReadTimeout")}
     assert slack.asked == 1
-    hear(desk, *tellings, deferrals=1)
+    hear(desk, *alert_messages, deferrals=1)
     assert slack.heard == ["opening WARNING again", *["opening WARNING"] * 9]
 
 
@@ -132,7 +134,7 @@ def test_a_channel_taken_out_of_service_holds_nothing_up() -> None:
 
 
 def states(desk: Desk) -> Sequence[DeliveryState]:
-    return [part.state for owed in desk.occasions.items[OCCASION].owed for part in owed.parts.values()]
+    return [part.state for owed in desk.incidents.items[INCIDENT_KEY].owed for part in owed.parts.values()]
 
 
 def test_what_was_surely_not_taken_is_unsent_again() -> None:

@@ -20,7 +20,7 @@ def entry(
     number: int, *, minute: int = 0, level: Level = Level.WARNING, why: DeferReason = "flood"
 ) -> HeldEntry:
     return HeldEntry(
-        occasion=f"dun:{number}",
+        incident_key=f"dun:{number}",
         event_id=f"e{number}",
         at=DAY + timedelta(minutes=minute),
         level=level,

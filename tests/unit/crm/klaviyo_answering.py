@@ -70,7 +70,7 @@ def change(*notes: Note, quiet: bool = False) -> MemberChanged:
     effects = notes or (Note(rule="joined", name="Membership Joined"),)
     return MemberChanged(
         member=MEMBER,
-        happenings=(EventEffects(event_id="e1", topic="t", at=AT, effects=effects),),
+        events=(EventEffects(event_id="e1", topic="t", at=AT, effects=effects),),
         quiet=quiet,
     )
 

@@ -47,7 +47,7 @@ def test_every_message_is_as_the_schema_says() -> None:
     sent: list[httpx.Request] = []
     crm = answering(lambda request: httpx.Response(204), sent)
     crm.upsert([everything, wanted(7002, email=None)])
-    crm.record([MemberChanged(member=KEY, happenings=(HAPPENING,))], {KEY: ContactRef(key=KEY)})
+    crm.record([MemberChanged(member=KEY, events=(HAPPENING,))], {KEY: ContactRef(key=KEY)})
     crm.clear([ContactRef(key=KEY)])
     validator = jsonschema_rs.validator_for(schema(), validate_formats=True)
     bodies = [json.loads(request.content) for request in sent]
@@ -74,7 +74,7 @@ def test_quiet_backfill(quiet: bool) -> None:  # noqa: FBT001 - the two sides
     """A moment of a back-fill says so, by which a receiver knows to start nothing; its id is that of the moment."""
     sent: list[httpx.Request] = []
     crm = answering(lambda request: httpx.Response(204), sent)
-    change = MemberChanged(member=KEY, happenings=(HAPPENING,), quiet=quiet)
+    change = MemberChanged(member=KEY, events=(HAPPENING,), quiet=quiet)
     assert crm.record([load(MemberChanged, dump(change))]) == {"e1.joined": CrmOutcome(state="mirrored")}
     data = json.loads(sent[0].content)["data"]
     assert data == {

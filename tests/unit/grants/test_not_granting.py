@@ -73,7 +73,7 @@ def test_a_reading_too_close_to_the_event_is_taken_again(status: str) -> None:
     assert bench.said[0][0] == "grant_ignored"
 
 
-def test_an_event_of_long_ago_is_no_occasion() -> None:
+def test_an_event_of_long_ago_is_no_incident() -> None:
     """A replay of last year's journal gives nobody anything, whatever has been forgotten."""
     bench = Bench()
     assert bench.work(replace(grant(), at=NOW - LATEST - timedelta(seconds=1))) is None

@@ -77,11 +77,11 @@ def test_no_personal_data_in_what_relay_writes(
             errors.append(traceback.format_exc(limit=0))
     letters = [dict(sent.attributes) for sent in relay.world.dead_letters.sent]
     alerts = [
-        (told.id, told.alert.occasion, told.alert.title, told.alert.details, told.alert.advice)
-        for told in relay.tellings
+        (told.id, told.alert.incident_key, told.alert.title, told.alert.details, told.alert.advice)
+        for told in relay.alert_messages
     ]
-    notes = [effect.properties for change in relay.changes for happening in change.happenings
-             for effect in happening.effects if isinstance(effect, Note)]  # fmt: skip
+    notes = [effect.properties for change in relay.changes for event_effects in change.events
+             for effect in event_effects.effects if isinstance(effect, Note)]  # fmt: skip
     written = [log.getvalue(), *capsys.readouterr(), *errors]
     written += [json.dumps(part, default=str, ensure_ascii=False) for part in (letters, alerts, notes)]
     assert log.getvalue().count("\n") > 100

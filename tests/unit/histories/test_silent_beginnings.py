@@ -24,7 +24,7 @@ LOST = {"cancellationSource": "FAILURE"}
 def play(relay: Programme, *said: tuple[Any, ...]) -> list[str]:
     for name, at, differs in said:
         relay.deliver(json.dumps(content(name, at, **differs)).encode(), day(at))
-    return [f"{had.kind} {had.telling.alert.rule}" for had in relay.heard]
+    return [f"{had.kind} {had.alert_message.alert.rule}" for had in relay.heard]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def test_one_write_carries_the_record_and_what_it_has_to_tell() -> None:
     record, (outbox,) = world.members.records[KEY], world.members.outboxes
     assert (record.member.payment_status, record.seen, record.version) == ("failed", ("a" * 32,), 1)
     assert (outbox.member, outbox.changed) == (KEY, True)
-    effects = [effect for happening in outbox.happenings for effect in happening.effects]
+    effects = [effect for event_effects in outbox.events for effect in event_effects.effects]
     assert [(effect.kind, effect.rule) for effect in effects] == [
         ("note", "dunning.failed"),
         ("figure", "dunning.failed"),
@@ -71,7 +71,7 @@ def test_one_member_many_events_one_write() -> None:
         queued(earlier, message_id="m2", event_id="a" * 32),
     )
     (outbox,) = world.members.outboxes
-    assert [happening.event_id for happening in outbox.happenings] == ["a" * 32, "b" * 32]
+    assert [event_effects.event_id for event_effects in outbox.events] == ["a" * 32, "b" * 32]
     assert {line["outcome"] for line in world.journal.lines} == {"applied"}
 
 
@@ -96,7 +96,7 @@ def test_an_older_event_is_stale_and_changes_nothing() -> None:
     run(world, queued(lost(at="2025-05-30T11:00:00Z"), event_id="a" * 32))
     assert [line["outcome"] for line in world.journal.lines] == ["applied", "stale"]
     outbox = world.members.outboxes[1]
-    assert (outbox.changed, outbox.happenings) == (False, ())
+    assert (outbox.changed, outbox.events) == (False, ())
 
 
 def test_the_future_is_not_believed() -> None:
@@ -104,8 +104,8 @@ def test_the_future_is_not_believed() -> None:
     world = World()
     run(world, queued(lost(at=(NOW + timedelta(minutes=11)).isoformat())))
     assert (world.members.records[KEY].member.registers, world.journal.lines[0]["outcome"]) == ({}, "ignored")
-    [happening] = world.members.outboxes[0].happenings
-    assert [effect.rule for effect in happening.effects] == ["recheck.future"]
+    [event_effects] = world.members.outboxes[0].events
+    assert [effect.rule for effect in event_effects.effects] == ["recheck.future"]
     run(world, queued(lost(at=(NOW + timedelta(minutes=9)).isoformat())))
     assert world.members.records[KEY].member.payment_status == "failed"
 

@@ -21,11 +21,13 @@ LATER = NOW + timedelta(minutes=40)
 
 
 def outbox(*effects: Kpi | Note, event_id: str = "a" * 32, heard: bool = True) -> Outbox:
-    happening = EventEffects(event_id=event_id, topic="customer.payment_succeeded", at=NOW, effects=effects)
+    event_effects = EventEffects(
+        event_id=event_id, topic="customer.payment_succeeded", at=NOW, effects=effects
+    )
     return Outbox(
         member=KEY,
         changed=False,
-        happenings=(happening,) if effects else (),
+        events=(event_effects,) if effects else (),
         heard_at=NOW if heard else None,
     )
 
@@ -64,8 +66,8 @@ def test_figures_do_not_travel_with_changes() -> None:
     changes = FakeOutgoing()
     fanned(FakeFigures(), outbox(PAID, Note(rule="r", name="Membership Joined")), changes=changes)
     [sent] = changes.sent
-    [happening] = load(MemberChanged, sent.body).happenings
-    assert [effect.kind for effect in happening.effects] == ["note"]
+    [event_effects] = load(MemberChanged, sent.body).events
+    assert [effect.kind for effect in event_effects.effects] == ["note"]
 
 
 def test_a_figure_that_is_refused_is_handed_out_again() -> None:

@@ -131,7 +131,7 @@ def test_a_new_doubt_is_asked_about_once() -> None:
 
 def questions(outbox: Outbox) -> list[Recheck]:
     """Return what a write asks for."""
-    effects = (effect for happening in outbox.happenings for effect in happening.effects)
+    effects = (effect for event_effects in outbox.events for effect in event_effects.effects)
     return [effect for effect in effects if isinstance(effect, Recheck)]
 
 
@@ -154,7 +154,7 @@ def test_what_is_not_believed_is_asked_about() -> None:
     assert done.judged[0].effects == (f"{0:032x}.recheck.future",)
     assert done.outbox
     assert not done.outbox.changed
-    assert [each.effects for each in done.outbox.happenings] == [
+    assert [each.effects for each in done.outbox.events] == [
         (Recheck(rule="recheck.future", reason="future"),)
     ]
 

@@ -42,9 +42,9 @@ def lot(amount: int, ahead: timedelta) -> Lot:
 def due(one: Member, rules: Rules | None = None, span: Window = TODAY) -> dict[str, str]:
     """Return what came due: its id, and the name of its note or the title of its alert."""
     return {
-        happening.event_id: effect.name if isinstance(effect, Note) else effect.title
-        for happening in reminders(one, rules or Rules(), span)
-        for effect in happening.effects
+        event_effects.event_id: effect.name if isinstance(effect, Note) else effect.title
+        for event_effects in reminders(one, rules or Rules(), span)
+        for effect in event_effects.effects
         if isinstance(effect, Note | Alert)
     }
 
@@ -60,8 +60,8 @@ def test_credits_that_expire_are_told_at_each_horizon(ahead: int, off: timedelta
 def test_the_note_says_what_is_left_and_when_it_ends() -> None:
     """With what every note carries; dated by when the horizon was crossed, not by the tick."""
     one = member({"lot": lot(20, 7 * DAY - HOUR)}, credit_balance=Decimal(12), fee_currency="USD")
-    [happening] = reminders(one, Rules(), TODAY)
-    assert happening == EventEffects(
+    [event_effects] = reminders(one, Rules(), TODAY)
+    assert event_effects == EventEffects(
         event_id="exp:lot:7",
         topic="relay.clock",
         at=NOW - HOUR,
@@ -158,8 +158,8 @@ def test_a_yearly_fee_shows_from_the_last_payment() -> None:
 def test_a_renewal_falls_on_a_day_of_the_shops() -> None:
     """In Tokyo the 4th begins nine hours before it does in London."""
     tokyo = Window(begin=NOW - DAY, end=NOW, zone=ZoneInfo("Asia/Tokyo"))
-    [happening] = reminders(member(**RENEWAL), Rules(), tokyo)
-    assert happening.at == datetime(2025, 6, 30, 15, tzinfo=UTC)
+    [event_effects] = reminders(member(**RENEWAL), Rules(), tokyo)
+    assert event_effects.at == datetime(2025, 6, 30, 15, tzinfo=UTC)
 
 
 def test_who_leaves_does_not_renew() -> None:
@@ -181,13 +181,13 @@ LEAVING = {"pending_cancel_at": NOW + 7 * DAY - HOUR, "fee_amount": Decimal(120)
 
 
 def test_a_week_before_a_high_value_member_leaves_people_are_told() -> None:
-    """At once, under the occasion that the request has opened, once for that date."""
-    [happening] = reminders(member(**LEAVING), Rules(), TODAY)
-    [alert] = happening.effects
+    """At once, under the incident that the request has opened, once for that date."""
+    [event_effects] = reminders(member(**LEAVING), Rules(), TODAY)
+    [alert] = event_effects.effects
     assert isinstance(alert, Alert)
-    assert (alert.rule, alert.occasion) == ("cancel.soon", f"cancel:{KEY}:2025-07-08")
+    assert (alert.rule, alert.incident_key) == ("cancel.soon", f"cancel:{KEY}:2025-07-08")
     assert (alert.at_once, alert.action, alert.details) == (True, "mention", (("Fee", "120.00 USD"),))
-    assert (happening.event_id, happening.at) == (f"cancel:{KEY}:2025-07-08:7d", NOW - HOUR)
+    assert (event_effects.event_id, event_effects.at) == (f"cancel:{KEY}:2025-07-08:7d", NOW - HOUR)
     assert due(member(**LEAVING, cancelled_at=NOW - DAY)) == {}
     assert due(member(**{**LEAVING, "pending_cancel_at": NOW + 7 * DAY + HOUR})) == {}
 
@@ -195,8 +195,8 @@ def test_a_week_before_a_high_value_member_leaves_people_are_told() -> None:
 def test_a_merchant_sets_the_level_and_the_switch() -> None:
     """As for every other rule."""
     louder = Rules(rules={"cancel.soon": RuleSetting(level="error")})
-    [happening] = reminders(member(**LEAVING), louder, TODAY)
-    assert [effect.level.name for effect in happening.effects if isinstance(effect, Alert)] == ["ERROR"]
+    [event_effects] = reminders(member(**LEAVING), louder, TODAY)
+    assert [effect.level.name for effect in event_effects.effects if isinstance(effect, Alert)] == ["ERROR"]
     assert due(member(**LEAVING), Rules(rules={"cancel.soon": RuleSetting(on=False)})) == {}
     quiet = Rules(rules={"renewal.upcoming": RuleSetting(on=False)})
     assert due(member(**RENEWAL), quiet) == {}
@@ -218,11 +218,11 @@ FAILING: dict[str, Any] = {
 def test_a_dunning_without_a_further_failure_is_closed() -> None:
     """After 30 days, by event time: a failure that comes later opens it again. No switch keeps it open."""
     off = Rules(rules={"dunning.quiet": RuleSetting(on=False)})
-    [happening] = reminders(member(**FAILING), off, TODAY)
-    [alert] = happening.effects
+    [event_effects] = reminders(member(**FAILING), off, TODAY)
+    [alert] = event_effects.effects
     assert isinstance(alert, Alert)
-    assert (alert.occasion, alert.action, alert.rule) == (f"dun:{KEY}", "close", "dunning.quiet")
-    assert happening.at == NOW - HOUR
+    assert (alert.incident_key, alert.action, alert.rule) == (f"dun:{KEY}", "close", "dunning.quiet")
+    assert event_effects.at == NOW - HOUR
     assert due(member(**{**FAILING, "last_failure_at": NOW - 29 * DAY})) == {}
     assert due(member(**FAILING, cancelled_at=NOW - 29 * DAY)) == {}, "the end has closed it"
     assert due(member(**dict.fromkeys(FAILING), last_payment_at=NOW)) == {}

@@ -32,7 +32,7 @@ def watches(properties: dict[str, Any]) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", NAMED)
 def test_an_alarm_says_how_bad_it_is_what_it_means_and_what_to_do(name: str) -> None:
-    """In this order; the matter in it names the occasion, so no two alarms share one."""
+    """In this order; the matter in it names the incident, so no two alarms share one."""
     worded = WORDED.fullmatch(NAMED[name]["AlarmDescription"])
     assert worded
     matters = [

@@ -51,8 +51,8 @@ def test_amounts_survive_the_way_to_a_crm() -> None:
     """In the queue an amount is a text; who sends it on has it as a number again, and a name stays a name."""
     told = member(tier_name="24.99")
     made = note("r", "Store Credit Changed", told, amount=Decimal("0.10"), delta=Decimal(-5), reason="7")
-    happening = EventEffects(event_id="e1", topic="t", at=AT, effects=(made,))
-    heard = load(MemberChanged, dump(MemberChanged(member=told.key, happenings=(happening,))))
+    event_effects = EventEffects(event_id="e1", topic="t", at=AT, effects=(made,))
+    heard = load(MemberChanged, dump(MemberChanged(member=told.key, events=(event_effects,))))
     [(note_id, change, _, sent)] = notes_in([heard])
     assert (note_id, change) == ("e1.r", heard)
     assert sent == made

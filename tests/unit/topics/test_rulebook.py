@@ -18,9 +18,9 @@ from tests.support.port_fakes import ROOT
 from tests.support.sample_events import CUSTOMER, content
 
 SOURCES = [*(ROOT / "functions").glob("*/app.py"), *(ROOT / "layers/shared/relay").rglob("*.py")]
-OPEN = Alert(rule="cancel.pending", occasion="o", level=Level.WARNING, title="t")
-CLOSE = Alert(rule="cancel.pending", occasion="o", level=Level.INFO, title="t", action="close")
-MENTION = Alert(rule="cancel.pending", occasion="o", level=Level.INFO, title="t", action="mention")
+OPEN = Alert(rule="cancel.pending", incident_key="o", level=Level.WARNING, title="t")
+CLOSE = Alert(rule="cancel.pending", incident_key="o", level=Level.INFO, title="t", action="close")
+MENTION = Alert(rule="cancel.pending", incident_key="o", level=Level.INFO, title="t", action="mention")
 NOTE = Note(rule="cancel.pending", name="n")
 FIGURE = Kpi(rule="cancel.pending", name="pending_cancellation")
 GRANT = GrantCredits(rule="cancel.pending", key="k", amount=Decimal(1))
@@ -86,7 +86,7 @@ def test_switched_off() -> None:
 def test_a_level_takes_the_place_of_the_rules_own() -> None:
     """For alerts of this rule, and no others."""
     loud = Rules(rules={"cancel.pending": RuleSetting(level="critical")})
-    told = list(apply_settings([OPEN, Alert(rule="x", occasion="o", level=Level.INFO, title="t")], loud))
+    told = list(apply_settings([OPEN, Alert(rule="x", incident_key="o", level=Level.INFO, title="t")], loud))
     assert [effect.level for effect in told if isinstance(effect, Alert)] == [Level.CRITICAL, Level.INFO]
 
 
@@ -100,5 +100,5 @@ def test_the_merchants_will_reaches_people(rules: Rules, levels: list[str]) -> N
     relay = Programme(rules=rules)
     lost = content("lost", 1, amount=5)
     relay.deliver(json.dumps(lost).encode(), day(1))
-    assert [had.telling.alert.level.name for had in relay.heard] == levels
+    assert [had.alert_message.alert.level.name for had in relay.heard] == levels
     assert relay.member(CUSTOMER).payment_status == "failed"

@@ -193,7 +193,7 @@ def test_a_lost_payment_is_told() -> None:
     *_, alert = decide(LOST, NOBODY, merge(NOBODY, facts(LOST)), Rules())
     assert alert == Alert(
         rule="dunning.failed",
-        occasion=f"dun:{SHOP}:7733560541315",
+        incident_key=f"dun:{SHOP}:7733560541315",
         level=Level.ERROR,
         title="A membership payment failed for good",
         details=(

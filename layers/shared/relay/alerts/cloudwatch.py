@@ -1,9 +1,9 @@
-"""CloudWatch's alarms as alerts: an alarm opens its occasion, its OK closes it.
+"""CloudWatch's alarms as alerts: an alarm opens its incident, its OK closes it.
 
 An alarm's description says how it is to be told: `critical payfail-spike: Payments fail. Look at …` is the
-level, the matter, a title up to the first full stop, and what to do. The matter names the occasion,
+level, the matter, a title up to the first full stop, and what to do. The matter names the incident,
 `inv:{shop}:{matter}`, under which PagerDuty knows it; one alarm has one matter. Without these words an
-alarm is an error, and the occasion goes by the alarm's name.
+alarm is an error, and the incident goes by the alarm's name.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def alarm_message(body: str, shop: str) -> AlertMessage | None:
         at=alarm.at,
         alert=Alert(
             rule=rule,
-            occasion=f"inv:{shop}:{matter}" if matter else f"alarm:{alarm.name}",
+            incident_key=f"inv:{shop}:{matter}" if matter else f"alarm:{alarm.name}",
             level=level,
             title=title,
             action=action,

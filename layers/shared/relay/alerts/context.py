@@ -23,7 +23,7 @@ class NotifierContext:
     """The surroundings of whoever tells. `zone` is the shop's."""
 
     shop: str
-    occasions: IncidentStore
+    incidents: IncidentStore
     members: MemberStore
     channels: Sequence[AlertChannel]
     clock: Clock
@@ -35,46 +35,50 @@ class NotifierContext:
         """The channels that are configured."""
         return tuple(channel.name for channel in self.channels)
 
-    def save(self, occasion: Incident) -> Incident:
-        """Write an occasion; return it as written.
+    def save(self, incident: Incident) -> Incident:
+        """Write an incident; return it as written.
 
         Raises:
             ConflictError: when it was written since.
 
         """
-        self.occasions.save(occasion)
-        return replace(occasion, version=occasion.version + 1)
+        self.incidents.save(incident)
+        return replace(incident, version=incident.version + 1)
 
     def change(self, key: str, change: Callable[[Incident], Incident]) -> Incident:
-        """Change an occasion, whatever others write meanwhile; return it as written."""
-        return self.change_known(self.occasions.load(key), change)
+        """Change an incident, whatever others write meanwhile; return it as written."""
+        return self.change_known(self.incidents.load(key), change)
 
     def change_known(self, known: Incident, change: Callable[[Incident], Incident]) -> Incident:
-        """Change an occasion that was just read, likewise."""
+        """Change an incident that was just read, likewise."""
         for _ in range(_CONFLICTS):
             after = change(known)
             try:
                 return after if after == known else self.save(after)
             except ConflictError:
-                known = self.occasions.load(known.key)
-        raise TransientError("table occasions: too many writers")
+                known = self.incidents.load(known.key)
+        raise TransientError("table incidents: too many writers")
 
     def change_room(self, change: Callable[[HoldQueue], HoldQueue]) -> HoldQueue:
         """Change the waiting room likewise."""
         for _ in range(_CONFLICTS):
-            before = self.occasions.room()
+            before = self.incidents.room()
             after = change(before)
             if after == before:
                 return before
             try:
-                self.occasions.keep(after)
+                self.incidents.keep(after)
             except ConflictError:
                 continue
             return replace(after, version=after.version + 1)
-        raise TransientError("table occasions: too many writers")
+        raise TransientError("table incidents: too many writers")
 
-    def log(self, outcome: str, telling: AlertMessage, **about: object) -> None:
+    def log(self, outcome: str, alert_message: AlertMessage, **about: object) -> None:
         """Log one outcome, by event and rule; whom it is about stays out of the log."""
         self.telemetry.outcome(
-            outcome, event_id=telling.event_id, topic=telling.topic, rule=telling.alert.rule, **about
+            outcome,
+            event_id=alert_message.event_id,
+            topic=alert_message.topic,
+            rule=alert_message.alert.rule,
+            **about,
         )

@@ -1,7 +1,7 @@
-"""One batch's tellings, served channel by channel, so that a crash anywhere costs one marked repeat at most.
+"""One batch's alert_messages, served channel by channel, so that a crash anywhere costs one marked repeat at most.
 
-Every step is noted in the occasion before and after it is taken: unsent → sending → sent. No server is
-called while nobody has claimed the right to: of two runs with one occasion, the table lets one win.
+Every step is noted in the incident before and after it is taken: unsent → sending → sent. No server is
+called while nobody has claimed the right to: of two runs with one incident, the table lets one win.
 """
 
 from __future__ import annotations
@@ -33,43 +33,43 @@ class BatchDelivery:
     names: MemberLookup
     down: dict[str, Exception] = field(default_factory=dict)
 
-    def serve(self, occasion: Incident, event_id: str) -> None:
-        """Serve every channel that this event's telling is owed to, then raise the worst of what went wrong."""
+    def serve(self, incident: Incident, event_id: str) -> None:
+        """Serve every channel that this event's alert_message is owed to, then raise the worst of what went wrong."""
         failed: dict[str, Exception] = {}
-        while next_one := next_pending(occasion, event_id, skip=failed):
+        while next_one := next_pending(incident, event_id, skip=failed):
             owed, channel = next_one
             try:
-                occasion = self._serve(occasion, owed, channel, failed)
+                incident = self._serve(incident, owed, channel, failed)
             except ConflictError:
-                # Somebody else serves the same occasion. Theirs is the newer truth, and may be all it takes.
-                occasion = self.desk.occasions.load(occasion.key)
-        _raise_worst([*failed.values(), *_given_up(occasion, event_id)])
+                # Somebody else serves the same incident. Theirs is the newer truth, and may be all it takes.
+                incident = self.desk.incidents.load(incident.key)
+        _raise_worst([*failed.values(), *_given_up(incident, event_id)])
 
     def _serve(
-        self, occasion: Incident, owed: PendingNotification, name: str, failed: dict[str, Exception]
+        self, incident: Incident, owed: PendingNotification, name: str, failed: dict[str, Exception]
     ) -> Incident:
         """Take one channel one step on, and note how it went."""
         channel = next((channel for channel in self.desk.channels if channel.name == name), None)
         if channel is None:
-            return self.desk.save(drop(occasion, name))
+            return self.desk.save(drop(incident, name))
         if name in self.down:
             failed[name] = self.down[name]
-            return occasion
-        part, event_id, now = owed.parts[name], owed.telling.event_id, self.desk.clock()
+            return incident
+        part, event_id, now = owed.parts[name], owed.alert_message.event_id, self.desk.clock()
         if part.until is not None and part.until > now:
             wait = (part.until - now).total_seconds()
             failed[name] = TransientError(f"{name}: being told by another run", retry_after=wait)
-            return occasion
+            return incident
         if part.state is DeliveryState.REPEATING:
             given_up = ChannelDelivery(state=DeliveryState.GIVEN_UP, reason=UNCONFIRMED)
-            return self.desk.save(mark(occasion, event_id, name, given_up))
+            return self.desk.save(mark(incident, event_id, name, given_up))
         state = DeliveryState.SENDING if part.state is DeliveryState.UNSENT else DeliveryState.REPEATING
         claim = ChannelDelivery(state=state, until=now + LEASE)
-        occasion = self.desk.save(mark(occasion, event_id, name, claim))
-        announcement = self._announcement(occasion, owed, name, repeat=claim.state is DeliveryState.REPEATING)
+        incident = self.desk.save(mark(incident, event_id, name, claim))
+        announcement = self._announcement(incident, owed, name, repeat=claim.state is DeliveryState.REPEATING)
         after, thread = self._announce(channel, announcement, before=part, claim=claim, failed=failed)
         # What is ours by claim is noted, whatever others wrote meanwhile.
-        return self.desk.change_known(occasion, lambda known: mark(known, event_id, name, after, thread))
+        return self.desk.change_known(incident, lambda known: mark(known, event_id, name, after, thread))
 
     def _announce(
         self,
@@ -95,19 +95,19 @@ class BatchDelivery:
             failed[channel.name] = error
             return replace(claim, until=None), None
         kind, repeat = announcement.kind, announcement.repeat
-        self.desk.log("told", announcement.telling, channel=channel.name, kind=kind, repeat=repeat)
+        self.desk.log("told", announcement.alert_message, channel=channel.name, kind=kind, repeat=repeat)
         self.desk.telemetry.measure("AlertsTold", 1, channel=channel.name)
         return ChannelDelivery(state=DeliveryState.SENT), thread
 
     def _announcement(
-        self, occasion: Incident, owed: PendingNotification, channel: str, *, repeat: bool
+        self, incident: Incident, owed: PendingNotification, channel: str, *, repeat: bool
     ) -> Notification:
-        episode = occasion.episodes.get(owed.episode)
-        known = self.names.who((owed.telling.member, *dict(owed.telling.people)))
+        episode = incident.episodes.get(owed.episode)
+        known = self.names.who((owed.alert_message.member, *dict(owed.alert_message.people)))
         return Notification(
-            telling=owed.telling,
+            alert_message=owed.alert_message,
             kind=owed.kind,
-            member=known.get(owed.telling.member),
+            member=known.get(owed.alert_message.member),
             repeat=repeat,
             first=episode.first if episode else None,
             thread=episode.threads.get(channel) if episode else None,
@@ -116,9 +116,9 @@ class BatchDelivery:
         )
 
 
-def _given_up(occasion: Incident, event_id: str) -> list[Exception]:
+def _given_up(incident: Incident, event_id: str) -> list[Exception]:
     """Return, for what a channel never got of this event, the reason that the dead letter shall carry."""
-    owed = occasion.owed_by(event_id)
+    owed = incident.owed_by(event_id)
     return [
         PermanentError(part.reason, channel)
         for channel, part in (owed.parts if owed else {}).items()

@@ -69,17 +69,21 @@ class _Tick:
         Noted before anything is let go of: found here, it stands for all that are still held.
         """
         key = rollup_key(self.round.desk.shop, self.tick, self.taken)
-        known = self.round.desk.occasions.load(key)
+        known = self.round.desk.incidents.load(key)
         if known.told:
             return known
-        held = [(entry, self.round.desk.occasions.load(entry.occasion).held) for entry in self.taken.entries]
-        news = [one.telling for entry, one in held if one and one.is_news and _is(one, entry)]
+        held = [
+            (entry, self.round.desk.incidents.load(entry.incident_key).held) for entry in self.taken.entries
+        ]
+        news = [one.alert_message for entry, one in held if one and one.is_news and _is(one, entry)]
         many = self.taken.flooded or len(news) > self.round.rules.flood.alerts
         if not many or len(news) + self.taken.uncounted < _MANY:
             return None
-        who = self.round.names.who({telling.member for telling in news})
-        telling = roll_up(self.round.desk.shop, self.tick, self.taken, news, who)
-        return noted(self.round, telling, channels_for(telling, self.round.rules, self.round.desk.names))
+        who = self.round.names.who({alert_message.member for alert_message in news})
+        alert_message = roll_up(self.round.desk.shop, self.tick, self.taken, news, who)
+        return noted(
+            self.round, alert_message, channels_for(alert_message, self.round.rules, self.round.desk.names)
+        )
 
     def _settle(self, entry: HeldEntry, in_one: bool) -> None:  # noqa: FBT001 - called in one place
         """Let go of one that is held, and tell it unless the one message has."""
@@ -91,11 +95,11 @@ class _Tick:
             muted = before.muted_until is not None and self.tick < before.muted_until
             return drop_deferred(before) if muted or (in_one and held.is_news) else release_deferred(before)
 
-        self.round.serve(self.round.desk.change(entry.occasion, settled), entry.event_id)
+        self.round.serve(self.round.desk.change(entry.incident_key, settled), entry.event_id)
 
 
 def _is(held: Deferred, entry: HeldEntry) -> bool:
-    return held.telling.event_id == entry.event_id
+    return held.alert_message.event_id == entry.event_id
 
 
 def _errors(

@@ -1,6 +1,6 @@
 """The waiting room: what is not told at once, because it is night or because too much happens at a time.
 
-It holds no message, only which occasion has one held back (`Occasion.held`). So what is over by the time
+It holds no message, only which incident has one held back (`Incident.held`). So what is over by the time
 it would be told is simply found to hold nothing. A tick of the clock takes what is due out of the room and
 keeps it under its own time until everybody has been told: a crash anywhere leaves it there.
 """

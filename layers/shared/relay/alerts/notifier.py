@@ -1,7 +1,7 @@
 """Telling people: each matter once, again when it grows worse, and when it is over, by every channel.
 
 What comes off the queue is an alert, a tick of the clock, the day's digest, an alarm of CloudWatch or a
-person's trial of a channel; each becomes tellings of occasions (`serving.py`).
+person's trial of a channel; each becomes alert_messages of incidents (`serving.py`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from relay.rules.catalog import apply_settings
 from relay.rules.settings import Rules
 
 NEEDED_MS: Final = 45_000
-"""One telling at its worst: e-mail, PagerDuty and the two calls of a Slack thread that all hang, and the
+"""One alert message at its worst: e-mail, PagerDuty and the two calls of a Slack thread that all hang, and the
 table's writes around them."""
 
 _LONGEST_KEY: Final = 1_024
@@ -91,8 +91,13 @@ class Notifier:
 
     def _round(self, said: Sequence[NotifierResult]) -> BatchDelivery:
         """Read the members that are spoken of, and the rules, in one go."""
-        tellings = [heard for heard in said if isinstance(heard, AlertMessage)]
-        keys = {key for telling in tellings for key in (telling.member, *dict(telling.people)) if key}
+        alert_messages = [heard for heard in said if isinstance(heard, AlertMessage)]
+        keys = {
+            key
+            for alert_message in alert_messages
+            for key in (alert_message.member, *dict(alert_message.people))
+            if key
+        }
         try:
             records, rules = self.desk.members.load(keys)
         except TransientError as error:
@@ -137,14 +142,14 @@ def read(message: Message, shop: str) -> NotifierResult | None:
     reader = _READERS.get(message.attributes.get("topic", ""))
     if reader:
         return reader(message.body)
-    telling = (
+    alert_message = (
         alarm_message(message.body, shop)
         if is_alarm(message.body)
         else messages.load(AlertMessage, message.body)
     )
-    if telling and not 0 < len(telling.alert.occasion.encode()) <= _LONGEST_KEY:
-        raise PermanentError("unreadable_message", "alert.occasion")
-    return telling
+    if alert_message and not 0 < len(alert_message.alert.incident_key.encode()) <= _LONGEST_KEY:
+        raise PermanentError("unreadable_message", "alert.incident_key")
+    return alert_message
 
 
 _READERS: Final[dict[str, Callable[[str], NotifierResult]]] = {
@@ -158,7 +163,7 @@ def digest_message(digest: DailyDigest, shop: str) -> AlertMessage:
     """Return a day's figures as what people are told. It goes by its day: two of one day are one."""
     alert = Alert(
         rule="digest",
-        occasion=f"digest:{shop}:{digest.day.isoformat()}",
+        incident_key=f"digest:{shop}:{digest.day.isoformat()}",
         level=Level.INFO,
         title=f"The membership programme on {digest.day:%A, %Y-%m-%d}",
         details=digest.lines,
@@ -174,7 +179,7 @@ def channel_test_message(trial: ChannelTest) -> AlertMessage:
     """Return what is told when somebody tries a channel out."""
     alert = Alert(
         rule="test-alert",
-        occasion=channel_test_incident_key(trial.id),
+        incident_key=channel_test_incident_key(trial.id),
         level=Level.INFO,
         title="A test of this channel",
         advice="Somebody asked for it with `relay test-alert`. Nothing is wrong; an incident can be resolved.",
@@ -186,7 +191,7 @@ def channel_test_message(trial: ChannelTest) -> AlertMessage:
 
 
 def channel_test_incident_key(trial: str) -> str:
-    """Return the occasion of a trial, in which one can see how it went."""
+    """Return the incident of a trial, in which one can see how it went."""
     return f"test:{trial}"
 
 

@@ -19,14 +19,14 @@ _ALWAYS: Final = "email"
 """The channel that every shop has: it stands in where none of those that a level names is configured."""
 
 
-def channels_for(telling: AlertMessage, rules: Rules, configured: Iterable[str]) -> tuple[str, ...]:
+def channels_for(alert_message: AlertMessage, rules: Rules, configured: Iterable[str]) -> tuple[str, ...]:
     """Return the channels that hear of an opening at this level; none where it waits for the digest."""
-    alert = telling.alert
+    alert = alert_message.alert
     if alert.level is Level.INFO and not alert.at_once:
         return ()
     known = tuple(configured)
     wanted = _of_level(rules.channels, alert.level)
-    if telling.member or telling.people:
+    if alert_message.member or alert_message.people:
         wanted = tuple(name for name in wanted if name not in _PROGRAMME_ONLY)
     return _present(wanted, known)
 

@@ -25,13 +25,16 @@ def roll_up(
     shop: str,
     tick: datetime,
     flush: HeldBatch,
-    tellings: Sequence[AlertMessage],
+    alert_messages: Sequence[AlertMessage],
     members: Mapping[str, Member],
 ) -> AlertMessage:
-    """Return the telling that stands for many; who the members are is looked up when it is written."""
-    amounts = {telling.id: _at_risk(telling, members.get(telling.member)) for telling in tellings}
+    """Return the alert message that stands for many; who the members are is looked up when it is written."""
+    amounts = {
+        alert_message.id: _at_risk(alert_message, members.get(alert_message.member))
+        for alert_message in alert_messages
+    }
     key = rollup_key(shop, tick, flush)
-    count = f"{'more than ' if flush.uncounted else ''}{len(tellings):,}"
+    count = f"{'more than ' if flush.uncounted else ''}{len(alert_messages):,}"
     return AlertMessage(
         id=key,
         event_id=key,
@@ -40,28 +43,28 @@ def roll_up(
         at=tick,
         alert=Alert(
             rule="rollup",
-            occasion=key,
-            level=max((telling.alert.level for telling in tellings), default=Level.WARNING),
+            incident_key=key,
+            level=max((alert_message.alert.level for alert_message in alert_messages), default=Level.WARNING),
             title=f"{count} alerts at once, told in one message",
-            details=(*_by_topic(tellings), *_money(amounts.values())),
+            details=(*_by_topic(alert_messages), *_money(amounts.values())),
             advice="None of these is told by itself unless it grows worse. `relay alerts` lists what is open.",
             at_once=True,
         ),
-        people=_people(tellings, amounts),
+        people=_people(alert_messages, amounts),
     )
 
 
 def rollup_key(shop: str, tick: datetime, flush: HeldBatch) -> str:
-    """Return the occasion of a roll-up, by what the tick took out of the room.
+    """Return the incident of a roll-up, by what the tick took out of the room.
 
     So a second look at the same work finds the same message, and a second tick of the same time has another.
     """
-    taken = " ".join(f"{entry.occasion} {entry.event_id}" for entry in flush.entries)
+    taken = " ".join(f"{entry.incident_key} {entry.event_id}" for entry in flush.entries)
     return f"rollup:{shop}:{tick_key(tick)}:{hashlib.sha256(taken.encode()).hexdigest()[:8]}"
 
 
-def _by_topic(tellings: Sequence[AlertMessage]) -> tuple[tuple[str, str], ...]:
-    counted = Counter(telling.topic for telling in tellings).most_common()
+def _by_topic(alert_messages: Sequence[AlertMessage]) -> tuple[tuple[str, str], ...]:
+    counted = Counter(alert_message.topic for alert_message in alert_messages).most_common()
     shown = [(topic, f"{count:,}") for topic, count in counted[:_TOPICS]]
     rest = sum(count for _, count in counted[_TOPICS:])
     return (*shown, *([("Others", f"{rest:,}")] if rest else []))
@@ -76,22 +79,24 @@ def _money(amounts: Iterable[tuple[Decimal, str]]) -> tuple[tuple[str, str], ...
 
 
 def _people(
-    tellings: Sequence[AlertMessage], amounts: Mapping[str, tuple[Decimal, str]]
+    alert_messages: Sequence[AlertMessage], amounts: Mapping[str, tuple[Decimal, str]]
 ) -> tuple[tuple[str, str], ...]:
     """Return the members with the most money at risk, each once."""
-    ranked = sorted(tellings, key=lambda telling: (-amounts[telling.id][0], telling.at))
+    ranked = sorted(
+        alert_messages, key=lambda alert_message: (-amounts[alert_message.id][0], alert_message.at)
+    )
     named: dict[str, str] = {}
-    for telling in ranked:
-        if telling.member and telling.member not in named and len(named) < NAMED:
-            amount, currency = amounts[telling.id]
-            words = [amount_text(amount, currency) if amount else "", telling.alert.title[:_TITLE]]
-            named[telling.member] = ", ".join(word for word in words if word)
+    for alert_message in ranked:
+        if alert_message.member and alert_message.member not in named and len(named) < NAMED:
+            amount, currency = amounts[alert_message.id]
+            words = [amount_text(amount, currency) if amount else "", alert_message.alert.title[:_TITLE]]
+            named[alert_message.member] = ", ".join(word for word in words if word)
     return tuple(named.items())
 
 
-def _at_risk(telling: AlertMessage, member: Member | None) -> tuple[Decimal, str]:
-    """Return what a telling is about, else the member's fee: what the programme loses with the member."""
-    for label, value in telling.alert.details:
+def _at_risk(alert_message: AlertMessage, member: Member | None) -> tuple[Decimal, str]:
+    """Return what an alert message is about, else the member's fee: what the programme loses with the member."""
+    for label, value in alert_message.alert.details:
         if label == "Amount" and (told := amount_of(value)):
             return told
     fee = member.money("fee_amount") if member else None

@@ -1,4 +1,4 @@
-"""How an occasion goes on from one telling to the next: it opens, grows worse, closes, or waits for a tick."""
+"""How an incident goes on from one alert message to the next: it opens, grows worse, closes, or waits for a tick."""
 
 from __future__ import annotations
 
@@ -13,28 +13,32 @@ from relay.model.incident import DeferReason, Deferred, Incident, NotificationKi
 from relay.model.messages import AlertMessage
 
 TOLD_KEPT: Final = 64
-"""How many event ids an occasion remembers. The times and the level alone swallow most repeats; the ids
+"""How many event ids an incident remembers. The times and the level alone swallow most repeats; the ids
 are for an event that comes again with another time (it had none, so its receipt counts) or another level
 (the rules were changed). The longest matter that the rules allow, a dunning of 30 attempts told by two
 topics, fits whole; 64 ids weigh some 3 KB, and alerts are rare."""
 
 
 def apply(
-    occasion: Incident, telling: AlertMessage, channels: Iterable[str], *, hold: DeferReason | None = None
+    incident: Incident,
+    alert_message: AlertMessage,
+    channels: Iterable[str],
+    *,
+    hold: DeferReason | None = None,
 ) -> Incident:
-    """Return the occasion after a telling, which is owed to its addressees, or held back for a tick.
+    """Return the incident after an alert message, which is owed to its addressees, or held back for a tick.
 
-    An event is judged once, so a rule yields one alert at most for each occasion.
+    An event is judged once, so a rule yields one alert at most for each incident.
     """
-    verdict = classify(occasion, telling)
+    verdict = classify(incident, alert_message)
     if verdict == "known":
-        return occasion
-    heard_by = addressees(occasion, telling, channels)
+        return incident
+    heard_by = addressees(incident, alert_message, channels)
     # What is silent or stale is remembered too: dated by its receipt, its repeat would look like news.
-    after = replace(occasion, told=(*occasion.told, telling.event_id)[-TOLD_KEPT:])
-    at, level = telling.at, telling.alert.level
+    after = replace(incident, told=(*incident.told, alert_message.event_id)[-TOLD_KEPT:])
+    at, level = alert_message.at, alert_message.alert.level
     if verdict in {"opening", "rise", "joined"}:
-        lasting = telling.alert.lasting or (verdict != "opening" and after.lasting)
+        lasting = alert_message.alert.lasting or (verdict != "opening" and after.lasting)
         after = replace(after, newest_at=_later(at, after.newest_at), lasting=lasting)
     if verdict in {"closing", "tombstone"}:
         after = replace(after, closed_at=_later(at, after.closed_at))
@@ -52,41 +56,45 @@ def apply(
             return after
     if not heard_by:
         return tidied(after)
-    kind = _kind(occasion, telling)
+    kind = _kind(incident, alert_message)
     if hold:
-        return replace(after, held=Deferred(telling=telling, kind=kind, channels=heard_by, why=hold))
-    return enqueue(after, telling, kind, heard_by)
+        return replace(
+            after, held=Deferred(alert_message=alert_message, kind=kind, channels=heard_by, why=hold)
+        )
+    return enqueue(after, alert_message, kind, heard_by)
 
 
-def notice(occasion: Incident, telling: AlertMessage, channels: Iterable[str]) -> Incident:
-    """Return the occasion after something that is told once and is over at once: a digest, a roll-up."""
-    if telling.event_id in occasion.told:
-        return occasion
-    after = replace(occasion, told=(*occasion.told, telling.event_id)[-TOLD_KEPT:], opened_at=telling.at)
-    return enqueue(after, telling, "notice", channels)
+def notice(incident: Incident, alert_message: AlertMessage, channels: Iterable[str]) -> Incident:
+    """Return the incident after something that is told once and is over at once: a digest, a roll-up."""
+    if alert_message.event_id in incident.told:
+        return incident
+    after = replace(
+        incident, told=(*incident.told, alert_message.event_id)[-TOLD_KEPT:], opened_at=alert_message.at
+    )
+    return enqueue(after, alert_message, "notice", channels)
 
 
-def release_deferred(occasion: Incident) -> Incident:
-    """Return the occasion with what was held back owed."""
-    held = occasion.held
+def release_deferred(incident: Incident) -> Incident:
+    """Return the incident with what was held back owed."""
+    held = incident.held
     if held is None:
-        return occasion
-    return enqueue(replace(occasion, held=None), held.telling, held.kind, held.channels)
+        return incident
+    return enqueue(replace(incident, held=None), held.alert_message, held.kind, held.channels)
 
 
-def drop_deferred(occasion: Incident) -> Incident:
-    """Return the occasion with nothing held back: it was told in another way, or is not to be told."""
-    return tidied(replace(occasion, held=None))
+def drop_deferred(incident: Incident) -> Incident:
+    """Return the incident with nothing held back: it was told in another way, or is not to be told."""
+    return tidied(replace(incident, held=None))
 
 
-def _kind(occasion: Incident, telling: AlertMessage) -> NotificationKind:
-    """Return as what a telling is told that somebody is to hear."""
-    match classify(occasion, telling):
+def _kind(incident: Incident, alert_message: AlertMessage) -> NotificationKind:
+    """Return as what an alert message is told that somebody is to hear."""
+    match classify(incident, alert_message):
         case "rise" | "mention" as verdict:
             # A matter that began in silence begins for people when they hear of it first.
-            return verdict if occasion.reached else "opening"
+            return verdict if incident.reached else "opening"
         case "closing" | "tombstone":
-            return "notice" if notify_even_if_unannounced(occasion, telling) else "closing"
+            return "notice" if notify_even_if_unannounced(incident, alert_message) else "closing"
         case _:
             return "opening"
 

@@ -54,7 +54,7 @@ class TimelineWriter:
                 back[message_id] = why
             elif to_error(standing, "mirrored"):
                 due[message_id] = change
-        due = dict(sorted(due.items(), key=lambda pair: pair[1].happenings[0].at))
+        due = dict(sorted(due.items(), key=lambda pair: pair[1].events[0].at))
         held = self._held(this, due)
         told = self._tell(this, {key: due[key] for key in due if key not in held})
         return {**back, **dict.fromkeys(held, coalescing.wait_for_fuller_batch("notes: ")), **told}
@@ -103,9 +103,9 @@ class TimelineWriter:
 def note_ids(change: MemberChanged) -> list[str]:
     """Return the ids of a change's notes."""
     return [
-        effect_id(happening.event_id, effect)
-        for happening in change.happenings
-        for effect in happening.effects
+        effect_id(event_effects.event_id, effect)
+        for event_effects in change.events
+        for effect in event_effects.effects
         if effect.kind == "note"
     ]
 

@@ -55,12 +55,12 @@ def fan_out(  # noqa: PLR0913 - what was written, and each way on which it can b
     """
     writes = [_read(record, telemetry) for record in records]
     told = [(write, write.outbox) for write in writes if write.outbox]
-    tellings = [(write, message) for write, outbox in told for message in alerts_of(outbox)]
-    telling = [(write, message) for write, outbox in told for message in changes_of(outbox)]
+    alert_messages = [(write, message) for write, outbox in told for message in alerts_of(outbox)]
+    alert_message = [(write, message) for write, outbox in told for message in changes_of(outbox)]
     failed = {write.sequence for write in writes if not write.readable}
     ways: list[tuple[list[tuple[_Write, OutgoingMessage]], MessageSender]] = [
-        (tellings, alerts),
-        (telling, changes),
+        (alert_messages, alerts),
+        (alert_message, changes),
     ]
     if rechecks:
         asking = [(write, rechecks.message(doubt)) for write in writes for doubt in _doubts(write)]
@@ -128,23 +128,21 @@ def changes_of(outbox: Outbox) -> list[OutgoingMessage]:
     """Name the member that changed, with its notes; nothing where nothing that anybody mirrors changed."""
     noted = tuple(
         EventEffects(
-            event_id=happening.event_id,
-            topic=happening.topic,
-            at=happening.at,
+            event_id=event_effects.event_id,
+            topic=event_effects.topic,
+            at=event_effects.at,
             effects=tuple(
-                completed(effect, member=outbox.member, event_id=happening.event_id, at=happening.at)
-                for effect in happening.effects
+                completed(effect, member=outbox.member, event_id=event_effects.event_id, at=event_effects.at)
+                for effect in event_effects.effects
                 if isinstance(effect, Note)
             ),
         )
-        for happening in outbox.happenings
+        for event_effects in outbox.events
     )
-    happenings = tuple(happening for happening in noted if happening.effects)
-    if not (outbox.changed or happenings):
+    events = tuple(event_effects for event_effects in noted if event_effects.effects)
+    if not (outbox.changed or events):
         return []
-    return [
-        OutgoingMessage(body=dump(MemberChanged(member=outbox.member, happenings=happenings)), attributes={})
-    ]
+    return [OutgoingMessage(body=dump(MemberChanged(member=outbox.member, events=events)), attributes={})]
 
 
 def _doubts(write: _Write) -> list[RecheckRequest]:
@@ -152,8 +150,8 @@ def _doubts(write: _Write) -> list[RecheckRequest]:
         return []
     return [
         RecheckRequest(member=write.outbox.member, reason=effect.reason)
-        for happening in write.outbox.happenings
-        for effect in happening.effects
+        for event_effects in write.outbox.events
+        for effect in event_effects.effects
         if isinstance(effect, Recheck)
     ]
 
@@ -164,17 +162,17 @@ def alerts_of(outbox: Outbox) -> list[OutgoingMessage]:
         OutgoingMessage(
             body=dump(
                 AlertMessage(
-                    id=effect_id(happening.event_id, effect),
-                    event_id=happening.event_id,
-                    topic=happening.topic,
+                    id=effect_id(event_effects.event_id, effect),
+                    event_id=event_effects.event_id,
+                    topic=event_effects.topic,
                     member=outbox.member,
-                    at=happening.at,
+                    at=event_effects.at,
                     alert=effect,
                 )
             ),
-            attributes={"event_id": happening.event_id, "topic": happening.topic},
+            attributes={"event_id": event_effects.event_id, "topic": event_effects.topic},
         )
-        for happening in outbox.happenings
-        for effect in happening.effects
+        for event_effects in outbox.events
+        for effect in event_effects.effects
         if isinstance(effect, Alert)
     ]

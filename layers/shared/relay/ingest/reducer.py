@@ -84,42 +84,46 @@ def reduce_events(
     record: MemberRecord, arrivals: Sequence[ReceivedEvent[E]], rule: TopicRule[E], rules: Rules
 ) -> Reduction[E]:
     """Take all arrivals of one member into its record."""
-    now, judged, happenings = record, list[EventResult[E]](), list[EventEffects]()
+    now, judged, events = record, list[EventResult[E]](), list[EventEffects]()
     for arrival in sorted(arrivals, key=lambda arrival: (arrival.at, arrival.delivery.event_id)):
         try:
-            now, verdict, happening = _take(now, arrival, rule, rules)
+            now, verdict, event_effects = _take(now, arrival, rule, rules)
         except Exception as error:  # noqa: BLE001 - a rule that breaks costs its own event only
             judged.append(EventResult(arrival, "dead", error=error))
             continue
-        judged.append(EventResult(arrival, verdict, _ids(happening)))
-        if happening:
-            happenings.append(happening)
-    _look_again(record.member, now.member, happenings, judged)
-    if now is record and not happenings:
+        judged.append(EventResult(arrival, verdict, _ids(event_effects)))
+        if event_effects:
+            events.append(event_effects)
+    _look_again(record.member, now.member, events, judged)
+    if now is record and not events:
         return Reduction(record, None, tuple(judged))
     outbox = Outbox(
         member=now.member.key,
         changed=differs(record.member, now.member),
-        happenings=tuple(happening for happening in happenings if happening.effects),
+        events=tuple(event_effects for event_effects in events if event_effects.effects),
         # A time from the future is not believed here either.
         heard_at=max(min(arrival.at, arrival.delivery.received_at) for arrival in arrivals),
     )
     return Reduction(now, outbox, tuple(judged))
 
 
-def _ids(happening: EventEffects | None) -> tuple[str, ...]:
-    return tuple(effect_id(happening.event_id, effect) for effect in happening.effects) if happening else ()
+def _ids(event_effects: EventEffects | None) -> tuple[str, ...]:
+    return (
+        tuple(effect_id(event_effects.event_id, effect) for effect in event_effects.effects)
+        if event_effects
+        else ()
+    )
 
 
 def _look_again(
-    before: Member, after: Member, happenings: list[EventEffects], judged: list[EventResult[E]]
+    before: Member, after: Member, events: list[EventEffects], judged: list[EventResult[E]]
 ) -> None:
     """Let the latest event that was taken in ask for a look at the doubts that are new."""
     asked = tuple(new_rechecks(before, after))
     if not asked:
         return
-    last = replace(happenings[-1], effects=(*happenings[-1].effects, *asked))
-    happenings[-1] = last
+    last = replace(events[-1], effects=(*events[-1].effects, *asked))
+    events[-1] = last
     for place, each in enumerate(judged):
         if each.arrival.delivery.event_id == last.event_id and each.verdict != "repeat":
             judged[place] = replace(each, effects=_ids(last))
@@ -141,8 +145,8 @@ def _take(
     effects = tuple(apply_settings(rule.decide(arrival.event, before, after, rules), rules))
     stale = bool(facts.values) and not after.told_by(facts.event_id)
     seen = (*(known for known in record.seen if known != delivery.event_id), delivery.event_id)[-REMEMBERED:]
-    happening = _happening(arrival, rule, effects)
-    return replace(record, member=after, seen=seen), "stale" if stale else "applied", happening
+    event_effects = _happening(arrival, rule, effects)
+    return replace(record, member=after, seen=seen), "stale" if stale else "applied", event_effects
 
 
 def _happening(arrival: ReceivedEvent[E], rule: TopicRule[E], effects: tuple[Effect, ...]) -> EventEffects:

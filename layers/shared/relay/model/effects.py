@@ -15,7 +15,7 @@ from typing import Final, Literal, TypeAlias
 
 
 class Level(IntEnum):
-    """How bad it is; an occasion's level only rises."""
+    """How bad it is; an incident's level only rises."""
 
     INFO = 10
     WARNING = 20
@@ -33,15 +33,15 @@ Action: TypeAlias = Literal["open", "close", "mention"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """Tell people about an occasion: that it began or grew worse (`open`), or that it is over (`close`).
+    """Tell people about an incident_key: that it began or grew worse (`open`), or that it is over (`close`).
 
-    A `mention` says something more about an occasion that is open, to those who have heard of it: it
+    A `mention` says something more about an incident that is open, to those who have heard of it: it
     neither ends nor raises one, and where none is open nobody hears of it.
 
-    `occasion` is the key under which all tellings of one matter meet, e.g.
+    `incident_key` is the key under which all alert_messages of one matter meet, e.g.
     `dun:acme.myshopify.com:7001`. `title` is a sentence without personal data; `details` are label and
     value in the order in which people should read them, personal data excluded: who the member is, is
-    looked up when the message is written. An alert of level `INFO` opens its occasion silently, for the
+    looked up when the message is written. An alert of level `INFO` opens its incident silently, for the
     daily digest counts such things; `at_once` tells it all the same. A closing or a mention that is `at_once`
     is told as well where nobody has heard of the matter: its beginning was silent, or switched off.
     An opening that is not `lasting` (a joining, a grant, a loss) is told once for each level like any other,
@@ -50,7 +50,7 @@ class Alert:
 
     kind: Literal["alert"] = "alert"
     rule: str
-    occasion: str
+    incident_key: str
     level: Level
     title: str
     action: Action = "open"

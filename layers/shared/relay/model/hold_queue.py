@@ -12,9 +12,9 @@ from relay.model.incident import DeferReason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldEntry:
-    """An occasion that has a telling held back: which event's, of when and how bad."""
+    """An incident that has an alert message held back: which event's, of when and how bad."""
 
-    occasion: str
+    incident_key: str
     event_id: str
     at: datetime
     level: Level
@@ -36,7 +36,7 @@ class HeldBatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldQueue:
-    """Who was told at once lately (the telling's id and its time), who waits, and what ticks are busy with, by their time.
+    """Who was told at once lately (the alert message's id and its time), who waits, and what ticks are busy with, by their time.
 
     `uncounted` are those beyond `LONGEST`, which have no entry.
     """
@@ -48,7 +48,7 @@ class HoldQueue:
     flushes: Mapping[str, HeldBatch] = field(default_factory=dict)
 
     def knows(self, entry: HeldEntry) -> bool:
-        """Tell whether this one waits, here or in the hands of a tick. One event may tell of two occasions."""
+        """Tell whether this one waits, here or in the hands of a tick. One event may tell of two incidents."""
         held = [self.entries, *(flush.entries for flush in self.flushes.values())]
-        named = (entry.occasion, entry.event_id)
-        return any((one.occasion, one.event_id) == named for entries in held for one in entries)
+        named = (entry.incident_key, entry.event_id)
+        return any((one.incident_key, one.event_id) == named for entries in held for one in entries)

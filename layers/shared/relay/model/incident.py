@@ -1,9 +1,9 @@
-"""An occasion: one matter that people are told of once, again when it grows worse, and when it is over.
+"""An incident: one matter that people are told of once, again when it grows worse, and when it is over.
 
 Tellings of one matter come in any order and any number of times. Whether it ends open does not depend on
 that: it is open if and only if the newest opening is newer than the newest closing. So a closing that
 overtakes its opening leaves nothing open, and a closing that comes late ends nothing that began after it.
-What a telling means to it says `judging.py`; what is owed to a channel is kept here until that channel has
+What a alert_message means to it says `judging.py`; what is owed to a channel is kept here until that channel has
 it (`owing.py`). Time is event time, `until` excepted.
 """
 
@@ -28,11 +28,11 @@ _KEPT_OPEN: Final = timedelta(days=400)
 NotificationKind: TypeAlias = Literal["opening", "rise", "mention", "closing", "notice"]
 
 DeferReason: TypeAlias = Literal["quiet", "flood"]
-"""Why a telling waits: because it is night, or because too much happens at a time."""
+"""Why an alert message waits: because it is night, or because too much happens at a time."""
 
 
 class DeliveryState(StrEnum):
-    """How far one channel is with one telling."""
+    """How far one channel is with one alert message."""
 
     UNSENT = "unsent"
     SENDING = "sending"  # begun; unless `until` is ahead, nobody knows whether it arrived
@@ -47,7 +47,7 @@ UNCONFIRMED: Final = "unconfirmed"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelDelivery:
-    """One channel's share of a telling. Nobody else touches it before `until` (wall clock)."""
+    """One channel's share of an alert message. Nobody else touches it before `until` (wall clock)."""
 
     state: DeliveryState = DeliveryState.UNSENT
     until: datetime | None = None
@@ -56,9 +56,9 @@ class ChannelDelivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingNotification:
-    """A telling that some channel does not have yet; `episode` says to which beginning it belongs."""
+    """A alert_message that some channel does not have yet; `episode` says to which beginning it belongs."""
 
-    telling: AlertMessage
+    alert_message: AlertMessage
     kind: NotificationKind
     parts: Mapping[str, ChannelDelivery]
     episode: str = ""
@@ -66,9 +66,9 @@ class PendingNotification:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deferred:
-    """A telling that waits for a tick of the clock, whole: the morning, or the end of a flood."""
+    """A alert_message that waits for a tick of the clock, whole: the morning, or the end of a flood."""
 
-    telling: AlertMessage
+    alert_message: AlertMessage
     kind: NotificationKind
     channels: tuple[str, ...]
     why: DeferReason
@@ -129,5 +129,5 @@ class Incident:
         return _KEPT_OPEN if self.open else _KEPT_CLOSED
 
     def owed_by(self, event_id: str) -> PendingNotification | None:
-        """Return what this event's telling still owes."""
-        return next((owed for owed in self.owed if owed.telling.event_id == event_id), None)
+        """Return what this event's alert_message still owes."""
+        return next((owed for owed in self.owed if owed.alert_message.event_id == event_id), None)

@@ -39,17 +39,17 @@ class KpiEvent:
 
 def kpi_events(outbox: Outbox) -> Iterator[KpiEvent]:
     """Yield what a write of a member's record has to count."""
-    for happening in outbox.happenings:
-        for effect in happening.effects:
+    for event_effects in outbox.events:
+        for effect in event_effects.effects:
             if isinstance(effect, Kpi):
-                yield _counted(outbox.member, happening, effect)
+                yield _counted(outbox.member, event_effects, effect)
 
 
-def _counted(member: str, happening: EventEffects, figure: Kpi) -> KpiEvent:
+def _counted(member: str, event_effects: EventEffects, figure: Kpi) -> KpiEvent:
     # The name takes part: one rule may count two things of one event, such as a joining and a paid one.
     return KpiEvent(
-        id=f"{effect_id(happening.event_id, figure)}.{figure.name}",
-        at=happening.at,
+        id=f"{effect_id(event_effects.event_id, figure)}.{figure.name}",
+        at=event_effects.at,
         member=member,
         name=figure.name,
         amount=figure.amount,
@@ -60,7 +60,7 @@ def _counted(member: str, happening: EventEffects, figure: Kpi) -> KpiEvent:
 def writes_by_hour(outboxes: Iterable[Outbox]) -> Mapping[datetime, int]:
     """Return how many writes followed from webhooks, by the hour (UTC) of the newest one behind each.
 
-    For telling silence from business, and nothing else: writes and not webhooks are counted, and those
+    For alert_message silence from business, and nothing else: writes and not webhooks are counted, and those
     that the stream hands out again are counted again. A figure for every webhook would be exact and cost
     more than all the rest of the fan-out; this is one small update an hour and batch.
     """

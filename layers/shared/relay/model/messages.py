@@ -1,7 +1,7 @@
 """What the fan-out tells the rest: a member changed, people should be told, credits should be granted.
 
 A change names *which* member; the profile is read when it is sent on, so that order and duplicates do
-not matter. An alert carries its event, its occasion and the time in event time.
+not matter. An alert carries its event, its incident and the time in event time.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Outbox:
 
     member: str
     changed: bool
-    happenings: tuple[EventEffects, ...] = ()
+    events: tuple[EventEffects, ...] = ()
     heard_at: datetime | None = None
 
 
@@ -52,7 +52,7 @@ class MemberChanged:
     """
 
     member: str
-    happenings: tuple[EventEffects, ...] = ()
+    events: tuple[EventEffects, ...] = ()
     quiet: bool = False
 
 
@@ -62,11 +62,11 @@ def notes_in(changes: Iterable[MemberChanged]) -> Iterator[tuple[str, MemberChan
     Amounts are amounts again, though the changes came as JSON.
     """
     for change in changes:
-        for happening in change.happenings:
-            for effect in happening.effects:
+        for event_effects in change.events:
+            for effect in event_effects.effects:
                 if isinstance(effect, Note):
                     note = replace(effect, properties=with_amounts(effect.name, effect.properties))
-                    yield effect_id(happening.event_id, effect), change, happening, note
+                    yield effect_id(event_effects.event_id, effect), change, event_effects, note
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from relay.model.messages import AlertMessage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """What people are to be told: one telling of one occasion.
+    """What people are to be told: one alert message of one incident.
 
     `kind` is the opening, a rise in level, a mention, the closing, or a notice that is over at once.
     `member` is the record as it is now, None where it cannot be read; `people` are those that a message
@@ -23,7 +23,7 @@ class Notification:
     names and addresses short.
     """
 
-    telling: AlertMessage
+    alert_message: AlertMessage
     kind: NotificationKind
     member: Member | None
     repeat: bool = False
@@ -38,7 +38,7 @@ class AlertChannel(Protocol):
 
     @property
     def name(self) -> str:
-        """What the occasion remembers it by."""
+        """What the incident remembers it by."""
         ...
 
     def announce(self, announcement: Notification) -> str | None:
@@ -57,10 +57,10 @@ class IncidentStore(Protocol):
     """The notifier's memory."""
 
     def load(self, key: str) -> Incident:
-        """Read an occasion; an untouched one where there is none yet."""
+        """Read an incident; an untouched one where there is none yet."""
         ...
 
-    def save(self, occasion: Incident) -> None:
+    def save(self, incident: Incident) -> None:
         """Write it as version + 1.
 
         Raises:

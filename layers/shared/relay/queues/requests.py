@@ -14,15 +14,15 @@ def grants_of(outbox: Outbox | None) -> Iterator[GrantRequest]:
     """Yield the credits that the rules asked for in one write."""
     if outbox is None:
         return
-    for happening in outbox.happenings:
-        for effect in happening.effects:
+    for event_effects in outbox.events:
+        for effect in event_effects.effects:
             if isinstance(effect, GrantCredits):
                 yield GrantRequest(
-                    id=effect_id(happening.event_id, effect),
-                    event_id=happening.event_id,
-                    topic=happening.topic,
+                    id=effect_id(event_effects.event_id, effect),
+                    event_id=event_effects.event_id,
+                    topic=event_effects.topic,
                     member=outbox.member,
-                    at=happening.at,
+                    at=event_effects.at,
                     rule=effect.rule,
                     key=effect.key,
                     amount=effect.amount,

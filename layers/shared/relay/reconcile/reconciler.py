@@ -143,7 +143,7 @@ class Reconciler:
             outbox = Outbox(
                 member=after.key,
                 changed=differs(record.member, after),
-                happenings=_happenings(record.member, after, facts_of(reading, date, record.member)),
+                events=_happenings(record.member, after, facts_of(reading, date, record.member)),
             )
             try:
                 self.members.save(replace(record, member=after), outbox)

@@ -1,4 +1,4 @@
-"""Memberships that end or are about to: of which kind, and under which occasions people are told."""
+"""Memberships that end or are about to: of which kind, and under which incidents people are told."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def kind(said: str | None) -> EndingKind | None:
 
 
 def incident_key(member: Member) -> str | None:
-    """Return the occasion of the cancellation that is pending; None where none is."""
+    """Return the incident of the cancellation that is pending; None where none is."""
     ends_at = member.moment("pending_cancel_at")
     return None if ends_at is None else f"cancel:{member.key}:{day_text(ends_at)}"
 
@@ -48,7 +48,7 @@ def is_over(member: Member) -> bool:
 
 
 def gone_incident_key(member: Member) -> str:
-    """Return the occasion of an ending that nobody had announced."""
+    """Return the incident of an ending that nobody had announced."""
     return f"cancelled:{member.key}:{day_text(member.ended_at)}"
 
 
@@ -56,7 +56,7 @@ def gone(rule: str, title: str, after: Member, *, level: Level) -> Alert:
     """Return the alert of an ending that nobody had announced."""
     return Alert(
         rule=rule,
-        occasion=gone_incident_key(after),
+        incident_key=gone_incident_key(after),
         level=level,
         lasting=False,
         title=title,
@@ -77,5 +77,5 @@ def ended(before: Member) -> Alert:
 
 def _over(rule: str, before: Member, title: str) -> Alert:
     return Alert(
-        rule=rule, occasion=incident_key(before) or "", action="close", level=Level.INFO, title=title
+        rule=rule, incident_key=incident_key(before) or "", action="close", level=Level.INFO, title=title
     )

@@ -122,7 +122,7 @@ def apply_settings(effects: Iterable[Effect], rules: Rules) -> Iterator[Effect]:
     """Apply the merchant's settings to what rules ask for.
 
     What is switched off tells nobody and notes nothing. It still counts, for the figures are the programme's
-    and not the rule's; and it still closes, for an occasion that nobody closes would stay open for good.
+    and not the rule's; and it still closes, for an incident that nobody closes would stay open for good.
     """
     for effect in effects:
         rule = rules.of(effect.rule)

@@ -83,7 +83,7 @@ def debt(event: CreditEvent, before: Member, after: Member) -> Effects:
     if balance < 0:
         yield Alert(
             rule="credits.negative",
-            occasion=_debt(after),
+            incident_key=_debt(after),
             level=Level.ERROR,
             title="A member's store credit is below zero",
             details=detail_rows(
@@ -95,7 +95,7 @@ def debt(event: CreditEvent, before: Member, after: Member) -> Effects:
     elif known is not None and known < 0:
         yield Alert(
             rule="credits.settled",
-            occasion=_debt(after),
+            incident_key=_debt(after),
             action="close",
             level=Level.INFO,
             title="The member's store credit is no longer below zero",

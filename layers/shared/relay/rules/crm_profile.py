@@ -19,9 +19,9 @@ from typing import Final, get_args
 from relay.model.fields import Value, ValueKind, to_stored
 from relay.model.formats import number_text
 from relay.model.member import Member, PaymentStatus, Status
-from relay.rules.settings import Rules
 from relay.rules import credits, dunning
 from relay.rules.segments import billing_interval, is_high_value
+from relay.rules.settings import Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class CrmField:
     """One canonical field. `choices` are the only texts that it may hold; empty where any will do.
 
     `to_the_second` says that the platform tells this moment with milliseconds in one place and without in
-    another: they are cut, so that a second telling of the same moment is no change.
+    another: they are cut, so that a second alert_message of the same moment is no change.
     """
 
     kind: ValueKind

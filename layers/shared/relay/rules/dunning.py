@@ -1,4 +1,4 @@
-"""A fee that failed, from the first attempt to its recovery or loss: one occasion per member, and what it says.
+"""A fee that failed, from the first attempt to its recovery or loss: one incident per member, and what it says.
 
 A member has one open dunning at most. It opens with a failure that is newer than whatever settled the last
 one, and closes with a payment, a joining or the end of the membership. Both decisions are made against the
@@ -73,7 +73,7 @@ def failure_facts(event: Failure) -> Facts:
 
 
 def incident_key(member: Member) -> str:
-    """Return the key under which all tellings of a member's failed fee meet."""
+    """Return the key under which all alert_messages of a member's failed fee meet."""
     return f"dun:{member.key}"
 
 
@@ -104,7 +104,7 @@ def failure(rule: str, event: Failure, after: Member, rules: Rules, *, level: Le
     failed_at = after.moment("last_failure_at")
     return Alert(
         rule=rule,
-        occasion=incident_key(after),
+        incident_key=incident_key(after),
         level=level,
         title=_TITLES[rule],
         details=detail_rows(
@@ -163,7 +163,7 @@ def closing(rule: str, title: str, before: Member, *, level: Level = Level.INFO)
     attempts = before.count("failed_attempts")
     return Alert(
         rule=rule,
-        occasion=incident_key(before),
+        incident_key=incident_key(before),
         action="close",
         level=level,
         title=title,

@@ -12,8 +12,8 @@ from relay.model.facts import Facts, pick
 from relay.model.fields import Value
 from relay.model.formats import day_text
 from relay.model.member import Member
-from relay.rules.settings import Rules
 from relay.rules import cancellation, dunning
+from relay.rules.settings import Rules
 from relay.rules.timeline import note
 
 _OVER: Final = (
@@ -77,7 +77,7 @@ def welcomed(event: JoinedEvent, before: Member, after: Member, rules: Rules, *,
 def _announced(event: JoinedEvent, after: Member) -> Alert:
     return Alert(
         rule="join.paid",
-        occasion=f"join:{after.key}:{after.text('tier_id') or ''}:{day_text(event.occurred_at)}",
+        incident_key=f"join:{after.key}:{after.text('tier_id') or ''}:{day_text(event.occurred_at)}",
         level=Level.INFO,
         at_once=True,
         lasting=False,
@@ -95,7 +95,7 @@ def _closed(before: Member, after: Member, *, moved: bool) -> Effects:
     if before.moment("cancelled_at") and not moved:
         yield Alert(
             rule="join.again",
-            occasion=cancellation.gone_incident_key(before),
+            incident_key=cancellation.gone_incident_key(before),
             action="close",
             level=Level.INFO,
             title="The member is back",

@@ -108,7 +108,7 @@ class DailyRound:
         changes: list[OutgoingMessage] = []
         alerts: list[OutgoingMessage] = []
         for member in members:
-            due = Outbox(member=member.key, changed=False, happenings=tuple(reminders(member, rules, span)))
+            due = Outbox(member=member.key, changed=False, events=tuple(reminders(member, rules, span)))
             changes += changes_of(due)
             alerts += alerts_of(due)
         _all_taken(self.alerts, alerts)

@@ -19,11 +19,11 @@ from relay.model.fields import to_millis
 from relay.model.formats import amount_text
 from relay.model.member import Member
 from relay.model.messages import EventEffects
-from relay.rules.settings import Rules
 from relay.rules import cancellation, dunning
 from relay.rules.catalog import apply_settings
 from relay.rules.credits import lots_left
 from relay.rules.segments import billing_interval, is_high_value
+from relay.rules.settings import Rules
 from relay.rules.timeline import note
 
 TOPIC: Final = "relay.clock"
@@ -64,10 +64,10 @@ class Window:
 def reminders(member: Member, rules: Rules, span: Window) -> Iterator[EventEffects]:
     """Yield what came due for a member, each under an id of its own, dated by when it came due."""
     for due in _REMINDERS:
-        for happening in due(member, rules, span):
-            effects = tuple(apply_settings(happening.effects, rules))
+        for event_effects in due(member, rules, span):
+            effects = tuple(apply_settings(event_effects.effects, rules))
             if effects:
-                yield replace(happening, effects=effects)
+                yield replace(event_effects, effects=effects)
 
 
 def expiring_within(member: Member, at: datetime, ahead: timedelta) -> Decimal:
@@ -136,15 +136,15 @@ def _notice(member: Member, rules: Rules) -> timedelta:
 
 
 def _win_back(member: Member, rules: Rules, span: Window) -> Iterator[EventEffects]:
-    ends, occasion = member.moment("pending_cancel_at"), cancellation.incident_key(member)
-    if not ends or not occasion or not span.calls_for(ends, WIN_BACK):
+    ends, incident_key = member.moment("pending_cancel_at"), cancellation.incident_key(member)
+    if not ends or not incident_key or not span.calls_for(ends, WIN_BACK):
         return
     if member.status != "pending_cancellation" or not is_high_value(member, rules):
         return
     fee = amount_text(member.money("fee_amount"), member.text("fee_currency"))
     alert = Alert(
         rule="cancel.soon",
-        occasion=occasion,
+        incident_key=incident_key,
         action="mention",
         level=Level.INFO,
         title="A high-value member leaves in a week",
@@ -152,7 +152,7 @@ def _win_back(member: Member, rules: Rules, span: Window) -> Iterator[EventEffec
         advice="Until then the cancellation can be undone: an offer now is the last chance to win the member back.",
         at_once=True,
     )
-    yield _happening(f"{occasion}:7d", ends - WIN_BACK, alert)
+    yield _happening(f"{incident_key}:7d", ends - WIN_BACK, alert)
 
 
 def _dunning(member: Member, _rules: Rules, span: Window) -> Iterator[EventEffects]:
@@ -161,7 +161,7 @@ def _dunning(member: Member, _rules: Rules, span: Window) -> Iterator[EventEffec
         return
     alert = Alert(
         rule="dunning.quiet",
-        occasion=dunning.incident_key(member),
+        incident_key=dunning.incident_key(member),
         level=Level.INFO,
         title="No further attempt at the fee for 30 days",
         action="close",

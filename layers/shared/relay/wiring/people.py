@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 @cache
-def occasions() -> IncidentStore:
+def incidents() -> IncidentStore:
     """Return the notifier's memory."""
     from relay.adapters.dynamodb.incidents import DynamoIncidents
 
-    return DynamoIncidents(common.setting("OCCASIONS_TABLE"), common.now)
+    return DynamoIncidents(common.setting("INCIDENTS_TABLE"), common.now)
 
 
 @cache
@@ -62,7 +62,7 @@ def notifier() -> Notifier:
     return Notifier(
         desk=NotifierContext(
             shop=common.setting("SHOP_DOMAIN"),
-            occasions=occasions(),
+            incidents=incidents(),
             members=common.members(),
             channels=channels(),
             clock=common.now,

@@ -1,4 +1,4 @@
-"""PagerDuty, through its Events API v2: an occasion is an incident, opened, raised and resolved by one key.
+"""PagerDuty, through its Events API v2: an incident is an incident, opened, raised and resolved by one key.
 
 An event of a key that is open joins its incident, so that a repeat does no harm: an answer that got lost
 is simply asked for again (https://developer.pagerduty.com/docs/events-api-v2-overview).

@@ -2,7 +2,7 @@
 
 The secret is one or the other: the URL of an incoming webhook (`https://…`), or a bot's token (`xoxb-…`,
 scope `chat:write`), for which the setting SLACK_CHANNEL says where to post. Slack knows no idempotency key.
-So a message that may have arrived is never repeated here: the occasion remembers, and repeats it once,
+So a message that may have arrived is never repeated here: the incident remembers, and repeats it once,
 marked. A webhook answers in plain text with a status, the API with 200 and `ok` (https://docs.slack.dev/
 messaging/sending-messages-using-incoming-webhooks, https://docs.slack.dev/reference/methods/chat.postMessage).
 """

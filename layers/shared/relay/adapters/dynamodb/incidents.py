@@ -1,4 +1,4 @@
-"""The notifier's memory in DynamoDB: one item per occasion, written only on top of what was read."""
+"""The notifier's memory in DynamoDB: one item per incident, written only on top of what was read."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from relay.model.incident import Incident
 from relay.ports.runtime import Clock
 
 ROOM: Final = "waiting-room"
-"""The one item that is no occasion: every occasion's key has a colon."""
+"""The one item that is no incident: every incident's key has a colon."""
 
 Kept = TypeVar("Kept", Incident, HoldQueue)
 
 
 @dataclass(frozen=True, slots=True)
 class DynamoIncidents:
-    """Items of `key`, `version`, `open`, `expires` (seconds since 1970, for the table's TTL) and `occasion` (JSON).
+    """Items of `key`, `version`, `open`, `expires` (seconds since 1970, for the table's TTL) and `incident` (JSON).
 
     `open` is for who lists what is open: whether it stands.
     """
@@ -34,16 +34,16 @@ class DynamoIncidents:
     dynamodb: Any = field(default_factory=lambda: client("dynamodb"))
 
     def load(self, key: str) -> Incident:
-        """Read an occasion; an untouched one where there is none yet.
+        """Read an incident; an untouched one where there is none yet.
 
         Raises:
-            PermanentError: `unreadable_occasion`, when a newer version of this code wrote what this one cannot read.
+            PermanentError: `unreadable_incident`, when a newer version of this code wrote what this one cannot read.
             TransientError: when the table does not answer.
 
         """
         return self._read(Incident, key) or Incident(key=key)
 
-    def save(self, occasion: Incident) -> None:
+    def save(self, incident: Incident) -> None:
         """Write it as version + 1.
 
         Raises:
@@ -51,7 +51,7 @@ class DynamoIncidents:
             TransientError: when the table does not answer.
 
         """
-        written = replace(occasion, version=occasion.version + 1)
+        written = replace(incident, version=incident.version + 1)
         until = max(self.clock() + written.kept_for, written.muted_until or self.clock())
         self._write(written.key, written, {"open": {"BOOL": written.stands}, "expires": _seconds(until)})
 
@@ -64,7 +64,7 @@ class DynamoIncidents:
         self._write(ROOM, replace(room, version=room.version + 1), {})
 
     def _read(self, kind: type[Kept], key: str) -> Kept | None:
-        with aws_errors("table occasions"):
+        with aws_errors("table incidents"):
             reply = self.dynamodb.get_item(TableName=self.table, Key={"key": {"S": key}}, ConsistentRead=True)
         item = reply.get("Item")
         return _parsed(kind, item) if item else None
@@ -81,10 +81,10 @@ class DynamoIncidents:
         item = {
             "key": {"S": key},
             "version": _number(written.version),
-            "occasion": {"S": document},
+            "incident": {"S": document},
             **about,
         }
-        with aws_errors("table occasions"):
+        with aws_errors("table incidents"):
             try:
                 self.dynamodb.put_item(
                     TableName=self.table,
@@ -94,15 +94,15 @@ class DynamoIncidents:
                 )
             except ClientError as error:
                 if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
-                    raise ConflictError("table occasions: written since") from error
+                    raise ConflictError("table incidents: written since") from error
                 raise
 
 
 def _parsed(kind: type[Kept], item: Mapping[str, Any]) -> Kept:
     try:
-        parsed: Kept = _json(kind).validate_json(item["occasion"]["S"])
+        parsed: Kept = _json(kind).validate_json(item["incident"]["S"])
     except (KeyError, ValidationError):
-        raise PermanentError("unreadable_occasion") from None
+        raise PermanentError("unreadable_incident") from None
     return parsed
 
 

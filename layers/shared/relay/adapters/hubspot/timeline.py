@@ -58,7 +58,7 @@ class HubspotTimeline:
         notes = list(notes_in(changes))
         try:
             names = self._known() if notes else {}
-            for note_id, change, happening, note in notes:
+            for note_id, change, event_effects, note in notes:
                 if change.quiet or note.name not in names:
                     # HubSpot has no event that starts nothing: a back-fill's are not sent at all.
                     outcomes[note_id] = (
@@ -66,7 +66,7 @@ class HubspotTimeline:
                     )
                     continue
                 home = homes.get(change.member, ContactRef(key=change.member))
-                occurrences[note_id] = _occurrence(note_id, names[note.name], happening, note, home)
+                occurrences[note_id] = _occurrence(note_id, names[note.name], event_effects, note, home)
             for start in range(0, len(occurrences), AT_ONCE):
                 self._send(dict(list(occurrences.items())[start : start + AT_ONCE]), outcomes)
         except ClosedError as closed:
@@ -175,9 +175,9 @@ def definition(name: str) -> dict[str, Any]:
 
 
 def _occurrence(
-    note_id: str, name: str, happening: EventEffects, note: Note, home: ContactRef
+    note_id: str, name: str, event_effects: EventEffects, note: Note, home: ContactRef
 ) -> dict[str, Any]:
-    whole = completed(note, member=home.key, event_id=happening.event_id, at=happening.at)
+    whole = completed(note, member=home.key, event_id=event_effects.event_id, at=event_effects.at)
     # An event may have the properties of its definition alone: another one would have all of it refused.
     known = carried_by(note.name)
     told = {carried: encode(value) for carried, value in whole.properties.items() if carried in known}
@@ -186,6 +186,6 @@ def _occurrence(
         "eventName": name,
         **whom,
         "uuid": str(uuid5(_OURS, note_id)),
-        "occurredAt": encode(happening.at),
+        "occurredAt": encode(event_effects.at),
         "properties": told,
     }

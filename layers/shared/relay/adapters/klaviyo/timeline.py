@@ -32,13 +32,13 @@ def record(
     """Send the notes in the order given; an outcome for each, by effect id. After a closed door none is tried."""
     outcomes: dict[str, CrmOutcome] = {}
     closed: CrmOutcome | None = None
-    for note_id, change, happening, note in notes_in(changes):
+    for note_id, change, event_effects, note in notes_in(changes):
         email = homes[change.member].email if change.member in homes else None
         if closed or not email:
             outcomes[note_id] = closed or _NO_HOME
             continue
         try:
-            outcome = _send(client, event(note_id, change, happening, note, email))
+            outcome = _send(client, event(note_id, change, event_effects, note, email))
         except ClosedError as error:
             # Whether this one was heard is not known; of the rest it is known that they were never sent.
             outcome, closed = error.outcome, _unsent(error.outcome)
@@ -47,17 +47,17 @@ def record(
 
 
 def event(
-    note_id: str, change: MemberChanged, happening: EventEffects, note: Note, email: str
+    note_id: str, change: MemberChanged, event_effects: EventEffects, note: Note, email: str
 ) -> dict[str, Any]:
     """Return a note as a resource. What events of its name carry is null where there is nothing to say of it."""
-    whole = completed(note, member=change.member, event_id=happening.event_id, at=happening.at)
+    whole = completed(note, member=change.member, event_id=event_effects.event_id, at=event_effects.at)
     # A flow's template may count on the names: each is there every time.
     told = dict.fromkeys(carried_by(note.name)) | {
         name: json_value(value) for name, value in whole.properties.items()
     }
     attributes: dict[str, Any] = {
         "unique_id": note_id,
-        "time": utc_text(happening.at, "seconds"),
+        "time": utc_text(event_effects.at, "seconds"),
         "backfill": change.quiet,
         "properties": told,
         "metric": {"data": {"type": "metric", "attributes": {"name": note.name}}},

@@ -52,19 +52,21 @@ def updated(profile: CrmProfile) -> WebhookMessage:
     return WebhookMessage(_id("member", told), _body("member.updated", data["mirror_updated_at"], data))
 
 
-def event(key: str, happening: EventEffects, note: Note, *, backfill: bool) -> WebhookMessage:
+def event(key: str, event_effects: EventEffects, note: Note, *, backfill: bool) -> WebhookMessage:
     """Tell a moment. A receiver starts nothing for one that is told in a back-fill."""
-    at = in_json(happening.at)
+    at = in_json(event_effects.at)
     data = {
         "key": key,
         "name": note.name,
-        "event_id": happening.event_id,
-        "topic": happening.topic,
+        "event_id": event_effects.event_id,
+        "topic": event_effects.topic,
         "occurred_at": at,
         "properties": {name: in_json(value) for name, value in note.properties.items()},
         _BACKFILL: backfill,
     }
-    return WebhookMessage(_id("event", effect_id(happening.event_id, note)), _body("member.event", at, data))
+    return WebhookMessage(
+        _id("event", effect_id(event_effects.event_id, note)), _body("member.event", at, data)
+    )
 
 
 def removed(key: str, at: datetime) -> WebhookMessage:

@@ -58,7 +58,7 @@ class Content:
     customer: str
     at: str
     rule: str
-    occasion: str
+    incident_key: str
     people: tuple[Person, ...] = ()
 
     @property
@@ -69,11 +69,11 @@ class Content:
 
 def content(announcement: Notification) -> Content:
     """Say what an announcement says."""
-    telling, alert = announcement.telling, announcement.telling.alert
+    alert_message, alert = announcement.alert_message, announcement.alert_message.alert
     member = announcement.member
     tier = line(member.text("tier_name")) if member else ""
     details = [("Tier", tier), *((line(label), line(value)) for label, value in alert.details)]
-    shop, _, customer = telling.member.rpartition(":")
+    shop, _, customer = alert_message.member.rpartition(":")
     return Content(
         icon=_icon(announcement),
         status=_status(announcement),
@@ -84,23 +84,23 @@ def content(announcement: Notification) -> Content:
         repeat=REPEAT if announcement.repeat else "",
         link=customer_link(shop, customer),
         customer=line(customer),
-        at=_time(telling.at),
+        at=_time(alert_message.at),
         rule=line(alert.rule),
-        occasion=line(alert.occasion),
-        people=tuple(_person(announcement, key, words) for key, words in telling.people),
+        incident_key=line(alert.incident_key),
+        people=tuple(_person(announcement, key, words) for key, words in alert_message.people),
     )
 
 
 def as_it_stands(announcement: Notification) -> Content | None:
     """Say what people were told first, with how the matter stands by now; None where they were told nothing."""
-    first, now = announcement.first, announcement.telling.alert
+    first, now = announcement.first, announcement.alert_message.alert
     if first is None:
         return None
     alert = replace(first.alert, level=max(first.alert.level, now.level))
-    said = content(replace(announcement, telling=replace(first, alert=alert), repeat=False))
+    said = content(replace(announcement, alert_message=replace(first, alert=alert), repeat=False))
     if announcement.kind != "closing":
         return said
-    when = f"{line(now.title)}, {_time(announcement.telling.at)}"
+    when = f"{line(now.title)}, {_time(announcement.alert_message.at)}"
     # What was to be done is done: the advice goes, and the end takes its place.
     return replace(said, advice=when)
 
@@ -161,10 +161,10 @@ def _icon(announcement: Notification) -> str:
             return _OVER
         case "mention":
             return _ICONS[Level.INFO]
-        case "notice" if announcement.telling.topic == DIGEST_TOPIC:
+        case "notice" if announcement.alert_message.topic == DIGEST_TOPIC:
             return _FIGURES
         case _:
-            return _ICONS[announcement.telling.alert.level]
+            return _ICONS[announcement.alert_message.alert.level]
 
 
 def _status(announcement: Notification) -> str:
@@ -172,13 +172,13 @@ def _status(announcement: Notification) -> str:
         case "closing":
             return "Over"
         case "rise":
-            return f"Now {announcement.telling.alert.level.name.lower()}"
+            return f"Now {announcement.alert_message.alert.level.name.lower()}"
         case "notice":
             return ""
         case "mention":
             return "Info"
         case _:
-            return announcement.telling.alert.level.name.capitalize()
+            return announcement.alert_message.alert.level.name.capitalize()
 
 
 def _time(at: datetime) -> str:

@@ -88,4 +88,4 @@ def _advice(said: Content) -> Iterator[str]:
 def _footer(said: Content) -> Iterator[str]:
     yield f"When: {said.at}"
     yield f"Rule: {cut(said.rule, _KEY)}"
-    yield f"Occasion: {cut(said.occasion, _KEY)}"
+    yield f"Incident: {cut(said.incident_key, _KEY)}"

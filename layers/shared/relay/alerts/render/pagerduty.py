@@ -29,13 +29,13 @@ _SEVERITIES: Final = {
 
 def pagerduty(announcement: Notification, source: str) -> dict[str, Any] | None:
     """Return the event; None for what is no incident. `source` is where it happens: the shop."""
-    key = dedup_key(announcement.telling.alert.occasion)
+    key = dedup_key(announcement.alert_message.alert.incident_key)
     match announcement.kind:
         case "closing":
             return {"event_action": "resolve", "dedup_key": key}
         case "mention":
             return None
-    said, telling = content(announcement), announcement.telling
+    said, alert_message = content(announcement), announcement.alert_message
     details = {cut(label, _LABEL): cut(value, _VALUE) for label, value in said.details[:_DETAILS]}
     if said.advice:
         details["What to do"] = cut(said.advice, _VALUE)
@@ -46,8 +46,8 @@ def pagerduty(announcement: Notification, source: str) -> dict[str, Any] | None:
         "payload": {
             "summary": cut(said.title, _SUMMARY),
             "source": source,
-            "severity": _SEVERITIES[telling.alert.level],
-            "timestamp": telling.at.astimezone(UTC).isoformat(timespec="milliseconds"),
+            "severity": _SEVERITIES[alert_message.alert.level],
+            "timestamp": alert_message.at.astimezone(UTC).isoformat(timespec="milliseconds"),
             "component": "relay",
             "class": cut(said.rule, _VALUE),
             "custom_details": details,
@@ -55,9 +55,9 @@ def pagerduty(announcement: Notification, source: str) -> dict[str, Any] | None:
     }
 
 
-def dedup_key(occasion: str) -> str:
+def dedup_key(incident_key: str) -> str:
     """Return the key under which an incident is opened, raised and resolved."""
-    if len(occasion) <= _KEY:
-        return occasion
-    ending = hashlib.sha256(occasion.encode()).hexdigest()[:16]
-    return f"{occasion[: _KEY - len(ending) - 1]}~{ending}"
+    if len(incident_key) <= _KEY:
+        return incident_key
+    ending = hashlib.sha256(incident_key.encode()).hexdigest()[:16]
+    return f"{incident_key[: _KEY - len(ending) - 1]}~{ending}"

@@ -111,7 +111,7 @@ def _person(person: Person) -> str:
 
 
 def _context(said: Content) -> list[str]:
-    texts = (said.at, f"Rule {said.rule}", said.occasion)
+    texts = (said.at, f"Rule {said.rule}", said.incident_key)
     return [escaped(text, _CONTEXT) for text in texts if text]
 
 
