@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from tests.browsing import browser
-from tests.golden_alerts import FOLDER, announcements, written
+from tests.support.browser import browser
+from tests.support.golden_alerts import FOLDER, announcements, written
 
 ROOT: Final = Path(__file__).parents[1]
 

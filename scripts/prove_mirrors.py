@@ -22,18 +22,18 @@ from typing import Any
 
 from fakes.hubspot import FakeHubspot
 from relay.adapters.hubspot import Hubspot
-from relay.canonical import NOT_COMPARED, profile
-from relay.changes import Change, Happening, dump
-from relay.effects import Note
-from relay.ports.crm import Home
-from relay.ports.members import Record
-from relay.ports.outgoing import OutgoingMessage
-from relay.rules import Rules
+from relay.model.effects import Note
+from relay.model.messages import EventEffects, MemberChanged, dump
+from relay.ports.crm import ContactRef
+from relay.ports.members import MemberRecord
+from relay.ports.messaging import OutgoingMessage
+from relay.rules.crm_profile import NOT_COMPARED, crm_profile
+from relay.rules.settings import Rules
 
 from tests.contract.crm.profiles import key_of, member
 from tests.contract.crm.tokens import FixedToken
-from tests.virtual_crm import Plant, most_in_a_window
-from tests.virtual_time import BEGIN
+from tests.support.virtual_crm import Plant, most_in_a_window
+from tests.support.virtual_time import BEGIN
 
 PROVIDERS_LIMIT = 100
 PROVIDERS_SECONDS = 10.0
@@ -129,9 +129,9 @@ def _plant(
 
 
 def _drained(plant: Plant) -> list[tuple[datetime, Callable[[], OutgoingMessage]]]:
-    happenings = list(plant.arrivals)
+    events = list(plant.arrivals)
     plant.arrivals.clear()
-    return happenings
+    return events
 
 
 def _given(message: OutgoingMessage) -> OutgoingMessage:
@@ -151,12 +151,12 @@ def _update(plant: Plant, customer: int, nth: int, at: datetime) -> Callable[[],
             credit_balance=balance,
             joined_at=BEGIN,
         )
-        plant.members.records[key] = replace(Record(member=told), version=nth)
+        plant.members.records[key] = replace(MemberRecord(member=told), version=nth)
         note = Note(rule="credits", name="Store Credit Changed", properties={"amount": Decimal(1)})
-        happening = Happening(
+        event_effects = EventEffects(
             event_id=f"{customer}-{nth}", topic="customer.credits.updated", at=at, effects=(note,)
         )
-        return OutgoingMessage(body=dump(Change(member=key, happenings=(happening,))), attributes={})
+        return OutgoingMessage(body=dump(MemberChanged(member=key, events=(event_effects,))), attributes={})
 
     return happen
 
@@ -194,8 +194,8 @@ def _mismatches(plant: Plant) -> int:
     wrong = 0
     records = list(plant.members.records.values())
     for begin in range(0, len(records), 100):
-        wanted = [profile(record.member, Rules()) for record in records[begin : begin + 100]]
-        theirs = plant.crm.read([Home(key=ours.key) for ours in wanted])
+        wanted = [crm_profile(record.member, Rules()) for record in records[begin : begin + 100]]
+        theirs = plant.crm.read([ContactRef(key=ours.key) for ours in wanted])
         wrong += sum(_plain(plant.crm.shown(ours)) != _plain(theirs.get(ours.key, {})) for ours in wanted)
     return wrong
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from tests.browsing import browser, staged
+from tests.support.browser import browser, staged
 
 FOLDER: Final = Path(__file__).parent.parent / "docs" / "images"
 _LARGEST: Final = 300_000

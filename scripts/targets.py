@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 
 from relay.adapters.salesforce import Org
 from relay.adapters.salesforce.mapping import Definition, definitions, names
-from relay.adapters.webhook.bodies import schema
+from relay.adapters.webhook.mapping import schema
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
 XMLNS: Final = 'xmlns="http://soap.sforce.com/2006/04/metadata"'

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from inveterate.webhooks.cancellations import Cancelled
-from relay.consumer import consumer
-from relay.deciding import dunning, leaving
-from relay.deciding.noting import note
-from relay.deciding.worth import is_high_value
-from relay.effects import Effects, Figure, Level
-from relay.facts import Facts
-from relay.member import Member
-from relay.rules import Rules
+from relay.model.effects import Effects, Kpi, Level
+from relay.model.facts import Facts
+from relay.model.member import Member
+from relay.rules import cancellation, dunning
+from relay.rules.segments import is_high_value
+from relay.rules.settings import Rules
+from relay.rules.timeline import note
+from relay.wiring.topics import consumer
 
 
 def facts(event: Cancelled) -> Facts:
@@ -20,7 +20,7 @@ def facts(event: Cancelled) -> Facts:
         event,
         {
             "cancelled_at": event.occurred_at,
-            "cancel_type": leaving.kind(source),
+            "cancel_type": cancellation.kind(source),
             "cancel_reason": source,
             "pending_cancel_at": None,
             "pending_cancel_source": None,
@@ -31,10 +31,10 @@ def facts(event: Cancelled) -> Facts:
 
 def decide(event: Cancelled, before: Member, after: Member, rules: Rules) -> Effects:
     """Count it by its kind; say what became of a failed fee or of a request, and tell of a loss that nobody expected."""
-    kind = leaving.kind(event.detail.cancellation_source) or (
+    kind = cancellation.kind(event.detail.cancellation_source) or (
         "involuntary" if before.is_failing else "voluntary"
     )
-    rule, figure = leaving.ENDINGS[kind]
+    rule, figure = cancellation.ENDINGS[kind]
     yield note(
         rule,
         "Membership Cancelled",
@@ -42,32 +42,32 @@ def decide(event: Cancelled, before: Member, after: Member, rules: Rules) -> Eff
         type=kind,
         tier_name=event.detail.tier_name or after.text("tier_name"),
     )
-    yield Figure(rule=rule, name=figure)
+    yield Kpi(rule=rule, name=figure)
     if "cancelled_at" not in after.told_by(event.id):
         return  # the member has joined again since
-    asked = leaving.occasion(before) and not leaving.occasion(after)
+    asked = cancellation.incident_key(before) and not cancellation.incident_key(after)
     if asked:
-        yield leaving.ended(before)
+        yield cancellation.ended(before)
     if before.is_failing and not after.is_failing:
         yield from _dunning_over(kind, before, rules)
     elif kind == "involuntary":
-        level = dunning.grave(before, rules, otherwise=Level.WARNING, high=Level.ERROR)
-        yield leaving.gone(rule, "A membership ended for failed payments", after, level=level)
+        level = dunning.severity(before, rules, otherwise=Level.WARNING, high=Level.ERROR)
+        yield cancellation.gone(rule, "A membership ended for failed payments", after, level=level)
     elif kind == "voluntary" and not asked and is_high_value(before, rules):
-        yield leaving.gone(rule, "A high-value member left", after, level=Level.INFO)
+        yield cancellation.gone(rule, "A high-value member left", after, level=Level.INFO)
 
 
-def _dunning_over(kind: leaving.Kind, before: Member, rules: Rules) -> Effects:
+def _dunning_over(kind: cancellation.EndingKind, before: Member, rules: Rules) -> Effects:
     if kind != "involuntary":
         yield dunning.closing("dunning.ended", "The membership ended by request; the fee stays open", before)
         return
-    yield Figure(
+    yield Kpi(
         rule="dunning.lost",
         name="lost",
         amount=before.money("unpaid"),
         currency=before.text("fee_currency"),
     )
-    level = dunning.grave(before, rules, otherwise=Level.WARNING, high=Level.ERROR)
+    level = dunning.severity(before, rules, otherwise=Level.WARNING, high=Level.ERROR)
     yield dunning.closing("dunning.lost", "Lost: cancelled after failed payments", before, level=level)
 
 

@@ -6,14 +6,14 @@ from datetime import timedelta
 from typing import Final
 
 from inveterate.webhooks.account import ChangedTier
-from relay.consumer import consumer
-from relay.deciding.noting import note
-from relay.deciding.worth import direction, is_high_value
-from relay.effects import Alert, Effects, Figure, Level
-from relay.facts import Facts, told
-from relay.member import Member
-from relay.rules import Rules
-from relay.wording import day_text, shown
+from relay.model.effects import Alert, Effects, Kpi, Level
+from relay.model.facts import Facts, pick
+from relay.model.formats import day_text, detail_rows
+from relay.model.member import Member
+from relay.rules.segments import direction, is_high_value
+from relay.rules.settings import Rules
+from relay.rules.timeline import note
+from relay.wiring.topics import consumer
 
 SECOND_THOUGHTS: Final = timedelta(hours=1)
 """Who is back where they were within this time did not mean to go."""
@@ -23,8 +23,8 @@ def facts(event: ChangedTier) -> Facts:
     """Tell the tier, the one before it, and since when."""
     return Facts.of(
         event,
-        told(event.payload, tier_id="tier_id"),
-        told(
+        pick(event.payload, tier_id="tier_id"),
+        pick(
             event.detail,
             tier_name="tier_name",
             previous_tier_id="previous_tier_id",
@@ -46,7 +46,7 @@ def decide(event: ChangedTier, before: Member, after: Member, rules: Rules) -> E
         previous_tier_name=move.previous_tier_name,
     )
     if way:
-        yield Figure(rule="tier.changed", name="tier_up" if way == "up" else "tier_down")
+        yield Kpi(rule="tier.changed", name="tier_up" if way == "up" else "tier_down")
     if "tier_changed_at" not in after.told_by(event.id):
         return
     left_at, now = before.moment("tier_changed_at"), after.moment("tier_changed_at")
@@ -54,7 +54,7 @@ def decide(event: ChangedTier, before: Member, after: Member, rules: Rules) -> E
     if back and left_at and now and now - left_at <= SECOND_THOUGHTS:
         yield Alert(
             rule="tier.back",
-            occasion=f"tier:{after.key}:{day_text(left_at)}",
+            incident_key=f"tier:{after.key}:{day_text(left_at)}",
             action="close",
             level=Level.INFO,
             title="The member moved back",
@@ -62,11 +62,11 @@ def decide(event: ChangedTier, before: Member, after: Member, rules: Rules) -> E
     elif way == "down" and is_high_value(before, rules):
         yield Alert(
             rule="tier.changed",
-            occasion=f"tier:{after.key}:{day_text(now)}",
+            incident_key=f"tier:{after.key}:{day_text(now)}",
             level=Level.WARNING,
             lasting=False,
             title="A high-value member moved to a lower tier",
-            details=shown(("From", move.previous_tier_name), ("To", move.tier_name)),
+            details=detail_rows(("From", move.previous_tier_name), ("To", move.tier_name)),
             advice="Ask what was missing: who moves down often leaves next.",
         )
 

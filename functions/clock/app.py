@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from relay.batch import Context
-from relay.clock.clocking import tick_time
+from relay.queues.batch import Context
+from relay.scheduler.tick_time import tick_time
 from relay.wiring import clock, common
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from inveterate.webhooks.credits import CreditsExpired
-from relay.consumer import consumer
-from relay.deciding import crediting
-from relay.deciding.noting import note
-from relay.deciding.worth import is_high_value
-from relay.effects import Alert, Effects, Figure, Level
-from relay.facts import Facts, told
-from relay.member import Member
-from relay.rules import Rules
-from relay.wording import amount_text, day_text, shown
+from relay.model.effects import Alert, Effects, Kpi, Level
+from relay.model.facts import Facts, pick
+from relay.model.formats import amount_text, day_text, detail_rows
+from relay.model.member import Member
+from relay.rules import credits
+from relay.rules.segments import is_high_value
+from relay.rules.settings import Rules
+from relay.rules.timeline import note
+from relay.wiring.topics import consumer
 
 RULE = "credits.expired"
 
@@ -20,10 +20,10 @@ def facts(event: CreditsExpired) -> Facts:
     """Tell the balance, and how much expired when."""
     return Facts.of(
         event,
-        crediting.credit_facts(event.payload),
-        told(event.payload, amount="last_expired_amount"),
+        credits.credit_facts(event.payload),
+        pick(event.payload, amount="last_expired_amount"),
         {"credits_expired_at": event.occurred_at},
-        change=crediting.change_of(event.payload),
+        change=credits.change_of(event.payload),
     )
 
 
@@ -31,23 +31,23 @@ def decide(event: CreditsExpired, before: Member, after: Member, rules: Rules) -
     """Note and count what was lost; tell at once what a high-value member lost, if it is much."""
     amount, currency = event.payload.amount, after.text("fee_currency")
     yield note(RULE, "Store Credit Expired", after, amount=amount, currency=currency)
-    yield Figure(rule=RULE, name="credits_expired", amount=amount, currency=currency)
+    yield Kpi(rule=RULE, name="credits_expired", amount=amount, currency=currency)
     much = rules.amounts(currency).expired_at_once
     if amount is not None and 0 < much <= amount and is_high_value(before, rules):
         yield Alert(
             rule=RULE,
-            occasion=f"expired:{after.key}:{day_text(event.occurred_at)}",
+            incident_key=f"expired:{after.key}:{day_text(event.occurred_at)}",
             level=Level.INFO,
             at_once=True,
             lasting=False,
             title="A high-value member's credits ran out",
-            details=shown(
+            details=detail_rows(
                 ("Expired", amount_text(amount, currency)),
                 ("Balance now", amount_text(event.payload.new_balance, currency)),
             ),
             advice="A courtesy grant may be worth more than the credits.",
         )
-    yield from crediting.debt(event, before, after)
+    yield from credits.debt(event, before, after)
 
 
 handler = consumer(CreditsExpired, facts, decide)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from relay.batch import Context
+from relay.queues.batch import Context
 from relay.wiring import common, mirrors, queue
 
 if TYPE_CHECKING:
-    from relay.mirrors.mirroring import Mirroring
+    from relay.crm.sync import CrmSync
 
 
 def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
@@ -17,6 +17,6 @@ def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     return queue.settle(event, context, _mirroring)
 
 
-def _mirroring() -> Mirroring:
+def _mirroring() -> CrmSync:
     common.telemetry().metrics.add_dimension(name="target", value=common.setting("TARGET"))
     return mirrors.mirroring()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from relay.arriving.fanning import fan_out
+from relay.ingest.fanout import fan_out
 from relay.wiring import clock, common, platform
 
 

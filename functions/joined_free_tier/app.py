@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from inveterate.webhooks.account import JoinedFreeTier
-from relay.consumer import consumer
-from relay.deciding.joining import entered, welcomed
-from relay.effects import Effects
-from relay.facts import Facts
-from relay.member import Member
-from relay.rules import Rules
+from relay.model.effects import Effects
+from relay.model.facts import Facts
+from relay.model.member import Member
+from relay.rules.joining import entered, welcomed
+from relay.rules.settings import Rules
+from relay.wiring.topics import consumer
 
 
 def facts(event: JoinedFreeTier) -> Facts:

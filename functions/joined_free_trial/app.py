@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from inveterate.webhooks.account import JoinedFreeTrial
-from relay.consumer import consumer
-from relay.deciding.joining import entered, welcomed
-from relay.effects import Effects
-from relay.facts import Facts, told
-from relay.member import Member
-from relay.rules import Rules
+from relay.model.effects import Effects
+from relay.model.facts import Facts, pick
+from relay.model.member import Member
+from relay.rules.joining import entered, welcomed
+from relay.rules.settings import Rules
+from relay.wiring.topics import consumer
 
 
 def facts(event: JoinedFreeTrial) -> Facts:
     """Tell on trial in a tier, until the trial ends."""
-    return entered(event, told(event.payload, free_trial_end="trial_ends_at"), tier_type="trial")
+    return entered(event, pick(event.payload, free_trial_end="trial_ends_at"), tier_type="trial")
 
 
 def decide(event: JoinedFreeTrial, before: Member, after: Member, rules: Rules) -> Effects:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from relay.batch import Context
+from relay.queues.batch import Context
 from relay.wiring import people, queue
 
 

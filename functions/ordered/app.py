@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from inveterate.webhooks.payments import Ordered
-from relay.consumer import consumer
-from relay.deciding.noting import note
-from relay.effects import Effects
-from relay.facts import Facts, told
-from relay.member import Member
-from relay.rules import Rules
+from relay.model.effects import Effects
+from relay.model.facts import Facts, pick
+from relay.model.member import Member
+from relay.rules.settings import Rules
+from relay.rules.timeline import note
+from relay.wiring.topics import consumer
 
 
 def facts(event: Ordered) -> Facts:
     """Tell when the member last ordered. There is no order id to join it to."""
-    return Facts.of(event, told(event.contact, email="email"), {"last_order_at": event.occurred_at})
+    return Facts.of(event, pick(event.contact, email="email"), {"last_order_at": event.occurred_at})
 
 
 def decide(event: Ordered, before: Member, after: Member, rules: Rules) -> Effects:

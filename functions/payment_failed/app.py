@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from inveterate.webhooks.payments import PaymentFailed
-from relay.consumer import consumer
-from relay.deciding import dunning
-from relay.effects import Effects, Figure, Level
-from relay.facts import Facts
-from relay.member import Member
-from relay.rules import Rules
+from relay.model.effects import Effects, Kpi, Level
+from relay.model.facts import Facts
+from relay.model.member import Member
+from relay.rules import dunning
+from relay.rules.settings import Rules
+from relay.wiring.topics import consumer
 
 
 def facts(event: PaymentFailed) -> Facts:
@@ -25,13 +25,13 @@ def decide(event: PaymentFailed, before: Member, after: Member, rules: Rules) ->
     if not before.is_failing:
         # No attempt of this cycle has been told, so this is the one sign that the fee failed.
         yield dunning.failed_note(event, after, rules, rule="dunning.failed")
-        yield Figure(
+        yield Kpi(
             rule="dunning.failed", name="failed_attempt", amount=charge.amount, currency=charge.currency
         )
     # It may have been paid already, by an event that was faster.
     yield from dunning.recovered(before, after, charge.amount, charge.currency)
     if "payment_lost_at" in after.told_by(event.id) and after.is_failing:
-        level = dunning.grave(after, rules, otherwise=Level.WARNING, high=Level.ERROR)
+        level = dunning.severity(after, rules, otherwise=Level.WARNING, high=Level.ERROR)
         yield dunning.failure("dunning.failed", event, after, rules, level=level)
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from inveterate.webhooks.payments import PaymentMethodsUpdated
-from relay.consumer import consumer
-from relay.deciding import dunning
-from relay.effects import Alert, Effects, Level
-from relay.facts import Facts, told
-from relay.member import Member
-from relay.rules import Rules
+from relay.model.effects import Alert, Effects, Level
+from relay.model.facts import Facts, pick
+from relay.model.member import Member
+from relay.rules import dunning
+from relay.rules.settings import Rules
+from relay.wiring.topics import consumer
 
 
 def facts(event: PaymentMethodsUpdated) -> Facts:
     """Tell when the payment method was last renewed."""
     return Facts.of(
-        event, told(event.contact, email="email"), {"payment_method_updated_at": event.occurred_at}
+        event, pick(event.contact, email="email"), {"payment_method_updated_at": event.occurred_at}
     )
 
 
@@ -24,7 +24,7 @@ def decide(event: PaymentMethodsUpdated, before: Member, after: Member, rules: R
     if after.is_failing and failed_at and renewed_at and renewed_at > failed_at:
         yield Alert(
             rule="dunning.new_card",
-            occasion=dunning.occasion(after),
+            incident_key=dunning.incident_key(after),
             action="mention",
             level=Level.INFO,
             title="A new payment method is on file: a retry is expected",

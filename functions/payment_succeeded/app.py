@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from inveterate.webhooks.payments import PaymentSucceeded
-from relay.consumer import consumer
-from relay.deciding import dunning
-from relay.effects import Effects, Figure
-from relay.facts import Facts, told
-from relay.fields import Value
-from relay.member import Member
-from relay.rules import Rules
+from relay.model.effects import Effects, Kpi
+from relay.model.facts import Facts, pick
+from relay.model.fields import Value
+from relay.model.member import Member
+from relay.rules import dunning
+from relay.rules.settings import Rules
+from relay.wiring.topics import consumer
 
 
 def facts(event: PaymentSucceeded) -> Facts:
     """Tell the fee, when it was paid, when the next one is due; failures are over."""
     return Facts.of(
         event,
-        told(event.contact, email="email", phone_number="phone"),
-        told(event.detail, amount="fee_amount", currency="fee_currency"),
+        pick(event.contact, email="email", phone_number="phone"),
+        pick(event.detail, amount="fee_amount", currency="fee_currency"),
         _due(event),
         {"last_payment_at": event.occurred_at},
         dict.fromkeys(dunning.STATE),
@@ -36,7 +36,7 @@ def _due(event: PaymentSucceeded) -> dict[str, Value]:
 def decide(event: PaymentSucceeded, before: Member, after: Member, rules: Rules) -> Effects:
     """Count the fee; where it makes a failure good, note that and close the dunning."""
     paid = event.detail
-    yield Figure(rule="payment.received", name="payment", amount=paid.amount, currency=paid.currency)
+    yield Kpi(rule="payment.received", name="payment", amount=paid.amount, currency=paid.currency)
     yield from dunning.recovered(before, after, paid.amount, paid.currency)
     if before.is_failing and "last_failure_at" in after.told_by(event.id):
         yield dunning.closing("dunning.recovered", "Recovered: the membership payment went through", before)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from inveterate.webhooks.cancellations import PendingCancellation
-from relay.consumer import consumer
-from relay.deciding import leaving
-from relay.deciding.noting import note
-from relay.deciding.worth import is_high_value
-from relay.effects import Alert, Effects, Figure, GrantCredits, Level
-from relay.facts import Facts, told
-from relay.member import Member
-from relay.rules import Rules
-from relay.wording import day_text, shown
+from relay.model.effects import Alert, Effects, GrantCredits, Kpi, Level
+from relay.model.facts import Facts, pick
+from relay.model.formats import day_text, detail_rows
+from relay.model.member import Member
+from relay.rules import cancellation
+from relay.rules.segments import is_high_value
+from relay.rules.settings import Rules
+from relay.rules.timeline import note
+from relay.wiring.topics import consumer
 
 RULE = "cancel.pending"
 
@@ -20,12 +20,12 @@ def facts(event: PendingCancellation) -> Facts:
     """Tell when the membership will end, and who wanted it."""
     return Facts.of(
         event,
-        told(
+        pick(
             event.detail,
             effective_cancellation_date="pending_cancel_at",
             cancellation_source="pending_cancel_source",
         ),
-        told(event.detail, cancellation_source="cancel_reason"),
+        pick(event.detail, cancellation_source="cancel_reason"),
     )
 
 
@@ -33,24 +33,24 @@ def decide(event: PendingCancellation, before: Member, after: Member, rules: Rul
     """Open the win-back window: aloud for a high-value member who asked, and with credits if the shop wants that."""
     ends_at, source = (
         event.detail.effective_cancellation_date,
-        leaving.source(event.detail.cancellation_source),
+        cancellation.source(event.detail.cancellation_source),
     )
     yield note(RULE, "Membership Cancellation Pending", after, cancel_at=ends_at, reason=source)
-    yield Figure(rule=RULE, name="pending_cancellation")
-    if "pending_cancel_at" not in after.told_by(event.id) or leaving.is_over(after):
+    yield Kpi(rule=RULE, name="pending_cancellation")
+    if "pending_cancel_at" not in after.told_by(event.id) or cancellation.is_over(after):
         return
-    if leaving.occasion(before) not in {None, leaving.occasion(after)}:
-        yield leaving.resumed(before, "The cancellation has another date now")
+    if cancellation.incident_key(before) not in {None, cancellation.incident_key(after)}:
+        yield cancellation.resumed(before, "The cancellation has another date now")
     if source == "FAILURE":
         return  # the dunning has told it, and there is nobody to win back who did not mean to go
     by_member = source != "MERCHANT"
     precious = by_member and is_high_value(after, rules)
     yield Alert(
         rule=RULE,
-        occasion=leaving.occasion(after) or "",
+        incident_key=cancellation.incident_key(after) or "",
         level=Level.WARNING if precious else Level.INFO,
         title="A member is about to leave" if by_member else "The shop has cancelled a membership for later",
-        details=shown(("Ends on", day_text(ends_at)), ("Asked by", source)),
+        details=detail_rows(("Ends on", day_text(ends_at)), ("Asked by", source)),
         advice="Until then the member can be won back: write, or offer something." if by_member else "",
     )
     if precious and rules.retention.on and ends_at:

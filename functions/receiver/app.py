@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
 
-from relay.adapters.sqs_light import Credentials, LightSqs
-from relay.arriving.intake import Access, RefusedError, authenticate, place
-from relay.delivery import Delivery, pack
+from relay.adapters.aws.sqs_light import Credentials, LightSqs
 from relay.errors import TransientError
-from relay.routing import queue_variable
+from relay.ingest.receive import AccessPolicy, RefusedError, authenticate, route
+from relay.model.delivery import Delivery, pack
+from relay.topics import queue_variable
 
 LARGEST_MESSAGE: Final = 1_000_000
 """Bytes of a message with its attributes; SQS takes 1,048,576. Only bodies that had to be packed come near."""
@@ -33,7 +33,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
         body = _body(event)
         access = _access()
         authenticate(access, _key(event), event.get("headers") or {}, body)
-        queue, delivery = place(access.shop, body, datetime.now(UTC))
+        queue, delivery = route(access.shop, body, datetime.now(UTC))
         _send(queue, delivery)
     except RefusedError as refusal:
         _say(refusal.code)
@@ -73,8 +73,8 @@ def _send(queue: str, delivery: Delivery) -> None:
 
 
 @cache
-def _access() -> Access:
-    return Access(
+def _access() -> AccessPolicy:
+    return AccessPolicy(
         shop=os.environ["SHOP_DOMAIN"],
         key_digests=_list("KEY_DIGESTS"),
         token_digests=_list("TOKEN_DIGESTS"),

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from inveterate.webhooks.account import Updated
-from relay.consumer import consumer
-from relay.effects import Effects
-from relay.facts import Facts, told
-from relay.member import Member
-from relay.rules import Rules
+from relay.model.effects import Effects
+from relay.model.facts import Facts, pick
+from relay.model.member import Member
+from relay.rules.settings import Rules
+from relay.wiring.topics import consumer
 
 
 def facts(event: Updated) -> Facts:
     """Tell who the member is. Balance, tier and status are evidence only: the snapshot has no clock of its own."""
     return Facts.of(
         event,
-        told(
+        pick(
             event.snapshot,
             email="email",
             phone_number="phone",

@@ -15,7 +15,7 @@ import httpx
 from inveterate import AsyncClient, AsyncPages, Client, Pages
 
 from tests.contract.operation_cases import KEY, TIER
-from tests.documents import document
+from tests.support.yaml_files import document
 
 HERE = Path(__file__).parent / "specification"
 SPEC: dict[str, Any] = document(HERE / "openapi.yaml")

@@ -13,8 +13,8 @@ from relay_cli.observing import Observer
 from relay_cli.pipeline import Pipeline
 from relay_cli.staging import Stage, staged
 
-from tests.browsing import browser, chromium
-from tests.e2e_stage import Played
+from tests.support.browser import browser, chromium
+from tests.support.local_stage import Played
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -7,8 +7,8 @@ import json
 import httpx
 import pytest
 
-from tests.e2e_stage import Played
-from tests.fakes import ROOT
+from tests.support.local_stage import Played
+from tests.support.port_fakes import ROOT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("local-aws")]
 SAMPLES = 15

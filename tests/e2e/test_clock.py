@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e_stage import Played
+from tests.support.local_stage import Played
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("local-aws")]
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browsing import Visitor, join
-from tests.e2e_stage import Played
+from tests.support.browser import Visitor, join
+from tests.support.local_stage import Played
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.browsing import HOOK, KEY, Stage, Visitor, join, staged
 from tests.functional.sim.sim_server import FakeReceiver
+from tests.support.browser import HOOK, KEY, Stage, Visitor, join, staged
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

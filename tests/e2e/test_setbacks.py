@@ -14,12 +14,12 @@ from typing import Any
 
 import httpx
 import pytest
-from relay.routing import FOLDERS
+from relay.topics import FOLDERS
 from relay_cli.judging import DEAD
 from relay_cli.staging import Stage
 
-from tests.e2e_stage import Played
-from tests.fakes import ROOT
+from tests.support.local_stage import Played
+from tests.support.port_fakes import ROOT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("local-aws")]
 SHOP = "inveterate.myshopify.com"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from relay_cli.deploying import ARCHITECTURE, RUNTIME
 
-from tests.fakes import ROOT
+from tests.support.port_fakes import ROOT
 
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
 
@@ -24,9 +24,11 @@ for name in sys.argv[1:]:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert callable(module.handler), name
-from relay.wiring import clock, common, crms, people, platform, queue
+from relay.wiring import clock, common, crms, people, platform, queue, topics
 from relay.wiring import mirrors as wiring_mirrors
-from relay.adapters import aws, email, firehose, hubspot, members, mirrors, occasions, slack, sns, sqs, telemetry
+import pkgutil, relay.adapters
+for found in pkgutil.walk_packages(relay.adapters.__path__, "relay.adapters."):
+    importlib.import_module(found.name)
 import httpx, relay, pydantic_core
 print(relay.__file__, pydantic_core.__file__)
 """

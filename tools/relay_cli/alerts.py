@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from relay_cli.account import Account, add_stack
-from relay_cli.said_of import now, occasions
+from relay_cli.said_of import incidents, now
 
 if TYPE_CHECKING:
-    from relay.occasions import Occasion
+    from relay.model.incident import Incident
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Print the open matters; return the exit code.
 
-    With `--json`: a list of objects with `occasion`, `level`, `opened_at`, `told` (the channels), `waiting`
+    With `--json`: a list of objects with `incident_key`, `level`, `opened_at`, `told` (the channels), `waiting`
     (whether something is held back), `muted_until`, `acked` and `said_by`.
     """
     found = sorted(_open(Account(arguments.stack)), key=lambda one: (-(one.level or 0), one.key))
@@ -40,9 +40,9 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _open(account: Account) -> Iterator[Occasion]:
+def _open(account: Account) -> Iterator[Incident]:
     """Read them all: a command for a person may take a moment, an index would be written at every alert."""
-    memory = occasions(account)
+    memory = incidents(account)
     pages = account.client("dynamodb").get_paginator("scan")
     for page in pages.paginate(
         TableName=memory.table,
@@ -54,9 +54,9 @@ def _open(account: Account) -> Iterator[Occasion]:
         yield from (memory.load(item["key"]["S"]) for item in page["Items"])
 
 
-def _row(one: Occasion) -> dict[str, object]:
+def _row(one: Incident) -> dict[str, object]:
     return {
-        "occasion": one.key,
+        "incident_key": one.key,
         "level": one.level.name.lower() if one.level else "info",
         "opened_at": one.opened_at.isoformat(timespec="minutes") if one.opened_at else None,
         "told": list(one.reached),
@@ -67,7 +67,7 @@ def _row(one: Occasion) -> dict[str, object]:
     }
 
 
-def _remark(one: Occasion) -> str:
+def _remark(one: Incident) -> str:
     remarks = [
         "told by " + ", ".join(one.reached) if one.reached else "",
         "waits for the morning or the end of a flood" if one.held else "",

@@ -23,12 +23,12 @@ Matters: TypeAlias = Mapping[tuple[str, str], Sequence[str]]
 """By customer and minute: the matters of what happened then."""
 
 
-def matters(occasions: Iterable[Mapping[str, Any]]) -> Matters:
+def matters(incidents: Iterable[Mapping[str, Any]]) -> Matters:
     """Arrange what the simulator tells at /_sim/incidents."""
     found: dict[tuple[str, str], list[str]] = {}
-    for told in occasions:
+    for told in incidents:
         minute = str(told["at"])[:16].replace("T", " ")
-        found.setdefault((told["customer_id"], minute), []).append(told["incident"])
+        found.setdefault((told["customer_id"], minute), []).append(told["incident_key"])
     return {
         key: sorted(set(names), key=lambda name: (not name.startswith(_OF_A_LIFE), name))
         for key, names in found.items()

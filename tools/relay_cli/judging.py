@@ -30,7 +30,7 @@ class Seen:
 
     `queues` holds event ids by queue; `journal` the lines; `members` the keys in the table; `contacts` the
     CRM's record id by member key; `skipped` the reason by member key; `openings` counts Slack messages that
-    open an occasion, `emails` what people would read.
+    open an incident, `emails` what people would read.
     """
 
     queues: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

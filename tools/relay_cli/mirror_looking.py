@@ -11,8 +11,8 @@ from relay_cli.failing import CliError
 from relay_cli.mirror_target import REMOVED, Target
 
 if TYPE_CHECKING:
-    from relay.canonical import Profile
-    from relay.ports.mirrors import Mirror
+    from relay.ports.crm_state import SyncState
+    from relay.rules.crm_profile import CrmProfile
 
 _AT_ONCE: Final = 100
 _PERSONAL: Final = frozenset({"email", "cancel_reason"})
@@ -87,9 +87,9 @@ def diff(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _compared(
-    target: Target, ours: Profile, theirs: Mapping[str, str], *, whole: bool, reveal: bool
+    target: Target, ours: CrmProfile, theirs: Mapping[str, str], *, whole: bool, reveal: bool
 ) -> dict[str, Any]:
-    from relay.mirrors.repairing import differences
+    from relay.crm.repair import differences
 
     wrote = target.crm.shown(ours)
     names = sorted({*wrote, *theirs}) if whole else differences(wrote, theirs)
@@ -104,9 +104,9 @@ def _compared(
     }
 
 
-def _pairs(target: Target, named: list[str]) -> Iterator[tuple[Profile, Mapping[str, str]]]:
+def _pairs(target: Target, named: list[str]) -> Iterator[tuple[CrmProfile, Mapping[str, str]]]:
     """Yield profiles, and what the CRM shows of each; nothing where it has no such member."""
-    from relay.ports.crm import Home
+    from relay.ports.crm import ContactRef
 
     if named:
         mirrors = dict(target.writing.mirrors.load(named))
@@ -117,14 +117,14 @@ def _pairs(target: Target, named: list[str]) -> Iterator[tuple[Profile, Mapping[
         some = keys[begin : begin + _AT_ONCE]
         profiles = target.writing.profiles(some)
         theirs = target.crm.read(
-            [Home(key=key, id=mirrors[key].id, email=mirrors[key].email) for key in some]
+            [ContactRef(key=key, id=mirrors[key].id, email=mirrors[key].email) for key in some]
         )
         for key in some:
             yield profiles[key], theirs.get(key, {})
 
 
 def _key(target: Target, name: str) -> str:
-    from relay.member import member_key
+    from relay.model.member import member_key
 
     _, _, customer = name.rpartition(":")
     if not customer.isdigit():
@@ -133,15 +133,15 @@ def _key(target: Target, name: str) -> str:
 
 
 def _shown(name: str, value: str, *, reveal: bool) -> str:
-    from relay.telling.messages.content import masked_email
+    from relay.alerts.render.content import masked_email
 
     if reveal or not value or name not in _PERSONAL:
         return value
     return masked_email(value) if name == "email" else f"({len(value)} characters)"
 
 
-def _mirrors(target: Target) -> dict[str, Mirror]:
-    found: dict[str, Mirror] = {}
+def _mirrors(target: Target) -> dict[str, SyncState]:
+    found: dict[str, SyncState] = {}
     cursor: str | None = None
     while True:
         page = target.inventory.page(cursor)
@@ -160,7 +160,7 @@ def _members(target: Target) -> Iterator[str]:
             return
 
 
-def _state(mirror: Mirror) -> str:
+def _state(mirror: SyncState) -> str:
     unsure = mirror.digest is None and mirror.state != "refused"
     if unsure or mirror.busy_until is not None:
         return "pending"

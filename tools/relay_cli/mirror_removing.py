@@ -14,8 +14,8 @@ from relay_cli.mirror_target import Target
 from relay_cli.mirror_working import say
 
 if TYPE_CHECKING:
-    from relay.ports.crm import Outcome
-    from relay.ports.mirrors import Mirror, MirrorPage
+    from relay.ports.crm import CrmOutcome
+    from relay.ports.crm_state import SyncState, SyncStatePage
 
 _SETTLING: Final = 75.0
 """Seconds until what was under way when a target is removed is over. Whose call is not then, is left for later."""
@@ -50,9 +50,9 @@ def remove(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
             return _told(target, counts, left)
 
 
-def _leave(target: Target, page: MirrorPage, counts: Counter[str], *, clear: bool) -> dict[str, str]:
+def _leave(target: Target, page: SyncStatePage, counts: Counter[str], *, clear: bool) -> dict[str, str]:
     """Leave the members of a page; return of whom something is left there, and why."""
-    from relay.mirrors.mirroring.verdicts import shut
+    from relay.crm.results import batch_failure
 
     left: dict[str, str] = {}
     if clear:
@@ -64,7 +64,7 @@ def _leave(target: Target, page: MirrorPage, counts: Counter[str], *, clear: boo
         }
         counts["cleared"] += sum(outcome.state == "mirrored" for outcome in outcomes.values())
         counts["not_there"] += sum(outcome.state == "skipped" for outcome in outcomes.values())
-        why = shut([outcome for outcome in outcomes.values() if not outcome.alone])
+        why = batch_failure([outcome for outcome in outcomes.values() if not outcome.alone])
     # Whom it could not clear stays known: by that a second run finds them.
     for key in page.mirrors.keys() - left.keys():
         target.inventory.forget(key)
@@ -74,22 +74,22 @@ def _leave(target: Target, page: MirrorPage, counts: Counter[str], *, clear: boo
     return left
 
 
-def _cleared(target: Target, mirrors: Mapping[str, Mirror]) -> dict[str, Outcome]:
+def _cleared(target: Target, mirrors: Mapping[str, SyncState]) -> dict[str, CrmOutcome]:
     """Clear all that these members may have there, strays included, unless somebody may still be writing them."""
-    from relay.mirrors.vacating import homes, vacate
-    from relay.ports.crm import Outcome
+    from relay.crm.previous_contacts import clear_contacts, known_contacts
+    from relay.ports.crm import CrmOutcome
 
     now = target.now()
     writing = {key for key, mirror in mirrors.items() if mirror.busy_until and mirror.busy_until > now}
-    at_work = Outcome(state="retry", reason="a_call_is_under_way", alone=True)
+    at_work = CrmOutcome(state="retry", reason="a_call_is_under_way", alone=True)
     working = _with_a_job(target, mirrors) - writing
-    job = Outcome(state="retry", reason="a_job_is_under_way", alone=True)
+    job = CrmOutcome(state="retry", reason="a_job_is_under_way", alone=True)
     free = [key for key in mirrors if key not in writing | working]
-    cleared = vacate(target.crm, [home for key in free for home in homes(key, mirrors[key])])
+    cleared = clear_contacts(target.crm, [home for key in free for home in known_contacts(key, mirrors[key])])
     return cleared | dict.fromkeys(writing, at_work) | dict.fromkeys(working, job)
 
 
-def _with_a_job(target: Target, mirrors: Mapping[str, Mirror]) -> set[str]:
+def _with_a_job(target: Target, mirrors: Mapping[str, SyncState]) -> set[str]:
     """Return the members whom a job may still write."""
     if target.crm.bulk is None:
         return set()

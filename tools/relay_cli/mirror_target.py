@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from relay_cli.failing import CliError
 
 if TYPE_CHECKING:
-    from relay.adapters.gates import DynamoGates
-    from relay.adapters.inventory import DynamoInventory
-    from relay.adapters.roll import DynamoRoll
-    from relay.adapters.sqs import SqsOutgoing
-    from relay.mirrors.auditing import Auditing
-    from relay.mirrors.writing import Writing
+    from relay.adapters.aws.sqs import SqsOutgoing
+    from relay.adapters.dynamodb.circuit import DynamoCircuits
+    from relay.adapters.dynamodb.member_key_scan import DynamoMemberKeyScan
+    from relay.adapters.dynamodb.sync_state_scan import DynamoSyncStateScan
+    from relay.crm.audit import CrmAudit
+    from relay.crm.claimed_write import ClaimedWrite
     from relay.ports.crm import Crm
 
 REMOVED: Final = "removed by hand"
@@ -80,12 +80,12 @@ class Target:
         return crms.crm()
 
     @cached_property
-    def writing(self) -> Writing:
+    def writing(self) -> ClaimedWrite:
         """What it takes to write members."""
-        from relay.mirrors.writing import Writing
+        from relay.crm.claimed_write import ClaimedWrite
         from relay.wiring import common, mirrors
 
-        return Writing(
+        return ClaimedWrite(
             crm=self.crm,
             members=common.members(),
             mirrors=mirrors.mirrors(),
@@ -94,42 +94,42 @@ class Target:
         )
 
     @cached_property
-    def inventory(self) -> DynamoInventory:
+    def inventory(self) -> DynamoSyncStateScan:
         """What was noted of the members."""
         from relay.wiring import mirrors
 
         return mirrors.inventory()
 
     @cached_property
-    def gates(self) -> DynamoGates:
+    def gates(self) -> DynamoCircuits:
         """Whether it is called at present."""
-        from relay.adapters.gates import DynamoGates
+        from relay.adapters.dynamodb.circuit import DynamoCircuits
         from relay.wiring import common
 
-        return DynamoGates(common.setting("MIRRORS_TABLE"), self.name)
+        return DynamoCircuits(common.setting("MIRRORS_TABLE"), self.name)
 
     @cached_property
     def queue(self) -> SqsOutgoing:
         """The target's queue."""
-        from relay.adapters.sqs import SqsOutgoing
+        from relay.adapters.aws.sqs import SqsOutgoing
         from relay.wiring import common
 
         return SqsOutgoing(common.setting("SOURCE_URL"), self.name)
 
     @cached_property
-    def roll(self) -> DynamoRoll:
+    def roll(self) -> DynamoMemberKeyScan:
         """All members."""
-        from relay.adapters.roll import DynamoRoll
+        from relay.adapters.dynamodb.member_key_scan import DynamoMemberKeyScan
         from relay.wiring import common
 
-        return DynamoRoll(common.setting("MEMBERS_TABLE"), common.setting("SHOP_DOMAIN"))
+        return DynamoMemberKeyScan(common.setting("MEMBERS_TABLE"), common.setting("SHOP_DOMAIN"))
 
     @cached_property
-    def auditing(self) -> Auditing:
+    def auditing(self) -> CrmAudit:
         """Its audits."""
-        from relay.mirrors.auditing import Auditing
+        from relay.crm.audit import CrmAudit
 
-        return Auditing(writing=self.writing, inventory=self.inventory, queue=self.queue)
+        return CrmAudit(writing=self.writing, inventory=self.inventory, queue=self.queue)
 
     @property
     def shop(self) -> str:
@@ -157,20 +157,20 @@ class Target:
 
     def shut(self) -> None:
         """Keep everybody from calling the CRM, until `reopen`."""
-        from relay.ports.mirrors import Gate
+        from relay.ports.crm_state import CircuitRecord
 
         known = self.gates.load()
         until = self.now() + _REMOVED_FOR
-        if not self.gates.swap(known, Gate(until=until, reason=REMOVED, version=known.version + 1)):
+        if not self.gates.swap(known, CircuitRecord(until=until, reason=REMOVED, version=known.version + 1)):
             raise CliError("the CRM's breaker was at work just now", "try again")
 
     def reopen(self) -> None:
         """Take back what `shut` did, if it did."""
-        from relay.ports.mirrors import Gate
+        from relay.ports.crm_state import CircuitRecord
 
         known = self.gates.load()
         if known.reason == REMOVED:
-            self.gates.swap(known, Gate(version=known.version + 1))
+            self.gates.swap(known, CircuitRecord(version=known.version + 1))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from relay_cli.failing import CliError
 from relay_cli.mirror_target import Target
 
 if TYPE_CHECKING:
-    from relay.changes import Change
+    from relay.model.messages import MemberChanged
 
 SAMPLE: Final = "sample"
 """Whom samples are about, in the place of a customer's id: no customer of Shopify's has such a one."""
@@ -35,24 +35,24 @@ def prepare(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
 
 def fill(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
     """Name every member to the target's queue; it works through them beside what happens meanwhile."""
-    from relay.mirrors.filling import Filling
+    from relay.crm.backfill import Backfill
 
     # A quiet way, where there is one, keeps events back; fields are written all the same, and people enter segments.
     if target.crm.automations and not arguments.yes:
         ask(f"Writing fields can start {target.crm.automations} at {target.name}. No events are sent. Go on?")
     target.crm.check()
     target.reopen()
-    filling = Filling(roll=target.roll, queue=target.queue, inventory=target.inventory, clock=target.now)
+    filling = Backfill(roll=target.roll, queue=target.queue, inventory=target.inventory, clock=target.now)
     noted = filling.run(afresh=arguments.afresh, progress=lambda sent: say(f"{sent} members queued"))
     return {"target": target.name, **{name: noted[name] for name in ("started", "finished", "sent")}}
 
 
 def audit(target: Target, _: argparse.Namespace) -> dict[str, Any]:
     """Read all that the CRM should hold, repair what differs, and report."""
-    from relay.changes import Audit
-    from relay.mirrors.auditing import report
+    from relay.crm.audit import report
+    from relay.model.messages import AuditStep
 
-    step = Audit(run=target.now())
+    step = AuditStep(run=target.now())
     while True:
         step = target.auditing.step(step, _Unhurried())
         noted = report(step, target.now())
@@ -64,11 +64,11 @@ def audit(target: Target, _: argparse.Namespace) -> dict[str, Any]:
 
 def sample(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
     """Write a sample member, and one event of each name about it."""
-    from relay.canonical import profile
-    from relay.effects import effect_id
-    from relay.member import Member, Register
-    from relay.ports.crm import Home
-    from relay.rules import Rules
+    from relay.model.effects import effect_id
+    from relay.model.member import Member, Register
+    from relay.ports.crm import ContactRef
+    from relay.rules.crm_profile import crm_profile
+    from relay.rules.settings import Rules
 
     if not arguments.yes:
         ask(f"This writes a contact {arguments.email} to {target.name}, and starts flows that listen. Go on?")
@@ -76,18 +76,18 @@ def sample(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
     told = {"email": arguments.email.strip().lower(), "tier_name": "Gold", "credit_balance": Decimal(25)}
     registers = {name: Register(value, now, SAMPLE) for name, value in told.items()}
     member = Member(shop=target.shop, customer_id=SAMPLE, registers=registers)
-    wanted = profile(member, Rules())
+    wanted = crm_profile(member, Rules())
     written = target.crm.upsert([wanted.sent_at(now)])[wanted.key]
     if written.state != "mirrored":
         raise CliError(f"{target.name} does not take the sample member: {written.reason or written.state}")
-    homes = {wanted.key: Home(key=wanted.key, id=written.id, email=wanted.email)}
+    homes = {wanted.key: ContactRef(key=wanted.key, id=written.id, email=wanted.email)}
     changes = _samples(wanted.key, now)
     outcomes = target.crm.record(changes, homes)
     names = {
-        effect_id(happening.event_id, effect): effect.name
+        effect_id(event_effects.event_id, effect): effect.name
         for change in changes
-        for happening in change.happenings
-        for effect in happening.effects
+        for event_effects in change.events
+        for effect in event_effects.effects
         if effect.kind == "note"
     }
     return {
@@ -101,10 +101,10 @@ def sample(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _samples(key: str, now: datetime) -> list[Change]:
-    from relay.changes import Change, Happening
-    from relay.deciding.metrics import METRICS
-    from relay.effects import Note
+def _samples(key: str, now: datetime) -> list[MemberChanged]:
+    from relay.model.effects import Note
+    from relay.model.messages import EventEffects, MemberChanged
+    from relay.model.timeline_events import TIMELINE_EVENTS
 
     stamp = f"{now.astimezone(UTC):%Y%m%dT%H%M%S}"
     properties: dict[str, str | Decimal | int | bool] = {
@@ -116,10 +116,10 @@ def _samples(key: str, now: datetime) -> list[Change]:
         "currency": "USD",
     }
     return [
-        Change(
+        MemberChanged(
             member=key,
-            happenings=(
-                Happening(
+            events=(
+                EventEffects(
                     event_id=f"{SAMPLE}-{stamp}-{number}",
                     topic=SAMPLE,
                     at=now,
@@ -127,7 +127,7 @@ def _samples(key: str, now: datetime) -> list[Change]:
                 ),
             ),
         )
-        for number, name in enumerate(METRICS)
+        for number, name in enumerate(TIMELINE_EVENTS)
     ]
 
 

@@ -28,9 +28,9 @@ def main(arguments: argparse.Namespace) -> int:
     """Note it; return the exit code."""
     end = _end(arguments)
     until = end if arguments.until or arguments.days else None
-    occasion = say(arguments, lambda found: replace(found, muted_until=until))
+    incident_key = say(arguments, lambda found: replace(found, muted_until=until))
     how = f"muted until {until:%Y-%m-%d %H:%M} UTC" if until else "heard again"
-    print(f"{occasion.key} is {how}, says {occasion.said_by}")
+    print(f"{incident_key.key} is {how}, says {incident_key.said_by}")
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from relay.adapters.http import trust
+from relay.adapters.http import ssl_context
 
 if TYPE_CHECKING:
     import httpx
@@ -23,4 +23,4 @@ def post(url: str, **how: Any) -> httpx.Response:
 def _ask(method: str, url: str, **how: Any) -> httpx.Response:
     import httpx
 
-    return httpx.request(method, url, trust_env=False, verify=trust(), **{"timeout": 10.0, **how})
+    return httpx.request(method, url, trust_env=False, verify=ssl_context(), **{"timeout": 10.0, **how})

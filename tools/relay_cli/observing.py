@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from relay.routing import FOLDERS, UNCLAIMED
+from relay.topics import FOLDERS, UNCLAIMED
 
 from relay_cli.judging import DEAD, Seen
 from relay_cli.nearby import get
@@ -73,7 +73,7 @@ class Observer:
             },
             skipped=self._skipped(),
             # A closing without its opening is not told, and the samples have no opening and closing of one
-            # occasion: every message is an opening.
+            # incident_key: every message is an opening.
             openings=len(messages),
             emails=len(held.get(MAILBOX, ())),
         )

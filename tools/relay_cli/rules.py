@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from relay.deciding.rulesfile import BadRulesError, checked, differences, document_of, remarks
 from relay.errors import TransientError, UnreadableRulesError
-from relay.rules import Rules
+from relay.rules.document import InvalidRulesError, checked, differences, document_of, remarks
+from relay.rules.settings import Rules
 
 from relay_cli import plain_yaml
 from relay_cli.account import Account, add_stack
@@ -20,7 +20,7 @@ from relay_cli.failing import CliError
 from relay_cli.rules_showing import as_text, show
 
 if TYPE_CHECKING:
-    from relay.adapters.members import DynamoMembers
+    from relay.adapters.dynamodb.members import DynamoMembers
 
 Table: TypeAlias = "Callable[[], DynamoMembers]"
 Changes: TypeAlias = list[tuple[str, Any, Any]]
@@ -58,7 +58,7 @@ def main(arguments: argparse.Namespace, account_of: Callable[[str], Account] = A
     """Do what the action says; return the exit code (2: the document cannot hold, 3: `diff` found something)."""
 
     def table() -> DynamoMembers:
-        from relay.adapters.members import DynamoMembers
+        from relay.adapters.dynamodb.members import DynamoMembers
 
         account = account_of(arguments.stack)
         return DynamoMembers(account.output("MembersTable"), shop="", dynamodb=account.client("dynamodb"))
@@ -136,7 +136,7 @@ def _read(arguments: argparse.Namespace) -> Rules | None:
     """Return the document's rules; None where it cannot hold, which is then said."""
     try:
         rules = checked(_parsed(arguments.file))
-    except BadRulesError as error:
+    except InvalidRulesError as error:
         if arguments.json:
             print(json.dumps({"valid": False, "problems": list(error.problems)}, indent=2))
         else:
@@ -156,7 +156,7 @@ def _parsed(path: Path) -> object:
     try:
         parsed = plain_yaml.load(text)
     except ValueError as error:
-        raise BadRulesError((str(error),)) from None
+        raise InvalidRulesError((str(error),)) from None
     return {} if parsed is None else parsed
 
 

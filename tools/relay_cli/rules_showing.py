@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from relay.deciding.rulebook import RULEBOOK
-from relay.deciding.rulesfile import settings
-from relay.rules import Rules
+from relay.rules.catalog import CATALOG
+from relay.rules.document import settings
+from relay.rules.settings import Rules
 
 
 def show(rules: Rules, *, as_json: bool) -> int:
@@ -15,7 +15,7 @@ def show(rules: Rules, *, as_json: bool) -> int:
     usual, found = settings(Rules()), settings(rules)
     if as_json:
         changed = sorted(path for path in found if found[path] != usual.get(path))
-        known = {name: {"about": entry.about, "level": entry.level} for name, entry in RULEBOOK.items()}
+        known = {name: {"about": entry.about, "level": entry.level} for name, entry in CATALOG.items()}
         print(json.dumps({"settings": found, "changed": changed, "rules": known}, indent=2))
         return 0
     print("Settings; * is not the default.\n")
@@ -23,7 +23,7 @@ def show(rules: Rules, *, as_json: bool) -> int:
         own = path in usual and value == usual[path]
         print(f"{' ' if own else '*'} {path}: {as_text(value)}" + ("" if own else _usually(usual.get(path))))
     print("\nRules; a rule's switch and level are set under `rules`.\n")
-    for name, entry in RULEBOOK.items():
+    for name, entry in CATALOG.items():
         state = _state(rules, name)
         level = f" [{entry.level}]" if entry.level else ""
         print(f"{'*' if state else ' '} {name}{level}: {entry.about}{state}")

@@ -1,4 +1,4 @@
-"""What an operator says of a matter, written into its occasion: on top of what is there, never over it."""
+"""What an operator says of a matter, written into its incident_key: on top of what is there, never over it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from relay_cli.account import Account, add_stack
 from relay_cli.failing import CliError
 
 if TYPE_CHECKING:
-    from relay.adapters.occasions import DynamoOccasions
-    from relay.occasions import Occasion
+    from relay.adapters.dynamodb.incidents import DynamoIncidents
+    from relay.model.incident import Incident
 
 _TRIES: Final = 5
 _LONGEST_NAME: Final = 80
@@ -28,34 +28,34 @@ def now() -> datetime:
 def add_matter(parser: argparse.ArgumentParser) -> None:
     """Let the command be told which matter it is about, and who says so."""
     add_stack(parser)
-    parser.add_argument("occasion", help="the occasion, as its alert names it at the end")
+    parser.add_argument("incident_key", help="the incident, as its alert names it at the end")
     parser.add_argument("--by", default=None, help="who says so (default: your name on this machine)")
 
 
-def occasions(account: Account) -> DynamoOccasions:
+def incidents(account: Account) -> DynamoIncidents:
     """Return the notifier's memory of a stack."""
-    from relay.adapters.occasions import DynamoOccasions
+    from relay.adapters.dynamodb.incidents import DynamoIncidents
 
-    return DynamoOccasions(account.output("OccasionsTable"), now, account.client("dynamodb"))
+    return DynamoIncidents(account.output("IncidentsTable"), now, account.client("dynamodb"))
 
 
-def say(arguments: argparse.Namespace, change: Callable[[Occasion], Occasion]) -> Occasion:
-    """Change an occasion as the operator said, and note who it was.
+def say(arguments: argparse.Namespace, change: Callable[[Incident], Incident]) -> Incident:
+    """Change an incident as the operator said, and note who it was.
 
     Raises:
-        CliError: when there is no such occasion, or it is being written all the time.
+        CliError: when there is no such incident_key, or it is being written all the time.
 
     """
     from relay.errors import ConflictError, TransientError
 
-    memory = occasions(Account(arguments.stack))
+    memory = incidents(Account(arguments.stack))
     by = (arguments.by or getpass.getuser())[:_LONGEST_NAME]
     for _ in range(_TRIES):
         try:
-            found = memory.load(arguments.occasion)
+            found = memory.load(arguments.incident_key)
             if not found.version:
                 raise CliError(
-                    f"there is no occasion {arguments.occasion}", "`relay alerts` lists what is open"
+                    f"there is no incident {arguments.incident_key}", "`relay alerts` lists what is open"
                 )
             changed = replace(change(found), said_by=by)
             memory.save(changed)
@@ -64,4 +64,4 @@ def say(arguments: argparse.Namespace, change: Callable[[Occasion], Occasion]) -
         except TransientError as error:
             raise CliError(f"the stack's memory cannot be written: {error}") from None
         return changed
-    raise CliError("the occasion is being written all the time", "try again in a minute")
+    raise CliError("the incident is being written all the time", "try again in a minute")

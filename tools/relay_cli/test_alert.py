@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from relay_cli.account import Account, add_stack
 from relay_cli.failing import CliError
-from relay_cli.said_of import now, occasions
+from relay_cli.said_of import incidents, now
 
 if TYPE_CHECKING:
-    from relay.occasions import Occasion
+    from relay.model.incident import Incident
 
 CHANNELS: Final = ("email", "slack", "pagerduty")
 _SECRETS: Final = {"slack": "SlackSecret", "pagerduty": "PagerDutySecret"}
@@ -32,18 +32,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Send it and say how it went; return the exit code: 0 only where the channel took it."""
-    from relay.changes import TRIAL_TOPIC, Trial, dump
-    from relay.telling.notifier import trial_occasion
+    from relay.alerts.notifier import channel_test_incident_key
+    from relay.model.messages import CHANNEL_TEST_TOPIC, ChannelTest, dump
 
     account = Account(arguments.stack)
     _refuse_in_vain(account, arguments.channel)
-    trial = Trial(id=secrets.token_hex(8), at=now(), channel=arguments.channel)
+    trial = ChannelTest(id=secrets.token_hex(8), at=now(), channel=arguments.channel)
     account.client("sqs").send_message(
         QueueUrl=account.output("AlertsUrl"),
         MessageBody=dump(trial),
-        MessageAttributes={"topic": {"DataType": "String", "StringValue": TRIAL_TOPIC}},
+        MessageAttributes={"topic": {"DataType": "String", "StringValue": CHANNEL_TEST_TOPIC}},
     )
-    memory, key = occasions(account), trial_occasion(trial.id)
+    memory, key = incidents(account), channel_test_incident_key(trial.id)
     until = time.monotonic() + arguments.wait
     while time.monotonic() < until:
         found = memory.load(key)
@@ -86,6 +86,6 @@ def _has_readers(account: Account) -> bool:
     return any(one["SubscriptionArn"].startswith("arn:") for page in listed for one in page["Subscriptions"])
 
 
-def _refused(occasion: Occasion) -> str:
-    parts = [part for owed in occasion.owed for part in owed.parts.values()]
+def _refused(incident_key: Incident) -> str:
+    parts = [part for owed in incident_key.owed for part in owed.parts.values()]
     return next((part.reason for part in parts if part.reason), "")

@@ -110,7 +110,7 @@ class ControlApi:
         return StreamingResponse(views.requests(self.sim), media_type="application/json")
 
     async def incidents(self, _: Request) -> Response:
-        """Return the incident of each event: {"incidents": [{event, customer_id, at, topic, incident}, …]}."""
+        """Return the incident of each event: {"incidents": [{event, customer_id, at, topic, incident_key}, …]}."""
         return JSONResponse({"incidents": self.sim.world.incidents.rows()})
 
     async def expected_state(self, _: Request) -> Response:

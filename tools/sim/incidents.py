@@ -13,7 +13,7 @@ from sim.clock import iso
 from sim.events import Event
 
 _FAILURES: Final = frozenset({"customer_billing.attempt.failed", "customer.payment_failed"})
-_COLUMNS: Final = ("event", "customer_id", "at", "topic", "incident")
+_COLUMNS: Final = ("event", "customer_id", "at", "topic", "incident_key")
 _MAX_ROWS: Final = 200_000
 _LEAVING: Final = frozenset({"customer.pending_cancellation", "customer.cancelled"})
 

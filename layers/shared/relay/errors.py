@@ -42,15 +42,15 @@ class UnreadableRulesError(TransientError):
     """The stored rules cannot be read. Never silently the defaults: nothing is decided until they are replaced."""
 
 
-class UnansweredError(TransientError):
+class NoReplyError(TransientError):
     """The request went out and no answer came back; who cannot repeat it safely must know the difference."""
 
 
-class HeldError(TransientError):
+class CoalesceError(TransientError):
     """Possible now, but cheaper in company: put off once, and its copy says so."""
 
 
-class ParkedError(TransientError):
+class CircuitOpenError(TransientError):
     """A gate of ours is closed. What comes back together when it opens fills calls, and meets no server before."""
 
 
@@ -66,5 +66,5 @@ class ConflictError(RelayError):
     """A conditional write found a newer version than the one that was read."""
 
 
-class OverCeilingError(RelayError):
+class OverBudgetError(RelayError):
     """The month's ceiling leaves no room for these credits."""

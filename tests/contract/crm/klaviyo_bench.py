@@ -12,7 +12,7 @@ from fakes.klaviyo import FakeKlaviyo
 from fakes.local_server import serve
 from relay.adapters.klaviyo import Klaviyo
 from relay.adapters.klaviyo.mapping import PROPERTIES, text
-from relay.adapters.klaviyo.writing import Options
+from relay.adapters.klaviyo.upsert import Options
 
 from tests.contract.crm.tokens import FixedToken
 

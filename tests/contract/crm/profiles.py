@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from relay.canonical import Profile, profile
-from relay.fields import Value
-from relay.member import Member, Register
-from relay.rules import Rules
+from relay.model.fields import Value
+from relay.model.member import Member, Register
+from relay.rules.crm_profile import CrmProfile, crm_profile
+from relay.rules.settings import Rules
 
 SHOP = "acme.myshopify.com"
 AT = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -28,6 +28,6 @@ def member(customer: int | str = 7001, at: datetime = AT, /, **values: Value) ->
     )
 
 
-def wanted(customer: int | str = 7001, /, **values: Value) -> Profile:
+def wanted(customer: int | str = 7001, /, **values: Value) -> CrmProfile:
     """Return what a CRM shall hold of such a member."""
-    return profile(member(customer, AT, **values), Rules()).sent_at(AT)
+    return crm_profile(member(customer, AT, **values), Rules()).sent_at(AT)

@@ -8,10 +8,10 @@ from decimal import Decimal
 
 import pytest
 from fakes.fault_queue import Fault
-from relay.changes import Change, Happening
-from relay.deciding.metrics import METRICS
-from relay.effects import Note
-from relay.ports.crm import Home
+from relay.model.effects import Note
+from relay.model.messages import EventEffects, MemberChanged
+from relay.model.timeline_events import TIMELINE_EVENTS
+from relay.ports.crm import ContactRef
 
 from tests.contract.crm.hubspot_bench import HubspotBench, hubspot
 from tests.contract.crm.profiles import key_of, wanted
@@ -31,18 +31,18 @@ def bench() -> Iterator[HubspotBench]:
 
 def change(
     event: str = "e1", name: str = "Store Credit Changed", *, quiet: bool = False, **told: Decimal
-) -> Change:
+) -> MemberChanged:
     """Return a change with one note."""
     note = Note(rule="credits", name=name, properties=told)
-    return Change(
-        member=KEY, happenings=(Happening(event_id=event, topic="t", at=AT, effects=(note,)),), quiet=quiet
+    return MemberChanged(
+        member=KEY, events=(EventEffects(event_id=event, topic="t", at=AT, effects=(note,)),), quiet=quiet
     )
 
 
-def home(bench: HubspotBench) -> dict[str, Home]:
+def home(bench: HubspotBench) -> dict[str, ContactRef]:
     """Return where the member is."""
     (contact,) = bench.standin.portal.contacts
-    return {KEY: Home(key=KEY, id=contact, email="member-7001@example.com")}
+    return {KEY: ContactRef(key=KEY, id=contact, email="member-7001@example.com")}
 
 
 def test_a_note_is_an_event(bench: HubspotBench) -> None:
@@ -66,9 +66,9 @@ def test_a_note_is_an_event(bench: HubspotBench) -> None:
 
 def test_every_metric_is_defined(bench: HubspotBench) -> None:
     """All names of the contract can be sent; one that is not of them is skipped, and says so."""
-    changes = [change(f"e{number}", name) for number, name in enumerate(METRICS)]
+    changes = [change(f"e{number}", name) for number, name in enumerate(TIMELINE_EVENTS)]
     outcomes = bench.crm.record([*changes, change("odd", "Something Else")], home(bench))
-    assert [outcome.state for outcome in outcomes.values()].count("mirrored") == len(METRICS)
+    assert [outcome.state for outcome in outcomes.values()].count("mirrored") == len(TIMELINE_EVENTS)
     assert outcomes["odd.credits"].state == "skipped"
 
 
@@ -82,7 +82,7 @@ def test_five_hundred_at_a_time(bench: HubspotBench) -> None:
 
 def test_one_that_is_refused_keeps_no_other_out(bench: HubspotBench) -> None:
     """A batch that is refused is sent in halves."""
-    lost = Change(member=key_of(1), happenings=change("lost").happenings)
+    lost = MemberChanged(member=key_of(1), events=change("lost").events)
     outcomes = bench.crm.record([change("a"), lost, change("b")], home(bench))
     assert [outcomes[f"{event}.credits"].state for event in ("a", "lost", "b")] == [
         "mirrored",

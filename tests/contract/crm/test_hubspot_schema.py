@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from fakes.hubspot_portal import UNIQUE_AT_MOST
-from relay.adapters.hubspot.events import definition
+from relay.adapters.hubspot.timeline import definition
 from relay.errors import MisconfiguredError, TransientError
-from relay.ports.crm import Outcome
+from relay.ports.crm import CrmOutcome
 
 from tests.contract.crm.hubspot_bench import HubspotBench, hubspot
 from tests.contract.crm.profiles import key_of, wanted
@@ -35,7 +35,7 @@ def test_a_property_of_another_type_is_named(bare: HubspotBench) -> None:
     with pytest.raises(MisconfiguredError, match="membership_credit_balance_is_no_number"):
         bare.crm.check()
     outcome = bare.crm.upsert([wanted()])[KEY]
-    assert outcome == Outcome(state="unauthorised", reason="membership_credit_balance_is_no_number")
+    assert outcome == CrmOutcome(state="unauthorised", reason="membership_credit_balance_is_no_number")
 
 
 def test_a_property_that_is_there_is_no_failure(bare: HubspotBench) -> None:
@@ -58,7 +58,7 @@ def test_a_property_that_the_merchant_requires_is_named(bare: HubspotBench) -> N
     bare.prepare()
     bare.standin.portal.required.add("lastname")
     outcome = bare.crm.upsert([wanted()])[KEY]
-    assert outcome == Outcome(state="refused", reason="required_property lastname")
+    assert outcome == CrmOutcome(state="refused", reason="required_property lastname")
 
 
 def test_partial_207(bare: HubspotBench) -> None:
@@ -72,7 +72,7 @@ def test_an_address_that_is_none_is_told_without_quoting_it(bare: HubspotBench) 
     """The reason is HubSpot's code and the property; the message, which quotes the value, stays out."""
     bare.prepare()
     outcome = bare.crm.upsert([wanted(email="not an address")])[KEY]
-    assert outcome == Outcome(state="refused", reason="invalid_email email")
+    assert outcome == CrmOutcome(state="refused", reason="invalid_email email")
 
 
 def test_an_event_among_many(bare: HubspotBench) -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
-from relay.canonical import Profile
-from relay.mirrors.mirroring import Mirroring
-from relay.ports.crm import Home, Outcome
-from relay.ports.members import Record
+from relay.crm.sync import CrmSync
+from relay.ports.crm import ContactRef, CrmOutcome
+from relay.ports.members import MemberRecord
+from relay.rules.crm_profile import CrmProfile
 
 from tests.contract.crm.benches import Bench
 from tests.contract.crm.profiles import AT, SHOP, key_of, member, wanted
-from tests.fakes import FakeContext, FakeMembers
-from tests.fakes_crm import FakeMirrors, change_message
+from tests.support.crm_fakes import FakeMirrors, change_message
+from tests.support.port_fakes import FakeContext, FakeMembers
 
 KEY = key_of(7001)
 
@@ -28,8 +28,8 @@ def test_duplicate(bench: Bench) -> None:
 
 def test_out_of_order(bench: Bench) -> None:
     """A message about an older event that comes after a newer one's leaves the newer state in the CRM."""
-    members = FakeMembers({KEY: Record(member=member(credit_balance=Decimal(5)))})
-    mirroring = Mirroring(
+    members = FakeMembers({KEY: MemberRecord(member=member(credit_balance=Decimal(5)))})
+    mirroring = CrmSync(
         shop=SHOP,
         crm=bench.crm,
         members=members,
@@ -39,7 +39,7 @@ def test_out_of_order(bench: Bench) -> None:
         observe=lambda key, outcome: None,
     )
     older, newer = change_message("older", KEY), change_message("newer", KEY)
-    members.records[KEY] = Record(
+    members.records[KEY] = MemberRecord(
         member=member(7001, AT + timedelta(minutes=1), credit_balance=Decimal(9)), version=2
     )
     for message in (newer, older):
@@ -71,10 +71,10 @@ def test_email_change_to_an_address_in_use(bench: Bench) -> None:
     assert present["merchants_note"] == "met at the fair"
 
 
-def _moved(bench: Bench, former: Outcome, profile: Profile) -> Outcome:
+def _moved(bench: Bench, former: CrmOutcome, profile: CrmProfile) -> CrmOutcome:
     """Write a member under a new address, as `crm_sync` does: the former contact is cleared where the CRM needs it."""
     if bench.crm.homes_by == "email":
-        cleared = bench.crm.clear([Home(key=KEY, id=former.id, email="old@example.com")])
+        cleared = bench.crm.clear([ContactRef(key=KEY, id=former.id, email="old@example.com")])
         assert cleared[KEY].state == "mirrored"
     return bench.crm.upsert([profile])[KEY]
 
@@ -82,7 +82,7 @@ def _moved(bench: Bench, former: Outcome, profile: Profile) -> Outcome:
 def test_no_email(bench: Bench) -> None:
     """A member without an address is skipped and says so; the others of the call are written."""
     outcomes = bench.crm.upsert([wanted(email=None), wanted(7002)])
-    assert outcomes[KEY] == Outcome(state="skipped", reason="no_email")
+    assert outcomes[KEY] == CrmOutcome(state="skipped", reason="no_email")
     assert outcomes[key_of(7002)].state == "mirrored"
     assert len(bench.contacts()) == 1
 

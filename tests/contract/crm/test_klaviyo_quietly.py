@@ -10,16 +10,16 @@ import pytest
 from fakes.fault_queue import Fault
 from relay.adapters.klaviyo import Options
 from relay.adapters.klaviyo.mapping import KEY
-from relay.changes import Change, Happening
-from relay.effects import Note
-from relay.mirrors.mirroring import Mirroring
-from relay.ports.crm import Home, Outcome
-from relay.ports.members import Record
+from relay.crm.sync import CrmSync
+from relay.model.effects import Note
+from relay.model.messages import EventEffects, MemberChanged
+from relay.ports.crm import ContactRef, CrmOutcome
+from relay.ports.members import MemberRecord
 
 from tests.contract.crm.klaviyo_bench import KlaviyoBench, klaviyo
 from tests.contract.crm.profiles import AT, SHOP, key_of, member, wanted
-from tests.fakes import FakeContext, FakeMembers
-from tests.fakes_crm import FakeClock, FakeMirrors, change_message
+from tests.support.crm_fakes import FakeClock, FakeMirrors, change_message
+from tests.support.port_fakes import FakeContext, FakeMembers
 
 MEMBER = key_of(7001)
 JOBS = "/api/profile-bulk-import-jobs"
@@ -80,7 +80,7 @@ def test_a_job_takes_nobodys_profile(bench: KlaviyoBench) -> None:
     assert sorted(states.values()) == ["mirrored", "refused", "refused"]
     assert states[key_of(1)] == "refused"
     assert bench.contacts()[0] == theirs
-    assert bench.crm.bulk.submit([wanted(1)]) == Outcome(state="refused", reason="not_imported")
+    assert bench.crm.bulk.submit([wanted(1)]) == CrmOutcome(state="refused", reason="not_imported")
 
 
 def test_a_jobs_errors_are_each_their_members(bench: KlaviyoBench) -> None:
@@ -89,7 +89,7 @@ def test_a_jobs_errors_are_each_their_members(bench: KlaviyoBench) -> None:
     job = bench.crm.bulk.submit([wanted(1), wanted(2, email="not an address")]).id or ""
     outcomes = bench.crm.bulk.collect(job, _keys(1, 2))
     assert outcomes[key_of(1)].state == "mirrored"
-    assert outcomes[key_of(2)] == Outcome(state="refused", reason="invalid")
+    assert outcomes[key_of(2)] == CrmOutcome(state="refused", reason="invalid")
 
 
 def test_a_long_listing_is_read_to_its_end(bench: KlaviyoBench) -> None:
@@ -132,18 +132,20 @@ def test_a_job_that_cannot_be_asked_about_is_still_pending(bench: KlaviyoBench) 
     assert (outcome.state, outcome.retry_after) == ("pending", 5)
 
 
-def note(*, quiet: bool = False, event: str = "e1", seconds: float = 0.0) -> Change:
+def note(*, quiet: bool = False, event: str = "e1", seconds: float = 0.0) -> MemberChanged:
     """Return a change with one note."""
     effects = (Note(rule="joined", name="Membership Joined", properties={"amount": Decimal(5)}),)
     at = AT + timedelta(seconds=seconds)
-    return Change(
-        member=MEMBER, happenings=(Happening(event_id=event, topic="t", at=at, effects=effects),), quiet=quiet
+    return MemberChanged(
+        member=MEMBER,
+        events=(EventEffects(event_id=event, topic="t", at=at, effects=effects),),
+        quiet=quiet,
     )
 
 
-def homes() -> dict[str, Home]:
+def homes() -> dict[str, ContactRef]:
     """Return where the member is."""
-    return {MEMBER: Home(key=MEMBER, email="member-7001@example.com")}
+    return {MEMBER: ContactRef(key=MEMBER, email="member-7001@example.com")}
 
 
 def test_a_note_is_told_once(bench: KlaviyoBench) -> None:
@@ -192,7 +194,7 @@ def test_clearing_takes_ours_and_nothing_else() -> None:
         (profile,) = bench.standin.account.profiles.values()
         assert profile.attributes["external_id"] == MEMBER
         assert profile.properties["Inveterate: Tier Name"] == "Gold"
-        assert bench.crm.clear([Home(key=MEMBER, id=profile.id)])[MEMBER].state == "mirrored"
+        assert bench.crm.clear([ContactRef(key=MEMBER, id=profile.id)])[MEMBER].state == "mirrored"
         assert profile.properties == {"Size": "M"}
         assert profile.attributes == {"email": "member-7001@example.com", "first_name": "met at the fair"}
 
@@ -200,7 +202,9 @@ def test_clearing_takes_ours_and_nothing_else() -> None:
 def test_clearing_leaves_others_alone(bench: KlaviyoBench) -> None:
     """A profile that is not there, or bears another key, is skipped and untouched."""
     bench.seed(email="a@example.com", key="other.myshopify.com:1", tier_name="Theirs")
-    cleared = bench.crm.clear([Home(key=MEMBER, email="A@example.com"), Home(key=key_of(2), id="01NONE")])
+    cleared = bench.crm.clear(
+        [ContactRef(key=MEMBER, email="A@example.com"), ContactRef(key=key_of(2), id="01NONE")]
+    )
     assert [outcome.state for outcome in cleared.values()] == ["skipped", "skipped"]
     assert bench.writes() == []
 
@@ -220,8 +224,8 @@ def test_a_minutes_limit_is_kept(bench: KlaviyoBench) -> None:
 def test_an_address_change_by_way_of_crm_sync(bench: KlaviyoBench) -> None:
     """A new address moves the member to another profile; the former keeps nothing of ours, and no consent moves."""
     clock = FakeClock()
-    members = FakeMembers({MEMBER: Record(member=member(email="old@example.com", tier_name="Gold"))})
-    mirroring = Mirroring(
+    members = FakeMembers({MEMBER: MemberRecord(member=member(email="old@example.com", tier_name="Gold"))})
+    mirroring = CrmSync(
         shop=SHOP,
         crm=bench.crm,
         members=members,
@@ -233,7 +237,7 @@ def test_an_address_change_by_way_of_crm_sync(bench: KlaviyoBench) -> None:
     first, second = change_message("one", MEMBER), change_message("two", MEMBER)
     assert mirroring.work([first], FakeContext()) == {"one": None}
     later = AT + timedelta(minutes=1)
-    members.records[MEMBER] = Record(member=member(7001, later, email="new@example.com"), version=2)
+    members.records[MEMBER] = MemberRecord(member=member(7001, later, email="new@example.com"), version=2)
     clock.forward(600)
     assert mirroring.work([second], FakeContext()) == {"two": None}
     former, present = bench.standin.account.profiles.values()

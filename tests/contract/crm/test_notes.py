@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from relay.canonical import Profile
-from relay.changes import Change, Happening
-from relay.effects import Note
-from relay.ports.crm import Home, Outcome
+from relay.model.effects import Note
+from relay.model.messages import EventEffects, MemberChanged
+from relay.ports.crm import ContactRef, CrmOutcome
+from relay.rules.crm_profile import CrmProfile
 
 from tests.contract.crm.benches import Bench
 from tests.contract.crm.profiles import key_of, wanted
@@ -19,7 +19,7 @@ def test_quiet_backfill(bench: Bench) -> None:
     """A back-fill's moments start nothing, and its member arrives; the next moment, told aloud, does start."""
     written = _filled(bench, wanted())
     assert written.state == "mirrored"
-    homes = {KEY: Home(key=KEY, id=written.id, email="member-7001@example.com")}
+    homes = {KEY: ContactRef(key=KEY, id=written.id, email="member-7001@example.com")}
     bench.crm.record([_joined("then", quiet=True)], homes)
     assert bench.started() == []
     assert bench.shown(KEY) is not None
@@ -27,7 +27,7 @@ def test_quiet_backfill(bench: Bench) -> None:
     assert len(bench.started()) == 1
 
 
-def _filled(bench: Bench, profile: Profile) -> Outcome:
+def _filled(bench: Bench, profile: CrmProfile) -> CrmOutcome:
     """Write a member as a back-fill does: by a job, where the CRM has jobs."""
     bulk = bench.crm.bulk
     if bulk is None:
@@ -38,10 +38,12 @@ def _filled(bench: Bench, profile: Profile) -> Outcome:
     return outcome
 
 
-def _joined(event: str, *, quiet: bool = False) -> Change:
+def _joined(event: str, *, quiet: bool = False) -> MemberChanged:
     note = Note(rule="joined", name="Membership Joined")
-    happening = Happening(event_id=event, topic="t", at=datetime(2026, 1, 1, tzinfo=UTC), effects=(note,))
-    return Change(member=KEY, happenings=(happening,), quiet=quiet)
+    event_effects = EventEffects(
+        event_id=event, topic="t", at=datetime(2026, 1, 1, tzinfo=UTC), effects=(note,)
+    )
+    return MemberChanged(member=KEY, events=(event_effects,), quiet=quiet)
 
 
 def test_notes(bench: Bench) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
-from relay.canonical import NOT_COMPARED
-from relay.ports.crm import Home
+from relay.ports.crm import ContactRef
+from relay.rules.crm_profile import NOT_COMPARED
 
 from tests.contract.crm.benches import Bench
 from tests.contract.crm.profiles import AT, key_of, wanted
@@ -28,7 +28,10 @@ FULL = wanted(
 def test_reading(bench: Bench) -> None:
     """What was written is read again in the same notation; a member who is not there is missing."""
     outcome = bench.crm.upsert([FULL])[KEY]
-    homes = [Home(key=KEY, id=outcome.id, email=FULL.email), Home(key=key_of(1), email="nobody@example.com")]
+    homes = [
+        ContactRef(key=KEY, id=outcome.id, email=FULL.email),
+        ContactRef(key=key_of(1), email="nobody@example.com"),
+    ]
     theirs = bench.crm.read(homes)
     assert theirs.keys() == {KEY}
     ours = bench.crm.shown(FULL)
@@ -43,8 +46,8 @@ def test_clearing_a_contact(bench: Bench) -> None:
     bench.seed(email="member-7001@example.com", merchants_note="met at the fair")
     outcome = bench.crm.upsert([FULL])[KEY]
     assert outcome.state == "mirrored"
-    home = Home(key=KEY, id=outcome.id, email=FULL.email)
-    gone = Home(key=key_of(1), email="nobody@example.com")
+    home = ContactRef(key=KEY, id=outcome.id, email=FULL.email)
+    gone = ContactRef(key=key_of(1), email="nobody@example.com")
     answers = bench.crm.clear([home, gone])
     assert [answers[key].state for key in (KEY, key_of(1))] == ["mirrored", "skipped"]
     assert bench.shown(KEY) is None
@@ -56,7 +59,7 @@ def test_another_members_contact_is_not_cleared(bench: Bench) -> None:
     """A contact that has become another member's is left alone."""
     other = wanted(7002, email="shared@example.com", tier_name="Gold")
     outcome = bench.crm.upsert([other])[key_of(7002)]
-    bench.crm.clear([Home(key=KEY, id=outcome.id, email="shared@example.com")])
+    bench.crm.clear([ContactRef(key=KEY, id=outcome.id, email="shared@example.com")])
     shown = bench.shown(key_of(7002))
     assert shown is not None
     assert shown["tier_name"] == "Gold"

@@ -16,7 +16,7 @@ from relay.adapters.salesforce import Org as Where
 from relay.adapters.salesforce import Salesforce
 from relay.adapters.salesforce.mapping import definitions
 from relay.errors import MisconfiguredError
-from relay.ports.crm import Home, Outcome
+from relay.ports.crm import ContactRef, CrmOutcome
 
 from tests.contract.crm.profiles import AT, key_of, wanted
 from tests.contract.crm.salesforce import CREDENTIALS, SalesforceBench, define_fields, salesforce
@@ -43,7 +43,7 @@ def bench(bare: SalesforceBench) -> SalesforceBench:
 def test_members_wait_for_the_administrator(bare: SalesforceBench) -> None:
     """Without our fields nobody is written, and nobody refused for good: all wait, and arrive once they are there."""
     outcomes = bare.crm.upsert([wanted(7001), wanted(7002)])
-    assert set(outcomes.values()) == {Outcome(state="unauthorised", reason="unknown_property")}
+    assert set(outcomes.values()) == {CrmOutcome(state="unauthorised", reason="unknown_property")}
     assert not bare.contacts()
     bare.prepare()
     assert bare.crm.upsert([wanted()])[KEY].state == "mirrored"
@@ -92,7 +92,7 @@ def test_several_contacts_with_the_address(bench: SalesforceBench) -> None:
     """Nobody can say which of them is the member: refused, and nothing is written."""
     for _ in range(2):
         bench.seed(email=FIRST)
-    assert bench.crm.upsert([wanted()])[KEY] == Outcome(state="refused", reason="identity_conflict")
+    assert bench.crm.upsert([wanted()])[KEY] == CrmOutcome(state="refused", reason="identity_conflict")
     assert bench.contacts() == [{"email": FIRST}, {"email": FIRST}]
 
 
@@ -102,7 +102,7 @@ def test_several_contacts_with_the_key(bench: SalesforceBench) -> None:
     columns["Membership_Key__c"] = replace(columns["Membership_Key__c"], unique=False)
     for number in range(2):
         bench.seed(email=f"{number}@example.com", key=KEY)
-    assert bench.crm.upsert([wanted()])[KEY] == Outcome(state="refused", reason="identity_conflict")
+    assert bench.crm.upsert([wanted()])[KEY] == CrmOutcome(state="refused", reason="identity_conflict")
 
 
 def test_a_member_keeps_its_contact_where_nobody_gives_way(bench: SalesforceBench) -> None:
@@ -126,7 +126,7 @@ def test_two_members_and_one_contact(bench: SalesforceBench) -> None:
     outcomes = bench.crm.upsert(both)
     assert outcomes[KEY].state == "mirrored"
     assert (outcomes[key_of(7002)].state, outcomes[key_of(7002)].alone) == ("retry", True)
-    assert bench.crm.upsert(both)[key_of(7002)] == Outcome(
+    assert bench.crm.upsert(both)[key_of(7002)] == CrmOutcome(
         state="refused", reason="owned_by_other", id=_id(bench)
     )
 
@@ -145,7 +145,7 @@ def test_a_contact_that_does_not_let_go(bench: SalesforceBench) -> None:
 def test_the_merchants_duplicate_rule_is_obeyed(bench: SalesforceBench) -> None:
     """A contact that a rule forbids is not forced; the member is refused, and says why."""
     bench.standin.faults.waiting.append(Fault(path="/composite/", record_code="DUPLICATES_DETECTED"))
-    assert bench.crm.upsert([wanted()])[KEY] == Outcome(state="refused", reason="duplicates_detected")
+    assert bench.crm.upsert([wanted()])[KEY] == CrmOutcome(state="refused", reason="duplicates_detected")
 
 
 def test_a_hostile_address_asks_no_question_of_its_own(bench: SalesforceBench) -> None:
@@ -175,7 +175,7 @@ def test_what_was_written_is_what_is_read(bench: SalesforceBench) -> None:
         referrals_count=0,
     )
     bench.crm.upsert([profile])
-    held = bench.crm.read([Home(key=KEY), Home(key=key_of(7002))])
+    held = bench.crm.read([ContactRef(key=KEY), ContactRef(key=key_of(7002))])
     assert held == {KEY: bench.crm.shown(profile)}
     assert held[KEY]["credit_balance"] == "24.9"
     assert held[KEY]["joined_at"] == "2026-11-22T10:00:00.000Z"
@@ -185,7 +185,9 @@ def test_clearing_a_contact(bench: SalesforceBench) -> None:
     """Our fields are taken off the member's contact and nothing else; another's, or none, is skipped."""
     bench.seed(email=FIRST, merchants_note="met at the fair")
     bench.crm.upsert([wanted(tier_name="Gold")])
-    outcomes = bench.crm.clear([Home(key=KEY, id=_id(bench)), Home(key=key_of(7002), id=_id(bench))])
+    outcomes = bench.crm.clear(
+        [ContactRef(key=KEY, id=_id(bench)), ContactRef(key=key_of(7002), id=_id(bench))]
+    )
     assert (outcomes[KEY].state, outcomes[key_of(7002)].state) == ("mirrored", "skipped")
     assert bench.contacts() == [{"email": FIRST, "merchants_note": "met at the fair"}]
 

@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from relay.canonical import CANONICAL
+from relay.rules.crm_profile import CRM_FIELDS
 
 from tests.contract.crm.benches import Bench
 from tests.contract.crm.profiles import AT, key_of, wanted
@@ -33,7 +33,7 @@ def test_all_fields_arrive(bench: Bench) -> None:
     assert shown["status"] == "past_due"
     assert (shown["failed_attempts"], shown["attempts_left"]) == ("1", "2")
     assert shown["shopify_customer_id"] == "7001"
-    assert shown.keys() == {name for name in CANONICAL if known.values[name] is not None}
+    assert shown.keys() == {name for name in CRM_FIELDS if known.values[name] is not None}
 
 
 def test_clearing(bench: Bench) -> None:

@@ -10,8 +10,8 @@ from typing import TypeVar
 import pytest
 from inveterate import Claim, ClaimState, Intent, Intents, MemoryIntents
 
-from tests.fakes_grants import Clock, OneAtATime, ask, dynamo_intents
-from tests.tables import make_table
+from tests.support.grant_fakes import Clock, OneAtATime, ask, dynamo_intents
+from tests.support.moto_tables import make_table
 
 Making = Callable[[Clock], Intents]
 T = TypeVar("T")

@@ -13,8 +13,8 @@ from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.generation import GenerationMode
 from sim.api.v2 import OPERATIONS
 
-from tests.documents import document
 from tests.functional.sim.sim_server import KEY, running_simulator
+from tests.support.yaml_files import document
 
 SPECIFICATION = Path(__file__).parents[1] / "specification" / "openapi.yaml"
 ASKED = (

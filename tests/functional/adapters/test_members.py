@@ -13,20 +13,20 @@ from boto3.dynamodb.types import TypeSerializer
 from hypothesis import given
 from hypothesis import strategies as st
 from inveterate.webhooks import TOPICS, model_for
-from relay.adapters.aws import client
-from relay.adapters.members import DynamoMembers, decode, encode
-from relay.arriving.folding import REMEMBERED
-from relay.chain import KEPT, Change, Link
-from relay.changes import Happening, Outbox
+from relay.adapters.aws.boto import client
+from relay.adapters.dynamodb.members import DynamoMembers, decode, encode
 from relay.errors import ConflictError, MisconfiguredError, TransientError
-from relay.facts import Facts
-from relay.member import Member, merge
-from relay.ports.members import Record
+from relay.ingest.reducer import REMEMBERED
+from relay.model.balance_chain import KEPT, BalanceChange, DatedChange
+from relay.model.facts import Facts
+from relay.model.member import Member, merge
+from relay.model.messages import EventEffects, Outbox
+from relay.ports.members import MemberRecord
 
-from tests.fakes import NOW, SHOP, sample
-from tests.functions import RULES
-from tests.tables import make_table
-from tests.unit.member.test_merging import a_fact, merged
+from tests.support.moto_tables import make_table
+from tests.support.port_fakes import NOW, SHOP, sample
+from tests.support.topic_functions import RULES
+from tests.unit.model.test_merging import a_fact, merged
 
 KEY = f"{SHOP}:1"
 QUIET = Outbox(member=KEY, changed=False)
@@ -45,18 +45,18 @@ def everything() -> Member:
     return member
 
 
-def load(table: DynamoMembers, key: str = KEY) -> Record:
+def load(table: DynamoMembers, key: str = KEY) -> MemberRecord:
     return table.load([key])[0][key]
 
 
 def test_a_new_member_is_an_empty_record(table: DynamoMembers) -> None:
     """Nobody knows them yet; the shop is the stack's."""
-    assert load(table) == Record(member=Member(shop=SHOP, customer_id="1"))
+    assert load(table) == MemberRecord(member=Member(shop=SHOP, customer_id="1"))
 
 
 def test_what_goes_in_comes_out(table: DynamoMembers) -> None:
     """All kinds of values, lots and the memory of ids, exactly; and with the next version."""
-    record = Record(member=everything(), seen=("a" * 32, "0f" * 16))
+    record = MemberRecord(member=everything(), seen=("a" * 32, "0f" * 16))
     table.save(record, QUIET)
     assert load(table) == replace(record, version=1)
 
@@ -64,7 +64,7 @@ def test_what_goes_in_comes_out(table: DynamoMembers) -> None:
 @given(st.lists(a_fact(), max_size=6, unique_by=lambda fact: fact.event_id))
 def test_any_record_survives_the_table(facts: list[Any]) -> None:
     """Whatever events can make of a record, its item says it exactly."""
-    record = Record(member=merged(facts), seen=tuple(fact.event_id for fact in facts))
+    record = MemberRecord(member=merged(facts), seen=tuple(fact.event_id for fact in facts))
     assert decode(encode(record, QUIET)) == replace(record, version=1)
 
 
@@ -83,7 +83,7 @@ def test_many_members_and_the_rules_in_one_go(table: DynamoMembers) -> None:
     """More members than one read takes; the rules' defaults where none are stored."""
     keys = [f"{SHOP}:{number}" for number in range(230)]
     for key in keys[::50]:
-        table.save(Record(member=Member(shop=SHOP, customer_id=key.rpartition(":")[2])), QUIET)
+        table.save(MemberRecord(member=Member(shop=SHOP, customer_id=key.rpartition(":")[2])), QUIET)
     records, rules = table.load(keys)
     assert [record.version for record in records.values()] == [int(number % 50 == 0) for number in range(230)]
     assert rules.billing_attempts == 3
@@ -106,7 +106,7 @@ def test_the_stored_rules(table: DynamoMembers, document: Any, attempts: int | N
 
 def test_what_a_newer_version_stored_is_kept(table: DynamoMembers) -> None:
     """Older code writes back the fields and attributes that it does not know, as they were."""
-    table.save(Record(member=everything()), QUIET)
+    table.save(MemberRecord(member=everything()), QUIET)
     dynamodb = client("dynamodb")
     item = dynamodb.get_item(TableName="members", Key={"pk": {"S": KEY}})["Item"]
     item["s"]["L"].append({"L": [{"N": "1"}, {"S": "api:2030"}]})
@@ -127,7 +127,7 @@ def test_what_a_newer_version_stored_is_kept(table: DynamoMembers) -> None:
 
 def test_an_item_from_before_the_chain_is_read(table: DynamoMembers) -> None:
     """What an older version stored lacks the chain, and says everything else."""
-    item = encode(Record(member=everything()), QUIET)
+    item = encode(MemberRecord(member=everything()), QUIET)
     del item["c"]
     assert decode(item).member == replace(everything(), chain=())
 
@@ -135,15 +135,17 @@ def test_an_item_from_before_the_chain_is_read(table: DynamoMembers) -> None:
 def test_the_item_is_small(table: DynamoMembers) -> None:
     """Bytes of the item are dollars: a member of whom everything is known, with a full memory, costs two units."""
     chain = tuple(
-        Link(NOW + timedelta(minutes=minute), Change(Decimal(minute * 15), Decimal(minute * 15 + 15)))
+        DatedChange(
+            NOW + timedelta(minutes=minute), BalanceChange(Decimal(minute * 15), Decimal(minute * 15 + 15))
+        )
         for minute in range(KEPT)
     )
-    happening = Happening(event_id="a" * 32, topic="customer.updated", at=NOW)
-    record = Record(
+    event_effects = EventEffects(event_id="a" * 32, topic="customer.updated", at=NOW)
+    record = MemberRecord(
         member=replace(everything(), chain=chain),
         seen=tuple(f"{number:032x}" for number in range(REMEMBERED)),
     )
-    item = encode(record, Outbox(member=KEY, changed=True, happenings=(happening,)))
+    item = encode(record, Outbox(member=KEY, changed=True, events=(event_effects,)))
     size = sum(len(name) + weight(value) for name, value in item.items())
     assert size < 2048
 
@@ -177,7 +179,7 @@ def test_money_and_moments_are_exact(table: DynamoMembers) -> None:
     }
     event = model_for("customer.credits.updated").read(json.dumps(content))
     member = merge(Member(shop=SHOP, customer_id="1"), RULES["customer.credits.updated"].facts(event))
-    table.save(Record(member=member), QUIET)
+    table.save(MemberRecord(member=member), QUIET)
     loaded = load(table).member
     assert loaded.money("credit_balance") == Decimal("1234567890123456789012345.891")
     at = loaded.registers["credit_balance"].at
@@ -189,7 +191,7 @@ def test_what_is_newer_does_not_depend_on_the_table() -> None:
     first = Facts(event_id="a" * 32, at=NOW + timedelta(microseconds=900), values={"tier_name": "Gold"})
     second = Facts(event_id="b" * 32, at=NOW + timedelta(microseconds=100), values={"tier_name": "Blue"})
     member = merge(Member(shop=SHOP, customer_id="1"), first)
-    stored = decode(encode(Record(member=member), QUIET)).member
+    stored = decode(encode(MemberRecord(member=member), QUIET)).member
     assert merge(member, second).text("tier_name") == merge(stored, second).text("tier_name")
 
 
@@ -202,7 +204,7 @@ def test_a_moment_told_again_is_no_change() -> None:
     }
     event = model_for("customer.credits.updated").read(json.dumps(content))
     member = merge(Member(shop=SHOP, customer_id="1"), RULES["customer.credits.updated"].facts(event))
-    assert decode(encode(Record(member=member), QUIET)).member == member
+    assert decode(encode(MemberRecord(member=member), QUIET)).member == member
 
 
 def test_a_table_that_is_not_there() -> None:

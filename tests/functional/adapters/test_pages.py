@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from relay.adapters.aws import client
-from relay.adapters.members import DynamoMembers
-from relay.adapters.pages import DynamoMirrorStates, DynamoRoll
-from relay.changes import Outbox
-from relay.facts import Facts
-from relay.member import Member, merge
-from relay.ports.members import Record
-from relay.ports.rounds import Pages
+from relay.adapters.aws.boto import client
+from relay.adapters.dynamodb.members import DynamoMembers
+from relay.adapters.dynamodb.scans import DynamoMemberScan, DynamoSyncStatePages
+from relay.model.facts import Facts
+from relay.model.member import Member, merge
+from relay.model.messages import Outbox
+from relay.ports.members import MemberRecord
+from relay.ports.scans import Pages
 
-from tests.fakes import NOW, SHOP
-from tests.tables import make_table
+from tests.support.moto_tables import make_table
+from tests.support.port_fakes import NOW, SHOP
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def member(number: int, **values: Any) -> Member:
 
 
 def put(one: Member) -> None:
-    DynamoMembers("members", SHOP).save(Record(member=one), Outbox(member=one.key, changed=True))
+    DynamoMembers("members", SHOP).save(MemberRecord(member=one), Outbox(member=one.key, changed=True))
 
 
 def all_of(pages: Pages[Any]) -> tuple[list[Any], int]:
@@ -51,7 +51,7 @@ def test_every_member_is_read_once_over_pages() -> None:
     for one in people:
         put(one)
     client("dynamodb").put_item(TableName="members", Item={"pk": {"S": "rules"}, "document": {"S": "{}"}})
-    found, number = all_of(DynamoRoll("members", SHOP))
+    found, number = all_of(DynamoMemberScan("members", SHOP))
     assert number > 1
     assert sorted(one.key for one in found) == sorted(one.key for one in people)
     assert found[0] in people
@@ -60,14 +60,14 @@ def test_every_member_is_read_once_over_pages() -> None:
 def test_the_shops_name_is_compared_as_keys_are_written() -> None:
     """In lower case."""
     put(member(1))
-    assert [one.key for one in DynamoRoll("members", SHOP.upper()).page().items] == [f"{SHOP}:1"]
+    assert [one.key for one in DynamoMemberScan("members", SHOP.upper()).page().items] == [f"{SHOP}:1"]
 
 
 def test_a_member_that_cannot_be_read_is_counted() -> None:
     """The others are read."""
     put(member(1))
     client("dynamodb").put_item(TableName="members", Item={"pk": {"S": f"{SHOP}:2"}, "f": {"S": "?"}})
-    page = DynamoRoll("members", SHOP).page()
+    page = DynamoMemberScan("members", SHOP).page()
     assert ([one.key for one in page.items], page.unreadable) == ([f"{SHOP}:1"], 1)
 
 
@@ -84,7 +84,7 @@ def test_how_each_member_stands_in_each_crm() -> None:
     ]
     for item in items:
         client("dynamodb").put_item(TableName="mirrors", Item=item)
-    assert sorted(all_of(DynamoMirrorStates("mirrors"))[0]) == [
+    assert sorted(all_of(DynamoSyncStatePages("mirrors"))[0]) == [
         ("hubspot", "mirrored"),
         ("hubspot", "no_email"),
         ("hubspot", "refused"),

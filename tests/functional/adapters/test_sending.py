@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from relay.adapters.aws import client
-from relay.adapters.firehose import FirehoseJournal
-from relay.adapters.secrets import Secret
-from relay.adapters.sns import SnsOutgoing
-from relay.adapters.sqs import SqsInbox, SqsOutgoing, SqsSource
-from relay.batch import read_message
-from relay.delivery import unpack
+from relay.adapters.aws.boto import client
+from relay.adapters.aws.firehose import FirehoseJournal
+from relay.adapters.aws.sns import SnsOutgoing
+from relay.adapters.aws.sqs import SqsInbox, SqsOutgoing, SqsSource
+from relay.adapters.aws.ssm import Secret
 from relay.errors import MisconfiguredError, PermanentError, TransientError
-from relay.ports.outgoing import OutgoingMessage
+from relay.model.delivery import unpack
+from relay.ports.messaging import OutgoingMessage
+from relay.queues.batch import read_message
 
-from tests.fakes import queued, sample
+from tests.support.port_fakes import queued, sample
 
 
 @pytest.fixture

@@ -11,14 +11,14 @@ from functools import cached_property
 from pathlib import Path
 
 import pytest
-from relay.adapters.aws import client
-from relay.adapters.members import RULES_KEY, DynamoMembers
-from relay.rules import Rules
+from relay.adapters.aws.boto import client
+from relay.adapters.dynamodb.members import RULES_KEY, DynamoMembers
+from relay.rules.settings import Rules
 from relay_cli import rules
 from relay_cli.account import Account
 from relay_cli.failing import CliError
 
-from tests.tables import make_table
+from tests.support.moto_tables import make_table
 
 
 @dataclass(frozen=True)

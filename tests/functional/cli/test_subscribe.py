@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from inveterate.webhooks.topics import TOPICS
-from relay.adapters.aws import client
+from relay.adapters.aws.boto import client
 from relay_cli import subscribe
 from relay_cli.account import Account
 from relay_cli.failing import CliError
@@ -78,7 +78,9 @@ def there(platform: SimClient) -> list[dict[str, Any]]:
     ]
 
 
-def test_every_topic(relay: Callable[..., int], platform: SimClient, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_topic(
+    relay: Callable[..., int], platform: SimClient, capsys: pytest.CaptureFixture[str]
+) -> None:
     """All 15 are created under the stack's name; a second time nothing is left to do."""
     assert relay() == 0
     made = there(platform)

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import pytest
-from relay.adapters.aws import client
-from relay.adapters.members import DynamoMembers
-from relay.adapters.mirrors import DynamoMirrors
-from relay.changes import Outbox
-from relay.ports.members import Record
+from relay.adapters.aws.boto import client
+from relay.adapters.dynamodb.crm_state import DynamoSyncStates
+from relay.adapters.dynamodb.members import DynamoMembers
+from relay.model.messages import Outbox
+from relay.ports.members import MemberRecord
 
 from functions.crm_sync import app
 from tests.contract.crm.profiles import SHOP
-from tests.fakes import FakeContext
-from tests.fakes_crm import change_message
 from tests.functional.crm.scenes import Tabled
-from tests.tables import make_table
-from tests.wired import queues, sqs_record, wired
+from tests.support.crm_fakes import change_message
+from tests.support.lambda_env import queues, sqs_record, wired
+from tests.support.moto_tables import make_table
+from tests.support.port_fakes import FakeContext
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ class CrmSync:
     queue: str
     dead: str
 
-    def know(self, *records: Record) -> None:
+    def know(self, *records: MemberRecord) -> None:
         """Put members into the members table."""
         for record in records:
             DynamoMembers("members", SHOP).save(record, Outbox(member=record.member.key, changed=True))
@@ -81,4 +81,4 @@ def deploy(mirrors_table: str, monkeypatch: pytest.MonkeyPatch) -> Deploying:
 @pytest.fixture
 def scene(mirrors_table: str) -> Tabled:
     """Return an empty scene on a real table of mirrors."""
-    return Tabled(DynamoMirrors(mirrors_table, "fake"))
+    return Tabled(DynamoSyncStates(mirrors_table, "fake"))

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from relay.adapters.mirrors import DynamoMirrors
-from relay.batch import Message
-from relay.fields import Value
-from relay.mirrors.breaker import Breaker
-from relay.mirrors.mirroring import Mirroring
-from relay.ports.members import Record
-from relay.rechecking import Rechecks
+from relay.adapters.dynamodb.crm_state import DynamoSyncStates
+from relay.crm.circuit_breaker import CircuitBreaker
+from relay.crm.sync import CrmSync
+from relay.model.fields import Value
+from relay.ports.members import MemberRecord
+from relay.queues.batch import Message
+from relay.queues.requests import RecheckQueue
 
 from tests.contract.crm.profiles import AT, SHOP, key_of, member
-from tests.fakes import FakeContext, FakeMembers, FakeOutgoing
-from tests.fakes_crm import FakeClock, FakeCrm, FakeGates, FakeMirrors, change_message
+from tests.support.crm_fakes import FakeClock, FakeCrm, FakeGates, FakeMirrors, change_message
+from tests.support.port_fakes import FakeContext, FakeMembers, FakeOutgoing
 
 KEY = key_of(7001)
 
@@ -24,7 +24,7 @@ KEY = key_of(7001)
 class Tabled:
     """A members table, a mirrors table and a CRM, and any number of workers on them."""
 
-    mirrors: DynamoMirrors
+    mirrors: DynamoSyncStates
     members: FakeMembers = field(default_factory=FakeMembers)
     crm: FakeCrm = field(default_factory=FakeCrm)
     clock: FakeClock = field(default_factory=FakeClock)
@@ -37,11 +37,11 @@ class Tabled:
         key = key_of(customer)
         version = self.members.records[key].version + 1 if key in self.members.records else 1
         told = member(customer, AT + timedelta(seconds=version), **values)
-        self.members.records[key] = Record(member=told, version=version)
+        self.members.records[key] = MemberRecord(member=told, version=version)
 
-    def mirroring(self) -> Mirroring:
+    def mirroring(self) -> CrmSync:
         """Return a worker's work."""
-        return Mirroring(
+        return CrmSync(
             shop=SHOP,
             crm=self.crm,
             members=self.members,
@@ -49,7 +49,7 @@ class Tabled:
             clock=self.clock,
             credential="/relay/secret",
             observe=lambda key, outcome: self.observed.append((key, outcome.state)),
-            rechecks=Rechecks(self.asked, 600) if self.asked else None,
+            rechecks=RecheckQueue(self.asked, 600) if self.asked else None,
         )
 
     def work(self, *messages: str, customers: tuple[int, ...] = (7001,)) -> dict[str, Exception | None]:
@@ -86,11 +86,11 @@ class Scene:
         """Change the member's record."""
         version = self.members.records[KEY].version + 1 if KEY in self.members.records else 1
         told = member(7001, AT + timedelta(seconds=version), **values)
-        self.members.records[KEY] = Record(member=told, version=version)
+        self.members.records[KEY] = MemberRecord(member=told, version=version)
 
     def work(self, *messages: Message) -> list[Exception | None]:
         """Let a worker handle these messages, or one about the member."""
-        mirroring = Mirroring(
+        mirroring = CrmSync(
             shop=SHOP,
             crm=self.crm,
             members=self.members,
@@ -98,7 +98,7 @@ class Scene:
             clock=self.clock,
             credential="SECRET",
             observe=lambda *_: None,
-            rechecks=Rechecks(self.asked, 600) if self.asked else None,
-            breaker=Breaker(gates=self.gates, clock=self.clock),
+            rechecks=RecheckQueue(self.asked, 600) if self.asked else None,
+            breaker=CircuitBreaker(gates=self.gates, clock=self.clock),
         )
         return list(mirroring.work(messages or [change_message("m", KEY)], FakeContext()).values())

@@ -8,17 +8,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from relay.changes import Audit, Change, dump, load
+from relay.crm.audit import CrmAudit
+from relay.crm.claimed_write import ClaimedWrite
 from relay.errors import TransientError
-from relay.mirrors.auditing import Auditing
-from relay.mirrors.writing import Writing
-from relay.ports.crm import Outcome
-from relay.ports.members import Record
-from relay.ports.mirrors import Mirror, MirrorPage
+from relay.model.messages import AuditStep, MemberChanged, dump, load
+from relay.ports.crm import CrmOutcome
+from relay.ports.crm_state import SyncState, SyncStatePage
+from relay.ports.members import MemberRecord
 
 from tests.contract.crm.profiles import key_of, member, wanted
-from tests.fakes import FakeContext, FakeMembers, FakeOutgoing
-from tests.fakes_crm import START, FakeClock, FakeCrm, FakeMirrors, change_message
+from tests.support.crm_fakes import START, FakeClock, FakeCrm, FakeMirrors, change_message
+from tests.support.port_fakes import FakeContext, FakeMembers, FakeOutgoing
 
 SECOND = timedelta(seconds=1)
 
@@ -30,9 +30,9 @@ class OnePage:
     mirrors: FakeMirrors
     noted: dict[str, Any] = field(default_factory=dict)
 
-    def page(self, cursor: str | None = None) -> MirrorPage:
+    def page(self, cursor: str | None = None) -> SyncStatePage:
         """Return it; it was the last where nobody asks for the second."""
-        return MirrorPage(mirrors=dict(self.mirrors.mirrors), cursor="third" if cursor else None)
+        return SyncStatePage(mirrors=dict(self.mirrors.mirrors), cursor="third" if cursor else None)
 
     def run(self, name: str) -> Mapping[str, Any]:
         """Return what was noted."""
@@ -58,9 +58,9 @@ class Scene:
         """Mirror them."""
         self.page = OnePage(self.mirrors)
         for customer in range(5):
-            self.members.records[key_of(customer)] = Record(member=member(customer), version=1)
+            self.members.records[key_of(customer)] = MemberRecord(member=member(customer), version=1)
             self.crm.held[key_of(customer)] = wanted(customer)
-            self.mirrors.mirrors[key_of(customer)] = Mirror(
+            self.mirrors.mirrors[key_of(customer)] = SyncState(
                 digest=wanted(customer).digest, state="mirrored", id="1"
             )
 
@@ -69,29 +69,29 @@ class Scene:
         for key, held in self.crm.held.items():
             self.crm.held[key] = replace(held, values={**held.values, "tier_name": "Platinum"})
 
-    def audits(self) -> Auditing:
+    def audits(self) -> CrmAudit:
         """Return the audits."""
-        writing = Writing(
+        writing = ClaimedWrite(
             crm=self.crm,
             members=self.members,
             mirrors=self.mirrors,
             clock=FakeClock(),
             observe=lambda *_: None,
         )
-        return Auditing(writing=writing, inventory=self.page, queue=self.queue)
+        return CrmAudit(writing=writing, inventory=self.page, queue=self.queue)
 
-    def step(self, audit: Audit, context: FakeContext | None = None) -> Audit:
+    def step(self, audit: AuditStep, context: FakeContext | None = None) -> AuditStep:
         """Do a step."""
         return self.audits().step(audit, context or FakeContext(60_000))
 
-    def receive(self, audit: Audit) -> Exception | None:
+    def receive(self, audit: AuditStep) -> Exception | None:
         """Let a step be received, as an errand of `crm_sync`."""
         received = replace(change_message("a", key_of(0)), body=dump(audit))
         return self.audits().run(received, FakeContext(60_000))
 
-    def named(self) -> list[Change]:
+    def named(self) -> list[MemberChanged]:
         """Return what the queue was given."""
-        return [load(Change, sent.body) for sent in self.queue.sent]
+        return [load(MemberChanged, sent.body) for sent in self.queue.sent]
 
 
 def test_a_page_takes_as_many_steps_as_it_needs() -> None:
@@ -104,7 +104,7 @@ def test_a_page_takes_as_many_steps_as_it_needs() -> None:
         context.millis -= 20_000
 
     scene.crm.before = [twenty_seconds, twenty_seconds]
-    first = scene.step(Audit(run=START), context)
+    first = scene.step(AuditStep(run=START), context)
     assert [len(call) for call in scene.crm.calls] == [2, 2]
     assert (first.step, first.finished, first.read, first.edited, first.repaired) == (1, False, 0, 4, 4)
     second = scene.step(first)
@@ -118,7 +118,7 @@ def test_a_page_in_the_middle() -> None:
     """Its next step is on the same page until all of it is done, and then on the following."""
     scene = Scene()
     scene.edit_all()
-    first = scene.step(Audit(run=START, cursor="second"), FakeContext(10_000))
+    first = scene.step(AuditStep(run=START, cursor="second"), FakeContext(10_000))
     assert (first.cursor, first.finished) == ("second", False)
     after = scene.step(first)
     assert (after.cursor, after.finished) == ("third", False)
@@ -128,20 +128,20 @@ def test_little_time_repairs_a_calls_worth() -> None:
     """A step never ends where it began, however long the reading took."""
     scene = Scene()
     scene.edit_all()
-    assert scene.step(Audit(run=START), FakeContext(10_000)).repaired == 2
+    assert scene.step(AuditStep(run=START), FakeContext(10_000)).repaired == 2
 
 
 def test_who_cannot_be_repaired_now_is_left_to_the_queue() -> None:
     """After a repair that failed nobody is sure of the member, and no message of its own would come for it."""
     scene = Scene()
     scene.edit_all()
-    scene.crm.outcomes[key_of(3)] = Outcome(state="retry", reason="http_503")
-    after = scene.step(Audit(run=START))
+    scene.crm.outcomes[key_of(3)] = CrmOutcome(state="retry", reason="http_503")
+    after = scene.step(AuditStep(run=START))
     assert (after.finished, after.edited, after.repaired, after.again) == (True, 5, 4, 1)
-    assert scene.named() == [Change(member=key_of(3), quiet=True)]
+    assert scene.named() == [MemberChanged(member=key_of(3), quiet=True)]
     scene.queue.refuse = {1}
     with pytest.raises(TransientError):
-        scene.step(Audit(run=START))
+        scene.step(AuditStep(run=START))
 
 
 def test_of_whom_nobody_is_sure() -> None:
@@ -150,10 +150,10 @@ def test_of_whom_nobody_is_sure() -> None:
     known = scene.mirrors.mirrors
     known[key_of(0)] = replace(known[key_of(0)], busy_until=START - SECOND)
     known[key_of(1)] = replace(known[key_of(1)], busy_until=START + SECOND)
-    known[key_of(2)] = Mirror(state="retry", reason="http_503")
-    known[key_of(3)] = Mirror(state="refused", reason="not_cleared_http_400", email="a@example.com")
-    known[key_of(4)] = Mirror(digest="of what was refused", state="refused", reason="owned_by_other")
-    after = scene.step(Audit(run=START))
+    known[key_of(2)] = SyncState(state="retry", reason="http_503")
+    known[key_of(3)] = SyncState(state="refused", reason="not_cleared_http_400", email="a@example.com")
+    known[key_of(4)] = SyncState(digest="of what was refused", state="refused", reason="owned_by_other")
+    after = scene.step(AuditStep(run=START))
     assert (after.read, after.again) == (0, 3)
     assert [change.member for change in scene.named()] == [key_of(0), key_of(2), key_of(3)]
 
@@ -162,10 +162,10 @@ def test_a_next_step_that_is_not_sent() -> None:
     """The step comes again, and nothing is noted of it: else the run would end there."""
     scene = Scene()
     scene.queue.refuse = {0}
-    assert isinstance(scene.receive(Audit(run=START, cursor="second")), TransientError)
+    assert isinstance(scene.receive(AuditStep(run=START, cursor="second")), TransientError)
     assert scene.page.noted == {}
-    assert scene.receive(Audit(run=START, cursor="second")) is None
-    (following,) = [load(Audit, sent.body) for sent in scene.queue.sent]
+    assert scene.receive(AuditStep(run=START, cursor="second")) is None
+    (following,) = [load(AuditStep, sent.body) for sent in scene.queue.sent]
     assert (following.cursor, following.step, scene.page.noted["step"]) == ("third", 1, 1)
 
 
@@ -179,5 +179,5 @@ def test_a_step_of_a_run_that_was_overtaken() -> None:
         "at": START.isoformat(),
         "finished": True,
     }
-    assert scene.receive(Audit(run=START, step=3, cursor="second")) is None
+    assert scene.receive(AuditStep(run=START, step=3, cursor="second")) is None
     assert scene.crm.calls == []

@@ -8,13 +8,13 @@ from datetime import datetime
 from types import MappingProxyType
 
 import pytest
-from relay.adapters.mirrors import DynamoMirrors
+from relay.adapters.dynamodb.crm_state import DynamoSyncStates
 from relay.errors import TransientError
-from relay.ports.crm import Outcome
-from relay.ports.mirrors import Claim
+from relay.ports.crm import CrmOutcome
+from relay.ports.crm_state import Claim
 
-from tests.fakes_crm import KilledError
 from tests.functional.crm.scenes import KEY, Tabled
+from tests.support.crm_fakes import KilledError
 
 
 def _killed() -> None:
@@ -106,7 +106,7 @@ def test_what_is_sent_is_read_under_the_claim(scene: Tabled) -> None:
     plain = scene.mirrors.claim
 
     @dataclass(frozen=True)
-    class Sleepy(DynamoMirrors):
+    class Sleepy(DynamoSyncStates):
         def claim(
             self,
             keys: Sequence[str],
@@ -126,7 +126,7 @@ def test_what_is_sent_is_read_under_the_claim(scene: Tabled) -> None:
 def test_no_answer_and_a_longer_wait(scene: Tabled) -> None:
     """Where the CRM asked for more than that, it is kept."""
     scene.tell(tier_name="Gold")
-    scene.crm.outcomes[KEY] = Outcome(state="retry", reason="http_502", unanswered=True, retry_after=300)
+    scene.crm.outcomes[KEY] = CrmOutcome(state="retry", reason="http_502", unanswered=True, retry_after=300)
     answer = scene.work("m1")["m1"]
     assert isinstance(answer, TransientError)
     assert answer.retry_after == 300
@@ -135,7 +135,7 @@ def test_no_answer_and_a_longer_wait(scene: Tabled) -> None:
 def test_no_answer(scene: Tabled) -> None:
     """After a call without an answer the member rests until that can no longer land, then is sent again."""
     scene.tell(tier_name="Gold")
-    scene.crm.outcomes[KEY] = Outcome(state="retry", reason="timeout", unanswered=True)
+    scene.crm.outcomes[KEY] = CrmOutcome(state="retry", reason="timeout", unanswered=True)
     answer = scene.work("m1")["m1"]
     assert isinstance(answer, TransientError)
     assert answer.retry_after == 60

@@ -5,24 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from relay.batch import HELD
-from relay.errors import MisconfiguredError, ParkedError, TransientError
-from relay.mirrors.mirroring.invocation import NEEDED_MS
-from relay.ports.crm import Outcome
-from relay.ports.mirrors import Gate
+from relay.crm.run import NEEDED_MS
+from relay.errors import CircuitOpenError, MisconfiguredError, TransientError
+from relay.ports.crm import CrmOutcome
+from relay.ports.crm_state import CircuitRecord
+from relay.queues.batch import HELD
 
 from tests.contract.crm.profiles import key_of
-from tests.fakes_crm import FakeCrm, change_message
 from tests.functional.crm.scenes import KEY, Scene, Tabled
+from tests.support.crm_fakes import FakeCrm, change_message
 
 
 def test_a_crm_that_is_down_is_left_alone() -> None:
     """After a call that got nowhere, messages go back unread; later one is let through, and opens it."""
     scene = Scene()
     scene.tell(tier_name="Gold")
-    scene.crm.outcomes[KEY] = Outcome(state="retry", reason="http_503")
+    scene.crm.outcomes[KEY] = CrmOutcome(state="retry", reason="http_503")
     (first,) = scene.work()
-    assert isinstance(first, ParkedError), "whoever was turned away comes back with the others"
+    assert isinstance(first, CircuitOpenError), "whoever was turned away comes back with the others"
     assert first.retry_after == 5
     scene.members.failure = AssertionError("nothing is read while it is closed")
     (parked,) = scene.work()
@@ -39,7 +39,7 @@ def test_who_is_let_through_asks_first() -> None:
     """The one that is to find out whether it is over makes the cheapest call, and reads no member for it."""
     scene = Scene()
     scene.tell(tier_name="Gold")
-    scene.crm.outcomes[KEY] = Outcome(state="retry", reason="http_503")
+    scene.crm.outcomes[KEY] = CrmOutcome(state="retry", reason="http_503")
     scene.work()
     scene.crm.outcomes.clear()
     scene.clock.forward(6)
@@ -56,7 +56,7 @@ def test_a_call_that_broke_off_is_waited_for() -> None:
     """What may still take effect is not sent again when the door opens, but when it surely cannot."""
     scene = Scene()
     scene.tell()
-    scene.crm.outcomes[KEY] = Outcome(state="retry", reason="timeout", unanswered=True)
+    scene.crm.outcomes[KEY] = CrmOutcome(state="retry", reason="timeout", unanswered=True)
     (first,) = scene.work()
     assert isinstance(first, TransientError)
     assert first.retry_after == 60
@@ -67,7 +67,7 @@ def test_one_members_own_trouble_closes_nothing() -> None:
     """A refusal for now that concerns one member alone is no sign that the CRM is down."""
     scene = Scene()
     scene.tell()
-    scene.crm.outcomes[KEY] = Outcome(state="retry", reason="contact_gone", alone=True)
+    scene.crm.outcomes[KEY] = CrmOutcome(state="retry", reason="contact_gone", alone=True)
     scene.work()
     assert scene.gates.gate.until is None
 
@@ -76,7 +76,7 @@ def test_turned_away(scene: Tabled) -> None:
     """Refused credentials put everybody off, name the setting, and end the calls."""
     scene.crm.batch_size = 1
     scene.crm.outcomes = dict.fromkeys(
-        (key_of(1), key_of(2)), Outcome(state="unauthorised", reason="http_401")
+        (key_of(1), key_of(2)), CrmOutcome(state="unauthorised", reason="http_401")
     )
     answers = scene.work("m", customers=(1, 2))
     assert len(scene.crm.calls) == 1
@@ -91,7 +91,7 @@ def test_a_closed_door_is_knocked_at_once(scene: Tabled) -> None:
     """When nobody of a batch gets through, the batches behind it are not tried."""
     scene.crm.batch_size = 2
     keys = [key_of(number) for number in range(6)]
-    scene.crm.outcomes = dict.fromkeys(keys, Outcome(state="retry", reason="rate_limits", retry_after=9))
+    scene.crm.outcomes = dict.fromkeys(keys, CrmOutcome(state="retry", reason="rate_limits", retry_after=9))
     answers = scene.work("m", customers=tuple(range(6)))
     assert [getattr(answer, "retry_after", None) for answer in answers.values()] == [9] * 6
     assert [len(call) for call in scene.crm.calls] == [2]
@@ -114,7 +114,7 @@ def test_our_own_table_is_down(scene: Tabled) -> None:
 
 def closed_a_while_ago(scene: Scene) -> None:
     """Let a call get nowhere, and so much time pass that one may try again."""
-    scene.crm.outcomes[KEY] = Outcome(state="retry", reason="http_503")
+    scene.crm.outcomes[KEY] = CrmOutcome(state="retry", reason="http_503")
     scene.work()
     scene.crm.outcomes.clear()
     scene.clock.forward(6)
@@ -123,7 +123,7 @@ def closed_a_while_ago(scene: Scene) -> None:
 def test_refused_credentials_keep_everybody_away() -> None:
     """They close it like an outage; all messages say which setting to look at, those too that no call was made for."""
     scene = Scene(crm=FakeCrm(batch_size=1))
-    scene.crm.outcomes[KEY] = Outcome(state="unauthorised", reason="http_401")
+    scene.crm.outcomes[KEY] = CrmOutcome(state="unauthorised", reason="http_401")
     held = {HELD: "1"}
     behind = replace(change_message("b", key_of(7002)), attributes=held)
     answers = scene.work(replace(change_message("a", KEY), attributes=held), behind)
@@ -137,7 +137,7 @@ def test_somebody_got_through() -> None:
     scene = Scene()
     scene.tell()
     other = key_of(7002)
-    scene.crm.outcomes[other] = Outcome(state="retry", reason="row_lock")
+    scene.crm.outcomes[other] = CrmOutcome(state="retry", reason="row_lock")
     answers = scene.work(change_message("a", KEY), change_message("b", other))
     assert answers[0] is None
     assert isinstance(answers[1], TransientError)
@@ -150,8 +150,8 @@ def test_who_was_not_called_for_is_no_sign() -> None:
     scene.tell()
     other = key_of(7002)
     scene.crm.outcomes = {
-        KEY: Outcome(state="retry", reason="http_503"),
-        other: Outcome(state="skipped", reason="no_email"),
+        KEY: CrmOutcome(state="retry", reason="http_503"),
+        other: CrmOutcome(state="skipped", reason="no_email"),
     }
     scene.work(change_message("a", KEY), change_message("b", other))
     assert scene.gates.gate.until is not None
@@ -162,7 +162,7 @@ def test_one_members_own_trouble_opens_nothing() -> None:
     scene = Scene()
     scene.tell()
     closed_a_while_ago(scene)
-    scene.crm.outcomes[KEY] = Outcome(state="retry", reason="contact_gone", alone=True)
+    scene.crm.outcomes[KEY] = CrmOutcome(state="retry", reason="contact_gone", alone=True)
     scene.work()
     assert scene.gates.gate.failures == 1
 
@@ -172,7 +172,7 @@ def test_who_finds_no_reason_to_call_lets_another_try() -> None:
     scene = Scene()
     scene.tell()
     assert scene.work() == [None]
-    scene.gates.gate = Gate(until=scene.clock.now, failures=1, version=scene.gates.gate.version)
+    scene.gates.gate = CircuitRecord(until=scene.clock.now, failures=1, version=scene.gates.gate.version)
     assert scene.work() == [None], "there is nothing to send"
     assert (scene.gates.gate.until, scene.gates.gate.trying) == (scene.clock.now, False)
     scene.tell(tier_name="Gold")
@@ -196,7 +196,7 @@ def test_notes_end_with_the_first_call_that_gets_nowhere() -> None:
     scene.tell()
     asked: list[None] = []
     scene.crm.slow = lambda: asked.append(None)
-    scene.crm.note_outcomes = {f"{name}.told": Outcome(state="retry", reason="http_503") for name in "abc"}
+    scene.crm.note_outcomes = {f"{name}.told": CrmOutcome(state="retry", reason="http_503") for name in "abc"}
     held = {HELD: "1"}
     messages = [replace(change_message(name, KEY, "told"), attributes=held) for name in "abc"]
     answers = scene.work(*messages)

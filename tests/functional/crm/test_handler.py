@@ -11,12 +11,12 @@ import pytest
 from fakes.fault_queue import Fault
 from fakes.hubspot import FakeHubspot
 from fakes.local_server import serve
-from relay.ports.members import Record
+from relay.ports.members import MemberRecord
 from relay.wiring import mirrors
 
 from tests.contract.crm.profiles import key_of, member
 from tests.functional.crm.conftest import CrmSync, Deploying
-from tests.wired import held
+from tests.support.lambda_env import held
 
 KEY = key_of(7001)
 
@@ -46,8 +46,8 @@ def deployed(deploy: Deploying) -> Iterator[Deployed]:
 
 def test_a_change_becomes_a_contact(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
     """A changed member is a contact; one without an address is reported as skipped; no value is logged."""
-    deployed.sync.know(Record(member=member(tier_name="Gold")))
-    deployed.sync.know(Record(member=member(7002, email=None)))
+    deployed.sync.know(MemberRecord(member=member(tier_name="Gold")))
+    deployed.sync.know(MemberRecord(member=member(7002, email=None)))
     assert deployed.sync.call(KEY, key_of(7002)) == {"batchItemFailures": []}
     (contact,) = deployed.hubspot.portal.contacts.values()
     assert (contact["membership_key"], contact["membership_tier"]) == (KEY, "Gold")
@@ -64,7 +64,7 @@ def test_a_change_becomes_a_contact(deployed: Deployed, capsys: pytest.CaptureFi
 
 def test_an_outage_puts_messages_off(deployed: Deployed) -> None:
     """While HubSpot is down a message is acknowledged and a delayed copy waits; nothing is given up."""
-    deployed.sync.know(Record(member=member()))
+    deployed.sync.know(MemberRecord(member=member()))
     deployed.hubspot.faults.append(Fault(status=503))
     assert deployed.sync.call(KEY) == {"batchItemFailures": []}
     assert deployed.held() == (1, 0)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from relay.errors import TransientError
-from relay.ports.crm import Outcome
+from relay.ports.crm import CrmOutcome
 
-from tests.fakes_crm import MIRRORED, FakeBulk, FakeCrm, change_message
 from tests.functional.crm.scenes import KEY, Scene
+from tests.support.crm_fakes import MIRRORED, FakeBulk, FakeCrm, change_message
 
 
 def quiet(scene: Scene) -> list[Exception | None]:
@@ -53,7 +53,7 @@ def test_a_job_that_cannot_be_asked_about_goes_on() -> None:
     scene.tell(tier_name="Gold")
     quiet(scene)
     scene.clock.forward(61)
-    bulk.outcome = Outcome(state="retry", reason="http_503")
+    bulk.outcome = CrmOutcome(state="retry", reason="http_503")
     assert isinstance(scene.work()[0], TransientError)
     assert scene.mirrors.mirrors[KEY].job == "job-1"
     assert scene.crm.calls == []

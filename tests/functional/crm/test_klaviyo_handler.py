@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import pytest
 from fakes.klaviyo import FakeKlaviyo
 from fakes.local_server import serve
-from relay.ports.members import Record
+from relay.ports.members import MemberRecord
 
 from tests.contract.crm.profiles import key_of, member
 from tests.functional.crm.conftest import CrmSync, Deploying
-from tests.wired import held
+from tests.support.lambda_env import held
 
 KEY = key_of(7001)
 KEYS = "pk_made_up"
@@ -34,7 +34,7 @@ def deployed(deploy: Deploying) -> Iterator[Deployed]:
         serve(klaviyo.app()) as url,
         deploy("klaviyo", KEYS, KLAVIYO_URL=url, KLAVIYO_REVISION="2026-07-15") as sync,
     ):
-        sync.know(Record(member=member(tier_name="Gold")))
+        sync.know(MemberRecord(member=member(tier_name="Gold")))
         yield Deployed(sync, klaviyo)
 
 

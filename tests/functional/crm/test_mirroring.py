@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from relay.batch import HELD
-from relay.changes import Doubt, load
-from relay.errors import HeldError, PermanentError, TransientError
-from relay.ports.crm import Outcome
+from relay.errors import CoalesceError, PermanentError, TransientError
+from relay.model.messages import RecheckRequest, load
+from relay.ports.crm import CrmOutcome
+from relay.queues.batch import HELD
 
 from tests.contract.crm.profiles import SHOP, key_of
-from tests.fakes import FakeContext, FakeOutgoing
-from tests.fakes_crm import change_message
 from tests.functional.crm.scenes import KEY, Tabled
+from tests.support.crm_fakes import change_message
+from tests.support.port_fakes import FakeContext, FakeOutgoing
 
 
 def test_a_change_is_mirrored_once(scene: Tabled) -> None:
@@ -48,7 +48,7 @@ def test_batches_of_the_crms_size(scene: Tabled) -> None:
     scene.crm.batch_size = 2
     answers = scene.work("m", customers=(1, 2, 3, 4, 5))
     assert [len(call) for call in scene.crm.calls] == [2, 2]
-    (held,) = [message for message, answer in answers.items() if isinstance(answer, HeldError)]
+    (held,) = [message for message, answer in answers.items() if isinstance(answer, CoalesceError)]
     again = replace(change_message(held, key_of(5)), attributes={HELD: "1"})
     crowd = [change_message(f"n{number}", key_of(number)) for number in (1, 2)]
     assert set(scene.mirroring().work([again, *crowd], FakeContext()).values()) == {None}
@@ -65,7 +65,7 @@ def test_few_do_not_wait(scene: Tabled) -> None:
 def test_a_refusal_is_a_state(scene: Tabled) -> None:
     """A refused member's message is done; it is tried again when the member changes, and not before."""
     scene.tell(tier_name="Gold")
-    scene.crm.outcomes[KEY] = Outcome(state="refused", reason="owned_by_other")
+    scene.crm.outcomes[KEY] = CrmOutcome(state="refused", reason="owned_by_other")
     assert scene.work("m1") == {"m1": None}
     assert scene.work("m2") == {"m2": None}
     assert len(scene.crm.calls) == 1
@@ -95,11 +95,13 @@ def test_unreadable_and_foreign_messages(scene: Tabled) -> None:
 def test_a_missing_address_is_asked_about(scene: Tabled) -> None:
     """At every message, since the last question may have been lost; a member who could not be asked about waits."""
     scene.asked = FakeOutgoing(refuse={2})
-    scene.crm.outcomes[KEY] = Outcome(state="skipped", reason="no_email")
+    scene.crm.outcomes[KEY] = CrmOutcome(state="skipped", reason="no_email")
     scene.tell(email=None)
     scene.tell(7002)
     assert scene.work("m", customers=(7001, 7002)) == {"m.7001": None, "m.7002": None}
     assert scene.work("m2") == {"m2": None}
-    assert [load(Doubt, sent.body) for sent in scene.asked.sent] == [Doubt(member=KEY, reason="no_email")] * 2
+    assert [load(RecheckRequest, sent.body) for sent in scene.asked.sent] == [
+        RecheckRequest(member=KEY, reason="no_email")
+    ] * 2
     assert isinstance(scene.work("m3")["m3"], TransientError)
     assert scene.work("m4") == {"m4": None}

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from relay.batch import HELD, Message
-from relay.changes import Change, Happening, dump
-from relay.effects import Note
-from relay.errors import HeldError, ParkedError, TransientError
-from relay.mirrors.mirroring.notes import NOTES_WAIT
-from relay.ports.crm import Home, Outcome
+from relay.crm.timeline import NOTES_WAIT
+from relay.errors import CircuitOpenError, CoalesceError, TransientError
+from relay.model.effects import Note
+from relay.model.messages import EventEffects, MemberChanged, dump
+from relay.ports.crm import ContactRef, CrmOutcome
+from relay.queues.batch import HELD, Message
 
 from tests.contract.crm.profiles import key_of
-from tests.fakes import FakeContext, FakeOutgoing
-from tests.fakes_crm import START, FakeCrm, change_message
 from tests.functional.crm.scenes import KEY, Scene, Tabled
+from tests.support.crm_fakes import START, FakeCrm, change_message
+from tests.support.port_fakes import FakeContext, FakeOutgoing
 
 
 def test_notes_wait_for_their_member(scene: Tabled) -> None:
@@ -23,11 +23,11 @@ def test_notes_wait_for_their_member(scene: Tabled) -> None:
     scene.tell()
     mirroring = scene.mirroring()
     message = change_message("m1", KEY, "joined", "welcomed")
-    scene.crm.outcomes[KEY] = Outcome(state="retry", reason="rate_limits")
+    scene.crm.outcomes[KEY] = CrmOutcome(state="retry", reason="rate_limits")
     assert isinstance(mirroring.work([message], FakeContext())["m1"], TransientError)
     assert scene.crm.noted == []
     scene.crm.outcomes.clear()
-    scene.crm.note_outcomes["m1.welcomed"] = Outcome(state="retry", reason="rate_limits", retry_after=4)
+    scene.crm.note_outcomes["m1.welcomed"] = CrmOutcome(state="retry", reason="rate_limits", retry_after=4)
     answer = mirroring.work([message], FakeContext())["m1"]
     assert isinstance(answer, TransientError)
     assert answer.retry_after == 4
@@ -65,7 +65,7 @@ def test_slow_notes_do_not_outlast_the_function(scene: Tabled) -> None:
 def test_notes_wait_for_an_address() -> None:
     """The note of a member whose address is being asked for waits two hours, and then is let go."""
     scene = Scene(asked=FakeOutgoing())
-    scene.crm.outcomes[KEY] = Outcome(state="skipped", reason="no_email")
+    scene.crm.outcomes[KEY] = CrmOutcome(state="skipped", reason="no_email")
     scene.tell(email=None)
     message = change_message("m", KEY, "joined")
     assert isinstance(scene.work(message)[0], TransientError)
@@ -76,14 +76,14 @@ def test_notes_wait_for_an_address() -> None:
     scene.tell(email="new@example.com")
     assert scene.work(message) == [None]
     assert scene.crm.noted == ["m.joined"]
-    assert scene.crm.homes[KEY] == Home(key=KEY, id="1", email="new@example.com")
+    assert scene.crm.homes[KEY] == ContactRef(key=KEY, id="1", email="new@example.com")
 
 
 def test_a_note_that_failed_keeps_back_its_own_message_alone() -> None:
     """Of two messages about one member, the one whose note was taken is done."""
     scene = Scene()
     scene.tell()
-    scene.crm.note_outcomes["b.told"] = Outcome(state="retry", reason="rate_limits", alone=True)
+    scene.crm.note_outcomes["b.told"] = CrmOutcome(state="retry", reason="rate_limits", alone=True)
     answers = scene.work(change_message("a", KEY, "told"), change_message("b", KEY, "told"))
     assert answers[0] is None
     assert isinstance(answers[1], TransientError)
@@ -93,9 +93,9 @@ def test_notes_that_are_turned_away_come_back_with_the_others() -> None:
     """A call with notes that got nowhere closes it as any other, and its messages wait for as long as it is closed."""
     scene = Scene()
     scene.tell()
-    scene.crm.note_outcomes["m.told"] = Outcome(state="retry", reason="http_503")
+    scene.crm.note_outcomes["m.told"] = CrmOutcome(state="retry", reason="http_503")
     (first,) = scene.work(change_message("m", KEY, "told"))
-    assert isinstance(first, ParkedError)
+    assert isinstance(first, CircuitOpenError)
     assert first.retry_after == 5
 
 
@@ -105,7 +105,7 @@ def test_notes_wait_for_company_too() -> None:
     scene.tell()
     messages = [change_message(name, KEY, "told") for name in ("a", "b", "c")]
     answers = dict(zip("abc", scene.work(*messages), strict=True))
-    (held,) = [name for name, answer in answers.items() if isinstance(answer, HeldError)]
+    (held,) = [name for name, answer in answers.items() if isinstance(answer, CoalesceError)]
     assert len(scene.crm.noted) == 2
     again = replace(change_message(held, KEY, "told"), attributes={HELD: "1"})
     crowd = [change_message(name, KEY) for name in ("x", "y")]
@@ -121,8 +121,8 @@ def test_notes_are_told_in_the_order_of_their_times() -> None:
     def at(minute: int) -> Message:
         effects = (Note(rule="told", name="told"),)
         moment = START + timedelta(minutes=minute)
-        happening = Happening(event_id=f"e{minute}", topic="t", at=moment, effects=effects)
-        body = dump(Change(member=KEY, happenings=(happening,)))
+        event_effects = EventEffects(event_id=f"e{minute}", topic="t", at=moment, effects=effects)
+        body = dump(MemberChanged(member=KEY, events=(event_effects,)))
         return replace(change_message(f"m{minute}", KEY), body=body)
 
     assert scene.work(at(3), at(1), at(2)) == [None] * 3
@@ -135,6 +135,6 @@ def test_a_note_goes_to_the_contact_that_is_known() -> None:
     scene.tell()
     scene.work()
     scene.tell(tier_name="Gold")
-    scene.crm.outcomes[KEY] = Outcome(state="mirrored")
+    scene.crm.outcomes[KEY] = CrmOutcome(state="mirrored")
     assert scene.work(change_message("m", KEY, "told")) == [None]
     assert scene.crm.homes[KEY].id == "1"

@@ -12,7 +12,7 @@ from fakes.local_server import serve
 from fakes.salesforce import FakeSalesforce
 from fakes.signed_webhook import FakeWebhookReceiver
 from relay.errors import MisconfiguredError
-from relay.ports.members import Record
+from relay.ports.members import MemberRecord
 from relay.wiring import crms
 
 from tests.contract.crm.profiles import key_of, member
@@ -79,7 +79,7 @@ def deployed(request: pytest.FixtureRequest, deploy: Deploying) -> Iterator[Depl
         TARGETS[request.param]() as target,
         deploy(request.param, target.secret, **target.settings) as sync,
     ):
-        sync.know(Record(member=member(tier_name="Gold")))
+        sync.know(MemberRecord(member=member(tier_name="Gold")))
         yield Deployed(sync, target)
 
 

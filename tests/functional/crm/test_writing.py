@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import pytest
 from relay.errors import TransientError
-from relay.ports.crm import Home, Outcome
-from relay.ports.members import Record
+from relay.ports.crm import ContactRef, CrmOutcome
+from relay.ports.members import MemberRecord
 
 from tests.contract.crm.profiles import key_of, member
-from tests.fakes_crm import FakeCrm, KilledError, change_message
 from tests.functional.crm.scenes import KEY, Scene
+from tests.support.crm_fakes import FakeCrm, KilledError, change_message
 
 
 def test_the_former_contact_is_cleared_first() -> None:
@@ -22,7 +22,7 @@ def test_the_former_contact_is_cleared_first() -> None:
     assert scene.crm.cleared == []
     scene.tell(email="new@example.com")
     assert scene.work() == [None]
-    assert scene.crm.cleared == [Home(key=KEY, id="1", email="old@example.com")]
+    assert scene.crm.cleared == [ContactRef(key=KEY, id="1", email="old@example.com")]
     assert scene.mirrors.mirrors[KEY].email == "new@example.com"
 
 
@@ -32,7 +32,7 @@ def test_what_cannot_be_cleared_is_not_left_behind() -> None:
     scene.tell(email="old@example.com")
     scene.work()
     scene.tell(email="new@example.com")
-    scene.crm.clears[KEY] = Outcome(state="retry", reason="http_503")
+    scene.crm.clears[KEY] = CrmOutcome(state="retry", reason="http_503")
     assert isinstance(scene.work()[0], TransientError)
     assert len(scene.crm.calls) == 1
     scene.crm.clears.clear()
@@ -57,7 +57,7 @@ def test_an_address_that_is_gone(by: str) -> None:
     scene = Scene(crm=FakeCrm(homes_by="email" if by == "email" else "key"))
     scene.tell(email="old@example.com")
     scene.work()
-    scene.crm.outcomes[KEY] = Outcome(state="skipped", reason="no_email")
+    scene.crm.outcomes[KEY] = CrmOutcome(state="skipped", reason="no_email")
     scene.tell(email=None)
     assert scene.work() == [None]
     assert [home.email for home in scene.crm.cleared] == ["old@example.com"]
@@ -74,8 +74,8 @@ def test_a_refusal_to_clear_is_not_the_last_word(by: str) -> None:
     scene.tell(email="old@example.com")
     scene.work()
     scene.tell(email=None)
-    scene.crm.outcomes[KEY] = Outcome(state="skipped", reason="no_email")
-    scene.crm.clears[KEY] = Outcome(state="refused", reason="http_400")
+    scene.crm.outcomes[KEY] = CrmOutcome(state="skipped", reason="no_email")
+    scene.crm.clears[KEY] = CrmOutcome(state="refused", reason="http_400")
     assert scene.work() == [None], "its message is done: a state that is shown, and no dead letter"
     known = scene.mirrors.mirrors[KEY]
     assert (known.state, known.reason, known.digest) == ("refused", "not_cleared_http_400", None)
@@ -103,7 +103,7 @@ def test_an_erasure_after_a_crash(by: str) -> None:
     assert scene.crm.held.keys() == {KEY}
     scene.clock.forward(130)
     scene.tell(email=None)
-    scene.crm.outcomes[KEY] = Outcome(state="skipped", reason="no_email")
+    scene.crm.outcomes[KEY] = CrmOutcome(state="skipped", reason="no_email")
     assert scene.work() == [None]
     assert scene.crm.held == {}
 
@@ -114,10 +114,10 @@ def test_a_contact_that_is_known_by_key_is_cleared_once() -> None:
     scene.tell(email="old@example.com")
     scene.work()
     scene.tell(email="new@example.com")
-    scene.crm.outcomes[KEY] = Outcome(state="retry", reason="http_500", alone=True)
+    scene.crm.outcomes[KEY] = CrmOutcome(state="retry", reason="http_500", alone=True)
     scene.work()
     scene.tell(email=None)
-    scene.crm.outcomes[KEY] = Outcome(state="skipped", reason="no_email")
+    scene.crm.outcomes[KEY] = CrmOutcome(state="skipped", reason="no_email")
     assert scene.work() == [None]
     assert [home.key for home in scene.crm.cleared] == [KEY]
 
@@ -145,7 +145,7 @@ def test_a_backfills_member_is_marked() -> None:
     scene = Scene(crm=FakeCrm(homes_by="key"))
     other = key_of(7002)
     scene.tell()
-    scene.members.records[other] = Record(member=member(7002), version=1)
+    scene.members.records[other] = MemberRecord(member=member(7002), version=1)
     filled = [change_message(f"fill.{key}", key, quiet=True) for key in (KEY, other)]
     assert scene.work(*filled, change_message("m", KEY)) == [None] * 3
     assert {key: held.quiet for key, held in scene.crm.held.items()} == {KEY: False, other: True}

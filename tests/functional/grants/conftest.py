@@ -15,26 +15,26 @@ import pytest
 from inveterate import Client as ApiClient
 from inveterate import Retries
 from inveterate.webhooks import model_for
-from relay.adapters.aws import client
-from relay.adapters.http import trust
+from relay.adapters.aws.boto import client
+from relay.adapters.dynamodb.members import RULES_KEY, DynamoMembers
+from relay.adapters.http import ssl_context
 from relay.adapters.inveterate_api import InveterateApi
-from relay.adapters.members import RULES_KEY, DynamoMembers
-from relay.changes import Grant, Happening, Outbox, dump
-from relay.effects import GrantCredits
-from relay.member import member_key, merge
-from relay.ports.members import Record
-from relay.rules import Retention, Rules, Tier
+from relay.model.effects import GrantCredits
+from relay.model.member import member_key, merge
+from relay.model.messages import EventEffects, GrantRequest, Outbox, dump
+from relay.ports.members import MemberRecord
+from relay.rules.settings import Retention, Rules, TierSetting
 from relay.wiring import common, platform
 
 from functions.fanout import app as fanout
 from functions.grants import app
-from tests.fakes import FakeContext, FakeJournal
-from tests.fakes_grants import Clock
 from tests.functional.sim.sim_server import KEY, FakeReceiver, SimClient, running_simulator
-from tests.functions import RULES
-from tests.tables import make_table
+from tests.support.grant_fakes import Clock
+from tests.support.lambda_env import queues, sqs_record, wired
+from tests.support.moto_tables import make_table
+from tests.support.port_fakes import FakeContext, FakeJournal
+from tests.support.topic_functions import RULES
 from tests.unit.sim.sim_worlds import GOLD, WALL
-from tests.wired import queues, sqs_record, wired
 
 SHOP = "relay-demo.myshopify.com"
 SECRET = "/relay/inveterate"
@@ -49,7 +49,7 @@ class Mood(httpx.HTTPTransport):
     posts: int = 0
 
     def __post_init__(self) -> None:
-        super().__init__(verify=trust())
+        super().__init__(verify=ssl_context())
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Pass it on, or do as told."""
@@ -110,16 +110,18 @@ class Deployed:
             event = model_for(topic).read(json.dumps(body), received_at=WALL)
             if event.customer_id == customer:
                 member = merge(member, RULES[topic].facts(event))
-        self.members.save(Record(member=member, version=record.version), Outbox(member=key, changed=True))
+        self.members.save(
+            MemberRecord(member=member, version=record.version), Outbox(member=key, changed=True)
+        )
 
-    def wanted(self, customer: str, *, event_id: str = "a" * 32, amount: int = 10) -> Grant:
+    def wanted(self, customer: str, *, event_id: str = "a" * 32, amount: int = 10) -> GrantRequest:
         """Return what the rule asks for when a member's cancellation becomes pending."""
         key = member_key(SHOP, customer)
         member = self.members.load([key])[0][key].member
         register = member.registers["pending_cancel_at"]
         day = member.moment("pending_cancel_at")
         assert day
-        return Grant(
+        return GrantRequest(
             id=f"{event_id}.{RULE}",
             event_id=event_id,
             topic="customer.pending_cancellation",
@@ -130,22 +132,22 @@ class Deployed:
             amount=Decimal(amount),
         )
 
-    def call(self, *grants: Grant) -> dict[str, Any]:
+    def call(self, *grants: GrantRequest) -> dict[str, Any]:
         """Call the handler with a batch."""
         return app.handler(
             {"Records": [sqs_record(f"m{number}", dump(grant)) for number, grant in enumerate(grants)]},
             FakeContext(120_000),
         )
 
-    def fan_out(self, grant: Grant) -> dict[str, Any]:
+    def fan_out(self, grant: GrantRequest) -> dict[str, Any]:
         """Let the members table's stream hand out a write whose rule asked for it."""
-        happening = Happening(
+        event_effects = EventEffects(
             event_id=grant.event_id,
             topic=grant.topic,
             at=grant.at,
             effects=(GrantCredits(rule=grant.rule, key=grant.key, amount=grant.amount),),
         )
-        outbox = dump(Outbox(member=grant.member, changed=False, happenings=(happening,)))
+        outbox = dump(Outbox(member=grant.member, changed=False, events=(event_effects,)))
         image = {"o": {"S": outbox}}
         return fanout.handler({"Records": [{"dynamodb": {"SequenceNumber": "1", "NewImage": image}}]}, None)
 
@@ -164,7 +166,7 @@ class Deployed:
 
 RULES_SET = Rules(
     retention=Retention(on=True, monthly_ceiling=Decimal(50)),
-    tiers={GOLD: Tier(rank=2), "another": Tier(rank=1)},
+    tiers={GOLD: TierSetting(rank=2), "another": TierSetting(rank=1)},
 )
 """With these everybody in Gold is high-value."""
 

@@ -17,11 +17,11 @@ from inveterate._json import write_json
 from inveterate._retries import NO_RETRIES
 from inveterate._steps import Answer, Conversation, Failure, Reply, Send, Sleep
 from inveterate.api.credits import Credits
-from relay.errors import OverCeilingError
-from relay.ports.granting import Allowance
+from relay.errors import OverBudgetError
+from relay.ports.grants import MonthlyBudget
 
-from tests.fakes_grants import MONTH, Clock, promises
-from tests.tables import items_of, make_table
+from tests.support.grant_fakes import MONTH, Clock, promises
+from tests.support.moto_tables import items_of, make_table
 
 CEILING = Decimal(20)
 NUMBERS = count()
@@ -85,7 +85,7 @@ class Worker:
             self.answer = self.do(step)
         except StopIteration as stop:
             self.end(stop.value.status)
-        except OverCeilingError:
+        except OverBudgetError:
             self.end("full")
         except InveterateError:
             self.end("refused")
@@ -114,7 +114,7 @@ class Worker:
         store = promises(self.table, self.platform.clock)
         return Grant(
             intent_for(self.key, CustomerId(42), Decimal(self.amount)),
-            store=store.intents(Allowance(month=MONTH, ceiling=CEILING), ""),
+            store=store.intents(MonthlyBudget(month=MONTH, ceiling=CEILING), ""),
             note="",
             looks=(0.5,),
             settled_after=600.0,

@@ -8,16 +8,14 @@ from decimal import Decimal
 
 import httpx
 import pytest
+from relay.adapters.aws.ssm import Secret
+from relay.adapters.dynamodb.grant_records import DynamoGrantRecords
 from relay.adapters.inveterate_api import InveterateApi
-from relay.adapters.promises import DynamoPromises
-from relay.adapters.secrets import Secret
-from relay.batch import Message
-from relay.changes import Grant, dump
-from relay.platform.granting import Granting
+from relay.grants.granter import Granter
+from relay.model.messages import GrantRequest, dump
+from relay.queues.batch import Message
 from relay.wiring import common
 
-from tests.fakes import FakeContext, FakeJournal, FakeMembers, FakeTelemetry
-from tests.fakes_grants import promises
 from tests.functional.grants.conftest import (
     SECRET,
     SHOP,
@@ -27,16 +25,18 @@ from tests.functional.grants.conftest import (
     connecting,
     lost_answer,
 )
+from tests.support.grant_fakes import promises
+from tests.support.port_fakes import FakeContext, FakeJournal, FakeMembers, FakeTelemetry
 
 
-def function(deployed: Deployed, store: DynamoPromises, members: FakeMembers) -> tuple[Granting, Mood]:
+def function(deployed: Deployed, store: DynamoGrantRecords, members: FakeMembers) -> tuple[Granter, Mood]:
     """Return one instance of the function: its own client and network, the table that all share."""
     network = Mood(then=deployed.network.then)
     api = InveterateApi(common.setting("INVETERATE_URL"), Secret(SECRET))
     api.secret.value()
     api.connect, api.looks = connecting(network), (0.0, 0.3)
     return (
-        Granting(
+        Granter(
             shop=SHOP,
             members=members,
             promises=store,
@@ -50,7 +50,7 @@ def function(deployed: Deployed, store: DynamoPromises, members: FakeMembers) ->
 
 
 def at_once(
-    deployed: Deployed, grants: Sequence[Grant], *, rounds: int = 1
+    deployed: Deployed, grants: Sequence[GrantRequest], *, rounds: int = 1
 ) -> tuple[list[Exception | None], int]:
     """Let as many functions work on the grants at once; return their answers and how many requests were made."""
     keys = [grant.member for grant in grants]
@@ -61,7 +61,7 @@ def at_once(
     barrier = threading.Barrier(len(grants))
     answers: list[Exception | None] = []
 
-    def run(granting: Granting, grant: Grant) -> None:
+    def run(granting: Granter, grant: GrantRequest) -> None:
         barrier.wait()
         for _ in range(rounds):
             answers.extend(granting.work([message(grant)], FakeContext(120_000)).values())
@@ -81,7 +81,7 @@ def at_once(
     return answers, sum(network.posts for _, network in functions)
 
 
-def message(grant: Grant) -> Message:
+def message(grant: GrantRequest) -> Message:
     """Return a message as the batch hands it over."""
     return Message(
         id="m",

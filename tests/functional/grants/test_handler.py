@@ -10,14 +10,12 @@ from typing import Any
 import httpx
 import pytest
 from inveterate._grant import mark_of
-from relay.adapters.aws import client
-from relay.changes import dump
-from relay.rules import Retention, Rules
+from relay.adapters.aws.boto import client
+from relay.model.messages import dump
+from relay.rules.settings import Retention, Rules
 from relay.wiring import platform
 
 from functions.grants import app
-from tests.fakes import FakeContext
-from tests.fakes_grants import CrashError
 from tests.functional.grants.conftest import (
     LATER,
     RULES_SET,
@@ -29,7 +27,9 @@ from tests.functional.grants.conftest import (
     set_rules,
 )
 from tests.functional.sim.sim_server import KEY
-from tests.wired import held, sqs_record
+from tests.support.grant_fakes import CrashError
+from tests.support.lambda_env import held, sqs_record
+from tests.support.port_fakes import FakeContext
 
 DONE: dict[str, Any] = {"batchItemFailures": []}
 

@@ -9,15 +9,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from inveterate import ClaimState
-from relay.adapters.aws import client
-from relay.adapters.intents import KEPT, DynamoIntents
-from relay.adapters.promises import DynamoPromises
-from relay.errors import ConflictError, MisconfiguredError, OverCeilingError, TransientError
-from relay.platform.still_leaving import LATEST
-from relay.ports.granting import Allowance, Promise
+from relay.adapters.aws.boto import client
+from relay.adapters.dynamodb.grant_records import DynamoGrantRecords
+from relay.adapters.dynamodb.grants import KEPT, DynamoGrants
+from relay.errors import ConflictError, MisconfiguredError, OverBudgetError, TransientError
+from relay.grants.intent_to_leave import LATEST
+from relay.ports.grants import GrantRecord, MonthlyBudget
 
-from tests.fakes import NOW
-from tests.fakes_grants import (
+from tests.support.grant_fakes import (
     MONTH,
     CrashError,
     OneAtATime,
@@ -25,9 +24,10 @@ from tests.fakes_grants import (
     dynamo_intents,
     promises,
 )
-from tests.tables import make_table
+from tests.support.moto_tables import make_table
+from tests.support.port_fakes import NOW
 
-TEN = Allowance(month=MONTH, ceiling=Decimal(10))
+TEN = MonthlyBudget(month=MONTH, ceiling=Decimal(10))
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def promised(table: str) -> float:
     return float(promises(table).promised(MONTH))
 
 
-def dying(table: str, moment: str) -> DynamoIntents:
+def dying(table: str, moment: str) -> DynamoGrants:
     """Return the intents of a process that dies before or after its first write."""
     if moment == "before":
         return dynamo_intents(table, TEN, before=dies(1))
@@ -83,7 +83,7 @@ def test_a_claim_is_a_promise(table: str) -> None:
     assert (store.load("k"), promised(table)) == (None, 0)
     intents = store.intents(TEN, "event.rule")
     claim = intents.claim(ask(amount="5.50"))
-    expected = Promise(customer_id="42", amount=Decimal("5.5"), by="event.rule")
+    expected = GrantRecord(customer_id="42", amount=Decimal("5.5"), by="event.rule")
     assert (store.load("k"), promised(table)) == (expected, 5.5)
     intents.settle(claim)
     loaded = store.load("k")
@@ -95,14 +95,14 @@ def test_what_does_not_fit_is_not_claimed(table: str) -> None:
     """To the cent; and what is claimed already is told even where the month is full, or the ceiling lowered."""
     store = promises(table)
     store.intents(TEN, "").claim(ask("a", "9.99"))
-    with pytest.raises(OverCeilingError):
+    with pytest.raises(OverBudgetError):
         store.intents(TEN, "").claim(ask("b", "0.02"))
     assert store.load("b") is None
     store.intents(TEN, "").claim(ask("c", "0.01"))
     assert promised(table) == 10
-    low = Allowance(month=MONTH, ceiling=Decimal(1))
+    low = MonthlyBudget(month=MONTH, ceiling=Decimal(1))
     assert store.intents(low, "").claim(ask("a", "9.99")).state is ClaimState.OPEN
-    with pytest.raises(OverCeilingError):
+    with pytest.raises(OverBudgetError):
         store.intents(low, "").claim(ask("d", 2))
 
 
@@ -110,7 +110,7 @@ def test_months_are_counted_apart(table: str) -> None:
     """A new month begins with nothing promised."""
     store = promises(table)
     store.intents(TEN, "").claim(ask("a", 10))
-    store.intents(Allowance(month="2025-08", ceiling=Decimal(10)), "").claim(ask("b", 10))
+    store.intents(MonthlyBudget(month="2025-08", ceiling=Decimal(10)), "").claim(ask("b", 10))
     assert store.promised(MONTH) == store.promised("2025-08") == 10
 
 
@@ -119,7 +119,7 @@ def test_released_gives_its_part_back_to_its_own_month(table: str) -> None:
     store = promises(table)
     claim = store.intents(TEN, "").claim(ask(amount=4))
     store.intents(TEN, "").claim(ask("other", 3))
-    store.intents(Allowance(month="2025-08", ceiling=Decimal(0)), "").release(claim)
+    store.intents(MonthlyBudget(month="2025-08", ceiling=Decimal(0)), "").release(claim)
     assert (store.load("k"), promised(table)) == (None, 3)
     assert store.promised("2025-08") == 0
     store.intents(TEN, "").release(claim)
@@ -216,7 +216,7 @@ def test_a_claim_that_comes_and_goes(table: str) -> None:
 def test_everything_is_forgotten_one_day(table: str) -> None:
     """By the attribute that the template names, in seconds, long after the last event that could ask again."""
     clock = NOW
-    store = DynamoPromises(table, lambda: clock, OneAtATime(client("dynamodb")))
+    store = DynamoGrantRecords(table, lambda: clock, OneAtATime(client("dynamodb")))
     intents = store.intents(TEN, "")
     claim = intents.claim(ask())
     expires = {key: int(item["expires"]["N"]) for key, item in items(table).items()}

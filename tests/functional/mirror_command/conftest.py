@@ -13,18 +13,18 @@ import pytest
 from botocore.exceptions import ClientError
 from fakes.hubspot import FakeHubspot
 from fakes.local_server import serve
-from relay.adapters.aws import client
-from relay.adapters.members import DynamoMembers
-from relay.changes import Outbox
-from relay.ports.members import Record
+from relay.adapters.aws.boto import client
+from relay.adapters.dynamodb.members import DynamoMembers
+from relay.model.messages import Outbox
+from relay.ports.members import MemberRecord
 from relay_cli import mirror_looking, mirror_removing, mirror_working
 from relay_cli.mirror_target import Target
 
 from functions.crm_sync import app
 from tests.contract.crm.profiles import AT, SHOP, key_of, member
-from tests.fakes import FakeContext
-from tests.tables import make_table
-from tests.wired import close, queues, rewire
+from tests.support.lambda_env import close, queues, rewire
+from tests.support.moto_tables import make_table
+from tests.support.port_fakes import FakeContext
 
 COUNT = 12
 
@@ -139,7 +139,7 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
             told = member(
                 number, AT, email=email, tier_name="Gold", credit_balance=Decimal(number), joined_at=AT
             )
-            stage.members.save(Record(member=told), Outbox(member=key_of(number), changed=True))
+            stage.members.save(MemberRecord(member=told), Outbox(member=key_of(number), changed=True))
         yield stage
         close()
         rewire("hubspot")

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fakes.fault_queue import Fault
-from relay.batch import read_message
-from relay.changes import Audit, Outbox
-from relay.mirrors.auditing import ERRAND, Auditing, message, start
-from relay.ports.members import Record
+from relay.crm.audit import AUDIT_COMMAND, CrmAudit, message, start
+from relay.model.messages import AuditStep, Outbox
+from relay.ports.members import MemberRecord
+from relay.queues.batch import read_message
 
 from tests.contract.crm.profiles import key_of, member
-from tests.fakes import FakeContext, FakeOutgoing
 from tests.functional.mirror_command.conftest import COUNT, Stage, filled
+from tests.support.port_fakes import FakeContext, FakeOutgoing
 
 
 def test_audit(stage: Stage) -> None:
@@ -53,17 +53,19 @@ def test_an_audit_leaves_changes_under_way_alone(stage: Stage) -> None:
     filled(stage)
     known = stage.members.load([key_of(3)])[0][key_of(3)]
     told = member(3, datetime.now(UTC), email="member-3@example.com", tier_name="Silver")
-    stage.members.save(Record(member=told, version=known.version), Outbox(member=key_of(3), changed=True))
+    stage.members.save(
+        MemberRecord(member=told, version=known.version), Outbox(member=key_of(3), changed=True)
+    )
     assert stage.run("audit")["edited"] == 0
     assert stage.contact(3)["membership_tier"] == "Gold"
 
 
-def auditing(stage: Stage, queue: FakeOutgoing) -> Auditing:
+def auditing(stage: Stage, queue: FakeOutgoing) -> CrmAudit:
     """Return audits whose next steps go to a queue in memory."""
-    return Auditing(writing=stage.target.writing, inventory=stage.target.inventory, queue=queue)
+    return CrmAudit(writing=stage.target.writing, inventory=stage.target.inventory, queue=queue)
 
 
-def received(audit: Audit) -> Any:
+def received(audit: AuditStep) -> Any:
     """Return a step as it is received."""
     sent = message(audit)
     return read_message(
@@ -82,7 +84,7 @@ def test_a_step_twice_is_once(stage: Stage) -> None:
     filled(stage)
     queue = FakeOutgoing()
     audits = auditing(stage, queue)
-    first, other = Audit(run=datetime.now(UTC)), Audit(run=datetime(2026, 1, 1, tzinfo=UTC))
+    first, other = AuditStep(run=datetime.now(UTC)), AuditStep(run=datetime(2026, 1, 1, tzinfo=UTC))
     stage.target.inventory.note(
         "audit",
         {"run": first.run.isoformat(), "step": 0, "at": datetime.now(UTC).isoformat(), "finished": False},
@@ -101,7 +103,7 @@ def test_an_audit_waits_out_an_outage(stage: Stage) -> None:
     """A step that could not read is put off, and nothing is noted of it."""
     filled(stage)
     stage.hubspot.faults.append(Fault(status=503))
-    answer = auditing(stage, FakeOutgoing()).run(received(Audit(run=datetime.now(UTC))), FakeContext())
+    answer = auditing(stage, FakeOutgoing()).run(received(AuditStep(run=datetime.now(UTC))), FakeContext())
     assert answer is not None
     assert stage.target.inventory.run("audit") == {}
-    assert ERRAND == "audit"
+    assert AUDIT_COMMAND == "audit"

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
-from relay.adapters.aws import client
+from relay.adapters.aws.boto import client
 from relay.adapters.klaviyo import Klaviyo
-from relay.changes import Change, load
-from relay.deciding.metrics import METRICS
+from relay.model.messages import MemberChanged, load
+from relay.model.timeline_events import TIMELINE_EVENTS
 from relay_cli import mirror_working
 from relay_cli.failing import CliError
 from relay_cli.mirror_target import Target
@@ -24,7 +24,7 @@ def test_prepare(stage: Stage) -> None:
     """A rehearsal names what would be defined; then it is, and nothing is lacking any more."""
     would = stage.run("prepare", dry_run=True)["would_define"]
     assert "membership_credit_balance" in would
-    assert set(METRICS) <= set(would)
+    assert set(TIMELINE_EVENTS) <= set(would)
     assert stage.run("prepare", dry_run=False)["defined"] == would
     assert stage.run("prepare", dry_run=True)["would_define"] == []
 
@@ -81,8 +81,8 @@ def test_sample(stage: Stage) -> None:
     """One event of each name is sent, about a member that is no customer."""
     stage.run("prepare", dry_run=False)
     found = stage.run("sample", email="Me@Example.com ", yes=True)
-    assert found["events"] == dict.fromkeys(METRICS, "mirrored")
-    assert len(stage.hubspot.portal.events.occurrences) == len(METRICS)
+    assert found["events"] == dict.fromkeys(TIMELINE_EVENTS, "mirrored")
+    assert len(stage.hubspot.portal.events.occurrences) == len(TIMELINE_EVENTS)
     (contact,) = stage.hubspot.portal.contacts.values()
     assert (contact["email"], contact["membership_key"]) == ("me@example.com", f"{SHOP}:sample")
 
@@ -92,4 +92,4 @@ def test_quiet_messages_carry_no_notes(stage: Stage) -> None:
     stage.run("prepare", dry_run=False)
     stage.run("fill", afresh=False, yes=True)
     received = client("sqs").receive_message(QueueUrl=stage.queue)["Messages"]
-    assert load(Change, received[0]["Body"]).quiet
+    assert load(MemberChanged, received[0]["Body"]).quiet

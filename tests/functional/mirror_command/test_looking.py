@@ -6,8 +6,8 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from relay.ports.crm import Outcome
-from relay.ports.mirrors import Settlement
+from relay.ports.crm import CrmOutcome
+from relay.ports.crm_state import ClaimResult
 from relay_cli import mirror
 from relay_cli.failing import CliError
 from relay_cli.mirror_target import Target, explained
@@ -57,8 +57,8 @@ def test_who_could_not_be_cleared(stage: Stage) -> None:
     mirrors = stage.target.writing.mirrors
     now = datetime.now(UTC)
     claim = mirrors.claim([key_of(3)], now=now, until=now)[key_of(3)]
-    refused = Outcome(state="refused", reason="not_cleared_http_400")
-    mirrors.settle([Settlement(profile=wanted(3), token=claim.token, outcome=refused, sure=False)])
+    refused = CrmOutcome(state="refused", reason="not_cleared_http_400")
+    mirrors.settle([ClaimResult(profile=wanted(3), token=claim.token, outcome=refused, sure=False)])
     found = stage.run("status")
     assert (found["refused"], found["refused_why"]) == (1, {"not_cleared_http_400": 1})
     assert found["pending"] == 0

@@ -6,19 +6,19 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from relay.adapters.aws import client
-from relay.adapters.mirrors import DynamoMirrors
-from relay.changes import Change, dump
-from relay.ports.crm import Home, Outcome
-from relay.ports.mirrors import Settlement
+from relay.adapters.aws.boto import client
+from relay.adapters.dynamodb.crm_state import DynamoSyncStates
+from relay.model.messages import MemberChanged, dump
+from relay.ports.crm import ContactRef, CrmOutcome
+from relay.ports.crm_state import ClaimResult
 from relay_cli import mirror_removing
 from relay_cli.failing import CliError
 
 from tests.contract.crm.profiles import key_of, wanted
-from tests.fakes_crm import FakeBulk, FakeCrm
 from tests.functional.mirror_command.conftest import COUNT, Stage, filled
+from tests.support.crm_fakes import FakeBulk, FakeCrm
 
-REFUSED = Outcome(state="refused", reason="http_400")
+REFUSED = CrmOutcome(state="refused", reason="http_400")
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +51,7 @@ def test_remove(stage: Stage, clear: bool) -> None:  # noqa: FBT001 - pytest's
     assert held == [None if clear else "Gold"] * (COUNT - 1)
     status = stage.run("status")
     assert (status["removed"], status["mirrored"], status["pending"]) == (True, 0, 0)
-    client("sqs").send_message(QueueUrl=stage.queue, MessageBody=dump(Change(member=key_of(3))))
+    client("sqs").send_message(QueueUrl=stage.queue, MessageBody=dump(MemberChanged(member=key_of(3))))
     asked = len(stage.hubspot.requests)
     stage.work()
     assert len(stage.hubspot.requests) == asked, "it is closed"
@@ -86,14 +86,16 @@ def test_a_crm_that_lets_nobody_through(stage: Stage, state: str) -> None:
     assert emptied(stage)["cleared"] == COUNT - 1
 
 
-def claimed(stage: Stage, key: str, email: str, outcome: Outcome | None = None, for_seconds: int = 0) -> None:
+def claimed(
+    stage: Stage, key: str, email: str, outcome: CrmOutcome | None = None, for_seconds: int = 0
+) -> None:
     """Let a worker begin to write a member under this address; without an outcome it dies at it."""
-    mirrors = DynamoMirrors("mirrors", "hubspot")
+    mirrors = DynamoSyncStates("mirrors", "hubspot")
     now = datetime.now(UTC)
     until = now + timedelta(seconds=for_seconds)
     claim = mirrors.claim([key], now=now, until=until, emails={key: email})[key]
     if outcome:
-        mirrors.settle([Settlement(profile=wanted(3), token=claim.token, outcome=outcome)])
+        mirrors.settle([ClaimResult(profile=wanted(3), token=claim.token, outcome=outcome)])
 
 
 def test_strays_are_cleared_too(stage: Stage) -> None:
@@ -103,8 +105,8 @@ def test_strays_are_cleared_too(stage: Stage) -> None:
     emptied(stage)
     id_ = next(home.id for home in crm.cleared if home.key == key_of(3) and home.id)
     assert [home for home in crm.cleared if home.key == key_of(3)] == [
-        Home(key=key_of(3), id=id_, email="member-3@example.com"),
-        Home(key=key_of(3), email="stray@example.com"),
+        ContactRef(key=key_of(3), id=id_, email="member-3@example.com"),
+        ContactRef(key=key_of(3), email="stray@example.com"),
     ]
 
 
@@ -112,7 +114,7 @@ def test_one_of_several_contacts_is_refused(stage: Stage) -> None:
     """A member is done when all that it may stand on is cleared."""
 
     class FirstIsRefused(FakeCrm):
-        def clear(self, homes: object) -> dict[str, Outcome]:
+        def clear(self, homes: object) -> dict[str, CrmOutcome]:
             found = dict(super().clear(homes))  # type: ignore[arg-type]  # handed through
             return found | {home.key: REFUSED for home in self.cleared[-len(found) :] if home.email == STRAY}
 
@@ -135,7 +137,7 @@ def test_whom_a_job_may_still_write(stage: Stage) -> None:
     """So is one whom a job is working on, until the job is over."""
     bulk = FakeBulk()
     with_crm(stage, FakeCrm(homes_by="email", bulk=bulk))
-    claimed(stage, key_of(3), "member-3@example.com", Outcome(state="pending", id="job-1"))
+    claimed(stage, key_of(3), "member-3@example.com", CrmOutcome(state="pending", id="job-1"))
     assert emptied(stage)["left_why"] == {"a_job_is_under_way": 1}
-    bulk.outcome = Outcome(state="mirrored")
+    bulk.outcome = CrmOutcome(state="mirrored")
     assert (found := emptied(stage))["left"] == 0, found

@@ -10,24 +10,24 @@ from typing import Any
 
 import pytest
 from inveterate.webhooks import model_for
-from relay.adapters.aws import client
-from relay.adapters.members import DynamoMembers
-from relay.adapters.turns import DynamoTurns
-from relay.changes import Doubt, Outbox, dump, load
-from relay.member import Member, member_key, merge
-from relay.ports.members import Record
-from relay.rechecking import BALANCE_GAP, EVIDENCE, NO_EMAIL, reasons
+from relay.adapters.aws.boto import client
+from relay.adapters.dynamodb.members import DynamoMembers
+from relay.adapters.dynamodb.throttle import DynamoReadThrottle
+from relay.model.consistency import BALANCE_GAP, EVIDENCE, NO_EMAIL, inconsistencies
+from relay.model.member import Member, member_key, merge
+from relay.model.messages import Outbox, RecheckRequest, dump, load
+from relay.ports.members import MemberRecord
 from relay.wiring import common, platform
 from sim.clock import parse
 
 from functions.fanout import app as fanout
 from functions.reconcile import app
-from tests.fakes import FakeContext
 from tests.functional.sim.sim_server import KEY, FakeReceiver, SimClient, running_simulator
-from tests.functions import RULES
-from tests.tables import make_table
+from tests.support.lambda_env import held, queues, sqs_record, wired
+from tests.support.moto_tables import make_table
+from tests.support.port_fakes import FakeContext
+from tests.support.topic_functions import RULES
 from tests.unit.sim.sim_worlds import FREE, GOLD, WALL
-from tests.wired import held, queues, sqs_record, wired
 
 SHOP = "relay-demo.myshopify.com"
 SECRET = "/relay/inveterate"
@@ -49,7 +49,7 @@ class Deployed:
         """Return the members table."""
         return DynamoMembers("members", SHOP)
 
-    def record(self, customer: str) -> Record:
+    def record(self, customer: str) -> MemberRecord:
         """Return a member's record."""
         key = member_key(SHOP, customer)
         return self.members.load([key])[0][key]
@@ -68,13 +68,13 @@ class Deployed:
             event = model_for(topic).read(json.dumps(body), received_at=WALL)
             member = merge(member, RULES[topic].facts(event))
         self.members.save(
-            Record(member=member, version=record.version), Outbox(member=member.key, changed=True)
+            MemberRecord(member=member, version=record.version), Outbox(member=member.key, changed=True)
         )
         return member
 
     def call(self, customer: str, reason: str) -> dict[str, Any]:
         """Call the handler with a doubt about a member."""
-        record = sqs_record("m1", dump(Doubt(member=member_key(SHOP, customer), reason=reason)))
+        record = sqs_record("m1", dump(RecheckRequest(member=member_key(SHOP, customer), reason=reason)))
         return app.handler({"Records": [record]}, FakeContext())
 
 
@@ -126,7 +126,7 @@ def test_a_missing_address_is_read(deployed: Deployed, caplog: pytest.LogCapture
     """A joining tells no address: the API has it. One call, dated by the answer; the next doubt costs none."""
     deployed.sim.subscribe("customer.joined.free_tier")
     customer = deployed.sim.act("join", tier_id=FREE, email="Mia@Example.com")["customer_id"]
-    assert NO_EMAIL in reasons(deployed.hear(customer))
+    assert NO_EMAIL in inconsistencies(deployed.hear(customer))
     deployed.sim.act("advance", minutes=15)
     assert deployed.call(customer, NO_EMAIL) == {"batchItemFailures": []}
     register = deployed.record(customer).member.registers["email"]
@@ -155,11 +155,11 @@ def test_a_dropped_credits_event_leaves_a_hole_that_heals(deployed: Deployed) ->
     heard = [
         body for body in deployed.receiver.bodies if body["metadata"]["topic"] == "customer.credits.updated"
     ]
-    assert BALANCE_GAP in reasons(deployed.hear(customer, lose=len(heard) - 2))
+    assert BALANCE_GAP in inconsistencies(deployed.hear(customer, lose=len(heard) - 2))
     deployed.sim.act("advance", minutes=15)
     assert deployed.call(customer, BALANCE_GAP) == {"batchItemFailures": []}
     member = deployed.record(customer).member
-    assert (BALANCE_GAP in reasons(member), member.value("credit_balance")) == (False, told)
+    assert (BALANCE_GAP in inconsistencies(member), member.value("credit_balance")) == (False, told)
     assert held(deployed.queue) == 0
 
 
@@ -170,11 +170,11 @@ def test_what_a_snapshot_says_otherwise_is_read(deployed: Deployed) -> None:
     deployed.sim.act("cancel", customer_id=customer, policy="immediate")
     deployed.sim.act("reactivate", customer_id=customer)
     member = deployed.hear(customer)
-    assert (member.status, EVIDENCE in reasons(member)) == ("cancelled", True)
+    assert (member.status, EVIDENCE in inconsistencies(member)) == ("cancelled", True)
     deployed.sim.act("advance", minutes=15)
     assert deployed.call(customer, EVIDENCE) == {"batchItemFailures": []}
     member = deployed.record(customer).member
-    assert (member.status, EVIDENCE in reasons(member)) == ("active", False)
+    assert (member.status, EVIDENCE in inconsistencies(member)) == ("active", False)
 
 
 @pytest.mark.parametrize("deployed", ["named"], indirect=True)
@@ -219,7 +219,7 @@ def test_an_api_that_fails_puts_the_message_off(deployed: Deployed) -> None:
 @pytest.mark.parametrize("deployed", ["named"], indirect=True)
 def test_turns_in_the_table(deployed: Deployed) -> None:
     """One at a time has a member's turn; a reading is remembered; a turn that was not used is given back."""
-    turns = DynamoTurns("mirrors")
+    turns = DynamoReadThrottle("mirrors")
     assert turns.load("a:1").read_at is None
     assert turns.claim("a:1", now=WALL, until=WALL + timedelta(hours=1))
     assert not turns.claim("a:1", now=WALL, until=WALL + timedelta(hours=1))
@@ -241,7 +241,7 @@ def test_the_fan_out_asks(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -
     doubted = {
         "member": member_key(SHOP, "1"),
         "changed": False,
-        "happenings": [
+        "events": [
             {
                 "event_id": "a" * 32, "topic": "customer.updated", "at": "2026-03-01T12:00:00Z",
                 "effects": [{"kind": "recheck", "rule": "recheck.evidence", "reason": EVIDENCE}],
@@ -257,4 +257,4 @@ def test_the_fan_out_asks(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -
     platform.rechecks.cache_clear()
     assert fanout.handler({"Records": [stream]}, None) == {"batchItemFailures": []}
     assert held(deployed.queue) == 1
-    assert load(Doubt, dump(Doubt(member="a:1", reason=EVIDENCE))).reason == EVIDENCE
+    assert load(RecheckRequest, dump(RecheckRequest(member="a:1", reason=EVIDENCE))).reason == EVIDENCE

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 from fakes.local_server import serve
-from relay.adapters.http import trust
+from relay.adapters.http import ssl_context
 from sim.programme import WorldSettings
 from sim.server import create_app
 from sim.simulator import Simulator, SimulatorSettings
@@ -120,7 +120,7 @@ def running_simulator(
 
 def connected(url: str) -> httpx.Client:
     """Return an HTTP client of a server on this machine."""
-    return httpx.Client(base_url=url, timeout=30, trust_env=False, verify=trust())
+    return httpx.Client(base_url=url, timeout=30, trust_env=False, verify=ssl_context())
 
 
 @contextmanager

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from relay.deciding.rulebook import RULEBOOK
-from relay.deciding.rulesfile import BadRulesError, checked, differences, document_of
-from relay.rules import Rules
+from relay.rules.catalog import CATALOG
+from relay.rules.document import InvalidRulesError, checked, differences, document_of
+from relay.rules.settings import Rules
 from relay_cli import plain_yaml
 from relay_cli.main import main
 
@@ -107,7 +107,7 @@ def test_a_bad_document_is_refused(
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
     """Nobody mends a document one complaint at a time."""
-    with pytest.raises(BadRulesError) as refused:
+    with pytest.raises(InvalidRulesError) as refused:
         checked({"billing_attempts": 0, "mask": "perhaps", "tiers": {"a": {"rank": "high"}}})
     assert len(refused.value.problems) == 3
 
@@ -121,7 +121,7 @@ def test_what_only_the_document_as_a_whole_shows_is_said_as_well() -> None:
         "currencies": {"JPY": {"credit_anomaly": 30000}, "usd": {}},
         "quiet_hours": {"begin": "22:00", "end": "22:00"},
     }
-    with pytest.raises(BadRulesError) as refused:
+    with pytest.raises(InvalidRulesError) as refused:
         checked(document)
     paths = {problem.partition(": ")[0] for problem in refused.value.problems}
     assert paths == {
@@ -168,7 +168,7 @@ def test_show_the_defaults(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rules", "show", "--defaults"]) == 0
     shown = capsys.readouterr().out
     assert "  thresholds.high_value_annual_fee: 100" in shown
-    assert all(f"  {name}" in shown for name in RULEBOOK)
+    assert all(f"  {name}" in shown for name in CATALOG)
     assert "\n*" not in shown
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 from relay.adapters.klaviyo import Klaviyo, Options
 from relay.adapters.klaviyo.mapping import KEY
-from relay.changes import Change, Happening
-from relay.effects import Note
-from relay.ports.crm import Home
+from relay.model.effects import Note
+from relay.model.messages import EventEffects, MemberChanged
+from relay.ports.crm import ContactRef
 
 from tests.contract.crm.profiles import AT, key_of
 from tests.contract.crm.tokens import FixedToken
@@ -65,14 +65,16 @@ def known(key: str | None, email: str = EMAIL, id_: str = "01P", **attributes: o
     }
 
 
-def change(*notes: Note, quiet: bool = False) -> Change:
+def change(*notes: Note, quiet: bool = False) -> MemberChanged:
     """Return a change with these notes, or with one."""
     effects = notes or (Note(rule="joined", name="Membership Joined"),)
-    return Change(
-        member=MEMBER, happenings=(Happening(event_id="e1", topic="t", at=AT, effects=effects),), quiet=quiet
+    return MemberChanged(
+        member=MEMBER,
+        events=(EventEffects(event_id="e1", topic="t", at=AT, effects=effects),),
+        quiet=quiet,
     )
 
 
-def homes() -> dict[str, Home]:
+def homes() -> dict[str, ContactRef]:
     """Return where the member is."""
-    return {MEMBER: Home(key=MEMBER, id="01P", email=EMAIL)}
+    return {MEMBER: ContactRef(key=MEMBER, id="01P", email=EMAIL)}

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pytest
-from relay.adapters.batching import in_batches
+from relay.adapters.crm_batches import in_batches
 from relay.adapters.crm_http import ClosedError
-from relay.canonical import Profile
-from relay.ports.crm import Outcome
+from relay.ports.crm import CrmOutcome
+from relay.rules.crm_profile import CrmProfile
 
 from tests.contract.crm.profiles import key_of, wanted
 
-MIRRORED = Outcome(state="mirrored")
-BROKEN_OFF = Outcome(state="retry", reason="broken_off", unanswered=True)
+MIRRORED = CrmOutcome(state="mirrored")
+BROKEN_OFF = CrmOutcome(state="retry", reason="broken_off", unanswered=True)
 
 
 @dataclass
@@ -23,13 +23,13 @@ class Door:
 
     closes_at: int | None = None
     batches: list[list[str]] = field(default_factory=list)
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    outcomes: dict[str, CrmOutcome] = field(default_factory=dict)
 
     def begin(self) -> Door:
         """Begin a batch."""
         return Door(self.closes_at, self.batches)
 
-    def run(self, profiles: Mapping[str, Profile]) -> None:
+    def run(self, profiles: Mapping[str, CrmProfile]) -> None:
         """Write these."""
         self.batches.append(list(profiles))
         for key in profiles:
@@ -39,12 +39,12 @@ class Door:
 
 
 def test_batches() -> None:
-    """As many as a call takes, the newest telling of each, and nobody without an address."""
+    """As many as a call takes, the newest alert_message of each, and nobody without an address."""
     door = Door()
     members = [wanted(number) for number in range(5)]
     outcomes = in_batches([*members, wanted(0, tier_name="Gold"), wanted(9, email=None)], 2, door.begin)
     assert [len(batch) for batch in door.batches] == [2, 2, 1]
-    assert outcomes.pop(key_of(9)) == Outcome(state="skipped", reason="no_email")
+    assert outcomes.pop(key_of(9)) == CrmOutcome(state="skipped", reason="no_email")
     assert outcomes == {each.key: MIRRORED for each in members}
 
 

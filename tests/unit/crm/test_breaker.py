@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
-from relay.errors import ParkedError, TransientError
-from relay.mirrors.breaker import Breaker
-from relay.ports.crm import Outcome
-from relay.ports.mirrors import Gate
+from relay.crm.circuit_breaker import CircuitBreaker
+from relay.errors import CircuitOpenError, TransientError
+from relay.ports.crm import CrmOutcome
+from relay.ports.crm_state import CircuitRecord
 
-from tests.fakes_crm import FakeClock, FakeGates
+from tests.support.crm_fakes import FakeClock, FakeGates
 
-DOWN = Outcome(state="retry", reason="http_503")
+DOWN = CrmOutcome(state="retry", reason="http_503")
 
 
 @dataclass
@@ -23,20 +23,20 @@ class Scene:
     clock: FakeClock = field(default_factory=FakeClock)
 
     @property
-    def breaker(self) -> Breaker:
+    def breaker(self) -> CircuitBreaker:
         """An environment's breaker."""
-        return Breaker(gates=self.gates, clock=self.clock)
+        return CircuitBreaker(gates=self.gates, clock=self.clock)
 
     def parked(self) -> float | None:
         """Return how long a newcomer is to wait; None where it may go in."""
         try:
             door = self.breaker.enter()
-        except ParkedError as error:
+        except CircuitOpenError as error:
             return error.retry_after
         self.breaker.left(door)
         return None
 
-    def fail(self, outcome: Outcome = DOWN) -> float | None:
+    def fail(self, outcome: CrmOutcome = DOWN) -> float | None:
         """Go in and get nowhere; return how long a newcomer then waits."""
         self.breaker.closed(self.breaker.enter(), outcome)
         return self.parked()
@@ -47,7 +47,7 @@ def test_it_is_open_to_all() -> None:
     scene = Scene()
     for _ in range(3):
         scene.breaker.passed(scene.breaker.enter())
-    assert scene.gates.gate == Gate()
+    assert scene.gates.gate == CircuitRecord()
 
 
 def test_each_failure_closes_it_for_longer() -> None:
@@ -63,8 +63,8 @@ def test_each_failure_closes_it_for_longer() -> None:
 
 def test_the_crm_says_when() -> None:
     """What it asks for is waited for, a quarter of an hour at most."""
-    assert Scene().fail(Outcome(state="retry", reason="rate_limits", retry_after=7)) == 7
-    assert Scene().fail(Outcome(state="retry", reason="daily", retry_after=86_400)) == 900
+    assert Scene().fail(CrmOutcome(state="retry", reason="rate_limits", retry_after=7)) == 7
+    assert Scene().fail(CrmOutcome(state="retry", reason="daily", retry_after=86_400)) == 900
 
 
 def test_one_is_let_through() -> None:
@@ -89,8 +89,8 @@ def test_two_at_once_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert scene.breaker.enter().probing
     stale = FakeGates(both)
     monkeypatch.setattr(stale, "swap", scene.gates.swap)
-    with pytest.raises(ParkedError):
-        Breaker(gates=stale, clock=scene.clock).enter()
+    with pytest.raises(CircuitOpenError):
+        CircuitBreaker(gates=stale, clock=scene.clock).enter()
 
 
 def test_a_prober_that_dies_is_followed_by_another() -> None:
@@ -123,7 +123,7 @@ def test_all_keep_to_what_the_crm_asks() -> None:
     scene = Scene()
     one, other = scene.breaker.enter(), scene.breaker.enter()
     scene.breaker.closed(one, DOWN)
-    scene.breaker.closed(other, Outcome(state="retry", reason="rate_limits", retry_after=60))
+    scene.breaker.closed(other, CrmOutcome(state="retry", reason="rate_limits", retry_after=60))
     assert scene.parked() == 60
     scene.clock.forward(59)
     assert scene.parked() == 1
@@ -133,8 +133,8 @@ def test_what_the_crm_asks_shortens_nothing() -> None:
     """Nor does a word that was heard later, of a shorter wait, let anybody in before."""
     scene = Scene()
     one, other = scene.breaker.enter(), scene.breaker.enter()
-    scene.breaker.closed(one, Outcome(state="retry", reason="rate_limits", retry_after=60))
-    scene.breaker.closed(other, Outcome(state="retry", reason="rate_limits", retry_after=2))
+    scene.breaker.closed(one, CrmOutcome(state="retry", reason="rate_limits", retry_after=60))
+    scene.breaker.closed(other, CrmOutcome(state="retry", reason="rate_limits", retry_after=2))
     assert scene.parked() == 60
 
 
@@ -145,7 +145,7 @@ def test_what_the_crm_asks_outweighs_an_attempt() -> None:
     scene.fail()
     scene.clock.forward(5)
     prober = scene.breaker.enter()
-    scene.breaker.closed(early, Outcome(state="retry", reason="rate_limits", retry_after=60))
+    scene.breaker.closed(early, CrmOutcome(state="retry", reason="rate_limits", retry_after=60))
     scene.breaker.passed(prober)
     assert scene.parked() == 60
 
@@ -174,8 +174,8 @@ def test_a_table_that_does_not_take_it() -> None:
     door = scene.breaker.enter()
 
     class Down(FakeGates):
-        def swap(self, known: Gate, wanted: Gate) -> bool:
+        def swap(self, known: CircuitRecord, wanted: CircuitRecord) -> bool:
             raise TransientError("table: down")
 
-    Breaker(gates=Down(), clock=scene.clock).closed(door, DOWN)
+    CircuitBreaker(gates=Down(), clock=scene.clock).closed(door, DOWN)
     assert scene.parked() is None

@@ -6,18 +6,18 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from relay.canonical import CANONICAL, Profile, profile
-from relay.fields import FIELDS
-from relay.member import Member, Register
-from relay.notation import plain_number
-from relay.rules import Rules
+from relay.model.fields import FIELDS
+from relay.model.formats import number_text
+from relay.model.member import Member, Register
+from relay.rules.crm_profile import CRM_FIELDS, CrmProfile, crm_profile
+from relay.rules.settings import Rules
 
 from tests.contract.crm.profiles import AT, key_of, member, wanted
 
 
 def test_an_empty_record_tells_nothing() -> None:
     """A member of whom nothing is known has a key, an id and a status of none; all else is None."""
-    told = profile(Member(shop="acme.myshopify.com", customer_id="7001"), Rules())
+    told = crm_profile(Member(shop="acme.myshopify.com", customer_id="7001"), Rules())
     assert {name: value for name, value in told.values.items() if value is not None} == {
         "key": key_of(7001),
         "shopify_customer_id": "7001",
@@ -29,7 +29,7 @@ def test_an_empty_record_tells_nothing() -> None:
 
 def test_every_row_is_there_in_order() -> None:
     """Every profile has every canonical field, in the table's order."""
-    assert list(wanted().values) == list(CANONICAL)
+    assert list(wanted().values) == list(CRM_FIELDS)
 
 
 def test_every_field_comes_from_somewhere() -> None:
@@ -51,20 +51,20 @@ def test_every_field_comes_from_somewhere() -> None:
         "last_event_at",
         "mirror_updated_at",
     }
-    assert CANONICAL.keys() == worked_out | (CANONICAL.keys() & FIELDS.keys())
+    assert CRM_FIELDS.keys() == worked_out | (CRM_FIELDS.keys() & FIELDS.keys())
 
 
 def test_evidence_and_names_are_never_mirrored() -> None:
     """What was only seen, and who the member is by name and phone, stays with us."""
-    assert not {name for name in CANONICAL if name.startswith("seen_")}
-    assert not {"first_name", "last_name", "phone"} & CANONICAL.keys()
+    assert not {name for name in CRM_FIELDS if name.startswith("seen_")}
+    assert not {"first_name", "last_name", "phone"} & CRM_FIELDS.keys()
 
 
 @pytest.mark.parametrize(("failed", "left"), [(None, None), (0, None), (1, 2), (3, 0), (9, 0)])
 def test_attempts_left(failed: int | None, left: int | None) -> None:
     """Attempts are counted down from the rules' number, never below none; without a failure there is no count."""
     assert wanted(failed_attempts=failed).values["attempts_left"] == left
-    five = profile(member(failed_attempts=1), Rules(billing_attempts=5))
+    five = crm_profile(member(failed_attempts=1), Rules(billing_attempts=5))
     assert five.values["attempts_left"] == 4
 
 
@@ -94,12 +94,12 @@ def test_money(told: Decimal, shown: str) -> None:
     """Amounts are in cents, rounded to even, and written plain, however long or small."""
     value = wanted(credit_balance=told).values["credit_balance"]
     assert isinstance(value, Decimal)
-    assert plain_number(value) == shown
+    assert number_text(value) == shown
 
 
 def test_a_repeated_fact_makes_no_difference() -> None:
     """The same values told later, by another event, have the same digest; when it is sent has no part either."""
-    later = profile(member(7001, AT + timedelta(days=1), tier_name="Gold"), Rules())
+    later = crm_profile(member(7001, AT + timedelta(days=1), tier_name="Gold"), Rules())
     assert later.digest == wanted(tier_name="Gold").digest
     assert later.sent_at(datetime(2027, 1, 1, tzinfo=UTC)).digest == later.digest
     assert later.values["last_event_at"] == AT + timedelta(days=1)
@@ -133,21 +133,21 @@ def test_evidence_makes_no_difference() -> None:
     with_evidence = Member(
         shop=plain.shop, customer_id=plain.customer_id, registers={**plain.registers, **seen}
     )
-    assert profile(with_evidence, Rules()).digest == profile(plain, Rules()).digest
+    assert crm_profile(with_evidence, Rules()).digest == crm_profile(plain, Rules()).digest
 
 
 def test_another_member_is_another_profile() -> None:
     """The key takes part in the digest."""
-    assert isinstance(wanted(), Profile)
+    assert isinstance(wanted(), CrmProfile)
     assert wanted(1, email="a@example.com").digest != wanted(2, email="a@example.com").digest
 
 
 def test_joining_is_told_to_the_second() -> None:
     """Events tell it with milliseconds and the platform's record without: either is the same profile."""
 
-    def told(moment: datetime, by: str) -> Profile:
+    def told(moment: datetime, by: str) -> CrmProfile:
         registers = {"joined_at": Register(moment, AT, by)}
-        return profile(Member(shop="acme.myshopify.com", customer_id="1", registers=registers), Rules())
+        return crm_profile(Member(shop="acme.myshopify.com", customer_id="1", registers=registers), Rules())
 
     second = AT.replace(microsecond=0)
     heard, read = told(second.replace(microsecond=816_000), "event"), told(second, "api")

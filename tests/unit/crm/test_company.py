@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from relay.mirrors.mirroring import company
+from relay.crm import coalescing
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from relay.mirrors.mirroring import company
 )
 def test_members(stale: str, waited: str, held: str) -> None:
     """What is over calls of three waits, the last of those who have not waited; unless that fills no call."""
-    assert company.members(stale, waited, 3) == set(held)
+    assert coalescing.members(stale, waited, 3) == set(held)
 
 
 @pytest.mark.parametrize(
@@ -35,4 +35,4 @@ def test_members(stale: str, waited: str, held: str) -> None:
 )
 def test_notes(counts: dict[str, int], waited: str, held: str) -> None:
     """The newest messages wait whose notes are just what is over calls of four, half a call at most."""
-    assert company.notes(counts, waited, 4) == set(held)
+    assert coalescing.notes(counts, waited, 4) == set(held)

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from relay.changes import Change, load
+from relay.crm.backfill import Backfill
 from relay.errors import TransientError
-from relay.mirrors.filling import Filling
-from relay.ports.mirrors import MirrorPage
+from relay.model.messages import MemberChanged, load
+from relay.ports.crm_state import SyncStatePage
 
 from tests.contract.crm.profiles import key_of
-from tests.fakes import FakeOutgoing
-from tests.fakes_crm import FakeClock
+from tests.support.crm_fakes import FakeClock
+from tests.support.port_fakes import FakeOutgoing
 
 PAGES: Mapping[str | None, tuple[Sequence[str], str | None]] = {
     None: ([key_of(1), key_of(2)], "second"),
@@ -36,7 +36,7 @@ class Notes:
 
     noted: dict[str, Any] = field(default_factory=dict)
 
-    def page(self, cursor: str | None = None) -> MirrorPage:
+    def page(self, cursor: str | None = None) -> SyncStatePage:
         """Have no members."""
         raise AssertionError(cursor)
 
@@ -53,13 +53,13 @@ class Notes:
 
 def fill(queue: FakeOutgoing, notes: Notes) -> dict[str, Any]:
     """Fill the target behind this queue."""
-    filling = Filling(roll=TwoPages(), queue=queue, inventory=notes, clock=FakeClock())
+    filling = Backfill(roll=TwoPages(), queue=queue, inventory=notes, clock=FakeClock())
     return filling.run(afresh=False, progress=lambda _: None)
 
 
 def named(queue: FakeOutgoing) -> list[str]:
     """Return whom the queue was told of."""
-    return [load(Change, sent.body).member for sent in queue.sent]
+    return [load(MemberChanged, sent.body).member for sent in queue.sent]
 
 
 def test_one_that_the_queue_refused_is_named_again() -> None:

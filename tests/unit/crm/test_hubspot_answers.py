@@ -7,7 +7,7 @@ import json
 import httpx
 import pytest
 from relay.errors import MisconfiguredError, TransientError
-from relay.ports.crm import Outcome
+from relay.ports.crm import CrmOutcome
 
 from tests.contract.crm.profiles import key_of, wanted
 from tests.contract.crm.tokens import FixedToken
@@ -18,7 +18,7 @@ def test_a_refused_token_is_read_anew() -> None:
     """After a 401 the token is forgotten: a rotation needs no deployment."""
     token = FixedToken()
     crm = answering(lambda request: httpx.Response(401, json={"category": "INVALID_AUTHENTICATION"}), token)
-    assert crm.upsert([wanted()])[KEY] == Outcome(state="unauthorised", reason="invalid_authentication")
+    assert crm.upsert([wanted()])[KEY] == CrmOutcome(state="unauthorised", reason="invalid_authentication")
     assert token.forgotten == 1
 
 
@@ -110,7 +110,7 @@ def test_no_message_of_hubspots_is_repeated() -> None:
             400, json={"message": "jane@example.com", "category": "jane doe", "errors": [detail]}
         )
 
-    assert answering(answer).upsert([wanted()])[KEY] == Outcome(state="refused", reason="invalid_email")
+    assert answering(answer).upsert([wanted()])[KEY] == CrmOutcome(state="refused", reason="invalid_email")
 
 
 def test_what_is_wrong_may_stand_in_the_message_alone() -> None:
@@ -120,7 +120,7 @@ def test_what_is_wrong_may_stand_in_the_message_alone() -> None:
     ]
     body = {"category": "VALIDATION_ERROR", "message": f"Property values were not valid: {json.dumps(wrong)}"}
     outcome = answering(lambda request: httpx.Response(400, json=body)).upsert([wanted()])[KEY]
-    assert outcome == Outcome(state="refused", reason="invalid_email email")
+    assert outcome == CrmOutcome(state="refused", reason="invalid_email email")
 
 
 @pytest.mark.parametrize(("asked", "waited"), [("0", 2), ("1", 2), ("9", 9)])

@@ -11,8 +11,8 @@ import pytest
 from relay.adapters.hubspot import Hubspot
 from relay.adapters.hubspot.mapping import GROUP, PROPERTIES, definitions, encode, properties_of
 from relay.errors import MisconfiguredError
-from relay.fields import Value
-from relay.ports.crm import Outcome
+from relay.model.fields import Value
+from relay.ports.crm import CrmOutcome
 
 from tests.contract.crm.profiles import wanted
 from tests.contract.crm.tokens import FixedToken
@@ -88,7 +88,7 @@ def test_paths(version: str, path: str) -> None:
         return all_done(request)
 
     crm = Hubspot("https://hub.example", FixedToken(), version, httpx.MockTransport(answer))
-    assert crm.upsert([wanted(tier_name="Gold")]) == {KEY: Outcome(state="mirrored", id="51")}
+    assert crm.upsert([wanted(tier_name="Gold")]) == {KEY: CrmOutcome(state="mirrored", id="51")}
     (request,) = asked
     assert request.url.path == path
     assert request.headers["authorization"] == "Bearer a-service-key"

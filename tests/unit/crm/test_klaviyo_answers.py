@@ -6,7 +6,7 @@ import httpx
 import pytest
 from relay.adapters.klaviyo import Klaviyo
 from relay.errors import MisconfiguredError, TransientError
-from relay.ports.crm import Outcome
+from relay.ports.crm import CrmOutcome
 
 from tests.contract.crm.profiles import key_of, wanted
 from tests.contract.crm.tokens import FixedToken
@@ -18,7 +18,7 @@ def test_a_refused_key_is_read_anew() -> None:
     key = FixedToken("pk_made_up")
     body = {"errors": [{"code": "authentication_failed", "detail": "pk_made_up"}]}
     crm = Answering(("/api/profiles", 401, body)).crm(key=key)
-    assert crm.upsert([wanted()])[MEMBER] == Outcome(state="unauthorised", reason="authentication_failed")
+    assert crm.upsert([wanted()])[MEMBER] == CrmOutcome(state="unauthorised", reason="authentication_failed")
     assert key.forgotten == 1
 
 
@@ -122,7 +122,9 @@ def test_no_sentence_of_klaviyos_is_repeated() -> None:
     source = {"pointer": "/data/attributes/email"}
     errors = [{"code": "jane doe"}, {"code": "invalid", "detail": f"{EMAIL} is bad", "source": source}]
     crm = Answering(("/api/profile-import", 400, {"errors": errors})).crm()
-    assert crm.upsert([wanted()])[MEMBER] == Outcome(state="refused", reason="invalid /data/attributes/email")
+    assert crm.upsert([wanted()])[MEMBER] == CrmOutcome(
+        state="refused", reason="invalid /data/attributes/email"
+    )
     errors = [{"code": EMAIL, "source": {"pointer": f"/data/{EMAIL}"}}]
     crm = Answering(("/api/profile-import", 400, {"errors": errors})).crm()
-    assert crm.upsert([wanted()])[MEMBER] == Outcome(state="refused", reason="http_400")
+    assert crm.upsert([wanted()])[MEMBER] == CrmOutcome(state="refused", reason="http_400")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 from relay.adapters.klaviyo import Klaviyo
-from relay.ports.crm import Outcome
+from relay.ports.crm import CrmOutcome
 
 from tests.contract.crm.profiles import wanted
 from tests.contract.crm.tokens import FixedToken
@@ -17,7 +17,7 @@ def test_one_profile_does_not_spoil_a_job() -> None:
     spoilt = {"errors": [{"code": "invalid", "source": {"pointer": "/data/attributes/profiles/data/1/type"}}]}
     klaviyo = Answering((jobs, 400, spoilt), (jobs, 202, {"data": {"id": "job-1"}}))
     outcome = klaviyo.crm().bulk.submit([wanted(number) for number in (1, 2, 3)])
-    assert outcome == Outcome(state="pending", id="job-1")
+    assert outcome == CrmOutcome(state="pending", id="job-1")
     first, second = klaviyo.sent(jobs)
     assert first.keys() == second.keys() == {"type", "attributes"}
     assert first["type"] == "profile-bulk-import-job"

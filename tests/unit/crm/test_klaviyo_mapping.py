@@ -8,16 +8,16 @@ from decimal import Decimal
 import httpx
 import pytest
 from relay.adapters.crm_http import object_of
-from relay.adapters.klaviyo import exact
+from relay.adapters.klaviyo import exact_json
 from relay.adapters.klaviyo.mapping import properties_of
-from relay.fields import Value
-from relay.notation import plain
+from relay.model.fields import Value
+from relay.model.formats import json_value
 
 from tests.contract.crm.profiles import AT, wanted
 
 
 @pytest.mark.parametrize(
-    ("value", "json_value"),
+    ("value", "written"),
     [
         (None, None),
         (True, True),
@@ -29,9 +29,9 @@ from tests.contract.crm.profiles import AT, wanted
         ("half \ud83e", "half ?"),
     ],
 )
-def test_notation(value: Value, json_value: object) -> None:
+def test_notation(value: Value, written: object) -> None:
     """Numbers stay numbers, moments and days are ISO-8601, and what is unknown is null."""
-    assert plain(value) == json_value
+    assert json_value(value) == written
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_notation(value: Value, json_value: object) -> None:
 )
 def test_amounts_are_exact_in_json(amount: Decimal, written: str) -> None:
     """An amount is a plain number with all of its cents, as sent and as read; no float comes in between."""
-    assert exact.dumps({"a": [amount, "x"], "b": None, "ü": True}) == (
+    assert exact_json.dumps({"a": [amount, "x"], "b": None, "ü": True}) == (
         f'{{"a":[{written},"x"],"b":null,"ü":true}}'.encode()
     )
     if "." in written:

@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from relay.changes import Change, dump, load
-from relay.effects import Note
-from relay.ports.crm import Outcome
+from relay.model.effects import Note
+from relay.model.messages import MemberChanged, dump, load
+from relay.ports.crm import CrmOutcome
 
 from tests.unit.crm.klaviyo_answering import EMAIL, MEMBER, Answering, change, homes
 
@@ -21,8 +21,8 @@ def test_an_event_to_the_letter() -> None:
         name="Store Credit Changed",
         properties={"amount": Decimal("-5.50"), "amount_minor": -550, "currency": "USD", "tier_name": "Gold"},
     )
-    heard = load(Change, dump(change(note)))  # as it comes from the queue
-    assert klaviyo.crm().record([heard], homes()) == {"e1.changed": Outcome(state="mirrored")}
+    heard = load(MemberChanged, dump(change(note)))  # as it comes from the queue
+    assert klaviyo.crm().record([heard], homes()) == {"e1.changed": CrmOutcome(state="mirrored")}
     assert klaviyo.sent("/api/events") == [
         {
             "type": "event",
@@ -71,7 +71,7 @@ def test_a_currency_that_is_none(told: str | None, sent: dict[str, str]) -> None
 def test_a_note_without_an_address() -> None:
     """A note about a member whose profile is not known is skipped: its event would make a profile of its own."""
     klaviyo = Answering()
-    outcome = Outcome(state="skipped", reason="no_email")
+    outcome = CrmOutcome(state="skipped", reason="no_email")
     assert klaviyo.crm().record([change()], {}) == {"e1.joined": outcome}
     assert not klaviyo.asked
 

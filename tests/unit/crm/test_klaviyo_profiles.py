@@ -10,9 +10,9 @@ import httpx
 import pytest
 from relay.adapters.klaviyo import Klaviyo, Options
 from relay.adapters.klaviyo.mapping import PROPERTIES
-from relay.canonical import Profile
 from relay.errors import MisconfiguredError, TransientError
-from relay.ports.crm import Home, Outcome
+from relay.ports.crm import ContactRef, CrmOutcome
+from relay.rules.crm_profile import CrmProfile
 
 from tests.contract.crm.profiles import AT, key_of, wanted
 from tests.contract.crm.tokens import FixedToken
@@ -23,7 +23,7 @@ def test_an_import_to_the_letter() -> None:
     """One look, then one call: the documented headers, path and JSON:API body; every field, null where unknown."""
     klaviyo = Answering()
     assert klaviyo.crm().upsert([wanted(tier_name="Gold", credit_balance=Decimal("24.99"))]) == {
-        MEMBER: Outcome(state="mirrored", id="01P")
+        MEMBER: CrmOutcome(state="mirrored", id="01P")
     }
     look, request = klaviyo.asked
     assert (look.method, look.url.path) == ("GET", "/api/profiles")
@@ -72,12 +72,12 @@ def test_identifiers_in_conflict(status: int, code: str) -> None:
     body = {"errors": [{"id": "1", "code": code, "title": "t", "detail": EMAIL}]}
     klaviyo = Answering(("/api/profile-import", status, body))
     outcome = klaviyo.crm(Options(external_id=True)).upsert([wanted()])[MEMBER]
-    assert outcome == Outcome(state="mirrored", id="01P", reason="identity_conflict")
+    assert outcome == CrmOutcome(state="mirrored", id="01P", reason="identity_conflict")
     first, second = klaviyo.sent()
     assert first["attributes"]["external_id"] == MEMBER
     assert "external_id" not in second["attributes"]
     again = Answering(*[("/api/profile-import", status, body)] * 2)
-    assert again.crm().upsert([wanted()])[MEMBER] == Outcome(state="refused", reason="identity_conflict")
+    assert again.crm().upsert([wanted()])[MEMBER] == CrmOutcome(state="refused", reason="identity_conflict")
 
 
 def test_two_members_with_one_address() -> None:
@@ -101,7 +101,7 @@ def test_an_address_that_spoils_the_question() -> None:
     crm = Klaviyo("https://k.example", FixedToken("pk_made_up"), transport=httpx.MockTransport(answer))
     members = [wanted(n, email="odd" if n == 3 else f"{n}@example.com") for n in range(7)]
     outcomes = dict(crm.upsert(members))
-    assert outcomes.pop(key_of(3)) == Outcome(state="refused", reason="invalid")
+    assert outcomes.pop(key_of(3)) == CrmOutcome(state="refused", reason="invalid")
     assert {outcome.state for outcome in outcomes.values()} == {"mirrored"}
 
 
@@ -129,7 +129,7 @@ def test_reading_and_checking_raise(status: int, error: type[Exception]) -> None
     """Who reads or checks hears of it as an error, in which stands no key and no address."""
     calls: list[Callable[[Klaviyo], object]] = [
         lambda crm: crm.check(),
-        lambda crm: crm.read([Home(key=MEMBER, email=EMAIL)]),
+        lambda crm: crm.read([ContactRef(key=MEMBER, email=EMAIL)]),
     ]
     for call in calls:
         crm = Answering(("/api/profiles", status, {"errors": [{"code": "no", "detail": EMAIL}]})).crm()
@@ -141,7 +141,7 @@ def test_reading_and_checking_raise(status: int, error: type[Exception]) -> None
 
 def test_what_was_written_is_what_is_read() -> None:
     """`shown` says before a write what `read` finds after it, digit for digit."""
-    profile: Profile = wanted(
+    profile: CrmProfile = wanted(
         tier_name="Gold",
         credit_balance=Decimal("24.90"),
         next_payment_on=date(2026, 12, 5),
@@ -154,9 +154,9 @@ def test_what_was_written_is_what_is_read() -> None:
     crm.upsert([profile])
     written = klaviyo.sent()[0]
     klaviyo.known = [{**written, "id": "01P"}]
-    assert crm.read([Home(key=MEMBER, id="01P")]) == {MEMBER: crm.shown(profile)}
+    assert crm.read([ContactRef(key=MEMBER, id="01P")]) == {MEMBER: crm.shown(profile)}
     klaviyo.known = [known("other.myshopify.com:1")]
-    assert crm.read([Home(key=MEMBER, id="01P")]) == {}
+    assert crm.read([ContactRef(key=MEMBER, id="01P")]) == {}
 
 
 def test_nothing_has_to_be_defined() -> None:

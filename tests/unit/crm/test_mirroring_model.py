@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import pytest
-from relay.canonical import Profile
-from relay.mirrors.mirroring import Mirroring
-from relay.ports.crm import Home, Outcome
-from relay.ports.members import Record
+from relay.crm.sync import CrmSync
+from relay.ports.crm import ContactRef, CrmOutcome
+from relay.ports.members import MemberRecord
+from relay.rules.crm_profile import CrmProfile
 
 from tests.contract.crm.profiles import AT, SHOP, key_of, member
-from tests.fakes import FakeContext, FakeMembers
-from tests.fakes_crm import FakeClock, FakeCrm, FakeMirrors, KilledError, change_message
+from tests.support.crm_fakes import FakeClock, FakeCrm, FakeMirrors, KilledError, change_message
+from tests.support.port_fakes import FakeContext, FakeMembers
 
 MEMBERS = (1, 2, 3)
 
@@ -29,19 +29,19 @@ class ChancyCrm(FakeCrm):
 
     chance: random.Random = field(default_factory=random.Random)
     clock: FakeClock = field(default_factory=FakeClock)
-    contacts: dict[str, Profile] = field(default_factory=dict)
-    late: list[tuple[datetime, Profile]] = field(default_factory=list)
+    contacts: dict[str, CrmProfile] = field(default_factory=dict)
+    late: list[tuple[datetime, CrmProfile]] = field(default_factory=list)
     meanwhile: list[object] = field(default_factory=list)
     calm: bool = False
 
-    def upsert(self, profiles: Sequence[Profile]) -> Mapping[str, Outcome]:
+    def upsert(self, profiles: Sequence[CrmProfile]) -> Mapping[str, CrmOutcome]:
         """Write, more or less."""
         fate = "well" if self.calm else self.chance.choice(["well"] * 6 + FATES)
         match fate:
             case "hung":
                 self._hang()
             case "refused":
-                return {p.key: Outcome(state="retry", reason="down", alone=True) for p in profiles}
+                return {p.key: CrmOutcome(state="retry", reason="down", alone=True) for p in profiles}
             case "killed_before":
                 raise KilledError
             case "lost_late" | "killed_late":
@@ -49,21 +49,21 @@ class ChancyCrm(FakeCrm):
                 self.late += [(lands, wanted) for wanted in profiles]
                 if fate == "killed_late":
                     raise KilledError
-                return {p.key: Outcome(state="retry", reason="timeout", unanswered=True) for p in profiles}
+                return {p.key: CrmOutcome(state="retry", reason="timeout", unanswered=True) for p in profiles}
         self._land(profiles)
         if fate == "killed_after":
             raise KilledError
         if fate == "lost":
-            return {p.key: Outcome(state="retry", reason="timeout", unanswered=True) for p in profiles}
-        return {p.key: Outcome(state="mirrored", id=f"c-{p.email}") for p in profiles}
+            return {p.key: CrmOutcome(state="retry", reason="timeout", unanswered=True) for p in profiles}
+        return {p.key: CrmOutcome(state="mirrored", id=f"c-{p.email}") for p in profiles}
 
-    def clear(self, homes: Sequence[Home]) -> Mapping[str, Outcome]:
+    def clear(self, homes: Sequence[ContactRef]) -> Mapping[str, CrmOutcome]:
         """Take the member off a contact, if it is this member's."""
         for home in homes:
             held = self.contacts.get(home.email or "")
             if held and held.key == home.key:
                 del self.contacts[home.email or ""]
-        return {home.key: Outcome(state="mirrored") for home in homes}
+        return {home.key: CrmOutcome(state="mirrored") for home in homes}
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass, and land what lands in it."""
@@ -74,7 +74,7 @@ class ChancyCrm(FakeCrm):
         self.late = [(lands, wanted) for lands, wanted in self.late if lands > until]
         self.clock.now = until
 
-    def _land(self, profiles: Sequence[Profile]) -> None:
+    def _land(self, profiles: Sequence[CrmProfile]) -> None:
         for wanted in profiles:
             assert wanted.email
             self.contacts[wanted.email] = wanted
@@ -106,7 +106,7 @@ class World:
         )
         self.members = FakeMembers(
             {
-                key_of(customer): Record(
+                key_of(customer): MemberRecord(
                     member=member(customer, AT, email=f"{customer}.0@example.com"), version=1
                 )
                 for customer in MEMBERS
@@ -126,7 +126,7 @@ class World:
         told = member(
             customer, AT + timedelta(seconds=self.changes), email=email, tier_name=f"t{self.changes}"
         )
-        self.members.records[key] = Record(member=told, version=self.changes)
+        self.members.records[key] = MemberRecord(member=told, version=self.changes)
 
     def work(self) -> set[object]:
         """Let a worker handle a message about each of some members; return the answers."""
@@ -134,7 +134,7 @@ class World:
         messages = [
             change_message(f"m{number}", key_of(customer)) for number, customer in enumerate(customers)
         ]
-        mirroring = Mirroring(
+        mirroring = CrmSync(
             shop=SHOP,
             crm=self.crm,
             members=self.members,

@@ -8,10 +8,10 @@ from typing import Final
 from relay.adapters.hubspot.mapping import PROPERTIES as HUBSPOT
 from relay.adapters.klaviyo.mapping import PROPERTIES as KLAVIYO
 from relay.adapters.salesforce.mapping import names
-from relay.canonical import CANONICAL
-from relay.deciding.metrics import METRICS
+from relay.model.timeline_events import TIMELINE_EVENTS
+from relay.rules.crm_profile import CRM_FIELDS
 
-from tests.fakes import ROOT
+from tests.support.port_fakes import ROOT
 
 NAMES: Final = (
     ("key", "membership_key", "Membership Key", "Membership_Key__c"),
@@ -65,9 +65,9 @@ NAMES: Final = (
 def test_names_are_the_contract() -> None:
     """No name is ever another, in any CRM; a new field is a new row."""
     theirs = names("Contact")
-    found = [(name, HUBSPOT[name], KLAVIYO.get(name), theirs[name]) for name in CANONICAL]
+    found = [(name, HUBSPOT[name], KLAVIYO.get(name), theirs[name]) for name in CRM_FIELDS]
     assert found == list(NAMES)
-    assert len({hubspot for _, hubspot, *_ in NAMES}) == len(CANONICAL)
+    assert len({hubspot for _, hubspot, *_ in NAMES}) == len(CRM_FIELDS)
 
 
 def test_none_is_the_platforms_own() -> None:
@@ -92,4 +92,4 @@ def test_the_docs_have_every_property_and_event() -> None:
     )
     assert listed == list(HUBSPOT.values())
     events = text.partition("dates them:")[2].partition(".")[0]
-    assert " ".join(events.split()).split(", ") == list(METRICS)
+    assert " ".join(events.split()).split(", ") == list(TIMELINE_EVENTS)

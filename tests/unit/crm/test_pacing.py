@@ -10,22 +10,22 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from relay.adapters.pacing import PacedTransport
+from relay.adapters.dynamodb.rate_limit import RateLimitedTransport
+from relay.crm.rate_limit import PATIENCE, RateLimiter, measure
 from relay.errors import TransientError
-from relay.mirrors.pacing import PATIENCE, Pace, measure
-from relay.ports.crm import Rate
+from relay.ports.crm import RateLimit
 
-from tests.fakes_crm import START, FakeClock, FakeTurnstiles
-from tests.virtual_crm import most_in_a_window
+from tests.support.crm_fakes import START, FakeClock, FakeTurnstiles
+from tests.support.virtual_crm import most_in_a_window
 
-HUBSPOT = Rate(calls=90, seconds=10)
+HUBSPOT = RateLimit(calls=90, seconds=10)
 
 
 @dataclass
 class Site:
     """Environments that share turnstiles, each with a clock of its own; the one furthest behind calls next."""
 
-    rates: tuple[Rate, ...]
+    rates: tuple[RateLimit, ...]
     environments: int = 2
     turnstiles: FakeTurnstiles = field(default_factory=FakeTurnstiles)
     calls: list[datetime] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Site:
     def run(self, count: int, pause: random.Random) -> None:
         """Make so many calls, with pauses as work has them."""
         clocks = [FakeClock() for _ in range(self.environments)]
-        paces = [Pace(self.rates, self.turnstiles, clock, clock.forward) for clock in clocks]
+        paces = [RateLimiter(self.rates, self.turnstiles, clock, clock.forward) for clock in clocks]
         while len(self.calls) < count:
             number = min(range(self.environments), key=lambda number: clocks[number].now)
             try:
@@ -54,7 +54,7 @@ class Site:
 @settings(max_examples=60, deadline=None)
 def test_no_window_has_more(calls: int, seconds: float, environments: int, seed: int) -> None:
     """Whatever the rate, the number of environments and their pauses: no window sees more calls than allowed."""
-    site = Site((Rate(calls=calls, seconds=seconds),), environments)
+    site = Site((RateLimit(calls=calls, seconds=seconds),), environments)
     site.run(min(calls * 4, 300), random.Random(seed))
     assert most_in_a_window(site.calls, seconds) <= calls
 
@@ -66,7 +66,7 @@ def test_most_of_the_rate_is_used() -> None:
     assert most_in_a_window(site.calls, 10) >= 60
     busy = Site((HUBSPOT,), environments=1)
     clock = FakeClock()
-    pace = Pace(busy.rates, busy.turnstiles, clock, clock.forward)
+    pace = RateLimiter(busy.rates, busy.turnstiles, clock, clock.forward)
     for _ in range(700):
         pace.wait("/contacts")
     assert 700 / (clock.now - START).total_seconds() >= 0.75 * 9
@@ -75,7 +75,7 @@ def test_most_of_the_rate_is_used() -> None:
 def test_few_writes() -> None:
     """One write buys about a second of calls."""
     clock, turnstiles = FakeClock(), FakeTurnstiles()
-    pace = Pace((HUBSPOT,), turnstiles, clock, clock.forward)
+    pace = RateLimiter((HUBSPOT,), turnstiles, clock, clock.forward)
     for _ in range(700):
         pace.wait("/contacts")
     assert turnstiles.leases <= 700 / measure(HUBSPOT).handful + 1
@@ -85,7 +85,7 @@ def test_few_writes() -> None:
 def test_a_missed_turn_is_not_made_up_for() -> None:
     """Who slept through its turn takes a new one: used late, it would fall into somebody else's window."""
     clock, turnstiles = FakeClock(), FakeTurnstiles()
-    pace = Pace((HUBSPOT,), turnstiles, clock, clock.forward)
+    pace = RateLimiter((HUBSPOT,), turnstiles, clock, clock.forward)
     pace.wait("/contacts")
     clock.forward(600)
     pace.wait("/contacts")
@@ -99,7 +99,7 @@ def test_who_oversleeps_takes_a_new_turn() -> None:
     def oversleep(seconds: float) -> None:
         clock.forward(seconds + (60 if turnstiles.leases == 2 else 0))
 
-    pace = Pace((Rate(calls=2, seconds=1),), turnstiles, clock, oversleep)
+    pace = RateLimiter((RateLimit(calls=2, seconds=1),), turnstiles, clock, oversleep)
     pace.wait("/contacts")
     pace.wait("/contacts")
     assert turnstiles.leases == 3
@@ -108,7 +108,9 @@ def test_who_oversleeps_takes_a_new_turn() -> None:
 def test_paths_have_rates_of_their_own() -> None:
     """A rate holds for the paths that it names, beside those that hold for all."""
     clock, turnstiles = FakeClock(), FakeTurnstiles()
-    pace = Pace((HUBSPOT, Rate(calls=2, seconds=1, path="/send")), turnstiles, clock, clock.forward)
+    pace = RateLimiter(
+        (HUBSPOT, RateLimit(calls=2, seconds=1, path="/send")), turnstiles, clock, clock.forward
+    )
     pace.wait("/contacts")
     assert turnstiles.free_at.keys() == {0}
     pace.wait("/events/send/batch")
@@ -125,8 +127,8 @@ def test_too_far_away_is_answered_like_a_limit() -> None:
 
     turnstiles = FakeTurnstiles({0: START + timedelta(minutes=1)})
     clock = FakeClock()
-    transport = PacedTransport(
-        Pace((HUBSPOT,), turnstiles, clock, clock.forward), httpx.MockTransport(answer)
+    transport = RateLimitedTransport(
+        RateLimiter((HUBSPOT,), turnstiles, clock, clock.forward), httpx.MockTransport(answer)
     )
     with httpx.Client(transport=transport, base_url="http://crm") as client:
         reply = client.get("/contacts")
@@ -137,9 +139,9 @@ def test_too_far_away_is_answered_like_a_limit() -> None:
 
 
 @pytest.mark.parametrize(
-    "rate", [Rate(calls=1, seconds=1), Rate(calls=2, seconds=1), Rate(calls=750, seconds=60)]
+    "rate", [RateLimit(calls=1, seconds=1), RateLimit(calls=2, seconds=1), RateLimit(calls=750, seconds=60)]
 )
-def test_measures(rate: Rate) -> None:
+def test_measures(rate: RateLimit) -> None:
     """All turns that can fall into a window are no more than the calls that it allows."""
     turns = measure(rate)
     window = timedelta(seconds=rate.seconds)

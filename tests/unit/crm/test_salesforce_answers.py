@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from relay.errors import MisconfiguredError, TransientError
-from relay.ports.crm import Home, Outcome
+from relay.ports.crm import ContactRef, CrmOutcome
 
 from tests.contract.crm.profiles import key_of, wanted
 from tests.unit.crm.salesforce_answering import (
@@ -45,7 +45,7 @@ def test_a_locked_row_is_that_members_own_matter() -> None:
     """It says nothing of the others, so they are not kept from Salesforce for it."""
     error = {"statusCode": "UNABLE_TO_LOCK_ROW", "message": ""}
     crm = writing(lambda keys: [{"success": False, "errors": [error]} for _ in keys])
-    assert crm.upsert([wanted()])[KEY] == Outcome(
+    assert crm.upsert([wanted()])[KEY] == CrmOutcome(
         state="retry", reason="unable_to_lock_row", retry_after=5.0, alone=True
     )
 
@@ -96,7 +96,7 @@ def test_what_was_written_before_the_door_closed_counts() -> None:
     crm = writing(lambda keys: [done() if key == KEY else hidden for key in keys])
     outcomes = crm.upsert([wanted(7001), wanted(7002)])
     assert outcomes[KEY].state == "mirrored"
-    assert outcomes[key_of(7002)] == Outcome(state="unauthorised", reason="unknown_property")
+    assert outcomes[key_of(7002)] == CrmOutcome(state="unauthorised", reason="unknown_property")
 
 
 def test_errors_of_the_port() -> None:
@@ -106,6 +106,6 @@ def test_errors_of_the_port() -> None:
         crm.check()
     assert caught.value.setting == "SALESFORCE_SECRET"
     down = answering(lambda request: httpx.Response(503))
-    for call in (down.check, lambda: down.read([Home(key=KEY)]), down.ensure_schema):
+    for call in (down.check, lambda: down.read([ContactRef(key=KEY)]), down.ensure_schema):
         with pytest.raises(TransientError):
             call()

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 from relay.adapters.salesforce.mapping import cut, decode, definitions, encode, fields_of, names
-from relay.fields import Value
+from relay.model.fields import Value
 
 from tests.contract.crm.profiles import wanted
 

@@ -11,7 +11,7 @@ import pytest
 from relay.adapters.salesforce import Org
 from relay.adapters.salesforce.query import literal
 from relay.errors import MisconfiguredError
-from relay.ports.crm import Outcome
+from relay.ports.crm import CrmOutcome
 
 from tests.contract.crm.profiles import wanted
 from tests.contract.crm.salesforce import CREDENTIALS
@@ -46,7 +46,7 @@ def test_the_conversation() -> None:
     """Credentials become a session, once; a look, and a write, go where the session says, in the documented form."""
     asked: list[httpx.Request] = []
     crm = answering(org(asked))
-    assert crm.upsert([wanted(tier_name="Gold")]) == {KEY: Outcome(state="mirrored", id="003A")}
+    assert crm.upsert([wanted(tier_name="Gold")]) == {KEY: CrmOutcome(state="mirrored", id="003A")}
     login, by_email, by_key, write = asked
     assert str(login.url) == f"{URL}/services/oauth2/token"
     form = parse_qs(login.content.decode())

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from relay.adapters.crm_http import Wire
-from relay.adapters.http import http_client, trust
-from relay.adapters.pacing import paced_transport
-from relay.mirrors.pacing import Pace
+from relay.adapters.crm_http import CrmHttpClient
+from relay.adapters.dynamodb.rate_limit import rate_limited_transport
+from relay.adapters.http import http_client, ssl_context
+from relay.crm.rate_limit import RateLimiter
 
-from tests.fakes_crm import FakeClock, FakeTurnstiles
+from tests.support.crm_fakes import FakeClock, FakeTurnstiles
 
 
 def trusted(transport: Any) -> Any:
@@ -20,9 +20,9 @@ def trusted(transport: Any) -> Any:
 def test_all_trust_the_same() -> None:
     """What is told people and what goes to a CRM, at its pace or as it comes, share what was loaded."""
     clock = FakeClock()
-    paced = paced_transport(Pace((), FakeTurnstiles(), clock, clock.forward))
-    wire = Wire()
+    paced = rate_limited_transport(RateLimiter((), FakeTurnstiles(), clock, clock.forward))
+    wire = CrmHttpClient()
     transports = (http_client()._transport, wire._client()._transport, paced._inner)
-    assert [trusted(transport) for transport in transports] == [trust()] * 3
+    assert [trusted(transport) for transport in transports] == [ssl_context()] * 3
     paced.close()
     wire.close()

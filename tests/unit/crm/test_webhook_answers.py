@@ -10,21 +10,21 @@ from typing import Any
 import httpx
 import pytest
 from relay.adapters.webhook import Webhook
-from relay.canonical import profile
-from relay.changes import Audit, dump
+from relay.crm.audit import CrmAudit
+from relay.crm.claimed_write import ClaimedWrite
 from relay.errors import PermanentError
-from relay.mirrors.auditing import Auditing
-from relay.mirrors.writing import Writing
-from relay.ports.crm import Home
-from relay.ports.members import Record
-from relay.ports.mirrors import Mirror, MirrorPage
-from relay.rules import Rules
+from relay.model.messages import AuditStep, dump
+from relay.ports.crm import ContactRef
+from relay.ports.crm_state import SyncState, SyncStatePage
+from relay.ports.members import MemberRecord
+from relay.rules.crm_profile import crm_profile
+from relay.rules.settings import Rules
 
 from tests.contract.crm.profiles import AT, key_of, member, wanted
 from tests.contract.crm.tokens import FixedToken
 from tests.contract.crm.webhook import SECRET
-from tests.fakes import FakeContext, FakeMembers, FakeOutgoing
-from tests.fakes_crm import FakeMirrors, change_message
+from tests.support.crm_fakes import FakeMirrors, change_message
+from tests.support.port_fakes import FakeContext, FakeMembers, FakeOutgoing
 from tests.unit.crm.webhook_receiving import KEY, answering
 
 
@@ -86,7 +86,7 @@ def test_a_receiver_cannot_be_asked() -> None:
     """Reading is refused by a name of its own; checking and preparing have nothing to do."""
     crm = answering(lambda request: httpx.Response(500))
     with pytest.raises(PermanentError) as caught:
-        crm.read([Home(key=KEY)])
+        crm.read([ContactRef(key=KEY)])
     assert caught.value.reason == "not_readable"
     crm.check()
     assert crm.ensure_schema() == ()
@@ -98,15 +98,15 @@ def test_a_receiver_cannot_be_asked() -> None:
 def test_an_audit_of_a_receiver_is_nothing_to_bury() -> None:
     """Who can only be told cannot be audited: the clock's weekly message ends, and is no dead letter."""
     crm = answering(lambda request: httpx.Response(204))
-    known = profile(member(), Rules())
-    mirrors = FakeMirrors({KEY: Mirror(digest=known.digest, state="mirrored")})
-    members = FakeMembers({KEY: Record(member=member())})
-    writing = Writing(
+    known = crm_profile(member(), Rules())
+    mirrors = FakeMirrors({KEY: SyncState(digest=known.digest, state="mirrored")})
+    members = FakeMembers({KEY: MemberRecord(member=member())})
+    writing = ClaimedWrite(
         crm=crm, members=members, mirrors=mirrors, clock=lambda: AT, observe=lambda key, outcome: None
     )
-    page = OnePage(MirrorPage(mirrors=mirrors.mirrors, cursor=None))
-    auditing = Auditing(writing=writing, inventory=page, queue=FakeOutgoing())
-    received = replace(change_message("m1", KEY), body=dump(Audit(run=AT)))
+    page = OnePage(SyncStatePage(mirrors=mirrors.mirrors, cursor=None))
+    auditing = CrmAudit(writing=writing, inventory=page, queue=FakeOutgoing())
+    received = replace(change_message("m1", KEY), body=dump(AuditStep(run=AT)))
     assert auditing.run(received, FakeContext()) is None
 
 
@@ -114,9 +114,9 @@ def test_an_audit_of_a_receiver_is_nothing_to_bury() -> None:
 class OnePage:
     """All that was noted, on one page."""
 
-    only: MirrorPage
+    only: SyncStatePage
 
-    def page(self, cursor: str | None = None) -> MirrorPage:
+    def page(self, cursor: str | None = None) -> SyncStatePage:
         return self.only
 
     def run(self, name: str) -> Mapping[str, Any]:

@@ -11,14 +11,14 @@ from decimal import Decimal
 import httpx
 import jsonschema_rs
 import pytest
-from relay.adapters.webhook.bodies import event, schema, updated
-from relay.canonical import CANONICAL, profile
-from relay.changes import Change, dump, load
-from relay.ports.crm import Home, Outcome
-from relay.rules import Rules
+from relay.adapters.webhook.mapping import event, schema, updated
+from relay.model.messages import MemberChanged, dump, load
+from relay.ports.crm import ContactRef, CrmOutcome
+from relay.rules.crm_profile import CRM_FIELDS, crm_profile
+from relay.rules.settings import Rules
 
 from tests.contract.crm.profiles import AT, member, wanted
-from tests.fakes import ROOT
+from tests.support.port_fakes import ROOT
 from tests.unit.crm.webhook_receiving import HAPPENING, KEY, NOTE, answering
 
 
@@ -27,7 +27,7 @@ def test_ids() -> None:
 
     def sent(balance: int, minutes: int) -> str:
         known = member(7001, AT + timedelta(minutes=minutes), credit_balance=Decimal(balance))
-        return updated(profile(known, Rules()).sent_at(datetime.now(UTC))).id
+        return updated(crm_profile(known, Rules()).sent_at(datetime.now(UTC))).id
 
     assert sent(5, 0) == sent(5, 0)
     assert len({sent(5, 0), sent(9, 1), sent(5, 2)}) == 3
@@ -47,8 +47,8 @@ def test_every_message_is_as_the_schema_says() -> None:
     sent: list[httpx.Request] = []
     crm = answering(lambda request: httpx.Response(204), sent)
     crm.upsert([everything, wanted(7002, email=None)])
-    crm.record([Change(member=KEY, happenings=(HAPPENING,))], {KEY: Home(key=KEY)})
-    crm.clear([Home(key=KEY)])
+    crm.record([MemberChanged(member=KEY, events=(HAPPENING,))], {KEY: ContactRef(key=KEY)})
+    crm.clear([ContactRef(key=KEY)])
     validator = jsonschema_rs.validator_for(schema(), validate_formats=True)
     bodies = [json.loads(request.content) for request in sent]
     for body in bodies:
@@ -60,7 +60,7 @@ def test_every_message_is_as_the_schema_says() -> None:
         "member.removed",
     ]
     told = bodies[0]["data"]
-    assert told.keys() == CANONICAL.keys() | {"backfill"}
+    assert told.keys() == CRM_FIELDS.keys() | {"backfill"}
     assert (told["credit_balance"], told["fee_amount"], told["failed_attempts"]) == (0.3, 9.9, 1)
     assert (told["joined_at"], told["next_payment_on"]) == ("2026-11-22T10:00:00.000Z", "2026-12-05")
     assert bodies[1]["data"]["email"] is None
@@ -74,8 +74,8 @@ def test_quiet_backfill(quiet: bool) -> None:  # noqa: FBT001 - the two sides
     """A moment of a back-fill says so, by which a receiver knows to start nothing; its id is that of the moment."""
     sent: list[httpx.Request] = []
     crm = answering(lambda request: httpx.Response(204), sent)
-    change = Change(member=KEY, happenings=(HAPPENING,), quiet=quiet)
-    assert crm.record([load(Change, dump(change))]) == {"e1.joined": Outcome(state="mirrored")}
+    change = MemberChanged(member=KEY, events=(HAPPENING,), quiet=quiet)
+    assert crm.record([load(MemberChanged, dump(change))]) == {"e1.joined": CrmOutcome(state="mirrored")}
     data = json.loads(sent[0].content)["data"]
     assert data == {
         "key": KEY,

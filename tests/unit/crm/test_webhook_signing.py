@@ -14,7 +14,7 @@ from relay.adapters.webhook.signing import keys_of, signed
 
 from tests.contract.crm.profiles import wanted
 from tests.contract.crm.webhook import SECRET
-from tests.fakes import ROOT
+from tests.support.port_fakes import ROOT
 from tests.unit.crm.webhook_receiving import KEY, OTHER_SECRET, answering, heard
 
 

@@ -7,20 +7,20 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from relay.canonical import profile
-from relay.deciding.crediting import lots_left
-from relay.deciding.worth import direction
-from relay.rules import Rules, Thresholds, Tier
+from relay.rules.credits import lots_left
+from relay.rules.crm_profile import crm_profile
+from relay.rules.segments import direction
+from relay.rules.settings import Rules, Thresholds, TierSetting
 
-from tests.programme import day
-from tests.stories import after, event
+from tests.support.in_memory_relay import day
+from tests.support.sample_events import after, event
 
 NOBODY = Rules()
 
 
 def column(name: str, *told: Any, rules: Rules = NOBODY) -> Any:
     """Return what a CRM would show under one name."""
-    return profile(after(*told), rules).values[name]
+    return crm_profile(after(*told), rules).values[name]
 
 
 @pytest.mark.parametrize(
@@ -36,10 +36,10 @@ def column(name: str, *told: Any, rules: Rules = NOBODY) -> Any:
         ([event("credits", 1, previousBalance=0, newBalance=100)], NOBODY, True),
         ([event("updated", 1, revenue=500)], NOBODY, True),
         ([event("updated", 1, revenue=500)], Rules(thresholds=Thresholds(high_value_revenue=Decimal(0))), False),
-        ([event("joined", 1)], Rules(tiers={"3a636361": Tier(rank=2), "x": Tier(rank=1)}), True),
-        ([event("joined", 1)], Rules(tiers={"3a636361": Tier(rank=1), "x": Tier(rank=2)}), False),
-        ([event("joined", 1)], Rules(tiers={"3a636361": Tier(rank=2)}), False),
-        ([event("joined", 1)], Rules(tiers={"3a636361": Tier(annual_fee=Decimal(240))}), True),
+        ([event("joined", 1)], Rules(tiers={"3a636361": TierSetting(rank=2), "x": TierSetting(rank=1)}), True),
+        ([event("joined", 1)], Rules(tiers={"3a636361": TierSetting(rank=1), "x": TierSetting(rank=2)}), False),
+        ([event("joined", 1)], Rules(tiers={"3a636361": TierSetting(rank=2)}), False),
+        ([event("joined", 1)], Rules(tiers={"3a636361": TierSetting(annual_fee=Decimal(240))}), True),
     ],
 )  # fmt: skip
 def test_who_is_high_value(told: list[Any], rules: Rules, *, high: bool) -> None:
@@ -56,7 +56,7 @@ def test_the_interval_follows_from_a_payment(due: str, interval: str | None) -> 
     paid = event("paid", 1, newBillingDate=f"{due}T00:00:00.000Z")
     assert column("billing_interval", paid) == interval
     assert column("next_payment_on", paid) == date.fromisoformat(due)
-    tiers = Rules(tiers={"3a636361": Tier(billing_interval="year")})
+    tiers = Rules(tiers={"3a636361": TierSetting(billing_interval="year")})
     assert column("billing_interval", event("joined", 1), paid, rules=tiers) == "year"
 
 
@@ -65,7 +65,7 @@ def test_the_last_attempt_is_expected_a_day_after_each() -> None:
     first = event("attempt", 10, billingAttempts=1)
     assert column("final_attempt_at", first) == day(12)
     assert column("attempts_left", first) == 2
-    five = Rules(tiers={"3a636361": Tier(billing_attempts=5)})
+    five = Rules(tiers={"3a636361": TierSetting(billing_attempts=5)})
     assert column("final_attempt_at", event("joined", 1), first, rules=five) == day(14)
     assert column("attempts_left", first, event("lost", 11, billingAttempts=2)) == 0
     assert column("final_attempt_at", first, event("paid", 11)) is None
@@ -120,27 +120,27 @@ def test_the_same_record_says_the_same() -> None:
     """No column needs a clock but the newest fact: asked again later, the digest is the same."""
     member = after(lot(1, 10, 30, 10))
     assert (
-        profile(member, NOBODY).digest
-        == profile(member, NOBODY).sent_at(datetime(2030, 1, 1, tzinfo=UTC)).digest
+        crm_profile(member, NOBODY).digest
+        == crm_profile(member, NOBODY).sent_at(datetime(2030, 1, 1, tzinfo=UTC)).digest
     )
 
 
 @pytest.mark.parametrize(
     ("one", "two", "way"),
     [
-        (Tier(rank=1), Tier(rank=2), "up"),
-        (Tier(rank=2), Tier(rank=1), "down"),
-        (Tier(rank=1), Tier(rank=1), None),
-        (Tier(annual_fee=Decimal(10)), Tier(annual_fee=Decimal(20)), "up"),
-        (Tier(rank=1), Tier(annual_fee=Decimal(20)), None),
-        (Tier(), Tier(), None),
+        (TierSetting(rank=1), TierSetting(rank=2), "up"),
+        (TierSetting(rank=2), TierSetting(rank=1), "down"),
+        (TierSetting(rank=1), TierSetting(rank=1), None),
+        (TierSetting(annual_fee=Decimal(10)), TierSetting(annual_fee=Decimal(20)), "up"),
+        (TierSetting(rank=1), TierSetting(annual_fee=Decimal(20)), None),
+        (TierSetting(), TierSetting(), None),
     ],
 )
-def test_which_way_is_up(one: Tier, two: Tier, way: str | None) -> None:
+def test_which_way_is_up(one: TierSetting, two: TierSetting, way: str | None) -> None:
     """By rank, else by fee; where nobody has said, neither."""
     assert direction("a", "b", Rules(tiers={"a": one, "b": two})) == way
 
 
 def test_an_unknown_tier_has_no_direction() -> None:
     """A move from or to a tier that nobody has set goes nowhere."""
-    assert direction(None, "b", Rules(tiers={"b": Tier(rank=1)})) is None
+    assert direction(None, "b", Rules(tiers={"b": TierSetting(rank=1)})) is None

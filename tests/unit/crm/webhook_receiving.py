@@ -9,8 +9,8 @@ from decimal import Decimal
 
 import httpx
 from relay.adapters.webhook import Webhook
-from relay.changes import Happening
-from relay.effects import Note
+from relay.model.effects import Note
+from relay.model.messages import EventEffects
 
 from tests.contract.crm.profiles import AT, key_of, wanted
 from tests.contract.crm.tokens import FixedToken
@@ -21,7 +21,7 @@ OTHER_SECRET = "whsec_" + base64.b64encode(bytes(32)).decode()
 NOTE = Note(
     rule="joined", name="Membership Joined", properties={"amount": Decimal("9.90"), "tier_name": "Gold"}
 )
-HAPPENING = Happening(event_id="e1", topic="customer.joined.paid_tier", at=AT, effects=(NOTE,))
+HAPPENING = EventEffects(event_id="e1", topic="customer.joined.paid_tier", at=AT, effects=(NOTE,))
 
 Answer = Callable[[httpx.Request], httpx.Response]
 

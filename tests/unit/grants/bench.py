@@ -7,18 +7,18 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from relay.batch import Message
-from relay.changes import Grant, dump
-from relay.facts import Facts
-from relay.fields import Value
-from relay.member import merge
-from relay.platform.granting import Granting
-from relay.ports.granting import Promise
-from relay.ports.members import Record
-from relay.rules import Retention, Rules
+from relay.grants.granter import Granter
+from relay.model.facts import Facts
+from relay.model.fields import Value
+from relay.model.member import merge
+from relay.model.messages import GrantRequest, dump
+from relay.ports.grants import GrantRecord
+from relay.ports.members import MemberRecord
+from relay.queues.batch import Message
+from relay.rules.settings import Retention, Rules
 
-from tests.fakes import NOW, SHOP, FakeContext, FakeJournal, FakeMembers, FakeTelemetry
-from tests.fakes_grants import ASKED, KEY, FakeGivingApi, FakePromises, grant
+from tests.support.grant_fakes import ASKED, KEY, FakeGivingApi, FakePromises, grant
+from tests.support.port_fakes import NOW, SHOP, FakeContext, FakeJournal, FakeMembers, FakeTelemetry
 
 ON = Rules(retention=Retention(on=True))
 
@@ -42,10 +42,10 @@ class Bench:
         """Let an event tell something of the member."""
         record = self.members.load([KEY])[0][KEY]
         told = merge(record.member, Facts(event_id="b" * 32, at=at, values=values))
-        self.members.records[KEY] = Record(member=told, version=1)
+        self.members.records[KEY] = MemberRecord(member=told, version=1)
 
     def work(
-        self, asked: Grant | None = None, *, body: str = "", waited: float = 600, ms: int = 120_000
+        self, asked: GrantRequest | None = None, *, body: str = "", waited: float = 600, ms: int = 120_000
     ) -> Exception | None:
         """Handle one message."""
         message = Message(
@@ -57,7 +57,7 @@ class Bench:
             first_received_at=self.now - timedelta(seconds=waited),
             deferrals=0,
         )
-        granting = Granting(
+        granting = Granter(
             shop=SHOP,
             members=self.members,
             promises=self.promises,
@@ -71,7 +71,7 @@ class Bench:
 
     def promise(self, *, granted: bool = False, amount: int = 10, by: str | None = None) -> None:
         """Let it be promised already."""
-        self.promises.made[grant().key] = Promise(
+        self.promises.made[grant().key] = GrantRecord(
             customer_id="1", amount=Decimal(amount), by=by or grant().id, granted=granted
         )
 

@@ -9,10 +9,10 @@ from decimal import Decimal
 import pytest
 from inveterate import GrantStatus
 from relay.errors import MisconfiguredError, PermanentError, TransientError
-from relay.platform.granting import ASK_AGAIN, FOR_ROOM, NEEDED_MS
+from relay.grants.granter import ASK_AGAIN, FOR_ROOM, NEEDED_MS
 
-from tests.fakes import FakeJournal
-from tests.fakes_grants import KEY, FakeGivingApi, FakePromises, grant
+from tests.support.grant_fakes import KEY, FakeGivingApi, FakePromises, grant
+from tests.support.port_fakes import FakeJournal
 from tests.unit.grants.bench import Bench
 
 

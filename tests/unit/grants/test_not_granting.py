@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 from inveterate import GrantStatus
-from relay.changes import Grant, dump
 from relay.errors import PermanentError, TransientError
-from relay.member import Member
-from relay.platform.still_leaving import LATEST
-from relay.ports.granting import Promise
-from relay.rules import Retention, Rule, Rules
+from relay.grants.intent_to_leave import LATEST
+from relay.model.member import Member
+from relay.model.messages import GrantRequest, dump
+from relay.ports.grants import GrantRecord
+from relay.rules.settings import Retention, Rules, RuleSetting
 
-from tests.fakes import NOW, SHOP, FakeMembers
-from tests.fakes_grants import LEAVING, FakeGivingApi, grant
+from tests.support.grant_fakes import LEAVING, FakeGivingApi, grant
+from tests.support.port_fakes import NOW, SHOP, FakeMembers
 from tests.unit.grants.bench import Bench
 
 
@@ -26,7 +26,7 @@ def test_off_is_off() -> None:
     """It is off by default; a message that comes all the same costs no call. So does one whose rule is off."""
     for rules in (
         Rules(),
-        Rules(retention=Retention(on=True), rules={"retention.credits": Rule(on=False)}),
+        Rules(retention=Retention(on=True), rules={"retention.credits": RuleSetting(on=False)}),
     ):
         bench = Bench(members=FakeMembers(rules=rules))
         assert bench.work() is None
@@ -73,7 +73,7 @@ def test_a_reading_too_close_to_the_event_is_taken_again(status: str) -> None:
     assert bench.said[0][0] == "grant_ignored"
 
 
-def test_an_event_of_long_ago_is_no_occasion() -> None:
+def test_an_event_of_long_ago_is_no_incident() -> None:
     """A replay of last year's journal gives nobody anything, whatever has been forgotten."""
     bench = Bench()
     assert bench.work(replace(grant(), at=NOW - LATEST - timedelta(seconds=1))) is None
@@ -129,7 +129,7 @@ def test_an_open_promise_that_is_not_called_for_any_more(why: str) -> None:
         replace(grant(), member=f"{SHOP}:"),
     ],
 )
-def test_what_can_never_be_granted(asked: Grant) -> None:
+def test_what_can_never_be_granted(asked: GrantRequest) -> None:
     """To the dead letters, at once."""
     bench = Bench()
     body = dump(asked).replace('"amount":null', '"amount":"NaN"')
@@ -140,6 +140,6 @@ def test_what_can_never_be_granted(asked: Grant) -> None:
 def test_another_members_key() -> None:
     """The key is promised to somebody else: a defect of a rule, and nobody gets anything."""
     bench = Bench()
-    bench.promises.made[grant().key] = Promise(customer_id="2", amount=Decimal(10), by="x")
+    bench.promises.made[grant().key] = GrantRecord(customer_id="2", amount=Decimal(10), by="x")
     assert isinstance(bench.work(), PermanentError)
     assert bench.api.given == []

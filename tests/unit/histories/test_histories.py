@@ -10,11 +10,11 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from relay.milestones import KEPT
-from relay.rules import Rules
+from relay.model.milestones import KEPT
+from relay.rules.settings import Rules
 
-from tests.programme import Programme, Step, day
-from tests.stories import CUSTOMER, content
+from tests.support.in_memory_relay import Programme, Step, day
+from tests.support.sample_events import CUSTOMER, content
 
 SETTLED = ("dun:", "cancel:", "debt:")
 """Matters that have an end. All others are told once, on their day, and are left at that."""
@@ -71,7 +71,7 @@ def played(deliveries: Sequence[tuple[bytes, datetime]], ends: Sequence[Step | N
 
 
 def matters(relay: Programme) -> set[str]:
-    """Return the open occasions: only of matters that have an end."""
+    """Return the open incidents: only of matters that have an end."""
     assert all(key.startswith(SETTLED) for key in relay.open), relay.open
     return relay.open
 
@@ -95,17 +95,17 @@ def test_any_order_any_number_and_any_crash(history: list[tuple[bytes, datetime]
 @given(a_history())
 def test_crashes_in_documented_order_change_nothing(history: list[tuple[bytes, datetime]]) -> None:
     """Wherever processes end, people hear what they would have heard; a repeat says that it may be one."""
-    plain = [(had.kind, had.telling.id) for had in played(history).heard]
+    plain = [(had.kind, had.alert_message.id) for had in played(history).heard]
     for step in {step for step in STEPS if step}:
         relay = played(history, [step] * len(history))
-        assert [(had.kind, had.telling.id) for had in relay.heard if not had.repeat] == plain, step
+        assert [(had.kind, had.alert_message.id) for had in relay.heard if not had.repeat] == plain, step
 
 
 def assert_told_once(relay: Programme) -> None:
-    """Check that within an episode every telling is of a higher level than the one before."""
+    """Check that within an episode every alert_message is of a higher level than the one before."""
     told: dict[str, int] = {}
     for had in relay.channel.had:
-        key, level = had.telling.alert.occasion, had.telling.alert.level
+        key, level = had.alert_message.alert.incident_key, had.alert_message.alert.level
         if had.repeat or had.kind == "mention":
             continue
         if had.kind == "closing":

@@ -10,15 +10,15 @@ from typing import Any, cast
 
 import pytest
 from aws_lambda_powertools import Logger, Metrics
-from relay.adapters.telemetry import PowertoolsTelemetry
-from relay.effects import Note
-from relay.rules import Rules
+from relay.adapters.aws.telemetry import PowertoolsTelemetry
+from relay.model.effects import Note
+from relay.rules.settings import Rules
 from sim import behaviour_engine, programme
 from sim.model import Member
 from sim.world import World
 
-from tests.programme import Programme
-from tests.timelines import deliver
+from tests.support.in_memory_relay import Programme
+from tests.support.timeline_page import deliver
 from tests.unit.sim.sim_worlds import make_world
 
 ALLOWED = 3
@@ -77,11 +77,11 @@ def test_no_personal_data_in_what_relay_writes(
             errors.append(traceback.format_exc(limit=0))
     letters = [dict(sent.attributes) for sent in relay.world.dead_letters.sent]
     alerts = [
-        (told.id, told.alert.occasion, told.alert.title, told.alert.details, told.alert.advice)
-        for told in relay.tellings
+        (told.id, told.alert.incident_key, told.alert.title, told.alert.details, told.alert.advice)
+        for told in relay.alert_messages
     ]
-    notes = [effect.properties for change in relay.changes for happening in change.happenings
-             for effect in happening.effects if isinstance(effect, Note)]  # fmt: skip
+    notes = [effect.properties for change in relay.changes for event_effects in change.events
+             for effect in event_effects.effects if isinstance(effect, Note)]  # fmt: skip
     written = [log.getvalue(), *capsys.readouterr(), *errors]
     written += [json.dumps(part, default=str, ensure_ascii=False) for part in (letters, alerts, notes)]
     assert log.getvalue().count("\n") > 100

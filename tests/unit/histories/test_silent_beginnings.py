@@ -7,16 +7,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from relay.changes import Tick
-from relay.rules import Flood, QuietHours, Rule, Rules, Thresholds
+from relay.model.messages import ClockTick
+from relay.rules.settings import Flood, QuietHours, Rules, RuleSetting, Thresholds
 
-from tests.fakes import FakeContext
-from tests.programme import Programme, day
-from tests.stories import content
-from tests.tellings import message
+from tests.support.in_memory_relay import Programme, day
+from tests.support.incident_builders import message
+from tests.support.port_fakes import FakeContext
+from tests.support.sample_events import content
 
 ORDINARY = Thresholds(high_value_annual_fee=0, high_value_credits=0, high_value_revenue=0)
-OFF = dict.fromkeys(("dunning.attempt", "dunning.last_chance", "dunning.failed"), Rule(on=False))
+OFF = dict.fromkeys(("dunning.attempt", "dunning.last_chance", "dunning.failed"), RuleSetting(on=False))
 FIRST = {"billingAttempts": 1, "errorMessage": "Your card has insufficient funds."}
 LOST = {"cancellationSource": "FAILURE"}
 
@@ -24,7 +24,7 @@ LOST = {"cancellationSource": "FAILURE"}
 def play(relay: Programme, *said: tuple[Any, ...]) -> list[str]:
     for name, at, differs in said:
         relay.deliver(json.dumps(content(name, at, **differs)).encode(), day(at))
-    return [f"{had.kind} {had.telling.alert.rule}" for had in relay.heard]
+    return [f"{had.kind} {had.alert_message.alert.rule}" for had in relay.heard]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_fee_that_is_lost_in_the_night_is_told_in_the_morning() -> None:
     night = QuietHours(begin="12:00", end="18:00")
     relay = Programme(rules=Rules(thresholds=ORDINARY, billing_attempts=1, quiet_hours=night))
     assert play(relay, ("attempt", 1, FIRST), ("cancelled", 1.05, LOST)) == []
-    relay.desk.notifier().work([message(Tick(at=day(1) + timedelta(hours=8)))], FakeContext())
+    relay.desk.notifier().work([message(ClockTick(at=day(1) + timedelta(hours=8)))], FakeContext())
     assert play(relay) == ["notice dunning.lost"]
 
 
@@ -55,7 +55,7 @@ def test_fees_that_are_lost_in_a_flood_are_told_in_one_message() -> None:
     for customer in ("1", "2", "3"):
         differs = {"customerId": customer}
         play(relay, ("attempt", 1, {**differs, **FIRST}), ("cancelled", 2, {**differs, **LOST}))
-    relay.desk.notifier().work([message(Tick(at=day(2) + timedelta(hours=1)))], FakeContext())
+    relay.desk.notifier().work([message(ClockTick(at=day(2) + timedelta(hours=1)))], FakeContext())
     assert play(relay) == ["notice dunning.lost", "notice rollup"]
 
 
@@ -67,13 +67,13 @@ PENDING = ("pending", 1, {"effectiveCancellationDate": day(20).isoformat(), "can
     [
         ({}, True, ["opening cancel.pending", "mention cancel.soon", "closing cancel.ended"]),
         ({}, False, ["opening cancel.soon", "closing cancel.ended"]),
-        ({"cancel.pending": Rule(on=False)}, True, ["opening cancel.soon", "closing cancel.ended"]),
-        ({"cancel.soon": Rule(on=False)}, True, ["opening cancel.pending", "closing cancel.ended"]),
+        ({"cancel.pending": RuleSetting(on=False)}, True, ["opening cancel.soon", "closing cancel.ended"]),
+        ({"cancel.soon": RuleSetting(on=False)}, True, ["opening cancel.pending", "closing cancel.ended"]),
     ],
     ids=["told", "of value since", "the request is off", "the reminder is off"],
 )
 def test_a_week_before_a_high_value_member_leaves_people_hear_of_it(
-    switches: dict[str, Rule], told: list[str], *, before: bool
+    switches: dict[str, RuleSetting], told: list[str], *, before: bool
 ) -> None:
     """As part of the matter that they have heard of; else the matter begins with it. Once, and then it ends."""
     relay = Programme(

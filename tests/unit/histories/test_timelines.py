@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.timelines import HEADS, PAGE, TIMELINES, Timeline, page, readings, table
+from tests.support.timeline_page import HEADS, PAGE, TIMELINES, Timeline, page, readings, table
 
 
 def test_the_golden_page() -> None:
     """In documented order, each event delivered twice: the page says what people hear and what the CRM shows."""
     written = PAGE.read_text(encoding="utf-8")
     assert written.startswith(HEADS)
-    assert page() == written, "if that is meant: python -m tests.timelines"
+    assert page() == written, "if that is meant: python -m tests.support.timeline_page"
 
 
 @pytest.mark.parametrize("timeline", TIMELINES, ids=lambda timeline: f"{timeline.title} {timeline.about}")

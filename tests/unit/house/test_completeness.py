@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from inveterate.webhooks import TOPICS, model_for
-from relay.routing import FOLDERS
+from relay.topics import FOLDERS
 
-from tests.fakes import ROOT
-from tests.stack import TEMPLATE
+from tests.support.port_fakes import ROOT
+from tests.support.template_data import TEMPLATE
 
 APPS = sorted((ROOT / "functions").glob("*/app.py"))
 MAY_IMPORT = {"relay", "inveterate", "aws_lambda_powertools", "pydantic"} | sys.stdlib_module_names

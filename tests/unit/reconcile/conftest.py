@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fakes import NOW
+from tests.support.port_fakes import NOW
 from tests.unit.reconcile.reconciler import HOUR, Bench
 
 

@@ -8,17 +8,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from inveterate import Member as ApiMember
-from relay.batch import Message
-from relay.chain import Change
-from relay.changes import Doubt, dump
-from relay.facts import Facts
-from relay.fields import Value
-from relay.member import Member, merge
-from relay.platform.reconciling import Reconciling
-from relay.ports.api import Reading, Turn
-from relay.ports.members import Record
+from relay.model.balance_chain import BalanceChange
+from relay.model.facts import Facts
+from relay.model.fields import Value
+from relay.model.member import Member, merge
+from relay.model.messages import RecheckRequest, dump
+from relay.ports.inveterate import MemberReading, ReadTurn
+from relay.ports.members import MemberRecord
+from relay.queues.batch import Message
+from relay.reconcile.reconciler import Reconciler
 
-from tests.fakes import NOW, SHOP, FakeContext, FakeJournal, FakeMembers, FakeTelemetry
+from tests.support.port_fakes import NOW, SHOP, FakeContext, FakeJournal, FakeMembers, FakeTelemetry
 
 KEY = f"{SHOP}:1"
 HOUR = timedelta(hours=1)
@@ -35,7 +35,7 @@ class FakeApi:
     meanwhile: Callable[[], None] | None = None
     calls: int = 0
 
-    def read(self, customer_id: str) -> Reading | None:
+    def read(self, customer_id: str) -> MemberReading | None:
         self.calls += 1
         if self.failure:
             raise self.failure
@@ -43,24 +43,24 @@ class FakeApi:
             self.meanwhile()
         if self.answer is None:
             return None
-        return Reading(member=ApiMember.of(self.answer), date=self.date, seconds=2)
+        return MemberReading(member=ApiMember.of(self.answer), date=self.date, seconds=2)
 
 
 @dataclass
 class FakeTurns:
     """Turns in memory, by the same rules."""
 
-    turns: dict[str, Turn] = field(default_factory=dict)
+    turns: dict[str, ReadTurn] = field(default_factory=dict)
     lost: bool = False
 
-    def load(self, key: str) -> Turn:
-        return self.turns.get(key, Turn())
+    def load(self, key: str) -> ReadTurn:
+        return self.turns.get(key, ReadTurn())
 
     def claim(self, key: str, *, now: datetime, until: datetime) -> bool:
         free_at = self.load(key).free_at
         if self.lost or (free_at and free_at > now):
             return False
-        self.turns[key] = Turn(read_at=self.load(key).read_at, free_at=until)
+        self.turns[key] = ReadTurn(read_at=self.load(key).read_at, free_at=until)
         return True
 
     def settle(self, key: str, read_at: datetime | None) -> None:
@@ -79,7 +79,7 @@ class Bench:
     telemetry: FakeTelemetry = field(default_factory=FakeTelemetry)
     now: datetime = NOW
 
-    def tell(self, minute: float, change: Change | None = None, **values: Value) -> None:
+    def tell(self, minute: float, change: BalanceChange | None = None, **values: Value) -> None:
         """Let an event tell something, so many minutes from the beginning."""
         record = self.members.load([KEY])[0][KEY]
         facts = Facts(
@@ -88,20 +88,22 @@ class Bench:
             values=values,
             change=change,
         )
-        self.members.records[KEY] = Record(member=merge(record.member, facts), version=record.version + 1)
+        self.members.records[KEY] = MemberRecord(
+            member=merge(record.member, facts), version=record.version + 1
+        )
 
     def work(self, reason: str, *, asked: datetime | None = None, member: str = KEY, ms: int = 60_000) -> Any:
         """Handle one message."""
         message = Message(
             id="m1",
-            body=dump(Doubt(member=member, reason=reason)),
+            body=dump(RecheckRequest(member=member, reason=reason)),
             attributes={},
             receives=1,
             receipt="r",
             first_received_at=asked or self.now,
             deferrals=0,
         )
-        reconciling = Reconciling(
+        reconciling = Reconciler(
             shop=SHOP,
             members=self.members,
             turns=self.turns,

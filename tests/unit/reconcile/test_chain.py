@@ -10,34 +10,42 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from relay.chain import KEPT, READ_WITHIN, Chain, Change, Link, broken, joined
-from relay.facts import Facts
-from relay.member import Member, merge
+from relay.model.balance_chain import (
+    KEPT,
+    READ_WITHIN,
+    BalanceChain,
+    BalanceChange,
+    DatedChange,
+    append,
+    has_gap,
+)
+from relay.model.facts import Facts
+from relay.model.member import Member, merge
 
-from tests.fakes import NOW, SHOP
+from tests.support.port_fakes import NOW, SHOP
 
 BALANCES = st.integers(0, 3).map(Decimal)
 LINKS = st.builds(
-    Link,
+    DatedChange,
     st.integers(0, 12).map(lambda minute: NOW + timedelta(minutes=minute)),
-    st.builds(Change, st.none() | BALANCES, BALANCES),
+    st.builds(BalanceChange, st.none() | BALANCES, BALANCES),
 )
 
 
-def chained(links: Sequence[Link]) -> Chain:
-    chain: Chain = ()
+def chained(links: Sequence[DatedChange]) -> BalanceChain:
+    chain: BalanceChain = ()
     for link in links:
-        chain = joined(chain, link)
+        chain = append(chain, link)
     return chain
 
 
-def told(*steps: tuple[float, int | None, int]) -> Chain:
+def told(*steps: tuple[float, int | None, int]) -> BalanceChain:
     """Return the chain of these changes: minute, before, after."""
     return chained(
         [
-            Link(
+            DatedChange(
                 NOW + timedelta(minutes=minute),
-                Change(None if before is None else Decimal(before), Decimal(new)),
+                BalanceChange(None if before is None else Decimal(before), Decimal(new)),
             )
             for minute, before, new in steps
         ]
@@ -45,7 +53,7 @@ def told(*steps: tuple[float, int | None, int]) -> Chain:
 
 
 @given(st.lists(LINKS, max_size=20), st.randoms(use_true_random=False))
-def test_any_order_any_repetition_the_same_chain(links: list[Link], chance: Any) -> None:
+def test_any_order_any_repetition_the_same_chain(links: list[DatedChange], chance: Any) -> None:
     """A shuffled history with repeats keeps the links that the plain one keeps."""
     shuffled = links + chance.choices(links, k=len(links)) if links else []
     chance.shuffle(shuffled)
@@ -53,7 +61,7 @@ def test_any_order_any_repetition_the_same_chain(links: list[Link], chance: Any)
 
 
 @given(st.lists(LINKS, max_size=20))
-def test_only_the_newest_links_are_kept(links: list[Link]) -> None:
+def test_only_the_newest_links_are_kept(links: list[DatedChange]) -> None:
     """Six at most, in order, none before the newest reading."""
     chain = chained(links)
     assert len(chain) <= KEPT
@@ -68,10 +76,10 @@ def test_a_history_without_a_gap_is_whole_and_with_one_is_not(steps: list[int], 
     for minute, step in enumerate(steps):
         links.append((float(minute), balance, balance + step))
         balance += step
-    assert not broken(told(*links))
+    assert not has_gap(told(*links))
     if len(links) > 2:
         lost = data.draw(st.integers(1, len(links) - 2))
-        assert broken(told(*links[:lost], *links[lost + 1 :])) is (
+        assert has_gap(told(*links[:lost], *links[lost + 1 :])) is (
             steps[lost] != 0 and not _twins(links, lost)
         )
 
@@ -104,16 +112,16 @@ def _twins(links: list[tuple[float, int, int]], lost: int) -> bool:
         (told((0, 0, 1), (1, 5, 6), (2, None, 10)), False),
     ],
 )
-def test_holes(chain: Chain, *, hole: bool) -> None:
+def test_holes(chain: BalanceChain, *, hole: bool) -> None:
     """A hole is a change that does not find what the one before it left."""
-    assert broken(chain) is hole
+    assert has_gap(chain) is hole
 
 
 def test_facts_put_links_into_the_record() -> None:
     """A change is a link as of its event; whatever is older than a reading goes when the reading comes."""
     member = Member(shop=SHOP, customer_id="1")
-    first = Facts(event_id="a" * 32, at=NOW, change=Change(Decimal(0), Decimal(5)))
+    first = Facts(event_id="a" * 32, at=NOW, change=BalanceChange(Decimal(0), Decimal(5)))
     member = merge(merge(member, first), first)
-    assert member.chain == (Link(NOW, Change(Decimal(0), Decimal(5))),)
-    reading = Facts(event_id="api-1", at=NOW + timedelta(minutes=1), change=Change(None, Decimal(7)))
+    assert member.chain == (DatedChange(NOW, BalanceChange(Decimal(0), Decimal(5))),)
+    reading = Facts(event_id="api-1", at=NOW + timedelta(minutes=1), change=BalanceChange(None, Decimal(7)))
     assert [link.change.new for link in merge(member, reading).chain] == [Decimal(7)]

@@ -6,13 +6,13 @@ from datetime import timedelta
 
 import pytest
 from inveterate import Member as ApiMember
-from relay.deciding.finding import found
-from relay.member import merge
-from relay.platform.reading import facts_of
-from relay.ports.api import Reading
+from relay.model.member import merge
+from relay.ports.inveterate import MemberReading
+from relay.reconcile.api_facts import facts_of
+from relay.reconcile.findings import found
 
-from tests.programme import day
-from tests.stories import CUSTOMER, after, brief, event
+from tests.support.in_memory_relay import day
+from tests.support.sample_events import CUSTOMER, after, brief, event
 
 FAILED = event("attempt", 2)
 PENDING = event("pending", 2, effectiveCancellationDate="2026-04-01T07:00:00Z")
@@ -33,7 +33,7 @@ def test_what_a_reading_ends(known: object, status: str, closed: list[str]) -> N
     """What the record knew of, and what the API now says of the membership."""
     before = after(known)  # type: ignore[arg-type]  # an event
     read = ApiMember.model_validate({"customerId": CUSTOMER, "status": status})
-    reading = facts_of(Reading(member=read, date=day(3), seconds=0), day(3), before)
+    reading = facts_of(MemberReading(member=read, date=day(3), seconds=0), day(3), before)
     assert [brief(effect) for effect in found(before, merge(before, reading))] == closed
 
 
@@ -42,5 +42,5 @@ def test_a_reading_that_is_older_ends_nothing() -> None:
     read = ApiMember.model_validate({"customerId": CUSTOMER, "status": "ACTIVE"})
     before = after(PENDING)
     date = day(2) - timedelta(hours=1)
-    reading = facts_of(Reading(member=read, date=date, seconds=0), date, before)
+    reading = facts_of(MemberReading(member=read, date=date, seconds=0), date, before)
     assert list(found(before, merge(before, reading))) == []

@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from relay.chain import Change
 from relay.errors import TransientError
-from relay.rechecking import BALANCE_GAP, EVIDENCE, FUTURE, NO_EMAIL, reasons
+from relay.model.balance_chain import BalanceChange
+from relay.model.consistency import BALANCE_GAP, EVIDENCE, FROM_THE_FUTURE, NO_EMAIL, inconsistencies
 
-from tests.fakes import NOW
+from tests.support.port_fakes import NOW
 from tests.unit.reconcile.reconciler import ANNA, HOUR, Bench
 
 
@@ -32,10 +32,10 @@ def test_a_member_who_was_written_meanwhile(bench: Bench) -> None:
 
 def test_a_hole_heals(bench: Bench) -> None:
     """The reading is an anchor: what was before it no longer matters."""
-    bench.tell(-30, Change(Decimal(0), Decimal(5)), email="a@example.com", credit_balance=Decimal(5))
-    bench.tell(-20, Change(Decimal(9), Decimal(3)), credit_balance=Decimal(3))
+    bench.tell(-30, BalanceChange(Decimal(0), Decimal(5)), email="a@example.com", credit_balance=Decimal(5))
+    bench.tell(-20, BalanceChange(Decimal(9), Decimal(3)), credit_balance=Decimal(3))
     assert bench.work(BALANCE_GAP) is None
-    assert (reasons(bench.member), bench.member.money("credit_balance")) == (frozenset(), Decimal(7))
+    assert (inconsistencies(bench.member), bench.member.money("credit_balance")) == (frozenset(), Decimal(7))
 
 
 def test_a_contradiction_that_the_reading_is_too_old_for(bench: Bench) -> None:
@@ -61,7 +61,7 @@ def test_the_status_that_was_read_holds(bench: Bench, read: str, status: str, en
         bench.tell(-30, None, **{ended: NOW - HOUR / 2})
     bench.api.answer = {**ANNA, "status": read}
     bench.work(NO_EMAIL)
-    assert (bench.member.status, reasons(bench.member)) == (status, frozenset())
+    assert (bench.member.status, inconsistencies(bench.member)) == (status, frozenset())
 
 
 def test_a_cancellation_found_by_reading_leaves_its_time_to_the_event(bench: Bench) -> None:
@@ -77,7 +77,7 @@ def test_a_cancellation_found_by_reading_leaves_its_time_to_the_event(bench: Ben
 def test_who_was_erased_stays_erased(bench: Bench) -> None:
     """No reading brings the profile back."""
     bench.tell(-30, anonymized=True, email=None)
-    bench.work(FUTURE)
+    bench.work(FROM_THE_FUTURE)
     assert (bench.member.value("email"), bench.member.value("anonymized")) == (None, True)
 
 

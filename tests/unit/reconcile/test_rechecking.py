@@ -9,23 +9,24 @@ from typing import Any
 
 import pytest
 from inveterate.webhooks import model_for
-from relay.arriving.folding import Arrival, Folded, fold
-from relay.chain import Change
-from relay.changes import Doubt, Outbox, load
-from relay.delivery import Delivery
-from relay.effects import Recheck
-from relay.facts import Facts
-from relay.fields import Value
-from relay.member import Member, merge
-from relay.ports.members import Record
-from relay.rechecking import BALANCE_GAP, EVIDENCE, NO_EMAIL, Rechecks, reasons
-from relay.rules import Rules
+from relay.ingest.reducer import ReceivedEvent, Reduction, reduce_events
+from relay.model.balance_chain import BalanceChange
+from relay.model.consistency import BALANCE_GAP, EVIDENCE, NO_EMAIL, inconsistencies
+from relay.model.delivery import Delivery
+from relay.model.effects import Recheck
+from relay.model.facts import Facts
+from relay.model.fields import Value
+from relay.model.member import Member, merge
+from relay.model.messages import Outbox, RecheckRequest, load
+from relay.ports.members import MemberRecord
+from relay.queues.requests import RecheckQueue
+from relay.rules.settings import Rules
 
-from tests.fakes import NOW, SHOP, FakeOutgoing, sample
-from tests.functions import RULES
+from tests.support.port_fakes import NOW, SHOP, FakeOutgoing, sample
+from tests.support.topic_functions import RULES
 
 MINUTE = timedelta(minutes=1)
-GAP = (Change(Decimal(0), Decimal(5)), Change(Decimal(9), Decimal(3)))
+GAP = (BalanceChange(Decimal(0), Decimal(5)), BalanceChange(Decimal(9), Decimal(3)))
 
 
 def known(*facts: dict[str, Value]) -> Member:
@@ -77,7 +78,7 @@ MAIL: dict[str, Value] = {"email": "a@example.com", "tier_id": "t1", "joined_at"
 )
 def test_why_a_record_may_be_wrong(facts: list[dict[str, Value]], expected: set[str]) -> None:
     """A missing address, and evidence that is no older than what it contradicts."""
-    assert reasons(known(*facts)) == expected
+    assert inconsistencies(known(*facts)) == expected
 
 
 def test_a_hole_in_the_chain() -> None:
@@ -86,21 +87,21 @@ def test_a_hole_in_the_chain() -> None:
     for minute, change in enumerate(GAP):
         at = NOW + minute * MINUTE
         member = merge(member, Facts(event_id=f"{minute:032x}", at=at, change=change))
-    assert reasons(member) == {BALANCE_GAP}
-    missing = Facts(event_id="f" * 32, at=NOW + MINUTE / 2, change=Change(Decimal(5), Decimal(9)))
-    assert reasons(merge(member, missing)) == set()
+    assert inconsistencies(member) == {BALANCE_GAP}
+    missing = Facts(event_id="f" * 32, at=NOW + MINUTE / 2, change=BalanceChange(Decimal(5), Decimal(9)))
+    assert inconsistencies(merge(member, missing)) == set()
 
 
-def folded(record: Record, *contents: dict[str, Any], topic: str) -> Folded[Any]:
+def folded(record: MemberRecord, *contents: dict[str, Any], topic: str) -> Reduction[Any]:
     arrivals = [
-        Arrival(
+        ReceivedEvent(
             f"m{number}",
             Delivery(event_id=f"{number:032x}", body=b"", received_at=NOW, topic=topic),
             model_for(topic).read(json.dumps(content), event_id=f"{number:032x}", received_at=NOW),
         )
         for number, content in enumerate(contents)
     ]
-    return fold(record, arrivals, RULES[topic], Rules())
+    return reduce_events(record, arrivals, RULES[topic], Rules())
 
 
 def credits_event(minute: int, before: int, after: int) -> dict[str, Any]:
@@ -112,7 +113,7 @@ def credits_event(minute: int, before: int, after: int) -> dict[str, Any]:
     return content
 
 
-EMPTY = Record(member=Member(shop=SHOP, customer_id="1"))
+EMPTY = MemberRecord(member=Member(shop=SHOP, customer_id="1"))
 
 
 def test_a_new_doubt_is_asked_about_once() -> None:
@@ -130,12 +131,12 @@ def test_a_new_doubt_is_asked_about_once() -> None:
 
 def questions(outbox: Outbox) -> list[Recheck]:
     """Return what a write asks for."""
-    effects = (effect for happening in outbox.happenings for effect in happening.effects)
+    effects = (effect for event_effects in outbox.events for effect in event_effects.effects)
     return [effect for effect in effects if isinstance(effect, Recheck)]
 
 
-def replace_seen(record: Record) -> Record:
-    return Record(member=record.member, version=1)
+def replace_seen(record: MemberRecord) -> MemberRecord:
+    return MemberRecord(member=record.member, version=1)
 
 
 def test_a_hole_that_the_same_batch_closes_is_none() -> None:
@@ -153,7 +154,7 @@ def test_what_is_not_believed_is_asked_about() -> None:
     assert done.judged[0].effects == (f"{0:032x}.recheck.future",)
     assert done.outbox
     assert not done.outbox.changed
-    assert [each.effects for each in done.outbox.happenings] == [
+    assert [each.effects for each in done.outbox.events] == [
         (Recheck(rule="recheck.future", reason="future"),)
     ]
 
@@ -161,9 +162,9 @@ def test_what_is_not_believed_is_asked_about() -> None:
 def test_a_doubt_waits_before_it_is_looked_at() -> None:
     """It is sent with the delay that is set; each is answered for itself."""
     queue = FakeOutgoing(refuse={1})
-    doubts = [Doubt(member=f"{SHOP}:{number}", reason=NO_EMAIL) for number in (1, 2)]
-    answers = Rechecks(queue, 600).ask(doubts)
+    doubts = [RecheckRequest(member=f"{SHOP}:{number}", reason=NO_EMAIL) for number in (1, 2)]
+    answers = RecheckQueue(queue, 600).ask(doubts)
     assert [answer is None for answer in answers] == [True, False]
     [sent] = queue.sent
-    assert (load(Doubt, sent.body), sent.delay) == (doubts[0], 600)
-    assert Rechecks(queue, 600).ask([]) == []
+    assert (load(RecheckRequest, sent.body), sent.delay) == (doubts[0], 600)
+    assert RecheckQueue(queue, 600).ask([]) == []

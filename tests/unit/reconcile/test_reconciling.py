@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 from relay.errors import MisconfiguredError, PermanentError, TransientError
-from relay.platform.reconciling import NEEDED_MS
-from relay.rechecking import FUTURE, NO_EMAIL
+from relay.model.consistency import FROM_THE_FUTURE, NO_EMAIL
+from relay.reconcile.reconciler import NEEDED_MS
 
-from tests.fakes import NOW
+from tests.support.port_fakes import NOW
 from tests.unit.reconcile.reconciler import Bench
 
 
@@ -67,7 +67,7 @@ def test_somebody_else_is_reading(bench: Bench) -> None:
 def test_an_event_from_the_future_is_always_asked_about(bench: Bench) -> None:
     """There is nothing in the record that could show whether it has healed."""
     bench.tell(-1, email="a@example.com")
-    assert bench.work(FUTURE) is None
+    assert bench.work(FROM_THE_FUTURE) is None
     assert bench.api.calls == 1
 
 

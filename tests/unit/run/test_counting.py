@@ -7,25 +7,25 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from relay.ports.telling import Announcement
-from relay.telling.messages import email, slack
+from relay.alerts.render import email, slack
+from relay.ports.alerts import Notification
 from relay_cli.counting import doubles, matters, plain
 
-from tests.tellings import telling
+from tests.support.incident_builders import alert_message
 
 LINK = "https://admin.shopify.com/store/acme/customers/1"
 KNOWN = matters(
     [
-        {"customer_id": "1", "at": "2026-03-01T07:10:12.000Z", "topic": "a", "incident": "dunning 1"},
-        {"customer_id": "1", "at": "2026-03-02T07:10:12.000Z", "topic": "a", "incident": "dunning 1"},
+        {"customer_id": "1", "at": "2026-03-01T07:10:12.000Z", "topic": "a", "incident_key": "dunning 1"},
+        {"customer_id": "1", "at": "2026-03-02T07:10:12.000Z", "topic": "a", "incident_key": "dunning 1"},
         {
             "customer_id": "1",
             "at": "2026-03-02T07:10:40.000Z",
             "topic": "b",
-            "incident": "customer.ordered 7",
+            "incident_key": "customer.ordered 7",
         },
-        {"customer_id": "1", "at": "2026-04-01T07:10:12.000Z", "topic": "a", "incident": "dunning 2"},
-        {"customer_id": "2", "at": "2026-03-01T07:10:12.000Z", "topic": "a", "incident": "dunning 3"},
+        {"customer_id": "1", "at": "2026-04-01T07:10:12.000Z", "topic": "a", "incident_key": "dunning 2"},
+        {"customer_id": "2", "at": "2026-03-01T07:10:12.000Z", "topic": "a", "incident_key": "dunning 3"},
     ]
 )
 
@@ -82,15 +82,15 @@ def test_a_summary_of_a_day_is_told_once_whatever_it_counts_by_then() -> None:
     assert len(doubles([flood.format("2026-03-02 09:00")] * 2, {})) == 1
 
 
-def told_of(at: datetime, title: str, *, minute: int = 10, repeat: bool = False) -> Announcement:
+def told_of(at: datetime, title: str, *, minute: int = 10, repeat: bool = False) -> Notification:
     details = (("Amount", "25.00 USD"), ("Last attempt expected", f"{at:%Y-%m-%d} 19:45 UTC"))
-    said = telling(title, member="acme.myshopify.com:1", title=title, details=details)
+    said = alert_message(title, member="acme.myshopify.com:1", title=title, details=details)
     said = replace(said, at=at.replace(minute=minute))
-    return Announcement(telling=said, kind="opening", member=None, repeat=repeat)
+    return Notification(alert_message=said, kind="opening", member=None, repeat=repeat)
 
 
 @pytest.mark.parametrize("read", [lambda one: plain(slack(one)), lambda one: email(one).body])
-def test_what_relay_writes_is_counted(read: Callable[[Announcement], str]) -> None:
+def test_what_relay_writes_is_counted(read: Callable[[Notification], str]) -> None:
     """By when it happened, whatever other moments the details name; marked as a repeat it is one more all the same."""
     first, second = datetime(2026, 3, 1, 7, 10, tzinfo=UTC), datetime(2026, 3, 2, 7, 10, tzinfo=UTC)
     one, other = told_of(first, "A payment failed"), told_of(second, "Time is running out")

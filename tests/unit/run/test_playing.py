@@ -9,7 +9,7 @@ from inveterate.webhooks import parse
 from relay_cli.judging import DOCUMENTED, Posted, Seen
 from relay_cli.playing import settle, wait, waves
 
-from tests.fakes import ROOT
+from tests.support.port_fakes import ROOT
 
 SHOP = "acme.myshopify.com"
 POSTED = [Posted("customer.payment_failed", 202, "e1")]

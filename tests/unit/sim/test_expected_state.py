@@ -9,9 +9,9 @@ from typing import Any
 
 import inveterate.webhooks
 import pytest
-from relay.canonical import CANONICAL, profile
-from relay.member import Member, merge
-from relay.rules import Rules
+from relay.model.member import Member, merge
+from relay.rules.crm_profile import CRM_FIELDS, crm_profile
+from relay.rules.settings import Rules
 from relay_cli.comparing import NOT_COMPARED
 from sim import behaviour_engine, billing, cancellations, memberships, population
 from sim.clock import iso
@@ -19,7 +19,7 @@ from sim.events import Event
 from sim.webhooks import webhook_body
 from sim.world import World
 
-from tests.functions import RULES
+from tests.support.topic_functions import RULES
 from tests.unit.sim.sim_worlds import GOLD, days, joined, make_world
 
 ODD = {
@@ -77,7 +77,7 @@ def test_relay_reaches_the_expected_state(switches: dict[str, str], faults: dict
     assert len(records) == 60
     for member_id, record in records.items():
         expected = world.expected_state.for_member(world.members[member_id], world.tiers)["fields"]
-        mirrored_as = profile(record, Rules()).values
+        mirrored_as = crm_profile(record, Rules()).values
         reached = {
             name: written(mirrored_as[name] if name in mirrored_as else record.value(name))
             for name in expected
@@ -92,7 +92,7 @@ def test_the_expected_state_covers_the_crm_profile() -> None:
         world.expected_state.for_member(member, world.tiers)["fields"] for member in world.members.values()
     ]
     covered = {name for one in expected for name in one}
-    assert CANONICAL.keys() - covered == NOT_COMPARED | {"key", "high_value"}
+    assert CRM_FIELDS.keys() - covered == NOT_COMPARED | {"key", "high_value"}
     known = {name for one in expected for name, value in one.items() if value is not None}
     # Simulated members do not rejoin by themselves.
     assert covered - known == {"rejoined_at", "rejoin_count"}
@@ -106,7 +106,7 @@ def test_a_member_that_rejoins_is_counted() -> None:
     events += memberships.join(world, member, world.tiers[GOLD])
     expected = world.expected_state.for_member(member, world.tiers)["fields"]
     assert (expected["rejoin_count"], expected["rejoined_at"][:19]) == (1, expected["joined_at"][:19])
-    values = profile(mirrored(world, [one for one in events if one.topic])[member.id], Rules()).values
+    values = crm_profile(mirrored(world, [one for one in events if one.topic])[member.id], Rules()).values
     assert {name: written(values[name]) for name in expected if name in values} == {
         name: value for name, value in expected.items() if name in values
     }

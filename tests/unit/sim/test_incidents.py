@@ -12,7 +12,7 @@ from tests.unit.sim.sim_worlds import days, joined, make_world
 def incidents(world: World, member: Member, *topics: str) -> list[tuple[str, str]]:
     """Return topic and incident of the events of a member, for these topics and in order."""
     return [
-        (row["topic"], row["incident"])
+        (row["topic"], row["incident_key"])
         for row in world.incidents.rows()
         if row["customer_id"] == member.id and row["topic"] in topics
     ]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from relay.routing import FOLDERS
+from relay.topics import FOLDERS
 
-from tests.stack import (
+from tests.support.template_data import (
     FUNCTIONS,
 )
 

@@ -6,12 +6,12 @@ import re
 from typing import Any
 
 import pytest
-from relay.arriving.draining import Drain
-from relay.clock.ticking import Clockwork
+from relay.ingest.unclaimed import UnclaimedDrain
+from relay.scheduler.tick import Scheduler
 
-from tests.fakes import NOW, ROOT, SHOP, FakeContext, FakeJournal, FakeOutgoing
-from tests.fakes_clock import Office
-from tests.stack import FUNCTIONS, RESOURCES, environment, of_type, text
+from tests.support.port_fakes import NOW, ROOT, SHOP, FakeContext, FakeJournal, FakeOutgoing
+from tests.support.scheduler_fakes import Office
+from tests.support.template_data import FUNCTIONS, RESOURCES, environment, of_type, text
 
 ALARMS = of_type("AWS::CloudWatch::Alarm")
 NAMED = {properties["AlarmName"]["Fn::Sub"]: properties for properties in ALARMS.values()}
@@ -32,7 +32,7 @@ def watches(properties: dict[str, Any]) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", NAMED)
 def test_an_alarm_says_how_bad_it_is_what_it_means_and_what_to_do(name: str) -> None:
-    """In this order; the matter in it names the occasion, so no two alarms share one."""
+    """In this order; the matter in it names the incident, so no two alarms share one."""
     worded = WORDED.fullmatch(NAMED[name]["AlarmDescription"])
     assert worded
     matters = [
@@ -75,10 +75,10 @@ def test_dead_letters_come_from_alarms_too() -> None:
 def test_every_condition_that_the_clock_measures_has_its_alarm() -> None:
     """By shop and service; it alarms at once, and is over after half an hour, a wave after six quiet hours."""
     office = Office()
-    drain = Drain(
+    drain = UnclaimedDrain(
         shop=SHOP, unclaimed=_Empty(), topics={}, dead_letters=FakeOutgoing(), journal=FakeJournal()
     )
-    Clockwork(
+    Scheduler(
         shop=SHOP,
         alerts=office.alerts,
         members=office.members,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from relay.routing import queue_variable
+from relay.topics import queue_variable
 
-from tests.fakes import ROOT
-from tests.stack import (
+from tests.support.port_fakes import ROOT
+from tests.support.template_data import (
     FUNCTIONS,
     QUEUES,
     TEMPLATE,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fakes import ROOT
-from tests.stack import (
+from tests.support.port_fakes import ROOT
+from tests.support.template_data import (
     FUNCTIONS,
     RESOURCES,
     TEMPLATE,
@@ -123,7 +123,7 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "SOURCE_URL",
         "SOURCE_NAME",
         "DEAD_LETTERS_URL",
-        "OCCASIONS_TABLE",
+        "INCIDENTS_TABLE",
         "MEMBERS_TABLE",
         "EMAIL_TOPIC",
         "SLACK_SECRET",

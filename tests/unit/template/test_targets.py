@@ -7,7 +7,7 @@ import re
 import pytest
 from relay.adapters.hubspot.paths import DEFAULT_VERSION, PATHS
 
-from tests.stack import (
+from tests.support.template_data import (
     FUNCTIONS,
     RESOURCES,
     TEMPLATE,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from relay.adapters.inveterate_api import SETTLED_AFTER
-from relay.platform.granting import NEEDED_MS
+from relay.grants.granter import NEEDED_MS
 
-from tests.stack import (
+from tests.support.template_data import (
     FUNCTIONS,
     RESOURCES,
     TEMPLATE,

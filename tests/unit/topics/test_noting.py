@@ -6,9 +6,9 @@ from datetime import date, datetime
 from decimal import Decimal
 
 import pytest
-from relay.changes import Change, Happening, dump, load, notes_of
-from relay.deciding.metrics import CARRIED, METRICS, carried_by
-from relay.deciding.noting import in_minor_units, note
+from relay.model.messages import EventEffects, MemberChanged, dump, load, notes_in
+from relay.model.timeline_events import CARRIED, TIMELINE_EVENTS, carried_by
+from relay.rules.timeline import in_minor_units, note
 
 from tests.contract.crm.profiles import AT, member
 
@@ -51,9 +51,9 @@ def test_amounts_survive_the_way_to_a_crm() -> None:
     """In the queue an amount is a text; who sends it on has it as a number again, and a name stays a name."""
     told = member(tier_name="24.99")
     made = note("r", "Store Credit Changed", told, amount=Decimal("0.10"), delta=Decimal(-5), reason="7")
-    happening = Happening(event_id="e1", topic="t", at=AT, effects=(made,))
-    heard = load(Change, dump(Change(member=told.key, happenings=(happening,))))
-    [(note_id, change, _, sent)] = notes_of([heard])
+    event_effects = EventEffects(event_id="e1", topic="t", at=AT, effects=(made,))
+    heard = load(MemberChanged, dump(MemberChanged(member=told.key, events=(event_effects,))))
+    [(note_id, change, _, sent)] = notes_in([heard])
     assert (note_id, change) == ("e1.r", heard)
     assert sent == made
     assert [type(sent.properties[name]) for name in ("amount", "delta", "tier_name", "reason")] == [
@@ -66,7 +66,7 @@ def test_amounts_survive_the_way_to_a_crm() -> None:
 
 def test_names_are_the_contract() -> None:
     """Flows start by these names; what all events carry, each of them does."""
-    assert METRICS == (
+    assert TIMELINE_EVENTS == (
         "Membership Joined",
         "Membership Tier Changed",
         "Membership Payment Failed",
@@ -81,5 +81,5 @@ def test_names_are_the_contract() -> None:
         "Trial Ending",
         "Member Ordered",
     )
-    assert all(carried_by(name).keys() >= CARRIED.keys() for name in METRICS)
+    assert all(carried_by(name).keys() >= CARRIED.keys() for name in TIMELINE_EVENTS)
     assert carried_by("Member Ordered").keys() == CARRIED.keys()

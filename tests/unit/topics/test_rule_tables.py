@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from inveterate.webhooks.base import Event
-from relay.deciding.metrics import METRICS, carried_by
-from relay.effects import Note
-from relay.rules import Retention, Rules, Thresholds, Tier
+from relay.model.effects import Note
+from relay.model.timeline_events import TIMELINE_EVENTS, carried_by
+from relay.rules.settings import Retention, Rules, Thresholds, TierSetting
 
-from tests.programme import day
-from tests.stories import after, brief, event, follows
+from tests.support.in_memory_relay import day
+from tests.support.sample_events import after, brief, event, follows
 
 GOLD, PLATINUM = "3a636361", "c560bce7"
 PLAIN = Rules(
@@ -25,7 +25,8 @@ PLAIN = Rules(
 HV = Rules()
 """By default the sample's fee of 100 makes a member high-value."""
 RANKED = Rules(
-    thresholds=PLAIN.thresholds, tiers={GOLD: Tier(rank=1), "6a538edc": Tier(rank=0), PLATINUM: Tier(rank=2)}
+    thresholds=PLAIN.thresholds,
+    tiers={GOLD: TierSetting(rank=1), "6a538edc": TierSetting(rank=0), PLATINUM: TierSetting(rank=2)},
 )
 SOFT = {"errorMessage": "Your card has insufficient funds."}
 PAID = event("paid", 1)
@@ -54,7 +55,7 @@ DUNNING = [
         NOTED, COUNTED, "open WARNING dun:M by dunning.last_chance"),
     row("second of five", [FIRST], SECOND, PLAIN.model_copy(update={"billing_attempts": 5}), NOTED, COUNTED,
         "open INFO dun:M by dunning.attempt"),
-    row("the tier has five", [FIRST], SECOND, PLAIN.model_copy(update={"tiers": {GOLD: Tier(billing_attempts=5)}}),
+    row("the tier has five", [FIRST], SECOND, PLAIN.model_copy(update={"tiers": {GOLD: TierSetting(billing_attempts=5)}}),
         NOTED, COUNTED, "open INFO dun:M by dunning.attempt"),
     row("no number", [], event("attempt", 10, billingAttempts=None, **SOFT), PLAIN, NOTED, COUNTED,
         "open WARNING dun:M by dunning.last_chance"),
@@ -199,5 +200,5 @@ def test_what_follows(known: list[Event], told: Event, rules: Rules, expected: l
     effects = list(follows(told, after(*known), rules))
     assert [brief(effect) for effect in effects] == expected
     for note in (effect for effect in effects if isinstance(effect, Note)):
-        assert note.name in METRICS
+        assert note.name in TIMELINE_EVENTS
         assert note.properties.keys() <= carried_by(note.name).keys(), "else HubSpot's event would lack it"

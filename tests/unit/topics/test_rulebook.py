@@ -7,22 +7,22 @@ import re
 from decimal import Decimal
 
 import pytest
-from relay.deciding.rulebook import RULEBOOK, ruled
-from relay.deciding.rulesfile import checked, remarks, settings
-from relay.effects import Alert, Effect, Figure, GrantCredits, Level, Note, Recheck
-from relay.rules import Rule, Rules
+from relay.model.effects import Alert, Effect, GrantCredits, Kpi, Level, Note, Recheck
+from relay.rules.catalog import CATALOG, apply_settings
+from relay.rules.document import checked, remarks, settings
+from relay.rules.settings import Rules, RuleSetting
 from relay_cli import plain_yaml
 
-from tests.fakes import ROOT
-from tests.programme import Programme, day
-from tests.stories import CUSTOMER, content
+from tests.support.in_memory_relay import Programme, day
+from tests.support.port_fakes import ROOT
+from tests.support.sample_events import CUSTOMER, content
 
 SOURCES = [*(ROOT / "functions").glob("*/app.py"), *(ROOT / "layers/shared/relay").rglob("*.py")]
-OPEN = Alert(rule="cancel.pending", occasion="o", level=Level.WARNING, title="t")
-CLOSE = Alert(rule="cancel.pending", occasion="o", level=Level.INFO, title="t", action="close")
-MENTION = Alert(rule="cancel.pending", occasion="o", level=Level.INFO, title="t", action="mention")
+OPEN = Alert(rule="cancel.pending", incident_key="o", level=Level.WARNING, title="t")
+CLOSE = Alert(rule="cancel.pending", incident_key="o", level=Level.INFO, title="t", action="close")
+MENTION = Alert(rule="cancel.pending", incident_key="o", level=Level.INFO, title="t", action="mention")
 NOTE = Note(rule="cancel.pending", name="n")
-FIGURE = Figure(rule="cancel.pending", name="pending_cancellation")
+FIGURE = Kpi(rule="cancel.pending", name="pending_cancellation")
 GRANT = GrantCredits(rule="cancel.pending", key="k", amount=Decimal(1))
 RECHECK = Recheck(rule="cancel.pending", reason="r")
 ALL: list[Effect] = [OPEN, CLOSE, MENTION, NOTE, FIGURE, GRANT, RECHECK]
@@ -36,7 +36,7 @@ def test_every_id_in_the_code_is_in_the_book() -> None:
             r'"((?:join|tier|order|payment|dunning|credits|cancel|retention|programme)\.[a-z_]+)"', text
         )
     )
-    assert said <= RULEBOOK.keys()
+    assert said <= CATALOG.keys()
     assert len(said) > 25
 
 
@@ -44,7 +44,7 @@ def test_the_docs_have_every_rule() -> None:
     """docs/rules.md has each id with its sentence and level, in the book's order."""
     text = (ROOT / "docs/rules.md").read_text().partition("## The rules by id")[2]
     rows = re.findall(r"^\| `(\S+)` \| (.*) \| (.*) \|$", text, re.MULTILINE)
-    assert rows == [(name, entry.about, entry.level or "-") for name, entry in RULEBOOK.items()]
+    assert rows == [(name, entry.about, entry.level or "-") for name, entry in CATALOG.items()]
 
 
 def test_the_docs_have_every_setting() -> None:
@@ -74,31 +74,31 @@ def test_the_example_in_the_docs_can_hold() -> None:
 
 def test_with_nothing_set_nothing_is_touched() -> None:
     """The rules' own levels hold."""
-    assert list(ruled(ALL, Rules())) == ALL
+    assert list(apply_settings(ALL, Rules())) == ALL
 
 
 def test_switched_off() -> None:
     """It tells nobody, notes nothing and grants nothing; it still counts, doubts, and closes what is open."""
-    off = Rules(rules={"cancel.pending": Rule(on=False)})
-    assert list(ruled(ALL, off)) == [CLOSE, FIGURE, RECHECK]
+    off = Rules(rules={"cancel.pending": RuleSetting(on=False)})
+    assert list(apply_settings(ALL, off)) == [CLOSE, FIGURE, RECHECK]
 
 
 def test_a_level_takes_the_place_of_the_rules_own() -> None:
     """For alerts of this rule, and no others."""
-    loud = Rules(rules={"cancel.pending": Rule(level="critical")})
-    told = list(ruled([OPEN, Alert(rule="x", occasion="o", level=Level.INFO, title="t")], loud))
+    loud = Rules(rules={"cancel.pending": RuleSetting(level="critical")})
+    told = list(apply_settings([OPEN, Alert(rule="x", incident_key="o", level=Level.INFO, title="t")], loud))
     assert [effect.level for effect in told if isinstance(effect, Alert)] == [Level.CRITICAL, Level.INFO]
 
 
 @pytest.mark.parametrize(("rules", "levels"), [
     (Rules(), ["WARNING"]),
-    (Rules(rules={"dunning.failed": Rule(level="error")}), ["ERROR"]),
-    (Rules(rules={"dunning.failed": Rule(on=False)}), []),
+    (Rules(rules={"dunning.failed": RuleSetting(level="error")}), ["ERROR"]),
+    (Rules(rules={"dunning.failed": RuleSetting(on=False)}), []),
 ])  # fmt: skip
 def test_the_merchants_will_reaches_people(rules: Rules, levels: list[str]) -> None:
     """Set once, applied in one place, it holds in a consumer's batch."""
     relay = Programme(rules=rules)
     lost = content("lost", 1, amount=5)
     relay.deliver(json.dumps(lost).encode(), day(1))
-    assert [had.telling.alert.level.name for had in relay.heard] == levels
+    assert [had.alert_message.alert.level.name for had in relay.heard] == levels
     assert relay.member(CUSTOMER).payment_status == "failed"

@@ -11,17 +11,17 @@ import pytest
 from inveterate.webhooks import TOPICS, model_for
 from inveterate.webhooks.credits import CreditsUpdated
 from inveterate.webhooks.payments import PaymentFailed
-from relay.deciding.dunning import is_hopeless
-from relay.effects import Alert, Level, Note
-from relay.facts import Lot
-from relay.member import Member, merge
-from relay.rules import Rules
+from relay.model.effects import Alert, Level, Note
+from relay.model.facts import Lot
+from relay.model.member import Member, merge
+from relay.rules.dunning import is_hopeless
+from relay.rules.settings import Rules
 
 from functions.credits_updated.app import facts as credit_facts
 from functions.payment_failed.app import decide, facts
-from tests.fakes import SHOP, sample
-from tests.functions import RULES
-from tests.stories import after, event, follows
+from tests.support.port_fakes import SHOP, sample
+from tests.support.sample_events import after, event, follows
+from tests.support.topic_functions import RULES
 
 
 def at(text: str) -> datetime:
@@ -193,7 +193,7 @@ def test_a_lost_payment_is_told() -> None:
     *_, alert = decide(LOST, NOBODY, merge(NOBODY, facts(LOST)), Rules())
     assert alert == Alert(
         rule="dunning.failed",
-        occasion=f"dun:{SHOP}:7733560541315",
+        incident_key=f"dun:{SHOP}:7733560541315",
         level=Level.ERROR,
         title="A membership payment failed for good",
         details=(

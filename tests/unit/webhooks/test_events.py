@@ -20,7 +20,7 @@ from inveterate.webhooks import (
     parse,
 )
 
-from tests.fakes import ROOT, sample
+from tests.support.port_fakes import ROOT, sample
 
 MEMBER_PATHS = {
     ("payload", "customerId"),

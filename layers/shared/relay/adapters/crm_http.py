@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from relay.adapters.http import trust
+from relay.adapters.http import ssl_context
 from relay.errors import MisconfiguredError, TransientError
-from relay.ports.crm import Outcome
+from relay.ports.crm import CrmOutcome
 
 if TYPE_CHECKING:
     import httpx
@@ -29,7 +29,7 @@ FROM_A_GATEWAY: Final = frozenset({408, 502, 504, 520, 522, 523, 524})
 _LONGEST_WAIT: Final = 86_400.0
 
 
-class Token(Protocol):
+class AccessToken(Protocol):
     """A secret that can be read anew."""
 
     def value(self) -> str:
@@ -44,13 +44,13 @@ class Token(Protocol):
 class ClosedError(Exception):
     """Nobody gets through; `outcome` is that of every member in the request."""
 
-    def __init__(self, outcome: Outcome) -> None:
+    def __init__(self, outcome: CrmOutcome) -> None:
         super().__init__(outcome.reason)
         self.outcome = outcome
 
 
 @dataclass(slots=True)
-class Wire:
+class CrmHttpClient:
     """Connections, made on first use and kept. `transport` stands in for the network in tests."""
 
     transport: httpx.BaseTransport | None = None
@@ -69,15 +69,15 @@ class Wire:
         try:
             return self._client().request(method, url, **how)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise ClosedError(Outcome(state="retry", reason="unreachable")) from error
+            raise ClosedError(CrmOutcome(state="retry", reason="unreachable")) from error
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             # Their texts quote the address, which may hold a key.
-            raise ClosedError(Outcome(state="unauthorised", reason="not_a_url")) from None
+            raise ClosedError(CrmOutcome(state="unauthorised", reason="not_a_url")) from None
         except httpx.TransportError as error:
             reason = "timeout" if isinstance(error, httpx.TimeoutException) else "broken_off"
-            raise ClosedError(Outcome(state="retry", reason=reason, unanswered=True)) from error
+            raise ClosedError(CrmOutcome(state="retry", reason=reason, unanswered=True)) from error
         except httpx.HTTPError as error:
-            raise ClosedError(Outcome(state="retry", reason="unreadable", unanswered=True)) from error
+            raise ClosedError(CrmOutcome(state="retry", reason="unreadable", unanswered=True)) from error
 
     def close(self) -> None:
         """End the connections; the next call makes new ones."""
@@ -95,14 +95,14 @@ class Wire:
             self._http = httpx.Client(
                 timeout=httpx.Timeout(self.read_seconds, connect=CONNECT_SECONDS),
                 # Only a connection that was not made is tried again: no request can have been heard.
-                transport=self.transport or httpx.HTTPTransport(retries=1, verify=trust()),
-                verify=trust(),
+                transport=self.transport or httpx.HTTPTransport(retries=1, verify=ssl_context()),
+                verify=ssl_context(),
                 headers={"User-Agent": "relay"},
             )
         return self._http
 
 
-def told(token: Token) -> str:
+def told(token: AccessToken) -> str:
     """Return a secret.
 
     Raises:
@@ -112,9 +112,9 @@ def told(token: Token) -> str:
     try:
         return token.value()
     except MisconfiguredError as error:
-        raise ClosedError(Outcome(state="unauthorised", reason="no_secret")) from error
+        raise ClosedError(CrmOutcome(state="unauthorised", reason="no_secret")) from error
     except TransientError as error:
-        raise ClosedError(Outcome(state="retry", reason="secret_not_read")) from error
+        raise ClosedError(CrmOutcome(state="retry", reason="secret_not_read")) from error
 
 
 def json_of(reply: httpx.Response) -> Any:

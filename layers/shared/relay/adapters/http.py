@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
-from relay.errors import MisconfiguredError, TransientError, UnansweredError
+from relay.errors import MisconfiguredError, NoReplyError, TransientError
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @cache
-def trust() -> SSLContext:
+def ssl_context() -> SSLContext:
     """Return whom we trust: loading the certificates takes longer than a request, so it is done once."""
     import httpx
 
@@ -39,7 +39,7 @@ def http_client() -> httpx.Client:
         timeout=httpx.Timeout(8.0, connect=2.0),
         limits=httpx.Limits(max_keepalive_connections=0),
         trust_env=False,
-        verify=trust(),
+        verify=ssl_context(),
         headers={"User-Agent": "relay"},
     )
 
@@ -64,7 +64,7 @@ def http_errors(name: str, setting: str) -> Iterator[None]:
         # Their texts quote the URL, which may be the secret.
         raise MisconfiguredError(f"{name}: not a URL", setting=setting) from None
     except httpx.TransportError as error:
-        raise UnansweredError(f"{name}: {type(error).__name__}") from error
+        raise NoReplyError(f"{name}: {type(error).__name__}") from error
 
 
 def retry_after(reply: httpx.Response) -> float | None:

@@ -25,10 +25,10 @@ from inveterate import (
 )
 
 from relay.errors import ConflictError, MisconfiguredError, PermanentError, TransientError
-from relay.ports.api import Reading
+from relay.ports.inveterate import MemberReading
 
 if TYPE_CHECKING:
-    from relay.adapters.secrets import Secret
+    from relay.adapters.aws.ssm import Secret
 
 _TIMEOUT: Final = 8.0
 _PATIENCE: Final = Retries(attempts=2, first=0.3, deadline=15.0, longest_asked=2.0)
@@ -59,7 +59,7 @@ class InveterateApi:
     _key: str = field(default="", repr=False)
     _last: Exchange | None = None
 
-    def read(self, customer_id: str) -> Reading | None:
+    def read(self, customer_id: str) -> MemberReading | None:
         """Read a member; None where the API knows none by this id."""
         client = self._connected()
         with self._errors():
@@ -74,7 +74,7 @@ class InveterateApi:
                     return None
                 raise
         last = self._last
-        return Reading(
+        return MemberReading(
             member=member, date=last.date if last else None, seconds=last.seconds if last else _TIMEOUT
         )
 

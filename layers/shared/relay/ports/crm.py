@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-from relay.canonical import Profile
-from relay.changes import Change
+from relay.model.messages import MemberChanged
+from relay.rules.crm_profile import CrmProfile
 
 NOT_READABLE: Final = "not_readable"
 """The reason of a CRM's `PermanentError` that can be told and never asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class CrmOutcome:
     """What became of one member in a CRM.
 
     `state` is `mirrored`, `skipped` (nothing to do, `reason` says why), `retry` (not now), `refused`
@@ -33,7 +33,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Home:
+class ContactRef:
     """Where a member's fields stand in a CRM, as far as was noted: the CRM's own id, and the e-mail address used."""
 
     key: str
@@ -42,7 +42,7 @@ class Home:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rate:
+class RateLimit:
     """So many calls in any so many seconds, kept over all environments; of paths that contain `path` alone.
 
     A request takes its turn with every rate that names its path. Say a little less than the provider
@@ -54,7 +54,7 @@ class Rate:
     path: str = ""
 
 
-class Bulk(Protocol):
+class BulkImport(Protocol):
     """Jobs by which a CRM takes very many members at once and in its own time: for back-fills alone."""
 
     @property
@@ -62,11 +62,11 @@ class Bulk(Protocol):
         """How many members one job takes."""
         ...
 
-    def submit(self, profiles: Sequence[Profile]) -> Outcome:
+    def submit(self, profiles: Sequence[CrmProfile]) -> CrmOutcome:
         """Hand a job in: `pending` with its id, or what kept us from it, which is then true of each member."""
         ...
 
-    def collect(self, job: str, keys: Sequence[str]) -> Mapping[str, Outcome]:
+    def collect(self, job: str, keys: Sequence[str]) -> Mapping[str, CrmOutcome]:
         """Return what became of a job's members, after its errors were read; `pending` while it runs.
 
         Without those of whom a job that is over says nothing, a cancelled one for instance: they are sent again.
@@ -93,7 +93,7 @@ class Crm(Protocol):
         ...
 
     @property
-    def rates(self) -> Sequence[Rate]:
+    def rates(self) -> Sequence[RateLimit]:
         """How often it may be called. Kept for the adapter by the transport that the wiring gives it (`pacing.py`)."""
         ...
 
@@ -112,15 +112,17 @@ class Crm(Protocol):
         ...
 
     @property
-    def bulk(self) -> Bulk | None:
+    def bulk(self) -> BulkImport | None:
         """Its way of taking very many members quietly; None where it has none."""
         ...
 
-    def upsert(self, profiles: Sequence[Profile]) -> Mapping[str, Outcome]:
+    def upsert(self, profiles: Sequence[CrmProfile]) -> Mapping[str, CrmOutcome]:
         """Write the members' fields; an outcome for each, by member key. It raises nothing of its own."""
         ...
 
-    def record(self, changes: Sequence[Change], homes: Mapping[str, Home] = ...) -> Mapping[str, Outcome]:
+    def record(
+        self, changes: Sequence[MemberChanged], homes: Mapping[str, ContactRef] = ...
+    ) -> Mapping[str, CrmOutcome]:
         """Write notes to the members' timelines, in the order given; an outcome for each, by effect id.
 
         `homes` says by member key where to; every member in it is mirrored. A note that is repeated is not
@@ -129,7 +131,7 @@ class Crm(Protocol):
         """
         ...
 
-    def clear(self, homes: Sequence[Home]) -> Mapping[str, Outcome]:
+    def clear(self, homes: Sequence[ContactRef]) -> Mapping[str, CrmOutcome]:
         """Take the key and all of our fields off these contacts, and touch nothing else; by member key.
 
         `mirrored` where they bear nothing of this member's any more, `skipped` where there was no such
@@ -137,7 +139,7 @@ class Crm(Protocol):
         """
         ...
 
-    def read(self, homes: Sequence[Home]) -> Mapping[str, Mapping[str, str]]:
+    def read(self, homes: Sequence[ContactRef]) -> Mapping[str, Mapping[str, str]]:
         """Return what it holds of these members, by key and canonical name, in the notation of `shown`.
 
         A member whom it does not have is missing, and so is a field without a value.
@@ -150,7 +152,7 @@ class Crm(Protocol):
         """
         ...
 
-    def shown(self, profile: Profile) -> Mapping[str, str]:
+    def shown(self, profile: CrmProfile) -> Mapping[str, str]:
         """Return what `read` would find after this profile was written: fields with a value alone."""
         ...
 

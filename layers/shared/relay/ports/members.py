@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from relay.changes import Outbox
-from relay.member import Member
-from relay.rules import Rules
+from relay.model.member import Member
+from relay.model.messages import Outbox
+from relay.rules.settings import Rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class MemberRecord:
     """A member as the table holds it: `version` counts its writes (0: not there yet), `seen` remembers event ids."""
 
     member: Member
@@ -20,10 +20,10 @@ class Record:
     seen: tuple[str, ...] = ()
 
 
-class Members(Protocol):
+class MemberStore(Protocol):
     """The members table."""
 
-    def load(self, keys: Iterable[str]) -> tuple[Mapping[str, Record], Rules]:
+    def load(self, keys: Iterable[str]) -> tuple[Mapping[str, MemberRecord], Rules]:
         """Read the members with these keys (an empty record for a new one) and the rules, in one go.
 
         Raises:
@@ -32,7 +32,7 @@ class Members(Protocol):
         """
         ...
 
-    def save(self, record: Record, outbox: Outbox) -> None:
+    def save(self, record: MemberRecord, outbox: Outbox) -> None:
         """Write a record as version + 1, with what it has to tell; all or nothing.
 
         Raises:

@@ -9,22 +9,22 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from relay.errors import MisconfiguredError
-from relay.routing import FOLDERS, queue_variable
+from relay.topics import FOLDERS, queue_variable
 from relay.wiring import common
 
 if TYPE_CHECKING:
-    from relay.adapters.figures import DynamoFigures
-    from relay.adapters.sqs import SqsOutgoing
-    from relay.arriving.draining import Drain
-    from relay.clock.ticking import Clockwork
+    from relay.adapters.aws.sqs import SqsOutgoing
+    from relay.adapters.dynamodb.kpis import DynamoKpis
+    from relay.ingest.unclaimed import UnclaimedDrain
+    from relay.scheduler.tick import Scheduler
 
 
 @cache
-def figures() -> DynamoFigures:
+def figures() -> DynamoKpis:
     """Return the programme's figures."""
-    from relay.adapters.figures import DynamoFigures
+    from relay.adapters.dynamodb.kpis import DynamoKpis
 
-    return DynamoFigures(common.setting("FIGURES_TABLE"), common.setting("SHOP_DOMAIN"), common.now)
+    return DynamoKpis(common.setting("FIGURES_TABLE"), common.setting("SHOP_DOMAIN"), common.now)
 
 
 @cache
@@ -39,27 +39,27 @@ def zone() -> tzinfo:
 
 
 @cache
-def clockwork() -> Clockwork:
+def clockwork() -> Scheduler:
     """Return what the clock does at a tick."""
-    from relay.adapters.figures import DynamoRounds
-    from relay.adapters.pages import DynamoMirrorStates, DynamoRoll
-    from relay.clock.rounds import DailyRound
-    from relay.clock.ticking import Clockwork
+    from relay.adapters.dynamodb.kpis import DynamoDailyRuns
+    from relay.adapters.dynamodb.scans import DynamoMemberScan, DynamoSyncStatePages
+    from relay.scheduler.daily import DailyRound
+    from relay.scheduler.tick import Scheduler
 
     shop = common.setting("SHOP_DOMAIN")
     daily = DailyRound(
         shop=shop,
         zone=zone(),
-        rounds=DynamoRounds(common.setting("FIGURES_TABLE"), shop),
+        rounds=DynamoDailyRuns(common.setting("FIGURES_TABLE"), shop),
         members=common.members(),
-        roll=DynamoRoll(common.setting("MEMBERS_TABLE"), shop),
-        mirrors=DynamoMirrorStates(common.setting("MIRRORS_TABLE")),
+        roll=DynamoMemberScan(common.setting("MEMBERS_TABLE"), shop),
+        mirrors=DynamoSyncStatePages(common.setting("MIRRORS_TABLE")),
         figures=figures(),
         changes=common.changes(),
         alerts=common.alerts(),
         telemetry=common.telemetry(),
     )
-    return Clockwork(
+    return Scheduler(
         shop=shop,
         alerts=common.alerts(),
         members=common.members(),
@@ -73,21 +73,21 @@ def clockwork() -> Clockwork:
 
 def audited() -> Sequence[SqsOutgoing]:
     """Return the queues of all targets, to ask for their audits."""
-    from relay.adapters.sqs import SqsOutgoing
+    from relay.adapters.aws.sqs import SqsOutgoing
 
     return [SqsOutgoing(url, url.rpartition("/")[2]) for url in os.environ.get("AUDITED_URLS", "").split()]
 
 
 @cache
-def drain() -> Drain:
+def drain() -> UnclaimedDrain:
     """Return what looks at `unclaimed` again."""
-    from relay.adapters.sqs import SqsInbox, SqsOutgoing
-    from relay.arriving.draining import Drain
+    from relay.adapters.aws.sqs import SqsInbox, SqsOutgoing
+    from relay.ingest.unclaimed import UnclaimedDrain
 
     topics = {
         folder: SqsOutgoing(common.setting(queue_variable(folder)), folder) for folder in FOLDERS.values()
     }
-    return Drain(
+    return UnclaimedDrain(
         shop=common.setting("SHOP_DOMAIN"),
         unclaimed=SqsInbox(common.setting("UNCLAIMED_URL"), "unclaimed"),
         topics=topics,

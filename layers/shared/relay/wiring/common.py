@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from relay.errors import MisconfiguredError
 
 if TYPE_CHECKING:
-    from relay.adapters.firehose import FirehoseJournal
-    from relay.adapters.members import DynamoMembers
-    from relay.adapters.sns import SnsOutgoing
-    from relay.adapters.sqs import SqsOutgoing
-    from relay.adapters.telemetry import PowertoolsTelemetry
+    from relay.adapters.aws.firehose import FirehoseJournal
+    from relay.adapters.aws.sns import SnsOutgoing
+    from relay.adapters.aws.sqs import SqsOutgoing
+    from relay.adapters.aws.telemetry import PowertoolsTelemetry
+    from relay.adapters.dynamodb.members import DynamoMembers
 
 
 def setting(name: str) -> str:
@@ -38,7 +38,7 @@ def now() -> datetime:
 @cache
 def telemetry() -> PowertoolsTelemetry:
     """Return the log and the metrics."""
-    from relay.adapters.telemetry import PowertoolsTelemetry
+    from relay.adapters.aws.telemetry import PowertoolsTelemetry
 
     return PowertoolsTelemetry()
 
@@ -46,7 +46,7 @@ def telemetry() -> PowertoolsTelemetry:
 @cache
 def members() -> DynamoMembers:
     """Return the members table."""
-    from relay.adapters.members import DynamoMembers
+    from relay.adapters.dynamodb.members import DynamoMembers
 
     return DynamoMembers(setting("MEMBERS_TABLE"), setting("SHOP_DOMAIN"))
 
@@ -54,7 +54,7 @@ def members() -> DynamoMembers:
 @cache
 def journal() -> FirehoseJournal:
     """Return the journal."""
-    from relay.adapters.firehose import FirehoseJournal
+    from relay.adapters.aws.firehose import FirehoseJournal
 
     return FirehoseJournal(setting("JOURNAL_STREAM"))
 
@@ -62,7 +62,7 @@ def journal() -> FirehoseJournal:
 @cache
 def dead_letters() -> SqsOutgoing:
     """Return the queue of what was given up."""
-    from relay.adapters.sqs import SqsOutgoing
+    from relay.adapters.aws.sqs import SqsOutgoing
 
     return SqsOutgoing(setting("DEAD_LETTERS_URL"), "dead letters")
 
@@ -70,7 +70,7 @@ def dead_letters() -> SqsOutgoing:
 @cache
 def changes() -> SnsOutgoing:
     """Return the topic on which every target hears which member changed."""
-    from relay.adapters.sns import SnsOutgoing
+    from relay.adapters.aws.sns import SnsOutgoing
 
     return SnsOutgoing(setting("CHANGES_TOPIC"), "changes")
 
@@ -78,6 +78,6 @@ def changes() -> SnsOutgoing:
 @cache
 def alerts() -> SqsOutgoing:
     """Return the notifier's queue."""
-    from relay.adapters.sqs import SqsOutgoing
+    from relay.adapters.aws.sqs import SqsOutgoing
 
     return SqsOutgoing(setting("ALERTS_URL"), "alerts")

@@ -12,9 +12,9 @@ from relay.errors import MisconfiguredError
 from relay.wiring import common
 
 if TYPE_CHECKING:
-    from relay.adapters.pacing import PacedTransport
-    from relay.adapters.secrets import Secret
-    from relay.ports.crm import Crm, Rate
+    from relay.adapters.aws.ssm import Secret
+    from relay.adapters.dynamodb.rate_limit import RateLimitedTransport
+    from relay.ports.crm import Crm, RateLimit
 
 
 @cache
@@ -73,15 +73,15 @@ def _webhook() -> Crm:
 
 
 def _secret() -> Secret:
-    from relay.adapters.secrets import Secret
+    from relay.adapters.aws.ssm import Secret
 
     return Secret(common.setting(f"{common.setting('TARGET').upper()}_SECRET"))
 
 
-def paced(rates: Sequence[Rate]) -> PacedTransport:
+def paced(rates: Sequence[RateLimit]) -> RateLimitedTransport:
     """Return a transport that keeps this target's rates, together with all other environments; none waits for none."""
-    from relay.adapters.pacing import DynamoTurnstiles, paced_transport
-    from relay.mirrors.pacing import Pace
+    from relay.adapters.dynamodb.rate_limit import DynamoRateLimits, rate_limited_transport
+    from relay.crm.rate_limit import RateLimiter
 
-    turnstiles = DynamoTurnstiles(common.setting("MIRRORS_TABLE"), common.setting("TARGET"))
-    return paced_transport(Pace(rates, turnstiles, common.now, time.sleep))
+    turnstiles = DynamoRateLimits(common.setting("MIRRORS_TABLE"), common.setting("TARGET"))
+    return rate_limited_transport(RateLimiter(rates, turnstiles, common.now, time.sleep))

@@ -8,31 +8,31 @@ from typing import TYPE_CHECKING
 from relay.wiring import common, crms, platform
 
 if TYPE_CHECKING:
-    from relay.adapters.inventory import DynamoInventory
-    from relay.adapters.mirrors import DynamoMirrors
-    from relay.mirrors.auditing import Auditing
-    from relay.mirrors.breaker import Breaker
-    from relay.mirrors.mirroring import Mirroring
-    from relay.mirrors.writing import Writing
-    from relay.ports.crm import Outcome
+    from relay.adapters.dynamodb.crm_state import DynamoSyncStates
+    from relay.adapters.dynamodb.sync_state_scan import DynamoSyncStateScan
+    from relay.crm.audit import CrmAudit
+    from relay.crm.circuit_breaker import CircuitBreaker
+    from relay.crm.claimed_write import ClaimedWrite
+    from relay.crm.sync import CrmSync
+    from relay.ports.crm import CrmOutcome
 
 
 @cache
-def mirrors() -> DynamoMirrors:
+def mirrors() -> DynamoSyncStates:
     """Return what this function's target holds of the members."""
-    from relay.adapters.mirrors import DynamoMirrors
+    from relay.adapters.dynamodb.crm_state import DynamoSyncStates
 
-    return DynamoMirrors(common.setting("MIRRORS_TABLE"), common.setting("TARGET"))
+    return DynamoSyncStates(common.setting("MIRRORS_TABLE"), common.setting("TARGET"))
 
 
 @cache
-def mirroring() -> Mirroring:
+def mirroring() -> CrmSync:
     """Return the work of `crm_sync`, for its target."""
-    from relay.mirrors.auditing import ERRAND as AUDIT
-    from relay.mirrors.mirroring import Mirroring
+    from relay.crm.audit import AUDIT_COMMAND as AUDIT
+    from relay.crm.sync import CrmSync
 
     target = common.setting("TARGET")
-    return Mirroring(
+    return CrmSync(
         shop=common.setting("SHOP_DOMAIN"),
         crm=crms.crm(),
         members=common.members(),
@@ -47,11 +47,11 @@ def mirroring() -> Mirroring:
 
 
 @cache
-def writing() -> Writing:
+def writing() -> ClaimedWrite:
     """Return what it takes to write members to this function's target."""
-    from relay.mirrors.writing import Writing
+    from relay.crm.claimed_write import ClaimedWrite
 
-    return Writing(
+    return ClaimedWrite(
         crm=crms.crm(),
         members=common.members(),
         mirrors=mirrors(),
@@ -61,35 +61,35 @@ def writing() -> Writing:
 
 
 @cache
-def inventory() -> DynamoInventory:
+def inventory() -> DynamoSyncStateScan:
     """Return all that was noted of this function's target."""
-    from relay.adapters.inventory import DynamoInventory
+    from relay.adapters.dynamodb.sync_state_scan import DynamoSyncStateScan
 
-    return DynamoInventory(common.setting("MIRRORS_TABLE"), common.setting("TARGET"))
+    return DynamoSyncStateScan(common.setting("MIRRORS_TABLE"), common.setting("TARGET"))
 
 
 @cache
-def auditing() -> Auditing:
+def auditing() -> CrmAudit:
     """Return the audits of this function's target."""
-    from relay.adapters.sqs import SqsOutgoing
-    from relay.mirrors.auditing import Auditing
+    from relay.adapters.aws.sqs import SqsOutgoing
+    from relay.crm.audit import CrmAudit
 
     queue = SqsOutgoing(common.setting("SOURCE_URL"), common.setting("SOURCE_NAME"))
-    return Auditing(writing=writing(), inventory=inventory(), queue=queue)
+    return CrmAudit(writing=writing(), inventory=inventory(), queue=queue)
 
 
 @cache
-def breaker() -> Breaker:
+def breaker() -> CircuitBreaker:
     """Return what keeps this function from a CRM that is down."""
-    from relay.adapters.gates import DynamoGates
-    from relay.mirrors.breaker import Breaker
+    from relay.adapters.dynamodb.circuit import DynamoCircuits
+    from relay.crm.circuit_breaker import CircuitBreaker
 
-    return Breaker(
-        gates=DynamoGates(common.setting("MIRRORS_TABLE"), common.setting("TARGET")), clock=common.now
+    return CircuitBreaker(
+        gates=DynamoCircuits(common.setting("MIRRORS_TABLE"), common.setting("TARGET")), clock=common.now
     )
 
 
-def observe_mirrored(key: str, outcome: Outcome) -> None:
+def observe_mirrored(key: str, outcome: CrmOutcome) -> None:
     """Count an outcome, and log one that a person may want to look at. The member goes by its key alone."""
     if outcome.state == "mirrored":
         common.telemetry().measure("Mirrored", 1)

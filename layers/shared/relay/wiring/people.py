@@ -9,28 +9,28 @@ from typing import TYPE_CHECKING
 from relay.wiring import common
 
 if TYPE_CHECKING:
-    from relay.ports.telling import Channel, Occasions
-    from relay.telling.notifier import Notifier
+    from relay.alerts.notifier import Notifier
+    from relay.ports.alerts import AlertChannel, IncidentStore
 
 
 @cache
-def occasions() -> Occasions:
+def incidents() -> IncidentStore:
     """Return the notifier's memory."""
-    from relay.adapters.occasions import DynamoOccasions
+    from relay.adapters.dynamodb.incidents import DynamoIncidents
 
-    return DynamoOccasions(common.setting("OCCASIONS_TABLE"), common.now)
+    return DynamoIncidents(common.setting("INCIDENTS_TABLE"), common.now)
 
 
 @cache
-def channels() -> tuple[Channel, ...]:
+def channels() -> tuple[AlertChannel, ...]:
     """Return the ways to reach people: e-mail always, Slack and PagerDuty where they are configured."""
-    from relay.adapters.email import EmailChannel
+    from relay.adapters.channels.email import EmailChannel
 
-    ways: list[Channel] = [EmailChannel(common.setting("EMAIL_TOPIC"))]
+    ways: list[AlertChannel] = [EmailChannel(common.setting("EMAIL_TOPIC"))]
     slack_secret = os.environ.get("SLACK_SECRET")
     if slack_secret:
-        from relay.adapters.secrets import Secret
-        from relay.adapters.slack import SlackChannel
+        from relay.adapters.aws.ssm import Secret
+        from relay.adapters.channels.slack import SlackChannel
 
         ways.append(
             SlackChannel(
@@ -41,8 +41,8 @@ def channels() -> tuple[Channel, ...]:
         )
     pagerduty_secret = os.environ.get("PAGERDUTY_SECRET")
     if pagerduty_secret:
-        from relay.adapters.pagerduty import PagerDutyChannel
-        from relay.adapters.secrets import Secret
+        from relay.adapters.aws.ssm import Secret
+        from relay.adapters.channels.pagerduty import PagerDutyChannel
 
         ways.append(
             PagerDutyChannel(
@@ -55,14 +55,14 @@ def channels() -> tuple[Channel, ...]:
 @cache
 def notifier() -> Notifier:
     """Return the work of `notifier`; it knows the rules as it last read them."""
-    from relay.telling.addressing import zone_of
-    from relay.telling.desk import Desk
-    from relay.telling.notifier import Notifier
+    from relay.alerts.context import NotifierContext
+    from relay.alerts.notifier import Notifier
+    from relay.alerts.routing import zone_of
 
     return Notifier(
-        desk=Desk(
+        desk=NotifierContext(
             shop=common.setting("SHOP_DOMAIN"),
-            occasions=occasions(),
+            incidents=incidents(),
             members=common.members(),
             channels=channels(),
             clock=common.now,

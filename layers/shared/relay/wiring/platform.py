@@ -10,27 +10,26 @@ from typing import TYPE_CHECKING
 from relay.wiring import common
 
 if TYPE_CHECKING:
-    from relay.grant_queue import GrantQueue
-    from relay.platform.granting import Granting
-    from relay.platform.reconciling import Reconciling
-    from relay.rechecking import Rechecks
+    from relay.grants.granter import Granter
+    from relay.queues.requests import GrantQueue, RecheckQueue
+    from relay.reconcile.reconciler import Reconciler
 
 
 @cache
-def rechecks() -> Rechecks | None:
+def rechecks() -> RecheckQueue | None:
     """Return the queue of `reconcile`; None where no API is configured, and nobody could answer."""
-    from relay.adapters.sqs import SqsOutgoing
-    from relay.rechecking import Rechecks
+    from relay.adapters.aws.sqs import SqsOutgoing
+    from relay.queues.requests import RecheckQueue
 
     url = os.environ.get("RECHECKS_URL")
-    return Rechecks(SqsOutgoing(url, "reconcile"), _recheck_delay()) if url else None
+    return RecheckQueue(SqsOutgoing(url, "reconcile"), _recheck_delay()) if url else None
 
 
 @cache
 def grant_queue() -> GrantQueue | None:
     """Return the queue of `grants`; None where no API is configured, and nobody could grant."""
-    from relay.adapters.sqs import SqsOutgoing
-    from relay.grant_queue import GrantQueue
+    from relay.adapters.aws.sqs import SqsOutgoing
+    from relay.queues.requests import GrantQueue
 
     url = os.environ.get("GRANTS_URL")
     return GrantQueue(SqsOutgoing(url, "grants"), _recheck_delay()) if url else None
@@ -41,17 +40,17 @@ def _recheck_delay() -> int:
 
 
 @cache
-def reconciling() -> Reconciling:
+def reconciling() -> Reconciler:
     """Return the work of `reconcile`."""
+    from relay.adapters.aws.ssm import Secret
+    from relay.adapters.dynamodb.throttle import DynamoReadThrottle
     from relay.adapters.inveterate_api import InveterateApi
-    from relay.adapters.secrets import Secret
-    from relay.adapters.turns import DynamoTurns
-    from relay.platform.reconciling import DELAYS, Reconciling
+    from relay.reconcile.reconciler import DELAYS, Reconciler
 
-    return Reconciling(
+    return Reconciler(
         shop=common.setting("SHOP_DOMAIN"),
         members=common.members(),
-        turns=DynamoTurns(common.setting("MIRRORS_TABLE")),
+        turns=DynamoReadThrottle(common.setting("MIRRORS_TABLE")),
         api=InveterateApi(common.setting("INVETERATE_URL"), Secret(common.setting("INVETERATE_SECRET"))),
         journal=common.journal(),
         clock=common.now,
@@ -61,18 +60,18 @@ def reconciling() -> Reconciling:
 
 
 @cache
-def granting() -> Granting:
+def granting() -> Granter:
     """Return the work of `grants`."""
+    from relay.adapters.aws.ssm import Secret
+    from relay.adapters.dynamodb.grant_records import DynamoGrantRecords
     from relay.adapters.inveterate_api import InveterateApi
-    from relay.adapters.promises import DynamoPromises
-    from relay.adapters.secrets import Secret
-    from relay.deciding.worth import is_high_value
-    from relay.platform.granting import Granting
+    from relay.grants.granter import Granter
+    from relay.rules.segments import is_high_value
 
-    return Granting(
+    return Granter(
         shop=common.setting("SHOP_DOMAIN"),
         members=common.members(),
-        promises=DynamoPromises(common.setting("GRANTS_TABLE"), common.now),
+        promises=DynamoGrantRecords(common.setting("GRANTS_TABLE"), common.now),
         api=InveterateApi(common.setting("INVETERATE_URL"), Secret(common.setting("INVETERATE_SECRET"))),
         journal=common.journal(),
         clock=common.now,

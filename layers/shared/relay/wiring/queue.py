@@ -11,14 +11,14 @@ from relay.errors import MisconfiguredError
 from relay.wiring import common
 
 if TYPE_CHECKING:
-    from relay.adapters.sqs import SqsSource
-    from relay.batch import Answers, Batch, Context, Message
+    from relay.adapters.aws.sqs import SqsSource
+    from relay.queues.batch import Batch, Context, Message, Results
 
 
 @cache
 def source() -> SqsSource:
     """Return the queue that this function reads."""
-    from relay.adapters.sqs import SqsSource
+    from relay.adapters.aws.sqs import SqsSource
 
     return SqsSource(common.setting("SOURCE_URL"), common.setting("SOURCE_NAME"))
 
@@ -26,7 +26,7 @@ def source() -> SqsSource:
 @cache
 def batch() -> Batch:
     """Return how this function's messages are settled."""
-    from relay.batch import Batch
+    from relay.queues.batch import Batch
 
     def log(outcome: str, message: Message, error: Exception) -> None:
         common.telemetry().outcome(
@@ -64,7 +64,7 @@ def observe_put_off(age: timedelta, errors: Sequence[Exception]) -> None:
 class Worker(Protocol):
     """Who works on a batch of messages."""
 
-    def work(self, messages: Sequence[Message], context: Context) -> Answers:
+    def work(self, messages: Sequence[Message], context: Context) -> Results:
         """Answer each message; None where it is done with."""
         ...
 
@@ -76,7 +76,7 @@ def settle(event: Mapping[str, Any], context: Context, worker: Callable[[], Work
     their receives.
     """
 
-    def work(messages: Sequence[Message], context: Context) -> Answers:
+    def work(messages: Sequence[Message], context: Context) -> Results:
         return worker().work(messages, context)
 
     try:

@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from relay.adapters.batching import in_batches
-from relay.adapters.crm_http import READ_SECONDS, Token, Wire, in_our_words
+from relay.adapters.crm_batches import in_batches
+from relay.adapters.crm_http import READ_SECONDS, AccessToken, CrmHttpClient, in_our_words
 from relay.adapters.hubspot import contacts
 from relay.adapters.hubspot.client import HubspotClient
-from relay.adapters.hubspot.events import AT_ONCE, Events
 from relay.adapters.hubspot.paths import DEFAULT_VERSION, PATHS
 from relay.adapters.hubspot.schema import missing, provide
-from relay.adapters.hubspot.upsert import Upsert
-from relay.canonical import Profile
-from relay.changes import Change, notes_of
+from relay.adapters.hubspot.timeline import AT_ONCE, HubspotTimeline
+from relay.adapters.hubspot.upsert import HubspotUpsert
 from relay.errors import MisconfiguredError
-from relay.ports.crm import Home, Outcome, Rate
+from relay.model.messages import MemberChanged, notes_in
+from relay.ports.crm import ContactRef, CrmOutcome, RateLimit
+from relay.rules.crm_profile import CrmProfile
 
 if TYPE_CHECKING:
     import httpx
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CALLS: Final = 90
 """In ten seconds: the smallest plan allows 100, and the merchant's other tools call as well."""
 
-_EVENTS_OFF: Final = Outcome(state="skipped", reason="custom events are off")
+_EVENTS_OFF: Final = CrmOutcome(state="skipped", reason="custom events are off")
 
 
 class Hubspot:
@@ -38,7 +38,7 @@ class Hubspot:
     batch_size: Final = 100
     notes_batch_size: Final = AT_ONCE
     # Of custom events it takes 1,250 a second: two full batches.
-    rates: Final = (Rate(calls=CALLS, seconds=10), Rate(calls=2, seconds=1, path="/send"))
+    rates: Final = (RateLimit(calls=CALLS, seconds=10), RateLimit(calls=2, seconds=1, path="/send"))
     homes_by: Final = "key"
     automations: Final = "workflows"
     bulk: Final = None
@@ -46,7 +46,7 @@ class Hubspot:
     def __init__(  # noqa: PLR0913 - a deployment gives four of them; the others are for tests and for one setting
         self,
         base_url: str,
-        token: Token,
+        token: AccessToken,
         version: str = DEFAULT_VERSION,
         transport: httpx.BaseTransport | None = None,
         read_seconds: float = READ_SECONDS,
@@ -56,32 +56,32 @@ class Hubspot:
         if version not in PATHS:
             raise MisconfiguredError("not a version of HubSpot's API that we know", setting="HUBSPOT_VERSION")
         self._paths = PATHS[version]
-        self._wire = Wire(transport, read_seconds)
+        self._wire = CrmHttpClient(transport, read_seconds)
         self._client = HubspotClient(base_url.rstrip("/"), token, self._wire)
-        self._events = Events(self._client, self._paths) if events else None
+        self._events = HubspotTimeline(self._client, self._paths) if events else None
 
-    def upsert(self, profiles: Sequence[Profile]) -> Mapping[str, Outcome]:
+    def upsert(self, profiles: Sequence[CrmProfile]) -> Mapping[str, CrmOutcome]:
         """Write the members' contacts."""
-        return in_batches(profiles, self.batch_size, lambda: Upsert(self._client, self._paths))
+        return in_batches(profiles, self.batch_size, lambda: HubspotUpsert(self._client, self._paths))
 
     def record(
-        self, changes: Sequence[Change], homes: Mapping[str, Home] = MappingProxyType({})
-    ) -> Mapping[str, Outcome]:
+        self, changes: Sequence[MemberChanged], homes: Mapping[str, ContactRef] = MappingProxyType({})
+    ) -> Mapping[str, CrmOutcome]:
         """Send the notes as custom events, where they are on."""
         if self._events:
             return self._events.record(changes, homes)
-        return {note_id: _EVENTS_OFF for note_id, *_ in notes_of(changes)}
+        return {note_id: _EVENTS_OFF for note_id, *_ in notes_in(changes)}
 
-    def clear(self, homes: Sequence[Home]) -> Mapping[str, Outcome]:
+    def clear(self, homes: Sequence[ContactRef]) -> Mapping[str, CrmOutcome]:
         """Take our fields off the contacts that bear these members' keys."""
         return contacts.clear(self._client, self._paths, homes)
 
-    def read(self, homes: Sequence[Home]) -> Mapping[str, Mapping[str, str]]:
+    def read(self, homes: Sequence[ContactRef]) -> Mapping[str, Mapping[str, str]]:
         """Return what HubSpot holds of these members."""
         with in_our_words(self.name, "HUBSPOT_SECRET"):
             return contacts.read(self._client, self._paths, [home.key for home in homes])
 
-    def shown(self, profile: Profile) -> Mapping[str, str]:
+    def shown(self, profile: CrmProfile) -> Mapping[str, str]:
         """Return what `read` would find after this profile was written."""
         return contacts.shown(profile)
 

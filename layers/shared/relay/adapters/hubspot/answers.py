@@ -14,9 +14,9 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from relay.adapters.crm_http import objects
-from relay.adapters.hubspot.client import Reply
+from relay.adapters.hubspot.client import HubspotReply
 from relay.adapters.hubspot.mapping import KEY
-from relay.ports.crm import Outcome
+from relay.ports.crm import CrmOutcome
 
 _EXISTING_ID: Final = re.compile(r"Existing ID: (\d+)")
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.]{2,59}")
@@ -34,29 +34,29 @@ _UNKNOWN_PROPERTY: Final = "PROPERTY_DOESNT_EXIST"
 
 
 @dataclass(slots=True)
-class Reading:
+class HubspotAnswer:
     """What is known after an answer: outcomes, and by member key what is still to be done.
 
     `taken` gives the id of the contact that has a member's e-mail address; `undefined` are members with a
     property that HubSpot does not know yet; `unclear` are those of a failed batch.
     """
 
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    outcomes: dict[str, CrmOutcome] = field(default_factory=dict)
     taken: dict[str, str] = field(default_factory=dict)
     undefined: list[str] = field(default_factory=list)
     unclear: list[str] = field(default_factory=list)
 
 
-def read(reply: Reply, keys: Sequence[str]) -> Reading:
+def read(reply: HubspotReply, keys: Sequence[str]) -> HubspotAnswer:
     """Read the answer to an upsert of these members, whose trace ids are their keys."""
-    reading = Reading()
+    reading = HubspotAnswer()
     if reply.status >= HTTPStatus.BAD_REQUEST:
         _read_error(reading, reply.body, keys)
         return reading
     for result in objects(reply.body, "results"):
         key = _key_of(result)
         if key in keys:
-            reading.outcomes[key] = Outcome(state="mirrored", id=_id_of(result))
+            reading.outcomes[key] = CrmOutcome(state="mirrored", id=_id_of(result))
     for error in objects(reply.body, "errors"):
         named = [key for key in _traces(error) if key in keys and key not in reading.outcomes]
         for key in named:
@@ -67,11 +67,11 @@ def read(reply: Reply, keys: Sequence[str]) -> Reading:
     if nameless and len(missing) > 1:
         reading.unclear += missing
     else:
-        reading.outcomes |= dict.fromkeys(missing, Outcome(state="refused", reason="silent_2xx"))
+        reading.outcomes |= dict.fromkeys(missing, CrmOutcome(state="refused", reason="silent_2xx"))
     return reading
 
 
-def _read_error(reading: Reading, error: Mapping[str, Any], keys: Sequence[str]) -> None:
+def _read_error(reading: HubspotAnswer, error: Mapping[str, Any], keys: Sequence[str]) -> None:
     codes = list(_codes(error))
     existing = _EXISTING_ID.search(str(error.get("message", "")))
     if _UNKNOWN_PROPERTY in codes or _UNKNOWN_PROPERTY in str(error.get("message", "")):
@@ -83,11 +83,13 @@ def _read_error(reading: Reading, error: Mapping[str, Any], keys: Sequence[str])
     else:
         reason = " ".join([codes[0].lower() if codes else "no_reason", *_properties(error)][:2])
         again = bool(_NOT_NOW.intersection(codes))
-        reading.outcomes[keys[0]] = Outcome(state="retry" if again else "refused", reason=reason, alone=again)
+        reading.outcomes[keys[0]] = CrmOutcome(
+            state="retry" if again else "refused", reason=reason, alone=again
+        )
 
 
 def _codes(error: Mapping[str, Any]) -> Iterator[str]:
-    """Yield HubSpot's own words for what is wrong, the most telling first; never a message, which has values."""
+    """Yield HubSpot's own words for what is wrong, the most alert_message first; never a message, which has values."""
     for detail in objects(error, "errors"):
         yield from _word(detail.get("code"))
     yield from _IN_MESSAGE["error"].findall(str(error.get("message", "")))

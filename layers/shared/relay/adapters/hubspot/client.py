@@ -12,8 +12,16 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from relay.adapters.crm_http import FROM_A_GATEWAY, ClosedError, Token, Wire, object_of, told, wait_of
-from relay.ports.crm import Outcome
+from relay.adapters.crm_http import (
+    FROM_A_GATEWAY,
+    AccessToken,
+    ClosedError,
+    CrmHttpClient,
+    object_of,
+    told,
+    wait_of,
+)
+from relay.ports.crm import CrmOutcome
 
 if TYPE_CHECKING:
     import httpx
@@ -26,7 +34,7 @@ know: a daily limit is asked again every quarter of an hour, the longest that a 
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class HubspotReply:
     """An answer: its status, and its JSON (an empty object where it is none)."""
 
     status: int
@@ -38,10 +46,10 @@ class HubspotClient:
     """HubSpot's API with one token."""
 
     base_url: str
-    token: Token
-    wire: Wire
+    token: AccessToken
+    wire: CrmHttpClient
 
-    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Reply:
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> HubspotReply:
         """Make one request.
 
         Raises:
@@ -53,12 +61,12 @@ class HubspotClient:
         status = reply.status_code
         # The one 404 that concerns a single member is that of its own contact: any other path must be there.
         if status in _FOR_SINGLE_MEMBERS and (status != HTTPStatus.NOT_FOUND or method == "PATCH"):
-            return Reply(status, object_of(reply))
+            return HubspotReply(status, object_of(reply))
         if status in {401, 403}:
             self.token.forget()
-            raise ClosedError(Outcome(state="unauthorised", reason=_code(reply, f"http_{status}")))
+            raise ClosedError(CrmOutcome(state="unauthorised", reason=_code(reply, f"http_{status}")))
         raise ClosedError(
-            Outcome(
+            CrmOutcome(
                 state="retry",
                 reason=_code(reply, f"http_{status}"),
                 retry_after=_wait(reply),

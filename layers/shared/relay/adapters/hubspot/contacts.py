@@ -10,25 +10,25 @@ from typing import Any, Final
 from relay.adapters.crm_http import ClosedError, objects
 from relay.adapters.hubspot.client import HubspotClient
 from relay.adapters.hubspot.mapping import KEY, OURS, PROPERTIES, encode
-from relay.adapters.hubspot.paths import Paths
-from relay.canonical import CANONICAL, Profile
-from relay.fields import Kind
-from relay.notation import plain_number
-from relay.ports.crm import Home, Outcome
+from relay.adapters.hubspot.paths import HubspotPaths
+from relay.model.fields import ValueKind
+from relay.model.formats import number_text
+from relay.ports.crm import ContactRef, CrmOutcome
+from relay.rules.crm_profile import CRM_FIELDS, CrmProfile
 
 AT_ONCE: Final = 100
 
-_GONE: Final = Outcome(state="skipped", reason="no such contact")
-_SILENT: Final = Outcome(state="retry", reason="silent_2xx", alone=True)
+_GONE: Final = CrmOutcome(state="skipped", reason="no such contact")
+_SILENT: Final = CrmOutcome(state="retry", reason="silent_2xx", alone=True)
 
 
-def shown(profile: Profile) -> dict[str, str]:
+def shown(profile: CrmProfile) -> dict[str, str]:
     """Return a profile as HubSpot would show it: by canonical name, and only what has a value."""
     told = {name: encode(value) for name, value in profile.values.items()}
     return {name: text for name, text in told.items() if text}
 
 
-def read(client: HubspotClient, paths: Paths, keys: Sequence[str]) -> dict[str, dict[str, str]]:
+def read(client: HubspotClient, paths: HubspotPaths, keys: Sequence[str]) -> dict[str, dict[str, str]]:
     """Return what HubSpot has of these members, by key.
 
     Raises:
@@ -43,9 +43,9 @@ def read(client: HubspotClient, paths: Paths, keys: Sequence[str]) -> dict[str, 
     return found
 
 
-def clear(client: HubspotClient, paths: Paths, homes: Sequence[Home]) -> dict[str, Outcome]:
+def clear(client: HubspotClient, paths: HubspotPaths, homes: Sequence[ContactRef]) -> dict[str, CrmOutcome]:
     """Take our fields off the contacts that bear these members' keys."""
-    outcomes: dict[str, Outcome] = {}
+    outcomes: dict[str, CrmOutcome] = {}
     keys = [home.key for home in homes]
     for start in range(0, len(keys), AT_ONCE):
         some = keys[start : start + AT_ONCE]
@@ -66,7 +66,7 @@ def question(inputs: Sequence[Mapping[str, str]], properties: Sequence[str], by:
     return {**asked, "idProperty": by} if by else asked
 
 
-def _clear(client: HubspotClient, paths: Paths, ids: Mapping[str, str]) -> dict[str, Outcome]:
+def _clear(client: HubspotClient, paths: HubspotPaths, ids: Mapping[str, str]) -> dict[str, CrmOutcome]:
     if not ids:
         return {}
     empty = dict.fromkeys(OURS, "")
@@ -74,13 +74,13 @@ def _clear(client: HubspotClient, paths: Paths, ids: Mapping[str, str]) -> dict[
     reply = client.call("POST", f"{paths.contacts}/batch/update", {"inputs": inputs})
     done = {str(result.get("id")) for result in objects(reply.body, "results")}
     return {
-        key: Outcome(state="mirrored", id=contact) if contact in done else _SILENT
+        key: CrmOutcome(state="mirrored", id=contact) if contact in done else _SILENT
         for contact, key in ids.items()
     }
 
 
 def _contacts(
-    client: HubspotClient, paths: Paths, keys: Sequence[str], properties: Sequence[str]
+    client: HubspotClient, paths: HubspotPaths, keys: Sequence[str], properties: Sequence[str]
 ) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = []
     for start in range(0, len(keys), AT_ONCE):
@@ -98,17 +98,17 @@ def _plain(name: str, value: object) -> str:
     """Write what HubSpot shows in our notation: it spells moments and numbers in more ways than one."""
     text = "" if value is None else str(value)
     try:
-        match CANONICAL[name].kind:
-            case Kind.MONEY | Kind.COUNT if text:
-                return plain_number(Decimal(text))
-            case Kind.MOMENT if text:
+        match CRM_FIELDS[name].kind:
+            case ValueKind.MONEY | ValueKind.COUNT if text:
+                return number_text(Decimal(text))
+            case ValueKind.MOMENT if text:
                 moment = (
                     datetime.fromtimestamp(int(text) / 1000, UTC)
                     if text.isdigit()
                     else datetime.fromisoformat(text)
                 )
                 return encode(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-            case Kind.DAY:
+            case ValueKind.DAY:
                 return (
                     datetime.fromtimestamp(int(text) / 1000, UTC).date().isoformat()
                     if text.isdigit()

@@ -11,9 +11,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from relay.canonical import CANONICAL, Column, Profile
-from relay.fields import Kind, Value
-from relay.notation import plain_moment, plain_number, plain_text
+from relay.model.fields import Value, ValueKind
+from relay.model.formats import number_text, sendable_text, utc_text
+from relay.rules.crm_profile import CRM_FIELDS, CrmField, CrmProfile
 
 GROUP: Final = "inveterate_membership"
 GROUP_LABEL: Final = "Inveterate membership"
@@ -35,27 +35,27 @@ _NAMED: Final = {
 """Those whose name at HubSpot is not simply `membership_` and the canonical one."""
 
 PROPERTIES: Final[dict[str, str]] = {
-    name: _NATIVE.get(name) or _NAMED.get(name) or f"membership_{name}" for name in CANONICAL
+    name: _NATIVE.get(name) or _NAMED.get(name) or f"membership_{name}" for name in CRM_FIELDS
 }
 """HubSpot's name of each canonical field."""
 
 OURS: Final = tuple(theirs for name, theirs in PROPERTIES.items() if name not in _NATIVE)
 """The properties that we define."""
 
-_TYPES: Final[dict[Kind, tuple[str, str]]] = {
-    Kind.TEXT: ("string", "text"),
-    Kind.MONEY: ("number", "number"),
-    Kind.COUNT: ("number", "number"),
-    Kind.FLAG: ("bool", "booleancheckbox"),
-    Kind.MOMENT: ("datetime", "date"),
-    Kind.DAY: ("date", "date"),
+_TYPES: Final[dict[ValueKind, tuple[str, str]]] = {
+    ValueKind.TEXT: ("string", "text"),
+    ValueKind.MONEY: ("number", "number"),
+    ValueKind.COUNT: ("number", "number"),
+    ValueKind.FLAG: ("bool", "booleancheckbox"),
+    ValueKind.MOMENT: ("datetime", "date"),
+    ValueKind.DAY: ("date", "date"),
 }
 
 _LONG: Final = frozenset({"cancel_reason"})
 """Texts that people write: more than a line."""
 
 
-def properties_of(profile: Profile) -> dict[str, str]:
+def properties_of(profile: CrmProfile) -> dict[str, str]:
     """Return all properties of a contact; every value is a string, and an empty one clears."""
     return {PROPERTIES[name]: encode(value) for name, value in profile.values.items()}
 
@@ -72,25 +72,25 @@ def encode(value: Value) -> str:
         case bool():
             return "true" if value else "false"
         case Decimal():
-            return plain_number(value)
+            return number_text(value)
         case datetime():
-            return plain_moment(value)
+            return utc_text(value)
         case date():
             return value.isoformat()
         case _:
-            return plain_text(str(value))
+            return sendable_text(str(value))
 
 
 def definitions() -> list[dict[str, Any]]:
     """Return the definitions of our properties, as HubSpot's property API takes them."""
     return [
-        _definition(name, theirs, CANONICAL[name])
+        _definition(name, theirs, CRM_FIELDS[name])
         for name, theirs in PROPERTIES.items()
         if name not in _NATIVE
     ]
 
 
-def _definition(name: str, theirs: str, column: Column) -> dict[str, Any]:
+def _definition(name: str, theirs: str, column: CrmField) -> dict[str, Any]:
     kind, field = ("enumeration", "select") if column.choices else _TYPES[column.kind]
     definition: dict[str, Any] = {
         "name": theirs,

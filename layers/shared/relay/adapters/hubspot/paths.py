@@ -11,7 +11,7 @@ from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
-class Paths:
+class HubspotPaths:
     """The roots below which contacts, their property definitions, event occurrences and event definitions live."""
 
     contacts: str
@@ -22,20 +22,20 @@ class Paths:
 
 DEFAULT_VERSION: Final = "2026-09"
 
-PATHS: Final[dict[str, Paths]] = {
-    "v3": Paths(
+PATHS: Final[dict[str, HubspotPaths]] = {
+    "v3": HubspotPaths(
         "/crm/v3/objects/contacts",
         "/crm/v3/properties/contacts",
         "/events/v3/send",
         "/events/v3/event-definitions",
     ),
-    "2026-03": Paths(
+    "2026-03": HubspotPaths(
         "/crm/objects/2026-03/contacts",
         "/crm/properties/2026-03/contacts",
         "/events/2026-03/send",
         "/events/2026-03/event-definitions",
     ),
-    "2026-09": Paths(
+    "2026-09": HubspotPaths(
         "/crm/objects/2026-09/contacts",
         "/crm/properties/2026-09/contacts",
         "/events/custom/2026-09/send",

@@ -6,18 +6,18 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
-from relay.adapters.batching import in_batches
-from relay.adapters.crm_http import READ_SECONDS, Token, Wire, in_our_words
+from relay.adapters.crm_batches import in_batches
+from relay.adapters.crm_http import READ_SECONDS, AccessToken, CrmHttpClient, in_our_words
 from relay.adapters.klaviyo.bulk import KlaviyoBulk
 from relay.adapters.klaviyo.client import KlaviyoClient
-from relay.adapters.klaviyo.looking import PROFILES
+from relay.adapters.klaviyo.contacts import PROFILES
 from relay.adapters.klaviyo.mapping import canonical_of, properties_of
-from relay.adapters.klaviyo.notes import record
-from relay.adapters.klaviyo.writing import Options, Upsert, clear, found_homes
-from relay.canonical import Profile
-from relay.changes import Change
+from relay.adapters.klaviyo.timeline import record
+from relay.adapters.klaviyo.upsert import KlaviyoUpsert, Options, clear, found_homes
 from relay.errors import MisconfiguredError
-from relay.ports.crm import Home, Outcome, Rate
+from relay.model.messages import MemberChanged
+from relay.ports.crm import ContactRef, CrmOutcome, RateLimit
+from relay.rules.crm_profile import CrmProfile
 
 if TYPE_CHECKING:
     import httpx
@@ -43,16 +43,16 @@ class Klaviyo:
     # Of 750 a minute for profiles, 3,500 for events and 150 for jobs, which all of the merchant's private
     # keys share. An eighth of a rate may come at once: that stays below the limits by the second (75, 350, 10).
     rates: Final = (
-        Rate(calls=560, seconds=60, path="/api/profile-import"),
-        Rate(calls=560, seconds=60, path="/api/profiles"),
-        Rate(calls=2_400, seconds=60, path="/api/events"),
-        Rate(calls=72, seconds=60, path="/api/profile-bulk-import-jobs"),
+        RateLimit(calls=560, seconds=60, path="/api/profile-import"),
+        RateLimit(calls=560, seconds=60, path="/api/profiles"),
+        RateLimit(calls=2_400, seconds=60, path="/api/events"),
+        RateLimit(calls=72, seconds=60, path="/api/profile-bulk-import-jobs"),
     )
 
     def __init__(
         self,
         base_url: str,
-        token: Token,
+        token: AccessToken,
         options: Options | None = None,
         transport: httpx.BaseTransport | None = None,
         read_seconds: float = READ_SECONDS,
@@ -63,25 +63,27 @@ class Klaviyo:
             raise MisconfiguredError(
                 "not a revision of Klaviyo's API that we know", setting="KLAVIYO_REVISION"
             )
-        self._wire = Wire(transport, read_seconds)
+        self._wire = CrmHttpClient(transport, read_seconds)
         self._client = KlaviyoClient(base_url.rstrip("/"), token, revision, self._wire)
         self.bulk: Final = KlaviyoBulk(self._client, self._options)
 
-    def upsert(self, profiles: Sequence[Profile]) -> Mapping[str, Outcome]:
+    def upsert(self, profiles: Sequence[CrmProfile]) -> Mapping[str, CrmOutcome]:
         """Write the members' profiles: a look at a batch, and a call for each."""
-        return in_batches(profiles, self.batch_size, lambda: Upsert(self._client, self._options), in_a_call=1)
+        return in_batches(
+            profiles, self.batch_size, lambda: KlaviyoUpsert(self._client, self._options), in_a_call=1
+        )
 
     def record(
-        self, changes: Sequence[Change], homes: Mapping[str, Home] | None = None
-    ) -> Mapping[str, Outcome]:
+        self, changes: Sequence[MemberChanged], homes: Mapping[str, ContactRef] | None = None
+    ) -> Mapping[str, CrmOutcome]:
         """Write notes as events. Of a quiet change they are kept in the timeline and start no flow."""
         return record(self._client, changes, homes or {})
 
-    def clear(self, homes: Sequence[Home]) -> Mapping[str, Outcome]:
+    def clear(self, homes: Sequence[ContactRef]) -> Mapping[str, CrmOutcome]:
         """Take our properties off the profiles that bear them, and touch nothing else."""
         return clear(self._client, homes, self._options)
 
-    def read(self, homes: Sequence[Home]) -> Mapping[str, Mapping[str, str]]:
+    def read(self, homes: Sequence[ContactRef]) -> Mapping[str, Mapping[str, str]]:
         """Return what the profiles hold of these members, by key and canonical name."""
         with in_our_words(self.name, _CREDENTIAL):
             there = found_homes(self._client, homes)
@@ -91,7 +93,7 @@ class Klaviyo:
             if found.key == key
         }
 
-    def shown(self, profile: Profile) -> Mapping[str, str]:
+    def shown(self, profile: CrmProfile) -> Mapping[str, str]:
         """Return what `read` would find after this profile was written."""
         return canonical_of(properties_of(profile), profile.email)
 

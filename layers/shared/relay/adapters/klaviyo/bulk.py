@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from relay.adapters.crm_http import ClosedError
-from relay.adapters.klaviyo.client import JOBS, KlaviyoClient, Reply, inner, pages
-from relay.adapters.klaviyo.looking import found_in, look
+from relay.adapters.klaviyo.client import JOBS, KlaviyoClient, KlaviyoReply, inner, pages
+from relay.adapters.klaviyo.contacts import found_in, look
 from relay.adapters.klaviyo.mapping import KEY
-from relay.adapters.klaviyo.writing import Options, address, owned_by_other, resource
-from relay.canonical import Profile
-from relay.ports.crm import Outcome
+from relay.adapters.klaviyo.upsert import Options, address, owned_by_other, resource
+from relay.ports.crm import CrmOutcome
+from relay.rules.crm_profile import CrmProfile
 
-_REFUSED: Final = Outcome(state="refused", reason="not_imported")
+_REFUSED: Final = CrmOutcome(state="refused", reason="not_imported")
 _PAGE: Final = {"page[size]": "100"}
 _WHICH: Final = re.compile(r"^/data/attributes/profiles/data/(\d{1,5})(?:/|$)")
 
@@ -33,7 +33,7 @@ class KlaviyoBulk:
     options: Options
     size: int = 1_000
 
-    def submit(self, profiles: Sequence[Profile]) -> Outcome:
+    def submit(self, profiles: Sequence[CrmProfile]) -> CrmOutcome:
         """Hand a job in: `pending` with its id, or what kept us from it."""
         try:
             data = self._resources(profiles)
@@ -41,17 +41,17 @@ class KlaviyoBulk:
         except ClosedError as closed:
             return closed.outcome
 
-    def collect(self, job: str, keys: Sequence[str]) -> Mapping[str, Outcome]:
+    def collect(self, job: str, keys: Sequence[str]) -> Mapping[str, CrmOutcome]:
         """Return what became of a job's members, after its errors were read; `pending` while it runs."""
         try:
             return self._collect(job, keys)
         except ClosedError as closed:
             # The job itself goes on: to be asked again, and nothing to be sent again.
-            pending = Outcome(state="pending", id=job, retry_after=closed.outcome.retry_after)
+            pending = CrmOutcome(state="pending", id=job, retry_after=closed.outcome.retry_after)
             barred = closed.outcome if closed.outcome.state == "unauthorised" else None
             return dict.fromkeys(keys, barred or pending)
 
-    def _resources(self, profiles: Sequence[Profile]) -> list[dict[str, Any]]:
+    def _resources(self, profiles: Sequence[CrmProfile]) -> list[dict[str, Any]]:
         """Return the job's profiles: one for an address, and none that bears another key."""
         wanted = {address(each): each for each in profiles if each.email}
         there = look(self.client, "email", list(wanted))
@@ -61,7 +61,7 @@ class KlaviyoBulk:
             if where not in there.refused and not owned_by_other(there.found.get(where), each.key)
         ]
 
-    def _submit(self, data: list[dict[str, Any]]) -> Outcome:
+    def _submit(self, data: list[dict[str, Any]]) -> CrmOutcome:
         """Send a job; once more without the profiles for which it was refused, where the answer names them."""
         reply = self._send(data)
         spoiling = {int(number) for pointer in reply.pointers for number in _WHICH.findall(pointer)}
@@ -71,32 +71,32 @@ class KlaviyoBulk:
         job = inner(reply.body, "data").get("id")
         if reply.ok:
             # Taken without a word on its id: it may run, and nobody could ask for it.
-            nameless = Outcome(state="retry", reason="silent_2xx", unanswered=True)
-            return Outcome(state="pending", id=str(job)) if job else nameless
-        return Outcome(state="retry", reason=reply.code, alone=True)
+            nameless = CrmOutcome(state="retry", reason="silent_2xx", unanswered=True)
+            return CrmOutcome(state="pending", id=str(job)) if job else nameless
+        return CrmOutcome(state="retry", reason=reply.code, alone=True)
 
-    def _send(self, data: list[dict[str, Any]]) -> Reply:
+    def _send(self, data: list[dict[str, Any]]) -> KlaviyoReply:
         return self.client.post(
             JOBS, {"type": "profile-bulk-import-job", "attributes": {"profiles": {"data": data}}}
         )
 
-    def _collect(self, job: str, keys: Sequence[str]) -> Mapping[str, Outcome]:
+    def _collect(self, job: str, keys: Sequence[str]) -> Mapping[str, CrmOutcome]:
         reply = self.client.get(f"{JOBS}/{job}")
         status = inner(reply.body, "data", "attributes").get("status")
         if not reply.ok or status == "cancelled":
             # Klaviyo keeps no job for ever. Of nobody anything is known: they are sent again.
             return {}
         if status != "complete":
-            return dict.fromkeys(keys, Outcome(state="pending", id=job))
+            return dict.fromkeys(keys, CrmOutcome(state="pending", id=job))
         outcomes = dict.fromkeys(keys, _REFUSED)
         listing = {**_PAGE, "fields[profile]": "email,external_id,properties"}
         for found in map(found_in, pages(self.client, f"{JOBS}/{job}/profiles", listing)):
             if found.key in outcomes:
-                outcomes[found.key] = Outcome(state="mirrored", id=found.id)
+                outcomes[found.key] = CrmOutcome(state="mirrored", id=found.id)
         for error in pages(self.client, f"{JOBS}/{job}/import-errors", _PAGE):
             for key in _keys(inner(error, "attributes", "original_payload")):
                 if key in outcomes:
-                    outcomes[key] = Outcome(state="refused", reason=_code(error))
+                    outcomes[key] = CrmOutcome(state="refused", reason=_code(error))
         return outcomes
 
 

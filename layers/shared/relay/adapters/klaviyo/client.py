@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from relay.adapters.crm_http import (
     FROM_A_GATEWAY,
+    AccessToken,
     ClosedError,
-    Token,
-    Wire,
+    CrmHttpClient,
     changing_nothing,
     object_of,
     objects,
     told,
     wait_of,
 )
-from relay.adapters.klaviyo import exact
-from relay.ports.crm import Outcome
+from relay.adapters.klaviyo import exact_json
+from relay.ports.crm import CrmOutcome
 
 if TYPE_CHECKING:
     import httpx
@@ -51,7 +51,7 @@ _POINTER: Final = re.compile(r"/data[A-Za-z0-9_/ -]{1,90}")
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class KlaviyoReply:
     """An answer: its status, and its JSON (an empty object where it is none)."""
 
     status: int
@@ -81,37 +81,37 @@ class KlaviyoClient:
     """Klaviyo's API with one private key, in one revision."""
 
     base_url: str
-    token: Token
+    token: AccessToken
     revision: str
-    wire: Wire
+    wire: CrmHttpClient
     _spent: dict[str, float] = field(default_factory=dict, repr=False)
 
-    def get(self, path: str, params: Mapping[str, str] | None = None) -> Reply:
+    def get(self, path: str, params: Mapping[str, str] | None = None) -> KlaviyoReply:
         """Ask for something. Errors as in `post`."""
         return self._call("GET", path, params=params)
 
-    def post(self, path: str, data: Mapping[str, Any]) -> Reply:
+    def post(self, path: str, data: Mapping[str, Any]) -> KlaviyoReply:
         """Send something.
 
         Raises:
             ClosedError: for an answer, or the lack of one, that concerns everybody.
 
         """
-        return self._call("POST", path, content=exact.dumps({"data": data}))
+        return self._call("POST", path, content=exact_json.dumps({"data": data}))
 
-    def _call(self, method: str, path: str, **request: Any) -> Reply:
+    def _call(self, method: str, path: str, **request: Any) -> KlaviyoReply:
         self._keep_the_limit(path)
         answer = self._send(method, path, **request)
         self._note_the_limit(path, answer)
-        reply = Reply(answer.status_code, object_of(answer))
+        reply = KlaviyoReply(answer.status_code, object_of(answer))
         missed = reply.status == HTTPStatus.NOT_FOUND and _MAY_MISS.fullmatch(path)
         if reply.status in _FOR_ONE or missed:
             return reply
         if reply.status in {401, 403}:
             self.token.forget()
-            raise ClosedError(Outcome(state="unauthorised", reason=reply.code))
+            raise ClosedError(CrmOutcome(state="unauthorised", reason=reply.code))
         raise ClosedError(
-            Outcome(
+            CrmOutcome(
                 state="retry",
                 reason=reply.code,
                 retry_after=_wait(answer),
@@ -134,7 +134,7 @@ class KlaviyoClient:
         left = self._spent.pop(path, 0.0) - time.monotonic()
         if left > 0:
             self._spent[path] = time.monotonic() + left
-            raise ClosedError(Outcome(state="retry", reason="rate_limit_reached", retry_after=left))
+            raise ClosedError(CrmOutcome(state="retry", reason="rate_limit_reached", retry_after=left))
 
     def _note_the_limit(self, path: str, answer: httpx.Response) -> None:
         if answer.headers.get("RateLimit-Remaining") == "0":
@@ -161,7 +161,7 @@ def pages(client: KlaviyoClient, path: str, params: Mapping[str, str]) -> Iterat
     for _ in range(_MOST_PAGES):
         reply = client.get(path, asked)
         if not reply.ok:
-            raise ClosedError(Outcome(state="retry", reason=reply.code))
+            raise ClosedError(CrmOutcome(state="retry", reason=reply.code))
         yield from objects(reply.body, "data")
         following = inner(reply.body, "links").get("next")
         # The link is whole; only its query is followed, so that the key goes nowhere but to our base.
@@ -169,7 +169,7 @@ def pages(client: KlaviyoClient, path: str, params: Mapping[str, str]) -> Iterat
         if not query:
             return
         path, asked = f"{path.partition('?')[0]}?{query}", None
-    raise ClosedError(Outcome(state="retry", reason="listing_without_end"))
+    raise ClosedError(CrmOutcome(state="retry", reason="listing_without_end"))
 
 
 def _wait(answer: httpx.Response) -> float | None:

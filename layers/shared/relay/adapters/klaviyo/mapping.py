@@ -13,8 +13,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
-from relay.canonical import CANONICAL, Profile
-from relay.notation import plain, plain_number
+from relay.model.formats import json_value, number_text
+from relay.rules.crm_profile import CRM_FIELDS, CrmProfile
 
 Json: TypeAlias = str | int | Decimal | bool | None
 """A value as it stands in a request or an answer. Numbers are exact: no float is ever made of an amount."""
@@ -37,7 +37,7 @@ _NAMED: Final = {
 
 PROPERTIES: Final[dict[str, str]] = {
     name: _NAMED.get(name) or f"Membership {name.replace('_', ' ').title()}"
-    for name in CANONICAL
+    for name in CRM_FIELDS
     if name != "email"
 }
 """Klaviyo's name of each canonical field but the e-mail address, which is an attribute of the profile."""
@@ -58,9 +58,9 @@ _THEIR_STATUS: Final = {"cancelled": "cancelled", "none": None}
 """Inveterate's link knows `active` and `cancelled` alone."""
 
 
-def properties_of(profile: Profile, *, compat: bool = False) -> dict[str, Json]:
+def properties_of(profile: CrmProfile, *, compat: bool = False) -> dict[str, Json]:
     """Return all properties of a profile; None clears."""
-    told = {theirs: plain(profile.values[name]) for name, theirs in PROPERTIES.items()}
+    told = {theirs: json_value(profile.values[name]) for name, theirs in PROPERTIES.items()}
     return {**told, **_compat_of(profile)} if compat else told
 
 
@@ -73,7 +73,7 @@ def canonical_of(properties: Mapping[str, Any], email: str | None) -> dict[str, 
     """Return what a profile holds of our fields, by canonical name, as text; without those that have no value."""
     told = {name: properties.get(theirs) for name, theirs in PROPERTIES.items()} | {"email": email}
     # In the canonical order, so that what is read and what was sent can be laid side by side.
-    return {name: text(told[name]) for name in CANONICAL if told[name] is not None}
+    return {name: text(told[name]) for name in CRM_FIELDS if told[name] is not None}
 
 
 def text(value: object) -> str:
@@ -82,16 +82,16 @@ def text(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case Decimal():
-            return plain_number(value)
+            return number_text(value)
         case _:
             return str(value)
 
 
-def _compat_of(profile: Profile) -> dict[str, Json]:
-    told = {theirs: plain(profile.values[name]) for theirs, name in _COMPAT.items()}
+def _compat_of(profile: CrmProfile) -> dict[str, Json]:
+    told = {theirs: json_value(profile.values[name]) for theirs, name in _COMPAT.items()}
     joined = profile.values["joined_at"]
     return {
         **told,
-        "Inveterate: Date Joined": plain(joined.date()) if isinstance(joined, datetime) else None,
+        "Inveterate: Date Joined": json_value(joined.date()) if isinstance(joined, datetime) else None,
         "Inveterate: Subscription Status": _THEIR_STATUS.get(str(profile.values["status"]), "active"),
     }

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
-from relay.adapters.batching import in_batches
-from relay.adapters.crm_http import READ_SECONDS, ClosedError, Token, Wire, in_our_words
+from relay.adapters.crm_batches import in_batches
+from relay.adapters.crm_http import READ_SECONDS, AccessToken, ClosedError, CrmHttpClient, in_our_words
 from relay.adapters.salesforce.client import Org, SalesforceClient
 from relay.adapters.salesforce.mapping import KEY, decode, names, shown
 from relay.adapters.salesforce.query import find
 from relay.adapters.salesforce.schema import missing
-from relay.adapters.salesforce.upsert import Collection, Upsert, soon
-from relay.canonical import Profile
-from relay.changes import Change, notes_of
+from relay.adapters.salesforce.upsert import Collection, SalesforceUpsert, soon
 from relay.errors import MisconfiguredError
-from relay.ports.crm import Bulk, Home, Outcome, Rate
+from relay.model.messages import MemberChanged, notes_in
+from relay.ports.crm import BulkImport, ContactRef, CrmOutcome, RateLimit
+from relay.rules.crm_profile import CrmProfile
 
 if TYPE_CHECKING:
     import httpx
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Org", "Salesforce"]
 
 _CREDENTIAL: Final = "SALESFORCE_SECRET"
-_NO_TIMELINE: Final = Outcome(state="skipped", reason="salesforce has no timeline of its own")
-_NO_CONTACT: Final = Outcome(state="skipped", reason="no_contact")
+_NO_TIMELINE: Final = CrmOutcome(state="skipped", reason="salesforce has no timeline of its own")
+_NO_CONTACT: Final = CrmOutcome(state="skipped", reason="no_contact")
 
 
 class Salesforce:
@@ -33,39 +33,39 @@ class Salesforce:
     name: Final = "salesforce"
     batch_size: Final = 200
     notes_batch_size: Final = 200
-    rates: Sequence[Rate] = ()  # the org's calls of a day are limited, those of a second are not
+    rates: Sequence[RateLimit] = ()  # the org's calls of a day are limited, those of a second are not
     homes_by: Literal["key", "email"] = "key"
     automations: Final = "flows"
-    bulk: Bulk | None = None  # two hundred in a call is bulk enough: 40,000 members are 400 calls
+    bulk: BulkImport | None = None  # two hundred in a call is bulk enough: 40,000 members are 400 calls
 
     def __init__(
         self,
         org: Org,
-        secret: Token,
+        secret: AccessToken,
         transport: httpx.BaseTransport | None = None,
         read_seconds: float = READ_SECONDS,
     ) -> None:
-        self._wire = Wire(transport, read_seconds)
+        self._wire = CrmHttpClient(transport, read_seconds)
         self._client = SalesforceClient(org, secret, self._wire)
 
-    def upsert(self, profiles: Sequence[Profile]) -> Mapping[str, Outcome]:
+    def upsert(self, profiles: Sequence[CrmProfile]) -> Mapping[str, CrmOutcome]:
         """Write the members' contacts. Without an e-mail address nobody could tell whether the merchant has the person."""
-        return in_batches(profiles, self.batch_size, lambda: Upsert(self._client))
+        return in_batches(profiles, self.batch_size, lambda: SalesforceUpsert(self._client))
 
     def record(
         self,
-        changes: Sequence[Change],
-        homes: Mapping[str, Home] | None = None,  # noqa: ARG002 - the port's
-    ) -> Mapping[str, Outcome]:
+        changes: Sequence[MemberChanged],
+        homes: Mapping[str, ContactRef] | None = None,  # noqa: ARG002 - the port's
+    ) -> Mapping[str, CrmOutcome]:
         """Skip the notes: a task or a record for each would spend the org's storage, and nobody could find it.
 
         What the merchant wants to start, a record-triggered flow starts on the fields themselves.
         """
-        return {note_id: _NO_TIMELINE for note_id, *_ in notes_of(changes)}
+        return {note_id: _NO_TIMELINE for note_id, *_ in notes_in(changes)}
 
-    def clear(self, homes: Sequence[Home]) -> Mapping[str, Outcome]:
+    def clear(self, homes: Sequence[ContactRef]) -> Mapping[str, CrmOutcome]:
         """Take our fields off the contacts that bear these members' keys."""
-        outcomes: dict[str, Outcome] = {}
+        outcomes: dict[str, CrmOutcome] = {}
         keys = [home.key for home in homes]
         for start in range(0, len(keys), self.batch_size):
             run = Collection(self._client)
@@ -78,7 +78,7 @@ class Salesforce:
             outcomes |= dict.fromkeys(batch, _NO_CONTACT) | run.outcomes
         return outcomes
 
-    def read(self, homes: Sequence[Home]) -> Mapping[str, Mapping[str, str]]:
+    def read(self, homes: Sequence[ContactRef]) -> Mapping[str, Mapping[str, str]]:
         """Return what the contacts that bear these members' keys hold. Errors as the port's."""
         theirs = names(self._client.org.object_name)
         with in_our_words(self.name, _CREDENTIAL):
@@ -92,7 +92,7 @@ class Salesforce:
             for key, fields in held.items()
         }
 
-    def shown(self, profile: Profile) -> Mapping[str, str]:
+    def shown(self, profile: CrmProfile) -> Mapping[str, str]:
         """Return what `read` would find after this profile was written."""
         return shown(profile)
 

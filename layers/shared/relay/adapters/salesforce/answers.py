@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from relay.adapters.salesforce.client import LOCK_SECONDS, UNKNOWN, Reply, codes, wait_for
-from relay.ports.crm import Outcome
+from relay.adapters.salesforce.client import LOCK_SECONDS, UNKNOWN, SalesforceReply, codes, wait_for
+from relay.ports.crm import CrmOutcome
 
-_SILENT: Final = Outcome(state="refused", reason="silent_2xx")
-_CONFLICT: Final = Outcome(state="refused", reason="identity_conflict")
+_SILENT: Final = CrmOutcome(state="refused", reason="silent_2xx")
+_CONFLICT: Final = CrmOutcome(state="refused", reason="identity_conflict")
 
 _NOT_NOW: Final = frozenset({"UNABLE_TO_LOCK_ROW", "SERVER_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"})
 _SEVERAL: Final = frozenset({"DUPLICATE_EXTERNAL_ID", "MULTIPLE_RECORDS_FOUND"})
@@ -24,22 +24,22 @@ _MULTIPLE_CHOICES: Final = 300
 
 
 @dataclass(slots=True)
-class Reading:
+class SalesforceAnswer:
     """What is known after an answer: outcomes, and whose writing goes on.
 
     `taken` are members whose key another record took since we looked; `unclear` those of a call that was
     refused as a whole; `closed` is what closes the door to everybody.
     """
 
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    outcomes: dict[str, CrmOutcome] = field(default_factory=dict)
     taken: list[str] = field(default_factory=list)
     unclear: list[str] = field(default_factory=list)
-    closed: Outcome | None = None
+    closed: CrmOutcome | None = None
 
 
-def read(reply: Reply, keys: Sequence[str]) -> Reading:
+def read(reply: SalesforceReply, keys: Sequence[str]) -> SalesforceAnswer:
     """Read the answer to a collection whose records belong to these members, in this order."""
-    reading = Reading()
+    reading = SalesforceAnswer()
     if reply.status >= _MULTIPLE_CHOICES:
         if len(keys) > 1:
             reading.unclear += keys
@@ -56,31 +56,31 @@ def read(reply: Reply, keys: Sequence[str]) -> Reading:
     return reading
 
 
-def _read_one(reading: Reading, key: str, result: Mapping[str, Any]) -> None:
+def _read_one(reading: SalesforceAnswer, key: str, result: Mapping[str, Any]) -> None:
     words = list(codes(result.get("errors")))
     unknown = [UNKNOWN[word] for word in words if word in UNKNOWN]
     if result.get("success") is True:
         known = result.get("id")
-        reading.outcomes[key] = Outcome(state="mirrored", id=str(known)) if known else _SILENT
+        reading.outcomes[key] = CrmOutcome(state="mirrored", id=str(known)) if known else _SILENT
     elif unknown:
-        reading.closed = Outcome(state="unauthorised", reason=unknown[0])
+        reading.closed = CrmOutcome(state="unauthorised", reason=unknown[0])
     elif _TAKEN in words:
         reading.taken.append(key)
     elif _SEVERAL.intersection(words):
         reading.outcomes[key] = _CONFLICT
     elif _NOT_NOW.intersection(words):
-        reading.outcomes[key] = Outcome(
+        reading.outcomes[key] = CrmOutcome(
             state="retry",
             reason=words[0].lower(),
             retry_after=wait_for(words) or LOCK_SECONDS,
             alone="UNABLE_TO_LOCK_ROW" in words,
         )
     else:
-        reading.outcomes[key] = Outcome(state="refused", reason=words[0].lower() if words else "no_reason")
+        reading.outcomes[key] = CrmOutcome(state="refused", reason=words[0].lower() if words else "no_reason")
 
 
-def _refused(reply: Reply) -> Outcome:
+def _refused(reply: SalesforceReply) -> CrmOutcome:
     if reply.status == _MULTIPLE_CHOICES:
         return _CONFLICT
     words = list(codes(reply.body))
-    return Outcome(state="refused", reason=words[0].lower() if words else f"http_{reply.status}")
+    return CrmOutcome(state="refused", reason=words[0].lower() if words else f"http_{reply.status}")

@@ -21,16 +21,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from relay.adapters.crm_http import (
     FROM_A_GATEWAY,
+    AccessToken,
     ClosedError,
-    Token,
-    Wire,
+    CrmHttpClient,
     changing_nothing,
     json_of,
     told,
     wait_of,
 )
 from relay.errors import MisconfiguredError
-from relay.ports.crm import Outcome
+from relay.ports.crm import CrmOutcome
 
 if TYPE_CHECKING:
     import httpx
@@ -85,7 +85,7 @@ class Org:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class SalesforceReply:
     """An answer: its status, and its JSON (None where it is none)."""
 
     status: int
@@ -105,8 +105,8 @@ class SalesforceClient:
     """Salesforce's REST API. `secret` holds `{"client_id": …, "client_secret": …}` as JSON."""
 
     org: Org
-    secret: Token
-    wire: Wire
+    secret: AccessToken
+    wire: CrmHttpClient
     _session: Session | None = field(default=None, repr=False)
 
     def call(
@@ -117,7 +117,7 @@ class SalesforceClient:
         *,
         until: float,
         query: Mapping[str, str] | None = None,
-    ) -> Reply:
+    ) -> SalesforceReply:
         """Make one request below `/services/data/vXX.X`, unless the time `until` (monotonic) has passed.
 
         Raises:
@@ -158,11 +158,11 @@ class SalesforceClient:
         if reply.is_success and isinstance(body, Mapping) and body.get("access_token"):
             return Session(self._instance(body.get("instance_url")), str(body["access_token"]))
         if reply.is_server_error or reply.status_code in {HTTPStatus.TOO_MANY_REQUESTS, *FROM_A_GATEWAY}:
-            raise ClosedError(Outcome(state="retry", reason="no_session", retry_after=wait_of(reply)))
+            raise ClosedError(CrmOutcome(state="retry", reason="no_session", retry_after=wait_of(reply)))
         self.secret.forget()
         word = body.get("error") if isinstance(body, Mapping) else None
         reason = word if isinstance(word, str) and _CODE.fullmatch(word) else f"http_{reply.status_code}"
-        raise ClosedError(Outcome(state="unauthorised", reason=reason))
+        raise ClosedError(CrmOutcome(state="unauthorised", reason=reason))
 
     def _credentials(self) -> dict[str, str]:
         try:
@@ -171,7 +171,7 @@ class SalesforceClient:
         except (ValueError, TypeError, KeyError):
             self.secret.forget()
             # The error's text would quote the secret.
-            raise ClosedError(Outcome(state="unauthorised", reason="secret_is_no_credentials")) from None
+            raise ClosedError(CrmOutcome(state="unauthorised", reason="secret_is_no_credentials")) from None
 
     def _instance(self, told_url: object) -> str:
         """Return where the session holds: an address of no lesser kind than ours, or ours."""
@@ -180,23 +180,23 @@ class SalesforceClient:
             return told_url.rstrip("/")
         return self.org.url
 
-    def _judge(self, reply: httpx.Response) -> Reply:
+    def _judge(self, reply: httpx.Response) -> SalesforceReply:
         body, status = json_of(reply), reply.status_code
         words = list(codes(body))
         code = words[0].lower() if words else f"http_{status}"
         unknown = [UNKNOWN[word] for word in words if word in UNKNOWN]
         if unknown:
-            raise ClosedError(Outcome(state="unauthorised", reason=unknown[0]))
+            raise ClosedError(CrmOutcome(state="unauthorised", reason=unknown[0]))
         if reply.is_success or status in _FOR_SINGLE_MEMBERS:
-            return Reply(status, body)
+            return SalesforceReply(status, body)
         limited = "REQUEST_LIMIT_EXCEEDED" in words
         if status in {401, 403, 404} and not limited:
             self._session = None
             self.secret.forget()
-            raise ClosedError(Outcome(state="unauthorised", reason=code))
+            raise ClosedError(CrmOutcome(state="unauthorised", reason=code))
         asked = wait_of(reply)
         raise ClosedError(
-            Outcome(
+            CrmOutcome(
                 state="retry",
                 reason=code,
                 retry_after=wait_for(words) if asked is None else asked,
@@ -224,4 +224,4 @@ def wait_for(words: list[str]) -> float | None:
 
 def _check_time(until: float) -> None:
     if time.monotonic() > until:
-        raise ClosedError(Outcome(state="retry", reason="out_of_time", retry_after=1.0))
+        raise ClosedError(CrmOutcome(state="retry", reason="out_of_time", retry_after=1.0))

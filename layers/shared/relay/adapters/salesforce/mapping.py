@@ -13,9 +13,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from relay.canonical import CANONICAL, Profile
-from relay.fields import Kind, Value
-from relay.notation import plain_moment, plain_number, plain_text
+from relay.model.fields import Value, ValueKind
+from relay.model.formats import number_text, sendable_text, utc_text
+from relay.rules.crm_profile import CRM_FIELDS, CrmProfile
 
 KEY: Final = "Membership_Key__c"
 """The external id by which contacts are upserted."""
@@ -49,12 +49,12 @@ _LONGEST: Final = 255
 _DIGITS: Final = {"failed_attempts": 3, "attempts_left": 3, "rejoin_count": 6, "referrals_count": 9}
 
 _TYPES: Final = {
-    Kind.TEXT: "Text",
-    Kind.MONEY: "Number",
-    Kind.COUNT: "Number",
-    Kind.FLAG: "Checkbox",
-    Kind.MOMENT: "DateTime",
-    Kind.DAY: "Date",
+    ValueKind.TEXT: "Text",
+    ValueKind.MONEY: "Number",
+    ValueKind.COUNT: "Number",
+    ValueKind.FLAG: "Checkbox",
+    ValueKind.MOMENT: "DateTime",
+    ValueKind.DAY: "Date",
 }
 
 
@@ -77,7 +77,7 @@ def names(object_name: str) -> dict[str, str]:
     email = _EMAIL.get(object_name, _OUR_EMAIL)
     return {
         name: email if name == "email" else _NAMED.get(name, f"Membership_{name.title()}__c")
-        for name in CANONICAL
+        for name in CRM_FIELDS
     }
 
 
@@ -86,12 +86,12 @@ def ours(object_name: str) -> dict[str, str]:
     return {name: theirs for name, theirs in names(object_name).items() if theirs.endswith("__c")}
 
 
-def fields_of(profile: Profile, object_name: str) -> dict[str, Any]:
+def fields_of(profile: CrmProfile, object_name: str) -> dict[str, Any]:
     """Return all fields of a record; null clears."""
     return {theirs: encode(name, profile.values[name]) for name, theirs in names(object_name).items()}
 
 
-def last_name(profile: Profile) -> str:
+def last_name(profile: CrmProfile) -> str:
     """Return the last name of a contact that is made here, which the merchant may change.
 
     Not the e-mail address: it may change, and nothing would take it out of the name when the member is
@@ -113,17 +113,17 @@ def encode(name: str, value: Value) -> str | float | bool | None:
     """
     match value:
         case None:
-            return False if CANONICAL[name].kind is Kind.FLAG else None
+            return False if CRM_FIELDS[name].kind is ValueKind.FLAG else None
         case bool():
             return value
         case int() | Decimal():
             return float(value)  # JSON's edge: a cent survives it up to 15 digits, more than the field holds
         case datetime():
-            return plain_moment(value)
+            return utc_text(value)
         case date():
             return value.isoformat()
         case str():
-            return None if value == "" else cut(plain_text(value), _LENGTHS.get(name, _LONGEST))
+            return None if value == "" else cut(sendable_text(value), _LENGTHS.get(name, _LONGEST))
 
 
 def decode(name: str, value: object) -> str | None:
@@ -134,14 +134,14 @@ def decode(name: str, value: object) -> str | None:
         case True:
             return "true"
         case int() | float() | Decimal():
-            return plain_number(Decimal(str(value)))
-        case str() if CANONICAL[name].kind is Kind.MOMENT:
+            return number_text(Decimal(str(value)))
+        case str() if CRM_FIELDS[name].kind is ValueKind.MOMENT:
             return _moment(value)
         case _:
             return str(value)
 
 
-def shown(profile: Profile) -> Mapping[str, str]:
+def shown(profile: CrmProfile) -> Mapping[str, str]:
     """Return what Salesforce shows of a profile that was written: canonical names, fields with a value alone."""
     written = {name: decode(name, encode(name, value)) for name, value in profile.values.items()}
     return {name: value for name, value in written.items() if value is not None}
@@ -158,15 +158,15 @@ def definitions(object_name: str) -> list[Definition]:
 
 
 def _definition(name: str, theirs: str) -> Definition:
-    column = CANONICAL[name]
+    column = CRM_FIELDS[name]
     kind = "Email" if name == "email" else "Picklist" if column.choices else _TYPES[column.kind]
     return Definition(
         name=theirs,
         label=theirs.removesuffix("__c").replace("_", " "),
         type=kind,
         length=_LENGTHS.get(name, _LONGEST) if kind == "Text" else 0,
-        digits={Kind.MONEY: 16, Kind.COUNT: _DIGITS.get(name, 9)}.get(column.kind, 0),
-        decimals=2 if column.kind is Kind.MONEY else 0,
+        digits={ValueKind.MONEY: 16, ValueKind.COUNT: _DIGITS.get(name, 9)}.get(column.kind, 0),
+        decimals=2 if column.kind is ValueKind.MONEY else 0,
         choices=column.choices,
         external_id=theirs == KEY,
     )
@@ -178,4 +178,4 @@ def _moment(text: str) -> str:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return text
-    return plain_moment(moment)
+    return utc_text(moment)

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 from relay.adapters.crm_http import ClosedError, changing_nothing
 from relay.adapters.salesforce.client import SalesforceClient
-from relay.notation import plain_text
-from relay.ports.crm import Outcome
+from relay.model.formats import sendable_text
+from relay.ports.crm import CrmOutcome
 
 _LONGEST: Final = 8_000
 """Characters of the values within one question, as they travel in its address; Salesforce takes 16,000 in all."""
@@ -50,7 +50,7 @@ def ask(client: SalesforceClient, soql: str, *, until: float) -> list[Mapping[st
             reply = client.call("GET", path, until=until, query=query)
         body = reply.body
         if not isinstance(body, Mapping) or not isinstance(body.get("records"), list):
-            raise ClosedError(Outcome(state="retry", reason="question_not_answered"))
+            raise ClosedError(CrmOutcome(state="retry", reason="question_not_answered"))
         records += [record for record in body["records"] if isinstance(record, Mapping)]
         further = str(body.get("nextRecordsUrl") or "").partition("/query/")[2]
         if body.get("done") is not False or not further:
@@ -60,7 +60,7 @@ def ask(client: SalesforceClient, soql: str, *, until: float) -> list[Mapping[st
 
 def literal(value: str) -> str:
     """Write a text as SOQL reads it; a member chooses its e-mail address, and must not choose our question."""
-    return f"'{plain_text(value).translate(_ESCAPES)}'"
+    return f"'{sendable_text(value).translate(_ESCAPES)}'"
 
 
 def _chunks(values: Iterable[str]) -> Iterator[list[str]]:

@@ -13,7 +13,7 @@ from relay.adapters.crm_http import ClosedError, changing_nothing
 from relay.adapters.salesforce.client import SalesforceClient
 from relay.adapters.salesforce.mapping import KEY, ours
 from relay.adapters.salesforce.upsert import soon
-from relay.ports.crm import Outcome
+from relay.ports.crm import CrmOutcome
 
 
 def missing(client: SalesforceClient) -> list[str]:
@@ -27,9 +27,9 @@ def missing(client: SalesforceClient) -> list[str]:
         reply = client.call("GET", f"/sobjects/{client.org.object_name}/describe", until=soon())
     fields = reply.body.get("fields") if isinstance(reply.body, Mapping) else None
     if not isinstance(fields, list):
-        raise ClosedError(Outcome(state="retry", reason="fields_not_read"))
+        raise ClosedError(CrmOutcome(state="retry", reason="fields_not_read"))
     there = {str(each.get("name")): each for each in fields if isinstance(each, Mapping)}
     key = there.get(KEY)
     if key and not (key.get("externalId") is True and key.get("unique") is True):
-        raise ClosedError(Outcome(state="unauthorised", reason="membership_key_is_not_unique"))
+        raise ClosedError(CrmOutcome(state="unauthorised", reason="membership_key_is_not_unique"))
     return [theirs for theirs in ours(client.org.object_name).values() if theirs not in there]

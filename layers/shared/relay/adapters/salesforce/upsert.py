@@ -15,15 +15,15 @@ from typing import Any, Final, TypeAlias
 from relay.adapters.crm_http import ClosedError
 from relay.adapters.salesforce.answers import read
 from relay.adapters.salesforce.client import PATIENCE, SalesforceClient
+from relay.adapters.salesforce.contacts import place
 from relay.adapters.salesforce.mapping import KEY, encode, fields_of, last_name, needs_last_name, ours
-from relay.adapters.salesforce.placing import place
-from relay.canonical import Profile
-from relay.ports.crm import Outcome
+from relay.ports.crm import CrmOutcome
+from relay.rules.crm_profile import CrmProfile
 
 Records: TypeAlias = Mapping[str, Mapping[str, Any]]
 """Fields to write, by member key; with an `id` where a record is named by that."""
 
-_TAKEN: Final = Outcome(state="refused", reason="identity_conflict")
+_TAKEN: Final = CrmOutcome(state="refused", reason="identity_conflict")
 
 
 def soon() -> float:
@@ -37,7 +37,7 @@ class Collection:
 
     client: SalesforceClient
     until: float = field(default_factory=soon)
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    outcomes: dict[str, CrmOutcome] = field(default_factory=dict)
     taken: list[str] = field(default_factory=list)
 
     def write(self, records: Records, *, by_key: bool = False) -> None:
@@ -69,14 +69,14 @@ class Collection:
 
 
 @dataclass(slots=True)
-class Upsert:
+class SalesforceUpsert:
     """One run. `outcomes` is filled as they come in."""
 
     client: SalesforceClient
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    outcomes: dict[str, CrmOutcome] = field(default_factory=dict)
     _until: float = field(default_factory=soon)
 
-    def run(self, wanted: Mapping[str, Profile]) -> None:
+    def run(self, wanted: Mapping[str, CrmProfile]) -> None:
         """Write these members.
 
         Raises:
@@ -88,7 +88,7 @@ class Upsert:
             taken = self._round({key: wanted[key] for key in taken})
         self.outcomes |= dict.fromkeys(taken, _TAKEN)
 
-    def _round(self, wanted: Mapping[str, Profile]) -> list[str]:
+    def _round(self, wanted: Mapping[str, CrmProfile]) -> list[str]:
         """Write them; return those whose key was taken meanwhile."""
         places = place(self.client, wanted, self._until)
         self.outcomes |= places.outcomes
@@ -114,5 +114,5 @@ class Upsert:
         self.outcomes |= staying | dict.fromkeys(clearing.taken, _TAKEN)
         return [*staying, *clearing.taken]
 
-    def _name(self, wanted: Profile) -> dict[str, str]:
+    def _name(self, wanted: CrmProfile) -> dict[str, str]:
         return {"LastName": last_name(wanted)} if needs_last_name(self.client.org.object_name) else {}

@@ -1,0 +1,1 @@
+"""Relay's messages and secrets in AWS: SQS, SNS, Firehose, SSM, CloudWatch."""

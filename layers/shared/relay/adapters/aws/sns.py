@@ -1,0 +1,54 @@
+"""SNS `changes`: every target's queue, and whoever else subscribes, hears which member changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from relay.adapters.aws.boto import aws_errors, client
+from relay.adapters.aws.sqs import chunks
+from relay.errors import TransientError
+from relay.ports.messaging import OutgoingMessage
+
+_BYTES: Final = 250_000
+"""SNS takes 256 KiB a batch, where SQS takes 1 MiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class SnsOutgoing:
+    """A topic that is published to in batches. `name` is for error texts."""
+
+    arn: str
+    name: str
+    sns: Any = field(default_factory=lambda: client("sns"))
+
+    def send(self, messages: Sequence[OutgoingMessage]) -> Sequence[Exception | None]:
+        """Publish; an answer for each message, by its own entry."""
+        answers: list[Exception | None] = []
+        for chunk in chunks(messages, _BYTES):
+            answers += self._send(chunk)
+        return answers
+
+    def _send(self, chunk: Sequence[OutgoingMessage]) -> list[Exception | None]:
+        entries = [
+            {
+                "Id": str(number),
+                "Message": message.body,
+                "MessageAttributes": {
+                    name: {"DataType": "String", "StringValue": value}
+                    for name, value in message.attributes.items()
+                },
+            }
+            for number, message in enumerate(chunk)
+        ]
+        try:
+            with aws_errors(f"topic {self.name}"):
+                reply = self.sns.publish_batch(TopicArn=self.arn, PublishBatchRequestEntries=entries)
+        except TransientError as error:
+            return [error] * len(chunk)
+        taken = {entry["Id"] for entry in reply.get("Successful", ())}
+        return [
+            None if str(number) in taken else TransientError(f"topic {self.name}: an entry was refused")
+            for number in range(len(chunk))
+        ]

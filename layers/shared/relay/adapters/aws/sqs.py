@@ -1,0 +1,146 @@
+"""SQS: sending in batches, putting messages off, and acknowledging early."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from relay.adapters.aws.boto import aws_errors, client
+from relay.errors import TransientError
+from relay.ports.messaging import OutgoingMessage
+from relay.queues.batch import Message, read_message
+
+_ENTRIES: Final = 10
+_BYTES: Final = 1_000_000
+"""A batch may weigh 1 MiB in all; some room is left for what the API adds."""
+
+
+@dataclass(frozen=True, slots=True)
+class SqsOutgoing:
+    """A queue that is sent to. `name` is for error texts."""
+
+    url: str
+    name: str
+    sqs: Any = field(default_factory=lambda: client("sqs"))
+
+    def send(self, messages: Sequence[OutgoingMessage]) -> Sequence[Exception | None]:
+        """Send in batches that SQS takes; an answer for each message, by its own entry."""
+        answers: list[Exception | None] = []
+        for chunk in chunks(messages):
+            answers += self._send(chunk)
+        return answers
+
+    def _send(self, chunk: Sequence[OutgoingMessage]) -> list[Exception | None]:
+        entries = [
+            {
+                "Id": str(number),
+                "MessageBody": message.body,
+                "DelaySeconds": message.delay,
+                "MessageAttributes": {
+                    name: {"DataType": "String", "StringValue": value}
+                    for name, value in message.attributes.items()
+                },
+            }
+            for number, message in enumerate(chunk)
+        ]
+        try:
+            with aws_errors(f"queue {self.name}"):
+                reply = self.sqs.send_message_batch(QueueUrl=self.url, Entries=entries)
+        except TransientError as error:
+            return [error] * len(chunk)
+        taken = {entry["Id"] for entry in reply.get("Successful", ())}
+        codes = {entry["Id"]: entry.get("Code", "unknown") for entry in reply.get("Failed", ())}
+        return [
+            None
+            if str(number) in taken
+            else TransientError(f"queue {self.name}: {codes.get(str(number), 'no answer')}")
+            for number in range(len(chunk))
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class SqsSource:
+    """The queue that a function reads."""
+
+    url: str
+    name: str
+    sqs: Any = field(default_factory=lambda: client("sqs"))
+
+    def defer(self, messages: Sequence[OutgoingMessage]) -> Sequence[Exception | None]:
+        """Send delayed copies to the same queue."""
+        return SqsOutgoing(self.url, self.name, self.sqs).send(messages)
+
+    def delete(self, messages: Sequence[Message]) -> None:
+        """Acknowledge early. What could not be is acknowledged by Lambda anyway, so a failure is no matter."""
+        for start in range(0, len(messages), _ENTRIES):
+            entries = [
+                {"Id": str(number), "ReceiptHandle": message.receipt}
+                for number, message in enumerate(messages[start : start + _ENTRIES])
+            ]
+            try:
+                with aws_errors(f"queue {self.name}"):
+                    self.sqs.delete_message_batch(QueueUrl=self.url, Entries=entries)
+            except TransientError:
+                return
+
+
+@dataclass(frozen=True, slots=True)
+class SqsInbox:
+    """A queue that is read by asking."""
+
+    url: str
+    name: str
+    sqs: Any = field(default_factory=lambda: client("sqs"))
+
+    def receive(self) -> Sequence[Message]:
+        """Return up to ten messages; they are hidden from other readers for the queue's visibility timeout.
+
+        Raises:
+            TransientError: when SQS does not answer.
+
+        """
+        with aws_errors(f"queue {self.name}"):
+            reply = self.sqs.receive_message(
+                QueueUrl=self.url,
+                MaxNumberOfMessages=_ENTRIES,
+                WaitTimeSeconds=1,
+                MessageAttributeNames=["All"],
+                MessageSystemAttributeNames=["All"],
+            )
+        return [read_message(_as_lambda_has_it(message)) for message in reply.get("Messages", ())]
+
+    def delete(self, messages: Sequence[Message]) -> None:
+        """Acknowledge messages."""
+        SqsSource(self.url, self.name, self.sqs).delete(messages)
+
+
+def _as_lambda_has_it(message: Mapping[str, Any]) -> dict[str, Any]:
+    """Spell a received message as Lambda's events do: the same things under other names."""
+    return {
+        "messageId": message["MessageId"],
+        "body": message["Body"],
+        "receiptHandle": message["ReceiptHandle"],
+        "attributes": message["Attributes"],
+        "messageAttributes": {
+            name: {"stringValue": value.get("StringValue")}
+            for name, value in message.get("MessageAttributes", {}).items()
+        },
+    }
+
+
+def chunks(messages: Sequence[OutgoingMessage], heaviest: int = _BYTES) -> Iterator[list[OutgoingMessage]]:
+    """Cut messages into batches that the API takes: ten, and `heaviest` bytes together."""
+    chunk: list[OutgoingMessage] = []
+    weight = 0
+    for message in messages:
+        size = len(message.body.encode()) + sum(
+            len(name) + len(value) + 6 for name, value in message.attributes.items()
+        )
+        if chunk and (len(chunk) == _ENTRIES or weight + size > heaviest):
+            yield chunk
+            chunk, weight = [], 0
+        chunk.append(message)
+        weight += size
+    if chunk:
+        yield chunk

@@ -1,0 +1,46 @@
+"""Secrets: SSM SecureStrings, read when first needed and again every five minutes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from relay.adapters.aws.boto import aws_errors, client
+from relay.errors import MisconfiguredError
+
+_KEPT_SECONDS: Final = 300.0
+
+
+@dataclass(slots=True)
+class Secret:
+    """One SecureString. It is re-read now and then, so that a rotation needs no deployment."""
+
+    name: str
+    ssm: Any = field(default_factory=lambda: client("ssm"))
+    _value: str | None = field(default=None, repr=False)
+    _read_at: float = 0.0
+
+    def value(self) -> str:
+        """Return the secret.
+
+        Raises:
+            MisconfiguredError: when it is missing, empty or not ours to read.
+            TransientError: when SSM does not answer.
+
+        """
+        now = time.monotonic()
+        if self._value is None or now - self._read_at > _KEPT_SECONDS:
+            self._value, self._read_at = self._read(), now
+        return self._value
+
+    def forget(self) -> None:
+        """Read it anew next time: a server has just refused it."""
+        self._value = None
+
+    def _read(self) -> str:
+        with aws_errors(f"secret {self.name}"):
+            value: str = self.ssm.get_parameter(Name=self.name, WithDecryption=True)["Parameter"]["Value"]
+        if not value.strip():
+            raise MisconfiguredError(f"secret {self.name}: empty", setting=self.name)
+        return value.strip()

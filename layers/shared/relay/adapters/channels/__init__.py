@@ -1,0 +1,1 @@
+"""The channels that carry alerts to people: e-mail, Slack and PagerDuty."""

@@ -1,0 +1,1 @@
+"""Relay's tables in DynamoDB."""

@@ -1,1 +1,0 @@
-"""What comes due by itself: the daily round, reminders, the digest, spikes and silence."""

@@ -1,0 +1,1 @@
+"""Granting store credit to a member, at most once for each reason."""

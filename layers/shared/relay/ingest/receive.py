@@ -1,0 +1,182 @@
+"""Who may post to us, and where a delivery belongs: refuse what bears no key, place or keep all the rest.
+
+What bears a valid key is never refused for what it says: what cannot be placed goes to `unclaimed` with
+the reason, for a person or a later version to place. Pure, and standard library only: nearly every
+event of a small shop meets a cold start here.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, Final
+
+from inveterate.webhooks.identity import delivery_id, event_id, raw_id
+from inveterate.webhooks.topics import topic_named
+
+from relay.model.delivery import Delivery
+from relay.topics import FOLDERS, PROBE_TOPIC, UNCLAIMED
+
+LARGEST_BODY: Final = 900 * 1024
+"""Bytes. A queue takes 1 MiB with attributes, the journal 1,000 KiB with its columns."""
+
+DEEPEST: Final = 64
+"""Levels of nesting; documented events have five."""
+
+_TOPIC: Final = re.compile(r"[A-Za-z0-9_.\-]{1,100}")
+"""What may be a topic's name, and so be told in logs and attributes. Anything else is a body's own word."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessPolicy:
+    """Who may post: SHA-256 digests (hex) of the keys and, where configured, of the tokens valid now."""
+
+    shop: str
+    key_digests: tuple[str, ...]
+    token_digests: tuple[str, ...] = ()
+    token_header: str = ""
+
+
+class RefusedError(Exception):
+    """The request gets this status and code, and nothing of it is kept."""
+
+    def __init__(self, status: int, code: str) -> None:
+        super().__init__(code)
+        self.status = status
+        self.code = code
+
+
+def authenticate(access: AccessPolicy, key: str, headers: Mapping[str, str], body: bytes) -> None:
+    """Check the key and, where tokens are configured, the token; `headers` by lower-case name.
+
+    Raises:
+        RefusedError: 401 `bad_key` or `bad_token`.
+
+    """
+    if not _known(key, access.key_digests):
+        raise RefusedError(401, "bad_key")
+    if access.token_digests and not any(
+        _known(token, access.token_digests) for token in _tokens(access, headers, body)
+    ):
+        raise RefusedError(401, "bad_token")
+
+
+def route(shop: str, body: bytes, received_at: datetime) -> tuple[str, Delivery]:
+    """Return the name of the queue that a delivery belongs in, and the delivery.
+
+    Raises:
+        RefusedError: 413 `too_large`, the only refusal of what bears a valid key.
+
+    """
+    if len(body) > LARGEST_BODY:
+        raise RefusedError(413, "too_large")
+    try:
+        content = _read(body)
+        queue, topic = _destination(shop, content)
+    except _UnplacedError as error:
+        return UNCLAIMED, Delivery(
+            event_id=raw_id(body), body=body, received_at=received_at, reason=error.reason, topic=error.topic
+        )
+    return queue, Delivery(
+        event_id=event_id(topic, shop, content.get("payload")),
+        body=body,
+        received_at=received_at,
+        topic=topic,
+        delivery_id=delivery_id(content["metadata"]),
+    )
+
+
+class _UnplacedError(Exception):
+    def __init__(self, reason: str, topic: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.topic = topic
+
+
+def _read(body: bytes) -> dict[str, Any]:
+    try:
+        content = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+    except RecursionError:
+        raise _UnplacedError("too_deep") from None
+    except ValueError:
+        raise _UnplacedError("not_json") from None
+    if not isinstance(content, dict) or not isinstance(content.get("metadata"), dict):
+        raise _UnplacedError("no_envelope")
+    if _too_deep(content):
+        raise _UnplacedError("too_deep")
+    return content
+
+
+def _destination(shop: str, content: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the queue's name and the topic's."""
+    metadata = content["metadata"]
+    sender = metadata.get("shopDomain")
+    if sender is not None and (not isinstance(sender, str) or sender.strip().lower() != shop.lower()):
+        raise _UnplacedError("other_shop")
+    name = metadata.get("topic")
+    if not isinstance(name, str) or not name:
+        raise _UnplacedError("no_topic")
+    if name == PROBE_TOPIC:
+        return _probed(content), PROBE_TOPIC
+    topic = topic_named(name)
+    if topic is None:
+        raise _UnplacedError("unknown_topic", name if _TOPIC.fullmatch(name) else None)
+    return FOLDERS[topic], topic
+
+
+def _probed(content: Mapping[str, Any]) -> str:
+    payload = content.get("payload")
+    queue = payload.get("queue") if isinstance(payload, dict) else None
+    if queue not in FOLDERS.values():
+        raise _UnplacedError("unknown_topic", PROBE_TOPIC)
+    return str(queue)
+
+
+def _too_deep(content: object) -> bool:
+    """Walk level by level: recursion here would be the very thing that is being guarded against."""
+    level: list[object] = [content]
+    for _ in range(DEEPEST):
+        level = [child for parent in level for child in _children(parent)]
+        if not level:
+            return False
+    return True
+
+
+def _children(parent: object) -> Iterable[object]:
+    if isinstance(parent, dict):
+        return parent.values()
+    return parent if isinstance(parent, list) else ()
+
+
+def _known(secret: str, digests: Iterable[str]) -> bool:
+    """Compare with every digest in constant time; which one matched, if any, is not to be timed."""
+    digest = sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+    return bool(sum([hmac.compare_digest(digest, known) for known in digests]))
+
+
+def _tokens(access: AccessPolicy, headers: Mapping[str, str], body: bytes) -> list[str]:
+    """Look where a token may be: the header named by a setting, `token`, `metadata.token`."""
+    found = [headers.get(access.token_header.lower())] if access.token_header else []
+    try:
+        content = _read_any(body)
+    except (ValueError, RecursionError):
+        content = None
+    if isinstance(content, dict):
+        metadata = content.get("metadata")
+        found += [content.get("token"), metadata.get("token") if isinstance(metadata, dict) else None]
+    return [token for token in found if isinstance(token, str) and token]
+
+
+def _read_any(body: bytes) -> object:
+    if len(body) > LARGEST_BODY:
+        return None
+    return json.loads(body.decode("utf-8"))
+
+
+def _no_constant(_: str) -> object:
+    raise ValueError("NaN and Infinity are no JSON")

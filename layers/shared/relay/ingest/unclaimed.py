@@ -1,0 +1,110 @@
+"""A second look at `unclaimed`: what can be placed by now goes to its topic, the rest waits three days for it.
+
+After a deployment that knows a new topic, nobody has to do anything: the next tick places what was kept.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from relay.errors import PermanentError
+from relay.ingest.receive import route
+from relay.model import journal
+from relay.model.delivery import Delivery, pack, unpack
+from relay.ports.messaging import Journal, MessageSender, OutgoingMessage
+from relay.ports.runtime import Telemetry
+from relay.queues.batch import RESERVE_MS, TOO_OLD, Context, Message, dead_letter
+from relay.topics import UNCLAIMED
+
+
+class UnclaimedQueue(Protocol):
+    """A queue that is read by asking."""
+
+    def receive(self) -> Sequence[Message]:
+        """Return a few messages, hidden from other readers for the queue's visibility timeout; none when empty."""
+        ...
+
+    def delete(self, messages: Sequence[Message]) -> None:
+        """Acknowledge messages."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnclaimedDrain:
+    """What draining needs: the queue, where things can go from it, and whose shop this is."""
+
+    shop: str
+    unclaimed: UnclaimedQueue
+    topics: Mapping[str, MessageSender]
+    dead_letters: MessageSender
+    journal: Journal
+
+    def run(self, now: datetime, telemetry: Telemetry, context: Context) -> dict[str, int]:
+        """Look at every message once; returns how many were `placed`, `given_up` and `kept`."""
+        done: Counter[str] = Counter()
+        while context.get_remaining_time_in_millis() > RESERVE_MS:
+            messages = self.unclaimed.receive()
+            if not messages:
+                break
+            for message in messages:
+                outcome = self._settle(message, now)
+                done[outcome] += 1
+                telemetry.outcome(
+                    f"unclaimed_{outcome}",
+                    event_id=message.attributes.get("event_id"),
+                    topic=message.attributes.get("topic"),
+                    reason=message.attributes.get("reason"),
+                )
+        return dict(done)
+
+    def _settle(self, message: Message, now: datetime) -> str:
+        try:
+            kept = unpack(message.body, message.attributes)
+        except ValueError:
+            return self._give_up(message, None)
+        queue, delivery = route(self.shop, kept.body, kept.received_at)
+        if queue != UNCLAIMED and queue in self.topics:
+            return self._place(message, kept, delivery, self.topics[queue])
+        return self._give_up(message, kept) if now - kept.received_at >= TOO_OLD else "kept"
+
+    def _place(self, message: Message, kept: Delivery, delivery: Delivery, topic: MessageSender) -> str:
+        """Send it to its topic. It goes by the id of its content from now on, as any redelivery of it does.
+
+        The id that its sender was told was that of its bytes: a line in the journal leads from it to the other.
+        """
+        line = journal.line(
+            kept,
+            shop=self.shop,
+            outcome="unclaimed",
+            reason=kept.reason,
+            effects=[f"{delivery.event_id}.placed"],
+        )
+        if self.journal.write([line])[0] is not None:
+            return "kept"
+        text, attributes = pack(replace(delivery, delivery_id=delivery.delivery_id or kept.delivery_id))
+        if topic.send([OutgoingMessage(body=text, attributes=attributes)])[0] is not None:
+            return "kept"
+        self.unclaimed.delete([message])
+        return "placed"
+
+    def _give_up(self, message: Message, kept: Delivery | None) -> str:
+        """Journal it and put it to the dead letters: the queue would drop it a day later."""
+        if kept:
+            line = journal.line(kept, shop=self.shop, outcome="unclaimed", reason=kept.reason)
+            refusal = self.journal.write([line])[0]
+            # What the journal will never take is safe with the dead letters; kept here, it would be dropped.
+            if refusal is not None and not isinstance(refusal, PermanentError):
+                return "kept"
+        reason = (kept.reason if kept else None) or "unreadable_message"
+        letter = dead_letter(message, PermanentError(reason), UNCLAIMED)
+        if self.dead_letters.send([letter])[0] is not None:
+            return "kept"
+        self.unclaimed.delete([message])
+        return "given_up"
+
+
+__all__ = ["UnclaimedDrain", "UnclaimedQueue"]

@@ -1,0 +1,143 @@
+"""The fields of a member's record that events tell, and how each is kept.
+
+This table and `canonical.py`'s are the contract with the merchant: a name here is never given another meaning.
+What can be worked out from these (status, payment status, attempts left, high value) is not stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Final, TypeAlias
+
+Value: TypeAlias = str | Decimal | int | bool | datetime | date | None
+
+
+class ValueKind(StrEnum):
+    """How a field's value is typed here, in the table, and for every CRM."""
+
+    TEXT = "text"
+    MONEY = "money"
+    COUNT = "count"
+    FLAG = "flag"
+    MOMENT = "moment"
+    DAY = "day"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One register: `personal` marks what erasure takes away."""
+
+    kind: ValueKind
+    personal: bool = False
+
+
+_TEXT: Final = Field(ValueKind.TEXT)
+_MONEY: Final = Field(ValueKind.MONEY)
+_COUNT: Final = Field(ValueKind.COUNT)
+_MOMENT: Final = Field(ValueKind.MOMENT)
+_PERSONAL: Final = Field(ValueKind.TEXT, personal=True)
+
+FIELDS: Final[dict[str, Field]] = {
+    # who it is
+    "email": _PERSONAL,
+    "phone": _PERSONAL,
+    "first_name": _PERSONAL,
+    "last_name": _PERSONAL,
+    "anonymized": Field(ValueKind.FLAG),
+    # the membership
+    "joined_at": _MOMENT,
+    "first_joined_at": _MOMENT,
+    "tier_id": _TEXT,
+    "tier_name": _TEXT,
+    "tier_type": _TEXT,
+    "previous_tier_id": _TEXT,
+    "previous_tier_name": _TEXT,
+    "tier_changed_at": _MOMENT,
+    "trial_ends_at": _MOMENT,
+    # its end
+    "pending_cancel_at": _MOMENT,
+    "pending_cancel_source": _TEXT,
+    "cancelled_at": _MOMENT,
+    "cancel_type": _TEXT,
+    "cancel_reason": _TEXT,
+    # `cancelled` or `pending_cancellation`, as a reading of the API found it, which knows no time of it: a
+    # register of its own, so that a reading never takes the place of what an event tells.
+    "found_status": _TEXT,
+    # payments
+    "fee_amount": _MONEY,
+    "fee_currency": _TEXT,
+    "next_payment_on": Field(ValueKind.DAY),
+    "last_payment_at": _MOMENT,
+    "payment_method_updated_at": _MOMENT,
+    "failed_attempts": _COUNT,
+    "unpaid": _MONEY,  # the fee that is open, in the fee's currency
+    "last_failure_at": _MOMENT,
+    "last_decline_code": _TEXT,
+    "payment_lost_at": _MOMENT,
+    # credits
+    "credit_balance": _MONEY,
+    "credits_earned_total": _MONEY,
+    "last_credit_delta": _MONEY,
+    "last_credit_reason": _TEXT,
+    "last_expired_amount": _MONEY,
+    "credits_expired_at": _MOMENT,
+    # the rest
+    "last_order_at": _MOMENT,
+    "referrals_count": _COUNT,
+    "revenue": _MONEY,
+    # evidence from a snapshot without a clock: compared with the record, never mirrored
+    "seen_status": _TEXT,
+    "seen_tier_id": _TEXT,
+    "seen_balance": _MONEY,
+}
+
+EARLIEST_WINS: Final = frozenset({"first_joined_at"})
+"""Registers that keep the older value."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+def to_millis(moment: datetime) -> int:
+    """Return a moment as whole milliseconds since 1970 (UTC)."""
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+def from_millis(millis: int) -> datetime:
+    """Return the moment that is `millis` milliseconds after 1970 (UTC)."""
+    return _EPOCH + millis * _MILLISECOND
+
+
+def whole_millis(moment: datetime) -> datetime:
+    """Return a moment as the table keeps it; else which of two is newer would depend on a write in between."""
+    return from_millis(to_millis(moment))
+
+
+def to_stored(value: Value) -> Any:
+    """Write a value as the table keeps it: moments as milliseconds, days as text."""
+    if isinstance(value, datetime):
+        return to_millis(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    return value
+
+
+def from_stored(kind: ValueKind, stored: Any) -> Value:
+    """Read what `to_stored` wrote."""
+    if stored is None:
+        return None
+    match kind:
+        case ValueKind.MOMENT:
+            return from_millis(int(stored))
+        case ValueKind.DAY:
+            return date.fromisoformat(stored)
+        case ValueKind.COUNT:
+            return int(stored)
+        case ValueKind.MONEY:
+            return Decimal(stored)
+        case _:
+            value: Value = stored
+            return value

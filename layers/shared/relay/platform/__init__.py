@@ -1,1 +1,0 @@
-"""What is asked of the platform: reading a doubtful member again, and giving credits once."""

@@ -1,0 +1,124 @@
+"""The daily digest: what a day brought, in lines that a person reads with the first coffee. Pure.
+
+The figures are those of one calendar day by the shop's clock. What concerns the members as they are now
+(money at risk, credits about to expire, how the CRMs keep up) comes from the round that was just made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final, TypeAlias
+
+from relay.model.formats import amount_text, number_text
+from relay.model.kpis import NO_CURRENCY, DailyTotals, KpiEvent, Total
+from relay.model.member import Member
+from relay.rules.settings import Rules
+from relay.scheduler.reminders import DUNNING, Window, expiring_within, renewal_due
+
+SOON: Final = timedelta(days=7)
+
+Lines: TypeAlias = tuple[tuple[str, str], ...]
+
+_MIRROR_WORDS: Final[Mapping[str, str]] = {
+    "mirrored": "up to date",
+    "no_email": "without an e-mail address",
+    "refused": "refused",
+}
+"""How the states of a member in a CRM are told. What waits to be sent again is told by an alarm."""
+
+
+def tallied(tally: DailyTotals, member: Member, rules: Rules, span: Window) -> DailyTotals:
+    """Return the tally with one more member."""
+    found, currency = tally, member.text("fee_currency")
+    if is_at_risk(member, span.end):
+        fee = member.money("unpaid")
+        amount = member.money("fee_amount") if fee is None else fee
+        found = replace(found, at_risk=found.at_risk.plus(amount, currency))
+    amount = expiring_within(member, span.end, SOON)
+    if amount and member.status != "cancelled":
+        found = replace(found, expiring=found.expiring.plus(amount, currency))
+    if rules.renewal_notices and renewal_due(member, rules, span):
+        found = replace(found, renewing=found.renewing.plus(member.money("fee_amount"), currency))
+    return found
+
+
+def is_at_risk(member: Member, at: datetime) -> bool:
+    """Tell whether the member's fee is being tried for, or was given up lately, and the membership stands."""
+    failed = member.moment("last_failure_at")
+    overdue = member.payment_status in {"past_due", "failed"} and member.status != "cancelled"
+    return overdue and (failed is None or at < failed + DUNNING)
+
+
+def digest_lines(figures: Iterable[KpiEvent], tally: DailyTotals | None) -> Lines:
+    """Return the day's lines, with those of the present where a tally is given; none when there is no news.
+
+    How the CRMs keep up is told along with other news and is none by itself.
+    """
+    by_name: dict[str, list[KpiEvent]] = {}
+    for figure in figures:
+        by_name.setdefault(figure.name, []).append(figure)
+    day = tuple(_of_the_day({name: Total.of(some) for name, some in by_name.items()}))
+    present = tuple(_of_the_present(tally)) if tally else ()
+    news = (*day, *present)
+    return (*news, *_of_the_mirrors(tally)) if news and tally else news
+
+
+def _of_the_day(sums: Mapping[str, Total]) -> Iterator[tuple[str, str]]:
+    def of(name: str) -> Total:
+        return sums.get(name, Total())
+
+    # Each joining is one of the first two; who has come back is counted once more, as such.
+    paid, again = of("joined_paid").number, of("rejoined").number
+    joined = of("joined").number + paid
+    left = (of("left_voluntarily").number, of("left_involuntarily").number, of("left_by_merchant").number)
+    if joined:
+        yield "Joined", f"{joined}{_among((paid, 'paid'), (again, 'again'))}"
+    if sum(left):
+        kinds = ("by themselves", "for a lost payment", "by the shop")
+        yield "Left", f"{sum(left)}{_among(*zip(left, kinds, strict=True))}"
+    if joined or sum(left):
+        yield "Net members", f"{joined - sum(left):+d}" if joined != sum(left) else "0"
+    yield from _counts("Asked to leave", of("pending_cancellation"))
+    moves = (of("tier_up").number, of("tier_down").number)
+    if sum(moves):
+        yield "Changed tier", f"{sum(moves)}{_among((moves[0], 'up'), (moves[1], 'down'))}"
+    yield from _amounts("Fees paid", of("payment"))
+    yield from _amounts("Recovered", of("recovered"))
+    yield from _amounts("Failed attempts", of("failed_attempt"))
+    yield from _amounts("Lost", of("lost"))
+    yield from _amounts("Credits expired", of("credits_expired"))
+
+
+def _of_the_present(tally: DailyTotals) -> Iterator[tuple[str, str]]:
+    yield from _amounts("At risk now", tally.at_risk)
+    yield from _amounts("Credits expiring within 7 days", tally.expiring)
+    yield from _amounts("Renewals announced", tally.renewing)
+
+
+def _of_the_mirrors(tally: DailyTotals) -> Iterator[tuple[str, str]]:
+    for target, counts in sorted(tally.mirrors.items()):
+        told = [f"{counts[state]} {words}" for state, words in _MIRROR_WORDS.items() if counts.get(state)]
+        if told:
+            yield f"Members in {target}", ", ".join(told)
+
+
+def _among(*parts: tuple[int, str]) -> str:
+    told = ", ".join(f"{number} {words}" for number, words in parts if number)
+    return f" ({told})" if told else ""
+
+
+def _counts(label: str, total: Total) -> Iterator[tuple[str, str]]:
+    if total.number:
+        yield label, str(total.number)
+
+
+def _amounts(label: str, total: Total) -> Iterator[tuple[str, str]]:
+    """Tell how many, and how much in each currency."""
+    told = [
+        amount_text(amount, currency) if currency != NO_CURRENCY else number_text(amount)
+        for currency, amount in sorted(total.amounts.items())
+    ]
+    if total.number:
+        yield label, ": ".join((str(total.number), " + ".join(told))) if told else str(total.number)

@@ -1,0 +1,202 @@
+"""The clock and the fan-out on AWS in memory: what is counted by the one is told by the other."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from relay.adapters.aws.boto import client
+from relay.errors import MisconfiguredError, TransientError
+from relay.model.effects import Kpi
+from relay.model.facts import Facts, Lot
+from relay.model.member import Member, merge
+from relay.model.messages import (
+    AuditStep,
+    ClockTick,
+    DailyDigest,
+    EventEffects,
+    MemberChanged,
+    Outbox,
+    dump,
+    load,
+)
+from relay.ports.members import MemberRecord
+from relay.topics import FOLDERS, queue_variable
+from relay.wiring import clock as wiring_clock
+from relay.wiring import common, queue
+
+from tests.support.lambda_env import wired
+from tests.support.moto_tables import make_table
+from tests.support.port_fakes import SHOP, FakeContext
+from tests.support.template_data import environment
+
+NINE = datetime(2026, 3, 2, 14, 0, tzinfo=UTC)
+"""In New York."""
+
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+MIA = merge(
+    merge(Member(shop=SHOP, customer_id="7"), Facts(event_id="e", at=NINE - DAY, values={"joined_at": NINE})),
+    Facts(event_id="10" * 16, at=NINE - DAY, lot=Lot(Decimal(25), NINE + 7 * DAY - HOUR)),
+)
+
+clock = importlib.import_module("functions.clock.app").handler
+fanout = importlib.import_module("functions.fanout.app").handler
+
+
+@pytest.fixture
+def queues(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """Deploy what both functions need, with the very variables that the template gives them."""
+    for kind in ("members", "mirrors", "figures"):
+        make_table(kind)
+    sqs, sns = client("sqs"), client("sns")
+    urls = {
+        name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("alerts", "heard", "rest", "audited")
+    }
+    topic = sns.create_topic(Name="changes")["TopicArn"]
+    sns.subscribe(
+        TopicArn=topic,
+        Protocol="sqs",
+        Endpoint="arn:aws:sqs:us-east-1:123456789012:heard",
+        Attributes={"RawMessageDelivery": "true"},
+    )
+    known = {
+        "SHOP_DOMAIN": SHOP,
+        "POWERTOOLS_METRICS_NAMESPACE": "Relay",
+        "POWERTOOLS_SERVICE_NAME": "clock",
+        "TIME_ZONE": "America/New_York",
+        "MEMBERS_TABLE": "members",
+        "MIRRORS_TABLE": "mirrors",
+        "FIGURES_TABLE": "figures",
+        "CHANGES_TOPIC": topic,
+        "ALERTS_URL": urls["alerts"],
+        "UNCLAIMED_URL": urls["rest"],
+        "DEAD_LETTERS_URL": urls["rest"],
+        "JOURNAL_STREAM": "journal",
+        **{queue_variable(folder): urls["rest"] for folder in FOLDERS.values()},
+        "QUEUE_UNCLAIMED": urls["rest"],
+        "AUDITED_URLS": f" {urls['audited']}  ",
+    }
+    assert known.keys() >= environment("ClockFunction").keys()
+    with wired(monkeypatch, known):
+        yield urls
+
+
+def taken(url: str) -> list[Mapping[str, Any]]:
+    """Take what a queue holds."""
+    found = []
+    while (
+        messages := client("sqs")
+        .receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"])
+        .get("Messages")
+    ):
+        found += messages
+    return found
+
+
+def bodies(messages: list[Mapping[str, Any]], topic: str) -> list[str]:
+    return [
+        message["Body"]
+        for message in messages
+        if message.get("MessageAttributes", {}).get("topic", {}).get("StringValue") == topic
+    ]
+
+
+def tick(at: datetime) -> Mapping[str, Any]:
+    done: Mapping[str, Any] = clock({"time": at.isoformat()}, FakeContext())
+    return done
+
+
+def write(number: int, *figures: Kpi) -> dict[str, Any]:
+    """Return one record of the members table's stream."""
+    event_effects = EventEffects(event_id=f"{number:032x}", topic="t", at=NINE - 20 * HOUR, effects=figures)
+    box = Outbox(member=f"{SHOP}:{number}", changed=False, events=(event_effects,), heard_at=NINE - HOUR)
+    return {"dynamodb": {"SequenceNumber": str(number), "NewImage": {"o": {"S": dump(box)}}}}
+
+
+def test_a_morning_from_the_stream_to_the_digest(queues: dict[str, str]) -> None:
+    """What the fan-out counted, once though it came twice, is in the digest; Mia's credits are a note for the CRMs."""
+    common.members().save(MemberRecord(member=MIA), Outbox(member=MIA.key, changed=True))
+    client("dynamodb").put_item(
+        TableName="mirrors", Item={"key": {"S": f"hubspot#{MIA.key}"}, "state": {"S": "mirrored"}}
+    )
+    paid = Kpi(rule="payment.received", name="payment", amount=Decimal("9.99"), currency="USD")
+    records = [write(1, paid), write(2, paid), write(1, paid)]
+    assert fanout({"Records": records}, None) == {"batchItemFailures": []}
+    assert tick(NINE - HOUR)["round"] == "done"
+    assert tick(NINE)["round"] == tick(NINE)["round"] == "done"
+    told = taken(queues["alerts"])
+    assert [load(ClockTick, body).at for body in bodies(told, "relay.tick")] == [NINE - HOUR, NINE, NINE]
+    [digest] = [load(DailyDigest, body) for body in bodies(told, "relay.digest")]
+    assert digest.lines == (
+        ("Fees paid", "2: 19.98 USD"),
+        ("Credits expiring within 7 days", "1: 25"),
+        ("Members in hubspot", "1 up to date"),
+    )
+    [change] = [load(MemberChanged, message["Body"]) for message in taken(queues["heard"])]
+    assert [event_effects.event_id for event_effects in change.events] == [f"exp:{'10' * 16}:7"]
+
+
+def test_the_weekly_audit_is_asked_for_at_the_targets_queue(queues: dict[str, str]) -> None:
+    """By the variable that the template fills with the queues of the targets that there are."""
+    tick(datetime(2026, 3, 2, 8, 0, tzinfo=UTC))
+    [message] = taken(queues["audited"])
+    assert message["MessageAttributes"]["errand"]["StringValue"] == "audit"
+    assert load(AuditStep, message["Body"]).run == datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+
+
+def test_conditions_are_measured_by_shop(queues: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    """As CloudWatch reads them out of the log: under the very names and dimensions of the alarms."""
+    failed = Kpi(rule="dunning.attempt", name="failed_attempt")
+    fanout({"Records": [write(number, failed) for number in range(10)]}, None)
+    capsys.readouterr()
+    tick(NINE - 20 * HOUR + timedelta(minutes=5))
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    measured = {
+        metric["Name"]: (line[metric["Name"]], line.get("shop"), line.get("service"))
+        for line in lines
+        for directive in line["_aws"]["CloudWatchMetrics"]
+        for metric in directive["Metrics"]
+        if "shop" in directive["Dimensions"][0]
+    }
+    assert measured == {
+        "FailureSpike": ([1.0], SHOP, "clock"),
+        "CancelSpike": ([0.0], SHOP, "clock"),
+        "ManualCredits": ([0.0], SHOP, "clock"),
+        "Silence": ([0.0], SHOP, "clock"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (TransientError("slow"), {"Lag": [7200.0]}),
+        (MisconfiguredError("no", setting="S"), {"Lag": [7200.0], "Misconfigured": [1.0]}),
+    ],
+)
+@pytest.mark.usefixtures("queues")
+def test_what_waits_is_measured_by_shop(
+    error: Exception, expected: dict[str, list[float]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the function that puts it off, for the alarms on its target."""
+    queue.observe_put_off(timedelta(hours=2), [TransientError("slow"), error])
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {
+        name: value for line in lines for name, value in line.items() if name in {"Lag", "Misconfigured"}
+    } == expected
+    assert {(line["shop"], line["service"]) for line in lines} == {(SHOP, "clock")}
+
+
+@pytest.mark.usefixtures("queues")
+def test_a_time_zone_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its setting; the tick fails, and the alarm tells it."""
+    for name in ("Mars/Olympus", "../etc/passwd"):
+        monkeypatch.setenv("TIME_ZONE", name)
+        wiring_clock.zone.cache_clear()
+        with pytest.raises(MisconfiguredError) as raised:
+            wiring_clock.zone()
+        assert raised.value.setting == "TIME_ZONE"

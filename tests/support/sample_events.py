@@ -1,0 +1,97 @@
+"""Events made from the documented samples: one member, a day, and what differs from the sample."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from inveterate.webhooks import model_for
+from inveterate.webhooks.base import Event
+from relay.model.effects import Alert, Effect, GrantCredits, Kpi, Note
+from relay.model.member import Member, merge
+from relay.rules.settings import Rules
+
+from tests.support.in_memory_relay import day
+from tests.support.port_fakes import SHOP, sample
+from tests.support.topic_functions import RULES
+
+CUSTOMER = "7001"
+KEY = f"{SHOP}:{CUSTOMER}"
+
+NAMES = {
+    "joined": "customer.joined.paid_tier",
+    "free": "customer.joined.free_tier",
+    "trial": "customer.joined.free_trial",
+    "lifetime": "customer.joined.lifetime_tier",
+    "moved": "customer.changed_tier",
+    "updated": "customer.updated",
+    "ordered": "customer.ordered",
+    "paid": "customer.payment_succeeded",
+    "attempt": "customer_billing.attempt.failed",
+    "lost": "customer.payment_failed",
+    "card": "customer.payment_methods.updated",
+    "credits": "customer.credits.updated",
+    "expired": "customer.credits.expired",
+    "pending": "customer.pending_cancellation",
+    "cancelled": "customer.cancelled",
+}
+"""Short names of the topics, for tables that have to fit on a line."""
+
+
+def content(name: str, at: float | datetime, **differs: Any) -> dict[str, Any]:
+    """Return a delivery: what differs goes into `payload`, or into its `detail` where that has such a key."""
+    made = sample(NAMES[name])
+    payload, moment = made["payload"], (at if isinstance(at, datetime) else day(at)).isoformat()
+    payload |= {"customerId": CUSTOMER, "createdAt": moment}
+    made["metadata"]["triggerredAt"] = moment
+    if isinstance(payload.get("customer"), dict):
+        payload["customer"] |= {"id": CUSTOMER, "email": "mia.keller@example.com"}
+    if isinstance(payload.get("newData"), dict):
+        payload["newData"] |= {"customerId": CUSTOMER, **differs}
+        del payload["customerId"], payload["createdAt"]
+        return made
+    detail = payload.get("detail") or {}
+    for key, value in differs.items():
+        (detail if key in detail else payload)[key] = value
+    return made
+
+
+def event(name: str, at: float | datetime, **differs: Any) -> Event:
+    """Return such a delivery, read."""
+    model: type[Event] = model_for(NAMES[name])
+    return model.read(json.dumps(content(name, at, **differs)))
+
+
+def after(*told: Event, member: Member | None = None) -> Member:
+    """Return the record after these events."""
+    known = member or Member(shop=SHOP, customer_id=CUSTOMER)
+    for each in told:
+        known = merge(known, RULES[each.TOPIC].facts(each))
+    return known
+
+
+def follows(told: Event, before: Member, rules: Rules) -> list[Effect]:
+    """Return what follows from an event on this record."""
+    rule = RULES[told.TOPIC]
+    return list(rule.decide(told, before, merge(before, rule.facts(told)), rules))
+
+
+def brief(effect: Effect) -> str:
+    """Return an effect in a few words, for tables."""
+    match effect:
+        case Alert():
+            level = (
+                "" if effect.action == "close" and effect.level.name == "INFO" else f" {effect.level.name}"
+            )
+            aloud = " at once" if effect.at_once else ""
+            verb = effect.action if effect.lasting else "tell"
+            return f"{verb}{level}{aloud} {effect.incident_key.replace(KEY, 'M')} by {effect.rule}"
+        case Note():
+            return f"note {effect.name}"
+        case Kpi():
+            return f"count {effect.name}" + ("" if effect.amount is None else f" {effect.amount}")
+        case GrantCredits():
+            return f"grant {effect.amount} for {effect.key.replace(KEY, 'M')}"
+        case _:
+            return effect.kind

@@ -1,0 +1,87 @@
+"""What SNS's answers mean for an e-mail: sent, not now, a wrong setting, never, or nobody knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
+from relay.adapters.aws import boto
+from relay.adapters.channels.email import EmailChannel
+from relay.errors import MisconfiguredError, NoReplyError, PermanentError, RelayError, TransientError
+from relay.ports.alerts import Notification
+
+from tests.support.incident_builders import MIA, alert_message
+
+URL = "https://sns.test"
+TOPIC = "arn:aws:sns:us-east-1:123456789012:email"
+
+
+@dataclass
+class FakeSns:
+    """SNS that takes what is published, or fails."""
+
+    failure: Exception | None = None
+    published: list[dict[str, Any]] = field(default_factory=list)
+
+    def publish(self, **asked: Any) -> None:
+        """Take it, or fail."""
+        if self.failure:
+            raise self.failure
+        self.published.append(asked)
+
+
+def announce(sns: FakeSns) -> None:
+    EmailChannel(TOPIC, sns).announce(Notification(alert_message=alert_message(), kind="opening", member=MIA))
+
+
+def code(name: str) -> ClientError:
+    return ClientError({"Error": {"Code": name, "Message": "Mia Keller"}}, "Publish")
+
+
+def test_one_publish() -> None:
+    """Subject and text go to the topic, once."""
+    sns = FakeSns()
+    announce(sns)
+    (published,) = sns.published
+    assert published["TopicArn"] == TOPIC
+    assert published["Subject"] == "Relay Warning: Payment failed [7001]"
+    assert published["Message"].startswith("Warning: Payment failed\n")
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [
+        (ReadTimeoutError(endpoint_url=URL), NoReplyError),
+        (ConnectionClosedError(endpoint_url=URL), NoReplyError),
+        (ConnectTimeoutError(endpoint_url=URL), TransientError),
+        (EndpointConnectionError(endpoint_url=URL), TransientError),
+        (code("Throttled"), TransientError),
+        (code("InternalError"), TransientError),
+        (code("AuthorizationError"), MisconfiguredError),
+        (code("NotFound"), MisconfiguredError),
+        (code("InvalidParameter"), PermanentError),
+    ],
+)
+def test_refusals(failure: Exception, kind: type[RelayError]) -> None:
+    """Only silence after the request went out leaves a doubt; no text of AWS is repeated."""
+    with pytest.raises(RelayError) as caught:
+        announce(FakeSns(failure))
+    assert type(caught.value) is kind
+    assert "Mia" not in str(caught.value)
+
+
+def test_boto_does_not_repeat_a_publish(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One attempt: a repeat that nobody marks is what the incident is there to prevent."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    boto.client.cache_clear()
+    channel = EmailChannel(TOPIC)
+    boto.client.cache_clear()
+    assert channel.sns.meta.config.retries["total_max_attempts"] == 1

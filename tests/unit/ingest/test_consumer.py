@@ -1,0 +1,147 @@
+"""A consumer's batch: read, load, merge, decide, write, journal, acknowledge."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+from relay.model.messages import dump
+
+from tests.support.port_fakes import NOW, World, queued
+from tests.unit.ingest.consuming import KEY, lost, run
+
+
+def test_one_write_carries_the_record_and_what_it_has_to_tell() -> None:
+    """The write is the commit: record and outbox together, then the journal."""
+    world = World()
+    assert run(world, queued(lost(), event_id="a" * 32)) == []
+    record, (outbox,) = world.members.records[KEY], world.members.outboxes
+    assert (record.member.payment_status, record.seen, record.version) == ("failed", ("a" * 32,), 1)
+    assert (outbox.member, outbox.changed) == (KEY, True)
+    effects = [effect for event_effects in outbox.events for effect in event_effects.effects]
+    assert [(effect.kind, effect.rule) for effect in effects] == [
+        ("note", "dunning.failed"),
+        ("figure", "dunning.failed"),
+        ("alert", "dunning.failed"),
+    ]
+    (line,) = world.journal.lines
+    assert (line["id"], line["outcome"], line["customer"]) == ("a" * 32, "applied", "7733560541315")
+    assert set(line["effects"]) == {f"{'a' * 32}.dunning.failed"}
+
+
+def test_a_write_says_when_its_newest_webhook_was() -> None:
+    """By event time, as silence is told by it; a time from the future is taken for its receipt."""
+    world = World()
+    run(
+        world,
+        queued(lost(at="2025-05-30T11:01:00Z"), event_id="a" * 32),
+        queued(lost(at="2025-05-30T12:01:00Z"), event_id="b" * 32),
+    )
+    run(world, queued(lost("8", at="2030-01-01T00:00:00Z"), event_id="c" * 32))
+    assert [outbox.heard_at for outbox in world.members.outboxes] == [
+        datetime(2025, 5, 30, 12, 1, tzinfo=UTC),
+        NOW,
+    ]
+
+
+def test_a_redelivery_is_a_repeat() -> None:
+    """The record knows the id: nothing is decided or written again, and the journal says so."""
+    world = World()
+    for message_id in ("m1", "m2"):
+        run(world, queued(lost(), message_id=message_id, event_id="a" * 32))
+    assert len(world.members.outboxes) == 1
+    assert [line["outcome"] for line in world.journal.lines] == ["applied", "repeat"]
+
+
+def test_a_duplicate_within_the_batch() -> None:
+    """Two deliveries of one event in one batch are one event."""
+    world = World()
+    run(world, *(queued(lost(), message_id=name, event_id="a" * 32) for name in ("m1", "m2")))
+    assert len(world.members.outboxes) == 1
+    assert [line["outcome"] for line in world.journal.lines] == ["applied", "repeat"]
+
+
+def test_one_member_many_events_one_write() -> None:
+    """A batch costs a member one write, however many events it holds, taken in the order of event time."""
+    world = World()
+    later, earlier = lost(at="2025-05-30T12:00:00Z"), lost(at="2025-05-30T11:00:00Z")
+    run(
+        world,
+        queued(later, message_id="m1", event_id="b" * 32),
+        queued(earlier, message_id="m2", event_id="a" * 32),
+    )
+    (outbox,) = world.members.outboxes
+    assert [event_effects.event_id for event_effects in outbox.events] == ["a" * 32, "b" * 32]
+    assert {line["outcome"] for line in world.journal.lines} == {"applied"}
+
+
+def test_what_nobody_can_read_goes_to_the_dead_letters_and_the_rest_goes_on() -> None:
+    """Its reason, no value of it; its neighbours are handled."""
+    world = World()
+    odd = lost()
+    odd["payload"]["customerId"] = odd["payload"]["customer"]["id"] = "secret@example.com"
+    assert run(world, queued(odd, message_id="m1"), queued(lost(), message_id="m2")) == []
+    (letter,) = world.dead_letters.sent
+    assert letter.attributes["reason"] == "no_member"
+    assert "secret" not in json.dumps(dict(letter.attributes)) + json.dumps(
+        world.telemetry.outcomes, default=str
+    )
+    assert KEY in world.members.records
+
+
+def test_an_older_event_is_stale_and_changes_nothing() -> None:
+    """It is merged, remembered and journaled as stale; nobody is told that anything changed."""
+    world = World()
+    run(world, queued(lost(at="2025-05-30T12:00:00Z"), event_id="b" * 32))
+    run(world, queued(lost(at="2025-05-30T11:00:00Z"), event_id="a" * 32))
+    assert [line["outcome"] for line in world.journal.lines] == ["applied", "stale"]
+    outbox = world.members.outboxes[1]
+    assert (outbox.changed, outbox.events) == (False, ())
+
+
+def test_the_future_is_not_believed() -> None:
+    """An event dated more than ten minutes after its receipt is journaled, asked about, and not merged."""
+    world = World()
+    run(world, queued(lost(at=(NOW + timedelta(minutes=11)).isoformat())))
+    assert (world.members.records[KEY].member.registers, world.journal.lines[0]["outcome"]) == ({}, "ignored")
+    [event_effects] = world.members.outboxes[0].events
+    assert [effect.rule for effect in event_effects.effects] == ["recheck.future"]
+    run(world, queued(lost(at=(NOW + timedelta(minutes=9)).isoformat())))
+    assert world.members.records[KEY].member.payment_status == "failed"
+
+
+def test_a_probe_is_journaled_and_does_nothing_else() -> None:
+    """`relay.probe` shows that the way is open."""
+    world = World()
+    probe = {"metadata": {"topic": "relay.probe"}, "payload": {"queue": "payment_failed"}}
+    assert run(world, queued(probe)) == []
+    assert (world.journal.lines[0]["outcome"], world.members.records) == ("probe", {})
+
+
+def test_a_time_before_all_programmes_is_no_time() -> None:
+    """The zero of some languages, year 1, is left out: the event counts from when it was triggered."""
+    world = World()
+    assert run(world, queued(lost(at="0001-01-01T00:00:00Z"))) == []
+    (line,) = world.journal.lines
+    assert (line["outcome"], line["at"]) == ("applied", "2025-05-30T11:01:00.713+00:00")
+
+
+def test_a_text_without_end_still_becomes_an_alert() -> None:
+    """What the platform says why is cut: the write that carries the alert has to fit the table."""
+    world = World()
+    endless = lost()
+    endless["payload"]["detail"] |= {"errorMessage": "x" * 500_000, "currency": "y" * 300_000}
+    assert run(world, queued(endless)) == []
+    (outbox,) = world.members.outboxes
+    assert len(dump(outbox)) < 10_000
+
+
+def test_secrets_of_an_event_never_reach_the_journal() -> None:
+    """`cancelToken` and tokens are taken out at any depth, in any case."""
+    world = World()
+    content = lost()
+    content["token"] = content["metadata"]["token"] = "s3cret"
+    content["payload"]["detail"]["cancelRequest"] = {"cancelToken": "s3cret", "CANCELTOKEN": "s3cret"}
+    run(world, queued(content))
+    assert "s3cret" not in json.dumps(world.journal.lines, default=str)
+    assert world.journal.lines[0]["body"]["payload"]["detail"]["amount"] == 100

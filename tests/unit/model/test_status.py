@@ -1,0 +1,66 @@
+"""What is worked out from the registers: status and payment status."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from inveterate.webhooks import model_for
+from relay.model.member import Member, merge
+
+from tests.support.port_fakes import SHOP, sample
+from tests.support.topic_functions import RULES
+
+JOINED, TRIAL = "customer.joined.paid_tier", "customer.joined.free_trial"
+PAID, FAILED = "customer.payment_succeeded", "customer.payment_failed"
+ATTEMPT, PENDING = "customer_billing.attempt.failed", "customer.pending_cancellation"
+CANCELLED, UPDATED = "customer.cancelled", "customer.updated"
+
+
+def after(*topics: str) -> Member:
+    """Return the member after these events, a day apart."""
+    member = Member(shop=SHOP, customer_id="1")
+    for day, topic in enumerate(topics, start=1):
+        content: dict[str, Any] = sample(topic)
+        content["payload"]["createdAt"] = f"2025-06-{day:02}T00:00:00Z"
+        member = merge(member, RULES[topic].facts(model_for(topic).read(json.dumps(content))))
+    return member
+
+
+@pytest.mark.parametrize(
+    ("history", "status", "payment"),
+    [
+        ((), "none", "none"),
+        ((JOINED,), "active", "none"),
+        ((TRIAL,), "trialing", "none"),
+        ((UPDATED,), "active", "none"),
+        (("customer.payment_methods.updated",), "none", "none"),
+        ((JOINED, PAID), "active", "ok"),
+        ((JOINED, PAID, ATTEMPT), "past_due", "past_due"),
+        ((JOINED, ATTEMPT, FAILED), "past_due", "failed"),
+        ((JOINED, ATTEMPT, FAILED, PAID), "active", "ok"),
+        ((JOINED, PENDING), "pending_cancellation", "none"),
+        ((JOINED, PENDING, CANCELLED), "cancelled", "none"),
+        ((JOINED, ATTEMPT, FAILED, CANCELLED), "cancelled", "failed"),
+        ((JOINED, CANCELLED, JOINED), "active", "none"),
+        ((JOINED, ATTEMPT, FAILED, CANCELLED, JOINED), "active", "none"),
+        ((TRIAL, CANCELLED, "customer.joined.free_tier"), "active", "none"),
+    ],
+)
+def test_status(history: tuple[str, ...], status: str, payment: str) -> None:
+    """The newest alert_message of each thing decides where the membership stands."""
+    member = after(*history)
+    assert (member.status, member.payment_status) == (status, payment)
+
+
+def test_a_payment_after_the_trial_ends_it() -> None:
+    """No event is documented for a trial that becomes paid: the first payment near its end says so."""
+    member = after(TRIAL)
+    ends = member.moment("trial_ends_at")
+    assert ends is not None
+    content = sample(PAID)
+    for when, status in (("2025-06-03T00:00:00Z", "trialing"), (ends.isoformat(), "active")):
+        content["payload"]["createdAt"] = when
+        paid = merge(member, RULES[PAID].facts(model_for(PAID).read(json.dumps(content))))
+        assert paid.status == status

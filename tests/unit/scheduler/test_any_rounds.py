@@ -1,0 +1,131 @@
+"""The daily round over any ticks and any crashes: each digest once, each reminder once, none lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, time, tzinfo
+from zoneinfo import ZoneInfo
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from relay.errors import TransientError
+from relay.model import calendar
+from relay.model.member import Member
+from relay.rules.settings import Rules
+from relay.scheduler.reminders import EXPIRING
+
+from tests.support.port_fakes import FakeMembers
+from tests.support.scheduler_fakes import Office
+from tests.unit.scheduler.ticked import DAY, MINUTE, NEW_YORK, START, busy, person, ticked
+
+GAPS = st.lists(st.integers(1, 23 * 60), min_size=1, max_size=60)
+REPEATS = st.lists(st.integers(0, 60), max_size=20)
+ENDS = st.lists(st.lists(st.integers(1, 45 * 24 * 60), max_size=3), max_size=5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    GAPS,
+    REPEATS,
+    ENDS,
+    st.sampled_from([UTC, NEW_YORK, ZoneInfo("Asia/Tokyo")]),
+    st.sampled_from([0, 2, 9, 23]),
+)
+def test_any_ticks(
+    gaps: Sequence[int], repeats: Sequence[int], ends: Sequence[Sequence[int]], zone: tzinfo, hour: int
+) -> None:
+    """Ticks with gaps of up to a day, doubled and late ones among them: all is told, and once."""
+    people = [person(number, *(minutes * MINUTE for minutes in own)) for number, own in enumerate(ends)]
+    office = Office(people, zone=zone, members=FakeMembers(rules=Rules(digest_at=time(hour))))
+    ticks = [START]
+    for gap in gaps:
+        ticks.append(ticks[-1] + gap * MINUTE)
+    busy(office, ticks[-1] + DAY)
+    for number, at in enumerate(ticks):
+        ticked(office, at)
+        if number in repeats:
+            ticked(office, at, ticks[max(number - 1, 0)])
+    _all_told_once(office, people, ticks, zone, time(hour))
+
+
+def _all_told_once(
+    office: Office, people: Sequence[Member], ticks: Sequence[datetime], zone: tzinfo, at: time
+) -> None:
+    first, last = (calendar.latest(tick, at, zone) for tick in (ticks[0], ticks[-1]))
+    expected = [first + number * DAY for number in range((last - first).days)]
+    assert [digest.day for digest in office.digests()] == expected
+    begin, end = calendar.moment(first, at, zone), calendar.moment(last, at, zone)
+    assert sorted(office.note_ids()) == sorted(
+        f"exp:{lot_id}:{ahead.days}"
+        for one in people
+        for lot_id, lot in one.lots.items()
+        for ahead in EXPIRING
+        if begin < lot.expires_at - ahead <= end
+    )
+
+
+Break = Callable[[Office], None]
+
+_TICKS_A_DAY = 4
+
+
+def _no_members(office: Office) -> None:
+    office.members.failure = TransientError("down")
+
+
+def _no_figures(office: Office) -> None:
+    office.figures.failure = TransientError("down")
+
+
+def _no_notes(office: Office) -> None:
+    office.changes.refuse = set(range(office.changes.asked, office.changes.asked + 3))
+
+
+def _no_alerts(office: Office) -> None:
+    office.alerts.refuse = {office.alerts.asked}
+
+
+def _no_memory(office: Office) -> None:
+    office.rounds.before_save.append(TransientError("down"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.dictionaries(
+        st.integers(1, 19),
+        st.sampled_from([_no_members, _no_figures, _no_notes, _no_alerts, _no_memory]),
+        max_size=12,
+    ),
+    ENDS,
+)
+@example(dict.fromkeys(range(1, 12), _no_members), [])
+def test_any_crashes(broken: dict[int, Break], ends: Sequence[Sequence[int]]) -> None:
+    """Whatever fails at a tick, wherever a tick ends: in the end the same ids were told, none left out.
+
+    Something may be told twice, under the same id: whoever hears of it keeps ids. A digest that nobody could
+    make for a whole day comes with the next one, and then says when.
+    """
+    people = [person(number, *(minutes * MINUTE for minutes in own)) for number, own in enumerate(ends)]
+    office, calm = Office(people), Office(people)
+    ticks = [START + number * DAY / _TICKS_A_DAY for number in range(24)]
+    for one in (office, calm):
+        busy(one, ticks[-1])
+    for number, at in enumerate(ticks):
+        ticked(calm, at)
+        if number in broken:
+            broken[number](office)
+        try:
+            ticked(office, at)
+        except (TransientError, ConnectionError):
+            assert number in broken
+        office.members.failure = office.figures.failure = None
+        office.changes.refuse, office.alerts.refuse = set(), set()
+        office.rounds.before_save.clear()
+    assert set(office.note_ids()) == set(calm.note_ids())
+    told, expected = ({digest.id: digest for digest in one.digests()} for one in (office, calm))
+    assert told.keys() == expected.keys()
+    late = {key for key in told if told[key].at != expected[key].at}
+    assert all(told[key] == expected[key] for key in told.keys() - late)
+    assert all(told[key].at > expected[key].at for key in late)
+    a_day = any(all(number + later in broken for later in range(_TICKS_A_DAY)) for number in broken)
+    assert a_day or not late
