@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from local_stack.local_http import post
 from relay.adapters import aws, http
 from relay.changes import Outbox, Telling, dump
 from relay.ports.members import Record
 from relay.wiring import common
-from relay_cli.nearby import post
 from sim.standins.serving import serve
 from sim.standins.slack import HOOK, SlackStandIn
 

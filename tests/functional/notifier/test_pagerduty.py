@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from local_stack.local_http import post
 from relay.adapters.http import trust
 from relay.adapters.pagerduty import PagerDutyChannel
 from relay.adapters.secrets import Secret
@@ -17,7 +18,6 @@ from relay.errors import MisconfiguredError, PermanentError, TransientError
 from relay.ports.telling import Announcement
 from relay.telling.messages import pagerduty
 from relay.telling.messages.pagerduty import dedup_key
-from relay_cli.nearby import post
 from sim.standins.pagerduty import ROUTING_KEY, Fault, PagerDutyStandIn, problems
 from sim.standins.serving import serve
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from relay_cli.nearby import get, post
+from local_stack.local_http import get, post
 from sim.standins.serving import serve
 from sim.standins.slack import HOOK, SlackStandIn
 from starlette.applications import Starlette

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from relay_cli.nearby import get, post
+from local_stack.local_http import get, post
 from sim.standins.hubspot import HubspotStandIn
 from sim.standins.serving import serve
 from sim.standins.slack import HOOK as SLACK_HOOK

@@ -9,10 +9,10 @@ from typing import Any
 
 import inveterate.webhooks
 import pytest
+from local_stack.crm_diff import NOT_COMPARED
 from relay.canonical import CANONICAL, profile
 from relay.member import Member, merge
 from relay.rules import Rules
-from relay_cli.comparing import NOT_COMPARED
 from sim import billing, joining, leaving, living, population
 from sim.clock import iso
 from sim.events import Event
