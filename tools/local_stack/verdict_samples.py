@@ -34,8 +34,9 @@ class ExpectedCounts:
 
 
 DOCUMENTED: Final = ExpectedCounts(alerts=5, members=8, contacts=7, skipped=frozenset({"8921477710119"}))
-"""The 15 documented samples: a payment lost for good, one whose membership is cancelled, and a member about to
-leave who takes a free tier. That is three incidents opened and two resolved. One of the 8 members has no e-mail."""
+"""The 15 documented samples open three incidents and resolve two: a payment lost for good, a payment lost of a
+membership that is then cancelled, and a pending cancellation that ends in a free tier. One of the 8 members has
+no e-mail address."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,7 @@ def now() -> datetime:
 
 def add_incident_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the incident's key, the stack, and the name of the person who changes it."""
-    parser.add_argument(
-        "incident", metavar="INCIDENT", help="key of the incident, the last line of its alert"
-    )
+    parser.add_argument("incident", metavar="INCIDENT", help="key of the incident, as its alert shows it")
     parser.add_argument(
         "--by", metavar="NAME", default=None, help="your name, kept with the incident (default: your login)"
     )
