@@ -51,7 +51,7 @@ class ConsoleFeed:
         }
 
     def _mismatches(self) -> list[dict[str, str]]:
-        truth = self.observer.environment.sim.get("truth")["members"]
+        truth = self.observer.environment.sim.get("expected_state")["members"]
         return [asdict(one) for one in compare_crm(truth, self.observer.contacts()).differences]
 
 

@@ -24,11 +24,11 @@ IncidentsByMoment: TypeAlias = Mapping[tuple[str, str], Sequence[str]]
 
 
 def incidents_by_moment(events: Iterable[Mapping[str, Any]]) -> IncidentsByMoment:
-    """Index the events that the simulator lists at `/_sim/occasions`, each with its incident."""
+    """Index the events that the simulator lists at `/_sim/incidents`, each with its incident."""
     index: dict[tuple[str, str], list[str]] = {}
     for event in events:
         minute = str(event["at"])[:16].replace("T", " ")
-        index.setdefault((event["customer_id"], minute), []).append(event["occasion"])
+        index.setdefault((event["customer_id"], minute), []).append(event["incident"])
     return {
         key: sorted(set(names), key=lambda name: (not name.startswith(_FIRST), name))
         for key, names in index.items()

@@ -90,14 +90,14 @@ def local_environment(
         LocalStackError: something does not start, build or deploy.
 
     """
-    from sim.standins.hubspot import HubspotStandIn
-    from sim.standins.serving import serve
-    from sim.standins.slack import HOOK, SlackStandIn
+    from fakes.hubspot import FakeHubspot
+    from fakes.local_server import serve
+    from fakes.slack import HOOK, FakeSlack
 
     with (
         local_aws(folder) as aws,
-        serve(HubspotStandIn().app()) as hubspot,
-        serve(SlackStandIn().app) as slack,
+        serve(FakeHubspot().app()) as hubspot,
+        serve(FakeSlack().app) as slack,
         running_simulator(SHOP, seed=seed) as sim,
     ):
         progress(

@@ -108,13 +108,13 @@ class ScenarioRun:
         self._set_faults_of_others(faults)
 
     def _set_faults_of_others(self, faults: str) -> None:
-        from sim.faults import OTHER_SERVERS
+        from fakes.fault_rates import DEFAULT_RATES
 
         rates: dict[str, Any] = {}
         if faults != "none":
-            rates = {"seed": self.options.seed, **OTHER_SERVERS, "most": _MAX_FAULTS_OF_OTHERS}
+            rates = {"seed": self.options.seed, **DEFAULT_RATES, "most": _MAX_FAULTS_OF_OTHERS}
         for url in (self.environment.hubspot, self.environment.slack):
-            post(f"{url}/_standin/chances", json=rates).raise_for_status()
+            post(f"{url}/_standin/fault_rates", json=rates).raise_for_status()
 
     def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Do one step of the scenario, with the number of members of the options, and time in small steps."""
@@ -168,8 +168,8 @@ class ScenarioRun:
             requests=made["requests"],
             forgotten=made["forgotten"],
             counts=sim.get("state")["counts"],
-            truth=sim.get("truth")["members"],
-            incidents=incidents_by_moment(sim.get("occasions")["occasions"]),
+            truth=sim.get("expected_state")["members"],
+            incidents=incidents_by_moment(sim.get("incidents")["incidents"]),
         )
 
     def _relay_output(self) -> RelayOutput:

@@ -84,19 +84,19 @@ class RunningSimulator:
 @contextmanager
 def running_simulator(shop: str, *, seed: int = 0, members: int = 0) -> Iterator[RunningSimulator]:
     """Serve a simulator inside the `with` block; `members` exist before its history begins."""
-    from sim.programme import Beginning
-    from sim.server import running
-    from sim.simulator import Settings
+    from sim.programme import WorldSettings
+    from sim.server import running_simulator as serve_simulator
+    from sim.simulator import SimulatorSettings
 
     console = ConsoleFeedSlot()
-    beginning = Beginning(seed=seed, members=members, shop_domain=shop)
-    settings = Settings(
-        beginning=beginning,
+    world = WorldSettings(seed=seed, members=members, shop_domain=shop)
+    settings = SimulatorSettings(
+        world=world,
         api_key=f"sim_{secrets.token_hex(16)}",
-        at_once=MAX_CONCURRENT_REQUESTS,
-        keep=1_000_000,
+        max_concurrent=MAX_CONCURRENT_REQUESTS,
+        max_records=1_000_000,
         # Relay's functions give up on an answer after 8 s, so the platform's own 35 s show nothing more.
-        api_patience=10.0,
+        api_timeout=10.0,
     )
-    with running(settings, console) as (url, _):
+    with serve_simulator(settings, console) as (url, _):
         yield RunningSimulator(url, settings.api_key, console)

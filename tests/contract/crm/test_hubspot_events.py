@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from fakes.fault_queue import Fault
 from relay.changes import Change, Happening
 from relay.deciding.metrics import METRICS
 from relay.effects import Note
 from relay.ports.crm import Home
-from sim.standins.faulty import Fault
 
 from tests.contract.crm.hubspot_bench import HubspotBench, hubspot
 from tests.contract.crm.profiles import key_of, wanted

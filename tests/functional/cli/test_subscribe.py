@@ -17,7 +17,7 @@ from relay_cli.commands import subscribe
 from relay_cli.errors import CliError
 from relay_cli.stack import Stack
 
-from tests.functional.sim.running import KEY, Client, running
+from tests.functional.sim.sim_server import KEY, SimClient, running_simulator
 
 CALLBACK_KEY = "a-callback-key"
 SECRET = "/relay/acme/inveterate"
@@ -43,14 +43,14 @@ class StackWithParameters(Stack):
 
 
 @pytest.fixture
-def platform() -> Iterator[Client]:
+def platform() -> Iterator[SimClient]:
     """Yield a running simulator."""
-    with running() as there:
+    with running_simulator() as there:
         yield there
 
 
 @pytest.fixture
-def relay(platform: Client, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+def relay(platform: SimClient, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Return `relay subscribe` for a stack whose platform is the simulator; both keys are typed."""
     for name in ("RELAY_CALLBACK_KEY", "INVETERATE_API_KEY", "RELAY_STACK"):
         monkeypatch.delenv(name, raising=False)
@@ -69,7 +69,7 @@ def relay(platform: Client, monkeypatch: pytest.MonkeyPatch) -> Callable[..., in
     return run
 
 
-def listed(platform: Client) -> list[dict[str, Any]]:
+def listed(platform: SimClient) -> list[dict[str, Any]]:
     """Return the subscriptions that the platform lists."""
     platform.act("advance", minutes=1)
     return [
@@ -78,7 +78,9 @@ def listed(platform: Client) -> list[dict[str, Any]]:
     ]
 
 
-def test_every_topic(relay: Callable[..., int], platform: Client, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_topic(
+    relay: Callable[..., int], platform: SimClient, capsys: pytest.CaptureFixture[str]
+) -> None:
     """All 15 topics are subscribed under the stack's name; a second run keeps them."""
     assert relay() == 0
     made = listed(platform)
@@ -93,7 +95,7 @@ def test_every_topic(relay: Callable[..., int], platform: Client, capsys: pytest
 
 
 def test_after_a_rotation(
-    relay: Callable[..., int], platform: Client, capsys: pytest.CaptureFixture[str]
+    relay: Callable[..., int], platform: SimClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With another valid key the same subscriptions are updated; one of another name stays and is reported."""
     platform.subscribe("customer.cancelled", name="another integration")
@@ -106,7 +108,7 @@ def test_after_a_rotation(
     assert len(listed(platform)) == len(TOPICS) + 1
 
 
-def test_a_wrong_callback_key_is_refused(relay: Callable[..., int], platform: Client) -> None:
+def test_a_wrong_callback_key_is_refused(relay: Callable[..., int], platform: SimClient) -> None:
     """A key that the stack does not accept is refused before any call: its deliveries would be refused."""
     with pytest.raises(CliError, match="does not accept this callback key") as refused:
         relay(typed="mistyped")
@@ -114,7 +116,7 @@ def test_a_wrong_callback_key_is_refused(relay: Callable[..., int], platform: Cl
     assert listed(platform) == []
 
 
-def test_the_api_key_of_the_stack(relay: Callable[..., int], platform: Client) -> None:
+def test_the_api_key_of_the_stack(relay: Callable[..., int], platform: SimClient) -> None:
     """Where the stack has the API key, it is not asked for."""
     client("ssm").put_parameter(Name=SECRET, Value=KEY, Type="SecureString")
     assert relay(api_key="not asked for", InveterateSecret=SECRET) == 0

@@ -30,10 +30,10 @@ from functions.fanout import app as fanout
 from functions.grants import app
 from tests.fakes import FakeContext, FakeJournal
 from tests.fakes_grants import Clock
-from tests.functional.sim.running import KEY, Client, Receiver, running
+from tests.functional.sim.sim_server import KEY, FakeReceiver, SimClient, running_simulator
 from tests.functions import RULES
 from tests.tables import make_table
-from tests.unit.sim.history import GOLD, WALL
+from tests.unit.sim.sim_worlds import GOLD, WALL
 from tests.wired import queues, sqs_record, wired
 
 SHOP = "relay-demo.myshopify.com"
@@ -78,8 +78,8 @@ def lost_request(_request: httpx.Request, _go: Callable[[], httpx.Response]) -> 
 class Deployed:
     """The function's surroundings."""
 
-    sim: Client
-    receiver: Receiver
+    sim: SimClient
+    receiver: FakeReceiver
     queue: str
     dead: str
     journal: FakeJournal
@@ -101,7 +101,7 @@ class Deployed:
 
     def hear(self, customer: str) -> None:
         """Merge what the simulator told of a member."""
-        self.sim.through()
+        self.sim.wait_until_idle()
         key = member_key(SHOP, customer)
         record = self.members.load([key])[0][key]
         member = record.member
@@ -189,9 +189,9 @@ def deploy(monkeypatch: pytest.MonkeyPatch) -> Deploying:
         *, settle: float = 0.02, looks: Sequence[float] = (0.0, 0.1), **switches: str
     ) -> Iterator[Deployed]:
         queue, dead, topic = _resources()
-        receiver, clock = Receiver(), Clock(datetime.fromisoformat("2027-06-01T00:00:00+00:00"))
+        receiver, clock = FakeReceiver(), Clock(datetime.fromisoformat("2027-06-01T00:00:00+00:00"))
         with (
-            running(receiver, switches=switches, settle=settle) as sim,
+            running_simulator(receiver, switches=switches, write_delay=settle) as sim,
             wired(monkeypatch, _settings(str(sim.http.base_url), queue, dead, topic)),
         ):
             monkeypatch.setattr(common, "now", clock)

@@ -28,7 +28,7 @@ from tests.functional.grants.conftest import (
     lost_request,
     set_rules,
 )
-from tests.functional.sim.running import KEY
+from tests.functional.sim.sim_server import KEY
 from tests.wired import held, sqs_record
 
 DONE: dict[str, Any] = {"batchItemFailures": []}

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from fakes.hubspot import FakeHubspot
+from fakes.local_server import serve
 from relay.adapters.aws import client
 from relay.adapters.members import DynamoMembers
 from relay.changes import Outbox
 from relay.ports.members import Record
 from relay_cli.commands.mirror import inspection, maintenance, removal
 from relay_cli.commands.mirror.target import Target
-from sim.standins.hubspot import HubspotStandIn
-from sim.standins.serving import serve
 
 from functions.crm_sync import app
 from tests.contract.crm.profiles import AT, SHOP, key_of, member
@@ -58,7 +58,7 @@ class FakeStack:
 class MirrorSetup:
     """A stack with members, and a fake HubSpot."""
 
-    hubspot: HubspotStandIn
+    hubspot: FakeHubspot
     target: Target
     queue: str
     members: DynamoMembers = field(default_factory=lambda: DynamoMembers("members", SHOP))
@@ -111,7 +111,7 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[MirrorSetup]:
     make_table("members")
     client("ssm").put_parameter(Name="/relay/hubspot", Value="a-service-key", Type="SecureString")
     queue, dead = queues("hubspot", "dead")
-    hubspot = HubspotStandIn(token="a-service-key")
+    hubspot = FakeHubspot(token="a-service-key")
     with serve(hubspot.app()) as base_url:
         settings = {
             "POWERTOOLS_SERVICE_NAME": "hubspot",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from fakes.fault_queue import Fault
 from relay.batch import read_message
 from relay.changes import Audit, Outbox
 from relay.mirrors.auditing import ERRAND, Auditing, message, start
 from relay.ports.members import Record
-from sim.standins.faulty import Fault
 
 from tests.contract.crm.profiles import key_of, member
 from tests.fakes import FakeContext, FakeOutgoing

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from fakes.local_server import serve
+from fakes.slack import HOOK, FakeSlack
 from local_stack.local_http import post
 from relay.adapters import aws, http
 from relay.changes import Outbox, Telling, dump
 from relay.ports.members import Record
 from relay.wiring import common
-from sim.standins.serving import serve
-from sim.standins.slack import HOOK, SlackStandIn
 
 from tests.fakes import NOW, FakeContext
 from tests.tables import make_table
@@ -28,7 +28,7 @@ REGION = "us-east-1"
 class Aws:
     """What was deployed, and what can be asked of it."""
 
-    slack: SlackStandIn
+    slack: FakeSlack
     slack_url: str
     names: dict[str, str] = field(default_factory=dict)
 
@@ -94,9 +94,9 @@ CONTEXT = FakeContext()
 
 
 @pytest.fixture(scope="module")
-def standin() -> Iterator[tuple[SlackStandIn, str]]:
+def standin() -> Iterator[tuple[FakeSlack, str]]:
     """Serve Slack for the tests of a module."""
-    slack_standin = SlackStandIn()
+    slack_standin = FakeSlack()
     with serve(slack_standin.app) as url:
         yield slack_standin, url
     http.http_client().close()
@@ -104,7 +104,7 @@ def standin() -> Iterator[tuple[SlackStandIn, str]]:
 
 
 @pytest.fixture
-def deployed(standin: tuple[SlackStandIn, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+def deployed(standin: tuple[FakeSlack, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     """Deploy the notifier's resources, with Mia in the members table, and set its environment."""
     slack_standin, url = standin
     slack_standin.messages.clear()

@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from fakes.local_server import serve
 from relay.adapters.email import EmailChannel
 from relay.adapters.http import http_client
 from relay.adapters.occasions import DynamoOccasions
@@ -14,7 +15,6 @@ from relay.occasions import Occasion
 from relay.ports.telling import Announcement
 from relay.telling.stepping import step
 from relay.wiring import common, people
-from sim.standins.serving import serve
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response

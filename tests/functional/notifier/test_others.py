@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from fakes.slack_api import TOKEN
 from relay.changes import DIGEST_TOPIC, TICK_TOPIC, TRIAL_TOPIC, Digest, Tick, Trial, dump
 from relay.effects import Level
 from relay.occasions import Occasion
@@ -15,7 +16,6 @@ from relay.rules import Flood, Rules
 from relay.wiring import people
 from relay_cli.main import main
 from relay_cli.stack import Stack
-from sim.standins.slack_api import TOKEN
 
 from functions.notifier import app
 from tests.functional.notifier.conftest import CONTEXT, Aws, event

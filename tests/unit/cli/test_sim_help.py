@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from relay_cli.main import main
 from sim import player
+from sim.ambiguities import AMBIGUITIES
 from sim.events import TOPICS
 from sim.faults import FAULTS
-from sim.switches import SWITCHES
 
 
 def help_of(capsys: pytest.CaptureFixture[str], *words: str) -> str:
@@ -23,7 +23,7 @@ def test_serve_names_every_fault_and_switch(capsys: pytest.CaptureFixture[str]) 
     lines = [line.strip() for line in help_of(capsys, "serve").splitlines()]
     for name, about in FAULTS.items():
         assert lines[[line.rstrip("*") for line in lines].index(name) + 1].startswith(about[:60])
-    for name, switch in SWITCHES.items():
+    for name, switch in AMBIGUITIES.items():
         assert f"{name}={'|'.join(switch.choices)}" in lines
 
 

@@ -79,8 +79,8 @@ def test_the_options_say_how_many_members_join() -> None:
     fake = FakeEnvironment()
     run = scenario_run(fake, members=7)
     run._post("populate", {"members": 200, "over_days": 3})
-    run._post("habits", {"orders": 1.0})
-    assert fake.sim.asked == [("populate", {"members": 7, "over_days": 3}), ("habits", {"orders": 1.0})]
+    run._post("behaviour", {"orders": 1.0})
+    assert fake.sim.asked == [("populate", {"members": 7, "over_days": 3}), ("behaviour", {"orders": 1.0})]
 
 
 def test_earlier_output_does_not_count() -> None:

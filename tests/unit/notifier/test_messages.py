@@ -7,13 +7,13 @@ import re
 from typing import Any
 
 import pytest
+from fakes.block_kit import validation_error
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from relay.deciding.rulebook import RULEBOOK
 from relay.effects import Level
 from relay.member import Member
 from relay.telling.messages import email, slack, slack_first
-from sim.standins.block_kit import problem
 from slack_sdk.models.blocks import Block
 
 from tests.fakes import ROOT
@@ -28,7 +28,7 @@ def assert_slack_takes(payload: dict[str, Any]) -> None:
         parsed = Block.parse(block)
         assert parsed is not None
         parsed.validate_json()
-    assert problem(payload) is None
+    assert validation_error(payload) is None
     assert len(json.dumps(payload, ensure_ascii=False)) < 13_000
 
 

@@ -132,9 +132,9 @@ def _serve(options: argparse.Namespace) -> int:
     from sim.clock import parse
     from sim.errors import RefusedError
     from sim.faults import SETS
-    from sim.programme import Beginning
+    from sim.programme import WorldSettings
     from sim.server import serve
-    from sim.simulator import Settings
+    from sim.simulator import SimulatorSettings
 
     faults: dict[str, float] = {}
     for name, value in map(_pair, options.fault):
@@ -146,14 +146,14 @@ def _serve(options: argparse.Namespace) -> int:
         start = parse(options.start) if options.start else None
     except ValueError:
         raise RefusedError("--start must look like 2026-01-01T12:00:00Z") from None
-    beginning = Beginning(seed=options.seed, members=options.members, shop_domain=options.shop, start=start)
+    world = WorldSettings(seed=options.seed, members=options.members, shop_domain=options.shop, start=start)
     key = options.api_key or os.environ.get("RELAY_SIM_API_KEY")
     api_key: dict[str, Any] = {"api_key": key} if key else {}
-    settings = Settings(
-        beginning=beginning,
+    settings = SimulatorSettings(
+        world=world,
         switches=dict(map(_pair, options.switch)),
         faults=faults,
-        anywhere=options.anywhere,
+        remote_callbacks=options.anywhere,
         **api_key,
     )
     if not key:

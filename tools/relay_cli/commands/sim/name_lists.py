@@ -11,14 +11,14 @@ _INDENT = "      "
 
 def faults_and_switches() -> str:
     """Return the faults and the switches, each with its description."""
+    from sim.ambiguities import AMBIGUITIES
     from sim.faults import DEFAULT_RATES, FAULTS, SETS
-    from sim.switches import SWITCHES
 
     lines = [f"faults (--fault NAME=RATE, a rate from 0 to 1; or set={'|'.join(SETS)}; * is in set=default):"]
     for name, about in FAULTS.items():
         lines += _entry(f"{name}{'*' if name in DEFAULT_RATES else ''}", about)
     lines += ["", "switches (--switch NAME=VALUE; the first value is the default):"]
-    for name, switch in SWITCHES.items():
+    for name, switch in AMBIGUITIES.items():
         lines += _entry(f"{name}={'|'.join(switch.choices)}", switch.about)
     return "\n".join(lines)
 
