@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from fakes.local_server import serve
 from fakes.slack import HOOK, FakeSlack
+from local_stack.local_http import post
 from relay.adapters import http
 from relay.adapters.aws import boto
 from relay.model.messages import AlertMessage, Outbox, dump
 from relay.ports.members import MemberRecord
 from relay.wiring import common
-from relay_cli.nearby import post
 
 from tests.support.incident_builders import MIA, SHOP
 from tests.support.lambda_env import sqs_record, wired

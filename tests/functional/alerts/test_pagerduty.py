@@ -10,6 +10,7 @@ import httpx
 import pytest
 from fakes.local_server import serve
 from fakes.pagerduty import ROUTING_KEY, FakePagerDuty, PagerDutyFault, validation_errors
+from local_stack.local_http import post
 from relay.adapters.aws.ssm import Secret
 from relay.adapters.channels.pagerduty import PagerDutyChannel
 from relay.adapters.http import ssl_context
@@ -19,7 +20,6 @@ from relay.errors import MisconfiguredError, PermanentError, TransientError
 from relay.model.effects import Level
 from relay.model.messages import AlertMessage
 from relay.ports.alerts import Notification
-from relay_cli.nearby import post
 
 from tests.support.incident_builders import SHOP, Desk, FakeChannel, alert_message, message
 from tests.support.port_fakes import FakeContext

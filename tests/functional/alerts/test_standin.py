@@ -11,7 +11,7 @@ import httpx
 import pytest
 from fakes.local_server import serve
 from fakes.slack import HOOK, FakeSlack
-from relay_cli.nearby import get, post
+from local_stack.local_http import get, post
 from starlette.applications import Starlette
 
 HEADER = {"type": "header", "text": {"type": "plain_text", "text": "Hello"}}

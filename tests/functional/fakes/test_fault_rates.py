@@ -8,7 +8,7 @@ from fakes.hubspot import FakeHubspot
 from fakes.local_server import serve
 from fakes.slack import HOOK as SLACK_HOOK
 from fakes.slack import FakeSlack
-from relay_cli.nearby import get, post
+from local_stack.local_http import get, post
 
 
 def test_fakes_fail_at_the_given_rate() -> None:

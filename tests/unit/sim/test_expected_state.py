@@ -9,10 +9,10 @@ from typing import Any
 
 import inveterate.webhooks
 import pytest
+from local_stack.crm_diff import NOT_COMPARED
 from relay.model.member import Member, merge
 from relay.rules.crm_profile import CRM_FIELDS, crm_profile
 from relay.rules.settings import Rules
-from relay_cli.comparing import NOT_COMPARED
 from sim import behaviour_engine, billing, cancellations, memberships, population
 from sim.clock import iso
 from sim.events import Event
