@@ -18,7 +18,7 @@ from relay_cli.account import Account, add_stack
 from relay_cli.failing import CliError
 
 if TYPE_CHECKING:
-    from inveterate import Ensured
+    from inveterate import EnsureResult
 
 _KEY: Final = "RELAY_CALLBACK_KEY"
 _API_KEY: Final = "INVETERATE_API_KEY"
@@ -107,7 +107,7 @@ def _asked(what: str) -> str:
     return getpass(f"{what}: ")
 
 
-def _ensure(api_key: str, platform: str, url: str, name: str) -> Ensured:
+def _ensure(api_key: str, platform: str, url: str, name: str) -> EnsureResult:
     try:
         with Client(api_key, base_url=platform) as client:
             return client.webhook_subscriptions.ensure(TOPICS, url, name)
@@ -118,7 +118,7 @@ def _ensure(api_key: str, platform: str, url: str, name: str) -> Ensured:
         ) from None
 
 
-def _told(name: str, done: Ensured) -> dict[str, Any]:
+def _told(name: str, done: EnsureResult) -> dict[str, Any]:
     return {
         "name": name,
         "created": list(done.created),

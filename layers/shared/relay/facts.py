@@ -18,7 +18,7 @@ from relay.fields import FIELDS, Value, whole_millis
 from relay.milestones import Kind
 
 if TYPE_CHECKING:
-    from inveterate.webhooks.base import Event, Part
+    from inveterate.webhooks.base import Event, WireModel
 
 LONGEST_TEXT: Final = 1_000
 """Characters of a text that a record keeps: a record has to stay far below the table's limit for an item."""
@@ -84,7 +84,7 @@ def gathered(*told: Mapping[str, Value]) -> dict[str, Value]:
     return {name: _tidy(name, value) for part in told for name, value in part.items()}
 
 
-def told(part: Part, /, **fields: str) -> dict[str, Value]:
+def told(part: WireModel, /, **fields: str) -> dict[str, Value]:
     """Pick what `part` says: `told(event.contact, email="email", phone_number="phone")`.
 
     Keys are fields of the part, values those of the member. What the part does not mention is left out.
