@@ -214,7 +214,7 @@ def deploy(monkeypatch: pytest.MonkeyPatch) -> Deploying:
 
 def connecting(network: httpx.BaseTransport) -> Callable[..., ApiClient]:
     """Return what makes clients of one network, with little patience."""
-    patience = Retries(attempts=2, first=0.01)
+    patience = Retries(max_attempts=2, base_delay=0.01)
     return lambda url, key, hook: ApiClient(
         key, base_url=url, transport=network, timeout=8, retries=patience, hooks=(hook,)
     )

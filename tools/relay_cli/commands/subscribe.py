@@ -19,7 +19,7 @@ from relay_cli.help import add_json_option, describe
 from relay_cli.stack import Stack, add_stack_option
 
 if TYPE_CHECKING:
-    from inveterate import Ensured
+    from inveterate import EnsureResult
 
 _KEY_VARIABLE: Final = "RELAY_CALLBACK_KEY"
 _API_KEY_VARIABLE: Final = "INVETERATE_API_KEY"
@@ -110,7 +110,7 @@ def _read_from_terminal(name: str) -> str:
     return getpass(f"{name}: ")
 
 
-def _ensure_subscriptions(api_key: str, platform: str, url: str, name: str) -> Ensured:
+def _ensure_subscriptions(api_key: str, platform: str, url: str, name: str) -> EnsureResult:
     try:
         with Client(api_key, base_url=platform) as client:
             return client.webhook_subscriptions.ensure(TOPICS, url, name)
@@ -121,7 +121,7 @@ def _ensure_subscriptions(api_key: str, platform: str, url: str, name: str) -> E
         ) from None
 
 
-def _result(name: str, done: Ensured) -> dict[str, Any]:
+def _result(name: str, done: EnsureResult) -> dict[str, Any]:
     return {
         "name": name,
         "created": list(done.created),

@@ -1,4 +1,4 @@
-"""Every operation on both clients: mypy has to accept this file, and so to know what each one returns."""
+"""Every operation on both clients: mypy has to accept this file, and to infer each reply."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from inveterate import (
     CreditEntry,
     CustomerId,
     EarlyAccessCampaign,
-    Ensured,
+    EnsureResult,
     GrantResult,
     Member,
     Merchant,
@@ -34,8 +34,8 @@ customer, tier, benefit = CustomerId(42), TierId("6a538edc"), BenefitType("REFER
 subscription = SubscriptionId("s")
 
 
-def waits(client: Client) -> None:
-    """Get values."""
+def synchronous(client: Client) -> None:
+    """Check the replies of the synchronous client."""
     assert_type(client.merchant.get(), Merchant)
     assert_type(client.members.get(customer), Member)
     assert_type(client.members.create(customer, tier, credits=1, birthday="1988-04-01"), Receipt)
@@ -57,7 +57,7 @@ def waits(client: Client) -> None:
     assert_type(client.webhook_subscriptions.create("t", "https://example.com", "n"), Receipt)
     assert_type(client.webhook_subscriptions.update(subscription, "t", name="n"), Receipt)
     assert_type(client.webhook_subscriptions.delete(subscription, "t"), Receipt)
-    assert_type(client.webhook_subscriptions.ensure(["t"], "https://example.com", "n"), Ensured)
+    assert_type(client.webhook_subscriptions.ensure(["t"], "https://example.com", "n"), EnsureResult)
     assert_type(client.storefront.members.get(customer), Member)
     assert_type(client.storefront.members.redeem(customer), Receipt)
     assert_type(client.storefront.members.cancel(customer), Receipt)
@@ -77,8 +77,8 @@ def waits(client: Client) -> None:
         assert_type(row_storefront_members_credits, CreditEntry)
 
 
-async def awaits(client: AsyncClient) -> None:
-    """Await them, and get the same values."""
+async def asynchronous(client: AsyncClient) -> None:
+    """Check the replies of the asyncio client."""
     assert_type(await client.merchant.get(), Merchant)
     assert_type(await client.members.get(customer), Member)
     assert_type(await client.members.create(customer, tier, credits=1, birthday="1988-04-01"), Receipt)
@@ -100,7 +100,7 @@ async def awaits(client: AsyncClient) -> None:
     assert_type(await client.webhook_subscriptions.create("t", "https://example.com", "n"), Receipt)
     assert_type(await client.webhook_subscriptions.update(subscription, "t", name="n"), Receipt)
     assert_type(await client.webhook_subscriptions.delete(subscription, "t"), Receipt)
-    assert_type(await client.webhook_subscriptions.ensure(["t"], "https://example.com", "n"), Ensured)
+    assert_type(await client.webhook_subscriptions.ensure(["t"], "https://example.com", "n"), EnsureResult)
     assert_type(await client.storefront.members.get(customer), Member)
     assert_type(await client.storefront.members.redeem(customer), Receipt)
     assert_type(await client.storefront.members.cancel(customer), Receipt)
@@ -121,12 +121,12 @@ async def awaits(client: AsyncClient) -> None:
 
 
 async def legacy(client: v1.Client, other: v1.AsyncClient) -> None:
-    """Type API v1 in the same way."""
+    """Check the replies of API v1."""
     assert_type(client.customers.get(customer), Member)
     assert_type(await other.credits.list(customer), v1.Ledger)
     assert_type(other.customers.list(), AsyncPages[Member])
 
 
 def from_a_webhook(client: Client, event: webhooks.Event) -> None:
-    """Ask for the member of an event without ado."""
+    """Read the member of an event, without a conversion of the id."""
     assert_type(client.members.get(event.customer_id), Member)

@@ -1,22 +1,22 @@
-"""The nouns of API v1 and their 13 endpoints, each with what replaces it in v2.0."""
+"""The resources of API v1: 13 endpoints, each with its successor in v2.0."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from typing import Any, ClassVar, Final, Generic
 
+from inveterate._arguments import checked_amount, limit_text
 from inveterate._call import Call
-from inveterate._guards import checked_amount, limit_text
+from inveterate._endpoint import KindT, Resource, Transport, listing, operation
 from inveterate._ids import CustomerId, SubscriptionId, TierId
-from inveterate._operation import KindT, Resource, Talk, listing, operation
-from inveterate._replies import Page, Receipt, many, one, receipt
-from inveterate.models.benefits import Benefit, read_benefit
+from inveterate._replies import Page, Receipt, read_one, read_page, read_receipt
+from inveterate.models.benefits import Benefit, EarlyAccessCampaign, read_benefit
 from inveterate.models.members import Member
 from inveterate.models.shop import Merchant, WebhookSubscription
-from inveterate.v1.records import Campaign, Ledger, receipt_without_token
+from inveterate.v1.records import Ledger, receipt_without_token
 
 
-class MerchantAccount(Resource[KindT]):
+class V1MerchantAccount(Resource[KindT]):
     """`client.merchant`."""
 
     name: ClassVar[str] = "merchant"
@@ -24,10 +24,10 @@ class MerchantAccount(Resource[KindT]):
     @operation("GET", "/merchant", page="", successor="merchant.get")
     def get(self) -> Call[Merchant]:
         """Read the merchant's record."""
-        return Call(one(Merchant, "merchant"))
+        return Call(read_one(Merchant, "merchant"))
 
 
-class Benefits(Resource[KindT]):
+class V1Benefits(Resource[KindT]):
     """`client.benefits`."""
 
     name: ClassVar[str] = "benefits"
@@ -35,62 +35,62 @@ class Benefits(Resource[KindT]):
     @operation("GET", "/benefits", page="", successor="benefits.list")
     def list(self) -> Call[Page[Benefit]]:
         """List the benefits."""
-        return Call(many(read_benefit, "benefits"))
+        return Call(read_page(read_benefit, "benefits"))
 
 
-class Campaigns(Resource[KindT]):
+class V1Campaigns(Resource[KindT]):
     """`client.campaigns`."""
 
     name: ClassVar[str] = "campaigns"
 
     @operation("GET", "/campaigns", page="", successor="tiers.campaigns.list")
-    def list(self) -> Call[Page[Campaign]]:
+    def list(self) -> Call[Page[EarlyAccessCampaign]]:
         """List the early-access campaigns; their times are UTC."""
-        return Call(many(Campaign.of, "campaigns"))
+        return Call(read_page(EarlyAccessCampaign.of, "campaigns"))
 
 
-class Customers(Resource[KindT]):
+class V1Customers(Resource[KindT]):
     """`client.customers`. Ids are Shopify customer ids."""
 
     name: ClassVar[str] = "customers"
 
     @listing("/customers", page="", successor="members.list")
     def list(self, *, limit: int = 100, cursor: str | None = None) -> Call[Page[Member]]:
-        """List the customers, `limit` at a time; 100 is the most. `cursor` goes on with a list."""
+        """List the customers, `limit` at a time; at most 100. `cursor` continues a list."""
         return Call(
-            many(Member.of, "customers", cursor="lastCustomerId"),
+            read_page(Member.of, "customers", cursor="lastCustomerId"),
             query={"limit": limit_text(limit), "lastCustomerId": cursor},
         )
 
     @operation("GET", "/customers/{}", page="", successor="members.get")
     def get(self, customer_id: CustomerId) -> Call[Member]:
         """Read one customer."""
-        return Call(one(Member, "customer"), CustomerId(customer_id))
+        return Call(read_one(Member, "customer"), CustomerId(customer_id))
 
     @operation("POST", "/customers/{}/cancel", page="", successor="storefront.members.cancel")
     def cancel(self, customer_id: CustomerId, merchant_id: str) -> Call[Receipt]:
-        """Request a cancellation: the customer gets an e-mail, and nothing ends before it is confirmed there."""
+        """Request a cancellation: the membership ends only after the customer has confirmed it by e-mail."""
         return Call(receipt_without_token, CustomerId(customer_id), body={"merchantId": merchant_id})
 
 
-class Credits(Resource[KindT]):
-    """`client.credits`. Amounts are in the shop's currency unit; ids travel in the query, and so into logs."""
+class V1Credits(Resource[KindT]):
+    """`client.credits`. Amounts are in the shop's currency unit; ids are in the query, and so in access logs."""
 
     name: ClassVar[str] = "credits"
 
     @operation("GET", "/customers/credits", page="", successor="members.credits.list")
     def list(self, customer_id: CustomerId) -> Call[Ledger]:
-        """Read a customer's ledger, expired entries included."""
-        return Call(one(Ledger), query={"customerId": CustomerId(customer_id)})
+        """Read a customer's ledger, with expired entries."""
+        return Call(read_one(Ledger), query={"customerId": CustomerId(customer_id)})
 
     @operation("POST", "/customers/credits", page="", successor="members.credits.add")
     def add(self, customer_id: CustomerId, amount: Decimal | int) -> Call[Receipt]:
-        """Add credits. Not safe to repeat, and a wrong id passes in silence: look a few seconds later."""
+        """Add credits. Not safe to repeat. A wrong id is not an error: read the ledger a few seconds later."""
         money = checked_amount(amount)
-        return Call(receipt, query={"customerId": CustomerId(customer_id), "credit": f"{money:f}"})
+        return Call(read_receipt, query={"customerId": CustomerId(customer_id), "credit": f"{money:f}"})
 
 
-class Redemptions(Resource[KindT]):
+class V1Redemptions(Resource[KindT]):
     """`client.redemption`."""
 
     name: ClassVar[str] = "redemption"
@@ -99,7 +99,7 @@ class Redemptions(Resource[KindT]):
     def create(
         self, customer_id: CustomerId, amount: Decimal | int, merchant_id: str, *, email: str | None = None
     ) -> Call[Receipt]:
-        """Ask for a discount code; try again with `email` if it is refused without."""
+        """Redeem credits for a discount code; pass `email` if the platform refuses without it."""
         body: dict[str, object] = {
             "customerId": int(CustomerId(customer_id)),
             "amount": checked_amount(amount),
@@ -107,10 +107,10 @@ class Redemptions(Resource[KindT]):
         }
         if email is not None:
             body["email"] = email
-        return Call(receipt, body=body)
+        return Call(read_receipt, body=body)
 
 
-class FreeTier(Resource[KindT]):
+class V1FreeTier(Resource[KindT]):
     """`client.free_tier`."""
 
     name: ClassVar[str] = "free_tier"
@@ -123,52 +123,52 @@ class FreeTier(Resource[KindT]):
         body: dict[str, object] = {"merchantId": merchant_id, "customerId": CustomerId(customer_id)}
         if segment_id is not None:
             body["segmentId"] = TierId(segment_id)
-        return Call(receipt, body=body)
+        return Call(read_receipt, body=body)
 
 
-class Webhooks(Resource[KindT]):
+class V1Webhooks(Resource[KindT]):
     """`client.webhooks`. A subscriber gets every topic."""
 
     name: ClassVar[str] = "webhooks"
 
     @operation("POST", "/webhooks", page="", successor="webhook_subscriptions.create")
     def create(self, callback_url: str, *, name: str | None = None) -> Call[WebhookSubscription]:
-        """Create a subscriber. Its `token` is shown here and never again; every delivery bears it."""
+        """Create a subscriber. Its `token` is in this reply only; every delivery carries it."""
         body = {"callbackUrl": callback_url} if name is None else {"callbackUrl": callback_url, "name": name}
-        return Call(one(WebhookSubscription, "subscriber"), body=body)
+        return Call(read_one(WebhookSubscription, "subscriber"), body=body)
 
     @operation("GET", "/webhooks", page="", successor="webhook_subscriptions.list")
     def list(self) -> Call[Page[WebhookSubscription]]:
-        """List the subscribers that were created with this key's app: not all of the merchant's."""
-        return Call(many(WebhookSubscription.of, "subscribers"))
+        """List the subscribers that were created with this key's app: not all of the merchant's subscribers."""
+        return Call(read_page(WebhookSubscription.of, "subscribers"))
 
     @operation("DELETE", "/webhooks", page="", successor="webhook_subscriptions.delete")
     def delete(self, subscription_id: SubscriptionId) -> Call[Receipt]:
-        """Delete a subscriber: its id travels as a JSON body."""
-        return Call(receipt, body={"id": SubscriptionId(subscription_id)})
+        """Delete a subscriber: its id is sent as a JSON body."""
+        return Call(read_receipt, body={"id": SubscriptionId(subscription_id)})
 
 
 RESOURCES: Final[tuple[type[Resource[Any]], ...]] = (
-    MerchantAccount,
-    Benefits,
-    Campaigns,
-    Customers,
-    Credits,
-    Redemptions,
-    FreeTier,
-    Webhooks,
+    V1MerchantAccount,
+    V1Benefits,
+    V1Campaigns,
+    V1Customers,
+    V1Credits,
+    V1Redemptions,
+    V1FreeTier,
+    V1Webhooks,
 )
 
 
-class Nouns(Generic[KindT]):
-    """What API v1 has: the same attributes on both clients."""
+class V1Resources(Generic[KindT]):
+    """The resources of API v1: the same attributes on both clients."""
 
-    def _name(self, talk: Talk) -> None:
-        self.merchant: MerchantAccount[KindT] = MerchantAccount(talk)
-        self.benefits: Benefits[KindT] = Benefits(talk)
-        self.campaigns: Campaigns[KindT] = Campaigns(talk)
-        self.customers: Customers[KindT] = Customers(talk)
-        self.credits: Credits[KindT] = Credits(talk)
-        self.redemption: Redemptions[KindT] = Redemptions(talk)
-        self.free_tier: FreeTier[KindT] = FreeTier(talk)
-        self.webhooks: Webhooks[KindT] = Webhooks(talk)
+    def _bind(self, transport: Transport) -> None:
+        self.merchant: V1MerchantAccount[KindT] = V1MerchantAccount(transport)
+        self.benefits: V1Benefits[KindT] = V1Benefits(transport)
+        self.campaigns: V1Campaigns[KindT] = V1Campaigns(transport)
+        self.customers: V1Customers[KindT] = V1Customers(transport)
+        self.credits: V1Credits[KindT] = V1Credits(transport)
+        self.redemption: V1Redemptions[KindT] = V1Redemptions(transport)
+        self.free_tier: V1FreeTier[KindT] = V1FreeTier(transport)
+        self.webhooks: V1Webhooks[KindT] = V1Webhooks(transport)

@@ -1,4 +1,4 @@
-"""Where the platform is dangerous, this package looks first: updates and creations."""
+"""Updates and creations of members: the member is read before a dangerous write."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from inveterate import (
     CustomerId,
     InveterateError,
     NoRecordError,
-    RefusedHereError,
+    RefusedLocallyError,
     ServerError,
     TierId,
 )
 
-from tests.unit.sdk.fakes import NAME, URL, Script, ok
+from tests.support.sdk.scripted_platform import NAME, URL, Script, ok
 
 MEMBER, TIER = CustomerId(42), TierId("6a538edc")
 PROFILE = {
@@ -33,8 +33,8 @@ PROFILE = {
 }
 
 
-def test_an_update_sends_back_what_it_does_not_change() -> None:
-    """Null stays null, and what is given wins."""
+def test_an_update_sends_back_unchanged_fields() -> None:
+    """Null stays null, and given fields replace those of the record."""
     script = Script(ok({"member": PROFILE}), ok({}, 201))
     with script.client() as client:
         client.members.update(MEMBER, first_name="Bea", notes="")
@@ -55,9 +55,9 @@ def test_an_update_sends_back_what_it_does_not_change() -> None:
 def test_an_update_that_would_wipe_a_field_is_refused(
     record: dict[str, Any], fields: tuple[str, ...]
 ) -> None:
-    """What the record does not show, or shows unreadably, is named, and nothing is sent."""
+    """A field that the record lacks, or has unreadably, is named, and nothing is sent."""
     script = Script(ok(record))
-    with script.client() as client, pytest.raises(RefusedHereError) as caught:
+    with script.client() as client, pytest.raises(RefusedLocallyError) as caught:
         client.members.update(MEMBER, notes="n")
     assert caught.value.fields == fields
     assert (caught.value.method, caught.value.path) == ("PATCH", "/v2.0/admin/members/42")
@@ -65,16 +65,16 @@ def test_an_update_that_would_wipe_a_field_is_refused(
 
 
 def test_an_update_never_writes_one_member_over_another() -> None:
-    """A platform, or a cache before it, that answers with somebody else's record."""
+    """A platform, or a cache in front of it, may reply with another member's record."""
     script = Script(ok({**PROFILE, "customerId": "43"}))
-    with script.client() as client, pytest.raises(RefusedHereError) as caught:
+    with script.client() as client, pytest.raises(RefusedLocallyError) as caught:
         client.members.update(MEMBER, notes="n")
     assert caught.value.fields == ("customer_id",)
     assert script.methods == ["GET"]
 
 
 def test_an_update_of_everything_reads_nothing() -> None:
-    """There is nothing to merge."""
+    """With all fields given there is nothing to merge."""
     script = Script(ok({}, 201))
     with script.client() as client:
         client.members.update(
@@ -89,14 +89,14 @@ def test_an_update_of_everything_reads_nothing() -> None:
     assert script.bodies[0]["birthday"] == "1988-04-01"
 
 
-def create(script: Script, **terms: Any) -> None:
+def create(script: Script, **options: Any) -> None:
     """Create a member."""
     with script.client() as client:
-        client.members.create(MEMBER, TIER, credits=1, birthday=date(1988, 4, 1), **terms)
+        client.members.create(MEMBER, TIER, credits=1, birthday=date(1988, 4, 1), **options)
 
 
 @pytest.mark.parametrize(
-    "looked",
+    "reply",
     [
         httpx.Response(404, json={"message": "no such member"}),
         ok({}),
@@ -105,9 +105,9 @@ def create(script: Script, **terms: Any) -> None:
         ok({"customerId": 42, "status": "ACTIVE", "tierId": TIER}),
     ],
 )
-def test_a_customer_who_is_no_member_of_another_tier_is_created(looked: httpx.Response) -> None:
-    """Unknown, gone, or in that tier already."""
-    script = Script(looked, ok({}, 201))
+def test_a_customer_outside_other_tiers_is_created(reply: httpx.Response) -> None:
+    """Unknown, cancelled, or a member of that tier already."""
+    script = Script(reply, ok({}, 201))
     create(script)
     assert script.bodies == [
         {
@@ -131,10 +131,10 @@ def test_a_customer_who_is_no_member_of_another_tier_is_created(looked: httpx.Re
         {"customerId": 42, "status": "ACTIVE"},
     ],
 )
-def test_a_member_is_not_moved_down_unless_one_says_so(member: dict[str, Any]) -> None:
-    """Tiers have no rank that one could read: any other tier may be a better one."""
+def test_a_member_is_not_moved_without_allow_downgrade(member: dict[str, Any]) -> None:
+    """Tiers have no readable rank: any other tier may be a better one."""
     script = Script(ok(member))
-    with pytest.raises(RefusedHereError):
+    with pytest.raises(RefusedLocallyError):
         create(script)
     assert script.methods == ["GET"]
     create(script, allow_downgrade=True)
@@ -142,35 +142,35 @@ def test_a_member_is_not_moved_down_unless_one_says_so(member: dict[str, Any]) -
 
 
 @pytest.mark.parametrize(
-    ("looked", "error"),
+    ("reply", "error"),
     [
         (httpx.Response(400, json={"message": "malformed"}), BadRequestError),
         (httpx.Response(401), BadKeyError),
         (httpx.Response(500), ServerError),
     ],
 )
-def test_a_look_that_fails_is_no_leave_to_go_on(looked: httpx.Response, error: type[Exception]) -> None:
-    """Only "there is none" is."""
-    script = Script(looked)
+def test_a_failed_read_does_not_allow_the_write(reply: httpx.Response, error: type[Exception]) -> None:
+    """Only the reply that there is no member does."""
+    script = Script(reply)
     with pytest.raises(error):
         create(script)
     assert script.methods == ["GET"]
 
 
 @pytest.mark.parametrize(
-    "terms",
+    "options",
     [{"credits": 0}, {"credits": Decimal("0.5")}, {"birthday": "1.4.1988"}, {"birthday": "1988-02-31"}],
 )
-def test_what_the_platform_would_refuse_is_not_sent(terms: dict[str, Any]) -> None:
-    """At least one credit, and a date that exists."""
+def test_a_body_that_the_platform_refuses_is_not_sent(options: dict[str, Any]) -> None:
+    """At least one credit, and an existing date."""
     script = Script(ok({}))
     with script.client() as client, pytest.raises(ValueError):
-        client.members.create(MEMBER, TIER, **{"credits": 1, "birthday": "1988-04-01", **terms})
+        client.members.create(MEMBER, TIER, **{"credits": 1, "birthday": "1988-04-01", **options})
     assert script.requests == []
 
 
-def test_conveniences_are_the_same_with_asyncio() -> None:
-    """They are conversations: written once."""
+def test_asyncio_has_the_same_writes() -> None:
+    """They are steps, written once."""
     script = Script(ok({"member": PROFILE}), ok({}, 201), ok([]), ok({}, 201), ok({}), ok({}, 201))
 
     async def main() -> None:
@@ -183,8 +183,8 @@ def test_conveniences_are_the_same_with_asyncio() -> None:
     assert script.methods == ["GET", "PATCH", "GET", "POST", "GET", "POST"]
 
 
-def test_errors_of_ours_say_that_nothing_was_sent() -> None:
-    """`RefusedHereError` is part of the tree, and has no status."""
-    assert issubclass(RefusedHereError, InveterateError)
-    assert RefusedHereError("x").status is None
-    assert not issubclass(RefusedHereError, NoRecordError)
+def test_a_local_refusal_has_no_status() -> None:
+    """`RefusedLocallyError` is part of the tree, and has no status."""
+    assert issubclass(RefusedLocallyError, InveterateError)
+    assert RefusedLocallyError("x").status is None
+    assert not issubclass(RefusedLocallyError, NoRecordError)

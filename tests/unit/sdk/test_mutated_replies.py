@@ -1,4 +1,4 @@
-"""Whatever a reply has become on its way, it is read as a typed value or answered with a typed error."""
+"""A mutated reply is a typed value or a typed error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from inveterate import Client, InveterateError, Page, Pages, Receipt
 from inveterate.models.base import Record
 
 from tests.contract.operation_cases import CASES
-from tests.unit.sdk.fakes import Script
+from tests.support.sdk.scripted_platform import Script
 
 MEMBER = {
     "customerId": "42",
@@ -110,7 +110,7 @@ NAMES = sorted(CASES)
 
 
 def outcome_of(client: Client, name: str) -> Any:
-    """Use an operation to the end; return its value or its error."""
+    """Run an operation to its end; return its value or its error."""
     try:
         result = CASES[name].least(client)
         return [item for page in result.by_page() for item in page] if isinstance(result, Pages) else result
@@ -136,8 +136,8 @@ def test_every_outcome_is_typed(content: bytes, status: int, headers: dict[str, 
 
 @settings(max_examples=150)
 @given(content=st.binary(max_size=60), status=STATUSES, name=st.sampled_from(NAMES))
-def test_noise_is_answered_with_a_typed_outcome(content: bytes, status: int, name: str) -> None:
-    """Bytes that are no JSON at all."""
+def test_noise_has_a_typed_outcome(content: bytes, status: int, name: str) -> None:
+    """Bytes that are not JSON."""
     with Script(httpx.Response(status, content=content)).client() as client:
         outcome = outcome_of(client, name)
     assert isinstance(outcome, list | Page | Record | Receipt | InveterateError)
@@ -145,7 +145,7 @@ def test_noise_is_answered_with_a_typed_outcome(content: bytes, status: int, nam
 
 @settings(max_examples=60)
 @given(content=replies(), status=STATUSES, name=st.sampled_from(NAMES))
-def test_both_clients_come_to_the_same_outcome(content: bytes, status: int, name: str) -> None:
+def test_both_clients_have_the_same_outcome(content: bytes, status: int, name: str) -> None:
     """The same value, or the same error, for the same bytes."""
 
     async def main() -> Any:

@@ -1,4 +1,4 @@
-"""Subscriptions are made what they shall be: created, updated, or left alone."""
+"""`ensure` creates, updates or keeps each subscription."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import httpx
 import pytest
 from inveterate import (
     BadKeyError,
-    RefusedHereError,
+    RefusedLocallyError,
 )
 
-from tests.unit.sdk.fakes import NAME, URL, Script, ok
+from tests.support.sdk.scripted_platform import NAME, URL, Script, ok
 
 
 def subscription(
     topic: str, *, name: str | None = NAME, url: str = URL, number: str | None = "1"
 ) -> dict[str, Any]:
-    """Make a row of the list."""
+    """Return a row of the list."""
     row = {"topic": topic, "name": name, "callbackUrl": url, "id": number}
     return {key: value for key, value in row.items() if value is not None}
 
 
-def test_subscriptions_are_created_updated_or_left_alone() -> None:
-    """And what carries another name is never touched."""
+def test_subscriptions_are_created_updated_or_kept() -> None:
+    """A subscription with another name is never changed."""
     others = [
         subscription("customer.cancelled", name="klaviyo", url="https://other.example"),
         subscription("customer.ordered", name="relay-staging", url=URL, number="9"),
@@ -55,7 +55,7 @@ def test_subscriptions_are_created_updated_or_left_alone() -> None:
 
 
 def test_a_second_ensure_does_nothing() -> None:
-    """Also where the platform calls the topic by its other name."""
+    """Also where the platform uses the other name of the topic."""
     script = Script(ok({"subscriptions": [subscription("customer.payment_method.changed")]}))
     with script.client() as client:
         done = client.webhook_subscriptions.ensure(["customer.payment_methods.updated"], URL, NAME)
@@ -91,7 +91,7 @@ def test_the_other_name_of_a_topic_is_tried_and_a_refused_topic_reported() -> No
 
 
 def test_a_bad_key_stops_everything() -> None:
-    """It is not the topic that fails."""
+    """The failure is not that of one topic."""
     script = Script(ok([]), httpx.Response(401))
     with script.client() as client, pytest.raises(BadKeyError):
         client.webhook_subscriptions.ensure(["customer.updated", "customer.ordered"], URL, NAME)
@@ -107,9 +107,9 @@ def test_a_bad_key_stops_everything() -> None:
         [subscription("customer.updated"), "odd"],
     ],
 )
-def test_a_list_that_does_not_tell_ours_apart_is_refused(rows: list[Any]) -> None:
-    """Otherwise each call would add subscriptions for ever."""
+def test_a_list_without_names_topics_or_ids_is_refused(rows: list[Any]) -> None:
+    """Otherwise each call adds subscriptions."""
     script = Script(ok(rows))
-    with script.client() as client, pytest.raises(RefusedHereError):
+    with script.client() as client, pytest.raises(RefusedLocallyError):
         client.webhook_subscriptions.ensure(["customer.ordered"], URL, NAME)
     assert script.methods == ["GET"]

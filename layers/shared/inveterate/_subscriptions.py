@@ -1,4 +1,4 @@
-"""Having exactly the subscriptions one wants, in a list that holds other people's as well."""
+"""Creates, updates or keeps webhook subscriptions in a list that holds the subscriptions of other apps as well."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from inveterate._errors import (
     ConflictError,
     InveterateError,
 )
-from inveterate._guards import refusal
+from inveterate._member_writes import refused_locally
 from inveterate._replies import Page, Receipt
-from inveterate._retries import Retries, converse
-from inveterate._steps import Conversation
+from inveterate._retries import Retries, request_steps
+from inveterate._steps import Steps
 from inveterate.models.shop import WebhookSubscription
 from inveterate.webhooks.topics import ALIASES
 
 
 @dataclass(frozen=True, slots=True)
-class Ensured:
-    """What was done for each topic: its name is in one of the first four.
+class EnsureResult:
+    """The outcome for each topic: its name is in one of the first four fields.
 
-    `shared` names the topics to which somebody else is subscribed as well.
+    `shared` holds the topics to which another name is subscribed as well.
     """
 
     created: tuple[str, ...] = ()
@@ -35,8 +35,8 @@ class Ensured:
 
 
 @dataclass(frozen=True)
-class Subscribing:
-    """The work of `ensure`: what is wanted, and the calls it is done with."""
+class SubscriptionSetup:
+    """The requests of `ensure`, and what they set up."""
 
     callback_url: str
     name: str
@@ -45,51 +45,53 @@ class Subscribing:
     create_call: Callable[..., Call[Receipt]]
     update_call: Callable[..., Call[Receipt]]
 
-    def run(self, topics: Sequence[str]) -> Conversation[Ensured]:
-        """Do it, topic by topic."""
-        page = yield from converse(self.list_call(), self.retries)
-        self.refuse_the_unreadable(page)
+    def run(self, topics: Sequence[str]) -> Steps[EnsureResult]:
+        """Set up each topic; a topic that fails does not stop the others."""
+        page = yield from request_steps(self.list_call(), self.retries)
+        self.refuse_unreadable_list(page)
         done: dict[str, list[str]] = {"created": [], "updated": [], "kept": []}
         failed: dict[str, InveterateError] = {}
         for topic in topics:
             try:
-                done[(yield from self.one(topic, page))].append(topic)
+                done[(yield from self.set_up(topic, page))].append(topic)
             except (BadRequestError, ConflictError, AmbiguousWriteError) as error:
                 failed[topic] = error
         shared = tuple(
             topic for topic in topics if any(s.name != self.name for s in page if _same_topic(s.topic, topic))
         )
-        return Ensured(**{name: tuple(which) for name, which in done.items()}, failed=failed, shared=shared)
+        return EnsureResult(
+            **{outcome: tuple(names) for outcome, names in done.items()}, failed=failed, shared=shared
+        )
 
-    def refuse_the_unreadable(self, page: Page[WebhookSubscription]) -> None:
-        """Refuse a list in which our own subscriptions cannot be told apart: we would add to them for ever.
+    def refuse_unreadable_list(self, page: Page[WebhookSubscription]) -> None:
+        """Refuse a list in which our own subscriptions are not recognisable: each call would add new ones.
 
         Raises:
-            RefusedHereError: names what is missing.
+            RefusedLocallyError: names what is missing.
 
         """
         nameless = bool(page) and not any(s.name for s in page)
-        blind = any(s.name == self.name and not (s.topic and s.id) for s in page)
-        if nameless or blind or page.unreadable:
-            text = "the list of subscriptions does not tell names, topics and ids"
-            raise refusal(text, ("name", "topic", "id"), self.list_call())
+        incomplete = any(s.name == self.name and not (s.topic and s.id) for s in page)
+        if nameless or incomplete or page.unreadable:
+            text = "the list of subscriptions lacks names, topics or ids"
+            raise refused_locally(text, ("name", "topic", "id"), self.list_call())
 
-    def one(self, topic: str, page: Page[WebhookSubscription]) -> Conversation[str]:
-        """Do it for one topic; say what was done."""
+    def set_up(self, topic: str, page: Page[WebhookSubscription]) -> Steps[str]:
+        """Set up one topic; return `created`, `updated` or `kept`."""
         ours = [s for s in page if s.name == self.name and _same_topic(s.topic, topic)]
         if any(s.callback_url == self.callback_url for s in ours):
             return "kept"
         if ours:
             call = self.update_call(ours[0].id, ours[0].topic, callback_url=self.callback_url, name=self.name)
-            yield from converse(call, self.retries)
+            yield from request_steps(call, self.retries)
             return "updated"
         try:
-            yield from converse(self.create_call(topic, self.callback_url, self.name), self.retries)
+            yield from request_steps(self.create_call(topic, self.callback_url, self.name), self.retries)
         except BadRequestError:
             other = _other_name(topic)
             if other is None:
                 raise
-            yield from converse(self.create_call(other, self.callback_url, self.name), self.retries)
+            yield from request_steps(self.create_call(other, self.callback_url, self.name), self.retries)
         return "created"
 
 

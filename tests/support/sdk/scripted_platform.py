@@ -1,4 +1,4 @@
-"""A platform that answers from a script and remembers what it was asked: the one fake of these tests."""
+"""A fake platform for the SDK's tests: it replies from a script and records the requests."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from inveterate import NO_RETRIES, AsyncClient, Client, Retries
 
 KEY = "k-sEcReT/0123456789"
 
-Answer = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
+ScriptedAnswer = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
 
 URL, NAME = "https://example.com/hook", "relay"
-"""A subscription's."""
+"""The URL and the name of a subscription."""
 
 
 class Script:
-    """Answers each request with the next of its answers, and the last one for ever."""
+    """Replies to each request with the next of its answers, and repeats the last one."""
 
-    def __init__(self, *answers: Answer) -> None:
+    def __init__(self, *answers: ScriptedAnswer) -> None:
         self.answers = list(answers)
         self.requests: list[httpx.Request] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        """Answer a request, or fail as the network would."""
+        """Reply to a request, or raise the scripted network error."""
         self.requests.append(request)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
@@ -34,37 +34,37 @@ class Script:
 
     @property
     def methods(self) -> list[str]:
-        """What was asked, in order."""
+        """The methods of the requests, in order."""
         return [request.method for request in self.requests]
 
     @property
     def bodies(self) -> list[Any]:
-        """What was sent, in order, without the requests that had no body."""
+        """The bodies of the requests that have one, in order."""
         return [json.loads(request.content) for request in self.requests if request.content]
 
     def client(self, **settings: Any) -> Client:
-        """Make a client that talks to it, without retries unless told otherwise."""
+        """Return a client of this platform, by default without retries."""
         settings.setdefault("retries", NO_RETRIES)
         return Client(KEY, transport=httpx.MockTransport(self), **settings)
 
     def async_client(self, **settings: Any) -> AsyncClient:
-        """Make the same for asyncio."""
+        """Return an asyncio client of this platform, by default without retries."""
         settings.setdefault("retries", NO_RETRIES)
         return AsyncClient(KEY, transport=httpx.MockTransport(self), **settings)
 
 
 def ok(data: object, status: int = 200, **top: object) -> httpx.Response:
-    """Make a reply in the documented envelope."""
+    """Return a reply in the documented envelope."""
     return httpx.Response(status, json={"message": "ok", "data": data, **top})
 
 
 def pages(*rows: Iterable[Any], cursors: Iterable[Any], name: str = "lastCustomerId") -> list[httpx.Response]:
-    """Make pages of members, each with its cursor."""
+    """Return pages of members, each with its cursor."""
     return [
         ok({"members": [{"customerId": str(each)} for each in page], name: cursor})
         for page, cursor in zip(rows, cursors, strict=True)
     ]
 
 
-QUICK = Retries(first=0.0001, longest=0.001)
-"""The usual patience, in a hurry."""
+QUICK = Retries(base_delay=0.0001, max_delay=0.001)
+"""The default retry policy with short delays."""

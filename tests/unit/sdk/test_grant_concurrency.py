@@ -1,4 +1,4 @@
-"""Two who grant the same, and one who begins anew: it is granted once."""
+"""Concurrent grants of one key, and restarts in between: it is granted once."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from inveterate import (
     Claim,
     ClaimState,
     CustomerId,
-    Exchange,
     GrantResult,
     Intent,
     MemoryIntents,
+    RequestLog,
 )
 
-from tests.unit.sdk.granting import (
+from tests.support.sdk.grant_calls import (
     LOOKS,
     MEMBER,
     Granting,
@@ -30,22 +30,22 @@ from tests.unit.sdk.granting import (
     grant_sync,
     settings,
 )
-from tests.unit.sdk.ledger_server import Served
+from tests.support.sdk.ledger_server import Served
 
 
 class FileIntents:
-    """Intents that survive a restart: a small port, written to a file."""
+    """Intents in a file, which survive a restart."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lock = threading.Lock()
 
     def claim(self, intent: Intent) -> Claim:
-        """Write it down, or return what is written."""
+        """Record it, or return the record."""
         with self.lock:
-            written = self._read()
-            if intent.key in written:
-                kept = written[intent.key]
+            recorded = self._read()
+            if intent.key in recorded:
+                kept = recorded[intent.key]
                 age = time.time() - kept["since"]
                 return Claim(ClaimState(kept["state"]), self._intent(intent.key, kept), kept["attempt"], age)
             self._write(Claim(ClaimState.OPEN, intent))
@@ -59,17 +59,17 @@ class FileIntents:
             self._write(Claim(ClaimState.OPEN, claim.intent, claim.attempt + 1))
             return True
 
-    def settle(self, claim: Claim) -> None:
-        """Write down that it was granted."""
+    def mark_granted(self, claim: Claim) -> None:
+        """Record that it was granted."""
         with self.lock:
             self._write(Claim(ClaimState.GRANTED, claim.intent, claim.attempt))
 
     def release(self, claim: Claim) -> None:
-        """Forget it."""
+        """Delete it."""
         with self.lock:
-            written = self._read()
-            del written[claim.intent.key]
-            self.path.write_text(json.dumps(written))
+            recorded = self._read()
+            del recorded[claim.intent.key]
+            self.path.write_text(json.dumps(recorded))
 
     def _read(self) -> dict[str, Any]:
         return dict(json.loads(self.path.read_text())) if self.path.exists() else {}
@@ -78,24 +78,24 @@ class FileIntents:
         return Intent(key, CustomerId(kept["customer"]), Decimal(kept["amount"]))
 
     def _write(self, claim: Claim) -> None:
-        told = {
+        record = {
             "state": claim.state,
             "attempt": claim.attempt,
             "since": time.time(),
             "customer": claim.intent.customer_id,
             "amount": str(claim.intent.amount),
         }
-        self.path.write_text(json.dumps({**self._read(), claim.intent.key: told}))
+        self.path.write_text(json.dumps({**self._read(), claim.intent.key: record}))
 
 
 class CrashError(BaseException):
     """The process dies here."""
 
 
-@pytest.mark.parametrize("then", ["answer", "drop", "dawdle"])
+@pytest.mark.parametrize("then", ["answer", "drop", "stall"])
 def test_two_callers_at_once(served: Served, then: str) -> None:
-    """Eight threads with one store: one post, one `granted` at most, and nobody is told a lie."""
-    platform = served.behaving(then=then)
+    """Eight threads with one store: one post, at most one `granted`, and no false outcome."""
+    platform = served.reset(then=then)
     intents = MemoryIntents()
     results: list[GrantResult] = []
     barrier = threading.Barrier(8)
@@ -117,7 +117,7 @@ def test_two_callers_at_once(served: Served, then: str) -> None:
 
 def test_two_tasks_at_once(served: Served) -> None:
     """The same in one event loop, with the client's own store."""
-    platform = served.behaving(then="drop")
+    platform = served.reset(then="drop")
 
     async def main() -> list[str]:
         async with AsyncClient("k", **settings(served, None, ())) as client:
@@ -133,11 +133,11 @@ def test_two_tasks_at_once(served: Served) -> None:
 @both
 @pytest.mark.parametrize("then", ["answer", "drop"])
 def test_a_restart_between_post_and_read(served: Served, grant: Granting, then: str, tmp_path: Path) -> None:
-    """The process dies when the answer, or none, has come; the next one finds the claim and the entry."""
-    platform = served.behaving(then=then)
+    """The process dies after the reply, or its loss; the next one finds the claim and the entry."""
+    platform = served.reset(then=then)
 
-    def die(exchange: Exchange) -> None:
-        if exchange.method == "POST":
+    def die(log: RequestLog) -> None:
+        if log.method == "POST":
             raise CrashError
 
     with pytest.raises(CrashError):
@@ -151,8 +151,8 @@ def test_a_restart_between_post_and_read(served: Served, grant: Granting, then: 
 
 @both
 def test_a_restart_between_claim_and_post(served: Served, grant: Granting, tmp_path: Path) -> None:
-    """Nobody knows that nothing was sent: unknown, until the ledger proves it."""
-    platform = served.behaving()
+    """The next process cannot know that nothing was sent: the outcome is unknown."""
+    platform = served.reset()
     FileIntents(tmp_path / "intents").claim(Intent("order-1", MEMBER, Decimal(5)))
     assert grant(served, FileIntents(tmp_path / "intents"), settled_after=0.0).status == "unknown"
     assert platform.posts == 0

@@ -1,4 +1,4 @@
-"""A balance is what has not expired of what was given and not spent."""
+"""A balance is the sum of the credits that are neither spent nor expired."""
 
 from __future__ import annotations
 
@@ -18,11 +18,15 @@ NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
 def entry(amount: str, day: int, *, expires: int | None = None, **fields: Any) -> CreditEntry:
-    """Make an entry of a day, counted from now, that expires on another."""
-    told: dict[str, Any] = {"amount": amount, "createdAt": (NOW + timedelta(days=day)).isoformat(), **fields}
+    """Return an entry of a day relative to now, with its day of expiry."""
+    fields_of_entry: dict[str, Any] = {
+        "amount": amount,
+        "createdAt": (NOW + timedelta(days=day)).isoformat(),
+        **fields,
+    }
     if expires is not None:
-        told["expirationDate"] = (NOW + timedelta(days=expires)).isoformat()
-    return CreditEntry.of(told)
+        fields_of_entry["expirationDate"] = (NOW + timedelta(days=expires)).isoformat()
+    return CreditEntry.of(fields_of_entry)
 
 
 @pytest.mark.parametrize(
@@ -54,8 +58,8 @@ def entry(amount: str, day: int, *, expires: int | None = None, **fields: Any) -
         ),
     ],
 )
-def test_a_balance_leaves_out_what_has_expired(entries: list[CreditEntry], balance: str) -> None:
-    """In whatever order the entries come."""
+def test_a_balance_leaves_out_expired_credits(entries: list[CreditEntry], balance: str) -> None:
+    """The order of the entries makes no difference."""
     assert ledger_balance(entries, NOW) == Decimal(balance)
     assert ledger_balance(reversed(entries), NOW) == Decimal(balance)
 
@@ -65,10 +69,10 @@ def test_a_balance_leaves_out_what_has_expired(entries: list[CreditEntry], balan
         st.tuples(st.integers(1, 50), st.integers(-30, -1), st.none() | st.integers(-29, 30)), max_size=8
     )
 )
-def test_without_spending_the_balance_is_the_sum_of_what_has_not_expired(
+def test_without_spending_the_balance_is_the_sum_of_unexpired_credits(
     lots: list[tuple[int, int, int | None]],
 ) -> None:
-    """As the documentation asks."""
+    """The documentation requires this."""
     entries = [entry(str(amount), day, expires=until) for amount, day, until in lots]
     expected = sum(amount for amount, _, until in lots if until is None or until > 0)
     assert ledger_balance(entries, NOW) == expected

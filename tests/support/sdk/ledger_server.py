@@ -1,4 +1,4 @@
-"""A platform with one ledger, over real sockets, that misbehaves on request: it drops, fails, dawdles, hides."""
+"""A platform with one ledger, over real sockets, with faults on request: dropped, failed, stalled and hidden."""
 
 from __future__ import annotations
 
@@ -22,40 +22,40 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 TRANSPORTS: dict[tuple[str, int], asyncio.Transport] = {}
 
 
-class Droppable(H11Protocol):
-    """HTTP whose connections can be cut in the middle: ASGI alone cannot say that."""
+class DroppableProtocol(H11Protocol):
+    """HTTP whose connections can be cut in the middle, which ASGI alone cannot do."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # uvicorn says Transport too
-        """Remember the connection by the address of its other end."""
+        """Record the connection by the address of its peer."""
         TRANSPORTS[transport.get_extra_info("peername")] = transport
         super().connection_made(transport)
 
 
 @dataclass
 class Platform:
-    """How it behaves, and what it did."""
+    """The behaviour of the platform, and what it has done."""
 
     applies: bool = True
-    then: str = "answer"  # or "drop", "fail", "limit", "dawdle", "refuse"
+    then: str = "answer"  # or "drop", "fail", "limit", "stall", "refuse"
     shows_after: int = 0
     shows_notes: bool = True
     ledger_fails: bool = False
     posts: int = 0
     reads: int = 0
     entries: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
-    """Each with the number of the reading from which on it shows: no clock decides a test."""
+    """Each with the number of the first reading that shows it: no clock decides a test."""
 
-    def remember(self, note: str) -> None:
-        """Put an old entry into the ledger."""
+    def add_old_entry(self, note: str) -> None:
+        """Add an old entry to the ledger."""
         self.entries.append((0, {"amount": 1, "note": note}))
 
     @property
     def credits(self) -> int:
-        """How much was granted, old entries apart."""
+        """The sum of the grants, without old entries."""
         return sum(int(entry["amount"]) for _, entry in self.entries if entry["amount"] != 1)
 
     async def post(self, request: Request) -> Response:
-        """Take a grant, and then behave."""
+        """Accept a grant, and then show the configured behaviour."""
         self.posts += 1
         if self.then == "refuse":
             return JSONResponse({"message": "no such tier"}, 400)
@@ -68,14 +68,14 @@ class Platform:
             return JSONResponse({"message": "half done"}, 500)
         if self.then == "limit":
             return JSONResponse({"message": "too many"}, 429)
-        if self.then == "dawdle":
+        if self.then == "stall":
             await request.body()
             while (await request.receive())["type"] != "http.disconnect":
-                pass  # the answer comes when the client has stopped waiting for it
+                pass  # the reply comes when the client has stopped waiting for it
         return JSONResponse({"message": "forwarded", "data": {}}, 201)
 
     async def read(self, request: Request) -> Response:
-        """Show the ledger, as far as it is shown."""
+        """Return the visible part of the ledger."""
         self.reads += 1
         reading = self.reads
         if self.ledger_fails:
@@ -87,30 +87,30 @@ class Platform:
 
 
 class Served:
-    """The platform of the moment, behind an address that stays."""
+    """The present platform, behind an address that does not change."""
 
     def __init__(self, address: str) -> None:
         self.address = address
         self.platform = Platform()
 
-    def behaving(self, **behaviour: Any) -> Platform:
-        """Begin anew with a platform that behaves so."""
+    def reset(self, **behaviour: Any) -> Platform:
+        """Replace the platform with a new one of this behaviour."""
         self.platform = Platform(**behaviour)
         return self.platform
 
     async def post(self, request: Request) -> Response:
-        """Pass on."""
+        """Delegate to the present platform."""
         return await self.platform.post(request)
 
     async def read(self, request: Request) -> Response:
-        """Pass on."""
+        """Delegate to the present platform."""
         return await self.platform.read(request)
 
 
 @contextmanager
 def serving() -> Iterator[Served]:
     """Serve on a free port of the loopback interface, in a thread."""
-    # Named TCP, it is given TCP_NODELAY; else every answer would wait 40 ms for an acknowledgement.
+    # asyncio sets TCP_NODELAY only on a socket with this protocol; otherwise every reply waits 40 ms for an acknowledgement.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     served = Served(f"http://127.0.0.1:{listener.getsockname()[1]}")
@@ -121,7 +121,7 @@ def serving() -> Iterator[Served]:
             Route(path, served.read, methods=["GET"]),
         ]
     )
-    config = uvicorn.Config(app, http=Droppable, ws="none", lifespan="off", log_level="critical")
+    config = uvicorn.Config(app, http=DroppableProtocol, ws="none", lifespan="off", log_level="critical")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

@@ -1,4 +1,4 @@
-"""Holds a request of the SDK against the written specification, less the deviations that the overlay argues."""
+"""Compares requests of the SDK with the specification, less the deviations of the overlay."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ DOCUMENTED = documented()
 
 @dataclass
 class Deviations:
-    """The overlay's entries for one operation, and which of them were made use of."""
+    """The overlay's entries for one operation, and those that were used."""
 
     operation: str
     used: set[int] = field(default_factory=set)
 
     def allow(self, kind: str, name: str | None = None) -> bool:
-        """Tell whether the overlay allows it, and note that it was needed."""
+        """Return whether the overlay allows it, and record that it was needed."""
         for number, entry in enumerate(OVERLAY["requests"]):
             if self.operation in entry["operations"] and kind in entry:
                 allowed = entry[kind]
@@ -72,7 +72,7 @@ def parameters(operation: dict[str, Any], place: str) -> dict[str, dict[str, Any
 
 
 def record_of(request: httpx.Request) -> httpx.Response:
-    """Answer anything with a record that serves for whatever was asked."""
+    """Reply with a record that fits every operation."""
     data: dict[str, object] = {
         "customerId": "42",
         "firstName": "A",
@@ -87,7 +87,7 @@ def record_of(request: httpx.Request) -> httpx.Response:
 
 
 def sent(use: Callable[[Any], Any], method: str) -> httpx.Request:
-    """Return the request that a use of the sync client ends with."""
+    """Return the last request of a use of the synchronous client."""
     requests: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -103,7 +103,7 @@ def sent(use: Callable[[Any], Any], method: str) -> httpx.Request:
 
 
 def sent_async(use: Callable[[Any], Any]) -> httpx.Request:
-    """Return the request that a use of the async client ends with."""
+    """Return the last request of a use of the asyncio client."""
     requests: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -124,7 +124,7 @@ def sent_async(use: Callable[[Any], Any]) -> httpx.Request:
 
 
 def type_problems(value: object, schema: dict[str, Any]) -> bool:
-    """Tell whether a JSON value is of none of the documented types."""
+    """Return whether a JSON value has none of the documented types."""
     kinds: dict[str, Any] = {
         "string": str,
         "number": (int, float),
@@ -144,7 +144,7 @@ def type_problems(value: object, schema: dict[str, Any]) -> bool:
 def problems(
     operation_id: str, request: httpx.Request, path: tuple[str, ...], deviations: Deviations
 ) -> Iterator[str]:
-    """Hold a request against the specification; yield what is wrong with it."""
+    """Compare a request with the specification; yield each difference."""
     _, template, operation = DOCUMENTED[operation_id]
     expected = re.sub(r"\{\w+\}", "{}", template).format(*(quote(value, safe="") for value in path))
     raw_path, _, raw_query = request.url.raw_path.decode().partition("?")

@@ -1,7 +1,7 @@
-"""Reading what the platform sends although its documentation is thin: keep what is odd, never fail for it.
+"""Tolerant reading of what the platform sends: an odd value is left out and named, and never fails the rest.
 
-Every field may be missing or null, unknown fields are kept, and a field that cannot be read is left
-out and named, so that one odd value never costs the rest.
+The documentation is thin. Every field may be missing or null, unknown fields are kept, and a field that
+cannot be read is left out and named.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pydantic.alias_generators import to_camel
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
-_MOST_REPAIRS: Final = 20
+_MAX_REPAIRS: Final = 20
 
 
-class Part(BaseModel):
-    """A part of what was sent: camelCase on the wire, unknown fields kept, values never in error texts."""
+class WireModel(BaseModel):
+    """An object of the wire: camelCase there, unknown fields kept, values never in error texts."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -29,32 +29,32 @@ class Part(BaseModel):
     )
 
     def has(self, field: str) -> bool:
-        """Tell whether anything was said of `field`, be it null: absence says nothing."""
+        """Return whether `field` was present, be it null: absence is not a value."""
         return field in self.model_fields_set
 
 
-def wire(part: BaseModel) -> dict[str, Any]:
-    """Return what was said in `part`, by its names on the wire: fields that were never set stay unsaid."""
-    return part.model_dump(by_alias=True, exclude_unset=True)
+def to_wire(model: BaseModel) -> dict[str, Any]:
+    """Return the fields of `model` that were set, by their names on the wire."""
+    return model.model_dump(by_alias=True, exclude_unset=True)
 
 
-class UnrepairableError(ValueError):
-    """It lacks what it cannot be without. `paths` are the fields at fault."""
+class UnreadableRecordError(ValueError):
+    """The data lacks a field that the record cannot be without. `paths` are the fields at fault."""
 
     def __init__(self, paths: Iterable[str]) -> None:
         self.paths = tuple(paths)
         super().__init__(", ".join(self.paths))
 
 
-def repaired(model: type[ModelT], data: Any) -> tuple[ModelT, tuple[str, ...]]:
-    """Read `data`, leaving out what cannot be read; return it with the dotted paths of what was left out.
+def read_tolerantly(model: type[ModelT], data: Any) -> tuple[ModelT, tuple[str, ...]]:
+    """Read `data` without the fields that cannot be read; return it with their dotted paths.
 
     Raises:
-        UnrepairableError: when a field that is needed is missing or unreadable.
+        UnreadableRecordError: when a required field is missing or unreadable.
 
     """
     drift: list[str] = []
-    for _ in range(_MOST_REPAIRS):
+    for _ in range(_MAX_REPAIRS):
         try:
             return model.model_validate(data), tuple(dict.fromkeys(drift))
         except ValidationError as error:
@@ -62,11 +62,11 @@ def repaired(model: type[ModelT], data: Any) -> tuple[ModelT, tuple[str, ...]]:
             drift += [".".join(map(str, path)) for path in at_fault]
             for path in at_fault:
                 data = _without(data, path)
-    raise UnrepairableError(dict.fromkeys(drift))
+    raise UnreadableRecordError(dict.fromkeys(drift))
 
 
 def _without(data: Any, path: tuple[int | str, ...]) -> Any:
-    """Return `data` less the value at `path`; only what lies on the path is copied, however deep the rest is."""
+    """Return `data` less the value at `path`; only the containers along the path are copied."""
     if not path:
         return data
     step, rest = path[0], path[1:]
@@ -75,6 +75,6 @@ def _without(data: Any, path: tuple[int | str, ...]) -> Any:
             return {**data, step: _without(data[step], rest)}
         return {key: value for key, value in data.items() if key != step}
     if isinstance(data, list | tuple) and isinstance(step, int) and step < len(data):
-        # An empty object keeps the places of the other elements.
+        # An empty object keeps the indexes of the other elements.
         return [*data[:step], _without(data[step], rest) if rest else {}, *data[step + 1 :]]
     return data

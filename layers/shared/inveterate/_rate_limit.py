@@ -1,4 +1,4 @@
-"""No faster than agreed: a limit on requests per second, shared by all threads and tasks of a client."""
+"""Limit on requests per second, shared by all threads and tasks of a client."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 
 
-class Pace:
-    """Gives each request its moment, evenly spaced, after a first burst of up to one second's worth.
+class RateLimiter:
+    """Spaces requests evenly, after a first burst of up to one second's worth.
 
-    It only reckons: `reserve` says how long to wait, and the caller waits.
+    It does not wait itself: `reserve` returns the delay, and the transport waits.
     """
 
     def __init__(self, per_second: float | None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -23,7 +23,7 @@ class Pace:
         self._lock = threading.Lock()
 
     def reserve(self) -> float:
-        """Take the next free moment; return the seconds until it."""
+        """Reserve the next free slot; return the seconds until it."""
         if not self._gap:
             return 0.0
         with self._lock:

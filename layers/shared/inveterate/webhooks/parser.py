@@ -1,4 +1,4 @@
-"""From the bytes of any delivery to the event it is: one entry for all topics."""
+"""Parser of deliveries: the entry point for all topics."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ _MODELS: Final = {
 
 
 class UnknownEvent(Event):
-    """A topic that this package does not know: kept whole in `raw`, for whoever knows it later."""
+    """An event of an unknown topic: all of it is in `raw`."""
 
     TOPIC: ClassVar[str] = ""
 
 
 class LegacyEvent(Event):
-    """A topic of API v1 alone (`LEGACY_TOPICS`). Its payload is not documented: it is kept in `raw`.
+    """An event of a topic that only API v1 has (`LEGACY_TOPICS`). Its payload is undocumented: see `raw`.
 
-    Those of the merchant name no member: their `customer_id` raises `UnreadableEventError`.
+    Merchant events have no member: their `customer_id` raises `UnreadableEventError`.
     """
 
     TOPIC: ClassVar[str] = ""
@@ -44,7 +44,7 @@ class LegacyEvent(Event):
 
 
 def model_for(topic: str) -> type[Event]:
-    """Return the class that reads `topic` (a name or an alias); `LegacyEvent` for one of v1's; `UnknownEvent` for any other."""
+    """Return the class of `topic` (a name or an alias): `LegacyEvent` for one of v1's, `UnknownEvent` for any other."""
     known = topic_named(topic)
     if known is None:
         return LegacyEvent if topic in LEGACY_TOPICS else UnknownEvent
@@ -57,8 +57,8 @@ def parse(body: bytes | str) -> Event:
     """Read one delivery.
 
     Raises:
-        UnreadableEventError: only for what is no delivery at all: not JSON, no envelope, no topic,
-            or a payload that names no member.
+        UnreadableEventError: when it is not a delivery: not JSON, no envelope, no topic, or a payload
+            without a member.
 
     """
     envelope = checked_envelope(read_json(body))

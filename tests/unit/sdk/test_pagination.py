@@ -1,4 +1,4 @@
-"""Lists end where they end, go on where they stopped, and hand a cursor back exactly as it came."""
+"""Lists end correctly, continue from a cursor, and send each cursor back unchanged."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from inveterate import CustomerId, End, InveterateError, UnreadableReplyError
-from inveterate import _paging as paging
+from inveterate import CustomerId, InveterateError, ListEnd, UnreadableReplyError
+from inveterate import _pagination as pagination
 
-from tests.unit.sdk.fakes import Script, ok, pages
+from tests.support.sdk.scripted_platform import Script, ok, pages
 
 
-def ids(script: Script, **terms: Any) -> list[str]:
+def ids(script: Script, **options: Any) -> list[str]:
     """Read a whole list of members."""
     with script.client() as client:
-        return [str(member.customer_id) for member in client.members.list(**terms)]
+        return [str(member.customer_id) for member in client.members.list(**options)]
 
 
 def test_pages_are_fetched_as_they_are_asked_for() -> None:
@@ -40,20 +40,20 @@ def test_pages_are_fetched_as_they_are_asked_for() -> None:
 @pytest.mark.parametrize(
     ("answers", "read", "end"),
     [
-        (pages([1], [2], cursors=["1", None]), ["1", "2"], End.NO_CURSOR),
-        (pages([1], [2], cursors=["1", ""]), ["1", "2"], End.NO_CURSOR),
-        (pages([1], [2], cursors=["1", {}]), ["1", "2"], End.NO_CURSOR),
-        (pages([1], [], cursors=["1", "2"]), ["1"], End.EMPTY_PAGE),
-        (pages([1], [2], cursors=["1", "1"]), ["1", "2"], End.REPEATED),
-        (pages([1], [2], [3], cursors=["1", "2", "1"]), ["1", "2", "3"], End.REPEATED),
-        ([ok({"members": [{"customerId": 1}]})], ["1"], End.NO_CURSOR),
-        ([ok([{"customerId": 1}], lastCustomerId="1"), ok([])], ["1"], End.EMPTY_PAGE),
-        ([ok(None)], [], End.EMPTY_PAGE),
-        ([httpx.Response(200, json={"message": "none"})], [], End.EMPTY_PAGE),
-        ([httpx.Response(204)], [], End.EMPTY_PAGE),
+        (pages([1], [2], cursors=["1", None]), ["1", "2"], ListEnd.NO_CURSOR),
+        (pages([1], [2], cursors=["1", ""]), ["1", "2"], ListEnd.NO_CURSOR),
+        (pages([1], [2], cursors=["1", {}]), ["1", "2"], ListEnd.NO_CURSOR),
+        (pages([1], [], cursors=["1", "2"]), ["1"], ListEnd.EMPTY_PAGE),
+        (pages([1], [2], cursors=["1", "1"]), ["1", "2"], ListEnd.REPEATED),
+        (pages([1], [2], [3], cursors=["1", "2", "1"]), ["1", "2", "3"], ListEnd.REPEATED),
+        ([ok({"members": [{"customerId": 1}]})], ["1"], ListEnd.NO_CURSOR),
+        ([ok([{"customerId": 1}], lastCustomerId="1"), ok([])], ["1"], ListEnd.EMPTY_PAGE),
+        ([ok(None)], [], ListEnd.EMPTY_PAGE),
+        ([httpx.Response(200, json={"message": "none"})], [], ListEnd.EMPTY_PAGE),
+        ([httpx.Response(204)], [], ListEnd.EMPTY_PAGE),
     ],
 )
-def test_a_list_ends(answers: list[httpx.Response], read: list[str], end: End) -> None:
+def test_a_list_ends(answers: list[httpx.Response], read: list[str], end: ListEnd) -> None:
     """At a missing, empty or repeated cursor, or an empty page; the cursor at either level."""
     with Script(*answers).client() as client:
         members = client.members.list()
@@ -62,8 +62,8 @@ def test_a_list_ends(answers: list[httpx.Response], read: list[str], end: End) -
 
 
 def test_a_list_without_an_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that invents cursors does not keep us for ever, nor is the list taken for whole."""
-    monkeypatch.setattr(paging, "MOST_PAGES", 5)
+    """A server that invents cursors ends in an error, and its list does not count as whole."""
+    monkeypatch.setattr(pagination, "MAX_PAGES", 5)
     counter = iter(range(10**6))
     script = Script(lambda _: ok({"members": [{"customerId": 1}], "lastCustomerId": str(next(counter))}))
     with pytest.raises(UnreadableReplyError):
@@ -71,7 +71,7 @@ def test_a_list_without_an_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(script.requests) == 5
 
 
-def test_a_list_goes_on_from_a_cursor() -> None:
+def test_a_list_continues_from_a_cursor() -> None:
     """After a crash in the middle of a page, that page comes again; none is left out."""
     script = Script(*pages([1, 2], [3, 4], cursors=["2", "4"]), ok([]))
     with script.client() as client:
@@ -99,7 +99,7 @@ CURSORS = st.one_of(
 
 
 @given(cursor=CURSORS)
-def test_a_cursor_comes_back_as_it_went_whatever_it_is(cursor: Any) -> None:
+def test_a_cursor_is_sent_back_unchanged(cursor: Any) -> None:
     """Text, object or number: encoded once, so that decoding once gives it back."""
     if cursor == "":
         return
@@ -125,15 +125,15 @@ def test_money_in_a_cursor_keeps_its_digits() -> None:
 
 @pytest.mark.parametrize("cursor", ["x" * 6001, {"a": "x" * 6001}, "\ud800", "DEEP"])
 def test_a_cursor_that_cannot_be_sent_back_is_a_typed_error(cursor: Any) -> None:
-    """Not a bare error of the HTTP library in the middle of a list."""
+    """It is not an error of the HTTP library."""
     content = json.dumps({"data": {"members": [{"customerId": 1}], "lastCustomerId": cursor}})
     content = content.replace('"DEEP"', '{"a":' * 600 + "1" + "}" * 600)
     with pytest.raises(InveterateError):
         ids(Script(httpx.Response(200, content=content)))
 
 
-def test_rows_that_are_no_records_are_named_and_the_others_kept() -> None:
-    """One odd row does not cost a run over all members."""
+def test_unreadable_rows_are_named_and_the_others_kept() -> None:
+    """One odd row does not fail a run over all members."""
     script = Script(
         ok({"members": [{"customerId": 1}, None, "x", {"email": "a@example.com"}, {"customerId": 2}]})
     )
@@ -142,8 +142,8 @@ def test_rows_that_are_no_records_are_named_and_the_others_kept() -> None:
     assert [member.customer_id for member in page] == ["1", "2"]
     assert [member.customer_id for member in page[:1]] == ["1"]
     assert page.unreadable == (
-        "data[1] is no object",
-        "data[2] is no object",
+        "data[1] is not an object",
+        "data[2] is not an object",
         "data[3] lacks customerId",
     )
     assert len(page.raw["data"]["members"]) == 5
@@ -151,12 +151,12 @@ def test_rows_that_are_no_records_are_named_and_the_others_kept() -> None:
 
 @pytest.mark.parametrize("data", ["text", 7, {"members": {"0": {"customerId": 1}}}])
 def test_a_list_without_an_array_is_a_typed_error(data: Any) -> None:
-    """An object in the place of the array is not an empty list."""
+    """An object in place of the array is not an empty list."""
     with pytest.raises(UnreadableReplyError):
         ids(Script(ok(data)))
 
 
-def test_the_same_with_asyncio() -> None:
+def test_asyncio_has_the_same_lists() -> None:
     """Iteration and pages, as for the other client."""
     script = Script(*pages([1, 2], [3], cursors=["2", None]))
 
@@ -164,15 +164,15 @@ def test_the_same_with_asyncio() -> None:
         async with script.async_client() as client:
             members = client.members.list(limit=2)
             read = [str(member.customer_id) async for member in members]
-            assert members.end is End.NO_CURSOR
+            assert members.end is ListEnd.NO_CURSOR
             return read
 
     assert asyncio.run(main()) == ["1", "2", "3"]
 
 
 @pytest.mark.parametrize("limit", [0, -1, True])
-def test_a_page_size_that_cannot_be_is_refused_before_anything_is_sent(limit: Any) -> None:
-    """At the call, not at the first turn of a loop."""
+def test_an_impossible_page_size_is_refused_before_a_request(limit: Any) -> None:
+    """The call refuses it, not the first round of a loop."""
     script = Script(ok([]))
     with script.client() as client, pytest.raises(ValueError):
         client.members.list(limit=limit)

@@ -1,11 +1,11 @@
-"""The table of operations: what the package can ask of the platform, as data."""
+"""Table of the operations, as data."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, TypedDict
 
-from inveterate._operation import Endpoint, Resource
+from inveterate._endpoint import Endpoint, Resource
 from inveterate.api.benefits import Benefits
 from inveterate.api.credits import Credits
 from inveterate.api.members import Members
@@ -30,7 +30,7 @@ RESOURCES: Final[tuple[type[Resource[Any]], ...]] = (
 
 
 class OperationRow(TypedDict):
-    """One operation. `path` has `{}` for each id; `retryable` says whether it is repeated by itself."""
+    """One operation. `path` has `{}` for each id; `retryable` is whether the client repeats it."""
 
     name: str
     method: str
@@ -39,7 +39,7 @@ class OperationRow(TypedDict):
 
 
 def endpoints(resources: Iterable[type[Resource[Any]]] = RESOURCES) -> Iterator[Endpoint[Any, Any]]:
-    """Iterate over the endpoints, in the order in which they are written down."""
+    """Iterate over the endpoints, in the order of their definition."""
     for resource in resources:
         for value in vars(resource).values():
             if isinstance(value, Endpoint):
