@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Print the open matters; return the exit code.
 
-    With `--json`: a list of objects with `incident_key`, `level`, `opened_at`, `told` (the channels), `waiting`
+    With `--json`: a list of objects with `incident`, `level`, `opened_at`, `told` (the channels), `waiting`
     (whether something is held back), `muted_until`, `acked` and `said_by`.
     """
     found = sorted(_open(Account(arguments.stack)), key=lambda one: (-(one.level or 0), one.key))
@@ -56,7 +56,7 @@ def _open(account: Account) -> Iterator[Incident]:
 
 def _row(one: Incident) -> dict[str, object]:
     return {
-        "incident_key": one.key,
+        "incident": one.key,
         "level": one.level.name.lower() if one.level else "info",
         "opened_at": one.opened_at.isoformat(timespec="minutes") if one.opened_at else None,
         "told": list(one.reached),

@@ -1,4 +1,4 @@
-"""What an operator says of a matter, written into its incident_key: on top of what is there, never over it."""
+"""What an operator says of a matter, written into its incident: on top of what is there, never over it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def say(arguments: argparse.Namespace, change: Callable[[Incident], Incident]) -
     """Change an incident as the operator said, and note who it was.
 
     Raises:
-        CliError: when there is no such incident_key, or it is being written all the time.
+        CliError: when there is no such incident, or it is being written all the time.
 
     """
     from relay.errors import ConflictError, TransientError

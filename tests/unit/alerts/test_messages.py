@@ -71,7 +71,7 @@ def test_email_opening() -> None:
         "Warning: Payment failed\n\n"
         "Member: Mia K. (m•••@example.com)\nTier: Gold\nAmount: 49.00 USD\n\n"
         f"Ask the member for another card.\nIn Shopify: {LINK}\n\n"
-        "When: 2025-07-01 09:00 UTC\nRule: payment_failed\nOccasion: dun:acme.myshopify.com:7001\n"
+        "When: 2025-07-01 09:00 UTC\nRule: payment_failed\nIncident: dun:acme.myshopify.com:7001\n"
     )
 
 
@@ -152,7 +152,7 @@ def mrkdwns(payload: dict[str, Any]) -> list[dict[str, Any]]:
 def test_line_breaks_and_steering_characters_do_not_survive() -> None:
     """A name cannot add a line to an e-mail, a header to a subject, or turn the text around."""
     sly = announcement(
-        who=member(first_name="Mia\r\nOccasion: none", last_name="\u202eX"),
+        who=member(first_name="Mia\r\nIncident: none", last_name="\u202eX"),
         title="Lost\r\nBcc: all\x07\ud800",
     )
     assert "\n" not in email(sly).subject

@@ -102,7 +102,7 @@ def test_crashes_in_documented_order_change_nothing(history: list[tuple[bytes, d
 
 
 def assert_told_once(relay: Programme) -> None:
-    """Check that within an episode every alert_message is of a higher level than the one before."""
+    """Check that between an opening and its end every message has a higher level than the one before."""
     told: dict[str, int] = {}
     for had in relay.channel.had:
         key, level = had.alert_message.alert.incident_key, had.alert_message.alert.level

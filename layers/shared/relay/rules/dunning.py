@@ -73,7 +73,7 @@ def failure_facts(event: Failure) -> Facts:
 
 
 def incident_key(member: Member) -> str:
-    """Return the key under which all alert_messages of a member's failed fee meet."""
+    """Return the key that all alerts of a member's failed fee share."""
     return f"dun:{member.key}"
 
 
