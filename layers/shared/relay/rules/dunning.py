@@ -164,11 +164,11 @@ def closing(rule: str, title: str, before: Member, *, level: Level = Level.INFO)
     return Alert(
         rule=rule,
         incident_key=incident_key(before),
-        action="close",
+        action="resolve",
         level=level,
         title=title,
         details=detail_rows(("Amount", amount), ("Failed attempts", str(attempts) if attempts else None)),
-        at_once=level > Level.INFO,
+        immediate=level > Level.INFO,
     )
 
 

@@ -1,4 +1,4 @@
-"""The notifier's memory in DynamoDB: one item per incident, written only on top of what was read."""
+"""Incidents in DynamoDB: one item each, and one for the hold queue; a write fails if another came first."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from relay.model.hold_queue import HoldQueue
 from relay.model.incident import Incident
 from relay.ports.runtime import Clock
 
-ROOM: Final = "waiting-room"
-"""The one item that is no incident: every incident's key has a colon."""
+HOLD_QUEUE_KEY: Final = "hold-queue"
+"""The one item that is no incident: the key of every incident has a colon."""
 
-Kept = TypeVar("Kept", Incident, HoldQueue)
+Stored = TypeVar("Stored", Incident, HoldQueue)
 
 
 @dataclass(frozen=True, slots=True)
 class DynamoIncidents:
     """Items of `key`, `version`, `open`, `expires` (seconds since 1970, for the table's TTL) and `incident` (JSON).
 
-    `open` is for who lists what is open: whether it stands.
+    `open` is `Incident.is_open`, by which `relay alerts` selects. The hold queue has neither `open` nor `expires`.
     """
 
     table: str
@@ -34,11 +34,11 @@ class DynamoIncidents:
     dynamodb: Any = field(default_factory=lambda: client("dynamodb"))
 
     def load(self, key: str) -> Incident:
-        """Read an incident; an untouched one where there is none yet.
+        """Read an incident; return an empty one for an unknown key.
 
         Raises:
-            PermanentError: `unreadable_incident`, when a newer version of this code wrote what this one cannot read.
-            TransientError: when the table does not answer.
+            PermanentError: `unreadable_incident`, this version of the code cannot read what another one wrote.
+            TransientError: the table does not answer.
 
         """
         return self._read(Incident, key) or Incident(key=key)
@@ -47,29 +47,29 @@ class DynamoIncidents:
         """Write it as version + 1.
 
         Raises:
-            ConflictError: when it was written since.
-            TransientError: when the table does not answer.
+            ConflictError: another writer was faster.
+            TransientError: the table does not answer.
 
         """
         written = replace(incident, version=incident.version + 1)
-        until = max(self.clock() + written.kept_for, written.muted_until or self.clock())
-        self._write(written.key, written, {"open": {"BOOL": written.stands}, "expires": _seconds(until)})
+        until = max(self.clock() + written.retention, written.muted_until or self.clock())
+        self._write(written.key, written, {"open": {"BOOL": written.is_open}, "expires": _seconds(until)})
 
-    def room(self) -> HoldQueue:
-        """Read the waiting room; an empty one where there is none yet. Errors as in `load`."""
-        return self._read(HoldQueue, ROOM) or HoldQueue()
+    def load_hold_queue(self) -> HoldQueue:
+        """Read the hold queue; return an empty one where there is none yet. Errors as in `load`."""
+        return self._read(HoldQueue, HOLD_QUEUE_KEY) or HoldQueue()
 
-    def keep(self, room: HoldQueue) -> None:
-        """Write the waiting room as version + 1. Errors as in `save`."""
-        self._write(ROOM, replace(room, version=room.version + 1), {})
+    def save_hold_queue(self, queue: HoldQueue) -> None:
+        """Write the hold queue as version + 1. Errors as in `save`."""
+        self._write(HOLD_QUEUE_KEY, replace(queue, version=queue.version + 1), {})
 
-    def _read(self, kind: type[Kept], key: str) -> Kept | None:
+    def _read(self, kind: type[Stored], key: str) -> Stored | None:
         with aws_errors("table incidents"):
             reply = self.dynamodb.get_item(TableName=self.table, Key={"key": {"S": key}}, ConsistentRead=True)
         item = reply.get("Item")
         return _parsed(kind, item) if item else None
 
-    def _write(self, key: str, written: Incident | HoldQueue, about: dict[str, Any]) -> None:
+    def _write(self, key: str, written: Incident | HoldQueue, attributes: dict[str, Any]) -> None:
         read = written.version - 1
         condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(#version)"}
         if read:
@@ -82,7 +82,7 @@ class DynamoIncidents:
             "key": {"S": key},
             "version": _number(written.version),
             "incident": {"S": document},
-            **about,
+            **attributes,
         }
         with aws_errors("table incidents"):
             try:
@@ -98,9 +98,9 @@ class DynamoIncidents:
                 raise
 
 
-def _parsed(kind: type[Kept], item: Mapping[str, Any]) -> Kept:
+def _parsed(kind: type[Stored], item: Mapping[str, Any]) -> Stored:
     try:
-        parsed: Kept = _json(kind).validate_json(item["incident"]["S"])
+        parsed: Stored = _json(kind).validate_json(item["incident"]["S"])
     except (KeyError, ValidationError):
         raise PermanentError("unreadable_incident") from None
     return parsed
@@ -115,7 +115,7 @@ def _number(value: int) -> dict[str, str]:
 
 
 def _json(kind: type[Any]) -> TypeAdapter[Any]:
-    """Return the reader and writer, made once; it leaves aside fields that a newer version has added."""
+    """Return the JSON adapter of a type, made once; it ignores fields that a newer version has added."""
     if kind not in _ADAPTERS:
         _ADAPTERS[kind] = TypeAdapter(kind)
     return _ADAPTERS[kind]
