@@ -150,9 +150,9 @@ def test_a_mute_that_is_over_already(stack: Aws, capsys: pytest.CaptureFixture[s
     assert main(["mute", INCIDENT_KEY, "--days", "3", "--by", "Kim"]) == 0
     before = incident()
     assert main(["mute", INCIDENT_KEY, "--until", "2025-07-02", "--by", "Kim"]) == 1
-    said = capsys.readouterr().err
-    assert "2025-07-02 00:00 UTC is over already" in said
-    assert "--days 0" in said
+    errors = capsys.readouterr().err
+    assert "2025-07-02 00:00 UTC is over already" in errors
+    assert "--days 0" in errors
     assert incident() == before
 
 
@@ -177,7 +177,7 @@ def test_open_incidents_as_json(stack: Aws, capsys: pytest.CaptureFixture[str]) 
     over = alert_message("e9", incident_key="dun:over")
     resolve = alert_message("e10", minute=1, incident_key="dun:over", action="resolve")
     worse = alert_message("e2", incident_key="dun:worse", level=Level.CRITICAL)
-    one_off = alert_message("e3", incident_key="cred:told", one_off=True)
+    one_off = alert_message("e3", incident_key="cred:one-off", one_off=True)
     app.handler(event(alert_message("e1"), over, resolve, worse, one_off), CONTEXT)
     capsys.readouterr()
     assert main(["alerts", "--json"]) == 0
@@ -195,8 +195,8 @@ def test_an_unknown_incident(stack: Aws, capsys: pytest.CaptureFixture[str]) -> 
     assert main(["mute", "dun:unknown", "--until", "soon"]) == 1
     assert main(["mute", "dun:unknown", "--days", "1000"]) == 1
     errors = capsys.readouterr().err
-    for said in ("no incident dun:unknown", "soon is no time", "between 0 and 366"):
-        assert said in errors
+    for expected in ("no incident dun:unknown", "soon is no time", "between 0 and 366"):
+        assert expected in errors
     assert people.incidents().load("dun:unknown").version == 0
 
 
@@ -221,8 +221,8 @@ def test_a_channel_test(
 def test_a_channel_that_is_not_configured(stack: Aws, capsys: pytest.CaptureFixture[str]) -> None:
     """The command names the missing parameter, and sends nothing that would end in the dead letters."""
     assert main(["test-alert", "pagerduty"]) == 1
-    assert "has no pagerduty" in (said := capsys.readouterr().err)
-    assert "PagerDutySecret" in said
+    assert "has no pagerduty" in (errors := capsys.readouterr().err)
+    assert "PagerDutySecret" in errors
     assert stack.waiting("alerts") == []
 
 

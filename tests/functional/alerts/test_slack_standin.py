@@ -1,4 +1,4 @@
-"""The stand-in for Slack: as strict as Slack, obedient when told to fail, and gone when it is done."""
+"""The fake Slack is as strict as Slack, fails on demand, and leaves nothing behind."""
 
 from __future__ import annotations
 

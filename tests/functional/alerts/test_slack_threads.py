@@ -214,7 +214,7 @@ def test_what_slacks_errors_mean(
         (TOKEN, "C0OTHER", "SLACK_CHANNEL"),
         (TOKEN, "C0OLD", "SLACK_CHANNEL"),
         (TOKEN, "", "SLACK_CHANNEL"),
-        ("xoxp-somebody", "#members", "/relay/slack"),
+        ("xoxp-user-token", "#members", "/relay/slack"),
     ],
 )
 def test_a_wrong_setting_is_named(slack: SlackNotifier, token: str, channel: str, setting: str) -> None:

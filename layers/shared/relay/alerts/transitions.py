@@ -31,7 +31,7 @@ Classification: TypeAlias = Literal[
 """`absorbed`: another opening at no higher level. `seen`: an event that was applied before."""
 
 RESOLVED_WHILE_MUTED: Final = frozenset({"pagerduty"})
-"""Channels that resolve silently, and without that would keep an incident open for good: they are told even while muted."""
+"""Channels that resolve silently, and without that would keep an incident open for good: they get the resolution even while muted."""
 
 MAX_SEEN_EVENTS: Final = 64
 """Event ids that an incident remembers. Times and level alone absorb most repeats; the ids are for an event that
