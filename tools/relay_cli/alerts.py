@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from relay_cli.account import Account, add_stack
@@ -26,7 +25,9 @@ def main(arguments: argparse.Namespace) -> int:
     With `--json`: a list of objects with `incident`, `level`, `opened_at`, `channels`, `deferred` (whether a
     notification is), `muted_until`, `muted_by`, `acknowledged` and `acknowledged_by`.
     """
-    found = sorted(_open(Account(arguments.stack)), key=lambda one: (-(one.level or 0), one.key))
+    found = sorted(
+        incidents(Account(arguments.stack)).open_incidents(), key=lambda one: (-(one.level or 0), one.key)
+    )
     if arguments.json:
         print(json.dumps([_row(one) for one in found], indent=2))
         return 0
@@ -38,20 +39,6 @@ def main(arguments: argparse.Namespace) -> int:
         row = _row(one)
         print(f"{row['level']:<8}  {one.key:<{wide}}  {row['opened_at']}  {_remark(one)}".rstrip())
     return 0
-
-
-def _open(account: Account) -> Iterator[Incident]:
-    """Read them all: a command for a person may take a moment, an index would be written at every alert."""
-    memory = incidents(account)
-    pages = account.client("dynamodb").get_paginator("scan")
-    for page in pages.paginate(
-        TableName=memory.table,
-        FilterExpression="#open = :yes",
-        ExpressionAttributeNames={"#open": "open", "#key": "key"},
-        ExpressionAttributeValues={":yes": {"BOOL": True}},
-        ProjectionExpression="#key",
-    ):
-        yield from (memory.load(item["key"]["S"]) for item in page["Items"])
 
 
 def _row(one: Incident) -> dict[str, object]:

@@ -127,9 +127,9 @@ def test_the_incident_as_stored(deployed: Aws) -> None:
     app.handler(event(OPEN), CONTEXT)
     table = people.incidents()
     incident = table.load(INCIDENT_KEY)
-    item = deployed.client("dynamodb").get_item(TableName="incidents", Key={"key": {"S": INCIDENT_KEY}})[
-        "Item"
-    ]
+    item = deployed.client("dynamodb").get_item(
+        TableName="incidents", Key={"key": {"S": f"incident#{INCIDENT_KEY}"}}
+    )["Item"]
     assert int(item["version"]["N"]) == incident.version == 5
     assert item["open"] == {"BOOL": True}
     left = int(item["expires"]["N"]) - common.now().timestamp()
@@ -163,7 +163,11 @@ def test_an_incident_survives_the_table(deployed: Aws) -> None:
 def put(aws: Aws, incident: str) -> None:
     aws.client("dynamodb").put_item(
         TableName="incidents",
-        Item={"key": {"S": INCIDENT_KEY}, "version": {"N": "1"}, "incident": {"S": incident}},
+        Item={
+            "key": {"S": f"incident#{INCIDENT_KEY}"},
+            "version": {"N": "1"},
+            "document": {"S": incident},
+        },
     )
 
 

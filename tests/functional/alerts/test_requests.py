@@ -140,7 +140,8 @@ def test_a_muted_incident(stack: Aws, capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["mute", INCIDENT_KEY, "--days", "0", "--by", "Kim"]) == 0
     app.handler(event(alert_message("e3", minute=6, level=Level.CRITICAL)), CONTEXT)
     assert len(stack.slack_texts()) == 2
-    item = stack.client("dynamodb").get_item(TableName="incidents", Key={"key": {"S": INCIDENT_KEY}})["Item"]
+    key = {"key": {"S": f"incident#{INCIDENT_KEY}"}}
+    item = stack.client("dynamodb").get_item(TableName="incidents", Key=key)["Item"]
     assert int(item["expires"]["N"]) > datetime.now(UTC).timestamp()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Final, TypeVar
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from relay.alerts.transitions import drop_channel, next_pending, record_delivery
@@ -20,16 +20,15 @@ from relay.model.member import Member
 from relay.model.messages import AlertMessage
 from relay.ports.alerts import AlertChannel, IncidentStore, Notification
 from relay.ports.members import MemberStore
+from relay.ports.optimistic import retry_conflicts
 from relay.ports.runtime import Clock, Telemetry
 from relay.rules.settings import Rules
 
 CLAIM_DURATION: Final = timedelta(seconds=60)
 """How long a delivery stays claimed: not less than the function's timeout, so that its holder has ended by then."""
 
-_MAX_ATTEMPTS: Final = 5
+_TABLE: Final = "table incidents"
 _SENT_METRIC: Final = "AlertsSent"
-
-Versioned = TypeVar("Versioned", Incident, HoldQueue)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +69,25 @@ class NotifierContext:
 
     def update_loaded(self, incident: Incident, change: Callable[[Incident], Incident]) -> Incident:
         """Change and write an incident that was just read, as `update` does."""
-        return _update(incident, change, self.incidents.save, lambda: self.incidents.load(incident.key))
+
+        def write(before: Incident) -> Incident:
+            after = change(before)
+            return before if after == before else self.save(after)
+
+        return retry_conflicts(incident, write, lambda: self.incidents.load(incident.key), what=_TABLE)
 
     def update_hold_queue(self, change: Callable[[HoldQueue], HoldQueue]) -> HoldQueue:
         """Read, change and write the hold queue, as `update` does."""
-        store = self.incidents
-        return _update(store.load_hold_queue(), change, store.save_hold_queue, store.load_hold_queue)
+
+        def write(before: HoldQueue) -> HoldQueue:
+            after = change(before)
+            if after == before:
+                return before
+            self.incidents.save_hold_queue(after)
+            return replace(after, version=after.version + 1)
+
+        load = self.incidents.load_hold_queue
+        return retry_conflicts(load(), write, load, what=_TABLE)
 
     def log(self, outcome: str, alert_message: AlertMessage, **fields: object) -> None:
         """Log one outcome with event and rule; the member stays out of the log."""
@@ -86,25 +98,6 @@ class NotifierContext:
             rule=alert_message.alert.rule,
             **fields,
         )
-
-
-def _update(
-    before: Versioned,
-    change: Callable[[Versioned], Versioned],
-    save: Callable[[Versioned], None],
-    load: Callable[[], Versioned],
-) -> Versioned:
-    for _ in range(_MAX_ATTEMPTS):
-        after = change(before)
-        if after == before:
-            return before
-        try:
-            save(after)
-        except ConflictError:
-            before = load()
-        else:
-            return replace(after, version=after.version + 1)
-    raise TransientError("table incidents: too many writers")
 
 
 @dataclass(slots=True)

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from botocore.exceptions import ClientError
 from pydantic import TypeAdapter, ValidationError
 
 from relay.adapters.aws.boto import aws_errors, client
-from relay.errors import ConflictError, PermanentError
+from relay.adapters.dynamodb import keys
+from relay.adapters.dynamodb.attributes import Item, flag, text, text_of, time_to_live
+from relay.adapters.dynamodb.versioned import put_version
+from relay.errors import PermanentError
 from relay.model.hold_queue import HoldQueue
 from relay.model.incident import Incident
 from relay.ports.runtime import Clock
 
-HOLD_QUEUE_KEY: Final = "hold-queue"
-"""The one item that is no incident: the key of every incident has a colon."""
+_TABLE: Final = "table incidents"
 
 Stored = TypeVar("Stored", Incident, HoldQueue)
 
 
 @dataclass(frozen=True, slots=True)
 class DynamoIncidents:
-    """Items of `key`, `version`, `open`, `expires` (seconds since 1970, for the table's TTL) and `incident` (JSON).
+    """Items of `key`, `version`, `open`, `expires` (seconds since 1970, for the table's TTL) and `document` (JSON).
 
-    `open` is `Incident.is_open`, by which `relay alerts` selects. The hold queue has neither `open` nor `expires`.
+    `open` is `Incident.is_open`, by which `open_incidents` selects. The hold queue has neither `open` nor `expires`.
     """
 
     table: str
@@ -41,7 +41,7 @@ class DynamoIncidents:
             TransientError: the table does not answer.
 
         """
-        return self._read(Incident, key) or Incident(key=key)
+        return self._read(Incident, keys.incident(key)) or Incident(key=key)
 
     def save(self, incident: Incident) -> None:
         """Write it as version + 1.
@@ -51,67 +51,52 @@ class DynamoIncidents:
             TransientError: the table does not answer.
 
         """
-        written = replace(incident, version=incident.version + 1)
-        until = max(self.clock() + written.retention, written.muted_until or self.clock())
-        self._write(written.key, written, {"open": {"BOOL": written.is_open}, "expires": _seconds(until)})
+        expires = max(self.clock() + incident.retention, incident.muted_until or self.clock())
+        attributes = {"open": flag(incident.is_open), "expires": time_to_live(expires)}
+        self._write(keys.incident(incident.key), incident, attributes)
 
     def load_hold_queue(self) -> HoldQueue:
         """Read the hold queue; return an empty one where there is none yet. Errors as in `load`."""
-        return self._read(HoldQueue, HOLD_QUEUE_KEY) or HoldQueue()
+        return self._read(HoldQueue, keys.HOLD_QUEUE) or HoldQueue()
 
     def save_hold_queue(self, queue: HoldQueue) -> None:
         """Write the hold queue as version + 1. Errors as in `save`."""
-        self._write(HOLD_QUEUE_KEY, replace(queue, version=queue.version + 1), {})
+        self._write(keys.HOLD_QUEUE, queue, {})
+
+    def open_incidents(self) -> Iterator[Incident]:
+        """Yield the open incidents by a scan: for a command run now and then, an index would cost a write per alert.
+
+        Errors as in `load`.
+        """
+        pages = self.dynamodb.get_paginator("scan").paginate(
+            TableName=self.table,
+            FilterExpression="#open = :yes",
+            ExpressionAttributeNames={"#open": "open"},
+            ExpressionAttributeValues={":yes": flag(True)},  # noqa: FBT003 - the value itself
+        )
+        with aws_errors(_TABLE):
+            for page in pages:
+                yield from (_parsed(Incident, item) for item in page["Items"])
 
     def _read(self, kind: type[Stored], key: str) -> Stored | None:
-        with aws_errors("table incidents"):
-            reply = self.dynamodb.get_item(TableName=self.table, Key={"key": {"S": key}}, ConsistentRead=True)
+        with aws_errors(_TABLE):
+            reply = self.dynamodb.get_item(TableName=self.table, Key={"key": text(key)}, ConsistentRead=True)
         item = reply.get("Item")
         return _parsed(kind, item) if item else None
 
-    def _write(self, key: str, written: Incident | HoldQueue, attributes: dict[str, Any]) -> None:
-        read = written.version - 1
-        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(#version)"}
-        if read:
-            condition = {
-                "ConditionExpression": "#version = :read",
-                "ExpressionAttributeValues": {":read": _number(read)},
-            }
+    def _write(self, key: str, value: Incident | HoldQueue, attributes: Item) -> None:
+        written = replace(value, version=value.version + 1)
         document = _json(type(written)).dump_json(written, exclude_defaults=True).decode()
-        item = {
-            "key": {"S": key},
-            "version": _number(written.version),
-            "incident": {"S": document},
-            **attributes,
-        }
-        with aws_errors("table incidents"):
-            try:
-                self.dynamodb.put_item(
-                    TableName=self.table,
-                    Item=item,
-                    ExpressionAttributeNames={"#version": "version"},
-                    **condition,
-                )
-            except ClientError as error:
-                if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
-                    raise ConflictError("table incidents: written since") from error
-                raise
+        item = {"key": text(key), "document": text(document), **attributes}
+        put_version(self.dynamodb, self.table, item, read=value.version, what=_TABLE)
 
 
-def _parsed(kind: type[Stored], item: Mapping[str, Any]) -> Stored:
+def _parsed(kind: type[Stored], item: Item) -> Stored:
     try:
-        parsed: Stored = _json(kind).validate_json(item["incident"]["S"])
-    except (KeyError, ValidationError):
+        parsed: Stored = _json(kind).validate_json(text_of(item, "document") or "")
+    except ValidationError:
         raise PermanentError("unreadable_incident") from None
     return parsed
-
-
-def _seconds(moment: datetime) -> dict[str, str]:
-    return _number(int(moment.timestamp()))
-
-
-def _number(value: int) -> dict[str, str]:
-    return {"N": str(value)}
 
 
 def _json(kind: type[Any]) -> TypeAdapter[Any]:
