@@ -72,21 +72,17 @@ class FakeChannel:
     name: str = "email"
     failures: list[BaseException | None] = field(default_factory=list)
     fails_late: bool = False
-    has_threads: bool = False
     notifications: list[Notification] = field(default_factory=list)
     calls: int = 0
 
-    def send(self, notification: Notification) -> str | None:
-        """Keep the notification, or fail; with `has_threads` return a reference."""
+    def send(self, notification: Notification) -> None:
+        """Keep the notification, or fail."""
         self.calls += 1
         failure = self.failures.pop(0) if self.failures else None
         if failure is None or self.fails_late:
             self.notifications.append(notification)
         if failure is not None:
             raise failure
-        if not self.has_threads:
-            return None
-        return notification.thread_ref or f"{self.name}/{self.calls}"
 
     @property
     def sent(self) -> list[str]:

@@ -171,6 +171,17 @@ def test_an_acknowledged_incident(stack: Aws, capsys: pytest.CaptureFixture[str]
     assert row.endswith("acknowledged by Kim")
 
 
+def test_a_mute_does_not_change_the_acknowledgement(stack: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each has the name of its own person."""
+    app.handler(event(alert_message("e1")), CONTEXT)
+    assert main(["ack", INCIDENT_KEY, "--by", "Kim"]) == 0
+    assert main(["mute", INCIDENT_KEY, "--days", "1", "--by", "Lee"]) == 0
+    capsys.readouterr()
+    assert main(["alerts", "--json"]) == 0
+    [row] = json.loads(capsys.readouterr().out)
+    assert (row["acknowledged_by"], row["muted_by"]) == ("Kim", "Lee")
+
+
 def test_open_incidents_as_json(stack: Aws, capsys: pytest.CaptureFixture[str]) -> None:
     """The most severe first, without resolved and one-off incidents."""
     assert main(["alerts"]) == 0

@@ -3,7 +3,7 @@
 Alert messages arrive in any order and any number of times. An incident is active if and only if its newest
 `open` is newer than its newest `resolve`, whatever the order of arrival. So a `resolve` that overtakes its
 `open` leaves nothing open, and a late `resolve` ends nothing that opened after it. `alerts/transitions.py` is the
-state machine. Times are event time; `claimed_until`, `muted_until` are wall clock.
+state machine. Times are event time, except `claimed_until`.
 """
 
 from __future__ import annotations
