@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from relay.alerts.render.content import content
+from relay.alerts.render.content import content_of
 from relay.model.fields import Value
 from relay.model.formats import number_text
 from relay.ports.alerts import Notification
@@ -180,12 +180,12 @@ def table(timeline: Timeline, reading: Mapping[str, str]) -> list[str]:
     for event in events:
         if event.topic is None:
             continue
-        heard = len(relay.heard)
+        heard = len(relay.sent)
         deliver(relay, place, event)
         shows = relay.shows(person.id)
         changed = {name: shows[name] for name in SHOWN if shows[name] != known.get(name)}
         known = dict(shows)
-        said = relay.heard[heard:]
+        said = relay.sent[heard:]
         if said or changed:
             rows.append(f"| {event.at:%m-%d %H:%M} | {event.topic} | {_told(said)} | {_shown(changed)} |")
     return rows
@@ -216,9 +216,9 @@ def _told(said: list[Notification] | Any) -> str:
 
 
 def _line(said: Notification) -> str:
-    shown = content(said)
+    shown = content_of(said)
     details = ", ".join(f"{label}: {value}" for label, value in shown.details if label != "Tier")
-    status = "Over" if said.kind == "closing" else said.alert_message.alert.level.name.capitalize()
+    status = "Over" if said.kind == "resolved" else said.alert_message.alert.level.name.capitalize()
     return f"**{status}: {shown.title}**" + (f" ({details})" if details else "")
 
 

@@ -49,7 +49,7 @@ def after(*topics: str) -> Member:
     ],
 )
 def test_status(history: tuple[str, ...], status: str, payment: str) -> None:
-    """The newest alert_message of each thing decides where the membership stands."""
+    """The newest statement about each thing decides where the membership stands."""
     member = after(*history)
     assert (member.status, member.payment_status) == (status, payment)
 

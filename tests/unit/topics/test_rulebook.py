@@ -19,13 +19,13 @@ from tests.support.sample_events import CUSTOMER, content
 
 SOURCES = [*(ROOT / "functions").glob("*/app.py"), *(ROOT / "layers/shared/relay").rglob("*.py")]
 OPEN = Alert(rule="cancel.pending", incident_key="o", level=Level.WARNING, title="t")
-CLOSE = Alert(rule="cancel.pending", incident_key="o", level=Level.INFO, title="t", action="close")
-MENTION = Alert(rule="cancel.pending", incident_key="o", level=Level.INFO, title="t", action="mention")
+RESOLVE = Alert(rule="cancel.pending", incident_key="o", level=Level.INFO, title="t", action="resolve")
+UPDATE = Alert(rule="cancel.pending", incident_key="o", level=Level.INFO, title="t", action="update")
 NOTE = Note(rule="cancel.pending", name="n")
 FIGURE = Kpi(rule="cancel.pending", name="pending_cancellation")
 GRANT = GrantCredits(rule="cancel.pending", key="k", amount=Decimal(1))
 RECHECK = Recheck(rule="cancel.pending", reason="r")
-ALL: list[Effect] = [OPEN, CLOSE, MENTION, NOTE, FIGURE, GRANT, RECHECK]
+ALL: list[Effect] = [OPEN, RESOLVE, UPDATE, NOTE, FIGURE, GRANT, RECHECK]
 
 
 def test_every_id_in_the_code_is_in_the_book() -> None:
@@ -80,7 +80,7 @@ def test_with_nothing_set_nothing_is_touched() -> None:
 def test_switched_off() -> None:
     """It tells nobody, notes nothing and grants nothing; it still counts, doubts, and closes what is open."""
     off = Rules(rules={"cancel.pending": RuleSetting(on=False)})
-    assert list(apply_settings(ALL, off)) == [CLOSE, FIGURE, RECHECK]
+    assert list(apply_settings(ALL, off)) == [RESOLVE, FIGURE, RECHECK]
 
 
 def test_a_level_takes_the_place_of_the_rules_own() -> None:
@@ -100,5 +100,5 @@ def test_the_merchants_will_reaches_people(rules: Rules, levels: list[str]) -> N
     relay = Programme(rules=rules)
     lost = content("lost", 1, amount=5)
     relay.deliver(json.dumps(lost).encode(), day(1))
-    assert [had.alert_message.alert.level.name for had in relay.heard] == levels
+    assert [one.alert_message.alert.level.name for one in relay.sent] == levels
     assert relay.member(CUSTOMER).payment_status == "failed"

@@ -60,7 +60,7 @@ def _counted(member: str, event_effects: EventEffects, figure: Kpi) -> KpiEvent:
 def writes_by_hour(outboxes: Iterable[Outbox]) -> Mapping[datetime, int]:
     """Return how many writes followed from webhooks, by the hour (UTC) of the newest one behind each.
 
-    For alert_message silence from business, and nothing else: writes and not webhooks are counted, and those
+    Tells silence from business, and nothing else: writes and not webhooks are counted, and those
     that the stream hands out again are counted again. A figure for every webhook would be exact and cost
     more than all the rest of the fan-out; this is one small update an hour and batch.
     """

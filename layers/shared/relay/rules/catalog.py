@@ -126,7 +126,7 @@ def apply_settings(effects: Iterable[Effect], rules: Rules) -> Iterator[Effect]:
     """
     for effect in effects:
         rule = rules.of(effect.rule)
-        closing = isinstance(effect, Alert) and effect.action == "close"
+        closing = isinstance(effect, Alert) and effect.action == "resolve"
         if not (rule.on or closing or isinstance(effect, Kpi | Recheck)):
             continue
         if isinstance(effect, Alert) and rule.level:

@@ -96,7 +96,7 @@ def debt(event: CreditEvent, before: Member, after: Member) -> Effects:
         yield Alert(
             rule="credits.settled",
             incident_key=_debt(after),
-            action="close",
+            action="resolve",
             level=Level.INFO,
             title="The member's store credit is no longer below zero",
         )

@@ -29,7 +29,7 @@ class CrmField:
     """One canonical field. `choices` are the only texts that it may hold; empty where any will do.
 
     `to_the_second` says that the platform tells this moment with milliseconds in one place and without in
-    another: they are cut, so that a second alert_message of the same moment is no change.
+    another: they are cut, so that a second report of the same moment is no change.
     """
 
     kind: ValueKind

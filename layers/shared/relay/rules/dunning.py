@@ -73,7 +73,7 @@ def failure_facts(event: Failure) -> Facts:
 
 
 def incident_key(member: Member) -> str:
-    """Return the key under which all alert_messages of a member's failed fee meet."""
+    """Return the key that all alerts of a member's failed fee share."""
     return f"dun:{member.key}"
 
 
@@ -164,11 +164,11 @@ def closing(rule: str, title: str, before: Member, *, level: Level = Level.INFO)
     return Alert(
         rule=rule,
         incident_key=incident_key(before),
-        action="close",
+        action="resolve",
         level=level,
         title=title,
         details=detail_rows(("Amount", amount), ("Failed attempts", str(attempts) if attempts else None)),
-        at_once=level > Level.INFO,
+        immediate=level > Level.INFO,
     )
 
 
