@@ -27,7 +27,7 @@ def decide(event: BillingAttemptFailed, before: Member, after: Member, rules: Ru
     yield Kpi(rule="dunning.attempt", name="failed_attempt", amount=charge.amount, currency=charge.currency)
     # It may have been paid already, by an event that was faster.
     yield from dunning.recovered(before, after, charge.amount, charge.currency)
-    if "last_failure_at" not in after.told_by(event.id) or not after.is_failing:
+    if "last_failure_at" not in after.fields_from(event.id) or not after.is_failing:
         return  # something newer has settled it, or a later attempt has been told
     left = dunning.left_after(event, after, rules)
     if left is not None and left > 1 and not dunning.is_hopeless(charge.error_message):

@@ -43,7 +43,7 @@ def decide(event: Cancelled, before: Member, after: Member, rules: Rules) -> Eff
         tier_name=event.detail.tier_name or after.text("tier_name"),
     )
     yield Kpi(rule=rule, name=figure)
-    if "cancelled_at" not in after.told_by(event.id):
+    if "cancelled_at" not in after.fields_from(event.id):
         return  # the member has joined again since
     asked = cancellation.incident_key(before) and not cancellation.incident_key(after)
     if asked:

@@ -47,7 +47,7 @@ def decide(event: ChangedTier, before: Member, after: Member, rules: Rules) -> E
     )
     if way:
         yield Kpi(rule="tier.changed", name="tier_up" if way == "up" else "tier_down")
-    if "tier_changed_at" not in after.told_by(event.id):
+    if "tier_changed_at" not in after.fields_from(event.id):
         return
     left_at, now = before.moment("tier_changed_at"), after.moment("tier_changed_at")
     back = event.payload.tier_id == before.text("previous_tier_id")

@@ -23,7 +23,7 @@ def facts(event: CreditsExpired) -> Facts:
         credits.credit_facts(event.payload),
         pick(event.payload, amount="last_expired_amount"),
         {"credits_expired_at": event.occurred_at},
-        change=credits.change_of(event.payload),
+        balances=credits.balances(event.payload),
     )
 
 

@@ -19,7 +19,7 @@ def facts(event: CreditsUpdated) -> Facts:
     lot = None
     if change and change > 0 and payload.expiration_date:
         lot = Lot(amount=change, expires_at=payload.expiration_date)
-    return Facts.of(event, credits.credit_facts(payload), lot=lot, change=credits.change_of(payload))
+    return Facts.of(event, credits.credit_facts(payload), lot=lot, balances=credits.balances(payload))
 
 
 def decide(event: CreditsUpdated, before: Member, after: Member, rules: Rules) -> Effects:

@@ -30,7 +30,7 @@ def decide(event: PaymentFailed, before: Member, after: Member, rules: Rules) ->
         )
     # It may have been paid already, by an event that was faster.
     yield from dunning.recovered(before, after, charge.amount, charge.currency)
-    if "payment_lost_at" in after.told_by(event.id) and after.is_failing:
+    if "payment_lost_at" in after.fields_from(event.id) and after.is_failing:
         level = dunning.severity(after, rules, otherwise=Level.WARNING, high=Level.ERROR)
         yield dunning.failure("dunning.failed", event, after, rules, level=level)
 

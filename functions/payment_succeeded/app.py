@@ -38,7 +38,7 @@ def decide(event: PaymentSucceeded, before: Member, after: Member, rules: Rules)
     paid = event.detail
     yield Kpi(rule="payment.received", name="payment", amount=paid.amount, currency=paid.currency)
     yield from dunning.recovered(before, after, paid.amount, paid.currency)
-    if before.is_failing and "last_failure_at" in after.told_by(event.id):
+    if before.is_failing and "last_failure_at" in after.fields_from(event.id):
         yield dunning.closing("dunning.recovered", "Recovered: the membership payment went through", before)
 
 

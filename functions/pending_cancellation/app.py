@@ -37,7 +37,7 @@ def decide(event: PendingCancellation, before: Member, after: Member, rules: Rul
     )
     yield note(RULE, "Membership Cancellation Pending", after, cancel_at=ends_at, reason=source)
     yield Kpi(rule=RULE, name="pending_cancellation")
-    if "pending_cancel_at" not in after.told_by(event.id) or cancellation.is_over(after):
+    if "pending_cancel_at" not in after.fields_from(event.id) or cancellation.is_over(after):
         return
     if cancellation.incident_key(before) not in {None, cancellation.incident_key(after)}:
         yield cancellation.resumed(before, "The cancellation has another date now")

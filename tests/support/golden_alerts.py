@@ -23,6 +23,7 @@ from relay.model.incident import NotificationKind
 from relay.model.kpis import DailyTotals, KpiEvent, Total
 from relay.model.member import Member, Register
 from relay.model.messages import AlertMessage, DailyDigest
+from relay.model.stamps import Stamp
 from relay.ports.alerts import Notification
 from relay.rules.settings import Rules
 from relay.scheduler.digest import digest_lines
@@ -35,7 +36,11 @@ FOLDER: Final = "tests/golden/alerts"
 
 _RULES: Final = Rules()
 _RICH: Final = replace(
-    MIA, registers={**MIA.registers, "credit_balance": Register(Decimal(120), DAY - timedelta(days=9), "e0")}
+    MIA,
+    registers={
+        **MIA.registers,
+        "credit_balance": Register(Decimal(120), Stamp.of(DAY - timedelta(days=9), "e0")),
+    },
 )
 """Mia with so much store credit that she is of high value."""
 

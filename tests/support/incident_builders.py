@@ -25,6 +25,7 @@ from relay.model.messages import (
     DailyDigest,
     dump,
 )
+from relay.model.stamps import Stamp
 from relay.ports.alerts import AlertChannel, Notification
 from relay.ports.members import MemberRecord
 from relay.queues.batch import Message
@@ -100,7 +101,7 @@ def message(
 def member(key: str = KEY, **values: str) -> Member:
     """Return a member of whom this is known."""
     shop, _, customer_id = key.rpartition(":")
-    registers = {name: Register(value, DAY, "e0") for name, value in values.items()}
+    registers = {name: Register(value, Stamp.of(DAY, "e0")) for name, value in values.items()}
     return Member(shop=shop, customer_id=customer_id, registers=registers)
 
 

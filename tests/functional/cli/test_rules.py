@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from relay.adapters.aws.boto import client
-from relay.adapters.dynamodb.members import RULES_KEY, DynamoMembers
+from relay.adapters.dynamodb import keys
+from relay.adapters.dynamodb.members import DynamoMembers
 from relay.rules.settings import Rules
 from relay_cli import rules
 from relay_cli.account import Account
@@ -120,7 +121,7 @@ def test_rules_that_cannot_be_read_are_replaced(
     members: str, document: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Broken rules stop all work: `show` says so, and `apply` puts it right."""
-    client("dynamodb").put_item(TableName=members, Item={"pk": {"S": RULES_KEY}, "document": {"S": "{"}})
+    client("dynamodb").put_item(TableName=members, Item={"pk": {"S": keys.RULES}, "document": {"S": "{"}})
     for action in (["show"], ["diff", str(document)]):
         with pytest.raises(CliError, match="cannot be read"):
             relay(*action)
@@ -133,7 +134,7 @@ def test_rules_that_cannot_be_read_are_replaced(
 
 def test_broken_rules_give_way_to_the_defaults(members: str, document: Path) -> None:
     """A document that sets nothing replaces what cannot be read as well."""
-    client("dynamodb").put_item(TableName=members, Item={"pk": {"S": RULES_KEY}, "document": {"S": "{"}})
+    client("dynamodb").put_item(TableName=members, Item={"pk": {"S": keys.RULES}, "document": {"S": "{"}})
     document.write_text("")
     assert relay("apply", "--yes", str(document)) == 0
     assert rules_of(members) == Rules()
@@ -147,5 +148,5 @@ def test_for_programs(members: str, document: Path, capsys: pytest.CaptureFixtur
     assert {"path": "billing_attempts", "now": 3, "then": 4} in answer["changes"]
     document.write_text("billing_attempts: 5")
     assert relay("apply", "--yes", "--json", str(document)) == 0
-    item = client("dynamodb").get_item(TableName=members, Key={"pk": {"S": RULES_KEY}})["Item"]
+    item = client("dynamodb").get_item(TableName=members, Key={"pk": {"S": keys.RULES}})["Item"]
     assert (item["n"], json.loads(item["document"]["S"])) == ({"N": "2"}, {"billing_attempts": 5})

@@ -16,7 +16,8 @@ from inveterate import Client as ApiClient
 from inveterate import Retries
 from inveterate.webhooks import model_for
 from relay.adapters.aws.boto import client
-from relay.adapters.dynamodb.members import RULES_KEY, DynamoMembers
+from relay.adapters.dynamodb import keys
+from relay.adapters.dynamodb.members import DynamoMembers
 from relay.adapters.http import ssl_context
 from relay.adapters.inveterate_api import InveterateApi
 from relay.model.effects import GrantCredits
@@ -175,7 +176,7 @@ def set_rules(rules: Rules) -> None:
     """Store the merchant's rules."""
     client("dynamodb").put_item(
         TableName="members",
-        Item={"pk": {"S": RULES_KEY}, "document": {"S": rules.model_dump_json()}},
+        Item={"pk": {"S": keys.RULES}, "document": {"S": rules.model_dump_json()}},
     )
 
 

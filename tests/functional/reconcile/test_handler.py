@@ -134,7 +134,7 @@ def test_a_missing_address_is_read(deployed: Deployed, caplog: pytest.LogCapture
     now = parse(deployed.sim.read("state")["now"])
     assert timedelta(seconds=119) < now - register.at < timedelta(seconds=130)
     [line] = deployed.journal
-    assert (line["id"], line["topic"], line["outcome"]) == (register.by, "relay.reconcile", "applied")
+    assert (line["id"], line["topic"], line["outcome"]) == (register.event_id, "relay.reconcile", "applied")
     calls = deployed.sim.sim.requests
     assert deployed.call(customer, NO_EMAIL) == {"batchItemFailures": []}
     assert deployed.sim.sim.requests == calls

@@ -9,6 +9,7 @@ import pytest
 from relay.model.fields import FIELDS
 from relay.model.formats import number_text
 from relay.model.member import Member, Register
+from relay.model.stamps import Stamp
 from relay.rules.crm_profile import CRM_FIELDS, CrmProfile, crm_profile
 from relay.rules.settings import Rules
 
@@ -129,7 +130,7 @@ def test_equal_amounts_have_one_digest() -> None:
 def test_evidence_makes_no_difference() -> None:
     """A snapshot's evidence is no reason for a call."""
     plain = member()
-    seen = {"seen_balance": Register(Decimal(3), AT, "e9")}
+    seen = {"seen_balance": Register(Decimal(3), Stamp.of(AT, "e9"))}
     with_evidence = Member(
         shop=plain.shop, customer_id=plain.customer_id, registers={**plain.registers, **seen}
     )
@@ -146,7 +147,7 @@ def test_joining_is_told_to_the_second() -> None:
     """Events tell it with milliseconds and the platform's record without: either is the same profile."""
 
     def told(moment: datetime, by: str) -> CrmProfile:
-        registers = {"joined_at": Register(moment, AT, by)}
+        registers = {"joined_at": Register(moment, Stamp.of(AT, by))}
         return crm_profile(Member(shop="acme.myshopify.com", customer_id="1", registers=registers), Rules())
 
     second = AT.replace(microsecond=0)

@@ -38,7 +38,7 @@ def inconsistencies(member: Member) -> frozenset[str]:
     """Return why the record may be wrong, as far as the record itself shows."""
     found = {
         NO_EMAIL: not member.value("email") and not member.value("anonymized"),
-        BALANCE_GAP: has_gap(member.chain),
+        BALANCE_GAP: has_gap(member.balance_chain),
         EVIDENCE: _contradicted(member),
     }
     return frozenset(reason for reason, holds in found.items() if holds)

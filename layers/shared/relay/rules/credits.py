@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from inveterate.webhooks.credits import CreditPayload, CreditsExpired, CreditsUpdated, CreditsUpdatedPayload
 
-from relay.model.balance_chain import BalanceChange
+from relay.model.balance_chain import Balances
 from relay.model.effects import Alert, Effects, Level
 from relay.model.facts import Lot, pick
 from relay.model.fields import Value
@@ -36,11 +36,11 @@ def delta(payload: CreditPayload) -> Decimal | None:
     return payload.new_balance - payload.previous_balance
 
 
-def change_of(payload: CreditPayload) -> BalanceChange | None:
+def balances(payload: CreditPayload) -> Balances | None:
     """Return the change of balance, for the chain; None where it does not tell both ends."""
     if payload.new_balance is None or payload.previous_balance is None:
         return None
-    return BalanceChange(payload.previous_balance, payload.new_balance)
+    return payload.previous_balance, payload.new_balance
 
 
 def credit_facts(payload: CreditPayload) -> dict[str, Value]:
@@ -67,9 +67,7 @@ def is_odd(change: Decimal, before: Member, rules: Rules) -> bool:
     much = rules.amounts(before.text("fee_currency")).credit_anomaly
     if much <= 0 or change <= 0:
         return False
-    grants = [
-        link.change.new - link.change.previous for link in before.chain if link.change.previous is not None
-    ]
+    grants = [change.new - change.previous for change in before.balance_chain if change.previous is not None]
     usual = [grant for grant in grants if grant > 0]
     unusual = len(usual) >= _GRANTS_KNOWN and change >= _TIMES_USUAL * median(usual)
     return change >= much or (unusual and change >= much * _AT_LEAST)
@@ -78,7 +76,7 @@ def is_odd(change: Decimal, before: Member, rules: Rules) -> bool:
 def debt(event: CreditEvent, before: Member, after: Member) -> Effects:
     """Tell that a balance fell below zero, and that it is out of it again."""
     balance, known = event.payload.new_balance, before.money("credit_balance")
-    if balance is None or "credit_balance" not in after.told_by(event.id):
+    if balance is None or "credit_balance" not in after.fields_from(event.id):
         return
     if balance < 0:
         yield Alert(
@@ -134,7 +132,7 @@ def expiring(member: Member) -> tuple[Decimal | None, datetime | None]:
     As of the newest fact, not of now: so the same record always says the same, whoever asks when, and a CRM
     compares the moment with its own clock. Lots of one moment count together.
     """
-    left = list(lots_left(member, member.newest).values()) if member.newest else []
+    left = list(lots_left(member, member.newest_at).values()) if member.newest_at else []
     if not left:
         return None, None
     at = left[0].expires_at

@@ -160,10 +160,10 @@ def crm_profile(member: Member, rules: Rules) -> CrmProfile:
         "recovered_at": member.recovered_at,
         "credits_expiring_amount": None if expiring is None else _tidy(_MONEY, expiring),
         "credits_expiring_at": expiring_at,
-        "rejoined_at": member.returns[-1] if member.returns else None,
-        "rejoin_count": len(member.returns) or None,
+        "rejoined_at": member.rejoin_times[-1] if member.rejoin_times else None,
+        "rejoin_count": len(member.rejoin_times) or None,
         "high_value": is_high_value(member, rules),
-        "last_event_at": member.newest,
+        "last_event_at": member.newest_at,
         "mirror_updated_at": None,
     }
     return CrmProfile(

@@ -68,6 +68,7 @@ def failure_facts(event: Failure) -> Facts:
             currency="fee_currency",
         ),
         {"last_failure_at": event.occurred_at},
+        ordinal=event.detail.billing_attempts or 0,
         milestone="failed",
     )
 

@@ -58,7 +58,7 @@ def welcomed(event: JoinedEvent, before: Member, after: Member, rules: Rules, *,
     """Yield what follows from a joining: it is noted and counted, and what was told of an end is closed."""
     moved = is_move(event)
     # Only joinings tell the kind of tier; when one joined, a snapshot tells as well, and it may be newer.
-    pick = "tier_type" in after.told_by(event.id) and after.ended_at is None
+    pick = "tier_type" in after.fields_from(event.id) and after.ended_at is None
     back = pick and not moved and before.ended_at is not None
     if not moved:
         fee = after.money("fee_amount") if rule == "join.paid" else None
@@ -66,7 +66,7 @@ def welcomed(event: JoinedEvent, before: Member, after: Member, rules: Rules, *,
         yield note(rule, "Membership Joined", after, amount=fee, currency=currency, again=back)
         yield Kpi(rule=rule, name="joined_paid" if rule == "join.paid" else "joined")
     if back:
-        yield note("join.again", "Membership Rejoined", after, times=len(after.returns) or None)
+        yield note("join.again", "Membership Rejoined", after, times=len(after.rejoin_times) or None)
         yield Kpi(rule="join.again", name="rejoined")
     if pick and rules.announce_joins and rule == "join.paid":
         yield _announced(event, after)

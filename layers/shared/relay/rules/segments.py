@@ -60,7 +60,7 @@ def billing_interval(member: Member, rules: Rules) -> Interval | None:
         return stated
     paid, due = member.registers.get("last_payment_at"), member.registers.get("next_payment_on")
     at, day = member.moment("last_payment_at"), member.day("next_payment_on")
-    if paid is None or due is None or at is None or day is None or paid.by != due.by:
+    if paid is None or due is None or at is None or day is None or paid.event_id != due.event_id:
         return None
     days = (day - at.date()).days
     return next((interval for interval, least, most in _DAYS if least <= days <= most), None)
