@@ -14,7 +14,7 @@ from relay.rules.settings import Rules
 
 from tests.support.in_memory_relay import day
 from tests.support.port_fakes import SHOP, sample
-from tests.support.topic_functions import RULES
+from tests.support.topic_functions import TOPIC_RULES
 
 CUSTOMER = "7001"
 KEY = f"{SHOP}:{CUSTOMER}"
@@ -67,13 +67,13 @@ def after(*told: Event, member: Member | None = None) -> Member:
     """Return the record after these events."""
     known = member or Member(shop=SHOP, customer_id=CUSTOMER)
     for each in told:
-        known = merge(known, RULES[each.TOPIC].facts(each))
+        known = merge(known, TOPIC_RULES[each.TOPIC].facts(each))
     return known
 
 
 def follows(told: Event, before: Member, rules: Rules) -> list[Effect]:
     """Return what follows from an event on this record."""
-    rule = RULES[told.TOPIC]
+    rule = TOPIC_RULES[told.TOPIC]
     return list(rule.decide(told, before, merge(before, rule.facts(told)), rules))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from relay.ingest.reducer import TopicRule
 from relay.topics import FOLDERS
 
-RULES: dict[str, TopicRule[Any]] = {
+TOPIC_RULES: dict[str, TopicRule[Any]] = {
     topic: importlib.import_module(f"functions.{folder}.app").handler.rule
     for topic, folder in FOLDERS.items()
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from relay.errors import TransientError, UnreadableRulesError
-from relay.rules.document import InvalidRulesError, checked, differences, document_of, remarks
+from relay.rules.document import InvalidRulesError, differences, document_of, remarks, validated
 from relay.rules.settings import Rules
 
 from relay_cli import plain_yaml
@@ -135,7 +135,7 @@ def _say(changes: Changes, arguments: argparse.Namespace, *, applied: bool) -> N
 def _read(arguments: argparse.Namespace) -> Rules | None:
     """Return the document's rules; None where it cannot hold, which is then said."""
     try:
-        rules = checked(_parsed(arguments.file))
+        rules = validated(_parsed(arguments.file))
     except InvalidRulesError as error:
         if arguments.json:
             print(json.dumps({"valid": False, "problems": list(error.problems)}, indent=2))

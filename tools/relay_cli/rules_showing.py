@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 from relay.rules.catalog import CATALOG
-from relay.rules.document import settings
+from relay.rules.document import effective_settings
 from relay.rules.settings import Rules
 
 
 def show(rules: Rules, *, as_json: bool) -> int:
     """Print every setting and every rule; return the exit code."""
-    usual, found = settings(Rules()), settings(rules)
+    usual, found = effective_settings(Rules()), effective_settings(rules)
     if as_json:
         changed = sorted(path for path in found if found[path] != usual.get(path))
         known = {name: {"about": entry.about, "level": entry.level} for name, entry in CATALOG.items()}
@@ -31,7 +31,7 @@ def show(rules: Rules, *, as_json: bool) -> int:
 
 
 def _state(rules: Rules, name: str) -> str:
-    rule = rules.of(name)
+    rule = rules.setting_for(name)
     if not rule.on:
         return " (off)"
     return f" (set to {rule.level})" if rule.level else ""

@@ -26,7 +26,7 @@ from relay.ports.members import MemberRecord
 
 from tests.support.moto_tables import make_table
 from tests.support.port_fakes import NOW, SHOP, sample
-from tests.support.topic_functions import RULES
+from tests.support.topic_functions import TOPIC_RULES
 from tests.unit.model.test_merging import a_fact, merged
 
 KEY = f"{SHOP}:1"
@@ -42,7 +42,7 @@ def everything() -> Member:
     """Return a member of whom every sample has told."""
     member = Member(shop=SHOP, customer_id="1")
     for topic in TOPICS:
-        member = merge(member, RULES[topic].facts(model_for(topic).read(json.dumps(sample(topic)))))
+        member = merge(member, TOPIC_RULES[topic].facts(model_for(topic).read(json.dumps(sample(topic)))))
     return member
 
 
@@ -177,7 +177,7 @@ def test_money_and_moments_are_exact(table: DynamoMembers) -> None:
         "createdAt": "2025-05-30T10:18:11.721999Z",
     }
     event = model_for("customer.credits.updated").read(json.dumps(content))
-    member = merge(Member(shop=SHOP, customer_id="1"), RULES["customer.credits.updated"].facts(event))
+    member = merge(Member(shop=SHOP, customer_id="1"), TOPIC_RULES["customer.credits.updated"].facts(event))
     table.save(MemberRecord(member=member), QUIET)
     loaded = load(table).member
     assert loaded.money("credit_balance") == Decimal("1234567890123456789012345.891")
@@ -202,7 +202,7 @@ def test_a_moment_told_again_is_no_change() -> None:
         "expirationDate": "2025-06-30T10:00:00.000999Z",
     }
     event = model_for("customer.credits.updated").read(json.dumps(content))
-    member = merge(Member(shop=SHOP, customer_id="1"), RULES["customer.credits.updated"].facts(event))
+    member = merge(Member(shop=SHOP, customer_id="1"), TOPIC_RULES["customer.credits.updated"].facts(event))
     assert decode(encode(MemberRecord(member=member), QUIET)).member == member
 
 

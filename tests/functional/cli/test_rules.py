@@ -73,7 +73,7 @@ def test_from_diff_to_apply(members: str, document: Path, capsys: pytest.Capture
     assert rules_of(members) == Rules()
     assert relay("apply", "--yes", str(document)) == 0
     assert rules_of(members).billing_attempts == 4
-    assert not rules_of(members).of("dunning.attempt").on
+    assert not rules_of(members).setting_for("dunning.attempt").on
     assert relay("diff", str(document)) == 0
     capsys.readouterr()
     assert relay("show") == 0

@@ -34,7 +34,7 @@ from tests.support.grant_fakes import Clock
 from tests.support.lambda_env import queues, sqs_record, wired
 from tests.support.moto_tables import make_table
 from tests.support.port_fakes import FakeContext, FakeJournal
-from tests.support.topic_functions import RULES
+from tests.support.topic_functions import TOPIC_RULES
 from tests.unit.sim.history import GOLD, WALL
 
 SHOP = "relay-demo.myshopify.com"
@@ -110,7 +110,7 @@ class Deployed:
             topic = body["metadata"]["topic"]
             event = model_for(topic).read(json.dumps(body), received_at=WALL)
             if event.customer_id == customer:
-                member = merge(member, RULES[topic].facts(event))
+                member = merge(member, TOPIC_RULES[topic].facts(event))
         self.members.save(
             MemberRecord(member=member, version=record.version), Outbox(member=key, changed=True)
         )

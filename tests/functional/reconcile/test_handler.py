@@ -26,7 +26,7 @@ from tests.functional.sim.running import KEY, Client, Receiver, running
 from tests.support.lambda_env import held, queues, sqs_record, wired
 from tests.support.moto_tables import make_table
 from tests.support.port_fakes import FakeContext
-from tests.support.topic_functions import RULES
+from tests.support.topic_functions import TOPIC_RULES
 from tests.unit.sim.history import FREE, GOLD, WALL
 
 SHOP = "relay-demo.myshopify.com"
@@ -66,7 +66,7 @@ class Deployed:
                 continue
             body["payload"].pop(without, None)
             event = model_for(topic).read(json.dumps(body), received_at=WALL)
-            member = merge(member, RULES[topic].facts(event))
+            member = merge(member, TOPIC_RULES[topic].facts(event))
         self.members.save(
             MemberRecord(member=member, version=record.version), Outbox(member=member.key, changed=True)
         )

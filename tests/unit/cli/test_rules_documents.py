@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from relay.rules.catalog import CATALOG
-from relay.rules.document import InvalidRulesError, checked, differences, document_of
+from relay.rules.document import InvalidRulesError, differences, document_of, validated
 from relay.rules.settings import Rules
 from relay_cli import plain_yaml
 from relay_cli.main import main
@@ -40,14 +40,14 @@ rules:
 
 def test_a_good_document_means_what_it_says() -> None:
     """`on` is a word, `21:00` a time, an id text; amounts are exact; and what is stored says it again."""
-    rules = checked(plain_yaml.load(GOOD))
+    rules = validated(plain_yaml.load(GOOD))
     assert rules.retention.on
     assert (rules.digest_at.hour, str(rules.quiet_hours and rules.quiet_hours.end)) == (21, "07:30:00")
     assert rules.thresholds.high_value_credits == Decimal("0.5")
     assert rules.thresholds.high_value_revenue == Decimal(500)
-    assert rules.amounts("JPY").high_value_credits == Decimal(15000)
+    assert rules.thresholds_for("JPY").high_value_credits == Decimal(15000)
     assert set(rules.tiers) == {"12345678", "12e45678"}
-    assert not rules.of("cancel.pending").on
+    assert not rules.setting_for("cancel.pending").on
     stored = json.dumps(document_of(rules))
     assert Rules.model_validate_json(stored) == rules
     assert "high_value_revenue" not in stored.partition('"currencies"')[0]
@@ -108,7 +108,7 @@ def test_a_bad_document_is_refused(
 def test_all_that_is_wrong_is_said_at_once() -> None:
     """Nobody mends a document one complaint at a time."""
     with pytest.raises(InvalidRulesError) as refused:
-        checked({"billing_attempts": 0, "mask": "perhaps", "tiers": {"a": {"rank": "high"}}})
+        validated({"billing_attempts": 0, "mask": "perhaps", "tiers": {"a": {"rank": "high"}}})
     assert len(refused.value.problems) == 3
 
 
@@ -122,7 +122,7 @@ def test_what_only_the_document_as_a_whole_shows_is_said_as_well() -> None:
         "quiet_hours": {"begin": "22:00", "end": "22:00"},
     }
     with pytest.raises(InvalidRulesError) as refused:
-        checked(document)
+        validated(document)
     paths = {problem.partition(": ")[0] for problem in refused.value.problems}
     assert paths == {
         "mask",
@@ -138,7 +138,7 @@ def test_what_only_the_document_as_a_whole_shows_is_said_as_well() -> None:
 def test_a_stored_document_of_an_older_version_is_still_read() -> None:
     """What a currency left out when that was allowed holds as it did: unreadable rules would stop all work."""
     rules = Rules.model_validate_json('{"currencies": {"JPY": {"credit_anomaly": "30000"}}}')
-    assert rules.amounts("JPY").high_value_credits == Decimal(100)
+    assert rules.thresholds_for("JPY").high_value_credits == Decimal(100)
 
 
 def test_a_tier_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -174,7 +174,7 @@ def test_show_the_defaults(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_what_a_document_would_change() -> None:
     """Only what differs, by its path: what it is and what it would be."""
-    new = checked({"billing_attempts": "5", "rules": {"cancel.pending": {"on": "false"}}})
+    new = validated({"billing_attempts": "5", "rules": {"cancel.pending": {"on": "false"}}})
     assert list(differences(Rules(), new)) == [
         ("billing_attempts", 3, 5),
         ("rules.cancel.pending.on", None, False),

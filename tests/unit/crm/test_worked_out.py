@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from relay.rules.credits import lots_left
+from relay.rules.credits import remaining_lots
 from relay.rules.crm_profile import crm_profile
 from relay.rules.segments import direction
 from relay.rules.settings import Rules, Thresholds, TierSetting
@@ -108,7 +108,7 @@ def test_what_expires_next() -> None:
         column("credits_expiring_at", *given, spent, more),
     ) == (3, day(40))
     assert column("credits_expiring_amount", *given, event("ordered", 45)) is None
-    assert [left.amount for left in lots_left(after(*given, spent), day(35)).values()] == [5]
+    assert [left.amount for left in remaining_lots(after(*given, spent), day(35)).values()] == [5]
 
 
 def test_lots_of_one_moment_count_together() -> None:

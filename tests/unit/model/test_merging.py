@@ -18,7 +18,7 @@ from relay.model.fields import FIELDS, ValueKind
 from relay.model.member import Member, merge
 
 from tests.support.port_fakes import SHOP, sample
-from tests.support.topic_functions import RULES
+from tests.support.topic_functions import TOPIC_RULES
 
 START = datetime(2025, 5, 1, tzinfo=UTC)
 
@@ -104,7 +104,7 @@ def test_every_field_that_any_event_carried_is_present(order: tuple[str, ...]) -
 
 def facts_of(topic: str) -> Facts:
     """Return what the topic's sample tells, about one and the same member."""
-    facts: Facts = RULES[topic].facts(model_for(topic).read(json.dumps(sample(topic))))
+    facts: Facts = TOPIC_RULES[topic].facts(model_for(topic).read(json.dumps(sample(topic))))
     return facts
 
 
@@ -114,7 +114,7 @@ def test_a_field_that_is_lacking_says_nothing_and_a_null_clears() -> None:
     content["payload"]["newData"] |= {"phoneNumber": None}
     del content["payload"]["newData"]["firstName"]
     content["metadata"]["triggerredAt"] = "2025-07-01T00:00:00Z"
-    later = RULES["customer.updated"].facts(model_for("customer.updated").read(json.dumps(content)))
+    later = TOPIC_RULES["customer.updated"].facts(model_for("customer.updated").read(json.dumps(content)))
     member = merged([facts_of("customer.updated"), later])
     assert (member.text("phone"), member.text("first_name")) == (None, "inveterate")
 
@@ -123,7 +123,7 @@ def test_the_first_joining_is_kept() -> None:
     """Joining again moves `joined_at` and leaves `first_joined_at` where it was, whichever comes first."""
     content = sample("customer.joined.paid_tier")
     content["payload"]["createdAt"] = "2026-01-01T00:00:00Z"
-    again = RULES["customer.joined.paid_tier"].facts(
+    again = TOPIC_RULES["customer.joined.paid_tier"].facts(
         model_for("customer.joined.paid_tier").read(json.dumps(content))
     )
     first = facts_of("customer.joined.paid_tier")

@@ -17,7 +17,7 @@ from relay.model.member import Member, merge
 from relay.model.stamps import HIGHEST_ORDINAL, RANKS, READING, Stamp
 
 from tests.support.port_fakes import SHOP, sample
-from tests.support.topic_functions import RULES
+from tests.support.topic_functions import TOPIC_RULES
 
 AT = datetime(2026, 3, 1, 10, 0, 0, 123000, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
@@ -44,7 +44,7 @@ def facts_of(topic: str, event_id: str, *, attempt: int | None = None, at: datet
     content["metadata"]["triggerredAt"] = at.isoformat()
     if attempt is not None:
         content["payload"]["detail"]["billingAttempts"] = attempt
-    facts: Facts = RULES[topic].facts(model_for(topic).read(json.dumps(content)))
+    facts: Facts = TOPIC_RULES[topic].facts(model_for(topic).read(json.dumps(content)))
     assert facts.at == at
     return replace(facts, event_id=event_id)
 

@@ -22,7 +22,7 @@ from relay.queues.requests import RecheckQueue
 from relay.rules.settings import Rules
 
 from tests.support.port_fakes import NOW, SHOP, FakeOutgoing, sample
-from tests.support.topic_functions import RULES
+from tests.support.topic_functions import TOPIC_RULES
 
 MINUTE = timedelta(minutes=1)
 GAP = ((Decimal(0), Decimal(5)), (Decimal(9), Decimal(3)))
@@ -100,7 +100,7 @@ def folded(record: MemberRecord, *contents: dict[str, Any], topic: str) -> Reduc
         )
         for number, content in enumerate(contents)
     ]
-    return reduce_events(record, arrivals, RULES[topic], Rules())
+    return reduce_events(record, arrivals, TOPIC_RULES[topic], Rules())
 
 
 def credits_event(minute: int, before: int, after: int) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from sim.events import Event
 from sim.sending import body_of
 from sim.world import World
 
-from tests.support.topic_functions import RULES
+from tests.support.topic_functions import TOPIC_RULES
 from tests.unit.sim.history import GOLD, days, joined, world
 
 ODD = {
@@ -50,7 +50,7 @@ def mirrored(place: World, events: list[Event]) -> dict[str, Member]:
     records: dict[str, Member] = {}
     for event in events:
         body = body_of(place.shop, place.switches, event, attempt=0, now=place.now)
-        facts = RULES[event.topic or ""].facts(inveterate.webhooks.parse(body))
+        facts = TOPIC_RULES[event.topic or ""].facts(inveterate.webhooks.parse(body))
         known = records.get(event.member_id) or Member(shop=place.shop.domain, customer_id=event.member_id)
         records[event.member_id] = merge(known, facts.dated(place.now))
     return records

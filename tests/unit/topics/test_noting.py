@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 from relay.model.messages import EventEffects, MemberChanged, dump, load, notes_in
-from relay.model.timeline_events import CARRIED, TIMELINE_EVENTS, carried_by
+from relay.model.timeline_events import COMMON_PROPERTIES, TIMELINE_EVENTS, properties_of
 from relay.rules.timeline import in_minor_units, note
 
 from tests.contract.crm.profiles import AT, member
@@ -81,5 +81,5 @@ def test_names_are_the_contract() -> None:
         "Trial Ending",
         "Member Ordered",
     )
-    assert all(carried_by(name).keys() >= CARRIED.keys() for name in TIMELINE_EVENTS)
-    assert carried_by("Member Ordered").keys() == CARRIED.keys()
+    assert all(properties_of(name).keys() >= COMMON_PROPERTIES.keys() for name in TIMELINE_EVENTS)
+    assert properties_of("Member Ordered").keys() == COMMON_PROPERTIES.keys()

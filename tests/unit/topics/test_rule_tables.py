@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from inveterate.webhooks.base import Event
 from relay.model.effects import Note
-from relay.model.timeline_events import TIMELINE_EVENTS, carried_by
+from relay.model.timeline_events import TIMELINE_EVENTS, properties_of
 from relay.rules.settings import Retention, Rules, Thresholds, TierSetting
 
 from tests.support.in_memory_relay import day
@@ -201,4 +201,4 @@ def test_what_follows(known: list[Event], told: Event, rules: Rules, expected: l
     assert [brief(effect) for effect in effects] == expected
     for note in (effect for effect in effects if isinstance(effect, Note)):
         assert note.name in TIMELINE_EVENTS
-        assert note.properties.keys() <= carried_by(note.name).keys(), "else HubSpot's event would lack it"
+        assert note.properties.keys() <= properties_of(note.name).keys(), "else HubSpot's event would lack it"

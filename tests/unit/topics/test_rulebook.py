@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from relay.model.effects import Alert, Effect, GrantCredits, Kpi, Level, Note, Recheck
 from relay.rules.catalog import CATALOG, apply_settings
-from relay.rules.document import checked, remarks, settings
+from relay.rules.document import effective_settings, remarks, validated
 from relay.rules.settings import Rules, RuleSetting
 from relay_cli import plain_yaml
 
@@ -53,7 +53,7 @@ def test_the_docs_have_every_setting() -> None:
     rows = re.findall(
         r"^\| `([a-z0-9_.]+)` \| (\S.*?) \| .* \|$", text.partition("## Levels")[0], re.MULTILINE
     )
-    defaults = {**dict.fromkeys(("tiers", "currencies", "rules")), **settings(Rules())}
+    defaults = {**dict.fromkeys(("tiers", "currencies", "rules")), **effective_settings(Rules())}
     del defaults["version"]
     assert dict(rows) == {path: _written(value) for path, value in defaults.items()}
 
@@ -67,8 +67,8 @@ def _written(value: object) -> str:
 def test_the_example_in_the_docs_can_hold() -> None:
     """Whoever copies it is not told that it is wrong."""
     example = (ROOT / "docs/rules.md").read_text().partition("```yaml")[2].partition("```")[0]
-    rules = checked(plain_yaml.load(example))
-    assert rules.amounts("JPY").credit_anomaly == Decimal(37500)
+    rules = validated(plain_yaml.load(example))
+    assert rules.thresholds_for("JPY").credit_anomaly == Decimal(37500)
     assert list(remarks(rules)) == []
 
 

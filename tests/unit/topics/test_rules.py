@@ -14,14 +14,14 @@ from inveterate.webhooks.payments import PaymentFailed
 from relay.model.effects import Alert, Level, Note
 from relay.model.facts import Lot
 from relay.model.member import Member, merge
-from relay.rules.dunning import is_hopeless
+from relay.rules.dunning import cannot_succeed
 from relay.rules.settings import Rules
 
 from functions.credits_updated.app import facts as credit_facts
 from functions.payment_failed.app import decide, facts
 from tests.support.port_fakes import SHOP, sample
 from tests.support.sample_events import after, event, follows
-from tests.support.topic_functions import RULES
+from tests.support.topic_functions import TOPIC_RULES
 
 
 def at(text: str) -> datetime:
@@ -179,7 +179,7 @@ TOLD: dict[str, dict[str, Any]] = {
 def test_facts_of_the_documented_sample(topic: str) -> None:
     """The record learns exactly this from the sample, as of the event's own time."""
     event = model_for(topic).read(json.dumps(sample(topic)))
-    told = RULES[topic].facts(event)
+    told = TOPIC_RULES[topic].facts(event)
     assert dict(told.values) == TOLD[topic]
     assert (told.at, told.event_id) == (event.occurred_at, event.id)
 
@@ -246,7 +246,7 @@ def test_who_writes_to_the_member_changes_the_wording_alone(owner: str, word: st
 )
 def test_hard_declines(reason: str | None, *, hopeless: bool) -> None:
     """Where the same card cannot succeed, nobody should wait for the retry."""
-    assert is_hopeless(reason) is hopeless
+    assert cannot_succeed(reason) is hopeless
 
 
 def test_a_note_of_a_failure() -> None:

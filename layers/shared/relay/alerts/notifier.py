@@ -117,7 +117,7 @@ class Notifier:
             case ClockTick():
                 send_deferred(round_, heard.at, lambda: _enough(context))
             case DailyDigest():
-                if heard.lines and round_.rules.of("digest").on:
+                if heard.lines and round_.rules.setting_for("digest").on:
                     names = digest_channels(round_.rules, self.desk.names)
                     note(round_, digest_message(heard, self.desk.shop), names, fresh=fresh)
             case ChannelTest():

@@ -11,7 +11,7 @@ from typing import Final
 
 from relay.alerts.holdback import tick_key
 from relay.model.effects import Alert, Level
-from relay.model.formats import amount_of, amount_text
+from relay.model.formats import amount_text, parse_amount
 from relay.model.hold_queue import HeldBatch
 from relay.model.member import Member
 from relay.model.messages import AlertMessage
@@ -97,7 +97,7 @@ def _people(
 def _at_risk(alert_message: AlertMessage, member: Member | None) -> tuple[Decimal, str]:
     """Return what an alert message is about, else the member's fee: what the programme loses with the member."""
     for label, value in alert_message.alert.details:
-        if label == "Amount" and (told := amount_of(value)):
+        if label == "Amount" and (told := parse_amount(value)):
             return told
     fee = member.money("fee_amount") if member else None
     return fee or Decimal(0), (member.text("fee_currency") if member else None) or ""

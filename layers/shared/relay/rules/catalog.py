@@ -1,6 +1,6 @@
-"""All rules by id, with a sentence each; and the merchant's switch and level, applied to whatever a rule asks for.
+"""Lists all rules by id, and applies the merchant's switch and level for a rule to the effects that it yields.
 
-An id is what an alert shows and what the settings name (`rules:` of the rules document): never renamed.
+Alerts show the id, and the settings name it (`rules:` of the rules document): an id is never renamed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from relay.rules.settings import Rules
 
 @dataclass(frozen=True, slots=True)
 class CatalogEntry:
-    """One rule: what it does, and at which level it tells if nothing is set; empty where it tells nobody."""
+    """One rule: what it does, and the level of its alerts if nothing is set; empty where it yields no alert."""
 
     about: str
     level: str = ""
@@ -115,21 +115,21 @@ CATALOG: Final[dict[str, CatalogEntry]] = {
         "The figures of the day before, at `digest_at`; none where there is nothing to tell."
     ),
 }
-"""In the order in which people read them."""
+"""In reading order."""
 
 
 def apply_settings(effects: Iterable[Effect], rules: Rules) -> Iterator[Effect]:
-    """Apply the merchant's settings to what rules ask for.
+    """Yield the effects as the merchant's settings have them.
 
-    What is switched off tells nobody and notes nothing. It still counts, for the figures are the programme's
-    and not the rule's; and it still closes, for an incident that nobody closes would stay open for good.
+    A rule that is switched off yields no alert and no note. It still counts, because the KPIs are the
+    programme's and not the rule's. It still resolves, because its incident would otherwise stay open for good.
     """
     for effect in effects:
-        rule = rules.of(effect.rule)
+        setting = rules.setting_for(effect.rule)
         closing = isinstance(effect, Alert) and effect.action == "close"
-        if not (rule.on or closing or isinstance(effect, Kpi | Recheck)):
+        if not (setting.on or closing or isinstance(effect, Kpi | Recheck)):
             continue
-        if isinstance(effect, Alert) and rule.level:
-            yield replace(effect, level=Level[rule.level.upper()])
+        if isinstance(effect, Alert) and setting.level:
+            yield replace(effect, level=Level[setting.level.upper()])
         else:
             yield effect
