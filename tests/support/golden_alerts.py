@@ -29,7 +29,7 @@ from relay.rules.settings import Rules
 from relay.scheduler.digest import digest_lines
 
 from tests.support.incident_builders import DAY, MIA, SHOP, member
-from tests.support.sample_events import after, event, follows
+from tests.support.sample_events import after, effects_of, event
 from tests.support.template_data import of_type
 
 FOLDER: Final = "tests/golden/alerts"
@@ -82,7 +82,7 @@ def _failure(days: int, number: int) -> Event:
 
 def _told(said: Event, before: Member) -> AlertMessage:
     """Return what people are told of an event: the one alert that its rule yields."""
-    [alert] = (effect for effect in follows(said, before, _RULES) if isinstance(effect, Alert))
+    [alert] = (effect for effect in effects_of(said, before, _RULES) if isinstance(effect, Alert))
     assert said.occurred_at is not None
     return AlertMessage(
         id=effect_id(said.id, alert),

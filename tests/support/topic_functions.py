@@ -1,4 +1,4 @@
-"""The 15 functions' rules by topic, for tests that run over all of them."""
+"""The facts and rules of the 15 topic functions by topic, for tests that run over all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The members table, in DynamoDB: what goes in comes out, and nobody overwrites anybody."""
+"""The members table in DynamoDB: what is written is read back, and no write overwrites another."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def table() -> DynamoMembers:
 
 
 def everything() -> Member:
-    """Return a member of whom every sample has told."""
+    """Return a member after every topic's sample."""
     member = Member(shop=SHOP, customer_id="1")
     for topic in TOPICS:
         member = merge(member, TOPIC_RULES[topic].facts(model_for(topic).read(json.dumps(sample(topic)))))
@@ -51,11 +51,11 @@ def load(table: DynamoMembers, key: str = KEY) -> MemberRecord:
 
 
 def test_a_new_member_is_an_empty_record(table: DynamoMembers) -> None:
-    """Nobody knows them yet; the shop is the stack's."""
+    """A member without an item; the shop is the stack's."""
     assert load(table) == MemberRecord(member=Member(shop=SHOP, customer_id="1"))
 
 
-def test_what_goes_in_comes_out(table: DynamoMembers) -> None:
+def test_what_is_written_is_read_back(table: DynamoMembers) -> None:
     """All kinds of values, lots and the memory of ids, exactly; and with the next version."""
     record = MemberRecord(member=everything(), seen=("a" * 32, "0f" * 16))
     table.save(record, QUIET)
@@ -64,13 +64,13 @@ def test_what_goes_in_comes_out(table: DynamoMembers) -> None:
 
 @given(st.lists(a_fact(), max_size=6, unique_by=lambda fact: fact.event_id))
 def test_any_record_survives_the_table(facts: list[Any]) -> None:
-    """Whatever events can make of a record, its item says it exactly."""
+    """Every record that events can make is read back exactly from its item."""
     record = MemberRecord(member=merged(facts), seen=tuple(f"{number:032x}" for number in range(len(facts))))
     assert decode(encode(record, QUIET)) == replace(record, version=1)
 
 
-def test_somebody_else_wrote_first(table: DynamoMembers) -> None:
-    """Two who read the same version: the second one is told, be the member new or known."""
+def test_a_write_in_between(table: DynamoMembers) -> None:
+    """Of two writes on the same version the second is a conflict, for a new member and a known one."""
     record = load(table)
     table.save(record, QUIET)
     with pytest.raises(ConflictError):
@@ -80,8 +80,8 @@ def test_somebody_else_wrote_first(table: DynamoMembers) -> None:
         table.save(replace(record, version=1), QUIET)
 
 
-def test_many_members_and_the_rules_in_one_go(table: DynamoMembers) -> None:
-    """More members than one read takes; the rules' defaults where none are stored."""
+def test_many_members_and_the_rules_in_one_read(table: DynamoMembers) -> None:
+    """More members than one call takes; the rules' defaults where none are stored."""
     keys = [f"{SHOP}:{number}" for number in range(230)]
     for key in keys[::50]:
         table.save(MemberRecord(member=Member(shop=SHOP, customer_id=key.rpartition(":")[2])), QUIET)
@@ -92,10 +92,10 @@ def test_many_members_and_the_rules_in_one_go(table: DynamoMembers) -> None:
 
 @pytest.mark.parametrize(
     ("document", "attempts"),
-    [('{"billing_attempts": 5}', 5), ("{", None), ('{"unheard_of": 1}', None), (7, None)],
+    [('{"billing_attempts": 5}', 5), ("{", None), ('{"unknown_setting": 1}', None), (7, None)],
 )
 def test_the_stored_rules(table: DynamoMembers, document: Any, attempts: int | None) -> None:
-    """Stored rules hold; rules that cannot be read stop the work, and are never silently the defaults."""
+    """Stored rules apply; rules that cannot be read stop the work, and are never silently the defaults."""
     item = {"pk": {"S": "rules"}, "document": TypeSerializer().serialize(document)}
     client("dynamodb").put_item(TableName="members", Item=item)
     if attempts:
@@ -134,7 +134,7 @@ def test_an_item_from_before_the_chain_is_read(table: DynamoMembers) -> None:
 
 
 def test_the_item_is_small(table: DynamoMembers) -> None:
-    """Bytes of the item are dollars: a member of whom everything is known, with a full memory, costs two units."""
+    """Every write pays for the item's bytes: a member with every field, chain and id costs two write units."""
     chain = tuple(
         BalanceChange(NOW + timedelta(minutes=minute), Decimal(minute * 15), Decimal(minute * 15 + 15))
         for minute in range(KEPT)
@@ -186,7 +186,7 @@ def test_money_and_moments_are_exact(table: DynamoMembers) -> None:
 
 
 def test_what_is_newer_does_not_depend_on_the_table() -> None:
-    """Two facts within one millisecond: the same one wins with a write in between as without."""
+    """Of two facts within one millisecond the same one stands with a write in between as without."""
     first = Facts(event_id="a" * 32, at=NOW + timedelta(microseconds=900), values={"tier_name": "Gold"})
     second = Facts(event_id="b" * 32, at=NOW + timedelta(microseconds=100), values={"tier_name": "Blue"})
     member = merge(Member(shop=SHOP, customer_id="1"), first)
@@ -194,8 +194,8 @@ def test_what_is_newer_does_not_depend_on_the_table() -> None:
     assert merge(member, second).text("tier_name") == merge(stored, second).text("tier_name")
 
 
-def test_a_moment_told_again_is_no_change() -> None:
-    """Finer than a millisecond is nothing that the table keeps, so nothing that anybody is told of."""
+def test_a_moment_is_cut_before_the_write() -> None:
+    """The record holds no time finer than the table does, so a write changes nothing."""
     content = sample("customer.credits.updated")
     content["payload"] |= {
         "createdAt": "2025-05-30T10:18:11.721999Z",

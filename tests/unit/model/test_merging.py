@@ -92,18 +92,18 @@ FOUR = (
 @pytest.mark.parametrize("order", list(permutations(FOUR)))
 def test_every_field_that_any_event_carried_is_present(order: tuple[str, ...]) -> None:
     """Four topics of one member, in any order: an event that carries only an e-mail wipes no name."""
-    told = {topic: facts_of(topic) for topic in FOUR}
-    member = merged([told[topic] for topic in order])
-    for facts in told.values():
+    known = {topic: facts_of(topic) for topic in FOUR}
+    member = merged([known[topic] for topic in order])
+    for facts in known.values():
         for name, value in facts.values.items():
             if value is not None:
                 assert member.value(name) is not None, name
-    assert member == merged(list(told.values()))
+    assert member == merged(list(known.values()))
     assert (member.text("first_name"), member.text("tier_name")) == ("inveterate", "FREE")
 
 
 def facts_of(topic: str) -> Facts:
-    """Return what the topic's sample tells, about one and the same member."""
+    """Return the facts of the topic's sample, about one and the same member."""
     facts: Facts = TOPIC_RULES[topic].facts(model_for(topic).read(json.dumps(sample(topic))))
     return facts
 
@@ -141,7 +141,7 @@ def test_an_expired_lot_is_remembered_for_a_while(days: int, *, kept: bool) -> N
 
 
 def test_facts_without_a_time_are_not_merged() -> None:
-    """Nobody may merge what has no time: it has to be dated by its receipt first."""
+    """Facts without a time are refused: they have to be dated by their receipt first."""
     with pytest.raises(ValueError, match="without a time"):
         merge(Member(shop=SHOP, customer_id="1"), Facts(event_id="0" * 32, at=None))
 

@@ -1,4 +1,4 @@
-"""What is worked out from the registers: status and payment status."""
+"""Status and payment status, computed from the registers."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def after(*topics: str) -> Member:
     ],
 )
 def test_status(history: tuple[str, ...], status: str, payment: str) -> None:
-    """The newest alert_message of each thing decides where the membership stands."""
+    """The newest fact of each field decides."""
     member = after(*history)
     assert (member.status, member.payment_status) == (status, payment)
 

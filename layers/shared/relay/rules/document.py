@@ -137,7 +137,7 @@ def _unknown_rules(document: Mapping[str, Any]) -> Iterator[str]:
         if name not in CATALOG:
             yield f"rules.{name}: there is no such rule{_suggestion(name, CATALOG)}; `relay rules show` lists them"
         elif isinstance(setting, Mapping) and setting.get("level") is not None and not CATALOG[name].level:
-            yield f"rules.{name}.level: this rule tells nobody, so it has no level; it can be switched `on` or off"
+            yield f"rules.{name}.level: this rule sends no alert, so it has no level; it can be switched `on` or off"
 
 
 def _missing_amounts(document: Mapping[str, Any]) -> Iterator[str]:
