@@ -126,8 +126,8 @@ def test_what_a_newer_version_stored_is_kept(table: DynamoMembers) -> None:
     assert load(table).member == everything()
 
 
-def test_an_item_from_before_the_chain_is_read(table: DynamoMembers) -> None:
-    """What an older version stored lacks the chain, and says everything else."""
+def test_an_item_without_a_chain_is_read(table: DynamoMembers) -> None:
+    """A member without credit events has no chain; everything else is read."""
     item = encode(MemberRecord(member=everything()), QUIET)
     del item["c"]
     assert decode(item).member == replace(everything(), balance_chain=())

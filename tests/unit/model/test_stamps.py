@@ -166,3 +166,14 @@ def test_stamps_order_by_time_then_rank_then_ordinal_then_id(first: Any, data: s
         for at, rank, ordinal, event_id in (first, second)
     )
     assert (one[0] < two[0]) is (one[1] < two[1])
+
+
+@pytest.mark.parametrize("topic", [topic for topic in TOPICS if topic != UPDATED])
+def test_a_retry_has_the_stamp_of_the_first_delivery(topic: str) -> None:
+    """A retry may renew the time of triggering: the event's own time decides, and the record stays the same."""
+    content = sample(topic)
+    first = TOPIC_RULES[topic].facts(model_for(topic).read(json.dumps(content)))
+    content["metadata"] |= {"triggerredAt": "2027-01-01T00:00:00Z", "retryCount": 3}
+    retried = TOPIC_RULES[topic].facts(model_for(topic).read(json.dumps(content)))
+    assert retried == first
+    assert retried.stamp == first.stamp
