@@ -55,7 +55,7 @@ def decide(event: ChangedTier, before: Member, after: Member, rules: Rules) -> E
         yield Alert(
             rule="tier.back",
             incident_key=f"tier:{after.key}:{day_text(left_at)}",
-            action="close",
+            action="resolve",
             level=Level.INFO,
             title="The member moved back",
         )
@@ -64,7 +64,7 @@ def decide(event: ChangedTier, before: Member, after: Member, rules: Rules) -> E
             rule="tier.changed",
             incident_key=f"tier:{after.key}:{day_text(moved_at)}",
             level=Level.WARNING,
-            lasting=False,
+            one_off=True,
             title="A high-value member moved to a lower tier",
             details=detail_rows(("From", move.previous_tier_name), ("To", move.tier_name)),
             advice="Ask what was missing: who moves down often leaves next.",

@@ -38,8 +38,8 @@ def decide(event: CreditsExpired, before: Member, after: Member, rules: Rules) -
             rule=RULE,
             incident_key=f"expired:{after.key}:{day_text(event.occurred_at)}",
             level=Level.INFO,
-            at_once=True,
-            lasting=False,
+            immediate=True,
+            one_off=True,
             title="A high-value member's credits ran out",
             details=detail_rows(
                 ("Expired", amount_text(amount, currency)),

@@ -42,7 +42,7 @@ def decide(event: CreditsUpdated, before: Member, after: Member, rules: Rules) -
             rule="credits.anomaly",
             incident_key=f"cred:{after.key}:{day_text(event.occurred_at)}",
             level=Level.WARNING,
-            lasting=False,
+            one_off=True,
             title="An unusually large grant of store credit",
             details=detail_rows(
                 ("Granted", amount_text(change, currency)),

@@ -25,7 +25,7 @@ def decide(event: PaymentMethodsUpdated, before: Member, after: Member, rules: R
         yield Alert(
             rule="dunning.new_card",
             incident_key=dunning.incident_key(after),
-            action="mention",
+            action="update",
             level=Level.INFO,
             title="A new payment method is on file: a retry is expected",
         )

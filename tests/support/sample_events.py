@@ -82,11 +82,11 @@ def brief(effect: Effect) -> str:
     match effect:
         case Alert():
             level = (
-                "" if effect.action == "close" and effect.level.name == "INFO" else f" {effect.level.name}"
+                "" if effect.action == "resolve" and effect.level.name == "INFO" else f" {effect.level.name}"
             )
-            aloud = " at once" if effect.at_once else ""
-            verb = effect.action if effect.lasting else "tell"
-            return f"{verb}{level}{aloud} {effect.incident_key.replace(KEY, 'M')} by {effect.rule}"
+            immediate = " immediate" if effect.immediate else ""
+            verb = "one-off" if effect.one_off else effect.action
+            return f"{verb}{level}{immediate} {effect.incident_key.replace(KEY, 'M')} by {effect.rule}"
         case Note():
             return f"note {effect.name}"
         case Kpi():

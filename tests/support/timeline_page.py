@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from relay.alerts.render.content import content
+from relay.alerts.render.content import content_of
 from relay.model.fields import Value
 from relay.model.formats import number_text
 from relay.ports.alerts import Notification
@@ -180,12 +180,12 @@ def table(timeline: Timeline, reading: Mapping[str, str]) -> list[str]:
     for event in events:
         if event.topic is None:
             continue
-        before = len(relay.heard)
+        before = len(relay.sent)
         deliver(relay, place, event)
         shows = relay.shows(person.id)
         changed = {name: shows[name] for name in SHOWN if shows[name] != known.get(name)}
         known = dict(shows)
-        alerts = relay.heard[before:]
+        alerts = relay.sent[before:]
         if alerts or changed:
             rows.append(f"| {event.at:%m-%d %H:%M} | {event.topic} | {_alerts(alerts)} | {_shown(changed)} |")
     return rows
@@ -216,10 +216,12 @@ def _alerts(alerts: list[Notification] | Any) -> str:
 
 
 def _line(notification: Notification) -> str:
-    shown = content(notification)
+    shown = content_of(notification)
     details = ", ".join(f"{label}: {value}" for label, value in shown.details if label != "Tier")
     status = (
-        "Over" if notification.kind == "closing" else notification.alert_message.alert.level.name.capitalize()
+        "Over"
+        if notification.kind == "resolved"
+        else notification.alert_message.alert.level.name.capitalize()
     )
     return f"**{status}: {shown.title}**" + (f" ({details})" if details else "")
 

@@ -15,7 +15,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Note it; return the exit code. It holds until the matter is over; its end is told."""
-    incident_key = say(arguments, lambda found: replace(found, acked=True))
-    state = "open" if incident_key.stands else "over already"
-    print(f"{incident_key.key} is {state}; acknowledged by {incident_key.said_by}")
+    incident = say(arguments, lambda found, by: replace(found, acknowledged=True, acknowledged_by=by))
+    state = "open" if incident.is_open else "over already"
+    print(f"{incident.key} is {state}; acknowledged by {incident.acknowledged_by}")
     return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from relay_cli.account import Account, add_stack
@@ -23,10 +22,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Print the open matters; return the exit code.
 
-    With `--json`: a list of objects with `incident_key`, `level`, `opened_at`, `told` (the channels), `waiting`
-    (whether something is held back), `muted_until`, `acked` and `said_by`.
+    With `--json`: a list of objects with `incident`, `level`, `opened_at`, `channels`, `deferred` (whether a
+    notification is), `muted_until`, `muted_by`, `acknowledged` and `acknowledged_by`.
     """
-    found = sorted(_open(Account(arguments.stack)), key=lambda one: (-(one.level or 0), one.key))
+    found = sorted(
+        incidents(Account(arguments.stack)).open_incidents(), key=lambda one: (-(one.level or 0), one.key)
+    )
     if arguments.json:
         print(json.dumps([_row(one) for one in found], indent=2))
         return 0
@@ -40,40 +41,27 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _open(account: Account) -> Iterator[Incident]:
-    """Read them all: a command for a person may take a moment, an index would be written at every alert."""
-    memory = incidents(account)
-    pages = account.client("dynamodb").get_paginator("scan")
-    for page in pages.paginate(
-        TableName=memory.table,
-        FilterExpression="#open = :yes",
-        ExpressionAttributeNames={"#open": "open", "#key": "key"},
-        ExpressionAttributeValues={":yes": {"BOOL": True}},
-        ProjectionExpression="#key",
-    ):
-        yield from (memory.load(item["key"]["S"]) for item in page["Items"])
-
-
 def _row(one: Incident) -> dict[str, object]:
     return {
-        "incident_key": one.key,
+        "incident": one.key,
         "level": one.level.name.lower() if one.level else "info",
         "opened_at": one.opened_at.isoformat(timespec="minutes") if one.opened_at else None,
-        "told": list(one.reached),
-        "waiting": one.held is not None,
+        "channels": list(one.channels),
+        "deferred": one.deferred is not None,
         "muted_until": one.muted_until.isoformat() if one.muted_until else None,
-        "acked": one.acked,
-        "said_by": one.said_by,
+        "muted_by": one.muted_by,
+        "acknowledged": one.acknowledged,
+        "acknowledged_by": one.acknowledged_by,
     }
 
 
 def _remark(one: Incident) -> str:
     remarks = [
-        "told by " + ", ".join(one.reached) if one.reached else "",
-        "waits for the morning or the end of a flood" if one.held else "",
+        "told by " + ", ".join(one.channels) if one.channels else "",
+        "waits for the morning or the end of a flood" if one.deferred else "",
         f"muted until {one.muted_until:%Y-%m-%d %H:%M} UTC"
         if one.muted_until and one.muted_until > now()
         else "",
-        f"acknowledged by {one.said_by}" if one.acked else "",
+        f"acknowledged by {one.acknowledged_by}" if one.acknowledged else "",
     ]
     return "; ".join(remark for remark in remarks if remark)

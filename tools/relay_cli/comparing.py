@@ -32,7 +32,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """`differences` are faults. `unheard` differ because the newest alert_message of them reached nobody."""
+    """`differences` are faults. `unheard` differ because the newest report of them reached nobody."""
 
     differences: tuple[Difference, ...]
     unheard: tuple[Difference, ...]

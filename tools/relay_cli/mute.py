@@ -28,9 +28,9 @@ def main(arguments: argparse.Namespace) -> int:
     """Note it; return the exit code."""
     end = _end(arguments)
     until = end if arguments.until or arguments.days else None
-    incident_key = say(arguments, lambda found: replace(found, muted_until=until))
+    incident = say(arguments, lambda found, by: replace(found, muted_until=until, muted_by=by))
     how = f"muted until {until:%Y-%m-%d %H:%M} UTC" if until else "heard again"
-    print(f"{incident_key.key} is {how}, says {incident_key.said_by}")
+    print(f"{incident.key} is {how}, says {incident.muted_by}")
     return 0
 
 

@@ -73,7 +73,7 @@ class Observer:
             },
             skipped=self._skipped(),
             # A closing without its opening is not told, and the samples have no opening and closing of one
-            # incident_key: every message is an opening.
+            # incident: every message is an opening.
             openings=len(messages),
             emails=len(held.get(MAILBOX, ())),
         )

@@ -1,11 +1,10 @@
-"""What an operator says of a matter, written into its incident_key: on top of what is there, never over it."""
+"""What an operator says of a matter, written into its incident: on top of what is there, never over it."""
 
 from __future__ import annotations
 
 import argparse
 import getpass
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -28,7 +27,7 @@ def now() -> datetime:
 def add_matter(parser: argparse.ArgumentParser) -> None:
     """Let the command be told which matter it is about, and who says so."""
     add_stack(parser)
-    parser.add_argument("incident_key", help="the incident, as its alert names it at the end")
+    parser.add_argument("incident", help="the incident, as its alert names it at the end")
     parser.add_argument("--by", default=None, help="who says so (default: your name on this machine)")
 
 
@@ -39,11 +38,11 @@ def incidents(account: Account) -> DynamoIncidents:
     return DynamoIncidents(account.output("IncidentsTable"), now, account.client("dynamodb"))
 
 
-def say(arguments: argparse.Namespace, change: Callable[[Incident], Incident]) -> Incident:
-    """Change an incident as the operator said, and note who it was.
+def say(arguments: argparse.Namespace, change: Callable[[Incident, str], Incident]) -> Incident:
+    """Change an incident as the operator said; `change` gets it with the operator's name.
 
     Raises:
-        CliError: when there is no such incident_key, or it is being written all the time.
+        CliError: when there is no such incident, or it is being written all the time.
 
     """
     from relay.errors import ConflictError, TransientError
@@ -52,12 +51,12 @@ def say(arguments: argparse.Namespace, change: Callable[[Incident], Incident]) -
     by = (arguments.by or getpass.getuser())[:_LONGEST_NAME]
     for _ in range(_TRIES):
         try:
-            found = memory.load(arguments.incident_key)
+            found = memory.load(arguments.incident)
             if not found.version:
                 raise CliError(
-                    f"there is no incident {arguments.incident_key}", "`relay alerts` lists what is open"
+                    f"there is no incident {arguments.incident}", "`relay alerts` lists what is open"
                 )
-            changed = replace(change(found), said_by=by)
+            changed = change(found, by)
             memory.save(changed)
         except ConflictError:
             continue

@@ -97,9 +97,9 @@ def last_logs(aws: LocalAws, group: str) -> str:
     """Return the end of what the functions logged, less what merely went well."""
     events = aws.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
     texts = [event["message"].rstrip() for page in events for event in page["events"]]
-    alert_message = [
+    lines = [
         text
         for text in texts
         if text and not text.startswith(("START ", "END ", "REPORT ")) and not _WELL.search(text)
     ]
-    return "\n".join(alert_message[-_LINES:])
+    return "\n".join(lines[-_LINES:])

@@ -47,13 +47,13 @@ def main(arguments: argparse.Namespace) -> int:
     until = time.monotonic() + arguments.wait
     while time.monotonic() < until:
         found = memory.load(key)
-        if found.told and not found.owed:
+        if found.seen_event_ids and not found.pending:
             print(f"{arguments.channel} took it")
             return 0
         if reason := _refused(found):
             raise CliError(f"{arguments.channel} refused it: {reason}")
         time.sleep(min(_SECONDS_BETWEEN, arguments.wait))
-    began = memory.load(key).told
+    began = memory.load(key).seen_event_ids
     raise CliError(
         f"{arguments.channel} has not taken it in {arguments.wait:g} s",
         "it is tried again for three days; the notifier's log says why"
@@ -86,6 +86,6 @@ def _has_readers(account: Account) -> bool:
     return any(one["SubscriptionArn"].startswith("arn:") for page in listed for one in page["Subscriptions"])
 
 
-def _refused(incident_key: Incident) -> str:
-    parts = [part for owed in incident_key.owed for part in owed.parts.values()]
-    return next((part.reason for part in parts if part.reason), "")
+def _refused(incident: Incident) -> str:
+    deliveries = [one for pending in incident.pending for one in pending.deliveries.values()]
+    return next((one.reason for one in deliveries if one.reason), "")

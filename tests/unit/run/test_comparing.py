@@ -48,7 +48,7 @@ def test_a_member_without_a_contact_is_a_difference() -> None:
 
 
 def test_what_nobody_was_told_of_stands_apart() -> None:
-    """A field whose newest alert_message reached nobody is no fault, and its neighbours are."""
+    """A field whose newest report reached nobody is no fault, and its neighbours are."""
     truth = member(("tier_name",), tier_name="Gold", status="active")
     found = compare([truth], {KEY: {"membership_tier": "Silver", "membership_status": "cancelled"}})
     assert [one.field for one in found.unheard] == ["tier_name"]

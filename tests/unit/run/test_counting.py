@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from relay.alerts.render import email, slack
+from relay.alerts.render import email_message, slack_message
 from relay.ports.alerts import Notification
 from relay_cli.counting import doubles, matters, plain
 
@@ -82,14 +82,14 @@ def test_a_summary_of_a_day_is_told_once_whatever_it_counts_by_then() -> None:
     assert len(doubles([flood.format("2026-03-02 09:00")] * 2, {})) == 1
 
 
-def told_of(at: datetime, title: str, *, minute: int = 10, repeat: bool = False) -> Notification:
+def told_of(at: datetime, title: str, *, minute: int = 10, may_be_repeat: bool = False) -> Notification:
     details = (("Amount", "25.00 USD"), ("Last attempt expected", f"{at:%Y-%m-%d} 19:45 UTC"))
     said = alert_message(title, member="acme.myshopify.com:1", title=title, details=details)
     said = replace(said, at=at.replace(minute=minute))
-    return Notification(alert_message=said, kind="opening", member=None, repeat=repeat)
+    return Notification(alert_message=said, kind="opened", member=None, may_be_repeat=may_be_repeat)
 
 
-@pytest.mark.parametrize("read", [lambda one: plain(slack(one)), lambda one: email(one).body])
+@pytest.mark.parametrize("read", [lambda one: plain(slack_message(one)), lambda one: email_message(one).body])
 def test_what_relay_writes_is_counted(read: Callable[[Notification], str]) -> None:
     """By when it happened, whatever other moments the details name; marked as a repeat it is one more all the same."""
     first, second = datetime(2026, 3, 1, 7, 10, tzinfo=UTC), datetime(2026, 3, 2, 7, 10, tzinfo=UTC)
@@ -98,7 +98,7 @@ def test_what_relay_writes_is_counted(read: Callable[[Notification], str]) -> No
     next_one = told_of(datetime(2026, 4, 1, 7, 10, tzinfo=UTC), "A payment failed")
     assert doubles([read(one), read(next_one)], KNOWN) == []
     unknown = told_of(first, "A payment failed", minute=50)
-    again = told_of(first, "A payment failed", minute=50, repeat=True)
+    again = told_of(first, "A payment failed", minute=50, may_be_repeat=True)
     assert len(doubles([read(unknown), read(again)], KNOWN)) == 1
 
 

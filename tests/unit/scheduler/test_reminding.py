@@ -186,7 +186,7 @@ def test_a_week_before_a_high_value_member_leaves_people_are_told() -> None:
     [alert] = event_effects.effects
     assert isinstance(alert, Alert)
     assert (alert.rule, alert.incident_key) == ("cancel.soon", f"cancel:{KEY}:2025-07-08")
-    assert (alert.at_once, alert.action, alert.details) == (True, "mention", (("Fee", "120.00 USD"),))
+    assert (alert.immediate, alert.action, alert.details) == (True, "update", (("Fee", "120.00 USD"),))
     assert (event_effects.event_id, event_effects.at) == (f"cancel:{KEY}:2025-07-08:7d", NOW - HOUR)
     assert due(member(**LEAVING, cancelled_at=NOW - DAY)) == {}
     assert due(member(**{**LEAVING, "pending_cancel_at": NOW + 7 * DAY + HOUR})) == {}
@@ -221,7 +221,7 @@ def test_a_dunning_without_a_further_failure_is_closed() -> None:
     [event_effects] = reminders(member(**FAILING), off, TODAY)
     [alert] = event_effects.effects
     assert isinstance(alert, Alert)
-    assert (alert.incident_key, alert.action, alert.rule) == (f"dun:{KEY}", "close", "dunning.quiet")
+    assert (alert.incident_key, alert.action, alert.rule) == (f"dun:{KEY}", "resolve", "dunning.quiet")
     assert event_effects.at == NOW - HOUR
     assert due(member(**{**FAILING, "last_failure_at": NOW - 29 * DAY})) == {}
     assert due(member(**FAILING, cancelled_at=NOW - 29 * DAY)) == {}, "the end has closed it"

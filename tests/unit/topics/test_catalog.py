@@ -19,8 +19,8 @@ from tests.support.sample_events import CUSTOMER, content
 
 SOURCES = [*(ROOT / "functions").glob("*/app.py"), *(ROOT / "layers/shared/relay").rglob("*.py")]
 OPEN = Alert(rule="cancel.pending", incident_key="o", level=Level.WARNING, title="t")
-RESOLVE = Alert(rule="cancel.pending", incident_key="o", level=Level.INFO, title="t", action="close")
-UPDATE = Alert(rule="cancel.pending", incident_key="o", level=Level.INFO, title="t", action="mention")
+RESOLVE = Alert(rule="cancel.pending", incident_key="o", level=Level.INFO, title="t", action="resolve")
+UPDATE = Alert(rule="cancel.pending", incident_key="o", level=Level.INFO, title="t", action="update")
 NOTE = Note(rule="cancel.pending", name="n")
 KPI = Kpi(rule="cancel.pending", name="pending_cancellation")
 GRANT = GrantCredits(rule="cancel.pending", key="k", amount=Decimal(1))
@@ -102,5 +102,5 @@ def test_a_setting_applies_in_a_consumers_batch(rules: Rules, levels: list[str])
     relay = Programme(rules=rules)
     lost = content("lost", 1, amount=5)
     relay.deliver(json.dumps(lost).encode(), day(1))
-    assert [each.alert_message.alert.level.name for each in relay.heard] == levels
+    assert [each.alert_message.alert.level.name for each in relay.sent] == levels
     assert relay.member(CUSTOMER).payment_status == "failed"

@@ -56,11 +56,11 @@ def fan_out(  # noqa: PLR0913 - what was written, and each way on which it can b
     writes = [_read(record, telemetry) for record in records]
     told = [(write, write.outbox) for write in writes if write.outbox]
     alert_messages = [(write, message) for write, outbox in told for message in alerts_of(outbox)]
-    alert_message = [(write, message) for write, outbox in told for message in changes_of(outbox)]
+    change_messages = [(write, message) for write, outbox in told for message in changes_of(outbox)]
     failed = {write.sequence for write in writes if not write.readable}
     ways: list[tuple[list[tuple[_Write, OutgoingMessage]], MessageSender]] = [
         (alert_messages, alerts),
-        (alert_message, changes),
+        (change_messages, changes),
     ]
     if rechecks:
         asking = [(write, rechecks.message(doubt)) for write in writes for doubt in _doubts(write)]

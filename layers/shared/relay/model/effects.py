@@ -28,24 +28,23 @@ LONGEST_DETAIL: Final = 1_000
 
 _CURRENCY: Final = re.compile("[A-Z]{3}")
 
-Action: TypeAlias = Literal["open", "close", "mention"]
+AlertAction: TypeAlias = Literal["open", "update", "resolve"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """Tell people about an incident_key: that it began or grew worse (`open`), or that it is over (`close`).
+    """An alert to people about an incident: it opens or escalates it (`open`), adds to it (`update`) or ends it (`resolve`).
 
-    A `mention` says something more about an incident that is open, to those who have heard of it: it
-    neither ends nor raises one, and where none is open nobody hears of it.
+    An `update` goes to the channels that were notified of an active incident; it neither opens, escalates nor
+    resolves one.
 
-    `incident_key` is the key under which all alert_messages of one matter meet, e.g.
-    `dun:acme.myshopify.com:7001`. `title` is a sentence without personal data; `details` are label and
-    value in the order in which people should read them, personal data excluded: who the member is, is
-    looked up when the message is written. An alert of level `INFO` opens its incident silently, for the
-    daily digest counts such things; `at_once` tells it all the same. A closing or a mention that is `at_once`
-    is told as well where nobody has heard of the matter: its beginning was silent, or switched off.
-    An opening that is not `lasting` (a joining, a grant, a loss) is told once for each level like any other,
-    and is over as it is told: nobody waits for its end, though more may be said of it.
+    `incident_key` is what all alerts of one incident share, e.g. `dun:acme.myshopify.com:7001`. `title` is a sentence
+    without personal data; `details` are labels and values in reading order, also without: the member is looked up
+    when the notification is sent. An alert of level `INFO` opens its incident silently, since the daily
+    digest counts it; `immediate` sends it all the same. An `immediate` resolve or update is sent even if no channel
+    was notified before: the opening was silent, or its rule is switched off.
+    A `one_off` opening (a joining, a grant, a loss) is sent once per level like any other, but waits for no
+    resolution, though updates may follow.
     """
 
     kind: Literal["alert"] = "alert"
@@ -53,11 +52,11 @@ class Alert:
     incident_key: str
     level: Level
     title: str
-    action: Action = "open"
+    action: AlertAction = "open"
     details: tuple[tuple[str, str], ...] = ()
     advice: str = ""
-    at_once: bool = False
-    lasting: bool = True
+    immediate: bool = False
+    one_off: bool = False
 
     def __post_init__(self) -> None:
         """Cut what the platform wrote without end: an alert travels in the item of its member's record."""

@@ -58,7 +58,7 @@ def ending_alert(rule: str, title: str, after: Member, *, level: Level) -> Alert
         rule=rule,
         incident_key=ending_incident_key(after),
         level=level,
-        lasting=False,
+        one_off=True,
         title=title,
         details=detail_rows(("Ended", moment_text(after.ended_at)), ("Cause", after.text("cancel_reason"))),
         advice="The member can be invited back.",
@@ -77,5 +77,5 @@ def ended_alert(before: Member) -> Alert:
 
 def _resolution(rule: str, before: Member, title: str) -> Alert:
     return Alert(
-        rule=rule, incident_key=incident_key(before) or "", action="close", level=Level.INFO, title=title
+        rule=rule, incident_key=incident_key(before) or "", action="resolve", level=Level.INFO, title=title
     )

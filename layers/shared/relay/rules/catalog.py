@@ -128,8 +128,8 @@ def apply_settings(effects: Iterable[Effect], rules: Rules) -> Iterator[Effect]:
     """
     for effect in effects:
         setting = rules.setting_for(effect.rule)
-        closing = isinstance(effect, Alert) and effect.action == "close"
-        if not (setting.on or closing or isinstance(effect, Kpi | Recheck)):
+        resolves = isinstance(effect, Alert) and effect.action == "resolve"
+        if not (setting.on or resolves or isinstance(effect, Kpi | Recheck)):
             continue
         if isinstance(effect, Alert) and setting.level:
             yield replace(effect, level=Level[setting.level.upper()])

@@ -94,7 +94,7 @@ def debt_alerts(event: CreditEvent, before: Member, after: Member) -> Effects:
         yield Alert(
             rule="credits.settled",
             incident_key=_debt_incident(after),
-            action="close",
+            action="resolve",
             level=Level.INFO,
             title="The member's store credit is no longer below zero",
         )

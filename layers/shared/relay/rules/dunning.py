@@ -168,11 +168,11 @@ def resolution_alert(rule: str, title: str, before: Member, *, level: Level = Le
     return Alert(
         rule=rule,
         incident_key=incident_key(before),
-        action="close",
+        action="resolve",
         level=level,
         title=title,
         details=detail_rows(("Amount", amount), ("Failed attempts", str(attempts) if attempts else None)),
-        at_once=level > Level.INFO,
+        immediate=level > Level.INFO,
     )
 
 

@@ -78,8 +78,8 @@ def _announcement(event: JoinedEvent, after: Member) -> Alert:
         rule="join.paid",
         incident_key=f"join:{after.key}:{after.text('tier_id') or ''}:{day_text(event.occurred_at)}",
         level=Level.INFO,
-        at_once=True,
-        lasting=False,
+        immediate=True,
+        one_off=True,
         title="A member joined",
     )
 
@@ -97,7 +97,7 @@ def _resolutions(before: Member, after: Member, *, moved: bool) -> Effects:
         yield Alert(
             rule="join.again",
             incident_key=cancellation.ending_incident_key(before),
-            action="close",
+            action="resolve",
             level=Level.INFO,
             title="The member is back",
         )

@@ -145,12 +145,12 @@ def _win_back(member: Member, rules: Rules, span: Window) -> Iterator[EventEffec
     alert = Alert(
         rule="cancel.soon",
         incident_key=incident_key,
-        action="mention",
+        action="update",
         level=Level.INFO,
         title="A high-value member leaves in a week",
         details=(("Fee", fee),) if fee else (),
         advice="Until then the cancellation can be undone: an offer now is the last chance to win the member back.",
-        at_once=True,
+        immediate=True,
     )
     yield _happening(f"{incident_key}:7d", ends - WIN_BACK, alert)
 
@@ -164,7 +164,7 @@ def _dunning(member: Member, _rules: Rules, span: Window) -> Iterator[EventEffec
         incident_key=dunning.incident_key(member),
         level=Level.INFO,
         title="No further attempt at the fee for 30 days",
-        action="close",
+        action="resolve",
         advice="Neither a payment nor a cancellation was told: look the member up in Inveterate.",
     )
     yield _happening(f"dun:{member.key}:{to_millis(failed)}:30d", failed + DUNNING, alert)

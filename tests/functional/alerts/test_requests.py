@@ -1,4 +1,4 @@
-"""What else comes to the notifier as deployed: ticks, digests, alarms and trials, and what a person says of a matter."""
+"""The notifier as deployed: ticks, digests, alarms, channel tests, and the commands about incidents."""
 
 from __future__ import annotations
 
@@ -52,20 +52,20 @@ def bot(deployed: Aws) -> Aws:
     return deployed
 
 
-def test_a_days_digest_is_told_once(bot: Aws) -> None:
-    """Whatever its id, a day has one; an empty one is told to nobody."""
+def test_a_digest_is_sent_once(bot: Aws) -> None:
+    """Whatever its id, a day has one; an empty one is not sent."""
     for number, lines in enumerate((LINES, LINES, ())):
         digest = DailyDigest(id=f"d{number}", at=DAY, day=date(2025, 6, 30 - number // 2), lines=lines)
         assert app.handler(record(dump(digest), DIGEST_TOPIC), CONTEXT) == DONE
-    assert bot.told() == ["📊 The membership programme on Monday, 2025-06-30"]
+    assert bot.slack_texts() == ["📊 The membership programme on Monday, 2025-06-30"]
     [mail] = bot.emails()
     assert mail["Subject"] == "Relay The membership programme on Monday, 2025-06-30"
     assert "Joined: 12\nLeft: 4\n" in mail["Message"]
-    assert not people.incidents().load(f"digest:{SHOP}:2025-06-30").open
+    assert not people.incidents().load(f"digest:{SHOP}:2025-06-30").active
 
 
 def test_an_alarm_as_its_topic_sends_it(bot: Aws) -> None:
-    """Raw JSON, without attributes; its OK ends it, in the same thread."""
+    """Raw JSON, without attributes; its OK resolves it, in the same thread."""
     for state, minute in (("ALARM", 0), ("OK", 30)):
         alarm = {
             "AlarmName": "relay-acme-dead-letters",
@@ -74,7 +74,7 @@ def test_an_alarm_as_its_topic_sends_it(bot: Aws) -> None:
             "StateChangeTime": f"2025-07-01T09:{minute:02}:00.000+0000",
         }
         assert app.handler(record(json.dumps(alarm)), CONTEXT) == DONE
-    assert bot.told() == ["✅ Over: Messages were given up"] * 2
+    assert bot.slack_texts() == ["✅ Over: Messages were given up"] * 2
     assert bot.slack.messages[1]["thread_ts"] == bot.slack.messages[0]["ts"]
     assert [mail["Subject"] for mail in bot.emails()] == [
         "Relay Error: Messages were given up",
@@ -83,7 +83,7 @@ def test_an_alarm_as_its_topic_sends_it(bot: Aws) -> None:
 
 
 def test_a_flood_and_its_tick(bot: Aws) -> None:
-    """The room lies in the same table; the one message names who is known."""
+    """The hold queue is in the same table; the roll-up names the known members."""
     put_rules(bot, Rules(flood=Flood(alerts=1)))
     alert_messages = [
         alert_message(
@@ -95,12 +95,12 @@ def test_a_flood_and_its_tick(bot: Aws) -> None:
     tick = dump(ClockTick(at=DAY + timedelta(minutes=15)))
     for _ in range(2):
         assert app.handler(record(tick, TICK_TOPIC), CONTEXT) == DONE
-    assert [text.partition(" - ")[0] for text in bot.told()] == [
+    assert [text.partition(" - ")[0] for text in bot.slack_texts()] == [
         "⚠️ Warning: Payment failed",
         "⚠️ 2 alerts at once, told in one message",
     ]
     assert len(bot.emails()) == 2
-    assert people.incidents().room().entries == ()
+    assert people.incidents().load_hold_queue().entries == ()
 
 
 def put_rules(aws: Aws, rules: Rules) -> None:
@@ -109,12 +109,12 @@ def put_rules(aws: Aws, rules: Rules) -> None:
     )
 
 
-# -- what a person says, by the command line
+# -- commands of an operator
 
 
 @pytest.fixture
 def stack(deployed: Aws, monkeypatch: pytest.MonkeyPatch) -> Aws:
-    """Let the command find the stack's outputs."""
+    """Give the commands the stack's outputs."""
     outputs = {
         "IncidentsTable": "incidents",
         "AlertsUrl": deployed.names["alerts"],
@@ -129,40 +129,41 @@ def incident() -> Incident:
     return people.incidents().load(INCIDENT_KEY)
 
 
-def test_a_muted_matter(stack: Aws, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nobody hears of it until then, or until it is heard again."""
+def test_a_muted_incident(stack: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is sent until then, or until the mute is ended."""
     app.handler(event(alert_message("e1")), CONTEXT)
     capsys.readouterr()
     assert main(["mute", INCIDENT_KEY, "--until", "2099-07-02T09:00+02:00", "--by", "Kim"]) == 0
     assert capsys.readouterr().out == f"{INCIDENT_KEY} is muted until 2099-07-02 07:00 UTC, says Kim\n"
     app.handler(event(alert_message("e2", minute=5, level=Level.ERROR)), CONTEXT)
-    assert len(stack.told()) == 1
+    assert len(stack.slack_texts()) == 1
     assert main(["mute", INCIDENT_KEY, "--days", "0", "--by", "Kim"]) == 0
     app.handler(event(alert_message("e3", minute=6, level=Level.CRITICAL)), CONTEXT)
-    assert len(stack.told()) == 2
-    item = stack.client("dynamodb").get_item(TableName="incidents", Key={"key": {"S": INCIDENT_KEY}})["Item"]
+    assert len(stack.slack_texts()) == 2
+    key = {"key": {"S": f"incident#{INCIDENT_KEY}"}}
+    item = stack.client("dynamodb").get_item(TableName="incidents", Key=key)["Item"]
     assert int(item["expires"]["N"]) > datetime.now(UTC).timestamp()
 
 
 def test_a_mute_that_is_over_already(stack: Aws, capsys: pytest.CaptureFixture[str]) -> None:
-    """A slip in the year is said, and does not end the mute that holds; `--days 0` does that."""
+    """A time in the past is an error, and does not end the present mute; `--days 0` does that."""
     app.handler(event(alert_message("e1")), CONTEXT)
     assert main(["mute", INCIDENT_KEY, "--days", "3", "--by", "Kim"]) == 0
     before = incident()
     assert main(["mute", INCIDENT_KEY, "--until", "2025-07-02", "--by", "Kim"]) == 1
-    said = capsys.readouterr().err
-    assert "2025-07-02 00:00 UTC is over already" in said
-    assert "--days 0" in said
+    errors = capsys.readouterr().err
+    assert "2025-07-02 00:00 UTC is over already" in errors
+    assert "--days 0" in errors
     assert incident() == before
 
 
-def test_an_acknowledged_matter(stack: Aws, capsys: pytest.CaptureFixture[str]) -> None:
-    """It stays in the list, with who has it in hand."""
+def test_an_acknowledged_incident(stack: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    """It stays in the list, with the name of the person."""
     app.handler(event(alert_message("e1")), CONTEXT)
     assert main(["ack", INCIDENT_KEY, "--by", "Kim"]) == 0
     assert capsys.readouterr().out.endswith(f"{INCIDENT_KEY} is open; acknowledged by Kim\n")
     app.handler(event(alert_message("e2", minute=5, level=Level.ERROR)), CONTEXT)
-    assert len(stack.told()) == 1
+    assert len(stack.slack_texts()) == 1
     capsys.readouterr()
     assert main(["alerts"]) == 0
     [row] = capsys.readouterr().out.splitlines()
@@ -170,15 +171,26 @@ def test_an_acknowledged_matter(stack: Aws, capsys: pytest.CaptureFixture[str]) 
     assert row.endswith("acknowledged by Kim")
 
 
-def test_what_is_open_as_json(stack: Aws, capsys: pytest.CaptureFixture[str]) -> None:
-    """The worst first; what is over is not in it, nor what was over as it was told."""
+def test_a_mute_does_not_change_the_acknowledgement(stack: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each has the name of its own person."""
+    app.handler(event(alert_message("e1")), CONTEXT)
+    assert main(["ack", INCIDENT_KEY, "--by", "Kim"]) == 0
+    assert main(["mute", INCIDENT_KEY, "--days", "1", "--by", "Lee"]) == 0
+    capsys.readouterr()
+    assert main(["alerts", "--json"]) == 0
+    [row] = json.loads(capsys.readouterr().out)
+    assert (row["acknowledged_by"], row["muted_by"]) == ("Kim", "Lee")
+
+
+def test_open_incidents_as_json(stack: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    """The most severe first, without resolved and one-off incidents."""
     assert main(["alerts"]) == 0
     assert capsys.readouterr().out == "nothing is open\n"
     over = alert_message("e9", incident_key="dun:over")
-    closing = alert_message("e10", minute=1, incident_key="dun:over", action="close")
+    resolve = alert_message("e10", minute=1, incident_key="dun:over", action="resolve")
     worse = alert_message("e2", incident_key="dun:worse", level=Level.CRITICAL)
-    passing = alert_message("e3", incident_key="cred:told", lasting=False)
-    app.handler(event(alert_message("e1"), over, closing, worse, passing), CONTEXT)
+    one_off = alert_message("e3", incident_key="cred:one-off", one_off=True)
+    app.handler(event(alert_message("e1"), over, resolve, worse, one_off), CONTEXT)
     capsys.readouterr()
     assert main(["alerts", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
@@ -186,50 +198,50 @@ def test_what_is_open_as_json(stack: Aws, capsys: pytest.CaptureFixture[str]) ->
         ("dun:worse", "critical"),
         (INCIDENT_KEY, "warning"),
     ]
-    assert rows[0]["told"] == ["email", "slack"]
+    assert rows[0]["channels"] == ["email", "slack"]
 
 
-def test_a_matter_that_nobody_knows(stack: Aws, capsys: pytest.CaptureFixture[str]) -> None:
-    """A misspelt key is said, and nothing is written."""
-    assert main(["mute", "dun:nobody"]) == 1
-    assert main(["mute", "dun:nobody", "--until", "soon"]) == 1
-    assert main(["mute", "dun:nobody", "--days", "1000"]) == 1
+def test_an_unknown_incident(stack: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    """A misspelt key is an error, and nothing is written."""
+    assert main(["mute", "dun:unknown"]) == 1
+    assert main(["mute", "dun:unknown", "--until", "soon"]) == 1
+    assert main(["mute", "dun:unknown", "--days", "1000"]) == 1
     errors = capsys.readouterr().err
-    for said in ("no incident dun:nobody", "soon is no time", "between 0 and 366"):
-        assert said in errors
-    assert people.incidents().load("dun:nobody").version == 0
+    for expected in ("no incident dun:unknown", "soon is no time", "between 0 and 366"):
+        assert expected in errors
+    assert people.incidents().load("dun:unknown").version == 0
 
 
 def deliver(aws: Aws) -> None:
-    """Let the notifier hear what waits in its queue."""
+    """Let the notifier work on the message in its queue."""
     [message] = aws.waiting("alerts")
     assert message["attributes"]["topic"] == CHANNEL_TEST_TOPIC
     app.handler(record(message["body"], CHANNEL_TEST_TOPIC), CONTEXT)
 
 
-def test_a_channel_is_tried_out(
+def test_a_channel_test(
     stack: Aws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The message goes the way of every alert; the command waits until the channel has it."""
+    """The message takes the way of every alert; the command waits until the channel has it."""
     monkeypatch.setattr(time, "sleep", lambda _seconds: deliver(stack))
     assert main(["test-alert", "slack"]) == 0
     assert capsys.readouterr().out.endswith("slack took it\n")
-    assert stack.told() == ["\N{INFORMATION SOURCE}\N{VARIATION SELECTOR-16} A test of this channel"]
+    assert stack.slack_texts() == ["\N{INFORMATION SOURCE}\N{VARIATION SELECTOR-16} A test of this channel"]
     assert stack.emails() == []
 
 
-def test_a_channel_that_is_not_there(stack: Aws, capsys: pytest.CaptureFixture[str]) -> None:
-    """The command says which parameter it lacks, and sends nothing that would end in the dead letters."""
+def test_a_channel_that_is_not_configured(stack: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command names the missing parameter, and sends nothing that would end in the dead letters."""
     assert main(["test-alert", "pagerduty"]) == 1
-    assert "has no pagerduty" in (said := capsys.readouterr().err)
-    assert "PagerDutySecret" in said
+    assert "has no pagerduty" in (errors := capsys.readouterr().err)
+    assert "PagerDutySecret" in errors
     assert stack.waiting("alerts") == []
 
 
-def test_e_mails_that_nobody_reads(
+def test_an_email_topic_without_subscriptions(
     stack: Aws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """SNS takes a message for nobody as well; the command says who has to confirm, and sends nothing."""
+    """SNS would accept the message; the command says that a subscription must be confirmed, and sends nothing."""
     topic = stack.client("sns").create_topic(Name="without-readers")["TopicArn"]
     monkeypatch.setattr(account.Account, "outputs", {"EmailTopic": topic, "AlertsUrl": stack.names["alerts"]})
     assert main(["test-alert", "email"]) == 1
@@ -237,18 +249,18 @@ def test_e_mails_that_nobody_reads(
     assert stack.waiting("alerts") == []
 
 
-def test_e_mails_that_somebody_reads(
+def test_an_email_topic_with_a_subscription(
     stack: Aws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The trial arrives like every alert."""
+    """The test arrives like every alert."""
     monkeypatch.setattr(time, "sleep", lambda _seconds: deliver(stack))
     assert main(["test-alert", "email"]) == 0
     assert capsys.readouterr().out.endswith("email took it\n")
     assert len(stack.emails()) == 1
 
 
-def test_a_trial_of_what_was_taken_away(stack: Aws) -> None:
-    """One that was on its way when the channel went is given up for that reason."""
+def test_a_test_of_a_channel_that_was_removed(stack: Aws) -> None:
+    """A test that was under way when the channel was removed goes to the dead letters with that reason."""
     body = dump(ChannelTest(id="t1", at=DAY, channel="pagerduty"))
     assert app.handler(record(body, CHANNEL_TEST_TOPIC), CONTEXT) == DONE
     [dead] = stack.waiting("dead")
@@ -258,15 +270,15 @@ def test_a_trial_of_what_was_taken_away(stack: Aws) -> None:
 def test_a_channel_that_refuses(
     stack: Aws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its own word for it is repeated."""
+    """The command prints the channel's error code."""
     stack.fail(status=400, body="no_text")
     monkeypatch.setattr(time, "sleep", lambda _seconds: deliver(stack))
     assert main(["test-alert", "slack"]) == 1
     assert "slack refused it: slack_no_text" in capsys.readouterr().err
 
 
-def test_a_trial_that_comes_twice(stack: Aws) -> None:
-    """Is told once."""
+def test_a_channel_test_that_comes_twice(stack: Aws) -> None:
+    """It is sent once."""
     body = dump(ChannelTest(id="t1", at=DAY, channel="email"))
     for _ in range(2):
         assert app.handler(record(body, CHANNEL_TEST_TOPIC), CONTEXT) == DONE

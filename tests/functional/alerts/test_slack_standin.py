@@ -1,4 +1,4 @@
-"""The stand-in for Slack: as strict as Slack, obedient when told to fail, and gone when it is done."""
+"""The fake Slack is as strict as Slack, fails on demand, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_it_fails_as_often_as_told() -> None:
 
 
 def test_it_hangs_with_or_without_taking_the_message() -> None:
-    """Who does not wait cannot tell the two apart; that is the point."""
+    """A caller with a short timeout cannot tell the two apart; that is the point."""
     slack = SlackStandIn()
     with serve(slack.app) as url:
         for fault, kept in (({"hang": 5}, 1), ({"hang": 5, "status": 500}, 1)):
@@ -112,7 +112,7 @@ def test_serving_ends_with_the_block() -> None:
 
 
 def test_a_port_can_be_asked_for_and_a_taken_one_is_an_error() -> None:
-    """Nobody is disturbed by a second run: the busy port says so at once."""
+    """A busy port is an error at once, so a second run disturbs no other."""
     with serve(Starlette()) as url:
         port = int(url.rsplit(":", 1)[1])
         with pytest.raises(OSError, match="in use"), serve(Starlette(), port):

@@ -1,26 +1,24 @@
-"""What is cut, masked or linked in a message."""
+"""Texts of a message are cut, masked and linked."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
-from relay.alerts.render import slack
+from relay.alerts.render import slack_message
 from relay.alerts.render.content import customer_link, line, masked_email, masked_name
 from relay.alerts.render.slack import escaped
 
-from tests.unit.alerts.announced import LINK, announcement, visible
+from tests.support.incident_builders import CUSTOMER_LINK, blocks_text, notification
 
 
-def test_names_are_short_unless_the_merchant_wants_them_whole() -> None:
+def test_names_are_masked_unless_the_merchant_wants_them_whole() -> None:
     """`Rules.mask` is the merchant's choice."""
-    whole = replace(announcement(), mask=False)
-    assert "Mia Keller (mia.keller@example.com)" in visible(slack(whole))
-    assert "keller@" not in visible(slack(announcement()))
+    whole = notification(mask=False)
+    assert "Mia Keller (mia.keller@example.com)" in blocks_text(slack_message(whole))
+    assert "keller@" not in blocks_text(slack_message(notification()))
 
 
 def test_cutting_is_visible_and_never_splits_an_entity() -> None:
-    """What is cut ends in an ellipsis, after a whole character."""
+    """A cut text ends in an ellipsis, after a whole character."""
     assert escaped("a & b", 9) == "a &amp; b"
     assert escaped("a & b", 8) == "a &amp;…"
     assert escaped("a & b", 7) == "a…"
@@ -39,7 +37,7 @@ def test_cutting_is_visible_and_never_splits_an_entity() -> None:
     ],
 )
 def test_masked_addresses(address: str | None, masked: str) -> None:
-    """The domain stays, of the name only its first character."""
+    """The domain stays, and the first character of the name."""
     assert masked_email(address) == masked
 
 
@@ -63,7 +61,7 @@ def test_a_link_leads_to_a_customer_or_nowhere(customer: str) -> None:
     """An id that is no number makes no link."""
     assert customer_link("acme.myshopify.com", customer) == ""
     assert customer_link("acme.myshopify.com/x", "7001") == ""
-    assert customer_link("acme.myshopify.com", "7001") == LINK
+    assert customer_link("acme.myshopify.com", "7001") == CUSTOMER_LINK
 
 
 def test_names_of_all_scripts_stay_whole() -> None:

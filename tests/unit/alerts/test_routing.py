@@ -1,4 +1,4 @@
-"""Who hears of what, and when it is night."""
+"""The channels of each level, and the quiet hours."""
 
 from __future__ import annotations
 
@@ -30,20 +30,19 @@ BERLIN = ZoneInfo("Europe/Berlin")
 def test_each_level_has_its_channels(
     level: Level, of_a_member: tuple[str, ...], of_the_programme: tuple[str, ...]
 ) -> None:
-    """Info waits for the digest; PagerDuty hears of the programme alone, however bad it is for one member."""
+    """Info is left to the digest; PagerDuty gets incidents of the programme alone, however bad it is for one member."""
     assert channels_for(alert_message(level=level), Rules(), ALL) == of_a_member
     assert channels_for(alert_message(level=level, member=""), Rules(), ALL) == of_the_programme
 
 
-def test_info_that_cannot_wait_is_told_like_a_warning() -> None:
-    """`at_once` is the rule's word that the digest would be too late."""
-    told = alert_message(level=Level.INFO)
-    at_once = replace(told, alert=replace(told.alert, at_once=True))
-    assert channels_for(at_once, Rules(), ALL) == ("email", "slack")
+def test_immediate_info_goes_where_a_warning_goes() -> None:
+    """For `immediate` alerts the digest would be too late."""
+    immediate = alert_message(level=Level.INFO, immediate=True)
+    assert channels_for(immediate, Rules(), ALL) == ("email", "slack")
 
 
-def test_many_members_in_one_message_wake_nobody() -> None:
-    """A roll-up is about members, even where a merchant sends errors to PagerDuty."""
+def test_a_roll_up_pages_no_one() -> None:
+    """It is about members, even where a merchant sends errors to PagerDuty."""
     rules = Rules(channels=Channels(error=("pagerduty", "email")))
     rollup = replace(
         alert_message(level=Level.ERROR, member=""), people=(("acme.myshopify.com:1", "49.00 USD"),)
@@ -52,8 +51,8 @@ def test_many_members_in_one_message_wake_nobody() -> None:
     assert channels_for(alert_message(level=Level.ERROR, member=""), rules, ALL) == ("email", "pagerduty")
 
 
-def test_a_wish_for_a_channel_that_is_not_there_ends_with_email() -> None:
-    """Silence is only what somebody asked for."""
+def test_email_takes_the_place_of_a_channel_that_is_not_configured() -> None:
+    """Only an empty list means silence."""
     assert channels_for(alert_message(), Rules(channels=Channels(warning=("slack",))), ("email",)) == (
         "email",
     )
@@ -61,7 +60,7 @@ def test_a_wish_for_a_channel_that_is_not_there_ends_with_email() -> None:
 
 
 def test_the_digest_has_channels_of_its_own() -> None:
-    """Nobody is woken up for figures."""
+    """PagerDuty is never one of them."""
     assert digest_channels(Rules(channels=Channels(digest=("pagerduty", "slack"))), ALL) == ("slack",)
     assert digest_channels(Rules(channels=Channels(digest=("slack",))), ("email",)) == ("email",)
 
@@ -77,26 +76,26 @@ def test_the_digest_has_channels_of_its_own() -> None:
         (1, 6, "2025-07-02T01:00", True),
         (1, 6, "2025-07-02T06:00", False),
         (9, 9, "2025-07-02T09:00", False),
-        # The clocks go back: the hour that comes twice is night both times.
+        # The clocks go back: the hour that comes twice is quiet both times.
         (2, 3, "2025-10-26T02:30+02:00", True),
         (2, 3, "2025-10-26T02:30+01:00", True),
     ],
 )
-def test_the_night_goes_by_the_shops_clock(*, begin: int, end: int, local: str, quiet: bool) -> None:
-    """From the first minute to the last, over midnight or not, in summer and in winter."""
+def test_quiet_hours_in_the_shops_time_zone(*, begin: int, end: int, local: str, quiet: bool) -> None:
+    """The begin included, the end not, over midnight or not, in summer and in winter."""
     moment = datetime.fromisoformat(local)
     moment = moment if moment.tzinfo else moment.replace(tzinfo=BERLIN)
     assert is_quiet(moment, QuietHours(begin=time(begin), end=time(end)), BERLIN) is quiet
 
 
-def test_without_quiet_hours_it_is_never_night() -> None:
+def test_without_quiet_hours_no_moment_is_quiet() -> None:
     """They are the merchant's choice."""
     assert not is_quiet(datetime(2025, 7, 1, 3, tzinfo=BERLIN), None, BERLIN)
 
 
 @pytest.mark.parametrize("name", ["Mars/Olympus", "", "../../etc/passwd"])
 def test_a_wrong_time_zone_names_its_setting(name: str) -> None:
-    """It is the operator's to mend."""
+    """The operator learns which one to correct."""
     with pytest.raises(MisconfiguredError) as caught:
         zone_of(name)
     assert caught.value.setting == "TIME_ZONE"
