@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from relay.adapters.aws.boto import aws_errors, client
 from relay.adapters.dynamodb.codec import decode, deserialize, encode, serialize
 from relay.adapters.dynamodb.keys import RULES
-from relay.errors import ConflictError, TransientError, UnreadableRulesError
+from relay.adapters.dynamodb.versioned import put_version
+from relay.errors import TransientError, UnreadableRulesError
 from relay.model.member import Member
 from relay.model.messages import Outbox
 from relay.ports.members import MemberRecord
@@ -53,17 +54,7 @@ class DynamoMembers:
 
         """
         item = encode(record, outbox)
-        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
-        if record.version:
-            condition = {
-                "ConditionExpression": "n = :read",
-                "ExpressionAttributeValues": {":read": serialize(record.version)},
-            }
-        with aws_errors("members table"):
-            try:
-                self.dynamodb.put_item(TableName=self.table, Item=item, **condition)
-            except self.dynamodb.exceptions.ConditionalCheckFailedException as error:
-                raise ConflictError("members table: written in between") from error
+        put_version(self.dynamodb, self.table, item, read=record.version, what="members table", version="n")
 
     def store_rules(self, document: str) -> None:
         """Write the rules: a validated JSON document of what differs from the defaults.
