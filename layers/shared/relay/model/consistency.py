@@ -23,8 +23,8 @@ _FOUND_BY_EVENTS: Final = (BALANCE_GAP, EVIDENCE)
 """A missing e-mail address matters only to the sync with a CRM, which asks for a recheck itself."""
 
 _STATUSES: Final[Mapping[str, frozenset[str]]] = {
-    # The platform calls trials and late payments active as well. For a member of whom nothing else is known,
-    # "active" is no reason to read the API.
+    # The platform calls trials and late payments active as well. For a member without any other fact, "active"
+    # is no reason to read the API.
     "ACTIVE": frozenset({"active", "trialing", "past_due", "none"}),
     "PENDING_CANCELLATION": frozenset({"pending_cancellation"}),
     "CANCELLED": frozenset({"cancelled"}),
