@@ -23,19 +23,24 @@ from relay.model.incident import NotificationKind
 from relay.model.kpis import DailyTotals, KpiEvent, Total
 from relay.model.member import Member, Register
 from relay.model.messages import AlertMessage, DailyDigest
+from relay.model.stamps import Stamp
 from relay.ports.alerts import Notification
 from relay.rules.settings import Rules
 from relay.scheduler.digest import digest_lines
 
 from tests.support.incident_builders import DAY, MIA, SHOP, member
-from tests.support.sample_events import after, event, follows
+from tests.support.sample_events import after, effects_of, event
 from tests.support.template_data import of_type
 
 FOLDER: Final = "tests/golden/alerts"
 
 _RULES: Final = Rules()
 _RICH: Final = replace(
-    MIA, registers={**MIA.registers, "credit_balance": Register(Decimal(120), DAY - timedelta(days=9), "e0")}
+    MIA,
+    registers={
+        **MIA.registers,
+        "credit_balance": Register(Decimal(120), Stamp.of(DAY - timedelta(days=9), "e0")),
+    },
 )
 """Mia with enough store credit to be a high-value member."""
 
@@ -77,7 +82,7 @@ def _failure(days: int, number: int) -> Event:
 
 def _alert_message(cause: Event, before: Member) -> AlertMessage:
     """Return the one alert that the rule of an event yields, as an alert message."""
-    [alert] = (effect for effect in follows(cause, before, _RULES) if isinstance(effect, Alert))
+    [alert] = (effect for effect in effects_of(cause, before, _RULES) if isinstance(effect, Alert))
     assert cause.occurred_at is not None
     return AlertMessage(
         id=effect_id(cause.id, alert),

@@ -25,7 +25,7 @@ from relay.scheduler.reminders import Window, reminders
 
 from tests.support.in_memory_notifier import Crash, FakeChannel, InMemoryNotifier
 from tests.support.port_fakes import SHOP, FakeContext, FakeOutgoing, World, queued
-from tests.support.topic_functions import RULES
+from tests.support.topic_functions import TOPIC_RULES
 
 Step: TypeAlias = Literal["before the write", "after the write", "in the fan-out", "in the notifier"]
 """Where a process may end: whatever called it then hands out the same again."""
@@ -83,7 +83,7 @@ class Programme:
         self.world.journal.failure = failing
 
     def _consume(self, record: Mapping[str, Any], topic: str) -> None:
-        rule = RULES[topic]
+        rule = TOPIC_RULES[topic]
         handler = Consumer(rule, self.world.services)
         answer = handler({"Records": [record]}, FakeContext())
         self.refused = answer["batchItemFailures"]

@@ -21,6 +21,7 @@ from relay.model.messages import (
     DailyDigest,
     dump,
 )
+from relay.model.stamps import Stamp
 from relay.ports.alerts import Notification
 from relay.queues.batch import Message
 from relay.rules.settings import Flood, QuietHours, Rules
@@ -45,7 +46,7 @@ FLOOD_CONTROL = Rules(flood=Flood(alerts=3, minutes=10))
 def member(key: str = KEY, **values: str) -> Member:
     """Return a member with these fields."""
     shop, _, customer_id = key.rpartition(":")
-    registers = {name: Register(value, DAY, "e0") for name, value in values.items()}
+    registers = {name: Register(value, Stamp.of(DAY, "e0")) for name, value in values.items()}
     return Member(shop=shop, customer_id=customer_id, registers=registers)
 
 

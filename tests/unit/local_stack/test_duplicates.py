@@ -89,7 +89,9 @@ def notification(at: datetime, title: str, *, minute: int = 10, repeat: bool = F
     return Notification(alert_message=message, kind="opened", member=None, may_be_repeat=repeat)
 
 
-@pytest.mark.parametrize("read", [lambda one: slack_text(slack_message(one)), lambda one: email_message(one).body])
+@pytest.mark.parametrize(
+    "read", [lambda one: slack_text(slack_message(one)), lambda one: email_message(one).body]
+)
 def test_relays_own_messages_are_understood(read: Callable[[Notification], str]) -> None:
     """The event's moment counts, not one in the details; a message marked as a possible repeat is a duplicate."""
     first, second = datetime(2026, 3, 1, 7, 10, tzinfo=UTC), datetime(2026, 3, 2, 7, 10, tzinfo=UTC)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from relay.model.formats import amount_of, amount_text
+from relay.model.formats import amount_text, parse_amount
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from relay.model.formats import amount_of, amount_text
 def test_what_is_written_is_read_back(amount: str, currency: str | None, text: str) -> None:
     """With the currency's decimals, without a computer's noise; and read as what it says."""
     assert amount_text(Decimal(amount), currency) == text
-    assert amount_of(text) == (round(Decimal(amount), 4), currency or "")
+    assert parse_amount(text) == (round(Decimal(amount), 4), currency or "")
 
 
 @pytest.mark.parametrize("amount", ["1E+40", "1.5E-300", "9" * 60 + ".5", "1E-70"])

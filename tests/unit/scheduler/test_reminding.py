@@ -15,7 +15,7 @@ from relay.model.facts import Facts, Lot
 from relay.model.fields import Value
 from relay.model.member import Member, merge
 from relay.model.messages import EventEffects
-from relay.rules.credits import lots_left
+from relay.rules.credits import remaining_lots
 from relay.rules.settings import Rules, RuleSetting, Thresholds, TierSetting
 from relay.scheduler.reminders import EXPIRING, Window, expiring_within, reminders
 
@@ -113,7 +113,7 @@ def test_a_currency_has_its_own_threshold() -> None:
 def test_the_soonest_lot_is_spent_first() -> None:
     """Ten of twenty were spent: they were of the lot that ends first, so nobody need be warned of that one."""
     one = member({"b": lot(10, 40 * DAY), "a": lot(10, 7 * DAY - HOUR)}, credit_balance=Decimal(10))
-    assert lots_left(one, NOW) == {"b": one.lots["b"]}
+    assert remaining_lots(one, NOW) == {"b": one.lots["b"]}
     assert due(one) == {}
     assert expiring_within(one, NOW, 50 * DAY) == Decimal(10)
     assert expiring_within(one, NOW, 7 * DAY) == Decimal(0)
@@ -122,7 +122,7 @@ def test_the_soonest_lot_is_spent_first() -> None:
 def test_a_lot_that_has_ended_is_no_part_of_the_balance() -> None:
     """What is left of the others is not reduced by it."""
     one = member({"old": lot(50, -DAY), "new": lot(10, 40 * DAY)}, credit_balance=Decimal(10))
-    assert lots_left(one, NOW) == {"new": one.lots["new"]}
+    assert remaining_lots(one, NOW) == {"new": one.lots["new"]}
 
 
 def test_a_trial_that_ends_is_told_three_days_ahead() -> None:

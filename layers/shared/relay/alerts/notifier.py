@@ -121,7 +121,7 @@ class Notifier:
             case ClockTick():
                 send_deferred(batch, request.at, lambda: _has_time(context))
             case DailyDigest():
-                if request.lines and batch.rules.of("digest").on:
+                if request.lines and batch.rules.setting_for("digest").on:
                     channels = digest_channels(batch.rules, self.context.channel_names)
                     digest = digest_message(request, self.context.shop)
                     process_notice(batch, digest, channels, first_receive=first_receive)

@@ -11,7 +11,7 @@ from typing import Final
 
 from relay.alerts.holdback import tick_key
 from relay.model.effects import Alert, Level
-from relay.model.formats import amount_of, amount_text
+from relay.model.formats import amount_text, parse_amount
 from relay.model.hold_queue import DueBatch
 from relay.model.member import Member
 from relay.model.messages import AlertMessage
@@ -91,7 +91,7 @@ def _people(
 def _amount_at_risk(alert_message: AlertMessage, member: Member | None) -> tuple[Decimal, str]:
     """Return the alert's amount and currency, else the member's fee: what the programme loses with the member."""
     for label, value in alert_message.alert.details:
-        if label == "Amount" and (amount := amount_of(value)):
+        if label == "Amount" and (amount := parse_amount(value)):
             return amount
     fee = member.money("fee_amount") if member else None
     return fee or Decimal(0), (member.text("fee_currency") if member else None) or ""

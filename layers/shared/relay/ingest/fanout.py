@@ -23,7 +23,7 @@ from relay.ports.kpis import KpiStore
 from relay.ports.messaging import MessageSender, OutgoingMessage
 from relay.ports.runtime import Telemetry
 from relay.queues.requests import GrantQueue, RecheckQueue, grants_of
-from relay.rules.timeline import completed
+from relay.rules.timeline import with_common_properties
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,9 @@ def changes_of(outbox: Outbox) -> list[OutgoingMessage]:
             topic=event_effects.topic,
             at=event_effects.at,
             effects=tuple(
-                completed(effect, member=outbox.member, event_id=event_effects.event_id, at=event_effects.at)
+                with_common_properties(
+                    effect, member=outbox.member, event_id=event_effects.event_id, at=event_effects.at
+                )
                 for effect in event_effects.effects
                 if isinstance(effect, Note)
             ),

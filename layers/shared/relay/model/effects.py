@@ -1,7 +1,7 @@
-"""What a rule can ask for: an alert to people, a note for the CRM, credits for a member, a second look.
+"""The effects that a rule can yield: an alert to people, a note for the CRM, a KPI, credits for a member, a recheck.
 
-Effects are values. A rule yields them, the record's write commits them, the fan-out sends them; so a
-rule's test compares two lists. `kind` tells them apart when they travel as JSON (`changes.py`).
+Effects are values. A rule yields them, the write of the record commits them, the fan-out sends them, so a rule's
+test compares two lists. As JSON (`messages.py`) each has its `kind`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final, Literal, TypeAlias
 
 
 class Level(IntEnum):
-    """How bad it is; an incident's level only rises."""
+    """The severity of an alert; an incident's level only rises."""
 
     INFO = 10
     WARNING = 20
@@ -66,7 +66,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """A moment for the member's timeline in the CRM, under a metric name that is a contract."""
+    """An event on the member's timeline in the CRM; `name` is one of `timeline_events.NoteName`."""
 
     kind: Literal["note"] = "note"
     rule: str
@@ -91,31 +91,31 @@ KpiName: TypeAlias = Literal[
     "credits_expired",
     "manual_credit",
 ]
-"""What the programme's figures count. A name is never given another meaning."""
+"""What the programme counts. A name never gets another meaning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kpi:
-    """Something that the programme's figures count: for the digest, for baselines and for spikes.
+    """One thing that the programme counts, for the digest, for baselines and for spikes.
 
-    Kept once per event and rule, dated by the event. `amount` is in `currency`, None where there is none.
+    Counted once per event, rule and name, dated by the event. `amount` is in `currency`; both may be None.
     """
 
-    kind: Literal["figure"] = "figure"
+    kind: Literal["kpi"] = "kpi"
     rule: str
     name: KpiName
     amount: Decimal | None = None
     currency: str | None = None
 
     def __post_init__(self) -> None:
-        """Take for a currency only what can be one: figures are summed by it."""
+        """Drop a currency that is no ISO 4217 code: amounts are summed by it."""
         if self.currency is not None and not _CURRENCY.fullmatch(self.currency):
             object.__setattr__(self, "currency", None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantCredits:
-    """Give the member store credit, at most once per `key`. `amount` is in the shop's currency unit."""
+    """Store credit for the member, granted at most once per `key`. `amount` is in the shop's currency unit."""
 
     kind: Literal["grant"] = "grant"
     rule: str
@@ -125,7 +125,7 @@ class GrantCredits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recheck:
-    """Look at the member again in a while, and ask the API if the doubt still stands (`rechecking.py`)."""
+    """A later check of the member, which reads the API if the record is still inconsistent (`consistency.py`)."""
 
     kind: Literal["recheck"] = "recheck"
     rule: str
@@ -137,5 +137,5 @@ Effects: TypeAlias = Iterator[Effect]
 
 
 def effect_id(event_id: str, effect: Effect) -> str:
-    """Return the id under which an effect is told, sent or granted once: the event's and the rule's."""
+    """Return the id by which an effect is sent or granted once: the event's and the rule's."""
     return f"{event_id}.{effect.rule}"

@@ -21,7 +21,7 @@ from relay.model.member import Member
 from relay.model.messages import EventEffects
 from relay.rules import cancellation, dunning
 from relay.rules.catalog import apply_settings
-from relay.rules.credits import lots_left
+from relay.rules.credits import remaining_lots
 from relay.rules.segments import billing_interval, is_high_value
 from relay.rules.settings import Rules
 from relay.rules.timeline import note
@@ -72,7 +72,7 @@ def reminders(member: Member, rules: Rules, span: Window) -> Iterator[EventEffec
 
 def expiring_within(member: Member, at: datetime, ahead: timedelta) -> Decimal:
     """Return how much of the member's credit ends within a time from `at`."""
-    lots = lots_left(member, at).values()
+    lots = remaining_lots(member, at).values()
     return sum((lot.amount for lot in lots if lot.expires_at <= at + ahead), Decimal(0))
 
 
@@ -88,9 +88,9 @@ def _credits(member: Member, rules: Rules, span: Window) -> Iterator[EventEffect
     if member.status == "cancelled":
         return
     currency = member.text("fee_currency")
-    for lot_id, lot in lots_left(member, span.begin).items():
+    for lot_id, lot in remaining_lots(member, span.begin).items():
         for ahead in EXPIRING:
-            if lot.amount >= rules.amounts(currency).expiring_at_least and span.calls_for(
+            if lot.amount >= rules.thresholds_for(currency).expiring_at_least and span.calls_for(
                 lot.expires_at, ahead
             ):
                 told = note(

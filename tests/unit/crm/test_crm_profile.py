@@ -1,4 +1,4 @@
-"""The canonical member: what CRMs are told of a record, and which differences make a call."""
+"""The profile of a member for CRMs: its values for a record, and which differences cause a send."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import pytest
 from relay.model.fields import FIELDS
 from relay.model.formats import number_text
 from relay.model.member import Member, Register
+from relay.model.stamps import Stamp
 from relay.rules.crm_profile import CRM_FIELDS, CrmProfile, crm_profile
 from relay.rules.settings import Rules
 
 from tests.contract.crm.profiles import AT, key_of, member, wanted
 
 
-def test_an_empty_record_tells_nothing() -> None:
-    """A member of whom nothing is known has a key, an id and a status of none; all else is None."""
-    told = crm_profile(Member(shop="acme.myshopify.com", customer_id="7001"), Rules())
-    assert {name: value for name, value in told.values.items() if value is not None} == {
+def test_an_empty_record_has_an_empty_profile() -> None:
+    """A member without any event has a key, an id and a status of none; all else is None."""
+    profile = crm_profile(Member(shop="acme.myshopify.com", customer_id="7001"), Rules())
+    assert {name: value for name, value in profile.values.items() if value is not None} == {
         "key": key_of(7001),
         "shopify_customer_id": "7001",
         "status": "none",
@@ -28,13 +29,13 @@ def test_an_empty_record_tells_nothing() -> None:
 
 
 def test_every_row_is_there_in_order() -> None:
-    """Every profile has every canonical field, in the table's order."""
+    """Every profile has every field, in the table's order."""
     assert list(wanted().values) == list(CRM_FIELDS)
 
 
-def test_every_field_comes_from_somewhere() -> None:
-    """A canonical field is a register, or is worked out: none is forgotten."""
-    worked_out = {
+def test_every_field_has_a_source() -> None:
+    """A field is a register or is computed."""
+    computed = {
         "key",
         "shopify_customer_id",
         "status",
@@ -51,11 +52,11 @@ def test_every_field_comes_from_somewhere() -> None:
         "last_event_at",
         "mirror_updated_at",
     }
-    assert CRM_FIELDS.keys() == worked_out | (CRM_FIELDS.keys() & FIELDS.keys())
+    assert CRM_FIELDS.keys() == computed | (CRM_FIELDS.keys() & FIELDS.keys())
 
 
-def test_evidence_and_names_are_never_mirrored() -> None:
-    """What was only seen, and who the member is by name and phone, stays with us."""
+def test_evidence_and_names_are_never_sent() -> None:
+    """The evidence of a snapshot, the names and the phone number stay in the record."""
     assert not {name for name in CRM_FIELDS if name.startswith("seen_")}
     assert not {"first_name", "last_name", "phone"} & CRM_FIELDS.keys()
 
@@ -69,15 +70,15 @@ def test_attempts_left(failed: int | None, left: int | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "shown"), [("paid", "paid"), ("PAID", "paid"), ("diamond", None), (None, None)]
+    ("value", "shown"), [("paid", "paid"), ("PAID", "paid"), ("diamond", None), (None, None)]
 )
-def test_choices(told: str | None, shown: str | None) -> None:
+def test_choices(value: str | None, shown: str | None) -> None:
     """A text outside a field's choices is left out: a CRM would refuse the whole member for it."""
-    assert wanted(tier_type=told).values["tier_type"] == shown
+    assert wanted(tier_type=value).values["tier_type"] == shown
 
 
 @pytest.mark.parametrize(
-    ("told", "shown"),
+    ("amount", "shown"),
     [
         (Decimal("0.1") + Decimal("0.2"), "0.3"),
         (Decimal("0.30000000000000004"), "0.3"),
@@ -90,15 +91,15 @@ def test_choices(told: str | None, shown: str | None) -> None:
         (Decimal("1E-40"), "0"),
     ],
 )
-def test_money(told: Decimal, shown: str) -> None:
+def test_money(amount: Decimal, shown: str) -> None:
     """Amounts are in cents, rounded to even, and written plain, however long or small."""
-    value = wanted(credit_balance=told).values["credit_balance"]
+    value = wanted(credit_balance=amount).values["credit_balance"]
     assert isinstance(value, Decimal)
     assert number_text(value) == shown
 
 
 def test_a_repeated_fact_makes_no_difference() -> None:
-    """The same values told later, by another event, have the same digest; when it is sent has no part either."""
+    """The same values of a later event have the same digest; the time of the send takes no part either."""
     later = crm_profile(member(7001, AT + timedelta(days=1), tier_name="Gold"), Rules())
     assert later.digest == wanted(tier_name="Gold").digest
     assert later.sent_at(datetime(2027, 1, 1, tzinfo=UTC)).digest == later.digest
@@ -122,14 +123,14 @@ def test_a_difference_makes_one(values: dict[str, object]) -> None:
 
 
 def test_equal_amounts_have_one_digest() -> None:
-    """How an amount is written makes no difference."""
+    """The format of an amount takes no part."""
     assert wanted(revenue=Decimal("10.00")).digest == wanted(revenue=Decimal("1E+1")).digest
 
 
 def test_evidence_makes_no_difference() -> None:
-    """A snapshot's evidence is no reason for a call."""
+    """A snapshot's evidence is no reason for a send."""
     plain = member()
-    seen = {"seen_balance": Register(Decimal(3), AT, "e9")}
+    seen = {"seen_balance": Register(Decimal(3), Stamp.of(AT, "e9"))}
     with_evidence = Member(
         shop=plain.shop, customer_id=plain.customer_id, registers={**plain.registers, **seen}
     )
@@ -142,14 +143,14 @@ def test_another_member_is_another_profile() -> None:
     assert wanted(1, email="a@example.com").digest != wanted(2, email="a@example.com").digest
 
 
-def test_joining_is_told_to_the_second() -> None:
-    """Events tell it with milliseconds and the platform's record without: either is the same profile."""
+def test_joining_is_to_the_second() -> None:
+    """Events have it with milliseconds and the platform's record without: the profile is the same."""
 
-    def told(moment: datetime, by: str) -> CrmProfile:
-        registers = {"joined_at": Register(moment, AT, by)}
+    def profile(moment: datetime, by: str) -> CrmProfile:
+        registers = {"joined_at": Register(moment, Stamp.of(AT, by))}
         return crm_profile(Member(shop="acme.myshopify.com", customer_id="1", registers=registers), Rules())
 
     second = AT.replace(microsecond=0)
-    heard, read = told(second.replace(microsecond=816_000), "event"), told(second, "api")
-    assert heard.values["joined_at"] == second
-    assert heard.digest == read.digest
+    by_event, by_reading = profile(second.replace(microsecond=816_000), "event"), profile(second, "api")
+    assert by_event.values["joined_at"] == second
+    assert by_event.digest == by_reading.digest

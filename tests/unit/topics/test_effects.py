@@ -1,4 +1,4 @@
-"""The rules as a table: given what was known, an event and the settings, exactly this follows."""
+"""The rules as a table: for a record, an event and the settings, exactly these effects."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from inveterate.webhooks.base import Event
 from relay.model.effects import Note
-from relay.model.timeline_events import TIMELINE_EVENTS, carried_by
+from relay.model.timeline_events import TIMELINE_EVENTS, properties_of
 from relay.rules.settings import Retention, Rules, Thresholds, TierSetting
 
 from tests.support.in_memory_relay import day
-from tests.support.sample_events import after, brief, event, follows
+from tests.support.sample_events import after, brief, effects_of, event
 
 GOLD, PLATINUM = "3a636361", "c560bce7"
 PLAIN = Rules(
@@ -21,9 +21,9 @@ PLAIN = Rules(
         high_value_annual_fee=Decimal(0), high_value_credits=Decimal(0), high_value_revenue=Decimal(0)
     )
 )
-"""Nobody is high-value."""
+"""No member is of high value."""
 HV = Rules()
-"""By default the sample's fee of 100 makes a member high-value."""
+"""By default the sample's fee of 100 makes a member one of high value."""
 RANKED = Rules(
     thresholds=PLAIN.thresholds,
     tiers={GOLD: TierSetting(rank=1), "6a538edc": TierSetting(rank=0), PLATINUM: TierSetting(rank=2)},
@@ -38,9 +38,9 @@ PENDING = event("pending", 20, effectiveCancellationDate="2026-04-01T07:00:00Z")
 GONE = event("cancelled", 30)
 
 
-def row(name: str, known: list[Event], told: Event, rules: Rules, *expected: str) -> Any:
+def row(name: str, known: list[Event], occurred: Event, rules: Rules, *expected: str) -> Any:
     """Return one row of the table."""
-    return pytest.param(known, told, rules, list(expected), id=name)
+    return pytest.param(known, occurred, rules, list(expected), id=name)
 
 
 NOTED, COUNTED = "note Membership Payment Failed", "count failed_attempt 100"
@@ -51,7 +51,7 @@ DUNNING = [
     row("first, high-value", [PAID], FIRST, HV, NOTED, COUNTED, "open WARNING dun:M by dunning.attempt"),
     row("last but one", [FIRST], SECOND, PLAIN, NOTED, COUNTED, "open WARNING dun:M by dunning.last_chance"),
     row("last but one, high-value", [FIRST], SECOND, HV, NOTED, COUNTED, "open ERROR dun:M by dunning.last_chance"),
-    row("hopeless", [], event("attempt", 10, billingAttempts=1, errorMessage="Your card has expired."), PLAIN,
+    row("no retry can succeed", [], event("attempt", 10, billingAttempts=1, errorMessage="Your card has expired."), PLAIN,
         NOTED, COUNTED, "open WARNING dun:M by dunning.last_chance"),
     row("second of five", [FIRST], SECOND, PLAIN.model_copy(update={"billing_attempts": 5}), NOTED, COUNTED,
         "open INFO dun:M by dunning.attempt"),
@@ -60,7 +60,7 @@ DUNNING = [
     row("no number", [], event("attempt", 10, billingAttempts=None, **SOFT), PLAIN, NOTED, COUNTED,
         "open WARNING dun:M by dunning.last_chance"),
     row("older than the payment", [event("paid", 11)], FIRST, PLAIN, NOTED, COUNTED, *MADE_GOOD),
-    row("older than the payment, of which another told", [SECOND, event("paid", 12)], FIRST, PLAIN, NOTED, COUNTED),
+    row("older than the payment, after another attempt", [SECOND, event("paid", 12)], FIRST, PLAIN, NOTED, COUNTED),
     row("older than two payments", [event("paid", 11), event("paid", 41)], FIRST, PLAIN, NOTED, COUNTED, *MADE_GOOD),
     row("paid sooner than was known", [FIRST, event("paid", 41)], event("paid", 11), HV, "count payment 100"),
     row("older than the end", [event("cancelled", 11)], FIRST, PLAIN, NOTED, COUNTED),
@@ -185,7 +185,7 @@ CREDITS = [
 
 REST = [
     row("ordered", [], event("ordered", 2), HV, "note Member Ordered"),
-    row("ordered, and Shopify tells the CRM", [], event("ordered", 2), Rules(orders_to_crm=False)),
+    row("ordered, and Shopify notes it in the CRM", [], event("ordered", 2), Rules(orders_to_crm=False)),
     row("updated", [], event("updated", 2), HV),
     row("updated, and everything differs", [PAID, PENDING],
         event("updated", 21, status="CANCELLED", tierId="x", credit=-99, revenue=10_000), HV),
@@ -193,12 +193,12 @@ REST = [
 
 
 @pytest.mark.parametrize(
-    ("known", "told", "rules", "expected"), [*DUNNING, *JOINING, *LEAVING, *TIERS, *CREDITS, *REST]
+    ("known", "occurred", "rules", "expected"), [*DUNNING, *JOINING, *LEAVING, *TIERS, *CREDITS, *REST]
 )
-def test_what_follows(known: list[Event], told: Event, rules: Rules, expected: list[str]) -> None:
-    """One row: what was known, the event, the settings; these notes, figures and alerts, in this order, no other."""
-    effects = list(follows(told, after(*known), rules))
+def test_effects(known: list[Event], occurred: Event, rules: Rules, expected: list[str]) -> None:
+    """One row: the events before, the event, the settings; exactly these notes, KPIs and alerts, in this order."""
+    effects = list(effects_of(occurred, after(*known), rules))
     assert [brief(effect) for effect in effects] == expected
     for note in (effect for effect in effects if isinstance(effect, Note)):
         assert note.name in TIMELINE_EVENTS
-        assert note.properties.keys() <= carried_by(note.name).keys(), "else HubSpot's event would lack it"
+        assert note.properties.keys() <= properties_of(note.name).keys(), "else HubSpot's event would lack it"

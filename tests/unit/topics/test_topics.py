@@ -1,4 +1,4 @@
-"""Each topic's business: what its documented sample tells of the member, and what follows. No fake at all."""
+"""Each topic's facts of its documented sample, and the alerts and notes that follow. No fake at all."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from inveterate.webhooks.payments import PaymentFailed
 from relay.model.effects import Alert, Level, Note
 from relay.model.facts import Lot
 from relay.model.member import Member, merge
-from relay.rules.dunning import is_hopeless
+from relay.rules.dunning import cannot_succeed
 from relay.rules.settings import Rules
 
 from functions.credits_updated.app import facts as credit_facts
 from functions.payment_failed.app import decide, facts
 from tests.support.port_fakes import SHOP, sample
-from tests.support.sample_events import after, event, follows
-from tests.support.topic_functions import RULES
+from tests.support.sample_events import after, effects_of, event
+from tests.support.topic_functions import TOPIC_RULES
 
 
 def at(text: str) -> datetime:
@@ -45,7 +45,7 @@ OVER = dict.fromkeys(
     )
 )
 
-TOLD: dict[str, dict[str, Any]] = {
+FACTS: dict[str, dict[str, Any]] = {
     "customer.joined.paid_tier": {
         **OVER,
         "tier_id": "3a636361",
@@ -177,20 +177,20 @@ TOLD: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("topic", TOPICS)
 def test_facts_of_the_documented_sample(topic: str) -> None:
-    """The record learns exactly this from the sample, as of the event's own time."""
+    """The sample sets exactly these fields, as of the event's own time."""
     event = model_for(topic).read(json.dumps(sample(topic)))
-    told = RULES[topic].facts(event)
-    assert dict(told.values) == TOLD[topic]
-    assert (told.at, told.event_id) == (event.occurred_at, event.id)
+    found = TOPIC_RULES[topic].facts(event)
+    assert dict(found.values) == FACTS[topic]
+    assert (found.at, found.event_id) == (event.occurred_at, event.id)
 
 
 LOST = PaymentFailed.read(json.dumps(sample("customer.payment_failed")))
-NOBODY = Member(shop=SHOP, customer_id=LOST.customer_id)
+UNKNOWN = Member(shop=SHOP, customer_id=LOST.customer_id)
 
 
-def test_a_lost_payment_is_told() -> None:
-    """customer.payment_failed always alerts: how much, which attempt, why, what to do; without personal data."""
-    *_, alert = decide(LOST, NOBODY, merge(NOBODY, facts(LOST)), Rules())
+def test_a_final_failure_is_an_alert() -> None:
+    """customer.payment_failed always alerts: amount, attempt, reason, advice; without personal data."""
+    *_, alert = decide(LOST, UNKNOWN, merge(UNKNOWN, facts(LOST)), Rules())
     assert alert == Alert(
         rule="dunning.failed",
         incident_key=f"dun:{SHOP}:7733560541315",
@@ -206,10 +206,10 @@ def test_a_lost_payment_is_told() -> None:
     )
 
 
-def test_a_first_failure_tells_the_deadline() -> None:
-    """An attempt with others to follow says which of how many, and how long there is."""
-    told = event("attempt", 10, billingAttempts=1, errorMessage="Your card has insufficient funds.")
-    *_, alert = follows(told, NOBODY, Rules())
+def test_a_first_failure_has_the_deadline() -> None:
+    """An attempt that others follow says which of how many it is, and the time left."""
+    attempt = event("attempt", 10, billingAttempts=1, errorMessage="Your card has insufficient funds.")
+    *_, alert = effects_of(attempt, UNKNOWN, Rules())
     assert isinstance(alert, Alert)
     assert dict(alert.details) == {
         "Amount": "100.00 USD",
@@ -224,16 +224,16 @@ def test_a_first_failure_tells_the_deadline() -> None:
     ("owner", "word"),
     [("inveterate", "Inveterate's own"), ("churnbuster", "Churn Buster"), ("esp", "e-mail flows")],
 )
-def test_who_writes_to_the_member_changes_the_wording_alone(owner: str, word: str) -> None:
-    """`dunning_owner` says whose messages ask for another card."""
+def test_the_dunning_owner_changes_the_advice_alone(owner: str, word: str) -> None:
+    """`dunning_owner` names the sender of the messages that ask for another card."""
     rules = Rules.model_validate({"dunning_owner": owner})
-    *_, alert = follows(event("attempt", 10, billingAttempts=1, errorMessage="Declined"), NOBODY, rules)
+    *_, alert = effects_of(event("attempt", 10, billingAttempts=1, errorMessage="Declined"), UNKNOWN, rules)
     assert isinstance(alert, Alert)
     assert word in alert.advice
 
 
 @pytest.mark.parametrize(
-    ("reason", "hopeless"),
+    ("reason", "permanent"),
     [
         ("Your card has expired.", True),
         ("Payment method was revoked", True),
@@ -244,14 +244,14 @@ def test_who_writes_to_the_member_changes_the_wording_alone(owner: str, word: st
         (None, False),
     ],
 )
-def test_hard_declines(reason: str | None, *, hopeless: bool) -> None:
-    """Where the same card cannot succeed, nobody should wait for the retry."""
-    assert is_hopeless(reason) is hopeless
+def test_hard_declines(reason: str | None, *, permanent: bool) -> None:
+    """These reasons, and no others, mean that no retry with the same card can succeed."""
+    assert cannot_succeed(reason) is permanent
 
 
 def test_a_note_of_a_failure() -> None:
-    """It carries what a flow needs: amount, attempt, how many are left, tier and status."""
-    note, *_ = follows(event("attempt", 10, billingAttempts=1), after(event("joined", 1)), Rules())
+    """It has what a flow needs: amount, attempt, attempts left, tier and status."""
+    note, *_ = effects_of(event("attempt", 10, billingAttempts=1), after(event("joined", 1)), Rules())
     assert isinstance(note, Note)
     assert dict(note.properties) == {
         "tier_id": "3a636361",
@@ -266,7 +266,7 @@ def test_a_note_of_a_failure() -> None:
     }
 
 
-def test_credits_that_came_are_a_lot() -> None:
+def test_granted_credits_are_a_lot() -> None:
     """A rise with an expiry is a lot; a fall is none."""
     content = sample("customer.credits.updated")
     event = CreditsUpdated.read(json.dumps(content))
@@ -280,5 +280,5 @@ def test_an_event_without_any_time_is_dated_by_its_receipt() -> None:
     content = sample("customer.payment_failed")
     del content["payload"]["createdAt"], content["metadata"]["triggerredAt"]
     received = at("2025-06-01T00:00:00Z")
-    told = facts(PaymentFailed.read(json.dumps(content), received_at=received))
-    assert (told.at, told.values["payment_lost_at"]) == (received, received)
+    found = facts(PaymentFailed.read(json.dumps(content), received_at=received))
+    assert (found.at, found.values["payment_lost_at"]) == (received, received)
