@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from relay.model.header import MessageHeader
 from relay.topics import FOLDERS
 from relay_cli.judging import DEAD
 from relay_cli.staging import Stage
@@ -73,7 +74,7 @@ def test_every_consumer_puts_off_what_it_cannot_decide_yet(played: Played) -> No
         held = played.stage.aws.messages()
         for folder in sorted(waiting):
             messages = held[f"{played.stage.stack.name}-{folder}"]
-            if any("deferrals" in message["MessageAttributes"] for message in messages):
+            if any("deferrals" in str(message["MessageAttributes"].get("relay")) for message in messages):
                 waiting.remove(folder)
         return not waiting
 
@@ -143,10 +144,14 @@ def test_what_is_no_message_of_ours_is_given_up(played: Played, queue: str) -> N
     assert len(seen.queues[DEAD]) == len(before.queues[DEAD]) + 1
 
 
-def _put(sqs: Any, url: str, body: str, *, received_at: datetime, **attributes: str) -> None:
-    texts = {"received_at": received_at.isoformat(timespec="milliseconds"), **attributes}
+def _put(
+    sqs: Any, url: str, body: str, *, received_at: datetime, event_id: str, reason: str | None = None
+) -> None:
+    header = MessageHeader(event_id=event_id, received_at=received_at, reason=reason)
     sqs.send_message(
         QueueUrl=url,
         MessageBody=body,
-        MessageAttributes={name: {"DataType": "String", "StringValue": text} for name, text in texts.items()},
+        MessageAttributes={
+            name: {"DataType": "String", "StringValue": text} for name, text in header.attributes.items()
+        },
     )

@@ -12,6 +12,7 @@ from relay.alerts import context
 from relay.alerts.notifier import KnownRules, Notifier
 from relay.errors import ConflictError
 from relay.model.effects import Action, Alert, Level
+from relay.model.header import MessageHeader
 from relay.model.hold_queue import HoldQueue
 from relay.model.incident import Incident
 from relay.model.member import Member, Register
@@ -89,11 +90,10 @@ def message(
     return Message(
         id=identity,
         body=body,
-        attributes={"topic": topic},
         receives=receives,
         receipt="receipt",
-        first_received_at=NOW,
-        deferrals=deferrals,
+        sent_at=NOW,
+        header=MessageHeader(topic=topic, deferrals=deferrals),
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from relay.model.header import MessageHeader
 from relay.topics import FOLDERS, UNCLAIMED
 
 from relay_cli.judging import DEAD, Seen
@@ -51,11 +52,11 @@ class Observer:
         }
 
     def reasons(self) -> dict[str, str]:
-        """Return why messages were set aside or given up, by event id, as their attributes say."""
+        """Return why messages were set aside or given up, by event id, as their headers say."""
         held = self.stage.aws.messages()
         names = (f"{self.stage.stack.name}-{name}" for name in (UNCLAIMED, DEAD))
         kept = [message for name in names for message in held.get(name, ())]
-        return {_event_id(message): _attribute(message, "reason") for message in kept}
+        return {_event_id(message): _header(message).reason or "" for message in kept}
 
     def look(self) -> Seen:
         """Return what there is now."""
@@ -121,7 +122,7 @@ class Observer:
 
 def _event_id(message: Mapping[str, Any]) -> str:
     """Return the event that a queue's message carries; empty for one that carries none by that name."""
-    return _attribute(message, "event_id")
+    return _header(message).event_id or ""
 
 
 def _mail(body: str) -> str:
@@ -133,6 +134,9 @@ def _mail(body: str) -> str:
         return body
 
 
-def _attribute(message: Mapping[str, Any], name: str) -> str:
-    attribute = message["MessageAttributes"].get(name, {})
-    return str(attribute.get("StringValue") or attribute.get("string_value") or "")
+def _header(message: Mapping[str, Any]) -> MessageHeader:
+    texts = {
+        name: str(value.get("StringValue") or value.get("string_value") or "")
+        for name, value in message["MessageAttributes"].items()
+    }
+    return MessageHeader.read(texts)

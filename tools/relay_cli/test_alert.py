@@ -33,6 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Send it and say how it went; return the exit code: 0 only where the channel took it."""
     from relay.alerts.notifier import channel_test_incident_key
+    from relay.model.header import MessageHeader
     from relay.model.messages import CHANNEL_TEST_TOPIC, ChannelTest, dump
 
     account = Account(arguments.stack)
@@ -41,7 +42,10 @@ def main(arguments: argparse.Namespace) -> int:
     account.client("sqs").send_message(
         QueueUrl=account.output("AlertsUrl"),
         MessageBody=dump(trial),
-        MessageAttributes={"topic": {"DataType": "String", "StringValue": CHANNEL_TEST_TOPIC}},
+        MessageAttributes={
+            name: {"DataType": "String", "StringValue": value}
+            for name, value in MessageHeader(topic=CHANNEL_TEST_TOPIC).attributes.items()
+        },
     )
     memory, key = incidents(account), channel_test_incident_key(trial.id)
     until = time.monotonic() + arguments.wait

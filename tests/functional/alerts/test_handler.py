@@ -57,7 +57,7 @@ def test_slack_down_while_email_works(deployed: Aws) -> None:
     assert subjects(deployed) == EMAILED
     assert deployed.told() == []
     copies = deployed.waiting("alerts")
-    assert [copy["attributes"]["deferrals"] for copy in copies] == ["1", "1", "1"]
+    assert [copy["header"].deferrals for copy in copies] == [1, 1, 1]
     for told in (CLOSE, OPEN, RISE):
         assert app.handler(event(told, deferrals=1), CONTEXT) == DONE
     assert deployed.told() == SLACK_TOLD
@@ -117,8 +117,8 @@ def test_what_is_no_alert_goes_to_the_dead_letters(deployed: Aws) -> None:
     assert app.handler(batch, CONTEXT) == DONE
     (dead,) = deployed.waiting("dead")
     assert dead["body"] == '{"alert": "Mia"}'
-    assert dead["attributes"]["reason"] == "unreadable_message"
-    assert dead["attributes"]["source_queue"] == "alerts"
+    assert dead["header"].reason == "unreadable_message"
+    assert dead["header"].source_queue == "alerts"
     assert deployed.told() == ["🔴 Error: Payment failed - Mia K. (m•••@example.com)"]
 
 

@@ -106,4 +106,4 @@ def test_an_audit_waits_out_an_outage(stage: Stage) -> None:
     answer = auditing(stage, FakeOutgoing()).run(received(AuditStep(run=datetime.now(UTC))), FakeContext())
     assert answer is not None
     assert stage.target.inventory.run("audit") == {}
-    assert AUDIT_COMMAND == "audit"
+    assert AUDIT_COMMAND == "relay.audit"

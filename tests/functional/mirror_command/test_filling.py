@@ -92,4 +92,4 @@ def test_quiet_messages_carry_no_notes(stage: Stage) -> None:
     stage.run("prepare", dry_run=False)
     stage.run("fill", afresh=False, yes=True)
     received = client("sqs").receive_message(QueueUrl=stage.queue)["Messages"]
-    assert load(MemberChanged, received[0]["Body"]).quiet
+    assert load(MemberChanged, received[0]["Body"]).backfill

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any, Self, cast
 
@@ -19,7 +20,7 @@ from tests.support.port_fakes import FakeContext, World, queued
 from tests.unit.ingest.consuming import KEY, lost, run
 
 
-def test_somebody_else_wrote_first() -> None:
+def test_another_invocation_wrote_first() -> None:
     """On a conflict the member is read again and decided again; both writes stand."""
     world = World()
     world.members.before_save.append(
@@ -102,14 +103,18 @@ def test_a_reading_that_breaks_costs_its_own_event() -> None:
     assert KEY in world.members.records
 
 
-def test_a_message_of_nobodys_making() -> None:
-    """Attributes that the receiver never writes: dead letters, without a word of what stood in them."""
+def test_a_message_that_is_not_from_the_receiver() -> None:
+    """A header that the receiver never writes: dead letters, without a word of what stood in it."""
     world = World()
-    for name in ("event_id", "received_at", "deferrals"):
+    for key in ("id", "at"):
         record = queued(lost())
-        record["messageAttributes"][name] = {"stringValue": "jane@example.com"}
+        text = record["messageAttributes"]["relay"]["stringValue"]
+        odd = json.dumps(json.loads(text) | {key: "jane@example.com"})
+        record["messageAttributes"]["relay"]["stringValue"] = odd
         assert run(world, record) == []
-    assert [letter.attributes["reason"] for letter in world.dead_letters.sent] == ["unreadable_message"] * 3
+    letters = world.dead_letters.sent
+    assert [letter.header.reason for letter in letters] == ["unreadable_message"] * 2
+    assert not any("jane" in str(letter.header.attributes) for letter in letters)
     assert world.members.records == {}
 
 

@@ -28,13 +28,13 @@ def outbox(*effects: Kpi | Note, event_id: str = "a" * 32, heard: bool = True) -
         member=KEY,
         changed=False,
         events=(event_effects,) if effects else (),
-        heard_at=NOW if heard else None,
+        newest_webhook_at=NOW if heard else None,
     )
 
 
 def fanned(figures: FakeFigures, *boxes: Outbox, changes: FakeOutgoing | None = None) -> str | None:
     writes = [write(number, box) for number, box in enumerate(boxes, start=1)]
-    return fan_out(writes, changes or FakeOutgoing(), FakeOutgoing(), FakeTelemetry(), figures=figures)
+    return fan_out(writes, changes or FakeOutgoing(), FakeOutgoing(), FakeTelemetry(), kpis=figures)
 
 
 def test_a_figure_is_kept_under_its_effect_dated_by_its_event() -> None:
@@ -82,7 +82,7 @@ def test_hours_in_which_webhooks_came_are_counted() -> None:
     """By write; what a reading of the API wrote is no webhook."""
     figures = FakeFigures()
     fanned(figures, outbox(), outbox(PAID), outbox(heard=False))
-    fanned(figures, Outbox(member=KEY, changed=True, heard_at=LATER))
+    fanned(figures, Outbox(member=KEY, changed=True, newest_webhook_at=LATER))
     assert figures.hours == {NOW: 3}
 
 

@@ -145,7 +145,7 @@ def test_credits_go_to_be_granted() -> None:
         key=f"{KEY}:2025-08-01",
         amount=Decimal("12.50"),
     )
-    assert (sent.delay, sent.attributes["event_id"]) == (600, "a" * 32)
+    assert (sent.delay, sent.header.event_id) == (600, "a" * 32)
     assert (changes.sent, alerts.sent, told_of.outcomes) == ([], [], [])
 
 

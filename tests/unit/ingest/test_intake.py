@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from inveterate.webhooks import TOPICS, parse
 from relay.ingest.receive import LARGEST_BODY, AccessPolicy, RefusedError, authenticate, route
 from relay.model.delivery import Delivery, pack, unpack
+from relay.model.header import MessageHeader
 from relay.topics import FOLDERS
 
 from tests.support.port_fakes import NOW, SHOP, sample
@@ -139,10 +141,23 @@ def test_a_topic_under_its_alias() -> None:
     assert (aliased[0], aliased[1].event_id) == (plain[0], plain[1].event_id)
 
 
-def test_duplicate_keys_are_json() -> None:
-    """The last one counts, as in every JSON reader here."""
-    body = b'{"payload": {}, "metadata": {"topic": "x", "topic": "customer.ordered"}}'
-    assert route(SHOP, body, NOW)[0] == "ordered"
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"payload": {}, "metadata": {"topic": "x", "topic": "customer.ordered"}}',
+        b'{"metadata": {"topic": "customer.ordered"}, "payload": {"a": [{"b": 1, "\\u0062": 1}]}}',
+    ],
+)
+def test_a_key_twice_is_not_json(body: bytes) -> None:
+    """Readers disagree on which value counts, so no one of them is taken."""
+    queue, delivery = route(SHOP, body, NOW)
+    assert (queue, delivery.reason) == ("unclaimed", "not_json")
+
+
+@pytest.mark.parametrize("given", ["jane@example.com", "x" * 101, "a b", "\ud800", "", 7, None, ["a"]])
+def test_an_odd_delivery_id_stays_in_the_body(given: object) -> None:
+    """It becomes an attribute and a column only where it has the shape of an id."""
+    assert route(SHOP, changed(id=given), NOW)[1].delivery_id is None
 
 
 def test_a_probe_goes_where_it_names() -> None:
@@ -163,46 +178,50 @@ def test_too_large() -> None:
 SQS_TAKES = st.characters(exclude_categories=["Cs"])
 
 
-@given(st.binary(max_size=300) | st.text(SQS_TAKES, max_size=100).map(str.encode), st.booleans())
-def test_the_body_comes_out_as_it_went_in(body: bytes, replayed: bool) -> None:  # noqa: FBT001 - a drawn value
+@given(st.binary(max_size=300) | st.text(SQS_TAKES, max_size=100).map(str.encode))
+def test_the_body_comes_out_as_it_went_in(body: bytes) -> None:
     """Whatever the bytes: what a queue refuses travels packed, all else as it is."""
     delivery = Delivery(
         event_id="a" * 32,
         body=body,
         received_at=datetime(2025, 5, 30, 10, 0, 0, 123000, UTC),
         topic="customer.cancelled",
-        replay="r1" if replayed else None,
+        delivery_id="e3d8d8cc",
+        reason="no_topic",
     )
-    text, attributes = pack(delivery)
+    text, header = pack(delivery)
     assert text
     assert all(
         char in "\t\n\r" or " " <= char <= "\ud7ff" or "\ue000" <= char <= "\ufffd" or char >= "\U00010000"
         for char in text
     )
-    assert unpack(text, attributes) == delivery
+    assert unpack(text, MessageHeader.read(header.attributes)) == delivery
 
 
 @pytest.mark.parametrize("char", ["\x00", "\x1f", "\ufffe", "\uffff"])
 def test_a_character_that_sqs_refuses(char: str) -> None:
     """Control and non-characters are packed; the rest of Unicode is not."""
     plain = Delivery(event_id="a" * 32, body="é😀".encode(), received_at=NOW)
-    assert "encoding" not in pack(plain)[1]
+    assert pack(plain)[1].encoding is None
     odd = Delivery(event_id="a" * 32, body=f"a{char}b".encode(), received_at=NOW)
-    assert pack(odd)[1]["encoding"] == "zlib+base64"
+    assert pack(odd)[1].encoding == "zlib+base64"
     assert unpack(*pack(odd)).body == odd.body
 
 
+OURS = MessageHeader(event_id="a" * 32, received_at=NOW)
+
+
 @pytest.mark.parametrize(
-    ("text", "attributes"),
+    ("text", "header"),
     [
-        ("x", {}),
-        ("x", {"event_id": "a"}),
-        ("zlib+base64:!", {"event_id": "a", "received_at": NOW.isoformat(), "encoding": "zlib+base64"}),
-        ("zlib+base64:eJw=", {"event_id": "a", "received_at": NOW.isoformat(), "encoding": "zlib+base64"}),
-        ("x", {"event_id": "a", "received_at": "yesterday"}),
+        ("x", MessageHeader()),
+        ("x", MessageHeader(event_id="a" * 32)),
+        ("x", MessageHeader(event_id="a", received_at=NOW)),
+        ("zlib+base64:!", replace(OURS, encoding="zlib+base64")),
+        ("zlib+base64:eJw=", replace(OURS, encoding="zlib+base64")),
     ],
 )
-def test_a_message_that_is_not_ours(text: str, attributes: dict[str, str]) -> None:
-    """Whoever reads the queue gets one kind of error for it."""
+def test_a_message_that_is_not_ours(text: str, header: MessageHeader) -> None:
+    """A reader of the queue gets one kind of error for it."""
     with pytest.raises(ValueError):
-        unpack(text, attributes)
+        unpack(text, header)

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 from relay.model.delivery import Delivery
-from relay.model.journal import LARGEST_LINE, dump, line
+from relay.model.journal import LARGEST_LINE, dump, event_line
 
 from tests.support.port_fakes import NOW, SHOP
 
@@ -27,8 +27,8 @@ def test_a_secret_in_either_spelling(name: str) -> None:
     """One topic writes its keys in snake_case: the token goes in that spelling too, read or raw."""
     body = {"payload": {name: "s3cret"}}
     kept = Delivery(event_id="a" * 32, body=json.dumps(body).encode(), received_at=NOW)
-    assert "s3cret" not in str(line(kept, shop=SHOP, outcome="applied", body=body))
-    raw = line(kept, shop=SHOP, outcome="unclaimed")["raw"]
+    assert "s3cret" not in str(event_line(kept, shop=SHOP, outcome="applied", body=body))
+    raw = event_line(kept, shop=SHOP, outcome="unclaimed")["raw"]
     assert b"s3cret" not in base64.b64decode(raw)
 
 
@@ -36,7 +36,7 @@ def test_a_body_that_outgrows_its_line_is_packed() -> None:
     """Written anew a body can be larger than it came; packed it fits, and nothing of it is missing."""
     body = {"payload": {"numbers": [Decimal("1e15")] * 200_000}}
     kept = Delivery(event_id="a" * 32, body=b"{}", received_at=NOW)
-    written = dump(line(kept, shop=SHOP, outcome="applied", body=body))
+    written = dump(event_line(kept, shop=SHOP, outcome="applied", body=body))
     assert len(written) < LARGEST_LINE
     columns = json.loads(written)
     assert (columns["id"], columns["outcome"]) == ("a" * 32, "applied")
@@ -48,5 +48,5 @@ def test_a_body_that_outgrows_its_line_is_packed() -> None:
 def test_what_is_no_json_is_packed_as_it_came() -> None:
     """Its bytes, without the detour over base64."""
     kept = Delivery(event_id="a" * 32, body=b"x" * 900_000, received_at=NOW)
-    columns = json.loads(dump(line(kept, shop=SHOP, outcome="unclaimed")))
+    columns = json.loads(dump(event_line(kept, shop=SHOP, outcome="unclaimed")))
     assert zlib.decompress(base64.b64decode(columns["packed"])) == kept.body

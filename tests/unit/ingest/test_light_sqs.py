@@ -83,7 +83,7 @@ def test_it_is_sent_with_one_retry(answers: tuple[int | None, ...], requests: in
     """A refusal or a lost connection is tried once more, over a new connection."""
     with server(*answers) as (url, seen):
         client = LightSqs(CREDENTIALS, url)
-        client.send("http://queue/1/name", "body", {"event_id": "a"})
+        client.send("http://queue/1/name", "body", {"relay": "{}"})
         client._drop()
     assert seen == ["AmazonSQS.SendMessage"] * requests
 

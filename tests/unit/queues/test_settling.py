@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -9,7 +10,8 @@ from typing import Any
 
 import pytest
 from relay.errors import CircuitOpenError, MisconfiguredError, PermanentError, TransientError
-from relay.queues.batch import LONGEST_DELAY, Context, Message
+from relay.model.header import MessageHeader
+from relay.queues.batch import LONGEST_DELAY, Context, Message, read_message
 
 from tests.support.port_fakes import NOW, FakeContext, World, queued, sample
 
@@ -23,6 +25,14 @@ def event(*receives: int, age: timedelta = timedelta(0)) -> dict[str, Any]:
             for number, count in enumerate(receives, start=1)
         ]
     }
+
+
+def attributes(header: MessageHeader) -> dict[str, Any]:
+    return {name: {"stringValue": value} for name, value in header.attributes.items()}
+
+
+def with_header(record: dict[str, Any], **fields: Any) -> None:
+    record["messageAttributes"] = attributes(replace(read_message(record).header, **fields))
 
 
 def answering(
@@ -49,8 +59,7 @@ def test_what_cannot_work_now_is_put_off(error: Exception) -> None:
     world = World()
     assert failed(world.batch().run(event(1), FakeContext(), answering(m1=error))) == []
     (copy,) = world.source.sent
-    assert copy.attributes["deferrals"] == "1"
-    assert copy.attributes["received_at"] == NOW.isoformat(timespec="milliseconds")
+    assert (copy.header.deferrals, copy.header.received_at) == (1, NOW)
     assert 1 <= copy.delay <= 5
     assert world.dead_letters.sent == []
 
@@ -58,7 +67,7 @@ def test_what_cannot_work_now_is_put_off(error: Exception) -> None:
 def test_what_is_put_off_is_observed_together() -> None:
     """Once a batch: the age of the oldest, and the errors; nothing where nothing is put off."""
     seen: list[tuple[timedelta, Sequence[Exception]]] = []
-    batch = replace(World().batch(), observe_put_off=lambda age, errors: seen.append((age, errors)))
+    batch = replace(World().batch(), observe_deferred=lambda age, errors: seen.append((age, errors)))
     down, wrong = TransientError("down"), MisconfiguredError("no", setting="KEY")
     old, new = event(1, 1, 1, age=timedelta(hours=2)), event(1)
     old["Records"][0] = new["Records"][0]
@@ -92,7 +101,7 @@ def test_the_delay_grows() -> None:
     world = World()
     record = queued(CONTENT)
     for count in (6, 60):
-        record["messageAttributes"]["deferrals"] = {"stringValue": str(count)}
+        with_header(record, deferrals=count)
         world.batch().run({"Records": [record]}, FakeContext(), answering(m1=TransientError("down")))
     delays = [copy.delay for copy in world.source.sent]
     assert delays[0] >= 160
@@ -116,17 +125,29 @@ def test_what_can_never_work_is_given_up_at_once() -> None:
     (letter,) = world.dead_letters.sent
     assert failed(response) == []
     assert letter.body == queued(CONTENT)["body"]
-    expected = {"source_queue": "source", "reason": "no_member", "error": "PermanentError", "attempts": "2"}
-    assert letter.attributes.items() >= expected.items()
-    assert len(letter.attributes) <= 10
+    header = letter.header
+    assert (header.source_queue, header.reason, header.error) == ("source", "no_member", "PermanentError")
+    assert (header.receives, header.deferrals, header.received_at) == (2, 0, NOW)
     assert "7733540520067" not in str(letter.attributes)
+
+
+def test_a_dead_letter_counts_every_attempt() -> None:
+    """Receives and deferrals of all copies: what a deferral ended is counted as a deferral alone."""
+    world = World()
+    world.batch().run(event(2), FakeContext(), answering(m1=TransientError("down")))
+    (copy,) = world.source.sent
+    assert (copy.header.receives, copy.header.deferrals) == (1, 1)
+    record = event(2)["Records"][0] | {"messageAttributes": attributes(copy.header)}
+    world.batch().run({"Records": [record]}, FakeContext(), answering(m1=PermanentError("no_member")))
+    (letter,) = world.dead_letters.sent
+    assert (letter.header.receives, letter.header.deferrals) == (3, 1)
 
 
 def test_after_three_days_nothing_is_put_off() -> None:
     """The queue would drop it a day later: it goes to the dead letters by our hand."""
     world = World()
     world.batch().run(event(1, age=timedelta(days=3)), FakeContext(), answering(m1=TransientError("down")))
-    assert [letter.attributes["reason"] for letter in world.dead_letters.sent] == ["too_old"]
+    assert [letter.header.reason for letter in world.dead_letters.sent] == ["too_old"]
     assert world.source.sent == []
 
 
@@ -168,22 +189,62 @@ def test_no_time_for_a_suspect() -> None:
     assert failed(response) == ["m2"]
 
 
-def test_a_count_that_is_none() -> None:
-    """A message that somebody sent by hand drags nobody along: what it says of deferrals is left aside."""
+@pytest.mark.parametrize(
+    "text",
+    ["", "often", "[]", "null", "[" * 100_000, '{"deferrals": "often", "at": 7, "id": {}, "topic": "a b"}'],
+)
+def test_a_header_that_is_not_ours(text: str) -> None:
+    """A message sent by hand fails no other message: what is not ours in its header counts as absent."""
     record = queued(CONTENT)
-    record["messageAttributes"]["deferrals"] = {"stringValue": "often"}
+    record["messageAttributes"]["relay"] = {"stringValue": text}
+    assert read_message(record).header == MessageHeader()
     assert failed(World().batch().run({"Records": [record]}, FakeContext(), answering(m1=None))) == []
 
 
-def test_a_redriven_letter_that_is_put_off_fits_its_queue() -> None:
-    """It sheds what made it a dead letter: SQS takes ten attributes, and a replayed packed one has ten already."""
-    world, record = World(), queued(CONTENT)
-    for name in ("delivery_id", "replay", "encoding"):
-        record["messageAttributes"][name] = {"stringValue": "x"}
-    world.batch().run({"Records": [record]}, FakeContext(), answering(m1=PermanentError("no_member")))
+def test_a_redriven_letter_begins_anew() -> None:
+    """It is a dead letter no longer, has its patience again, and keeps its first receipt; its redrives are counted."""
+    world, record = World(), event(2, age=timedelta(days=4))["Records"][0]
+    with_header(record, deferrals=5, coalesced=1)
+    batch = world.batch()
+    batch.run({"Records": [record]}, FakeContext(), answering(m1=TransientError("down")))
     (letter,) = world.dead_letters.sent
-    record["messageAttributes"] = {name: {"stringValue": text} for name, text in letter.attributes.items()}
-    world.batch().run({"Records": [record]}, FakeContext(), answering(m1=TransientError("down")))
+    assert (letter.header.reason, letter.header.deferrals) == ("too_old", 5)
+    again = record | {"messageAttributes": attributes(letter.header)}
+    again["attributes"] = {"ApproximateReceiveCount": "1", "SentTimestamp": str(int(NOW.timestamp() * 1000))}
+    batch.run({"Records": [again]}, FakeContext(), answering(m1=TransientError("down")))
     (copy,) = world.source.sent
-    assert len(copy.attributes) <= 10
-    assert not {"reason", "error", "attempts", "source_queue"} & copy.attributes.keys()
+    assert copy.header == replace(
+        read_message(record).header, since=NOW, deferrals=1, coalesced=0, redrives=1
+    )
+    assert copy.header.received_at == NOW - timedelta(days=4)
+
+
+def test_one_attribute_is_all_that_a_message_needs() -> None:
+    """SQS takes ten: a packed letter that was redriven and deferred has one, in ASCII."""
+    full = MessageHeader(
+        event_id="a" * 32,
+        received_at=NOW,
+        topic="customer.cancelled",
+        delivery_id="e3d8d8cc",
+        since=NOW,
+        receives=1,
+        deferrals=2,
+        coalesced=1,
+        encoding="zlib+base64",
+        source_queue="cancelled",
+        reason="no_member",
+        error="PermanentError",
+        redrives=3,
+    )
+    ((name, text),) = full.attributes.items()
+    assert (name, text.isascii(), MessageHeader.read(full.attributes)) == ("relay", True, full)
+    assert list(json.loads(text)) == [
+        "id", "at", "topic", "delivery", "since", "receives", "deferrals", "coalesced", "enc", "from", "why",
+        "error", "redrives",
+    ]  # fmt: skip
+
+
+def test_only_the_keys_that_are_set_travel() -> None:
+    """An empty header is no attribute at all."""
+    assert MessageHeader().attributes == {}
+    assert MessageHeader(topic="relay.tick").attributes == {"relay": '{"topic":"relay.tick"}'}

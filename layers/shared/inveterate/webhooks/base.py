@@ -107,7 +107,7 @@ class Event(Part):
         return self._reading.event_id or identity.event_id(
             self.TOPIC or self.metadata.topic,
             self.metadata.shop_domain or "",
-            self._reading.raw.get("payload"),
+            self._reading.raw,
         )
 
     @property
