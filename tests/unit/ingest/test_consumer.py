@@ -61,6 +61,33 @@ def test_a_duplicate_within_the_batch() -> None:
     assert [line["outcome"] for line in world.journal.lines] == ["applied", "repeat"]
 
 
+def test_a_repeat_has_no_effects_and_its_values_are_merged_all_the_same() -> None:
+    """Two events that were taken for one: a value that differs is not lost, and the CRMs are sent it."""
+    world = World()
+    run(world, queued(lost(), event_id="a" * 32))
+    other = lost()
+    other["payload"]["customer"]["email"] = "other@example.com"
+    run(world, queued(other, message_id="m2", event_id="a" * 32))
+    run(world, queued(other, message_id="m3", event_id="a" * 32))
+    assert [line["outcome"] for line in world.journal.lines] == ["applied", "repeat", "repeat"]
+    emails = {lost()["payload"]["customer"]["email"], "other@example.com"}
+    # Two values of one stamp: the larger one stands, in whichever order they came.
+    assert world.members.records[KEY].member.value("email") == max(emails)
+    changed = [(outbox.changed, outbox.events) for outbox in world.members.outboxes[1:]]
+    assert changed == ([(True, ())] if max(emails) == "other@example.com" else [])
+
+
+def test_a_repeat_adds_nothing_that_is_counted() -> None:
+    """Links, lots and milestones are those of the event as it came first."""
+    world = World()
+    run(world, queued(lost(), event_id="a" * 32))
+    moved = lost(at="2025-05-30T11:01:01.000Z")
+    run(world, queued(moved, message_id="m2", event_id="a" * 32))
+    member = world.members.records[KEY].member
+    assert [milestone.at for milestone in member.milestones] == [datetime(2025, 5, 30, 11, 1, 0, 674000, UTC)]
+    assert world.journal.lines[1]["effects"] == []
+
+
 def test_one_member_many_events_one_write() -> None:
     """A batch costs a member one write, however many events it holds, taken in the order of event time."""
     world = World()

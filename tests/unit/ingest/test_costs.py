@@ -118,6 +118,18 @@ def test_a_message_that_is_not_from_the_receiver() -> None:
     assert world.members.records == {}
 
 
+def test_suspects_cost_their_neighbours_no_second_line() -> None:
+    """A batch with suspects is handled in several calls: each message is journaled and counted once."""
+    world = World()
+    records = [
+        queued(lost(str(number)), message_id=f"m{number}", event_id=f"{number}" * 32, receives=receives)
+        for number, receives in ((1, 1), (2, 3), (3, 3))
+    ]
+    assert run(world, *records) == []
+    assert [line["id"][0] for line in world.journal.lines] == ["1", "2", "3"]
+    assert [outcome for outcome, _ in world.telemetry.outcomes] == ["applied"] * 3
+
+
 class Killed(BaseException):
     """The environment is gone, as at a timeout: nothing is caught, nothing is answered."""
 

@@ -1,4 +1,4 @@
-"""The journal's lines: whole, small, and JSON whatever a body holds."""
+"""The journal's lines: what they say, and that they are whole, small, and JSON whatever a body holds."""
 
 from __future__ import annotations
 
@@ -8,10 +8,66 @@ import zlib
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from relay.model.delivery import Delivery
-from relay.model.journal import LARGEST_LINE, dump, event_line
+from relay.model.journal import LARGEST_LINE, action_line, dump, event_line, reading_line, records
 
 from tests.support.port_fakes import NOW, SHOP
+
+
+def test_the_line_of_an_event() -> None:
+    """Version and kind first; what is not known is left out; times in UTC, to the millisecond."""
+    delivery = Delivery(event_id="a" * 32, body=b"{}", received_at=NOW, topic="customer.cancelled")
+    line = event_line(
+        delivery, shop=SHOP, outcome="applied", customer="7", at=NOW, effects=["e.rule"], body={"a": 1}
+    )
+    assert line == {
+        "v": 1,
+        "kind": "event",
+        "id": "a" * 32,
+        "topic": "customer.cancelled",
+        "shop": SHOP,
+        "customer": "7",
+        "received_at": "2025-07-01T12:00:00.000Z",
+        "at": "2025-07-01T12:00:00.000Z",
+        "outcome": "applied",
+        "effects": ["e.rule"],
+        "body": {"a": 1},
+    }
+
+
+def test_the_line_of_a_reading() -> None:
+    """A member as the API showed it, and why it was read."""
+    line = reading_line(
+        "r1", topic="relay.reconcile", shop=SHOP, customer="7", received_at=NOW, at=NOW, reason="no_email",
+        body={"token": "s3cret"},
+    )  # fmt: skip
+    assert (line["v"], line["kind"], line["outcome"], line["reason"]) == (1, "reading", "applied", "no_email")
+    assert line["body"] == {}
+
+
+def test_the_line_of_an_action() -> None:
+    """What was done, or why it was not."""
+    line = action_line(
+        "granted", "g1", topic="relay.grant", shop=SHOP, outcome="ignored", received_at=NOW, reason="gone"
+    )
+    assert (line["v"], line["kind"], line["action"]) == (1, "action", "granted")
+    assert (line["outcome"], line["reason"]) == ("ignored", "gone")
+    assert "body" not in line
+
+
+@given(st.lists(st.integers(1, 30_000), max_size=12))
+def test_records_hold_the_lines_in_order_and_are_few(sizes: list[int]) -> None:
+    """As large as Firehose takes, and no two neighbours would fit into one."""
+    scale = LARGEST_LINE // 30_000
+    lines = [(number, bytes([number % 256]) * size * scale) for number, size in enumerate(sizes)]
+    packed = list(records(lines))
+    assert [number for numbers, _ in packed for number in numbers] == [number for number, _ in lines]
+    assert b"".join(data for _, data in packed) == b"".join(data for _, data in lines)
+    assert all(len(data) <= LARGEST_LINE for _, data in packed)
+    firsts = [len(dict(lines)[numbers[0]]) for numbers, _ in packed[1:]]
+    assert all(len(data) + first > LARGEST_LINE for (_, data), first in zip(packed, firsts, strict=False))
 
 
 def test_half_a_surrogate_pair_costs_its_own_escape() -> None:

@@ -48,8 +48,8 @@ def event_id(topic: str, shop: str, delivery: Mapping[str, Any]) -> str:
     """
     payload, metadata = delivery.get("payload"), delivery.get("metadata")
     content: list[object] = [topic, shop.strip().lower(), _customer(payload)]
-    own_time = None if topic == "customer.updated" else _first(payload, ("createdAt",), ("expiredAt",))
-    if own_time is not None and topic in DISTINGUISHING:
+    own_time = _first(payload, ("createdAt",), ("expiredAt",))
+    if topic in DISTINGUISHING and own_time is not None:
         content += [own_time, [_read(payload, field) for field in DISTINGUISHING[topic]]]
     else:
         # A record that changes from A to B, back to A and to B again makes three events, of which two say the same.
