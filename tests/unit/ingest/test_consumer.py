@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from relay.model.messages import dump
 
 from tests.support.port_fakes import NOW, World, queued
-from tests.unit.ingest.consuming import KEY, lost, run
+from tests.unit.ingest.consumer_runs import KEY, lost, run
 
 
-def test_one_write_carries_the_record_and_what_it_has_to_tell() -> None:
+def test_one_write_has_the_record_and_its_effects() -> None:
     """The write is the commit: record and outbox together, then the journal."""
     world = World()
     assert run(world, queued(lost(), event_id="a" * 32)) == []
@@ -29,8 +29,8 @@ def test_one_write_carries_the_record_and_what_it_has_to_tell() -> None:
     assert set(line["effects"]) == {f"{'a' * 32}.dunning.failed"}
 
 
-def test_a_write_says_when_its_newest_webhook_was() -> None:
-    """By event time, as silence is told by it; a time from the future is taken for its receipt."""
+def test_a_write_has_the_time_of_its_newest_webhook() -> None:
+    """By event time, which silence is measured by; for a time from the future, that of its receipt."""
     world = World()
     run(
         world,
@@ -45,7 +45,7 @@ def test_a_write_says_when_its_newest_webhook_was() -> None:
 
 
 def test_a_redelivery_is_a_repeat() -> None:
-    """The record knows the id: nothing is decided or written again, and the journal says so."""
+    """The record knows the id: nothing is decided or written again, and its outcome is `repeat`."""
     world = World()
     for message_id in ("m1", "m2"):
         run(world, queued(lost(), message_id=message_id, event_id="a" * 32))
@@ -102,8 +102,8 @@ def test_one_member_many_events_one_write() -> None:
     assert {line["outcome"] for line in world.journal.lines} == {"applied"}
 
 
-def test_what_nobody_can_read_goes_to_the_dead_letters_and_the_rest_goes_on() -> None:
-    """Its reason, no value of it; its neighbours are handled."""
+def test_an_unreadable_event_goes_to_the_dead_letters_alone() -> None:
+    """With its reason and no value of it; the rest of the batch is handled."""
     world = World()
     odd = lost()
     odd["payload"]["customerId"] = odd["payload"]["customer"]["id"] = "secret@example.com"
@@ -117,7 +117,7 @@ def test_what_nobody_can_read_goes_to_the_dead_letters_and_the_rest_goes_on() ->
 
 
 def test_an_older_event_is_stale_and_changes_nothing() -> None:
-    """It is merged, remembered and journaled as stale; nobody is told that anything changed."""
+    """It is merged, remembered and journaled as stale; no change is sent."""
     world = World()
     run(world, queued(lost(at="2025-05-30T12:00:00Z"), event_id="b" * 32))
     run(world, queued(lost(at="2025-05-30T11:00:00Z"), event_id="a" * 32))
@@ -127,7 +127,7 @@ def test_an_older_event_is_stale_and_changes_nothing() -> None:
 
 
 def test_the_future_is_not_believed() -> None:
-    """An event dated more than ten minutes after its receipt is journaled, asked about, and not merged."""
+    """An event dated more than ten minutes after its receipt is journaled, rechecked, and not merged."""
     world = World()
     run(world, queued(lost(at=(NOW + timedelta(minutes=11)).isoformat())))
     assert (world.members.records[KEY].member.registers, world.journal.lines[0]["outcome"]) == ({}, "ignored")
@@ -138,7 +138,7 @@ def test_the_future_is_not_believed() -> None:
 
 
 def test_a_probe_is_journaled_and_does_nothing_else() -> None:
-    """`relay.probe` shows that the way is open."""
+    """`relay.probe` shows that a queue and its consumer work."""
     world = World()
     probe = {"metadata": {"topic": "relay.probe"}, "payload": {"queue": "payment_failed"}}
     assert run(world, queued(probe)) == []
@@ -154,7 +154,7 @@ def test_a_time_before_all_programmes_is_no_time() -> None:
 
 
 def test_a_text_without_end_still_becomes_an_alert() -> None:
-    """What the platform says why is cut: the write that carries the alert has to fit the table."""
+    """The platform's reason is cut: the write that carries the alert has to fit the table."""
     world = World()
     endless = lost()
     endless["payload"]["detail"] |= {"errorMessage": "x" * 500_000, "currency": "y" * 300_000}

@@ -59,7 +59,7 @@ def test_the_line_of_an_action() -> None:
 
 @given(st.lists(st.integers(1, 30_000), max_size=12))
 def test_records_hold_the_lines_in_order_and_are_few(sizes: list[int]) -> None:
-    """As large as Firehose takes, and no two neighbours would fit into one."""
+    """As large as Firehose takes, and no line would have fitted into the record before its own."""
     scale = LARGEST_LINE // 30_000
     lines = [(number, bytes([number % 256]) * size * scale) for number, size in enumerate(sizes)]
     packed = list(records(lines))
@@ -71,7 +71,7 @@ def test_records_hold_the_lines_in_order_and_are_few(sizes: list[int]) -> None:
 
 
 def test_half_a_surrogate_pair_costs_its_own_escape() -> None:
-    """It stays as it was told, and the rest of the line is not blown up to three times its size for it."""
+    """It stays as it came, and the rest of the line is not blown up to three times its size for it."""
     columns = {"body": {"name": "\ud800", "note": "Ж" * 1000}}
     line = dump(columns)
     assert json.loads(line) == columns

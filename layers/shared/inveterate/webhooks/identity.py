@@ -2,8 +2,8 @@
 
 `metadata.id` is missing from one topic, has two shapes in the others, and nothing says whether a retry keeps
 it: it names a delivery for people and decides nothing. The id is a hash of topic, shop, customer, the event's
-own time and the fields that tell two events of the topic apart (`DISTINGUISHING`), each in one form. An event
-without a time of its own is told by its whole payload. Standard library only.
+own time and the fields that distinguish two events of the topic (`DISTINGUISHING`), each in one form. An event
+without a time of its own is identified by its whole payload. Standard library only.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def event_id(topic: str, shop: str, delivery: Mapping[str, Any]) -> str:
     if topic in DISTINGUISHING and own_time is not None:
         content += [own_time, [_read(payload, field) for field in DISTINGUISHING[topic]]]
     else:
-        # A record that changes from A to B, back to A and to B again makes three events, of which two say the same.
+        # A record that changes from A to B, back to A and to B again makes three events, two of them with one payload.
         triggered = (
             _first(metadata, *((name,) for name in _TRIGGERED)) if topic == "customer.updated" else None
         )
@@ -168,8 +168,8 @@ DISTINGUISHING: Final[dict[str, tuple[_Field, ...]]] = {
         _field(_time, "detail.effectiveCancellationDate", "detail.cancelRequest.cancelDate"),
     ),
 }
-"""By topic, the fields that tell two events of one member and one time apart: how each is cleaned, and the places
-in the payload where it may stand. `customer.updated` has none: it is told by its whole payload."""
+"""By topic, the fields that distinguish two events of one member and one time: how each is cleaned, and the places
+in the payload where it may stand. `customer.updated` has none: it is identified by its whole payload."""
 
 
 def _read(payload: object, field: _Field) -> object:

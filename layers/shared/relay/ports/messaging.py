@@ -1,4 +1,4 @@
-"""What is archived and what is sent on: the journal, and queues and topics that take messages in batches."""
+"""The journal, and queues and topics that take messages in batches."""
 
 from __future__ import annotations
 

@@ -220,7 +220,7 @@ def _delayed_copy(message: Message, error: TransientError) -> OutgoingMessage:
     header = replace(
         message.header,
         received_at=message.received_at,
-        # The receive that led here is told by the deferral.
+        # This receive is counted as the deferral.
         receives=message.header.receives + message.receives - 1,
         deferrals=message.deferrals + 1,
         coalesced=1 if isinstance(error, CoalesceError) else message.header.coalesced,

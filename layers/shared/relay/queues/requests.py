@@ -1,4 +1,4 @@
-"""Requests to Relay's own slow functions: rechecks for `reconcile` and grants for `grants`."""
+"""Requests to the functions that call the platform's API: rechecks for `reconcile`, grants for `grants`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from relay.ports.messaging import MessageSender, OutgoingMessage
 
 
 def grants_of(outbox: Outbox | None) -> Iterator[GrantRequest]:
-    """Yield the credits that the rules asked for in one write."""
+    """Yield the grants that the rules decided in one write."""
     if outbox is None:
         return
     for event_effects in outbox.events:

@@ -1,4 +1,4 @@
-"""The door: who may post, and where each delivery goes."""
+"""Which requests are accepted, and which queue each delivery goes to."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def digest(secret: str) -> str:
     return sha256(secret.encode()).hexdigest()
 
 
-OPEN = AccessPolicy(shop=SHOP, key_digests=(digest("old"), digest("new")))
-GUARDED = AccessPolicy(
+KEYS_ONLY = AccessPolicy(shop=SHOP, key_digests=(digest("old"), digest("new")))
+KEYS_AND_TOKENS = AccessPolicy(
     shop=SHOP,
     key_digests=(digest("new"),),
     token_digests=(digest("t1"), digest("t2")),
@@ -35,19 +35,19 @@ GUARDED = AccessPolicy(
 
 @pytest.mark.parametrize("key", ["old", "new"])
 def test_two_keys_are_valid_at_once(key: str) -> None:
-    """During a rotation the old and the new key both open."""
-    authenticate(OPEN, key, {}, b"")
+    """During a rotation the old and the new key are both valid."""
+    authenticate(KEYS_ONLY, key, {}, b"")
 
 
 @pytest.mark.parametrize("key", ["", "older", digest("new"), "néw", "\ud800"])
 def test_any_other_key_is_refused(key: str) -> None:
     """A digest is no key, and an odd key is no crash."""
     with pytest.raises(RefusedError, match="bad_key") as refused:
-        authenticate(OPEN, key, {}, b"")
+        authenticate(KEYS_ONLY, key, {}, b"")
     assert refused.value.status == 401
 
 
-def test_without_a_digest_nobody_gets_in() -> None:
+def test_without_a_digest_every_key_is_refused() -> None:
     """A stack without a key fails closed."""
     with pytest.raises(RefusedError):
         authenticate(AccessPolicy(shop=SHOP, key_digests=()), "", {}, b"")
@@ -64,7 +64,7 @@ def test_without_a_digest_nobody_gets_in() -> None:
 )
 def test_a_token_is_found_wherever_it_may_be(headers: dict[str, str], body: bytes) -> None:
     """Header, body or metadata: the documentation does not say which, so one right one is enough."""
-    authenticate(GUARDED, "new", headers, body)
+    authenticate(KEYS_AND_TOKENS, "new", headers, body)
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,9 @@ def test_a_token_is_found_wherever_it_may_be(headers: dict[str, str], body: byte
     [({}, b""), ({}, b"{}"), ({"x-token": "t3"}, b"[]"), ({}, b'{"token": 3}'), ({}, b"[" * 99_999)],
 )
 def test_without_the_token_it_is_refused(headers: dict[str, str], body: bytes) -> None:
-    """Where tokens are configured, a key alone does not open."""
+    """Where tokens are configured, a key alone is refused."""
     with pytest.raises(RefusedError, match="bad_token"):
-        authenticate(GUARDED, "new", headers, body)
+        authenticate(KEYS_AND_TOKENS, "new", headers, body)
 
 
 @pytest.mark.parametrize("topic", TOPICS)
@@ -161,14 +161,14 @@ def test_an_odd_delivery_id_stays_in_the_body(given: object) -> None:
 
 
 def test_a_probe_goes_where_it_names() -> None:
-    """`relay.probe` is ours: it tests one queue's way and does nothing else."""
+    """`relay.probe` goes to the queue that it names."""
     body = b'{"metadata": {"topic": "relay.probe"}, "payload": {"queue": "cancelled"}}'
     queue, delivery = route(SHOP, body, NOW)
     assert (queue, delivery.topic) == ("cancelled", "relay.probe")
 
 
 def test_too_large() -> None:
-    """The one refusal of what bears a valid key; the limit itself is taken."""
+    """The one refusal of a request with a valid key; a body of exactly the limit is accepted."""
     assert route(SHOP, b" " * LARGEST_BODY, NOW)[0] == "unclaimed"
     with pytest.raises(RefusedError, match="too_large") as refused:
         route(SHOP, b" " * (LARGEST_BODY + 1), NOW)

@@ -1,4 +1,4 @@
-"""The receiver's answers, as the gateway hands requests in; and what it must not import, keep or say."""
+"""The receiver's answers to the gateway's requests, and what it must not import, keep or log."""
 
 from __future__ import annotations
 
@@ -137,10 +137,10 @@ def test_what_calls_itself_base64_and_is_not(sqs: FakeSqs) -> None:
 
 
 @pytest.mark.parametrize("topic", ["jane@example.com", "a topic", "x" * 101, "customer.\ud800"])
-def test_what_is_no_topics_name_is_told_nobody(
+def test_an_odd_topic_is_in_no_log_and_no_attribute(
     sqs: FakeSqs, topic: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An unknown topic is named in the log and in attributes only where it looks like one: it is a body's word."""
+    """An unknown topic is named there only where it has the shape of a topic's name."""
     assert post(json.dumps({"metadata": {"topic": topic}}))[0] == 202
     ((url, _, header),) = sqs.sent
     assert (url, header.reason) == ("https://queue/unclaimed", "unknown_topic")

@@ -1,4 +1,4 @@
-"""Every message of a batch ends done, put off, given up or handed back; and what that means for the others."""
+"""Every message of a batch ends done, deferred, given up or returned; and what that means for the others."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def with_header(record: dict[str, Any], **fields: Any) -> None:
     record["messageAttributes"] = attributes(replace(read_message(record).header, **fields))
 
 
-def answering(
+def work_with(
     **answers: Exception | None,
 ) -> Callable[[Sequence[Message], Context], Mapping[str, Exception | None]]:
     def work(messages: Sequence[Message], context: Context) -> Mapping[str, Exception | None]:
@@ -50,48 +50,46 @@ def failed(response: Mapping[str, Any]) -> list[str]:
 
 def test_done_is_acknowledged() -> None:
     """Nothing went wrong, nothing comes back."""
-    assert failed(World().batch().run(event(1, 1), FakeContext(), answering(m1=None, m2=None))) == []
+    assert failed(World().batch().run(event(1, 1), FakeContext(), work_with(m1=None, m2=None))) == []
 
 
 @pytest.mark.parametrize("error", [TransientError("down"), MisconfiguredError("no", setting="KEY")])
-def test_what_cannot_work_now_is_put_off(error: Exception) -> None:
+def test_what_cannot_work_now_is_deferred(error: Exception) -> None:
     """A delayed copy goes to the same queue with the first receipt and a count, and the original is acknowledged."""
     world = World()
-    assert failed(world.batch().run(event(1), FakeContext(), answering(m1=error))) == []
+    assert failed(world.batch().run(event(1), FakeContext(), work_with(m1=error))) == []
     (copy,) = world.source.sent
     assert (copy.header.deferrals, copy.header.received_at) == (1, NOW)
     assert 1 <= copy.delay <= 5
     assert world.dead_letters.sent == []
 
 
-def test_what_is_put_off_is_observed_together() -> None:
-    """Once a batch: the age of the oldest, and the errors; nothing where nothing is put off."""
+def test_deferrals_are_observed_together() -> None:
+    """Once a batch: the age of the oldest, and the errors; nothing where nothing is deferred."""
     seen: list[tuple[timedelta, Sequence[Exception]]] = []
     batch = replace(World().batch(), observe_deferred=lambda age, errors: seen.append((age, errors)))
     down, wrong = TransientError("down"), MisconfiguredError("no", setting="KEY")
     old, new = event(1, 1, 1, age=timedelta(hours=2)), event(1)
     old["Records"][0] = new["Records"][0]
-    batch.run(old, FakeContext(), answering(m1=down, m2=wrong, m3=PermanentError("never")))
-    batch.run(event(1, 1), FakeContext(), answering(m1=None, m2=PermanentError("never")))
+    batch.run(old, FakeContext(), work_with(m1=down, m2=wrong, m3=PermanentError("never")))
+    batch.run(event(1, 1), FakeContext(), work_with(m1=None, m2=PermanentError("never")))
     assert seen == [(timedelta(hours=2), [down, wrong])]
 
 
 @pytest.mark.parametrize(("asked", "least", "most"), [(30, 31, 37), (7200, 900, 900), (0, 1, 1)])
-def test_what_a_server_asks_for_is_obeyed(asked: float, least: int, most: int) -> None:
+def test_retry_after_is_obeyed(asked: float, least: int, most: int) -> None:
     """`Retry-After` is kept, with a little jitter, as far as a queue can delay."""
     world = World()
-    world.batch().run(event(1), FakeContext(), answering(m1=TransientError("slow", retry_after=asked)))
+    world.batch().run(event(1), FakeContext(), work_with(m1=TransientError("slow", retry_after=asked)))
     assert least <= world.source.sent[0].delay <= most
 
 
-def test_who_was_parked_comes_back_together() -> None:
-    """What waits at a gate of ours wakes when it opens, all at once: so it fills calls, and nobody is asked before."""
+def test_messages_of_an_open_circuit_come_back_together() -> None:
+    """All at the moment of the next probe: so they fill calls, and none is made before."""
     delays = set()
     for _ in range(20):
         world = World()
-        world.batch().run(
-            event(1), FakeContext(), answering(m1=CircuitOpenError("closed", retry_after=299.5))
-        )
+        world.batch().run(event(1), FakeContext(), work_with(m1=CircuitOpenError("open", retry_after=299.5)))
         delays |= {sent.delay for sent in world.source.sent}
     assert delays == {300}
 
@@ -102,26 +100,26 @@ def test_the_delay_grows() -> None:
     record = queued(CONTENT)
     for count in (6, 60):
         with_header(record, deferrals=count)
-        world.batch().run({"Records": [record]}, FakeContext(), answering(m1=TransientError("down")))
+        world.batch().run({"Records": [record]}, FakeContext(), work_with(m1=TransientError("down")))
     delays = [copy.delay for copy in world.source.sent]
     assert delays[0] >= 160
     assert LONGEST_DELAY / 2 <= delays[1] <= LONGEST_DELAY
 
 
-def test_a_copy_that_is_not_taken_hands_the_original_back() -> None:
+def test_a_copy_that_is_not_taken_returns_the_original() -> None:
     """A message is acknowledged only when its own copy is safe."""
     world = World()
     world.source.refuse = {0}
     response = world.batch().run(
-        event(1, 1), FakeContext(), answering(m1=TransientError("down"), m2=TransientError("down"))
+        event(1, 1), FakeContext(), work_with(m1=TransientError("down"), m2=TransientError("down"))
     )
     assert (failed(response), len(world.source.sent)) == (["m1"], 1)
 
 
 def test_what_can_never_work_is_given_up_at_once() -> None:
-    """Dead letters hold the body, and say why without a word of it; ten attributes are all that SQS takes."""
+    """Dead letters hold the body, and the reason without a word of it."""
     world = World()
-    response = world.batch().run(event(2), FakeContext(), answering(m1=PermanentError("no_member")))
+    response = world.batch().run(event(2), FakeContext(), work_with(m1=PermanentError("no_member")))
     (letter,) = world.dead_letters.sent
     assert failed(response) == []
     assert letter.body == queued(CONTENT)["body"]
@@ -134,31 +132,31 @@ def test_what_can_never_work_is_given_up_at_once() -> None:
 def test_a_dead_letter_counts_every_attempt() -> None:
     """Receives and deferrals of all copies: what a deferral ended is counted as a deferral alone."""
     world = World()
-    world.batch().run(event(2), FakeContext(), answering(m1=TransientError("down")))
+    world.batch().run(event(2), FakeContext(), work_with(m1=TransientError("down")))
     (copy,) = world.source.sent
     assert (copy.header.receives, copy.header.deferrals) == (1, 1)
     record = event(2)["Records"][0] | {"messageAttributes": attributes(copy.header)}
-    world.batch().run({"Records": [record]}, FakeContext(), answering(m1=PermanentError("no_member")))
+    world.batch().run({"Records": [record]}, FakeContext(), work_with(m1=PermanentError("no_member")))
     (letter,) = world.dead_letters.sent
     assert (letter.header.receives, letter.header.deferrals) == (3, 1)
 
 
-def test_after_three_days_nothing_is_put_off() -> None:
-    """The queue would drop it a day later: it goes to the dead letters by our hand."""
+def test_after_three_days_nothing_is_deferred() -> None:
+    """The queue would delete it a day later: it goes to the dead letters instead."""
     world = World()
-    world.batch().run(event(1, age=timedelta(days=3)), FakeContext(), answering(m1=TransientError("down")))
+    world.batch().run(event(1, age=timedelta(days=3)), FakeContext(), work_with(m1=TransientError("down")))
     assert [letter.header.reason for letter in world.dead_letters.sent] == ["too_old"]
     assert world.source.sent == []
 
 
-def test_a_defect_hands_back_its_own_message() -> None:
+def test_a_defect_returns_its_own_message() -> None:
     """An unexpected error costs its message a receive, and the rest of the batch nothing."""
-    response = World().batch().run(event(1, 1), FakeContext(), answering(m1=ZeroDivisionError(), m2=None))
+    response = World().batch().run(event(1, 1), FakeContext(), work_with(m1=ZeroDivisionError(), m2=None))
     assert failed(response) == ["m1"]
 
 
-def test_a_crash_of_the_work_hands_back_all_of_it() -> None:
-    """Nobody knows what was done, so everything comes again."""
+def test_a_crash_of_the_work_returns_all_messages() -> None:
+    """It is unknown what was done, so everything comes again."""
 
     def work(messages: Sequence[Message], context: Context) -> Mapping[str, Exception | None]:
         raise ZeroDivisionError
@@ -166,9 +164,9 @@ def test_a_crash_of_the_work_hands_back_all_of_it() -> None:
     assert failed(World().batch().run(event(1, 1), FakeContext(), work)) == ["m1", "m2"]
 
 
-def test_what_was_not_started_is_handed_back() -> None:
-    """A message without an answer comes again, unstarted."""
-    assert failed(World().batch().run(event(1, 1), FakeContext(), answering(m1=None))) == ["m2"]
+def test_what_was_not_started_is_returned() -> None:
+    """A message without a result is returned, unstarted."""
+    assert failed(World().batch().run(event(1, 1), FakeContext(), work_with(m1=None))) == ["m2"]
 
 
 def test_a_suspect_is_handled_last_and_alone() -> None:
@@ -185,7 +183,7 @@ def test_a_suspect_is_handled_last_and_alone() -> None:
 
 def test_no_time_for_a_suspect() -> None:
     """With the time nearly up a suspect is not begun."""
-    response = World().batch().run(event(1, 3), FakeContext(millis=1000), answering(m1=None, m2=None))
+    response = World().batch().run(event(1, 3), FakeContext(millis=1000), work_with(m1=None, m2=None))
     assert failed(response) == ["m2"]
 
 
@@ -205,7 +203,7 @@ def test_a_header_that_is_not_ours(text: str) -> None:
     record = queued(CONTENT)
     record["messageAttributes"]["relay"] = {"stringValue": text}
     assert read_message(record).header == MessageHeader()
-    assert failed(World().batch().run({"Records": [record]}, FakeContext(), answering(m1=None))) == []
+    assert failed(World().batch().run({"Records": [record]}, FakeContext(), work_with(m1=None))) == []
 
 
 def test_a_redriven_letter_begins_anew() -> None:
@@ -213,12 +211,12 @@ def test_a_redriven_letter_begins_anew() -> None:
     world, record = World(), event(2, age=timedelta(days=4))["Records"][0]
     with_header(record, deferrals=5, coalesced=1)
     batch = world.batch()
-    batch.run({"Records": [record]}, FakeContext(), answering(m1=TransientError("down")))
+    batch.run({"Records": [record]}, FakeContext(), work_with(m1=TransientError("down")))
     (letter,) = world.dead_letters.sent
     assert (letter.header.reason, letter.header.deferrals) == ("too_old", 5)
     again = record | {"messageAttributes": attributes(letter.header)}
     again["attributes"] = {"ApproximateReceiveCount": "1", "SentTimestamp": str(int(NOW.timestamp() * 1000))}
-    batch.run({"Records": [again]}, FakeContext(), answering(m1=TransientError("down")))
+    batch.run({"Records": [again]}, FakeContext(), work_with(m1=TransientError("down")))
     (copy,) = world.source.sent
     assert copy.header == replace(
         read_message(record).header, since=NOW, deferrals=1, coalesced=0, redrives=1

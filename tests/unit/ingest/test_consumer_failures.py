@@ -17,7 +17,7 @@ from relay.rules.settings import Rules
 
 from functions.payment_failed.app import decide, facts
 from tests.support.port_fakes import FakeContext, World, queued
-from tests.unit.ingest.consuming import KEY, lost, run
+from tests.unit.ingest.consumer_runs import KEY, lost, run
 
 
 def test_another_invocation_wrote_first() -> None:
@@ -31,8 +31,8 @@ def test_another_invocation_wrote_first() -> None:
     assert set(world.members.records[KEY].seen) == {"a" * 32, "c" * 32}
 
 
-def test_a_table_that_is_down_puts_everything_off() -> None:
-    """An outage spends no receives: the messages come back later, as copies."""
+def test_a_table_that_is_down_defers_everything() -> None:
+    """An outage spends no receives: delayed copies are sent."""
     world = World()
     world.members.failure = TransientError("throttled")
     assert run(world, queued(lost())) == []
@@ -40,7 +40,7 @@ def test_a_table_that_is_down_puts_everything_off() -> None:
 
 
 def test_a_journal_that_is_down_acknowledges_nothing() -> None:
-    """Written but not journaled: it is put off, comes as a repeat, and is journaled then."""
+    """Written but not journaled: it is deferred, comes as a repeat, and is journaled then."""
     world = World()
     world.journal.failure = TransientError("down")
     run(world, queued(lost(), event_id="a" * 32))
@@ -51,14 +51,14 @@ def test_a_journal_that_is_down_acknowledges_nothing() -> None:
 
 
 def test_no_time_left() -> None:
-    """What would not finish in time is handed back unstarted."""
+    """What would not finish in time is returned unstarted."""
     world = World()
     assert run(world, queued(lost()), millis=1000) == ["m1"]
     assert (world.members.records, world.journal.lines) == ({}, [])
 
 
 def test_a_rule_that_breaks_costs_its_own_event() -> None:
-    """A defect in a rule hands its event back; the member's other events are taken."""
+    """A defect in a rule returns its event to the queue; the member's other events are taken."""
 
     def broken(event: PaymentFailed, before: Member, after: Member, rules: Rules) -> Iterator[Effect]:
         if event.id == "b" * 32:
@@ -74,7 +74,7 @@ def test_a_rule_that_breaks_costs_its_own_event() -> None:
 
 
 def test_a_member_that_cannot_be_written_costs_its_own_events() -> None:
-    """A defect with one record hands back that member's events; the others are written, journaled and done."""
+    """A defect with one record returns that member's events to the queue; the others are written, journaled and done."""
     world = World()
 
     def broken() -> None:
@@ -87,7 +87,7 @@ def test_a_member_that_cannot_be_written_costs_its_own_events() -> None:
 
 
 def test_a_reading_that_breaks_costs_its_own_event() -> None:
-    """A defect in a model hands back the event that showed it, and no other."""
+    """A defect in a model returns the event that showed it, and no other."""
 
     class Broken(PaymentFailed):
         @classmethod
@@ -131,7 +131,7 @@ def test_suspects_cost_their_neighbours_no_second_line() -> None:
 
 
 class Killed(BaseException):
-    """The environment is gone, as at a timeout: nothing is caught, nothing is answered."""
+    """The environment is gone, as at a timeout: nothing is caught, nothing is returned."""
 
 
 @pytest.mark.parametrize("step", ["before_write", "after_write", "before_journal", "before_acknowledgement"])
