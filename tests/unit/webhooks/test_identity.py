@@ -151,6 +151,7 @@ def test_another_time_is_another_event(topic: str) -> None:
         1748601647,
         1748601647000,
         "1748601647",
+        "1748601647000",
     ],
 )
 def test_one_time_in_any_form(written: object) -> None:

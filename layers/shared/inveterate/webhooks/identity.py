@@ -26,11 +26,10 @@ _LATEST: Final = 253_402_300_800_000
 """The first millisecond of the year 10000, which no calendar here can hold."""
 
 _LONGEST_TIME: Final = 64
-_SPACED: Final = re.compile(
-    r"(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2}(?:\.\d+)?) ?([+-]\d{2}:?\d{2}|Z)?", re.ASCII
-)
-_NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,9})?", re.ASCII)
-_CUSTOMER: Final = re.compile(r"(?:gid://shopify/Customer/)?0*(\d{1,30})(?:\.0*)?(?:\?.*)?", re.ASCII)
+# Patterns are compiled on first use: the receiver's cold start needs one or two of them.
+_SPACED: Final = r"(?a:(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2}(?:\.\d+)?) ?([+-]\d{2}:?\d{2}|Z)?)"
+_NUMBER: Final = r"(?a:[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,9})?)"
+_CUSTOMER: Final = r"(?a:(?:gid://shopify/Customer/)?0*(\d{1,30})(?:\.0*)?(?:\?.*)?)"
 _CUSTOMER_PLACES: Final = (
     ("customerId",),
     ("customer", "id"),
@@ -85,35 +84,38 @@ def millis(value: object) -> int | None:
 def _millis_in(text: str) -> int | None:
     if len(text) > _LONGEST_TIME:
         return None
-    if len(text) > len("20250530") and _NUMBER.fullmatch(text):
-        return millis(Decimal(text))
+    if len(text) > len("20250530") and text.isascii() and text.isdigit():
+        return millis(int(text))
     if text.endswith("z"):
         text = text[:-1] + "Z"
-    if spaced := _SPACED.fullmatch(text):
-        text = f"{spaced[1]}T{spaced[2]}{spaced[3] or ''}"
     try:
-        moment = datetime.fromisoformat(text)
+        return _since_epoch(datetime.fromisoformat(text))
     except ValueError:
-        return _millis_in_mail_form(text)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return (moment - _EPOCH) // _MILLISECOND
+        pass
+    if re.fullmatch(_NUMBER, text):
+        return millis(Decimal(text))
+    if spaced := re.fullmatch(_SPACED, text):
+        return _millis_in(f"{spaced[1]}T{spaced[2]}{spaced[3] or ''}")
+    return _millis_in_mail_form(text)
+
+
+def _since_epoch(moment: datetime) -> int:
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND
 
 
 def _millis_in_mail_form(text: str) -> int | None:
     from email.utils import parsedate_to_datetime
 
     try:
-        moment = parsedate_to_datetime(text)
+        return _since_epoch(parsedate_to_datetime(text))
     except (ValueError, IndexError, OverflowError):
         return None
-    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND
 
 
 def _amount(value: object) -> object:
     """Return a number in one form, also where it is written as text: `10`, `10.0` and `"10.00"` are one."""
     text = value.strip() if isinstance(value, str) else None
-    if text is not None and _NUMBER.fullmatch(text):
+    if text is not None and re.fullmatch(_NUMBER, text):
         return _canonical(Decimal(text))
     return _canonical(value if text is None else text)
 
@@ -198,7 +200,7 @@ def _customer(payload: object) -> str | None:
         value = _at(payload, place)
         if isinstance(value, bool) or not isinstance(value, int | str | Decimal | float):
             continue
-        if found := _CUSTOMER.fullmatch(str(value).strip()):
+        if found := re.fullmatch(_CUSTOMER, str(value).strip()):
             return found[1]
     return None
 

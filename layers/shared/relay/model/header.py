@@ -17,24 +17,24 @@ from typing import Any, Final, Self
 ATTRIBUTE: Final = "relay"
 """The name of the attribute."""
 
-_TOPIC: Final = re.compile(r"[A-Za-z0-9_.\-]{1,100}")
-_ID: Final = re.compile(r"[A-Za-z0-9_.:+\-]{1,200}")
-_WORD: Final = re.compile(r"[A-Za-z0-9_.:+\-]{1,100}")
+_TOPIC: Final = r"[A-Za-z0-9_.\-]{1,100}"
+_ID: Final = r"[A-Za-z0-9_.:+\-]{1,200}"
+_WORD: Final = r"[A-Za-z0-9_.:+\-]{1,100}"
 _MOST: Final = 10**9
 
 
 def topic_or_none(value: object) -> str | None:
     """Return what may be the name of a topic: 100 letters, digits, `_`, `.` and `-` at most."""
-    return value if isinstance(value, str) and _TOPIC.fullmatch(value) else None
+    return value if isinstance(value, str) and re.fullmatch(_TOPIC, value) else None
 
 
 def word_or_none(value: object) -> str | None:
     """Return a short code or a sender's own id: 100 letters, digits, `_`, `.`, `:`, `+` and `-` at most."""
-    return value if isinstance(value, str) and _WORD.fullmatch(value) else None
+    return value if isinstance(value, str) and re.fullmatch(_WORD, value) else None
 
 
 def _id_or_none(value: object) -> str | None:
-    return value if isinstance(value, str) and _ID.fullmatch(value) else None
+    return value if isinstance(value, str) and re.fullmatch(_ID, value) else None
 
 
 def _time_or_none(value: object) -> datetime | None:
