@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -73,6 +74,17 @@ def test_a_change_names_the_member_and_carries_its_notes() -> None:
             alert=ALERT,
         )
     ]
+
+
+def test_what_is_sent_is_ascii() -> None:
+    """SQS refuses some characters, and a refused message would hold up the stream: each travels as its escape."""
+    alert, note = replace(ALERT, title="Lost \uffff é"), replace(NOTE, properties={"tier": "\ufffe Ж"})
+    changes, alerts = FakeOutgoing(), FakeOutgoing()
+    fan_out([write(1, outbox_of(event_effects(alert, note)))], changes, alerts, FakeTelemetry())
+    [sent] = alerts.sent
+    assert sent.body.isascii()
+    assert load(AlertMessage, sent.body).alert.title == "Lost \uffff é"
+    assert changes.sent[0].body.isascii()
 
 
 def test_a_write_that_changed_nothing_sends_nothing() -> None:
