@@ -60,7 +60,7 @@ def event_id(topic: str, shop: str, delivery: Mapping[str, Any]) -> str:
 
 
 def raw_id(body: bytes) -> str:
-    """Return the id of a delivery that is no event: a hash of its bytes."""
+    """Return the id of a delivery that is not an event: a hash of its bytes."""
     return hashlib.sha256(b"raw:" + body).hexdigest()[:_LENGTH]
 
 
