@@ -93,7 +93,7 @@ def _send(pairs: _Pairs, target: MessageSender, telemetry: Telemetry) -> set[str
     for (write, _), refusal in zip(pairs, refusals, strict=True):
         if refusal is not None:
             failed.add(write.sequence)
-            telemetry.outcome("not_fanned_out", event_id=None, topic=None, reason=str(refusal))
+            telemetry.outcome("not_sent", event_id=None, topic=None, reason=str(refusal))
     return failed
 
 
@@ -105,12 +105,12 @@ def _count(outboxes: Sequence[tuple[_Write, Outbox]], kpis: KpiStore, telemetry:
     for (write, _), refusal in zip(pairs, refusals, strict=True):
         if refusal is not None:
             failed.add(write.sequence)
-            telemetry.outcome("not_counted", event_id=None, topic=None, reason=str(refusal))
+            telemetry.outcome("kpi_not_stored", event_id=None, topic=None, reason=str(refusal))
     try:
         kpis.hear(writes_by_hour(outbox for _, outbox in outboxes))
     except TransientError as error:
         # These only tell silence from business: a few that are missing do not make an hour a silent one.
-        telemetry.outcome("hours_not_counted", event_id=None, topic=None, reason=str(error))
+        telemetry.outcome("webhook_count_not_stored", event_id=None, topic=None, reason=str(error))
     return failed
 
 

@@ -156,7 +156,7 @@ class Batch:
                 self.log("dead", message, error)
                 given_up.append((message, dead_letter(message, error, self.source.name)))
             else:
-                self.log("failed", message, error)
+                self.log("returned", message, error)
         if deferred:
             oldest = min(message.waiting_since for message, _ in deferred)
             self.observe_deferred(now - oldest, [error for m, _ in deferred if (error := concluded[m.id])])
