@@ -8,7 +8,7 @@ import zlib
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from relay.model.delivery import Delivery
 from relay.model.journal import LARGEST_LINE, action_line, dump, event_line, reading_line, records
@@ -57,6 +57,7 @@ def test_the_line_of_an_action() -> None:
     assert "body" not in line
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 30_000), max_size=12))
 def test_records_hold_the_lines_in_order_and_are_few(sizes: list[int]) -> None:
     """As large as Firehose takes, and no line would have fitted into the record before its own."""

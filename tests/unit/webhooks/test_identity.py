@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from inveterate.webhooks import TOPICS, parse
 from inveterate.webhooks.identity import DISTINGUISHING, event_id, millis
@@ -288,6 +288,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from(TOPICS), JSON, JSON)
 def test_any_json_has_an_id(topic: str, payload: object, metadata: object) -> None:
     """Whatever stands where payload and metadata should be: an id, and the same one again."""
@@ -296,6 +297,7 @@ def test_any_json_has_an_id(topic: str, payload: object, metadata: object) -> No
     assert len(event_id(topic, SHOP, delivery)) == 32
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted({key for topic in TOPICS for key in sample(topic)["payload"]})), JSON)
 def test_any_value_in_any_field_has_an_id(name: str, value: object) -> None:
     """One odd value fails nothing."""
@@ -305,6 +307,7 @@ def test_any_value_in_any_field_has_an_id(name: str, value: object) -> None:
         assert len(event_id(topic, SHOP, content)) == 32
 
 
+@settings(deadline=None)
 @given(st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)), st.timezones())  # noqa: DTZ001 - hypothesis adds the zone
 def test_a_time_is_the_same_number_in_every_zone(moment: datetime, zone: Any) -> None:
     """To the millisecond."""
