@@ -21,6 +21,8 @@ from tests.support.in_memory_relay import Programme
 from tests.support.timeline_page import deliver
 from tests.unit.sim.sim_worlds import make_world
 
+pytestmark = pytest.mark.slow
+
 ALLOWED = 3
 """Characters of a name below which it says nothing: it would be found in any word."""
 
