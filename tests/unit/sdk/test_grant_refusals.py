@@ -20,8 +20,10 @@ from inveterate._grant import mark_of
 from tests.support.sdk.grant_calls import (
     MEMBER,
     Granting,
+    ManualClock,
     both,
     grant_sync,
+    hourly,
 )
 from tests.support.sdk.ledger_server import Served
 from tests.support.sdk.scripted_platform import Script, ok
@@ -29,7 +31,7 @@ from tests.support.sdk.scripted_platform import Script, ok
 
 @both
 def test_a_refusal_frees_the_key(served: Served, grant: Granting) -> None:
-    """Nothing was granted, so the next call may grant."""
+    """The ledger is read and proves that nothing was granted, so the next call may grant."""
     platform = served.reset(then="refuse")
     intents = MemoryIntents()
     with pytest.raises(BadRequestError):
@@ -55,11 +57,13 @@ def test_a_refusal_after_a_doubtful_attempt_leaves_the_key_claimed(served: Serve
     """The first request may still arrive: the next call reads the ledger before it posts."""
     platform = served.reset(applies=False, then="drop")
     platform.add_old_entry(mark_of("older"))
-    intents = MemoryIntents()
+    clock = ManualClock()
+    intents = MemoryIntents(clock=clock)
     assert grant_sync(served, intents).status == "unknown"
     platform.then = "refuse"
+    clock.pass_an_hour()
     with pytest.raises(BadRequestError):
-        grant_sync(served, intents, settled_after=0.0)
+        grant_sync(served, intents)
     assert intents.claim(Intent("order-1", MEMBER, Decimal(5))).state is ClaimState.OPEN
     assert grant_sync(served, intents).status == "unknown"
     assert platform.posts == 2
@@ -79,9 +83,9 @@ def test_an_unreachable_platform_frees_the_key(grant: Granting) -> None:
 def test_a_ledger_that_cannot_be_read_proves_nothing(served: Served, grant: Granting) -> None:
     """The outcome is unknown, and not an error of the read."""
     platform = served.reset(then="drop", ledger_fails=True)
-    intents = MemoryIntents()
+    intents = MemoryIntents(clock=hourly())
     assert grant(served, intents).status == "unknown"
-    assert grant(served, intents, settled_after=0.0).status == "unknown"
+    assert grant(served, intents).status == "unknown"
     platform.ledger_fails = False
     assert grant(served, intents).status == "already_granted"
     assert platform.posts == 1
@@ -91,10 +95,10 @@ def test_a_ledger_that_may_not_be_whole_proves_nothing() -> None:
     """A server that ignores the cursor repeats one page: our entry may be on the next."""
     page = {"credits": [{"amount": 1, "note": mark_of("older")}], "lastCreditEntry": "x"}
     script = Script(httpx.Response(500), ok(page))
-    intents = MemoryIntents()
+    intents = MemoryIntents(clock=hourly())
     with script.client(intents=intents) as client:
         for _ in range(2):
-            result = client.members.credits.grant(MEMBER, 5, key="k", looks=(0.0,), settled_after=0.0)
+            result = client.members.credits.grant(MEMBER, 5, key="k", looks=(0.0,))
             assert result.status == "unknown"
     assert script.methods.count("POST") == 1
 

@@ -9,7 +9,14 @@ from typing import ClassVar
 from inveterate._arguments import checked_amount, limit_text
 from inveterate._call import Call
 from inveterate._endpoint import KindT, Resource, compound, listing, operation
-from inveterate._grant import LOOKS, SETTLED_AFTER, CreditGrant, GrantResult, intent_for
+from inveterate._grant import (
+    LOOKS,
+    SETTLED_AFTER,
+    CreditGrant,
+    GrantResult,
+    checked_settled_after,
+    intent_for,
+)
 from inveterate._idempotency import Intents
 from inveterate._ids import CustomerId
 from inveterate._replies import Page, Receipt, read_page, read_receipt
@@ -33,7 +40,13 @@ class Credits(Resource[KindT]):
         `cursor` continues a list: a `Page.cursor`, or the `cursor` of the pages.
         """
         return Call(
-            read_page(CreditEntry.of, *CREDITS_NAMES, cursor="lastCreditEntry"),
+            read_page(
+                CreditEntry.of,
+                *CREDITS_NAMES,
+                cursor="lastCreditEntry",
+                limit=limit,
+                continued=cursor is not None,
+            ),
             CustomerId(customer_id),
             query={"limit": limit_text(limit), "lastCreditEntry": cursor},
         )
@@ -81,8 +94,10 @@ class Credits(Resource[KindT]):
         hang between its claim and its request: a process that resumes later grants a second time.
 
         Raises:
-            ValueError: the amount is not above 0, the key is empty, or it was used for another grant.
-            StatusError: the platform refused (409 and 429 count as doubt); the key is free again.
+            ValueError: the amount is not above 0, the key is empty or was used for another grant, or
+                `settled_after` is below 60.
+            StatusError: the platform refused (409 and 429 count as doubt). The key is free again if the ledger
+                proves that there is no entry: it is whole, and shows other notes of ours or no entries.
             ConnectionFailedError: nothing was sent, and the key is free again.
 
         """
@@ -91,7 +106,7 @@ class Credits(Resource[KindT]):
             store=self._transport.intents if intents is None else intents,
             note=note,
             looks=looks,
-            settled_after=settled_after,
+            settled_after=checked_settled_after(settled_after),
             retries=self._transport.retries,
             post=Credits.add.of,
             read=Credits.list.of,
