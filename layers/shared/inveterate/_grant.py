@@ -12,8 +12,8 @@
 
 A second post needs all of: the whole ledger was read; it has shown one of our notes (so that ours would
 show); the claim is old enough for a slow write to have arrived, and for the claiming process to have sent
-it or ended; and no other process renewed the claim first. A refused key is free again only if the ledger
-proves that there is no entry: a gateway can refuse after half of the work.
+it or ended; and no other process renewed the claim first. A refused key is free again only after
+the whole ledger was read without our entry: a gateway can refuse after half of the work.
 """
 
 from __future__ import annotations
@@ -89,13 +89,7 @@ class LedgerLookup:
     entry: CreditEntry | None = None
     shows_notes: bool = False
     whole: bool = False
-    is_empty: bool = False
     key_refused: bool = False
-
-    @property
-    def proves_absence(self) -> bool:
-        """Whether the ledger is whole and would show our entry: it shows other notes of ours, or has no rows."""
-        return self.entry is None and self.whole and (self.shows_notes or self.is_empty)
 
 
 def mark_of(key: str) -> str:
@@ -197,8 +191,9 @@ class CreditGrant:
             if lookup.entry is not None:
                 yield RunBlocking(partial(self.store.mark_granted, claim))
                 return self.result(GrantStatus.GRANTED, lookup, refusal)
-            # A bad key cannot read the ledger either: the platform refuses it before any work.
-            if lookup.proves_absence or (isinstance(refusal, BadKeyError) and lookup.key_refused):
+            # The platform documents that a 4xx did nothing, and the whole ledger agrees. A bad key cannot read
+            # the ledger either: the platform refuses it before any work.
+            if lookup.whole or (isinstance(refusal, BadKeyError) and lookup.key_refused):
                 yield from self.release(claim)
             raise
         except GeneratorExit:
@@ -235,7 +230,7 @@ class CreditGrant:
             return LedgerLookup(key_refused=isinstance(error, BadKeyError))
         notes = [(entry, mark) for entry in entries for mark in find_marks(entry.raw)]
         ours = next((entry for entry, mark in notes if mark == self.mark), None)
-        return LedgerLookup(ours, bool(notes), whole, is_empty=not entries)
+        return LedgerLookup(ours, bool(notes), whole)
 
     def fetch_page(self, cursor: str | None) -> Steps[Page[CreditEntry]]:
         """Read one page of the ledger."""
@@ -243,7 +238,9 @@ class CreditGrant:
 
 
 def find_marks(raw: Mapping[str, Any]) -> Iterator[str]:
-    """Find our marks in any text of an entry: the name of the note's field is undocumented."""
+    """Find our marks in any text of an entry: the name and the place of the note are undocumented."""
     for value in raw.values():
         if isinstance(value, str):
             yield from _MARK.findall(value)
+        elif isinstance(value, dict):
+            yield from find_marks(value)

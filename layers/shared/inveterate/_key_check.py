@@ -16,6 +16,7 @@ from inveterate._errors import (
     BadRequestError,
     InveterateError,
     NotFoundError,
+    TimedOutError,
     UnreadableReplyError,
 )
 from inveterate._replies import Envelope
@@ -36,22 +37,29 @@ def classify(call: Call[Any], error: InveterateError, within: float) -> Steps[In
         return error
     if call.template in {_V2_CHECK, _V1_CHECK}:
         return replaced(error, BadKeyError) if _key_is_refused(error) else error
-    check = Call(_read_merchant).at(
-        "GET", _V2_CHECK if call.template.startswith(_V2) else _V1_CHECK, retryable=True
-    )
-    outcome: SendOutcome = yield Send(check, 1, within)
-    failure = error_for(check, outcome)
-    if isinstance(outcome, HttpReply) and failure is None:
-        merchant = decode(check, outcome)
-        failure = merchant if isinstance(merchant, InveterateError) else None
+    failure = yield from _check(call, error, within)
     if failure is None:
         return _of_good_key(call, error)
     if _key_is_refused(failure):
         return replaced(error, BadKeyError)
-    if call.retryable:
+    return failure if call.retryable else error
+
+
+def _check(call: Call[Any], error: InveterateError, within: float) -> Steps[InveterateError | None]:
+    """Read the merchant; return None where the key is good, else the error of the check, caused by `error`."""
+    if within <= 0:
+        failure: InveterateError | None = replaced(error, TimedOutError)
+    else:
+        path = _V2_CHECK if call.template.startswith(_V2) else _V1_CHECK
+        check = Call(_read_merchant).at("GET", path, retryable=True)
+        outcome: SendOutcome = yield Send(check, 1, within)
+        failure = error_for(check, outcome)
+        if isinstance(outcome, HttpReply) and failure is None:
+            merchant = decode(check, outcome)
+            failure = merchant if isinstance(merchant, InveterateError) else None
+    if failure is not None:
         failure.__cause__ = error
-        return failure
-    return error
+    return failure
 
 
 def _read_merchant(envelope: Envelope) -> bool:

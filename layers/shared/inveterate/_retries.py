@@ -98,7 +98,7 @@ def request_steps(call: Call[T], retries: Retries, progress: Progress | None = N
             return result
         error, took = yield from _classified(call, result, retries.deadline - spent)
         spent += took
-        second = call.second_try() if isinstance(error, BadRequestError) and not first_refusal else None
+        second = None if first_refusal or spent >= retries.deadline else _second_try(call, error)
         if second is not None:
             # The platform refused the call, and nothing was done: parameters that are documented as
             # required, and make no sense here, may be what it misses.
@@ -110,6 +110,10 @@ def request_steps(call: Call[T], retries: Retries, progress: Progress | None = N
         yield Sleep(delay)
         spent += delay
         attempt += 1
+
+
+def _second_try(call: Call[T], error: InveterateError) -> Call[T] | None:
+    return call.second_try() if isinstance(error, BadRequestError) else None
 
 
 def _result(call: Call[T], outcome: SendOutcome) -> T | InveterateError:

@@ -74,11 +74,9 @@ class ClientConfig:
         """Build the request from the address, the quoted path and query, the key and the body.
 
         Raises:
-            httpx.PoolTimeout: no time is left for it.
+            ValueError: the body has a value without a JSON form.
 
         """
-        if step.within <= 0:
-            raise httpx.PoolTimeout("no time is left")
         content = step.call.content
         # The type is set here because libraries and proxies tend to drop the body of a DELETE. The only
         # encoding is gzip, since its decoded size can be limited while it is read.
@@ -206,13 +204,13 @@ class SyncTransport:
         if wait := self.config.rate_limiter.reserve():
             time.sleep(wait)
         began = time.monotonic()
-        deadline = DEADLINE.set(began + step.within)
 
         def trace(event: str, _: object) -> None:
             step.progress.started = step.progress.started or event.endswith(_LEAVES)
 
+        request = self.config.request(step, trace)
+        deadline = DEADLINE.set(began + step.within)
         try:
-            request = self.config.request(step, trace)
             self.config.mark_start(step)
             response = self.http.send(request, stream=True)
             try:
@@ -334,9 +332,9 @@ class AsyncTransport:
         async def trace(event: str, _: object) -> None:
             step.progress.started = step.progress.started or event.endswith(_LEAVES)
 
+        request = self.config.request(step, trace)
         try:
             http = await self._http()
-            request = self.config.request(step, trace)
             self.config.mark_start(step)
             async with asyncio.timeout(step.within):
                 response = await http.send(request, stream=True)

@@ -96,8 +96,8 @@ class Credits(Resource[KindT]):
         Raises:
             ValueError: the amount is not above 0, the key is empty or was used for another grant, or
                 `settled_after` is below 60.
-            StatusError: the platform refused (409 and 429 count as doubt). The key is free again if the ledger
-                proves that there is no entry: it is whole, and shows other notes of ours or no entries.
+            StatusError: the platform refused (409 and 429 count as doubt). The key is free again
+                if the whole ledger was read and has no entry of the grant.
             ConnectionFailedError: nothing was sent, and the key is free again.
 
         """
