@@ -37,7 +37,7 @@ class Request:
 class Reply:
     """A reply, and how it is sent.
 
-    `wire` is one of `whole`; `reset` (a TCP reset instead of the reply), `close` (an orderly close instead),
+    `wire` is one of `whole`; `whole_close` (then an orderly close); `reset` (a TCP reset instead of the reply), `close` (an orderly close instead),
     `hang` (no reply until the client leaves), `cut` (half of the bytes, then a reset), `drip_head` and
     `drip_body` (one byte each `pause` seconds).
     """
@@ -123,7 +123,7 @@ class FaultServer:
             case "drip_body":
                 connection.sendall(head)
                 self._drip(connection, body, answer.pause)
-            case "whole":
+            case "whole" | "whole_close":
                 connection.sendall(head + body)
         return answer.wire == "whole" or answer.wire.startswith("drip")
 
