@@ -21,10 +21,10 @@ from inveterate.api.webhook_subscriptions import WebhookSubscriptions
 
 MAX_CONNECTIONS: Final = 20
 # As many are kept alive as may be open: otherwise a busy client closes and opens connections all the time.
-# They expire before the 5 s after which common servers close them: a write on a connection that the server
-# is closing is ambiguous.
+# They expire well before the minute after which common gateways close them: a write on a connection that the
+# server is closing is ambiguous.
 LIMITS: Final = httpx.Limits(
-    max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS, keepalive_expiry=4.0
+    max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS, keepalive_expiry=30.0
 )
 
 

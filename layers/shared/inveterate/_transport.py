@@ -106,19 +106,18 @@ class ClientConfig:
         """Return the reply as a step's outcome, and call the hooks."""
         took = time.monotonic() - began
         reply = HttpReply(status, headers, content, took, self.key, datetime.now(UTC))
-        date = http_date(headers.get("date", ""))
-        call = step.call
-        self._call_hooks(
-            RequestLog(
-                call.method,
-                call.template,
-                status,
-                took,
-                step.attempt,
-                request_id=reply.request_id,
-                date=date,
+        if self.hooks:
+            self._call_hooks(
+                RequestLog(
+                    step.call.method,
+                    step.call.template,
+                    status,
+                    took,
+                    step.attempt,
+                    request_id=reply.request_id,
+                    date=http_date(headers.get("date", "")),
+                )
             )
-        )
         return reply
 
     def on_failure(self, step: Send, error: Exception, began: float) -> SendOutcome:

@@ -124,7 +124,8 @@ class FaultServer:
                 connection.sendall(head)
                 self._drip(connection, body, answer.pause)
             case "whole" | "whole_close":
-                connection.sendall(head + body)
+                connection.sendall(head)
+                connection.sendall(body)
         return answer.wire == "whole" or answer.wire.startswith("drip")
 
     def _drip(self, connection: socket.socket, data: bytes, pause: float) -> None:

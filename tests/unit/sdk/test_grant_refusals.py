@@ -8,14 +8,17 @@ from typing import Any
 import httpx
 import pytest
 from inveterate import (
+    BadKeyError,
     BadRequestError,
     ClaimState,
     ConnectionFailedError,
     CustomerId,
     Intent,
     MemoryIntents,
+    StatusError,
 )
 from inveterate._grant import mark_of
+from starlette.responses import JSONResponse
 
 from tests.support.sdk.grant_calls import (
     MEMBER,
@@ -26,7 +29,7 @@ from tests.support.sdk.grant_calls import (
     hourly,
 )
 from tests.support.sdk.ledger_server import Served
-from tests.support.sdk.scripted_platform import Script, ok
+from tests.support.sdk.scripted_platform import BAD_KEY, Script, ok
 
 
 @both
@@ -124,3 +127,59 @@ def test_a_key_stands_for_one_grant() -> None:
         with pytest.raises(ValueError):
             grant(CustomerId(43), 5, key="k")
     assert len(script.requests) == 1
+
+
+@both
+def test_a_refusal_after_the_grant_is_granted(served: Served, grant: Granting) -> None:
+    """A gateway can refuse after the work: the ledger is read before the key is free again."""
+    platform = served.reset()
+    intents = MemoryIntents()
+    original = platform.post
+
+    async def refuse_after(request: Any) -> Any:
+        await original(request)
+        return JSONResponse({"message": "no"}, 422)
+
+    platform.post = refuse_after  # type: ignore[method-assign] # one platform of this test
+    assert grant(served, intents).status == "granted"
+    assert grant(served, intents).status == "already_granted"
+    assert (platform.posts, platform.credits) == (1, 5)
+
+
+@pytest.mark.parametrize("status", [400, 404, 422])
+@pytest.mark.parametrize(
+    "ledger",
+    [
+        httpx.Response(500),
+        ok({"credits": [{"amount": 1}] * 10}),
+        ok({"credits": [{"amount": 1}], "nextToken": "x"}),
+        ok({"credits": [{"customerId": 43, "amount": 1}]}),
+        ok({}),
+    ],
+)
+def test_a_refused_key_stays_claimed_without_a_whole_ledger(status: int, ledger: httpx.Response) -> None:
+    """A ledger that fails, may go on, is another member's, or is none, does not free the key."""
+    script = Script(httpx.Response(status), ledger)
+    intents = MemoryIntents()
+    with script.client(intents=intents) as client, pytest.raises(StatusError):
+        client.members.credits.grant(MEMBER, 5, key="k", looks=(0.0,))
+    assert intents.claim(Intent("k", MEMBER, Decimal(5))).state is ClaimState.OPEN
+    assert script.methods == ["POST", "GET"]
+
+
+def test_a_bad_key_frees_the_key_of_a_grant() -> None:
+    """The platform refuses it for the ledger as well, before any work."""
+    script = Script(httpx.Response(400), merchant=BAD_KEY)
+    intents = MemoryIntents()
+    with script.client(intents=intents) as client, pytest.raises(BadKeyError):
+        client.members.credits.grant(MEMBER, 5, key="k", looks=(0.0,))
+    assert intents.claim(Intent("k", MEMBER, Decimal(5))).state is ClaimState.NEW
+
+
+@pytest.mark.parametrize("seconds", [0, 0.0, -1, 59.9, float("nan")])
+def test_a_short_settled_after_is_refused(seconds: float) -> None:
+    """A request of another process may still be on its way."""
+    script = Script(ok({}))
+    with script.client() as client, pytest.raises(ValueError):
+        client.members.credits.grant(MEMBER, 5, key="k", settled_after=seconds)
+    assert script.requests == []
