@@ -21,6 +21,7 @@ from inveterate import (
     RateLimitError,
     RequestLog,
     Retries,
+    ServerError,
 )
 
 from relay.errors import ConflictError, MisconfiguredError, PermanentError, TransientError
@@ -106,7 +107,7 @@ class InveterateApi:
         except BadKeyError as error:
             self.secret.forget()
             raise MisconfiguredError(f"Inveterate: {_named(error)}", setting=self.secret.name) from error
-        except RateLimitError as error:
+        except (RateLimitError, ServerError) as error:
             raise TransientError(f"Inveterate: {_named(error)}", retry_after=error.retry_after) from error
         except InveterateError as error:
             raise TransientError(f"Inveterate: {_named(error)}") from error
