@@ -16,7 +16,7 @@ from tests.support.sdk_fault_server.server import FaultServer, Reply, fault_serv
 
 RETRIES: Final = Retries(max_attempts=2, base_delay=0.001, max_delay=0.002, max_retry_after=0.1)
 HASTY: Final = replace(RETRIES, deadline=0.3)
-"""For a server that hangs or drips: the other tests wait as long as a busy machine needs."""
+"""For a server that hangs or drips."""
 SETTINGS: Final[dict[str, Any]] = {"retries": RETRIES, "max_reply_bytes": 1_000_000}
 
 Use = Callable[[Any], Any]
@@ -63,7 +63,8 @@ def call_async(server: FaultServer, use: Use, **settings: Any) -> Any:
 
 def limits(fault: Fault) -> dict[str, Any]:
     """Return the settings of a call that meets a fault: a short deadline where only the deadline ends it."""
-    return {"retries": HASTY if fault.answer.wire in {"hang", "drip_head", "drip_body"} else RETRIES}
+    endless = fault.answer.wire in {"hang", "drip_head", "drip_body"}
+    return {"retries": replace(RETRIES, deadline=0.15) if endless else RETRIES}
 
 
 def early(answer: Reply) -> Callable[[Any], Reply | None]:

@@ -102,7 +102,7 @@ def failing(server: FaultServer, fault: Fault, method: str, **switches: Any) -> 
     return platform
 
 
-@every_fault
+@pytest.mark.parametrize("fault", [one for one in FAULTS if not one.applies], ids=lambda fault: fault.name)
 @uses(READS)
 def test_a_read_fails_or_is_right(server: FaultServer, fault: Fault, name: str, call: Call) -> None:
     """A fault of a read is a typed error; no reply has another member's data."""
@@ -134,7 +134,7 @@ def test_a_write_is_sent_once_and_a_success_is_true(
     elif isinstance(outcome, AmbiguousWriteError):
         assert not fault.definite
     else:
-        assert isinstance(outcome, StatusError)
+        assert isinstance(outcome, StatusError | ConnectionFailedError)
         assert not platform.applied
 
 
