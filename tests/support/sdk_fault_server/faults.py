@@ -50,7 +50,7 @@ _REPLIES: Final[dict[str, Reply]] = {
     "drip_body": Reply(200, b'{"message": "ok", "data": {}}' + b" " * 500, wire="drip_body"),
     "bomb": compressed(b'{"message": "ok", "data": {"x": "' + b"x" * 4_000_000 + b'"}}'),
     "gzip_cut": Reply(
-        200, compressed(b'{"message": "ok", "data": {}}').body[:-9], {"Content-Encoding": "gzip"}
+        200, compressed(b'{"message": "ok", "data": {}}').body[:-4], {"Content-Encoding": "gzip"}
     ),
     "gzip_not": Reply(200, b"nope", {"Content-Encoding": "gzip"}),
     "brotli": Reply(200, b"\x0b\x02\x80{}\x03", {"Content-Encoding": "br"}),
@@ -78,6 +78,7 @@ _REPLIES: Final[dict[str, Reply]] = {
     "forbidden": _text(200, b'{"message": "Forbidden"}'),
     "null": _text(200, b'{"message": "ok", "data": null}'),
     "text": _text(200, b"OK"),
+    "word": _text(200, b"Forbidden"),
     "truncated": _text(200, b'{"message": "ok", "data": {"customerId": "4'),
     "deep": _text(200, b'{"message": "ok", "data": ' + b"[" * 5000 + b"]" * 5000 + b"}"),
     "number": _text(200, b'{"message": "ok", "data": {"credit": 1e99999999999999999999}}'),

@@ -92,6 +92,12 @@ def test_one_client_serves_several_event_loops(server: FaultServer) -> None:
     for thread in threads:
         thread.join()
     assert found == [MEMBER] * 2
+    loops = [asyncio.new_event_loop(), asyncio.new_event_loop()]
+    for loop in (*loops, *loops):  # both are open, and each has an idle connection
+        assert loop.run_until_complete(read()) == MEMBER
+    for loop in loops:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
 
     async def close() -> None:
         await read()

@@ -109,7 +109,9 @@ def test_a_400_with_a_good_key_is_about_the_request(message: str) -> None:
         client.benefits.list()
 
 
-@pytest.mark.parametrize("merchant", [httpx.Response(500), httpx.ReadError("cut"), httpx.Response(200)])
+@pytest.mark.parametrize(
+    "merchant", [httpx.Response(500), httpx.ReadError("cut"), httpx.Response(200), ok({}), ok(None)]
+)
 @pytest.mark.parametrize("status", [400, 404, 410, 200])
 def test_without_a_good_key_no_member_is_missing(status: int, merchant: Any) -> None:
     """A check that fails leaves it open: the read fails with the error of the check."""
@@ -338,3 +340,9 @@ def test_a_redirect_is_not_followed() -> None:
     script = Script(httpx.Response(302, headers={"location": "https://elsewhere.example/"}), ok({}))
     assert type(read(script)) is StatusError
     assert len(script.requests) == 1
+
+
+def test_a_number_beyond_all_arithmetic_in_an_error_is_no_bare_exception() -> None:
+    """Legal JSON that no decimal can hold: the status counts, and the message is empty."""
+    error = read(Script(httpx.Response(500, content=b'{"message": "x", "n": 1e99999999999999999999}')))
+    assert (type(error), error.message) == (ServerError, "")

@@ -168,12 +168,14 @@ def test_a_grant_is_right(server: FaultServer, switch: dict[str, Any], lost: str
         assert statuses[-1] == "unknown" or platform.credits_of() == 5
     if lost is None:
         assert statuses == ["granted", "already_granted", "already_granted"]
-    elif platform.readings == Readings():
-        first = {"reply": "granted", "request": "unknown"}[lost]
-        assert statuses == [
-            first,
-            *(["already_granted"] * 2 if lost == "reply" else ["granted", "already_granted"]),
-        ]
+    elif platform.readings.note != "hidden" and platform.readings.end not in {"repeated", "empty_object"}:
+        assert (
+            statuses
+            == {
+                "reply": ["granted", "already_granted", "already_granted"],
+                "request": ["unknown", "granted", "already_granted"],
+            }[lost]
+        )
 
 
 @pytest.mark.parametrize("cursor", ["other_name", "absent"])

@@ -49,6 +49,8 @@ class Credits(Resource[KindT]):
             ),
             CustomerId(customer_id),
             query={"limit": limit_text(limit), "lastCreditEntry": cursor},
+            # Optional today; an older revision of the page required it, and the first page has none.
+            retry_query={"lastCreditEntry": ""} if cursor is None else None,
         )
 
     @operation("POST", "/v2.0/admin/members/{}/credits", page="admin/members/credits")
