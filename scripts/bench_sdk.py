@@ -205,7 +205,7 @@ async def compare_async(name: str, base_url: str, transport: httpx.AsyncBaseTran
     return report(name, times[ours][3:], times[bare][3:])
 
 
-def crowd_of_threads(base_url: str) -> list[str]:
+def calls_from_threads(base_url: str) -> list[str]:
     """Make 3,600 calls from 200 threads; return the failures."""
     failures: list[str] = []
     with Client(KEY, base_url=base_url) as client:
@@ -225,7 +225,7 @@ def crowd_of_threads(base_url: str) -> list[str]:
     return failures
 
 
-async def crowd_of_tasks(base_url: str) -> list[str]:
+async def calls_from_tasks(base_url: str) -> list[str]:
     """Make 2,400 calls from 200 tasks; return the failures."""
     failures: list[str] = []
     async with AsyncClient(KEY, base_url=base_url) as client:
@@ -241,11 +241,11 @@ async def crowd_of_tasks(base_url: str) -> list[str]:
     return failures
 
 
-def connection_count(name: str, crowd: Callable[[], list[str]], *, resetting: bool) -> dict[str, Any]:
-    """Print and return how many connections a crowd of callers opened, and whether that is within the bound."""
+def connection_count(name: str, calls: Callable[[], list[str]], *, resetting: bool) -> dict[str, Any]:
+    """Print and return how many connections the callers opened, and whether that is within the bound."""
     CountingProtocol.restart(resetting=resetting)
     began = time.perf_counter()
-    failures = crowd()
+    failures = calls()
     took = time.perf_counter() - began
     counts = {
         "requests": CountingProtocol.requests,
@@ -288,7 +288,7 @@ def import_cost(statement: str) -> tuple[float, bool]:
 
 
 def main() -> int:
-    """Measure and print; fail if the webhooks import an HTTP client, or if a crowd opens too many connections."""
+    """Measure and print; fail if the webhooks import an HTTP client, or if the callers open too many connections."""
     gc.freeze()
     memory = "https://memory.example"
     result: dict[str, Any] = {
@@ -301,10 +301,10 @@ def main() -> int:
         for resetting in (False, True):
             kind = "resets" if resetting else "steady"
             result[f"threads_{kind}"] = connection_count(
-                f"200 threads, {kind}", lambda: crowd_of_threads(address), resetting=resetting
+                f"200 threads, {kind}", lambda: calls_from_threads(address), resetting=resetting
             )
             result[f"tasks_{kind}"] = connection_count(
-                f"200 tasks, {kind}", lambda: asyncio.run(crowd_of_tasks(address)), resetting=resetting
+                f"200 tasks, {kind}", lambda: asyncio.run(calls_from_tasks(address)), resetting=resetting
             )
     result["goal"] = 1.25
     result["webhooks_import_ms"], first = import_cost("import inveterate.webhooks")
@@ -315,8 +315,8 @@ def main() -> int:
     result["httpx_import_ms"], _ = import_cost("import httpx")
     result["webhooks_import_httpx"] = first or second
     say(f"RESULT {json.dumps(result)}")
-    crowds = [value for value in result.values() if isinstance(value, dict)]
-    return 1 if result["webhooks_import_httpx"] or not all(crowd["within"] for crowd in crowds) else 0
+    counts = [value for value in result.values() if isinstance(value, dict)]
+    return 1 if result["webhooks_import_httpx"] or not all(count["within"] for count in counts) else 0
 
 
 if __name__ == "__main__":

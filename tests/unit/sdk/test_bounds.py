@@ -68,8 +68,8 @@ def test_the_deadline_is_that_of_all_attempts(server: FaultServer, call: Any) ->
     """Ten attempts that time out end with the deadline, not with ten timeouts."""
     replying(server, Reply(wire="hang"))
     began = time.monotonic()
-    patient = Retries(max_attempts=10, base_delay=0.0, deadline=0.5)
-    outcome = call(server, lambda client: client.members.get(CUSTOMER), retries=patient, timeout=0.15)
+    policy = Retries(max_attempts=10, base_delay=0.0, deadline=0.5)
+    outcome = call(server, lambda client: client.members.get(CUSTOMER), retries=policy, timeout=0.15)
     assert type(outcome) is TimedOutError
     assert 2 <= len(server.requests) <= 4
     assert time.monotonic() - began < 2.5

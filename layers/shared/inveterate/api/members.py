@@ -154,7 +154,10 @@ class Members(Resource[KindT]):
     def change_tier(
         self, customer_id: CustomerId, tier_id: TierId, *, next_billing_date: date | None = None
     ) -> Call[Receipt]:
-        """Move a member to another tier; `next_billing_date` is for paid tiers; it is sent as YYYY-MM-DD.
+        """Move a member to another tier; `next_billing_date` is for paid tiers, and is sent as YYYY-MM-DD.
+
+        The date is flagged as required and described as optional: pass it where the platform refuses the
+        move without it.
 
         Raises:
             BadRequestError: for example for a move from a free to a paid tier by a member without a contract.
