@@ -80,7 +80,7 @@ _REPLIES: Final[dict[str, Reply]] = {
     "text": _text(200, b"OK"),
     "word": _text(200, b"Forbidden"),
     "truncated": _text(200, b'{"message": "ok", "data": {"customerId": "4'),
-    "deep": _text(200, b'{"message": "ok", "data": ' + b"[" * 5000 + b"]" * 5000 + b"}"),
+    "deep": _text(200, b'{"message": "ok", "data": ' + b"[" * 200_000 + b"]" * 200_000 + b"}"),
     "number": _text(200, b'{"message": "ok", "data": {"credit": 1e99999999999999999999}}'),
     "success_false": _text(200, b'{"success": false, "data": {}, "errors": ["no"]}'),
     "stranger": reply(_STRANGER),
