@@ -32,7 +32,7 @@ from sim.standins.hubspot import HubspotStandIn
 
 from tests.contract.crm.profiles import key_of, member
 from tests.contract.crm.tokens import FixedToken
-from tests.support.virtual_crm import Plant, most_in_a_window
+from tests.support.virtual_crm import VirtualCrmRun, most_in_a_window
 from tests.support.virtual_time import BEGIN
 
 PROVIDERS_LIMIT = 100
@@ -73,19 +73,19 @@ def prove(  # noqa: PLR0913 - a run's knobs, each by its name
     outage: bool = False,
     over: timedelta = timedelta(),
     batch: int = 1000,
-    stumbles: Sequence[timedelta] = (),
+    errors: Sequence[timedelta] = (),
 ) -> dict[str, Any]:
     """Play one run; return its figures, and under `broken` the promises that it broke.
 
-    So long after the beginning as `stumbles` says, a single call each is answered 503.
+    So long after the beginning as `errors` says, a single call each is answered 503.
     """
-    plant, standin = _plant(members, updates, outage=outage, over=over, batch=batch)
-    plant.crm.ensure_schema()
-    plant.crm_side.calls.clear()
-    plant.crm_side.stumbles.extend(BEGIN + after for after in stumbles)
-    ended = plant.run()
-    found = _figures(plant, standin, members, updates)
-    plant.crm_side.close()
+    run, standin = _set_up(members, updates, outage=outage, over=over, batch=batch)
+    run.crm.ensure_schema()
+    run.transport.calls.clear()
+    run.transport.errors.extend(BEGIN + after for after in errors)
+    ended = run.run()
+    found = _figures(run, standin, members, updates)
+    run.transport.close()
     found["virtual_seconds"] = round((ended - BEGIN).total_seconds())
     promises = {
         "mirrored": found["mirrored"] == members,
@@ -99,17 +99,17 @@ def prove(  # noqa: PLR0913 - a run's knobs, each by its name
     return {**found, "broken": [name for name, kept in promises.items() if not kept]}
 
 
-def _plant(
+def _set_up(
     members: int, updates: int, *, outage: bool, over: timedelta, batch: int
-) -> tuple[Plant, HubspotStandIn]:
-    """Return the plant with every update queued, or to arrive."""
+) -> tuple[VirtualCrmRun, HubspotStandIn]:
+    """Return the run with every update queued, or to arrive."""
     standin = HubspotStandIn()
     # In the middle of what takes about so long.
     middle = BEGIN + timedelta(seconds=updates / 1000)
-    plant = Plant(
-        standin=standin.app(),
+    run = VirtualCrmRun(
+        fake_crm=standin.app(),
         adapter=lambda transport: Hubspot("http://crm", FixedToken(), transport=transport, events=True),
-        rates=Hubspot.rates,
+        rate_limits=Hubspot.rate_limits,
         down=(middle, middle + OUTAGE) if outage else None,
         batch=batch,
     )
@@ -121,16 +121,16 @@ def _plant(
     for number, customer in enumerate(whose):
         told[customer] = told.get(customer, 0) + 1
         at = BEGIN + over * (number / updates)
-        plant.arrivals.append((at, _update(plant, customer, told[customer], at)))
+        run.arrivals.append((at, _update(run, customer, told[customer], at)))
     if not over:
         # Queued before the start: what happened has happened, and only the messages are left.
-        plant.queue.arrivals.extend((at, partial(_given, happen())) for at, happen in _drained(plant))
-    return plant, standin
+        run.queue.arrivals.extend((at, partial(_given, happen())) for at, happen in _drained(run))
+    return run, standin
 
 
-def _drained(plant: Plant) -> list[tuple[datetime, Callable[[], OutgoingMessage]]]:
-    events = list(plant.arrivals)
-    plant.arrivals.clear()
+def _drained(run: VirtualCrmRun) -> list[tuple[datetime, Callable[[], OutgoingMessage]]]:
+    events = list(run.arrivals)
+    run.arrivals.clear()
     return events
 
 
@@ -138,7 +138,7 @@ def _given(message: OutgoingMessage) -> OutgoingMessage:
     return message
 
 
-def _update(plant: Plant, customer: int, nth: int, at: datetime) -> Callable[[], OutgoingMessage]:
+def _update(run: VirtualCrmRun, customer: int, nth: int, at: datetime) -> Callable[[], OutgoingMessage]:
     """Return what happens at an update: the record is written, and the change is told."""
 
     def happen() -> OutgoingMessage:
@@ -151,7 +151,7 @@ def _update(plant: Plant, customer: int, nth: int, at: datetime) -> Callable[[],
             credit_balance=balance,
             joined_at=BEGIN,
         )
-        plant.members.records[key] = replace(MemberRecord(member=told), version=nth)
+        run.members.records[key] = replace(MemberRecord(member=told), version=nth)
         note = Note(rule="credits", name="Store Credit Changed", properties={"amount": Decimal(1)})
         event_effects = EventEffects(
             event_id=f"{customer}-{nth}", topic="customer.credits.updated", at=at, effects=(note,)
@@ -161,11 +161,11 @@ def _update(plant: Plant, customer: int, nth: int, at: datetime) -> Callable[[],
     return happen
 
 
-def _figures(plant: Plant, standin: HubspotStandIn, members: int, updates: int) -> dict[str, Any]:
-    calls = plant.crm_side.calls
+def _figures(run: VirtualCrmRun, standin: HubspotStandIn, members: int, updates: int) -> dict[str, Any]:
+    calls = run.transport.calls
     profiles = [call for call in calls if call.path.endswith("/contacts/batch/upsert")]
     notes = [call for call in calls if call.path.endswith("/send/batch")]
-    crm = plant.crm
+    crm = run.crm
     return {
         "members": members,
         "updates": updates,
@@ -179,24 +179,26 @@ def _figures(plant: Plant, standin: HubspotStandIn, members: int, updates: int) 
         "most_in_10_s": most_in_a_window([call.at for call in calls], PROVIDERS_SECONDS),
         "most_events_in_1_s": crm.notes_batch_size * most_in_a_window([call.at for call in notes], 1.0),
         "refused_429": sum(call.status == HTTPStatus.TOO_MANY_REQUESTS for call in calls),
-        "mirrored": sum(mirror.state == "mirrored" for mirror in plant.mirrors.mirrors.values()),
-        "mismatches": _mismatches(plant),
-        "dead_letters": len(plant.dead.sent),
-        "invocations": plant.invocations,
-        "longest_invocation": round(plant.longest, 1),
-        "deferred": plant.queue.deferred,
-        "turnstile_writes": plant.turnstiles.leases,
+        "mirrored": sum(mirror.state == "mirrored" for mirror in run.sync_states.states.values()),
+        "mismatches": _mismatches(run),
+        "dead_letters": len(run.dead.sent),
+        "invocations": run.invocations,
+        "longest_invocation": round(run.longest, 1),
+        "deferred": run.queue.deferred,
+        "rate_limit_writes": run.reserved.reservations,
     }
 
 
-def _mismatches(plant: Plant) -> int:
+def _mismatches(run: VirtualCrmRun) -> int:
     """Compare every member with what HubSpot shows of it."""
     wrong = 0
-    records = list(plant.members.records.values())
+    records = list(run.members.records.values())
     for begin in range(0, len(records), 100):
         wanted = [crm_profile(record.member, Rules()) for record in records[begin : begin + 100]]
-        theirs = plant.crm.read([ContactRef(key=ours.key) for ours in wanted])
-        wrong += sum(_plain(plant.crm.shown(ours)) != _plain(theirs.get(ours.key, {})) for ours in wanted)
+        theirs = run.crm.read([ContactRef(key=ours.key) for ours in wanted])
+        wrong += sum(
+            _plain(run.crm.expected_fields(ours)) != _plain(theirs.get(ours.key, {})) for ours in wanted
+        )
     return wrong
 
 

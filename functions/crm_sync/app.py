@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Mirror the members that a batch of change messages names."""
-    return queue.settle(event, context, _mirroring)
+    """Write the members that a batch of change messages names."""
+    return queue.settle(event, context, _crm_sync)
 
 
-def _mirroring() -> CrmSync:
+def _crm_sync() -> CrmSync:
     common.telemetry().metrics.add_dimension(name="target", value=common.setting("TARGET"))
-    return mirrors.mirroring()
+    return mirrors.crm_sync()

@@ -68,7 +68,7 @@ class FakePages(Generic[Item]):
         end = start + self.size
         return Page(
             items=self.items[start:end],
-            after=str(end) if end < len(self.items) else None,
+            cursor=str(end) if end < len(self.items) else None,
             unreadable=0 if after else self.unreadable,
         )
 

@@ -31,9 +31,9 @@ def status(target: Target, _: argparse.Namespace) -> dict[str, Any]:
         if mirror.state == "refused":
             reasons[mirror.reason] += 1
     members = sum(1 for _ in _members(target))
-    gate = target.gates.load()
+    circuit = target.gates.load()
     known = states["mirrored"] + states["skipped_no_email"] + states["skipped"] + states["refused"]
-    removed = gate.reason == REMOVED
+    removed = circuit.reason == REMOVED
     return {
         "target": target.name,
         "removed": removed,
@@ -45,15 +45,15 @@ def status(target: Target, _: argparse.Namespace) -> dict[str, Any]:
         "refused": states["refused"],
         "refused_why": dict(reasons.most_common()),
         "messages_waiting": target.waiting(),
-        "door": "closed" if gate.until else "open",
+        "circuit": circuit.state,
         **(
-            {"closed_until": gate.until.isoformat(timespec="seconds"), "closed_why": gate.reason}
-            if gate.until
+            {"open_until": circuit.until.isoformat(timespec="seconds"), "open_reason": circuit.reason}
+            if circuit.until
             else {}
         ),
-        "last_fill": _told(target.inventory.run("fill"), "started", "finished", "sent"),
+        "last_fill": _told(target.inventory.load_run("backfill"), "started", "finished", "sent"),
         "last_audit": _told(
-            target.inventory.run("audit"),
+            target.inventory.load_run("audit"),
             "run",
             "finished",
             "read",
@@ -89,9 +89,9 @@ def diff(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
 def _compared(
     target: Target, ours: CrmProfile, theirs: Mapping[str, str], *, whole: bool, reveal: bool
 ) -> dict[str, Any]:
-    from relay.crm.repair import differences
+    from relay.crm.audit import differences
 
-    wrote = target.crm.shown(ours)
+    wrote = target.crm.expected_fields(ours)
     names = sorted({*wrote, *theirs}) if whole else differences(wrote, theirs)
     different = set(differences(wrote, theirs))
     return {
@@ -109,7 +109,7 @@ def _pairs(target: Target, named: list[str]) -> Iterator[tuple[CrmProfile, Mappi
     from relay.ports.crm import ContactRef
 
     if named:
-        mirrors = dict(target.writing.mirrors.load(named))
+        mirrors = dict(target.writing.sync_states.load(named))
     else:
         mirrors = {key: mirror for key, mirror in _mirrors(target).items() if mirror.state == "mirrored"}
     keys = list(mirrors)
@@ -145,7 +145,7 @@ def _mirrors(target: Target) -> dict[str, SyncState]:
     cursor: str | None = None
     while True:
         page = target.inventory.page(cursor)
-        found |= page.mirrors
+        found |= dict(page.items)
         cursor = page.cursor
         if cursor is None:
             return found
@@ -154,15 +154,16 @@ def _mirrors(target: Target) -> dict[str, SyncState]:
 def _members(target: Target) -> Iterator[str]:
     cursor: str | None = None
     while True:
-        keys, cursor = target.roll.keys(cursor)
-        yield from keys
+        page = target.roll.page(cursor)
+        yield from page.items
+        cursor = page.cursor
         if cursor is None:
             return
 
 
 def _state(mirror: SyncState) -> str:
     unsure = mirror.digest is None and mirror.state != "refused"
-    if unsure or mirror.busy_until is not None:
+    if unsure or mirror.claimed_until is not None:
         return "pending"
     if mirror.state == "skipped" and mirror.reason == "no_email":
         return "skipped_no_email"

@@ -15,7 +15,8 @@ from relay_cli.mirror_working import say
 
 if TYPE_CHECKING:
     from relay.ports.crm import CrmOutcome
-    from relay.ports.crm_state import SyncState, SyncStatePage
+    from relay.ports.crm_state import SyncState
+    from relay.ports.scans import Page
 
 _SETTLING: Final = 75.0
 """Seconds until what was under way when a target is removed is over. Whose call is not then, is left for later."""
@@ -50,13 +51,16 @@ def remove(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
             return _told(target, counts, left)
 
 
-def _leave(target: Target, page: SyncStatePage, counts: Counter[str], *, clear: bool) -> dict[str, str]:
+def _leave(
+    target: Target, page: Page[tuple[str, SyncState]], counts: Counter[str], *, clear: bool
+) -> dict[str, str]:
     """Leave the members of a page; return of whom something is left there, and why."""
-    from relay.crm.results import batch_failure
+    from relay.crm.run import batch_failure
 
+    mirrors = dict(page.items)
     left: dict[str, str] = {}
     if clear:
-        outcomes = _cleared(target, page.mirrors)
+        outcomes = _cleared(target, mirrors)
         left = {
             key: outcome.reason or outcome.state
             for key, outcome in outcomes.items()
@@ -64,10 +68,10 @@ def _leave(target: Target, page: SyncStatePage, counts: Counter[str], *, clear: 
         }
         counts["cleared"] += sum(outcome.state == "mirrored" for outcome in outcomes.values())
         counts["not_there"] += sum(outcome.state == "skipped" for outcome in outcomes.values())
-        why = batch_failure([outcome for outcome in outcomes.values() if not outcome.alone])
+        why = batch_failure([outcome for outcome in outcomes.values() if not outcome.member_only])
     # Whom it could not clear stays known: by that a second run finds them.
-    for key in page.mirrors.keys() - left.keys():
-        target.inventory.forget(key)
+    for key in mirrors.keys() - left.keys():
+        target.inventory.delete(key)
         counts["forgotten"] += 1
     if clear and why:
         raise CliError(f"{target.name} stopped us: {why.reason}", "run it again: it goes on from there")
@@ -75,17 +79,17 @@ def _leave(target: Target, page: SyncStatePage, counts: Counter[str], *, clear: 
 
 
 def _cleared(target: Target, mirrors: Mapping[str, SyncState]) -> dict[str, CrmOutcome]:
-    """Clear all that these members may have there, strays included, unless somebody may still be writing them."""
+    """Clear all contacts of these members, `possible_emails` included, except while a call may still write them."""
     from relay.crm.previous_contacts import clear_contacts, known_contacts
     from relay.ports.crm import CrmOutcome
 
     now = target.now()
-    writing = {key for key, mirror in mirrors.items() if mirror.busy_until and mirror.busy_until > now}
-    at_work = CrmOutcome(state="retry", reason="a_call_is_under_way", alone=True)
+    writing = {key for key, mirror in mirrors.items() if mirror.claimed_until and mirror.claimed_until > now}
+    at_work = CrmOutcome(state="retry", reason="a_call_is_under_way", member_only=True)
     working = _with_a_job(target, mirrors) - writing
-    job = CrmOutcome(state="retry", reason="a_job_is_under_way", alone=True)
+    job = CrmOutcome(state="retry", reason="a_job_is_under_way", member_only=True)
     free = [key for key in mirrors if key not in writing | working]
-    cleared = clear_contacts(target.crm, [home for key in free for home in known_contacts(key, mirrors[key])])
+    cleared = clear_contacts(target.crm, [ref for key in free for ref in known_contacts(key, mirrors[key])])
     return cleared | dict.fromkeys(writing, at_work) | dict.fromkeys(working, job)
 
 

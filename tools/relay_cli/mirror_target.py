@@ -88,7 +88,7 @@ class Target:
         return ClaimedWrite(
             crm=self.crm,
             members=common.members(),
-            mirrors=mirrors.mirrors(),
+            sync_states=mirrors.sync_states(),
             clock=common.now,
             observe=lambda *_: None,
         )
@@ -98,7 +98,7 @@ class Target:
         """What was noted of the members."""
         from relay.wiring import mirrors
 
-        return mirrors.inventory()
+        return mirrors.sync_state_scan()
 
     @cached_property
     def gates(self) -> DynamoCircuits:
@@ -129,7 +129,7 @@ class Target:
         """Its audits."""
         from relay.crm.audit import CrmAudit
 
-        return CrmAudit(writing=self.writing, inventory=self.inventory, queue=self.queue)
+        return CrmAudit(writer=self.writing, sync_state_scan=self.inventory, queue=self.queue)
 
     @property
     def shop(self) -> str:
@@ -161,8 +161,10 @@ class Target:
 
         known = self.gates.load()
         until = self.now() + _REMOVED_FOR
-        if not self.gates.swap(known, CircuitRecord(until=until, reason=REMOVED, version=known.version + 1)):
-            raise CliError("the CRM's breaker was at work just now", "try again")
+        if not self.gates.compare_and_swap(
+            known, CircuitRecord(state="open", until=until, reason=REMOVED, version=known.version + 1)
+        ):
+            raise CliError("the CRM's circuit changed just now", "try again")
 
     def reopen(self) -> None:
         """Take back what `shut` did, if it did."""
@@ -170,7 +172,7 @@ class Target:
 
         known = self.gates.load()
         if known.reason == REMOVED:
-            self.gates.swap(known, CircuitRecord(version=known.version + 1))
+            self.gates.compare_and_swap(known, CircuitRecord(version=known.version + 1))
 
 
 @contextmanager

@@ -42,21 +42,23 @@ def fill(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
         ask(f"Writing fields can start {target.crm.automations} at {target.name}. No events are sent. Go on?")
     target.crm.check()
     target.reopen()
-    filling = Backfill(roll=target.roll, queue=target.queue, inventory=target.inventory, clock=target.now)
-    noted = filling.run(afresh=arguments.afresh, progress=lambda sent: say(f"{sent} members queued"))
+    filling = Backfill(
+        member_keys=target.roll, queue=target.queue, sync_state_scan=target.inventory, clock=target.now
+    )
+    noted = filling.run(afresh=arguments.afresh, report=lambda sent: say(f"{sent} members queued"))
     return {"target": target.name, **{name: noted[name] for name in ("started", "finished", "sent")}}
 
 
 def audit(target: Target, _: argparse.Namespace) -> dict[str, Any]:
     """Read all that the CRM should hold, repair what differs, and report."""
-    from relay.crm.audit import report
+    from relay.crm.audit import progress
     from relay.model.messages import AuditStep
 
     step = AuditStep(run=target.now())
     while True:
         step = target.auditing.step(step, _Unhurried())
-        noted = report(step, target.now())
-        target.inventory.note("audit", noted)
+        noted = progress(step, target.now())
+        target.inventory.save_run("audit", noted)
         say(f"{step.read} members read, {step.repaired} repaired")
         if step.finished:
             return {"target": target.name, **noted}
@@ -80,9 +82,9 @@ def sample(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
     written = target.crm.upsert([wanted.sent_at(now)])[wanted.key]
     if written.state != "mirrored":
         raise CliError(f"{target.name} does not take the sample member: {written.reason or written.state}")
-    homes = {wanted.key: ContactRef(key=wanted.key, id=written.id, email=wanted.email)}
+    contacts = {wanted.key: ContactRef(key=wanted.key, id=written.id, email=wanted.email)}
     changes = _samples(wanted.key, now)
-    outcomes = target.crm.record(changes, homes)
+    outcomes = target.crm.record(changes, contacts)
     names = {
         effect_id(event_effects.event_id, effect): effect.name
         for change in changes

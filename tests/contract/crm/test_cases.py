@@ -8,9 +8,9 @@ from typing import Final
 
 import pytest
 
-from tests.contract.crm.benches import BENCHES, CASES, NOT_APPLICABLE, PORT
+from tests.contract.crm.setups import CASES, NOT_APPLICABLE, PORT, SETUPS
 
-SHARED: Final = ("identity", "notes", "port", "refusals", "values")
+SHARED: Final = ("identity", "port", "refusals", "timeline", "values")
 """The modules whose tests run over every adapter."""
 
 
@@ -21,7 +21,7 @@ def promises() -> set[str]:
     return {name for text in texts for name in re.findall(r"^def test_(\w+)\(", text, re.MULTILINE)}
 
 
-@pytest.mark.parametrize("adapter", BENCHES)
+@pytest.mark.parametrize("adapter", SETUPS)
 def test_every_case_is_shown_or_excused(adapter: str) -> None:
     """Each agreed case has a test of its name, or a reason why this provider cannot show it."""
     excused = NOT_APPLICABLE.get(adapter, {})
@@ -31,5 +31,5 @@ def test_every_case_is_shown_or_excused(adapter: str) -> None:
 
 
 def test_an_excuse_is_for_an_adapter_that_there_is() -> None:
-    """Nobody is excused who has no bench."""
-    assert NOT_APPLICABLE.keys() <= BENCHES.keys()
+    """Nobody is excused who has no setup."""
+    assert NOT_APPLICABLE.keys() <= SETUPS.keys()

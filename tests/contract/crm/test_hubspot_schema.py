@@ -11,17 +11,17 @@ from relay.errors import MisconfiguredError, TransientError
 from relay.ports.crm import CrmOutcome
 from sim.standins.hubspot_portal import UNIQUE_AT_MOST
 
-from tests.contract.crm.hubspot_bench import HubspotBench, hubspot
+from tests.contract.crm.hubspot_setup import HubspotTestSetup, hubspot
 from tests.contract.crm.profiles import key_of, wanted
 
 KEY = key_of(7001)
 
 
 @pytest.fixture
-def bare() -> Iterator[HubspotBench]:
+def bare() -> Iterator[HubspotTestSetup]:
     """Return a portal that has never heard of us."""
-    with hubspot() as bench:
-        yield bench
+    with hubspot() as setup:
+        yield setup
 
 
 def _property(name: str, **more: Any) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def _property(name: str, **more: Any) -> dict[str, Any]:
     return {"name": name, **text, **more}
 
 
-def test_a_property_of_another_type_is_named(bare: HubspotBench) -> None:
+def test_a_property_of_another_type_is_named(bare: HubspotTestSetup) -> None:
     """What the merchant made by our name and another type is his to mend: it is named, and nobody is refused for it."""
     bare.standin.portal.define(_property("membership_credit_balance"))
     with pytest.raises(MisconfiguredError, match="membership_credit_balance_is_no_number"):
@@ -38,14 +38,14 @@ def test_a_property_of_another_type_is_named(bare: HubspotBench) -> None:
     assert outcome == CrmOutcome(state="unauthorised", reason="membership_credit_balance_is_no_number")
 
 
-def test_a_property_that_is_there_is_no_failure(bare: HubspotBench) -> None:
+def test_a_property_that_is_there_is_no_failure(bare: HubspotTestSetup) -> None:
     """One that is there already, in the same type, is as good as made."""
     bare.standin.portal.define(_property("membership_tier_id"))
     assert "membership_tier_id" not in bare.crm.ensure_schema()
     assert bare.crm.ensure_schema() == []
 
 
-def test_a_property_that_cannot_be_made_is_not_reported_as_made(bare: HubspotBench) -> None:
+def test_a_property_that_cannot_be_made_is_not_reported_as_made(bare: HubspotTestSetup) -> None:
     """A portal that has no room for a further unique property says so within a success."""
     for number in range(UNIQUE_AT_MOST):
         bare.standin.portal.define(_property(f"unique_{number}", hasUniqueValue=True))
@@ -53,7 +53,7 @@ def test_a_property_that_cannot_be_made_is_not_reported_as_made(bare: HubspotBen
         bare.crm.ensure_schema()
 
 
-def test_a_property_that_the_merchant_requires_is_named(bare: HubspotBench) -> None:
+def test_a_property_that_the_merchant_requires_is_named(bare: HubspotTestSetup) -> None:
     """Since 2026-09 rules for required properties hold for the API too: the member is refused, the property told."""
     bare.prepare()
     bare.standin.portal.required.add("lastname")
@@ -61,21 +61,21 @@ def test_a_property_that_the_merchant_requires_is_named(bare: HubspotBench) -> N
     assert outcome == CrmOutcome(state="refused", reason="required_property lastname")
 
 
-def test_partial_207(bare: HubspotBench) -> None:
+def test_partial_207(bare: HubspotTestSetup) -> None:
     """By its trace id the one at fault is known at once: no second call is made to find it."""
     bare.prepare()
     bare.crm.upsert([wanted(7001), wanted(7002, email="not an address"), wanted(7003)])
     assert bare.writes() == [3]
 
 
-def test_an_address_that_is_none_is_told_without_quoting_it(bare: HubspotBench) -> None:
+def test_an_address_that_is_none_is_told_without_quoting_it(bare: HubspotTestSetup) -> None:
     """The reason is HubSpot's code and the property; the message, which quotes the value, stays out."""
     bare.prepare()
     outcome = bare.crm.upsert([wanted(email="not an address")])[KEY]
     assert outcome == CrmOutcome(state="refused", reason="invalid_email email")
 
 
-def test_an_event_among_many(bare: HubspotBench) -> None:
+def test_an_event_among_many(bare: HubspotTestSetup) -> None:
     """A portal has up to five hundred definitions, and lists them in pages: ours are found wherever they stand."""
     events = bare.standin.portal.events
     for number in range(250):

@@ -40,9 +40,9 @@ def all_of(pages: Pages[Any]) -> tuple[list[Any], int]:
         page = pages.page(after)
         found += page.items
         number += 1
-        if page.after is None:
+        if page.cursor is None:
             return found, number
-        after = page.after
+        after = page.cursor
 
 
 def test_every_member_is_read_once_over_pages() -> None:
@@ -74,13 +74,13 @@ def test_a_member_that_cannot_be_read_is_counted() -> None:
 def test_how_each_member_stands_in_each_crm() -> None:
     """By state, the reason of who was passed over; what else is in the table is no mirror."""
     items: list[dict[str, Any]] = [
-        {"key": {"S": f"hubspot#{SHOP}:1"}, "state": {"S": "mirrored"}},
-        {"key": {"S": f"hubspot#{SHOP}:2"}, "state": {"S": "skipped"}, "reason": {"S": "no_email"}},
-        {"key": {"S": f"hubspot#{SHOP}:3"}, "state": {"S": "refused"}, "reason": {"S": "invalid_email"}},
-        {"key": {"S": f"hubspot#{SHOP}:4"}, "busy_until": {"N": "1"}},
-        {"key": {"S": f"klaviyo#{SHOP}:1"}, "state": {"S": "retry"}},
-        {"key": {"S": f"reconcile#{SHOP}:1"}, "state": {"S": "mirrored"}},
-        {"key": {"S": "breaker"}, "state": {"S": "open"}},
+        {"key": {"S": f"sync#hubspot#{SHOP}:1"}, "state": {"S": "mirrored"}},
+        {"key": {"S": f"sync#hubspot#{SHOP}:2"}, "state": {"S": "skipped"}, "reason": {"S": "no_email"}},
+        {"key": {"S": f"sync#hubspot#{SHOP}:3"}, "state": {"S": "refused"}, "reason": {"S": "invalid_email"}},
+        {"key": {"S": f"sync#hubspot#{SHOP}:4"}, "claimed_until": {"N": "1"}},
+        {"key": {"S": f"sync#klaviyo#{SHOP}:1"}, "state": {"S": "retry"}},
+        {"key": {"S": f"read#{SHOP}:1"}, "state": {"S": "mirrored"}},
+        {"key": {"S": "circuit#hubspot"}, "state": {"S": "open"}},
     ]
     for item in items:
         client("dynamodb").put_item(TableName="mirrors", Item=item)

@@ -62,7 +62,7 @@ def test_an_audit_leaves_changes_under_way_alone(stage: Stage) -> None:
 
 def auditing(stage: Stage, queue: FakeOutgoing) -> CrmAudit:
     """Return audits whose next steps go to a queue in memory."""
-    return CrmAudit(writing=stage.target.writing, inventory=stage.target.inventory, queue=queue)
+    return CrmAudit(writer=stage.target.writing, sync_state_scan=stage.target.inventory, queue=queue)
 
 
 def received(audit: AuditStep) -> Any:
@@ -85,7 +85,7 @@ def test_a_step_twice_is_once(stage: Stage) -> None:
     queue = FakeOutgoing()
     audits = auditing(stage, queue)
     first, other = AuditStep(run=datetime.now(UTC)), AuditStep(run=datetime(2026, 1, 1, tzinfo=UTC))
-    stage.target.inventory.note(
+    stage.target.inventory.save_run(
         "audit",
         {"run": first.run.isoformat(), "step": 0, "at": datetime.now(UTC).isoformat(), "finished": False},
     )
@@ -105,5 +105,5 @@ def test_an_audit_waits_out_an_outage(stage: Stage) -> None:
     stage.hubspot.faults.append(Fault(status=503))
     answer = auditing(stage, FakeOutgoing()).run(received(AuditStep(run=datetime.now(UTC))), FakeContext())
     assert answer is not None
-    assert stage.target.inventory.run("audit") == {}
+    assert stage.target.inventory.load_run("audit") == {}
     assert AUDIT_COMMAND == "audit"

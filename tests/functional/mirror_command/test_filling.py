@@ -70,10 +70,14 @@ def test_a_fill_by_jobs_asks_too() -> None:
 def test_a_fill_goes_on(stage: Stage) -> None:
     """One that was interrupted begins where it ended; a finished one, or `--afresh`, begins anew."""
     stage.run("prepare", dry_run=False)
-    stage.target.inventory.note("fill", {"started": "before", "finished": "", "cursor": None, "sent": 1000})
+    stage.target.inventory.save_run(
+        "backfill", {"started": "before", "finished": "", "cursor": None, "sent": 1000}
+    )
     assert stage.run("fill", afresh=False, yes=True)["sent"] == 1000 + COUNT
     assert stage.run("fill", afresh=False, yes=True)["sent"] == COUNT
-    stage.target.inventory.note("fill", {"started": "before", "finished": "", "cursor": None, "sent": 1000})
+    stage.target.inventory.save_run(
+        "backfill", {"started": "before", "finished": "", "cursor": None, "sent": 1000}
+    )
     assert stage.run("fill", afresh=True, yes=True)["sent"] == COUNT
 
 
@@ -92,4 +96,4 @@ def test_quiet_messages_carry_no_notes(stage: Stage) -> None:
     stage.run("prepare", dry_run=False)
     stage.run("fill", afresh=False, yes=True)
     received = client("sqs").receive_message(QueueUrl=stage.queue)["Messages"]
-    assert load(MemberChanged, received[0]["Body"]).quiet
+    assert load(MemberChanged, received[0]["Body"]).backfill

@@ -54,11 +54,11 @@ def test_who_is_none_of_ours(stage: Stage) -> None:
 def test_who_could_not_be_cleared(stage: Stage) -> None:
     """Somebody erased whom the CRM would not clear is shown as refused, and why."""
     filled(stage)
-    mirrors = stage.target.writing.mirrors
+    mirrors = stage.target.writing.sync_states
     now = datetime.now(UTC)
     claim = mirrors.claim([key_of(3)], now=now, until=now)[key_of(3)]
     refused = CrmOutcome(state="refused", reason="not_cleared_http_400")
-    mirrors.settle([ClaimResult(profile=wanted(3), token=claim.token, outcome=refused, sure=False)])
+    mirrors.release_claims([ClaimResult(profile=wanted(3), token=claim.token, outcome=refused, final=False)])
     found = stage.run("status")
     assert (found["refused"], found["refused_why"]) == (1, {"not_cleared_http_400": 1})
     assert found["pending"] == 0

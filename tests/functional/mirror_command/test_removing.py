@@ -16,7 +16,7 @@ from relay_cli.failing import CliError
 
 from tests.contract.crm.profiles import key_of, wanted
 from tests.functional.mirror_command.conftest import COUNT, Stage, filled
-from tests.support.crm_fakes import FakeBulk, FakeCrm
+from tests.support.crm_fakes import FakeBulkImport, FakeCrm
 
 REFUSED = CrmOutcome(state="refused", reason="http_400")
 
@@ -63,12 +63,12 @@ def test_remove(stage: Stage, clear: bool) -> None:  # noqa: FBT001 - pytest's
 def test_a_refused_contact_stops_nobody_else(stage: Stage) -> None:
     """All others are cleared; it is named with the reason, stays known, and a second run takes up with it."""
     crm = with_crm(stage, FakeCrm())
-    crm.clears[key_of(3)] = REFUSED
+    crm.clear_outcomes[key_of(3)] = REFUSED
     found = emptied(stage)
     assert (found["cleared"], found["forgotten"], found["left"]) == (COUNT - 2, COUNT - 1, 1)
     assert (found["left_why"], found["left_members"]) == ({"http_400": 1}, [key_of(3)])
     assert crm.held.keys() == {key_of(3)}
-    crm.clears.clear()
+    crm.clear_outcomes.clear()
     found = emptied(stage)
     assert (found["cleared"], found["forgotten"], found["left"]) == (1, 1, 0)
     assert crm.held == {}
@@ -79,10 +79,10 @@ def test_a_crm_that_lets_nobody_through(stage: Stage, state: str) -> None:
     """It is not asked for page after page; nobody is forgotten, and the next run begins with them."""
     crm = with_crm(stage, FakeCrm())
     shut = replace(REFUSED, state=state, reason="http_503")  # type: ignore[arg-type]  # the literals above
-    crm.clears = {key_of(number): shut for number in range(COUNT)}
+    crm.clear_outcomes = {key_of(number): shut for number in range(COUNT)}
     with pytest.raises(CliError, match="http_503"):
         emptied(stage)
-    crm.clears.clear()
+    crm.clear_outcomes.clear()
     assert emptied(stage)["cleared"] == COUNT - 1
 
 
@@ -95,12 +95,12 @@ def claimed(
     until = now + timedelta(seconds=for_seconds)
     claim = mirrors.claim([key], now=now, until=until, emails={key: email})[key]
     if outcome:
-        mirrors.settle([ClaimResult(profile=wanted(3), token=claim.token, outcome=outcome)])
+        mirrors.release_claims([ClaimResult(profile=wanted(3), token=claim.token, outcome=outcome)])
 
 
 def test_strays_are_cleared_too(stage: Stage) -> None:
     """Where people are known by e-mail, the addresses that a dead worker may have written to are cleared as well."""
-    crm = with_crm(stage, FakeCrm(homes_by="email"))
+    crm = with_crm(stage, FakeCrm(identified_by="email"))
     claimed(stage, key_of(3), "stray@example.com")
     emptied(stage)
     id_ = next(home.id for home in crm.cleared if home.key == key_of(3) and home.id)
@@ -114,12 +114,12 @@ def test_one_of_several_contacts_is_refused(stage: Stage) -> None:
     """A member is done when all that it may stand on is cleared."""
 
     class FirstIsRefused(FakeCrm):
-        def clear(self, homes: object) -> dict[str, CrmOutcome]:
-            found = dict(super().clear(homes))  # type: ignore[arg-type]  # handed through
+        def clear(self, contacts: object) -> dict[str, CrmOutcome]:
+            found = dict(super().clear(contacts))  # type: ignore[arg-type]  # handed through
             return found | {home.key: REFUSED for home in self.cleared[-len(found) :] if home.email == STRAY}
 
     STRAY = "a-stray@example.com"  # noqa: N806 - a constant of this test
-    with_crm(stage, FirstIsRefused(homes_by="email"))
+    with_crm(stage, FirstIsRefused(identified_by="email"))
     claimed(stage, key_of(3), STRAY)
     assert emptied(stage)["left_members"] == [key_of(3)]
 
@@ -135,8 +135,8 @@ def test_whom_a_call_may_still_write(stage: Stage) -> None:
 
 def test_whom_a_job_may_still_write(stage: Stage) -> None:
     """So is one whom a job is working on, until the job is over."""
-    bulk = FakeBulk()
-    with_crm(stage, FakeCrm(homes_by="email", bulk=bulk))
+    bulk = FakeBulkImport()
+    with_crm(stage, FakeCrm(identified_by="email", bulk=bulk))
     claimed(stage, key_of(3), "member-3@example.com", CrmOutcome(state="pending", id="job-1"))
     assert emptied(stage)["left_why"] == {"a_job_is_under_way": 1}
     bulk.outcome = CrmOutcome(state="mirrored")

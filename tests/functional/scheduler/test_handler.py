@@ -145,7 +145,7 @@ def test_the_weekly_audit_is_asked_for_at_the_targets_queue(queues: dict[str, st
     """By the variable that the template fills with the queues of the targets that there are."""
     tick(datetime(2026, 3, 2, 8, 0, tzinfo=UTC))
     [message] = taken(queues["audited"])
-    assert message["MessageAttributes"]["errand"]["StringValue"] == "audit"
+    assert message["MessageAttributes"]["command"]["StringValue"] == "audit"
     assert load(AuditStep, message["Body"]).run == datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
 

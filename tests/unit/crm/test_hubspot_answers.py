@@ -11,7 +11,7 @@ from relay.ports.crm import CrmOutcome
 
 from tests.contract.crm.profiles import key_of, wanted
 from tests.contract.crm.tokens import FixedToken
-from tests.unit.crm.hubspot_answering import KEY, all_done, answering
+from tests.unit.crm.scripted_hubspot import KEY, all_done, answering
 
 
 def test_a_refused_token_is_read_anew() -> None:

@@ -16,7 +16,7 @@ from relay.ports.crm import CrmOutcome
 
 from tests.contract.crm.profiles import wanted
 from tests.contract.crm.tokens import FixedToken
-from tests.unit.crm.hubspot_answering import KEY, all_done
+from tests.unit.crm.scripted_hubspot import KEY, all_done
 
 
 @pytest.mark.parametrize(

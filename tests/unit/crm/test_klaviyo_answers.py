@@ -10,7 +10,7 @@ from relay.ports.crm import CrmOutcome
 
 from tests.contract.crm.profiles import key_of, wanted
 from tests.contract.crm.tokens import FixedToken
-from tests.unit.crm.klaviyo_answering import EMAIL, MEMBER, Answering, change, homes, known
+from tests.unit.crm.scripted_klaviyo import EMAIL, MEMBER, Answering, change, contacts, known
 
 
 def test_a_refused_key_is_read_anew() -> None:
@@ -91,7 +91,7 @@ def test_what_says_nothing_of_a_member_is_for_later(path: str, status: int) -> N
 def test_a_path_that_the_revision_does_not_know(path: str) -> None:
     """A 404 for a path is everybody's matter and for later: nothing is refused for it."""
     crm = Answering((path, 404, {"errors": [{"code": "not_found"}]})).crm()
-    outcomes = crm.upsert([wanted()]) if path == "/api/profiles" else crm.record([change()], homes())
+    outcomes = crm.upsert([wanted()]) if path == "/api/profiles" else crm.record([change()], contacts())
     assert [outcome.state for outcome in outcomes.values()] == ["retry"]
 
 

@@ -7,8 +7,7 @@ from decimal import Decimal
 
 import httpx
 import pytest
-from relay.adapters.crm_http import object_of
-from relay.adapters.klaviyo import exact_json
+from relay.adapters.http import read_object, write_json
 from relay.adapters.klaviyo.mapping import properties_of
 from relay.model.fields import Value
 from relay.model.formats import json_value
@@ -44,13 +43,13 @@ def test_notation(value: Value, written: object) -> None:
     ],
 )
 def test_amounts_are_exact_in_json(amount: Decimal, written: str) -> None:
-    """An amount is a plain number with all of its cents, as sent and as read; no float comes in between."""
-    assert exact_json.dumps({"a": [amount, "x"], "b": None, "ü": True}) == (
-        f'{{"a":[{written},"x"],"b":null,"ü":true}}'.encode()
+    """An amount is a plain number with all of its cents, as sent and as read, without a float in between."""
+    assert write_json({"a": [amount, "x"], "b": None, "ü": True}) == (
+        f'{{"a":[{written},"x"],"b":null,"\\u00fc":true}}'.encode()
     )
     if "." in written:
         reply = httpx.Response(200, content=f'{{"a":{written}}}'.encode())
-        assert object_of(reply)["a"] == amount
+        assert read_object(reply)["a"] == amount
 
 
 def test_inveterates_names_are_written_where_the_merchant_says_so() -> None:

@@ -10,7 +10,7 @@ from relay.errors import MisconfiguredError, TransientError
 from relay.ports.crm import ContactRef, CrmOutcome
 
 from tests.contract.crm.profiles import key_of, wanted
-from tests.unit.crm.salesforce_answering import (
+from tests.unit.crm.scripted_salesforce import (
     KEY,
     answering,
     done,
@@ -46,7 +46,7 @@ def test_a_locked_row_is_that_members_own_matter() -> None:
     error = {"statusCode": "UNABLE_TO_LOCK_ROW", "message": ""}
     crm = writing(lambda keys: [{"success": False, "errors": [error]} for _ in keys])
     assert crm.upsert([wanted()])[KEY] == CrmOutcome(
-        state="retry", reason="unable_to_lock_row", retry_after=5.0, alone=True
+        state="retry", reason="unable_to_lock_row", retry_after=5.0, member_only=True
     )
 
 

@@ -19,7 +19,7 @@ from relay.rules.settings import Rules
 
 from tests.contract.crm.profiles import AT, member, wanted
 from tests.support.port_fakes import ROOT
-from tests.unit.crm.webhook_receiving import HAPPENING, KEY, NOTE, answering
+from tests.unit.crm.scripted_webhook import HAPPENING, KEY, NOTE, answering
 
 
 def test_ids() -> None:
@@ -69,12 +69,12 @@ def test_every_message_is_as_the_schema_says() -> None:
     assert not validator.is_valid({**bodies[2], "type": "member.unheard_of"})
 
 
-@pytest.mark.parametrize("quiet", [True, False])
-def test_quiet_backfill(quiet: bool) -> None:  # noqa: FBT001 - the two sides
+@pytest.mark.parametrize("backfill", [True, False])
+def test_quiet_backfill(backfill: bool) -> None:  # noqa: FBT001 - the two sides
     """A moment of a back-fill says so, by which a receiver knows to start nothing; its id is that of the moment."""
     sent: list[httpx.Request] = []
     crm = answering(lambda request: httpx.Response(204), sent)
-    change = MemberChanged(member=KEY, events=(HAPPENING,), quiet=quiet)
+    change = MemberChanged(member=KEY, events=(HAPPENING,), backfill=backfill)
     assert crm.record([load(MemberChanged, dump(change))]) == {"e1.joined": CrmOutcome(state="mirrored")}
     data = json.loads(sent[0].content)["data"]
     assert data == {
@@ -84,17 +84,17 @@ def test_quiet_backfill(quiet: bool) -> None:  # noqa: FBT001 - the two sides
         "topic": "customer.joined.paid_tier",
         "occurred_at": "2026-11-22T10:00:00.000Z",
         "properties": {"amount": 9.9, "tier_name": "Gold"},
-        "backfill": quiet,
+        "backfill": backfill,
     }
 
 
-@pytest.mark.parametrize("quiet", [True, False])
-def test_a_member_of_a_backfill(quiet: bool) -> None:  # noqa: FBT001 - the two sides
+@pytest.mark.parametrize("backfill", [True, False])
+def test_a_member_of_a_backfill(backfill: bool) -> None:  # noqa: FBT001 - the two sides
     """A member that is told because a receiver is filled says so; the same state has the same id either way."""
     sent: list[httpx.Request] = []
     crm = answering(lambda request: httpx.Response(204), sent)
-    crm.upsert([wanted().sent_at(AT, quiet=quiet)])
-    assert json.loads(sent[0].content)["data"]["backfill"] is quiet
+    crm.upsert([wanted().sent_at(AT, backfill=backfill)])
+    assert json.loads(sent[0].content)["data"]["backfill"] is backfill
     assert sent[0].headers["webhook-id"] == updated(wanted()).id
 
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import httpx
 import pytest
-from relay.adapters.webhook.signing import keys_of, signed
+from relay.adapters.webhook.client import keys_of, signed
 
 from tests.contract.crm.profiles import wanted
-from tests.contract.crm.webhook import SECRET
+from tests.contract.crm.webhook_setup import SECRET
 from tests.support.port_fakes import ROOT
-from tests.unit.crm.webhook_receiving import KEY, OTHER_SECRET, answering, heard
+from tests.unit.crm.scripted_webhook import KEY, OTHER_SECRET, answering, heard
 
 
 def test_the_standards_own_example() -> None:

@@ -152,7 +152,7 @@ def test_once_a_week_the_audits_are_asked_for(now: datetime, asked: int) -> None
     hour = 7 if now.day == 9 else 8
     for queue in tower.audited:
         runs = [(load(AuditStep, message.body).run, message.attributes) for message in queue.sent]
-        assert runs == [(now.replace(hour=hour, minute=0), {"errand": "audit"})] * asked
+        assert runs == [(now.replace(hour=hour, minute=0), {"command": "audit"})] * asked
 
 
 def test_a_queue_that_refuses_keeps_no_other_from_its_audit() -> None:

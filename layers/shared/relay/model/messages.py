@@ -48,12 +48,12 @@ class Outbox:
 class MemberChanged:
     """A member changed (`member` is the key `shop:customer`), with the notes of the events behind it.
 
-    `quiet` marks one of a back-fill: it may start nothing in a CRM, as far as that can be had.
+    `backfill` marks a change of a back-fill: it starts no automation in a CRM that can avoid it.
     """
 
     member: str
     events: tuple[EventEffects, ...] = ()
-    quiet: bool = False
+    backfill: bool = False
 
 
 def notes_in(changes: Iterable[MemberChanged]) -> Iterator[tuple[str, MemberChanged, EventEffects, Note]]:
@@ -96,10 +96,9 @@ class RecheckRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditStep:
-    """One step of an audit of a CRM: the run, by the time for which it was asked, and how far it has come.
+    """One step of an audit of a CRM: the run, named by the time that it was started for, and its progress.
 
-    `again` counts the members that were named to the queue: of whom nobody was sure, or who could not be
-    repaired on the spot.
+    `again` counts the members that were named to the queue: their state was uncertain, or the repair failed.
     """
 
     run: AwareDatetime

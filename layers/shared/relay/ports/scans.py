@@ -34,13 +34,13 @@ class Round:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page(Generic[Item]):
-    """Some of a table's items, and where to go on: `after` is None when these were the last.
+    """Some of a table's items, and the `cursor` of the next page; None after the last.
 
     `unreadable` counts those that newer code has written in a way that this one cannot read.
     """
 
     items: Sequence[Item]
-    after: str | None = None
+    cursor: str | None = None
     unreadable: int = 0
 
 

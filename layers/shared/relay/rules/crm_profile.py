@@ -113,12 +113,12 @@ _WIDE: Final = Context(prec=64)
 class CrmProfile:
     """What a CRM shall hold of one member: a value for each name of `CRM_FIELDS`, in its order.
 
-    `quiet` says of one that is sent that it is of a back-fill: no news, and nothing should start.
+    `backfill` marks a profile that a back-fill sends: it is no news, and starts no automation.
     """
 
     key: str
     values: Mapping[str, Value]
-    quiet: bool = False
+    backfill: bool = False
 
     @property
     def email(self) -> str | None:
@@ -140,9 +140,9 @@ class CrmProfile:
         text = json.dumps([sorted(CRM_FIELDS), told], separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
-    def sent_at(self, moment: datetime, *, quiet: bool = False) -> CrmProfile:
+    def sent_at(self, moment: datetime, *, backfill: bool = False) -> CrmProfile:
         """Return the same profile, marked with when it is sent."""
-        return replace(self, values={**self.values, "mirror_updated_at": moment}, quiet=quiet)
+        return replace(self, values={**self.values, "mirror_updated_at": moment}, backfill=backfill)
 
 
 def crm_profile(member: Member, rules: Rules) -> CrmProfile:

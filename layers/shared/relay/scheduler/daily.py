@@ -87,7 +87,7 @@ class DailyRound:
             case "mirrors":
                 page = self.mirrors.page(round_.after)
                 tally = round_.tally.with_mirrors(page.items)
-                return _moved(replace(round_, tally=tally), page.after, "digest")
+                return _moved(replace(round_, tally=tally), page.cursor, "digest")
             case _:
                 self._digests(round_)
                 return replace(round_, part="done", told=round_.day - calendar.DAY, tally=DailyTotals())
@@ -102,7 +102,7 @@ class DailyRound:
         if page.unreadable:
             # Newer code has written them, in the middle of a deployment; nobody else is to wait for them.
             self.telemetry.measure("UnreadableMembers", page.unreadable)
-        return _moved(replace(round_, tally=tally), page.after, "mirrors")
+        return _moved(replace(round_, tally=tally), page.cursor, "mirrors")
 
     def _tell(self, members: Sequence[Member], rules: Rules, span: Window) -> None:
         changes: list[OutgoingMessage] = []

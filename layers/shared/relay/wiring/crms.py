@@ -1,4 +1,4 @@
-"""The CRMs that there are: one line and one function for each."""
+"""The supported CRMs: one line and one function for each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @cache
 def crm() -> Crm:
-    """Return this function's target. One line for each CRM that there is."""
+    """Return this function's target."""
     targets = {
         "hubspot": _hubspot,
         "klaviyo": _klaviyo,
@@ -39,37 +39,37 @@ def _hubspot() -> Crm:
         common.setting("HUBSPOT_URL"),
         _secret(),
         common.setting("HUBSPOT_VERSION"),
-        paced(Hubspot.rates),
+        rate_limited(Hubspot.rate_limits),
         events=os.environ.get("HUBSPOT_EVENTS") == "true",
     )
 
 
 def _klaviyo() -> Crm:
-    from relay.adapters.klaviyo import Klaviyo, Options
+    from relay.adapters.klaviyo import Klaviyo, KlaviyoOptions
 
-    options = Options(
+    options = KlaviyoOptions(
         revision=common.setting("KLAVIYO_REVISION"),
         external_id=os.environ.get("KLAVIYO_SET_EXTERNAL_ID") == "true",
         compat=os.environ.get("KLAVIYO_COMPAT_NAMES") == "true",
     )
-    return Klaviyo(common.setting("KLAVIYO_URL"), _secret(), options, paced(Klaviyo.rates))
+    return Klaviyo(common.setting("KLAVIYO_URL"), _secret(), options, rate_limited(Klaviyo.rate_limits))
 
 
 def _salesforce() -> Crm:
-    from relay.adapters.salesforce import Org, Salesforce
+    from relay.adapters.salesforce import Salesforce, SalesforceOrg
 
-    org = Org(
+    org = SalesforceOrg(
         common.setting("SALESFORCE_URL"),
         common.setting("SALESFORCE_OBJECT"),
         common.setting("SALESFORCE_VERSION"),
     )
-    return Salesforce(org, _secret(), paced(Salesforce.rates))
+    return Salesforce(org, _secret(), rate_limited(Salesforce.rate_limits))
 
 
 def _webhook() -> Crm:
     from relay.adapters.webhook import Webhook
 
-    return Webhook(common.setting("WEBHOOK_URL"), _secret(), paced(Webhook.rates))
+    return Webhook(common.setting("WEBHOOK_URL"), _secret(), rate_limited(Webhook.rate_limits))
 
 
 def _secret() -> Secret:
@@ -78,10 +78,10 @@ def _secret() -> Secret:
     return Secret(common.setting(f"{common.setting('TARGET').upper()}_SECRET"))
 
 
-def paced(rates: Sequence[RateLimit]) -> RateLimitedTransport:
-    """Return a transport that keeps this target's rates, together with all other environments; none waits for none."""
+def rate_limited(limits: Sequence[RateLimit]) -> RateLimitedTransport:
+    """Return a transport that keeps this target's rate limits, together with all other environments."""
     from relay.adapters.dynamodb.rate_limit import DynamoRateLimits, rate_limited_transport
     from relay.crm.rate_limit import RateLimiter
 
-    turnstiles = DynamoRateLimits(common.setting("MIRRORS_TABLE"), common.setting("TARGET"))
-    return rate_limited_transport(RateLimiter(rates, turnstiles, common.now, time.sleep))
+    store = DynamoRateLimits(common.setting("MIRRORS_TABLE"), common.setting("TARGET"))
+    return rate_limited_transport(RateLimiter(limits, store, common.now, time.sleep))

@@ -1,4 +1,4 @@
-"""What keeps a CRM equal to the programme: writing, auditing, and what is remembered of it."""
+"""What `crm_sync` is made of: the synchronisation with its target, the audits, and what is stored of the target."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 
 @cache
-def mirrors() -> DynamoSyncStates:
-    """Return what this function's target holds of the members."""
+def sync_states() -> DynamoSyncStates:
+    """Return the sync states of this function's target."""
     from relay.adapters.dynamodb.crm_state import DynamoSyncStates
 
     return DynamoSyncStates(common.setting("MIRRORS_TABLE"), common.setting("TARGET"))
 
 
 @cache
-def mirroring() -> CrmSync:
-    """Return the work of `crm_sync`, for its target."""
-    from relay.crm.audit import AUDIT_COMMAND as AUDIT
+def crm_sync() -> CrmSync:
+    """Return the work of `crm_sync` for its target."""
+    from relay.crm.audit import AUDIT_COMMAND
     from relay.crm.sync import CrmSync
 
     target = common.setting("TARGET")
@@ -36,61 +36,60 @@ def mirroring() -> CrmSync:
         shop=common.setting("SHOP_DOMAIN"),
         crm=crms.crm(),
         members=common.members(),
-        mirrors=mirrors(),
+        sync_states=sync_states(),
         clock=common.now,
         credential=common.setting(f"{target.upper()}_SECRET"),
-        observe=observe_mirrored,
+        observe=observe_outcome,
         rechecks=platform.rechecks(),
-        breaker=breaker(),
-        errands={AUDIT: auditing().run},
+        breaker=circuit_breaker(),
+        commands={AUDIT_COMMAND: crm_audit().run},
     )
 
 
 @cache
-def writing() -> ClaimedWrite:
-    """Return what it takes to write members to this function's target."""
+def claimed_write() -> ClaimedWrite:
+    """Return what writes members to this function's target."""
     from relay.crm.claimed_write import ClaimedWrite
 
     return ClaimedWrite(
         crm=crms.crm(),
         members=common.members(),
-        mirrors=mirrors(),
+        sync_states=sync_states(),
         clock=common.now,
-        observe=observe_mirrored,
+        observe=observe_outcome,
     )
 
 
 @cache
-def inventory() -> DynamoSyncStateScan:
-    """Return all that was noted of this function's target."""
+def sync_state_scan() -> DynamoSyncStateScan:
+    """Return the scan of this function's target."""
     from relay.adapters.dynamodb.sync_state_scan import DynamoSyncStateScan
 
     return DynamoSyncStateScan(common.setting("MIRRORS_TABLE"), common.setting("TARGET"))
 
 
 @cache
-def auditing() -> CrmAudit:
+def crm_audit() -> CrmAudit:
     """Return the audits of this function's target."""
     from relay.adapters.aws.sqs import SqsOutgoing
     from relay.crm.audit import CrmAudit
 
     queue = SqsOutgoing(common.setting("SOURCE_URL"), common.setting("SOURCE_NAME"))
-    return CrmAudit(writing=writing(), inventory=inventory(), queue=queue)
+    return CrmAudit(writer=claimed_write(), sync_state_scan=sync_state_scan(), queue=queue)
 
 
 @cache
-def breaker() -> CircuitBreaker:
-    """Return what keeps this function from a CRM that is down."""
+def circuit_breaker() -> CircuitBreaker:
+    """Return the circuit breaker of this function's target."""
     from relay.adapters.dynamodb.circuit import DynamoCircuits
     from relay.crm.circuit_breaker import CircuitBreaker
 
-    return CircuitBreaker(
-        gates=DynamoCircuits(common.setting("MIRRORS_TABLE"), common.setting("TARGET")), clock=common.now
-    )
+    circuits = DynamoCircuits(common.setting("MIRRORS_TABLE"), common.setting("TARGET"))
+    return CircuitBreaker(circuits=circuits, clock=common.now)
 
 
-def observe_mirrored(key: str, outcome: CrmOutcome) -> None:
-    """Count an outcome, and log one that a person may want to look at. The member goes by its key alone."""
+def observe_outcome(key: str, outcome: CrmOutcome) -> None:
+    """Count an outcome; log one that may need attention, with the member's key alone."""
     if outcome.state == "mirrored":
         common.telemetry().measure("Mirrored", 1)
         if outcome.reason == "identity_conflict":

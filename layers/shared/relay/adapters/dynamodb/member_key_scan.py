@@ -1,35 +1,38 @@
-"""The keys of all members, page by page, for what concerns every one of them."""
+"""Reads the keys of all members, page by page."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from relay.adapters.aws.boto import aws_errors, client
+from relay.adapters.dynamodb import keys
+from relay.ports.scans import Page
 
-_LOOKED_AT: Final = 1_000
+_ITEMS_PER_PAGE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class DynamoMemberKeyScan:
-    """The roll (`filling.Roll`) of one shop's members."""
+    """`MemberKeyScan` of one shop."""
 
     table: str
     shop: str
     dynamodb: Any = field(default_factory=lambda: client("dynamodb"))
 
-    def keys(self, cursor: str | None = None) -> tuple[Sequence[str], str | None]:
-        """Return a page of keys, and the cursor of the next; None where this was the last."""
-        begin = {"ExclusiveStartKey": {"pk": {"S": cursor}}} if cursor else {}
+    def page(self, cursor: str | None = None) -> Page[str]:
+        """Return a page of keys."""
+        start = {"ExclusiveStartKey": {"pk": {"S": cursor}}} if cursor else {}
         with aws_errors(f"table {self.table}"):
             reply = self.dynamodb.scan(
                 TableName=self.table,
-                Limit=_LOOKED_AT,
+                Limit=_ITEMS_PER_PAGE,
                 ProjectionExpression="pk",
                 FilterExpression="begins_with(pk, :shop)",
-                ExpressionAttributeValues={":shop": {"S": f"{self.shop.lower()}:"}},
-                **begin,
+                ExpressionAttributeValues={":shop": {"S": keys.members_of(self.shop)}},
+                **start,
             )
         last = reply.get("LastEvaluatedKey")
-        return [item["pk"]["S"] for item in reply["Items"]], last["pk"]["S"] if last else None
+        return Page(
+            items=[item["pk"]["S"] for item in reply["Items"]], cursor=last["pk"]["S"] if last else None
+        )

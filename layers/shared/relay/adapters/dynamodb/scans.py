@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from relay.adapters.aws.boto import aws_errors, client
+from relay.adapters.dynamodb import keys
 from relay.adapters.dynamodb.members import decode
 from relay.model.member import Member
 from relay.ports.scans import Page
-
-_NO_TARGETS: Final = frozenset({"reconcile"})
-"""What else has items in the mirrors table: who was read from the API when (`turns.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ class DynamoMemberScan:
                     members.append(decode(item).member)
                 except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
                     unreadable += 1
-        return Page(items=members, after=_next(reply, "pk"), unreadable=unreadable)
+        return Page(items=members, cursor=_next(reply, "pk"), unreadable=unreadable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +57,11 @@ class DynamoSyncStatePages:
             ExpressionAttributeNames={"#key": "key", "#state": "state", "#reason": "reason"},
         )
         states = [
-            (target, _state(item))
+            (parts[0], _state(item))
             for item in reply["Items"]
-            for target, sign, _ in [item["key"]["S"].partition("#")]
-            if sign and target not in _NO_TARGETS and "state" in item
+            if (parts := keys.sync_state_parts(item["key"]["S"])) and "state" in item
         ]
-        return Page(items=states, after=_next(reply, "key"))
+        return Page(items=states, cursor=_next(reply, "key"))
 
 
 def _state(item: Mapping[str, Any]) -> str:

@@ -1,0 +1,96 @@
+"""Klaviyo's setup: the adapter, its stand-in, and the faults that the contract asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from relay.adapters.klaviyo import Klaviyo
+from relay.adapters.klaviyo.mapping import PROPERTIES, text
+from relay.adapters.klaviyo.upsert import KlaviyoOptions
+from sim.standins.faulty import Fault
+from sim.standins.klaviyo import KlaviyoStandIn
+from sim.standins.serving import serve
+
+from tests.contract.crm.tokens import FixedToken
+
+IMPORT: Final = "/api/profile-import"
+
+FAULTS: Final[dict[str, Callable[[], Fault]]] = {
+    "silent_2xx": lambda: Fault(silent=True, path=IMPORT),
+    "locked_423": lambda: Fault(status=423),
+    "rate_limited": lambda: Fault(status=429, retry_after=7),
+    "rate_limited_no_header": lambda: Fault(status=429),
+    # Klaviyo counts these calls by the second and the minute alone; waits of hours were seen all the same.
+    "daily_limit": lambda: Fault(status=429, retry_after=67_608),
+    "unauthorised_mid_batch": lambda: Fault(status=401, after=1, path=IMPORT),
+    "missing_scopes": lambda: Fault(status=403),
+    "timeout_after_write": lambda: Fault(apply_then_drop=True, path=IMPORT),
+    "hang": lambda: Fault(hang=1.0, path=IMPORT),
+    "down": lambda: Fault(status=503),
+    "bad_gateway": lambda: Fault(status=502, path=IMPORT),
+}
+
+
+@dataclass
+class KlaviyoTestSetup:
+    """Klaviyo and its stand-in."""
+
+    standin: KlaviyoStandIn
+    crm: Klaviyo
+    per_call: int = 1
+    longest_text: int | None = None
+
+    def prepare(self) -> None:
+        """Define nothing: Klaviyo knows a property from its first use on."""
+
+    def shown(self, key: str) -> Mapping[str, str] | None:
+        """Return a profile's properties by canonical name."""
+        return next((contact for contact in self.contacts() if contact.get("key") == key), None)
+
+    def contacts(self) -> list[Mapping[str, str]]:
+        """Return all profiles."""
+        names = {theirs: ours for ours, theirs in PROPERTIES.items()}
+        shown: list[Mapping[str, str]] = []
+        for profile in self.standin.account.profiles.values():
+            told: dict[str, Any] = {
+                "email": profile.attributes.get("email"),
+                "merchants_note": profile.attributes.get("first_name"),
+                **{names.get(theirs, theirs): value for theirs, value in profile.properties.items()},
+            }
+            shown.append({name: text(value) for name, value in told.items() if value is not None})
+        return shown
+
+    def seed(self, **values: str) -> None:
+        """Add a profile."""
+        attributes: dict[str, Any] = {"email": values.pop("email")}
+        if "merchants_note" in values:
+            attributes["first_name"] = values.pop("merchants_note")
+        attributes["properties"] = {PROPERTIES[ours]: value for ours, value in values.items()}
+        self.standin.account.upsert({"type": "profile", "attributes": attributes})
+
+    def fail(self, case: str) -> None:
+        """Set the stand-in's fault."""
+        self.standin.faults.append(FAULTS[case]())
+
+    def writes(self) -> list[int]:
+        """Return the sizes of the writes: Klaviyo takes one member in each."""
+        return [1 for asked in self.standin.requests if asked["path"] == IMPORT]
+
+    def started(self) -> list[str]:
+        """Return the metrics that would have started a flow."""
+        return self.standin.account.flows
+
+
+@contextmanager
+def klaviyo(options: KlaviyoOptions | None = None) -> Iterator[KlaviyoTestSetup]:
+    """Serve Klaviyo's stand-in and connect the adapter to it."""
+    standin = KlaviyoStandIn()
+    with serve(standin.app()) as base_url:
+        crm = Klaviyo(base_url, FixedToken("pk_made_up"), options, read_seconds=0.5)
+        try:
+            yield KlaviyoTestSetup(standin, crm)
+        finally:
+            crm.close()

@@ -1,0 +1,250 @@
+"""Klaviyo's own ways, against its stand-in: jobs for back-fills, events that start no flow, limits by the minute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from relay.adapters.klaviyo import KlaviyoOptions
+from relay.adapters.klaviyo.mapping import KEY
+from relay.crm.sync import CrmSync
+from relay.model.effects import Note
+from relay.model.messages import EventEffects, MemberChanged
+from relay.ports.crm import ContactRef, CrmOutcome
+from relay.ports.members import MemberRecord
+from sim.standins.faulty import Fault
+
+from tests.contract.crm.klaviyo_setup import KlaviyoTestSetup, klaviyo
+from tests.contract.crm.profiles import AT, SHOP, key_of, member, wanted
+from tests.support.crm_fakes import FakeClock, FakeSyncStates, change_message
+from tests.support.port_fakes import FakeContext, FakeMembers
+
+MEMBER = key_of(7001)
+JOBS = "/api/profile-bulk-import-jobs"
+
+
+@pytest.fixture
+def setup() -> Iterator[KlaviyoTestSetup]:
+    """Return the adapter at its stand-in."""
+    with klaviyo() as setup:
+        yield setup
+
+
+def job_of(setup: KlaviyoTestSetup, *numbers: int) -> str:
+    """Hand a job with these members in; return its id."""
+    outcome = setup.crm.bulk.submit([wanted(number, tier_name="Gold") for number in numbers])
+    assert outcome.state == "pending"
+    assert outcome.id
+    return outcome.id
+
+
+def test_a_job_is_asked_about_until_its_errors_were_read(setup: KlaviyoTestSetup) -> None:
+    """A back-fill's members go by one job; they count as mirrored once it is complete and its errors were read."""
+    keys = [key_of(number) for number in (1, 2, 3)]
+    job = job_of(setup, 1, 2, 3)
+    assert {outcome.state for outcome in setup.crm.bulk.collect(job, keys).values()} == {"pending"}
+    outcomes = setup.crm.bulk.collect(job, keys)
+    assert {outcome.state for outcome in outcomes.values()} == {"mirrored"}
+    assert all(outcome.id in setup.standin.account.profiles for outcome in outcomes.values())
+    assert setup.writes() == []
+    asked = [each["path"] for each in setup.standin.requests]
+    assert asked.index(f"{JOBS}/{job}/import-errors") > asked.index(f"{JOBS}/{job}")
+    assert setup.crm.record([note(backfill=True)], contacts())["e1.joined"].state == "mirrored"
+    (event,) = setup.standin.account.events
+    assert event["backfill"] is True
+    assert setup.standin.account.flows == []
+
+
+def test_a_job_clears_too(setup: KlaviyoTestSetup) -> None:
+    """What a member no longer has is taken off by a job as well, although jobs ignore null."""
+    setup.crm.upsert([wanted(last_decline_code="card_declined", failed_attempts=1, tier_name="Gold")])
+    setup.standin.account.polls = 0
+    outcome = setup.crm.bulk.submit([wanted(last_payment_at=AT)])
+    assert setup.crm.bulk.collect(outcome.id or "", [MEMBER])[MEMBER].state == "mirrored"
+    shown = setup.shown(MEMBER)
+    assert shown is not None
+    assert shown["payment_status"] == "ok"
+    assert not {"last_decline_code", "failed_attempts", "tier_name"} & shown.keys()
+
+
+def test_a_job_takes_nobodys_profile(setup: KlaviyoTestSetup) -> None:
+    """A profile under another key stays out of a job, and so does a second member with one address."""
+    setup.standin.account.polls = 0
+    theirs = {"email": "member-1@example.com", "key": "other.myshopify.com:1"}
+    setup.seed(**theirs)
+    twins = [wanted(2, email="twin@example.com"), wanted(3, email="Twin@example.com")]
+    job = setup.crm.bulk.submit([wanted(1), *twins]).id or ""
+    states = {key: outcome.state for key, outcome in setup.crm.bulk.collect(job, _keys(1, 2, 3)).items()}
+    assert sorted(states.values()) == ["mirrored", "refused", "refused"]
+    assert states[key_of(1)] == "refused"
+    assert setup.contacts()[0] == theirs
+    assert setup.crm.bulk.submit([wanted(1)]) == CrmOutcome(state="refused", reason="not_imported")
+
+
+def test_a_jobs_errors_are_each_their_members(setup: KlaviyoTestSetup) -> None:
+    """An address that Klaviyo will not have is told among the job's errors: its member is refused, with the code."""
+    setup.standin.account.polls = 0
+    job = setup.crm.bulk.submit([wanted(1), wanted(2, email="not an address")]).id or ""
+    outcomes = setup.crm.bulk.collect(job, _keys(1, 2))
+    assert outcomes[key_of(1)].state == "mirrored"
+    assert outcomes[key_of(2)] == CrmOutcome(state="refused", reason="invalid")
+
+
+def test_a_long_listing_is_read_to_its_end(setup: KlaviyoTestSetup) -> None:
+    """More members than a page has are all found, and nobody is refused for standing on a later one."""
+    setup.standin.account.polls = 0
+    numbers = range(230)
+    job = job_of(setup, *numbers)
+    outcomes = setup.crm.bulk.collect(job, _keys(*numbers))
+    assert {outcome.state for outcome in outcomes.values()} == {"mirrored"}
+
+
+def test_a_cancelled_job_says_nothing_of_anybody(setup: KlaviyoTestSetup) -> None:
+    """Of a cancelled job's members nothing is known: they are sent again."""
+    job = job_of(setup, 1)
+    setup.standin.account.jobs[job].status = "cancelled"
+    assert setup.crm.bulk.collect(job, _keys(1)) == {}
+
+
+def test_a_job_that_klaviyo_has_forgotten(setup: KlaviyoTestSetup) -> None:
+    """Jobs are not kept for ever: one that is not there any more keeps its members from nothing."""
+    assert setup.crm.bulk.collect("forgotten", _keys(1)) == {}
+
+
+@pytest.mark.parametrize(
+    ("fault", "state"),
+    [(Fault(status=503), "retry"), (Fault(status=403), "unauthorised"), (Fault(silent=True), "retry")],
+)
+def test_a_job_that_cannot_be_handed_in(setup: KlaviyoTestSetup, fault: Fault, state: str) -> None:
+    """What keeps a job from Klaviyo is true of each of its members."""
+    fault.path = JOBS
+    setup.standin.faults.append(fault)
+    assert setup.crm.bulk.submit([wanted()]).state == state
+
+
+def test_a_job_that_cannot_be_asked_about_is_still_pending(setup: KlaviyoTestSetup) -> None:
+    """While Klaviyo is down nobody can say what became of a job; its members are not sent again meanwhile."""
+    job = job_of(setup, 1)
+    setup.standin.faults.append(Fault(status=429, retry_after=5))
+    outcome = setup.crm.bulk.collect(job, _keys(1))[key_of(1)]
+    assert (outcome.state, outcome.retry_after) == ("pending", 5)
+
+
+def note(*, backfill: bool = False, event: str = "e1", seconds: float = 0.0) -> MemberChanged:
+    """Return a change with one note."""
+    effects = (Note(rule="joined", name="Membership Joined", properties={"amount": Decimal(5)}),)
+    at = AT + timedelta(seconds=seconds)
+    return MemberChanged(
+        member=MEMBER,
+        events=(EventEffects(event_id=event, topic="t", at=at, effects=effects),),
+        backfill=backfill,
+    )
+
+
+def contacts() -> dict[str, ContactRef]:
+    """Return where the member is."""
+    return {MEMBER: ContactRef(key=MEMBER, email="member-7001@example.com")}
+
+
+def test_a_note_is_told_once(setup: KlaviyoTestSetup) -> None:
+    """A note that is repeated is one event; two in one second are two, for each has its own id."""
+    setup.crm.upsert([wanted()])
+    for change in (note(), note(), note(event="e2", seconds=0.2)):
+        assert all(outcome.state == "mirrored" for outcome in setup.crm.record([change], contacts()).values())
+    assert [event["unique_id"] for event in setup.standin.account.events] == ["e1.joined", "e2.joined"]
+    assert setup.standin.account.flows == ["Membership Joined"] * 2
+    assert len(setup.contacts()) == 1
+
+
+def test_a_lost_answer_to_a_note_tells_it_once(setup: KlaviyoTestSetup) -> None:
+    """An event whose answer was lost is sent again, and stands there once."""
+    setup.standin.faults.append(Fault(apply_then_drop=True))
+    (outcome,) = setup.crm.record([note()], contacts()).values()
+    assert (outcome.state, outcome.unanswered) == ("retry", True)
+    setup.crm.record([note()], contacts())
+    assert len(setup.standin.account.events) == 1
+
+
+def test_identity_conflict() -> None:
+    """Our external id on one profile and the address on another: written once more by the address, and told."""
+    with klaviyo(KlaviyoOptions(external_id=True)) as setup:
+        account = setup.standin.account
+        for identifier in ({"external_id": MEMBER}, {"email": "member-7001@example.com"}):
+            account.upsert({"type": "profile", "attributes": identifier})
+        outcome = setup.crm.upsert([wanted()])[MEMBER]
+        assert (outcome.state, outcome.reason) == ("mirrored", "identity_conflict")
+        other, present = account.profiles.values()
+        assert (other.properties, present.properties[KEY]) == ({}, MEMBER)
+        assert [asked["status"] for asked in setup.standin.requests] == [200, 409, 200]
+
+
+def test_clearing_takes_ours_and_nothing_else() -> None:
+    """What we wrote goes, the compat names and our external id with it; what the merchant has stays."""
+    with klaviyo(KlaviyoOptions(external_id=True, compat=True)) as setup:
+        setup.seed(email="member-7001@example.com", merchants_note="met at the fair")
+        setup.standin.account.upsert(
+            {
+                "type": "profile",
+                "attributes": {"email": "member-7001@example.com", "properties": {"Size": "M"}},
+            }
+        )
+        setup.crm.upsert([wanted(tier_name="Gold")])
+        (profile,) = setup.standin.account.profiles.values()
+        assert profile.attributes["external_id"] == MEMBER
+        assert profile.properties["Inveterate: Tier Name"] == "Gold"
+        assert setup.crm.clear([ContactRef(key=MEMBER, id=profile.id)])[MEMBER].state == "mirrored"
+        assert profile.properties == {"Size": "M"}
+        assert profile.attributes == {"email": "member-7001@example.com", "first_name": "met at the fair"}
+
+
+def test_clearing_leaves_others_alone(setup: KlaviyoTestSetup) -> None:
+    """A profile that is not there, or bears another key, is skipped and untouched."""
+    setup.seed(email="a@example.com", key="other.myshopify.com:1", tier_name="Theirs")
+    cleared = setup.crm.clear(
+        [ContactRef(key=MEMBER, email="A@example.com"), ContactRef(key=key_of(2), id="01NONE")]
+    )
+    assert [outcome.state for outcome in cleared.values()] == ["skipped", "skipped"]
+    assert setup.writes() == []
+
+
+def test_a_minutes_limit_is_kept(setup: KlaviyoTestSetup) -> None:
+    """With the documented limits on, no call is refused: the last that Klaviyo allows is the last that is made."""
+    setup.standin.limited = True
+    limits = setup.standin.limits
+    limits.clock = lambda: 0.0
+    limits.count("/api/profile-import")
+    limits._counts["/api/profile-import", 60] = (0.0, 748)
+    outcomes = setup.crm.upsert([wanted(number) for number in range(5)])
+    assert [outcome.state for outcome in outcomes.values()] == ["mirrored"] * 2 + ["retry"] * 3
+    assert not [asked for asked in setup.standin.requests if asked["status"] == 429]
+
+
+def test_an_address_change_by_way_of_crm_sync(setup: KlaviyoTestSetup) -> None:
+    """A new address moves the member to another profile; the former keeps nothing of ours, and no consent moves."""
+    clock = FakeClock()
+    members = FakeMembers({MEMBER: MemberRecord(member=member(email="old@example.com", tier_name="Gold"))})
+    crm_sync = CrmSync(
+        shop=SHOP,
+        crm=setup.crm,
+        members=members,
+        sync_states=FakeSyncStates(),
+        clock=clock,
+        credential="KLAVIYO_SECRET",
+        observe=lambda key, outcome: None,
+    )
+    first, second = change_message("one", MEMBER), change_message("two", MEMBER)
+    assert crm_sync.work([first], FakeContext()) == {"one": None}
+    later = AT + timedelta(minutes=1)
+    members.records[MEMBER] = MemberRecord(member=member(7001, later, email="new@example.com"), version=2)
+    clock.forward(600)
+    assert crm_sync.work([second], FakeContext()) == {"two": None}
+    former, present = setup.standin.account.profiles.values()
+    assert (former.attributes, former.properties) == ({"email": "old@example.com"}, {})
+    assert present.attributes == {"email": "new@example.com"}
+    assert present.properties[KEY] == MEMBER
+
+
+def _keys(*numbers: int) -> list[str]:
+    return [key_of(number) for number in numbers]
