@@ -1,8 +1,8 @@
 """100,000 credit updates of 40,000 members reach HubSpot in the fewest calls, never too fast, and all of them.
 
 Three runs in virtual time, with the real handler and adapter: everything queued beforehand; the same with
-HubSpot down for two hours in the middle; and everything arriving over five minutes. Prints one line a run,
-`RESULT {json}`, and fails where a promise is broken.
+HubSpot down for two hours in the middle; and everything arriving over five minutes. Prints one line for each run,
+`RESULT {json}`, and fails if a promise is broken.
 """
 
 from __future__ import annotations
@@ -40,26 +40,26 @@ PROVIDERS_SECONDS = 10.0
 OUTAGE = timedelta(hours=2)
 PROFILE_CALLS = 1.1
 NOTE_CALLS = 1.25
-"""How many calls may be made for each that would do, had all been there in the beginning."""
+"""The calls that may be made for each call of an ideal run, in which every message is there at the beginning."""
 
 
 def main() -> int:
-    """Run what the command line asks for; return 1 where a promise is broken."""
+    """Do the runs of the command line; return 1 if a promise is broken."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--members", type=int, default=40_000)
     parser.add_argument("--updates", type=int, default=100_000)
     parser.add_argument("--only", choices=["queued", "outage", "arriving"])
     arguments = parser.parse_args()
-    runs: dict[str, Callable[[], dict[str, Any]]] = {
+    scenarios: dict[str, Callable[[], dict[str, Any]]] = {
         "queued": lambda: prove(arguments.members, arguments.updates),
         "outage": lambda: prove(arguments.members, arguments.updates, outage=True),
         "arriving": lambda: prove(arguments.members, arguments.updates, over=timedelta(minutes=5)),
     }
     broken = False
-    for name, run in runs.items():
+    for name, scenario in scenarios.items():
         if arguments.only in {None, name}:
             began = time.monotonic()
-            result = run()
+            result = scenario()
             result = {"run": name, **result, "wall_seconds": round(time.monotonic() - began, 1)}
             print(f"RESULT {json.dumps(result)}", flush=True)
             broken = broken or bool(result["broken"])
@@ -75,16 +75,16 @@ def prove(  # noqa: PLR0913 - a run's knobs, each by its name
     batch: int = 1000,
     errors: Sequence[timedelta] = (),
 ) -> dict[str, Any]:
-    """Play one run; return its figures, and under `broken` the promises that it broke.
+    """Do one run; return its figures, and under `broken` the promises that it broke.
 
-    So long after the beginning as `errors` says, a single call each is answered 503.
+    After each time of `errors` from the beginning, a single call is answered 503.
     """
-    run, standin = _set_up(members, updates, outage=outage, over=over, batch=batch)
+    run, fake = _set_up(members, updates, outage=outage, over=over, batch=batch)
     run.crm.ensure_schema()
     run.transport.calls.clear()
     run.transport.errors.extend(BEGIN + after for after in errors)
     ended = run.run()
-    found = _figures(run, standin, members, updates)
+    found = _figures(run, fake, members, updates)
     run.transport.close()
     found["virtual_seconds"] = round((ended - BEGIN).total_seconds())
     promises = {
@@ -102,30 +102,30 @@ def prove(  # noqa: PLR0913 - a run's knobs, each by its name
 def _set_up(
     members: int, updates: int, *, outage: bool, over: timedelta, batch: int
 ) -> tuple[VirtualCrmRun, HubspotStandIn]:
-    """Return the run with every update queued, or to arrive."""
-    standin = HubspotStandIn()
-    # In the middle of what takes about so long.
+    """Return a run whose updates are all queued, or arrive over time."""
+    fake = HubspotStandIn()
+    # The middle of a run of this size.
     middle = BEGIN + timedelta(seconds=updates / 1000)
     run = VirtualCrmRun(
-        fake_crm=standin.app(),
+        fake_crm=fake.app(),
         adapter=lambda transport: Hubspot("http://crm", FixedToken(), transport=transport, events=True),
         rate_limits=Hubspot.rate_limits,
         down=(middle, middle + OUTAGE) if outage else None,
         batch=batch,
     )
     chance = random.Random(20261122)  # noqa: S311 - the same every time, and no secret
-    # Every member has an update at least; who has the others is chance, and so is the order.
+    # Every member has at least one update; the others, and the order, are random.
     whose = [*range(members), *(chance.randrange(members) for _ in range(updates - members))]
     chance.shuffle(whose)
-    told: dict[int, int] = {}
+    updated: dict[int, int] = {}
     for number, customer in enumerate(whose):
-        told[customer] = told.get(customer, 0) + 1
+        updated[customer] = updated.get(customer, 0) + 1
         at = BEGIN + over * (number / updates)
-        run.arrivals.append((at, _update(run, customer, told[customer], at)))
+        run.arrivals.append((at, _update(run, customer, updated[customer], at)))
     if not over:
-        # Queued before the start: what happened has happened, and only the messages are left.
+        # Queued before the start: all changes have happened, and only the messages are left.
         run.queue.arrivals.extend((at, partial(_given, happen())) for at, happen in _drained(run))
-    return run, standin
+    return run, fake
 
 
 def _drained(run: VirtualCrmRun) -> list[tuple[datetime, Callable[[], OutgoingMessage]]]:
@@ -139,19 +139,19 @@ def _given(message: OutgoingMessage) -> OutgoingMessage:
 
 
 def _update(run: VirtualCrmRun, customer: int, nth: int, at: datetime) -> Callable[[], OutgoingMessage]:
-    """Return what happens at an update: the record is written, and the change is told."""
+    """Return what happens at an update: the record is written, and the change message is returned."""
 
     def happen() -> OutgoingMessage:
         key = key_of(customer)
         balance = Decimal(customer % 500) + nth
-        told = member(
+        changed = member(
             customer,
             at + timedelta(milliseconds=nth),
             tier_name="Gold",
             credit_balance=balance,
             joined_at=BEGIN,
         )
-        run.members.records[key] = replace(MemberRecord(member=told), version=nth)
+        run.members.records[key] = replace(MemberRecord(member=changed), version=nth)
         note = Note(rule="credits", name="Store Credit Changed", properties={"amount": Decimal(1)})
         event_effects = EventEffects(
             event_id=f"{customer}-{nth}", topic="customer.credits.updated", at=at, effects=(note,)
@@ -161,7 +161,7 @@ def _update(run: VirtualCrmRun, customer: int, nth: int, at: datetime) -> Callab
     return happen
 
 
-def _figures(run: VirtualCrmRun, standin: HubspotStandIn, members: int, updates: int) -> dict[str, Any]:
+def _figures(run: VirtualCrmRun, fake: HubspotStandIn, members: int, updates: int) -> dict[str, Any]:
     calls = run.transport.calls
     profiles = [call for call in calls if call.path.endswith("/contacts/batch/upsert")]
     notes = [call for call in calls if call.path.endswith("/send/batch")]
@@ -174,7 +174,7 @@ def _figures(run: VirtualCrmRun, standin: HubspotStandIn, members: int, updates:
         "profile_calls_ratio": round(len(profiles) / (members / crm.batch_size), 3),
         "note_calls": len(notes),
         "note_calls_ratio": round(len(notes) / (updates / crm.notes_batch_size), 3),
-        "notes_told": len(standin.portal.events.occurrences),
+        "notes_told": len(fake.portal.events.occurrences),
         "all_calls": len(calls),
         "most_in_10_s": most_in_a_window([call.at for call in calls], PROVIDERS_SECONDS),
         "most_events_in_1_s": crm.notes_batch_size * most_in_a_window([call.at for call in notes], 1.0),
@@ -190,20 +190,20 @@ def _figures(run: VirtualCrmRun, standin: HubspotStandIn, members: int, updates:
 
 
 def _mismatches(run: VirtualCrmRun) -> int:
-    """Compare every member with what HubSpot shows of it."""
+    """Return how many members differ in HubSpot from their record."""
     wrong = 0
     records = list(run.members.records.values())
     for begin in range(0, len(records), 100):
         wanted = [crm_profile(record.member, Rules()) for record in records[begin : begin + 100]]
         theirs = run.crm.read([ContactRef(key=ours.key) for ours in wanted])
         wrong += sum(
-            _plain(run.crm.expected_fields(ours)) != _plain(theirs.get(ours.key, {})) for ours in wanted
+            _compared(run.crm.expected_fields(ours)) != _compared(theirs.get(ours.key, {})) for ours in wanted
         )
     return wrong
 
 
-def _plain(shown: Any) -> dict[str, str]:
-    return {name: text for name, text in shown.items() if name not in NOT_COMPARED}
+def _compared(fields: Any) -> dict[str, str]:
+    return {name: text for name, text in fields.items() if name not in NOT_COMPARED}
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@
     ├── TransientError          not now: keep the message, try again later
     │   ├── MisconfiguredError  not until a person changes a setting: the same, and an alarm that names it
     │   ├── UnreadableRulesError  the stored rules make no sense: the same, until they are applied again
-    │   ├── NoReplyError        no answer came: the server may have done it or not
-    │   ├── CoalesceError       possible now, and cheaper in a moment: wait once for a fuller batch
-    │   └── CircuitOpenError    the circuit is open until then: no server is asked, so all may come back at once
+    │   ├── UnansweredError     no answer came: the server may have done it or not
+    │   ├── HeldError           possible now, and cheaper in a moment: wait once for company
+    │   └── ParkedError         a gate of ours is closed until then: nobody is asked, so all may come at once
     ├── PermanentError          never: to the dead letters, with the reason
     ├── ConflictError           somebody else wrote first: read again and decide again
     └── OverCeilingError        what a merchant allowed to be given away is promised already
@@ -47,11 +47,11 @@ class NoReplyError(TransientError):
 
 
 class CoalesceError(TransientError):
-    """Possible now, but cheaper in a fuller batch: deferred once, and its copy says so."""
+    """Possible now, but cheaper in company: put off once, and its copy says so."""
 
 
 class CircuitOpenError(TransientError):
-    """The circuit is open. Messages that come back together when it closes fill calls, and reach no server before."""
+    """A gate of ours is closed. What comes back together when it opens fills calls, and meets no server before."""
 
 
 class PermanentError(RelayError):

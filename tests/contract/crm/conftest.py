@@ -1,4 +1,4 @@
-"""Benches for the promises that every CRM adapter keeps; a module with a `setup` of its own is one provider's."""
+"""Fixtures for the promises that every CRM adapter keeps; a module with a `setup` of its own tests one provider."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each promise over the adapters that can show it."""
     promise = metafunc.function.__name__.removeprefix("test_")
     able = [adapter for adapter in SETUPS if promise not in NOT_APPLICABLE.get(adapter, {})]
-    for surroundings in {"setup", "unprepared"}.intersection(metafunc.fixturenames):
-        if not hasattr(metafunc.module, surroundings):
-            metafunc.parametrize(surroundings, able, indirect=True)
+    for fixture in {"setup", "unprepared"}.intersection(metafunc.fixturenames):
+        if not hasattr(metafunc.module, fixture):
+            metafunc.parametrize(fixture, able, indirect=True)
 
 
 @pytest.fixture
@@ -28,6 +28,6 @@ def setup(request: pytest.FixtureRequest) -> Iterator[CrmTestSetup]:
 
 @pytest.fixture
 def unprepared(request: pytest.FixtureRequest) -> Iterator[CrmTestSetup]:
-    """Return an adapter connected to a CRM that has never heard of us."""
+    """Return an adapter connected to a CRM without our fields."""
     with SETUPS[request.param]() as setup:
         yield setup

@@ -1,4 +1,4 @@
-"""HubSpot's setup: the adapter, its stand-in, and the faults that the contract asks for."""
+"""The test setup of HubSpot's adapter: a fake HubSpot, and the faults that the contract needs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.contract.crm.tokens import FixedToken
 
 @dataclass
 class HubspotTestSetup:
-    """HubSpot and its stand-in."""
+    """The adapter and a fake HubSpot."""
 
     standin: HubspotStandIn
     crm: Hubspot
@@ -47,19 +47,19 @@ class HubspotTestSetup:
         self.standin.portal.create({names[ours]: value for ours, value in values.items()})
 
     def fail(self, case: str) -> None:
-        """Set the stand-in's fault."""
-        self.standin.faults.append(_HUBSPOT_FAULTS[case]())
+        """Set the fault."""
+        self.standin.faults.append(_FAULTS[case]())
 
     def writes(self) -> list[int]:
         """Return the sizes of the upserts."""
         return [asked["inputs"] for asked in self.standin.requests if asked["path"].endswith("/batch/upsert")]
 
     def started(self) -> list[str]:
-        """Return the custom events that took place: each can start a workflow."""
+        """Return the custom events: each can start a workflow."""
         return [event["eventName"] for event in self.standin.portal.events.occurrences.values()]
 
 
-_HUBSPOT_FAULTS: Final[dict[str, Callable[[], Fault]]] = {
+_FAULTS: Final[dict[str, Callable[[], Fault]]] = {
     "silent_2xx": lambda: Fault(silent=True),
     "locked_423": lambda: Fault(status=423),
     "rate_limited": lambda: Fault(status=429, policy="TEN_SECONDLY_ROLLING", retry_after=7),
@@ -76,7 +76,7 @@ _HUBSPOT_FAULTS: Final[dict[str, Callable[[], Fault]]] = {
 
 @contextmanager
 def hubspot(*, multi_status: bool = True) -> Iterator[HubspotTestSetup]:
-    """Serve HubSpot's stand-in and connect the adapter to it, custom events on."""
+    """Serve a fake HubSpot and connect the adapter to it, custom events on."""
     standin = HubspotStandIn(multi_status=multi_status)
     with serve(standin.app()) as base_url:
         crm = Hubspot(base_url, FixedToken(), read_seconds=0.5, events=True)

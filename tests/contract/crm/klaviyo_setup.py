@@ -1,4 +1,4 @@
-"""Klaviyo's setup: the adapter, its stand-in, and the faults that the contract asks for."""
+"""The test setup of Klaviyo's adapter: a fake Klaviyo, and the faults that the contract needs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FAULTS: Final[dict[str, Callable[[], Fault]]] = {
     "locked_423": lambda: Fault(status=423),
     "rate_limited": lambda: Fault(status=429, retry_after=7),
     "rate_limited_no_header": lambda: Fault(status=429),
-    # Klaviyo counts these calls by the second and the minute alone; waits of hours were seen all the same.
+    # Klaviyo counts these calls only by the second and the minute; waits of hours were observed all the same.
     "daily_limit": lambda: Fault(status=429, retry_after=67_608),
     "unauthorised_mid_batch": lambda: Fault(status=401, after=1, path=IMPORT),
     "missing_scopes": lambda: Fault(status=403),
@@ -36,7 +36,7 @@ FAULTS: Final[dict[str, Callable[[], Fault]]] = {
 
 @dataclass
 class KlaviyoTestSetup:
-    """Klaviyo and its stand-in."""
+    """The adapter and a fake Klaviyo."""
 
     standin: KlaviyoStandIn
     crm: Klaviyo
@@ -55,12 +55,12 @@ class KlaviyoTestSetup:
         names = {theirs: ours for ours, theirs in PROPERTIES.items()}
         shown: list[Mapping[str, str]] = []
         for profile in self.standin.account.profiles.values():
-            told: dict[str, Any] = {
+            values: dict[str, Any] = {
                 "email": profile.attributes.get("email"),
                 "merchants_note": profile.attributes.get("first_name"),
                 **{names.get(theirs, theirs): value for theirs, value in profile.properties.items()},
             }
-            shown.append({name: text(value) for name, value in told.items() if value is not None})
+            shown.append({name: text(value) for name, value in values.items() if value is not None})
         return shown
 
     def seed(self, **values: str) -> None:
@@ -72,7 +72,7 @@ class KlaviyoTestSetup:
         self.standin.account.upsert({"type": "profile", "attributes": attributes})
 
     def fail(self, case: str) -> None:
-        """Set the stand-in's fault."""
+        """Set the fault."""
         self.standin.faults.append(FAULTS[case]())
 
     def writes(self) -> list[int]:
@@ -86,7 +86,7 @@ class KlaviyoTestSetup:
 
 @contextmanager
 def klaviyo(options: KlaviyoOptions | None = None) -> Iterator[KlaviyoTestSetup]:
-    """Serve Klaviyo's stand-in and connect the adapter to it."""
+    """Serve a fake Klaviyo and connect the adapter to it."""
     standin = KlaviyoStandIn()
     with serve(standin.app()) as base_url:
         crm = Klaviyo(base_url, FixedToken("pk_made_up"), options, read_seconds=0.5)

@@ -1,4 +1,4 @@
-"""The setup of Salesforce's adapter: its stand-in, an administrator's part, and the faults that the contract asks for."""
+"""The test setup of Salesforce's adapter: a fake org, the administrator's work, and the faults that the contract needs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOT_APPLICABLE: Final = {
     "field made through the API stays hidden until it is granted. Members wait until an administrator has "
     "deployed the fields (test_salesforce.py)",
     "preparing": "an administrator deploys the fields: what is missing is named (test_salesforce.py)",
-    "quiet_backfill": "Salesforce has no quiet write: any write can start the merchant's flows, so the command "
+    "quiet_backfill": "Salesforce has no write without automations: any write can start the merchant's flows, so the command "
     "that fills a target asks",
 }
 
@@ -46,7 +46,7 @@ def define_fields(standin: SalesforceStandIn) -> None:
 
 @dataclass
 class SalesforceTestSetup:
-    """Salesforce and its stand-in."""
+    """The adapter and a fake org."""
 
     standin: SalesforceStandIn
     crm: Salesforce
@@ -62,10 +62,10 @@ class SalesforceTestSetup:
         return next((contact for contact in self.contacts() if contact.get("key") == key), None)
 
     def contacts(self) -> list[Mapping[str, str]]:
-        """Return all records; the last name that we had to give is nobody's interest here."""
+        """Return all records, without the last name that a new record needs."""
         ours = {theirs: name for name, theirs in names(OBJECT).items()} | {"FirstName": "merchants_note"}
         return [
-            {ours[theirs]: _plain(value) for theirs, value in record.items() if _tells(theirs, value)}
+            {ours[theirs]: _plain(value) for theirs, value in record.items() if _has_value(theirs, value)}
             for record in self.standin.org.records.values()
         ]
 
@@ -76,7 +76,7 @@ class SalesforceTestSetup:
         self.standin.org.create({"LastName": "Doe", **fields})
 
     def fail(self, case: str) -> None:
-        """Set the stand-in's faults."""
+        """Set the faults."""
         self.standin.faults.waiting += _FAULTS[case]()
 
     def writes(self) -> list[int]:
@@ -88,8 +88,8 @@ class SalesforceTestSetup:
         return []
 
 
-def _tells(name: str, value: Any) -> bool:
-    """Say whether a field says something: a box that is not ticked is a box that nobody touched."""
+def _has_value(name: str, value: Any) -> bool:
+    """Return whether a field has a value: a checkbox that is false has none."""
     return name != "LastName" and value is not False
 
 
@@ -109,7 +109,7 @@ _FAULTS: Final[dict[str, Callable[[], list[Fault]]]] = {
     "rate_limited": lambda: _on_write(status=503, code="SERVER_UNAVAILABLE", retry_after=7),
     "rate_limited_no_header": lambda: _on_write(status=503, code="SERVER_UNAVAILABLE"),
     "daily_limit": lambda: _on_write(status=403, code="REQUEST_LIMIT_EXCEEDED"),
-    # A session that ended is renewed at once: so the app is revoked as well.
+    # An ended session is renewed at once, so the app is revoked as well.
     "unauthorised_mid_batch": lambda: [
         *_on_write(status=401, after=1),
         Fault(path="/oauth2/token", status=400, code="invalid_client", after=1),
@@ -124,7 +124,7 @@ _FAULTS: Final[dict[str, Callable[[], list[Fault]]]] = {
 
 @contextmanager
 def salesforce() -> Iterator[SalesforceTestSetup]:
-    """Serve Salesforce's stand-in and connect the adapter to it."""
+    """Serve a fake org and connect the adapter to it."""
     standin = SalesforceStandIn()
     with serve(standin.app()) as base_url:
         crm = Salesforce(SalesforceOrg(base_url, OBJECT), FixedToken(CREDENTIALS), read_seconds=0.5)

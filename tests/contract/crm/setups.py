@@ -1,6 +1,6 @@
-"""One setup for each CRM adapter: the adapter, its stand-in, and the faults that the contract asks for.
+"""One test setup for each CRM adapter: the adapter, a fake of its CRM, and the faults that the contract needs.
 
-A further adapter needs a setup here, and a line in `SETUPS`.
+A further adapter needs a setup, and a line in `SETUPS`.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ PORT: Final = (
     "preparing",
     "describing",
 )
-"""What is asked of an adapter beside writing (test_port.py)."""
+"""The promises of an adapter beside writing (test_port.py)."""
 
 
 class CrmTestSetup(Protocol):
-    """What the contract suite needs of an adapter's surroundings."""
+    """An adapter and a fake of its CRM, as the contract suite needs them."""
 
     @property
     def crm(self) -> Crm:
@@ -66,11 +66,11 @@ class CrmTestSetup(Protocol):
         ...
 
     def shown(self, key: str) -> Mapping[str, str] | None:
-        """Return what the CRM shows of a member, by canonical name; None where it has no such member."""
+        """Return the CRM's fields of a member, by canonical name; None if it has no such member."""
         ...
 
     def contacts(self) -> list[Mapping[str, str]]:
-        """Return all contacts that the CRM has, likewise."""
+        """Return all contacts that the CRM has, by canonical names."""
         ...
 
     def seed(self, **values: str) -> None:
@@ -78,7 +78,7 @@ class CrmTestSetup(Protocol):
         ...
 
     def fail(self, case: str) -> None:
-        """Bring about the fault of a case, once."""
+        """Cause the fault of a case, once."""
         ...
 
     def writes(self) -> list[int]:
@@ -86,12 +86,12 @@ class CrmTestSetup(Protocol):
         ...
 
     def started(self) -> list[str]:
-        """Return what has started an automation by being told, by name; a mere write may have, unseen."""
+        """Return the names of the events that can have started an automation."""
         ...
 
     @property
     def longest_text(self) -> int | None:
-        """How many characters of a text the CRM can hold; None where any number."""
+        """How many characters of a text the CRM can hold; None for any number."""
         ...
 
 
@@ -106,4 +106,4 @@ NOT_APPLICABLE: Final[dict[str, dict[str, str]]] = {
     "salesforce": salesforce_setup.NOT_APPLICABLE,
     "webhook": webhook_setup.NOT_APPLICABLE,
 }
-"""Cases, and further promises by their test's name, that a provider cannot show, with the reason; who shows all is absent."""
+"""The cases, and further promises by their test's name, that a provider cannot show, with the reason."""

@@ -1,4 +1,4 @@
-"""The cases that were agreed on, by their names: each adapter shows them, or says why it cannot."""
+"""The agreed cases, by their names: each adapter shows them, or has a reason why it cannot."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ def test_every_case_is_shown_or_excused(adapter: str) -> None:
     assert all(excused.values())
 
 
-def test_an_excuse_is_for_an_adapter_that_there_is() -> None:
-    """Nobody is excused who has no setup."""
+def test_every_excuse_is_of_an_existing_adapter() -> None:
+    """Only an adapter with a test setup is excused."""
     assert NOT_APPLICABLE.keys() <= SETUPS.keys()

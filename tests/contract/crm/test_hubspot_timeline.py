@@ -1,4 +1,4 @@
-"""HubSpot's custom events: where the portal has them and a setting asks for them."""
+"""HubSpot's custom events, if the portal has them and a setting asks for them."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def setup() -> Iterator[HubspotTestSetup]:
 
 
 def change(
-    event: str = "e1", name: str = "Store Credit Changed", *, backfill: bool = False, **told: Decimal
+    event: str = "e1", name: str = "Store Credit Changed", *, backfill: bool = False, **properties: Decimal
 ) -> MemberChanged:
     """Return a change with one note."""
-    note = Note(rule="credits", name=name, properties=told)
+    note = Note(rule="credits", name=name, properties=properties)
     return MemberChanged(
         member=KEY,
         events=(EventEffects(event_id=event, topic="t", at=AT, effects=(note,)),),
@@ -41,17 +41,17 @@ def change(
     )
 
 
-def home(setup: HubspotTestSetup) -> dict[str, ContactRef]:
-    """Return where the member is."""
+def contacts(setup: HubspotTestSetup) -> dict[str, ContactRef]:
+    """Return the member's contact."""
     (contact,) = setup.standin.portal.contacts
     return {KEY: ContactRef(key=KEY, id=contact, email="member-7001@example.com")}
 
 
 def test_a_note_is_an_event(setup: HubspotTestSetup) -> None:
-    """It happens to the member's contact, under our name, at its own time, with what it may carry; repeated, once."""
+    """An event has the member's contact, our name, its own time and its defined properties; a repetition is the same event."""
     for _ in range(2):
-        told = change(amount=Decimal("24.90"), delta=Decimal("24.90"), unheard_of=Decimal(1))
-        outcomes = setup.crm.record([told], home(setup))
+        sent = change(amount=Decimal("24.90"), delta=Decimal("24.90"), undefined=Decimal(1))
+        outcomes = setup.crm.record([sent], contacts(setup))
         assert outcomes["e1.credits"].state == "mirrored"
     (event,) = setup.standin.portal.events.occurrences.values()
     assert event["eventName"] == "pe101_store_credit_changed"
@@ -67,25 +67,25 @@ def test_a_note_is_an_event(setup: HubspotTestSetup) -> None:
 
 
 def test_every_metric_is_defined(setup: HubspotTestSetup) -> None:
-    """All names of the contract can be sent; one that is not of them is skipped, and says so."""
+    """All names of the contract can be sent; any other is skipped, with the reason."""
     changes = [change(f"e{number}", name) for number, name in enumerate(TIMELINE_EVENTS)]
-    outcomes = setup.crm.record([*changes, change("odd", "Something Else")], home(setup))
+    outcomes = setup.crm.record([*changes, change("odd", "Something Else")], contacts(setup))
     assert [outcome.state for outcome in outcomes.values()].count("mirrored") == len(TIMELINE_EVENTS)
     assert outcomes["odd.credits"].state == "skipped"
 
 
 def test_five_hundred_at_a_time(setup: HubspotTestSetup) -> None:
-    """Notes of many messages are few calls."""
-    setup.crm.record([change(f"e{number}") for number in range(1001)], home(setup))
+    """Notes of many messages go out in few calls."""
+    setup.crm.record([change(f"e{number}") for number in range(1001)], contacts(setup))
     sent = [asked["inputs"] for asked in setup.standin.requests if asked["path"].endswith("/send/batch")]
     assert sent == [500, 500, 1]
     assert len(setup.standin.portal.events.occurrences) == 1001
 
 
-def test_one_that_is_refused_keeps_no_other_out(setup: HubspotTestSetup) -> None:
-    """A batch that is refused is sent in halves."""
+def test_a_refused_event_does_not_affect_the_others(setup: HubspotTestSetup) -> None:
+    """A refused batch is sent in halves."""
     lost = MemberChanged(member=key_of(1), events=change("lost").events)
-    outcomes = setup.crm.record([change("a"), lost, change("b")], home(setup))
+    outcomes = setup.crm.record([change("a"), lost, change("b")], contacts(setup))
     assert [outcomes[f"{event}.credits"].state for event in ("a", "lost", "b")] == [
         "mirrored",
         "refused",
@@ -94,10 +94,10 @@ def test_one_that_is_refused_keeps_no_other_out(setup: HubspotTestSetup) -> None
 
 
 def test_a_portal_without_events(setup: HubspotTestSetup) -> None:
-    """It is found out once; notes are skipped and members are mirrored all the same."""
+    """The portal is asked once; notes are skipped and members are mirrored all the same."""
     setup.standin.portal.events.on = False
     for _ in range(2):
-        outcome = setup.crm.record([change()], home(setup))["e1.credits"]
+        outcome = setup.crm.record([change()], contacts(setup))["e1.credits"]
         assert (outcome.state, outcome.reason) == ("skipped", "this portal has no custom events")
     asked = [asked for asked in setup.standin.requests if "event-definitions" in asked["path"]]
     assert asked[-1]["status"] == 403
@@ -105,17 +105,17 @@ def test_a_portal_without_events(setup: HubspotTestSetup) -> None:
     assert setup.crm.upsert([wanted(tier_name="Gold")])[KEY].state == "mirrored"
 
 
-def test_events_are_for_later(setup: HubspotTestSetup) -> None:
-    """While HubSpot is down a note is put off, and not lost."""
-    setup.crm.record([change("first")], home(setup))
+def test_an_outage_defers_notes(setup: HubspotTestSetup) -> None:
+    """While HubSpot is down a note is deferred, and not lost."""
+    setup.crm.record([change("first")], contacts(setup))
     setup.standin.faults.append(Fault(status=429, policy="SECONDLY", retry_after=3))
-    outcome = setup.crm.record([change()], home(setup))["e1.credits"]
+    outcome = setup.crm.record([change()], contacts(setup))["e1.credits"]
     assert (outcome.state, outcome.retry_after) == ("retry", 3)
-    assert setup.crm.record([change()], home(setup))["e1.credits"].state == "mirrored"
+    assert setup.crm.record([change()], contacts(setup))["e1.credits"].state == "mirrored"
 
 
 def test_quiet_backfill(setup: HubspotTestSetup) -> None:
-    """A back-fill tells of no events: HubSpot has none that starts nothing."""
-    outcome = setup.crm.record([change(backfill=True)], home(setup))["e1.credits"]
+    """A back-fill sends no events: every HubSpot event can start a workflow."""
+    outcome = setup.crm.record([change(backfill=True)], contacts(setup))["e1.credits"]
     assert (outcome.state, outcome.reason) == ("skipped", "backfill")
     assert not setup.standin.portal.events.occurrences

@@ -1,4 +1,4 @@
-"""HubSpot may refuse a whole batch for one record, trace ids or not: the same ends are reached in halves."""
+"""HubSpot may refuse a whole batch for one record, in spite of trace ids: halves lead to the same outcomes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tests.contract.crm.profiles import key_of, wanted
 
 @pytest.fixture
 def setup() -> Iterator[HubspotTestSetup]:
-    """Return the adapter at a stand-in that tells no errors by record."""
+    """Return the adapter and a fake HubSpot that reports no errors by record."""
     with hubspot(multi_status=False) as setup:
         setup.prepare()
         yield setup
 
 
 def test_identity_conflict(setup: HubspotTestSetup) -> None:
-    """The one whose address is taken is found, and adopts the contact; all others are written."""
+    """The member whose address is taken gets the existing contact; all others are written."""
     setup.seed(email="member-3@example.com")
     outcomes = setup.crm.upsert([wanted(number) for number in range(7)])
     assert {outcome.state for outcome in outcomes.values()} == {"mirrored"}
@@ -27,7 +27,7 @@ def test_identity_conflict(setup: HubspotTestSetup) -> None:
 
 
 def test_partial(setup: HubspotTestSetup) -> None:
-    """The one at fault is found and refused; all others are written."""
+    """The member at fault is refused; all others are written."""
     outcomes = setup.crm.upsert(
         [wanted(number, email="odd" if number == 2 else f"{number}@example.com") for number in range(5)]
     )
@@ -35,8 +35,8 @@ def test_partial(setup: HubspotTestSetup) -> None:
     assert len(setup.contacts()) == 4
 
 
-def test_schema_is_made_once(setup: HubspotTestSetup) -> None:
-    """A second provision finds nothing missing; a property that the merchant deletes is made again."""
+def test_the_schema_is_defined_once(setup: HubspotTestSetup) -> None:
+    """A second call defines nothing; a property that the merchant deletes is defined again."""
     assert setup.crm.ensure_schema() == []
     del setup.standin.portal.definitions["membership_tier"]
     assert setup.crm.ensure_schema(dry_run=True) == ["membership_tier"]

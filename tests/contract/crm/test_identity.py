@@ -1,4 +1,4 @@
-"""One member is one contact, whatever is repeated, late or moved; and nobody else's contact is ever taken."""
+"""One member is one contact, whatever is repeated, late or moved; and another member's contact is never taken."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_duplicate(setup: CrmTestSetup) -> None:
 
 
 def test_out_of_order(setup: CrmTestSetup) -> None:
-    """A message about an older event that comes after a newer one's leaves the newer state in the CRM."""
+    """The message of an older event, after that of a newer one, leaves the newer state in the CRM."""
     members = FakeMembers({KEY: MemberRecord(member=member(credit_balance=Decimal(5)))})
     crm_sync = CrmSync(
         shop=SHOP,
@@ -50,37 +50,37 @@ def test_out_of_order(setup: CrmTestSetup) -> None:
 
 
 def test_email_change(setup: CrmTestSetup) -> None:
-    """A new address moves with the member: one contact bears its key, and that has the new address."""
-    former = setup.crm.upsert([wanted(email="old@example.com")])[KEY]
-    assert _moved(setup, former, wanted(email="new@example.com")).state == "mirrored"
+    """A new address moves with the member: one contact is under its key, and has the new address."""
+    previous = setup.crm.upsert([wanted(email="old@example.com")])[KEY]
+    assert _moved(setup, previous, wanted(email="new@example.com")).state == "mirrored"
     assert [contact["email"] for contact in setup.contacts() if contact.get("key") == KEY] == [
         "new@example.com"
     ]
 
 
 def test_email_change_to_an_address_in_use(setup: CrmTestSetup) -> None:
-    """The contact with the new address takes the member over; the former one keeps nothing of it."""
+    """The contact with the new address becomes the member's; the previous one keeps none of its fields."""
     home = setup.crm.upsert([wanted(email="old@example.com", tier_name="Gold")])[KEY]
     setup.seed(email="new@example.com", merchants_note="met at the fair")
     outcome = _moved(setup, home, wanted(email="new@example.com", tier_name="Gold"))
     assert outcome.state == "mirrored"
-    former, present = setup.contacts()
-    assert former == {"email": "old@example.com"}
+    previous, present = setup.contacts()
+    assert previous == {"email": "old@example.com"}
     assert present["key"] == KEY
     assert present["tier_name"] == "Gold"
     assert present["merchants_note"] == "met at the fair"
 
 
-def _moved(setup: CrmTestSetup, former: CrmOutcome, profile: CrmProfile) -> CrmOutcome:
-    """Write a member under a new address, as `crm_sync` does: the former contact is cleared where the CRM needs it."""
+def _moved(setup: CrmTestSetup, previous: CrmOutcome, profile: CrmProfile) -> CrmOutcome:
+    """Write a member under a new address, as `crm_sync` does: the previous contact is cleared if the CRM needs it."""
     if setup.crm.identified_by == "email":
-        cleared = setup.crm.clear([ContactRef(key=KEY, id=former.id, email="old@example.com")])
+        cleared = setup.crm.clear([ContactRef(key=KEY, id=previous.id, email="old@example.com")])
         assert cleared[KEY].state == "mirrored"
     return setup.crm.upsert([profile])[KEY]
 
 
 def test_no_email(setup: CrmTestSetup) -> None:
-    """A member without an address is skipped and says so; the others of the call are written."""
+    """A member without an address is skipped, with the reason; the others of the call are written."""
     outcomes = setup.crm.upsert([wanted(email=None), wanted(7002)])
     assert outcomes[KEY] == CrmOutcome(state="skipped", reason="no_email")
     assert outcomes[key_of(7002)].state == "mirrored"
@@ -88,7 +88,7 @@ def test_no_email(setup: CrmTestSetup) -> None:
 
 
 def test_identity_conflict(setup: CrmTestSetup) -> None:
-    """A contact that the merchant already has under the address becomes the member's; the others are written."""
+    """A contact that the merchant has under the address becomes the member's; the others are written."""
     setup.seed(email="member-7001@example.com", merchants_note="met at the fair")
     outcomes = setup.crm.upsert([wanted(), wanted(7002)])
     assert [outcomes[key].state for key in (KEY, key_of(7002))] == ["mirrored", "mirrored"]

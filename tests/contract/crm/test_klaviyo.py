@@ -1,4 +1,4 @@
-"""Klaviyo's own ways, against its stand-in: jobs for back-fills, events that start no flow, limits by the minute."""
+"""Klaviyo alone: jobs for back-fills, events that start no flow, limits by the minute."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ JOBS = "/api/profile-bulk-import-jobs"
 
 @pytest.fixture
 def setup() -> Iterator[KlaviyoTestSetup]:
-    """Return the adapter at its stand-in."""
+    """Return the adapter and a fake Klaviyo."""
     with klaviyo() as setup:
         yield setup
 
 
 def job_of(setup: KlaviyoTestSetup, *numbers: int) -> str:
-    """Hand a job with these members in; return its id."""
+    """Submit a job with these members; return its id."""
     outcome = setup.crm.bulk.submit([wanted(number, tier_name="Gold") for number in numbers])
     assert outcome.state == "pending"
     assert outcome.id
@@ -41,7 +41,7 @@ def job_of(setup: KlaviyoTestSetup, *numbers: int) -> str:
 
 
 def test_a_job_is_asked_about_until_its_errors_were_read(setup: KlaviyoTestSetup) -> None:
-    """A back-fill's members go by one job; they count as mirrored once it is complete and its errors were read."""
+    """A back-fill's members are in one job; they count as mirrored once it is complete and its errors were read."""
     keys = [key_of(number) for number in (1, 2, 3)]
     job = job_of(setup, 1, 2, 3)
     assert {outcome.state for outcome in setup.crm.bulk.collect(job, keys).values()} == {"pending"}
@@ -58,7 +58,7 @@ def test_a_job_is_asked_about_until_its_errors_were_read(setup: KlaviyoTestSetup
 
 
 def test_a_job_clears_too(setup: KlaviyoTestSetup) -> None:
-    """What a member no longer has is taken off by a job as well, although jobs ignore null."""
+    """A job clears the fields that a member no longer has, although jobs ignore null."""
     setup.crm.upsert([wanted(last_decline_code="card_declined", failed_attempts=1, tier_name="Gold")])
     setup.standin.account.polls = 0
     outcome = setup.crm.bulk.submit([wanted(last_payment_at=AT)])
@@ -69,7 +69,7 @@ def test_a_job_clears_too(setup: KlaviyoTestSetup) -> None:
     assert not {"last_decline_code", "failed_attempts", "tier_name"} & shown.keys()
 
 
-def test_a_job_takes_nobodys_profile(setup: KlaviyoTestSetup) -> None:
+def test_a_job_takes_no_other_members_profile(setup: KlaviyoTestSetup) -> None:
     """A profile under another key stays out of a job, and so does a second member with one address."""
     setup.standin.account.polls = 0
     theirs = {"email": "member-1@example.com", "key": "other.myshopify.com:1"}
@@ -83,8 +83,8 @@ def test_a_job_takes_nobodys_profile(setup: KlaviyoTestSetup) -> None:
     assert setup.crm.bulk.submit([wanted(1)]) == CrmOutcome(state="refused", reason="not_imported")
 
 
-def test_a_jobs_errors_are_each_their_members(setup: KlaviyoTestSetup) -> None:
-    """An address that Klaviyo will not have is told among the job's errors: its member is refused, with the code."""
+def test_a_jobs_error_concerns_its_member(setup: KlaviyoTestSetup) -> None:
+    """The job's errors name an address that Klaviyo rejects: its member is refused, with the code."""
     setup.standin.account.polls = 0
     job = setup.crm.bulk.submit([wanted(1), wanted(2, email="not an address")]).id or ""
     outcomes = setup.crm.bulk.collect(job, _keys(1, 2))
@@ -93,7 +93,7 @@ def test_a_jobs_errors_are_each_their_members(setup: KlaviyoTestSetup) -> None:
 
 
 def test_a_long_listing_is_read_to_its_end(setup: KlaviyoTestSetup) -> None:
-    """More members than a page has are all found, and nobody is refused for standing on a later one."""
+    """Members on every page are found, and none is refused for being on a later one."""
     setup.standin.account.polls = 0
     numbers = range(230)
     job = job_of(setup, *numbers)
@@ -101,15 +101,15 @@ def test_a_long_listing_is_read_to_its_end(setup: KlaviyoTestSetup) -> None:
     assert {outcome.state for outcome in outcomes.values()} == {"mirrored"}
 
 
-def test_a_cancelled_job_says_nothing_of_anybody(setup: KlaviyoTestSetup) -> None:
-    """Of a cancelled job's members nothing is known: they are sent again."""
+def test_the_members_of_a_cancelled_job_are_unknown(setup: KlaviyoTestSetup) -> None:
+    """Nothing is known about a cancelled job's members: they are sent again."""
     job = job_of(setup, 1)
     setup.standin.account.jobs[job].status = "cancelled"
     assert setup.crm.bulk.collect(job, _keys(1)) == {}
 
 
 def test_a_job_that_klaviyo_has_forgotten(setup: KlaviyoTestSetup) -> None:
-    """Jobs are not kept for ever: one that is not there any more keeps its members from nothing."""
+    """Klaviyo does not keep jobs for ever: a job that is gone delays no member."""
     assert setup.crm.bulk.collect("forgotten", _keys(1)) == {}
 
 
@@ -117,15 +117,15 @@ def test_a_job_that_klaviyo_has_forgotten(setup: KlaviyoTestSetup) -> None:
     ("fault", "state"),
     [(Fault(status=503), "retry"), (Fault(status=403), "unauthorised"), (Fault(silent=True), "retry")],
 )
-def test_a_job_that_cannot_be_handed_in(setup: KlaviyoTestSetup, fault: Fault, state: str) -> None:
-    """What keeps a job from Klaviyo is true of each of its members."""
+def test_a_job_that_cannot_be_submitted(setup: KlaviyoTestSetup, fault: Fault, state: str) -> None:
+    """The outcome of a job that cannot be submitted is that of each member."""
     fault.path = JOBS
     setup.standin.faults.append(fault)
     assert setup.crm.bulk.submit([wanted()]).state == state
 
 
 def test_a_job_that_cannot_be_asked_about_is_still_pending(setup: KlaviyoTestSetup) -> None:
-    """While Klaviyo is down nobody can say what became of a job; its members are not sent again meanwhile."""
+    """While Klaviyo is down the end of a job is unknown; its members are not sent again meanwhile."""
     job = job_of(setup, 1)
     setup.standin.faults.append(Fault(status=429, retry_after=5))
     outcome = setup.crm.bulk.collect(job, _keys(1))[key_of(1)]
@@ -144,12 +144,12 @@ def note(*, backfill: bool = False, event: str = "e1", seconds: float = 0.0) -> 
 
 
 def contacts() -> dict[str, ContactRef]:
-    """Return where the member is."""
+    """Return the member's contact."""
     return {MEMBER: ContactRef(key=MEMBER, email="member-7001@example.com")}
 
 
-def test_a_note_is_told_once(setup: KlaviyoTestSetup) -> None:
-    """A note that is repeated is one event; two in one second are two, for each has its own id."""
+def test_a_note_appears_once(setup: KlaviyoTestSetup) -> None:
+    """A repeated note is one event; two notes in one second are two, since each has its own id."""
     setup.crm.upsert([wanted()])
     for change in (note(), note(), note(event="e2", seconds=0.2)):
         assert all(outcome.state == "mirrored" for outcome in setup.crm.record([change], contacts()).values())
@@ -158,8 +158,8 @@ def test_a_note_is_told_once(setup: KlaviyoTestSetup) -> None:
     assert len(setup.contacts()) == 1
 
 
-def test_a_lost_answer_to_a_note_tells_it_once(setup: KlaviyoTestSetup) -> None:
-    """An event whose answer was lost is sent again, and stands there once."""
+def test_a_lost_answer_to_a_note(setup: KlaviyoTestSetup) -> None:
+    """An event whose answer was lost is sent again, and appears once."""
     setup.standin.faults.append(Fault(apply_then_drop=True))
     (outcome,) = setup.crm.record([note()], contacts()).values()
     assert (outcome.state, outcome.unanswered) == ("retry", True)
@@ -168,7 +168,7 @@ def test_a_lost_answer_to_a_note_tells_it_once(setup: KlaviyoTestSetup) -> None:
 
 
 def test_identity_conflict() -> None:
-    """Our external id on one profile and the address on another: written once more by the address, and told."""
+    """With our external id on one profile and the address on another, the member is written by its address, with a reason."""
     with klaviyo(KlaviyoOptions(external_id=True)) as setup:
         account = setup.standin.account
         for identifier in ({"external_id": MEMBER}, {"email": "member-7001@example.com"}):
@@ -180,8 +180,8 @@ def test_identity_conflict() -> None:
         assert [asked["status"] for asked in setup.standin.requests] == [200, 409, 200]
 
 
-def test_clearing_takes_ours_and_nothing_else() -> None:
-    """What we wrote goes, the compat names and our external id with it; what the merchant has stays."""
+def test_clearing_removes_only_our_fields() -> None:
+    """Our properties, the compat names and our external id go; the merchant's fields stay."""
     with klaviyo(KlaviyoOptions(external_id=True, compat=True)) as setup:
         setup.seed(email="member-7001@example.com", merchants_note="met at the fair")
         setup.standin.account.upsert(
@@ -199,8 +199,8 @@ def test_clearing_takes_ours_and_nothing_else() -> None:
         assert profile.attributes == {"email": "member-7001@example.com", "first_name": "met at the fair"}
 
 
-def test_clearing_leaves_others_alone(setup: KlaviyoTestSetup) -> None:
-    """A profile that is not there, or bears another key, is skipped and untouched."""
+def test_clearing_does_not_touch_other_profiles(setup: KlaviyoTestSetup) -> None:
+    """A profile that does not exist, or is under another key, is skipped and untouched."""
     setup.seed(email="a@example.com", key="other.myshopify.com:1", tier_name="Theirs")
     cleared = setup.crm.clear(
         [ContactRef(key=MEMBER, email="A@example.com"), ContactRef(key=key_of(2), id="01NONE")]
@@ -210,7 +210,7 @@ def test_clearing_leaves_others_alone(setup: KlaviyoTestSetup) -> None:
 
 
 def test_a_minutes_limit_is_kept(setup: KlaviyoTestSetup) -> None:
-    """With the documented limits on, no call is refused: the last that Klaviyo allows is the last that is made."""
+    """With the documented limits on, no call is refused: the last one that Klaviyo allows is the last one made."""
     setup.standin.limited = True
     limits = setup.standin.limits
     limits.clock = lambda: 0.0
@@ -221,8 +221,8 @@ def test_a_minutes_limit_is_kept(setup: KlaviyoTestSetup) -> None:
     assert not [asked for asked in setup.standin.requests if asked["status"] == 429]
 
 
-def test_an_address_change_by_way_of_crm_sync(setup: KlaviyoTestSetup) -> None:
-    """A new address moves the member to another profile; the former keeps nothing of ours, and no consent moves."""
+def test_an_address_change_through_crm_sync(setup: KlaviyoTestSetup) -> None:
+    """A new address moves the member to another profile; the previous one keeps none of our fields, and no consent moves."""
     clock = FakeClock()
     members = FakeMembers({MEMBER: MemberRecord(member=member(email="old@example.com", tier_name="Gold"))})
     crm_sync = CrmSync(
@@ -240,8 +240,8 @@ def test_an_address_change_by_way_of_crm_sync(setup: KlaviyoTestSetup) -> None:
     members.records[MEMBER] = MemberRecord(member=member(7001, later, email="new@example.com"), version=2)
     clock.forward(600)
     assert crm_sync.work([second], FakeContext()) == {"two": None}
-    former, present = setup.standin.account.profiles.values()
-    assert (former.attributes, former.properties) == ({"email": "old@example.com"}, {})
+    previous, present = setup.standin.account.profiles.values()
+    assert (previous.attributes, previous.properties) == ({"email": "old@example.com"}, {})
     assert present.attributes == {"email": "new@example.com"}
     assert present.properties[KEY] == MEMBER
 

@@ -1,4 +1,4 @@
-"""What `crm_sync` and the operator's commands need of every adapter beside writing: reading, clearing, describing."""
+"""What `crm_sync` and the operator's commands need from every adapter beside writing: reading, clearing, describing."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ FULL = wanted(
 
 
 def test_reading(setup: CrmTestSetup) -> None:
-    """What was written is read again in the same notation; a member who is not there is missing."""
+    """What was written is read again as the same texts; a member that the CRM lacks is missing."""
     outcome = setup.crm.upsert([FULL])[KEY]
     contacts = [
         ContactRef(key=KEY, id=outcome.id, email=FULL.email),
-        ContactRef(key=key_of(1), email="nobody@example.com"),
+        ContactRef(key=key_of(1), email="unknown@example.com"),
     ]
     theirs = setup.crm.read(contacts)
     assert theirs.keys() == {KEY}
@@ -38,16 +38,16 @@ def test_reading(setup: CrmTestSetup) -> None:
     assert {name: ours[name] for name in ours.keys() - NOT_COMPARED} == {
         name: theirs[KEY][name] for name in theirs[KEY].keys() - NOT_COMPARED
     }
-    assert "last_decline_code" not in ours, "fields without a value are not shown"
+    assert "last_decline_code" not in ours, "fields without a value are absent"
 
 
 def test_clearing_a_contact(setup: CrmTestSetup) -> None:
-    """Our fields leave the contact and nothing else does; one that is not there is skipped."""
+    """Our fields are removed from the contact, and nothing else; a contact that does not exist is skipped."""
     setup.seed(email="member-7001@example.com", merchants_note="met at the fair")
     outcome = setup.crm.upsert([FULL])[KEY]
     assert outcome.state == "mirrored"
     home = ContactRef(key=KEY, id=outcome.id, email=FULL.email)
-    gone = ContactRef(key=key_of(1), email="nobody@example.com")
+    gone = ContactRef(key=key_of(1), email="unknown@example.com")
     answers = setup.crm.clear([home, gone])
     assert [answers[key].state for key in (KEY, key_of(1))] == ["mirrored", "skipped"]
     assert setup.shown(KEY) is None
@@ -56,7 +56,7 @@ def test_clearing_a_contact(setup: CrmTestSetup) -> None:
 
 
 def test_another_members_contact_is_not_cleared(setup: CrmTestSetup) -> None:
-    """A contact that has become another member's is left alone."""
+    """A contact that has become another member's is not touched."""
     other = wanted(7002, email="shared@example.com", tier_name="Gold")
     outcome = setup.crm.upsert([other])[key_of(7002)]
     setup.crm.clear([ContactRef(key=KEY, id=outcome.id, email="shared@example.com")])
@@ -66,7 +66,7 @@ def test_another_members_contact_is_not_cleared(setup: CrmTestSetup) -> None:
 
 
 def test_preparing(unprepared: CrmTestSetup) -> None:
-    """A rehearsal defines nothing; what is defined once is not missing any more."""
+    """A dry run defines nothing; what was defined is no longer missing."""
     would = list(unprepared.crm.ensure_schema(dry_run=True))
     assert list(unprepared.crm.ensure_schema(dry_run=True)) == would
     assert list(unprepared.crm.ensure_schema()) == would
@@ -75,7 +75,7 @@ def test_preparing(unprepared: CrmTestSetup) -> None:
 
 
 def test_describing(setup: CrmTestSetup) -> None:
-    """Each says how many it takes, how often it may be called (nothing where it counts by the day), and who is who."""
+    """Each adapter names its batch sizes, its rate limits (none if it counts by the day), and what identifies a member."""
     crm = setup.crm
     assert crm.batch_size >= 1
     assert crm.notes_batch_size >= 1

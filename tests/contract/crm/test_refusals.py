@@ -1,4 +1,4 @@
-"""What a provider will not do is told of the members that it concerns, for as long as it lasts."""
+"""Each refusal of a provider is an outcome of the members that it concerns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ KEY = key_of(7001)
 
 
 def test_partial_207(setup: CrmTestSetup) -> None:
-    """One member's fault keeps nobody else out."""
+    """One member's fault does not affect the others."""
     outcomes = setup.crm.upsert([wanted(7001), wanted(7002, email="not an address"), wanted(7003)])
     assert [outcomes[key_of(n)].state for n in (7001, 7002, 7003)] == ["mirrored", "refused", "mirrored"]
     assert "not an address" not in outcomes[key_of(7002)].reason
@@ -19,14 +19,14 @@ def test_partial_207(setup: CrmTestSetup) -> None:
 
 
 def test_silent_2xx(setup: CrmTestSetup) -> None:
-    """A success that names nobody is none."""
+    """A success that names no member is not one."""
     setup.fail("silent_2xx")
     outcome = setup.crm.upsert([wanted()])[KEY]
     assert (outcome.state, outcome.reason) == ("refused", "silent_2xx")
 
 
-def _put_off(setup: CrmTestSetup, case: str) -> float:
-    """Bring about a fault that passes; return how long to wait, by the adapter's word."""
+def _wait_after(setup: CrmTestSetup, case: str) -> float:
+    """Cause a temporary fault; return the wait that the adapter names."""
     setup.fail(case)
     outcomes = setup.crm.upsert([wanted(7001), wanted(7002)])
     assert {outcome.state for outcome in outcomes.values()} == {"retry"}
@@ -37,33 +37,33 @@ def _put_off(setup: CrmTestSetup, case: str) -> float:
 
 
 def test_locked_423(setup: CrmTestSetup) -> None:
-    """A lock is waited for, two seconds at least."""
-    assert 2 <= _put_off(setup, "locked_423") <= 60
+    """The wait for a lock is at least two seconds."""
+    assert 2 <= _wait_after(setup, "locked_423") <= 60
 
 
 def test_rate_limited(setup: CrmTestSetup) -> None:
-    """The time that the provider names is the time that is waited."""
-    assert _put_off(setup, "rate_limited") == 7
+    """The wait is the one that the provider names."""
+    assert _wait_after(setup, "rate_limited") == 7
 
 
 def test_rate_limited_no_header(setup: CrmTestSetup) -> None:
-    """Where it names none, its policy does."""
-    assert 1 <= _put_off(setup, "rate_limited_no_header") <= 60
+    """If the provider names no wait, it follows from its policy."""
+    assert 1 <= _wait_after(setup, "rate_limited_no_header") <= 60
 
 
 def test_daily_limit(setup: CrmTestSetup) -> None:
-    """A limit by the day is not knocked at every few seconds."""
-    assert _put_off(setup, "daily_limit") >= 600
+    """A daily limit is not tried again every few seconds."""
+    assert _wait_after(setup, "daily_limit") >= 600
 
 
 def test_down(setup: CrmTestSetup) -> None:
-    """A server error is for later, without a word on when."""
-    assert _put_off(setup, "down") == 0
+    """A server error is retried, without a given wait."""
+    assert _wait_after(setup, "down") == 0
 
 
 @pytest.mark.parametrize("case", ["timeout_after_write", "hang", "bad_gateway"])
 def test_unanswered(setup: CrmTestSetup, case: str) -> None:
-    """A call without an answer says so: what it asked for may be done already, or yet."""
+    """A call without an answer is marked: its request may have taken effect, or may still."""
     setup.fail(case)
     outcome = setup.crm.upsert([wanted()])[KEY]
     assert (outcome.state, outcome.unanswered) == ("retry", True)
@@ -79,7 +79,7 @@ def test_timeout_after_write(setup: CrmTestSetup) -> None:
 
 
 def test_unauthorised_mid_batch(setup: CrmTestSetup) -> None:
-    """What was written before the credentials ended stays written; the rest is not even tried."""
+    """What was written before the credentials ended keeps its outcome; the rest is not tried."""
     size = setup.per_call
     members = [wanted(number) for number in range(3 * size)]
     setup.fail("unauthorised_mid_batch")
@@ -90,13 +90,13 @@ def test_unauthorised_mid_batch(setup: CrmTestSetup) -> None:
 
 
 def test_missing_scopes(setup: CrmTestSetup) -> None:
-    """Credentials that may not write are credentials to mend."""
+    """Credentials that may not write are to be corrected."""
     setup.fail("missing_scopes")
     assert setup.crm.upsert([wanted()])[KEY].state == "unauthorised"
 
 
 def test_unknown_property(unprepared: CrmTestSetup) -> None:
-    """A CRM that does not know our fields yet is taught them, once, and the members arrive all the same."""
+    """Our fields are defined in a CRM that lacks them, once, and the members arrive all the same."""
     outcomes = unprepared.crm.upsert([wanted(7001), wanted(7002)])
     assert {outcome.state for outcome in outcomes.values()} == {"mirrored"}
     assert len(unprepared.writes()) == 2

@@ -1,4 +1,4 @@
-"""What is Salesforce's alone: sessions, fields that an administrator makes, and addresses that identify nobody."""
+"""Salesforce alone: sessions, fields that an administrator defines, and addresses that identify no contact."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FIRST = "member-7001@example.com"
 
 @pytest.fixture
 def bare() -> Iterator[SalesforceTestSetup]:
-    """Return an org in which no administrator has been."""
+    """Return an org without our fields."""
     with salesforce() as setup:
         yield setup
 
@@ -40,7 +40,7 @@ def setup(bare: SalesforceTestSetup) -> SalesforceTestSetup:
 
 
 def test_members_wait_for_the_administrator(bare: SalesforceTestSetup) -> None:
-    """Without our fields nobody is written, and nobody refused for good: all wait, and arrive once they are there."""
+    """Without our fields no member is written, and none is refused: all wait, and arrive once the fields exist."""
     outcomes = bare.crm.upsert([wanted(7001), wanted(7002)])
     assert set(outcomes.values()) == {CrmOutcome(state="unauthorised", reason="unknown_property")}
     assert not bare.contacts()
@@ -49,7 +49,7 @@ def test_members_wait_for_the_administrator(bare: SalesforceTestSetup) -> None:
 
 
 def test_what_is_missing_is_named(bare: SalesforceTestSetup) -> None:
-    """A dry run lists the fields; without one it is said that they are to be deployed; then nothing is missing."""
+    """A dry run lists the fields; without it an error asks to deploy them; then nothing is missing."""
     assert len(bare.crm.ensure_schema(dry_run=True)) == len(definitions("Contact"))
     with pytest.raises(MisconfiguredError, match="Membership_Tier__c") as caught:
         bare.crm.ensure_schema()
@@ -59,8 +59,8 @@ def test_what_is_missing_is_named(bare: SalesforceTestSetup) -> None:
     bare.crm.check()
 
 
-def test_a_key_that_identifies_nobody_is_not_written_to(setup: SalesforceTestSetup) -> None:
-    """A key field that is no unique external id is an administrator's to mend."""
+def test_a_key_that_is_not_unique_is_not_written(setup: SalesforceTestSetup) -> None:
+    """A key field that is no unique external id is an administrator's to correct."""
     columns = setup.standin.org.columns
     columns["Membership_Key__c"] = replace(columns["Membership_Key__c"], unique=False)
     with pytest.raises(MisconfiguredError, match="membership_key_is_not_unique"):
@@ -68,7 +68,7 @@ def test_a_key_that_identifies_nobody_is_not_written_to(setup: SalesforceTestSet
 
 
 def test_an_ended_session_is_renewed(setup: SalesforceTestSetup) -> None:
-    """Sessions end in the middle of the work, and nobody notices."""
+    """A session that ends in the middle of the work costs no member."""
     setup.crm.upsert([wanted()])
     setup.standin.end_sessions()
     assert setup.crm.upsert([wanted(tier_name="Gold")])[KEY].state == "mirrored"
@@ -76,7 +76,7 @@ def test_an_ended_session_is_renewed(setup: SalesforceTestSetup) -> None:
 
 
 def test_a_known_member_costs_two_calls(setup: SalesforceTestSetup) -> None:
-    """Of two hundred members whose contacts are as we left them: one look, one write."""
+    """Two hundred members whose contacts are as Relay left them cost one query and one write."""
     members = [wanted(number) for number in range(200)]
     setup.crm.upsert(members)
     before = len(setup.standin.requests)
@@ -88,7 +88,7 @@ def test_a_known_member_costs_two_calls(setup: SalesforceTestSetup) -> None:
 
 
 def test_several_contacts_with_the_address(setup: SalesforceTestSetup) -> None:
-    """Nobody can say which of them is the member: refused, and nothing is written."""
+    """It is unknown which of them is the member: refused, and nothing is written."""
     for _ in range(2):
         setup.seed(email=FIRST)
     assert setup.crm.upsert([wanted()])[KEY] == CrmOutcome(state="refused", reason="identity_conflict")
@@ -96,7 +96,7 @@ def test_several_contacts_with_the_address(setup: SalesforceTestSetup) -> None:
 
 
 def test_several_contacts_with_the_key(setup: SalesforceTestSetup) -> None:
-    """An org whose key was not unique may have it twice: refused, as a 300 would be, and nothing is written."""
+    """An org whose key was not unique may have it twice: refused, like a 300, and nothing is written."""
     columns = setup.standin.org.columns
     columns["Membership_Key__c"] = replace(columns["Membership_Key__c"], unique=False)
     for number in range(2):
@@ -104,7 +104,7 @@ def test_several_contacts_with_the_key(setup: SalesforceTestSetup) -> None:
     assert setup.crm.upsert([wanted()])[KEY] == CrmOutcome(state="refused", reason="identity_conflict")
 
 
-def test_a_member_keeps_its_contact_where_nobody_gives_way(setup: SalesforceTestSetup) -> None:
+def test_a_member_keeps_its_contact_at_an_ambiguous_address(setup: SalesforceTestSetup) -> None:
     """A new address that several contacts have, or one of another shop, is written to the member's own contact."""
     setup.crm.upsert([wanted(email="old@example.com")])
     setup.seed(email=FIRST, key="other.myshopify.com:1")
@@ -119,7 +119,7 @@ def test_a_member_keeps_its_contact_where_nobody_gives_way(setup: SalesforceTest
 
 
 def test_two_members_and_one_contact(setup: SalesforceTestSetup) -> None:
-    """Where two new members have one address, the first takes the contact over; the other is written afterwards."""
+    """Of two new members with one address, the first gets the contact; the other is written afterwards."""
     setup.seed(email=FIRST)
     both = [wanted(7001), wanted(7002, email=FIRST)]
     outcomes = setup.crm.upsert(both)
@@ -130,8 +130,8 @@ def test_two_members_and_one_contact(setup: SalesforceTestSetup) -> None:
     )
 
 
-def test_a_contact_that_does_not_let_go(setup: SalesforceTestSetup) -> None:
-    """Where the former contact cannot be cleared, the new one is not claimed: a key is never on two."""
+def test_a_contact_that_cannot_be_cleared(setup: SalesforceTestSetup) -> None:
+    """If the previous contact cannot be cleared, the new one is not written: a key is never on two contacts."""
     setup.crm.upsert([wanted(email="old@example.com")])
     setup.seed(email=FIRST)
     setup.standin.faults.waiting.append(Fault(path="/composite/", record_code="UNABLE_TO_LOCK_ROW"))
@@ -142,13 +142,13 @@ def test_a_contact_that_does_not_let_go(setup: SalesforceTestSetup) -> None:
 
 
 def test_the_merchants_duplicate_rule_is_obeyed(setup: SalesforceTestSetup) -> None:
-    """A contact that a rule forbids is not forced; the member is refused, and says why."""
+    """A contact that a rule forbids is not forced; the member is refused, with the reason."""
     setup.standin.faults.waiting.append(Fault(path="/composite/", record_code="DUPLICATES_DETECTED"))
     assert setup.crm.upsert([wanted()])[KEY] == CrmOutcome(state="refused", reason="duplicates_detected")
 
 
-def test_a_hostile_address_asks_no_question_of_its_own(setup: SalesforceTestSetup) -> None:
-    """An address with quotes is a text in our question: it finds itself and nobody else."""
+def test_a_hostile_address_is_a_literal(setup: SalesforceTestSetup) -> None:
+    """An address with quotes is a text in our query: it finds only itself."""
     setup.seed(email="innocent@example.com")
     email = "o'x')OR(Email!='@example.com"
     assert setup.crm.upsert([wanted(email=email)])[KEY].state == "mirrored"
@@ -165,7 +165,7 @@ def test_long_answers_are_read_to_the_end(setup: SalesforceTestSetup) -> None:
 
 
 def test_what_was_written_is_what_is_read(setup: SalesforceTestSetup) -> None:
-    """Reading back finds just what the adapter says it shows; members who are not there are missing."""
+    """Reading finds exactly the expected fields; members that the org lacks are missing."""
     profile = wanted(
         tier_name="Gold “früher”" + "x" * 300,
         credit_balance=Decimal("24.90"),
@@ -181,7 +181,7 @@ def test_what_was_written_is_what_is_read(setup: SalesforceTestSetup) -> None:
 
 
 def test_clearing_a_contact(setup: SalesforceTestSetup) -> None:
-    """Our fields are taken off the member's contact and nothing else; another's, or none, is skipped."""
+    """Our fields are removed from the member's contact, and nothing else; another member's contact is skipped."""
     setup.seed(email=FIRST, merchants_note="met at the fair")
     setup.crm.upsert([wanted(tier_name="Gold")])
     outcomes = setup.crm.clear(

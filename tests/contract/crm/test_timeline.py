@@ -1,4 +1,4 @@
-"""The moments of a membership are told once each, and those of a back-fill start nothing."""
+"""The events of a membership appear once each, and those of a back-fill start nothing."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ KEY = key_of(7001)
 
 
 def test_quiet_backfill(setup: CrmTestSetup) -> None:
-    """A back-fill's moments start nothing, and its member arrives; the next moment, told aloud, does start."""
-    written = _filled(setup, wanted())
+    """A back-fill's events start nothing, and its member arrives; the next event outside of it does start an automation."""
+    written = _backfill(setup, wanted())
     assert written.state == "mirrored"
     contacts = {KEY: ContactRef(key=KEY, id=written.id, email="member-7001@example.com")}
     setup.crm.record([_joined("then", backfill=True)], contacts)
@@ -27,8 +27,8 @@ def test_quiet_backfill(setup: CrmTestSetup) -> None:
     assert len(setup.started()) == 1
 
 
-def _filled(setup: CrmTestSetup, profile: CrmProfile) -> CrmOutcome:
-    """Write a member as a back-fill does: by a job, where the CRM has jobs."""
+def _backfill(setup: CrmTestSetup, profile: CrmProfile) -> CrmOutcome:
+    """Write a member as a back-fill does: by a job, if the CRM has jobs."""
     bulk = setup.crm.bulk
     if bulk is None:
         return setup.crm.upsert([profile])[profile.key]

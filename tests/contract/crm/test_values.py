@@ -1,4 +1,4 @@
-"""What the record knows arrives as it is, typed and under the agreed names: fields, amounts, texts."""
+"""The record's values arrive unchanged, typed and under the agreed names: fields, amounts, texts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KEY = key_of(7001)
 
 
 def test_all_fields_arrive(setup: CrmTestSetup) -> None:
-    """What the record knows stands in the CRM under the canonical names, typed; what it does not, is absent."""
+    """Known fields are in the CRM under the canonical names, typed; unknown ones are absent."""
     known = wanted(
         tier_id="t1",
         tier_name="Gold",
@@ -25,7 +25,7 @@ def test_all_fields_arrive(setup: CrmTestSetup) -> None:
         credit_balance=Decimal("24.99"),
         failed_attempts=1,
         referrals_count=3,
-        revenue=Decimal(900),  # high-value: a checkbox that is not ticked could as well be unknown
+        revenue=Decimal(900),  # high value: a checkbox that is false could as well be unknown
     )
     assert setup.crm.upsert([known])[KEY].state == "mirrored"
     shown = setup.shown(KEY)
@@ -47,17 +47,17 @@ def test_clearing(setup: CrmTestSetup) -> None:
 
 
 def test_decimal(setup: CrmTestSetup) -> None:
-    """Amounts arrive in cents, plain, however the platform had summed them up."""
-    told = {
+    """Amounts arrive in cents, as plain numbers, whatever the platform's rounding."""
+    amounts = {
         "credit_balance": Decimal("0.30000000000000004"),
         "revenue": Decimal("1E+3"),
         "last_credit_delta": Decimal("-0.10"),
         "fee_amount": Decimal(str(0.1)) + Decimal(str(0.2)),
     }
-    setup.crm.upsert([wanted(**told)])
+    setup.crm.upsert([wanted(**amounts)])
     shown = setup.shown(KEY)
     assert shown is not None
-    assert [shown[name] for name in told] == ["0.3", "1000", "-0.1", "0.3"]
+    assert [shown[name] for name in amounts] == ["0.3", "1000", "-0.1", "0.3"]
 
 
 def test_tier_rename(setup: CrmTestSetup) -> None:
@@ -73,7 +73,7 @@ def test_tier_rename(setup: CrmTestSetup) -> None:
     "name", ["<!channel> & <b>", "王芳 🥇", 'a"b\\c\nd', "{{ contact.email }}", "x" * 5000, "\u200b"]
 )
 def test_hostile_name(setup: CrmTestSetup, name: str) -> None:
-    """A text is a text: it arrives as it is and harms nobody."""
+    """A text arrives unchanged, and does no harm."""
     assert setup.crm.upsert([wanted(tier_name=name, cancel_reason=name)])[KEY].state == "mirrored"
     shown = setup.shown(KEY)
     assert shown is not None
@@ -82,5 +82,5 @@ def test_hostile_name(setup: CrmTestSetup, name: str) -> None:
 
 
 def test_half_a_character(setup: CrmTestSetup) -> None:
-    """Half of a surrogate pair, which JSON can tell and UTF-8 cannot, keeps nobody out."""
+    """Half of a surrogate pair, possible in JSON and impossible in UTF-8, does not affect other members."""
     assert setup.crm.upsert([wanted(tier_name="Gold\ud83e")])[KEY].state == "mirrored"

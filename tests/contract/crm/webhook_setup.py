@@ -1,4 +1,4 @@
-"""The setup of the signed webhook: a receiver that believes what is signed, and the faults that the contract asks for."""
+"""The test setup of the signed webhook: a receiver that checks signatures, and the faults that the contract needs."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from tests.contract.crm.tokens import FixedToken
 
 SECRET: Final = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 
-_IDENTITY: Final = "a message goes by the member's key; which contact that is, is the receiver's own matter"
+_IDENTITY: Final = "a message names the member's key; the receiver decides which contact that is"
 
 NOT_APPLICABLE: Final = {
-    "no_email": "the key says who it is: a member without an address is told like any other, with null",
+    "no_email": "the key identifies the member: one without an address is sent like any other, with null",
     "identity_conflict": _IDENTITY,
     "owned_by_other": _IDENTITY,
     "email_change_to_an_address_in_use": _IDENTITY,
-    "silent_2xx": "a receiver's 2xx is its whole answer: there is nothing in it that could name nobody",
+    "silent_2xx": "a receiver's 2xx is its whole answer: it has no list of members that could be empty",
     "unknown_property": "the fields are ours; a receiver has none that could be missing",
-    "reading": "a receiver can be told and not asked (test_webhook_answers.py)",
-    "clearing_a_contact": "there is no contact to find: the receiver is told that a member is gone (test_webhook_bodies.py)",
+    "reading": "a receiver cannot be read (test_webhook_answers.py)",
+    "clearing_a_contact": "there is no contact to find: the receiver is asked to remove a member (test_webhook_bodies.py)",
 }
 
 
@@ -44,11 +44,11 @@ class WebhookTestSetup:
         """Do nothing: a receiver needs no preparation."""
 
     def shown(self, key: str) -> Mapping[str, str] | None:
-        """Return what the receiver was told of a member."""
+        """Return the receiver's fields of a member."""
         return next((contact for contact in self.contacts() if contact["key"] == key), None)
 
     def contacts(self) -> list[Mapping[str, str]]:
-        """Return all members that it was told of."""
+        """Return all members that it received."""
         return [
             {name: _text(value) for name, value in data.items() if value is not None}
             for data in self.standin.members.values()
@@ -59,15 +59,15 @@ class WebhookTestSetup:
         self.standin.members[values["key"]] = dict(values)
 
     def fail(self, case: str) -> None:
-        """Set the stand-in's fault."""
+        """Set the fault."""
         self.standin.faults.waiting.append(_FAULTS[case]())
 
     def writes(self) -> list[int]:
-        """Return a one for each message."""
+        """Return 1 for each message."""
         return [1 for _ in self.standin.requests]
 
     def started(self) -> list[str]:
-        """Return the moments that are not marked as a back-fill's."""
+        """Return the events that are not marked as a back-fill's."""
         return [event["name"] for event in self.standin.events if not event["backfill"]]
 
 

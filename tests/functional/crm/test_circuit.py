@@ -198,9 +198,11 @@ def test_notes_end_with_the_first_failed_call() -> None:
     setup.update_member()
     asked: list[None] = []
     setup.crm.slow = lambda: asked.append(None)
-    setup.crm.note_outcomes = {f"{name}.told": CrmOutcome(state="retry", reason="http_503") for name in "abc"}
+    setup.crm.note_outcomes = {
+        f"{name}.joined": CrmOutcome(state="retry", reason="http_503") for name in "abc"
+    }
     held = {HELD: "1"}
-    messages = [replace(change_message(name, KEY, "told"), attributes=held) for name in "abc"]
+    messages = [replace(change_message(name, KEY, "joined"), attributes=held) for name in "abc"]
     answers = setup.work(*messages)
     assert len(asked) == 1
     assert [getattr(answer, "retry_after", None) for answer in answers] == [5, 5, 5]

@@ -92,8 +92,8 @@ def test_messages_of_another_shop(setup: CrmTableSetup) -> None:
         assert error.reason == "other_shop"
 
 
-def test_a_missing_address_is_asked_about(setup: CrmTableSetup) -> None:
-    """At every message, since the last question may have been lost; a member who could not be asked about waits."""
+def test_a_missing_address_is_requested(setup: CrmTableSetup) -> None:
+    """At every message, since the last request may be lost; a member whose request failed waits."""
     setup.rechecks = FakeOutgoing(refuse={2})
     setup.crm.outcomes[KEY] = CrmOutcome(state="skipped", reason="no_email")
     setup.update_member(email=None)

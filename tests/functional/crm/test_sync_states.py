@@ -158,6 +158,6 @@ def test_many(sync_states: DynamoSyncStates) -> None:
 
 
 def test_a_missing_table() -> None:
-    """A table that is not there is a setting to mend."""
+    """A table that does not exist is a setting to correct."""
     with pytest.raises(MisconfiguredError):
         DynamoSyncStates("nowhere", "hubspot").load([KEY])

@@ -1,4 +1,4 @@
-"""A HubSpot for unit tests, which answers as it is told."""
+"""A scripted HubSpot for unit tests."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from tests.contract.crm.tokens import FixedToken
 KEY = key_of(7001)
 
 
-def answering(answer: Callable[[httpx.Request], httpx.Response], token: FixedToken | None = None) -> Hubspot:
-    """Return an adapter at a HubSpot that answers so."""
+def scripted_hubspot(
+    answer: Callable[[httpx.Request], httpx.Response], token: FixedToken | None = None
+) -> Hubspot:
+    """Return an adapter whose HubSpot answers every request with `answer`."""
     return Hubspot("https://hub.example", token or FixedToken(), transport=httpx.MockTransport(answer))
 
 

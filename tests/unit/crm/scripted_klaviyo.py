@@ -1,4 +1,4 @@
-"""A Klaviyo for unit tests: it notes what it is asked, and answers as it is told."""
+"""A scripted Klaviyo for unit tests, which records its requests."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ MEMBER = key_of(7001)
 EMAIL = "member-7001@example.com"
 
 
-class Answering:
-    """A Klaviyo that notes what it is asked, and answers as it is told; else as if it knew nobody and took all."""
+class ScriptedKlaviyo:
+    """A Klaviyo that gives each of `answers` once, for its path; otherwise it has the profiles `known` and accepts all."""
 
     def __init__(
         self, *answers: tuple[str, int, Any], known: Sequence[dict[str, Any]] = (), headers: Any = None
@@ -32,7 +32,7 @@ class Answering:
         self.headers = headers or {}
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        """Answer."""
+        """Answer a request."""
         self.asked.append(request)
         for number, (path, status, body) in enumerate(self.answers):
             if path == request.url.path:
@@ -45,7 +45,7 @@ class Answering:
         return httpx.Response(201, json={"data": {**json.loads(request.content)["data"], "id": "01P"}})
 
     def crm(self, options: KlaviyoOptions | None = None, key: FixedToken | None = None) -> Klaviyo:
-        """Return an adapter at this Klaviyo."""
+        """Return an adapter for this Klaviyo."""
         return Klaviyo(
             "https://k.example", key or FixedToken("pk_made_up"), options, httpx.MockTransport(self)
         )
@@ -56,7 +56,7 @@ class Answering:
 
 
 def known(key: str | None, email: str = EMAIL, id_: str = "01P", **attributes: object) -> dict[str, Any]:
-    """Return a profile as Klaviyo shows it."""
+    """Return a profile as Klaviyo represents it."""
     properties = {KEY: key} if key else {}
     return {
         "type": "profile",
@@ -76,5 +76,5 @@ def change(*notes: Note, backfill: bool = False) -> MemberChanged:
 
 
 def contacts() -> dict[str, ContactRef]:
-    """Return where the member is."""
+    """Return the member's contact."""
     return {MEMBER: ContactRef(key=MEMBER, id="01P", email=EMAIL)}

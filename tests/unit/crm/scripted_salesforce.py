@@ -1,4 +1,4 @@
-"""An org for unit tests: it notes what it is asked, and answers as it is told."""
+"""A scripted org for unit tests."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ ELSEWHERE = "https://acme--7.sandbox.salesforce.example"
 Answer = Callable[[httpx.Request], httpx.Response]
 
 
-def answering(answer: Answer, secret: FixedToken | None = None) -> Salesforce:
-    """Return an adapter at an org that answers so."""
+def scripted_salesforce(answer: Answer, secret: FixedToken | None = None) -> Salesforce:
+    """Return an adapter whose org answers every request with `answer`."""
     return Salesforce(
         SalesforceOrg(URL), secret or FixedToken(CREDENTIALS), transport=httpx.MockTransport(answer)
     )
 
 
 def org(asked: list[httpx.Request] | None = None, instance: str = ELSEWHERE) -> Answer:
-    """Answer as an org without any contact, in which everything works."""
+    """Return the answers of an org without contacts, in which every call succeeds; requests are added to `asked`."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         if asked is not None:
@@ -43,25 +43,25 @@ def org(asked: list[httpx.Request] | None = None, instance: str = ELSEWHERE) -> 
 
 
 def writing(results: Callable[[list[str]], Any]) -> Salesforce:
-    """Answer every write as told: with results, or with a response of its own."""
+    """Return an adapter whose org answers every write with `results`, which may be a whole response."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         if request.method != "PATCH":
             return org()(request)
         keys = [record["Membership_Key__c"] for record in json.loads(request.content)["records"]]
-        told = results(keys)
-        return told if isinstance(told, httpx.Response) else httpx.Response(200, json=told)
+        result = results(keys)
+        return result if isinstance(result, httpx.Response) else httpx.Response(200, json=result)
 
-    return answering(answer)
+    return scripted_salesforce(answer)
 
 
 def done() -> dict[str, Any]:
-    """Return what an org says of a record that it wrote."""
+    """Return an org's result of a record that it wrote."""
     return {"id": "003A", "success": True, "created": True, "errors": []}
 
 
 def error(status: int, code: str) -> httpx.Response:
-    """Return a refusal of a whole call; its message quotes what nobody may repeat."""
+    """Return a refusal of a whole call; its message quotes a value."""
     return httpx.Response(
         status, json=[{"message": "jane@example.com is bad", "errorCode": code, "fields": []}]
     )

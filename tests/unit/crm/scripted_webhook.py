@@ -1,4 +1,4 @@
-"""A receiver for unit tests: it notes what it hears, and answers as it is told."""
+"""A scripted receiver for unit tests."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ OTHER_SECRET = "whsec_" + base64.b64encode(bytes(32)).decode()
 NOTE = Note(
     rule="joined", name="Membership Joined", properties={"amount": Decimal("9.90"), "tier_name": "Gold"}
 )
-HAPPENING = EventEffects(event_id="e1", topic="customer.joined.paid_tier", at=AT, effects=(NOTE,))
+EVENT_EFFECTS = EventEffects(event_id="e1", topic="customer.joined.paid_tier", at=AT, effects=(NOTE,))
 
 Answer = Callable[[httpx.Request], httpx.Response]
 
 
-def answering(
+def scripted_webhook(
     answer: Answer,
     sent: list[httpx.Request] | None = None,
     *,
     secret: str = SECRET,
     clock: Callable[[], float] = time.time,
 ) -> Webhook:
-    """Return an adapter at a receiver that answers so; what it hears is added to `sent`."""
+    """Return an adapter whose receiver answers every request with `answer`; requests are added to `sent`."""
 
     def respond(request: httpx.Request) -> httpx.Response:
         if sent is not None:
@@ -44,8 +44,8 @@ def answering(
     return Webhook("https://hooks.example/in", FixedToken(secret), transport, clock=clock)
 
 
-def heard(secret: str) -> list[httpx.Request]:
-    """Return what a receiver hears of one member."""
+def requests_with(secret: str) -> list[httpx.Request]:
+    """Return the requests for one member, signed with this secret."""
     sent: list[httpx.Request] = []
-    answering(lambda request: httpx.Response(204), sent, secret=secret).upsert([wanted()])
+    scripted_webhook(lambda request: httpx.Response(204), sent, secret=secret).upsert([wanted()])
     return sent

@@ -1,4 +1,4 @@
-"""Columns that are worked out: high value, interval, deadlines, what expires next, recoveries and returns."""
+"""Computed fields: high value, interval, deadlines, the next expiry, recoveries and returns."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from relay.rules.settings import Rules, Thresholds, TierSetting
 from tests.support.in_memory_relay import day
 from tests.support.sample_events import after, event
 
-NOBODY = Rules()
+NO_RULES = Rules()
 
 
-def column(name: str, *told: Any, rules: Rules = NOBODY) -> Any:
-    """Return what a CRM would show under one name."""
-    return crm_profile(after(*told), rules).values[name]
+def field(name: str, *facts: Any, rules: Rules = NO_RULES) -> Any:
+    """Return the value of one CRM field."""
+    return crm_profile(after(*facts), rules).values[name]
 
 
 @pytest.mark.parametrize(
-    ("told", "rules", "high"),
+    ("facts", "rules", "high"),
     [
-        ([], NOBODY, False),
-        ([event("paid", 1, amount=99, newBillingDate="2027-03-01T00:00:00Z")], NOBODY, False),
-        ([event("paid", 1, amount=100, newBillingDate="2027-03-01T00:00:00Z")], NOBODY, True),
-        ([event("paid", 1, amount=9, newBillingDate="2026-04-01T00:00:00Z")], NOBODY, True),
-        ([event("paid", 1, amount=8, newBillingDate="2026-04-01T00:00:00Z")], NOBODY, False),
-        ([event("attempt", 1, amount=100)], NOBODY, True),
+        ([], NO_RULES, False),
+        ([event("paid", 1, amount=99, newBillingDate="2027-03-01T00:00:00Z")], NO_RULES, False),
+        ([event("paid", 1, amount=100, newBillingDate="2027-03-01T00:00:00Z")], NO_RULES, True),
+        ([event("paid", 1, amount=9, newBillingDate="2026-04-01T00:00:00Z")], NO_RULES, True),
+        ([event("paid", 1, amount=8, newBillingDate="2026-04-01T00:00:00Z")], NO_RULES, False),
+        ([event("attempt", 1, amount=100)], NO_RULES, True),
         ([event("paid", 1, amount=9000, currency="JPY")], Rules(currencies={"JPY": Thresholds(high_value_annual_fee=Decimal(10_000))}), False),
-        ([event("credits", 1, previousBalance=0, newBalance=100)], NOBODY, True),
-        ([event("updated", 1, revenue=500)], NOBODY, True),
+        ([event("credits", 1, previousBalance=0, newBalance=100)], NO_RULES, True),
+        ([event("updated", 1, revenue=500)], NO_RULES, True),
         ([event("updated", 1, revenue=500)], Rules(thresholds=Thresholds(high_value_revenue=Decimal(0))), False),
         ([event("joined", 1)], Rules(tiers={"3a636361": TierSetting(rank=2), "x": TierSetting(rank=1)}), True),
         ([event("joined", 1)], Rules(tiers={"3a636361": TierSetting(rank=1), "x": TierSetting(rank=2)}), False),
@@ -42,9 +42,9 @@ def column(name: str, *told: Any, rules: Rules = NOBODY) -> Any:
         ([event("joined", 1)], Rules(tiers={"3a636361": TierSetting(annual_fee=Decimal(240))}), True),
     ],
 )  # fmt: skip
-def test_who_is_high_value(told: list[Any], rules: Rules, *, high: bool) -> None:
-    """By the fee of a year, the credits, the revenue or the top tier; 0 switches a threshold off."""
-    assert column("high_value", *told, rules=rules) is high
+def test_high_value(facts: list[Any], rules: Rules, *, high: bool) -> None:
+    """A member is of high value by yearly fee, credits, revenue or top tier; 0 switches a threshold off."""
+    assert field("high_value", *facts, rules=rules) is high
 
 
 @pytest.mark.parametrize(
@@ -52,27 +52,27 @@ def test_who_is_high_value(told: list[Any], rules: Rules, *, high: bool) -> None
     [("2026-04-01", "month"), ("2026-06-01", "quarter"), ("2027-03-01", "year"), ("2026-04-30", None)],
 )
 def test_the_interval_follows_from_a_payment(due: str, interval: str | None) -> None:
-    """From the payment and the date that it named, unless the tier's is set."""
+    """The interval follows from a payment and its next date, unless the tier's is set."""
     paid = event("paid", 1, newBillingDate=f"{due}T00:00:00.000Z")
-    assert column("billing_interval", paid) == interval
-    assert column("next_payment_on", paid) == date.fromisoformat(due)
+    assert field("billing_interval", paid) == interval
+    assert field("next_payment_on", paid) == date.fromisoformat(due)
     tiers = Rules(tiers={"3a636361": TierSetting(billing_interval="year")})
-    assert column("billing_interval", event("joined", 1), paid, rules=tiers) == "year"
+    assert field("billing_interval", event("joined", 1), paid, rules=tiers) == "year"
 
 
 def test_the_last_attempt_is_expected_a_day_after_each() -> None:
-    """One attempt a day, as many as are left; what was paid clears it."""
+    """One attempt a day is expected, as many as are left; a payment clears the date."""
     first = event("attempt", 10, billingAttempts=1)
-    assert column("final_attempt_at", first) == day(12)
-    assert column("attempts_left", first) == 2
+    assert field("final_attempt_at", first) == day(12)
+    assert field("attempts_left", first) == 2
     five = Rules(tiers={"3a636361": TierSetting(billing_attempts=5)})
-    assert column("final_attempt_at", event("joined", 1), first, rules=five) == day(14)
-    assert column("attempts_left", first, event("lost", 11, billingAttempts=2)) == 0
-    assert column("final_attempt_at", first, event("paid", 11)) is None
+    assert field("final_attempt_at", event("joined", 1), first, rules=five) == day(14)
+    assert field("attempts_left", first, event("lost", 11, billingAttempts=2)) == 0
+    assert field("final_attempt_at", first, event("paid", 11)) is None
 
 
 def test_recovered_and_back_again() -> None:
-    """When a fee was last made good, when the member came back, and how often."""
+    """The time of the last recovery, of the last return, and the number of returns."""
     story = [
         event("joined", 1),
         event("attempt", 2),
@@ -80,13 +80,13 @@ def test_recovered_and_back_again() -> None:
         event("cancelled", 4),
         event("joined", 5),
     ]
-    assert column("recovered_at", *story) == day(3)
-    assert (column("rejoined_at", *story), column("rejoin_count", *story)) == (day(5), 1)
-    assert column("rejoin_count", *story[:4]) is None
+    assert field("recovered_at", *story) == day(3)
+    assert (field("rejoined_at", *story), field("rejoin_count", *story)) == (day(5), 1)
+    assert field("rejoin_count", *story[:4]) is None
 
 
 def lot(at: float, amount: int, expires: float, balance: int) -> Any:
-    """Return a grant after which the balance is this."""
+    """Return a grant that leads to this balance."""
     return event(
         "credits",
         at,
@@ -97,31 +97,31 @@ def lot(at: float, amount: int, expires: float, balance: int) -> Any:
 
 
 def test_what_expires_next() -> None:
-    """The soonest lot, less what has been spent since; the CRM compares the date with its own clock."""
+    """The soonest lot less the credits spent since; the CRM compares the date with its own clock."""
     given = [lot(1, 10, 30, 10), lot(2, 5, 40, 15)]
-    assert (column("credits_expiring_amount", *given), column("credits_expiring_at", *given)) == (10, day(30))
+    assert (field("credits_expiring_amount", *given), field("credits_expiring_at", *given)) == (10, day(30))
     spent = event("credits", 3, previousBalance=15, newBalance=9, reason="REDEEMED")
-    assert column("credits_expiring_amount", *given, spent) == 4
+    assert field("credits_expiring_amount", *given, spent) == 4
     more = event("credits", 4, previousBalance=9, newBalance=3, reason="REDEEMED")
     assert (
-        column("credits_expiring_amount", *given, spent, more),
-        column("credits_expiring_at", *given, spent, more),
+        field("credits_expiring_amount", *given, spent, more),
+        field("credits_expiring_at", *given, spent, more),
     ) == (3, day(40))
-    assert column("credits_expiring_amount", *given, event("ordered", 45)) is None
+    assert field("credits_expiring_amount", *given, event("ordered", 45)) is None
     assert [left.amount for left in lots_left(after(*given, spent), day(35)).values()] == [5]
 
 
 def test_lots_of_one_moment_count_together() -> None:
-    """What expires at one moment is one amount."""
-    assert column("credits_expiring_amount", lot(1, 10, 30, 10), lot(2, 5, 30, 15)) == 15
+    """Lots that expire at one moment are one amount."""
+    assert field("credits_expiring_amount", lot(1, 10, 30, 10), lot(2, 5, 30, 15)) == 15
 
 
 def test_the_same_record_says_the_same() -> None:
-    """No column needs a clock but the newest fact: asked again later, the digest is the same."""
+    """No field depends on a clock, only on the newest fact: computed later, the digest is the same."""
     member = after(lot(1, 10, 30, 10))
     assert (
-        crm_profile(member, NOBODY).digest
-        == crm_profile(member, NOBODY).sent_at(datetime(2030, 1, 1, tzinfo=UTC)).digest
+        crm_profile(member, NO_RULES).digest
+        == crm_profile(member, NO_RULES).sent_at(datetime(2030, 1, 1, tzinfo=UTC)).digest
     )
 
 
@@ -137,10 +137,10 @@ def test_the_same_record_says_the_same() -> None:
     ],
 )
 def test_which_way_is_up(one: TierSetting, two: TierSetting, way: str | None) -> None:
-    """By rank, else by fee; where nobody has said, neither."""
+    """By rank, otherwise by fee; neither, if neither is set."""
     assert direction("a", "b", Rules(tiers={"a": one, "b": two})) == way
 
 
 def test_an_unknown_tier_has_no_direction() -> None:
-    """A move from or to a tier that nobody has set goes nowhere."""
+    """A move from or to a tier without settings has no direction."""
     assert direction(None, "b", Rules(tiers={"b": TierSetting(rank=1)})) is None

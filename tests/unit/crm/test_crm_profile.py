@@ -1,4 +1,4 @@
-"""The canonical member: what CRMs are told of a record, and which differences make a call."""
+"""The CRM profile: the fields that CRMs get of a record, and the differences that cause a call."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from relay.rules.settings import Rules
 from tests.contract.crm.profiles import AT, key_of, member, wanted
 
 
-def test_an_empty_record_tells_nothing() -> None:
-    """A member of whom nothing is known has a key, an id and a status of none; all else is None."""
-    told = crm_profile(Member(shop="acme.myshopify.com", customer_id="7001"), Rules())
-    assert {name: value for name, value in told.values.items() if value is not None} == {
+def test_an_empty_record() -> None:
+    """An unknown member has a key, an id and the status none; every other field is None."""
+    given = crm_profile(Member(shop="acme.myshopify.com", customer_id="7001"), Rules())
+    assert {name: value for name, value in given.values.items() if value is not None} == {
         "key": key_of(7001),
         "shopify_customer_id": "7001",
         "status": "none",
@@ -27,13 +27,13 @@ def test_an_empty_record_tells_nothing() -> None:
     }
 
 
-def test_every_row_is_there_in_order() -> None:
+def test_every_field_is_present_in_order() -> None:
     """Every profile has every canonical field, in the table's order."""
     assert list(wanted().values) == list(CRM_FIELDS)
 
 
-def test_every_field_comes_from_somewhere() -> None:
-    """A canonical field is a register, or is worked out: none is forgotten."""
+def test_every_field_has_a_source() -> None:
+    """A canonical field is a register, or is computed."""
     worked_out = {
         "key",
         "shopify_customer_id",
@@ -55,7 +55,7 @@ def test_every_field_comes_from_somewhere() -> None:
 
 
 def test_evidence_and_names_are_never_mirrored() -> None:
-    """What was only seen, and who the member is by name and phone, stays with us."""
+    """Evidence, and the member's name and phone, are never sent."""
     assert not {name for name in CRM_FIELDS if name.startswith("seen_")}
     assert not {"first_name", "last_name", "phone"} & CRM_FIELDS.keys()
 
@@ -69,15 +69,15 @@ def test_attempts_left(failed: int | None, left: int | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "shown"), [("paid", "paid"), ("PAID", "paid"), ("diamond", None), (None, None)]
+    ("given", "expected"), [("paid", "paid"), ("PAID", "paid"), ("diamond", None), (None, None)]
 )
-def test_choices(told: str | None, shown: str | None) -> None:
-    """A text outside a field's choices is left out: a CRM would refuse the whole member for it."""
-    assert wanted(tier_type=told).values["tier_type"] == shown
+def test_choices(given: str | None, expected: str | None) -> None:
+    """A text outside a field's choices becomes None: a CRM would refuse the whole member for it."""
+    assert wanted(tier_type=given).values["tier_type"] == expected
 
 
 @pytest.mark.parametrize(
-    ("told", "shown"),
+    ("given", "expected"),
     [
         (Decimal("0.1") + Decimal("0.2"), "0.3"),
         (Decimal("0.30000000000000004"), "0.3"),
@@ -90,15 +90,15 @@ def test_choices(told: str | None, shown: str | None) -> None:
         (Decimal("1E-40"), "0"),
     ],
 )
-def test_money(told: Decimal, shown: str) -> None:
-    """Amounts are in cents, rounded to even, and written plain, however long or small."""
-    value = wanted(credit_balance=told).values["credit_balance"]
+def test_money(given: Decimal, expected: str) -> None:
+    """Amounts are in cents, rounded to even, and plain numbers, however long or small."""
+    value = wanted(credit_balance=given).values["credit_balance"]
     assert isinstance(value, Decimal)
-    assert number_text(value) == shown
+    assert number_text(value) == expected
 
 
 def test_a_repeated_fact_makes_no_difference() -> None:
-    """The same values told later, by another event, have the same digest; when it is sent has no part either."""
+    """The same values of a later event have the same digest, and so has a profile that is sent later."""
     later = crm_profile(member(7001, AT + timedelta(days=1), tier_name="Gold"), Rules())
     assert later.digest == wanted(tier_name="Gold").digest
     assert later.sent_at(datetime(2027, 1, 1, tzinfo=UTC)).digest == later.digest
@@ -116,18 +116,18 @@ def test_a_repeated_fact_makes_no_difference() -> None:
         {"tier_name": "Gold", "failed_attempts": 1},
     ],
 )
-def test_a_difference_makes_one(values: dict[str, object]) -> None:
-    """Any other value of any field is another digest, nothing and zero included."""
+def test_a_difference_changes_the_digest(values: dict[str, object]) -> None:
+    """Any other value of any field is another digest, None and zero included."""
     assert wanted(**values).digest != wanted(tier_name="Gold").digest  # type: ignore[arg-type]  # the fields' values
 
 
 def test_equal_amounts_have_one_digest() -> None:
-    """How an amount is written makes no difference."""
+    """The notation of an amount makes no difference."""
     assert wanted(revenue=Decimal("10.00")).digest == wanted(revenue=Decimal("1E+1")).digest
 
 
 def test_evidence_makes_no_difference() -> None:
-    """A snapshot's evidence is no reason for a call."""
+    """A snapshot's evidence causes no call."""
     plain = member()
     seen = {"seen_balance": Register(Decimal(3), AT, "e9")}
     with_evidence = Member(
@@ -137,19 +137,19 @@ def test_evidence_makes_no_difference() -> None:
 
 
 def test_another_member_is_another_profile() -> None:
-    """The key takes part in the digest."""
+    """The key is part of the digest."""
     assert isinstance(wanted(), CrmProfile)
     assert wanted(1, email="a@example.com").digest != wanted(2, email="a@example.com").digest
 
 
-def test_joining_is_told_to_the_second() -> None:
-    """Events tell it with milliseconds and the platform's record without: either is the same profile."""
+def test_joining_is_to_the_second() -> None:
+    """Events have milliseconds and the platform's record has none: both are the same profile."""
 
-    def told(moment: datetime, by: str) -> CrmProfile:
+    def given(moment: datetime, by: str) -> CrmProfile:
         registers = {"joined_at": Register(moment, AT, by)}
         return crm_profile(Member(shop="acme.myshopify.com", customer_id="1", registers=registers), Rules())
 
     second = AT.replace(microsecond=0)
-    heard, read = told(second.replace(microsecond=816_000), "event"), told(second, "api")
-    assert heard.values["joined_at"] == second
-    assert heard.digest == read.digest
+    event, read = given(second.replace(microsecond=816_000), "event"), given(second, "api")
+    assert event.values["joined_at"] == second
+    assert event.digest == read.digest

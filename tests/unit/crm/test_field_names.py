@@ -1,4 +1,4 @@
-"""What each canonical field is called in every CRM: merchants build lists, flows and reports on these names."""
+"""The name of each canonical field in every CRM: merchants build lists, flows and reports on these names."""
 
 from __future__ import annotations
 
@@ -59,31 +59,31 @@ NAMES: Final = (
     ("last_event_at", "membership_last_event_at", "Membership Last Event At", "Membership_Last_Event_At__c"),
     ("mirror_updated_at", "membership_mirror_updated_at", "Membership Updated At", "Membership_Mirror_Updated_At__c"),
 )  # fmt: skip
-"""Canonical, HubSpot's, Klaviyo's (where the address is no property) and Salesforce's."""
+"""Canonical, HubSpot's, Klaviyo's (whose address is no property) and Salesforce's."""
 
 
 def test_names_are_the_contract() -> None:
-    """No name is ever another, in any CRM; a new field is a new row."""
+    """No name ever changes, in any CRM; a new field is a new row."""
     theirs = names("Contact")
     found = [(name, HUBSPOT[name], KLAVIYO.get(name), theirs[name]) for name in CRM_FIELDS]
     assert found == list(NAMES)
     assert len({hubspot for _, hubspot, *_ in NAMES}) == len(CRM_FIELDS)
 
 
-def test_none_is_the_platforms_own() -> None:
-    """All but the native e-mail address are `membership`, and none is of Inveterate's own link."""
+def test_no_name_is_the_platforms() -> None:
+    """All names but the native e-mail address begin with `membership`, and none is of Inveterate's own link."""
     for _, *each in NAMES:
         assert all(name.lower().startswith(("membership", "email")) for name in each if name)
 
 
-def test_an_object_of_the_merchants_own_has_an_address_of_ours() -> None:
+def test_a_custom_object_has_an_address_field_of_ours() -> None:
     """A person account's e-mail field has another name, and a custom object has none."""
     assert names("Account")["email"] == "PersonEmail"
     assert names("Member__c")["email"] == "Membership_Email__c"
 
 
 def test_the_docs_have_every_property_and_event() -> None:
-    """docs/hubspot.md names them all, and none that there is not."""
+    """docs/hubspot.md names all of them, and no other."""
     text = (ROOT / "docs/hubspot.md").read_text()
     listed = re.findall(
         r"^\| `(\w+)` \| .* \|$",

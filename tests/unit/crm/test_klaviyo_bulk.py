@@ -1,4 +1,4 @@
-"""How very many members become Klaviyo's import jobs."""
+"""How thousands of members become Klaviyo's import jobs."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from relay.ports.crm import CrmOutcome
 
 from tests.contract.crm.profiles import wanted
 from tests.contract.crm.tokens import FixedToken
-from tests.unit.crm.scripted_klaviyo import MEMBER, Answering
+from tests.unit.crm.scripted_klaviyo import MEMBER, ScriptedKlaviyo
 
 
 def test_one_profile_does_not_spoil_a_job() -> None:
-    """A job that is refused for one of its profiles is handed in without that one, and without any list."""
+    """A job that is refused for one of its profiles is submitted again without that profile, and without any list."""
     jobs = "/api/profile-bulk-import-jobs"
     spoilt = {"errors": [{"code": "invalid", "source": {"pointer": "/data/attributes/profiles/data/1/type"}}]}
-    klaviyo = Answering((jobs, 400, spoilt), (jobs, 202, {"data": {"id": "job-1"}}))
+    klaviyo = ScriptedKlaviyo((jobs, 400, spoilt), (jobs, 202, {"data": {"id": "job-1"}}))
     outcome = klaviyo.crm().bulk.submit([wanted(number) for number in (1, 2, 3)])
     assert outcome == CrmOutcome(state="pending", id="job-1")
     first, second = klaviyo.sent(jobs)
@@ -32,8 +32,8 @@ def test_one_profile_does_not_spoil_a_job() -> None:
     assert "Membership Tier" in profile["meta"]["patch_properties"]["unset"]
 
 
-def test_a_listing_without_end_is_left() -> None:
-    """Links that lead on for ever are not followed for ever, and never to another server."""
+def test_a_listing_without_end() -> None:
+    """Endless links are not followed for ever, and never to another server."""
     page = {"data": [], "links": {"next": "https://elsewhere.example/api/x?page%5Bcursor%5D=1"}}
     asked: list[httpx.URL] = []
 

@@ -1,4 +1,4 @@
-"""How values are written at Klaviyo, and under which names."""
+"""Klaviyo's names and its JSON of values."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from tests.contract.crm.profiles import AT, wanted
         ("half \ud83e", "half ?"),
     ],
 )
-def test_notation(value: Value, written: object) -> None:
-    """Numbers stay numbers, moments and days are ISO-8601, and what is unknown is null."""
+def test_json_values(value: Value, written: object) -> None:
+    """Numbers stay numbers, moments and days are ISO-8601, and an unknown value is null."""
     assert json_value(value) == written
 
 
@@ -52,12 +52,12 @@ def test_amounts_are_exact_in_json(amount: Decimal, written: str) -> None:
         assert read_object(reply)["a"] == amount
 
 
-def test_inveterates_names_are_written_where_the_merchant_says_so() -> None:
-    """By default no property of Inveterate's own link is touched; by opt-in its five are written beside ours."""
+def test_inveterates_names_are_written_by_opt_in() -> None:
+    """By default no property of Inveterate's own link is touched; by opt-in its five are written as well."""
     profile = wanted(joined_at=AT, credit_balance=Decimal(5), referrals_count=2, tier_name="Gold")
     assert not [name for name in properties_of(profile) if name.startswith("Inveterate")]
-    told = properties_of(profile, compat=True)
-    assert {name: value for name, value in told.items() if name.startswith("Inveterate")} == {
+    properties = properties_of(profile, compat=True)
+    assert {name: value for name, value in properties.items() if name.startswith("Inveterate")} == {
         "Inveterate: Credits": Decimal(5),
         "Inveterate: Date Joined": "2026-11-22",
         "Inveterate: Referrals Count": 2,

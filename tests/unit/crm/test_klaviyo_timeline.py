@@ -1,4 +1,4 @@
-"""How notes become Klaviyo's events, to the letter."""
+"""The exact events that notes become at Klaviyo."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from relay.model.effects import Note
 from relay.model.messages import MemberChanged, dump, load
 from relay.ports.crm import CrmOutcome
 
-from tests.unit.crm.scripted_klaviyo import EMAIL, MEMBER, Answering, change, contacts
+from tests.unit.crm.scripted_klaviyo import EMAIL, MEMBER, ScriptedKlaviyo, change, contacts
 
 
-def test_an_event_to_the_letter() -> None:
+def test_the_exact_event() -> None:
     """An event has its own id, the event's time, the contract's properties, its value, and the profile by address."""
-    klaviyo = Answering()
+    klaviyo = ScriptedKlaviyo()
     note = Note(
         rule="changed",
         name="Store Credit Changed",
         properties={"amount": Decimal("-5.50"), "amount_minor": -550, "currency": "USD", "tier_name": "Gold"},
     )
-    heard = load(MemberChanged, dump(change(note)))  # as it comes from the queue
-    assert klaviyo.crm().record([heard], contacts()) == {"e1.changed": CrmOutcome(state="mirrored")}
+    received = load(MemberChanged, dump(change(note)))  # as it comes from the queue
+    assert klaviyo.crm().record([received], contacts()) == {"e1.changed": CrmOutcome(state="mirrored")}
     assert klaviyo.sent("/api/events") == [
         {
             "type": "event",
@@ -53,12 +53,12 @@ def test_an_event_to_the_letter() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "sent"), [("usd", {"value_currency": "USD"}), ("points", {}), ("", {}), (None, {})]
+    ("currency", "sent"), [("usd", {"value_currency": "USD"}), ("points", {}), ("", {}), (None, {})]
 )
-def test_a_currency_that_is_none(told: str | None, sent: dict[str, str]) -> None:
-    """A value goes without a currency rather than with one for which Klaviyo would refuse the event."""
-    klaviyo = Answering()
-    properties: dict[str, Any] = {"amount": Decimal(5)} | ({} if told is None else {"currency": told})
+def test_an_unknown_currency(currency: str | None, sent: dict[str, str]) -> None:
+    """A value has no currency rather than one that Klaviyo would refuse the event for."""
+    klaviyo = ScriptedKlaviyo()
+    properties: dict[str, Any] = {"amount": Decimal(5)} | ({} if currency is None else {"currency": currency})
     klaviyo.crm().record(
         [change(Note(rule="r", name="Store Credit Changed", properties=properties))], contacts()
     )
@@ -69,17 +69,19 @@ def test_a_currency_that_is_none(told: str | None, sent: dict[str, str]) -> None
 
 
 def test_a_note_without_an_address() -> None:
-    """A note about a member whose profile is not known is skipped: its event would make a profile of its own."""
-    klaviyo = Answering()
+    """A note about a member without a known profile is skipped: its event would create a profile."""
+    klaviyo = ScriptedKlaviyo()
     outcome = CrmOutcome(state="skipped", reason="no_email")
     assert klaviyo.crm().record([change()], {}) == {"e1.joined": outcome}
     assert not klaviyo.asked
 
 
-def test_notes_after_a_closed_door() -> None:
-    """After a call that got nowhere none is made; a note that Klaviyo will not have keeps no other out."""
+def test_notes_after_a_failed_call() -> None:
+    """After a failed call no other is made; a note that Klaviyo refuses does not affect the others."""
     notes = [Note(rule=rule, name="Membership Joined") for rule in ("a", "b", "c")]
-    klaviyo = Answering(("/api/events", 400, {"errors": [{"code": "invalid"}]}), ("/api/events", 502, None))
+    klaviyo = ScriptedKlaviyo(
+        ("/api/events", 400, {"errors": [{"code": "invalid"}]}), ("/api/events", 502, None)
+    )
     outcomes = klaviyo.crm().record([change(*notes)], contacts())
     assert [(outcome.state, outcome.unanswered) for outcome in outcomes.values()] == [
         ("refused", False),

@@ -1,4 +1,4 @@
-"""How members become Klaviyo's profiles: requests to the letter, identifiers, what is read again."""
+"""How members become Klaviyo's profiles: exact requests, identifiers, and what is read again."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from relay.rules.crm_profile import CrmProfile
 
 from tests.contract.crm.profiles import AT, key_of, wanted
 from tests.contract.crm.tokens import FixedToken
-from tests.unit.crm.scripted_klaviyo import EMAIL, MEMBER, Answering, known
+from tests.unit.crm.scripted_klaviyo import EMAIL, MEMBER, ScriptedKlaviyo, known
 
 
-def test_an_import_to_the_letter() -> None:
-    """One look, then one call: the documented headers, path and JSON:API body; every field, null where unknown."""
-    klaviyo = Answering()
+def test_the_exact_import() -> None:
+    """One query, then one call: the documented headers, path and JSON:API body; every field, null if unknown."""
+    klaviyo = ScriptedKlaviyo()
     assert klaviyo.crm().upsert([wanted(tier_name="Gold", credit_balance=Decimal("24.99"))]) == {
         MEMBER: CrmOutcome(state="mirrored", id="01P")
     }
@@ -50,54 +50,57 @@ def test_an_import_to_the_letter() -> None:
 
 @pytest.mark.parametrize("revision", ["", "latest", "2023-02-22", "2026-7-15", "2026-07-15.pre"])
 def test_an_unknown_revision(revision: str) -> None:
-    """What is no revision that this was written for is a setting to mend."""
+    """A revision that the adapter was not written for is a setting to correct."""
     with pytest.raises(MisconfiguredError) as caught:
         Klaviyo("https://k.example", FixedToken("pk_made_up"), KlaviyoOptions(revision=revision))
     assert caught.value.setting == "KLAVIYO_REVISION"
 
 
 def test_our_key_as_external_id() -> None:
-    """By opt-in our key is the profile's external id; never in place of one that somebody else has set."""
+    """By opt-in our key is the profile's external id; it never replaces one that is not ours."""
     options = KlaviyoOptions(external_id=True)
-    free, ours = Answering(known=[known(None)]), Answering(known=[known(MEMBER, external_id=MEMBER)])
-    theirs = Answering(known=[known(None, external_id="shopify-1")])
-    for klaviyo, written in ((Answering(), True), (free, True), (ours, True), (theirs, False)):
+    free, ours = (
+        ScriptedKlaviyo(known=[known(None)]),
+        ScriptedKlaviyo(known=[known(MEMBER, external_id=MEMBER)]),
+    )
+    theirs = ScriptedKlaviyo(known=[known(None, external_id="shopify-1")])
+    for klaviyo, written in ((ScriptedKlaviyo(), True), (free, True), (ours, True), (theirs, False)):
         assert klaviyo.crm(options).upsert([wanted()])[MEMBER].state == "mirrored"
         assert ("external_id" in klaviyo.sent()[0]["attributes"]) is written
 
 
 @pytest.mark.parametrize(("status", "code"), [(409, "duplicate_profile"), (404, "not_found")])
 def test_identifiers_in_conflict(status: int, code: str) -> None:
-    """What is refused for its identifiers is sent once more by its address alone, and says so."""
+    """A member that is refused for its identifiers is sent once more by its address alone, with a reason."""
     body = {"errors": [{"id": "1", "code": code, "title": "t", "detail": EMAIL}]}
-    klaviyo = Answering(("/api/profile-import", status, body))
+    klaviyo = ScriptedKlaviyo(("/api/profile-import", status, body))
     outcome = klaviyo.crm(KlaviyoOptions(external_id=True)).upsert([wanted()])[MEMBER]
     assert outcome == CrmOutcome(state="mirrored", id="01P", reason="identity_conflict")
     first, second = klaviyo.sent()
     assert first["attributes"]["external_id"] == MEMBER
     assert "external_id" not in second["attributes"]
-    again = Answering(*[("/api/profile-import", status, body)] * 2)
+    again = ScriptedKlaviyo(*[("/api/profile-import", status, body)] * 2)
     assert again.crm().upsert([wanted()])[MEMBER] == CrmOutcome(state="refused", reason="identity_conflict")
 
 
 def test_two_members_with_one_address() -> None:
-    """Of two members who have one address in the same call, the second does not take the first one's profile."""
-    klaviyo = Answering()
+    """Of two members with one address in the same call, the second does not take the first one's profile."""
+    klaviyo = ScriptedKlaviyo()
     first, second = wanted(1, email="a@example.com"), wanted(2, email="A@example.com")
     outcomes = klaviyo.crm().upsert([first, second])
     assert [outcomes[each.key].reason for each in (first, second)] == ["", "owned_by_other"]
     assert len(klaviyo.sent()) == 1
 
 
-def test_an_address_that_spoils_the_question() -> None:
-    """Where Klaviyo refuses to look for one address, that member is refused and all others are written."""
+def test_an_address_that_spoils_the_query() -> None:
+    """If Klaviyo refuses to search for one address, that member is refused and all others are written."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         if request.method == "GET" and "odd" in request.url.params["filter"]:
             return httpx.Response(400, json={"errors": [{"code": "invalid", "detail": "odd"}]})
         return usual(request)
 
-    usual = Answering()
+    usual = ScriptedKlaviyo()
     crm = Klaviyo("https://k.example", FixedToken("pk_made_up"), transport=httpx.MockTransport(answer))
     members = [wanted(n, email="odd" if n == 3 else f"{n}@example.com") for n in range(7)]
     outcomes = dict(crm.upsert(members))
@@ -108,16 +111,16 @@ def test_an_address_that_spoils_the_question() -> None:
 @pytest.mark.parametrize(
     "body", [None, [], {}, {"data": None}, {"data": {"id": "01P"}}, {"data": known(None)}]
 )
-def test_an_odd_success_is_none(body: object) -> None:
-    """A success that does not show the member's key is none."""
-    outcome = Answering(("/api/profile-import", 200, body)).crm().upsert([wanted()])[MEMBER]
+def test_an_unreadable_success_is_a_refusal(body: object) -> None:
+    """A success without the member's key is a refusal."""
+    outcome = ScriptedKlaviyo(("/api/profile-import", 200, body)).crm().upsert([wanted()])[MEMBER]
     assert (outcome.state, outcome.reason) == ("refused", "silent_2xx")
 
 
 @pytest.mark.parametrize("body", [None, [], {}, {"data": None}])
-def test_an_odd_answer_to_who_is_there_writes_nothing(body: object) -> None:
-    """Without an answer to who is there, nobody is written: everybody would pass for new."""
-    klaviyo = Answering(("/api/profiles", 200, body))
+def test_an_unreadable_query_writes_nothing(body: object) -> None:
+    """Without a list of profiles no member is written: every one would pass for new."""
+    klaviyo = ScriptedKlaviyo(("/api/profiles", 200, body))
     assert klaviyo.crm().upsert([wanted()])[MEMBER].state == "retry"
     assert not klaviyo.sent()
 
@@ -126,13 +129,13 @@ def test_an_odd_answer_to_who_is_there_writes_nothing(body: object) -> None:
     ("status", "error"), [(403, MisconfiguredError), (500, TransientError), (429, TransientError)]
 )
 def test_reading_and_checking_raise(status: int, error: type[Exception]) -> None:
-    """Who reads or checks hears of it as an error, in which stands no key and no address."""
+    """Reading and checking raise an error without a key or an address."""
     calls: list[Callable[[Klaviyo], object]] = [
         lambda crm: crm.check(),
         lambda crm: crm.read([ContactRef(key=MEMBER, email=EMAIL)]),
     ]
     for call in calls:
-        crm = Answering(("/api/profiles", status, {"errors": [{"code": "no", "detail": EMAIL}]})).crm()
+        crm = ScriptedKlaviyo(("/api/profiles", status, {"errors": [{"code": "no", "detail": EMAIL}]})).crm()
         with pytest.raises(error) as caught:
             call(crm)
         assert EMAIL not in str(caught.value)
@@ -140,7 +143,7 @@ def test_reading_and_checking_raise(status: int, error: type[Exception]) -> None
 
 
 def test_what_was_written_is_what_is_read() -> None:
-    """`shown` says before a write what `read` finds after it, digit for digit."""
+    """`expected_fields` says before a write what `read` finds after it, digit for digit."""
     profile: CrmProfile = wanted(
         tier_name="Gold",
         credit_balance=Decimal("24.90"),
@@ -149,7 +152,7 @@ def test_what_was_written_is_what_is_read() -> None:
         failed_attempts=1,
         revenue=Decimal("123456789.01"),
     )
-    klaviyo = Answering()
+    klaviyo = ScriptedKlaviyo()
     crm = klaviyo.crm()
     crm.upsert([profile])
     written = klaviyo.sent()[0]
@@ -159,8 +162,8 @@ def test_what_was_written_is_what_is_read() -> None:
     assert crm.read([ContactRef(key=MEMBER, id="01P")]) == {}
 
 
-def test_nothing_has_to_be_defined() -> None:
+def test_klaviyo_needs_no_definitions() -> None:
     """Klaviyo knows a property from its first use on."""
-    klaviyo = Answering()
+    klaviyo = ScriptedKlaviyo()
     assert klaviyo.crm().ensure_schema(dry_run=True) == ()
     assert not klaviyo.asked

@@ -1,4 +1,4 @@
-"""Sessions with Salesforce, and the questions that are asked in them."""
+"""Sessions with Salesforce, and the queries in them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from tests.unit.crm.scripted_salesforce import (
     ELSEWHERE,
     KEY,
     URL,
-    answering,
     error,
     org,
+    scripted_salesforce,
 )
 
 
@@ -35,17 +35,17 @@ from tests.unit.crm.scripted_salesforce import (
         ({"version": "../.."}, "SALESFORCE_VERSION"),
     ],
 )
-def test_settings_that_are_none(org: dict[str, str], setting: str) -> None:
-    """What could not be part of a path is refused, and the setting is named."""
+def test_invalid_settings(org: dict[str, str], setting: str) -> None:
+    """A name that cannot be part of a path is rejected, and the setting is named."""
     with pytest.raises(MisconfiguredError) as caught:
         SalesforceOrg(URL, **org)
     assert caught.value.setting == setting
 
 
-def test_the_conversation() -> None:
-    """Credentials become a session, once; a look, and a write, go where the session says, in the documented form."""
+def test_the_exact_requests() -> None:
+    """Credentials become a session, once; queries and writes go to the session's address, in the documented form."""
     asked: list[httpx.Request] = []
-    crm = answering(org(asked))
+    crm = scripted_salesforce(org(asked))
     assert crm.upsert([wanted(tier_name="Gold")]) == {KEY: CrmOutcome(state="mirrored", id="003A")}
     login, by_email, by_key, write = asked
     assert str(login.url) == f"{URL}/services/oauth2/token"
@@ -77,7 +77,7 @@ def test_the_conversation() -> None:
 
 
 def test_a_session_that_ended_is_renewed_once() -> None:
-    """A 401 costs a new session and nothing else; a second one is a matter of the credentials."""
+    """A 401 costs only a new session; a second one means that the credentials are wrong."""
     ended = [1]
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -86,10 +86,10 @@ def test_a_session_that_ended_is_renewed_once() -> None:
             return error(401, "INVALID_SESSION_ID")
         return org()(request)
 
-    assert answering(answer).upsert([wanted()])[KEY].state == "mirrored"
+    assert scripted_salesforce(answer).upsert([wanted()])[KEY].state == "mirrored"
     ended[0] = 2
     secret = FixedToken(CREDENTIALS)
-    outcome = answering(answer, secret).upsert([wanted()])[KEY]
+    outcome = scripted_salesforce(answer, secret).upsert([wanted()])[KEY]
     assert (outcome.state, outcome.reason, secret.forgotten) == ("unauthorised", "invalid_session_id", 1)
 
 
@@ -106,60 +106,60 @@ def test_a_session_that_ended_is_renewed_once() -> None:
     ],
 )
 def test_no_session(reply: httpx.Response, state: str, reason: str) -> None:
-    """Credentials that are refused are a person's to mend; a server that is down is waited for."""
+    """Rejected credentials are to be corrected; a server that is down is a retry."""
     secret = FixedToken(CREDENTIALS)
-    outcome = answering(lambda request: reply, secret).upsert([wanted()])[KEY]
+    outcome = scripted_salesforce(lambda request: reply, secret).upsert([wanted()])[KEY]
     assert (outcome.state, outcome.reason, outcome.unanswered) == (state, reason, False)
     assert secret.forgotten == (state == "unauthorised")
 
 
 @pytest.mark.parametrize("text", ["", "a-token", "[]", "7", '{"client_id": "x"}'])
-def test_a_secret_that_is_no_credentials(text: str) -> None:
+def test_a_secret_without_credentials(text: str) -> None:
     """A secret of another form is named as such, and not quoted."""
-    outcome = answering(org(), FixedToken(text)).upsert([wanted()])[KEY]
+    outcome = scripted_salesforce(org(), FixedToken(text)).upsert([wanted()])[KEY]
     assert (outcome.state, outcome.reason) == ("unauthorised", "secret_is_no_credentials")
 
 
-def test_the_session_is_used_where_it_is_safe() -> None:
-    """An address without TLS is not believed where ours has it."""
+def test_the_sessions_address_needs_tls() -> None:
+    """A session address without TLS is ignored if ours has TLS."""
     asked: list[httpx.Request] = []
-    answering(org(asked, instance="http://elsewhere.example")).upsert([wanted()])
+    scripted_salesforce(org(asked, instance="http://elsewhere.example")).upsert([wanted()])
     assert {request.url.host for request in asked} == {"acme.my.salesforce.example"}
 
 
-def test_a_look_without_an_answer_has_changed_nothing() -> None:
-    """Only a write may have been done without our knowing."""
+def test_a_query_without_an_answer_changed_nothing() -> None:
+    """Only a write can have taken effect without an answer."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         if "query" in request.url.path:
             raise httpx.ReadTimeout("no")
         return org()(request)
 
-    outcome = answering(answer).upsert([wanted()])[KEY]
+    outcome = scripted_salesforce(answer).upsert([wanted()])[KEY]
     assert (outcome.state, outcome.reason, outcome.unanswered) == ("retry", "timeout", False)
 
 
 def test_literals() -> None:
-    """A member chooses its e-mail address, and not our question."""
+    """A member chooses its e-mail address, and not our query."""
     assert literal("o'hara@example.com") == r"'o\'hara@example.com'"
     assert literal("x\\' OR Email LIKE '%") == r"'x\\\' OR Email LIKE \'%'"
     assert literal("a\nb\ud83e") == r"'a\nb?'"
 
 
-def test_long_looks_are_split() -> None:
-    """A question never grows beyond what fits into an address, and all of its parts are read."""
+def test_long_queries_are_split() -> None:
+    """A query never grows beyond the length of an address, and all of its parts are read."""
     asked: list[httpx.Request] = []
     members = [wanted(n, email=f"{'x' * 200}{n}@example.com") for n in range(100)]
-    answering(org(asked)).upsert(members)
+    scripted_salesforce(org(asked)).upsert(members)
     looks = [request for request in asked if "query" in request.url.path]
     assert len(looks) > 3
     assert max(len(str(request.url)) for request in looks) < 16_000
     assert sum(str(request.url).count("example.com") for request in looks) == 100
 
 
-def test_questions_leave_no_trace_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    """The HTTP client would log each address, in which a question names people."""
+def test_queries_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """The HTTP client would log each address, whose query names people."""
     logging.getLogger("httpx").setLevel(logging.NOTSET)
     with caplog.at_level(logging.INFO):
-        answering(org()).upsert([wanted()])
+        scripted_salesforce(org()).upsert([wanted()])
     assert "example.com" not in caplog.text

@@ -1,4 +1,4 @@
-"""Chance against crm_sync: crashes, hung calls, lost answers and several workers end in the CRM that the record asks for."""
+"""Random histories of crm_sync: crashes, hung calls, lost answers and several workers end in the state of the records."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ MEMBERS = (1, 2, 3)
 
 
 @dataclass
-class ChancyCrm(FakeCrm):
-    """A CRM that knows people by e-mail, and whose calls hang, break off, land late, or kill their caller.
+class UnreliableCrm(FakeCrm):
+    """A CRM that identifies members by e-mail, and whose calls hang, break off, take effect late, or kill their caller.
 
-    `by_address` are its contacts. A request may land up to a minute after its caller stopped listening.
+    `by_address` are its contacts. A request may take effect up to a minute after its caller stopped waiting.
     """
 
     chance: random.Random = field(default_factory=random.Random)
@@ -35,7 +35,7 @@ class ChancyCrm(FakeCrm):
     calm: bool = False
 
     def upsert(self, profiles: Sequence[CrmProfile]) -> Mapping[str, CrmOutcome]:
-        """Write, more or less."""
+        """Write, or fail in a random way."""
         fate = "well" if self.calm else self.chance.choice(["well"] * 6 + FATES)
         match fate:
             case "hung":
@@ -58,7 +58,7 @@ class ChancyCrm(FakeCrm):
         return {p.key: CrmOutcome(state="mirrored", id=f"c-{p.email}") for p in profiles}
 
     def clear(self, contacts: Sequence[ContactRef]) -> Mapping[str, CrmOutcome]:
-        """Take the member off a contact, if it is this member's."""
+        """Remove the member from a contact, if it is this member's."""
         for home in contacts:
             held = self.by_address.get(home.email or "")
             if held and held.key == home.key:
@@ -66,7 +66,7 @@ class ChancyCrm(FakeCrm):
         return {home.key: CrmOutcome(state="mirrored") for home in contacts}
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass, and land what lands in it."""
+        """Let time pass, and late requests take effect."""
         until = self.clock.now + timedelta(seconds=seconds)
         for lands, wanted in sorted(self.late, key=lambda pair: pair[0]):
             if lands <= until:
@@ -80,7 +80,7 @@ class ChancyCrm(FakeCrm):
             self.by_address[wanted.email] = wanted
 
     def _hang(self) -> None:
-        """Hang for longer than any claim, while others go on."""
+        """Hang for longer than any claim, while other invocations continue."""
         self.pass_time(self.chance.choice([5, 100, 200]))
         if self.meanwhile:
             work = self.meanwhile.pop()
@@ -92,8 +92,8 @@ FATES = ["hung", "refused", "killed_before", "killed_after", "killed_late", "los
 
 
 @dataclass
-class World:
-    """Members whose records change, and workers that chance lets work."""
+class SyncWorld:
+    """Members whose records change, and invocations at random times."""
 
     chance: random.Random
     by_email: bool
@@ -101,7 +101,7 @@ class World:
     def __post_init__(self) -> None:
         """Connect the parts."""
         self.clock = FakeClock()
-        self.crm = ChancyCrm(
+        self.crm = UnreliableCrm(
             chance=self.chance,
             clock=self.clock,
             identified_by="email" if self.by_email else "key",
@@ -119,25 +119,25 @@ class World:
         self.changes = 0
 
     def change(self) -> None:
-        """Change one member: its balance, and now and then its address."""
+        """Change one member: its tier, and sometimes its address."""
         self.changes += 1
         customer = self.chance.choice(MEMBERS)
         key = key_of(customer)
         email = self.members.records[key].member.text("email")
         if self.by_email and self.chance.random() < 0.4:
             email = f"{customer}.{self.chance.randrange(3)}@example.com"
-        told = member(
+        changed = member(
             customer, AT + timedelta(seconds=self.changes), email=email, tier_name=f"t{self.changes}"
         )
-        self.members.records[key] = MemberRecord(member=told, version=self.changes)
+        self.members.records[key] = MemberRecord(member=changed, version=self.changes)
 
     def work(self) -> set[object]:
-        """Let a worker handle a message about each of some members; return the answers."""
+        """Handle a message about each of some members in one invocation; return the results."""
         customers = self.chance.sample(MEMBERS, self.chance.randint(1, len(MEMBERS)))
         messages = [
             change_message(f"m{number}", key_of(customer)) for number, customer in enumerate(customers)
         ]
-        mirroring = CrmSync(
+        crm_sync = CrmSync(
             shop=SHOP,
             crm=self.crm,
             members=self.members,
@@ -147,24 +147,24 @@ class World:
             observe=lambda *_: None,
         )
         try:
-            return set(mirroring.work(messages, FakeContext()).values())
+            return set(crm_sync.work(messages, FakeContext()).values())
         except KilledError:
             return {KilledError}
 
-    def play(self, acts: int) -> None:
-        """Let chance have its way."""
-        for _ in range(acts):
-            act = self.chance.random()
-            if act < 0.35:
+    def play(self, steps: int) -> None:
+        """Do this many random steps."""
+        for _ in range(steps):
+            step = self.chance.random()
+            if step < 0.35:
                 self.change()
-            elif act < 0.5:
+            elif step < 0.5:
                 self.crm.pass_time(self.chance.choice([1, 30, 70, 130]))
             else:
-                self.crm.meanwhile = [self._another] if self.chance.random() < 0.7 else []
+                self.crm.meanwhile = [self._other_invocation] if self.chance.random() < 0.7 else []
                 self.work()
 
     def work_until_done(self) -> None:
-        """Let the messages come again, as their queue would, until each was answered well."""
+        """Let the messages come again, as their queue would, until each succeeds."""
         self.crm.calm = True
         good = 0
         for _ in range(60):
@@ -172,7 +172,7 @@ class World:
             good = good + 1 if self.work() == {None} else 0
         assert good > 20
 
-    def _another(self) -> None:
+    def _other_invocation(self) -> None:
         if self.chance.random() < 0.5:
             self.change()
         self.work()
@@ -181,8 +181,8 @@ class World:
 @pytest.mark.parametrize("by_email", [False, True])
 @pytest.mark.parametrize("seed", range(60))
 def test_chance(seed: int, by_email: bool) -> None:  # noqa: FBT001 - pytest's parameters
-    """Whatever happened on the way: each member stands there once, under its address, as its record says."""
-    world = World(random.Random(seed), by_email)
+    """Each member is in the CRM once, under its address, as its record says, whatever happened before."""
+    world = SyncWorld(random.Random(seed), by_email)
     world.play(60)
     world.work_until_done()
     expected = {
@@ -196,4 +196,4 @@ def test_chance(seed: int, by_email: bool) -> None:  # noqa: FBT001 - pytest's p
     assert {mirror.claimed_until for mirror in world.sync_states.states.values()} == {None}
     calls = len(world.crm.calls)
     assert world.work() == {None}
-    assert len(world.crm.calls) == calls, "what is mirrored is not sent again"
+    assert len(world.crm.calls) == calls, "a mirrored member is not sent again"

@@ -1,4 +1,4 @@
-"""What a receiver's answers mean, and what it cannot be asked."""
+"""What a receiver's answers mean, and what a receiver cannot do."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.contract.crm.tokens import FixedToken
 from tests.contract.crm.webhook_setup import SECRET
 from tests.support.crm_fakes import FakeSyncStates, FakeSyncStateScan, change_message
 from tests.support.port_fakes import FakeContext, FakeMembers, FakeOutgoing
-from tests.unit.crm.scripted_webhook import KEY, answering
+from tests.unit.crm.scripted_webhook import KEY, scripted_webhook
 
 
 @pytest.mark.parametrize(
@@ -47,55 +47,55 @@ from tests.unit.crm.scripted_webhook import KEY, answering
     ],
 )
 def test_answers(status: int, state: str, wait: float | None, unanswered: bool) -> None:  # noqa: FBT001 - a table's column
-    """Each status means what the documentation says."""
-    outcome = answering(lambda request: httpx.Response(status)).upsert([wanted()])[KEY]
+    """Each status has its documented meaning."""
+    outcome = scripted_webhook(lambda request: httpx.Response(status)).upsert([wanted()])[KEY]
     assert (outcome.state, outcome.retry_after, outcome.unanswered) == (state, wait, unanswered)
 
 
 @pytest.mark.parametrize("asked", ["soon", "-5", "nan", "inf", "9" * 30])
-def test_an_insane_wait_is_not_obeyed(asked: str) -> None:
-    """A `Retry-After` that is no sane number of seconds is left aside."""
-    crm = answering(lambda request: httpx.Response(429, headers={"Retry-After": asked}))
+def test_an_unusable_wait_is_ignored(asked: str) -> None:
+    """A `Retry-After` that is no usable number of seconds is ignored."""
+    crm = scripted_webhook(lambda request: httpx.Response(429, headers={"Retry-After": asked}))
     assert crm.upsert([wanted()])[KEY].retry_after == 10
 
 
-def test_a_crash_is_that_members_own_until_there_are_three() -> None:
-    """A receiver that stumbles over one member keeps nobody else out; one that always stumbles is down."""
-    poisoned = answering(lambda request: httpx.Response(500 if b":7001" in request.content else 204))
+def test_fewer_than_three_crashes_concern_their_member() -> None:
+    """A receiver that crashes on one member gets all others; one that always crashes is down."""
+    poisoned = scripted_webhook(lambda request: httpx.Response(500 if b":7001" in request.content else 204))
     for _ in range(4):
         outcomes = poisoned.upsert([wanted(7001), wanted(7002)])
         assert (outcomes[KEY].state, outcomes[KEY].member_only) == ("retry", True)
         assert outcomes[key_of(7002)].state == "mirrored"
     sent: list[httpx.Request] = []
-    down = answering(lambda request: httpx.Response(500), sent)
+    down = scripted_webhook(lambda request: httpx.Response(500), sent)
     outcomes = down.upsert([wanted(number) for number in range(9)])
     assert {outcome.state for outcome in outcomes.values()} == {"retry"}
     assert [outcome.member_only for outcome in outcomes.values()] == [True, True] + [False] * 7
     assert len(sent) == 3
 
 
-def test_an_address_that_is_none() -> None:
-    """An address that cannot be posted to is a setting to mend."""
+def test_an_invalid_url() -> None:
+    """A URL that cannot be posted to is a setting to correct."""
     outcome = Webhook("ftp://nowhere", FixedToken(SECRET)).upsert([wanted()])[KEY]
     assert (outcome.state, outcome.reason) == ("unauthorised", "not_a_url")
 
 
-def test_a_receiver_cannot_be_asked() -> None:
-    """Reading is refused by a name of its own; checking and preparing have nothing to do."""
-    crm = answering(lambda request: httpx.Response(500))
+def test_a_receiver_cannot_be_read() -> None:
+    """Reading has an error of its own; checking and defining the schema do nothing."""
+    crm = scripted_webhook(lambda request: httpx.Response(500))
     with pytest.raises(PermanentError) as caught:
         crm.read([ContactRef(key=KEY)])
     assert caught.value.reason == "not_readable"
     crm.check()
     assert crm.ensure_schema() == ()
-    shown = crm.expected_fields(wanted(credit_balance=Decimal("9.90")))
-    assert shown["credit_balance"] == "9.9"
-    assert "last_decline_code" not in shown
+    fields = crm.expected_fields(wanted(credit_balance=Decimal("9.90")))
+    assert fields["credit_balance"] == "9.9"
+    assert "last_decline_code" not in fields
 
 
 def test_an_audit_of_a_receiver_is_no_dead_letter() -> None:
     """A receiver cannot be audited: the clock's weekly message ends, and is no dead letter."""
-    crm = answering(lambda request: httpx.Response(204))
+    crm = scripted_webhook(lambda request: httpx.Response(204))
     known = crm_profile(member(), Rules())
     sync_states = FakeSyncStates({KEY: SyncState(digest=known.digest, state="mirrored")})
     members = FakeMembers({KEY: MemberRecord(member=member())})

@@ -1,6 +1,6 @@
 """Writes changed members to one CRM, as they are now, in as few calls as possible.
 
-A batch of messages names a set of members. All of them are read once. A member whom the CRM certainly holds as it is
+A batch of messages names a set of members. All of them are read once. A member that the CRM certainly holds as it is
 needs no call (`claimed_write.py`); the others are written in batches of the CRM's size. Notes follow once the CRM holds
 their members (`timeline.py`). While the queue is backed up, what would not fill a call waits once for a fuller batch
 (`coalescing.py`).

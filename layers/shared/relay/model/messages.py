@@ -48,7 +48,7 @@ class Outbox:
 class MemberChanged:
     """A member changed (`member` is the key `shop:customer`), with the notes of the events behind it.
 
-    `backfill` marks a change of a back-fill: it starts no automation in a CRM that can avoid it.
+    `backfill` marks a change that shall start nothing in a CRM, as far as the CRM allows.
     """
 
     member: str
@@ -96,9 +96,10 @@ class RecheckRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditStep:
-    """One step of an audit of a CRM: the run, named by the time that it was started for, and its progress.
+    """One step of an audit of a CRM: the run, by the time for which it was asked, and how far it has come.
 
-    `again` counts the members that were named to the queue: their state was uncertain, or the repair failed.
+    `again` counts the members that were named to the queue: of whom nobody was sure, or who could not be
+    repaired on the spot.
     """
 
     run: AwareDatetime
