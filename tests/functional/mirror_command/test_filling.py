@@ -91,8 +91,8 @@ def test_sample(stage: Stage) -> None:
     assert (contact["email"], contact["membership_key"]) == ("me@example.com", f"{SHOP}:sample")
 
 
-def test_quiet_messages_carry_no_notes(stage: Stage) -> None:
-    """What a fill sends names a member and is marked quiet."""
+def test_backfill_messages_carry_no_notes(stage: Stage) -> None:
+    """What a fill sends names a member and is marked as a back-fill."""
     stage.run("prepare", dry_run=False)
     stage.run("fill", afresh=False, yes=True)
     received = client("sqs").receive_message(QueueUrl=stage.queue)["Messages"]

@@ -98,7 +98,7 @@ def claimed(
         mirrors.release_claims([ClaimResult(profile=wanted(3), token=claim.token, outcome=outcome)])
 
 
-def test_strays_are_cleared_too(stage: Stage) -> None:
+def test_possible_emails_are_cleared_too(stage: Stage) -> None:
     """Where people are known by e-mail, the addresses that a dead worker may have written to are cleared as well."""
     crm = with_crm(stage, FakeCrm(identified_by="email"))
     claimed(stage, key_of(3), "stray@example.com")

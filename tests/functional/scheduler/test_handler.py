@@ -122,7 +122,7 @@ def test_a_morning_from_the_stream_to_the_digest(queues: dict[str, str]) -> None
     """What the fan-out counted, once though it came twice, is in the digest; Mia's credits are a note for the CRMs."""
     common.members().save(MemberRecord(member=MIA), Outbox(member=MIA.key, changed=True))
     client("dynamodb").put_item(
-        TableName="mirrors", Item={"key": {"S": f"hubspot#{MIA.key}"}, "state": {"S": "mirrored"}}
+        TableName="mirrors", Item={"key": {"S": f"sync#hubspot#{MIA.key}"}, "state": {"S": "mirrored"}}
     )
     paid = Kpi(rule="payment.received", name="payment", amount=Decimal("9.99"), currency="USD")
     records = [write(1, paid), write(2, paid), write(1, paid)]
