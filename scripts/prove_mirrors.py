@@ -20,6 +20,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
+from fakes.hubspot import FakeHubspot
 from relay.adapters.hubspot import Hubspot
 from relay.model.effects import Note
 from relay.model.messages import EventEffects, MemberChanged, dump
@@ -28,7 +29,6 @@ from relay.ports.members import MemberRecord
 from relay.ports.messaging import OutgoingMessage
 from relay.rules.crm_profile import NOT_COMPARED, crm_profile
 from relay.rules.settings import Rules
-from sim.standins.hubspot import HubspotStandIn
 
 from tests.contract.crm.profiles import key_of, member
 from tests.contract.crm.tokens import FixedToken
@@ -101,9 +101,9 @@ def prove(  # noqa: PLR0913 - a run's knobs, each by its name
 
 def _set_up(
     members: int, updates: int, *, outage: bool, over: timedelta, batch: int
-) -> tuple[VirtualCrmRun, HubspotStandIn]:
+) -> tuple[VirtualCrmRun, FakeHubspot]:
     """Return a run whose updates are all queued, or arrive over time."""
-    fake = HubspotStandIn()
+    fake = FakeHubspot()
     # The middle of a run of this size.
     middle = BEGIN + timedelta(seconds=updates / 1000)
     run = VirtualCrmRun(
@@ -161,7 +161,7 @@ def _update(run: VirtualCrmRun, customer: int, nth: int, at: datetime) -> Callab
     return happen
 
 
-def _figures(run: VirtualCrmRun, fake: HubspotStandIn, members: int, updates: int) -> dict[str, Any]:
+def _figures(run: VirtualCrmRun, fake: FakeHubspot, members: int, updates: int) -> dict[str, Any]:
     calls = run.transport.calls
     profiles = [call for call in calls if call.path.endswith("/contacts/batch/upsert")]
     notes = [call for call in calls if call.path.endswith("/send/batch")]

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from fakes.fault_queue import Fault
+from fakes.hubspot import FakeHubspot
+from fakes.local_server import serve
 from relay.adapters.hubspot import Hubspot
 from relay.adapters.hubspot.mapping import PROPERTIES
-from sim.standins.faulty import Fault
-from sim.standins.hubspot import HubspotStandIn
-from sim.standins.serving import serve
 
 from tests.contract.crm.tokens import FixedToken
 
@@ -20,7 +20,7 @@ from tests.contract.crm.tokens import FixedToken
 class HubspotTestSetup:
     """The adapter and a fake HubSpot."""
 
-    standin: HubspotStandIn
+    fake: FakeHubspot
     crm: Hubspot
     per_call: int = Hubspot.batch_size
     longest_text: int | None = None
@@ -38,25 +38,25 @@ class HubspotTestSetup:
         names = {theirs: ours for ours, theirs in PROPERTIES.items()} | {"firstname": "merchants_note"}
         return [
             {names[theirs]: value for theirs, value in contact.items()}
-            for contact in self.standin.portal.contacts.values()
+            for contact in self.fake.portal.contacts.values()
         ]
 
     def seed(self, **values: str) -> None:
         """Add a contact."""
         names = {**PROPERTIES, "merchants_note": "firstname"}
-        self.standin.portal.create({names[ours]: value for ours, value in values.items()})
+        self.fake.portal.create({names[ours]: value for ours, value in values.items()})
 
     def fail(self, case: str) -> None:
         """Set the fault."""
-        self.standin.faults.append(_FAULTS[case]())
+        self.fake.faults.append(_FAULTS[case]())
 
     def writes(self) -> list[int]:
         """Return the sizes of the upserts."""
-        return [asked["inputs"] for asked in self.standin.requests if asked["path"].endswith("/batch/upsert")]
+        return [asked["inputs"] for asked in self.fake.requests if asked["path"].endswith("/batch/upsert")]
 
     def started(self) -> list[str]:
         """Return the custom events: each can start a workflow."""
-        return [event["eventName"] for event in self.standin.portal.events.occurrences.values()]
+        return [event["eventName"] for event in self.fake.portal.events.occurrences.values()]
 
 
 _FAULTS: Final[dict[str, Callable[[], Fault]]] = {
@@ -77,10 +77,10 @@ _FAULTS: Final[dict[str, Callable[[], Fault]]] = {
 @contextmanager
 def hubspot(*, multi_status: bool = True) -> Iterator[HubspotTestSetup]:
     """Serve a fake HubSpot and connect the adapter to it, custom events on."""
-    standin = HubspotStandIn(multi_status=multi_status)
-    with serve(standin.app()) as base_url:
+    fake = FakeHubspot(multi_status=multi_status)
+    with serve(fake.app()) as base_url:
         crm = Hubspot(base_url, FixedToken(), read_seconds=0.5, events=True)
         try:
-            yield HubspotTestSetup(standin, crm)
+            yield HubspotTestSetup(fake, crm)
         finally:
             crm.close()

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+from fakes.fault_queue import Fault
+from fakes.klaviyo import FakeKlaviyo
+from fakes.local_server import serve
 from relay.adapters.klaviyo import Klaviyo
 from relay.adapters.klaviyo.mapping import PROPERTIES, text
 from relay.adapters.klaviyo.upsert import KlaviyoOptions
-from sim.standins.faulty import Fault
-from sim.standins.klaviyo import KlaviyoStandIn
-from sim.standins.serving import serve
 
 from tests.contract.crm.tokens import FixedToken
 
@@ -38,7 +38,7 @@ FAULTS: Final[dict[str, Callable[[], Fault]]] = {
 class KlaviyoTestSetup:
     """The adapter and a fake Klaviyo."""
 
-    standin: KlaviyoStandIn
+    fake: FakeKlaviyo
     crm: Klaviyo
     per_call: int = 1
     longest_text: int | None = None
@@ -54,7 +54,7 @@ class KlaviyoTestSetup:
         """Return all profiles."""
         names = {theirs: ours for ours, theirs in PROPERTIES.items()}
         shown: list[Mapping[str, str]] = []
-        for profile in self.standin.account.profiles.values():
+        for profile in self.fake.account.profiles.values():
             values: dict[str, Any] = {
                 "email": profile.attributes.get("email"),
                 "merchants_note": profile.attributes.get("first_name"),
@@ -69,28 +69,28 @@ class KlaviyoTestSetup:
         if "merchants_note" in values:
             attributes["first_name"] = values.pop("merchants_note")
         attributes["properties"] = {PROPERTIES[ours]: value for ours, value in values.items()}
-        self.standin.account.upsert({"type": "profile", "attributes": attributes})
+        self.fake.account.upsert({"type": "profile", "attributes": attributes})
 
     def fail(self, case: str) -> None:
         """Set the fault."""
-        self.standin.faults.append(FAULTS[case]())
+        self.fake.faults.append(FAULTS[case]())
 
     def writes(self) -> list[int]:
         """Return the sizes of the writes: Klaviyo takes one member in each."""
-        return [1 for asked in self.standin.requests if asked["path"] == IMPORT]
+        return [1 for asked in self.fake.requests if asked["path"] == IMPORT]
 
     def started(self) -> list[str]:
         """Return the metrics that would have started a flow."""
-        return self.standin.account.flows
+        return self.fake.account.flows
 
 
 @contextmanager
 def klaviyo(options: KlaviyoOptions | None = None) -> Iterator[KlaviyoTestSetup]:
     """Serve a fake Klaviyo and connect the adapter to it."""
-    standin = KlaviyoStandIn()
-    with serve(standin.app()) as base_url:
+    fake = FakeKlaviyo()
+    with serve(fake.app()) as base_url:
         crm = Klaviyo(base_url, FixedToken("pk_made_up"), options, read_seconds=0.5)
         try:
-            yield KlaviyoTestSetup(standin, crm)
+            yield KlaviyoTestSetup(fake, crm)
         finally:
             crm.close()

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+from fakes.fault_queue import Fault
+from fakes.local_server import serve
+from fakes.salesforce import FakeSalesforce
+from fakes.salesforce_org import SalesforceField
 from relay.adapters.salesforce import Salesforce, SalesforceOrg
 from relay.adapters.salesforce.mapping import definitions, names
-from sim.standins.faulty import Fault
-from sim.standins.salesforce import SalesforceStandIn
-from sim.standins.salesforce_org import Column
-from sim.standins.serving import serve
 
 from tests.contract.crm.tokens import FixedToken
 
@@ -30,17 +30,17 @@ NOT_APPLICABLE: Final = {
 }
 
 
-def define_fields(standin: SalesforceStandIn) -> None:
+def define_fields(fake: FakeSalesforce) -> None:
     """Define our fields, as the administrator's deployment does."""
-    standin.org.columns |= {
-        each.name: Column(
+    fake.org.columns |= {
+        each.name: SalesforceField(
             type=each.type,
             length=each.length or 255,
             digits=each.digits,
             external_id=each.external_id,
             unique=each.external_id,
         )
-        for each in definitions(standin.org.object_name)
+        for each in definitions(fake.org.object_name)
     }
 
 
@@ -48,14 +48,14 @@ def define_fields(standin: SalesforceStandIn) -> None:
 class SalesforceTestSetup:
     """The adapter and a fake org."""
 
-    standin: SalesforceStandIn
+    fake: FakeSalesforce
     crm: Salesforce
     per_call: int = 200
     longest_text: int | None = 255
 
     def prepare(self) -> None:
         """Define the fields, as an administrator does from the documented list."""
-        define_fields(self.standin)
+        define_fields(self.fake)
 
     def shown(self, key: str) -> Mapping[str, str] | None:
         """Return a record's fields by canonical name."""
@@ -66,22 +66,22 @@ class SalesforceTestSetup:
         ours = {theirs: name for name, theirs in names(OBJECT).items()} | {"FirstName": "merchants_note"}
         return [
             {ours[theirs]: _plain(value) for theirs, value in record.items() if _has_value(theirs, value)}
-            for record in self.standin.org.records.values()
+            for record in self.fake.org.records.values()
         ]
 
     def seed(self, **values: str) -> None:
         """Add a record."""
         theirs = {**names(OBJECT), "merchants_note": "FirstName"}
         fields = {theirs[name]: value for name, value in values.items()}
-        self.standin.org.create({"LastName": "Doe", **fields})
+        self.fake.org.create({"LastName": "Doe", **fields})
 
     def fail(self, case: str) -> None:
         """Set the faults."""
-        self.standin.faults.waiting += _FAULTS[case]()
+        self.fake.faults.waiting += _FAULTS[case]()
 
     def writes(self) -> list[int]:
         """Return the sizes of the collections."""
-        return [asked["records"] for asked in self.standin.requests if "/composite/" in asked["path"]]
+        return [asked["records"] for asked in self.fake.requests if "/composite/" in asked["path"]]
 
     def started(self) -> list[str]:
         """Return nothing: what starts a flow here is a write."""
@@ -125,10 +125,10 @@ _FAULTS: Final[dict[str, Callable[[], list[Fault]]]] = {
 @contextmanager
 def salesforce() -> Iterator[SalesforceTestSetup]:
     """Serve a fake org and connect the adapter to it."""
-    standin = SalesforceStandIn()
-    with serve(standin.app()) as base_url:
+    fake = FakeSalesforce()
+    with serve(fake.app()) as base_url:
         crm = Salesforce(SalesforceOrg(base_url, OBJECT), FixedToken(CREDENTIALS), read_seconds=0.5)
         try:
-            yield SalesforceTestSetup(standin, crm)
+            yield SalesforceTestSetup(fake, crm)
         finally:
             crm.close()

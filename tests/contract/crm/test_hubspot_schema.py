@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from fakes.hubspot_portal import UNIQUE_AT_MOST
 from relay.adapters.hubspot.timeline import definition
 from relay.errors import MisconfiguredError, TransientError
 from relay.ports.crm import CrmOutcome
-from sim.standins.hubspot_portal import UNIQUE_AT_MOST
 
 from tests.contract.crm.hubspot_setup import HubspotTestSetup, hubspot
 from tests.contract.crm.profiles import key_of, wanted
@@ -31,7 +31,7 @@ def _property(name: str, **more: Any) -> dict[str, Any]:
 
 def test_a_property_of_another_type_is_named(bare: HubspotTestSetup) -> None:
     """A property with our name and another type is the merchant's to correct: it is named, and no member is refused for it."""
-    bare.standin.portal.define(_property("membership_credit_balance"))
+    bare.fake.portal.define(_property("membership_credit_balance"))
     with pytest.raises(MisconfiguredError, match="membership_credit_balance_is_no_number"):
         bare.crm.check()
     outcome = bare.crm.upsert([wanted()])[KEY]
@@ -40,7 +40,7 @@ def test_a_property_of_another_type_is_named(bare: HubspotTestSetup) -> None:
 
 def test_an_existing_property_is_no_failure(bare: HubspotTestSetup) -> None:
     """A property that exists with the same type is as good as defined."""
-    bare.standin.portal.define(_property("membership_tier_id"))
+    bare.fake.portal.define(_property("membership_tier_id"))
     assert "membership_tier_id" not in bare.crm.ensure_schema()
     assert bare.crm.ensure_schema() == []
 
@@ -48,7 +48,7 @@ def test_an_existing_property_is_no_failure(bare: HubspotTestSetup) -> None:
 def test_a_property_that_cannot_be_defined_is_not_reported_as_defined(bare: HubspotTestSetup) -> None:
     """A portal without room for another unique property reports that within a success."""
     for number in range(UNIQUE_AT_MOST):
-        bare.standin.portal.define(_property(f"unique_{number}", hasUniqueValue=True))
+        bare.fake.portal.define(_property(f"unique_{number}", hasUniqueValue=True))
     with pytest.raises(TransientError, match="properties_not_made"):
         bare.crm.ensure_schema()
 
@@ -56,7 +56,7 @@ def test_a_property_that_cannot_be_defined_is_not_reported_as_defined(bare: Hubs
 def test_a_property_that_the_merchant_requires_is_named(bare: HubspotTestSetup) -> None:
     """Since 2026-09 required properties hold for the API too: the member is refused, and the property named."""
     bare.prepare()
-    bare.standin.portal.required.add("lastname")
+    bare.fake.portal.required.add("lastname")
     outcome = bare.crm.upsert([wanted()])[KEY]
     assert outcome == CrmOutcome(state="refused", reason="required_property lastname")
 
@@ -77,7 +77,7 @@ def test_an_invalid_address_is_not_quoted(bare: HubspotTestSetup) -> None:
 
 def test_an_event_among_many(bare: HubspotTestSetup) -> None:
     """A portal has up to five hundred definitions in pages: ours are found on any page."""
-    events = bare.standin.portal.events
+    events = bare.fake.portal.events
     for number in range(250):
         events.define({**definition("Membership Joined"), "name": f"aaa_{number}"})
     made = bare.crm.ensure_schema()

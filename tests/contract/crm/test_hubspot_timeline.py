@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from fakes.fault_queue import Fault
 from relay.model.effects import Note
 from relay.model.messages import EventEffects, MemberChanged
 from relay.model.timeline_events import TIMELINE_EVENTS
 from relay.ports.crm import ContactRef
-from sim.standins.faulty import Fault
 
 from tests.contract.crm.hubspot_setup import HubspotTestSetup, hubspot
 from tests.contract.crm.profiles import key_of, wanted
@@ -43,7 +43,7 @@ def change(
 
 def contacts(setup: HubspotTestSetup) -> dict[str, ContactRef]:
     """Return the member's contact."""
-    (contact,) = setup.standin.portal.contacts
+    (contact,) = setup.fake.portal.contacts
     return {KEY: ContactRef(key=KEY, id=contact, email="member-7001@example.com")}
 
 
@@ -53,9 +53,9 @@ def test_a_note_is_an_event(setup: HubspotTestSetup) -> None:
         sent = change(amount=Decimal("24.90"), delta=Decimal("24.90"), undefined=Decimal(1))
         outcomes = setup.crm.record([sent], contacts(setup))
         assert outcomes["e1.credits"].state == "mirrored"
-    (event,) = setup.standin.portal.events.occurrences.values()
+    (event,) = setup.fake.portal.events.occurrences.values()
     assert event["eventName"] == "pe101_store_credit_changed"
-    assert event["objectId"] in setup.standin.portal.contacts
+    assert event["objectId"] in setup.fake.portal.contacts
     assert event["occurredAt"] == "2026-11-22T10:00:00.000Z"
     assert event["properties"] == {
         "amount": "24.9",
@@ -77,9 +77,9 @@ def test_every_metric_is_defined(setup: HubspotTestSetup) -> None:
 def test_five_hundred_at_a_time(setup: HubspotTestSetup) -> None:
     """Notes of many messages go out in few calls."""
     setup.crm.record([change(f"e{number}") for number in range(1001)], contacts(setup))
-    sent = [asked["inputs"] for asked in setup.standin.requests if asked["path"].endswith("/send/batch")]
+    sent = [asked["inputs"] for asked in setup.fake.requests if asked["path"].endswith("/send/batch")]
     assert sent == [500, 500, 1]
-    assert len(setup.standin.portal.events.occurrences) == 1001
+    assert len(setup.fake.portal.events.occurrences) == 1001
 
 
 def test_a_refused_event_does_not_affect_the_others(setup: HubspotTestSetup) -> None:
@@ -95,11 +95,11 @@ def test_a_refused_event_does_not_affect_the_others(setup: HubspotTestSetup) -> 
 
 def test_a_portal_without_events(setup: HubspotTestSetup) -> None:
     """The portal is asked once; notes are skipped and members are mirrored all the same."""
-    setup.standin.portal.events.on = False
+    setup.fake.portal.events.on = False
     for _ in range(2):
         outcome = setup.crm.record([change()], contacts(setup))["e1.credits"]
         assert (outcome.state, outcome.reason) == ("skipped", "this portal has no custom events")
-    asked = [asked for asked in setup.standin.requests if "event-definitions" in asked["path"]]
+    asked = [asked for asked in setup.fake.requests if "event-definitions" in asked["path"]]
     assert asked[-1]["status"] == 403
     assert [entry["status"] for entry in asked].count(403) == 1
     assert setup.crm.upsert([wanted(tier_name="Gold")])[KEY].state == "mirrored"
@@ -108,7 +108,7 @@ def test_a_portal_without_events(setup: HubspotTestSetup) -> None:
 def test_an_outage_defers_notes(setup: HubspotTestSetup) -> None:
     """While HubSpot is down a note is deferred, and not lost."""
     setup.crm.record([change("first")], contacts(setup))
-    setup.standin.faults.append(Fault(status=429, policy="SECONDLY", retry_after=3))
+    setup.fake.faults.append(Fault(status=429, policy="SECONDLY", retry_after=3))
     outcome = setup.crm.record([change()], contacts(setup))["e1.credits"]
     assert (outcome.state, outcome.retry_after) == ("retry", 3)
     assert setup.crm.record([change()], contacts(setup))["e1.credits"].state == "mirrored"
@@ -118,4 +118,4 @@ def test_quiet_backfill(setup: HubspotTestSetup) -> None:
     """A back-fill sends no events: every HubSpot event can start a workflow."""
     outcome = setup.crm.record([change(backfill=True)], contacts(setup))["e1.credits"]
     assert (outcome.state, outcome.reason) == ("skipped", "backfill")
-    assert not setup.standin.portal.events.occurrences
+    assert not setup.fake.portal.events.occurrences

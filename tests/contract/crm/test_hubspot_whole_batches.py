@@ -38,6 +38,6 @@ def test_partial(setup: HubspotTestSetup) -> None:
 def test_the_schema_is_defined_once(setup: HubspotTestSetup) -> None:
     """A second call defines nothing; a property that the merchant deletes is defined again."""
     assert setup.crm.ensure_schema() == []
-    del setup.standin.portal.definitions["membership_tier"]
+    del setup.fake.portal.definitions["membership_tier"]
     assert setup.crm.ensure_schema(dry_run=True) == ["membership_tier"]
     assert setup.crm.upsert([wanted(tier_name="Gold")])[key_of(7001)].state == "mirrored"

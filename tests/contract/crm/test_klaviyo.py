@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from fakes.fault_queue import Fault
 from relay.adapters.klaviyo import KlaviyoOptions
 from relay.adapters.klaviyo.mapping import KEY
 from relay.crm.sync import CrmSync
@@ -14,7 +15,6 @@ from relay.model.effects import Note
 from relay.model.messages import EventEffects, MemberChanged
 from relay.ports.crm import ContactRef, CrmOutcome
 from relay.ports.members import MemberRecord
-from sim.standins.faulty import Fault
 
 from tests.contract.crm.klaviyo_setup import KlaviyoTestSetup, klaviyo
 from tests.contract.crm.profiles import AT, SHOP, key_of, member, wanted
@@ -47,20 +47,20 @@ def test_a_job_is_asked_about_until_its_errors_were_read(setup: KlaviyoTestSetup
     assert {outcome.state for outcome in setup.crm.bulk.collect(job, keys).values()} == {"pending"}
     outcomes = setup.crm.bulk.collect(job, keys)
     assert {outcome.state for outcome in outcomes.values()} == {"mirrored"}
-    assert all(outcome.id in setup.standin.account.profiles for outcome in outcomes.values())
+    assert all(outcome.id in setup.fake.account.profiles for outcome in outcomes.values())
     assert setup.writes() == []
-    asked = [each["path"] for each in setup.standin.requests]
+    asked = [each["path"] for each in setup.fake.requests]
     assert asked.index(f"{JOBS}/{job}/import-errors") > asked.index(f"{JOBS}/{job}")
     assert setup.crm.record([note(backfill=True)], contacts())["e1.joined"].state == "mirrored"
-    (event,) = setup.standin.account.events
+    (event,) = setup.fake.account.events
     assert event["backfill"] is True
-    assert setup.standin.account.flows == []
+    assert setup.fake.account.flows == []
 
 
 def test_a_job_clears_too(setup: KlaviyoTestSetup) -> None:
     """A job clears the fields that a member no longer has, although jobs ignore null."""
     setup.crm.upsert([wanted(last_decline_code="card_declined", failed_attempts=1, tier_name="Gold")])
-    setup.standin.account.polls = 0
+    setup.fake.account.polls = 0
     outcome = setup.crm.bulk.submit([wanted(last_payment_at=AT)])
     assert setup.crm.bulk.collect(outcome.id or "", [MEMBER])[MEMBER].state == "mirrored"
     shown = setup.shown(MEMBER)
@@ -71,7 +71,7 @@ def test_a_job_clears_too(setup: KlaviyoTestSetup) -> None:
 
 def test_a_job_takes_no_other_members_profile(setup: KlaviyoTestSetup) -> None:
     """A profile under another key stays out of a job, and so does a second member with one address."""
-    setup.standin.account.polls = 0
+    setup.fake.account.polls = 0
     theirs = {"email": "member-1@example.com", "key": "other.myshopify.com:1"}
     setup.seed(**theirs)
     twins = [wanted(2, email="twin@example.com"), wanted(3, email="Twin@example.com")]
@@ -85,7 +85,7 @@ def test_a_job_takes_no_other_members_profile(setup: KlaviyoTestSetup) -> None:
 
 def test_a_jobs_error_concerns_its_member(setup: KlaviyoTestSetup) -> None:
     """The job's errors name an address that Klaviyo rejects: its member is refused, with the code."""
-    setup.standin.account.polls = 0
+    setup.fake.account.polls = 0
     job = setup.crm.bulk.submit([wanted(1), wanted(2, email="not an address")]).id or ""
     outcomes = setup.crm.bulk.collect(job, _keys(1, 2))
     assert outcomes[key_of(1)].state == "mirrored"
@@ -94,7 +94,7 @@ def test_a_jobs_error_concerns_its_member(setup: KlaviyoTestSetup) -> None:
 
 def test_a_long_listing_is_read_to_its_end(setup: KlaviyoTestSetup) -> None:
     """Members on every page are found, and none is refused for being on a later one."""
-    setup.standin.account.polls = 0
+    setup.fake.account.polls = 0
     numbers = range(230)
     job = job_of(setup, *numbers)
     outcomes = setup.crm.bulk.collect(job, _keys(*numbers))
@@ -104,7 +104,7 @@ def test_a_long_listing_is_read_to_its_end(setup: KlaviyoTestSetup) -> None:
 def test_the_members_of_a_cancelled_job_are_unknown(setup: KlaviyoTestSetup) -> None:
     """Nothing is known about a cancelled job's members: they are sent again."""
     job = job_of(setup, 1)
-    setup.standin.account.jobs[job].status = "cancelled"
+    setup.fake.account.jobs[job].status = "cancelled"
     assert setup.crm.bulk.collect(job, _keys(1)) == {}
 
 
@@ -120,14 +120,14 @@ def test_a_job_that_klaviyo_has_forgotten(setup: KlaviyoTestSetup) -> None:
 def test_a_job_that_cannot_be_submitted(setup: KlaviyoTestSetup, fault: Fault, state: str) -> None:
     """The outcome of a job that cannot be submitted is that of each member."""
     fault.path = JOBS
-    setup.standin.faults.append(fault)
+    setup.fake.faults.append(fault)
     assert setup.crm.bulk.submit([wanted()]).state == state
 
 
 def test_a_job_that_cannot_be_asked_about_is_still_pending(setup: KlaviyoTestSetup) -> None:
     """While Klaviyo is down the end of a job is unknown; its members are not sent again meanwhile."""
     job = job_of(setup, 1)
-    setup.standin.faults.append(Fault(status=429, retry_after=5))
+    setup.fake.faults.append(Fault(status=429, retry_after=5))
     outcome = setup.crm.bulk.collect(job, _keys(1))[key_of(1)]
     assert (outcome.state, outcome.retry_after) == ("pending", 5)
 
@@ -153,45 +153,45 @@ def test_a_note_appears_once(setup: KlaviyoTestSetup) -> None:
     setup.crm.upsert([wanted()])
     for change in (note(), note(), note(event="e2", seconds=0.2)):
         assert all(outcome.state == "mirrored" for outcome in setup.crm.record([change], contacts()).values())
-    assert [event["unique_id"] for event in setup.standin.account.events] == ["e1.joined", "e2.joined"]
-    assert setup.standin.account.flows == ["Membership Joined"] * 2
+    assert [event["unique_id"] for event in setup.fake.account.events] == ["e1.joined", "e2.joined"]
+    assert setup.fake.account.flows == ["Membership Joined"] * 2
     assert len(setup.contacts()) == 1
 
 
 def test_a_lost_answer_to_a_note(setup: KlaviyoTestSetup) -> None:
     """An event whose answer was lost is sent again, and appears once."""
-    setup.standin.faults.append(Fault(apply_then_drop=True))
+    setup.fake.faults.append(Fault(apply_then_drop=True))
     (outcome,) = setup.crm.record([note()], contacts()).values()
     assert (outcome.state, outcome.unanswered) == ("retry", True)
     setup.crm.record([note()], contacts())
-    assert len(setup.standin.account.events) == 1
+    assert len(setup.fake.account.events) == 1
 
 
 def test_identity_conflict() -> None:
     """With our external id on one profile and the address on another, the member is written by its address, with a reason."""
     with klaviyo(KlaviyoOptions(external_id=True)) as setup:
-        account = setup.standin.account
+        account = setup.fake.account
         for identifier in ({"external_id": MEMBER}, {"email": "member-7001@example.com"}):
             account.upsert({"type": "profile", "attributes": identifier})
         outcome = setup.crm.upsert([wanted()])[MEMBER]
         assert (outcome.state, outcome.reason) == ("mirrored", "identity_conflict")
         other, present = account.profiles.values()
         assert (other.properties, present.properties[KEY]) == ({}, MEMBER)
-        assert [asked["status"] for asked in setup.standin.requests] == [200, 409, 200]
+        assert [asked["status"] for asked in setup.fake.requests] == [200, 409, 200]
 
 
 def test_clearing_removes_only_our_fields() -> None:
     """Our properties, the compat names and our external id go; the merchant's fields stay."""
     with klaviyo(KlaviyoOptions(external_id=True, compat=True)) as setup:
         setup.seed(email="member-7001@example.com", merchants_note="met at the fair")
-        setup.standin.account.upsert(
+        setup.fake.account.upsert(
             {
                 "type": "profile",
                 "attributes": {"email": "member-7001@example.com", "properties": {"Size": "M"}},
             }
         )
         setup.crm.upsert([wanted(tier_name="Gold")])
-        (profile,) = setup.standin.account.profiles.values()
+        (profile,) = setup.fake.account.profiles.values()
         assert profile.attributes["external_id"] == MEMBER
         assert profile.properties["Inveterate: Tier Name"] == "Gold"
         assert setup.crm.clear([ContactRef(key=MEMBER, id=profile.id)])[MEMBER].state == "mirrored"
@@ -211,14 +211,14 @@ def test_clearing_does_not_touch_other_profiles(setup: KlaviyoTestSetup) -> None
 
 def test_a_minutes_limit_is_kept(setup: KlaviyoTestSetup) -> None:
     """With the documented limits on, no call is refused: the last one that Klaviyo allows is the last one made."""
-    setup.standin.limited = True
-    limits = setup.standin.limits
+    setup.fake.limited = True
+    limits = setup.fake.limits
     limits.clock = lambda: 0.0
     limits.count("/api/profile-import")
     limits._counts["/api/profile-import", 60] = (0.0, 748)
     outcomes = setup.crm.upsert([wanted(number) for number in range(5)])
     assert [outcome.state for outcome in outcomes.values()] == ["mirrored"] * 2 + ["retry"] * 3
-    assert not [asked for asked in setup.standin.requests if asked["status"] == 429]
+    assert not [asked for asked in setup.fake.requests if asked["status"] == 429]
 
 
 def test_an_address_change_through_crm_sync(setup: KlaviyoTestSetup) -> None:
@@ -240,7 +240,7 @@ def test_an_address_change_through_crm_sync(setup: KlaviyoTestSetup) -> None:
     members.records[MEMBER] = MemberRecord(member=member(7001, later, email="new@example.com"), version=2)
     clock.forward(600)
     assert crm_sync.work([second], FakeContext()) == {"two": None}
-    previous, present = setup.standin.account.profiles.values()
+    previous, present = setup.fake.account.profiles.values()
     assert (previous.attributes, previous.properties) == ({"email": "old@example.com"}, {})
     assert present.attributes == {"email": "new@example.com"}
     assert present.properties[KEY] == MEMBER

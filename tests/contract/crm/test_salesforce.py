@@ -8,14 +8,14 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from fakes.fault_queue import Fault
+from fakes.local_server import serve
+from fakes.salesforce import FakeSalesforce
+from fakes.salesforce_org import SalesforceOrg as FakeOrg
 from relay.adapters.salesforce import Salesforce, SalesforceOrg
 from relay.adapters.salesforce.mapping import definitions
 from relay.errors import MisconfiguredError
 from relay.ports.crm import ContactRef, CrmOutcome
-from sim.standins.faulty import Fault
-from sim.standins.salesforce import SalesforceStandIn
-from sim.standins.salesforce_org import Org
-from sim.standins.serving import serve
 
 from tests.contract.crm.profiles import AT, key_of, wanted
 from tests.contract.crm.salesforce_setup import CREDENTIALS, SalesforceTestSetup, define_fields, salesforce
@@ -61,7 +61,7 @@ def test_what_is_missing_is_named(bare: SalesforceTestSetup) -> None:
 
 def test_a_key_that_is_not_unique_is_not_written(setup: SalesforceTestSetup) -> None:
     """A key field that is no unique external id is an administrator's to correct."""
-    columns = setup.standin.org.columns
+    columns = setup.fake.org.columns
     columns["Membership_Key__c"] = replace(columns["Membership_Key__c"], unique=False)
     with pytest.raises(MisconfiguredError, match="membership_key_is_not_unique"):
         setup.crm.ensure_schema(dry_run=True)
@@ -70,18 +70,18 @@ def test_a_key_that_is_not_unique_is_not_written(setup: SalesforceTestSetup) -> 
 def test_an_ended_session_is_renewed(setup: SalesforceTestSetup) -> None:
     """A session that ends in the middle of the work costs no member."""
     setup.crm.upsert([wanted()])
-    setup.standin.end_sessions()
+    setup.fake.end_sessions()
     assert setup.crm.upsert([wanted(tier_name="Gold")])[KEY].state == "mirrored"
-    assert sum("token" in asked["path"] for asked in setup.standin.requests) == 2
+    assert sum("token" in asked["path"] for asked in setup.fake.requests) == 2
 
 
 def test_a_known_member_costs_two_calls(setup: SalesforceTestSetup) -> None:
     """Two hundred members whose contacts are as Relay left them cost one query and one write."""
     members = [wanted(number) for number in range(200)]
     setup.crm.upsert(members)
-    before = len(setup.standin.requests)
+    before = len(setup.fake.requests)
     assert {each.state for each in setup.crm.upsert(members).values()} == {"mirrored"}
-    assert [asked["path"].rpartition("/")[2] for asked in setup.standin.requests[before:]] == [
+    assert [asked["path"].rpartition("/")[2] for asked in setup.fake.requests[before:]] == [
         "query",
         "Membership_Key__c",
     ]
@@ -97,7 +97,7 @@ def test_several_contacts_with_the_address(setup: SalesforceTestSetup) -> None:
 
 def test_several_contacts_with_the_key(setup: SalesforceTestSetup) -> None:
     """An org whose key was not unique may have it twice: refused, like a 300, and nothing is written."""
-    columns = setup.standin.org.columns
+    columns = setup.fake.org.columns
     columns["Membership_Key__c"] = replace(columns["Membership_Key__c"], unique=False)
     for number in range(2):
         setup.seed(email=f"{number}@example.com", key=KEY)
@@ -134,7 +134,7 @@ def test_a_contact_that_cannot_be_cleared(setup: SalesforceTestSetup) -> None:
     """If the previous contact cannot be cleared, the new one is not written: a key is never on two contacts."""
     setup.crm.upsert([wanted(email="old@example.com")])
     setup.seed(email=FIRST)
-    setup.standin.faults.waiting.append(Fault(path="/composite/", record_code="UNABLE_TO_LOCK_ROW"))
+    setup.fake.faults.waiting.append(Fault(path="/composite/", record_code="UNABLE_TO_LOCK_ROW"))
     assert setup.crm.upsert([wanted()])[KEY].state == "retry"
     assert [contact.get("key") for contact in setup.contacts()] == [KEY, None]
     assert setup.crm.upsert([wanted()])[KEY].state == "mirrored"
@@ -143,7 +143,7 @@ def test_a_contact_that_cannot_be_cleared(setup: SalesforceTestSetup) -> None:
 
 def test_the_merchants_duplicate_rule_is_obeyed(setup: SalesforceTestSetup) -> None:
     """A contact that a rule forbids is not forced; the member is refused, with the reason."""
-    setup.standin.faults.waiting.append(Fault(path="/composite/", record_code="DUPLICATES_DETECTED"))
+    setup.fake.faults.waiting.append(Fault(path="/composite/", record_code="DUPLICATES_DETECTED"))
     assert setup.crm.upsert([wanted()])[KEY] == CrmOutcome(state="refused", reason="duplicates_detected")
 
 
@@ -159,7 +159,7 @@ def test_long_answers_are_read_to_the_end(setup: SalesforceTestSetup) -> None:
     """An answer in parts is read part by part."""
     members = [wanted(number) for number in range(10)]
     setup.crm.upsert(members)
-    setup.standin.page = 3
+    setup.fake.page = 3
     assert {each.state for each in setup.crm.upsert(members).values()} == {"mirrored"}
     assert len(setup.contacts()) == 10
 
@@ -193,16 +193,16 @@ def test_clearing_a_contact(setup: SalesforceTestSetup) -> None:
 
 def test_an_object_of_the_merchants_own() -> None:
     """Members can be records of a custom object, which has no last name and gets an e-mail field of ours."""
-    standin = SalesforceStandIn(org=Org("Member__c"))
-    define_fields(standin)
-    with serve(standin.app()) as base_url:
+    fake = FakeSalesforce(org=FakeOrg("Member__c"))
+    define_fields(fake)
+    with serve(fake.app()) as base_url:
         crm = Salesforce(SalesforceOrg(f"{base_url}/", "Member__c"), FixedToken(CREDENTIALS))
         assert crm.upsert([wanted()])[KEY].state == "mirrored"
         assert crm.ensure_schema() == []
         crm.close()
-    [record] = standin.org.records.values()
+    [record] = fake.org.records.values()
     assert (record["Membership_Key__c"], record["Membership_Email__c"]) == (KEY, FIRST)
 
 
 def _id(setup: SalesforceTestSetup) -> str:
-    return next(iter(setup.standin.org.records))
+    return next(iter(setup.fake.org.records))

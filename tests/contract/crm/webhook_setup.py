@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+from fakes.fault_queue import Fault
+from fakes.local_server import serve
+from fakes.signed_webhook import FakeWebhookReceiver
 from relay.adapters.webhook import Webhook
-from sim.standins.faulty import Fault
-from sim.standins.serving import serve
-from sim.standins.signed_webhook import SignedWebhookStandIn
 
 from tests.contract.crm.tokens import FixedToken
 
@@ -35,7 +35,7 @@ NOT_APPLICABLE: Final = {
 class WebhookTestSetup:
     """The adapter and a receiver."""
 
-    standin: SignedWebhookStandIn
+    fake: FakeWebhookReceiver
     crm: Webhook
     per_call: int = 1
     longest_text: int | None = None
@@ -51,24 +51,24 @@ class WebhookTestSetup:
         """Return all members that it received."""
         return [
             {name: _text(value) for name, value in data.items() if value is not None}
-            for data in self.standin.members.values()
+            for data in self.fake.members.values()
         ]
 
     def seed(self, **values: str) -> None:
         """Add a member by hand."""
-        self.standin.members[values["key"]] = dict(values)
+        self.fake.members[values["key"]] = dict(values)
 
     def fail(self, case: str) -> None:
         """Set the fault."""
-        self.standin.faults.waiting.append(_FAULTS[case]())
+        self.fake.faults.waiting.append(_FAULTS[case]())
 
     def writes(self) -> list[int]:
         """Return 1 for each message."""
-        return [1 for _ in self.standin.requests]
+        return [1 for _ in self.fake.requests]
 
     def started(self) -> list[str]:
         """Return the events that are not marked as a back-fill's."""
-        return [event["name"] for event in self.standin.events if not event["backfill"]]
+        return [event["name"] for event in self.fake.events if not event["backfill"]]
 
 
 def _text(value: Any) -> str:
@@ -92,10 +92,10 @@ _FAULTS: Final[dict[str, Callable[[], Fault]]] = {
 @contextmanager
 def webhook() -> Iterator[WebhookTestSetup]:
     """Serve a receiver and connect the adapter to it."""
-    standin = SignedWebhookStandIn((SECRET,))
-    with serve(standin.app()) as base_url:
+    fake = FakeWebhookReceiver((SECRET,))
+    with serve(fake.app()) as base_url:
         crm = Webhook(f"{base_url}/hook", FixedToken(SECRET), read_seconds=0.5)
         try:
-            yield WebhookTestSetup(standin, crm)
+            yield WebhookTestSetup(fake, crm)
         finally:
             crm.close()

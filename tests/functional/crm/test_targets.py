@@ -7,13 +7,13 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 import pytest
+from fakes.fault_queue import Fault, FaultQueue
+from fakes.local_server import serve
+from fakes.salesforce import FakeSalesforce
+from fakes.signed_webhook import FakeWebhookReceiver
 from relay.errors import MisconfiguredError
 from relay.ports.members import MemberRecord
 from relay.wiring import crms
-from sim.standins.faulty import Fault, Faults
-from sim.standins.salesforce import SalesforceStandIn
-from sim.standins.serving import serve
-from sim.standins.signed_webhook import SignedWebhookStandIn
 
 from tests.contract.crm.profiles import key_of, member
 from tests.contract.crm.salesforce_setup import CREDENTIALS, define_fields
@@ -30,31 +30,31 @@ class FakeTarget:
     settings: dict[str, str]
     secret: str
     tiers: Callable[[], list[str]]
-    faults: Faults
+    faults: FaultQueue
 
 
 @contextmanager
 def _salesforce() -> Iterator[FakeTarget]:
-    standin = SalesforceStandIn("an-app", "its-secret")
-    define_fields(standin)
-    with serve(standin.app()) as url:
+    fake = FakeSalesforce("an-app", "its-secret")
+    define_fields(fake)
+    with serve(fake.app()) as url:
         yield FakeTarget(
             {"SALESFORCE_URL": url, "SALESFORCE_OBJECT": "Contact", "SALESFORCE_VERSION": "65.0"},
             CREDENTIALS,
-            lambda: [str(record["Membership_Tier__c"]) for record in standin.org.records.values()],
-            standin.faults,
+            lambda: [str(record["Membership_Tier__c"]) for record in fake.org.records.values()],
+            fake.faults,
         )
 
 
 @contextmanager
 def _webhook() -> Iterator[FakeTarget]:
-    standin = SignedWebhookStandIn((SECRET,))
-    with serve(standin.app()) as url:
+    fake = FakeWebhookReceiver((SECRET,))
+    with serve(fake.app()) as url:
         yield FakeTarget(
             {"WEBHOOK_URL": f"{url}/hook"},
             SECRET,
-            lambda: [str(data["tier_name"]) for data in standin.members.values()],
-            standin.faults,
+            lambda: [str(data["tier_name"]) for data in fake.members.values()],
+            fake.faults,
         )
 
 
