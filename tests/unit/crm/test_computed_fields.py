@@ -1,4 +1,4 @@
-"""Computed fields: high value, interval, deadlines, the next expiry, recoveries and returns."""
+"""Computed fields: high value, interval, deadlines, the next expiry, recoveries and rejoinings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from relay.rules.credits import lots_left
+from relay.rules.credits import remaining_lots
 from relay.rules.crm_profile import crm_profile
 from relay.rules.segments import direction
 from relay.rules.settings import Rules, Thresholds, TierSetting
@@ -15,26 +15,26 @@ from relay.rules.settings import Rules, Thresholds, TierSetting
 from tests.support.in_memory_relay import day
 from tests.support.sample_events import after, event
 
-NO_RULES = Rules()
+DEFAULTS = Rules()
 
 
-def field(name: str, *facts: Any, rules: Rules = NO_RULES) -> Any:
-    """Return the value of one CRM field."""
-    return crm_profile(after(*facts), rules).values[name]
+def field(name: str, *events: Any, rules: Rules = DEFAULTS) -> Any:
+    """Return the value of a field in a CRM after these events."""
+    return crm_profile(after(*events), rules).values[name]
 
 
 @pytest.mark.parametrize(
-    ("facts", "rules", "high"),
+    ("events", "rules", "high"),
     [
-        ([], NO_RULES, False),
-        ([event("paid", 1, amount=99, newBillingDate="2027-03-01T00:00:00Z")], NO_RULES, False),
-        ([event("paid", 1, amount=100, newBillingDate="2027-03-01T00:00:00Z")], NO_RULES, True),
-        ([event("paid", 1, amount=9, newBillingDate="2026-04-01T00:00:00Z")], NO_RULES, True),
-        ([event("paid", 1, amount=8, newBillingDate="2026-04-01T00:00:00Z")], NO_RULES, False),
-        ([event("attempt", 1, amount=100)], NO_RULES, True),
+        ([], DEFAULTS, False),
+        ([event("paid", 1, amount=99, newBillingDate="2027-03-01T00:00:00Z")], DEFAULTS, False),
+        ([event("paid", 1, amount=100, newBillingDate="2027-03-01T00:00:00Z")], DEFAULTS, True),
+        ([event("paid", 1, amount=9, newBillingDate="2026-04-01T00:00:00Z")], DEFAULTS, True),
+        ([event("paid", 1, amount=8, newBillingDate="2026-04-01T00:00:00Z")], DEFAULTS, False),
+        ([event("attempt", 1, amount=100)], DEFAULTS, True),
         ([event("paid", 1, amount=9000, currency="JPY")], Rules(currencies={"JPY": Thresholds(high_value_annual_fee=Decimal(10_000))}), False),
-        ([event("credits", 1, previousBalance=0, newBalance=100)], NO_RULES, True),
-        ([event("updated", 1, revenue=500)], NO_RULES, True),
+        ([event("credits", 1, previousBalance=0, newBalance=100)], DEFAULTS, True),
+        ([event("updated", 1, revenue=500)], DEFAULTS, True),
         ([event("updated", 1, revenue=500)], Rules(thresholds=Thresholds(high_value_revenue=Decimal(0))), False),
         ([event("joined", 1)], Rules(tiers={"3a636361": TierSetting(rank=2), "x": TierSetting(rank=1)}), True),
         ([event("joined", 1)], Rules(tiers={"3a636361": TierSetting(rank=1), "x": TierSetting(rank=2)}), False),
@@ -42,9 +42,9 @@ def field(name: str, *facts: Any, rules: Rules = NO_RULES) -> Any:
         ([event("joined", 1)], Rules(tiers={"3a636361": TierSetting(annual_fee=Decimal(240))}), True),
     ],
 )  # fmt: skip
-def test_high_value(facts: list[Any], rules: Rules, *, high: bool) -> None:
-    """A member is of high value by yearly fee, credits, revenue or top tier; 0 switches a threshold off."""
-    assert field("high_value", *facts, rules=rules) is high
+def test_high_value(events: list[Any], rules: Rules, *, high: bool) -> None:
+    """By the annual fee, the credits, the revenue or the top tier; 0 switches a threshold off."""
+    assert field("high_value", *events, rules=rules) is high
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_high_value(facts: list[Any], rules: Rules, *, high: bool) -> None:
     [("2026-04-01", "month"), ("2026-06-01", "quarter"), ("2027-03-01", "year"), ("2026-04-30", None)],
 )
 def test_the_interval_follows_from_a_payment(due: str, interval: str | None) -> None:
-    """The interval follows from a payment and its next date, unless the tier's is set."""
+    """From the payment and the date that it named, unless the tier's is set."""
     paid = event("paid", 1, newBillingDate=f"{due}T00:00:00.000Z")
     assert field("billing_interval", paid) == interval
     assert field("next_payment_on", paid) == date.fromisoformat(due)
@@ -61,7 +61,7 @@ def test_the_interval_follows_from_a_payment(due: str, interval: str | None) -> 
 
 
 def test_the_last_attempt_is_expected_a_day_after_each() -> None:
-    """One attempt a day is expected, as many as are left; a payment clears the date."""
+    """One attempt a day for the attempts left; a payment clears it."""
     first = event("attempt", 10, billingAttempts=1)
     assert field("final_attempt_at", first) == day(12)
     assert field("attempts_left", first) == 2
@@ -71,22 +71,22 @@ def test_the_last_attempt_is_expected_a_day_after_each() -> None:
     assert field("final_attempt_at", first, event("paid", 11)) is None
 
 
-def test_recovered_and_back_again() -> None:
-    """The time of the last recovery, of the last return, and the number of returns."""
-    story = [
+def test_recovery_and_rejoining() -> None:
+    """The time of the last recovery, of the last rejoining, and the number of rejoinings."""
+    history = [
         event("joined", 1),
         event("attempt", 2),
         event("paid", 3),
         event("cancelled", 4),
         event("joined", 5),
     ]
-    assert field("recovered_at", *story) == day(3)
-    assert (field("rejoined_at", *story), field("rejoin_count", *story)) == (day(5), 1)
-    assert field("rejoin_count", *story[:4]) is None
+    assert field("recovered_at", *history) == day(3)
+    assert (field("rejoined_at", *history), field("rejoin_count", *history)) == (day(5), 1)
+    assert field("rejoin_count", *history[:4]) is None
 
 
 def lot(at: float, amount: int, expires: float, balance: int) -> Any:
-    """Return a grant that leads to this balance."""
+    """Return a grant after which the balance is this."""
     return event(
         "credits",
         at,
@@ -96,8 +96,8 @@ def lot(at: float, amount: int, expires: float, balance: int) -> Any:
     )
 
 
-def test_what_expires_next() -> None:
-    """The soonest lot less the credits spent since; the CRM compares the date with its own clock."""
+def test_next_expiry() -> None:
+    """The soonest lot, less what was spent since; the CRM compares the date with its own clock."""
     given = [lot(1, 10, 30, 10), lot(2, 5, 40, 15)]
     assert (field("credits_expiring_amount", *given), field("credits_expiring_at", *given)) == (10, day(30))
     spent = event("credits", 3, previousBalance=15, newBalance=9, reason="REDEEMED")
@@ -108,7 +108,7 @@ def test_what_expires_next() -> None:
         field("credits_expiring_at", *given, spent, more),
     ) == (3, day(40))
     assert field("credits_expiring_amount", *given, event("ordered", 45)) is None
-    assert [left.amount for left in lots_left(after(*given, spent), day(35)).values()] == [5]
+    assert [left.amount for left in remaining_lots(after(*given, spent), day(35)).values()] == [5]
 
 
 def test_lots_of_one_moment_count_together() -> None:
@@ -116,17 +116,17 @@ def test_lots_of_one_moment_count_together() -> None:
     assert field("credits_expiring_amount", lot(1, 10, 30, 10), lot(2, 5, 30, 15)) == 15
 
 
-def test_the_same_record_says_the_same() -> None:
-    """No field depends on a clock, only on the newest fact: computed later, the digest is the same."""
+def test_one_record_has_one_profile() -> None:
+    """No field depends on a clock but the newest fact: computed later, the digest is the same."""
     member = after(lot(1, 10, 30, 10))
     assert (
-        crm_profile(member, NO_RULES).digest
-        == crm_profile(member, NO_RULES).sent_at(datetime(2030, 1, 1, tzinfo=UTC)).digest
+        crm_profile(member, DEFAULTS).digest
+        == crm_profile(member, DEFAULTS).sent_at(datetime(2030, 1, 1, tzinfo=UTC)).digest
     )
 
 
 @pytest.mark.parametrize(
-    ("one", "two", "way"),
+    ("one", "two", "expected"),
     [
         (TierSetting(rank=1), TierSetting(rank=2), "up"),
         (TierSetting(rank=2), TierSetting(rank=1), "down"),
@@ -136,11 +136,11 @@ def test_the_same_record_says_the_same() -> None:
         (TierSetting(), TierSetting(), None),
     ],
 )
-def test_which_way_is_up(one: TierSetting, two: TierSetting, way: str | None) -> None:
-    """By rank, otherwise by fee; neither, if neither is set."""
-    assert direction("a", "b", Rules(tiers={"a": one, "b": two})) == way
+def test_direction(one: TierSetting, two: TierSetting, expected: str | None) -> None:
+    """By rank, else by fee; None where neither is set for both."""
+    assert direction("a", "b", Rules(tiers={"a": one, "b": two})) == expected
 
 
 def test_an_unknown_tier_has_no_direction() -> None:
-    """A move from or to a tier without settings has no direction."""
+    """A move from or to a tier without settings has none."""
     assert direction(None, "b", Rules(tiers={"b": TierSetting(rank=1)})) is None

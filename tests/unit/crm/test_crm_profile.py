@@ -1,4 +1,4 @@
-"""The CRM profile: the fields that CRMs get of a record, and the differences that cause a call."""
+"""The profile of a member for CRMs: its values for a record, and which differences cause a send."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import pytest
 from relay.model.fields import FIELDS
 from relay.model.formats import number_text
 from relay.model.member import Member, Register
+from relay.model.stamps import Stamp
 from relay.rules.crm_profile import CRM_FIELDS, CrmProfile, crm_profile
 from relay.rules.settings import Rules
 
 from tests.contract.crm.profiles import AT, key_of, member, wanted
 
 
-def test_an_empty_record() -> None:
-    """An unknown member has a key, an id and the status none; every other field is None."""
-    given = crm_profile(Member(shop="acme.myshopify.com", customer_id="7001"), Rules())
-    assert {name: value for name, value in given.values.items() if value is not None} == {
+def test_an_empty_record_has_an_empty_profile() -> None:
+    """A member without any event has a key, an id and a status of none; all else is None."""
+    profile = crm_profile(Member(shop="acme.myshopify.com", customer_id="7001"), Rules())
+    assert {name: value for name, value in profile.values.items() if value is not None} == {
         "key": key_of(7001),
         "shopify_customer_id": "7001",
         "status": "none",
@@ -27,14 +28,14 @@ def test_an_empty_record() -> None:
     }
 
 
-def test_every_field_is_present_in_order() -> None:
-    """Every profile has every canonical field, in the table's order."""
+def test_every_row_is_there_in_order() -> None:
+    """Every profile has every field, in the table's order."""
     assert list(wanted().values) == list(CRM_FIELDS)
 
 
 def test_every_field_has_a_source() -> None:
-    """A canonical field is a register, or is computed."""
-    worked_out = {
+    """A field is a register or is computed."""
+    computed = {
         "key",
         "shopify_customer_id",
         "status",
@@ -51,11 +52,11 @@ def test_every_field_has_a_source() -> None:
         "last_event_at",
         "mirror_updated_at",
     }
-    assert CRM_FIELDS.keys() == worked_out | (CRM_FIELDS.keys() & FIELDS.keys())
+    assert CRM_FIELDS.keys() == computed | (CRM_FIELDS.keys() & FIELDS.keys())
 
 
-def test_evidence_and_names_are_never_mirrored() -> None:
-    """Evidence, and the member's name and phone, are never sent."""
+def test_evidence_and_names_are_never_sent() -> None:
+    """The evidence of a snapshot, the names and the phone number stay in the record."""
     assert not {name for name in CRM_FIELDS if name.startswith("seen_")}
     assert not {"first_name", "last_name", "phone"} & CRM_FIELDS.keys()
 
@@ -69,15 +70,15 @@ def test_attempts_left(failed: int | None, left: int | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"), [("paid", "paid"), ("PAID", "paid"), ("diamond", None), (None, None)]
+    ("value", "shown"), [("paid", "paid"), ("PAID", "paid"), ("diamond", None), (None, None)]
 )
-def test_choices(given: str | None, expected: str | None) -> None:
-    """A text outside a field's choices becomes None: a CRM would refuse the whole member for it."""
-    assert wanted(tier_type=given).values["tier_type"] == expected
+def test_choices(value: str | None, shown: str | None) -> None:
+    """A text outside a field's choices is left out: a CRM would refuse the whole member for it."""
+    assert wanted(tier_type=value).values["tier_type"] == shown
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("amount", "shown"),
     [
         (Decimal("0.1") + Decimal("0.2"), "0.3"),
         (Decimal("0.30000000000000004"), "0.3"),
@@ -90,15 +91,15 @@ def test_choices(given: str | None, expected: str | None) -> None:
         (Decimal("1E-40"), "0"),
     ],
 )
-def test_money(given: Decimal, expected: str) -> None:
-    """Amounts are in cents, rounded to even, and plain numbers, however long or small."""
-    value = wanted(credit_balance=given).values["credit_balance"]
+def test_money(amount: Decimal, shown: str) -> None:
+    """Amounts are in cents, rounded to even, and written plain, however long or small."""
+    value = wanted(credit_balance=amount).values["credit_balance"]
     assert isinstance(value, Decimal)
-    assert number_text(value) == expected
+    assert number_text(value) == shown
 
 
 def test_a_repeated_fact_makes_no_difference() -> None:
-    """The same values of a later event have the same digest, and so has a profile that is sent later."""
+    """The same values of a later event have the same digest; the time of the send takes no part either."""
     later = crm_profile(member(7001, AT + timedelta(days=1), tier_name="Gold"), Rules())
     assert later.digest == wanted(tier_name="Gold").digest
     assert later.sent_at(datetime(2027, 1, 1, tzinfo=UTC)).digest == later.digest
@@ -116,20 +117,20 @@ def test_a_repeated_fact_makes_no_difference() -> None:
         {"tier_name": "Gold", "failed_attempts": 1},
     ],
 )
-def test_a_difference_changes_the_digest(values: dict[str, object]) -> None:
-    """Any other value of any field is another digest, None and zero included."""
+def test_a_difference_makes_one(values: dict[str, object]) -> None:
+    """Any other value of any field is another digest, nothing and zero included."""
     assert wanted(**values).digest != wanted(tier_name="Gold").digest  # type: ignore[arg-type]  # the fields' values
 
 
 def test_equal_amounts_have_one_digest() -> None:
-    """The notation of an amount makes no difference."""
+    """The format of an amount takes no part."""
     assert wanted(revenue=Decimal("10.00")).digest == wanted(revenue=Decimal("1E+1")).digest
 
 
 def test_evidence_makes_no_difference() -> None:
-    """A snapshot's evidence causes no call."""
+    """A snapshot's evidence is no reason for a send."""
     plain = member()
-    seen = {"seen_balance": Register(Decimal(3), AT, "e9")}
+    seen = {"seen_balance": Register(Decimal(3), Stamp.of(AT, "e9"))}
     with_evidence = Member(
         shop=plain.shop, customer_id=plain.customer_id, registers={**plain.registers, **seen}
     )
@@ -137,19 +138,19 @@ def test_evidence_makes_no_difference() -> None:
 
 
 def test_another_member_is_another_profile() -> None:
-    """The key is part of the digest."""
+    """The key takes part in the digest."""
     assert isinstance(wanted(), CrmProfile)
     assert wanted(1, email="a@example.com").digest != wanted(2, email="a@example.com").digest
 
 
 def test_joining_is_to_the_second() -> None:
-    """Events have milliseconds and the platform's record has none: both are the same profile."""
+    """Events have it with milliseconds and the platform's record without: the profile is the same."""
 
-    def given(moment: datetime, by: str) -> CrmProfile:
-        registers = {"joined_at": Register(moment, AT, by)}
+    def profile(moment: datetime, by: str) -> CrmProfile:
+        registers = {"joined_at": Register(moment, Stamp.of(AT, by))}
         return crm_profile(Member(shop="acme.myshopify.com", customer_id="1", registers=registers), Rules())
 
     second = AT.replace(microsecond=0)
-    event, read = given(second.replace(microsecond=816_000), "event"), given(second, "api")
-    assert event.values["joined_at"] == second
-    assert event.digest == read.digest
+    by_event, by_reading = profile(second.replace(microsecond=816_000), "event"), profile(second, "api")
+    assert by_event.values["joined_at"] == second
+    assert by_event.digest == by_reading.digest

@@ -210,7 +210,7 @@ def _customer(grant: GrantRequest) -> str:
 
 
 def _unwanted(grant: GrantRequest, rules: Rules) -> str | None:
-    return None if rules.retention.on and rules.of(grant.rule).on else "off"
+    return None if rules.retention.on and rules.setting_for(grant.rule).on else "off"
 
 
 def _allowance(grant: GrantRequest, rules: Rules) -> MonthlyBudget:

@@ -20,9 +20,9 @@ from relay.adapters.hubspot.mapping import encode
 from relay.model.effects import Note
 from relay.model.fields import ValueKind
 from relay.model.messages import EventEffects, MemberChanged, notes_in
-from relay.model.timeline_events import TIMELINE_EVENTS, carried_by
+from relay.model.timeline_events import TIMELINE_EVENTS, properties_of
 from relay.ports.crm import ContactRef, CrmOutcome
-from relay.rules.timeline import completed
+from relay.rules.timeline import with_common_properties
 
 EVENTS_PER_CALL: Final = 500
 _DEFINITIONS_PER_PAGE: Final = 100
@@ -167,7 +167,7 @@ def definition(name: str) -> dict[str, Any]:
                 "label": carried.replace("_", " ").capitalize(),
                 "type": _TYPES.get(kind, "string"),
             }
-            for carried, kind in carried_by(name).items()
+            for carried, kind in properties_of(name).items()
         ],
     }
 
@@ -182,9 +182,9 @@ def _next_page(body: Mapping[str, Any]) -> str:
 def _occurrence(
     note_id: str, name: str, event_effects: EventEffects, note: Note, contact: ContactRef
 ) -> dict[str, Any]:
-    whole = completed(note, member=contact.key, event_id=event_effects.event_id, at=event_effects.at)
+    whole = with_common_properties(note, member=contact.key, event_id=event_effects.event_id, at=event_effects.at)
     # HubSpot refuses an event with a property that its definition lacks.
-    defined = carried_by(note.name)
+    defined = properties_of(note.name)
     properties = {carried: encode(value) for carried, value in whole.properties.items() if carried in defined}
     subject = {"objectId": contact.id} if contact.id else {"email": contact.email or ""}
     return {

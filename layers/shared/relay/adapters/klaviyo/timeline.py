@@ -16,9 +16,9 @@ from relay.adapters.klaviyo.client import KlaviyoClient
 from relay.model.effects import Note
 from relay.model.formats import json_value, utc_text
 from relay.model.messages import EventEffects, MemberChanged, notes_in
-from relay.model.timeline_events import carried_by
+from relay.model.timeline_events import properties_of
 from relay.ports.crm import ContactRef, CrmOutcome
-from relay.rules.timeline import completed
+from relay.rules.timeline import with_common_properties
 
 EVENTS: Final = "/api/events"
 
@@ -53,9 +53,9 @@ def event(
     note_id: str, change: MemberChanged, event_effects: EventEffects, note: Note, email: str
 ) -> dict[str, Any]:
     """Return a note as a resource, with every property that events of its name have; null without a value."""
-    whole = completed(note, member=change.member, event_id=event_effects.event_id, at=event_effects.at)
+    whole = with_common_properties(note, member=change.member, event_id=event_effects.event_id, at=event_effects.at)
     # A flow's template relies on the names: each is there every time.
-    properties = dict.fromkeys(carried_by(note.name)) | {
+    properties = dict.fromkeys(properties_of(note.name)) | {
         name: json_value(value) for name, value in whole.properties.items()
     }
     attributes: dict[str, Any] = {
