@@ -182,7 +182,9 @@ def _next_page(body: Mapping[str, Any]) -> str:
 def _occurrence(
     note_id: str, name: str, event_effects: EventEffects, note: Note, contact: ContactRef
 ) -> dict[str, Any]:
-    whole = with_common_properties(note, member=contact.key, event_id=event_effects.event_id, at=event_effects.at)
+    whole = with_common_properties(
+        note, member=contact.key, event_id=event_effects.event_id, at=event_effects.at
+    )
     # HubSpot refuses an event with a property that its definition lacks.
     defined = properties_of(note.name)
     properties = {carried: encode(value) for carried, value in whole.properties.items() if carried in defined}

@@ -53,7 +53,9 @@ def event(
     note_id: str, change: MemberChanged, event_effects: EventEffects, note: Note, email: str
 ) -> dict[str, Any]:
     """Return a note as a resource, with every property that events of its name have; null without a value."""
-    whole = with_common_properties(note, member=change.member, event_id=event_effects.event_id, at=event_effects.at)
+    whole = with_common_properties(
+        note, member=change.member, event_id=event_effects.event_id, at=event_effects.at
+    )
     # A flow's template relies on the names: each is there every time.
     properties = dict.fromkeys(properties_of(note.name)) | {
         name: json_value(value) for name, value in whole.properties.items()
