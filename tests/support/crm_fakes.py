@@ -283,9 +283,7 @@ def change_message(message_id: str, key: str, *notes: str, backfill: bool = Fals
     return Message(
         id=message_id,
         body=dump(MemberChanged(member=key, events=events, backfill=backfill)),
-        attributes={},
         receives=1,
         receipt="r",
-        first_received_at=START,
-        deferrals=0,
+        sent_at=START,
     )

@@ -8,9 +8,10 @@ from datetime import timedelta
 from relay.crm.timeline import NOTES_WAIT
 from relay.errors import CircuitOpenError, CoalesceError, TransientError
 from relay.model.effects import Note
+from relay.model.header import MessageHeader
 from relay.model.messages import EventEffects, MemberChanged, dump
 from relay.ports.crm import ContactRef, CrmOutcome
-from relay.queues.batch import HELD, Message
+from relay.queues.batch import Message
 
 from tests.contract.crm.profiles import key_of
 from tests.functional.crm.crm_setups import KEY, CrmSetup, CrmTableSetup
@@ -69,7 +70,7 @@ def test_notes_wait_for_an_address() -> None:
     setup.update_member(email=None)
     message = change_message("m", KEY, "joined")
     assert isinstance(setup.work(message)[0], TransientError)
-    old = replace(message, first_received_at=setup.clock.now - timedelta(seconds=NOTES_WAIT * 600 + 1))
+    old = replace(message, sent_at=setup.clock.now - timedelta(seconds=NOTES_WAIT * 600 + 1))
     assert setup.work(old) == [None]
     assert setup.crm.recorded == []
     setup.crm.outcomes.clear()
@@ -107,7 +108,7 @@ def test_notes_wait_for_a_fuller_batch() -> None:
     answers = dict(zip("abc", setup.work(*messages), strict=True))
     (deferred,) = [name for name, answer in answers.items() if isinstance(answer, CoalesceError)]
     assert len(setup.crm.recorded) == 2
-    again = replace(change_message(deferred, KEY, "joined"), attributes={HELD: "1"})
+    again = replace(change_message(deferred, KEY, "joined"), header=MessageHeader(coalesced=1))
     others = [change_message(name, KEY) for name in ("x", "y")]
     assert setup.work(again, *others) == [None] * 3
     assert sorted(setup.crm.recorded) == ["a.joined", "b.joined", "c.joined"]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fakes.fault_queue import Fault
-from relay.crm.audit import AUDIT_COMMAND, CrmAudit, message, start
+from relay.crm.audit import AUDIT_TOPIC, CrmAudit, message, start
 from relay.model.messages import AuditStep, Outbox
 from relay.ports.members import MemberRecord
 from relay.queues.batch import read_message
@@ -106,4 +106,4 @@ def test_a_failed_audit_step_is_deferred(mirror: MirrorSetup) -> None:
     answer = auditing(mirror, FakeOutgoing()).run(received(AuditStep(run=datetime.now(UTC))), FakeContext())
     assert answer is not None
     assert mirror.target.sync_state_scan.load_run("audit") == {}
-    assert AUDIT_COMMAND == "audit"
+    assert AUDIT_TOPIC == "relay.audit"

@@ -21,9 +21,9 @@ from typing import Any, Final
 
 from relay.crm.backfill import backfill_change
 from relay.crm.claimed_write import ClaimedWrite, SyncResult, has_state, is_current
-from relay.crm.run import COMMAND_ATTRIBUTE
 from relay.errors import PermanentError, TransientError
 from relay.model import calendar
+from relay.model.header import MessageHeader
 from relay.model.messages import AuditStep, dump, load
 from relay.ports.crm import NOT_READABLE, ContactRef
 from relay.ports.crm_state import SyncState, SyncStateScan
@@ -31,8 +31,8 @@ from relay.ports.messaging import MessageSender, OutgoingMessage
 from relay.queues.batch import Context, Message
 from relay.rules.crm_profile import NOT_COMPARED, CrmProfile
 
-AUDIT_COMMAND: Final = "audit"
-"""The name of the command of `crm_sync` that does one step of an audit."""
+AUDIT_TOPIC: Final = "relay.audit"
+"""The topic of the message by which `crm_sync` does one step of an audit."""
 
 NEEDED_MS: Final = 40_000
 _REPAIR_MS: Final = 25_000
@@ -71,7 +71,7 @@ def start(queue: MessageSender, at: datetime) -> None:
 
 def message(audit: AuditStep) -> OutgoingMessage:
     """Return the message of a step."""
-    return OutgoingMessage(body=dump(audit), attributes={COMMAND_ATTRIBUTE: AUDIT_COMMAND})
+    return OutgoingMessage(body=dump(audit), header=MessageHeader(topic=AUDIT_TOPIC))
 
 
 @dataclass(frozen=True, slots=True)

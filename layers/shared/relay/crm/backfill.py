@@ -76,4 +76,4 @@ class Backfill:
 
 def backfill_change(key: str) -> OutgoingMessage:
     """Return the message that has a member written and starts no automation."""
-    return OutgoingMessage(body=dump(MemberChanged(member=key, backfill=True)), attributes={})
+    return OutgoingMessage(body=dump(MemberChanged(member=key, backfill=True)))

@@ -12,14 +12,11 @@ from relay.errors import CircuitOpenError, MisconfiguredError, TransientError
 from relay.model.messages import MemberChanged
 from relay.ports.crm import Crm, CrmOutcome
 from relay.ports.crm_state import CircuitRecord, SyncState
-from relay.queues.batch import HELD, Context, Message
+from relay.queues.batch import Context, Message
 from relay.rules.crm_profile import CrmProfile
 
 NEEDED_MS: Final = 25_000
 """One batch, with a conflict or a missing property to correct, takes no longer (`adapters/hubspot/upsert.py`)."""
-
-COMMAND_ATTRIBUTE: Final = "command"
-"""The message attribute that names a command of `crm_sync`; a message without it is a member's change."""
 
 _CRM_ANSWERED: Final = ("mirrored", "refused", "pending")
 
@@ -64,7 +61,7 @@ class SyncRun:
 
     def has_waited(self, message_id: str) -> bool:
         """Return whether a message was deferred for a fuller batch before."""
-        return HELD in self.messages[message_id].attributes
+        return bool(self.messages[message_id].header.coalesced)
 
     def profiles_of(self, keys: Iterable[str]) -> dict[str, CrmProfile]:
         """Return the profiles of these members."""

@@ -20,7 +20,7 @@ from typing import TypeAlias
 from relay.crm import coalescing
 from relay.crm.circuit_breaker import CircuitBreaker
 from relay.crm.claimed_write import ClaimedWrite, SyncResult, cached_result, is_current
-from relay.crm.run import COMMAND_ATTRIBUTE, NEEDED_MS, CircuitGuard, SyncRun
+from relay.crm.run import NEEDED_MS, CircuitGuard, SyncRun
 from relay.crm.timeline import TimelineWriter
 from relay.errors import PermanentError, TransientError
 from relay.model.consistency import NO_EMAIL
@@ -43,7 +43,7 @@ class CrmSync:
 
     `credential` is the setting to name if the CRM rejects the credentials; `observe` is called with every call's
     outcomes. `rechecks` takes the requests for missing e-mail addresses; None if no API is configured. `commands`
-    are by their name.
+    are by the topic of their message.
     """
 
     shop: str
@@ -75,7 +75,7 @@ class CrmSync:
         """Put the changes into the run; run commands; return the results of everything that is no change."""
         errors: dict[str, Exception | None] = {}
         for message in messages:
-            command = self.commands.get(message.attributes.get(COMMAND_ATTRIBUTE, ""))
+            command = self.commands.get(message.header.topic or "")
             try:
                 if command:
                     errors[message.id] = command(message, run.context)

@@ -28,7 +28,7 @@ def sync_states() -> DynamoSyncStates:
 @cache
 def crm_sync() -> CrmSync:
     """Return the work of `crm_sync` for its target."""
-    from relay.crm.audit import AUDIT_COMMAND
+    from relay.crm.audit import AUDIT_TOPIC
     from relay.crm.sync import CrmSync
 
     target = common.setting("TARGET")
@@ -42,7 +42,7 @@ def crm_sync() -> CrmSync:
         observe=observe_outcome,
         rechecks=platform.rechecks(),
         breaker=circuit_breaker(),
-        commands={AUDIT_COMMAND: crm_audit().run},
+        commands={AUDIT_TOPIC: crm_audit().run},
     )
 
 
