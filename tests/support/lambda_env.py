@@ -1,72 +1,62 @@
-"""A function as Lambda finds it: its settings, its queue's messages, and nothing left of the test before."""
+"""A function as Lambda runs it: its settings, its queue's messages, and no services of the test before."""
 
 from __future__ import annotations
 
-import importlib
 import logging
-import pkgutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import pytest
-from relay import wiring
 from relay.adapters.aws.boto import client
-from relay.wiring import common, crms, platform
-
-PARTS = tuple(
-    importlib.import_module(found.name) for found in pkgutil.iter_modules(wiring.__path__, "relay.wiring.")
-)
+from relay.wiring.services import forget, now
 
 
 @contextmanager
 def wired(monkeypatch: pytest.MonkeyPatch, settings: Mapping[str, str]) -> Iterator[None]:
-    """Give the function its settings for a while, and end what it has connected to."""
+    """Set the function's environment for a while; afterwards end the connections of its services."""
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    rewire()
+    forget()
     try:
         yield
     finally:
-        close()
-        rewire(settings.get("POWERTOOLS_SERVICE_NAME"))
+        forget()
+        drop_log(settings.get("POWERTOOLS_SERVICE_NAME", ""))
 
 
-def rewire(service: str | None = None) -> None:
-    """Forget all that the wiring has made, and the log of this service.
+def drop_log(service: str) -> None:
+    """Drop the logger of a service.
 
     Powertools' logger writes to the stdout of the test that first made it; the next one has another.
     """
-    for module in PARTS:
-        for part in vars(module).values():
-            if hasattr(part, "cache_clear"):
-                part.cache_clear()
-    if service:
-        logging.Logger.manager.loggerDict.pop(service, None)
-
-
-def close() -> None:
-    """End the connections of the adapters that were made."""
-    made: list[Any] = [crms.crm()] if crms.crm.cache_info().currsize else []
-    made += [part().api for part in (platform.reconciling, platform.granting) if part.cache_info().currsize]
-    for adapter in made:
-        adapter.close()
+    logging.Logger.manager.loggerDict.pop(service, None)
 
 
 def sqs_record(message_id: str, body: str, *, receives: int = 1, **attributes: str) -> dict[str, Any]:
-    """Return one record of Lambda's event for a queue."""
+    """Return one record of Lambda's event for a queue, sent now."""
     return {
         "messageId": message_id,
         "receiptHandle": f"receipt-{message_id}",
         "body": body,
         "attributes": {
             "ApproximateReceiveCount": str(receives),
-            "SentTimestamp": str(int(common.now().timestamp() * 1000)),
+            "SentTimestamp": _millis(now()),
         },
         "messageAttributes": {
             name: {"stringValue": value, "dataType": "String"} for name, value in attributes.items()
         },
     }
+
+
+def sent_at(record: dict[str, Any], at: datetime) -> dict[str, Any]:
+    """Return a record as if it had been sent then."""
+    return {**record, "attributes": {**record["attributes"], "SentTimestamp": _millis(at)}}
+
+
+def _millis(moment: datetime) -> str:
+    return str(int(moment.timestamp() * 1000))
 
 
 def held(queue: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from relay.crm.audit import CrmAudit
     from relay.crm.claimed_write import ClaimedWrite
     from relay.ports.crm import Crm
+    from relay.wiring.crms import CrmServices
 
 REMOVED: Final = "removed by hand"
 _REMOVED_FOR: Final = timedelta(days=3650)
@@ -47,13 +47,20 @@ class Target:
     name: str
 
     def connect(self) -> None:
-        """Take over the settings of the target's function.
+        """Read the settings of the target's function.
 
         Raises:
             CliError: when the stack has no such target.
+            MisconfiguredError: when its settings are wrong.
 
         """
+        _ = self.services
+
+    @cached_property
+    def services(self) -> CrmServices:
+        """The services of the target's function, made from its own settings."""
         from botocore.exceptions import BotoCoreError, ClientError
+        from relay.wiring.crms import CrmServices, CrmSettings
 
         function = f"{self.account.stack}-{self.name}"
         try:
@@ -70,59 +77,49 @@ class Target:
         settings = found.get("Environment", {}).get("Variables", {})
         if settings.get("TARGET") != self.name:
             raise CliError(f"{function} is not the function of a CRM")
-        os.environ.update({name: value for name, value in settings.items() if not name.startswith("AWS_")})
+        return CrmServices(CrmSettings.from_env(settings))
 
-    @cached_property
+    @property
     def crm(self) -> Crm:
         """The CRM's adapter."""
-        from relay.wiring import crms
-
-        return crms.crm()
+        return self.services.crm
 
     @cached_property
     def writing(self) -> ClaimedWrite:
-        """What it takes to write members."""
+        """What it takes to write members; outcomes are shown by the command and not logged."""
         from relay.crm.claimed_write import ClaimedWrite
-        from relay.wiring import common, mirrors
 
         return ClaimedWrite(
             crm=self.crm,
-            members=common.members(),
-            mirrors=mirrors.mirrors(),
-            clock=common.now,
+            members=self.services.members,
+            mirrors=self.services.sync_states,
+            clock=self.now,
             observe=lambda *_: None,
         )
 
-    @cached_property
+    @property
     def inventory(self) -> DynamoSyncStateScan:
         """What was noted of the members."""
-        from relay.wiring import mirrors
-
-        return mirrors.inventory()
+        return self.services.sync_state_scan
 
     @cached_property
     def gates(self) -> DynamoCircuits:
         """Whether it is called at present."""
         from relay.adapters.dynamodb.circuit import DynamoCircuits
-        from relay.wiring import common
 
-        return DynamoCircuits(common.setting("MIRRORS_TABLE"), self.name)
+        return DynamoCircuits(self.services.settings.mirrors_table, self.name)
 
-    @cached_property
+    @property
     def queue(self) -> SqsOutgoing:
         """The target's queue."""
-        from relay.adapters.aws.sqs import SqsOutgoing
-        from relay.wiring import common
-
-        return SqsOutgoing(common.setting("SOURCE_URL"), self.name)
+        return self.services.own_queue
 
     @cached_property
     def roll(self) -> DynamoMemberKeyScan:
         """All members."""
         from relay.adapters.dynamodb.member_key_scan import DynamoMemberKeyScan
-        from relay.wiring import common
 
-        return DynamoMemberKeyScan(common.setting("MEMBERS_TABLE"), common.setting("SHOP_DOMAIN"))
+        return DynamoMemberKeyScan(self.services.queue.members_table, self.shop)
 
     @cached_property
     def auditing(self) -> CrmAudit:
@@ -134,15 +131,13 @@ class Target:
     @property
     def shop(self) -> str:
         """The stack's shop."""
-        from relay.wiring import common
-
-        return common.setting("SHOP_DOMAIN")
+        return self.services.shop
 
     def now(self) -> datetime:
         """Return the wall clock's time."""
-        from relay.wiring import common
+        from relay.wiring.services import now
 
-        return common.now()
+        return now()
 
     def waiting(self) -> int:
         """Return how many messages are in the queue, about."""

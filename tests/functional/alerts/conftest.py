@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from relay.adapters import http
 from relay.adapters.aws import boto
+from relay.adapters.dynamodb.members import DynamoMembers
 from relay.model.messages import AlertMessage, Outbox, dump
 from relay.ports.members import MemberRecord
-from relay.wiring import common
 from relay_cli.nearby import post
 from sim.standins.serving import serve
 from sim.standins.slack import HOOK, SlackStandIn
@@ -125,10 +125,9 @@ def deployed(standin: tuple[SlackStandIn, str], monkeypatch: pytest.MonkeyPatch)
         "SLACK_CHANNEL": "#members",
         "TIME_ZONE": "Europe/Berlin",
         "POWERTOOLS_SERVICE_NAME": "notifier",
-        "POWERTOOLS_METRICS_NAMESPACE": "Relay",
     }
     with wired(monkeypatch, settings):
-        common.members().save(MemberRecord(member=MIA), Outbox(member=MIA.key, changed=True))
+        DynamoMembers("members", SHOP).save(MemberRecord(member=MIA), Outbox(member=MIA.key, changed=True))
         yield stack
 
 

@@ -16,7 +16,8 @@ from relay.alerts.notifier import Notifier
 from relay.errors import TransientError
 from relay.model.incident import Incident
 from relay.ports.alerts import AlertChannel, Notification
-from relay.wiring import common, people
+from relay.wiring.functions import NotifierServices
+from relay.wiring.services import service
 
 from functions.notifier import app
 from tests.functional.alerts.conftest import CONTEXT, Aws, event
@@ -41,8 +42,8 @@ def test_slack_hangs_after_taking_it(deployed: Aws) -> None:
 def notifier_with(*channels: AlertChannel, clock: Clock | None = None) -> Notifier:
     return Notifier(
         desk=NotifierContext(
-            incidents=people.incidents(),
-            members=common.members(),
+            incidents=service(NotifierServices).incidents,
+            members=service(NotifierServices).members,
             channels=channels,
             clock=clock or Clock(),
             telemetry=FakeTelemetry(),
@@ -67,7 +68,7 @@ class CrashingChannel:
         crash, self.crashed = not self.crashed, True
         if crash and not self.after:
             raise Crash
-        thread = people.channels()[1].announce(announcement)
+        thread = service(NotifierServices).channels[1].announce(announcement)
         if crash:
             raise Crash
         return thread
@@ -88,7 +89,7 @@ def test_a_crash_around_the_sending(deployed: Aws, *, after: bool) -> None:
 
 def test_a_crash_before_anything_was_noted(deployed: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing was sent, so nothing is marked."""
-    incidents = people.incidents()
+    incidents = service(NotifierServices).incidents
 
     def crash(self: DynamoIncidents, incident: Incident) -> None:
         raise Crash

@@ -20,7 +20,8 @@ from relay.model.messages import (
     dump,
 )
 from relay.rules.settings import Flood, Rules
-from relay.wiring import people
+from relay.wiring.functions import NotifierServices
+from relay.wiring.services import service
 from relay_cli import account
 from relay_cli.main import main
 from sim.standins.slack_api import TOKEN
@@ -61,7 +62,7 @@ def test_a_days_digest_is_told_once(bot: Aws) -> None:
     [mail] = bot.emails()
     assert mail["Subject"] == "Relay The membership programme on Monday, 2025-06-30"
     assert "Joined: 12\nLeft: 4\n" in mail["Message"]
-    assert not people.incidents().load(f"digest:{SHOP}:2025-06-30").open
+    assert not service(NotifierServices).incidents.load(f"digest:{SHOP}:2025-06-30").open
 
 
 def test_an_alarm_as_its_topic_sends_it(bot: Aws) -> None:
@@ -100,7 +101,7 @@ def test_a_flood_and_its_tick(bot: Aws) -> None:
         "⚠️ 2 alerts at once, told in one message",
     ]
     assert len(bot.emails()) == 2
-    assert people.incidents().room().entries == ()
+    assert service(NotifierServices).incidents.room().entries == ()
 
 
 def put_rules(aws: Aws, rules: Rules) -> None:
@@ -126,7 +127,7 @@ def stack(deployed: Aws, monkeypatch: pytest.MonkeyPatch) -> Aws:
 
 
 def incident() -> Incident:
-    return people.incidents().load(INCIDENT_KEY)
+    return service(NotifierServices).incidents.load(INCIDENT_KEY)
 
 
 def test_a_muted_matter(stack: Aws, capsys: pytest.CaptureFixture[str]) -> None:
@@ -197,7 +198,7 @@ def test_a_matter_that_nobody_knows(stack: Aws, capsys: pytest.CaptureFixture[st
     errors = capsys.readouterr().err
     for said in ("no incident dun:nobody", "soon is no time", "between 0 and 366"):
         assert said in errors
-    assert people.incidents().load("dun:nobody").version == 0
+    assert service(NotifierServices).incidents.load("dun:nobody").version == 0
 
 
 def deliver(aws: Aws) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 from relay.errors import MisconfiguredError
 from relay.ports.members import MemberRecord
-from relay.wiring import crms
+from relay.wiring.crms import CrmSettings
 from sim.standins.faulty import Fault, Faults
 from sim.standins.salesforce import SalesforceStandIn
 from sim.standins.serving import serve
@@ -102,5 +102,5 @@ def test_a_missing_setting_is_named(deployed: Deployed, monkeypatch: pytest.Monk
     setting = next(iter(deployed.target.settings))
     monkeypatch.delenv(setting)
     with pytest.raises(MisconfiguredError) as caught:
-        crms.crm()
+        CrmSettings.from_env()
     assert caught.value.setting == setting

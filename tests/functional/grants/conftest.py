@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,19 +18,19 @@ from inveterate.webhooks import model_for
 from relay.adapters.aws.boto import client
 from relay.adapters.dynamodb.members import RULES_KEY, DynamoMembers
 from relay.adapters.http import ssl_context
-from relay.adapters.inveterate_api import InveterateApi
 from relay.model.effects import GrantCredits
 from relay.model.member import member_key, merge
 from relay.model.messages import EventEffects, GrantRequest, Outbox, dump
 from relay.ports.members import MemberRecord
 from relay.rules.settings import Retention, Rules, TierSetting
-from relay.wiring import common, platform
+from relay.wiring.functions import GrantServices
+from relay.wiring.services import keep
 
 from functions.fanout import app as fanout
 from functions.grants import app
 from tests.functional.sim.running import KEY, Client, Receiver, running
 from tests.support.grant_fakes import Clock
-from tests.support.lambda_env import queues, sqs_record, wired
+from tests.support.lambda_env import queues, sent_at, sqs_record, wired
 from tests.support.moto_tables import make_table
 from tests.support.port_fakes import FakeContext, FakeJournal
 from tests.support.topic_functions import RULES
@@ -42,7 +42,7 @@ RULE = "retention.credits"
 
 
 @dataclass
-class Mood(httpx.HTTPTransport):
+class FaultyNetwork(httpx.HTTPTransport):
     """A network that treats requests for credits as told; all else goes through."""
 
     then: Callable[[httpx.Request, Callable[[], httpx.Response]], httpx.Response] | None = None
@@ -84,7 +84,7 @@ class Deployed:
     dead: str
     journal: FakeJournal
     clock: Clock
-    network: Mood = field(default_factory=Mood)
+    network: FaultyNetwork
 
     @property
     def members(self) -> DynamoMembers:
@@ -135,7 +135,12 @@ class Deployed:
     def call(self, *grants: GrantRequest) -> dict[str, Any]:
         """Call the handler with a batch."""
         return app.handler(
-            {"Records": [sqs_record(f"m{number}", dump(grant)) for number, grant in enumerate(grants)]},
+            {
+                "Records": [
+                    sent_at(sqs_record(f"m{number}", dump(grant)), self.clock())
+                    for number, grant in enumerate(grants)
+                ]
+            },
             FakeContext(120_000),
         )
 
@@ -196,18 +201,16 @@ def deploy(monkeypatch: pytest.MonkeyPatch) -> Deploying:
             running(receiver, switches=switches, settle=settle) as sim,
             wired(monkeypatch, _settings(str(sim.http.base_url), queue, dead, topic)),
         ):
-            monkeypatch.setattr(common, "now", clock)
-            journal = FakeJournal()
-            monkeypatch.setattr(common, "journal", lambda: journal)
+            services = GrantServices.from_env()
+            journal, network = FakeJournal(), FaultyNetwork()
+            services.clock, services.journal = clock, journal
+            services.api.connect, services.api.looks = connecting(network), looks
+            keep(services)
             sim.subscribe("customer.joined.paid_tier", "customer.pending_cancellation")
-            deployed = Deployed(sim, receiver, queue, dead, journal, clock)
-            api = platform.granting().api
-            assert isinstance(api, InveterateApi)
-            api.connect, api.looks = connecting(deployed.network), looks
             try:
-                yield deployed
+                yield Deployed(sim, receiver, queue, dead, journal, clock, network)
             finally:
-                deployed.network.close()
+                network.close()
 
     return deploying
 
@@ -233,7 +236,6 @@ def _resources() -> tuple[str, str, str]:
 def _settings(url: str, queue: str, dead: str, topic: str) -> Mapping[str, str]:
     return {
         "POWERTOOLS_SERVICE_NAME": "grants",
-        "POWERTOOLS_METRICS_NAMESPACE": "Relay",
         "SHOP_DOMAIN": SHOP,
         "SOURCE_URL": queue,
         "SOURCE_NAME": "grants",
@@ -244,7 +246,7 @@ def _settings(url: str, queue: str, dead: str, topic: str) -> Mapping[str, str]:
         "INVETERATE_URL": url,
         "INVETERATE_SECRET": SECRET,
         "CHANGES_TOPIC": topic,
-        "FIGURES_TABLE": "figures",
+        "KPIS_TABLE": "figures",
         "ALERTS_URL": dead,
         "GRANTS_URL": queue,
         "RECHECK_DELAY": "0",

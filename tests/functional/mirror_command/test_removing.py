@@ -36,7 +36,7 @@ def with_crm(stage: Stage, crm: FakeCrm) -> FakeCrm:
     """Let the target be this CRM, which holds all members with an address."""
     filled(stage)
     crm.held = {key_of(number): wanted(number) for number in range(COUNT - 1)}
-    stage.target.__dict__["crm"] = crm
+    stage.target.services.crm = crm
     return crm
 
 

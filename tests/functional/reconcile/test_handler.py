@@ -17,7 +17,8 @@ from relay.model.consistency import BALANCE_GAP, EVIDENCE, NO_EMAIL, inconsisten
 from relay.model.member import Member, member_key, merge
 from relay.model.messages import Outbox, RecheckRequest, dump, load
 from relay.ports.members import MemberRecord
-from relay.wiring import common, platform
+from relay.wiring.functions import ReconcileServices
+from relay.wiring.services import forget, keep
 from sim.clock import parse
 
 from functions.fanout import app as fanout
@@ -25,7 +26,7 @@ from functions.reconcile import app
 from tests.functional.sim.running import KEY, Client, Receiver, running
 from tests.support.lambda_env import held, queues, sqs_record, wired
 from tests.support.moto_tables import make_table
-from tests.support.port_fakes import FakeContext
+from tests.support.port_fakes import FakeContext, FakeJournal
 from tests.support.topic_functions import RULES
 from tests.unit.sim.history import FREE, GOLD, WALL
 
@@ -42,7 +43,7 @@ class Deployed:
     receiver: Receiver
     queue: str
     dead: str
-    journal: list[dict[str, Any]]
+    journal: FakeJournal
 
     @property
     def members(self) -> DynamoMembers:
@@ -89,7 +90,6 @@ def deployed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     with running(receiver, switches={"data_shape": request.param, "updated_events": "all"}) as sim:
         settings = {
             "POWERTOOLS_SERVICE_NAME": "reconcile",
-            "POWERTOOLS_METRICS_NAMESPACE": "Relay",
             "SHOP_DOMAIN": SHOP,
             "SOURCE_URL": queue,
             "SOURCE_NAME": "reconcile",
@@ -102,19 +102,11 @@ def deployed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
             "RECHECK_DELAY": "600",
             "RECHECKS_URL": queue,
         }
-        lines: list[dict[str, Any]] = []
         with wired(monkeypatch, settings):
-            monkeypatch.setattr(common, "journal", lambda: _Journal(lines))
-            yield Deployed(sim, receiver, queue, dead, lines)
-
-
-@dataclass
-class _Journal:
-    lines: list[dict[str, Any]]
-
-    def write(self, lines: list[dict[str, Any]]) -> list[None]:
-        self.lines += lines
-        return [None] * len(lines)
+            services = ReconcileServices.from_env()
+            services.journal = journal = FakeJournal()
+            keep(services)
+            yield Deployed(sim, receiver, queue, dead, journal)
 
 
 def said(caplog: pytest.LogCaptureFixture) -> str:
@@ -133,7 +125,7 @@ def test_a_missing_address_is_read(deployed: Deployed, caplog: pytest.LogCapture
     assert register.value == "mia@example.com"
     now = parse(deployed.sim.read("state")["now"])
     assert timedelta(seconds=119) < now - register.at < timedelta(seconds=130)
-    [line] = deployed.journal
+    [line] = deployed.journal.lines
     assert (line["id"], line["topic"], line["outcome"]) == (register.by, "relay.reconcile", "applied")
     calls = deployed.sim.sim.requests
     assert deployed.call(customer, NO_EMAIL) == {"batchItemFailures": []}
@@ -184,7 +176,7 @@ def test_the_api_knows_nobody(deployed: Deployed, answer: str, caplog: pytest.Lo
     deployed.sim.act("switches", not_found=answer)
     assert deployed.call("4711", NO_EMAIL) == {"batchItemFailures": []}
     assert deployed.record("4711").version == 0
-    assert "'gone'" in said(caplog)
+    assert "'not_found'" in said(caplog)
     assert (held(deployed.queue), held(deployed.dead)) == (0, 0)
 
 
@@ -201,10 +193,10 @@ def test_a_wrong_key_names_its_setting(
     written = said(caplog)
     assert "MisconfiguredError" in written
     assert "another-key" not in written
-    assert (held(deployed.queue), deployed.journal) == (1, [])
+    assert (held(deployed.queue), deployed.journal.lines) == (1, [])
     client("ssm").put_parameter(Name=SECRET, Value=KEY, Type="SecureString", Overwrite=True)
     deployed.call(customer, NO_EMAIL)
-    assert len(deployed.journal) == 1
+    assert len(deployed.journal.lines) == 1
 
 
 @pytest.mark.parametrize("deployed", ["named"], indirect=True)
@@ -217,18 +209,21 @@ def test_an_api_that_fails_puts_the_message_off(deployed: Deployed) -> None:
 
 
 @pytest.mark.parametrize("deployed", ["named"], indirect=True)
-def test_turns_in_the_table(deployed: Deployed) -> None:
-    """One at a time has a member's turn; a reading is remembered; a turn that was not used is given back."""
-    turns = DynamoReadThrottle("mirrors")
-    assert turns.load("a:1").read_at is None
-    assert turns.claim("a:1", now=WALL, until=WALL + timedelta(hours=1))
-    assert not turns.claim("a:1", now=WALL, until=WALL + timedelta(hours=1))
-    assert turns.claim("a:2", now=WALL, until=WALL + timedelta(hours=1))
-    turns.settle("a:1", WALL)
-    assert (turns.load("a:1").read_at, turns.load("a:1").free_at) == (WALL, WALL + timedelta(hours=1))
-    assert turns.claim("a:1", now=WALL + timedelta(hours=1), until=WALL + timedelta(hours=2))
-    turns.settle("a:2", None)
-    assert turns.claim("a:2", now=WALL, until=WALL + timedelta(hours=1))
+def test_the_throttle_in_the_table(deployed: Deployed) -> None:
+    """One claim at a time for each member; a reading is recorded; a claim that was not used is given back."""
+    throttle = DynamoReadThrottle("mirrors")
+    assert throttle.load("a:1").read_at is None
+    assert throttle.claim("a:1", now=WALL, until=WALL + timedelta(hours=1))
+    assert not throttle.claim("a:1", now=WALL, until=WALL + timedelta(hours=1))
+    assert throttle.claim("a:2", now=WALL, until=WALL + timedelta(hours=1))
+    throttle.mark_read("a:1", WALL)
+    assert (throttle.load("a:1").read_at, throttle.load("a:1").next_read_at) == (
+        WALL,
+        WALL + timedelta(hours=1),
+    )
+    assert throttle.claim("a:1", now=WALL + timedelta(hours=1), until=WALL + timedelta(hours=2))
+    throttle.release("a:2")
+    assert throttle.claim("a:2", now=WALL, until=WALL + timedelta(hours=1))
 
 
 @pytest.mark.parametrize("deployed", ["named"], indirect=True)
@@ -237,7 +232,7 @@ def test_the_fan_out_asks(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -
     topic = client("sns").create_topic(Name="changes")["TopicArn"]
     monkeypatch.setenv("CHANGES_TOPIC", topic)
     monkeypatch.setenv("ALERTS_URL", deployed.dead)
-    monkeypatch.setenv("FIGURES_TABLE", make_table("figures"))
+    monkeypatch.setenv("KPIS_TABLE", make_table("figures"))
     doubted = {
         "member": member_key(SHOP, "1"),
         "changed": False,
@@ -254,7 +249,7 @@ def test_the_fan_out_asks(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -
     found = client("sqs").get_queue_attributes(QueueUrl=deployed.queue, AttributeNames=names)["Attributes"]
     assert found == {"ApproximateNumberOfMessagesDelayed": "1"}
     monkeypatch.setenv("RECHECKS_URL", "")
-    platform.rechecks.cache_clear()
+    forget()
     assert fanout.handler({"Records": [stream]}, None) == {"batchItemFailures": []}
     assert held(deployed.queue) == 1
     assert load(RecheckRequest, dump(RecheckRequest(member="a:1", reason=EVIDENCE))).reason == EVIDENCE

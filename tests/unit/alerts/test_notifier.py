@@ -41,8 +41,8 @@ def test_an_end_that_overtakes_its_beginning() -> None:
     assert email.heard == []
     assert not desk.incidents.items[INCIDENT_KEY].open
     assert [(name, about["verdict"]) for name, about in desk.telemetry.outcomes] == [
-        ("kept_quiet", "tombstone"),
-        ("kept_quiet", "stale"),
+        ("alert_suppressed", "tombstone"),
+        ("alert_suppressed", "stale"),
     ]
 
 
@@ -63,7 +63,7 @@ def test_an_alert_does_not_wait_for_a_name() -> None:
     desk.members.failure = TransientError("table members")
     assert hear(desk, OPEN) == {"e1": None}
     assert email.had[0].member is None
-    assert [name for name, _ in desk.telemetry.outcomes] == ["nameless", "told"]
+    assert [name for name, _ in desk.telemetry.outcomes] == ["members_not_read", "alert_sent"]
 
 
 def test_without_any_rules_an_alert_waits() -> None:
@@ -90,8 +90,8 @@ def test_outcomes_name_the_event_and_the_rule_and_nobody() -> None:
         "kind": "opening",
         "repeat": False,
     }
-    assert desk.telemetry.outcomes == [("told", about)]
-    assert desk.telemetry.figures == [("AlertsTold channel=email", 1)]
+    assert desk.telemetry.outcomes == [("alert_sent", about)]
+    assert desk.telemetry.measured == [("AlertsSent", 1)]
 
 
 @pytest.mark.parametrize(

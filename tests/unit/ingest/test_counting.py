@@ -13,7 +13,7 @@ from relay.model.kpis import KpiEvent, Total
 from relay.model.messages import EventEffects, MemberChanged, Outbox, load
 
 from tests.support.port_fakes import NOW, FakeOutgoing, FakeTelemetry
-from tests.support.scheduler_fakes import FakeFigures
+from tests.support.scheduler_fakes import FakeKpiStore
 from tests.unit.ingest.test_fanning import KEY, write
 
 PAID = Kpi(rule="payment.received", name="payment", amount=Decimal("9.99"), currency="USD")
@@ -32,14 +32,14 @@ def outbox(*effects: Kpi | Note, event_id: str = "a" * 32, heard: bool = True) -
     )
 
 
-def fanned(figures: FakeFigures, *boxes: Outbox, changes: FakeOutgoing | None = None) -> str | None:
+def fanned(figures: FakeKpiStore, *boxes: Outbox, changes: FakeOutgoing | None = None) -> str | None:
     writes = [write(number, box) for number, box in enumerate(boxes, start=1)]
     return fan_out(writes, changes or FakeOutgoing(), FakeOutgoing(), FakeTelemetry(), figures=figures)
 
 
 def test_a_figure_is_kept_under_its_effect_dated_by_its_event() -> None:
     """Once, however often the stream hands its write out; and it tells nobody."""
-    figures, changes = FakeFigures(), FakeOutgoing()
+    figures, changes = FakeKpiStore(), FakeOutgoing()
     assert fanned(figures, outbox(PAID), outbox(PAID), changes=changes) is None
     assert list(figures.kept.values()) == [
         KpiEvent(
@@ -56,7 +56,7 @@ def test_a_figure_is_kept_under_its_effect_dated_by_its_event() -> None:
 
 def test_one_rule_may_count_two_things() -> None:
     """They are two figures, of one event."""
-    figures = FakeFigures()
+    figures = FakeKpiStore()
     fanned(figures, outbox(Kpi(rule="join", name="joined"), Kpi(rule="join", name="rejoined")))
     assert sorted(figure.name for figure in figures.kept.values()) == ["joined", "rejoined"]
 
@@ -64,7 +64,7 @@ def test_one_rule_may_count_two_things() -> None:
 def test_figures_do_not_travel_with_changes() -> None:
     """Notes do."""
     changes = FakeOutgoing()
-    fanned(FakeFigures(), outbox(PAID, Note(rule="r", name="Membership Joined")), changes=changes)
+    fanned(FakeKpiStore(), outbox(PAID, Note(rule="r", name="Membership Joined")), changes=changes)
     [sent] = changes.sent
     [event_effects] = load(MemberChanged, sent.body).events
     assert [effect.kind for effect in event_effects.effects] == ["note"]
@@ -72,7 +72,7 @@ def test_figures_do_not_travel_with_changes() -> None:
 
 def test_a_figure_that_is_refused_is_handed_out_again() -> None:
     """Its write is named like one whose alert was refused."""
-    figures = FakeFigures(refuse={f"{'b' * 32}.payment.received.payment"})
+    figures = FakeKpiStore(refuse={f"{'b' * 32}.payment.received.payment"})
     boxes = [outbox(PAID, event_id=letter * 32) for letter in "abc"]
     assert fanned(figures, *boxes) == "2"
     assert len(figures.kept) == 2
@@ -80,7 +80,7 @@ def test_a_figure_that_is_refused_is_handed_out_again() -> None:
 
 def test_hours_in_which_webhooks_came_are_counted() -> None:
     """By write; what a reading of the API wrote is no webhook."""
-    figures = FakeFigures()
+    figures = FakeKpiStore()
     fanned(figures, outbox(), outbox(PAID), outbox(heard=False))
     fanned(figures, Outbox(member=KEY, changed=True, heard_at=LATER))
     assert figures.hours == {NOW: 3}
@@ -88,7 +88,7 @@ def test_hours_in_which_webhooks_came_are_counted() -> None:
 
 def test_a_count_that_failed_fails_nothing() -> None:
     """Nobody reads these hours to the unit."""
-    figures = FakeFigures(failure=TransientError("down"))
+    figures = FakeKpiStore(failure=TransientError("down"))
     assert fanned(figures, outbox(PAID)) is None
     assert len(figures.kept) == 1
 

@@ -6,11 +6,10 @@ import re
 from typing import Any
 
 import pytest
-from relay.ingest.unclaimed import UnclaimedDrain
-from relay.scheduler.tick import Scheduler
+from relay.model.metrics import DEFERRED_AGE, MISCONFIGURED
 
-from tests.support.port_fakes import NOW, ROOT, SHOP, FakeContext, FakeJournal, FakeOutgoing
-from tests.support.scheduler_fakes import Office
+from tests.support.port_fakes import NOW, ROOT, FakeContext
+from tests.support.scheduler_fakes import SchedulerSetup
 from tests.support.template_data import FUNCTIONS, RESOURCES, environment, of_type, text
 
 ALARMS = of_type("AWS::CloudWatch::Alarm")
@@ -74,20 +73,9 @@ def test_dead_letters_come_from_alarms_too() -> None:
 
 def test_every_condition_that_the_clock_measures_has_its_alarm() -> None:
     """By shop and service; it alarms at once, and is over after half an hour, a wave after six quiet hours."""
-    office = Office()
-    drain = UnclaimedDrain(
-        shop=SHOP, unclaimed=_Empty(), topics={}, dead_letters=FakeOutgoing(), journal=FakeJournal()
-    )
-    Scheduler(
-        shop=SHOP,
-        alerts=office.alerts,
-        members=office.members,
-        figures=office.figures,
-        daily=office.daily(),
-        drain=drain,
-        telemetry=office.telemetry,
-    ).tick(NOW, FakeContext())
-    measured = {name.partition(" ")[0] for name, _ in office.telemetry.figures if f"shop={SHOP}" in name}
+    setup = SchedulerSetup()
+    setup.scheduler().tick(NOW, FakeContext())
+    measured = {name for name, _ in setup.telemetry.measured}
     watched = {
         properties["MetricName"]: properties
         for properties in ALARMS.values()
@@ -101,25 +89,15 @@ def test_every_condition_that_the_clock_measures_has_its_alarm() -> None:
         assert properties["TreatMissingData"] == "ignore"
 
 
-class _Empty:
-    """A queue with nothing in it."""
-
-    def receive(self) -> list[Any]:
-        return []
-
-    def delete(self, messages: object) -> None:
-        """Nothing to acknowledge."""
-
-
 @pytest.mark.parametrize("function", TARGETS)
 def test_every_target_has_its_alarms(function: str) -> None:
     """Refused credentials; changes that wait for an hour, and for twelve; changes that nobody takes."""
     target = environment(function)["TARGET"]
     own = {"shop": "ShopDomain", "service": environment(function)["POWERTOOLS_SERVICE_NAME"]}
     expected = {
-        f"{target}-unauthorised": ("Misconfigured", 0, "critical"),
-        f"{target}-late": ("Lag", 3_600, "warning"),
-        f"{target}-very-late": ("Lag", 43_200, "critical"),
+        f"{target}-unauthorised": (MISCONFIGURED.name, 0, "critical"),
+        f"{target}-late": (DEFERRED_AGE.name, 3_600, "warning"),
+        f"{target}-very-late": (DEFERRED_AGE.name, 43_200, "critical"),
     }
     for name, (metric, threshold, level) in expected.items():
         alarm = named(name)

@@ -150,7 +150,7 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "POWERTOOLS_SERVICE_NAME",
         "CHANGES_TOPIC",
         "ALERTS_URL",
-        "FIGURES_TABLE",
+        "KPIS_TABLE",
         "RECHECKS_URL",
         "RECHECK_DELAY",
         "GRANTS_URL",
@@ -161,15 +161,15 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "TIME_ZONE",
         "MEMBERS_TABLE",
         "MIRRORS_TABLE",
-        "FIGURES_TABLE",
+        "KPIS_TABLE",
         "CHANGES_TOPIC",
         "ALERTS_URL",
         "UNCLAIMED_URL",
         "DEAD_LETTERS_URL",
         "JOURNAL_STREAM",
-        "AUDITED_URLS",
+        "CRM_QUEUE_URLS",
     }
-    assert all(f"{target}Queue" in str(environment("ClockFunction")["AUDITED_URLS"]) for target in TARGETS)
+    assert all(f"{target}Queue" in str(environment("ClockFunction")["CRM_QUEUE_URLS"]) for target in TARGETS)
     assert environment("ReconcileFunction").keys() == {
         "POWERTOOLS_SERVICE_NAME",
         "SOURCE_URL",
@@ -193,10 +193,7 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "INVETERATE_URL",
         "INVETERATE_SECRET",
     }
-    assert TEMPLATE["Globals"]["Function"]["Environment"]["Variables"].keys() == {
-        "POWERTOOLS_METRICS_NAMESPACE",
-        "SHOP_DOMAIN",
-    }
+    assert TEMPLATE["Globals"]["Function"]["Environment"]["Variables"].keys() == {"SHOP_DOMAIN"}
 
 
 def test_reconcile_may_read_the_api_and_write_members() -> None:

@@ -11,6 +11,7 @@ from relay.errors import ConflictError, TransientError
 from relay.model.hold_queue import HoldQueue
 from relay.model.incident import Incident
 from relay.model.messages import AlertMessage
+from relay.model.metrics import Outcome
 from relay.ports.alerts import AlertChannel, IncidentStore
 from relay.ports.members import MemberStore
 from relay.ports.runtime import Clock, Telemetry
@@ -73,7 +74,7 @@ class NotifierContext:
             return replace(after, version=after.version + 1)
         raise TransientError("table incidents: too many writers")
 
-    def log(self, outcome: str, alert_message: AlertMessage, **about: object) -> None:
+    def log(self, outcome: Outcome, alert_message: AlertMessage, **about: object) -> None:
         """Log one outcome, by event and rule; whom it is about stays out of the log."""
         self.telemetry.outcome(
             outcome,

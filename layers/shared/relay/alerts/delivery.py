@@ -16,6 +16,7 @@ from relay.alerts.member_lookup import MemberLookup
 from relay.alerts.pending import drop, mark, next_pending
 from relay.errors import ConflictError, MisconfiguredError, NoReplyError, PermanentError, TransientError
 from relay.model.incident import UNCONFIRMED, ChannelDelivery, DeliveryState, Incident, PendingNotification
+from relay.model.metrics import ALERTS_SENT
 from relay.ports.alerts import AlertChannel, Notification
 from relay.rules.settings import Rules
 
@@ -95,8 +96,10 @@ class BatchDelivery:
             failed[channel.name] = error
             return replace(claim, until=None), None
         kind, repeat = announcement.kind, announcement.repeat
-        self.desk.log("told", announcement.alert_message, channel=channel.name, kind=kind, repeat=repeat)
-        self.desk.telemetry.measure("AlertsTold", 1, channel=channel.name)
+        self.desk.log(
+            "alert_sent", announcement.alert_message, channel=channel.name, kind=kind, repeat=repeat
+        )
+        self.desk.telemetry.measure(ALERTS_SENT, 1)
         return ChannelDelivery(state=DeliveryState.SENT), thread
 
     def _announcement(

@@ -35,4 +35,4 @@ class MemberLookup:
     def give_up(self, error: TransientError) -> None:
         """Ask no more in this batch. A missing permission would make every alert nameless, and must not do so unseen."""
         self.given_up = True
-        self.desk.telemetry.outcome("nameless", event_id=None, topic=None, reason=str(error))
+        self.desk.telemetry.outcome("members_not_read", event_id=None, topic=None, reason=str(error))

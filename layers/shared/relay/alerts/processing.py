@@ -55,9 +55,9 @@ def _judged(round_: BatchDelivery, alert_message: AlertMessage, *, fresh: bool) 
         # brings the message again, which is known then, and still held.
         entry = _entry(saved, saved.held)
         desk.change_room(lambda room: enter(room, entry))
-        desk.log("held_back", alert_message, verdict=verdict)
+        desk.log("alert_deferred", alert_message, verdict=verdict)
     elif saved.owed_by(alert_message.event_id) is None:
-        desk.log("kept_quiet", alert_message, verdict=verdict)
+        desk.log("alert_suppressed", alert_message, verdict=verdict)
     return saved
 
 

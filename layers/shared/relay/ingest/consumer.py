@@ -22,7 +22,7 @@ from relay.ingest.reducer import (
     TopicRule,
     reduce_events,
 )
-from relay.model import journal
+from relay.model import journal, metrics
 from relay.model.delivery import Delivery, unpack
 from relay.model.member import member_key
 from relay.ports.members import MemberRecord, MemberStore
@@ -63,10 +63,7 @@ class Consumer(Generic[E]):
             # the messages of the first call again in each later one.
             return _Run(self.rule, services).work(messages, context)
 
-        try:
-            return services.batch.run(event, context, work)
-        finally:
-            services.telemetry.flush()
+        return services.batch.run(event, context, work)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +106,7 @@ class _Run(Generic[E]):
             self.results[message.id] = error
             return None
         if event.drift:
-            self.services.telemetry.measure("Drift", len(event.drift))
+            self.services.telemetry.measure(metrics.SHAPE_DRIFT, len(event.drift))
         return ReceivedEvent(message.id, delivery, event)
 
     def _take_all(self, by_member: Mapping[str, list[ReceivedEvent[E]]], context: Context) -> None:

@@ -75,27 +75,26 @@ def fan_out(  # noqa: PLR0913 - what was written, and each way on which it can b
         for (write, _), refusal in zip(pairs, answers, strict=True):
             if refusal is not None:
                 failed.add(write.sequence)
-                telemetry.outcome("not_fanned_out", event_id=None, topic=None, reason=str(refusal))
+                telemetry.outcome("not_sent", event_id=None, topic=None, reason=str(refusal))
     if figures:
         failed |= _count(writes, figures, telemetry)
-    telemetry.measure("FannedOut", sum(len(pairs) for pairs, _ in ways))
     return next((write.sequence for write in writes if write.sequence in failed), None)
 
 
 def _count(writes: Sequence[_Write], figures: KpiStore, telemetry: Telemetry) -> set[str]:
     """Keep the writes' figures; returns the writes of those that were refused."""
     pairs = [(write, figure) for write in writes if write.outbox for figure in kpi_events(write.outbox)]
-    answers = figures.keep([figure for _, figure in pairs]) if pairs else []
+    answers = figures.put([figure for _, figure in pairs]) if pairs else []
     failed = set()
     for (write, _), refusal in zip(pairs, answers, strict=True):
         if refusal is not None:
             failed.add(write.sequence)
-            telemetry.outcome("not_counted", event_id=None, topic=None, reason=str(refusal))
+            telemetry.outcome("kpi_not_stored", event_id=None, topic=None, reason=str(refusal))
     try:
-        figures.hear(writes_by_hour(write.outbox for write in writes if write.outbox))
+        figures.add_webhooks(writes_by_hour(write.outbox for write in writes if write.outbox))
     except TransientError as error:
         # Nobody reads these to the unit: what is missing of an hour does not make it a silent one.
-        telemetry.outcome("not_heard", event_id=None, topic=None, reason=str(error))
+        telemetry.outcome("webhook_count_not_stored", event_id=None, topic=None, reason=str(error))
     return failed
 
 

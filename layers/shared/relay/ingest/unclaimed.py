@@ -9,12 +9,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from relay.errors import PermanentError
 from relay.ingest.receive import route
 from relay.model import journal
 from relay.model.delivery import Delivery, pack, unpack
+from relay.model.metrics import Outcome
 from relay.ports.messaging import Journal, MessageSender, OutgoingMessage
 from relay.ports.runtime import Telemetry
 from relay.queues.batch import RESERVE_MS, TOO_OLD, Context, Message, dead_letter
@@ -31,6 +32,13 @@ class UnclaimedQueue(Protocol):
     def delete(self, messages: Sequence[Message]) -> None:
         """Acknowledge messages."""
         ...
+
+
+_OUTCOMES: Final[Mapping[str, Outcome]] = {
+    "placed": "unclaimed_placed",
+    "given_up": "unclaimed_given_up",
+    "kept": "unclaimed_kept",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +62,7 @@ class UnclaimedDrain:
                 outcome = self._settle(message, now)
                 done[outcome] += 1
                 telemetry.outcome(
-                    f"unclaimed_{outcome}",
+                    _OUTCOMES[outcome],
                     event_id=message.attributes.get("event_id"),
                     topic=message.attributes.get("topic"),
                     reason=message.attributes.get("reason"),

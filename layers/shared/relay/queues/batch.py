@@ -23,6 +23,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol, TypeAlias
 
 from relay.errors import CircuitOpenError, CoalesceError, PermanentError, TransientError
+from relay.model.metrics import Outcome
 from relay.ports.messaging import MessageSender, OutgoingMessage
 from relay.ports.runtime import Clock
 
@@ -97,7 +98,7 @@ class Batch:
     source: Source
     dead_letters: MessageSender
     clock: Clock
-    log: Callable[[str, Message, Exception], None]
+    log: Callable[[Outcome, Message, Exception], None]
     observe_put_off: Callable[[timedelta, Sequence[Exception]], None] = lambda _age, _errors: None
 
     def run(self, event: Mapping[str, Any], context: Context, work: Work) -> dict[str, Any]:
@@ -146,7 +147,7 @@ class Batch:
                 self.log("dead", message, error)
                 give_up.append((message, dead_letter(message, error, self.source.name)))
             else:
-                self.log("failed", message, error)
+                self.log("returned", message, error)
         if put_off:
             oldest = min(message.first_received_at for message, _ in put_off)
             self.observe_put_off(now - oldest, [error for m, _ in put_off if (error := settled[m.id])])

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hmac
 import http.client
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,22 +28,12 @@ _OK: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The function's role, as Lambda puts it into the environment."""
+    """The credentials of the function's role: Lambda sets them once for each environment."""
 
     access_key: str
     secret_key: str = field(repr=False)
     session_token: str = field(repr=False)
     region: str
-
-    @classmethod
-    def from_environment(cls) -> Credentials:
-        """Read what Lambda sets: it is renewed with the environment, never within one."""
-        return cls(
-            os.environ["AWS_ACCESS_KEY_ID"],
-            os.environ["AWS_SECRET_ACCESS_KEY"],
-            os.environ.get("AWS_SESSION_TOKEN", ""),
-            os.environ["AWS_REGION"],
-        )
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from relay.model.facts import Facts, Lot
 from relay.model.member import Member, merge
 
 from tests.support.port_fakes import SHOP, FakeContext
-from tests.support.scheduler_fakes import Office, figure
+from tests.support.scheduler_fakes import SchedulerSetup, kpi
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
@@ -30,13 +30,13 @@ def person(number: int, *ends: timedelta) -> Member:
     return one
 
 
-def busy(office: Office, until: datetime) -> None:
+def busy(setup: SchedulerSetup, until: datetime) -> None:
     """Let one member join at every full hour, from two days before the start."""
     for hour in range(-48, (until - START) // HOUR):
-        for each in figure("joined", START + hour * HOUR):
-            office.figures.kept[each.id] = each
+        for each in kpi("joined", START + hour * HOUR):
+            setup.kpis.kept[each.id] = each
 
 
-def ticked(office: Office, *ticks: datetime, millis: int = 60_000) -> None:
+def play_ticks(setup: SchedulerSetup, *ticks: datetime, millis: int = 60_000) -> None:
     for at in ticks:
-        office.daily().run(at, FakeContext(millis))
+        setup.daily().advance(at, FakeContext(millis))

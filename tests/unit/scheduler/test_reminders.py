@@ -39,11 +39,11 @@ def lot(amount: int, ahead: timedelta) -> Lot:
     return Lot(Decimal(amount), NOW + ahead)
 
 
-def due(one: Member, rules: Rules | None = None, span: Window = TODAY) -> dict[str, str]:
+def due(one: Member, rules: Rules | None = None, window: Window = TODAY) -> dict[str, str]:
     """Return what came due: its id, and the name of its note or the title of its alert."""
     return {
         event_effects.event_id: effect.name if isinstance(effect, Note) else effect.title
-        for event_effects in reminders(one, rules or Rules(), span)
+        for event_effects in reminders(one, rules or Rules(), window)
         for effect in event_effects.effects
         if isinstance(effect, Note | Alert)
     }
@@ -232,7 +232,7 @@ def test_after_an_outage_what_is_over_is_not_announced() -> None:
     """A round over many days reminds of what is still ahead, or ended since yesterday."""
     long = Window(begin=NOW - 20 * DAY, end=NOW, zone=UTC)
     one = member({"over": lot(9, -2 * DAY), "just": lot(9, -HOUR), "ahead": lot(9, 3 * DAY)})
-    assert due(one, span=long).keys() == {"exp:just:7", "exp:just:1", "exp:ahead:7"}
+    assert due(one, window=long).keys() == {"exp:just:7", "exp:just:1", "exp:ahead:7"}
 
 
 @given(

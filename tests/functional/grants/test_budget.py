@@ -20,7 +20,7 @@ from inveterate.api.credits import Credits
 from relay.errors import OverBudgetError
 from relay.ports.grants import MonthlyBudget
 
-from tests.support.grant_fakes import MONTH, Clock, promises
+from tests.support.grant_fakes import MONTH, Clock, grant_store
 from tests.support.moto_tables import items_of, make_table
 
 CEILING = Decimal(20)
@@ -111,7 +111,7 @@ class Worker:
 
     def begin(self) -> Conversation[Any]:
         """Begin a grant."""
-        store = promises(self.table, self.platform.clock)
+        store = grant_store(self.table, self.platform.clock)
         return Grant(
             intent_for(self.key, CustomerId(42), Decimal(self.amount)),
             store=store.intents(MonthlyBudget(month=MONTH, ceiling=CEILING), ""),
@@ -125,9 +125,9 @@ class Worker:
 
 
 def check(table: str, platform: Platform) -> dict[str, dict[str, Any]]:
-    """What must hold at every moment; returns the promises by key."""
+    """What must hold at every moment; returns the records by key."""
     items = {item["key"]["S"]: item for item in items_of(table)}
-    counted = Decimal(items.pop(f"month#{MONTH}", {}).get("promised", {}).get("N", "0"))
+    counted = Decimal(items.pop(f"budget#{MONTH}", {}).get("reserved", {}).get("N", "0"))
     assert platform.given <= CEILING
     assert counted == sum(Decimal(item["amount"]["N"]) for item in items.values()) <= CEILING
     marks = {mark_of(key.removeprefix("grant#")) for key in items}
