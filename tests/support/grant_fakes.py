@@ -1,4 +1,4 @@
-"""Readable stand-ins around grants, and a grants table that keeps DynamoDB's promise of one call at a time."""
+"""Fakes around grants, and a grants table whose calls do not overlap, as DynamoDB's do not."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def grant(
 
 @dataclass
 class FakeGrantStore:
-    """Promises in memory, by the same rules."""
+    """A grants table in memory, by the same rules."""
 
     made: dict[str, GrantRecord] = field(default_factory=dict)
     months: dict[str, Decimal] = field(default_factory=dict)
@@ -93,7 +93,7 @@ class _CountedIntents(MemoryIntents):
 
 @dataclass
 class FakeGrantApi:
-    """An API in memory; `answer` None knows nobody, and `status` is what becomes of a grant."""
+    """An API in memory; `answer` None knows no member, and `status` is the status of each grant."""
 
     answer: dict[str, Any] | None = field(default_factory=lambda: dict(LEAVING))
     date: datetime | None = NOW
@@ -190,7 +190,7 @@ def dynamo_intents(
     before: Callable[[int], object] = lambda _number: None,
     after: Callable[[int], object] = lambda _number: None,
 ) -> DynamoIntents:
-    """Return the intents of one who grants."""
+    """Return the intents of one invocation."""
     return grant_store(table, clock, before=before, after=after).intents(budget, "e.r")
 
 

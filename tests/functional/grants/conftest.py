@@ -43,7 +43,7 @@ RULE = "retention.credits"
 
 @dataclass
 class FaultyNetwork(httpx.HTTPTransport):
-    """A network that treats requests for credits as told; all else goes through."""
+    """A network that treats requests for credits as `then` says; everything else goes through."""
 
     then: Callable[[httpx.Request, Callable[[], httpx.Response]], httpx.Response] | None = None
     posts: int = 0
@@ -52,7 +52,7 @@ class FaultyNetwork(httpx.HTTPTransport):
         super().__init__(verify=ssl_context())
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Pass it on, or do as told."""
+        """Pass it on, or call `then`."""
 
         def go() -> httpx.Response:
             return httpx.HTTPTransport.handle_request(self, request)
@@ -92,7 +92,7 @@ class Deployed:
         return DynamoMembers("members", SHOP)
 
     def leaving(self) -> str:
-        """Let somebody join, and ask to cancel; Relay hears of both, and ten minutes pass."""
+        """Let a member join and ask to cancel; both events are merged, and ten minutes pass."""
         customer: str = self.sim.act("join", tier_id=GOLD)["customer_id"]
         self.sim.act("cancel", customer_id=customer, policy="end_of_cycle")
         self.hear(customer)
@@ -100,7 +100,7 @@ class Deployed:
         return customer
 
     def hear(self, customer: str) -> None:
-        """Merge what the simulator told of a member."""
+        """Merge the simulator's events of a member."""
         self.sim.through()
         key = member_key(SHOP, customer)
         record = self.members.load([key])[0][key]
@@ -189,7 +189,7 @@ Deploying = Callable[..., Any]
 
 @pytest.fixture
 def deploy(monkeypatch: pytest.MonkeyPatch) -> Deploying:
-    """Return what deploys the function against a simulator that behaves as told."""
+    """Return what deploys the function against a simulator with these switches."""
 
     @contextmanager
     def deploying(

@@ -1,4 +1,4 @@
-"""The month's ceiling, against several who grant at once, a treacherous platform and crashes anywhere."""
+"""The month's budget, with several invocations at once, a faulty platform and crashes anywhere."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NUMBERS = count()
 
 @dataclass
 class Platform:
-    """One ledger for all, in the clock's time. `moods` says of each request whether it is done, and what is told."""
+    """One ledger for all, in the clock's time. `moods` says of each request whether it is done, and what the answer is."""
 
     clock: Clock
     moods: list[tuple[bool, str]]
@@ -183,7 +183,7 @@ def play(workers: list[Worker], events: list[tuple[int, Any]], table: str, platf
 def test_never_above_it_and_all_that_fits(
     moods: list[tuple[bool, str]], amounts: list[int], events: list[tuple[int, Any]], *, shows_notes: bool
 ) -> None:
-    """At every moment within the ceiling and never twice; in the end all that fits is given, or nobody can know."""
+    """At every moment within the ceiling and never twice; in the end all that fits is given, or stays unknown."""
     clock = Clock()
     platform = Platform(clock, moods, shows_notes)
     table = make_table("grants", f"grants-{next(NUMBERS)}")

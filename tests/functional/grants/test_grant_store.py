@@ -1,4 +1,4 @@
-"""The grants table: a claim and its part of the month are one write, and no crash parts them."""
+"""The grants table: a record and its part of the month's budget are one write, and no crash parts them."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def refused(code: str, *reasons: str, times: int = 1) -> Callable[[int], None]:
 
 
 def test_a_claim_is_a_record(table: str) -> None:
-    """It says to whom, how much and for which effect, and counts under its month."""
+    """It has the member, the amount and the effect, and counts under its month."""
     store = grant_store(table)
     assert (store.load("k"), reserved(table)) == (None, 0)
     intents = store.intents(TEN, "event.rule")
@@ -91,7 +91,7 @@ def test_a_claim_is_a_record(table: str) -> None:
 
 
 def test_what_does_not_fit_is_not_claimed(table: str) -> None:
-    """To the cent; and what is claimed already is told even where the month is full, or the ceiling lowered."""
+    """To the cent; an existing record is returned even where the month is full, or the ceiling lowered."""
     store = grant_store(table)
     store.intents(TEN, "").claim(ask("a", "9.99"))
     with pytest.raises(OverBudgetError):
@@ -126,7 +126,7 @@ def test_released_gives_its_part_back_to_its_own_month(table: str) -> None:
 
 
 def test_without_an_allowance_nothing_new_is_claimed(table: str) -> None:
-    """What is there is told; what is not stays so."""
+    """An existing record is returned; a missing one is not written."""
     store = grant_store(table)
     with pytest.raises(ConflictError):
         store.intents(None, "").claim(ask())
@@ -192,7 +192,7 @@ def test_a_missing_table_or_permission_names_itself() -> None:
 
 
 def test_a_claim_that_comes_and_goes(table: str) -> None:
-    """Somebody claims it after each look and releases it before the next: given up, not looped over."""
+    """Another invocation claims it after each read and releases it before the next: given up, not looped over."""
     other = dynamo_intents(table, TEN)
     held: list[Any] = []
 

@@ -91,7 +91,7 @@ def test_a_failure_after_applying(deploy: Deploying, caplog: pytest.LogCaptureFi
 
 
 def test_a_ledger_that_shows_no_notes(deploy: Deploying, caplog: pytest.LogCaptureFixture) -> None:
-    """Nobody can know: never sent again, kept counted, asked again, and a dead letter after three days."""
+    """It stays unknown: never sent again, kept counted, looked up again, and a dead letter after three days."""
     with deploy(ledger_notes="no") as deployed:
         customer = deployed.leaving()
         deployed.network.then = lost_answer
@@ -188,7 +188,7 @@ def test_a_restart_between_the_request_and_its_answer(
 
 
 def test_a_restart_between_the_record_and_the_request(deploy: Deploying) -> None:
-    """Nobody knows that nothing was sent: it is not sent until the ledger proves it, and stays counted once."""
+    """Nothing was sent, and nothing proves it: it is not sent until the ledger does, and stays counted once."""
     with deploy() as deployed:
         customer = deployed.leaving()
         wanted = deployed.wanted(customer)
@@ -279,7 +279,7 @@ def test_a_server_that_cannot_be_reached_gives_its_part_back(deploy: Deploying) 
 
 
 def test_the_months_ceiling(deploy: Deploying, caplog: pytest.LogCaptureFixture) -> None:
-    """Of six grants of ten under a ceiling of fifty five are given; the sixth waits for room, and is then told."""
+    """Of six grants of ten under a ceiling of fifty five are given; the sixth waits for room, and is then left out."""
     with deploy() as deployed:
         customers = [deployed.leaving() for _ in range(6)]
         wanted = [

@@ -56,7 +56,7 @@ class Deployed:
         return self.members.load([key])[0][key]
 
     def hear(self, customer: str, *, without: str = "", lose: int | None = None) -> Member:
-        """Let Relay hear what the simulator told, but for one field of it, or for one credit event."""
+        """Merge the events that the simulator sent, without one field or one credit event."""
         self.sim.through()
         record, number = self.record(customer), -1
         member = record.member
@@ -74,14 +74,14 @@ class Deployed:
         return member
 
     def call(self, customer: str, reason: str) -> dict[str, Any]:
-        """Call the handler with a doubt about a member."""
+        """Call the handler with a recheck request for a member."""
         record = sqs_record("m1", dump(RecheckRequest(member=member_key(SHOP, customer), reason=reason)))
         return app.handler({"Records": [record]}, FakeContext())
 
 
 @pytest.fixture(params=SHAPES)
 def deployed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
-    """Deploy the function against a simulator that answers in one of the shapes, and tells every change."""
+    """Deploy the function against a simulator that answers in one of the shapes, and sends an event for every change."""
     make_table("members")
     make_table("mirrors")
     client("ssm").put_parameter(Name=SECRET, Value=KEY, Type="SecureString")
@@ -115,7 +115,7 @@ def said(caplog: pytest.LogCaptureFixture) -> str:
 
 
 def test_a_missing_address_is_read(deployed: Deployed, caplog: pytest.LogCaptureFixture) -> None:
-    """A joining tells no address: the API has it. One call, dated by the answer; the next doubt costs none."""
+    """A joining event has no address: the API has it. One call, dated by the answer; the next request costs none."""
     deployed.sim.subscribe("customer.joined.free_tier")
     customer = deployed.sim.act("join", tier_id=FREE, email="Mia@Example.com")["customer_id"]
     assert NO_EMAIL in inconsistencies(deployed.hear(customer))
@@ -156,7 +156,7 @@ def test_a_dropped_credits_event_leaves_a_hole_that_heals(deployed: Deployed) ->
 
 
 def test_what_a_snapshot_says_otherwise_is_read(deployed: Deployed) -> None:
-    """A membership taken up again: no topic tells of it but customer.updated, which is evidence only."""
+    """A membership taken up again: only customer.updated reports it, which is evidence and no more."""
     deployed.sim.subscribe("customer.joined.paid_tier", "customer.cancelled", "customer.updated")
     customer = deployed.sim.act("join", tier_id=GOLD)["customer_id"]
     deployed.sim.act("cancel", customer_id=customer, policy="immediate")
@@ -171,7 +171,9 @@ def test_what_a_snapshot_says_otherwise_is_read(deployed: Deployed) -> None:
 
 @pytest.mark.parametrize("deployed", ["named"], indirect=True)
 @pytest.mark.parametrize("answer", ["400", "404", "empty"])
-def test_the_api_knows_nobody(deployed: Deployed, answer: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_api_knows_no_such_member(
+    deployed: Deployed, answer: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """However it says so: done, said, and nothing changed."""
     deployed.sim.act("switches", not_found=answer)
     assert deployed.call("4711", NO_EMAIL) == {"batchItemFailures": []}
@@ -185,7 +187,7 @@ def test_the_api_knows_nobody(deployed: Deployed, answer: str, caplog: pytest.Lo
 def test_a_wrong_key_names_its_setting(
     deployed: Deployed, status: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The message waits, the turn is given back, and a key that was mended is taken without a deployment."""
+    """The message waits, the claim is released, and a key that was mended is taken without a deployment."""
     deployed.sim.act("switches", bad_key=status)
     client("ssm").put_parameter(Name=SECRET, Value="another-key", Type="SecureString", Overwrite=True)
     customer = deployed.sim.act("join", tier_id=FREE)["customer_id"]
@@ -200,7 +202,7 @@ def test_a_wrong_key_names_its_setting(
 
 
 @pytest.mark.parametrize("deployed", ["named"], indirect=True)
-def test_an_api_that_fails_puts_the_message_off(deployed: Deployed) -> None:
+def test_an_api_that_fails_defers_the_message(deployed: Deployed) -> None:
     """While the API is down a message is acknowledged and a delayed copy waits."""
     deployed.sim.act("faults", api_5xx=1)
     customer = deployed.sim.act("join", tier_id=FREE)["customer_id"]
@@ -227,8 +229,8 @@ def test_the_throttle_in_the_table(deployed: Deployed) -> None:
 
 
 @pytest.mark.parametrize("deployed", ["named"], indirect=True)
-def test_the_fan_out_asks(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A doubt in an outbox waits its ten minutes in the queue; where no API is configured, nobody is asked."""
+def test_the_fan_out_requests_rechecks(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recheck in an outbox waits its ten minutes in the queue; where no API is configured, none is sent."""
     topic = client("sns").create_topic(Name="changes")["TopicArn"]
     monkeypatch.setenv("CHANGES_TOPIC", topic)
     monkeypatch.setenv("ALERTS_URL", deployed.dead)

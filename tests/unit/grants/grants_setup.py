@@ -25,7 +25,7 @@ ON = Rules(retention=Retention(on=True))
 
 @dataclass
 class GrantSetup:
-    """Everything around the work, in memory; a member who asked to leave ten minutes ago."""
+    """Everything around the work, in memory; one member asked to leave ten minutes ago."""
 
     members: FakeMembers = field(default_factory=lambda: FakeMembers(rules=ON))
     grants: FakeGrantStore = field(default_factory=FakeGrantStore)
@@ -39,7 +39,7 @@ class GrantSetup:
         self.tell(ASKED, pending_cancel_at=NOW + timedelta(days=20))
 
     def tell(self, at: datetime, **values: Value) -> None:
-        """Let an event tell something of the member."""
+        """Merge an event's facts about the member."""
         record = self.members.load([KEY])[0][KEY]
         told = merge(record.member, Facts(event_id="b" * 32, at=at, values=values))
         self.members.records[KEY] = MemberRecord(member=told, version=1)
@@ -77,7 +77,7 @@ class GrantSetup:
 
     @property
     def said(self) -> list[tuple[str, object]]:
-        """What was told: outcomes with their reasons."""
+        """What was logged: outcomes with their reasons."""
         return [(outcome, about["reason"]) for outcome, about in self.telemetry.outcomes]
 
     @property

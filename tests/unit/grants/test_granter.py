@@ -17,7 +17,7 @@ from tests.unit.grants.grants_setup import GrantSetup
 
 
 def test_a_grant_that_goes_well() -> None:
-    """Given once, under its key, counted in the month of its event, journaled and told without a value of the member."""
+    """Given once, under its key, counted in the month of its event, journaled and logged without a value of the member."""
     setup = GrantSetup()
     assert setup.work() is None
     assert setup.api.given == [
@@ -52,7 +52,7 @@ def test_what_was_granted_costs_nothing() -> None:
 
 
 def test_a_record_stands_whatever_is_asked_for_later() -> None:
-    """Somebody raised the amount in between: the first is looked for, under no new budget."""
+    """The amount was raised in between: the first grant is looked for, under no new budget."""
     setup = GrantSetup()
     setup.record()
     setup.api.status = GrantStatus.ALREADY_GRANTED
@@ -123,7 +123,7 @@ def test_a_record_that_goes_in_between() -> None:
     ],
 )
 def test_what_the_api_raises_is_the_answer(failure: Exception) -> None:
-    """What follows from it is the batch's matter."""
+    """The batch decides what follows from it."""
     assert GrantSetup(api=FakeGrantApi(failure=failure)).work() is failure
 
 

@@ -1,4 +1,4 @@
-"""Credits that nobody calls for any more, or never could, are not granted."""
+"""Credits that are no longer called for, or never were, are not granted."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_reading_too_close_to_the_event_is_taken_again(status: str) -> None:
 
 
 def test_an_event_of_long_ago_is_no_incident() -> None:
-    """A replay of last year's journal gives nobody anything, whatever has been forgotten."""
+    """A replay of last year's journal grants nothing, whatever records have expired."""
     setup = GrantSetup()
     assert setup.work(replace(grant(), at=NOW - LATEST - timedelta(seconds=1))) is None
     assert setup.said == [("grant_ignored", "late")]
@@ -105,7 +105,7 @@ def test_who_is_not_worth_it_any_more() -> None:
 
 @pytest.mark.parametrize("why", ["off", "resumed"])
 def test_an_open_record_that_is_not_called_for_any_more(why: str) -> None:
-    """What became of it is looked up, and nothing is sent again."""
+    """Its ending is looked up, and nothing is sent again."""
     setup = GrantSetup()
     setup.record(by="another.event")
     setup.api.status = GrantStatus.ALREADY_GRANTED
@@ -138,7 +138,7 @@ def test_what_can_never_be_granted(asked: GrantRequest) -> None:
 
 
 def test_another_members_key() -> None:
-    """The key belongs to another member: a defect of a rule, and nobody gets anything."""
+    """The key belongs to another member: a defect of a rule, so nothing is granted."""
     setup = GrantSetup()
     setup.grants.made[grant().key] = GrantRecord(customer_id="2", amount=Decimal(10), by="x")
     assert isinstance(setup.work(), PermanentError)

@@ -1,4 +1,4 @@
-"""A reconciler that knows one member, for each test its own."""
+"""A reconciler with one member, new for each test."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.unit.reconcile.reconcile_setup import HOUR, ReconcileSetup
 
 @pytest.fixture
 def setup() -> ReconcileSetup:
-    """Return a setup with a member of whom everything but the address is known."""
+    """Return a setup with one member; only the address is missing."""
     setup = ReconcileSetup()
     setup.tell(-60, tier_id="t1", tier_name="Gold", joined_at=NOW - HOUR)
     return setup

@@ -27,7 +27,7 @@ ANNA = {"customerId": "1", "email": "Anna@Example.com", "status": "ACTIVE", "tie
 
 @dataclass
 class FakeApi:
-    """An API in memory; `failure` is raised, `answer` None knows nobody."""
+    """An API in memory; `failure` is raised, `answer` None knows no member."""
 
     answer: dict[str, Any] | None = field(default_factory=lambda: dict(ANNA))
     date: datetime | None = NOW
@@ -82,7 +82,7 @@ class ReconcileSetup:
     now: datetime = NOW
 
     def tell(self, minute: float, change: BalanceChange | None = None, **values: Value) -> None:
-        """Let an event tell something, so many minutes from the beginning."""
+        """Merge an event's facts, so many minutes after the beginning."""
         record = self.members.load([KEY])[0][KEY]
         facts = Facts(
             event_id=f"{int(minute * 60) % 10**9:032x}",

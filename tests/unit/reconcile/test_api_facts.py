@@ -31,7 +31,7 @@ def test_a_member_who_was_written_meanwhile(setup: ReconcileSetup) -> None:
 
 
 def test_a_hole_heals(setup: ReconcileSetup) -> None:
-    """The reading is an anchor: what was before it no longer matters."""
+    """The reading is an anchor: earlier changes no longer count."""
     setup.tell(-30, BalanceChange(Decimal(0), Decimal(5)), email="a@example.com", credit_balance=Decimal(5))
     setup.tell(-20, BalanceChange(Decimal(9), Decimal(3)), credit_balance=Decimal(3))
     assert setup.work(BALANCE_GAP) is None

@@ -85,7 +85,7 @@ def test_a_history_without_a_gap_is_whole_and_with_one_is_not(steps: list[int], 
 
 
 def _twins(links: list[tuple[float, int, int]], lost: int) -> bool:
-    """Say whether the changes around the lost one are the same: as when an expiry is told twice."""
+    """Return whether the changes around the lost one are equal, as when two topics report one expiry."""
     return links[lost - 1][1:] == links[lost + 1][1:]
 
 
@@ -100,7 +100,7 @@ def _twins(links: list[tuple[float, int, int]], lost: int) -> bool:
         (told((0, 5, 10), (0, 0, 5), (1, 10, 3)), False),
         (told((0, 0, 5), (1, 10, 3), (1, 5, 10), (2, 3, 1)), False),
         (told((0, 0, 5), (1, 10, 3), (1, 6, 10)), True),
-        # an expiry told under both topics
+        # an expiry reported under both topics
         (told((0, 10, 5), (1, 10, 5), (2, 5, 4)), False),
         # a reading, and what it may have seen already
         (told((0, None, 10), (1, 10, 3)), False),
@@ -108,7 +108,7 @@ def _twins(links: list[tuple[float, int, int]], lost: int) -> bool:
         (told((0, None, 3), (1, 10, 3), (2, 3, 1)), False),
         (told((0, None, 4), (1, 10, 3)), True),
         (told((0, None, 3), (READ_WITHIN / timedelta(minutes=1) + 1, 10, 3)), True),
-        # what was before a reading does not matter
+        # changes before a reading do not count
         (told((0, 0, 1), (1, 5, 6), (2, None, 10)), False),
     ],
 )

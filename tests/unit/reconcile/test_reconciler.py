@@ -1,4 +1,4 @@
-"""The work of `reconcile`: look again, read once an hour, and give back what failed."""
+"""The work of `reconcile`: check the record again, read once an hour, and defer what failed."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def test_a_missing_address_is_read(setup: ReconcileSetup) -> None:
     assert "nna" not in str(setup.telemetry.outcomes)
 
 
-def test_what_has_healed_costs_no_call(setup: ReconcileSetup) -> None:
-    """The doubt is looked at again first: the event that was missing has come."""
+def test_a_consistent_record_costs_no_call(setup: ReconcileSetup) -> None:
+    """The record is checked again first: the missing event has arrived."""
     setup.tell(-1, email="a@example.com")
     assert setup.work(NO_EMAIL) is None
     assert (setup.api.calls, setup.outcomes) == (0, ["already_consistent"])
 
 
 def test_one_reading_per_member_and_hour(setup: ReconcileSetup) -> None:
-    """A doubt that comes within the hour waits for its end, and is then read."""
+    """A request within the hour waits for its end; then the member is read."""
     setup.api.answer = {"customerId": "1"}
     setup.work(NO_EMAIL)
     setup.now += timedelta(minutes=20)
@@ -57,7 +57,7 @@ def test_a_reading_answers_what_was_asked_before_it(setup: ReconcileSetup) -> No
     assert (setup.api.calls, setup.outcomes) == (1, ["reconciled", "already_read", "already_read"])
 
 
-def test_somebody_else_is_reading(setup: ReconcileSetup) -> None:
+def test_another_invocation_is_reading(setup: ReconcileSetup) -> None:
     """Two at once: one reads, the other waits."""
     setup.throttle.lost = True
     assert isinstance(setup.work(NO_EMAIL), TransientError)
@@ -65,14 +65,14 @@ def test_somebody_else_is_reading(setup: ReconcileSetup) -> None:
 
 
 def test_an_event_from_the_future_is_always_asked_about(setup: ReconcileSetup) -> None:
-    """There is nothing in the record that could show whether it has healed."""
+    """The record cannot show whether it is consistent again."""
     setup.tell(-1, email="a@example.com")
     assert setup.work(FROM_THE_FUTURE) is None
     assert setup.api.calls == 1
 
 
-def test_the_api_knows_nobody(setup: ReconcileSetup) -> None:
-    """Nothing changes: whether somebody is gone is for the full run to say. The question is answered."""
+def test_the_api_knows_no_such_member(setup: ReconcileSetup) -> None:
+    """Nothing changes: the full run decides whether a member is gone. The request is done."""
     before, setup.api.answer = setup.member, None
     assert setup.work(NO_EMAIL) is None
     assert (setup.member, setup.outcomes, setup.journal.lines) == (before, ["not_found"], [])
@@ -81,7 +81,7 @@ def test_the_api_knows_nobody(setup: ReconcileSetup) -> None:
 @pytest.mark.parametrize(
     "failure", [MisconfiguredError("no", setting="/relay/inveterate"), TransientError("no"), KeyError("bug")]
 )
-def test_a_call_that_failed_gives_its_turn_back(setup: ReconcileSetup, failure: Exception) -> None:
+def test_a_failed_call_releases_its_claim(setup: ReconcileSetup, failure: Exception) -> None:
     """The next attempt must not have to wait an hour."""
     setup.api.failure = failure
     assert setup.work(NO_EMAIL) is failure
@@ -90,7 +90,7 @@ def test_a_call_that_failed_gives_its_turn_back(setup: ReconcileSetup, failure: 
 
 
 def test_a_journal_that_is_down(setup: ReconcileSetup) -> None:
-    """What cannot be journaled changes nothing, and comes again."""
+    """What cannot be journaled changes nothing, and is deferred."""
     setup.journal.failure = TransientError("no")
     assert isinstance(setup.work(NO_EMAIL), TransientError)
     assert setup.member.value("email") is None
@@ -102,6 +102,6 @@ def test_another_shops_member(setup: ReconcileSetup) -> None:
 
 
 def test_nothing_is_begun_without_time(setup: ReconcileSetup) -> None:
-    """It is put off, and spends no receives."""
+    """It is deferred, and spends no receives."""
     assert isinstance(setup.work(NO_EMAIL, ms=NEEDED_MS - 1), TransientError)
     assert setup.api.calls == 0

@@ -1,4 +1,4 @@
-"""A reading that finds a matter over closes it: no event may ever tell."""
+"""A reading that finds an incident over resolves it: its event may never come."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A clock over a shop in memory."""
+"""Members, KPI events and ticks of a shop in memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.scheduler_fakes import SchedulerSetup, kpi
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
-"""When the round of 1 March is due in London."""
+"""When the run of 1 March is due in London."""
 
 NEW_YORK = ZoneInfo("America/New_York")
 """Where the clocks are changed on 8 March 2026, in the middle of what is played here."""

@@ -1,4 +1,4 @@
-"""The daily round over any ticks and any crashes: each digest once, each reminder once, none lost."""
+"""The daily run over any ticks and any crashes: each digest once, each reminder once, none lost."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ENDS = st.lists(st.lists(st.integers(1, 45 * 24 * 60), max_size=3), max_size=5)
 def test_any_ticks(
     gaps: Sequence[int], repeats: Sequence[int], ends: Sequence[Sequence[int]], zone: tzinfo, hour: int
 ) -> None:
-    """Ticks with gaps of up to a day, doubled and late ones among them: all is told, and once."""
+    """Ticks with gaps of up to a day, doubled and late ones among them: everything is sent, and once."""
     people = [person(number, *(minutes * MINUTE for minutes in own)) for number, own in enumerate(ends)]
     setup = SchedulerSetup(people, zone=zone, members=FakeMembers(rules=Rules(digest_at=time(hour))))
     ticks = [START]
@@ -45,10 +45,10 @@ def test_any_ticks(
         play_ticks(setup, at)
         if number in repeats:
             play_ticks(setup, at, ticks[max(number - 1, 0)])
-    _all_told_once(setup, people, ticks, zone, time(hour))
+    _all_sent_once(setup, people, ticks, zone, time(hour))
 
 
-def _all_told_once(
+def _all_sent_once(
     setup: SchedulerSetup, people: Sequence[Member], ticks: Sequence[datetime], zone: tzinfo, at: time
 ) -> None:
     first, last = (calendar.latest(tick, at, zone) for tick in (ticks[0], ticks[-1]))
@@ -100,10 +100,10 @@ def _no_memory(setup: SchedulerSetup) -> None:
 )
 @example(dict.fromkeys(range(1, 12), _no_members), [])
 def test_any_crashes(broken: dict[int, Break], ends: Sequence[Sequence[int]]) -> None:
-    """Whatever fails at a tick, wherever a tick ends: in the end the same ids were told, none left out.
+    """Whatever fails at a tick, wherever a tick ends: in the end the same ids were sent, none left out.
 
-    Something may be told twice, under the same id: whoever hears of it keeps ids. A digest that nobody could
-    make for a whole day comes with the next one, and then says when.
+    Something may be sent twice, under the same id: its receivers keep ids. A digest that could not be made for
+    a whole day comes with the next one, and then says when.
     """
     people = [person(number, *(minutes * MINUTE for minutes in own)) for number, own in enumerate(ends)]
     setup, calm = SchedulerSetup(people), SchedulerSetup(people)

@@ -1,4 +1,4 @@
-"""The daily round: a digest and reminders each morning, of all members, whatever came between."""
+"""The daily run: a digest and reminders each morning, for all members, after any interruption."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def test_a_morning() -> None:
     assert setup.note_ids() == ["exp:lot1.0:7"]
 
 
-def test_the_first_tick_of_all_tells_nothing() -> None:
-    """What came due before anybody listened is not announced in one heap on the first day."""
+def test_the_very_first_tick_sends_nothing() -> None:
+    """What came due before the deployment is not sent in one heap on the first day."""
     setup = SchedulerSetup([person(1, HOUR)])
     busy(setup, START)
     play_ticks(setup, START)
@@ -82,7 +82,7 @@ def test_without_time_nothing_is_begun() -> None:
 
 
 def test_two_ticks_at_once() -> None:
-    """The one that comes second notes nothing and says so; what it told bears the ids of the first."""
+    """The second one saves nothing and raises a conflict; its notes have the ids of the first one's."""
     setup = SchedulerSetup([person(1, 7 * DAY + 10 * HOUR)])
     play_ticks(setup, START)
     slow = replace(setup.daily(), runs=_Behind(setup.runs))
@@ -106,8 +106,8 @@ class _Behind(FakeDailyRunStore):
         self.table.save(run)
 
 
-def test_a_page_that_is_refused_is_told_again_whole() -> None:
-    """Alerts or changes not taken: the round stays where it is, and the next tick sends the page again."""
+def test_a_page_that_is_refused_is_sent_again_whole() -> None:
+    """Alerts or changes are refused: the run stays where it is, and the next tick sends the page again."""
     setup = SchedulerSetup([person(1, 7 * DAY + 10 * HOUR), person(2, 7 * DAY + 10 * HOUR)])
     play_ticks(setup, START)
     setup.changes.refuse = {1}
@@ -124,8 +124,8 @@ def test_a_clock_that_is_set_back_begins_anew() -> None:
     assert setup.note_ids() == ["exp:lot1.0:7"]
 
 
-def test_members_that_cannot_be_read_hold_nobody_up() -> None:
-    """Newer code has written them; they are counted."""
+def test_members_that_cannot_be_read_hold_no_others_up() -> None:
+    """Newer code has written them; their number is logged."""
     setup = SchedulerSetup([person(1, 7 * DAY + 10 * HOUR)], unreadable=3)
     play_ticks(setup, START, START + DAY)
     assert ("unreadable_members", 3) in [
@@ -135,7 +135,7 @@ def test_members_that_cannot_be_read_hold_nobody_up() -> None:
 
 
 def test_after_days_without_a_tick_each_day_has_its_digest() -> None:
-    """The oldest first; only the last one says how things stand now. Nobody reads those of a month."""
+    """The oldest first; only the last one has the present state. After a month, those of the last week."""
     setup = SchedulerSetup([person(1, 9 * DAY)])
     busy(setup, START + 40 * DAY)
     play_ticks(setup, START, START + 4 * DAY + 4 * HOUR)

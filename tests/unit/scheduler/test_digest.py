@@ -93,14 +93,14 @@ def test_as_many_left_as_joined() -> None:
 
 
 def test_a_day_without_news_says_nothing() -> None:
-    """That everybody is mirrored is no news."""
+    """That all members are mirrored is no news."""
     quiet = DailyTotals().with_mirrors([("hubspot", "mirrored")] * 7)
     assert digest_lines([], quiet) == ()
     assert digest_lines(some("manual_credit"), None) == ()
 
 
 def test_money_at_risk_is_that_of_members_whose_fee_has_failed() -> None:
-    """Not of those who left, nor of those given up a month ago; by currency."""
+    """Not of members that left, nor of those given up a month ago; by currency."""
     failed: dict[str, Value] = {"failed_attempts": 1, "last_failure_at": NOW - DAY, "fee_amount": Decimal(10)}
     assert totals_of(
         member(**failed, fee_currency="USD"),
@@ -113,7 +113,7 @@ def test_money_at_risk_is_that_of_members_whose_fee_has_failed() -> None:
 
 
 def test_money_at_risk_is_the_fee_that_failed() -> None:
-    """As a rule's own events tell it: a first fee may fail before any was paid, and a new one may be another."""
+    """A first fee may fail before any was paid, and a new fee may differ from the one that was paid."""
     first = after(event("joined", 1), event("attempt", 2, amount=25, currency="EUR"))
     dearer = after(event("paid", 1, amount=10), event("attempt", 2, amount=25, currency="EUR"))
     window = Window(begin=day(2), end=day(3), zone=UTC)
@@ -131,7 +131,7 @@ def test_money_at_risk_is_what_was_asked_for_and_not_what_was_paid_before() -> N
 
 
 def test_credits_that_expire_within_a_week_are_summed_by_member() -> None:
-    """What is left of them; not those of a member who has left, for whom they are gone."""
+    """What is left of them; not those of a member that has left: they are gone."""
     soon = Lot(Decimal(20), NOW + 6 * DAY)
     assert totals_of(
         member(soon, credit_balance=Decimal(15), fee_currency="USD"),

@@ -1,4 +1,4 @@
-"""A tick: every part has its turn, and what failed is not hidden."""
+"""A tick: every part runs, and a failure is not hidden."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def conditions(**found: int) -> dict[str, float]:
     return {name: float(found.get(name, 0)) for name in names}
 
 
-def test_every_part_has_its_turn() -> None:
-    """The notifier hears the tick's time; the conditions are measured though none holds."""
+def test_every_part_runs() -> None:
+    """The notifier gets the tick's time; the conditions are measured though none holds."""
     setup = SchedulerSetup()
     done = setup.scheduler().tick(NOW, FakeContext())
     assert done == {
@@ -42,8 +42,8 @@ def test_every_part_has_its_turn() -> None:
     assert measured(setup) == conditions()
 
 
-def test_each_condition_is_measured_by_the_figures() -> None:
-    """As 1 while it holds, by the shop whose alarms go by it, and as of the tick's own time."""
+def test_each_condition_is_measured_by_the_kpi_events() -> None:
+    """As 1 while it holds, as of the tick's own time."""
     setup = SchedulerSetup()
     kpis = setup.kpis
     for name, number in (("failed_attempt", 10), ("left_by_merchant", 5), ("manual_credit", 6)):
@@ -85,7 +85,7 @@ def test_a_part_that_fails_holds_up_no_other() -> None:
 
 
 def test_a_tick_beside_another_is_no_failure() -> None:
-    """The other one has gone on with the round, and this one need not."""
+    """The other one has advanced the run, and this one need not."""
     setup = SchedulerSetup()
     setup.runs.before_save.append(ConflictError("gone on since"))
     assert setup.scheduler().tick(NOW, FakeContext())["daily_run"] == "elsewhere"
@@ -103,7 +103,7 @@ def test_a_tick_beside_another_is_no_failure() -> None:
         (datetime(2026, 3, 9, 7, 0, tzinfo=UTC), 1),
     ],
 )
-def test_once_a_week_the_audits_are_asked_for(now: datetime, asked: int) -> None:
+def test_once_a_week_the_audits_are_requested(now: datetime, asked: int) -> None:
     """Monday, three o'clock in New York, for three hours, so that a late tick will do; always as the same run."""
     setup = SchedulerSetup(zone=ZoneInfo("America/New_York"), crm_queues=[FakeOutgoing(), FakeOutgoing()])
     assert setup.scheduler().tick(now, FakeContext())["audits"] == {"requested": 2 * asked}

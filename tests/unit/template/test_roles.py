@@ -26,7 +26,7 @@ def test_the_receiver_may_do_nothing_but_queue_and_log() -> None:
 
 
 def test_the_clock_may_do_what_is_due_and_no_more() -> None:
-    """It empties `unclaimed` into the topics, tells the notifier and the targets, and reads members and mirrors."""
+    """It drains `unclaimed` into the topics, sends to the notifier and the targets, and reads members and mirrors."""
     queues = {f"{name}Queue.Arn" for name in CONSUMERS.values()} | {"DeadLetters.Arn", "Alerts.Arn"}
     queues |= {f"{target}Queue.Arn" for target in TARGETS}
     assert allowed("ClockRole") == {

@@ -92,7 +92,7 @@ class SettingsReader:
         try:
             return parse(value)
         except ValueError as error:
-            # The text of the error is ours: it says what is expected and repeats no value.
+            # The parsers here word their errors: they say what is expected and repeat no value.
             self._problems[name] = str(error)
             return otherwise
 

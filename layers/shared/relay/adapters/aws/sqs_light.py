@@ -1,7 +1,7 @@
-"""SQS for a cold start: one signed request, without the quarter of a second that boto3 takes to import.
+"""SQS for the receiver's cold start: one signed request, without the quarter of a second that boto3 takes to import.
 
-The receiver does nothing else with AWS than `SendMessage`. The signature is AWS Signature Version 4,
-held against botocore's own in a test.
+The receiver calls nothing of AWS but `SendMessage`. The signature is AWS Signature Version 4; a test compares it
+with botocore's.
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html
 """
 
@@ -38,7 +38,7 @@ class Credentials:
 
 @dataclass(slots=True)
 class LightSqs:
-    """Sends single messages over one kept connection; one retry, then it is a `TransientError`."""
+    """Sends single messages over one connection that is kept; one retry, then it raises a `TransientError`."""
 
     credentials: Credentials
     endpoint: str | None = None
@@ -48,7 +48,7 @@ class LightSqs:
         """Send one message.
 
         Raises:
-            TransientError: when SQS did not take it, twice.
+            TransientError: SQS did not take it at either attempt.
 
         """
         content = json.dumps(
@@ -68,10 +68,10 @@ class LightSqs:
 
     def _try(self, queue_url: str, content: bytes) -> str | None:
         """Post once; return what went wrong, None where nothing did."""
-        place = urlsplit(self.endpoint or queue_url)
-        headers = signed_headers(self.credentials, place.netloc, content, datetime.now(UTC))
+        url = urlsplit(self.endpoint or queue_url)
+        headers = signed_headers(self.credentials, url.netloc, content, datetime.now(UTC))
         try:
-            connection = self._connected(place.scheme, place.netloc)
+            connection = self._connected(url.scheme, url.netloc)
             connection.request("POST", "/", content, headers)
             reply = connection.getresponse()
             reply.read()
@@ -84,7 +84,7 @@ class LightSqs:
         return f"status {reply.status}"
 
     def _connected(self, scheme: str, netloc: str) -> http.client.HTTPConnection:
-        """Return the kept connection, or a new one; a frozen environment may have lost it meanwhile."""
+        """Return the connection that is kept, or a new one: a frozen environment may have lost it."""
         if self._connection is None:
             kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
             connection = kind(netloc, timeout=_CONNECT_SECONDS)
