@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from fakes.local_server import serve
 from relay.adapters.channels.email import EmailChannel
 from relay.adapters.dynamodb.incidents import DynamoIncidents
 from relay.adapters.http import http_client
@@ -15,7 +16,6 @@ from relay.model.incident import Incident
 from relay.ports.alerts import Notification
 from relay.wiring.functions import NotifierServices
 from relay.wiring.services import now, service
-from sim.standins.serving import serve
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response

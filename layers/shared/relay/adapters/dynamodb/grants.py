@@ -127,7 +127,7 @@ class DynamoIntents:
             only_open=True,
         )
 
-    def settle(self, claim: Claim) -> None:
+    def mark_granted(self, claim: Claim) -> None:
         """Write down that it was granted, whatever stands there: it was."""
         for tries_left in reversed(range(_TRIES)):
             try:
