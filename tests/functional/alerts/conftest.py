@@ -1,4 +1,4 @@
-"""The notifier's surroundings: tables, queues, an e-mail topic and a secret in moto, Slack on this machine."""
+"""Deploy the notifier's resources: tables, queues, e-mail topic and secret in moto, and a fake Slack."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REGION = "us-east-1"
 
 @dataclass
 class Aws:
-    """What was deployed, and what can be asked of it."""
+    """The deployed resources, and what they hold."""
 
     slack: FakeSlack
     slack_url: str
@@ -38,7 +38,7 @@ class Aws:
         return boto.client(service)
 
     def emails(self) -> list[Mapping[str, str]]:
-        """Take the e-mails that the topic has sent since."""
+        """Take the e-mails that the topic has sent since the last call."""
         sqs, mails = self.client("sqs"), []
         while found := sqs.receive_message(QueueUrl=self.names["inbox"], MaxNumberOfMessages=10).get(
             "Messages"
@@ -48,12 +48,12 @@ class Aws:
                 mails.append(json.loads(mail["Body"]))
         return mails
 
-    def told(self) -> list[str]:
-        """Return the texts that Slack has taken."""
+    def slack_texts(self) -> list[str]:
+        """Return the texts of the messages that Slack has."""
         return [message["payload"]["text"] for message in self.slack.messages]
 
     def waiting(self, queue: str) -> list[dict[str, Any]]:
-        """Return what a queue holds, delayed or not."""
+        """Return the messages of a queue, delayed or not."""
         from moto.backends import get_backend
 
         backend = get_backend("sqs")["123456789012"][REGION]
@@ -69,7 +69,7 @@ class Aws:
         ]
 
     def fail(self, **fault: object) -> None:
-        """Tell Slack how to fail next."""
+        """Set Slack's next fault."""
         post(f"{self.slack_url}/_standin/faults", json=fault).raise_for_status()
 
 
@@ -79,14 +79,14 @@ def event(*alert_messages: AlertMessage, receives: int = 1, deferrals: int = 0) 
     return {
         "Records": [
             sqs_record(
-                told.id,
-                dump(told),
+                message.id,
+                dump(message),
                 receives=receives,
-                event_id=told.event_id,
-                topic=told.topic,
+                event_id=message.event_id,
+                topic=message.topic,
                 **attributes,
             )
-            for told in alert_messages
+            for message in alert_messages
         ]
     }
 

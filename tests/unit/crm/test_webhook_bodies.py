@@ -93,7 +93,7 @@ def test_a_member_of_a_backfill(quiet: bool) -> None:  # noqa: FBT001 - the two 
     """A member that is told because a receiver is filled says so; the same state has the same id either way."""
     sent: list[httpx.Request] = []
     crm = answering(lambda request: httpx.Response(204), sent)
-    crm.upsert([wanted().sent_at(AT, quiet=quiet)])
+    crm.upsert([wanted().sent_at(AT, backfill=quiet)])
     assert json.loads(sent[0].content)["data"]["backfill"] is quiet
     assert sent[0].headers["webhook-id"] == updated(wanted()).id
 

@@ -61,7 +61,7 @@ def test_no_personal_data_in_what_relay_writes(
     log = io.StringIO()
     telemetry = PowertoolsTelemetry("notifier", SHOP, Logger(service="relay", stream=log, level="DEBUG"))
     place, relay = lively(), Programme(rules=Rules())
-    relay.world.telemetry = relay.desk.telemetry = cast("Any", telemetry)
+    relay.world.telemetry = relay.notifier.telemetry = cast("Any", telemetry)
     errors: list[str] = []
     for number, event in enumerate(programme.advance(place, timedelta(days=31))):
         who = everybody(place)[event.member_id]
@@ -84,6 +84,6 @@ def test_no_personal_data_in_what_relay_writes(
     written += [json.dumps(part, default=str, ensure_ascii=False) for part in (letters, alerts, notes)]
     assert log.getvalue().count("\n") > 100
     assert "AlertsSent" in written[1]
-    assert relay.heard
+    assert relay.sent
     assert letters
     assert not [text for text in personal(place) if any(text in part for part in written)]

@@ -21,7 +21,7 @@ def test_one_write_carries_the_record_and_what_it_has_to_tell() -> None:
     effects = [effect for event_effects in outbox.events for effect in event_effects.effects]
     assert [(effect.kind, effect.rule) for effect in effects] == [
         ("note", "dunning.failed"),
-        ("figure", "dunning.failed"),
+        ("kpi", "dunning.failed"),
         ("alert", "dunning.failed"),
     ]
     (line,) = world.journal.lines

@@ -18,7 +18,7 @@ from relay.model.messages import (
     load,
 )
 from relay.queues.requests import GrantQueue, RecheckQueue
-from relay.rules.timeline import completed
+from relay.rules.timeline import with_common_properties
 
 from tests.support.port_fakes import NOW, SHOP, FakeOutgoing, FakeTelemetry
 
@@ -60,7 +60,7 @@ def test_a_change_names_the_member_and_carries_its_notes() -> None:
     """Alerts do not travel with changes, notes do not travel with alerts."""
     failed, changes, alert_messages = fanned(write(1, told(event_effects(ALERT, NOTE))))
     assert failed is None
-    whole = completed(NOTE, member=KEY, event_id="a" * 32, at=NOW)
+    whole = with_common_properties(NOTE, member=KEY, event_id="a" * 32, at=NOW)
     assert {"membership_key", "occurred_at", "inveterate_event_id"} <= whole.properties.keys()
     assert changes == [MemberChanged(member=KEY, events=(event_effects(whole),))]
     assert alert_messages == [

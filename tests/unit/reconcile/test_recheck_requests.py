@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from inveterate.webhooks import model_for
 from relay.ingest.reducer import ReceivedEvent, Reduction, reduce_events
-from relay.model.balance_chain import BalanceChange
 from relay.model.consistency import BALANCE_GAP, EVIDENCE, NO_EMAIL, inconsistencies
 from relay.model.delivery import Delivery
 from relay.model.effects import Recheck
@@ -23,10 +22,10 @@ from relay.queues.requests import RecheckQueue
 from relay.rules.settings import Rules
 
 from tests.support.port_fakes import NOW, SHOP, FakeOutgoing, sample
-from tests.support.topic_functions import RULES
+from tests.support.topic_functions import TOPIC_RULES
 
 MINUTE = timedelta(minutes=1)
-GAP = (BalanceChange(Decimal(0), Decimal(5)), BalanceChange(Decimal(9), Decimal(3)))
+GAP = ((Decimal(0), Decimal(5)), (Decimal(9), Decimal(3)))
 
 
 def known(*facts: dict[str, Value]) -> Member:
@@ -84,11 +83,11 @@ def test_why_a_record_may_be_wrong(facts: list[dict[str, Value]], expected: set[
 def test_a_hole_in_the_chain() -> None:
     """A change that does not begin where the last one ended is a gap until the missing one comes."""
     member = known(MAIL)
-    for minute, change in enumerate(GAP):
+    for minute, balances in enumerate(GAP):
         at = NOW + minute * MINUTE
-        member = merge(member, Facts(event_id=f"{minute:032x}", at=at, change=change))
+        member = merge(member, Facts(event_id=f"{minute:032x}", at=at, balances=balances))
     assert inconsistencies(member) == {BALANCE_GAP}
-    missing = Facts(event_id="f" * 32, at=NOW + MINUTE / 2, change=BalanceChange(Decimal(5), Decimal(9)))
+    missing = Facts(event_id="f" * 32, at=NOW + MINUTE / 2, balances=(Decimal(5), Decimal(9)))
     assert inconsistencies(merge(member, missing)) == set()
 
 
@@ -101,7 +100,7 @@ def folded(record: MemberRecord, *contents: dict[str, Any], topic: str) -> Reduc
         )
         for number, content in enumerate(contents)
     ]
-    return reduce_events(record, arrivals, RULES[topic], Rules())
+    return reduce_events(record, arrivals, TOPIC_RULES[topic], Rules())
 
 
 def credits_event(minute: int, before: int, after: int) -> dict[str, Any]:

@@ -53,13 +53,13 @@ def main(arguments: argparse.Namespace) -> int:
     until = time.monotonic() + arguments.wait
     while time.monotonic() < until:
         incident = store.load(key)
-        if incident.told and not incident.owed:
+        if incident.seen_event_ids and not incident.pending:
             print(f"{channel} accepted the test message")
             return 0
         if reason := _refusal(incident):
             raise CliError(f"{channel} refused the test message: {reason}")
         time.sleep(min(_SECONDS_BETWEEN_LOOKS, arguments.wait))
-    started = store.load(key).told
+    started = store.load(key).seen_event_ids
     raise CliError(
         f"{channel} has not accepted the test message in {arguments.wait:g} s",
         "the notifier retries for three days; its log says why"
@@ -94,5 +94,5 @@ def _has_confirmed_subscription(stack: Stack) -> bool:
 
 def _refusal(incident: Incident) -> str:
     """Return the reason of a channel that refused the message; empty for none."""
-    parts = [part for owed in incident.owed for part in owed.parts.values()]
-    return next((part.reason for part in parts if part.reason), "")
+    deliveries = [delivery for pending in incident.pending for delivery in pending.deliveries.values()]
+    return next((delivery.reason for delivery in deliveries if delivery.reason), "")

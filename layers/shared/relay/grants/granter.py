@@ -253,7 +253,7 @@ def _customer(request: GrantRequest) -> str:
 
 
 def _switched_off(request: GrantRequest, rules: Rules) -> str | None:
-    return None if rules.retention.on and rules.of(request.rule).on else "off"
+    return None if rules.retention.on and rules.setting_for(request.rule).on else "off"
 
 
 def _budget(request: GrantRequest, rules: Rules) -> MonthlyBudget:

@@ -23,7 +23,7 @@ from relay.ports.kpis import KpiStore
 from relay.ports.messaging import MessageSender, OutgoingMessage
 from relay.ports.runtime import Telemetry
 from relay.queues.requests import GrantQueue, RecheckQueue, grants_of
-from relay.rules.timeline import completed
+from relay.rules.timeline import with_common_properties
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,11 @@ def fan_out(  # noqa: PLR0913 - what was written, and each way on which it can b
     writes = [_read(record, telemetry) for record in records]
     told = [(write, write.outbox) for write in writes if write.outbox]
     alert_messages = [(write, message) for write, outbox in told for message in alerts_of(outbox)]
-    alert_message = [(write, message) for write, outbox in told for message in changes_of(outbox)]
+    change_messages = [(write, message) for write, outbox in told for message in changes_of(outbox)]
     failed = {write.sequence for write in writes if not write.readable}
     ways: list[tuple[list[tuple[_Write, OutgoingMessage]], MessageSender]] = [
         (alert_messages, alerts),
-        (alert_message, changes),
+        (change_messages, changes),
     ]
     if rechecks:
         asking = [(write, rechecks.message(doubt)) for write in writes for doubt in _doubts(write)]
@@ -131,7 +131,9 @@ def changes_of(outbox: Outbox) -> list[OutgoingMessage]:
             topic=event_effects.topic,
             at=event_effects.at,
             effects=tuple(
-                completed(effect, member=outbox.member, event_id=event_effects.event_id, at=event_effects.at)
+                with_common_properties(
+                    effect, member=outbox.member, event_id=event_effects.event_id, at=event_effects.at
+                )
                 for effect in event_effects.effects
                 if isinstance(effect, Note)
             ),

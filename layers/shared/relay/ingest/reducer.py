@@ -143,7 +143,7 @@ def _take(
     facts = rule.facts(arrival.event).dated(delivery.received_at)
     after = merge(before, facts)
     effects = tuple(apply_settings(rule.decide(arrival.event, before, after, rules), rules))
-    stale = bool(facts.values) and not after.told_by(facts.event_id)
+    stale = bool(facts.values) and not after.fields_from(facts.event_id)
     seen = (*(known for known in record.seen if known != delivery.event_id), delivery.event_id)[-REMEMBERED:]
     event_effects = _happening(arrival, rule, effects)
     return replace(record, member=after, seen=seen), "stale" if stale else "applied", event_effects
@@ -159,4 +159,4 @@ def differs(before: Member, after: Member) -> bool:
     """Tell whether a write tells anybody anything: other values, and not merely newer ones."""
     if any(before.value(name) != after.value(name) for name in FIELDS) or before.lots != after.lots:
         return True
-    return (before.recovered_at, before.returns) != (after.recovered_at, after.returns)
+    return (before.recovered_at, before.rejoin_times) != (after.recovered_at, after.rejoin_times)

@@ -156,7 +156,7 @@ class NotifierServices(QueueServices):
     @cached_property
     def worker(self) -> Notifier:
         """Sends alerts; it remembers the rules as it last read them."""
-        from relay.alerts.context import NotifierContext
+        from relay.alerts.delivery import NotifierContext
         from relay.alerts.notifier import Notifier
 
         context = NotifierContext(
@@ -168,7 +168,7 @@ class NotifierServices(QueueServices):
             telemetry=self.telemetry,
             zone=self.settings.zone,
         )
-        return Notifier(desk=context)
+        return Notifier(context=context)
 
     @cached_property
     def incidents(self) -> IncidentStore:

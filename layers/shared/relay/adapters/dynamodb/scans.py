@@ -13,7 +13,7 @@ from typing import Any
 from relay.adapters.aws.boto import aws_errors, client
 from relay.adapters.dynamodb import keys
 from relay.adapters.dynamodb.attributes import Item, text, text_of
-from relay.adapters.dynamodb.members import decode
+from relay.adapters.dynamodb.codec import decode
 from relay.model.member import Member
 from relay.ports.scans import Page
 

@@ -21,9 +21,9 @@ from relay.adapters.hubspot.paths import HubspotPaths
 from relay.model.effects import Note
 from relay.model.fields import ValueKind
 from relay.model.messages import EventEffects, MemberChanged, notes_in
-from relay.model.timeline_events import TIMELINE_EVENTS, carried_by
+from relay.model.timeline_events import TIMELINE_EVENTS, properties_of
 from relay.ports.crm import ContactRef, CrmOutcome
-from relay.rules.timeline import completed
+from relay.rules.timeline import with_common_properties
 
 AT_ONCE: Final = 500
 _PAGE: Final = 100
@@ -169,7 +169,7 @@ def definition(name: str) -> dict[str, Any]:
                 "label": carried.replace("_", " ").capitalize(),
                 "type": _KINDS.get(kind, "string"),
             }
-            for carried, kind in carried_by(name).items()
+            for carried, kind in properties_of(name).items()
         ],
     }
 
@@ -177,9 +177,11 @@ def definition(name: str) -> dict[str, Any]:
 def _occurrence(
     note_id: str, name: str, event_effects: EventEffects, note: Note, home: ContactRef
 ) -> dict[str, Any]:
-    whole = completed(note, member=home.key, event_id=event_effects.event_id, at=event_effects.at)
+    whole = with_common_properties(
+        note, member=home.key, event_id=event_effects.event_id, at=event_effects.at
+    )
     # An event may have the properties of its definition alone: another one would have all of it refused.
-    known = carried_by(note.name)
+    known = properties_of(note.name)
     told = {carried: encode(value) for carried, value in whole.properties.items() if carried in known}
     whom = {"objectId": home.id} if home.id else {"email": home.email or ""}
     return {
