@@ -1,7 +1,7 @@
-"""From the members table to everybody else: which member changed, and what people should be told.
+"""Sends what a write of the members table carries: which member changed, alerts, rechecks, grants and counts.
 
-The record's write carried its effects in an outbox; the table's stream brings each write here, once or
-more. This function alone sends them on, and keeps what the programme's figures count. Whoever receives them can bear to get them twice.
+The write of a record carries its effects in an outbox; the table's stream brings each write here, once or more.
+This function alone sends them on. Every receiver accepts a message twice.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from relay.wiring.services import service
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
-    """Send what a batch of the stream has to tell; on a failure, name the first write that was not sent."""
+    """Send what a batch of the stream carries; on a failure, name the first write that was not sent."""
     services = service(FanoutServices)
     failed = fan_out(
         event["Records"],
@@ -23,7 +23,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
         services.alerts,
         services.telemetry,
         services.rechecks,
-        figures=services.kpis,
+        kpis=services.kpis,
         grants=services.grants,
     )
     return {"batchItemFailures": [{"itemIdentifier": failed}] if failed else []}

@@ -1,4 +1,4 @@
-"""receiver: whatever Inveterate posts with a valid key is in a queue before the answer `202`.
+"""Accepts webhooks: whatever Inveterate posts with a valid key is in a queue before the `202`.
 
 Nothing heavy is imported here: for a small shop nearly every event meets a cold start.
 """
@@ -60,11 +60,9 @@ def _key(event: Mapping[str, Any]) -> str:
 
 
 def _send(settings: ReceiverSettings, queue: str, delivery: Delivery) -> None:
-    text, attributes = pack(delivery)
-    if (
-        len(text.encode()) + sum(len(name) + len(value) + 6 for name, value in attributes.items())
-        > LARGEST_MESSAGE
-    ):
+    text, header = pack(delivery)
+    attributes = header.attributes
+    if len(text.encode()) + sum(map(len, attributes.values())) > LARGEST_MESSAGE:
         raise RefusedError(413, "too_large")
     _sqs().send(settings.queue(queue), text, attributes)
 

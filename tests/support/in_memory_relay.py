@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
 from inveterate.webhooks import identity, model_for
@@ -54,12 +55,12 @@ class Programme:
 
     def deliver(self, body: bytes, received_at: datetime, *, ends: Step | None = None) -> None:
         """Take a delivery all the way; where a process ends on the way, it is handed out again."""
-        delivery = json.loads(body)
+        delivery = json.loads(body, parse_float=Decimal)
         topic = model_for(delivery["metadata"]["topic"]).TOPIC
         self.world.now = self.notifier.clock.now = received_at
         record = queued(
             body,
-            event_id=identity.event_id(topic, SHOP, delivery["payload"]),
+            event_id=identity.event_id(topic, SHOP, delivery),
             topic=topic,
             received_at=received_at,
             message_id=f"m{len(self.world.journal.lines)}",

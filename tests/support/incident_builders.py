@@ -9,6 +9,7 @@ from typing import Any
 
 from relay.alerts.transitions import apply
 from relay.model.effects import Alert, AlertAction, Level
+from relay.model.header import MessageHeader
 from relay.model.incident import Incident, NotificationKind
 from relay.model.member import Member, Register
 from relay.model.messages import (
@@ -132,11 +133,10 @@ def queue_message(
     return Message(
         id=message_id,
         body=body,
-        attributes={"topic": topic},
         receives=receives,
         receipt="receipt",
-        first_received_at=NOW,
-        deferrals=deferrals,
+        sent_at=NOW,
+        header=MessageHeader(topic=topic, deferrals=deferrals),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from relay.adapters.aws.boto import client
+from relay.model.header import MessageHeader
 from relay.wiring.services import forget, now
 
 
@@ -29,13 +30,16 @@ def wired(monkeypatch: pytest.MonkeyPatch, settings: Mapping[str, str]) -> Itera
 def drop_log(service: str) -> None:
     """Drop the logger of a service.
 
-    Powertools' logger writes to the stdout of the test that first made it; the next one has another.
+    Powertools' logger writes to the stdout of the test that first made it; the next test has another.
     """
     logging.Logger.manager.loggerDict.pop(service, None)
 
 
-def sqs_record(message_id: str, body: str, *, receives: int = 1, **attributes: str) -> dict[str, Any]:
+def sqs_record(
+    message_id: str, body: str, *, receives: int = 1, header: MessageHeader | None = None
+) -> dict[str, Any]:
     """Return one record of Lambda's event for a queue, sent now."""
+    attributes = header.attributes if header else {}
     return {
         "messageId": message_id,
         "receiptHandle": f"receipt-{message_id}",
@@ -59,8 +63,14 @@ def _millis(moment: datetime) -> str:
     return str(int(moment.timestamp() * 1000))
 
 
+def header_of(message: Mapping[str, Any]) -> MessageHeader:
+    """Return the header of a message as SQS hands it out."""
+    attributes = message.get("MessageAttributes", {})
+    return MessageHeader.read({name: value.get("StringValue", "") for name, value in attributes.items()})
+
+
 def held(queue: str) -> int:
-    """Return how many messages a queue has, the put-off ones included."""
+    """Return how many messages a queue has, the deferred ones included."""
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"]
     found = client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
     return sum(int(found[name]) for name in names)

@@ -167,14 +167,12 @@ class SchedulerSetup:
     def digests(self) -> list[DailyDigest]:
         """Return the digests that were sent."""
         return [
-            load(DailyDigest, sent.body)
-            for sent in self.alerts.sent
-            if sent.attributes.get("topic") == DIGEST_TOPIC
+            load(DailyDigest, sent.body) for sent in self.alerts.sent if sent.header.topic == DIGEST_TOPIC
         ]
 
     def alert_messages(self) -> list[AlertMessage]:
         """Return the alerts that were sent."""
-        return [load(AlertMessage, sent.body) for sent in self.alerts.sent if "event_id" in sent.attributes]
+        return [load(AlertMessage, sent.body) for sent in self.alerts.sent if sent.header.event_id]
 
     def note_ids(self) -> list[str]:
         """Return the ids under which notes were sent, in their order."""

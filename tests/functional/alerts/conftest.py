@@ -14,6 +14,7 @@ from local_stack.local_http import post
 from relay.adapters import http
 from relay.adapters.aws import boto
 from relay.adapters.dynamodb.members import DynamoMembers
+from relay.model.header import MessageHeader
 from relay.model.messages import AlertMessage, Outbox, dump
 from relay.ports.members import MemberRecord
 
@@ -61,9 +62,9 @@ class Aws:
         return [
             {
                 "body": message.body,
-                "attributes": {
-                    key: value["StringValue"] for key, value in message.message_attributes.items()
-                },
+                "header": MessageHeader.read(
+                    {key: value["StringValue"] for key, value in message.message_attributes.items()}
+                ),
             }
             for message in backend.queues[name]._messages
         ]
@@ -75,16 +76,18 @@ class Aws:
 
 def event(*alert_messages: AlertMessage, receives: int = 1, deferrals: int = 0) -> dict[str, Any]:
     """Return Lambda's event for a batch of the alerts queue, as the fan-out and the deferral write it."""
-    attributes = {"deferrals": str(deferrals), "first_received_at": NOW.isoformat()} if deferrals else {}
     return {
         "Records": [
             sqs_record(
                 message.id,
                 dump(message),
                 receives=receives,
-                event_id=message.event_id,
-                topic=message.topic,
-                **attributes,
+                header=MessageHeader(
+                    event_id=message.event_id,
+                    topic=message.topic,
+                    deferrals=deferrals,
+                    received_at=NOW if deferrals else None,
+                ),
             )
             for message in alert_messages
         ]

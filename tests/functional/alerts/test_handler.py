@@ -57,7 +57,7 @@ def test_slack_down_while_email_works(deployed: Aws) -> None:
     assert subjects(deployed) == EMAIL_SUBJECTS
     assert deployed.slack_texts() == []
     copies = deployed.waiting("alerts")
-    assert [copy["attributes"]["deferrals"] for copy in copies] == ["1", "1", "1"]
+    assert [copy["header"].deferrals for copy in copies] == [1, 1, 1]
     for message in (RESOLVE, OPEN, ESCALATE):
         assert app.handler(event(message, deferrals=1), CONTEXT) == DONE
     assert deployed.slack_texts() == SLACK_TEXTS
@@ -117,8 +117,8 @@ def test_an_unreadable_message_goes_to_the_dead_letters(deployed: Aws) -> None:
     assert app.handler(batch, CONTEXT) == DONE
     (dead,) = deployed.waiting("dead")
     assert dead["body"] == '{"alert": "Mia"}'
-    assert dead["attributes"]["reason"] == "unreadable_message"
-    assert dead["attributes"]["source_queue"] == "alerts"
+    assert dead["header"].reason == "unreadable_message"
+    assert dead["header"].source_queue == "alerts"
     assert deployed.slack_texts() == ["🔴 Error: Payment failed - Mia K. (m•••@example.com)"]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from fakes.slack_api import TOKEN
 from relay.model.effects import Level
+from relay.model.header import MessageHeader
 from relay.model.incident import Incident
 from relay.model.messages import (
     CHANNEL_TEST_TOPIC,
@@ -39,7 +40,10 @@ def record(body: str, topic: str | None = None) -> dict[str, Any]:
     batch = event(alert_message("other"))
     batch["Records"][0] |= {
         "body": body,
-        "messageAttributes": {"topic": {"stringValue": topic, "dataType": "String"}} if topic else {},
+        "messageAttributes": {
+            name: {"stringValue": value, "dataType": "String"}
+            for name, value in MessageHeader(topic=topic).attributes.items()
+        },
     }
     return batch
 
@@ -216,7 +220,7 @@ def test_an_unknown_incident(stack: Aws, capsys: pytest.CaptureFixture[str]) -> 
 def deliver(aws: Aws) -> None:
     """Let the notifier work on the message in its queue."""
     [message] = aws.waiting("alerts")
-    assert message["attributes"]["topic"] == CHANNEL_TEST_TOPIC
+    assert message["header"].topic == CHANNEL_TEST_TOPIC
     app.handler(record(message["body"], CHANNEL_TEST_TOPIC), CONTEXT)
 
 
@@ -265,7 +269,7 @@ def test_a_test_of_a_channel_that_was_removed(stack: Aws) -> None:
     body = dump(ChannelTest(id="t1", at=DAY, channel="pagerduty"))
     assert app.handler(record(body, CHANNEL_TEST_TOPIC), CONTEXT) == DONE
     [dead] = stack.waiting("dead")
-    assert dead["attributes"]["reason"] == "channel_not_configured"
+    assert dead["header"].reason == "channel_not_configured"
 
 
 def test_a_channel_that_refuses(

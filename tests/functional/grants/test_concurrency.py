@@ -90,11 +90,9 @@ def message(grant: GrantRequest, at: datetime) -> Message:
     return Message(
         id="m",
         body=dump(grant),
-        attributes={},
         receives=1,
         receipt="r",
-        first_received_at=at,
-        deferrals=0,
+        sent_at=at,
     )
 
 

@@ -74,7 +74,7 @@ def test_quiet_backfill(quiet: bool) -> None:  # noqa: FBT001 - the two sides
     """A moment of a back-fill says so, by which a receiver knows to start nothing; its id is that of the moment."""
     sent: list[httpx.Request] = []
     crm = answering(lambda request: httpx.Response(204), sent)
-    change = MemberChanged(member=KEY, events=(HAPPENING,), quiet=quiet)
+    change = MemberChanged(member=KEY, events=(HAPPENING,), backfill=quiet)
     assert crm.record([load(MemberChanged, dump(change))]) == {"e1.joined": CrmOutcome(state="mirrored")}
     data = json.loads(sent[0].content)["data"]
     assert data == {

@@ -99,11 +99,9 @@ class ReconcileSetup:
         message = Message(
             id="m1",
             body=dump(RecheckRequest(member=member, reason=reason)),
-            attributes={},
             receives=1,
             receipt="r",
-            first_received_at=asked or self.now,
-            deferrals=0,
+            sent_at=asked or self.now,
         )
         reconciling = Reconciler(
             shop=SHOP,

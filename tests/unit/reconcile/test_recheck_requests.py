@@ -122,7 +122,7 @@ def test_a_new_inconsistency_is_requested_once() -> None:
     assert first.outbox
     assert questions(first.outbox) == [Recheck(rule="recheck.balance_gap", reason=BALANCE_GAP)]
     asked = f"{1:032x}.recheck.balance_gap"
-    assert [asked in judged.effects for judged in first.judged] == [False, True]
+    assert [asked in result.effects for result in first.results] == [False, True]
     second = folded(replace_seen(first.record), credits_event(-1, 3, 4), topic=topic)
     assert second.outbox
     assert questions(second.outbox) == []
@@ -149,8 +149,8 @@ def test_a_hole_that_the_same_batch_closes_is_none() -> None:
 def test_an_event_from_the_future_is_rechecked() -> None:
     """An event from the future changes nothing, but something has happened to the member."""
     done = folded(EMPTY, credits_event(11, 0, 5), topic="customer.credits.updated")
-    assert (done.record, done.judged[0].verdict) == (EMPTY, "ignored")
-    assert done.judged[0].effects == (f"{0:032x}.recheck.future",)
+    assert (done.record, done.results[0].outcome) == (EMPTY, "ignored")
+    assert done.results[0].effects == (f"{0:032x}.recheck.future",)
     assert done.outbox
     assert not done.outbox.changed
     assert [each.effects for each in done.outbox.events] == [

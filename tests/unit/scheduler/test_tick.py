@@ -38,7 +38,7 @@ def test_every_part_runs() -> None:
         "unclaimed": {},
     }
     [message] = setup.alerts.sent
-    assert (load(ClockTick, message.body), message.attributes) == (ClockTick(at=NOW), {"topic": "relay.tick"})
+    assert (load(ClockTick, message.body), message.header.topic) == (ClockTick(at=NOW), "relay.tick")
     assert measured(setup) == conditions()
 
 
@@ -109,8 +109,8 @@ def test_once_a_week_the_audits_are_requested(now: datetime, asked: int) -> None
     assert setup.scheduler().tick(now, FakeContext())["audits"] == {"requested": 2 * asked}
     hour = 7 if now.day == 9 else 8
     for queue in setup.crm_queues:
-        runs = [(load(AuditStep, message.body).run, message.attributes) for message in queue.sent]
-        assert runs == [(now.replace(hour=hour, minute=0), {"errand": "audit"})] * asked
+        runs = [(load(AuditStep, message.body).run, message.header.topic) for message in queue.sent]
+        assert runs == [(now.replace(hour=hour, minute=0), "relay.audit")] * asked
 
 
 def test_a_queue_that_refuses_keeps_no_other_from_its_audit() -> None:

@@ -39,6 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Send the message and report the result; return the exit code: 0 only where the channel accepted it."""
     from relay.alerts.notifier import channel_test_incident_key
+    from relay.model.header import MessageHeader
     from relay.model.messages import CHANNEL_TEST_TOPIC, ChannelTest, dump
 
     stack, channel = Stack(arguments.stack), arguments.channel
@@ -47,7 +48,10 @@ def main(arguments: argparse.Namespace) -> int:
     stack.client("sqs").send_message(
         QueueUrl=stack.output("AlertsUrl"),
         MessageBody=dump(test),
-        MessageAttributes={"topic": {"DataType": "String", "StringValue": CHANNEL_TEST_TOPIC}},
+        MessageAttributes={
+            name: {"DataType": "String", "StringValue": value}
+            for name, value in MessageHeader(topic=CHANNEL_TEST_TOPIC).attributes.items()
+        },
     )
     store, key = incident_store(stack), channel_test_incident_key(test.id)
     until = time.monotonic() + arguments.wait

@@ -146,7 +146,7 @@ def read(message: Message, shop: str) -> Request | None:
         PermanentError: `unreadable_message`.
 
     """
-    reader = _READERS.get(message.attributes.get("topic", ""))
+    reader = _READERS.get(message.header.topic or "")
     if reader:
         return reader(message.body)
     alert_message = (

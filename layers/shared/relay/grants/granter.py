@@ -22,7 +22,6 @@ from inveterate import GrantStatus
 
 from relay.errors import ConflictError, OverBudgetError, PermanentError, TransientError
 from relay.model import journal
-from relay.model.delivery import Delivery
 from relay.model.member import Member, merge
 from relay.model.messages import GrantRequest, load
 from relay.model.metrics import Outcome
@@ -31,8 +30,8 @@ from relay.ports.inveterate import MemberApi, MemberReading
 from relay.ports.members import MemberRecord, MemberStore
 from relay.ports.messaging import Journal
 from relay.ports.runtime import Clock, Telemetry
-from relay.queues.batch import Context, Message, Results
-from relay.queues.one_by_one import customer_of, for_each_message
+from relay.queues.batch import Context, Message, Results, for_each_message
+from relay.queues.requests import customer_of
 from relay.reconcile.api_facts import EARLY, facts_of
 from relay.rules.settings import Rules
 
@@ -183,7 +182,7 @@ class Granter:
         self._end(request, message, "granted" if status is GrantStatus.GRANTED else "already_granted")
 
     def _over_budget(self, request: GrantRequest, message: Message) -> None:
-        if self.clock() - message.first_received_at < WAIT_FOR_BUDGET:
+        if self.clock() - message.waiting_since < WAIT_FOR_BUDGET:
             raise TransientError(
                 "the month's budget is used up", retry_after=WAIT_FOR_BUDGET.total_seconds() / 4
             )
@@ -193,10 +192,12 @@ class Granter:
         self, request: GrantRequest, message: Message, ending: _Ending, reason: str | None = None
     ) -> None:
         """Journal how the request ended, then log it."""
-        delivery = Delivery(event_id=request.id, body=b"", received_at=message.first_received_at, topic=TOPIC)
-        line = journal.line(
-            delivery,
+        line = journal.action_line(
+            "granted",
+            request.id,
+            topic=TOPIC,
             shop=self.shop,
+            received_at=message.received_at,
             outcome=_JOURNALED[ending],
             customer=_customer(request),
             at=request.at,

@@ -66,8 +66,8 @@ def writes_by_hour(outboxes: Iterable[Outbox]) -> Mapping[datetime, int]:
     """
     hours: dict[datetime, int] = {}
     for outbox in outboxes:
-        if outbox.heard_at:
-            hour = whole_hour(outbox.heard_at)
+        if outbox.newest_webhook_at:
+            hour = whole_hour(outbox.newest_webhook_at)
             hours[hour] = hours.get(hour, 0) + 1
     return hours
 

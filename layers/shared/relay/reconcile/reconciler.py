@@ -22,7 +22,6 @@ from relay.errors import TransientError
 from relay.ingest.reducer import differs
 from relay.model import journal
 from relay.model.consistency import BALANCE_GAP, EVIDENCE, FROM_THE_FUTURE, inconsistencies
-from relay.model.delivery import Delivery
 from relay.model.effects import Effects
 from relay.model.facts import Facts
 from relay.model.member import Member, merge
@@ -33,8 +32,8 @@ from relay.ports.members import MemberRecord, MemberStore
 from relay.ports.messaging import Journal
 from relay.ports.optimistic import retry_conflicts
 from relay.ports.runtime import Clock, Telemetry
-from relay.queues.batch import Context, Message, Results
-from relay.queues.one_by_one import customer_of, for_each_message
+from relay.queues.batch import Context, Message, Results, for_each_message
+from relay.queues.requests import customer_of
 from relay.reconcile.api_facts import TOPIC, facts_of
 from relay.rules import cancellation, dunning
 
@@ -71,7 +70,7 @@ class Reconciler:
             self._log("already_consistent", request)
             return
         state, now = self.throttle.load(request.member), self.clock()
-        answered = state.read_at is not None and state.read_at >= message.first_received_at
+        answered = state.read_at is not None and state.read_at >= message.received_at
         if answered and request.reason not in _SHOWN_BY_THE_RECORD:
             self._log("already_read", request)
             return
@@ -117,11 +116,11 @@ class Reconciler:
         """
         date = reading.date or self.clock()
         facts = facts_of(reading, date, record.member)
-        delivery = Delivery(event_id=facts.event_id, body=b"", received_at=self.clock(), topic=TOPIC)
-        line = journal.line(
-            delivery,
+        line = journal.reading_line(
+            facts.event_id,
+            topic=TOPIC,
             shop=self.shop,
-            outcome="applied",
+            received_at=self.clock(),
             customer=record.member.customer_id,
             at=facts.at,
             reason=request.reason,

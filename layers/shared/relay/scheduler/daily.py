@@ -15,6 +15,7 @@ from typing import Final
 
 from relay.ingest.fanout import alerts_of, changes_of
 from relay.model import calendar
+from relay.model.header import MessageHeader
 from relay.model.kpis import DailyTotals
 from relay.model.member import Member
 from relay.model.messages import DIGEST_TOPIC, DailyDigest, Outbox, dump
@@ -124,7 +125,7 @@ class DailyRunner:
             self._digest(day, run.end, run.totals if day == last else None) for day in reversed(missed)
         ]
         messages = [
-            OutgoingMessage(body=dump(digest), attributes={"topic": DIGEST_TOPIC})
+            OutgoingMessage(body=dump(digest), header=MessageHeader(topic=DIGEST_TOPIC))
             for digest in digests
             if digest.lines
         ]

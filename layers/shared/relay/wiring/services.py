@@ -211,8 +211,8 @@ def _batch(
             # The texts of our own errors hold no value of a message; those of others might.
             reason=str(error) if type(error).__module__ == "relay.errors" else None,
             message_id=message.id,
-            event_id=message.attributes.get("event_id"),
-            topic=message.attributes.get("topic"),
+            event_id=message.header.event_id,
+            topic=message.header.topic,
             receives=message.receives,
             deferrals=message.deferrals,
         )
@@ -227,7 +227,7 @@ def _batch(
         dead_letters=dead_letters,
         clock=clock,
         log=log,
-        observe_put_off=observe,
+        observe_deferred=observe,
     )
 
 

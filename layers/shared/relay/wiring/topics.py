@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self
 
 from relay.errors import MisconfiguredError
 from relay.ingest.consumer import Consumer, ConsumerServices
-from relay.ingest.reducer import Decide, E, TellFacts, TopicRule
+from relay.ingest.reducer import Decide, E, ReadFacts, TopicRule
 from relay.model.metrics import TOPICS
 from relay.wiring.services import QueueServices, defer_all, journal, service
 from relay.wiring.settings import TopicSettings
@@ -34,7 +34,7 @@ class TopicHandler(Generic[E]):
         return Consumer(self.rule, services.consumer)(event, context)
 
 
-def consumer(model: type[E], facts: TellFacts[E], decide: Decide[E]) -> TopicHandler[E]:
+def consumer(model: type[E], facts: ReadFacts[E], decide: Decide[E]) -> TopicHandler[E]:
     """Return a topic's Lambda handler."""
     return TopicHandler(TopicRule(model, facts, decide))
 

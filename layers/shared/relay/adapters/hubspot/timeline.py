@@ -59,10 +59,10 @@ class HubspotTimeline:
         try:
             names = self._known() if notes else {}
             for note_id, change, event_effects, note in notes:
-                if change.quiet or note.name not in names:
+                if change.backfill or note.name not in names:
                     # HubSpot has no event that starts nothing: a back-fill's are not sent at all.
                     outcomes[note_id] = (
-                        _NONE_HERE if self._none_here else _QUIET if change.quiet else _UNKNOWN
+                        _NONE_HERE if self._none_here else _QUIET if change.backfill else _UNKNOWN
                     )
                     continue
                 home = homes.get(change.member, ContactRef(key=change.member))

@@ -60,7 +60,7 @@ def event(
     attributes: dict[str, Any] = {
         "unique_id": note_id,
         "time": utc_text(event_effects.at, "seconds"),
-        "backfill": change.quiet,
+        "backfill": change.backfill,
         "properties": told,
         "metric": {"data": {"type": "metric", "attributes": {"name": note.name}}},
         "profile": {"data": {"type": "profile", "attributes": {"email": json_value(email)}}},

@@ -76,7 +76,7 @@ class Webhook:
     ) -> Mapping[str, CrmOutcome]:
         """Tell each note."""
         return self._tell(
-            (note_id, event(change.member, event_effects, note, backfill=change.quiet))
+            (note_id, event(change.member, event_effects, note, backfill=change.backfill))
             for note_id, change, event_effects, note in notes_in(changes)
         )
 

@@ -1,8 +1,9 @@
-"""The door: who may post, and where each delivery goes."""
+"""Which requests are accepted, and which queue each delivery goes to."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from inveterate.webhooks import TOPICS, parse
 from relay.ingest.receive import LARGEST_BODY, AccessPolicy, RefusedError, authenticate, route
 from relay.model.delivery import Delivery, pack, unpack
+from relay.model.header import MessageHeader
 from relay.topics import FOLDERS
 
 from tests.support.port_fakes import NOW, SHOP, sample
@@ -22,8 +24,8 @@ def digest(secret: str) -> str:
     return sha256(secret.encode()).hexdigest()
 
 
-OPEN = AccessPolicy(shop=SHOP, key_digests=(digest("old"), digest("new")))
-GUARDED = AccessPolicy(
+KEYS_ONLY = AccessPolicy(shop=SHOP, key_digests=(digest("old"), digest("new")))
+KEYS_AND_TOKENS = AccessPolicy(
     shop=SHOP,
     key_digests=(digest("new"),),
     token_digests=(digest("t1"), digest("t2")),
@@ -33,19 +35,19 @@ GUARDED = AccessPolicy(
 
 @pytest.mark.parametrize("key", ["old", "new"])
 def test_two_keys_are_valid_at_once(key: str) -> None:
-    """During a rotation the old and the new key both open."""
-    authenticate(OPEN, key, {}, b"")
+    """During a rotation the old and the new key are both valid."""
+    authenticate(KEYS_ONLY, key, {}, b"")
 
 
 @pytest.mark.parametrize("key", ["", "older", digest("new"), "néw", "\ud800"])
 def test_any_other_key_is_refused(key: str) -> None:
     """A digest is no key, and an odd key is no crash."""
     with pytest.raises(RefusedError, match="bad_key") as refused:
-        authenticate(OPEN, key, {}, b"")
+        authenticate(KEYS_ONLY, key, {}, b"")
     assert refused.value.status == 401
 
 
-def test_without_a_digest_nobody_gets_in() -> None:
+def test_without_a_digest_every_key_is_refused() -> None:
     """A stack without a key fails closed."""
     with pytest.raises(RefusedError):
         authenticate(AccessPolicy(shop=SHOP, key_digests=()), "", {}, b"")
@@ -62,7 +64,7 @@ def test_without_a_digest_nobody_gets_in() -> None:
 )
 def test_a_token_is_found_wherever_it_may_be(headers: dict[str, str], body: bytes) -> None:
     """Header, body or metadata: the documentation does not say which, so one right one is enough."""
-    authenticate(GUARDED, "new", headers, body)
+    authenticate(KEYS_AND_TOKENS, "new", headers, body)
 
 
 @pytest.mark.parametrize(
@@ -70,9 +72,9 @@ def test_a_token_is_found_wherever_it_may_be(headers: dict[str, str], body: byte
     [({}, b""), ({}, b"{}"), ({"x-token": "t3"}, b"[]"), ({}, b'{"token": 3}'), ({}, b"[" * 99_999)],
 )
 def test_without_the_token_it_is_refused(headers: dict[str, str], body: bytes) -> None:
-    """Where tokens are configured, a key alone does not open."""
+    """Where tokens are configured, a key alone is refused."""
     with pytest.raises(RefusedError, match="bad_token"):
-        authenticate(GUARDED, "new", headers, body)
+        authenticate(KEYS_AND_TOKENS, "new", headers, body)
 
 
 @pytest.mark.parametrize("topic", TOPICS)
@@ -139,21 +141,34 @@ def test_a_topic_under_its_alias() -> None:
     assert (aliased[0], aliased[1].event_id) == (plain[0], plain[1].event_id)
 
 
-def test_duplicate_keys_are_json() -> None:
-    """The last one counts, as in every JSON reader here."""
-    body = b'{"payload": {}, "metadata": {"topic": "x", "topic": "customer.ordered"}}'
-    assert route(SHOP, body, NOW)[0] == "ordered"
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"payload": {}, "metadata": {"topic": "x", "topic": "customer.ordered"}}',
+        b'{"metadata": {"topic": "customer.ordered"}, "payload": {"a": [{"b": 1, "\\u0062": 1}]}}',
+    ],
+)
+def test_a_key_twice_is_not_json(body: bytes) -> None:
+    """Readers disagree on which value counts, so no one of them is taken."""
+    queue, delivery = route(SHOP, body, NOW)
+    assert (queue, delivery.reason) == ("unclaimed", "not_json")
+
+
+@pytest.mark.parametrize("given", ["jane@example.com", "x" * 101, "a b", "\ud800", "", 7, None, ["a"]])
+def test_an_odd_delivery_id_stays_in_the_body(given: object) -> None:
+    """It becomes an attribute and a column only where it has the shape of an id."""
+    assert route(SHOP, changed(id=given), NOW)[1].delivery_id is None
 
 
 def test_a_probe_goes_where_it_names() -> None:
-    """`relay.probe` is ours: it tests one queue's way and does nothing else."""
+    """`relay.probe` goes to the queue that it names."""
     body = b'{"metadata": {"topic": "relay.probe"}, "payload": {"queue": "cancelled"}}'
     queue, delivery = route(SHOP, body, NOW)
     assert (queue, delivery.topic) == ("cancelled", "relay.probe")
 
 
 def test_too_large() -> None:
-    """The one refusal of what bears a valid key; the limit itself is taken."""
+    """The one refusal of a request with a valid key; a body of exactly the limit is accepted."""
     assert route(SHOP, b" " * LARGEST_BODY, NOW)[0] == "unclaimed"
     with pytest.raises(RefusedError, match="too_large") as refused:
         route(SHOP, b" " * (LARGEST_BODY + 1), NOW)
@@ -163,46 +178,50 @@ def test_too_large() -> None:
 SQS_TAKES = st.characters(exclude_categories=["Cs"])
 
 
-@given(st.binary(max_size=300) | st.text(SQS_TAKES, max_size=100).map(str.encode), st.booleans())
-def test_the_body_comes_out_as_it_went_in(body: bytes, replayed: bool) -> None:  # noqa: FBT001 - a drawn value
+@given(st.binary(max_size=300) | st.text(SQS_TAKES, max_size=100).map(str.encode))
+def test_the_body_comes_out_as_it_went_in(body: bytes) -> None:
     """Whatever the bytes: what a queue refuses travels packed, all else as it is."""
     delivery = Delivery(
         event_id="a" * 32,
         body=body,
         received_at=datetime(2025, 5, 30, 10, 0, 0, 123000, UTC),
         topic="customer.cancelled",
-        replay="r1" if replayed else None,
+        delivery_id="e3d8d8cc",
+        reason="no_topic",
     )
-    text, attributes = pack(delivery)
+    text, header = pack(delivery)
     assert text
     assert all(
         char in "\t\n\r" or " " <= char <= "\ud7ff" or "\ue000" <= char <= "\ufffd" or char >= "\U00010000"
         for char in text
     )
-    assert unpack(text, attributes) == delivery
+    assert unpack(text, MessageHeader.read(header.attributes)) == delivery
 
 
 @pytest.mark.parametrize("char", ["\x00", "\x1f", "\ufffe", "\uffff"])
 def test_a_character_that_sqs_refuses(char: str) -> None:
     """Control and non-characters are packed; the rest of Unicode is not."""
     plain = Delivery(event_id="a" * 32, body="é😀".encode(), received_at=NOW)
-    assert "encoding" not in pack(plain)[1]
+    assert pack(plain)[1].encoding is None
     odd = Delivery(event_id="a" * 32, body=f"a{char}b".encode(), received_at=NOW)
-    assert pack(odd)[1]["encoding"] == "zlib+base64"
+    assert pack(odd)[1].encoding == "zlib+base64"
     assert unpack(*pack(odd)).body == odd.body
 
 
+OURS = MessageHeader(event_id="a" * 32, received_at=NOW)
+
+
 @pytest.mark.parametrize(
-    ("text", "attributes"),
+    ("text", "header"),
     [
-        ("x", {}),
-        ("x", {"event_id": "a"}),
-        ("zlib+base64:!", {"event_id": "a", "received_at": NOW.isoformat(), "encoding": "zlib+base64"}),
-        ("zlib+base64:eJw=", {"event_id": "a", "received_at": NOW.isoformat(), "encoding": "zlib+base64"}),
-        ("x", {"event_id": "a", "received_at": "yesterday"}),
+        ("x", MessageHeader()),
+        ("x", MessageHeader(event_id="a" * 32)),
+        ("x", MessageHeader(event_id="a", received_at=NOW)),
+        ("zlib+base64:!", replace(OURS, encoding="zlib+base64")),
+        ("zlib+base64:eJw=", replace(OURS, encoding="zlib+base64")),
     ],
 )
-def test_a_message_that_is_not_ours(text: str, attributes: dict[str, str]) -> None:
-    """Whoever reads the queue gets one kind of error for it."""
+def test_a_message_that_is_not_ours(text: str, header: MessageHeader) -> None:
+    """A reader of the queue gets one kind of error for it."""
     with pytest.raises(ValueError):
-        unpack(text, attributes)
+        unpack(text, header)

@@ -1,4 +1,4 @@
-"""The receiver's answers, as the gateway hands requests in; and what it must not import, keep or say."""
+"""The receiver's answers to the gateway's requests, and what it must not import, keep or log."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from relay.errors import TransientError
 from relay.model.delivery import unpack
+from relay.model.header import MessageHeader
 from relay.topics import FOLDERS
 
 from functions.receiver import app
@@ -26,12 +27,14 @@ class FakeSqs:
     """Takes messages, or does not."""
 
     down: bool = False
-    sent: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    attributes: list[dict[str, str]] = field(default_factory=list)
+    sent: list[tuple[str, str, MessageHeader]] = field(default_factory=list)
 
     def send(self, queue_url: str, body: str, attributes: dict[str, str]) -> None:
         if self.down:
             raise TransientError("down")
-        self.sent.append((queue_url, body, attributes))
+        self.attributes.append(attributes)
+        self.sent.append((queue_url, body, MessageHeader.read(attributes)))
 
 
 @pytest.fixture
@@ -71,9 +74,9 @@ def test_accepted(sqs: FakeSqs) -> None:
     """202 with the event's id, once the topic's queue has the untouched body."""
     body = json.dumps(sample("customer.cancelled"), indent=2)
     status, content = post(body)
-    ((url, text, attributes),) = sqs.sent
+    ((url, text, header),) = sqs.sent
     assert (status, url, text) == (202, "https://queue/cancelled", body)
-    assert unpack(text, attributes).event_id == content["id"] == attributes["event_id"]
+    assert unpack(text, header).event_id == content["id"]
 
 
 @pytest.mark.parametrize("key", [None, "", "wrong"])
@@ -114,9 +117,10 @@ def test_a_queue_that_is_not_configured(sqs: FakeSqs, monkeypatch: pytest.Monkey
 def test_with_a_valid_key_everything_is_taken(sqs: FakeSqs, body: bytes | str | None) -> None:
     """202 for anything at all, and it can be read back as it came."""
     assert post(body)[0] == 202
-    ((_, text, attributes),) = sqs.sent
-    assert unpack(text, attributes).body == (body if isinstance(body, bytes) else (body or "").encode())
-    assert all(value.isprintable() and value for value in attributes.values())
+    ((_, text, header),) = sqs.sent
+    assert unpack(text, header).body == (body if isinstance(body, bytes) else (body or "").encode())
+    ((name, value),) = sqs.attributes[0].items()
+    assert (name, value.isascii(), value.isprintable()) == ("relay", True, True)
 
 
 def test_base64_bodies_are_decoded(sqs: FakeSqs) -> None:
@@ -135,14 +139,14 @@ def test_what_calls_itself_base64_and_is_not(sqs: FakeSqs) -> None:
 
 
 @pytest.mark.parametrize("topic", ["jane@example.com", "a topic", "x" * 101, "customer.\ud800"])
-def test_what_is_no_topics_name_is_told_nobody(
+def test_an_odd_topic_is_in_no_log_and_no_attribute(
     sqs: FakeSqs, topic: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An unknown topic is named in the log and in attributes only where it looks like one: it is a body's word."""
+    """An unknown topic is named there only where it has the shape of a topic's name."""
     assert post(json.dumps({"metadata": {"topic": topic}}))[0] == 202
-    ((url, _, attributes),) = sqs.sent
-    assert (url, attributes["reason"]) == ("https://queue/unclaimed", "unknown_topic")
-    assert "topic" not in attributes
+    ((url, _, header),) = sqs.sent
+    assert (url, header.reason) == ("https://queue/unclaimed", "unknown_topic")
+    assert header.topic is None
     assert json.loads(capsys.readouterr().out)["topic"] is None
 
 

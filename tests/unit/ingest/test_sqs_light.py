@@ -1,4 +1,4 @@
-"""The receiver's own SQS client: signed as botocore signs, patient once, and honest about failure."""
+"""The receiver's own SQS client: its signature is botocore's, it retries once, and a failure is an error."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def server(*answers: int | None) -> Iterator[tuple[str, list[str]]]:
             self.wfile.write(b"{}")
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
-            """Keep quiet."""
+            """Log nothing."""
 
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
@@ -83,14 +83,14 @@ def test_it_is_sent_with_one_retry(answers: tuple[int | None, ...], requests: in
     """A refusal or a lost connection is tried once more, over a new connection."""
     with server(*answers) as (url, seen):
         client = LightSqs(CREDENTIALS, url)
-        client.send("http://queue/1/name", "body", {"event_id": "a"})
+        client.send("http://queue/1/name", "body", {"relay": "{}"})
         client._drop()
     assert seen == ["AmazonSQS.SendMessage"] * requests
 
 
 @pytest.mark.parametrize("answers", [(500,), (403,), (None,)])
 def test_two_failures_are_an_error(answers: tuple[int | None, ...]) -> None:
-    """Then the sender is told, and nothing is acknowledged."""
+    """The caller gets the error, and nothing is acknowledged."""
     with server(*answers) as (url, seen), pytest.raises(TransientError):
         LightSqs(CREDENTIALS, url).send("http://queue/1/name", "body", {})
     assert len(seen) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any, Self, cast
 
@@ -16,10 +17,10 @@ from relay.rules.settings import Rules
 
 from functions.payment_failed.app import decide, facts
 from tests.support.port_fakes import FakeContext, World, queued
-from tests.unit.ingest.consuming import KEY, lost, run
+from tests.unit.ingest.consumer_runs import KEY, lost, run
 
 
-def test_somebody_else_wrote_first() -> None:
+def test_another_invocation_wrote_first() -> None:
     """On a conflict the member is read again and decided again; both writes stand."""
     world = World()
     world.members.before_save.append(
@@ -30,8 +31,8 @@ def test_somebody_else_wrote_first() -> None:
     assert set(world.members.records[KEY].seen) == {"a" * 32, "c" * 32}
 
 
-def test_a_table_that_is_down_puts_everything_off() -> None:
-    """An outage spends no receives: the messages come back later, as copies."""
+def test_a_table_that_is_down_defers_everything() -> None:
+    """An outage spends no receives: delayed copies are sent."""
     world = World()
     world.members.failure = TransientError("throttled")
     assert run(world, queued(lost())) == []
@@ -39,7 +40,7 @@ def test_a_table_that_is_down_puts_everything_off() -> None:
 
 
 def test_a_journal_that_is_down_acknowledges_nothing() -> None:
-    """Written but not journaled: it is put off, comes as a repeat, and is journaled then."""
+    """Written but not journaled: it is deferred, comes as a repeat, and is journaled then."""
     world = World()
     world.journal.failure = TransientError("down")
     run(world, queued(lost(), event_id="a" * 32))
@@ -50,14 +51,14 @@ def test_a_journal_that_is_down_acknowledges_nothing() -> None:
 
 
 def test_no_time_left() -> None:
-    """What would not finish in time is handed back unstarted."""
+    """What would not finish in time is returned unstarted."""
     world = World()
     assert run(world, queued(lost()), millis=1000) == ["m1"]
     assert (world.members.records, world.journal.lines) == ({}, [])
 
 
 def test_a_rule_that_breaks_costs_its_own_event() -> None:
-    """A defect in a rule hands its event back; the member's other events are taken."""
+    """A defect in a rule returns its event to the queue; the member's other events are taken."""
 
     def broken(event: PaymentFailed, before: Member, after: Member, rules: Rules) -> Iterator[Effect]:
         if event.id == "b" * 32:
@@ -73,7 +74,7 @@ def test_a_rule_that_breaks_costs_its_own_event() -> None:
 
 
 def test_a_member_that_cannot_be_written_costs_its_own_events() -> None:
-    """A defect with one record hands back that member's events; the others are written, journaled and done."""
+    """A defect with one record returns that member's events to the queue; the others are written, journaled and done."""
     world = World()
 
     def broken() -> None:
@@ -86,7 +87,7 @@ def test_a_member_that_cannot_be_written_costs_its_own_events() -> None:
 
 
 def test_a_reading_that_breaks_costs_its_own_event() -> None:
-    """A defect in a model hands back the event that showed it, and no other."""
+    """A defect in a model returns the event that showed it, and no other."""
 
     class Broken(PaymentFailed):
         @classmethod
@@ -102,19 +103,35 @@ def test_a_reading_that_breaks_costs_its_own_event() -> None:
     assert KEY in world.members.records
 
 
-def test_a_message_of_nobodys_making() -> None:
-    """Attributes that the receiver never writes: dead letters, without a word of what stood in them."""
+def test_a_message_that_is_not_from_the_receiver() -> None:
+    """A header that the receiver never writes: dead letters, without a word of what stood in it."""
     world = World()
-    for name in ("event_id", "received_at", "deferrals"):
+    for key in ("id", "at"):
         record = queued(lost())
-        record["messageAttributes"][name] = {"stringValue": "jane@example.com"}
+        text = record["messageAttributes"]["relay"]["stringValue"]
+        odd = json.dumps(json.loads(text) | {key: "jane@example.com"})
+        record["messageAttributes"]["relay"]["stringValue"] = odd
         assert run(world, record) == []
-    assert [letter.attributes["reason"] for letter in world.dead_letters.sent] == ["unreadable_message"] * 3
+    letters = world.dead_letters.sent
+    assert [letter.header.reason for letter in letters] == ["unreadable_message"] * 2
+    assert not any("jane" in str(letter.header.attributes) for letter in letters)
     assert world.members.records == {}
 
 
+def test_suspects_cost_their_neighbours_no_second_line() -> None:
+    """A batch with suspects is handled in several calls: each message is journaled and counted once."""
+    world = World()
+    records = [
+        queued(lost(str(number)), message_id=f"m{number}", event_id=f"{number}" * 32, receives=receives)
+        for number, receives in ((1, 1), (2, 3), (3, 3))
+    ]
+    assert run(world, *records) == []
+    assert [line["id"][0] for line in world.journal.lines] == ["1", "2", "3"]
+    assert [outcome for outcome, _ in world.telemetry.outcomes] == ["applied"] * 3
+
+
 class Killed(BaseException):
-    """The environment is gone, as at a timeout: nothing is caught, nothing is answered."""
+    """The environment is gone, as at a timeout: nothing is caught, nothing is returned."""
 
 
 @pytest.mark.parametrize("step", ["before_write", "after_write", "before_journal", "before_acknowledgement"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -40,7 +41,7 @@ def write(number: int, outbox: Outbox | str | None) -> dict[str, Any]:
     return {"eventName": "MODIFY", "dynamodb": {"SequenceNumber": str(number), "NewImage": image}}
 
 
-def told(*events: EventEffects, changed: bool = True) -> Outbox:
+def outbox_of(*events: EventEffects, changed: bool = True) -> Outbox:
     return Outbox(member=KEY, changed=changed, events=events)
 
 
@@ -58,7 +59,7 @@ def fanned(
 
 def test_a_change_names_the_member_and_carries_its_notes() -> None:
     """Alerts do not travel with changes, notes do not travel with alerts."""
-    failed, changes, alert_messages = fanned(write(1, told(event_effects(ALERT, NOTE))))
+    failed, changes, alert_messages = fanned(write(1, outbox_of(event_effects(ALERT, NOTE))))
     assert failed is None
     whole = with_common_properties(NOTE, member=KEY, event_id="a" * 32, at=NOW)
     assert {"membership_key", "occurred_at", "inveterate_event_id"} <= whole.properties.keys()
@@ -75,31 +76,44 @@ def test_a_change_names_the_member_and_carries_its_notes() -> None:
     ]
 
 
-def test_a_write_that_changed_nothing_tells_nobody() -> None:
+def test_what_is_sent_is_ascii() -> None:
+    """SQS refuses some characters, and a refused message would hold up the stream: each travels as its escape."""
+    alert, note = replace(ALERT, title="Lost \uffff é"), replace(NOTE, properties={"tier": "\ufffe Ж"})
+    changes, alerts = FakeOutgoing(), FakeOutgoing()
+    fan_out([write(1, outbox_of(event_effects(alert, note)))], changes, alerts, FakeTelemetry())
+    [sent] = alerts.sent
+    assert sent.body.isascii()
+    assert load(AlertMessage, sent.body).alert.title == "Lost \uffff é"
+    assert changes.sent[0].body.isascii()
+
+
+def test_a_write_that_changed_nothing_sends_nothing() -> None:
     """Only the memory of ids grew."""
-    assert fanned(write(1, told(changed=False))) == (None, [], [])
+    assert fanned(write(1, outbox_of(changed=False))) == (None, [], [])
 
 
-def test_a_note_is_told_though_nothing_changed() -> None:
-    """A moment for the timeline is news of its own."""
-    assert len(fanned(write(1, told(event_effects(NOTE), changed=False)))[1]) == 1
+def test_a_note_is_sent_although_nothing_changed() -> None:
+    """It is an entry for the timeline."""
+    assert len(fanned(write(1, outbox_of(event_effects(NOTE), changed=False)))[1]) == 1
 
 
-def test_what_is_no_members_write_is_left_alone() -> None:
+def test_a_write_without_an_outbox_is_skipped() -> None:
     """The rules' item and removals have no outbox."""
     removal = {"eventName": "REMOVE", "dynamodb": {"SequenceNumber": "2"}}
-    assert fanned(write(1, None), removal, write(4, told()))[:2] == (None, [MemberChanged(member=KEY)])
+    assert fanned(write(1, None), removal, write(4, outbox_of()))[:2] == (None, [MemberChanged(member=KEY)])
 
 
 def test_an_outbox_that_cannot_be_read_is_handed_out_again() -> None:
-    """In a deployment an older function may meet what a newer one wrote: skipped, its alerts would be lost."""
-    failed, changes, _ = fanned(write(1, told()), write(2, "{"), write(3, told()))
+    """In a deployment an older function may read what a newer one wrote: skipped, its alerts would be lost."""
+    failed, changes, _ = fanned(write(1, outbox_of()), write(2, "{"), write(3, outbox_of()))
     assert (failed, changes) == ("2", [MemberChanged(member=KEY), MemberChanged(member=KEY)])
 
 
 def test_the_first_write_that_was_not_sent_is_named() -> None:
     """Lambda hands it out again with all after it; those before it are done."""
-    writes = [write(number, told(event_effects(ALERT, event_id=f"{number:032x}"))) for number in (1, 2, 3)]
+    writes = [
+        write(number, outbox_of(event_effects(ALERT, event_id=f"{number:032x}"))) for number in (1, 2, 3)
+    ]
     assert fanned(*writes, changes=FakeOutgoing(refuse={2}))[0] == "3"
     assert fanned(*writes, changes=FakeOutgoing(refuse={2}), alerts=FakeOutgoing(refuse={1}))[0] == "2"
 
@@ -107,10 +121,10 @@ def test_the_first_write_that_was_not_sent_is_named() -> None:
 RECHECK = Recheck(rule="recheck.balance_gap", reason="balance_gap")
 
 
-def test_a_doubt_goes_to_be_looked_at() -> None:
-    """It travels alone and waits; nobody else hears of it."""
+def test_a_recheck_goes_to_its_own_queue() -> None:
+    """It is sent with a delay, and to no other queue."""
     queue, changes, alerts = FakeOutgoing(), FakeOutgoing(), FakeOutgoing()
-    writes = [write(1, told(event_effects(RECHECK), changed=False))]
+    writes = [write(1, outbox_of(event_effects(RECHECK), changed=False))]
     assert fan_out(writes, changes, alerts, FakeTelemetry(), RecheckQueue(queue, 600)) is None
     assert [(load(RecheckRequest, sent.body), sent.delay) for sent in queue.sent] == [
         (RecheckRequest(member=KEY, reason="balance_gap"), 600)
@@ -118,22 +132,22 @@ def test_a_doubt_goes_to_be_looked_at() -> None:
     assert (changes.sent, alerts.sent) == ([], [])
 
 
-def test_a_doubt_that_was_not_sent_is_sent_again() -> None:
+def test_a_recheck_that_was_not_sent_is_sent_again() -> None:
     """Its write is named like any other."""
     queue = RecheckQueue(FakeOutgoing(refuse={1}), 600)
-    writes = [write(number, told(event_effects(RECHECK))) for number in (1, 2)]
+    writes = [write(number, outbox_of(event_effects(RECHECK))) for number in (1, 2)]
     assert fan_out(writes, FakeOutgoing(), FakeOutgoing(), FakeTelemetry(), queue) == "2"
 
 
 CREDITS = GrantCredits(rule="retention.credits", key=f"{KEY}:2025-08-01", amount=Decimal("12.50"))
 
 
-def test_credits_go_to_be_granted() -> None:
-    """They travel alone, with all that granting needs to know, and wait as a doubt does."""
+def test_a_grant_goes_to_its_own_queue() -> None:
+    """It is sent with everything that granting needs, and with the delay of a recheck."""
     queue, changes, alerts = FakeOutgoing(), FakeOutgoing(), FakeOutgoing()
-    writes = [write(1, told(event_effects(CREDITS), changed=False))]
-    told_of = FakeTelemetry()
-    assert fan_out(writes, changes, alerts, told_of, grants=GrantQueue(queue, 600)) is None
+    writes = [write(1, outbox_of(event_effects(CREDITS), changed=False))]
+    telemetry = FakeTelemetry()
+    assert fan_out(writes, changes, alerts, telemetry, grants=GrantQueue(queue, 600)) is None
     [sent] = queue.sent
     assert load(GrantRequest, sent.body) == GrantRequest(
         id=f"{'a' * 32}.retention.credits",
@@ -145,21 +159,21 @@ def test_credits_go_to_be_granted() -> None:
         key=f"{KEY}:2025-08-01",
         amount=Decimal("12.50"),
     )
-    assert (sent.delay, sent.attributes["event_id"]) == (600, "a" * 32)
-    assert (changes.sent, alerts.sent, told_of.outcomes) == ([], [], [])
+    assert (sent.delay, sent.header.event_id) == (600, "a" * 32)
+    assert (changes.sent, alerts.sent, telemetry.outcomes) == ([], [], [])
 
 
-def test_credits_that_were_not_sent_are_sent_again() -> None:
-    """Their write is named like any other."""
+def test_a_grant_that_was_not_sent_is_sent_again() -> None:
+    """Its write is named like any other."""
     queue = GrantQueue(FakeOutgoing(refuse={1}), 600)
-    writes = [write(number, told(event_effects(CREDITS))) for number in (1, 2)]
+    writes = [write(number, outbox_of(event_effects(CREDITS))) for number in (1, 2)]
     assert fan_out(writes, FakeOutgoing(), FakeOutgoing(), FakeTelemetry(), grants=queue) == "2"
 
 
-def test_credits_that_nobody_can_grant_are_told() -> None:
-    """A merchant who switched retention on and configured no API has to hear of it; nothing else is held up."""
+def test_a_grant_without_an_api_is_logged() -> None:
+    """A merchant may switch retention on and configure no API; everything else is sent all the same."""
     telemetry = FakeTelemetry()
-    writes = [write(1, told(event_effects(CREDITS, NOTE)))]
+    writes = [write(1, outbox_of(event_effects(CREDITS, NOTE)))]
     changes = FakeOutgoing()
     assert fan_out(writes, changes, FakeOutgoing(), telemetry) is None
     [(outcome, about)] = telemetry.outcomes

@@ -1,4 +1,4 @@
-"""The fan-out keeps what is counted: each figure once, and none skipped over."""
+"""The fan-out stores what is counted: each KPI once, and none skipped."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from relay.model.messages import EventEffects, MemberChanged, Outbox, load
 
 from tests.support.port_fakes import NOW, FakeOutgoing, FakeTelemetry
 from tests.support.scheduler_fakes import FakeKpiStore
-from tests.unit.ingest.test_fanning import KEY, write
+from tests.unit.ingest.test_fanout import KEY, write
 
 PAID = Kpi(rule="payment.received", name="payment", amount=Decimal("9.99"), currency="USD")
 LATER = NOW + timedelta(minutes=40)
 
 
-def outbox(*effects: Kpi | Note, event_id: str = "a" * 32, heard: bool = True) -> Outbox:
+def outbox(*effects: Kpi | Note, event_id: str = "a" * 32, webhook: bool = True) -> Outbox:
     event_effects = EventEffects(
         event_id=event_id, topic="customer.payment_succeeded", at=NOW, effects=effects
     )
@@ -28,19 +28,19 @@ def outbox(*effects: Kpi | Note, event_id: str = "a" * 32, heard: bool = True) -
         member=KEY,
         changed=False,
         events=(event_effects,) if effects else (),
-        heard_at=NOW if heard else None,
+        newest_webhook_at=NOW if webhook else None,
     )
 
 
-def fanned(figures: FakeKpiStore, *boxes: Outbox, changes: FakeOutgoing | None = None) -> str | None:
+def fan_out_to(kpis: FakeKpiStore, *boxes: Outbox, changes: FakeOutgoing | None = None) -> str | None:
     writes = [write(number, box) for number, box in enumerate(boxes, start=1)]
-    return fan_out(writes, changes or FakeOutgoing(), FakeOutgoing(), FakeTelemetry(), figures=figures)
+    return fan_out(writes, changes or FakeOutgoing(), FakeOutgoing(), FakeTelemetry(), kpis=kpis)
 
 
-def test_a_figure_is_kept_under_its_effect_dated_by_its_event() -> None:
-    """Once, however often the stream hands its write out; and it tells nobody."""
+def test_a_kpi_is_stored_by_its_effect_at_the_time_of_its_event() -> None:
+    """Once, however often the stream hands its write out; no message is sent."""
     figures, changes = FakeKpiStore(), FakeOutgoing()
-    assert fanned(figures, outbox(PAID), outbox(PAID), changes=changes) is None
+    assert fan_out_to(figures, outbox(PAID), outbox(PAID), changes=changes) is None
     assert list(figures.kept.values()) == [
         KpiEvent(
             id=f"{'a' * 32}.payment.received.payment",
@@ -55,46 +55,46 @@ def test_a_figure_is_kept_under_its_effect_dated_by_its_event() -> None:
 
 
 def test_one_rule_may_count_two_things() -> None:
-    """They are two figures, of one event."""
+    """They are two KPI events of one event."""
     figures = FakeKpiStore()
-    fanned(figures, outbox(Kpi(rule="join", name="joined"), Kpi(rule="join", name="rejoined")))
+    fan_out_to(figures, outbox(Kpi(rule="join", name="joined"), Kpi(rule="join", name="rejoined")))
     assert sorted(figure.name for figure in figures.kept.values()) == ["joined", "rejoined"]
 
 
-def test_figures_do_not_travel_with_changes() -> None:
+def test_kpis_do_not_travel_with_changes() -> None:
     """Notes do."""
     changes = FakeOutgoing()
-    fanned(FakeKpiStore(), outbox(PAID, Note(rule="r", name="Membership Joined")), changes=changes)
+    fan_out_to(FakeKpiStore(), outbox(PAID, Note(rule="r", name="Membership Joined")), changes=changes)
     [sent] = changes.sent
     [event_effects] = load(MemberChanged, sent.body).events
     assert [effect.kind for effect in event_effects.effects] == ["note"]
 
 
-def test_a_figure_that_is_refused_is_handed_out_again() -> None:
+def test_a_kpi_that_is_refused_is_handed_out_again() -> None:
     """Its write is named like one whose alert was refused."""
     figures = FakeKpiStore(refuse={f"{'b' * 32}.payment.received.payment"})
     boxes = [outbox(PAID, event_id=letter * 32) for letter in "abc"]
-    assert fanned(figures, *boxes) == "2"
+    assert fan_out_to(figures, *boxes) == "2"
     assert len(figures.kept) == 2
 
 
 def test_hours_in_which_webhooks_came_are_counted() -> None:
     """By write; what a reading of the API wrote is no webhook."""
     figures = FakeKpiStore()
-    fanned(figures, outbox(), outbox(PAID), outbox(heard=False))
-    fanned(figures, Outbox(member=KEY, changed=True, heard_at=LATER))
+    fan_out_to(figures, outbox(), outbox(PAID), outbox(webhook=False))
+    fan_out_to(figures, Outbox(member=KEY, changed=True, newest_webhook_at=LATER))
     assert figures.hours == {NOW: 3}
 
 
 def test_a_count_that_failed_fails_nothing() -> None:
-    """Nobody reads these hours to the unit."""
+    """The counts of hours need not be exact."""
     figures = FakeKpiStore(failure=TransientError("down"))
-    assert fanned(figures, outbox(PAID)) is None
+    assert fan_out_to(figures, outbox(PAID)) is None
     assert len(figures.kept) == 1
 
 
 @pytest.mark.parametrize(
-    ("told", "total"),
+    ("amounts", "total"),
     [
         ([], Total()),
         ([(None, None)], Total(number=1)),
@@ -104,7 +104,7 @@ def test_a_count_that_failed_fails_nothing() -> None:
         ),
     ],
 )
-def test_sums_are_by_currency(told: list[tuple[str | None, str | None]], total: Total) -> None:
+def test_sums_are_by_currency(amounts: list[tuple[str | None, str | None]], total: Total) -> None:
     """No amount is added to one of another currency."""
     figures = [
         KpiEvent(
@@ -115,6 +115,6 @@ def test_sums_are_by_currency(told: list[tuple[str | None, str | None]], total: 
             amount=Decimal(amount) if amount else None,
             currency=currency,
         )
-        for amount, currency in told
+        for amount, currency in amounts
     ]
     assert Total.of(figures) == total
