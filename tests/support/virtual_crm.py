@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, Protocol
 
 import httpx
-import pytest
 from relay.adapters.dynamodb.rate_limit import RateLimitedTransport
 from relay.crm.circuit_breaker import CircuitBreaker
 from relay.crm.rate_limit import RateLimiter
@@ -20,28 +17,14 @@ from relay.crm.sync import CrmSync
 from relay.ports.crm import Crm, RateLimit
 from relay.ports.messaging import OutgoingMessage
 from relay.queues.batch import Batch
-from relay.wiring import common, mirrors, queue
 from starlette.types import ASGIApp
 
-from functions.crm_sync import app
 from tests.contract.crm.profiles import SHOP
 from tests.support.crm_fakes import FakeCircuits, FakeRateLimits, FakeSyncStates
-from tests.support.port_fakes import FakeMembers, FakeOutgoing, FakeTelemetry
+from tests.support.port_fakes import FakeMembers, FakeOutgoing
 from tests.support.virtual_time import LATENCY, VirtualClock, VirtualContext, VirtualQueue
 
 TIMEOUT = 60.0
-
-
-class VirtualTelemetry(FakeTelemetry):
-    """Telemetry that ignores dimensions."""
-
-    @property
-    def metrics(self) -> VirtualTelemetry:
-        """Replace Powertools' metrics."""
-        return self
-
-    def add_dimension(self, name: str, value: str) -> None:
-        """Ignore a dimension."""
 
 
 @dataclass
@@ -156,22 +139,16 @@ class VirtualCrmRun:
 
     def run(self) -> datetime:
         """Work until nothing is left; return the time then."""
-        parts = threading.local()
-        with pytest.MonkeyPatch.context() as patch:
-            for module, name in ((queue, "batch"), (mirrors, "crm_sync"), (common, "telemetry")):
-                patch.setattr(module, name, partial(getattr, parts, name))
-            patch.setattr(common, "setting", str)
-            self.clock.run(lambda: self._work(parts), self.workers)
+        self.clock.run(self._work, self.workers)
         return self.clock.latest
 
-    def _work(self, parts: threading.local) -> None:
-        for name, part in self._parts().items():
-            # The wiring makes these once for each environment.
-            setattr(parts, name, part)
+    def _work(self) -> None:
+        # Each Lambda environment has these for itself; the tables, the queue and the CRM are shared.
+        batch, sync = self._batch(), self._sync()
         while True:
             records = self.queue.receive(self.batch)
             if records:
-                self._invoke(records)
+                self._invoke(batch, sync, records)
                 continue
             following = self.queue.next_at()
             if following:
@@ -181,32 +158,30 @@ class VirtualCrmRun:
             else:
                 return
 
-    def _invoke(self, records: list[dict[str, Any]]) -> None:
+    def _invoke(self, batch: Batch, sync: CrmSync, records: list[dict[str, Any]]) -> None:
         begin = self.clock()
         self._busy += 1
-        reply = app.handler(
-            {"Records": records}, VirtualContext(self.clock, begin + timedelta(seconds=TIMEOUT))
-        )
+        context = VirtualContext(self.clock, begin + timedelta(seconds=TIMEOUT))
+        reply = batch.run({"Records": records}, context, sync.work)
         self._busy -= 1
         assert reply == {"batchItemFailures": []}, "a receive was spent"
         self.invocations += 1
         self.longest = max(self.longest, (self.clock() - begin).total_seconds())
 
-    def _parts(self) -> dict[str, object]:
-        return {
-            "batch": Batch(source=self.queue, dead_letters=self.dead, clock=self.clock, log=lambda *_: None),
-            "crm_sync": CrmSync(
-                shop=SHOP,
-                crm=self.adapter(self._rate_limited()),
-                members=self.members,
-                sync_states=self.sync_states,
-                clock=self.clock,
-                credential="SECRET",
-                observe=lambda *_: None,
-                breaker=CircuitBreaker(circuits=self.circuits, clock=self.clock),
-            ),
-            "telemetry": VirtualTelemetry(),
-        }
+    def _batch(self) -> Batch:
+        return Batch(source=self.queue, dead_letters=self.dead, clock=self.clock, log=lambda *_: None)
+
+    def _sync(self) -> CrmSync:
+        return CrmSync(
+            shop=SHOP,
+            crm=self.adapter(self._rate_limited()),
+            members=self.members,
+            sync_states=self.sync_states,
+            clock=self.clock,
+            credential="SECRET",
+            observe=lambda *_: None,
+            breaker=CircuitBreaker(circuits=self.circuits, clock=self.clock),
+        )
 
     def _rate_limited(self) -> httpx.BaseTransport:
         limiter = RateLimiter(self.rate_limits, self.reserved, self.clock, self.clock.forward)

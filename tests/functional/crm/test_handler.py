@@ -12,7 +12,8 @@ from fakes.fault_queue import Fault
 from fakes.hubspot import FakeHubspot
 from fakes.local_server import serve
 from relay.ports.members import MemberRecord
-from relay.wiring import mirrors
+from relay.wiring.crms import CrmServices
+from relay.wiring.services import service
 
 from tests.contract.crm.profiles import key_of, member
 from tests.functional.crm.conftest import Deploy, DeployedCrmSync
@@ -53,10 +54,8 @@ def test_a_change_becomes_a_contact(deployed: Deployed, capsys: pytest.CaptureFi
     assert (contact["membership_key"], contact["membership_tier"]) == (KEY, "Gold")
     written = capsys.readouterr().out
     lines = [json.loads(line) for line in written.splitlines()]
-    (figures,) = [line for line in lines if "_aws" in line]
-    assert (figures["Mirrored"], figures["SkippedNoEmail"], figures["target"]) == ([1.0], [1.0], "hubspot")
-    (skipped,) = [line for line in lines if line.get("message") == "skipped_no_email"]
-    assert skipped["member"] == key_of(7002)
+    (skipped,) = [line for line in lines if line.get("message") == "skipped"]
+    assert (skipped["member"], skipped["reason"], skipped["target"]) == (key_of(7002), "no_email", "hubspot")
     assert "example.com" not in written
     assert "Gold" not in written
     assert "a-service-key" not in written
@@ -72,7 +71,7 @@ def test_an_outage_defers_messages(deployed: Deployed) -> None:
     assert deployed.sync.call(KEY) == {"batchItemFailures": []}
     assert deployed.held() == (2, 0)
     assert len(deployed.hubspot.requests) == asked, "while the circuit is open there is no request"
-    circuits = mirrors.circuit_breaker().circuits
+    circuits = service(CrmServices).circuit_breaker.circuits
     opened = circuits.load()
     over = replace(opened, until=datetime.now(UTC), version=opened.version + 1)
     assert circuits.compare_and_swap(opened, over)

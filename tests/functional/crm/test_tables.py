@@ -9,8 +9,8 @@ import pytest
 from relay.adapters.aws.boto import client
 from relay.adapters.dynamodb.circuit import DynamoCircuits
 from relay.adapters.dynamodb.crm_state import DynamoSyncStates
-from relay.adapters.dynamodb.member_key_scan import DynamoMemberKeyScan
 from relay.adapters.dynamodb.rate_limit import DynamoRateLimits
+from relay.adapters.dynamodb.scans import DynamoMemberKeyScan
 from relay.adapters.dynamodb.sync_state_scan import DynamoSyncStateScan
 from relay.errors import MisconfiguredError
 from relay.ports.crm import CrmOutcome

@@ -13,7 +13,7 @@ from fakes.salesforce import FakeSalesforce
 from fakes.signed_webhook import FakeWebhookReceiver
 from relay.errors import MisconfiguredError
 from relay.ports.members import MemberRecord
-from relay.wiring import crms
+from relay.wiring.crms import CrmSettings
 
 from tests.contract.crm.profiles import key_of, member
 from tests.contract.crm.salesforce_setup import CREDENTIALS, define_fields
@@ -102,5 +102,5 @@ def test_a_missing_setting_is_named(deployed: Deployed, monkeypatch: pytest.Monk
     setting = next(iter(deployed.target.settings))
     monkeypatch.delenv(setting)
     with pytest.raises(MisconfiguredError) as caught:
-        crms.crm()
+        CrmSettings.from_env()
     assert caught.value.setting == setting

@@ -36,7 +36,7 @@ def with_crm(mirror: MirrorSetup, crm: FakeCrm) -> FakeCrm:
     """Make this the target's CRM, with a contact for every member with an address."""
     filled(mirror)
     crm.held = {key_of(number): wanted(number) for number in range(COUNT - 1)}
-    mirror.target.__dict__["crm"] = crm
+    mirror.target.services.crm = crm
     return crm
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from relay.adapters.aws.boto import aws_errors, client
 from relay.adapters.dynamodb import keys
 from relay.adapters.dynamodb.crm_state import decode_sync_state
+from relay.adapters.dynamodb.scans import scan_page
 from relay.ports.crm_state import RunName, SyncState
 from relay.ports.scans import Page
 
@@ -31,20 +32,19 @@ class DynamoSyncStateScan:
 
     def page(self, cursor: str | None = None) -> Page[tuple[str, SyncState]]:
         """Return a page of (member key, sync state); it may be empty without being the last."""
-        start = {"ExclusiveStartKey": {"key": {"S": cursor}}} if cursor else {}
         prefix = keys.sync_states_of(self.target)
-        with aws_errors(f"table {self.table}"):
-            reply = self.dynamodb.scan(
-                TableName=self.table,
-                Limit=_ITEMS_PER_PAGE,
-                FilterExpression="begins_with(#key, :prefix)",
-                ExpressionAttributeNames={"#key": "key"},
-                ExpressionAttributeValues={":prefix": {"S": prefix}},
-                **start,
-            )
-        found = [(item["key"]["S"].removeprefix(prefix), decode_sync_state(item)) for item in reply["Items"]]
-        last = reply.get("LastEvaluatedKey")
-        return Page(items=found, cursor=last["key"]["S"] if last else None)
+        items, following = scan_page(
+            self.dynamodb,
+            self.table,
+            "key",
+            cursor,
+            Limit=_ITEMS_PER_PAGE,
+            FilterExpression="begins_with(#key, :prefix)",
+            ExpressionAttributeNames={"#key": "key"},
+            ExpressionAttributeValues={":prefix": {"S": prefix}},
+        )
+        found = [(item["key"]["S"].removeprefix(prefix), decode_sync_state(item)) for item in items]
+        return Page(items=found, cursor=following)
 
     def load_run(self, name: RunName) -> Mapping[str, Any]:
         """Return the stored progress of a run; empty if there was none."""

@@ -1,4 +1,4 @@
-"""A clock over a shop in memory."""
+"""Members, KPI events and ticks of a shop in memory."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from relay.model.facts import Facts, Lot
 from relay.model.member import Member, merge
 
 from tests.support.port_fakes import SHOP, FakeContext
-from tests.support.scheduler_fakes import Office, figure
+from tests.support.scheduler_fakes import SchedulerSetup, kpi
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
-"""When the round of 1 March is due in London."""
+"""When the run of 1 March is due in London."""
 
 NEW_YORK = ZoneInfo("America/New_York")
 """Where the clocks are changed on 8 March 2026, in the middle of what is played here."""
@@ -30,13 +30,13 @@ def person(number: int, *ends: timedelta) -> Member:
     return one
 
 
-def busy(office: Office, until: datetime) -> None:
+def busy(setup: SchedulerSetup, until: datetime) -> None:
     """Let one member join at every full hour, from two days before the start."""
     for hour in range(-48, (until - START) // HOUR):
-        for each in figure("joined", START + hour * HOUR):
-            office.figures.kept[each.id] = each
+        for each in kpi("joined", START + hour * HOUR):
+            setup.kpis.kept[each.id] = each
 
 
-def ticked(office: Office, *ticks: datetime, millis: int = 60_000) -> None:
+def play_ticks(setup: SchedulerSetup, *ticks: datetime, millis: int = 60_000) -> None:
     for at in ticks:
-        office.daily().run(at, FakeContext(millis))
+        setup.daily().advance(at, FakeContext(millis))

@@ -17,29 +17,29 @@ from relay.ports.members import MemberRecord
 from relay.queues.batch import Message
 from relay.rules.settings import Retention, Rules
 
-from tests.support.grant_fakes import ASKED, KEY, FakeGivingApi, FakePromises, grant
+from tests.support.grant_fakes import ASKED, KEY, FakeGrantApi, FakeGrantStore, grant
 from tests.support.port_fakes import NOW, SHOP, FakeContext, FakeJournal, FakeMembers, FakeTelemetry
 
 ON = Rules(retention=Retention(on=True))
 
 
 @dataclass
-class Bench:
-    """Everything around the work, in memory; a member who asked to leave ten minutes ago."""
+class GrantSetup:
+    """Everything around the work, in memory; one member asked to leave ten minutes ago."""
 
     members: FakeMembers = field(default_factory=lambda: FakeMembers(rules=ON))
-    promises: FakePromises = field(default_factory=FakePromises)
-    api: FakeGivingApi = field(default_factory=FakeGivingApi)
+    grants: FakeGrantStore = field(default_factory=FakeGrantStore)
+    api: FakeGrantApi = field(default_factory=FakeGrantApi)
     journal: FakeJournal = field(default_factory=FakeJournal)
     telemetry: FakeTelemetry = field(default_factory=FakeTelemetry)
     now: datetime = NOW
-    worth: Any = None
+    is_worth_it: Any = None
 
     def __post_init__(self) -> None:
         self.tell(ASKED, pending_cancel_at=NOW + timedelta(days=20))
 
     def tell(self, at: datetime, **values: Value) -> None:
-        """Let an event tell something of the member."""
+        """Merge an event's facts about the member."""
         record = self.members.load([KEY])[0][KEY]
         told = merge(record.member, Facts(event_id="b" * 32, at=at, values=values))
         self.members.records[KEY] = MemberRecord(member=told, version=1)
@@ -58,24 +58,24 @@ class Bench:
         granting = Granter(
             shop=SHOP,
             members=self.members,
-            promises=self.promises,
+            grants=self.grants,
             api=self.api,
             journal=self.journal,
             clock=lambda: self.now,
             telemetry=self.telemetry,
-            worth=self.worth,
+            is_worth_it=self.is_worth_it,
         )
         return granting.work([message], FakeContext(ms))["m1"]
 
-    def promise(self, *, granted: bool = False, amount: int = 10, by: str | None = None) -> None:
-        """Let it be promised already."""
-        self.promises.made[grant().key] = GrantRecord(
+    def record(self, *, granted: bool = False, amount: int = 10, by: str | None = None) -> None:
+        """Write a record beforehand."""
+        self.grants.made[grant().key] = GrantRecord(
             customer_id="1", amount=Decimal(amount), by=by or grant().id, granted=granted
         )
 
     @property
     def said(self) -> list[tuple[str, object]]:
-        """What was told: outcomes with their reasons."""
+        """What was logged: outcomes with their reasons."""
         return [(outcome, about["reason"]) for outcome, about in self.telemetry.outcomes]
 
     @property

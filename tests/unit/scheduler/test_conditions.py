@@ -11,13 +11,13 @@ from relay.rules.settings import Spikes
 from relay.scheduler import conditions
 
 from tests.support.port_fakes import NOW
-from tests.support.scheduler_fakes import figure
+from tests.support.scheduler_fakes import kpi
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 SETTINGS = Spikes()
 
 
-def lately(*figures: KpiEvent, usual: tuple[KpiEvent, ...] = ()) -> conditions.RecentEvents:
+def recent(*figures: KpiEvent, usual: tuple[KpiEvent, ...] = ()) -> conditions.RecentEvents:
     """Return what a tick at noon finds, put into its hours as the clock reads them."""
     kept = [*figures, *usual]
     own, *before = [
@@ -27,11 +27,11 @@ def lately(*figures: KpiEvent, usual: tuple[KpiEvent, ...] = ()) -> conditions.R
 
 
 def failed(number: int, ago: timedelta) -> tuple[KpiEvent, ...]:
-    return tuple(figure("failed_attempt", NOW - ago, number))
+    return tuple(kpi("failed_attempt", NOW - ago, number))
 
 
 def paid(number: int, ago: timedelta) -> tuple[KpiEvent, ...]:
-    return tuple(figure("payment", NOW - ago, number))
+    return tuple(kpi("payment", NOW - ago, number))
 
 
 @pytest.mark.parametrize(
@@ -53,16 +53,16 @@ def paid(number: int, ago: timedelta) -> tuple[KpiEvent, ...]:
 )
 def test_a_spike_of_failures(found: tuple[KpiEvent, ...], *, spike: bool) -> None:
     """Ten within fifteen minutes, or five and more than 30 % of an hour's attempts."""
-    assert conditions.failure_spike(lately(*found), SETTINGS) is spike
+    assert conditions.failure_spike(recent(*found), SETTINGS) is spike
 
 
 def test_a_share_that_is_usual_at_this_hour_is_no_spike() -> None:
     """A programme whose retries run at noon fails half of its attempts at noon, every day."""
     found = failed(5, 50 * MINUTE) + paid(5, 40 * MINUTE)
     usual = failed(4, DAY + 20 * MINUTE) + paid(3, 2 * DAY + 20 * MINUTE)
-    assert not conditions.failure_spike(lately(*found, usual=usual), SETTINGS)
+    assert not conditions.failure_spike(recent(*found, usual=usual), SETTINGS)
     other_hour = failed(4, DAY + 2 * HOUR) + paid(3, DAY + 2 * HOUR)
-    assert conditions.failure_spike(lately(*found, usual=other_hour), SETTINGS)
+    assert conditions.failure_spike(recent(*found, usual=other_hour), SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -71,21 +71,19 @@ def test_a_share_that_is_usual_at_this_hour_is_no_spike() -> None:
 def test_a_wave_of_cancellations(number: int, usual: int, *, spike: bool) -> None:
     """Five in an hour, or three times what is usual then; of whatever kind."""
     kinds = ("left_voluntarily", "left_involuntarily", "left_by_merchant")
-    found = [
-        each for place in range(number) for each in figure(kinds[place % 3], NOW - place * MINUTE - MINUTE)
-    ]
+    found = [each for place in range(number) for each in kpi(kinds[place % 3], NOW - place * MINUTE - MINUTE)]
     before = [
         each
         for back in range(1, 8)
-        for each in figure("left_voluntarily", NOW - back * DAY - 30 * MINUTE, usual)
+        for each in kpi("left_voluntarily", NOW - back * DAY - 30 * MINUTE, usual)
     ]
-    assert conditions.cancel_spike(lately(*found, usual=tuple(before)), SETTINGS) is spike
+    assert conditions.cancel_spike(recent(*found, usual=tuple(before)), SETTINGS) is spike
 
 
 def test_a_request_to_leave_is_no_cancellation_yet() -> None:
     """It can still be undone."""
-    asked = tuple(figure("pending_cancellation", NOW - MINUTE, 50))
-    assert not conditions.cancel_spike(lately(*asked), SETTINGS)
+    asked = tuple(kpi("pending_cancellation", NOW - MINUTE, 50))
+    assert not conditions.cancel_spike(recent(*asked), SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -95,11 +93,9 @@ def test_a_request_to_leave_is_no_cancellation_yet() -> None:
 def test_credits_by_hand(numbers: dict[int, int], *, spike: bool) -> None:
     """More than five within any ten minutes that ended since the last tick."""
     found = [
-        each
-        for ago, number in numbers.items()
-        for each in figure("manual_credit", NOW - ago * MINUTE, number)
+        each for ago, number in numbers.items() for each in kpi("manual_credit", NOW - ago * MINUTE, number)
     ]
-    assert conditions.manual_credits(lately(*found), SETTINGS) is spike
+    assert conditions.manual_credits(recent(*found), SETTINGS) is spike
 
 
 def hours(*counts: tuple[timedelta, int]) -> dict[datetime, int]:
@@ -141,11 +137,11 @@ def test_zero_switches_a_condition_off() -> None:
     off = Spikes(
         failures_in_15_minutes=0, failures_in_an_hour=0, cancels_in_an_hour=0, manual_credits_in_10_minutes=0
     )
-    much = lately(
+    much = recent(
         *(
             each
             for name in ("failed_attempt", "left_voluntarily", "manual_credit")
-            for each in figure(name, NOW - MINUTE, 99)
+            for each in kpi(name, NOW - MINUTE, 99)
         )
     )
     for condition in (conditions.failure_spike, conditions.cancel_spike, conditions.manual_credits):

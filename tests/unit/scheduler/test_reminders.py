@@ -27,7 +27,7 @@ KEY = f"{SHOP}:1"
 
 
 def member(lots: dict[str, Lot] | None = None, /, **values: Any) -> Member:
-    """Return an active member of whom this is known besides."""
+    """Return an active member with these values besides."""
     known: dict[str, Value] = {"joined_at": NOW - 300 * DAY, "tier_id": "gold", "tier_name": "Gold", **values}
     one = merge(Member(shop=SHOP, customer_id="1"), Facts(event_id="e", at=NOW - 2 * DAY, values=known))
     for number, (lot_id, lot) in enumerate((lots or {}).items()):
@@ -39,11 +39,11 @@ def lot(amount: int, ahead: timedelta) -> Lot:
     return Lot(Decimal(amount), NOW + ahead)
 
 
-def due(one: Member, rules: Rules | None = None, span: Window = TODAY) -> dict[str, str]:
+def due(one: Member, rules: Rules | None = None, window: Window = TODAY) -> dict[str, str]:
     """Return what came due: its id, and the name of its note or the title of its alert."""
     return {
         event_effects.event_id: effect.name if isinstance(effect, Note) else effect.title
-        for event_effects in reminders(one, rules or Rules(), span)
+        for event_effects in reminders(one, rules or Rules(), window)
         for effect in event_effects.effects
         if isinstance(effect, Note | Alert)
     }
@@ -51,7 +51,7 @@ def due(one: Member, rules: Rules | None = None, span: Window = TODAY) -> dict[s
 
 @pytest.mark.parametrize("ahead", [30, 7, 1])
 @pytest.mark.parametrize(("off", "told"), [(-DAY, False), (HOUR - DAY, True), (-HOUR, True), (HOUR, False)])
-def test_credits_that_expire_are_told_at_each_horizon(ahead: int, off: timedelta, *, told: bool) -> None:
+def test_credits_that_expire_are_noted_at_each_horizon(ahead: int, off: timedelta, *, told: bool) -> None:
     """30, 7 and 1 days ahead, on the day on which the horizon is crossed."""
     one = member({"lot": lot(20, ahead * DAY + off)}, credit_balance=Decimal(20))
     assert due(one) == ({f"exp:lot:{ahead}": "Store Credit Expiring"} if told else {})
@@ -94,7 +94,7 @@ def test_the_note_says_what_is_left_and_when_it_ends() -> None:
         (None, 4, Thresholds(), False),
     ],
 )
-def test_small_change_is_not_told(
+def test_small_change_is_not_noted(
     balance: int | None, amount: int, settings: Thresholds, *, told: bool
 ) -> None:
     """What is left counts, not what was given; and nothing is nothing, whatever the threshold."""
@@ -111,7 +111,7 @@ def test_a_currency_has_its_own_threshold() -> None:
 
 
 def test_the_soonest_lot_is_spent_first() -> None:
-    """Ten of twenty were spent: they were of the lot that ends first, so nobody need be warned of that one."""
+    """Ten of twenty were spent: they were of the lot that ends first, so that one needs no warning."""
     one = member({"b": lot(10, 40 * DAY), "a": lot(10, 7 * DAY - HOUR)}, credit_balance=Decimal(10))
     assert remaining_lots(one, NOW) == {"b": one.lots["b"]}
     assert due(one) == {}
@@ -125,8 +125,8 @@ def test_a_lot_that_has_ended_is_no_part_of_the_balance() -> None:
     assert remaining_lots(one, NOW) == {"new": one.lots["new"]}
 
 
-def test_a_trial_that_ends_is_told_three_days_ahead() -> None:
-    """While it is one: who has paid is told nothing."""
+def test_a_trial_that_ends_is_noted_three_days_ahead() -> None:
+    """While it is a trial: a member that has paid gets no note."""
     ends = NOW + 3 * DAY - HOUR
     assert due(member(trial_ends_at=ends)) == {f"trial:{KEY}:1751626800000": "Trial Ending"}
     assert due(member(trial_ends_at=ends, last_payment_at=ends)) == {}
@@ -137,8 +137,8 @@ def test_a_trial_that_ends_is_told_three_days_ahead() -> None:
 RENEWAL = {"next_payment_on": date(2025, 7, 4), "last_payment_at": NOW - 27 * DAY}
 
 
-def test_a_renewal_is_told_three_days_ahead_or_fifteen_for_a_year() -> None:
-    """By the tier's interval; three where nobody has said."""
+def test_a_renewal_is_noted_three_days_ahead_or_fifteen_for_a_year() -> None:
+    """By the tier's interval; three where it has none."""
     told = {f"renew:{KEY}:2025-07-04": "Renewal Upcoming"}
     yearly = Rules(tiers={"gold": TierSetting(billing_interval="year")})
     assert due(member(**RENEWAL)) == told
@@ -163,7 +163,7 @@ def test_a_renewal_falls_on_a_day_of_the_shops() -> None:
 
 
 def test_who_leaves_does_not_renew() -> None:
-    """Nor does who has left, or who cannot pay."""
+    """Nor does one that has left, or cannot pay."""
     for state in (
         {"pending_cancel_at": NOW + 3 * DAY},
         {"cancelled_at": NOW - DAY},
@@ -180,7 +180,7 @@ def test_renewal_notices_can_be_left_to_the_platform() -> None:
 LEAVING = {"pending_cancel_at": NOW + 7 * DAY - HOUR, "fee_amount": Decimal(120), "fee_currency": "USD"}
 
 
-def test_a_week_before_a_high_value_member_leaves_people_are_told() -> None:
+def test_a_week_before_a_high_value_member_leaves_people_are_alerted() -> None:
     """At once, under the incident that the request has opened, once for that date."""
     [event_effects] = reminders(member(**LEAVING), Rules(), TODAY)
     [alert] = event_effects.effects
@@ -202,7 +202,7 @@ def test_a_merchant_sets_the_level_and_the_switch() -> None:
     assert due(member(**RENEWAL), quiet) == {}
 
 
-def test_nobody_is_told_of_anybody_who_leaves() -> None:
+def test_no_alert_for_other_members_that_leave() -> None:
     """Who is of no high value is for the digest."""
     cheap = {**LEAVING, "fee_amount": Decimal(1)}
     assert due(member(**cheap)) == {}
@@ -232,7 +232,7 @@ def test_after_an_outage_what_is_over_is_not_announced() -> None:
     """A round over many days reminds of what is still ahead, or ended since yesterday."""
     long = Window(begin=NOW - 20 * DAY, end=NOW, zone=UTC)
     one = member({"over": lot(9, -2 * DAY), "just": lot(9, -HOUR), "ahead": lot(9, 3 * DAY)})
-    assert due(one, span=long).keys() == {"exp:just:7", "exp:just:1", "exp:ahead:7"}
+    assert due(one, window=long).keys() == {"exp:just:7", "exp:just:1", "exp:ahead:7"}
 
 
 @given(
@@ -240,7 +240,7 @@ def test_after_an_outage_what_is_over_is_not_announced() -> None:
     st.lists(st.integers(1, 24), min_size=1, max_size=80),
 )
 def test_rounds_in_a_row_tell_each_horizon_once(ends: list[int], gaps: list[int]) -> None:
-    """However the time is cut into rounds of a day at most: what is told in all is the same."""
+    """However the time is cut into runs of a day at most: the notes are the same in all."""
     one = member({f"lot{number}": lot(9, hours * HOUR) for number, hours in enumerate(ends)})
     told: list[str] = []
     begin = NOW

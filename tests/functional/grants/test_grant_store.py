@@ -1,4 +1,4 @@
-"""The grants table: a claim and its part of the month are one write, and no crash parts them."""
+"""The grants table: a record and its part of the month's budget are one write, and no crash parts them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import pytest
 from botocore.exceptions import ClientError
 from inveterate import ClaimState
 from relay.adapters.aws.boto import client
-from relay.adapters.dynamodb.grant_records import DynamoGrantRecords
-from relay.adapters.dynamodb.grants import KEPT, DynamoGrants
+from relay.adapters.dynamodb.grants import KEPT, DynamoGrantStore, DynamoIntents
 from relay.errors import ConflictError, MisconfiguredError, OverBudgetError, TransientError
-from relay.grants.intent_to_leave import LATEST
+from relay.grants.granter import LATEST
 from relay.ports.grants import GrantRecord, MonthlyBudget
 
 from tests.support.grant_fakes import (
@@ -22,7 +21,7 @@ from tests.support.grant_fakes import (
     OneAtATime,
     ask,
     dynamo_intents,
-    promises,
+    grant_store,
 )
 from tests.support.moto_tables import make_table
 from tests.support.port_fakes import NOW
@@ -41,11 +40,11 @@ def items(table: str) -> dict[str, Any]:
     return {item["key"]["S"]: item for item in client("dynamodb").scan(TableName=table)["Items"]}
 
 
-def promised(table: str) -> float:
-    return float(promises(table).promised(MONTH))
+def reserved(table: str) -> float:
+    return float(grant_store(table).claimed(MONTH))
 
 
-def dying(table: str, moment: str) -> DynamoGrants:
+def dying(table: str, moment: str) -> DynamoIntents:
     """Return the intents of a process that dies before or after its first write."""
     if moment == "before":
         return dynamo_intents(table, TEN, before=dies(1))
@@ -77,29 +76,29 @@ def refused(code: str, *reasons: str, times: int = 1) -> Callable[[int], None]:
     return refuse
 
 
-def test_a_claim_is_a_promise(table: str) -> None:
-    """It says to whom, how much and for which effect, and counts under its month."""
-    store = promises(table)
-    assert (store.load("k"), promised(table)) == (None, 0)
+def test_a_claim_is_a_record(table: str) -> None:
+    """It has the member, the amount and the effect, and counts under its month."""
+    store = grant_store(table)
+    assert (store.load("k"), reserved(table)) == (None, 0)
     intents = store.intents(TEN, "event.rule")
     claim = intents.claim(ask(amount="5.50"))
     expected = GrantRecord(customer_id="42", amount=Decimal("5.5"), by="event.rule")
-    assert (store.load("k"), promised(table)) == (expected, 5.5)
+    assert (store.load("k"), reserved(table)) == (expected, 5.5)
     intents.mark_granted(claim)
     loaded = store.load("k")
     assert loaded
-    assert (loaded.granted, loaded.by, promised(table)) == (True, "event.rule", 5.5)
+    assert (loaded.granted, loaded.by, reserved(table)) == (True, "event.rule", 5.5)
 
 
 def test_what_does_not_fit_is_not_claimed(table: str) -> None:
-    """To the cent; and what is claimed already is told even where the month is full, or the ceiling lowered."""
-    store = promises(table)
+    """To the cent; an existing record is returned even where the month is full, or the ceiling lowered."""
+    store = grant_store(table)
     store.intents(TEN, "").claim(ask("a", "9.99"))
     with pytest.raises(OverBudgetError):
         store.intents(TEN, "").claim(ask("b", "0.02"))
     assert store.load("b") is None
     store.intents(TEN, "").claim(ask("c", "0.01"))
-    assert promised(table) == 10
+    assert reserved(table) == 10
     low = MonthlyBudget(month=MONTH, ceiling=Decimal(1))
     assert store.intents(low, "").claim(ask("a", "9.99")).state is ClaimState.OPEN
     with pytest.raises(OverBudgetError):
@@ -107,28 +106,28 @@ def test_what_does_not_fit_is_not_claimed(table: str) -> None:
 
 
 def test_months_are_counted_apart(table: str) -> None:
-    """A new month begins with nothing promised."""
-    store = promises(table)
+    """A new month begins with nothing reserved."""
+    store = grant_store(table)
     store.intents(TEN, "").claim(ask("a", 10))
     store.intents(MonthlyBudget(month="2025-08", ceiling=Decimal(10)), "").claim(ask("b", 10))
-    assert store.promised(MONTH) == store.promised("2025-08") == 10
+    assert store.claimed(MONTH) == store.claimed("2025-08") == 10
 
 
 def test_released_gives_its_part_back_to_its_own_month(table: str) -> None:
     """Whoever releases it, and whatever month they are in: the claim knows where it counts."""
-    store = promises(table)
+    store = grant_store(table)
     claim = store.intents(TEN, "").claim(ask(amount=4))
     store.intents(TEN, "").claim(ask("other", 3))
     store.intents(MonthlyBudget(month="2025-08", ceiling=Decimal(0)), "").release(claim)
-    assert (store.load("k"), promised(table)) == (None, 3)
-    assert store.promised("2025-08") == 0
+    assert (store.load("k"), reserved(table)) == (None, 3)
+    assert store.claimed("2025-08") == 0
     store.intents(TEN, "").release(claim)
-    assert promised(table) == 3
+    assert reserved(table) == 3
 
 
 def test_without_an_allowance_nothing_new_is_claimed(table: str) -> None:
-    """What is there is told; what is not stays so."""
-    store = promises(table)
+    """An existing record is returned; a missing one is not written."""
+    store = grant_store(table)
     with pytest.raises(ConflictError):
         store.intents(None, "").claim(ask())
     store.intents(TEN, "").claim(ask())
@@ -140,10 +139,10 @@ def test_a_crash_in_a_claim(table: str, moment: str) -> None:
     """Claimed and counted, or neither."""
     with pytest.raises(CrashError):
         dying(table, moment).claim(ask())
-    assert (len(items(table)), promised(table)) == ((0, 0) if moment == "before" else (2, 5))
+    assert (len(items(table)), reserved(table)) == ((0, 0) if moment == "before" else (2, 5))
     again = dynamo_intents(table, TEN).claim(ask())
     assert again.state is (ClaimState.NEW if moment == "before" else ClaimState.OPEN)
-    assert promised(table) == 5
+    assert reserved(table) == 5
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
@@ -153,7 +152,7 @@ def test_a_crash_in_a_release(table: str, moment: str) -> None:
     with pytest.raises(CrashError):
         dying(table, moment).release(claim)
     kept = moment == "before"
-    assert (promises(table).load("k") is not None, promised(table)) == (kept, 5 if kept else 0)
+    assert (grant_store(table).load("k") is not None, reserved(table)) == (kept, 5 if kept else 0)
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
@@ -166,7 +165,7 @@ def test_a_crash_in_a_settlement_or_a_renewal(table: str, moment: str) -> None:
     with pytest.raises(CrashError):
         dying(table, moment).mark_granted(claim)
     dynamo_intents(table, TEN).mark_granted(claim)
-    assert (dynamo_intents(table, TEN).claim(ask()).state, promised(table)) == (ClaimState.GRANTED, 5)
+    assert (dynamo_intents(table, TEN).claim(ask()).state, reserved(table)) == (ClaimState.GRANTED, 5)
 
 
 def test_others_in_the_way_of_a_claim(table: str) -> None:
@@ -195,7 +194,7 @@ def test_a_missing_table_or_permission_names_itself() -> None:
 
 
 def test_a_claim_that_comes_and_goes(table: str) -> None:
-    """Somebody claims it after each look and releases it before the next: given up, not looped over."""
+    """Another invocation claims it after each read and releases it before the next: given up, not looped over."""
     other = dynamo_intents(table, TEN)
     held: list[Any] = []
 
@@ -203,14 +202,14 @@ def test_a_claim_that_comes_and_goes(table: str) -> None:
         held.append(other.claim(ask()))
 
     mine = dynamo_intents(table, TEN, before=meddle)
-    real = mine.dynamodb.get_item
+    real = mine.store.dynamodb.get_item
 
     def get_item(**request: Any) -> Any:
         while held:
             other.release(held.pop())
         return real(**request)
 
-    mine.dynamodb.get_item = get_item
+    mine.store.dynamodb.get_item = get_item
     with pytest.raises(ConflictError):
         mine.claim(ask())
 
@@ -218,11 +217,11 @@ def test_a_claim_that_comes_and_goes(table: str) -> None:
 def test_everything_is_forgotten_one_day(table: str) -> None:
     """By the attribute that the template names, in seconds, long after the last event that could ask again."""
     clock = NOW
-    store = DynamoGrantRecords(table, lambda: clock, OneAtATime(client("dynamodb")))
+    store = DynamoGrantStore(table, lambda: clock, OneAtATime(client("dynamodb")))
     intents = store.intents(TEN, "")
     claim = intents.claim(ask())
     expires = {key: int(item["expires"]["N"]) for key, item in items(table).items()}
-    assert expires == dict.fromkeys(["grant#k", f"month#{MONTH}"], int((NOW + KEPT).timestamp()))
+    assert expires == dict.fromkeys(["grant#k", f"budget#{MONTH}"], int((NOW + KEPT).timestamp()))
     assert KEPT > 2 * LATEST
     clock = NOW + LATEST
     intents.mark_granted(claim)

@@ -1,4 +1,4 @@
-"""Reading the members and the mirrors table through."""
+"""Scans of the members and of the mirrors table: every item once, over pages."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from relay.adapters.aws.boto import client
 from relay.adapters.dynamodb.members import DynamoMembers
-from relay.adapters.dynamodb.scans import DynamoMemberScan, DynamoSyncStatePages
+from relay.adapters.dynamodb.scans import DynamoMemberScan, DynamoSyncStatusScan
 from relay.model.facts import Facts
 from relay.model.member import Member, merge
 from relay.model.messages import Outbox
 from relay.ports.members import MemberRecord
-from relay.ports.scans import Pages
+from relay.ports.scans import Scan
 
 from tests.support.moto_tables import make_table
 from tests.support.port_fakes import NOW, SHOP
@@ -33,20 +33,20 @@ def put(one: Member) -> None:
     DynamoMembers("members", SHOP).save(MemberRecord(member=one), Outbox(member=one.key, changed=True))
 
 
-def all_of(pages: Pages[Any]) -> tuple[list[Any], int]:
+def all_of(scan: Scan[Any]) -> tuple[list[Any], int]:
     """Return everything, and in how many pages."""
-    found, after, number = list[Any](), None, 0
+    found, cursor, number = list[Any](), None, 0
     while True:
-        page = pages.page(after)
+        page = scan.page(cursor)
         found += page.items
         number += 1
         if page.cursor is None:
             return found, number
-        after = page.cursor
+        cursor = page.cursor
 
 
 def test_every_member_is_read_once_over_pages() -> None:
-    """More than one answer holds, and nothing else that lives in the table."""
+    """More members than one page holds, and no other item of the table."""
     people = [member(number, last_name="x" * 9_000, first_name="y" * 9_000) for number in range(70)]
     for one in people:
         put(one)
@@ -72,7 +72,7 @@ def test_a_member_that_cannot_be_read_is_counted() -> None:
 
 
 def test_how_each_member_stands_in_each_crm() -> None:
-    """By state, the reason of who was passed over; what else is in the table is no mirror."""
+    """By state, and the reason of a member that was skipped; other items of the table are left out."""
     items: list[dict[str, Any]] = [
         {"key": {"S": f"sync#hubspot#{SHOP}:1"}, "state": {"S": "mirrored"}},
         {"key": {"S": f"sync#hubspot#{SHOP}:2"}, "state": {"S": "skipped"}, "reason": {"S": "no_email"}},
@@ -84,7 +84,7 @@ def test_how_each_member_stands_in_each_crm() -> None:
     ]
     for item in items:
         client("dynamodb").put_item(TableName="mirrors", Item=item)
-    assert sorted(all_of(DynamoSyncStatePages("mirrors"))[0]) == [
+    assert sorted(all_of(DynamoSyncStatusScan("mirrors"))[0]) == [
         ("hubspot", "mirrored"),
         ("hubspot", "no_email"),
         ("hubspot", "refused"),

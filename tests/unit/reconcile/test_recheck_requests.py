@@ -1,4 +1,4 @@
-"""Doubts: what in a record makes it worth a second look, and when that is asked for."""
+"""Recheck requests: which inconsistencies of a record lead to one, and when it is sent."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GAP = ((Decimal(0), Decimal(5)), (Decimal(9), Decimal(3)))
 
 
 def known(*facts: dict[str, Value]) -> Member:
-    """Return a member who is told these facts, a minute apart."""
+    """Return a member with these facts merged, a minute apart."""
     member = Member(shop=SHOP, customer_id="1")
     for minute, values in enumerate(facts):
         at = NOW + minute * MINUTE
@@ -81,7 +81,7 @@ def test_why_a_record_may_be_wrong(facts: list[dict[str, Value]], expected: set[
 
 
 def test_a_hole_in_the_chain() -> None:
-    """A change that does not find what the last one left is a doubt until the missing one comes."""
+    """A change that does not begin where the last one ended is a gap until the missing one comes."""
     member = known(MAIL)
     for minute, balances in enumerate(GAP):
         at = NOW + minute * MINUTE
@@ -115,8 +115,8 @@ def credits_event(minute: int, before: int, after: int) -> dict[str, Any]:
 EMPTY = MemberRecord(member=Member(shop=SHOP, customer_id="1"))
 
 
-def test_a_new_doubt_is_asked_about_once() -> None:
-    """The write that opens a hole carries the question, with the journal's line; the next one does not."""
+def test_a_new_inconsistency_is_requested_once() -> None:
+    """The write that opens a gap has the request, and so has its journal line; the next one has none."""
     topic = "customer.credits.updated"
     first = folded(EMPTY, credits_event(-3, 0, 5), credits_event(-2, 9, 3), topic=topic)
     assert first.outbox
@@ -129,7 +129,7 @@ def test_a_new_doubt_is_asked_about_once() -> None:
 
 
 def questions(outbox: Outbox) -> list[Recheck]:
-    """Return what a write asks for."""
+    """Return the rechecks that a write requests."""
     effects = (effect for event_effects in outbox.events for effect in event_effects.effects)
     return [effect for effect in effects if isinstance(effect, Recheck)]
 
@@ -139,14 +139,14 @@ def replace_seen(record: MemberRecord) -> MemberRecord:
 
 
 def test_a_hole_that_the_same_batch_closes_is_none() -> None:
-    """Doubts are looked for after all of a member's arrivals."""
+    """Inconsistencies are looked for after all of a member's events."""
     events = [credits_event(-3, 0, 5), credits_event(-1, 9, 3), credits_event(-2, 5, 9)]
     outbox = folded(EMPTY, *events, topic="customer.credits.updated").outbox
     assert outbox
     assert questions(outbox) == []
 
 
-def test_what_is_not_believed_is_asked_about() -> None:
+def test_an_event_from_the_future_is_rechecked() -> None:
     """An event from the future changes nothing, but something has happened to the member."""
     done = folded(EMPTY, credits_event(11, 0, 5), topic="customer.credits.updated")
     assert (done.record, done.results[0].outcome) == (EMPTY, "ignored")
@@ -158,8 +158,8 @@ def test_what_is_not_believed_is_asked_about() -> None:
     ]
 
 
-def test_a_doubt_waits_before_it_is_looked_at() -> None:
-    """It is sent with the delay that is set; each is answered for itself."""
+def test_a_request_waits_in_its_queue() -> None:
+    """It is sent with the configured delay; each has its own answer."""
     queue = FakeOutgoing(refuse={1})
     doubts = [RecheckRequest(member=f"{SHOP}:{number}", reason=NO_EMAIL) for number in (1, 2)]
     answers = RecheckQueue(queue, 600).ask(doubts)

@@ -1,4 +1,4 @@
-"""The daily round over any ticks and any crashes: each digest once, each reminder once, none lost."""
+"""The daily run over any ticks and any crashes: each digest once, each reminder once, none lost."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from relay.rules.settings import Rules
 from relay.scheduler.reminders import EXPIRING
 
 from tests.support.port_fakes import FakeMembers
-from tests.support.scheduler_fakes import Office
-from tests.unit.scheduler.ticked import DAY, MINUTE, NEW_YORK, START, busy, person, ticked
+from tests.support.scheduler_fakes import SchedulerSetup
+from tests.unit.scheduler.scheduler_setup import DAY, MINUTE, NEW_YORK, START, busy, person, play_ticks
 
 GAPS = st.lists(st.integers(1, 23 * 60), min_size=1, max_size=60)
 REPEATS = st.lists(st.integers(0, 60), max_size=20)
@@ -34,28 +34,28 @@ ENDS = st.lists(st.lists(st.integers(1, 45 * 24 * 60), max_size=3), max_size=5)
 def test_any_ticks(
     gaps: Sequence[int], repeats: Sequence[int], ends: Sequence[Sequence[int]], zone: tzinfo, hour: int
 ) -> None:
-    """Ticks with gaps of up to a day, doubled and late ones among them: all is told, and once."""
+    """Ticks with gaps of up to a day, doubled and late ones among them: everything is sent, and once."""
     people = [person(number, *(minutes * MINUTE for minutes in own)) for number, own in enumerate(ends)]
-    office = Office(people, zone=zone, members=FakeMembers(rules=Rules(digest_at=time(hour))))
+    setup = SchedulerSetup(people, zone=zone, members=FakeMembers(rules=Rules(digest_at=time(hour))))
     ticks = [START]
     for gap in gaps:
         ticks.append(ticks[-1] + gap * MINUTE)
-    busy(office, ticks[-1] + DAY)
+    busy(setup, ticks[-1] + DAY)
     for number, at in enumerate(ticks):
-        ticked(office, at)
+        play_ticks(setup, at)
         if number in repeats:
-            ticked(office, at, ticks[max(number - 1, 0)])
-    _all_told_once(office, people, ticks, zone, time(hour))
+            play_ticks(setup, at, ticks[max(number - 1, 0)])
+    _all_sent_once(setup, people, ticks, zone, time(hour))
 
 
-def _all_told_once(
-    office: Office, people: Sequence[Member], ticks: Sequence[datetime], zone: tzinfo, at: time
+def _all_sent_once(
+    setup: SchedulerSetup, people: Sequence[Member], ticks: Sequence[datetime], zone: tzinfo, at: time
 ) -> None:
     first, last = (calendar.latest(tick, at, zone) for tick in (ticks[0], ticks[-1]))
     expected = [first + number * DAY for number in range((last - first).days)]
-    assert [digest.day for digest in office.digests()] == expected
+    assert [digest.day for digest in setup.digests()] == expected
     begin, end = calendar.moment(first, at, zone), calendar.moment(last, at, zone)
-    assert sorted(office.note_ids()) == sorted(
+    assert sorted(setup.note_ids()) == sorted(
         f"exp:{lot_id}:{ahead.days}"
         for one in people
         for lot_id, lot in one.lots.items()
@@ -64,29 +64,29 @@ def _all_told_once(
     )
 
 
-Break = Callable[[Office], None]
+Break = Callable[[SchedulerSetup], None]
 
 _TICKS_A_DAY = 4
 
 
-def _no_members(office: Office) -> None:
-    office.members.failure = TransientError("down")
+def _no_members(setup: SchedulerSetup) -> None:
+    setup.members.failure = TransientError("down")
 
 
-def _no_figures(office: Office) -> None:
-    office.figures.failure = TransientError("down")
+def _no_figures(setup: SchedulerSetup) -> None:
+    setup.kpis.failure = TransientError("down")
 
 
-def _no_notes(office: Office) -> None:
-    office.changes.refuse = set(range(office.changes.asked, office.changes.asked + 3))
+def _no_notes(setup: SchedulerSetup) -> None:
+    setup.changes.refuse = set(range(setup.changes.asked, setup.changes.asked + 3))
 
 
-def _no_alerts(office: Office) -> None:
-    office.alerts.refuse = {office.alerts.asked}
+def _no_alerts(setup: SchedulerSetup) -> None:
+    setup.alerts.refuse = {setup.alerts.asked}
 
 
-def _no_memory(office: Office) -> None:
-    office.rounds.before_save.append(TransientError("down"))
+def _no_memory(setup: SchedulerSetup) -> None:
+    setup.runs.before_save.append(TransientError("down"))
 
 
 @settings(max_examples=60, deadline=None)
@@ -100,29 +100,29 @@ def _no_memory(office: Office) -> None:
 )
 @example(dict.fromkeys(range(1, 12), _no_members), [])
 def test_any_crashes(broken: dict[int, Break], ends: Sequence[Sequence[int]]) -> None:
-    """Whatever fails at a tick, wherever a tick ends: in the end the same ids were told, none left out.
+    """Whatever fails at a tick, wherever a tick ends: in the end the same ids were sent, none left out.
 
-    Something may be told twice, under the same id: whoever hears of it keeps ids. A digest that nobody could
-    make for a whole day comes with the next one, and then says when.
+    Something may be sent twice, under the same id: its receivers keep ids. A digest that could not be made for
+    a whole day comes with the next one, and then says when.
     """
     people = [person(number, *(minutes * MINUTE for minutes in own)) for number, own in enumerate(ends)]
-    office, calm = Office(people), Office(people)
+    setup, calm = SchedulerSetup(people), SchedulerSetup(people)
     ticks = [START + number * DAY / _TICKS_A_DAY for number in range(24)]
-    for one in (office, calm):
+    for one in (setup, calm):
         busy(one, ticks[-1])
     for number, at in enumerate(ticks):
-        ticked(calm, at)
+        play_ticks(calm, at)
         if number in broken:
-            broken[number](office)
+            broken[number](setup)
         try:
-            ticked(office, at)
+            play_ticks(setup, at)
         except (TransientError, ConnectionError):
             assert number in broken
-        office.members.failure = office.figures.failure = None
-        office.changes.refuse, office.alerts.refuse = set(), set()
-        office.rounds.before_save.clear()
-    assert set(office.note_ids()) == set(calm.note_ids())
-    told, expected = ({digest.id: digest for digest in one.digests()} for one in (office, calm))
+        setup.members.failure = setup.kpis.failure = None
+        setup.changes.refuse, setup.alerts.refuse = set(), set()
+        setup.runs.before_save.clear()
+    assert set(setup.note_ids()) == set(calm.note_ids())
+    told, expected = ({digest.id: digest for digest in one.digests()} for one in (setup, calm))
     assert told.keys() == expected.keys()
     late = {key for key in told if told[key].at != expected[key].at}
     assert all(told[key] == expected[key] for key in told.keys() - late)

@@ -1,4 +1,4 @@
-"""The month's ceiling, against several who grant at once, a treacherous platform and crashes anywhere."""
+"""The month's budget, with several invocations at once, a faulty platform and crashes anywhere."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from inveterate.api.credits import Credits
 from relay.errors import OverBudgetError
 from relay.ports.grants import MonthlyBudget
 
-from tests.support.grant_fakes import MONTH, Clock, promises
+from tests.support.grant_fakes import MONTH, Clock, grant_store
 from tests.support.moto_tables import items_of, make_table
 
 CEILING = Decimal(20)
@@ -29,7 +29,7 @@ NUMBERS = count()
 
 @dataclass
 class Platform:
-    """One ledger for all, in the clock's time. `moods` says of each request whether it is done, and what is told."""
+    """One ledger for all, in the clock's time. `moods` says of each request whether it is done, and what the answer is."""
 
     clock: Clock
     moods: list[tuple[bool, str]]
@@ -111,7 +111,7 @@ class Worker:
 
     def begin(self) -> Steps[Any]:
         """Begin a grant."""
-        store = promises(self.table, self.platform.clock)
+        store = grant_store(self.table, self.platform.clock)
         return CreditGrant(
             intent_for(self.key, CustomerId(42), Decimal(self.amount)),
             store=store.intents(MonthlyBudget(month=MONTH, ceiling=CEILING), ""),
@@ -125,9 +125,9 @@ class Worker:
 
 
 def check(table: str, platform: Platform) -> dict[str, dict[str, Any]]:
-    """What must hold at every moment; returns the promises by key."""
+    """What must hold at every moment; returns the records by key."""
     items = {item["key"]["S"]: item for item in items_of(table)}
-    counted = Decimal(items.pop(f"month#{MONTH}", {}).get("promised", {}).get("N", "0"))
+    counted = Decimal(items.pop(f"budget#{MONTH}", {}).get("reserved", {}).get("N", "0"))
     assert platform.given <= CEILING
     assert counted == sum(Decimal(item["amount"]["N"]) for item in items.values()) <= CEILING
     marks = {mark_of(key.removeprefix("grant#")) for key in items}
@@ -183,7 +183,7 @@ def play(workers: list[Worker], events: list[tuple[int, Any]], table: str, platf
 def test_never_above_it_and_all_that_fits(
     moods: list[tuple[bool, str]], amounts: list[int], events: list[tuple[int, Any]], *, shows_notes: bool
 ) -> None:
-    """At every moment within the ceiling and never twice; in the end all that fits is given, or nobody can know."""
+    """At every moment within the ceiling and never twice; in the end all that fits is given, or stays unknown."""
     clock = Clock()
     platform = Platform(clock, moods, shows_notes)
     table = make_table("grants", f"grants-{next(NUMBERS)}")

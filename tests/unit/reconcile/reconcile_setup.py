@@ -13,7 +13,7 @@ from relay.model.facts import Facts
 from relay.model.fields import Value
 from relay.model.member import Member, merge
 from relay.model.messages import RecheckRequest, dump
-from relay.ports.inveterate import MemberReading, ReadTurn
+from relay.ports.inveterate import MemberReading, ReadState
 from relay.ports.members import MemberRecord
 from relay.queues.batch import Message
 from relay.reconcile.reconciler import Reconciler
@@ -27,7 +27,7 @@ ANNA = {"customerId": "1", "email": "Anna@Example.com", "status": "ACTIVE", "tie
 
 @dataclass
 class FakeApi:
-    """An API in memory; `failure` is raised, `answer` None knows nobody."""
+    """An API in memory; `failure` is raised, `answer` None knows no member."""
 
     answer: dict[str, Any] | None = field(default_factory=lambda: dict(ANNA))
     date: datetime | None = NOW
@@ -47,40 +47,42 @@ class FakeApi:
 
 
 @dataclass
-class FakeTurns:
+class FakeReadThrottle:
     """Turns in memory, by the same rules."""
 
-    turns: dict[str, ReadTurn] = field(default_factory=dict)
+    states: dict[str, ReadState] = field(default_factory=dict)
     lost: bool = False
 
-    def load(self, key: str) -> ReadTurn:
-        return self.turns.get(key, ReadTurn())
+    def load(self, key: str) -> ReadState:
+        return self.states.get(key, ReadState())
 
     def claim(self, key: str, *, now: datetime, until: datetime) -> bool:
-        free_at = self.load(key).free_at
-        if self.lost or (free_at and free_at > now):
+        next_read_at = self.load(key).next_read_at
+        if self.lost or (next_read_at and next_read_at > now):
             return False
-        self.turns[key] = ReadTurn(read_at=self.load(key).read_at, free_at=until)
+        self.states[key] = ReadState(read_at=self.load(key).read_at, next_read_at=until)
         return True
 
-    def settle(self, key: str, read_at: datetime | None) -> None:
-        known = self.load(key)
-        self.turns[key] = replace(known, read_at=read_at) if read_at else replace(known, free_at=None)
+    def mark_read(self, key: str, at: datetime) -> None:
+        self.states[key] = replace(self.load(key), read_at=at)
+
+    def release(self, key: str) -> None:
+        self.states[key] = replace(self.load(key), next_read_at=None)
 
 
 @dataclass
-class Bench:
+class ReconcileSetup:
     """Everything around the work, in memory."""
 
     members: FakeMembers = field(default_factory=FakeMembers)
-    turns: FakeTurns = field(default_factory=FakeTurns)
+    throttle: FakeReadThrottle = field(default_factory=FakeReadThrottle)
     api: FakeApi = field(default_factory=FakeApi)
     journal: FakeJournal = field(default_factory=FakeJournal)
     telemetry: FakeTelemetry = field(default_factory=FakeTelemetry)
     now: datetime = NOW
 
     def tell(self, minute: float, balances: Balances | None = None, **values: Value) -> None:
-        """Let an event tell something, so many minutes from the beginning."""
+        """Merge an event's facts, so many minutes after the beginning."""
         record = self.members.load([KEY])[0][KEY]
         facts = Facts(
             event_id=f"{int(minute * 60) % 10**9:032x}",
@@ -104,7 +106,7 @@ class Bench:
         reconciling = Reconciler(
             shop=SHOP,
             members=self.members,
-            turns=self.turns,
+            throttle=self.throttle,
             api=self.api,
             journal=self.journal,
             clock=lambda: self.now,
@@ -119,6 +121,6 @@ class Bench:
         return self.members.records[KEY].member
 
     @property
-    def told(self) -> list[str]:
+    def outcomes(self) -> list[str]:
         """Return the outcomes."""
         return [outcome for outcome, _ in self.telemetry.outcomes]

@@ -11,7 +11,7 @@ import pytest
 from relay.errors import PermanentError
 from relay.ingest.unclaimed import UnclaimedDrain
 from relay.queues.batch import Message, read_message
-from relay.scheduler.tick_time import tick_time
+from relay.scheduler.tick import tick_time
 from relay.topics import FOLDERS
 
 from tests.support.port_fakes import (

@@ -1,4 +1,4 @@
-"""A reading that finds a matter over closes it: no event may ever tell."""
+"""A reading that finds an incident over resolves it: its event may never come."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from inveterate import Member as ApiMember
 from relay.model.member import merge
 from relay.ports.inveterate import MemberReading
 from relay.reconcile.api_facts import facts_of
-from relay.reconcile.findings import found
+from relay.reconcile.reconciler import resolved_incidents
 
 from tests.support.in_memory_relay import day
 from tests.support.sample_events import CUSTOMER, after, brief, event
@@ -34,7 +34,7 @@ def test_what_a_reading_ends(known: object, status: str, closed: list[str]) -> N
     before = after(known)  # type: ignore[arg-type]  # an event
     read = ApiMember.model_validate({"customerId": CUSTOMER, "status": status})
     reading = facts_of(MemberReading(member=read, date=day(3), seconds=0), day(3), before)
-    assert [brief(effect) for effect in found(before, merge(before, reading))] == closed
+    assert [brief(effect) for effect in resolved_incidents(before, merge(before, reading))] == closed
 
 
 def test_a_reading_that_is_older_ends_nothing() -> None:
@@ -43,4 +43,4 @@ def test_a_reading_that_is_older_ends_nothing() -> None:
     before = after(PENDING)
     date = day(2) - timedelta(hours=1)
     reading = facts_of(MemberReading(member=read, date=date, seconds=0), date, before)
-    assert list(found(before, merge(before, reading))) == []
+    assert list(resolved_incidents(before, merge(before, reading))) == []
