@@ -1,4 +1,4 @@
-"""One tick every 15 minutes for all that is due: reminders, the digest, spikes and silence, what could not be placed."""
+"""One tick every 15 minutes does all that is due: reminders, the digest, the programme's conditions, unclaimed webhooks."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from relay.queues.batch import Context
-from relay.scheduler.tick_time import tick_time
-from relay.wiring import clock, common
+from relay.scheduler.tick import tick_time
+from relay.wiring.functions import ClockServices
+from relay.wiring.services import now, service
 
 
 def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Do what is due at the tick's scheduled time; returns what was done, by part."""
-    now = tick_time(event, common.now())
-    try:
-        return {"at": now.isoformat(), **clock.clockwork().tick(now, context)}
-    finally:
-        common.telemetry().flush()
+    """Do what is due at the tick's scheduled time; return the result of each part."""
+    at = tick_time(event, now())
+    return {"at": at.isoformat(), **service(ClockServices).scheduler.tick(at, context)}

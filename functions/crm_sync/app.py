@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from relay.queues.batch import Context
-from relay.wiring import common, mirrors, queue
-
-if TYPE_CHECKING:
-    from relay.crm.sync import CrmSync
+from relay.wiring.crms import CrmServices
+from relay.wiring.services import run_batch
 
 
 def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Mirror the members that a batch of change messages names."""
-    return queue.settle(event, context, _mirroring)
-
-
-def _mirroring() -> CrmSync:
-    common.telemetry().metrics.add_dimension(name="target", value=common.setting("TARGET"))
-    return mirrors.mirroring()
+    """Write the members that a batch of change messages names."""
+    return run_batch(event, context, CrmServices)

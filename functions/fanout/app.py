@@ -10,22 +10,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from relay.ingest.fanout import fan_out
-from relay.wiring import clock, common, platform
+from relay.wiring.functions import FanoutServices
+from relay.wiring.services import service
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """Send what a batch of the stream carries; on a failure, name the first write that was not sent."""
-    telemetry = common.telemetry()
-    try:
-        failed = fan_out(
-            event["Records"],
-            common.changes(),
-            common.alerts(),
-            telemetry,
-            platform.rechecks(),
-            kpis=clock.figures(),
-            grants=platform.grant_queue(),
-        )
-    finally:
-        telemetry.flush()
+    services = service(FanoutServices)
+    failed = fan_out(
+        event["Records"],
+        services.changes,
+        services.alerts,
+        services.telemetry,
+        services.rechecks,
+        kpis=services.kpis,
+        grants=services.grants,
+    )
     return {"batchItemFailures": [{"itemIdentifier": failed}] if failed else []}

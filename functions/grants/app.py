@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from relay.queues.batch import Context
-from relay.wiring import platform, queue
+from relay.wiring.functions import GrantServices
+from relay.wiring.services import run_batch
 
 
 def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Grant what a batch of messages asks for."""
-    return queue.settle(event, context, platform.granting)
+    """Grant what a batch of requests asks for."""
+    return run_batch(event, context, GrantServices)

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from relay.queues.batch import Context
-from relay.wiring import people, queue
+from relay.wiring.functions import NotifierServices
+from relay.wiring.services import run_batch
 
 
 def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """Process a batch of the alerts queue; return the messages that come again."""
-    return queue.settle(event, context, people.notifier)
+    return run_batch(event, context, NotifierServices)

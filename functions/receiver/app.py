@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -18,7 +17,8 @@ from relay.adapters.aws.sqs_light import Credentials, LightSqs
 from relay.errors import TransientError
 from relay.ingest.receive import AccessPolicy, RefusedError, authenticate, route
 from relay.model.delivery import Delivery, pack
-from relay.topics import queue_variable
+from relay.model.metrics import NAMESPACE, RECEIVED, REFUSED, SERVICE, SHOP
+from relay.wiring.settings import ReceiverSettings
 
 LARGEST_MESSAGE: Final = 1_000_000
 """Bytes of a message with its attributes; SQS takes 1,048,576. Only bodies that had to be packed come near."""
@@ -31,17 +31,17 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """Answer one request of the HTTP API (payload format 2.0)."""
     try:
         body = _body(event)
-        access = _access()
-        authenticate(access, _key(event), event.get("headers") or {}, body)
-        queue, delivery = route(access.shop, body, datetime.now(UTC))
-        _send(queue, delivery)
+        settings = _settings()
+        authenticate(_access(settings), _key(event), event.get("headers") or {}, body)
+        queue, delivery = route(settings.shop, body, datetime.now(UTC))
+        _send(settings, queue, delivery)
     except RefusedError as refusal:
         _log(refusal.code)
         return _answer(refusal.status, {"error": refusal.code})
-    except TransientError:
-        _log("not_queued")
+    except TransientError as error:
+        _log("not_queued", reason=str(error))
         return _answer(503, {"error": "not_queued"}, {"retry-after": RETRY_AFTER})
-    _log("accepted", delivery)
+    _log("accepted", event_id=delivery.event_id, topic=delivery.topic, reason=delivery.reason)
     return _answer(202, {"id": delivery.event_id})
 
 
@@ -59,34 +59,32 @@ def _key(event: Mapping[str, Any]) -> str:
     return (event.get("pathParameters") or {}).get("key") or ""
 
 
-def _send(queue: str, delivery: Delivery) -> None:
+def _send(settings: ReceiverSettings, queue: str, delivery: Delivery) -> None:
     text, header = pack(delivery)
     attributes = header.attributes
     if len(text.encode()) + sum(map(len, attributes.values())) > LARGEST_MESSAGE:
         raise RefusedError(413, "too_large")
-    url = os.environ.get(queue_variable(queue))
-    if not url:
-        raise TransientError(f"no queue for {queue}")
-    _sqs().send(url, text, attributes)
+    _sqs().send(settings.queue(queue), text, attributes)
 
 
 @cache
-def _access() -> AccessPolicy:
+def _settings() -> ReceiverSettings:
+    return ReceiverSettings.from_env()
+
+
+def _access(settings: ReceiverSettings) -> AccessPolicy:
     return AccessPolicy(
-        shop=os.environ["SHOP_DOMAIN"],
-        key_digests=_list("KEY_DIGESTS"),
-        token_digests=_list("TOKEN_DIGESTS"),
-        token_header=os.environ.get("TOKEN_HEADER", ""),
+        shop=settings.shop,
+        key_digests=settings.key_digests,
+        token_digests=settings.token_digests,
+        token_header=settings.token_header,
     )
 
 
 @cache
 def _sqs() -> LightSqs:
-    return LightSqs(Credentials.from_environment(), os.environ.get("AWS_ENDPOINT_URL"))
-
-
-def _list(name: str) -> tuple[str, ...]:
-    return tuple(part.strip().lower() for part in os.environ.get(name, "").split(",") if part.strip())
+    settings = _settings()
+    return LightSqs(Credentials(*settings.credentials), settings.endpoint)
 
 
 def _answer(
@@ -99,21 +97,28 @@ def _answer(
     }
 
 
-def _log(outcome: str, delivery: Delivery | None = None) -> None:
+def _log(outcome: str, **fields: str | None) -> None:
     """Log one line, which CloudWatch also reads as a metric (EMF). Never a path, a key or a value of a body."""
-    fields = (
-        {"event_id": delivery.event_id, "topic": delivery.topic, "reason": delivery.reason}
-        if delivery
-        else {}
-    )
-    name = "Received" if outcome == "accepted" else "Refused"
-    metric = {"Namespace": "Relay", "Dimensions": [["service"]], "Metrics": [{"Name": name, "Unit": "Count"}]}
+    metric = RECEIVED if outcome == "accepted" else REFUSED
+    directive = {
+        "Namespace": NAMESPACE,
+        "Dimensions": [[SHOP, SERVICE]],
+        "Metrics": [{"Name": metric.name, "Unit": metric.unit}],
+    }
     line = {
         "level": "INFO",
         "message": outcome,
         **fields,
-        "service": "receiver",
-        name: 1,
-        "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [metric]},
+        SHOP: _shop(),
+        SERVICE: "receiver",
+        metric.name: 1,
+        "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]},
     }
     print(json.dumps(line))  # noqa: T201 - standard output is the log
+
+
+def _shop() -> str:
+    try:
+        return _settings().shop
+    except TransientError:
+        return "unknown"

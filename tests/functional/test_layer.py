@@ -24,8 +24,7 @@ for name in sys.argv[1:]:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert callable(module.handler), name
-from relay.wiring import clock, common, crms, people, platform, queue, topics
-from relay.wiring import mirrors as wiring_mirrors
+from relay.wiring import crms, functions, services, settings, topics
 import pkgutil, relay.adapters
 for found in pkgutil.walk_packages(relay.adapters.__path__, "relay.adapters."):
     importlib.import_module(found.name)

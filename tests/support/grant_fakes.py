@@ -1,4 +1,4 @@
-"""Readable stand-ins around grants, and a grants table that keeps DynamoDB's promise of one call at a time."""
+"""Fakes around grants, and a grants table whose calls do not overlap, as DynamoDB's do not."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from typing import Any
 from inveterate import Claim, CustomerId, GrantStatus, Intent, Intents, MemoryIntents
 from inveterate import Member as ApiMember
 from relay.adapters.aws.boto import client
-from relay.adapters.dynamodb.grant_records import DynamoGrantRecords
-from relay.adapters.dynamodb.grants import DynamoGrants
+from relay.adapters.dynamodb.grants import DynamoGrantStore, DynamoIntents
 from relay.errors import ConflictError, OverBudgetError
 from relay.model.messages import GrantRequest
 from relay.ports.grants import GrantRecord, MonthlyBudget
@@ -49,8 +48,8 @@ def grant(
 
 
 @dataclass
-class FakePromises:
-    """Promises in memory, by the same rules."""
+class FakeGrantStore:
+    """A grants table in memory, by the same rules."""
 
     made: dict[str, GrantRecord] = field(default_factory=dict)
     months: dict[str, Decimal] = field(default_factory=dict)
@@ -62,39 +61,39 @@ class FakePromises:
             raise self.failure
         return self.made.get(key)
 
-    def promised(self, month: str) -> Decimal:
+    def claimed(self, month: str) -> Decimal:
         return self.months.get(month, Decimal(0))
 
-    def intents(self, allowance: MonthlyBudget | None, by: str) -> Intents:
-        self.asked.append(allowance)
-        return _CountedIntents(self, allowance, by)
+    def intents(self, budget: MonthlyBudget | None, by: str) -> Intents:
+        self.asked.append(budget)
+        return _CountedIntents(self, budget, by)
 
 
 class _CountedIntents(MemoryIntents):
-    """The claim makes the promise, or raises."""
+    """The claim writes the record, or raises."""
 
-    def __init__(self, promises: FakePromises, allowance: MonthlyBudget | None, by: str) -> None:
+    def __init__(self, store: FakeGrantStore, budget: MonthlyBudget | None, by: str) -> None:
         super().__init__()
-        self.promises, self.allowance, self.by = promises, allowance, by
+        self.grants, self.budget, self.by = store, budget, by
 
     def claim(self, intent: Intent) -> Claim:
-        if intent.key in self.promises.made:
+        if intent.key in self.grants.made:
             return super().claim(intent)
-        if self.allowance is None:
+        if self.budget is None:
             raise ConflictError("not written down")
-        promised = self.promises.promised(self.allowance.month) + intent.amount
-        if promised > self.allowance.ceiling:
+        reserved = self.grants.claimed(self.budget.month) + intent.amount
+        if reserved > self.budget.ceiling:
             raise OverBudgetError("full")
-        self.promises.months[self.allowance.month] = promised
-        self.promises.made[intent.key] = GrantRecord(
+        self.grants.months[self.budget.month] = reserved
+        self.grants.made[intent.key] = GrantRecord(
             customer_id=intent.customer_id, amount=intent.amount, by=self.by
         )
         return super().claim(intent)
 
 
 @dataclass
-class FakeGivingApi:
-    """An API in memory; `answer` None knows nobody, and `status` is what becomes of a grant."""
+class FakeGrantApi:
+    """An API in memory; `answer` None knows no member, and `status` is the status of each grant."""
 
     answer: dict[str, Any] | None = field(default_factory=lambda: dict(LEAVING))
     date: datetime | None = NOW
@@ -172,27 +171,27 @@ class Clock:
         self.now += timedelta(seconds=seconds)
 
 
-def promises(
+def grant_store(
     table: str,
     clock: Callable[[], datetime] = lambda: NOW,
     *,
     before: Callable[[int], object] = lambda _number: None,
     after: Callable[[int], object] = lambda _number: None,
-) -> DynamoGrantRecords:
-    """Return the promises of a table, whose calls do not overlap and may die."""
-    return DynamoGrantRecords(table, clock, OneAtATime(client("dynamodb"), before, after))
+) -> DynamoGrantStore:
+    """Return the grants of a table, whose calls do not overlap and may die."""
+    return DynamoGrantStore(table, clock, OneAtATime(client("dynamodb"), before, after))
 
 
 def dynamo_intents(
     table: str,
-    allowance: MonthlyBudget | None = WIDE,
+    budget: MonthlyBudget | None = WIDE,
     clock: Callable[[], datetime] = lambda: NOW,
     *,
     before: Callable[[int], object] = lambda _number: None,
     after: Callable[[int], object] = lambda _number: None,
-) -> DynamoGrants:
-    """Return the intents of one who grants."""
-    return promises(table, clock, before=before, after=after).intents(allowance, "e.r")
+) -> DynamoIntents:
+    """Return the intents of one invocation."""
+    return grant_store(table, clock, before=before, after=after).intents(budget, "e.r")
 
 
 def ask(key: str = "k", amount: Decimal | int | str = 5, customer: str = "42") -> Intent:

@@ -1,63 +1,44 @@
-"""A function as Lambda starts it: its settings, its queue's messages, and nothing left of the test before."""
+"""A function as Lambda runs it: its settings, its queue's messages, and no services of the test before."""
 
 from __future__ import annotations
 
-import importlib
 import logging
-import pkgutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import pytest
-from relay import wiring
 from relay.adapters.aws.boto import client
 from relay.model.header import MessageHeader
-from relay.wiring import common, crms, platform
-
-PARTS = tuple(
-    importlib.import_module(found.name) for found in pkgutil.iter_modules(wiring.__path__, "relay.wiring.")
-)
+from relay.wiring.services import forget, now
 
 
 @contextmanager
 def wired(monkeypatch: pytest.MonkeyPatch, settings: Mapping[str, str]) -> Iterator[None]:
-    """Give the function its settings for a while, and end what it has connected to."""
+    """Set the function's environment for a while; afterwards end the connections of its services."""
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    rewire()
+    forget()
     try:
         yield
     finally:
-        close()
-        rewire(settings.get("POWERTOOLS_SERVICE_NAME"))
+        forget()
+        drop_log(settings.get("POWERTOOLS_SERVICE_NAME", ""))
 
 
-def rewire(service: str | None = None) -> None:
-    """Clear everything that the wiring has made, and the logger of this service.
+def drop_log(service: str) -> None:
+    """Drop the logger of a service.
 
     Powertools' logger writes to the stdout of the test that first made it; the next test has another.
     """
-    for module in PARTS:
-        for part in vars(module).values():
-            if hasattr(part, "cache_clear"):
-                part.cache_clear()
-    if service:
-        logging.Logger.manager.loggerDict.pop(service, None)
-
-
-def close() -> None:
-    """End the connections of the adapters that were made."""
-    made: list[Any] = [crms.crm()] if crms.crm.cache_info().currsize else []
-    made += [part().api for part in (platform.reconciling, platform.granting) if part.cache_info().currsize]
-    for adapter in made:
-        adapter.close()
+    logging.Logger.manager.loggerDict.pop(service, None)
 
 
 def sqs_record(
     message_id: str, body: str, *, receives: int = 1, header: MessageHeader | None = None
 ) -> dict[str, Any]:
-    """Return one record of Lambda's event for a queue."""
+    """Return one record of Lambda's event for a queue, sent now."""
     attributes = header.attributes if header else {}
     return {
         "messageId": message_id,
@@ -65,12 +46,21 @@ def sqs_record(
         "body": body,
         "attributes": {
             "ApproximateReceiveCount": str(receives),
-            "SentTimestamp": str(int(common.now().timestamp() * 1000)),
+            "SentTimestamp": _millis(now()),
         },
         "messageAttributes": {
             name: {"stringValue": value, "dataType": "String"} for name, value in attributes.items()
         },
     }
+
+
+def sent_at(record: dict[str, Any], at: datetime) -> dict[str, Any]:
+    """Return a record as if it had been sent then."""
+    return {**record, "attributes": {**record["attributes"], "SentTimestamp": _millis(at)}}
+
+
+def _millis(moment: datetime) -> str:
+    return str(int(moment.timestamp() * 1000))
 
 
 def header_of(message: Mapping[str, Any]) -> MessageHeader:

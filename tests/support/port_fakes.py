@@ -15,6 +15,7 @@ from relay.ingest.consumer import ConsumerServices
 from relay.model.delivery import Delivery, pack
 from relay.model.member import Member
 from relay.model.messages import Outbox
+from relay.model.metrics import Metric, Outcome
 from relay.ports.members import MemberRecord
 from relay.ports.messaging import OutgoingMessage
 from relay.queues.batch import Batch, Message
@@ -128,21 +129,18 @@ class FakeSource(FakeOutgoing):
 
 @dataclass
 class FakeTelemetry:
-    """Remembers outcomes and figures."""
+    """Remembers outcomes and measured values."""
 
     outcomes: list[tuple[str, Mapping[str, object]]] = field(default_factory=list)
-    figures: list[tuple[str, float]] = field(default_factory=list)
+    measured: list[tuple[str, float]] = field(default_factory=list)
 
-    def outcome(self, outcome: str, *, event_id: str | None, topic: str | None, **about: object) -> None:
+    def outcome(self, outcome: Outcome, *, event_id: str | None, topic: str | None, **about: object) -> None:
         """Remember an outcome."""
         self.outcomes.append((outcome, {"event_id": event_id, "topic": topic, **about}))
 
-    def measure(self, name: str, value: float, unit: str = "Count", **by: str) -> None:
-        """Remember a figure, its dimensions with its name."""
-        self.figures.append((" ".join([name, *(f"{key}={of}" for key, of in by.items())]), value))
-
-    def flush(self) -> None:
-        """Nothing to write."""
+    def measure(self, metric: Metric, value: float) -> None:
+        """Remember a value by the metric's name."""
+        self.measured.append((metric.name, value))
 
 
 @dataclass
@@ -169,7 +167,7 @@ class World:
     def batch(self) -> Batch:
         """Return the batch runner of these ports."""
 
-        def log(outcome: str, message: Message, error: Exception) -> None:
+        def log(outcome: Outcome, message: Message, error: Exception) -> None:
             self.telemetry.outcome(outcome, event_id=message.id, topic=None, error=type(error).__name__)
 
         return Batch(source=self.source, dead_letters=self.dead_letters, clock=lambda: self.now, log=log)

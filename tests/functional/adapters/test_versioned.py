@@ -33,6 +33,6 @@ def test_any_other_version_is_a_conflict(read: int) -> None:
 
 
 def test_other_refusals_are_no_conflicts() -> None:
-    """A table that is not there is a matter of the settings."""
+    """A table that is not there is a problem of the settings."""
     with pytest.raises(MisconfiguredError), conditional_write("table absent"):
         client("dynamodb").put_item(TableName="absent", Item=ITEM)

@@ -13,10 +13,10 @@ from fakes.slack import HOOK, FakeSlack
 from local_stack.local_http import post
 from relay.adapters import http
 from relay.adapters.aws import boto
+from relay.adapters.dynamodb.members import DynamoMembers
 from relay.model.header import MessageHeader
 from relay.model.messages import AlertMessage, Outbox, dump
 from relay.ports.members import MemberRecord
-from relay.wiring import common
 
 from tests.support.incident_builders import MIA, SHOP
 from tests.support.lambda_env import sqs_record, wired
@@ -128,10 +128,9 @@ def deployed(standin: tuple[FakeSlack, str], monkeypatch: pytest.MonkeyPatch) ->
         "SLACK_CHANNEL": "#members",
         "TIME_ZONE": "Europe/Berlin",
         "POWERTOOLS_SERVICE_NAME": "notifier",
-        "POWERTOOLS_METRICS_NAMESPACE": "Relay",
     }
     with wired(monkeypatch, settings):
-        common.members().save(MemberRecord(member=MIA), Outbox(member=MIA.key, changed=True))
+        DynamoMembers("members", SHOP).save(MemberRecord(member=MIA), Outbox(member=MIA.key, changed=True))
         yield stack
 
 

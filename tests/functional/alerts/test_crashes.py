@@ -15,7 +15,8 @@ from relay.alerts.notifier import Notifier
 from relay.errors import TransientError
 from relay.model.incident import Incident
 from relay.ports.alerts import AlertChannel, Notification
-from relay.wiring import common, people
+from relay.wiring.functions import NotifierServices
+from relay.wiring.services import service
 
 from functions.notifier import app
 from tests.functional.alerts.conftest import CONTEXT, Aws, event
@@ -41,8 +42,8 @@ def test_slack_hangs_after_it_accepted_the_message(deployed: Aws) -> None:
 def deployed_notifier(*channels: AlertChannel, clock: FakeClock | None = None) -> Notifier:
     return Notifier(
         context=NotifierContext(
-            incidents=people.incidents(),
-            members=common.members(),
+            incidents=service(NotifierServices).incidents,
+            members=service(NotifierServices).members,
             channels=channels,
             clock=clock or FakeClock(),
             telemetry=FakeTelemetry(),
@@ -67,7 +68,7 @@ class CrashingChannel:
         crash, self.crashed = not self.crashed, True
         if crash and not self.after:
             raise Crash
-        thread = people.channels()[1].send(notification)
+        thread = service(NotifierServices).channels[1].send(notification)
         if crash:
             raise Crash
         return thread
@@ -88,7 +89,7 @@ def test_a_crash_while_sending(deployed: Aws, *, after: bool) -> None:
 
 def test_a_crash_before_anything_was_written(deployed: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing was sent, so nothing is marked."""
-    incidents = people.incidents()
+    incidents = service(NotifierServices).incidents
 
     def crash(self: DynamoIncidents, incident: Incident) -> None:
         raise Crash

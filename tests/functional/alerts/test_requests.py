@@ -22,7 +22,8 @@ from relay.model.messages import (
     dump,
 )
 from relay.rules.settings import Flood, Rules
-from relay.wiring import people
+from relay.wiring.functions import NotifierServices
+from relay.wiring.services import service
 from relay_cli.main import main
 from relay_cli.stack import Stack
 
@@ -65,7 +66,7 @@ def test_a_digest_is_sent_once(bot: Aws) -> None:
     [mail] = bot.emails()
     assert mail["Subject"] == "Relay The membership programme on Monday, 2025-06-30"
     assert "Joined: 12\nLeft: 4\n" in mail["Message"]
-    assert not people.incidents().load(f"digest:{SHOP}:2025-06-30").active
+    assert not service(NotifierServices).incidents.load(f"digest:{SHOP}:2025-06-30").active
 
 
 def test_an_alarm_as_its_topic_sends_it(bot: Aws) -> None:
@@ -104,7 +105,7 @@ def test_a_flood_and_its_tick(bot: Aws) -> None:
         "⚠️ 2 alerts at once, told in one message",
     ]
     assert len(bot.emails()) == 2
-    assert people.incidents().load_hold_queue().entries == ()
+    assert service(NotifierServices).incidents.load_hold_queue().entries == ()
 
 
 def put_rules(aws: Aws, rules: Rules) -> None:
@@ -130,7 +131,7 @@ def stack(deployed: Aws, monkeypatch: pytest.MonkeyPatch) -> Aws:
 
 
 def incident() -> Incident:
-    return people.incidents().load(INCIDENT_KEY)
+    return service(NotifierServices).incidents.load(INCIDENT_KEY)
 
 
 def test_a_muted_incident(stack: Aws, capsys: pytest.CaptureFixture[str]) -> None:
@@ -213,7 +214,7 @@ def test_an_unknown_incident(stack: Aws, capsys: pytest.CaptureFixture[str]) -> 
     errors = capsys.readouterr().err
     for expected in ("no incident dun:unknown", "soon is not a time", "between 0 and 366"):
         assert expected in errors
-    assert people.incidents().load("dun:unknown").version == 0
+    assert service(NotifierServices).incidents.load("dun:unknown").version == 0
 
 
 def deliver(aws: Aws) -> None:

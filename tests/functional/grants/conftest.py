@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,19 +19,19 @@ from relay.adapters.aws.boto import client
 from relay.adapters.dynamodb import keys
 from relay.adapters.dynamodb.members import DynamoMembers
 from relay.adapters.http import ssl_context
-from relay.adapters.inveterate_api import InveterateApi
 from relay.model.effects import GrantCredits
 from relay.model.member import member_key, merge
 from relay.model.messages import EventEffects, GrantRequest, Outbox, dump
 from relay.ports.members import MemberRecord
 from relay.rules.settings import Retention, Rules, TierSetting
-from relay.wiring import common, platform
+from relay.wiring.functions import GrantServices
+from relay.wiring.services import keep
 
 from functions.fanout import app as fanout
 from functions.grants import app
 from tests.functional.sim.sim_server import KEY, FakeReceiver, SimClient, running_simulator
 from tests.support.grant_fakes import Clock
-from tests.support.lambda_env import queues, sqs_record, wired
+from tests.support.lambda_env import queues, sent_at, sqs_record, wired
 from tests.support.moto_tables import make_table
 from tests.support.port_fakes import FakeContext, FakeJournal
 from tests.support.topic_functions import TOPIC_RULES
@@ -43,8 +43,8 @@ RULE = "retention.credits"
 
 
 @dataclass
-class Mood(httpx.HTTPTransport):
-    """A network that treats requests for credits as told; all else goes through."""
+class FaultyNetwork(httpx.HTTPTransport):
+    """A network that treats requests for credits as `then` says; everything else goes through."""
 
     then: Callable[[httpx.Request, Callable[[], httpx.Response]], httpx.Response] | None = None
     posts: int = 0
@@ -53,7 +53,7 @@ class Mood(httpx.HTTPTransport):
         super().__init__(verify=ssl_context())
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Pass it on, or do as told."""
+        """Pass it on, or call `then`."""
 
         def go() -> httpx.Response:
             return httpx.HTTPTransport.handle_request(self, request)
@@ -85,7 +85,7 @@ class Deployed:
     dead: str
     journal: FakeJournal
     clock: Clock
-    network: Mood = field(default_factory=Mood)
+    network: FaultyNetwork
 
     @property
     def members(self) -> DynamoMembers:
@@ -93,7 +93,7 @@ class Deployed:
         return DynamoMembers("members", SHOP)
 
     def leaving(self) -> str:
-        """Let somebody join, and ask to cancel; Relay hears of both, and ten minutes pass."""
+        """Let a member join and ask to cancel; both events are merged, and ten minutes pass."""
         customer: str = self.sim.act("join", tier_id=GOLD)["customer_id"]
         self.sim.act("cancel", customer_id=customer, policy="end_of_cycle")
         self.hear(customer)
@@ -101,7 +101,7 @@ class Deployed:
         return customer
 
     def hear(self, customer: str) -> None:
-        """Merge what the simulator told of a member."""
+        """Merge the simulator's events of a member."""
         self.sim.wait_until_idle()
         key = member_key(SHOP, customer)
         record = self.members.load([key])[0][key]
@@ -136,7 +136,12 @@ class Deployed:
     def call(self, *grants: GrantRequest) -> dict[str, Any]:
         """Call the handler with a batch."""
         return app.handler(
-            {"Records": [sqs_record(f"m{number}", dump(grant)) for number, grant in enumerate(grants)]},
+            {
+                "Records": [
+                    sent_at(sqs_record(f"m{number}", dump(grant)), self.clock())
+                    for number, grant in enumerate(grants)
+                ]
+            },
             FakeContext(120_000),
         )
 
@@ -185,7 +190,7 @@ Deploying = Callable[..., Any]
 
 @pytest.fixture
 def deploy(monkeypatch: pytest.MonkeyPatch) -> Deploying:
-    """Return what deploys the function against a simulator that behaves as told."""
+    """Return what deploys the function against a simulator with these switches."""
 
     @contextmanager
     def deploying(
@@ -197,18 +202,16 @@ def deploy(monkeypatch: pytest.MonkeyPatch) -> Deploying:
             running_simulator(receiver, switches=switches, write_delay=settle) as sim,
             wired(monkeypatch, _settings(str(sim.http.base_url), queue, dead, topic)),
         ):
-            monkeypatch.setattr(common, "now", clock)
-            journal = FakeJournal()
-            monkeypatch.setattr(common, "journal", lambda: journal)
+            services = GrantServices.from_env()
+            journal, network = FakeJournal(), FaultyNetwork()
+            services.clock, services.journal = clock, journal
+            services.api.connect, services.api.looks = connecting(network), looks
+            keep(services)
             sim.subscribe("customer.joined.paid_tier", "customer.pending_cancellation")
-            deployed = Deployed(sim, receiver, queue, dead, journal, clock)
-            api = platform.granting().api
-            assert isinstance(api, InveterateApi)
-            api.connect, api.looks = connecting(deployed.network), looks
             try:
-                yield deployed
+                yield Deployed(sim, receiver, queue, dead, journal, clock, network)
             finally:
-                deployed.network.close()
+                network.close()
 
     return deploying
 
@@ -234,7 +237,6 @@ def _resources() -> tuple[str, str, str]:
 def _settings(url: str, queue: str, dead: str, topic: str) -> Mapping[str, str]:
     return {
         "POWERTOOLS_SERVICE_NAME": "grants",
-        "POWERTOOLS_METRICS_NAMESPACE": "Relay",
         "SHOP_DOMAIN": SHOP,
         "SOURCE_URL": queue,
         "SOURCE_NAME": "grants",
@@ -245,7 +247,7 @@ def _settings(url: str, queue: str, dead: str, topic: str) -> Mapping[str, str]:
         "INVETERATE_URL": url,
         "INVETERATE_SECRET": SECRET,
         "CHANGES_TOPIC": topic,
-        "FIGURES_TABLE": "figures",
+        "KPIS_TABLE": "figures",
         "ALERTS_URL": dead,
         "GRANTS_URL": queue,
         "RECHECK_DELAY": "0",

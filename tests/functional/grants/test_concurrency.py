@@ -4,45 +4,49 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from decimal import Decimal
 
 import httpx
 import pytest
 from relay.adapters.aws.ssm import Secret
-from relay.adapters.dynamodb.grant_records import DynamoGrantRecords
+from relay.adapters.dynamodb.grants import DynamoGrantStore
 from relay.adapters.inveterate_api import InveterateApi
 from relay.grants.granter import Granter
 from relay.model.messages import GrantRequest, dump
 from relay.queues.batch import Message
-from relay.wiring import common
+from relay.wiring.functions import GrantServices
+from relay.wiring.services import service
 
 from tests.functional.grants.conftest import (
     SECRET,
     SHOP,
     Deployed,
     Deploying,
-    Mood,
+    FaultyNetwork,
     connecting,
     lost_answer,
 )
-from tests.support.grant_fakes import promises
+from tests.support.grant_fakes import grant_store
 from tests.support.port_fakes import FakeContext, FakeJournal, FakeMembers, FakeTelemetry
 
 
-def function(deployed: Deployed, store: DynamoGrantRecords, members: FakeMembers) -> tuple[Granter, Mood]:
+def function(
+    deployed: Deployed, store: DynamoGrantStore, members: FakeMembers
+) -> tuple[Granter, FaultyNetwork]:
     """Return one instance of the function: its own client and network, the table that all share."""
-    network = Mood(then=deployed.network.then)
-    api = InveterateApi(common.setting("INVETERATE_URL"), Secret(SECRET))
+    network = FaultyNetwork(then=deployed.network.then)
+    api = InveterateApi(service(GrantServices).settings.api.url, Secret(SECRET))
     api.secret.value()
     api.connect, api.looks = connecting(network), (0.0, 0.3)
     return (
         Granter(
             shop=SHOP,
             members=members,
-            promises=store,
+            grants=store,
             api=api,
             journal=FakeJournal(),
-            clock=common.now,
+            clock=deployed.clock,
             telemetry=FakeTelemetry(),
         ),
         network,
@@ -56,7 +60,7 @@ def at_once(
     keys = [grant.member for grant in grants]
     records, rules = deployed.members.load(keys)
     members = FakeMembers(records=dict(records), rules=rules)
-    store = promises("grants", common.now)
+    store = grant_store("grants", deployed.clock)
     functions = [function(deployed, store, members) for _ in grants]
     barrier = threading.Barrier(len(grants))
     answers: list[Exception | None] = []
@@ -64,7 +68,7 @@ def at_once(
     def run(granting: Granter, grant: GrantRequest) -> None:
         barrier.wait()
         for _ in range(rounds):
-            answers.extend(granting.work([message(grant)], FakeContext(120_000)).values())
+            answers.extend(granting.work([message(grant, deployed.clock())], FakeContext(120_000)).values())
 
     threads = [
         threading.Thread(target=run, args=(granting, grant))
@@ -81,14 +85,14 @@ def at_once(
     return answers, sum(network.posts for _, network in functions)
 
 
-def message(grant: GrantRequest) -> Message:
+def message(grant: GrantRequest, at: datetime) -> Message:
     """Return a message as the batch hands it over."""
     return Message(
         id="m",
         body=dump(grant),
         receives=1,
         receipt="r",
-        sent_at=common.now(),
+        sent_at=at,
     )
 
 
@@ -108,7 +112,7 @@ def test_eight_duplicates_at_once(
         assert len(answers) == 16
         if then is None or notes == "yes":
             assert None in answers
-        assert promises("grants").promised("2026-03") == Decimal(10)
+        assert grant_store("grants").claimed("2026-03") == Decimal(10)
 
 
 def test_eight_members_at_once_under_a_ceiling_for_five(deploy: Deploying) -> None:
@@ -119,4 +123,4 @@ def test_eight_members_at_once_under_a_ceiling_for_five(deploy: Deploying) -> No
         assert posts == 5
         assert answers.count(None) == 5
         assert sorted(len(deployed.entries(customer)) for customer in customers) == [0] * 3 + [1] * 5
-        assert promises("grants").promised("2026-03") == Decimal(50)
+        assert grant_store("grants").claimed("2026-03") == Decimal(50)

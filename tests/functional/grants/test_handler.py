@@ -13,7 +13,8 @@ from inveterate._grant import mark_of
 from relay.adapters.aws.boto import client
 from relay.model.messages import dump
 from relay.rules.settings import Retention, Rules
-from relay.wiring import platform
+from relay.wiring.functions import GrantServices
+from relay.wiring.services import service
 
 from functions.grants import app
 from tests.functional.grants.conftest import (
@@ -35,15 +36,15 @@ DONE: dict[str, Any] = {"batchItemFailures": []}
 
 
 def month(deployed: Deployed) -> float:
-    """Return how much is promised for the simulator's month."""
-    return float(platform.granting().promises.promised("2026-03"))
+    """Return how much is reserved for the simulator's month."""
+    return float(service(GrantServices).grants.claimed("2026-03"))
 
 
 @pytest.mark.parametrize("shape", ["named", "array", "nested"])
 def test_the_whole_way_and_every_repetition_of_it(
     deploy: Deploying, shape: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The stream twice, each message twice, the event again under another id: one entry, one promise."""
+    """The stream twice, each message twice, the event again under another id: one entry, one record."""
     with deploy(data_shape=shape) as deployed:
         customer = deployed.leaving()
         wanted = deployed.wanted(customer)
@@ -90,7 +91,7 @@ def test_a_failure_after_applying(deploy: Deploying, caplog: pytest.LogCaptureFi
 
 
 def test_a_ledger_that_shows_no_notes(deploy: Deploying, caplog: pytest.LogCaptureFixture) -> None:
-    """Nobody can know: never sent again, kept counted, asked again, and a dead letter after three days."""
+    """It stays unknown: never sent again, kept counted, looked up again, and a dead letter after three days."""
     with deploy(ledger_notes="no") as deployed:
         customer = deployed.leaving()
         deployed.network.then = lost_answer
@@ -173,7 +174,7 @@ def crash_after(_request: httpx.Request, go: Callable[[], httpx.Response]) -> ht
 def test_a_restart_between_the_request_and_its_answer(
     deploy: Deploying, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The function dies with the request out; the next one finds the promise, and the entry."""
+    """The function dies with the request out; the next one finds the record, and the entry."""
     with deploy() as deployed:
         customer = deployed.leaving()
         wanted = deployed.wanted(customer)
@@ -186,8 +187,8 @@ def test_a_restart_between_the_request_and_its_answer(
         assert (deployed.network.posts, len(deployed.entries(customer)), month(deployed)) == (1, 1, 10)
 
 
-def test_a_restart_between_the_promise_and_the_request(deploy: Deploying) -> None:
-    """Nobody knows that nothing was sent: it is not sent until the ledger proves it, and stays counted once."""
+def test_a_restart_between_the_record_and_the_request(deploy: Deploying) -> None:
+    """Nothing was sent, and nothing proves it: it is not sent until the ledger does, and stays counted once."""
     with deploy() as deployed:
         customer = deployed.leaving()
         wanted = deployed.wanted(customer)
@@ -204,7 +205,7 @@ def test_a_restart_between_the_promise_and_the_request(deploy: Deploying) -> Non
 
 
 def test_who_stays_gets_nothing(deploy: Deploying, caplog: pytest.LogCaptureFixture) -> None:
-    """Resumed before the grant came up: nothing is promised."""
+    """Resumed before the grant came up: nothing is written down."""
     with deploy() as deployed:
         customer = deployed.leaving()
         deployed.sim.act("reactivate", customer_id=customer)
@@ -228,7 +229,7 @@ def test_off_by_default(deploy: Deploying, caplog: pytest.LogCaptureFixture) -> 
 def test_a_wrong_key_waits_for_a_person(
     deploy: Deploying, status: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The setting is named, nothing is promised; a mended key is taken without a deployment."""
+    """The setting is named, nothing is written down; a mended key is taken without a deployment."""
     with deploy(bad_key=status) as deployed:
         customer = deployed.leaving()
         client("ssm").put_parameter(Name=SECRET, Value="wrong", Type="SecureString", Overwrite=True)
@@ -249,14 +250,14 @@ def test_a_refusal_is_final_and_gives_its_part_back(deploy: Deploying, status: i
         deployed.network.then = lambda request, _: httpx.Response(status, json={"message": "no such tier"})
         assert deployed.call(wanted) == DONE
         assert (held(deployed.dead), month(deployed)) == (1, 0)
-        assert platform.granting().promises.load(wanted.key) is None
+        assert service(GrantServices).grants.load(wanted.key) is None
         deployed.network.then = None
         assert deployed.call(wanted) == DONE
         assert len(deployed.entries(customer)) == 1
 
 
 def test_a_refusal_of_the_key_for_writing_gives_its_part_back(deploy: Deploying) -> None:
-    """A key that may read and not write: nothing is promised while a person mends it."""
+    """A key that may read and not write: nothing is written down while a person mends it."""
     with deploy() as deployed:
         customer = deployed.leaving()
         deployed.network.then = lambda request, _: httpx.Response(403, json={"message": "read only"})
@@ -278,7 +279,7 @@ def test_a_server_that_cannot_be_reached_gives_its_part_back(deploy: Deploying) 
 
 
 def test_the_months_ceiling(deploy: Deploying, caplog: pytest.LogCaptureFixture) -> None:
-    """Of six grants of ten under a ceiling of fifty five are given; the sixth waits for room, and is then told."""
+    """Of six grants of ten under a ceiling of fifty five are given; the sixth waits for room, and is then left out."""
     with deploy() as deployed:
         customers = [deployed.leaving() for _ in range(6)]
         wanted = [
@@ -290,7 +291,7 @@ def test_the_months_ceiling(deploy: Deploying, caplog: pytest.LogCaptureFixture)
         later = sqs_record("m9", dump(wanted[5]))
         deployed.clock.pass_by(3600)
         assert app.handler({"Records": [later]}, FakeContext(120_000)) == DONE
-        assert deployed.said(caplog)[-1] == "grant_ceiling"
+        assert deployed.said(caplog)[-1] == "grant_over_budget"
         set_rules(RULES_SET.model_copy(update={"retention": Retention(on=True, monthly_ceiling=Decimal(60))}))
         assert deployed.call(wanted[5]) == DONE
         assert [len(deployed.entries(customer)) for customer in customers] == [1] * 6

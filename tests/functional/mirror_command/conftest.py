@@ -20,9 +20,8 @@ from relay.ports.members import MemberRecord
 from relay_cli.commands.mirror import inspection, maintenance, removal
 from relay_cli.commands.mirror.target import Target
 
-from functions.crm_sync import app
 from tests.contract.crm.profiles import AT, SHOP, key_of, member
-from tests.support.lambda_env import close, queues, rewire
+from tests.support.lambda_env import drop_log, queues
 from tests.support.moto_tables import make_table
 from tests.support.port_fakes import FakeContext
 
@@ -87,7 +86,7 @@ class MirrorSetup:
             ]
             if not records:
                 return
-            assert app.handler({"Records": records}, FakeContext()) == {"batchItemFailures": []}
+            assert self.target.services.run({"Records": records}, FakeContext()) == {"batchItemFailures": []}
             for record in records:
                 client("sqs").delete_message(QueueUrl=self.queue, ReceiptHandle=record["receiptHandle"])
 
@@ -114,8 +113,6 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[MirrorSetup]:
     hubspot = FakeHubspot(token="a-service-key")
     with serve(hubspot.app()) as base_url:
         settings = {
-            "POWERTOOLS_SERVICE_NAME": "hubspot",
-            "POWERTOOLS_METRICS_NAMESPACE": "Relay",
             "SHOP_DOMAIN": SHOP,
             "SOURCE_URL": queue,
             "SOURCE_NAME": "hubspot",
@@ -128,11 +125,10 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[MirrorSetup]:
             "HUBSPOT_VERSION": "2026-09",
             "HUBSPOT_EVENTS": "true",
         }
-        for name in settings:
-            monkeypatch.setenv(name, "to be overwritten")
-        rewire()
+        monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "hubspot")
         target = Target(FakeStack(settings), "hubspot")
         target.load_settings()
+        adapter: Any = target.services.crm
         mirror = MirrorSetup(hubspot, target, queue)
         for number in range(COUNT):
             email = None if number == COUNT - 1 else f"member-{number}@example.com"
@@ -141,8 +137,8 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[MirrorSetup]:
             )
             mirror.members.save(MemberRecord(member=known), Outbox(member=key_of(number), changed=True))
         yield mirror
-        close()
-        rewire("hubspot")
+        adapter.close()
+        drop_log("hubspot")
 
 
 def filled(mirror: MirrorSetup) -> MirrorSetup:

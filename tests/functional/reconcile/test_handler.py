@@ -17,7 +17,8 @@ from relay.model.consistency import BALANCE_GAP, EVIDENCE, NO_EMAIL, inconsisten
 from relay.model.member import Member, member_key, merge
 from relay.model.messages import Outbox, RecheckRequest, dump, load
 from relay.ports.members import MemberRecord
-from relay.wiring import common, platform
+from relay.wiring.functions import ReconcileServices
+from relay.wiring.services import forget, keep
 from sim.clock import parse
 
 from functions.fanout import app as fanout
@@ -25,7 +26,7 @@ from functions.reconcile import app
 from tests.functional.sim.sim_server import KEY, FakeReceiver, SimClient, running_simulator
 from tests.support.lambda_env import held, queues, sqs_record, wired
 from tests.support.moto_tables import make_table
-from tests.support.port_fakes import FakeContext
+from tests.support.port_fakes import FakeContext, FakeJournal
 from tests.support.topic_functions import TOPIC_RULES
 from tests.unit.sim.sim_worlds import FREE, GOLD, WALL
 
@@ -42,7 +43,7 @@ class Deployed:
     receiver: FakeReceiver
     queue: str
     dead: str
-    journal: list[dict[str, Any]]
+    journal: FakeJournal
 
     @property
     def members(self) -> DynamoMembers:
@@ -55,7 +56,7 @@ class Deployed:
         return self.members.load([key])[0][key]
 
     def hear(self, customer: str, *, without: str = "", lose: int | None = None) -> Member:
-        """Let Relay hear what the simulator told, but for one field of it, or for one credit event."""
+        """Merge the events that the simulator sent, without one field or one credit event."""
         self.sim.wait_until_idle()
         record, number = self.record(customer), -1
         member = record.member
@@ -73,14 +74,14 @@ class Deployed:
         return member
 
     def call(self, customer: str, reason: str) -> dict[str, Any]:
-        """Call the handler with a doubt about a member."""
+        """Call the handler with a recheck request for a member."""
         record = sqs_record("m1", dump(RecheckRequest(member=member_key(SHOP, customer), reason=reason)))
         return app.handler({"Records": [record]}, FakeContext())
 
 
 @pytest.fixture(params=SHAPES)
 def deployed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
-    """Deploy the function against a simulator that answers in one of the shapes, and tells every change."""
+    """Deploy the function against a simulator that answers in one of the shapes, and sends an event for every change."""
     make_table("members")
     make_table("mirrors")
     client("ssm").put_parameter(Name=SECRET, Value=KEY, Type="SecureString")
@@ -89,7 +90,6 @@ def deployed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     with running_simulator(receiver, switches={"data_shape": request.param, "updated_events": "all"}) as sim:
         settings = {
             "POWERTOOLS_SERVICE_NAME": "reconcile",
-            "POWERTOOLS_METRICS_NAMESPACE": "Relay",
             "SHOP_DOMAIN": SHOP,
             "SOURCE_URL": queue,
             "SOURCE_NAME": "reconcile",
@@ -102,19 +102,11 @@ def deployed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
             "RECHECK_DELAY": "600",
             "RECHECKS_URL": queue,
         }
-        lines: list[dict[str, Any]] = []
         with wired(monkeypatch, settings):
-            monkeypatch.setattr(common, "journal", lambda: _Journal(lines))
-            yield Deployed(sim, receiver, queue, dead, lines)
-
-
-@dataclass
-class _Journal:
-    lines: list[dict[str, Any]]
-
-    def write(self, lines: list[dict[str, Any]]) -> list[None]:
-        self.lines += lines
-        return [None] * len(lines)
+            services = ReconcileServices.from_env()
+            services.journal = journal = FakeJournal()
+            keep(services)
+            yield Deployed(sim, receiver, queue, dead, journal)
 
 
 def said(caplog: pytest.LogCaptureFixture) -> str:
@@ -123,7 +115,7 @@ def said(caplog: pytest.LogCaptureFixture) -> str:
 
 
 def test_a_missing_address_is_read(deployed: Deployed, caplog: pytest.LogCaptureFixture) -> None:
-    """A joining tells no address: the API has it. One call, dated by the answer; the next doubt costs none."""
+    """A joining event has no address: the API has it. One call, dated by the answer; the next request costs none."""
     deployed.sim.subscribe("customer.joined.free_tier")
     customer = deployed.sim.act("join", tier_id=FREE, email="Mia@Example.com")["customer_id"]
     assert NO_EMAIL in inconsistencies(deployed.hear(customer))
@@ -133,7 +125,7 @@ def test_a_missing_address_is_read(deployed: Deployed, caplog: pytest.LogCapture
     assert register.value == "mia@example.com"
     now = parse(deployed.sim.read("state")["now"])
     assert timedelta(seconds=119) < now - register.at < timedelta(seconds=130)
-    [line] = deployed.journal
+    [line] = deployed.journal.lines
     assert (line["id"], line["topic"], line["outcome"]) == (register.event_id, "relay.reconcile", "applied")
     calls = deployed.sim.sim.requests
     assert deployed.call(customer, NO_EMAIL) == {"batchItemFailures": []}
@@ -164,7 +156,7 @@ def test_a_dropped_credits_event_leaves_a_hole_that_heals(deployed: Deployed) ->
 
 
 def test_what_a_snapshot_says_otherwise_is_read(deployed: Deployed) -> None:
-    """A membership taken up again: no topic tells of it but customer.updated, which is evidence only."""
+    """A membership taken up again: only customer.updated reports it, which is evidence and no more."""
     deployed.sim.subscribe("customer.joined.paid_tier", "customer.cancelled", "customer.updated")
     customer = deployed.sim.act("join", tier_id=GOLD)["customer_id"]
     deployed.sim.act("cancel", customer_id=customer, policy="immediate")
@@ -179,12 +171,14 @@ def test_what_a_snapshot_says_otherwise_is_read(deployed: Deployed) -> None:
 
 @pytest.mark.parametrize("deployed", ["named"], indirect=True)
 @pytest.mark.parametrize("answer", ["400", "404", "empty"])
-def test_the_api_knows_nobody(deployed: Deployed, answer: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_api_knows_no_such_member(
+    deployed: Deployed, answer: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """However it says so: done, said, and nothing changed."""
     deployed.sim.act("switches", not_found=answer)
     assert deployed.call("4711", NO_EMAIL) == {"batchItemFailures": []}
     assert deployed.record("4711").version == 0
-    assert "'gone'" in said(caplog)
+    assert "'not_found'" in said(caplog)
     assert (held(deployed.queue), held(deployed.dead)) == (0, 0)
 
 
@@ -193,7 +187,7 @@ def test_the_api_knows_nobody(deployed: Deployed, answer: str, caplog: pytest.Lo
 def test_a_wrong_key_names_its_setting(
     deployed: Deployed, status: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The message waits, the turn is given back, and a key that was mended is taken without a deployment."""
+    """The message waits, the claim is released, and a key that was mended is taken without a deployment."""
     deployed.sim.act("switches", bad_key=status)
     client("ssm").put_parameter(Name=SECRET, Value="another-key", Type="SecureString", Overwrite=True)
     customer = deployed.sim.act("join", tier_id=FREE)["customer_id"]
@@ -201,14 +195,14 @@ def test_a_wrong_key_names_its_setting(
     written = said(caplog)
     assert "MisconfiguredError" in written
     assert "another-key" not in written
-    assert (held(deployed.queue), deployed.journal) == (1, [])
+    assert (held(deployed.queue), deployed.journal.lines) == (1, [])
     client("ssm").put_parameter(Name=SECRET, Value=KEY, Type="SecureString", Overwrite=True)
     deployed.call(customer, NO_EMAIL)
-    assert len(deployed.journal) == 1
+    assert len(deployed.journal.lines) == 1
 
 
 @pytest.mark.parametrize("deployed", ["named"], indirect=True)
-def test_an_api_that_fails_puts_the_message_off(deployed: Deployed) -> None:
+def test_an_api_that_fails_defers_the_message(deployed: Deployed) -> None:
     """While the API is down a message is acknowledged and a delayed copy waits."""
     deployed.sim.act("faults", api_5xx=1)
     customer = deployed.sim.act("join", tier_id=FREE)["customer_id"]
@@ -217,27 +211,30 @@ def test_an_api_that_fails_puts_the_message_off(deployed: Deployed) -> None:
 
 
 @pytest.mark.parametrize("deployed", ["named"], indirect=True)
-def test_turns_in_the_table(deployed: Deployed) -> None:
-    """One at a time has a member's turn; a reading is remembered; a turn that was not used is given back."""
-    turns = DynamoReadThrottle("mirrors")
-    assert turns.load("a:1").read_at is None
-    assert turns.claim("a:1", now=WALL, until=WALL + timedelta(hours=1))
-    assert not turns.claim("a:1", now=WALL, until=WALL + timedelta(hours=1))
-    assert turns.claim("a:2", now=WALL, until=WALL + timedelta(hours=1))
-    turns.settle("a:1", WALL)
-    assert (turns.load("a:1").read_at, turns.load("a:1").free_at) == (WALL, WALL + timedelta(hours=1))
-    assert turns.claim("a:1", now=WALL + timedelta(hours=1), until=WALL + timedelta(hours=2))
-    turns.settle("a:2", None)
-    assert turns.claim("a:2", now=WALL, until=WALL + timedelta(hours=1))
+def test_the_throttle_in_the_table(deployed: Deployed) -> None:
+    """One claim at a time for each member; a reading is recorded; a claim that was not used is given back."""
+    throttle = DynamoReadThrottle("mirrors")
+    assert throttle.load("a:1").read_at is None
+    assert throttle.claim("a:1", now=WALL, until=WALL + timedelta(hours=1))
+    assert not throttle.claim("a:1", now=WALL, until=WALL + timedelta(hours=1))
+    assert throttle.claim("a:2", now=WALL, until=WALL + timedelta(hours=1))
+    throttle.mark_read("a:1", WALL)
+    assert (throttle.load("a:1").read_at, throttle.load("a:1").next_read_at) == (
+        WALL,
+        WALL + timedelta(hours=1),
+    )
+    assert throttle.claim("a:1", now=WALL + timedelta(hours=1), until=WALL + timedelta(hours=2))
+    throttle.release("a:2")
+    assert throttle.claim("a:2", now=WALL, until=WALL + timedelta(hours=1))
 
 
 @pytest.mark.parametrize("deployed", ["named"], indirect=True)
-def test_the_fan_out_asks(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A doubt in an outbox waits its ten minutes in the queue; where no API is configured, nobody is asked."""
+def test_the_fan_out_requests_rechecks(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recheck in an outbox waits its ten minutes in the queue; where no API is configured, none is sent."""
     topic = client("sns").create_topic(Name="changes")["TopicArn"]
     monkeypatch.setenv("CHANGES_TOPIC", topic)
     monkeypatch.setenv("ALERTS_URL", deployed.dead)
-    monkeypatch.setenv("FIGURES_TABLE", make_table("figures"))
+    monkeypatch.setenv("KPIS_TABLE", make_table("figures"))
     doubted = {
         "member": member_key(SHOP, "1"),
         "changed": False,
@@ -254,7 +251,7 @@ def test_the_fan_out_asks(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -
     found = client("sqs").get_queue_attributes(QueueUrl=deployed.queue, AttributeNames=names)["Attributes"]
     assert found == {"ApproximateNumberOfMessagesDelayed": "1"}
     monkeypatch.setenv("RECHECKS_URL", "")
-    platform.rechecks.cache_clear()
+    forget()
     assert fanout.handler({"Records": [stream]}, None) == {"batchItemFailures": []}
     assert held(deployed.queue) == 1
     assert load(RecheckRequest, dump(RecheckRequest(member="a:1", reason=EVIDENCE))).reason == EVIDENCE

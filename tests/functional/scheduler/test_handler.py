@@ -1,4 +1,4 @@
-"""The clock and the fan-out on AWS in memory: what is counted by the one is told by the other."""
+"""The clock and the fan-out on AWS in memory: the one stores KPI events, the other sends the digest of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 from relay.adapters.aws.boto import client
-from relay.errors import MisconfiguredError, TransientError
+from relay.adapters.dynamodb import keys
+from relay.adapters.dynamodb.members import DynamoMembers
+from relay.errors import MisconfiguredError
 from relay.model.effects import Kpi
 from relay.model.facts import Facts, Lot
 from relay.model.member import Member, merge
@@ -27,8 +29,6 @@ from relay.model.messages import (
 )
 from relay.ports.members import MemberRecord
 from relay.topics import FOLDERS, queue_variable
-from relay.wiring import clock as wiring_clock
-from relay.wiring import common, queue
 
 from tests.support.lambda_env import header_of, wired
 from tests.support.moto_tables import make_table
@@ -66,12 +66,11 @@ def queues(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     )
     known = {
         "SHOP_DOMAIN": SHOP,
-        "POWERTOOLS_METRICS_NAMESPACE": "Relay",
         "POWERTOOLS_SERVICE_NAME": "clock",
         "TIME_ZONE": "America/New_York",
         "MEMBERS_TABLE": "members",
         "MIRRORS_TABLE": "mirrors",
-        "FIGURES_TABLE": "figures",
+        "KPIS_TABLE": "figures",
         "CHANGES_TOPIC": topic,
         "ALERTS_URL": urls["alerts"],
         "UNCLAIMED_URL": urls["rest"],
@@ -79,7 +78,7 @@ def queues(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
         "JOURNAL_STREAM": "journal",
         **{queue_variable(folder): urls["rest"] for folder in FOLDERS.values()},
         "QUEUE_UNCLAIMED": urls["rest"],
-        "AUDITED_URLS": f" {urls['audited']}  ",
+        "CRM_QUEUE_URLS": f" {urls['audited']}  ",
     }
     assert known.keys() >= environment("ClockFunction").keys()
     with wired(monkeypatch, known):
@@ -107,9 +106,9 @@ def tick(at: datetime) -> Mapping[str, Any]:
     return done
 
 
-def write(number: int, *figures: Kpi) -> dict[str, Any]:
+def write(number: int, *kpis: Kpi) -> dict[str, Any]:
     """Return one record of the members table's stream."""
-    event_effects = EventEffects(event_id=f"{number:032x}", topic="t", at=NINE - 20 * HOUR, effects=figures)
+    event_effects = EventEffects(event_id=f"{number:032x}", topic="t", at=NINE - 20 * HOUR, effects=kpis)
     box = Outbox(
         member=f"{SHOP}:{number}", changed=False, events=(event_effects,), newest_webhook_at=NINE - HOUR
     )
@@ -118,15 +117,16 @@ def write(number: int, *figures: Kpi) -> dict[str, Any]:
 
 def test_a_morning_from_the_stream_to_the_digest(queues: dict[str, str]) -> None:
     """What the fan-out counted, once though it came twice, is in the digest; Mia's credits are a note for the CRMs."""
-    common.members().save(MemberRecord(member=MIA), Outbox(member=MIA.key, changed=True))
+    DynamoMembers("members", SHOP).save(MemberRecord(member=MIA), Outbox(member=MIA.key, changed=True))
     client("dynamodb").put_item(
-        TableName="mirrors", Item={"key": {"S": f"hubspot#{MIA.key}"}, "state": {"S": "mirrored"}}
+        TableName="mirrors",
+        Item={"key": {"S": keys.sync_state("hubspot", MIA.key)}, "state": {"S": "mirrored"}},
     )
     paid = Kpi(rule="payment.received", name="payment", amount=Decimal("9.99"), currency="USD")
     records = [write(1, paid), write(2, paid), write(1, paid)]
     assert fanout({"Records": records}, None) == {"batchItemFailures": []}
-    assert tick(NINE - HOUR)["round"] == "done"
-    assert tick(NINE)["round"] == tick(NINE)["round"] == "done"
+    assert tick(NINE - HOUR)["daily_run"] == "done"
+    assert tick(NINE)["daily_run"] == tick(NINE)["daily_run"] == "done"
     told = taken(queues["alerts"])
     assert [load(ClockTick, body).at for body in bodies(told, "relay.tick")] == [NINE - HOUR, NINE, NINE]
     [digest] = [load(DailyDigest, body) for body in bodies(told, "relay.digest")]
@@ -169,32 +169,10 @@ def test_conditions_are_measured_by_shop(queues: dict[str, str], capsys: pytest.
     }
 
 
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (TransientError("slow"), {"Lag": [7200.0]}),
-        (MisconfiguredError("no", setting="S"), {"Lag": [7200.0], "Misconfigured": [1.0]}),
-    ],
-)
-@pytest.mark.usefixtures("queues")
-def test_what_waits_is_measured_by_shop(
-    error: Exception, expected: dict[str, list[float]], capsys: pytest.CaptureFixture[str]
-) -> None:
-    """By the function that puts it off, for the alarms on its target."""
-    queue.observe_deferred(timedelta(hours=2), [TransientError("slow"), error])
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert {
-        name: value for line in lines for name, value in line.items() if name in {"Lag", "Misconfigured"}
-    } == expected
-    assert {(line["shop"], line["service"]) for line in lines} == {(SHOP, "clock")}
-
-
 @pytest.mark.usefixtures("queues")
 def test_a_time_zone_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By its setting; the tick fails, and the alarm tells it."""
-    for name in ("Mars/Olympus", "../etc/passwd"):
-        monkeypatch.setenv("TIME_ZONE", name)
-        wiring_clock.zone.cache_clear()
-        with pytest.raises(MisconfiguredError) as raised:
-            wiring_clock.zone()
-        assert raised.value.setting == "TIME_ZONE"
+    """The tick fails, and the error names the setting."""
+    monkeypatch.setenv("TIME_ZONE", "Europe")
+    with pytest.raises(MisconfiguredError) as raised:
+        tick(NINE)
+    assert raised.value.setting == "TIME_ZONE"

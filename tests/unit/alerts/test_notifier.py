@@ -38,8 +38,8 @@ def test_a_resolution_that_overtakes_its_opening() -> None:
     assert email.sent == []
     assert not notifier.incidents.items[INCIDENT_KEY].active
     assert [(name, fields["classification"]) for name, fields in notifier.telemetry.outcomes] == [
-        ("not_sent", "resolved_before_open"),
-        ("not_sent", "stale"),
+        ("alert_suppressed", "resolved_before_open"),
+        ("alert_suppressed", "stale"),
     ]
 
 
@@ -60,7 +60,7 @@ def test_an_alert_does_not_wait_for_a_name() -> None:
     notifier.members.failure = TransientError("table members")
     assert notifier.receive(OPEN) == {"e1": None}
     assert email.notifications[0].member is None
-    assert [name for name, _ in notifier.telemetry.outcomes] == ["members_not_read", "sent"]
+    assert [name for name, _ in notifier.telemetry.outcomes] == ["members_not_read", "alert_sent"]
 
 
 def test_without_any_rules_an_alert_waits() -> None:
@@ -87,8 +87,8 @@ def test_outcomes_name_the_event_and_the_rule_but_no_member() -> None:
         "kind": "opened",
         "may_be_repeat": False,
     }
-    assert notifier.telemetry.outcomes == [("sent", fields)]
-    assert notifier.telemetry.figures == [("AlertsSent channel=email", 1)]
+    assert notifier.telemetry.outcomes == [("alert_sent", fields)]
+    assert notifier.telemetry.measured == [("AlertsSent", 1)]
 
 
 @pytest.mark.parametrize(

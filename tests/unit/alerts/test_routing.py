@@ -7,8 +7,7 @@ from datetime import datetime, time
 from zoneinfo import ZoneInfo
 
 import pytest
-from relay.alerts.routing import channels_for, digest_channels, is_quiet, zone_of
-from relay.errors import MisconfiguredError
+from relay.alerts.routing import channels_for, digest_channels, is_quiet
 from relay.model.effects import Level
 from relay.rules.settings import Channels, QuietHours, Rules
 
@@ -91,11 +90,3 @@ def test_quiet_hours_in_the_shops_time_zone(*, begin: int, end: int, local: str,
 def test_without_quiet_hours_no_moment_is_quiet() -> None:
     """They are the merchant's choice."""
     assert not is_quiet(datetime(2025, 7, 1, 3, tzinfo=BERLIN), None, BERLIN)
-
-
-@pytest.mark.parametrize("name", ["Mars/Olympus", "", "../../etc/passwd"])
-def test_a_wrong_time_zone_names_its_setting(name: str) -> None:
-    """The operator learns which one to correct."""
-    with pytest.raises(MisconfiguredError) as caught:
-        zone_of(name)
-    assert caught.value.setting == "TIME_ZONE"

@@ -1,4 +1,4 @@
-"""Credits that nobody calls for any more, or never could, are not granted."""
+"""Credits that are no longer called for, or never were, are not granted."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from inveterate import GrantStatus
 from relay.errors import PermanentError, TransientError
-from relay.grants.intent_to_leave import LATEST
+from relay.grants.granter import LATEST
 from relay.model.member import Member
 from relay.model.messages import GrantRequest, dump
 from relay.ports.grants import GrantRecord
 from relay.rules.settings import Retention, Rules, RuleSetting
 
-from tests.support.grant_fakes import LEAVING, FakeGivingApi, grant
+from tests.support.grant_fakes import LEAVING, FakeGrantApi, grant
 from tests.support.port_fakes import NOW, SHOP, FakeMembers
-from tests.unit.grants.bench import Bench
+from tests.unit.grants.grants_setup import GrantSetup
 
 
 def test_off_is_off() -> None:
@@ -28,10 +28,10 @@ def test_off_is_off() -> None:
         Rules(),
         Rules(retention=Retention(on=True), rules={"retention.credits": RuleSetting(on=False)}),
     ):
-        bench = Bench(members=FakeMembers(rules=rules))
-        assert bench.work() is None
-        assert (bench.said, bench.journaled) == ([("grant_ignored", "off")], [("ignored", "off")])
-        assert (bench.api.reads, bench.api.given, bench.promises.asked) == (0, [], [])
+        setup = GrantSetup(members=FakeMembers(rules=rules))
+        assert setup.work() is None
+        assert (setup.said, setup.journaled) == ([("grant_ignored", "off")], [("ignored", "off")])
+        assert (setup.api.reads, setup.api.given, setup.grants.asked) == (0, [], [])
 
 
 @pytest.mark.parametrize(
@@ -40,53 +40,53 @@ def test_off_is_off() -> None:
         ({**LEAVING, "status": "ACTIVE"}, "active"),
         ({**LEAVING, "status": "CANCELLED"}, "cancelled"),
         ({**LEAVING, "anonymized": True}, "erased"),
-        (None, "gone"),
+        (None, "not_found"),
     ],
 )
 def test_who_is_not_about_to_leave_any_more(answer: Mapping[str, Any] | None, reason: str) -> None:
-    """Resumed, ended, erased, or not a member: nothing is promised, nothing is given."""
-    bench = Bench(api=FakeGivingApi(answer=dict(answer) if answer else None))
-    assert bench.work() is None
-    assert bench.said == [("grant_ignored", reason)]
-    assert bench.journaled == [("ignored", reason)]
-    assert (bench.api.given, bench.promises.asked) == ([], [])
+    """Resumed, ended, erased, or not a member: nothing is written down, nothing is given."""
+    setup = GrantSetup(api=FakeGrantApi(answer=dict(answer) if answer else None))
+    assert setup.work() is None
+    assert setup.said == [("grant_ignored", reason)]
+    assert setup.journaled == [("ignored", reason)]
+    assert (setup.api.given, setup.grants.asked) == ([], [])
 
 
 def test_a_status_that_nobody_documented_proves_nothing() -> None:
     """The event said so, and the API does not contradict it."""
-    bench = Bench(api=FakeGivingApi(answer={**LEAVING, "status": "WINDING_DOWN"}))
-    assert bench.work() is None
-    assert bench.said == [("granted", None)]
+    setup = GrantSetup(api=FakeGrantApi(answer={**LEAVING, "status": "WINDING_DOWN"}))
+    assert setup.work() is None
+    assert setup.said == [("granted", None)]
 
 
 @pytest.mark.parametrize("status", ["ACTIVE", "active"])
 def test_a_reading_too_close_to_the_event_is_taken_again(status: str) -> None:
     """The API's copy may be older than the webhook: neither granted nor given up."""
-    bench = Bench(api=FakeGivingApi(answer={**LEAVING, "status": status}))
-    bench.tell(NOW - timedelta(seconds=60), pending_cancel_at=NOW + timedelta(days=20))
-    answer = bench.work()
+    setup = GrantSetup(api=FakeGrantApi(answer={**LEAVING, "status": status}))
+    setup.tell(NOW - timedelta(seconds=60), pending_cancel_at=NOW + timedelta(days=20))
+    answer = setup.work()
     assert isinstance(answer, TransientError)
     assert answer.retry_after == 120
-    assert (bench.api.given, bench.journal.lines) == ([], [])
-    bench.api.date = NOW + timedelta(minutes=3)
-    assert bench.work() is None
-    assert bench.said[0][0] == "grant_ignored"
+    assert (setup.api.given, setup.journal.lines) == ([], [])
+    setup.api.date = NOW + timedelta(minutes=3)
+    assert setup.work() is None
+    assert setup.said[0][0] == "grant_ignored"
 
 
 def test_an_event_of_long_ago_is_no_incident() -> None:
-    """A replay of last year's journal gives nobody anything, whatever has been forgotten."""
-    bench = Bench()
-    assert bench.work(replace(grant(), at=NOW - LATEST - timedelta(seconds=1))) is None
-    assert bench.said == [("grant_ignored", "late")]
-    assert bench.work(replace(grant(), at=NOW - LATEST)) is None
-    assert bench.said[1] == ("granted", None)
+    """A replay of last year's journal grants nothing, whatever records have expired."""
+    setup = GrantSetup()
+    assert setup.work(replace(grant(), at=NOW - LATEST - timedelta(seconds=1))) is None
+    assert setup.said == [("grant_ignored", "late")]
+    assert setup.work(replace(grant(), at=NOW - LATEST)) is None
+    assert setup.said[1] == ("granted", None)
 
 
 def test_an_answer_about_somebody_else() -> None:
     """Not this member's status: asked again."""
-    bench = Bench(api=FakeGivingApi(answer={**LEAVING, "customerId": "2"}))
-    assert isinstance(bench.work(), TransientError)
-    assert bench.api.given == []
+    setup = GrantSetup(api=FakeGrantApi(answer={**LEAVING, "customerId": "2"}))
+    assert isinstance(setup.work(), TransientError)
+    assert setup.api.given == []
 
 
 def test_who_is_not_worth_it_any_more() -> None:
@@ -97,25 +97,25 @@ def test_who_is_not_worth_it_any_more() -> None:
         seen.append(member)
         return False
 
-    bench = Bench(worth=worth)
-    assert bench.work() is None
-    assert bench.said == [("grant_ignored", "not_high_value")]
+    setup = GrantSetup(is_worth_it=worth)
+    assert setup.work() is None
+    assert setup.said == [("grant_ignored", "not_high_value")]
     assert seen[0].value("credit_balance") == 7
 
 
 @pytest.mark.parametrize("why", ["off", "resumed"])
-def test_an_open_promise_that_is_not_called_for_any_more(why: str) -> None:
-    """What became of it is looked up, and nothing is sent again."""
-    bench = Bench()
-    bench.promise(by="another.event")
-    bench.api.status = GrantStatus.ALREADY_GRANTED
+def test_an_open_record_that_is_not_called_for_any_more(why: str) -> None:
+    """Its ending is looked up, and nothing is sent again."""
+    setup = GrantSetup()
+    setup.record(by="another.event")
+    setup.api.status = GrantStatus.ALREADY_GRANTED
     if why == "off":
-        bench.members.rules = Rules()
+        setup.members.rules = Rules()
     else:
-        bench.api.answer = {**LEAVING, "status": "ACTIVE"}
-    assert bench.work() is None
-    assert [given["again"] for given in bench.api.given] == [False]
-    assert bench.said == [("already_granted", None)]
+        setup.api.answer = {**LEAVING, "status": "ACTIVE"}
+    assert setup.work() is None
+    assert [given["again"] for given in setup.api.given] == [False]
+    assert setup.said == [("already_granted", None)]
 
 
 @pytest.mark.parametrize(
@@ -131,15 +131,15 @@ def test_an_open_promise_that_is_not_called_for_any_more(why: str) -> None:
 )
 def test_what_can_never_be_granted(asked: GrantRequest) -> None:
     """To the dead letters, at once."""
-    bench = Bench()
+    setup = GrantSetup()
     body = dump(asked).replace('"amount":null', '"amount":"NaN"')
-    assert isinstance(bench.work(body=body), PermanentError)
-    assert (bench.api.reads, bench.api.given) == (0, [])
+    assert isinstance(setup.work(body=body), PermanentError)
+    assert (setup.api.reads, setup.api.given) == (0, [])
 
 
 def test_another_members_key() -> None:
-    """The key is promised to somebody else: a defect of a rule, and nobody gets anything."""
-    bench = Bench()
-    bench.promises.made[grant().key] = GrantRecord(customer_id="2", amount=Decimal(10), by="x")
-    assert isinstance(bench.work(), PermanentError)
-    assert bench.api.given == []
+    """The key belongs to another member: a defect of a rule, so nothing is granted."""
+    setup = GrantSetup()
+    setup.grants.made[grant().key] = GrantRecord(customer_id="2", amount=Decimal(10), by="x")
+    assert isinstance(setup.work(), PermanentError)
+    assert setup.api.given == []

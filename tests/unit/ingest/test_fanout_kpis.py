@@ -13,7 +13,7 @@ from relay.model.kpis import KpiEvent, Total
 from relay.model.messages import EventEffects, MemberChanged, Outbox, load
 
 from tests.support.port_fakes import NOW, FakeOutgoing, FakeTelemetry
-from tests.support.scheduler_fakes import FakeFigures
+from tests.support.scheduler_fakes import FakeKpiStore
 from tests.unit.ingest.test_fanout import KEY, write
 
 PAID = Kpi(rule="payment.received", name="payment", amount=Decimal("9.99"), currency="USD")
@@ -32,14 +32,14 @@ def outbox(*effects: Kpi | Note, event_id: str = "a" * 32, webhook: bool = True)
     )
 
 
-def fan_out_to(kpis: FakeFigures, *boxes: Outbox, changes: FakeOutgoing | None = None) -> str | None:
+def fan_out_to(kpis: FakeKpiStore, *boxes: Outbox, changes: FakeOutgoing | None = None) -> str | None:
     writes = [write(number, box) for number, box in enumerate(boxes, start=1)]
     return fan_out(writes, changes or FakeOutgoing(), FakeOutgoing(), FakeTelemetry(), kpis=kpis)
 
 
 def test_a_kpi_is_stored_by_its_effect_at_the_time_of_its_event() -> None:
     """Once, however often the stream hands its write out; no message is sent."""
-    figures, changes = FakeFigures(), FakeOutgoing()
+    figures, changes = FakeKpiStore(), FakeOutgoing()
     assert fan_out_to(figures, outbox(PAID), outbox(PAID), changes=changes) is None
     assert list(figures.kept.values()) == [
         KpiEvent(
@@ -56,7 +56,7 @@ def test_a_kpi_is_stored_by_its_effect_at_the_time_of_its_event() -> None:
 
 def test_one_rule_may_count_two_things() -> None:
     """They are two KPI events of one event."""
-    figures = FakeFigures()
+    figures = FakeKpiStore()
     fan_out_to(figures, outbox(Kpi(rule="join", name="joined"), Kpi(rule="join", name="rejoined")))
     assert sorted(figure.name for figure in figures.kept.values()) == ["joined", "rejoined"]
 
@@ -64,7 +64,7 @@ def test_one_rule_may_count_two_things() -> None:
 def test_kpis_do_not_travel_with_changes() -> None:
     """Notes do."""
     changes = FakeOutgoing()
-    fan_out_to(FakeFigures(), outbox(PAID, Note(rule="r", name="Membership Joined")), changes=changes)
+    fan_out_to(FakeKpiStore(), outbox(PAID, Note(rule="r", name="Membership Joined")), changes=changes)
     [sent] = changes.sent
     [event_effects] = load(MemberChanged, sent.body).events
     assert [effect.kind for effect in event_effects.effects] == ["note"]
@@ -72,7 +72,7 @@ def test_kpis_do_not_travel_with_changes() -> None:
 
 def test_a_kpi_that_is_refused_is_handed_out_again() -> None:
     """Its write is named like one whose alert was refused."""
-    figures = FakeFigures(refuse={f"{'b' * 32}.payment.received.payment"})
+    figures = FakeKpiStore(refuse={f"{'b' * 32}.payment.received.payment"})
     boxes = [outbox(PAID, event_id=letter * 32) for letter in "abc"]
     assert fan_out_to(figures, *boxes) == "2"
     assert len(figures.kept) == 2
@@ -80,7 +80,7 @@ def test_a_kpi_that_is_refused_is_handed_out_again() -> None:
 
 def test_hours_in_which_webhooks_came_are_counted() -> None:
     """By write; what a reading of the API wrote is no webhook."""
-    figures = FakeFigures()
+    figures = FakeKpiStore()
     fan_out_to(figures, outbox(), outbox(PAID), outbox(webhook=False))
     fan_out_to(figures, Outbox(member=KEY, changed=True, newest_webhook_at=LATER))
     assert figures.hours == {NOW: 3}
@@ -88,7 +88,7 @@ def test_hours_in_which_webhooks_came_are_counted() -> None:
 
 def test_a_count_that_failed_fails_nothing() -> None:
     """The counts of hours need not be exact."""
-    figures = FakeFigures(failure=TransientError("down"))
+    figures = FakeKpiStore(failure=TransientError("down"))
     assert fan_out_to(figures, outbox(PAID)) is None
     assert len(figures.kept) == 1
 

@@ -45,10 +45,12 @@ def sqs(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSqs]:
     monkeypatch.setenv("KEY_DIGESTS", sha256(b"key").hexdigest())
     for folder in (*FOLDERS.values(), "unclaimed"):
         monkeypatch.setenv(f"QUEUE_{folder.upper()}", f"https://queue/{folder}")
-    app._access.cache_clear()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"):
+        monkeypatch.setenv(name, "set by Lambda")
+    app._settings.cache_clear()
     monkeypatch.setattr(app, "_sqs", lambda: fake)
     yield fake
-    app._access.cache_clear()
+    app._settings.cache_clear()
 
 
 def post(

@@ -1,16 +1,16 @@
-"""A reconciler that knows one member, for each test its own."""
+"""A reconciler with one member, new for each test."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.support.port_fakes import NOW
-from tests.unit.reconcile.reconciler import HOUR, Bench
+from tests.unit.reconcile.reconcile_setup import HOUR, ReconcileSetup
 
 
 @pytest.fixture
-def bench() -> Bench:
-    """Return a bench with a member of whom everything but the address is known."""
-    bench = Bench()
-    bench.tell(-60, tier_id="t1", tier_name="Gold", joined_at=NOW - HOUR)
-    return bench
+def setup() -> ReconcileSetup:
+    """Return a setup with one member; only the address is missing."""
+    setup = ReconcileSetup()
+    setup.tell(-60, tier_id="t1", tier_name="Gold", joined_at=NOW - HOUR)
+    return setup

@@ -1,4 +1,4 @@
-"""What the tests of the template name more than once: who reads which queue, and which CRMs there are."""
+"""What several tests of the template need: the queues of the functions, and the CRMs that there are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alarms: what each watches, whom it reaches, and that the clock and the functions measure what they say."""
+"""Alarms: what each watches, which topics it notifies, and that the functions measure what they watch."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import re
 from typing import Any
 
 import pytest
-from relay.ingest.unclaimed import UnclaimedDrain
-from relay.scheduler.tick import Scheduler
+from relay.model import metrics
 
-from tests.support.port_fakes import NOW, ROOT, SHOP, FakeContext, FakeJournal, FakeOutgoing
-from tests.support.scheduler_fakes import Office
+from tests.support.port_fakes import NOW, ROOT, FakeContext
+from tests.support.scheduler_fakes import SchedulerSetup
 from tests.support.template_data import FUNCTIONS, RESOURCES, environment, of_type, text
 
 ALARMS = of_type("AWS::CloudWatch::Alarm")
@@ -18,7 +17,7 @@ NAMED = {properties["AlarmName"]["Fn::Sub"]: properties for properties in ALARMS
 WORDED = re.compile(r"(warning|error|critical) ([a-z0-9][a-z0-9:-]*): [A-Z][^.]*\. \S.*\.")
 TARGETS = [name for name, properties in FUNCTIONS.items() if properties["CodeUri"] == "functions/crm_sync"]
 WATCHED_BESIDES = {"DeadLetters.QueueName", "Alerts.QueueName", "ClockFunction", "notifier"}
-"""What is broken where the notifier may be what is broken: of these people hear by e-mail as well."""
+"""Where the notifier itself may be broken: these alarms go to the e-mail topic as well."""
 
 
 def named(name: str) -> dict[str, Any]:
@@ -32,13 +31,13 @@ def watches(properties: dict[str, Any]) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", NAMED)
 def test_an_alarm_says_how_bad_it_is_what_it_means_and_what_to_do(name: str) -> None:
-    """In this order; the matter in it names the incident, so no two alarms share one."""
+    """In this order; its second word names the incident, so no two alarms share one."""
     worded = WORDED.fullmatch(NAMED[name]["AlarmDescription"])
     assert worded
-    matters = [
+    beginnings = [
         properties["AlarmDescription"].split(":  ")[0].split(": ")[0] for properties in ALARMS.values()
     ]
-    assert matters.count(f"{worded[1]} {worded[2]}") == 1
+    assert beginnings.count(f"{worded[1]} {worded[2]}") == 1
     assert len(NAMED[name]["AlarmDescription"]) <= 1024
 
 
@@ -74,20 +73,9 @@ def test_dead_letters_come_from_alarms_too() -> None:
 
 def test_every_condition_that_the_clock_measures_has_its_alarm() -> None:
     """By shop and service; it alarms at once, and is over after half an hour, a wave after six quiet hours."""
-    office = Office()
-    drain = UnclaimedDrain(
-        shop=SHOP, unclaimed=_Empty(), topics={}, dead_letters=FakeOutgoing(), journal=FakeJournal()
-    )
-    Scheduler(
-        shop=SHOP,
-        alerts=office.alerts,
-        members=office.members,
-        figures=office.figures,
-        daily=office.daily(),
-        drain=drain,
-        telemetry=office.telemetry,
-    ).tick(NOW, FakeContext())
-    measured = {name.partition(" ")[0] for name, _ in office.telemetry.figures if f"shop={SHOP}" in name}
+    setup = SchedulerSetup()
+    setup.scheduler().tick(NOW, FakeContext())
+    measured = {name for name, _ in setup.telemetry.measured}
     watched = {
         properties["MetricName"]: properties
         for properties in ALARMS.values()
@@ -101,25 +89,50 @@ def test_every_condition_that_the_clock_measures_has_its_alarm() -> None:
         assert properties["TreatMissingData"] == "ignore"
 
 
-class _Empty:
-    """A queue with nothing in it."""
+SERIES_AT_MOST = 20
+"""A series costs $0.30 a month."""
 
-    def receive(self) -> list[Any]:
-        return []
+WITHOUT_ALARM = {"Received", "Refused", "ShapeDrift", "AlertsSent"}
+"""Metrics without an alarm: an operator looks at them."""
 
-    def delete(self, messages: object) -> None:
-        """Nothing to acknowledge."""
+
+def series() -> set[tuple[str, str]]:
+    """Return the metrics of a stack with every target and function, each with its service."""
+    services: dict[str, set[str]] = {metrics.TOPICS: {metrics.TOPICS}}
+    for function, properties in FUNCTIONS.items():
+        folder = properties["CodeUri"].removeprefix("functions/")
+        services.setdefault(folder, set()).add(environment(function)["POWERTOOLS_SERVICE_NAME"])
+    return {
+        (metric.name, service)
+        for metric in metrics.METRICS
+        for function in metric.measured_by
+        for service in services[function]
+    }
+
+
+def test_a_busy_shop_has_few_metrics() -> None:
+    """All targets, all functions: each metric by shop and service, and by nothing else."""
+    assert len({metric.name for metric in metrics.METRICS}) == len(metrics.METRICS)
+    assert len(series()) <= SERIES_AT_MOST
+
+
+def test_alarms_use_the_names_that_the_functions_measure() -> None:
+    """A metric that is renamed on one side only would leave its alarm silent for good."""
+    ours = [alarm for alarm in ALARMS.values() if alarm["Namespace"] == metrics.NAMESPACE]
+    assert {watches(alarm)[metrics.SHOP] for alarm in ours} == {"ShopDomain"}
+    watched = {(alarm["MetricName"], watches(alarm)[metrics.SERVICE]) for alarm in ours}
+    assert watched == {(name, service) for name, service in series() if name not in WITHOUT_ALARM}
 
 
 @pytest.mark.parametrize("function", TARGETS)
 def test_every_target_has_its_alarms(function: str) -> None:
-    """Refused credentials; changes that wait for an hour, and for twelve; changes that nobody takes."""
+    """Refused credentials; changes that wait for an hour, and for twelve; changes that are not received."""
     target = environment(function)["TARGET"]
     own = {"shop": "ShopDomain", "service": environment(function)["POWERTOOLS_SERVICE_NAME"]}
     expected = {
-        f"{target}-unauthorised": ("Misconfigured", 0, "critical"),
-        f"{target}-late": ("Lag", 3_600, "warning"),
-        f"{target}-very-late": ("Lag", 43_200, "critical"),
+        f"{target}-unauthorised": (metrics.MISCONFIGURED.name, 0, "critical"),
+        f"{target}-late": (metrics.DEFERRED_AGE.name, 3_600, "warning"),
+        f"{target}-very-late": (metrics.DEFERRED_AGE.name, 43_200, "critical"),
     }
     for name, (metric, threshold, level) in expected.items():
         alarm = named(name)
@@ -153,6 +166,6 @@ def test_what_waits_for_a_person_is_alarmed(name: str, threshold: int, level: st
 
 def test_every_alarm_is_explained_to_the_operator() -> None:
     """By its name, in docs/operations.md."""
-    told = (ROOT / "docs" / "operations.md").read_text()
-    missing = [name for name in NAMED if f"`{name.removeprefix('${AWS::StackName}')[1:]}`" not in told]
+    page = (ROOT / "docs" / "operations.md").read_text()
+    missing = [name for name in NAMED if f"`{name.removeprefix('${AWS::StackName}')[1:]}`" not in page]
     assert missing == []

@@ -26,7 +26,7 @@ def test_the_receiver_may_do_nothing_but_queue_and_log() -> None:
 
 
 def test_the_clock_may_do_what_is_due_and_no_more() -> None:
-    """It empties `unclaimed` into the topics, tells the notifier and the targets, and reads members and mirrors."""
+    """It drains `unclaimed` into the topics, sends to the notifier and the targets, and reads members and mirrors."""
     queues = {f"{name}Queue.Arn" for name in CONSUMERS.values()} | {"DeadLetters.Arn", "Alerts.Arn"}
     queues |= {f"{target}Queue.Arn" for target in TARGETS}
     assert allowed("ClockRole") == {
@@ -150,7 +150,7 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "POWERTOOLS_SERVICE_NAME",
         "CHANGES_TOPIC",
         "ALERTS_URL",
-        "FIGURES_TABLE",
+        "KPIS_TABLE",
         "RECHECKS_URL",
         "RECHECK_DELAY",
         "GRANTS_URL",
@@ -161,15 +161,15 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "TIME_ZONE",
         "MEMBERS_TABLE",
         "MIRRORS_TABLE",
-        "FIGURES_TABLE",
+        "KPIS_TABLE",
         "CHANGES_TOPIC",
         "ALERTS_URL",
         "UNCLAIMED_URL",
         "DEAD_LETTERS_URL",
         "JOURNAL_STREAM",
-        "AUDITED_URLS",
+        "CRM_QUEUE_URLS",
     }
-    assert all(f"{target}Queue" in str(environment("ClockFunction")["AUDITED_URLS"]) for target in TARGETS)
+    assert all(f"{target}Queue" in str(environment("ClockFunction")["CRM_QUEUE_URLS"]) for target in TARGETS)
     assert environment("ReconcileFunction").keys() == {
         "POWERTOOLS_SERVICE_NAME",
         "SOURCE_URL",
@@ -193,10 +193,7 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "INVETERATE_URL",
         "INVETERATE_SECRET",
     }
-    assert TEMPLATE["Globals"]["Function"]["Environment"]["Variables"].keys() == {
-        "POWERTOOLS_METRICS_NAMESPACE",
-        "SHOP_DOMAIN",
-    }
+    assert TEMPLATE["Globals"]["Function"]["Environment"]["Variables"].keys() == {"SHOP_DOMAIN"}
 
 
 def test_reconcile_may_read_the_api_and_write_members() -> None:

@@ -20,7 +20,7 @@ from tests.unit.template.deployed import TARGETS
 
 
 def test_the_fan_out_isolates_and_keeps_what_fails() -> None:
-    """A write that cannot be told is halved out of its batch, tried for long, and then kept as a dead letter."""
+    """A write that cannot be sent on is halved out of its batch, retried, and then kept as a dead letter."""
     [event] = FUNCTIONS["FanoutFunction"]["Events"].values()
     how = event["Properties"]
     assert how["StartingPosition"] == "TRIM_HORIZON"
@@ -47,7 +47,7 @@ def test_promises_outlive_the_stack_and_the_key() -> None:
 
 
 def test_without_a_key_nothing_is_reconciled_or_granted() -> None:
-    """The queue, its reader and who may send to it are there with the key, and not without."""
+    """The queue, its reader and the permissions to send to it are there with the key, and not without."""
     for name in ("Queue", "Role", "Function"):
         assert RESOURCES[f"Reconcile{name}"]["Condition"] == "HasInveterate"
         assert RESOURCES[f"Grants{name}"]["Condition"] == "HasInveterate"
@@ -125,7 +125,7 @@ def test_inveterates_own_names_and_ids_are_left_alone_unless_asked_for() -> None
 
 
 def test_the_journal_is_private_and_packed() -> None:
-    """One encrypted bucket that nobody outside can see, gzip, folders by date."""
+    """One encrypted bucket without public access, gzip, folders by date."""
     bucket = RESOURCES["JournalBucket"]["Properties"]
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
     assert bucket["LifecycleConfiguration"]["Rules"][0]["ExpirationInDays"] == {"Ref": "JournalDays"}

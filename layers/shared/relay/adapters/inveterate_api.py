@@ -1,4 +1,4 @@
-"""Inveterate's API through our own SDK: a member, read once and dated by the answer; credits, granted once."""
+"""Inveterate's API through Relay's SDK: reads a member, dated by the answer, and grants credits once."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
 _TIMEOUT: Final = 8.0
 _PATIENCE: Final = Retries(max_attempts=2, base_delay=0.3, deadline=15.0, max_retry_after=2.0)
-"""Short: the queue has the patience, and a function that waits is paid for."""
+"""Short: the queue retries for days, and a function that waits is paid for."""
 
 LOOKS: Final = (0.5, 2.0)
-"""Pauses before the ledger is read: the queue asks again later, and a function that sleeps is paid for."""
+"""Seconds before each reading of the ledger. Few: the queue asks again later, and a function that waits is paid for."""
 
 SETTLED_AFTER: Final = 600.0
 """Seconds after which the SDK may take a request for lost, if the ledger proves it."""
@@ -43,7 +43,7 @@ SETTLED_AFTER: Final = 600.0
 
 @dataclass(slots=True)
 class InveterateApi:
-    """`ports.Api`. `connect` makes a client of an address and a key; the SDK's own unless a test says otherwise."""
+    """`ports.MemberApi` and `ports.CreditGranter`. `connect` makes a client of an address, a key and a hook for requests."""
 
     url: str
     secret: Secret
@@ -71,10 +71,10 @@ class InveterateApi:
             member=member, date=last.date if last else None, seconds=last.seconds if last else _TIMEOUT
         )
 
-    def grant(  # noqa: PLR0913 - what, to whom, once per what, and whether to try again
+    def grant(  # noqa: PLR0913 - what, for which member, once per what, and whether to try again
         self, customer_id: str, amount: Decimal, *, key: str, note: str, intents: Intents, again: bool
     ) -> GrantStatus:
-        """Grant credits once for the key; without `again` a request that may have been lost stays so."""
+        """Grant credits once for the key; without `again` a request that may have been lost is not repeated."""
         client = self._connected()
         with self._errors():
             try:
@@ -90,7 +90,7 @@ class InveterateApi:
             except (BadRequestError, NotFoundError) as error:
                 raise PermanentError("grant_refused", _named(error)) from error
             except ValueError as error:
-                # The amount is checked before, so it is this: the key was claimed for another amount just now.
+                # The amount was checked before, so the key was claimed for another amount just now.
                 raise ConflictError("the key was claimed for another grant") from error
 
     def close(self) -> None:
@@ -101,7 +101,7 @@ class InveterateApi:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Say what the SDK's errors mean to us."""
+        """Translate the SDK's errors."""
         try:
             yield
         except BadKeyError as error:
@@ -113,7 +113,7 @@ class InveterateApi:
             raise TransientError(f"Inveterate: {_named(error)}") from error
 
     def _connected(self) -> Client:
-        """Return a client with the key as it is now: a rotated one needs another."""
+        """Return a client with the present key: a rotated key needs a new client."""
         key = self.secret.value()
         if self._client is None or key != self._key:
             self.close()
@@ -121,7 +121,7 @@ class InveterateApi:
             try:
                 self._client = self.connect(self.url, key, self._remember)
             except ValueError:
-                # The SDK says which of the two cannot be one; its text does not repeat the key.
+                # The SDK's text says whether the key or the address is malformed, and repeats neither.
                 raise MisconfiguredError(
                     "Inveterate: no such key or address", setting=self.secret.name
                 ) from None
@@ -132,5 +132,5 @@ class InveterateApi:
 
 
 def _named(error: InveterateError) -> str:
-    """Name an error without its text: path and message may hold a member's id."""
+    """Return an error's class and status without its text: path and message may hold a member's id."""
     return f"{type(error).__name__} {error.status or ''}".strip()

@@ -18,6 +18,7 @@ from relay.model.hold_queue import HoldQueue
 from relay.model.incident import UNCONFIRMED, ChannelDelivery, DeliveryState, Incident, PendingNotification
 from relay.model.member import Member
 from relay.model.messages import AlertMessage
+from relay.model.metrics import ALERTS_SENT, Outcome
 from relay.ports.alerts import AlertChannel, IncidentStore, Notification
 from relay.ports.members import MemberStore
 from relay.ports.optimistic import retry_conflicts
@@ -28,7 +29,6 @@ CLAIM_DURATION: Final = timedelta(seconds=60)
 """How long a delivery stays claimed: not less than the function's timeout, so that its holder has ended by then."""
 
 _TABLE: Final = "table incidents"
-_SENT_METRIC: Final = "AlertsSent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,7 @@ class NotifierContext:
         load = self.incidents.load_hold_queue
         return retry_conflicts(load(), write, load, what=_TABLE)
 
-    def log(self, outcome: str, alert_message: AlertMessage, **fields: object) -> None:
+    def log(self, outcome: Outcome, alert_message: AlertMessage, **fields: object) -> None:
         """Log one outcome with event and rule; the member stays out of the log."""
         self.telemetry.outcome(
             outcome,
@@ -209,13 +209,13 @@ class BatchDelivery:
             failed[channel.name] = error
             return replace(claim, claimed_until=None), None
         self.context.log(
-            "sent",
+            "alert_sent",
             notification.alert_message,
             channel=channel.name,
             kind=notification.kind,
             may_be_repeat=notification.may_be_repeat,
         )
-        self.context.telemetry.measure(_SENT_METRIC, 1, channel=channel.name)
+        self.context.telemetry.measure(ALERTS_SENT, 1)
         return ChannelDelivery(state=DeliveryState.SENT), ref
 
     def _notification(

@@ -83,9 +83,9 @@ def _apply(batch: BatchDelivery, alert_message: AlertMessage, *, first_receive: 
         # the message comes again, is classified as seen, and is still deferred.
         entry = _queue_entry(saved, saved.deferred)
         context.update_hold_queue(lambda queue: add(queue, entry))
-        context.log("deferred", alert_message, classification=classification)
+        context.log("alert_deferred", alert_message, classification=classification)
     elif saved.pending_for(alert_message.event_id) is None:
-        context.log("not_sent", alert_message, classification=classification)
+        context.log("alert_suppressed", alert_message, classification=classification)
     return saved
 
 

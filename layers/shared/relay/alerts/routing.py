@@ -7,7 +7,6 @@ from datetime import datetime, time
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from relay.errors import MisconfiguredError
 from relay.model.effects import Level
 from relay.model.messages import AlertMessage
 from relay.rules.settings import Channels, QuietHours, Rules
@@ -43,19 +42,6 @@ def is_quiet(moment: datetime, hours: QuietHours | None, zone: ZoneInfo) -> bool
     local = moment.astimezone(zone).time()
     begin, end = _naive(hours.begin), _naive(hours.end)
     return begin <= local < end if begin < end else local >= begin or local < end
-
-
-def zone_of(name: str) -> ZoneInfo:
-    """Return a time zone by its name.
-
-    Raises:
-        MisconfiguredError: no time zone has this name.
-
-    """
-    try:
-        return ZoneInfo(name)
-    except (ValueError, KeyError, OSError):
-        raise MisconfiguredError("no time zone by the name in TIME_ZONE", setting="TIME_ZONE") from None
 
 
 def _of_level(channels: Channels, level: Level) -> tuple[str, ...]:

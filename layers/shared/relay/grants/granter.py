@@ -1,219 +1,262 @@
-"""Credits for a member who is about to leave: given once, if they still are, and within the month's ceiling.
+"""Credits for a member who is about to leave: granted once, while the member still is, and within the month's budget.
 
-1. What is granted already is done. What may have been is never sent again unless the platform's ledger proves
-   that it was lost; until then its amount stays counted, and it is asked again (`GrantStatus.UNKNOWN`).
-2. Anything new is looked at as of now: the merchant still wants it, the month has room, and the platform's
-   API says that the member is still about to leave.
-3. The promise and its part of the month's ceiling are one write, made before the request leaves. It is taken
-   back only where the platform surely granted nothing.
+1. What is granted already is done. What may have been granted is never sent again unless the platform's ledger
+   proves that the request was lost; until then its amount stays counted, and the ledger is read again later
+   (`GrantStatus.UNKNOWN`).
+2. Anything new is checked as of now: the merchant still wants it, the month has room, and the platform's API
+   says that the member is still about to leave.
+3. The grant's record and its part of the month's budget are one write, made before the request goes out. It is
+   taken back only where the platform surely granted nothing.
 
-The first promise under a key stands, whatever a later event or another setting says of the amount.
+The first record under a key stands, whatever a later event or another setting says of the amount.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, Protocol, TypeAlias
 
 from inveterate import GrantStatus
 
 from relay.errors import ConflictError, OverBudgetError, PermanentError, TransientError
-from relay.grants.intent_to_leave import reasons_not_to_grant
 from relay.model import journal
 from relay.model.member import Member, merge
 from relay.model.messages import GrantRequest, load
+from relay.model.metrics import Outcome
 from relay.ports.grants import CreditGranter, GrantRecord, GrantStore, MonthlyBudget
-from relay.ports.inveterate import MemberApi
+from relay.ports.inveterate import MemberApi, MemberReading
 from relay.ports.members import MemberRecord, MemberStore
 from relay.ports.messaging import Journal
 from relay.ports.runtime import Clock, Telemetry
 from relay.queues.batch import Context, Message, Results, for_each_message
 from relay.queues.requests import customer_of
-from relay.reconcile.api_facts import facts_of
+from relay.reconcile.api_facts import EARLY, facts_of
 from relay.rules.settings import Rules
 
 TOPIC: Final = "relay.grant"
 """The topic under which the journal keeps grants."""
 
 NEEDED_MS: Final = 80_000
-"""One reading, one request and the looks at the ledger, each as slow as it may be, take no longer."""
+"""One reading, one request and the readings of the ledger take at most this long."""
 
-ASK_AGAIN: Final = 600.0
-"""Seconds until an unknown outcome is looked into again: the SDK takes a request for lost after as many."""
+RETRY_UNKNOWN_AFTER: Final = 600.0
+"""Seconds until an unknown grant is looked up again: the SDK takes a request for lost after as many."""
 
-FOR_ROOM: Final = timedelta(hours=1)
-"""How long one that does not fit waits: others may turn out to be refused, and make room."""
+WAIT_FOR_BUDGET: Final = timedelta(hours=1)
+"""How long a grant that does not fit is deferred: others may be refused and leave room."""
 
-_Outcome: TypeAlias = Literal["granted", "already_granted", "grant_ignored", "grant_ceiling"]
-_VERDICTS: Final[dict[_Outcome, journal.JournalOutcome]] = {
+LATEST: Final = timedelta(days=30)
+"""An older event is granted nothing. A grant's record is kept far longer."""
+
+_PENDING_CANCELLATION: Final = "pending_cancellation"
+_ACTIVE: Final = "ACTIVE"
+"""The platform's word for a member who is not about to leave. It documents three words as examples; any other proves nothing."""
+
+_Ending: TypeAlias = Literal["granted", "already_granted", "grant_ignored", "grant_over_budget"]
+_JOURNALED: Final[dict[_Ending, journal.JournalOutcome]] = {
     "granted": "applied",
     "already_granted": "repeat",
     "grant_ignored": "ignored",
-    "grant_ceiling": "ignored",
+    "grant_over_budget": "ignored",
 }
 
 
-class GivingApi(MemberApi, CreditGranter, Protocol):
-    """The platform's API, for reading a member and for giving credits."""
+class GrantApi(MemberApi, CreditGranter, Protocol):
+    """The platform's API, for reading a member and for granting credits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Granter:
-    """The work of `grants`. `worth` tells whether a member is still worth it; None leaves that to who asked."""
+    """The work of `grants`. `is_worth_it` decides anew whether the member merits credits; None relies on the request."""
 
     shop: str
     members: MemberStore
-    promises: GrantStore
-    api: GivingApi
+    grants: GrantStore
+    api: GrantApi
     journal: Journal
     clock: Clock
     telemetry: Telemetry
-    worth: Callable[[Member, Rules], bool] | None = None
+    is_worth_it: Callable[[Member, Rules], bool] | None = None
 
     def work(self, messages: Sequence[Message], context: Context) -> Results:
-        """Grant what these messages ask for, one after the other."""
+        """Grant what these messages request, one after the other."""
         return for_each_message(messages, context, NEEDED_MS, self._handle)
 
     def _handle(self, message: Message) -> None:
-        grant = self._read(message.body)
-        promise = self.promises.load(grant.key)
-        if promise is None:
-            self._begin(grant, message)
-        elif promise.granted:
-            self._end(grant, message, "granted" if promise.by == grant.id else "already_granted")
+        request = self._read(message.body)
+        record = self.grants.load(request.key)
+        if record is None:
+            self._begin(request, message)
+        elif record.granted:
+            self._end(request, message, "granted" if record.by == request.id else "already_granted")
         else:
-            self._go_on(grant, promise, message)
+            self._resume(request, record, message)
 
     def _read(self, body: str) -> GrantRequest:
-        grant = load(GrantRequest, body)
-        customer_of(grant.member, self.shop)
-        if not grant.amount.is_finite() or grant.amount <= 0 or not grant.key.strip():
+        request = load(GrantRequest, body)
+        customer_of(request.member, self.shop)
+        if not request.amount.is_finite() or request.amount <= 0 or not request.key.strip():
             raise PermanentError("no_grant", "amount, key")
-        return grant
+        return request
 
-    def _begin(self, grant: GrantRequest, message: Message) -> None:
-        """Grant what nobody has promised yet, if it is still called for and fits."""
-        record, rules = self._known(grant)
-        if reason := _unwanted(grant, rules):
-            self._end(grant, message, "grant_ignored", reason)
+    def _begin(self, request: GrantRequest, message: Message) -> None:
+        """Grant what has no record yet, if it is still called for and fits."""
+        known, rules = self._known(request)
+        if reason := _switched_off(request, rules):
+            self._end(request, message, "grant_ignored", reason)
             return
-        allowance = _allowance(grant, rules)
-        # Looked at before the API is called; the claim is what decides.
-        if self.promises.promised(allowance.month) + grant.amount > allowance.ceiling:
-            self._no_room(grant, message)
+        budget = _budget(request, rules)
+        # Checked before the API is called; the record's conditional write is what decides.
+        if self.grants.claimed(budget.month) + request.amount > budget.ceiling:
+            self._over_budget(request, message)
             return
-        if reason := self._against(grant, record, rules):
-            self._end(grant, message, "grant_ignored", reason)
+        if reason := self._reason_against(request, known, rules):
+            self._end(request, message, "grant_ignored", reason)
             return
         try:
-            status = self._give(grant, None, allowance)
+            status = self._grant(request, None, budget)
         except OverBudgetError:
-            self._no_room(grant, message)
+            self._over_budget(request, message)
         else:
-            self._settle(grant, message, status)
+            self._finish(request, message, status)
 
-    def _go_on(self, grant: GrantRequest, promise: GrantRecord, message: Message) -> None:
-        """Find out what became of an earlier request; send it again only if it is still called for."""
-        if promise.customer_id != _customer(grant):
+    def _resume(self, request: GrantRequest, record: GrantRecord, message: Message) -> None:
+        """Find out how an earlier request ended; send it again only if it is still called for."""
+        if record.customer_id != _customer(request):
             raise PermanentError("no_grant", "another member's key")
-        record, rules = self._known(grant)
-        called_for = not (_unwanted(grant, rules) or self._against(grant, record, rules))
-        status = self._give(grant, promise, None, again=called_for)
-        if status is GrantStatus.ALREADY_GRANTED and promise.by == grant.id:
+        known, rules = self._known(request)
+        called_for = not (_switched_off(request, rules) or self._reason_against(request, known, rules))
+        status = self._grant(request, record, None, again=called_for)
+        if status is GrantStatus.ALREADY_GRANTED and record.by == request.id:
             status = GrantStatus.GRANTED
-        self._settle(grant, message, status)
+        self._finish(request, message, status)
 
-    def _known(self, grant: GrantRequest) -> tuple[MemberRecord, Rules]:
-        records, rules = self.members.load([grant.member])
-        return records[grant.member], rules
+    def _known(self, request: GrantRequest) -> tuple[MemberRecord, Rules]:
+        records, rules = self.members.load([request.member])
+        return records[request.member], rules
 
-    def _against(self, grant: GrantRequest, record: MemberRecord, rules: Rules) -> str | None:
-        """Read the member, and return what speaks against the grant."""
-        reading = self.api.read(_customer(grant))
+    def _reason_against(self, request: GrantRequest, known: MemberRecord, rules: Rules) -> str | None:
+        """Read the member from the API; return what speaks against the grant."""
+        reading = self.api.read(_customer(request))
         if reading is None:
-            return "gone"
-        if reading.member.customer_id != _customer(grant):
+            return "not_found"
+        if reading.member.customer_id != _customer(request):
             raise TransientError("the API answered with another member's record")
         date = reading.date or self.clock()
-        now = merge(record.member, facts_of(reading, date, record.member))
-        reason = reasons_not_to_grant(now, reading, date, grant.at)
-        if reason is None and self.worth and not self.worth(now, rules):
+        member = merge(known.member, facts_of(reading, date, known.member))
+        reason = reason_not_to_grant(member, reading, date, request.at)
+        if reason is None and self.is_worth_it and not self.is_worth_it(member, rules):
             return "not_high_value"
         return reason
 
-    def _give(
+    def _grant(
         self,
-        grant: GrantRequest,
-        promise: GrantRecord | None,
-        allowance: MonthlyBudget | None,
+        request: GrantRequest,
+        record: GrantRecord | None,
+        budget: MonthlyBudget | None,
         *,
         again: bool = True,
     ) -> GrantStatus:
         try:
             return self.api.grant(
-                _customer(grant),
-                promise.amount if promise else grant.amount,
-                key=grant.key,
-                note=f"Relay {grant.rule}",
-                intents=self.promises.intents(allowance, grant.id),
+                _customer(request),
+                record.amount if record else request.amount,
+                key=request.key,
+                note=f"Relay {request.rule}",
+                intents=self.grants.intents(budget, request.id),
                 again=again,
             )
         except ConflictError as error:
-            raise TransientError("the promise was written to by somebody else", retry_after=1) from error
+            raise TransientError(
+                "the grant's record was written by another invocation", retry_after=1
+            ) from error
 
-    def _settle(self, grant: GrantRequest, message: Message, status: GrantStatus) -> None:
+    def _finish(self, request: GrantRequest, message: Message, status: GrantStatus) -> None:
         if status is GrantStatus.UNKNOWN:
-            self._tell("grant_unknown", grant)
-            raise TransientError("nobody knows yet whether it was granted", retry_after=ASK_AGAIN)
-        self._end(grant, message, "granted" if status is GrantStatus.GRANTED else "already_granted")
+            self._log("grant_unknown", request)
+            raise TransientError(
+                "it is not known yet whether it was granted", retry_after=RETRY_UNKNOWN_AFTER
+            )
+        self._end(request, message, "granted" if status is GrantStatus.GRANTED else "already_granted")
 
-    def _no_room(self, grant: GrantRequest, message: Message) -> None:
-        if self.clock() - message.waiting_since < FOR_ROOM:
-            raise TransientError("the month's ceiling is reached", retry_after=FOR_ROOM.total_seconds() / 4)
-        self._end(grant, message, "grant_ceiling", "ceiling")
+    def _over_budget(self, request: GrantRequest, message: Message) -> None:
+        if self.clock() - message.waiting_since < WAIT_FOR_BUDGET:
+            raise TransientError(
+                "the month's budget is used up", retry_after=WAIT_FOR_BUDGET.total_seconds() / 4
+            )
+        self._end(request, message, "grant_over_budget", "budget")
 
     def _end(
-        self, grant: GrantRequest, message: Message, outcome: _Outcome, reason: str | None = None
+        self, request: GrantRequest, message: Message, ending: _Ending, reason: str | None = None
     ) -> None:
-        """Journal what became of it, then say so."""
+        """Journal how the request ended, then log it."""
         line = journal.action_line(
             "granted",
-            grant.id,
+            request.id,
             topic=TOPIC,
             shop=self.shop,
             received_at=message.received_at,
-            outcome=_VERDICTS[outcome],
-            customer=_customer(grant),
-            at=grant.at,
+            outcome=_JOURNALED[ending],
+            customer=_customer(request),
+            at=request.at,
             reason=reason,
-            body={"event_id": grant.event_id, "rule": grant.rule, "key": grant.key, "amount": grant.amount},
+            body={
+                "event_id": request.event_id,
+                "rule": request.rule,
+                "key": request.key,
+                "amount": request.amount,
+            },
         )
         [refusal] = self.journal.write([line])
         if refusal:
             raise refusal
-        self._tell(outcome, grant, reason)
+        self._log(ending, request, reason)
 
-    def _tell(self, outcome: str, grant: GrantRequest, reason: str | None = None) -> None:
+    def _log(self, outcome: Outcome, request: GrantRequest, reason: str | None = None) -> None:
         self.telemetry.outcome(
             outcome,
-            event_id=grant.event_id,
-            topic=grant.topic,
-            member=grant.member,
-            rule=grant.rule,
+            event_id=request.event_id,
+            topic=request.topic,
+            member=request.member,
+            rule=request.rule,
             reason=reason,
         )
 
 
-def _customer(grant: GrantRequest) -> str:
-    return grant.member.rpartition(":")[2]
+def reason_not_to_grant(
+    member: Member, reading: MemberReading, date: datetime, since: datetime
+) -> str | None:
+    """Return what speaks against a grant for the event of `since`: `late`, `erased` or the member's status; else None.
+
+    `member` is the record with the reading merged, `date` the time of the API's answer. A reading is dated two
+    minutes early (`api_facts.py`), so within two minutes of the event it proves nothing: the platform's own
+    copy may be older than its webhook. The request is then deferred.
+
+    Raises:
+        TransientError: the API and a newer event contradict each other.
+
+    """
+    if date - since > LATEST:
+        return "late"
+    if member.value("anonymized"):
+        return "erased"
+    if member.status != _PENDING_CANCELLATION:
+        return member.status
+    if (reading.member.status or "").upper() == _ACTIVE:
+        raise TransientError("the API does not show the cancellation yet", retry_after=EARLY.total_seconds())
+    return None
 
 
-def _unwanted(grant: GrantRequest, rules: Rules) -> str | None:
-    return None if rules.retention.on and rules.setting_for(grant.rule).on else "off"
+def _customer(request: GrantRequest) -> str:
+    return request.member.rpartition(":")[2]
 
 
-def _allowance(grant: GrantRequest, rules: Rules) -> MonthlyBudget:
-    """Return the allowance of the month in which the event happened."""
-    return MonthlyBudget(month=f"{grant.at.astimezone(UTC):%Y-%m}", ceiling=rules.retention.monthly_ceiling)
+def _switched_off(request: GrantRequest, rules: Rules) -> str | None:
+    return None if rules.retention.on and rules.setting_for(request.rule).on else "off"
+
+
+def _budget(request: GrantRequest, rules: Rules) -> MonthlyBudget:
+    """Return the budget of the month in which the event happened."""
+    return MonthlyBudget(month=f"{request.at.astimezone(UTC):%Y-%m}", ceiling=rules.retention.monthly_ceiling)

@@ -9,24 +9,22 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic
+from typing import Any, Generic
 
 from inveterate.webhooks.base import UnreadableEventError, read_json
 
-from relay.errors import ConflictError, PermanentError, TransientError
+from relay.errors import PermanentError, TransientError
 from relay.ingest.reducer import E, EventResult, ReceivedEvent, Reduction, TopicRule, reduce_events
-from relay.model import journal
+from relay.model import journal, metrics
 from relay.model.delivery import Delivery, unpack
 from relay.model.member import member_key
 from relay.ports.members import MemberRecord, MemberStore
 from relay.ports.messaging import Journal
+from relay.ports.optimistic import retry_conflicts
 from relay.ports.runtime import Telemetry
 from relay.queues.batch import RESERVE_MS, Batch, Context, Message, Results
 from relay.rules.settings import Rules
 from relay.topics import PROBE_TOPIC
-
-_WRITES: Final = 5
-"""How often a member is read and decided again when another invocation writes first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +54,7 @@ class Consumer(Generic[E]):
             # and count the messages of the first call again in each later one.
             return _Run(self.rule, services).work(messages, context)
 
-        try:
-            return services.batch.run(event, context, work)
-        finally:
-            services.telemetry.flush()
+        return services.batch.run(event, context, work)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +97,7 @@ class _Run(Generic[E]):
             self.results[message.id] = error
             return None
         if event.drift:
-            self.services.telemetry.measure("Drift", len(event.drift))
+            self.services.telemetry.measure(metrics.SHAPE_DRIFT, len(event.drift))
         return ReceivedEvent(message.id, delivery, event)
 
     def _handle_all(self, by_member: Mapping[str, list[ReceivedEvent[E]]], context: Context) -> None:
@@ -126,18 +121,19 @@ class _Run(Generic[E]):
         self, record: MemberRecord, received: Sequence[ReceivedEvent[E]], rules: Rules
     ) -> Reduction[E]:
         """Write the record after these events: the commit. Nothing before it has an effect."""
-        for _ in range(_WRITES):
-            reduction = reduce_events(record, received, self.rule, rules)
-            if reduction.outbox is None:
-                return reduction
-            try:
+        key = record.member.key
+
+        def write(known: tuple[MemberRecord, Rules]) -> Reduction[E]:
+            reduction = reduce_events(known[0], received, self.rule, known[1])
+            if reduction.outbox is not None:
                 self.services.members.save(reduction.record, reduction.outbox)
-            except ConflictError:
-                records, rules = self.services.members.load([record.member.key])
-                record = records[record.member.key]
-            else:
-                return reduction
-        raise TransientError("too many invocations write the member at once")
+            return reduction
+
+        def read() -> tuple[MemberRecord, Rules]:
+            records, rules = self.services.members.load([key])
+            return records[key], rules
+
+        return retry_conflicts((record, rules), write, read, what="the member")
 
     def _conclude(self, result: EventResult[E]) -> None:
         received = result.received

@@ -82,7 +82,6 @@ def fan_out(  # noqa: PLR0913 - the records, and every destination by its name
         failed |= _send(pairs, target, telemetry)
     if kpis:
         failed |= _count(outboxes, kpis, telemetry)
-    telemetry.measure("FannedOut", sum(len(pairs) for pairs, _ in batches))
     return next((write.sequence for write in writes if write.sequence in failed), None)
 
 
@@ -100,14 +99,14 @@ def _send(pairs: _Pairs, target: MessageSender, telemetry: Telemetry) -> set[str
 def _count(outboxes: Sequence[tuple[_Write, Outbox]], kpis: KpiStore, telemetry: Telemetry) -> set[str]:
     """Store what is counted; return the sequence numbers of the writes of what was refused."""
     pairs = [(write, kpi) for write, outbox in outboxes for kpi in kpi_events(outbox)]
-    refusals = kpis.keep([kpi for _, kpi in pairs]) if pairs else []
+    refusals = kpis.put([kpi for _, kpi in pairs]) if pairs else []
     failed = set()
     for (write, _), refusal in zip(pairs, refusals, strict=True):
         if refusal is not None:
             failed.add(write.sequence)
             telemetry.outcome("kpi_not_stored", event_id=None, topic=None, reason=str(refusal))
     try:
-        kpis.hear(writes_by_hour(outbox for _, outbox in outboxes))
+        kpis.add_webhooks(writes_by_hour(outbox for _, outbox in outboxes))
     except TransientError as error:
         # These only tell silence from business: a few that are missing do not make an hour a silent one.
         telemetry.outcome("webhook_count_not_stored", event_id=None, topic=None, reason=str(error))

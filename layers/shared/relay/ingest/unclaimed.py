@@ -9,12 +9,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from relay.errors import PermanentError
 from relay.ingest.receive import route
 from relay.model import journal
 from relay.model.delivery import Delivery, pack, unpack
+from relay.model.metrics import Outcome
 from relay.ports.messaging import Journal, MessageSender, OutgoingMessage
 from relay.ports.runtime import Telemetry
 from relay.queues.batch import (
@@ -40,6 +41,13 @@ class UnclaimedQueue(Protocol):
         ...
 
 
+_OUTCOMES: Final[Mapping[str, Outcome]] = {
+    "placed": "unclaimed_placed",
+    "given_up": "unclaimed_given_up",
+    "kept": "unclaimed_kept",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnclaimedDrain:
     """The queue `unclaimed`, the queues that its messages can go to, and the shop."""
@@ -61,7 +69,7 @@ class UnclaimedDrain:
                 outcome = self._handle(message, now)
                 counts[outcome] += 1
                 telemetry.outcome(
-                    f"unclaimed_{outcome}",
+                    _OUTCOMES[outcome],
                     event_id=message.header.event_id,
                     topic=message.header.topic,
                     reason=message.header.reason,

@@ -1,4 +1,4 @@
-"""What it takes to give store credits at most once: a promise that is written before anything is sent."""
+"""Ports of credit grants: records that are written before a request goes out, so that credits are granted at most once."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantRecord:
-    """Credits that were written down before anything was sent; `granted` once it is certain that they were.
+    """Credits that were written down before the request went out; `granted` once it is certain that they were.
 
-    `by` is the id of the effect that asked first.
+    `by` is the id of the effect that requested them first.
     """
 
     customer_id: str
@@ -25,28 +25,28 @@ class GrantRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonthlyBudget:
-    """What may be promised for one calendar month (`2026-11`): `ceiling` in all, granted or not."""
+    """How much may be granted for one calendar month (`2026-11`): `ceiling` counts all records, granted or not."""
 
     month: str
     ceiling: Decimal
 
 
 class GrantStore(Protocol):
-    """What was promised, by key, and how much in each month. Any method may raise a TransientError."""
+    """The grants by key, and the sum of each month. Any method may raise a TransientError."""
 
     def load(self, key: str) -> GrantRecord | None:
-        """Return what is promised under a key, as of the latest write; None where nothing is."""
+        """Return the record under a key, as of the latest write; None where there is none."""
         ...
 
-    def promised(self, month: str) -> Decimal:
-        """Return how much is promised for a month, as of the latest write."""
+    def claimed(self, month: str) -> Decimal:
+        """Return how much of a month's budget is claimed, as of the latest write."""
         ...
 
-    def intents(self, allowance: MonthlyBudget | None, by: str) -> Intents:
-        """Return the intents of one grant: its claim and its part of the month are one write, or none.
+    def intents(self, budget: MonthlyBudget | None, by: str) -> Intents:
+        """Return the SDK's intents of one grant: its record and its part of the month are one write, or none.
 
-        A new claim raises OverCeilingError where the allowance leaves no room. Without an allowance
-        there is no new claim at all, but a ConflictError: what is not promised is not to be granted.
+        A new record raises OverBudgetError where the budget leaves no room. Without a budget there is no new
+        record at all, but a ConflictError: credits without a record are not to be granted.
         """
         ...
 
@@ -54,16 +54,16 @@ class GrantStore(Protocol):
 class CreditGranter(Protocol):
     """The platform's API, as far as credits are concerned."""
 
-    def grant(  # noqa: PLR0913 - what, to whom, once per what, and whether to try again
+    def grant(  # noqa: PLR0913 - what, for which member, once per what, and whether to try again
         self, customer_id: str, amount: Decimal, *, key: str, note: str, intents: Intents, again: bool
     ) -> GrantStatus:
-        """Grant credits once for the key; without `again` a request that may have been lost stays so.
+        """Grant credits once for the key; without `again` a request that may have been lost is not repeated.
 
         Raises:
             MisconfiguredError: the key is wrong; nothing was granted.
             PermanentError: `grant_refused`; nothing was granted.
-            TransientError: not now; what is promised is in the intents.
-            ConflictError, OverCeilingError: the intents said so.
+            TransientError: not now; the intents hold the record.
+            ConflictError, OverBudgetError: raised by the intents.
 
         """
         ...

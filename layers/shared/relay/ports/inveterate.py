@@ -1,4 +1,4 @@
-"""What is asked of the platform itself: reading a member, and who was read when."""
+"""Ports to the platform: reading a member from its API, and the limit on how often a member is read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberReading:
-    """A member as the API answered. `date` is the answer's own time, where it told one; `seconds` the call took."""
+    """A member as the API answered. `date` is the answer's own time, None where it has none; the call took `seconds`."""
 
     member: ApiMember
     date: datetime | None
@@ -34,29 +34,28 @@ class MemberApi(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadTurn:
-    """When a member was last read from the API, and until when it is not to be read again."""
+class ReadState:
+    """When a member was last read from the API, and from when on it may be read again."""
 
     read_at: datetime | None = None
-    free_at: datetime | None = None
+    next_read_at: datetime | None = None
 
 
 class ReadThrottle(Protocol):
-    """Who was read when, so that nobody is read too often."""
+    """Lets a member be read from the API once an hour. Each method raises a TransientError when the table does not answer."""
 
-    def load(self, key: str) -> ReadTurn:
-        """Return a member's turn, as of the latest write.
-
-        Raises:
-            TransientError: when the table does not answer.
-
-        """
+    def load(self, key: str) -> ReadState:
+        """Return when a member was read and may be read again, as of the latest write."""
         ...
 
     def claim(self, key: str, *, now: datetime, until: datetime) -> bool:
-        """Take the member's turn; False where somebody has it beyond `now`. Errors as in `load`."""
+        """Claim the member's read until then; False while another invocation's claim lasts beyond `now`."""
         ...
 
-    def settle(self, key: str, read_at: datetime | None) -> None:
-        """Note when it was read; None gives the turn back, since it was not. Errors as in `load`."""
+    def mark_read(self, key: str, at: datetime) -> None:
+        """Record when the member was read; the claim lasts on."""
+        ...
+
+    def release(self, key: str) -> None:
+        """Give the claim back: the member was not read."""
         ...

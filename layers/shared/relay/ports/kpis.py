@@ -1,4 +1,4 @@
-"""The figures of the programme: each kept once, found by time."""
+"""The port of the KPI events: each is stored once and found by time; beside them, the webhooks of each hour."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from relay.model.kpis import KpiEvent
 
 
 class KpiStore(Protocol):
-    """The programme's figures, and by the hour how many webhooks came."""
+    """The programme's KPI events, and how many webhooks each hour brought."""
 
-    def keep(self, figures: Sequence[KpiEvent]) -> Sequence[Exception | None]:
-        """Keep figures; one answer for each, None where it is kept. One that is kept again is kept once."""
+    def put(self, events: Sequence[KpiEvent]) -> Sequence[Exception | None]:
+        """Store events; one answer for each, None where it is stored. Storing one again changes nothing."""
         ...
 
     def between(self, begin: datetime, end: datetime) -> Iterable[KpiEvent]:
-        """Return the figures from `begin` on and before `end`, the oldest first.
+        """Return the events from `begin` on and before `end`, the oldest first.
 
         Raises:
-            TransientError: when the table does not answer.
+            TransientError: the table does not answer.
 
         """
         ...
 
-    def hear(self, hours: Mapping[datetime, int]) -> None:
+    def add_webhooks(self, hours: Mapping[datetime, int]) -> None:
         """Add to the hours' numbers of webhooks. Errors as in `between`."""
         ...
 
-    def heard(self, begin: datetime, end: datetime) -> Mapping[datetime, int]:
-        """Return the numbers of webhooks by hour, where there were any. Errors as in `between`."""
+    def webhooks(self, begin: datetime, end: datetime) -> Mapping[datetime, int]:
+        """Return the numbers of webhooks by hour, for hours that had any. Errors as in `between`."""
         ...

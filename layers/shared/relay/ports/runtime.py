@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
+from relay.model.metrics import Metric, Outcome
+
 
 class Clock(Protocol):
     """The wall clock: used for back-off and age alone. Everything else goes by the time in the messages."""
@@ -17,14 +19,10 @@ class Clock(Protocol):
 class Telemetry(Protocol):
     """Log lines and metrics: one line per outcome, never a value of an event."""
 
-    def outcome(self, outcome: str, *, event_id: str | None, topic: str | None, **about: object) -> None:
-        """Log what became of one thing, and count it under its outcome."""
+    def outcome(self, outcome: Outcome, *, event_id: str | None, topic: str | None, **about: object) -> None:
+        """Log how one thing ended."""
         ...
 
-    def measure(self, name: str, value: float, unit: str = "Count", **by: str) -> None:
-        """Record a figure, by the dimensions given."""
-        ...
-
-    def flush(self) -> None:
-        """Write the figures of this invocation."""
+    def measure(self, metric: Metric, value: float) -> None:
+        """Record a value of a metric, where this function measures it."""
         ...

@@ -1,4 +1,4 @@
-"""How all members are gone through once a day: page by page, and noted how far."""
+"""Ports for reading whole tables: page by page, and the record of how far the daily run is."""
 
 from __future__ import annotations
 
@@ -9,72 +9,73 @@ from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from relay.model.kpis import DailyTotals
 
-Item = TypeVar("Item")
+ItemT_co = TypeVar("ItemT_co", covariant=True)
 
-Part: TypeAlias = Literal["members", "mirrors", "digest", "done"]
+Phase: TypeAlias = Literal["members", "sync_states", "digest", "done"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
-    """How far the round of a day is, by the shop's clock.
+class DailyRun:
+    """How far the run of a day is, by the shop's clock.
 
-    It covers what came due after `begin` and up to `end`. `told` is the last day whose digest was sent.
-    `after` is the last key that was read in the present part.
+    It covers what came due after `begin` and up to `end`. `digest_day` is the last day whose digest was sent.
+    `cursor` is where the present phase goes on, None at its beginning. `version` counts the writes.
     """
 
     day: date
     begin: datetime
     end: datetime
-    told: date
-    part: Part = "members"
-    after: str | None = None
-    tally: DailyTotals = field(default_factory=DailyTotals)
+    digest_day: date
+    phase: Phase = "members"
+    cursor: str | None = None
+    totals: DailyTotals = field(default_factory=DailyTotals)
     version: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page(Generic[Item]):
-    """Some of a table's items, and where to go on: `after` is None when these were the last.
+class Page(Generic[ItemT_co]):
+    """Some of a table's items, and the cursor of the next page: None when these were the last.
 
-    `unreadable` counts those that newer code has written in a way that this one cannot read.
+    A page may be empty and not the last. `unreadable` counts items that newer code has written in a way that
+    this code cannot read.
     """
 
-    items: Sequence[Item]
-    after: str | None = None
+    items: Sequence[ItemT_co]
+    cursor: str | None = None
     unreadable: int = 0
 
 
-class Pages(Protocol[Item]):
-    """A table that is read through, page by page, in its own order."""
+class Scan(Protocol[ItemT_co]):
+    """A table that is read page by page, in its own order."""
 
-    def page(self, after: str | None = None) -> Page[Item]:
-        """Return the page that follows the key `after`, the first one for None.
+    def page(self, cursor: str | None = None) -> Page[ItemT_co]:
+        """Return the page at a cursor, the first one for None.
 
         Raises:
-            TransientError: when the table does not answer.
+            TransientError: the table does not answer.
 
         """
         ...
 
 
-class Rounds(Protocol):
-    """Where the daily round keeps how far it is."""
+class DailyRunStore(Protocol):
+    """Where the progress of the daily run is kept."""
 
-    def load(self) -> Round | None:
-        """Read it, as of the latest write; None where there never was one.
+    def load(self) -> DailyRun | None:
+        """Return it as of the latest write; None where there never was one.
 
         Raises:
-            TransientError: when the table does not answer.
+            TransientError: the table does not answer.
 
         """
         ...
 
-    def save(self, round_: Round) -> None:
+    def save(self, run: DailyRun) -> None:
         """Write it as version + 1.
 
         Raises:
-            ConflictError: when it was written since.
-            TransientError: when the table does not answer.
+            ConflictError: another invocation wrote first.
+            TransientError: the table does not answer.
 
         """
         ...

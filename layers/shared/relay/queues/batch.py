@@ -24,6 +24,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from relay.errors import CircuitOpenError, CoalesceError, PermanentError, TransientError
 from relay.model.header import MessageHeader
+from relay.model.metrics import Outcome
 from relay.ports.messaging import MessageSender, OutgoingMessage
 from relay.ports.runtime import Clock
 
@@ -107,7 +108,7 @@ class Batch:
     source: Source
     dead_letters: MessageSender
     clock: Clock
-    log: Callable[[str, Message, Exception], None]
+    log: Callable[[Outcome, Message, Exception], None]
     observe_deferred: Callable[[timedelta, Sequence[Exception]], None] = lambda _age, _errors: None
 
     def run(self, event: Mapping[str, Any], context: Context, work: Work) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""What a reading of the API says of a member, as dated facts: so that it takes its place among the events.
+"""Turns a reading of the API into dated facts, which merge with the events of the member.
 
-A reading has no clock of its own but the answer's `Date`. What it shows may be older than that (a cache, the
+A reading has no time of its own but the answer's `Date`. What it shows may be older than that (a cache, the
 platform's own delay, clocks that differ), so it is dated two minutes early, and by the call's duration more:
-an event of those minutes stands against it, field by field.
+an event of those minutes wins over it, field by field.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _IDENTITY: Final = ("email", "phone", "first_name", "last_name")
 
 
 def facts_of(reading: MemberReading, date: datetime, record: Member) -> Facts:
-    """Return what the reading tells to this record; `date` is when the answer was given."""
+    """Return the facts of a reading for this record; `date` is when the API answered."""
     at = date - timedelta(seconds=reading.seconds) - EARLY
     read = reading.member
     return Facts(
@@ -45,7 +45,7 @@ def reading_id(key: str, at: datetime) -> str:
 
 
 def _profile(read: ApiMember, record: Member) -> dict[str, Value]:
-    who = pick(
+    profile = pick(
         read,
         email="email",
         phone_number="phone",
@@ -54,13 +54,13 @@ def _profile(read: ApiMember, record: Member) -> dict[str, Value]:
         anonymized="anonymized",
     )
     if record.value("anonymized") or read.anonymized:
-        # Who was erased stays erased: no reading brings the profile back.
-        return {"anonymized": True, **dict.fromkeys(name for name in who if name in _IDENTITY)}
-    return who
+        # An erased member stays erased: no reading brings the profile back.
+        return {"anonymized": True, **dict.fromkeys(name for name in profile if name in _IDENTITY)}
+    return profile
 
 
 def _membership(read: ApiMember, record: Member) -> dict[str, Value]:
-    """Tell tier and status, also as evidence: what a snapshot said before is then answered.
+    """Return tier and status, also as evidence: it settles what an earlier snapshot claimed.
 
     A tier's name comes with its id or not at all: the name of another tier would be worse than none.
     """
@@ -71,10 +71,10 @@ def _membership(read: ApiMember, record: Member) -> dict[str, Value]:
 
 
 def _status(status: str | None) -> dict[str, Value]:
-    """Tell whether the membership has ended or is about to; a word that we do not know says neither.
+    """Return whether the membership has ended or is about to; an unknown word says neither.
 
-    When it ended is the event's to say: a reading tells only that it was found so, in a register of its own.
-    What an event said of a membership that is there again is cleared.
+    Only an event says when it ended. A reading has a register of its own for the status that it found, and
+    clears what an event said of an end, where the membership is there again.
     """
     ended: dict[str, Value] = dict.fromkeys(("cancelled_at", "cancel_type", "cancel_reason"))
     ending: dict[str, Value] = dict.fromkeys(("pending_cancel_at", "pending_cancel_source"))
@@ -92,9 +92,9 @@ def _status(status: str | None) -> dict[str, Value]:
 
 def _money(read: ApiMember) -> dict[str, Value]:
     totals = pick(read, credits_earned="credits_earned_total", referrals="referrals_count", revenue="revenue")
-    # That no purchase is shown does not undo an order of which an event told.
+    # A reading without a purchase does not undo an order that an event reported.
     order: dict[str, Value] = {"last_order_at": read.last_purchase_at} if read.last_purchase_at else {}
-    # No number is no balance; zero is one.
+    # A missing number is no balance; zero is one.
     credit: dict[str, Value] = {}
     if read.credit is not None:
         credit = {"credit_balance": read.credit, "seen_balance": read.credit}

@@ -1,13 +1,14 @@
-"""A member whose record may be wrong is looked at again, and read from the API if the doubt still stands.
+"""A member whose record may be wrong is checked again, and read from the API if its record still contradicts itself.
 
-1. The record is read again: most doubts are events that were late, and have come since. Those cost nothing.
-2. One reading per member and hour (`ReadThrottle`). A message that was sent before the last reading has its answer
-   in that reading, unless the record still contradicts itself; then it waits for the next.
-3. The reading is merged as dated facts (`reading.py`), so it never undoes a newer event, and its write tells
-   the mirrors like any other.
+1. The record is read again: most inconsistencies come from events that were late, and have arrived since. Those
+   cost no call.
+2. One reading per member and hour (`ReadThrottle`). A request that was sent before the last reading is answered
+   by that reading, unless the record still contradicts itself; then it waits for the next.
+3. The reading is merged as dated facts (`api_facts.py`), so it never undoes a newer event, and its write reaches
+   the CRMs like any other.
 
-That the API knows no such member changes nothing here: whether somebody is gone, and not merely not there
-for a moment, is for the full run to say.
+That the API knows no such member changes nothing here: the full run decides whether a member is gone, and not
+merely absent for a moment.
 """
 
 from __future__ import annotations
@@ -17,46 +18,41 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from relay.errors import ConflictError, TransientError
+from relay.errors import TransientError
 from relay.ingest.reducer import differs
 from relay.model import journal
 from relay.model.consistency import BALANCE_GAP, EVIDENCE, FROM_THE_FUTURE, inconsistencies
+from relay.model.effects import Effects
 from relay.model.facts import Facts
 from relay.model.member import Member, merge
 from relay.model.messages import EventEffects, Outbox, RecheckRequest, load
+from relay.model.metrics import Outcome
 from relay.ports.inveterate import MemberApi, MemberReading, ReadThrottle
 from relay.ports.members import MemberRecord, MemberStore
 from relay.ports.messaging import Journal
+from relay.ports.optimistic import retry_conflicts
 from relay.ports.runtime import Clock, Telemetry
 from relay.queues.batch import Context, Message, Results, for_each_message
 from relay.queues.requests import customer_of
 from relay.reconcile.api_facts import TOPIC, facts_of
-from relay.reconcile.findings import found
+from relay.rules import cancellation, dunning
 
 NEEDED_MS: Final = 25_000
-"""One reading with its two attempts, and the writes, take no longer."""
+"""One reading with its two attempts, and the writes, take at most this long."""
 
 DELAYS: Final = 6
-"""A member is read again after so many delays of a doubt: an hour of ten minutes each."""
+"""A member is read again after so many delays of a request: after an hour, where a request waits ten minutes."""
 
-_WRITES: Final = 5
 _SHOWN_BY_THE_RECORD: Final = frozenset({BALANCE_GAP, EVIDENCE})
-
-
-def _happenings(before: Member, after: Member, facts: Facts) -> tuple[EventEffects, ...]:
-    effects = tuple(found(before, after))
-    if not effects or facts.at is None:
-        return ()
-    return (EventEffects(event_id=facts.event_id, topic=TOPIC, at=facts.at, effects=effects),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciler:
-    """The work of `reconcile`. `every` is how long a member is left alone after a reading."""
+    """The work of `reconcile`. After a reading a member is not read again for `every`."""
 
     shop: str
     members: MemberStore
-    turns: ReadThrottle
+    throttle: ReadThrottle
     api: MemberApi
     journal: Journal
     clock: Clock
@@ -64,59 +60,59 @@ class Reconciler:
     every: timedelta
 
     def work(self, messages: Sequence[Message], context: Context) -> Results:
-        """Look at the members that these messages name, one after the other."""
-        return for_each_message(messages, context, NEEDED_MS, self._look)
+        """Recheck the members that these messages name, one after the other."""
+        return for_each_message(messages, context, NEEDED_MS, self._recheck)
 
-    def _look(self, message: Message) -> None:
-        doubt = self._read(message.body)
-        record = self._record(doubt.member)
-        if doubt.reason != FROM_THE_FUTURE and doubt.reason not in inconsistencies(record.member):
-            self._tell("healed", doubt)
+    def _recheck(self, message: Message) -> None:
+        request = self._parse(message.body)
+        record = self._load(request.member)
+        if request.reason != FROM_THE_FUTURE and request.reason not in inconsistencies(record.member):
+            self._log("already_consistent", request)
             return
-        turn, now = self.turns.load(doubt.member), self.clock()
-        answered = turn.read_at is not None and turn.read_at >= message.received_at
-        if answered and doubt.reason not in _SHOWN_BY_THE_RECORD:
-            self._tell("answered", doubt)
+        state, now = self.throttle.load(request.member), self.clock()
+        answered = state.read_at is not None and state.read_at >= message.received_at
+        if answered and request.reason not in _SHOWN_BY_THE_RECORD:
+            self._log("already_read", request)
             return
-        if turn.free_at and turn.free_at > now:
-            wait = (turn.free_at - now).total_seconds()
+        if state.next_read_at and state.next_read_at > now:
+            wait = (state.next_read_at - now).total_seconds()
             raise TransientError("the member was read a short while ago", retry_after=wait)
-        if not self.turns.claim(doubt.member, now=now, until=now + self.every):
+        if not self.throttle.claim(request.member, now=now, until=now + self.every):
             raise TransientError("the member is being read", retry_after=self.every.total_seconds())
-        self._reconcile(doubt, record)
+        self._reconcile(request, record)
 
-    def _read(self, body: str) -> RecheckRequest:
-        doubt = load(RecheckRequest, body)
-        customer_of(doubt.member, self.shop)
-        return doubt
+    def _parse(self, body: str) -> RecheckRequest:
+        request = load(RecheckRequest, body)
+        customer_of(request.member, self.shop)
+        return request
 
-    def _record(self, key: str) -> MemberRecord:
+    def _load(self, key: str) -> MemberRecord:
         records, _ = self.members.load([key])
         return records[key]
 
-    def _reconcile(self, doubt: RecheckRequest, record: MemberRecord) -> None:
+    def _reconcile(self, request: RecheckRequest, record: MemberRecord) -> None:
         began = self.clock()
         try:
             reading = self.api.read(record.member.customer_id)
-            event_id = self._take(doubt, record, reading) if reading else None
+            event_id = self._merge(request, record, reading) if reading else None
         except Exception:
-            # The turn is for calls that were answered: a refusal must not make the next attempt wait an hour.
-            self.turns.settle(doubt.member, None)
+            # The claim is for calls that were answered: a refusal must not make the next attempt wait an hour.
+            self.throttle.release(request.member)
             raise
-        self.turns.settle(doubt.member, began)
-        self._tell("reconciled" if event_id else "gone", doubt, event_id)
-        if event_id and doubt.reason in _SHOWN_BY_THE_RECORD & inconsistencies(
-            self._record(doubt.member).member
+        self.throttle.mark_read(request.member, began)
+        self._log("reconciled" if event_id else "not_found", request, event_id)
+        if event_id and request.reason in _SHOWN_BY_THE_RECORD & inconsistencies(
+            self._load(request.member).member
         ):
             raise TransientError(
                 "newer events contradict the reading", retry_after=self.every.total_seconds()
             )
 
-    def _take(self, doubt: RecheckRequest, record: MemberRecord, reading: MemberReading) -> str:
+    def _merge(self, request: RecheckRequest, record: MemberRecord, reading: MemberReading) -> str:
         """Journal what was read, and merge it; return the reading's id.
 
         In this order: what changed a record is then surely in the journal. The other way round, a crash
-        in between would leave a healed record that nobody can explain.
+        in between would leave a repaired record without any explanation.
         """
         date = reading.date or self.clock()
         facts = facts_of(reading, date, record.member)
@@ -127,7 +123,7 @@ class Reconciler:
             received_at=self.clock(),
             customer=record.member.customer_id,
             at=facts.at,
-            reason=doubt.reason,
+            reason=request.reason,
             body=reading.member.raw,
         )
         [refusal] = self.journal.write([line])
@@ -137,22 +133,40 @@ class Reconciler:
         return facts.event_id
 
     def _save(self, record: MemberRecord, reading: MemberReading, date: datetime) -> None:
-        for _ in range(_WRITES):
-            after = merge(record.member, facts_of(reading, date, record.member))
+        def write(known: MemberRecord) -> None:
+            before = known.member
+            facts = facts_of(reading, date, before)
+            after = merge(before, facts)
             outbox = Outbox(
-                member=after.key,
-                changed=differs(record.member, after),
-                events=_happenings(record.member, after, facts_of(reading, date, record.member)),
+                member=after.key, changed=differs(before, after), events=_events(before, after, facts)
             )
-            try:
-                self.members.save(replace(record, member=after), outbox)
-            except ConflictError:
-                record = self._record(after.key)
-            else:
-                return
-        raise TransientError("the member is written to by too many at once")
+            self.members.save(replace(known, member=after), outbox)
 
-    def _tell(self, outcome: str, doubt: RecheckRequest, event_id: str | None = None) -> None:
+        retry_conflicts(record, write, lambda: self._load(record.member.key), what="the member")
+
+    def _log(self, outcome: Outcome, request: RecheckRequest, event_id: str | None = None) -> None:
         self.telemetry.outcome(
-            outcome, event_id=event_id, topic=TOPIC, member=doubt.member, reason=doubt.reason
+            outcome, event_id=event_id, topic=TOPIC, member=request.member, reason=request.reason
         )
+
+
+def resolved_incidents(before: Member, after: Member) -> Effects:
+    """Yield what resolves the incidents that the record implied before the reading, and does not after it.
+
+    No topic reports a reactivation, and the event of an end may have been lost. Without this an incident that
+    was alerted would stay open for good.
+    """
+    if before.is_failing and not after.is_failing:
+        yield dunning.resolution_alert("dunning.ended", "The membership was found to have ended", before)
+    if cancellation.incident_key(before) and not cancellation.incident_key(after):
+        if after.ended_at:
+            yield cancellation.ended_alert(before)
+        else:
+            yield cancellation.resumed_alert(before, "The member stays: the cancellation was taken back")
+
+
+def _events(before: Member, after: Member, facts: Facts) -> tuple[EventEffects, ...]:
+    effects = tuple(resolved_incidents(before, after))
+    if not effects or facts.at is None:
+        return ()
+    return (EventEffects(event_id=facts.event_id, topic=TOPIC, at=facts.at, effects=effects),)

@@ -1,9 +1,9 @@
-"""The clock's daily round: look at every member once, say what came due, and send the digest of the day before.
+"""The daily run: read every member once, send what came due, and send the digest of the day before.
 
-It is due at `Rules.digest_at` by the shop's clock and may take several ticks: how far it is, is noted after
-each page, on top of what was read. So a tick that comes twice, at the same time as another or late finds
-what is left to do, and a crash repeats one page at most, whose notes and alerts have the same ids again.
-A round covers the time since the round before, however long that is.
+It is due at `Rules.digest_at` by the shop's clock and may take several ticks: its progress is saved after each
+page, over the version that was read. So a tick that comes twice, late or beside another finds what is left to
+do, and a crash repeats one page at most, whose notes and alerts have the same ids again. A run covers the time
+since the run before, however long that is.
 """
 
 from __future__ import annotations
@@ -23,136 +23,135 @@ from relay.ports.kpis import KpiStore
 from relay.ports.members import MemberStore
 from relay.ports.messaging import MessageSender, OutgoingMessage
 from relay.ports.runtime import Telemetry
-from relay.ports.scans import Pages, Part, Round, Rounds
+from relay.ports.scans import DailyRun, DailyRunStore, Phase, Scan
 from relay.queues.batch import Context
 from relay.rules.settings import Rules
-from relay.scheduler.digest import digest_lines, tallied
+from relay.scheduler.digest import add_member, digest_lines
 from relay.scheduler.reminders import Window, reminders
 
 NEEDED_MS: Final = 20_000
-"""One page at its slowest: a megabyte of members is read, and all of them are told of."""
+"""The slowest page takes at most this long: a megabyte of members, with notes and alerts for all of them."""
 
-MISSED: Final = 7
-"""So many missed days have a digest of their own afterwards; older ones nobody would read."""
+MISSED_DAYS: Final = 7
+"""At most so many missed days get a digest afterwards."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DailyRound:
-    """What the round needs. `changes` are told of notes, `alerts` is the notifier's queue."""
+class DailyRunner:
+    """Makes the daily run. Notes go to `changes`, alerts and digests to the notifier's queue `alerts`."""
 
     shop: str
     zone: tzinfo
-    rounds: Rounds
+    runs: DailyRunStore
     members: MemberStore
-    roll: Pages[Member]
-    mirrors: Pages[tuple[str, str]]
-    figures: KpiStore
+    member_scan: Scan[Member]
+    sync_status_scan: Scan[tuple[str, str]]
+    kpis: KpiStore
     changes: MessageSender
     alerts: MessageSender
     telemetry: Telemetry
 
-    def run(self, now: datetime, context: Context) -> str:
-        """Do what is due at `now` while there is time; returns the part that the round is in.
+    def advance(self, now: datetime, context: Context) -> str:
+        """Do what is due at `now` while there is time; return the phase that the run is in.
 
         Raises:
-            ConflictError: another tick is at it: it has noted more than this one has read.
+            ConflictError: another tick has saved more progress than this one has read.
             TransientError: not now; the next tick goes on.
 
         """
         _, rules = self.members.load(())
-        round_ = self._current(now, rules)
-        while round_.part != "done" and context.get_remaining_time_in_millis() > NEEDED_MS:
-            round_ = self._save(self._step(round_, rules))
-            if round_.part == "done":
-                round_ = self._current(now, rules)
-        return round_.part
+        run = self._current(now, rules)
+        while run.phase != "done" and context.get_remaining_time_in_millis() > NEEDED_MS:
+            run = self._save(self._step(run, rules))
+            if run.phase == "done":
+                run = self._current(now, rules)
+        return run.phase
 
-    def _current(self, now: datetime, rules: Rules) -> Round:
-        """Return the round that is to be made now: the one that was begun, else the next one that is due."""
+    def _current(self, now: datetime, rules: Rules) -> DailyRun:
+        """Return the run to make now: the one that was begun, else the next one that is due."""
         day = calendar.latest(now, rules.digest_at, self.zone)
         due = calendar.moment(day, rules.digest_at, self.zone)
-        known = self.rounds.load()
+        known = self.runs.load()
         if known is None or known.day - calendar.DAY > day:
-            # Before the first tick nothing was anybody's to tell; and a clock that is set back begins anew.
+            # Nothing is due from before the first tick; and a clock that is set back begins anew.
             version = known.version if known else 0
-            begun = Round(day=day, begin=due, end=due, told=day - calendar.DAY, part="done", version=version)
-            return self._save(begun)
-        if known.part != "done" or known.day >= day or due <= known.end:
+            first = DailyRun(
+                day=day, begin=due, end=due, digest_day=day - calendar.DAY, phase="done", version=version
+            )
+            return self._save(first)
+        if known.phase != "done" or known.day >= day or due <= known.end:
             return known
-        return Round(day=day, begin=known.end, end=due, told=known.told, version=known.version)
+        return DailyRun(day=day, begin=known.end, end=due, digest_day=known.digest_day, version=known.version)
 
-    def _step(self, round_: Round, rules: Rules) -> Round:
-        match round_.part:
+    def _step(self, run: DailyRun, rules: Rules) -> DailyRun:
+        match run.phase:
             case "members":
-                return self._members(round_, rules)
-            case "mirrors":
-                page = self.mirrors.page(round_.after)
-                tally = round_.tally.with_mirrors(page.items)
-                return _moved(replace(round_, tally=tally), page.after, "digest")
+                return self._members(run, rules)
+            case "sync_states":
+                page = self.sync_status_scan.page(run.cursor)
+                totals = run.totals.with_mirrors(page.items)
+                return _advanced(replace(run, totals=totals), page.cursor, "digest")
             case _:
-                self._digests(round_)
-                return replace(round_, part="done", told=round_.day - calendar.DAY, tally=DailyTotals())
+                self._send_digests(run)
+                return replace(run, phase="done", digest_day=run.day - calendar.DAY, totals=DailyTotals())
 
-    def _members(self, round_: Round, rules: Rules) -> Round:
-        page = self.roll.page(round_.after)
-        span = Window(begin=round_.begin, end=round_.end, zone=self.zone)
-        self._tell(page.items, rules, span)
-        tally = round_.tally
+    def _members(self, run: DailyRun, rules: Rules) -> DailyRun:
+        page = self.member_scan.page(run.cursor)
+        window = Window(begin=run.begin, end=run.end, zone=self.zone)
+        self._send_reminders(page.items, rules, window)
+        totals = run.totals
         for member in page.items:
-            tally = tallied(tally, member, rules, span)
+            totals = add_member(totals, member, rules, window)
         if page.unreadable:
-            # Newer code has written them, in the middle of a deployment; nobody else is to wait for them.
-            self.telemetry.measure("UnreadableMembers", page.unreadable)
-        return _moved(replace(round_, tally=tally), page.after, "mirrors")
+            # Newer code has written them, in the middle of a deployment; the other members need not wait.
+            self.telemetry.outcome("unreadable_members", event_id=None, topic=None, number=page.unreadable)
+        return _advanced(replace(run, totals=totals), page.cursor, "sync_states")
 
-    def _tell(self, members: Sequence[Member], rules: Rules, span: Window) -> None:
+    def _send_reminders(self, members: Sequence[Member], rules: Rules, window: Window) -> None:
         changes: list[OutgoingMessage] = []
         alerts: list[OutgoingMessage] = []
         for member in members:
-            due = Outbox(member=member.key, changed=False, events=tuple(reminders(member, rules, span)))
+            due = Outbox(member=member.key, changed=False, events=tuple(reminders(member, rules, window)))
             changes += changes_of(due)
             alerts += alerts_of(due)
-        _all_taken(self.alerts, alerts)
-        _all_taken(self.changes, changes)
-        self.telemetry.measure("Reminded", len(changes) + len(alerts))
+        _send_all(self.alerts, alerts)
+        _send_all(self.changes, changes)
 
-    def _digests(self, round_: Round) -> None:
-        """Send the digests of the days that have ended since; the last one says how things stand now."""
-        last = round_.day - calendar.DAY
-        missed = [
-            last - back * calendar.DAY for back in range(MISSED) if last - back * calendar.DAY > round_.told
-        ]
+    def _send_digests(self, run: DailyRun) -> None:
+        """Send the digests of the days that have ended since; the last one has the present state as well."""
+        last = run.day - calendar.DAY
+        missed = [day for back in range(MISSED_DAYS) if (day := last - back * calendar.DAY) > run.digest_day]
         digests = [
-            self._digest(day, round_.end, round_.tally if day == last else None) for day in reversed(missed)
+            self._digest(day, run.end, run.totals if day == last else None) for day in reversed(missed)
         ]
-        bodies = [dump(digest) for digest in digests if digest.lines]
-        _all_taken(
-            self.alerts,
-            [OutgoingMessage(body=body, header=MessageHeader(topic=DIGEST_TOPIC)) for body in bodies],
-        )
-        self.telemetry.measure("Digests", len(bodies))
+        messages = [
+            OutgoingMessage(body=dump(digest), header=MessageHeader(topic=DIGEST_TOPIC))
+            for digest in digests
+            if digest.lines
+        ]
+        _send_all(self.alerts, messages)
 
-    def _digest(self, day: date, at: datetime, tally: DailyTotals | None) -> DailyDigest:
+    def _digest(self, day: date, at: datetime, totals: DailyTotals | None) -> DailyDigest:
         begin, end = calendar.bounds(day, self.zone)
         return DailyDigest(
             id=f"digest:{self.shop}:{day.isoformat()}",
             at=at,
             day=day,
-            lines=digest_lines(self.figures.between(begin, end), tally),
+            lines=digest_lines(self.kpis.between(begin, end), totals),
         )
 
-    def _save(self, round_: Round) -> Round:
-        self.rounds.save(round_)
-        return replace(round_, version=round_.version + 1)
+    def _save(self, run: DailyRun) -> DailyRun:
+        self.runs.save(run)
+        return replace(run, version=run.version + 1)
 
 
-def _moved(round_: Round, after: str | None, then: Part) -> Round:
-    """Return the round after a page: further on in the same part, or at the beginning of the next."""
-    return replace(round_, after=after, part=round_.part if after else then)
+def _advanced(run: DailyRun, cursor: str | None, following: Phase) -> DailyRun:
+    """Return the run after a page: further on in the same phase, or at the beginning of the next."""
+    return replace(run, cursor=cursor, phase=run.phase if cursor else following)
 
 
-def _all_taken(target: MessageSender, messages: Sequence[OutgoingMessage]) -> None:
-    """Send, and stand by it: what was refused is sent again with all of its page, by the next tick."""
+def _send_all(target: MessageSender, messages: Sequence[OutgoingMessage]) -> None:
+    """Send messages and raise the first refusal: the next tick then sends all of the page again."""
     for refusal in target.send(messages) if messages else ():
         if refusal is not None:
             raise refusal

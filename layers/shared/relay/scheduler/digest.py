@@ -1,7 +1,7 @@
-"""The daily digest: what a day brought, in lines that a person reads with the first coffee. Pure.
+"""The lines of the daily digest: what a day brought, and the state of the programme now. Pure.
 
-The figures are those of one calendar day by the shop's clock. What concerns the members as they are now
-(money at risk, credits about to expire, how the CRMs keep up) comes from the round that was just made.
+The KPI events are those of one calendar day by the shop's clock. What concerns the members as they are now
+(money at risk, credits about to expire, how the CRMs keep up) comes from the run that was just made.
 """
 
 from __future__ import annotations
@@ -26,50 +26,50 @@ _MIRROR_WORDS: Final[Mapping[str, str]] = {
     "no_email": "without an e-mail address",
     "refused": "refused",
 }
-"""How the states of a member in a CRM are told. What waits to be sent again is told by an alarm."""
+"""The words for the states of a member in a CRM. An alarm reports what waits to be sent again."""
 
 
-def tallied(tally: DailyTotals, member: Member, rules: Rules, span: Window) -> DailyTotals:
-    """Return the tally with one more member."""
-    found, currency = tally, member.text("fee_currency")
-    if is_at_risk(member, span.end):
+def add_member(totals: DailyTotals, member: Member, rules: Rules, window: Window) -> DailyTotals:
+    """Return the totals with one more member."""
+    found, currency = totals, member.text("fee_currency")
+    if is_at_risk(member, window.end):
         fee = member.money("unpaid")
         amount = member.money("fee_amount") if fee is None else fee
         found = replace(found, at_risk=found.at_risk.plus(amount, currency))
-    amount = expiring_within(member, span.end, SOON)
+    amount = expiring_within(member, window.end, SOON)
     if amount and member.status != "cancelled":
         found = replace(found, expiring=found.expiring.plus(amount, currency))
-    if rules.renewal_notices and renewal_due(member, rules, span):
+    if rules.renewal_notices and renewal_due(member, rules, window):
         found = replace(found, renewing=found.renewing.plus(member.money("fee_amount"), currency))
     return found
 
 
 def is_at_risk(member: Member, at: datetime) -> bool:
-    """Tell whether the member's fee is being tried for, or was given up lately, and the membership stands."""
+    """Return whether the member's fee is being retried, or was given up lately, and the membership goes on."""
     failed = member.moment("last_failure_at")
     overdue = member.payment_status in {"past_due", "failed"} and member.status != "cancelled"
     return overdue and (failed is None or at < failed + DUNNING)
 
 
-def digest_lines(figures: Iterable[KpiEvent], tally: DailyTotals | None) -> Lines:
-    """Return the day's lines, with those of the present where a tally is given; none when there is no news.
+def digest_lines(events: Iterable[KpiEvent], totals: DailyTotals | None) -> Lines:
+    """Return the day's lines, with those of the present where totals are given; none when there is no news.
 
-    How the CRMs keep up is told along with other news and is none by itself.
+    How the CRMs keep up is added to other news and is none by itself.
     """
     by_name: dict[str, list[KpiEvent]] = {}
-    for figure in figures:
-        by_name.setdefault(figure.name, []).append(figure)
+    for event in events:
+        by_name.setdefault(event.name, []).append(event)
     day = tuple(_of_the_day({name: Total.of(some) for name, some in by_name.items()}))
-    present = tuple(_of_the_present(tally)) if tally else ()
+    present = tuple(_of_the_present(totals)) if totals else ()
     news = (*day, *present)
-    return (*news, *_of_the_mirrors(tally)) if news and tally else news
+    return (*news, *_of_the_mirrors(totals)) if news and totals else news
 
 
 def _of_the_day(sums: Mapping[str, Total]) -> Iterator[tuple[str, str]]:
     def of(name: str) -> Total:
         return sums.get(name, Total())
 
-    # Each joining is one of the first two; who has come back is counted once more, as such.
+    # Each joining is one of the first two; a member who has come back is counted once more, as such.
     paid, again = of("joined_paid").number, of("rejoined").number
     joined = of("joined").number + paid
     left = (of("left_voluntarily").number, of("left_involuntarily").number, of("left_by_merchant").number)
@@ -91,22 +91,22 @@ def _of_the_day(sums: Mapping[str, Total]) -> Iterator[tuple[str, str]]:
     yield from _amounts("Credits expired", of("credits_expired"))
 
 
-def _of_the_present(tally: DailyTotals) -> Iterator[tuple[str, str]]:
-    yield from _amounts("At risk now", tally.at_risk)
-    yield from _amounts("Credits expiring within 7 days", tally.expiring)
-    yield from _amounts("Renewals announced", tally.renewing)
+def _of_the_present(totals: DailyTotals) -> Iterator[tuple[str, str]]:
+    yield from _amounts("At risk now", totals.at_risk)
+    yield from _amounts("Credits expiring within 7 days", totals.expiring)
+    yield from _amounts("Renewals announced", totals.renewing)
 
 
-def _of_the_mirrors(tally: DailyTotals) -> Iterator[tuple[str, str]]:
-    for target, counts in sorted(tally.mirrors.items()):
-        told = [f"{counts[state]} {words}" for state, words in _MIRROR_WORDS.items() if counts.get(state)]
-        if told:
-            yield f"Members in {target}", ", ".join(told)
+def _of_the_mirrors(totals: DailyTotals) -> Iterator[tuple[str, str]]:
+    for target, counts in sorted(totals.mirrors.items()):
+        counted = [f"{counts[state]} {words}" for state, words in _MIRROR_WORDS.items() if counts.get(state)]
+        if counted:
+            yield f"Members in {target}", ", ".join(counted)
 
 
 def _among(*parts: tuple[int, str]) -> str:
-    told = ", ".join(f"{number} {words}" for number, words in parts if number)
-    return f" ({told})" if told else ""
+    listed = ", ".join(f"{number} {words}" for number, words in parts if number)
+    return f" ({listed})" if listed else ""
 
 
 def _counts(label: str, total: Total) -> Iterator[tuple[str, str]]:
@@ -115,10 +115,10 @@ def _counts(label: str, total: Total) -> Iterator[tuple[str, str]]:
 
 
 def _amounts(label: str, total: Total) -> Iterator[tuple[str, str]]:
-    """Tell how many, and how much in each currency."""
-    told = [
+    """Yield the number of events, and their amount in each currency."""
+    amounts = [
         amount_text(amount, currency) if currency != NO_CURRENCY else number_text(amount)
         for currency, amount in sorted(total.amounts.items())
     ]
     if total.number:
-        yield label, ": ".join((str(total.number), " + ".join(told))) if told else str(total.number)
+        yield label, ": ".join((str(total.number), " + ".join(amounts))) if amounts else str(total.number)

@@ -1,8 +1,8 @@
-"""What a member's record alone brings about as time goes by: credits about to expire, a trial that ends, a renewal.
+"""What comes due for a member as time passes: credits about to expire, a trial that ends, a renewal.
 
-No event tells these. The daily round looks at every member and asks what came due since the round before
-(`begin` excluded, `end` included), so nothing is skipped when days are, and nothing comes twice when a
-round is made again: what came due has an id that follows from what it is about and how far ahead it is.
+No event reports these. The daily run reads every member and computes what came due since the run before
+(`begin` excluded, `end` included), so nothing is skipped when days are, and nothing comes twice when a run is
+repeated: what came due has an id made of its subject and of how far ahead it is.
 """
 
 from __future__ import annotations
@@ -27,44 +27,44 @@ from relay.rules.settings import Rules
 from relay.rules.timeline import note
 
 TOPIC: Final = "relay.clock"
-"""The topic of what no event told."""
+"""The topic of what no event reports."""
 
 EXPIRING: Final = (timedelta(days=30), timedelta(days=7), timedelta(days=1))
-"""How long before store credit expires the CRM is told: the longest is also what it counts as expiring."""
+"""How long before store credit expires the CRM gets a note; the longest is also what counts as expiring there."""
 
 TRIAL: Final = timedelta(days=3)
 RENEWAL: Final = timedelta(days=3)
 ANNUAL_RENEWAL: Final = timedelta(days=15)
 WIN_BACK: Final = timedelta(days=7)
 DUNNING: Final = timedelta(days=30)
-"""Without a further failure for so long, a dunning is over: the platform has given up, and told nobody."""
+"""After so long without a further failure a dunning is over: the platform has given up without an event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """The time between two rounds, without its beginning; and the shop's zone, for what falls on a day."""
+    """The time between two runs, without its beginning; and the shop's zone, for what falls on a day."""
 
     begin: datetime
     end: datetime
     zone: tzinfo
 
     def __contains__(self, at: datetime) -> bool:
-        """Tell whether a moment came since the round before."""
+        """Return whether a moment came since the run before."""
         return self.begin < at <= self.end
 
     def calls_for(self, end: datetime, ahead: timedelta) -> bool:
-        """Tell whether it became time to remind of an end so far ahead.
+        """Return whether a reminder of an end so far ahead came due.
 
-        After an outage of days, what is over since yesterday needs no reminder. A day, because a round's
-        span may have 25 hours: what ended in its last hour was never told of before.
+        After an outage of days, what is over since yesterday needs no reminder. A day, because a window may have
+        25 hours: what ended in its last hour had no reminder before.
         """
         return end - ahead in self and end > self.end - DAY
 
 
-def reminders(member: Member, rules: Rules, span: Window) -> Iterator[EventEffects]:
+def reminders(member: Member, rules: Rules, window: Window) -> Iterator[EventEffects]:
     """Yield what came due for a member, each under an id of its own, dated by when it came due."""
     for due in _REMINDERS:
-        for event_effects in due(member, rules, span):
+        for event_effects in due(member, rules, window):
             effects = tuple(apply_settings(event_effects.effects, rules))
             if effects:
                 yield replace(event_effects, effects=effects)
@@ -76,24 +76,24 @@ def expiring_within(member: Member, at: datetime, ahead: timedelta) -> Decimal:
     return sum((lot.amount for lot in lots if lot.expires_at <= at + ahead), Decimal(0))
 
 
-def renewal_due(member: Member, rules: Rules, span: Window) -> date | None:
+def renewal_due(member: Member, rules: Rules, window: Window) -> date | None:
     """Return the day on which the next fee is due, if its notice came due."""
     day = member.value("next_payment_on")
     if not isinstance(day, date) or member.status not in {"active", "trialing"}:
         return None
-    return day if span.calls_for(moment(day, time(), span.zone), _notice(member, rules)) else None
+    return day if window.calls_for(moment(day, time(), window.zone), _notice(member, rules)) else None
 
 
-def _credits(member: Member, rules: Rules, span: Window) -> Iterator[EventEffects]:
+def _credits(member: Member, rules: Rules, window: Window) -> Iterator[EventEffects]:
     if member.status == "cancelled":
         return
     currency = member.text("fee_currency")
-    for lot_id, lot in remaining_lots(member, span.begin).items():
+    for lot_id, lot in remaining_lots(member, window.begin).items():
         for ahead in EXPIRING:
-            if lot.amount >= rules.thresholds_for(currency).expiring_at_least and span.calls_for(
+            if lot.amount >= rules.thresholds_for(currency).expiring_at_least and window.calls_for(
                 lot.expires_at, ahead
             ):
-                told = note(
+                reminder = note(
                     "credits.expiring",
                     "Store Credit Expiring",
                     member,
@@ -102,23 +102,23 @@ def _credits(member: Member, rules: Rules, span: Window) -> Iterator[EventEffect
                     days=ahead.days,
                     expires_at=lot.expires_at,
                 )
-                yield _happening(f"exp:{lot_id}:{ahead.days}", lot.expires_at - ahead, told)
+                yield _due(f"exp:{lot_id}:{ahead.days}", lot.expires_at - ahead, reminder)
 
 
-def _trial(member: Member, _rules: Rules, span: Window) -> Iterator[EventEffects]:
+def _trial(member: Member, _rules: Rules, window: Window) -> Iterator[EventEffects]:
     ends = member.moment("trial_ends_at")
-    if ends and span.calls_for(ends, TRIAL) and member.status == "trialing":
-        told = note("trial.ending", "Trial Ending", member, days=TRIAL.days, trial_ends_at=ends)
-        yield _happening(f"trial:{member.key}:{to_millis(ends)}", ends - TRIAL, told)
+    if ends and window.calls_for(ends, TRIAL) and member.status == "trialing":
+        reminder = note("trial.ending", "Trial Ending", member, days=TRIAL.days, trial_ends_at=ends)
+        yield _due(f"trial:{member.key}:{to_millis(ends)}", ends - TRIAL, reminder)
 
 
-def _renewal(member: Member, rules: Rules, span: Window) -> Iterator[EventEffects]:
-    """Announce the next fee. That no valid payment method is known cannot be asked for: no event tells it."""
-    day = renewal_due(member, rules, span)
+def _renewal(member: Member, rules: Rules, window: Window) -> Iterator[EventEffects]:
+    """Announce the next fee. It does not depend on a valid payment method: no event reports one."""
+    day = renewal_due(member, rules, window)
     if day is None or not rules.renewal_notices:
         return
     ahead = _notice(member, rules)
-    told = note(
+    reminder = note(
         "renewal.upcoming",
         "Renewal Upcoming",
         member,
@@ -127,17 +127,17 @@ def _renewal(member: Member, rules: Rules, span: Window) -> Iterator[EventEffect
         days=ahead.days,
         renews_on=day,
     )
-    at = moment(day, time(), span.zone) - ahead
-    yield _happening(f"renew:{member.key}:{day.isoformat()}", at, told)
+    at = moment(day, time(), window.zone) - ahead
+    yield _due(f"renew:{member.key}:{day.isoformat()}", at, reminder)
 
 
 def _notice(member: Member, rules: Rules) -> timedelta:
     return ANNUAL_RENEWAL if billing_interval(member, rules) == "year" else RENEWAL
 
 
-def _win_back(member: Member, rules: Rules, span: Window) -> Iterator[EventEffects]:
+def _win_back(member: Member, rules: Rules, window: Window) -> Iterator[EventEffects]:
     ends, incident_key = member.moment("pending_cancel_at"), cancellation.incident_key(member)
-    if not ends or not incident_key or not span.calls_for(ends, WIN_BACK):
+    if not ends or not incident_key or not window.calls_for(ends, WIN_BACK):
         return
     if member.status != "pending_cancellation" or not is_high_value(member, rules):
         return
@@ -152,12 +152,12 @@ def _win_back(member: Member, rules: Rules, span: Window) -> Iterator[EventEffec
         advice="Until then the cancellation can be undone: an offer now is the last chance to win the member back.",
         immediate=True,
     )
-    yield _happening(f"{incident_key}:7d", ends - WIN_BACK, alert)
+    yield _due(f"{incident_key}:7d", ends - WIN_BACK, alert)
 
 
-def _dunning(member: Member, _rules: Rules, span: Window) -> Iterator[EventEffects]:
+def _dunning(member: Member, _rules: Rules, window: Window) -> Iterator[EventEffects]:
     failed = member.moment("last_failure_at")
-    if not failed or failed + DUNNING not in span or not member.is_failing:
+    if not failed or failed + DUNNING not in window or not member.is_failing:
         return
     alert = Alert(
         rule="dunning.quiet",
@@ -165,13 +165,13 @@ def _dunning(member: Member, _rules: Rules, span: Window) -> Iterator[EventEffec
         level=Level.INFO,
         title="No further attempt at the fee for 30 days",
         action="resolve",
-        advice="Neither a payment nor a cancellation was told: look the member up in Inveterate.",
+        advice="Neither a payment nor a cancellation was reported: look the member up in Inveterate.",
     )
-    yield _happening(f"dun:{member.key}:{to_millis(failed)}:30d", failed + DUNNING, alert)
+    yield _due(f"dun:{member.key}:{to_millis(failed)}:30d", failed + DUNNING, alert)
 
 
 _REMINDERS: Final = (_credits, _trial, _renewal, _dunning, _win_back)
 
 
-def _happening(event_id: str, at: datetime, effect: Note | Alert) -> EventEffects:
+def _due(event_id: str, at: datetime, effect: Note | Alert) -> EventEffects:
     return EventEffects(event_id=event_id, topic=TOPIC, at=at, effects=(effect,))

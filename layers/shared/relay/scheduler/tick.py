@@ -1,16 +1,16 @@
-"""What the clock does at every tick: wake the notifier, watch the programme, make the daily round, drain `unclaimed`.
+"""One tick of the clock: wake the notifier, measure the programme's conditions, advance the daily run, drain `unclaimed`.
 
-Once a week it asks for the audits of the CRMs as well. Everything goes by the time for which the tick was
-meant. The parts are nothing to each other: one that fails is done by the next tick, and the tick then counts
-as failed, so that Lambda tries it again and the alarm sees it.
+Once a week it requests the audits of the CRMs as well. Everything goes by the time for which the tick was
+scheduled. The parts are independent: the next tick repeats one that fails, and the tick then counts as failed,
+so that Lambda tries it again and the alarm sees it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TypeAlias
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
 
 from relay.crm import audit
 from relay.errors import ConflictError, TransientError
@@ -24,99 +24,105 @@ from relay.ports.messaging import MessageSender, OutgoingMessage
 from relay.ports.runtime import Telemetry
 from relay.queues.batch import Context
 from relay.scheduler import conditions
-from relay.scheduler.daily import DailyRound
+from relay.scheduler.daily import DailyRunner
 
-Done: TypeAlias = str | Mapping[str, int]
+PartResult: TypeAlias = str | Mapping[str, int]
+
+
+def tick_time(event: Mapping[str, Any], otherwise: datetime) -> datetime:
+    """Return the scheduled time in a tick's `time` (ISO 8601); `otherwise` where it has none.
+
+    A month can so be played in minutes.
+    """
+    try:
+        moment = datetime.fromisoformat(event["time"])
+    except (KeyError, TypeError, ValueError):
+        return otherwise
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scheduler:
-    """What a tick needs. `shop` is the dimension by which the conditions are measured: alarms go by it.
+    """Does what is due at a tick. `crm_queues` are the queues of the CRMs that there are."""
 
-    `audited` are the queues of the CRMs.
-    """
-
-    shop: str
     alerts: MessageSender
     members: MemberStore
-    figures: KpiStore
-    daily: DailyRound
+    kpis: KpiStore
+    daily: DailyRunner
     drain: UnclaimedDrain
     telemetry: Telemetry
-    audited: Sequence[MessageSender] = ()
+    crm_queues: Sequence[MessageSender] = ()
 
-    def tick(self, now: datetime, context: Context) -> dict[str, Done]:
-        """Do what is due at `now`; returns what became of each part.
+    def tick(self, now: datetime, context: Context) -> dict[str, PartResult]:
+        """Do what is due at `now`; return the result of each part.
 
         Raises:
-            Exception: the first that a part has raised, after all parts had their turn.
+            Exception: the first that a part has raised, after all parts have run.
 
         """
-        parts: Mapping[str, Callable[[], Done]] = {
+        parts: Mapping[str, Callable[[], PartResult]] = {
             "notifier": lambda: self._wake_notifier(now),
-            "conditions": lambda: self._conditions(now),
-            "round": lambda: self.daily.run(now, context),
-            "audits": lambda: self._audits(now),
+            "conditions": lambda: self._measure_conditions(now),
+            "daily_run": lambda: self.daily.advance(now, context),
+            "audits": lambda: self._request_audits(now),
             "unclaimed": lambda: self.drain.run(now, self.telemetry, context),
         }
-        done: dict[str, Done] = {}
-        failed: list[Exception] = []
+        results: dict[str, PartResult] = {}
+        failures: list[Exception] = []
         for name, part in parts.items():
             try:
-                done[name] = part()
+                results[name] = part()
             except ConflictError:
-                # Two ticks at once: the other one has gone on with the round, and this one need not.
-                done[name] = "elsewhere"
-            except Exception as error:  # noqa: BLE001 - a defect in one part must not stop the clock for the others
-                failed.append(error)
-                done[name] = "failed"
-                ours = type(error).__module__ == "relay.errors"
-                self.telemetry.outcome(
-                    "tick_failed",
-                    event_id=None,
-                    topic=None,
-                    part=name,
-                    error=type(error).__name__,
-                    reason=str(error) if ours else None,
-                )
-        if failed:
-            raise failed[0]
-        return done
+                # Two ticks at once: the other one has advanced the run, and this one need not.
+                results[name] = "elsewhere"
+            except Exception as error:  # noqa: BLE001 - a defect in one part must not stop the others
+                failures.append(error)
+                results[name] = "failed"
+                self._log_failure(name, error)
+        if failures:
+            raise failures[0]
+        return results
 
-    def _wake_notifier(self, now: datetime) -> Done:
-        """Tell the notifier what time it is: what it held back for a quiet night or a flood may be due."""
+    def _log_failure(self, part: str, error: Exception) -> None:
+        # The texts of our own errors hold no value of an event; those of others might.
+        ours = type(error).__module__ == "relay.errors"
+        self.telemetry.outcome(
+            "tick_failed",
+            event_id=None,
+            topic=None,
+            part=part,
+            error=type(error).__name__,
+            reason=str(error) if ours else None,
+        )
+
+    def _wake_notifier(self, now: datetime) -> PartResult:
+        """Send the notifier the time: what it deferred for quiet hours or a flood may be due."""
         message = OutgoingMessage(body=dump(ClockTick(at=now)), header=MessageHeader(topic=TICK_TOPIC))
         for refusal in self.alerts.send([message]):
             if refusal is not None:
                 raise refusal
         return "woken"
 
-    def _audits(self, now: datetime) -> Done:
-        """Ask for the week's audit of every CRM while it is due: it goes by its week, so that asking again is nothing."""
+    def _request_audits(self, now: datetime) -> PartResult:
+        """Request the week's audit of every CRM while it is due; its week identifies it, so a repetition has no effect."""
         week = audit.due(now, self.daily.zone)
         refusals: list[TransientError] = []
-        for queue in self.audited if week else ():
+        for queue in self.crm_queues if week else ():
             try:
                 audit.start(queue, week or now)
-            except TransientError as error:  # the others are asked all the same
+            except TransientError as error:  # the other CRMs are audited all the same
                 refusals.append(error)
         if refusals:
             raise refusals[0]
-        return {"asked": len(self.audited) if week else 0}
+        return {"requested": len(self.crm_queues) if week else 0}
 
-    def _conditions(self, now: datetime) -> Done:
-        """Measure each condition of the programme as 0 or 1; CloudWatch's alarms tell people."""
+    def _measure_conditions(self, now: datetime) -> PartResult:
+        """Measure each condition of the programme as 0 or 1; CloudWatch's alarms go by them."""
         _, rules = self.members.load(())
-        settings = rules.spikes
-        own, *before = [list(self.figures.between(*window)) for window in conditions.windows(now)]
-        lately = conditions.RecentEvents(at=now, hour=own, usual=before)
-        heard = self.figures.heard(now - KEPT_FOR, now)
-        found = {
-            "FailureSpike": conditions.failure_spike(lately, settings),
-            "CancelSpike": conditions.cancel_spike(lately, settings),
-            "ManualCredits": conditions.manual_credits(lately, settings),
-            "Silence": conditions.silence(heard, now, settings),
-        }
-        for name, holds in found.items():
-            self.telemetry.measure(name, int(holds), shop=self.shop)
-        return {name: int(holds) for name, holds in found.items()}
+        hour, *before = [list(self.kpis.between(*window)) for window in conditions.windows(now)]
+        recent = conditions.RecentEvents(at=now, hour=hour, usual=before)
+        webhooks = self.kpis.webhooks(now - KEPT_FOR, now)
+        found = conditions.holding(recent, webhooks, rules.spikes)
+        for metric, holds in found.items():
+            self.telemetry.measure(metric, int(holds))
+        return {metric.name: int(holds) for metric, holds in found.items()}

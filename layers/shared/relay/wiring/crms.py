@@ -1,87 +1,292 @@
-"""The CRMs that there are: one line and one function for each."""
+"""The CRMs that there are: one class of settings for each, which makes its adapter, and one line in `CRMS`."""
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Sequence
-from functools import cache
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
-from relay.errors import MisconfiguredError
-from relay.wiring import common
+from relay.wiring.services import QueueServices, recheck_queue
+from relay.wiring.settings import QueueSettings, RequestSettings, Settings, SettingsReader
 
 if TYPE_CHECKING:
     from relay.adapters.aws.ssm import Secret
+    from relay.adapters.dynamodb.crm_state import DynamoSyncStates
     from relay.adapters.dynamodb.rate_limit import RateLimitedTransport
-    from relay.ports.crm import Crm, RateLimit
+    from relay.adapters.dynamodb.sync_state_scan import DynamoSyncStateScan
+    from relay.crm.audit import CrmAudit
+    from relay.crm.circuit_breaker import CircuitBreaker
+    from relay.crm.claimed_write import ClaimedWrite
+    from relay.crm.sync import CrmSync
+    from relay.model.metrics import Outcome
+    from relay.ports.crm import Crm, CrmOutcome, RateLimit
 
 
-@cache
-def crm() -> Crm:
-    """Return this function's target. One line for each CRM that there is."""
-    targets = {
-        "hubspot": _hubspot,
-        "klaviyo": _klaviyo,
-        "salesforce": _salesforce,
-        "webhook": _webhook,
-    }
-    target = common.setting("TARGET")
-    if target not in targets:
-        raise MisconfiguredError("no CRM by the name in TARGET", setting="TARGET")
-    return targets[target]()
+class AdapterSettings(Protocol):
+    """The settings that are a CRM's own."""
+
+    @classmethod
+    def read(cls, reader: SettingsReader) -> Self:
+        """Read them."""
+        ...
+
+    def crm(self, secret: Secret, limited: Limited) -> Crm:
+        """Return the adapter."""
+        ...
 
 
-def _hubspot() -> Crm:
-    from relay.adapters.hubspot import Hubspot
+class Limited(Protocol):
+    """Makes the transport that keeps a CRM's rate limits."""
 
-    return Hubspot(
-        common.setting("HUBSPOT_URL"),
-        _secret(),
-        common.setting("HUBSPOT_VERSION"),
-        paced(Hubspot.rates),
-        events=os.environ.get("HUBSPOT_EVENTS") == "true",
-    )
+    def __call__(self, limits: Sequence[RateLimit], /) -> RateLimitedTransport:
+        """Return the transport."""
+        ...
 
 
-def _klaviyo() -> Crm:
-    from relay.adapters.klaviyo import Klaviyo, Options
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubspotSettings:
+    """HubSpot's settings; `events` says whether it takes custom events."""
 
-    options = Options(
-        revision=common.setting("KLAVIYO_REVISION"),
-        external_id=os.environ.get("KLAVIYO_SET_EXTERNAL_ID") == "true",
-        compat=os.environ.get("KLAVIYO_COMPAT_NAMES") == "true",
-    )
-    return Klaviyo(common.setting("KLAVIYO_URL"), _secret(), options, paced(Klaviyo.rates))
+    url: str
+    version: str
+    events: bool
 
+    @classmethod
+    def read(cls, reader: SettingsReader) -> Self:
+        """Read them."""
+        return cls(
+            url=reader.url("HUBSPOT_URL"),
+            version=reader.text("HUBSPOT_VERSION"),
+            events=reader.switch("HUBSPOT_EVENTS"),
+        )
 
-def _salesforce() -> Crm:
-    from relay.adapters.salesforce import Org, Salesforce
+    def crm(self, secret: Secret, limited: Limited) -> Crm:
+        """Return the adapter."""
+        from relay.adapters.hubspot import Hubspot
 
-    org = Org(
-        common.setting("SALESFORCE_URL"),
-        common.setting("SALESFORCE_OBJECT"),
-        common.setting("SALESFORCE_VERSION"),
-    )
-    return Salesforce(org, _secret(), paced(Salesforce.rates))
-
-
-def _webhook() -> Crm:
-    from relay.adapters.webhook import Webhook
-
-    return Webhook(common.setting("WEBHOOK_URL"), _secret(), paced(Webhook.rates))
+        return Hubspot(self.url, secret, self.version, limited(Hubspot.rate_limits), events=self.events)
 
 
-def _secret() -> Secret:
-    from relay.adapters.aws.ssm import Secret
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KlaviyoSettings:
+    """Klaviyo's settings."""
 
-    return Secret(common.setting(f"{common.setting('TARGET').upper()}_SECRET"))
+    url: str
+    revision: str
+    external_id: bool
+    compat: bool
+
+    @classmethod
+    def read(cls, reader: SettingsReader) -> Self:
+        """Read them."""
+        return cls(
+            url=reader.url("KLAVIYO_URL"),
+            revision=reader.text("KLAVIYO_REVISION"),
+            external_id=reader.switch("KLAVIYO_SET_EXTERNAL_ID"),
+            compat=reader.switch("KLAVIYO_COMPAT_NAMES"),
+        )
+
+    def crm(self, secret: Secret, limited: Limited) -> Crm:
+        """Return the adapter."""
+        from relay.adapters.klaviyo import Klaviyo, KlaviyoOptions
+
+        options = KlaviyoOptions(revision=self.revision, external_id=self.external_id, compat=self.compat)
+        return Klaviyo(self.url, secret, options, limited(Klaviyo.rate_limits))
 
 
-def paced(rates: Sequence[RateLimit]) -> RateLimitedTransport:
-    """Return a transport that keeps this target's rates, together with all other environments; none waits for none."""
-    from relay.adapters.dynamodb.rate_limit import DynamoRateLimits, rate_limited_transport
-    from relay.crm.rate_limit import RateLimiter
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SalesforceSettings:
+    """Salesforce's settings: the org's own address, the object that members are, and the API's version."""
 
-    turnstiles = DynamoRateLimits(common.setting("MIRRORS_TABLE"), common.setting("TARGET"))
-    return rate_limited_transport(RateLimiter(rates, turnstiles, common.now, time.sleep))
+    url: str
+    sobject: str
+    version: str
+
+    @classmethod
+    def read(cls, reader: SettingsReader) -> Self:
+        """Read them."""
+        return cls(
+            url=reader.url("SALESFORCE_URL"),
+            sobject=reader.text("SALESFORCE_OBJECT"),
+            version=reader.text("SALESFORCE_VERSION"),
+        )
+
+    def crm(self, secret: Secret, limited: Limited) -> Crm:
+        """Return the adapter."""
+        from relay.adapters.salesforce import Salesforce, SalesforceOrg
+
+        return Salesforce(
+            SalesforceOrg(self.url, self.sobject, self.version), secret, limited(Salesforce.rate_limits)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSettings:
+    """The address of the merchant's own webhook."""
+
+    url: str
+
+    @classmethod
+    def read(cls, reader: SettingsReader) -> Self:
+        """Read them."""
+        return cls(url=reader.url("WEBHOOK_URL"))
+
+    def crm(self, secret: Secret, limited: Limited) -> Crm:
+        """Return the adapter."""
+        from relay.adapters.webhook import Webhook
+
+        return Webhook(self.url, secret, limited(Webhook.rate_limits))
+
+
+CRMS: Final[Mapping[str, type[AdapterSettings]]] = {
+    "hubspot": HubspotSettings,
+    "klaviyo": KlaviyoSettings,
+    "salesforce": SalesforceSettings,
+    "webhook": WebhookSettings,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrmSettings(Settings):
+    """The settings of `crm_sync`; `secret` is the name of the CRM's secret, `own` what only this CRM has."""
+
+    queue: QueueSettings
+    target: str
+    mirrors_table: str
+    secret: str
+    requests: RequestSettings
+    own: AdapterSettings | None
+
+    @classmethod
+    def read(cls, reader: SettingsReader) -> Self:
+        """Read them; without a known target its own settings are not asked for."""
+        kind = reader.choice("TARGET", CRMS)
+        target = reader.optional("TARGET") if kind else ""
+        return cls(
+            queue=QueueSettings.read(reader),
+            target=target,
+            mirrors_table=reader.text("MIRRORS_TABLE"),
+            secret=reader.text(f"{target.upper()}_SECRET") if kind else "",
+            requests=RequestSettings.read(reader),
+            own=kind.read(reader) if kind else None,
+        )
+
+
+class CrmServices(QueueServices):
+    """What `crm_sync` needs for its target; the operator's commands about one CRM use the same parts."""
+
+    function = "crm_sync"
+
+    def __init__(self, settings: CrmSettings) -> None:
+        super().__init__(settings.queue)
+        self.settings = settings
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """Make them from the environment."""
+        return cls(CrmSettings.from_env())
+
+    @cached_property
+    def worker(self) -> CrmSync:
+        """Writes members to the CRM."""
+        from relay.crm.audit import AUDIT_TOPIC
+        from relay.crm.sync import CrmSync
+
+        return CrmSync(
+            shop=self.settings.queue.shop,
+            crm=self.crm,
+            members=self.members,
+            sync_states=self.sync_states,
+            clock=self.clock,
+            credential=self.settings.secret,
+            observe=self.observe,
+            rechecks=recheck_queue(self.settings.requests),
+            breaker=self.circuit_breaker,
+            commands={AUDIT_TOPIC: self.audit.run},
+        )
+
+    @cached_property
+    def crm(self) -> Crm:
+        """The target's adapter."""
+        from relay.adapters.aws.ssm import Secret
+
+        assert self.settings.own, "settings with an unknown target are refused"  # noqa: S101 - for the type checker
+        return self.settings.own.crm(Secret(self.settings.secret), self._limited)
+
+    @cached_property
+    def sync_states(self) -> DynamoSyncStates:
+        """What the target holds of each member."""
+        from relay.adapters.dynamodb.crm_state import DynamoSyncStates
+
+        return DynamoSyncStates(self.settings.mirrors_table, self.settings.target)
+
+    @cached_property
+    def sync_state_scan(self) -> DynamoSyncStateScan:
+        """All of the target's sync states."""
+        from relay.adapters.dynamodb.sync_state_scan import DynamoSyncStateScan
+
+        return DynamoSyncStateScan(self.settings.mirrors_table, self.settings.target)
+
+    @cached_property
+    def claimed_write(self) -> ClaimedWrite:
+        """Writes members under a claim."""
+        from relay.crm.claimed_write import ClaimedWrite
+
+        return ClaimedWrite(
+            crm=self.crm,
+            members=self.members,
+            sync_states=self.sync_states,
+            clock=self.clock,
+            observe=self.observe,
+        )
+
+    @cached_property
+    def audit(self) -> CrmAudit:
+        """The target's audits."""
+        from relay.crm.audit import CrmAudit
+
+        return CrmAudit(writer=self.claimed_write, sync_state_scan=self.sync_state_scan, queue=self.own_queue)
+
+    @cached_property
+    def circuit_breaker(self) -> CircuitBreaker:
+        """Keeps this function from calling a CRM that is down."""
+        from relay.adapters.dynamodb.circuit import DynamoCircuits
+        from relay.crm.circuit_breaker import CircuitBreaker
+
+        circuits = DynamoCircuits(self.settings.mirrors_table, self.settings.target)
+        return CircuitBreaker(circuits=circuits, clock=self.clock)
+
+    def observe(self, key: str, outcome: CrmOutcome) -> None:
+        """Log an outcome that a person may want to look at. The member goes by its key alone."""
+        logged: Outcome
+        match outcome.state:
+            case "skipped" | "refused":
+                logged = outcome.state
+            case "mirrored" if outcome.reason == "identity_conflict":
+                logged = "identity_conflict"
+            case _:
+                return
+        self.telemetry.outcome(
+            logged,
+            event_id=None,
+            topic=None,
+            target=self.settings.target,
+            member=key,
+            reason=outcome.reason,
+        )
+
+    def close(self) -> None:
+        """End the connections to the CRM, if there are any."""
+        adapter: Any = vars(self).get("crm")
+        if adapter:
+            adapter.close()
+
+    def _limited(self, limits: Sequence[RateLimit], /) -> RateLimitedTransport:
+        """Return a transport that keeps these limits together with all other environments."""
+        from relay.adapters.dynamodb.rate_limit import DynamoRateLimits, rate_limited_transport
+        from relay.crm.rate_limit import RateLimiter
+
+        store = DynamoRateLimits(self.settings.mirrors_table, self.settings.target)
+        return rate_limited_transport(RateLimiter(limits, store, self.clock, time.sleep))

@@ -2,30 +2,68 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, Self
 
+from relay.errors import MisconfiguredError
 from relay.ingest.consumer import Consumer, ConsumerServices
 from relay.ingest.reducer import Decide, E, ReadFacts, TopicRule
-from relay.wiring import common, queue
+from relay.model.metrics import TOPICS
+from relay.wiring.services import QueueServices, defer_all, journal, service
+from relay.wiring.settings import TopicSettings
+
+if TYPE_CHECKING:
+    from relay.ports.messaging import Journal
+    from relay.queues.batch import Context
 
 
-def consumer(model: type[E], facts: ReadFacts[E], decide: Decide[E]) -> Consumer[E]:
-    """Return a topic's Lambda handler. Its services are made from the environment at the first event."""
-    return Consumer(TopicRule(model, facts, decide), services)
+@dataclass(frozen=True, slots=True)
+class TopicHandler(Generic[E]):
+    """A topic's Lambda handler. Its services are made from the environment at the first event."""
+
+    rule: TopicRule[E]
+
+    def __call__(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        """Handle a batch; while settings are wrong, defer it."""
+        try:
+            services = service(TopicServices)
+        except MisconfiguredError as error:
+            return defer_all(event, context, error, TOPICS)
+        return Consumer(self.rule, services.consumer)(event, context)
 
 
-@cache
-def services() -> ConsumerServices:
-    """Return what a topic's consumer needs, from the environment.
+def consumer(model: type[E], facts: ReadFacts[E], decide: Decide[E]) -> TopicHandler[E]:
+    """Return a topic's Lambda handler."""
+    return TopicHandler(TopicRule(model, facts, decide))
 
-    Raises:
-        MisconfiguredError: a setting is missing.
 
-    """
-    return ConsumerServices(
-        shop=common.setting("SHOP_DOMAIN"),
-        batch=queue.batch(),
-        members=common.members(),
-        journal=common.journal(),
-        telemetry=common.telemetry(),
-    )
+class TopicServices(QueueServices):
+    """The services of a topic's function."""
+
+    function = TOPICS
+
+    def __init__(self, settings: TopicSettings) -> None:
+        super().__init__(settings.queue)
+        self.settings = settings
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """Make them from the environment."""
+        return cls(TopicSettings.from_env())
+
+    def consumer(self) -> ConsumerServices:
+        """Return them as a consumer takes them."""
+        return ConsumerServices(
+            shop=self.shop,
+            batch=self.batch,
+            members=self.members,
+            journal=self.journal,
+            telemetry=self.telemetry,
+        )
+
+    @cached_property
+    def journal(self) -> Journal:
+        """The journal."""
+        return journal(self.settings.journal_stream)

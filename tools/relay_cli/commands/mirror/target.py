@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,11 +15,12 @@ from relay_cli.stack import aws_error
 if TYPE_CHECKING:
     from relay.adapters.aws.sqs import SqsOutgoing
     from relay.adapters.dynamodb.circuit import DynamoCircuits
-    from relay.adapters.dynamodb.member_key_scan import DynamoMemberKeyScan
+    from relay.adapters.dynamodb.scans import DynamoMemberKeyScan
     from relay.adapters.dynamodb.sync_state_scan import DynamoSyncStateScan
     from relay.crm.audit import CrmAudit
     from relay.crm.claimed_write import ClaimedWrite
     from relay.ports.crm import Crm
+    from relay.wiring.crms import CrmServices
 
 REMOVED: Final = "removed by hand"
 """The circuit breaker's reason for a removed target."""
@@ -50,13 +50,20 @@ class Target:
     name: str
 
     def load_settings(self) -> None:
-        """Copy the environment variables of the target's function into this process.
+        """Read the settings of the target's function.
 
         Raises:
             CliError: the stack has no such target, or AWS does not answer.
+            MisconfiguredError: its settings are wrong.
 
         """
+        _ = self.services
+
+    @cached_property
+    def services(self) -> CrmServices:
+        """The services of the target's function, made from its own settings."""
         from botocore.exceptions import BotoCoreError, ClientError
+        from relay.wiring.crms import CrmServices, CrmSettings
 
         function = f"{self.stack.name}-{self.name}"
         try:
@@ -73,79 +80,67 @@ class Target:
         settings = found.get("Environment", {}).get("Variables", {})
         if settings.get("TARGET") != self.name:
             raise CliError(f"{function} is not a function that writes to a CRM")
-        os.environ.update({name: value for name, value in settings.items() if not name.startswith("AWS_")})
+        return CrmServices(CrmSettings.from_env(settings))
 
-    @cached_property
+    @property
     def crm(self) -> Crm:
         """The CRM's adapter."""
-        from relay.wiring import crms
-
-        return crms.crm()
+        return self.services.crm
 
     @cached_property
-    def writing(self) -> ClaimedWrite:
-        """Reads and writes members in the CRM."""
+    def writer(self) -> ClaimedWrite:
+        """Reads and writes members in the CRM; outcomes are shown by the command and not logged."""
         from relay.crm.claimed_write import ClaimedWrite
-        from relay.wiring import common, mirrors
 
         return ClaimedWrite(
             crm=self.crm,
-            members=common.members(),
-            mirrors=mirrors.mirrors(),
-            clock=common.now,
+            members=self.services.members,
+            sync_states=self.services.sync_states,
+            clock=self.now,
             observe=lambda *_: None,
         )
 
-    @cached_property
-    def inventory(self) -> DynamoSyncStateScan:
-        """What Relay has noted of every member in the CRM, and of fills and audits."""
-        from relay.wiring import mirrors
-
-        return mirrors.inventory()
+    @property
+    def sync_state_scan(self) -> DynamoSyncStateScan:
+        """The sync state of every member in the CRM, and the progress of fills and audits."""
+        return self.services.sync_state_scan
 
     @cached_property
-    def gates(self) -> DynamoCircuits:
+    def circuits(self) -> DynamoCircuits:
         """The state of the circuit breaker."""
         from relay.adapters.dynamodb.circuit import DynamoCircuits
-        from relay.wiring import common
 
-        return DynamoCircuits(common.setting("MIRRORS_TABLE"), self.name)
+        return DynamoCircuits(self.services.settings.mirrors_table, self.name)
 
-    @cached_property
+    @property
     def queue(self) -> SqsOutgoing:
         """The target's queue."""
-        from relay.adapters.aws.sqs import SqsOutgoing
-        from relay.wiring import common
-
-        return SqsOutgoing(common.setting("SOURCE_URL"), self.name)
+        return self.services.own_queue
 
     @cached_property
-    def roll(self) -> DynamoMemberKeyScan:
+    def member_keys(self) -> DynamoMemberKeyScan:
         """The keys of all members."""
-        from relay.adapters.dynamodb.member_key_scan import DynamoMemberKeyScan
-        from relay.wiring import common
+        from relay.adapters.dynamodb.scans import DynamoMemberKeyScan
 
-        return DynamoMemberKeyScan(common.setting("MEMBERS_TABLE"), common.setting("SHOP_DOMAIN"))
+        return DynamoMemberKeyScan(self.services.queue.members_table, self.shop)
 
     @cached_property
     def auditing(self) -> CrmAudit:
         """Audits of the CRM."""
         from relay.crm.audit import CrmAudit
 
-        return CrmAudit(writing=self.writing, inventory=self.inventory, queue=self.queue)
+        return CrmAudit(writer=self.writer, sync_state_scan=self.sync_state_scan, queue=self.queue)
 
     @property
     def shop(self) -> str:
         """The stack's shop."""
-        from relay.wiring import common
-
-        return common.setting("SHOP_DOMAIN")
+        return self.services.shop
 
     def now(self) -> datetime:
         """Return the wall clock's time."""
-        from relay.wiring import common
+        from relay.wiring.services import now
 
-        return common.now()
+        return now()
 
     def waiting(self) -> int:
         """Return the approximate number of messages in the queue."""
@@ -167,18 +162,20 @@ class Target:
         """
         from relay.ports.crm_state import CircuitRecord
 
-        known = self.gates.load()
+        known = self.circuits.load()
         until = self.now() + _REMOVED_FOR
-        if not self.gates.swap(known, CircuitRecord(until=until, reason=REMOVED, version=known.version + 1)):
+        if not self.circuits.compare_and_swap(
+            known, CircuitRecord(state="open", until=until, reason=REMOVED, version=known.version + 1)
+        ):
             raise CliError("the circuit breaker changed at the same moment", "run it again")
 
     def resume_calls(self) -> None:
         """Close the circuit, if `stop_calls` opened it."""
         from relay.ports.crm_state import CircuitRecord
 
-        known = self.gates.load()
+        known = self.circuits.load()
         if known.reason == REMOVED:
-            self.gates.swap(known, CircuitRecord(version=known.version + 1))
+            self.circuits.compare_and_swap(known, CircuitRecord(version=known.version + 1))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The AWS clients, one of each per environment, and what an AWS refusal means to us."""
+"""The AWS clients, one of each per Lambda environment, and the errors that stand for AWS's refusals."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _session() -> boto3.session.Session:
 
 @cache
 def client(service: str, *, attempts: int = 3) -> Any:
-    """Return the client of an AWS service: connect 2 s, read 8 s, three attempts in all unless told otherwise."""
+    """Return the client of an AWS service: connect 2 s, read 8 s, three attempts in all by default."""
     config = Config(
         connect_timeout=2, read_timeout=8, retries={"mode": "standard", "total_max_attempts": attempts}
     )
@@ -50,11 +50,11 @@ def client(service: str, *, attempts: int = 3) -> Any:
 
 @contextmanager
 def aws_errors(what: str) -> Iterator[None]:
-    """Translate what AWS raises: `what` names the resource, and no message of AWS is repeated.
+    """Translate what AWS raises. `what` names the resource; no message of AWS is repeated.
 
     Raises:
-        MisconfiguredError: for a missing permission or resource.
-        TransientError: for everything else that AWS answers or fails to answer.
+        MisconfiguredError: a permission or resource is missing.
+        TransientError: everything else that AWS answers or fails to answer.
 
     """
     try:

@@ -1,4 +1,4 @@
-"""SNS `changes`: every target's queue, and whoever else subscribes, hears which member changed."""
+"""SNS: publishing in batches to the topic `changes`, from which every target's queue learns which member changed."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _BYTES: Final = 250_000
 
 @dataclass(frozen=True, slots=True)
 class SnsOutgoing:
-    """A topic that is published to in batches. `name` is for error texts."""
+    """A topic that is published to in batches (`ports.MessageSender`). `name` is for error texts."""
 
     arn: str
     name: str
     sns: Any = field(default_factory=lambda: client("sns"))
 
     def send(self, messages: Sequence[OutgoingMessage]) -> Sequence[Exception | None]:
-        """Publish; an answer for each message, by its own entry."""
+        """Publish; return an answer for each message, by its own entry."""
         answers: list[Exception | None] = []
         for chunk in chunks(messages, _BYTES):
             answers += self._send(chunk)

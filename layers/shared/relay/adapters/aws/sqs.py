@@ -1,4 +1,4 @@
-"""SQS: sending in batches, putting messages off, and acknowledging early."""
+"""SQS: sending in batches, deferring messages, acknowledging early, and receiving."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from relay.queues.batch import Message, read_message
 
 _ENTRIES: Final = 10
 _BYTES: Final = 1_000_000
-"""A batch may weigh 1 MiB in all; some room is left for what the API adds."""
+"""A batch may have 1 MiB in all; the rest is left for what the API adds."""
 
 
 @dataclass(frozen=True, slots=True)
 class SqsOutgoing:
-    """A queue that is sent to. `name` is for error texts."""
+    """A queue that is sent to (`ports.MessageSender`). `name` is for error texts."""
 
     url: str
     name: str
     sqs: Any = field(default_factory=lambda: client("sqs"))
 
     def send(self, messages: Sequence[OutgoingMessage]) -> Sequence[Exception | None]:
-        """Send in batches that SQS takes; an answer for each message, by its own entry."""
+        """Send in batches that SQS takes; return an answer for each message, by its own entry."""
         answers: list[Exception | None] = []
         for chunk in chunks(messages):
             answers += self._send(chunk)
@@ -72,7 +72,7 @@ class SqsSource:
         return SqsOutgoing(self.url, self.name, self.sqs).send(messages)
 
     def delete(self, messages: Sequence[Message]) -> None:
-        """Acknowledge early. What could not be is acknowledged by Lambda anyway, so a failure is no matter."""
+        """Acknowledge early. A failure does no harm: Lambda acknowledges these messages after the batch."""
         for start in range(0, len(messages), _ENTRIES):
             entries = [
                 {"Id": str(number), "ReceiptHandle": message.receipt}
@@ -87,7 +87,7 @@ class SqsSource:
 
 @dataclass(frozen=True, slots=True)
 class SqsInbox:
-    """A queue that is read by asking."""
+    """A queue that is polled."""
 
     url: str
     name: str
@@ -97,7 +97,7 @@ class SqsInbox:
         """Return up to ten messages; they are hidden from other readers for the queue's visibility timeout.
 
         Raises:
-            TransientError: when SQS does not answer.
+            TransientError: SQS does not answer.
 
         """
         with aws_errors(f"queue {self.name}"):
@@ -108,15 +108,15 @@ class SqsInbox:
                 MessageAttributeNames=["All"],
                 MessageSystemAttributeNames=["All"],
             )
-        return [read_message(_as_lambda_has_it(message)) for message in reply.get("Messages", ())]
+        return [read_message(_as_lambda_record(message)) for message in reply.get("Messages", ())]
 
     def delete(self, messages: Sequence[Message]) -> None:
         """Acknowledge messages."""
         SqsSource(self.url, self.name, self.sqs).delete(messages)
 
 
-def _as_lambda_has_it(message: Mapping[str, Any]) -> dict[str, Any]:
-    """Spell a received message as Lambda's events do: the same things under other names."""
+def _as_lambda_record(message: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a received message as Lambda's events have it: the same values under other names."""
     return {
         "messageId": message["MessageId"],
         "body": message["Body"],
@@ -130,7 +130,7 @@ def _as_lambda_has_it(message: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def chunks(messages: Sequence[OutgoingMessage], heaviest: int = _BYTES) -> Iterator[list[OutgoingMessage]]:
-    """Cut messages into batches that the API takes: ten, and `heaviest` bytes together."""
+    """Cut messages into batches that the API takes: at most ten messages, and `heaviest` bytes in all."""
     chunk: list[OutgoingMessage] = []
     weight = 0
     for message in messages:

@@ -1,7 +1,7 @@
-"""SQS for a cold start: one signed request, without the quarter of a second that boto3 takes to import.
+"""SQS for the receiver's cold start: one signed request, without the quarter of a second that boto3 takes to import.
 
-The receiver does nothing else with AWS than `SendMessage`. The signature is AWS Signature Version 4,
-held against botocore's own in a test.
+The receiver calls nothing of AWS but `SendMessage`. The signature is AWS Signature Version 4; a test compares it
+with botocore's.
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 import hmac
 import http.client
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,27 +28,17 @@ _OK: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The function's role, as Lambda puts it into the environment."""
+    """The credentials of the function's role: Lambda sets them once for each environment."""
 
     access_key: str
     secret_key: str = field(repr=False)
     session_token: str = field(repr=False)
     region: str
 
-    @classmethod
-    def from_environment(cls) -> Credentials:
-        """Read what Lambda sets: it is renewed with the environment, never within one."""
-        return cls(
-            os.environ["AWS_ACCESS_KEY_ID"],
-            os.environ["AWS_SECRET_ACCESS_KEY"],
-            os.environ.get("AWS_SESSION_TOKEN", ""),
-            os.environ["AWS_REGION"],
-        )
-
 
 @dataclass(slots=True)
 class LightSqs:
-    """Sends single messages over one kept connection; one retry, then it is a `TransientError`."""
+    """Sends single messages over one connection that is kept; one retry, then it raises a `TransientError`."""
 
     credentials: Credentials
     endpoint: str | None = None
@@ -59,7 +48,7 @@ class LightSqs:
         """Send one message.
 
         Raises:
-            TransientError: when SQS did not take it, twice.
+            TransientError: SQS did not take it at either attempt.
 
         """
         content = json.dumps(
@@ -79,10 +68,10 @@ class LightSqs:
 
     def _try(self, queue_url: str, content: bytes) -> str | None:
         """Post once; return what went wrong, None where nothing did."""
-        place = urlsplit(self.endpoint or queue_url)
-        headers = signed_headers(self.credentials, place.netloc, content, datetime.now(UTC))
+        url = urlsplit(self.endpoint or queue_url)
+        headers = signed_headers(self.credentials, url.netloc, content, datetime.now(UTC))
         try:
-            connection = self._connected(place.scheme, place.netloc)
+            connection = self._connected(url.scheme, url.netloc)
             connection.request("POST", "/", content, headers)
             reply = connection.getresponse()
             reply.read()
@@ -95,7 +84,7 @@ class LightSqs:
         return f"status {reply.status}"
 
     def _connected(self, scheme: str, netloc: str) -> http.client.HTTPConnection:
-        """Return the kept connection, or a new one; a frozen environment may have lost it meanwhile."""
+        """Return the connection that is kept, or a new one: a frozen environment may have lost it."""
         if self._connection is None:
             kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
             connection = kind(netloc, timeout=_CONNECT_SECONDS)

@@ -1,4 +1,4 @@
-"""Secrets: SSM SecureStrings, read when first needed and again every five minutes."""
+"""Secrets: SSM SecureStrings, read at first use and again after five minutes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _KEPT_SECONDS: Final = 300.0
 
 @dataclass(slots=True)
 class Secret:
-    """One SecureString. It is re-read now and then, so that a rotation needs no deployment."""
+    """One SecureString. It is read again every five minutes, so that a rotation needs no deployment."""
 
     name: str
     ssm: Any = field(default_factory=lambda: client("ssm"))
@@ -25,8 +25,8 @@ class Secret:
         """Return the secret.
 
         Raises:
-            MisconfiguredError: when it is missing, empty or not ours to read.
-            TransientError: when SSM does not answer.
+            MisconfiguredError: it is missing or empty, or the function may not read it.
+            TransientError: SSM does not answer.
 
         """
         now = time.monotonic()
@@ -35,7 +35,7 @@ class Secret:
         return self._value
 
     def forget(self) -> None:
-        """Read it anew next time: a server has just refused it."""
+        """Read it anew next time, because a server has refused it."""
         self._value = None
 
     def _read(self) -> str:

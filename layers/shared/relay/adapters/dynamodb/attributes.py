@@ -24,8 +24,8 @@ def text(value: str) -> Attribute:
 
 
 def number(value: int | Decimal) -> Attribute:
-    """Return a number attribute; DynamoDB keeps 38 digits."""
-    return {"N": str(value)}
+    """Return a number attribute, without an exponent; DynamoDB keeps 38 digits."""
+    return {"N": format(value, "f") if isinstance(value, Decimal) else str(value)}
 
 
 def flag(value: bool) -> Attribute:  # noqa: FBT001 - it converts the value

@@ -1,8 +1,23 @@
-"""Which credits are about to be granted, written down for all who grant: the SDK's port `Intents` on DynamoDB.
+"""The grants table: which credits are granted or about to be, and how much of each month's budget they take.
 
-A claim and its part of the month's ceiling are one transaction, and so is taking both back: there is no
-moment, and no crash, at which credits are claimed and not counted. A transaction costs twice a plain write; a
-merchant makes a few dozen a month. The items are described in `promises.py`.
+    key         grant#{key}                     budget#{month}
+    state       `open` or `granted`             reserved    in all, in the shop's currency unit
+    customer, amount                            expires     likewise
+    attempt     how many requests were allowed
+    since       when the latest was allowed (milliseconds since 1970)
+    month       whose budget it counts under
+    asked_by    the effect that requested it first
+    expires     when it may be deleted (seconds since 1970)
+
+The table is one of its own: sync states can be made again and go with the stack, while a record that is lost
+is a grant that can be made twice. So it stays when the stack is deleted, and when the API's key is taken out.
+
+A record and its part of the month's budget are one transaction, and so is taking both back: at no moment, and
+after no crash, credits are claimed and not counted. A transaction costs twice a plain write; a merchant makes a
+few dozen a month.
+
+An item lasts thirteen months beyond its last change, and an event is granted nothing after one (`granter.py`):
+a replay of anything older finds no record and is refused all the same.
 """
 
 from __future__ import annotations
@@ -15,9 +30,21 @@ from typing import Any, Final
 from inveterate import Claim, ClaimState, CustomerId, Intent
 
 from relay.adapters.aws.boto import aws_errors, client
+from relay.adapters.dynamodb import keys
+from relay.adapters.dynamodb.attributes import (
+    Attribute,
+    count_of,
+    moment,
+    moment_of,
+    number,
+    number_of,
+    text,
+    text_of,
+    time_to_live,
+)
+from relay.adapters.dynamodb.versioned import conditional_write
 from relay.errors import ConflictError, OverBudgetError, TransientError
-from relay.model.fields import from_millis, to_millis
-from relay.ports.grants import MonthlyBudget
+from relay.ports.grants import GrantRecord, MonthlyBudget
 from relay.ports.runtime import Clock
 
 KEPT: Final = timedelta(days=400)
@@ -27,198 +54,226 @@ _FAILED: Final = "ConditionalCheckFailed"
 _OPEN_AT: Final = "#state = :open AND attempt = :attempt"
 
 
-def grant_key(key: str) -> dict[str, Any]:
-    """Return the item's key of a grant."""
-    return {"key": {"S": f"grant#{key}"}}
-
-
-def month_key(month: str) -> dict[str, Any]:
-    """Return the item's key of a month."""
-    return {"key": {"S": f"month#{month}"}}
-
-
 @dataclass(frozen=True, slots=True)
-class DynamoGrants:
-    """The intents of those who grant under one allowance; without one, nothing new is claimed."""
+class DynamoGrantStore:
+    """`ports.GrantStore` in a DynamoDB table."""
 
     table: str
     clock: Clock
-    allowance: MonthlyBudget | None = None
-    by: str = ""
     dynamodb: Any = field(default_factory=lambda: client("dynamodb"))
 
-    def claim(self, intent: Intent) -> Claim:
-        """Write the intent down and count it, unless its key is; return a NEW claim, else what is written.
+    def load(self, key: str) -> GrantRecord | None:
+        """Return the record under a key, as of the latest write."""
+        item = self.item(keys.grant(key))
+        if not item:
+            return None
+        return GrantRecord(
+            customer_id=item["customer"]["S"],
+            amount=Decimal(item["amount"]["N"]),
+            by=text_of(item, "asked_by") or "",
+            granted=item["state"]["S"] == ClaimState.GRANTED,
+        )
+
+    def claimed(self, month: str) -> Decimal:
+        """Return how much of a month's budget is claimed, as of the latest write."""
+        return number_of(self.item(keys.budget(month)), "reserved") or Decimal(0)
+
+    def intents(self, budget: MonthlyBudget | None, by: str) -> DynamoIntents:
+        """Return the intents of one grant, counted under this budget."""
+        return DynamoIntents(self, budget, by)
+
+    def item(self, key: str) -> dict[str, Attribute]:
+        """Return an item as of the latest write; an empty one where there is none.
 
         Raises:
-            OverCeilingError: it is not written, and the allowance leaves no room for it.
-            ConflictError: it is not written, and there is no allowance; or it keeps coming and going.
+            TransientError: the table does not answer.
+
+        """
+        with aws_errors(f"table {self.table}"):
+            reply = self.dynamodb.get_item(TableName=self.table, Key=_key(key), ConsistentRead=True)
+        item: dict[str, Attribute] = reply.get("Item", {})
+        return item
+
+
+@dataclass(frozen=True, slots=True)
+class DynamoIntents:
+    """The SDK's port `Intents` for one grant under a budget; without a budget nothing new is claimed."""
+
+    store: DynamoGrantStore
+    budget: MonthlyBudget | None = None
+    by: str = ""
+
+    def claim(self, intent: Intent) -> Claim:
+        """Write the intent down and count it, unless its key is there; return a NEW claim, else the one written.
+
+        Raises:
+            OverBudgetError: it is not written, and the budget leaves no room for it.
+            ConflictError: it is not written, and there is no budget; or it was written and released each time.
 
         """
         for _ in range(_TRIES):
             if claim := self._written(intent.key):
                 return claim
-            if self.allowance and self._take(intent, self.allowance):
+            if self.budget and self._reserve(intent, self.budget):
                 return Claim(ClaimState.NEW, intent)
-        raise ConflictError("the grant is not written down")
+        raise ConflictError("the grant has no record")
 
     def renew(self, claim: Claim) -> bool:
-        """Allow one more post if the claim is still open at this `attempt`."""
+        """Allow one more request if the claim is still open at this `attempt`."""
         return self._update(
             claim,
             "SET attempt = attempt + :one, since = :now, expires = :expires",
-            {":one": _number(1), ":now": self._now(), ":expires": self._expires()},
+            {":one": number(1), ":now": self._now(), ":expires": self._expires()},
             only_open=True,
         )
 
     def mark_granted(self, claim: Claim) -> None:
-        """Write down that it was granted, whatever was written: it was."""
-        for attempt in range(1, _TRIES + 1):
+        """Write down that it was granted, whatever stands there: it was."""
+        for tries_left in reversed(range(_TRIES)):
             try:
-                self._settle(claim)
+                self._mark(claim)
             except TransientError:
-                # Somebody's transaction may be under way on this item. What is not written now may be
-                # known to nobody later: a ledger need not show our note.
-                if attempt == _TRIES:
+                # Another invocation's transaction may be under way on this item. Unless it is written now, no
+                # invocation may ever know: a ledger need not show our note.
+                if not tries_left:
                     raise
             else:
                 return
 
     def release(self, claim: Claim) -> None:
-        """Forget an open claim at this `attempt`, and give its part of the month back."""
-        item = self._get(claim.intent.key)
-        if "month" not in item:
+        """Delete an open claim at this `attempt`, and give its part of the month back."""
+        item = self.store.item(keys.grant(claim.intent.key))
+        month, amount = text_of(item, "month"), number_of(item, "amount")
+        if month is None or amount is None:
             return
         delete = {
-            "TableName": self.table,
-            "Key": grant_key(claim.intent.key),
+            "TableName": self.store.table,
+            "Key": _key(keys.grant(claim.intent.key)),
             "ConditionExpression": _OPEN_AT,
             "ExpressionAttributeNames": {"#state": "state"},
             "ExpressionAttributeValues": _open_at(claim),
         }
         give_back = {
-            "TableName": self.table,
-            "Key": month_key(item["month"]["S"]),
-            "UpdateExpression": "ADD promised :back",
-            "ExpressionAttributeValues": {":back": _number(-Decimal(item["amount"]["N"]))},
+            "TableName": self.store.table,
+            "Key": _key(keys.budget(month)),
+            "UpdateExpression": "ADD reserved :back",
+            "ExpressionAttributeValues": {":back": number(-amount)},
         }
         self._transact({"Delete": delete}, {"Update": give_back})
 
-    def _settle(self, claim: Claim) -> None:
+    def _mark(self, claim: Claim) -> None:
         self._update(
             claim,
             "SET #state = :granted, customer = :customer, amount = :amount, attempt = :attempt,"
             " since = :now, expires = :expires",
             {
-                ":granted": {"S": ClaimState.GRANTED},
-                ":customer": {"S": str(claim.intent.customer_id)},
-                ":amount": _number(claim.intent.amount),
-                ":attempt": _number(claim.attempt),
+                ":granted": text(ClaimState.GRANTED),
+                ":customer": text(str(claim.intent.customer_id)),
+                ":amount": number(claim.intent.amount),
+                ":attempt": number(claim.attempt),
                 ":now": self._now(),
                 ":expires": self._expires(),
             },
         )
 
-    def _take(self, intent: Intent, allowance: MonthlyBudget) -> bool:
-        """Claim and count; False where somebody was quicker."""
-        room = allowance.ceiling - intent.amount
+    def _reserve(self, intent: Intent, budget: MonthlyBudget) -> bool:
+        """Write the record and count it; False where another invocation wrote it first."""
+        room = budget.ceiling - intent.amount
         if room < 0:
-            raise OverBudgetError("the month's ceiling leaves no room")
+            raise OverBudgetError("the month's budget leaves no room")
         count = {
-            "TableName": self.table,
-            "Key": month_key(allowance.month),
-            "UpdateExpression": "SET expires = :expires ADD promised :amount",
-            "ConditionExpression": "attribute_not_exists(promised) OR promised <= :room",
+            "TableName": self.store.table,
+            "Key": _key(keys.budget(budget.month)),
+            "UpdateExpression": "SET expires = :expires ADD reserved :amount",
+            "ConditionExpression": "attribute_not_exists(reserved) OR reserved <= :room",
             "ExpressionAttributeValues": {
                 ":expires": self._expires(),
-                ":amount": _number(intent.amount),
-                ":room": _number(room),
+                ":amount": number(intent.amount),
+                ":room": number(room),
             },
         }
         write = {
-            "TableName": self.table,
-            "Item": self._item(intent, allowance.month),
+            "TableName": self.store.table,
+            "Item": self._item(intent, budget.month),
             "ConditionExpression": "attribute_not_exists(#key)",
             "ExpressionAttributeNames": {"#key": "key"},
         }
         reasons = self._transact({"Put": write}, {"Update": count})
         if reasons and reasons[0] != _FAILED:
-            raise OverBudgetError("the month's ceiling leaves no room")
+            raise OverBudgetError("the month's budget leaves no room")
         return not reasons
 
-    def _item(self, intent: Intent, month: str) -> dict[str, Any]:
+    def _item(self, intent: Intent, month: str) -> dict[str, Attribute]:
         return {
-            **grant_key(intent.key),
-            "state": {"S": ClaimState.OPEN},
-            "customer": {"S": str(intent.customer_id)},
-            "amount": _number(intent.amount),
-            "attempt": _number(1),
+            **_key(keys.grant(intent.key)),
+            "state": text(ClaimState.OPEN),
+            "customer": text(str(intent.customer_id)),
+            "amount": number(intent.amount),
+            "attempt": number(1),
             "since": self._now(),
-            "month": {"S": month},
-            "by": {"S": self.by},
+            "month": text(month),
+            "asked_by": text(self.by),
             "expires": self._expires(),
         }
 
     def _written(self, key: str) -> Claim | None:
-        item = self._get(key)
-        if not item:
+        item = self.store.item(keys.grant(key))
+        since = moment_of(item, "since")
+        if since is None:
             return None
         intent = Intent(key, CustomerId(item["customer"]["S"]), Decimal(item["amount"]["N"]))
-        age = self.clock() - from_millis(int(item["since"]["N"]))
-        return Claim(
-            ClaimState(item["state"]["S"]), intent, int(item["attempt"]["N"]), max(0.0, age.total_seconds())
-        )
+        age = (self.store.clock() - since).total_seconds()
+        return Claim(ClaimState(item["state"]["S"]), intent, count_of(item, "attempt"), max(0.0, age))
 
-    def _get(self, key: str) -> dict[str, Any]:
-        with aws_errors(f"table {self.table}"):
-            reply = self.dynamodb.get_item(TableName=self.table, Key=grant_key(key), ConsistentRead=True)
-        item: dict[str, Any] = reply.get("Item", {})
-        return item
-
-    def _update(self, claim: Claim, change: str, values: dict[str, Any], *, only_open: bool = False) -> bool:
-        """Update a grant's item; False where it is to be open at the claim's attempt and is not."""
+    def _update(
+        self, claim: Claim, change: str, values: dict[str, Attribute], *, only_open: bool = False
+    ) -> bool:
+        """Update a grant's item; False where it must be open at the claim's attempt and is not."""
         request: dict[str, Any] = {"UpdateExpression": change, "ExpressionAttributeValues": values}
         if only_open:
             request["ConditionExpression"] = _OPEN_AT
             request["ExpressionAttributeValues"] = values | _open_at(claim)
         if "#state" in change or only_open:
             request["ExpressionAttributeNames"] = {"#state": "state"}
-        with aws_errors(f"table {self.table}"):
-            try:
-                self.dynamodb.update_item(TableName=self.table, Key=grant_key(claim.intent.key), **request)
-            except self.dynamodb.exceptions.ConditionalCheckFailedException:
-                return False
+        try:
+            with conditional_write(f"table {self.store.table}"):
+                self.store.dynamodb.update_item(
+                    TableName=self.store.table, Key=_key(keys.grant(claim.intent.key)), **request
+                )
+        except ConflictError:
+            return False
         return True
 
     def _transact(self, *writes: dict[str, Any]) -> list[str]:
-        """Make all writes or none; each one's reason where a condition failed, nothing where they were made.
+        """Make all writes or none; return each one's reason where a condition failed, nothing where they were made.
 
         botocore gives each call an idempotency token, so its own repetition after a lost answer does no harm.
 
         Raises:
-            TransientError: another writer was in the way, or the table does not answer.
+            TransientError: another transaction was under way, or the table does not answer.
 
         """
-        with aws_errors(f"table {self.table}"):
+        store = self.store
+        with aws_errors(f"table {store.table}"):
             try:
-                self.dynamodb.transact_write_items(TransactItems=list(writes))
-            except self.dynamodb.exceptions.TransactionCanceledException as error:
+                store.dynamodb.transact_write_items(TransactItems=list(writes))
+            except store.dynamodb.exceptions.TransactionCanceledException as error:
                 reasons = [reason.get("Code", "") for reason in error.response["CancellationReasons"]]
                 if _FAILED in reasons:
                     return reasons
-                raise TransientError(f"table {self.table}: {', '.join(reasons)}", retry_after=1) from error
+                raise TransientError(f"table {store.table}: {', '.join(reasons)}", retry_after=1) from error
         return []
 
-    def _now(self) -> dict[str, str]:
-        return _number(to_millis(self.clock()))
+    def _now(self) -> Attribute:
+        return moment(self.store.clock())
 
-    def _expires(self) -> dict[str, str]:
-        return _number(int((self.clock() + KEPT).timestamp()))
-
-
-def _open_at(claim: Claim) -> dict[str, Any]:
-    return {":open": {"S": ClaimState.OPEN}, ":attempt": _number(claim.attempt)}
+    def _expires(self) -> Attribute:
+        return time_to_live(self.store.clock() + KEPT)
 
 
-def _number(value: Decimal | int) -> dict[str, str]:
-    return {"N": format(value, "f") if isinstance(value, Decimal) else str(value)}
+def _key(key: str) -> dict[str, Attribute]:
+    return {"key": text(key)}
+
+
+def _open_at(claim: Claim) -> dict[str, Attribute]:
+    return {":open": text(ClaimState.OPEN), ":attempt": number(claim.attempt)}

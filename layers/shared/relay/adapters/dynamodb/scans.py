@@ -1,86 +1,113 @@
-"""The members and the mirrors table, read through page by page: for the clock's daily round.
+"""Reads whole tables page by page: all members or their keys, and the sync states of all CRMs.
 
-A page is what DynamoDB reads for one answer, a megabyte. Both reads are eventually consistent, at half
-the price: what a round misses of the last second is an event's to tell.
+A page is what DynamoDB reads for one answer, at most a megabyte. The reads are eventually consistent, at half
+the price: what a run misses of the last second, that second's events bring.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from relay.adapters.aws.boto import aws_errors, client
+from relay.adapters.dynamodb import keys
+from relay.adapters.dynamodb.attributes import Item, text, text_of
 from relay.adapters.dynamodb.codec import decode
 from relay.model.member import Member
 from relay.ports.scans import Page
 
-_NO_TARGETS: Final = frozenset({"reconcile"})
-"""What else has items in the mirrors table: who was read from the API when (`turns.py`)."""
+_KEYS_PER_PAGE: Final = 1_000
+
+
+def scan_page(
+    dynamodb: Any, table: str, key: str, cursor: str | None, **request: Any
+) -> tuple[Sequence[Mapping[str, Any]], str | None]:
+    """Return a page of a table's items, and the cursor of the next page; None where this was the last.
+
+    `key` is the name of the table's partition key, whose text is the cursor. `request` is passed to `Scan`.
+
+    Raises:
+        TransientError: the table does not answer.
+
+    """
+    start = {"ExclusiveStartKey": {key: text(cursor)}} if cursor else {}
+    with aws_errors(f"table {table}"):
+        reply = dynamodb.scan(TableName=table, **start, **request)
+    return reply["Items"], text_of(reply.get("LastEvaluatedKey", {}), key)
 
 
 @dataclass(frozen=True, slots=True)
 class DynamoMemberScan:
-    """All members of one shop (`ports.Pages`)."""
+    """All members of one shop (`ports.Scan`)."""
 
     table: str
     shop: str
     dynamodb: Any = field(default_factory=lambda: client("dynamodb"))
 
-    def page(self, after: str | None = None) -> Page[Member]:
-        """Return the members of the page that follows the key `after`."""
-        reply = _scan(self.dynamodb, self.table, "pk", after)
+    def page(self, cursor: str | None = None) -> Page[Member]:
+        """Return the members of the page at a cursor."""
+        items, following = scan_page(self.dynamodb, self.table, "pk", cursor)
         members, unreadable = list[Member](), 0
-        for item in reply["Items"]:
-            # The rules have an item here as well, and others may: a member's key begins with the shop.
-            if item["pk"]["S"].startswith(f"{self.shop.lower()}:"):
+        for item in items:
+            # The table holds the rules as well: only a member's key begins with the shop.
+            if item["pk"]["S"].startswith(keys.members_of(self.shop)):
                 try:
                     members.append(decode(item).member)
                 except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
                     unreadable += 1
-        return Page(items=members, after=_next(reply, "pk"), unreadable=unreadable)
+        return Page(items=members, cursor=following, unreadable=unreadable)
 
 
 @dataclass(frozen=True, slots=True)
-class DynamoSyncStatePages:
-    """How every member stands in every CRM, as (CRM, state or reason) (`ports.Pages`)."""
+class DynamoMemberKeyScan:
+    """The keys of all members of one shop (`ports.MemberKeyScan`)."""
+
+    table: str
+    shop: str
+    dynamodb: Any = field(default_factory=lambda: client("dynamodb"))
+
+    def page(self, cursor: str | None = None) -> Page[str]:
+        """Return the keys of the page at a cursor."""
+        items, following = scan_page(
+            self.dynamodb,
+            self.table,
+            "pk",
+            cursor,
+            Limit=_KEYS_PER_PAGE,
+            ProjectionExpression="pk",
+            FilterExpression="begins_with(pk, :shop)",
+            ExpressionAttributeValues={":shop": text(keys.members_of(self.shop))},
+        )
+        return Page(items=[item["pk"]["S"] for item in items], cursor=following)
+
+
+@dataclass(frozen=True, slots=True)
+class DynamoSyncStatusScan:
+    """The state of every member in every CRM, as pairs of the CRM and a state or reason (`ports.Scan`)."""
 
     table: str
     dynamodb: Any = field(default_factory=lambda: client("dynamodb"))
 
-    def page(self, after: str | None = None) -> Page[tuple[str, str]]:
-        """Return the states of the page that follows the key `after`."""
-        reply = _scan(
+    def page(self, cursor: str | None = None) -> Page[tuple[str, str]]:
+        """Return the states of the page at a cursor."""
+        items, following = scan_page(
             self.dynamodb,
             self.table,
             "key",
-            after,
+            cursor,
             ProjectionExpression="#key, #state, #reason",
             ExpressionAttributeNames={"#key": "key", "#state": "state", "#reason": "reason"},
         )
         states = [
-            (target, _state(item))
-            for item in reply["Items"]
-            for target, sign, _ in [item["key"]["S"].partition("#")]
-            if sign and target not in _NO_TARGETS and "state" in item
+            (parts[0], status)
+            for item in items
+            if (parts := keys.sync_state_parts(item["key"]["S"])) and (status := _status(item))
         ]
-        return Page(items=states, after=_next(reply, "key"))
+        return Page(items=states, cursor=following)
 
 
-def _state(item: Mapping[str, Any]) -> str:
-    """Return the state; of a member that was passed over, why."""
-    state: str = item["state"]["S"]
-    reason: str = item.get("reason", {}).get("S", "")
-    return reason or state if state == "skipped" else state
-
-
-def _scan(dynamodb: Any, table: str, key: str, after: str | None, **how: Any) -> Mapping[str, Any]:
-    start = {"ExclusiveStartKey": {key: {"S": after}}} if after else {}
-    with aws_errors(f"table {table}"):
-        reply: Mapping[str, Any] = dynamodb.scan(TableName=table, **start, **how)
-    return reply
-
-
-def _next(reply: Mapping[str, Any], key: str) -> str | None:
-    last: str | None = reply.get("LastEvaluatedKey", {}).get(key, {}).get("S")
-    return last
+def _status(item: Item) -> str | None:
+    """Return the state of a member in a CRM; of one that was skipped, the reason."""
+    state = text_of(item, "state")
+    return text_of(item, "reason") or state if state == "skipped" else state

@@ -1,6 +1,7 @@
-"""All that was noted of one target's members, page by page, and where its long runs stand: in the mirrors table.
+"""Reads all sync states of one target, page by page, and stores the progress of its long runs.
 
-fill#{target}, audit#{target}      `run`, JSON: how far it is, and what it came to
+key     run#{target}#{name}, name = backfill or audit
+run     JSON: how far the run is, and its results
 """
 
 from __future__ import annotations
@@ -11,64 +12,66 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from relay.adapters.aws.boto import aws_errors, client
-from relay.adapters.dynamodb.crm_state import mirror_of
-from relay.ports.crm_state import RunName, SyncStatePage
+from relay.adapters.dynamodb import keys
+from relay.adapters.dynamodb.crm_state import decode_sync_state
+from relay.adapters.dynamodb.scans import scan_page
+from relay.ports.crm_state import RunName, SyncState
+from relay.ports.scans import Page
 
-_LOOKED_AT: Final = 200
-"""Items of a page: two calls to a CRM that is read by the hundred, a few seconds in all."""
+_ITEMS_PER_PAGE: Final = 200
+"""Two calls to a CRM that is read by the hundred, a few seconds in all."""
 
 
 @dataclass(frozen=True, slots=True)
 class DynamoSyncStateScan:
-    """`ports.Inventory` of one target."""
+    """`SyncStateScan` of one target."""
 
     table: str
     target: str
     dynamodb: Any = field(default_factory=lambda: client("dynamodb"))
 
-    def page(self, cursor: str | None = None) -> SyncStatePage:
-        """Return a page of the mirrors; it may be empty and not the last."""
-        begin = {"ExclusiveStartKey": {"key": {"S": cursor}}} if cursor else {}
-        with aws_errors(f"table {self.table}"):
-            reply = self.dynamodb.scan(
-                TableName=self.table,
-                Limit=_LOOKED_AT,
-                FilterExpression="begins_with(#key, :target)",
-                ExpressionAttributeNames={"#key": "key"},
-                ExpressionAttributeValues={":target": {"S": f"{self.target}#"}},
-                **begin,
-            )
-        mirrors = {
-            item["key"]["S"].removeprefix(f"{self.target}#"): mirror_of(item) for item in reply["Items"]
-        }
-        last = reply.get("LastEvaluatedKey")
-        return SyncStatePage(mirrors=mirrors, cursor=last["key"]["S"] if last else None)
+    def page(self, cursor: str | None = None) -> Page[tuple[str, SyncState]]:
+        """Return a page of (member key, sync state); it may be empty without being the last."""
+        prefix = keys.sync_states_of(self.target)
+        items, following = scan_page(
+            self.dynamodb,
+            self.table,
+            "key",
+            cursor,
+            Limit=_ITEMS_PER_PAGE,
+            FilterExpression="begins_with(#key, :prefix)",
+            ExpressionAttributeNames={"#key": "key"},
+            ExpressionAttributeValues={":prefix": {"S": prefix}},
+        )
+        found = [(item["key"]["S"].removeprefix(prefix), decode_sync_state(item)) for item in items]
+        return Page(items=found, cursor=following)
 
-    def run(self, name: RunName) -> Mapping[str, Any]:
-        """Return what was noted of a run; empty where there was none."""
+    def load_run(self, name: RunName) -> Mapping[str, Any]:
+        """Return the stored progress of a run; empty if there was none."""
         with aws_errors(f"table {self.table}"):
             reply = self.dynamodb.batch_get_item(
-                RequestItems={self.table: {"Keys": [self._key(name)], "ConsistentRead": True}}
+                RequestItems={self.table: {"Keys": [self._run_key(name)], "ConsistentRead": True}}
             )
         item: dict[str, Any] = next(iter(reply["Responses"].get(self.table, ())), {})
-        noted: Mapping[str, Any] = json.loads(item.get("run", {}).get("S", "{}"))
-        return noted
+        progress: Mapping[str, Any] = json.loads(item.get("run", {}).get("S", "{}"))
+        return progress
 
-    def note(self, name: RunName, run: Mapping[str, Any]) -> None:
-        """Note where a run stands."""
+    def save_run(self, name: RunName, progress: Mapping[str, Any]) -> None:
+        """Store the progress of a run."""
         with aws_errors(f"table {self.table}"):
             self.dynamodb.update_item(
                 TableName=self.table,
-                Key=self._key(name),
+                Key=self._run_key(name),
                 UpdateExpression="SET #run = :run",
                 ExpressionAttributeNames={"#run": "run"},
-                ExpressionAttributeValues={":run": {"S": json.dumps(dict(run))}},
+                ExpressionAttributeValues={":run": {"S": json.dumps(dict(progress))}},
             )
 
-    def forget(self, key: str) -> None:
-        """Forget a member: the next change of it is sent as if it were the first."""
+    def delete(self, member: str) -> None:
+        """Delete a member's sync state: its next change is sent as if it were the first."""
+        key = {"key": {"S": keys.sync_state(self.target, member)}}
         with aws_errors(f"table {self.table}"):
-            self.dynamodb.delete_item(TableName=self.table, Key={"key": {"S": f"{self.target}#{key}"}})
+            self.dynamodb.delete_item(TableName=self.table, Key=key)
 
-    def _key(self, name: RunName) -> dict[str, Any]:
-        return {"key": {"S": f"{name}#{self.target}"}}
+    def _run_key(self, name: RunName) -> dict[str, Any]:
+        return {"key": {"S": keys.run(self.target, name)}}

@@ -1,0 +1,327 @@
+"""The services of the functions that have no folder of their own in the wiring: one class for each function."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
+
+from relay.wiring.services import (
+    BaseServices,
+    QueueServices,
+    journal,
+    members_table,
+    queue_at,
+    recheck_queue,
+)
+from relay.wiring.settings import (
+    ApiSettings,
+    ClockSettings,
+    FanoutSettings,
+    GrantSettings,
+    NotifierSettings,
+    ReconcileSettings,
+)
+
+if TYPE_CHECKING:
+    from relay.adapters.dynamodb.kpis import DynamoKpiStore
+    from relay.adapters.inveterate_api import InveterateApi
+    from relay.alerts.notifier import Notifier
+    from relay.grants.granter import Granter
+    from relay.ingest.unclaimed import UnclaimedDrain
+    from relay.ports.alerts import AlertChannel, IncidentStore
+    from relay.ports.grants import GrantStore
+    from relay.ports.messaging import Journal, MessageSender
+    from relay.ports.runtime import Clock
+    from relay.queues.requests import GrantQueue, RecheckQueue
+    from relay.reconcile.reconciler import Reconciler
+    from relay.scheduler.tick import Scheduler
+
+
+class ReconcileServices(QueueServices):
+    """The services of `reconcile`."""
+
+    function = "reconcile"
+
+    def __init__(self, settings: ReconcileSettings) -> None:
+        super().__init__(settings.queue)
+        self.settings = settings
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """Make them from the environment."""
+        return cls(ReconcileSettings.from_env())
+
+    @cached_property
+    def worker(self) -> Reconciler:
+        """Reads members from the API and repairs their records."""
+        from relay.adapters.dynamodb.throttle import DynamoReadThrottle
+        from relay.reconcile.reconciler import DELAYS, Reconciler
+
+        return Reconciler(
+            shop=self.shop,
+            members=self.members,
+            throttle=DynamoReadThrottle(self.settings.mirrors_table),
+            api=self.api,
+            journal=self.journal,
+            clock=self.clock,
+            telemetry=self.telemetry,
+            every=timedelta(seconds=DELAYS * self.settings.recheck_delay),
+        )
+
+    @cached_property
+    def api(self) -> InveterateApi:
+        """Inveterate's API."""
+        return _api(self.settings.api)
+
+    @cached_property
+    def journal(self) -> Journal:
+        """The journal."""
+        return journal(self.settings.journal_stream)
+
+    def close(self) -> None:
+        """End the connections to the API."""
+        if "api" in vars(self):
+            self.api.close()
+
+
+class GrantServices(QueueServices):
+    """The services of `grants`."""
+
+    function = "grants"
+
+    def __init__(self, settings: GrantSettings) -> None:
+        super().__init__(settings.queue)
+        self.settings = settings
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """Make them from the environment."""
+        return cls(GrantSettings.from_env())
+
+    @cached_property
+    def worker(self) -> Granter:
+        """Grants credits."""
+        from relay.grants.granter import Granter
+        from relay.rules.segments import is_high_value
+
+        return Granter(
+            shop=self.shop,
+            members=self.members,
+            grants=self.grants,
+            api=self.api,
+            journal=self.journal,
+            clock=self.clock,
+            telemetry=self.telemetry,
+            is_worth_it=is_high_value,
+        )
+
+    @cached_property
+    def grants(self) -> GrantStore:
+        """The grants table."""
+        from relay.adapters.dynamodb.grants import DynamoGrantStore
+
+        return DynamoGrantStore(self.settings.grants_table, self.clock)
+
+    @cached_property
+    def api(self) -> InveterateApi:
+        """Inveterate's API."""
+        return _api(self.settings.api)
+
+    @cached_property
+    def journal(self) -> Journal:
+        """The journal."""
+        return journal(self.settings.journal_stream)
+
+    def close(self) -> None:
+        """End the connections to the API."""
+        if "api" in vars(self):
+            self.api.close()
+
+
+class NotifierServices(QueueServices):
+    """The services of `notifier`."""
+
+    function = "notifier"
+
+    def __init__(self, settings: NotifierSettings) -> None:
+        super().__init__(settings.queue)
+        self.settings = settings
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """Make them from the environment."""
+        return cls(NotifierSettings.from_env())
+
+    @cached_property
+    def worker(self) -> Notifier:
+        """Sends alerts; it remembers the rules as it last read them."""
+        from relay.alerts.delivery import NotifierContext
+        from relay.alerts.notifier import Notifier
+
+        context = NotifierContext(
+            shop=self.shop,
+            incidents=self.incidents,
+            members=self.members,
+            channels=self.channels,
+            clock=self.clock,
+            telemetry=self.telemetry,
+            zone=self.settings.zone,
+        )
+        return Notifier(context=context)
+
+    @cached_property
+    def incidents(self) -> IncidentStore:
+        """The incidents table."""
+        from relay.adapters.dynamodb.incidents import DynamoIncidents
+
+        return DynamoIncidents(self.settings.incidents_table, self.clock)
+
+    @cached_property
+    def channels(self) -> tuple[AlertChannel, ...]:
+        """The alert channels: e-mail always, Slack and PagerDuty where they are configured."""
+        from relay.adapters.channels.email import EmailChannel
+
+        channels: list[AlertChannel] = [EmailChannel(self.settings.email_topic)]
+        if slack := self.settings.slack:
+            from relay.adapters.aws.ssm import Secret
+            from relay.adapters.channels.slack import SlackChannel
+
+            channels.append(SlackChannel(Secret(slack.secret), api=slack.url, channel=slack.channel))
+        if pagerduty := self.settings.pagerduty:
+            from relay.adapters.aws.ssm import Secret
+            from relay.adapters.channels.pagerduty import PagerDutyChannel
+
+            channels.append(PagerDutyChannel(pagerduty.url, Secret(pagerduty.secret), self.shop))
+        return tuple(channels)
+
+
+class FanoutServices(BaseServices):
+    """The services of `fanout`."""
+
+    function = "fanout"
+
+    def __init__(self, settings: FanoutSettings) -> None:
+        super().__init__(settings.shop)
+        self.settings = settings
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """Make them from the environment."""
+        return cls(FanoutSettings.from_env())
+
+    @cached_property
+    def changes(self) -> MessageSender:
+        """The SNS topic on which every target's queue learns which member changed."""
+        return _topic(self.settings.changes_topic)
+
+    @cached_property
+    def alerts(self) -> MessageSender:
+        """The notifier's queue."""
+        return queue_at(self.settings.alerts_url, "alerts")
+
+    @cached_property
+    def kpis(self) -> DynamoKpiStore:
+        """The programme's KPI events."""
+        return _kpis(self.settings.kpis_table, self.shop, self.clock)
+
+    @cached_property
+    def rechecks(self) -> RecheckQueue | None:
+        """The queue of `reconcile`; None where no API is configured."""
+        return recheck_queue(self.settings.requests)
+
+    @cached_property
+    def grants(self) -> GrantQueue | None:
+        """The queue of `grants`; None where no API is configured."""
+        from relay.queues.requests import GrantQueue
+
+        requests = self.settings.requests
+        return (
+            GrantQueue(queue_at(requests.grants_url, "grants"), requests.delay)
+            if requests.grants_url
+            else None
+        )
+
+
+class ClockServices(BaseServices):
+    """The services of `clock`."""
+
+    function = "clock"
+
+    def __init__(self, settings: ClockSettings) -> None:
+        super().__init__(settings.shop)
+        self.settings = settings
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """Make them from the environment."""
+        return cls(ClockSettings.from_env())
+
+    @cached_property
+    def scheduler(self) -> Scheduler:
+        """Does what is due at a tick."""
+        from relay.adapters.dynamodb.kpis import DynamoDailyRunStore
+        from relay.adapters.dynamodb.scans import DynamoMemberScan, DynamoSyncStatusScan
+        from relay.scheduler.daily import DailyRunner
+        from relay.scheduler.tick import Scheduler
+
+        settings = self.settings
+        alerts, changes = queue_at(settings.alerts_url, "alerts"), _topic(settings.changes_topic)
+        members, kpis = (
+            members_table(settings.members_table, self.shop),
+            _kpis(settings.kpis_table, self.shop, self.clock),
+        )
+        daily = DailyRunner(
+            shop=self.shop,
+            zone=settings.zone,
+            runs=DynamoDailyRunStore(settings.kpis_table, self.shop),
+            members=members,
+            member_scan=DynamoMemberScan(settings.members_table, self.shop),
+            sync_status_scan=DynamoSyncStatusScan(settings.mirrors_table),
+            kpis=kpis,
+            changes=changes,
+            alerts=alerts,
+            telemetry=self.telemetry,
+        )
+        return Scheduler(
+            alerts=alerts,
+            members=members,
+            kpis=kpis,
+            daily=daily,
+            drain=self.drain,
+            telemetry=self.telemetry,
+            crm_queues=[queue_at(url, url.rpartition("/")[2]) for url in settings.crm_queues],
+        )
+
+    @cached_property
+    def drain(self) -> UnclaimedDrain:
+        """Tries again to route what is in the queue `unclaimed`."""
+        from relay.adapters.aws.sqs import SqsInbox
+        from relay.ingest.unclaimed import UnclaimedDrain
+
+        return UnclaimedDrain(
+            shop=self.shop,
+            unclaimed=SqsInbox(self.settings.unclaimed_url, "unclaimed"),
+            topics={folder: queue_at(url, folder) for folder, url in self.settings.topic_queues.items()},
+            dead_letters=queue_at(self.settings.dead_letters_url, "dead letters"),
+            journal=journal(self.settings.journal_stream),
+        )
+
+
+def _topic(arn: str) -> MessageSender:
+    from relay.adapters.aws.sns import SnsOutgoing
+
+    return SnsOutgoing(arn, "changes")
+
+
+def _kpis(table: str, shop: str, clock: Clock) -> DynamoKpiStore:
+    from relay.adapters.dynamodb.kpis import DynamoKpiStore
+
+    return DynamoKpiStore(table, shop, clock)
+
+
+def _api(settings: ApiSettings) -> InveterateApi:
+    from relay.adapters.aws.ssm import Secret
+    from relay.adapters.inveterate_api import InveterateApi
+
+    return InveterateApi(settings.url, Secret(settings.secret))

@@ -1,0 +1,437 @@
+"""The settings of each kind of function: parsed once, typed, and every problem named at the same time.
+
+This is the only module that reads the environment. Standard library only: the receiver imports it at every
+cold start.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Self, TypeVar
+from urllib.parse import urlsplit
+
+from relay.errors import MisconfiguredError
+from relay.topics import FOLDERS, UNCLAIMED, queue_variable
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+_Value = TypeVar("_Value")
+
+_LONGEST_SQS_DELAY: Final = 900
+
+
+class SettingsReader:
+    """Reads environment variables and remembers what is wrong with them, until `check`.
+
+    A setting with a problem is read as an empty value of its type, so that reading goes on to the next one.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._problems: dict[str, str] = {}
+
+    def text(self, name: str) -> str:
+        """Return a setting that must be there."""
+        return self._read(name, lambda value: value, "")
+
+    def optional(self, name: str) -> str:
+        """Return a setting that may be missing; it is then empty."""
+        return self._environment.get(name, "").strip()
+
+    def words(self, name: str, separator: str | None = None) -> tuple[str, ...]:
+        """Return a list that may be missing or empty; blank parts are left out."""
+        return tuple(part.strip() for part in self.optional(name).split(separator) if part.strip())
+
+    def url(self, name: str) -> str:
+        """Return a URL that must be there."""
+        return self._read(name, _url, "")
+
+    def integer(self, name: str, *, at_most: int) -> int:
+        """Return a whole number from 0 on that must be there."""
+        return self._read(name, lambda value: _integer(value, at_most), 0)
+
+    def switch(self, name: str) -> bool:
+        """Return a setting that is `true` or `false`; missing is `false`."""
+        return bool(self.optional(name)) and self._read(name, _switch, False)  # noqa: FBT003 - the value where there is none
+
+    def choice(self, name: str, known: Mapping[str, _Value]) -> _Value | None:
+        """Return what a setting that must be there stands for; None where it is none of the known."""
+
+        def pick(value: str) -> _Value:
+            if value not in known:
+                raise ValueError(f"must be one of {', '.join(known)}")
+            return known[value]
+
+        return self._read(name, pick, None)
+
+    def zone(self, name: str) -> ZoneInfo:
+        """Return a time zone that must be there; UTC where it has a problem."""
+        from zoneinfo import ZoneInfo
+
+        return self._read(name, _zone, None) or ZoneInfo("UTC")
+
+    def check(self) -> None:
+        """End the reading.
+
+        Raises:
+            MisconfiguredError: with every problem in its text, and all names in its `setting`.
+
+        """
+        if self._problems:
+            texts = [f"{name} {problem}" for name, problem in self._problems.items()]
+            raise MisconfiguredError(f"settings: {'; '.join(texts)}", setting=", ".join(self._problems))
+
+    def _read(self, name: str, parse: Callable[[str], _Value], otherwise: _Value) -> _Value:
+        value = self.optional(name)
+        if not value:
+            self._problems[name] = "is empty" if name in self._environment else "is missing"
+            return otherwise
+        try:
+            return parse(value)
+        except ValueError as error:
+            # The parsers here word their errors: they say what is expected and repeat no value.
+            self._problems[name] = str(error)
+            return otherwise
+
+
+def _url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        parts = None
+    if parts is None or parts.scheme not in {"https", "http"} or not parts.hostname:
+        raise ValueError("is no URL")
+    return value
+
+
+def _integer(value: str, at_most: int) -> int:
+    if not (value.isascii() and value.isdigit()) or int(value) > at_most:
+        raise ValueError(f"is no whole number from 0 to {at_most}")
+    return int(value)
+
+
+def _switch(value: str) -> bool:
+    if value not in {"true", "false"}:
+        raise ValueError("must be true or false")
+    return value == "true"
+
+
+def _zone(value: str) -> ZoneInfo:
+    from zoneinfo import ZoneInfo
+
+    try:
+        return ZoneInfo(value)
+    except (ValueError, KeyError, OSError):
+        # `Europe` is a folder of the zone files, and a name with a null byte no path at all.
+        raise ValueError("is no time zone of the IANA database") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Settings of one kind of function."""
+
+    @classmethod
+    def read(cls, reader: SettingsReader) -> Self:
+        """Read them; the reader keeps the problems."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Return the settings of an environment.
+
+        Raises:
+            MisconfiguredError: it names every setting that is missing, empty or malformed.
+
+        """
+        reader = SettingsReader(environment)
+        settings = cls.read(reader)
+        reader.check()
+        return settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiverSettings(Settings):
+    """`queues` are URLs by queue name. One that is missing concerns its own topic only, so it is no problem here.
+
+    `credentials` are those of the function's role: access key, secret key, session token and region.
+    """
+
+    shop: str
+    key_digests: tuple[str, ...]
+    token_digests: tuple[str, ...]
+    token_header: str
+    queues: Mapping[str, str]
+    endpoint: str | None
+    credentials: tuple[str, str, str, str] = field(repr=False)
+
+    @classmethod
+    def read(cls, reader: SettingsReader) -> Self:
+        """Read them."""
+        names = (*FOLDERS.values(), UNCLAIMED)
+        reader.text("KEY_DIGESTS")
+        return cls(
+            shop=reader.text("SHOP_DOMAIN"),
+            key_digests=_digests(reader, "KEY_DIGESTS"),
+            token_digests=_digests(reader, "TOKEN_DIGESTS"),
+            token_header=reader.optional("TOKEN_HEADER"),
+            queues={name: url for name in names if (url := reader.optional(queue_variable(name)))},
+            endpoint=reader.optional("AWS_ENDPOINT_URL") or None,
+            credentials=(
+                reader.text("AWS_ACCESS_KEY_ID"),
+                reader.text("AWS_SECRET_ACCESS_KEY"),
+                reader.optional("AWS_SESSION_TOKEN"),
+                reader.text("AWS_REGION"),
+            ),
+        )
+
+    def queue(self, name: str) -> str:
+        """Return the URL of the queue called `name`.
+
+        Raises:
+            MisconfiguredError: it is not set.
+
+        """
+        if name not in self.queues:
+            variable = queue_variable(name)
+            raise MisconfiguredError(f"settings: {variable} is missing", setting=variable)
+        return self.queues[name]
+
+
+def _digests(reader: SettingsReader, name: str) -> tuple[str, ...]:
+    return tuple(digest.lower() for digest in reader.words(name, ","))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSettings(Settings):
+    """The least that a function needs to defer its messages while other settings are wrong."""
+
+    source_url: str
+    source_name: str
+    shop: str
+
+    @classmethod
+    def read(cls, reader: SettingsReader) -> Self:
+        """Read them."""
+        url = reader.url("SOURCE_URL")
+        return cls(
+            source_url=url,
+            source_name=reader.optional("SOURCE_NAME") or url.rpartition("/")[2],
+            shop=reader.optional("SHOP_DOMAIN") or "unknown",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueSettings(Settings):
+    """What every function fed by a queue needs. `source_name` is for people; dead letters carry it."""
+
+    shop: str
+    source_url: str
+    source_name: str
+    dead_letters_url: str
+    members_table: str
+
+    @classmethod
+    def read(cls, reader: SettingsReader) -> Self:
+        """Read them."""
+        return cls(
+            shop=reader.text("SHOP_DOMAIN"),
+            source_url=reader.url("SOURCE_URL"),
+            source_name=reader.text("SOURCE_NAME"),
+            dead_letters_url=reader.url("DEAD_LETTERS_URL"),
+            members_table=reader.text("MEMBERS_TABLE"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicSettings(Settings):
+    """The settings of a topic's function."""
+
+    queue: QueueSettings
+    journal_stream: str
+
+    @classmethod
+    def read(cls, reader: SettingsReader) -> Self:
+        """Read them."""
+        return cls(queue=QueueSettings.read(reader), journal_stream=reader.text("JOURNAL_STREAM"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiSettings(Settings):
+    """Where Inveterate's API is, and the name of the secret with its key."""
+
+    url: str
+    secret: str
+
+    @classmethod
+    def read(cls, reader: SettingsReader) -> Self:
+        """Read them."""
+        return cls(url=reader.url("INVETERATE_URL"), secret=reader.text("INVETERATE_SECRET"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestSettings(Settings):
+    """The queues of `reconcile` and `grants`, empty where no API is configured, and the seconds a request waits there."""
+
+    rechecks_url: str
+    grants_url: str
+    delay: int
+
+    @classmethod
+    def read(cls, reader: SettingsReader) -> Self:
+        """Read them."""
+        rechecks, grants = (
+            reader.url(name) if reader.optional(name) else "" for name in ("RECHECKS_URL", "GRANTS_URL")
+        )
+        return cls(
+            rechecks_url=rechecks,
+            grants_url=grants,
+            delay=recheck_delay(reader) if rechecks or grants else 0,
+        )
+
+
+def recheck_delay(reader: SettingsReader) -> int:
+    """Return how many seconds a request waits in its queue."""
+    return reader.integer("RECHECK_DELAY", at_most=_LONGEST_SQS_DELAY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReconcileSettings(Settings):
+    """The settings of `reconcile`."""
+
+    queue: QueueSettings
+    api: ApiSettings
+    mirrors_table: str
+    journal_stream: str
+    recheck_delay: int
+
+    @classmethod
+    def read(cls, reader: SettingsReader) -> Self:
+        """Read them."""
+        return cls(
+            queue=QueueSettings.read(reader),
+            api=ApiSettings.read(reader),
+            mirrors_table=reader.text("MIRRORS_TABLE"),
+            journal_stream=reader.text("JOURNAL_STREAM"),
+            recheck_delay=recheck_delay(reader),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantSettings(Settings):
+    """The settings of `grants`."""
+
+    queue: QueueSettings
+    api: ApiSettings
+    grants_table: str
+    journal_stream: str
+
+    @classmethod
+    def read(cls, reader: SettingsReader) -> Self:
+        """Read them."""
+        return cls(
+            queue=QueueSettings.read(reader),
+            api=ApiSettings.read(reader),
+            grants_table=reader.text("GRANTS_TABLE"),
+            journal_stream=reader.text("JOURNAL_STREAM"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FanoutSettings(Settings):
+    """The settings of `fanout`."""
+
+    shop: str
+    changes_topic: str
+    alerts_url: str
+    kpis_table: str
+    requests: RequestSettings
+
+    @classmethod
+    def read(cls, reader: SettingsReader) -> Self:
+        """Read them."""
+        return cls(
+            shop=reader.text("SHOP_DOMAIN"),
+            changes_topic=reader.text("CHANGES_TOPIC"),
+            alerts_url=reader.url("ALERTS_URL"),
+            kpis_table=reader.text("KPIS_TABLE"),
+            requests=RequestSettings.read(reader),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockSettings(Settings):
+    """The settings of `clock`. `topic_queues` are URLs by folder, `crm_queues` those of the targets that there are."""
+
+    shop: str
+    zone: ZoneInfo
+    members_table: str
+    mirrors_table: str
+    kpis_table: str
+    changes_topic: str
+    alerts_url: str
+    unclaimed_url: str
+    dead_letters_url: str
+    journal_stream: str
+    topic_queues: Mapping[str, str]
+    crm_queues: tuple[str, ...]
+
+    @classmethod
+    def read(cls, reader: SettingsReader) -> Self:
+        """Read them."""
+        return cls(
+            shop=reader.text("SHOP_DOMAIN"),
+            zone=reader.zone("TIME_ZONE"),
+            members_table=reader.text("MEMBERS_TABLE"),
+            mirrors_table=reader.text("MIRRORS_TABLE"),
+            kpis_table=reader.text("KPIS_TABLE"),
+            changes_topic=reader.text("CHANGES_TOPIC"),
+            alerts_url=reader.url("ALERTS_URL"),
+            unclaimed_url=reader.url("UNCLAIMED_URL"),
+            dead_letters_url=reader.url("DEAD_LETTERS_URL"),
+            journal_stream=reader.text("JOURNAL_STREAM"),
+            topic_queues={folder: reader.url(queue_variable(folder)) for folder in FOLDERS.values()},
+            crm_queues=reader.words("CRM_QUEUE_URLS"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelSettings:
+    """An alert channel that has an API: its address and the name of its secret. `channel` is Slack's own."""
+
+    url: str
+    secret: str
+    channel: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifierSettings(Settings):
+    """The settings of `notifier`; a channel that is not configured is None."""
+
+    queue: QueueSettings
+    zone: ZoneInfo
+    incidents_table: str
+    email_topic: str
+    slack: ChannelSettings | None
+    pagerduty: ChannelSettings | None
+
+    @classmethod
+    def read(cls, reader: SettingsReader) -> Self:
+        """Read them."""
+        slack, pagerduty = reader.optional("SLACK_SECRET"), reader.optional("PAGERDUTY_SECRET")
+        return cls(
+            queue=QueueSettings.read(reader),
+            zone=reader.zone("TIME_ZONE"),
+            incidents_table=reader.text("INCIDENTS_TABLE"),
+            email_topic=reader.text("EMAIL_TOPIC"),
+            slack=ChannelSettings(
+                url=reader.url("SLACK_URL"), secret=slack, channel=reader.optional("SLACK_CHANNEL")
+            )
+            if slack
+            else None,
+            pagerduty=ChannelSettings(url=reader.url("PAGERDUTY_URL"), secret=pagerduty)
+            if pagerduty
+            else None,
+        )

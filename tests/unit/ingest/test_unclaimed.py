@@ -1,0 +1,147 @@
+"""A second look at `unclaimed`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from relay.errors import PermanentError
+from relay.ingest.unclaimed import UnclaimedDrain
+from relay.queues.batch import Message, read_message
+from relay.scheduler.tick import tick_time
+from relay.topics import FOLDERS
+
+from tests.support.port_fakes import (
+    NOW,
+    SHOP,
+    FakeContext,
+    FakeJournal,
+    FakeOutgoing,
+    FakeTelemetry,
+    queued,
+    sample,
+)
+
+
+@dataclass
+class FakeInbox:
+    """A queue that hands out its messages once."""
+
+    waiting: list[Message]
+    deleted: list[str] = field(default_factory=list)
+
+    def receive(self) -> Sequence[Message]:
+        handed, self.waiting = self.waiting[:2], self.waiting[2:]
+        return handed
+
+    def delete(self, messages: Sequence[Message]) -> None:
+        self.deleted += [message.id for message in messages]
+
+
+@dataclass
+class Held:
+    """`unclaimed` and everything around it."""
+
+    inbox: FakeInbox
+    topics: dict[str, FakeOutgoing] = field(
+        default_factory=lambda: {name: FakeOutgoing() for name in FOLDERS.values()}
+    )
+    dead_letters: FakeOutgoing = field(default_factory=FakeOutgoing)
+    journal: FakeJournal = field(default_factory=FakeJournal)
+
+    def drained(self, now: datetime = NOW, millis: int = 60_000) -> dict[str, int]:
+        drain = UnclaimedDrain(
+            shop=SHOP,
+            unclaimed=self.inbox,
+            topics=self.topics,
+            dead_letters=self.dead_letters,
+            journal=self.journal,
+        )
+        return drain.run(now, FakeTelemetry(), FakeContext(millis))
+
+
+def held(*bodies: bytes) -> Held:
+    records = [queued(body, message_id=f"m{number}") for number, body in enumerate(bodies, start=1)]
+    return Held(FakeInbox([read_message(record) for record in records]))
+
+
+KNOWN = json.dumps(sample("customer.cancelled")).encode()
+
+
+def test_what_can_be_placed_by_now_goes_to_its_topic() -> None:
+    """With its first time of receipt, and gone from `unclaimed` only then."""
+    unclaimed = held(KNOWN, b"not json", KNOWN)
+    assert unclaimed.drained() == {"placed": 2, "kept": 1}
+    assert [copy.header.topic for copy in unclaimed.topics["cancelled"].sent] == ["customer.cancelled"] * 2
+    assert unclaimed.topics["cancelled"].sent[0].header.received_at == NOW
+    assert unclaimed.inbox.deleted == ["m1", "m3"]
+
+
+def test_the_id_that_its_sender_was_told_leads_to_the_events() -> None:
+    """It was accepted under the id of its bytes; the journal names the id under which it goes on."""
+    unclaimed = held(KNOWN)
+    told = unclaimed.inbox.waiting[0].header.event_id
+    unclaimed.drained()
+    (line,), (copy,) = unclaimed.journal.lines, unclaimed.topics["cancelled"].sent
+    assert (line["id"], line["outcome"]) == (told, "unclaimed")
+    assert line["effects"] == [f"{copy.header.event_id}.placed"]
+
+
+def test_a_topic_queue_that_refuses_keeps_it() -> None:
+    """Nothing is deleted that is not safe elsewhere."""
+    unclaimed = held(KNOWN)
+    unclaimed.topics["cancelled"].refuse = {0}
+    assert (unclaimed.drained(), unclaimed.inbox.deleted) == ({"kept": 1}, [])
+
+
+def test_after_three_days_it_is_journaled_and_given_up() -> None:
+    """The queue would drop it a day later; the tick's own time counts, not the wall clock's."""
+    unclaimed = held(b'{"token": "s3cret", no json')
+    assert unclaimed.drained(NOW + timedelta(days=2, hours=23)) == {"kept": 1}
+    unclaimed = held(b'{"token": "s3cret", no json')
+    assert unclaimed.drained(NOW + timedelta(days=3)) == {"given_up": 1}
+    (line,), (letter,) = unclaimed.journal.lines, unclaimed.dead_letters.sent
+    assert (line["outcome"], letter.header.source_queue) == ("unclaimed", "unclaimed")
+    assert "s3cret" not in str(line)
+
+
+@pytest.mark.parametrize("place", ["journal", "dead_letters"])
+def test_what_cannot_be_given_up_is_kept(place: str) -> None:
+    """Journal or dead letters down: it stays where it is."""
+    unclaimed = held(b"not json")
+    if place == "journal":
+        unclaimed.journal.failure = ConnectionError("down")
+    else:
+        unclaimed.dead_letters.refuse = {0}
+    assert (unclaimed.drained(NOW + timedelta(days=3)), unclaimed.inbox.deleted) == ({"kept": 1}, [])
+
+
+def test_what_no_journal_will_ever_take_is_given_up_all_the_same() -> None:
+    """A line too large for the journal must not keep it in `unclaimed` until that drops it: the letter has it."""
+    unclaimed = held(b"not json")
+    unclaimed.journal.failure = PermanentError("too_large_for_journal")
+    assert unclaimed.drained(NOW + timedelta(days=3)) == {"given_up": 1}
+    assert (len(unclaimed.dead_letters.sent), unclaimed.inbox.deleted) == (1, ["m1"])
+
+
+def test_no_time_left() -> None:
+    """The next tick goes on."""
+    assert held(KNOWN).drained(millis=1000) == {}
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        ({"time": "2026-01-01T00:15:00Z"}, datetime(2026, 1, 1, 0, 15, tzinfo=UTC)),
+        ({"time": "2026-01-01T00:15:00"}, datetime(2026, 1, 1, 0, 15, tzinfo=UTC)),
+        ({"time": "soon"}, NOW),
+        ({"time": None}, NOW),
+        ({}, NOW),
+    ],
+)
+def test_a_ticks_time(event: dict[str, str], expected: datetime) -> None:
+    """Scheduled time, the wall clock's only where the tick carries none."""
+    assert tick_time(event, NOW) == expected

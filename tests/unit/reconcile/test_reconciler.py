@@ -1,0 +1,107 @@
+"""The work of `reconcile`: check the record again, read once an hour, and defer what failed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from relay.errors import MisconfiguredError, PermanentError, TransientError
+from relay.model.consistency import FROM_THE_FUTURE, NO_EMAIL
+from relay.reconcile.reconciler import NEEDED_MS
+
+from tests.support.port_fakes import NOW
+from tests.unit.reconcile.reconcile_setup import ReconcileSetup
+
+
+def test_a_missing_address_is_read(setup: ReconcileSetup) -> None:
+    """One reading, dated by its answer less its duration less two minutes; a change; a line in the journal."""
+    assert setup.work(NO_EMAIL) is None
+    register = setup.member.registers["email"]
+    assert (register.value, register.at) == ("anna@example.com", NOW - timedelta(seconds=122))
+    assert register.event_id.startswith("api-")
+    assert setup.members.outboxes[-1].changed
+    [line] = setup.journal.lines
+    assert (line["id"], line["topic"], line["outcome"], line["reason"], line["customer"]) == (
+        register.event_id, "relay.reconcile", "applied", "no_email", "1",
+    )  # fmt: skip
+    assert setup.outcomes == ["reconciled"]
+    assert "nna" not in str(setup.telemetry.outcomes)
+
+
+def test_a_consistent_record_costs_no_call(setup: ReconcileSetup) -> None:
+    """The record is checked again first: the missing event has arrived."""
+    setup.tell(-1, email="a@example.com")
+    assert setup.work(NO_EMAIL) is None
+    assert (setup.api.calls, setup.outcomes) == (0, ["already_consistent"])
+
+
+def test_one_reading_per_member_and_hour(setup: ReconcileSetup) -> None:
+    """A request within the hour waits for its end; then the member is read."""
+    setup.api.answer = {"customerId": "1"}
+    setup.work(NO_EMAIL)
+    setup.now += timedelta(minutes=20)
+    error = setup.work(NO_EMAIL)
+    assert isinstance(error, TransientError)
+    assert error.retry_after == 40 * 60
+    assert setup.api.calls == 1
+    setup.now += timedelta(minutes=40)
+    assert setup.work(NO_EMAIL) is None
+    assert setup.api.calls == 2
+
+
+def test_a_reading_answers_what_was_asked_before_it(setup: ReconcileSetup) -> None:
+    """Ten messages about one member without an address are one call, and not one an hour."""
+    setup.api.answer = {"customerId": "1"}
+    asked = setup.now - timedelta(minutes=10)
+    assert [setup.work(NO_EMAIL, asked=asked) for _ in range(3)] == [None, None, None]
+    assert (setup.api.calls, setup.outcomes) == (1, ["reconciled", "already_read", "already_read"])
+
+
+def test_another_invocation_is_reading(setup: ReconcileSetup) -> None:
+    """Two at once: one reads, the other waits."""
+    setup.throttle.lost = True
+    assert isinstance(setup.work(NO_EMAIL), TransientError)
+    assert setup.api.calls == 0
+
+
+def test_an_event_from_the_future_is_always_asked_about(setup: ReconcileSetup) -> None:
+    """The record cannot show whether it is consistent again."""
+    setup.tell(-1, email="a@example.com")
+    assert setup.work(FROM_THE_FUTURE) is None
+    assert setup.api.calls == 1
+
+
+def test_the_api_knows_no_such_member(setup: ReconcileSetup) -> None:
+    """Nothing changes: the full run decides whether a member is gone. The request is done."""
+    before, setup.api.answer = setup.member, None
+    assert setup.work(NO_EMAIL) is None
+    assert (setup.member, setup.outcomes, setup.journal.lines) == (before, ["not_found"], [])
+
+
+@pytest.mark.parametrize(
+    "failure", [MisconfiguredError("no", setting="/relay/inveterate"), TransientError("no"), KeyError("bug")]
+)
+def test_a_failed_call_releases_its_claim(setup: ReconcileSetup, failure: Exception) -> None:
+    """The next attempt must not have to wait an hour."""
+    setup.api.failure = failure
+    assert setup.work(NO_EMAIL) is failure
+    setup.api.failure = None
+    assert setup.work(NO_EMAIL) is None
+
+
+def test_a_journal_that_is_down(setup: ReconcileSetup) -> None:
+    """What cannot be journaled changes nothing, and is deferred."""
+    setup.journal.failure = TransientError("no")
+    assert isinstance(setup.work(NO_EMAIL), TransientError)
+    assert setup.member.value("email") is None
+
+
+def test_another_shops_member(setup: ReconcileSetup) -> None:
+    """Such a message can never work."""
+    assert isinstance(setup.work(NO_EMAIL, member="other.myshopify.com:1"), PermanentError)
+
+
+def test_nothing_is_begun_without_time(setup: ReconcileSetup) -> None:
+    """It is deferred, and spends no receives."""
+    assert isinstance(setup.work(NO_EMAIL, ms=NEEDED_MS - 1), TransientError)
+    assert setup.api.calls == 0
