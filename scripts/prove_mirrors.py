@@ -1,8 +1,8 @@
 """100,000 credit updates of 40,000 members reach HubSpot in the fewest calls, never too fast, and all of them.
 
 Three runs in virtual time, with the real handler and adapter: everything queued beforehand; the same with
-HubSpot down for two hours in the middle; and everything arriving over five minutes. Prints one line a run,
-`RESULT {json}`, and fails where a promise is broken.
+HubSpot down for two hours in the middle; and everything arriving over five minutes. Prints one line for each run,
+`RESULT {json}`, and fails if a promise is broken.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from relay.rules.settings import Rules
 
 from tests.contract.crm.profiles import key_of, member
 from tests.contract.crm.tokens import FixedToken
-from tests.support.virtual_crm import Plant, most_in_a_window
+from tests.support.virtual_crm import VirtualCrmRun, most_in_a_window
 from tests.support.virtual_time import BEGIN
 
 PROVIDERS_LIMIT = 100
@@ -40,26 +40,26 @@ PROVIDERS_SECONDS = 10.0
 OUTAGE = timedelta(hours=2)
 PROFILE_CALLS = 1.1
 NOTE_CALLS = 1.25
-"""How many calls may be made for each that would do, had all been there in the beginning."""
+"""The calls that may be made for each call of an ideal run, in which every message is there at the beginning."""
 
 
 def main() -> int:
-    """Run what the command line asks for; return 1 where a promise is broken."""
+    """Do the runs of the command line; return 1 if a promise is broken."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--members", type=int, default=40_000)
     parser.add_argument("--updates", type=int, default=100_000)
     parser.add_argument("--only", choices=["queued", "outage", "arriving"])
     arguments = parser.parse_args()
-    runs: dict[str, Callable[[], dict[str, Any]]] = {
+    scenarios: dict[str, Callable[[], dict[str, Any]]] = {
         "queued": lambda: prove(arguments.members, arguments.updates),
         "outage": lambda: prove(arguments.members, arguments.updates, outage=True),
         "arriving": lambda: prove(arguments.members, arguments.updates, over=timedelta(minutes=5)),
     }
     broken = False
-    for name, run in runs.items():
+    for name, scenario in scenarios.items():
         if arguments.only in {None, name}:
             began = time.monotonic()
-            result = run()
+            result = scenario()
             result = {"run": name, **result, "wall_seconds": round(time.monotonic() - began, 1)}
             print(f"RESULT {json.dumps(result)}", flush=True)
             broken = broken or bool(result["broken"])
@@ -73,19 +73,19 @@ def prove(  # noqa: PLR0913 - a run's knobs, each by its name
     outage: bool = False,
     over: timedelta = timedelta(),
     batch: int = 1000,
-    stumbles: Sequence[timedelta] = (),
+    errors: Sequence[timedelta] = (),
 ) -> dict[str, Any]:
-    """Play one run; return its figures, and under `broken` the promises that it broke.
+    """Do one run; return its figures, and under `broken` the promises that it broke.
 
-    So long after the beginning as `stumbles` says, a single call each is answered 503.
+    After each time of `errors` from the beginning, a single call is answered 503.
     """
-    plant, standin = _plant(members, updates, outage=outage, over=over, batch=batch)
-    plant.crm.ensure_schema()
-    plant.crm_side.calls.clear()
-    plant.crm_side.stumbles.extend(BEGIN + after for after in stumbles)
-    ended = plant.run()
-    found = _figures(plant, standin, members, updates)
-    plant.crm_side.close()
+    run, fake = _set_up(members, updates, outage=outage, over=over, batch=batch)
+    run.crm.ensure_schema()
+    run.transport.calls.clear()
+    run.transport.errors.extend(BEGIN + after for after in errors)
+    ended = run.run()
+    found = _figures(run, fake, members, updates)
+    run.transport.close()
     found["virtual_seconds"] = round((ended - BEGIN).total_seconds())
     promises = {
         "mirrored": found["mirrored"] == members,
@@ -99,38 +99,38 @@ def prove(  # noqa: PLR0913 - a run's knobs, each by its name
     return {**found, "broken": [name for name, kept in promises.items() if not kept]}
 
 
-def _plant(
+def _set_up(
     members: int, updates: int, *, outage: bool, over: timedelta, batch: int
-) -> tuple[Plant, FakeHubspot]:
-    """Return the plant with every update queued, or to arrive."""
-    standin = FakeHubspot()
-    # In the middle of what takes about so long.
+) -> tuple[VirtualCrmRun, FakeHubspot]:
+    """Return a run whose updates are all queued, or arrive over time."""
+    fake = FakeHubspot()
+    # The middle of a run of this size.
     middle = BEGIN + timedelta(seconds=updates / 1000)
-    plant = Plant(
-        standin=standin.app(),
+    run = VirtualCrmRun(
+        fake_crm=fake.app(),
         adapter=lambda transport: Hubspot("http://crm", FixedToken(), transport=transport, events=True),
-        rates=Hubspot.rates,
+        rate_limits=Hubspot.rate_limits,
         down=(middle, middle + OUTAGE) if outage else None,
         batch=batch,
     )
     chance = random.Random(20261122)  # noqa: S311 - the same every time, and no secret
-    # Every member has an update at least; who has the others is chance, and so is the order.
+    # Every member has at least one update; the others, and the order, are random.
     whose = [*range(members), *(chance.randrange(members) for _ in range(updates - members))]
     chance.shuffle(whose)
-    told: dict[int, int] = {}
+    updated: dict[int, int] = {}
     for number, customer in enumerate(whose):
-        told[customer] = told.get(customer, 0) + 1
+        updated[customer] = updated.get(customer, 0) + 1
         at = BEGIN + over * (number / updates)
-        plant.arrivals.append((at, _update(plant, customer, told[customer], at)))
+        run.arrivals.append((at, _update(run, customer, updated[customer], at)))
     if not over:
-        # Queued before the start: what happened has happened, and only the messages are left.
-        plant.queue.arrivals.extend((at, partial(_given, happen())) for at, happen in _drained(plant))
-    return plant, standin
+        # Queued before the start: all changes have happened, and only the messages are left.
+        run.queue.arrivals.extend((at, partial(_given, happen())) for at, happen in _drained(run))
+    return run, fake
 
 
-def _drained(plant: Plant) -> list[tuple[datetime, Callable[[], OutgoingMessage]]]:
-    events = list(plant.arrivals)
-    plant.arrivals.clear()
+def _drained(run: VirtualCrmRun) -> list[tuple[datetime, Callable[[], OutgoingMessage]]]:
+    events = list(run.arrivals)
+    run.arrivals.clear()
     return events
 
 
@@ -138,20 +138,20 @@ def _given(message: OutgoingMessage) -> OutgoingMessage:
     return message
 
 
-def _update(plant: Plant, customer: int, nth: int, at: datetime) -> Callable[[], OutgoingMessage]:
-    """Return what happens at an update: the record is written, and the change is told."""
+def _update(run: VirtualCrmRun, customer: int, nth: int, at: datetime) -> Callable[[], OutgoingMessage]:
+    """Return what happens at an update: the record is written, and the change message is returned."""
 
     def happen() -> OutgoingMessage:
         key = key_of(customer)
         balance = Decimal(customer % 500) + nth
-        told = member(
+        changed = member(
             customer,
             at + timedelta(milliseconds=nth),
             tier_name="Gold",
             credit_balance=balance,
             joined_at=BEGIN,
         )
-        plant.members.records[key] = replace(MemberRecord(member=told), version=nth)
+        run.members.records[key] = replace(MemberRecord(member=changed), version=nth)
         note = Note(rule="credits", name="Store Credit Changed", properties={"amount": Decimal(1)})
         event_effects = EventEffects(
             event_id=f"{customer}-{nth}", topic="customer.credits.updated", at=at, effects=(note,)
@@ -161,11 +161,11 @@ def _update(plant: Plant, customer: int, nth: int, at: datetime) -> Callable[[],
     return happen
 
 
-def _figures(plant: Plant, standin: FakeHubspot, members: int, updates: int) -> dict[str, Any]:
-    calls = plant.crm_side.calls
+def _figures(run: VirtualCrmRun, fake: FakeHubspot, members: int, updates: int) -> dict[str, Any]:
+    calls = run.transport.calls
     profiles = [call for call in calls if call.path.endswith("/contacts/batch/upsert")]
     notes = [call for call in calls if call.path.endswith("/send/batch")]
-    crm = plant.crm
+    crm = run.crm
     return {
         "members": members,
         "updates": updates,
@@ -174,34 +174,36 @@ def _figures(plant: Plant, standin: FakeHubspot, members: int, updates: int) -> 
         "profile_calls_ratio": round(len(profiles) / (members / crm.batch_size), 3),
         "note_calls": len(notes),
         "note_calls_ratio": round(len(notes) / (updates / crm.notes_batch_size), 3),
-        "notes_told": len(standin.portal.events.occurrences),
+        "notes_told": len(fake.portal.events.occurrences),
         "all_calls": len(calls),
         "most_in_10_s": most_in_a_window([call.at for call in calls], PROVIDERS_SECONDS),
         "most_events_in_1_s": crm.notes_batch_size * most_in_a_window([call.at for call in notes], 1.0),
         "refused_429": sum(call.status == HTTPStatus.TOO_MANY_REQUESTS for call in calls),
-        "mirrored": sum(mirror.state == "mirrored" for mirror in plant.mirrors.mirrors.values()),
-        "mismatches": _mismatches(plant),
-        "dead_letters": len(plant.dead.sent),
-        "invocations": plant.invocations,
-        "longest_invocation": round(plant.longest, 1),
-        "deferred": plant.queue.deferred,
-        "turnstile_writes": plant.turnstiles.leases,
+        "mirrored": sum(mirror.state == "mirrored" for mirror in run.sync_states.states.values()),
+        "mismatches": _mismatches(run),
+        "dead_letters": len(run.dead.sent),
+        "invocations": run.invocations,
+        "longest_invocation": round(run.longest, 1),
+        "deferred": run.queue.deferred,
+        "rate_limit_writes": run.reserved.reservations,
     }
 
 
-def _mismatches(plant: Plant) -> int:
-    """Compare every member with what HubSpot shows of it."""
+def _mismatches(run: VirtualCrmRun) -> int:
+    """Return how many members differ in HubSpot from their record."""
     wrong = 0
-    records = list(plant.members.records.values())
+    records = list(run.members.records.values())
     for begin in range(0, len(records), 100):
         wanted = [crm_profile(record.member, Rules()) for record in records[begin : begin + 100]]
-        theirs = plant.crm.read([ContactRef(key=ours.key) for ours in wanted])
-        wrong += sum(_plain(plant.crm.shown(ours)) != _plain(theirs.get(ours.key, {})) for ours in wanted)
+        theirs = run.crm.read([ContactRef(key=ours.key) for ours in wanted])
+        wrong += sum(
+            _compared(run.crm.expected_fields(ours)) != _compared(theirs.get(ours.key, {})) for ours in wanted
+        )
     return wrong
 
 
-def _plain(shown: Any) -> dict[str, str]:
-    return {name: text for name, text in shown.items() if name not in NOT_COMPARED}
+def _compared(fields: Any) -> dict[str, str]:
+    return {name: text for name, text in fields.items() if name not in NOT_COMPARED}
 
 
 if __name__ == "__main__":

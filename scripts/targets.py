@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
-from relay.adapters.salesforce import Org
-from relay.adapters.salesforce.mapping import Definition, definitions, names
+from relay.adapters.salesforce import SalesforceOrg
+from relay.adapters.salesforce.mapping import FieldDefinition, definitions, names
 from relay.adapters.webhook.mapping import schema
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
@@ -69,7 +69,7 @@ def page() -> str:
     return HEAD + "\n".join(rows) + "\n"
 
 
-def _words(each: Definition) -> str:
+def _words(each: FieldDefinition) -> str:
     match each.type:
         case "Text":
             return f"Text({each.length})" + (
@@ -102,17 +102,17 @@ def _file(root: str, parts: Iterator[str]) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} {XMLNS}>\n{inside}\n</{root}>\n'
 
 
-def _package(object_name: str, fields: list[Definition]) -> Iterator[str]:
+def _package(object_name: str, fields: list[FieldDefinition]) -> Iterator[str]:
     yield _tag(
         "types",
         *(_tag("members", f"{object_name}.{each.name}") for each in fields),
         _tag("name", "CustomField"),
     )
     yield _tag("types", _tag("members", PERMISSIONS), _tag("name", "PermissionSet"))
-    yield _tag("version", Org("").version)
+    yield _tag("version", SalesforceOrg("").version)
 
 
-def _field(each: Definition) -> str:
+def _field(each: FieldDefinition) -> str:
     parts = [("fullName", each.name), ("label", each.label), ("type", each.type)]
     if each.type == "Text":
         parts.append(("length", str(each.length)))
@@ -126,7 +126,7 @@ def _field(each: Definition) -> str:
     return _tag("fields", *tags, *([_choices(each)] if each.choices else []))
 
 
-def _choices(each: Definition) -> str:
+def _choices(each: FieldDefinition) -> str:
     values = (
         _tag("value", _tag("fullName", choice), _tag("default", "false"), _tag("label", choice))
         for choice in each.choices
@@ -138,7 +138,7 @@ def _choices(each: Definition) -> str:
     )
 
 
-def _permissions(object_name: str, fields: list[Definition]) -> Iterator[str]:
+def _permissions(object_name: str, fields: list[FieldDefinition]) -> Iterator[str]:
     for each in fields:
         field = _tag("field", f"{object_name}.{each.name}")
         yield _tag("fieldPermissions", _tag("editable", "true"), field, _tag("readable", "true"))

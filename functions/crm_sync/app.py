@@ -11,5 +11,5 @@ from relay.wiring.services import run_batch
 
 
 def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Mirror the members that a batch of change messages names."""
+    """Write the members that a batch of change messages names."""
     return run_batch(event, context, CrmServices)

@@ -1,4 +1,4 @@
-"""Readable stand-ins for the ports of `crm_sync`, shared by the CRM tests."""
+"""In-memory implementations of the ports of `crm_sync`, shared by the CRM tests."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from relay.errors import ConflictError
 from relay.model.effects import Note, effect_id
 from relay.model.messages import EventEffects, MemberChanged, dump
 from relay.ports.crm import BulkImport, ContactRef, CrmOutcome, RateLimit
 from relay.ports.crm_state import CircuitRecord, Claim, ClaimResult, SyncState
+from relay.ports.scans import Page
 from relay.queues.batch import Message
 from relay.rules.crm_profile import CrmProfile
 
@@ -22,7 +23,7 @@ MIRRORED = CrmOutcome(state="mirrored", id="1")
 
 @dataclass
 class FakeClock:
-    """A clock that is put forward by hand."""
+    """A clock that tests move forward."""
 
     now: datetime = START
 
@@ -36,107 +37,138 @@ class FakeClock:
 
 
 @dataclass
-class FakeMirrors:
-    """The mirrors table in memory, by the same rules."""
+class FakeSyncStates:
+    """The sync states of one CRM in memory, by the same rules as the table."""
 
-    mirrors: dict[str, SyncState] = field(default_factory=dict)
+    states: dict[str, SyncState] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
     claims: int = 0
     failure: Exception | None = None
 
-    def load(self, keys: Sequence[str]) -> Mapping[str, SyncState]:
-        """Return what is there."""
+    def load(self, members: Sequence[str]) -> Mapping[str, SyncState]:
+        """Return the sync states."""
         if self.failure:
             raise self.failure
-        return {key: self.mirrors.get(key, SyncState()) for key in keys}
+        return {key: self.states.get(key, SyncState()) for key in members}
 
     def claim(
         self,
-        keys: Sequence[str],
+        members: Sequence[str],
         *,
         now: datetime,
         until: datetime,
         emails: Mapping[str, str] = MappingProxyType({}),
     ) -> Mapping[str, Claim]:
-        """Claim those that nobody has."""
+        """Claim the members without a claim."""
         claims = {}
-        for key in keys:
-            known = self.mirrors.get(key, SyncState())
-            if known.busy_until is None or known.busy_until <= now:
+        for key in members:
+            known = self.states.get(key, SyncState())
+            if known.claimed_until is None or known.claimed_until <= now:
                 self.claims += 1
                 self.tokens[key] = f"claim-{self.claims}"
-                stray = {emails[key]} if key in emails else set()
-                self.mirrors[key] = replace(known, busy_until=until, strays=known.strays | stray)
-                claims[key] = Claim(token=self.tokens[key], mirror=self.mirrors[key])
+                possible = {emails[key]} if key in emails else set()
+                self.states[key] = replace(
+                    known, claimed_until=until, possible_emails=known.possible_emails | possible
+                )
+                claims[key] = Claim(token=self.tokens[key], sync_state=self.states[key])
         return claims
 
-    def settle(self, settlements: Sequence[ClaimResult]) -> Mapping[str, Exception | None]:
-        """Note the outcomes."""
-        return {settlement.profile.key: self._settle(settlement) for settlement in settlements}
+    def release_claims(self, results: Sequence[ClaimResult]) -> Mapping[str, Exception | None]:
+        """Store the outcomes."""
+        return {result.profile.key: self._release_claim(result) for result in results}
 
-    def _settle(self, settlement: ClaimResult) -> Exception | None:
-        key, outcome = settlement.profile.key, settlement.outcome
-        if self.tokens.get(key) != settlement.token:
-            self.tokens[key] = "nobody"
-            self.mirrors[key] = replace(self.mirrors[key], digest=None)
+    def _release_claim(self, result: ClaimResult) -> Exception | None:
+        key, outcome = result.profile.key, result.outcome
+        if self.tokens.get(key) != result.token:
+            self.tokens[key] = "none"
+            self.states[key] = replace(self.states[key], digest=None)
             return ConflictError("lost")
         del self.tokens[key]
-        lasting = settlement.sure and outcome.state in {"mirrored", "skipped", "refused"}
-        known, pending = self.mirrors[key], outcome.state == "pending"
+        final = result.final and outcome.state in {"mirrored", "skipped", "refused"}
+        known, pending = self.states[key], outcome.state == "pending"
         if outcome.state == "mirrored":
-            known = replace(known, id=outcome.id, email=settlement.profile.email, strays=frozenset())
+            known = replace(known, id=outcome.id, email=result.profile.email, possible_emails=frozenset())
         elif outcome.state == "skipped":
-            known = replace(known, id=None, email=None, strays=frozenset())
-        self.mirrors[key] = replace(
+            known = replace(known, id=None, email=None, possible_emails=frozenset())
+        self.states[key] = replace(
             known,
-            digest=settlement.profile.digest if lasting else None,
+            digest=result.profile.digest if final else None,
             state=outcome.state,
             reason=outcome.reason,
-            busy_until=settlement.quiet_until,
+            claimed_until=result.blocked_until,
             job=outcome.id if pending else None,
-            offered=(settlement.offered or settlement.profile.digest) if pending else None,
+            job_digest=(result.job_digest or result.profile.digest) if pending else None,
         )
         return None
 
 
 @dataclass
-class FakeGates:
-    """A target's gate in memory."""
+class FakeSyncStateScan:
+    """All sync states of `store` as one page, and the progress of the run `name`; another run is an error.
 
-    gate: CircuitRecord = field(default_factory=CircuitRecord)
+    The page after a given cursor has the cursor `next_cursor`.
+    """
+
+    store: FakeSyncStates = field(default_factory=FakeSyncStates)
+    name: str = "audit"
+    next_cursor: str = "third"
+    progress: dict[str, Any] = field(default_factory=dict)
+
+    def page(self, cursor: str | None = None) -> Page[tuple[str, SyncState]]:
+        """Return the page."""
+        return Page(items=list(self.store.states.items()), cursor=self.next_cursor if cursor else None)
+
+    def load_run(self, name: str) -> Mapping[str, Any]:
+        """Return the progress."""
+        assert name == self.name
+        return self.progress
+
+    def save_run(self, name: str, progress: Mapping[str, Any]) -> None:
+        """Store the progress."""
+        assert name == self.name
+        self.progress = dict(progress)
+
+
+@dataclass
+class FakeCircuits:
+    """The circuit of one CRM in memory."""
+
+    record: CircuitRecord = field(default_factory=CircuitRecord)
 
     def load(self) -> CircuitRecord:
-        """Return it."""
-        return self.gate
+        """Return the record."""
+        return self.record
 
-    def swap(self, known: CircuitRecord, wanted: CircuitRecord) -> bool:
-        """Write it, unless somebody wrote since."""
-        if self.gate.version != known.version:
+    def compare_and_swap(self, known: CircuitRecord, wanted: CircuitRecord) -> bool:
+        """Write the record, unless it was written since."""
+        if self.record.version != known.version:
             return False
-        self.gate = wanted
+        self.record = wanted
         return True
 
 
 @dataclass
-class FakeTurnstiles:
-    """Turnstiles in memory; `leases` counts the writes."""
+class FakeRateLimits:
+    """The rate limits of one CRM in memory; `reservations` counts the writes."""
 
     free_at: dict[int, datetime] = field(default_factory=dict)
-    leases: int = 0
+    reservations: int = 0
 
-    def lease(self, number: int, *, earliest: datetime, latest: datetime, span: timedelta) -> datetime | None:
-        """Take the next span."""
+    def reserve(
+        self, number: int, *, earliest: datetime, latest: datetime, span: timedelta
+    ) -> datetime | None:
+        """Reserve the next span."""
         begin = max(self.free_at.get(number, earliest), earliest)
         if begin > latest:
             return None
-        self.leases += 1
+        self.reservations += 1
         self.free_at[number] = begin + span
         return begin
 
 
 @dataclass
-class FakeBulk:
-    """Jobs in memory. `outcome` is what is told of every member of a job."""
+class FakeBulkImport:
+    """Jobs in memory. `outcome` is that of every member of a job; with `known` false, jobs are forgotten."""
 
     size: int = 1000
     jobs: list[list[CrmProfile]] = field(default_factory=list)
@@ -149,7 +181,7 @@ class FakeBulk:
         return CrmOutcome(state="pending", id=f"job-{len(self.jobs)}")
 
     def collect(self, job: str, keys: Sequence[str]) -> Mapping[str, CrmOutcome]:
-        """Say what became of it."""
+        """Return the outcomes."""
         return dict.fromkeys(keys, self.outcome) if self.known else {}
 
 
@@ -157,12 +189,15 @@ _GONE = CrmOutcome(state="skipped", reason="no such contact")
 
 
 class KilledError(BaseException):
-    """The function's process ends here: nothing of ours catches it."""
+    """The function's process ends here: no code of ours catches it."""
 
 
 @dataclass
 class FakeCrm:
-    """A CRM in memory. Hooks run once each, in order: before a call's writes take effect, and after."""
+    """A CRM in memory. The hooks `before` and `after` a call's writes run once each, in order.
+
+    `slow` runs in every call with notes; `check_error` is raised by `check`.
+    """
 
     name: str = "fake"
     batch_size: int = 100
@@ -172,33 +207,31 @@ class FakeCrm:
     after: list[Callable[[], None]] = field(default_factory=list)
     outcomes: dict[str, CrmOutcome] = field(default_factory=dict)
     note_outcomes: dict[str, CrmOutcome] = field(default_factory=dict)
-    noted: list[str] = field(default_factory=list)
+    recorded: list[str] = field(default_factory=list)
     slow: Callable[[], None] | None = None
-    """What every call with notes takes."""
-
     notes_batch_size: int = 500
-    rates: Sequence[RateLimit] = ()
-    homes_by: Literal["key", "email"] = "key"
+    rate_limits: Sequence[RateLimit] = ()
+    identified_by: Literal["key", "email"] = "key"
     automations: str = ""
     bulk: BulkImport | None = None
-    shut: Exception | None = None
+    check_error: Exception | None = None
     cleared: list[ContactRef] = field(default_factory=list)
-    clears: dict[str, CrmOutcome] = field(default_factory=dict)
-    homes: dict[str, ContactRef] = field(default_factory=dict)
+    clear_outcomes: dict[str, CrmOutcome] = field(default_factory=dict)
+    contacts: dict[str, ContactRef] = field(default_factory=dict)
 
     def upsert(self, profiles: Sequence[CrmProfile]) -> Mapping[str, CrmOutcome]:
         """Take the profiles, unless an outcome is set for a member."""
-        self.calls.append([wanted.key for wanted in profiles])
+        self.calls.append([profile.key for profile in profiles])
         if self.before:
             self.before.pop(0)()
-        outcomes = {wanted.key: self.outcomes.get(wanted.key, MIRRORED) for wanted in profiles}
-        self.held |= {wanted.key: wanted for wanted in profiles if outcomes[wanted.key].state == "mirrored"}
+        outcomes = {profile.key: self.outcomes.get(profile.key, MIRRORED) for profile in profiles}
+        self.held |= {p.key: p for p in profiles if outcomes[p.key].state == "mirrored"}
         if self.after:
             self.after.pop(0)()
         return outcomes
 
     def record(
-        self, changes: Sequence[MemberChanged], homes: Mapping[str, ContactRef] = MappingProxyType({})
+        self, changes: Sequence[MemberChanged], contacts: Mapping[str, ContactRef] = MappingProxyType({})
     ) -> Mapping[str, CrmOutcome]:
         """Take the notes, unless an outcome is set for one."""
         notes = [
@@ -208,46 +241,48 @@ class FakeCrm:
             for effect in event_effects.effects
             if effect.kind == "note"
         ]
-        self.homes |= homes
+        self.contacts |= contacts
         if self.slow:
             self.slow()
         outcomes = {note: self.note_outcomes.get(note, MIRRORED) for note in notes}
-        self.noted += [note for note in notes if outcomes[note].state == "mirrored"]
+        self.recorded += [note for note in notes if outcomes[note].state == "mirrored"]
         return outcomes
 
-    def clear(self, homes: Sequence[ContactRef]) -> Mapping[str, CrmOutcome]:
-        """Forget these members, unless an outcome is set for one."""
-        self.cleared += homes
-        return {home.key: self.clears.get(home.key) or self._forget(home.key) for home in homes}
+    def clear(self, contacts: Sequence[ContactRef]) -> Mapping[str, CrmOutcome]:
+        """Remove these members, unless an outcome is set for one."""
+        self.cleared += contacts
+        return {each.key: self.clear_outcomes.get(each.key) or self._remove(each.key) for each in contacts}
 
-    def read(self, homes: Sequence[ContactRef]) -> Mapping[str, Mapping[str, str]]:
-        """Return what is held."""
-        return {home.key: self.shown(self.held[home.key]) for home in homes if home.key in self.held}
+    def read(self, contacts: Sequence[ContactRef]) -> Mapping[str, Mapping[str, str]]:
+        """Return the held members."""
+        return {
+            each.key: self.expected_fields(self.held[each.key]) for each in contacts if each.key in self.held
+        }
 
-    def shown(self, profile: CrmProfile) -> Mapping[str, str]:
-        """Write each value as text."""
+    def expected_fields(self, profile: CrmProfile) -> Mapping[str, str]:
+        """Return each value as text."""
         return {name: str(value) for name, value in profile.values.items() if value is not None}
 
-    def _forget(self, key: str) -> CrmOutcome:
+    def _remove(self, key: str) -> CrmOutcome:
         return MIRRORED if self.held.pop(key, None) else _GONE
 
     def check(self) -> None:
-        """Find nothing wrong, unless it is shut."""
-        if self.shut:
-            raise self.shut
+        """Raise `check_error`, if there is one."""
+        if self.check_error:
+            raise self.check_error
 
     def ensure_schema(self, *, dry_run: bool = False) -> Sequence[str]:
         """Lack nothing."""
         return []
 
 
-def change_message(message_id: str, key: str, *notes: str, quiet: bool = False) -> Message:
-    """Return a change of this member as it is received, with notes by their rules' names."""
+def change_message(message_id: str, key: str, *notes: str, backfill: bool = False) -> Message:
+    """Return a change of this member as it is received, with notes named like their rules."""
     effects = tuple(Note(rule=rule, name=rule) for rule in notes)
     events = (EventEffects(event_id=message_id, topic="t", at=START, effects=effects),) if notes else ()
     return Message(
         id=message_id,
-        body=dump(MemberChanged(member=key, events=events, backfill=quiet)),
+        body=dump(MemberChanged(member=key, events=events, backfill=backfill)),
         receives=1,
         receipt="r",
         sent_at=START,

@@ -1,4 +1,4 @@
-"""crm_sync in virtual time: workers, tables in memory, and a stand-in that is called in process."""
+"""Runs `crm_sync` in virtual time: several environments, tables in memory, and a fake CRM that is called in process."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from relay.queues.batch import Batch
 from starlette.types import ASGIApp
 
 from tests.contract.crm.profiles import SHOP
-from tests.support.crm_fakes import FakeGates, FakeMirrors, FakeTurnstiles
+from tests.support.crm_fakes import FakeCircuits, FakeRateLimits, FakeSyncStates
 from tests.support.port_fakes import FakeMembers, FakeOutgoing
-from tests.support.virtual_time import LATENCY, Baton, Context, Queue
+from tests.support.virtual_time import LATENCY, VirtualClock, VirtualContext, VirtualQueue
 
 TIMEOUT = 60.0
 
 
 @dataclass
-class Call:
+class CrmCall:
     """One request that reached the CRM."""
 
     at: datetime
@@ -37,17 +37,17 @@ class Call:
 
 
 @dataclass
-class InProcess(httpx.BaseTransport):
-    """A CRM's stand-in, called without a network. `down` is when it answers 503.
+class InProcessTransport(httpx.BaseTransport):
+    """A transport to a fake CRM without a network. The CRM answers 503 in the period `down`.
 
-    So does it to one call, the first from then on, for each moment of `stumbles`.
+    It also answers one 503 for each moment of `errors`, to the first call from then on.
     """
 
     app: ASGIApp
-    clock: Baton
+    clock: VirtualClock
     down: tuple[datetime, datetime] | None = None
-    stumbles: deque[datetime] = field(default_factory=deque)
-    calls: list[Call] = field(default_factory=list)
+    errors: deque[datetime] = field(default_factory=deque)
+    calls: list[CrmCall] = field(default_factory=list)
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -58,7 +58,7 @@ class InProcess(httpx.BaseTransport):
             response = httpx.Response(503, json={}, request=request)
         else:
             response = self._loop.run_until_complete(self._ask(request))
-        self.calls.append(Call(at, request.url.path, response.status_code))
+        self.calls.append(CrmCall(at, request.url.path, response.status_code))
         return response
 
     def close(self) -> None:
@@ -66,8 +66,8 @@ class InProcess(httpx.BaseTransport):
         self._loop.close()
 
     def _is_down(self, at: datetime) -> bool:
-        if self.stumbles and self.stumbles[0] <= at:
-            self.stumbles.popleft()
+        if self.errors and self.errors[0] <= at:
+            self.errors.popleft()
             return True
         return self.down is not None and self.down[0] <= at < self.down[1]
 
@@ -102,8 +102,8 @@ class InProcess(httpx.BaseTransport):
         )
 
 
-class Adapter(Protocol):
-    """How a CRM's adapter is made for a transport."""
+class MakeAdapter(Protocol):
+    """Makes a CRM's adapter for a transport."""
 
     def __call__(self, transport: httpx.BaseTransport) -> Crm:
         """Return the adapter."""
@@ -111,19 +111,19 @@ class Adapter(Protocol):
 
 
 @dataclass
-class Plant:
-    """All of it. `adapter` makes the CRM; `arrivals` are what happens to members, by time."""
+class VirtualCrmRun:
+    """A whole run. `adapter` makes the CRM; `arrivals` are the changes of members, by time."""
 
-    standin: ASGIApp
-    adapter: Adapter
-    rates: Sequence[RateLimit]
+    fake_crm: ASGIApp
+    adapter: MakeAdapter
+    rate_limits: Sequence[RateLimit]
     workers: int = 2
     batch: int = 1000
     down: tuple[datetime, datetime] | None = None
     members: FakeMembers = field(default_factory=FakeMembers)
-    mirrors: FakeMirrors = field(default_factory=FakeMirrors)
-    gates: FakeGates = field(default_factory=FakeGates)
-    turnstiles: FakeTurnstiles = field(default_factory=FakeTurnstiles)
+    sync_states: FakeSyncStates = field(default_factory=FakeSyncStates)
+    circuits: FakeCircuits = field(default_factory=FakeCircuits)
+    reserved: FakeRateLimits = field(default_factory=FakeRateLimits)
     dead: FakeOutgoing = field(default_factory=FakeOutgoing)
     arrivals: deque[tuple[datetime, Callable[[], OutgoingMessage]]] = field(default_factory=deque)
     invocations: int = 0
@@ -132,13 +132,13 @@ class Plant:
 
     def __post_init__(self) -> None:
         """Connect everything."""
-        self.clock = Baton()
-        self.queue = Queue(self.clock, arrivals=self.arrivals)
-        self.crm_side = InProcess(self.standin, self.clock, self.down)
-        self.crm = self.adapter(self.crm_side)
+        self.clock = VirtualClock()
+        self.queue = VirtualQueue(self.clock, arrivals=self.arrivals)
+        self.transport = InProcessTransport(self.fake_crm, self.clock, self.down)
+        self.crm = self.adapter(self.transport)
 
     def run(self) -> datetime:
-        """Work until nothing is left; return when that was."""
+        """Work until nothing is left; return the time then."""
         self.clock.run(self._work, self.workers)
         return self.clock.latest
 
@@ -161,7 +161,7 @@ class Plant:
     def _invoke(self, batch: Batch, sync: CrmSync, records: list[dict[str, Any]]) -> None:
         begin = self.clock()
         self._busy += 1
-        context = Context(self.clock, begin + timedelta(seconds=TIMEOUT))
+        context = VirtualContext(self.clock, begin + timedelta(seconds=TIMEOUT))
         reply = batch.run({"Records": records}, context, sync.work)
         self._busy -= 1
         assert reply == {"batchItemFailures": []}, "a receive was spent"
@@ -174,23 +174,22 @@ class Plant:
     def _sync(self) -> CrmSync:
         return CrmSync(
             shop=SHOP,
-            crm=self.adapter(self._paced()),
+            crm=self.adapter(self._rate_limited()),
             members=self.members,
-            mirrors=self.mirrors,
+            sync_states=self.sync_states,
             clock=self.clock,
             credential="SECRET",
             observe=lambda *_: None,
-            breaker=CircuitBreaker(gates=self.gates, clock=self.clock),
+            breaker=CircuitBreaker(circuits=self.circuits, clock=self.clock),
         )
 
-    def _paced(self) -> httpx.BaseTransport:
-        return RateLimitedTransport(
-            RateLimiter(self.rates, self.turnstiles, self.clock, self.clock.forward), self.crm_side
-        )
+    def _rate_limited(self) -> httpx.BaseTransport:
+        limiter = RateLimiter(self.rate_limits, self.reserved, self.clock, self.clock.forward)
+        return RateLimitedTransport(limiter, self.transport)
 
 
 def most_in_a_window(moments: Sequence[datetime], seconds: float) -> int:
-    """Return the most calls that any window of so many seconds saw."""
+    """Return the most calls in any window of `seconds`."""
     ordered, most, first = sorted(moments), 0, 0
     for last, moment in enumerate(ordered):
         while moment - ordered[first] >= timedelta(seconds=seconds):

@@ -1,7 +1,7 @@
-"""Virtual time: workers of whom only the one furthest behind runs, and a queue and a context that go by it.
+"""Virtual time for several workers, with a queue and a Lambda context that follow it.
 
-Every worker is an execution environment in a thread of its own. Only the one that is furthest behind runs,
-until it waits for something: so two at work overlap as they would. Calls take a quarter of a second each.
+Every worker is an execution environment in a thread of its own. Only the worker that is furthest behind runs, until it
+waits for something, so that workers overlap as in real time. Each call takes a quarter of a second.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ LATENCY = 0.25
 WINDOW = timedelta(seconds=5)
 
 
-class Baton:
-    """Virtual time for several workers: only the one that is furthest behind runs, so that they overlap rightly."""
+class VirtualClock:
+    """The time of each worker. Only the worker that is furthest behind runs."""
 
     def __init__(self) -> None:
         self._times: dict[int, datetime] = {}
@@ -39,12 +39,12 @@ class Baton:
         self.latest = BEGIN
 
     def __call__(self) -> datetime:
-        """Return the time of whoever asks; outside of all workers, the latest."""
+        """Return the time of the calling worker; outside of all workers, the latest."""
         number = getattr(self._mine, "number", None)
         return self.latest if number is None else self._times[number]
 
     def forward(self, seconds: float) -> None:
-        """Let time pass for whoever asks."""
+        """Let time pass for the calling worker."""
         number = getattr(self._mine, "number", None)
         if number is None:
             return
@@ -55,7 +55,7 @@ class Baton:
             self._turn.wait_for(lambda: self._first() == number)
 
     def run(self, work: Callable[[], None], workers: int) -> None:
-        """Let so many workers do their work until all are through."""
+        """Run `work` in this many workers until all are done."""
         self._times = dict.fromkeys(range(workers), BEGIN)
 
         def one(number: int) -> None:
@@ -77,10 +77,10 @@ class Baton:
 
 
 @dataclass
-class Queue:
-    """An SQS queue in virtual time; `arrivals` are what is still to come, in order."""
+class VirtualQueue:
+    """An SQS queue in virtual time; `arrivals` are the messages still to come, in order."""
 
-    clock: Baton
+    clock: VirtualClock
     name: str = "source"
     arrivals: deque[tuple[datetime, Callable[[], OutgoingMessage]]] = field(default_factory=deque)
     later: list[tuple[datetime, int, OutgoingMessage]] = field(default_factory=list)
@@ -98,29 +98,29 @@ class Queue:
         return [None] * len(messages)
 
     def delete(self, messages: Sequence[Message]) -> None:
-        """Nothing is left to delete: what was received is gone."""
+        """Do nothing: a received message is gone."""
 
     def receive(self, most: int) -> list[dict[str, Any]]:
-        """Return a batch as Lambda hands it out: full, or what came within five seconds of the first."""
-        self._ripen()
+        """Return a batch as Lambda makes it: a full one, or the messages of five seconds from the first."""
+        self._arrive()
         if not self.ready:
             return []
         closes = self.clock() + WINDOW
         while len(self.ready) < most and self.clock() < closes:
             self.clock.forward(LATENCY)
-            self._ripen()
-        # In no order among those that can be received, as of a standard queue.
+            self._arrive()
+        # In random order, like a standard queue.
         taken = [heapq.heappop(self.ready)[2] for _ in range(min(most, len(self.ready)))]
         return [self._record(message) for message in taken]
 
     def next_at(self) -> datetime | None:
-        """Return when the next message can be received; None where there is none."""
+        """Return when the next message can be received; None if there is none."""
         coming = [self.later[0][0]] if self.later else []
         coming += [self.arrivals[0][0]] if self.arrivals else []
         return min(coming, default=None)
 
-    def _ripen(self) -> None:
-        """Let happen what has happened by now, and let be received what can be."""
+    def _arrive(self) -> None:
+        """Move the messages that have arrived by now to those that can be received."""
         now = self.clock()
         while self.arrivals and self.arrivals[0][0] <= now:
             self._put(self.arrivals.popleft()[1]())
@@ -144,12 +144,12 @@ class Queue:
 
 
 @dataclass
-class Context:
+class VirtualContext:
     """A Lambda context in virtual time."""
 
-    clock: Baton
+    clock: VirtualClock
     ends: datetime
 
     def get_remaining_time_in_millis(self) -> int:
-        """Return what is left."""
+        """Return the time that is left."""
         return max(0, int((self.ends - self.clock()).total_seconds() * 1000))

@@ -100,7 +100,7 @@ class Observer:
         skipped = {}
         for item in self._scan("MirrorsTable"):
             if item.get("state", {}).get("S") == "skipped":
-                skipped[item["key"]["S"].partition("#")[2]] = item.get("reason", {}).get("S", "")
+                skipped[item["key"]["S"].split("#", 2)[2]] = item.get("reason", {}).get("S", "")
         return skipped
 
     def _scan(self, table: str, *attributes: str) -> list[dict[str, Any]]:

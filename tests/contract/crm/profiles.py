@@ -20,15 +20,15 @@ def key_of(customer: int | str) -> str:
 
 
 def member(customer: int | str = 7001, at: datetime = AT, /, **values: Value) -> Member:
-    """Return a member who is told these values as of `at`; with an e-mail address, unless it says otherwise."""
-    told: dict[str, Value] = {"email": f"member-{customer}@example.com", **values}
+    """Return a member with these values as of `at`; with an e-mail address, unless `email` is given."""
+    given: dict[str, Value] = {"email": f"member-{customer}@example.com", **values}
     return Member(
         shop=SHOP,
         customer_id=str(customer),
-        registers={name: Register(value, Stamp.of(at, f"e{at:%H%M%S}")) for name, value in told.items()},
+        registers={name: Register(value, Stamp.of(at, f"e{at:%H%M%S}")) for name, value in given.items()},
     )
 
 
 def wanted(customer: int | str = 7001, /, **values: Value) -> CrmProfile:
-    """Return what a CRM shall hold of such a member."""
+    """Return the profile of such a member."""
     return crm_profile(member(customer, AT, **values), Rules()).sent_at(AT)

@@ -1,4 +1,4 @@
-"""The cases that were agreed on, by their names: each adapter shows them, or says why it cannot."""
+"""The agreed cases, by their names: each adapter shows them, or has a reason why it cannot."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Final
 
 import pytest
 
-from tests.contract.crm.benches import BENCHES, CASES, NOT_APPLICABLE, PORT
+from tests.contract.crm.setups import CASES, NOT_APPLICABLE, PORT, SETUPS
 
-SHARED: Final = ("identity", "notes", "port", "refusals", "values")
+SHARED: Final = ("identity", "port", "refusals", "timeline", "values")
 """The modules whose tests run over every adapter."""
 
 
@@ -21,7 +21,7 @@ def promises() -> set[str]:
     return {name for text in texts for name in re.findall(r"^def test_(\w+)\(", text, re.MULTILINE)}
 
 
-@pytest.mark.parametrize("adapter", BENCHES)
+@pytest.mark.parametrize("adapter", SETUPS)
 def test_every_case_is_shown_or_excused(adapter: str) -> None:
     """Each agreed case has a test of its name, or a reason why this provider cannot show it."""
     excused = NOT_APPLICABLE.get(adapter, {})
@@ -30,6 +30,6 @@ def test_every_case_is_shown_or_excused(adapter: str) -> None:
     assert all(excused.values())
 
 
-def test_an_excuse_is_for_an_adapter_that_there_is() -> None:
-    """Nobody is excused who has no bench."""
-    assert NOT_APPLICABLE.keys() <= BENCHES.keys()
+def test_every_excuse_is_of_an_existing_adapter() -> None:
+    """Only an adapter with a test setup is excused."""
+    assert NOT_APPLICABLE.keys() <= SETUPS.keys()

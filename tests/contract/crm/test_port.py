@@ -1,4 +1,4 @@
-"""What `crm_sync` and the operator's commands need of every adapter beside writing: reading, clearing, describing."""
+"""What `crm_sync` and the operator's commands need from every adapter beside writing: reading, clearing, describing."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from decimal import Decimal
 from relay.ports.crm import ContactRef
 from relay.rules.crm_profile import NOT_COMPARED
 
-from tests.contract.crm.benches import Bench
 from tests.contract.crm.profiles import AT, key_of, wanted
+from tests.contract.crm.setups import CrmTestSetup
 
 KEY = key_of(7001)
 
@@ -25,48 +25,48 @@ FULL = wanted(
 )
 
 
-def test_reading(bench: Bench) -> None:
-    """What was written is read again in the same notation; a member who is not there is missing."""
-    outcome = bench.crm.upsert([FULL])[KEY]
-    homes = [
+def test_reading(setup: CrmTestSetup) -> None:
+    """What was written is read again as the same texts; a member that the CRM lacks is missing."""
+    outcome = setup.crm.upsert([FULL])[KEY]
+    contacts = [
         ContactRef(key=KEY, id=outcome.id, email=FULL.email),
-        ContactRef(key=key_of(1), email="nobody@example.com"),
+        ContactRef(key=key_of(1), email="unknown@example.com"),
     ]
-    theirs = bench.crm.read(homes)
+    theirs = setup.crm.read(contacts)
     assert theirs.keys() == {KEY}
-    ours = bench.crm.shown(FULL)
+    ours = setup.crm.expected_fields(FULL)
     assert {name: ours[name] for name in ours.keys() - NOT_COMPARED} == {
         name: theirs[KEY][name] for name in theirs[KEY].keys() - NOT_COMPARED
     }
-    assert "last_decline_code" not in ours, "fields without a value are not shown"
+    assert "last_decline_code" not in ours, "fields without a value are absent"
 
 
-def test_clearing_a_contact(bench: Bench) -> None:
-    """Our fields leave the contact and nothing else does; one that is not there is skipped."""
-    bench.seed(email="member-7001@example.com", merchants_note="met at the fair")
-    outcome = bench.crm.upsert([FULL])[KEY]
+def test_clearing_a_contact(setup: CrmTestSetup) -> None:
+    """Our fields are removed from the contact, and nothing else; a contact that does not exist is skipped."""
+    setup.seed(email="member-7001@example.com", merchants_note="met at the fair")
+    outcome = setup.crm.upsert([FULL])[KEY]
     assert outcome.state == "mirrored"
     home = ContactRef(key=KEY, id=outcome.id, email=FULL.email)
-    gone = ContactRef(key=key_of(1), email="nobody@example.com")
-    answers = bench.crm.clear([home, gone])
+    gone = ContactRef(key=key_of(1), email="unknown@example.com")
+    answers = setup.crm.clear([home, gone])
     assert [answers[key].state for key in (KEY, key_of(1))] == ["mirrored", "skipped"]
-    assert bench.shown(KEY) is None
-    assert bench.contacts() == [{"email": "member-7001@example.com", "merchants_note": "met at the fair"}]
-    assert bench.crm.clear([home])[KEY].state in {"mirrored", "skipped"}, "a second time is no error"
+    assert setup.shown(KEY) is None
+    assert setup.contacts() == [{"email": "member-7001@example.com", "merchants_note": "met at the fair"}]
+    assert setup.crm.clear([home])[KEY].state in {"mirrored", "skipped"}, "a second time is no error"
 
 
-def test_another_members_contact_is_not_cleared(bench: Bench) -> None:
-    """A contact that has become another member's is left alone."""
+def test_another_members_contact_is_not_cleared(setup: CrmTestSetup) -> None:
+    """A contact that has become another member's is not touched."""
     other = wanted(7002, email="shared@example.com", tier_name="Gold")
-    outcome = bench.crm.upsert([other])[key_of(7002)]
-    bench.crm.clear([ContactRef(key=KEY, id=outcome.id, email="shared@example.com")])
-    shown = bench.shown(key_of(7002))
+    outcome = setup.crm.upsert([other])[key_of(7002)]
+    setup.crm.clear([ContactRef(key=KEY, id=outcome.id, email="shared@example.com")])
+    shown = setup.shown(key_of(7002))
     assert shown is not None
     assert shown["tier_name"] == "Gold"
 
 
-def test_preparing(unprepared: Bench) -> None:
-    """A rehearsal defines nothing; what is defined once is not missing any more."""
+def test_preparing(unprepared: CrmTestSetup) -> None:
+    """A dry run defines nothing; what was defined is no longer missing."""
     would = list(unprepared.crm.ensure_schema(dry_run=True))
     assert list(unprepared.crm.ensure_schema(dry_run=True)) == would
     assert list(unprepared.crm.ensure_schema()) == would
@@ -74,11 +74,11 @@ def test_preparing(unprepared: Bench) -> None:
     unprepared.crm.check()
 
 
-def test_describing(bench: Bench) -> None:
-    """Each says how many it takes, how often it may be called (nothing where it counts by the day), and who is who."""
-    crm = bench.crm
+def test_describing(setup: CrmTestSetup) -> None:
+    """Each adapter names its batch sizes, its rate limits (none if it counts by the day), and what identifies a member."""
+    crm = setup.crm
     assert crm.batch_size >= 1
     assert crm.notes_batch_size >= 1
-    assert all(rate.calls >= 1 and rate.seconds > 0 for rate in crm.rates)
-    assert crm.homes_by in {"key", "email"}
+    assert all(rate.calls >= 1 and rate.seconds > 0 for rate in crm.rate_limits)
+    assert crm.identified_by in {"key", "email"}
     assert crm.bulk is None or crm.bulk.size >= crm.batch_size

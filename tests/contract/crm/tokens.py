@@ -1,4 +1,4 @@
-"""A secret for the adapters' tests, which is read and never changes."""
+"""A secret that never changes, for the adapters' tests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass
 class FixedToken:
-    """A token that counts how often it was to be read anew."""
+    """A token that counts how often it was to be read again."""
 
     text: str = "a-service-key"
     forgotten: int = 0
@@ -17,5 +17,5 @@ class FixedToken:
         return self.text
 
     def forget(self) -> None:
-        """Remember that it was refused."""
+        """Count a request to read it again."""
         self.forgotten += 1

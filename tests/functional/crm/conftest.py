@@ -1,4 +1,4 @@
-"""The mirrors table, empty, as the template makes it; and the function crm_sync, deployed for a target."""
+"""An empty mirrors table, as the template makes it, and the function crm_sync, deployed for a target."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from relay.ports.members import MemberRecord
 
 from functions.crm_sync import app
 from tests.contract.crm.profiles import SHOP
-from tests.functional.crm.scenes import Tabled
+from tests.functional.crm.crm_setups import CrmTableSetup
 from tests.support.crm_fakes import change_message
 from tests.support.lambda_env import queues, sqs_record, wired
 from tests.support.moto_tables import make_table
@@ -30,33 +30,33 @@ def mirrors_table() -> str:
 
 
 @dataclass
-class CrmSync:
-    """The function for one target: its settings, its queue, and where it puts what it gives up."""
+class DeployedCrmSync:
+    """The function for one target: its settings, its queue and its dead letters."""
 
     settings: Mapping[str, str]
     queue: str
     dead: str
 
-    def know(self, *records: MemberRecord) -> None:
+    def save_members(self, *records: MemberRecord) -> None:
         """Put members into the members table."""
         for record in records:
             DynamoMembers("members", SHOP).save(record, Outbox(member=record.member.key, changed=True))
 
     def call(self, *keys: str, notes: tuple[str, ...] = ()) -> dict[str, Any]:
-        """Call the handler with a change of each of these members, with notes by their rules' names."""
+        """Call the handler with a change of each of these members, with notes named like their rules."""
         changes = [change_message(f"e{number}", key, *notes) for number, key in enumerate(keys, 1)]
         return app.handler({"Records": [sqs_record(each.id, each.body) for each in changes]}, FakeContext())
 
 
-Deploying: TypeAlias = Callable[..., AbstractContextManager[CrmSync]]
+Deploy: TypeAlias = Callable[..., AbstractContextManager[DeployedCrmSync]]
 
 
 @pytest.fixture
-def deploy(mirrors_table: str, monkeypatch: pytest.MonkeyPatch) -> Deploying:
-    """Return what deploys the function for a target: its name, its secret, and the settings that are its own."""
+def deploy(mirrors_table: str, monkeypatch: pytest.MonkeyPatch) -> Deploy:
+    """Return a function that deploys crm_sync for a target, with its secret and its own settings."""
 
     @contextmanager
-    def deploying(target: str, secret: str, **settings: str) -> Iterator[CrmSync]:
+    def deploy(target: str, secret: str, **settings: str) -> Iterator[DeployedCrmSync]:
         make_table("members")
         client("ssm").put_parameter(Name=f"/relay/{target}", Value=secret, Type="SecureString")
         queue, dead = queues(target, "dead")
@@ -73,12 +73,12 @@ def deploy(mirrors_table: str, monkeypatch: pytest.MonkeyPatch) -> Deploying:
             f"{target.upper()}_SECRET": f"/relay/{target}",
         }
         with wired(monkeypatch, {**common, **settings}):
-            yield CrmSync({**common, **settings}, queue, dead)
+            yield DeployedCrmSync({**common, **settings}, queue, dead)
 
-    return deploying
+    return deploy
 
 
 @pytest.fixture
-def scene(mirrors_table: str) -> Tabled:
-    """Return an empty scene on a real table of mirrors."""
-    return Tabled(DynamoSyncStates(mirrors_table, "fake"))
+def setup(mirrors_table: str) -> CrmTableSetup:
+    """Return a setup without members, on a real table of sync states."""
+    return CrmTableSetup(DynamoSyncStates(mirrors_table, "fake"))

@@ -1,4 +1,4 @@
-"""Every crash, every hung call and every overlap of two workers ends in the same CRM."""
+"""Every crash, every hung call and every overlap of two invocations ends in the same state of the CRM."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from relay.errors import TransientError
 from relay.ports.crm import CrmOutcome
 from relay.ports.crm_state import Claim
 
-from tests.functional.crm.scenes import KEY, Tabled
+from tests.functional.crm.crm_setups import KEY, CrmTableSetup
 from tests.support.crm_fakes import KilledError
 
 
@@ -21,126 +21,126 @@ def _killed() -> None:
     raise KilledError
 
 
-def test_killed_before_the_call(scene: Tabled) -> None:
-    """A worker killed before its call took effect is made up for by the message's next receipt."""
-    scene.tell(tier_name="Gold")
-    scene.crm.before.append(_killed)
+def test_killed_before_the_call(setup: CrmTableSetup) -> None:
+    """The next receive of the message makes up for an invocation that was killed before its call took effect."""
+    setup.update_member(tier_name="Gold")
+    setup.crm.before.append(_killed)
     with pytest.raises(KilledError):
-        scene.work("m1")
-    scene.clock.forward(119)
-    late = "a minute after the worker's last moment its request may still take effect"
-    assert isinstance(scene.work("m1")["m1"], TransientError), late
-    scene.clock.forward(1)
-    assert scene.work("m1") == {"m1": None}
-    assert scene.tier() == "Gold"
-    assert scene.settled()
+        setup.work("m1")
+    setup.clock.forward(119)
+    late = "a minute after the invocation's last moment its request may still take effect"
+    assert isinstance(setup.work("m1")["m1"], TransientError), late
+    setup.clock.forward(1)
+    assert setup.work("m1") == {"m1": None}
+    assert setup.tier() == "Gold"
+    assert setup.is_in_sync()
 
 
-def test_killed_after_the_call(scene: Tabled) -> None:
-    """A worker killed after its call, before the note of it, sends once more: the same state."""
-    scene.tell(tier_name="Gold")
-    scene.crm.after.append(_killed)
+def test_killed_after_the_call(setup: CrmTableSetup) -> None:
+    """An invocation killed between its call and its outcome is followed by a second call with the same state."""
+    setup.update_member(tier_name="Gold")
+    setup.crm.after.append(_killed)
     with pytest.raises(KilledError):
-        scene.work("m1")
-    assert scene.tier() == "Gold"
-    scene.clock.forward(120)
-    assert scene.work("m1") == {"m1": None}
-    assert scene.tier() == "Gold"
-    assert len(scene.crm.calls) == 2
-    assert scene.settled()
+        setup.work("m1")
+    assert setup.tier() == "Gold"
+    setup.clock.forward(120)
+    assert setup.work("m1") == {"m1": None}
+    assert setup.tier() == "Gold"
+    assert len(setup.crm.calls) == 2
+    assert setup.is_in_sync()
 
 
-def test_killed_between_two_states(scene: Tabled) -> None:
-    """Content that went there and back, killed on the way: the old digest is not taken for the truth."""
-    scene.tell(tier_name="Gold")
-    scene.work("m1")
-    scene.tell(tier_name="Silver")
-    scene.crm.after.append(_killed)
+def test_killed_between_two_states(setup: CrmTableSetup) -> None:
+    """A field changed and changed back, with a crash in between: the old digest does not count as certain."""
+    setup.update_member(tier_name="Gold")
+    setup.work("m1")
+    setup.update_member(tier_name="Silver")
+    setup.crm.after.append(_killed)
     with pytest.raises(KilledError):
-        scene.work("m2")
-    scene.tell(tier_name="Gold")
-    scene.clock.forward(120)
-    assert scene.work("m3") == {"m3": None}
-    assert scene.tier() == "Gold"
+        setup.work("m2")
+    setup.update_member(tier_name="Gold")
+    setup.clock.forward(120)
+    assert setup.work("m3") == {"m3": None}
+    assert setup.tier() == "Gold"
 
 
-def test_an_older_call_that_hangs_is_not_the_last(scene: Tabled) -> None:
+def test_an_older_call_that_hangs_is_not_the_last(setup: CrmTableSetup) -> None:
     """A call that hangs beyond its claim, is overtaken, and then lands: the newer state is sent again."""
-    scene.tell(tier_name="Older")
+    setup.update_member(tier_name="Older")
 
     def overtake() -> None:
-        scene.clock.forward(200)
-        scene.tell(tier_name="Newer")
-        assert scene.work("m2") == {"m2": None}
-        assert scene.tier() == "Newer"
+        setup.clock.forward(200)
+        setup.update_member(tier_name="Newer")
+        assert setup.work("m2") == {"m2": None}
+        assert setup.tier() == "Newer"
 
-    scene.crm.before.append(overtake)
-    answer = scene.work("m1")["m1"]
-    assert scene.tier() == "Older", "the hung call landed last"
+    setup.crm.before.append(overtake)
+    answer = setup.work("m1")["m1"]
+    assert setup.tier() == "Older", "the hung call landed last"
     assert isinstance(answer, TransientError)
-    assert scene.work("m1") == {"m1": None}
-    assert scene.tier() == "Newer"
-    assert scene.settled()
+    assert setup.work("m1") == {"m1": None}
+    assert setup.tier() == "Newer"
+    assert setup.is_in_sync()
 
 
-def test_no_second_call_while_one_is_under_way(scene: Tabled) -> None:
-    """A worker that meets another's claim waits, however new its message is."""
-    scene.tell(tier_name="Older")
+def test_no_second_call_while_one_is_under_way(setup: CrmTableSetup) -> None:
+    """An invocation that meets another one's claim waits, however new its message is."""
+    setup.update_member(tier_name="Older")
     met: list[Exception | None] = []
 
     def meanwhile() -> None:
-        scene.tell(tier_name="Newer")
-        met.append(scene.work("m2")["m2"])
+        setup.update_member(tier_name="Newer")
+        met.append(setup.work("m2")["m2"])
 
-    scene.crm.before.append(meanwhile)
-    assert scene.work("m1") == {"m1": None}
+    setup.crm.before.append(meanwhile)
+    assert setup.work("m1") == {"m1": None}
     assert isinstance(met[0], TransientError)
-    assert scene.work("m2") == {"m2": None}
-    assert scene.tier() == "Newer"
-    assert scene.settled()
+    assert setup.work("m2") == {"m2": None}
+    assert setup.tier() == "Newer"
+    assert setup.is_in_sync()
 
 
-def test_what_is_sent_is_read_under_the_claim(scene: Tabled) -> None:
-    """A worker that slept between reading and claiming sends what is there when it has the claim."""
-    scene.tell(tier_name="Older")
-    plain = scene.mirrors.claim
+def test_what_is_sent_is_read_under_the_claim(setup: CrmTableSetup) -> None:
+    """An invocation that paused between reading and claiming sends the state of the time of its claim."""
+    setup.update_member(tier_name="Older")
+    claim = setup.sync_states.claim
 
     @dataclass(frozen=True)
-    class Sleepy(DynamoSyncStates):
+    class PausingSyncStates(DynamoSyncStates):
         def claim(
             self,
-            keys: Sequence[str],
+            members: Sequence[str],
             *,
             now: datetime,
             until: datetime,
             emails: Mapping[str, str] = MappingProxyType({}),
         ) -> Mapping[str, Claim]:
-            scene.tell(tier_name="Newer")
-            return plain(keys, now=now, until=until, emails=emails)
+            setup.update_member(tier_name="Newer")
+            return claim(members, now=now, until=until, emails=emails)
 
-    scene.mirrors = Sleepy("mirrors", "fake", scene.mirrors.dynamodb)
-    assert scene.work("m1") == {"m1": None}
-    assert scene.tier() == "Newer"
+    setup.sync_states = PausingSyncStates("mirrors", "fake", setup.sync_states.dynamodb)
+    assert setup.work("m1") == {"m1": None}
+    assert setup.tier() == "Newer"
 
 
-def test_no_answer_and_a_longer_wait(scene: Tabled) -> None:
-    """Where the CRM asked for more than that, it is kept."""
-    scene.tell(tier_name="Gold")
-    scene.crm.outcomes[KEY] = CrmOutcome(state="retry", reason="http_502", unanswered=True, retry_after=300)
-    answer = scene.work("m1")["m1"]
+def test_no_answer_and_a_longer_wait(setup: CrmTableSetup) -> None:
+    """A longer wait that the CRM asks for is kept."""
+    setup.update_member(tier_name="Gold")
+    setup.crm.outcomes[KEY] = CrmOutcome(state="retry", reason="http_502", unanswered=True, retry_after=300)
+    answer = setup.work("m1")["m1"]
     assert isinstance(answer, TransientError)
     assert answer.retry_after == 300
 
 
-def test_no_answer(scene: Tabled) -> None:
-    """After a call without an answer the member rests until that can no longer land, then is sent again."""
-    scene.tell(tier_name="Gold")
-    scene.crm.outcomes[KEY] = CrmOutcome(state="retry", reason="timeout", unanswered=True)
-    answer = scene.work("m1")["m1"]
+def test_no_answer(setup: CrmTableSetup) -> None:
+    """After a call without an answer the member waits until that can no longer take effect, then is sent again."""
+    setup.update_member(tier_name="Gold")
+    setup.crm.outcomes[KEY] = CrmOutcome(state="retry", reason="timeout", unanswered=True)
+    answer = setup.work("m1")["m1"]
     assert isinstance(answer, TransientError)
     assert answer.retry_after == 60
-    scene.crm.outcomes.clear()
-    assert isinstance(scene.work("m1")["m1"], TransientError)
-    scene.clock.forward(60)
-    assert scene.work("m1") == {"m1": None}
-    assert scene.tier() == "Gold"
+    setup.crm.outcomes.clear()
+    assert isinstance(setup.work("m1")["m1"], TransientError)
+    setup.clock.forward(60)
+    assert setup.work("m1") == {"m1": None}
+    assert setup.tier() == "Gold"

@@ -1,4 +1,4 @@
-"""The function crm_sync as Lambda calls it: from a change message to a contact at HubSpot's stand-in."""
+"""The function crm_sync as Lambda calls it: from a change message to a contact at a fake HubSpot."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from relay.wiring.crms import CrmServices
 from relay.wiring.services import service
 
 from tests.contract.crm.profiles import key_of, member
-from tests.functional.crm.conftest import CrmSync, Deploying
+from tests.functional.crm.conftest import Deploy, DeployedCrmSync
 from tests.support.lambda_env import held
 
 KEY = key_of(7001)
@@ -24,19 +24,19 @@ KEY = key_of(7001)
 
 @dataclass
 class Deployed:
-    """The function beside HubSpot's stand-in."""
+    """The function and a fake HubSpot."""
 
-    sync: CrmSync
+    sync: DeployedCrmSync
     hubspot: FakeHubspot
 
     def held(self) -> tuple[int, int]:
-        """Return how many messages wait, and how many were given up."""
+        """Return the number of waiting messages, and of dead letters."""
         return held(self.sync.queue), held(self.sync.dead)
 
 
 @pytest.fixture
-def deployed(deploy: Deploying) -> Iterator[Deployed]:
-    """Deploy the function against a stand-in."""
+def deployed(deploy: Deploy) -> Iterator[Deployed]:
+    """Deploy the function against a fake HubSpot."""
     hubspot = FakeHubspot(token="a-service-key")
     with (
         serve(hubspot.app()) as url,
@@ -47,8 +47,8 @@ def deployed(deploy: Deploying) -> Iterator[Deployed]:
 
 def test_a_change_becomes_a_contact(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
     """A changed member is a contact; one without an address is reported as skipped; no value is logged."""
-    deployed.sync.know(MemberRecord(member=member(tier_name="Gold")))
-    deployed.sync.know(MemberRecord(member=member(7002, email=None)))
+    deployed.sync.save_members(MemberRecord(member=member(tier_name="Gold")))
+    deployed.sync.save_members(MemberRecord(member=member(7002, email=None)))
     assert deployed.sync.call(KEY, key_of(7002)) == {"batchItemFailures": []}
     (contact,) = deployed.hubspot.portal.contacts.values()
     assert (contact["membership_key"], contact["membership_tier"]) == (KEY, "Gold")
@@ -61,24 +61,26 @@ def test_a_change_becomes_a_contact(deployed: Deployed, capsys: pytest.CaptureFi
     assert "a-service-key" not in written
 
 
-def test_an_outage_puts_messages_off(deployed: Deployed) -> None:
-    """While HubSpot is down a message is acknowledged and a delayed copy waits; nothing is given up."""
-    deployed.sync.know(MemberRecord(member=member()))
+def test_an_outage_defers_messages(deployed: Deployed) -> None:
+    """While HubSpot is down a message is acknowledged and a delayed copy waits; none is a dead letter."""
+    deployed.sync.save_members(MemberRecord(member=member()))
     deployed.hubspot.faults.append(Fault(status=503))
     assert deployed.sync.call(KEY) == {"batchItemFailures": []}
     assert deployed.held() == (1, 0)
     asked = len(deployed.hubspot.requests)
     assert deployed.sync.call(KEY) == {"batchItemFailures": []}
     assert deployed.held() == (2, 0)
-    assert len(deployed.hubspot.requests) == asked, "while it is closed nobody knocks"
-    gates = service(CrmServices).circuit_breaker.gates
-    gates.swap(gates.load(), replace(gates.load(), until=datetime.now(UTC), version=gates.load().version + 1))
+    assert len(deployed.hubspot.requests) == asked, "while the circuit is open there is no request"
+    circuits = service(CrmServices).circuit_breaker.circuits
+    opened = circuits.load()
+    over = replace(opened, until=datetime.now(UTC), version=opened.version + 1)
+    assert circuits.compare_and_swap(opened, over)
     assert deployed.sync.call(KEY) == {"batchItemFailures": []}
     assert len(deployed.hubspot.portal.contacts) == 1
-    assert gates.load().until is None
+    assert circuits.load().state == "closed"
 
 
-def test_a_foreign_message_is_given_up(deployed: Deployed) -> None:
+def test_a_message_of_another_shop_is_a_dead_letter(deployed: Deployed) -> None:
     """A message about another shop's member goes to the dead letters."""
     assert deployed.sync.call("other.myshopify.com:1") == {"batchItemFailures": []}
     assert deployed.held()[1] == 1
@@ -92,7 +94,7 @@ def test_a_missing_setting_costs_no_message(deployed: Deployed, monkeypatch: pyt
 
 
 def test_an_unknown_target(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A target that there is no adapter for is a setting to mend."""
+    """A target without an adapter is a setting to correct."""
     monkeypatch.setenv("TARGET", "pigeon")
     assert deployed.sync.call(KEY) == {"batchItemFailures": []}
     assert deployed.held()[0] == 1

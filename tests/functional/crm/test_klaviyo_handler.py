@@ -1,4 +1,4 @@
-"""The function crm_sync with the target klaviyo: from a change message to a profile and an event at the stand-in."""
+"""The function crm_sync with the target klaviyo: from a change message to a profile and an event at a fake Klaviyo."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fakes.local_server import serve
 from relay.ports.members import MemberRecord
 
 from tests.contract.crm.profiles import key_of, member
-from tests.functional.crm.conftest import CrmSync, Deploying
+from tests.functional.crm.conftest import Deploy, DeployedCrmSync
 from tests.support.lambda_env import held
 
 KEY = key_of(7001)
@@ -20,21 +20,21 @@ KEYS = "pk_made_up"
 
 @dataclass
 class Deployed:
-    """The function beside Klaviyo's stand-in."""
+    """The function and a fake Klaviyo."""
 
-    sync: CrmSync
+    sync: DeployedCrmSync
     klaviyo: FakeKlaviyo
 
 
 @pytest.fixture
-def deployed(deploy: Deploying) -> Iterator[Deployed]:
-    """Deploy the function against a stand-in, with a member in the table."""
+def deployed(deploy: Deploy) -> Iterator[Deployed]:
+    """Deploy the function against a fake Klaviyo, with a member in the table."""
     klaviyo = FakeKlaviyo(key=KEYS)
     with (
         serve(klaviyo.app()) as url,
         deploy("klaviyo", KEYS, KLAVIYO_URL=url, KLAVIYO_REVISION="2026-07-15") as sync,
     ):
-        sync.know(MemberRecord(member=member(tier_name="Gold")))
+        sync.save_members(MemberRecord(member=member(tier_name="Gold")))
         yield Deployed(sync, klaviyo)
 
 
@@ -66,7 +66,7 @@ def test_the_merchants_choices(deployed: Deployed, monkeypatch: pytest.MonkeyPat
 
 
 def test_an_old_revision_costs_no_message(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a revision that nobody knows the messages wait for a person, and Klaviyo is not called."""
+    """With an unknown revision the messages wait for a correction, and Klaviyo is not called."""
     monkeypatch.setenv("KLAVIYO_REVISION", "2020-01-01")
     assert deployed.sync.call(KEY) == {"batchItemFailures": []}
     assert held(deployed.sync.queue) == 1
@@ -74,7 +74,7 @@ def test_an_old_revision_costs_no_message(deployed: Deployed, monkeypatch: pytes
 
 
 def test_a_wrong_key_costs_no_message(deployed: Deployed) -> None:
-    """With a key that Klaviyo does not know the messages wait for a person."""
+    """With a key that Klaviyo does not know the messages wait for a correction."""
     deployed.klaviyo.key = "pk_another"
     assert deployed.sync.call(KEY) == {"batchItemFailures": []}
     assert held(deployed.sync.queue) == 1

@@ -1,4 +1,4 @@
-"""The function crm_sync as the template sets it up for Salesforce and for the webhook: from a change to their stand-ins."""
+"""The function crm_sync as the template sets it up for Salesforce and for the webhook: from a change to a fake of each."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from relay.ports.members import MemberRecord
 from relay.wiring.crms import CrmSettings
 
 from tests.contract.crm.profiles import key_of, member
-from tests.contract.crm.salesforce import CREDENTIALS, define_fields
-from tests.contract.crm.webhook import SECRET
-from tests.functional.crm.conftest import CrmSync, Deploying
+from tests.contract.crm.salesforce_setup import CREDENTIALS, define_fields
+from tests.contract.crm.webhook_setup import SECRET
+from tests.functional.crm.conftest import Deploy, DeployedCrmSync
 
 KEY = key_of(7001)
 
 
 @dataclass
-class Target:
-    """A target's settings and secret, what it was told of members, and how it is made to fail."""
+class FakeTarget:
+    """A target's settings and secret, the tiers that it holds, and its faults."""
 
     settings: dict[str, str]
     secret: str
@@ -34,31 +34,31 @@ class Target:
 
 
 @contextmanager
-def _salesforce() -> Iterator[Target]:
-    standin = FakeSalesforce("an-app", "its-secret")
-    define_fields(standin)
-    with serve(standin.app()) as url:
-        yield Target(
+def _salesforce() -> Iterator[FakeTarget]:
+    fake = FakeSalesforce("an-app", "its-secret")
+    define_fields(fake)
+    with serve(fake.app()) as url:
+        yield FakeTarget(
             {"SALESFORCE_URL": url, "SALESFORCE_OBJECT": "Contact", "SALESFORCE_VERSION": "65.0"},
             CREDENTIALS,
-            lambda: [str(record["Membership_Tier__c"]) for record in standin.org.records.values()],
-            standin.faults,
+            lambda: [str(record["Membership_Tier__c"]) for record in fake.org.records.values()],
+            fake.faults,
         )
 
 
 @contextmanager
-def _webhook() -> Iterator[Target]:
-    standin = FakeWebhookReceiver((SECRET,))
-    with serve(standin.app()) as url:
-        yield Target(
+def _webhook() -> Iterator[FakeTarget]:
+    fake = FakeWebhookReceiver((SECRET,))
+    with serve(fake.app()) as url:
+        yield FakeTarget(
             {"WEBHOOK_URL": f"{url}/hook"},
             SECRET,
-            lambda: [str(data["tier_name"]) for data in standin.members.values()],
-            standin.faults,
+            lambda: [str(data["tier_name"]) for data in fake.members.values()],
+            fake.faults,
         )
 
 
-TARGETS: dict[str, Callable[[], AbstractContextManager[Target]]] = {
+TARGETS: dict[str, Callable[[], AbstractContextManager[FakeTarget]]] = {
     "salesforce": _salesforce,
     "webhook": _webhook,
 }
@@ -66,31 +66,31 @@ TARGETS: dict[str, Callable[[], AbstractContextManager[Target]]] = {
 
 @dataclass
 class Deployed:
-    """The function beside a target's stand-in."""
+    """The function and a fake of its target."""
 
-    sync: CrmSync
-    target: Target
+    sync: DeployedCrmSync
+    target: FakeTarget
 
 
 @pytest.fixture(params=TARGETS)
-def deployed(request: pytest.FixtureRequest, deploy: Deploying) -> Iterator[Deployed]:
+def deployed(request: pytest.FixtureRequest, deploy: Deploy) -> Iterator[Deployed]:
     """Deploy the function for this target, with a member in the table."""
     with (
         TARGETS[request.param]() as target,
         deploy(request.param, target.secret, **target.settings) as sync,
     ):
-        sync.know(MemberRecord(member=member(tier_name="Gold")))
+        sync.save_members(MemberRecord(member=member(tier_name="Gold")))
         yield Deployed(sync, target)
 
 
 def test_a_change_arrives(deployed: Deployed) -> None:
-    """A changed member is told to the target, under the settings that the template gives."""
+    """A changed member arrives at the target, with the settings that the template gives."""
     assert deployed.sync.call(KEY) == {"batchItemFailures": []}
     assert deployed.target.tiers() == ["Gold"]
 
 
 def test_an_outage_costs_time(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
-    """While the target is down the message is put off; no value of a member is logged."""
+    """While the target is down the message is deferred; no value of a member is logged."""
     deployed.target.faults.waiting.append(Fault(status=503))
     assert deployed.sync.call(KEY) == {"batchItemFailures": []}
     assert deployed.target.tiers() == []

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fakes.fault_queue import Fault
-from relay.crm.audit import AUDIT_COMMAND, CrmAudit, message, start
+from relay.crm.audit import AUDIT_TOPIC, CrmAudit, message, start
 from relay.model.messages import AuditStep, Outbox
 from relay.ports.members import MemberRecord
 from relay.queues.batch import read_message
@@ -62,7 +62,7 @@ def test_an_audit_ignores_changes_in_flight(mirror: MirrorSetup) -> None:
 
 def auditing(mirror: MirrorSetup, queue: FakeOutgoing) -> CrmAudit:
     """Return an auditor whose next steps go to a queue in memory."""
-    return CrmAudit(writing=mirror.target.writing, inventory=mirror.target.inventory, queue=queue)
+    return CrmAudit(writer=mirror.target.writer, sync_state_scan=mirror.target.sync_state_scan, queue=queue)
 
 
 def received(audit: AuditStep) -> Any:
@@ -85,7 +85,7 @@ def test_a_step_twice_is_once(mirror: MirrorSetup) -> None:
     queue = FakeOutgoing()
     audits = auditing(mirror, queue)
     first, other = AuditStep(run=datetime.now(UTC)), AuditStep(run=datetime(2026, 1, 1, tzinfo=UTC))
-    mirror.target.inventory.note(
+    mirror.target.sync_state_scan.save_run(
         "audit",
         {"run": first.run.isoformat(), "step": 0, "at": datetime.now(UTC).isoformat(), "finished": False},
     )
@@ -105,5 +105,5 @@ def test_a_failed_audit_step_is_deferred(mirror: MirrorSetup) -> None:
     mirror.hubspot.faults.append(Fault(status=503))
     answer = auditing(mirror, FakeOutgoing()).run(received(AuditStep(run=datetime.now(UTC))), FakeContext())
     assert answer is not None
-    assert mirror.target.inventory.run("audit") == {}
-    assert AUDIT_COMMAND == "relay.audit"
+    assert mirror.target.sync_state_scan.load_run("audit") == {}
+    assert AUDIT_TOPIC == "relay.audit"

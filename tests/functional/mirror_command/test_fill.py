@@ -70,10 +70,14 @@ def test_a_fill_by_jobs_asks_too() -> None:
 def test_a_fill_resumes(mirror: MirrorSetup) -> None:
     """An interrupted fill resumes where it stopped; after a finished one, or with `--restart`, it starts again."""
     mirror.run("prepare", dry_run=False)
-    mirror.target.inventory.note("fill", {"started": "before", "finished": "", "cursor": None, "sent": 1000})
+    mirror.target.sync_state_scan.save_run(
+        "backfill", {"started": "before", "finished": "", "cursor": None, "sent": 1000}
+    )
     assert mirror.run("fill", restart=False, yes=True)["sent"] == 1000 + COUNT
     assert mirror.run("fill", restart=False, yes=True)["sent"] == COUNT
-    mirror.target.inventory.note("fill", {"started": "before", "finished": "", "cursor": None, "sent": 1000})
+    mirror.target.sync_state_scan.save_run(
+        "backfill", {"started": "before", "finished": "", "cursor": None, "sent": 1000}
+    )
     assert mirror.run("fill", restart=True, yes=True)["sent"] == COUNT
 
 

@@ -16,7 +16,7 @@ from relay_cli.errors import CliError
 
 from tests.contract.crm.profiles import key_of, wanted
 from tests.functional.mirror_command.conftest import COUNT, MirrorSetup, filled
-from tests.support.crm_fakes import FakeBulk, FakeCrm
+from tests.support.crm_fakes import FakeBulkImport, FakeCrm
 
 REFUSED = CrmOutcome(state="refused", reason="http_400")
 
@@ -65,12 +65,12 @@ def test_remove(mirror: MirrorSetup, clear: bool) -> None:  # noqa: FBT001 - pyt
 def test_a_refused_contact_does_not_stop_the_others(mirror: MirrorSetup) -> None:
     """All others are cleared. The refused one is reported with the reason, stays known, and is cleared by a second run."""
     crm = with_crm(mirror, FakeCrm())
-    crm.clears[key_of(3)] = REFUSED
+    crm.clear_outcomes[key_of(3)] = REFUSED
     found = removed(mirror)
     assert (found["cleared"], found["forgotten"], found["left"]) == (COUNT - 2, COUNT - 1, 1)
     assert (found["left_why"], found["left_members"]) == ({"http_400": 1}, [key_of(3)])
     assert crm.held.keys() == {key_of(3)}
-    crm.clears.clear()
+    crm.clear_outcomes.clear()
     found = removed(mirror)
     assert (found["cleared"], found["forgotten"], found["left"]) == (1, 1, 0)
     assert crm.held == {}
@@ -81,10 +81,10 @@ def test_a_crm_that_refuses_all_calls(mirror: MirrorSetup, state: str) -> None:
     """The run stops at the first page; no member is forgotten, and the next run starts with them."""
     crm = with_crm(mirror, FakeCrm())
     down = replace(REFUSED, state=state, reason="http_503")  # type: ignore[arg-type]  # the literals above
-    crm.clears = {key_of(number): down for number in range(COUNT)}
+    crm.clear_outcomes = {key_of(number): down for number in range(COUNT)}
     with pytest.raises(CliError, match="http_503"):
         removed(mirror)
-    crm.clears.clear()
+    crm.clear_outcomes.clear()
     assert removed(mirror)["cleared"] == COUNT - 1
 
 
@@ -92,21 +92,21 @@ def claimed(
     mirror: MirrorSetup, key: str, email: str, outcome: CrmOutcome | None = None, for_seconds: int = 0
 ) -> None:
     """Claim a member for a call under this address; without an outcome the caller crashes in it."""
-    mirrors = DynamoSyncStates("mirrors", "hubspot")
+    sync_states = DynamoSyncStates("mirrors", "hubspot")
     now = datetime.now(UTC)
     until = now + timedelta(seconds=for_seconds)
-    claim = mirrors.claim([key], now=now, until=until, emails={key: email})[key]
+    claim = sync_states.claim([key], now=now, until=until, emails={key: email})[key]
     if outcome:
-        mirrors.settle([ClaimResult(profile=wanted(3), token=claim.token, outcome=outcome)])
+        sync_states.release_claims([ClaimResult(profile=wanted(3), token=claim.token, outcome=outcome)])
 
 
 def test_possible_addresses_are_cleared_too(mirror: MirrorSetup) -> None:
     """Where contacts are identified by e-mail, the addresses of a crashed call are cleared as well."""
-    crm = with_crm(mirror, FakeCrm(homes_by="email"))
+    crm = with_crm(mirror, FakeCrm(identified_by="email"))
     claimed(mirror, key_of(3), "possible@example.com")
     removed(mirror)
-    id_ = next(home.id for home in crm.cleared if home.key == key_of(3) and home.id)
-    assert [home for home in crm.cleared if home.key == key_of(3)] == [
+    id_ = next(contact.id for contact in crm.cleared if contact.key == key_of(3) and contact.id)
+    assert [contact for contact in crm.cleared if contact.key == key_of(3)] == [
         ContactRef(key=key_of(3), id=id_, email="member-3@example.com"),
         ContactRef(key=key_of(3), email="possible@example.com"),
     ]
@@ -116,14 +116,14 @@ def test_one_of_several_contacts_is_refused(mirror: MirrorSetup) -> None:
     """A member is done when all its possible contacts are cleared."""
 
     class FirstIsRefused(FakeCrm):
-        def clear(self, homes: object) -> dict[str, CrmOutcome]:
-            found = dict(super().clear(homes))  # type: ignore[arg-type]  # handed through
+        def clear(self, contacts: object) -> dict[str, CrmOutcome]:
+            found = dict(super().clear(contacts))  # type: ignore[arg-type]  # handed through
             return found | {
-                home.key: REFUSED for home in self.cleared[-len(found) :] if home.email == POSSIBLE
+                contact.key: REFUSED for contact in self.cleared[-len(found) :] if contact.email == POSSIBLE
             }
 
     POSSIBLE = "a-possible@example.com"  # noqa: N806 - a constant of this test
-    with_crm(mirror, FirstIsRefused(homes_by="email"))
+    with_crm(mirror, FirstIsRefused(identified_by="email"))
     claimed(mirror, key_of(3), POSSIBLE)
     assert removed(mirror)["left_members"] == [key_of(3)]
 
@@ -139,8 +139,8 @@ def test_a_member_in_a_call_is_left(mirror: MirrorSetup) -> None:
 
 def test_a_member_in_a_job_is_left(mirror: MirrorSetup) -> None:
     """A member in an import job is left until the job has ended."""
-    bulk = FakeBulk()
-    with_crm(mirror, FakeCrm(homes_by="email", bulk=bulk))
+    bulk = FakeBulkImport()
+    with_crm(mirror, FakeCrm(identified_by="email", bulk=bulk))
     claimed(mirror, key_of(3), "member-3@example.com", CrmOutcome(state="pending", id="job-1"))
     assert removed(mirror)["left_why"] == {"a_job_is_under_way": 1}
     bulk.outcome = CrmOutcome(state="mirrored")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 from relay.ports.crm import CrmOutcome
-from relay.ports.crm_state import CircuitRecord, ClaimResult
+from relay.ports.crm_state import CircuitRecord, CircuitState, ClaimResult
 from relay_cli.commands.mirror import command
 from relay_cli.commands.mirror.target import Target, cli_errors
 from relay_cli.errors import CliError
@@ -26,15 +26,15 @@ def test_refused_members_and_reasons(mirror: MirrorSetup) -> None:
 
 
 @pytest.mark.parametrize(
-    ("trying", "circuit"),
-    [(False, "open"), (True, "half open")],
+    ("state", "circuit"),
+    [("open", "open"), ("half_open", "half open")],
 )
-def test_the_circuit(mirror: MirrorSetup, trying: bool, circuit: str) -> None:  # noqa: FBT001 - pytest's
+def test_the_circuit(mirror: MirrorSetup, state: CircuitState, circuit: str) -> None:
     """The circuit is closed while calls flow, open during an outage, and half open while a probe is under way."""
     assert mirror.run("status")["circuit"] == "closed"
     until = datetime(2026, 11, 22, 3, tzinfo=UTC)
-    gate = CircuitRecord(until=until, trying=trying, failures=1, reason="http_503", version=1)
-    assert mirror.target.gates.swap(mirror.target.gates.load(), gate)
+    record = CircuitRecord(state=state, until=until, failures=1, reason="http_503", version=1)
+    assert mirror.target.circuits.compare_and_swap(mirror.target.circuits.load(), record)
     found = mirror.run("status")
     assert (found["circuit"], found["circuit_open_until"], found["circuit_reason"]) == (
         circuit,
@@ -72,11 +72,13 @@ def test_an_unknown_member(mirror: MirrorSetup) -> None:
 def test_a_contact_that_could_not_be_cleared(mirror: MirrorSetup) -> None:
     """An erased member whose contact the CRM did not clear is counted as refused, with the reason."""
     filled(mirror)
-    mirrors = mirror.target.writing.mirrors
+    sync_states = mirror.target.writer.sync_states
     now = datetime.now(UTC)
-    claim = mirrors.claim([key_of(3)], now=now, until=now)[key_of(3)]
+    claim = sync_states.claim([key_of(3)], now=now, until=now)[key_of(3)]
     refused = CrmOutcome(state="refused", reason="not_cleared_http_400")
-    mirrors.settle([ClaimResult(profile=wanted(3), token=claim.token, outcome=refused, sure=False)])
+    sync_states.release_claims(
+        [ClaimResult(profile=wanted(3), token=claim.token, outcome=refused, final=False)]
+    )
     found = mirror.run("status")
     assert (found["refused"], found["refused_why"]) == (1, {"not_cleared_http_400": 1})
     assert found["pending"] == 0

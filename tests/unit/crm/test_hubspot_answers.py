@@ -1,4 +1,4 @@
-"""What HubSpot's answers mean, and the lack of one."""
+"""What HubSpot's answers mean, and what a missing answer means."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from relay.ports.crm import CrmOutcome
 
 from tests.contract.crm.profiles import key_of, wanted
 from tests.contract.crm.tokens import FixedToken
-from tests.unit.crm.hubspot_answering import KEY, all_done, answering
+from tests.unit.crm.scripted_hubspot import KEY, all_done, scripted_hubspot
 
 
-def test_a_refused_token_is_read_anew() -> None:
+def test_a_rejected_token_is_read_again() -> None:
     """After a 401 the token is forgotten: a rotation needs no deployment."""
     token = FixedToken()
-    crm = answering(lambda request: httpx.Response(401, json={"category": "INVALID_AUTHENTICATION"}), token)
+    crm = scripted_hubspot(
+        lambda request: httpx.Response(401, json={"category": "INVALID_AUTHENTICATION"}), token
+    )
     assert crm.upsert([wanted()])[KEY] == CrmOutcome(state="unauthorised", reason="invalid_authentication")
     assert token.forgotten == 1
 
@@ -33,7 +35,7 @@ def test_a_token_that_cannot_be_read(error: Exception, state: str) -> None:
         def value(self) -> str:
             raise error
 
-    assert answering(all_done, NoToken()).upsert([wanted()])[KEY].state == state
+    assert scripted_hubspot(all_done, NoToken()).upsert([wanted()])[KEY].state == state
 
 
 @pytest.mark.parametrize(
@@ -47,45 +49,45 @@ def test_a_token_that_cannot_be_read(error: Exception, state: str) -> None:
     ],
 )
 def test_the_network(error: Exception, unanswered: bool) -> None:  # noqa: FBT001 - a table's column
-    """A connection that was not made changed nothing; one that broke may have."""
+    """A failed connection changed nothing; a request that broke off may have taken effect."""
 
     def fail(request: httpx.Request) -> httpx.Response:
         raise error
 
-    outcome = answering(fail).upsert([wanted()])[KEY]
+    outcome = scripted_hubspot(fail).upsert([wanted()])[KEY]
     assert (outcome.state, outcome.unanswered) == ("retry", unanswered)
 
 
 @pytest.mark.parametrize("status", [302, 404, 405, 415, 477, 500, 503, 521])
-def test_what_says_nothing_of_a_member_is_for_later(status: int) -> None:
+def test_a_status_that_concerns_no_member_is_a_retry(status: int) -> None:
     """A status that has nothing to do with the member never refuses it."""
-    outcome = answering(lambda request: httpx.Response(status, text="<html>")).upsert([wanted()])[KEY]
+    outcome = scripted_hubspot(lambda request: httpx.Response(status, text="<html>")).upsert([wanted()])[KEY]
     assert outcome.state == "retry"
 
 
 @pytest.mark.parametrize("asked", ["soon", "-5", "nan", "inf", "9" * 30])
-def test_an_insane_wait_is_not_obeyed(asked: str) -> None:
-    """A `Retry-After` that is no sane number of seconds is left aside."""
+def test_an_unusable_wait_is_ignored(asked: str) -> None:
+    """A `Retry-After` that is no usable number of seconds is ignored."""
 
     def refuse(request: httpx.Request) -> httpx.Response:
         return httpx.Response(
             429, headers={"Retry-After": asked}, json={"policyName": "TEN_SECONDLY_ROLLING"}
         )
 
-    assert answering(refuse).upsert([wanted()])[KEY].retry_after == 10
+    assert scripted_hubspot(refuse).upsert([wanted()])[KEY].retry_after == 10
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"null", b'{"results": 7, "errors": "x"}', b"\xff", b"[" * 9999]
 )
-def test_an_odd_success_is_none(body: bytes) -> None:
-    """A success that cannot be read names nobody."""
-    outcome = answering(lambda request: httpx.Response(200, content=body)).upsert([wanted()])[KEY]
+def test_an_unreadable_success_is_a_refusal(body: bytes) -> None:
+    """A success that cannot be read names no member."""
+    outcome = scripted_hubspot(lambda request: httpx.Response(200, content=body)).upsert([wanted()])[KEY]
     assert (outcome.state, outcome.reason) == ("refused", "silent_2xx")
 
 
-def test_a_fault_that_names_nobody_is_found_by_halving() -> None:
-    """A batch that is refused as a whole is written in halves: the one at fault is refused, all others arrive."""
+def test_an_unnamed_fault_is_found_by_halving() -> None:
+    """A batch that is refused as a whole is written in halves: the member at fault is refused, all others arrive."""
     bad = key_of(5)
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -95,13 +97,13 @@ def test_a_fault_that_names_nobody_is_found_by_halving() -> None:
             )
         return all_done(request)
 
-    outcomes = answering(answer).upsert([wanted(number) for number in range(9)])
+    outcomes = scripted_hubspot(answer).upsert([wanted(number) for number in range(9)])
     assert [key for key, outcome in outcomes.items() if outcome.state == "refused"] == [bad]
     assert outcomes[bad].reason == "validation_error"
     assert sum(outcome.state == "mirrored" for outcome in outcomes.values()) == 8
 
 
-def test_no_message_of_hubspots_is_repeated() -> None:
+def test_hubspots_messages_are_not_repeated() -> None:
     """A reason is HubSpot's code and never its message, which quotes values."""
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -110,28 +112,30 @@ def test_no_message_of_hubspots_is_repeated() -> None:
             400, json={"message": "jane@example.com", "category": "jane doe", "errors": [detail]}
         )
 
-    assert answering(answer).upsert([wanted()])[KEY] == CrmOutcome(state="refused", reason="invalid_email")
+    assert scripted_hubspot(answer).upsert([wanted()])[KEY] == CrmOutcome(
+        state="refused", reason="invalid_email"
+    )
 
 
-def test_what_is_wrong_may_stand_in_the_message_alone() -> None:
-    """Of the JSON after HubSpot's sentence the code and the property are taken, and nothing of the value."""
+def test_a_fault_that_only_the_message_names() -> None:
+    """The code and the property are taken from the JSON after HubSpot's sentence, and nothing of the value."""
     wrong = [
         {"isValid": False, "message": "jane@example was not valid", "error": "INVALID_EMAIL", "name": "email"}
     ]
     body = {"category": "VALIDATION_ERROR", "message": f"Property values were not valid: {json.dumps(wrong)}"}
-    outcome = answering(lambda request: httpx.Response(400, json=body)).upsert([wanted()])[KEY]
+    outcome = scripted_hubspot(lambda request: httpx.Response(400, json=body)).upsert([wanted()])[KEY]
     assert outcome == CrmOutcome(state="refused", reason="invalid_email email")
 
 
 @pytest.mark.parametrize(("asked", "waited"), [("0", 2), ("1", 2), ("9", 9)])
 def test_a_lock_is_waited_for_two_seconds_at_least(asked: str, waited: float) -> None:
-    """HubSpot locks for two seconds whatever its header says."""
-    crm = answering(lambda request: httpx.Response(423, headers={"Retry-After": asked}, json={}))
+    """HubSpot locks for two seconds, whatever its header says."""
+    crm = scripted_hubspot(lambda request: httpx.Response(423, headers={"Retry-After": asked}, json={}))
     assert crm.upsert([wanted()])[KEY].retry_after == waited
 
 
-def test_a_key_that_is_not_unique_is_not_written_to() -> None:
-    """A portal whose `membership_key` identifies nobody is for a person to mend."""
+def test_a_key_that_is_not_unique_is_not_written() -> None:
+    """A portal whose `membership_key` is not unique is to be corrected by its administrator."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         if request.method == "GET":
@@ -140,5 +144,5 @@ def test_a_key_that_is_not_unique_is_not_written_to() -> None:
             )
         return httpx.Response(400, json={"errors": [{"code": "PROPERTY_DOESNT_EXIST"}]})
 
-    outcome = answering(answer).upsert([wanted()])[KEY]
+    outcome = scripted_hubspot(answer).upsert([wanted()])[KEY]
     assert (outcome.state, outcome.reason) == ("unauthorised", "membership_key_is_not_unique")

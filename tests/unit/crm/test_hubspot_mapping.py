@@ -1,4 +1,4 @@
-"""HubSpot's names, its notation of values, its definitions and its paths."""
+"""HubSpot's names, its texts of values, its definitions and its paths."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from relay.ports.crm import CrmOutcome
 
 from tests.contract.crm.profiles import wanted
 from tests.contract.crm.tokens import FixedToken
-from tests.unit.crm.hubspot_answering import KEY, all_done
+from tests.unit.crm.scripted_hubspot import KEY, all_done
 
 
 @pytest.mark.parametrize(
@@ -36,8 +36,8 @@ from tests.unit.crm.hubspot_answering import KEY, all_done
         ("half \ud83e", "half ?"),
     ],
 )
-def test_notation(value: Value, text: str) -> None:
-    """Every value is a string as HubSpot reads it; what is unknown is empty, which clears."""
+def test_encode(value: Value, text: str) -> None:
+    """Every value is a string as HubSpot reads it; an unknown value is empty, which clears."""
     assert encode(value) == text
 
 
@@ -80,7 +80,7 @@ def test_definitions() -> None:
     ],
 )
 def test_paths(version: str, path: str) -> None:
-    """Each version has its own path; the request has the documented form, with a trace id and strings alone."""
+    """Each version has its own path; the request has the documented form, with a trace id and only strings."""
     asked: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -99,7 +99,7 @@ def test_paths(version: str, path: str) -> None:
 
 
 def test_an_unknown_version() -> None:
-    """A version that is not in the table is a setting to mend."""
+    """A version that is not in the table is a setting to correct."""
     with pytest.raises(MisconfiguredError) as caught:
         Hubspot("https://hub.example", FixedToken(), "2027-03")
     assert caught.value.setting == "HUBSPOT_VERSION"

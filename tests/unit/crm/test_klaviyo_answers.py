@@ -1,4 +1,4 @@
-"""What Klaviyo's answers mean, and the lack of one."""
+"""What Klaviyo's answers mean, and what a missing answer means."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from relay.ports.crm import CrmOutcome
 
 from tests.contract.crm.profiles import key_of, wanted
 from tests.contract.crm.tokens import FixedToken
-from tests.unit.crm.klaviyo_answering import EMAIL, MEMBER, Answering, change, homes, known
+from tests.unit.crm.scripted_klaviyo import EMAIL, MEMBER, ScriptedKlaviyo, change, contacts, known
 
 
-def test_a_refused_key_is_read_anew() -> None:
+def test_a_rejected_key_is_read_again() -> None:
     """After a 401 the key is forgotten: a rotation needs no deployment."""
     key = FixedToken("pk_made_up")
     body = {"errors": [{"code": "authentication_failed", "detail": "pk_made_up"}]}
-    crm = Answering(("/api/profiles", 401, body)).crm(key=key)
+    crm = ScriptedKlaviyo(("/api/profiles", 401, body)).crm(key=key)
     assert crm.upsert([wanted()])[MEMBER] == CrmOutcome(state="unauthorised", reason="authentication_failed")
     assert key.forgotten == 1
 
@@ -33,7 +33,7 @@ def test_a_key_that_cannot_be_read(error: Exception, state: str) -> None:
         def value(self) -> str:
             raise error
 
-    klaviyo = Answering()
+    klaviyo = ScriptedKlaviyo()
     assert klaviyo.crm(key=NoKey()).upsert([wanted()])[MEMBER].state == state
     assert not klaviyo.asked
 
@@ -49,8 +49,8 @@ def test_a_key_that_cannot_be_read(error: Exception, state: str) -> None:
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_the_network(error: Exception, unanswered: bool, method: str) -> None:  # noqa: FBT001 - a table's column
-    """A connection that was not made changed nothing, and no question did; a write that broke off may have."""
-    usual = Answering()
+    """A failed connection changed nothing, nor did a read; a write that broke off may have taken effect."""
+    usual = ScriptedKlaviyo()
 
     def answer(request: httpx.Request) -> httpx.Response:
         if request.method == method:
@@ -62,9 +62,9 @@ def test_the_network(error: Exception, unanswered: bool, method: str) -> None:  
     assert (outcome.state, outcome.unanswered) == ("retry", unanswered and method == "POST")
 
 
-def test_only_the_one_in_the_call_is_in_doubt() -> None:
-    """Of a batch that broke off, those whose call was never made need not wait for it to take effect."""
-    usual = Answering()
+def test_only_the_member_of_the_call_is_uncertain() -> None:
+    """In a batch that broke off, members without a call need not wait for it to take effect."""
+    usual = ScriptedKlaviyo()
 
     def answer(request: httpx.Request) -> httpx.Response:
         if b"7002@" in request.content:
@@ -82,30 +82,30 @@ def test_only_the_one_in_the_call_is_in_doubt() -> None:
 
 @pytest.mark.parametrize("path", ["/api/profiles", "/api/profile-import"])
 @pytest.mark.parametrize("status", [302, 405, 415, 500, 503])
-def test_what_says_nothing_of_a_member_is_for_later(path: str, status: int) -> None:
+def test_a_status_that_concerns_no_member_is_a_retry(path: str, status: int) -> None:
     """A status that has nothing to do with the member never refuses it."""
-    assert Answering((path, status, None)).crm().upsert([wanted()])[MEMBER].state == "retry"
+    assert ScriptedKlaviyo((path, status, None)).crm().upsert([wanted()])[MEMBER].state == "retry"
 
 
 @pytest.mark.parametrize("path", ["/api/profiles", "/api/events"])
 def test_a_path_that_the_revision_does_not_know(path: str) -> None:
-    """A 404 for a path is everybody's matter and for later: nothing is refused for it."""
-    crm = Answering((path, 404, {"errors": [{"code": "not_found"}]})).crm()
-    outcomes = crm.upsert([wanted()]) if path == "/api/profiles" else crm.record([change()], homes())
+    """A 404 for a path concerns every member and is a retry: no member is refused for it."""
+    crm = ScriptedKlaviyo((path, 404, {"errors": [{"code": "not_found"}]})).crm()
+    outcomes = crm.upsert([wanted()]) if path == "/api/profiles" else crm.record([change()], contacts())
     assert [outcome.state for outcome in outcomes.values()] == ["retry"]
 
 
 @pytest.mark.parametrize("asked", ["soon", "-5", "nan", "inf", "9" * 30])
-def test_an_insane_wait_is_not_obeyed(asked: str) -> None:
-    """A `Retry-After` that is no sane number of seconds is left aside: after a minute both windows are over."""
-    crm = Answering(("/api/profiles", 429, {}), headers={"Retry-After": asked}).crm()
+def test_an_unusable_wait_is_ignored(asked: str) -> None:
+    """A `Retry-After` that is no usable number of seconds is ignored: after a minute both windows are over."""
+    crm = ScriptedKlaviyo(("/api/profiles", 429, {}), headers={"Retry-After": asked}).crm()
     assert crm.upsert([wanted()])[MEMBER].retry_after == 60
 
 
-def test_the_last_call_of_a_minute_is_the_last() -> None:
-    """Where Klaviyo says that none is left in this minute, none is made: no 429 is asked for."""
+def test_no_call_after_the_last_of_a_minute() -> None:
+    """After Klaviyo announces that no call is left in this minute, none is made, and no 429 is provoked."""
     reply = {"data": known(key_of(1), "member-1@example.com")}
-    klaviyo = Answering(
+    klaviyo = ScriptedKlaviyo(
         ("/api/profile-import", 200, reply), headers={"RateLimit-Remaining": "0", "RateLimit-Reset": "17"}
     )
     crm = klaviyo.crm()
@@ -117,14 +117,14 @@ def test_the_last_call_of_a_minute_is_the_last() -> None:
     assert len(klaviyo.sent()) == 1
 
 
-def test_no_sentence_of_klaviyos_is_repeated() -> None:
-    """A reason is Klaviyo's code and the part of the request that it is about, never a sentence, which has values."""
+def test_klaviyos_sentences_are_not_repeated() -> None:
+    """A reason is Klaviyo's code and the part of the request that it concerns, never a sentence, which quotes values."""
     source = {"pointer": "/data/attributes/email"}
     errors = [{"code": "jane doe"}, {"code": "invalid", "detail": f"{EMAIL} is bad", "source": source}]
-    crm = Answering(("/api/profile-import", 400, {"errors": errors})).crm()
+    crm = ScriptedKlaviyo(("/api/profile-import", 400, {"errors": errors})).crm()
     assert crm.upsert([wanted()])[MEMBER] == CrmOutcome(
         state="refused", reason="invalid /data/attributes/email"
     )
     errors = [{"code": EMAIL, "source": {"pointer": f"/data/{EMAIL}"}}]
-    crm = Answering(("/api/profile-import", 400, {"errors": errors})).crm()
+    crm = ScriptedKlaviyo(("/api/profile-import", 400, {"errors": errors})).crm()
     assert crm.upsert([wanted()])[MEMBER] == CrmOutcome(state="refused", reason="http_400")

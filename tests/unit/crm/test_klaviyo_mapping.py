@@ -1,4 +1,4 @@
-"""How values are written at Klaviyo, and under which names."""
+"""Klaviyo's names and its JSON of values."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from decimal import Decimal
 
 import httpx
 import pytest
-from relay.adapters.crm_http import object_of
-from relay.adapters.klaviyo import exact_json
+from relay.adapters.http import read_object, write_json
 from relay.adapters.klaviyo.mapping import properties_of
 from relay.model.fields import Value
 from relay.model.formats import json_value
@@ -29,8 +28,8 @@ from tests.contract.crm.profiles import AT, wanted
         ("half \ud83e", "half ?"),
     ],
 )
-def test_notation(value: Value, written: object) -> None:
-    """Numbers stay numbers, moments and days are ISO-8601, and what is unknown is null."""
+def test_json_values(value: Value, written: object) -> None:
+    """Numbers stay numbers, moments and days are ISO-8601, and an unknown value is null."""
     assert json_value(value) == written
 
 
@@ -44,21 +43,21 @@ def test_notation(value: Value, written: object) -> None:
     ],
 )
 def test_amounts_are_exact_in_json(amount: Decimal, written: str) -> None:
-    """An amount is a plain number with all of its cents, as sent and as read; no float comes in between."""
-    assert exact_json.dumps({"a": [amount, "x"], "b": None, "ü": True}) == (
-        f'{{"a":[{written},"x"],"b":null,"ü":true}}'.encode()
+    """An amount is a plain number with all of its cents, as sent and as read, without a float in between."""
+    assert write_json({"a": [amount, "x"], "b": None, "ü": True}) == (
+        f'{{"a":[{written},"x"],"b":null,"\\u00fc":true}}'.encode()
     )
     if "." in written:
         reply = httpx.Response(200, content=f'{{"a":{written}}}'.encode())
-        assert object_of(reply)["a"] == amount
+        assert read_object(reply)["a"] == amount
 
 
-def test_inveterates_names_are_written_where_the_merchant_says_so() -> None:
-    """By default no property of Inveterate's own link is touched; by opt-in its five are written beside ours."""
+def test_inveterates_names_are_written_by_opt_in() -> None:
+    """By default no property of Inveterate's own link is touched; by opt-in its five are written as well."""
     profile = wanted(joined_at=AT, credit_balance=Decimal(5), referrals_count=2, tier_name="Gold")
     assert not [name for name in properties_of(profile) if name.startswith("Inveterate")]
-    told = properties_of(profile, compat=True)
-    assert {name: value for name, value in told.items() if name.startswith("Inveterate")} == {
+    properties = properties_of(profile, compat=True)
+    assert {name: value for name, value in properties.items() if name.startswith("Inveterate")} == {
         "Inveterate: Credits": Decimal(5),
         "Inveterate: Date Joined": "2026-11-22",
         "Inveterate: Referrals Count": 2,

@@ -10,11 +10,11 @@ from relay.errors import MisconfiguredError, TransientError
 from relay.ports.crm import ContactRef, CrmOutcome
 
 from tests.contract.crm.profiles import key_of, wanted
-from tests.unit.crm.salesforce_answering import (
+from tests.unit.crm.scripted_salesforce import (
     KEY,
-    answering,
     done,
     error,
+    scripted_salesforce,
     writing,
 )
 
@@ -35,18 +35,18 @@ from tests.unit.crm.salesforce_answering import (
     ],
 )
 def test_one_records_error(word: str, code: str, state: str, reason: str) -> None:
-    """What is told of one record, in either spelling, is that member's; its reason is a code and never a message."""
+    """An error of one record, in either spelling, is that member's; its reason is a code and never a message."""
     error = {word: code, "message": "jane@example.com is bad", "fields": []}
     outcome = writing(lambda keys: [{"success": False, "errors": [error]} for _ in keys]).upsert([wanted()])
     assert (outcome[KEY].state, outcome[KEY].reason) == (state, reason)
 
 
-def test_a_locked_row_is_that_members_own_matter() -> None:
-    """It says nothing of the others, so they are not kept from Salesforce for it."""
+def test_a_locked_row_concerns_its_member_only() -> None:
+    """A locked row is no sign that Salesforce is down for other members."""
     error = {"statusCode": "UNABLE_TO_LOCK_ROW", "message": ""}
     crm = writing(lambda keys: [{"success": False, "errors": [error]} for _ in keys])
     assert crm.upsert([wanted()])[KEY] == CrmOutcome(
-        state="retry", reason="unable_to_lock_row", retry_after=5.0, alone=True
+        state="retry", reason="unable_to_lock_row", retry_after=5.0, member_only=True
     )
 
 
@@ -69,13 +69,13 @@ def test_a_locked_row_is_that_members_own_matter() -> None:
 def test_a_write_that_is_refused_as_a_whole(
     status: int, code: str, state: str, reason: str, wait: float | None
 ) -> None:
-    """What concerns everybody closes the door; what only one could cause is that one's, when it is alone."""
+    """A fault of every member stops the calls; a fault that one member can cause is its own, if it is alone in the call."""
     outcome = writing(lambda keys: error(status, code)).upsert([wanted()])[KEY]
     assert (outcome.state, outcome.reason, outcome.retry_after) == (state, reason, wait)
 
 
-def test_a_fault_that_names_nobody_is_found_by_halving() -> None:
-    """A call that is refused as a whole is made in halves: the one at fault is refused, all others arrive."""
+def test_an_unnamed_fault_is_found_by_halving() -> None:
+    """A call that is refused as a whole is made in halves: the member at fault is refused, all others arrive."""
     bad = key_of(5)
     crm = writing(lambda keys: error(400, "JSON_PARSER_ERROR") if bad in keys else [done() for _ in keys])
     outcomes = crm.upsert([wanted(number) for number in range(9)])
@@ -84,14 +84,14 @@ def test_a_fault_that_names_nobody_is_found_by_halving() -> None:
 
 
 @pytest.mark.parametrize("results", [None, {}, [], [{}], [{"success": True, "id": ""}], [7], [{}, {}, {}]])
-def test_an_odd_success_is_none(results: Any) -> None:
-    """A success that does not name each record is not believed."""
+def test_an_unreadable_success_is_a_refusal(results: Any) -> None:
+    """A success that does not name each record is a refusal."""
     outcomes = writing(lambda keys: results).upsert([wanted()])
     assert outcomes[KEY].state == "refused"
 
 
-def test_what_was_written_before_the_door_closed_counts() -> None:
-    """One record that lacks a field of ours waits with all; those that were written are mirrored."""
+def test_what_was_written_before_the_stop_counts() -> None:
+    """After a record without a field of ours all others wait; those that were written are mirrored."""
     hidden = {"success": False, "errors": [{"statusCode": "INVALID_FIELD"}]}
     crm = writing(lambda keys: [done() if key == KEY else hidden for key in keys])
     outcomes = crm.upsert([wanted(7001), wanted(7002)])
@@ -101,11 +101,11 @@ def test_what_was_written_before_the_door_closed_counts() -> None:
 
 def test_errors_of_the_port() -> None:
     """Reading and checking raise what the port promises."""
-    crm = answering(lambda request: httpx.Response(400, json={"error": "invalid_client"}))
+    crm = scripted_salesforce(lambda request: httpx.Response(400, json={"error": "invalid_client"}))
     with pytest.raises(MisconfiguredError) as caught:
         crm.check()
     assert caught.value.setting == "SALESFORCE_SECRET"
-    down = answering(lambda request: httpx.Response(503))
+    down = scripted_salesforce(lambda request: httpx.Response(503))
     for call in (down.check, lambda: down.read([ContactRef(key=KEY)]), down.ensure_schema):
         with pytest.raises(TransientError):
             call()

@@ -1,4 +1,4 @@
-"""How values are written at Salesforce, under which names, and what an administrator defines."""
+"""Salesforce's names, its JSON of values, and the fields that an administrator defines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.contract.crm.profiles import wanted
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "written"),
     [
         ("tier_name", None, None),
         ("tier_name", "", None),
@@ -33,9 +33,9 @@ from tests.contract.crm.profiles import wanted
         ("cancel_reason", "x" * 300, "x" * 255),
     ],
 )
-def test_notation(name: str, value: Value, told: object) -> None:
-    """Values are JSON's own; null clears, a box that is not known is not ticked, a text is cut to its field."""
-    assert encode(name, value) == told
+def test_encode(name: str, value: Value, written: object) -> None:
+    """Values are JSON's own types; null clears, an unknown checkbox is false, a text is cut to its field."""
+    assert encode(name, value) == written
 
 
 def test_a_text_is_cut_between_characters() -> None:
@@ -56,13 +56,13 @@ def test_a_text_is_cut_between_characters() -> None:
         ("tier_name", None, None),
     ],
 )
-def test_what_is_read(name: str, held: object, text: str | None) -> None:
-    """What Salesforce answers is written as we would have told it."""
+def test_decode(name: str, held: object, text: str | None) -> None:
+    """Salesforce's values are read as the texts of what was written."""
     assert decode(name, held) == text
 
 
 def test_definitions() -> None:
-    """Each field of ours is defined with Salesforce's types and lengths; the key alone is an external id."""
+    """Each field of ours is defined with Salesforce's types and lengths; only the key is an external id."""
     defined = {each.name: each for each in definitions("Contact")}
     assert defined.keys() == set(names("Contact").values()) - {"Email"}
     assert [name for name, each in defined.items() if each.external_id] == ["Membership_Key__c"]
@@ -83,7 +83,7 @@ def test_definitions() -> None:
 
 
 def test_names_and_consent_are_the_merchants() -> None:
-    """A write says nothing of a person's name, phone or consent."""
+    """No write contains a person's name, phone or consent."""
     assert {name for name in fields_of(wanted(), "Contact") if not name.startswith("Membership_")} == {
         "Email"
     }

@@ -1,11 +1,9 @@
-"""What a receiver's answers mean, and what it cannot be asked."""
+"""What a receiver's answers mean, and what a receiver cannot do."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
 import httpx
 import pytest
@@ -15,17 +13,17 @@ from relay.crm.claimed_write import ClaimedWrite
 from relay.errors import PermanentError
 from relay.model.messages import AuditStep, dump
 from relay.ports.crm import ContactRef
-from relay.ports.crm_state import SyncState, SyncStatePage
+from relay.ports.crm_state import SyncState
 from relay.ports.members import MemberRecord
 from relay.rules.crm_profile import crm_profile
 from relay.rules.settings import Rules
 
 from tests.contract.crm.profiles import AT, key_of, member, wanted
 from tests.contract.crm.tokens import FixedToken
-from tests.contract.crm.webhook import SECRET
-from tests.support.crm_fakes import FakeMirrors, change_message
+from tests.contract.crm.webhook_setup import SECRET
+from tests.support.crm_fakes import FakeSyncStates, FakeSyncStateScan, change_message
 from tests.support.port_fakes import FakeContext, FakeMembers, FakeOutgoing
-from tests.unit.crm.webhook_receiving import KEY, answering
+from tests.unit.crm.scripted_webhook import KEY, scripted_webhook
 
 
 @pytest.mark.parametrize(
@@ -49,78 +47,63 @@ from tests.unit.crm.webhook_receiving import KEY, answering
     ],
 )
 def test_answers(status: int, state: str, wait: float | None, unanswered: bool) -> None:  # noqa: FBT001 - a table's column
-    """Each status means what the documentation says."""
-    outcome = answering(lambda request: httpx.Response(status)).upsert([wanted()])[KEY]
+    """Each status has its documented meaning."""
+    outcome = scripted_webhook(lambda request: httpx.Response(status)).upsert([wanted()])[KEY]
     assert (outcome.state, outcome.retry_after, outcome.unanswered) == (state, wait, unanswered)
 
 
 @pytest.mark.parametrize("asked", ["soon", "-5", "nan", "inf", "9" * 30])
-def test_an_insane_wait_is_not_obeyed(asked: str) -> None:
-    """A `Retry-After` that is no sane number of seconds is left aside."""
-    crm = answering(lambda request: httpx.Response(429, headers={"Retry-After": asked}))
+def test_an_unusable_wait_is_ignored(asked: str) -> None:
+    """A `Retry-After` that is no usable number of seconds is ignored."""
+    crm = scripted_webhook(lambda request: httpx.Response(429, headers={"Retry-After": asked}))
     assert crm.upsert([wanted()])[KEY].retry_after == 10
 
 
-def test_a_crash_is_that_members_own_until_there_are_three() -> None:
-    """A receiver that stumbles over one member keeps nobody else out; one that always stumbles is down."""
-    poisoned = answering(lambda request: httpx.Response(500 if b":7001" in request.content else 204))
+def test_fewer_than_three_crashes_concern_their_member() -> None:
+    """A receiver that crashes on one member gets all others; one that always crashes is down."""
+    poisoned = scripted_webhook(lambda request: httpx.Response(500 if b":7001" in request.content else 204))
     for _ in range(4):
         outcomes = poisoned.upsert([wanted(7001), wanted(7002)])
-        assert (outcomes[KEY].state, outcomes[KEY].alone) == ("retry", True)
+        assert (outcomes[KEY].state, outcomes[KEY].member_only) == ("retry", True)
         assert outcomes[key_of(7002)].state == "mirrored"
     sent: list[httpx.Request] = []
-    down = answering(lambda request: httpx.Response(500), sent)
+    down = scripted_webhook(lambda request: httpx.Response(500), sent)
     outcomes = down.upsert([wanted(number) for number in range(9)])
     assert {outcome.state for outcome in outcomes.values()} == {"retry"}
-    assert [outcome.alone for outcome in outcomes.values()] == [True, True] + [False] * 7
+    assert [outcome.member_only for outcome in outcomes.values()] == [True, True] + [False] * 7
     assert len(sent) == 3
 
 
-def test_an_address_that_is_none() -> None:
-    """An address that cannot be posted to is a setting to mend."""
+def test_an_invalid_url() -> None:
+    """A URL that cannot be posted to is a setting to correct."""
     outcome = Webhook("ftp://nowhere", FixedToken(SECRET)).upsert([wanted()])[KEY]
     assert (outcome.state, outcome.reason) == ("unauthorised", "not_a_url")
 
 
-def test_a_receiver_cannot_be_asked() -> None:
-    """Reading is refused by a name of its own; checking and preparing have nothing to do."""
-    crm = answering(lambda request: httpx.Response(500))
+def test_a_receiver_cannot_be_read() -> None:
+    """Reading has an error of its own; checking and defining the schema do nothing."""
+    crm = scripted_webhook(lambda request: httpx.Response(500))
     with pytest.raises(PermanentError) as caught:
         crm.read([ContactRef(key=KEY)])
     assert caught.value.reason == "not_readable"
     crm.check()
     assert crm.ensure_schema() == ()
-    shown = crm.shown(wanted(credit_balance=Decimal("9.90")))
-    assert shown["credit_balance"] == "9.9"
-    assert "last_decline_code" not in shown
+    fields = crm.expected_fields(wanted(credit_balance=Decimal("9.90")))
+    assert fields["credit_balance"] == "9.9"
+    assert "last_decline_code" not in fields
 
 
-def test_an_audit_of_a_receiver_is_nothing_to_bury() -> None:
-    """Who can only be told cannot be audited: the clock's weekly message ends, and is no dead letter."""
-    crm = answering(lambda request: httpx.Response(204))
+def test_an_audit_of_a_receiver_is_no_dead_letter() -> None:
+    """A receiver cannot be audited: the clock's weekly message ends, and is no dead letter."""
+    crm = scripted_webhook(lambda request: httpx.Response(204))
     known = crm_profile(member(), Rules())
-    mirrors = FakeMirrors({KEY: SyncState(digest=known.digest, state="mirrored")})
+    sync_states = FakeSyncStates({KEY: SyncState(digest=known.digest, state="mirrored")})
     members = FakeMembers({KEY: MemberRecord(member=member())})
-    writing = ClaimedWrite(
-        crm=crm, members=members, mirrors=mirrors, clock=lambda: AT, observe=lambda key, outcome: None
+    writer = ClaimedWrite(
+        crm=crm, members=members, sync_states=sync_states, clock=lambda: AT, observe=lambda key, outcome: None
     )
-    page = OnePage(SyncStatePage(mirrors=mirrors.mirrors, cursor=None))
-    auditing = CrmAudit(writing=writing, inventory=page, queue=FakeOutgoing())
+    scan = FakeSyncStateScan(sync_states)
+    audit = CrmAudit(writer=writer, sync_state_scan=scan, queue=FakeOutgoing())
     received = replace(change_message("m1", KEY), body=dump(AuditStep(run=AT)))
-    assert auditing.run(received, FakeContext()) is None
-
-
-@dataclass
-class OnePage:
-    """All that was noted, on one page."""
-
-    only: SyncStatePage
-
-    def page(self, cursor: str | None = None) -> SyncStatePage:
-        return self.only
-
-    def run(self, name: str) -> Mapping[str, Any]:
-        return {}
-
-    def note(self, name: str, run: Mapping[str, Any]) -> None:
-        raise AssertionError("an audit that never was is noted")
+    assert audit.run(received, FakeContext()) is None
+    assert scan.progress == {}, "an audit that is impossible stores no progress"

@@ -1,4 +1,4 @@
-"""What a webhook says, and under which id."""
+"""The messages of the webhook and their ids."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from relay.rules.settings import Rules
 
 from tests.contract.crm.profiles import AT, member, wanted
 from tests.support.port_fakes import ROOT
-from tests.unit.crm.webhook_receiving import HAPPENING, KEY, NOTE, answering
+from tests.unit.crm.scripted_webhook import EVENT_EFFECTS, KEY, NOTE, scripted_webhook
 
 
 def test_ids() -> None:
@@ -31,11 +31,11 @@ def test_ids() -> None:
 
     assert sent(5, 0) == sent(5, 0)
     assert len({sent(5, 0), sent(9, 1), sent(5, 2)}) == 3
-    assert "." not in sent(5, 0) + event(KEY, HAPPENING, NOTE, backfill=False).id
+    assert "." not in sent(5, 0) + event(KEY, EVENT_EFFECTS, NOTE, backfill=False).id
 
 
-def test_every_message_is_as_the_schema_says() -> None:
-    """A member with everything, one with nothing, a moment and a removal: each is valid, and says all that it must."""
+def test_every_message_follows_the_schema() -> None:
+    """A member with all fields, one with none, an event and a removal: each is valid, and has every required field."""
     everything = wanted(
         tier_type="paid",
         joined_at=AT,
@@ -45,9 +45,9 @@ def test_every_message_is_as_the_schema_says() -> None:
         credit_balance=Decimal("0.30000000000000004"),
     )
     sent: list[httpx.Request] = []
-    crm = answering(lambda request: httpx.Response(204), sent)
+    crm = scripted_webhook(lambda request: httpx.Response(204), sent)
     crm.upsert([everything, wanted(7002, email=None)])
-    crm.record([MemberChanged(member=KEY, events=(HAPPENING,))], {KEY: ContactRef(key=KEY)})
+    crm.record([MemberChanged(member=KEY, events=(EVENT_EFFECTS,))], {KEY: ContactRef(key=KEY)})
     crm.clear([ContactRef(key=KEY)])
     validator = jsonschema_rs.validator_for(schema(), validate_formats=True)
     bodies = [json.loads(request.content) for request in sent]
@@ -59,22 +59,22 @@ def test_every_message_is_as_the_schema_says() -> None:
         "member.event",
         "member.removed",
     ]
-    told = bodies[0]["data"]
-    assert told.keys() == CRM_FIELDS.keys() | {"backfill"}
-    assert (told["credit_balance"], told["fee_amount"], told["failed_attempts"]) == (0.3, 9.9, 1)
-    assert (told["joined_at"], told["next_payment_on"]) == ("2026-11-22T10:00:00.000Z", "2026-12-05")
+    fields = bodies[0]["data"]
+    assert fields.keys() == CRM_FIELDS.keys() | {"backfill"}
+    assert (fields["credit_balance"], fields["fee_amount"], fields["failed_attempts"]) == (0.3, 9.9, 1)
+    assert (fields["joined_at"], fields["next_payment_on"]) == ("2026-11-22T10:00:00.000Z", "2026-12-05")
     assert bodies[1]["data"]["email"] is None
-    del told["status"]
+    del fields["status"]
     assert not validator.is_valid(bodies[0])
     assert not validator.is_valid({**bodies[2], "type": "member.unheard_of"})
 
 
-@pytest.mark.parametrize("quiet", [True, False])
-def test_quiet_backfill(quiet: bool) -> None:  # noqa: FBT001 - the two sides
-    """A moment of a back-fill says so, by which a receiver knows to start nothing; its id is that of the moment."""
+@pytest.mark.parametrize("backfill", [True, False])
+def test_quiet_backfill(backfill: bool) -> None:  # noqa: FBT001 - the two sides
+    """An event of a back-fill is marked, so that the receiver starts nothing; its id is the effect's."""
     sent: list[httpx.Request] = []
-    crm = answering(lambda request: httpx.Response(204), sent)
-    change = MemberChanged(member=KEY, events=(HAPPENING,), backfill=quiet)
+    crm = scripted_webhook(lambda request: httpx.Response(204), sent)
+    change = MemberChanged(member=KEY, events=(EVENT_EFFECTS,), backfill=backfill)
     assert crm.record([load(MemberChanged, dump(change))]) == {"e1.joined": CrmOutcome(state="mirrored")}
     data = json.loads(sent[0].content)["data"]
     assert data == {
@@ -84,22 +84,22 @@ def test_quiet_backfill(quiet: bool) -> None:  # noqa: FBT001 - the two sides
         "topic": "customer.joined.paid_tier",
         "occurred_at": "2026-11-22T10:00:00.000Z",
         "properties": {"amount": 9.9, "tier_name": "Gold"},
-        "backfill": quiet,
+        "backfill": backfill,
     }
 
 
-@pytest.mark.parametrize("quiet", [True, False])
-def test_a_member_of_a_backfill(quiet: bool) -> None:  # noqa: FBT001 - the two sides
-    """A member that is told because a receiver is filled says so; the same state has the same id either way."""
+@pytest.mark.parametrize("backfill", [True, False])
+def test_a_member_of_a_backfill(backfill: bool) -> None:  # noqa: FBT001 - the two sides
+    """A member of a back-fill is marked; the same state has the same id with and without the mark."""
     sent: list[httpx.Request] = []
-    crm = answering(lambda request: httpx.Response(204), sent)
-    crm.upsert([wanted().sent_at(AT, backfill=quiet)])
-    assert json.loads(sent[0].content)["data"]["backfill"] is quiet
+    crm = scripted_webhook(lambda request: httpx.Response(204), sent)
+    crm.upsert([wanted().sent_at(AT, backfill=backfill)])
+    assert json.loads(sent[0].content)["data"]["backfill"] is backfill
     assert sent[0].headers["webhook-id"] == updated(wanted()).id
 
 
 def test_the_pages_are_current() -> None:
-    """Whoever changes a field runs scripts/targets: the schema, and what Salesforce's administrator deploys."""
+    """The webhook's schema and Salesforce's deployment are current: a changed field needs scripts/targets."""
     ran = subprocess.run(
         [sys.executable, str(ROOT / "scripts" / "targets.py"), "--check"],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""How a webhook is signed, and who believes it."""
+"""How a webhook is signed, and how a receiver checks it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 
 import httpx
 import pytest
-from relay.adapters.webhook.signing import keys_of, signed
+from relay.adapters.webhook.client import keys_of, signed
 
 from tests.contract.crm.profiles import wanted
-from tests.contract.crm.webhook import SECRET
+from tests.contract.crm.webhook_setup import SECRET
 from tests.support.port_fakes import ROOT
-from tests.unit.crm.webhook_receiving import KEY, OTHER_SECRET, answering, heard
+from tests.unit.crm.scripted_webhook import KEY, OTHER_SECRET, requests_with, scripted_webhook
 
 
 def test_the_standards_own_example() -> None:
-    """The signature is that of the example with which Standard Webhooks' libraries are tested."""
+    """The signature of the example that Standard Webhooks' libraries are tested with."""
     keys = keys_of("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     body = b'{"test": 2432232314}'
     headers = signed("msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body, keys)
@@ -27,18 +27,18 @@ def test_the_standards_own_example() -> None:
 
 
 @pytest.mark.parametrize("text", ["", " ", "a-token", "whsec_", "whsec_!!!", "whsec_c2hvcnQ=", SECRET[6:]])
-def test_secrets_that_are_none(text: str) -> None:
-    """A secret of another form is a setting to mend; nothing of it is told."""
+def test_invalid_secrets(text: str) -> None:
+    """A secret of another form is a setting to correct, and is not quoted."""
     sent: list[httpx.Request] = []
-    outcome = answering(lambda request: httpx.Response(204), sent, secret=text).upsert([wanted()])[KEY]
+    outcome = scripted_webhook(lambda request: httpx.Response(204), sent, secret=text).upsert([wanted()])[KEY]
     assert (outcome.state, outcome.reason) == ("unauthorised", "secret_is_not_whsec")
     assert not sent
 
 
 @pytest.mark.parametrize("known", [SECRET, OTHER_SECRET])
-def test_the_documented_check_believes_us(known: str) -> None:
-    """The receiver's part in the documentation verifies what we send, by either secret of a rotation, and no other."""
-    [request] = heard(secret=f"{SECRET} {OTHER_SECRET}")
+def test_the_documented_check(known: str) -> None:
+    """The documented check accepts our messages with either secret of a rotation, and with no other."""
+    [request] = requests_with(secret=f"{SECRET} {OTHER_SECRET}")
     verified = _documented()
     assert verified(request.headers, request.content, known)
     assert not verified(request.headers, request.content + b" ", known)
@@ -48,11 +48,11 @@ def test_the_documented_check_believes_us(known: str) -> None:
     assert not verified(old, request.content, known)
 
 
-def test_a_repetition_is_signed_anew_under_the_same_id() -> None:
-    """The time is that of sending, or a receiver would turn an old message away; the id is what it knows it by."""
+def test_a_repetition_has_a_new_signature_and_the_same_id() -> None:
+    """The timestamp is that of sending, since a receiver rejects an old one; the id identifies the message."""
     now = [1_764_000_000.0]
     sent: list[httpx.Request] = []
-    crm = answering(lambda request: httpx.Response(503), sent, clock=lambda: now[0])
+    crm = scripted_webhook(lambda request: httpx.Response(503), sent, clock=lambda: now[0])
     crm.upsert([wanted()])
     now[0] += 3600
     crm.upsert([wanted()])
@@ -68,6 +68,6 @@ def _documented() -> Callable[[Any, bytes, str], bool]:
     found = re.search(r"```python\n(.*?)```", text, re.DOTALL)
     assert found
     names: dict[str, Any] = {}
-    exec(found[1], names)  # noqa: S102 - the sample is ours, and is to run as it stands there
+    exec(found[1], names)  # noqa: S102 - the sample is ours, and must run unchanged
     check: Callable[[Any, bytes, str], bool] = names["verified"]
     return check

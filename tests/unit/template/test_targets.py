@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from relay.adapters.hubspot.paths import DEFAULT_VERSION, PATHS
+from relay.adapters.hubspot.client import DEFAULT_VERSION, PATHS
 
 from tests.support.template_data import (
     FUNCTIONS,

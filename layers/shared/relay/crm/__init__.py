@@ -1,1 +1,1 @@
-"""Keeping a CRM equal to the programme: contacts, timeline events, audits and back-fills."""
+"""Keeps a CRM equal to the programme: contacts, timeline events, audits and back-fills."""

@@ -1,8 +1,8 @@
-"""A CRM that is added to a running stack gets every member, and nobody's flows are started for it.
+"""Writes every member to a CRM that is added to a running stack, without starting the merchant's automations.
 
-Each member is named to the target's own queue by a change without notes, marked quiet. So a fill takes
-its turn beside what happens meanwhile, skips who is mirrored already, keeps the CRM's rate, and uses its
-bulk jobs where it has them (`writing.py`). It stops where it is stopped, and goes on from there.
+Each member is named to the target's own queue by a change without notes, marked as a back-fill. So a back-fill takes its
+turn among the changes that happen meanwhile, skips members that are mirrored already, keeps the CRM's rate limits and
+uses its bulk jobs if it has them (`claimed_write.py`). An interrupted back-fill continues where it stopped.
 """
 
 from __future__ import annotations
@@ -10,74 +10,63 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from relay.errors import TransientError
 from relay.model.messages import MemberChanged, dump
-from relay.ports.crm_state import SyncStateScan
+from relay.ports.crm_state import MemberKeyScan, SyncStateScan
 from relay.ports.messaging import MessageSender, OutgoingMessage
 from relay.ports.runtime import Clock
+from relay.ports.scans import Page
 
-_TRIES: Final = 5
-
-
-class MemberKeyScan(Protocol):
-    """All members' keys, page by page."""
-
-    def keys(self, cursor: str | None = None) -> tuple[Sequence[str], str | None]:
-        """Return a page of keys, and the cursor of the next; None where this was the last.
-
-        Raises:
-            TransientError: when the table does not answer.
-
-        """
-        ...
+_MAX_ATTEMPTS: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backfill:
-    """One CRM's fill."""
+    """The back-fill of one CRM. `queue` is the target's own; `sync_state_scan` keeps the progress."""
 
-    roll: MemberKeyScan
+    member_keys: MemberKeyScan
     queue: MessageSender
-    inventory: SyncStateScan
+    sync_state_scan: SyncStateScan
     clock: Clock
 
-    def run(self, *, afresh: bool, progress: Callable[[int], None]) -> dict[str, Any]:
-        """Name every member to the target; return what was noted of the run.
+    def run(self, *, afresh: bool, report: Callable[[int], None]) -> dict[str, Any]:
+        """Name every member to the target; return the stored progress. `report` is called with the members sent.
 
-        An unfinished run is continued, unless it is to begin `afresh`.
+        An unfinished run continues, unless `afresh` is set.
 
         Raises:
-            TransientError: when a table or the queue does not answer; the next run goes on from there.
+            TransientError: a table or the queue does not answer; the next run continues from there.
 
         """
-        noted = dict(self.inventory.run("fill"))
-        if afresh or not noted or noted["finished"]:
-            noted = {"started": self._now(), "finished": "", "cursor": None, "sent": 0}
-        self.inventory.note("fill", noted)
-        for keys, cursor in self._pages(noted["cursor"]):
-            self._send(keys)
-            noted |= {"cursor": cursor, "sent": noted["sent"] + len(keys)}
-            if cursor is None:
-                noted["finished"] = self._now()
-            self.inventory.note("fill", noted)
-            progress(noted["sent"])
-        return noted
+        progress = dict(self.sync_state_scan.load_run("backfill"))
+        if afresh or not progress or progress["finished"]:
+            progress = {"started": self._now(), "finished": "", "cursor": None, "sent": 0}
+        self.sync_state_scan.save_run("backfill", progress)
+        for page in self._pages(progress["cursor"]):
+            self._send(page.items)
+            progress |= {"cursor": page.cursor, "sent": progress["sent"] + len(page.items)}
+            if page.cursor is None:
+                progress["finished"] = self._now()
+            self.sync_state_scan.save_run("backfill", progress)
+            report(progress["sent"])
+        return progress
 
-    def _pages(self, cursor: str | None) -> Iterator[tuple[Sequence[str], str | None]]:
+    def _pages(self, cursor: str | None) -> Iterator[Page[str]]:
         while True:
-            keys, cursor = self.roll.keys(cursor)
-            yield keys, cursor
+            page = self.member_keys.page(cursor)
+            yield page
+            cursor = page.cursor
             if cursor is None:
                 return
 
     def _send(self, keys: Sequence[str]) -> None:
-        left = [backfill_change(key) for key in keys]
-        for _ in range(_TRIES):
-            answers = self.queue.send(left) if left else []
-            left = [message for message, refusal in zip(left, answers, strict=True) if refusal]
-        if left:
+        unsent = [backfill_change(key) for key in keys]
+        for _ in range(_MAX_ATTEMPTS):
+            refusals = self.queue.send(unsent) if unsent else []
+            unsent = [message for message, refusal in zip(unsent, refusals, strict=True) if refusal]
+        if unsent:
             raise TransientError("the target's queue does not take its messages")
 
     def _now(self) -> str:
@@ -86,5 +75,5 @@ class Backfill:
 
 
 def backfill_change(key: str) -> OutgoingMessage:
-    """Return the message that has a member mirrored and starts nothing."""
+    """Return the message that has a member written and starts no automation."""
     return OutgoingMessage(body=dump(MemberChanged(member=key, backfill=True)))

@@ -1,12 +1,11 @@
-"""While a CRM is down nobody knocks at it but one caller now and then; the first that gets through opens it to all.
+"""Circuit breaker for one CRM, shared by all Lambda environments. While open, one probe at a time is let through.
 
-The state is one small item for all environments. It is read once an invocation (half a read unit) and
-written only when something changes: when a call got nowhere, at every attempt of the one that is let
-through, and when that succeeded. Whoever finds it closed puts its messages back without reading any of
-them; that is a deferral, so no receives are spent (`batch.py`).
+A success of the probe closes the circuit. The state is one small item. An invocation reads it once (half a read unit);
+a write follows only a change: a failed call, a probe, a probe's success. While the circuit is open, an invocation defers
+its messages without reading any of them, which spends no receives (`queues/batch.py`).
 
-Closed is one thing, and somebody at the door another: that takes a second as a rule. Who comes meanwhile
-looks again soon, while the one at the door is believed to be alive for as long as it may be.
+An open circuit and a probe under way are waited for differently. A probe usually takes a second, so an invocation that
+meets one looks again soon; the probe itself counts as alive for as long as an invocation can last.
 """
 
 from __future__ import annotations
@@ -17,113 +16,123 @@ from typing import Final
 
 from relay.errors import CircuitOpenError, TransientError
 from relay.ports.crm import CrmOutcome
-from relay.ports.crm_state import CircuitRecord, CircuitStore
+from relay.ports.crm_state import CircuitRecord, CircuitState, CircuitStore
 from relay.ports.runtime import Clock
 
-_FIRST: Final = timedelta(seconds=5)
-_LONGEST: Final = timedelta(minutes=5)
-"""After an outage, so long may it take until somebody notices that it is over."""
+_FIRST_OPEN: Final = timedelta(seconds=5)
+_LONGEST_OPEN: Final = timedelta(minutes=5)
+"""At most this long after an outage until a probe finds that it is over."""
 
 _LONGEST_ASKED: Final = timedelta(minutes=15)
-"""Where the CRM itself says when: at most so long, the longest that a queue can put off."""
+"""At most this long if the CRM itself says when: the longest delay of a queue."""
 
-_ATTEMPT: Final = timedelta(seconds=90)
-"""So long after it was let through, the one that was not heard of is taken for dead: longer than an invocation."""
+_PROBE_TIMEOUT: Final = timedelta(seconds=90)
+"""A probe that has not reported by then counts as dead: longer than an invocation."""
 
-_LONGEST_MEANWHILE: Final = timedelta(seconds=30)
-"""Who comes during an attempt looks again at the latest after so long: soon beside what an outage took to get here."""
+_LONGEST_WAIT_FOR_PROBE: Final = timedelta(seconds=30)
+"""An invocation that meets a probe looks again after at most this long: short beside the outage so far."""
 
 
 @dataclass(slots=True)
 class CircuitPass:
-    """One invocation's way in. `probing` says that it is the one that was let through; `gate` is as it last saw it."""
+    """One invocation's permission to call. `probing` marks the probe; `record` is the circuit as last seen."""
 
-    gate: CircuitRecord
+    record: CircuitRecord
     probing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CircuitBreaker:
-    """The breaker of one CRM."""
+    """The circuit breaker of one CRM."""
 
-    gates: CircuitStore
+    circuits: CircuitStore
     clock: Clock
 
-    def enter(self) -> CircuitPass:
-        """Go in, if anybody may.
+    def allow(self) -> CircuitPass:
+        """Return the permission to call; that of the probe if the circuit was open for long enough.
 
         Raises:
-            ParkedError: not now.
-            TransientError: when the table does not answer.
+            CircuitOpenError: the circuit is open, or a probe is under way.
+            TransientError: the table does not answer.
 
         """
-        gate, now = self.gates.load(), self.clock()
-        if gate.until is None:
-            return CircuitPass(gate)
-        if now < gate.until:
-            left = gate.until - now
-            raise _parked(gate, min(left, _meanwhile(gate)) if gate.trying else left)
-        mine = replace(gate, until=now + _ATTEMPT, trying=True, version=gate.version + 1)
-        if not self.gates.swap(gate, mine):
-            raise _parked(gate, _meanwhile(gate))
-        return CircuitPass(mine, probing=True)
+        record, now = self.circuits.load(), self.clock()
+        if record.state == "closed" or record.until is None:
+            return CircuitPass(record)
+        if now < record.until:
+            left = record.until - now
+            half_open = record.state == "half_open"
+            raise _open_error(record, min(left, _wait_for_probe(record)) if half_open else left)
+        probe = replace(record, state="half_open", until=now + _PROBE_TIMEOUT, version=record.version + 1)
+        if not self.circuits.compare_and_swap(record, probe):
+            raise _open_error(record, _wait_for_probe(record))
+        return CircuitPass(probe, probing=True)
 
-    def closed(self, door: CircuitPass, outcome: CrmOutcome) -> float:
-        """Note that nobody got through; return how many seconds all then wait: as the CRM asks, else longer every time."""
-        failures = door.gate.failures + 1
-        hold, asked = _hold(failures), outcome.retry_after
+    def trip(self, permit: CircuitPass, outcome: CrmOutcome) -> float:
+        """Open the circuit after a failed call; return for how many seconds.
+
+        That is what the CRM asks for, otherwise longer after every failure in a row.
+        """
+        failures = permit.record.failures + 1
+        duration, asked = _open_for(failures), outcome.retry_after
         if asked is not None:
-            hold = min(timedelta(seconds=asked), _LONGEST_ASKED)
-        until = self.clock() + hold
-        wrote = self._write(door, until=until, failures=failures, reason=outcome.reason)
-        if not wrote and asked is not None:
+            duration = min(timedelta(seconds=asked), _LONGEST_ASKED)
+        until = self.clock() + duration
+        written = self._write(permit, "open", until=until, failures=failures, reason=outcome.reason)
+        if not written and asked is not None:
             self._extend(until, outcome.reason)
-        return hold.total_seconds()
+        return duration.total_seconds()
 
-    def passed(self, door: CircuitPass) -> None:
-        """Note that somebody got through: the one that was let in opens it to all."""
-        if door.probing:
-            self._write(door, until=None, failures=0, reason="")
+    def reset(self, permit: CircuitPass) -> None:
+        """Close the circuit after a successful call, if this invocation is the probe."""
+        if permit.probing:
+            self._write(permit, "closed", until=None, failures=0, reason="")
 
-    def left(self, door: CircuitPass) -> None:
-        """Let another try at once, if this one was let in and had no reason to call."""
-        if door.probing:
-            self._write(door, until=self.clock(), failures=door.gate.failures, reason=door.gate.reason)
+    def release(self, permit: CircuitPass) -> None:
+        """Let another probe through at once, if this invocation is the probe and made no call."""
+        if permit.probing:
+            record = permit.record
+            self._write(permit, "open", until=self.clock(), failures=record.failures, reason=record.reason)
 
-    def _write(self, door: CircuitPass, *, until: datetime | None, failures: int, reason: str) -> bool:
-        """Write what was learnt, unless another has since: then it is the other's word that counts."""
-        wanted = CircuitRecord(until=until, failures=failures, reason=reason, version=door.gate.version + 1)
-        door.probing = False
+    def _write(
+        self, permit: CircuitPass, state: CircuitState, *, until: datetime | None, failures: int, reason: str
+    ) -> bool:
+        """Write the circuit; return False if another invocation wrote first, whose word then counts."""
+        wanted = CircuitRecord(
+            state=state, until=until, failures=failures, reason=reason, version=permit.record.version + 1
+        )
+        permit.probing = False
         try:
-            if self.gates.swap(door.gate, wanted):
-                door.gate = wanted
+            if self.circuits.compare_and_swap(permit.record, wanted):
+                permit.record = wanted
                 return True
         except TransientError:
-            # It is an economy, not a promise: the next one finds out by itself.
+            # The breaker saves calls and promises nothing: the next invocation finds out by calling.
             return True
         return False
 
     def _extend(self, until: datetime, reason: str) -> None:
-        """Keep it closed for as long as the CRM asked, though another wrote in between, who was not asked to wait."""
+        """Keep the circuit open for as long as the CRM asked, though another invocation wrote in between."""
         try:
-            gate = self.gates.load()
-            if gate.until is None or gate.until < until or gate.trying:
-                self.gates.swap(
-                    gate, replace(gate, until=until, trying=False, reason=reason, version=gate.version + 1)
+            record = self.circuits.load()
+            if record.until is None or record.until < until or record.state == "half_open":
+                extended = replace(
+                    record, state="open", until=until, reason=reason, version=record.version + 1
                 )
+                self.circuits.compare_and_swap(record, extended)
         except TransientError:
             return
 
 
-def _hold(failures: int) -> timedelta:
-    hold: timedelta = _FIRST * 2 ** min(failures - 1, 10)
-    return min(hold, _LONGEST)
+def _open_for(failures: int) -> timedelta:
+    duration: timedelta = _FIRST_OPEN * 2 ** min(failures - 1, 10)
+    return min(duration, _LONGEST_OPEN)
 
 
-def _meanwhile(gate: CircuitRecord) -> timedelta:
-    """Return when to look again while somebody tries: as long as it was closed, or would be, but no half minute."""
-    return min(_hold(max(gate.failures, 1)), _LONGEST_MEANWHILE)
+def _wait_for_probe(record: CircuitRecord) -> timedelta:
+    """Return when to look again while a probe is under way: as long as the circuit was open, at most half a minute."""
+    return min(_open_for(max(record.failures, 1)), _LONGEST_WAIT_FOR_PROBE)
 
 
-def _parked(gate: CircuitRecord, wait: timedelta) -> CircuitOpenError:
-    return CircuitOpenError(f"closed: {gate.reason}", retry_after=max(wait.total_seconds(), 1.0))
+def _open_error(record: CircuitRecord, wait: timedelta) -> CircuitOpenError:
+    return CircuitOpenError(f"circuit open: {record.reason}", retry_after=max(wait.total_seconds(), 1.0))

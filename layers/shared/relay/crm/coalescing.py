@@ -1,7 +1,7 @@
-"""In a crowd, who would leave a call half empty waits once for company.
+"""When the queue is backed up, defer a partial batch once (2 s), so that calls go out full.
 
-A crowd is more messages than a call takes. Each batch of messages would end in a call that is half empty;
-waiting two seconds, those calls are filled, for the price of a queue message each.
+The queue is backed up when an invocation has more messages than a call takes. Each invocation would then end in a
+partial call. Two seconds later those members and notes fill calls, at the price of one queue message each.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ _SECONDS: Final = 2.0
 
 
 def wait_for_fuller_batch(what: str = "") -> CoalesceError:
-    """Return the answer of who waits."""
+    """Return the error that defers a message once; `what` is a prefix of its text."""
     return CoalesceError(f"{what}waits for a fuller batch", retry_after=_SECONDS)
 
 
-def members(stale: Sequence[str], waited: Collection[str], size: int) -> set[str]:
-    """Return which members wait: what is over full calls, each message once."""
-    over = len(stale) % size
+def deferred_members(stale: Sequence[str], waited: Collection[str], size: int) -> set[str]:
+    """Return the members that wait: those beyond full calls of `size`, unless they have `waited` before."""
+    surplus = len(stale) % size
     fresh = [key for key in stale if key not in waited]
-    return set(fresh[-over:]) if over and len(fresh) >= over else set()
+    return set(fresh[-surplus:]) if surplus and len(fresh) >= surplus else set()
 
 
-def notes(counts: Mapping[str, int], waited: Collection[str], size: int) -> set[str]:
-    """Return which messages' notes wait; `counts` says how many each has, the oldest first.
+def deferred_notes(counts: Mapping[str, int], waited: Collection[str], size: int) -> set[str]:
+    """Return the messages whose notes wait; `counts` is the number of notes by message id, the oldest message first.
 
-    The newest wait, and half a call at most: notes are as many as messages, and to hold more would keep a
-    queue going round.
+    The newest messages wait, with at most half a call of notes: there are as many notes as messages, and deferring
+    more of them would keep the queue busy with its own copies.
     """
-    over = sum(counts.values()) % size
-    if over > size // 2:
+    surplus = sum(counts.values()) % size
+    if surplus > size // 2:
         return set()
-    held: set[str] = set()
+    deferred: set[str] = set()
     for message_id in reversed([*counts]):
-        if message_id not in waited and counts[message_id] <= over:
-            held.add(message_id)
-            over -= counts[message_id]
-    # Unless that fills the calls, nobody needs to wait.
-    return held if not over else set()
+        if message_id not in waited and counts[message_id] <= surplus:
+            deferred.add(message_id)
+            surplus -= counts[message_id]
+    # Deferring less than the whole surplus would still leave a partial call.
+    return deferred if not surplus else set()

@@ -1,14 +1,14 @@
-"""A CRM is never called more often than it allows, by all environments together.
+"""Keeps a CRM's rate limits over all Lambda environments together.
 
-Every request takes turns: moments `step` apart, given out a handful at a time at a turnstile that all
-environments share, so that one small write buys several calls. A turn may be used from its moment on,
-and only for a while: so in any window no more turns can fall than the rate has calls. With N calls in
-T seconds, a burst of B turns (N/8) may be used late, or a little later still (`_slack`): all turns that
-can fall into a window lie within T + B·step + slack, and `step` is chosen so that these are N - 1.
+Every request uses a slot. Slots are moments a fixed `interval` apart, reserved in blocks from a store that all
+environments share, so that one small write pays for several calls. A slot may be used from its moment on, and only for a
+limited time; so no window can hold more slots than the limit has calls. With N calls in T seconds and a burst of B = N/8,
+slots may be used B intervals late, or a little later (`slack`): all slots that can fall into a window lie within
+T + B·interval + slack, and `interval` is chosen so that these are N - 1.
 
-What it costs: one write (of $0.625 per million) for about a second of calls, an eighth of a rate's calls
-at most. HubSpot takes 100 members a call, so a busy queue pays a write for 800 members beside the two
-that each of them costs anyway (`adapters/mirrors.py`); a lone event pays one, a third more.
+Cost: one write ($0.625 per million) for about a second of calls, at most an eighth of a limit's calls. HubSpot takes 100
+members a call, so a busy queue pays one write for 800 members, beside the two writes that each member costs anyway
+(`adapters/dynamodb/crm_state.py`). A single event pays one, a third more.
 """
 
 from __future__ import annotations
@@ -25,82 +25,83 @@ from relay.ports.crm import RateLimit
 from relay.ports.crm_state import RateLimitStore
 from relay.ports.runtime import Clock
 
-PATIENCE: Final = timedelta(seconds=5)
-"""A turn that is further away is not waited for: the messages go back to the queue, which can wait."""
+MAX_WAIT: Final = timedelta(seconds=5)
+"""A slot that is further away is not waited for: the messages go back to the queue."""
 
 _SECOND: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
-    """A rate, in turns: `step` apart, usable for `late` after their moment, `handful` at a time.
+class SlotPlan:
+    """How a rate limit becomes slots.
 
-    Turns that nobody took are given out as far `back` as makes a burst.
+    Slots are `interval` apart, usable for `valid_for` after their moment, and reserved in blocks of `block`. Slots that
+    no caller used can be reserved up to `burst` in the past.
     """
 
-    step: timedelta
-    back: timedelta
-    late: timedelta
-    handful: int
+    interval: timedelta
+    burst: timedelta
+    valid_for: timedelta
+    block: int
 
 
-def measure(rate: RateLimit) -> Measure:
-    """Return the turns by which a rate is kept in every window, wherever that begins."""
-    window = timedelta(seconds=rate.seconds)
+def slot_plan(limit: RateLimit) -> SlotPlan:
+    """Return the slots that keep a limit in every window, wherever the window begins."""
+    window = timedelta(seconds=limit.seconds)
     slack = min(window / 8, _SECOND)
-    burst = rate.calls // 8
-    step = (window + slack) / max(rate.calls - burst - 1, 1)
-    handful = max(1, min(rate.calls // 8, _SECOND // step))
-    return Measure(step, burst * step, burst * step + slack, handful)
+    burst = limit.calls // 8
+    interval = (window + slack) / max(limit.calls - burst - 1, 1)
+    block = max(1, min(burst, _SECOND // interval))
+    return SlotPlan(interval, burst * interval, burst * interval + slack, block)
 
 
 @dataclass(slots=True)
 class RateLimiter:
-    """The pace of one CRM's callers. `sleep` takes seconds."""
+    """Delays the requests of one environment to one CRM. `sleep` takes seconds."""
 
-    rates: Sequence[RateLimit]
-    turnstiles: RateLimitStore
+    limits: Sequence[RateLimit]
+    store: RateLimitStore
     clock: Clock
     sleep: Callable[[float], None]
-    _turns: dict[int, deque[datetime]] = field(default_factory=dict)
+    _reserved: dict[int, deque[datetime]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def wait(self, path: str) -> None:
-        """Wait until a request to this path may go out.
+        """Wait until a request to this path may be sent.
 
         Raises:
-            TransientError: when that is too far away, or nobody can say; `retry_after` says when to ask again.
+            TransientError: the next slot is too far away, or the store does not answer; `retry_after` says when to try again.
 
         """
-        mine = [(number, rate) for number, rate in enumerate(self.rates) if rate.path in path]
-        # The long windows first: their turns can bear the wait for the others better than the other way round.
-        for number, rate in sorted(mine, key=lambda pair: -pair[1].seconds):
-            self._wait(number, measure(rate))
+        matching = [(number, limit) for number, limit in enumerate(self.limits) if limit.path in path]
+        # The long windows first: their slots stay valid during the wait for the others, not the other way round.
+        for number, limit in sorted(matching, key=lambda pair: -pair[1].seconds):
+            self._wait(number, slot_plan(limit))
 
-    def _wait(self, number: int, turns: Measure) -> None:
+    def _wait(self, number: int, plan: SlotPlan) -> None:
         while True:
             with self._lock:
-                moment = self._next(number, turns)
-            wait = moment - self.clock()
+                slot = self._next(number, plan)
+            wait = slot - self.clock()
             if wait > timedelta(0):
                 self.sleep(wait.total_seconds())
-            # Whoever slept too long has missed its turn: used now, it would fall into a later window.
-            if self.clock() <= moment + turns.late:
+            # After too long a sleep the slot is lost: used now, it would fall into a later window.
+            if self.clock() <= slot + plan.valid_for:
                 return
 
-    def _next(self, number: int, turns: Measure) -> datetime:
-        mine = self._turns.setdefault(number, deque())
+    def _next(self, number: int, plan: SlotPlan) -> datetime:
+        reserved = self._reserved.setdefault(number, deque())
         now = self.clock()
-        while mine and mine[0] + turns.late < now:
-            mine.popleft()
-        if not mine:
-            begin = self.turnstiles.lease(
+        while reserved and reserved[0] + plan.valid_for < now:
+            reserved.popleft()
+        if not reserved:
+            begin = self.store.reserve(
                 number,
-                earliest=now - turns.back,
-                latest=now + PATIENCE,
-                span=turns.step * turns.handful,
+                earliest=now - plan.burst,
+                latest=now + MAX_WAIT,
+                span=plan.interval * plan.block,
             )
             if begin is None:
-                raise TransientError("all turns are taken", retry_after=PATIENCE.total_seconds())
-            mine.extend(begin + turns.step * turn for turn in range(turns.handful))
-        return mine.popleft()
+                raise TransientError("all slots are taken", retry_after=MAX_WAIT.total_seconds())
+            reserved.extend(begin + plan.interval * slot for slot in range(plan.block))
+        return reserved.popleft()

@@ -1,33 +1,43 @@
-"""What one invocation of `crm_sync` knows: its messages, what they say, and where their members stand so far."""
+"""The state of one invocation of `crm_sync`: its messages, what is known of their members, and whether calls go on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
-from relay.crm.circuit_breaker import CircuitPass
-from relay.crm.claimed_write import SyncResult
+from relay.crm.circuit_breaker import CircuitBreaker, CircuitPass
+from relay.crm.claimed_write import GRACE, SyncResult, has_state
+from relay.errors import CircuitOpenError, MisconfiguredError, TransientError
 from relay.model.messages import MemberChanged
-from relay.ports.crm_state import SyncState
+from relay.ports.crm import Crm, CrmOutcome
+from relay.ports.crm_state import CircuitRecord, SyncState
 from relay.queues.batch import Context, Message
 from relay.rules.crm_profile import CrmProfile
 
 NEEDED_MS: Final = 25_000
-"""One batch, with a conflict or a missing property to mend, takes no longer (`adapters/hubspot/upsert.py`)."""
+"""One batch, with a conflict or a missing property to correct, takes no longer (`adapters/hubspot/upsert.py`)."""
+
+_CRM_ANSWERED: Final = ("mirrored", "refused", "pending")
 
 
 @dataclass(slots=True)
 class SyncRun:
-    """Messages and changes are by message id; the rest by member. `stop` says why no further call is made."""
+    """One invocation. Messages and changes are by message id, everything else by member key.
 
-    door: CircuitPass
+    `credential` is the setting to name if the CRM rejects the credentials. `stop` is set when no further call may be
+    made, and says why.
+    """
+
+    crm: str
+    credential: str
+    permit: CircuitPass
     context: Context
     messages: dict[str, Message] = field(default_factory=dict)
     changes: dict[str, MemberChanged] = field(default_factory=dict)
-    known: Mapping[str, SyncState] = field(default_factory=dict)
+    sync_states: Mapping[str, SyncState] = field(default_factory=dict)
     profiles: Mapping[str, CrmProfile] = field(default_factory=dict)
-    standings: dict[str, SyncResult] = field(default_factory=dict)
+    results: dict[str, SyncResult] = field(default_factory=dict)
     stop: SyncResult | None = None
 
     @property
@@ -36,8 +46,8 @@ class SyncRun:
         return list(dict.fromkeys(change.member for change in self.changes.values()))
 
     @property
-    def loud(self) -> frozenset[str]:
-        """The members that a message names which is of no back-fill."""
+    def changed(self) -> frozenset[str]:
+        """The members that at least one message names outside of a back-fill."""
         return frozenset(change.member for change in self.changes.values() if not change.backfill)
 
     @property
@@ -45,14 +55,118 @@ class SyncRun:
         """The milliseconds that are left."""
         return self.context.get_remaining_time_in_millis()
 
-    def is_crowded(self, size: int) -> bool:
-        """Say whether it is worth waiting for company: there is more than a call takes, and nobody waits for us."""
-        return len(self.messages) > size and not self.door.probing
+    def is_backed_up(self, size: int) -> bool:
+        """Return whether to wait for fuller batches: there are more messages than a call takes, and this is no probe."""
+        return len(self.messages) > size and not self.permit.probing
 
     def has_waited(self, message_id: str) -> bool:
-        """Say whether a message has waited for company before."""
+        """Return whether a message was deferred for a fuller batch before."""
         return bool(self.messages[message_id].header.coalesced)
 
-    def of(self, keys: Iterable[str]) -> dict[str, CrmProfile]:
+    def profiles_of(self, keys: Iterable[str]) -> dict[str, CrmProfile]:
         """Return the profiles of these members."""
         return {key: self.profiles[key] for key in keys}
+
+    def to_error(self, result: SyncResult) -> Exception | None:
+        """Return the error for the messages that wait for this result; None if they are done."""
+        if isinstance(result, TransientError):
+            return result
+        text = f"{self.crm}: {result.reason or result.state}"
+        match result.state:
+            case "mirrored" | "skipped" | "refused":
+                return None
+            case "unauthorised":
+                return MisconfiguredError(text, setting=self.credential, retry_after=result.retry_after)
+            case "pending":
+                return TransientError(text, retry_after=GRACE.total_seconds())
+            case _:
+                wait = max(result.retry_after or 0, GRACE.total_seconds()) if result.unanswered else None
+                return TransientError(text, retry_after=wait or result.retry_after)
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitGuard:
+    """Asks the circuit breaker before the first call, and reports every call's outcomes to it.
+
+    Every call is allowed where there is no breaker.
+    """
+
+    crm: Crm
+    breaker: CircuitBreaker | None
+
+    def allow(self) -> CircuitPass:
+        """Return the permission to call; a probe first makes the cheapest call there is.
+
+        Raises:
+            TransientError: not now.
+
+        """
+        if self.breaker is None:
+            return CircuitPass(CircuitRecord())
+        permit = self.breaker.allow()
+        if permit.probing:
+            try:
+                self.crm.check()
+            except TransientError as error:
+                raise _failed_probe(self.breaker, permit, error) from error
+        return permit
+
+    def release(self, permit: CircuitPass) -> None:
+        """Let another probe through if this invocation is the probe and had no reason to call."""
+        if self.breaker:
+            self.breaker.release(permit)
+
+    def record_outcomes(self, run: SyncRun, results: Mapping[str, SyncResult]) -> Mapping[str, SyncResult]:
+        """Report a call's results to the breaker; return them, with `CircuitOpenError` for those that must wait.
+
+        A call in which no member got through opens the circuit and stops the run. What it rejected then waits as
+        long as the circuit is open: by its own count of deferrals, most of them from the outage, it would wait a
+        quarter of an hour for one more 503.
+        """
+        outcomes = [result for result in results.values() if isinstance(result, CrmOutcome)]
+        failure = batch_failure(outcomes)
+        if failure:
+            run.stop = run.stop or failure
+        if self.breaker is None:
+            return results
+        if failure is None:
+            if any(has_state(outcome, *_CRM_ANSWERED) for outcome in outcomes):
+                self.breaker.reset(run.permit)
+            return results
+        seconds = self.breaker.trip(run.permit, failure)
+        if failure.state != "retry":
+            return results
+        run.stop = CircuitOpenError(f"{self.crm.name}: {failure.reason}", retry_after=seconds)
+        return {key: run.stop if _waits(result) else result for key, result in results.items()}
+
+
+def batch_failure(outcomes: Sequence[CrmOutcome]) -> CrmOutcome | None:
+    """Return the outcome because of which no further call may be made; None if calls may go on.
+
+    That is a rejection of the credentials, or a `retry` of every member of the call that is not the member's own.
+    """
+    for outcome in outcomes:
+        if outcome.state == "unauthorised":
+            return outcome
+    retries = [outcome for outcome in outcomes if outcome.state == "retry" and not outcome.member_only]
+    called = [outcome for outcome in outcomes if outcome.state != "skipped"]
+    return retries[0] if retries and len(retries) == len(called) else None
+
+
+def _waits(result: SyncResult) -> bool:
+    """Return whether the result waits for the circuit. What may still take effect has a wait of its own."""
+    return (
+        isinstance(result, CrmOutcome)
+        and result.state == "retry"
+        and not (result.member_only or result.unanswered)
+    )
+
+
+def _failed_probe(breaker: CircuitBreaker, permit: CircuitPass, error: TransientError) -> TransientError:
+    misconfigured = isinstance(error, MisconfiguredError)
+    state: Literal["unauthorised", "retry"] = "unauthorised" if misconfigured else "retry"
+    outcome = CrmOutcome(state=state, reason="probe_failed", retry_after=error.retry_after)
+    seconds = breaker.trip(permit, outcome)
+    if isinstance(error, MisconfiguredError):
+        return MisconfiguredError(str(error), setting=error.setting, retry_after=seconds)
+    return CircuitOpenError(str(error), retry_after=seconds)

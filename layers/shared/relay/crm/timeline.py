@@ -1,4 +1,4 @@
-"""Notes are told when the CRM holds their members: in the order of their times, many members in one call.
+"""Writes notes to a CRM's timeline once the CRM holds their members: by time, many members in one call.
 
 A note whose member is not mirrored yet stays with its message.
 """
@@ -11,10 +11,8 @@ from datetime import timedelta
 from typing import Final
 
 from relay.crm import coalescing
-from relay.crm.circuits import Doors
-from relay.crm.claimed_write import SyncResult
-from relay.crm.results import Judge, to_error
-from relay.crm.run import NEEDED_MS, SyncRun
+from relay.crm.claimed_write import SyncResult, has_state
+from relay.crm.run import NEEDED_MS, CircuitGuard, SyncRun
 from relay.errors import TransientError
 from relay.model.effects import effect_id
 from relay.model.messages import MemberChanged
@@ -24,80 +22,69 @@ from relay.queues.batch import Message
 from relay.queues.requests import RecheckQueue
 
 NOTES_WAIT: Final = 12
-"""How long a note waits for a member without an address, in delays of `rechecking.py`: two hours by default.
+"""How long a note waits for a member's e-mail address, in delays of `RecheckQueue`: two hours by default.
 
-Within six of them, an hour, the API has been asked.
+The API has been asked within six of them, an hour.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class TimelineWriter:
-    """Where an invocation's notes are told. `rechecks` is None where nobody asks for a missing address."""
+    """Writes an invocation's notes. `rechecks` is None if missing e-mail addresses are not requested."""
 
     crm: Crm
-    doors: Doors
-    judge: Judge
+    guard: CircuitGuard
     rechecks: RecheckQueue | None
     clock: Clock
 
-    def tell(self, this: SyncRun) -> Mapping[str, Exception]:
-        """Tell the notes of members that the CRM holds; what keeps a message's notes back, by message id."""
-        back: dict[str, Exception] = {}
+    def write(self, run: SyncRun) -> Mapping[str, Exception]:
+        """Write the notes of members that the CRM holds; return the error of each message whose notes wait."""
+        errors: dict[str, Exception] = {}
         due: dict[str, MemberChanged] = {}
-        for message_id, change in this.changes.items():
-            standing = this.standings[change.member]
+        for message_id, change in run.changes.items():
+            result = run.results[change.member]
             if not note_ids(change):
                 continue
-            # Where the member itself waits, so does the message, and its notes with it.
-            why = self._keeps(standing, this.messages[message_id])
-            if why:
-                back[message_id] = why
-            elif to_error(standing, "mirrored"):
+            # If the member itself waits, so does the message, and its notes with it.
+            error = self._waits_for_email(result, run.messages[message_id])
+            if error:
+                errors[message_id] = error
+            elif has_state(result, "mirrored"):
                 due[message_id] = change
         due = dict(sorted(due.items(), key=lambda pair: pair[1].events[0].at))
-        held = self._held(this, due)
-        told = self._tell(this, {key: due[key] for key in due if key not in held})
-        return {**back, **dict.fromkeys(held, coalescing.wait_for_fuller_batch("notes: ")), **told}
+        deferred = self._deferred(run, due)
+        failed = self._record(run, {key: due[key] for key in due if key not in deferred})
+        return {**errors, **dict.fromkeys(deferred, coalescing.wait_for_fuller_batch("notes: ")), **failed}
 
-    def _keeps(self, standing: SyncResult, message: Message) -> Exception | None:
-        """Let notes wait a while for a member whose address is being asked for; a refused one's are dropped."""
-        if self.rechecks is None or not to_error(standing, "skipped"):
+    def _waits_for_email(self, result: SyncResult, message: Message) -> Exception | None:
+        """Return the error of a message whose member's address is being requested; None after `NOTES_WAIT`."""
+        if self.rechecks is None or not has_state(result, "skipped"):
             return None
         delay = self.rechecks.delay
         if self.clock() - message.waiting_since > timedelta(seconds=NOTES_WAIT * delay):
             return None
         return TransientError("notes wait for their member", retry_after=max(delay / 2, 1))
 
-    def _held(self, this: SyncRun, due: Mapping[str, MemberChanged]) -> set[str]:
-        if not this.is_crowded(self.crm.notes_batch_size):
+    def _deferred(self, run: SyncRun, due: Mapping[str, MemberChanged]) -> set[str]:
+        if not run.is_backed_up(self.crm.notes_batch_size):
             return set()
         counts = {message_id: len(note_ids(change)) for message_id, change in due.items()}
-        return coalescing.notes(counts, set(filter(this.has_waited, due)), self.crm.notes_batch_size)
+        waited = set(filter(run.has_waited, due))
+        return coalescing.deferred_notes(counts, waited, self.crm.notes_batch_size)
 
-    def _tell(self, this: SyncRun, due: Mapping[str, MemberChanged]) -> Mapping[str, Exception]:
-        told: dict[str, SyncResult] = {}
+    def _record(self, run: SyncRun, due: Mapping[str, MemberChanged]) -> Mapping[str, Exception]:
+        results: dict[str, SyncResult] = {}
         late: set[str] = set()
         for call in _calls(due, self.crm.notes_batch_size):
-            if this.stop or this.millis < NEEDED_MS:
-                # A slow receiver of single notes would else outlast us: a crash tells all of them again.
+            if run.stop or run.millis < NEEDED_MS:
+                # A slow receiver of single notes could outlast the invocation, and all notes would be sent again.
                 late |= call.keys()
                 continue
-            ordered = list(call.values())
-            told |= self.doors.heard(this, self.crm.record(ordered, _homes(this, ordered)))
-        stop = self.judge.verdict(this.stop) if this.stop else None
-        later = stop or TransientError("notes are for the next invocation", retry_after=1)
-        return {**self._failed(due, told), **dict.fromkeys(late, later)}
-
-    def _failed(
-        self, due: Mapping[str, MemberChanged], told: Mapping[str, SyncResult]
-    ) -> Mapping[str, Exception]:
-        """Return, by message, the first of what kept its notes from being told."""
-        verdicts = {note: self.judge.verdict(standing) for note, standing in told.items()}
-        failures = {
-            message_id: [failure for note in note_ids(change) if (failure := verdicts.get(note))]
-            for message_id, change in due.items()
-        }
-        return {message_id: failed[0] for message_id, failed in failures.items() if failed}
+            changes = list(call.values())
+            results |= self.guard.record_outcomes(run, self.crm.record(changes, _contacts(run, changes)))
+        stop = run.to_error(run.stop) if run.stop else None
+        later = stop or TransientError("notes wait for the next invocation", retry_after=1)
+        return {**_failed(run, due, results), **dict.fromkeys(late, later)}
 
 
 def note_ids(change: MemberChanged) -> list[str]:
@@ -110,8 +97,20 @@ def note_ids(change: MemberChanged) -> list[str]:
     ]
 
 
+def _failed(
+    run: SyncRun, due: Mapping[str, MemberChanged], results: Mapping[str, SyncResult]
+) -> Mapping[str, Exception]:
+    """Return, by message id, the first error of its notes."""
+    errors = {note_id: run.to_error(result) for note_id, result in results.items()}
+    failures = {
+        message_id: [error for note_id in note_ids(change) if (error := errors.get(note_id))]
+        for message_id, change in due.items()
+    }
+    return {message_id: failed[0] for message_id, failed in failures.items() if failed}
+
+
 def _calls(due: Mapping[str, MemberChanged], size: int) -> Iterator[dict[str, MemberChanged]]:
-    """Yield the changes in their order, as many as one call takes the notes of; a larger one alone."""
+    """Yield the changes in their order, with at most `size` notes a call; a change with more notes alone."""
     call: dict[str, MemberChanged] = {}
     notes = 0
     for message_id, change in due.items():
@@ -125,10 +124,12 @@ def _calls(due: Mapping[str, MemberChanged], size: int) -> Iterator[dict[str, Me
         yield call
 
 
-def _homes(this: SyncRun, changes: Sequence[MemberChanged]) -> Mapping[str, ContactRef]:
-    homes = {}
+def _contacts(run: SyncRun, changes: Sequence[MemberChanged]) -> Mapping[str, ContactRef]:
+    contacts = {}
     for key in dict.fromkeys(change.member for change in changes):
-        standing = this.standings[key]
-        found = standing.id if isinstance(standing, CrmOutcome) else None
-        homes[key] = ContactRef(key=key, id=found or this.known[key].id, email=this.profiles[key].email)
-    return homes
+        result = run.results[key]
+        written = result.id if isinstance(result, CrmOutcome) else None
+        contacts[key] = ContactRef(
+            key=key, id=written or run.sync_states[key].id, email=run.profiles[key].email
+        )
+    return contacts

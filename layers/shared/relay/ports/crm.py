@@ -1,4 +1,4 @@
-"""What a CRM must be able to do to mirror the members: this is what an adapter for another one keeps."""
+"""What a CRM adapter must do to keep one CRM equal to the programme. An adapter for another CRM implements `Crm`."""
 
 from __future__ import annotations
 
@@ -10,18 +10,25 @@ from relay.model.messages import MemberChanged
 from relay.rules.crm_profile import CrmProfile
 
 NOT_READABLE: Final = "not_readable"
-"""The reason of a CRM's `PermanentError` that can be told and never asked."""
+"""The reason of the `PermanentError` that `Crm.read` raises for a target that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrmOutcome:
-    """What became of one member in a CRM.
+    """The result of one member, or of one note, in a call to a CRM.
 
-    `state` is `mirrored`, `skipped` (nothing to do, `reason` says why), `retry` (not now), `refused`
-    (this member never, as it is), `unauthorised` (nobody, until the credentials are mended) or `pending`
-    (a job works on it). `id` is the CRM's own; `retry_after` is in seconds. `unanswered` says of a
-    `retry` that the call broke off: what it asked for may be done already, or yet. `alone` says of a
-    `retry` that it is this one's own matter, and no sign that the CRM is closed to the others.
+    `state` is one of:
+
+    * `mirrored`: the CRM holds it;
+    * `skipped`: there is nothing to do, `reason` says why;
+    * `retry`: not now;
+    * `refused`: never, as it is;
+    * `unauthorised`: no call succeeds until the credentials are corrected;
+    * `pending`: a job works on it, and `id` is the job's.
+
+    `id` is otherwise the CRM's own id of the contact. `retry_after` is in seconds. `unanswered` marks a `retry`
+    whose request may still take effect, or already has. `member_only` marks a `retry` that concerns this member
+    alone and is no sign that the CRM is down.
     """
 
     state: Literal["mirrored", "skipped", "retry", "refused", "unauthorised", "pending"]
@@ -29,12 +36,12 @@ class CrmOutcome:
     id: str | None = None
     retry_after: float | None = None
     unanswered: bool = False
-    alone: bool = False
+    member_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContactRef:
-    """Where a member's fields stand in a CRM, as far as was noted: the CRM's own id, and the e-mail address used."""
+    """Where a CRM holds a member's fields, as far as known: the CRM's own id and the e-mail address last used."""
 
     key: str
     id: str | None = None
@@ -43,10 +50,10 @@ class ContactRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimit:
-    """So many calls in any so many seconds, kept over all environments; of paths that contain `path` alone.
+    """At most `calls` requests in any window of `seconds`, over all environments, for paths that contain `path`.
 
-    A request takes its turn with every rate that names its path. Say a little less than the provider
-    allows: others of the merchant's tools call it as well.
+    A request counts against every limit whose `path` it contains. Set `calls` a little below what the provider
+    allows: the merchant's other tools call it as well.
     """
 
     calls: int
@@ -55,7 +62,7 @@ class RateLimit:
 
 
 class BulkImport(Protocol):
-    """Jobs by which a CRM takes very many members at once and in its own time: for back-fills alone."""
+    """Jobs by which a CRM takes thousands of members at once, in its own time. Used for back-fills only."""
 
     @property
     def size(self) -> int:
@@ -63,19 +70,19 @@ class BulkImport(Protocol):
         ...
 
     def submit(self, profiles: Sequence[CrmProfile]) -> CrmOutcome:
-        """Hand a job in: `pending` with its id, or what kept us from it, which is then true of each member."""
+        """Submit a job; return `pending` with its id, or the outcome of every member where it was not taken."""
         ...
 
     def collect(self, job: str, keys: Sequence[str]) -> Mapping[str, CrmOutcome]:
-        """Return what became of a job's members, after its errors were read; `pending` while it runs.
+        """Return the outcomes of a job's members, after its errors were read; `pending` while it runs.
 
-        Without those of whom a job that is over says nothing, a cancelled one for instance: they are sent again.
+        A member that a finished or cancelled job does not mention is missing from the result, and is sent again.
         """
         ...
 
 
 class Crm(Protocol):
-    """A CRM that mirrors the members."""
+    """One CRM that Relay keeps equal to the programme."""
 
     @property
     def name(self) -> str:
@@ -84,76 +91,76 @@ class Crm(Protocol):
 
     @property
     def batch_size(self) -> int:
-        """How many members one call takes; `upsert` splits what is more."""
+        """How many members one call takes; `upsert` splits longer lists."""
         ...
 
     @property
     def notes_batch_size(self) -> int:
-        """How many notes one call takes, of whichever members; `record` splits what is more."""
+        """How many notes one call takes, of any members; `record` splits longer lists."""
         ...
 
     @property
-    def rates(self) -> Sequence[RateLimit]:
-        """How often it may be called. Kept for the adapter by the transport that the wiring gives it (`pacing.py`)."""
+    def rate_limits(self) -> Sequence[RateLimit]:
+        """How often the CRM may be called. The transport that the wiring passes in keeps them (`crm/rate_limit.py`)."""
         ...
 
     @property
-    def homes_by(self) -> Literal["key", "email"]:
-        """What identifies a member there.
+    def identified_by(self) -> Literal["key", "email"]:
+        """What identifies a member in the CRM.
 
-        By `key`, an upsert moves a member to a new address. By `email`, it would leave the former contact
-        as it was: `clear` is called for that one first.
+        With `key`, an upsert moves a member to a new e-mail address. With `email`, an upsert would leave the
+        previous contact as it was, so `clear` is called for that contact first.
         """
         ...
 
     @property
     def automations(self) -> str:
-        """What a mere write can start there, in the merchant's words ("workflows"); empty where nothing."""
+        """What a write alone can start in the CRM, in the merchant's words ("workflows"); empty if nothing."""
         ...
 
     @property
     def bulk(self) -> BulkImport | None:
-        """Its way of taking very many members quietly; None where it has none."""
+        """The CRM's bulk jobs; None if it has none."""
         ...
 
     def upsert(self, profiles: Sequence[CrmProfile]) -> Mapping[str, CrmOutcome]:
-        """Write the members' fields; an outcome for each, by member key. It raises nothing of its own."""
+        """Write the members' fields; return an outcome for each, by member key. Raises no error of its own."""
         ...
 
     def record(
-        self, changes: Sequence[MemberChanged], homes: Mapping[str, ContactRef] = ...
+        self, changes: Sequence[MemberChanged], contacts: Mapping[str, ContactRef] = ...
     ) -> Mapping[str, CrmOutcome]:
-        """Write notes to the members' timelines, in the order given; an outcome for each, by effect id.
+        """Write notes to the members' timelines, in the order given; return an outcome for each, by effect id.
 
-        `homes` says by member key where to; every member in it is mirrored. A note that is repeated is not
-        told twice, as far as the CRM can tell (its id follows from the effect's). Of a change marked
-        `quiet`, nothing may be started. It raises nothing of its own.
+        `contacts` are the members' contacts by member key; the CRM holds each of them. A note that is sent twice
+        appears once where the CRM can tell (its id follows from the effect's id). A change of a back-fill starts
+        no automation. Raises no error of its own.
         """
         ...
 
-    def clear(self, homes: Sequence[ContactRef]) -> Mapping[str, CrmOutcome]:
-        """Take the key and all of our fields off these contacts, and touch nothing else; by member key.
+    def clear(self, contacts: Sequence[ContactRef]) -> Mapping[str, CrmOutcome]:
+        """Remove the key and all of our fields from these contacts, and nothing else; outcomes by member key.
 
-        `mirrored` where they bear nothing of this member's any more, `skipped` where there was no such
-        contact. One that bears another key is left alone, and `skipped`.
+        `mirrored` if the contact no longer carries this member's fields, `skipped` if there is no such contact.
+        A contact under another key is not touched, and is `skipped`.
         """
         ...
 
-    def read(self, homes: Sequence[ContactRef]) -> Mapping[str, Mapping[str, str]]:
-        """Return what it holds of these members, by key and canonical name, in the notation of `shown`.
+    def read(self, contacts: Sequence[ContactRef]) -> Mapping[str, Mapping[str, str]]:
+        """Return what the CRM holds of these members, by member key and canonical name, as `expected_fields` has it.
 
-        A member whom it does not have is missing, and so is a field without a value.
+        A member that the CRM does not have is missing, and so is a field without a value.
 
         Raises:
-            MisconfiguredError: not with these credentials.
+            MisconfiguredError: the credentials or their scopes do not allow it.
             TransientError: not now.
             PermanentError: `NOT_READABLE`.
 
         """
         ...
 
-    def shown(self, profile: CrmProfile) -> Mapping[str, str]:
-        """Return what `read` would find after this profile was written: fields with a value alone."""
+    def expected_fields(self, profile: CrmProfile) -> Mapping[str, str]:
+        """Return what `read` finds after this profile was written: only fields with a value."""
         ...
 
     def check(self) -> None:
@@ -161,8 +168,8 @@ class Crm(Protocol):
         ...
 
     def ensure_schema(self, *, dry_run: bool = False) -> Sequence[str]:
-        """Define what the CRM lacks of our fields and events; return the names made, or that would be.
+        """Define the fields and events that the CRM lacks; return their names, with `dry_run` without defining them.
 
-        Errors as in `read`; a CRM that needs no definitions returns none.
+        Errors as in `read`. Returns nothing for a CRM that needs no definitions.
         """
         ...

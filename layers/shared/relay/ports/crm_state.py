@@ -1,4 +1,4 @@
-"""What is remembered of each CRM: what it holds of whom, whether it may be called, and how far the long runs are."""
+"""What Relay stores about each CRM: the sync state of every member, the circuit, the rate limits and the long runs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol, TypeAlias
 
 from relay.ports.crm import CrmOutcome
+from relay.ports.scans import Page
 from relay.rules.crm_profile import CrmProfile
 
 
@@ -15,11 +16,11 @@ from relay.rules.crm_profile import CrmProfile
 class SyncState:
     """What is known of one member in one CRM.
 
-    `digest` is that of the profile which the CRM surely holds; None where nobody can be sure. `id` and
-    `email` are the CRM's id and the e-mail address last used; `strays` are addresses under which a call
-    whose end nobody saw may have written the member as well. `busy_until` is set from before a call until
-    its outcome is noted, and stays set, in the past, when nobody lived to note it. A `job` that works on the
-    member was given the profile with the digest `offered`.
+    `digest` is that of the profile which the CRM certainly holds; None if that is uncertain. `id` and `email` are
+    the CRM's id and the e-mail address last used. `possible_emails` are addresses under which a call without a
+    known result may have written the member as well. `claimed_until` is set from before a call until its outcome
+    is stored; a time in the past means that the caller died. `job` is the bulk job that works on the member, and
+    `job_digest` the digest of the profile that the job was given.
     """
 
     digest: str | None = None
@@ -27,140 +28,152 @@ class SyncState:
     reason: str = ""
     id: str | None = None
     email: str | None = None
-    strays: frozenset[str] = frozenset()
-    busy_until: datetime | None = None
+    possible_emails: frozenset[str] = frozenset()
+    claimed_until: datetime | None = None
     job: str | None = None
-    offered: str | None = None
+    job_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A member claimed for a call: by which token, and its mirror as it was then."""
+    """A claim on one member for one call: its token, and the member's sync state at that moment."""
 
     token: str
-    mirror: SyncState
+    sync_state: SyncState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimResult:
     """The outcome of a call that was made under a claim.
 
-    `profile` is what was sent. With `quiet_until` the member stays claimed, by nobody, until then. `offered`
-    is the digest of what a job was given, where that is not what `profile` says. `sure` is false of a
-    refusal that is to be tried again though the member does not change.
+    `profile` is what was sent. Until `blocked_until` no other call may claim the member, though this claim ends.
+    `job_digest` is the digest of what a job was given, where it differs from `profile`. `final` is false for a
+    refusal that must be tried again even if the member does not change.
     """
 
     profile: CrmProfile
     token: str
     outcome: CrmOutcome
-    quiet_until: datetime | None = None
-    offered: str | None = None
-    sure: bool = True
+    blocked_until: datetime | None = None
+    job_digest: str | None = None
+    final: bool = True
 
 
 class SyncStateStore(Protocol):
-    """What one CRM holds of the members, and who is writing to it just now."""
+    """The sync states of one CRM's members, and the claims on them."""
 
-    def load(self, keys: Sequence[str]) -> Mapping[str, SyncState]:
-        """Read the members' mirrors, as of the latest write; an empty one where there is none.
+    def load(self, members: Sequence[str]) -> Mapping[str, SyncState]:
+        """Return the sync states of these member keys as of the latest write; an empty one for a member without any.
 
         Raises:
-            TransientError: when the table does not answer.
+            TransientError: the table does not answer.
 
         """
         ...
 
     def claim(
-        self, keys: Sequence[str], *, now: datetime, until: datetime, emails: Mapping[str, str] = ...
+        self, members: Sequence[str], *, now: datetime, until: datetime, emails: Mapping[str, str] = ...
     ) -> Mapping[str, Claim]:
-        """Claim members for a call; a claim on each that nobody else has claimed beyond `now`.
+        """Claim members for a call; return a claim on each that no other call has claimed beyond `now`.
 
-        `emails` are addresses under which the call may write them: strays, until it is settled as mirrored or skipped.
+        `emails` are the addresses under which the call may write them. They stay `possible_emails` until a claim is
+        released as mirrored or skipped.
 
         Raises:
-            TransientError: when the table does not answer.
+            TransientError: the table does not answer.
 
         """
         ...
 
-    def settle(self, settlements: Sequence[ClaimResult]) -> Mapping[str, Exception | None]:
-        """Note outcomes, by member key, and give the claims back.
+    def release_claims(self, results: Sequence[ClaimResult]) -> Mapping[str, Exception | None]:
+        """Store outcomes and release the claims; return errors by member key, None for success.
 
-        An answer is a `ConflictError` where the claim was lost meanwhile: the mirror's digest is then
-        cleared and the claim of whoever has it is void, so that neither call counts.
+        `ConflictError` means that another call took over the claim meanwhile. The digest is then cleared and the
+        other call's claim is void, so that neither call counts.
         """
         ...
+
+
+CircuitState: TypeAlias = Literal["closed", "open", "half_open"]
+"""`closed`: calls flow. `open`: no call is made. `half_open`: one probe is under way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CircuitRecord:
-    """Whether a CRM is called: closed to all until `until`; None while it is open to everybody.
+    """The stored circuit of one CRM.
 
-    `trying` says that until then somebody finds out whether it can be opened. `failures` counts the calls in
-    a row that got nowhere, `reason` is the latest's, `version` the writes.
+    `until` is when an open circuit lets a probe through, or when a probe counts as dead; None while closed.
+    `failures` counts the failures in a row, `reason` is the latest's, `version` counts the writes.
     """
 
+    state: CircuitState = "closed"
     until: datetime | None = None
-    trying: bool = False
     failures: int = 0
     reason: str = ""
     version: int = 0
 
 
 class CircuitStore(Protocol):
-    """Where one CRM's gate is kept, for all environments."""
+    """Where the circuit of one CRM is stored, for all environments."""
 
     def load(self) -> CircuitRecord:
-        """Return it; an open one where there is none.
+        """Return the record; a closed circuit if there is none.
 
         Raises:
-            TransientError: when the table does not answer.
+            TransientError: the table does not answer.
 
         """
         ...
 
-    def swap(self, known: CircuitRecord, wanted: CircuitRecord) -> bool:
-        """Write it as the next version; False where somebody wrote since `known`. Errors as in `load`."""
+    def compare_and_swap(self, known: CircuitRecord, wanted: CircuitRecord) -> bool:
+        """Write `wanted` over `known`; return False if it was written since. Errors as in `load`."""
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyncStatePage:
-    """Some members' mirrors, by key; `cursor` leads to the next ones, None where these were the last."""
-
-    mirrors: Mapping[str, SyncState]
-    cursor: str | None
-
-
-RunName: TypeAlias = Literal["fill", "audit"]
+RunName: TypeAlias = Literal["backfill", "audit"]
 
 
 class SyncStateScan(Protocol):
-    """All that was noted of one CRM's members, and where its long runs stand. Each raises `TransientError`."""
+    """All sync states of one CRM, page by page, and the progress of its long runs. Each raises `TransientError`."""
 
-    def page(self, cursor: str | None = None) -> SyncStatePage:
-        """Return a page of the mirrors; it may be empty and not the last."""
+    def page(self, cursor: str | None = None) -> Page[tuple[str, SyncState]]:
+        """Return a page of (member key, sync state); it may be empty without being the last."""
         ...
 
-    def run(self, name: RunName) -> Mapping[str, Any]:
-        """Return what was noted of a run; empty where there was none."""
+    def load_run(self, name: RunName) -> Mapping[str, Any]:
+        """Return the stored progress of a run; empty if there was none."""
         ...
 
-    def note(self, name: RunName, run: Mapping[str, Any]) -> None:
-        """Note where a run stands."""
+    def save_run(self, name: RunName, progress: Mapping[str, Any]) -> None:
+        """Store the progress of a run."""
+        ...
+
+
+class MemberKeyScan(Protocol):
+    """The keys of all members, page by page."""
+
+    def page(self, cursor: str | None = None) -> Page[str]:
+        """Return a page of keys.
+
+        Raises:
+            TransientError: the table does not answer.
+
+        """
         ...
 
 
 class RateLimitStore(Protocol):
-    """Where the turns of a CRM's callers are given out, for all environments."""
+    """Where the slots of a CRM's rate limits are given out, for all environments."""
 
-    def lease(self, number: int, *, earliest: datetime, latest: datetime, span: timedelta) -> datetime | None:
-        """Take the next `span` of time at a rate's turnstile, by its number; return when it begins.
+    def reserve(
+        self, number: int, *, earliest: datetime, latest: datetime, span: timedelta
+    ) -> datetime | None:
+        """Reserve the next `span` of time of the rate limit with this number; return when it begins.
 
-        It begins when the span before ends, but not before `earliest`; None where that is after `latest`.
+        It begins when the span reserved before it ends, but not before `earliest`; None if that is after `latest`.
 
         Raises:
-            TransientError: when the table does not answer.
+            TransientError: the table does not answer.
 
         """
         ...

@@ -1,4 +1,4 @@
-"""The CRMs that there are: one class of settings for each, which makes its adapter, and one line in `CRMS`."""
+"""The supported CRMs: one class of settings for each, which makes its adapter, and one line in `CRMS`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from relay.adapters.aws.ssm import Secret
     from relay.adapters.dynamodb.crm_state import DynamoSyncStates
     from relay.adapters.dynamodb.rate_limit import RateLimitedTransport
-    from relay.adapters.dynamodb.sync_state_scan import DynamoSyncStateScan
+    from relay.adapters.dynamodb.scans import DynamoSyncStateScan
     from relay.crm.audit import CrmAudit
     from relay.crm.circuit_breaker import CircuitBreaker
     from relay.crm.claimed_write import ClaimedWrite
@@ -38,9 +38,9 @@ class AdapterSettings(Protocol):
 
 
 class Limited(Protocol):
-    """Makes the transport that keeps a CRM's rates."""
+    """Makes the transport that keeps a CRM's rate limits."""
 
-    def __call__(self, rates: Sequence[RateLimit], /) -> RateLimitedTransport:
+    def __call__(self, limits: Sequence[RateLimit], /) -> RateLimitedTransport:
         """Return the transport."""
         ...
 
@@ -66,7 +66,7 @@ class HubspotSettings:
         """Return the adapter."""
         from relay.adapters.hubspot import Hubspot
 
-        return Hubspot(self.url, secret, self.version, limited(Hubspot.rates), events=self.events)
+        return Hubspot(self.url, secret, self.version, limited(Hubspot.rate_limits), events=self.events)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,10 +90,10 @@ class KlaviyoSettings:
 
     def crm(self, secret: Secret, limited: Limited) -> Crm:
         """Return the adapter."""
-        from relay.adapters.klaviyo import Klaviyo, Options
+        from relay.adapters.klaviyo import Klaviyo, KlaviyoOptions
 
-        options = Options(revision=self.revision, external_id=self.external_id, compat=self.compat)
-        return Klaviyo(self.url, secret, options, limited(Klaviyo.rates))
+        options = KlaviyoOptions(revision=self.revision, external_id=self.external_id, compat=self.compat)
+        return Klaviyo(self.url, secret, options, limited(Klaviyo.rate_limits))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,9 +115,11 @@ class SalesforceSettings:
 
     def crm(self, secret: Secret, limited: Limited) -> Crm:
         """Return the adapter."""
-        from relay.adapters.salesforce import Org, Salesforce
+        from relay.adapters.salesforce import Salesforce, SalesforceOrg
 
-        return Salesforce(Org(self.url, self.sobject, self.version), secret, limited(Salesforce.rates))
+        return Salesforce(
+            SalesforceOrg(self.url, self.sobject, self.version), secret, limited(Salesforce.rate_limits)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +137,7 @@ class WebhookSettings:
         """Return the adapter."""
         from relay.adapters.webhook import Webhook
 
-        return Webhook(self.url, secret, limited(Webhook.rates))
+        return Webhook(self.url, secret, limited(Webhook.rate_limits))
 
 
 CRMS: Final[Mapping[str, type[AdapterSettings]]] = {
@@ -189,20 +191,20 @@ class CrmServices(QueueServices):
     @cached_property
     def worker(self) -> CrmSync:
         """Writes members to the CRM."""
-        from relay.crm.audit import AUDIT_COMMAND
+        from relay.crm.audit import AUDIT_TOPIC
         from relay.crm.sync import CrmSync
 
         return CrmSync(
             shop=self.settings.queue.shop,
             crm=self.crm,
             members=self.members,
-            mirrors=self.sync_states,
+            sync_states=self.sync_states,
             clock=self.clock,
             credential=self.settings.secret,
             observe=self.observe,
             rechecks=recheck_queue(self.settings.requests),
             breaker=self.circuit_breaker,
-            errands={AUDIT_COMMAND: self.audit.run},
+            commands={AUDIT_TOPIC: self.audit.run},
         )
 
     @cached_property
@@ -223,7 +225,7 @@ class CrmServices(QueueServices):
     @cached_property
     def sync_state_scan(self) -> DynamoSyncStateScan:
         """All of the target's sync states."""
-        from relay.adapters.dynamodb.sync_state_scan import DynamoSyncStateScan
+        from relay.adapters.dynamodb.scans import DynamoSyncStateScan
 
         return DynamoSyncStateScan(self.settings.mirrors_table, self.settings.target)
 
@@ -235,7 +237,7 @@ class CrmServices(QueueServices):
         return ClaimedWrite(
             crm=self.crm,
             members=self.members,
-            mirrors=self.sync_states,
+            sync_states=self.sync_states,
             clock=self.clock,
             observe=self.observe,
         )
@@ -245,7 +247,7 @@ class CrmServices(QueueServices):
         """The target's audits."""
         from relay.crm.audit import CrmAudit
 
-        return CrmAudit(writing=self.claimed_write, inventory=self.sync_state_scan, queue=self.own_queue)
+        return CrmAudit(writer=self.claimed_write, sync_state_scan=self.sync_state_scan, queue=self.own_queue)
 
     @cached_property
     def circuit_breaker(self) -> CircuitBreaker:
@@ -254,7 +256,7 @@ class CrmServices(QueueServices):
         from relay.crm.circuit_breaker import CircuitBreaker
 
         return CircuitBreaker(
-            gates=DynamoCircuits(self.settings.mirrors_table, self.settings.target), clock=self.clock
+            circuits=DynamoCircuits(self.settings.mirrors_table, self.settings.target), clock=self.clock
         )
 
     def observe(self, key: str, outcome: CrmOutcome) -> None:
@@ -282,10 +284,10 @@ class CrmServices(QueueServices):
         if adapter:
             adapter.close()
 
-    def _limited(self, rates: Sequence[RateLimit], /) -> RateLimitedTransport:
-        """Return a transport that keeps these rates together with all other environments."""
+    def _limited(self, limits: Sequence[RateLimit], /) -> RateLimitedTransport:
+        """Return a transport that keeps these rate limits together with all other environments."""
         from relay.adapters.dynamodb.rate_limit import DynamoRateLimits, rate_limited_transport
         from relay.crm.rate_limit import RateLimiter
 
         store = DynamoRateLimits(self.settings.mirrors_table, self.settings.target)
-        return rate_limited_transport(RateLimiter(rates, store, self.clock, time.sleep))
+        return rate_limited_transport(RateLimiter(limits, store, self.clock, time.sleep))

@@ -31,9 +31,9 @@ def status(target: Target, _: argparse.Namespace) -> dict[str, Any]:
         if mirror.state == "refused":
             reasons[mirror.reason] += 1
     members = sum(1 for _ in _member_keys(target))
-    gate = target.gates.load()
+    record = target.circuits.load()
     known = states["mirrored"] + states["skipped_no_email"] + states["skipped"] + states["refused"]
-    removed = gate.reason == REMOVED
+    removed = record.reason == REMOVED
     return {
         "target": target.name,
         "removed": removed,
@@ -45,10 +45,10 @@ def status(target: Target, _: argparse.Namespace) -> dict[str, Any]:
         "refused": states["refused"],
         "refused_why": dict(reasons.most_common()),
         "messages_waiting": target.waiting(),
-        **_circuit(gate),
-        "last_fill": _selected(target.inventory.run("fill"), "started", "finished", "sent"),
+        **_circuit(record),
+        "last_fill": _selected(target.sync_state_scan.load_run("backfill"), "started", "finished", "sent"),
         "last_audit": _selected(
-            target.inventory.run("audit"),
+            target.sync_state_scan.load_run("audit"),
             "run",
             "finished",
             "read",
@@ -61,14 +61,14 @@ def status(target: Target, _: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _circuit(gate: CircuitRecord) -> dict[str, str]:
+def _circuit(record: CircuitRecord) -> dict[str, str]:
     """Return the state of the circuit breaker: calls flow while it is closed, one probe while it is half open."""
-    if gate.until is None:
+    if record.until is None:
         return {"circuit": "closed"}
     return {
-        "circuit": "half open" if gate.trying else "open",
-        "circuit_open_until": gate.until.isoformat(timespec="seconds"),
-        "circuit_reason": gate.reason,
+        "circuit": record.state.replace("_", " "),
+        "circuit_open_until": record.until.isoformat(timespec="seconds"),
+        "circuit_reason": record.reason,
     }
 
 
@@ -80,7 +80,7 @@ def diff(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
     members are in `unknown_members`.
     """
     keys = [_key(target, name) for name in arguments.members]
-    records = target.writing.members.load(keys)[0] if keys else {}
+    records = target.writer.members.load(keys)[0] if keys else {}
     named = [key for key in keys if records[key].version]
     found: dict[str, Any] = {}
     for ours, theirs in _pairs(target, named) if named or not keys else ():
@@ -96,9 +96,9 @@ def diff(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
 def _compared(
     target: Target, ours: CrmProfile, theirs: Mapping[str, str], *, whole: bool, reveal: bool
 ) -> dict[str, Any]:
-    from relay.crm.repair import differences
+    from relay.crm.audit import differences
 
-    written = target.crm.shown(ours)
+    written = target.crm.expected_fields(ours)
     different = differences(written, theirs)
     names = sorted({*written, *theirs}) if whole else different
     return {
@@ -116,13 +116,13 @@ def _pairs(target: Target, named: list[str]) -> Iterator[tuple[CrmProfile, Mappi
     from relay.ports.crm import ContactRef
 
     if named:
-        mirrors = dict(target.writing.mirrors.load(named))
+        mirrors = dict(target.writer.sync_states.load(named))
     else:
         mirrors = {key: mirror for key, mirror in _mirrors(target).items() if mirror.state == "mirrored"}
     keys = list(mirrors)
     for begin in range(0, len(keys), _PAGE_SIZE):
         page = keys[begin : begin + _PAGE_SIZE]
-        profiles = target.writing.profiles(page)
+        profiles = target.writer.profiles(page)
         theirs = target.crm.read(
             [ContactRef(key=key, id=mirrors[key].id, email=mirrors[key].email) for key in page]
         )
@@ -151,8 +151,8 @@ def _mirrors(target: Target) -> dict[str, SyncState]:
     found: dict[str, SyncState] = {}
     cursor: str | None = None
     while True:
-        page = target.inventory.page(cursor)
-        found |= page.mirrors
+        page = target.sync_state_scan.page(cursor)
+        found |= dict(page.items)
         cursor = page.cursor
         if cursor is None:
             return found
@@ -161,15 +161,16 @@ def _mirrors(target: Target) -> dict[str, SyncState]:
 def _member_keys(target: Target) -> Iterator[str]:
     cursor: str | None = None
     while True:
-        keys, cursor = target.roll.keys(cursor)
-        yield from keys
+        page = target.member_keys.page(cursor)
+        yield from page.items
+        cursor = page.cursor
         if cursor is None:
             return
 
 
 def _state(mirror: SyncState) -> str:
     unsure = mirror.digest is None and mirror.state != "refused"
-    if unsure or mirror.busy_until is not None:
+    if unsure or mirror.claimed_until is not None:
         return "pending"
     if mirror.state == "skipped" and mirror.reason == "no_email":
         return "skipped_no_email"

@@ -44,23 +44,28 @@ def fill(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
         )
     target.crm.check()
     target.resume_calls()
-    filling = Backfill(roll=target.roll, queue=target.queue, inventory=target.inventory, clock=target.now)
-    run = filling.run(
-        afresh=arguments.restart, progress=lambda sent: report_progress(f"{sent} members queued")
+    backfill = Backfill(
+        member_keys=target.member_keys,
+        queue=target.queue,
+        sync_state_scan=target.sync_state_scan,
+        clock=target.now,
+    )
+    run = backfill.run(
+        afresh=arguments.restart, report=lambda sent: report_progress(f"{sent} members queued")
     )
     return {"target": target.name, **{name: run[name] for name in ("started", "finished", "sent")}}
 
 
 def audit(target: Target, _: argparse.Namespace) -> dict[str, Any]:
     """Read every contact, repair those that differ, and return the counts."""
-    from relay.crm.audit import report
+    from relay.crm.audit import progress
     from relay.model.messages import AuditStep
 
     step = AuditStep(run=target.now())
     while True:
         step = target.auditing.step(step, _NoTimeLimit())
-        counts = report(step, target.now())
-        target.inventory.note("audit", counts)
+        counts = progress(step, target.now())
+        target.sync_state_scan.save_run("audit", counts)
         report_progress(f"{step.read} members read, {step.repaired} repaired")
         if step.finished:
             return {"target": target.name, **counts}
@@ -87,9 +92,9 @@ def sample(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
     written = target.crm.upsert([wanted.sent_at(now)])[wanted.key]
     if written.state != "mirrored":
         raise CliError(f"{target.name} refuses the sample contact: {written.reason or written.state}")
-    homes = {wanted.key: ContactRef(key=wanted.key, id=written.id, email=wanted.email)}
+    contacts = {wanted.key: ContactRef(key=wanted.key, id=written.id, email=wanted.email)}
     changes = _sample_changes(wanted.key, now)
-    outcomes = target.crm.record(changes, homes)
+    outcomes = target.crm.record(changes, contacts)
     names = {
         effect_id(event_effects.event_id, effect): effect.name
         for change in changes

@@ -15,7 +15,8 @@ from relay_cli.prompts import confirm
 
 if TYPE_CHECKING:
     from relay.ports.crm import CrmOutcome
-    from relay.ports.crm_state import SyncState, SyncStatePage
+    from relay.ports.crm_state import SyncState
+    from relay.ports.scans import Page
 
 _CALLS_END_AFTER: Final = 75.0
 """Seconds until the calls in flight have ended. A member with a later call is left for the next run."""
@@ -44,7 +45,7 @@ def remove(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
     left: dict[str, str] = {}
     cursor: str | None = None
     while True:
-        page = target.inventory.page(cursor)
+        page = target.sync_state_scan.page(cursor)
         left |= _remove_page(target, page, counts, clear=arguments.clear)
         report_progress(f"{counts['forgotten']} members done")
         cursor = page.cursor
@@ -52,13 +53,16 @@ def remove(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
             return _result(target, counts, left)
 
 
-def _remove_page(target: Target, page: SyncStatePage, counts: Counter[str], *, clear: bool) -> dict[str, str]:
+def _remove_page(
+    target: Target, page: Page[tuple[str, SyncState]], counts: Counter[str], *, clear: bool
+) -> dict[str, str]:
     """Remove the members of a page; return the reason by member key for those that could not be cleared."""
-    from relay.crm.results import batch_failure
+    from relay.crm.run import batch_failure
 
+    mirrors = dict(page.items)
     left: dict[str, str] = {}
     if clear:
-        outcomes = _cleared(target, page.mirrors)
+        outcomes = _cleared(target, mirrors)
         left = {
             key: outcome.reason or outcome.state
             for key, outcome in outcomes.items()
@@ -66,10 +70,10 @@ def _remove_page(target: Target, page: SyncStatePage, counts: Counter[str], *, c
         }
         counts["cleared"] += sum(outcome.state == "mirrored" for outcome in outcomes.values())
         counts["not_there"] += sum(outcome.state == "skipped" for outcome in outcomes.values())
-        failure = batch_failure([outcome for outcome in outcomes.values() if not outcome.alone])
+        failure = batch_failure([outcome for outcome in outcomes.values() if not outcome.member_only])
     # Members that could not be cleared stay known, so that a second run finds them.
-    for key in page.mirrors.keys() - left.keys():
-        target.inventory.forget(key)
+    for key in mirrors.keys() - left.keys():
+        target.sync_state_scan.delete(key)
         counts["forgotten"] += 1
     if clear and failure:
         raise CliError(f"{target.name} refuses the calls: {failure.reason}", "run it again to resume")
@@ -82,12 +86,14 @@ def _cleared(target: Target, mirrors: Mapping[str, SyncState]) -> dict[str, CrmO
     from relay.ports.crm import CrmOutcome
 
     now = target.now()
-    in_call = {key for key, mirror in mirrors.items() if mirror.busy_until and mirror.busy_until > now}
+    in_call = {key for key, mirror in mirrors.items() if mirror.claimed_until and mirror.claimed_until > now}
     in_job = _in_job(target, mirrors) - in_call
-    call_outcome = CrmOutcome(state="retry", reason="a_call_is_under_way", alone=True)
-    job_outcome = CrmOutcome(state="retry", reason="a_job_is_under_way", alone=True)
+    call_outcome = CrmOutcome(state="retry", reason="a_call_is_under_way", member_only=True)
+    job_outcome = CrmOutcome(state="retry", reason="a_job_is_under_way", member_only=True)
     free = [key for key in mirrors if key not in in_call | in_job]
-    cleared = clear_contacts(target.crm, [home for key in free for home in known_contacts(key, mirrors[key])])
+    cleared = clear_contacts(
+        target.crm, [contact for key in free for contact in known_contacts(key, mirrors[key])]
+    )
     return cleared | dict.fromkeys(in_call, call_outcome) | dict.fromkeys(in_job, job_outcome)
 
 

@@ -15,8 +15,7 @@ from relay_cli.stack import aws_error
 if TYPE_CHECKING:
     from relay.adapters.aws.sqs import SqsOutgoing
     from relay.adapters.dynamodb.circuit import DynamoCircuits
-    from relay.adapters.dynamodb.member_key_scan import DynamoMemberKeyScan
-    from relay.adapters.dynamodb.sync_state_scan import DynamoSyncStateScan
+    from relay.adapters.dynamodb.scans import DynamoMemberKeyScan, DynamoSyncStateScan
     from relay.crm.audit import CrmAudit
     from relay.crm.claimed_write import ClaimedWrite
     from relay.ports.crm import Crm
@@ -88,25 +87,25 @@ class Target:
         return self.services.crm
 
     @cached_property
-    def writing(self) -> ClaimedWrite:
+    def writer(self) -> ClaimedWrite:
         """Reads and writes members in the CRM; outcomes are shown by the command and not logged."""
         from relay.crm.claimed_write import ClaimedWrite
 
         return ClaimedWrite(
             crm=self.crm,
             members=self.services.members,
-            mirrors=self.services.sync_states,
+            sync_states=self.services.sync_states,
             clock=self.now,
             observe=lambda *_: None,
         )
 
     @property
-    def inventory(self) -> DynamoSyncStateScan:
-        """What Relay has noted of every member in the CRM, and of fills and audits."""
+    def sync_state_scan(self) -> DynamoSyncStateScan:
+        """The sync state of every member in the CRM, and the progress of fills and audits."""
         return self.services.sync_state_scan
 
     @cached_property
-    def gates(self) -> DynamoCircuits:
+    def circuits(self) -> DynamoCircuits:
         """The state of the circuit breaker."""
         from relay.adapters.dynamodb.circuit import DynamoCircuits
 
@@ -118,9 +117,9 @@ class Target:
         return self.services.own_queue
 
     @cached_property
-    def roll(self) -> DynamoMemberKeyScan:
+    def member_keys(self) -> DynamoMemberKeyScan:
         """The keys of all members."""
-        from relay.adapters.dynamodb.member_key_scan import DynamoMemberKeyScan
+        from relay.adapters.dynamodb.scans import DynamoMemberKeyScan
 
         return DynamoMemberKeyScan(self.services.queue.members_table, self.shop)
 
@@ -129,7 +128,7 @@ class Target:
         """Audits of the CRM."""
         from relay.crm.audit import CrmAudit
 
-        return CrmAudit(writing=self.writing, inventory=self.inventory, queue=self.queue)
+        return CrmAudit(writer=self.writer, sync_state_scan=self.sync_state_scan, queue=self.queue)
 
     @property
     def shop(self) -> str:
@@ -162,18 +161,20 @@ class Target:
         """
         from relay.ports.crm_state import CircuitRecord
 
-        known = self.gates.load()
+        known = self.circuits.load()
         until = self.now() + _REMOVED_FOR
-        if not self.gates.swap(known, CircuitRecord(until=until, reason=REMOVED, version=known.version + 1)):
+        if not self.circuits.compare_and_swap(
+            known, CircuitRecord(state="open", until=until, reason=REMOVED, version=known.version + 1)
+        ):
             raise CliError("the circuit breaker changed at the same moment", "run it again")
 
     def resume_calls(self) -> None:
         """Close the circuit, if `stop_calls` opened it."""
         from relay.ports.crm_state import CircuitRecord
 
-        known = self.gates.load()
+        known = self.circuits.load()
         if known.reason == REMOVED:
-            self.gates.swap(known, CircuitRecord(version=known.version + 1))
+            self.circuits.compare_and_swap(known, CircuitRecord(version=known.version + 1))
 
 
 @contextmanager

@@ -1,80 +1,81 @@
-"""A target's gate: one item of the mirrors table, `breaker#{target}`, written on condition that nobody wrote between.
+"""Stores the circuit of one CRM: one item of the mirrors table, written only over the version that was read.
 
-until       closed until then (milliseconds since 1970); absent while open
-trying      true while somebody, let through alone, finds out whether it can be opened
-failures    calls in a row that got nowhere
-reason      the latest's
+key         circuit#{target}
+state       closed, open or half_open
+open_until  when a probe is let through, or when the probe counts as dead (milliseconds since 1970); absent while closed
+failures    failed calls in a row
+reason      the latest failure's
 version     how often it was written
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from relay.adapters.aws.boto import aws_errors, client
-from relay.errors import TransientError
-from relay.model.fields import from_millis, to_millis
-from relay.ports.crm_state import CircuitRecord
+from relay.adapters.dynamodb import attributes, keys
+from relay.adapters.dynamodb.versioned import VERSION, conditional_write
+from relay.errors import ConflictError, TransientError
+from relay.ports.crm_state import CircuitRecord, CircuitState
 
 
 @dataclass(frozen=True, slots=True)
 class DynamoCircuits:
-    """`ports.Gates` of one target."""
+    """`CircuitStore` of one target."""
 
     table: str
     target: str
     dynamodb: Any = field(default_factory=lambda: client("dynamodb"))
 
     def load(self) -> CircuitRecord:
-        """Return the gate. Not the latest write at any price: who comes a moment late only calls in vain."""
+        """Return the record. The read is eventually consistent: an invocation that misses a write makes one call in vain."""
         with aws_errors(f"table {self.table}"):
             reply = self.dynamodb.batch_get_item(RequestItems={self.table: {"Keys": [self._key]}})
         if reply.get("UnprocessedKeys"):
             raise TransientError(f"table {self.table}: throttled")
         item: dict[str, Any] = next(iter(reply["Responses"].get(self.table, ())), {})
-        until = item.get("until", {}).get("N")
         return CircuitRecord(
-            until=from_millis(int(until)) if until else None,
-            trying=item.get("trying", {}).get("BOOL", False),
-            failures=int(item.get("failures", {}).get("N", 0)),
-            reason=item.get("reason", {}).get("S", ""),
-            version=int(item.get("version", {}).get("N", 0)),
+            state=cast("CircuitState", attributes.text_of(item, "state") or "closed"),
+            until=attributes.moment_of(item, "open_until"),
+            failures=attributes.count_of(item, "failures"),
+            reason=attributes.text_of(item, "reason") or "",
+            version=attributes.count_of(item, VERSION),
         )
 
-    def swap(self, known: CircuitRecord, wanted: CircuitRecord) -> bool:
-        """Write it as the next version; False where somebody wrote since `known`."""
+    def compare_and_swap(self, known: CircuitRecord, wanted: CircuitRecord) -> bool:
+        """Write `wanted` over `known`; return False if it was written since."""
         values = {
-            ":trying": {"BOOL": wanted.trying},
-            ":failures": {"N": str(wanted.failures)},
-            ":reason": {"S": wanted.reason},
-            ":version": {"N": str(wanted.version)},
-            ":known": {"N": str(known.version)},
+            ":state": attributes.text(wanted.state),
+            ":failures": attributes.number(wanted.failures),
+            ":reason": attributes.text(wanted.reason),
+            ":version": attributes.number(wanted.version),
         }
-        change = "SET trying = :trying, failures = :failures, reason = :reason, #version = :version"
-        names = {"#version": "version", "#until": "until"}
+        change = "SET #state = :state, failures = :failures, reason = :reason, #version = :version"
         if wanted.until:
-            values[":until"] = {"N": str(to_millis(wanted.until))}
-            change += ", #until = :until"
+            values[":until"] = attributes.moment(wanted.until)
+            change += ", open_until = :until"
         else:
-            change += " REMOVE #until"
-        condition = "#version = :known" if known.version else "attribute_not_exists(#version)"
-        if not known.version:
-            del values[":known"]
-        with aws_errors(f"table {self.table}"):
-            try:
+            change += " REMOVE open_until"
+        condition = "attribute_not_exists(#version)"
+        if known.version:
+            values[":known"] = attributes.number(known.version)
+            condition = "#version = :known"
+        try:
+            # An update and no put: the function may not put items into this table.
+            with conditional_write(f"table {self.table}"):
                 self.dynamodb.update_item(
                     TableName=self.table,
                     Key=self._key,
                     UpdateExpression=change,
                     ConditionExpression=condition,
-                    ExpressionAttributeNames=names,
+                    ExpressionAttributeNames={"#state": "state", "#version": VERSION},
                     ExpressionAttributeValues=values,
                 )
-            except self.dynamodb.exceptions.ConditionalCheckFailedException:
-                return False
+        except ConflictError:
+            return False
         return True
 
     @property
     def _key(self) -> dict[str, Any]:
-        return {"key": {"S": f"breaker#{self.target}"}}
+        return {"key": attributes.text(keys.circuit(self.target))}

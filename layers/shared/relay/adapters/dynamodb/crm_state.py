@@ -1,19 +1,19 @@
-"""The mirrors table: for each target and member what the CRM holds, and who is writing it just now.
+"""Stores the sync states in the mirrors table: for each target and member, what the CRM holds, and the claim on it.
 
-    key         {target}#{member key}
-    digest      of the profile that the CRM surely holds; absent where nobody can be sure
-    id, email   the CRM's id and the e-mail address last used
+    key             sync#{target}#{member key}
+    digest          of the profile that the CRM certainly holds; absent if that is uncertain
+    crm_id, email   the CRM's id and the e-mail address last used
     state, reason   the latest outcome
-    token       whose claim it is
-    busy_until  until when it holds (milliseconds since 1970); absent when nobody has one
-    strays      e-mail addresses under which a call that was not settled may have written the member
-    job, offered    a job that works on the member, and the digest of what it was given
+    token           of the current claim
+    claimed_until   until when the claim holds (milliseconds since 1970); absent without a claim
+    possible_emails     addresses under which a call without a known result may have written the member
+    job, job_digest     the bulk job that works on the member, and the digest of the profile that it was given
 
-What it costs (on demand, us-east-1: $0.125 per million read units, $0.625 per million writes): a member
-that needs nothing costs a read; one that is sent costs a read, the claim and the settlement: $1.375 a
-million. Reads are consistent, at twice the price of others: a stale digest would call a member equal that
-is not. Claims are single conditional updates and not transactions, which cost double and stand or fall
-together; eight at a time, so that a hundred take a tenth of a second.
+Cost (on demand, us-east-1: $0.125 per million read units, $0.625 per million writes): a member that needs nothing costs
+a read; one that is sent costs a read, the claim and its release: $1.375 a million. Reads are consistent, at twice the
+price of others: a stale digest would make a member pass for equal that is not. Claims are single conditional updates and
+not transactions, which cost double and succeed or fail together; eight at a time, so that a hundred take a tenth of a
+second.
 """
 
 from __future__ import annotations
@@ -27,17 +27,18 @@ from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 from relay.adapters.aws.boto import aws_errors, client
+from relay.adapters.dynamodb import attributes, keys
+from relay.adapters.dynamodb.versioned import conditional_write
 from relay.errors import ConflictError, TransientError
-from relay.model.fields import from_millis, to_millis
 from relay.ports.crm_state import Claim, ClaimResult, SyncState
 
-_AT_ONCE: Final = 8
-_READ_AT_ONCE: Final = 100
-_READS: Final = 4
-_NOBODY: Final = "nobody"
+_WRITES_AT_ONCE: Final = 8
+_KEYS_PER_READ: Final = 100
+_MAX_READS: Final = 4
+_NO_CLAIM: Final = "none"
 """A token that no claim has."""
 
-_LASTING: Final = frozenset({"mirrored", "skipped", "refused"})
+_FINAL: Final = frozenset({"mirrored", "skipped", "refused"})
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -45,175 +46,165 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class DynamoSyncStates:
-    """The mirrors of one target."""
+    """`SyncStateStore` of one target."""
 
     table: str
     target: str
     dynamodb: Any = field(default_factory=lambda: client("dynamodb"))
 
-    def load(self, keys: Sequence[str]) -> Mapping[str, SyncState]:
-        """Read the members' mirrors, as of the latest write; an empty one where there is none."""
-        mirrors = dict.fromkeys(keys, SyncState())
-        for start in range(0, len(keys), _READ_AT_ONCE):
-            for item in self._read(keys[start : start + _READ_AT_ONCE]):
-                mirrors[item["key"]["S"].removeprefix(f"{self.target}#")] = mirror_of(item)
-        return mirrors
+    def load(self, members: Sequence[str]) -> Mapping[str, SyncState]:
+        """Return the members' sync states as of the latest write; an empty one for a member without any."""
+        prefix = keys.sync_states_of(self.target)
+        sync_states = dict.fromkeys(members, SyncState())
+        for start in range(0, len(members), _KEYS_PER_READ):
+            for item in self._read(members[start : start + _KEYS_PER_READ]):
+                sync_states[item["key"]["S"].removeprefix(prefix)] = decode_sync_state(item)
+        return sync_states
 
     def claim(
         self,
-        keys: Sequence[str],
+        members: Sequence[str],
         *,
         now: datetime,
         until: datetime,
         emails: Mapping[str, str] = MappingProxyType({}),
     ) -> Mapping[str, Claim]:
-        """Claim members for a call; a claim on each that nobody else has claimed beyond `now`."""
-        claims = _each(lambda key: self._claim(key, now, until, emails.get(key)), keys)
-        return {key: claim for key, claim in zip(keys, claims, strict=True) if claim}
+        """Claim members for a call; return a claim on each that no other call has claimed beyond `now`."""
+        claims = _for_each(lambda member: self._claim(member, now, until, emails.get(member)), members)
+        return {member: claim for member, claim in zip(members, claims, strict=True) if claim}
 
-    def settle(self, settlements: Sequence[ClaimResult]) -> Mapping[str, Exception | None]:
-        """Note outcomes, by member key, and give the claims back."""
-        answers = _each(self._settle, settlements)
-        return {
-            settlement.profile.key: answer for settlement, answer in zip(settlements, answers, strict=True)
-        }
+    def release_claims(self, results: Sequence[ClaimResult]) -> Mapping[str, Exception | None]:
+        """Store outcomes and release the claims; return errors by member key, None for success."""
+        errors = _for_each(self._release_claim, results)
+        return {result.profile.key: error for result, error in zip(results, errors, strict=True)}
 
-    def _read(self, keys: Sequence[str]) -> Iterable[Mapping[str, Any]]:
-        wanted: Any = {
-            self.table: {"Keys": [self._key(key) for key in keys], "ConsistentRead": True},
+    def _read(self, members: Sequence[str]) -> Iterable[Mapping[str, Any]]:
+        unread: Any = {
+            self.table: {"Keys": [self._key(member) for member in members], "ConsistentRead": True},
         }
-        for _ in range(_READS):
+        for _ in range(_MAX_READS):
             with aws_errors(f"table {self.table}"):
-                reply = self.dynamodb.batch_get_item(RequestItems=wanted)
+                reply = self.dynamodb.batch_get_item(RequestItems=unread)
             yield from reply["Responses"].get(self.table, ())
-            wanted = reply.get("UnprocessedKeys")
-            if not wanted:
+            unread = reply.get("UnprocessedKeys")
+            if not unread:
                 return
         raise TransientError(f"table {self.table}: keys were left unread")
 
-    def _claim(self, key: str, now: datetime, until: datetime, email: str | None) -> Claim | None:
+    def _claim(self, member: str, now: datetime, until: datetime, email: str | None) -> Claim | None:
         token = uuid4().hex
-        stray: dict[str, Any] = {":email": {"SS": [email]}} if email else {}
+        possible: dict[str, Any] = {":email": {"SS": [email]}} if email else {}
         item = self._update(
-            key,
-            UpdateExpression="SET #token = :token, busy_until = :until"
-            + (" ADD strays :email" if stray else ""),
-            ConditionExpression="attribute_not_exists(busy_until) OR busy_until <= :now",
+            member,
+            UpdateExpression="SET #token = :token, claimed_until = :until"
+            + (" ADD possible_emails :email" if possible else ""),
+            ConditionExpression="attribute_not_exists(claimed_until) OR claimed_until <= :now",
             ExpressionAttributeNames={"#token": "token"},
             ExpressionAttributeValues={
-                ":token": {"S": token},
-                ":until": _number(until),
-                ":now": _number(now),
-                **stray,
+                ":token": attributes.text(token),
+                ":until": attributes.moment(until),
+                ":now": attributes.moment(now),
+                **possible,
             },
         )
-        return None if item is None else Claim(token=token, mirror=mirror_of(item))
+        return None if item is None else Claim(token=token, sync_state=decode_sync_state(item))
 
-    def _settle(self, settlement: ClaimResult) -> Exception | None:
-        sets, removes = _noted(settlement)
+    def _release_claim(self, result: ClaimResult) -> Exception | None:
+        sets, removes = _changes(result)
         names = [*sets, *removes, "token"]
         values = {f":{name}": value for name, value in sets.items()}
         change = "SET " + ", ".join(f"#{name} = :{name}" for name in sets)
         change += " REMOVE " + ", ".join(f"#{name}" for name in removes) if removes else ""
         try:
-            if (
-                self._update(
-                    settlement.profile.key,
-                    UpdateExpression=change,
-                    ConditionExpression="#token = :mine",
-                    ExpressionAttributeNames={f"#{name}": name for name in names},
-                    ExpressionAttributeValues=values | {":mine": {"S": settlement.token}},
-                )
-                is not None
-            ):
+            released = self._update(
+                result.profile.key,
+                UpdateExpression=change,
+                ConditionExpression="#token = :claim",
+                ExpressionAttributeNames={f"#{name}": name for name in names},
+                ExpressionAttributeValues=values | {":claim": attributes.text(result.token)},
+            )
+            if released is not None:
                 return None
-            self._void(settlement.profile.key)
+            self._invalidate(result.profile.key)
         except TransientError as error:
             return error
         return ConflictError("the claim was lost during the call")
 
-    def _void(self, key: str) -> None:
-        """Let nothing count that was sent meanwhile: our call may have come before or after it.
+    def _invalidate(self, member: str) -> None:
+        """Make every call of the meantime not count: our own call may have come before or after it.
 
-        `busy_until` stays: while somebody is sending, nobody else may.
+        `claimed_until` stays: while another call is under way, no third one may begin.
         """
         self._update(
-            key,
-            UpdateExpression="SET #token = :nobody REMOVE digest",
+            member,
+            UpdateExpression="SET #token = :none REMOVE digest",
             ExpressionAttributeNames={"#token": "token"},
-            ExpressionAttributeValues={":nobody": {"S": _NOBODY}},
+            ExpressionAttributeValues={":none": attributes.text(_NO_CLAIM)},
         )
 
-    def _update(self, key: str, **request: Any) -> Mapping[str, Any] | None:
-        """Update one item and return it; None where the condition does not hold."""
-        with aws_errors(f"table {self.table}"):
-            try:
+    def _update(self, member: str, **request: Any) -> Mapping[str, Any] | None:
+        """Update one item and return it; None if the condition does not hold."""
+        try:
+            with conditional_write(f"table {self.table}"):
                 reply = self.dynamodb.update_item(
-                    TableName=self.table, Key=self._key(key), ReturnValues="ALL_NEW", **request
+                    TableName=self.table, Key=self._key(member), ReturnValues="ALL_NEW", **request
                 )
-            except self.dynamodb.exceptions.ConditionalCheckFailedException:
-                return None
+        except ConflictError:
+            return None
         item: Mapping[str, Any] = reply["Attributes"]
         return item
 
-    def _key(self, key: str) -> dict[str, Any]:
-        return {"key": {"S": f"{self.target}#{key}"}}
+    def _key(self, member: str) -> dict[str, Any]:
+        return {"key": attributes.text(keys.sync_state(self.target, member))}
 
 
-def _noted(settlement: ClaimResult) -> tuple[dict[str, Any], list[str]]:
-    """Return the attributes that a settlement sets, and those that it removes.
+def _changes(result: ClaimResult) -> tuple[dict[str, Any], list[str]]:
+    """Return the attributes that a released claim sets, and those that it removes.
 
-    Only an outcome that lasts leaves a digest: after any other the CRM may hold the old or the new.
+    Only a final outcome leaves a digest: after any other, the CRM may hold the old profile or the new one.
     """
-    outcome, wanted = settlement.outcome, settlement.profile
-    told = {"state": outcome.state, "reason": outcome.reason, "job": "", "offered": ""}
-    removes = ["token", "busy_until"]
-    if outcome.state in _LASTING and settlement.sure:
-        told["digest"] = wanted.digest
+    outcome, profile = result.outcome, result.profile
+    texts = {"state": outcome.state, "reason": outcome.reason, "job": "", "job_digest": ""}
+    removes = ["token", "claimed_until"]
+    if outcome.state in _FINAL and result.final:
+        texts["digest"] = profile.digest
     else:
         removes.append("digest")
     if outcome.state == "mirrored":
-        told |= {"id": outcome.id or "", "email": wanted.email or ""}
-        removes.append("strays")
+        texts |= {"crm_id": outcome.id or "", "email": profile.email or ""}
+        removes.append("possible_emails")
     elif outcome.state == "pending":
-        told |= {"job": outcome.id or "", "offered": settlement.offered or wanted.digest}
+        texts |= {"job": outcome.id or "", "job_digest": result.job_digest or profile.digest}
     elif outcome.state == "skipped":
-        # Nothing of the member's is left there: whatever it had was cleared before.
-        removes += ["id", "email", "strays"]
-    sets: dict[str, Any] = {name: {"S": text} for name, text in told.items() if text}
-    removes += [name for name, text in told.items() if not text]
-    if settlement.quiet_until:
-        sets |= {"token": {"S": _NOBODY}, "busy_until": _number(settlement.quiet_until)}
+        # No contact has the member's fields: its previous contacts were cleared before.
+        removes += ["crm_id", "email", "possible_emails"]
+    sets: dict[str, Any] = {name: attributes.text(text) for name, text in texts.items() if text}
+    removes += [name for name, text in texts.items() if not text]
+    if result.blocked_until:
+        sets |= {
+            "token": attributes.text(_NO_CLAIM),
+            "claimed_until": attributes.moment(result.blocked_until),
+        }
         removes = [name for name in removes if name not in sets]
     return sets, removes
 
 
-def mirror_of(item: Mapping[str, Any]) -> SyncState:
+def decode_sync_state(item: Mapping[str, Any]) -> SyncState:
     """Read an item."""
-    busy = item.get("busy_until")
     return SyncState(
-        digest=_text(item, "digest"),
-        state=_text(item, "state") or "",
-        reason=_text(item, "reason") or "",
-        id=_text(item, "id"),
-        email=_text(item, "email"),
-        strays=frozenset(item.get("strays", {}).get("SS", ())),
-        busy_until=from_millis(int(busy["N"])) if busy else None,
-        job=_text(item, "job"),
-        offered=_text(item, "offered"),
+        digest=attributes.text_of(item, "digest"),
+        state=attributes.text_of(item, "state") or "",
+        reason=attributes.text_of(item, "reason") or "",
+        id=attributes.text_of(item, "crm_id"),
+        email=attributes.text_of(item, "email"),
+        possible_emails=frozenset(item.get("possible_emails", {}).get("SS", ())),
+        claimed_until=attributes.moment_of(item, "claimed_until"),
+        job=attributes.text_of(item, "job"),
+        job_digest=attributes.text_of(item, "job_digest"),
     )
 
 
-def _text(item: Mapping[str, Any], name: str) -> str | None:
-    value: str | None = item.get(name, {}).get("S")
-    return value
-
-
-def _number(moment: datetime) -> dict[str, str]:
-    return {"N": str(to_millis(moment))}
-
-
-def _each(do: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
-    """Do it to each, several at a time, in their order; the first error is raised when all are through."""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+def _for_each(do: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
+    """Call `do` with each item, several at a time; return the results in order. Raises the first error at the end."""
+    with ThreadPoolExecutor(_WRITES_AT_ONCE) as pool:
         return list(pool.map(do, items))

@@ -1,8 +1,8 @@
-"""A CRM's rate, kept below its adapter: requests wait for their turn before they go out.
+"""Keeps a CRM's rate limits below its adapter: requests wait for their slot before they are sent.
 
-The turnstiles are items of the mirrors table, `rate#{target}#{number}`, with the moment (microseconds
-since 1970) at which the next turn begins. Whoever takes turns moves it on by one update: one that adds,
-where others are at it, so that they never get into each other's way; or one that begins anew.
+Each rate limit is one item of the mirrors table, `rate#{target}#{number}`, with the moment (microseconds since 1970) at
+which the next slot begins. A reservation moves it on by one update: one that adds, while other environments reserve as
+well, so that they never conflict; or one that begins anew.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from typing import Any, Final
 
 import httpx
 
-from relay.adapters.aws.boto import aws_errors, client
-from relay.adapters.http import ssl_context
+from relay.adapters.aws.boto import client
+from relay.adapters.dynamodb import keys
+from relay.adapters.dynamodb.versioned import conditional_write
+from relay.adapters.http import network_transport
 from relay.crm.rate_limit import RateLimiter
-from relay.errors import TransientError
+from relay.errors import ConflictError, TransientError
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -24,74 +26,77 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class DynamoRateLimits:
-    """The turnstiles (`ports.Turnstiles`) of one target."""
+    """`RateLimitStore` of one target."""
 
     table: str
     target: str
     dynamodb: Any = field(default_factory=lambda: client("dynamodb"))
 
-    def lease(self, number: int, *, earliest: datetime, latest: datetime, span: timedelta) -> datetime | None:
-        """Take the next span at a rate's turnstile; return when it begins."""
+    def reserve(
+        self, number: int, *, earliest: datetime, latest: datetime, span: timedelta
+    ) -> datetime | None:
+        """Reserve the next span of a rate limit; return when it begins."""
         first, last, micros = _micros(earliest), _micros(latest), span // _MICROSECOND
-        moved = self._update(
+        end = self._update(
             number,
             "SET free_at = free_at + :span",
             "free_at BETWEEN :first AND :last",
             {":span": micros, ":first": first, ":last": last},
         )
-        if moved is None:
-            moved = self._update(
+        if end is None:
+            end = self._update(
                 number,
                 "SET free_at = :end",
                 "attribute_not_exists(free_at) OR free_at < :first",
                 {":end": first + micros, ":first": first},
             )
-        return None if moved is None else _EPOCH + (moved - micros) * _MICROSECOND
+        return None if end is None else _EPOCH + (end - micros) * _MICROSECOND
 
     def _update(self, number: int, change: str, condition: str, values: dict[str, int]) -> int | None:
-        with aws_errors(f"table {self.table}"):
-            try:
+        """Return the new `free_at`; None if the condition does not hold."""
+        try:
+            with conditional_write(f"table {self.table}"):
                 reply = self.dynamodb.update_item(
                     TableName=self.table,
-                    Key={"key": {"S": f"rate#{self.target}#{number}"}},
+                    Key={"key": {"S": keys.rate_limit(self.target, number)}},
                     UpdateExpression=change,
                     ConditionExpression=condition,
                     ExpressionAttributeValues={name: {"N": str(value)} for name, value in values.items()},
                     ReturnValues="UPDATED_NEW",
                 )
-            except self.dynamodb.exceptions.ConditionalCheckFailedException:
-                return None
+        except ConflictError:
+            return None
         return int(reply["Attributes"]["free_at"]["N"])
 
 
 class RateLimitedTransport(httpx.BaseTransport):
-    """A transport that lets requests out in their turn.
+    """A transport that sends each request in its slot.
 
-    Where the turn is too far away it answers 429 itself, with `Retry-After`: every adapter knows what to
-    make of that, and the CRM never hears of it.
+    If the slot is too far away it answers 429 itself, with `Retry-After`: every adapter handles that, and the CRM
+    never receives the request.
     """
 
-    def __init__(self, pace: RateLimiter, inner: httpx.BaseTransport) -> None:
-        self._pace = pace
+    def __init__(self, limiter: RateLimiter, inner: httpx.BaseTransport) -> None:
+        self._limiter = limiter
         self._inner = inner
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request in its turn."""
+        """Send a request in its slot."""
         try:
-            self._pace.wait(request.url.path)
+            self._limiter.wait(request.url.path)
         except TransientError as error:
             wait = error.retry_after or 1.0
             return httpx.Response(429, headers={"Retry-After": f"{wait:g}"}, json={}, request=request)
         return self._inner.handle_request(request)
 
     def close(self) -> None:
-        """End the connections."""
+        """Close the connections."""
         self._inner.close()
 
 
-def rate_limited_transport(pace: RateLimiter) -> RateLimitedTransport:
-    """Return a transport to the network. Only a connection that was not made is tried again: nobody heard it."""
-    return RateLimitedTransport(pace, httpx.HTTPTransport(retries=1, verify=ssl_context()))
+def rate_limited_transport(limiter: RateLimiter) -> RateLimitedTransport:
+    """Return a transport to the network that keeps the limits."""
+    return RateLimitedTransport(limiter, network_transport())
 
 
 def _micros(moment: datetime) -> int:

@@ -1,4 +1,4 @@
-"""HubSpot: members become contacts, a hundred at a time, each under its unique `membership_key`."""
+"""HubSpot: members become contacts, a hundred in a call, each under its unique `membership_key`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from relay.adapters.crm_batches import in_batches
-from relay.adapters.crm_http import READ_SECONDS, AccessToken, CrmHttpClient, in_our_words
-from relay.adapters.hubspot import contacts
-from relay.adapters.hubspot.client import HubspotClient
-from relay.adapters.hubspot.paths import DEFAULT_VERSION, PATHS
-from relay.adapters.hubspot.schema import missing, provide
-from relay.adapters.hubspot.timeline import AT_ONCE, HubspotTimeline
+from relay.adapters.http import READ_SECONDS, CrmHttpClient, SecretSource, port_errors
+from relay.adapters.hubspot import contacts as hubspot_contacts
+from relay.adapters.hubspot.client import DEFAULT_VERSION, PATHS, HubspotClient
+from relay.adapters.hubspot.schema import define, missing
+from relay.adapters.hubspot.timeline import EVENTS_PER_CALL, HubspotTimeline
 from relay.adapters.hubspot.upsert import HubspotUpsert
 from relay.errors import MisconfiguredError
 from relay.model.messages import MemberChanged, notes_in
@@ -25,28 +24,29 @@ if TYPE_CHECKING:
 CALLS: Final = 90
 """In ten seconds: the smallest plan allows 100, and the merchant's other tools call as well."""
 
+_CREDENTIAL: Final = "HUBSPOT_SECRET"
 _EVENTS_OFF: Final = CrmOutcome(state="skipped", reason="custom events are off")
 
 
 class Hubspot:
-    """HubSpot as a `Crm`. `version` names a row of `PATHS`; `transport` stands in for the network in tests.
+    """HubSpot as a `Crm`. `version` is a key of `PATHS`; `transport` replaces the network in tests.
 
-    With `events`, notes become custom events, where the portal has them.
+    With `events`, notes become custom events, if the portal has them.
     """
 
     name: Final = "hubspot"
     batch_size: Final = 100
-    notes_batch_size: Final = AT_ONCE
-    # Of custom events it takes 1,250 a second: two full batches.
-    rates: Final = (RateLimit(calls=CALLS, seconds=10), RateLimit(calls=2, seconds=1, path="/send"))
-    homes_by: Final = "key"
+    notes_batch_size: Final = EVENTS_PER_CALL
+    # HubSpot takes 1,250 custom events a second: two full batches.
+    rate_limits: Final = (RateLimit(calls=CALLS, seconds=10), RateLimit(calls=2, seconds=1, path="/send"))
+    identified_by: Final = "key"
     automations: Final = "workflows"
     bulk: Final = None
 
     def __init__(  # noqa: PLR0913 - a deployment gives four of them; the others are for tests and for one setting
         self,
         base_url: str,
-        token: AccessToken,
+        token: SecretSource,
         version: str = DEFAULT_VERSION,
         transport: httpx.BaseTransport | None = None,
         read_seconds: float = READ_SECONDS,
@@ -54,51 +54,50 @@ class Hubspot:
         events: bool = False,
     ) -> None:
         if version not in PATHS:
-            raise MisconfiguredError("not a version of HubSpot's API that we know", setting="HUBSPOT_VERSION")
-        self._paths = PATHS[version]
-        self._wire = CrmHttpClient(transport, read_seconds)
-        self._client = HubspotClient(base_url.rstrip("/"), token, self._wire)
-        self._events = HubspotTimeline(self._client, self._paths) if events else None
+            raise MisconfiguredError("not a known version of HubSpot's API", setting="HUBSPOT_VERSION")
+        self._http = CrmHttpClient(transport, read_seconds)
+        self._client = HubspotClient(base_url.rstrip("/"), token, self._http, PATHS[version])
+        self._timeline = HubspotTimeline(self._client) if events else None
 
     def upsert(self, profiles: Sequence[CrmProfile]) -> Mapping[str, CrmOutcome]:
         """Write the members' contacts."""
-        return in_batches(profiles, self.batch_size, lambda: HubspotUpsert(self._client, self._paths))
+        return in_batches(profiles, self.batch_size, lambda: HubspotUpsert(self._client))
 
     def record(
-        self, changes: Sequence[MemberChanged], homes: Mapping[str, ContactRef] = MappingProxyType({})
+        self, changes: Sequence[MemberChanged], contacts: Mapping[str, ContactRef] = MappingProxyType({})
     ) -> Mapping[str, CrmOutcome]:
-        """Send the notes as custom events, where they are on."""
-        if self._events:
-            return self._events.record(changes, homes)
+        """Send the notes as custom events, if these are on."""
+        if self._timeline:
+            return self._timeline.record(changes, contacts)
         return {note_id: _EVENTS_OFF for note_id, *_ in notes_in(changes)}
 
-    def clear(self, homes: Sequence[ContactRef]) -> Mapping[str, CrmOutcome]:
-        """Take our fields off the contacts that bear these members' keys."""
-        return contacts.clear(self._client, self._paths, homes)
+    def clear(self, contacts: Sequence[ContactRef]) -> Mapping[str, CrmOutcome]:
+        """Remove our fields from the contacts under these members' keys."""
+        return hubspot_contacts.clear(self._client, contacts)
 
-    def read(self, homes: Sequence[ContactRef]) -> Mapping[str, Mapping[str, str]]:
+    def read(self, contacts: Sequence[ContactRef]) -> Mapping[str, Mapping[str, str]]:
         """Return what HubSpot holds of these members."""
-        with in_our_words(self.name, "HUBSPOT_SECRET"):
-            return contacts.read(self._client, self._paths, [home.key for home in homes])
+        with port_errors(self.name, _CREDENTIAL):
+            return hubspot_contacts.read(self._client, [contact.key for contact in contacts])
 
-    def shown(self, profile: CrmProfile) -> Mapping[str, str]:
-        """Return what `read` would find after this profile was written."""
-        return contacts.shown(profile)
+    def expected_fields(self, profile: CrmProfile) -> Mapping[str, str]:
+        """Return what `read` finds after this profile was written."""
+        return hubspot_contacts.expected_fields(profile)
 
     def check(self) -> None:
-        """Ask for our properties."""
-        with in_our_words(self.name, "HUBSPOT_SECRET"):
-            missing(self._client, self._paths)
+        """Read our property definitions."""
+        with port_errors(self.name, _CREDENTIAL):
+            missing(self._client)
 
     def ensure_schema(self, *, dry_run: bool = False) -> Sequence[str]:
-        """Define the group, the properties and, where they are on, the events that are missing."""
-        with in_our_words(self.name, "HUBSPOT_SECRET"):
+        """Define the group, the properties and, if they are on, the events that are missing."""
+        with port_errors(self.name, _CREDENTIAL):
             if dry_run:
-                names = [definition["name"] for definition in missing(self._client, self._paths)]
+                names = [definition["name"] for definition in missing(self._client)]
             else:
-                names = provide(self._client, self._paths)
-            return names + (self._events.provide(dry_run=dry_run) if self._events else [])
+                names = define(self._client)
+            return names + (self._timeline.define(dry_run=dry_run) if self._timeline else [])
 
     def close(self) -> None:
-        """End the connections. A function never does: they end with its environment."""
-        self._wire.close()
+        """Close the connections. A function never does: they end with its environment."""
+        self._http.close()

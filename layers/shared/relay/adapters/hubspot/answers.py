@@ -1,8 +1,8 @@
 """What HubSpot's answer to a batch means for each member in it.
 
-200, 207   a member in `results` is mirrored; one in `errors` is told by its trace id; one in neither
-           was silently dropped, which a malformed batch can do: refused
-400, 409   for a single member: its own matter; for more, nobody can say whose: ask again in halves
+200, 207   a member in `results` is mirrored; one in `errors` is named by its trace id; one in neither was silently
+           dropped, which a malformed batch can cause: refused
+400, 409   for a single member: its own fault; for several, the fault could be any member's: retried in halves
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 
-from relay.adapters.crm_http import objects
+from relay.adapters.http import objects_in
 from relay.adapters.hubspot.client import HubspotReply
 from relay.adapters.hubspot.mapping import KEY
 from relay.ports.crm import CrmOutcome
@@ -25,9 +25,9 @@ _IN_MESSAGE: Final = {
     "error": re.compile(r'"error":\s?"([A-Z][A-Z0-9_]{2,59})"'),
     "name": re.compile(r'"name":\s?"([a-z][a-z0-9_]{0,99})"'),
 }
-"""What is wrong with a value stands in the message, as JSON after a sentence; of that, only words of this form are taken."""
+"""The message has the fault of a value as JSON after a sentence; only words of this form are taken from it."""
 
-_NOT_NOW: Final = frozenset(
+_RETRYABLE: Final = frozenset(
     {"RATE_LIMITS", "INTERNAL_ERROR", "SERVER_ERROR", "TIMEOUT", "SERVICE_UNAVAILABLE"}
 )
 _UNKNOWN_PROPERTY: Final = "PROPERTY_DOESNT_EXIST"
@@ -35,10 +35,10 @@ _UNKNOWN_PROPERTY: Final = "PROPERTY_DOESNT_EXIST"
 
 @dataclass(slots=True)
 class HubspotAnswer:
-    """What is known after an answer: outcomes, and by member key what is still to be done.
+    """What is known after an answer: outcomes, and the member keys that need another call.
 
-    `taken` gives the id of the contact that has a member's e-mail address; `undefined` are members with a
-    property that HubSpot does not know yet; `unclear` are those of a failed batch.
+    `taken` is the id of the contact that has a member's e-mail address, by member key. `undefined` are members with a
+    property that HubSpot does not know yet, `unclear` those of a failed batch.
     """
 
     outcomes: dict[str, CrmOutcome] = field(default_factory=dict)
@@ -47,72 +47,72 @@ class HubspotAnswer:
     unclear: list[str] = field(default_factory=list)
 
 
-def read(reply: HubspotReply, keys: Sequence[str]) -> HubspotAnswer:
+def read_answer(reply: HubspotReply, keys: Sequence[str]) -> HubspotAnswer:
     """Read the answer to an upsert of these members, whose trace ids are their keys."""
-    reading = HubspotAnswer()
+    answer = HubspotAnswer()
     if reply.status >= HTTPStatus.BAD_REQUEST:
-        _read_error(reading, reply.body, keys)
-        return reading
-    for result in objects(reply.body, "results"):
+        _read_error(answer, reply.body, keys)
+        return answer
+    for result in objects_in(reply.body, "results"):
         key = _key_of(result)
         if key in keys:
-            reading.outcomes[key] = CrmOutcome(state="mirrored", id=_id_of(result))
-    for error in objects(reply.body, "errors"):
-        named = [key for key in _traces(error) if key in keys and key not in reading.outcomes]
+            answer.outcomes[key] = CrmOutcome(state="mirrored", id=_id_of(result))
+    for error in objects_in(reply.body, "errors"):
+        named = [key for key in _traces(error) if key in keys and key not in answer.outcomes]
         for key in named:
-            _read_error(reading, error, [key])
-    known = {*reading.outcomes, *reading.taken, *reading.undefined}
+            _read_error(answer, error, [key])
+    known = {*answer.outcomes, *answer.taken, *answer.undefined}
     missing = [key for key in keys if key not in known]
-    nameless = any(not list(_traces(error)) for error in objects(reply.body, "errors"))
-    if nameless and len(missing) > 1:
-        reading.unclear += missing
+    unnamed_error = any(not list(_traces(error)) for error in objects_in(reply.body, "errors"))
+    if unnamed_error and len(missing) > 1:
+        answer.unclear += missing
     else:
-        reading.outcomes |= dict.fromkeys(missing, CrmOutcome(state="refused", reason="silent_2xx"))
-    return reading
+        answer.outcomes |= dict.fromkeys(missing, CrmOutcome(state="refused", reason="silent_2xx"))
+    return answer
 
 
-def _read_error(reading: HubspotAnswer, error: Mapping[str, Any], keys: Sequence[str]) -> None:
+def _read_error(answer: HubspotAnswer, error: Mapping[str, Any], keys: Sequence[str]) -> None:
     codes = list(_codes(error))
     existing = _EXISTING_ID.search(str(error.get("message", "")))
     if _UNKNOWN_PROPERTY in codes or _UNKNOWN_PROPERTY in str(error.get("message", "")):
-        reading.undefined += keys
+        answer.undefined += keys
     elif len(keys) > 1:
-        reading.unclear += keys
+        answer.unclear += keys
     elif existing:
-        reading.taken[keys[0]] = existing[1]
+        answer.taken[keys[0]] = existing[1]
     else:
         reason = " ".join([codes[0].lower() if codes else "no_reason", *_properties(error)][:2])
-        again = bool(_NOT_NOW.intersection(codes))
-        reading.outcomes[keys[0]] = CrmOutcome(
-            state="retry" if again else "refused", reason=reason, alone=again
+        again = bool(_RETRYABLE.intersection(codes))
+        answer.outcomes[keys[0]] = CrmOutcome(
+            state="retry" if again else "refused", reason=reason, member_only=again
         )
 
 
 def _codes(error: Mapping[str, Any]) -> Iterator[str]:
-    """Yield HubSpot's own words for what is wrong, the most specific first; never a message text, which has values."""
-    for detail in objects(error, "errors"):
-        yield from _word(detail.get("code"))
+    """Yield HubSpot's codes of an error, the most specific first; never its message, which quotes values."""
+    for detail in objects_in(error, "errors"):
+        yield from _code(detail.get("code"))
     yield from _IN_MESSAGE["error"].findall(str(error.get("message", "")))
     for name in ("subCategory", "category"):
-        yield from _word(error.get(name))
+        yield from _code(error.get(name))
 
 
 def _properties(error: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the properties that an error is about: a merchant may require one that only he can fill."""
-    for detail in objects(error, "errors"):
+    """Yield the properties that an error is about: a merchant may require one that only the merchant can fill."""
+    for detail in objects_in(error, "errors"):
         context = detail.get("context")
         named = context.get("propertyName") if isinstance(context, Mapping) else None
         yield from (name for name in named or () if _PROPERTY.fullmatch(str(name)))
     yield from _IN_MESSAGE["name"].findall(str(error.get("message", "")))
 
 
-def _word(word: object) -> Iterator[str]:
-    if isinstance(word, str) and _CODE.fullmatch(word):
-        yield word
+def _code(value: object) -> Iterator[str]:
+    if isinstance(value, str) and _CODE.fullmatch(value):
+        yield value
 
 
 def _traces(error: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the trace ids that an error names: a list by the documentation, sometimes a single one."""
+    """Yield the trace ids that an error names: a list according to the documentation, sometimes a single one."""
     context = error.get("context")
     named = context.get("objectWriteTraceId") if isinstance(context, Mapping) else None
     if isinstance(named, str):
@@ -123,8 +123,8 @@ def _traces(error: Mapping[str, Any]) -> Iterator[str]:
 
 def _key_of(result: Mapping[str, Any]) -> str:
     properties = result.get("properties")
-    told = properties.get(KEY) if isinstance(properties, Mapping) else None
-    return str(told or result.get("objectWriteTraceId") or "")
+    key = properties.get(KEY) if isinstance(properties, Mapping) else None
+    return str(key or result.get("objectWriteTraceId") or "")
 
 
 def _id_of(result: Mapping[str, Any]) -> str | None:

@@ -1,4 +1,4 @@
-"""Contacts that bear our key: what HubSpot shows of them, and how our fields are taken off again."""
+"""Contacts under our key: what HubSpot holds of them, and how our fields are removed from them."""
 
 from __future__ import annotations
 
@@ -7,72 +7,73 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from relay.adapters.crm_http import ClosedError, objects
+from relay.adapters.http import CrmUnavailableError, objects_in
 from relay.adapters.hubspot.client import HubspotClient
 from relay.adapters.hubspot.mapping import KEY, OURS, PROPERTIES, encode
-from relay.adapters.hubspot.paths import HubspotPaths
 from relay.model.fields import ValueKind
 from relay.model.formats import number_text
 from relay.ports.crm import ContactRef, CrmOutcome
 from relay.rules.crm_profile import CRM_FIELDS, CrmProfile
 
-AT_ONCE: Final = 100
+CONTACTS_PER_CALL: Final = 100
 
 _GONE: Final = CrmOutcome(state="skipped", reason="no such contact")
-_SILENT: Final = CrmOutcome(state="retry", reason="silent_2xx", alone=True)
+_SILENT: Final = CrmOutcome(state="retry", reason="silent_2xx", member_only=True)
 
 
-def shown(profile: CrmProfile) -> dict[str, str]:
-    """Return a profile as HubSpot would show it: by canonical name, and only what has a value."""
-    told = {name: encode(value) for name, value in profile.values.items()}
-    return {name: text for name, text in told.items() if text}
+def expected_fields(profile: CrmProfile) -> dict[str, str]:
+    """Return a profile as `read` finds it: by canonical name, only fields with a value."""
+    fields = {name: encode(value) for name, value in profile.values.items()}
+    return {name: text for name, text in fields.items() if text}
 
 
-def read(client: HubspotClient, paths: HubspotPaths, keys: Sequence[str]) -> dict[str, dict[str, str]]:
+def read(client: HubspotClient, keys: Sequence[str]) -> dict[str, dict[str, str]]:
     """Return what HubSpot has of these members, by key.
 
     Raises:
-        ClosedError: when it cannot be asked.
+        CrmUnavailableError: HubSpot does not answer.
 
     """
     found: dict[str, dict[str, str]] = {}
-    for contact in _contacts(client, paths, keys, list(PROPERTIES.values())):
-        has = contact["properties"]
-        told = {name: _plain(name, has.get(theirs)) for name, theirs in PROPERTIES.items()}
-        found[str(has[KEY])] = {name: text for name, text in told.items() if text}
+    for contact in _contacts(client, keys, list(PROPERTIES.values())):
+        properties = contact["properties"]
+        fields = {name: _decode(name, properties.get(theirs)) for name, theirs in PROPERTIES.items()}
+        found[str(properties[KEY])] = {name: text for name, text in fields.items() if text}
     return found
 
 
-def clear(client: HubspotClient, paths: HubspotPaths, homes: Sequence[ContactRef]) -> dict[str, CrmOutcome]:
-    """Take our fields off the contacts that bear these members' keys."""
+def clear(client: HubspotClient, contacts: Sequence[ContactRef]) -> dict[str, CrmOutcome]:
+    """Remove our fields from the contacts under these members' keys."""
     outcomes: dict[str, CrmOutcome] = {}
-    keys = [home.key for home in homes]
-    for start in range(0, len(keys), AT_ONCE):
-        some = keys[start : start + AT_ONCE]
+    keys = [contact.key for contact in contacts]
+    for start in range(0, len(keys), CONTACTS_PER_CALL):
+        batch = keys[start : start + CONTACTS_PER_CALL]
         try:
             ids = {
                 str(contact["id"]): str(contact["properties"][KEY])
-                for contact in _contacts(client, paths, some, [KEY])
+                for contact in _contacts(client, batch, [KEY])
             }
-            outcomes |= dict.fromkeys(set(some) - set(ids.values()), _GONE) | _clear(client, paths, ids)
-        except ClosedError as closed:
-            return outcomes | dict.fromkeys(keys[start:], closed.outcome)
+            outcomes |= dict.fromkeys(set(batch) - set(ids.values()), _GONE) | _clear(client, ids)
+        except CrmUnavailableError as error:
+            return outcomes | dict.fromkeys(keys[start:], error.outcome)
     return outcomes
 
 
-def question(inputs: Sequence[Mapping[str, str]], properties: Sequence[str], by: str = "") -> dict[str, Any]:
-    """Return the body of a question; HubSpot's schema demands both lists, though nobody asks for a history."""
-    asked = {"inputs": list(inputs), "properties": list(properties), "propertiesWithHistory": []}
-    return {**asked, "idProperty": by} if by else asked
+def read_request(
+    inputs: Sequence[Mapping[str, str]], properties: Sequence[str], id_property: str = ""
+) -> dict[str, Any]:
+    """Return the body of a batch read. HubSpot's schema demands both property lists, also without a history."""
+    body = {"inputs": list(inputs), "properties": list(properties), "propertiesWithHistory": []}
+    return {**body, "idProperty": id_property} if id_property else body
 
 
-def _clear(client: HubspotClient, paths: HubspotPaths, ids: Mapping[str, str]) -> dict[str, CrmOutcome]:
+def _clear(client: HubspotClient, ids: Mapping[str, str]) -> dict[str, CrmOutcome]:
     if not ids:
         return {}
     empty = dict.fromkeys(OURS, "")
     inputs = [{"id": contact, "objectWriteTraceId": key, "properties": empty} for contact, key in ids.items()]
-    reply = client.call("POST", f"{paths.contacts}/batch/update", {"inputs": inputs})
-    done = {str(result.get("id")) for result in objects(reply.body, "results")}
+    reply = client.call("POST", f"{client.paths.contacts}/batch/update", {"inputs": inputs})
+    done = {str(result.get("id")) for result in objects_in(reply.body, "results")}
     return {
         key: CrmOutcome(state="mirrored", id=contact) if contact in done else _SILENT
         for contact, key in ids.items()
@@ -80,22 +81,23 @@ def _clear(client: HubspotClient, paths: HubspotPaths, ids: Mapping[str, str]) -
 
 
 def _contacts(
-    client: HubspotClient, paths: HubspotPaths, keys: Sequence[str], properties: Sequence[str]
+    client: HubspotClient, keys: Sequence[str], properties: Sequence[str]
 ) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = []
-    for start in range(0, len(keys), AT_ONCE):
-        inputs = [{"id": key} for key in keys[start : start + AT_ONCE]]
-        reply = client.call("POST", f"{paths.contacts}/batch/read", question(inputs, properties, KEY))
+    for start in range(0, len(keys), CONTACTS_PER_CALL):
+        inputs = [{"id": key} for key in keys[start : start + CONTACTS_PER_CALL]]
+        path = f"{client.paths.contacts}/batch/read"
+        reply = client.call("POST", path, read_request(inputs, properties, KEY))
         found += [
             contact
-            for contact in objects(reply.body, "results")
+            for contact in objects_in(reply.body, "results")
             if isinstance(contact.get("properties"), Mapping) and contact["properties"].get(KEY) in keys
         ]
     return found
 
 
-def _plain(name: str, value: object) -> str:
-    """Write what HubSpot shows in our notation: it spells moments and numbers in more ways than one."""
+def _decode(name: str, value: object) -> str:
+    """Return HubSpot's value as `encode` writes it: HubSpot spells moments and numbers in more than one way."""
     text = "" if value is None else str(value)
     try:
         match CRM_FIELDS[name].kind:
@@ -117,4 +119,4 @@ def _plain(name: str, value: object) -> str:
             case _:
                 return text
     except (InvalidOperation, ValueError):
-        return text  # edited into something that is no such value: it differs, which is what matters
+        return text  # edited into a text that is no such value: it differs, which is what matters

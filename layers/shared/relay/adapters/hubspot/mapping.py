@@ -1,7 +1,7 @@
-"""What each canonical field is called at HubSpot, how it is defined there, and how its values are written.
+"""The name of each canonical field at HubSpot, its definition there, and how its values are written.
 
-Internal names are a contract with the merchant's lists and workflows: `membership_…`, and never changed.
-Only the native `email` is written beside them; names, phone and consent belong to the merchant.
+Internal names (`membership_…`) are a contract with the merchant's lists and workflows and never change. Of the native
+properties only `email` is written; names, phone and consent belong to the merchant.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from relay.rules.crm_profile import CRM_FIELDS, CrmField, CrmProfile
 GROUP: Final = "inveterate_membership"
 GROUP_LABEL: Final = "Inveterate membership"
 KEY: Final = "membership_key"
-"""The unique property by which contacts are upserted. By `email` HubSpot takes no partial upserts."""
+"""The unique property that identifies contacts in an upsert. HubSpot allows no partial upserts by `email`."""
 
 _NATIVE: Final = {"email": "email"}
 
@@ -32,7 +32,7 @@ _NAMED: Final = {
     "credits_earned_total": "membership_credits_earned",
     "credits_expiring_amount": "membership_credits_expiring",
 }
-"""Those whose name at HubSpot is not simply `membership_` and the canonical one."""
+"""Fields whose name at HubSpot is not `membership_` and the canonical one."""
 
 PROPERTIES: Final[dict[str, str]] = {
     name: _NATIVE.get(name) or _NAMED.get(name) or f"membership_{name}" for name in CRM_FIELDS
@@ -40,7 +40,7 @@ PROPERTIES: Final[dict[str, str]] = {
 """HubSpot's name of each canonical field."""
 
 OURS: Final = tuple(theirs for name, theirs in PROPERTIES.items() if name not in _NATIVE)
-"""The properties that we define."""
+"""The properties that Relay defines."""
 
 _TYPES: Final[dict[ValueKind, tuple[str, str]]] = {
     ValueKind.TEXT: ("string", "text"),
@@ -52,16 +52,16 @@ _TYPES: Final[dict[ValueKind, tuple[str, str]]] = {
 }
 
 _LONG: Final = frozenset({"cancel_reason"})
-"""Texts that people write: more than a line."""
+"""Texts of more than a line, which people write."""
 
 
 def properties_of(profile: CrmProfile) -> dict[str, str]:
-    """Return all properties of a contact; every value is a string, and an empty one clears."""
+    """Return all properties of a contact; every value is a string, and an empty string clears the property."""
     return {PROPERTIES[name]: encode(value) for name, value in profile.values.items()}
 
 
 def encode(value: Value) -> str:
-    """Write a value as HubSpot reads it.
+    """Return a value as HubSpot reads it.
 
     Numbers plain, flags `true` or `false`, days as `2026-02-05` (HubSpot keeps them as midnight UTC),
     moments in UTC with milliseconds and `Z`.
@@ -90,8 +90,8 @@ def definitions() -> list[dict[str, Any]]:
     ]
 
 
-def _definition(name: str, theirs: str, column: CrmField) -> dict[str, Any]:
-    kind, field = ("enumeration", "select") if column.choices else _TYPES[column.kind]
+def _definition(name: str, theirs: str, crm_field: CrmField) -> dict[str, Any]:
+    kind, field = ("enumeration", "select") if crm_field.choices else _TYPES[crm_field.kind]
     definition: dict[str, Any] = {
         "name": theirs,
         "label": label(theirs),
@@ -100,9 +100,9 @@ def _definition(name: str, theirs: str, column: CrmField) -> dict[str, Any]:
         "groupName": GROUP,
     }
     if theirs == KEY:
-        definition["hasUniqueValue"] = True  # cannot be changed once the property is there
-    if column.choices:
-        definition["options"] = _options({choice: label(choice) for choice in column.choices})
+        definition["hasUniqueValue"] = True  # cannot be changed after the property exists
+    if crm_field.choices:
+        definition["options"] = _options({choice: label(choice) for choice in crm_field.choices})
     elif kind == "bool":
         definition["options"] = _options({"true": "Yes", "false": "No"})
     return definition
@@ -116,5 +116,5 @@ def _options(labels: Mapping[str, str]) -> list[dict[str, Any]]:
 
 
 def label(name: str) -> str:
-    """Return what people read: `membership_credit_balance` is "Membership credit balance"."""
+    """Return the label of a property: "Membership credit balance" for `membership_credit_balance`."""
     return name.replace("_", " ").capitalize()

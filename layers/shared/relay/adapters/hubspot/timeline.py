@@ -1,8 +1,8 @@
-"""Notes become HubSpot's custom events, five hundred at a time: in portals that have them, where a setting says so.
+"""Notes become HubSpot's custom events, up to five hundred in a call, if the portal has them and a setting asks for them.
 
-Custom events need an Enterprise hub; a portal without them answers 403, and is not asked again by this
-environment. An event is sent under a name that HubSpot makes of ours and the portal's id, so the
-definitions are read once. Its `uuid` follows from the effect's id: of two alike HubSpot keeps the first.
+Custom events need an Enterprise hub. A portal without them answers 403, and this environment then sends it no more. An
+event is sent under a name that HubSpot makes of our name and the portal's id, so the definitions are read once. The
+event's `uuid` follows from the effect's id: of two alike HubSpot keeps the first.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from typing import Any, Final
 from urllib.parse import quote
 from uuid import UUID, uuid5
 
-from relay.adapters.crm_http import ClosedError, objects
+from relay.adapters.http import CrmUnavailableError, objects_in
 from relay.adapters.hubspot.client import HubspotClient
 from relay.adapters.hubspot.mapping import encode
-from relay.adapters.hubspot.paths import HubspotPaths
 from relay.model.effects import Note
 from relay.model.fields import ValueKind
 from relay.model.messages import EventEffects, MemberChanged, notes_in
@@ -25,78 +24,82 @@ from relay.model.timeline_events import TIMELINE_EVENTS, properties_of
 from relay.ports.crm import ContactRef, CrmOutcome
 from relay.rules.timeline import with_common_properties
 
-AT_ONCE: Final = 500
-_PAGE: Final = 100
-_MOST_PAGES: Final = 20
-"""A portal has 500 definitions at most."""
+EVENTS_PER_CALL: Final = 500
+_DEFINITIONS_PER_PAGE: Final = 100
+_MAX_PAGES: Final = 20
+"""A portal has at most 500 definitions."""
 
-_OURS: Final = UUID("5c4c9c53-6d0a-5f5b-9a0e-3f1d0c8f7a21")
-"""The namespace of our events' ids: another one would tell every event of the past year again."""
+_NAMESPACE: Final = UUID("5c4c9c53-6d0a-5f5b-9a0e-3f1d0c8f7a21")
+"""The namespace of our events' ids. With another one, every event of the past year would appear again."""
 
-_NONE_HERE: Final = CrmOutcome(state="skipped", reason="this portal has no custom events")
+_UNSUPPORTED: Final = CrmOutcome(state="skipped", reason="this portal has no custom events")
 _UNKNOWN: Final = CrmOutcome(state="skipped", reason="no event by this name")
-_QUIET: Final = CrmOutcome(state="skipped", reason="quiet")
-_MADE: Final = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.CONFLICT})
-_KINDS: Final = {ValueKind.MONEY: "number", ValueKind.COUNT: "number", ValueKind.MOMENT: "datetime"}
+_BACKFILL: Final = CrmOutcome(state="skipped", reason="backfill")
+_DEFINED: Final = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.CONFLICT})
+_TYPES: Final = {ValueKind.MONEY: "number", ValueKind.COUNT: "number", ValueKind.MOMENT: "datetime"}
 
 
 @dataclass(slots=True)
 class HubspotTimeline:
-    """Custom events of one portal."""
+    """The custom events of one portal."""
 
     client: HubspotClient
-    paths: HubspotPaths
     _names: dict[str, str] = field(default_factory=dict)
-    _none_here: bool = False
+    _unsupported: bool = False
 
     def record(
-        self, changes: Sequence[MemberChanged], homes: Mapping[str, ContactRef]
+        self, changes: Sequence[MemberChanged], contacts: Mapping[str, ContactRef]
     ) -> dict[str, CrmOutcome]:
-        """Send the notes of these changes; an outcome for each, by effect id."""
+        """Send the notes of these changes; return an outcome for each, by effect id."""
         outcomes: dict[str, CrmOutcome] = {}
         occurrences: dict[str, dict[str, Any]] = {}
         notes = list(notes_in(changes))
         try:
-            names = self._known() if notes else {}
+            names = self._event_names() if notes else {}
             for note_id, change, event_effects, note in notes:
-                if change.backfill or note.name not in names:
-                    # HubSpot has no event that starts nothing: a back-fill's are not sent at all.
-                    outcomes[note_id] = (
-                        _NONE_HERE if self._none_here else _QUIET if change.backfill else _UNKNOWN
+                if self._is_unsupported():
+                    outcomes[note_id] = _UNSUPPORTED
+                elif change.backfill:
+                    # Every HubSpot event can start a workflow: a back-fill's are not sent at all.
+                    outcomes[note_id] = _BACKFILL
+                elif note.name not in names:
+                    outcomes[note_id] = _UNKNOWN
+                else:
+                    contact = contacts.get(change.member, ContactRef(key=change.member))
+                    occurrences[note_id] = _occurrence(
+                        note_id, names[note.name], event_effects, note, contact
                     )
-                    continue
-                home = homes.get(change.member, ContactRef(key=change.member))
-                occurrences[note_id] = _occurrence(note_id, names[note.name], event_effects, note, home)
-            for start in range(0, len(occurrences), AT_ONCE):
-                self._send(dict(list(occurrences.items())[start : start + AT_ONCE]), outcomes)
-        except ClosedError as closed:
-            left = [note_id for note_id, *_ in notes if note_id not in outcomes]
-            return outcomes | dict.fromkeys(left, self._closed(closed))
+            for start in range(0, len(occurrences), EVENTS_PER_CALL):
+                self._send(dict(list(occurrences.items())[start : start + EVENTS_PER_CALL]), outcomes)
+        except CrmUnavailableError as error:
+            unsent = [note_id for note_id, *_ in notes if note_id not in outcomes]
+            return outcomes | dict.fromkeys(unsent, self._outcome_of(error))
         return outcomes
 
-    def provide(self, *, dry_run: bool = False) -> list[str]:
-        """Define the events that the portal lacks; return their names. A portal without events lacks none.
+    def define(self, *, dry_run: bool = False) -> list[str]:
+        """Define the events that the portal lacks; return their names. A portal without custom events lacks none.
 
         Raises:
-            ClosedError: when HubSpot cannot be asked.
+            CrmUnavailableError: HubSpot does not answer.
 
         """
         try:
-            there = self._read()
-        except ClosedError as closed:
-            if self._closed(closed) == _NONE_HERE:
+            existing = self._read()
+        except CrmUnavailableError as error:
+            if self._outcome_of(error) == _UNSUPPORTED:
                 return []
             raise
-        wanted: list[str] = [name for name in TIMELINE_EVENTS if slug(name) not in there]
-        for name in [] if dry_run else wanted:
-            reply = self.client.call("POST", self.paths.definitions, definition(name))
-            if reply.status not in _MADE:
-                raise ClosedError(CrmOutcome(state="retry", reason="event_not_defined"))
-        return wanted
+        missing: list[str] = [name for name in TIMELINE_EVENTS if slug(name) not in existing]
+        for name in [] if dry_run else missing:
+            reply = self.client.call("POST", self.client.paths.definitions, definition(name))
+            if reply.status not in _DEFINED:
+                raise CrmUnavailableError(CrmOutcome(state="retry", reason="event_not_defined"))
+        return missing
 
     def _send(self, occurrences: Mapping[str, dict[str, Any]], outcomes: dict[str, CrmOutcome]) -> None:
-        """Send these; where HubSpot refuses them together, in halves, so that one keeps no other out."""
-        reply = self.client.call("POST", f"{self.paths.events}/batch", {"inputs": list(occurrences.values())})
+        """Send these events; if HubSpot refuses them together, in halves, so that one does not affect the others."""
+        path = f"{self.client.paths.events}/batch"
+        reply = self.client.call("POST", path, {"inputs": list(occurrences.values())})
         if reply.status < HTTPStatus.BAD_REQUEST:
             outcomes |= dict.fromkeys(occurrences, CrmOutcome(state="mirrored"))
         elif len(occurrences) == 1:
@@ -107,52 +110,47 @@ class HubspotTimeline:
             for half in (items[:middle], items[middle:]):
                 self._send(dict(half), outcomes)
 
-    def _known(self) -> dict[str, str]:
-        """Return HubSpot's names of our events; define what is missing, once."""
+    def _event_names(self) -> dict[str, str]:
+        """Return HubSpot's names of our events; define the missing events, once."""
         if not self._names:
-            if self._refused():
+            if self._is_unsupported():
                 return {}
-            self.provide()
-            there = {} if self._refused() else self._read()
-            self._names = {name: full for name in TIMELINE_EVENTS if (full := there.get(slug(name)))}
+            self.define()
+            existing = {} if self._is_unsupported() else self._read()
+            self._names = {name: full for name in TIMELINE_EVENTS if (full := existing.get(slug(name)))}
         return self._names
 
     def _read(self) -> dict[str, str]:
-        """Return HubSpot's names of all events of the portal, by theirs."""
-        there: dict[str, str] = {}
-        path = f"{self.paths.definitions}?limit={_PAGE}"
-        for _ in range(_MOST_PAGES):
+        """Return the full names of all events of the portal, by their internal names."""
+        names: dict[str, str] = {}
+        first = f"{self.client.paths.definitions}?limit={_DEFINITIONS_PER_PAGE}"
+        path = first
+        for _ in range(_MAX_PAGES):
             body = self.client.call("GET", path).body
-            there |= {
+            names |= {
                 str(known.get("name")): str(known.get("fullyQualifiedName") or known.get("name"))
-                for known in objects(body, "results")
+                for known in objects_in(body, "results")
             }
-            after = _after(body)
+            after = _next_page(body)
             if not after:
-                return there
-            path = f"{self.paths.definitions}?limit={_PAGE}&after={quote(after, safe='')}"
-        raise ClosedError(CrmOutcome(state="retry", reason="listing_without_end"))
+                return names
+            path = f"{first}&after={quote(after, safe='')}"
+        raise CrmUnavailableError(CrmOutcome(state="retry", reason="listing_without_end"))
 
-    def _refused(self) -> bool:
-        """Say whether the portal has turned out to have no events."""
-        return self._none_here
+    def _is_unsupported(self) -> bool:
+        return self._unsupported
 
-    def _closed(self, closed: ClosedError) -> CrmOutcome:
-        if closed.outcome.state == "unauthorised" and closed.outcome.reason in {"http_403", "missing_scopes"}:
-            self._none_here = True
-            return _NONE_HERE
-        return closed.outcome
-
-
-def _after(body: Mapping[str, Any]) -> str:
-    """Return where a listing goes on; empty where this was its end."""
-    paging = body.get("paging")
-    following = paging.get("next") if isinstance(paging, Mapping) else None
-    return str(following.get("after") or "") if isinstance(following, Mapping) else ""
+    def _outcome_of(self, error: CrmUnavailableError) -> CrmOutcome:
+        """Return the outcome of every note in a failed call; from a 403 on the portal counts as one without events."""
+        outcome = error.outcome
+        if outcome.state == "unauthorised" and outcome.reason in {"http_403", "missing_scopes"}:
+            self._unsupported = True
+            return _UNSUPPORTED
+        return outcome
 
 
 def slug(name: str) -> str:
-    """Return an event's internal name: `Membership Joined` is `membership_joined`."""
+    """Return an event's internal name: `membership_joined` for `Membership Joined`."""
     return name.lower().replace(" ", "_")
 
 
@@ -167,27 +165,34 @@ def definition(name: str) -> dict[str, Any]:
             {
                 "name": carried,
                 "label": carried.replace("_", " ").capitalize(),
-                "type": _KINDS.get(kind, "string"),
+                "type": _TYPES.get(kind, "string"),
             }
             for carried, kind in properties_of(name).items()
         ],
     }
 
 
+def _next_page(body: Mapping[str, Any]) -> str:
+    """Return the cursor of a listing's next page; empty after the last."""
+    paging = body.get("paging")
+    following = paging.get("next") if isinstance(paging, Mapping) else None
+    return str(following.get("after") or "") if isinstance(following, Mapping) else ""
+
+
 def _occurrence(
-    note_id: str, name: str, event_effects: EventEffects, note: Note, home: ContactRef
+    note_id: str, name: str, event_effects: EventEffects, note: Note, contact: ContactRef
 ) -> dict[str, Any]:
     whole = with_common_properties(
-        note, member=home.key, event_id=event_effects.event_id, at=event_effects.at
+        note, member=contact.key, event_id=event_effects.event_id, at=event_effects.at
     )
-    # An event may have the properties of its definition alone: another one would have all of it refused.
-    known = properties_of(note.name)
-    told = {carried: encode(value) for carried, value in whole.properties.items() if carried in known}
-    whom = {"objectId": home.id} if home.id else {"email": home.email or ""}
+    # HubSpot refuses an event with a property that its definition lacks.
+    defined = properties_of(note.name)
+    properties = {carried: encode(value) for carried, value in whole.properties.items() if carried in defined}
+    subject = {"objectId": contact.id} if contact.id else {"email": contact.email or ""}
     return {
         "eventName": name,
-        **whom,
-        "uuid": str(uuid5(_OURS, note_id)),
+        **subject,
+        "uuid": str(uuid5(_NAMESPACE, note_id)),
         "occurredAt": encode(event_effects.at),
-        "properties": told,
+        "properties": properties,
     }

@@ -1,8 +1,8 @@
-"""Which profiles Klaviyo has under given addresses or ids, and whose key they bear: looked up before any write.
+"""Finds the profiles that Klaviyo has under given addresses or ids, and their keys, before anything is written.
 
-Klaviyo writes to whoever has the address. Two shops can share one account, so the look comes first: a
-profile under another key is never written to. There is no conditional write; between our look and our
-write another shop's may fall, and is found by its next one.
+Klaviyo writes to any profile with the address. Two shops can share one account, so the query comes first: a profile under
+another key is never written. There is no conditional write; another shop's write can fall between our query and our
+write, and that shop's next write finds it.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from relay.adapters.crm_http import ClosedError, objects
+from relay.adapters.http import CrmUnavailableError, objects_in
 from relay.adapters.klaviyo.client import KlaviyoClient, inner
 from relay.adapters.klaviyo.mapping import KEY
 from relay.ports.crm import CrmOutcome
 
 PROFILES: Final = "/api/profiles"
-_AT_ONCE: Final = 25
-"""The longest addresses make a query of some ten thousand characters of these."""
+_VALUES_PER_CALL: Final = 25
+"""With the longest addresses, a query of this many has some ten thousand characters."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A profile: its id and address, whose key it bears, the merchant's own id for it, and its properties."""
+class KlaviyoProfile:
+    """A profile as Klaviyo holds it. `key` is our key in it, `external_id` the merchant's own id."""
 
     id: str
     email: str | None
@@ -34,31 +34,31 @@ class Found:
 
 
 @dataclass(slots=True)
-class Look:
-    """What a look-up found, by what was asked for; `refused` says what Klaviyo would not look for, and why."""
+class ProfileLookup:
+    """The profiles found, by address or id; and by value the reason why Klaviyo refused to search for it."""
 
-    found: dict[str, Found]
+    found: dict[str, KlaviyoProfile]
     refused: dict[str, str]
 
 
-def look(client: KlaviyoClient, by: Literal["email", "id"], values: Sequence[str]) -> Look:
-    """Look profiles up by address or id.
+def find_profiles(client: KlaviyoClient, by: Literal["email", "id"], values: Sequence[str]) -> ProfileLookup:
+    """Find profiles by address or id.
 
     Raises:
-        ClosedError: when Klaviyo cannot be asked.
+        CrmUnavailableError: Klaviyo does not answer.
 
     """
-    result = Look({}, {})
-    for some in _parts(values):
-        _ask(client, by, some, result)
-    return result
+    lookup = ProfileLookup({}, {})
+    for start in range(0, len(values), _VALUES_PER_CALL):
+        _find(client, by, values[start : start + _VALUES_PER_CALL], lookup)
+    return lookup
 
 
-def found_in(resource: Mapping[str, Any]) -> Found:
+def read_profile(resource: Mapping[str, Any]) -> KlaviyoProfile:
     """Read a profile from an answer."""
     attributes = inner(resource, "attributes")
     properties = inner(attributes, "properties")
-    return Found(
+    return KlaviyoProfile(
         id=str(resource.get("id") or ""),
         email=_text(attributes.get("email")),
         key=_text(properties.get(KEY)),
@@ -67,8 +67,10 @@ def found_in(resource: Mapping[str, Any]) -> Found:
     )
 
 
-def _ask(client: KlaviyoClient, by: Literal["email", "id"], values: Sequence[str], result: Look) -> None:
-    """Ask for these; in halves where one of them makes Klaviyo refuse the question."""
+def _find(
+    client: KlaviyoClient, by: Literal["email", "id"], values: Sequence[str], lookup: ProfileLookup
+) -> None:
+    """Find these; in halves if one of them makes Klaviyo refuse the query."""
     reply = client.get(
         PROFILES,
         {
@@ -78,21 +80,17 @@ def _ask(client: KlaviyoClient, by: Literal["email", "id"], values: Sequence[str
         },
     )
     if reply.ok and isinstance(reply.body.get("data"), list):
-        for found in map(found_in, objects(reply.body, "data")):
-            result.found[found.id if by == "id" else (found.email or "").lower()] = found
+        for profile in map(read_profile, objects_in(reply.body, "data")):
+            lookup.found[profile.id if by == "id" else (profile.email or "").lower()] = profile
     elif reply.ok:
-        # Without an answer to who is there, everybody would pass for new.
-        raise ClosedError(CrmOutcome(state="retry", reason="unreadable_answer"))
+        # Without a list of profiles, every member would pass for new.
+        raise CrmUnavailableError(CrmOutcome(state="retry", reason="unreadable_answer"))
     elif len(values) == 1:
-        result.refused[values[0]] = reply.code
+        lookup.refused[values[0]] = reply.code
     else:
         middle = len(values) // 2
-        _ask(client, by, values[:middle], result)
-        _ask(client, by, values[middle:], result)
-
-
-def _parts(values: Sequence[str]) -> list[Sequence[str]]:
-    return [values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE)]
+        _find(client, by, values[:middle], lookup)
+        _find(client, by, values[middle:], lookup)
 
 
 def _text(value: object) -> str | None:

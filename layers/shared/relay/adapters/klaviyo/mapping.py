@@ -1,9 +1,9 @@
-"""What each canonical field is called at Klaviyo, and how its values are written.
+"""The name of each canonical field at Klaviyo, and how its values are written.
 
-Property names are a contract with the merchant's segments and flows: `Membership …`, and never changed.
-Inveterate's own link to Klaviyo writes `Inveterate: …`, and whoever wrote those beside it would fight it:
-they are written only where the merchant says so, and never as metrics, which would start his flows twice.
-The native `email` alone is written beside our properties; names, phone and consent belong to the merchant.
+Property names (`Membership …`) are a contract with the merchant's segments and flows and never change. Inveterate's own
+link to Klaviyo writes `Inveterate: …`, and a second writer of those would be in conflict with it: Relay writes them only
+if the merchant says so, and never as metrics, which would start the merchant's flows twice. Of the native attributes
+only `email` is written; names, phone and consent belong to the merchant.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from relay.model.formats import json_value, number_text
 from relay.rules.crm_profile import CRM_FIELDS, CrmProfile
 
 Json: TypeAlias = str | int | Decimal | bool | None
-"""A value as it stands in a request or an answer. Numbers are exact: no float is ever made of an amount."""
+"""A value in a request or an answer. Numbers are exact: an amount never becomes a float."""
 
 _NAMED: Final = {
     "shopify_customer_id": "Membership Shopify ID",
@@ -33,7 +33,7 @@ _NAMED: Final = {
     "referrals_count": "Membership Referrals",
     "mirror_updated_at": "Membership Updated At",
 }
-"""Those whose name at Klaviyo is not simply `Membership` and the canonical one in title case."""
+"""Fields whose name at Klaviyo is not `Membership` and the canonical one in title case."""
 
 PROPERTIES: Final[dict[str, str]] = {
     name: _NAMED.get(name) or f"Membership {name.replace('_', ' ').title()}"
@@ -43,7 +43,7 @@ PROPERTIES: Final[dict[str, str]] = {
 """Klaviyo's name of each canonical field but the e-mail address, which is an attribute of the profile."""
 
 KEY: Final = PROPERTIES["key"]
-"""The property by which we know our profiles again. Klaviyo identifies people by e-mail address and not by it."""
+"""The property that marks our profiles. Klaviyo itself identifies people by e-mail address."""
 
 _COMPAT: Final = {
     "Inveterate: Credits": "credit_balance",
@@ -52,32 +52,32 @@ _COMPAT: Final = {
     "Inveterate: Subscription Status": "status",
     "Inveterate: Tier Name": "tier_name",
 }
-"""The properties of Inveterate's own link, for merchants who have ended that and keep their segments."""
+"""The properties of Inveterate's own link, for merchants that ended the link and keep their segments."""
 
 _THEIR_STATUS: Final = {"cancelled": "cancelled", "none": None}
-"""Inveterate's link knows `active` and `cancelled` alone."""
+"""Inveterate's link knows only `active` and `cancelled`."""
 
 
 def properties_of(profile: CrmProfile, *, compat: bool = False) -> dict[str, Json]:
     """Return all properties of a profile; None clears."""
-    told = {theirs: json_value(profile.values[name]) for name, theirs in PROPERTIES.items()}
-    return {**told, **_compat_of(profile)} if compat else told
+    properties = {theirs: json_value(profile.values[name]) for name, theirs in PROPERTIES.items()}
+    return {**properties, **_compat_of(profile)} if compat else properties
 
 
 def names(*, compat: bool = False) -> list[str]:
-    """Return the names of all properties that we write."""
+    """Return the names of all properties that Relay writes."""
     return [*PROPERTIES.values(), *(_COMPAT if compat else ())]
 
 
 def canonical_of(properties: Mapping[str, Any], email: str | None) -> dict[str, str]:
-    """Return what a profile holds of our fields, by canonical name, as text; without those that have no value."""
-    told = {name: properties.get(theirs) for name, theirs in PROPERTIES.items()} | {"email": email}
-    # In the canonical order, so that what is read and what was sent can be laid side by side.
-    return {name: text(told[name]) for name in CRM_FIELDS if told[name] is not None}
+    """Return what a profile holds of our fields, by canonical name, as text; only fields with a value."""
+    values = {name: properties.get(theirs) for name, theirs in PROPERTIES.items()} | {"email": email}
+    # In the canonical order, so that what was read and what was sent can be compared line by line.
+    return {name: text(values[name]) for name in CRM_FIELDS if values[name] is not None}
 
 
 def text(value: object) -> str:
-    """Write what stands in JSON as text: one notation for what we send and what we find."""
+    """Return a JSON value as text, the same for what is sent and what is read."""
     match value:
         case bool():
             return "true" if value else "false"
@@ -88,10 +88,10 @@ def text(value: object) -> str:
 
 
 def _compat_of(profile: CrmProfile) -> dict[str, Json]:
-    told = {theirs: json_value(profile.values[name]) for theirs, name in _COMPAT.items()}
+    properties = {theirs: json_value(profile.values[name]) for theirs, name in _COMPAT.items()}
     joined = profile.values["joined_at"]
     return {
-        **told,
+        **properties,
         "Inveterate: Date Joined": json_value(joined.date()) if isinstance(joined, datetime) else None,
         "Inveterate: Subscription Status": _THEIR_STATUS.get(str(profile.values["status"]), "active"),
     }

@@ -1,7 +1,7 @@
-"""Members become profiles: one look at a batch of addresses, then one call for each member.
+"""Members become profiles: one query for a batch of addresses, then one call for each member.
 
-A profile that nobody has keyed becomes the member's; one under another key is left alone. All of it ends
-after `PATIENCE`: the rest is tried again later.
+A profile without a key becomes the member's; one under another key is not touched. No call is started after
+`TIME_LIMIT`: the rest is tried again later.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from relay.adapters.crm_http import ClosedError
+from relay.adapters.http import CrmUnavailableError
 from relay.adapters.klaviyo.client import IMPORT, KlaviyoClient, KlaviyoReply, inner
-from relay.adapters.klaviyo.contacts import Found, Look, found_in, look
+from relay.adapters.klaviyo.contacts import KlaviyoProfile, ProfileLookup, find_profiles, read_profile
 from relay.adapters.klaviyo.mapping import KEY, names, properties_of
 from relay.model.formats import json_value, sendable_text
 from relay.ports.crm import ContactRef, CrmOutcome
@@ -21,16 +21,16 @@ from relay.rules.crm_profile import CrmProfile
 
 DEFAULT_REVISION: Final = "2026-07-15"
 
-PATIENCE: Final = 12.0
+TIME_LIMIT: Final = 12.0
 """Seconds after which no further call is started; the last may take ten more."""
 
 _CONFLICT: Final = frozenset({404, 409})
-_LONGEST_EXTERNAL_ID: Final = 255
+_MAX_EXTERNAL_ID: Final = 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What can be set: the API's revision; our key as `external_id`, and the names of Inveterate's own link, beside ours."""
+class KlaviyoOptions:
+    """The API's revision; whether to set our key as `external_id`, and to write the names of Inveterate's own link too."""
 
     revision: str = DEFAULT_REVISION
     external_id: bool = False
@@ -39,91 +39,96 @@ class Options:
 
 @dataclass(slots=True)
 class KlaviyoUpsert:
-    """One run over members with an address, by key. `outcomes` is filled as they come in."""
+    """The upsert of one batch of members with an address. `outcomes` grows with every answer."""
 
     client: KlaviyoClient
-    options: Options
+    options: KlaviyoOptions
     outcomes: dict[str, CrmOutcome] = field(default_factory=dict)
-    _until: float = field(default_factory=lambda: time.monotonic() + PATIENCE)
+    _until: float = field(default_factory=lambda: time.monotonic() + TIME_LIMIT)
 
     def run(self, profiles: Mapping[str, CrmProfile]) -> None:
         """Write these members.
 
         Raises:
-            ClosedError: when nobody gets through; who has an outcome by then keeps it.
+            CrmUnavailableError: no member gets through any more; members with an outcome by then keep it.
 
         """
-        there = look(self.client, "email", list({address(wanted): None for wanted in profiles.values()}))
-        for key, wanted in profiles.items():
+        addresses = list({address(profile): None for profile in profiles.values()})
+        lookup = find_profiles(self.client, "email", addresses)
+        for key, profile in profiles.items():
             if time.monotonic() > self._until:
-                raise ClosedError(CrmOutcome(state="retry", reason="out_of_time", retry_after=1.0))
-            self.outcomes[key] = self._write(wanted, there)
+                raise CrmUnavailableError(CrmOutcome(state="retry", reason="out_of_time", retry_after=1.0))
+            self.outcomes[key] = self._write(profile, lookup)
 
-    def _write(self, wanted: CrmProfile, there: Look) -> CrmOutcome:
-        where = address(wanted)
-        known = there.found.get(where)
-        if where in there.refused:
-            return CrmOutcome(state="refused", reason=there.refused[where])
-        if known and owned_by_other(known, wanted.key):
-            return CrmOutcome(state="refused", reason="owned_by_other", id=known.id)
-        outcome = self._import(wanted, known)
+    def _write(self, profile: CrmProfile, lookup: ProfileLookup) -> CrmOutcome:
+        email = address(profile)
+        found = lookup.found.get(email)
+        if email in lookup.refused:
+            return CrmOutcome(state="refused", reason=lookup.refused[email])
+        if found and owned_by_other(found, profile.key):
+            return CrmOutcome(state="refused", reason="owned_by_other", id=found.id)
+        outcome = self._import(profile, found)
         if outcome.state == "mirrored":
-            # Two members with one address, in one call: the second must not take the first one's profile.
-            there.found[where] = Found(outcome.id or "", where, wanted.key, None, {})
+            # Two members of the batch with one address: the second must not take the first one's profile.
+            lookup.found[email] = KlaviyoProfile(outcome.id or "", email, profile.key, None, {})
         return outcome
 
-    def _import(self, wanted: CrmProfile, known: Found | None) -> CrmOutcome:
-        """Write one profile; where its identifiers are in conflict, once more by its address alone."""
-        reply = self.client.post(IMPORT, resource(wanted, known, self.options))
+    def _import(self, profile: CrmProfile, found: KlaviyoProfile | None) -> CrmOutcome:
+        """Write one profile; if its identifiers are in conflict, once more by its address alone."""
+        reply = self.client.post(IMPORT, resource(profile, found, self.options))
         conflict = reply.status in _CONFLICT
         if conflict:
-            reply = self.client.post(
-                IMPORT, resource(wanted, known, replace(self.options, external_id=False))
-            )
+            by_email = replace(self.options, external_id=False)
+            reply = self.client.post(IMPORT, resource(profile, found, by_email))
         if reply.ok:
-            return _proven(reply, wanted, "identity_conflict" if conflict else "")
+            return _confirmed(reply, profile, "identity_conflict" if conflict else "")
         return CrmOutcome(state="refused", reason="identity_conflict" if conflict else reply.code)
 
 
-def clear(client: KlaviyoClient, homes: Sequence[ContactRef], options: Options) -> dict[str, CrmOutcome]:
-    """Take the key and all of our fields off the profiles that bear them; by member key."""
+def clear(
+    client: KlaviyoClient, contacts: Sequence[ContactRef], options: KlaviyoOptions
+) -> dict[str, CrmOutcome]:
+    """Remove the key and all of our fields from the members' profiles; return outcomes by member key."""
     outcomes: dict[str, CrmOutcome] = {}
     try:
-        there = found_homes(client, homes)
-        for home in homes:
-            outcomes[home.key] = _clear(client, home, there.get(home.key), options)
-    except ClosedError as closed:
-        return {home.key: closed.outcome for home in homes} | outcomes
+        found = profiles_of(client, contacts)
+        for contact in contacts:
+            outcomes[contact.key] = _clear(client, contact, found.get(contact.key), options)
+    except CrmUnavailableError as error:
+        return {contact.key: error.outcome for contact in contacts} | outcomes
     return outcomes
 
 
-def found_homes(client: KlaviyoClient, homes: Sequence[ContactRef]) -> dict[str, Found]:
+def profiles_of(client: KlaviyoClient, contacts: Sequence[ContactRef]) -> dict[str, KlaviyoProfile]:
     """Return the profiles in which these members were last written, by member key.
 
     Raises:
-        ClosedError: when Klaviyo cannot be asked.
+        CrmUnavailableError: Klaviyo does not answer.
 
     """
-    by_id = look(client, "id", [home.id for home in homes if home.id])
-    by_email = look(client, "email", [home.email.lower() for home in homes if home.email and not home.id])
-    there = {
-        home.key: by_id.found.get(home.id) if home.id else by_email.found.get((home.email or "").lower())
-        for home in homes
+    by_id = find_profiles(client, "id", [contact.id for contact in contacts if contact.id])
+    emails = [contact.email.lower() for contact in contacts if contact.email and not contact.id]
+    by_email = find_profiles(client, "email", emails)
+    found = {
+        contact.key: by_id.found.get(contact.id)
+        if contact.id
+        else by_email.found.get((contact.email or "").lower())
+        for contact in contacts
     }
-    return {key: found for key, found in there.items() if found}
+    return {key: profile for key, profile in found.items() if profile}
 
 
 def resource(
-    wanted: CrmProfile, known: Found | None, options: Options, *, unset: bool = False
+    profile: CrmProfile, found: KlaviyoProfile | None, options: KlaviyoOptions, *, unset: bool = False
 ) -> dict[str, Any]:
-    """Return a member as a resource: every field each time, null where it has no value, so that it clears.
+    """Return a member as a resource: every field each time, null without a value, so that it clears.
 
-    With `unset` such fields are named under `meta` instead: a bulk job ignores null.
+    With `unset`, fields without a value are named under `meta` instead: a bulk job ignores null.
     """
-    properties: dict[str, Any] = dict(properties_of(wanted, compat=options.compat))
-    attributes: dict[str, Any] = {"email": json_value(wanted.email), "properties": properties}
-    if options.external_id and _may_identify(wanted.key, known):
-        attributes["external_id"] = wanted.key
+    properties: dict[str, Any] = dict(properties_of(profile, compat=options.compat))
+    attributes: dict[str, Any] = {"email": json_value(profile.email), "properties": properties}
+    if options.external_id and _may_identify(profile.key, found):
+        attributes["external_id"] = profile.key
     data: dict[str, Any] = {"type": "profile", "attributes": attributes}
     if unset:
         attributes["properties"] = {name: value for name, value in properties.items() if value is not None}
@@ -131,20 +136,22 @@ def resource(
     return data
 
 
-def _may_identify(key: str, known: Found | None) -> bool:
-    """Say whether our key may be the profile's `external_id`: never in place of one that somebody else set."""
-    return len(key) <= _LONGEST_EXTERNAL_ID and (known is None or known.external_id in {None, key})
+def _may_identify(key: str, found: KlaviyoProfile | None) -> bool:
+    """Return whether our key may be the profile's `external_id`: it never replaces one that is not ours."""
+    return len(key) <= _MAX_EXTERNAL_ID and (found is None or found.external_id in {None, key})
 
 
-def _clear(client: KlaviyoClient, home: ContactRef, known: Found | None, options: Options) -> CrmOutcome:
-    if known is None or known.key != home.key:
-        return CrmOutcome(state="skipped", reason="owned_by_other" if known and known.key else "not_there")
-    attributes = {"external_id": None} if known.external_id == home.key else {}
+def _clear(
+    client: KlaviyoClient, contact: ContactRef, found: KlaviyoProfile | None, options: KlaviyoOptions
+) -> CrmOutcome:
+    if found is None or found.key != contact.key:
+        return CrmOutcome(state="skipped", reason="owned_by_other" if found and found.key else "not_there")
+    attributes = {"external_id": None} if found.external_id == contact.key else {}
     reply = client.post(
         IMPORT,
         {
             "type": "profile",
-            "id": known.id,
+            "id": found.id,
             "attributes": attributes,
             "meta": _unset(names(compat=options.compat)),
         },
@@ -153,29 +160,29 @@ def _clear(client: KlaviyoClient, home: ContactRef, known: Found | None, options
         return CrmOutcome(state="skipped", reason="not_there")
     if not reply.ok:
         return CrmOutcome(state="refused", reason=reply.code)
-    written = found_in(inner(reply.body, "data"))
-    if written.id != known.id or written.key:
+    written = read_profile(inner(reply.body, "data"))
+    if written.id != found.id or written.key:
         return CrmOutcome(state="refused", reason="silent_2xx")
-    return CrmOutcome(state="mirrored", id=known.id)
+    return CrmOutcome(state="mirrored", id=found.id)
 
 
 def _unset(properties: Sequence[str]) -> dict[str, Any]:
     return {"patch_properties": {"unset": list(properties)}}
 
 
-def _proven(reply: KlaviyoReply, wanted: CrmProfile, reason: str) -> CrmOutcome:
-    """Return that the member is mirrored, where the answer shows its key: a success that names nobody is none."""
-    written = found_in(inner(reply.body, "data"))
-    if not written.id or written.properties.get(KEY) != wanted.key:
+def _confirmed(reply: KlaviyoReply, profile: CrmProfile, reason: str) -> CrmOutcome:
+    """Return `mirrored` if the answer shows the member's key: a success without it is not one."""
+    written = read_profile(inner(reply.body, "data"))
+    if not written.id or written.properties.get(KEY) != profile.key:
         return CrmOutcome(state="refused", reason="silent_2xx")
     return CrmOutcome(state="mirrored", id=written.id, reason=reason)
 
 
-def owned_by_other(known: Found | None, key: str) -> bool:
-    """Say whether a profile is another's."""
-    return known is not None and known.key not in {None, key}
+def owned_by_other(found: KlaviyoProfile | None, key: str) -> bool:
+    """Return whether a profile is under another key."""
+    return found is not None and found.key not in {None, key}
 
 
-def address(wanted: CrmProfile) -> str:
+def address(profile: CrmProfile) -> str:
     """Return a member's e-mail address as Klaviyo compares it."""
-    return sendable_text(wanted.email or "").lower()
+    return sendable_text(profile.email or "").lower()

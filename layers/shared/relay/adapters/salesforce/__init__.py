@@ -1,4 +1,4 @@
-"""Salesforce: members become contacts, two hundred at a time, each under its external id `Membership_Key__c`."""
+"""Salesforce: members become contacts, two hundred in a call, each under its external id `Membership_Key__c`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
 from relay.adapters.crm_batches import in_batches
-from relay.adapters.crm_http import READ_SECONDS, AccessToken, ClosedError, CrmHttpClient, in_our_words
-from relay.adapters.salesforce.client import Org, SalesforceClient
-from relay.adapters.salesforce.mapping import KEY, decode, names, shown
+from relay.adapters.http import READ_SECONDS, CrmHttpClient, CrmUnavailableError, SecretSource, port_errors
+from relay.adapters.salesforce.client import SalesforceClient, SalesforceOrg
+from relay.adapters.salesforce.mapping import KEY, decode, expected_fields, names
 from relay.adapters.salesforce.query import find
 from relay.adapters.salesforce.schema import missing
-from relay.adapters.salesforce.upsert import Collection, SalesforceUpsert, soon
+from relay.adapters.salesforce.upsert import RecordWriter, SalesforceUpsert, time_limit
 from relay.errors import MisconfiguredError
 from relay.model.messages import MemberChanged, notes_in
 from relay.ports.crm import BulkImport, ContactRef, CrmOutcome, RateLimit
@@ -20,7 +20,7 @@ from relay.rules.crm_profile import CrmProfile
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Org", "Salesforce"]
+__all__ = ["Salesforce", "SalesforceOrg"]
 
 _CREDENTIAL: Final = "SALESFORCE_SECRET"
 _NO_TIMELINE: Final = CrmOutcome(state="skipped", reason="salesforce has no timeline of its own")
@@ -28,63 +28,65 @@ _NO_CONTACT: Final = CrmOutcome(state="skipped", reason="no_contact")
 
 
 class Salesforce:
-    """Salesforce as a `Crm`. `transport` stands in for the network in tests."""
+    """Salesforce as a `Crm`. `transport` replaces the network in tests."""
 
     name: Final = "salesforce"
     batch_size: Final = 200
     notes_batch_size: Final = 200
-    rates: Sequence[RateLimit] = ()  # the org's calls of a day are limited, those of a second are not
-    homes_by: Literal["key", "email"] = "key"
+    rate_limits: Sequence[RateLimit] = ()  # the org's calls of a day are limited, those of a second are not
+    identified_by: Literal["key", "email"] = "key"
     automations: Final = "flows"
-    bulk: BulkImport | None = None  # two hundred in a call is bulk enough: 40,000 members are 400 calls
+    bulk: BulkImport | None = None  # 200 in a call are enough: 40,000 members are 200 calls
 
     def __init__(
         self,
-        org: Org,
-        secret: AccessToken,
+        org: SalesforceOrg,
+        secret: SecretSource,
         transport: httpx.BaseTransport | None = None,
         read_seconds: float = READ_SECONDS,
     ) -> None:
-        self._wire = CrmHttpClient(transport, read_seconds)
-        self._client = SalesforceClient(org, secret, self._wire)
+        self._http = CrmHttpClient(transport, read_seconds)
+        self._client = SalesforceClient(org, secret, self._http)
 
     def upsert(self, profiles: Sequence[CrmProfile]) -> Mapping[str, CrmOutcome]:
-        """Write the members' contacts. Without an e-mail address nobody could tell whether the merchant has the person."""
+        """Write the members' contacts. A member without an e-mail address is skipped: the merchant may have its contact."""
         return in_batches(profiles, self.batch_size, lambda: SalesforceUpsert(self._client))
 
     def record(
         self,
         changes: Sequence[MemberChanged],
-        homes: Mapping[str, ContactRef] | None = None,  # noqa: ARG002 - the port's
+        contacts: Mapping[str, ContactRef] | None = None,  # noqa: ARG002 - the port's argument
     ) -> Mapping[str, CrmOutcome]:
-        """Skip the notes: a task or a record for each would spend the org's storage, and nobody could find it.
+        """Skip the notes: a task or a record for each would use up the org's storage, and be hard to find.
 
-        What the merchant wants to start, a record-triggered flow starts on the fields themselves.
+        A record-triggered flow can start on the fields themselves.
         """
         return {note_id: _NO_TIMELINE for note_id, *_ in notes_in(changes)}
 
-    def clear(self, homes: Sequence[ContactRef]) -> Mapping[str, CrmOutcome]:
-        """Take our fields off the contacts that bear these members' keys."""
+    def clear(self, contacts: Sequence[ContactRef]) -> Mapping[str, CrmOutcome]:
+        """Remove our fields from the contacts under these members' keys."""
         outcomes: dict[str, CrmOutcome] = {}
-        keys = [home.key for home in homes]
+        keys = [contact.key for contact in contacts]
         for start in range(0, len(keys), self.batch_size):
-            run = Collection(self._client)
+            writer = RecordWriter(self._client)
             batch = keys[start : start + self.batch_size]
             try:
-                found = self._by_key(batch, ("Id", KEY), run.until)
-                run.clear({key: str(found[key]["Id"]) for key in batch if key in found})
-            except ClosedError as closed:
-                return outcomes | dict.fromkeys(keys[start:], closed.outcome) | run.outcomes
-            outcomes |= dict.fromkeys(batch, _NO_CONTACT) | run.outcomes
+                found = self._by_key(batch, ("Id", KEY), writer.until)
+                writer.clear({key: str(found[key]["Id"]) for key in batch if key in found})
+            except CrmUnavailableError as error:
+                return outcomes | dict.fromkeys(keys[start:], error.outcome) | writer.outcomes
+            outcomes |= dict.fromkeys(batch, _NO_CONTACT) | writer.outcomes
         return outcomes
 
-    def read(self, homes: Sequence[ContactRef]) -> Mapping[str, Mapping[str, str]]:
-        """Return what the contacts that bear these members' keys hold. Errors as the port's."""
-        theirs = names(self._client.org.object_name)
-        with in_our_words(self.name, _CREDENTIAL):
-            found = self._by_key([home.key for home in homes], ("Id", *theirs.values()), soon())
+    def read(self, contacts: Sequence[ContactRef]) -> Mapping[str, Mapping[str, str]]:
+        """Return what the contacts under these members' keys hold."""
+        field_names = names(self._client.org.object_name)
+        with port_errors(self.name, _CREDENTIAL):
+            found = self._by_key(
+                [contact.key for contact in contacts], ("Id", *field_names.values()), time_limit()
+            )
         held = {
-            key: {name: decode(name, record.get(field)) for name, field in theirs.items()}
+            key: {name: decode(name, record.get(theirs)) for name, theirs in field_names.items()}
             for key, record in found.items()
         }
         return {
@@ -92,18 +94,24 @@ class Salesforce:
             for key, fields in held.items()
         }
 
-    def shown(self, profile: CrmProfile) -> Mapping[str, str]:
-        """Return what `read` would find after this profile was written."""
-        return shown(profile)
+    def expected_fields(self, profile: CrmProfile) -> Mapping[str, str]:
+        """Return what `read` finds after this profile was written."""
+        return expected_fields(profile)
 
     def check(self) -> None:
-        """Look for nobody: it takes the credentials, the object, our key and the right to read it. Errors as the port's."""
-        with in_our_words(self.name, _CREDENTIAL):
-            find(self._client, ("Id",), KEY, ["nobody"], until=soon())
+        """Query a key that no member has: this needs the credentials, the object, our key and the right to read it."""
+        with port_errors(self.name, _CREDENTIAL):
+            find(self._client, ("Id",), KEY, ["no-member"], until=time_limit())
 
     def ensure_schema(self, *, dry_run: bool = False) -> Sequence[str]:
-        """Say which fields are missing; they are an administrator's to define. Errors as the port's."""
-        with in_our_words(self.name, "SALESFORCE_OBJECT"):
+        """Return the fields that are missing with `dry_run`, else raise: an administrator defines them.
+
+        Raises:
+            MisconfiguredError: fields are missing, or as in `read`.
+            TransientError: as in `read`.
+
+        """
+        with port_errors(self.name, "SALESFORCE_OBJECT"):
             lacking = missing(self._client)
         if lacking and not dry_run:
             raise MisconfiguredError(
@@ -113,13 +121,13 @@ class Salesforce:
         return lacking
 
     def close(self) -> None:
-        """End the connections. A function never does: they end with its environment."""
-        self._wire.close()
+        """Close the connections. A function never does: they end with its environment."""
+        self._http.close()
 
     def _by_key(
         self, keys: Sequence[str], fields: Sequence[str], until: float
     ) -> dict[str, Mapping[str, object]]:
         """Return these members' records, by our own spelling of their keys."""
-        found = find(self._client, fields, KEY, keys, until=until)
-        bearing = {str(record.get(KEY) or "").lower(): record for record in found}
-        return {key: bearing[key.lower()] for key in keys if key.lower() in bearing}
+        records = find(self._client, fields, KEY, keys, until=until)
+        by_key = {str(record.get(KEY) or "").lower(): record for record in records}
+        return {key: by_key[key.lower()] for key in keys if key.lower() in by_key}

@@ -1,8 +1,8 @@
-"""What each canonical field is called at Salesforce, how it is defined there, and how its values are written.
+"""The name of each canonical field at Salesforce, its definition there, and how its values are written.
 
-API names are a contract with the merchant's reports and flows: `Membership_…__c`, and never changed. Only
-the object's own e-mail field is written beside them, and a last name where a contact is made: Salesforce
-makes none without. Names, phone and consent belong to the merchant.
+API names (`Membership_…__c`) are a contract with the merchant's reports and flows and never change. Of the object's own
+fields only e-mail is written, and the last name of a new contact, which Salesforce requires. Names, phone and consent
+belong to the merchant.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from relay.model.formats import number_text, sendable_text, utc_text
 from relay.rules.crm_profile import CRM_FIELDS, CrmProfile
 
 KEY: Final = "Membership_Key__c"
-"""The external id by which contacts are upserted."""
+"""The external id that identifies contacts in an upsert."""
 
 _EMAIL: Final = {"Contact": "Email", "Account": "PersonEmail"}
 """The e-mail field of the objects that have one; any other object gets a field of ours."""
@@ -35,16 +35,16 @@ _NAMED: Final = {
     "credits_earned_total": "Membership_Credits_Earned__c",
     "credits_expiring_amount": "Membership_Credits_Expiring__c",
 }
-"""Those whose name at Salesforce is not simply `Membership_` and the canonical one."""
+"""Fields whose name at Salesforce is not `Membership_` and the canonical one."""
 
-_LENGTHS: Final = {
+_MAX_LENGTHS: Final = {
     "shopify_customer_id": 32,
     "tier_id": 64,
     "fee_currency": 16,
     "billing_interval": 64,
     "last_decline_code": 64,
 }
-_LONGEST: Final = 255
+_DEFAULT_MAX_LENGTH: Final = 255
 
 _DIGITS: Final = {"failed_attempts": 3, "attempts_left": 3, "rejoin_count": 6, "referrals_count": 9}
 
@@ -59,8 +59,8 @@ _TYPES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Definition:
-    """A field as Salesforce's metadata names its parts; `length` is a text's, `digits` stand before the point."""
+class FieldDefinition:
+    """A field, with the names of Salesforce's metadata. `length` is of a text, `digits` are those before the point."""
 
     name: str
     label: str
@@ -73,7 +73,7 @@ class Definition:
 
 
 def names(object_name: str) -> dict[str, str]:
-    """Return Salesforce's name of each canonical field, on this object."""
+    """Return Salesforce's name of each canonical field on this object."""
     email = _EMAIL.get(object_name, _OUR_EMAIL)
     return {
         name: email if name == "email" else _NAMED.get(name, f"Membership_{name.title()}__c")
@@ -82,7 +82,7 @@ def names(object_name: str) -> dict[str, str]:
 
 
 def ours(object_name: str) -> dict[str, str]:
-    """Return the canonical and Salesforce's names of the fields that we own and clear."""
+    """Return the names of the fields that Relay owns and clears: Salesforce's by canonical name."""
     return {name: theirs for name, theirs in names(object_name).items() if theirs.endswith("__c")}
 
 
@@ -92,24 +92,23 @@ def fields_of(profile: CrmProfile, object_name: str) -> dict[str, Any]:
 
 
 def last_name(profile: CrmProfile) -> str:
-    """Return the last name of a contact that is made here, which the merchant may change.
+    """Return the last name of a new contact, which the merchant may change.
 
-    Not the e-mail address: it may change, and nothing would take it out of the name when the member is
-    erased.
+    It is not the e-mail address: that may change, and would stay in the name when the member is erased.
     """
     return f"Member {profile.values['shopify_customer_id']}"
 
 
 def needs_last_name(object_name: str) -> bool:
-    """Say whether a new record of this object is a person, who has a last name."""
+    """Return whether a new record of this object is a person and needs a last name."""
     return object_name in _EMAIL
 
 
 def encode(name: str, value: Value) -> str | float | bool | None:
-    """Write a value as Salesforce reads it: JSON's own types, moments in UTC with milliseconds and `Z`.
+    """Return a value as Salesforce reads it: JSON's own types, moments in UTC with milliseconds and `Z`.
 
-    A checkbox knows no null: what is not known is not ticked. A text is cut to its field: a longer one
-    would be refused, and the member's status and balance with it.
+    A checkbox has no null: unknown becomes false. A text is cut to its field's length: a longer one would be refused, and
+    the member's status and balance with it.
     """
     match value:
         case None:
@@ -123,11 +122,15 @@ def encode(name: str, value: Value) -> str | float | bool | None:
         case date():
             return value.isoformat()
         case str():
-            return None if value == "" else cut(sendable_text(value), _LENGTHS.get(name, _LONGEST))
+            return (
+                None
+                if value == ""
+                else cut(sendable_text(value), _MAX_LENGTHS.get(name, _DEFAULT_MAX_LENGTH))
+            )
 
 
 def decode(name: str, value: object) -> str | None:
-    """Write what Salesforce holds as `encode` would have it, as a text; None for a field without a value."""
+    """Return Salesforce's value as the text of what `encode` writes; None for a field without a value."""
     match value:
         case None | False | "":
             return None
@@ -141,39 +144,39 @@ def decode(name: str, value: object) -> str | None:
             return str(value)
 
 
-def shown(profile: CrmProfile) -> Mapping[str, str]:
-    """Return what Salesforce shows of a profile that was written: canonical names, fields with a value alone."""
+def expected_fields(profile: CrmProfile) -> Mapping[str, str]:
+    """Return what `Salesforce.read` finds after this profile was written: by canonical name, only fields with a value."""
     written = {name: decode(name, encode(name, value)) for name, value in profile.values.items()}
     return {name: value for name, value in written.items() if value is not None}
 
 
 def cut(text: str, length: int) -> str:
-    """Cut a text to so many UTF-16 units, the strictest way of counting, and never within a character."""
+    """Return a text cut to `length` UTF-16 units, the strictest way of counting, and never within a character."""
     return text.encode("utf-16-le")[: 2 * length].decode("utf-16-le", "ignore")
 
 
-def definitions(object_name: str) -> list[Definition]:
+def definitions(object_name: str) -> list[FieldDefinition]:
     """Return the fields that an administrator defines."""
     return [_definition(name, theirs) for name, theirs in ours(object_name).items()]
 
 
-def _definition(name: str, theirs: str) -> Definition:
-    column = CRM_FIELDS[name]
-    kind = "Email" if name == "email" else "Picklist" if column.choices else _TYPES[column.kind]
-    return Definition(
+def _definition(name: str, theirs: str) -> FieldDefinition:
+    crm_field = CRM_FIELDS[name]
+    kind = "Email" if name == "email" else "Picklist" if crm_field.choices else _TYPES[crm_field.kind]
+    return FieldDefinition(
         name=theirs,
         label=theirs.removesuffix("__c").replace("_", " "),
         type=kind,
-        length=_LENGTHS.get(name, _LONGEST) if kind == "Text" else 0,
-        digits={ValueKind.MONEY: 16, ValueKind.COUNT: _DIGITS.get(name, 9)}.get(column.kind, 0),
-        decimals=2 if column.kind is ValueKind.MONEY else 0,
-        choices=column.choices,
+        length=_MAX_LENGTHS.get(name, _DEFAULT_MAX_LENGTH) if kind == "Text" else 0,
+        digits={ValueKind.MONEY: 16, ValueKind.COUNT: _DIGITS.get(name, 9)}.get(crm_field.kind, 0),
+        decimals=2 if crm_field.kind is ValueKind.MONEY else 0,
+        choices=crm_field.choices,
         external_id=theirs == KEY,
     )
 
 
 def _moment(text: str) -> str:
-    """Write `2026-11-22T10:00:00.000+0000`, as Salesforce answers, in our notation; what is none stays."""
+    """Return a moment of Salesforce's (`2026-11-22T10:00:00.000+0000`) as `encode` writes it; any other text unchanged."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -1,20 +1,20 @@
-"""What a message says, and under which id: the contract with whoever receives it (`docs/webhook.md`).
+"""The messages of the signed webhook and their ids: the contract with the receiver (`docs/webhook.md`).
 
-member.updated  the member as it is now, all fields, null for what is unknown; whether it is of a back-fill
-member.event    a moment in its membership
-member.removed  the receiver is to forget what it was told of the member
+member.updated  the member as it is now: all fields, null for unknown ones, and whether it is part of a back-fill
+member.event    an event in its membership
+member.removed  the receiver is to remove all that it holds of the member
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from relay.adapters.http import write_json
 from relay.model.effects import Note, effect_id
 from relay.model.fields import Value, ValueKind
 from relay.model.formats import json_value, number_text
@@ -35,33 +35,33 @@ _FIELD_SCHEMAS: Final[dict[ValueKind, dict[str, Any]]] = {
 
 @dataclass(frozen=True, slots=True)
 class WebhookMessage:
-    """One message: its id is the same whenever the same is told again."""
+    """One message: a repetition has the same id."""
 
     id: str
     body: bytes
 
 
 def updated(profile: CrmProfile) -> WebhookMessage:
-    """Tell a member as it is now. A receiver starts nothing for one that is told in a back-fill.
+    """Return the message of a member as it is now. A receiver starts nothing for one of a back-fill.
 
-    The id follows from what is told and from the newest fact behind it: a repetition of the same has the
-    same id, and a return to an earlier state has another.
+    The id follows from the fields and from the newest fact behind them: a repetition has the same id, and a return to
+    an earlier state has another.
     """
-    told = f"{profile.key}|{profile.digest}|{in_json(profile.values['last_event_at'])}"
-    data = {name: in_json(value) for name, value in profile.values.items()} | {_BACKFILL: profile.backfill}
-    return WebhookMessage(_id("member", told), _body("member.updated", data["mirror_updated_at"], data))
+    identity = f"{profile.key}|{profile.digest}|{json_value(profile.values['last_event_at'])}"
+    data = {name: json_value(value) for name, value in profile.values.items()} | {_BACKFILL: profile.backfill}
+    return WebhookMessage(_id("member", identity), _body("member.updated", data["mirror_updated_at"], data))
 
 
 def event(key: str, event_effects: EventEffects, note: Note, *, backfill: bool) -> WebhookMessage:
-    """Tell a moment. A receiver starts nothing for one that is told in a back-fill."""
-    at = in_json(event_effects.at)
+    """Return the message of a note. A receiver starts nothing for one of a back-fill."""
+    at = json_value(event_effects.at)
     data = {
         "key": key,
         "name": note.name,
         "event_id": event_effects.event_id,
         "topic": event_effects.topic,
         "occurred_at": at,
-        "properties": {name: in_json(value) for name, value in note.properties.items()},
+        "properties": {name: json_value(value) for name, value in note.properties.items()},
         _BACKFILL: backfill,
     }
     return WebhookMessage(
@@ -70,15 +70,15 @@ def event(key: str, event_effects: EventEffects, note: Note, *, backfill: bool) 
 
 
 def removed(key: str, at: datetime) -> WebhookMessage:
-    """Ask to forget a member; a member may come back and be removed again, so each time is another message."""
+    """Return the request to remove a member. A member may come back and be removed again: each has an id of its own."""
     return WebhookMessage(
-        _id("removed", uuid.uuid4().hex), _body("member.removed", in_json(at), {"key": key})
+        _id("removed", uuid.uuid4().hex), _body("member.removed", json_value(at), {"key": key})
     )
 
 
 def schema() -> dict[str, Any]:
     """Return the JSON schema of all messages."""
-    fields = {name: _field(name, column) for name, column in CRM_FIELDS.items()}
+    fields = {name: _field(name, crm_field) for name, crm_field in CRM_FIELDS.items()}
     fields[_BACKFILL] = {"type": "boolean"}
     event_data = {
         "key": {"type": "string"},
@@ -103,15 +103,15 @@ def schema() -> dict[str, Any]:
     }
 
 
-def _field(name: str, column: CrmField) -> dict[str, Any]:
+def _field(name: str, crm_field: CrmField) -> dict[str, Any]:
     if name == "key":
         return {"type": "string"}
-    choices = {"enum": [*column.choices, None]} if column.choices else {}
-    return {**_FIELD_SCHEMAS[column.kind], **choices}
+    choices = {"enum": [*crm_field.choices, None]} if crm_field.choices else {}
+    return {**_FIELD_SCHEMAS[crm_field.kind], **choices}
 
 
 def _message_schema(kind: str, data: dict[str, Any]) -> dict[str, Any]:
-    """Return one message's schema; open, for a later version may say more."""
+    """Return one message's schema; it allows more fields, which a later version may add."""
     return {
         "type": "object",
         "required": ["type", "timestamp", "data"],
@@ -124,26 +124,18 @@ def _message_schema(kind: str, data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _body(kind: str, at: Any, data: dict[str, Any]) -> bytes:
-    return json.dumps({"type": kind, "timestamp": at, "data": data}, separators=(",", ":")).encode()
+    return write_json({"type": kind, "timestamp": at, "data": data})
 
 
 def _id(prefix: str, what: str) -> str:
-    """Return an id without a full stop, which separates it from the rest where it is signed."""
+    """Return an id without a full stop, which separates the parts of the signed text."""
     return f"{prefix}_{hashlib.sha256(what.encode('utf-8', 'replace')).hexdigest()[:32]}"
 
 
 def as_text(value: Value) -> str | None:
-    """Write a value as a text; None for none."""
+    """Return a value as text; None for none."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Decimal):
         return number_text(value)
-    return None if value is None else str(in_json(value))
-
-
-def in_json(value: Value) -> str | int | float | bool | None:
-    """Write a value in JSON's own types; an amount is a number, whole where it is."""
-    written = json_value(value)
-    if isinstance(written, Decimal):
-        return int(written) if written == written.to_integral_value() else float(written)
-    return written
+    return None if value is None else str(json_value(value))

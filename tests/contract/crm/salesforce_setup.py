@@ -1,0 +1,134 @@
+"""The test setup of Salesforce's adapter: a fake org, the administrator's work, and the faults that the contract needs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fakes.fault_queue import Fault
+from fakes.local_server import serve
+from fakes.salesforce import FakeSalesforce
+from fakes.salesforce_org import SalesforceField
+from relay.adapters.salesforce import Salesforce, SalesforceOrg
+from relay.adapters.salesforce.mapping import definitions, names
+
+from tests.contract.crm.tokens import FixedToken
+
+OBJECT: Final = "Contact"
+CREDENTIALS: Final = json.dumps({"client_id": "an-app", "client_secret": "its-secret"})
+
+NOT_APPLICABLE: Final = {
+    "unknown_property": "Relay defines no fields at Salesforce: that takes the right to customise the whole org, and a "
+    "field made through the API stays hidden until it is granted. Members wait until an administrator has "
+    "deployed the fields (test_salesforce.py)",
+    "preparing": "an administrator deploys the fields: what is missing is named (test_salesforce.py)",
+    "quiet_backfill": "Salesforce has no write without automations: any write can start the merchant's flows, so the command "
+    "that fills a target asks",
+}
+
+
+def define_fields(fake: FakeSalesforce) -> None:
+    """Define our fields, as the administrator's deployment does."""
+    fake.org.columns |= {
+        each.name: SalesforceField(
+            type=each.type,
+            length=each.length or 255,
+            digits=each.digits,
+            external_id=each.external_id,
+            unique=each.external_id,
+        )
+        for each in definitions(fake.org.object_name)
+    }
+
+
+@dataclass
+class SalesforceTestSetup:
+    """The adapter and a fake org."""
+
+    fake: FakeSalesforce
+    crm: Salesforce
+    per_call: int = 200
+    longest_text: int | None = 255
+
+    def prepare(self) -> None:
+        """Define the fields, as an administrator does from the documented list."""
+        define_fields(self.fake)
+
+    def shown(self, key: str) -> Mapping[str, str] | None:
+        """Return a record's fields by canonical name."""
+        return next((contact for contact in self.contacts() if contact.get("key") == key), None)
+
+    def contacts(self) -> list[Mapping[str, str]]:
+        """Return all records, without the last name that a new record needs."""
+        ours = {theirs: name for name, theirs in names(OBJECT).items()} | {"FirstName": "merchants_note"}
+        return [
+            {ours[theirs]: _plain(value) for theirs, value in record.items() if _has_value(theirs, value)}
+            for record in self.fake.org.records.values()
+        ]
+
+    def seed(self, **values: str) -> None:
+        """Add a record."""
+        theirs = {**names(OBJECT), "merchants_note": "FirstName"}
+        fields = {theirs[name]: value for name, value in values.items()}
+        self.fake.org.create({"LastName": "Doe", **fields})
+
+    def fail(self, case: str) -> None:
+        """Set the faults."""
+        self.fake.faults.waiting += _FAULTS[case]()
+
+    def writes(self) -> list[int]:
+        """Return the sizes of the collections."""
+        return [asked["records"] for asked in self.fake.requests if "/composite/" in asked["path"]]
+
+    def started(self) -> list[str]:
+        """Return nothing: what starts a flow here is a write."""
+        return []
+
+
+def _has_value(name: str, value: Any) -> bool:
+    """Return whether a field has a value: a checkbox that is false has none."""
+    return name != "LastName" and value is not False
+
+
+def _plain(value: Any) -> str:
+    if value is True:
+        return "true"
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def _on_write(**how: Any) -> list[Fault]:
+    return [Fault(path="/composite/", **how)]
+
+
+_FAULTS: Final[dict[str, Callable[[], list[Fault]]]] = {
+    "silent_2xx": lambda: _on_write(silent=True),
+    "locked_423": lambda: _on_write(record_code="UNABLE_TO_LOCK_ROW"),
+    "rate_limited": lambda: _on_write(status=503, code="SERVER_UNAVAILABLE", retry_after=7),
+    "rate_limited_no_header": lambda: _on_write(status=503, code="SERVER_UNAVAILABLE"),
+    "daily_limit": lambda: _on_write(status=403, code="REQUEST_LIMIT_EXCEEDED"),
+    # An ended session is renewed at once, so the app is revoked as well.
+    "unauthorised_mid_batch": lambda: [
+        *_on_write(status=401, after=1),
+        Fault(path="/oauth2/token", status=400, code="invalid_client", after=1),
+    ],
+    "missing_scopes": lambda: _on_write(status=403, code="API_DISABLED_FOR_ORG"),
+    "timeout_after_write": lambda: _on_write(apply_then_drop=True),
+    "hang": lambda: _on_write(hang=1.0),
+    "down": lambda: _on_write(status=500),
+    "bad_gateway": lambda: _on_write(status=502),
+}
+
+
+@contextmanager
+def salesforce() -> Iterator[SalesforceTestSetup]:
+    """Serve a fake org and connect the adapter to it."""
+    fake = FakeSalesforce()
+    with serve(fake.app()) as base_url:
+        crm = Salesforce(SalesforceOrg(base_url, OBJECT), FixedToken(CREDENTIALS), read_seconds=0.5)
+        try:
+            yield SalesforceTestSetup(fake, crm)
+        finally:
+            crm.close()

@@ -1,0 +1,109 @@
+"""One test setup for each CRM adapter: the adapter, a fake of its CRM, and the faults that the contract needs.
+
+A further adapter needs a setup, and a line in `SETUPS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Final, Protocol
+
+from relay.ports.crm import Crm
+
+from tests.contract.crm import salesforce_setup, webhook_setup
+from tests.contract.crm.hubspot_setup import hubspot
+from tests.contract.crm.klaviyo_setup import klaviyo
+
+CASES: Final = (
+    "duplicate",
+    "out_of_order",
+    "email_change",
+    "no_email",
+    "identity_conflict",
+    "owned_by_other",
+    "partial_207",
+    "silent_2xx",
+    "locked_423",
+    "rate_limited",
+    "rate_limited_no_header",
+    "daily_limit",
+    "unauthorised_mid_batch",
+    "timeout_after_write",
+    "unknown_property",
+    "decimal",
+    "tier_rename",
+    "hostile_name",
+    "batch_split",
+    "quiet_backfill",
+)
+
+PORT: Final = (
+    "reading",
+    "clearing_a_contact",
+    "another_members_contact_is_not_cleared",
+    "preparing",
+    "describing",
+)
+"""The promises of an adapter beside writing (test_port.py)."""
+
+
+class CrmTestSetup(Protocol):
+    """An adapter and a fake of its CRM, as the contract suite needs them."""
+
+    @property
+    def crm(self) -> Crm:
+        """The adapter."""
+        ...
+
+    @property
+    def per_call(self) -> int:
+        """How many members one write call has at most."""
+        ...
+
+    def prepare(self) -> None:
+        """Define what the CRM must know beforehand."""
+        ...
+
+    def shown(self, key: str) -> Mapping[str, str] | None:
+        """Return the CRM's fields of a member, by canonical name; None if it has no such member."""
+        ...
+
+    def contacts(self) -> list[Mapping[str, str]]:
+        """Return all contacts that the CRM has, by canonical names."""
+        ...
+
+    def seed(self, **values: str) -> None:
+        """Add a contact by hand, by canonical names; `merchants_note` is a field of the merchant's own."""
+        ...
+
+    def fail(self, case: str) -> None:
+        """Cause the fault of a case, once."""
+        ...
+
+    def writes(self) -> list[int]:
+        """Return how many members each write call had."""
+        ...
+
+    def started(self) -> list[str]:
+        """Return the names of the events that can have started an automation."""
+        ...
+
+    @property
+    def longest_text(self) -> int | None:
+        """How many characters of a text the CRM can hold; None for any number."""
+        ...
+
+
+SETUPS: Final[dict[str, Callable[[], AbstractContextManager[CrmTestSetup]]]] = {
+    "hubspot": hubspot,
+    "klaviyo": klaviyo,
+    "salesforce": salesforce_setup.salesforce,
+    "webhook": webhook_setup.webhook,
+}
+
+NOT_APPLICABLE: Final[dict[str, dict[str, str]]] = {
+    "salesforce": salesforce_setup.NOT_APPLICABLE,
+    "webhook": webhook_setup.NOT_APPLICABLE,
+}
+"""The cases, and further promises by their test's name, that a provider cannot show, with the reason."""

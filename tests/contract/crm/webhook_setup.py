@@ -1,0 +1,101 @@
+"""The test setup of the signed webhook: a receiver that checks signatures, and the faults that the contract needs."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fakes.fault_queue import Fault
+from fakes.local_server import serve
+from fakes.signed_webhook import FakeWebhookReceiver
+from relay.adapters.webhook import Webhook
+
+from tests.contract.crm.tokens import FixedToken
+
+SECRET: Final = "whsec_" + base64.b64encode(bytes(range(32))).decode()
+
+_IDENTITY: Final = "a message names the member's key; the receiver decides which contact that is"
+
+NOT_APPLICABLE: Final = {
+    "no_email": "the key identifies the member: one without an address is sent like any other, with null",
+    "identity_conflict": _IDENTITY,
+    "owned_by_other": _IDENTITY,
+    "email_change_to_an_address_in_use": _IDENTITY,
+    "silent_2xx": "a receiver's 2xx is its whole answer: it has no list of members that could be empty",
+    "unknown_property": "the fields are ours; a receiver has none that could be missing",
+    "reading": "a receiver cannot be read (test_webhook_answers.py)",
+    "clearing_a_contact": "there is no contact to find: the receiver is asked to remove a member (test_webhook_bodies.py)",
+}
+
+
+@dataclass
+class WebhookTestSetup:
+    """The adapter and a receiver."""
+
+    fake: FakeWebhookReceiver
+    crm: Webhook
+    per_call: int = 1
+    longest_text: int | None = None
+
+    def prepare(self) -> None:
+        """Do nothing: a receiver needs no preparation."""
+
+    def shown(self, key: str) -> Mapping[str, str] | None:
+        """Return the receiver's fields of a member."""
+        return next((contact for contact in self.contacts() if contact["key"] == key), None)
+
+    def contacts(self) -> list[Mapping[str, str]]:
+        """Return all members that it received."""
+        return [
+            {name: _text(value) for name, value in data.items() if value is not None}
+            for data in self.fake.members.values()
+        ]
+
+    def seed(self, **values: str) -> None:
+        """Add a member by hand."""
+        self.fake.members[values["key"]] = dict(values)
+
+    def fail(self, case: str) -> None:
+        """Set the fault."""
+        self.fake.faults.waiting.append(_FAULTS[case]())
+
+    def writes(self) -> list[int]:
+        """Return 1 for each message."""
+        return [1 for _ in self.fake.requests]
+
+    def started(self) -> list[str]:
+        """Return the events that are not marked as a back-fill's."""
+        return [event["name"] for event in self.fake.events if not event["backfill"]]
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+_FAULTS: Final[dict[str, Callable[[], Fault]]] = {
+    "locked_423": lambda: Fault(status=423),
+    "rate_limited": lambda: Fault(status=429, retry_after=7),
+    "rate_limited_no_header": lambda: Fault(status=429),
+    "daily_limit": lambda: Fault(status=429, retry_after=3600),
+    "unauthorised_mid_batch": lambda: Fault(status=410, after=1),
+    "missing_scopes": lambda: Fault(status=403),
+    "timeout_after_write": lambda: Fault(apply_then_drop=True),
+    "hang": lambda: Fault(hang=1.0),
+    "down": lambda: Fault(status=503),
+    "bad_gateway": lambda: Fault(status=502),
+}
+
+
+@contextmanager
+def webhook() -> Iterator[WebhookTestSetup]:
+    """Serve a receiver and connect the adapter to it."""
+    fake = FakeWebhookReceiver((SECRET,))
+    with serve(fake.app()) as base_url:
+        crm = Webhook(f"{base_url}/hook", FixedToken(SECRET), read_seconds=0.5)
+        try:
+            yield WebhookTestSetup(fake, crm)
+        finally:
+            crm.close()
