@@ -14,7 +14,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/pycache
 unexport PYTHONDONTWRITEBYTECODE
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help setup run test coverage check format lock bench prove build clean
+.PHONY: help setup run test quick coverage check format lock bench prove build clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ run: $(READY) ## Play a month through a local AWS (MEMBERS=200 SEED=0 FAULTS=def
 test: $(READY) ## Unit, functional, contract and end-to-end tests; the unit tests on Python 3.13 as well, if there is one
 	@scripts/test-newer
 	@$(BIN)/python -m pytest -n 3 --dist loadgroup
+
+quick: $(READY) ## The unit tests without scale, generated histories and type checkers: for the inner loop
+	@$(BIN)/python -m pytest -q -n 2 -m "not slow" tests/unit
 
 coverage: $(READY) ## The same tests, slower, and which lines of functions/ and layers/ none of them reaches
 	@$(BIN)/python -m pytest -n 3 --dist loadgroup --cov --cov-report=term:skip-covered

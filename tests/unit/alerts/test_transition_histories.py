@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from relay.alerts.transitions import MAX_PENDING, MAX_SEEN_EVENTS, apply, classify, record_delivery
@@ -22,6 +23,8 @@ from tests.support.incident_builders import (
     incident_after,
     pending_for,
 )
+
+pytestmark = pytest.mark.slow
 
 
 def test_seen_event_ids_absorb_repeats_with_another_time() -> None:

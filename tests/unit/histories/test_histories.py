@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from relay.model.milestones import KEPT
@@ -15,6 +16,8 @@ from relay.rules.settings import Rules
 
 from tests.support.in_memory_relay import Programme, Step, day
 from tests.support.sample_events import CUSTOMER, content
+
+pytestmark = pytest.mark.slow
 
 SETTLED = ("dun:", "cancel:", "debt:")
 """Matters that have an end. All others are told once, on their day, and are left at that."""

@@ -22,6 +22,8 @@ from tests.support.port_fakes import SHOP
 from tests.support.timeline_page import deliver
 from tests.unit.sim.sim_worlds import make_world
 
+pytestmark = pytest.mark.slow
+
 ALLOWED = 3
 """Characters of a name below which it says nothing: it would be found in any word."""
 

@@ -20,6 +20,8 @@ from relay.model.member import Member, merge
 from tests.support.port_fakes import SHOP, sample
 from tests.support.topic_functions import TOPIC_RULES
 
+pytestmark = pytest.mark.slow
+
 START = datetime(2025, 5, 1, tzinfo=UTC)
 
 VALUES: dict[ValueKind, st.SearchStrategy[Any]] = {

@@ -22,6 +22,8 @@ from sim.world import World
 from tests.support.topic_functions import TOPIC_RULES
 from tests.unit.sim.sim_worlds import GOLD, days, joined, make_world
 
+pytestmark = pytest.mark.slow
+
 ODD = {
     "updated_events": "all", "tier_move": "both", "expiry_updates": "yes", "after_cancellation": "free_tier",
     "pending_after_failure": "event", "failure_cancel_day": "next", "trial_conversion": "payment_and_joined", "membership_orders": "event",

@@ -17,6 +17,8 @@ from relay.ingest.receive import route
 
 from tests.support.port_fakes import NOW, SHOP, sample
 
+pytestmark = pytest.mark.slow
+
 LEAVE_OUT = object()
 
 
