@@ -62,7 +62,6 @@ def deploy(mirrors_table: str, monkeypatch: pytest.MonkeyPatch) -> Deploy:
         queue, dead = queues(target, "dead")
         common = {
             "POWERTOOLS_SERVICE_NAME": target,
-            "POWERTOOLS_METRICS_NAMESPACE": "Relay",
             "SHOP_DOMAIN": SHOP,
             "SOURCE_URL": queue,
             "SOURCE_NAME": target,
