@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
+from relay.wiring.environment import Settings, SettingsReader
 from relay.wiring.services import QueueServices, recheck_queue
-from relay.wiring.settings import QueueSettings, RequestSettings, Settings, SettingsReader
+from relay.wiring.settings import QueueSettings, RequestSettings
 
 if TYPE_CHECKING:
     from relay.adapters.aws.ssm import Secret
