@@ -17,7 +17,7 @@ _SIZE: Final = {"width": 1280, "height": 860}
 
 @contextmanager
 def scene() -> Iterator[str]:
-    """Let a programme live for a month, with what usually goes wrong, and somebody who cannot pay."""
+    """Run a programme for a month, with the usual faults and one member who cannot pay."""
     with staged(40) as stage:
         act = stage.client.act
         act("faults", set="default")

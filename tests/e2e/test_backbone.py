@@ -58,7 +58,7 @@ def test_what_people_read_says_who(played: Played) -> None:
     assert "member-" not in json.dumps(messages)
 
 
-def test_what_people_read_names_nobody_elses_secret(played: Played) -> None:
+def test_what_people_read_has_no_secret_of_another(played: Played) -> None:
     """The e-mail and the Slack message are there, and no callback key is in any log."""
     assert played.verdict.result["alerts"] == played.verdict.result["emails"] == 5
     logs = played.stage.aws.client("logs")
@@ -132,7 +132,7 @@ def test_a_probe_is_journaled_and_changes_nothing(played: Played) -> None:
 
 
 def test_a_second_delivery_changes_nothing(played: Played) -> None:
-    """The same event again has the same id, is journaled as a repeat, and tells nobody."""
+    """The same event again has the same id, is journaled as a repeat, and sends no alert."""
     before = played.look()
     sample = (ROOT / "events" / "customer.payment_failed.json").read_bytes()
     event_id = played.stage.post(sample).json()["id"]

@@ -22,11 +22,11 @@ def ticked(played: Played, at: str) -> Mapping[str, Any]:
     return done
 
 
-def test_ticks_make_the_daily_round(played: Played) -> None:
-    """Members, mirrors and figures are read, the round is noted, the conditions are measured."""
+def test_ticks_make_the_daily_run(played: Played) -> None:
+    """Members, sync states and KPI events are read, the progress is saved, the conditions are measured."""
     for at in ("2025-08-01T08:45:00Z", "2025-08-01T09:00:00Z", "2025-08-02T09:00:00Z"):
         done = ticked(played, at)
-        assert (done["notifier"], done["round"]) == ("woken", "done")
+        assert (done["notifier"], done["daily_run"]) == ("woken", "done")
         assert done["conditions"].keys() == {"FailureSpike", "CancelSpike", "ManualCredits", "Silence"}
 
 
@@ -34,7 +34,7 @@ def test_the_fan_out_counts_the_hours_in_which_webhooks_came(played: Played) -> 
     """Under its own role: the samples are on record in the figures table."""
     table = played.stage.stack.outputs["FiguresTable"]
     items = played.stage.aws.client("dynamodb").scan(TableName=table)["Items"]
-    assert sum(int(item["w"]["N"]) for item in items if item["pk"]["S"].endswith("#webhooks")) >= 1
+    assert sum(int(item["w"]["N"]) for item in items if item["pk"]["S"].startswith("webhooks#")) >= 1
 
 
 def test_alarms_are_deployed_and_reach_the_notifiers_queue(played: Played) -> None:

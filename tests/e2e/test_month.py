@@ -12,7 +12,7 @@ MEMBERS = 12
 
 
 def test_a_month_with_all_faults_loses_nothing(stage: LocalEnvironment) -> None:
-    """What was accepted is journaled or set aside for a named reason, nobody is told twice, the CRM is true."""
+    """What was accepted is journaled or set aside for a named reason, no alert comes twice, the CRM is true."""
     options = ScenarioOptions(members=MEMBERS, seed=3, faults="all", step_hours=120)
     verdict = play_scenario(stage, options, print, Observer(stage))
     result = verdict.result

@@ -136,7 +136,7 @@ def test_the_drawer_shows_the_seven_metafields_and_the_tags_and_lets_things_happ
 
 
 def test_members_are_found_and_sorted(opened: Opened) -> None:
-    """Search asks the simulator, so that it finds whom the page has not listed; a heading sorts both ways."""
+    """Search asks the simulator, so that it finds members that the page has not listed; a heading sorts both ways."""
     with staged(130, listening=False) as stage:
         wanted = stage.client.read("members", limit=1000)["members"][-1]
         page = opened(stage).go("/console")

@@ -1,4 +1,4 @@
-"""A real headless Chromium for the tests of pages, and a simulator whose webhooks somebody takes."""
+"""A real headless Chromium for the tests of pages, and a simulator with a receiver for its webhooks."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def staged(
     pipeline: Callable[[FakeReceiver], dict[str, Any]] | None = None,
     listening: bool = True,
 ) -> Iterator[Stage]:
-    """Serve a simulator and a receiver that takes all topics; `pipeline` tells what became of them."""
+    """Serve a simulator and a receiver that takes all topics; `pipeline` returns how they ended."""
     receiver = FakeReceiver()
     with served(receiver.app) as hooks:
         settings = SimulatorSettings(

@@ -110,7 +110,7 @@ def test_an_unrecorded_claim_is_not_renewed_or_released(intents: Intents) -> Non
 
 def test_keys_are_independent(intents: Intents) -> None:
     """Each key has its own claim, whatever characters it has."""
-    keys = ["a", "A", "a#b", "grant#a", "month#2025-07", "ä ☂", "x" * 1_000]
+    keys = ["a", "A", "a#b", "grant#a", "budget#2025-07", "ä ☂", "x" * 1_000]
     assert [intents.claim(ask(key)).state for key in keys] == ["new"] * len(keys)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import pytest
-from relay.adapters.aws.boto import client
+from relay.adapters.aws.client import client
 from relay.adapters.dynamodb.crm_state import DynamoSyncStates
 from relay.adapters.dynamodb.members import DynamoMembers
 from relay.model.messages import Outbox
@@ -62,7 +62,6 @@ def deploy(mirrors_table: str, monkeypatch: pytest.MonkeyPatch) -> Deploy:
         queue, dead = queues(target, "dead")
         common = {
             "POWERTOOLS_SERVICE_NAME": target,
-            "POWERTOOLS_METRICS_NAMESPACE": "Relay",
             "SHOP_DOMAIN": SHOP,
             "SOURCE_URL": queue,
             "SOURCE_NAME": target,

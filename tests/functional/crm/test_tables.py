@@ -6,12 +6,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from relay.adapters.aws.boto import client
+from relay.adapters.aws.client import client
 from relay.adapters.dynamodb.circuit import DynamoCircuits
 from relay.adapters.dynamodb.crm_state import DynamoSyncStates
 from relay.adapters.dynamodb.rate_limit import DynamoRateLimits
-from relay.adapters.dynamodb.scans import DynamoMemberKeyScan
-from relay.adapters.dynamodb.sync_state_scan import DynamoSyncStateScan
+from relay.adapters.dynamodb.scans import DynamoMemberKeyScan, DynamoSyncStateScan
 from relay.errors import MisconfiguredError
 from relay.ports.crm import CrmOutcome
 from relay.ports.crm_state import CircuitRecord, ClaimResult

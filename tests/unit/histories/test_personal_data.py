@@ -45,7 +45,7 @@ def everybody(place: World) -> dict[str, Member]:
 
 
 def personal(place: World) -> set[str]:
-    """Return what nobody may find in a log: addresses, telephone numbers, names."""
+    """Return what no log may contain: addresses, telephone numbers, names."""
     people = everybody(place).values()
     told = {
         text

@@ -70,6 +70,17 @@ def post(
     return reply["statusCode"], content
 
 
+@pytest.mark.parametrize("name", ["SHOP_DOMAIN", "KEY_DIGESTS", "AWS_REGION", "QUEUE_CANCELLED"])
+def test_a_missing_setting_is_no_refusal(
+    sqs: FakeSqs, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """503, so that the webhook comes again; the log names the setting."""
+    monkeypatch.delenv(name)
+    assert post(json.dumps(sample("customer.cancelled"))) == (503, {"error": "not_queued"})
+    assert json.loads(capsys.readouterr().out)["reason"] == f"settings: {name} is missing"
+    assert sqs.sent == []
+
+
 def test_accepted(sqs: FakeSqs) -> None:
     """202 with the event's id, once the topic's queue has the untouched body."""
     body = json.dumps(sample("customer.cancelled"), indent=2)

@@ -11,6 +11,7 @@ from relay.errors import MisconfiguredError
 from relay.topics import FOLDERS, queue_variable
 from relay.wiring import crms, settings
 from relay.wiring.crms import CRMS, CrmSettings, HubspotSettings
+from relay.wiring.environment import Settings, SettingsReader
 from relay.wiring.settings import (
     ClockSettings,
     FanoutSettings,
@@ -18,8 +19,6 @@ from relay.wiring.settings import (
     NotifierSettings,
     ReceiverSettings,
     ReconcileSettings,
-    Settings,
-    SettingsReader,
     SourceSettings,
     TopicSettings,
 )
@@ -210,7 +209,7 @@ def test_only_the_settings_read_the_environment() -> None:
         if (isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv", "environb"})
         or (isinstance(node, ast.alias) and node.name in {"environ", "getenv", "environb"})
     ]
-    assert readers == ["layers/shared/relay/wiring/settings.py"]
+    assert readers == ["layers/shared/relay/wiring/environment.py"]
 
 
 def test_these_are_all_the_settings() -> None:

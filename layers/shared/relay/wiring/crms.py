@@ -1,4 +1,4 @@
-"""The CRMs that there are: one class of settings for each, which makes its adapter, and one line in `CRMS`."""
+"""The supported CRMs: one class of settings for each, which makes its adapter, and one line in `CRMS`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
+from relay.wiring.environment import Settings, SettingsReader
 from relay.wiring.services import QueueServices, recheck_queue
-from relay.wiring.settings import QueueSettings, RequestSettings, Settings, SettingsReader
+from relay.wiring.settings import QueueSettings, RequestSettings
 
 if TYPE_CHECKING:
     from relay.adapters.aws.ssm import Secret
     from relay.adapters.dynamodb.crm_state import DynamoSyncStates
     from relay.adapters.dynamodb.rate_limit import RateLimitedTransport
-    from relay.adapters.dynamodb.sync_state_scan import DynamoSyncStateScan
+    from relay.adapters.dynamodb.scans import DynamoSyncStateScan
     from relay.crm.audit import CrmAudit
     from relay.crm.circuit_breaker import CircuitBreaker
     from relay.crm.claimed_write import ClaimedWrite
@@ -225,7 +226,7 @@ class CrmServices(QueueServices):
     @cached_property
     def sync_state_scan(self) -> DynamoSyncStateScan:
         """All of the target's sync states."""
-        from relay.adapters.dynamodb.sync_state_scan import DynamoSyncStateScan
+        from relay.adapters.dynamodb.scans import DynamoSyncStateScan
 
         return DynamoSyncStateScan(self.settings.mirrors_table, self.settings.target)
 
@@ -255,8 +256,9 @@ class CrmServices(QueueServices):
         from relay.adapters.dynamodb.circuit import DynamoCircuits
         from relay.crm.circuit_breaker import CircuitBreaker
 
-        circuits = DynamoCircuits(self.settings.mirrors_table, self.settings.target)
-        return CircuitBreaker(circuits=circuits, clock=self.clock)
+        return CircuitBreaker(
+            circuits=DynamoCircuits(self.settings.mirrors_table, self.settings.target), clock=self.clock
+        )
 
     def observe(self, key: str, outcome: CrmOutcome) -> None:
         """Log an outcome that a person may want to look at. The member goes by its key alone."""
@@ -284,7 +286,7 @@ class CrmServices(QueueServices):
             adapter.close()
 
     def _limited(self, limits: Sequence[RateLimit], /) -> RateLimitedTransport:
-        """Return a transport that keeps these limits together with all other environments."""
+        """Return a transport that keeps these rate limits together with all other environments."""
         from relay.adapters.dynamodb.rate_limit import DynamoRateLimits, rate_limited_transport
         from relay.crm.rate_limit import RateLimiter
 

@@ -15,8 +15,7 @@ from relay_cli.stack import aws_error
 if TYPE_CHECKING:
     from relay.adapters.aws.sqs import SqsOutgoing
     from relay.adapters.dynamodb.circuit import DynamoCircuits
-    from relay.adapters.dynamodb.scans import DynamoMemberKeyScan
-    from relay.adapters.dynamodb.sync_state_scan import DynamoSyncStateScan
+    from relay.adapters.dynamodb.scans import DynamoMemberKeyScan, DynamoSyncStateScan
     from relay.crm.audit import CrmAudit
     from relay.crm.claimed_write import ClaimedWrite
     from relay.ports.crm import Crm

@@ -1,4 +1,4 @@
-"""Reads whole tables page by page: all members or their keys, and the sync states of all CRMs.
+"""Reads whole tables page by page: members or their keys, and sync states of one CRM or of all.
 
 A page is what DynamoDB reads for one answer, at most a megabyte. The reads are eventually consistent, at half
 the price: what a run misses of the last second, that second's events bring.
@@ -6,18 +6,23 @@ the price: what a run misses of the last second, that second's events bring.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from relay.adapters.aws.boto import aws_errors, client
+from relay.adapters.aws.client import aws_errors, client
 from relay.adapters.dynamodb import keys
 from relay.adapters.dynamodb.attributes import Item, text, text_of
 from relay.adapters.dynamodb.codec import decode
+from relay.adapters.dynamodb.crm_state import decode_sync_state
 from relay.model.member import Member
+from relay.ports.crm_state import RunName, SyncState
 from relay.ports.scans import Page
 
 _KEYS_PER_PAGE: Final = 1_000
+_SYNC_STATES_PER_PAGE: Final = 200
+"""Two calls to a CRM that is read by the hundred, a few seconds in all."""
 
 
 def scan_page(
@@ -68,7 +73,7 @@ class DynamoMemberKeyScan:
     dynamodb: Any = field(default_factory=lambda: client("dynamodb"))
 
     def page(self, cursor: str | None = None) -> Page[str]:
-        """Return the keys of the page at a cursor."""
+        """Return a page of keys."""
         items, following = scan_page(
             self.dynamodb,
             self.table,
@@ -80,6 +85,64 @@ class DynamoMemberKeyScan:
             ExpressionAttributeValues={":shop": text(keys.members_of(self.shop))},
         )
         return Page(items=[item["pk"]["S"] for item in items], cursor=following)
+
+
+@dataclass(frozen=True, slots=True)
+class DynamoSyncStateScan:
+    """All sync states of one target (`ports.SyncStateScan`), and the progress of its long runs.
+
+    run#{target}#{name}     run: JSON, how far a back-fill or an audit is, and its results
+    """
+
+    table: str
+    target: str
+    dynamodb: Any = field(default_factory=lambda: client("dynamodb"))
+
+    def page(self, cursor: str | None = None) -> Page[tuple[str, SyncState]]:
+        """Return a page of (member key, sync state); it may be empty without being the last."""
+        prefix = keys.sync_states_of(self.target)
+        items, following = scan_page(
+            self.dynamodb,
+            self.table,
+            "key",
+            cursor,
+            Limit=_SYNC_STATES_PER_PAGE,
+            FilterExpression="begins_with(#key, :prefix)",
+            ExpressionAttributeNames={"#key": "key"},
+            ExpressionAttributeValues={":prefix": text(prefix)},
+        )
+        found = [(item["key"]["S"].removeprefix(prefix), decode_sync_state(item)) for item in items]
+        return Page(items=found, cursor=following)
+
+    def load_run(self, name: RunName) -> Mapping[str, Any]:
+        """Return the stored progress of a run; empty if there was none."""
+        with aws_errors(f"table {self.table}"):
+            reply = self.dynamodb.batch_get_item(
+                RequestItems={self.table: {"Keys": [self._run_key(name)], "ConsistentRead": True}}
+            )
+        item: dict[str, Any] = next(iter(reply["Responses"].get(self.table, ())), {})
+        progress: Mapping[str, Any] = json.loads(item.get("run", {}).get("S", "{}"))
+        return progress
+
+    def save_run(self, name: RunName, progress: Mapping[str, Any]) -> None:
+        """Store the progress of a run."""
+        with aws_errors(f"table {self.table}"):
+            self.dynamodb.update_item(
+                TableName=self.table,
+                Key=self._run_key(name),
+                UpdateExpression="SET #run = :run",
+                ExpressionAttributeNames={"#run": "run"},
+                ExpressionAttributeValues={":run": {"S": json.dumps(dict(progress))}},
+            )
+
+    def delete(self, member: str) -> None:
+        """Delete a member's sync state: its next change is sent as if it were the first."""
+        key = {"key": {"S": keys.sync_state(self.target, member)}}
+        with aws_errors(f"table {self.table}"):
+            self.dynamodb.delete_item(TableName=self.table, Key=key)
+
+    def _run_key(self, name: RunName) -> dict[str, Any]:
+        return {"key": {"S": keys.run(self.target, name)}}
 
 
 @dataclass(frozen=True, slots=True)
