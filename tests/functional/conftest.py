@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from moto import mock_aws
-from relay.adapters.aws import client as aws_client
+from relay.adapters.aws import boto
 
 
 @dataclass
@@ -52,8 +52,8 @@ def _session() -> OneSession:
 def _aws(monkeypatch: pytest.MonkeyPatch, _session: OneSession) -> Iterator[None]:
     _credentials(monkeypatch)
     with mock_aws(), monkeypatch.context() as patched:
-        patched.setattr(aws_client, "_session", lambda: _session)
+        patched.setattr(boto, "_session", lambda: _session)
         patched.setattr(boto3, "DEFAULT_SESSION", _session)
-        aws_client.client.cache_clear()
+        boto.client.cache_clear()
         yield
-        aws_client.client.cache_clear()
+        boto.client.cache_clear()

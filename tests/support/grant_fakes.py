@@ -11,7 +11,7 @@ from typing import Any
 
 from inveterate import Claim, CustomerId, GrantStatus, Intent, Intents, MemoryIntents
 from inveterate import Member as ApiMember
-from relay.adapters.aws.client import client
+from relay.adapters.aws.boto import client
 from relay.adapters.dynamodb.grants import DynamoGrantStore, DynamoIntents
 from relay.errors import ConflictError, OverBudgetError
 from relay.model.messages import GrantRequest

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from relay.adapters.aws.client import client
+from relay.adapters.aws.boto import client
 from relay.model.header import MessageHeader
 from relay.wiring.services import forget, now
 

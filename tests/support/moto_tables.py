@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from moto.backends import get_backend
-from relay.adapters.aws.client import client
+from relay.adapters.aws.boto import client
 
 from tests.support.template_data import of_type
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from relay.adapters.aws.client import client
+from relay.adapters.aws.boto import client
 from relay.adapters.dynamodb.kpis import DynamoDailyRunStore, DynamoKpiStore
 from relay.errors import ConflictError, MisconfiguredError, TransientError
 from relay.model.kpis import DailyTotals, KpiEvent, Total

@@ -13,7 +13,7 @@ from boto3.dynamodb.types import TypeSerializer
 from hypothesis import given
 from hypothesis import strategies as st
 from inveterate.webhooks import TOPICS, model_for
-from relay.adapters.aws.client import client
+from relay.adapters.aws.boto import client
 from relay.adapters.dynamodb.codec import decode, encode
 from relay.adapters.dynamodb.members import DynamoMembers
 from relay.errors import ConflictError, MisconfiguredError, TransientError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from relay.adapters.aws.client import client
+from relay.adapters.aws.boto import client
 from relay.adapters.dynamodb.members import DynamoMembers
 from relay.adapters.dynamodb.scans import DynamoMemberScan, DynamoSyncStatusScan
 from relay.model.facts import Facts

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from relay.adapters.aws.client import client
+from relay.adapters.aws.boto import client
 from relay.adapters.aws.firehose import FirehoseJournal
 from relay.adapters.aws.sns import SnsOutgoing
 from relay.adapters.aws.sqs import SqsInbox, SqsOutgoing, SqsSource

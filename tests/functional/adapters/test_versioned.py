@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from relay.adapters.aws.client import client
+from relay.adapters.aws.boto import client
 from relay.adapters.dynamodb.attributes import text
 from relay.adapters.dynamodb.versioned import conditional_write, put_version
 from relay.errors import ConflictError, MisconfiguredError

@@ -12,7 +12,7 @@ from fakes.local_server import serve
 from fakes.slack import HOOK, FakeSlack
 from local_stack.local_http import post
 from relay.adapters import http
-from relay.adapters.aws import client as aws_client
+from relay.adapters.aws import boto
 from relay.adapters.dynamodb.members import DynamoMembers
 from relay.model.header import MessageHeader
 from relay.model.messages import AlertMessage, Outbox, dump
@@ -36,7 +36,7 @@ class Aws:
 
     def client(self, service: str) -> Any:
         """Return a client of moto."""
-        return aws_client.client(service)
+        return boto.client(service)
 
     def emails(self) -> list[Mapping[str, str]]:
         """Take the e-mails that the topic has sent since the last call."""

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 import pytest
-from relay.adapters.aws.client import client
+from relay.adapters.aws.boto import client
 from relay.adapters.dynamodb import keys
 from relay.adapters.dynamodb.members import DynamoMembers
 from relay.rules.settings import Rules

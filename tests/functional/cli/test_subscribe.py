@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from inveterate.webhooks.topics import TOPICS
-from relay.adapters.aws.client import client
+from relay.adapters.aws.boto import client
 from relay_cli.commands import subscribe
 from relay_cli.errors import CliError
 from relay_cli.stack import Stack

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import pytest
-from relay.adapters.aws.client import client
+from relay.adapters.aws.boto import client
 from relay.adapters.dynamodb.crm_state import DynamoSyncStates
 from relay.adapters.dynamodb.members import DynamoMembers
 from relay.model.messages import Outbox

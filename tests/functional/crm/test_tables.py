@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from relay.adapters.aws.client import client
+from relay.adapters.aws.boto import client
 from relay.adapters.dynamodb.circuit import DynamoCircuits
 from relay.adapters.dynamodb.crm_state import DynamoSyncStates
 from relay.adapters.dynamodb.rate_limit import DynamoRateLimits

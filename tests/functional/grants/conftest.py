@@ -15,7 +15,7 @@ import pytest
 from inveterate import Client as ApiClient
 from inveterate import Retries
 from inveterate.webhooks import model_for
-from relay.adapters.aws.client import client
+from relay.adapters.aws.boto import client
 from relay.adapters.dynamodb import keys
 from relay.adapters.dynamodb.members import DynamoMembers
 from relay.adapters.http import ssl_context

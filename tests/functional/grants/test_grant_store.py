@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from inveterate import ClaimState
-from relay.adapters.aws.client import client
+from relay.adapters.aws.boto import client
 from relay.adapters.dynamodb.grants import KEPT, DynamoGrantStore, DynamoIntents
 from relay.errors import ConflictError, MisconfiguredError, OverBudgetError, TransientError
 from relay.grants.granter import LATEST

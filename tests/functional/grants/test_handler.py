@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from inveterate._grant import mark_of
-from relay.adapters.aws.client import client
+from relay.adapters.aws.boto import client
 from relay.model.messages import dump
 from relay.rules.settings import Retention, Rules
 from relay.wiring.functions import GrantServices

@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 from fakes.hubspot import FakeHubspot
 from fakes.local_server import serve
-from relay.adapters.aws.client import client
+from relay.adapters.aws.boto import client
 from relay.adapters.dynamodb.members import DynamoMembers
 from relay.model.messages import Outbox
 from relay.ports.members import MemberRecord

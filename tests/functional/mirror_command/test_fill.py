@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
-from relay.adapters.aws.client import client
+from relay.adapters.aws.boto import client
 from relay.adapters.klaviyo import Klaviyo
 from relay.model.messages import MemberChanged, load
 from relay.model.timeline_events import TIMELINE_EVENTS

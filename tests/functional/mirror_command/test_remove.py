@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from relay.adapters.aws.client import client
+from relay.adapters.aws.boto import client
 from relay.adapters.dynamodb.crm_state import DynamoSyncStates
 from relay.model.messages import MemberChanged, dump
 from relay.ports.crm import ContactRef, CrmOutcome

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from inveterate.webhooks import model_for
-from relay.adapters.aws.client import client
+from relay.adapters.aws.boto import client
 from relay.adapters.dynamodb.members import DynamoMembers
 from relay.adapters.dynamodb.throttle import DynamoReadThrottle
 from relay.model.consistency import BALANCE_GAP, EVIDENCE, NO_EMAIL, inconsistencies

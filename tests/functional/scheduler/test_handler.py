@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from relay.adapters.aws.client import client
+from relay.adapters.aws.boto import client
 from relay.adapters.dynamodb import keys
 from relay.adapters.dynamodb.members import DynamoMembers
 from relay.errors import MisconfiguredError

@@ -13,7 +13,7 @@ from botocore.exceptions import (
     EndpointConnectionError,
     ReadTimeoutError,
 )
-from relay.adapters.aws import client as aws_client
+from relay.adapters.aws import boto
 from relay.adapters.channels.email import EmailChannel
 from relay.errors import MisconfiguredError, NoReplyError, PermanentError, RelayError, TransientError
 from relay.ports.alerts import Notification
@@ -81,7 +81,7 @@ def test_refusals(failure: Exception, kind: type[RelayError]) -> None:
 def test_boto_does_not_repeat_a_publish(monkeypatch: pytest.MonkeyPatch) -> None:
     """One attempt: a repeat by boto would not be marked."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    aws_client.client.cache_clear()
+    boto.client.cache_clear()
     channel = EmailChannel(TOPIC)
-    aws_client.client.cache_clear()
+    boto.client.cache_clear()
     assert channel.sns.meta.config.retries["total_max_attempts"] == 1

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from relay.adapters.aws.client import aws_errors, client
+from relay.adapters.aws.boto import aws_errors, client
 from relay.adapters.aws.sqs import chunks
 from relay.errors import TransientError
 from relay.ports.messaging import OutgoingMessage

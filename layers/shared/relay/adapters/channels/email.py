@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
-from relay.adapters.aws.client import aws_errors, client
+from relay.adapters.aws.boto import aws_errors, client
 from relay.alerts.render import email_message
 from relay.errors import NoReplyError, PermanentError
 from relay.ports.alerts import Notification

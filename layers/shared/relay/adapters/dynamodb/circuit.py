@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from relay.adapters.aws.client import aws_errors, client
+from relay.adapters.aws.boto import aws_errors, client
 from relay.adapters.dynamodb import attributes, keys
 from relay.adapters.dynamodb.versioned import VERSION, conditional_write
 from relay.errors import ConflictError, TransientError

@@ -26,7 +26,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 from uuid import uuid4
 
-from relay.adapters.aws.client import aws_errors, client
+from relay.adapters.aws.boto import aws_errors, client
 from relay.adapters.dynamodb import attributes, keys
 from relay.adapters.dynamodb.versioned import conditional_write
 from relay.errors import ConflictError, TransientError

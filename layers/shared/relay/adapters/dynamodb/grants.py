@@ -29,7 +29,7 @@ from typing import Any, Final
 
 from inveterate import Claim, ClaimState, CustomerId, Intent
 
-from relay.adapters.aws.client import aws_errors, client
+from relay.adapters.aws.boto import aws_errors, client
 from relay.adapters.dynamodb import keys
 from relay.adapters.dynamodb.attributes import (
     Attribute,

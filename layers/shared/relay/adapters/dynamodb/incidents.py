@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from relay.adapters.aws.client import aws_errors, client
+from relay.adapters.aws.boto import aws_errors, client
 from relay.adapters.dynamodb import keys
 from relay.adapters.dynamodb.attributes import Item, flag, text, text_of, time_to_live
 from relay.adapters.dynamodb.versioned import put_version

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from relay.adapters.aws.client import aws_errors, client
+from relay.adapters.aws.boto import aws_errors, client
 from relay.adapters.dynamodb import keys
 from relay.adapters.dynamodb.attributes import Attribute, Item, count_of, number, text, text_of, time_to_live
 from relay.adapters.dynamodb.versioned import put_version

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from relay.adapters.aws.client import aws_errors, client
+from relay.adapters.aws.boto import aws_errors, client
 from relay.adapters.dynamodb.codec import decode, deserialize, encode, serialize
 from relay.adapters.dynamodb.keys import RULES
 from relay.adapters.dynamodb.versioned import put_version

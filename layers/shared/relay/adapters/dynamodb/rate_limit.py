@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import httpx
 
-from relay.adapters.aws.client import client
+from relay.adapters.aws.boto import client
 from relay.adapters.dynamodb import keys
 from relay.adapters.dynamodb.versioned import conditional_write
 from relay.adapters.http import network_transport

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from relay.adapters.aws.client import aws_errors, client
+from relay.adapters.aws.boto import aws_errors, client
 from relay.adapters.dynamodb import keys
 from relay.adapters.dynamodb.attributes import Item, text, text_of
 from relay.adapters.dynamodb.codec import decode

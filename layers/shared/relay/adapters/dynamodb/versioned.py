@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from relay.adapters.aws.client import aws_errors
+from relay.adapters.aws.boto import aws_errors
 from relay.adapters.dynamodb.attributes import number
 from relay.errors import ConflictError
 
