@@ -1,9 +1,9 @@
-"""What the SDK costs on top of bare httpx, and what it costs to import: medians, as ratios within one run.
+"""Benchmark of the SDK against plain httpx, and of its import time: medians, as ratios within one run.
 
 Both sides send the same request through the same kind of client and decode the same reply into the same
 record (JSON with exact money, `Member`). Blocks of the two alternate, so that a busy machine slows both;
-the ratio of each pair is taken, and the median of those. Two places: a transport in memory, where the
-SDK's own work weighs most, and a server on the loopback interface, which is how it is used.
+the ratio of each pair is taken, and the median of those. There are two settings: a
+transport in memory, where the SDK's own work weighs most, and a server on the loopback interface, as in use.
 Run by `make bench`; the last line is `RESULT {json}`.
 """
 
@@ -64,18 +64,18 @@ def say(line: str) -> None:
 
 
 def decoded(response: httpx.Response) -> Member:
-    """Do what whoever uses bare httpx has to do for the same result."""
+    """Decode a reply as a user of plain httpx has to."""
     response.raise_for_status()
     return Member.model_validate(json.loads(response.content, parse_float=Decimal)["data"])
 
 
 def answer(_: httpx.Request) -> httpx.Response:
-    """Answer in memory."""
+    """Reply in memory."""
     return httpx.Response(200, content=BODY, headers={"content-type": "application/json"})
 
 
 async def app(_scope: Any, _receive: Any, send: Callable[[Any], Awaitable[None]]) -> None:
-    """Answer over a socket."""
+    """Reply over a socket."""
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(BODY)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": BODY})
@@ -84,7 +84,7 @@ async def app(_scope: Any, _receive: Any, send: Callable[[Any], Awaitable[None]]
 @contextmanager
 def serving() -> Iterator[str]:
     """Serve on a free port of the loopback interface."""
-    # Named TCP, it is given TCP_NODELAY; else every answer would wait 40 ms for an acknowledgement.
+    # asyncio sets TCP_NODELAY only on a socket with this protocol; otherwise every reply waits 40 ms for an acknowledgement.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, lifespan="off", ws="none", log_level="critical"))
@@ -109,7 +109,7 @@ def report(name: str, ours: list[float], bare: list[float]) -> float:
 
 
 def compare_sync(name: str, base_url: str, transport: httpx.BaseTransport | None) -> float:
-    """Time blocks of both, turn about."""
+    """Time alternating blocks of both."""
     with (
         Client(KEY, base_url=base_url, transport=transport) as client,
         httpx.Client(base_url=base_url, transport=transport, timeout=30.0) as http,
@@ -133,7 +133,7 @@ def compare_sync(name: str, base_url: str, transport: httpx.BaseTransport | None
 
 
 async def compare_async(name: str, base_url: str, transport: httpx.AsyncBaseTransport | None) -> float:
-    """Time blocks of both, turn about."""
+    """Time alternating blocks of both."""
     async with (
         AsyncClient(KEY, base_url=base_url, transport=transport) as client,
         httpx.AsyncClient(base_url=base_url, transport=transport, timeout=30.0) as http,
@@ -167,7 +167,7 @@ print(took * 1000, len(set(sys.modules) - before), "httpx" in sys.modules)
 
 
 def import_cost(statement: str) -> tuple[float, bool]:
-    """Import in fresh interpreters; return the median milliseconds, and whether httpx came along."""
+    """Import in fresh interpreters; return the median in milliseconds, and whether httpx was imported."""
     taken, modules, httpx_too = [], "", False
     for _ in range(7):
         ran = subprocess.run(  # noqa: S603 - our own interpreter
@@ -182,7 +182,7 @@ def import_cost(statement: str) -> tuple[float, bool]:
 
 
 def main() -> int:
-    """Measure, print, and fail if the webhooks pull in an HTTP client."""
+    """Measure, print, and fail if the webhooks import an HTTP client."""
     gc.freeze()
     memory = "http://memory"
     result: dict[str, Any] = {

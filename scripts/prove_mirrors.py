@@ -20,6 +20,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
+from fakes.hubspot import FakeHubspot
 from relay.adapters.hubspot import Hubspot
 from relay.model.effects import Note
 from relay.model.messages import EventEffects, MemberChanged, dump
@@ -28,7 +29,6 @@ from relay.ports.members import MemberRecord
 from relay.ports.messaging import OutgoingMessage
 from relay.rules.crm_profile import NOT_COMPARED, crm_profile
 from relay.rules.settings import Rules
-from sim.standins.hubspot import HubspotStandIn
 
 from tests.contract.crm.profiles import key_of, member
 from tests.contract.crm.tokens import FixedToken
@@ -101,9 +101,9 @@ def prove(  # noqa: PLR0913 - a run's knobs, each by its name
 
 def _plant(
     members: int, updates: int, *, outage: bool, over: timedelta, batch: int
-) -> tuple[Plant, HubspotStandIn]:
+) -> tuple[Plant, FakeHubspot]:
     """Return the plant with every update queued, or to arrive."""
-    standin = HubspotStandIn()
+    standin = FakeHubspot()
     # In the middle of what takes about so long.
     middle = BEGIN + timedelta(seconds=updates / 1000)
     plant = Plant(
@@ -161,7 +161,7 @@ def _update(plant: Plant, customer: int, nth: int, at: datetime) -> Callable[[],
     return happen
 
 
-def _figures(plant: Plant, standin: HubspotStandIn, members: int, updates: int) -> dict[str, Any]:
+def _figures(plant: Plant, standin: FakeHubspot, members: int, updates: int) -> dict[str, Any]:
     calls = plant.crm_side.calls
     profiles = [call for call in calls if call.path.endswith("/contacts/batch/upsert")]
     notes = [call for call in calls if call.path.endswith("/send/batch")]

@@ -11,27 +11,26 @@ from typing import Any, Final
 
 import inveterate
 from inveterate import _errors, _grant, v1
-from inveterate._operation import Compound, Endpoint, Listing, Resource
-from inveterate._operations import RESOURCES
+from inveterate._endpoint import Compound, Endpoint, Listing, Resource
+from inveterate._operation_table import RESOURCES
 from inveterate.models.base import Record
-from inveterate.v1.nouns import RESOURCES as V1_RESOURCES
+from inveterate.v1.resources import RESOURCES as V1_RESOURCES
 from inveterate.webhooks import ALIASES, LEGACY_TOPICS, TOPICS, model_for
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "sdk.md"
 
 HEAD: Final = """# The Inveterate SDK
 
-Written by `scripts/reference` from the docstrings: change those, not this page.
+Generated from the docstrings by `scripts/reference`: change those, not this page.
 
-The package `inveterate` needs httpx and pydantic, and nothing of AWS or of Relay.
+The package `inveterate` needs httpx and pydantic. It needs neither AWS nor Relay.
 
 ```python
 {example}
 ```
 
-`AsyncClient` has the same methods: those that return a value here are awaited there, and lists are read with
-`async for`. Replies are records: unknown fields are kept in `model_extra`, the JSON in `raw`, and fields that could
-not be read are None and named in `drift`. Money is `Decimal`, in the shop's currency unit; times are aware, in UTC.
+`AsyncClient` has the same methods: they are awaited, and lists are read with `async for`. Replies are records:
+unknown fields are in `model_extra`, the JSON is in `raw`, and unreadable fields are None and named in `drift`. Money is `Decimal`, in the shop's currency unit; times are aware, in UTC.
 """
 
 EVERY_READ: Final = "those of every read"
@@ -61,17 +60,17 @@ def page() -> Iterator[str]:
     yield f"## Errors\n\n{doc(_errors)}\n"
     yield (
         f"*{EVERY_READ.capitalize()}*: `ConnectionFailedError`, `TimedOutError`, `StatusError` and its branches,\n"
-        "`UnreadableReplyError`, after the retries that are allowed. "
-        f"*{EVERY_WRITE.capitalize()}*: the same, except\nthat whatever leaves it open whether it was done is an "
-        "`AmbiguousWriteError`, and is never repeated by itself.\nArguments that cannot be right are a `ValueError` "
-        "before anything is sent.\n"
+        "`UnreadableReplyError`, after the retries. "
+        f"*{EVERY_WRITE.capitalize()}*: the same, except\nthat a failure which may have done the write is an "
+        "`AmbiguousWriteError`, and is never repeated.\nAn impossible argument is a `ValueError` "
+        "before any request.\n"
     )
     yield from section(
         "Ids", inveterate.CustomerId, inveterate.TierId, inveterate.BenefitType, inveterate.SubscriptionId
     )
     yield "## Operations\n"
     for resource in RESOURCES:
-        yield from noun(resource)
+        yield from resource_section(resource)
     yield from section(
         "Granting credits", inveterate.GrantResult, inveterate.Intents, inveterate.MemoryIntents
     )
@@ -95,15 +94,15 @@ def page() -> Iterator[str]:
     yield ""
 
 
-def section(title: str, *things: Any) -> Iterator[str]:
-    """Yield a heading, and what each thing says of itself."""
+def section(title: str, *objects: Any) -> Iterator[str]:
+    """Yield a heading, and the docstring of each object."""
     yield f"## {title}\n"
-    for thing in things:
-        yield f"### {thing.__name__}\n\n{doc(thing)}\n"
+    for item in objects:
+        yield f"### {item.__name__}\n\n{doc(item)}\n"
 
 
-def noun(resource: type[Resource[Any]]) -> Iterator[str]:
-    """Yield a noun and its verbs; what only a safer verb uses is told there."""
+def resource_section(resource: type[Resource[Any]]) -> Iterator[str]:
+    """Yield a resource and its operations; a private operation is part of its safer public one."""
     yield f"### client.{resource.name}\n\n{doc(sys.modules[resource.__module__])}\n\n{doc(resource)}\n"
     hidden = {
         name: value
@@ -120,36 +119,36 @@ def noun(resource: type[Resource[Any]]) -> Iterator[str]:
 
 
 def facts(endpoint: Endpoint[Any, Any] | None, value: Any) -> Iterator[str]:
-    """Yield the request, its errors and its page, where there is one request."""
+    """Yield the request, its errors and its page, where there is exactly one request."""
     if endpoint is None:
         yield "*Several requests; see the text.*\n"
         return
     errors = EVERY_READ if endpoint.retryable else EVERY_WRITE
-    looks = " after a reading, where one is needed" if isinstance(value, Compound) else ""
+    reads = " after a read, where one is needed" if isinstance(value, Compound) else ""
     paged = ", page after page" if isinstance(value, Listing) else ""
-    yield f"`{endpoint.method} {endpoint.template}`{looks}{paged}. Errors: {errors}. [Source]({endpoint.page}).\n"
+    yield f"`{endpoint.method} {endpoint.template}`{reads}{paged}. Errors: {errors}. [Source]({endpoint.page}).\n"
 
 
 def signature(value: Any) -> str:
-    """Return the signature as a reader would call it, and what comes back."""
-    told = inspect.signature(value._describe)  # noqa: SLF001 - our own
-    parameters = [parameter for name, parameter in told.parameters.items() if name != "self"]
-    reply = re.sub(r"^(?:Call|Conversation)\[(.*)\]$", r"\1", str(told.return_annotation))
+    """Return the signature of the call, with its reply."""
+    described = inspect.signature(value._describe)  # noqa: SLF001 - our own
+    parameters = [parameter for name, parameter in described.parameters.items() if name != "self"]
+    reply = re.sub(r"^(?:Call|Steps)\[(.*)\]$", r"\1", str(described.return_annotation))
     if isinstance(value, Listing):
         reply = re.sub(r"^Page\[", "Pages[", reply)
-    shown = str(told.replace(parameters=parameters, return_annotation=inspect.Signature.empty))
+    shown = str(described.replace(parameters=parameters, return_annotation=inspect.Signature.empty))
     shown = re.sub(r"(: )'([^']*)'", r"\1\2", shown)
     return f"{shown} → {reply}"
 
 
 def members_of(resource: type[Resource[Any]]) -> Iterable[Any]:
-    """Return what a resource is made of."""
+    """Return the attributes of a resource."""
     members: Iterable[Any] = vars(resource).values()
     return members
 
 
 def statuses() -> Iterator[tuple[str, str]]:
-    """Yield the outcomes of a grant, with the texts that stand under them in the source."""
+    """Yield the outcomes of a grant, with their docstrings in the source."""
     source = inspect.getsource(_grant.GrantStatus)
     for value, text in re.findall(r'= "(\w+)"\n\s+"""(.*?)"""', source, re.DOTALL):
         yield value, " ".join(text.split())
@@ -161,7 +160,7 @@ def fields(model: type[Record]) -> str:
 
 
 def webhooks() -> Iterator[str]:
-    """Yield what the parser knows."""
+    """Yield the topics and their classes."""
     yield f"## Webhooks\n\n{doc(inveterate.webhooks)}\n"
     yield "| topic | class |\n|---|---|"
     yield "\n".join(f"| `{topic}` | `{model_for(topic).__name__}` |" for topic in TOPICS) + "\n"
@@ -173,9 +172,9 @@ def webhooks() -> Iterator[str]:
     )
 
 
-def doc(thing: Any) -> str:
+def doc(item: Any) -> str:
     """Return a docstring; drawings and lists of errors keep their lines."""
-    text = inspect.cleandoc(thing.__doc__ or "")
+    text = inspect.cleandoc(item.__doc__ or "")
     text = re.sub(r"\nRaises:\n((?:    .*\n?)+)", lambda found: "\n" + raises(found[1]), text + "\n").strip()
     return re.sub(r"(?m)^    (?:>>>|\.\.\.) ", "    ", text)
 

@@ -27,7 +27,7 @@ def scene() -> Iterator[str]:
         act("advance", days=2)
         act("fail_payment", customer_id=joined["customer_id"])
         act("order", customer_id=joined["customer_id"])
-        stage.client.through()
+        stage.client.wait_until_idle()
         yield stage.url
 
 

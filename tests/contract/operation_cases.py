@@ -1,4 +1,4 @@
-"""One use, or two, of every operation: the least that can be said, and all that can be said."""
+"""Uses of every operation: with the fewest and with all arguments."""
 
 from __future__ import annotations
 

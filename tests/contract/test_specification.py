@@ -1,4 +1,4 @@
-"""Every operation is held against the written specification: method, path, query, header, body and reply."""
+"""Every operation agrees with the specification: method, path, query, header, body and reply."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ from inveterate import (
     WebhookSubscription,
     operations,
 )
-from inveterate._operations import endpoints
-from inveterate._tolerant import Part
+from inveterate._operation_table import endpoints
+from inveterate._wire_model import WireModel
 
-from tests.contract.conformity import (
+from tests.contract.operation_cases import CASES, KEY
+from tests.contract.specification_checks import (
     DOCUMENTED,
     OVERLAY,
     SPEC,
@@ -46,9 +47,8 @@ from tests.contract.conformity import (
     sent,
     sent_async,
 )
-from tests.contract.operation_cases import CASES, KEY
 
-DTOS: dict[str, type[Part]] = {
+DTOS: dict[str, type[WireModel]] = {
     "CreateMemberDto": Member,
     "UpdateMemberDto": UpdateMember,
     "CreateCreditDto": CreateCredit,
@@ -98,8 +98,8 @@ def test_every_operation_is_as_specified(operation_id: str) -> None:
 @pytest.mark.parametrize(
     "operation_id", [name for name in DOCUMENTED if "requestBody" in DOCUMENTED[name][2]]
 )
-def test_the_fullest_use_can_say_all_that_is_documented(operation_id: str) -> None:
-    """No documented field of a body is out of reach."""
+def test_the_fullest_use_has_every_documented_field(operation_id: str) -> None:
+    """Every documented field of a body can be sent."""
     method, _, operation = DOCUMENTED[operation_id]
     schema = resolved(operation["requestBody"]["content"]["application/json"]["schema"])
     body = json.loads(sent(uses(operation_id)[-1], method).content)
@@ -115,7 +115,7 @@ def test_nothing_is_missing_and_nothing_is_invented() -> None:
 
 
 def test_each_deviation_is_needed_and_argued() -> None:
-    """An overlay entry that no request needs is a leftover."""
+    """Every entry of the overlay is used by a request."""
     used: set[int] = set()
     for operation_id, (method, _, _) in DOCUMENTED.items():
         deviations = Deviations(operation_id)
@@ -144,7 +144,7 @@ SHAPES: dict[str, Any] = {
 def test_a_reply_of_any_shape_is_a_typed_value_or_a_typed_error(
     operation_id: str, shape: str, status: int
 ) -> None:
-    """`data` may be an object, an array, hold an array, be null or be missing; any 2xx is a yes."""
+    """`data` may be an object, an array, hold an array, be null or be missing; any 2xx is accepted."""
     method, _, _ = DOCUMENTED[operation_id]
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -165,7 +165,7 @@ def test_a_reply_of_any_shape_is_a_typed_value_or_a_typed_error(
 
 
 @pytest.mark.parametrize(("dto", "model"), list(DTOS.items()))
-def test_every_field_of_every_schema_has_a_name_here(dto: str, model: type[Part]) -> None:
+def test_every_field_of_every_schema_has_a_name_here(dto: str, model: type[WireModel]) -> None:
     """No field of the Schemas page is left to `model_extra`."""
     wire_names = set()
     for name, info in model.model_fields.items():
@@ -175,13 +175,13 @@ def test_every_field_of_every_schema_has_a_name_here(dto: str, model: type[Part]
 
 
 def test_every_schema_has_a_model() -> None:
-    """A schema that nobody reads would be a gap; the envelope is `Page` and `Receipt`."""
+    """Every schema has a class; the envelope is `Page` and `Receipt`."""
     schemas = {name for name in SPEC["components"]["schemas"] if name.endswith("Dto")}
     assert schemas == {*DTOS, "ResponseBodyDto"}
 
 
 @pytest.mark.parametrize("endpoint", list(endpoints()), ids=lambda endpoint: endpoint.name)
-def test_every_operation_says_what_it_is_and_where_that_is_documented(endpoint: Any) -> None:
+def test_every_operation_has_a_docstring_and_its_page(endpoint: Any) -> None:
     """A docstring of a sentence, and the page that the specification names."""
     summary = (endpoint.__doc__ or "").splitlines()[0]
     assert summary.endswith((".", "`."))

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
-from relay_cli import run
-from relay_cli.observing import Observer
-from relay_cli.pipeline import Pipeline
-from relay_cli.staging import Stage, staged
+from local_stack.console_feed import ConsoleFeed
+from local_stack.environment import LocalEnvironment, local_environment, new_run_folder
+from local_stack.observer import Observer
+from local_stack.samples import play_samples
 
 from tests.support.browser import browser, chromium
 from tests.support.local_stage import Played
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def stage() -> Iterator[Stage]:
+def stage() -> Iterator[LocalEnvironment]:
     """Deploy, and leave it up for all tests of this worker's group."""
-    folder = run.new_folder()
-    with staged(folder, print) as stage:
-        stage.sim.pipeline.ask = Pipeline(Observer(stage))
+    folder = new_run_folder()
+    with local_environment(folder, print) as stage:
+        stage.sim.console.feed = ConsoleFeed(Observer(stage))
         yield stage
     shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def played(stage: Stage) -> Played:
+def played(stage: LocalEnvironment) -> Played:
     """Post the 15 samples."""
-    return Played(stage, Observer(stage), run.play(stage, print))
+    return Played(stage, Observer(stage), play_samples(stage, print))
 
 
 @pytest.fixture(scope="module")

@@ -39,8 +39,8 @@ def test_what_became_of_each_is_told(played: Played) -> None:
     """Each sample has its row with the rules that spoke, and the trial's member has no e-mail."""
     rows = {row.topic: row for row in played.verdict.rows}
     assert rows.keys() == {path.stem for path in (ROOT / "events").glob("*.json")}
-    assert rows["customer.payment_failed"].people == "dunning.failed"
-    assert {topic for topic, row in rows.items() if row.people == "-"} <= {
+    assert rows["customer.payment_failed"].rules == "dunning.failed"
+    assert {topic for topic, row in rows.items() if row.rules == "-"} <= {
         "customer.updated",
         "customer.payment_methods.updated",
     }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.functional.sim.running import Receiver
+from tests.functional.sim.sim_server import FakeReceiver
 from tests.support.browser import HOOK, KEY, Stage, Visitor, join, staged
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ ADDRESS = "ada@example.com"
 LOST = "customer.payment_failed"
 
 
-def pipeline(receiver: Receiver) -> dict[str, Any]:
+def pipeline(receiver: FakeReceiver) -> dict[str, Any]:
     """Say of each event what a pipeline would: an alert for a lost payment, and one field that is wrong."""
     told = {}
     member = None
@@ -100,7 +100,7 @@ def test_a_payment_that_fails_for_three_days_is_shown_with_what_the_pipeline_did
 def test_a_pipeline_that_fails_is_not_taken_for_none_nor_for_equality(opened: Opened) -> None:
     """From the first look on: the page says that it does not answer, and claims nothing of the CRM."""
 
-    def failing(_: Receiver) -> dict[str, Any]:
+    def failing(_: FakeReceiver) -> dict[str, Any]:
         raise ConnectionError
 
     with staged(pipeline=failing) as stage:
@@ -141,7 +141,7 @@ def test_members_are_found_and_sorted(opened: Opened) -> None:
         wanted = stage.client.read("members", limit=1000)["members"][-1]
         page = opened(stage).go("/console")
         page.locator("#member-rows tr").nth(99).wait_for()
-        assert "nobody listens" in _figure(page, "told")
+        assert "no subscription" in _figure(page, "sent")
         page.get_by_role("button", name="Credits", exact=True).click()
         page.locator("th[aria-sort=descending]").wait_for()
         page.wait_for_function(
@@ -266,7 +266,7 @@ def test_a_page_takes_nothing_from_elsewhere_and_no_name_leads_out_of_its_folder
 def test_a_pipeline_that_does_not_answer_is_said_to_be_so() -> None:
     """Its error's kind is told and no more: the text may hold what a page must not show."""
 
-    def broken(_: Receiver) -> dict[str, Any]:
+    def broken(_: FakeReceiver) -> dict[str, Any]:
         raise RuntimeError(KEY)
 
     with staged(pipeline=broken, listening=False) as stage:
@@ -281,8 +281,8 @@ def test_a_pipeline_that_does_not_answer_is_said_to_be_so() -> None:
         ([{"id": 44_858_553_761_923 + 65_536 * 3}], "selling plan"),
         ([{"id": 44_858_553_761_923 + 65_536}], "cannot be bought"),
         ([{"id": 1}], "cannot be bought"),
-        ([{"id": 44_900_112_400_387, "properties": {"_inveterate_free_signup_gift": True}}], "with a membership only"),
-        ([{"id": 44_858_553_761_923, "quantity": 2}], "singly"),
+        ([{"id": 44_900_112_400_387, "properties": {"_inveterate_free_signup_gift": True}}], "requires a membership"),
+        ([{"id": 44_858_553_761_923, "quantity": 2}], "quantity"),
         ([{"id": "x"}], "Not a list"),
         ("x", "Not a list"),
     ],

@@ -14,9 +14,9 @@ from typing import Any
 
 import httpx
 import pytest
+from local_stack.environment import LocalEnvironment
+from local_stack.observation import DEAD_LETTERS
 from relay.topics import FOLDERS
-from relay_cli.judging import DEAD
-from relay_cli.staging import Stage
 
 from tests.support.local_stage import Played
 from tests.support.port_fakes import ROOT
@@ -42,7 +42,7 @@ def lost_payment(customer: str, moment: str) -> bytes:
 
 
 @contextmanager
-def unreadable_rules(stage: Stage) -> Iterator[None]:
+def unreadable_rules(stage: LocalEnvironment) -> Iterator[None]:
     """Store rules that cannot be read, for a while."""
     dynamodb, table = stage.aws.client("dynamodb"), stage.stack.outputs["MembersTable"]
     dynamodb.put_item(TableName=table, Item={"pk": {"S": "rules"}, "document": {"S": "no rules"}})
@@ -60,8 +60,8 @@ def test_what_no_model_can_read_is_given_up_by_every_consumer(played: Played) ->
         reply = played.stage.post(json.dumps(body).encode())
         assert reply.status_code == 202
         ids.add(reply.json()["id"])
-    seen = played.wait(lambda seen: ids <= set(seen.queues[DEAD]))
-    assert ids <= set(seen.queues[DEAD])
+    seen = played.wait(lambda seen: ids <= set(seen.queues[DEAD_LETTERS]))
+    assert ids <= set(seen.queues[DEAD_LETTERS])
 
 
 def test_every_consumer_puts_off_what_it_cannot_decide_yet(played: Played) -> None:
@@ -84,7 +84,7 @@ def test_every_consumer_puts_off_what_it_cannot_decide_yet(played: Played) -> No
     had = {event_id: len(played.outcomes(before, event_id)) for event_id in ids}
     seen = played.wait(lambda seen: all(len(played.outcomes(seen, one)) > had[one] for one in ids))
     assert [one for one in ids if len(played.outcomes(seen, one)) == had[one]] == []
-    assert seen.queues[DEAD] == before.queues[DEAD]
+    assert seen.queues[DEAD_LETTERS] == before.queues[DEAD_LETTERS]
 
 
 def test_the_clock_places_what_can_be_placed_by_now(played: Played) -> None:
@@ -105,7 +105,7 @@ def test_the_clock_places_what_can_be_placed_by_now(played: Played) -> None:
     seen = played.wait(lambda seen: len(seen.journal) >= lines)
     assert len(seen.journal) == lines
     assert played.outcomes(seen, _OLD) == ["unclaimed"]
-    assert _OLD in seen.queues[DEAD]
+    assert _OLD in seen.queues[DEAD_LETTERS]
 
 
 def test_an_outage_of_slack_costs_time_and_no_alert(played: Played) -> None:
@@ -129,7 +129,7 @@ def test_an_outage_of_hubspot_costs_time_and_no_member(played: Played) -> None:
     key = f"{SHOP}:7000000000002"
     seen = played.wait(lambda seen: key in seen.contacts and not seen.queues["hubspot"])
     assert key in seen.contacts
-    assert seen.queues[DEAD] == before.queues[DEAD]
+    assert seen.queues[DEAD_LETTERS] == before.queues[DEAD_LETTERS]
 
 
 @pytest.mark.parametrize("queue", ["AlertsUrl", "HubSpotQueueUrl"])
@@ -138,9 +138,9 @@ def test_what_is_no_message_of_ours_is_given_up(played: Played, queue: str) -> N
     before = played.look()
     url = played.stage.stack.outputs[queue]
     _put(played.stage.aws.client("sqs"), url, "odd", event_id=queue, received_at=datetime.now(UTC))
-    seen = played.wait(lambda seen: queue in seen.queues[DEAD])
-    assert queue in seen.queues[DEAD]
-    assert len(seen.queues[DEAD]) == len(before.queues[DEAD]) + 1
+    seen = played.wait(lambda seen: queue in seen.queues[DEAD_LETTERS])
+    assert queue in seen.queues[DEAD_LETTERS]
+    assert len(seen.queues[DEAD_LETTERS]) == len(before.queues[DEAD_LETTERS]) + 1
 
 
 def _put(sqs: Any, url: str, body: str, *, received_at: datetime, **attributes: str) -> None:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from relay_cli.deploying import ARCHITECTURE, RUNTIME
+from local_stack.deployment import ARCHITECTURE, RUNTIME
 
 from tests.support.port_fakes import ROOT
 
@@ -79,6 +79,6 @@ def test_the_layer_brings_its_byte_code(layer: Path) -> None:
 
 def test_the_layer_ships_nothing_of_the_tools(layer: Path) -> None:
     """What runs on AWS holds no simulator, no command line and no second boto3."""
-    assert not {"sim", "relay_cli", "boto3", "botocore", "tests", "bin"} & {
+    assert not {"sim", "fakes", "relay_cli", "local_stack", "boto3", "botocore", "tests", "bin"} & {
         path.name for path in layer.iterdir()
     }

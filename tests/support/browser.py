@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 from sim.events import TOPICS
-from sim.programme import Beginning
+from sim.programme import WorldSettings
 from sim.server import create_app
-from sim.simulator import Settings
+from sim.simulator import SimulatorSettings
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tests.functional.sim.running import Client, Receiver, served
-from tests.unit.sim.history import START, WALL
+from tests.functional.sim.sim_server import FakeReceiver, SimClient, served
+from tests.unit.sim.sim_worlds import START, WALL
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -86,28 +86,31 @@ class Stage:
     """A simulator, where it is, who takes its webhooks, and what browsers got; `leaving` ends before it does."""
 
     url: str
-    client: Client
-    receiver: Receiver
+    client: SimClient
+    receiver: FakeReceiver
     sent: list[bytes]
     leaving: ExitStack = field(default_factory=ExitStack)
 
 
 @contextmanager
 def staged(
-    members: int = 0, *, pipeline: Callable[[Receiver], dict[str, Any]] | None = None, listening: bool = True
+    members: int = 0,
+    *,
+    pipeline: Callable[[FakeReceiver], dict[str, Any]] | None = None,
+    listening: bool = True,
 ) -> Iterator[Stage]:
     """Serve a simulator and a receiver that takes all topics; `pipeline` tells what became of them."""
-    receiver = Receiver()
+    receiver = FakeReceiver()
     with served(receiver.app) as hooks:
-        settings = Settings(
-            beginning=Beginning(seed=1, members=members, start=START, wall_clock=lambda: WALL),
-            api_key=KEY, switches={"retry_schedule": "0.05,0.1"}, settle=0.02,
+        settings = SimulatorSettings(
+            world=WorldSettings(seed=1, members=members, start=START, wall_clock=lambda: WALL),
+            api_key=KEY, switches={"retry_schedule": "0.05,0.1"}, write_delay=0.02,
         )  # fmt: skip
         app = create_app(settings, pipeline=(lambda: pipeline(receiver)) if pipeline else None)
         sent: list[bytes] = []
         app.add_middleware(Overheard, sent=sent)
         with served(app) as url, httpx.Client(base_url=url, timeout=60, trust_env=False) as http:
-            client = Client(http, app.state.sim)
+            client = SimClient(http, app.state.sim)
             if listening:
                 _subscribe(http, f"{hooks}{HOOK}")
             stage = Stage(url, client, receiver, sent)

@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from relay_cli.judging import Seen, Verdict
-from relay_cli.observing import Observer
-from relay_cli.staging import Stage
+from local_stack.environment import LocalEnvironment
+from local_stack.observation import Observation
+from local_stack.observer import Observer
+from local_stack.verdict_samples import SamplesVerdict
 
 _LONGEST = 60.0
 
@@ -17,15 +18,15 @@ _LONGEST = 60.0
 class Played:
     """A stage on which the samples were played."""
 
-    stage: Stage
+    stage: LocalEnvironment
     observer: Observer
-    verdict: Verdict
+    verdict: SamplesVerdict
 
-    def look(self) -> Seen:
+    def look(self) -> Observation:
         """Return what there is now."""
-        return self.observer.look()
+        return self.observer.observe()
 
-    def wait(self, enough: Callable[[Seen], object]) -> Seen:
+    def wait(self, enough: Callable[[Observation], object]) -> Observation:
         """Look until it is enough, for a minute at most, and return the last look."""
         until = time.monotonic() + _LONGEST
         while not enough(seen := self.look()) and time.monotonic() < until:
@@ -33,6 +34,6 @@ class Played:
         return seen
 
     @staticmethod
-    def outcomes(seen: Seen, event_id: str) -> list[str]:
+    def outcomes(seen: Observation, event_id: str) -> list[str]:
         """Return the outcomes that the journal has of an event."""
         return sorted(line["outcome"] for line in seen.journal if line["id"] == event_id)

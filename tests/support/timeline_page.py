@@ -17,14 +17,14 @@ from relay.model.fields import Value
 from relay.model.formats import number_text
 from relay.ports.alerts import Notification
 from relay.rules.settings import Rules, Thresholds
-from sim import billing, joining, leaving, population
+from sim import billing, cancellations, memberships, population
 from sim.events import Event
 from sim.model import Member
-from sim.sending import body_of
+from sim.webhooks import webhook_body
 from sim.world import World
 
 from tests.support.in_memory_relay import Programme
-from tests.unit.sim.history import FREE, GOLD, TRIAL, days, world
+from tests.unit.sim.sim_worlds import FREE, GOLD, TRIAL, days, make_world
 
 PAGE: Final = Path(__file__).parents[1] / "golden" / "timelines.md"
 
@@ -100,22 +100,22 @@ def renews_card(place: World, member: Member) -> Iterator[Event]:
 
 def leaves(place: World, member: Member) -> Iterator[Event]:
     """Let the member cancel as the shop's policy has it."""
-    yield from leaving.request(place, member, confirmed=True)
+    yield from cancellations.request(place, member, confirmed=True)
     yield from days(place, 35)
 
 
 def leaves_and_returns(place: World, member: Member) -> Iterator[Event]:
     """Let the member cancel at once, and join again three days later."""
-    yield from leaving.request(place, member, confirmed=True, policy="immediate")
+    yield from cancellations.request(place, member, confirmed=True, policy="immediate")
     yield from days(place, 3)
-    yield from joining.join(place, member, place.tiers[GOLD])
+    yield from memberships.join(place, member, place.tiers[GOLD])
 
 
 def is_put_out(policy: str) -> Play:
     """Let the shop cancel the membership."""
 
     def play(place: World, member: Member) -> Iterator[Event]:
-        yield from leaving.request(place, member, "MERCHANT", policy=policy)
+        yield from cancellations.request(place, member, "MERCHANT", policy=policy)
         yield from days(place, 35)
 
     return play
@@ -124,7 +124,7 @@ def is_put_out(policy: str) -> Play:
 def moves_down(place: World, member: Member) -> Iterator[Event]:
     """Let the member move to the free tier while a fee is open."""
     yield from billing.fail_payment(place, member, 1)
-    yield from joining.move(place, member, place.tiers[FREE])
+    yield from memberships.move(place, member, place.tiers[FREE])
 
 
 def converts(place: World, member: Member) -> Iterator[Event]:
@@ -169,12 +169,12 @@ def readings() -> Iterator[dict[str, str]]:
 
 def table(timeline: Timeline, reading: Mapping[str, str]) -> list[str]:
     """Play a timeline and return its rows."""
-    place = world(switches={**timeline.switches, **reading})
+    place = make_world(switches={**timeline.switches, **reading})
     relay = Programme(rules=timeline.rules)
-    person = population.customer(place, 0)
+    person = population.create_customer(place, 0)
     while billing.ERRORS[int(person.id) % len(billing.ERRORS)] != timeline.reason:
-        person = population.customer(place, 0)
-    events = [*joining.join(place, person, place.tiers[timeline.tier]), *days(place, 0.01)]
+        person = population.create_customer(place, 0)
+    events = [*memberships.join(place, person, place.tiers[timeline.tier]), *days(place, 0.01)]
     events += timeline.play(place, person)
     rows, known = [], dict[str, Value]()
     for event in events:
@@ -195,7 +195,7 @@ def deliver(relay: Programme, place: World, event: Event, attempts: int = 2) -> 
     """Deliver an event, and again as often as wanted, each as the simulator's switches have a retry."""
     for attempt in range(attempts):
         now = event.triggered_at if not attempt else max(event.triggered_at, place.now)
-        body = body_of(place.shop, place.switches, event, attempt=attempt, now=now)
+        body = webhook_body(place.shop, place.switches, event, attempt=attempt, now=now)
         relay.deliver(body, event.triggered_at)
 
 

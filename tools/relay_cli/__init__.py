@@ -1,1 +1,1 @@
-"""The `relay` command: run the product on this machine, and operate a deployed one."""
+"""The `relay` command: operate a deployed stack, and run Relay on this machine."""

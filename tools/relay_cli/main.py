@@ -1,4 +1,4 @@
-"""The `relay` command: one line in COMMANDS for each thing that it can do."""
+"""The `relay` command: the table of its subcommands, the help that lists them, and the exit code."""
 
 from __future__ import annotations
 
@@ -10,62 +10,92 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Final
 
-from relay_cli.failing import CliError
+from relay_cli.errors import CliError
+from relay_cli.help import HelpFormatter
+
+_INTERRUPTED: Final = 130
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One subcommand. Its module has `configure(parser)` and `main(arguments) -> int`, its exit code."""
+    """One subcommand. Its module has `configure(parser)` and `main(arguments) -> int`, the exit code."""
 
     name: str
     summary: str
     module: str
 
 
-COMMANDS: Final = (
-    Command(
-        "run", "deploy to a local AWS, play a month of a membership programme, check what became of it", "run"
+COMMAND_GROUPS: Final = {
+    "set up": (
+        Command("subscribe", "Subscribe all webhook topics to the stack's callback URL", "subscribe"),
+        Command("rules", "Show, validate, compare and apply business rules", "rules.command"),
+        Command("test-alert", "Send a test message to one alert channel", "test_alert"),
     ),
-    Command("operations", "list the operations of Inveterate's API v2.0 that the SDK knows", "operations"),
-    Command("subscribe", "subscribe every topic of Inveterate's to a stack's callback URL", "subscribe"),
-    Command("mirror", "look at what a CRM holds of the members; prepare, fill, audit or leave it", "mirror"),
-    Command("rules", "show, check, compare and replace the business rules of a stack", "rules"),
-    Command("alerts", "list the matters that are open", "alerts"),
-    Command("ack", "say that a matter is known: until it is critical, its rises are told to nobody", "ack"),
-    Command("mute", "tell nobody of a matter for some days", "mute"),
-    Command("test-alert", "send a test to one channel, and see whether it arrives", "test_alert"),
-    Command("sim", "run Inveterate on this machine, with a clock that you can turn", "sim"),
-)
+    "operate": (
+        Command("alerts", "List open incidents, the most severe first", "alerts"),
+        Command("ack", "Acknowledge an incident", "ack"),
+        Command("mute", "Mute an incident for some days", "mute"),
+        Command("mirror", "Prepare, fill, inspect, repair or remove a CRM mirror", "mirror.command"),
+    ),
+    "develop": (
+        Command("run", "Deploy to a local AWS, play a month of a programme and check the result", "run"),
+        Command("sim", "Run and control a simulated Inveterate platform", "sim.command"),
+        Command("operations", "List the operations of Inveterate's API v2.0", "operations"),
+    ),
+}
+COMMANDS: Final = tuple(command for group in COMMAND_GROUPS.values() for command in group)
+
+_EPILOG: Final = """\
+environment:
+  RELAY_STACK               name of the stack that commands work on (default: relay)
+  AWS_PROFILE, AWS_REGION   account and region, as for the AWS CLI
+
+Run `relay COMMAND --help` for the arguments of a command and an example."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Do what the command line says."""
+    """Run the command line; return the exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
-    command = next((known for known in COMMANDS if arguments[:1] == [known.name]), None)
+    chosen = next((command for command in COMMANDS if arguments[:1] == [command.name]), None)
     try:
-        parsed = _parser(command).parse_args(arguments)
-        return int(import_module(f"relay_cli.{parsed.module}").main(parsed))
+        parsed = _parser(chosen).parse_args(arguments)
+        return int(import_module(f"relay_cli.commands.{parsed.module}").main(parsed))
     except CliError as error:
         print(f"relay: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        # Whoever reads has read enough, as `head` does. Python would complain once more when it ends.
+        # The reader has closed the pipe, as `head` does. Python would report it once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
         print("relay: stopped", file=sys.stderr)
-        return 130
+        return _INTERRUPTED
 
 
 def _parser(chosen: Command | None) -> argparse.ArgumentParser:
     """Return the parser. Only the chosen command's module is imported: `relay --help` needs none of them."""
     parser = argparse.ArgumentParser(
-        prog="relay", description="Run Relay on this machine, and look at what it knows."
+        prog="relay",
+        usage="relay COMMAND [ARGUMENTS]",
+        description="\n".join(["Operate Relay, and run it on this machine.", *_command_lines()]),
+        epilog=_EPILOG,
+        formatter_class=HelpFormatter,
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    # The description lists the commands by group, which argparse cannot do.
+    subparsers = parser.add_subparsers(required=True, prog="relay", metavar="COMMAND", help=argparse.SUPPRESS)
     for command in COMMANDS:
-        sub = commands.add_parser(command.name, help=command.summary, description=command.summary)
+        sub = subparsers.add_parser(
+            command.name, description=f"{command.summary}.", formatter_class=HelpFormatter
+        )
         sub.set_defaults(module=command.module)
         if command is chosen:
-            import_module(f"relay_cli.{command.module}").configure(sub)
+            import_module(f"relay_cli.commands.{command.module}").configure(sub)
     return parser
+
+
+def _command_lines() -> list[str]:
+    width = max(len(command.name) for command in COMMANDS)
+    lines = []
+    for title, group in COMMAND_GROUPS.items():
+        lines += ["", f"{title}:", *(f"  {one.name:<{width}}  {one.summary}" for one in group)]
+    return lines

@@ -1,4 +1,4 @@
-"""A plausible programme to begin with: five tiers, their benefits, and an early-access campaign."""
+"""The tiers of the simulated shop with their benefits, and one early-access campaign."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Benefits = dict[str, dict[str, Any]]
 
 
 def tiers() -> list[Tier]:
-    """Make the tiers: free, spend-based, two that are billed (one with a trial), yearly, and for life."""
+    """Return six tiers: free, spend-based, monthly with a trial, monthly, yearly and lifetime."""
     made = [
         Tier("0d0c6284", "Insider", TierKind.FREE, rank=0, benefits=_benefits(recurring=0, percent=1)),
         Tier("5b1e77c0", "Circle", TierKind.SPEND, rank=1, threshold=Decimal(500), benefits=_benefits(percent=2)),
@@ -66,7 +66,7 @@ def _benefits(*, sign_up: int = 0, recurring: int = 0, percent: int = 0) -> Bene
 
 
 def shop(domain: str, start: datetime, made: list[Tier]) -> Shop:
-    """Make the shop with one campaign for its two best tiers. Campaigns have two ways of writing dates."""
+    """Return the shop with one campaign for its two highest billed tiers. Campaigns use two date formats."""
     campaign = {
         "id": "9f0b4f6e-4f0e-4a57-8d43-0d3a0f6a4b11",
         "name": "Winter collection",

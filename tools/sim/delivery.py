@@ -1,4 +1,4 @@
-"""One event on its way to one subscriber: what was tried, and what became of it."""
+"""One event for one subscriber: its attempts, its state, and the requests injected before it."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sim.events import Event
-from sim.sending import Subscription
+from sim.webhooks import Subscription
 
 
 @dataclass(slots=True)
-class Attempt:
-    """One request: its status (0 where there was no answer) and how long it took, in milliseconds.
+class DeliveryAttempt:
+    """One request: its status (0 without an answer) and its duration in milliseconds.
 
-    `answered` is what the receiver truly answered and `place` the order of such answers, also where the
-    sender is made to think that none came.
+    `real_status` is the answer of the receiver and `answer_order` the order of the answers, even if a fault hides
+    the answer from the sender.
     """
 
     status: int
     millis: float
     error: str | None = None
-    answered: int = 0
-    place: int = 0
+    real_status: int = 0
+    answer_order: int = 0
     receipt: str | None = None
 
 
 @dataclass(slots=True)
 class Delivery:
-    """One event for one subscriber. `receipt` is the id that the receiver answered with.
+    """One event for one subscriber. `receipt` is the id in the answer of the receiver.
 
-    `strays` are the requests made before it that are not it, by the name of the fault.
+    `injected_requests` are the requests that faults sent before it, each with the name of the fault.
     """
 
     id: int
@@ -40,28 +40,28 @@ class Delivery:
     to: Subscription
     topic: str
     state: str = "waiting"
-    attempts: list[Attempt] = field(default_factory=list)
+    attempts: list[DeliveryAttempt] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     receipt: str | None = None
     is_copy: bool = False
-    strays: list[tuple[str, Attempt]] = field(default_factory=list)
+    injected_requests: list[tuple[str, DeliveryAttempt]] = field(default_factory=list)
 
-    def requests(self) -> Iterator[dict[str, Any]]:
-        """Describe every request that was made for it, as the receiver saw it."""
+    def request_log(self) -> Iterator[dict[str, Any]]:
+        """Yield every request of this delivery as the receiver saw it."""
         made = [("copy" if self.is_copy else "delivery", one) for one in self.attempts]
-        for kind, one in (*self.strays, *made):
+        for kind, one in (*self.injected_requests, *made):
             yield {
                 "event": self.event.ordinal,
                 "topic": self.topic,
                 "customer_id": self.event.member_id,
                 "kind": kind,
-                "status": one.answered,
-                "place": one.place,
+                "status": one.real_status,
+                "place": one.answer_order,
                 "receipt": one.receipt,
             }
 
-    def shown(self) -> dict[str, Any]:
-        """Describe it for people. Neither URL nor token: either may be all that a receiver checks."""
+    def as_dict(self) -> dict[str, Any]:
+        """Return the delivery for the console, without URL and token: either may be the only secret of a receiver."""
         last = self.attempts[-1] if self.attempts else None
         return {
             "id": self.id,
@@ -84,8 +84,8 @@ class Delivery:
         }
 
 
-def receipt_in(reply: bytes) -> str | None:
-    """Return the id that a receiver answered with, if there is one."""
+def receipt_of(reply: bytes) -> str | None:
+    """Return the id in the answer of a receiver, None without one."""
     try:
         content = json.loads(reply)
     except ValueError:

@@ -1,25 +1,25 @@
-"""What the simulator refuses, and why.
+"""The errors of the simulator.
 
 SimError
-├── AheadOfTimeError   the clock would pass the wall clock
-├── NotThereError      no such member, tier, switch, fault or subscription
-└── RefusedError       the platform would not do that
+├── AheadOfTimeError   virtual time would pass the real time
+├── NotFoundError      no such member, tier, switch, fault or subscription
+└── RefusedError       the platform refuses the operation
 """
 
 from __future__ import annotations
 
 
 class SimError(Exception):
-    """The root: its text may be shown to whoever asked."""
+    """The root of the errors. The text is safe to return to the caller."""
 
 
 class AheadOfTimeError(SimError):
-    """The clock would pass the wall clock."""
+    """Virtual time would pass the real time."""
 
 
-class NotThereError(SimError):
+class NotFoundError(SimError):
     """No such member, tier, switch, fault or subscription."""
 
 
 class RefusedError(SimError):
-    """The platform would not do that."""
+    """The platform refuses the operation."""

@@ -1,4 +1,4 @@
-"""One thing that the platform tells: under its v2.0 name, its v1 name, or both."""
+"""The events of the platform: their v2.0 topics, their v1 topics, and the format of their ids."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ TOPICS: Final = (
 )
 """The documented topics of v2.0."""
 
-OTHER_NAME: Final = "customer.payment_method.changed"
-"""How the documentation's list calls what the topic's own page calls customer.payment_methods.updated."""
+PAYMENT_METHOD_ALIAS: Final = "customer.payment_method.changed"
+"""The name of customer.payment_methods.updated in the list of topics; its own page has the other name."""
 
 V1_TOPICS: Final = (
     "merchant.updated",
@@ -51,9 +51,9 @@ V1_NAMES: Final[dict[str, str | None]] = {
     **{topic: topic for topic in TOPICS if topic in V1_TOPICS},
     "customer.credits.expired": "customer.credits.updated",
 }
-"""What v1 calls a v2.0 topic, where that does not depend on the member's history. v1 has no word for tiers."""
+"""The v1 topic of a v2.0 topic, if it does not depend on the history of the member. v1 has no topics for tiers."""
 
-DASHED: Final = frozenset(
+DASHED_ID_TOPICS: Final = frozenset(
     {
         "customer.payment_methods.updated",
         "customer.payment_succeeded",
@@ -63,14 +63,14 @@ DASHED: Final = frozenset(
         "customer.ordered",
     }
 )
-"""Topics whose metadata.id is written in groups; all others have 32 bare digits, and one has none."""
+"""Topics whose metadata.id has dashes; the others have 32 digits, and one topic has no id."""
 
-WITHOUT_ID: Final = "customer.credits.updated"
+TOPIC_WITHOUT_ID: Final = "customer.credits.updated"
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happened to a member. `topic` is None for what only v1 tells, `v1` for what only v2.0 tells."""
+    """An event of a member. `topic` is None if only v1 has it, `v1` is None if only v2.0 has it."""
 
     ordinal: int
     topic: str | None
@@ -83,6 +83,6 @@ class Event:
 
 
 def hex_id(bits: int, *, dashed: bool) -> str:
-    """Write 128 bits as the platform writes ids: bare, or in groups (which need not be a valid UUID)."""
+    """Format 128 bits as an id of the platform: bare, or with dashes (not necessarily a valid UUID)."""
     text = f"{bits:032x}"
     return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:])) if dashed else text

@@ -1,28 +1,29 @@
-"""What goes wrong, how often: rates by name, decided by the seed, so that the same seed breaks the same things."""
+"""Injected faults: rates by name, drawn from the seed, so that the same seed repeats the same faults."""
 
 from __future__ import annotations
 
+import copy
 import random
 from typing import Any, Final
 
-from sim.errors import NotThereError, RefusedError
+from sim.errors import NotFoundError, RefusedError
 
 FAULTS: Final[dict[str, str]] = {
-    "duplicate": "a delivery is made twice",
+    "duplicate": "a delivery is sent twice",
     "reorder": "a delivery is overtaken by up to 20 later ones",
     "delay": "a delivery is held back for up to 5 real seconds",
-    "drop": "a delivery is never made",
-    "burst": "deliveries are held back until 160 have gathered, then all made at once",
-    "lost_ack": "the receiver's answer to an attempt is lost: it is made again",
-    "tamper": "before a delivery comes one that is no JSON, or of another shop",
-    "wrong_key": "before a delivery comes one whose callback URL ends wrongly",
-    "unknown_topic": "before a delivery comes one of a topic that nobody documented",
-    "unknown_fields": "an event carries fields that nobody documented",
-    "missing_fields": "an event lacks some fields (never what says whose it is, or when)",
-    "api_5xx": "a request to the API answers 500 and does nothing",
-    "api_429": "a request to the API answers 429 with Retry-After",
-    "api_timeout": "a request to the API is done and never answered",
-    "api_half_done": "a write to the API is done in part, or whole, and answers 500",
+    "drop": "a delivery is never sent",
+    "burst": "deliveries are held back until 160 are collected, then all sent at once",
+    "lost_ack": "the answer of the receiver is lost: the delivery is sent again",
+    "tamper": "before a delivery, send one with invalid JSON or of another shop",
+    "wrong_key": "before a delivery, send one to a callback URL with a wrong key",
+    "unknown_topic": "before a delivery, send one with an undocumented topic",
+    "unknown_fields": "an event has undocumented fields",
+    "missing_fields": "an event lacks some fields (never the member or the time)",
+    "api_5xx": "an API request answers 500 and changes nothing",
+    "api_429": "an API request answers 429 with Retry-After",
+    "api_timeout": "an API request is processed and not answered",
+    "api_half_done": "an API write is applied in part or whole, and answers 500",
 }
 
 DEFAULT_RATES: Final = {
@@ -34,7 +35,7 @@ DEFAULT_RATES: Final = {
     "api_5xx": 0.02,
     "api_timeout": 0.01,
 }
-"""What `make run` breaks by default: nothing that loses a fact or leaves a dead letter."""
+"""The default faults of `make run`: none of them loses a fact or leaves a dead letter."""
 
 ALL_RATES: Final = {
     **DEFAULT_RATES,
@@ -42,19 +43,16 @@ ALL_RATES: Final = {
     "api_429": 0.01, "api_half_done": 0.01,
 }  # fmt: skip
 
-OTHER_SERVERS: Final = {"fails": 0.03, "hangs": 0.01}
-"""What the stand-ins for other servers do by chance, with any faults at all (`standins/chances.py`)."""
-
 SETS: Final = {"none": {}, "default": DEFAULT_RATES, "all": ALL_RATES}
 
 
 def is_rate(value: object, most: float) -> bool:
-    """Tell whether a value from outside is a number from 0 to `most`."""
+    """Return whether a value is a number from 0 to `most`."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= most
 
 
-class Faults:
-    """Rates from 0 to 1 by name. A decision depends on the seed, the fault and what it is about, on nothing else."""
+class FaultInjector:
+    """The rate of each fault, from 0 to 1. A decision depends only on the seed, the fault and its subject."""
 
     def __init__(self, seed: int, rates: dict[str, float] | None = None) -> None:
         self._seed = seed
@@ -62,28 +60,76 @@ class Faults:
         self.set(rates or {})
 
     def set(self, rates: dict[str, float]) -> None:
-        """Set some rates.
+        """Set some of the rates.
 
         Raises:
-            NotThereError: when there is no such fault.
-            RefusedError: when a rate is not from 0 to 1.
+            NotFoundError: the fault does not exist.
+            RefusedError: a rate is not from 0 to 1.
 
         """
         for name, rate in rates.items():
             if name not in FAULTS:
-                raise NotThereError(f"no such fault: {name}")
+                raise NotFoundError(f"no such fault: {name}")
             if not is_rate(rate, 1):
                 raise RefusedError(f"the rate of {name} is from 0 to 1")
         self.rates.update(rates)
 
-    def chance(self, name: str, about: object) -> random.Random | None:
-        """Return a source of chance for the details if the fault strikes here, else None."""
+    def draw(self, name: str, subject: object) -> random.Random | None:
+        """Return a random source for the details if the fault occurs for this subject, else None."""
         rate = self.rates[name]
         if not rate:
             return None
-        source = random.Random(f"{self._seed}/{name}/{about}")  # noqa: S311 - a history that can be repeated is the point
+        source = random.Random(f"{self._seed}/{name}/{subject}")  # noqa: S311 - a seeded history can be repeated
         return source if source.random() < rate else None
 
     def described(self) -> dict[str, dict[str, Any]]:
-        """Return every fault with its rate, for people."""
+        """Return every fault with its rate and description."""
         return {name: {"rate": self.rates[name], "about": about} for name, about in FAULTS.items()}
+
+
+PROTECTED_FIELDS: Final = frozenset(
+    {
+        "customerId",
+        "id",
+        "createdAt",
+        "expiredAt",
+        "newBalance",
+        "previousBalance",
+        "isFinal",
+        "newData",
+        "customer",
+    }
+)
+"""Never removed: they identify the member and the time, or the event would mean something else."""
+
+
+def mutate_payload(faults: FaultInjector, ordinal: int, payload: dict[str, Any]) -> dict[str, Any]:
+    """Return the payload with the drawn field faults, decided once per event: every delivery of it is alike."""
+    extra = faults.draw("unknown_fields", ordinal)
+    removed = faults.draw("missing_fields", ordinal)
+    if extra is None and removed is None:
+        return payload
+    payload = copy.deepcopy(payload)
+    if removed is not None:
+        _remove_fields(payload, removed)
+    if extra is not None:
+        _add_field(payload, extra)
+    return payload
+
+
+def _remove_fields(payload: dict[str, Any], chance: random.Random) -> None:
+    places = [(part, name) for part in _parts(payload) for name in part if name not in PROTECTED_FIELDS]
+    for part, name in chance.sample(places, min(len(places), chance.randint(1, 3))):
+        part.pop(name, None)
+
+
+def _add_field(payload: dict[str, Any], chance: random.Random) -> None:
+    part = chance.choice(_parts(payload))
+    part["x_" + f"{chance.getrandbits(24):06x}"] = chance.choice(
+        [None, True, 12.5, "später", {"nested": [1, 2]}]
+    )
+
+
+def _parts(payload: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the payload and the objects directly inside it."""
+    return [payload, *(part for part in payload.values() if isinstance(part, dict))]

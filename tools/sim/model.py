@@ -1,4 +1,4 @@
-"""Who and what there is: the shop, its tiers and benefits, members with their credits and contracts."""
+"""The simulated data: the shop, its tiers and benefits, members with their credits and contracts."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ ZERO: Final = Decimal(0)
 
 
 def money(value: Any) -> Decimal:
-    """Return an amount in the shop's currency unit, to the cent."""
+    """Return an amount in the currency of the shop, rounded to the cent."""
     return Decimal(str(value)).quantize(CENT, ROUND_HALF_UP)
 
 
 def number(amount: Decimal) -> int | float:
-    """Write an amount as the platform does: 25 or 24.99."""
+    """Format an amount as the platform does: 25 or 24.99."""
     return int(amount) if amount == amount.to_integral_value() else float(amount)
 
 
 class TierKind(StrEnum):
-    """How one gets into a tier."""
+    """How a customer gets into a tier."""
 
     PAID = "PAID"
     FREE = "FREE"
@@ -32,7 +32,7 @@ class TierKind(StrEnum):
 
 
 class Status(StrEnum):
-    """The platform's word for where a membership stands."""
+    """The status of a membership, in the words of the platform."""
 
     ACTIVE = "ACTIVE"
     PENDING = "PENDING_CANCELLATION"
@@ -41,7 +41,7 @@ class Status(StrEnum):
 
 @dataclass(slots=True)
 class Tier:
-    """A tier, which the platform also calls a segment. `months` is the billing interval; `retry_days` count from the due day."""
+    """A tier, also called a segment. `months` is the billing interval; `retry_days` count from the due date."""
 
     id: str
     name: str
@@ -60,18 +60,18 @@ class Tier:
 
     @property
     def billed(self) -> bool:
-        """Tell whether members pay a fee again and again."""
+        """Return whether members pay a recurring fee."""
         return self.kind is TierKind.PAID
 
     def credit(self, benefit: str) -> Decimal:
-        """Return how many credits a benefit of this tier gives; none when it is missing or off."""
+        """Return the credits of a benefit of this tier; zero if the benefit is missing or disabled."""
         found = self.benefits.get(benefit)
         return money(found.get("creditAmount") or 0) if found and found.get("enabled", True) else ZERO
 
 
 @dataclass(slots=True)
-class Lot:
-    """Credits that came together and go together: what was given, what is left, until when."""
+class CreditLot:
+    """Credits of one grant: the amount, the amount left, and the expiry."""
 
     given: Decimal
     left: Decimal
@@ -79,8 +79,8 @@ class Lot:
 
 
 @dataclass(slots=True)
-class Entry:
-    """One line of the credit ledger. `serial` is its place in the shop's history, and its cursor."""
+class LedgerEntry:
+    """One line of the credit ledger. `serial` is its number in the shop, and its cursor."""
 
     serial: int
     at: datetime
@@ -95,16 +95,16 @@ class Entry:
 
 @dataclass(slots=True)
 class Redemption:
-    """A discount code in use: credits leave the balance when it is made, not when it is used."""
+    """An active discount code: credits leave the balance when it is created, not when it is used."""
 
     code: str
     value: Decimal
-    pieces: list[tuple[Lot, Decimal]]
+    pieces: list[tuple[CreditLot, Decimal]]
 
 
 @dataclass(slots=True)
 class CancelRequest:
-    """A wish to cancel: begun, confirmed, or done at the end of the cycle."""
+    """A cancellation request: initialized, confirmed, or pending until the end of the cycle."""
 
     at: datetime
     token: str
@@ -116,7 +116,7 @@ class CancelRequest:
 
 @dataclass(slots=True)
 class Member:
-    """A customer with (or once with) a membership. `term` counts memberships: what was planned for an old one is void."""
+    """A customer with a present or past membership. `term` counts memberships: actions of an older one are void."""
 
     id: str
     email: str
@@ -152,21 +152,21 @@ class Member:
     # credits
     balance: Decimal = ZERO
     earned: Decimal = ZERO
-    lots: list[Lot] = field(default_factory=list)
-    ledger: list[Entry] = field(default_factory=list)
+    lots: list[CreditLot] = field(default_factory=list)
+    ledger: list[LedgerEntry] = field(default_factory=list)
     redemption: Redemption | None = None
     redemptions: int = 0
     last_redemption_at: datetime | None = None
-    stamped: datetime | None = None
+    last_timestamp: datetime | None = None
 
     @property
     def in_programme(self) -> bool:
-        """Tell whether benefits are due."""
+        """Return whether the member has the benefits of a tier."""
         return self.status in {Status.ACTIVE, Status.PENDING}
 
     @property
     def on_trial(self) -> bool:
-        """Tell whether a trial runs that nobody has paid for yet."""
+        """Return whether the member is in an unpaid trial."""
         return self.trial_ends_at is not None and self.in_programme
 
 
@@ -182,5 +182,5 @@ class Shop:
 
     @property
     def merchant_id(self) -> str:
-        """The platform's name of the shop."""
+        """The id of the shop on the platform."""
         return self.domain.split(".", 1)[0]

@@ -1,4 +1,4 @@
-"""The pages: a console that shows the whole product at work, and a shop in which one can join."""
+"""The web pages: a console that shows the whole product, and a shop that sells memberships."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TYPES: Final = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-# Members have names like <script>: nothing runs here but our own files, and nothing comes from elsewhere.
+# Members have names like <script>: only the files of this folder run, and nothing is loaded from elsewhere.
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
     "X-Content-Type-Options": "nosniff",
@@ -34,45 +34,45 @@ _HEADERS: Final = {
 }
 
 Pipeline = Callable[[], Awaitable[dict[str, Any]] | dict[str, Any]]
-"""What the pipeline made of the events, asked for when a console wants to know; it may take its time.
+"""Returns how the pipeline processed the events; the console calls it, and it may be slow.
 
 {"events": {id: {"outcome": "applied", "alerts": ["…"], "crm": "contact 101"}},
  "mismatches": [{"member": "7733540512345", "field": "tier_name", "truth": "Gold", "mirror": "Silver"}],
  "compared": true}
-where `id` is what the receiver answered with, or the event's own id. With `compared` false nothing was compared,
-for something was still under way: the console then does not claim that nothing differs.
+`id` is the id in the answer of the receiver, or the id of the event. `compared` is false while events are still
+being processed: the console then does not claim that nothing differs.
 """
 
 
 def routes(sim: Simulator, pipeline: Pipeline | None = None) -> list[Route]:
-    """Return the routes of the pages. Without a pipeline the console says that none is attached."""
+    """Return the routes of the pages. Without a pipeline the console shows that none is attached."""
 
-    async def told(_: Request) -> Response:
-        return await _told(pipeline)
+    async def status(_: Request) -> Response:
+        return await _pipeline_status(pipeline)
 
-    async def begin(_: Request) -> Response:
+    async def redirect(_: Request) -> Response:
         return RedirectResponse("/console")
 
     return [
-        Route("/", begin),
+        Route("/", redirect),
         Route("/console", _page("console.html")),
         Route("/shop", _page("shop.html")),
         Route("/pages/{name}", _file),
-        Route("/_sim/pipeline", told),
+        Route("/_sim/pipeline", status),
         *Storefront(sim).routes(),
     ]
 
 
-async def _told(pipeline: Pipeline | None) -> Response:
-    nothing: dict[str, Any] = {"attached": pipeline is not None, "events": {}, "mismatches": []}
+async def _pipeline_status(pipeline: Pipeline | None) -> Response:
+    empty: dict[str, Any] = {"attached": pipeline is not None, "events": {}, "mismatches": []}
     if pipeline is None:
-        return JSONResponse(nothing)
+        return JSONResponse(empty)
     try:
         found = pipeline() if inspect.iscoroutinefunction(pipeline) else await run_in_threadpool(pipeline)
-        seen = await found if inspect.isawaitable(found) else found
-    except Exception as error:  # noqa: BLE001 - whatever it is, the console says so and goes on
-        return JSONResponse(nothing | {"error": type(error).__name__}, 503)
-    return JSONResponse(nothing | seen)
+        report = await found if inspect.isawaitable(found) else found
+    except Exception as error:  # noqa: BLE001 - the console shows any error and continues
+        return JSONResponse(empty | {"error": type(error).__name__}, 503)
+    return JSONResponse(empty | report)
 
 
 def _page(name: str) -> Callable[[Request], Awaitable[Response]]:
@@ -84,7 +84,7 @@ def _page(name: str) -> Callable[[Request], Awaitable[Response]]:
 
 async def _file(request: Request) -> Response:
     wanted = request.path_params["name"]
-    # Looked up among what is there, so that no name leads out of the folder.
+    # Compared with the names in the folder, so that no path leads out of it.
     found = next((path for path in FOLDER.iterdir() if path.name == wanted), None)
     if found is None or found.suffix not in _TYPES:
         raise HTTPException(404)

@@ -1,7 +1,7 @@
-"""What each topic says, shaped like the documented samples with all their oddities.
+"""The payload of each topic, shaped like the documented samples with all their inconsistencies.
 
-Not uniform on purpose: two ways of writing a member's id, prices as text in one topic, a time of expiry cut
-to the hour, moments with and without milliseconds. The samples are in events/, the oddities in our notes.
+The payloads differ on purpose: two formats of a customer id, prices as text in one topic, an expiry truncated to the
+hour, times with and without milliseconds. The samples are in events/.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from decimal import Decimal
 from typing import Any, Final
 
 from sim.clock import iso, iso_seconds, whole_hour
-from sim.model import CancelRequest, Entry, Member, Tier, number
+from sim.model import CancelRequest, LedgerEntry, Member, Tier, number
 from sim.world import World
 
 Payload = dict[str, Any]
 
 TRIAL_SHIFT: Final = timedelta(seconds=13, milliseconds=374)
-"""In the sample the trial begins this long before the event, and ends 2 ms short of whole days after that."""
+"""In the sample the trial begins this long before the event, and its length is 2 ms less than whole days."""
 
 
 def _head(world: World, member: Member, at: datetime) -> Payload:
@@ -32,7 +32,7 @@ def _head(world: World, member: Member, at: datetime) -> Payload:
 def joined(
     world: World, member: Member, at: datetime, tier: Tier, entry_type: str, previous: Tier | None = None
 ) -> Payload:
-    """Say that a tier was entered, for the topics of the paid, the free and the lifetime tier."""
+    """Return the payload of customer.joined.paid_tier, .free_tier or .lifetime_tier."""
     detail: Payload = {"entryType": entry_type}
     if previous is not None:
         detail |= {"previousTierName": previous.name, "previousTierId": previous.id}
@@ -40,7 +40,7 @@ def joined(
 
 
 def joined_trial(world: World, member: Member, at: datetime, tier: Tier, ends: datetime) -> Payload:
-    """Say that a trial began."""
+    """Return the payload of customer.joined.free_trial."""
     return joined(world, member, at, tier, "SUBSCRIPTION_PURCHASE") | {
         "freeTrialStart": iso(at - TRIAL_SHIFT),
         "freeTrialEnd": iso(ends),
@@ -48,7 +48,7 @@ def joined_trial(world: World, member: Member, at: datetime, tier: Tier, ends: d
 
 
 def changed_tier(world: World, member: Member, at: datetime, tier: Tier, previous: Tier) -> Payload:
-    """Say that a member moved."""
+    """Return the payload of customer.changed_tier."""
     detail = {"previousTierName": previous.name, "previousTierId": previous.id, "tierName": tier.name}
     return _head(world, member, at) | {"tierId": tier.id, "detail": detail}
 
@@ -59,7 +59,7 @@ def _contact(member: Member, *, phone: bool = True) -> Payload:
 
 
 def payment_succeeded(world: World, member: Member, at: datetime, amount: Decimal, due: datetime) -> Payload:
-    """Say that the fee was paid, and when it is due again."""
+    """Return the payload of customer.payment_succeeded, with the next due date."""
     detail = {
         "amount": number(amount),
         "currency": world.shop.currency,
@@ -90,7 +90,7 @@ def attempt_failed(
     billed: datetime,
     attempted: datetime,
 ) -> Payload:
-    """Say that one attempt failed, the last one included."""
+    """Return the payload of customer_billing.attempt.failed, sent for each failed attempt."""
     payload = _failure(world, member, at, tier, error, billed)
     name = world.switches["last_attempt_name"]
     payload["detail"] |= {"attemptedAt": iso(attempted), name: iso(attempted)}
@@ -100,25 +100,25 @@ def attempt_failed(
 def payment_failed(
     world: World, member: Member, at: datetime, tier: Tier, error: str, billed: datetime
 ) -> Payload:
-    """Say that all attempts of the cycle are used up."""
+    """Return the payload of customer.payment_failed, sent after the last attempt of a cycle."""
     payload = _failure(world, member, at, tier, error, billed)
     payload["detail"]["isFinal"] = True
     return payload
 
 
 def payment_method(world: World, member: Member, at: datetime) -> Payload:
-    """Say that there is a new card."""
+    """Return the payload of customer.payment_methods.updated."""
     return _head(world, member, at) | {
         "customer": _contact(member, phone=False),
         "detail": {
-            "paymentMethodId": f"gid://shopify/CustomerPaymentMethod/{world.ids.getrandbits(128):032x}",
+            "paymentMethodId": f"gid://shopify/CustomerPaymentMethod/{world.id_rng.getrandbits(128):032x}",
             "paymentMethodType": "CustomerCreditCard",
         },
     }
 
 
 def ordered(world: World, member: Member, at: datetime, lines: list[Payload]) -> Payload:
-    """Say that an order was placed: no order id, a numeric customer id, prices as text."""
+    """Return the payload of customer.ordered: no order id, a numeric customer id, prices as text."""
     subtotal = sum((Decimal(line["price"]) * line["quantity"] for line in lines), Decimal(0))
     return {
         "merchantId": world.shop.merchant_id,
@@ -134,9 +134,9 @@ def ordered(world: World, member: Member, at: datetime, lines: list[Payload]) ->
 
 
 def credits_updated(
-    world: World, member: Member, entry: Entry, *, order_total: Decimal | None, applied_by: str | None
+    world: World, member: Member, entry: LedgerEntry, *, order_total: Decimal | None, applied_by: str | None
 ) -> Payload:
-    """Say that the balance changed. Flat; the expiry is cut to the hour."""
+    """Return the payload of customer.credits.updated: flat, with the expiry truncated to the hour."""
     amount = entry.amount
     if amount < 0 and entry.reason == "REDEEMED" and world.switches("redemption_sign", "positive"):
         amount = -amount
@@ -157,8 +157,8 @@ def credits_updated(
     }
 
 
-def credits_expired(world: World, member: Member, entry: Entry) -> Payload:
-    """Say that credits ran out: the amount is positive although the balance falls."""
+def credits_expired(world: World, member: Member, entry: LedgerEntry) -> Payload:
+    """Return the payload of customer.credits.expired: the amount is positive although the balance falls."""
     return {
         "merchantId": world.shop.merchant_id,
         "customerId": member.id,
@@ -174,7 +174,7 @@ def credits_expired(world: World, member: Member, entry: Entry) -> Payload:
 
 
 def cancelled(world: World, member: Member, at: datetime, tier: Tier | None, source: str) -> Payload:
-    """Say that a membership ended: the tier is the one that was left."""
+    """Return the payload of customer.cancelled, with the tier that the member left."""
     return _head(world, member, at) | {
         "tierId": tier.id if tier else None,
         "detail": {"cancellationSource": source, "tierName": tier.name if tier else None},
@@ -182,7 +182,7 @@ def cancelled(world: World, member: Member, at: datetime, tier: Tier | None, sou
 
 
 def cancel_request(world: World, member: Member, request: CancelRequest) -> Payload:
-    """Write a wish to cancel as v1 answers it; pending_cancellation carries a longer one."""
+    """Return a cancellation request as v1 does; pending_cancellation contains a longer one."""
     return {
         "merchantId": world.shop.merchant_id,
         "cancelToken": request.token,
@@ -194,7 +194,7 @@ def cancel_request(world: World, member: Member, request: CancelRequest) -> Payl
 
 
 def pending_cancellation(world: World, member: Member, at: datetime, request: CancelRequest) -> Payload:
-    """Say that a membership will end."""
+    """Return the payload of customer.pending_cancellation."""
     to_free = world.switches("after_cancellation", "free_tier")
     free = world.free_tier() if to_free else None
     ends = iso_seconds(request.cancel_at or at)
@@ -217,8 +217,8 @@ def pending_cancellation(world: World, member: Member, at: datetime, request: Ca
     }
 
 
-def record(world: World, member: Member) -> Payload:
-    """Write the member's record as customer.updated carries it."""
+def member_record(world: World, member: Member) -> Payload:
+    """Return the member record of customer.updated."""
     tier = world.tiers.get(member.tier_id or "")
     return {
         "accountState": "ENABLED",
@@ -252,5 +252,5 @@ def record(world: World, member: Member) -> Payload:
 
 
 def updated(new: Payload, old: Payload) -> Payload:
-    """Say that the record was written; the old one may have a key that vanished."""
+    """Return the payload of customer.updated; `old` may have a key that `new` lacks."""
     return {"newData": new, "oldData": old}

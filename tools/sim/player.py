@@ -1,8 +1,8 @@
-"""Plays a scenario against a running simulator: small readable files, one step a line.
+"""Plays a scenario, a YAML file with one step a line, against a running simulator.
 
-A step is one of: `advance: {days: 3}`, an act (`join: {as: ada, tier: Gold}`, `fail_payment: {who: ada}`, …),
-`trigger: {topic: …}`, `switches:`, `faults:`, `habits:`, `populate:` or `settle: {seconds: 30}`. `as` gives a
-customer a name in the scenario and `who` uses it; tiers go by their names.
+A step is one of: `advance: {days: 3}`, a command (`join: {as: ada, tier: Gold}`, `fail_payment: {member: ada}`, …),
+`trigger: {topic: …}`, `switches:`, `faults:`, `behaviour:`, `populate:` or `wait_until_idle: {seconds: 30}`. `as`
+names a customer within the scenario and `member` refers to that name; a tier is given by its name.
 """
 
 from __future__ import annotations
@@ -16,17 +16,19 @@ from typing import Any, Final
 import httpx
 import yaml
 
-from sim.acts import ACTS
-from sim.errors import NotThereError, RefusedError
+from sim.commands import COMMANDS
+from sim.errors import NotFoundError, RefusedError
 
 SCENARIOS: Final = Path(__file__).parent / "scenarios"
-_PLAIN: Final = frozenset({"advance", "switches", "faults", "habits", "populate", "settle"})
+_CONTROL_STEPS: Final = frozenset(
+    {"advance", "switches", "faults", "behaviour", "populate", "wait_until_idle"}
+)
 Post = Callable[[str, Mapping[str, Any]], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What is played: a name, a sentence, and its steps."""
+    """A scenario: a name, a description and the steps."""
 
     name: str
     about: str
@@ -34,8 +36,8 @@ class Scenario:
 
 
 @dataclass(slots=True)
-class Played:
-    """What became of a step: the reply of the simulator."""
+class PlayedStep:
+    """A step with the reply of the simulator."""
 
     step: str
     body: dict[str, Any]
@@ -51,55 +53,55 @@ def load(name: str, folder: Path = SCENARIOS) -> Scenario:
     """Read a scenario.
 
     Raises:
-        NotThereError: when there is none of that name.
-        RefusedError: when it has a step that nobody knows.
+        NotFoundError: the scenario does not exist.
+        RefusedError: it has an unknown step.
 
     """
     path = folder / f"{name}.yaml"
     if not path.is_file():
-        raise NotThereError(f"no such scenario: {name} ({', '.join(names())})")
+        raise NotFoundError(f"no such scenario: {name} ({', '.join(names())})")
     return read(name, yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
 def read(name: str, content: Any) -> Scenario:
-    """Read a scenario from what its file holds.
+    """Read a scenario from the parsed content of its file.
 
     Raises:
-        RefusedError: when it has a step that nobody knows.
+        RefusedError: it has an unknown step.
 
     """
     steps = []
     for step in content["steps"]:
         (verb, body), *rest = step.items()
-        if rest or (verb not in _PLAIN and verb not in ACTS and verb != "trigger"):
+        if rest or (verb not in _CONTROL_STEPS and verb not in COMMANDS and verb != "trigger"):
             raise RefusedError(f"{name}: no such step: {verb}")
         steps.append((verb, dict(body or {})))
     return Scenario(name, str(content.get("about", "")).strip(), tuple(steps))
 
 
-def play(scenario: Scenario, post: Post, tiers: Mapping[str, str]) -> Iterator[Played]:
-    """Play it step by step; `tiers` are ids by name."""
-    people: dict[str, str] = {}
+def play(scenario: Scenario, post: Post, tiers: Mapping[str, str]) -> Iterator[PlayedStep]:
+    """Play a scenario and yield each step; `tiers` maps names to ids."""
+    customers: dict[str, str] = {}
     for verb, given in scenario.steps:
         body = dict(given)
-        called = body.pop("as", None)
-        if "who" in body:
-            body["customer_id"] = people[body.pop("who")]
+        alias = body.pop("as", None)
+        if "member" in body:
+            body["customer_id"] = customers[body.pop("member")]
         if "tier" in body:
             body["tier_id"] = tiers[body.pop("tier")]
         path = f"trigger/{body.pop('topic')}" if verb == "trigger" else verb
         reply = post(path, body)
-        if called and reply.get("customer_id"):
-            people[called] = reply["customer_id"]
-        yield Played(verb, given, reply)
+        if alias and reply.get("customer_id"):
+            customers[alias] = reply["customer_id"]
+        yield PlayedStep(verb, given, reply)
 
 
 @contextmanager
 def over_http(url: str, timeout: float = 600) -> Iterator[tuple[Post, dict[str, str]]]:
-    """Hold a connection to a running simulator: how to post to it, and its tiers by name.
+    """Connect to a running simulator; yield a function that posts to its control API, and the tier ids by name.
 
     Raises:
-        RefusedError: from a post, with the simulator's reason.
+        RefusedError: from a post, with the reason of the simulator.
 
     """
     with httpx.Client(base_url=url, timeout=timeout, trust_env=False) as client:

@@ -1,4 +1,4 @@
-"""The people: customers with plausible and with hostile names, some of them members already."""
+"""Generated customers and members, with ordinary and with hostile names."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
-from sim import joining, plans
-from sim.agenda import Happening
+from sim import member_schedule, memberships
 from sim.clock import months_later
 from sim.events import Event
-from sim.model import Entry, Lot, Member, Tier, TierKind, money
+from sim.model import CreditLot, LedgerEntry, Member, Tier, TierKind, money
+from sim.schedule import ScheduledAction
 from sim.world import World
 
 FIRST: Final = ("Ada", "Ben", "Chloé", "Dmitri", "Emre", "Fatima", "Grace", "Hiro", "Inês", "José", "Kwame", "Lena", "Mía", "Noor", "Oskar", "Priya")  # fmt: skip
@@ -27,14 +27,14 @@ HOSTILE: Final = (
     ("Anne-Marie " * 12, "van der Berg-" * 8),
     ("Tab\tand", "new\nline"),
 )
-"""Names that break what does not expect them: one member in 25 has one."""
+"""Names that break careless code: one member in 25 has one."""
 
 WEIGHTS: Final = {TierKind.FREE: 3, TierKind.SPEND: 1, TierKind.PAID: 4, TierKind.LIFETIME: 1}
 
 
-def customer(world: World, number: int) -> Member:
-    """Make a Shopify customer who is no member yet."""
-    chance = world.life
+def create_customer(world: World, number: int) -> Member:
+    """Create a Shopify customer without a membership."""
+    chance = world.behaviour_rng
     first, last = FIRST[chance.randrange(len(FIRST))], LAST[chance.randrange(len(LAST))]
     if number % 25 == 7:  # noqa: PLR2004 - regularly, so that a small programme has some as well
         first, last = HOSTILE[number // 25 % len(HOSTILE)]
@@ -42,28 +42,30 @@ def customer(world: World, number: int) -> Member:
     email = f"member-{member_id}@example.com"
     if number % 40 == 11:  # noqa: PLR2004 - as above
         email = f" Member-{member_id}@Example.COM"
-    phone = f"+1202555{chance.randrange(100, 200):04d}" if chance.random() < 0.6 else None  # noqa: PLR2004 - more have one than not
+    phone = f"+1202555{chance.randrange(100, 200):04d}" if chance.random() < 0.6 else None  # noqa: PLR2004 - six of ten have one
     made = Member(member_id, email, first, last, world.now, phone=phone)
     world.customers[member_id] = made
     return made
 
 
 def pick_tier(world: World) -> Tier:
-    """Draw a tier: most pay, some do not."""
+    """Draw a tier by the weights."""
     tiers = list(world.tiers.values())
-    return world.life.choices(tiers, [WEIGHTS[tier.kind] for tier in tiers])[0]
+    return world.behaviour_rng.choices(tiers, [WEIGHTS[tier.kind] for tier in tiers])[0]
 
 
-def settle(world: World, count: int) -> None:
-    """Let that many members have been there before the history begins: no event tells of them."""
+def add_existing_members(world: World, count: int) -> None:
+    """Add members that joined before the history begins: they have no events."""
     for number in range(count):
-        member, tier = customer(world, number), pick_tier(world)
-        since = world.now - timedelta(days=world.life.randrange(1, 700), seconds=world.life.randrange(86_400))
-        _settled(world, member, tier, since)
+        member, tier = create_customer(world, number), pick_tier(world)
+        since = world.now - timedelta(
+            days=world.behaviour_rng.randrange(1, 700), seconds=world.behaviour_rng.randrange(86_400)
+        )
+        _add_existing_member(world, member, tier, since)
 
 
-def _settled(world: World, member: Member, tier: Tier, since: datetime) -> None:
-    joining.enter(world, member, tier)
+def _add_existing_member(world: World, member: Member, tier: Tier, since: datetime) -> None:
+    memberships.start_membership(world, member, tier)
     member.created_at = member.joined_at = member.updated_at = since.replace(microsecond=0)
     member.trigger = {TierKind.PAID: "PAID_SUBSCRIPTION", TierKind.LIFETIME: "ONE_TIME_PURCHASE"}.get(
         tier.kind, "FREE_SIGNUP"
@@ -73,32 +75,36 @@ def _settled(world: World, member: Member, tier: Tier, since: datetime) -> None:
         member.revenue = member.total_spend = tier.fee * months
         member.last_purchase_at = member.joined_at
     if tier.kind is TierKind.SPEND:
-        member.total_spend = member.revenue = tier.threshold + world.life.randrange(400)
+        member.total_spend = member.revenue = tier.threshold + world.behaviour_rng.randrange(400)
     if tier.billed:
         member.billing_day = since.day
-        member.due_at = plans.billing_time(world, since)
-        member.due_at = _next(member.due_at, tier.months, since.day, world.now)
-        plans.billing(world, member)
-    _opening_credits(world, member, tier)
-    plans.anniversary(world, member, _next(since, 12, since.day, world.now, before=True))
-    plans.life(world, member)
+        member.due_at = member_schedule.billing_time(world, since)
+        member.due_at = _recurrence(member.due_at, tier.months, since.day, world.now)
+        member_schedule.schedule_billing(world, member)
+    _add_opening_credits(world, member, tier)
+    member_schedule.schedule_anniversary(
+        world, member, _recurrence(since, 12, since.day, world.now, before=True)
+    )
+    member_schedule.schedule_action(world, member)
 
 
-def _next(since: datetime, months: int, day: int, now: datetime, *, before: bool = False) -> datetime:
-    """Return the first of a row of dates after now, or the last one before."""
+def _recurrence(since: datetime, months: int, day: int, now: datetime, *, before: bool = False) -> datetime:
+    """Return the first date of a monthly recurrence after now, or with `before` the last one up to now."""
     passed = ((now.year - since.year) * 12 + now.month - since.month) // months
     passed -= months_later(since, passed * months, day) > now
     return months_later(since, (passed + (not before)) * months, day)
 
 
-def _opening_credits(world: World, member: Member, tier: Tier) -> None:
-    amount = money(world.life.randrange(0, 4000) / 100)
+def _add_opening_credits(world: World, member: Member, tier: Tier) -> None:
+    amount = money(world.behaviour_rng.randrange(0, 4000) / 100)
     if not amount:
         return
     expires = (
-        world.now + timedelta(days=world.life.randrange(1, tier.expiry_days)) if tier.expiry_days else None
+        world.now + timedelta(days=world.behaviour_rng.randrange(1, tier.expiry_days))
+        if tier.expiry_days
+        else None
     )
-    lot = Lot(amount, amount, expires)
+    lot = CreditLot(amount, amount, expires)
     given = (
         expires - timedelta(days=tier.expiry_days)
         if expires and tier.expiry_days
@@ -106,21 +112,23 @@ def _opening_credits(world: World, member: Member, tier: Tier) -> None:
     )
     member.lots.append(lot)
     member.balance = member.earned = amount
-    member.ledger.append(Entry(world.next_serial(), given, amount, money(0), amount, "MANUAL", None, expires))
+    member.ledger.append(
+        LedgerEntry(world.next_serial(), given, amount, money(0), amount, "MANUAL", None, expires)
+    )
     if expires:
-        world.agenda.plan(expires, "lot", member.id, 0, lot)
+        world.schedule.add(expires, "credit_expiry", member.id, 0, lot)
 
 
-def invite(world: World, count: int, over_days: float) -> None:
-    """Plan that many new customers to join through the days to come."""
+def schedule_joins(world: World, count: int, over_days: float) -> None:
+    """Schedule new customers that join during the next `over_days` days."""
     for number in range(count):
-        at = world.now + timedelta(days=over_days * (number + world.life.random()) / count)
-        world.agenda.plan(at, "arrival", data=number)
+        at = world.now + timedelta(days=over_days * (number + world.behaviour_rng.random()) / count)
+        world.schedule.add(at, "new_customer", data=number)
 
 
-def arrive(world: World, happening: Happening) -> Iterator[Event]:
-    """Let a new customer join a tier that is open to everybody."""
-    member, tier = customer(world, happening.data), pick_tier(world)
+def join_new_customer(world: World, action: ScheduledAction) -> Iterator[Event]:
+    """Create a customer and make it join a tier; never a spend-based one."""
+    member, tier = create_customer(world, action.data), pick_tier(world)
     if tier.kind is TierKind.SPEND:
         tier = world.free_tier() or tier
-    yield from joining.join(world, member, tier)
+    yield from memberships.join(world, member, tier)

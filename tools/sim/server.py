@@ -1,4 +1,4 @@
-"""Inveterate on localhost: one web application with the platform's API and the simulator's own interface."""
+"""The web application of the simulator: the API of the platform, the control API and the pages."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sim import control, pages
-from sim.api import edge, legacy
-from sim.origin import OwnPagesOnly
-from sim.simulator import Settings, Simulator
+from sim.api import v1, v2
+from sim.csrf import CsrfGuard
+from sim.simulator import Simulator, SimulatorSettings
 
 if TYPE_CHECKING:
     import socket
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 
     import uvicorn
 
-HERE = ["localhost", "127.0.0.1", "*.localhost", "testserver"]
-"""By which names it may be called: another one is a page elsewhere that had this machine's name resolved to us."""
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "*.localhost", "testserver"]
+"""The allowed Host headers. Another host is a DNS rebinding attack: a foreign name that resolves to this machine."""
 
 
-class VirtualDate:
-    """Give every reply the virtual time as its Date."""
+class VirtualDateHeader:
+    """Set the Date header of every reply to the virtual time."""
 
     def __init__(self, app: ASGIApp, sim: Simulator) -> None:
         self._app = app
         self._sim = sim
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, and date the reply."""
+        """Forward the request and set the Date of the reply."""
 
         async def dated(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -53,11 +53,11 @@ class VirtualDate:
 
 
 def create_app(
-    settings: Settings, more: Sequence[BaseRoute] = (), pipeline: pages.Pipeline | None = None
+    settings: SimulatorSettings, more: Sequence[BaseRoute] = (), pipeline: pages.Pipeline | None = None
 ) -> Starlette:
-    """Return the application; `more` are routes that come first. The simulator is at `app.state.sim`.
+    """Return the application; the routes in `more` take precedence. The simulator is at `app.state.sim`.
 
-    `pipeline` tells the console what became of the events behind the webhooks (see `pages.Pipeline`).
+    `pipeline` reports to the console how the receiver processed the events (see `pages.Pipeline`).
     """
     sim = Simulator(settings)
 
@@ -70,23 +70,23 @@ def create_app(
         routes=[
             *more,
             *control.routes(sim),
-            *edge.routes(sim),
-            *legacy.routes(sim),
+            *v2.routes(sim),
+            *v1.routes(sim),
             *pages.routes(sim, pipeline),
         ],
         middleware=[
-            Middleware(TrustedHostMiddleware, allowed_hosts=HERE),
-            Middleware(OwnPagesOnly),
-            Middleware(VirtualDate, sim=sim),
+            Middleware(TrustedHostMiddleware, allowed_hosts=ALLOWED_HOSTS),
+            Middleware(CsrfGuard),
+            Middleware(VirtualDateHeader, sim=sim),
         ],
-        exception_handlers={HTTPException: _nowhere},
+        exception_handlers={HTTPException: _error_response},
         lifespan=lifespan,
     )
     app.state.sim = sim
     return app
 
 
-async def _nowhere(request: Request, error: Exception) -> Response:
+async def _error_response(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     message = f"Cannot {request.method} {request.url.path}"
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
@@ -94,7 +94,10 @@ async def _nowhere(request: Request, error: Exception) -> Response:
 
 
 def serve(
-    settings: Settings, port: int, more: Sequence[BaseRoute] = (), pipeline: pages.Pipeline | None = None
+    settings: SimulatorSettings,
+    port: int,
+    more: Sequence[BaseRoute] = (),
+    pipeline: pages.Pipeline | None = None,
 ) -> None:
     """Serve until interrupted, on this machine only."""
     import uvicorn
@@ -126,23 +129,25 @@ def serve(
 
 
 @contextlib.contextmanager
-def running(settings: Settings, pipeline: pages.Pipeline | None = None) -> Iterator[tuple[str, Simulator]]:
-    """Serve on a free port in a thread, for as long as somebody needs it; yields the address and the simulator."""
-    from sim.standins import serving
+def running_simulator(
+    settings: SimulatorSettings, pipeline: pages.Pipeline | None = None
+) -> Iterator[tuple[str, Simulator]]:
+    """Serve a simulator on a free port in a thread; yield its address and the simulator."""
+    from fakes import local_server
 
     app = create_app(settings, pipeline=pipeline)
     sim: Simulator = app.state.sim
-    with serving.serve(app, server_of=lambda config: _server(config, sim), dates=False) as url:
+    with local_server.serve(app, server_of=lambda config: _server(config, sim), dates=False) as url:
         yield url, sim
 
 
 def _server(config: uvicorn.Config, sim: Simulator) -> uvicorn.Server:
-    """Return a server that ends the streams first: a console that is open would listen for ever."""
-    from sim.standins import serving
+    """Return a server that closes the event streams on shutdown: an open console would keep it running."""
+    from fakes import local_server
 
-    class Server(serving.Server):
+    class Server(local_server.LocalServer):
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            sim.deliveries.dismiss()
+            sim.dispatcher.close_streams()
             await super().shutdown(sockets)
 
     return Server(config)

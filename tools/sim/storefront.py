@@ -1,4 +1,4 @@
-"""The shop as a theme sees it: what `window.inveterate` is filled with, a cart, and a checkout that makes a member."""
+"""The shop of the simulator: the data of `window.inveterate`, a cart, and a checkout that creates a membership."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sim import acts, views
+from sim import commands, views
 from sim.errors import SimError
 from sim.model import Member, Tier, TierKind, number
 from sim.simulator import Simulator
 
 COOKIE: Final = "shop_visit"
 GIFT: Final = {"id": 44_900_112_400_387, "title": "Welcome tote bag", "price": 2400}
-"""The free gift at sign-up: a product of its own, which comes with a membership only. Prices are in cents."""
+"""The free gift at sign-up: a product that is available only with a membership. Prices are in cents."""
 
-_MOST_VISITS: Final = 1_000
+_MAX_SESSIONS: Final = 1_000
 _IS_GIFT: Final = "_inveterate_free_signup_gift"
 
-Shown = dict[str, Any]
+Json = dict[str, Any]
 
 
 class CartError(Exception):
-    """The cart does not take this; says why."""
+    """The cart refuses an item; the text is the reason."""
 
 
 @dataclass(slots=True)
-class Visit:
-    """One browser: what is in its cart, and who bought a membership with it."""
+class ShopSession:
+    """The session of one browser: its cart, and the customer that bought a membership in it."""
 
-    lines: list[Shown] = field(default_factory=list)
+    lines: list[Json] = field(default_factory=list)
     customer_id: str | None = None
 
 
 class Storefront:
-    """One method for each path. Who the visitor is says the session alone, never a query."""
+    """One method for each path. Only the session identifies the visitor, never a query."""
 
     def __init__(self, sim: Simulator) -> None:
         self.sim = sim
-        self._visits: OrderedDict[str, Visit] = OrderedDict()
+        self._sessions: OrderedDict[str, ShopSession] = OrderedDict()
 
     def routes(self) -> list[Route]:
         """Return the routes: Shopify's for the cart, the shop's own for the rest."""
@@ -58,94 +58,96 @@ class Storefront:
         ]
 
     async def inveterate(self, request: Request) -> Response:
-        """Tell what `window.inveterate` shows on this page."""
+        """Return the content of `window.inveterate`."""
         return self._reply(
             request, {"properties": self._properties(request), "membershipProducts": self._products()}
         )
 
     async def referral(self, request: Request) -> Response:
-        """Take note of a referral; there is none in progress."""
+        """Accept a referral call; the simulator has no referrals."""
         return self._reply(request, {"data": None})
 
     async def cart(self, request: Request) -> Response:
-        """Show the cart as Shopify's Ajax API does."""
-        return self._reply(request, self._cart(self._visit(request)))
+        """Return the cart as the Ajax API of Shopify does."""
+        return self._reply(request, self._cart(self._session(request)))
 
     async def add(self, request: Request) -> Response:
         """Add items, all or none: {"items": [{"id", "quantity", "selling_plan", "properties"}]}."""
-        visit = self._visit(request)
+        session = self._session(request)
         try:
             body = await request.json()
-            lines = list(visit.lines)
+            lines = list(session.lines)
             for item in body["items"]:
                 lines.append(self._line(item, lines))
         except (CartError, ValueError, TypeError, KeyError, AttributeError) as error:
-            said = str(error) if isinstance(error, CartError) else "Not a list of items"
-            refused = {"status": 422, "message": "Cart Error", "description": said}
+            reason = str(error) if isinstance(error, CartError) else "Not a list of items"
+            refused = {"status": 422, "message": "Cart Error", "description": reason}
             return self._reply(request, refused, 422)
-        added, visit.lines = lines[len(visit.lines) :], lines
+        added, session.lines = lines[len(session.lines) :], lines
         return self._reply(request, {"items": added})
 
     async def clear(self, request: Request) -> Response:
         """Empty the cart."""
-        visit = self._visit(request)
-        visit.lines = []
-        return self._reply(request, self._cart(visit))
+        session = self._session(request)
+        session.lines = []
+        return self._reply(request, self._cart(session))
 
     async def leave(self, request: Request) -> Response:
-        """Sign out: the next order is another person's."""
-        visit = self._visit(request)
-        visit.customer_id, visit.lines = None, []
-        return self._reply(request, self._cart(visit))
+        """Sign out: the next order belongs to another customer."""
+        session = self._session(request)
+        session.customer_id, session.lines = None, []
+        return self._reply(request, self._cart(session))
 
     async def checkout(self, request: Request) -> Response:
-        """Buy what is in the cart: {"email", "first_name", "last_name"}; a membership in it makes a member."""
-        visit = self._visit(request)
-        tiers = [line["tier_id"] for line in visit.lines if line["tier_id"]]
+        """Buy what is in the cart: {"email", "first_name", "last_name"}; a membership in it creates a member."""
+        session = self._session(request)
+        tiers = [line["tier_id"] for line in session.lines if line["tier_id"]]
         try:
             body = await request.json()
             person = {
                 name: str(body.get(name) or "").strip() for name in ("email", "first_name", "last_name")
             }
         except (ValueError, AttributeError):
-            return self._reply(request, {"error": "Not understood"}, 400)
+            return self._reply(request, {"error": "Invalid request"}, 400)
         if not tiers:
-            return self._reply(request, {"error": "There is no membership in the cart"}, 422)
+            return self._reply(request, {"error": "The cart contains no membership"}, 422)
         if "@" not in person["email"]:
-            return self._reply(request, {"error": "An e-mail address is wanted"}, 422)
+            return self._reply(request, {"error": "An e-mail address is required"}, 422)
         try:
-            events = await self.sim.do(lambda: acts.join(self.sim.world, {"tier_id": tiers[0]} | person))
+            events = await self.sim.run_command(
+                lambda: commands.join(self.sim.world, {"tier_id": tiers[0]} | person)
+            )
         except SimError as error:
             return self._reply(request, {"error": f"{person['email']} {error}"}, 409)
-        visit.customer_id, visit.lines = events[0].member_id, []
-        told = [event.topic or event.v1 for event in events]
-        return self._reply(request, {"customer_id": visit.customer_id, "told": told})
+        session.customer_id, session.lines = events[0].member_id, []
+        topics = [event.topic or event.v1 for event in events]
+        return self._reply(request, {"customer_id": session.customer_id, "topics": topics})
 
-    # who is there
+    # sessions
 
-    def _visit(self, request: Request) -> Visit:
+    def _session(self, request: Request) -> ShopSession:
         name = request.cookies.get(COOKIE, "")
-        if name not in self._visits:
+        if name not in self._sessions:
             name = secrets.token_urlsafe(16)
-            self._visits[name] = Visit()
-            if len(self._visits) > _MOST_VISITS:
-                self._visits.popitem(last=False)
-        request.state.visit = name
-        return self._visits[name]
+            self._sessions[name] = ShopSession()
+            if len(self._sessions) > _MAX_SESSIONS:
+                self._sessions.popitem(last=False)
+        request.state.session = name
+        return self._sessions[name]
 
-    def _reply(self, request: Request, content: Shown, status: int = 200) -> Response:
+    def _reply(self, request: Request, content: Json, status: int = 200) -> Response:
         reply = JSONResponse(content, status, {"Cache-Control": "no-store"})
-        name = getattr(request.state, "visit", None)
+        name = getattr(request.state, "session", None)
         if name:
             reply.set_cookie(COOKIE, name, httponly=True, samesite="strict")
         return reply
 
-    # what is there
+    # data
 
-    def _properties(self, request: Request) -> Shown:
+    def _properties(self, request: Request) -> Json:
         world = self.sim.world
         products = [product for product in self._products() if product["selling_plan_groups"]]
-        member = world.members.get(self._visit(request).customer_id or "")
+        member = world.members.get(self._session(request).customer_id or "")
         tier = world.tiers.get(member.tier_id or "") if member else None
         return {
             "benefits": tier.benefits if tier else {},
@@ -160,8 +162,8 @@ class Storefront:
             "referralStorageName": "inveterate-referral",
         }
 
-    def _customer(self, member: Member) -> Shown:
-        """Write the customer; the inner shape is documented nowhere and is the simulator's own."""
+    def _customer(self, member: Member) -> Json:
+        """Return the customer; the shape is not documented, the simulator chose it."""
         tier = self.sim.world.tiers.get(member.tier_id or "")
         return {
             "id": member.id,
@@ -173,10 +175,10 @@ class Storefront:
             "metafields": {"inveterate": views.metafields(self.sim, member)},
         }
 
-    def _products(self) -> list[Shown]:
+    def _products(self) -> list[Json]:
         return [self._product(tier) for tier in self.sim.world.tiers.values()]
 
-    def _product(self, tier: Tier) -> Shown:
+    def _product(self, tier: Tier) -> Json:
         every = {1: "month", 12: "year"}.get(tier.months, f"{tier.months} months")
         plans = [{"id": tier.selling_plan_id, "name": f"Every {every}"}] if tier.selling_plan_id else []
         return {
@@ -198,30 +200,30 @@ class Storefront:
 
     # the cart
 
-    def _cart(self, visit: Visit) -> Shown:
-        total = sum(line["price"] * line["quantity"] for line in visit.lines)
+    def _cart(self, session: ShopSession) -> Json:
+        total = sum(line["price"] * line["quantity"] for line in session.lines)
         currency = self.sim.world.shop.currency
-        count = sum(line["quantity"] for line in visit.lines)
-        return {"item_count": count, "total_price": total, "currency": currency, "items": visit.lines}
+        count = sum(line["quantity"] for line in session.lines)
+        return {"item_count": count, "total_price": total, "currency": currency, "items": session.lines}
 
-    def _line(self, item: Shown, before: list[Shown]) -> Shown:
+    def _line(self, item: Json, before: list[Json]) -> Json:
         variant, plan, properties = (
             int(item["id"]),
             item.get("selling_plan"),
             dict(item.get("properties") or {}),
         )
         if int(item.get("quantity", 1)) != 1:
-            raise CartError("A membership and its gift come singly")
+            raise CartError("The quantity of a membership or gift is 1")
         shared = {"id": variant, "quantity": 1, "properties": properties}
         if variant == GIFT["id"]:
             if not properties.get(_IS_GIFT) or not any(line["tier_id"] for line in before):
-                raise CartError("The gift comes with a membership only")
+                raise CartError("The gift requires a membership")
             return shared | {"title": GIFT["title"], "price": 0, "selling_plan": None, "tier_id": None}
         tier = next((one for one in self.sim.world.tiers.values() if one.variant_id == variant), None)
         if tier is None or tier.kind is TierKind.SPEND:
             raise CartError("This cannot be bought")
         if any(line["tier_id"] for line in before):
-            raise CartError("There is a membership in the cart already")
+            raise CartError("The cart already contains a membership")
         if plan != tier.selling_plan_id:
             raise CartError("Variant can only be purchased with its selling plan")
         title, price = f"{tier.name} membership", int(tier.fee * 100)

@@ -1,4 +1,4 @@
-"""What the simulator shows of itself, as JSON: never the API key, a callback URL, or a token."""
+"""The state of the simulator as JSON, without the API key, callback URLs and tokens."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from heapq import nlargest, nsmallest
 from itertools import islice
 from typing import Any, Final
 
-from sim.api.members import entry_row, row
+from sim.api.members import ledger_row, member_record
 from sim.clock import iso
 from sim.delivery import Delivery
-from sim.errors import NotThereError
+from sim.errors import NotFoundError
 from sim.events import Event
 from sim.model import Member, number
 from sim.simulator import Simulator
 from sim.world import World
 
-Shown = dict[str, Any]
+Json = dict[str, Any]
 
 
-def summary(sim: Simulator) -> Shown:
-    """Tell the time and the counts: small enough to be sent again and again."""
-    world, deliveries = sim.world, sim.deliveries
+def summary(sim: Simulator) -> Json:
+    """Return the time and the counts, small enough for the event stream."""
+    world, deliveries = sim.world, sim.dispatcher
     return {
         "now": iso(world.now),
         "latest": iso(world.clock.latest),
         "members": len(world.members),
         "total_events": world.ordinal,
-        "planned": len(world.agenda),
+        "planned": len(world.schedule),
         "open": deliveries.open,
         "counts": dict(deliveries.counts),
     }
 
 
-def state(sim: Simulator) -> Shown:
-    """Tell all of it but the members and the deliveries."""
+def state(sim: Simulator) -> Json:
+    """Return the whole state without members and deliveries."""
     world = sim.world
     statuses = Counter(member.status.value for member in world.members.values() if member.status)
     return summary(sim) | {
@@ -48,14 +48,14 @@ def state(sim: Simulator) -> Shown:
             {"id": one.id, "topic": one.topic, "name": one.name, "api": "v2.0" if one.topic else "v1"}
             for one in sim.subscriptions.values()
         ],
-        "switches": {name: shown["value"] for name, shown in world.switches.described().items()},
+        "switches": {name: switch["value"] for name, switch in world.switches.described().items()},
         "faults": {name: rate for name, rate in world.faults.rates.items() if rate},
-        "habits": world.habits.described(),
+        "behaviour": world.behaviour.described(),
     }
 
 
-def tiers(sim: Simulator) -> list[Shown]:
-    """Tell the tiers with what a shop page needs: product, variant, selling plan."""
+def tiers(sim: Simulator) -> list[Json]:
+    """Return the tiers with product, variant and selling plan."""
     return [
         {
             "id": tier.id, "name": tier.name, "kind": tier.kind.value, "rank": tier.rank, "fee": number(tier.fee),
@@ -68,7 +68,7 @@ def tiers(sim: Simulator) -> list[Shown]:
     ]  # fmt: skip
 
 
-def _brief(sim: Simulator, member: Member) -> Shown:
+def _member_summary(sim: Simulator, member: Member) -> Json:
     tier = sim.world.tiers.get(member.tier_id or "")
     return {
         "customer_id": member.id,
@@ -88,19 +88,19 @@ def _brief(sim: Simulator, member: Member) -> Shown:
     }
 
 
-def members(sim: Simulator, query: Mapping[str, str]) -> Shown:
-    """List members in the order in which they came, the latest first, or by ?sort=name&order=up."""
+def members(sim: Simulator, query: Mapping[str, str]) -> Json:
+    """List members, the latest first, or sorted (?sort=name&order=up)."""
     world = sim.world
     size = min(int(query.get("limit", 50)), 1000)
     words = query.get("search", "").strip().lower()
     if query.get("customers"):
-        everybody: Any = world.customers.values()
+        candidates: Any = world.customers.values()
     else:
         last = world.position[query["after"]] if query.get("after") in world.position else len(world.order)
-        everybody = (world.members[world.order[place]] for place in range(last - 1, -1, -1))
+        candidates = (world.members[world.order[place]] for place in range(last - 1, -1, -1))
     found = (
         member
-        for member in everybody
+        for member in candidates
         if (
             not words or words in f"{member.email} {member.first_name} {member.last_name} {member.id}".lower()
         )
@@ -110,7 +110,7 @@ def members(sim: Simulator, query: Mapping[str, str]) -> Shown:
     key = _SORTS[query["sort"]] if query.get("sort") else None
     pick = nsmallest if query.get("order") == "up" else nlargest
     picked = pick(size, found, key=lambda one: key(world, one)) if key else islice(found, size)
-    return {"members": [_brief(sim, member) for member in picked], "total": len(world.members)}
+    return {"members": [_member_summary(sim, member) for member in picked], "total": len(world.members)}
 
 
 _SORTS: Final[dict[str, Callable[[World, Member], Any]]] = {
@@ -122,25 +122,25 @@ _SORTS: Final[dict[str, Callable[[World, Member], Any]]] = {
 }
 
 
-def member(sim: Simulator, member_id: str) -> Shown:
-    """Tell all about one: the record, the metafields, the ledger, what is true of it."""
+def member(sim: Simulator, member_id: str) -> Json:
+    """Return one member: record, metafields, tags, ledger, redemption and expected state."""
     world = sim.world
     found = world.members.get(member_id) or world.customers.get(member_id)
     if found is None:
-        raise NotThereError(f"no such member: {member_id}")
+        raise NotFoundError(f"no such member: {member_id}")
     held = found.redemption
-    return _brief(sim, found) | {
-        "record": row(world, found),
+    return _member_summary(sim, found) | {
+        "record": member_record(world, found),
         "metafields": metafields(sim, found),
         "tags": tags(sim, found),
-        "ledger": [entry_row(world, entry) for entry in found.ledger[-50:]],
+        "ledger": [ledger_row(world, entry) for entry in found.ledger[-50:]],
         "redemption": {"code": held.code, "value": number(held.value)} if held else None,
-        "truth": world.truth.of(found, world.tiers),
+        "expected": world.expected_state.for_member(found, world.tiers),
     }
 
 
-def metafields(sim: Simulator, found: Member) -> Shown:
-    """Write the seven customer metafields of the namespace `inveterate`."""
+def metafields(sim: Simulator, found: Member) -> Json:
+    """Return the seven customer metafields of the namespace `inveterate`."""
     tier = sim.world.tiers.get(found.tier_id or "")
     billed = tier is not None and tier.billed and found.due_at is not None
     return {
@@ -155,7 +155,7 @@ def metafields(sim: Simulator, found: Member) -> Shown:
 
 
 def tags(sim: Simulator, found: Member) -> list[str]:
-    """Write the customer's tags."""
+    """Return the tags of the customer."""
     tier = sim.world.tiers.get(found.tier_id or "")
     if not found.in_programme or tier is None:
         return ["inveterate-cancelled"] if found.status else []
@@ -165,51 +165,51 @@ def tags(sim: Simulator, found: Member) -> list[str]:
     return [*made, "inveterate-billing-failure"] if found.failed_attempts else made
 
 
-def deliveries(sim: Simulator, query: Mapping[str, str]) -> Shown:
-    """List deliveries, the newest first."""
+def deliveries(sim: Simulator, query: Mapping[str, str]) -> Json:
+    """List deliveries, newest first."""
     size = min(int(query.get("limit", 50)), 1000)
     before = int(query.get("before", 2**62))
     wanted = {name: query[name] for name in ("state", "topic", "customer_id") if query.get(name)}
 
-    def fits(one: Delivery) -> bool:
-        said = {"state": one.state, "topic": one.topic, "customer_id": one.event.member_id}
-        return one.id < before and all(said[name] == value for name, value in wanted.items())
+    def matches(one: Delivery) -> bool:
+        values = {"state": one.state, "topic": one.topic, "customer_id": one.event.member_id}
+        return one.id < before and all(values[name] == value for name, value in wanted.items())
 
-    found = islice(filter(fits, reversed(sim.deliveries.records.values())), size)
+    found = islice(filter(matches, reversed(sim.dispatcher.records.values())), size)
     return {
-        "deliveries": [one.shown() for one in found],
-        "counts": dict(sim.deliveries.counts),
-        "open": sim.deliveries.open,
+        "deliveries": [one.as_dict() for one in found],
+        "counts": dict(sim.dispatcher.counts),
+        "open": sim.dispatcher.open,
     }
 
 
-def delivery(sim: Simulator, identity: int) -> Shown:
-    """Tell all about one, what was sent included, without the token that confirms a cancellation."""
-    found = sim.deliveries.records.get(identity)
+def delivery(sim: Simulator, identity: int) -> Json:
+    """Return one delivery with its payload, without the token that confirms a cancellation."""
+    found = sim.dispatcher.records.get(identity)
     if found is None:
-        raise NotThereError(f"no such delivery, or forgotten: {identity}")
-    return found.shown() | {"payload": _without_secrets(found.event.payload)}
+        raise NotFoundError(f"no such delivery, or no longer kept: {identity}")
+    return found.as_dict() | {"payload": _without_secrets(found.event.payload)}
 
 
 async def requests(sim: Simulator) -> AsyncIterator[str]:
-    """Write every request to a callback URL, one a line; `forgotten` counts deliveries kept no longer."""
-    yield f'{{"forgotten": {sim.deliveries.forgotten}, "requests": [\n'
+    """Stream every request to a callback URL, one a line; `forgotten` counts the deliveries no longer kept."""
+    yield f'{{"forgotten": {sim.dispatcher.forgotten}, "requests": [\n'
     comma = ""
-    for delivery in list(sim.deliveries.records.values()):
-        for made in delivery.requests():
+    for delivery in list(sim.dispatcher.records.values()):
+        for made in delivery.request_log():
             yield comma + json.dumps(made)
             comma = ",\n"
     yield "\n]}\n"
 
 
-def event(told: Event) -> Shown:
-    """Tell of an event: its v2.0 name, or null and its v1 name."""
+def event(happened: Event) -> Json:
+    """Return an event with its v2.0 topic (or null) and its v1 topic."""
     return {
-        "event": told.ordinal,
-        "topic": told.topic,
-        "v1": told.v1,
-        "customer_id": told.member_id,
-        "at": iso(told.at),
+        "event": happened.ordinal,
+        "topic": happened.topic,
+        "v1": happened.v1,
+        "customer_id": happened.member_id,
+        "at": iso(happened.at),
     }
 
 
@@ -221,19 +221,19 @@ def _without_secrets(part: Any) -> Any:
     return [_without_secrets(item) for item in part] if isinstance(part, list) else part
 
 
-async def truth(sim: Simulator) -> AsyncIterator[str]:
-    """Write the truth member by member: what anybody can know, what nobody heard, and the platform's own state."""
+async def expected_state(sim: Simulator) -> AsyncIterator[str]:
+    """Stream the expected state of each member, with the state on the platform."""
     world = sim.world
     yield f'{{"shop": {json.dumps(world.shop.domain)}, "now": "{iso(world.now)}", "members": [\n'
     first = True
-    for member_id in list(world.truth.known()):
+    for member_id in list(world.expected_state.member_ids()):
         found = world.members.get(member_id)
         if found is None:
             continue
         line = {
             "key": f"{world.shop.domain}:{member_id}",
             "customer_id": member_id,
-            **world.truth.of(found, world.tiers),
+            **world.expected_state.for_member(found, world.tiers),
             "platform": {
                 "status": found.status.value if found.status else None,
                 "tier_id": found.tier_id,

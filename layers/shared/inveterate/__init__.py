@@ -6,8 +6,7 @@
     ...     for entry in client.members.credits.list(member.customer_id):
     ...         print(entry.amount, entry.note)
 
-The package imports nothing until it is asked to: `inveterate.webhooks` reads a delivery and needs
-no HTTP client. The legacy API is `inveterate.v1`.
+Names load on first use: `inveterate.webhooks` reads a delivery and needs no HTTP client. The legacy API is `inveterate.v1`.
 """
 
 from __future__ import annotations
@@ -27,22 +26,22 @@ if TYPE_CHECKING:
         NoRecordError,
         NotFoundError,
         RateLimitError,
-        RefusedHereError,
+        RefusedLocallyError,
         ServerError,
         StatusError,
         TimedOutError,
         UnreadableReplyError,
     )
     from inveterate._grant import GrantResult, GrantStatus
+    from inveterate._idempotency import Claim, ClaimState, Intent, Intents, MemoryIntents
     from inveterate._ids import BenefitType, CustomerId, SubscriptionId, TierId
-    from inveterate._intents import Claim, ClaimState, Intent, Intents, MemoryIntents
     from inveterate._ledger import ledger_balance
-    from inveterate._operations import OperationRow, operations
-    from inveterate._paging import AsyncPages, End, Pages
+    from inveterate._operation_table import OperationRow, operations
+    from inveterate._pagination import AsyncPages, ListEnd, Pages
     from inveterate._replies import Page, Receipt
     from inveterate._retries import NO_RETRIES, Retries
-    from inveterate._subscribing import Ensured
-    from inveterate._transport import Exchange
+    from inveterate._subscriptions import EnsureResult
+    from inveterate._transport import RequestLog
     from inveterate.models.benefits import (
         AnniversaryCredits,
         Benefit,
@@ -61,7 +60,7 @@ if TYPE_CHECKING:
     from inveterate.models.members import CreateCredit, CreateMember, CreditEntry, Member, UpdateMember
     from inveterate.models.shop import Merchant, Tier, WebhookSubscription
 
-_HOME: Final = {
+_MODULE_OF: Final = {
     name: module
     for module, names in {
         "_client": ("BASE_URL", "AsyncClient", "Client", "Settings"),
@@ -75,7 +74,7 @@ _HOME: Final = {
             "NoRecordError",
             "NotFoundError",
             "RateLimitError",
-            "RefusedHereError",
+            "RefusedLocallyError",
             "ServerError",
             "StatusError",
             "TimedOutError",
@@ -83,14 +82,14 @@ _HOME: Final = {
         ),
         "_grant": ("GrantResult", "GrantStatus"),
         "_ids": ("BenefitType", "CustomerId", "SubscriptionId", "TierId"),
-        "_intents": ("Claim", "ClaimState", "Intent", "Intents", "MemoryIntents"),
+        "_idempotency": ("Claim", "ClaimState", "Intent", "Intents", "MemoryIntents"),
         "_ledger": ("ledger_balance",),
-        "_operations": ("OperationRow", "operations"),
-        "_paging": ("AsyncPages", "End", "Pages"),
+        "_operation_table": ("OperationRow", "operations"),
+        "_pagination": ("AsyncPages", "ListEnd", "Pages"),
         "_replies": ("Page", "Receipt"),
         "_retries": ("NO_RETRIES", "Retries"),
-        "_subscribing": ("Ensured",),
-        "_transport": ("Exchange",),
+        "_subscriptions": ("EnsureResult",),
+        "_transport": ("RequestLog",),
         "models.benefits": (
             "AnniversaryCredits",
             "Benefit",
@@ -135,15 +134,14 @@ __all__ = [
     "CreditsForOrders",
     "CustomerId",
     "EarlyAccessCampaign",
-    "End",
-    "Ensured",
-    "Exchange",
+    "EnsureResult",
     "FreeShipping",
     "GrantResult",
     "GrantStatus",
     "Intent",
     "Intents",
     "InveterateError",
+    "ListEnd",
     "Member",
     "MemberOnlyDiscount",
     "MemberPricing",
@@ -158,7 +156,8 @@ __all__ = [
     "RateLimitError",
     "Receipt",
     "RecurringStoreCredits",
-    "RefusedHereError",
+    "RefusedLocallyError",
+    "RequestLog",
     "Retries",
     "ServerError",
     "Settings",
@@ -179,8 +178,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    if name in _MODULE_OF:
+        return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -8,13 +8,13 @@ from urllib.parse import quote
 
 from inveterate._json import write_json
 from inveterate._replies import Envelope
-from inveterate._tolerant import Part, wire
+from inveterate._wire_model import WireModel, to_wire
 
 T = TypeVar("T")
 
 
 class Call(Generic[T]):
-    """What to say (`ids`, `query`, `body`) and how to read the reply; `at` says where.
+    """The variable parts of a request (`ids`, `query`, `body`) and the reader of its reply; `at` adds the path.
 
     Path segments and query values are quoted here and nowhere else, each exactly once.
     """
@@ -26,17 +26,17 @@ class Call(Generic[T]):
         read: Callable[[Envelope], T],
         *ids: str,
         query: Mapping[str, str | None] | None = None,
-        body: Mapping[str, object] | Part | None = None,
+        body: Mapping[str, object] | WireModel | None = None,
     ) -> None:
         self.read = read
         self.ids = ids
         self.query = {name: value for name, value in query.items() if value is not None} if query else {}
-        self.body = wire(body) if isinstance(body, Part) else body
+        self.body = to_wire(body) if isinstance(body, WireModel) else body
         self.method = self.path = self.template = ""
         self.retryable = False
 
     def at(self, method: str, template: str, *, retryable: bool) -> Call[T]:
-        """Place the call at an operation: `template` has one `{}` for each id."""
+        """Bind the call to an operation: `template` has one `{}` for each id."""
         self.method, self.template, self.retryable = method, template, retryable
         self.path = template.format(*(quote(part, safe="") for part in self.ids)) if self.ids else template
         return self

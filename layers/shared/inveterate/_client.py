@@ -1,4 +1,4 @@
-"""The two clients: every operation of API v2.0, for programs that wait and for programs that do not."""
+"""The synchronous and the asyncio client of API v2.0, with every operation."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from inveterate._intents import Intents, MemoryIntents
-from inveterate._operation import Async, KindT, Sync, Talk
-from inveterate._pace import Pace
+from inveterate._endpoint import Async, KindT, Sync, Transport
+from inveterate._idempotency import Intents, MemoryIntents
+from inveterate._rate_limit import RateLimiter
 from inveterate._retries import Retries
-from inveterate._transport import AsyncTalk, Hook, SyncTalk, Terms
+from inveterate._transport import AsyncTransport, ClientConfig, Hook, SyncTransport
 from inveterate.api.benefits import Benefits
 from inveterate.api.members import Members
 from inveterate.api.merchant import MerchantAccount
@@ -32,12 +32,12 @@ _VERSION_PATH: Final = "/v2.0"
 
 
 class Settings(TypedDict, total=False):
-    """What else a client can be told; all of it has a default.
+    """Optional settings of a client; all have a default.
 
-    `timeout` in seconds applies to each step of a request (connect 5, read 30, write 10 by default);
-    `requests_per_second` limits all threads and tasks of the client together (no limit by default);
-    `retries` says how patiently reads are repeated; `intents` remembers grants of credits; each of
-    `hooks` is called with an `Exchange` after every request.
+    `timeout` in seconds applies to each step of a request (default: connect 5, read 30, write 10, pool 10).
+    `requests_per_second` limits all threads and tasks of the client together (default: no limit).
+    `retries` is the retry policy of reads. `intents` is the store of grants of credits (default: one in
+    memory, per client). Each of `hooks` is called with a `RequestLog` after every request.
     """
 
     timeout: float | httpx.Timeout
@@ -47,49 +47,51 @@ class Settings(TypedDict, total=False):
     hooks: tuple[Hook, ...]
 
 
-def terms_of(api_key: str, base_url: str, settings: Settings) -> Terms:
-    """Check what a client is told.
+def client_config(api_key: str, base_url: str, settings: Settings) -> ClientConfig:
+    """Return the checked settings of a client.
 
     Raises:
-        ValueError: for a key or an address that cannot be one. The text does not repeat the key.
+        ValueError: for an impossible key or address. The text does not repeat the key.
 
     """
-    # A key with a line break in it would be quoted in full by the HTTP library's own error.
+    # The HTTP library quotes a key with a line break in full in its own error.
     if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
-        raise ValueError("api_key is empty, or holds what no header can")
+        raise ValueError("api_key is empty, or has characters that a header cannot hold")
     parts = urlsplit(base_url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("base_url is no http(s) address")
+        raise ValueError("base_url is not an http(s) address")
     if parts.query or parts.fragment or parts.username or parts.port == 0:
         raise ValueError("base_url has more than a host and a path")
     timeout, intents = settings.get("timeout", TIMEOUT), settings.get("intents")
-    return Terms(
+    return ClientConfig(
         address=base_url.rstrip("/").removesuffix(_VERSION_PATH),
         key=api_key,
         timeout=timeout if isinstance(timeout, httpx.Timeout) else httpx.Timeout(timeout),
         retries=settings.get("retries", Retries()),
-        # Not by truth: a store that is empty may well be false, and must not be replaced by one that forgets.
+        # Not by truth: an empty store may be false, and must not be replaced by one in memory.
         intents=MemoryIntents() if intents is None else intents,
-        pace=Pace(settings.get("requests_per_second")),
+        rate_limiter=RateLimiter(settings.get("requests_per_second")),
         hooks=tuple(settings.get("hooks", ())),
     )
 
 
 @cache
-def trust() -> SSLContext:
-    """Return whom we trust: loading the certificates takes longer than a request, so it is done once."""
+def ssl_context() -> SSLContext:
+    """Return the TLS context. It is made once: loading the certificates takes longer than a request."""
     return httpx.create_ssl_context()
 
 
-class SyncClient:
-    """What every client that waits has: pooled connections, and an end."""
+class BaseClient:
+    """Base of the synchronous clients: pooled connections, closing, the context manager."""
 
     def __init__(
         self, api_key: str, base_url: str, transport: httpx.BaseTransport | None, settings: Settings
     ) -> None:
-        terms = terms_of(api_key, base_url, settings)
-        self._http = httpx.Client(transport=transport, verify=trust(), timeout=terms.timeout, limits=LIMITS)
-        self._talk = SyncTalk(terms, self._http)
+        config = client_config(api_key, base_url, settings)
+        self._http = httpx.Client(
+            transport=transport, verify=ssl_context(), timeout=config.timeout, limits=LIMITS
+        )
+        self._transport = SyncTransport(config, self._http)
 
     def close(self) -> None:
         """Close the pooled connections."""
@@ -104,20 +106,20 @@ class SyncClient:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._talk.terms.address}>"
+        return f"<{type(self).__name__} {self._transport.config.address}>"
 
 
-class AsyncioClient:
-    """What every client for asyncio has: pooled connections, and an end."""
+class BaseAsyncClient:
+    """Base of the asyncio clients: pooled connections, closing, the context manager."""
 
     def __init__(
         self, api_key: str, base_url: str, transport: httpx.AsyncBaseTransport | None, settings: Settings
     ) -> None:
-        terms = terms_of(api_key, base_url, settings)
+        config = client_config(api_key, base_url, settings)
         self._http = httpx.AsyncClient(
-            transport=transport, verify=trust(), timeout=terms.timeout, limits=LIMITS
+            transport=transport, verify=ssl_context(), timeout=config.timeout, limits=LIMITS
         )
-        self._talk = AsyncTalk(terms, self._http)
+        self._transport = AsyncTransport(config, self._http)
 
     async def aclose(self) -> None:
         """Close the pooled connections."""
@@ -132,30 +134,30 @@ class AsyncioClient:
         await self.aclose()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._talk.terms.address}>"
+        return f"<{type(self).__name__} {self._transport.config.address}>"
 
 
-class Nouns(Generic[KindT]):
-    """What the API has: the same attributes on both clients."""
+class Resources(Generic[KindT]):
+    """The resources of API v2.0: the same attributes on both clients."""
 
-    def _name(self, talk: Talk) -> None:
-        self.merchant: MerchantAccount[KindT] = MerchantAccount(talk)
-        self.members: Members[KindT] = Members(talk)
-        self.benefits: Benefits[KindT] = Benefits(talk)
-        self.tiers: Tiers[KindT] = Tiers(talk)
-        self.webhook_subscriptions: WebhookSubscriptions[KindT] = WebhookSubscriptions(talk)
-        self.storefront: Storefront[KindT] = Storefront(talk)
+    def _bind(self, transport: Transport) -> None:
+        self.merchant: MerchantAccount[KindT] = MerchantAccount(transport)
+        self.members: Members[KindT] = Members(transport)
+        self.benefits: Benefits[KindT] = Benefits(transport)
+        self.tiers: Tiers[KindT] = Tiers(transport)
+        self.webhook_subscriptions: WebhookSubscriptions[KindT] = WebhookSubscriptions(transport)
+        self.storefront: Storefront[KindT] = Storefront(transport)
 
 
-class Client(SyncClient, Nouns[Sync]):
-    """The platform's API v2.0, for programs that wait: `client.members.get(CustomerId("42"))`.
+class Client(BaseClient, Resources[Sync]):
+    """The synchronous client of API v2.0: `client.members.get(CustomerId("42"))`.
 
-    `api_key` is the merchant's private key: it opens every member of the shop. `transport` replaces the
-    network in tests. For the rest see `Settings`. Threads may share a client, and should: connections
-    are pooled. Close it, or use it in a `with` statement.
+    `api_key` is the merchant's private key: it gives access to every member of the shop. `transport`
+    replaces the network in tests. For the rest see `Settings`. Threads can share a client, and should:
+    connections are pooled. Close it, or use it in a `with` statement.
 
     Raises:
-        ValueError: for settings that cannot be right.
+        ValueError: for a setting that cannot be right.
 
     """
 
@@ -168,13 +170,13 @@ class Client(SyncClient, Nouns[Sync]):
         **settings: Unpack[Settings],
     ) -> None:
         super().__init__(api_key, base_url, transport, settings)
-        self._name(self._talk)
+        self._bind(self._transport)
 
 
-class AsyncClient(AsyncioClient, Nouns[Async]):
-    """The same for asyncio: `await client.members.get(CustomerId("42"))`; settings as in `Client`.
+class AsyncClient(BaseAsyncClient, Resources[Async]):
+    """The asyncio client of API v2.0: `await client.members.get(CustomerId("42"))`; settings as in `Client`.
 
-    The methods of `intents` run in threads, so that one that talks to a database does not hold up the loop.
+    The methods of `intents` run in threads, so that a database behind them does not block the event loop.
     """
 
     def __init__(
@@ -186,4 +188,4 @@ class AsyncClient(AsyncioClient, Nouns[Async]):
         **settings: Unpack[Settings],
     ) -> None:
         super().__init__(api_key, base_url, transport, settings)
-        self._name(self._talk)
+        self._bind(self._transport)

@@ -1,36 +1,36 @@
-"""What can go wrong between you and the platform, as one tree of exceptions.
+"""Errors of the SDK, as one tree of exceptions.
 
     InveterateError
-    ├── ConnectionFailedError       no answer; of a write: it was certainly never sent
-    │   └── TimedOutError           no answer in time
-    ├── StatusError                 an answer that says no
+    ├── ConnectionFailedError       no reply; a write was certainly never sent
+    │   └── TimedOutError           no reply in time
+    ├── StatusError                 a reply that refuses
     │   ├── BadRequestError         400, 422 and other 4xx: the request is wrong, nothing was done
-    │   ├── BadKeyError             401, 403, or a 400 that speaks of the key
-    │   ├── NotFoundError           404, 410: there is no such thing
+    │   ├── BadKeyError             401, 403, or a 400 that mentions the key
+    │   ├── NotFoundError           404, 410: the id does not exist
     │   ├── ConflictError           409
-    │   ├── RateLimitError          429: too many requests; `retry_after` in seconds where it was told
+    │   ├── RateLimitError          429: too many requests; `retry_after` in seconds where the platform sent it
     │   └── ServerError             5xx: the platform failed
-    ├── UnreadableReplyError        a 2xx that is not what the documentation promises
-    │   └── NoRecordError           … because it holds no record at all
-    ├── AmbiguousWriteError         a write that may or may not have been done: read before you repeat
-    └── RefusedHereError            this package did not send it, because of what it would destroy
+    ├── UnreadableReplyError        a 2xx that is not of the documented shape
+    │   └── NoRecordError           a 2xx without a record
+    ├── AmbiguousWriteError         a write that may or may not be done: read before you repeat it
+    └── RefusedLocallyError         not sent, because it would wipe or downgrade something
 
-Every one of them tells method, path, status, message and request id where they exist. None holds the
-key, a request's body or query, or a reply's body.
+Each has method, path, status, message and request id, where they exist. None holds the key, a request's
+body or query, or a reply's body.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-_LONGEST_MESSAGE: Final = 300
+_MAX_MESSAGE: Final = 300
 
 
 class InveterateError(Exception):
-    """Anything that went wrong with a call.
+    """Base of all errors of a call.
 
-    `path` has its ids filled in and no query. `status` is None when there was no answer. `message` is
-    the platform's sentence (or ours), cut to 300 characters, with the key taken out.
+    `path` has its ids filled in and no query. `status` is None without a reply. `message` is the
+    platform's message (or ours), cut to 300 characters, without the key.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class InveterateError(Exception):
         status: int | None = None,
         request_id: str | None = None,
     ) -> None:
-        self.message = message[:_LONGEST_MESSAGE]
+        self.message = message[:_MAX_MESSAGE]
         self.method = method
         self.path = path
         self.status = status
@@ -50,17 +50,17 @@ class InveterateError(Exception):
         super().__init__(self.message)
 
     def __str__(self) -> str:
-        where = f"{self.method} {self.path}".strip()
+        request = f"{self.method} {self.path}".strip()
         status = "" if self.status is None else str(self.status)
-        name = f"(request {self.request_id})" if self.request_id else ""
-        told = " ".join(part for part in (status, self.message, name) if part)
-        return ": ".join(part for part in (where, told) if part)
+        request_id = f"(request {self.request_id})" if self.request_id else ""
+        reason = " ".join(part for part in (status, self.message, request_id) if part)
+        return ": ".join(part for part in (request, reason) if part)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _revive, (type(self), self.args, dict(self.__dict__))
+        return _unpickle, (type(self), self.args, dict(self.__dict__))
 
 
-def _revive(kind: type[InveterateError], args: tuple[str], state: dict[str, object]) -> InveterateError:
+def _unpickle(kind: type[InveterateError], args: tuple[str], state: dict[str, object]) -> InveterateError:
     error = kind.__new__(kind, *args)
     error.args = args
     error.__dict__.update(state)
@@ -68,60 +68,60 @@ def _revive(kind: type[InveterateError], args: tuple[str], state: dict[str, obje
 
 
 class ConnectionFailedError(InveterateError):
-    """There was no answer. A read may be repeated; a write that ends so was never sent."""
+    """There was no reply. A read may be repeated; a write with this error was never sent."""
 
 
 class TimedOutError(ConnectionFailedError):
-    """There was no answer within the time allowed."""
+    """There was no reply within the timeout."""
 
 
 class StatusError(InveterateError):
-    """The platform answered, and the answer is no."""
+    """The platform replied with a refusal."""
 
 
 class BadRequestError(StatusError):
-    """400 and other 4xx: malformed key, id or body. In general nothing was done."""
+    """400, 422 and other 4xx: a malformed key, id or body. Nothing was done."""
 
 
 class BadKeyError(StatusError):
-    """401, 403, or a 400 that speaks of the key: the key is wrong or may not do this."""
+    """401, 403, or a 400 that mentions the key: the key is wrong or lacks the permission."""
 
 
 class NotFoundError(StatusError):
-    """404 or 410: there is no such thing."""
+    """404 or 410: the id does not exist."""
 
 
 class ConflictError(StatusError):
-    """409: it contradicts what is there."""
+    """409: the request contradicts the present state."""
 
 
 class RateLimitError(StatusError):
-    """429: too many requests. `retry_after` is in seconds; None where the platform told nothing usable."""
+    """429: too many requests. `retry_after` is in seconds; None where the platform sent no usable value."""
 
     retry_after: float | None = None
 
 
 class ServerError(StatusError):
-    """5xx: the platform failed. Of a read; a write that ends so is an `AmbiguousWriteError`."""
+    """5xx: the platform failed. Only a read has this error; a write has an `AmbiguousWriteError`."""
 
 
 class UnreadableReplyError(InveterateError):
-    """A 2xx whose body is not JSON, or not of a shape that can be read."""
+    """A 2xx whose body is not JSON, or not of the documented shape."""
 
 
 class NoRecordError(UnreadableReplyError):
-    """A 2xx without the record that was asked for. What the platform says of unknown ids is undocumented."""
+    """A 2xx without the requested record. The platform's reply to an unknown id is undocumented."""
 
 
 class AmbiguousWriteError(InveterateError):
-    """The write may have been done, wholly, in part or not at all; the cause is `__cause__`.
+    """The write may be done, wholly, in part or not at all; the cause is `__cause__`.
 
     The platform documents that a 500 may be half done, and takes no idempotency key: never repeat
     such a call blindly.
     """
 
 
-class RefusedHereError(InveterateError):
-    """Nothing was sent: it would have wiped or downgraded something. `fields` names what is at stake."""
+class RefusedLocallyError(InveterateError):
+    """Nothing was sent: the write would wipe or downgrade something. `fields` names the fields at stake."""
 
     fields: tuple[str, ...] = ()

@@ -1,16 +1,16 @@
-"""Credits given at most once: claim, mark, post; when in doubt look, and never guess.
+"""Grants credits at most once: claim the key, mark the note, post; when the outcome is in doubt, read the ledger.
 
     claim ── new ──────────────► post ── 2xx ───────────► granted
       │                           ├──── refused ────────► the error, and the key is free again
-      │                           └──── nobody knows ──► look ── found ──► granted
+      │                           └──── no outcome ─────► read ── found ──► granted
       ├── granted ─► already_granted                       └── not found ─► unknown
-      └── open ────► look ── found ──► already_granted
-                      └── not found ── may we? ── no ──► unknown
-                                          └── yes ─────► post
+      └── open ────► read ── found ──► already_granted
+                      └── not found ── may post again? ── no ──► unknown
+                                          └────────────── yes ─► post
 
-"May we" needs all of: the whole ledger was read; it has shown one of our notes (so that ours would show);
-the claim is old enough for a slow write to have arrived, and for whoever made it to have sent it or died; and
-nobody else was quicker.
+A second post needs all of: the whole ledger was read; it has shown one of our notes (so that ours would
+show); the claim is old enough for a slow write to have arrived, and for the claiming process to have sent
+it or ended; and no other process renewed the claim first.
 """
 
 from __future__ import annotations
@@ -33,41 +33,41 @@ from inveterate._errors import (
     RateLimitError,
     StatusError,
 )
+from inveterate._idempotency import Claim, ClaimState, Intent, Intents
 from inveterate._ids import CustomerId
-from inveterate._intents import Claim, ClaimState, Intent, Intents
-from inveterate._paging import read_all
+from inveterate._pagination import read_all
 from inveterate._replies import Page, Receipt
-from inveterate._retries import Retries, converse
-from inveterate._steps import Conversation, Do, Sleep
+from inveterate._retries import Retries, request_steps
+from inveterate._steps import RunBlocking, Sleep, Steps
 from inveterate.models.members import CreditEntry
 
 LOOKS: Final = (0.5, 1.5, 3.0, 5.0)
-"""Pauses before each reading of the ledger, in seconds: v1 speaks of "a few seconds" until an entry shows."""
+"""Delays before each reading of the ledger, in seconds: v1 speaks of "a few seconds" until an entry shows."""
 
 SETTLED_AFTER: Final = 600.0
-"""Seconds after which a request that left no entry is taken for lost, where notes show at all."""
+"""Age in seconds at which a request without an entry counts as lost, where the ledger shows notes at all."""
 
-_MOST_PAGES: Final = 200
+_MAX_PAGES: Final = 200
 _MARK: Final = re.compile(r"#grant-[0-9a-f]{20}\b")
 
 
 class GrantStatus(StrEnum):
-    """What is known of a grant."""
+    """Outcome of a grant."""
 
     GRANTED = "granted"
-    """This call did it: the platform accepted, or the ledger shows the entry."""
+    """This call granted it: the platform accepted, or the ledger shows the entry."""
     ALREADY_GRANTED = "already_granted"
-    """An earlier call did."""
+    """An earlier call granted it."""
     UNKNOWN = "unknown"
-    """Nobody knows, and it was not tried again. Ask later with the same key, or let a person look."""
+    """The outcome is not known, and nothing was sent again. Ask later with the same key, or check by hand."""
 
 
 @dataclass(frozen=True, slots=True)
 class GrantResult:
-    """What became of a grant.
+    """The result of a grant.
 
-    `mark` is what the entry's note holds. `entry` is the ledger's entry where it was read. `cause` is
-    what made the outcome uncertain, where something did.
+    `mark` is the text that marks the entry's note. `entry` is the ledger's entry where it was read.
+    `cause` is the error that made the outcome uncertain, where there was one.
     """
 
     status: GrantStatus
@@ -77,8 +77,8 @@ class GrantResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What a look at the ledger gave: our entry, whether any note of ours shows, whether all was read."""
+class LedgerLookup:
+    """Result of reading the ledger: our entry, whether it shows any note of ours, whether all of it was read."""
 
     entry: CreditEntry | None = None
     shows_notes: bool = False
@@ -86,12 +86,12 @@ class Seen:
 
 
 def mark_of(key: str) -> str:
-    """Return the mark of a key: a hash, since a note is seen by people and a key may say too much."""
+    """Return the mark of a key: a hash, since people see notes and a key may hold private data."""
     return f"#grant-{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:20]}"
 
 
 def intent_for(key: str, customer_id: CustomerId, amount: Decimal) -> Intent:
-    """Check what is to be granted.
+    """Return the intent of a grant.
 
     Raises:
         ValueError: when the amount is not above 0, or the key is empty.
@@ -105,8 +105,8 @@ def intent_for(key: str, customer_id: CustomerId, amount: Decimal) -> Intent:
 
 
 @dataclass(frozen=True)
-class Grant:
-    """One grant under way: the drawing above, step by step."""
+class CreditGrant:
+    """One grant in progress: the steps of the diagram above."""
 
     intent: Intent
     store: Intents
@@ -119,86 +119,88 @@ class Grant:
 
     @property
     def mark(self) -> str:
-        """What the entry's note will hold."""
+        """The text that marks the entry's note."""
         return mark_of(self.intent.key)
 
     def result(
-        self, status: GrantStatus, seen: Seen | None = None, cause: InveterateError | None = None
+        self, status: GrantStatus, lookup: LedgerLookup | None = None, cause: InveterateError | None = None
     ) -> GrantResult:
-        """Say what became of it."""
-        return GrantResult(status, self.mark, seen.entry if seen else None, cause)
+        """Return the result of the grant."""
+        return GrantResult(status, self.mark, lookup.entry if lookup else None, cause)
 
-    def run(self) -> Conversation[GrantResult]:
-        """Grant it, or find out why not."""
-        claim: Claim = yield Do(partial(self.store.claim, self.intent))
+    def run(self) -> Steps[GrantResult]:
+        """Grant the credits, or find out whether they are granted."""
+        claim: Claim = yield RunBlocking(partial(self.store.claim, self.intent))
         if claim.intent != self.intent:
             raise ValueError("this key was used for another grant")
         if claim.state is ClaimState.GRANTED:
             return self.result(GrantStatus.ALREADY_GRANTED)
         if claim.state is ClaimState.OPEN:
-            seen = yield from self.look()
-            if seen.entry is not None:
-                yield Do(partial(self.store.settle, claim))
-                return self.result(GrantStatus.ALREADY_GRANTED, seen)
-            if not self.may_post_again(claim, seen) or not (yield Do(partial(self.store.renew, claim))):
-                return self.result(GrantStatus.UNKNOWN, seen)
+            lookup = yield from self.find_entry()
+            if lookup.entry is not None:
+                yield RunBlocking(partial(self.store.mark_granted, claim))
+                return self.result(GrantStatus.ALREADY_GRANTED, lookup)
+            if not self.may_post_again(claim, lookup) or not (
+                yield RunBlocking(partial(self.store.renew, claim))
+            ):
+                return self.result(GrantStatus.UNKNOWN, lookup)
             claim = Claim(ClaimState.OPEN, self.intent, claim.attempt + 1)
         return (yield from self.send(claim))
 
-    def may_post_again(self, claim: Claim, seen: Seen) -> bool:
-        """Tell whether the ledger proves that the earlier request was lost."""
-        return seen.whole and seen.shows_notes and claim.age >= self.settled_after
+    def may_post_again(self, claim: Claim, lookup: LedgerLookup) -> bool:
+        """Return whether the ledger proves that the earlier request was lost."""
+        return lookup.whole and lookup.shows_notes and claim.age >= self.settled_after
 
-    def send(self, claim: Claim) -> Conversation[GrantResult]:
-        """Post, and find out what became of it."""
-        # The mark comes first: whatever cuts notes short cuts the end.
+    def send(self, claim: Claim) -> Steps[GrantResult]:
+        """Post the credits; where the reply leaves doubt, search the ledger for the entry."""
+        # The mark comes first: systems that shorten a note cut its end.
         note = f"{self.mark} {self.note}".strip()
         call = self.post(self.intent.customer_id, self.intent.amount, note=note)
         try:
-            yield from converse(call, self.retries)
+            yield from request_steps(call, self.retries)
         except (AmbiguousWriteError, ConflictError, RateLimitError) as doubt:
             # A conflict counts as doubt: it may be with our own earlier request. So does a 429: the platform
             # documents none, and one from behind its gateway may come after half of the work.
-            seen = yield from self.look()
-            if seen.entry is None:
-                return self.result(GrantStatus.UNKNOWN, seen, doubt)
-            yield Do(partial(self.store.settle, claim))
-            return self.result(GrantStatus.GRANTED, seen, doubt)
+            lookup = yield from self.find_entry()
+            if lookup.entry is None:
+                return self.result(GrantStatus.UNKNOWN, lookup, doubt)
+            yield RunBlocking(partial(self.store.mark_granted, claim))
+            return self.result(GrantStatus.GRANTED, lookup, doubt)
         except (StatusError, ConnectionFailedError):
-            # A key with an earlier, doubtful attempt stays claimed: whoever comes next has to look first.
+            # A key with an earlier, doubtful attempt stays claimed, so that the next call reads the ledger first.
             if claim.attempt == 1:
-                yield Do(partial(self.store.release, claim))
+                yield RunBlocking(partial(self.store.release, claim))
             raise
-        yield Do(partial(self.store.settle, claim))
+        yield RunBlocking(partial(self.store.mark_granted, claim))
         return self.result(GrantStatus.GRANTED)
 
-    def look(self) -> Conversation[Seen]:
-        """Read the ledger after each pause until our entry is there; return what the last reading gave."""
-        seen = Seen()
-        for pause in self.looks:
-            yield Sleep(pause)
-            seen = yield from self.glance()
-            if seen.entry is not None:
+    def find_entry(self) -> Steps[LedgerLookup]:
+        """Read the ledger after each delay until it has our entry; return the last lookup."""
+        lookup = LedgerLookup()
+        for delay in self.looks:
+            yield Sleep(delay)
+            lookup = yield from self.read_ledger_once()
+            if lookup.entry is not None:
                 break
-        return seen
+        return lookup
 
-    def glance(self) -> Conversation[Seen]:
+    def read_ledger_once(self) -> Steps[LedgerLookup]:
         """Read the whole ledger once."""
         try:
-            entries, whole = yield from read_all(self.turn, _MOST_PAGES)
+            entries, whole = yield from read_all(self.fetch_page, _MAX_PAGES)
         except InveterateError:
-            return Seen()  # a ledger that cannot be read proves nothing either way
-        notes = [(entry, mark) for entry in entries for mark in marks(entry.raw)]
+            return LedgerLookup()  # a ledger that cannot be read proves nothing
+        notes = [(entry, mark) for entry in entries for mark in find_marks(entry.raw)]
         ours = next((entry for entry, mark in notes if mark == self.mark), None)
-        return Seen(ours, bool(notes), whole)
+        return LedgerLookup(ours, bool(notes), whole)
 
-    def turn(self, cursor: str | None) -> Conversation[Page[CreditEntry]]:
+    def fetch_page(self, cursor: str | None) -> Steps[Page[CreditEntry]]:
         """Read one page of the ledger."""
-        return converse(self.read(self.intent.customer_id, cursor=cursor), self.retries)
+        return request_steps(self.read(self.intent.customer_id, cursor=cursor), self.retries)
 
 
-def marks(raw: Mapping[str, Any]) -> Iterator[str]:
-    """Find our marks in an entry, in whichever text: the name of the note's field is undocumented."""
+def find_marks(raw: Mapping[str, Any]) -> Iterator[str]:
+    """Find our marks in any text of an entry: the name of the note's field is undocumented."""
     for value in raw.values():
         if isinstance(value, str):
             yield from _MARK.findall(value)

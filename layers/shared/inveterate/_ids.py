@@ -1,8 +1,8 @@
-"""Ids that cannot be mixed up: a customer's, a tier's, a benefit's type, a webhook subscription's.
+"""Types of ids that cannot be confused: of customers, tiers, benefit types, webhook subscriptions.
 
 One path parameter called `id` means a tier under `/admin/tiers` and a customer under
-`/storefront/tiers`; giving the wrong one has no documented error. So each kind of id is a type of
-its own. All are text and behave as text.
+`/storefront/tiers`; the wrong one has no documented error. So each kind of id is a type of its
+own. All are text and behave as text.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pydantic_core import CoreSchema, core_schema
 
 from inveterate._scalars import read_customer_id, read_text
 
-_LONGEST: Final = 200
+_MAX_LENGTH: Final = 200
 
 
 class _Id(str):
-    """Text that says what it names."""
+    """Base of the ids: text with a type."""
 
     __slots__ = ()
 
@@ -26,20 +26,20 @@ class _Id(str):
         if isinstance(value, cls):
             return value
         if isinstance(value, _Id):
-            raise TypeError(f"a {type(value).__name__} is no {cls.__name__}")
+            raise TypeError(f"a {type(value).__name__} is not a {cls.__name__}")
         return super().__new__(cls, cls._read(value))
 
     @staticmethod
     def _read(value: object) -> str:
         text = read_text(value).strip()
-        # "." and ".." would climb out of their place in the path, whatever the encoding.
-        if not text or text in {".", ".."} or len(text) > _LONGEST or not text.isprintable():
+        # "." and ".." change the path, whatever the encoding.
+        if not text or text in {".", ".."} or len(text) > _MAX_LENGTH or not text.isprintable():
             raise ValueError("not an id")
         return text
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Read and write it as text."""
+        """Validate and serialise it as text."""
         return core_schema.no_info_plain_validator_function(
             cls._of_json, serialization=core_schema.plain_serializer_function_ser_schema(str)
         )

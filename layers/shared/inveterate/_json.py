@@ -1,4 +1,4 @@
-"""JSON in which money stays exact: a number with a fraction is a `Decimal`, both ways."""
+"""JSON with exact money: a number with a fraction is a `Decimal`, both ways."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from decimal import Decimal
 
 
 def read_json(content: bytes) -> object:
-    """Read JSON; `NaN` and `Infinity` are none.
+    """Read JSON; `NaN` and `Infinity` are refused.
 
     Raises:
         ValueError: when it is not JSON, or nested too deeply to be read.
@@ -25,7 +25,7 @@ def write_json(value: object) -> str:
     """Write JSON without spaces; numbers keep the digits they have, non-ASCII text is escaped.
 
     Raises:
-        ValueError: for what JSON cannot say (a number that is not finite, an object of ours).
+        ValueError: for a value without a JSON form, such as a number that is not finite.
 
     """
     if value is None or isinstance(value, str | bool | int):
@@ -50,4 +50,4 @@ def _finite(number: Decimal) -> Decimal:
 
 
 def _refused(_: str) -> object:
-    raise ValueError("NaN and Infinity are no JSON")
+    raise ValueError("NaN and Infinity are not JSON")

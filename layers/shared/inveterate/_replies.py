@@ -1,8 +1,8 @@
-"""Reading a reply whose shape is promised but not described: a record, a page of records, a receipt.
+"""Readers of replies: one record, a page of records, or the receipt of a write.
 
 Every v2.0 reply is documented as `{message, data: {}}`; lists promise arrays while `data` is an object,
-and neither the array nor the cursor is named. So a record or an array is looked for where it can be,
-and the JSON is kept.
+and neither the array nor the cursor is named. A record or an array is searched for where it can be, and
+the JSON is kept.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from typing import Any, Final, TypeVar, overload
 
 from inveterate._errors import NoRecordError, UnreadableReplyError
 from inveterate._json import read_json, write_json
-from inveterate._tolerant import UnrepairableError
+from inveterate._wire_model import UnreadableRecordError
 from inveterate.models.base import Record
 
 T = TypeVar("T")
 RecordT = TypeVar("RecordT", bound=Record)
 
 _ENVELOPE: Final = frozenset({"message", "data", "success", "errors"})
-_LONGEST_CURSOR: Final = 6000
-"""More would not fit into a URL that servers accept (8 KiB) once it is quoted."""
+_MAX_CURSOR: Final = 6000
+"""A longer one does not fit into a URL that servers accept (8 KiB) once it is quoted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A 2xx, taken apart: the platform's sentence, the data wherever it stood, and the whole JSON."""
+    """The parts of a 2xx: the platform's message, the data wherever it stood, and the whole JSON."""
 
     message: str
     data: Any
     raw: Any
 
     def values(self, name: str) -> Any:
-        """Return what stands under `name` in `data`, else at the top; None if neither has it."""
+        """Return the value of `name` in `data`, else at the top; None if neither has it."""
         for place in (self.data, self.raw):
             if isinstance(place, dict) and place.get(name) is not None:
                 return place[name]
@@ -64,9 +64,9 @@ def envelope_of(content: bytes) -> Envelope:
 
 @dataclass(frozen=True, slots=True)
 class Page(Sequence[T]):
-    """Some records, and the cursor to what follows; None where nothing was said to follow.
+    """One page of records, and the cursor of the next; None where the reply has no cursor.
 
-    `unreadable` names the rows that are no records; they are in `raw`, as is all else that came.
+    `unreadable` names the rows that are not records. They are in `raw`, which holds the whole reply.
     """
 
     items: tuple[T, ...]
@@ -88,58 +88,60 @@ class Page(Sequence[T]):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a write answers: accepted. A 201 means handed on, not done: read back, or await the event.
+    """The reply to a write: accepted. A 201 means forwarded, not done: read back, or await the event.
 
-    `data` is whatever came, which may be personal or secret: `repr` does not show it.
+    `data` is the reply's data, which may be personal or secret: `repr` does not show it.
     """
 
     message: str = ""
     data: Any = field(default=None, repr=False)
 
 
-def receipt(envelope: Envelope) -> Receipt:
-    """Read the answer to a write."""
+def read_receipt(envelope: Envelope) -> Receipt:
+    """Read the reply to a write."""
     return Receipt(envelope.message, envelope.data)
 
 
-def one(model: type[RecordT], *names: str) -> Callable[[Envelope], RecordT]:
-    """Return a reader of one record: `data` itself, what it holds under one of `names`, or its only row."""
-    return lambda envelope: record(model.of, the_record(envelope, names), "data")
+def read_one(model: type[RecordT], *names: str) -> Callable[[Envelope], RecordT]:
+    """Return a reader of one record: `data` itself, the object under one of `names`, or its only row."""
+    return lambda envelope: read_record(model.of, find_record(envelope, names), "data")
 
 
-def many(row: Callable[[Any], T], *names: str, cursor: str | None = None) -> Callable[[Envelope], Page[T]]:
-    """Return a reader of rows: `data` itself, an array under one of `names`, or the first array there is."""
+def read_page(
+    row: Callable[[Any], T], *names: str, cursor: str | None = None
+) -> Callable[[Envelope], Page[T]]:
+    """Return a reader of rows: `data` itself, the array under one of `names`, or the first array."""
 
     def read(envelope: Envelope) -> Page[T]:
         items, unreadable = [], []
-        for place, data in enumerate(_the_rows(envelope, names)):
+        for index, data in enumerate(_find_rows(envelope, names)):
             try:
-                items.append(record(row, data, f"data[{place}]"))
+                items.append(read_record(row, data, f"data[{index}]"))
             except UnreadableReplyError as error:
                 unreadable.append(error.message)
-        following = None if cursor is None else _cursor(envelope.values(cursor))
-        return Page(tuple(items), following, envelope.message, envelope.raw, tuple(unreadable))
+        next_cursor = None if cursor is None else _cursor(envelope.values(cursor))
+        return Page(tuple(items), next_cursor, envelope.message, envelope.raw, tuple(unreadable))
 
     return read
 
 
-def record(read: Callable[[Any], T], data: Any, place: str) -> T:
+def read_record(read: Callable[[Any], T], data: Any, place: str) -> T:
     """Read one record.
 
     Raises:
-        UnreadableReplyError: when it is no object or lacks what it cannot be without.
+        UnreadableReplyError: when it is not an object or lacks a required field.
 
     """
     if not isinstance(data, dict):
-        raise UnreadableReplyError(f"{place} is no object")
+        raise UnreadableReplyError(f"{place} is not an object")
     try:
         return read(data)
-    except UnrepairableError as error:
+    except UnreadableRecordError as error:
         raise UnreadableReplyError(f"{place} lacks {error}") from None
 
 
-def the_record(envelope: Envelope, names: Sequence[str]) -> Any:
-    """Find the one record of a reply: `data`, what it holds under one of `names`, or its only row.
+def find_record(envelope: Envelope, names: Sequence[str]) -> Any:
+    """Find the one record of a reply: `data`, the object under one of `names`, or its only row.
 
     Raises:
         NoRecordError: when there is none.
@@ -147,7 +149,7 @@ def the_record(envelope: Envelope, names: Sequence[str]) -> Any:
     """
     data = envelope.data
     for name in ("data", *names):
-        # `data` may stand in `data` once more, as one reading of the documentation has it.
+        # One reading of the documentation has `data` inside `data`.
         if isinstance(data, dict) and isinstance(data.get(name), dict):
             data = data[name]
     if isinstance(data, list) and len(data) == 1:
@@ -157,7 +159,7 @@ def the_record(envelope: Envelope, names: Sequence[str]) -> Any:
     return data
 
 
-def _the_rows(envelope: Envelope, names: Sequence[str]) -> Sequence[Any]:
+def _find_rows(envelope: Envelope, names: Sequence[str]) -> Sequence[Any]:
     data = envelope.data
     if isinstance(data, list):
         return data
@@ -168,25 +170,29 @@ def _the_rows(envelope: Envelope, names: Sequence[str]) -> Sequence[Any]:
         arrays = [value for value in data.values() if isinstance(value, list)]
         if arrays:
             return list(arrays[0])
-    if data is None or data == {} or (isinstance(data, dict) and not any(map(_weighty, data.values()))):
+    if (
+        data is None
+        or data == {}
+        or (isinstance(data, dict) and not any(map(_is_filled_object, data.values())))
+    ):
         return ()
-    raise UnreadableReplyError("no array where a list was promised")
+    raise UnreadableReplyError("a list without an array")
 
 
-def _weighty(value: object) -> bool:
+def _is_filled_object(value: object) -> bool:
     return isinstance(value, Mapping) and bool(value)
 
 
 def _cursor(value: Any) -> str | None:
     """Return a cursor as the text to send back: text as it is, an object as JSON, a number as its digits.
 
-    The content of `lastCreditEntry` is not specified, only that it must arrive URL-encoded; that is
-    done once, where the URL is made.
+    The content of `lastCreditEntry` is not specified, only that it must be URL-encoded; `Call` encodes
+    it, once.
     """
     if value is None or value in ("", {}, []) or isinstance(value, bool):
         return None
     text = value if isinstance(value, str) else write_json(value)
-    if len(text) > _LONGEST_CURSOR or not _encodable(text):
+    if len(text) > _MAX_CURSOR or not _encodable(text):
         raise UnreadableReplyError("a cursor that cannot be sent back")
     return text
 

@@ -1,8 +1,8 @@
-"""How the platform writes money, times, ids and texts, and what each becomes here.
+"""Readers of money, times, ids and texts, in every notation of the platform.
 
 The documentation types one field differently from page to page (a contract id is a number in one
-event and text in the next; times come with and without milliseconds), so each kind of value is read
-from every form that has been seen and has one form afterwards.
+event and text in the next; times come with and without milliseconds). Each kind of value is read
+from every notation in the documentation, and has one form afterwards.
 """
 
 from __future__ import annotations
@@ -17,37 +17,36 @@ from pydantic import BeforeValidator, PlainSerializer
 _GID: Final = re.compile(r"^gid://shopify/Customer/(\d+)(?:\?.*)?$")
 _DATE_ONLY: Final = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 _SPACED: Final = re.compile(r"^(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2}(?:\.\d+)?) ?([+-]\d{2}:?\d{2}|Z)?$")
-_LONGEST_NUMBER: Final = 30
-"""Digits: far beyond any amount or id, and what every store on the way can hold exactly."""
-
+_MAX_DIGITS: Final = 30
+"""Far beyond any amount or id, and exact in every store that Relay writes to."""
 
 _FIRST_YEAR: Final = 1900
-"""Anything earlier is the zero of some language (`0001-01-01T00:00:00Z`), which says that there is no time."""
+"""An earlier year is the zero value of some language (`0001-01-01T00:00:00Z`): there is no time."""
 
 
 def read_money(value: object) -> Decimal:
     """Read an amount in the merchant's currency unit: a JSON number, or the same as text.
 
     Raises:
-        ValueError: when it is no finite number.
+        ValueError: when it is not a finite number.
 
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         raise ValueError("not an amount")
     text = str(value).strip()
-    if len(text) > _LONGEST_NUMBER:
+    if len(text) > _MAX_DIGITS:
         raise ValueError("not an amount")
     try:
         amount = Decimal(text)
     except InvalidOperation:
         raise ValueError("not an amount") from None
-    if not amount.is_finite() or abs(amount.adjusted()) > _LONGEST_NUMBER - 2:
+    if not amount.is_finite() or abs(amount.adjusted()) > _MAX_DIGITS - 2:
         raise ValueError("not a finite amount")
     return amount
 
 
 def read_timestamp(value: object) -> datetime:
-    """Read a moment in any documented notation; one without an offset is UTC.
+    """Read a time in any documented notation; one without an offset is UTC.
 
     Seen: `2025-05-30T10:40:47.081Z`, `2025-06-30T11:00:00Z`, `2026-02-05`,
     `2025-06-30 07:00:00 +00:00`.
@@ -91,7 +90,7 @@ def read_customer_id(value: object) -> str:
     Text, since 64-bit integers do not survive every JSON reader.
 
     Raises:
-        ValueError: when there are no digits to be had.
+        ValueError: when it has no digits.
 
     """
     if isinstance(value, bool) or not isinstance(value, int | str):
@@ -99,7 +98,7 @@ def read_customer_id(value: object) -> str:
     text = str(value).strip()
     if gid := _GID.match(text):
         text = gid[1]
-    if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER):
+    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
         raise ValueError("not a customer id")
     return text
 
@@ -116,12 +115,12 @@ def read_text(value: object) -> str:
 
 
 def read_flag(value: object) -> bool:
-    """Read a truth value: JSON's, or the words `true` and `false`."""
+    """Read a boolean: JSON's, or the words `true` and `false`."""
     if isinstance(value, bool):
         return value
     if isinstance(value, str) and value.strip().lower() in {"true", "false"}:
         return value.strip().lower() == "true"
-    raise ValueError("not a truth value")
+    raise ValueError("not a boolean")
 
 
 def read_count(value: object) -> int:
@@ -142,7 +141,7 @@ Timestamp = Annotated[
         lambda moment: moment.isoformat().replace("+00:00", "Z"), return_type=str, when_used="json"
     ),
 ]
-"""A moment, aware, in UTC."""
+"""A time, aware, in UTC."""
 
 Text = Annotated[str, BeforeValidator(read_text)]
 """Text of any length, also where the platform sends a number."""

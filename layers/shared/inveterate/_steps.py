@@ -1,9 +1,9 @@
-"""The words of a conversation with the platform: what may be asked of a client, and what comes back.
+"""Steps of a call as values: what a client is asked to do, and what it answers.
 
-A conversation is a generator that does no I/O. It yields steps (`Send` this, `Sleep` so long, `Do`
-that) and is sent back what came of them; its return value is the caller's. `Client` and `AsyncClient`
-are two small loops that do what the step says (`_transport.py`), so every rule is written and tested
-once, without network, clock or event loop.
+A call is a generator that does no I/O. It yields steps (`Send`, `Sleep`, `RunBlocking`) and receives the
+outcome of each; its return value is the caller's. `Client` and `AsyncClient` are two small loops that
+execute the steps (`_transport.py`), so every rule is written and tested once, without network, clock or
+event loop.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send the call's request; the answer is a `Reply` or a `Failure`.
+    """Send the call's request; the outcome is an `HttpReply` or a `SendFailure`.
 
-    `within` seconds are what is left of the deadline (None: the usual timeouts alone).
+    `within` is what is left of the deadline, in seconds (None: only the usual timeouts apply).
     """
 
     call: Call[Any]
@@ -32,21 +32,21 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Wait so many seconds."""
+    """Wait for `seconds`."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
-class Do:
-    """Call something that may block (a port of ours, such as `Intents`); the answer is what it returns."""
+class RunBlocking:
+    """Call a function that may block, such as a method of `Intents`; the outcome is what it returns."""
 
     action: Callable[[], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """An HTTP answer. `took` is in seconds; `secret` is what no error may repeat."""
+class HttpReply:
+    """An HTTP reply. `took` is in seconds; `secret` is the text that no error may repeat."""
 
     status: int
     headers: Mapping[str, str]
@@ -56,20 +56,20 @@ class Reply:
 
     @property
     def request_id(self) -> str | None:
-        """The name that the platform's gateway gave this request, for people to quote."""
+        """The id that the platform's gateway gave this request, to quote to the platform's support."""
         for name in ("x-request-id", "x-amzn-requestid", "apigw-requestid", "x-amz-cf-id"):
             if value := self.headers.get(name):
-                return self.hushed(value)[:100]
+                return self.redacted(value)[:100]
         return None
 
-    def hushed(self, text: str) -> str:
+    def redacted(self, text: str) -> str:
         """Return `text` without the secret."""
         return text.replace(self.secret, "…") if self.secret else text
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """No answer. `sent` is False only where the request certainly never left."""
+class SendFailure:
+    """A request without a reply. `sent` is False only where the request certainly never left."""
 
     cause: Exception
     sent: bool
@@ -77,6 +77,6 @@ class Failure:
     took: float = 0.0
 
 
-Step: TypeAlias = Send | Sleep | Do
-Answer: TypeAlias = Reply | Failure
-Conversation: TypeAlias = Generator[Step, Any, T]
+Step: TypeAlias = Send | Sleep | RunBlocking
+SendOutcome: TypeAlias = HttpReply | SendFailure
+Steps: TypeAlias = Generator[Step, Any, T]

@@ -1,4 +1,4 @@
-"""The only file that sees HTTP: two small loops that do what a conversation's steps say."""
+"""HTTP: two small loops that execute the steps of a call, one for `Client` and one for `AsyncClient`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any, Final, TypeVar
 
 import httpx
 
-from inveterate._intents import Intents
-from inveterate._pace import Pace
-from inveterate._paging import AsyncPages, Pages, Turn
+from inveterate._error_mapping import http_date
+from inveterate._idempotency import Intents
+from inveterate._pagination import AsyncPages, FetchPage, Pages
+from inveterate._rate_limit import RateLimiter
 from inveterate._retries import Retries
-from inveterate._steps import Answer, Conversation, Failure, Reply, Send, Sleep
-from inveterate._verdicts import http_date
+from inveterate._steps import HttpReply, Send, SendFailure, SendOutcome, Sleep, Steps
 
 T = TypeVar("T")
 
@@ -27,12 +27,12 @@ _NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeou
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
-    """One request and what came of it, for logs and metrics: no key, no body, no ids.
+class RequestLog:
+    """One request and its outcome, for logs and metrics: no key, no body, no ids.
 
-    `operation` is the path with `{}` for ids; `status` is None where there was no answer, and `failure`
-    then names the cause. `seconds` are from sending to the end of the answer. `date` is the
-    answer's own time, to the second: a record has no clock of its own, so this is as of when it holds.
+    `operation` is the path with `{}` for ids; `status` is None where there was no reply, and `failure`
+    then names the cause. `seconds` are from sending to the end of the reply. `date` is the reply's own
+    time, to the second: records have no clock of their own, so a record is as of this time.
     """
 
     method: str
@@ -45,28 +45,28 @@ class Exchange:
     date: datetime | None = None
 
 
-Hook = Callable[[Exchange], object]
+Hook = Callable[[RequestLog], object]
 
 
 @dataclass(frozen=True)
-class Terms:
-    """What both clients are told once: where, as whom, how fast, how patiently, and who listens."""
+class ClientConfig:
+    """The checked settings of a client: address, key, timeouts, retries, intents, rate limit and hooks."""
 
     address: str
     key: str
     timeout: httpx.Timeout
     retries: Retries
     intents: Intents
-    pace: Pace
+    rate_limiter: RateLimiter
     hooks: tuple[Hook, ...]
 
     def __repr__(self) -> str:
-        return f"<Terms {self.address}>"
+        return f"<ClientConfig {self.address}>"
 
     def request(self, step: Send) -> httpx.Request:
-        """Build the request: address, path and query as they are quoted already, key, body."""
+        """Build the request from the address, the quoted path and query, the key and the body."""
         content = step.call.content
-        # Written out, since a DELETE with a body is one that libraries and proxies like to drop.
+        # The type is set here because libraries and proxies tend to drop the body of a DELETE.
         headers = {KEY_HEADER: self.key, "Accept": "application/json", "User-Agent": "inveterate-python"}
         if content is not None:
             headers["Content-Type"] = "application/json"
@@ -81,14 +81,14 @@ class Terms:
             extensions={"timeout": limits},
         )
 
-    def answered(self, step: Send, response: httpx.Response, began: float) -> Answer:
-        """Take in an answer, and tell the hooks."""
+    def on_reply(self, step: Send, response: httpx.Response, began: float) -> SendOutcome:
+        """Return the reply as a step's outcome, and call the hooks."""
         took = time.monotonic() - began
-        reply = Reply(response.status_code, response.headers, response.content, took, self.key)
+        reply = HttpReply(response.status_code, response.headers, response.content, took, self.key)
         date = http_date(response.headers.get("date", ""))
         call = step.call
-        self._tell(
-            Exchange(
+        self._call_hooks(
+            RequestLog(
                 call.method,
                 call.template,
                 reply.status,
@@ -100,95 +100,95 @@ class Terms:
         )
         return reply
 
-    def failed(self, step: Send, error: httpx.HTTPError | httpx.InvalidURL, began: float) -> Answer:
-        """Take in that there was none, and tell the hooks."""
+    def on_failure(self, step: Send, error: httpx.HTTPError | httpx.InvalidURL, began: float) -> SendOutcome:
+        """Return the failure as a step's outcome, and call the hooks."""
         took = time.monotonic() - began
         if isinstance(error, httpx.RequestError):
-            # An error travels far: into logs, into error trackers. Its request holds the key.
+            # Errors end up in logs and error trackers. The request of this one holds the key.
             error.request = httpx.Request(step.call.method, self.address + step.call.path)
         call, failure = step.call, type(error).__name__
-        self._tell(Exchange(call.method, call.template, None, took, step.attempt, failure=failure))
+        self._call_hooks(RequestLog(call.method, call.template, None, took, step.attempt, failure=failure))
         sent = not isinstance(error, (*_NEVER_SENT, httpx.InvalidURL))
-        return Failure(error, sent, isinstance(error, httpx.TimeoutException), took)
+        return SendFailure(error, sent, isinstance(error, httpx.TimeoutException), took)
 
-    def _tell(self, exchange: Exchange) -> None:
+    def _call_hooks(self, log: RequestLog) -> None:
         for hook in self.hooks:
-            # What a log line throws must not change what became of the money.
+            # An exception of a log line must not change the outcome of a request that moves money.
             with suppress(Exception):
-                hook(exchange)
+                hook(log)
 
 
-class SyncTalk:
-    """Does the steps one after the other."""
+class SyncTransport:
+    """Executes steps one after the other, in the caller's thread."""
 
-    def __init__(self, terms: Terms, http: httpx.Client) -> None:
-        self.terms, self.http = terms, http
-        self.retries, self.intents = terms.retries, terms.intents
+    def __init__(self, config: ClientConfig, http: httpx.Client) -> None:
+        self.config, self.http = config, http
+        self.retries, self.intents = config.retries, config.intents
 
-    def run(self, conversation: Conversation[T]) -> T:
-        """Run it, and return what it returns."""
-        answer: Any = None
+    def run(self, steps: Steps[T]) -> T:
+        """Execute the steps; return their result."""
+        outcome: Any = None
         while True:
             try:
-                step = conversation.send(answer)
+                step = steps.send(outcome)
             except StopIteration as stop:
                 result: T = stop.value
                 return result
             if isinstance(step, Send):
-                answer = self._send(step)
+                outcome = self._send(step)
             elif isinstance(step, Sleep):
                 time.sleep(step.seconds)
             else:
-                answer = step.action()
+                outcome = step.action()
 
-    def pages(self, turn: Turn[T], cursor: str | None) -> Pages[T]:
-        """Make pages of it."""
-        return Pages(self.run, turn, cursor)
+    def pages(self, fetch: FetchPage[T], cursor: str | None) -> Pages[T]:
+        """Return a list that fetches its pages with `fetch`."""
+        return Pages(self.run, fetch, cursor)
 
-    def _send(self, step: Send) -> Answer:
-        if wait := self.terms.pace.reserve():
+    def _send(self, step: Send) -> SendOutcome:
+        if wait := self.config.rate_limiter.reserve():
             time.sleep(wait)
         began = time.monotonic()
         try:
-            response = self.http.send(self.terms.request(step))
+            response = self.http.send(self.config.request(step))
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return self.terms.failed(step, error, began)
-        return self.terms.answered(step, response, began)
+            return self.config.on_failure(step, error, began)
+        return self.config.on_reply(step, response, began)
 
 
-class AsyncTalk:
-    """Does the steps one after the other, and lets others work meanwhile."""
+class AsyncTransport:
+    """Executes steps one after the other, without blocking the event loop."""
 
-    def __init__(self, terms: Terms, http: httpx.AsyncClient) -> None:
-        self.terms, self.http = terms, http
-        self.retries, self.intents = terms.retries, terms.intents
+    def __init__(self, config: ClientConfig, http: httpx.AsyncClient) -> None:
+        self.config, self.http = config, http
+        self.retries, self.intents = config.retries, config.intents
 
-    async def run(self, conversation: Conversation[T]) -> T:
-        """Run it, and return what it returns."""
-        answer: Any = None
+    async def run(self, steps: Steps[T]) -> T:
+        """Execute the steps; return their result."""
+        outcome: Any = None
         while True:
             try:
-                step = conversation.send(answer)
+                step = steps.send(outcome)
             except StopIteration as stop:
                 result: T = stop.value
                 return result
             if isinstance(step, Send):
-                answer = await self._send(step)
+                outcome = await self._send(step)
             elif isinstance(step, Sleep):
                 await asyncio.sleep(step.seconds)
             else:
-                answer = await asyncio.to_thread(step.action)
+                outcome = await asyncio.to_thread(step.action)
 
-    def pages(self, turn: Turn[T], cursor: str | None) -> AsyncPages[T]:
-        """Make pages of it."""
-        return AsyncPages(self.run, turn, cursor)
+    def pages(self, fetch: FetchPage[T], cursor: str | None) -> AsyncPages[T]:
+        """Return a list that fetches its pages with `fetch`."""
+        return AsyncPages(self.run, fetch, cursor)
 
-    async def _send(self, step: Send) -> Answer:
-        if wait := self.terms.pace.reserve():
+    async def _send(self, step: Send) -> SendOutcome:
+        if wait := self.config.rate_limiter.reserve():
             await asyncio.sleep(wait)
         began = time.monotonic()
         try:
-            response = await self.http.send(self.terms.request(step))
+            response = await self.http.send(self.config.request(step))
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return self.terms.failed(step, error, began)
-        return self.terms.answered(step, response, began)
+            return self.config.on_failure(step, error, began)
+        return self.config.on_reply(step, response, began)

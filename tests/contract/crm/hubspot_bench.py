@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from fakes.fault_queue import Fault
+from fakes.hubspot import FakeHubspot
+from fakes.local_server import serve
 from relay.adapters.hubspot import Hubspot
 from relay.adapters.hubspot.mapping import PROPERTIES
-from sim.standins.faulty import Fault
-from sim.standins.hubspot import HubspotStandIn
-from sim.standins.serving import serve
 
 from tests.contract.crm.tokens import FixedToken
 
@@ -20,7 +20,7 @@ from tests.contract.crm.tokens import FixedToken
 class HubspotBench:
     """HubSpot and its stand-in."""
 
-    standin: HubspotStandIn
+    standin: FakeHubspot
     crm: Hubspot
     per_call: int = Hubspot.batch_size
     longest_text: int | None = None
@@ -77,7 +77,7 @@ _HUBSPOT_FAULTS: Final[dict[str, Callable[[], Fault]]] = {
 @contextmanager
 def hubspot(*, multi_status: bool = True) -> Iterator[HubspotBench]:
     """Serve HubSpot's stand-in and connect the adapter to it, custom events on."""
-    standin = HubspotStandIn(multi_status=multi_status)
+    standin = FakeHubspot(multi_status=multi_status)
     with serve(standin.app()) as base_url:
         crm = Hubspot(base_url, FixedToken(), read_seconds=0.5, events=True)
         try:

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+from fakes.fault_queue import Fault
+from fakes.klaviyo import FakeKlaviyo
+from fakes.local_server import serve
 from relay.adapters.klaviyo import Klaviyo
 from relay.adapters.klaviyo.mapping import PROPERTIES, text
 from relay.adapters.klaviyo.upsert import Options
-from sim.standins.faulty import Fault
-from sim.standins.klaviyo import KlaviyoStandIn
-from sim.standins.serving import serve
 
 from tests.contract.crm.tokens import FixedToken
 
@@ -38,7 +38,7 @@ FAULTS: Final[dict[str, Callable[[], Fault]]] = {
 class KlaviyoBench:
     """Klaviyo and its stand-in."""
 
-    standin: KlaviyoStandIn
+    standin: FakeKlaviyo
     crm: Klaviyo
     per_call: int = 1
     longest_text: int | None = None
@@ -87,7 +87,7 @@ class KlaviyoBench:
 @contextmanager
 def klaviyo(options: Options | None = None) -> Iterator[KlaviyoBench]:
     """Serve Klaviyo's stand-in and connect the adapter to it."""
-    standin = KlaviyoStandIn()
+    standin = FakeKlaviyo()
     with serve(standin.app()) as base_url:
         crm = Klaviyo(base_url, FixedToken("pk_made_up"), options, read_seconds=0.5)
         try:

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+from fakes.fault_queue import Fault
+from fakes.local_server import serve
+from fakes.salesforce import FakeSalesforce
+from fakes.salesforce_org import SalesforceField
 from relay.adapters.salesforce import Org, Salesforce
 from relay.adapters.salesforce.mapping import definitions, names
-from sim.standins.faulty import Fault
-from sim.standins.salesforce import SalesforceStandIn
-from sim.standins.salesforce_org import Column
-from sim.standins.serving import serve
 
 from tests.contract.crm.tokens import FixedToken
 
@@ -30,10 +30,10 @@ NOT_APPLICABLE: Final = {
 }
 
 
-def define_fields(standin: SalesforceStandIn) -> None:
+def define_fields(standin: FakeSalesforce) -> None:
     """Define our fields, as the administrator's deployment does."""
     standin.org.columns |= {
-        each.name: Column(
+        each.name: SalesforceField(
             type=each.type,
             length=each.length or 255,
             digits=each.digits,
@@ -48,7 +48,7 @@ def define_fields(standin: SalesforceStandIn) -> None:
 class SalesforceBench:
     """Salesforce and its stand-in."""
 
-    standin: SalesforceStandIn
+    standin: FakeSalesforce
     crm: Salesforce
     per_call: int = 200
     longest_text: int | None = 255
@@ -125,7 +125,7 @@ _FAULTS: Final[dict[str, Callable[[], list[Fault]]]] = {
 @contextmanager
 def salesforce() -> Iterator[SalesforceBench]:
     """Serve Salesforce's stand-in and connect the adapter to it."""
-    standin = SalesforceStandIn()
+    standin = FakeSalesforce()
     with serve(standin.app()) as base_url:
         crm = Salesforce(Org(base_url, OBJECT), FixedToken(CREDENTIALS), read_seconds=0.5)
         try:

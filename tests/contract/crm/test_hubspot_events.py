@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from fakes.fault_queue import Fault
 from relay.model.effects import Note
 from relay.model.messages import EventEffects, MemberChanged
 from relay.model.timeline_events import TIMELINE_EVENTS
 from relay.ports.crm import ContactRef
-from sim.standins.faulty import Fault
 
 from tests.contract.crm.hubspot_bench import HubspotBench, hubspot
 from tests.contract.crm.profiles import key_of, wanted

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from fakes.hubspot_portal import UNIQUE_AT_MOST
 from relay.adapters.hubspot.timeline import definition
 from relay.errors import MisconfiguredError, TransientError
 from relay.ports.crm import CrmOutcome
-from sim.standins.hubspot_portal import UNIQUE_AT_MOST
 
 from tests.contract.crm.hubspot_bench import HubspotBench, hubspot
 from tests.contract.crm.profiles import key_of, wanted

@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from fakes.fault_queue import Fault
 from relay.adapters.klaviyo import Options
 from relay.adapters.klaviyo.mapping import KEY
 from relay.crm.sync import CrmSync
@@ -14,7 +15,6 @@ from relay.model.effects import Note
 from relay.model.messages import EventEffects, MemberChanged
 from relay.ports.crm import ContactRef, CrmOutcome
 from relay.ports.members import MemberRecord
-from sim.standins.faulty import Fault
 
 from tests.contract.crm.klaviyo_bench import KlaviyoBench, klaviyo
 from tests.contract.crm.profiles import AT, SHOP, key_of, member, wanted

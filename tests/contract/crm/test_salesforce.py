@@ -8,15 +8,15 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from fakes.fault_queue import Fault
+from fakes.local_server import serve
+from fakes.salesforce import FakeSalesforce
+from fakes.salesforce_org import SalesforceOrg
 from relay.adapters.salesforce import Org as Where
 from relay.adapters.salesforce import Salesforce
 from relay.adapters.salesforce.mapping import definitions
 from relay.errors import MisconfiguredError
 from relay.ports.crm import ContactRef, CrmOutcome
-from sim.standins.faulty import Fault
-from sim.standins.salesforce import SalesforceStandIn
-from sim.standins.salesforce_org import Org
-from sim.standins.serving import serve
 
 from tests.contract.crm.profiles import AT, key_of, wanted
 from tests.contract.crm.salesforce import CREDENTIALS, SalesforceBench, define_fields, salesforce
@@ -194,7 +194,7 @@ def test_clearing_a_contact(bench: SalesforceBench) -> None:
 
 def test_an_object_of_the_merchants_own() -> None:
     """Members can be records of a custom object, which has no last name and gets an e-mail field of ours."""
-    standin = SalesforceStandIn(org=Org("Member__c"))
+    standin = FakeSalesforce(org=SalesforceOrg("Member__c"))
     define_fields(standin)
     with serve(standin.app()) as base_url:
         crm = Salesforce(Where(f"{base_url}/", "Member__c"), FixedToken(CREDENTIALS))

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+from fakes.fault_queue import Fault
+from fakes.local_server import serve
+from fakes.signed_webhook import FakeWebhookReceiver
 from relay.adapters.webhook import Webhook
-from sim.standins.faulty import Fault
-from sim.standins.serving import serve
-from sim.standins.signed_webhook import SignedWebhookStandIn
 
 from tests.contract.crm.tokens import FixedToken
 
@@ -35,7 +35,7 @@ NOT_APPLICABLE: Final = {
 class WebhookBench:
     """The adapter and a receiver."""
 
-    standin: SignedWebhookStandIn
+    standin: FakeWebhookReceiver
     crm: Webhook
     per_call: int = 1
     longest_text: int | None = None
@@ -92,7 +92,7 @@ _FAULTS: Final[dict[str, Callable[[], Fault]]] = {
 @contextmanager
 def webhook() -> Iterator[WebhookBench]:
     """Serve a receiver and connect the adapter to it."""
-    standin = SignedWebhookStandIn((SECRET,))
+    standin = FakeWebhookReceiver((SECRET,))
     with serve(standin.app()) as base_url:
         crm = Webhook(f"{base_url}/hook", FixedToken(SECRET), read_seconds=0.5)
         try:

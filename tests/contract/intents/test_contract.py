@@ -1,4 +1,4 @@
-"""What `members.credits.grant` relies on, required of every store of intents: the SDK's own and the table."""
+"""Contract of a store of intents, which `members.credits.grant` relies on: the SDK's own store and the table."""
 
 from __future__ import annotations
 
@@ -27,39 +27,39 @@ def table(clock: Clock) -> Intents:
 
 @pytest.fixture
 def clock() -> Clock:
-    """Return a clock that stands."""
+    """A clock that does not move by itself."""
     return Clock()
 
 
 @pytest.fixture(params=[memory, table])
 def intents(request: pytest.FixtureRequest, clock: Clock) -> Intents:
-    """Return an empty store."""
+    """An empty store."""
     making: Making = request.param
     return making(clock)
 
 
 def test_the_first_claim_is_new(intents: Intents) -> None:
-    """Whoever comes first may post, and holds what was asked for."""
+    """The first caller may post, and its claim has the requested intent."""
     assert intents.claim(ask()) == Claim(ClaimState.NEW, ask(), 1, 0.0)
 
 
 def test_a_second_claim_is_open(intents: Intents, clock: Clock) -> None:
-    """Whoever comes later is told how far it has come, and since when."""
+    """A later caller gets the state and the age of the claim."""
     intents.claim(ask())
     clock.pass_by(30)
     assert intents.claim(ask()) == Claim(ClaimState.OPEN, ask(), 1, 30.0)
 
 
-def test_what_was_written_first_stands(intents: Intents) -> None:
-    """Another amount or member under the same key is answered with what is written."""
+def test_the_first_record_stays(intents: Intents) -> None:
+    """Another amount or member under the same key gets the record."""
     intents.claim(ask(amount="5.10"))
     assert intents.claim(ask(amount=7, customer="43")).intent == ask(amount="5.1")
 
 
-def test_settled_is_granted_for_good(intents: Intents, clock: Clock) -> None:
+def test_granted_is_final(intents: Intents, clock: Clock) -> None:
     """No later claim, renewal or release changes that."""
     claim = intents.claim(ask())
-    intents.settle(claim)
+    intents.mark_granted(claim)
     assert intents.claim(ask()).state is ClaimState.GRANTED
     assert not intents.renew(claim)
     intents.release(claim)
@@ -67,16 +67,16 @@ def test_settled_is_granted_for_good(intents: Intents, clock: Clock) -> None:
     assert intents.claim(ask()).state is ClaimState.GRANTED
 
 
-def test_settling_twice_does_no_harm(intents: Intents) -> None:
-    """Two who both found the entry both say so."""
+def test_marking_twice_is_allowed(intents: Intents) -> None:
+    """Two callers that both find the entry both mark it."""
     claim = intents.claim(ask())
-    intents.settle(claim)
-    intents.settle(claim)
+    intents.mark_granted(claim)
+    intents.mark_granted(claim)
     assert intents.claim(ask()).state is ClaimState.GRANTED
 
 
-def test_a_renewal_counts_and_begins_anew(intents: Intents, clock: Clock) -> None:
-    """The age is that of the latest post; only one of those who saw the same attempt may renew."""
+def test_a_renewal_counts_and_restarts_the_age(intents: Intents, clock: Clock) -> None:
+    """The age is that of the latest post; of several callers at the same attempt one may renew."""
     intents.claim(ask())
     clock.pass_by(700)
     seen = intents.claim(ask())
@@ -87,35 +87,35 @@ def test_a_renewal_counts_and_begins_anew(intents: Intents, clock: Clock) -> Non
 
 
 def test_released_is_free_again(intents: Intents) -> None:
-    """The next claim is a new one, for whatever amount."""
+    """The next claim is new, for any amount."""
     intents.release(intents.claim(ask()))
     assert intents.claim(ask(amount=9)) == Claim(ClaimState.NEW, ask(amount=9))
 
 
 def test_a_renewed_claim_is_not_released_by_an_earlier_attempt(intents: Intents) -> None:
-    """Its first post was refused, but somebody has been allowed a second since."""
+    """Its first post was refused after another caller was allowed a second."""
     first = intents.claim(ask())
     assert intents.renew(intents.claim(ask()))
     intents.release(first)
     assert intents.claim(ask()).attempt == 2
 
 
-def test_what_nobody_wrote_is_not_renewed_or_released(intents: Intents) -> None:
-    """A claim that has gone meanwhile allows nothing."""
+def test_an_unrecorded_claim_is_not_renewed_or_released(intents: Intents) -> None:
+    """A deleted claim allows nothing."""
     ghost = Claim(ClaimState.OPEN, ask("ghost"))
     assert not intents.renew(ghost)
     intents.release(ghost)
     assert intents.claim(ask("ghost")).state is ClaimState.NEW
 
 
-def test_keys_do_not_meet(intents: Intents) -> None:
-    """Each key is a matter of its own, whatever characters it has."""
+def test_keys_are_independent(intents: Intents) -> None:
+    """Each key has its own claim, whatever characters it has."""
     keys = ["a", "A", "a#b", "grant#a", "month#2025-07", "ä ☂", "x" * 1_000]
     assert [intents.claim(ask(key)).state for key in keys] == ["new"] * len(keys)
 
 
 def test_amounts_are_exact(intents: Intents) -> None:
-    """Cents, tenths of cents and large sums come back as they went."""
+    """Cents, tenths of cents and large sums come back unchanged."""
     for number, amount in enumerate(("0.01", "24.99", "0.001", "1000000", "12345.6789")):
         intents.claim(ask(f"k{number}", amount))
         assert intents.claim(ask(f"k{number}", amount)).intent.amount == Decimal(amount)
@@ -123,7 +123,7 @@ def test_amounts_are_exact(intents: Intents) -> None:
 
 @pytest.mark.parametrize("making", [memory, table])
 def test_of_many_at_once_one_is_new(making: Making, clock: Clock) -> None:
-    """Sixteen threads claim the same key: one gets it; of those who renew one does."""
+    """Sixteen threads claim the same key: one claim is new; of eight renewals one succeeds."""
     intents = making(clock)
     claims = _at_once(16, lambda: intents.claim(ask()))
     assert sorted(claim.state for claim in claims) == ["new", *["open"] * 15]
@@ -147,11 +147,11 @@ def _at_once(count: int, do: Callable[[], T]) -> list[T]:
 
 
 def test_the_table_is_shared(clock: Clock) -> None:
-    """Another process, with a client of its own, finds what the first wrote: a restart forgets nothing."""
+    """Another process, with its own client, finds the record of the first: a restart loses nothing."""
     name = make_table("grants")
     first, second = dynamo_intents(name, clock=clock), dynamo_intents(name, clock=clock)
     assert isinstance(first.dynamodb, OneAtATime)
     claim = first.claim(ask())
     assert second.claim(ask()).state is ClaimState.OPEN
-    second.settle(claim)
+    second.mark_granted(claim)
     assert first.claim(Intent("k", ask().customer_id, Decimal(5))).state is ClaimState.GRANTED

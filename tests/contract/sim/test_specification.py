@@ -11,9 +11,9 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.generation import GenerationMode
-from sim.api.operations import OPERATIONS
+from sim.api.v2 import OPERATIONS
 
-from tests.functional.sim.running import KEY, running
+from tests.functional.sim.sim_server import KEY, running_simulator
 from tests.support.yaml_files import document
 
 SPECIFICATION = Path(__file__).parents[1] / "specification" / "openapi.yaml"
@@ -25,7 +25,7 @@ ASKED = (
     "negative_data_rejection",
     "unsupported_method",
 )
-"""Not asked: that all well-formed data is accepted, or is there at once, since a documented 400 says no and 201 says later."""
+"""Not checked: that all well-formed data is accepted, or is there at once, since a documented 400 says no and 201 says later."""
 
 
 def specification() -> dict[str, Any]:
@@ -59,7 +59,7 @@ def specification() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """Serve a shop with some members."""
-    with running(members=20, settle=0.01) as client:
+    with running_simulator(members=20, write_delay=0.01) as client:
         yield str(client.http.base_url)
 
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from fakes.local_server import serve
+from fakes.slack import HOOK, FakeSlack
+from local_stack.local_http import post
 from relay.adapters import http
 from relay.adapters.aws import boto
 from relay.model.messages import AlertMessage, Outbox, dump
 from relay.ports.members import MemberRecord
 from relay.wiring import common
-from relay_cli.nearby import post
-from sim.standins.serving import serve
-from sim.standins.slack import HOOK, SlackStandIn
 
 from tests.support.incident_builders import MIA, SHOP
 from tests.support.lambda_env import sqs_record, wired
@@ -29,7 +29,7 @@ REGION = "us-east-1"
 class Aws:
     """What was deployed, and what can be asked of it."""
 
-    slack: SlackStandIn
+    slack: FakeSlack
     slack_url: str
     names: dict[str, str] = field(default_factory=dict)
 
@@ -95,9 +95,9 @@ CONTEXT = FakeContext()
 
 
 @pytest.fixture(scope="module")
-def standin() -> Iterator[tuple[SlackStandIn, str]]:
+def standin() -> Iterator[tuple[FakeSlack, str]]:
     """Serve Slack for the tests of a module."""
-    slack_standin = SlackStandIn()
+    slack_standin = FakeSlack()
     with serve(slack_standin.app) as url:
         yield slack_standin, url
     http.http_client().close()
@@ -105,7 +105,7 @@ def standin() -> Iterator[tuple[SlackStandIn, str]]:
 
 
 @pytest.fixture
-def deployed(standin: tuple[SlackStandIn, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+def deployed(standin: tuple[FakeSlack, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     """Deploy the notifier's resources, with Mia in the members table, and set its environment."""
     slack_standin, url = standin
     slack_standin.messages.clear()

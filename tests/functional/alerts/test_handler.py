@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from fakes.local_server import serve
 from relay.adapters.channels.email import EmailChannel
 from relay.adapters.dynamodb.incidents import DynamoIncidents
 from relay.adapters.http import http_client
@@ -14,7 +15,6 @@ from relay.errors import ConflictError, MisconfiguredError, PermanentError
 from relay.model.incident import Incident
 from relay.ports.alerts import Notification
 from relay.wiring import common, people
-from sim.standins.serving import serve
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response

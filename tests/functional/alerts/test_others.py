@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from fakes.slack_api import TOKEN
 from relay.model.effects import Level
 from relay.model.incident import Incident
 from relay.model.messages import (
@@ -21,9 +22,8 @@ from relay.model.messages import (
 )
 from relay.rules.settings import Flood, Rules
 from relay.wiring import people
-from relay_cli import account
 from relay_cli.main import main
-from sim.standins.slack_api import TOKEN
+from relay_cli.stack import Stack
 
 from functions.notifier import app
 from tests.functional.alerts.conftest import CONTEXT, Aws, event
@@ -120,8 +120,8 @@ def stack(deployed: Aws, monkeypatch: pytest.MonkeyPatch) -> Aws:
         "AlertsUrl": deployed.names["alerts"],
         "EmailTopic": deployed.names["topic"],
     }
-    monkeypatch.setattr(account.Account, "outputs", outputs)
-    monkeypatch.setattr(account.Account, "parameters", {"SlackSecret": "/relay/slack", "PagerDutySecret": ""})
+    monkeypatch.setattr(Stack, "outputs", outputs)
+    monkeypatch.setattr(Stack, "parameters", {"SlackSecret": "/relay/slack", "PagerDutySecret": ""})
     return deployed
 
 
@@ -134,7 +134,7 @@ def test_a_muted_matter(stack: Aws, capsys: pytest.CaptureFixture[str]) -> None:
     app.handler(event(alert_message("e1")), CONTEXT)
     capsys.readouterr()
     assert main(["mute", INCIDENT_KEY, "--until", "2099-07-02T09:00+02:00", "--by", "Kim"]) == 0
-    assert capsys.readouterr().out == f"{INCIDENT_KEY} is muted until 2099-07-02 07:00 UTC, says Kim\n"
+    assert capsys.readouterr().out == f"{INCIDENT_KEY} is muted until 2099-07-02 07:00 UTC; changed by Kim\n"
     app.handler(event(alert_message("e2", minute=5, level=Level.ERROR)), CONTEXT)
     assert len(stack.told()) == 1
     assert main(["mute", INCIDENT_KEY, "--days", "0", "--by", "Kim"]) == 0
@@ -151,7 +151,7 @@ def test_a_mute_that_is_over_already(stack: Aws, capsys: pytest.CaptureFixture[s
     before = incident()
     assert main(["mute", INCIDENT_KEY, "--until", "2025-07-02", "--by", "Kim"]) == 1
     said = capsys.readouterr().err
-    assert "2025-07-02 00:00 UTC is over already" in said
+    assert "2025-07-02 00:00 UTC is in the past" in said
     assert "--days 0" in said
     assert incident() == before
 
@@ -166,14 +166,14 @@ def test_an_acknowledged_matter(stack: Aws, capsys: pytest.CaptureFixture[str]) 
     capsys.readouterr()
     assert main(["alerts"]) == 0
     [row] = capsys.readouterr().out.splitlines()
-    assert row.startswith(f"error     {INCIDENT_KEY}  2025-07-01T09:00+00:00  told by email, slack")
+    assert row.startswith(f"error     {INCIDENT_KEY}  2025-07-01T09:00+00:00  sent to email, slack")
     assert row.endswith("acknowledged by Kim")
 
 
 def test_what_is_open_as_json(stack: Aws, capsys: pytest.CaptureFixture[str]) -> None:
     """The worst first; what is over is not in it, nor what was over as it was told."""
     assert main(["alerts"]) == 0
-    assert capsys.readouterr().out == "nothing is open\n"
+    assert capsys.readouterr().out == "no open incidents\n"
     over = alert_message("e9", incident_key="dun:over")
     closing = alert_message("e10", minute=1, incident_key="dun:over", action="close")
     worse = alert_message("e2", incident_key="dun:worse", level=Level.CRITICAL)
@@ -186,7 +186,7 @@ def test_what_is_open_as_json(stack: Aws, capsys: pytest.CaptureFixture[str]) ->
         ("dun:worse", "critical"),
         (INCIDENT_KEY, "warning"),
     ]
-    assert rows[0]["told"] == ["email", "slack"]
+    assert rows[0]["channels"] == ["email", "slack"]
 
 
 def test_a_matter_that_nobody_knows(stack: Aws, capsys: pytest.CaptureFixture[str]) -> None:
@@ -195,7 +195,7 @@ def test_a_matter_that_nobody_knows(stack: Aws, capsys: pytest.CaptureFixture[st
     assert main(["mute", "dun:nobody", "--until", "soon"]) == 1
     assert main(["mute", "dun:nobody", "--days", "1000"]) == 1
     errors = capsys.readouterr().err
-    for said in ("no incident dun:nobody", "soon is no time", "between 0 and 366"):
+    for said in ("no incident dun:nobody", "soon is not a time", "between 0 and 366"):
         assert said in errors
     assert people.incidents().load("dun:nobody").version == 0
 
@@ -213,7 +213,7 @@ def test_a_channel_is_tried_out(
     """The message goes the way of every alert; the command waits until the channel has it."""
     monkeypatch.setattr(time, "sleep", lambda _seconds: deliver(stack))
     assert main(["test-alert", "slack"]) == 0
-    assert capsys.readouterr().out.endswith("slack took it\n")
+    assert capsys.readouterr().out.endswith("slack accepted the test message\n")
     assert stack.told() == ["\N{INFORMATION SOURCE}\N{VARIATION SELECTOR-16} A test of this channel"]
     assert stack.emails() == []
 
@@ -221,7 +221,7 @@ def test_a_channel_is_tried_out(
 def test_a_channel_that_is_not_there(stack: Aws, capsys: pytest.CaptureFixture[str]) -> None:
     """The command says which parameter it lacks, and sends nothing that would end in the dead letters."""
     assert main(["test-alert", "pagerduty"]) == 1
-    assert "has no pagerduty" in (said := capsys.readouterr().err)
+    assert "has no channel pagerduty" in (said := capsys.readouterr().err)
     assert "PagerDutySecret" in said
     assert stack.waiting("alerts") == []
 
@@ -231,9 +231,9 @@ def test_e_mails_that_nobody_reads(
 ) -> None:
     """SNS takes a message for nobody as well; the command says who has to confirm, and sends nothing."""
     topic = stack.client("sns").create_topic(Name="without-readers")["TopicArn"]
-    monkeypatch.setattr(account.Account, "outputs", {"EmailTopic": topic, "AlertsUrl": stack.names["alerts"]})
+    monkeypatch.setattr(Stack, "outputs", {"EmailTopic": topic, "AlertsUrl": stack.names["alerts"]})
     assert main(["test-alert", "email"]) == 1
-    assert "no subscription is confirmed" in capsys.readouterr().err
+    assert "no subscription to the e-mails of relay is confirmed" in capsys.readouterr().err
     assert stack.waiting("alerts") == []
 
 
@@ -243,7 +243,7 @@ def test_e_mails_that_somebody_reads(
     """The trial arrives like every alert."""
     monkeypatch.setattr(time, "sleep", lambda _seconds: deliver(stack))
     assert main(["test-alert", "email"]) == 0
-    assert capsys.readouterr().out.endswith("email took it\n")
+    assert capsys.readouterr().out.endswith("email accepted the test message\n")
     assert len(stack.emails()) == 1
 
 
@@ -262,7 +262,7 @@ def test_a_channel_that_refuses(
     stack.fail(status=400, body="no_text")
     monkeypatch.setattr(time, "sleep", lambda _seconds: deliver(stack))
     assert main(["test-alert", "slack"]) == 1
-    assert "slack refused it: slack_no_text" in capsys.readouterr().err
+    assert "slack refused the test message: slack_no_text" in capsys.readouterr().err
 
 
 def test_a_trial_that_comes_twice(stack: Aws) -> None:

@@ -8,6 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
+from fakes.local_server import serve
+from fakes.pagerduty import ROUTING_KEY, FakePagerDuty, PagerDutyFault, validation_errors
+from local_stack.local_http import post
 from relay.adapters.aws.ssm import Secret
 from relay.adapters.channels.pagerduty import PagerDutyChannel
 from relay.adapters.http import ssl_context
@@ -17,9 +20,6 @@ from relay.errors import MisconfiguredError, PermanentError, TransientError
 from relay.model.effects import Level
 from relay.model.messages import AlertMessage
 from relay.ports.alerts import Notification
-from relay_cli.nearby import post
-from sim.standins.pagerduty import ROUTING_KEY, Fault, PagerDutyStandIn, problems
-from sim.standins.serving import serve
 
 from tests.support.incident_builders import SHOP, Desk, FakeChannel, alert_message, message
 from tests.support.port_fakes import FakeContext
@@ -48,21 +48,21 @@ class Ssm:
 class Bench:
     """A PagerDuty and the channel to it."""
 
-    standin: PagerDutyStandIn
+    standin: FakePagerDuty
     channel: PagerDutyChannel
     ssm: Ssm
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[tuple[PagerDutyStandIn, str, httpx.Client]]:
+def served() -> Iterator[tuple[FakePagerDuty, str, httpx.Client]]:
     """Serve PagerDuty for the tests of this module."""
-    standin = PagerDutyStandIn()
+    standin = FakePagerDuty()
     with serve(standin.app) as url, httpx.Client(timeout=0.5, verify=ssl_context()) as client:
         yield standin, url, client
 
 
 @pytest.fixture
-def bench(served: tuple[PagerDutyStandIn, str, httpx.Client]) -> Bench:
+def bench(served: tuple[FakePagerDuty, str, httpx.Client]) -> Bench:
     """Return an empty PagerDuty."""
     standin, url, client = served
     for kept in (standin.incidents, standin.messages, standin.faults):
@@ -128,14 +128,16 @@ def test_what_an_incident_says(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("fault", "kind", "wait"),
     [
-        (Fault(status=429, retry_after=60), TransientError, 60.0),
-        (Fault(status=500), TransientError, None),
-        (Fault(status=503), TransientError, None),
-        (Fault(status=400), PermanentError, None),
-        (Fault(status=404), MisconfiguredError, None),
+        (PagerDutyFault(status=429, retry_after=60), TransientError, 60.0),
+        (PagerDutyFault(status=500), TransientError, None),
+        (PagerDutyFault(status=503), TransientError, None),
+        (PagerDutyFault(status=400), PermanentError, None),
+        (PagerDutyFault(status=404), MisconfiguredError, None),
     ],
 )
-def test_what_its_answers_mean(bench: Bench, fault: Fault, kind: type[Exception], wait: float | None) -> None:
+def test_what_its_answers_mean(
+    bench: Bench, fault: PagerDutyFault, kind: type[Exception], wait: float | None
+) -> None:
     """Not now, never, or a wrong setting."""
     bench.standin.faults.append(fault)
     with pytest.raises(kind) as caught:
@@ -147,7 +149,7 @@ def test_what_its_answers_mean(bench: Bench, fault: Fault, kind: type[Exception]
 
 def test_a_lost_answer_is_asked_for_again(bench: Bench) -> None:
     """The second event joins the first one's incident, so nobody has to be told that it may be a repeat."""
-    bench.standin.faults.append(Fault(hang=0.8))
+    bench.standin.faults.append(PagerDutyFault(hang=0.8))
     with pytest.raises(TransientError) as caught:
         bench.channel.announce(opening(spike()))
     assert type(caught.value) is TransientError
@@ -172,7 +174,7 @@ def test_the_longest_event_is_taken() -> None:
     told = spike(title=long, advice=long, details=tuple((f"{n}{long}", long) for n in range(80)))
     event = pagerduty(opening(told), SHOP)
     assert event is not None
-    assert problems({"routing_key": ROUTING_KEY, **event}, 0) == []
+    assert validation_errors({"routing_key": ROUTING_KEY, **event}, 0) == []
     assert len(str(event)) < 100_000
     keys = {dedup_key(f"{long}{number}") for number in range(2)}
     assert len(keys) == 2

@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
-from relay_cli.nearby import get, post
-from sim.standins.serving import serve
-from sim.standins.slack import HOOK, SlackStandIn
+from fakes.local_server import serve
+from fakes.slack import HOOK, FakeSlack
+from local_stack.local_http import get, post
 from starlette.applications import Starlette
 
 HEADER = {"type": "header", "text": {"type": "plain_text", "text": "Hello"}}
@@ -55,7 +55,7 @@ def section(text: str) -> dict[str, Any]:
 )
 def test_it_takes_what_slack_takes(payload: Any, status: int, answer: str) -> None:
     """Limits and words are Slack's; what is refused is not kept."""
-    slack = SlackStandIn()
+    slack = FakeSlack()
     with serve(slack.app) as url:
         reply = post(url + HOOK, json=payload)
         assert (reply.status_code, reply.text) == (status, answer)
@@ -65,7 +65,7 @@ def test_it_takes_what_slack_takes(payload: Any, status: int, answer: str) -> No
 
 def test_only_one_webhook_exists() -> None:
     """Another path is no service; what is no JSON is no payload."""
-    with serve(SlackStandIn().app) as url:
+    with serve(FakeSlack().app) as url:
         unknown = post(f"{url}/services/T/B/other", json={"text": "x"})
         assert (unknown.status_code, unknown.text) == (404, "no_service")
         assert post(url + HOOK, content=b"\xff{").text == "invalid_payload"
@@ -73,7 +73,7 @@ def test_only_one_webhook_exists() -> None:
 
 def test_it_fails_as_often_as_told() -> None:
     """Then it works again; what it did not take is not kept."""
-    with serve(SlackStandIn().app) as url:
+    with serve(FakeSlack().app) as url:
         post(f"{url}/_standin/faults", json={"status": 429, "times": 2, "retry_after": 1})
         replies = [post(url + HOOK, json={"text": str(number)}) for number in range(3)]
         assert [reply.status_code for reply in replies] == [429, 429, 200]
@@ -87,7 +87,7 @@ def test_it_fails_as_often_as_told() -> None:
 
 def test_it_hangs_with_or_without_taking_the_message() -> None:
     """Who does not wait cannot tell the two apart; that is the point."""
-    slack = SlackStandIn()
+    slack = FakeSlack()
     with serve(slack.app) as url:
         for fault, kept in (({"hang": 5}, 1), ({"hang": 5, "status": 500}, 1)):
             post(f"{url}/_standin/faults", json=fault)
@@ -99,11 +99,11 @@ def test_it_hangs_with_or_without_taking_the_message() -> None:
 def test_serving_ends_with_the_block() -> None:
     """Starts and stops within a second or so, even over a hanging request; port and thread are free afterwards."""
     before, began = threading.active_count(), time.monotonic()
-    with serve(SlackStandIn().app) as url:
+    with serve(FakeSlack().app) as url:
         post(f"{url}/_standin/faults", json={"hang": 60})
         with pytest.raises(httpx.ReadTimeout):
             post(url + HOOK, json={"text": "x"}, timeout=0.1)
-        with serve(SlackStandIn().app) as other:
+        with serve(FakeSlack().app) as other:
             assert other != url
     assert time.monotonic() - began < 4
     assert threading.active_count() == before

@@ -8,6 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
+from fakes.local_server import serve
+from fakes.slack import FakeSlack
+from fakes.slack_api import TOKEN
 from relay.adapters.aws.ssm import Secret
 from relay.adapters.channels.slack import SlackChannel
 from relay.adapters.http import ssl_context
@@ -17,9 +20,6 @@ from relay.model.effects import Level
 from relay.model.messages import AlertMessage
 from relay.ports.alerts import Notification
 from relay.queues.batch import Results
-from sim.standins.serving import serve
-from sim.standins.slack import SlackStandIn
-from sim.standins.slack_api import TOKEN
 
 from tests.support.incident_builders import (
     INCIDENT_KEY,
@@ -55,7 +55,7 @@ class Ssm:
 class Bench:
     """A Slack, and a notifier that talks to it."""
 
-    standin: SlackStandIn
+    standin: FakeSlack
     url: str
     client: httpx.Client
     ssm: Ssm = field(default_factory=Ssm)
@@ -87,15 +87,15 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[tuple[SlackStandIn, str, httpx.Client]]:
+def served() -> Iterator[tuple[FakeSlack, str, httpx.Client]]:
     """Serve Slack for the tests of this module."""
-    standin = SlackStandIn()
+    standin = FakeSlack()
     with serve(standin.app) as url, httpx.Client(timeout=2, verify=ssl_context()) as client:
         yield standin, url, client
 
 
 @pytest.fixture
-def bench(served: tuple[SlackStandIn, str, httpx.Client]) -> Bench:
+def bench(served: tuple[FakeSlack, str, httpx.Client]) -> Bench:
     """Return an empty Slack with a notifier."""
     standin, url, client = served
     standin.messages.clear()
@@ -149,9 +149,9 @@ def test_slack_down_from_beginning_to_end(bench: Bench) -> None:
 
 
 def fault(**how: Any) -> Any:
-    from sim.standins.slack_workspace import Fault
+    from fakes.slack_api import SlackFault
 
-    return Fault(**how)
+    return SlackFault(**how)
 
 
 def test_an_end_that_overtakes_its_beginning(bench: Bench) -> None:
@@ -240,7 +240,7 @@ def test_a_wrong_setting_is_named(bench: Bench, token: str, channel: str, settin
 
 def test_with_a_webhooks_url_there_are_messages_only(bench: Bench) -> None:
     """The same secret decides: nothing is kept, nothing is changed later."""
-    from sim.standins.slack import HOOK
+    from fakes.slack import HOOK
 
     bench.ssm.value = f"{bench.url}{HOOK}"
     bench.hear(OPEN, RISE, CLOSE)

@@ -1,4 +1,4 @@
-"""`relay rules` against a stack: what is applied holds for the next batch, what is bad never gets there."""
+"""`relay rules` with a stack: an applied document is in force for the next batch, an invalid one is never stored."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ import pytest
 from relay.adapters.aws.boto import client
 from relay.adapters.dynamodb.members import RULES_KEY, DynamoMembers
 from relay.rules.settings import Rules
-from relay_cli import rules
-from relay_cli.account import Account
-from relay_cli.failing import CliError
+from relay_cli.commands.rules import command
+from relay_cli.errors import CliError
+from relay_cli.stack import Stack
 
 from tests.support.moto_tables import make_table
 
 
 @dataclass(frozen=True)
-class OneTable(Account):
-    """A stack of which its members table alone is known."""
+class StackWithMembersTable(Stack):
+    """A stack with one output, the members table."""
 
     @cached_property
     def outputs(self) -> Mapping[str, str]:
-        """The one output that is needed."""
+        """The members table."""
         return {"MembersTable": "members"}
 
 
 class Terminal(io.StringIO):
-    """A person who types this."""
+    """A terminal at which this text is typed."""
 
     def isatty(self) -> bool:
-        """Say that somebody is there."""
+        """Return True."""
         return True
 
 
 def relay(*words: str) -> int:
-    """Run `relay rules …` against that stack."""
+    """Run `relay rules …` with that stack."""
     parser = argparse.ArgumentParser()
-    rules.configure(parser)
-    return rules.main(parser.parse_args(words), OneTable)
+    command.configure(parser)
+    return command.main(parser.parse_args(words), StackWithMembersTable)
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def rules_of(table: str) -> Rules:
 
 
 def test_from_diff_to_apply(members: str, document: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`diff` says and does nothing; `apply` says and does; then there is nothing to say any more."""
+    """`diff` shows the changes and stores nothing; `apply` stores them; then `diff` finds no change."""
     assert relay("diff", str(document)) == 3
     assert "billing_attempts: 3 -> 4" in capsys.readouterr().out
     assert rules_of(members) == Rules()
@@ -81,25 +81,25 @@ def test_from_diff_to_apply(members: str, document: Path, capsys: pytest.Capture
     assert "* dunning.attempt" in shown
 
 
-def test_a_bad_document_is_never_live(
+def test_an_invalid_document_is_not_stored(
     members: str, document: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is refused before the table is asked for anything."""
+    """An invalid document is refused before the table is read."""
     document.write_text("billing_attempts: 4\nrules: {nonsense: {on: false}}\n")
     assert relay("apply", str(document)) == 2
     assert "nonsense" in capsys.readouterr().err
     assert rules_of(members) == Rules()
 
 
-def test_nothing_is_applied_unasked(
+def test_apply_asks_for_confirmation(
     members: str, document: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The difference is shown first; where nobody can be asked, or they say no, nothing is done."""
-    with pytest.raises(CliError, match="say --yes"):
+    """The changes are shown first; without a terminal, or with the answer no, nothing is stored."""
+    with pytest.raises(CliError, match="confirm with --yes"):
         relay("apply", str(document))
     assert "billing_attempts: 3 -> 4" in capsys.readouterr().out
     monkeypatch.setattr("sys.stdin", Terminal("n\n"))
-    with pytest.raises(CliError, match="nothing was done"):
+    with pytest.raises(CliError, match="nothing was changed"):
         relay("apply", str(document))
     assert rules_of(members) == Rules()
     monkeypatch.setattr("sys.stdin", Terminal("y\n"))
@@ -107,40 +107,42 @@ def test_nothing_is_applied_unasked(
     assert rules_of(members).billing_attempts == 4
 
 
-def test_what_keeps_us_is_all_that_is_said(document: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without the table the rules are not unreadable: the command says what is wrong, and claims nothing else."""
+def test_a_missing_table_is_not_reported_as_unreadable_rules(
+    document: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without the table the command reports that alone."""
     with pytest.raises(CliError) as refused:
         relay("apply", "--yes", str(document))
     assert "cannot be read" not in str(refused.value)
-    told = capsys.readouterr()
-    assert told.out + told.err == ""
+    printed = capsys.readouterr()
+    assert printed.out + printed.err == ""
 
 
-def test_rules_that_cannot_be_read_are_replaced(
+def test_unreadable_rules_are_replaced(
     members: str, document: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Broken rules stop all work: `show` says so, and `apply` puts it right."""
+    """Unreadable rules stop all processing: `show` and `diff` report it, and `apply` repairs it."""
     client("dynamodb").put_item(TableName=members, Item={"pk": {"S": RULES_KEY}, "document": {"S": "{"}})
     for action in (["show"], ["diff", str(document)]):
         with pytest.raises(CliError, match="cannot be read"):
             relay(*action)
     assert relay("apply", "--yes", str(document)) == 0
     assert rules_of(members).billing_attempts == 4
-    told = capsys.readouterr()
-    assert "cannot be read" in told.err
-    assert "billing_attempts: 3 -> 4" in told.out
+    printed = capsys.readouterr()
+    assert "cannot be read" in printed.err
+    assert "billing_attempts: 3 -> 4" in printed.out
 
 
-def test_broken_rules_give_way_to_the_defaults(members: str, document: Path) -> None:
-    """A document that sets nothing replaces what cannot be read as well."""
+def test_unreadable_rules_are_replaced_by_the_defaults(members: str, document: Path) -> None:
+    """An empty document replaces unreadable rules as well."""
     client("dynamodb").put_item(TableName=members, Item={"pk": {"S": RULES_KEY}, "document": {"S": "{"}})
     document.write_text("")
     assert relay("apply", "--yes", str(document)) == 0
     assert rules_of(members) == Rules()
 
 
-def test_for_programs(members: str, document: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`--json` lists the changes and whether they were applied; each application has the next number."""
+def test_apply_as_json(members: str, document: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--json` lists the changes and whether they were applied; each stored document has the next number."""
     assert relay("apply", "--yes", "--json", str(document)) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["applied"]

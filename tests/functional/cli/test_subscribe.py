@@ -1,4 +1,4 @@
-"""`relay subscribe` against the simulated platform: every topic leads to the stack's callback URL, and nobody else's is touched."""
+"""`relay subscribe` with the simulated platform: every topic leads to the stack's callback URL; other subscriptions stay."""
 
 from __future__ import annotations
 
@@ -13,45 +13,45 @@ from typing import Any
 import pytest
 from inveterate.webhooks.topics import TOPICS
 from relay.adapters.aws.boto import client
-from relay_cli import subscribe
-from relay_cli.account import Account
-from relay_cli.failing import CliError
+from relay_cli.commands import subscribe
+from relay_cli.errors import CliError
+from relay_cli.stack import Stack
 
-from tests.functional.sim.running import KEY, Client, running
+from tests.functional.sim.sim_server import KEY, SimClient, running_simulator
 
-CALLBACK_KEY = "a-key-that-nobody-guesses"
+CALLBACK_KEY = "a-callback-key"
 SECRET = "/relay/acme/inveterate"
 
 
 @dataclass(frozen=True)
-class Deployed(Account):
-    """A stack of which its outputs and parameters are known."""
+class StackWithParameters(Stack):
+    """A stack with given outputs and parameters."""
 
     url: str = ""
     more: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def outputs(self) -> Mapping[str, str]:
-        """The one output that is needed."""
+        """The callback URL without its key."""
         return {"CallbackBaseUrl": "http://127.0.0.1:9/webhooks"}
 
     @cached_property
     def parameters(self) -> Mapping[str, str]:
-        """What it was deployed with: two keys, as while one is rotated."""
+        """Parameters with two key digests, as during a rotation."""
         digests = [hashlib.sha256(key).hexdigest() for key in (b"the-one-before", CALLBACK_KEY.encode())]
         return {"InveterateUrl": self.url, "KeyDigests": ",".join(digests), **self.more}
 
 
 @pytest.fixture
-def platform() -> Iterator[Client]:
-    """Return a simulator that runs."""
-    with running() as there:
+def platform() -> Iterator[SimClient]:
+    """Yield a running simulator."""
+    with running_simulator() as there:
         yield there
 
 
 @pytest.fixture
-def relay(platform: Client, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """Return `relay subscribe` for a stack whose platform is the simulator; the person types both keys."""
+def relay(platform: SimClient, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Return `relay subscribe` for a stack whose platform is the simulator; both keys are typed."""
     for name in ("RELAY_CALLBACK_KEY", "INVETERATE_API_KEY", "RELAY_STACK"):
         monkeypatch.delenv(name, raising=False)
 
@@ -62,14 +62,14 @@ def relay(platform: Client, monkeypatch: pytest.MonkeyPatch) -> Callable[..., in
         answers = {"callback key": typed, "Inveterate API key": api_key}
         return subscribe.main(
             parser.parse_args(["--stack", "relay-acme", *words]),
-            lambda stack: Deployed(stack, url=url, more=more),
+            lambda stack: StackWithParameters(stack, url=url, more=more),
             answers.__getitem__,
         )
 
     return run
 
 
-def there(platform: Client) -> list[dict[str, Any]]:
+def listed(platform: SimClient) -> list[dict[str, Any]]:
     """Return the subscriptions that the platform lists."""
     platform.act("advance", minutes=1)
     return [
@@ -78,67 +78,69 @@ def there(platform: Client) -> list[dict[str, Any]]:
     ]
 
 
-def test_every_topic(relay: Callable[..., int], platform: Client, capsys: pytest.CaptureFixture[str]) -> None:
-    """All 15 are created under the stack's name; a second time nothing is left to do."""
+def test_every_topic(
+    relay: Callable[..., int], platform: SimClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All 15 topics are subscribed under the stack's name; a second run keeps them."""
     assert relay() == 0
-    made = there(platform)
+    made = listed(platform)
     assert {one["topic"] for one in made} == set(TOPICS)
     assert {(one["callback_url"], one["name"]) for one in made} == {
         (f"http://127.0.0.1:9/webhooks/{CALLBACK_KEY}", "relay relay-acme")
     }
     assert capsys.readouterr().out.count("created") == len(TOPICS)
     assert relay("--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["created"], told["kept"]) == ([], list(TOPICS))
+    result = json.loads(capsys.readouterr().out)
+    assert (result["created"], result["kept"]) == ([], list(TOPICS))
 
 
 def test_after_a_rotation(
-    relay: Callable[..., int], platform: Client, capsys: pytest.CaptureFixture[str]
+    relay: Callable[..., int], platform: SimClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With another valid key the same subscriptions are moved; somebody else's stays, and is named."""
-    platform.subscribe("customer.cancelled", name="somebody else")
+    """With another valid key the same subscriptions are updated; one of another name stays and is reported."""
+    platform.subscribe("customer.cancelled", name="another integration")
     assert relay(typed="the-one-before") == 0
-    there(platform)
+    listed(platform)
     assert relay() == 0
-    said = capsys.readouterr().out
-    assert said.count("  updated\n") == len(TOPICS)
-    assert "Somebody else is subscribed as well to: customer.cancelled" in said
-    assert len(there(platform)) == len(TOPICS) + 1
+    printed = capsys.readouterr().out
+    assert printed.count("  updated\n") == len(TOPICS)
+    assert "Other subscriptions exist for: customer.cancelled" in printed
+    assert len(listed(platform)) == len(TOPICS) + 1
 
 
-def test_a_wrong_key_reaches_nobody(relay: Callable[..., int], platform: Client) -> None:
-    """A key that the stack does not accept is refused here: all that came by it would be refused there."""
+def test_a_wrong_callback_key_is_refused(relay: Callable[..., int], platform: SimClient) -> None:
+    """A key that the stack does not accept is refused before any call: its deliveries would be refused."""
     with pytest.raises(CliError, match="does not accept this callback key") as refused:
         relay(typed="mistyped")
     assert "mistyped" not in str(refused.value)
-    assert there(platform) == []
+    assert listed(platform) == []
 
 
-def test_the_api_key_of_the_stack(relay: Callable[..., int], platform: Client) -> None:
-    """Where the stack has the API key, nobody has to give it."""
+def test_the_api_key_of_the_stack(relay: Callable[..., int], platform: SimClient) -> None:
+    """Where the stack has the API key, it is not asked for."""
     client("ssm").put_parameter(Name=SECRET, Value=KEY, Type="SecureString")
     assert relay(api_key="not asked for", InveterateSecret=SECRET) == 0
-    assert len(there(platform)) == len(TOPICS)
+    assert len(listed(platform)) == len(TOPICS)
 
 
-def test_a_key_that_the_platform_refuses(relay: Callable[..., int]) -> None:
-    """It is said, and neither key nor URL is repeated."""
-    with pytest.raises(CliError, match="does not let us subscribe") as refused:
+def test_an_api_key_that_the_platform_refuses(relay: Callable[..., int]) -> None:
+    """The error repeats neither key nor URL."""
+    with pytest.raises(CliError, match="refuses the subscription") as refused:
         relay(api_key="sim_wrong")
     assert CALLBACK_KEY not in str(refused.value)
     assert "sim_wrong" not in str(refused.value)
 
 
-def test_nobody_at_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without one to ask, the command names the variable in which the key is looked for."""
+def test_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a terminal the error names the variable for the key."""
     monkeypatch.delenv("RELAY_CALLBACK_KEY", raising=False)
     parser = argparse.ArgumentParser()
     subscribe.configure(parser)
     with pytest.raises(CliError, match="RELAY_CALLBACK_KEY"):
-        subscribe.main(parser.parse_args([]), Deployed)
+        subscribe.main(parser.parse_args([]), StackWithParameters)
 
 
-def test_the_topics_alone(capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_topics(capsys: pytest.CaptureFixture[str]) -> None:
     """`--list-topics` needs no stack."""
     parser = argparse.ArgumentParser()
     subscribe.configure(parser)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pytest
+from fakes.fault_queue import Fault
+from fakes.hubspot import FakeHubspot
+from fakes.local_server import serve
 from relay.ports.members import MemberRecord
 from relay.wiring import mirrors
-from sim.standins.faulty import Fault
-from sim.standins.hubspot import HubspotStandIn
-from sim.standins.serving import serve
 
 from tests.contract.crm.profiles import key_of, member
 from tests.functional.crm.conftest import CrmSync, Deploying
@@ -26,7 +26,7 @@ class Deployed:
     """The function beside HubSpot's stand-in."""
 
     sync: CrmSync
-    hubspot: HubspotStandIn
+    hubspot: FakeHubspot
 
     def held(self) -> tuple[int, int]:
         """Return how many messages wait, and how many were given up."""
@@ -36,7 +36,7 @@ class Deployed:
 @pytest.fixture
 def deployed(deploy: Deploying) -> Iterator[Deployed]:
     """Deploy the function against a stand-in."""
-    hubspot = HubspotStandIn(token="a-service-key")
+    hubspot = FakeHubspot(token="a-service-key")
     with (
         serve(hubspot.app()) as url,
         deploy("hubspot", "a-service-key", HUBSPOT_URL=url, HUBSPOT_VERSION="2026-09") as sync,

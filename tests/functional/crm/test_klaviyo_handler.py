@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from fakes.klaviyo import FakeKlaviyo
+from fakes.local_server import serve
 from relay.ports.members import MemberRecord
-from sim.standins.klaviyo import KlaviyoStandIn
-from sim.standins.serving import serve
 
 from tests.contract.crm.profiles import key_of, member
 from tests.functional.crm.conftest import CrmSync, Deploying
@@ -23,13 +23,13 @@ class Deployed:
     """The function beside Klaviyo's stand-in."""
 
     sync: CrmSync
-    klaviyo: KlaviyoStandIn
+    klaviyo: FakeKlaviyo
 
 
 @pytest.fixture
 def deployed(deploy: Deploying) -> Iterator[Deployed]:
     """Deploy the function against a stand-in, with a member in the table."""
-    klaviyo = KlaviyoStandIn(key=KEYS)
+    klaviyo = FakeKlaviyo(key=KEYS)
     with (
         serve(klaviyo.app()) as url,
         deploy("klaviyo", KEYS, KLAVIYO_URL=url, KLAVIYO_REVISION="2026-07-15") as sync,

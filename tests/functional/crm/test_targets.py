@@ -7,13 +7,13 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 import pytest
+from fakes.fault_queue import Fault, FaultQueue
+from fakes.local_server import serve
+from fakes.salesforce import FakeSalesforce
+from fakes.signed_webhook import FakeWebhookReceiver
 from relay.errors import MisconfiguredError
 from relay.ports.members import MemberRecord
 from relay.wiring import crms
-from sim.standins.faulty import Fault, Faults
-from sim.standins.salesforce import SalesforceStandIn
-from sim.standins.serving import serve
-from sim.standins.signed_webhook import SignedWebhookStandIn
 
 from tests.contract.crm.profiles import key_of, member
 from tests.contract.crm.salesforce import CREDENTIALS, define_fields
@@ -30,12 +30,12 @@ class Target:
     settings: dict[str, str]
     secret: str
     tiers: Callable[[], list[str]]
-    faults: Faults
+    faults: FaultQueue
 
 
 @contextmanager
 def _salesforce() -> Iterator[Target]:
-    standin = SalesforceStandIn("an-app", "its-secret")
+    standin = FakeSalesforce("an-app", "its-secret")
     define_fields(standin)
     with serve(standin.app()) as url:
         yield Target(
@@ -48,7 +48,7 @@ def _salesforce() -> Iterator[Target]:
 
 @contextmanager
 def _webhook() -> Iterator[Target]:
-    standin = SignedWebhookStandIn((SECRET,))
+    standin = FakeWebhookReceiver((SECRET,))
     with serve(standin.app()) as url:
         yield Target(
             {"WEBHOOK_URL": f"{url}/hook"},

@@ -28,13 +28,13 @@ from relay.wiring import common, platform
 
 from functions.fanout import app as fanout
 from functions.grants import app
-from tests.functional.sim.running import KEY, Client, Receiver, running
+from tests.functional.sim.sim_server import KEY, FakeReceiver, SimClient, running_simulator
 from tests.support.grant_fakes import Clock
 from tests.support.lambda_env import queues, sqs_record, wired
 from tests.support.moto_tables import make_table
 from tests.support.port_fakes import FakeContext, FakeJournal
 from tests.support.topic_functions import RULES
-from tests.unit.sim.history import GOLD, WALL
+from tests.unit.sim.sim_worlds import GOLD, WALL
 
 SHOP = "relay-demo.myshopify.com"
 SECRET = "/relay/inveterate"
@@ -78,8 +78,8 @@ def lost_request(_request: httpx.Request, _go: Callable[[], httpx.Response]) -> 
 class Deployed:
     """The function's surroundings."""
 
-    sim: Client
-    receiver: Receiver
+    sim: SimClient
+    receiver: FakeReceiver
     queue: str
     dead: str
     journal: FakeJournal
@@ -101,7 +101,7 @@ class Deployed:
 
     def hear(self, customer: str) -> None:
         """Merge what the simulator told of a member."""
-        self.sim.through()
+        self.sim.wait_until_idle()
         key = member_key(SHOP, customer)
         record = self.members.load([key])[0][key]
         member = record.member
@@ -191,9 +191,9 @@ def deploy(monkeypatch: pytest.MonkeyPatch) -> Deploying:
         *, settle: float = 0.02, looks: Sequence[float] = (0.0, 0.1), **switches: str
     ) -> Iterator[Deployed]:
         queue, dead, topic = _resources()
-        receiver, clock = Receiver(), Clock(datetime.fromisoformat("2027-06-01T00:00:00+00:00"))
+        receiver, clock = FakeReceiver(), Clock(datetime.fromisoformat("2027-06-01T00:00:00+00:00"))
         with (
-            running(receiver, switches=switches, settle=settle) as sim,
+            running_simulator(receiver, switches=switches, write_delay=settle) as sim,
             wired(monkeypatch, _settings(str(sim.http.base_url), queue, dead, topic)),
         ):
             monkeypatch.setattr(common, "now", clock)
@@ -214,7 +214,7 @@ def deploy(monkeypatch: pytest.MonkeyPatch) -> Deploying:
 
 def connecting(network: httpx.BaseTransport) -> Callable[..., ApiClient]:
     """Return what makes clients of one network, with little patience."""
-    patience = Retries(attempts=2, first=0.01)
+    patience = Retries(max_attempts=2, base_delay=0.01)
     return lambda url, key, hook: ApiClient(
         key, base_url=url, transport=network, timeout=8, retries=patience, hooks=(hook,)
     )

@@ -12,10 +12,10 @@ import httpx
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from inveterate import CustomerId, InveterateError
-from inveterate._grant import Grant, intent_for, mark_of
+from inveterate._grant import CreditGrant, intent_for, mark_of
 from inveterate._json import write_json
 from inveterate._retries import NO_RETRIES
-from inveterate._steps import Answer, Conversation, Failure, Reply, Send, Sleep
+from inveterate._steps import HttpReply, Send, SendFailure, SendOutcome, Sleep, Steps
 from inveterate.api.credits import Credits
 from relay.errors import OverBudgetError
 from relay.ports.grants import MonthlyBudget
@@ -37,21 +37,21 @@ class Platform:
     posts: int = 0
     entries: list[dict[str, Any]] = field(default_factory=list)
 
-    def answer(self, step: Send) -> Answer:
+    def answer(self, step: Send) -> SendOutcome:
         """Answer one request."""
         if step.call.method == "GET":
             entries = [{"note": mark_of("an older one")}, *self.entries]
             shown = entries if self.shows_notes else [{"amount": 1} for _ in entries]
-            return Reply(200, {}, write_json({"data": {"credits": shown}}).encode())
+            return HttpReply(200, {}, write_json({"data": {"credits": shown}}).encode())
         applies, how = self.moods[self.posts % len(self.moods)] if self.moods else (True, "ok")
         self.posts += 1
         if how == "unreachable":
-            return Failure(httpx.ConnectError("refused"), sent=False)
+            return SendFailure(httpx.ConnectError("refused"), sent=False)
         if how == "ok" or (applies and how in {"fail", "drop"}):
             self.entries.append(dict(step.call.body or {}))
         if how == "drop":
-            return Failure(httpx.ReadError("cut"), sent=True)
-        return Reply({"ok": 201, "fail": 500, "refuse": 400, "bad_key": 401}[how], {}, b"{}")
+            return SendFailure(httpx.ReadError("cut"), sent=True)
+        return HttpReply({"ok": 201, "fail": 500, "refuse": 400, "bad_key": 401}[how], {}, b"{}")
 
     @property
     def given(self) -> Decimal:
@@ -67,7 +67,7 @@ class Worker:
     amount: int
     table: str
     platform: Platform
-    talk: Conversation[Any] | None = None
+    talk: Steps[Any] | None = None
     answer: Any = None
     ends: Counter[str] = field(default_factory=Counter)
 
@@ -109,10 +109,10 @@ class Worker:
         while self.ends.total() == before:
             self.step()
 
-    def begin(self) -> Conversation[Any]:
+    def begin(self) -> Steps[Any]:
         """Begin a grant."""
         store = promises(self.table, self.platform.clock)
-        return Grant(
+        return CreditGrant(
             intent_for(self.key, CustomerId(42), Decimal(self.amount)),
             store=store.intents(MonthlyBudget(month=MONTH, ceiling=CEILING), ""),
             note="",

@@ -26,7 +26,7 @@ from tests.functional.grants.conftest import (
     lost_request,
     set_rules,
 )
-from tests.functional.sim.running import KEY
+from tests.functional.sim.sim_server import KEY
 from tests.support.grant_fakes import CrashError
 from tests.support.lambda_env import held, sqs_record
 from tests.support.port_fakes import FakeContext

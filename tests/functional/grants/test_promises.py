@@ -85,7 +85,7 @@ def test_a_claim_is_a_promise(table: str) -> None:
     claim = intents.claim(ask(amount="5.50"))
     expected = GrantRecord(customer_id="42", amount=Decimal("5.5"), by="event.rule")
     assert (store.load("k"), promised(table)) == (expected, 5.5)
-    intents.settle(claim)
+    intents.mark_granted(claim)
     loaded = store.load("k")
     assert loaded
     assert (loaded.granted, loaded.by, promised(table)) == (True, "event.rule", 5.5)
@@ -164,8 +164,8 @@ def test_a_crash_in_a_settlement_or_a_renewal(table: str, moment: str) -> None:
         dying(table, moment).renew(claim)
     assert dynamo_intents(table, TEN).claim(ask()).attempt == (1 if moment == "before" else 2)
     with pytest.raises(CrashError):
-        dying(table, moment).settle(claim)
-    dynamo_intents(table, TEN).settle(claim)
+        dying(table, moment).mark_granted(claim)
+    dynamo_intents(table, TEN).mark_granted(claim)
     assert (dynamo_intents(table, TEN).claim(ask()).state, promised(table)) == (ClaimState.GRANTED, 5)
 
 
@@ -180,10 +180,12 @@ def test_others_in_the_way_of_a_claim(table: str) -> None:
 def test_others_in_the_way_of_a_settlement(table: str) -> None:
     """It is tried again at once: what is known only here must not be lost; but not for ever."""
     claim = dynamo_intents(table, TEN).claim(ask())
-    dynamo_intents(table, TEN, before=refused("TransactionConflictException", times=2)).settle(claim)
+    dynamo_intents(table, TEN, before=refused("TransactionConflictException", times=2)).mark_granted(claim)
     assert dynamo_intents(table, TEN).claim(ask()).state is ClaimState.GRANTED
     with pytest.raises(TransientError):
-        dynamo_intents(table, TEN, before=refused("TransactionConflictException", times=3)).settle(claim)
+        dynamo_intents(table, TEN, before=refused("TransactionConflictException", times=3)).mark_granted(
+            claim
+        )
 
 
 def test_a_missing_table_or_permission_names_itself() -> None:
@@ -223,5 +225,5 @@ def test_everything_is_forgotten_one_day(table: str) -> None:
     assert expires == dict.fromkeys(["grant#k", f"month#{MONTH}"], int((NOW + KEPT).timestamp()))
     assert KEPT > 2 * LATEST
     clock = NOW + LATEST
-    intents.settle(claim)
+    intents.mark_granted(claim)
     assert int(items(table)["grant#k"]["expires"]["N"]) == int((clock + KEPT).timestamp())

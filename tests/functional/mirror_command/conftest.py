@@ -1,4 +1,4 @@
-"""A stack with a dozen members and HubSpot's stand-in, for `relay mirror` to work on."""
+"""A stack with a dozen members and a fake HubSpot, for `relay mirror` to work on."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from fakes.hubspot import FakeHubspot
+from fakes.local_server import serve
 from relay.adapters.aws.boto import client
 from relay.adapters.dynamodb.members import DynamoMembers
 from relay.model.messages import Outbox
 from relay.ports.members import MemberRecord
-from relay_cli import mirror_looking, mirror_removing, mirror_working
-from relay_cli.mirror_target import Target
-from sim.standins.hubspot import HubspotStandIn
-from sim.standins.serving import serve
+from relay_cli.commands.mirror import inspection, maintenance, removal
+from relay_cli.commands.mirror.target import Target
 
 from functions.crm_sync import app
 from tests.contract.crm.profiles import AT, SHOP, key_of, member
@@ -31,7 +31,7 @@ COUNT = 12
 
 @dataclass
 class FakeLambda:
-    """Lambda, as far as one function's settings go."""
+    """Lambda with the settings of one function."""
 
     settings: dict[str, str]
 
@@ -43,11 +43,11 @@ class FakeLambda:
 
 
 @dataclass
-class FakeAccount:
+class FakeStack:
     """A stack whose function is not deployed."""
 
     settings: dict[str, str]
-    stack: str = "relay"
+    name: str = "relay"
 
     def client(self, service: str) -> Any:
         """Return a client."""
@@ -55,16 +55,16 @@ class FakeAccount:
 
 
 @dataclass
-class Stage:
-    """A stack with members and HubSpot's stand-in."""
+class MirrorSetup:
+    """A stack with members, and a fake HubSpot."""
 
-    hubspot: HubspotStandIn
+    hubspot: FakeHubspot
     target: Target
     queue: str
     members: DynamoMembers = field(default_factory=lambda: DynamoMembers("members", SHOP))
 
-    def work(self) -> None:
-        """Let crm_sync handle what is in the queue, until nothing is."""
+    def process_queue(self) -> None:
+        """Run crm_sync on the queue until it is empty."""
         while True:
             received = client("sqs").receive_message(
                 QueueUrl=self.queue,
@@ -92,26 +92,26 @@ class Stage:
                 client("sqs").delete_message(QueueUrl=self.queue, ReceiptHandle=record["receiptHandle"])
 
     def run(self, action: str, **options: Any) -> dict[str, Any]:
-        """Do what the command would."""
-        rooms = (mirror_looking, mirror_working, mirror_removing)
-        do = next(getattr(room, action) for room in rooms if hasattr(room, action))
-        found: dict[str, Any] = do(self.target, Namespace(**options))
-        json.dumps(found)
-        return found
+        """Return the result of an action."""
+        modules = (inspection, maintenance, removal)
+        function = next(getattr(module, action) for module in modules if hasattr(module, action))
+        result: dict[str, Any] = function(self.target, Namespace(**options))
+        json.dumps(result)
+        return result
 
     def contact(self, customer: int) -> dict[str, str]:
-        """Return a member's contact."""
+        """Return the fields of a member's contact."""
         held = self.hubspot.portal.contacts.values()
         return next(contact for contact in held if contact.get("membership_key") == key_of(customer))
 
 
 @pytest.fixture
-def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    """Set a stage with a dozen members, the last of whom has no address."""
+def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[MirrorSetup]:
+    """Yield a stack with a dozen members; the last has no e-mail address."""
     make_table("members")
     client("ssm").put_parameter(Name="/relay/hubspot", Value="a-service-key", Type="SecureString")
     queue, dead = queues("hubspot", "dead")
-    hubspot = HubspotStandIn(token="a-service-key")
+    hubspot = FakeHubspot(token="a-service-key")
     with serve(hubspot.app()) as base_url:
         settings = {
             "POWERTOOLS_SERVICE_NAME": "hubspot",
@@ -131,23 +131,23 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
         for name in settings:
             monkeypatch.setenv(name, "to be overwritten")
         rewire()
-        target = Target(FakeAccount(settings), "hubspot")
-        target.connect()
-        stage = Stage(hubspot, target, queue)
+        target = Target(FakeStack(settings), "hubspot")
+        target.load_settings()
+        mirror = MirrorSetup(hubspot, target, queue)
         for number in range(COUNT):
             email = None if number == COUNT - 1 else f"member-{number}@example.com"
-            told = member(
+            known = member(
                 number, AT, email=email, tier_name="Gold", credit_balance=Decimal(number), joined_at=AT
             )
-            stage.members.save(MemberRecord(member=told), Outbox(member=key_of(number), changed=True))
-        yield stage
+            mirror.members.save(MemberRecord(member=known), Outbox(member=key_of(number), changed=True))
+        yield mirror
         close()
         rewire("hubspot")
 
 
-def filled(stage: Stage) -> Stage:
-    """Have every member mirrored."""
-    stage.run("prepare", dry_run=False)
-    stage.run("fill", afresh=False, yes=True)
-    stage.work()
-    return stage
+def filled(mirror: MirrorSetup) -> MirrorSetup:
+    """Prepare and fill the CRM, so that every member with an address has a contact."""
+    mirror.run("prepare", dry_run=False)
+    mirror.run("fill", restart=False, yes=True)
+    mirror.process_queue()
+    return mirror

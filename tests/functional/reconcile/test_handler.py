@@ -22,12 +22,12 @@ from sim.clock import parse
 
 from functions.fanout import app as fanout
 from functions.reconcile import app
-from tests.functional.sim.running import KEY, Client, Receiver, running
+from tests.functional.sim.sim_server import KEY, FakeReceiver, SimClient, running_simulator
 from tests.support.lambda_env import held, queues, sqs_record, wired
 from tests.support.moto_tables import make_table
 from tests.support.port_fakes import FakeContext
 from tests.support.topic_functions import RULES
-from tests.unit.sim.history import FREE, GOLD, WALL
+from tests.unit.sim.sim_worlds import FREE, GOLD, WALL
 
 SHOP = "relay-demo.myshopify.com"
 SECRET = "/relay/inveterate"
@@ -38,8 +38,8 @@ SHAPES = ("named", "array", "nested")
 class Deployed:
     """The function's surroundings: a simulator, tables and queues."""
 
-    sim: Client
-    receiver: Receiver
+    sim: SimClient
+    receiver: FakeReceiver
     queue: str
     dead: str
     journal: list[dict[str, Any]]
@@ -56,7 +56,7 @@ class Deployed:
 
     def hear(self, customer: str, *, without: str = "", lose: int | None = None) -> Member:
         """Let Relay hear what the simulator told, but for one field of it, or for one credit event."""
-        self.sim.through()
+        self.sim.wait_until_idle()
         record, number = self.record(customer), -1
         member = record.member
         for body in self.receiver.bodies:
@@ -85,8 +85,8 @@ def deployed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     make_table("mirrors")
     client("ssm").put_parameter(Name=SECRET, Value=KEY, Type="SecureString")
     queue, dead = queues("reconcile", "dead")
-    receiver = Receiver()
-    with running(receiver, switches={"data_shape": request.param, "updated_events": "all"}) as sim:
+    receiver = FakeReceiver()
+    with running_simulator(receiver, switches={"data_shape": request.param, "updated_events": "all"}) as sim:
         settings = {
             "POWERTOOLS_SERVICE_NAME": "reconcile",
             "POWERTOOLS_METRICS_NAMESPACE": "Relay",
@@ -151,7 +151,7 @@ def test_a_dropped_credits_event_leaves_a_hole_that_heals(deployed: Deployed) ->
     for amount in (5, 7, -2):
         deployed.sim.act("grant", customer_id=customer, amount=amount)
     told = deployed.sim.read(f"members/{customer}")["balance"]
-    deployed.sim.through()
+    deployed.sim.wait_until_idle()
     heard = [
         body for body in deployed.receiver.bodies if body["metadata"]["topic"] == "customer.credits.updated"
     ]

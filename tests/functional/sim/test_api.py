@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from tests.functional.sim.api_asking import ADMIN, STORE, WHOLE, member_of, record
-from tests.functional.sim.running import HOOK, running
-from tests.unit.sim.history import FREE
+from tests.functional.sim.api_helpers import ADMIN, STORE, WHOLE, member_of, record
+from tests.functional.sim.sim_server import HOOK, running_simulator
+from tests.unit.sim.sim_worlds import FREE
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])
 def test_the_key_is_checked(status: int) -> None:
     """Without the key, or with a wrong one, everything is refused, cancelling included."""
-    with running(switches={"bad_key": str(status)}) as client:
+    with running_simulator(switches={"bad_key": str(status)}) as client:
         for path in (f"{ADMIN}/merchant", f"{ADMIN}/members?limit=5"):
             assert client.http.get(path).status_code == status
         wrong = {"X-Inveterate-Api-Key": "wrong"}
@@ -24,12 +24,12 @@ def test_the_key_is_checked(status: int) -> None:
 
 
 @pytest.mark.parametrize("end", ["absent", "null", "cursor"])
-@pytest.mark.parametrize("place", ["data", "top"])
+@pytest.mark.parametrize("cursor_place", ["data", "top"])
 @pytest.mark.parametrize("shape", ["named", "array", "nested"])
-def test_paging_in_every_shape(shape: str, place: str, end: str) -> None:
-    """All members once, in order, whichever shape the reply has; and the end is told as the switch says."""
-    switches = {"data_shape": shape, "cursor_place": place, "list_end": end}
-    with running(members=23, switches=switches) as client:
+def test_paging_in_every_shape(shape: str, cursor_place: str, end: str) -> None:
+    """Every shape lists all members once, in order, and marks the last page as the switch says."""
+    switches = {"data_shape": shape, "cursor_place": cursor_place, "list_end": end}
+    with running_simulator(members=23, switches=switches) as client:
         seen: list[str] = []
         query: dict[str, str] = {"limit": "5"}
         for _ in range(7):
@@ -37,7 +37,7 @@ def test_paging_in_every_shape(shape: str, place: str, end: str) -> None:
             data = reply["data"]
             rows = data if shape == "array" else data["members" if shape == "named" else "data"]
             seen += [row["customerId"] for row in rows]
-            holder = reply if shape == "array" or place == "top" else data
+            holder = reply if shape == "array" or cursor_place == "top" else data
             if len(rows) < 5 and not (rows and end == "cursor"):
                 break
             query = {"limit": "5", "lastCustomerId": holder["lastCustomerId"]}
@@ -49,10 +49,10 @@ def test_paging_in_every_shape(shape: str, place: str, end: str) -> None:
 
 @pytest.mark.parametrize("cursor", ["text", "object"])
 def test_the_ledgers_cursor(cursor: str) -> None:
-    """The ledger's cursor is text that must be encoded, or an object; sent back as it came it leads on."""
+    """The ledger's cursor is text that needs encoding, or an object; sent back unchanged, it returns the next page."""
     import json
 
-    with running(switches={"credit_cursor": cursor}) as client:
+    with running_simulator(switches={"credit_cursor": cursor}) as client:
         member_id = member_of(client)
         for amount in range(1, 8):
             client.act("grant", customer_id=member_id, amount=amount)
@@ -75,8 +75,8 @@ def test_the_ledgers_cursor(cursor: str) -> None:
 
 
 def test_a_write_takes_a_moment() -> None:
-    """201 means handed on: at first the old value is read, then the new one."""
-    with running(settle=0.3) as client:
+    """201 means accepted: a read returns the old value first, then the new one."""
+    with running_simulator(write_delay=0.3) as client:
         member_id = member_of(client)
         reply = client.api("PATCH", f"{ADMIN}/members/{member_id}", json=WHOLE)
         assert (reply.status_code, reply.json()["data"]) == (201, {})
@@ -90,8 +90,8 @@ def test_a_write_takes_a_moment() -> None:
 
 
 def test_a_shop_has_tiers_or_not() -> None:
-    """Either family of benefits answers; the other one answers 400."""
-    with running() as client:
+    """The benefits belong to tiers or to the shop; the other paths answer 400."""
+    with running_simulator() as client:
         assert client.api("GET", f"{ADMIN}/benefits").status_code == 400
         assert client.api("GET", f"{STORE}/benefits/REFERRALS").status_code == 400
         tiers = client.api("GET", f"{ADMIN}/tiers", params={"includeBenefits": "true"}).json()["data"][
@@ -107,8 +107,8 @@ def test_a_shop_has_tiers_or_not() -> None:
 
 
 def test_only_custom_benefits_are_deleted() -> None:
-    """The others can be changed; a custom one is gone a moment later."""
-    with running(switches={"tiers": "disabled"}) as client:
+    """The others can be changed; a custom one is deleted a moment later."""
+    with running_simulator(switches={"tiers": "disabled"}) as client:
         assert client.api("DELETE", f"{ADMIN}/benefits/REFERRALS").status_code == 400
         assert client.api("DELETE", f"{ADMIN}/benefits/CUSTOM_BIRTHDAY_CAKE").status_code == 201
         changed = {"creditAmount": 12, "name": "Friends"}
@@ -122,7 +122,7 @@ def test_only_custom_benefits_are_deleted() -> None:
 def test_subscriptions() -> None:
     """One topic each; the list lags; a DELETE carries its id in the body and answers 201."""
     path = f"{ADMIN}/webhook-subscriptions"
-    with running(switches={"subscription_token": "body"}) as client:
+    with running_simulator(switches={"subscription_token": "body"}) as client:
         made = client.subscribe("customer.cancelled")[0]
         assert made["token"]
         listed = client.api("GET", path).json()["data"]["webhookSubscriptions"]
@@ -144,10 +144,10 @@ def test_subscriptions() -> None:
         assert client.api("GET", path).json()["data"]["webhookSubscriptions"] == []
 
 
-@pytest.mark.parametrize(("reading", "count"), [("many", 2), ("one_replaces", 1)])
-def test_one_or_many_per_topic(reading: str, count: int) -> None:
-    """A second subscription of a topic stands beside the first or replaces it."""
-    with running(switches={"subscriptions_per_topic": reading}) as client:
+@pytest.mark.parametrize(("choice", "count"), [("many", 2), ("one_replaces", 1)])
+def test_one_or_many_per_topic(choice: str, count: int) -> None:
+    """A second subscription of a topic is added or replaces the first."""
+    with running_simulator(switches={"subscriptions_per_topic": choice}) as client:
         client.subscribe("customer.cancelled")
         client.subscribe("customer.cancelled", name="second")
         listed = client.api("GET", f"{ADMIN}/webhook-subscriptions").json()["data"]["webhookSubscriptions"]
@@ -158,15 +158,15 @@ def test_the_topic_with_two_names() -> None:
     """Only the name that the switch holds can be subscribed, unless aliases are accepted."""
     path = f"{ADMIN}/webhook-subscriptions"
     other = {"topic": "customer.payment_method.changed", "callbackUrl": HOOK, "name": "x"}
-    with running() as client:
+    with running_simulator() as client:
         assert client.api("POST", path, json=other).status_code == 400
         client.act("switches", payment_method_topic="customer.payment_method.changed")
         assert client.api("POST", path, json=other).status_code == 201
 
 
 def test_replies_carry_the_virtual_date() -> None:
-    """The Date of every reply is the simulator's, not the wall's."""
-    with running() as client:
+    """The Date of every reply is the virtual time."""
+    with running_simulator() as client:
         assert client.api("GET", f"{ADMIN}/merchant").headers["Date"] == "Sun, 01 Mar 2026 12:00:00 GMT"
         client.act("advance", days=1)
         assert client.api("GET", f"{ADMIN}/merchant").headers["Date"] == "Mon, 02 Mar 2026 12:00:00 GMT"

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.functional.sim.api_asking import ADMIN, STORE, WHOLE, member_of, record
-from tests.functional.sim.running import running
-from tests.unit.sim.history import FREE, GOLD, LIFETIME, SPEND
+from tests.functional.sim.api_helpers import ADMIN, STORE, WHOLE, member_of, record
+from tests.functional.sim.sim_server import running_simulator
+from tests.unit.sim.sim_worlds import FREE, GOLD, LIFETIME, SPEND
 
 
 def body(customer_id: str, **more: Any) -> dict[str, Any]:
@@ -19,8 +19,8 @@ def body(customer_id: str, **more: Any) -> dict[str, Any]:
 
 
 def test_creating_a_member_downgrades_one() -> None:
-    """POST members puts an existing paid member into the free tier; a stranger is accepted and lost."""
-    with running() as client:
+    """POST members puts an existing paid member into the free tier; an unknown customer is accepted and lost."""
+    with running_simulator() as client:
         member_id = member_of(client)
         assert client.api("POST", f"{ADMIN}/members", json=body(member_id)).status_code == 201
         assert client.api("POST", f"{ADMIN}/members", json=body("123")).status_code == 201
@@ -30,8 +30,8 @@ def test_creating_a_member_downgrades_one() -> None:
 
 
 def test_spend_based_tiers_have_two_flags() -> None:
-    """Below the threshold one gets in by override only, and stays past the monthly review only if kept."""
-    with running() as client:
+    """Below the threshold a member joins by override only, and stays after the monthly review only if kept."""
+    with running_simulator() as client:
         guest, kept = member_of(client, FREE), member_of(client, FREE)
         assert client.api("POST", f"{ADMIN}/members", json=body(guest, segmentId=SPEND)).status_code == 400
         for member_id, keep in ((guest, False), (kept, True)):
@@ -56,13 +56,13 @@ def test_spend_based_tiers_have_two_flags() -> None:
 )
 def test_what_creating_refuses(broken: dict[str, Any]) -> None:
     """At least one credit, a real birthday, a numeric id, a free tier, flags that are flags."""
-    with running() as client:
+    with running_simulator() as client:
         assert client.api("POST", f"{ADMIN}/members", json=body("1", **broken)).status_code == 400
 
 
 def test_changing_the_tier() -> None:
     """FREE to PAID needs a contract; PAID to PAID does not ask."""
-    with running() as client:
+    with running_simulator() as client:
         free, paid = member_of(client, FREE), member_of(client)
         path = f"{ADMIN}/members/{{}}/change-tier"
         assert client.api("POST", path.format(free), json={"tierId": GOLD}).status_code == 400
@@ -74,7 +74,7 @@ def test_changing_the_tier() -> None:
 
 def test_credits_and_codes() -> None:
     """Not zero, not more than there is; a second code replaces the first; by force a code dies."""
-    with running() as client:
+    with running_simulator() as client:
         member_id = member_of(client)
         credits_path, redeem = (
             f"{ADMIN}/members/{member_id}/credits",
@@ -101,7 +101,7 @@ def test_credits_and_codes() -> None:
 
 def test_the_ledger_may_hide_notes() -> None:
     """Whether notes show is a switch, and so is whether expiry leaves an entry."""
-    with running(switches={"ledger_notes": "no", "ledger_expired": "none"}) as client:
+    with running_simulator(switches={"ledger_notes": "no", "ledger_expired": "none"}) as client:
         member_id = member_of(client)
         client.act("grant", customer_id=member_id, amount=2, note="#mark")
         client.act("advance", days=61)
@@ -110,9 +110,9 @@ def test_the_ledger_may_hide_notes() -> None:
         assert "EXPIRED" not in {row["reason"] for row in rows}
 
 
-def test_half_done_writes_and_silent_ones() -> None:
-    """A 500 may have done it, or part of it; a timeout has done it."""
-    with running(faults={"api_half_done": 1}) as client:
+def test_half_done_and_unanswered_writes() -> None:
+    """A 500 may have applied the write or part of it; a timeout has applied it."""
+    with running_simulator(faults={"api_half_done": 1}) as client:
         member_id = member_of(client)
         assert (
             client.api("POST", f"{ADMIN}/members/{member_id}/credits", json={"amount": 3}).status_code == 500
@@ -123,14 +123,14 @@ def test_half_done_writes_and_silent_ones() -> None:
         found = record(client, member_id)
         assert (found["credit"], found["firstName"]) == (13, "A")
         assert found["notes"] is None
-    with running(faults={"api_timeout": 1}, api_patience=0.01) as client:
+    with running_simulator(faults={"api_timeout": 1}, api_timeout=0.01) as client:
         member_id = member_of(client)
         assert (
             client.api("POST", f"{ADMIN}/members/{member_id}/credits", json={"amount": 3}).status_code == 504
         )
         client.act("advance", minutes=1)
         assert client.sim.world.members[member_id].balance == 13
-    with running(faults={"api_5xx": 1}) as client:
+    with running_simulator(faults={"api_5xx": 1}) as client:
         member_id = member_of(client)
         assert (
             client.api("POST", f"{ADMIN}/members/{member_id}/credits", json={"amount": 3}).status_code == 500

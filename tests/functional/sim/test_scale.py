@@ -10,32 +10,32 @@ from datetime import timedelta
 import httpx
 import pytest
 from sim import programme
-from sim.api import edge
-from sim.programme import Beginning
-from sim.simulator import Settings, Simulator
+from sim.api import v2
+from sim.programme import WorldSettings
+from sim.simulator import Simulator, SimulatorSettings
 from starlette.applications import Starlette
 
-from tests.functional.sim.running import KEY
-from tests.unit.sim.history import START, WALL
+from tests.functional.sim.sim_server import KEY
+from tests.unit.sim.sim_worlds import START, WALL
 
 pytestmark = pytest.mark.xdist_group("scale")
-"""One worker makes the programme for both."""
+"""One worker creates the world for both tests."""
 
 MANY = 100_000
 
 
 @pytest.fixture(scope="module")
 def sim() -> Simulator:
-    """Make the programme once: it takes some seconds."""
-    beginning = Beginning(seed=1, members=MANY, start=START, wall_clock=lambda: WALL)
-    return Simulator(Settings(beginning=beginning, api_key=KEY, switches={"page_max": "1000"}))
+    """Create the world once: it takes some seconds."""
+    settings = WorldSettings(seed=1, members=MANY, start=START, wall_clock=lambda: WALL)
+    return Simulator(SimulatorSettings(world=settings, api_key=KEY, switches={"page_max": "1000"}))
 
 
 def test_listing_all_pages_stays_flat(sim: Simulator) -> None:
     """Each of 100,000 members is listed once, and of ten pages' listing nothing stays in memory."""
 
     async def listed() -> tuple[int, int]:
-        transport = httpx.ASGITransport(Starlette(routes=edge.routes(sim)))
+        transport = httpx.ASGITransport(Starlette(routes=v2.routes(sim)))
         seen, last, kept = 0, "", 0
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             while True:
@@ -63,11 +63,11 @@ def test_listing_all_pages_stays_flat(sim: Simulator) -> None:
 
 
 def test_a_month_costs_what_happens_in_it(sim: Simulator) -> None:
-    """What is taken from the plan in a month is fewer than the events that it causes, not members times days."""
+    """A month processes fewer scheduled actions than it has events, not members times days."""
     world = sim.world
-    before, done = world.ordinal, world.agenda.done
+    before, done = world.ordinal, world.schedule.processed
     for _ in programme.advance(world, timedelta(days=31)):
         pass
-    events, steps = world.ordinal - before, world.agenda.done - done
+    events, steps = world.ordinal - before, world.schedule.processed - done
     assert events > MANY // 2
     assert steps < events

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.functional.sim.running import HOOK, running
-from tests.unit.sim.history import GOLD
+from tests.functional.sim.sim_server import HOOK, running_simulator
+from tests.unit.sim.sim_worlds import GOLD
 
 
 def test_v1_answers_as_documented() -> None:
     """All 13 endpoints of v1: its envelope, its bad keys, its credits in the URL, its ledger without an envelope."""
-    with running(members=3, switches={"tiers": "disabled"}) as client:
+    with running_simulator(members=3, switches={"tiers": "disabled"}) as client:
         member_id = client.act("join", tier_id=GOLD)["customer_id"]
 
         def data(method: str, path: str, **more: Any) -> Any:

@@ -7,13 +7,13 @@ import re
 from typing import Any
 
 import pytest
+from fakes.block_kit import validation_error
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from relay.alerts.render import email, slack, slack_first
 from relay.model.effects import Level
 from relay.model.member import Member
 from relay.rules.catalog import CATALOG
-from sim.standins.block_kit import problem
 from slack_sdk.models.blocks import Block
 
 from tests.support.golden_alerts import FOLDER, announcements, longest_rollup, written
@@ -28,7 +28,7 @@ def assert_slack_takes(payload: dict[str, Any]) -> None:
         parsed = Block.parse(block)
         assert parsed is not None
         parsed.validate_json()
-    assert problem(payload) is None
+    assert validation_error(payload) is None
     assert len(json.dumps(payload, ensure_ascii=False)) < 13_000
 
 

@@ -1,4 +1,4 @@
-"""`relay operations` prints the table, for people and for programs."""
+"""`relay operations` lists the API's operations, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from relay_cli.main import main
 
 
 def test_as_json(capsys: pytest.CaptureFixture[str]) -> None:
-    """A list of 31 objects with four keys."""
+    """`--json` prints a list of 31 objects with four keys."""
     assert main(["operations", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert len(rows) == 31
@@ -27,15 +27,15 @@ def test_as_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:
-    """One line for each, in columns."""
+    """Without `--json` each operation is one line, in columns."""
     assert main(["operations"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 31
     assert len({line.index("/v2.0/") for line in lines}) == 1
 
 
-def test_help_and_nonsense(capsys: pytest.CaptureFixture[str]) -> None:
-    """`--help` explains; an unknown option is refused."""
+def test_help_and_an_unknown_option(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--help` exits with 0, an unknown option with 2."""
     with pytest.raises(SystemExit) as stopped:
         main(["operations", "--help"])
     assert stopped.value.code == 0
@@ -46,8 +46,8 @@ def test_help_and_nonsense(capsys: pytest.CaptureFixture[str]) -> None:
     assert "unrecognized" in capsys.readouterr().err
 
 
-def test_a_reader_who_has_enough() -> None:
-    """`relay operations | head -1` ends quietly."""
+def test_a_closed_pipe() -> None:
+    """`relay operations | head -1` ends without an error message."""
     command = f"{Path(sys.executable).with_name('relay')} operations | head -1"
     done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=True, timeout=60)
     assert (len(done.stdout.splitlines()), done.stderr) == (1, "")

@@ -13,13 +13,13 @@ from aws_lambda_powertools import Logger, Metrics
 from relay.adapters.aws.telemetry import PowertoolsTelemetry
 from relay.model.effects import Note
 from relay.rules.settings import Rules
-from sim import programme
+from sim import behaviour_engine, programme
 from sim.model import Member
 from sim.world import World
 
 from tests.support.in_memory_relay import Programme
 from tests.support.timeline_page import deliver
-from tests.unit.sim.history import world
+from tests.unit.sim.sim_worlds import make_world
 
 ALLOWED = 3
 """Characters of a name below which it says nothing: it would be found in any word."""
@@ -27,8 +27,8 @@ ALLOWED = 3
 
 def lively() -> World:
     """Return a programme in which everything happens that members do."""
-    place = world(seed=7, members=25)
-    programme.live_by(
+    place = make_world(seed=7, members=25)
+    behaviour_engine.set_behaviour(
         place,
         {"orders": 2, "redemptions": 2, "cancellations": 1, "tier_changes": 1, "card_updates": 1,
          "profile_updates": 1, "payment_fails": 0.5, "retry_fails": 0.6},

@@ -1,4 +1,4 @@
-"""How the SDK's property tests run: the same examples each time, none stored, no stopwatch; and a platform to grant at."""
+"""Settings of the SDK's property tests, and a platform that grants credits over real sockets."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.unit.sdk.ledger_server import Served, serving
+from tests.support.sdk.ledger_server import Served, serving
 
 settings.register_profile(
     "sdk",
-    deadline=None,  # a busy machine is no bug
-    derandomize=True,
+    deadline=None,  # a busy machine is not a bug
+    derandomize=True,  # every run has the same examples
     database=None,
     suppress_health_check=[HealthCheck.too_slow],  # the first example builds Unicode tables
 )
@@ -21,6 +21,6 @@ settings.load_profile("sdk")
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    """Return a platform behind a real server."""
-    with serving() as it:
-        yield it
+    """A platform behind a real server."""
+    with serving() as server:
+        yield server

@@ -1,4 +1,4 @@
-"""What the SDK refuses before anything is sent: ids that would lead elsewhere, arguments that cannot be."""
+"""Arguments that are refused before a request is sent: impossible ids and amounts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from inveterate import (
     TierId,
 )
 
-from tests.unit.sdk.fakes import Script, ok
+from tests.support.sdk.scripted_platform import Script, ok
 
 MEMBER = CustomerId(42)
 
@@ -37,15 +37,15 @@ def test_ids_are_read_quoted_and_kept_apart() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["", " ", ".", "..", "a\nb", "x" * 201, None, True, 1.5, ["a"]])
-def test_an_id_that_would_lead_elsewhere_is_refused(wrong: Any) -> None:
-    """An empty one is a list, and `..` climbs up."""
+def test_an_id_that_changes_the_path_is_refused(wrong: Any) -> None:
+    """An empty id reads a list, and `..` reads the parent."""
     for kind in (TierId, BenefitType, SubscriptionId, CustomerId):
         with pytest.raises(ValueError):
             kind(wrong)
 
 
-def test_an_argument_that_cannot_be_is_refused_before_anything_is_sent() -> None:
-    """With a ValueError, on both clients, at the call."""
+def test_an_impossible_argument_is_refused_before_a_request() -> None:
+    """It is a ValueError of the call, on both clients."""
     script = Script(ok({}))
     bad: Any = "not a number"
     with script.client() as client:

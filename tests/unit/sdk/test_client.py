@@ -1,4 +1,4 @@
-"""What surrounds a call: settings, hooks, the rate limit, threads, time limits, laziness."""
+"""Settings, hooks, rate limit, threads and timeouts of the clients."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from inveterate import (
     AsyncClient,
     Client,
     CustomerId,
-    Exchange,
     NotFoundError,
+    RequestLog,
     ServerError,
 )
-from inveterate._pace import Pace
+from inveterate._rate_limit import RateLimiter
 
-from tests.unit.sdk.fakes import KEY, QUICK, Script, ok
+from tests.support.sdk.scripted_platform import KEY, QUICK, Script, ok
 
 MEMBER = CustomerId(42)
 
@@ -50,14 +50,14 @@ def test_the_version_is_in_the_path_once(base_url: str) -> None:
         "https://api.example:99999",
     ],
 )
-def test_an_address_that_cannot_be_is_refused(base_url: str) -> None:
-    """At once, and not with the first call."""
+def test_an_impossible_address_is_refused(base_url: str) -> None:
+    """The constructor refuses it, not the first call."""
     with pytest.raises(ValueError):
         Client(KEY, base_url=base_url)
 
 
 def test_there_are_timeouts_by_default() -> None:
-    """None of them infinite; one's own may be given."""
+    """All of them are finite, and all can be set."""
     script = Script(ok({"merchantId": "m"}))
     with script.client() as client:
         client.merchant.get()
@@ -68,24 +68,24 @@ def test_there_are_timeouts_by_default() -> None:
     assert set(second.values()) == {3}
 
 
-def test_hooks_hear_of_each_attempt_and_cannot_do_harm() -> None:
-    """With path template instead of ids; one that throws changes nothing."""
-    told: list[Exchange] = []
+def test_hooks_get_each_attempt_and_cannot_break_a_call() -> None:
+    """A log has the path's template instead of ids; a hook that raises changes nothing."""
+    logs: list[RequestLog] = []
 
-    def broken(_: Exchange) -> None:
+    def broken(_: RequestLog) -> None:
         raise RuntimeError
 
     script = Script(
         httpx.ReadError("cut"), httpx.Response(503, headers={"x-request-id": "r"}), ok({"customerId": 42})
     )
-    with script.client(hooks=(broken, told.append), retries=QUICK) as client:
+    with script.client(hooks=(broken, logs.append), retries=QUICK) as client:
         client.members.get(MEMBER)
-    assert [(each.attempt, each.status, each.failure, each.request_id) for each in told] == [
+    assert [(each.attempt, each.status, each.failure, each.request_id) for each in logs] == [
         (1, None, "ReadError", None),
         (2, 503, "", "r"),
         (3, 200, "", None),
     ]
-    assert {(each.method, each.operation) for each in told} == {("GET", "/v2.0/admin/members/{}")}
+    assert {(each.method, each.operation) for each in logs} == {("GET", "/v2.0/admin/members/{}")}
 
 
 @pytest.mark.parametrize(
@@ -96,21 +96,21 @@ def test_hooks_hear_of_each_attempt_and_cannot_do_harm() -> None:
         ({}, None),
     ],
 )
-def test_hooks_hear_the_answers_own_time(header: dict[str, str], date: datetime | None) -> None:
-    """A record has no clock of its own: the answer's is as of when it holds. One that is none is none."""
-    told: list[Exchange] = []
+def test_hooks_get_the_time_of_the_reply(header: dict[str, str], date: datetime | None) -> None:
+    """A record has no time of its own, so the reply's `Date` is its time; an unreadable one is None."""
+    logs: list[RequestLog] = []
     reply = httpx.Response(200, json={"data": {"customerId": 42}}, headers=header)
-    with Script(reply).client(hooks=(told.append,)) as client:
+    with Script(reply).client(hooks=(logs.append,)) as client:
         client.members.get(MEMBER)
-    assert [each.date for each in told] == [date]
+    assert [each.date for each in logs] == [date]
 
 
-def test_a_pace_is_kept_by_all_threads_together() -> None:
-    """A burst of a second's worth, then evenly: virtual time, real threads."""
-    pace = Pace(10, clock=lambda: 100.0)
+def test_the_rate_limit_is_shared_by_all_threads() -> None:
+    """A burst of one second's worth, then even spacing: virtual time, real threads."""
+    limiter = RateLimiter(10, clock=lambda: 100.0)
     waits: list[float] = []
     threads = [
-        threading.Thread(target=lambda: waits.extend(pace.reserve() for _ in range(10))) for _ in range(5)
+        threading.Thread(target=lambda: waits.extend(limiter.reserve() for _ in range(10))) for _ in range(5)
     ]
     for thread in threads:
         thread.start()
@@ -120,21 +120,21 @@ def test_a_pace_is_kept_by_all_threads_together() -> None:
 
 
 @pytest.mark.parametrize("per_second", [0, -1, float("nan")])
-def test_a_pace_that_cannot_be_is_refused(per_second: float) -> None:
-    """No requests per second is no pace."""
+def test_an_impossible_rate_limit_is_refused(per_second: float) -> None:
+    """A rate of 0, a negative one and NaN are refused."""
     with pytest.raises(ValueError):
         Client(KEY, requests_per_second=per_second)
 
 
-def test_both_clients_keep_the_pace() -> None:
+def test_both_clients_keep_the_rate_limit() -> None:
     """Three requests at 20 a second, the burst used up, take two gaps."""
     script = Script(lambda _: ok({"customerId": 42}))
 
-    def used_up(client: Client | AsyncClient) -> None:
-        client._talk.terms.pace._burst = 0.0
+    def use_up_burst(client: Client | AsyncClient) -> None:
+        client._transport.config.rate_limiter._burst = 0.0
 
     with script.client(requests_per_second=20) as client:
-        used_up(client)
+        use_up_burst(client)
         began = time.monotonic()
         for _ in range(3):
             client.members.get(MEMBER)
@@ -142,7 +142,7 @@ def test_both_clients_keep_the_pace() -> None:
 
     async def main() -> float:
         async with script.async_client(requests_per_second=20) as client:
-            used_up(client)
+            use_up_burst(client)
             begun = time.monotonic()
             await asyncio.gather(*(client.members.get(MEMBER) for _ in range(3)))
             return time.monotonic() - begun
@@ -151,9 +151,9 @@ def test_both_clients_keep_the_pace() -> None:
 
 
 def test_the_deadline_shortens_the_timeouts_of_later_attempts() -> None:
-    """An attempt that begins late may not take half a minute."""
+    """An attempt that begins late gets only the time that is left."""
     script = Script(httpx.Response(503), ok({"customerId": 42}))
-    retries = QUICK.__class__(first=0.0, deadline=50.0)
+    retries = QUICK.__class__(base_delay=0.0, deadline=50.0)
     with script.client(retries=retries, timeout=100) as client:
         client.members.get(MEMBER)
     limits = script.requests[1].extensions["timeout"]
@@ -161,7 +161,7 @@ def test_the_deadline_shortens_the_timeouts_of_later_attempts() -> None:
 
 
 def test_threads_share_a_client() -> None:
-    """Eight threads, one pool, every reply to its caller."""
+    """Eight threads and one pool: every caller gets its own reply."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         return ok({"customerId": request.url.path.rpartition("/")[2]})
@@ -184,8 +184,8 @@ def test_threads_share_a_client() -> None:
     assert wrong == []
 
 
-def test_a_cancelled_task_leaves_nothing_behind() -> None:
-    """The client goes on."""
+def test_a_cancelled_task_raises_and_the_client_closes() -> None:
+    """Cancelling a call does not block the client."""
 
     async def main() -> None:
         async def slow(_: httpx.Request) -> httpx.Response:
@@ -203,7 +203,7 @@ def test_a_cancelled_task_leaves_nothing_behind() -> None:
 
 
 def test_an_error_does_not_end_a_client() -> None:
-    """The next call is a new one."""
+    """The next call works."""
     script = Script(httpx.Response(404), httpx.Response(500), ok({"customerId": 42}))
     with script.client() as client:
         with pytest.raises(NotFoundError):

@@ -1,4 +1,4 @@
-"""Whatever goes wrong is one branch of the tree, says where it happened, and never says the key."""
+"""Every failure is one error of the tree, names its request, and never holds the key."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from inveterate import (
     ConflictError,
     ConnectionFailedError,
     CustomerId,
-    Exchange,
     InveterateError,
     NoRecordError,
     NotFoundError,
     RateLimitError,
+    RequestLog,
     ServerError,
     StatusError,
     TimedOutError,
     UnreadableReplyError,
 )
 
-from tests.unit.sdk.fakes import KEY, QUICK, Script, ok
+from tests.support.sdk.scripted_platform import KEY, QUICK, Script, ok
 
 MEMBER = CustomerId(42)
 PRIVATE = "private"[::-1]  # so that no line of source that a traceback quotes holds it
@@ -94,14 +94,14 @@ def test_a_bad_key_may_come_as_a_400(message: str) -> None:
     assert type(read(Script(httpx.Response(400, json={"message": message})))) is BadKeyError
 
 
-def test_a_200_that_says_no_is_no() -> None:
+def test_a_200_that_refuses_is_an_error() -> None:
     """v1 answers `success: false` with a status that is not documented."""
     reply = httpx.Response(200, json={"success": False, "data": {}, "errors": ["Invalid API key"]})
     assert type(read(Script(reply))) is BadKeyError
     assert type(write(Script(reply))) is AmbiguousWriteError
 
 
-def test_a_lone_message_of_a_bad_key_is_no_empty_list() -> None:
+def test_a_lone_message_of_a_bad_key_is_not_an_empty_list() -> None:
     """v1 answers `Unauthorized` with a status that is not documented; other lone messages are empty lists."""
     refusing = Script(httpx.Response(200, json={"message": "Unauthorized"}))
     with refusing.client() as client, pytest.raises(BadKeyError):
@@ -127,7 +127,7 @@ def test_a_lone_message_of_a_bad_key_is_no_empty_list() -> None:
 def test_no_answer_is_ambiguous_for_a_write_unless_nothing_was_sent(
     cause: Exception, kind: type[InveterateError], kind_of_write: type[InveterateError]
 ) -> None:
-    """What failed to connect never left; everything else may have arrived."""
+    """A request that failed to connect was never sent; any other may have arrived."""
     assert type(read(Script(cause))) is kind
     assert type(write(Script(cause))) is kind_of_write
 
@@ -151,7 +151,7 @@ ODD_JSON = [
 
 @pytest.mark.parametrize("content", [*NO_JSON, *ODD_JSON])
 def test_a_200_that_cannot_be_read(content: bytes) -> None:
-    """It is no bare exception, and quotes nothing of the body."""
+    """It is a typed error that quotes nothing of the body."""
     error = read(Script(httpx.Response(200, content=content)))
     assert isinstance(error, UnreadableReplyError)
     assert error.status == 200
@@ -159,7 +159,7 @@ def test_a_200_that_cannot_be_read(content: bytes) -> None:
 
 
 @pytest.mark.parametrize("content", NO_JSON)
-def test_a_200_to_a_write_that_is_no_json_proves_nothing(content: bytes) -> None:
+def test_a_200_to_a_write_that_is_not_json_proves_nothing(content: bytes) -> None:
     """A proxy's own page is a 200 as well."""
     error = write(Script(httpx.Response(200, content=content)))
     assert type(error) is AmbiguousWriteError
@@ -167,8 +167,8 @@ def test_a_200_to_a_write_that_is_no_json_proves_nothing(content: bytes) -> None
 
 
 @pytest.mark.parametrize("content", ODD_JSON)
-def test_a_200_to_a_write_in_json_of_any_shape_is_a_yes(content: bytes) -> None:
-    """No shape is documented for it."""
+def test_a_200_to_a_write_in_json_of_any_shape_is_accepted(content: bytes) -> None:
+    """The documentation has no shape for it."""
     with Script(httpx.Response(200, content=content)).client() as client:
         client.members.credits.add(MEMBER, 5)
 
@@ -177,24 +177,24 @@ def test_a_200_to_a_write_in_json_of_any_shape_is_a_yes(content: bytes) -> None:
     "content", [b"", b"  ", b"null", b"{}", b'{"message": "ok"}', b'{"data": {}}', b'{"data": []}']
 )
 def test_a_200_without_a_record(content: bytes) -> None:
-    """An empty reply is no member; of a write it is a yes."""
+    """An empty reply is not a member; a write accepts it."""
     reply = httpx.Response(200, content=content)
     assert type(read(Script(reply))) is NoRecordError
     with Script(reply).client() as client:
         client.members.credits.add(MEMBER, 5)
 
 
-def everything_told(error: BaseException | None) -> str:
-    """Return all that an error and its causes could put into a log."""
-    told = ""
+def everything_shown(error: BaseException | None) -> str:
+    """Return everything of an error and its causes that can get into a log."""
+    shown = ""
     while error is not None:
-        told += (
+        shown += (
             "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error)) + repr(error.args)
         )
         request = getattr(error, "_request", None)
-        told += repr(dict(request.headers)) + str(request.url) if request is not None else ""
+        shown += repr(dict(request.headers)) + str(request.url) if request is not None else ""
         error = error.__cause__
-    return told
+    return shown
 
 
 @pytest.mark.parametrize(
@@ -211,11 +211,11 @@ def everything_told(error: BaseException | None) -> str:
     ],
 )
 def test_the_key_is_in_no_error_repr_or_hook(answer: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """Not in a message that repeats it, not in a cause, not in a hook, not in httpx's log."""
+    """Neither a message, nor a cause, nor a hook, nor httpx's log has it."""
     caplog.set_level(logging.DEBUG)
-    told: list[Exchange] = []
+    logs: list[RequestLog] = []
     script = Script(answer)
-    with script.client(hooks=(told.append,), retries=QUICK) as client:
+    with script.client(hooks=(logs.append,), retries=QUICK) as client:
         for act in (
             lambda: client.members.get(MEMBER),
             lambda: client.members.credits.add(MEMBER, 5, note=PRIVATE),
@@ -224,14 +224,16 @@ def test_the_key_is_in_no_error_repr_or_hook(answer: Any, caplog: pytest.LogCapt
             try:
                 act()
             except InveterateError as error:
-                seen = everything_told(error)
+                seen = everything_shown(error)
                 assert KEY not in seen
                 assert PRIVATE not in seen
-        assert KEY not in repr(client) + repr(client.members) + repr(vars(client)) + repr(client._talk.terms)
-    assert told
-    assert KEY not in repr(told)
+        assert KEY not in repr(client) + repr(client.members) + repr(vars(client)) + repr(
+            client._transport.config
+        )
+    assert logs
+    assert KEY not in repr(logs)
     assert KEY not in caplog.text
-    assert "/42" not in repr(told)
+    assert "/42" not in repr(logs)
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "abc\n", "abc\r\nX-Other: 1", "schlüssel", "a\x00b", "a\tb"])
@@ -243,7 +245,7 @@ def test_a_key_that_no_header_can_hold_is_refused_without_repeating_it(key: str)
 
 
 def test_errors_survive_a_process_pool() -> None:
-    """They can be pickled, with all they tell."""
+    """Pickling keeps all attributes."""
     error = read(Script(httpx.Response(429, json={"message": "slow"}, headers={"retry-after": "7"})))
     again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
     assert type(again) is RateLimitError
@@ -251,7 +253,7 @@ def test_errors_survive_a_process_pool() -> None:
 
 
 def test_the_tree_is_drawn_as_it_is() -> None:
-    """Every class of the tree is in the drawing, and the other way round."""
+    """The drawing has exactly the classes of the module."""
     from inveterate import _errors
 
     drawn = {word for word in (_errors.__doc__ or "").split() if word.endswith("Error")}
@@ -261,12 +263,12 @@ def test_the_tree_is_drawn_as_it_is() -> None:
 
 
 def test_a_long_message_is_cut() -> None:
-    """A platform that answers with a book does not fill the log."""
+    """A long message of the platform does not fill the log."""
     assert len(read(Script(httpx.Response(400, json={"message": "x" * 10_000}))).message) == 300
 
 
 def test_a_redirect_is_not_followed() -> None:
-    """The key goes nowhere but where it was sent."""
+    """The key is sent to no other host."""
     script = Script(httpx.Response(302, headers={"location": "https://elsewhere.example/"}), ok({}))
     assert type(read(script)) is StatusError
     assert len(script.requests) == 1

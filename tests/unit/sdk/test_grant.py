@@ -1,4 +1,4 @@
-"""Credits are granted at most once per key, against a platform that loses, fails, dawdles and hides."""
+"""Credits are granted at most once per key, whatever the platform loses, fails, delays or hides."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from inveterate import (
 )
 from inveterate._grant import mark_of
 
-from tests.unit.sdk.granting import (
+from tests.support.sdk.grant_calls import (
     MEMBER,
     Granting,
     both,
     settings,
 )
-from tests.unit.sdk.ledger_server import Served
+from tests.support.sdk.ledger_server import Served
 
 
 @both
-def test_a_grant_that_goes_well_is_one_post_and_no_reading(served: Served, grant: Granting) -> None:
-    """The note is marked, and says no key."""
-    platform = served.behaving()
+def test_a_successful_grant_is_one_post_and_no_read(served: Served, grant: Granting) -> None:
+    """The note is marked, and does not hold the key."""
+    platform = served.reset()
     result = grant(served, note="for order 1")
     assert (result.status, result.entry, result.cause) == ("granted", None, None)
     assert (platform.posts, platform.reads, platform.credits) == (1, 0, 5)
@@ -32,10 +32,10 @@ def test_a_grant_that_goes_well_is_one_post_and_no_reading(served: Served, grant
 
 
 @both
-@pytest.mark.parametrize("then", ["drop", "fail", "dawdle"])
-def test_applied_and_then_a_lost_answer(served: Served, grant: Granting, then: str) -> None:
-    """The connection drops, a 500 comes, or the answer is late: the ledger shows that it was granted."""
-    platform = served.behaving(then=then)
+@pytest.mark.parametrize("then", ["drop", "fail", "stall"])
+def test_a_lost_reply_after_the_grant(served: Served, grant: Granting, then: str) -> None:
+    """The connection drops, a 500 comes, or the reply is late: the ledger shows that it was granted."""
+    platform = served.reset(then=then)
     intents = MemoryIntents()
     result = grant(served, intents)
     assert result.status == "granted"
@@ -47,10 +47,10 @@ def test_applied_and_then_a_lost_answer(served: Served, grant: Granting, then: s
 
 
 @both
-@pytest.mark.parametrize("then", ["drop", "fail", "dawdle"])
-def test_lost_before_it_was_applied(served: Served, grant: Granting, then: str) -> None:
-    """Nobody can tell it from a ledger that is late: unknown, again and again, and never a second post."""
-    platform = served.behaving(applies=False, then=then)
+@pytest.mark.parametrize("then", ["drop", "fail", "stall"])
+def test_a_lost_request_before_the_grant(served: Served, grant: Granting, then: str) -> None:
+    """It looks like a late ledger: the outcome stays unknown, and there is never a second post."""
+    platform = served.reset(applies=False, then=then)
     intents = MemoryIntents()
     results = [grant(served, intents, settled_after=0.0) for _ in range(3)]
     assert [result.status for result in results] == ["unknown"] * 3
@@ -58,16 +58,16 @@ def test_lost_before_it_was_applied(served: Served, grant: Granting, then: str) 
 
 
 @both
-def test_an_entry_that_shows_only_after_a_while(served: Served, grant: Granting) -> None:
-    """It is looked for more than once; and an unknown is resolved by asking again."""
-    platform = served.behaving(then="drop", shows_after=2)
+def test_a_late_entry_is_found(served: Served, grant: Granting) -> None:
+    """The ledger is read several times; a later call resolves an unknown outcome."""
+    platform = served.reset(then="drop", shows_after=2)
     assert grant(served, looks=(0.0, 0.0, 0.0)).status == "granted"
     assert (platform.posts, platform.reads) == (1, 3)
-    platform = served.behaving(then="drop", shows_after=2)
-    platform.remember(mark_of("an older grant"))
+    platform = served.reset(then="drop", shows_after=2)
+    platform.add_old_entry(mark_of("an older grant"))
     intents = MemoryIntents()
     assert grant(served, intents, looks=(0.0,)).status == "unknown"
-    # The ledger shows notes, and ours is not there yet: only its age keeps us from posting again.
+    # The ledger shows notes, and ours is missing: only the age of the claim prevents a second post.
     assert grant(served, intents, looks=(0.0,)).status == "unknown"
     assert grant(served, intents, looks=(0.0,)).status == "already_granted"
     assert (platform.posts, platform.credits) == (1, 5)
@@ -75,9 +75,9 @@ def test_an_entry_that_shows_only_after_a_while(served: Served, grant: Granting)
 
 @both
 def test_a_ledger_that_never_shows_notes(served: Served, grant: Granting) -> None:
-    """It proves nothing, however often it is read and however long one waits: unknown is the answer."""
-    platform = served.behaving(then="drop", shows_notes=False)
-    platform.remember("somebody else's note")
+    """It proves nothing, however often it is read: the outcome stays unknown."""
+    platform = served.reset(then="drop", shows_notes=False)
+    platform.add_old_entry("another note")
     intents = MemoryIntents()
     results = [grant(served, intents, settled_after=0.0) for _ in range(3)]
     assert [result.status for result in results] == ["unknown"] * 3
@@ -85,17 +85,15 @@ def test_a_ledger_that_never_shows_notes(served: Served, grant: Granting) -> Non
 
 
 @both
-def test_a_second_post_is_made_only_where_the_ledger_proves_the_first_was_lost(
-    served: Served, grant: Granting
-) -> None:
-    """It has shown a note of ours, was read whole, and the claim is old enough."""
-    platform = served.behaving(applies=False, then="drop")
+def test_a_second_post_needs_proof_that_the_first_was_lost(served: Served, grant: Granting) -> None:
+    """The ledger shows a note of ours and is whole, and the claim is old enough."""
+    platform = served.reset(applies=False, then="drop")
     intents = MemoryIntents()
     assert grant(served, intents).status == "unknown"
     platform.applies, platform.then = True, "answer"
-    platform.remember("unrelated")
+    platform.add_old_entry("unrelated")
     assert grant(served, intents, settled_after=0.0).status == "unknown"
-    platform.remember(f"older {mark_of('older')}")
+    platform.add_old_entry(f"older {mark_of('older')}")
     assert grant(served, intents).status == "unknown"
     assert grant(served, intents, settled_after=0.0).status == "granted"
     assert grant(served, intents, settled_after=0.0).status == "already_granted"
@@ -103,13 +101,13 @@ def test_a_second_post_is_made_only_where_the_ledger_proves_the_first_was_lost(
 
 
 def test_a_store_that_is_empty_is_not_replaced(served: Served) -> None:
-    """A store with a length of nothing is false, and still the caller's."""
+    """An empty store is false, and still the caller's."""
 
     class Sized(MemoryIntents):
         def __len__(self) -> int:
-            return len(self._written)
+            return len(self._recorded)
 
-    served.behaving()
+    served.reset()
     store = Sized()
     with Client("k", **settings(served, store, ())) as client:
         client.members.credits.grant(MEMBER, 5, key="order-1")

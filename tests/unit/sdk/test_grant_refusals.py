@@ -1,4 +1,4 @@
-"""What is refused frees its key, and what is in doubt keeps it."""
+"""A refused grant frees its key; a doubtful one keeps it."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from inveterate import (
 )
 from inveterate._grant import mark_of
 
-from tests.unit.sdk.fakes import Script, ok
-from tests.unit.sdk.granting import (
+from tests.support.sdk.grant_calls import (
     MEMBER,
     Granting,
     both,
     grant_sync,
 )
-from tests.unit.sdk.ledger_server import Served
+from tests.support.sdk.ledger_server import Served
+from tests.support.sdk.scripted_platform import Script, ok
 
 
 @both
 def test_a_refusal_frees_the_key(served: Served, grant: Granting) -> None:
-    """Nothing was done, so the next call may."""
-    platform = served.behaving(then="refuse")
+    """Nothing was granted, so the next call may grant."""
+    platform = served.reset(then="refuse")
     intents = MemoryIntents()
     with pytest.raises(BadRequestError):
         grant(served, intents)
@@ -42,8 +42,8 @@ def test_a_refusal_frees_the_key(served: Served, grant: Granting) -> None:
 @both
 @pytest.mark.parametrize("applies", [True, False])
 def test_a_429_of_the_post_is_doubt(served: Served, grant: Granting, *, applies: bool) -> None:
-    """It is undocumented, and may come from behind the work: the ledger is looked at, and the key stays claimed."""
-    platform = served.behaving(applies=applies, then="limit")
+    """It is undocumented and may come after the work: the ledger is read, and the key stays claimed."""
+    platform = served.reset(applies=applies, then="limit")
     intents = MemoryIntents()
     assert grant(served, intents).status == ("granted" if applies else "unknown")
     platform.then = "answer"
@@ -52,9 +52,9 @@ def test_a_429_of_the_post_is_doubt(served: Served, grant: Granting, *, applies:
 
 
 def test_a_refusal_after_a_doubtful_attempt_leaves_the_key_claimed(served: Served) -> None:
-    """The first request may still arrive: whoever comes next looks before posting."""
-    platform = served.behaving(applies=False, then="drop")
-    platform.remember(mark_of("older"))
+    """The first request may still arrive: the next call reads the ledger before it posts."""
+    platform = served.reset(applies=False, then="drop")
+    platform.add_old_entry(mark_of("older"))
     intents = MemoryIntents()
     assert grant_sync(served, intents).status == "unknown"
     platform.then = "refuse"
@@ -66,7 +66,7 @@ def test_a_refusal_after_a_doubtful_attempt_leaves_the_key_claimed(served: Serve
 
 
 @both
-def test_a_platform_that_is_not_there_frees_the_key(grant: Granting) -> None:
+def test_an_unreachable_platform_frees_the_key(grant: Granting) -> None:
     """Nothing was sent."""
     intents = MemoryIntents()
     nowhere = Served("http://127.0.0.1:9")
@@ -77,8 +77,8 @@ def test_a_platform_that_is_not_there_frees_the_key(grant: Granting) -> None:
 
 @both
 def test_a_ledger_that_cannot_be_read_proves_nothing(served: Served, grant: Granting) -> None:
-    """Unknown, and no error that hides it."""
-    platform = served.behaving(then="drop", ledger_fails=True)
+    """The outcome is unknown, and not an error of the read."""
+    platform = served.reset(then="drop", ledger_fails=True)
     intents = MemoryIntents()
     assert grant(served, intents).status == "unknown"
     assert grant(served, intents, settled_after=0.0).status == "unknown"
@@ -88,7 +88,7 @@ def test_a_ledger_that_cannot_be_read_proves_nothing(served: Served, grant: Gran
 
 
 def test_a_ledger_that_may_not_be_whole_proves_nothing() -> None:
-    """A server that ignores the cursor shows the same page for ever: ours may be on the next."""
+    """A server that ignores the cursor repeats one page: our entry may be on the next."""
     page = {"credits": [{"amount": 1, "note": mark_of("older")}], "lastCreditEntry": "x"}
     script = Script(httpx.Response(500), ok(page))
     intents = MemoryIntents()
@@ -100,8 +100,8 @@ def test_a_ledger_that_may_not_be_whole_proves_nothing() -> None:
 
 
 @pytest.mark.parametrize(("amount", "key"), [(0, "k"), (-5, "k"), (5.0, "k"), (True, "k"), (5, ""), (5, " ")])
-def test_what_cannot_be_a_grant_is_refused(amount: Any, key: str) -> None:
-    """Before anything is claimed or sent."""
+def test_an_impossible_grant_is_refused(amount: Any, key: str) -> None:
+    """It is refused before a claim or a request."""
     script = Script(ok({}))
     with script.client() as client, pytest.raises(ValueError):
         client.members.credits.grant(MEMBER, amount, key=key)
@@ -109,7 +109,7 @@ def test_what_cannot_be_a_grant_is_refused(amount: Any, key: str) -> None:
 
 
 def test_a_key_stands_for_one_grant() -> None:
-    """The same key for another amount or member is a mistake of the caller's, not a grant."""
+    """The same key for another amount or member is a mistake of the caller."""
     script = Script(ok({}, 201))
     with script.client() as client:
         grant = client.members.credits.grant

@@ -1,4 +1,4 @@
-"""Records are read as they come: any of the documented notations, whatever else is in them, and sent back intact."""
+"""Records are read in every documented notation, keep unknown fields, and are sent back intact."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from inveterate import (
 )
 from inveterate._json import read_json, write_json
 
-from tests.unit.sdk.fakes import Script, ok
+from tests.support.sdk.scripted_platform import Script, ok
 
 EVENTS = Path(__file__).parents[3] / "events"
 
@@ -57,7 +57,7 @@ def test_a_member_is_read_from_every_notation() -> None:
     "data",
     [{"member": {"customerId": 42}}, {"customer": {"customerId": 42}}, [{"customerId": 42}], {"id": 42}],
 )
-def test_a_record_is_found_where_it_is(data: Any) -> None:
+def test_a_record_is_found_in_each_place(data: Any) -> None:
     """Under a name, alone in an array, or as `data` itself."""
     with Script(ok(data)).client() as client:
         assert client.members.get(CustomerId(42)).customer_id == "42"
@@ -77,14 +77,14 @@ def test_a_record_is_found_where_it_is(data: Any) -> None:
         ("WHATEVER_ORDERS", {"rewardValue": 5, "rule": "EARN_EVERY_ORDER"}, CreditsForOrders),
         ("WHATEVER_SIGNUP", {"discountType": "fixed", "value": 5, "minimumSubtotal": None}, SignupDiscount),
         ("CUSTOM_17", {"anything": True}, OtherBenefit),
-        # The path's type is the word that counts, whatever the record says of itself.
+        # The path's type decides, whatever type the record has.
         ("REFERRALS", {"type": "FREE_SHIPPING", "creditAmount": 5}, StoreCreditsForReferral),
     ],
 )
 def test_the_type_in_the_path_chooses_the_benefit(
     benefit_type: str, data: dict[str, Any], kind: type[Any]
 ) -> None:
-    """What is unknown of it is kept."""
+    """Unknown fields are kept."""
     with Script(ok({**data, "icon": "i.svg"})).client() as client:
         benefit = client.benefits.get(BenefitType(benefit_type))
     assert type(benefit) is kind
@@ -92,7 +92,7 @@ def test_the_type_in_the_path_chooses_the_benefit(
     assert benefit.drift == ()
 
 
-def test_a_benefit_goes_back_as_it_came_but_for_what_was_changed() -> None:
+def test_a_benefit_goes_back_with_only_its_changes() -> None:
     """Unknown fields, odd values and the notation of times included."""
     read = {
         "name": "Early",
@@ -116,7 +116,7 @@ def test_a_benefit_goes_back_as_it_came_but_for_what_was_changed() -> None:
     )
 
 
-def test_a_benefit_made_here_says_only_what_was_set() -> None:
+def test_a_new_benefit_has_only_the_fields_that_were_set() -> None:
     """With the path's type, and money as a number with its digits."""
     script = Script(ok({}, 201))
     benefit = FreeShipping(maximum_shipping_price=Decimal("4.90"), minimum_quantity=None)
@@ -130,19 +130,21 @@ def test_a_benefit_made_here_says_only_what_was_set() -> None:
 
 
 def test_a_tier_has_its_benefits() -> None:
-    """Where they were asked for; what is none is left out."""
+    """They are read where they are present; unreadable rows are left out."""
     tier = Tier.of({"segmentId": "6a538edc", "benefits": [{"type": "REFERRALS"}, None, {"type": "NEW"}]})
     assert tier.tier_id == "6a538edc"
     assert [type(benefit) for benefit in tier.benefits] == [StoreCreditsForReferral, OtherBenefit]
     assert Tier.of({"id": "x", "benefits": "none"}).benefits == ()
 
 
-def test_a_subscription_does_not_show_what_a_receiver_checks() -> None:
+def test_repr_of_a_subscription_shows_no_secret() -> None:
     """Its URL may be a secret, and its token is one."""
-    told = WebhookSubscription.of({"id": "s", "callbackUrl": "https://x.example/k3y", "token": "t0k3n"})
-    assert "k3y" not in repr(told)
-    assert "t0k3n" not in repr(told)
-    assert told.callback_url == "https://x.example/k3y"
+    subscription = WebhookSubscription.of(
+        {"id": "s", "callbackUrl": "https://x.example/k3y", "token": "t0k3n"}
+    )
+    assert "k3y" not in repr(subscription)
+    assert "t0k3n" not in repr(subscription)
+    assert subscription.callback_url == "https://x.example/k3y"
 
 
 VALUES = st.recursive(
@@ -157,13 +159,13 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-def test_json_goes_there_and_back(value: Any) -> None:
-    """Money included, digit by digit."""
+def test_json_survives_a_round_trip(value: Any) -> None:
+    """Money keeps each digit."""
     assert read_json(write_json(value).encode()) == value
 
 
 @pytest.mark.parametrize("value", [Decimal("NaN"), float("inf"), {1, 2}, object()])
-def test_what_json_cannot_say_is_refused(value: object) -> None:
-    """With a ValueError, before anything is sent."""
+def test_a_value_without_a_json_form_is_refused(value: object) -> None:
+    """It is a ValueError before a request."""
     with pytest.raises(ValueError):
         write_json({"x": value})

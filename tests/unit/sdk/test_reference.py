@@ -1,4 +1,4 @@
-"""The reference page is what the docstrings say today."""
+"""The reference page agrees with the docstrings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_the_page_is_current() -> None:
-    """Whoever changes a docstring runs scripts/reference."""
+    """A change of a docstring requires scripts/reference."""
     ran = subprocess.run(
         [sys.executable, str(ROOT / "scripts" / "reference.py"), "--check"],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""When to try again: decided by a generator, tested without network, clock or event loop."""
+"""Retries: decided by a generator, tested without network, clock or event loop."""
 
 from __future__ import annotations
 
@@ -17,99 +17,99 @@ from inveterate import (
     Retries,
     ServerError,
 )
-from inveterate._retries import converse
-from inveterate._steps import Answer, Failure, Reply, Send, Sleep
+from inveterate._retries import request_steps
+from inveterate._steps import HttpReply, Send, SendFailure, SendOutcome, Sleep
 from inveterate.api.credits import Credits
 from inveterate.api.members import Members
 
-from tests.unit.sdk.fakes import QUICK, Script, ok
+from tests.support.sdk.scripted_platform import QUICK, Script, ok
 
 READ = Members.get.of(CustomerId(42))
 WRITE = Credits.add.of(CustomerId(42), 5)
-GOOD = Reply(200, {}, b'{"data": {"customerId": "42"}}', took=0.1)
-BAD = Reply(500, {}, b"", took=0.1)
-CUT = Failure(httpx.ReadError("cut"), sent=True, took=0.1)
-UNSENT = Failure(httpx.ConnectError("refused"), sent=False, took=0.1)
+GOOD = HttpReply(200, {}, b'{"data": {"customerId": "42"}}', took=0.1)
+BAD = HttpReply(500, {}, b"", took=0.1)
+CUT = SendFailure(httpx.ReadError("cut"), sent=True, took=0.1)
+UNSENT = SendFailure(httpx.ConnectError("refused"), sent=False, took=0.1)
 
 
-def limited(after: str | None, date: str = "") -> Reply:
-    """Make a 429."""
+def limited(after: str | None, date: str = "") -> HttpReply:
+    """Return a 429."""
     headers = {"date": date} if date else {}
-    return Reply(429, headers if after is None else {**headers, "retry-after": after}, b"", took=0.1)
+    return HttpReply(429, headers if after is None else {**headers, "retry-after": after}, b"", took=0.1)
 
 
-def play(call: Any, retries: Retries, *answers: Answer) -> tuple[Any, list[float], list[float | None]]:
-    """Run a conversation against answers; return its outcome, its pauses, and what was left each time."""
-    conversation, waiting = converse(call, retries), list(answers)
-    pauses: list[float] = []
+def play(call: Any, retries: Retries, *answers: SendOutcome) -> tuple[Any, list[float], list[float | None]]:
+    """Run a call against outcomes; return its result, its delays, and the time left for each attempt."""
+    steps, waiting = request_steps(call, retries), list(answers)
+    delays: list[float] = []
     left: list[float | None] = []
     answer: Any = None
     while True:
         try:
-            step = conversation.send(answer)
+            step = steps.send(answer)
         except StopIteration as stop:
-            return stop.value, pauses, left
+            return stop.value, delays, left
         except InveterateError as error:
-            return error, pauses, left
+            return error, delays, left
         answer = None
         if isinstance(step, Sleep):
-            pauses.append(step.seconds)
+            delays.append(step.seconds)
         elif isinstance(step, Send):
             left.append(step.within)
             answer = waiting.pop(0) if len(waiting) > 1 else waiting[0]
 
 
-FULL = Retries(draw=lambda: 1.0)
+FULL = Retries(jitter=lambda: 1.0)
 
 
 def test_a_read_is_repeated_until_it_succeeds() -> None:
-    """5xx, 429 and a cut connection pass."""
-    outcome, pauses, _ = play(READ, FULL, BAD, CUT, UNSENT, GOOD)
+    """5xx, 429 and a cut connection are transient."""
+    outcome, delays, _ = play(READ, FULL, BAD, CUT, UNSENT, GOOD)
     assert outcome.customer_id == "42"
-    assert pauses == [0.5, 1.0, 2.0]
+    assert delays == [0.5, 1.0, 2.0]
 
 
 def test_a_read_gives_up_after_the_last_attempt() -> None:
-    """With the error of that attempt."""
-    outcome, pauses, left = play(READ, FULL, BAD)
+    """It raises the error of that attempt."""
+    outcome, delays, left = play(READ, FULL, BAD)
     assert type(outcome) is ServerError
-    assert (len(pauses), len(left)) == (3, 4)
+    assert (len(delays), len(left)) == (3, 4)
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 404, 409, 422])
-def test_what_will_not_pass_is_not_repeated(status: int) -> None:
-    """A refusal stays one."""
-    outcome, pauses, _ = play(READ, FULL, Reply(status, {}, b""))
+def test_a_refusal_is_not_repeated(status: int) -> None:
+    """The platform would refuse again."""
+    outcome, delays, _ = play(READ, FULL, HttpReply(status, {}, b""))
     assert isinstance(outcome, InveterateError)
-    assert pauses == []
+    assert delays == []
 
 
-@pytest.mark.parametrize("answer", [BAD, CUT, Reply(503, {}, b""), Reply(200, {}, b"<html>")])
-def test_a_write_is_never_repeated_when_it_may_have_been_done(answer: Answer) -> None:
+@pytest.mark.parametrize("answer", [BAD, CUT, HttpReply(503, {}, b""), HttpReply(200, {}, b"<html>")])
+def test_a_write_is_never_repeated_when_it_may_be_done(answer: SendOutcome) -> None:
     """There is no idempotency key, and a 500 may be half done."""
-    outcome, pauses, left = play(WRITE, FULL, answer)
+    outcome, delays, left = play(WRITE, FULL, answer)
     assert type(outcome) is AmbiguousWriteError
-    assert (pauses, len(left)) == ([], 1)
+    assert (delays, len(left)) == ([], 1)
 
 
 def test_a_write_is_repeated_when_it_was_never_sent() -> None:
     """A refused connection is no ambiguity."""
-    outcome, pauses, _ = play(WRITE, FULL, UNSENT, UNSENT, GOOD)
+    outcome, delays, _ = play(WRITE, FULL, UNSENT, UNSENT, GOOD)
     assert outcome.data == {"customerId": "42"}
-    assert len(pauses) == 2
+    assert len(delays) == 2
     outcome, _, _ = play(WRITE, FULL, UNSENT)
     assert type(outcome) is ConnectionFailedError
 
 
 def test_a_write_is_not_repeated_after_a_429() -> None:
     """It may come from behind the gateway, after half of the work."""
-    outcome, pauses, _ = play(WRITE, FULL, limited("1"))
+    outcome, delays, _ = play(WRITE, FULL, limited("1"))
     assert type(outcome) is RateLimitError
-    assert (outcome.retry_after, pauses) == (1.0, [])
+    assert (outcome.retry_after, delays) == (1.0, [])
 
 
 @pytest.mark.parametrize(
-    ("after", "date", "pauses"),
+    ("after", "date", "delays"),
     [
         ("3", "", [3.5]),
         ("0", "", [0.5]),
@@ -128,46 +128,46 @@ def test_a_write_is_not_repeated_after_a_429() -> None:
         ("Wed, 99 Oct 2026 07:28:05 GMT", "Wed, 21 Oct 2026 07:28:00 GMT", [0.5]),
     ],
 )
-def test_retry_after_is_obeyed_when_it_is_sane(after: str | None, date: str, pauses: list[float]) -> None:
-    """Seconds or a date, up to half a minute; longer is left to the caller; nonsense is ignored."""
+def test_a_reasonable_retry_after_is_obeyed(after: str | None, date: str, delays: list[float]) -> None:
+    """Seconds or a date, at most 30 s; a longer one is left to the caller; nonsense is ignored."""
     outcome, waited, _ = play(READ, FULL, limited(after, date), GOOD)
-    assert waited == pauses
-    if not pauses:
+    assert waited == delays
+    if not delays:
         assert type(outcome) is RateLimitError
         assert outcome.retry_after == float(after or 0)
 
 
-def test_nothing_is_begun_after_the_deadline() -> None:
-    """Slow answers use up the time as much as pauses do."""
-    slow = Reply(503, {}, b"", took=25.0)
-    outcome, pauses, left = play(READ, FULL, slow)
+def test_no_attempt_begins_after_the_deadline() -> None:
+    """Slow replies count towards the deadline, as delays do."""
+    slow = HttpReply(503, {}, b"", took=25.0)
+    outcome, delays, left = play(READ, FULL, slow)
     assert type(outcome) is ServerError
     assert len(left) == 3
     assert left == [None, pytest.approx(60 - 25.5), pytest.approx(60 - 51.5)]
-    assert sum(pauses) + 75 > 60
+    assert sum(delays) + 75 > 60
 
 
 @given(
     draws=st.lists(st.floats(0, 1), min_size=12, max_size=12),
-    attempts=st.integers(1, 12),
-    first=st.floats(0, 5),
-    longest=st.floats(0, 20),
+    max_attempts=st.integers(1, 12),
+    base_delay=st.floats(0, 5),
+    max_delay=st.floats(0, 20),
     deadline=st.floats(0, 100),
 )
-def test_pauses_stay_within_what_was_promised(
-    draws: list[float], attempts: int, first: float, longest: float, deadline: float
+def test_delays_stay_within_the_policy(
+    draws: list[float], max_attempts: int, base_delay: float, max_delay: float, deadline: float
 ) -> None:
-    """At most `longest`, doubling, no more attempts than allowed, and no pause past the deadline."""
+    """At most `max_delay`, doubling, at most `max_attempts`, and no delay past the deadline."""
     tossed = iter(draws)
-    retries = Retries(attempts, first, longest, deadline, draw=lambda: next(tossed))
-    _, pauses, left = play(READ, retries, BAD)
-    assert len(left) == len(pauses) + 1 <= attempts
-    assert all(pause <= min(longest, first * 2**number) for number, pause in enumerate(pauses))
-    assert not pauses or sum(pauses) + 0.1 * len(pauses) <= deadline
+    retries = Retries(max_attempts, base_delay, max_delay, deadline, jitter=lambda: next(tossed))
+    _, delays, left = play(READ, retries, BAD)
+    assert len(left) == len(delays) + 1 <= max_attempts
+    assert all(delay <= min(max_delay, base_delay * 2**number) for number, delay in enumerate(delays))
+    assert not delays or sum(delays) + 0.1 * len(delays) <= deadline
 
 
-def test_both_clients_keep_to_it() -> None:
-    """The loops add nothing and leave nothing out."""
+def test_the_client_executes_the_retries() -> None:
+    """The loops execute every step."""
     script = Script(httpx.Response(503), httpx.ReadError("cut"), ok({"customerId": "42"}))
     with script.client(retries=QUICK) as client:
         assert client.members.get(CustomerId(42)).customer_id == "42"

@@ -1,4 +1,4 @@
-"""mypy strict sees the mistakes that matter, and knows every reply on both clients without being told."""
+"""mypy strict finds the usual mistakes, and infers every reply on both clients."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 from mypy import api
 
 ROOT = Path(__file__).parents[3]
-RIGHT = Path(__file__).parent / "typing" / "right.py"
-WRONG = Path(__file__).parent / "typing" / "wrong.py.txt"  # no .py: it is meant to be refused
+RIGHT = Path(__file__).parent / "typing_samples" / "right.py"
+WRONG = Path(__file__).parent / "typing_samples" / "wrong.py.txt"  # without .py, since mypy has to refuse it
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +32,12 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> str:
     return out
 
 
-def test_what_is_right_is_accepted_and_inferred(found: str) -> None:
-    """`assert_type` in the sample names the type of every reply."""
+def test_right_uses_are_accepted_and_inferred(found: str) -> None:
+    """`assert_type` in the sample has the type of every reply."""
     assert [line for line in found.splitlines() if "right.py" in line] == []
 
 
-def test_what_is_wrong_is_rejected_line_by_line(found: str) -> None:
+def test_wrong_uses_are_refused_line_by_line(found: str) -> None:
     """Each line of the sample that is marked is refused with that code, and no other line is."""
     expected = {
         (number, code)

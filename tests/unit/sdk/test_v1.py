@@ -1,4 +1,4 @@
-"""The 13 endpoints of the legacy API: as documented, on the common host, deprecated, with successors that exist."""
+"""The 13 endpoints of the legacy API: as documented, deprecated, with existing successors."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 import httpx
 import pytest
 from inveterate import BadKeyError, CustomerId, Pages, SubscriptionId, TierId, operations, v1
-from inveterate._operations import endpoints
-from inveterate.v1.nouns import RESOURCES
+from inveterate._operation_table import endpoints
+from inveterate.v1.resources import RESOURCES
 from inveterate.webhooks import LEGACY_TOPICS, LegacyEvent, UnreadableEventError, parse
 
-from tests.unit.sdk.fakes import KEY, Script
+from tests.support.sdk.scripted_platform import KEY, Script
 
 CUSTOMER = CustomerId("gid://shopify/Customer/5574691979318")
 ID = "5574691979318"
@@ -73,12 +73,12 @@ RECORD = {"customerId": ID, "id": "s", "merchantId": "m", "rows": []}
 
 
 def answer(_: httpx.Request) -> httpx.Response:
-    """Answer in v1's envelope."""
+    """Reply in v1's envelope."""
     return httpx.Response(200, json={"success": True, "data": RECORD, "errors": []})
 
 
 def client(script: Script) -> v1.Client:
-    """Make a v1 client."""
+    """Return a v1 client."""
     return v1.Client(KEY, transport=httpx.MockTransport(script))
 
 
@@ -89,11 +89,11 @@ def test_each_endpoint_is_as_documented_and_deprecated(
     """Method, path, query, body and key; a warning, at the caller's line, that names the successor."""
     script = Script(answer)
     with client(script) as it:
-        with pytest.warns(DeprecationWarning, match=rf"v1 {name} is deprecated") as told:
+        with pytest.warns(DeprecationWarning, match=rf"v1 {name} is deprecated") as caught:
             result = use(it)
         if isinstance(result, Pages):
             list(result)
-    assert {warning.filename for warning in told} == {__file__}
+    assert {warning.filename for warning in caught} == {__file__}
     (request,) = script.requests
     assert (request.method, str(request.url)) == (method, f"https://public.inveterateapi.com{target}")
     assert (json.loads(request.content) if request.content else None) == body
@@ -140,8 +140,8 @@ def test_the_ledger_has_no_envelope() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_both_documented_answers_to_a_bad_key_are_one_error() -> None:
-    """Whatever the status."""
+def test_both_documented_replies_to_a_bad_key_are_one_error() -> None:
+    """The status makes no difference."""
     for body in ({"message": "Unauthorized"}, {"data": {}, "success": False, "errors": ["Invalid API key"]}):
         for status in (400, 401) if "message" in body else (200, 400, 401):
             with client(Script(httpx.Response(status, json=body))) as it, pytest.raises(BadKeyError):
@@ -149,7 +149,7 @@ def test_both_documented_answers_to_a_bad_key_are_one_error() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_secrets_that_come_back_are_not_shown() -> None:
+def test_secrets_of_a_reply_are_not_shown() -> None:
     """The token of a subscriber is readable and not in its repr; a cancel token is taken out."""
     made = {"data": {"subscriber": {"id": "s", "token": "t0k3n", "callbackUrl": "https://example.com/t0k3n"}}}
     with client(Script(httpx.Response(200, json=made))) as it:
@@ -164,7 +164,7 @@ def test_secrets_that_come_back_are_not_shown() -> None:
 
 @pytest.mark.parametrize("topic", LEGACY_TOPICS)
 def test_the_parser_knows_the_legacy_topics(topic: str) -> None:
-    """Their payloads are undocumented, so they are kept whole; a merchant's names no member."""
+    """Their payloads are undocumented, so they are kept whole; a merchant's event has no member."""
     body = json.dumps({"payload": {"anything": 1}, "metadata": {"topic": topic}, "token": "t0k3n"})
     event = parse(body)
     assert type(event) is LegacyEvent
@@ -175,17 +175,17 @@ def test_the_parser_knows_the_legacy_topics(topic: str) -> None:
 
 @pytest.mark.parametrize("place", ["top", "metadata"])
 @pytest.mark.parametrize("topic", ["customer.updated", "merchant.updated"])
-def test_the_token_in_a_body_is_read_compared_and_not_shown(topic: str, place: str) -> None:
-    """In constant time, wherever it stands; an event without one bears none."""
+def test_the_token_of_a_body_is_read_compared_and_not_shown(topic: str, place: str) -> None:
+    """In constant time, wherever it stands; an event without one has_token none."""
     delivery: dict[str, Any] = {"payload": {"customerId": "42"}, "metadata": {"topic": topic}}
     bare = parse(json.dumps(delivery))
     assert bare.token is None
-    assert not bare.bears("")
-    assert not bare.bears("t0k3n")
+    assert not bare.has_token("")
+    assert not bare.has_token("t0k3n")
     (delivery if place == "top" else delivery["metadata"])["token"] = "t0k3n"
     event = parse(json.dumps(delivery))
     assert event.token == "t0k3n"
-    assert event.bears("t0k3n")
-    assert not event.bears("other")
+    assert event.has_token("t0k3n")
+    assert not event.has_token("other")
     assert "t0k3n" not in repr(event)
     assert event.id == bare.id

@@ -1,4 +1,4 @@
-"""What really goes over the wire: a DELETE with its body, one pooled connection, and answers cut short."""
+"""Requests and replies over real sockets: a DELETE with its body, pooled connections, truncated replies."""
 
 from __future__ import annotations
 
@@ -18,45 +18,45 @@ from inveterate import (
     SubscriptionId,
 )
 
-from tests.unit.sdk import ledger_server
-from tests.unit.sdk.ledger_server import serving
+from tests.support.sdk import ledger_server
+from tests.support.sdk.ledger_server import serving
 
 OK = b"HTTP/1.1 201 Created\r\nContent-Length: 16\r\nContent-Type: application/json\r\n\r\n"
 YES = OK + b'{"message":"ok"}'
 
 
 @contextmanager
-def saying(answer: bytes) -> Iterator[tuple[Client, list[bytes]]]:
-    """Make a client of a server that takes one request, keeps its bytes, says `answer` and hangs up."""
-    heard: list[bytes] = []
+def replying(answer: bytes) -> Iterator[tuple[Client, list[bytes]]]:
+    """Yield a client of a server that accepts one request, records it, sends `answer` and closes."""
+    requests: list[bytes] = []
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
         connection, _ = listener.accept()
         with connection:
-            heard.append(connection.recv(65536))
-            while b"\r\n\r\n" not in heard[0]:
-                heard[0] += connection.recv(65536)
-            head, _, body = heard[0].partition(b"\r\n\r\n")
+            requests.append(connection.recv(65536))
+            while b"\r\n\r\n" not in requests[0]:
+                requests[0] += connection.recv(65536)
+            head, _, body = requests[0].partition(b"\r\n\r\n")
             lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
             while lengths and len(body) < int(lengths[0].partition(b":")[2]):
                 body += connection.recv(65536)
-            heard[0] = head + b"\r\n\r\n" + body
+            requests[0] = head + b"\r\n\r\n" + body
             connection.sendall(answer)
 
     thread = threading.Thread(target=serve)
     thread.start()
     with Client("k", base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", retries=NO_RETRIES) as client:
-        yield client, heard
+        yield client, requests
     thread.join()
     listener.close()
 
 
 def test_a_delete_carries_its_body() -> None:
     """With its type and its length, which libraries and proxies like to drop."""
-    with saying(YES) as (client, heard):
+    with replying(YES) as (client, requests):
         client.webhook_subscriptions.delete(SubscriptionId("s-1"), "customer.updated")
-    head, _, body = heard[0].partition(b"\r\n\r\n")
+    head, _, body = requests[0].partition(b"\r\n\r\n")
     lines = head.split(b"\r\n")
     assert lines[0] == b"DELETE /v2.0/admin/webhook-subscriptions HTTP/1.1"
     assert b"Content-Type: application/json" in lines
@@ -78,26 +78,26 @@ def test_a_delete_carries_its_body() -> None:
         b"HTTP/1.1 200 OK\r\nX-Request-Id: \xff\xfe\r\nContent-Length: 4\r\n\r\nnope",
     ],
 )
-def test_an_answer_cut_short_or_garbled_is_a_typed_error(answer: bytes) -> None:
-    """A read failed; of a write nobody knows."""
-    with saying(answer) as (client, _), pytest.raises(InveterateError):
+def test_a_truncated_or_garbled_reply_is_a_typed_error(answer: bytes) -> None:
+    """A read has failed; the outcome of a write is unknown."""
+    with replying(answer) as (client, _), pytest.raises(InveterateError):
         client.members.get(CustomerId(42))
-    with saying(answer) as (client, _), pytest.raises(AmbiguousWriteError):
+    with replying(answer) as (client, _), pytest.raises(AmbiguousWriteError):
         client.members.credits.add(CustomerId(42), 5)
 
 
 def test_connections_are_pooled() -> None:
     """Twenty calls, one connection."""
     with serving() as served:
-        served.behaving()
+        served.reset()
         with Client("k", base_url=served.address) as client:
             for _ in range(20):
                 list(client.members.credits.list(CustomerId(42)))
             assert len(ledger_server.TRANSPORTS) == 1
 
 
-def test_nobody_there_is_a_failed_connection() -> None:
-    """Also of a write: nothing was sent."""
+def test_a_refused_connection_is_a_failed_connection() -> None:
+    """Also for a write, since nothing was sent."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     with Client("k", base_url=address, retries=NO_RETRIES) as client, pytest.raises(ConnectionFailedError):

@@ -7,51 +7,63 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sim import billing, crediting, joining, leaving, living, orders, population, programme, record
+from sim import (
+    behaviour_engine,
+    billing,
+    cancellations,
+    credit_ledger,
+    memberships,
+    orders,
+    population,
+    programme,
+    snapshot,
+)
 from sim.events import TOPICS, Event
 from sim.model import money
-from sim.sending import body_of
+from sim.webhooks import webhook_body
 
-from tests.unit.sim.history import FREE, GOLD, LIFETIME, TRIAL, days, joined, world
+from tests.unit.sim.sim_worlds import FREE, GOLD, LIFETIME, TRIAL, days, joined, make_world
 
 SAMPLES = Path(__file__).parents[3] / "events"
 NULLABLE = {"phoneNumber", "orderId", "orderTotal", "expirationDate", "contractId", "lastPurchaseAt"}
-"""Null where it does not apply, which the documentation says, or which follows from its own words."""
+"""Fields that may be null, by the documentation."""
 OPTIONAL = {"previousTierName", "previousTierId"}
 
 
 @pytest.fixture(scope="module")
-def told() -> dict[str, Event]:
+def events_by_topic() -> dict[str, Event]:
     """One event of each topic."""
-    place = world(tier_move="joined")
-    member, events = joined(place)
-    events += orders.order(place, member)
-    events += billing.renew_card(place, member)
-    events += record.noise(place, member)
-    events += days(place, 61)
-    events += joining.move(place, member, place.tiers[FREE])
+    world = make_world(tier_move="joined")
+    member, events = joined(world)
+    events += orders.order(world, member)
+    events += billing.renew_card(world, member)
+    events += snapshot.unchanged_update(world, member)
+    events += days(world, 61)
+    events += memberships.move(world, member, world.tiers[FREE])
     for tier in (TRIAL, LIFETIME):
-        events += joined(place, tier)[1]
-    place.switches.set("tier_move", "changed")
-    other, more = joined(place)
-    events += [*more, *billing.fail_payment(place, other), *days(place, 3)]
-    third, more = joined(place)
+        events += joined(world, tier)[1]
+    world.switches.set("tier_move", "changed")
+    other, more = joined(world)
+    events += [*more, *billing.fail_payment(world, other), *days(world, 3)]
+    third, more = joined(world)
     events += [
         *more,
-        *crediting.redeem(place, third, money(1)),
-        *leaving.request(place, third, confirmed=True),
+        *credit_ledger.redeem(world, third, money(1)),
+        *cancellations.request(world, third, confirmed=True),
     ]
-    fourth, more = joined(place)
-    events += [*more, *joining.move(place, fourth, place.tiers[LIFETIME])]
+    fourth, more = joined(world)
+    events += [*more, *memberships.move(world, fourth, world.tiers[LIFETIME])]
     return {event.topic: event for event in events if event.topic}
 
 
 @pytest.mark.parametrize("topic", TOPICS)
-def test_shape(topic: str, told: dict[str, Event]) -> None:
-    """The keys at every level are the sample's, and so are the types, null apart where that is documented."""
+def test_shape(topic: str, events_by_topic: dict[str, Event]) -> None:
+    """Keys and types at every level are those of the sample; null is allowed where documented."""
     sample = json.loads((SAMPLES / f"{topic}.json").read_text())
-    place = world()
-    sent = json.loads(body_of(place.shop, place.switches, told[topic], attempt=0, now=place.now))
+    world = make_world()
+    sent = json.loads(
+        webhook_body(world.shop, world.switches, events_by_topic[topic], attempt=0, now=world.now)
+    )
     assert differences(sample, sent) == []
 
 
@@ -77,18 +89,18 @@ def kind(value: Any) -> str:
     return "number" if isinstance(value, (int, float)) else type(value).__name__
 
 
-def test_the_oddities(told: dict[str, Event]) -> None:
-    """No id on credits.updated, two shapes of id elsewhere, a numeric customer on ordered, an expiry cut to the hour."""
-    assert told["customer.credits.updated"].id is None
-    assert "-" in (told["customer.ordered"].id or "")
-    assert "-" not in (told["customer.cancelled"].id or "-")
-    assert isinstance(told["customer.ordered"].payload["customer"]["id"], int)
-    assert told["customer.credits.expired"].payload["amount"] > 0
-    old = told["customer.updated"].payload["oldData"]
+def test_the_oddities(events_by_topic: dict[str, Event]) -> None:
+    """No id on credits.updated, two formats of ids, a numeric customer id on ordered, an expiry truncated to the hour."""
+    assert events_by_topic["customer.credits.updated"].id is None
+    assert "-" in (events_by_topic["customer.ordered"].id or "")
+    assert "-" not in (events_by_topic["customer.cancelled"].id or "-")
+    assert isinstance(events_by_topic["customer.ordered"].payload["customer"]["id"], int)
+    assert events_by_topic["customer.credits.expired"].payload["amount"] > 0
+    old = events_by_topic["customer.updated"].payload["oldData"]
     assert "spendingProcess" in old
-    assert "spendingProcess" not in told["customer.updated"].payload["newData"]
-    place = world()
-    _, events = joined(place, GOLD)
+    assert "spendingProcess" not in events_by_topic["customer.updated"].payload["newData"]
+    world = make_world()
+    _, events = joined(world, GOLD)
     assert events[-1].payload["expirationDate"].endswith(":00:00.000Z")
 
 
@@ -96,9 +108,9 @@ def test_the_same_seed_is_the_same_history() -> None:
     """Seed, start and commands make the history, event for event; another seed makes another."""
 
     def history(seed: int) -> list[Event]:
-        place = world(seed, 30)
-        living.wake(
-            place,
+        world = make_world(seed, 30)
+        behaviour_engine.set_behaviour(
+            world,
             {
                 "orders": 2,
                 "redemptions": 1,
@@ -107,8 +119,8 @@ def test_the_same_seed_is_the_same_history() -> None:
                 "payment_fails": 0.3,
             },
         )
-        population.invite(place, 20, 3)
-        return list(programme.advance(place, place.now.replace(month=4, day=5) - place.now))
+        population.schedule_joins(world, 20, 3)
+        return list(programme.advance(world, world.now.replace(month=4, day=5) - world.now))
 
     first = history(7)
     assert len(first) > 150
@@ -116,19 +128,19 @@ def test_the_same_seed_is_the_same_history() -> None:
     assert first != history(8)
 
 
-def test_no_two_events_of_a_member_share_a_moment() -> None:
-    """What happens to one member is strictly ordered by the times that its events carry."""
-    place = world(3)
-    living.wake(place, {"orders": 4, "profile_updates": 4})
-    population.invite(place, 20, 1)
+def test_no_two_events_of_a_member_share_a_time() -> None:
+    """The times in the events of one member are strictly increasing."""
+    world = make_world(3)
+    behaviour_engine.set_behaviour(world, {"orders": 4, "profile_updates": 4})
+    population.schedule_joins(world, 20, 1)
     last: dict[str, str] = {}
-    for event in days(place, 30):
+    for event in days(world, 30):
         if event.topic:
-            said = (
+            text = (
                 event.payload.get("createdAt")
                 or event.payload.get("expiredAt")
                 or event.triggered_at.isoformat()
             )
-            moment = said.replace("+00:00", "Z")[:23]
+            moment = text.replace("+00:00", "Z")[:23]
             assert last.get(event.member_id, "") < moment
             last[event.member_id] = moment

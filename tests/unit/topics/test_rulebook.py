@@ -11,7 +11,7 @@ from relay.model.effects import Alert, Effect, GrantCredits, Kpi, Level, Note, R
 from relay.rules.catalog import CATALOG, apply_settings
 from relay.rules.document import checked, remarks, settings
 from relay.rules.settings import Rules, RuleSetting
-from relay_cli import plain_yaml
+from relay_cli.commands.rules import yaml_document
 
 from tests.support.in_memory_relay import Programme, day
 from tests.support.port_fakes import ROOT
@@ -67,7 +67,7 @@ def _written(value: object) -> str:
 def test_the_example_in_the_docs_can_hold() -> None:
     """Whoever copies it is not told that it is wrong."""
     example = (ROOT / "docs/rules.md").read_text().partition("```yaml")[2].partition("```")[0]
-    rules = checked(plain_yaml.load(example))
+    rules = checked(yaml_document.load(example))
     assert rules.amounts("JPY").credit_anomaly == Decimal(37500)
     assert list(remarks(rules)) == []
 

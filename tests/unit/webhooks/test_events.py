@@ -1,4 +1,4 @@
-"""Every documented event is read, however it is bent within what the documentation leaves open."""
+"""Every documented event is read, in every variation that the documentation leaves open."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ CASES = [
 ]
 
 
-def names_a_member(content: dict[str, Any]) -> bool:
+def has_member(content: dict[str, Any]) -> bool:
     found = []
     for path in MEMBER_PATHS:
         try:
@@ -70,19 +70,19 @@ def test_a_sample_for_every_topic() -> None:
 
 @pytest.mark.parametrize("topic", TOPICS)
 def test_the_sample_parses_without_drift(topic: str) -> None:
-    """A documented sample is read whole: nothing of it is left out, nothing of it unknown but by listing."""
+    """A documented sample is read whole: no field is left out."""
     event = parse(json.dumps(sample(topic)))
     assert type(event) is model_for(topic)
     assert (event.drift, event.metadata.topic, event.occurred_at is None) == ((), topic, False)
 
 
 @pytest.mark.parametrize(("topic", "path"), CASES)
-@pytest.mark.parametrize("bend", ["missing", "null", "object", "unknown"])
-def test_any_field_may_be_bent(topic: str, path: tuple[str, ...], bend: str) -> None:
-    """A field that is missing, null, of another type, or has an unknown neighbour costs nothing but itself."""
+@pytest.mark.parametrize("variation", ["missing", "null", "object", "unknown"])
+def test_any_field_may_vary(topic: str, path: tuple[str, ...], variation: str) -> None:
+    """A field that is missing, null, of another type, or has an unknown neighbour loses only itself."""
     content = sample(topic)
     parent = place(content, path)
-    match bend:
+    match variation:
         case "missing":
             del parent[path[-1]]
         case "null":
@@ -91,7 +91,7 @@ def test_any_field_may_be_bent(topic: str, path: tuple[str, ...], bend: str) -> 
             parent[path[-1]] = {"odd": ["value"]}
         case _:
             parent["someday"] = {"new": 1}
-    if names_a_member(content):
+    if has_member(content):
         assert parse(json.dumps(content)).customer_id
     else:
         with pytest.raises(UnreadableEventError, match="no_member"):
@@ -121,7 +121,7 @@ def test_fields_under_their_aliases() -> None:
 
 
 def test_a_value_that_cannot_be_read_is_named_and_left_out() -> None:
-    """Drift names the path, the rest is read, and what is left out counts as not said."""
+    """`drift` has its path, the rest is read, and the field counts as absent."""
     content = sample("customer_billing.attempt.failed")
     content["payload"]["detail"]["amount"] = "a hundred"
     event = BillingAttemptFailed.read(json.dumps(content))
@@ -162,8 +162,8 @@ def test_a_topic_of_the_future_is_a_value() -> None:
         (b'{"payload": {}, "metadata": {"topic": "customer.cancelled"}}', "no_member"),
     ],
 )
-def test_what_is_no_delivery_at_all(body: bytes, reason: str) -> None:
-    """Only what is no delivery is refused, with a short reason."""
+def test_a_body_that_is_not_a_delivery(body: bytes, reason: str) -> None:
+    """It is refused with a short reason."""
     with pytest.raises(UnreadableEventError) as refused:
         parse(body)
     assert refused.value.reason == reason
@@ -179,7 +179,7 @@ def test_errors_hold_no_values() -> None:
 
 
 def test_the_id_is_that_of_the_content() -> None:
-    """A redelivery has the same id whatever became of its envelope; another payload has another."""
+    """A redelivery with a changed envelope has the same id; another payload has another id."""
     content = sample("customer.credits.updated")
     first = parse(json.dumps(content)).id
     content["metadata"] |= {"id": "another", "retryCount": 3, "triggerredAt": "2026-01-01T00:00:00Z"}
@@ -191,6 +191,6 @@ def test_the_id_is_that_of_the_content() -> None:
 
 @pytest.mark.parametrize("number", ["1e99999999999999999999", "-1e-99999999999999999999"])
 def test_a_number_beyond_all_arithmetic(number: str) -> None:
-    """Legal JSON that no decimal can hold: unreadable with a reason, not an error of arithmetic."""
+    """Legal JSON that no decimal can hold: unreadable with a reason, not an arithmetic error."""
     with pytest.raises(UnreadableEventError, match="not_json"):
         parse(f'{{"metadata": {{"topic": "customer.cancelled"}}, "payload": {{"n": {number}}}}}')

@@ -1,1 +1,1 @@
-"""The platform's API, v2.0 and v1, over the simulated world."""
+"""The API of the platform, v2.0 and v1, over the simulated world."""

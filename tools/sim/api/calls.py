@@ -1,4 +1,4 @@
-"""A request to the API as an operation sees it, and the answer as it is meant: its shape is a matter of switches."""
+"""The request and the reply of an API operation, before a switch decides the shape of the reply."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sim.simulator import Simulator
 from sim.world import World
 
 NO_BODY: Final = object()
-"""Stands for no body at all, which is not the same as one that says null."""
+"""Marks a request without a body, as opposed to the body `null`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """What was asked: parts of the path, the query, the body as JSON."""
+class ApiCall:
+    """A request: path parameters, query, and the body as JSON."""
 
     sim: Simulator
     path: dict[str, str]
@@ -25,13 +25,16 @@ class Call:
 
     @property
     def world(self) -> World:
-        """The world it is about."""
+        """The simulated world."""
         return self.sim.world
 
 
 @dataclass(slots=True)
-class Answer:
-    """What is answered: one record or rows under a name, a cursor, and a write that takes effect a moment later."""
+class ApiReply:
+    """A reply: one record or rows under a name, a cursor, and a write that takes effect later.
+
+    `half` is the part of the write that an injected failure leaves behind.
+    """
 
     name: str = "result"
     record: dict[str, Any] | None = None
@@ -45,7 +48,7 @@ class Answer:
 
 
 class ApiError(Exception):
-    """The request is refused with this status."""
+    """The API refuses the request with this status."""
 
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(message)
@@ -59,6 +62,6 @@ def accepted(
     *,
     name: str = "result",
     half: Callable[[], Iterator[Event]] | None = None,
-) -> Answer:
-    """Answer 201: handed on, which is not done. `half` is what a failure in the middle would leave behind."""
-    return Answer(name, record, message="Request forwarded", status=201, write=write, half=half)
+) -> ApiReply:
+    """Return a 201: the write is accepted and takes effect later. `half` as at `ApiReply`."""
+    return ApiReply(name, record, message="Request forwarded", status=201, write=write, half=half)

@@ -1,4 +1,4 @@
-"""Members: list, read, create, update, move, cancel."""
+"""The member operations of the API: list, read, create, update, move, cancel, credits."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from sim import crediting, joining, leaving, payloads, record
-from sim.api import checks
-from sim.api.calls import Answer, ApiError, Call, accepted
+from sim import cancellations, credit_ledger, memberships, payloads, snapshot
+from sim.api import validation
+from sim.api.calls import ApiCall, ApiError, ApiReply, accepted
 from sim.clock import iso, whole_hour
-from sim.errors import NotThereError
+from sim.errors import NotFoundError
 from sim.events import Event
 from sim.model import Member, Tier, TierKind, money, number
 from sim.world import World
@@ -21,9 +21,9 @@ from sim.world import World
 _CURSOR: Final = re.compile(r"[0-9T:.-]+Z#(?P<serial>[0-9]{1,12})\+/&=")
 
 
-def row(world: World, member: Member) -> dict[str, Any]:
-    """Write a member's record as the API has it: the 26 documented fields and what the event adds to them."""
-    written = payloads.record(world, member) | {
+def member_record(world: World, member: Member) -> dict[str, Any]:
+    """Return the member record of the API: the 26 documented fields and those that only events document."""
+    written = payloads.member_record(world, member) | {
         "lastPurchaseAt": iso(member.last_purchase_at) if member.last_purchase_at else None,
         "numberOfCreditRedemptions": member.redemptions,
         "orderCount": len(member.order_ids),
@@ -34,20 +34,20 @@ def row(world: World, member: Member) -> dict[str, Any]:
     return written | {"birthday": member.birthday} if world.switches("birthday_readable", "yes") else written
 
 
-def found(call: Call) -> Member:
-    """Return the member that the path names.
+def member_in_path(call: ApiCall) -> Member:
+    """Return the member in the path.
 
     Raises:
-        NotThereError: when there is none.
+        NotFoundError: the member does not exist.
 
     """
     return call.world.member(call.path["id"])
 
 
-def list_members(call: Call) -> Answer:
-    """List the page after the cursor. What was added meanwhile comes at the end."""
+def list_members(call: ApiCall) -> ApiReply:
+    """Return the page of members after the cursor. Members added meanwhile are at the end."""
     world = call.world
-    size = checks.limit(call.query, world.switches, required=True)
+    size = validation.limit(call.query, world.switches, required=True)
     after = call.query.get("lastCustomerId")
     begin = 0
     if after:
@@ -57,22 +57,22 @@ def list_members(call: Call) -> Answer:
     ids = world.order[begin : begin + size]
     more = begin + size < len(world.order) or (ids and world.switches("list_end", "cursor"))
     cursor = ids[-1] if more else (after if world.switches("list_end", "cursor") else None)
-    rows = [row(world, world.members[member_id]) for member_id in ids]
-    return Answer(
+    rows = [member_record(world, world.members[member_id]) for member_id in ids]
+    return ApiReply(
         "members", rows=rows, cursor=("lastCustomerId", cursor), extra={"limit": call.query["limit"]}
     )
 
 
-def get_member(call: Call) -> Answer:
-    """Read one."""
-    return Answer("member", row(call.world, found(call)))
+def get_member(call: ApiCall) -> ApiReply:
+    """Return one member."""
+    return ApiReply("member", member_record(call.world, member_in_path(call)))
 
 
-def create_member(call: Call) -> Answer:
-    """Put a customer into a free or a spend-based tier; an existing member is moved there, downwards too."""
+def create_member(call: ApiCall) -> ApiReply:
+    """Create a member in a free or spend-based tier; an existing member moves there, even downwards."""
     world = call.world
-    body = checks.body(call.body, checks.CREATE_MEMBER)
-    checks.day(body["birthday"], "birthday")
+    body = validation.body(call.body, validation.CREATE_MEMBER)
+    validation.day(body["birthday"], "birthday")
     if body["credits"] < 1:
         raise ApiError("credits must be at least 1")
     customer_id = body["customerId"]
@@ -86,12 +86,12 @@ def create_member(call: Call) -> Answer:
     if tier.kind is TierKind.SPEND and below and not body["overrideSpendThreshold"]:
         raise ApiError("the customer has not spent enough for this tier")
     if customer is None:
-        # Accepted and lost: a customer has to be known to Shopify first.
+        # Accepted and lost: the customer must exist in Shopify first.
         return _unknown(world)
     return accepted(lambda: _create(world, customer, tier, dict(body)))
 
 
-def _unknown(world: World) -> Answer:
+def _unknown(world: World) -> ApiReply:
     if world.switches("unknown_member_write", "refused"):
         raise ApiError("no such customer")
     return accepted(lambda: iter(()))
@@ -101,24 +101,24 @@ def _create(world: World, member: Member, tier: Tier, body: dict[str, Any]) -> I
     member.birthday = body["birthday"]
     member.referred = body["referrals"].strip().lower() in {"true", "1", "yes"}
     if not member.in_programme:
-        yield from joining.join(world, member, tier)
+        yield from memberships.join(world, member, tier)
     elif member.tier_id != tier.id:
-        yield from joining.move(world, member, tier)
+        yield from memberships.move(world, member, tier)
     member.keep_in_tier = body["keepInSpendBasedTier"]
-    yield from record.changing(
-        world, member, crediting.grant(world, member, money(body["credits"]), "MANUAL", applied_by="api")
+    yield from snapshot.with_update_event(
+        world, member, credit_ledger.grant(world, member, money(body["credits"]), "MANUAL", applied_by="api")
     )
 
 
-def update_member(call: Call) -> Answer:
-    """Overwrite the profile: all five fields, whatever they were."""
+def update_member(call: ApiCall) -> ApiReply:
+    """Overwrite all five fields of the profile."""
     world = call.world
-    body = checks.body(call.body, checks.UPDATE_MEMBER)
+    body = validation.body(call.body, validation.UPDATE_MEMBER)
     if body["birthday"]:
-        checks.day(body["birthday"], "birthday")
+        validation.day(body["birthday"], "birthday")
     try:
-        member = found(call)
-    except NotThereError:
+        member = member_in_path(call)
+    except NotFoundError:
         return _unknown(world)
     fields = {
         "first_name": body["firstName"] or "",
@@ -129,19 +129,20 @@ def update_member(call: Call) -> Answer:
     }
     half = dict(list(fields.items())[:2])
     return accepted(
-        lambda: record.write(world, member, fields), half=lambda: record.write(world, member, half)
+        lambda: snapshot.write_profile(world, member, fields),
+        half=lambda: snapshot.write_profile(world, member, half),
     )
 
 
-def change_tier(call: Call) -> Answer:
-    """Move a member. FREE to PAID without a contract is refused."""
+def change_tier(call: ApiCall) -> ApiReply:
+    """Move a member to another tier. FREE to PAID without a contract is refused."""
     world = call.world
-    body = checks.body(call.body, checks.CHANGE_TIER)
+    body = validation.body(call.body, validation.CHANGE_TIER)
     due = None
     if body.get("nextBillingDate") is not None:
-        given = checks.day(body["nextBillingDate"][:10], "nextBillingDate")
+        given = validation.day(body["nextBillingDate"][:10], "nextBillingDate")
         due = datetime(given.year, given.month, given.day, 7, tzinfo=UTC)
-    member, tier = found(call), world.tiers.get(body["tierId"])
+    member, tier = member_in_path(call), world.tiers.get(body["tierId"])
     if tier is None:
         raise ApiError("no such tier")
     if not member.in_programme or member.tier_id == tier.id:
@@ -150,32 +151,32 @@ def change_tier(call: Call) -> Answer:
         raise ApiError("a move from FREE to PAID needs an existing subscription contract")
     if due is not None and due <= world.now:
         raise ApiError("nextBillingDate is in the past")
-    return accepted(lambda: joining.move(world, member, tier, due))
+    return accepted(lambda: memberships.move(world, member, tier, due))
 
 
-def cancel_member(call: Call) -> Answer:
-    """Begin a cancellation: the shop's policy decides how it goes on."""
+def cancel_member(call: ApiCall) -> ApiReply:
+    """Request a cancellation; the policy of the shop decides when it ends the membership."""
     world = call.world
     try:
-        member = found(call)
-    except NotThereError:
+        member = member_in_path(call)
+    except NotFoundError:
         return _unknown(world)
-    return accepted(lambda: leaving.request(world, member))
+    return accepted(lambda: cancellations.request(world, member))
 
 
-def list_credits(call: Call) -> Answer:
-    """List the ledger after the cursor, oldest first."""
+def list_credits(call: ApiCall) -> ApiReply:
+    """Return the page of the ledger after the cursor, oldest first."""
     return _ledger(call, required=False)
 
 
-def storefront_credits(call: Call) -> Answer:
-    """List the ledger; here `limit` is documented as required."""
+def storefront_credits(call: ApiCall) -> ApiReply:
+    """Return the page of the ledger; here `limit` is documented as required."""
     return _ledger(call, required=True)
 
 
-def _ledger(call: Call, *, required: bool) -> Answer:
-    world, member = call.world, found(call)
-    size = checks.limit(call.query, world.switches, required=required)
+def _ledger(call: ApiCall, *, required: bool) -> ApiReply:
+    world, member = call.world, member_in_path(call)
+    size = validation.limit(call.query, world.switches, required=required)
     text = call.query.get("lastCreditEntry")
     after = serial_of(text) if text else -1
     entries = [entry for entry in member.ledger if entry.serial > after]
@@ -186,12 +187,12 @@ def _ledger(call: Call, *, required: bool) -> Answer:
         cursor = cursor_of(world, page[-1].serial, page[-1].at)
     elif always and text:
         cursor = text
-    rows = [entry_row(world, entry) for entry in page]
-    return Answer("credits", rows=rows, cursor=("lastCreditEntry", cursor))
+    rows = [ledger_row(world, entry) for entry in page]
+    return ApiReply("credits", rows=rows, cursor=("lastCreditEntry", cursor))
 
 
-def entry_row(world: World, entry: Any) -> dict[str, Any]:
-    """Write a line of the ledger."""
+def ledger_row(world: World, entry: Any) -> dict[str, Any]:
+    """Return a line of the ledger."""
     written = {
         "amount": number(entry.amount),
         "createdAt": iso(entry.at),
@@ -205,17 +206,17 @@ def entry_row(world: World, entry: Any) -> dict[str, Any]:
 
 
 def cursor_of(world: World, serial: int, at: datetime) -> Any:
-    """Write a cursor: an object, or text with characters that a URL must have encoded."""
+    """Return a cursor: an object, or text with characters that need encoding in a URL."""
     if world.switches("credit_cursor", "object"):
         return {"entry": serial, "createdAt": iso(at)}
     return f"{iso(at)}#{serial}+/&="
 
 
 def serial_of(text: str) -> int:
-    """Read a cursor in either form.
+    """Parse a cursor in either form.
 
     Raises:
-        ApiError: when it is none of ours, as one is that was encoded twice or not at all.
+        ApiError: the cursor is invalid, for example encoded twice or not at all.
 
     """
     try:
@@ -225,48 +226,48 @@ def serial_of(text: str) -> int:
         serial = found["serial"] if found else ""
         return int(serial)
     except (ValueError, KeyError, TypeError):
-        raise ApiError("lastCreditEntry is not what the last page gave") from None
+        raise ApiError("lastCreditEntry is not the cursor of a page") from None
 
 
-def add_credit(call: Call) -> Answer:
+def add_credit(call: ApiCall) -> ApiReply:
     """Add or remove credits: not idempotent, and for an unknown member accepted and lost."""
     world = call.world
-    body = checks.body(call.body, checks.CREDIT)
+    body = validation.body(call.body, validation.CREDIT)
     amount, force = money(body["amount"]), bool(body.get("force"))
     if not amount:
         raise ApiError("amount can not be zero")
     try:
-        member = found(call)
-    except NotThereError:
+        member = member_in_path(call)
+    except NotFoundError:
         return _unknown(world)
-    if not crediting.can_adjust(member, amount, force=force):
+    if not credit_ledger.can_adjust(member, amount, force=force):
         raise ApiError("insufficient credits")
 
     def write() -> Iterator[Event]:
-        return record.changing(
-            world, member, crediting.adjust(world, member, amount, body.get("note"), force=force)
+        return snapshot.with_update_event(
+            world, member, credit_ledger.adjust(world, member, amount, body.get("note"), force=force)
         )
 
     return accepted(write, half=write)
 
 
-def redeem(call: Call) -> Answer:
-    """Make a discount code, for an amount (which no page documents) or for all there is."""
+def redeem(call: ApiCall) -> ApiReply:
+    """Create a discount code for an amount (undocumented) or for the whole balance."""
     world = call.world
-    body = checks.body(call.body, checks.REDEEM, optional=True)
+    body = validation.body(call.body, validation.REDEEM, optional=True)
     amount = money(body["amount"]) if "amount" in body else None
     try:
-        member = found(call)
-    except NotThereError:
+        member = member_in_path(call)
+    except NotFoundError:
         return _unknown(world)
     wanted = member.balance if amount is None else amount
     if wanted <= Decimal(0) or wanted > member.balance:
         raise ApiError("insufficient credits")
 
-    code = crediting.new_code(world)
+    code = credit_ledger.new_code(world)
 
     def write() -> Iterator[Event]:
-        return record.changing(world, member, crediting.redeem(world, member, amount, code))
+        return snapshot.with_update_event(world, member, credit_ledger.redeem(world, member, amount, code))
 
     shown = {"code": code} if world.switches("redemption_reply", "code") else None
     return accepted(write, shown, half=write)

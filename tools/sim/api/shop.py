@@ -1,21 +1,21 @@
-"""The shop's side: merchant, tiers, benefits and campaigns. Either family of benefits answers, never both."""
+"""The shop operations of the API: merchant, tiers, benefits, campaigns. Benefits belong to the shop or to tiers, never both."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from sim.api import checks
-from sim.api.calls import Answer, ApiError, Call, accepted
+from sim.api import validation
+from sim.api.calls import ApiCall, ApiError, ApiReply, accepted
 from sim.clock import iso
-from sim.errors import NotThereError
+from sim.errors import NotFoundError
 from sim.events import Event
 from sim.model import Tier, TierKind, number
 from sim.world import World
 
 
 def merchant_row(world: World) -> dict[str, Any]:
-    """Write the merchant as v1 documents it; v2.0 documents nothing."""
+    """Return the merchant as v1 documents it; v2.0 does not document it."""
     shop, since = world.shop, world.shop.created_at or world.now
     return {
         "merchantId": shop.merchant_id, "merchantName": shop.name, "myshopifyDomain": shop.domain, "currency": shop.currency,
@@ -26,27 +26,27 @@ def merchant_row(world: World) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def get_merchant(call: Call) -> Answer:
-    """Read the merchant."""
-    return Answer("merchant", merchant_row(call.world))
+def get_merchant(call: ApiCall) -> ApiReply:
+    """Return the merchant."""
+    return ApiReply("merchant", merchant_row(call.world))
 
 
-def with_tiers(world: World) -> None:
-    """Refuse where the shop has no tiers.
+def require_tiers(world: World) -> None:
+    """Refuse the request if the shop has no tiers.
 
     Raises:
-        ApiError: 400.
+        ApiError: with status 400.
 
     """
     if not world.switches("tiers", "enabled"):
         raise ApiError("Tiers are disabled for this merchant")
 
 
-def without_tiers(world: World) -> None:
-    """Refuse where the shop has tiers.
+def require_no_tiers(world: World) -> None:
+    """Refuse the request if the shop has tiers.
 
     Raises:
-        ApiError: 400.
+        ApiError: with status 400.
 
     """
     if world.switches("tiers", "enabled"):
@@ -60,26 +60,26 @@ def shop_benefits(world: World) -> dict[str, dict[str, Any]]:
 
 def _one(benefits: dict[str, dict[str, Any]], kind: str) -> dict[str, Any]:
     if kind not in benefits:
-        raise NotThereError(f"no such benefit: {kind}")
+        raise NotFoundError(f"no such benefit: {kind}")
     return benefits[kind]
 
 
-def list_benefits(call: Call) -> Answer:
+def list_benefits(call: ApiCall) -> ApiReply:
     """List the benefits of a shop without tiers."""
-    without_tiers(call.world)
-    return Answer("benefits", rows=list(shop_benefits(call.world).values()))
+    require_no_tiers(call.world)
+    return ApiReply("benefits", rows=list(shop_benefits(call.world).values()))
 
 
-def get_benefit(call: Call) -> Answer:
-    """Read one by its type."""
-    without_tiers(call.world)
+def get_benefit(call: ApiCall) -> ApiReply:
+    """Return one benefit by its type."""
+    require_no_tiers(call.world)
     kind = call.path.get("type") or call.path["id"]
-    return Answer("benefit", _one(shop_benefits(call.world), kind))
+    return ApiReply("benefit", _one(shop_benefits(call.world), kind))
 
 
-def delete_benefit(call: Call) -> Answer:
-    """Delete one of the merchant's own; the others can only be switched off."""
-    without_tiers(call.world)
+def delete_benefit(call: ApiCall) -> ApiReply:
+    """Delete a custom benefit; the others can only be disabled."""
+    require_no_tiers(call.world)
     benefits, kind = shop_benefits(call.world), call.path["type"]
     if not _one(benefits, kind).get("custom"):
         raise ApiError("only custom benefits can be deleted")
@@ -91,14 +91,14 @@ def delete_benefit(call: Call) -> Answer:
     return accepted(write)
 
 
-def update_benefit(call: Call) -> Answer:
-    """Change one."""
-    without_tiers(call.world)
+def update_benefit(call: ApiCall) -> ApiReply:
+    """Change one benefit of a shop without tiers."""
+    require_no_tiers(call.world)
     return _update(shop_benefits(call.world), call)
 
 
-def _update(benefits: dict[str, dict[str, Any]], call: Call) -> Answer:
-    body = checks.body(call.body, checks.BENEFIT, optional=True)
+def _update(benefits: dict[str, dict[str, Any]], call: ApiCall) -> ApiReply:
+    body = validation.body(call.body, validation.BENEFIT, optional=True)
     benefit = _one(benefits, call.path["type"])
     changed = {name: value for name, value in body.items() if name != "type"}
 
@@ -111,7 +111,7 @@ def _update(benefits: dict[str, dict[str, Any]], call: Call) -> Answer:
 
 
 def tier_row(tier: Tier, *, benefits: bool = False) -> dict[str, Any]:
-    """Write a tier. No page describes it."""
+    """Return a tier; its shape is not documented."""
     written: dict[str, Any] = {
         "tierId": tier.id, "tierName": tier.name, "type": tier.kind.value, "rank": tier.rank, "enabled": True,
         "price": number(tier.fee), "billingIntervalMonths": tier.months if tier.billed else None,
@@ -120,61 +120,63 @@ def tier_row(tier: Tier, *, benefits: bool = False) -> dict[str, Any]:
     return written | {"benefits": list(tier.benefits.values())} if benefits else written
 
 
-def list_tiers(call: Call) -> Answer:
-    """List all."""
-    with_tiers(call.world)
-    shown = checks.flag(call.query, "includeBenefits")
-    return Answer("tiers", rows=[tier_row(tier, benefits=shown) for tier in call.world.tiers.values()])
+def list_tiers(call: ApiCall) -> ApiReply:
+    """List the tiers."""
+    require_tiers(call.world)
+    with_benefits = validation.flag(call.query, "includeBenefits")
+    return ApiReply(
+        "tiers", rows=[tier_row(tier, benefits=with_benefits) for tier in call.world.tiers.values()]
+    )
 
 
-def get_tier(call: Call) -> Answer:
-    """Read one by its own id."""
-    with_tiers(call.world)
-    shown = checks.flag(call.query, "includeBenefits")
-    return Answer("tier", tier_row(call.world.tier(call.path["id"]), benefits=shown))
+def get_tier(call: ApiCall) -> ApiReply:
+    """Return one tier by its id."""
+    require_tiers(call.world)
+    with_benefits = validation.flag(call.query, "includeBenefits")
+    return ApiReply("tier", tier_row(call.world.tier(call.path["id"]), benefits=with_benefits))
 
 
-def member_tier(call: Call) -> Answer:
-    """Read the tier of a customer: the id is the customer's."""
-    shown = checks.flag(call.query, "includeBenefits")
-    return Answer("tier", tier_row(_of_customer(call), benefits=shown))
+def member_tier(call: ApiCall) -> ApiReply:
+    """Return the tier of a customer; the id in the path is the customer id."""
+    with_benefits = validation.flag(call.query, "includeBenefits")
+    return ApiReply("tier", tier_row(_of_customer(call), benefits=with_benefits))
 
 
-def _of_customer(call: Call) -> Tier:
-    with_tiers(call.world)
+def _of_customer(call: ApiCall) -> Tier:
+    require_tiers(call.world)
     return call.world.tier(call.world.member(call.path["id"]).tier_id)
 
 
-def _of_path(call: Call) -> Tier:
-    with_tiers(call.world)
+def _of_path(call: ApiCall) -> Tier:
+    require_tiers(call.world)
     return call.world.tier(call.path["id"])
 
 
-def tier_benefits(call: Call) -> Answer:
+def tier_benefits(call: ApiCall) -> ApiReply:
     """List the benefits of a tier."""
-    return Answer("benefits", rows=list(_of_path(call).benefits.values()))
+    return ApiReply("benefits", rows=list(_of_path(call).benefits.values()))
 
 
-def tier_benefit(call: Call) -> Answer:
-    """Read one benefit of a tier."""
-    return Answer("benefit", _one(_of_path(call).benefits, call.path["type"]))
+def tier_benefit(call: ApiCall) -> ApiReply:
+    """Return one benefit of a tier."""
+    return ApiReply("benefit", _one(_of_path(call).benefits, call.path["type"]))
 
 
-def update_tier_benefit(call: Call) -> Answer:
+def update_tier_benefit(call: ApiCall) -> ApiReply:
     """Change one benefit of a tier."""
     return _update(_of_path(call).benefits, call)
 
 
-def tier_campaigns(call: Call) -> Answer:
+def tier_campaigns(call: ApiCall) -> ApiReply:
     """List the campaigns of a tier."""
-    return Answer("campaigns", rows=call.world.shop.campaigns.get(_of_path(call).id, []))
+    return ApiReply("campaigns", rows=call.world.shop.campaigns.get(_of_path(call).id, []))
 
 
-def member_tier_benefits(call: Call) -> Answer:
+def member_tier_benefits(call: ApiCall) -> ApiReply:
     """List the benefits of a customer's tier."""
-    return Answer("benefits", rows=list(_of_customer(call).benefits.values()))
+    return ApiReply("benefits", rows=list(_of_customer(call).benefits.values()))
 
 
-def member_tier_campaigns(call: Call) -> Answer:
+def member_tier_campaigns(call: ApiCall) -> ApiReply:
     """List the campaigns of a customer's tier."""
-    return Answer("campaigns", rows=call.world.shop.campaigns.get(_of_customer(call).id, []))
+    return ApiReply("campaigns", rows=call.world.shop.campaigns.get(_of_customer(call).id, []))

@@ -1,4 +1,4 @@
-// Talking to the simulator, and making elements: nothing that a member is called ever becomes markup.
+// Requests to the simulator, and elements: the name of a member never becomes markup.
 
 export async function get(path, query = {}) {
   return answer(await fetch(`${path}?${new URLSearchParams(query)}`));

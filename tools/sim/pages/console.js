@@ -1,4 +1,4 @@
-// The console: reads what is, listens to what happens, and lets things happen.
+// The console: shows the state, listens to the event stream, and runs commands.
 import { h, many, post, soon } from "./api.js";
 import * as deliveries from "./deliveries.js";
 import * as drawer from "./drawer.js";
@@ -15,13 +15,13 @@ const TOPICS = [
   "customer.credits.expired", "customer.cancelled", "customer.pending_cancellation",
 ];
 
-const stirred = () => {
+const onChange = () => {
   readState();
   members.readMembers();
   drawer.refresh();
 };
 
-// A modal drawer covers all else: what is said must be seen above it, and after it.
+// A modal drawer covers the page: messages must be visible above it, and after it closes.
 function raise() {
   const place = $("drawer").open ? $("drawer") : document.body;
   if (toasts.parentElement !== place) place.append(toasts);
@@ -38,16 +38,16 @@ function toast(said, tone = "good") {
 async function act(label, path, body) {
   try {
     const done = await post(`/_sim/${path}`, body);
-    const who = done.customer_id ? nameOf(done.customer_id) : "";
+    const member = done.customer_id ? nameOf(done.customer_id) : "";
     const topics = (done.events ?? []).map((one) => one.topic ?? one.v1).join(", ");
-    toast(h("span", {}, h("strong", {}, label), who ? [" · ", h("bdi", {}, who)] : "", topics ? `: ${topics}` : ": nothing is told yet"));
+    toast(h("span", {}, h("strong", {}, label), member ? [" · ", h("bdi", {}, member)] : "", topics ? `: ${topics}` : ": no event yet"));
     if (body.customer_id && $("drawer").open) drawer.openMember(body.customer_id).catch(() => {});
     return done;
   } catch (error) {
     toast(`${label}: ${error.message}`, "bad");
     return null;
   } finally {
-    stirred();
+    onChange();
   }
 }
 
@@ -55,7 +55,7 @@ async function turn(button) {
   const buttons = [...document.querySelectorAll("[data-span]")];
   const was = button.textContent;
   buttons.forEach((one) => Object.assign(one, { disabled: true }).setAttribute("data-busy", "yes"));
-  button.textContent = "turning …";
+  button.textContent = "advancing …";
   try {
     const done = await post("/_sim/advance", span(button.dataset.span));
     toast(`${was.replace("+ ", "")} later: ${many(done.caused, "event")}`);
@@ -65,7 +65,7 @@ async function turn(button) {
     button.textContent = was;
     buttons.forEach((one) => Object.assign(one, { disabled: false }).removeAttribute("data-busy"));
     button.focus();
-    stirred();
+    onChange();
   }
 }
 
@@ -106,7 +106,7 @@ submit("invite", async () => {
   if (await act("Invited", "populate", { members: count, over_days: 3 })) toast(`${many(count, "customer")} will join: advance time`);
 });
 submit("faults", () => {});
-$("faults-set").onchange = () => act("What goes wrong", "faults", { set: $("faults-set").value });
+$("faults-set").onchange = () => act("Injected faults", "faults", { set: $("faults-set").value });
 $("trigger-topic").append(...TOPICS.map((topic) => h("option", {}, topic)));
 
 on("state", showTiers);
@@ -115,8 +115,8 @@ members.start();
 deliveries.start();
 drawer.start(act);
 $("drawer").addEventListener("close", raise);
-deliveries.listen(soon(async () => stirred(), 100));
-stirred();
+deliveries.listen(soon(async () => onChange(), 100));
+onChange();
 readPipeline();
-// The pipeline works on after a delivery is through; while nobody looks, it is not asked.
+// The pipeline continues after a delivery; it is not asked while the page is hidden.
 setInterval(() => store.pipeline.attached && !document.hidden && readPipeline(), 3000);

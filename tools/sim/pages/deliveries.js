@@ -1,4 +1,4 @@
-// The deliveries as they happen: how each went, and what the pipeline made of it.
+// The list of deliveries: the state of each, and the result of the pipeline.
 import { get, h, keep, moment, soon } from "./api.js";
 import { fate, nameOf, on, readPipeline, store } from "./store.js";
 
@@ -11,7 +11,7 @@ export function pill(delivery) {
   const last = delivery.attempts.at(-1);
   const said = last ? last.status || last.error : "";
   const tones = { delivered: "good", retrying: "warn", failed: "bad", dropped: "bad", waiting: "off" };
-  const words = { retrying: "trying again", failed: "given up", dropped: "dropped" };
+  const words = { retrying: "retrying", failed: "given up", dropped: "dropped" };
   return [
     h(`span.pill.${tones[delivery.state] ?? "off"}`, {}, words[delivery.state] ?? delivery.state),
     h("span.soft", {}, tries ? `${said}${tries > 1 ? `, ${tries} attempts` : ""}` : ""),
@@ -21,7 +21,7 @@ export function pill(delivery) {
 export function fateOf(delivery) {
   if (!store.pipeline.attached) return [h("span.soft.none", {}, "no pipeline attached")];
   const found = fate(delivery);
-  if (!found) return [h("span.soft", {}, delivery.state === "delivered" ? "under way" : "–")];
+  if (!found) return [h("span.soft", {}, delivery.state === "delivered" ? "in progress" : "–")];
   const crm = String(found.crm ?? "");
   return [
     h("span.outcome", {}, found.outcome),
@@ -35,11 +35,11 @@ const show = soon(async () => {
   const newest = [...known.values()].sort((one, other) => other.id - one.id);
   for (const old of newest.slice(MOST * 2)) known.delete(old.id);
   const rows = newest.filter((one) => !state || one.state === state).slice(0, MOST)
-    .map((one) => ({ ...one, who: nameOf(one.customer_id), fate: fate(one), attached: store.pipeline.attached }));
+    .map((one) => ({ ...one, name: nameOf(one.customer_id), fate: fate(one), attached: store.pipeline.attached }));
   $("deliveries-empty").hidden = rows.length > 0;
   $("deliveries-empty").textContent = store.state?.subscriptions.length
-    ? "Nothing has been sent: let something happen."
-    : "Nobody is subscribed. Subscribe a callback URL at the API, and each event is sent there.";
+    ? "Nothing has been sent yet: run a command."
+    : "There is no subscription. Subscribe a callback URL at the API to receive the events.";
   keep($("delivery-rows"), rows, (one) => one.id, row);
 }, 120);
 
@@ -47,15 +47,15 @@ function row(delivery) {
   return h("tr", { "data-delivery": delivery.id },
     h("td.what", {},
       h("button.link.mono", { "data-delivery": delivery.id }, delivery.topic),
-      h("span.soft", {}, h("bdi", {}, delivery.who), ` · ${moment(delivery.at)}`),
-      delivery.faults.map((fault) => h("span.pill.fault", { title: "put in on purpose" }, fault.replaceAll("_", " ")))),
+      h("span.soft", {}, h("bdi", {}, delivery.name), ` · ${moment(delivery.at)}`),
+      delivery.faults.map((fault) => h("span.pill.fault", { title: "injected fault" }, fault.replaceAll("_", " ")))),
     h("td.how", {}, pill(delivery)),
     h("td.number", {}, delivery.ms === null ? "–" : `${delivery.ms.toFixed(delivery.ms < 10 ? 1 : 0)} ms`),
     h("td.fate", {}, fateOf(delivery)));
 }
 
 export async function readDeliveries() {
-  // Asked of the server: with a filter, what fits may be older than what is at hand.
+  // Read from the server: with a filter, matching deliveries may be older than those in memory.
   const found = await get("/_sim/deliveries", { limit: MOST, state: $("delivery-state").value });
   for (const one of found.deliveries) known.set(one.id, one);
   show();
@@ -66,24 +66,24 @@ export function forget() {
   show();
 }
 
-// Listen; `stirred` is called whenever something has changed, `summed` with the counts.
-export function listen(stirred) {
+// Listen to the event stream; `onChange` is called after each change.
+export function listen(onChange) {
   const source = new EventSource("/_sim/stream");
   const live = (said, tone) => Object.assign($("live"), { textContent: said, className: `live ${tone}` });
   source.onopen = () => {
     live("live", "good");
     readDeliveries().catch(() => {});
-    stirred();
+    onChange();
   };
   source.onerror = () => live("reconnecting", "bad");
   source.addEventListener("delivery", (event) => {
     const delivery = JSON.parse(event.data);
     known.set(delivery.id, delivery);
     show();
-    stirred();
+    onChange();
     readPipeline();
   });
-  source.addEventListener("state", stirred);
+  source.addEventListener("state", onChange);
 }
 
 export function start() {

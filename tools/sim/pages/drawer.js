@@ -1,4 +1,4 @@
-// One member, or one delivery, with everything there is to know of it, and what one can do to it.
+// The drawer: all details of one member or one delivery, and the commands for that member.
 import { day, get, h, moment, money, soon } from "./api.js";
 import { fateOf, pill } from "./deliveries.js";
 import { badge, tierName } from "./members.js";
@@ -19,7 +19,7 @@ export async function openMember(id, { unless = () => false } = {}) {
   const again = open === id && drawer.open;
   const member = await get(`/_sim/members/${encodeURIComponent(id)}`);
   const { deliveries } = await get("/_sim/deliveries", { customer_id: id, limit: 8 });
-  // Who has closed it meanwhile, or opened something else, does not want it back.
+  // The drawer was closed meanwhile, or shows something else: do not replace that.
   if (again && (open !== id || !drawer.open || unless())) return;
   open = id;
   const place = drawer.scrollTop;
@@ -36,7 +36,7 @@ const fields = () => [...inside.querySelectorAll("input, select")];
 const choosing = () => drawer.querySelector("select:focus, input:focus");
 
 export const refresh = soon(async () => {
-  // Not while somebody chooses in it, nor if somebody has begun to while the news were on their way.
+  // Not while the user types or chooses in it, nor if that began during the request.
   if (open && !choosing()) await openMember(open, { unless: choosing });
 }, 500);
 
@@ -81,10 +81,10 @@ const said = (value) =>
 function memberParts(member, deliveries) {
   const [tone, status] = badge(member);
   const wrong = new Map(differences(member.customer_id).map((one) => [one.field, one.mirror]));
-  const { fields, unheard } = member.truth;
-  const truths = Object.entries(fields).map(([name, value]) => [
+  const { fields, unheard } = member.expected;
+  const rows = Object.entries(fields).map(([name, value]) => [
     h("span.mono", {}, name), said(value),
-    wrong.has(name) ? h("span.bad", {}, "the CRM has ", said(wrong.get(name))) : unheard.includes(name) ? h("span.warn", {}, "nobody heard") : ""]);
+    wrong.has(name) ? h("span.bad", {}, "the CRM has ", said(wrong.get(name))) : unheard.includes(name) ? h("span.warn", {}, "not delivered") : ""]);
   return [
     head(fullName(member), [h("bdi", {}, member.email), h("span.mono", {}, ` ${member.customer_id}`)]),
     h("div.facts", {},
@@ -98,11 +98,11 @@ function memberParts(member, deliveries) {
       h("p.tags", { "aria-label": "Tags" }, member.tags.map((tag) => h("span.pill.off", {}, tag)))),
     part("Last deliveries", table(["Event", "Delivery", "Pipeline"], deliveries.map((one) =>
       [h("button.link.mono", { "data-delivery": one.id }, one.topic), h("span.how", {}, pill(one)), h("span.fate", {}, fateOf(one))]),
-      "None: nothing has happened to this member since somebody listens.")),
+      "None: this member has no event since the subscription.")),
     part("Credit ledger", table(["When", "Amount", "Balance", "Reason"], member.ledger.toReversed().map((one) =>
       [moment(one.createdAt), `${one.amount > 0 ? "+" : ""}${one.amount.toFixed(2)}`, one.newBalance.toFixed(2), one.reason]), "No credits yet.")),
-    part("What every mirror should know", table(["Field", "Truth", ""], truths, "No event has told of this member yet.")),
-    h("details.part", {}, h("summary", {}, "The record, as the API has it"),
+    part("Expected in every mirror", table(["Field", "Expected", ""], rows, "This member has no event yet.")),
+    h("details.part", {}, h("summary", {}, "The member record of the API"),
       table(["Field", "Value"], Object.entries(member.record).map(([name, value]) => [h("span.mono", {}, name), said(value)]))),
   ];
 }
@@ -123,7 +123,7 @@ function actions(member) {
   const choose = h("select.field", { "aria-label": "Tier" }, tiers.filter((one) => one.id !== member.tier_id && (isMember || one.kind !== "SPEND"))
     .map((one) => h("option", { value: one.id }, `${one.name}${one.fee ? `, ${money(one.fee, shop.currency)}` : ""}`)));
   const amount = h("input.field.short", { type: "number", step: "0.01", value: "5", "aria-label": "Credits" });
-  return h("div.actions", { role: "group", "aria-label": `What can happen to ${fullName(member)}` },
+  return h("div.actions", { role: "group", "aria-label": `Commands for ${fullName(member)}` },
     button("Order", "order", {}, true),
     button("Fail payment", "fail_payment", {}, billed && !member.on_trial, true),
     button("New card", "renew_card", {}, billed),
@@ -131,7 +131,7 @@ function actions(member) {
     member.cancel_requested ? button("Confirm cancellation", "confirm", {}, true, true) : null,
     button("Cancel now", "cancel", { policy: "immediate" }, isMember, true),
     button("Cancel at cycle end", "cancel", { policy: "end_of_cycle" }, member.status === "ACTIVE", true),
-    member.status === "PENDING_CANCELLATION" ? button("Stay after all", "reactivate", {}, true) : null,
+    member.status === "PENDING_CANCELLATION" ? button("Reactivate", "reactivate", {}, true) : null,
     h("span.pair", {}, amount, h("button.button", { "data-act": "grant", onclick: () => act("Grant credits", "grant", { customer_id: id, amount: Number(amount.value) }) }, "Grant credits")),
     h("span.pair", {}, choose, h("button.button", { "data-act": "tier", onclick: () => act(isMember ? "Change tier" : "Join", isMember ? "change_tier" : "join", { customer_id: id, tier_id: choose.value }) }, isMember ? "Change tier" : "Join again")));
 }

@@ -1,4 +1,4 @@
-// The list of members: found, sorted, and one of them opened.
+// The list of members: search, sort, and open one of them.
 import { day, get, h, keep, soon } from "./api.js";
 import { differences, fullName, on, store } from "./store.js";
 
@@ -30,7 +30,7 @@ export const readMembers = soon(async () => {
   $("members-count").textContent = shown.length === found.total ? found.total : `${shown.length} of ${found.total}`;
   $("members-more").hidden = shown.length < view.limit;
   $("members-empty").hidden = shown.length > 0;
-  $("members-empty").textContent = found.total ? "Nobody is found." : "No members yet: let somebody join.";
+  $("members-empty").textContent = found.total ? "No member matches." : "No members yet: use Join or Invite.";
   show();
 }, 250);
 
@@ -43,7 +43,7 @@ function row(member) {
   const [tone, said] = badge(member);
   const open = h("button.link", { "data-member": member.customer_id }, h("bdi", {}, fullName(member)));
   return h("tr", { "data-member": member.customer_id },
-    h("td.who", {}, open, h("span.soft", {}, h("bdi", {}, member.email))),
+    h("td.member", {}, open, h("span.soft", {}, h("bdi", {}, member.email))),
     h("td", {}, tierName(member)),
     h("td", {}, h(`span.pill.${tone}`, {}, said), member.wrong ? h("span.pill.bad", {}, "CRM differs") : null),
     h("td.number", {}, member.balance.toFixed(2)),

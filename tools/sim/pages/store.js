@@ -1,15 +1,15 @@
-// What the page knows, and who wants to hear of it.
+// The state of the page, and the listeners for its changes.
 import { get, soon } from "./api.js";
 
 export const store = {
   state: null, // /_sim/state
   pipeline: { attached: false, events: {}, mismatches: [] },
-  people: new Map(), // customer id → name, as far as they were listed
+  people: new Map(), // customer id → name, of the members listed so far
 };
 
 const listeners = { state: new Set(), pipeline: new Set() };
 export const on = (what, listener) => listeners[what].add(listener);
-const tell = (what) => listeners[what].forEach((listener) => listener());
+const notify = (what) => listeners[what].forEach((listener) => listener());
 
 export const readState = soon(async () => {
   try {
@@ -19,24 +19,24 @@ export const readState = soon(async () => {
     document.getElementById("gone").hidden = false;
     throw error;
   }
-  tell("state");
+  notify("state");
 }, 150);
 
 export const readPipeline = soon(async () => {
   let found = { attached: false, events: {}, mismatches: [] };
   try {
-    // A source may leave `attached` out: it answers, so it is there.
+    // The answer may omit `attached`: a pipeline that answers is attached.
     found = { ...found, attached: true, ...(await get("/_sim/pipeline")) };
   } catch (error) {
-    // Whoever answers with an error is there. A simulator that does not answer at all says so elsewhere.
+    // A pipeline that answers with an error is attached. If the simulator does not answer, the page says so elsewhere.
     if (!store.pipeline.attached && error instanceof TypeError) return;
     found = { ...store.pipeline, attached: true, error: error.message };
   }
   store.pipeline = found;
-  tell("pipeline");
+  notify("pipeline");
 }, 400);
 
-// What the pipeline did with a delivery: it knows it by its own receipt, or by the event's id.
+// The result of the pipeline for a delivery, found by the receipt or by the id of the event.
 export const fate = (delivery) =>
   store.pipeline.events[delivery.receipt] ?? store.pipeline.events[delivery.delivery_id] ?? null;
 

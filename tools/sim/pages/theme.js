@@ -10,13 +10,13 @@ const WORDS = {
   ANNIVERSARY_CREDITS: (one) => `${one.creditAmount} credits on your anniversary`,
 };
 
-// It loads late: ask again, up to 100 times, then give up, as the vendor's own sample does.
+// It loads late: poll up to 100 times, then give up, as the sample of the vendor does.
 async function ready() {
   for (let tries = 0; tries < 100; tries += 1) {
     if (window.inveterate) return window.inveterate;
     await new Promise((done) => setTimeout(done, tries < 10 ? 50 : 500));
   }
-  throw new Error("window.inveterate did not come");
+  throw new Error("window.inveterate was not loaded");
 }
 
 function say(text, tone = "good") {
@@ -34,7 +34,7 @@ function card(product, customer) {
   return h(`article.tier.rank-${tier.name.toLowerCase()}`, { "aria-label": `${tier.name} membership` },
     h("h2", {}, tier.name),
     h("p.price", {}, spend ? money(tier.threshold, tier.currency) : price, h("span", {}, spend ? " spent in all" : per ? ` ${per}` : "")),
-    h("p.trial", {}, tier.trialDays ? `${tier.trialDays} days for nothing` : ""),
+    h("p.trial", {}, tier.trialDays ? `${tier.trialDays} days free` : ""),
     h("ul", {}, perks),
     h("button.button.first", {
       "data-inveterate-tier": tier.id, "data-inveterate-gift": $("gift").checked && !spend ? product.gift.id : null,
@@ -42,11 +42,11 @@ function card(product, customer) {
     }, label));
 }
 
-function showWho(customer) {
-  if (!customer) return $("who").replaceChildren();
+function showVisitor(customer) {
+  if (!customer) return $("visitor").replaceChildren();
   const balance = customer.metafields.inveterate.balance;
   const text = customer.isMember ? `, ${customer.tierName} member with ${balance} credits ` : " ";
-  $("who").replaceChildren("Hello ", h("bdi", {}, customer.firstName), text,
+  $("visitor").replaceChildren("Hello ", h("bdi", {}, customer.firstName), text,
     h("button.link", { onclick: async () => { await post("/shop/leave"); location.assign("/shop"); } }, "sign out"));
 }
 
@@ -63,9 +63,9 @@ async function showCart() {
 }
 
 function thank(done) {
-  const topics = done.told.map((topic) => h("li", {}, h("code", {}, topic)));
+  const topics = done.topics.map((topic) => h("li", {}, h("code", {}, topic)));
   $("total").textContent = "";
-  $("thanks").replaceChildren(h("h3", {}, "You are in."), h("p", {}, `Customer ${done.customer_id}. The shop's integrations are being told:`),
+  $("thanks").replaceChildren(h("h3", {}, "You are in."), h("p", {}, `Customer ${done.customer_id}. The shop's integrations receive:`),
     h("ul", {}, topics), h("a.button.first", { href: "/console" }, "See it in the console"));
   $("thanks").hidden = false;
 }
@@ -76,7 +76,7 @@ async function checkout(event) {
   try {
     const done = await post("/shop/checkout", Object.fromEntries(new FormData(form)));
     form.reset();
-    // The page is a member's before it says so; and it says so whatever becomes of the page.
+    // Update the page before the thanks; show the thanks even if the update fails.
     try {
       await showCart();
       await showPage(await refreshed());
@@ -88,13 +88,13 @@ async function checkout(event) {
   }
 }
 
-// A page that stays open asks again who is there; a shop would simply load its next page.
+// An open page reads the customer again; in a shop the next page load does that.
 async function refreshed() {
   return Object.assign(window.inveterate, await get("/shop/inveterate.json"));
 }
 
 async function showPage({ properties, membershipProducts }) {
-  showWho(properties.customer);
+  showVisitor(properties.customer);
   $("tiers").replaceChildren(...membershipProducts.map((product) => card(product, properties.customer)));
   $("tiers").setAttribute("aria-busy", "false");
 }

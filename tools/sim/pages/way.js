@@ -1,4 +1,4 @@
-// The head of the page: what time it is, and how far events have come on their way.
+// The top of the console: the virtual time, and the number of events at each step of their path.
 import { h, keep, many } from "./api.js";
 import { nameOf, on, store } from "./store.js";
 
@@ -28,7 +28,7 @@ function showClock() {
   $("now").dateTime = now;
   $("shop-name").textContent = `${shop.name} (${shop.domain})`;
   const left = Math.floor((new Date(latest) - new Date(now)) / DAY);
-  $("room").textContent = `Virtual time: it stands still until you turn it, ${many(left, "day")} until today`;
+  $("room").textContent = `Virtual time: it stands still until you advance it, ${many(left, "day")} until today`;
   for (const button of document.querySelectorAll("[data-span]")) {
     if (!button.dataset.busy) button.disabled = span(button.dataset.span).days > left;
   }
@@ -40,8 +40,8 @@ function showState() {
   const count = (name) => counts[name] ?? 0;
   const leaving = statuses.PENDING_CANCELLATION ?? 0;
   step("happens", many(events, "event"), `${many(members, "member")}, ${statuses.ACTIVE ?? 0} active${leaving ? `, ${leaving} leaving` : ""}`);
-  if (subscriptions.length) step("told", many(count("sent"), "request"), `${many(subscriptions.length, "subscription")}, ${many(count("retries"), "retry", "retries")}${open ? `, ${open} on the way` : ""}`);
-  else step("told", "nobody listens", "subscribe a callback URL at the API to get webhooks", "off");
+  if (subscriptions.length) step("sent", many(count("sent"), "request"), `${many(subscriptions.length, "subscription")}, ${many(count("retries"), "retry", "retries")}${open ? `, ${open} pending` : ""}`);
+  else step("sent", "no subscription", "subscribe a callback URL at the API to get webhooks", "off");
   const lost = count("failed") + count("dropped");
   step("accepted", `${count("delivered").toLocaleString("en")} accepted`, lost ? `${count("failed")} given up, ${count("dropped")} dropped on purpose` : "none given up", lost ? "bad" : "");
   showPipeline();
@@ -50,7 +50,7 @@ function showState() {
 function showPipeline() {
   const { attached, events, mismatches, compared, error } = store.pipeline;
   $("wrong").hidden = !mismatches.length;
-  $("wrong-title").textContent = `The CRM differs from the truth in ${many(mismatches.length, "field")}`;
+  $("wrong-title").textContent = `The CRM differs from the expected state in ${many(mismatches.length, "field")}`;
   keep($("wrong-rows"), mismatches, (one) => `${one.member}/${one.field}`, wrongRow);
   if (!attached) {
     step("decided", "no pipeline", "none is attached here", "off");
@@ -62,7 +62,7 @@ function showPipeline() {
   const synced = all.filter((one) => one.crm && !String(one.crm).startsWith("skipped")).length;
   step("decided", many(alerts, "alert"), error ? `the pipeline does not answer: ${error}` : `${many(all.length, "event")} decided`, error ? "bad" : "");
   if (mismatches.length) step("mirrored", many(mismatches.length, "difference"), "listed below, in red", "bad");
-  else if (error || compared === false) step("mirrored", error ? "not known" : "under way", `${many(synced, "event")} written to the CRM so far`, error ? "bad" : "");
+  else if (error || compared === false) step("mirrored", error ? "not known" : "in progress", `${many(synced, "event")} written to the CRM so far`, error ? "bad" : "");
   else step("mirrored", "no difference", `${many(synced, "event")} written to the CRM`, "good");
 }
 

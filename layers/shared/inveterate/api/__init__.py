@@ -1,1 +1,1 @@
-"""The nouns of API v2.0: one module for each, one method for each operation."""
+"""The resources of API v2.0: one module for each, one method for each operation."""

@@ -1,4 +1,4 @@
-"""A member's credits: the ledger, adding and removing, and granting at most once."""
+"""A member's credits: read the ledger, add and remove credits, grant them at most once."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import ClassVar
 
+from inveterate._arguments import checked_amount, limit_text
 from inveterate._call import Call
-from inveterate._grant import LOOKS, SETTLED_AFTER, Grant, GrantResult, intent_for
-from inveterate._guards import checked_amount, limit_text
+from inveterate._endpoint import KindT, Resource, compound, listing, operation
+from inveterate._grant import LOOKS, SETTLED_AFTER, CreditGrant, GrantResult, intent_for
+from inveterate._idempotency import Intents
 from inveterate._ids import CustomerId
-from inveterate._intents import Intents
-from inveterate._operation import KindT, Resource, compound, listing, operation
-from inveterate._replies import Page, Receipt, many, receipt
-from inveterate._steps import Conversation
+from inveterate._replies import Page, Receipt, read_page, read_receipt
+from inveterate._steps import Steps
 from inveterate.models.members import CreateCredit, CreditEntry
 
 CREDITS_NAMES = ("credits", "entries", "creditEntries", "ledger")
@@ -28,12 +28,12 @@ class Credits(Resource[KindT]):
     def list(
         self, customer_id: CustomerId, *, limit: int = 100, cursor: str | None = None
     ) -> Call[Page[CreditEntry]]:
-        """List a member's ledger, expired entries included: see `ledger_balance`. Its order is undocumented.
+        """List a member's ledger, with expired entries: see `ledger_balance`. Its order is undocumented.
 
-        `cursor` goes on with a list: a `Page.cursor`, or the `cursor` of the pages.
+        `cursor` continues a list: a `Page.cursor`, or the `cursor` of the pages.
         """
         return Call(
-            many(CreditEntry.of, *CREDITS_NAMES, cursor="lastCreditEntry"),
+            read_page(CreditEntry.of, *CREDITS_NAMES, cursor="lastCreditEntry"),
             CustomerId(customer_id),
             query={"limit": limit_text(limit), "lastCreditEntry": cursor},
         )
@@ -44,12 +44,12 @@ class Credits(Resource[KindT]):
     ) -> Call[Receipt]:
         """Add credits, or remove them with an amount below zero.
 
-        Not safe to repeat: see `grant`. `force` lets a removal disable discount codes that the member
-        holds. A wrong customer id may be accepted in silence: read the ledger to be sure.
+        Not safe to repeat: see `grant`. With `force`, a removal may disable discount codes of the member.
+        The platform may accept a wrong customer id without an error: read the ledger to be sure.
 
         Raises:
             ValueError: for an amount of 0, or a float.
-            AmbiguousWriteError: it may have been done.
+            AmbiguousWriteError: the write may be done.
 
         """
         body: dict[str, object] = {"amount": checked_amount(amount)}
@@ -57,10 +57,10 @@ class Credits(Resource[KindT]):
             body["note"] = note
         if force:
             body["force"] = True
-        return Call(receipt, CustomerId(customer_id), body=CreateCredit.model_validate(body))
+        return Call(read_receipt, CustomerId(customer_id), body=CreateCredit.model_validate(body))
 
     @compound
-    def grant(  # noqa: PLR0913 - what, to whom, once per what, and how patiently
+    def grant(  # noqa: PLR0913 - member, amount, key, store, note and how long to look for the entry
         self,
         customer_id: CustomerId,
         amount: Decimal | int,
@@ -70,29 +70,29 @@ class Credits(Resource[KindT]):
         note: str = "",
         looks: Sequence[float] = LOOKS,
         settled_after: float = SETTLED_AFTER,
-    ) -> Conversation[GrantResult]:
-        """Add credits at most once for `key`, whatever happens in between; see `GrantResult`.
+    ) -> Steps[GrantResult]:
+        """Add credits at most once for `key`; see `GrantResult`.
 
-        The key is claimed in `intents` before anything is sent (by default in the client's own, which a
-        restart forgets), and the entry's note is marked. Where it is not certain what became of the
-        request, the ledger is read back after each of `looks` seconds. Where an earlier claim was left
-        open and the ledger has no entry of it, nothing is sent again, unless this ledger has shown one of
-        our notes and the claim is older than `settled_after` seconds: let that be longer than a process of
-        yours can hang between its claim and its request, or it may wake up and grant what another has.
+        The key is claimed in `intents` before the request (default: the client's own store, which a
+        restart forgets), and the entry's note is marked. Where the outcome of the request is uncertain,
+        the ledger is read after each of `looks` seconds. Where an earlier claim is open and the ledger has
+        no entry of it, nothing is sent again, unless this ledger has shown one of our notes and the claim
+        is older than `settled_after` seconds. Choose `settled_after` longer than a process of yours can
+        hang between its claim and its request: a process that resumes later grants a second time.
 
         Raises:
             ValueError: the amount is not above 0, the key is empty, or it was used for another grant.
-            StatusError: the platform refused (409 and 429 are doubt); nothing was done, and the key is free again.
+            StatusError: the platform refused (409 and 429 count as doubt); the key is free again.
             ConnectionFailedError: nothing was sent, and the key is free again.
 
         """
-        return Grant(
+        return CreditGrant(
             intent_for(key, CustomerId(customer_id), checked_amount(amount)),
-            store=self._talk.intents if intents is None else intents,
+            store=self._transport.intents if intents is None else intents,
             note=note,
             looks=looks,
             settled_after=settled_after,
-            retries=self._talk.retries,
+            retries=self._transport.retries,
             post=Credits.add.of,
             read=Credits.list.of,
         ).run()

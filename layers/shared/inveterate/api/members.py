@@ -1,4 +1,4 @@
-"""Members: read them, change them, and put them into tiers without doing harm."""
+"""Members: read them, change their profiles, and put them into tiers without an accidental downgrade."""
 
 from __future__ import annotations
 
@@ -6,21 +6,14 @@ from datetime import date
 from decimal import Decimal
 from typing import ClassVar
 
+from inveterate._arguments import checked_birthday, checked_opening_credits, limit_text
 from inveterate._call import Call
-from inveterate._guards import (
-    checked_birthday,
-    checked_opening_credits,
-    limit_text,
-    member_if_any,
-    merged,
-    refuse_downgrade,
-    refuse_wiping,
-)
+from inveterate._endpoint import KindT, Resource, Transport, compound, listing, operation
 from inveterate._ids import CustomerId, TierId
-from inveterate._operation import KindT, Resource, Talk, compound, listing, operation
-from inveterate._replies import Page, Receipt, many, one, receipt
-from inveterate._retries import converse
-from inveterate._steps import Conversation
+from inveterate._member_writes import find_member, merge_profile, refuse_downgrade, refuse_wiping
+from inveterate._replies import Page, Receipt, read_one, read_page, read_receipt
+from inveterate._retries import request_steps
+from inveterate._steps import Steps
 from inveterate.api.credits import Credits
 from inveterate.models.members import CreateMember, Member, UpdateMember
 
@@ -33,18 +26,18 @@ class Members(Resource[KindT]):
 
     name: ClassVar[str] = "members"
 
-    def __init__(self, talk: Talk) -> None:
-        super().__init__(talk)
-        self.credits: Credits[KindT] = Credits(talk)
+    def __init__(self, transport: Transport) -> None:
+        super().__init__(transport)
+        self.credits: Credits[KindT] = Credits(transport)
 
     @listing("/v2.0/admin/members", page="admin/members")
     def list(self, *, limit: int = 100, cursor: str | None = None) -> Call[Page[Member]]:
-        """List all members, `limit` at a time (100 is the most that v1 documents; v2.0 documents none).
+        """List all members, `limit` at a time (v1 documents a maximum of 100, v2.0 none).
 
-        `cursor` goes on with a list: a `Page.cursor`, or the `cursor` of the pages.
+        `cursor` continues a list: a `Page.cursor`, or the `cursor` of the pages.
         """
         return Call(
-            many(Member.of, *MEMBERS_NAMES, cursor="lastCustomerId"),
+            read_page(Member.of, *MEMBERS_NAMES, cursor="lastCustomerId"),
             query={"limit": limit_text(limit), "lastCustomerId": cursor},
         )
 
@@ -53,15 +46,15 @@ class Members(Resource[KindT]):
         """Read one member.
 
         Raises:
-            NotFoundError, NoRecordError: when there is no such member; which of them is undocumented.
+            NotFoundError, NoRecordError: when the member does not exist; which of them is undocumented.
 
         """
-        return Call(one(Member, *MEMBER_NAMES), CustomerId(customer_id))
+        return Call(read_one(Member, *MEMBER_NAMES), CustomerId(customer_id))
 
     @operation("POST", "/v2.0/admin/members", page="admin/members")
     def _create(self, body: CreateMember) -> Call[Receipt]:
-        """Put a customer into a free or spend-based tier. See `members.create`, which looks first."""
-        return Call(receipt, body=body)
+        """Put a customer into a free or spend-based tier. See `members.create`, which reads the member first."""
+        return Call(read_receipt, body=body)
 
     @compound
     def create(  # noqa: PLR0913 - the body has seven documented fields
@@ -75,17 +68,17 @@ class Members(Resource[KindT]):
         override_spend_threshold: bool = False,
         keep_in_spend_based_tier: bool = False,
         allow_downgrade: bool = False,
-    ) -> Conversation[Receipt]:
+    ) -> Steps[Receipt]:
         """Put an existing Shopify customer into a free or spend-based tier, with opening credits.
 
         `credits` is in the shop's currency unit, at least 1; `birthday` is a date or YYYY-MM-DD; both are
-        documented as required. `referred` says that the customer *was* referred. The platform moves a
-        member who is in another tier, even downwards. So the member is read first, and one who is in
-        another tier is left alone, unless `allow_downgrade` says otherwise (then nothing is read).
+        documented as required. `referred` means that the customer *was* referred. The platform moves a
+        member of another tier, even downwards. Therefore the member is read first, and a member of another
+        tier is refused, unless `allow_downgrade` is set (then nothing is read).
 
         Raises:
-            RefusedHereError: the customer is a member of another tier. Nothing was sent.
-            AmbiguousWriteError: it may have been done.
+            RefusedLocallyError: the customer is a member of another tier. Nothing was sent.
+            AmbiguousWriteError: the write may be done.
 
         """
         customer, tier = CustomerId(customer_id), TierId(tier_id)
@@ -100,14 +93,14 @@ class Members(Resource[KindT]):
         )
         call = Members._create.of(body)
         if not allow_downgrade:
-            member = yield from member_if_any(Members.get.of(customer), self._talk.retries)
+            member = yield from find_member(Members.get.of(customer), self._transport.retries)
             refuse_downgrade(member, tier, call)
-        return (yield from converse(call, self._talk.retries))
+        return (yield from request_steps(call, self._transport.retries))
 
     @operation("PATCH", "/v2.0/admin/members/{}", page="admin/members")
     def _update(self, customer_id: CustomerId, body: UpdateMember) -> Call[Receipt]:
         """Overwrite all five fields of a member's profile. See `members.update`, which reads first."""
-        return Call(receipt, customer_id, body=body)
+        return Call(read_receipt, customer_id, body=body)
 
     @compound
     def update(  # noqa: PLR0913 - the body has five documented fields
@@ -119,17 +112,17 @@ class Members(Resource[KindT]):
         notes: str | None = None,
         phone_number: str | None = None,
         birthday: date | str | None = None,
-    ) -> Conversation[Receipt]:
+    ) -> Steps[Receipt]:
         """Change some fields of a member's profile, and keep the others.
 
-        None keeps a field; empty text empties it. The platform overwrites all five, so what is not given
-        is read and sent back as it was. A field that the record does not show would be wiped, and the
-        documented record does not show `birthday`: then it has to be given. With all five given, nothing
-        is read. Done a little later (201): a change made by somebody else in between is lost.
+        None keeps a field; empty text empties it. The platform overwrites all five fields, so the fields
+        that are not given are read and sent back as they were. A field that the record does not show would
+        be wiped. The documented record does not show `birthday`, so it has to be given. With all five
+        given, nothing is read. The change is forwarded (201): a change by another caller in between is lost.
 
         Raises:
-            RefusedHereError: fields would be wiped; `fields` names them. Nothing was sent.
-            AmbiguousWriteError: it may have been done.
+            RefusedLocallyError: fields would be wiped; `fields` names them. Nothing was sent.
+            AmbiguousWriteError: the write may be done.
 
         """
         customer = CustomerId(customer_id)
@@ -142,11 +135,11 @@ class Members(Resource[KindT]):
         }
         member = None
         if None in given.values():
-            member = yield from converse(Members.get.of(customer), self._talk.retries)
-        body, unknown = merged(given, member)
+            member = yield from request_steps(Members.get.of(customer), self._transport.retries)
+        body, unknown = merge_profile(given, member)
         call = Members._update.of(customer, body)
         refuse_wiping(unknown, member, customer, call)
-        return (yield from converse(call, self._talk.retries))
+        return (yield from request_steps(call, self._transport.retries))
 
     @operation("POST", "/v2.0/admin/members/{}/change-tier", page="")
     def change_tier(
@@ -155,11 +148,11 @@ class Members(Resource[KindT]):
         """Move a member to another tier; `next_billing_date` is for paid tiers.
 
         Raises:
-            BadRequestError: among others for a move from a free to a paid tier by a member who never paid.
-            AmbiguousWriteError: it may have been done.
+            BadRequestError: for example for a move from a free to a paid tier by a member without a contract.
+            AmbiguousWriteError: the write may be done.
 
         """
         body: dict[str, object] = {"tierId": TierId(tier_id)}
         if next_billing_date is not None:
             body["nextBillingDate"] = next_billing_date
-        return Call(receipt, CustomerId(customer_id), body=body)
+        return Call(read_receipt, CustomerId(customer_id), body=body)

@@ -1,12 +1,12 @@
-"""The merchant behind the key: also the cheapest way to see whether a key works."""
+"""The merchant of the key. Reading it is also the cheapest check of a key."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from inveterate._call import Call
-from inveterate._operation import KindT, Resource, operation
-from inveterate._replies import one
+from inveterate._endpoint import KindT, Resource, operation
+from inveterate._replies import read_one
 from inveterate.models.shop import Merchant
 
 
@@ -20,7 +20,7 @@ class MerchantAccount(Resource[KindT]):
         """Read the merchant's record.
 
         Raises:
-            BadKeyError: when the key is wrong, which makes this a check of the key.
+            BadKeyError: when the key is wrong.
 
         """
-        return Call(one(Merchant, "merchant"))
+        return Call(read_one(Merchant, "merchant"))

@@ -1,4 +1,4 @@
-"""Webhook subscriptions: which URL is told of which topic, and having exactly those that you want."""
+"""Webhook subscriptions: list, create, change and delete them, or ensure a whole set at once."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from inveterate._call import Call
+from inveterate._endpoint import KindT, Resource, compound, operation
 from inveterate._ids import SubscriptionId
-from inveterate._operation import KindT, Resource, compound, operation
-from inveterate._replies import Page, Receipt, many, receipt
-from inveterate._steps import Conversation
-from inveterate._subscribing import Ensured, Subscribing
+from inveterate._replies import Page, Receipt, read_page, read_receipt
+from inveterate._steps import Steps
+from inveterate._subscriptions import EnsureResult, SubscriptionSetup
 from inveterate.models.shop import WebhookSubscription
 
 
@@ -21,21 +21,21 @@ class WebhookSubscriptions(Resource[KindT]):
 
     @operation("GET", "/v2.0/admin/webhook-subscriptions", page="admin/webhooks/overview")
     def list(self) -> Call[Page[WebhookSubscription]]:
-        """List the subscriptions of the shop: everybody's, not only yours."""
-        return Call(many(WebhookSubscription.of, "webhookSubscriptions", "subscriptions", "subscribers"))
+        """List the subscriptions of the shop, those of other apps included."""
+        return Call(read_page(WebhookSubscription.of, "webhookSubscriptions", "subscriptions", "subscribers"))
 
     @operation("POST", "/v2.0/admin/webhook-subscriptions", page="admin/webhooks/overview")
     def create(self, topic: str, callback_url: str, name: str) -> Call[Receipt]:
-        """Subscribe a URL to one topic. Keep what comes back: it may hold the id, and perhaps a token.
+        """Subscribe a URL to one topic. Keep the receipt: it may hold the id, and perhaps a token.
 
-        `topic` is sent as it is given: the documentation gives one topic two names (see `webhooks.ALIASES`).
+        `topic` is sent unchanged: the documentation gives one topic two names (see `webhooks.ALIASES`).
 
         Raises:
-            BadRequestError: among others for a topic that the platform does not know.
-            AmbiguousWriteError: it may have been done.
+            BadRequestError: for example for an unknown topic.
+            AmbiguousWriteError: the write may be done.
 
         """
-        return Call(receipt, body={"topic": topic, "callbackUrl": callback_url, "name": name})
+        return Call(read_receipt, body={"topic": topic, "callbackUrl": callback_url, "name": name})
 
     @operation("PUT", "/v2.0/admin/webhook-subscriptions", page="admin/webhooks/overview")
     def update(
@@ -46,10 +46,10 @@ class WebhookSubscriptions(Resource[KindT]):
         callback_url: str | None = None,
         name: str | None = None,
     ) -> Call[Receipt]:
-        """Change the URL or the name of a subscription. The platform wants its topic as well.
+        """Change the URL or the name of a subscription. The platform requires its topic as well.
 
         Raises:
-            AmbiguousWriteError: it may have been done.
+            AmbiguousWriteError: the write may be done.
 
         """
         body = {"topic": topic, "id": SubscriptionId(subscription_id)}
@@ -57,39 +57,39 @@ class WebhookSubscriptions(Resource[KindT]):
             body["callbackUrl"] = callback_url
         if name is not None:
             body["name"] = name
-        return Call(receipt, body=body)
+        return Call(read_receipt, body=body)
 
     @operation("DELETE", "/v2.0/admin/webhook-subscriptions", page="admin/webhooks/overview")
     def delete(self, subscription_id: SubscriptionId, topic: str) -> Call[Receipt]:
         """Delete a subscription: id and topic travel as a JSON body. The list holds other apps' as well.
 
         Raises:
-            AmbiguousWriteError: it may have been done.
+            AmbiguousWriteError: the write may be done.
 
         """
-        return Call(receipt, body={"topic": topic, "id": SubscriptionId(subscription_id)})
+        return Call(read_receipt, body={"topic": topic, "id": SubscriptionId(subscription_id)})
 
     @compound
-    def ensure(self, topics: Iterable[str], callback_url: str, name: str) -> Conversation[Ensured]:
-        """See to it that `callback_url` is subscribed to each of `topics` under `name`; safe to repeat.
+    def ensure(self, topics: Iterable[str], callback_url: str, name: str) -> Steps[EnsureResult]:
+        """Subscribe `callback_url` to each of `topics` under `name`; safe to repeat.
 
-        What is there already is left alone; what has our name and another URL is changed; what is missing
-        is created, under the topic's other documented name where the platform refuses the first. Nothing
-        that carries another name is touched, and nothing is deleted. A topic that fails is reported in
-        `Ensured.failed` and does not stop the others. Whether two subscriptions to one topic can exist
-        side by side is undocumented: `Ensured.shared` names the topics to look at afterwards.
+        A matching subscription is kept; one with our name and another URL is changed; a missing one is
+        created, under the topic's other documented name where the platform refuses the first. A
+        subscription with another name is never changed, and none is deleted. A topic that fails is in
+        `EnsureResult.failed` and does not stop the others. Whether two subscriptions to one topic can exist
+        side by side is undocumented: `EnsureResult.shared` names the topics to check afterwards.
 
         Raises:
-            RefusedHereError: the list does not tell topics or ids, so that nothing can be told apart.
-            BadKeyError, ConnectionFailedError, …: it is not this topic that fails.
+            RefusedLocallyError: the list lacks names, topics or ids, so that our subscriptions are not recognisable.
+            BadKeyError, ConnectionFailedError, …: the failure is not that of one topic.
 
         """
-        work = Subscribing(
+        setup = SubscriptionSetup(
             callback_url,
             name,
-            self._talk.retries,
+            self._transport.retries,
             list_call=WebhookSubscriptions.list.of,
             create_call=WebhookSubscriptions.create.of,
             update_call=WebhookSubscriptions.update.of,
         )
-        return work.run(tuple(dict.fromkeys(topics)))
+        return setup.run(tuple(dict.fromkeys(topics)))

@@ -1,1 +1,1 @@
-"""What the platform keeps, typed: one class for each thing it documents, tolerant of what it does not."""
+"""Records of the platform: one class for each documented kind, tolerant of everything undocumented."""

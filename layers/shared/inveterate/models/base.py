@@ -1,4 +1,4 @@
-"""A record as the platform keeps it: read tolerantly, and kept as it came."""
+"""Base of the platform's records: read tolerantly, with the original JSON."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any, Self
 
 from pydantic import PrivateAttr
 
-from inveterate._tolerant import Part, repaired
+from inveterate._wire_model import WireModel, read_tolerantly
 
 
-class Record(Part):
+class Record(WireModel):
     """A record of the platform. Unknown fields are kept (`record.model_extra`); unreadable ones are None."""
 
     _raw: Mapping[str, Any] = PrivateAttr(default_factory=dict)
@@ -18,12 +18,12 @@ class Record(Part):
 
     @property
     def raw(self) -> Mapping[str, Any]:
-        """The record as JSON made it (numbers with a fraction as `Decimal`)."""
+        """The record as parsed JSON (numbers with a fraction as `Decimal`)."""
         return self._raw
 
     @property
     def drift(self) -> tuple[str, ...]:
-        """Dotted paths of the fields that could not be read and were left out; never their values."""
+        """Dotted paths of the fields that could not be read; never their values."""
         return self._drift
 
     @classmethod
@@ -31,9 +31,9 @@ class Record(Part):
         """Read a record.
 
         Raises:
-            UnrepairableError: when it lacks a field that it cannot be without.
+            UnreadableRecordError: when a required field is missing or unreadable.
 
         """
-        read, drift = repaired(cls, data)
-        read._raw, read._drift = data, drift  # noqa: SLF001 - our own
-        return read
+        record, drift = read_tolerantly(cls, data)
+        record._raw, record._drift = data, drift  # noqa: SLF001 - our own
+        return record

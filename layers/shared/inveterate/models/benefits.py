@@ -1,7 +1,7 @@
-"""What members get: the ten kinds of benefit, and any other, kept as it came.
+"""Benefits of a membership: the ten documented kinds, and any other as it came.
 
-The platform tells kinds apart by `type`, but documents its value for one kind only; the others are
-named as API v1 names them, and two that v1 does not have are known by a field of their own.
+The platform distinguishes kinds by `type`, but documents its value for one kind only. The others have
+their names in API v1; two kinds that v1 lacks are recognised by a field of their own.
 Source: https://help.inveterate.com/dev/api-reference-docs/public-api-2.0-reference/schemas
 """
 
@@ -18,7 +18,7 @@ from inveterate.models.base import Record
 
 
 class _Benefit(Record):
-    """What the kinds share, and what lists add (`enabled`, `icon`, …: see `model_extra`)."""
+    """Fields that all kinds share. Lists add more, such as `icon`: see `model_extra`."""
 
     type: BenefitType | None = None
     name: Text | None = None
@@ -34,7 +34,7 @@ class SignupStoreCredits(_Benefit):
 
 
 class RecurringStoreCredits(_Benefit):
-    """Credits again and again: every `frequency` *days*, which drifts against calendar months."""
+    """Recurring credits: every `frequency` *days*, which drifts against calendar months."""
 
     credit_amount: Money | None = None
     frequency: Money | None = None
@@ -43,7 +43,7 @@ class RecurringStoreCredits(_Benefit):
 class CreditsForOrders(_Benefit):
     """Credits for orders. `reward_value` is an amount, or a percentage under PERCENTAGE_BACK_ON_PURCHASE.
 
-    `maximum_reward_value` is documented as text, with a description that belongs elsewhere; it is kept
+    `maximum_reward_value` is documented as text, with the description of another field; it is kept
     as text. `applicable_to` are product or collection GIDs unless `applies_to` is ALL_PRODUCTS.
     """
 
@@ -71,14 +71,14 @@ class StoreCreditsForReferral(_Benefit):
 
 
 class Country(Record):
-    """A country as the dashboard shows it; `value` is its English name, not an ISO code."""
+    """A country of the dashboard; `value` is its English name, not an ISO code."""
 
     label: Text | None = None
     value: Text | None = None
 
 
 class FreeShipping(_Benefit):
-    """Free shipping. Which of the minimums and countries applies, `min_requirements` and `country_type` say."""
+    """Free shipping. `min_requirements` and `country_type` select the minimum and the countries that apply."""
 
     shipping_type: Text | None = None
     code: Text | None = None
@@ -117,7 +117,7 @@ class MemberPricing(_Benefit):
 
 
 class EarlyAccessCampaign(_Benefit):
-    """Early access to collections for a time; also what the campaign lists hold."""
+    """Early access to collections for a time; also the rows of the campaign lists."""
 
     id: Text | None = None
     merchant_id: Text | None = None
@@ -133,7 +133,7 @@ class EarlyAccessCampaign(_Benefit):
 
 
 class OtherBenefit(_Benefit):
-    """A benefit of a kind that this package does not know, such as a custom one: all of it is in `raw`."""
+    """A benefit of an unknown kind, such as a custom one: all of it is in `raw`."""
 
 
 Benefit: TypeAlias = (
@@ -169,7 +169,7 @@ _BY_FIELD: Final[Mapping[str, type[Benefit]]] = {
 
 
 def benefit_class(benefit_type: str | None, fields: Mapping[str, Any]) -> type[Benefit]:
-    """Return the class for a type; where the type is unknown, for the one field that gives a kind away."""
+    """Return the class for a type; where the type is unknown, by the field that only one kind has."""
     if benefit_type is not None and benefit_type in BY_TYPE:
         return BY_TYPE[benefit_type]
     for field, kind in _BY_FIELD.items():
@@ -179,6 +179,6 @@ def benefit_class(benefit_type: str | None, fields: Mapping[str, Any]) -> type[B
 
 
 def read_benefit(data: Mapping[str, Any], benefit_type: str | None = None) -> Benefit:
-    """Read a benefit as what `benefit_type` says (the path's word), else its own `type`."""
+    """Read a benefit as the class of `benefit_type` (from the path), else of its own `type`."""
     own = data.get("type")
     return benefit_class(benefit_type or (own if isinstance(own, str) else None), data).of(data)

@@ -1,4 +1,4 @@
-"""Members and their credits, as the platform keeps them, and what is sent to change them.
+"""Members and their credits: the platform's records, and the bodies that change them.
 
 Source: https://help.inveterate.com/dev/api-reference-docs/public-api-2.0-reference/schemas
 """
@@ -9,16 +9,16 @@ from pydantic import AliasChoices, Field
 
 from inveterate._ids import CustomerId, TierId
 from inveterate._scalars import Count, Flag, Money, Text, Timestamp
-from inveterate._tolerant import Part
+from inveterate._wire_model import WireModel
 from inveterate.models.base import Record
 
 
 class Member(Record):
-    """A member's record (`CreateMemberDto`, which despite its name is no request).
+    """A member's record (`CreateMemberDto`, which despite its name is not a request).
 
     `credit` is the balance and `credits_earned` a lifetime total, both in the shop's currency unit, as
-    are `revenue` and `total_spend`. `updated_at` is not kept up to date by the platform: never order by
-    it. `birthday` is in no documented reply. Beyond the schema, `tier_*`, `trigger`, `currency_code` and
+    are `revenue` and `total_spend`. The platform does not keep `updated_at` up to date: never order by it.
+    `birthday` is in no documented reply. Beyond the schema, `tier_*`, `trigger`, `currency_code` and
     `free_trial_active` are taken from the webhook customer.updated.
     """
 
@@ -61,8 +61,8 @@ class Member(Record):
 class CreditEntry(Record):
     """One line of a member's ledger. No page describes it: the fields are v1's and those of the webhooks.
 
-    `amount` is positive for credits that came; the sign of those that went is undocumented in v2.
-    `expires_at` is approximate (cut to the hour in the documented sample), and None for what never expires.
+    `amount` is positive for added credits; the sign of deductions is undocumented in v2. `expires_at` is
+    approximate (cut to the hour in the documented sample), and None for credits that never expire.
     """
 
     amount: Money | None = None
@@ -77,7 +77,7 @@ class CreditEntry(Record):
     order_id: Text | None = None
 
 
-class UpdateMember(Part):
+class UpdateMember(WireModel):
     """The body of a member's update. The platform overwrites all five; `birthday` is YYYY-MM-DD.
 
     `UpdateMemberDto` of the Schemas page lacks `birthday`; the operation's page, which is newer, needs it.
@@ -90,7 +90,7 @@ class UpdateMember(Part):
     birthday: str | None
 
 
-class CreateCredit(Part):
+class CreateCredit(WireModel):
     """The body that adds credits (`amount` above zero) or removes them (below).
 
     `CreateCreditDto` of the Schemas page has `amount` alone; the operation's page has all three.
@@ -101,8 +101,8 @@ class CreateCredit(Part):
     force: bool | None = None
 
 
-class CreateMember(Part):
-    """The body that puts a Shopify customer into a free or spend-based tier. It has no name of its own there."""
+class CreateMember(WireModel):
+    """The body that puts a Shopify customer into a free or spend-based tier. The documentation has no name for it."""
 
     customer_id: CustomerId
     referrals: str

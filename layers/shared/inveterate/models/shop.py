@@ -1,4 +1,4 @@
-"""The shop's side: the merchant, its tiers, and who is subscribed to its webhooks."""
+"""Records of the shop: the merchant, its tiers and its webhook subscriptions."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from pydantic import AliasChoices, Field
 
 from inveterate._ids import SubscriptionId, TierId
 from inveterate._scalars import Count, Flag, Text, Timestamp
-from inveterate._tolerant import UnrepairableError
+from inveterate._wire_model import UnreadableRecordError
 from inveterate.models.base import Record
 from inveterate.models.benefits import Benefit, read_benefit
 
 
 class Merchant(Record):
-    """The merchant behind the key. No v2.0 page describes it: these are the fields of v1's merchant.
+    """The merchant of the key. No v2.0 page describes it: these are the fields of v1's merchant.
 
     `merchant_id` is the first label of the shop's myshopify domain.
     """
@@ -37,7 +37,7 @@ class Merchant(Record):
 
 
 class Tier(Record):
-    """A tier, which the platform also calls a segment. No page describes it; what else came is in `raw`.
+    """A tier, which the platform also calls a segment. No page describes it; all other fields are in `raw`.
 
     `tier_id` is the key: names repeat and change.
     """
@@ -51,14 +51,14 @@ class Tier(Record):
 
     @property
     def benefits(self) -> tuple[Benefit, ...]:
-        """Its benefits, where they were asked for; rows that are none are left out."""
+        """Its benefits, where `include_benefits` was set; unreadable rows are left out."""
         rows = self.raw.get("benefits")
         read: list[Benefit] = []
         for row in rows if isinstance(rows, list) else ():
             if isinstance(row, dict):
                 try:
                     read.append(read_benefit(row))
-                except UnrepairableError:
+                except UnreadableRecordError:
                     continue
         return tuple(read)
 
@@ -66,7 +66,7 @@ class Tier(Record):
 class WebhookSubscription(Record):
     """A subscription of one URL to one topic (`WebhookDto`, which predates topics, with a topic).
 
-    Neither `callback_url` nor `token` is shown by `repr`: either may be all that a receiver checks.
+    `repr` shows neither `callback_url` nor `token`: a receiver may check nothing else.
     """
 
     id: SubscriptionId | None = Field(

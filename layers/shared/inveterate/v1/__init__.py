@@ -1,12 +1,12 @@
-"""The legacy API v1, announced to end in May 2024: for programs that still have to speak it.
+"""The legacy API v1, announced to end in May 2024: for programs that still depend on it.
 
     >>> from inveterate import v1
     >>> with v1.Client(api_key) as client:
     ...     client.customers.get(CustomerId("5574691979318"))
 
-Every call warns that it is deprecated and names its successor in API v2.0. The machinery is the same:
-errors, retries, paging, both kinds of client. The host is the common one; another, which one page names
-for the list of customers, is used by none of that page's own examples.
+Every call warns that it is deprecated and names its successor in API v2.0. Errors, retries,
+pagination and both kinds of client are those of `inveterate`. The host is the same; one page names another
+for the list of customers, but its own examples do not use it.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from typing import Unpack
 
 import httpx
 
-from inveterate._client import BASE_URL, AsyncioClient, Settings, SyncClient
-from inveterate._operation import Async, Sync
-from inveterate._operations import OperationRow, endpoints
-from inveterate.v1.nouns import RESOURCES, Nouns
-from inveterate.v1.records import Campaign, Ledger, Redemption
+from inveterate._client import BASE_URL, BaseAsyncClient, BaseClient, Settings
+from inveterate._endpoint import Async, Sync
+from inveterate._operation_table import OperationRow, endpoints
+from inveterate.v1.records import Ledger, Redemption
+from inveterate.v1.resources import RESOURCES, V1Resources
 
-__all__ = ["AsyncClient", "Campaign", "Client", "Ledger", "Redemption", "operations"]
+__all__ = ["AsyncClient", "Client", "Ledger", "Redemption", "operations"]
 
 
-class Client(SyncClient, Nouns[Sync]):
-    """API v1, for programs that wait. Settings as in `inveterate.Client`."""
+class Client(BaseClient, V1Resources[Sync]):
+    """The synchronous client of API v1. Settings as in `inveterate.Client`."""
 
     def __init__(
         self,
@@ -36,11 +36,11 @@ class Client(SyncClient, Nouns[Sync]):
         **settings: Unpack[Settings],
     ) -> None:
         super().__init__(api_key, base_url, transport, settings)
-        self._name(self._talk)
+        self._bind(self._transport)
 
 
-class AsyncClient(AsyncioClient, Nouns[Async]):
-    """API v1, for asyncio. Settings as in `inveterate.Client`."""
+class AsyncClient(BaseAsyncClient, V1Resources[Async]):
+    """The asyncio client of API v1. Settings as in `inveterate.AsyncClient`."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class AsyncClient(AsyncioClient, Nouns[Async]):
         **settings: Unpack[Settings],
     ) -> None:
         super().__init__(api_key, base_url, transport, settings)
-        self._name(self._talk)
+        self._bind(self._transport)
 
 
 def operations() -> list[OperationRow]:

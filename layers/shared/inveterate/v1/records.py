@@ -1,4 +1,4 @@
-"""What API v1 answers where v2.0 has nothing like it."""
+"""Records of API v1 without a counterpart in v2.0."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from typing import Any
 from inveterate._replies import Envelope, Receipt
 from inveterate._scalars import Money, Text
 from inveterate.models.base import Record
-from inveterate.models.benefits import EarlyAccessCampaign
 from inveterate.models.members import CreditEntry
-
-Campaign = EarlyAccessCampaign
 
 
 class Redemption(Record):
@@ -21,14 +18,14 @@ class Redemption(Record):
 
 
 class Ledger(Record):
-    """A member's ledger, expired entries included, and the discount code in force, if any."""
+    """A member's ledger, with expired entries, and the valid discount code, if any."""
 
     credits: tuple[CreditEntry, ...] = ()
     redemption: Redemption | None = None
 
 
 def receipt_without_token(envelope: Envelope) -> Receipt:
-    """Read the answer to a cancellation, less its `cancelToken`: whoever has that can confirm it."""
+    """Read the reply to a cancellation, without its `cancelToken`, which can confirm the cancellation."""
     return Receipt(envelope.message, _without_token(envelope.data))
 
 

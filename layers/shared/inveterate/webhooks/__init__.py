@@ -6,7 +6,7 @@
     ...         print(event.customer_id, event.detail.amount)
 
 A topic that is newer than this package is an `UnknownEvent`, not an error. Names load on first use:
-a function that reads one topic pays for one topic.
+a function that reads one topic loads one topic.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from inveterate.webhooks.base import Event, UnreadableEventError
     from inveterate.webhooks.cancellations import Cancelled, PendingCancellation
     from inveterate.webhooks.credits import CreditsExpired, CreditsUpdated
-    from inveterate.webhooks.parsing import LegacyEvent, UnknownEvent, model_for, parse
+    from inveterate.webhooks.parser import LegacyEvent, UnknownEvent, model_for, parse
     from inveterate.webhooks.payments import (
         BillingAttemptFailed,
         Ordered,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     )
     from inveterate.webhooks.topics import ALIASES, LEGACY_TOPICS, TOPICS, topic_named
 
-_HOME: Final = {
+_MODULE_OF: Final = {
     **dict.fromkeys(
         (
             "ChangedTier",
@@ -53,7 +53,7 @@ _HOME: Final = {
     **dict.fromkeys(("Event", "UnreadableEventError"), "base"),
     **dict.fromkeys(("Cancelled", "PendingCancellation"), "cancellations"),
     **dict.fromkeys(("CreditsExpired", "CreditsUpdated"), "credits"),
-    **dict.fromkeys(("LegacyEvent", "UnknownEvent", "model_for", "parse"), "parsing"),
+    **dict.fromkeys(("LegacyEvent", "UnknownEvent", "model_for", "parse"), "parser"),
     **dict.fromkeys(
         ("BillingAttemptFailed", "Ordered", "PaymentFailed", "PaymentMethodsUpdated", "PaymentSucceeded"),
         "payments",
@@ -92,6 +92,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    if name in _MODULE_OF:
+        return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Joining, changing tier, and the member's own record: the six account topics."""
+"""Account events: joining, changing tier, and changes of the member's record (six topics)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import ClassVar
 
 from inveterate._ids import CustomerId
 from inveterate._scalars import Count, Flag, Money, Text, Timestamp
-from inveterate.webhooks.base import Event, Part, Payload
+from inveterate._wire_model import WireModel
+from inveterate.webhooks.base import Event, Payload
 
 
-class TierEntry(Part):
-    """How a member came to a tier. `previous_tier_*` are there when it was a move."""
+class TierEntry(WireModel):
+    """How a member entered a tier. `previous_tier_*` are set after a move from another tier."""
 
     entry_type: Text | None = None
     tier_name: Text | None = None
@@ -30,7 +31,7 @@ class _TierEvent(Event):
 
     @property
     def detail(self) -> TierEntry:
-        """The detail object; an empty one where the event has none."""
+        """The detail object; an empty one if the event has none."""
         return self.payload.detail or TierEntry()
 
 
@@ -47,19 +48,19 @@ class JoinedFreeTier(_TierEvent):
 
 
 class JoinedLifetimeTier(_TierEvent):
-    """customer.joined.lifetime_tier: a membership was bought once and for all."""
+    """customer.joined.lifetime_tier: a lifetime membership was bought."""
 
     TOPIC: ClassVar[str] = "customer.joined.lifetime_tier"
 
 
 class ChangedTier(_TierEvent):
-    """customer.changed_tier: any move between tiers; the cause is not told."""
+    """customer.changed_tier: any move between tiers; the event has no cause."""
 
     TOPIC: ClassVar[str] = "customer.changed_tier"
 
 
 class TrialPayload(TierPayload):
-    """A tier entered on trial. The two moments are not a whole number of days apart."""
+    """A tier entered on trial. The start and the end are not a whole number of days apart."""
 
     free_trial_start: Timestamp | None = None
     free_trial_end: Timestamp | None = None
@@ -73,10 +74,10 @@ class JoinedFreeTrial(_TierEvent):
     payload: TrialPayload
 
 
-class MemberSnapshot(Part):
+class MemberSnapshot(WireModel):
     """The platform's member record at one moment: profile, balance (`credit`), tier and status.
 
-    `updated_at` is not kept up to date by the platform: never order by it.
+    The platform does not keep `updated_at` up to date: never order by it.
     """
 
     customer_id: CustomerId | None = None
@@ -116,7 +117,7 @@ class UpdatedPayload(Payload):
 
 
 class Updated(Event):
-    """customer.updated: the member's record was written, often without any difference that matters."""
+    """customer.updated: the member's record was written, often without a relevant difference."""
 
     TOPIC: ClassVar[str] = "customer.updated"
 
@@ -124,5 +125,5 @@ class Updated(Event):
 
     @property
     def snapshot(self) -> MemberSnapshot:
-        """The record after the change. It has no clock of its own: the event's is when it was triggered."""
+        """The record after the change. It has no time of its own: the event's `occurred_at` is when it was triggered."""
         return self.payload.new_data or MemberSnapshot()

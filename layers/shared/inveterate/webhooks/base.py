@@ -1,8 +1,7 @@
-"""What every webhook has in common: an envelope, a member it speaks of, a moment, and an id.
+"""Base of all webhook events: the envelope, the member, the time and the event id.
 
-Reading is tolerant, because the documentation is thin: every field but the member's id may be missing
-or null, unknown fields are kept, and a field that cannot be read is left out and named in `drift`, so
-that one odd value never costs the rest of the event.
+The documentation is thin, so reading is tolerant. Every field but the member's id may be missing or
+null, unknown fields are kept, and a field that cannot be read is left out and named in `drift`.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ from pydantic import AliasChoices, Field, PrivateAttr
 
 from inveterate._ids import CustomerId
 from inveterate._scalars import Count, Text, Timestamp
-from inveterate._tolerant import Part as Part  # noqa: PLC0414 - the topics' modules take it from here
-from inveterate._tolerant import UnrepairableError, repaired
+from inveterate._wire_model import UnreadableRecordError, read_tolerantly
+from inveterate._wire_model import WireModel as WireModel  # noqa: PLC0414 - the base of every part of an event
 from inveterate.webhooks import identity
 
 
 class UnreadableEventError(ValueError):
-    """The delivery is no event of this topic: it is not JSON, not an object, or names no member.
+    """The delivery is not an event of this topic: not JSON, not an object, or without a member.
 
     `reason` is a short code (`not_json`, `no_envelope`, `no_member`, …); `paths` are the fields at
     fault. Neither holds a value of the body.
@@ -37,8 +36,8 @@ class UnreadableEventError(ValueError):
         super().__init__(f"{reason}: {', '.join(self.paths)}" if self.paths else reason)
 
 
-class Metadata(Part):
-    """The envelope's `metadata`. `id` names the delivery, is absent in one topic, and is opaque text."""
+class Metadata(WireModel):
+    """The envelope's `metadata`. `id` names the delivery, is missing in one topic, and is opaque text."""
 
     id: Text | None = None
     topic: Text
@@ -51,16 +50,16 @@ class Metadata(Part):
     )
 
 
-class Contact(Part):
-    """The `customer` object of the payment topics: how to reach the member."""
+class Contact(WireModel):
+    """The `customer` object of the payment topics: the member's e-mail address and phone number."""
 
     id: CustomerId | None = None
     email: Text | None = None
     phone_number: Text | None = None
 
 
-class Payload(Part):
-    """What most payloads carry at the top. Times are UTC; `merchant_id` is the shop's first label."""
+class Payload(WireModel):
+    """Fields at the top of most payloads. Times are UTC; `merchant_id` is the first label of the shop's domain."""
 
     customer_id: CustomerId | None = None
     merchant_id: Text | None = None
@@ -69,13 +68,13 @@ class Payload(Part):
 
     @property
     def moment(self) -> datetime | None:
-        """When it happened, as far as the payload tells."""
+        """When it happened, where the payload has a time."""
         return self.created_at
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """How an event was read: the delivery itself, what had to be left out, and what its receiver knew."""
+class DeliveryDetails:
+    """The delivery of an event: its JSON, the unreadable fields, and the receiver's event id and time."""
 
     raw: Mapping[str, Any]
     drift: tuple[str, ...] = ()
@@ -83,8 +82,8 @@ class Reading:
     received_at: datetime | None = None
 
 
-class Event(Part):
-    """One webhook, read.
+class Event(WireModel):
+    """One webhook event.
 
     Each topic has a subclass with a typed `payload`; a topic newer than this package is an
     `UnknownEvent`. Source: the topic's page under
@@ -99,51 +98,50 @@ class Event(Part):
     body_token: Text | None = Field(
         default=None, repr=False, validation_alias=AliasChoices("token", "body_token")
     )
-    _reading: Reading = PrivateAttr(default_factory=lambda: Reading({}))
+    _delivery: DeliveryDetails = PrivateAttr(default_factory=lambda: DeliveryDetails({}))
 
     @property
     def id(self) -> str:
         """The event's id: 32 hex digits, the same for every delivery of it."""
-        return self._reading.event_id or identity.event_id(
+        return self._delivery.event_id or identity.event_id(
             self.TOPIC or self.metadata.topic,
             self.metadata.shop_domain or "",
-            self._reading.raw.get("payload"),
+            self._delivery.raw.get("payload"),
         )
 
     @property
     def raw(self) -> Mapping[str, Any]:
-        """The delivery as JSON made it (numbers with a fraction as `Decimal`)."""
-        return self._reading.raw
+        """The delivery as parsed JSON (numbers with a fraction as `Decimal`)."""
+        return self._delivery.raw
 
     @property
     def drift(self) -> tuple[str, ...]:
-        """Dotted paths of the fields that could not be read and were left out; never their values."""
-        return self._reading.drift
+        """Dotted paths of the fields that could not be read; never their values."""
+        return self._delivery.drift
 
     @property
     def customer_id(self) -> CustomerId:
-        """The Shopify customer id of the member that the event speaks of: digits as text."""
-        return member_named(self._reading.raw["payload"])
+        """The Shopify customer id of the event's member: digits as text."""
+        return member_id_in(self._delivery.raw["payload"])
 
     @property
     def token(self) -> str | None:
         """The shared token in the body, as v1 sends it; None in every documented v2.0 event.
 
-        v1 shows it once, when a subscriber is created, and says "in the body" and not where: it is looked
-        for at the top and in `metadata`.
+        v1 documents "in the body" without a place: it is searched for at the top and in `metadata`.
         """
         return self.body_token or self.metadata.token
 
-    def bears(self, token: str) -> bool:
-        """Tell, in constant time, whether the body bears this token. It says nothing of the rest of the body."""
+    def has_token(self, token: str) -> bool:
+        """Return, in constant time, whether the body has this token. It does not authenticate the rest of the body."""
         return hmac.compare_digest((self.token or "").encode("utf-8", "replace"), token.encode()) and bool(
             token
         )
 
     @property
     def occurred_at(self) -> datetime | None:
-        """When it happened: the payload's own time, else when it was triggered, else when it was received."""
-        return self.payload.moment or self.metadata.triggered_at or self._reading.received_at
+        """When it happened: the payload's own time, else the time of the trigger, else of the receipt."""
+        return self.payload.moment or self.metadata.triggered_at or self._delivery.received_at
 
     @classmethod
     def read(
@@ -151,11 +149,11 @@ class Event(Part):
     ) -> Self:
         """Read a delivery of this topic.
 
-        `event_id` and `received_at` come from whoever accepted it: the id that was worked out then, and
-        the time that stands in where the event tells none.
+        `event_id` and `received_at` come from the receiver: the id that it computed, and the time that
+        replaces a missing one.
 
         Raises:
-            UnreadableEventError: when it is not JSON, has no envelope, or names no member.
+            UnreadableEventError: when it is not JSON, has no envelope, or has no member.
 
         """
         return cls.of(read_json(body), event_id=event_id, received_at=received_at)
@@ -164,40 +162,40 @@ class Event(Part):
     def of(
         cls, delivery: object, *, event_id: str | None = None, received_at: datetime | None = None
     ) -> Self:
-        """Read a delivery that is JSON already; errors as in `read`."""
+        """Read a delivery that is parsed JSON; errors as in `read`."""
         envelope = checked_envelope(delivery)
         if cls.NAMES_A_MEMBER:
-            member_named(envelope["payload"])
+            member_id_in(envelope["payload"])
         try:
-            event, drift = repaired(cls, envelope)
-        except UnrepairableError as error:
+            event, drift = read_tolerantly(cls, envelope)
+        except UnreadableRecordError as error:
             raise UnreadableEventError("unreadable", error.paths) from None
-        event._reading = Reading(envelope, drift, event_id, received_at)  # noqa: SLF001 - our own
+        event._delivery = DeliveryDetails(envelope, drift, event_id, received_at)  # noqa: SLF001 - our own
         return event
 
 
-def member_named(payload: Mapping[str, Any]) -> CustomerId:
-    """Find the member's customer id in the four places where topics put it.
+def member_id_in(payload: Mapping[str, Any]) -> CustomerId:
+    """Return the member's customer id, from one of the four places where topics have it.
 
     Raises:
         UnreadableEventError: `no_member`.
 
     """
-    for place in ((), ("customer",), ("newData",), ("detail", "cancelRequest")):
+    for path in ((), ("customer",), ("newData",), ("detail", "cancelRequest")):
         part: Any = payload
-        for step in place:
+        for step in path:
             part = part.get(step) if isinstance(part, dict) else None
         if not isinstance(part, dict):
             continue
         try:
-            return CustomerId(part.get("id" if place == ("customer",) else "customerId"))
+            return CustomerId(part.get("id" if path == ("customer",) else "customerId"))
         except ValueError:
             continue
     raise UnreadableEventError("no_member", ["payload.customerId"])
 
 
 def read_json(body: bytes | str) -> object:
-    """Read JSON as the platform writes it: numbers with a fraction become `Decimal`.
+    """Parse JSON: numbers with a fraction become `Decimal`.
 
     Raises:
         UnreadableEventError: `not_json` or `too_deep`.
@@ -212,7 +210,7 @@ def read_json(body: bytes | str) -> object:
 
 
 def checked_envelope(delivery: object) -> Mapping[str, Any]:
-    """Return the delivery if it has the shape of one: `payload` and `metadata`, objects both.
+    """Return the delivery if it has the objects `payload` and `metadata`.
 
     Raises:
         UnreadableEventError: `no_envelope`.
@@ -220,11 +218,11 @@ def checked_envelope(delivery: object) -> Mapping[str, Any]:
     """
     if not isinstance(delivery, dict):
         raise UnreadableEventError("no_envelope")
-    lacking = [part for part in ("payload", "metadata") if not isinstance(delivery.get(part), dict)]
-    if lacking:
-        raise UnreadableEventError("no_envelope", lacking)
+    missing = [part for part in ("payload", "metadata") if not isinstance(delivery.get(part), dict)]
+    if missing:
+        raise UnreadableEventError("no_envelope", missing)
     return delivery
 
 
 def _no_constant(_: str) -> object:
-    raise ValueError("NaN and Infinity are no JSON")
+    raise ValueError("NaN and Infinity are not JSON")

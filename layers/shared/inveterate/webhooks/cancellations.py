@@ -1,15 +1,16 @@
-"""Memberships that end, or are about to: the two cancellation topics."""
+"""Cancellations: memberships that have ended, and those that will end (two topics)."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from inveterate._scalars import Flag, Text, Timestamp
-from inveterate.webhooks.base import Event, Part, Payload
+from inveterate._wire_model import WireModel
+from inveterate.webhooks.base import Event, Payload
 
 
-class Ending(Part):
-    """Why it ended: `cancellation_source` has been seen as FAILURE, CUSTOMER and MERCHANT."""
+class CancellationDetail(WireModel):
+    """Why it ended: `cancellation_source` is FAILURE, CUSTOMER or MERCHANT in the samples."""
 
     cancellation_source: Text | None = None
     tier_name: Text | None = None
@@ -19,7 +20,7 @@ class CancelledPayload(Payload):
     """`tier_id` is the tier that was *left*."""
 
     tier_id: Text | None = None
-    detail: Ending | None = None
+    detail: CancellationDetail | None = None
 
 
 class Cancelled(Event):
@@ -30,16 +31,16 @@ class Cancelled(Event):
     payload: CancelledPayload
 
     @property
-    def detail(self) -> Ending:
-        """The detail object; an empty one where the event has none."""
-        return self.payload.detail or Ending()
+    def detail(self) -> CancellationDetail:
+        """The detail object; an empty one if the event has none."""
+        return self.payload.detail or CancellationDetail()
 
 
-class CancelRequest(Part):
-    """The request as the platform keeps it.
+class CancelRequest(WireModel):
+    """The platform's record of the request.
 
-    The wire's `cancelToken` can confirm a cancellation: it is not modelled here, so that no code
-    comes to rely on it, and whoever stores the raw delivery has to take it out.
+    The wire's `cancelToken` can confirm a cancellation: it is not modelled, so that no code
+    depends on it. Remove it before you store the raw delivery.
     """
 
     status: Text | None = None
@@ -55,8 +56,8 @@ class CancelRequest(Part):
     updated_at: Timestamp | None = None
 
 
-class Scheduled(Part):
-    """When it will end, and what follows."""
+class ScheduledCancellation(WireModel):
+    """When the membership ends, and which tier follows."""
 
     effective_cancellation_date: Timestamp | None = None
     cancellation_source: Text | None = None
@@ -66,19 +67,19 @@ class Scheduled(Part):
 
 
 class PendingCancellationPayload(Payload):
-    """It has no tier of its own: that is `detail.cancel_request.billing_tier_id`."""
+    """The payload has no tier of its own: see `detail.cancel_request.billing_tier_id`."""
 
-    detail: Scheduled | None = None
+    detail: ScheduledCancellation | None = None
 
 
 class PendingCancellation(Event):
-    """customer.pending_cancellation: the member asked to go and still has until the end of the cycle."""
+    """customer.pending_cancellation: the member has cancelled; the membership lasts until the end of the cycle."""
 
     TOPIC: ClassVar[str] = "customer.pending_cancellation"
 
     payload: PendingCancellationPayload
 
     @property
-    def detail(self) -> Scheduled:
-        """The detail object; an empty one where the event has none."""
-        return self.payload.detail or Scheduled()
+    def detail(self) -> ScheduledCancellation:
+        """The detail object; an empty one if the event has none."""
+        return self.payload.detail or ScheduledCancellation()

@@ -1,4 +1,4 @@
-"""Store credit that came, went or expired: the two credit topics."""
+"""Store credits that were added, spent or expired (two topics)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class CreditsUpdatedPayload(CreditPayload):
 
 
 class CreditsUpdated(Event):
-    """customer.credits.updated: credits were earned, granted or spent. It has no delivery id."""
+    """customer.credits.updated: credits were earned, granted or spent. The delivery has no id."""
 
     TOPIC: ClassVar[str] = "customer.credits.updated"
 
@@ -47,12 +47,12 @@ class CreditsExpiredPayload(CreditPayload):
 
     @property
     def moment(self) -> datetime | None:
-        """When it happened: `created_at` (never seen here), else `expired_at`."""
+        """When it happened: `created_at` (in no sample), else `expired_at`."""
         return self.created_at or self.expired_at
 
 
 class CreditsExpired(Event):
-    """customer.credits.expired: credits ran out and left the balance."""
+    """customer.credits.expired: credits expired and left the balance."""
 
     TOPIC: ClassVar[str] = "customer.credits.expired"
 

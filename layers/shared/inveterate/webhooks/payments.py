@@ -1,4 +1,4 @@
-"""Orders, membership payments, failures and payment methods: the five money topics."""
+"""Payment events: orders, membership fees, failed payments, payment methods (five topics)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import ClassVar
 from pydantic import AliasChoices, ConfigDict, Field
 
 from inveterate._scalars import Count, Flag, Money, Text, Timestamp
-from inveterate.webhooks.base import Contact, Event, Part, Payload
+from inveterate._wire_model import WireModel
+from inveterate.webhooks.base import Contact, Event, Payload
 
 
 class ContactPayload(Payload):
@@ -21,11 +22,11 @@ class _ContactEvent(Event):
 
     @property
     def contact(self) -> Contact:
-        """The `customer` object; an empty one where the event has none."""
+        """The `customer` object; an empty one if the event has none."""
         return self.payload.customer or Contact()
 
 
-class Charge(Part):
+class Charge(WireModel):
     """A membership fee that was paid, and the next date of billing."""
 
     amount: Money | None = None
@@ -34,7 +35,7 @@ class Charge(Part):
 
 
 class PaymentSucceededPayload(ContactPayload):
-    """`status` has been seen as `PAID`."""
+    """`status` is `PAID` in the sample."""
 
     status: Text | None = None
     detail: Charge | None = None
@@ -49,15 +50,15 @@ class PaymentSucceeded(_ContactEvent):
 
     @property
     def detail(self) -> Charge:
-        """The detail object; an empty one where the event has none."""
+        """The detail object; an empty one if the event has none."""
         return self.payload.detail or Charge()
 
 
-class FailedCharge(Part):
+class FailedCharge(WireModel):
     """A membership fee that could not be taken.
 
-    `billing_attempts` counts the attempts so far; how many there will be is set per tier and told
-    nowhere. The dates are for display: in the documented sample they lie a month after the event.
+    `billing_attempts` counts the attempts so far; their maximum is set per tier and is in no
+    reply. The dates are for display only: in the documented sample they are a month after the event.
     """
 
     amount: Money | None = None
@@ -75,7 +76,7 @@ class FailedCharge(Part):
 
 
 class FailurePayload(ContactPayload):
-    """What both failure topics carry."""
+    """The payload of both failure topics."""
 
     detail: FailedCharge | None = None
 
@@ -85,23 +86,23 @@ class _FailureEvent(_ContactEvent):
 
     @property
     def detail(self) -> FailedCharge:
-        """The detail object; an empty one where the event has none."""
+        """The detail object; an empty one if the event has none."""
         return self.payload.detail or FailedCharge()
 
 
 class PaymentFailed(_FailureEvent):
-    """customer.payment_failed: the retries are used up; it comes once, after the last attempt."""
+    """customer.payment_failed: the last attempt has failed; it is sent once."""
 
     TOPIC: ClassVar[str] = "customer.payment_failed"
 
 
 class BillingAttemptFailed(_FailureEvent):
-    """customer_billing.attempt.failed: one attempt failed. The last one is announced here as well."""
+    """customer_billing.attempt.failed: one attempt failed. The last attempt sends it as well."""
 
     TOPIC: ClassVar[str] = "customer_billing.attempt.failed"
 
 
-class PaymentMethod(Part):
+class PaymentMethod(WireModel):
     """The method now on file: a Shopify GID and a kind such as `CustomerCreditCard`."""
 
     payment_method_id: Text | None = None
@@ -115,18 +116,18 @@ class PaymentMethodsPayload(ContactPayload):
 
 
 class PaymentMethodsUpdated(_ContactEvent):
-    """customer.payment_methods.updated (also customer.payment_method.changed): a new card is on file."""
+    """customer.payment_methods.updated (also customer.payment_method.changed): a new payment method is on file."""
 
     TOPIC: ClassVar[str] = "customer.payment_methods.updated"
 
     payload: PaymentMethodsPayload
 
 
-class _Snake(Part):
+class _SnakeCaseModel(WireModel):
     model_config = ConfigDict(alias_generator=None)
 
 
-class LineItem(_Snake):
+class LineItem(_SnakeCaseModel):
     """One line of an order."""
 
     id: Text | None = None
@@ -137,8 +138,8 @@ class LineItem(_Snake):
     product_id: Text | None = None
 
 
-class OrderDetail(_Snake):
-    """Prices come as text, keys in snake_case; there is no order id or name anywhere."""
+class OrderDetail(_SnakeCaseModel):
+    """The order. Prices are text and keys are snake_case; the event has no order id or name."""
 
     subtotal_price: Money | None = None
     currency: Text | None = None
@@ -146,7 +147,7 @@ class OrderDetail(_Snake):
 
 
 class OrderedPayload(ContactPayload):
-    """An order of a member (`customer.id`, a number here), which cannot be joined to a Shopify order."""
+    """An order of a member (`customer.id`, a number here). It cannot be joined to a Shopify order."""
 
     detail: OrderDetail | None = None
 

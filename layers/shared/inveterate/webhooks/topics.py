@@ -1,6 +1,6 @@
-"""The 15 topics that Inveterate announces, as data: their names, aliases and the legacy names.
+"""The 15 webhook topics: their names, aliases and legacy names.
 
-Standard library only: whatever receives a webhook names its topic before anything heavier is loaded.
+Standard library only: a receiver reads the topic before it loads anything heavier.
 Source: https://help.inveterate.com/dev/api-reference-docs/public-api-2.0-reference/admin/webhooks/topics
 """
 
@@ -42,15 +42,15 @@ LEGACY_TOPICS: Final[dict[str, str | None]] = {
     "customer.confirmed_cancellation": "customer.pending_cancellation",
     "customer.merchant_cancel": "customer.cancelled",
 }
-"""The topics that only API v1 announces, and the nearest of v2.0, if any: nearest, not equal.
+"""The topics that only API v1 has, and the nearest of v2.0, if any.
 
-The other eight v1 topics have the names of today's. The v1 payloads are not documented. Source: the
-legacy webhooks page; what is nearest is inferred.
+The other eight v1 topics have their v2.0 names. The v1 payloads are undocumented. Source: the legacy
+webhooks page; which topic is nearest is inferred.
 """
 
 
 def topic_named(name: object) -> str | None:
-    """Return the topic that `name` means, by its own name or an alias; None for one that is unknown."""
+    """Return the topic of a name or an alias; None for an unknown name."""
     if not isinstance(name, str):
         return None
     name = ALIASES.get(name, name)

@@ -14,13 +14,13 @@ from inveterate import (
     BadRequestError,
     Client,
     CustomerId,
-    Exchange,
     GrantStatus,
     Intents,
     InveterateError,
     NoRecordError,
     NotFoundError,
     RateLimitError,
+    RequestLog,
     Retries,
 )
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from relay.adapters.aws.ssm import Secret
 
 _TIMEOUT: Final = 8.0
-_PATIENCE: Final = Retries(attempts=2, first=0.3, deadline=15.0, longest_asked=2.0)
+_PATIENCE: Final = Retries(max_attempts=2, base_delay=0.3, deadline=15.0, max_retry_after=2.0)
 """Short: the queue has the patience, and a function that waits is paid for."""
 
 _NO_SUCH_ID: Final = 400
@@ -49,7 +49,7 @@ class InveterateApi:
 
     url: str
     secret: Secret
-    connect: Callable[[str, str, Callable[[Exchange], object]], Client] = field(
+    connect: Callable[[str, str, Callable[[RequestLog], object]], Client] = field(
         default=lambda url, key, hook: Client(
             key, base_url=url, timeout=_TIMEOUT, retries=_PATIENCE, hooks=(hook,)
         )
@@ -57,7 +57,7 @@ class InveterateApi:
     looks: Sequence[float] = LOOKS
     _client: Client | None = field(default=None, repr=False)
     _key: str = field(default="", repr=False)
-    _last: Exchange | None = None
+    _last: RequestLog | None = None
 
     def read(self, customer_id: str) -> MemberReading | None:
         """Read a member; None where the API knows none by this id."""
@@ -134,7 +134,7 @@ class InveterateApi:
                 ) from None
         return self._client
 
-    def _remember(self, exchange: Exchange) -> None:
+    def _remember(self, exchange: RequestLog) -> None:
         self._last = exchange
 
 

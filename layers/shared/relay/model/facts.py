@@ -18,7 +18,7 @@ from relay.model.fields import FIELDS, Value, whole_millis
 from relay.model.milestones import MilestoneKind
 
 if TYPE_CHECKING:
-    from inveterate.webhooks.base import Event, Part
+    from inveterate.webhooks.base import Event, WireModel
 
 LONGEST_TEXT: Final = 1_000
 """Characters of a text that a record keeps: a record has to stay far below the table's limit for an item."""
@@ -84,7 +84,7 @@ def combine(*told: Mapping[str, Value]) -> dict[str, Value]:
     return {name: _tidy(name, value) for part in told for name, value in part.items()}
 
 
-def pick(part: Part, /, **fields: str) -> dict[str, Value]:
+def pick(part: WireModel, /, **fields: str) -> dict[str, Value]:
     """Pick what `part` says: `pick(event.contact, email="email", phone_number="phone")`.
 
     Keys are fields of the part, values those of the member. What the part does not mention is left out.

@@ -71,7 +71,7 @@ class DynamoGrants:
             only_open=True,
         )
 
-    def settle(self, claim: Claim) -> None:
+    def mark_granted(self, claim: Claim) -> None:
         """Write down that it was granted, whatever was written: it was."""
         for attempt in range(1, _TRIES + 1):
             try:

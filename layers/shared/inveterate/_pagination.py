@@ -1,0 +1,129 @@
+"""Lists, fetched page after page on demand, with a cursor to continue from after a crash.
+
+The documentation has no rule for the end of a list and no maximum. A list ends at a missing, an empty or
+a repeated cursor, or at an empty page, whichever comes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from enum import StrEnum
+from typing import Any, Final, Generic, TypeAlias, TypeVar
+
+from inveterate._errors import UnreadableReplyError
+from inveterate._replies import Page
+from inveterate._steps import Steps
+
+T = TypeVar("T")
+FetchPage: TypeAlias = Callable[[str | None], Steps[Page[T]]]
+"""The steps that fetch the page at a cursor; None is the first page."""
+
+MAX_PAGES: Final = 100_000
+"""More pages than any programme has members: a server that invents a new cursor each time ends here."""
+
+
+class ListEnd(StrEnum):
+    """Why a list ended. After `REPEATED` it is not certain that it was complete."""
+
+    NO_CURSOR = "no_cursor"
+    EMPTY_PAGE = "empty_page"
+    REPEATED = "repeated"
+
+
+class ListPosition:
+    """Position of one reading of a list, and the rule for its end. It does no I/O."""
+
+    def __init__(self, cursor: str | None) -> None:
+        self.cursor = cursor
+        self.end: ListEnd | None = None
+        self._seen = {cursor}
+        self._left = MAX_PAGES
+
+    def advance(self, page: Page[Any]) -> None:
+        """Move past a page that was handed out.
+
+        Raises:
+            UnreadableReplyError: when the list has more than `MAX_PAGES` pages.
+
+        """
+        self._left -= 1
+        if not page.items and not page.unreadable:
+            self.end = ListEnd.EMPTY_PAGE
+        elif page.cursor is None:
+            self.end = ListEnd.NO_CURSOR
+        elif page.cursor in self._seen:
+            self.end = ListEnd.REPEATED
+        elif not self._left:
+            raise UnreadableReplyError(f"a list of more than {MAX_PAGES} pages")
+        else:
+            self._seen.add(page.cursor)
+            self.cursor = page.cursor
+
+
+class _PagedList(Generic[T]):
+    """The state that both kinds of list share: the first cursor, and the position of the latest reading."""
+
+    def __init__(self, run: Callable[[Steps[Page[T]]], Any], fetch: FetchPage[T], cursor: str | None) -> None:
+        self._run, self._fetch, self._first = run, fetch, cursor
+        self._position = ListPosition(cursor)
+
+    @property
+    def cursor(self) -> str | None:
+        """The cursor of the page being handed out: pass it to the same method to continue with that page."""
+        return self._position.cursor
+
+    @property
+    def end(self) -> ListEnd | None:
+        """Why the latest reading ended; None while it has not."""
+        return self._position.end
+
+    def _restart(self) -> ListPosition:
+        self._position = ListPosition(self._first)
+        return self._position
+
+
+class Pages(_PagedList[T]):
+    """A list that is fetched while it is iterated over. Each iteration starts from the beginning."""
+
+    def by_page(self) -> Iterator[Page[T]]:
+        """Iterate over pages; `Page.cursor` is where the next page begins."""
+        position = self._restart()
+        while position.end is None:
+            page: Page[T] = self._run(self._fetch(position.cursor))
+            yield page
+            position.advance(page)
+
+    def __iter__(self) -> Iterator[T]:
+        for page in self.by_page():
+            yield from page.items
+
+
+class AsyncPages(_PagedList[T]):
+    """A list that is fetched while it is iterated over with `async for`. Each iteration starts from the beginning."""
+
+    async def by_page(self) -> AsyncIterator[Page[T]]:
+        """Iterate over pages; `Page.cursor` is where the next page begins."""
+        position = self._restart()
+        while position.end is None:
+            fetched: Awaitable[Page[T]] = self._run(self._fetch(position.cursor))
+            page = await fetched
+            yield page
+            position.advance(page)
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        async for page in self.by_page():
+            for item in page.items:
+                yield item
+
+
+def read_all(fetch: FetchPage[T], max_pages: int) -> Steps[tuple[list[T], bool]]:
+    """Read a whole list within other steps; return its rows, and whether it is certain to be whole."""
+    position, items, whole = ListPosition(None), list[T](), True
+    for _ in range(max_pages):
+        page = yield from fetch(position.cursor)
+        items += page.items
+        whole = whole and not page.unreadable
+        position.advance(page)
+        if position.end is not None:
+            return items, whole and position.end is not ListEnd.REPEATED
+    return items, False

@@ -1,0 +1,106 @@
+"""`relay mirror status` and `diff`: counts, reasons, the circuit breaker, and differences to the CRM."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from relay.ports.crm import CrmOutcome
+from relay.ports.crm_state import CircuitRecord, ClaimResult
+from relay_cli.commands.mirror import command
+from relay_cli.commands.mirror.target import Target, cli_errors
+from relay_cli.errors import CliError
+
+from tests.contract.crm.profiles import key_of, wanted
+from tests.functional.mirror_command.conftest import MirrorSetup, filled
+
+
+def test_refused_members_and_reasons(mirror: MirrorSetup) -> None:
+    """A member that HubSpot refuses is counted by reason."""
+    mirror.run("prepare", dry_run=False)
+    mirror.hubspot.portal.create({"email": "member-3@example.com", "membership_key": "other.myshopify.com:1"})
+    filled(mirror)
+    found = mirror.run("status")
+    assert (found["refused"], found["refused_why"]) == (1, {"owned_by_other": 1})
+
+
+@pytest.mark.parametrize(
+    ("trying", "circuit"),
+    [(False, "open"), (True, "half open")],
+)
+def test_the_circuit(mirror: MirrorSetup, trying: bool, circuit: str) -> None:  # noqa: FBT001 - pytest's
+    """The circuit is closed while calls flow, open during an outage, and half open while a probe is under way."""
+    assert mirror.run("status")["circuit"] == "closed"
+    until = datetime(2026, 11, 22, 3, tzinfo=UTC)
+    gate = CircuitRecord(until=until, trying=trying, failures=1, reason="http_503", version=1)
+    assert mirror.target.gates.swap(mirror.target.gates.load(), gate)
+    found = mirror.run("status")
+    assert (found["circuit"], found["circuit_open_until"], found["circuit_reason"]) == (
+        circuit,
+        "2026-11-22T03:00:00+00:00",
+        "http_503",
+    )
+
+
+def test_diff(mirror: MirrorSetup) -> None:
+    """Values edited in HubSpot are shown beside Relay's; addresses only with `--reveal`."""
+    filled(mirror)
+    mirror.contact(3)["membership_tier"] = "Platinum"
+    mirror.contact(4)["email"] = "secret@example.com"
+    found = mirror.run("diff", members=[], reveal=False, limit=20)["members"]
+    assert found.keys() == {key_of(3), key_of(4)}
+    assert found[key_of(3)] == {"tier_name": {"ours": "Gold", "theirs": "Platinum", "same": False}}
+    assert "secret" not in json.dumps(found)
+    shown = mirror.run("diff", members=["4"], reveal=True, limit=20)["members"][key_of(4)]
+    assert shown["email"] == {"ours": "member-4@example.com", "theirs": "secret@example.com", "same": False}
+    assert shown["tier_name"]["same"]
+    with pytest.raises(CliError):
+        mirror.run("diff", members=["jane@example.com"], reveal=False, limit=20)
+
+
+def test_an_unknown_member(mirror: MirrorSetup) -> None:
+    """A customer id without a member is listed as unknown and not compared."""
+    filled(mirror)
+    found = mirror.run("diff", members=["4", "987654"], reveal=False, limit=20)
+    assert found["members"].keys() == {key_of(4)}
+    assert found["unknown_members"] == [key_of(987654)]
+    unknown = mirror.run("diff", members=["987654"], reveal=False, limit=20)
+    assert unknown["members"] == {}
+
+
+def test_a_contact_that_could_not_be_cleared(mirror: MirrorSetup) -> None:
+    """An erased member whose contact the CRM did not clear is counted as refused, with the reason."""
+    filled(mirror)
+    mirrors = mirror.target.writing.mirrors
+    now = datetime.now(UTC)
+    claim = mirrors.claim([key_of(3)], now=now, until=now)[key_of(3)]
+    refused = CrmOutcome(state="refused", reason="not_cleared_http_400")
+    mirrors.settle([ClaimResult(profile=wanted(3), token=claim.token, outcome=refused, sure=False)])
+    found = mirror.run("status")
+    assert (found["refused"], found["refused_why"]) == (1, {"not_cleared_http_400": 1})
+    assert found["pending"] == 0
+
+
+def test_errors_for_the_terminal(mirror: MirrorSetup) -> None:
+    """An unknown target and refused credentials are reported in a sentence."""
+    with pytest.raises(CliError, match="has no target klaviyo"):
+        Target(mirror.target.stack, "klaviyo").load_settings()
+    mirror.hubspot.token = "another"
+    with pytest.raises(CliError, match="HUBSPOT_SECRET"), cli_errors():
+        mirror.run("prepare", dry_run=True)
+
+
+def test_the_result_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    """Keys are printed as words, and empty values as `none` or `never`."""
+    command._print(
+        {"mirrored": 3, "refused_why": {"owned_by_other": 1}, "last_fill": {}, "at": None, "ids": ["a"]}
+    )
+    assert capsys.readouterr().out.splitlines() == [
+        "mirrored: 3",
+        "refused why:",
+        "  owned by other: 1",
+        "last fill: none",
+        "at: never",
+        "ids: a",
+    ]

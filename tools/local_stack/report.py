@@ -1,0 +1,90 @@
+"""The end of a run on the terminal: a table or a summary, the RESULT line, the last logs, and what to try next."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import astuple
+from typing import Final
+
+from local_stack.environment import LocalEnvironment
+from local_stack.local_aws import REGION, LocalAws
+from local_stack.verdict import ScenarioVerdict, Verdict
+from local_stack.verdict_samples import EventRow
+
+_HEADINGS: Final = ("event", "answer", "outcome", "member", "rules", "HubSpot")
+_SUMMARY: Final = """\
+{sent} deliveries of {events} events, and {strays} forged requests
+{accepted} accepted: {duplicates} repeats, {reordered} out of order, {stale} stale
+{alerts} messages in Slack, {emails} e-mails
+{crm_contacts} contacts in the CRM, {mirror_mismatches} fields of them differ from the truth"""
+_MAX_LINES: Final = 30
+_SUCCESS: Final = re.compile(r'^\{"_aws"|"message": ?"(accepted|applied|stale)"')
+"""Metrics, and the log lines of events that were processed normally."""
+
+
+def table(rows: Sequence[EventRow]) -> str:
+    """Return the rows in columns."""
+    cells = [_HEADINGS, *(astuple(row) for row in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(_HEADINGS))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in cells
+    )
+
+
+def summary(verdict: ScenarioVerdict) -> str:
+    """Return the numbers of a scenario in sentences, with the fields that differ and what was set aside."""
+    result = verdict.result
+    lines = [_SUMMARY.format(**result)]
+    fields = Counter(difference.field for difference in verdict.crm.differences)
+    lines += [f"{name} differs from the truth for {count} members" for name, count in fields.most_common()]
+    lines += [f"set aside: {count} {reason}" for reason, count in sorted(verdict.set_aside.items())]
+    if result["dropped_by_sim"]:
+        lines.append(f"never sent by the simulator, on purpose: {result['dropped_by_sim']}")
+    lines += [f"differs, and Relay never received it: {one}" for one in verdict.crm.unheard[:_MAX_LINES]]
+    return "\n".join(lines)
+
+
+def result_line(verdict: Verdict, seconds: float) -> str:
+    """Return the line that programs read: `RESULT` and a JSON object."""
+    return f"RESULT {json.dumps({**verdict.result, 'seconds': round(seconds, 1)})}"
+
+
+def next_steps(environment: LocalEnvironment) -> str:
+    """Return commands and addresses to try in an environment that stays up."""
+    return "\n".join(
+        [
+            "",
+            "The environment stays up until Ctrl-C. Deliver another event:",
+            f"  curl -sS -H 'Host: {environment.host}' -H 'content-type: application/json' \\",
+            f"    --data-binary @events/customer.payment_failed.json {environment.callback}",
+            "Advance the programme by a day:",
+            f"  RELAY_SIM_URL={environment.sim.url} .venv/bin/relay sim advance --days 1",
+            "Open:",
+            f"  {environment.sim.url}/console   {environment.sim.url}/shop",
+            f"  {environment.hubspot}/_standin/contacts",
+            f"  {environment.slack}/_standin/messages",
+            "Run other `relay` commands after:",
+            f"  export AWS_ENDPOINT_URL={environment.aws.endpoint} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test \\",
+            f"    AWS_REGION={REGION} AWS_DEFAULT_REGION={REGION} RELAY_STACK={environment.stack.name} \\",
+            f"    RELAY_CALLBACK_KEY={environment.key}",
+            "Log and outputs:",
+            f"  the local AWS's log: {environment.aws.log}",
+            *(f"  {name}: {value}" for name, value in sorted(environment.stack.outputs.items())),
+        ]
+    )
+
+
+def last_logs(aws: LocalAws, group: str) -> str:
+    """Return the last 30 log lines of the functions, without those of normal processing."""
+    events = aws.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
+    texts = [event["message"].rstrip() for page in events for event in page["events"]]
+    notable = [
+        text
+        for text in texts
+        if text and not text.startswith(("START ", "END ", "REPORT ")) and not _SUCCESS.search(text)
+    ]
+    return "\n".join(notable[-_MAX_LINES:])

@@ -1,0 +1,82 @@
+"""`relay alerts`: list the open incidents, the most severe first, as a table or as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from relay_cli.help import add_json_option, describe
+from relay_cli.incidents import incident_store, now
+from relay_cli.stack import Stack, add_stack_option
+
+if TYPE_CHECKING:
+    from relay.model.incident import Incident
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Define the arguments."""
+    describe(parser, "relay alerts --stack relay-acme")
+    add_stack_option(parser)
+    add_json_option(parser)
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Print the open incidents; return the exit code.
+
+    With `--json`: a list of objects with `incident`, `level`, `opened_at`, `channels`, `deferred` (whether a
+    message is held back), `muted_until`, `acknowledged` and `changed_by`.
+    """
+    incidents = sorted(_open_incidents(Stack(arguments.stack)), key=lambda one: (-(one.level or 0), one.key))
+    if arguments.json:
+        print(json.dumps([_row(incident) for incident in incidents], indent=2))
+        return 0
+    if not incidents:
+        print("no open incidents")
+        return 0
+    width = max(len(incident.key) for incident in incidents)
+    for incident in incidents:
+        row = _row(incident)
+        line = f"{row['level']:<8}  {incident.key:<{width}}  {row['opened_at']}  {_remarks(incident)}"
+        print(line.rstrip())
+    return 0
+
+
+def _open_incidents(stack: Stack) -> Iterator[Incident]:
+    """Yield the open incidents by a scan: an index would be written at every alert, for a command run now and then."""
+    store = incident_store(stack)
+    pages = stack.client("dynamodb").get_paginator("scan")
+    for page in pages.paginate(
+        TableName=store.table,
+        FilterExpression="#open = :yes",
+        ExpressionAttributeNames={"#open": "open", "#key": "key"},
+        ExpressionAttributeValues={":yes": {"BOOL": True}},
+        ProjectionExpression="#key",
+    ):
+        yield from (store.load(item["key"]["S"]) for item in page["Items"])
+
+
+def _row(incident: Incident) -> dict[str, object]:
+    return {
+        "incident": incident.key,
+        "level": incident.level.name.lower() if incident.level else "info",
+        "opened_at": incident.opened_at.isoformat(timespec="minutes") if incident.opened_at else None,
+        "channels": list(incident.reached),
+        "deferred": incident.held is not None,
+        "muted_until": incident.muted_until.isoformat() if incident.muted_until else None,
+        "acknowledged": incident.acked,
+        "changed_by": incident.said_by,
+    }
+
+
+def _remarks(incident: Incident) -> str:
+    remarks = [
+        "sent to " + ", ".join(incident.reached) if incident.reached else "",
+        "deferred by quiet hours or flood control" if incident.held else "",
+        f"muted until {incident.muted_until:%Y-%m-%d %H:%M} UTC"
+        if incident.muted_until and incident.muted_until > now()
+        else "",
+        f"acknowledged by {incident.said_by}" if incident.acked else "",
+    ]
+    return "; ".join(remark for remark in remarks if remark)

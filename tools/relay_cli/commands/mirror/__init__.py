@@ -1,0 +1,1 @@
+"""`relay mirror`: one module for each group of actions."""

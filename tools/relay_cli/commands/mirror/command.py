@@ -1,0 +1,121 @@
+"""`relay mirror ACTION TARGET`: inspect, prepare, fill, audit, try out and remove the mirror in one CRM."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from relay_cli.commands.mirror import inspection, maintenance, removal
+from relay_cli.commands.mirror.target import Target, cli_errors
+from relay_cli.help import HelpFormatter, add_json_option, add_yes_option, describe
+from relay_cli.stack import Stack, add_stack_option
+
+Run: TypeAlias = Callable[[Target, argparse.Namespace], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorAction:
+    """One action. `example` is the rest of its command line after `relay mirror NAME`."""
+
+    summary: str
+    run: Run
+    example: str = "hubspot"
+
+
+_ACTIONS: Final[Mapping[str, MirrorAction]] = {
+    "status": MirrorAction(
+        "Show how many members the CRM holds, and why others are missing", inspection.status
+    ),
+    "diff": MirrorAction(
+        "Compare Relay's record of members with the CRM's", inspection.diff, "hubspot 7001 --reveal"
+    ),
+    "prepare": MirrorAction(
+        "Define the fields and events that the CRM lacks", maintenance.prepare, "hubspot --dry-run"
+    ),
+    "fill": MirrorAction("Write every member to the CRM without sending events", maintenance.fill),
+    "audit": MirrorAction("Read all contacts and repair those edited in the CRM", maintenance.audit),
+    "sample": MirrorAction(
+        "Send one sample of each event, so that automations can be built first",
+        maintenance.sample,
+        "hubspot --email you@example.com",
+    ),
+    "remove": MirrorAction("End the mirror, and clear or keep its fields", removal.remove, "hubspot --clear"),
+}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Define the actions and their arguments."""
+    describe(parser, "relay mirror status hubspot", notes="`relay mirror ACTION --help` shows the options.")
+    actions = parser.add_subparsers(required=True, metavar="ACTION", dest="action", title="actions")
+    for name, action in _ACTIONS.items():
+        sub = actions.add_parser(
+            name, help=action.summary, description=f"{action.summary}.", formatter_class=HelpFormatter
+        )
+        describe(sub, f"relay mirror {name} {action.example}")
+        sub.add_argument("target", metavar="TARGET", help="name of the CRM in the stack's parameter Targets")
+        _add_options(name, sub)
+        add_json_option(sub)
+        add_stack_option(sub)
+
+
+def _add_options(name: str, parser: argparse.ArgumentParser) -> None:
+    match name:
+        case "diff":
+            parser.add_argument(
+                "members", nargs="*", metavar="CUSTOMER", help="customer ids (default: all that differ)"
+            )
+            parser.add_argument("--reveal", action="store_true", help="show personal data")
+            parser.add_argument(
+                "--limit",
+                metavar="COUNT",
+                type=int,
+                default=20,
+                help="members at most (default: %(default)s)",
+            )
+        case "prepare":
+            parser.add_argument("--dry-run", action="store_true", help="show what would be defined")
+        case "fill":
+            parser.add_argument(
+                "--restart", action="store_true", help="start again instead of resuming an interrupted fill"
+            )
+        case "sample":
+            parser.add_argument(
+                "--email",
+                metavar="ADDRESS",
+                required=True,
+                help="e-mail address of the sample contact, one of yours",
+            )
+        case "remove":
+            fields = parser.add_mutually_exclusive_group(required=True)
+            fields.add_argument("--clear", action="store_true", help="clear Relay's fields on every contact")
+            fields.add_argument("--keep", action="store_true", help="leave the contacts as they are")
+    if name in {"fill", "remove", "sample"}:
+        add_yes_option(parser)
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run the action and print its result; return the exit code."""
+    target = Target(Stack(arguments.stack), arguments.target)
+    target.load_settings()
+    with cli_errors():
+        result = _ACTIONS[arguments.action].run(target, arguments)
+    if arguments.json:
+        print(json.dumps(result, indent=2, ensure_ascii=False))
+    else:
+        _print(result)
+    return 0
+
+
+def _print(result: Mapping[str, Any], indent: str = "") -> None:
+    for name, value in result.items():
+        label = f"{indent}{name.replace('_', ' ')}"
+        if isinstance(value, Mapping):
+            print(f"{label}:" + ("" if value else " none"))
+            _print(value, indent + "  ")
+        elif isinstance(value, list):
+            print(f"{label}: {', '.join(map(str, value)) or 'none'}")
+        else:
+            print(f"{label}: {'never' if value in {None, ''} else value}")

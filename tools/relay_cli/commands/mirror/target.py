@@ -1,0 +1,201 @@
+"""One CRM of a deployed stack, with the adapter, tables and queue that the CRM's own function uses."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from relay_cli.errors import CliError
+from relay_cli.stack import aws_error
+
+if TYPE_CHECKING:
+    from relay.adapters.aws.sqs import SqsOutgoing
+    from relay.adapters.dynamodb.circuit import DynamoCircuits
+    from relay.adapters.dynamodb.member_key_scan import DynamoMemberKeyScan
+    from relay.adapters.dynamodb.sync_state_scan import DynamoSyncStateScan
+    from relay.crm.audit import CrmAudit
+    from relay.crm.claimed_write import ClaimedWrite
+    from relay.ports.crm import Crm
+
+REMOVED: Final = "removed by hand"
+"""The circuit breaker's reason for a removed target."""
+
+_REMOVED_FOR: Final = timedelta(days=3650)
+"""Practically for ever: until the target is deployed away, a cleared contact must not be written again."""
+
+
+class StackClients(Protocol):
+    """The part of `Stack` that a target needs."""
+
+    @property
+    def name(self) -> str:
+        """The stack's name."""
+        ...
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of an AWS service."""
+        ...
+
+
+@dataclass(frozen=True)
+class Target:
+    """One target. Its parts are those of its function: the same adapter, tables, queue and rate limit."""
+
+    stack: StackClients
+    name: str
+
+    def load_settings(self) -> None:
+        """Copy the environment variables of the target's function into this process.
+
+        Raises:
+            CliError: the stack has no such target, or AWS does not answer.
+
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        function = f"{self.stack.name}-{self.name}"
+        try:
+            found = self.stack.client("lambda").get_function_configuration(FunctionName=function)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ResourceNotFoundException":
+                raise CliError(
+                    f"the stack {self.stack.name} has no target {self.name}",
+                    "add it to the parameter Targets and deploy",
+                ) from None
+            raise aws_error(error) from None
+        except BotoCoreError as error:
+            raise aws_error(error) from None
+        settings = found.get("Environment", {}).get("Variables", {})
+        if settings.get("TARGET") != self.name:
+            raise CliError(f"{function} is not a function that writes to a CRM")
+        os.environ.update({name: value for name, value in settings.items() if not name.startswith("AWS_")})
+
+    @cached_property
+    def crm(self) -> Crm:
+        """The CRM's adapter."""
+        from relay.wiring import crms
+
+        return crms.crm()
+
+    @cached_property
+    def writing(self) -> ClaimedWrite:
+        """Reads and writes members in the CRM."""
+        from relay.crm.claimed_write import ClaimedWrite
+        from relay.wiring import common, mirrors
+
+        return ClaimedWrite(
+            crm=self.crm,
+            members=common.members(),
+            mirrors=mirrors.mirrors(),
+            clock=common.now,
+            observe=lambda *_: None,
+        )
+
+    @cached_property
+    def inventory(self) -> DynamoSyncStateScan:
+        """What Relay has noted of every member in the CRM, and of fills and audits."""
+        from relay.wiring import mirrors
+
+        return mirrors.inventory()
+
+    @cached_property
+    def gates(self) -> DynamoCircuits:
+        """The state of the circuit breaker."""
+        from relay.adapters.dynamodb.circuit import DynamoCircuits
+        from relay.wiring import common
+
+        return DynamoCircuits(common.setting("MIRRORS_TABLE"), self.name)
+
+    @cached_property
+    def queue(self) -> SqsOutgoing:
+        """The target's queue."""
+        from relay.adapters.aws.sqs import SqsOutgoing
+        from relay.wiring import common
+
+        return SqsOutgoing(common.setting("SOURCE_URL"), self.name)
+
+    @cached_property
+    def roll(self) -> DynamoMemberKeyScan:
+        """The keys of all members."""
+        from relay.adapters.dynamodb.member_key_scan import DynamoMemberKeyScan
+        from relay.wiring import common
+
+        return DynamoMemberKeyScan(common.setting("MEMBERS_TABLE"), common.setting("SHOP_DOMAIN"))
+
+    @cached_property
+    def auditing(self) -> CrmAudit:
+        """Audits of the CRM."""
+        from relay.crm.audit import CrmAudit
+
+        return CrmAudit(writing=self.writing, inventory=self.inventory, queue=self.queue)
+
+    @property
+    def shop(self) -> str:
+        """The stack's shop."""
+        from relay.wiring import common
+
+        return common.setting("SHOP_DOMAIN")
+
+    def now(self) -> datetime:
+        """Return the wall clock's time."""
+        from relay.wiring import common
+
+        return common.now()
+
+    def waiting(self) -> int:
+        """Return the approximate number of messages in the queue."""
+        names = [
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesDelayed",
+            "ApproximateNumberOfMessagesNotVisible",
+        ]
+        client = self.stack.client("sqs")
+        found = client.get_queue_attributes(QueueUrl=self.queue.url, AttributeNames=names)["Attributes"]
+        return sum(int(found.get(name, 0)) for name in names)
+
+    def stop_calls(self) -> None:
+        """Open the circuit, so that no function calls the CRM until `resume_calls`.
+
+        Raises:
+            CliError: another process changed the circuit at the same time.
+
+        """
+        from relay.ports.crm_state import CircuitRecord
+
+        known = self.gates.load()
+        until = self.now() + _REMOVED_FOR
+        if not self.gates.swap(known, CircuitRecord(until=until, reason=REMOVED, version=known.version + 1)):
+            raise CliError("the circuit breaker changed at the same moment", "run it again")
+
+    def resume_calls(self) -> None:
+        """Close the circuit, if `stop_calls` opened it."""
+        from relay.ports.crm_state import CircuitRecord
+
+        known = self.gates.load()
+        if known.reason == REMOVED:
+            self.gates.swap(known, CircuitRecord(version=known.version + 1))
+
+
+@contextmanager
+def cli_errors() -> Iterator[None]:
+    """Turn Relay's errors into errors for the terminal.
+
+    Raises:
+        CliError: in place of Relay's error.
+
+    """
+    from relay.errors import MisconfiguredError, PermanentError, TransientError
+
+    try:
+        yield
+    except MisconfiguredError as error:
+        raise CliError(str(error), f"check {error.setting}") from None
+    except PermanentError as error:
+        raise CliError(str(error)) from None
+    except TransientError as error:
+        raise CliError(str(error), "run it again later; completed steps stay done") from None

@@ -1,0 +1,64 @@
+"""`relay mute INCIDENT`: send nothing about an incident for some time, not even its resolution."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from relay_cli.errors import CliError
+from relay_cli.help import describe
+from relay_cli.incidents import add_incident_arguments, change_incident, now
+
+_DEFAULT_DAYS: Final = 7
+_MAX_DAYS: Final = 366
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Define the arguments."""
+    describe(
+        parser,
+        "relay mute dun:acme.myshopify.com:7001 --days 3",
+        "relay mute dun:acme.myshopify.com:7001 --days 0    # end the mute",
+        notes="Nothing about the incident is sent meanwhile, not even its resolution.",
+    )
+    add_incident_arguments(parser)
+    end = parser.add_mutually_exclusive_group()
+    end.add_argument(
+        "--days",
+        metavar="DAYS",
+        type=float,
+        default=_DEFAULT_DAYS,
+        help="mute for DAYS days, 0 to 366; 0 ends a mute (default: %(default)s)",
+    )
+    end.add_argument(
+        "--until", metavar="TIME", help="mute until this ISO 8601 time; UTC unless it has an offset"
+    )
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Mute the incident, or end its mute; return the exit code."""
+    end = _end(arguments)
+    until = end if arguments.until or arguments.days else None
+    incident = change_incident(arguments, lambda found: replace(found, muted_until=until))
+    state = f"muted until {until:%Y-%m-%d %H:%M} UTC" if until else "no longer muted"
+    print(f"{incident.key} is {state}; changed by {incident.said_by}")
+    return 0
+
+
+def _end(arguments: argparse.Namespace) -> datetime:
+    if not arguments.until:
+        if not 0 <= arguments.days <= _MAX_DAYS:
+            raise CliError("--days must be between 0 and 366", "to mute for good, switch the rule off")
+        return now() + timedelta(days=arguments.days)
+    try:
+        end = datetime.fromisoformat(arguments.until)
+    except ValueError:
+        raise CliError(
+            f"--until: {arguments.until} is not a time", "write it as 2030-12-31 or 2030-12-31T09:00"
+        ) from None
+    end = (end if end.tzinfo else end.replace(tzinfo=UTC)).astimezone(UTC)
+    if end <= now():
+        raise CliError(f"--until: {end:%Y-%m-%d %H:%M} UTC is in the past", "`--days 0` ends a mute")
+    return end

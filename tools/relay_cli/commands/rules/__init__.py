@@ -1,0 +1,1 @@
+"""`relay rules`: the command, its listing, and how it reads a document."""

@@ -1,0 +1,1 @@
+"""`relay sim`: the command, and the names that its help lists."""

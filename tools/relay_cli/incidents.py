@@ -1,0 +1,69 @@
+"""Read and change the incidents of a stack: what `relay alerts`, `ack`, `mute` and `test-alert` share."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from relay_cli.errors import CliError
+from relay_cli.stack import Stack, add_stack_option
+
+if TYPE_CHECKING:
+    from relay.adapters.dynamodb.incidents import DynamoIncidents
+    from relay.model.incident import Incident
+
+_MAX_ATTEMPTS: Final = 5
+_MAX_NAME_LENGTH: Final = 80
+
+
+def now() -> datetime:
+    """Return the present time in UTC."""
+    return datetime.now(UTC)
+
+
+def add_incident_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the incident's key, the stack, and the name of the person who changes it."""
+    parser.add_argument("incident", metavar="INCIDENT", help="key of the incident, as its alert shows it")
+    parser.add_argument(
+        "--by", metavar="NAME", default=None, help="your name, kept with the incident (default: your login)"
+    )
+    add_stack_option(parser)
+
+
+def incident_store(stack: Stack) -> DynamoIncidents:
+    """Return the store of a stack's incidents."""
+    from relay.adapters.dynamodb.incidents import DynamoIncidents
+
+    return DynamoIncidents(stack.output("IncidentsTable"), now, stack.client("dynamodb"))
+
+
+def change_incident(arguments: argparse.Namespace, change: Callable[[Incident], Incident]) -> Incident:
+    """Change the incident that the arguments name, note the person, and return it as written.
+
+    Raises:
+        CliError: there is no such incident, or it cannot be written.
+
+    """
+    from relay.errors import ConflictError, TransientError
+
+    store = incident_store(Stack(arguments.stack))
+    by = (arguments.by or getpass.getuser())[:_MAX_NAME_LENGTH]
+    for _ in range(_MAX_ATTEMPTS):
+        try:
+            found = store.load(arguments.incident)
+            if not found.version:
+                raise CliError(
+                    f"there is no incident {arguments.incident}", "`relay alerts` lists the open ones"
+                )
+            changed = replace(change(found), said_by=by)
+            store.save(changed)
+        except ConflictError:
+            continue
+        except TransientError as error:
+            raise CliError(f"the incident cannot be written: {error}") from None
+        return changed
+    raise CliError("the notifier keeps writing this incident", "try again in a minute")

@@ -1,0 +1,193 @@
+"""The facts of each event about a member, field by field: one reader for each topic.
+
+Written from the documentation of the payloads, not from the code of Relay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+from sim.clock import iso, parse
+from sim.events import Event
+
+_CANCELLATION_FIELDS: Final = (
+    "cancelled_at",
+    "cancel_type",
+    "cancel_reason",
+    "pending_cancel_at",
+    "pending_cancel_source",
+)
+_DUNNING_FIELDS: Final = ("failed_attempts", "last_failure_at", "last_decline_code", "payment_lost_at")
+_CANCEL_TYPES: Final = {"FAILURE": "involuntary", "CUSTOMER": "voluntary", "MERCHANT": "merchant"}
+
+EventFacts: TypeAlias = dict[str, Any]
+
+
+def pick(part: Any, **names: str) -> EventFacts:
+    """Return the fields of `part` under other names: `pick(payload, tierId="tier_id")`; missing ones are left out."""
+    if not isinstance(part, dict):
+        return {}
+    return {name: part[key] for key, name in names.items() if key in part}
+
+
+def decimal_text(amount: Any) -> str | None:
+    """Format an amount as digits: "25" or "24.99"."""
+    if amount is None:
+        return None
+    text = f"{round(float(amount), 2):.2f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def with_decimal_texts(facts: EventFacts, *names: str) -> EventFacts:
+    """Format these amounts as digits, if they are present."""
+    return facts | {name: decimal_text(facts[name]) for name in names if name in facts}
+
+
+def _with_iso_times(facts: EventFacts, *names: str) -> EventFacts:
+    return facts | {name: iso(parse(facts[name])) for name in names if facts.get(name)}
+
+
+def _normalise_email(facts: EventFacts) -> EventFacts:
+    """Normalise the e-mail address as mirrors compare it."""
+    if isinstance(facts.get("email"), str):
+        facts["email"] = facts["email"].strip().lower() or None
+    return facts
+
+
+def event_time(payload: EventFacts, event: Event) -> str:
+    """Return the time of the event from the payload, else from the delivery."""
+    text = payload.get("createdAt") or payload.get("expiredAt")
+    return iso(parse(text) if text else event.triggered_at)
+
+
+def _joined(kind: str) -> Callable[[EventFacts, Event], EventFacts]:
+    def read(payload: EventFacts, event: Event) -> EventFacts:
+        at = event_time(payload, event)
+        facts = dict.fromkeys((*_CANCELLATION_FIELDS, *_DUNNING_FIELDS, "trial_ends_at"))
+        facts |= (
+            pick(payload, tierId="tier_id") | _tier(payload) | pick(payload, freeTrialEnd="trial_ends_at")
+        )
+        # The member record of the platform has the time of joining in seconds, so mirrors compare seconds.
+        joined = iso(parse(at).replace(microsecond=0))
+        return _with_iso_times(facts, "trial_ends_at") | {
+            "tier_type": kind,
+            "joined_at": joined,
+            "first_joined_at": at,
+        }
+
+    return read
+
+
+def _tier(payload: EventFacts) -> EventFacts:
+    return pick(payload.get("detail"), tierName="tier_name", previousTierName="previous_tier_name")
+
+
+def _changed(payload: EventFacts, event: Event) -> EventFacts:
+    return pick(payload, tierId="tier_id") | _tier(payload) | {"tier_changed_at": event_time(payload, event)}
+
+
+def _updated(payload: EventFacts, event: Event) -> EventFacts:
+    facts = pick(
+        payload.get("newData"), email="email", joinedAt="joined_at",
+        referrals="referrals_count", revenue="revenue", creditsEarned="credits_earned_total",
+    )  # fmt: skip
+    del event
+    return _normalise_email(
+        _with_iso_times(with_decimal_texts(facts, "revenue", "credits_earned_total"), "joined_at")
+    )
+
+
+def _contact(payload: EventFacts) -> EventFacts:
+    return _normalise_email(pick(payload.get("customer"), email="email"))
+
+
+def _ordered(payload: EventFacts, event: Event) -> EventFacts:
+    return _contact(payload) | {"last_order_at": event_time(payload, event)}
+
+
+def _paid(payload: EventFacts, event: Event) -> EventFacts:
+    detail = pick(
+        payload.get("detail"), amount="fee_amount", currency="fee_currency", newBillingDate="next_payment_on"
+    )
+    if detail.get("next_payment_on"):
+        detail["next_payment_on"] = detail["next_payment_on"][:10]
+    over = dict.fromkeys(_DUNNING_FIELDS)
+    return (
+        _contact(payload)
+        | with_decimal_texts(detail, "fee_amount")
+        | over
+        | {"last_payment_at": event_time(payload, event)}
+    )
+
+
+def _failed(payload: EventFacts, event: Event) -> EventFacts:
+    detail = pick(
+        payload.get("detail"),
+        billingAttempts="failed_attempts", errorMessage="last_decline_code", currency="fee_currency", billingTierId="failing_tier_id",
+    )  # fmt: skip
+    return _contact(payload) | detail | {"last_failure_at": event_time(payload, event)}
+
+
+def _lost(payload: EventFacts, event: Event) -> EventFacts:
+    return _failed(payload, event) | {"payment_lost_at": event_time(payload, event)}
+
+
+def _card(payload: EventFacts, event: Event) -> EventFacts:
+    return _contact(payload) | {"payment_method_updated_at": event_time(payload, event)}
+
+
+def _credits(payload: EventFacts, event: Event) -> EventFacts:
+    facts = pick(payload, email="email", newBalance="credit_balance", reason="last_credit_reason")
+    before, after = payload.get("previousBalance"), payload.get("newBalance")
+    if before is not None and after is not None:
+        facts["last_credit_delta"] = after - before
+    del event
+    return _normalise_email(with_decimal_texts(facts, "credit_balance", "last_credit_delta"))
+
+
+def _expired(payload: EventFacts, event: Event) -> EventFacts:
+    facts = _credits(payload, event) | pick(payload, amount="last_expired_amount")
+    return with_decimal_texts(facts, "last_expired_amount") | {
+        "credits_expired_at": event_time(payload, event)
+    }
+
+
+def _cancelled(payload: EventFacts, event: Event) -> EventFacts:
+    source = (payload.get("detail") or {}).get("cancellationSource")
+    return {
+        "cancelled_at": event_time(payload, event),
+        "cancel_type": _CANCEL_TYPES.get(source or ""),
+        "cancel_reason": source,
+        "pending_cancel_at": None,
+        "pending_cancel_source": None,
+    }
+
+
+def _pending(payload: EventFacts, event: Event) -> EventFacts:
+    del event
+    facts = pick(
+        payload.get("detail"),
+        effectiveCancellationDate="pending_cancel_at",
+        cancellationSource="pending_cancel_source",
+    ) | pick(payload.get("detail"), cancellationSource="cancel_reason")
+    return _with_iso_times(facts, "pending_cancel_at")
+
+
+FACT_READERS: Final[dict[str, Callable[[EventFacts, Event], EventFacts]]] = {
+    "customer.joined.paid_tier": _joined("paid"),
+    "customer.joined.free_tier": _joined("free"),
+    "customer.joined.free_trial": _joined("trial"),
+    "customer.joined.lifetime_tier": _joined("lifetime"),
+    "customer.changed_tier": _changed,
+    "customer.updated": _updated,
+    "customer.ordered": _ordered,
+    "customer.payment_succeeded": _paid,
+    "customer.payment_failed": _lost,
+    "customer_billing.attempt.failed": _failed,
+    "customer.payment_methods.updated": _card,
+    "customer.credits.updated": _credits,
+    "customer.credits.expired": _expired,
+    "customer.cancelled": _cancelled,
+    "customer.pending_cancellation": _pending,
+}

@@ -1,0 +1,156 @@
+"""The expected state of every mirror: for each member, the fields from events and from API replies.
+
+Written from the rules of the CRM profile, not from the code of Relay: an independent second opinion. A field without
+an event is absent. `unheard` names the fields whose newest event was never delivered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from sim.derived_fields import (
+    EXPIRING_FIELDS,
+    attempts_left,
+    billing_interval,
+    membership_status,
+    next_expiring_credits,
+    payment_status,
+)
+from sim.event_facts import FACT_READERS, EventFacts, event_time, pick, with_decimal_texts
+from sim.events import Event
+from sim.model import Member, Tier
+
+_EMPTY_WITHOUT_EVENT: Final = (
+    "cancelled_at", "pending_cancel_at", "cancel_type", "recovered_at", "rejoined_at", "rejoin_count", "last_payment_at",
+)  # fmt: skip
+"""Fields that stay empty in every mirror unless an event sets them."""
+
+_INTERNAL_FIELDS: Final = frozenset(
+    {"last_failure_at", "payment_lost_at", "failing_tier_id", "ended_at", "last_lot_until", "lots_unclear"}
+)
+"""Fields kept only to derive others; no mirror has them."""
+
+_FROM_API: Final = 0
+"""Marks a value from an API reply, in place of the number of an event."""
+
+_FAILURES: Final = ("customer.payment_failed", "customer_billing.attempt.failed")
+_ENDS: Final = ("customer.cancelled", "customer.joined.")
+_SOURCE_TOPICS: Final = {
+    ("recovered_at",): (*_FAILURES, *_ENDS, "customer.payment_succeeded"),
+    ("rejoined_at", "rejoin_count"): _ENDS,
+    EXPIRING_FIELDS: ("customer.credits.",),
+}
+"""Fields that depend on several events, and the topics of those events."""
+
+_STATUS_FROM: Final = (
+    "cancelled_at", "pending_cancel_at", "payment_lost_at", "failed_attempts", "trial_ends_at", "last_payment_at", "joined_at", "tier_id",
+)  # fmt: skip
+
+
+class ExpectedState:
+    """For each member and field: the current value and the number of its event."""
+
+    def __init__(self) -> None:
+        self._facts: dict[str, dict[str, tuple[Any, int]]] = {}
+        self._sources: dict[str, dict[str, set[int]]] = {}
+        self._newest: dict[str, str] = {}
+        self.undelivered: set[int] = set()
+
+    def record_event(self, event: Event) -> None:
+        """Merge the facts of an event: later events replace earlier ones, field by field."""
+        reader = FACT_READERS.get(event.topic or "")
+        if reader is None:
+            return
+        fields = self._facts.setdefault(event.member_id, {})
+        at = event_time(event.payload, event)
+        self._newest[event.member_id] = max(at, self._newest.get(event.member_id, at))
+        derived = self._derive(event, at, {name: value for name, (value, _) in fields.items()})
+        for name, value in (reader(event.payload, event) | derived).items():
+            if name == "first_joined_at" and fields.get(name, (None,))[0] is not None:
+                continue
+            fields[name] = (value, event.ordinal)
+
+    def _derive(self, event: Event, at: str, before: EventFacts) -> EventFacts:
+        """Return the facts that follow from an event and those before it: a recovered payment, a member that rejoined.
+
+        They depend on several events: a mirror knows them only if all of those were delivered.
+        """
+        topic = event.topic or ""
+        sources = self._sources.setdefault(event.member_id, {})
+        for names, topics in _SOURCE_TOPICS.items():
+            if topic.startswith(topics):
+                for name in names:
+                    sources.setdefault(name, set()).add(event.ordinal)
+        ended = before.get("ended_at")
+        if topic == "customer.cancelled":
+            return {"ended_at": at}
+        if topic == "customer.payment_succeeded" and before.get("last_failure_at") and not ended:
+            return {"recovered_at": at}
+        # A cancelled member that falls back to the free tier has a previous tier, and has not rejoined.
+        if topic.startswith("customer.joined.") and not (event.payload.get("detail") or {}).get(
+            "previousTierId"
+        ):
+            rejoined = {"rejoined_at": at, "rejoin_count": (before.get("rejoin_count") or 0) + 1}
+            return {"ended_at": None, **(rejoined if ended else {})}
+        if topic == "customer.credits.updated":
+            return self._granted(event.payload, before)
+        return {}
+
+    def _granted(self, payload: EventFacts, before: EventFacts) -> EventFacts:
+        """Return the expiry of the newest lot, and whether the events still determine the rest of each lot.
+
+        Credits are spent in the order of expiry. The events determine the rest of each lot only while each lot expires
+        after those before it and every lot expires; the credits of a disabled code may not.
+        """
+        if (payload.get("newBalance") or 0) <= (payload.get("previousBalance") or 0):
+            return {}
+        until, known = payload.get("expirationDate"), before.get("last_lot_until") or ""
+        return {
+            "last_lot_until": until or known,
+            "lots_unclear": before.get("lots_unclear") or not until or until < known,
+        }
+
+    def record_api_read(self, record: EventFacts) -> None:
+        """Merge a member record from an API reply, for the fields that events do not always contain.
+
+        Only customer.updated contains the totals, and not every change sends it.
+        """
+        fields = self._facts.get(record["customerId"])
+        if fields is not None:
+            totals = pick(
+                record, referrals="referrals_count", revenue="revenue", creditsEarned="credits_earned_total"
+            )
+            for name, value in with_decimal_texts(totals, "revenue", "credits_earned_total").items():
+                fields[name] = (value, _FROM_API)
+            # The platform counts a membership as a purchase; the event of an order covers orders only.
+            purchased, known = record.get("lastPurchaseAt"), fields.get("last_order_at")
+            if purchased and (known is None or (known[0] or "") < purchased):
+                fields["last_order_at"] = (purchased, _FROM_API)
+
+    def member_ids(self) -> Iterable[str]:
+        """Return the ids of all members with an event."""
+        return self._facts.keys()
+
+    def for_member(self, member: Member, tiers: Mapping[str, Tier]) -> EventFacts:
+        """Return the expected `fields` of a member, and the names of those `unheard` (never delivered)."""
+        facts = self._facts.get(member.id, {})
+        values = {name: value for name, (value, _) in facts.items()}
+        undelivered = {name for name, (_, ordinal) in facts.items() if ordinal in self.undelivered}
+        undelivered |= {
+            name for name, sources in self._sources.get(member.id, {}).items() if sources & self.undelivered
+        }
+        fields = {name: value for name, value in values.items() if name not in _INTERNAL_FIELDS}
+        if facts:
+            empty = dict.fromkeys(_EMPTY_WITHOUT_EVENT)
+            derived = attempts_left(values, tiers.get(values.get("failing_tier_id") or ""))
+            derived |= billing_interval(facts, tiers)
+            if not values.get("lots_unclear"):
+                derived |= next_expiring_credits(member, self._newest[member.id])
+            fields = {**empty, **fields, **derived, "shopify_customer_id": member.id}
+            fields["status"], fields["payment_status"] = membership_status(values), payment_status(values)
+        if {"payment_lost_at", "failed_attempts", "last_failure_at", "last_payment_at"} & undelivered:
+            undelivered |= {"payment_status", "attempts_left", "final_attempt_at", "billing_interval"}
+        if set(_STATUS_FROM) & undelivered:
+            undelivered.add("status")
+        return {"fields": fields, "unheard": sorted(undelivered - _INTERNAL_FIELDS)}
