@@ -55,7 +55,14 @@ LACKS: Final[dict[str, dict[str, str]]] = {
         "sns_refuses_a_batch_over_256_kib": "takes any size",
         "sns_refuses_a_subject_of_100_characters": "takes line feeds",
     },
-    "local": {},
+    "local": {
+        "sqs_refuses_a_delay_beyond_15_minutes": "takes any delay",
+        "sqs_takes_ten_attributes_and_no_more": "takes any number",
+        "sqs_refuses_an_empty_attribute": "takes it",
+        "firehose_refuses_a_record_over_1000_kib": "takes records of any size",
+        "sns_refuses_a_batch_over_256_kib": "takes any size",
+        "sns_refuses_a_subject_of_100_characters": "takes any subject",
+    },
 }
 """Behaviours that a stand-in does not have, with what it does instead."""
 

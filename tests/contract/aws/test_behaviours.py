@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from itertools import count
+from typing import Any
 
 import boto3
 import pytest
 from moto import mock_aws
 
 from tests.contract.aws.behaviours import BEHAVIOURS, LACKS, Account
+from tests.contract.aws.page import PAGE, page
 from tests.support.aws.boto_call import BotoCall
 from tests.support.aws.fake_aws import FakeAws
+from tests.support.aws.moto_account import SERVICES, make_account
 from tests.support.aws.sns import FakeTopic
 
-ROOT = Path(__file__).parents[3]
+TOPIC = "arn:aws:sns:us-east-1:123456789012:topic"
 
 
 @pytest.fixture
@@ -24,62 +27,26 @@ def fake() -> Account:
     queue = aws.sqs.queue("queue")
     aws.dynamodb.table("table", "pk")
     aws.dynamodb.table("ranged", "pk", "sk")
-    aws.sns.topics["arn:aws:sns:us-east-1:123456789012:topic"] = FakeTopic()
+    aws.sns.topics[TOPIC] = FakeTopic()
     aws.firehose.streams["stream"] = []
     aws.ssm.parameters["/secret"] = "secret"
-    return Account(
-        aws.call,
-        queue.url,
-        "table",
-        "ranged",
-        "arn:aws:sns:us-east-1:123456789012:topic",
-        "stream",
-        "/secret",
-    )
+    return Account(aws.call, queue.url, "table", "ranged", TOPIC, "stream", "/secret")
 
 
-@pytest.fixture
-def moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    """Return an account of moto."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        session = boto3.session.Session()
-        clients = {
-            name: session.client(name) for name in ("sqs", "dynamodb", "sns", "firehose", "ssm", "s3", "iam")
-        }
-        yield made(clients, BotoCall(clients.__getitem__))
+@pytest.fixture(scope="module")
+def clients() -> Iterator[dict[str, Any]]:
+    """Return botocore's clients of one moto account."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+            patch.setenv(name, "testing")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        patch.delenv("AWS_ENDPOINT_URL", raising=False)
+        with mock_aws():
+            session = boto3.session.Session()
+            yield {name: session.client(name) for name in SERVICES}
 
 
-def made(clients: dict[str, object], call: BotoCall) -> Account:
-    """Make an account's resources by botocore's clients."""
-    sqs, dynamodb, sns, firehose, ssm, s3 = (
-        clients[name] for name in ("sqs", "dynamodb", "sns", "firehose", "ssm", "s3")
-    )
-    queue = sqs.create_queue(QueueName="queue")["QueueUrl"]  # type: ignore[attr-defined]  # botocore's clients have no types
-    for name, keys in (("table", ("pk",)), ("ranged", ("pk", "sk"))):
-        dynamodb.create_table(  # type: ignore[attr-defined]  # likewise
-            TableName=name,
-            KeySchema=[
-                {"AttributeName": key, "KeyType": kind}
-                for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
-            ],
-            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
-            BillingMode="PAY_PER_REQUEST",
-        )
-    topic = sns.create_topic(Name="topic")["TopicArn"]  # type: ignore[attr-defined]  # likewise
-    s3.create_bucket(Bucket="bucket")  # type: ignore[attr-defined]  # likewise
-    firehose.create_delivery_stream(  # type: ignore[attr-defined]  # likewise
-        DeliveryStreamName="stream",
-        S3DestinationConfiguration={
-            "RoleARN": "arn:aws:iam::123456789012:role/r",
-            "BucketARN": "arn:aws:s3:::bucket",
-        },
-    )
-    ssm.put_parameter(Name="/secret", Value="secret", Type="SecureString")  # type: ignore[attr-defined]  # likewise
-    return Account(call.call, queue, "table", "ranged", topic, "stream", "/secret")
+NUMBERS = count()
 
 
 @pytest.mark.parametrize("name", BEHAVIOURS)
@@ -90,8 +57,13 @@ def test_the_fakes(name: str, fake: Account) -> None:
 
 
 @pytest.mark.parametrize("name", BEHAVIOURS)
-def test_moto(name: str, moto: Account, request: pytest.FixtureRequest) -> None:
+def test_moto(name: str, clients: dict[str, Any], request: pytest.FixtureRequest) -> None:
     """What moto lacks is named, and fails: when moto has learnt it, the name goes."""
     if name in LACKS["moto"]:
         request.applymarker(pytest.mark.xfail(reason=LACKS["moto"][name], strict=True))
-    BEHAVIOURS[name](moto)
+    BEHAVIOURS[name](make_account(clients, BotoCall(clients.__getitem__).call, f"t{next(NUMBERS)}"))
+
+
+def test_the_page_is_current() -> None:
+    """docs/aws-stand-ins.md has the table as it follows from the behaviours (`python -m tests.contract.aws.page`)."""
+    assert PAGE.read_text(encoding="utf-8") == page()

@@ -18,7 +18,7 @@ from relay.adapters.aws.client import NoAnswerError, RefusedCallError
 class BotoCall:
     """Stands where `AwsClient` does. `client` makes or finds botocore's client of a service."""
 
-    client: Callable[[str], Any] = boto3.client
+    client: Callable[[str], Any] = field(default=lambda service: boto3.client(service))  # type: ignore[call-overload]  # one function for all services
     ends_at: float | None = None
     calls: list[tuple[str, str]] = field(default_factory=list)
 
