@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
 from botocore import xform_name
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as AwsConnectionError
@@ -18,7 +17,7 @@ from relay.adapters.aws.client import NoAnswerError, RefusedCallError
 class BotoCall:
     """Stands where `AwsClient` does. `client` makes or finds botocore's client of a service."""
 
-    client: Callable[[str], Any] = field(default=lambda service: boto3.client(service))  # type: ignore[call-overload]  # one function for all services
+    client: Callable[[str], Any]
     ends_at: float | None = None
     calls: list[tuple[str, str]] = field(default_factory=list)
 

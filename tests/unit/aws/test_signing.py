@@ -30,9 +30,9 @@ CONTENTS = [b"", b"{}", '{"MessageBody": "é\\uffff"}'.encode(), b"Action=Publis
 def theirs(credentials: Credentials, service: str, url: str, headers: dict[str, str], content: bytes) -> str:
     """Return botocore's signature of the same request."""
     request = AWSRequest("POST", url, data=content)
-    for name in headers:
+    for name, value in headers.items():
         if name not in {"host", "authorization"}:
-            request.headers[name] = headers[name]
+            request.headers[name] = value
     request.context["timestamp"] = headers["x-amz-date"]
     token = credentials.session_token or None
     auth = SigV4Auth(

