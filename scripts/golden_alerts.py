@@ -1,6 +1,6 @@
-"""Write the golden messages anew (tests/golden/alerts), and a picture of how Slack shows them (docs/images/alerts.png).
+"""Renew the golden messages (tests/golden/alerts), and a picture of them in Slack (docs/images/alerts.png).
 
-A change here is a change of what people read: look at the picture before it is committed.
+A change of these files changes what people read: look at the picture before committing it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.support.browser import browser
-from tests.support.golden_alerts import FOLDER, announcements, written
+from tests.support.golden_alerts import FOLDER, golden_notifications, rendered
 
 ROOT: Final = Path(__file__).parents[1]
 
@@ -26,8 +26,8 @@ h3 { font-size: 18px; margin: 4px 0 8px }
 p { margin: 8px 0; white-space: pre-line } a { color: #1264a3; text-decoration: none }
 .context { color: #616061; font-size: 12px }
 """
-_PICTURED: Final = {"opening", "closing", "programme", "digest", "rollup"}
-"""A closing is shown as the first message of its thread then is."""
+_PICTURED: Final = {"opened", "resolved", "programme", "digest", "rollup"}
+"""`resolved` is pictured as the first message of its thread."""
 
 _ICONS: Final = {
     "\N{LARGE RED CIRCLE}": ("#e01e5a", "●"),
@@ -40,15 +40,15 @@ _ICONS: Final = {
 
 def main() -> None:
     """Write the files and the picture."""
-    shown = []
-    for name, announcement in announcements().items():
-        golden = written(announcement)
+    pictured = []
+    for name, notification in golden_notifications().items():
+        golden = rendered(notification)
         path = ROOT / FOLDER / f"{name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(golden, indent=2, ensure_ascii=False) + "\n")
         if name in _PICTURED:
-            shown.append(_message(name, golden["slack_first_message_then"] or golden["slack"]))
-    _picture(f"<meta charset=utf-8><style>{_STYLE}</style>{''.join(shown)}")
+            pictured.append(_message(name, golden["slack_first_message"] or golden["slack"]))
+    _picture(f"<meta charset=utf-8><style>{_STYLE}</style>{''.join(pictured)}")
 
 
 def _message(name: str, payload: dict[str, Any]) -> str:
@@ -71,7 +71,7 @@ def _block(block: dict[str, Any]) -> Iterator[str]:
 
 
 def _text(text: str) -> str:
-    """Show mrkdwn: links, bold and italics. What was escaped for Slack is escaped for a page as well."""
+    """Return mrkdwn as HTML: links, bold and italics. Text escaped for Slack is escaped for HTML as well."""
     for emoji, (colour, sign) in _ICONS.items():
         text = text.replace(emoji, f'<span style="color:{colour}">{sign}</span>')
     text = re.sub(r"<(https:[^|>]+)\|([^>]+)>", r'<a href="\1">\2</a>', text)

@@ -156,7 +156,7 @@ def _update(plant: Plant, customer: int, nth: int, at: datetime) -> Callable[[],
         event_effects = EventEffects(
             event_id=f"{customer}-{nth}", topic="customer.credits.updated", at=at, effects=(note,)
         )
-        return OutgoingMessage(body=dump(MemberChanged(member=key, events=(event_effects,))), attributes={})
+        return OutgoingMessage(body=dump(MemberChanged(member=key, events=(event_effects,))))
 
     return happen
 

@@ -1,7 +1,7 @@
-"""customer_billing.attempt.failed: one attempt at the fee failed. The member is past due; half of these heal by retry.
+"""customer_billing.attempt.failed: one attempt to charge the fee failed. The member is past due.
 
-So the first of several attempts is no task for a person, unless the member is high-value or retrying cannot
-help. It becomes one when attempts run out.
+About half of these succeed on a retry. So the first of several attempts is no task for a person, unless the member is
+of high value or no retry can succeed. It becomes a task when attempts run out.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from relay.wiring.topics import consumer
 
 
 def facts(event: BillingAttemptFailed) -> Facts:
-    """Tell which attempt it was and why it failed; whether more will follow is not told."""
+    """Return the number of the attempt and the reason; the event does not say whether more follow."""
     return dunning.failure_facts(event)
 
 
 def decide(event: BillingAttemptFailed, before: Member, after: Member, rules: Rules) -> Effects:
-    """Open the dunning: silently while attempts are left, aloud when they run out or the member is high-value."""
+    """Open the dunning incident: silently while attempts are left, with an alert when they run out or for high value."""
     charge = event.detail
-    yield dunning.failed_note(event, after, rules, rule="dunning.attempt")
+    yield dunning.failure_note(event, after, rules, rule="dunning.attempt")
     yield Kpi(rule="dunning.attempt", name="failed_attempt", amount=charge.amount, currency=charge.currency)
-    # It may have been paid already, by an event that was faster.
-    yield from dunning.recovered(before, after, charge.amount, charge.currency)
-    if "last_failure_at" not in after.told_by(event.id) or not after.is_failing:
-        return  # something newer has settled it, or a later attempt has been told
-    left = dunning.left_after(event, after, rules)
-    if left is not None and left > 1 and not dunning.is_hopeless(charge.error_message):
-        level = dunning.severity(after, rules, otherwise=Level.INFO, high=Level.WARNING)
-        yield dunning.failure("dunning.attempt", event, after, rules, level=level)
+    # A payment that arrived before this failure may have recovered it.
+    yield from dunning.recovery_effects(before, after, charge.amount, charge.currency)
+    if "last_failure_at" not in after.fields_from(event.id) or not after.is_failing:
+        return  # a newer payment, joining or ending has resolved it, or a later attempt is known
+    left = dunning.attempts_left_after(event, after, rules)
+    if left is not None and left > 1 and not dunning.cannot_succeed(charge.error_message):
+        level = dunning.level_for(after, rules, otherwise=Level.INFO, high=Level.WARNING)
+        yield dunning.failure_alert("dunning.attempt", event, after, rules, level=level)
     else:
-        level = dunning.severity(after, rules, otherwise=Level.WARNING, high=Level.ERROR)
-        yield dunning.failure("dunning.last_chance", event, after, rules, level=level)
+        level = dunning.level_for(after, rules, otherwise=Level.WARNING, high=Level.ERROR)
+        yield dunning.failure_alert("dunning.last_chance", event, after, rules, level=level)
 
 
 handler = consumer(BillingAttemptFailed, facts, decide)

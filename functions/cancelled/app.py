@@ -1,4 +1,4 @@
-"""customer.cancelled: the membership has ended. The record says when and of which kind; open matters are closed."""
+"""customer.cancelled: the membership has ended. The record says when and why; open incidents are resolved."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from relay.wiring.topics import consumer
 
 
 def facts(event: Cancelled) -> Facts:
-    """Tell when it ended and how. The tier in this event is the one that was left, so it says nothing of the present."""
+    """Return when and how the membership ended. The tier of this event is the former one, so it sets no tier."""
     source = event.detail.cancellation_source
     return Facts.of(
         event,
         {
             "cancelled_at": event.occurred_at,
-            "cancel_type": cancellation.kind(source),
+            "cancel_type": cancellation.ending_kind(source),
             "cancel_reason": source,
             "pending_cancel_at": None,
             "pending_cancel_source": None,
@@ -30,11 +30,11 @@ def facts(event: Cancelled) -> Facts:
 
 
 def decide(event: Cancelled, before: Member, after: Member, rules: Rules) -> Effects:
-    """Count it by its kind; say what became of a failed fee or of a request, and tell of a loss that nobody expected."""
-    kind = cancellation.kind(event.detail.cancellation_source) or (
+    """Count the ending by its kind, resolve the incident of a failed fee or a request, and alert on an unannounced loss."""
+    kind = cancellation.ending_kind(event.detail.cancellation_source) or (
         "involuntary" if before.is_failing else "voluntary"
     )
-    rule, figure = cancellation.ENDINGS[kind]
+    rule, kpi_name = cancellation.ENDINGS[kind]
     yield note(
         rule,
         "Membership Cancelled",
@@ -42,24 +42,26 @@ def decide(event: Cancelled, before: Member, after: Member, rules: Rules) -> Eff
         type=kind,
         tier_name=event.detail.tier_name or after.text("tier_name"),
     )
-    yield Kpi(rule=rule, name=figure)
-    if "cancelled_at" not in after.told_by(event.id):
+    yield Kpi(rule=rule, name=kpi_name)
+    if "cancelled_at" not in after.fields_from(event.id):
         return  # the member has joined again since
-    asked = cancellation.incident_key(before) and not cancellation.incident_key(after)
-    if asked:
-        yield cancellation.ended(before)
+    was_announced = cancellation.incident_key(before) and not cancellation.incident_key(after)
+    if was_announced:
+        yield cancellation.ended_alert(before)
     if before.is_failing and not after.is_failing:
-        yield from _dunning_over(kind, before, rules)
+        yield from _resolve_dunning(kind, before, rules)
     elif kind == "involuntary":
-        level = dunning.severity(before, rules, otherwise=Level.WARNING, high=Level.ERROR)
-        yield cancellation.gone(rule, "A membership ended for failed payments", after, level=level)
-    elif kind == "voluntary" and not asked and is_high_value(before, rules):
-        yield cancellation.gone(rule, "A high-value member left", after, level=Level.INFO)
+        level = dunning.level_for(before, rules, otherwise=Level.WARNING, high=Level.ERROR)
+        yield cancellation.ending_alert(rule, "A membership ended for failed payments", after, level=level)
+    elif kind == "voluntary" and not was_announced and is_high_value(before, rules):
+        yield cancellation.ending_alert(rule, "A high-value member left", after, level=Level.INFO)
 
 
-def _dunning_over(kind: cancellation.EndingKind, before: Member, rules: Rules) -> Effects:
+def _resolve_dunning(kind: cancellation.EndingKind, before: Member, rules: Rules) -> Effects:
     if kind != "involuntary":
-        yield dunning.closing("dunning.ended", "The membership ended by request; the fee stays open", before)
+        yield dunning.resolution_alert(
+            "dunning.ended", "The membership ended by request; the fee stays open", before
+        )
         return
     yield Kpi(
         rule="dunning.lost",
@@ -67,8 +69,10 @@ def _dunning_over(kind: cancellation.EndingKind, before: Member, rules: Rules) -
         amount=before.money("unpaid"),
         currency=before.text("fee_currency"),
     )
-    level = dunning.severity(before, rules, otherwise=Level.WARNING, high=Level.ERROR)
-    yield dunning.closing("dunning.lost", "Lost: cancelled after failed payments", before, level=level)
+    level = dunning.level_for(before, rules, otherwise=Level.WARNING, high=Level.ERROR)
+    yield dunning.resolution_alert(
+        "dunning.lost", "Lost: cancelled after failed payments", before, level=level
+    )
 
 
 handler = consumer(Cancelled, facts, decide)

@@ -1,4 +1,4 @@
-"""customer.changed_tier: the member moved to another tier. A high-value member who moved down is worth a call."""
+"""customer.changed_tier: the member moved to another tier. A move down by a high-value member is worth a call."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from relay.rules.settings import Rules
 from relay.rules.timeline import note
 from relay.wiring.topics import consumer
 
-SECOND_THOUGHTS: Final = timedelta(hours=1)
-"""Who is back where they were within this time did not mean to go."""
+UNDONE_WITHIN: Final = timedelta(hours=1)
+"""A move back within this time undoes the first move."""
 
 
 def facts(event: ChangedTier) -> Facts:
-    """Tell the tier, the one before it, and since when."""
+    """Return the tier, the previous tier, and the time of the change."""
     return Facts.of(
         event,
         pick(event.payload, tier_id="tier_id"),
@@ -35,36 +35,36 @@ def facts(event: ChangedTier) -> Facts:
 
 
 def decide(event: ChangedTier, before: Member, after: Member, rules: Rules) -> Effects:
-    """Note the move; tell of a high-value member who moved down, and take it back if they moved back at once."""
+    """Note the move; alert on a high-value member's move down, and resolve that alert if the member moves back at once."""
     move = event.detail
-    way = direction(move.previous_tier_id, event.payload.tier_id, rules)
+    move_direction = direction(move.previous_tier_id, event.payload.tier_id, rules)
     yield note(
         "tier.changed",
         "Membership Tier Changed",
         after,
-        direction=way,
+        direction=move_direction,
         previous_tier_name=move.previous_tier_name,
     )
-    if way:
-        yield Kpi(rule="tier.changed", name="tier_up" if way == "up" else "tier_down")
-    if "tier_changed_at" not in after.told_by(event.id):
+    if move_direction:
+        yield Kpi(rule="tier.changed", name="tier_up" if move_direction == "up" else "tier_down")
+    if "tier_changed_at" not in after.fields_from(event.id):
         return
-    left_at, now = before.moment("tier_changed_at"), after.moment("tier_changed_at")
-    back = event.payload.tier_id == before.text("previous_tier_id")
-    if back and left_at and now and now - left_at <= SECOND_THOUGHTS:
+    left_at, moved_at = before.moment("tier_changed_at"), after.moment("tier_changed_at")
+    is_back = event.payload.tier_id == before.text("previous_tier_id")
+    if is_back and left_at and moved_at and moved_at - left_at <= UNDONE_WITHIN:
         yield Alert(
             rule="tier.back",
             incident_key=f"tier:{after.key}:{day_text(left_at)}",
-            action="close",
+            action="resolve",
             level=Level.INFO,
             title="The member moved back",
         )
-    elif way == "down" and is_high_value(before, rules):
+    elif move_direction == "down" and is_high_value(before, rules):
         yield Alert(
             rule="tier.changed",
-            incident_key=f"tier:{after.key}:{day_text(now)}",
+            incident_key=f"tier:{after.key}:{day_text(moved_at)}",
             level=Level.WARNING,
-            lasting=False,
+            one_off=True,
             title="A high-value member moved to a lower tier",
             details=detail_rows(("From", move.previous_tier_name), ("To", move.tier_name)),
             advice="Ask what was missing: who moves down often leaves next.",

@@ -1,4 +1,4 @@
-"""customer.credits.expired: credits ran out. The balance follows; a high-value member's loss is told at once."""
+"""customer.credits.expired: credits have expired. The balance follows; a high-value member's loss is an alert."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ RULE = "credits.expired"
 
 
 def facts(event: CreditsExpired) -> Facts:
-    """Tell the balance, and how much expired when."""
+    """Return the balance, the amount that expired, and when."""
     return Facts.of(
         event,
         credits.credit_facts(event.payload),
         pick(event.payload, amount="last_expired_amount"),
         {"credits_expired_at": event.occurred_at},
-        change=credits.change_of(event.payload),
+        balances=credits.balances(event.payload),
     )
 
 
 def decide(event: CreditsExpired, before: Member, after: Member, rules: Rules) -> Effects:
-    """Note and count what was lost; tell at once what a high-value member lost, if it is much."""
+    """Note and count the loss; alert at once where a high-value member lost `expired_at_once` or more."""
     amount, currency = event.payload.amount, after.text("fee_currency")
     yield note(RULE, "Store Credit Expired", after, amount=amount, currency=currency)
     yield Kpi(rule=RULE, name="credits_expired", amount=amount, currency=currency)
-    much = rules.amounts(currency).expired_at_once
-    if amount is not None and 0 < much <= amount and is_high_value(before, rules):
+    threshold = rules.thresholds_for(currency).expired_at_once
+    if amount is not None and 0 < threshold <= amount and is_high_value(before, rules):
         yield Alert(
             rule=RULE,
             incident_key=f"expired:{after.key}:{day_text(event.occurred_at)}",
             level=Level.INFO,
-            at_once=True,
-            lasting=False,
+            immediate=True,
+            one_off=True,
             title="A high-value member's credits ran out",
             details=detail_rows(
                 ("Expired", amount_text(amount, currency)),
@@ -47,7 +47,7 @@ def decide(event: CreditsExpired, before: Member, after: Member, rules: Rules) -
             ),
             advice="A courtesy grant may be worth more than the credits.",
         )
-    yield from credits.debt(event, before, after)
+    yield from credits.debt_alerts(event, before, after)
 
 
 handler = consumer(CreditsExpired, facts, decide)

@@ -1,4 +1,4 @@
-"""customer.credits.updated: store credit came or went. The balance follows, and what expires when; odd grants are told."""
+"""customer.credits.updated: store credit was granted or spent. The balance and the lots follow; unusual grants are alerts."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from relay.wiring.topics import consumer
 
 
 def facts(event: CreditsUpdated) -> Facts:
-    """Tell the balance, the change that led to it, and the lot that may expire."""
+    """Return the balance, the change that led to it, and the lot that may expire."""
     payload, change = event.payload, credits.delta(event.payload)
     lot = None
     if change and change > 0 and payload.expiration_date:
         lot = Lot(amount=change, expires_at=payload.expiration_date)
-    return Facts.of(event, credits.credit_facts(payload), lot=lot, change=credits.change_of(payload))
+    return Facts.of(event, credits.credit_facts(payload), lot=lot, balances=credits.balances(payload))
 
 
 def decide(event: CreditsUpdated, before: Member, after: Member, rules: Rules) -> Effects:
-    """Note the change; tell of a grant that is odd, and of a balance that fell below zero."""
+    """Note the change; alert on an unusual grant and on a balance below zero."""
     payload, change = event.payload, credits.delta(event.payload)
     currency = after.text("fee_currency")
     yield note(
@@ -37,12 +37,12 @@ def decide(event: CreditsUpdated, before: Member, after: Member, rules: Rules) -
     )
     if credits.is_manual(payload):
         yield Kpi(rule="credits.manual", name="manual_credit", amount=change, currency=currency)
-    if change is not None and credits.is_odd(change, before, rules):
+    if change is not None and credits.is_unusual(change, before, rules):
         yield Alert(
             rule="credits.anomaly",
             incident_key=f"cred:{after.key}:{day_text(event.occurred_at)}",
             level=Level.WARNING,
-            lasting=False,
+            one_off=True,
             title="An unusually large grant of store credit",
             details=detail_rows(
                 ("Granted", amount_text(change, currency)),
@@ -51,7 +51,7 @@ def decide(event: CreditsUpdated, before: Member, after: Member, rules: Rules) -
             ),
             advice="Check that it was meant: a slip of the keyboard looks like this, and so does misuse.",
         )
-    yield from credits.debt(event, before, after)
+    yield from credits.debt_alerts(event, before, after)
 
 
 handler = consumer(CreditsUpdated, facts, decide)

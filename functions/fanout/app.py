@@ -1,7 +1,7 @@
-"""From the members table to everybody else: which member changed, and what people should be told.
+"""Sends what a write of the members table carries: which member changed, alerts, rechecks, grants and counts.
 
-The record's write carried its effects in an outbox; the table's stream brings each write here, once or
-more. This function alone sends them on, and keeps what the programme's figures count. Whoever receives them can bear to get them twice.
+The write of a record carries its effects in an outbox; the table's stream brings each write here, once or more.
+This function alone sends them on. Every receiver accepts a message twice.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from relay.wiring import clock, common, platform
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
-    """Send what a batch of the stream has to tell; on a failure, name the first write that was not sent."""
+    """Send what a batch of the stream carries; on a failure, name the first write that was not sent."""
     telemetry = common.telemetry()
     try:
         failed = fan_out(
@@ -23,7 +23,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
             common.alerts(),
             telemetry,
             platform.rechecks(),
-            figures=clock.figures(),
+            kpis=clock.figures(),
             grants=platform.grant_queue(),
         )
     finally:

@@ -6,19 +6,19 @@ from inveterate.webhooks.account import JoinedPaidTier
 from relay.model.effects import Effects
 from relay.model.facts import Facts
 from relay.model.member import Member
-from relay.rules.joining import entered, welcomed
+from relay.rules.joining import joining_effects, joining_facts
 from relay.rules.settings import Rules
 from relay.wiring.topics import consumer
 
 
 def facts(event: JoinedPaidTier) -> Facts:
-    """Tell active in a paid tier; whatever had ended or was about to end, has not."""
-    return entered(event, tier_type="paid")
+    """Return that the member is active in a paid tier, and that no ending is open any more."""
+    return joining_facts(event, tier_type="paid")
 
 
 def decide(event: JoinedPaidTier, before: Member, after: Member, rules: Rules) -> Effects:
-    """Count and note the joining, announce it if the shop wants that, and close what was told of an end."""
-    return welcomed(event, before, after, rules, rule="join.paid")
+    """Count and note the joining, announce it if `announce_joins` is set, and resolve the incidents of an ending."""
+    return joining_effects(event, before, after, rules, rule="join.paid")
 
 
 handler = consumer(JoinedPaidTier, facts, decide)

@@ -1,4 +1,4 @@
-"""Alerts: tell people once about each matter, by every channel that the merchant has set up."""
+"""Send people one message per incident, level and outcome, by every channel that the merchant has set up."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from relay.wiring import people, queue
 
 
 def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Tell what a batch of the alerts queue says; return what is to come again."""
+    """Process a batch of the alerts queue; return the messages that come again."""
     return queue.settle(event, context, people.notifier)

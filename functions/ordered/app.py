@@ -1,4 +1,4 @@
-"""customer.ordered: a member placed an order. The record notes when; the order itself is Shopify's to tell."""
+"""customer.ordered: a member placed an order. The record keeps the time; the order itself is in Shopify."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from relay.wiring.topics import consumer
 
 
 def facts(event: Ordered) -> Facts:
-    """Tell when the member last ordered. There is no order id to join it to."""
+    """Return when the member last ordered. The event has no order id."""
     return Facts.of(event, pick(event.contact, email="email"), {"last_order_at": event.occurred_at})
 
 
 def decide(event: Ordered, before: Member, after: Member, rules: Rules) -> Effects:
-    """Note the order in the CRM, unless Shopify feeds it already; people are told of none."""
+    """Note the order in the CRM, unless Shopify already does (`orders_to_crm`); no alert."""
     if rules.orders_to_crm:
         order = event.payload.detail
         amount, currency = (order.subtotal_price, order.currency) if order else (None, None)

@@ -1,4 +1,4 @@
-"""customer.payment_methods.updated: a new card is on file. A failed payment may now succeed."""
+"""customer.payment_methods.updated: a new payment method is on file. A failed payment may now succeed."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from relay.wiring.topics import consumer
 
 
 def facts(event: PaymentMethodsUpdated) -> Facts:
-    """Tell when the payment method was last renewed."""
+    """Return when the payment method was last renewed."""
     return Facts.of(
         event, pick(event.contact, email="email"), {"payment_method_updated_at": event.occurred_at}
     )
 
 
 def decide(event: PaymentMethodsUpdated, before: Member, after: Member, rules: Rules) -> Effects:
-    """While a fee is open, tell those who know of it that a retry is worth waiting for."""
+    """While a failed fee is open, add to its incident that a retry may succeed."""
     failed_at, renewed_at = after.moment("last_failure_at"), after.moment("payment_method_updated_at")
     if after.is_failing and failed_at and renewed_at and renewed_at > failed_at:
         yield Alert(
             rule="dunning.new_card",
             incident_key=dunning.incident_key(after),
-            action="mention",
+            action="update",
             level=Level.INFO,
             title="A new payment method is on file: a retry is expected",
         )

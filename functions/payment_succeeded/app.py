@@ -1,4 +1,4 @@
-"""customer.payment_succeeded: a membership fee was paid. What had failed is made good."""
+"""customer.payment_succeeded: a membership fee was paid. An open failure is recovered."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from relay.wiring.topics import consumer
 
 
 def facts(event: PaymentSucceeded) -> Facts:
-    """Tell the fee, when it was paid, when the next one is due; failures are over."""
+    """Return the fee, when it was paid, when the next one is due, and that no failure is open any more."""
     return Facts.of(
         event,
         pick(event.contact, email="email", phone_number="phone"),
         pick(event.detail, amount="fee_amount", currency="fee_currency"),
-        _due(event),
+        _next_payment(event),
         {"last_payment_at": event.occurred_at},
-        dict.fromkeys(dunning.STATE),
+        dict.fromkeys(dunning.FAILURE_FIELDS),
         milestone="paid",
     )
 
 
-def _due(event: PaymentSucceeded) -> dict[str, Value]:
-    """Return the next date of billing: the platform sends a moment at midnight and means the day."""
+def _next_payment(event: PaymentSucceeded) -> dict[str, Value]:
+    """Return the day of the next billing: the platform sends a moment at midnight."""
     if not event.detail.has("new_billing_date"):
         return {}
     moment = event.detail.new_billing_date
@@ -34,12 +34,14 @@ def _due(event: PaymentSucceeded) -> dict[str, Value]:
 
 
 def decide(event: PaymentSucceeded, before: Member, after: Member, rules: Rules) -> Effects:
-    """Count the fee; where it makes a failure good, note that and close the dunning."""
+    """Count the fee; where it recovers a failure, note that and resolve the dunning incident."""
     paid = event.detail
     yield Kpi(rule="payment.received", name="payment", amount=paid.amount, currency=paid.currency)
-    yield from dunning.recovered(before, after, paid.amount, paid.currency)
-    if before.is_failing and "last_failure_at" in after.told_by(event.id):
-        yield dunning.closing("dunning.recovered", "Recovered: the membership payment went through", before)
+    yield from dunning.recovery_effects(before, after, paid.amount, paid.currency)
+    if before.is_failing and "last_failure_at" in after.fields_from(event.id):
+        yield dunning.resolution_alert(
+            "dunning.recovered", "Recovered: the membership payment went through", before
+        )
 
 
 handler = consumer(PaymentSucceeded, facts, decide)

@@ -1,4 +1,4 @@
-"""customer.pending_cancellation: the member asked to go, and can be won back until the cycle ends."""
+"""customer.pending_cancellation: the membership will end with the cycle. Until then the member can be won back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RULE = "cancel.pending"
 
 
 def facts(event: PendingCancellation) -> Facts:
-    """Tell when the membership will end, and who wanted it."""
+    """Return when the membership will end, and the source of the cancellation."""
     return Facts.of(
         event,
         pick(
@@ -30,30 +30,30 @@ def facts(event: PendingCancellation) -> Facts:
 
 
 def decide(event: PendingCancellation, before: Member, after: Member, rules: Rules) -> Effects:
-    """Open the win-back window: aloud for a high-value member who asked, and with credits if the shop wants that."""
+    """Open the incident: with an alert for a high-value member who asked, and with credits if `retention.on` is set."""
     ends_at, source = (
         event.detail.effective_cancellation_date,
         cancellation.source(event.detail.cancellation_source),
     )
     yield note(RULE, "Membership Cancellation Pending", after, cancel_at=ends_at, reason=source)
     yield Kpi(rule=RULE, name="pending_cancellation")
-    if "pending_cancel_at" not in after.told_by(event.id) or cancellation.is_over(after):
+    if "pending_cancel_at" not in after.fields_from(event.id) or cancellation.is_over(after):
         return
     if cancellation.incident_key(before) not in {None, cancellation.incident_key(after)}:
-        yield cancellation.resumed(before, "The cancellation has another date now")
+        yield cancellation.resumed_alert(before, "The cancellation has another date now")
     if source == "FAILURE":
-        return  # the dunning has told it, and there is nobody to win back who did not mean to go
+        return  # the dunning incident covers it, and the member did not ask to leave
     by_member = source != "MERCHANT"
-    precious = by_member and is_high_value(after, rules)
+    high_value_leaving = by_member and is_high_value(after, rules)
     yield Alert(
         rule=RULE,
         incident_key=cancellation.incident_key(after) or "",
-        level=Level.WARNING if precious else Level.INFO,
+        level=Level.WARNING if high_value_leaving else Level.INFO,
         title="A member is about to leave" if by_member else "The shop has cancelled a membership for later",
         details=detail_rows(("Ends on", day_text(ends_at)), ("Asked by", source)),
         advice="Until then the member can be won back: write, or offer something." if by_member else "",
     )
-    if precious and rules.retention.on and ends_at:
+    if high_value_leaving and rules.retention.on and ends_at:
         key = f"{after.key}:{day_text(ends_at)}"
         yield GrantCredits(rule="retention.credits", key=key, amount=rules.retention.amount)
 

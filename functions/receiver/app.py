@@ -1,4 +1,4 @@
-"""The door: whatever Inveterate posts with a valid key is in a queue before it hears `202`.
+"""Accepts webhooks: whatever Inveterate posts with a valid key is in a queue before the `202`.
 
 Nothing heavy is imported here: for a small shop nearly every event meets a cold start.
 """
@@ -36,12 +36,12 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
         queue, delivery = route(access.shop, body, datetime.now(UTC))
         _send(queue, delivery)
     except RefusedError as refusal:
-        _say(refusal.code)
+        _log(refusal.code)
         return _answer(refusal.status, {"error": refusal.code})
     except TransientError:
-        _say("not_queued")
+        _log("not_queued")
         return _answer(503, {"error": "not_queued"}, {"retry-after": RETRY_AFTER})
-    _say("accepted", delivery)
+    _log("accepted", delivery)
     return _answer(202, {"id": delivery.event_id})
 
 
@@ -60,11 +60,9 @@ def _key(event: Mapping[str, Any]) -> str:
 
 
 def _send(queue: str, delivery: Delivery) -> None:
-    text, attributes = pack(delivery)
-    if (
-        len(text.encode()) + sum(len(name) + len(value) + 6 for name, value in attributes.items())
-        > LARGEST_MESSAGE
-    ):
+    text, header = pack(delivery)
+    attributes = header.attributes
+    if len(text.encode()) + sum(map(len, attributes.values())) > LARGEST_MESSAGE:
         raise RefusedError(413, "too_large")
     url = os.environ.get(queue_variable(queue))
     if not url:
@@ -101,9 +99,9 @@ def _answer(
     }
 
 
-def _say(outcome: str, delivery: Delivery | None = None) -> None:
+def _log(outcome: str, delivery: Delivery | None = None) -> None:
     """Log one line, which CloudWatch also reads as a metric (EMF). Never a path, a key or a value of a body."""
-    about = (
+    fields = (
         {"event_id": delivery.event_id, "topic": delivery.topic, "reason": delivery.reason}
         if delivery
         else {}
@@ -113,7 +111,7 @@ def _say(outcome: str, delivery: Delivery | None = None) -> None:
     line = {
         "level": "INFO",
         "message": outcome,
-        **about,
+        **fields,
         "service": "receiver",
         name: 1,
         "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [metric]},

@@ -1,4 +1,4 @@
-"""customer.updated: the member's own record was written. The profile follows; the rest is evidence."""
+"""customer.updated: the platform wrote the member's record. The profile follows; the rest is evidence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from relay.wiring.topics import consumer
 
 
 def facts(event: Updated) -> Facts:
-    """Tell who the member is. Balance, tier and status are evidence only: the snapshot has no clock of its own."""
+    """Return the member's profile. Balance, tier and status are evidence only: the snapshot has no time of its own."""
     return Facts.of(
         event,
         pick(
@@ -33,7 +33,7 @@ def facts(event: Updated) -> Facts:
 
 
 def decide(event: Updated, before: Member, after: Member, rules: Rules) -> Effects:
-    """Tell nobody, ever: this topic is noise with a profile in it."""
+    """Yield nothing: the platform sends this event for every write of a member."""
     return iter(())
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import httpx
 import pytest
+from relay.model.header import MessageHeader
 
 from tests.support.local_stage import Played
 from tests.support.port_fakes import ROOT
@@ -111,8 +113,9 @@ def test_what_bears_the_key_is_never_refused(played: Played) -> None:
             assert reply.status_code == 202, (reason, body[:20])
             accepted[reply.json()["id"]] = reason
     kept = {
-        _attribute(message, "event_id"): _attribute(message, "reason")
+        header.event_id: header.reason
         for message in played.stage.aws.messages()[f"{played.stage.stack.name}-unclaimed"]
+        for header in [_header(message)]
     }
     assert kept == accepted
 
@@ -140,7 +143,9 @@ def test_a_second_delivery_changes_nothing(played: Played) -> None:
     assert (seen.openings, seen.emails) == (before.openings, before.emails)
 
 
-def _attribute(message: object, name: str) -> str:
-    assert isinstance(message, dict)
-    attribute = message["MessageAttributes"][name]
-    return str(attribute.get("StringValue") or attribute.get("string_value"))
+def _header(message: Any) -> MessageHeader:
+    texts = {
+        name: str(value.get("StringValue") or value.get("string_value"))
+        for name, value in message["MessageAttributes"].items()
+    }
+    return MessageHeader.read(texts)

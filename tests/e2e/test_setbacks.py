@@ -16,6 +16,7 @@ import httpx
 import pytest
 from local_stack.environment import LocalEnvironment
 from local_stack.observation import DEAD_LETTERS
+from relay.model.header import MessageHeader
 from relay.topics import FOLDERS
 
 from tests.support.local_stage import Played
@@ -73,7 +74,7 @@ def test_every_consumer_puts_off_what_it_cannot_decide_yet(played: Played) -> No
         held = played.stage.aws.messages()
         for folder in sorted(waiting):
             messages = held[f"{played.stage.stack.name}-{folder}"]
-            if any("deferrals" in message["MessageAttributes"] for message in messages):
+            if any("deferrals" in str(message["MessageAttributes"].get("relay")) for message in messages):
                 waiting.remove(folder)
         return not waiting
 
@@ -143,10 +144,14 @@ def test_what_is_no_message_of_ours_is_given_up(played: Played, queue: str) -> N
     assert len(seen.queues[DEAD_LETTERS]) == len(before.queues[DEAD_LETTERS]) + 1
 
 
-def _put(sqs: Any, url: str, body: str, *, received_at: datetime, **attributes: str) -> None:
-    texts = {"received_at": received_at.isoformat(timespec="milliseconds"), **attributes}
+def _put(
+    sqs: Any, url: str, body: str, *, received_at: datetime, event_id: str, reason: str | None = None
+) -> None:
+    header = MessageHeader(event_id=event_id, received_at=received_at, reason=reason)
     sqs.send_message(
         QueueUrl=url,
         MessageBody=body,
-        MessageAttributes={name: {"DataType": "String", "StringValue": text} for name, text in texts.items()},
+        MessageAttributes={
+            name: {"DataType": "String", "StringValue": text} for name, text in header.attributes.items()
+        },
     )

@@ -247,10 +247,8 @@ def change_message(message_id: str, key: str, *notes: str, quiet: bool = False) 
     events = (EventEffects(event_id=message_id, topic="t", at=START, effects=effects),) if notes else ()
     return Message(
         id=message_id,
-        body=dump(MemberChanged(member=key, events=events, quiet=quiet)),
-        attributes={},
+        body=dump(MemberChanged(member=key, events=events, backfill=quiet)),
         receives=1,
         receipt="r",
-        first_received_at=START,
-        deferrals=0,
+        sent_at=START,
     )

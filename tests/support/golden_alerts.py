@@ -1,4 +1,4 @@
-"""One announcement of each kind that people read, as the rules make them: tests/golden/alerts is written from these.
+"""One notification of each kind, as the rules make them: tests/golden/alerts is written from these.
 
 A high-value member's fee fails twice, a new card comes, and the fee is paid; the programme's alarm is the template's.
 """
@@ -15,48 +15,53 @@ from typing import Any, Final
 from inveterate.webhooks.base import Event
 from relay.alerts.cloudwatch import alarm_message
 from relay.alerts.notifier import digest_message
-from relay.alerts.render import email, pagerduty, slack, slack_first
+from relay.alerts.render import email_message, pagerduty_event, slack_first_message, slack_message
 from relay.alerts.summary import roll_up
 from relay.model.effects import Alert, Level, effect_id
-from relay.model.hold_queue import HeldBatch, HeldEntry
+from relay.model.hold_queue import DueBatch, HoldQueueEntry
 from relay.model.incident import NotificationKind
 from relay.model.kpis import DailyTotals, KpiEvent, Total
 from relay.model.member import Member, Register
 from relay.model.messages import AlertMessage, DailyDigest
+from relay.model.stamps import Stamp
 from relay.ports.alerts import Notification
 from relay.rules.settings import Rules
 from relay.scheduler.digest import digest_lines
 
 from tests.support.incident_builders import DAY, MIA, SHOP, member
-from tests.support.sample_events import after, event, follows
+from tests.support.sample_events import after, effects_of, event
 from tests.support.template_data import of_type
 
 FOLDER: Final = "tests/golden/alerts"
 
 _RULES: Final = Rules()
 _RICH: Final = replace(
-    MIA, registers={**MIA.registers, "credit_balance": Register(Decimal(120), DAY - timedelta(days=9), "e0")}
+    MIA,
+    registers={
+        **MIA.registers,
+        "credit_balance": Register(Decimal(120), Stamp.of(DAY - timedelta(days=9), "e0")),
+    },
 )
-"""Mia with so much store credit that she is of high value."""
+"""Mia with enough store credit to be a high-value member."""
 
 
-def announcements() -> Mapping[str, Notification]:
-    """Return them by the name of their golden file."""
+def golden_notifications() -> Mapping[str, Notification]:
+    """Return the notifications by the name of their golden file."""
     failed = _failure(0, 1)
     again = _failure(1, 2)
     known = after(failed, again, member=_RICH)
-    opening = _told(failed, _RICH)
-    rise = _told(again, after(failed, member=_RICH))
-    card = _told(event("card", DAY + timedelta(days=1, hours=2)), known)
-    end = _told(event("paid", DAY + timedelta(days=2), amount=49, currency="USD"), known)
+    opened = _alert_message(failed, _RICH)
+    escalated = _alert_message(again, after(failed, member=_RICH))
+    updated = _alert_message(event("card", DAY + timedelta(days=1, hours=2)), known)
+    resolved = _alert_message(event("paid", DAY + timedelta(days=2), amount=49, currency="USD"), known)
     return {
-        "opening": _of(opening, "opening", opening),
-        "opening-maybe-repeat": replace(_of(opening, "opening", opening), repeat=True),
-        "opening-unmasked": replace(_of(opening, "opening", opening), mask=False),
-        "rise": _of(rise, "rise", opening),
-        "mention": _of(card, "mention", opening),
-        "closing": _of(end, "closing", opening),
-        "programme": Notification(alert_message=_spike(), kind="opening", member=None),
+        "opened": _notification(opened, "opened", opened),
+        "opened-maybe-repeat": replace(_notification(opened, "opened", opened), may_be_repeat=True),
+        "opened-unmasked": replace(_notification(opened, "opened", opened), mask=False),
+        "escalated": _notification(escalated, "escalated", opened),
+        "updated": _notification(updated, "updated", opened),
+        "resolved": _notification(resolved, "resolved", opened),
+        "programme": Notification(alert_message=_spike(), kind="opened", member=None),
         "digest": Notification(alert_message=_digest(), kind="notice", member=None),
         "rollup": _rollup(50),
     }
@@ -75,22 +80,24 @@ def _failure(days: int, number: int) -> Event:
     )
 
 
-def _told(said: Event, before: Member) -> AlertMessage:
-    """Return what people are told of an event: the one alert that its rule yields."""
-    [alert] = (effect for effect in follows(said, before, _RULES) if isinstance(effect, Alert))
-    assert said.occurred_at is not None
+def _alert_message(cause: Event, before: Member) -> AlertMessage:
+    """Return the one alert that the rule of an event yields, as an alert message."""
+    [alert] = (effect for effect in effects_of(cause, before, _RULES) if isinstance(effect, Alert))
+    assert cause.occurred_at is not None
     return AlertMessage(
-        id=effect_id(said.id, alert),
-        event_id=said.id,
-        topic=said.TOPIC,
+        id=effect_id(cause.id, alert),
+        event_id=cause.id,
+        topic=cause.TOPIC,
         member=before.key,
-        at=said.occurred_at,
+        at=cause.occurred_at,
         alert=alert,
     )
 
 
-def _of(told: AlertMessage, kind: NotificationKind, first: AlertMessage) -> Notification:
-    return Notification(alert_message=told, kind=kind, member=MIA, first=first, thread="C1/1.0")
+def _notification(message: AlertMessage, kind: NotificationKind, first: AlertMessage) -> Notification:
+    return Notification(
+        alert_message=message, kind=kind, member=MIA, first_message=first, thread_ref="C1/1.0"
+    )
 
 
 def _spike() -> AlertMessage:
@@ -101,9 +108,9 @@ def _spike() -> AlertMessage:
         "NewStateValue": "ALARM",
         "StateChangeTime": DAY.isoformat(),
     }
-    told = alarm_message(json.dumps(alarm), SHOP)
-    assert told is not None
-    return told
+    message = alarm_message(json.dumps(alarm), SHOP)
+    assert message is not None
+    return message
 
 
 def _digest() -> AlertMessage:
@@ -141,26 +148,24 @@ def _digest() -> AlertMessage:
 
 
 def _rollup(count: int, names: str = "") -> Notification:
-    people = {f"{SHOP}:{7001 + number}": _somebody(number, names) for number in range(count)}
-    alert_messages = [
-        _one_of_many(number, somebody, names) for number, somebody in enumerate(people.values())
-    ]
+    people = {f"{SHOP}:{7001 + number}": _numbered_member(number, names) for number in range(count)}
+    alert_messages = [_one_of_many(number, record, names) for number, record in enumerate(people.values())]
     entries = tuple(
-        HeldEntry(
+        HoldQueueEntry(
             incident_key=one.alert.incident_key,
             event_id=one.event_id,
             at=one.at,
             level=Level.WARNING,
-            why="flood",
+            reason="flood",
         )
         for one in alert_messages
     )
-    told = roll_up(SHOP, DAY, HeldBatch(entries=entries), alert_messages, people)
-    return Notification(alert_message=told, kind="notice", member=None, people=people)
+    message = roll_up(SHOP, DAY, DueBatch(entries=entries), alert_messages, people)
+    return Notification(alert_message=message, kind="notice", member=None, people=people)
 
 
-def _one_of_many(number: int, somebody: Member, title: str) -> AlertMessage:
-    """Return what is told of one of many: mostly that a card has expired, now and then that a membership is lost."""
+def _one_of_many(number: int, record: Member, title: str) -> AlertMessage:
+    """Return an alert about one of many: mostly an expired card, now and then a lost membership."""
     failed = event(
         "attempt",
         DAY,
@@ -171,14 +176,15 @@ def _one_of_many(number: int, somebody: Member, title: str) -> AlertMessage:
         billingTierId=None,
     )
     if number % 5:
-        told = _told(failed, somebody)
+        message = _alert_message(failed, record)
     else:
-        told = _told(event("cancelled", DAY + timedelta(minutes=1)), after(failed, member=somebody))
-    told = replace(told, event_id=f"f{number}", id=f"f{number}.{told.alert.rule}")
-    return replace(told, alert=replace(told.alert, title=title)) if title else told
+        cancelled = event("cancelled", DAY + timedelta(minutes=1))
+        message = _alert_message(cancelled, after(failed, member=record))
+    message = replace(message, event_id=f"f{number}", id=f"f{number}.{message.alert.rule}")
+    return replace(message, alert=replace(message.alert, title=title)) if title else message
 
 
-def _somebody(number: int, names: str) -> Member:
+def _numbered_member(number: int, names: str) -> Member:
     first = names or ("Mia", "Jonas", "Aylin", "Ben", "Chiara")[number % 5]
     last = names or ("Keller", "Brandt", "Demir", "Okafor", "Rossi", "Sato", "Novak")[number % 7]
     address = f"{first}.{last}{number}@example.com" if not names else f"{names}@{names}.example"
@@ -190,14 +196,14 @@ def longest_rollup(char: str, count: int = 50) -> Notification:
     return _rollup(count, names=char * 2_000)
 
 
-def written(announcement: Notification) -> dict[str, Any]:
-    """Return what each channel makes of it, as the golden files hold it."""
-    mail = email(announcement)
+def rendered(notification: Notification) -> dict[str, Any]:
+    """Return a notification in the form of each channel, as the golden files have it."""
+    mail = email_message(notification)
     return {
-        "slack": slack(announcement),
-        "slack_first_message_then": slack_first(announcement),
+        "slack": slack_message(notification),
+        "slack_first_message": slack_first_message(notification),
         "email": {"subject": mail.subject, "body": mail.body.splitlines()},
-        "pagerduty": pagerduty(announcement, SHOP)
-        if "inv:" in announcement.alert_message.alert.incident_key
+        "pagerduty": pagerduty_event(notification, SHOP)
+        if "inv:" in notification.alert_message.alert.incident_key
         else None,
     }

@@ -1,4 +1,4 @@
-"""A whole Relay in memory: a webhook goes in; what people hear and what a CRM would show come out.
+"""A whole Relay in memory: a webhook goes in; notifications to people and the profile of a CRM come out.
 
 The consumers, the fan-out and the notifier are the real ones; tables, queues and channels are fakes.
 """
@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
 from inveterate.webhooks import identity, model_for
@@ -23,9 +24,9 @@ from relay.rules.crm_profile import crm_profile
 from relay.rules.settings import Rules
 from relay.scheduler.reminders import Window, reminders
 
-from tests.support.incident_builders import Crash, Desk, FakeChannel, message
+from tests.support.in_memory_notifier import Crash, FakeChannel, InMemoryNotifier
 from tests.support.port_fakes import SHOP, FakeContext, FakeOutgoing, World, queued
-from tests.support.topic_functions import RULES
+from tests.support.topic_functions import TOPIC_RULES
 
 Step: TypeAlias = Literal["before the write", "after the write", "in the fan-out", "in the notifier"]
 """Where a process may end: whatever called it then hands out the same again."""
@@ -50,16 +51,16 @@ class Programme:
     def __post_init__(self) -> None:
         """Let all parts see one table, and one set of rules."""
         self.world.members.rules = self.rules
-        self.desk = Desk(channels=[self.channel], members=self.world.members)
+        self.notifier = InMemoryNotifier(channels=[self.channel], members=self.world.members)
 
     def deliver(self, body: bytes, received_at: datetime, *, ends: Step | None = None) -> None:
         """Take a delivery all the way; where a process ends on the way, it is handed out again."""
-        delivery = json.loads(body)
+        delivery = json.loads(body, parse_float=Decimal)
         topic = model_for(delivery["metadata"]["topic"]).TOPIC
-        self.world.now = self.desk.clock.now = received_at
+        self.world.now = self.notifier.clock.now = received_at
         record = queued(
             body,
-            event_id=identity.event_id(topic, SHOP, delivery["payload"]),
+            event_id=identity.event_id(topic, SHOP, delivery),
             topic=topic,
             received_at=received_at,
             message_id=f"m{len(self.world.journal.lines)}",
@@ -83,7 +84,7 @@ class Programme:
         self.world.journal.failure = failing
 
     def _consume(self, record: Mapping[str, Any], topic: str) -> None:
-        rule = RULES[topic]
+        rule = TOPIC_RULES[topic]
         handler = Consumer(rule, self.world.services)
         answer = handler({"Records": [record]}, FakeContext())
         self.refused = answer["batchItemFailures"]
@@ -98,22 +99,22 @@ class Programme:
             alert_messages = [load(AlertMessage, sent.body) for sent in alerts.sent]
             self.alert_messages += alert_messages
             for alert_message in alert_messages:
-                self._tell(alert_message, ends)
+                self._alert(alert_message, ends)
 
-    def _tell(self, alert_message: AlertMessage, ends: Step | None) -> None:
+    def _alert(self, alert_message: AlertMessage, ends: Step | None) -> None:
         if ends == "in the notifier":
-            # Once at each of its writes: it judges, claims, and notes what it told.
+            # Once before each of its writes: it applies the alert, claims the delivery, and records it.
             for place in range(3):
-                self.desk.incidents.before_save[:] = [*[None] * place, Crash()]
-                self._work(alert_message)
-        self.desk.incidents.before_save.clear()
-        self._work(alert_message)
+                self.notifier.incidents.before_save[:] = [*[None] * place, Crash()]
+                self._receive(alert_message)
+        self.notifier.incidents.before_save.clear()
+        self._receive(alert_message)
 
-    def _work(self, alert_message: AlertMessage) -> None:
+    def _receive(self, alert_message: AlertMessage) -> None:
         try:
-            self.desk.notifier().work([message(alert_message)], FakeContext())
+            self.notifier.receive(alert_message)
         except Crash:
-            self.desk.clock.passes(120)
+            self.notifier.clock.advance(120)
 
     def comes_due(self, begin: datetime, end: datetime) -> None:
         """Make the clock's round over all members."""
@@ -121,7 +122,7 @@ class Programme:
         for key, record in self.world.members.records.items():
             due = tuple(reminders(record.member, self.rules, span))
             for sent in alerts_of(Outbox(member=key, changed=False, events=due)):
-                self._tell(load(AlertMessage, sent.body), None)
+                self._alert(load(AlertMessage, sent.body), None)
 
     def member(self, customer_id: str) -> Member:
         """Return a member's record."""
@@ -145,14 +146,14 @@ class Programme:
                 )
 
     @property
-    def heard(self) -> Sequence[Notification]:
-        """What people heard at once, in order."""
-        return self.channel.had
+    def sent(self) -> Sequence[Notification]:
+        """The notifications sent to people, in order."""
+        return self.channel.notifications
 
     @property
     def open(self) -> set[str]:
         """The incidents that `relay alerts` would list."""
-        return {key for key, incident_key in self.desk.incidents.items.items() if incident_key.stands}
+        return {key for key, incident in self.notifier.incidents.items.items() if incident.is_open}
 
 
 def stream_record(outbox: Outbox) -> dict[str, Any]:

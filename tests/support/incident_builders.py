@@ -1,19 +1,16 @@
-"""Tellings, incidents in memory, and channels that fail as told: what the notifier's tests are made of."""
+"""Build alert messages, incidents, notifications and queue messages for tests of alerts."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from relay.alerts import context
-from relay.alerts.notifier import KnownRules, Notifier
-from relay.errors import ConflictError
-from relay.model.effects import Action, Alert, Level
-from relay.model.hold_queue import HoldQueue
-from relay.model.incident import Incident
+from relay.alerts.transitions import apply
+from relay.model.effects import Alert, AlertAction, Level
+from relay.model.header import MessageHeader
+from relay.model.incident import Incident, NotificationKind
 from relay.model.member import Member, Register
 from relay.model.messages import (
     CHANNEL_TEST_TOPIC,
@@ -25,32 +22,54 @@ from relay.model.messages import (
     DailyDigest,
     dump,
 )
-from relay.ports.alerts import AlertChannel, Notification
-from relay.ports.members import MemberRecord
+from relay.model.stamps import Stamp
+from relay.ports.alerts import Notification
 from relay.queues.batch import Message
+from relay.rules.settings import Flood, QuietHours, Rules
 
-from tests.support.port_fakes import NOW, FakeMembers, FakeTelemetry
+from tests.support.port_fakes import NOW
 
 SHOP = "acme.myshopify.com"
 KEY = f"{SHOP}:7001"
 INCIDENT_KEY = f"dun:{KEY}"
+CUSTOMER_LINK = "https://admin.shopify.com/store/acme/customers/7001"
 DAY = datetime(2025, 7, 1, 9, 0, tzinfo=UTC)
+CHANNELS = ("email", "slack")
+
+NIGHT = datetime(2025, 7, 1, 23, 0, tzinfo=UTC)
+"""One in the morning in Berlin, the shop's time zone."""
+
+MORNING = datetime(2025, 7, 2, 5, 15, tzinfo=UTC)
+QUIET_HOURS = Rules(quiet_hours=QuietHours(begin=time(22), end=time(7)))
+FLOOD_CONTROL = Rules(flood=Flood(alerts=3, minutes=10))
+
+
+def member(key: str = KEY, **values: str) -> Member:
+    """Return a member with these fields."""
+    shop, _, customer_id = key.rpartition(":")
+    registers = {name: Register(value, Stamp.of(DAY, "e0")) for name, value in values.items()}
+    return Member(shop=shop, customer_id=customer_id, registers=registers)
+
+
+MIA = member(email="mia.keller@example.com", first_name="Mia", last_name="Keller", tier_name="Gold")
 
 
 def alert_message(
     event_id: str = "e1",
     *,
-    minute: int = 0,
-    action: Action = "open",
+    minute: float = 0,
+    at: datetime | None = None,
+    action: AlertAction = "open",
     level: Level = Level.WARNING,
     incident_key: str = INCIDENT_KEY,
     member: str = KEY,
     title: str = "Payment failed",
     details: tuple[tuple[str, str], ...] = (("Amount", "49.00 USD"),),
     advice: str = "Ask the member for another card.",
-    lasting: bool = True,
+    immediate: bool = False,
+    one_off: bool = False,
 ) -> AlertMessage:
-    """Return an alert on its way, so many minutes into the day."""
+    """Return an alert message dated `at`, or so many minutes after `DAY`."""
     alert = Alert(
         rule="payment_failed",
         incident_key=incident_key,
@@ -59,167 +78,102 @@ def alert_message(
         action=action,
         details=details,
         advice=advice,
-        lasting=lasting,
+        immediate=immediate,
+        one_off=one_off,
     )
     return AlertMessage(
         id=f"{event_id}.payment_failed",
         event_id=event_id,
         topic="customer.payment_failed",
         member=member,
-        at=DAY + timedelta(minutes=minute),
+        at=at or DAY + timedelta(minutes=minute),
         alert=alert,
     )
 
 
-def message(
-    told: AlertMessage | ClockTick | DailyDigest | ChannelTest | str, *, receives: int = 1, deferrals: int = 0
+def member_alert(customer: int, minute: float = 0, event_id: str = "", **fields: Any) -> AlertMessage:
+    """Return an alert message about one of many members, with an incident of its own."""
+    return alert_message(
+        event_id or f"e{customer}",
+        minute=minute,
+        member=f"{SHOP}:{customer}",
+        incident_key=f"dun:{SHOP}:{customer}",
+        **fields,
+    )
+
+
+OPEN = alert_message("e1", minute=10)
+ESCALATE = alert_message("e3", minute=15, level=Level.ERROR)
+RESOLVE = alert_message("e2", minute=20, action="resolve", title="Payment recovered")
+
+
+def tick_at(minute: float) -> ClockTick:
+    """Return a tick of the clock so many minutes after `DAY`."""
+    return ClockTick(at=DAY + timedelta(minutes=minute))
+
+
+def queue_message(
+    request: AlertMessage | ClockTick | DailyDigest | ChannelTest | str,
+    *,
+    receives: int = 1,
+    deferrals: int = 0,
 ) -> Message:
-    """Return the queue's message that carries an alert message, or what else the notifier hears of."""
-    match told:
+    """Return a message of the alerts queue; a text becomes its body as it is."""
+    match request:
         case str():
-            identity, body, topic = told, told, ""
+            message_id, body, topic = request, request, ""
         case AlertMessage():
-            identity, body, topic = told.event_id, dump(told), told.topic
+            message_id, body, topic = request.event_id, dump(request), request.topic
         case ClockTick():
-            identity, body, topic = f"tick {told.at:%d %H:%M}", dump(told), TICK_TOPIC
+            message_id, body, topic = f"tick {request.at:%d %H:%M}", dump(request), TICK_TOPIC
         case DailyDigest():
-            identity, body, topic = told.id, dump(told), DIGEST_TOPIC
+            message_id, body, topic = request.id, dump(request), DIGEST_TOPIC
         case ChannelTest():
-            identity, body, topic = told.id, dump(told), CHANNEL_TEST_TOPIC
+            message_id, body, topic = request.id, dump(request), CHANNEL_TEST_TOPIC
     return Message(
-        id=identity,
+        id=message_id,
         body=body,
-        attributes={"topic": topic},
         receives=receives,
         receipt="receipt",
-        first_received_at=NOW,
-        deferrals=deferrals,
+        sent_at=NOW,
+        header=MessageHeader(topic=topic, deferrals=deferrals),
     )
 
 
-def member(key: str = KEY, **values: str) -> Member:
-    """Return a member of whom this is known."""
-    shop, _, customer_id = key.rpartition(":")
-    registers = {name: Register(value, DAY, "e0") for name, value in values.items()}
-    return Member(shop=shop, customer_id=customer_id, registers=registers)
+EMPTY_INCIDENT = Incident(key=INCIDENT_KEY)
 
 
-MIA = member(email="mia.keller@example.com", first_name="Mia", last_name="Keller", tier_name="Gold")
+def incident_after(*alert_messages: AlertMessage, channels: Sequence[str] = CHANNELS) -> Incident:
+    """Return the incident after these alert messages, each with an opening for these channels."""
+    incident = EMPTY_INCIDENT
+    for one in alert_messages:
+        incident = apply(incident, one, channels)
+    return incident
 
 
-class Crash(BaseException):
-    """The process ends here: nothing of ours may catch it."""
+def pending_for(incident: Incident, channel: str = "slack") -> list[str]:
+    """Return a channel's pending notifications as `kind event_id`."""
+    return [
+        f"{pending.kind} {pending.alert_message.event_id}"
+        for pending in incident.pending
+        if channel in pending.deliveries
+    ]
 
 
-@dataclass
-class FakeIncidents:
-    """An incidents table in memory. `before_save` holds what happens before each of the next saves."""
-
-    items: dict[str, Incident] = field(default_factory=dict)
-    waiting: HoldQueue = field(default_factory=HoldQueue)
-    before_save: list[Any] = field(default_factory=list)
-
-    def load(self, key: str) -> Incident:
-        """Return what is there, or an untouched incident_key."""
-        return self.items.get(key, Incident(key=key))
-
-    def room(self) -> HoldQueue:
-        """Return the waiting room."""
-        return self.waiting
-
-    def keep(self, room: HoldQueue) -> None:
-        """Keep the room if nobody wrote since it was read."""
-        self._happens()
-        if self.waiting.version != room.version:
-            raise ConflictError("written since")
-        self.waiting = replace(room, version=room.version + 1)
-
-    def save(self, incident_key: Incident) -> None:
-        """Keep it if nobody wrote since it was read."""
-        self._happens()
-        if self.load(incident_key.key).version != incident_key.version:
-            raise ConflictError("written since")
-        self.items[incident_key.key] = replace(incident_key, version=incident_key.version + 1)
-
-    def _happens(self) -> None:
-        happens = self.before_save.pop(0) if self.before_save else None
-        if isinstance(happens, BaseException):
-            raise happens
-        if happens:
-            happens()
-
-
-@dataclass
-class FakeChannel:
-    """A channel. `failures` are raised by the next calls, None lets one pass; `late` ones fail after arrival."""
-
-    name: str = "email"
-    failures: list[BaseException | None] = field(default_factory=list)
-    late: bool = False
-    threads: bool = False
-    had: list[Notification] = field(default_factory=list)
-    asked: int = 0
-
-    def announce(self, announcement: Notification) -> str | None:
-        """Take it, or fail as told; with `threads` it keeps what it took first under a number."""
-        self.asked += 1
-        failure = self.failures.pop(0) if self.failures else None
-        if failure is None or self.late:
-            self.had.append(announcement)
-        if failure is not None:
-            raise failure
-        if not self.threads:
-            return None
-        return announcement.thread or f"{self.name}/{self.asked}"
-
-    @property
-    def heard(self) -> list[str]:
-        """What it was told: kind, level, and whether it was marked as a repeat."""
-        return [
-            f"{had.kind} {had.alert_message.alert.level.name}{' again' if had.repeat else ''}"
-            for had in self.had
-        ]
-
-
-@dataclass
-class Clock:
-    """A wall clock that stands until it is moved."""
-
-    now: datetime = NOW
-
-    def __call__(self) -> datetime:
-        """Return the time."""
-        return self.now
-
-    def passes(self, seconds: float) -> None:
-        """Move on."""
-        self.now += timedelta(seconds=seconds)
-
-
-@dataclass
-class Desk:
-    """A notifier and everything around it, in memory."""
-
-    channels: Sequence[AlertChannel]
-    incidents: FakeIncidents = field(default_factory=FakeIncidents)
-    members: FakeMembers = field(
-        default_factory=lambda: FakeMembers({KEY: MemberRecord(member=MIA, version=1)})
+def notification(
+    kind: NotificationKind = "opened",
+    record: Member | None = MIA,
+    *,
+    may_be_repeat: bool = False,
+    mask: bool = True,
+    **alert: Any,
+) -> Notification:
+    """Return a notification of an alert message with these fields; `record` is the member's."""
+    return Notification(
+        alert_message=alert_message(**alert), kind=kind, member=record, may_be_repeat=may_be_repeat, mask=mask
     )
-    clock: Clock = field(default_factory=Clock)
-    telemetry: FakeTelemetry = field(default_factory=FakeTelemetry)
-    known: KnownRules = field(default_factory=KnownRules)
 
-    def notifier(self) -> Notifier:
-        """Return the notifier."""
-        return Notifier(
-            desk=context.NotifierContext(
-                incidents=self.incidents,
-                members=self.members,
-                channels=self.channels,
-                clock=self.clock,
-                telemetry=self.telemetry,
-                shop=SHOP,
-                zone=ZoneInfo("Europe/Berlin"),
-            ),
-            known=self.known,
-        )
+
+def blocks_text(payload: dict[str, Any]) -> str:
+    """Return the blocks of a Slack message as text."""
+    return json.dumps(payload["blocks"], ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""A function as Lambda finds it: its settings, its queue's messages, and nothing left of the test before."""
+"""A function as Lambda starts it: its settings, its queue's messages, and nothing left of the test before."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from relay import wiring
 from relay.adapters.aws.boto import client
+from relay.model.header import MessageHeader
 from relay.wiring import common, crms, platform
 
 PARTS = tuple(
@@ -33,9 +34,9 @@ def wired(monkeypatch: pytest.MonkeyPatch, settings: Mapping[str, str]) -> Itera
 
 
 def rewire(service: str | None = None) -> None:
-    """Forget all that the wiring has made, and the log of this service.
+    """Clear everything that the wiring has made, and the logger of this service.
 
-    Powertools' logger writes to the stdout of the test that first made it; the next one has another.
+    Powertools' logger writes to the stdout of the test that first made it; the next test has another.
     """
     for module in PARTS:
         for part in vars(module).values():
@@ -53,8 +54,11 @@ def close() -> None:
         adapter.close()
 
 
-def sqs_record(message_id: str, body: str, *, receives: int = 1, **attributes: str) -> dict[str, Any]:
+def sqs_record(
+    message_id: str, body: str, *, receives: int = 1, header: MessageHeader | None = None
+) -> dict[str, Any]:
     """Return one record of Lambda's event for a queue."""
+    attributes = header.attributes if header else {}
     return {
         "messageId": message_id,
         "receiptHandle": f"receipt-{message_id}",
@@ -69,8 +73,14 @@ def sqs_record(message_id: str, body: str, *, receives: int = 1, **attributes: s
     }
 
 
+def header_of(message: Mapping[str, Any]) -> MessageHeader:
+    """Return the header of a message as SQS hands it out."""
+    attributes = message.get("MessageAttributes", {})
+    return MessageHeader.read({name: value.get("StringValue", "") for name, value in attributes.items()})
+
+
 def held(queue: str) -> int:
-    """Return how many messages a queue has, the put-off ones included."""
+    """Return how many messages a queue has, the deferred ones included."""
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"]
     found = client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
     return sum(int(found[name]) for name in names)

@@ -1,4 +1,4 @@
-"""Readable stand-ins for the ports, shared by all tests."""
+"""Fakes of the ports in memory, shared by all tests."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from inveterate.webhooks.identity import raw_id
 from relay.errors import ConflictError
 from relay.ingest.consumer import ConsumerServices
 from relay.model.delivery import Delivery, pack
@@ -69,7 +70,7 @@ class FakeMembers:
 
 
 def empty(key: str) -> MemberRecord:
-    """Return the record of a member whom nobody knows yet."""
+    """Return the record of a member without any event."""
     shop, _, customer_id = key.rpartition(":")
     return MemberRecord(member=Member(shop=shop, customer_id=customer_id))
 
@@ -146,7 +147,7 @@ class FakeTelemetry:
 
 @dataclass
 class World:
-    """Everything around a consumer, in memory."""
+    """All ports of a consumer, in memory."""
 
     members: FakeMembers = field(default_factory=FakeMembers)
     journal: FakeJournal = field(default_factory=FakeJournal)
@@ -156,7 +157,7 @@ class World:
     now: datetime = NOW
 
     def services(self) -> ConsumerServices:
-        """Return it as a consumer wants it."""
+        """Return the ports as a consumer takes them."""
         return ConsumerServices(
             shop=SHOP,
             batch=self.batch(),
@@ -166,7 +167,7 @@ class World:
         )
 
     def batch(self) -> Batch:
-        """Return how messages are settled in it."""
+        """Return the batch runner of these ports."""
 
         def log(outcome: str, message: Message, error: Exception) -> None:
             self.telemetry.outcome(outcome, event_id=message.id, topic=None, error=type(error).__name__)
@@ -186,10 +187,8 @@ def queued(
     """Return one record of Lambda's SQS event, for a delivery as the receiver queues it."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = body["metadata"]["topic"] if topic is None and not isinstance(body, bytes) else topic
-    text, attributes = pack(
-        Delivery(
-            event_id=event_id or f"{abs(hash(raw)):032x}"[:32], body=raw, received_at=received_at, topic=named
-        )
+    text, header = pack(
+        Delivery(event_id=event_id or raw_id(raw), body=raw, received_at=received_at, topic=named)
     )
     return {
         "messageId": message_id,
@@ -200,7 +199,7 @@ def queued(
             "SentTimestamp": str(int(received_at.timestamp() * 1000)),
         },
         "messageAttributes": {
-            name: {"stringValue": value, "dataType": "String"} for name, value in attributes.items()
+            name: {"stringValue": value, "dataType": "String"} for name, value in header.attributes.items()
         },
         "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:source",
     }

@@ -1,4 +1,4 @@
-"""Events made from the documented samples: one member, a day, and what differs from the sample."""
+"""Builds events from the documented samples: of one member, on a day, with what differs from the sample."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from relay.rules.settings import Rules
 
 from tests.support.in_memory_relay import day
 from tests.support.port_fakes import SHOP, sample
-from tests.support.topic_functions import RULES
+from tests.support.topic_functions import TOPIC_RULES
 
 CUSTOMER = "7001"
 KEY = f"{SHOP}:{CUSTOMER}"
@@ -36,11 +36,11 @@ NAMES = {
     "pending": "customer.pending_cancellation",
     "cancelled": "customer.cancelled",
 }
-"""Short names of the topics, for tables that have to fit on a line."""
+"""Short names of the topics, for tables whose rows fit on a line."""
 
 
 def content(name: str, at: float | datetime, **differs: Any) -> dict[str, Any]:
-    """Return a delivery: what differs goes into `payload`, or into its `detail` where that has such a key."""
+    """Return the body of a delivery: what differs is set in `payload`, or in its `detail` where that has the key."""
     made = sample(NAMES[name])
     payload, moment = made["payload"], (at if isinstance(at, datetime) else day(at)).isoformat()
     payload |= {"customerId": CUSTOMER, "createdAt": moment}
@@ -58,23 +58,23 @@ def content(name: str, at: float | datetime, **differs: Any) -> dict[str, Any]:
 
 
 def event(name: str, at: float | datetime, **differs: Any) -> Event:
-    """Return such a delivery, read."""
+    """Return the event of such a body."""
     model: type[Event] = model_for(NAMES[name])
     return model.read(json.dumps(content(name, at, **differs)))
 
 
-def after(*told: Event, member: Member | None = None) -> Member:
-    """Return the record after these events."""
-    known = member or Member(shop=SHOP, customer_id=CUSTOMER)
-    for each in told:
-        known = merge(known, RULES[each.TOPIC].facts(each))
-    return known
+def after(*events: Event, member: Member | None = None) -> Member:
+    """Return the record after these events, begun with `member` or an empty one."""
+    record = member or Member(shop=SHOP, customer_id=CUSTOMER)
+    for each in events:
+        record = merge(record, TOPIC_RULES[each.TOPIC].facts(each))
+    return record
 
 
-def follows(told: Event, before: Member, rules: Rules) -> list[Effect]:
-    """Return what follows from an event on this record."""
-    rule = RULES[told.TOPIC]
-    return list(rule.decide(told, before, merge(before, rule.facts(told)), rules))
+def effects_of(occurred: Event, before: Member, rules: Rules) -> list[Effect]:
+    """Return the effects of an event on this record."""
+    rule = TOPIC_RULES[occurred.TOPIC]
+    return list(rule.decide(occurred, before, merge(before, rule.facts(occurred)), rules))
 
 
 def brief(effect: Effect) -> str:
@@ -82,11 +82,11 @@ def brief(effect: Effect) -> str:
     match effect:
         case Alert():
             level = (
-                "" if effect.action == "close" and effect.level.name == "INFO" else f" {effect.level.name}"
+                "" if effect.action == "resolve" and effect.level.name == "INFO" else f" {effect.level.name}"
             )
-            aloud = " at once" if effect.at_once else ""
-            verb = effect.action if effect.lasting else "tell"
-            return f"{verb}{level}{aloud} {effect.incident_key.replace(KEY, 'M')} by {effect.rule}"
+            immediate = " immediate" if effect.immediate else ""
+            verb = "one-off" if effect.one_off else effect.action
+            return f"{verb}{level}{immediate} {effect.incident_key.replace(KEY, 'M')} by {effect.rule}"
         case Note():
             return f"note {effect.name}"
         case Kpi():

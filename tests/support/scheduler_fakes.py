@@ -129,20 +129,17 @@ class Office:
 
     def digests(self) -> list[DailyDigest]:
         """Return the digests that were sent."""
-        return [load(DailyDigest, sent.body) for sent in self.alerts.sent if is_digest(sent.attributes)]
+        return [
+            load(DailyDigest, sent.body) for sent in self.alerts.sent if sent.header.topic == DIGEST_TOPIC
+        ]
 
     def alert_messages(self) -> list[AlertMessage]:
         """Return the alerts that were sent."""
-        return [load(AlertMessage, sent.body) for sent in self.alerts.sent if "event_id" in sent.attributes]
+        return [load(AlertMessage, sent.body) for sent in self.alerts.sent if sent.header.event_id]
 
     def note_ids(self) -> list[str]:
         """Return the ids under which notes were told, in their order."""
         return [event_effects.event_id for change in self.noted() for event_effects in change.events]
-
-
-def is_digest(attributes: Mapping[str, str]) -> bool:
-    """Tell a digest from what else goes to the notifier."""
-    return attributes.get("topic") == DIGEST_TOPIC
 
 
 def figure(name: str, at: datetime, number: int = 1, **more: object) -> Iterable[KpiEvent]:

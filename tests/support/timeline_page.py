@@ -1,6 +1,6 @@
-"""The documented timelines as a page for merchants: what Inveterate says, whom it reaches, what a CRM then shows.
+"""Writes the documented timelines as a page for merchants: each webhook, its alerts, and what the CRM then shows.
 
-`python -m tests.support.timeline_page` writes the page anew; a test compares.
+`python -m tests.support.timeline_page` writes the page; a test compares it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from relay.alerts.render.content import content
+from relay.alerts.render.content import content_of
 from relay.model.fields import Value
 from relay.model.formats import number_text
 from relay.ports.alerts import Notification
@@ -41,7 +41,7 @@ MINOR: Final[Mapping[str, tuple[str, ...]]] = {
     "retry_id": ("keeps", "renews"),
     "retry_triggered_at": ("keeps", "renews"),
 }
-"""Readings of the documentation that must make no difference at all to what people hear."""
+"""Readings of the documentation that must change no alert and no field."""
 
 SHOWN: Final = (
     "status", "payment_status", "tier_name", "high_value", "failed_attempts", "attempts_left", "final_attempt_at",
@@ -49,10 +49,10 @@ SHOWN: Final = (
     "trial_ends_at", "billing_interval",
 )  # fmt: skip
 
-HEADS: Final = """# What people are told, and what the CRM shows
+HEADS: Final = """# Alerts and CRM fields of typical timelines
 
-Each timeline is played by the simulator of Inveterate and delivered to Relay, every event twice. Times are UTC.
-"Nobody" is told at once of what the daily digest counts. The CRM's column has what changed.
+The simulator of Inveterate plays each timeline and delivers every event to Relay twice. Times are UTC. An event
+without an alert may still count in the daily digest. The last column has the fields that changed.
 Written by `python -m tests.support.timeline_page`.
 """
 
@@ -61,7 +61,7 @@ Play = Callable[[World, Member], Iterator[Event]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """One story: what is played, under which rules, and the switches that make a difference."""
+    """One timeline: what is played, under which rules, and the simulator's switches that matter to it."""
 
     title: str
     play: Play
@@ -72,10 +72,10 @@ class Timeline:
 
     @property
     def about(self) -> str:
-        """Say under which readings it holds."""
-        told = ", ".join(f"{name}: {value}" for name, value in self.switches.items()) or "the defaults"
-        who = "a high-value member" if self.rules is HIGH_VALUE else "a member like any other"
-        return f"For {who}. Switches: {told}."
+        """The line that says for which member and under which switches the timeline holds."""
+        switches = ", ".join(f"{name}: {value}" for name, value in self.switches.items()) or "the defaults"
+        member = "a high-value member" if self.rules is HIGH_VALUE else "a member like any other"
+        return f"For {member}. Switches: {switches}."
 
 
 def fails(place: World, member: Member) -> Iterator[Event]:
@@ -84,7 +84,7 @@ def fails(place: World, member: Member) -> Iterator[Event]:
     yield from days(place, 4)
 
 
-def heals(place: World, member: Member) -> Iterator[Event]:
+def recovers(place: World, member: Member) -> Iterator[Event]:
     """Let the first attempt fail and the second succeed."""
     yield from billing.fail_payment(place, member, 1)
     yield from days(place, 2)
@@ -111,7 +111,7 @@ def leaves_and_returns(place: World, member: Member) -> Iterator[Event]:
     yield from memberships.join(place, member, place.tiers[GOLD])
 
 
-def is_put_out(policy: str) -> Play:
+def is_cancelled_by_shop(policy: str) -> Play:
     """Let the shop cancel the membership."""
 
     def play(place: World, member: Member) -> Iterator[Event]:
@@ -144,17 +144,17 @@ TIMELINES: Final = (
     Timeline(title=LOST, play=fails, rules=HIGH_VALUE),
     Timeline(title=LOST + ", and falls back to the free tier", play=fails, switches={**AT_ONCE, "after_cancellation": "free_tier"}),
     Timeline(title="A payment fails for a card that has expired", play=fails, reason="Your card has expired."),
-    Timeline(title="A payment fails once and heals by retry", play=heals),
-    Timeline(title="A payment fails once and heals by retry", play=heals, rules=HIGH_VALUE),
-    Timeline(title="A payment fails twice, then comes a new card", play=renews_card),
+    Timeline(title="A payment fails once and heals by retry", play=recovers),
+    Timeline(title="A payment fails once and heals by retry", play=recovers, rules=HIGH_VALUE),
+    Timeline(title="A payment fails twice, then a new card comes", play=renews_card),
     Timeline(title="The member moves to the free tier while a fee is open", play=moves_down),
     Timeline(title="The member moves to the free tier while a fee is open", play=moves_down, switches={"tier_move": "joined"}),
     Timeline(title="A customer cancels at the end of the cycle", play=leaves),
     Timeline(title="A customer cancels at the end of the cycle", play=leaves, rules=HIGH_VALUE),
     Timeline(title="A customer cancels at once", play=leaves, switches=AT_ONCE),
     Timeline(title="A customer cancels at once", play=leaves, switches=AT_ONCE, rules=HIGH_VALUE),
-    Timeline(title="The shop cancels at once", play=is_put_out("immediate"), rules=HIGH_VALUE),
-    Timeline(title="The shop cancels at the end of the cycle", play=is_put_out("end_of_cycle"), rules=HIGH_VALUE),
+    Timeline(title="The shop cancels at once", play=is_cancelled_by_shop("immediate"), rules=HIGH_VALUE),
+    Timeline(title="The shop cancels at the end of the cycle", play=is_cancelled_by_shop("end_of_cycle"), rules=HIGH_VALUE),
     Timeline(title="A customer cancels, and comes back", play=leaves_and_returns),
     Timeline(title="A trial becomes a membership", play=converts, tier=TRIAL),
     Timeline(title="A trial becomes a membership", play=converts, tier=TRIAL, switches={"trial_conversion": "payment_and_joined"}),
@@ -162,7 +162,7 @@ TIMELINES: Final = (
 
 
 def readings() -> Iterator[dict[str, str]]:
-    """Return readings that must make no difference: each at least once, and the usual ones first."""
+    """Yield readings that must make no difference: each at least once, the usual ones first."""
     for number in range(max(map(len, MINOR.values()))):
         yield {name: values[number % len(values)] for name, values in MINOR.items()}
 
@@ -180,19 +180,19 @@ def table(timeline: Timeline, reading: Mapping[str, str]) -> list[str]:
     for event in events:
         if event.topic is None:
             continue
-        heard = len(relay.heard)
+        before = len(relay.sent)
         deliver(relay, place, event)
         shows = relay.shows(person.id)
         changed = {name: shows[name] for name in SHOWN if shows[name] != known.get(name)}
         known = dict(shows)
-        said = relay.heard[heard:]
-        if said or changed:
-            rows.append(f"| {event.at:%m-%d %H:%M} | {event.topic} | {_told(said)} | {_shown(changed)} |")
+        alerts = relay.sent[before:]
+        if alerts or changed:
+            rows.append(f"| {event.at:%m-%d %H:%M} | {event.topic} | {_alerts(alerts)} | {_shown(changed)} |")
     return rows
 
 
 def deliver(relay: Programme, place: World, event: Event, attempts: int = 2) -> None:
-    """Deliver an event, and again as often as wanted, each as the simulator's switches have a retry."""
+    """Deliver an event this many times, each retry as the simulator's switches have it."""
     for attempt in range(attempts):
         now = event.triggered_at if not attempt else max(event.triggered_at, place.now)
         body = webhook_body(place.shop, place.switches, event, attempt=attempt, now=now)
@@ -202,23 +202,27 @@ def deliver(relay: Programme, place: World, event: Event, attempts: int = 2) -> 
 def page() -> str:
     """Return the page."""
     usual = next(readings())
-    parts = [HEADS, f"In every reading of {', '.join(MINOR)} the same.\n"]
+    parts = [HEADS, f"The same in every reading of {', '.join(MINOR)}.\n"]
     for timeline in TIMELINES:
-        rows = ["| when | Inveterate says | people are told | the CRM then shows |", "|---|---|---|---|"]
+        rows = ["| when | webhook | alerts | the CRM then shows |", "|---|---|---|---|"]
         parts.append(
             "\n".join([f"## {timeline.title}", "", timeline.about, "", *rows, *table(timeline, usual), ""])
         )
     return "\n".join(parts)
 
 
-def _told(said: list[Notification] | Any) -> str:
-    return "<br>".join(_line(each) for each in said) or "nobody"
+def _alerts(alerts: list[Notification] | Any) -> str:
+    return "<br>".join(_line(each) for each in alerts) or "none"
 
 
-def _line(said: Notification) -> str:
-    shown = content(said)
+def _line(notification: Notification) -> str:
+    shown = content_of(notification)
     details = ", ".join(f"{label}: {value}" for label, value in shown.details if label != "Tier")
-    status = "Over" if said.kind == "closing" else said.alert_message.alert.level.name.capitalize()
+    status = (
+        "Over"
+        if notification.kind == "resolved"
+        else notification.alert_message.alert.level.name.capitalize()
+    )
     return f"**{status}: {shown.title}**" + (f" ({details})" if details else "")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from relay.model.header import MessageHeader
 from relay.topics import FOLDERS
 
 from local_stack.environment import MAILBOX, SHOP, LocalEnvironment
@@ -48,11 +49,11 @@ class Observer:
         return {_member_key(contact): contact["properties"] for contact in contacts}
 
     def reasons(self) -> dict[str, str]:
-        """Return by event id why a message is in `unclaimed` or the dead letters, as its attributes say."""
+        """Return by event id why a message is in `unclaimed` or the dead letters, as its header says."""
         by_queue = self.environment.aws.messages()
         names = (f"{self.environment.stack.name}-{name}" for name in (UNCLAIMED, DEAD_LETTERS))
         messages = [message for name in names for message in by_queue.get(name, ())]
-        return {_event_id(message): _attribute(message, "reason") for message in messages}
+        return {_event_id(message): _header(message).reason or "" for message in messages}
 
     def observe(self) -> Observation:
         """Return the present state."""
@@ -123,7 +124,7 @@ def _member_key(contact: Mapping[str, Any]) -> str:
 
 def _event_id(message: Mapping[str, Any]) -> str:
     """Return the id of the event in a queue's message; empty where it has none."""
-    return _attribute(message, "event_id")
+    return _header(message).event_id or ""
 
 
 def _email_text(body: str) -> str:
@@ -135,6 +136,9 @@ def _email_text(body: str) -> str:
         return body
 
 
-def _attribute(message: Mapping[str, Any], name: str) -> str:
-    attribute = message["MessageAttributes"].get(name, {})
-    return str(attribute.get("StringValue") or attribute.get("string_value") or "")
+def _header(message: Mapping[str, Any]) -> MessageHeader:
+    texts = {
+        name: str(value.get("StringValue") or value.get("string_value") or "")
+        for name, value in message["MessageAttributes"].items()
+    }
+    return MessageHeader.read(texts)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import getpass
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -41,8 +40,8 @@ def incident_store(stack: Stack) -> DynamoIncidents:
     return DynamoIncidents(stack.output("IncidentsTable"), now, stack.client("dynamodb"))
 
 
-def change_incident(arguments: argparse.Namespace, change: Callable[[Incident], Incident]) -> Incident:
-    """Change the incident that the arguments name, note the person, and return it as written.
+def change_incident(arguments: argparse.Namespace, change: Callable[[Incident, str], Incident]) -> Incident:
+    """Change the incident that the arguments name, and return it as written. `change` gets the person's name.
 
     Raises:
         CliError: there is no such incident, or it cannot be written.
@@ -59,7 +58,7 @@ def change_incident(arguments: argparse.Namespace, change: Callable[[Incident], 
                 raise CliError(
                     f"there is no incident {arguments.incident}", "`relay alerts` lists the open ones"
                 )
-            changed = replace(change(found), said_by=by)
+            changed = change(found, by)
             store.save(changed)
         except ConflictError:
             continue

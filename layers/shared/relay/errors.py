@@ -1,17 +1,17 @@
-"""What can go wrong while an event is handled, by what should then happen to it.
+"""The errors of Relay, by what then happens to the message.
 
     RelayError
-    ├── TransientError          not now: keep the message, try again later
-    │   ├── MisconfiguredError  not until a person changes a setting: the same, and an alarm that names it
-    │   ├── UnreadableRulesError  the stored rules make no sense: the same, until they are applied again
-    │   ├── UnansweredError     no answer came: the server may have done it or not
-    │   ├── HeldError           possible now, and cheaper in a moment: wait once for company
-    │   └── ParkedError         a gate of ours is closed until then: nobody is asked, so all may come at once
-    ├── PermanentError          never: to the dead letters, with the reason
-    ├── ConflictError           somebody else wrote first: read again and decide again
-    └── OverCeilingError        what a merchant allowed to be given away is promised already
+    ├── TransientError            not now: the message is deferred
+    │   ├── MisconfiguredError    not until a setting is changed: deferred, and an alarm that names the setting
+    │   ├── UnreadableRulesError  the stored rules cannot be read: deferred until they are replaced
+    │   ├── NoReplyError          no answer came: the server may have done it or not
+    │   ├── CoalesceError         possible now, and cheaper in a fuller batch: deferred once
+    │   └── CircuitOpenError      a circuit breaker of ours is open: deferred without a call, all to the same moment
+    ├── PermanentError            never: to the dead letters, with the reason
+    ├── ConflictError             another invocation wrote first: read again and decide again
+    └── OverBudgetError           the month's budget leaves no room for a grant
 
-Any other exception is a defect of ours: the message comes back until its queue gives it up. No error's
+Any other exception is a defect: the message is returned to its queue until the queue gives it up. No error's
 text holds a value of an event, a key or a token: it names things by their field, setting or code.
 """
 
@@ -19,11 +19,11 @@ from __future__ import annotations
 
 
 class RelayError(Exception):
-    """The root of all that Relay raises on purpose."""
+    """The root of all errors that Relay raises on purpose."""
 
 
 class TransientError(RelayError):
-    """A server is slow, throttles or is down. `retry_after` is in seconds, where it said so."""
+    """A server is slow, throttles or is down. `retry_after` is in seconds, where the server named a time."""
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -43,15 +43,15 @@ class UnreadableRulesError(TransientError):
 
 
 class NoReplyError(TransientError):
-    """The request went out and no answer came back; who cannot repeat it safely must know the difference."""
+    """The request was sent and no answer came. A caller that cannot repeat it safely has to know the difference."""
 
 
 class CoalesceError(TransientError):
-    """Possible now, but cheaper in company: put off once, and its copy says so."""
+    """Possible now, but cheaper in a fuller batch. The message is deferred once, and its header says so."""
 
 
 class CircuitOpenError(TransientError):
-    """A gate of ours is closed. What comes back together when it opens fills calls, and meets no server before."""
+    """A circuit breaker of ours is open. The messages come back together, so that they fill calls."""
 
 
 class PermanentError(RelayError):
@@ -67,4 +67,4 @@ class ConflictError(RelayError):
 
 
 class OverBudgetError(RelayError):
-    """The month's ceiling leaves no room for these credits."""
+    """The month's budget leaves no room for these credits."""

@@ -1,4 +1,4 @@
-"""Which topic is handled in which folder, and by what name its queue is known.
+"""The topics: the folder of the function that handles each, and the names of the queues.
 
 Standard library only: the receiver reads this at every cold start.
 """
@@ -24,13 +24,13 @@ FOLDERS: Final[dict[str, str]] = {
     "customer.cancelled": "cancelled",
     "customer.pending_cancellation": "pending_cancellation",
 }
-"""The folder of each topic's function, below functions/; its queue goes by the same name."""
+"""The folder of each topic's function, below functions/; its queue has the same name."""
 
 UNCLAIMED: Final = "unclaimed"
-"""The queue of what cannot be placed yet."""
+"""The queue of deliveries that have no topic's queue yet."""
 
 PROBE_TOPIC: Final = "relay.probe"
-"""Our own topic: it goes to the queue that its payload names, is journaled there, and does nothing else."""
+"""Relay's own topic: it goes to the queue that its payload names, is journaled, and does nothing else."""
 
 
 def queue_variable(name: str) -> str:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from relay.model.fields import Value
 from relay.model.member import Member, Register
+from relay.model.stamps import Stamp
 from relay.rules.crm_profile import CrmProfile, crm_profile
 from relay.rules.settings import Rules
 
@@ -24,7 +25,7 @@ def member(customer: int | str = 7001, at: datetime = AT, /, **values: Value) ->
     return Member(
         shop=SHOP,
         customer_id=str(customer),
-        registers={name: Register(value, at, f"e{at:%H%M%S}") for name, value in told.items()},
+        registers={name: Register(value, Stamp.of(at, f"e{at:%H%M%S}")) for name, value in told.items()},
     )
 
 

@@ -35,7 +35,7 @@ def change(
     """Return a change with one note."""
     note = Note(rule="credits", name=name, properties=told)
     return MemberChanged(
-        member=KEY, events=(EventEffects(event_id=event, topic="t", at=AT, effects=(note,)),), quiet=quiet
+        member=KEY, events=(EventEffects(event_id=event, topic="t", at=AT, effects=(note,)),), backfill=quiet
     )
 
 

@@ -139,7 +139,7 @@ def note(*, quiet: bool = False, event: str = "e1", seconds: float = 0.0) -> Mem
     return MemberChanged(
         member=MEMBER,
         events=(EventEffects(event_id=event, topic="t", at=at, effects=effects),),
-        quiet=quiet,
+        backfill=quiet,
     )
 
 

@@ -43,7 +43,7 @@ def _joined(event: str, *, quiet: bool = False) -> MemberChanged:
     event_effects = EventEffects(
         event_id=event, topic="t", at=datetime(2026, 1, 1, tzinfo=UTC), effects=(note,)
     )
-    return MemberChanged(member=KEY, events=(event_effects,), quiet=quiet)
+    return MemberChanged(member=KEY, events=(event_effects,), backfill=quiet)
 
 
 def test_notes(bench: Bench) -> None:

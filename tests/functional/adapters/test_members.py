@@ -1,4 +1,4 @@
-"""The members table, in DynamoDB: what goes in comes out, and nobody overwrites anybody."""
+"""The members table in DynamoDB: what is written is read back, and no write overwrites another."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inveterate.webhooks import TOPICS, model_for
 from relay.adapters.aws.boto import client
-from relay.adapters.dynamodb.members import DynamoMembers, decode, encode
+from relay.adapters.dynamodb.codec import decode, encode
+from relay.adapters.dynamodb.members import DynamoMembers
 from relay.errors import ConflictError, MisconfiguredError, TransientError
 from relay.ingest.reducer import REMEMBERED
-from relay.model.balance_chain import KEPT, BalanceChange, DatedChange
+from relay.model.balance_chain import KEPT, BalanceChange
 from relay.model.facts import Facts
 from relay.model.member import Member, merge
 from relay.model.messages import EventEffects, Outbox
@@ -25,7 +26,7 @@ from relay.ports.members import MemberRecord
 
 from tests.support.moto_tables import make_table
 from tests.support.port_fakes import NOW, SHOP, sample
-from tests.support.topic_functions import RULES
+from tests.support.topic_functions import TOPIC_RULES
 from tests.unit.model.test_merging import a_fact, merged
 
 KEY = f"{SHOP}:1"
@@ -38,10 +39,10 @@ def table() -> DynamoMembers:
 
 
 def everything() -> Member:
-    """Return a member of whom every sample has told."""
+    """Return a member after every topic's sample."""
     member = Member(shop=SHOP, customer_id="1")
     for topic in TOPICS:
-        member = merge(member, RULES[topic].facts(model_for(topic).read(json.dumps(sample(topic)))))
+        member = merge(member, TOPIC_RULES[topic].facts(model_for(topic).read(json.dumps(sample(topic)))))
     return member
 
 
@@ -50,11 +51,11 @@ def load(table: DynamoMembers, key: str = KEY) -> MemberRecord:
 
 
 def test_a_new_member_is_an_empty_record(table: DynamoMembers) -> None:
-    """Nobody knows them yet; the shop is the stack's."""
+    """A member without an item; the shop is the stack's."""
     assert load(table) == MemberRecord(member=Member(shop=SHOP, customer_id="1"))
 
 
-def test_what_goes_in_comes_out(table: DynamoMembers) -> None:
+def test_what_is_written_is_read_back(table: DynamoMembers) -> None:
     """All kinds of values, lots and the memory of ids, exactly; and with the next version."""
     record = MemberRecord(member=everything(), seen=("a" * 32, "0f" * 16))
     table.save(record, QUIET)
@@ -63,13 +64,13 @@ def test_what_goes_in_comes_out(table: DynamoMembers) -> None:
 
 @given(st.lists(a_fact(), max_size=6, unique_by=lambda fact: fact.event_id))
 def test_any_record_survives_the_table(facts: list[Any]) -> None:
-    """Whatever events can make of a record, its item says it exactly."""
-    record = MemberRecord(member=merged(facts), seen=tuple(fact.event_id for fact in facts))
+    """Every record that events can make is read back exactly from its item."""
+    record = MemberRecord(member=merged(facts), seen=tuple(f"{number:032x}" for number in range(len(facts))))
     assert decode(encode(record, QUIET)) == replace(record, version=1)
 
 
-def test_somebody_else_wrote_first(table: DynamoMembers) -> None:
-    """Two who read the same version: the second one is told, be the member new or known."""
+def test_a_write_in_between(table: DynamoMembers) -> None:
+    """Of two writes on the same version the second is a conflict, for a new member and a known one."""
     record = load(table)
     table.save(record, QUIET)
     with pytest.raises(ConflictError):
@@ -79,8 +80,8 @@ def test_somebody_else_wrote_first(table: DynamoMembers) -> None:
         table.save(replace(record, version=1), QUIET)
 
 
-def test_many_members_and_the_rules_in_one_go(table: DynamoMembers) -> None:
-    """More members than one read takes; the rules' defaults where none are stored."""
+def test_many_members_and_the_rules_in_one_read(table: DynamoMembers) -> None:
+    """More members than one call takes; the rules' defaults where none are stored."""
     keys = [f"{SHOP}:{number}" for number in range(230)]
     for key in keys[::50]:
         table.save(MemberRecord(member=Member(shop=SHOP, customer_id=key.rpartition(":")[2])), QUIET)
@@ -91,10 +92,10 @@ def test_many_members_and_the_rules_in_one_go(table: DynamoMembers) -> None:
 
 @pytest.mark.parametrize(
     ("document", "attempts"),
-    [('{"billing_attempts": 5}', 5), ("{", None), ('{"unheard_of": 1}', None), (7, None)],
+    [('{"billing_attempts": 5}', 5), ("{", None), ('{"unknown_setting": 1}', None), (7, None)],
 )
 def test_the_stored_rules(table: DynamoMembers, document: Any, attempts: int | None) -> None:
-    """Stored rules hold; rules that cannot be read stop the work, and are never silently the defaults."""
+    """Stored rules apply; rules that cannot be read stop the work, and are never silently the defaults."""
     item = {"pk": {"S": "rules"}, "document": TypeSerializer().serialize(document)}
     client("dynamodb").put_item(TableName="members", Item=item)
     if attempts:
@@ -125,24 +126,22 @@ def test_what_a_newer_version_stored_is_kept(table: DynamoMembers) -> None:
     assert load(table).member == everything()
 
 
-def test_an_item_from_before_the_chain_is_read(table: DynamoMembers) -> None:
-    """What an older version stored lacks the chain, and says everything else."""
+def test_an_item_without_a_chain_is_read(table: DynamoMembers) -> None:
+    """A member without credit events has no chain; everything else is read."""
     item = encode(MemberRecord(member=everything()), QUIET)
     del item["c"]
-    assert decode(item).member == replace(everything(), chain=())
+    assert decode(item).member == replace(everything(), balance_chain=())
 
 
 def test_the_item_is_small(table: DynamoMembers) -> None:
-    """Bytes of the item are dollars: a member of whom everything is known, with a full memory, costs two units."""
+    """Every write pays for the item's bytes: a member with every field, chain and id costs two write units."""
     chain = tuple(
-        DatedChange(
-            NOW + timedelta(minutes=minute), BalanceChange(Decimal(minute * 15), Decimal(minute * 15 + 15))
-        )
+        BalanceChange(NOW + timedelta(minutes=minute), Decimal(minute * 15), Decimal(minute * 15 + 15))
         for minute in range(KEPT)
     )
     event_effects = EventEffects(event_id="a" * 32, topic="customer.updated", at=NOW)
     record = MemberRecord(
-        member=replace(everything(), chain=chain),
+        member=replace(everything(), balance_chain=chain),
         seen=tuple(f"{number:032x}" for number in range(REMEMBERED)),
     )
     item = encode(record, Outbox(member=KEY, changed=True, events=(event_effects,)))
@@ -178,7 +177,7 @@ def test_money_and_moments_are_exact(table: DynamoMembers) -> None:
         "createdAt": "2025-05-30T10:18:11.721999Z",
     }
     event = model_for("customer.credits.updated").read(json.dumps(content))
-    member = merge(Member(shop=SHOP, customer_id="1"), RULES["customer.credits.updated"].facts(event))
+    member = merge(Member(shop=SHOP, customer_id="1"), TOPIC_RULES["customer.credits.updated"].facts(event))
     table.save(MemberRecord(member=member), QUIET)
     loaded = load(table).member
     assert loaded.money("credit_balance") == Decimal("1234567890123456789012345.891")
@@ -187,7 +186,7 @@ def test_money_and_moments_are_exact(table: DynamoMembers) -> None:
 
 
 def test_what_is_newer_does_not_depend_on_the_table() -> None:
-    """Two facts within one millisecond: the same one wins with a write in between as without."""
+    """Of two facts within one millisecond the same one stands with a write in between as without."""
     first = Facts(event_id="a" * 32, at=NOW + timedelta(microseconds=900), values={"tier_name": "Gold"})
     second = Facts(event_id="b" * 32, at=NOW + timedelta(microseconds=100), values={"tier_name": "Blue"})
     member = merge(Member(shop=SHOP, customer_id="1"), first)
@@ -195,15 +194,15 @@ def test_what_is_newer_does_not_depend_on_the_table() -> None:
     assert merge(member, second).text("tier_name") == merge(stored, second).text("tier_name")
 
 
-def test_a_moment_told_again_is_no_change() -> None:
-    """Finer than a millisecond is nothing that the table keeps, so nothing that anybody is told of."""
+def test_a_moment_is_cut_before_the_write() -> None:
+    """The record holds no time finer than the table does, so a write changes nothing."""
     content = sample("customer.credits.updated")
     content["payload"] |= {
         "createdAt": "2025-05-30T10:18:11.721999Z",
         "expirationDate": "2025-06-30T10:00:00.000999Z",
     }
     event = model_for("customer.credits.updated").read(json.dumps(content))
-    member = merge(Member(shop=SHOP, customer_id="1"), RULES["customer.credits.updated"].facts(event))
+    member = merge(Member(shop=SHOP, customer_id="1"), TOPIC_RULES["customer.credits.updated"].facts(event))
     assert decode(encode(MemberRecord(member=member), QUIET)).member == member
 
 

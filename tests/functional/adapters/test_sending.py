@@ -6,7 +6,7 @@ import base64
 import json
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from relay.adapters.aws.sqs import SqsInbox, SqsOutgoing, SqsSource
 from relay.adapters.aws.ssm import Secret
 from relay.errors import MisconfiguredError, PermanentError, TransientError
 from relay.model.delivery import unpack
+from relay.model.header import MessageHeader
 from relay.ports.messaging import OutgoingMessage
 from relay.queues.batch import read_message
 
@@ -29,13 +30,13 @@ def queue() -> str:
     return url
 
 
-def message(body: str = "body", **attributes: str) -> OutgoingMessage:
-    return OutgoingMessage(body=body, attributes=attributes)
+def message(body: str = "body", topic: str | None = None) -> OutgoingMessage:
+    return OutgoingMessage(body=body, header=MessageHeader(topic=topic))
 
 
 def test_more_messages_than_a_batch_takes(queue: str) -> None:
     """Twenty-five messages, an answer for each, and all of them there."""
-    answers = SqsOutgoing(queue, "q").send([message(str(number), number=str(number)) for number in range(25)])
+    answers = SqsOutgoing(queue, "q").send([message(str(number), topic=f"t{number}") for number in range(25)])
     assert answers == [None] * 25
     count = client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
     assert count["ApproximateNumberOfMessages"] == "25"
@@ -98,9 +99,9 @@ def test_put_off_and_deleted(queue: str) -> None:
     source, inbox = SqsSource(queue, "q"), SqsInbox(queue, "q")
     record = queued(sample("customer.ordered"))
     original = read_message(record)
-    source.defer([OutgoingMessage(body=original.body, attributes=original.attributes)])
+    source.defer([OutgoingMessage(body=original.body, header=original.header)])
     (received,) = inbox.receive()
-    assert unpack(received.body, received.attributes) == unpack(original.body, original.attributes)
+    assert unpack(received.body, received.header) == unpack(original.body, original.header)
     inbox.delete([received])
     assert inbox.receive() == []
 
@@ -157,18 +158,62 @@ def test_a_line_that_no_journal_takes(bucket: str) -> None:
 
 
 @dataclass
-class Throttled:
-    """A Firehose that takes the first line of a call only."""
+class FakeFirehose:
+    """A Firehose that keeps the sizes of records by call, and refuses the records at some positions over all calls."""
+
+    refuse: frozenset[int] = frozenset()
+    calls: list[list[int]] = field(default_factory=list)
+    lines: list[Any] = field(default_factory=list)
 
     def put_record_batch(self, **request: Any) -> dict[str, Any]:
-        refused = [{"ErrorCode": "ServiceUnavailableException"} for _ in request["Records"][1:]]
-        return {"RequestResponses": [{"RecordId": "1"}, *refused]}
+        done = sum(len(call) for call in self.calls)
+        data = [record["Data"] for record in request["Records"]]
+        self.calls.append([len(each) for each in data])
+        self.lines += [json.loads(line) for each in data for line in each.splitlines()]
+        return {
+            "RequestResponses": [
+                {"ErrorCode": "ServiceUnavailableException"}
+                if done + place in self.refuse
+                else {"RecordId": "1"}
+                for place in range(len(data))
+            ]
+        }
 
 
-def test_a_line_that_was_throttled() -> None:
-    """Each line is answered by its own entry."""
-    answers = FirehoseJournal("journal", Throttled()).write([{"id": "1"}, {"id": "2"}])
-    assert [type(answer) for answer in answers] == [type(None), TransientError]
+def test_lines_share_records_and_records_share_calls() -> None:
+    """2,000 ordinary lines are two records in one call; each stays a line of its own, in order."""
+    firehose = FakeFirehose()
+    written = [{"id": number, "text": "x" * 900} for number in range(2000)]
+    assert FirehoseJournal("journal", firehose).write(written) == [None] * 2000
+    assert [len(call) for call in firehose.calls] == [2]
+    assert firehose.lines == written
+
+
+def test_no_record_and_no_call_is_larger_than_firehose_takes() -> None:
+    """A record has 1,000 KiB, a call 500 records and 4 MiB."""
+    firehose = FakeFirehose()
+    chance = random.Random(1)
+    written = [{"id": number, "text": "x" * chance.randrange(900_000)} for number in range(40)]
+    assert FirehoseJournal("journal", firehose).write(written) == [None] * 40
+    assert max(size for call in firehose.calls for size in call) <= 1_000 * 1024
+    assert max(map(sum, firehose.calls)) <= 4 * 1024 * 1024
+    assert firehose.lines == written
+
+
+def test_a_record_that_was_refused_fails_each_of_its_lines() -> None:
+    """And no other: the lines of the other records were taken."""
+    lines = [{"id": number, "text": "x" * 400_000} for number in range(5)]
+    answers = FirehoseJournal("journal", FakeFirehose(frozenset({1}))).write(lines)
+    assert [type(answer) for answer in answers] == [
+        type(None), type(None), TransientError, TransientError, type(None),
+    ]  # fmt: skip
+
+
+def test_a_call_that_failed_fails_all_its_lines() -> None:
+    """Firehose did not answer: nothing counts as written."""
+    firehose = client("firehose")
+    answers = FirehoseJournal("no such stream", firehose).write([{"id": "1"}, {"id": "2"}])
+    assert all(isinstance(answer, TransientError) for answer in answers)
 
 
 def test_a_secret() -> None:

@@ -1,4 +1,4 @@
-"""The notifier's surroundings: tables, queues, an e-mail topic and a secret in moto, Slack on this machine."""
+"""Deploy the notifier's resources: tables, queues, e-mail topic and secret in moto, and a fake Slack."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from fakes.slack import HOOK, FakeSlack
 from local_stack.local_http import post
 from relay.adapters import http
 from relay.adapters.aws import boto
+from relay.model.header import MessageHeader
 from relay.model.messages import AlertMessage, Outbox, dump
 from relay.ports.members import MemberRecord
 from relay.wiring import common
@@ -27,7 +28,7 @@ REGION = "us-east-1"
 
 @dataclass
 class Aws:
-    """What was deployed, and what can be asked of it."""
+    """The deployed resources, and what they hold."""
 
     slack: FakeSlack
     slack_url: str
@@ -38,7 +39,7 @@ class Aws:
         return boto.client(service)
 
     def emails(self) -> list[Mapping[str, str]]:
-        """Take the e-mails that the topic has sent since."""
+        """Take the e-mails that the topic has sent since the last call."""
         sqs, mails = self.client("sqs"), []
         while found := sqs.receive_message(QueueUrl=self.names["inbox"], MaxNumberOfMessages=10).get(
             "Messages"
@@ -48,12 +49,12 @@ class Aws:
                 mails.append(json.loads(mail["Body"]))
         return mails
 
-    def told(self) -> list[str]:
-        """Return the texts that Slack has taken."""
+    def slack_texts(self) -> list[str]:
+        """Return the texts of the messages that Slack has."""
         return [message["payload"]["text"] for message in self.slack.messages]
 
     def waiting(self, queue: str) -> list[dict[str, Any]]:
-        """Return what a queue holds, delayed or not."""
+        """Return the messages of a queue, delayed or not."""
         from moto.backends import get_backend
 
         backend = get_backend("sqs")["123456789012"][REGION]
@@ -61,32 +62,34 @@ class Aws:
         return [
             {
                 "body": message.body,
-                "attributes": {
-                    key: value["StringValue"] for key, value in message.message_attributes.items()
-                },
+                "header": MessageHeader.read(
+                    {key: value["StringValue"] for key, value in message.message_attributes.items()}
+                ),
             }
             for message in backend.queues[name]._messages
         ]
 
     def fail(self, **fault: object) -> None:
-        """Tell Slack how to fail next."""
+        """Set Slack's next fault."""
         post(f"{self.slack_url}/_standin/faults", json=fault).raise_for_status()
 
 
 def event(*alert_messages: AlertMessage, receives: int = 1, deferrals: int = 0) -> dict[str, Any]:
     """Return Lambda's event for a batch of the alerts queue, as the fan-out and the deferral write it."""
-    attributes = {"deferrals": str(deferrals), "first_received_at": NOW.isoformat()} if deferrals else {}
     return {
         "Records": [
             sqs_record(
-                told.id,
-                dump(told),
+                message.id,
+                dump(message),
                 receives=receives,
-                event_id=told.event_id,
-                topic=told.topic,
-                **attributes,
+                header=MessageHeader(
+                    event_id=message.event_id,
+                    topic=message.topic,
+                    deferrals=deferrals,
+                    received_at=NOW if deferrals else None,
+                ),
             )
-            for told in alert_messages
+            for message in alert_messages
         ]
     }
 

@@ -1,4 +1,4 @@
-"""The notifier when a process ends or a server hangs around the sending: told once, or marked as a repeat."""
+"""The process ends, or a server hangs, while the notifier sends: people get one message, or a marked repeat."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from relay.adapters.aws.ssm import Secret
 from relay.adapters.channels.slack import SlackChannel
 from relay.adapters.dynamodb.incidents import DynamoIncidents
 from relay.adapters.http import ssl_context
-from relay.alerts.context import NotifierContext
-from relay.alerts.delivery import LEASE
+from relay.alerts.delivery import CLAIM_DURATION, NotifierContext
 from relay.alerts.notifier import Notifier
 from relay.errors import TransientError
 from relay.model.incident import Incident
@@ -20,31 +19,32 @@ from relay.wiring import common, people
 
 from functions.notifier import app
 from tests.functional.alerts.conftest import CONTEXT, Aws, event
-from tests.functional.alerts.told import DONE, EMAILED, OPEN, SLACK_TOLD, subjects
-from tests.support.incident_builders import SHOP, Clock, Crash, message
+from tests.functional.alerts.expected_messages import DONE, EMAIL_SUBJECTS, SLACK_TEXTS, subjects
+from tests.support.in_memory_notifier import Crash, FakeClock
+from tests.support.incident_builders import OPEN, SHOP, queue_message
 from tests.support.port_fakes import FakeTelemetry
 
 
-def test_slack_hangs_after_taking_it(deployed: Aws) -> None:
-    """An answer that comes too late leads to one repeat that says so."""
-    impatient = SlackChannel(Secret("/relay/slack"), httpx.Client(timeout=0.2, verify=ssl_context()))
-    notifier = notifier_with(impatient)
+def test_slack_hangs_after_it_accepted_the_message(deployed: Aws) -> None:
+    """A reply that comes too late leads to one marked repeat."""
+    slack = SlackChannel(Secret("/relay/slack"), httpx.Client(timeout=0.2, verify=ssl_context()))
+    notifier = deployed_notifier(slack)
     deployed.fail(hang=0.6)
-    answers = notifier.work([message(OPEN)], CONTEXT)
-    assert isinstance(answers["e1"], TransientError)
-    assert notifier.work([message(OPEN, deferrals=1)], CONTEXT) == {"e1": None}
-    assert notifier.work([message(OPEN, deferrals=1)], CONTEXT) == {"e1": None}
-    assert deployed.told() == [SLACK_TOLD[0], f"{SLACK_TOLD[0]} (may be a repeat)"]
-    impatient.client.close()
+    results = notifier.work([queue_message(OPEN)], CONTEXT)
+    assert isinstance(results["e1"], TransientError)
+    assert notifier.work([queue_message(OPEN, deferrals=1)], CONTEXT) == {"e1": None}
+    assert notifier.work([queue_message(OPEN, deferrals=1)], CONTEXT) == {"e1": None}
+    assert deployed.slack_texts() == [SLACK_TEXTS[0], f"{SLACK_TEXTS[0]} (may be a repeat)"]
+    slack.client.close()
 
 
-def notifier_with(*channels: AlertChannel, clock: Clock | None = None) -> Notifier:
+def deployed_notifier(*channels: AlertChannel, clock: FakeClock | None = None) -> Notifier:
     return Notifier(
-        desk=NotifierContext(
+        context=NotifierContext(
             incidents=people.incidents(),
             members=common.members(),
             channels=channels,
-            clock=clock or Clock(),
+            clock=clock or FakeClock(),
             telemetry=FakeTelemetry(),
             shop=SHOP,
             zone=ZoneInfo("Europe/Berlin"),
@@ -53,7 +53,7 @@ def notifier_with(*channels: AlertChannel, clock: Clock | None = None) -> Notifi
 
 
 class CrashingChannel:
-    """Slack, with the process ending before or after the sending."""
+    """Slack, with a crash before or after the message is sent."""
 
     name = "slack"
 
@@ -62,31 +62,31 @@ class CrashingChannel:
         self.after = after
         self.crashed = False
 
-    def announce(self, announcement: Notification) -> str | None:
+    def send(self, notification: Notification) -> str | None:
         """Send, and end."""
         crash, self.crashed = not self.crashed, True
         if crash and not self.after:
             raise Crash
-        thread = people.channels()[1].announce(announcement)
+        thread = people.channels()[1].send(notification)
         if crash:
             raise Crash
         return thread
 
 
 @pytest.mark.parametrize("after", [True, False])
-def test_a_crash_around_the_sending(deployed: Aws, *, after: bool) -> None:
-    """After the claim and before its note: told once, and once more marked as a repeat, or only so marked."""
-    clock = Clock()
-    notifier = notifier_with(CrashingChannel(after=after), clock=clock)
+def test_a_crash_while_sending(deployed: Aws, *, after: bool) -> None:
+    """After the claim and before its record: sent once and once more marked as a repeat, or only marked."""
+    clock = FakeClock()
+    notifier = deployed_notifier(CrashingChannel(after=after), clock=clock)
     with pytest.raises(Crash):
-        notifier.work([message(OPEN)], CONTEXT)
-    clock.passes(LEASE.total_seconds())
-    assert notifier.work([message(OPEN, receives=2)], CONTEXT) == {"e1": None}
-    repeat = f"{SLACK_TOLD[0]} (may be a repeat)"
-    assert deployed.told() == ([SLACK_TOLD[0], repeat] if after else [repeat])
+        notifier.work([queue_message(OPEN)], CONTEXT)
+    clock.advance(CLAIM_DURATION.total_seconds())
+    assert notifier.work([queue_message(OPEN, receives=2)], CONTEXT) == {"e1": None}
+    repeat = f"{SLACK_TEXTS[0]} (may be a repeat)"
+    assert deployed.slack_texts() == ([SLACK_TEXTS[0], repeat] if after else [repeat])
 
 
-def test_a_crash_before_anything_was_noted(deployed: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_before_anything_was_written(deployed: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing was sent, so nothing is marked."""
     incidents = people.incidents()
 
@@ -98,5 +98,5 @@ def test_a_crash_before_anything_was_noted(deployed: Aws, monkeypatch: pytest.Mo
         with pytest.raises(Crash):
             app.handler(event(OPEN), CONTEXT)
     assert app.handler(event(OPEN, receives=2), CONTEXT) == DONE
-    assert deployed.told() == SLACK_TOLD[:1]
-    assert subjects(deployed) == EMAILED[:1]
+    assert deployed.slack_texts() == SLACK_TEXTS[:1]
+    assert subjects(deployed) == EMAIL_SUBJECTS[:1]

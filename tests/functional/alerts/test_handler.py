@@ -1,4 +1,4 @@
-"""The notifier as deployed: tables, topic and queues of AWS, and a Slack that answers over HTTP."""
+"""The notifier as deployed: tables, topic and queues of AWS, and a fake Slack over HTTP."""
 
 from __future__ import annotations
 
@@ -22,51 +22,51 @@ from starlette.routing import Route
 
 from functions.notifier import app
 from tests.functional.alerts.conftest import CONTEXT, Aws, event
-from tests.functional.alerts.told import CLOSE, DONE, EMAILED, OPEN, RISE, SLACK_TOLD, subjects
-from tests.support.incident_builders import INCIDENT_KEY, KEY, MIA
+from tests.functional.alerts.expected_messages import DONE, EMAIL_SUBJECTS, SLACK_TEXTS, subjects
+from tests.support.incident_builders import ESCALATE, INCIDENT_KEY, KEY, MIA, OPEN, RESOLVE
 from tests.support.lambda_env import held
 
 
-def test_one_matter_from_beginning_to_end(deployed: Aws, capsys: pytest.CaptureFixture[str]) -> None:
-    """Both channels hear each step once; the log names events and rules, and nobody."""
-    for told in (OPEN, OPEN, RISE, CLOSE, CLOSE):
-        assert app.handler(event(told), CONTEXT) == DONE
-    assert subjects(deployed) == EMAILED
-    assert deployed.told() == SLACK_TOLD
+def test_an_incident_from_opening_to_resolution(deployed: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both channels get each step once; the log names events and rules, and no member."""
+    for message in (OPEN, OPEN, ESCALATE, RESOLVE, RESOLVE):
+        assert app.handler(event(message), CONTEXT) == DONE
+    assert subjects(deployed) == EMAIL_SUBJECTS
+    assert deployed.slack_texts() == SLACK_TEXTS
     assert deployed.waiting("alerts") == deployed.waiting("dead") == []
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    told_lines = [line for line in lines if line.get("message") == "told"]
-    assert [(line["event_id"], line["channel"], line["kind"]) for line in told_lines] == [
+    sent = [line for line in lines if line.get("message") == "sent"]
+    assert [(line["event_id"], line["channel"], line["kind"]) for line in sent] == [
         (event_id, channel, kind)
-        for event_id, kind in (("e1", "opening"), ("e3", "rise"), ("e2", "closing"))
+        for event_id, kind in (("e1", "opened"), ("e3", "escalated"), ("e2", "resolved"))
         for channel in ("email", "slack")
     ]
-    counted = [line for line in lines if "AlertsTold" in line]
+    counted = [line for line in lines if "AlertsSent" in line]
     assert [line["channel"] for line in counted] == ["email", "slack"] * 3
     assert {line["_aws"]["CloudWatchMetrics"][0]["Namespace"] for line in counted} == {"Relay"}
-    assert any("Told" in line for line in lines)
+    assert any("Sent" in line for line in lines)
     for personal in ("Mia", "Keller", "example.com", "7001", "/services/"):
         assert personal not in json.dumps(lines)
 
 
 def test_slack_down_while_email_works(deployed: Aws) -> None:
-    """E-mail goes out at once; Slack has everything once when it is back, and in order."""
+    """E-mails are sent at once; Slack gets everything once when it is back, and in order."""
     deployed.fail(status=503, times=3)
-    for told in (OPEN, RISE, CLOSE):
-        assert app.handler(event(told), CONTEXT) == DONE
-    assert subjects(deployed) == EMAILED
-    assert deployed.told() == []
+    for message in (OPEN, ESCALATE, RESOLVE):
+        assert app.handler(event(message), CONTEXT) == DONE
+    assert subjects(deployed) == EMAIL_SUBJECTS
+    assert deployed.slack_texts() == []
     copies = deployed.waiting("alerts")
-    assert [copy["attributes"]["deferrals"] for copy in copies] == ["1", "1", "1"]
-    for told in (CLOSE, OPEN, RISE):
-        assert app.handler(event(told, deferrals=1), CONTEXT) == DONE
-    assert deployed.told() == SLACK_TOLD
+    assert [copy["header"].deferrals for copy in copies] == [1, 1, 1]
+    for message in (RESOLVE, OPEN, ESCALATE):
+        assert app.handler(event(message, deferrals=1), CONTEXT) == DONE
+    assert deployed.slack_texts() == SLACK_TEXTS
     assert subjects(deployed) == []
     assert len(deployed.waiting("alerts")) == 3
 
 
-def test_slack_asks_for_patience(deployed: Aws) -> None:
-    """A 429 is put off for at least as long as it asks."""
+def test_slack_answers_429(deployed: Aws) -> None:
+    """The message is deferred for at least Retry-After."""
     deployed.fail(status=429, retry_after=120)
     app.handler(event(OPEN), CONTEXT)
     (copy,) = (
@@ -78,11 +78,11 @@ def test_slack_asks_for_patience(deployed: Aws) -> None:
     )
     assert copy == "1"
     app.handler(event(OPEN, deferrals=1), CONTEXT)
-    assert deployed.told() == SLACK_TOLD[:1]
+    assert deployed.slack_texts() == SLACK_TEXTS[:1]
 
 
-def test_a_wrong_url_is_mended_without_a_deployment(deployed: Aws) -> None:
-    """The alert waits while the secret is wrong, and goes out once after it was put right."""
+def test_a_wrong_url_is_corrected_without_a_deployment(deployed: Aws) -> None:
+    """The alert waits while the secret is wrong, and is sent once after it was corrected."""
     ssm = deployed.client("ssm")
     right = ssm.get_parameter(Name="/relay/slack", WithDecryption=True)["Parameter"]["Value"]
     ssm.put_parameter(Name="/relay/slack", Value=right + "x", Type="SecureString", Overwrite=True)
@@ -90,46 +90,46 @@ def test_a_wrong_url_is_mended_without_a_deployment(deployed: Aws) -> None:
     assert len(deployed.waiting("alerts")) == 1
     ssm.put_parameter(Name="/relay/slack", Value=right, Type="SecureString", Overwrite=True)
     assert app.handler(event(OPEN, deferrals=1), CONTEXT) == DONE
-    assert deployed.told() == SLACK_TOLD[:1]
-    assert subjects(deployed) == EMAILED[:1]
+    assert deployed.slack_texts() == SLACK_TEXTS[:1]
+    assert subjects(deployed) == EMAIL_SUBJECTS[:1]
 
 
 def test_without_slack_email_alone(deployed: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty setting means that Slack is not configured."""
     monkeypatch.setenv("SLACK_SECRET", "")
     assert app.handler(event(OPEN), CONTEXT) == DONE
-    assert subjects(deployed) == EMAILED[:1]
-    assert deployed.told() == []
+    assert subjects(deployed) == EMAIL_SUBJECTS[:1]
+    assert deployed.slack_texts() == []
 
 
 def test_a_missing_setting_costs_no_alert(deployed: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The alerts wait for a person's mending, and none of their receives is spent."""
+    """The alerts wait for a correction, and it costs none of their receives."""
     monkeypatch.delenv("EMAIL_TOPIC")
     assert app.handler(event(OPEN), CONTEXT) == DONE
     assert held(deployed.names["alerts"]) == 1
-    assert deployed.told() == []
+    assert deployed.slack_texts() == []
 
 
-def test_what_is_no_alert_goes_to_the_dead_letters(deployed: Aws) -> None:
-    """With its reason; the rest of the batch is told."""
-    batch = event(OPEN, RISE)
+def test_an_unreadable_message_goes_to_the_dead_letters(deployed: Aws) -> None:
+    """With its reason; the rest of the batch is sent."""
+    batch = event(OPEN, ESCALATE)
     batch["Records"][0]["body"] = '{"alert": "Mia"}'
     assert app.handler(batch, CONTEXT) == DONE
     (dead,) = deployed.waiting("dead")
     assert dead["body"] == '{"alert": "Mia"}'
-    assert dead["attributes"]["reason"] == "unreadable_message"
-    assert dead["attributes"]["source_queue"] == "alerts"
-    assert deployed.told() == ["🔴 Error: Payment failed - Mia K. (m•••@example.com)"]
+    assert dead["header"].reason == "unreadable_message"
+    assert dead["header"].source_queue == "alerts"
+    assert deployed.slack_texts() == ["🔴 Error: Payment failed - Mia K. (m•••@example.com)"]
 
 
 def test_the_incident_as_stored(deployed: Aws) -> None:
-    """The item bears its version and its expiry, and nothing personal; an older write is refused."""
+    """The item has a version and an expiry, and nothing personal; a write on an older version is refused."""
     app.handler(event(OPEN), CONTEXT)
     table = people.incidents()
     incident = table.load(INCIDENT_KEY)
-    item = deployed.client("dynamodb").get_item(TableName="incidents", Key={"key": {"S": INCIDENT_KEY}})[
-        "Item"
-    ]
+    item = deployed.client("dynamodb").get_item(
+        TableName="incidents", Key={"key": {"S": f"incident#{INCIDENT_KEY}"}}
+    )["Item"]
     assert int(item["version"]["N"]) == incident.version == 5
     assert item["open"] == {"BOOL": True}
     left = int(item["expires"]["N"]) - common.now().timestamp()
@@ -143,18 +143,18 @@ def test_the_incident_as_stored(deployed: Aws) -> None:
 
 
 def test_an_incident_survives_the_table(deployed: Aws) -> None:
-    """What is owed comes back as it was written, and what a newer version added does no harm."""
+    """Pending notifications come back as they were written, and unknown fields of a newer version do no harm."""
     table = people.incidents()
-    owing = apply(apply(Incident(key=INCIDENT_KEY), OPEN, ["email"]), CLOSE, ["email"])
-    table.save(owing)
+    written = apply(apply(Incident(key=INCIDENT_KEY), OPEN, ["email"]), RESOLVE, ["email"])
+    table.save(written)
     stored = table.load(INCIDENT_KEY)
-    assert stored.owed == owing.owed
-    assert (stored.told, stored.closed_at) == (owing.told, owing.closed_at)
+    assert stored.pending == written.pending
+    assert (stored.seen_event_ids, stored.resolved_at) == (written.seen_event_ids, written.resolved_at)
     newer = {"key": INCIDENT_KEY, "version": 1, "painted": "green"}
     put(deployed, json.dumps(newer))
     assert table.load(INCIDENT_KEY) == Incident(key=INCIDENT_KEY, version=1)
     with pytest.raises(MisconfiguredError, match="table incidents"):
-        DynamoIncidents("elsewhere", common.now).save(owing)
+        DynamoIncidents("elsewhere", common.now).save(written)
     put(deployed, '{"key": 1}')
     with pytest.raises(PermanentError, match="unreadable_incident"):
         table.load(INCIDENT_KEY)
@@ -163,20 +163,24 @@ def test_an_incident_survives_the_table(deployed: Aws) -> None:
 def put(aws: Aws, incident: str) -> None:
     aws.client("dynamodb").put_item(
         TableName="incidents",
-        Item={"key": {"S": INCIDENT_KEY}, "version": {"N": "1"}, "incident": {"S": incident}},
+        Item={
+            "key": {"S": f"incident#{INCIDENT_KEY}"},
+            "version": {"N": "1"},
+            "document": {"S": incident},
+        },
     )
 
 
-def test_what_sns_refuses(deployed: Aws) -> None:
-    """A topic that is gone is a wrong setting; a request that SNS calls invalid is never sent again."""
-    announcement = Notification(alert_message=OPEN, kind="opening", member=MIA)
+def test_sns_refuses(deployed: Aws) -> None:
+    """A missing topic is a wrong setting; an invalid request is never sent again."""
+    notification = Notification(alert_message=OPEN, kind="opened", member=MIA)
     with pytest.raises(MisconfiguredError):
-        EmailChannel(deployed.names["topic"] + "x").announce(announcement)
+        EmailChannel(deployed.names["topic"] + "x").send(notification)
     sns = deployed.client("sns")
     sns.meta.events.register("before-call.sns.Publish", invalid)
     try:
         with pytest.raises(PermanentError, match="email_refused"):
-            EmailChannel(deployed.names["topic"], sns).announce(announcement)
+            EmailChannel(deployed.names["topic"], sns).send(notification)
     finally:
         sns.meta.events.unregister("before-call.sns.Publish", invalid)
 
@@ -201,7 +205,7 @@ def test_every_message_has_a_connection_of_its_own() -> None:
     assert len(ports) == 3
 
 
-def test_members_are_found_under_the_key_that_tellings_bear(deployed: Aws) -> None:
-    """The key in an alert message is the members table's own."""
+def test_alert_messages_have_the_keys_of_the_members_table(deployed: Aws) -> None:
+    """A member is found by the key in the alert message."""
     records, _ = common.members().load([KEY])
     assert records[KEY].member.text("first_name") == "Mia"

@@ -1,4 +1,4 @@
-"""PagerDuty: incidents that open, grow and end by one key, as its Events API takes them."""
+"""PagerDuty: one key opens, escalates and resolves an incident in its Events API."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from local_stack.local_http import post
 from relay.adapters.aws.ssm import Secret
 from relay.adapters.channels.pagerduty import PagerDutyChannel
 from relay.adapters.http import ssl_context
-from relay.alerts.render import pagerduty
+from relay.alerts.render import pagerduty_event
 from relay.alerts.render.pagerduty import dedup_key
 from relay.errors import MisconfiguredError, PermanentError, TransientError
 from relay.model.effects import Level
 from relay.model.messages import AlertMessage
 from relay.ports.alerts import Notification
 
-from tests.support.incident_builders import SHOP, Desk, FakeChannel, alert_message, message
-from tests.support.port_fakes import FakeContext
+from tests.support.in_memory_notifier import FakeChannel, notifier_with
+from tests.support.incident_builders import SHOP, alert_message
 
 KEY = f"inv:{SHOP}:payfail-spike"
 
 
-def spike(event_id: str = "e1", minute: int = 10, **told: Any) -> AlertMessage:
+def spike(event_id: str = "e1", minute: int = 10, **fields: Any) -> AlertMessage:
     return alert_message(
-        event_id, minute=minute, member="", incident_key=KEY, **{"level": Level.CRITICAL, **told}
+        event_id, minute=minute, member="", incident_key=KEY, **{"level": Level.CRITICAL, **fields}
     )
 
 
@@ -45,8 +45,8 @@ class Ssm:
 
 
 @dataclass
-class Bench:
-    """A PagerDuty and the channel to it."""
+class PagerDuty:
+    """A fake PagerDuty and the channel to it."""
 
     standin: FakePagerDuty
     channel: PagerDutyChannel
@@ -62,52 +62,51 @@ def served() -> Iterator[tuple[FakePagerDuty, str, httpx.Client]]:
 
 
 @pytest.fixture
-def bench(served: tuple[FakePagerDuty, str, httpx.Client]) -> Bench:
+def pager(served: tuple[FakePagerDuty, str, httpx.Client]) -> PagerDuty:
     """Return an empty PagerDuty."""
     standin, url, client = served
     for kept in (standin.incidents, standin.messages, standin.faults):
         kept.clear()
     ssm = Ssm()
-    return Bench(standin, PagerDutyChannel(url, Secret("/relay/pagerduty", ssm), SHOP, client), ssm)
+    return PagerDuty(standin, PagerDutyChannel(url, Secret("/relay/pagerduty", ssm), SHOP, client), ssm)
 
 
-def opening(told: AlertMessage) -> Notification:
-    return Notification(alert_message=told, kind="opening", member=None)
+def opened(message: AlertMessage) -> Notification:
+    return Notification(alert_message=message, kind="opened", member=None)
 
 
-def test_an_incident_from_beginning_to_end(bench: Bench) -> None:
-    """An error does not wake anybody; critical opens the incident, and the end resolves it."""
+def test_an_incident_from_opening_to_resolution(pager: PagerDuty) -> None:
+    """An error pages no one; critical triggers the incident, and the resolution resolves it."""
     email = FakeChannel()
-    desk = Desk(channels=(email, bench.channel))
-    for told in (
+    notifier = notifier_with(email, pager.channel)
+    for one in (
         spike("e1", 10, level=Level.ERROR),
         spike("e2", 11),
         spike("e2", 11),
-        spike("e3", 12, action="mention", level=Level.INFO),
-        spike("e4", 40, action="close"),
+        spike("e3", 12, action="update", level=Level.INFO),
+        spike("e4", 40, action="resolve"),
     ):
-        assert desk.notifier().work([message(told)], FakeContext()) == {told.event_id: None}
-    [incident] = bench.standin.incidents
+        assert notifier.receive(one) == {one.event_id: None}
+    [incident] = pager.standin.incidents
     assert (incident.dedup_key, incident.severity, incident.open, incident.events) == (
         KEY,
         "critical",
         False,
         1,
     )
-    assert email.heard == ["opening ERROR", "rise CRITICAL", "mention INFO", "closing CRITICAL"]
+    assert email.sent == ["opened ERROR", "escalated CRITICAL", "updated INFO", "resolved CRITICAL"]
 
 
-def test_a_members_matter_is_no_incident(bench: Bench) -> None:
-    """However bad it is for the member."""
-    desk = Desk(channels=(FakeChannel(), bench.channel))
-    desk.notifier().work([message(alert_message(level=Level.CRITICAL))], FakeContext())
-    assert bench.standin.messages == []
+def test_a_members_incident_does_not_page(pager: PagerDuty) -> None:
+    """Whatever its level."""
+    notifier_with(FakeChannel(), pager.channel).receive(alert_message(level=Level.CRITICAL))
+    assert pager.standin.messages == []
 
 
-def test_what_an_incident_says(bench: Bench) -> None:
-    """Summary, where, how bad, when, by which rule, and what to do."""
-    bench.channel.announce(opening(spike()))
-    assert bench.standin.messages == [
+def test_the_event_of_an_opening(pager: PagerDuty) -> None:
+    """It has summary, source, severity, time, rule, details and advice."""
+    pager.channel.send(opened(spike()))
+    assert pager.standin.messages == [
         {
             "event_action": "trigger",
             "dedup_key": KEY,
@@ -136,43 +135,43 @@ def test_what_an_incident_says(bench: Bench) -> None:
     ],
 )
 def test_what_its_answers_mean(
-    bench: Bench, fault: PagerDutyFault, kind: type[Exception], wait: float | None
+    pager: PagerDuty, fault: PagerDutyFault, kind: type[Exception], wait: float | None
 ) -> None:
     """Not now, never, or a wrong setting."""
-    bench.standin.faults.append(fault)
+    pager.standin.faults.append(fault)
     with pytest.raises(kind) as caught:
-        bench.channel.announce(opening(spike()))
+        pager.channel.send(opened(spike()))
     assert type(caught.value) is kind
     if isinstance(caught.value, TransientError):
         assert caught.value.retry_after == wait
 
 
-def test_a_lost_answer_is_asked_for_again(bench: Bench) -> None:
-    """The second event joins the first one's incident, so nobody has to be told that it may be a repeat."""
-    bench.standin.faults.append(PagerDutyFault(hang=0.8))
+def test_an_event_without_a_reply_is_sent_again(pager: PagerDuty) -> None:
+    """The second event joins the first one's incident, so it is not marked as a repeat."""
+    pager.standin.faults.append(PagerDutyFault(hang=0.8))
     with pytest.raises(TransientError) as caught:
-        bench.channel.announce(opening(spike()))
+        pager.channel.send(opened(spike()))
     assert type(caught.value) is TransientError
-    bench.channel.announce(opening(spike()))
-    [incident] = bench.standin.incidents
+    pager.channel.send(opened(spike()))
+    [incident] = pager.standin.incidents
     assert incident.events == 2
 
 
 @pytest.mark.parametrize("key", ["", " ", "too-short", "R" * 33, "Ü" * 32])
-def test_a_secret_that_is_no_routing_key(bench: Bench, key: str) -> None:
-    """PagerDuty would call the event invalid, and it would be given up: the setting is named instead."""
-    bench.ssm.value = key
+def test_a_secret_that_is_no_routing_key(pager: PagerDuty, key: str) -> None:
+    """PagerDuty would answer that the event is invalid: the error names the setting instead."""
+    pager.ssm.value = key
     with pytest.raises(MisconfiguredError) as caught:
-        bench.channel.announce(opening(spike()))
+        pager.channel.send(opened(spike()))
     assert caught.value.setting == "/relay/pagerduty"
-    assert bench.standin.messages == []
+    assert pager.standin.messages == []
 
 
-def test_the_longest_event_is_taken() -> None:
-    """Lengths are cut; two keys that are too long stay two."""
+def test_the_longest_event_is_accepted() -> None:
+    """Texts are cut; two keys that are too long stay different."""
     long = "x" * 5_000
-    told = spike(title=long, advice=long, details=tuple((f"{n}{long}", long) for n in range(80)))
-    event = pagerduty(opening(told), SHOP)
+    message = spike(title=long, advice=long, details=tuple((f"{n}{long}", long) for n in range(80)))
+    event = pagerduty_event(opened(message), SHOP)
     assert event is not None
     assert validation_errors({"routing_key": ROUTING_KEY, **event}, 0) == []
     assert len(str(event)) < 100_000
@@ -200,8 +199,8 @@ def test_the_longest_event_is_taken() -> None:
         },
     ],
 )
-def test_the_stand_in_is_as_strict_as_pagerduty(bench: Bench, event: dict[str, Any]) -> None:
+def test_the_stand_in_is_as_strict_as_pagerduty(pager: PagerDuty, event: dict[str, Any]) -> None:
     """400, and the event is not kept."""
-    reply = post(f"{bench.channel.url}/v2/enqueue", json=event)
+    reply = post(f"{pager.channel.url}/v2/enqueue", json=event)
     assert (reply.status_code, reply.json()["status"]) == (400, "invalid event")
-    assert bench.standin.messages == []
+    assert pager.standin.messages == []

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from relay.adapters.aws.boto import client
-from relay.adapters.dynamodb.members import RULES_KEY, DynamoMembers
+from relay.adapters.dynamodb import keys
+from relay.adapters.dynamodb.members import DynamoMembers
 from relay.rules.settings import Rules
 from relay_cli.commands.rules import command
 from relay_cli.errors import CliError
@@ -72,7 +73,7 @@ def test_from_diff_to_apply(members: str, document: Path, capsys: pytest.Capture
     assert rules_of(members) == Rules()
     assert relay("apply", "--yes", str(document)) == 0
     assert rules_of(members).billing_attempts == 4
-    assert not rules_of(members).of("dunning.attempt").on
+    assert not rules_of(members).setting_for("dunning.attempt").on
     assert relay("diff", str(document)) == 0
     capsys.readouterr()
     assert relay("show") == 0
@@ -122,7 +123,7 @@ def test_unreadable_rules_are_replaced(
     members: str, document: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Unreadable rules stop all processing: `show` and `diff` report it, and `apply` repairs it."""
-    client("dynamodb").put_item(TableName=members, Item={"pk": {"S": RULES_KEY}, "document": {"S": "{"}})
+    client("dynamodb").put_item(TableName=members, Item={"pk": {"S": keys.RULES}, "document": {"S": "{"}})
     for action in (["show"], ["diff", str(document)]):
         with pytest.raises(CliError, match="cannot be read"):
             relay(*action)
@@ -135,7 +136,7 @@ def test_unreadable_rules_are_replaced(
 
 def test_unreadable_rules_are_replaced_by_the_defaults(members: str, document: Path) -> None:
     """An empty document replaces unreadable rules as well."""
-    client("dynamodb").put_item(TableName=members, Item={"pk": {"S": RULES_KEY}, "document": {"S": "{"}})
+    client("dynamodb").put_item(TableName=members, Item={"pk": {"S": keys.RULES}, "document": {"S": "{"}})
     document.write_text("")
     assert relay("apply", "--yes", str(document)) == 0
     assert rules_of(members) == Rules()
@@ -149,5 +150,5 @@ def test_apply_as_json(members: str, document: Path, capsys: pytest.CaptureFixtu
     assert {"path": "billing_attempts", "now": 3, "then": 4} in answer["changes"]
     document.write_text("billing_attempts: 5")
     assert relay("apply", "--yes", "--json", str(document)) == 0
-    item = client("dynamodb").get_item(TableName=members, Key={"pk": {"S": RULES_KEY}})["Item"]
+    item = client("dynamodb").get_item(TableName=members, Key={"pk": {"S": keys.RULES}})["Item"]
     assert (item["n"], json.loads(item["document"]["S"])) == ({"N": "2"}, {"billing_attempts": 5})

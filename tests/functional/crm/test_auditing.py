@@ -138,7 +138,7 @@ def test_who_cannot_be_repaired_now_is_left_to_the_queue() -> None:
     scene.crm.outcomes[key_of(3)] = CrmOutcome(state="retry", reason="http_503")
     after = scene.step(AuditStep(run=START))
     assert (after.finished, after.edited, after.repaired, after.again) == (True, 5, 4, 1)
-    assert scene.named() == [MemberChanged(member=key_of(3), quiet=True)]
+    assert scene.named() == [MemberChanged(member=key_of(3), backfill=True)]
     scene.queue.refuse = {1}
     with pytest.raises(TransientError):
         scene.step(AuditStep(run=START))

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 from relay.crm.run import NEEDED_MS
 from relay.errors import CircuitOpenError, MisconfiguredError, TransientError
+from relay.model.header import MessageHeader
 from relay.ports.crm import CrmOutcome
 from relay.ports.crm_state import CircuitRecord
-from relay.queues.batch import HELD
 
 from tests.contract.crm.profiles import key_of
 from tests.functional.crm.scenes import KEY, Scene, Tabled
@@ -124,9 +124,9 @@ def test_refused_credentials_keep_everybody_away() -> None:
     """They close it like an outage; all messages say which setting to look at, those too that no call was made for."""
     scene = Scene(crm=FakeCrm(batch_size=1))
     scene.crm.outcomes[KEY] = CrmOutcome(state="unauthorised", reason="http_401")
-    held = {HELD: "1"}
-    behind = replace(change_message("b", key_of(7002)), attributes=held)
-    answers = scene.work(replace(change_message("a", KEY), attributes=held), behind)
+    held = MessageHeader(coalesced=1)
+    behind = replace(change_message("b", key_of(7002)), header=held)
+    answers = scene.work(replace(change_message("a", KEY), header=held), behind)
     assert scene.crm.calls == [[KEY]]
     assert [getattr(answer, "setting", None) for answer in answers] == ["SECRET", "SECRET"]
     assert scene.gates.gate.until == scene.clock.now + timedelta(seconds=5)
@@ -197,8 +197,8 @@ def test_notes_end_with_the_first_call_that_gets_nowhere() -> None:
     asked: list[None] = []
     scene.crm.slow = lambda: asked.append(None)
     scene.crm.note_outcomes = {f"{name}.told": CrmOutcome(state="retry", reason="http_503") for name in "abc"}
-    held = {HELD: "1"}
-    messages = [replace(change_message(name, KEY, "told"), attributes=held) for name in "abc"]
+    held = MessageHeader(coalesced=1)
+    messages = [replace(change_message(name, KEY, "told"), header=held) for name in "abc"]
     answers = scene.work(*messages)
     assert len(asked) == 1
     assert [getattr(answer, "retry_after", None) for answer in answers] == [5, 5, 5]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from relay.errors import CoalesceError, PermanentError, TransientError
+from relay.model.header import MessageHeader
 from relay.model.messages import RecheckRequest, load
 from relay.ports.crm import CrmOutcome
-from relay.queues.batch import HELD
 
 from tests.contract.crm.profiles import SHOP, key_of
 from tests.functional.crm.scenes import KEY, Tabled
@@ -49,7 +49,7 @@ def test_batches_of_the_crms_size(scene: Tabled) -> None:
     answers = scene.work("m", customers=(1, 2, 3, 4, 5))
     assert [len(call) for call in scene.crm.calls] == [2, 2]
     (held,) = [message for message, answer in answers.items() if isinstance(answer, CoalesceError)]
-    again = replace(change_message(held, key_of(5)), attributes={HELD: "1"})
+    again = replace(change_message(held, key_of(5)), header=MessageHeader(coalesced=1))
     crowd = [change_message(f"n{number}", key_of(number)) for number in (1, 2)]
     assert set(scene.mirroring().work([again, *crowd], FakeContext()).values()) == {None}
     assert [len(call) for call in scene.crm.calls] == [2, 2, 1]

@@ -8,9 +8,10 @@ from datetime import timedelta
 from relay.crm.timeline import NOTES_WAIT
 from relay.errors import CircuitOpenError, CoalesceError, TransientError
 from relay.model.effects import Note
+from relay.model.header import MessageHeader
 from relay.model.messages import EventEffects, MemberChanged, dump
 from relay.ports.crm import ContactRef, CrmOutcome
-from relay.queues.batch import HELD, Message
+from relay.queues.batch import Message
 
 from tests.contract.crm.profiles import key_of
 from tests.functional.crm.scenes import KEY, Scene, Tabled
@@ -69,7 +70,7 @@ def test_notes_wait_for_an_address() -> None:
     scene.tell(email=None)
     message = change_message("m", KEY, "joined")
     assert isinstance(scene.work(message)[0], TransientError)
-    old = replace(message, first_received_at=scene.clock.now - timedelta(seconds=NOTES_WAIT * 600 + 1))
+    old = replace(message, sent_at=scene.clock.now - timedelta(seconds=NOTES_WAIT * 600 + 1))
     assert scene.work(old) == [None]
     assert scene.crm.noted == []
     scene.crm.outcomes.clear()
@@ -107,7 +108,7 @@ def test_notes_wait_for_company_too() -> None:
     answers = dict(zip("abc", scene.work(*messages), strict=True))
     (held,) = [name for name, answer in answers.items() if isinstance(answer, CoalesceError)]
     assert len(scene.crm.noted) == 2
-    again = replace(change_message(held, KEY, "told"), attributes={HELD: "1"})
+    again = replace(change_message(held, KEY, "told"), header=MessageHeader(coalesced=1))
     crowd = [change_message(name, KEY) for name in ("x", "y")]
     assert scene.work(again, *crowd) == [None] * 3
     assert sorted(scene.crm.noted) == ["a.told", "b.told", "c.told"]

@@ -148,4 +148,4 @@ def test_a_backfills_member_is_marked() -> None:
     scene.members.records[other] = MemberRecord(member=member(7002), version=1)
     filled = [change_message(f"fill.{key}", key, quiet=True) for key in (KEY, other)]
     assert scene.work(*filled, change_message("m", KEY)) == [None] * 3
-    assert {key: held.quiet for key, held in scene.crm.held.items()} == {KEY: False, other: True}
+    assert {key: held.backfill for key, held in scene.crm.held.items()} == {KEY: False, other: True}

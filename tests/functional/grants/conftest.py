@@ -16,7 +16,8 @@ from inveterate import Client as ApiClient
 from inveterate import Retries
 from inveterate.webhooks import model_for
 from relay.adapters.aws.boto import client
-from relay.adapters.dynamodb.members import RULES_KEY, DynamoMembers
+from relay.adapters.dynamodb import keys
+from relay.adapters.dynamodb.members import DynamoMembers
 from relay.adapters.http import ssl_context
 from relay.adapters.inveterate_api import InveterateApi
 from relay.model.effects import GrantCredits
@@ -33,7 +34,7 @@ from tests.support.grant_fakes import Clock
 from tests.support.lambda_env import queues, sqs_record, wired
 from tests.support.moto_tables import make_table
 from tests.support.port_fakes import FakeContext, FakeJournal
-from tests.support.topic_functions import RULES
+from tests.support.topic_functions import TOPIC_RULES
 from tests.unit.sim.sim_worlds import GOLD, WALL
 
 SHOP = "relay-demo.myshopify.com"
@@ -109,7 +110,7 @@ class Deployed:
             topic = body["metadata"]["topic"]
             event = model_for(topic).read(json.dumps(body), received_at=WALL)
             if event.customer_id == customer:
-                member = merge(member, RULES[topic].facts(event))
+                member = merge(member, TOPIC_RULES[topic].facts(event))
         self.members.save(
             MemberRecord(member=member, version=record.version), Outbox(member=key, changed=True)
         )
@@ -175,7 +176,7 @@ def set_rules(rules: Rules) -> None:
     """Store the merchant's rules."""
     client("dynamodb").put_item(
         TableName="members",
-        Item={"pk": {"S": RULES_KEY}, "document": {"S": rules.model_dump_json()}},
+        Item={"pk": {"S": keys.RULES}, "document": {"S": rules.model_dump_json()}},
     )
 
 

@@ -86,11 +86,9 @@ def message(grant: GrantRequest) -> Message:
     return Message(
         id="m",
         body=dump(grant),
-        attributes={},
         receives=1,
         receipt="r",
-        first_received_at=common.now(),
-        deferrals=0,
+        sent_at=common.now(),
     )
 
 

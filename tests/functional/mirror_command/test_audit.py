@@ -106,4 +106,4 @@ def test_a_failed_audit_step_is_deferred(mirror: MirrorSetup) -> None:
     answer = auditing(mirror, FakeOutgoing()).run(received(AuditStep(run=datetime.now(UTC))), FakeContext())
     assert answer is not None
     assert mirror.target.inventory.run("audit") == {}
-    assert AUDIT_COMMAND == "audit"
+    assert AUDIT_COMMAND == "relay.audit"

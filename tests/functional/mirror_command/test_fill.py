@@ -92,4 +92,4 @@ def test_fill_messages_are_marked_as_backfill(mirror: MirrorSetup) -> None:
     mirror.run("prepare", dry_run=False)
     mirror.run("fill", restart=False, yes=True)
     received = client("sqs").receive_message(QueueUrl=mirror.queue)["Messages"]
-    assert load(MemberChanged, received[0]["Body"]).quiet
+    assert load(MemberChanged, received[0]["Body"]).backfill

@@ -26,7 +26,7 @@ from tests.functional.sim.sim_server import KEY, FakeReceiver, SimClient, runnin
 from tests.support.lambda_env import held, queues, sqs_record, wired
 from tests.support.moto_tables import make_table
 from tests.support.port_fakes import FakeContext
-from tests.support.topic_functions import RULES
+from tests.support.topic_functions import TOPIC_RULES
 from tests.unit.sim.sim_worlds import FREE, GOLD, WALL
 
 SHOP = "relay-demo.myshopify.com"
@@ -66,7 +66,7 @@ class Deployed:
                 continue
             body["payload"].pop(without, None)
             event = model_for(topic).read(json.dumps(body), received_at=WALL)
-            member = merge(member, RULES[topic].facts(event))
+            member = merge(member, TOPIC_RULES[topic].facts(event))
         self.members.save(
             MemberRecord(member=member, version=record.version), Outbox(member=member.key, changed=True)
         )
@@ -134,7 +134,7 @@ def test_a_missing_address_is_read(deployed: Deployed, caplog: pytest.LogCapture
     now = parse(deployed.sim.read("state")["now"])
     assert timedelta(seconds=119) < now - register.at < timedelta(seconds=130)
     [line] = deployed.journal
-    assert (line["id"], line["topic"], line["outcome"]) == (register.by, "relay.reconcile", "applied")
+    assert (line["id"], line["topic"], line["outcome"]) == (register.event_id, "relay.reconcile", "applied")
     calls = deployed.sim.sim.requests
     assert deployed.call(customer, NO_EMAIL) == {"batchItemFailures": []}
     assert deployed.sim.sim.requests == calls

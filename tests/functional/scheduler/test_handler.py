@@ -30,7 +30,7 @@ from relay.topics import FOLDERS, queue_variable
 from relay.wiring import clock as wiring_clock
 from relay.wiring import common, queue
 
-from tests.support.lambda_env import wired
+from tests.support.lambda_env import header_of, wired
 from tests.support.moto_tables import make_table
 from tests.support.port_fakes import SHOP, FakeContext
 from tests.support.template_data import environment
@@ -99,11 +99,7 @@ def taken(url: str) -> list[Mapping[str, Any]]:
 
 
 def bodies(messages: list[Mapping[str, Any]], topic: str) -> list[str]:
-    return [
-        message["Body"]
-        for message in messages
-        if message.get("MessageAttributes", {}).get("topic", {}).get("StringValue") == topic
-    ]
+    return [message["Body"] for message in messages if header_of(message).topic == topic]
 
 
 def tick(at: datetime) -> Mapping[str, Any]:
@@ -114,7 +110,9 @@ def tick(at: datetime) -> Mapping[str, Any]:
 def write(number: int, *figures: Kpi) -> dict[str, Any]:
     """Return one record of the members table's stream."""
     event_effects = EventEffects(event_id=f"{number:032x}", topic="t", at=NINE - 20 * HOUR, effects=figures)
-    box = Outbox(member=f"{SHOP}:{number}", changed=False, events=(event_effects,), heard_at=NINE - HOUR)
+    box = Outbox(
+        member=f"{SHOP}:{number}", changed=False, events=(event_effects,), newest_webhook_at=NINE - HOUR
+    )
     return {"dynamodb": {"SequenceNumber": str(number), "NewImage": {"o": {"S": dump(box)}}}}
 
 
@@ -145,7 +143,7 @@ def test_the_weekly_audit_is_asked_for_at_the_targets_queue(queues: dict[str, st
     """By the variable that the template fills with the queues of the targets that there are."""
     tick(datetime(2026, 3, 2, 8, 0, tzinfo=UTC))
     [message] = taken(queues["audited"])
-    assert message["MessageAttributes"]["errand"]["StringValue"] == "audit"
+    assert header_of(message).topic == "relay.audit"
     assert load(AuditStep, message["Body"]).run == datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
 
@@ -183,7 +181,7 @@ def test_what_waits_is_measured_by_shop(
     error: Exception, expected: dict[str, list[float]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """By the function that puts it off, for the alarms on its target."""
-    queue.observe_put_off(timedelta(hours=2), [TransientError("slow"), error])
+    queue.observe_deferred(timedelta(hours=2), [TransientError("slow"), error])
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {
         name: value for line in lines for name, value in line.items() if name in {"Lag", "Misconfigured"}

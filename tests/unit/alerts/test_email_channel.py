@@ -1,4 +1,4 @@
-"""What SNS's answers mean for an e-mail: sent, not now, a wrong setting, never, or nobody knows."""
+"""SNS's answers to an e-mail: sent, not now, a wrong setting, never, or unknown."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ TOPIC = "arn:aws:sns:us-east-1:123456789012:email"
 
 @dataclass
 class FakeSns:
-    """SNS that takes what is published, or fails."""
+    """SNS that accepts what is published, or fails."""
 
     failure: Exception | None = None
     published: list[dict[str, Any]] = field(default_factory=list)
 
     def publish(self, **asked: Any) -> None:
-        """Take it, or fail."""
+        """Keep it, or fail."""
         if self.failure:
             raise self.failure
         self.published.append(asked)
 
 
-def announce(sns: FakeSns) -> None:
-    EmailChannel(TOPIC, sns).announce(Notification(alert_message=alert_message(), kind="opening", member=MIA))
+def send(sns: FakeSns) -> None:
+    EmailChannel(TOPIC, sns).send(Notification(alert_message=alert_message(), kind="opened", member=MIA))
 
 
 def code(name: str) -> ClientError:
@@ -49,7 +49,7 @@ def code(name: str) -> ClientError:
 def test_one_publish() -> None:
     """Subject and text go to the topic, once."""
     sns = FakeSns()
-    announce(sns)
+    send(sns)
     (published,) = sns.published
     assert published["TopicArn"] == TOPIC
     assert published["Subject"] == "Relay Warning: Payment failed [7001]"
@@ -71,15 +71,15 @@ def test_one_publish() -> None:
     ],
 )
 def test_refusals(failure: Exception, kind: type[RelayError]) -> None:
-    """Only silence after the request went out leaves a doubt; no text of AWS is repeated."""
+    """Only a missing reply after the request was sent is uncertain; no error contains a text of AWS."""
     with pytest.raises(RelayError) as caught:
-        announce(FakeSns(failure))
+        send(FakeSns(failure))
     assert type(caught.value) is kind
     assert "Mia" not in str(caught.value)
 
 
 def test_boto_does_not_repeat_a_publish(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One attempt: a repeat that nobody marks is what the incident is there to prevent."""
+    """One attempt: a repeat by boto would not be marked."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     boto.client.cache_clear()
     channel = EmailChannel(TOPIC)

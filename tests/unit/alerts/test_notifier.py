@@ -1,97 +1,94 @@
-"""Telling people: in order, by name where it is known, and never without rules or time."""
+"""The notifier works on a batch: in order, by name where it is known, and never without rules or time."""
 
 from __future__ import annotations
 
 import pytest
-from relay.alerts.notifier import KnownRules
-from relay.errors import (
-    PermanentError,
-    TransientError,
-)
+from relay.alerts.notifier import RulesCache
+from relay.errors import PermanentError, TransientError
 from relay.rules.settings import Rules
 
-from tests.support.incident_builders import INCIDENT_KEY, FakeChannel, message
+from tests.support.in_memory_notifier import FakeChannel, error_of, notifier_with
+from tests.support.incident_builders import ESCALATE, INCIDENT_KEY, OPEN, RESOLVE, queue_message
 from tests.support.port_fakes import FakeContext
-from tests.unit.alerts.hearing import CLOSE, OPEN, RISE, code, desk_with, hear
 
 
-def test_one_matter_from_beginning_to_end() -> None:
-    """Every channel hears the opening, the rise and the end, each once."""
+def test_an_incident_from_opening_to_resolution() -> None:
+    """Every channel gets the opening, the escalation and the resolution, each once."""
     email, slack = FakeChannel("email"), FakeChannel("slack")
-    desk = desk_with(email, slack)
-    for told in (OPEN, OPEN, RISE, OPEN, CLOSE, RISE, CLOSE):
-        assert hear(desk, told) == {told.event_id: None}
-    assert email.heard == slack.heard == ["opening WARNING", "rise ERROR", "closing WARNING"]
-    assert desk.incidents.items[INCIDENT_KEY].owed == ()
+    notifier = notifier_with(email, slack)
+    for message in (OPEN, OPEN, ESCALATE, OPEN, RESOLVE, ESCALATE, RESOLVE):
+        assert notifier.receive(message) == {message.event_id: None}
+    assert email.sent == slack.sent == ["opened WARNING", "escalated ERROR", "resolved WARNING"]
+    assert notifier.incidents.items[INCIDENT_KEY].pending == ()
 
 
-def test_a_batch_is_told_by_time() -> None:
-    """Within a batch an opening goes ahead of its end, however the queue mixed them."""
+def test_a_batch_is_processed_by_time() -> None:
+    """Within a batch an opening comes before its resolution, whatever the order of the queue."""
     email = FakeChannel()
-    hear(desk_with(email), CLOSE, RISE, OPEN)
-    assert email.heard == ["opening WARNING", "rise ERROR", "closing WARNING"]
+    notifier_with(email).receive(RESOLVE, ESCALATE, OPEN)
+    assert email.sent == ["opened WARNING", "escalated ERROR", "resolved WARNING"]
 
 
-def test_an_end_that_overtakes_its_beginning() -> None:
-    """Leaves nothing open and tells nobody."""
+def test_a_resolution_that_overtakes_its_opening() -> None:
+    """It leaves nothing open and sends nothing."""
     email = FakeChannel()
-    desk = desk_with(email)
-    assert hear(desk, CLOSE) == {"e2": None}
-    assert hear(desk, OPEN) == {"e1": None}
-    assert email.heard == []
-    assert not desk.incidents.items[INCIDENT_KEY].open
-    assert [(name, about["verdict"]) for name, about in desk.telemetry.outcomes] == [
-        ("kept_quiet", "tombstone"),
-        ("kept_quiet", "stale"),
+    notifier = notifier_with(email)
+    assert notifier.receive(RESOLVE) == {"e2": None}
+    assert notifier.receive(OPEN) == {"e1": None}
+    assert email.sent == []
+    assert not notifier.incidents.items[INCIDENT_KEY].active
+    assert [(name, fields["classification"]) for name, fields in notifier.telemetry.outcomes] == [
+        ("not_sent", "resolved_before_open"),
+        ("not_sent", "stale"),
     ]
 
 
-def test_who_is_named_as_known_now() -> None:
-    """The announcement carries the member's record."""
+def test_the_notification_has_the_members_record() -> None:
+    """As it is when the notification is sent."""
     email = FakeChannel()
-    hear(desk_with(email), OPEN)
-    who = email.had[0].member
-    assert who is not None
-    assert who.text("first_name") == "Mia"
+    notifier_with(email).receive(OPEN)
+    record = email.notifications[0].member
+    assert record is not None
+    assert record.text("first_name") == "Mia"
 
 
 def test_an_alert_does_not_wait_for_a_name() -> None:
-    """With the members table down, people are told without the name by the rules last read, and the log says why."""
+    """With the members table down it is sent without the name by the rules last read, and the log says why."""
     email = FakeChannel()
-    desk = desk_with(email)
-    desk.known = KnownRules(Rules())
-    desk.members.failure = TransientError("table members")
-    assert hear(desk, OPEN) == {"e1": None}
-    assert email.had[0].member is None
-    assert [name for name, _ in desk.telemetry.outcomes] == ["nameless", "told"]
+    notifier = notifier_with(email)
+    notifier.cache = RulesCache(Rules())
+    notifier.members.failure = TransientError("table members")
+    assert notifier.receive(OPEN) == {"e1": None}
+    assert email.notifications[0].member is None
+    assert [name for name, _ in notifier.telemetry.outcomes] == ["members_not_read", "sent"]
 
 
 def test_without_any_rules_an_alert_waits() -> None:
-    """A merchant who chose other channels must not be told by the defaults."""
+    """The defaults could be other channels than the merchant's."""
     email = FakeChannel()
-    desk = desk_with(email)
-    desk.members.failure = TransientError("table members")
-    assert code(hear(desk, OPEN)["e1"]) == ("TransientError", "table members")
-    desk.members.failure = None
-    assert hear(desk, OPEN, deferrals=1) == {"e1": None}
-    assert desk.known.rules == Rules()
-    assert email.heard == ["opening WARNING"]
+    notifier = notifier_with(email)
+    notifier.members.failure = TransientError("table members")
+    assert error_of(notifier.receive(OPEN)["e1"]) == ("TransientError", "table members")
+    notifier.members.failure = None
+    assert notifier.receive(OPEN, deferrals=1) == {"e1": None}
+    assert notifier.cache.rules == Rules()
+    assert email.sent == ["opened WARNING"]
 
 
-def test_outcomes_name_the_event_and_the_rule_and_nobody() -> None:
-    """One line for each channel told, and a count by channel; no name, no address, no customer."""
-    desk = desk_with(FakeChannel("email"))
-    hear(desk, OPEN)
-    about = {
+def test_outcomes_name_the_event_and_the_rule_but_no_member() -> None:
+    """One line for each channel, and a count by channel; no name, no address, no customer."""
+    notifier = notifier_with(FakeChannel("email"))
+    notifier.receive(OPEN)
+    fields = {
         "event_id": "e1",
         "topic": "customer.payment_failed",
         "rule": "payment_failed",
         "channel": "email",
-        "kind": "opening",
-        "repeat": False,
+        "kind": "opened",
+        "may_be_repeat": False,
     }
-    assert desk.telemetry.outcomes == [("told", about)]
-    assert desk.telemetry.figures == [("AlertsTold channel=email", 1)]
+    assert notifier.telemetry.outcomes == [("sent", fields)]
+    assert notifier.telemetry.figures == [("AlertsSent channel=email", 1)]
 
 
 @pytest.mark.parametrize(
@@ -102,26 +99,25 @@ def test_outcomes_name_the_event_and_the_rule_and_nobody() -> None:
         "[]",
         "{}",
         '{"alert": null}',
-        message(OPEN).body.replace("2025-07-01T09:10:00Z", "2025-07-01T09:10:00"),
-        message(OPEN).body.replace(INCIDENT_KEY, ""),
-        message(OPEN).body.replace(INCIDENT_KEY, "x" * 1025),
-        message(OPEN).body.replace('"level":20', '"level":21'),
+        queue_message(OPEN).body.replace("2025-07-01T09:10:00Z", "2025-07-01T09:10:00"),
+        queue_message(OPEN).body.replace(INCIDENT_KEY, ""),
+        queue_message(OPEN).body.replace(INCIDENT_KEY, "x" * 1025),
+        queue_message(OPEN).body.replace('"level":20', '"level":21'),
     ],
 )
-def test_what_is_no_alert_is_given_up_alone(body: str) -> None:
-    """A malformed message is answered as such, and the rest of its batch is told."""
+def test_an_unreadable_message_fails_alone(body: str) -> None:
+    """The rest of its batch is sent."""
     email = FakeChannel()
-    bad = message(body)
-    answers = desk_with(email).notifier().work([bad, message(RISE)], FakeContext())
-    error = answers[bad.id]
+    results = notifier_with(email).receive(body, ESCALATE)
+    error = results[body]
     assert isinstance(error, PermanentError)
     assert error.reason == "unreadable_message"
-    assert answers["e3"] is None
-    assert email.heard == ["opening ERROR"]
+    assert results["e3"] is None
+    assert email.sent == ["opened ERROR"]
 
 
 def test_nothing_is_started_that_would_not_finish() -> None:
-    """With little time left the rest is handed back unstarted."""
+    """With little time left the rest is returned to the queue."""
     email = FakeChannel()
-    assert desk_with(email).notifier().work([message(OPEN)], FakeContext(millis=19_000)) == {}
-    assert email.asked == 0
+    assert notifier_with(email).receive(OPEN, context=FakeContext(millis=19_000)) == {}
+    assert email.calls == 0

@@ -1,4 +1,4 @@
-"""What Slack's answers mean: told, not now, a wrong setting, never, or nobody knows."""
+"""Slack's answers: sent, not now, a wrong setting, never, or unknown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from relay.ports.alerts import Notification
 from tests.support.incident_builders import MIA, alert_message
 
 HOOK = "https://hooks.slack.test/services/T/B/very-secret"
-ANNOUNCEMENT = Notification(alert_message=alert_message(), kind="opening", member=MIA)
+NOTIFICATION = Notification(alert_message=alert_message(), kind="opened", member=MIA)
 
 
 @dataclass
@@ -50,15 +50,15 @@ requests: list[httpx.Request] = []
 
 def refusal(answer: httpx.Response | Exception, ssm: FakeSsm | None = None) -> RelayError:
     with pytest.raises(RelayError) as caught:
-        channel(answer, ssm).announce(ANNOUNCEMENT)
+        channel(answer, ssm).send(NOTIFICATION)
     assert "secret" not in str(caught.value)
     assert "Mia" not in str(caught.value)
     return caught.value
 
 
-def test_ok_is_told() -> None:
+def test_ok_is_sent() -> None:
     """One POST of JSON to the secret's URL."""
-    channel(httpx.Response(200, text="ok")).announce(ANNOUNCEMENT)
+    channel(httpx.Response(200, text="ok")).send(NOTIFICATION)
     (request,) = requests
     assert (request.method, str(request.url)) == ("POST", HOOK)
     assert json.loads(request.content)["text"].startswith("⚠️ Warning: Payment failed")
@@ -78,7 +78,7 @@ def test_too_many(header: str | None, seconds: float | None) -> None:
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 def test_a_server_error_is_not_now(status: int) -> None:
-    """It was not posted: it comes again, and unmarked."""
+    """The message was not posted: it comes again, unmarked."""
     assert type(refusal(httpx.Response(status, text="rollup_error"))) is TransientError
 
 
@@ -86,7 +86,7 @@ def test_a_server_error_is_not_now(status: int) -> None:
     "error", [httpx.ConnectError("x"), httpx.ConnectTimeout("x"), httpx.PoolTimeout("x")]
 )
 def test_no_connection_is_not_now(error: Exception) -> None:
-    """Nothing went out, so nothing can have arrived."""
+    """Nothing was sent, so nothing can have arrived."""
     assert type(refusal(error)) is TransientError
 
 
@@ -94,8 +94,8 @@ def test_no_connection_is_not_now(error: Exception) -> None:
     "error",
     [httpx.ReadTimeout("x"), httpx.WriteTimeout("x"), httpx.ReadError("x"), httpx.RemoteProtocolError("x")],
 )
-def test_silence_may_have_been_heard(error: Exception) -> None:
-    """The request went out: whether it arrived, nobody knows."""
+def test_a_message_without_a_reply_may_have_arrived(error: Exception) -> None:
+    """The request was sent: whether it arrived is unknown."""
     assert type(refusal(error)) is NoReplyError
 
 
@@ -108,8 +108,8 @@ def test_silence_may_have_been_heard(error: Exception) -> None:
         (400, "<html>Mia Keller</html>", "slack_unexpected_answer"),
     ],
 )
-def test_a_bad_message_is_never_taken(status: int, text: str, reason: str) -> None:
-    """The reason is Slack's word for it, and never any other text."""
+def test_a_bad_message_is_a_permanent_error(status: int, text: str, reason: str) -> None:
+    """The reason is Slack's error code, and never any other text."""
     error = refusal(httpx.Response(status, text=text))
     assert isinstance(error, PermanentError)
     assert error.reason == reason
@@ -128,29 +128,29 @@ def test_a_bad_message_is_never_taken(status: int, text: str, reason: str) -> No
     ],
 )
 def test_a_wrong_url_names_its_setting_and_is_read_again(status: int, text: str) -> None:
-    """A person mends it; the next try reads what they wrote."""
+    """An operator corrects it; the next attempt reads the new value."""
     ssm = FakeSsm()
     slack = channel(httpx.Response(status, text=text), ssm)
     for reads in (1, 2):
         with pytest.raises(MisconfiguredError) as caught:
-            slack.announce(ANNOUNCEMENT)
+            slack.send(NOTIFICATION)
         assert caught.value.setting == "/relay/slack"
         assert ssm.reads == reads
 
 
 @pytest.mark.parametrize("value", ["xoxb-token-secret", "https://secret\x00", "ftp://secret"])
 def test_a_secret_that_is_no_url(value: str) -> None:
-    """Neither the error nor what it came from repeats it."""
+    """Neither the error nor its cause contains it."""
     error = refusal(httpx.Response(200, text="ok"), FakeSsm(value))
     assert isinstance(error, MisconfiguredError)
     assert error.__suppress_context__ or error.__context__ is None
 
 
 def test_the_client_keeps_the_secret_out_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    """Httpx would log each request with its URL; ours is made once and told not to."""
+    """Httpx would log each request with its URL; our client is made once, and does not."""
     assert http_client() is http_client()
     assert logging.getLogger("httpx").getEffectiveLevel() >= logging.WARNING
     with caplog.at_level(logging.DEBUG):
-        channel(httpx.Response(200, text="ok")).announce(ANNOUNCEMENT)
+        channel(httpx.Response(200, text="ok")).send(NOTIFICATION)
     assert "very-secret" not in caplog.text
     assert http_client().timeout == httpx.Timeout(8.0, connect=2.0)

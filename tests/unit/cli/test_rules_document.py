@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from relay.rules.catalog import CATALOG
-from relay.rules.document import InvalidRulesError, checked, differences, document_of
+from relay.rules.document import InvalidRulesError, differences, document_of, validated
 from relay.rules.settings import Rules
 from relay_cli.commands.rules import yaml_document
 from relay_cli.main import main
@@ -40,14 +40,14 @@ rules:
 
 def test_a_good_document_means_what_it_says() -> None:
     """`on` is a word, `21:00` a time, an id text and an amount exact; the stored document reads the same."""
-    rules = checked(yaml_document.load(GOOD))
+    rules = validated(yaml_document.load(GOOD))
     assert rules.retention.on
     assert (rules.digest_at.hour, str(rules.quiet_hours and rules.quiet_hours.end)) == (21, "07:30:00")
     assert rules.thresholds.high_value_credits == Decimal("0.5")
     assert rules.thresholds.high_value_revenue == Decimal(500)
-    assert rules.amounts("JPY").high_value_credits == Decimal(15000)
+    assert rules.thresholds_for("JPY").high_value_credits == Decimal(15000)
     assert set(rules.tiers) == {"12345678", "12e45678"}
-    assert not rules.of("cancel.pending").on
+    assert not rules.setting_for("cancel.pending").on
     stored = json.dumps(document_of(rules))
     assert Rules.model_validate_json(stored) == rules
     assert "high_value_revenue" not in stored.partition('"currencies"')[0]
@@ -97,8 +97,8 @@ def test_only_booleans_and_null_are_not_text() -> None:
         ("rules: {cancel.pending: {level: loud}}", "rules.cancel.pending.level", "should be info, warning, error or critical"),
         ("channels: {warning: [pager]}", "channels.warning.0", "should be email, slack or pagerduty"),
         ("channels: {warning: slack}", "channels.warning", "should be a list"),
-        ("rules: {join.free: {level: warning}}", "rules.join.free.level", "tells nobody"),
-        ("rules: {digest: {level: error}}", "rules.digest.level", "tells nobody"),
+        ("rules: {join.free: {level: warning}}", "rules.join.free.level", "sends no alert"),
+        ("rules: {digest: {level: error}}", "rules.digest.level", "sends no alert"),
         ("quiet_hours: {begin: 22:00, end: 22:00}", "quiet_hours", "leave it out"),
         ("quiet_hours: {begin: 22:00}", "quiet_hours.end", "is missing"),
         ("retention: {on: true, amount: 600}", "retention.monthly_ceiling", "at least"),
@@ -128,7 +128,7 @@ def test_a_bad_document_is_refused(
 def test_all_problems_are_reported_at_once() -> None:
     """One run reports every problem."""
     with pytest.raises(InvalidRulesError) as refused:
-        checked({"billing_attempts": 0, "mask": "perhaps", "tiers": {"a": {"rank": "high"}}})
+        validated({"billing_attempts": 0, "mask": "perhaps", "tiers": {"a": {"rank": "high"}}})
     assert len(refused.value.problems) == 3
 
 
@@ -142,7 +142,7 @@ def test_problems_of_the_whole_document_are_reported_as_well() -> None:
         "quiet_hours": {"begin": "22:00", "end": "22:00"},
     }
     with pytest.raises(InvalidRulesError) as refused:
-        checked(document)
+        validated(document)
     paths = {problem.partition(": ")[0] for problem in refused.value.problems}
     assert paths == {
         "mask",
@@ -158,7 +158,7 @@ def test_problems_of_the_whole_document_are_reported_as_well() -> None:
 def test_a_stored_document_of_an_older_version_is_still_read() -> None:
     """A stored currency without all amounts still loads: unreadable rules would stop all processing."""
     rules = Rules.model_validate_json('{"currencies": {"JPY": {"credit_anomaly": "30000"}}}')
-    assert rules.amounts("JPY").high_value_credits == Decimal(100)
+    assert rules.thresholds_for("JPY").high_value_credits == Decimal(100)
 
 
 def test_a_tier_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -194,7 +194,7 @@ def test_show_the_defaults(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_differences() -> None:
     """Only settings that differ are listed, with path, present value and new value."""
-    new = checked({"billing_attempts": "5", "rules": {"cancel.pending": {"on": "false"}}})
+    new = validated({"billing_attempts": "5", "rules": {"cancel.pending": {"on": "false"}}})
     assert list(differences(Rules(), new)) == [
         ("billing_attempts", 3, 5),
         ("rules.cancel.pending.on", None, False),

@@ -71,7 +71,7 @@ def change(*notes: Note, quiet: bool = False) -> MemberChanged:
     return MemberChanged(
         member=MEMBER,
         events=(EventEffects(event_id="e1", topic="t", at=AT, effects=effects),),
-        quiet=quiet,
+        backfill=quiet,
     )
 
 

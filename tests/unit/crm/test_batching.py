@@ -39,7 +39,7 @@ class Door:
 
 
 def test_batches() -> None:
-    """As many as a call takes, the newest alert_message of each, and nobody without an address."""
+    """As many as a call takes, the newest change of each, and nobody without an address."""
     door = Door()
     members = [wanted(number) for number in range(5)]
     outcomes = in_batches([*members, wanted(0, tier_name="Gold"), wanted(9, email=None)], 2, door.begin)

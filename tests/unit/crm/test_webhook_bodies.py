@@ -74,7 +74,7 @@ def test_quiet_backfill(quiet: bool) -> None:  # noqa: FBT001 - the two sides
     """A moment of a back-fill says so, by which a receiver knows to start nothing; its id is that of the moment."""
     sent: list[httpx.Request] = []
     crm = answering(lambda request: httpx.Response(204), sent)
-    change = MemberChanged(member=KEY, events=(HAPPENING,), quiet=quiet)
+    change = MemberChanged(member=KEY, events=(HAPPENING,), backfill=quiet)
     assert crm.record([load(MemberChanged, dump(change))]) == {"e1.joined": CrmOutcome(state="mirrored")}
     data = json.loads(sent[0].content)["data"]
     assert data == {
@@ -93,7 +93,7 @@ def test_a_member_of_a_backfill(quiet: bool) -> None:  # noqa: FBT001 - the two 
     """A member that is told because a receiver is filled says so; the same state has the same id either way."""
     sent: list[httpx.Request] = []
     crm = answering(lambda request: httpx.Response(204), sent)
-    crm.upsert([wanted().sent_at(AT, quiet=quiet)])
+    crm.upsert([wanted().sent_at(AT, backfill=quiet)])
     assert json.loads(sent[0].content)["data"]["backfill"] is quiet
     assert sent[0].headers["webhook-id"] == updated(wanted()).id
 

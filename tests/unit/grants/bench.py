@@ -51,11 +51,9 @@ class Bench:
         message = Message(
             id="m1",
             body=body or dump(asked or grant()),
-            attributes={},
             receives=1,
             receipt="r",
-            first_received_at=self.now - timedelta(seconds=waited),
-            deferrals=0,
+            sent_at=self.now - timedelta(seconds=waited),
         )
         granting = Granter(
             shop=SHOP,

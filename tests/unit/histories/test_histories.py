@@ -62,7 +62,7 @@ def a_history(draw: st.DrawFn) -> list[tuple[bytes, datetime]]:
 
 
 def played(deliveries: Sequence[tuple[bytes, datetime]], ends: Sequence[Step | None] = ()) -> Programme:
-    """Return a programme that has had all deliveries; all are received when the last one has happened."""
+    """Return a programme that has one all deliveries; all are received when the last one has happened."""
     relay = Programme(rules=Rules())
     received = max(at for _, at in deliveries)
     for number, (body, _) in enumerate(deliveries):
@@ -79,7 +79,7 @@ def matters(relay: Programme) -> set[str]:
 @settings(max_examples=80, deadline=None)
 @given(a_history(), st.randoms(use_true_random=False))
 def test_any_order_any_number_and_any_crash(history: list[tuple[bytes, datetime]], chance: Any) -> None:
-    """The same record, the same open matters, and no level of an episode told twice."""
+    """The same record, the same open incidents, and no level of an incident sent twice."""
     plain = played(history)
     shuffled = [*history, *chance.choices(history, k=chance.randrange(3))]
     chance.shuffle(shuffled)
@@ -94,21 +94,23 @@ def test_any_order_any_number_and_any_crash(history: list[tuple[bytes, datetime]
 @settings(max_examples=25, deadline=None)
 @given(a_history())
 def test_crashes_in_documented_order_change_nothing(history: list[tuple[bytes, datetime]]) -> None:
-    """Wherever processes end, people hear what they would have heard; a repeat says that it may be one."""
-    plain = [(had.kind, had.alert_message.id) for had in played(history).heard]
+    """After a crash anywhere, the same notifications are sent; a repeat is marked as one."""
+    plain = [(one.kind, one.alert_message.id) for one in played(history).sent]
     for step in {step for step in STEPS if step}:
         relay = played(history, [step] * len(history))
-        assert [(had.kind, had.alert_message.id) for had in relay.heard if not had.repeat] == plain, step
+        assert [(one.kind, one.alert_message.id) for one in relay.sent if not one.may_be_repeat] == plain, (
+            step
+        )
 
 
 def assert_told_once(relay: Programme) -> None:
-    """Check that within an episode every alert_message is of a higher level than the one before."""
+    """Check that between an opening and its end every message has a higher level than the one before."""
     told: dict[str, int] = {}
-    for had in relay.channel.had:
-        key, level = had.alert_message.alert.incident_key, had.alert_message.alert.level
-        if had.repeat or had.kind == "mention":
+    for one in relay.channel.notifications:
+        key, level = one.alert_message.alert.incident_key, one.alert_message.alert.level
+        if one.may_be_repeat or one.kind == "updated":
             continue
-        if had.kind == "closing":
+        if one.kind == "resolved":
             told.pop(key, None)
             continue
         assert level > told.get(key, 0), (key, level)

@@ -63,7 +63,7 @@ def test_no_personal_data_in_what_relay_writes(
         Logger(service="relay", stream=log, level="DEBUG"), Metrics(namespace="Relay", service="relay")
     )
     place, relay = lively(), Programme(rules=Rules())
-    relay.world.telemetry = relay.desk.telemetry = cast("Any", telemetry)
+    relay.world.telemetry = relay.notifier.telemetry = cast("Any", telemetry)
     errors: list[str] = []
     for number, event in enumerate(programme.advance(place, timedelta(days=31))):
         who = everybody(place)[event.member_id]
@@ -86,6 +86,6 @@ def test_no_personal_data_in_what_relay_writes(
     written += [json.dumps(part, default=str, ensure_ascii=False) for part in (letters, alerts, notes)]
     assert log.getvalue().count("\n") > 100
     assert "FannedOut" in written[1]
-    assert relay.heard
+    assert relay.sent
     assert letters
     assert not [text for text in personal(place) if any(text in part for part in written)]

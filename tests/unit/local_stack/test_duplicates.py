@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 from local_stack.duplicates import duplicate_messages, incidents_by_moment, slack_text
-from relay.alerts.render import email, slack
+from relay.alerts.render import email_message, slack_message
 from relay.ports.alerts import Notification
 
 from tests.support.incident_builders import alert_message
@@ -86,10 +86,12 @@ def notification(at: datetime, title: str, *, minute: int = 10, repeat: bool = F
     details = (("Amount", "25.00 USD"), ("Last attempt expected", f"{at:%Y-%m-%d} 19:45 UTC"))
     message = alert_message(title, member="acme.myshopify.com:1", title=title, details=details)
     message = replace(message, at=at.replace(minute=minute))
-    return Notification(alert_message=message, kind="opening", member=None, repeat=repeat)
+    return Notification(alert_message=message, kind="opened", member=None, may_be_repeat=repeat)
 
 
-@pytest.mark.parametrize("read", [lambda one: slack_text(slack(one)), lambda one: email(one).body])
+@pytest.mark.parametrize(
+    "read", [lambda one: slack_text(slack_message(one)), lambda one: email_message(one).body]
+)
 def test_relays_own_messages_are_understood(read: Callable[[Notification], str]) -> None:
     """The event's moment counts, not one in the details; a message marked as a possible repeat is a duplicate."""
     first, second = datetime(2026, 3, 1, 7, 10, tzinfo=UTC), datetime(2026, 3, 2, 7, 10, tzinfo=UTC)

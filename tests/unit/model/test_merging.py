@@ -13,13 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from inveterate.webhooks import model_for
-from relay.model.balance_chain import BalanceChange
 from relay.model.facts import Facts, Lot
 from relay.model.fields import FIELDS, ValueKind
 from relay.model.member import Member, merge
 
 from tests.support.port_fakes import SHOP, sample
-from tests.support.topic_functions import RULES
+from tests.support.topic_functions import TOPIC_RULES
 
 START = datetime(2025, 5, 1, tzinfo=UTC)
 
@@ -38,16 +37,16 @@ def a_fact(draw: st.DrawFn) -> Facts:
     names = draw(st.sets(st.sampled_from(sorted(FIELDS)), max_size=4))
     number = draw(st.integers(0, 6))
     expiry = draw(st.none() | st.integers(-60, 60))
-    change = draw(
-        st.none() | st.builds(BalanceChange, st.none() | VALUES[ValueKind.MONEY], VALUES[ValueKind.MONEY])
-    )
+    balances = draw(st.none() | st.tuples(st.none() | VALUES[ValueKind.MONEY], VALUES[ValueKind.MONEY]))
     return Facts(
         # Few ids and few times, so that ties and redeliveries are frequent; one id has one content.
-        event_id=f"{number:032x}",
+        event_id=f"{number:032x}" if number else "api-0",
         at=START + timedelta(days=number % 4),
+        rank=draw(st.integers(0, 9)),
+        ordinal=draw(st.integers(0, 15)),
         values={name: draw(st.none() | VALUES[FIELDS[name].kind]) for name in names},
         lot=None if expiry is None else Lot(Decimal(number), START + timedelta(days=expiry)),
-        change=change,
+        balances=balances,
     )
 
 
@@ -69,14 +68,15 @@ def test_any_order_any_duplication_same_record(facts: list[Facts], chance: Any) 
 
 
 @given(st.lists(a_fact(), max_size=4, unique_by=lambda fact: fact.event_id))
-def test_the_newest_telling_of_a_field_stands(facts: list[Facts]) -> None:
-    """Field by field, the newest (time, id) wins; the first joining alone keeps the oldest value."""
+def test_the_newest_fact_of_a_field_stands(facts: list[Facts]) -> None:
+    """Field by field, the largest stamp wins; the first joining alone keeps the oldest value."""
     member = merged(facts)
     for name in FIELDS.keys() - {"first_joined_at"}:
-        told = [fact for fact in facts if name in fact.values]
-        if told:
-            newest = max(told, key=lambda fact: (fact.at, fact.event_id))
+        known = [fact for fact in facts if name in fact.values]
+        if known:
+            newest = max(known, key=lambda fact: fact.stamp)
             assert member.value(name) == newest.values[name]
+            assert member.registers[name].stamp == newest.stamp
         else:
             assert name not in member.registers
 
@@ -92,19 +92,19 @@ FOUR = (
 @pytest.mark.parametrize("order", list(permutations(FOUR)))
 def test_every_field_that_any_event_carried_is_present(order: tuple[str, ...]) -> None:
     """Four topics of one member, in any order: an event that carries only an e-mail wipes no name."""
-    told = {topic: facts_of(topic) for topic in FOUR}
-    member = merged([told[topic] for topic in order])
-    for facts in told.values():
+    known = {topic: facts_of(topic) for topic in FOUR}
+    member = merged([known[topic] for topic in order])
+    for facts in known.values():
         for name, value in facts.values.items():
             if value is not None:
                 assert member.value(name) is not None, name
-    assert member == merged(list(told.values()))
+    assert member == merged(list(known.values()))
     assert (member.text("first_name"), member.text("tier_name")) == ("inveterate", "FREE")
 
 
 def facts_of(topic: str) -> Facts:
-    """Return what the topic's sample tells, about one and the same member."""
-    facts: Facts = RULES[topic].facts(model_for(topic).read(json.dumps(sample(topic))))
+    """Return the facts of the topic's sample, about one and the same member."""
+    facts: Facts = TOPIC_RULES[topic].facts(model_for(topic).read(json.dumps(sample(topic))))
     return facts
 
 
@@ -114,7 +114,7 @@ def test_a_field_that_is_lacking_says_nothing_and_a_null_clears() -> None:
     content["payload"]["newData"] |= {"phoneNumber": None}
     del content["payload"]["newData"]["firstName"]
     content["metadata"]["triggerredAt"] = "2025-07-01T00:00:00Z"
-    later = RULES["customer.updated"].facts(model_for("customer.updated").read(json.dumps(content)))
+    later = TOPIC_RULES["customer.updated"].facts(model_for("customer.updated").read(json.dumps(content)))
     member = merged([facts_of("customer.updated"), later])
     assert (member.text("phone"), member.text("first_name")) == (None, "inveterate")
 
@@ -123,7 +123,7 @@ def test_the_first_joining_is_kept() -> None:
     """Joining again moves `joined_at` and leaves `first_joined_at` where it was, whichever comes first."""
     content = sample("customer.joined.paid_tier")
     content["payload"]["createdAt"] = "2026-01-01T00:00:00Z"
-    again = RULES["customer.joined.paid_tier"].facts(
+    again = TOPIC_RULES["customer.joined.paid_tier"].facts(
         model_for("customer.joined.paid_tier").read(json.dumps(content))
     )
     first = facts_of("customer.joined.paid_tier")
@@ -141,7 +141,7 @@ def test_an_expired_lot_is_remembered_for_a_while(days: int, *, kept: bool) -> N
 
 
 def test_facts_without_a_time_are_not_merged() -> None:
-    """Nobody may merge what has no time: it has to be dated by its receipt first."""
+    """Facts without a time are refused: they have to be dated by their receipt first."""
     with pytest.raises(ValueError, match="without a time"):
         merge(Member(shop=SHOP, customer_id="1"), Facts(event_id="0" * 32, at=None))
 

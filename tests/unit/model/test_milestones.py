@@ -1,4 +1,4 @@
-"""Recoveries and returns: read from a few marks, the same in whatever order they came."""
+"""Recoveries and rejoinings: read from a few milestones, the same in every order of arrival."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from relay.model.milestones import (
     MilestoneKind,
     Milestones,
     add,
-    packed,
+    decode,
+    encode,
     recovered_at,
     rejoin_times,
-    unpacked,
 )
 
 from tests.support.in_memory_relay import day
@@ -29,7 +29,7 @@ marks = st.builds(Milestone, st.integers(0, 30).map(day), st.sampled_from(get_ar
 
 
 def written(story: str) -> Milestones:
-    """Return the marks of a story: one letter a day."""
+    """Return the milestones of a story: one letter a day."""
     made: Milestones = ()
     for number, code in enumerate(story, start=1):
         if code != " ":
@@ -43,7 +43,7 @@ def days_of(moments: tuple[datetime, ...]) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("story", "recovered", "returned"),
+    ("story", "recovered", "rejoined"),
     [
         ("", None, []),
         ("JPP", None, []),
@@ -59,21 +59,21 @@ def days_of(moments: tuple[datetime, ...]) -> list[int]:
         ("JEJEJEJEJEJEJEJ", None, [7, 9, 11, 13, 15]),
     ],
 )
-def test_what_a_story_says(story: str, recovered: int | None, returned: list[int]) -> None:
-    """J joined, P paid, F failed, E ended, a day each; what lies too far back is forgotten, never misread."""
+def test_recoveries_and_rejoinings_of_a_story(story: str, recovered: int | None, rejoined: list[int]) -> None:
+    """J joined, P paid, F failed, E ended, a day each; older milestones are forgotten, never misread."""
     known = written(story)
-    assert days_of(rejoin_times(known)) == returned
+    assert days_of(rejoin_times(known)) == rejoined
     at = recovered_at(known)
     assert (days_of((at,))[0] if at else None) == recovered
 
 
 @given(st.lists(marks, max_size=40), st.randoms(use_true_random=False))
-def test_any_order_any_number_the_same_marks(told: list[Milestone], chance: Any) -> None:
-    """Commutative, associative, idempotent: the newest of each kind stay, whoever came first."""
-    shuffled = told + chance.choices(told, k=len(told)) if told else []
+def test_any_order_any_repetition_the_same_milestones(history: list[Milestone], chance: Any) -> None:
+    """Commutative, associative, idempotent: the newest of each kind stay, in every order of arrival."""
+    shuffled = history + chance.choices(history, k=len(history)) if history else []
     chance.shuffle(shuffled)
     plain: Milestones = ()
-    for mark in told:
+    for mark in history:
         plain = add(plain, mark)
     other: Milestones = ()
     for mark in shuffled:
@@ -83,22 +83,22 @@ def test_any_order_any_number_the_same_marks(told: list[Milestone], chance: Any)
 
 
 @given(st.lists(marks, max_size=40))
-def test_forgetting_never_invents(told: list[Milestone]) -> None:
-    """What the kept marks call a recovery or a return is one in the whole history as well."""
-    whole = tuple(sorted(set(told)))
+def test_forgetting_never_invents(history: list[Milestone]) -> None:
+    """A recovery or rejoining of the kept milestones is one of the whole history as well."""
+    whole = tuple(sorted(set(history), key=lambda mark: mark.number))
     kept: Milestones = ()
-    for mark in told:
+    for mark in history:
         kept = add(kept, mark)
     recoveries = {two.at for one, two in pairwise(whole) if (one.kind, two.kind) == ("failed", "paid")}
     assert recovered_at(kept) in recoveries | {None}
-    about = [mark for mark in whole if mark.kind in {"ended", "joined"}]
-    backs = {two.at for one, two in pairwise(about) if (one.kind, two.kind) == ("ended", "joined")}
-    assert set(rejoin_times(kept)) <= backs
+    memberships = [mark for mark in whole if mark.kind in {"ended", "joined"}]
+    rejoinings = {two.at for one, two in pairwise(memberships) if (one.kind, two.kind) == ("ended", "joined")}
+    assert set(rejoin_times(kept)) <= rejoinings
 
 
 @given(st.lists(marks, max_size=40))
-def test_six_bytes_each(told: list[Milestone]) -> None:
-    """What is written is read again, and takes what it should."""
-    known = tuple(sorted(set(told)))
-    assert unpacked(packed(known)) == known
-    assert len(packed(known)) == 6 * len(known)
+def test_six_bytes_each(history: list[Milestone]) -> None:
+    """Encoding and decoding give the same milestones, in six bytes each."""
+    known = tuple(sorted(set(history), key=lambda mark: mark.number))
+    assert decode(encode(known)) == known
+    assert len(encode(known)) == 6 * len(known)

@@ -1,4 +1,4 @@
-"""What is worked out from the registers: status and payment status."""
+"""Status and payment status, computed from the registers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from inveterate.webhooks import model_for
 from relay.model.member import Member, merge
 
 from tests.support.port_fakes import SHOP, sample
-from tests.support.topic_functions import RULES
+from tests.support.topic_functions import TOPIC_RULES
 
 JOINED, TRIAL = "customer.joined.paid_tier", "customer.joined.free_trial"
 PAID, FAILED = "customer.payment_succeeded", "customer.payment_failed"
@@ -24,7 +24,7 @@ def after(*topics: str) -> Member:
     for day, topic in enumerate(topics, start=1):
         content: dict[str, Any] = sample(topic)
         content["payload"]["createdAt"] = f"2025-06-{day:02}T00:00:00Z"
-        member = merge(member, RULES[topic].facts(model_for(topic).read(json.dumps(content))))
+        member = merge(member, TOPIC_RULES[topic].facts(model_for(topic).read(json.dumps(content))))
     return member
 
 
@@ -49,7 +49,7 @@ def after(*topics: str) -> Member:
     ],
 )
 def test_status(history: tuple[str, ...], status: str, payment: str) -> None:
-    """The newest alert_message of each thing decides where the membership stands."""
+    """The newest fact of each field decides."""
     member = after(*history)
     assert (member.status, member.payment_status) == (status, payment)
 
@@ -62,5 +62,5 @@ def test_a_payment_after_the_trial_ends_it() -> None:
     content = sample(PAID)
     for when, status in (("2025-06-03T00:00:00Z", "trialing"), (ends.isoformat(), "active")):
         content["payload"]["createdAt"] = when
-        paid = merge(member, RULES[PAID].facts(model_for(PAID).read(json.dumps(content))))
+        paid = merge(member, TOPIC_RULES[PAID].facts(model_for(PAID).read(json.dumps(content))))
         assert paid.status == status

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from inveterate import Member as ApiMember
-from relay.model.balance_chain import BalanceChange
+from relay.model.balance_chain import Balances
 from relay.model.facts import Facts
 from relay.model.fields import Value
 from relay.model.member import Member, merge
@@ -79,14 +79,14 @@ class Bench:
     telemetry: FakeTelemetry = field(default_factory=FakeTelemetry)
     now: datetime = NOW
 
-    def tell(self, minute: float, change: BalanceChange | None = None, **values: Value) -> None:
+    def tell(self, minute: float, balances: Balances | None = None, **values: Value) -> None:
         """Let an event tell something, so many minutes from the beginning."""
         record = self.members.load([KEY])[0][KEY]
         facts = Facts(
             event_id=f"{int(minute * 60) % 10**9:032x}",
             at=NOW + timedelta(minutes=minute),
             values=values,
-            change=change,
+            balances=balances,
         )
         self.members.records[KEY] = MemberRecord(
             member=merge(record.member, facts), version=record.version + 1
@@ -97,11 +97,9 @@ class Bench:
         message = Message(
             id="m1",
             body=dump(RecheckRequest(member=member, reason=reason)),
-            attributes={},
             receives=1,
             receipt="r",
-            first_received_at=asked or self.now,
-            deferrals=0,
+            sent_at=asked or self.now,
         )
         reconciling = Reconciler(
             shop=SHOP,

@@ -21,10 +21,10 @@ PENDING = event("pending", 2, effectiveCancellationDate="2026-04-01T07:00:00Z")
 @pytest.mark.parametrize(
     ("known", "status", "closed"),
     [
-        (PENDING, "ACTIVE", ["close cancel:M:2026-04-01 by cancel.resumed"]),
-        (PENDING, "CANCELLED", ["close cancel:M:2026-04-01 by cancel.ended"]),
+        (PENDING, "ACTIVE", ["resolve cancel:M:2026-04-01 by cancel.resumed"]),
+        (PENDING, "CANCELLED", ["resolve cancel:M:2026-04-01 by cancel.ended"]),
         (PENDING, "PENDING_CANCELLATION", []),
-        (FAILED, "CANCELLED", ["close dun:M by dunning.ended"]),
+        (FAILED, "CANCELLED", ["resolve dun:M by dunning.ended"]),
         (FAILED, "ACTIVE", []),
         (FAILED, "WHATEVER", []),
     ],

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from relay.errors import TransientError
-from relay.model.balance_chain import BalanceChange
 from relay.model.consistency import BALANCE_GAP, EVIDENCE, FROM_THE_FUTURE, NO_EMAIL, inconsistencies
 
 from tests.support.port_fakes import NOW
@@ -32,8 +31,8 @@ def test_a_member_who_was_written_meanwhile(bench: Bench) -> None:
 
 def test_a_hole_heals(bench: Bench) -> None:
     """The reading is an anchor: what was before it no longer matters."""
-    bench.tell(-30, BalanceChange(Decimal(0), Decimal(5)), email="a@example.com", credit_balance=Decimal(5))
-    bench.tell(-20, BalanceChange(Decimal(9), Decimal(3)), credit_balance=Decimal(3))
+    bench.tell(-30, (Decimal(0), Decimal(5)), email="a@example.com", credit_balance=Decimal(5))
+    bench.tell(-20, (Decimal(9), Decimal(3)), credit_balance=Decimal(3))
     assert bench.work(BALANCE_GAP) is None
     assert (inconsistencies(bench.member), bench.member.money("credit_balance")) == (frozenset(), Decimal(7))
 

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from inveterate.webhooks import model_for
 from relay.ingest.reducer import ReceivedEvent, Reduction, reduce_events
-from relay.model.balance_chain import BalanceChange
 from relay.model.consistency import BALANCE_GAP, EVIDENCE, NO_EMAIL, inconsistencies
 from relay.model.delivery import Delivery
 from relay.model.effects import Recheck
@@ -23,10 +22,10 @@ from relay.queues.requests import RecheckQueue
 from relay.rules.settings import Rules
 
 from tests.support.port_fakes import NOW, SHOP, FakeOutgoing, sample
-from tests.support.topic_functions import RULES
+from tests.support.topic_functions import TOPIC_RULES
 
 MINUTE = timedelta(minutes=1)
-GAP = (BalanceChange(Decimal(0), Decimal(5)), BalanceChange(Decimal(9), Decimal(3)))
+GAP = ((Decimal(0), Decimal(5)), (Decimal(9), Decimal(3)))
 
 
 def known(*facts: dict[str, Value]) -> Member:
@@ -84,11 +83,11 @@ def test_why_a_record_may_be_wrong(facts: list[dict[str, Value]], expected: set[
 def test_a_hole_in_the_chain() -> None:
     """A change that does not find what the last one left is a doubt until the missing one comes."""
     member = known(MAIL)
-    for minute, change in enumerate(GAP):
+    for minute, balances in enumerate(GAP):
         at = NOW + minute * MINUTE
-        member = merge(member, Facts(event_id=f"{minute:032x}", at=at, change=change))
+        member = merge(member, Facts(event_id=f"{minute:032x}", at=at, balances=balances))
     assert inconsistencies(member) == {BALANCE_GAP}
-    missing = Facts(event_id="f" * 32, at=NOW + MINUTE / 2, change=BalanceChange(Decimal(5), Decimal(9)))
+    missing = Facts(event_id="f" * 32, at=NOW + MINUTE / 2, balances=(Decimal(5), Decimal(9)))
     assert inconsistencies(merge(member, missing)) == set()
 
 
@@ -101,7 +100,7 @@ def folded(record: MemberRecord, *contents: dict[str, Any], topic: str) -> Reduc
         )
         for number, content in enumerate(contents)
     ]
-    return reduce_events(record, arrivals, RULES[topic], Rules())
+    return reduce_events(record, arrivals, TOPIC_RULES[topic], Rules())
 
 
 def credits_event(minute: int, before: int, after: int) -> dict[str, Any]:
@@ -123,7 +122,7 @@ def test_a_new_doubt_is_asked_about_once() -> None:
     assert first.outbox
     assert questions(first.outbox) == [Recheck(rule="recheck.balance_gap", reason=BALANCE_GAP)]
     asked = f"{1:032x}.recheck.balance_gap"
-    assert [asked in judged.effects for judged in first.judged] == [False, True]
+    assert [asked in result.effects for result in first.results] == [False, True]
     second = folded(replace_seen(first.record), credits_event(-1, 3, 4), topic=topic)
     assert second.outbox
     assert questions(second.outbox) == []
@@ -150,8 +149,8 @@ def test_a_hole_that_the_same_batch_closes_is_none() -> None:
 def test_what_is_not_believed_is_asked_about() -> None:
     """An event from the future changes nothing, but something has happened to the member."""
     done = folded(EMPTY, credits_event(11, 0, 5), topic="customer.credits.updated")
-    assert (done.record, done.judged[0].verdict) == (EMPTY, "ignored")
-    assert done.judged[0].effects == (f"{0:032x}.recheck.future",)
+    assert (done.record, done.results[0].outcome) == (EMPTY, "ignored")
+    assert done.results[0].effects == (f"{0:032x}.recheck.future",)
     assert done.outbox
     assert not done.outbox.changed
     assert [each.effects for each in done.outbox.events] == [

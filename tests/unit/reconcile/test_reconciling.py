@@ -18,11 +18,11 @@ def test_a_missing_address_is_read(bench: Bench) -> None:
     assert bench.work(NO_EMAIL) is None
     register = bench.member.registers["email"]
     assert (register.value, register.at) == ("anna@example.com", NOW - timedelta(seconds=122))
-    assert register.by.startswith("api-")
+    assert register.event_id.startswith("api-")
     assert bench.members.outboxes[-1].changed
     [line] = bench.journal.lines
     assert (line["id"], line["topic"], line["outcome"], line["reason"], line["customer"]) == (
-        register.by, "relay.reconcile", "applied", "no_email", "1",
+        register.event_id, "relay.reconcile", "applied", "no_email", "1",
     )  # fmt: skip
     assert bench.told == ["reconciled"]
     assert "nna" not in str(bench.telemetry.outcomes)

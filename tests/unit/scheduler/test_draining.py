@@ -75,23 +75,19 @@ def test_what_can_be_placed_by_now_goes_to_its_topic() -> None:
     """With its first time of receipt, and gone from `unclaimed` only then."""
     unclaimed = held(KNOWN, b"not json", KNOWN)
     assert unclaimed.drained() == {"placed": 2, "kept": 1}
-    assert [copy.attributes["topic"] for copy in unclaimed.topics["cancelled"].sent] == [
-        "customer.cancelled"
-    ] * 2
-    assert unclaimed.topics["cancelled"].sent[0].attributes["received_at"] == NOW.isoformat(
-        timespec="milliseconds"
-    )
+    assert [copy.header.topic for copy in unclaimed.topics["cancelled"].sent] == ["customer.cancelled"] * 2
+    assert unclaimed.topics["cancelled"].sent[0].header.received_at == NOW
     assert unclaimed.inbox.deleted == ["m1", "m3"]
 
 
 def test_the_id_that_its_sender_was_told_leads_to_the_events() -> None:
     """It was accepted under the id of its bytes; the journal names the id under which it goes on."""
     unclaimed = held(KNOWN)
-    told = unclaimed.inbox.waiting[0].attributes["event_id"]
+    told = unclaimed.inbox.waiting[0].header.event_id
     unclaimed.drained()
     (line,), (copy,) = unclaimed.journal.lines, unclaimed.topics["cancelled"].sent
     assert (line["id"], line["outcome"]) == (told, "unclaimed")
-    assert line["effects"] == [f"{copy.attributes['event_id']}.placed"]
+    assert line["effects"] == [f"{copy.header.event_id}.placed"]
 
 
 def test_a_topic_queue_that_refuses_keeps_it() -> None:
@@ -108,7 +104,7 @@ def test_after_three_days_it_is_journaled_and_given_up() -> None:
     unclaimed = held(b'{"token": "s3cret", no json')
     assert unclaimed.drained(NOW + timedelta(days=3)) == {"given_up": 1}
     (line,), (letter,) = unclaimed.journal.lines, unclaimed.dead_letters.sent
-    assert (line["outcome"], letter.attributes["source_queue"]) == ("unclaimed", "unclaimed")
+    assert (line["outcome"], letter.header.source_queue) == ("unclaimed", "unclaimed")
     assert "s3cret" not in str(line)
 
 

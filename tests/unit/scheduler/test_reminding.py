@@ -15,7 +15,7 @@ from relay.model.facts import Facts, Lot
 from relay.model.fields import Value
 from relay.model.member import Member, merge
 from relay.model.messages import EventEffects
-from relay.rules.credits import lots_left
+from relay.rules.credits import remaining_lots
 from relay.rules.settings import Rules, RuleSetting, Thresholds, TierSetting
 from relay.scheduler.reminders import EXPIRING, Window, expiring_within, reminders
 
@@ -113,7 +113,7 @@ def test_a_currency_has_its_own_threshold() -> None:
 def test_the_soonest_lot_is_spent_first() -> None:
     """Ten of twenty were spent: they were of the lot that ends first, so nobody need be warned of that one."""
     one = member({"b": lot(10, 40 * DAY), "a": lot(10, 7 * DAY - HOUR)}, credit_balance=Decimal(10))
-    assert lots_left(one, NOW) == {"b": one.lots["b"]}
+    assert remaining_lots(one, NOW) == {"b": one.lots["b"]}
     assert due(one) == {}
     assert expiring_within(one, NOW, 50 * DAY) == Decimal(10)
     assert expiring_within(one, NOW, 7 * DAY) == Decimal(0)
@@ -122,7 +122,7 @@ def test_the_soonest_lot_is_spent_first() -> None:
 def test_a_lot_that_has_ended_is_no_part_of_the_balance() -> None:
     """What is left of the others is not reduced by it."""
     one = member({"old": lot(50, -DAY), "new": lot(10, 40 * DAY)}, credit_balance=Decimal(10))
-    assert lots_left(one, NOW) == {"new": one.lots["new"]}
+    assert remaining_lots(one, NOW) == {"new": one.lots["new"]}
 
 
 def test_a_trial_that_ends_is_told_three_days_ahead() -> None:
@@ -186,7 +186,7 @@ def test_a_week_before_a_high_value_member_leaves_people_are_told() -> None:
     [alert] = event_effects.effects
     assert isinstance(alert, Alert)
     assert (alert.rule, alert.incident_key) == ("cancel.soon", f"cancel:{KEY}:2025-07-08")
-    assert (alert.at_once, alert.action, alert.details) == (True, "mention", (("Fee", "120.00 USD"),))
+    assert (alert.immediate, alert.action, alert.details) == (True, "update", (("Fee", "120.00 USD"),))
     assert (event_effects.event_id, event_effects.at) == (f"cancel:{KEY}:2025-07-08:7d", NOW - HOUR)
     assert due(member(**LEAVING, cancelled_at=NOW - DAY)) == {}
     assert due(member(**{**LEAVING, "pending_cancel_at": NOW + 7 * DAY + HOUR})) == {}
@@ -221,7 +221,7 @@ def test_a_dunning_without_a_further_failure_is_closed() -> None:
     [event_effects] = reminders(member(**FAILING), off, TODAY)
     [alert] = event_effects.effects
     assert isinstance(alert, Alert)
-    assert (alert.incident_key, alert.action, alert.rule) == (f"dun:{KEY}", "close", "dunning.quiet")
+    assert (alert.incident_key, alert.action, alert.rule) == (f"dun:{KEY}", "resolve", "dunning.quiet")
     assert event_effects.at == NOW - HOUR
     assert due(member(**{**FAILING, "last_failure_at": NOW - 29 * DAY})) == {}
     assert due(member(**FAILING, cancelled_at=NOW - 29 * DAY)) == {}, "the end has closed it"

@@ -80,7 +80,7 @@ def test_every_part_has_its_turn() -> None:
         "unclaimed": {},
     }
     [message] = tower.office.alerts.sent
-    assert (load(ClockTick, message.body), message.attributes) == (ClockTick(at=NOW), {"topic": "relay.tick"})
+    assert (load(ClockTick, message.body), message.header.topic) == (ClockTick(at=NOW), "relay.tick")
     assert tower.measured() == conditions()
 
 
@@ -151,8 +151,8 @@ def test_once_a_week_the_audits_are_asked_for(now: datetime, asked: int) -> None
     assert tower.clockwork().tick(now, FakeContext())["audits"] == {"asked": 2 * asked}
     hour = 7 if now.day == 9 else 8
     for queue in tower.audited:
-        runs = [(load(AuditStep, message.body).run, message.attributes) for message in queue.sent]
-        assert runs == [(now.replace(hour=hour, minute=0), {"errand": "audit"})] * asked
+        runs = [(load(AuditStep, message.body).run, message.header.topic) for message in queue.sent]
+        assert runs == [(now.replace(hour=hour, minute=0), "relay.audit")] * asked
 
 
 def test_a_queue_that_refuses_keeps_no_other_from_its_audit() -> None:

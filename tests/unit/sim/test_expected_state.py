@@ -19,7 +19,7 @@ from sim.events import Event
 from sim.webhooks import webhook_body
 from sim.world import World
 
-from tests.support.topic_functions import RULES
+from tests.support.topic_functions import TOPIC_RULES
 from tests.unit.sim.sim_worlds import GOLD, days, joined, make_world
 
 ODD = {
@@ -50,7 +50,7 @@ def mirrored(world: World, events: list[Event]) -> dict[str, Member]:
     records: dict[str, Member] = {}
     for event in events:
         body = webhook_body(world.shop, world.switches, event, attempt=0, now=world.now)
-        facts = RULES[event.topic or ""].facts(inveterate.webhooks.parse(body))
+        facts = TOPIC_RULES[event.topic or ""].facts(inveterate.webhooks.parse(body))
         known = records.get(event.member_id) or Member(shop=world.shop.domain, customer_id=event.member_id)
         records[event.member_id] = merge(known, facts.dated(world.now))
     return records

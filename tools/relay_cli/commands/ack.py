@@ -22,7 +22,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Acknowledge the incident; return the exit code."""
-    incident = change_incident(arguments, lambda found: replace(found, acked=True))
-    state = "open" if incident.stands else "resolved already"
-    print(f"{incident.key} is {state}; acknowledged by {incident.said_by}")
+    incident = change_incident(
+        arguments, lambda found, by: replace(found, acknowledged=True, acknowledged_by=by)
+    )
+    state = "open" if incident.is_open else "resolved already"
+    print(f"{incident.key} is {state}; acknowledged by {incident.acknowledged_by}")
     return 0

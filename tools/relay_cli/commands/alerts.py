@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from relay_cli.help import add_json_option, describe
@@ -26,9 +25,11 @@ def main(arguments: argparse.Namespace) -> int:
     """Print the open incidents; return the exit code.
 
     With `--json`: a list of objects with `incident`, `level`, `opened_at`, `channels`, `deferred` (whether a
-    message is held back), `muted_until`, `acknowledged` and `changed_by`.
+    message is held back), `muted_until`, `muted_by`, `acknowledged` and `acknowledged_by`.
     """
-    incidents = sorted(_open_incidents(Stack(arguments.stack)), key=lambda one: (-(one.level or 0), one.key))
+    incidents = sorted(
+        incident_store(Stack(arguments.stack)).open_incidents(), key=lambda one: (-(one.level or 0), one.key)
+    )
     if arguments.json:
         print(json.dumps([_row(incident) for incident in incidents], indent=2))
         return 0
@@ -43,40 +44,27 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _open_incidents(stack: Stack) -> Iterator[Incident]:
-    """Yield the open incidents by a scan: an index would be written at every alert, for a command run now and then."""
-    store = incident_store(stack)
-    pages = stack.client("dynamodb").get_paginator("scan")
-    for page in pages.paginate(
-        TableName=store.table,
-        FilterExpression="#open = :yes",
-        ExpressionAttributeNames={"#open": "open", "#key": "key"},
-        ExpressionAttributeValues={":yes": {"BOOL": True}},
-        ProjectionExpression="#key",
-    ):
-        yield from (store.load(item["key"]["S"]) for item in page["Items"])
-
-
 def _row(incident: Incident) -> dict[str, object]:
     return {
         "incident": incident.key,
         "level": incident.level.name.lower() if incident.level else "info",
         "opened_at": incident.opened_at.isoformat(timespec="minutes") if incident.opened_at else None,
-        "channels": list(incident.reached),
-        "deferred": incident.held is not None,
+        "channels": list(incident.channels),
+        "deferred": incident.deferred is not None,
         "muted_until": incident.muted_until.isoformat() if incident.muted_until else None,
-        "acknowledged": incident.acked,
-        "changed_by": incident.said_by,
+        "muted_by": incident.muted_by,
+        "acknowledged": incident.acknowledged,
+        "acknowledged_by": incident.acknowledged_by,
     }
 
 
 def _remarks(incident: Incident) -> str:
     remarks = [
-        "sent to " + ", ".join(incident.reached) if incident.reached else "",
-        "deferred by quiet hours or flood control" if incident.held else "",
+        "sent to " + ", ".join(incident.channels) if incident.channels else "",
+        "deferred by quiet hours or flood control" if incident.deferred else "",
         f"muted until {incident.muted_until:%Y-%m-%d %H:%M} UTC"
         if incident.muted_until and incident.muted_until > now()
         else "",
-        f"acknowledged by {incident.said_by}" if incident.acked else "",
+        f"acknowledged by {incident.acknowledged_by}" if incident.acknowledged else "",
     ]
     return "; ".join(remark for remark in remarks if remark)

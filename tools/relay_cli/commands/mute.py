@@ -41,9 +41,9 @@ def main(arguments: argparse.Namespace) -> int:
     """Mute the incident, or end its mute; return the exit code."""
     end = _end(arguments)
     until = end if arguments.until or arguments.days else None
-    incident = change_incident(arguments, lambda found: replace(found, muted_until=until))
+    incident = change_incident(arguments, lambda found, by: replace(found, muted_until=until, muted_by=by))
     state = f"muted until {until:%Y-%m-%d %H:%M} UTC" if until else "no longer muted"
-    print(f"{incident.key} is {state}; changed by {incident.said_by}")
+    print(f"{incident.key} is {state}; changed by {incident.muted_by}")
     return 0
 
 

@@ -39,6 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Send the message and report the result; return the exit code: 0 only where the channel accepted it."""
     from relay.alerts.notifier import channel_test_incident_key
+    from relay.model.header import MessageHeader
     from relay.model.messages import CHANNEL_TEST_TOPIC, ChannelTest, dump
 
     stack, channel = Stack(arguments.stack), arguments.channel
@@ -47,19 +48,22 @@ def main(arguments: argparse.Namespace) -> int:
     stack.client("sqs").send_message(
         QueueUrl=stack.output("AlertsUrl"),
         MessageBody=dump(test),
-        MessageAttributes={"topic": {"DataType": "String", "StringValue": CHANNEL_TEST_TOPIC}},
+        MessageAttributes={
+            name: {"DataType": "String", "StringValue": value}
+            for name, value in MessageHeader(topic=CHANNEL_TEST_TOPIC).attributes.items()
+        },
     )
     store, key = incident_store(stack), channel_test_incident_key(test.id)
     until = time.monotonic() + arguments.wait
     while time.monotonic() < until:
         incident = store.load(key)
-        if incident.told and not incident.owed:
+        if incident.seen_event_ids and not incident.pending:
             print(f"{channel} accepted the test message")
             return 0
         if reason := _refusal(incident):
             raise CliError(f"{channel} refused the test message: {reason}")
         time.sleep(min(_SECONDS_BETWEEN_LOOKS, arguments.wait))
-    started = store.load(key).told
+    started = store.load(key).seen_event_ids
     raise CliError(
         f"{channel} has not accepted the test message in {arguments.wait:g} s",
         "the notifier retries for three days; its log says why"
@@ -94,5 +98,5 @@ def _has_confirmed_subscription(stack: Stack) -> bool:
 
 def _refusal(incident: Incident) -> str:
     """Return the reason of a channel that refused the message; empty for none."""
-    parts = [part for owed in incident.owed for part in owed.parts.values()]
-    return next((part.reason for part in parts if part.reason), "")
+    deliveries = [delivery for pending in incident.pending for delivery in pending.deliveries.values()]
+    return next((delivery.reason for delivery in deliveries if delivery.reason), "")

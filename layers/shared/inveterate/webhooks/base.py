@@ -106,7 +106,7 @@ class Event(WireModel):
         return self._delivery.event_id or identity.event_id(
             self.TOPIC or self.metadata.topic,
             self.metadata.shop_domain or "",
-            self._delivery.raw.get("payload"),
+            self._delivery.raw,
         )
 
     @property

@@ -1,34 +1,62 @@
-"""Event ids: the same for every delivery of an event, whatever id the platform gives the delivery.
+"""The id of an event: what it says, not its bytes, so that every delivery of one event has the same id.
 
-`metadata.id` is missing in one topic, has two shapes in the others, and it is undocumented whether a
-retry keeps it. The content of an event does not change on a retry, so its id is a hash of topic, shop
-and payload. Standard library only.
+`metadata.id` is missing from one topic, has two shapes in the others, and nothing says whether a retry keeps
+it: it names a delivery for people and decides nothing. The id is a hash of topic, shop, customer, the event's
+own time and the fields that distinguish two events of the topic (`DISTINGUISHING`), each in one form. An event
+without a time of its own is identified by its whole payload. Standard library only.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from decimal import Decimal
-from typing import Any, Final
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final, TypeAlias
 
 _LENGTH: Final = 32
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_MILLIS_FROM: Final = 10**11
+"""A number from here on counts milliseconds since 1970, a smaller one seconds: the year 5138, or 1973."""
+
+_LATEST: Final = 253_402_300_800_000
+"""The first millisecond of the year 10000, which no calendar here can hold."""
+
+_LONGEST_TIME: Final = 64
+# Patterns are compiled on first use: the receiver's cold start needs one or two of them.
+_SPACED: Final = r"(?a:(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2}(?:\.\d+)?) ?([+-]\d{2}:?\d{2}|Z)?)"
+_NUMBER: Final = r"(?a:[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,9})?)"
+_CUSTOMER: Final = r"(?a:(?:gid://shopify/Customer/)?0*(\d{1,30})(?:\.0*)?(?:\?.*)?)"
+_CUSTOMER_PLACES: Final = (
+    ("customerId",),
+    ("customer", "id"),
+    ("newData", "customerId"),
+    ("detail", "cancelRequest", "customerId"),
+)
+_TRIGGERED: Final = ("triggerredAt", "triggeredAt", "triggered_at")
 
 
-def event_id(topic: str, shop: str, payload: object) -> str:
+def event_id(topic: str, shop: str, delivery: Mapping[str, Any]) -> str:
     """Return the event's id: 32 lower-case hex digits of a SHA-256.
 
-    `payload` is parsed JSON. The order of its keys makes no difference, nor whether its numbers are
-    floats or decimals.
+    `topic` is the topic's own name, not an alias. `delivery` is what JSON made of the body, with `payload` and
+    `metadata`. Its fractions are read as `Decimal`: a float cannot tell `1e400` from `2e400`.
     """
-    content = json.dumps(
-        [topic, shop.strip().lower(), payload],
-        sort_keys=True,
-        separators=(",", ":"),
-        default=_number,
-    )
-    return hashlib.sha256(content.encode()).hexdigest()[:_LENGTH]
+    payload, metadata = delivery.get("payload"), delivery.get("metadata")
+    content: list[object] = [topic, shop.strip().lower(), _customer(payload)]
+    own_time = _first(payload, ("createdAt",), ("expiredAt",))
+    if topic in DISTINGUISHING and own_time is not None:
+        content += [own_time, [_read(payload, field) for field in DISTINGUISHING[topic]]]
+    else:
+        # A record that changes from A to B, back to A and to B again makes three events, two of them with one payload.
+        triggered = (
+            _first(metadata, *((name,) for name in _TRIGGERED)) if topic == "customer.updated" else None
+        )
+        content += [triggered, _canonical(payload)]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:_LENGTH]
 
 
 def raw_id(body: bytes) -> str:
@@ -36,13 +64,169 @@ def raw_id(body: bytes) -> str:
     return hashlib.sha256(b"raw:" + body).hexdigest()[:_LENGTH]
 
 
-def delivery_id(metadata: Mapping[str, Any]) -> str | None:
-    """Return the platform's own id of this delivery, to quote to the platform's support; None without one."""
-    value = metadata.get("id")
-    return value[:100] if isinstance(value, str) and value else None
+def millis(value: object) -> int | None:
+    """Return a time in milliseconds since 1970; None where the value is no time.
+
+    Reads ISO 8601 (`2025-05-30T10:40:47.081Z`, `2026-02-05`, `2025-06-30 07:00:00 +00:00`), RFC 2822, and numbers:
+    seconds or milliseconds since 1970. A time without an offset is UTC.
+    """
+    if isinstance(value, str):
+        return _millis_in(value.strip())
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return None
+    amount = Decimal(str(value))
+    if not amount.is_finite() or amount.adjusted() > len(str(_LATEST)):
+        return None
+    whole = int(amount if abs(amount) >= _MILLIS_FROM else amount * 1000)
+    return whole if abs(whole) < _LATEST else None
 
 
-def _number(value: object) -> float:
-    if isinstance(value, Decimal):
-        return float(value)
-    raise TypeError(type(value).__name__)
+def _millis_in(text: str) -> int | None:
+    if len(text) > _LONGEST_TIME:
+        return None
+    if len(text) > len("20250530") and text.isascii() and text.isdigit():
+        return millis(int(text))
+    if text.endswith("z"):
+        text = text[:-1] + "Z"
+    try:
+        return _since_epoch(datetime.fromisoformat(text))
+    except ValueError:
+        pass
+    if re.fullmatch(_NUMBER, text):
+        return millis(Decimal(text))
+    if spaced := re.fullmatch(_SPACED, text):
+        return _millis_in(f"{spaced[1]}T{spaced[2]}{spaced[3] or ''}")
+    return _millis_in_mail_form(text)
+
+
+def _since_epoch(moment: datetime) -> int:
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND
+
+
+def _millis_in_mail_form(text: str) -> int | None:
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return _since_epoch(parsedate_to_datetime(text))
+    except (ValueError, IndexError, OverflowError):
+        return None
+
+
+def _amount(value: object) -> object:
+    """Return a number in one form, also where it is written as text: `10`, `10.0` and `"10.00"` are one."""
+    text = value.strip() if isinstance(value, str) else None
+    if text is not None and re.fullmatch(_NUMBER, text):
+        return _canonical(Decimal(text))
+    return _canonical(value if text is None else text)
+
+
+def _name(value: object) -> object:
+    """Return an id or a name as text: some are numbers in one event and text in the next."""
+    if isinstance(value, str):
+        return value.strip() or None
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else _canonical(value)
+
+
+def _currency(value: object) -> object:
+    return value.strip().upper() if isinstance(value, str) else _canonical(value)
+
+
+def _time(value: object) -> object:
+    moment = millis(value)
+    return _name(value) if moment is None else moment
+
+
+_Path: TypeAlias = tuple[str, ...]
+_Field: TypeAlias = tuple[Callable[[object], object], tuple[_Path, ...]]
+
+
+def _field(clean: Callable[[object], object], *places: str) -> _Field:
+    return clean, tuple(tuple(place.split(".")) for place in places)
+
+
+_TIER: Final = _field(_name, "tierId", "detail.tierName")
+_ATTEMPT: Final = _field(_amount, "detail.billingAttempts")
+_BALANCES: Final = (_field(_amount, "previousBalance"), _field(_amount, "newBalance"))
+
+DISTINGUISHING: Final[dict[str, tuple[_Field, ...]]] = {
+    "customer.joined.paid_tier": (_TIER,),
+    "customer.joined.free_tier": (_TIER,),
+    "customer.joined.free_trial": (_TIER,),
+    "customer.joined.lifetime_tier": (_TIER,),
+    "customer.changed_tier": (_field(_name, "detail.previousTierId", "detail.previousTierName"), _TIER),
+    "customer.ordered": (_field(_amount, "detail.subtotal_price"), _field(_currency, "detail.currency")),
+    "customer.payment_succeeded": (
+        _field(_amount, "detail.amount"),
+        _field(_currency, "detail.currency"),
+        _field(_time, "detail.newBillingDate"),
+    ),
+    "customer.payment_failed": (_ATTEMPT,),
+    "customer_billing.attempt.failed": (_ATTEMPT,),
+    "customer.payment_methods.updated": (_field(_name, "detail.paymentMethodId"),),
+    "customer.credits.updated": _BALANCES,
+    "customer.credits.expired": _BALANCES,
+    "customer.cancelled": (_TIER,),
+    "customer.pending_cancellation": (
+        _field(_time, "detail.effectiveCancellationDate", "detail.cancelRequest.cancelDate"),
+    ),
+}
+"""By topic, the fields that distinguish two events of one member and one time: how each is cleaned, and the places
+in the payload where it may stand. `customer.updated` has none: it is identified by its whole payload."""
+
+
+def _read(payload: object, field: _Field) -> object:
+    clean, places = field
+    for place in places:
+        value = _at(payload, place)
+        if value is not None:
+            return clean(value)
+    return None
+
+
+def _first(part: object, *places: _Path) -> int | None:
+    """Return the first readable time of these places."""
+    return next((moment for place in places if (moment := millis(_at(part, place))) is not None), None)
+
+
+def _at(part: object, place: Iterable[str]) -> object:
+    for step in place:
+        part = part.get(step) if isinstance(part, dict) else None
+    return part
+
+
+def _customer(payload: object) -> str | None:
+    """Return the member's customer id as its digits, from the places where topics put it."""
+    for place in _CUSTOMER_PLACES:
+        value = _at(payload, place)
+        if isinstance(value, bool) or not isinstance(value, int | str | Decimal | float):
+            continue
+        if found := re.fullmatch(_CUSTOMER, str(value).strip()):
+            return found[1]
+    return None
+
+
+def _canonical(value: object) -> str:
+    """Write JSON in one form: keys in order and without `updatedAt`, numbers by their value."""
+    if isinstance(value, dict):
+        parts = (
+            f"{json.dumps(name)}:{_canonical(value[name])}" for name in sorted(value) if name != "updatedAt"
+        )
+        return "{" + ",".join(parts) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_canonical, value)) + "]"
+    if value is None or isinstance(value, bool | str):
+        return json.dumps(value)
+    return _canonical_number(value)
+
+
+def _canonical_number(value: object) -> str:
+    """Write a number as digits and a power of ten, exactly: `10` and `10.0` are `1e1`."""
+    try:
+        sign, digits, exponent = Decimal(str(value)).as_tuple()
+    except InvalidOperation:
+        raise TypeError(type(value).__name__) from None
+    if not isinstance(exponent, int):
+        return str(value)
+    written = "".join(map(str, digits)).lstrip("0")
+    kept = written.rstrip("0")
+    return f"{'-' if sign else ''}{kept}e{exponent + len(written) - len(kept)}" if kept else "0"

@@ -37,7 +37,7 @@ def in_batches(
     """Write members `size` at a time; after a closed door nobody else is tried. An outcome for each, by key.
 
     A member without an e-mail address is skipped: nothing would identify the contact, or it could not be written
-    to and would be billed. Of a member that is named twice the last alert_message is the newest; providers refuse a
+    to and would be billed. Of a member that is named twice the last change is the newest; providers refuse a
     call that names one twice. `in_a_call` is how many members of a batch one call has, all of them unless said.
     """
     latest = {wanted.key: wanted for wanted in profiles}

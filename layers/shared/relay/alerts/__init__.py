@@ -1,1 +1,1 @@
-"""Telling people about incidents, once for each level and outcome, over every configured channel."""
+"""Alerts: one message to people per incident, level and outcome, by every configured channel."""

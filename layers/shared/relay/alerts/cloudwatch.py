@@ -1,9 +1,9 @@
-"""CloudWatch's alarms as alerts: an alarm opens its incident, its OK closes it.
+"""CloudWatch alarms as alerts: an alarm opens its incident, its OK resolves it.
 
-An alarm's description says how it is to be told: `critical payfail-spike: Payments fail. Look at …` is the
-level, the matter, a title up to the first full stop, and what to do. The matter names the incident,
-`inv:{shop}:{matter}`, under which PagerDuty knows it; one alarm has one matter. Without these words an
-alarm is an error, and the incident goes by the alarm's name.
+An alarm's description says how to alert: `critical payfail-spike: Payments fail. Look at …` is the level, the
+condition, a title up to the first full stop, and what to do. The condition names the incident,
+`inv:{shop}:{condition}`, under which PagerDuty knows it; one alarm has one condition. An alarm with another description
+is an error, and its incident has the alarm's name.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from relay.errors import PermanentError
-from relay.model.effects import Action, Alert, Level
+from relay.model.effects import Alert, AlertAction, Level
 from relay.model.messages import AlertMessage
 
 TOPIC: Final = "relay.alarm"
 
-_WORDED: Final = re.compile(
+_DESCRIPTION: Final = re.compile(
     r"(info|warning|error|critical)(?: ([a-z0-9][a-z0-9:-]{0,80}))?: +(.+)", re.DOTALL
 )
 _RULES: Final = {
@@ -30,13 +30,13 @@ _RULES: Final = {
     "manual-credits": "programme.manual_credits",
     "silence": "programme.silence",
 }
-"""The matters that are conditions of the programme: a merchant sets them like every other rule."""
+"""The conditions of the programme: a merchant sets them like every other rule."""
 
-_ACTIONS: Final[dict[str, Action]] = {"ALARM": "open", "OK": "close"}
+_ACTIONS: Final[dict[str, AlertAction]] = {"ALARM": "open", "OK": "resolve"}
 
 
 class Alarm(BaseModel):
-    """What CloudWatch tells a topic when an alarm changes its state."""
+    """The message that CloudWatch publishes when an alarm changes its state."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
@@ -47,22 +47,22 @@ class Alarm(BaseModel):
 
     @field_validator("description", mode="before")
     @classmethod
-    def _described(cls, value: Any) -> Any:
+    def _text_or_empty(cls, value: Any) -> Any:
         return value or ""
 
     @field_validator("at")
     @classmethod
-    def _aware(cls, value: datetime) -> datetime:
+    def _with_zone(cls, value: datetime) -> datetime:
         return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 def is_alarm(body: str) -> bool:
-    """Tell whether a message is CloudWatch's: nothing of ours begins like that."""
+    """Tell whether CloudWatch wrote a message: none of ours begins like that."""
     return '"AlarmName"' in body[:200]
 
 
 def alarm_message(body: str, shop: str) -> AlertMessage | None:
-    """Return what an alarm tells; None where it has merely lost sight of its figure.
+    """Return an alarm as an alert message; None where it only lacks data.
 
     Raises:
         PermanentError: `unreadable_message`.
@@ -75,14 +75,14 @@ def alarm_message(body: str, shop: str) -> AlertMessage | None:
     action = _ACTIONS.get(alarm.state)
     if action is None:
         return None
-    worded = _WORDED.fullmatch(alarm.description.strip())
-    level = Level[worded[1].upper()] if worded else Level.ERROR
-    matter = worded[2] if worded else None
-    title, advice = _sentences((worded[3] if worded else alarm.description) or alarm.name)
-    # CloudWatch may deliver a change twice; nothing else of it is an id.
+    parts = _DESCRIPTION.fullmatch(alarm.description.strip())
+    level = Level[parts[1].upper()] if parts else Level.ERROR
+    condition = parts[2] if parts else None
+    title, advice = _title_and_advice((parts[3] if parts else alarm.description) or alarm.name)
+    # CloudWatch may deliver a change twice, and gives it no id.
     change = f"{alarm.name}|{alarm.state}|{alarm.at.isoformat()}"
     event_id = hashlib.sha256(change.encode()).hexdigest()[:32]
-    rule = _RULES.get(matter or "") or f"alarm.{matter or alarm.name}"
+    rule = _RULES.get(condition or "") or f"alarm.{condition or alarm.name}"
     return AlertMessage(
         id=f"{event_id}.{rule}",
         event_id=event_id,
@@ -91,7 +91,7 @@ def alarm_message(body: str, shop: str) -> AlertMessage | None:
         at=alarm.at,
         alert=Alert(
             rule=rule,
-            incident_key=f"inv:{shop}:{matter}" if matter else f"alarm:{alarm.name}",
+            incident_key=f"inv:{shop}:{condition}" if condition else f"alarm:{alarm.name}",
             level=level,
             title=title,
             action=action,
@@ -101,6 +101,6 @@ def alarm_message(body: str, shop: str) -> AlertMessage | None:
     )
 
 
-def _sentences(text: str) -> tuple[str, str]:
+def _title_and_advice(text: str) -> tuple[str, str]:
     title, stop, rest = text.strip().partition(". ")
     return (title if stop else title.rstrip(".")), rest.strip()

@@ -1,140 +1,259 @@
-"""One batch's alert_messages, served channel by channel, so that a crash anywhere costs one marked repeat at most.
+"""Deliver the notifications of one batch, channel by channel, so that a crash costs at most one repeat, marked as such.
 
-Every step is noted in the incident before and after it is taken: unsent → sending → sent. No server is
-called while nobody has claimed the right to: of two runs with one incident, the table lets one win.
+Each step is recorded in the incident before and after it: unsent → sending → sent. A channel is called only
+after its delivery was claimed by a conditional write: of two invocations with one incident, one wins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
-from relay.alerts.context import NotifierContext
-from relay.alerts.member_lookup import MemberLookup
-from relay.alerts.pending import drop, mark, next_pending
+from relay.alerts.transitions import drop_channel, next_pending, record_delivery
 from relay.errors import ConflictError, MisconfiguredError, NoReplyError, PermanentError, TransientError
+from relay.model.hold_queue import HoldQueue
 from relay.model.incident import UNCONFIRMED, ChannelDelivery, DeliveryState, Incident, PendingNotification
-from relay.ports.alerts import AlertChannel, Notification
+from relay.model.member import Member
+from relay.model.messages import AlertMessage
+from relay.ports.alerts import AlertChannel, IncidentStore, Notification
+from relay.ports.members import MemberStore
+from relay.ports.optimistic import retry_conflicts
+from relay.ports.runtime import Clock, Telemetry
 from relay.rules.settings import Rules
 
-LEASE: Final = timedelta(seconds=60)
-"""How long a channel's part stays claimed. The function's timeout may not be longer: after it, who
-claimed is dead."""
+CLAIM_DURATION: Final = timedelta(seconds=60)
+"""How long a delivery stays claimed: not less than the function's timeout, so that its holder has ended by then."""
+
+_TABLE: Final = "table incidents"
+_SENT_METRIC: Final = "AlertsSent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifierContext:
+    """What the notifier works with: the shop and its time zone, stores, channels, clock and telemetry."""
+
+    shop: str
+    incidents: IncidentStore
+    members: MemberStore
+    channels: Sequence[AlertChannel]
+    clock: Clock
+    telemetry: Telemetry
+    zone: ZoneInfo
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """The names of the configured channels."""
+        return tuple(channel.name for channel in self.channels)
+
+    def save(self, incident: Incident) -> Incident:
+        """Write an incident; return it as written.
+
+        Raises:
+            ConflictError: another writer was faster.
+
+        """
+        self.incidents.save(incident)
+        return replace(incident, version=incident.version + 1)
+
+    def update(self, key: str, change: Callable[[Incident], Incident]) -> Incident:
+        """Read an incident, change and write it, again after a conflict; return it as written.
+
+        Raises:
+            TransientError: too many conflicts.
+
+        """
+        return self.update_loaded(self.incidents.load(key), change)
+
+    def update_loaded(self, incident: Incident, change: Callable[[Incident], Incident]) -> Incident:
+        """Change and write an incident that was just read, as `update` does."""
+
+        def write(before: Incident) -> Incident:
+            after = change(before)
+            return before if after == before else self.save(after)
+
+        return retry_conflicts(incident, write, lambda: self.incidents.load(incident.key), what=_TABLE)
+
+    def update_hold_queue(self, change: Callable[[HoldQueue], HoldQueue]) -> HoldQueue:
+        """Read, change and write the hold queue, as `update` does."""
+
+        def write(before: HoldQueue) -> HoldQueue:
+            after = change(before)
+            if after == before:
+                return before
+            self.incidents.save_hold_queue(after)
+            return replace(after, version=after.version + 1)
+
+        load = self.incidents.load_hold_queue
+        return retry_conflicts(load(), write, load, what=_TABLE)
+
+    def log(self, outcome: str, alert_message: AlertMessage, **fields: object) -> None:
+        """Log one outcome with event and rule; the member stays out of the log."""
+        self.telemetry.outcome(
+            outcome,
+            event_id=alert_message.event_id,
+            topic=alert_message.topic,
+            rule=alert_message.alert.rule,
+            **fields,
+        )
+
+
+@dataclass(slots=True)
+class MemberLookup:
+    """The members that notifications name, read once per batch; `stopped` once the table has not answered."""
+
+    context: NotifierContext
+    members: Mapping[str, Member]
+    stopped: bool = False
+
+    def find(self, keys: Iterable[str]) -> Mapping[str, Member]:
+        """Return the members with these keys, as far as they can be read: an alert without a name is better than a late one."""
+        wanted = [key for key in keys if key]
+        missing = {key for key in wanted if key not in self.members}
+        if missing and not self.stopped:
+            try:
+                records, _ = self.context.members.load(missing)
+            except TransientError as error:
+                self.stop(error)
+            else:
+                found = {key: record.member for key, record in records.items()}
+                self.members = {**self.members, **found}
+        return {key: self.members[key] for key in wanted if key in self.members}
+
+    def stop(self, error: TransientError) -> None:
+        """Read no more in this batch. The log says so: a missing permission would make every alert nameless unseen."""
+        self.stopped = True
+        self.context.telemetry.outcome("members_not_read", event_id=None, topic=None, reason=str(error))
 
 
 @dataclass(slots=True)
 class BatchDelivery:
-    """One batch: the rules, who is spoken of, and the channels that failed in it and are left in peace until the next."""
+    """Delivery for one batch of messages: its rules, its members, and the channels that failed and rest until the next batch."""
 
-    desk: NotifierContext
+    context: NotifierContext
     rules: Rules
-    names: MemberLookup
-    down: dict[str, Exception] = field(default_factory=dict)
+    members: MemberLookup
+    unavailable: dict[str, Exception] = field(default_factory=dict)
 
-    def serve(self, incident: Incident, event_id: str) -> None:
-        """Serve every channel that this event's alert_message is owed to, then raise the worst of what went wrong."""
+    def deliver(self, incident: Incident, event_id: str) -> None:
+        """Deliver all that is pending up to this event's notification, then raise the error that keeps the message longest.
+
+        Raises:
+            TransientError: a channel cannot be reached now.
+            MisconfiguredError: the setting that it names is wrong.
+            PermanentError: a channel refused this event's notification.
+
+        """
         failed: dict[str, Exception] = {}
-        while next_one := next_pending(incident, event_id, skip=failed):
-            owed, channel = next_one
+        while step := next_pending(incident, event_id, skip=failed):
+            pending, channel = step
             try:
-                incident = self._serve(incident, owed, channel, failed)
+                incident = self._deliver_step(incident, pending, channel, failed)
             except ConflictError:
-                # Somebody else serves the same incident. Theirs is the newer truth, and may be all it takes.
-                incident = self.desk.incidents.load(incident.key)
-        _raise_worst([*failed.values(), *_given_up(incident, event_id)])
+                # Another invocation delivers the same incident. Its state is newer, and may be complete.
+                incident = self.context.incidents.load(incident.key)
+        raise_longest([*failed.values(), *_failed_for_good(incident, event_id)])
 
-    def _serve(
-        self, incident: Incident, owed: PendingNotification, name: str, failed: dict[str, Exception]
+    def _deliver_step(
+        self, incident: Incident, pending: PendingNotification, name: str, failed: dict[str, Exception]
     ) -> Incident:
-        """Take one channel one step on, and note how it went."""
-        channel = next((channel for channel in self.desk.channels if channel.name == name), None)
+        """Take one delivery one step on, and record the result."""
+        channel = next((channel for channel in self.context.channels if channel.name == name), None)
         if channel is None:
-            return self.desk.save(drop(incident, name))
-        if name in self.down:
-            failed[name] = self.down[name]
+            return self.context.save(drop_channel(incident, name))
+        if name in self.unavailable:
+            failed[name] = self.unavailable[name]
             return incident
-        part, event_id, now = owed.parts[name], owed.alert_message.event_id, self.desk.clock()
-        if part.until is not None and part.until > now:
-            wait = (part.until - now).total_seconds()
-            failed[name] = TransientError(f"{name}: being told by another run", retry_after=wait)
+        before, event_id, now = pending.deliveries[name], pending.alert_message.event_id, self.context.clock()
+        if before.claimed_until is not None and before.claimed_until > now:
+            wait = (before.claimed_until - now).total_seconds()
+            failed[name] = TransientError(f"{name}: another invocation is sending", retry_after=wait)
             return incident
-        if part.state is DeliveryState.REPEATING:
-            given_up = ChannelDelivery(state=DeliveryState.GIVEN_UP, reason=UNCONFIRMED)
-            return self.desk.save(mark(incident, event_id, name, given_up))
-        state = DeliveryState.SENDING if part.state is DeliveryState.UNSENT else DeliveryState.REPEATING
-        claim = ChannelDelivery(state=state, until=now + LEASE)
-        incident = self.desk.save(mark(incident, event_id, name, claim))
-        announcement = self._announcement(incident, owed, name, repeat=claim.state is DeliveryState.REPEATING)
-        after, thread = self._announce(channel, announcement, before=part, claim=claim, failed=failed)
-        # What is ours by claim is noted, whatever others wrote meanwhile.
-        return self.desk.change_known(incident, lambda known: mark(known, event_id, name, after, thread))
+        if before.state is DeliveryState.RETRYING:
+            unconfirmed = ChannelDelivery(state=DeliveryState.FAILED, reason=UNCONFIRMED)
+            return self.context.save(record_delivery(incident, event_id, name, unconfirmed))
+        is_retry = before.state is not DeliveryState.UNSENT
+        state = DeliveryState.RETRYING if is_retry else DeliveryState.SENDING
+        claim = ChannelDelivery(state=state, claimed_until=now + CLAIM_DURATION)
+        incident = self.context.save(record_delivery(incident, event_id, name, claim))
+        notification = self._notification(incident, pending, name, may_be_repeat=is_retry)
+        after, ref = self._send(channel, notification, before=before, claim=claim, failed=failed)
+        # The claim makes this delivery ours: it is recorded whatever others wrote meanwhile.
+        return self.context.update_loaded(
+            incident, lambda known: record_delivery(known, event_id, name, after, ref)
+        )
 
-    def _announce(
+    def _send(
         self,
         channel: AlertChannel,
-        announcement: Notification,
+        notification: Notification,
         *,
         before: ChannelDelivery,
         claim: ChannelDelivery,
         failed: dict[str, Exception],
     ) -> tuple[ChannelDelivery, str | None]:
-        """Tell one channel and return how its part stands then, and where the message is kept."""
+        """Send to one channel; return the delivery afterwards and the reference of the message."""
         try:
-            thread = channel.announce(announcement)
+            ref = channel.send(notification)
         except PermanentError as error:
-            return ChannelDelivery(state=DeliveryState.GIVEN_UP, reason=error.reason), None
+            return ChannelDelivery(state=DeliveryState.FAILED, reason=error.reason), None
         except NoReplyError as error:
-            failed[channel.name] = self.down[channel.name] = error
-            return replace(claim, until=None), None
+            failed[channel.name] = self.unavailable[channel.name] = error
+            return replace(claim, claimed_until=None), None
         except TransientError as error:
-            failed[channel.name] = self.down[channel.name] = error
-            return replace(before, until=None), None
-        except Exception as error:  # noqa: BLE001 - a defect in one channel must not keep the others from being told
+            failed[channel.name] = self.unavailable[channel.name] = error
+            return replace(before, claimed_until=None), None
+        except Exception as error:  # noqa: BLE001 - a defect in one channel must not keep the alert from the others
             failed[channel.name] = error
-            return replace(claim, until=None), None
-        kind, repeat = announcement.kind, announcement.repeat
-        self.desk.log("told", announcement.alert_message, channel=channel.name, kind=kind, repeat=repeat)
-        self.desk.telemetry.measure("AlertsTold", 1, channel=channel.name)
-        return ChannelDelivery(state=DeliveryState.SENT), thread
+            return replace(claim, claimed_until=None), None
+        self.context.log(
+            "sent",
+            notification.alert_message,
+            channel=channel.name,
+            kind=notification.kind,
+            may_be_repeat=notification.may_be_repeat,
+        )
+        self.context.telemetry.measure(_SENT_METRIC, 1, channel=channel.name)
+        return ChannelDelivery(state=DeliveryState.SENT), ref
 
-    def _announcement(
-        self, incident: Incident, owed: PendingNotification, channel: str, *, repeat: bool
+    def _notification(
+        self, incident: Incident, pending: PendingNotification, channel: str, *, may_be_repeat: bool
     ) -> Notification:
-        episode = incident.episodes.get(owed.episode)
-        known = self.names.who((owed.alert_message.member, *dict(owed.alert_message.people)))
+        thread, alert_message = incident.threads.get(pending.thread_id), pending.alert_message
+        found = self.members.find((alert_message.member, *dict(alert_message.people)))
         return Notification(
-            alert_message=owed.alert_message,
-            kind=owed.kind,
-            member=known.get(owed.alert_message.member),
-            repeat=repeat,
-            first=episode.first if episode else None,
-            thread=episode.threads.get(channel) if episode else None,
-            people=known,
+            alert_message=alert_message,
+            kind=pending.kind,
+            member=found.get(alert_message.member),
+            may_be_repeat=may_be_repeat,
+            first_message=thread.first_message if thread else None,
+            thread_ref=thread.refs.get(channel) if thread else None,
+            people=found,
             mask=self.rules.mask,
         )
 
 
-def _given_up(incident: Incident, event_id: str) -> list[Exception]:
-    """Return, for what a channel never got of this event, the reason that the dead letter shall carry."""
-    owed = incident.owed_by(event_id)
+def raise_longest(errors: Iterable[Exception]) -> None:
+    """Raise the error that keeps the message longest, if any: a refusal by one channel waits until the others are served."""
+    longest = max(errors, key=_keeps_message_for, default=None)
+    if longest is not None:
+        raise longest
+
+
+def _failed_for_good(incident: Incident, event_id: str) -> list[Exception]:
+    """Return an error for each failed delivery of this event, with the reason that the dead letter carries."""
+    own = incident.pending_for(event_id)
     return [
-        PermanentError(part.reason, channel)
-        for channel, part in (owed.parts if owed else {}).items()
-        if part.state is DeliveryState.GIVEN_UP
+        PermanentError(delivery.reason, channel)
+        for channel, delivery in (own.deliveries if own else {}).items()
+        if delivery.state is DeliveryState.FAILED
     ]
 
 
-def _raise_worst(errors: Iterable[Exception]) -> None:
-    """Raise what keeps the message alive the longest: what was given up for one channel can wait for the others."""
-    worst = max(errors, key=urgency, default=None)
-    if worst is not None:
-        raise worst
-
-
-def urgency(error: Exception) -> tuple[int, float]:
-    """Order what went wrong by how long the message must live for it."""
+def _keeps_message_for(error: Exception) -> tuple[int, float]:
+    """Order errors by how long the message must be kept for them."""
     match error:
         case MisconfiguredError():
             return 3, error.retry_after or 0.0

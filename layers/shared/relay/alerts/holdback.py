@@ -1,8 +1,8 @@
-"""The waiting room: what is not told at once, because it is night or because too much happens at a time.
+"""Flood control and quiet hours: which alerts wait in the hold queue, and which of them a clock tick takes out.
 
-It holds no message, only which incident has one held back (`Incident.held`). So what is over by the time
-it would be told is simply found to hold nothing. A tick of the clock takes what is due out of the room and
-keeps it under its own time until everybody has been told: a crash anywhere leaves it there.
+The queue holds no message, only which incident has one deferred (`Incident.deferred`). So an incident that is
+resolved by the time of the tick simply has nothing deferred. A tick takes the due entries out as a batch and keeps
+it under its own time until all of them are sent: after a crash the next try finds it there. Pure.
 """
 
 from __future__ import annotations
@@ -12,65 +12,64 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from relay.model.effects import Level
-from relay.model.hold_queue import HeldBatch, HeldEntry, HoldQueue
+from relay.model.hold_queue import DueBatch, HoldQueue, HoldQueueEntry
 from relay.rules.settings import Flood
 
-LONGEST: Final = 1_000
-"""How many are kept by name. A flood beyond it is counted: the room is one item, and has to stay small."""
+MAX_ENTRIES: Final = 1_000
+"""Entries kept by name. A flood beyond it is only counted: the queue is one item, and has to stay small."""
 
 _WINDOWS: Final = 4
-_RECENT: Final = 500
+_MAX_RECENT: Final = 500
 
 
-def admit(room: HoldQueue, telling_id: str, at: datetime, flood: Flood) -> tuple[HoldQueue, bool]:
-    """Say whether one more may be told at once, and remember that it was."""
-    if telling_id in room.recent:
-        return room, True
+def admit(queue: HoldQueue, message_id: str, at: datetime, flood: Flood) -> tuple[HoldQueue, bool]:
+    """Return whether one more alert may be sent now, and the queue that remembers it."""
+    if message_id in queue.recently_sent:
+        return queue, True
     window = timedelta(minutes=flood.minutes)
-    if sum(abs(at - other) < window for other in room.recent.values()) >= flood.alerts:
-        return room, False
-    # By their number and not by their time: an outage's events come late, and mixed with those of today.
-    kept = max(flood.alerts, min(_WINDOWS * flood.alerts, _RECENT))
-    recent = list({**room.recent, telling_id: at}.items())[-kept:]
-    return replace(room, recent=dict(recent)), True
+    if sum(abs(at - other) < window for other in queue.recently_sent.values()) >= flood.alerts:
+        return queue, False
+    # Bounded by number and not by time: events of an outage arrive late, between those of today.
+    kept = max(flood.alerts, min(_WINDOWS * flood.alerts, _MAX_RECENT))
+    recent = list({**queue.recently_sent, message_id: at}.items())[-kept:]
+    return replace(queue, recently_sent=dict(recent)), True
 
 
-def enter(room: HoldQueue, entry: HeldEntry) -> HoldQueue:
-    """Let one wait; the same one again changes nothing."""
-    if room.knows(entry):
-        return room
-    if len(room.entries) >= LONGEST:
-        return replace(room, uncounted=room.uncounted + 1)
-    return replace(room, entries=(*room.entries, entry))
+def add(queue: HoldQueue, entry: HoldQueueEntry) -> HoldQueue:
+    """Return the queue with one more entry; an entry that it contains changes nothing."""
+    if queue.contains(entry):
+        return queue
+    if len(queue.entries) >= MAX_ENTRIES:
+        return replace(queue, uncounted=queue.uncounted + 1)
+    return replace(queue, entries=(*queue.entries, entry))
 
 
-def begin(room: HoldQueue, tick: datetime, *, quiet: bool) -> HoldQueue:
-    """Take out what is due at a tick: by day all that was held back before it, at night what is worse than a warning."""
+def take_due(queue: HoldQueue, tick: datetime, *, quiet: bool) -> HoldQueue:
+    """Return the queue with the due entries moved to this tick's batch: in quiet hours those above a warning, else all."""
     key = tick_key(tick)
-    if key in room.flushes:
-        return room
+    if key in queue.due:
+        return queue
 
-    def is_due(entry: HeldEntry) -> bool:
+    def is_due(entry: HoldQueueEntry) -> bool:
         return entry.at <= tick and (entry.level > Level.WARNING or not quiet)
 
-    due = tuple(entry for entry in room.entries if is_due(entry))
+    due = tuple(entry for entry in queue.entries if is_due(entry))
     if not due:
-        return room
-    flush = HeldBatch(entries=due, uncounted=room.uncounted)
+        return queue
     return replace(
-        room,
-        entries=tuple(entry for entry in room.entries if not is_due(entry)),
+        queue,
+        entries=tuple(entry for entry in queue.entries if not is_due(entry)),
         uncounted=0,
-        flushes={**room.flushes, key: flush},
+        due={**queue.due, key: DueBatch(entries=due, uncounted=queue.uncounted)},
     )
 
 
-def end(room: HoldQueue, tick: datetime) -> HoldQueue:
-    """Forget what a tick was busy with."""
+def finish(queue: HoldQueue, tick: datetime) -> HoldQueue:
+    """Return the queue without this tick's batch."""
     key = tick_key(tick)
-    return replace(room, flushes={name: flush for name, flush in room.flushes.items() if name != key})
+    return replace(queue, due={name: batch for name, batch in queue.due.items() if name != key})
 
 
 def tick_key(tick: datetime) -> str:
-    """Return the name of a tick's work."""
+    """Return the key of a tick's batch."""
     return tick.isoformat(timespec="seconds")

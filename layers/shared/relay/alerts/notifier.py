@@ -1,7 +1,7 @@
-"""Telling people: each matter once, again when it grows worse, and when it is over, by every channel.
+"""The notifier sends people one message per incident, level and outcome, by every channel that is configured.
 
-What comes off the queue is an alert, a tick of the clock, the day's digest, an alarm of CloudWatch or a
-person's trial of a channel; each becomes alert_messages of incidents (`serving.py`).
+The alerts queue brings alerts, ticks of the clock, the daily digest, CloudWatch alarms and channel tests;
+each becomes an alert message of an incident (`processing.py`).
 """
 
 from __future__ import annotations
@@ -13,11 +13,8 @@ from typing import Final, TypeAlias
 
 from relay.alerts.cloudwatch import TOPIC as ALARM_TOPIC
 from relay.alerts.cloudwatch import alarm_message, is_alarm
-from relay.alerts.context import NotifierContext
-from relay.alerts.delivery import BatchDelivery
-from relay.alerts.held import send_deferred
-from relay.alerts.member_lookup import MemberLookup
-from relay.alerts.processing import note, process
+from relay.alerts.delivery import BatchDelivery, MemberLookup, NotifierContext
+from relay.alerts.processing import process, process_notice, send_deferred
 from relay.alerts.routing import digest_channels
 from relay.errors import PermanentError, TransientError
 from relay.model import messages
@@ -36,110 +33,120 @@ from relay.rules.catalog import apply_settings
 from relay.rules.settings import Rules
 
 NEEDED_MS: Final = 45_000
-"""One alert message at its worst: e-mail, PagerDuty and the two calls of a Slack thread that all hang, and the
-table's writes around them."""
+"""The longest that one alert message takes: e-mail, PagerDuty and the two calls of a Slack thread all time out, and the
+table is written around them."""
 
-_LONGEST_KEY: Final = 1_024
+_MAX_KEY_BYTES: Final = 1_024
 
-NotifierResult: TypeAlias = AlertMessage | ClockTick | DailyDigest | ChannelTest
+Request: TypeAlias = AlertMessage | ClockTick | DailyDigest | ChannelTest
 
 
 @dataclass(slots=True)
-class KnownRules:
-    """The rules as last read: with them an alert need not wait until the members table answers again."""
+class RulesCache:
+    """The rules last read: with them an alert is sent while the members table does not answer."""
 
     rules: Rules | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notifier:
-    """The work on a batch of alert messages."""
+    """The work on batches of the alerts queue."""
 
-    desk: NotifierContext
-    known: KnownRules = field(default_factory=KnownRules)
+    context: NotifierContext
+    cache: RulesCache = field(default_factory=RulesCache)
 
     def work(self, messages: Sequence[Message], context: Context) -> Results:
-        """Tell people what the messages say, the oldest first: an opening ahead of its closing."""
-        answers: dict[str, Exception | None] = {}
-        said: list[tuple[NotifierResult, Message]] = []
+        """Process a batch, the oldest event first: an opening before its resolution. Return each message's result."""
+        results: dict[str, Exception | None] = {}
+        requests: list[tuple[Request, Message]] = []
         for message in messages:
             try:
-                heard = read(message, self.desk.shop)
+                request = read(message, self.context.shop)
             except PermanentError as error:
-                answers[message.id] = error
+                results[message.id] = error
                 continue
-            if heard is None:
-                answers[message.id] = None
+            if request is None:
+                results[message.id] = None
             else:
-                said.append((heard, message))
-        said.sort(key=lambda pair: _time(pair[0]))
+                requests.append((request, message))
+        requests.sort(key=lambda pair: _order(pair[0]))
         try:
-            round_ = self._round([heard for heard, _ in said])
+            batch = self._batch([request for request, _ in requests])
         except TransientError as error:
-            return {**answers, **dict.fromkeys((message.id for _, message in said), error)}
-        for heard, message in said:
-            if not _enough(context):
+            return {**results, **dict.fromkeys((message.id for _, message in requests), error)}
+        for request, message in requests:
+            if not _has_time(context):
                 break
             try:
-                # The dead letters take off the number of deferrals: such a message was redriven, or is new.
-                self._tell(round_, heard, context, fresh=message.receives == 1 and message.deferrals == 0)
-            except Exception as error:  # noqa: BLE001 - a defect in one matter must not hold up the others
-                answers[message.id] = error
+                # A redrive removes the number of deferrals: such a message is new, or was redriven.
+                first_receive = message.receives == 1 and message.deferrals == 0
+                self._process(batch, request, context, first_receive=first_receive)
+            except Exception as error:  # noqa: BLE001 - a defect in one incident must not hold up the others
+                results[message.id] = error
             else:
-                answers[message.id] = None
-        return answers
+                results[message.id] = None
+        return results
 
-    def _round(self, said: Sequence[NotifierResult]) -> BatchDelivery:
-        """Read the members that are spoken of, and the rules, in one go."""
-        alert_messages = [heard for heard in said if isinstance(heard, AlertMessage)]
+    def _batch(self, requests: Sequence[Request]) -> BatchDelivery:
+        """Read the members that the batch names, and the rules, in one go.
+
+        Raises:
+            TransientError: neither the table nor the cache has the rules.
+
+        """
         keys = {
             key
-            for alert_message in alert_messages
-            for key in (alert_message.member, *dict(alert_message.people))
+            for request in requests
+            if isinstance(request, AlertMessage)
+            for key in (request.member, *dict(request.people))
             if key
         }
         try:
-            records, rules = self.desk.members.load(keys)
+            records, rules = self.context.members.load(keys)
         except TransientError as error:
-            # Never the defaults: a merchant who chose other channels would be told in the wrong ones.
-            if self.known.rules is None:
+            # Never the defaults: a merchant may have chosen other channels.
+            if self.cache.rules is None:
                 raise
-            round_ = BatchDelivery(self.desk, self.known.rules, MemberLookup(self.desk, {}))
-            round_.names.give_up(error)
-            return round_
-        self.known.rules = rules
-        return BatchDelivery(
-            self.desk, rules, MemberLookup(self.desk, {key: record.member for key, record in records.items()})
-        )
+            batch = BatchDelivery(self.context, self.cache.rules, MemberLookup(self.context, {}))
+            batch.members.stop(error)
+            return batch
+        self.cache.rules = rules
+        members = {key: record.member for key, record in records.items()}
+        return BatchDelivery(self.context, rules, MemberLookup(self.context, members))
 
-    def _tell(self, round_: BatchDelivery, heard: NotifierResult, context: Context, *, fresh: bool) -> None:
-        match heard:
+    def _process(
+        self, batch: BatchDelivery, request: Request, context: Context, *, first_receive: bool
+    ) -> None:
+        match request:
             case ClockTick():
-                send_deferred(round_, heard.at, lambda: _enough(context))
+                send_deferred(batch, request.at, lambda: _has_time(context))
             case DailyDigest():
-                if heard.lines and round_.rules.of("digest").on:
-                    names = digest_channels(round_.rules, self.desk.names)
-                    note(round_, digest_message(heard, self.desk.shop), names, fresh=fresh)
+                if request.lines and batch.rules.setting_for("digest").on:
+                    channels = digest_channels(batch.rules, self.context.channel_names)
+                    digest = digest_message(request, self.context.shop)
+                    process_notice(batch, digest, channels, first_receive=first_receive)
             case ChannelTest():
-                if heard.channel not in self.desk.names:
-                    raise PermanentError("channel_not_configured", heard.channel)
-                note(round_, channel_test_message(heard), [heard.channel], fresh=fresh)
+                if request.channel not in self.context.channel_names:
+                    raise PermanentError("channel_not_configured", request.channel)
+                test = channel_test_message(request)
+                process_notice(batch, test, [request.channel], first_receive=first_receive)
             case AlertMessage():
-                # A member's alert comes from a rule, to which the settings were applied; an alarm does not.
-                alarm = heard.topic == ALARM_TOPIC
-                for alert in apply_settings([heard.alert], round_.rules) if alarm else [heard.alert]:
+                # The settings were applied where a rule made the alert; an alarm comes without them.
+                is_from_alarm = request.topic == ALARM_TOPIC
+                alerts = apply_settings([request.alert], batch.rules) if is_from_alarm else [request.alert]
+                for alert in alerts:
                     if isinstance(alert, Alert):
-                        process(round_, replace(heard, alert=alert), fresh=fresh)
+                        process(batch, replace(request, alert=alert), first_receive=first_receive)
 
 
-def read(message: Message, shop: str) -> NotifierResult | None:
-    """Read a message of the alerts queue; None where it says nothing that anybody is told.
+def read(message: Message, shop: str) -> Request | None:
+    """Read a message of the alerts queue; return None where it asks for nothing.
 
     Raises:
         PermanentError: `unreadable_message`.
 
     """
-    reader = _READERS.get(message.attributes.get("topic", ""))
+    reader = _READERS.get(message.header.topic or "")
     if reader:
         return reader(message.body)
     alert_message = (
@@ -147,12 +154,12 @@ def read(message: Message, shop: str) -> NotifierResult | None:
         if is_alarm(message.body)
         else messages.load(AlertMessage, message.body)
     )
-    if alert_message and not 0 < len(alert_message.alert.incident_key.encode()) <= _LONGEST_KEY:
+    if alert_message and not 0 < len(alert_message.alert.incident_key.encode()) <= _MAX_KEY_BYTES:
         raise PermanentError("unreadable_message", "alert.incident_key")
     return alert_message
 
 
-_READERS: Final[dict[str, Callable[[str], NotifierResult]]] = {
+_READERS: Final[dict[str, Callable[[str], Request]]] = {
     TICK_TOPIC: lambda body: messages.load(ClockTick, body),
     DIGEST_TOPIC: lambda body: messages.load(DailyDigest, body),
     CHANNEL_TEST_TOPIC: lambda body: messages.load(ChannelTest, body),
@@ -160,14 +167,14 @@ _READERS: Final[dict[str, Callable[[str], NotifierResult]]] = {
 
 
 def digest_message(digest: DailyDigest, shop: str) -> AlertMessage:
-    """Return a day's figures as what people are told. It goes by its day: two of one day are one."""
+    """Return a daily digest as an alert message. Its id is the day: two digests of one day are one."""
     alert = Alert(
         rule="digest",
         incident_key=f"digest:{shop}:{digest.day.isoformat()}",
         level=Level.INFO,
         title=f"The membership programme on {digest.day:%A, %Y-%m-%d}",
         details=digest.lines,
-        at_once=True,
+        immediate=True,
     )
     event_id = f"digest.{digest.day.isoformat()}"
     return AlertMessage(
@@ -175,30 +182,30 @@ def digest_message(digest: DailyDigest, shop: str) -> AlertMessage:
     )
 
 
-def channel_test_message(trial: ChannelTest) -> AlertMessage:
-    """Return what is told when somebody tries a channel out."""
+def channel_test_message(test: ChannelTest) -> AlertMessage:
+    """Return a channel test as an alert message."""
     alert = Alert(
         rule="test-alert",
-        incident_key=channel_test_incident_key(trial.id),
+        incident_key=channel_test_incident_key(test.id),
         level=Level.INFO,
         title="A test of this channel",
-        advice="Somebody asked for it with `relay test-alert`. Nothing is wrong; an incident can be resolved.",
-        at_once=True,
+        advice="It was requested with `relay test-alert`. Nothing is wrong; an incident can be resolved.",
+        immediate=True,
     )
     return AlertMessage(
-        id=trial.id, event_id=trial.id, topic=CHANNEL_TEST_TOPIC, member="", at=trial.at, alert=alert
+        id=test.id, event_id=test.id, topic=CHANNEL_TEST_TOPIC, member="", at=test.at, alert=alert
     )
 
 
-def channel_test_incident_key(trial: str) -> str:
-    """Return the incident of a trial, in which one can see how it went."""
-    return f"test:{trial}"
+def channel_test_incident_key(test_id: str) -> str:
+    """Return the key of a test's incident, which holds its result."""
+    return f"test:{test_id}"
 
 
-def _time(heard: NotifierResult) -> tuple[datetime, bool]:
-    """Order by time, a tick after everything that it may find waiting."""
-    return heard.at, isinstance(heard, ClockTick)
+def _order(request: Request) -> tuple[datetime, bool]:
+    """Order by time; of the same time a tick comes last, after everything that it may find deferred."""
+    return request.at, isinstance(request, ClockTick)
 
 
-def _enough(context: Context) -> bool:
+def _has_time(context: Context) -> bool:
     return context.get_remaining_time_in_millis() >= NEEDED_MS

@@ -1,96 +1,218 @@
-"""What is heard becomes an incident's next step, and is told at once or waits for a tick of the clock."""
+"""Apply an alert to its incident and send or defer it; send what was deferred at a tick of the clock."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, ParamSpec
 
-from relay.alerts.classification import addressees, classify, notify_even_if_unannounced
-from relay.alerts.delivery import BatchDelivery
-from relay.alerts.holdback import admit, enter
-from relay.alerts.pending import retry_failed
+from relay.alerts.delivery import BatchDelivery, raise_longest
+from relay.alerts.holdback import add, admit, finish, take_due, tick_key
 from relay.alerts.routing import channels_for, is_quiet
-from relay.alerts.transitions import apply, notice
+from relay.alerts.summary import roll_up, rollup_key
+from relay.alerts.transitions import (
+    apply,
+    apply_notice,
+    classify,
+    drop_deferred,
+    notify_even_if_unannounced,
+    recipients,
+    release_deferred,
+    retry_failed,
+)
+from relay.errors import PermanentError, TransientError
 from relay.model.effects import Level
-from relay.model.hold_queue import HeldEntry, HoldQueue
+from relay.model.hold_queue import DueBatch, HoldQueue, HoldQueueEntry
 from relay.model.incident import DeferReason, Deferred, Incident
 from relay.model.messages import AlertMessage
 
+P = ParamSpec("P")
 
-def process(round_: BatchDelivery, alert_message: AlertMessage, *, fresh: bool) -> None:
-    """Note what an alert message means to its incident, and serve what it owes."""
-    round_.serve(_judged(round_, alert_message, fresh=fresh), alert_message.event_id)
-
-
-def note(round_: BatchDelivery, alert_message: AlertMessage, channels: Sequence[str], *, fresh: bool) -> None:
-    """Tell something that is over at once."""
-    round_.serve(noted(round_, alert_message, channels, fresh=fresh), alert_message.event_id)
+_MIN_FOR_ROLLUP: Final = 2
 
 
-def noted(
-    round_: BatchDelivery, alert_message: AlertMessage, channels: Sequence[str], *, fresh: bool = False
+# -- alerts
+
+
+def process(batch: BatchDelivery, alert_message: AlertMessage, *, first_receive: bool) -> None:
+    """Apply an alert message to its incident, and deliver what is pending. Errors as in `BatchDelivery.deliver`.
+
+    `first_receive` is set for a new message and for one that was redriven: failed deliveries are tried again.
+    """
+    batch.deliver(_apply(batch, alert_message, first_receive=first_receive), alert_message.event_id)
+
+
+def process_notice(
+    batch: BatchDelivery, alert_message: AlertMessage, channels: Sequence[str], *, first_receive: bool
+) -> None:
+    """Send a notice to these channels, as `process` does for an alert."""
+    incident = _apply_notice(batch, alert_message, channels, first_receive=first_receive)
+    batch.deliver(incident, alert_message.event_id)
+
+
+def _apply_notice(
+    batch: BatchDelivery,
+    alert_message: AlertMessage,
+    channels: Sequence[str],
+    *,
+    first_receive: bool = False,
 ) -> Incident:
-    """Note such a thing in its incident, once."""
+    def change(before: Incident) -> Incident:
+        again = retry_failed(before, alert_message.event_id) if first_receive else before
+        return apply_notice(again, alert_message, channels)
 
-    def noted(before: Incident) -> Incident:
-        again = retry_failed(before, alert_message.event_id) if fresh else before
-        return notice(again, alert_message, channels)
-
-    return round_.desk.change(alert_message.alert.incident_key, noted)
+    return batch.context.update(alert_message.alert.incident_key, change)
 
 
-def _judged(round_: BatchDelivery, alert_message: AlertMessage, *, fresh: bool) -> Incident:
-    """Note in the incident what the alert message means to it, and in the waiting room if it has to wait."""
-    desk, verdict, why = round_.desk, "known", _why_to_wait(round_, alert_message)
+def _apply(batch: BatchDelivery, alert_message: AlertMessage, *, first_receive: bool) -> Incident:
+    """Write the incident after the alert message, and the hold queue where it is deferred; return the incident."""
+    context, classification, defer = batch.context, "seen", _defer_reason(batch, alert_message)
+    channels = channels_for(alert_message, batch.rules, context.channel_names)
 
-    def judged(before: Incident) -> Incident:
-        nonlocal verdict
-        verdict = classify(before, alert_message)
-        if verdict == "known":
-            return retry_failed(before, alert_message.event_id) if fresh else before
-        return apply(before, alert_message, channels_for(alert_message, round_.rules, desk.names), hold=why)
+    def change(before: Incident) -> Incident:
+        nonlocal classification
+        classification = classify(before, alert_message)
+        if classification == "seen":
+            return retry_failed(before, alert_message.event_id) if first_receive else before
+        return apply(before, alert_message, channels, defer=defer)
 
-    saved = desk.change(alert_message.alert.incident_key, judged)
-    if saved.held and saved.held.alert_message.event_id == alert_message.event_id:
-        # After the incident, so that nobody finds in the room what is not held. A crash in between
-        # brings the message again, which is known then, and still held.
-        entry = _entry(saved, saved.held)
-        desk.change_room(lambda room: enter(room, entry))
-        desk.log("held_back", alert_message, verdict=verdict)
-    elif saved.owed_by(alert_message.event_id) is None:
-        desk.log("kept_quiet", alert_message, verdict=verdict)
+    saved = context.update(alert_message.alert.incident_key, change)
+    if saved.deferred and saved.deferred.alert_message.event_id == alert_message.event_id:
+        # After the incident, so that no entry of the queue lacks its deferred notification. After a crash in between
+        # the message comes again, is classified as seen, and is still deferred.
+        entry = _queue_entry(saved, saved.deferred)
+        context.update_hold_queue(lambda queue: add(queue, entry))
+        context.log("deferred", alert_message, classification=classification)
+    elif saved.pending_for(alert_message.event_id) is None:
+        context.log("not_sent", alert_message, classification=classification)
     return saved
 
 
-def _why_to_wait(round_: BatchDelivery, alert_message: AlertMessage) -> DeferReason | None:
-    """Say why an alert message is not for now; None where it is, or where nobody would hear of it anyway."""
-    desk, rules = round_.desk, round_.rules
-    incident = desk.incidents.load(alert_message.alert.incident_key)
-    verdict = classify(incident, alert_message)
-    if not addressees(incident, alert_message, channels_for(alert_message, rules, desk.names)):
+def _defer_reason(batch: BatchDelivery, alert_message: AlertMessage) -> DeferReason | None:
+    """Return why an alert message is deferred; None where it is sent now, or has no recipient anyway."""
+    context, rules = batch.context, batch.rules
+    incident = context.incidents.load(alert_message.alert.incident_key)
+    if not recipients(incident, alert_message, channels_for(alert_message, rules, context.channel_names)):
         return None
-    news = verdict in {"opening", "rise"} or notify_even_if_unannounced(incident, alert_message)
-    level = alert_message.alert.level if news else incident.level or Level.INFO
-    if level <= Level.WARNING and is_quiet(alert_message.at, rules.quiet_hours, desk.zone):
-        return "quiet"
-    # The programme's own matters explain a flood: they are never part of it.
-    if not news or level is Level.CRITICAL or not alert_message.member:
+    is_escalation = classify(incident, alert_message) in {"opened", "escalated"}
+    is_news = is_escalation or notify_even_if_unannounced(incident, alert_message)
+    level = alert_message.alert.level if is_news else incident.level or Level.INFO
+    if level <= Level.WARNING and is_quiet(alert_message.at, rules.quiet_hours, context.zone):
+        return "quiet_hours"
+    # Incidents of the programme explain a flood: they are never part of it.
+    if not is_news or level is Level.CRITICAL or not alert_message.member:
         return None
-    at_once = False
+    admitted = False
 
-    def admitted(room: HoldQueue) -> HoldQueue:
-        nonlocal at_once
-        room, at_once = admit(room, alert_message.id, alert_message.at, rules.flood)
-        return room
+    def change(queue: HoldQueue) -> HoldQueue:
+        nonlocal admitted
+        queue, admitted = admit(queue, alert_message.id, alert_message.at, rules.flood)
+        return queue
 
-    desk.change_room(admitted)
-    return None if at_once else "flood"
+    context.update_hold_queue(change)
+    return None if admitted else "flood"
 
 
-def _entry(incident: Incident, held: Deferred) -> HeldEntry:
-    return HeldEntry(
+def _queue_entry(incident: Incident, deferred: Deferred) -> HoldQueueEntry:
+    return HoldQueueEntry(
         incident_key=incident.key,
-        event_id=held.alert_message.event_id,
-        at=held.alert_message.at,
-        level=incident.level or held.alert_message.alert.level,
-        why=held.why,
+        event_id=deferred.alert_message.event_id,
+        at=deferred.alert_message.at,
+        level=incident.level or deferred.alert_message.alert.level,
+        reason=deferred.reason,
     )
+
+
+# -- ticks of the clock
+
+
+def send_deferred(batch: BatchDelivery, tick: datetime, has_time: Callable[[], bool]) -> None:
+    """Send what is due at a tick: each notification by itself, or many in one roll-up. Resolved incidents have none.
+
+    The tick's batch stays in the hold queue until every notification is sent, or refused for good.
+
+    Raises:
+        TransientError: a notification cannot be sent yet; the same tick continues from there.
+        PermanentError: a channel refused a notification.
+
+    """
+    quiet = is_quiet(tick, batch.rules.quiet_hours, batch.context.zone)
+    queue = batch.context.update_hold_queue(lambda queue: take_due(queue, tick, quiet=quiet))
+    due = queue.due.get(tick_key(tick))
+    if due is None:
+        return
+    errors = _DueDelivery(batch, tick, due).deliver(has_time)
+    if all(isinstance(error, PermanentError) for error in errors):
+        batch.context.update_hold_queue(lambda queue: finish(queue, tick))
+    raise_longest(errors)
+
+
+@dataclass(frozen=True, slots=True)
+class _DueDelivery:
+    """The delivery of what one tick took from the hold queue."""
+
+    batch: BatchDelivery
+    tick: datetime
+    due: DueBatch
+
+    def deliver(self, has_time: Callable[[], bool]) -> list[Exception]:
+        """Deliver it; return the errors."""
+        errors: list[Exception] = []
+        rollup = self._rollup()
+        if rollup:
+            errors += _errors(self.batch.deliver, rollup, rollup.seen_event_ids[-1])
+        for entry in self.due.entries:
+            if not has_time():
+                return [*errors, TransientError("tick: not enough time left for the rest")]
+            errors += _errors(self._release_and_deliver, entry, rolled_up=rollup is not None)
+        return errors
+
+    def _rollup(self) -> Incident | None:
+        """Return the incident of the roll-up, written; None where each notification is sent by itself.
+
+        Written before anything is dropped: a repeated tick finds it here, and it covers all that is still deferred.
+        """
+        context, rules = self.batch.context, self.batch.rules
+        known = context.incidents.load(rollup_key(context.shop, self.tick, self.due))
+        if known.seen_event_ids:
+            return known
+        alert_messages = [
+            deferred.alert_message
+            for entry in self.due.entries
+            if (deferred := context.incidents.load(entry.incident_key).deferred)
+            and deferred.is_escalation
+            and _is_of(deferred, entry)
+        ]
+        is_flood = self.due.has_flood or len(alert_messages) > rules.flood.alerts
+        if not is_flood or len(alert_messages) + self.due.uncounted < _MIN_FOR_ROLLUP:
+            return None
+        members = self.batch.members.find({alert_message.member for alert_message in alert_messages})
+        rollup = roll_up(context.shop, self.tick, self.due, alert_messages, members)
+        return _apply_notice(self.batch, rollup, channels_for(rollup, rules, context.channel_names))
+
+    def _release_and_deliver(self, entry: HoldQueueEntry, *, rolled_up: bool) -> None:
+        """Deliver one deferred notification, or drop it where the incident is muted or the roll-up has it."""
+
+        def change(before: Incident) -> Incident:
+            deferred = before.deferred
+            if deferred is None or not _is_of(deferred, entry):
+                return before
+            is_muted = before.muted_until is not None and self.tick < before.muted_until
+            is_dropped = is_muted or (rolled_up and deferred.is_escalation)
+            return drop_deferred(before) if is_dropped else release_deferred(before)
+
+        self.batch.deliver(self.batch.context.update(entry.incident_key, change), entry.event_id)
+
+
+def _is_of(deferred: Deferred, entry: HoldQueueEntry) -> bool:
+    return deferred.alert_message.event_id == entry.event_id
+
+
+def _errors(work: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> list[Exception]:
+    """Do one piece of work and return its error: the others are done all the same."""
+    try:
+        work(*args, **kwargs)
+    except Exception as error:  # noqa: BLE001 - weighed and raised again by `send_deferred`
+        return [error]
+    return []

@@ -1,4 +1,4 @@
-"""Who hears of what, and when: the channels of each level, and the night in which warnings wait."""
+"""Which channels an alert of each level goes to, and the quiet hours in which warnings are deferred."""
 
 from __future__ import annotations
 
@@ -13,36 +13,35 @@ from relay.model.messages import AlertMessage
 from relay.rules.settings import Channels, QuietHours, Rules
 
 _PROGRAMME_ONLY: Final = frozenset({"pagerduty"})
-"""Channels that wake somebody up: for the programme and the system, never for a single member."""
+"""Channels that page a person: for the programme and the system, never for a single member."""
 
-_ALWAYS: Final = "email"
-"""The channel that every shop has: it stands in where none of those that a level names is configured."""
+_FALLBACK: Final = "email"
+"""The channel that every shop has: it takes the place of a level's channels where none of them is configured."""
 
 
 def channels_for(alert_message: AlertMessage, rules: Rules, configured: Iterable[str]) -> tuple[str, ...]:
-    """Return the channels that hear of an opening at this level; none where it waits for the digest."""
+    """Return the channels of an opening at this level; none where only the digest has it."""
     alert = alert_message.alert
-    if alert.level is Level.INFO and not alert.at_once:
+    if alert.level is Level.INFO and not alert.immediate:
         return ()
-    known = tuple(configured)
     wanted = _of_level(rules.channels, alert.level)
     if alert_message.member or alert_message.people:
         wanted = tuple(name for name in wanted if name not in _PROGRAMME_ONLY)
-    return _present(wanted, known)
+    return _available(wanted, tuple(configured))
 
 
 def digest_channels(rules: Rules, configured: Iterable[str]) -> tuple[str, ...]:
-    """Return the channels that hear of a day's figures; nobody is woken up for them."""
+    """Return the channels of the daily digest, never one that pages."""
     wanted = tuple(name for name in rules.channels.digest if name not in _PROGRAMME_ONLY)
-    return _present(wanted, tuple(configured))
+    return _available(wanted, tuple(configured))
 
 
 def is_quiet(moment: datetime, hours: QuietHours | None, zone: ZoneInfo) -> bool:
-    """Tell whether it is night, by the shop's clock; the night ends with the minute at which it ends."""
+    """Tell whether a moment lies in the quiet hours of the shop's time zone: the begin included, the end not."""
     if hours is None or hours.begin == hours.end:
         return False
     local = moment.astimezone(zone).time()
-    begin, end = _plain(hours.begin), _plain(hours.end)
+    begin, end = _naive(hours.begin), _naive(hours.end)
     return begin <= local < end if begin < end else local >= begin or local < end
 
 
@@ -50,7 +49,7 @@ def zone_of(name: str) -> ZoneInfo:
     """Return a time zone by its name.
 
     Raises:
-        MisconfiguredError: there is none by that name.
+        MisconfiguredError: no time zone has this name.
 
     """
     try:
@@ -69,11 +68,11 @@ def _of_level(channels: Channels, level: Level) -> tuple[str, ...]:
             return channels.warning
 
 
-def _present(wanted: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
-    present = tuple(name for name in known if name in wanted)
-    # An empty wish is somebody's will; a wish for a channel that is not there must not end in silence.
-    return present or tuple(name for name in known if wanted and name == _ALWAYS)
+def _available(wanted: tuple[str, ...], configured: tuple[str, ...]) -> tuple[str, ...]:
+    available = tuple(name for name in configured if name in wanted)
+    # An empty list is the merchant's choice; a list of channels that are not configured must not end in silence.
+    return available or tuple(name for name in configured if wanted and name == _FALLBACK)
 
 
-def _plain(moment: time) -> time:
+def _naive(moment: time) -> time:
     return moment.replace(tzinfo=None)

@@ -1,22 +1,119 @@
-"""How an incident goes on from one alert message to the next: it opens, grows worse, closes, or waits for a tick."""
+"""The state machine of an incident: what an alert message changes, and which notifications are still to be sent.
+
+`classify` compares a message with the incident, `apply` returns the incident after it, and `next_pending`,
+`record_delivery` take the notifications to the channels one step at a time. Pure.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
-from relay.alerts.classification import addressees, classify, notify_even_if_unannounced
-from relay.alerts.pending import drop_failed, enqueue, tidied
-from relay.model.incident import DeferReason, Deferred, Incident, NotificationKind
+from relay.model.effects import Level
+from relay.model.incident import (
+    UNCONFIRMED,
+    ChannelDelivery,
+    DeferReason,
+    Deferred,
+    DeliveryState,
+    Incident,
+    NotificationKind,
+    PendingNotification,
+    Thread,
+)
 from relay.model.messages import AlertMessage
 
-TOLD_KEPT: Final = 64
-"""How many event ids an incident remembers. The times and the level alone swallow most repeats; the ids
-are for an event that comes again with another time (it had none, so its receipt counts) or another level
-(the rules were changed). The longest matter that the rules allow, a dunning of 30 attempts told by two
-topics, fits whole; 64 ids weigh some 3 KB, and alerts are rare."""
+Classification: TypeAlias = Literal[
+    "opened", "escalated", "absorbed", "updated", "resolved", "resolved_before_open", "stale", "seen"
+]
+"""`absorbed`: another opening at no higher level. `seen`: an event that was applied before."""
+
+RESOLVED_WHILE_MUTED: Final = frozenset({"pagerduty"})
+"""Channels that resolve silently, and without that would keep an incident open for good: they get the resolution even while muted."""
+
+MAX_SEEN_EVENTS: Final = 64
+"""Event ids that an incident remembers. Times and level alone absorb most repeats; the ids are for an event that
+comes again with another time (it had none, so its receipt counts) or another level (the rules were changed). The
+longest incident that the rules allow, a dunning of 30 attempts reported by two topics, fits whole; 64 ids are some
+3 KB, and alerts are rare."""
+
+MAX_PENDING: Final = 20
+"""Notifications that wait for a channel that is down. Beyond it the oldest are dropped, an opening always before its
+resolution, so that an alarm that flaps through an outage of days cannot outgrow its item."""
+
+
+# -- classification
+
+
+def classify(incident: Incident, alert_message: AlertMessage) -> Classification:
+    """Return what an alert message means to the incident in its present state."""
+    if alert_message.event_id in incident.seen_event_ids:
+        return "seen"
+    alert = alert_message.alert
+    if alert.action == "resolve":
+        is_newer = incident.last_opened_at is not None and alert_message.at >= incident.last_opened_at
+        return "resolved" if incident.active and is_newer else "resolved_before_open"
+    if alert.action == "update" and (incident.active or not alert.immediate):
+        is_newer = incident.opened_at is not None and alert_message.at >= incident.opened_at
+        return "updated" if incident.active and is_newer else "stale"
+    if incident.resolved_at is not None and alert_message.at <= incident.resolved_at:
+        return "stale"
+    if not incident.active:
+        return "opened"
+    return "escalated" if incident.level is None or alert.level > incident.level else "absorbed"
+
+
+def recipients(incident: Incident, alert_message: AlertMessage, channels: Iterable[str]) -> tuple[str, ...]:
+    """Return the channels that get a notification, where `channels` are those of an opening at its level.
+
+    An escalation goes to the channels notified before as well. A resolution and an update go to those alone: a channel
+    that is down gets the opening first and the resolution next, late but complete, since a resolution can be
+    bad news. An `immediate` alert goes to `channels` where no channel was notified.
+    """
+    classification, level = classify(incident, alert_message), alert_message.alert.level
+    notified = _channels_with_opening(incident)
+    if incident.muted_until is not None and alert_message.at < incident.muted_until:
+        is_end = classification == "resolved"
+        return tuple(name for name in notified if name in RESOLVED_WHILE_MUTED) if is_end else ()
+    if incident.acknowledged and classification in {"escalated", "updated"} and level < Level.CRITICAL:
+        return ()
+    if classification == "opened" or notify_even_if_unannounced(incident, alert_message):
+        return tuple(channels)
+    if classification == "escalated":
+        return tuple(dict.fromkeys((*incident.channels, *channels)))
+    return notified if classification in {"updated", "resolved"} else ()
+
+
+def notify_even_if_unannounced(incident: Incident, alert_message: AlertMessage) -> bool:
+    """Tell whether an alert is sent although no channel was notified of the opening: that a fee is lost, for one.
+
+    The opening may have been silent, deferred, switched off or overtaken.
+    """
+    if not alert_message.alert.immediate:
+        return False
+    classification = classify(incident, alert_message)
+    if classification == "resolved_before_open":
+        is_newer = incident.resolved_at is None or alert_message.at > incident.resolved_at
+        return is_newer and not incident.active
+    return classification in {"updated", "resolved"} and not incident.channels
+
+
+def _channels_with_opening(incident: Incident) -> tuple[str, ...]:
+    """Return the notified channels without those that refused the opening: they get no resolution either."""
+    refused = {
+        channel
+        for pending in incident.pending
+        for channel, delivery in pending.deliveries.items()
+        if pending.kind == "opened"
+        and delivery.state is DeliveryState.FAILED
+        and delivery.reason != UNCONFIRMED
+    }
+    return tuple(channel for channel in incident.channels if channel not in refused)
+
+
+# -- transitions
 
 
 def apply(
@@ -24,80 +121,207 @@ def apply(
     alert_message: AlertMessage,
     channels: Iterable[str],
     *,
-    hold: DeferReason | None = None,
+    defer: DeferReason | None = None,
 ) -> Incident:
-    """Return the incident after an alert message, which is owed to its addressees, or held back for a tick.
+    """Return the incident after an alert message, with the notification pending, or deferred for the reason given.
 
-    An event is judged once, so a rule yields one alert at most for each incident.
+    An event is applied once, so a rule yields one alert at most for each incident.
     """
-    verdict = classify(incident, alert_message)
-    if verdict == "known":
+    classification = classify(incident, alert_message)
+    if classification == "seen":
         return incident
-    heard_by = addressees(incident, alert_message, channels)
-    # What is silent or stale is remembered too: dated by its receipt, its repeat would look like news.
-    after = replace(incident, told=(*incident.told, alert_message.event_id)[-TOLD_KEPT:])
-    at, level = alert_message.at, alert_message.alert.level
-    if verdict in {"opening", "rise", "joined"}:
-        lasting = alert_message.alert.lasting or (verdict != "opening" and after.lasting)
-        after = replace(after, newest_at=_later(at, after.newest_at), lasting=lasting)
-    if verdict in {"closing", "tombstone"}:
-        after = replace(after, closed_at=_later(at, after.closed_at))
-    match verdict:
-        case "opening":
+    to = recipients(incident, alert_message, channels)
+    # Silent and stale events are remembered too: dated by its receipt, a repeat would look new.
+    after = _remember(incident, alert_message)
+    at, alert = alert_message.at, alert_message.alert
+    if classification in {"opened", "escalated", "absorbed"}:
+        one_off = alert.one_off and (classification == "opened" or after.one_off)
+        after = replace(after, last_opened_at=_later(at, after.last_opened_at), one_off=one_off)
+    if classification in {"resolved", "resolved_before_open"}:
+        after = replace(after, resolved_at=_later(at, after.resolved_at))
+    match classification:
+        case "opened":
             after = replace(
-                after, open=True, level=level, opened_at=at, reached=(), episode="", acked=False, held=None
+                after,
+                active=True,
+                level=alert.level,
+                opened_at=at,
+                channels=(),
+                thread_id="",
+                acknowledged=False,
+                deferred=None,
             )
-        case "rise":
-            after = replace(after, level=level)
-        case "closing":
-            # What was held back of it has become nothing: whoever heard nothing has nothing to hear of.
-            after = replace(drop_failed(after), open=False, held=None)
-        case "stale" | "joined":
+        case "escalated":
+            after = replace(after, level=alert.level)
+        case "resolved":
+            # A deferred opening is dropped with it: a channel without the opening needs no resolution.
+            after = replace(drop_failed(after), active=False, deferred=None)
+        case "stale" | "absorbed":
             return after
-    if not heard_by:
-        return tidied(after)
-    kind = _kind(incident, alert_message)
-    if hold:
-        return replace(
-            after, held=Deferred(alert_message=alert_message, kind=kind, channels=heard_by, why=hold)
-        )
-    return enqueue(after, alert_message, kind, heard_by)
+    if not to:
+        return _prune_threads(after)
+    kind = _notification_kind(incident, alert_message)
+    if defer:
+        deferred = Deferred(alert_message=alert_message, kind=kind, channels=to, reason=defer)
+        return replace(after, deferred=deferred)
+    return enqueue(after, alert_message, kind, to)
 
 
-def notice(incident: Incident, alert_message: AlertMessage, channels: Iterable[str]) -> Incident:
-    """Return the incident after something that is told once and is over at once: a digest, a roll-up."""
-    if alert_message.event_id in incident.told:
+def apply_notice(incident: Incident, alert_message: AlertMessage, channels: Iterable[str]) -> Incident:
+    """Return the incident after a notice, which is sent once and needs no resolution: a digest, a roll-up."""
+    if alert_message.event_id in incident.seen_event_ids:
         return incident
-    after = replace(
-        incident, told=(*incident.told, alert_message.event_id)[-TOLD_KEPT:], opened_at=alert_message.at
-    )
+    after = replace(_remember(incident, alert_message), opened_at=alert_message.at)
     return enqueue(after, alert_message, "notice", channels)
 
 
 def release_deferred(incident: Incident) -> Incident:
-    """Return the incident with what was held back owed."""
-    held = incident.held
-    if held is None:
+    """Return the incident with its deferred notification pending."""
+    deferred = incident.deferred
+    if deferred is None:
         return incident
-    return enqueue(replace(incident, held=None), held.alert_message, held.kind, held.channels)
+    after = replace(incident, deferred=None)
+    return enqueue(after, deferred.alert_message, deferred.kind, deferred.channels)
 
 
 def drop_deferred(incident: Incident) -> Incident:
-    """Return the incident with nothing held back: it was told in another way, or is not to be told."""
-    return tidied(replace(incident, held=None))
+    """Return the incident without its deferred notification: a roll-up has it, or the incident is muted."""
+    return _prune_threads(replace(incident, deferred=None))
 
 
-def _kind(incident: Incident, alert_message: AlertMessage) -> NotificationKind:
-    """Return as what an alert message is told that somebody is to hear."""
+def enqueue(
+    incident: Incident, alert_message: AlertMessage, kind: NotificationKind, channels: Iterable[str]
+) -> Incident:
+    """Return the incident with a notification pending for these channels."""
+    deliveries = {channel: ChannelDelivery() for channel in channels}
+    if not deliveries:
+        return incident
+    if kind == "opened":
+        threads = {**incident.threads, alert_message.event_id: Thread(first_message=alert_message)}
+        incident = replace(incident, thread_id=alert_message.event_id, threads=threads)
+    added = PendingNotification(
+        alert_message=alert_message, kind=kind, deliveries=deliveries, thread_id=incident.thread_id
+    )
+    # An escalation that is sent now includes the lower one that was deferred.
+    deferred = None if kind in {"opened", "escalated"} else incident.deferred
+    notified = tuple(dict.fromkeys((*incident.channels, *deliveries)))
+    pending = (*incident.pending, added)[-MAX_PENDING:]
+    return _prune_threads(replace(incident, pending=pending, channels=notified, deferred=deferred))
+
+
+def _remember(incident: Incident, alert_message: AlertMessage) -> Incident:
+    return replace(
+        incident, seen_event_ids=(*incident.seen_event_ids, alert_message.event_id)[-MAX_SEEN_EVENTS:]
+    )
+
+
+def _notification_kind(incident: Incident, alert_message: AlertMessage) -> NotificationKind:
+    """Return the kind of notification that an alert message with recipients becomes."""
     match classify(incident, alert_message):
-        case "rise" | "mention" as verdict:
-            # A matter that began in silence begins for people when they hear of it first.
-            return verdict if incident.reached else "opening"
-        case "closing" | "tombstone":
-            return "notice" if notify_even_if_unannounced(incident, alert_message) else "closing"
+        case "escalated" | "updated" as classification:
+            # To people, an incident that opened silently opens with the first notification.
+            return classification if incident.channels else "opened"
+        case "resolved" | "resolved_before_open":
+            return "notice" if notify_even_if_unannounced(incident, alert_message) else "resolved"
         case _:
-            return "opening"
+            return "opened"
 
 
 def _later(at: datetime, known: datetime | None) -> datetime:
     return at if known is None else max(at, known)
+
+
+# -- pending deliveries
+
+
+def next_pending(
+    incident: Incident, event_id: str, skip: Iterable[str] = ()
+) -> tuple[PendingNotification, str] | None:
+    """Return the next undelivered (notification, channel) up to and including this event's, or None.
+
+    In the order of arrival, so that no channel gets a resolution before its opening. Notifications after this
+    event's are the work of their own messages. An event without a notification delivers nothing: otherwise every
+    absorbed event would probe a channel that is down.
+    """
+    own = incident.pending_for(event_id)
+    if own is None:
+        return None
+    skipped = frozenset(skip)
+    for pending in incident.pending[: incident.pending.index(own) + 1]:
+        for channel, delivery in pending.deliveries.items():
+            if channel not in skipped and delivery.state not in {DeliveryState.SENT, DeliveryState.FAILED}:
+                return pending, channel
+    return None
+
+
+def record_delivery(
+    incident: Incident, event_id: str, channel: str, delivery: ChannelDelivery, thread_ref: str | None = None
+) -> Incident:
+    """Return the incident with one delivery of this event replaced; a notification that all channels have is removed.
+
+    `thread_ref` is the channel's reference of the message just sent, for later replies.
+    """
+    own = incident.pending_for(event_id)
+    if thread_ref and own and own.thread_id in incident.threads:
+        thread = incident.threads[own.thread_id]
+        thread = replace(thread, refs={**thread.refs, channel: thread_ref})
+        incident = replace(incident, threads={**incident.threads, own.thread_id: thread})
+
+    def changed(pending: PendingNotification) -> Mapping[str, ChannelDelivery]:
+        is_own = pending.alert_message.event_id == event_id and channel in pending.deliveries
+        return {**pending.deliveries, channel: delivery} if is_own else pending.deliveries
+
+    return _change_deliveries(incident, changed)
+
+
+def drop_channel(incident: Incident, channel: str) -> Incident:
+    """Return the incident without deliveries to a channel that is no longer configured."""
+    return _change_deliveries(
+        incident,
+        lambda pending: {name: one for name, one in pending.deliveries.items() if name != channel},
+    )
+
+
+def retry_failed(incident: Incident, event_id: str) -> Incident:
+    """Return the incident with this event's failed deliveries to be tried again, after a redrive.
+
+    An unconfirmed delivery stays unconfirmed, so that its retry is marked as a possible repeat.
+    """
+    own = incident.pending_for(event_id)
+    for channel, delivery in (own.deliveries if own else {}).items():
+        if delivery.state is DeliveryState.FAILED:
+            state = DeliveryState.SENDING if delivery.reason == UNCONFIRMED else DeliveryState.UNSENT
+            incident = record_delivery(incident, event_id, channel, ChannelDelivery(state=state))
+    return incident
+
+
+def drop_failed(incident: Incident) -> Incident:
+    """Return the incident without its failed deliveries: a redrive after the resolution sends no opening."""
+    return _change_deliveries(
+        incident,
+        lambda pending: {
+            name: one for name, one in pending.deliveries.items() if one.state is not DeliveryState.FAILED
+        },
+    )
+
+
+def _change_deliveries(
+    incident: Incident, changed: Callable[[PendingNotification], Mapping[str, ChannelDelivery]]
+) -> Incident:
+    """Return the incident with the deliveries that `changed` returns, without the notifications that are complete."""
+    after = (replace(pending, deliveries=changed(pending)) for pending in incident.pending)
+    unfinished = tuple(
+        pending
+        for pending in after
+        if any(delivery.state is not DeliveryState.SENT for delivery in pending.deliveries.values())
+    )
+    return _prune_threads(replace(incident, pending=unfinished))
+
+
+def _prune_threads(incident: Incident) -> Incident:
+    """Return the incident without the threads to which nothing can be added any more."""
+    wanted = {pending.thread_id for pending in incident.pending}
+    if incident.active or incident.deferred:
+        wanted.add(incident.thread_id)
+    threads = {thread_id: thread for thread_id, thread in incident.threads.items() if thread_id in wanted}
+    return replace(incident, threads=threads)

@@ -22,14 +22,15 @@ from relay.crm.claimed_write import ClaimedWrite
 from relay.crm.repair import LASTING, REPAIRED, MirrorRepair, has_state
 from relay.errors import PermanentError, TransientError
 from relay.model import calendar
+from relay.model.header import MessageHeader
 from relay.model.messages import AuditStep, dump, load
 from relay.ports.crm import NOT_READABLE
 from relay.ports.crm_state import SyncStateScan
 from relay.ports.messaging import MessageSender, OutgoingMessage
 from relay.queues.batch import Context, Message
 
-AUDIT_COMMAND: Final = "audit"
-"""What a message says of itself in its attribute `errand`."""
+AUDIT_COMMAND: Final = "relay.audit"
+"""The topic of an audit's message."""
 
 NEEDED_MS: Final = 40_000
 _ABANDONED: Final = timedelta(hours=6)
@@ -61,7 +62,7 @@ def start(queue: MessageSender, at: datetime) -> None:
 
 def message(audit: AuditStep) -> OutgoingMessage:
     """Return a step as it travels."""
-    return OutgoingMessage(body=dump(audit), attributes={"errand": AUDIT_COMMAND})
+    return OutgoingMessage(body=dump(audit), header=MessageHeader(topic=AUDIT_COMMAND))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,4 +87,4 @@ class Backfill:
 
 def backfill_change(key: str) -> OutgoingMessage:
     """Return the message that has a member mirrored and starts nothing."""
-    return OutgoingMessage(body=dump(MemberChanged(member=key, quiet=True)), attributes={})
+    return OutgoingMessage(body=dump(MemberChanged(member=key, backfill=True)))

@@ -129,7 +129,7 @@ class ClaimedWrite:
         due = {key: wanted for key, wanted in due.items() if key not in outcomes}
         if due:
             now = self.clock()
-            marked = {key: wanted.sent_at(now, quiet=key in quiet) for key, wanted in due.items()}
+            marked = {key: wanted.sent_at(now, backfill=key in quiet) for key, wanted in due.items()}
             bulk = self.crm.bulk if by_job else None
             outcomes |= _submit(bulk, marked) if bulk else self.crm.upsert(list(marked.values()))
         return {key: outcomes.get(key, NO_OUTCOME) for key in profiles}, offered, left_behind.keys()

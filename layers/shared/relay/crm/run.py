@@ -10,7 +10,7 @@ from relay.crm.circuit_breaker import CircuitPass
 from relay.crm.claimed_write import SyncResult
 from relay.model.messages import MemberChanged
 from relay.ports.crm_state import SyncState
-from relay.queues.batch import HELD, Context, Message
+from relay.queues.batch import Context, Message
 from relay.rules.crm_profile import CrmProfile
 
 NEEDED_MS: Final = 25_000
@@ -38,7 +38,7 @@ class SyncRun:
     @property
     def loud(self) -> frozenset[str]:
         """The members that a message names which is of no back-fill."""
-        return frozenset(change.member for change in self.changes.values() if not change.quiet)
+        return frozenset(change.member for change in self.changes.values() if not change.backfill)
 
     @property
     def millis(self) -> int:
@@ -51,7 +51,7 @@ class SyncRun:
 
     def has_waited(self, message_id: str) -> bool:
         """Say whether a message has waited for company before."""
-        return HELD in self.messages[message_id].attributes
+        return bool(self.messages[message_id].header.coalesced)
 
     def of(self, keys: Iterable[str]) -> dict[str, CrmProfile]:
         """Return the profiles of these members."""

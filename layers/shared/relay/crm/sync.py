@@ -44,7 +44,7 @@ class CrmSync:
 
     `credential` is the setting to name when the CRM turns us away; `observe` hears of every call's outcomes;
     `rechecks` is where a missing e-mail is asked about, None where no API is configured. `errands` are by
-    the message attribute `errand`.
+    the message's topic.
     """
 
     shop: str
@@ -76,7 +76,7 @@ class CrmSync:
         """Read the messages; run errands; answer what is no message of ours."""
         answers: dict[str, Exception | None] = {}
         for message in messages:
-            errand = self.errands.get(message.attributes.get("errand", ""))
+            errand = self.errands.get(message.header.topic or "")
             try:
                 if errand:
                     answers[message.id] = errand(message, this.context)

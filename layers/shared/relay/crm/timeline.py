@@ -64,7 +64,7 @@ class TimelineWriter:
         if self.rechecks is None or not to_error(standing, "skipped"):
             return None
         delay = self.rechecks.delay
-        if self.clock() - message.first_received_at > timedelta(seconds=NOTES_WAIT * delay):
+        if self.clock() - message.waiting_since > timedelta(seconds=NOTES_WAIT * delay):
             return None
         return TransientError("notes wait for their member", retry_after=max(delay / 2, 1))
 

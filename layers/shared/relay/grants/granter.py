@@ -22,7 +22,6 @@ from inveterate import GrantStatus
 from relay.errors import ConflictError, OverBudgetError, PermanentError, TransientError
 from relay.grants.intent_to_leave import reasons_not_to_grant
 from relay.model import journal
-from relay.model.delivery import Delivery
 from relay.model.member import Member, merge
 from relay.model.messages import GrantRequest, load
 from relay.ports.grants import CreditGranter, GrantRecord, GrantStore, MonthlyBudget
@@ -30,8 +29,8 @@ from relay.ports.inveterate import MemberApi
 from relay.ports.members import MemberRecord, MemberStore
 from relay.ports.messaging import Journal
 from relay.ports.runtime import Clock, Telemetry
-from relay.queues.batch import Context, Message, Results
-from relay.queues.one_by_one import customer_of, for_each_message
+from relay.queues.batch import Context, Message, Results, for_each_message
+from relay.queues.requests import customer_of
 from relay.reconcile.api_facts import facts_of
 from relay.rules.settings import Rules
 
@@ -171,7 +170,7 @@ class Granter:
         self._end(grant, message, "granted" if status is GrantStatus.GRANTED else "already_granted")
 
     def _no_room(self, grant: GrantRequest, message: Message) -> None:
-        if self.clock() - message.first_received_at < FOR_ROOM:
+        if self.clock() - message.waiting_since < FOR_ROOM:
             raise TransientError("the month's ceiling is reached", retry_after=FOR_ROOM.total_seconds() / 4)
         self._end(grant, message, "grant_ceiling", "ceiling")
 
@@ -179,10 +178,12 @@ class Granter:
         self, grant: GrantRequest, message: Message, outcome: _Outcome, reason: str | None = None
     ) -> None:
         """Journal what became of it, then say so."""
-        delivery = Delivery(event_id=grant.id, body=b"", received_at=message.first_received_at, topic=TOPIC)
-        line = journal.line(
-            delivery,
+        line = journal.action_line(
+            "granted",
+            grant.id,
+            topic=TOPIC,
             shop=self.shop,
+            received_at=message.received_at,
             outcome=_VERDICTS[outcome],
             customer=_customer(grant),
             at=grant.at,
@@ -210,7 +211,7 @@ def _customer(grant: GrantRequest) -> str:
 
 
 def _unwanted(grant: GrantRequest, rules: Rules) -> str | None:
-    return None if rules.retention.on and rules.of(grant.rule).on else "off"
+    return None if rules.retention.on and rules.setting_for(grant.rule).on else "off"
 
 
 def _allowance(grant: GrantRequest, rules: Rules) -> MonthlyBudget:

@@ -15,7 +15,7 @@ from relay.ports.inveterate import MemberReading
 from relay.reconcile.api_facts import EARLY
 
 LATEST: Final = timedelta(days=30)
-"""An event is no incident for a grant any more after so long. By then a promise is remembered far longer."""
+"""An event older than this asks for no grant any more. A grant record is remembered for far longer."""
 
 _STILL: Final = "pending_cancellation"
 _NOT: Final = "ACTIVE"

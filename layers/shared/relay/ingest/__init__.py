@@ -1,1 +1,1 @@
-"""The way of a webhook from the HTTP request to the member's record and its effects."""
+"""From the HTTP request of a webhook to the member's record and its effects."""

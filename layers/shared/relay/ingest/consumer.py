@@ -1,7 +1,7 @@
-"""The life of a batch of one topic's events: read, load, merge, decide, write, journal, acknowledge.
+"""Handles a batch of one topic's events: read, load, merge, decide, write, journal, acknowledge.
 
-Every topic's function is this, made with the topic's own three things: the event it reads, what that
-tells of the member (`facts`), and what follows from it (`decide`).
+Every topic's function is this, made with the topic's own three things: the event that it reads, the facts in it
+(`facts`), and the effects that follow (`decide`).
 """
 
 from __future__ import annotations
@@ -14,14 +14,7 @@ from typing import Any, Final, Generic
 from inveterate.webhooks.base import UnreadableEventError, read_json
 
 from relay.errors import ConflictError, PermanentError, TransientError
-from relay.ingest.reducer import (
-    E,
-    EventResult,
-    ReceivedEvent,
-    Reduction,
-    TopicRule,
-    reduce_events,
-)
+from relay.ingest.reducer import E, EventResult, ReceivedEvent, Reduction, TopicRule, reduce_events
 from relay.model import journal
 from relay.model.delivery import Delivery, unpack
 from relay.model.member import member_key
@@ -33,12 +26,12 @@ from relay.rules.settings import Rules
 from relay.topics import PROBE_TOPIC
 
 _WRITES: Final = 5
-"""How often a member is read and decided anew when somebody else writes first."""
+"""How often a member is read and decided again when another invocation writes first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumerServices:
-    """What a consumer needs of the outside world."""
+    """The ports of a consumer, and the shop whose events it takes."""
 
     shop: str
     batch: Batch
@@ -55,12 +48,12 @@ class Consumer(Generic[E]):
     services: Callable[[], ConsumerServices]
 
     def __call__(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-        """Handle a batch; returns the messages that Lambda shall hand out again."""
+        """Handle a batch; return Lambda's partial response, which names the messages to return to the queue."""
         services = self.services()
 
         def work(messages: Sequence[Message], context: Context) -> Results:
-            # A batch may be worked through in several calls. State kept between them would journal and count
-            # the messages of the first call again in each later one.
+            # A batch is handled in several calls where it holds suspects. State kept between them would journal
+            # and count the messages of the first call again in each later one.
             return _Run(self.rule, services).work(messages, context)
 
         try:
@@ -79,25 +72,25 @@ class _Run(Generic[E]):
     lines: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def work(self, messages: Sequence[Message], context: Context) -> Results:
-        """Handle the messages; one without an answer was not started."""
+        """Handle the messages; one without a result was not started."""
         by_member: defaultdict[str, list[ReceivedEvent[E]]] = defaultdict(list)
         for message in messages:
-            if arrival := self._read(message):
-                by_member[member_key(self.services.shop, arrival.event.customer_id)].append(arrival)
+            if received := self._read(message):
+                by_member[member_key(self.services.shop, received.event.customer_id)].append(received)
         if by_member:
-            self._take_all(by_member, context)
+            self._handle_all(by_member, context)
         self._write_journal()
         return self.results
 
     def _read(self, message: Message) -> ReceivedEvent[E] | None:
         try:
-            delivery = unpack(message.body, message.attributes)
+            delivery = unpack(message.body, message.header)
         except ValueError as error:
             self.results[message.id] = PermanentError("unreadable_message", str(error))
             return None
         try:
             if delivery.topic == PROBE_TOPIC:
-                self._note(message.id, delivery, "probe", body=read_json(delivery.body))
+                self._add_line(message.id, delivery, "probe", body=read_json(delivery.body))
                 return None
             event = self.rule.model.read(
                 delivery.body, event_id=delivery.event_id, received_at=delivery.received_at
@@ -112,61 +105,59 @@ class _Run(Generic[E]):
             self.services.telemetry.measure("Drift", len(event.drift))
         return ReceivedEvent(message.id, delivery, event)
 
-    def _take_all(self, by_member: Mapping[str, list[ReceivedEvent[E]]], context: Context) -> None:
+    def _handle_all(self, by_member: Mapping[str, list[ReceivedEvent[E]]], context: Context) -> None:
         try:
             records, rules = self.services.members.load(by_member)
         except TransientError as error:
-            self.results.update(
-                {arrival.message_id: error for group in by_member.values() for arrival in group}
-            )
+            self.results.update({each.message_id: error for group in by_member.values() for each in group})
             return
-        for key, arrivals in by_member.items():
+        for key, received in by_member.items():
             if context.get_remaining_time_in_millis() < RESERVE_MS:
                 return
             try:
-                folded = self._commit(records[key], arrivals, rules)
-            except Exception as error:  # noqa: BLE001 - whatever is wrong with one member is not the others' matter
-                self.results.update({arrival.message_id: error for arrival in arrivals})
+                reduction = self._commit(records[key], received, rules)
+            except Exception as error:  # noqa: BLE001 - what is wrong with one member does not concern the others
+                self.results.update({each.message_id: error for each in received})
             else:
-                for judged in folded.judged:
-                    self._judge(judged)
+                for result in reduction.results:
+                    self._conclude(result)
 
     def _commit(
-        self, record: MemberRecord, arrivals: Sequence[ReceivedEvent[E]], rules: Rules
+        self, record: MemberRecord, received: Sequence[ReceivedEvent[E]], rules: Rules
     ) -> Reduction[E]:
-        """Write what the arrivals make of the record: the commit. Nothing before it has an effect."""
+        """Write the record after these events: the commit. Nothing before it has an effect."""
         for _ in range(_WRITES):
-            folded = reduce_events(record, arrivals, self.rule, rules)
-            if folded.outbox is None:
-                return folded
+            reduction = reduce_events(record, received, self.rule, rules)
+            if reduction.outbox is None:
+                return reduction
             try:
-                self.services.members.save(folded.record, folded.outbox)
+                self.services.members.save(reduction.record, reduction.outbox)
             except ConflictError:
                 records, rules = self.services.members.load([record.member.key])
                 record = records[record.member.key]
             else:
-                return folded
-        raise TransientError("the member is written to by too many at once")
+                return reduction
+        raise TransientError("too many invocations write the member at once")
 
-    def _judge(self, judged: EventResult[E]) -> None:
-        arrival = judged.arrival
-        if judged.error:
-            self.results[arrival.message_id] = judged.error
+    def _conclude(self, result: EventResult[E]) -> None:
+        received = result.received
+        if result.error:
+            self.results[received.message_id] = result.error
             return
-        self._note(
-            arrival.message_id,
-            arrival.delivery,
-            judged.verdict,
-            customer=arrival.event.customer_id,
-            at=arrival.at,
-            effects=judged.effects,
-            body=arrival.event.raw,
+        self._add_line(
+            received.message_id,
+            received.delivery,
+            result.outcome,
+            customer=received.event.customer_id,
+            at=received.at,
+            effects=result.effects,
+            body=received.event.raw,
         )
 
-    def _note(
-        self, message_id: str, delivery: Delivery, verdict: journal.JournalOutcome, **columns: Any
+    def _add_line(
+        self, message_id: str, delivery: Delivery, outcome: journal.JournalOutcome, **columns: Any
     ) -> None:
-        line = journal.line(delivery, shop=self.services.shop, outcome=verdict, **columns)
+        line = journal.event_line(delivery, shop=self.services.shop, outcome=outcome, **columns)
         self.lines.append((message_id, line))
 
     def _write_journal(self) -> None:

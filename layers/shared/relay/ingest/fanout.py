@@ -1,13 +1,18 @@
-"""What each write of the members table has to tell, and to ask, sent in the order of the writes."""
+"""Sends what each write of the members table has to send, in the order of the writes.
+
+Changes go to the CRMs, alerts to the notifier, rechecks to `reconcile`, grants to `grants`; what is counted goes
+to the table of KPIs.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from relay.errors import PermanentError, TransientError
 from relay.model.effects import Alert, Note, Recheck, effect_id
+from relay.model.header import MessageHeader
 from relay.model.kpis import kpi_events, writes_by_hour
 from relay.model.messages import (
     AlertMessage,
@@ -23,84 +28,94 @@ from relay.ports.kpis import KpiStore
 from relay.ports.messaging import MessageSender, OutgoingMessage
 from relay.ports.runtime import Telemetry
 from relay.queues.requests import GrantQueue, RecheckQueue, grants_of
-from relay.rules.timeline import completed
+from relay.rules.timeline import with_common_properties
 
 
 @dataclass(frozen=True, slots=True)
 class _Write:
-    """One write of the table: its place in the stream, and what it has to tell."""
+    """One write of the table: its place in the stream, and its outbox."""
 
     sequence: str
     outbox: Outbox | None
     readable: bool = True
 
 
-def fan_out(  # noqa: PLR0913 - what was written, and each way on which it can be told
+_Pairs: TypeAlias = Sequence[tuple[_Write, OutgoingMessage]]
+
+
+def fan_out(  # noqa: PLR0913 - the records, and every destination by its name
     records: Sequence[Mapping[str, Any]],
     changes: MessageSender,
     alerts: MessageSender,
     telemetry: Telemetry,
     rechecks: RecheckQueue | None = None,
     *,
-    figures: KpiStore | None = None,
+    kpis: KpiStore | None = None,
     grants: GrantQueue | None = None,
 ) -> str | None:
-    """Send changes and alerts of the writes; return the sequence number of the first that was not sent.
+    """Send everything that these records of the stream carry; return the sequence number of the first that failed.
 
-    `figures` keeps what is counted; None counts nothing. `rechecks` and `grants` are None where no API is
-    configured: then nobody could answer, and doubts are left alone; nobody could grant, and what a rule
-    wanted granted is told as `grant_without_api`.
-
-    Lambda then hands out that write and all after it again, so nothing is skipped over.
+    Lambda then hands out that write and all after it again, so none is skipped. `rechecks` and `grants` are None
+    where no API is configured: rechecks are then left out, and a grant is logged as `grant_without_api`. Without
+    `kpis` nothing is counted.
     """
     writes = [_read(record, telemetry) for record in records]
-    told = [(write, write.outbox) for write in writes if write.outbox]
-    alert_messages = [(write, message) for write, outbox in told for message in alerts_of(outbox)]
-    alert_message = [(write, message) for write, outbox in told for message in changes_of(outbox)]
-    failed = {write.sequence for write in writes if not write.readable}
-    ways: list[tuple[list[tuple[_Write, OutgoingMessage]], MessageSender]] = [
-        (alert_messages, alerts),
-        (alert_message, changes),
+    outboxes = [(write, write.outbox) for write in writes if write.outbox]
+    wanted = [(write, grant) for write, outbox in outboxes for grant in grants_of(outbox)]
+    batches: list[tuple[_Pairs, MessageSender]] = [
+        ([(write, message) for write, outbox in outboxes for message in alerts_of(outbox)], alerts),
+        ([(write, message) for write, outbox in outboxes for message in changes_of(outbox)], changes),
     ]
     if rechecks:
-        asking = [(write, rechecks.message(doubt)) for write in writes for doubt in _doubts(write)]
-        ways.append((asking, rechecks.queue))
-    wanted = [(write, grant) for write in writes for grant in grants_of(write.outbox)]
+        requests = [
+            (write, rechecks.message(request))
+            for write, outbox in outboxes
+            for request in _rechecks_of(outbox)
+        ]
+        batches.append((requests, rechecks.queue))
     if grants:
-        ways.append(([(write, grants.message(grant)) for write, grant in wanted], grants.queue))
+        batches.append(([(write, grants.message(grant)) for write, grant in wanted], grants.queue))
     else:
-        _tell_of_no_api([grant for _, grant in wanted], telemetry)
-    for pairs, target in ways:
-        answers = target.send([message for _, message in pairs]) if pairs else []
-        for (write, _), refusal in zip(pairs, answers, strict=True):
-            if refusal is not None:
-                failed.add(write.sequence)
-                telemetry.outcome("not_fanned_out", event_id=None, topic=None, reason=str(refusal))
-    if figures:
-        failed |= _count(writes, figures, telemetry)
-    telemetry.measure("FannedOut", sum(len(pairs) for pairs, _ in ways))
+        _log_without_api([grant for _, grant in wanted], telemetry)
+    failed = {write.sequence for write in writes if not write.readable}
+    for pairs, target in batches:
+        failed |= _send(pairs, target, telemetry)
+    if kpis:
+        failed |= _count(outboxes, kpis, telemetry)
+    telemetry.measure("FannedOut", sum(len(pairs) for pairs, _ in batches))
     return next((write.sequence for write in writes if write.sequence in failed), None)
 
 
-def _count(writes: Sequence[_Write], figures: KpiStore, telemetry: Telemetry) -> set[str]:
-    """Keep the writes' figures; returns the writes of those that were refused."""
-    pairs = [(write, figure) for write in writes if write.outbox for figure in kpi_events(write.outbox)]
-    answers = figures.keep([figure for _, figure in pairs]) if pairs else []
+def _send(pairs: _Pairs, target: MessageSender, telemetry: Telemetry) -> set[str]:
+    """Send the messages; return the sequence numbers of the writes of those that were refused."""
+    refusals = target.send([message for _, message in pairs]) if pairs else []
     failed = set()
-    for (write, _), refusal in zip(pairs, answers, strict=True):
+    for (write, _), refusal in zip(pairs, refusals, strict=True):
         if refusal is not None:
             failed.add(write.sequence)
-            telemetry.outcome("not_counted", event_id=None, topic=None, reason=str(refusal))
-    try:
-        figures.hear(writes_by_hour(write.outbox for write in writes if write.outbox))
-    except TransientError as error:
-        # Nobody reads these to the unit: what is missing of an hour does not make it a silent one.
-        telemetry.outcome("not_heard", event_id=None, topic=None, reason=str(error))
+            telemetry.outcome("not_sent", event_id=None, topic=None, reason=str(refusal))
     return failed
 
 
-def _tell_of_no_api(grants: Sequence[GrantRequest], telemetry: Telemetry) -> None:
-    """Say what a merchant has switched on and nobody can do: it must not just be missing."""
+def _count(outboxes: Sequence[tuple[_Write, Outbox]], kpis: KpiStore, telemetry: Telemetry) -> set[str]:
+    """Store what is counted; return the sequence numbers of the writes of what was refused."""
+    pairs = [(write, kpi) for write, outbox in outboxes for kpi in kpi_events(outbox)]
+    refusals = kpis.keep([kpi for _, kpi in pairs]) if pairs else []
+    failed = set()
+    for (write, _), refusal in zip(pairs, refusals, strict=True):
+        if refusal is not None:
+            failed.add(write.sequence)
+            telemetry.outcome("kpi_not_stored", event_id=None, topic=None, reason=str(refusal))
+    try:
+        kpis.hear(writes_by_hour(outbox for _, outbox in outboxes))
+    except TransientError as error:
+        # These only tell silence from business: a few that are missing do not make an hour a silent one.
+        telemetry.outcome("webhook_count_not_stored", event_id=None, topic=None, reason=str(error))
+    return failed
+
+
+def _log_without_api(grants: Sequence[GrantRequest], telemetry: Telemetry) -> None:
+    """Log grants that a merchant's rules want and that no API is configured for: they must not go unnoticed."""
     for grant in grants:
         telemetry.outcome(
             "grant_without_api",
@@ -118,21 +133,23 @@ def _read(record: Mapping[str, Any], telemetry: Telemetry) -> _Write:
         outbox = load(Outbox, written) if written else None
     except PermanentError as error:
         # Most likely a newer function wrote what this older one cannot read yet, in the middle of a
-        # deployment: handed out again it is read. Skipped, its alerts would be gone for good.
+        # deployment: handed out again it is read. Skipped, its alerts would be lost.
         telemetry.outcome("unreadable_outbox", event_id=None, topic=None, reason=str(error))
         return _Write(stream["SequenceNumber"], None, readable=False)
     return _Write(stream["SequenceNumber"], outbox)
 
 
 def changes_of(outbox: Outbox) -> list[OutgoingMessage]:
-    """Name the member that changed, with its notes; nothing where nothing that anybody mirrors changed."""
+    """Return the change of the member with its notes; none where nothing changed that a CRM shows."""
     noted = tuple(
         EventEffects(
             event_id=event_effects.event_id,
             topic=event_effects.topic,
             at=event_effects.at,
             effects=tuple(
-                completed(effect, member=outbox.member, event_id=event_effects.event_id, at=event_effects.at)
+                with_common_properties(
+                    effect, member=outbox.member, event_id=event_effects.event_id, at=event_effects.at
+                )
                 for effect in event_effects.effects
                 if isinstance(effect, Note)
             ),
@@ -142,22 +159,20 @@ def changes_of(outbox: Outbox) -> list[OutgoingMessage]:
     events = tuple(event_effects for event_effects in noted if event_effects.effects)
     if not (outbox.changed or events):
         return []
-    return [OutgoingMessage(body=dump(MemberChanged(member=outbox.member, events=events)), attributes={})]
+    return [OutgoingMessage(body=dump(MemberChanged(member=outbox.member, events=events)))]
 
 
-def _doubts(write: _Write) -> list[RecheckRequest]:
-    if write.outbox is None:
-        return []
+def _rechecks_of(outbox: Outbox) -> list[RecheckRequest]:
     return [
-        RecheckRequest(member=write.outbox.member, reason=effect.reason)
-        for event_effects in write.outbox.events
+        RecheckRequest(member=outbox.member, reason=effect.reason)
+        for event_effects in outbox.events
         for effect in event_effects.effects
         if isinstance(effect, Recheck)
     ]
 
 
 def alerts_of(outbox: Outbox) -> list[OutgoingMessage]:
-    """Return what people are told, each for the notifier."""
+    """Return the alerts, each as a message for the notifier."""
     return [
         OutgoingMessage(
             body=dump(
@@ -170,7 +185,7 @@ def alerts_of(outbox: Outbox) -> list[OutgoingMessage]:
                     alert=effect,
                 )
             ),
-            attributes={"event_id": event_effects.event_id, "topic": event_effects.topic},
+            header=MessageHeader(event_id=event_effects.event_id, topic=event_effects.topic),
         )
         for event_effects in outbox.events
         for effect in event_effects.effects

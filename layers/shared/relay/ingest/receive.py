@@ -1,25 +1,26 @@
-"""Who may post to us, and where a delivery belongs: refuse what bears no key, place or keep all the rest.
+"""Decides which webhooks are accepted and which queue each goes to.
 
-What bears a valid key is never refused for what it says: what cannot be placed goes to `unclaimed` with
-the reason, for a person or a later version to place. Pure, and standard library only: nearly every
-event of a small shop meets a cold start here.
+A request without a valid key is refused. One with a valid key is never refused for what it says: what has no
+queue of its own goes to `unclaimed` with the reason, for a person or a later version to place. Pure, and
+standard library only: nearly every event of a small shop meets a cold start here.
 """
 
 from __future__ import annotations
 
 import hmac
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from hashlib import sha256
 from typing import Any, Final
 
-from inveterate.webhooks.identity import delivery_id, event_id, raw_id
+from inveterate.webhooks.identity import event_id, raw_id
 from inveterate.webhooks.topics import topic_named
 
 from relay.model.delivery import Delivery
+from relay.model.header import topic_or_none, word_or_none
 from relay.topics import FOLDERS, PROBE_TOPIC, UNCLAIMED
 
 LARGEST_BODY: Final = 900 * 1024
@@ -28,13 +29,10 @@ LARGEST_BODY: Final = 900 * 1024
 DEEPEST: Final = 64
 """Levels of nesting; documented events have five."""
 
-_TOPIC: Final = re.compile(r"[A-Za-z0-9_.\-]{1,100}")
-"""What may be a topic's name, and so be told in logs and attributes. Anything else is a body's own word."""
-
 
 @dataclass(frozen=True, slots=True)
 class AccessPolicy:
-    """Who may post: SHA-256 digests (hex) of the keys and, where configured, of the tokens valid now."""
+    """The shop, and SHA-256 digests (hex) of the keys and, where configured, of the tokens that are valid now."""
 
     shop: str
     key_digests: tuple[str, ...]
@@ -58,10 +56,10 @@ def authenticate(access: AccessPolicy, key: str, headers: Mapping[str, str], bod
         RefusedError: 401 `bad_key` or `bad_token`.
 
     """
-    if not _known(key, access.key_digests):
+    if not _is_known(key, access.key_digests):
         raise RefusedError(401, "bad_key")
     if access.token_digests and not any(
-        _known(token, access.token_digests) for token in _tokens(access, headers, body)
+        _is_known(token, access.token_digests) for token in _tokens(access, headers, body)
     ):
         raise RefusedError(401, "bad_token")
 
@@ -70,7 +68,7 @@ def route(shop: str, body: bytes, received_at: datetime) -> tuple[str, Delivery]
     """Return the name of the queue that a delivery belongs in, and the delivery.
 
     Raises:
-        RefusedError: 413 `too_large`, the only refusal of what bears a valid key.
+        RefusedError: 413 `too_large`, the only refusal of a request with a valid key.
 
     """
     if len(body) > LARGEST_BODY:
@@ -78,20 +76,21 @@ def route(shop: str, body: bytes, received_at: datetime) -> tuple[str, Delivery]
     try:
         content = _read(body)
         queue, topic = _destination(shop, content)
-    except _UnplacedError as error:
+    except _UnclaimedError as error:
         return UNCLAIMED, Delivery(
             event_id=raw_id(body), body=body, received_at=received_at, reason=error.reason, topic=error.topic
         )
     return queue, Delivery(
-        event_id=event_id(topic, shop, content.get("payload")),
+        event_id=event_id(topic, shop, content),
         body=body,
         received_at=received_at,
         topic=topic,
-        delivery_id=delivery_id(content["metadata"]),
+        # The platform's own id, for people to quote. It decides nothing.
+        delivery_id=word_or_none(content["metadata"].get("id")),
     )
 
 
-class _UnplacedError(Exception):
+class _UnclaimedError(Exception):
     def __init__(self, reason: str, topic: str | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -100,15 +99,28 @@ class _UnplacedError(Exception):
 
 def _read(body: bytes) -> dict[str, Any]:
     try:
-        content = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+        content = json.loads(
+            body.decode("utf-8"),
+            parse_float=Decimal,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_with_unique_keys,
+        )
     except RecursionError:
-        raise _UnplacedError("too_deep") from None
-    except ValueError:
-        raise _UnplacedError("not_json") from None
+        raise _UnclaimedError("too_deep") from None
+    except (ValueError, InvalidOperation):  # the latter for an exponent beyond what a decimal can hold
+        raise _UnclaimedError("not_json") from None
     if not isinstance(content, dict) or not isinstance(content.get("metadata"), dict):
-        raise _UnplacedError("no_envelope")
-    if _too_deep(content):
-        raise _UnplacedError("too_deep")
+        raise _UnclaimedError("no_envelope")
+    if _is_too_deep(content):
+        raise _UnclaimedError("too_deep")
+    return content
+
+
+def _with_unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object that has a key twice: readers disagree on which of the values counts."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise ValueError("a key twice")
     return content
 
 
@@ -117,28 +129,28 @@ def _destination(shop: str, content: Mapping[str, Any]) -> tuple[str, str]:
     metadata = content["metadata"]
     sender = metadata.get("shopDomain")
     if sender is not None and (not isinstance(sender, str) or sender.strip().lower() != shop.lower()):
-        raise _UnplacedError("other_shop")
+        raise _UnclaimedError("other_shop")
     name = metadata.get("topic")
     if not isinstance(name, str) or not name:
-        raise _UnplacedError("no_topic")
+        raise _UnclaimedError("no_topic")
     if name == PROBE_TOPIC:
-        return _probed(content), PROBE_TOPIC
+        return _probed_queue(content), PROBE_TOPIC
     topic = topic_named(name)
     if topic is None:
-        raise _UnplacedError("unknown_topic", name if _TOPIC.fullmatch(name) else None)
+        raise _UnclaimedError("unknown_topic", topic_or_none(name))
     return FOLDERS[topic], topic
 
 
-def _probed(content: Mapping[str, Any]) -> str:
+def _probed_queue(content: Mapping[str, Any]) -> str:
     payload = content.get("payload")
     queue = payload.get("queue") if isinstance(payload, dict) else None
     if queue not in FOLDERS.values():
-        raise _UnplacedError("unknown_topic", PROBE_TOPIC)
+        raise _UnclaimedError("unknown_topic", PROBE_TOPIC)
     return str(queue)
 
 
-def _too_deep(content: object) -> bool:
-    """Walk level by level: recursion here would be the very thing that is being guarded against."""
+def _is_too_deep(content: object) -> bool:
+    """Walk level by level: recursion would fail on the very bodies that this refuses."""
     level: list[object] = [content]
     for _ in range(DEEPEST):
         level = [child for parent in level for child in _children(parent)]
@@ -153,14 +165,14 @@ def _children(parent: object) -> Iterable[object]:
     return parent if isinstance(parent, list) else ()
 
 
-def _known(secret: str, digests: Iterable[str]) -> bool:
-    """Compare with every digest in constant time; which one matched, if any, is not to be timed."""
+def _is_known(secret: str, digests: Iterable[str]) -> bool:
+    """Compare with every digest in constant time, so that timing does not show which one matched."""
     digest = sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
     return bool(sum([hmac.compare_digest(digest, known) for known in digests]))
 
 
 def _tokens(access: AccessPolicy, headers: Mapping[str, str], body: bytes) -> list[str]:
-    """Look where a token may be: the header named by a setting, `token`, `metadata.token`."""
+    """Return the tokens found in the header named by a setting, in `token` and in `metadata.token`."""
     found = [headers.get(access.token_header.lower())] if access.token_header else []
     try:
         content = _read_any(body)
@@ -178,5 +190,5 @@ def _read_any(body: bytes) -> object:
     return json.loads(body.decode("utf-8"))
 
 
-def _no_constant(_: str) -> object:
+def _refuse_constant(_: str) -> object:
     raise ValueError("NaN and Infinity are no JSON")

@@ -1,8 +1,9 @@
-"""What a batch's events of one member make of its record: merge, decide, remember. Pure.
+"""Works out what a batch's events of one member make of its record: merge, decide, remember. Pure.
 
-An event that the record remembers is a repeat and decides nothing. One from the future is not believed.
-Every other is merged, and its rule asked, in the order of event time. Where the record, after all of them,
-may be wrong in a way in which it was not before, a second look is asked for: here and not in the 15 rules.
+Events are taken in the order of event time; each is merged and its topic's rule decides the effects. An event
+that the record remembers is a repeat and has no effects; its values are merged all the same, so that a wrong guess
+about identity costs no fact. An event from the future is not merged. Where the record is inconsistent afterwards
+in a way in which it was not before, a recheck is requested: here, and not in the 15 rules.
 """
 
 from __future__ import annotations
@@ -34,22 +35,22 @@ REMEMBERED: Final = 19
 
 E = TypeVar("E", bound=Event)
 
-TellFacts: TypeAlias = Callable[[E], Facts]
+ReadFacts: TypeAlias = Callable[[E], Facts]
 Decide: TypeAlias = Callable[[E, Member, Member, Rules], Iterable[Effect]]
 
 
 @dataclass(frozen=True, slots=True)
 class TopicRule(Generic[E]):
-    """One topic's business: the event it reads, what that tells of the member, and what follows."""
+    """One topic's business: the event that it reads, the facts in it, and the effects that follow."""
 
     model: type[E]
-    facts: TellFacts[E]
+    facts: ReadFacts[E]
     decide: Decide[E]
 
 
 @dataclass(frozen=True, slots=True)
 class ReceivedEvent(Generic[E]):
-    """An event that arrived, with the message and the delivery that brought it."""
+    """An event with the message and the delivery that brought it."""
 
     message_id: str
     delivery: Delivery
@@ -57,106 +58,101 @@ class ReceivedEvent(Generic[E]):
 
     @property
     def at(self) -> datetime:
-        """When it happened; when it was received, if it tells no time."""
+        """When it happened; when it was received, if it has no time."""
         return self.event.occurred_at or self.delivery.received_at
 
 
 @dataclass(frozen=True, slots=True)
 class EventResult(Generic[E]):
-    """What became of one arrival. `error` is set where its rule broke: a defect of ours."""
+    """The outcome of one received event, with the ids of its effects. `error` is set where its rule failed: a defect."""
 
-    arrival: ReceivedEvent[E]
-    verdict: JournalOutcome
+    received: ReceivedEvent[E]
+    outcome: JournalOutcome
     effects: tuple[str, ...] = ()
     error: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reduction(Generic[E]):
-    """The record after a member's arrivals. `outbox` is None where there is nothing to write."""
+    """A member's record after its events, and their results. `outbox` is None where there is nothing to write."""
 
     record: MemberRecord
     outbox: Outbox | None
-    judged: tuple[EventResult[E], ...]
+    results: tuple[EventResult[E], ...]
 
 
 def reduce_events(
-    record: MemberRecord, arrivals: Sequence[ReceivedEvent[E]], rule: TopicRule[E], rules: Rules
+    record: MemberRecord, received: Sequence[ReceivedEvent[E]], rule: TopicRule[E], rules: Rules
 ) -> Reduction[E]:
-    """Take all arrivals of one member into its record."""
-    now, judged, events = record, list[EventResult[E]](), list[EventEffects]()
-    for arrival in sorted(arrivals, key=lambda arrival: (arrival.at, arrival.delivery.event_id)):
+    """Merge all received events of one member into its record, and decide their effects."""
+    current, results = record, list[EventResult[E]]()
+    events: dict[int, EventEffects] = {}
+    for place, each in enumerate(sorted(received, key=lambda each: (each.at, each.delivery.event_id))):
         try:
-            now, verdict, event_effects = _take(now, arrival, rule, rules)
-        except Exception as error:  # noqa: BLE001 - a rule that breaks costs its own event only
-            judged.append(EventResult(arrival, "dead", error=error))
+            current, outcome, event_effects = _take(current, each, rule, rules)
+        except Exception as error:  # noqa: BLE001 - a rule that fails costs its own event only
+            results.append(EventResult(each, "dead", error=error))
             continue
-        judged.append(EventResult(arrival, verdict, _ids(event_effects)))
+        results.append(EventResult(each, outcome, _ids(event_effects)))
         if event_effects:
-            events.append(event_effects)
-    _look_again(record.member, now.member, events, judged)
-    if now is record and not events:
-        return Reduction(record, None, tuple(judged))
+            events[place] = event_effects
+    if requests := tuple(new_rechecks(record.member, current.member)):
+        # They go with the latest event that was merged.
+        last = max(events)
+        events[last] = replace(events[last], effects=(*events[last].effects, *requests))
+        results[last] = replace(results[last], effects=_ids(events[last]))
+    if current is record and not events:
+        return Reduction(record, None, tuple(results))
     outbox = Outbox(
-        member=now.member.key,
-        changed=differs(record.member, now.member),
-        events=tuple(event_effects for event_effects in events if event_effects.effects),
+        member=current.member.key,
+        changed=differs(record.member, current.member),
+        events=tuple(event_effects for event_effects in events.values() if event_effects.effects),
         # A time from the future is not believed here either.
-        heard_at=max(min(arrival.at, arrival.delivery.received_at) for arrival in arrivals),
+        newest_webhook_at=max(min(each.at, each.delivery.received_at) for each in received),
     )
-    return Reduction(now, outbox, tuple(judged))
+    return Reduction(current, outbox, tuple(results))
 
 
 def _ids(event_effects: EventEffects | None) -> tuple[str, ...]:
-    return (
-        tuple(effect_id(event_effects.event_id, effect) for effect in event_effects.effects)
-        if event_effects
-        else ()
-    )
-
-
-def _look_again(
-    before: Member, after: Member, events: list[EventEffects], judged: list[EventResult[E]]
-) -> None:
-    """Let the latest event that was taken in ask for a look at the doubts that are new."""
-    asked = tuple(new_rechecks(before, after))
-    if not asked:
-        return
-    last = replace(events[-1], effects=(*events[-1].effects, *asked))
-    events[-1] = last
-    for place, each in enumerate(judged):
-        if each.arrival.delivery.event_id == last.event_id and each.verdict != "repeat":
-            judged[place] = replace(each, effects=_ids(last))
+    if event_effects is None:
+        return ()
+    return tuple(effect_id(event_effects.event_id, effect) for effect in event_effects.effects)
 
 
 def _take(
-    record: MemberRecord, arrival: ReceivedEvent[E], rule: TopicRule[E], rules: Rules
+    record: MemberRecord, received: ReceivedEvent[E], rule: TopicRule[E], rules: Rules
 ) -> tuple[MemberRecord, JournalOutcome, EventEffects | None]:
-    delivery = arrival.delivery
-    if delivery.event_id in record.seen and not delivery.replay:
-        return record, "repeat", None
-    if arrival.at > delivery.received_at + FUTURE:
+    delivery, before = received.delivery, record.member
+    is_repeat = delivery.event_id in record.seen
+    if received.at > delivery.received_at + FUTURE:
+        if is_repeat:
+            return record, "repeat", None
         # It is not merged, and not remembered either: delivered again later, it may be believed. But it
-        # tells that something happened to the member, so the API is asked what.
-        return record, "ignored", _happening(arrival, rule, (recheck(FROM_THE_FUTURE),))
-    before = record.member
-    facts = rule.facts(arrival.event).dated(delivery.received_at)
+        # says that something happened to the member, so the API is asked what.
+        return record, "ignored", _effects_of(received, rule, (recheck(FROM_THE_FUTURE),))
+    facts = rule.facts(received.event).dated(delivery.received_at)
+    if is_repeat:
+        # What a record counts is added once; a value may differ, where two events were taken for one.
+        after = merge(before, replace(facts, lot=None, balances=None, milestone=None))
+        if after == before:
+            return record, "repeat", None
+        return replace(record, member=after), "repeat", _effects_of(received, rule, ())
     after = merge(before, facts)
-    effects = tuple(apply_settings(rule.decide(arrival.event, before, after, rules), rules))
-    stale = bool(facts.values) and not after.told_by(facts.event_id)
-    seen = (*(known for known in record.seen if known != delivery.event_id), delivery.event_id)[-REMEMBERED:]
-    event_effects = _happening(arrival, rule, effects)
+    effects = tuple(apply_settings(rule.decide(received.event, before, after, rules), rules))
+    stale = bool(facts.values) and not after.fields_from(facts.event_id)
+    seen = (*record.seen, delivery.event_id)[-REMEMBERED:]
+    event_effects = _effects_of(received, rule, effects)
     return replace(record, member=after, seen=seen), "stale" if stale else "applied", event_effects
 
 
-def _happening(arrival: ReceivedEvent[E], rule: TopicRule[E], effects: tuple[Effect, ...]) -> EventEffects:
-    delivery = arrival.delivery
+def _effects_of(received: ReceivedEvent[E], rule: TopicRule[E], effects: tuple[Effect, ...]) -> EventEffects:
+    delivery = received.delivery
     topic = delivery.topic or rule.model.TOPIC
-    return EventEffects(event_id=delivery.event_id, topic=topic, at=arrival.at, effects=effects)
+    return EventEffects(event_id=delivery.event_id, topic=topic, at=received.at, effects=effects)
 
 
 def differs(before: Member, after: Member) -> bool:
-    """Tell whether a write tells anybody anything: other values, and not merely newer ones."""
+    """Return whether the change matters to a CRM: other values, and not merely newer ones."""
     if any(before.value(name) != after.value(name) for name in FIELDS) or before.lots != after.lots:
         return True
-    return (before.recovered_at, before.returns) != (after.recovered_at, after.returns)
+    return (before.recovered_at, before.rejoin_times) != (after.recovered_at, after.rejoin_times)

@@ -1,6 +1,6 @@
-"""A second look at `unclaimed`: what can be placed by now goes to its topic, the rest waits three days for it.
+"""Tries again to place what is in `unclaimed`: what has a topic by now goes to its queue, the rest waits three days.
 
-After a deployment that knows a new topic, nobody has to do anything: the next tick places what was kept.
+After a deployment that knows a new topic no command is needed: the next tick places what was kept.
 """
 
 from __future__ import annotations
@@ -17,12 +17,19 @@ from relay.model import journal
 from relay.model.delivery import Delivery, pack, unpack
 from relay.ports.messaging import Journal, MessageSender, OutgoingMessage
 from relay.ports.runtime import Telemetry
-from relay.queues.batch import RESERVE_MS, TOO_OLD, Context, Message, dead_letter
+from relay.queues.batch import (
+    RESERVE_MS,
+    TOO_OLD,
+    Context,
+    Message,
+    begin_anew_if_redriven,
+    dead_letter,
+)
 from relay.topics import UNCLAIMED
 
 
 class UnclaimedQueue(Protocol):
-    """A queue that is read by asking."""
+    """The queue, as it is read by calls."""
 
     def receive(self) -> Sequence[Message]:
         """Return a few messages, hidden from other readers for the queue's visibility timeout; none when empty."""
@@ -35,7 +42,7 @@ class UnclaimedQueue(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnclaimedDrain:
-    """What draining needs: the queue, where things can go from it, and whose shop this is."""
+    """The queue `unclaimed`, the queues that its messages can go to, and the shop."""
 
     shop: str
     unclaimed: UnclaimedQueue
@@ -44,39 +51,40 @@ class UnclaimedDrain:
     journal: Journal
 
     def run(self, now: datetime, telemetry: Telemetry, context: Context) -> dict[str, int]:
-        """Look at every message once; returns how many were `placed`, `given_up` and `kept`."""
-        done: Counter[str] = Counter()
+        """Handle every message once; return how many were `placed`, `given_up` and `kept`."""
+        counts: Counter[str] = Counter()
         while context.get_remaining_time_in_millis() > RESERVE_MS:
             messages = self.unclaimed.receive()
             if not messages:
                 break
-            for message in messages:
-                outcome = self._settle(message, now)
-                done[outcome] += 1
+            for message in map(begin_anew_if_redriven, messages):
+                outcome = self._handle(message, now)
+                counts[outcome] += 1
                 telemetry.outcome(
                     f"unclaimed_{outcome}",
-                    event_id=message.attributes.get("event_id"),
-                    topic=message.attributes.get("topic"),
-                    reason=message.attributes.get("reason"),
+                    event_id=message.header.event_id,
+                    topic=message.header.topic,
+                    reason=message.header.reason,
                 )
-        return dict(done)
+        return dict(counts)
 
-    def _settle(self, message: Message, now: datetime) -> str:
+    def _handle(self, message: Message, now: datetime) -> str:
         try:
-            kept = unpack(message.body, message.attributes)
+            kept = unpack(message.body, message.header)
         except ValueError:
             return self._give_up(message, None)
         queue, delivery = route(self.shop, kept.body, kept.received_at)
         if queue != UNCLAIMED and queue in self.topics:
             return self._place(message, kept, delivery, self.topics[queue])
-        return self._give_up(message, kept) if now - kept.received_at >= TOO_OLD else "kept"
+        kept = replace(kept, reason=kept.reason or delivery.reason)
+        return self._give_up(message, kept) if now - message.waiting_since >= TOO_OLD else "kept"
 
     def _place(self, message: Message, kept: Delivery, delivery: Delivery, topic: MessageSender) -> str:
-        """Send it to its topic. It goes by the id of its content from now on, as any redelivery of it does.
+        """Send it to its topic, under the event's id from now on, as any redelivery of it.
 
-        The id that its sender was told was that of its bytes: a line in the journal leads from it to the other.
+        The id in its sender's 202 was that of its bytes: a line in the journal leads from it to the event's.
         """
-        line = journal.line(
+        line = journal.event_line(
             kept,
             shop=self.shop,
             outcome="unclaimed",
@@ -85,18 +93,18 @@ class UnclaimedDrain:
         )
         if self.journal.write([line])[0] is not None:
             return "kept"
-        text, attributes = pack(replace(delivery, delivery_id=delivery.delivery_id or kept.delivery_id))
-        if topic.send([OutgoingMessage(body=text, attributes=attributes)])[0] is not None:
+        text, header = pack(replace(delivery, delivery_id=delivery.delivery_id or kept.delivery_id))
+        if topic.send([OutgoingMessage(body=text, header=header)])[0] is not None:
             return "kept"
         self.unclaimed.delete([message])
         return "placed"
 
     def _give_up(self, message: Message, kept: Delivery | None) -> str:
-        """Journal it and put it to the dead letters: the queue would drop it a day later."""
+        """Journal it and send it to the dead letters: the queue would delete it a day later."""
         if kept:
-            line = journal.line(kept, shop=self.shop, outcome="unclaimed", reason=kept.reason)
+            line = journal.event_line(kept, shop=self.shop, outcome="unclaimed", reason=kept.reason)
             refusal = self.journal.write([line])[0]
-            # What the journal will never take is safe with the dead letters; kept here, it would be dropped.
+            # What the journal will never take is safe with the dead letters; kept here, it would be deleted.
             if refusal is not None and not isinstance(refusal, PermanentError):
                 return "kept"
         reason = (kept.reason if kept else None) or "unreadable_message"
@@ -105,6 +113,3 @@ class UnclaimedDrain:
             return "kept"
         self.unclaimed.delete([message])
         return "given_up"
-
-
-__all__ = ["UnclaimedDrain", "UnclaimedQueue"]

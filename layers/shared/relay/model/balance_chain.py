@@ -1,12 +1,12 @@
-"""A member's chain of balances: each change says what it found and what it left, so a missing one shows.
+"""Links a member's changes of store credit, each by the balance before and after it, so that a missing one shows.
 
-Both credit topics tell the balance before and after. Where one change does not find what the one before
-it left, an event has not come (yet). A reading of the API is an anchor: what was before it no longer
-matters.
+Both credit topics give the balance before and after. Where a change does not start from the balance that the
+change before it left, an event is missing, perhaps only so far. A reading of the API is an anchor: what lies
+before it no longer matters.
 
-Only the newest links are kept, from the newest anchor on. Both are choices of a set that look at nothing
-but its members, so that any order and any repetition of events keeps the same links. A link has no event id:
-the same change told twice at the same moment is one link, and that is what it should be.
+The chain keeps the newest changes from the newest anchor on. That choice looks at the set alone, so every
+order and every repetition of events keeps the same changes. A change has no event id: the same change reported
+twice for the same moment is one change.
 """
 
 from __future__ import annotations
@@ -19,87 +19,83 @@ from itertools import groupby
 from typing import Final, TypeAlias
 
 KEPT: Final = 6
-"""Links that a record keeps: its bytes are paid for at every write, and a hole is looked at within minutes."""
+"""Changes that a record keeps: every write pays for their bytes, and a gap is looked into within minutes."""
 
 READ_WITHIN: Final = timedelta(minutes=5)
-"""How long after its date a reading may have been made: it is dated two minutes early, and more (`reading.py`)."""
+"""How long after its date a reading may have been made: it is dated two minutes early, and more (`api_facts.py`)."""
+
+
+Balances: TypeAlias = tuple[Decimal | None, Decimal]
+"""The balance before a change, None where a reading of the API shows none, and the balance after it."""
 
 
 @dataclass(frozen=True, slots=True)
 class BalanceChange:
-    """A change of balance, from `previous` to `new`; a reading has no `previous`."""
+    """A change of balance at a moment, from `previous` to `new`; an anchor has no `previous`."""
 
+    at: datetime
     previous: Decimal | None
     new: Decimal
 
-
-@dataclass(frozen=True, slots=True)
-class DatedChange:
-    """A change, and when it was."""
-
-    at: datetime
-    change: BalanceChange
-
     @property
     def is_anchor(self) -> bool:
-        """Tell whether it is a reading."""
-        return self.change.previous is None
+        """Whether the change is a reading of the balance."""
+        return self.previous is None
 
 
-BalanceChain: TypeAlias = tuple[DatedChange, ...]
+BalanceChain: TypeAlias = tuple[BalanceChange, ...]
 
 
-def append(chain: BalanceChain, more: DatedChange) -> BalanceChain:
-    """Return the chain with one more link in its place."""
-    links = sorted({*chain, more}, key=_place)
-    anchors = [place for place, link in enumerate(links) if link.is_anchor]
-    return tuple(links[anchors[-1] if anchors else 0 :][-KEPT:])
+def append(chain: BalanceChain, change: BalanceChange) -> BalanceChain:
+    """Return the chain with one more change in its place, without the changes that are too many."""
+    changes = sorted({*chain, change}, key=_order)
+    anchors = [place for place, each in enumerate(changes) if each.is_anchor]
+    return tuple(changes[anchors[-1] if anchors else 0 :][-KEPT:])
 
 
-def _place(link: DatedChange) -> tuple[datetime, bool, Decimal, Decimal]:
+def _order(change: BalanceChange) -> tuple[datetime, bool, Decimal, Decimal]:
     # A reading comes before the changes of its own millisecond, for it may not have seen them.
-    return link.at, not link.is_anchor, link.change.new, link.change.previous or Decimal(0)
+    return change.at, not change.is_anchor, change.new, change.previous or Decimal(0)
 
 
 def has_gap(chain: BalanceChain) -> bool:
-    """Tell whether a change does not find what the one before it left.
+    """Return whether some change does not start from the balance that the one before it left.
 
-    A reading lies somewhere within `READ_WITHIN` after its date: before the changes that follow it here, or
-    after one of them that left just its balance.
+    A reading may have been made any time within `READ_WITHIN` after its date: before all changes that follow it
+    here, or right after one that left the balance of the reading.
     """
     if not chain:
         return False
     first, rest = chain[0], chain[1:]
     if not first.is_anchor:
-        return not any(_ends([(link.change.previous, None)], chain) for link in chain if link.at == first.at)
-    balance = first.change.new
+        return not any(_walk([(change.previous, None)], chain) for change in chain if change.at == first.at)
     seen = (
         place
-        for place, link in enumerate(rest, 1)
-        if link.at <= first.at + READ_WITHIN and link.change.new == balance
+        for place, change in enumerate(rest, 1)
+        if change.at <= first.at + READ_WITHIN and change.new == first.new
     )
-    return not any(_ends([(balance, None)], rest[start:]) for start in (0, *seen))
+    return not any(_walk([(first.new, None)], rest[start:]) for start in (0, *seen))
 
 
-_End: TypeAlias = tuple[Decimal | None, BalanceChange | None]
-"""Where one stands: the balance, and the change that led to it."""
+_Position: TypeAlias = tuple[Decimal | None, Balances | None]
+"""A balance reached on a walk along the chain, and the change that led to it."""
 
 
-def _ends(starts: Sequence[_End], links: BalanceChain) -> Sequence[_End]:
-    """Return where one can end up who takes all links, those of one millisecond in any order."""
-    for _, group in groupby(links, key=lambda link: link.at):
-        changes = [link.change for link in group]
-        starts = list(dict.fromkeys(end for start in starts for end in _ways(*start, changes)))
+def _walk(starts: Sequence[_Position], changes: BalanceChain) -> Sequence[_Position]:
+    """Return the positions after all changes, those of one millisecond taken in any order; none at a gap."""
+    for _, group in groupby(changes, key=lambda change: change.at):
+        moves = [(change.previous, change.new) for change in group]
+        starts = list(dict.fromkeys(end for start in starts for end in _permuted(*start, moves)))
     return starts
 
 
-def _ways(
-    balance: Decimal | None, last: BalanceChange | None, changes: Sequence[BalanceChange]
-) -> Iterator[_End]:
-    if not changes:
+def _permuted(
+    balance: Decimal | None, last: Balances | None, moves: Sequence[Balances]
+) -> Iterator[_Position]:
+    """Yield the positions after all moves, in each order in which every move starts where the one before it ended."""
+    if not moves:
         yield balance, last
-    for change in changes:
-        # The same change told again is no hole: an expiry may come under both topics.
-        if change.previous == balance or change == last:
-            rest = [other for other in changes if other is not change]
-            yield from _ways(change.new, change, rest)
+    for place, move in enumerate(moves):
+        # The same move once more is no gap: an expiry may be reported under both topics.
+        if move[0] == balance or move == last:
+            yield from _permuted(move[1], move, [*moves[:place], *moves[place + 1 :]])

@@ -1,7 +1,7 @@
-"""The shop's days: when one begins and ends by its own clock, and when the daily round is due.
+"""Computes days by the shop's clock: when one begins and ends, and when the daily run is due.
 
-Everything else in Relay is UTC. A day has 23 or 25 hours when the clocks are changed; a time of day that a
-change skips is taken an hour later, one that comes twice is taken the first time.
+Everything else in Relay is UTC. A day has 23 or 25 hours when the clocks change. A time of day that the change
+skips counts an hour later; a time that comes twice counts the first time.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""When a member's record may be wrong, and why: what the rest of Relay asks the API about.
+"""Finds the inconsistencies in a member's record: signs that it may be wrong and that the API should be read.
 
-A doubt is no finding. Events come late and out of order, so it is looked at again some minutes later, and
-only a doubt that still stands costs a call (`reconciling.py`).
+Events arrive late and out of order, so an inconsistency proves nothing yet. It is checked again some minutes later,
+and only one that still stands costs a call of the API (`reconcile/reconciler.py`).
 """
 
 from __future__ import annotations
@@ -19,39 +19,39 @@ BALANCE_GAP: Final = "balance_gap"
 EVIDENCE: Final = "evidence"
 FROM_THE_FUTURE: Final = "future"
 
-_BY_EVENTS: Final = (BALANCE_GAP, EVIDENCE)
-"""Doubts that an event raises. A missing e-mail matters only to who has to write to it: a CRM's mirror asks."""
+_FOUND_BY_EVENTS: Final = (BALANCE_GAP, EVIDENCE)
+"""A missing e-mail address matters only to the sync with a CRM, which asks for a recheck itself."""
 
 _STATUSES: Final[Mapping[str, frozenset[str]]] = {
-    # The platform does not tell trials and late payments from the rest; and of a member of whom nothing
-    # is known, "active" is no news that anybody would have to ask about.
+    # The platform calls trials and late payments active as well. For a member without any other fact, "active"
+    # is no reason to read the API.
     "ACTIVE": frozenset({"active", "trialing", "past_due", "none"}),
     "PENDING_CANCELLATION": frozenset({"pending_cancellation"}),
     "CANCELLED": frozenset({"cancelled"}),
 }
-"""The platform's words for a status, and ours that mean it. It names these three as examples only."""
+"""The platform's statuses, each with Relay's that agree with it. It documents these three as examples only."""
 
 _STATUS_FROM: Final = ("cancelled_at", "pending_cancel_at", "found_status")
 
 
 def inconsistencies(member: Member) -> frozenset[str]:
-    """Return why the record may be wrong, as far as the record itself shows."""
-    found = {
+    """Return the reasons why the record may be wrong, as far as the record itself shows."""
+    checks = {
         NO_EMAIL: not member.value("email") and not member.value("anonymized"),
-        BALANCE_GAP: has_gap(member.chain),
+        BALANCE_GAP: has_gap(member.balance_chain),
         EVIDENCE: _contradicted(member),
     }
-    return frozenset(reason for reason, holds in found.items() if holds)
+    return frozenset(reason for reason, is_wrong in checks.items() if is_wrong)
 
 
 def new_rechecks(before: Member, after: Member) -> Iterator[Recheck]:
-    """Ask for a look at the doubts that are new: those that stood before have been asked about."""
+    """Yield a recheck for each inconsistency that is new; the earlier ones have had theirs."""
     new = inconsistencies(after) - inconsistencies(before)
-    return (recheck(reason) for reason in _BY_EVENTS if reason in new)
+    return (recheck(reason) for reason in _FOUND_BY_EVENTS if reason in new)
 
 
 def recheck(reason: str) -> Recheck:
-    """Return the effect that asks for a look."""
+    """Return the effect that asks for a recheck."""
     return Recheck(rule=f"recheck.{reason}", reason=reason)
 
 
@@ -60,14 +60,16 @@ def _contradicted(member: Member) -> bool:
 
 
 def _status_differs(member: Member) -> bool:
-    meant = _STATUSES.get((member.text("seen_status") or "").upper())
+    agreeing = _STATUSES.get((member.text("seen_status") or "").upper())
     return (
-        meant is not None and member.status not in meant and _seen_since(member, "seen_status", *_STATUS_FROM)
+        agreeing is not None
+        and member.status not in agreeing
+        and _seen_since(member, "seen_status", *_STATUS_FROM)
     )
 
 
 def _tier_differs(member: Member) -> bool:
-    # Who has left has no tier to differ in: the record keeps the last one, the platform may not.
+    # After the membership's end the record keeps the last tier, and the platform may not.
     if member.status == "cancelled" or "seen_tier_id" not in member.registers:
         return False
     differs = member.value("seen_tier_id") != member.value("tier_id")
@@ -76,12 +78,12 @@ def _tier_differs(member: Member) -> bool:
 
 def _balance_differs(member: Member) -> bool:
     seen = member.money("seen_balance")
-    # Who never had credits has none in the snapshot; that no event told a zero is no contradiction.
+    # A member without credits has a zero in the snapshot, and no event that says so.
     differs = seen is not None and seen != (member.money("credit_balance") or Decimal(0))
     return differs and _seen_since(member, "seen_balance", "credit_balance")
 
 
-def _seen_since(member: Member, seen: str, *told: str) -> bool:
-    """Tell whether the evidence is at least as new as what the record says."""
+def _seen_since(member: Member, seen: str, *names: str) -> bool:
+    """Return whether the evidence `seen` is at least as new as the fields of these names."""
     at = member.registers[seen].at
-    return all(member.registers[name].at <= at for name in told if name in member.registers)
+    return all(member.registers[name].at <= at for name in names if name in member.registers)

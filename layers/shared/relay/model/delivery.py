@@ -11,10 +11,11 @@ import base64
 import binascii
 import re
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
+
+from relay.model.header import MessageHeader
 
 _REFUSED_BY_SQS: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _PACKED: Final = "zlib+base64"
@@ -32,54 +33,41 @@ class Delivery:
     topic: str | None = None
     delivery_id: str | None = None
     reason: str | None = None
-    deferrals: int = 0
-    replay: str | None = None
 
 
-def pack(delivery: Delivery) -> tuple[str, dict[str, str]]:
-    """Return a queue message's body and its attributes (all text)."""
-    attributes = {
-        "event_id": delivery.event_id,
-        "received_at": delivery.received_at.astimezone(UTC).isoformat(timespec="milliseconds"),
-    }
-    for name in ("topic", "delivery_id", "reason", "replay"):
-        value = getattr(delivery, name)
-        if value:
-            attributes[name] = _REFUSED_BY_SQS.sub("?", value)
-    if delivery.deferrals:
-        attributes["deferrals"] = str(delivery.deferrals)
+def pack(delivery: Delivery) -> tuple[str, MessageHeader]:
+    """Return a queue message's body and its header."""
     text = _as_text(delivery.body)
+    encoding = None
     if text is None:
-        attributes["encoding"] = _PACKED
+        encoding = _PACKED
         text = _PACKED + ":" + base64.b64encode(zlib.compress(delivery.body)).decode("ascii")
-    return text, attributes
+    return text, MessageHeader(
+        event_id=delivery.event_id,
+        received_at=delivery.received_at,
+        topic=delivery.topic,
+        delivery_id=delivery.delivery_id,
+        reason=delivery.reason,
+        encoding=encoding,
+    )
 
 
-def unpack(text: str, attributes: Mapping[str, str]) -> Delivery:
+def unpack(text: str, header: MessageHeader) -> Delivery:
     """Read what `pack` wrote.
 
     Raises:
         ValueError: when the message is not one of ours.
 
     """
-    body = _unpacked(text) if attributes.get("encoding") == _PACKED else text.encode()
-    if not _EVENT_ID.fullmatch(attributes.get("event_id", "")):
-        raise ValueError("a message without an event_id of ours")
-    try:
-        received_at = datetime.fromisoformat(attributes.get("received_at", "")).astimezone(UTC)
-        deferrals = int(attributes.get("deferrals", "0"))
-    except (ValueError, OverflowError):
-        # Python's own words would quote the attribute, and somebody else may have written it.
-        raise ValueError("a message with a received_at or deferrals that is not ours") from None
+    if not _EVENT_ID.fullmatch(header.event_id or "") or header.received_at is None:
+        raise ValueError("a message without an event id and a time of receipt of ours")
     return Delivery(
-        event_id=attributes["event_id"],
-        body=body,
-        received_at=received_at,
-        topic=attributes.get("topic"),
-        delivery_id=attributes.get("delivery_id"),
-        reason=attributes.get("reason"),
-        deferrals=deferrals,
-        replay=attributes.get("replay"),
+        event_id=header.event_id or "",
+        body=_unpacked(text) if header.encoding == _PACKED else text.encode(),
+        received_at=header.received_at,
+        topic=header.topic,
+        delivery_id=header.delivery_id,
+        reason=header.reason,
     )
 
 

@@ -1,7 +1,7 @@
-"""What a rule can ask for: an alert to people, a note for the CRM, credits for a member, a second look.
+"""The effects that a rule can yield: an alert to people, a note for the CRM, a KPI, credits for a member, a recheck.
 
-Effects are values. A rule yields them, the record's write commits them, the fan-out sends them; so a
-rule's test compares two lists. `kind` tells them apart when they travel as JSON (`changes.py`).
+Effects are values. A rule yields them, the write of the record commits them, the fan-out sends them, so a rule's
+test compares two lists. As JSON (`messages.py`) each has its `kind`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final, Literal, TypeAlias
 
 
 class Level(IntEnum):
-    """How bad it is; an incident's level only rises."""
+    """The severity of an alert; an incident's level only rises."""
 
     INFO = 10
     WARNING = 20
@@ -28,24 +28,23 @@ LONGEST_DETAIL: Final = 1_000
 
 _CURRENCY: Final = re.compile("[A-Z]{3}")
 
-Action: TypeAlias = Literal["open", "close", "mention"]
+AlertAction: TypeAlias = Literal["open", "update", "resolve"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """Tell people about an incident_key: that it began or grew worse (`open`), or that it is over (`close`).
+    """An alert to people about an incident: it opens or escalates it (`open`), adds to it (`update`) or ends it (`resolve`).
 
-    A `mention` says something more about an incident that is open, to those who have heard of it: it
-    neither ends nor raises one, and where none is open nobody hears of it.
+    An `update` goes to the channels that were notified of an active incident; it neither opens, escalates nor
+    resolves one.
 
-    `incident_key` is the key under which all alert_messages of one matter meet, e.g.
-    `dun:acme.myshopify.com:7001`. `title` is a sentence without personal data; `details` are label and
-    value in the order in which people should read them, personal data excluded: who the member is, is
-    looked up when the message is written. An alert of level `INFO` opens its incident silently, for the
-    daily digest counts such things; `at_once` tells it all the same. A closing or a mention that is `at_once`
-    is told as well where nobody has heard of the matter: its beginning was silent, or switched off.
-    An opening that is not `lasting` (a joining, a grant, a loss) is told once for each level like any other,
-    and is over as it is told: nobody waits for its end, though more may be said of it.
+    `incident_key` is what all alerts of one incident share, e.g. `dun:acme.myshopify.com:7001`. `title` is a sentence
+    without personal data; `details` are labels and values in reading order, also without: the member is looked up
+    when the notification is sent. An alert of level `INFO` opens its incident silently, since the daily
+    digest counts it; `immediate` sends it all the same. An `immediate` resolve or update is sent even if no channel
+    was notified before: the opening was silent, or its rule is switched off.
+    A `one_off` opening (a joining, a grant, a loss) is sent once per level like any other, but waits for no
+    resolution, though updates may follow.
     """
 
     kind: Literal["alert"] = "alert"
@@ -53,11 +52,11 @@ class Alert:
     incident_key: str
     level: Level
     title: str
-    action: Action = "open"
+    action: AlertAction = "open"
     details: tuple[tuple[str, str], ...] = ()
     advice: str = ""
-    at_once: bool = False
-    lasting: bool = True
+    immediate: bool = False
+    one_off: bool = False
 
     def __post_init__(self) -> None:
         """Cut what the platform wrote without end: an alert travels in the item of its member's record."""
@@ -67,7 +66,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """A moment for the member's timeline in the CRM, under a metric name that is a contract."""
+    """An event on the member's timeline in the CRM; `name` is one of `timeline_events.NoteName`."""
 
     kind: Literal["note"] = "note"
     rule: str
@@ -92,31 +91,31 @@ KpiName: TypeAlias = Literal[
     "credits_expired",
     "manual_credit",
 ]
-"""What the programme's figures count. A name is never given another meaning."""
+"""What the programme counts. A name never gets another meaning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kpi:
-    """Something that the programme's figures count: for the digest, for baselines and for spikes.
+    """One thing that the programme counts, for the digest, for baselines and for spikes.
 
-    Kept once per event and rule, dated by the event. `amount` is in `currency`, None where there is none.
+    Counted once per event, rule and name, dated by the event. `amount` is in `currency`; both may be None.
     """
 
-    kind: Literal["figure"] = "figure"
+    kind: Literal["kpi"] = "kpi"
     rule: str
     name: KpiName
     amount: Decimal | None = None
     currency: str | None = None
 
     def __post_init__(self) -> None:
-        """Take for a currency only what can be one: figures are summed by it."""
+        """Drop a currency that is no ISO 4217 code: amounts are summed by it."""
         if self.currency is not None and not _CURRENCY.fullmatch(self.currency):
             object.__setattr__(self, "currency", None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantCredits:
-    """Give the member store credit, at most once per `key`. `amount` is in the shop's currency unit."""
+    """Store credit for the member, granted at most once per `key`. `amount` is in the shop's currency unit."""
 
     kind: Literal["grant"] = "grant"
     rule: str
@@ -126,7 +125,7 @@ class GrantCredits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recheck:
-    """Look at the member again in a while, and ask the API if the doubt still stands (`rechecking.py`)."""
+    """A later check of the member, which reads the API if the record is still inconsistent (`consistency.py`)."""
 
     kind: Literal["recheck"] = "recheck"
     rule: str
@@ -138,5 +137,5 @@ Effects: TypeAlias = Iterator[Effect]
 
 
 def effect_id(event_id: str, effect: Effect) -> str:
-    """Return the id under which an effect is told, sent or granted once: the event's and the rule's."""
+    """Return the id by which an effect is sent or granted once: the event's and the rule's."""
     return f"{event_id}.{effect.rule}"

@@ -1,7 +1,7 @@
-"""What one event says of a member, and as of when.
+"""What one event says of a member, and when that became true.
 
-A field that the event lacks is not in here and says nothing; one that it gives as null is here as None
-and clears. The names are those of `fields.FIELDS`.
+A field that the event lacks is not in the facts and changes nothing. A field that the event gives as null is in
+the facts as None and clears the record's. The names are those of `fields.FIELDS`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from relay.model.balance_chain import BalanceChange
+from relay.model.balance_chain import Balances
 from relay.model.fields import FIELDS, Value, whole_millis
 from relay.model.milestones import MilestoneKind
+from relay.model.stamps import RANKS, READING, Stamp
 
 if TYPE_CHECKING:
     from inveterate.webhooks.base import Event, WireModel
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
 LONGEST_TEXT: Final = 1_000
 """Characters of a text that a record keeps: a record has to stay far below the table's limit for an item."""
 
-_NOTHING: Final[Mapping[str, Value]] = MappingProxyType({})
+_NO_VALUES: Final[Mapping[str, Value]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Lot:
-    """Credits that were given together and expire together. The amount is what was given, not what is left."""
+    """Credits that were granted together and expire together. The amount is what was granted, not what is left."""
 
     amount: Decimal
     expires_at: datetime
@@ -39,13 +40,22 @@ class Lot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """Values by field name, told by `event_id` as of `at` (aware, UTC); None until somebody dates them."""
+    """Values by field name, reported by `event_id` as of `at` (aware, UTC; None until `dated` gives a time).
+
+    `rank` and `ordinal` decide between facts of one millisecond (`stamps.py`).
+
+    Raises:
+        ValueError: a name is no field of a member.
+
+    """
 
     event_id: str
     at: datetime | None
-    values: Mapping[str, Value] = field(default_factory=lambda: _NOTHING)
+    rank: int = READING
+    ordinal: int = 0
+    values: Mapping[str, Value] = field(default_factory=lambda: _NO_VALUES)
     lot: Lot | None = None
-    change: BalanceChange | None = None
+    balances: Balances | None = None
     milestone: MilestoneKind | None = None
 
     def __post_init__(self) -> None:
@@ -59,41 +69,61 @@ class Facts:
     def of(
         cls,
         event: Event,
-        *told: Mapping[str, Value],
+        *values: Mapping[str, Value],
+        ordinal: int = 0,
         lot: Lot | None = None,
-        change: BalanceChange | None = None,
+        balances: Balances | None = None,
         milestone: MilestoneKind | None = None,
     ) -> Facts:
-        """Gather what `event` tells, dated by the event."""
+        """Return the facts of an event, dated and ranked by it."""
         return cls(
             event_id=event.id,
             at=event.occurred_at,
-            values=combine(*told),
+            rank=RANKS[event.TOPIC],
+            ordinal=ordinal,
+            values=combine(*values),
             lot=lot,
-            change=change,
+            balances=balances,
             milestone=milestone,
         )
 
+    @property
+    def stamp(self) -> Stamp:
+        """The stamp of every field that these facts set.
+
+        Raises:
+            ValueError: the facts have no time.
+
+        """
+        if self.at is None:
+            raise ValueError("facts without a time: date them by their receipt first")
+        return Stamp.of(self.at, self.event_id, rank=self.rank, ordinal=self.ordinal)
+
     def dated(self, received_at: datetime) -> Facts:
-        """Return the same facts, as of their receipt if the event told no time."""
+        """Return the same facts; where the event has no time, as of their receipt."""
         return self if self.at else replace(self, at=received_at)
 
 
-def combine(*told: Mapping[str, Value]) -> dict[str, Value]:
-    """Put together what was told, each value in the form in which the record keeps it."""
-    return {name: _tidy(name, value) for part in told for name, value in part.items()}
+def combine(*parts: Mapping[str, Value]) -> dict[str, Value]:
+    """Return the values of all parts in the form in which the record keeps them; a later part replaces an earlier one."""
+    return {name: normalise(name, value) for part in parts for name, value in part.items()}
 
 
 def pick(part: WireModel, /, **fields: str) -> dict[str, Value]:
-    """Pick what `part` says: `pick(event.contact, email="email", phone_number="phone")`.
+    """Return the fields that a part of an event has, under the member's names.
 
-    Keys are fields of the part, values those of the member. What the part does not mention is left out.
+    `pick(event.contact, email="email", phone_number="phone")`: the keyword is the part's name of a field, its
+    value the member's. A field that the part lacks is left out.
     """
-    return {name: getattr(part, said) for said, name in fields.items() if part.has(said)}
+    return {name: getattr(part, source) for source, name in fields.items() if part.has(source)}
 
 
-def _tidy(name: str, value: Value) -> Value:
-    """Keep addresses trimmed and in lower case, as every mirror compares them; moments as the table does; no text without end."""
+def normalise(name: str, value: Value) -> Value:
+    """Return a value in the form in which the record keeps it.
+
+    E-mail addresses are trimmed and in lower case, as every CRM compares them; moments are to the millisecond;
+    texts are cut to `LONGEST_TEXT`.
+    """
     if isinstance(value, datetime):
         return whole_millis(value)
     if not isinstance(value, str):

@@ -1,7 +1,7 @@
-"""The fields of a member's record that events tell, and how each is kept.
+"""The fields of a member's record that events set, and the type of each.
 
-This table and `canonical.py`'s are the contract with the merchant: a name here is never given another meaning.
-What can be worked out from these (status, payment status, attempts left, high value) is not stored.
+This table and `rules/crm_profile.py`'s are the contract with the merchant: a name never gets another meaning.
+What can be computed from these fields (status, payment status, attempts left, high value) is not stored.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Value: TypeAlias = str | Decimal | int | bool | datetime | date | None
 
 
 class ValueKind(StrEnum):
-    """How a field's value is typed here, in the table, and for every CRM."""
+    """The type of a field's value in the record, in the table and in every CRM."""
 
     TEXT = "text"
     MONEY = "money"
@@ -28,7 +28,7 @@ class ValueKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One register: `personal` marks what erasure takes away."""
+    """The type of one register. Erasure clears the `personal` ones."""
 
     kind: ValueKind
     personal: bool = False
@@ -41,7 +41,7 @@ _MOMENT: Final = Field(ValueKind.MOMENT)
 _PERSONAL: Final = Field(ValueKind.TEXT, personal=True)
 
 FIELDS: Final[dict[str, Field]] = {
-    # who it is
+    # identity
     "email": _PERSONAL,
     "phone": _PERSONAL,
     "first_name": _PERSONAL,
@@ -57,14 +57,14 @@ FIELDS: Final[dict[str, Field]] = {
     "previous_tier_name": _TEXT,
     "tier_changed_at": _MOMENT,
     "trial_ends_at": _MOMENT,
-    # its end
+    # the membership's end
     "pending_cancel_at": _MOMENT,
     "pending_cancel_source": _TEXT,
     "cancelled_at": _MOMENT,
     "cancel_type": _TEXT,
     "cancel_reason": _TEXT,
-    # `cancelled` or `pending_cancellation`, as a reading of the API found it, which knows no time of it: a
-    # register of its own, so that a reading never takes the place of what an event tells.
+    # `cancelled` or `pending_cancellation` in a reading of the API, which does not say since when: a register of
+    # its own, so that a reading never replaces what an event says.
     "found_status": _TEXT,
     # payments
     "fee_amount": _MONEY,
@@ -84,11 +84,11 @@ FIELDS: Final[dict[str, Field]] = {
     "last_credit_reason": _TEXT,
     "last_expired_amount": _MONEY,
     "credits_expired_at": _MOMENT,
-    # the rest
+    # other
     "last_order_at": _MOMENT,
     "referrals_count": _COUNT,
     "revenue": _MONEY,
-    # evidence from a snapshot without a clock: compared with the record, never mirrored
+    # evidence from a snapshot without a clock of its own: compared with the record, never sent to a CRM
     "seen_status": _TEXT,
     "seen_tier_id": _TEXT,
     "seen_balance": _MONEY,
@@ -112,12 +112,15 @@ def from_millis(millis: int) -> datetime:
 
 
 def whole_millis(moment: datetime) -> datetime:
-    """Return a moment as the table keeps it; else which of two is newer would depend on a write in between."""
+    """Return a moment cut to the millisecond, as the table stores it.
+
+    Else a write between two events could change which of them is the newer one.
+    """
     return from_millis(to_millis(moment))
 
 
 def to_stored(value: Value) -> Any:
-    """Write a value as the table keeps it: moments as milliseconds, days as text."""
+    """Return a value as the table stores it: moments as milliseconds, days as text."""
     if isinstance(value, datetime):
         return to_millis(value)
     if isinstance(value, date):
@@ -126,7 +129,7 @@ def to_stored(value: Value) -> Any:
 
 
 def from_stored(kind: ValueKind, stored: Any) -> Value:
-    """Read what `to_stored` wrote."""
+    """Return the value that `to_stored` was given."""
     if stored is None:
         return None
     match kind:

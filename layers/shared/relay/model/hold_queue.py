@@ -1,4 +1,4 @@
-"""Alerts that wait: during quiet hours, or because too many came at a time (flood control). Values only."""
+"""The hold queue: alerts that are deferred by flood control or quiet hours. Values only."""
 
 from __future__ import annotations
 
@@ -11,44 +11,45 @@ from relay.model.incident import DeferReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeldEntry:
-    """An incident that has an alert message held back: which event's, of when and how bad."""
+class HoldQueueEntry:
+    """An incident with a deferred notification: of which event, its time, and the incident's level."""
 
     incident_key: str
     event_id: str
     at: datetime
     level: Level
-    why: DeferReason
+    reason: DeferReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeldBatch:
-    """What one tick took out of the room, until all of it is told."""
+class DueBatch:
+    """The entries that one clock tick took from the hold queue, kept until all of them are sent."""
 
-    entries: tuple[HeldEntry, ...]
+    entries: tuple[HoldQueueEntry, ...]
     uncounted: int = 0
 
     @property
-    def flooded(self) -> bool:
-        """Tell whether any of it was held back because it was too much."""
-        return self.uncounted > 0 or any(entry.why == "flood" for entry in self.entries)
+    def has_flood(self) -> bool:
+        """Whether flood control deferred any of them."""
+        return self.uncounted > 0 or any(entry.reason == "flood" for entry in self.entries)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldQueue:
-    """Who was told at once lately (the alert message's id and its time), who waits, and what ticks are busy with, by their time.
+    """Deferred alerts, and the alerts sent lately, by which flood control decides.
 
-    `uncounted` are those beyond `LONGEST`, which have no entry.
+    `recently_sent` maps the id of an alert message to its time. `uncounted` is the number of deferred alerts beyond
+    the most that are kept by name. `due` maps a tick to the batch that is being sent at it.
     """
 
     version: int = 0
-    recent: Mapping[str, datetime] = field(default_factory=dict)
-    entries: tuple[HeldEntry, ...] = ()
+    recently_sent: Mapping[str, datetime] = field(default_factory=dict)
+    entries: tuple[HoldQueueEntry, ...] = ()
     uncounted: int = 0
-    flushes: Mapping[str, HeldBatch] = field(default_factory=dict)
+    due: Mapping[str, DueBatch] = field(default_factory=dict)
 
-    def knows(self, entry: HeldEntry) -> bool:
-        """Tell whether this one waits, here or in the hands of a tick. One event may tell of two incidents."""
-        held = [self.entries, *(flush.entries for flush in self.flushes.values())]
-        named = (entry.incident_key, entry.event_id)
-        return any((one.incident_key, one.event_id) == named for entries in held for one in entries)
+    def contains(self, entry: HoldQueueEntry) -> bool:
+        """Tell whether an entry waits, here or in a batch. One event may alert to two incidents."""
+        waiting = [self.entries, *(batch.entries for batch in self.due.values())]
+        wanted = (entry.incident_key, entry.event_id)
+        return any((one.incident_key, one.event_id) == wanted for entries in waiting for one in entries)

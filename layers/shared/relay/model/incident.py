@@ -1,10 +1,9 @@
-"""An incident: one matter that people are told of once, again when it grows worse, and when it is over.
+"""An incident: people are alerted when it opens, again when it escalates, and when it is resolved.
 
-Tellings of one matter come in any order and any number of times. Whether it ends open does not depend on
-that: it is open if and only if the newest opening is newer than the newest closing. So a closing that
-overtakes its opening leaves nothing open, and a closing that comes late ends nothing that began after it.
-What a alert_message means to it says `judging.py`; what is owed to a channel is kept here until that channel has
-it (`owing.py`). Time is event time, `until` excepted.
+Alert messages arrive in any order and any number of times. An incident is active if and only if its newest
+`open` is newer than its newest `resolve`, whatever the order of arrival. So a `resolve` that overtakes its
+`open` leaves nothing open, and a late `resolve` ends nothing that opened after it. `alerts/transitions.py` is the
+state machine. Times are event time, except `claimed_until`.
 """
 
 from __future__ import annotations
@@ -18,116 +17,115 @@ from typing import Final, Literal, TypeAlias
 from relay.model.effects import Level
 from relay.model.messages import AlertMessage
 
-_KEPT_CLOSED: Final = timedelta(days=45)
-"""A closing is remembered for longer than an older event can still come: twice through a queue (4 days)
-and the dead letters (14 days)."""
+_RETENTION_RESOLVED: Final = timedelta(days=45)
+"""Longer than an older event can still arrive: twice through a queue (4 days) and the dead letters (14 days)."""
 
-_KEPT_OPEN: Final = timedelta(days=400)
-"""An open one waits for its end: a cancellation that is pending may be a year away."""
+_RETENTION_ACTIVE: Final = timedelta(days=400)
+"""An announced cancellation may be a year away."""
 
-NotificationKind: TypeAlias = Literal["opening", "rise", "mention", "closing", "notice"]
+NotificationKind: TypeAlias = Literal["opened", "escalated", "updated", "resolved", "notice"]
 
-DeferReason: TypeAlias = Literal["quiet", "flood"]
-"""Why an alert message waits: because it is night, or because too much happens at a time."""
+DeferReason: TypeAlias = Literal["quiet_hours", "flood"]
+"""Why a notification is deferred: quiet hours, or flood control (too many alerts at a time)."""
 
 
 class DeliveryState(StrEnum):
-    """How far one channel is with one alert message."""
+    """How far the delivery of one notification to one channel is."""
 
     UNSENT = "unsent"
-    SENDING = "sending"  # begun; unless `until` is ahead, nobody knows whether it arrived
-    REPEATING = "repeating"  # likewise, for the second and last time
+    SENDING = "sending"  # begun; once the claim has expired, it is unknown whether it arrived
+    RETRYING = "retrying"  # likewise, for the second and last time
     SENT = "sent"
-    GIVEN_UP = "given_up"  # refused, or unclear twice: only a redrive tries again
+    FAILED = "failed"  # refused, or unconfirmed twice: only a redrive tries again
 
 
 UNCONFIRMED: Final = "unconfirmed"
-"""The reason of what was given up because it was unclear twice."""
+"""The reason of a delivery that failed because it was unconfirmed twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelDelivery:
-    """One channel's share of an alert message. Nobody else touches it before `until` (wall clock)."""
+    """The delivery of one notification to one channel. Until `claimed_until` it belongs to the invocation that claimed it."""
 
     state: DeliveryState = DeliveryState.UNSENT
-    until: datetime | None = None
+    claimed_until: datetime | None = None
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingNotification:
-    """A alert_message that some channel does not have yet; `episode` says to which beginning it belongs."""
+    """A notification that at least one channel does not have yet, and the thread that it belongs to."""
 
     alert_message: AlertMessage
     kind: NotificationKind
-    parts: Mapping[str, ChannelDelivery]
-    episode: str = ""
+    deliveries: Mapping[str, ChannelDelivery]
+    thread_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deferred:
-    """A alert_message that waits for a tick of the clock, whole: the morning, or the end of a flood."""
+    """A notification that waits for a clock tick: after quiet hours, or after a flood."""
 
     alert_message: AlertMessage
     kind: NotificationKind
     channels: tuple[str, ...]
-    why: DeferReason
+    reason: DeferReason
 
     @property
-    def is_news(self) -> bool:
-        """Tell whether it says that something is bad, or worse."""
-        return self.kind in {"opening", "rise", "notice"}
+    def is_escalation(self) -> bool:
+        """Whether it reports that something is bad, or worse than before."""
+        return self.kind in {"opened", "escalated", "notice"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thread:
-    """One beginning that people were told of, and by channel where the rest of the matter is to be added."""
+    """The first message of an incident since it opened, and by channel the reference under which replies are added."""
 
-    first: AlertMessage
-    threads: Mapping[str, str] = field(default_factory=dict)
+    first_message: AlertMessage
+    refs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
-    """The memory of one matter; an untouched one is `Incident(key=…)`.
+    """The state of one incident; an unknown one is `Incident(key=…)`.
 
-    `level` only rises while open. `opened_at` is the time of what opened it, `newest_at` that of the
-    newest opening that joined, `closed_at` that of the newest closing, ever. What is not `lasting` stays open to
-    what is added to it, and is nothing that a person has to see to (`stands`). `told` are the ids of the
-    events that were judged, the latest last; `reached` the channels that this opening was addressed to.
-    `episodes` are kept by the id of the event that was told first, `episode` is the present one.
-    `muted_until` and `acked` are what a person asked for, `said_by` is who: an acknowledgement holds
-    until the matter opens anew.
+    `active` is set from the first `open` to the `resolve`. `level` only rises while active. `opened_at` is the
+    time of the event that opened it, `last_opened_at` that of the newest `open`, `resolved_at` that of the newest
+    `resolve`, ever. A `one_off` incident (a joining, a grant, a loss) takes escalations and updates, but nothing has to
+    be done about it. `seen_event_ids` are the events already applied, the latest last. `channels` were notified since
+    it opened. `threads` are kept by the id of the event that began each; `thread_id` is the present one.
+    A person sets `muted_until` and `acknowledged`; an acknowledgement holds until the incident opens anew.
     """
 
     key: str
     version: int = 0
-    open: bool = False
-    lasting: bool = True
+    active: bool = False
+    one_off: bool = False
     level: Level | None = None
     opened_at: datetime | None = None
-    newest_at: datetime | None = None
-    closed_at: datetime | None = None
-    told: tuple[str, ...] = ()
-    reached: tuple[str, ...] = ()
-    owed: tuple[PendingNotification, ...] = ()
-    held: Deferred | None = None
-    episode: str = ""
-    episodes: Mapping[str, Thread] = field(default_factory=dict)
+    last_opened_at: datetime | None = None
+    resolved_at: datetime | None = None
+    seen_event_ids: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    pending: tuple[PendingNotification, ...] = ()
+    deferred: Deferred | None = None
+    thread_id: str = ""
+    threads: Mapping[str, Thread] = field(default_factory=dict)
     muted_until: datetime | None = None
-    acked: bool = False
-    said_by: str = ""
+    muted_by: str = ""
+    acknowledged: bool = False
+    acknowledged_by: str = ""
 
     @property
-    def stands(self) -> bool:
-        """Whether it is open and waits for its end: such a matter is in the list of what is open."""
-        return self.open and self.lasting
+    def is_open(self) -> bool:
+        """Whether it waits for its resolution: `relay alerts` lists these."""
+        return self.active and not self.one_off
 
     @property
-    def kept_for(self) -> timedelta:
-        """How long it is worth remembering from its last write on."""
-        return _KEPT_OPEN if self.open else _KEPT_CLOSED
+    def retention(self) -> timedelta:
+        """How long the incident is kept after its last write."""
+        return _RETENTION_ACTIVE if self.active else _RETENTION_RESOLVED
 
-    def owed_by(self, event_id: str) -> PendingNotification | None:
-        """Return what this event's alert_message still owes."""
-        return next((owed for owed in self.owed if owed.alert_message.event_id == event_id), None)
+    def pending_for(self, event_id: str) -> PendingNotification | None:
+        """Return this event's notification while a channel lacks it."""
+        return next((one for one in self.pending if one.alert_message.event_id == event_id), None)

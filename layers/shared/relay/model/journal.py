@@ -1,7 +1,8 @@
-"""The journal: one line for everything that was processed, with what it said and what became of it.
+"""The journal: one line of JSON for everything that was processed, with what it said and how it ended.
 
-A line may be written twice (a crash between the journal and the acknowledgement): whoever reads the
-journal takes the first line of an id and outcome. Secrets that an event carries never get here.
+A line has a `kind`: `event` for a webhook, `reading` for a member read from the API, `action` for what was done on
+request or by a rule. It may be written twice (a crash between the journal and the acknowledgement): a reader takes
+the first line of an id and outcome. Secrets that an event carries are removed before a line is made.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import base64
 import json
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
@@ -18,15 +19,19 @@ from typing import Any, Final, Literal, TypeAlias
 from relay.model.delivery import Delivery
 
 JournalOutcome: TypeAlias = Literal["applied", "stale", "repeat", "ignored", "probe", "unclaimed", "dead"]
+JournalAction: TypeAlias = Literal["erased", "lifted", "redriven", "dropped", "granted", "imported"]
+
+VERSION: Final = 1
+"""The version of a line's columns (`v`). It grows when a reader has to know the difference."""
 
 LARGEST_LINE: Final = 1_000 * 1024
-"""Bytes that Firehose takes as one record."""
+"""Bytes of a line, and of lines together, that Firehose takes as one record."""
 
 _SECRETS: Final = frozenset({"canceltoken", "cancel_token", "token"})
 _SECRET_IN_TEXT: Final = re.compile(rb'("(?:cancel_?token|token)"\s*:\s*")(?:[^"\\]|\\.)*(")', re.IGNORECASE)
 
 
-def line(  # noqa: PLR0913 - the columns of a line, each by its name
+def event_line(  # noqa: PLR0913 - the columns of a line, each by its name
     delivery: Delivery,
     *,
     shop: str,
@@ -37,24 +42,95 @@ def line(  # noqa: PLR0913 - the columns of a line, each by its name
     body: object = None,
     reason: str | None = None,
 ) -> dict[str, Any]:
-    """Return the line of one delivery; `body` is the delivery as JSON, if it is any."""
-    columns: dict[str, Any] = {
-        "id": delivery.event_id,
-        "delivery_id": delivery.delivery_id,
-        "topic": delivery.topic,
-        "shop": shop,
-        "customer": customer,
-        "received_at": delivery.received_at.astimezone(UTC).isoformat(timespec="milliseconds"),
-        "at": at.isoformat(timespec="milliseconds") if at else None,
-        "outcome": outcome,
-        "reason": reason,
-        "effects": list(effects),
-    }
+    """Return the line of one delivery of a webhook; `body` is the delivery as JSON, if it is any.
+
+    `at` is the event's own time, `effects` are the ids of what followed from it.
+    """
+    columns = _columns(
+        "event",
+        id=delivery.event_id,
+        delivery_id=delivery.delivery_id,
+        topic=delivery.topic,
+        shop=shop,
+        customer=customer,
+        received_at=_time(delivery.received_at),
+        at=_time(at) if at else None,
+        outcome=outcome,
+        reason=reason,
+        effects=list(effects),
+    )
     if body is not None:
-        columns["body"] = without_secrets(body)
-    else:
-        columns["raw"] = base64.b64encode(_SECRET_IN_TEXT.sub(rb"\1\2", delivery.body)).decode("ascii")
-    return {name: value for name, value in columns.items() if value is not None}
+        return {**columns, "body": without_secrets(body)}
+    return {**columns, "raw": base64.b64encode(_SECRET_IN_TEXT.sub(rb"\1\2", delivery.body)).decode("ascii")}
+
+
+def reading_line(  # noqa: PLR0913 - likewise
+    reading_id: str,
+    *,
+    topic: str,
+    shop: str,
+    customer: str,
+    received_at: datetime,
+    at: datetime | None,
+    reason: str,
+    body: object,
+) -> dict[str, Any]:
+    """Return the line of a member as the API showed it (`body`), read for this reason and merged as of `at`."""
+    return _columns(
+        "reading",
+        id=reading_id,
+        topic=topic,
+        shop=shop,
+        customer=customer,
+        received_at=_time(received_at),
+        at=_time(at) if at else None,
+        outcome="applied",
+        reason=reason,
+        effects=[],
+        body=without_secrets(body),
+    )
+
+
+def action_line(  # noqa: PLR0913 - likewise
+    action: JournalAction,
+    action_id: str,
+    *,
+    topic: str,
+    shop: str,
+    outcome: JournalOutcome,
+    received_at: datetime,
+    customer: str | None = None,
+    at: datetime | None = None,
+    reason: str | None = None,
+    body: object = None,
+) -> dict[str, Any]:
+    """Return the line of an action: `applied` where it was done, `ignored` with the reason where it was not."""
+    return _columns(
+        "action",
+        action=action,
+        id=action_id,
+        topic=topic,
+        shop=shop,
+        customer=customer,
+        received_at=_time(received_at),
+        at=_time(at) if at else None,
+        outcome=outcome,
+        reason=reason,
+        effects=[],
+        body=without_secrets(body),
+    )
+
+
+def _columns(kind: Literal["event", "reading", "action"], **columns: Any) -> dict[str, Any]:
+    return {
+        "v": VERSION,
+        "kind": kind,
+        **{name: value for name, value in columns.items() if value is not None},
+    }
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def without_secrets(body: object) -> object:
@@ -69,7 +145,7 @@ def without_secrets(body: object) -> object:
 
 
 def dump(columns: Mapping[str, Any]) -> bytes:
-    """Write a line: compact JSON and a line feed.
+    """Return a line as compact JSON that ends with a line feed and has no other.
 
     A body that would not fit comes as `packed`: base64 of zlib of its JSON (of its bytes, for what is no
     JSON). Numbers alone can make it so: `1e15` is written with all its zeros.
@@ -80,6 +156,25 @@ def dump(columns: Mapping[str, Any]) -> bytes:
     rest = {name: value for name, value in columns.items() if name not in {"body", "raw"}}
     content = _write(columns["body"]) if "body" in columns else base64.b64decode(columns.get("raw", ""))
     return _write({**rest, "packed": base64.b64encode(zlib.compress(content)).decode("ascii")})
+
+
+def records(lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[list[int], bytes]]:
+    """Join numbered lines, in their order, into as few Firehose records as they fit into; yield each with its numbers.
+
+    Firehose bills every record as a multiple of 5 KiB, and most lines are smaller.
+    """
+    numbers: list[int] = []
+    parts: list[bytes] = []
+    size = 0
+    for number, line in lines:
+        if numbers and size + len(line) > LARGEST_LINE:
+            yield numbers, b"".join(parts)
+            numbers, parts, size = [], [], 0
+        numbers.append(number)
+        parts.append(line)
+        size += len(line)
+    if numbers:
+        yield numbers, b"".join(parts)
 
 
 def _write(value: object) -> bytes:

@@ -1,7 +1,7 @@
-"""The programme's figures: what was counted, when, of whom, so that a day and a spike can be told.
+"""Counts what happens in the programme, for the daily digest, for baselines and for spikes.
 
-A figure is an event's and not a sum: sums that are added up as events come would count a redelivery twice.
-They are kept for some weeks, one small item each; most events have none.
+Each KPI event belongs to one webhook event and is stored by its id: a running sum would count a redelivery twice.
+The table keeps one small item per KPI event for some weeks; most webhook events have none.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from relay.model.effects import Kpi, effect_id
 from relay.model.messages import EventEffects, Outbox
 
 KEPT_FOR: Final = timedelta(days=40)
-"""Longer than the longest baseline, and than a month that somebody wants to look back on."""
+"""Longer than the longest baseline, and long enough to look back at a month."""
 
 NO_CURRENCY: Final = ""
-"""Under which amounts are summed whose event told no currency."""
+"""The key of amounts whose event has no currency."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KpiEvent:
-    """One figure as it is kept: `id` is its effect's and its name's, `at` the event's time, `member` a key.
+    """One thing counted: `id` is made of its effect and its name, `at` is the event's time, `member` the key.
 
-    `name` is one of `effects.FigureName`, or one that newer code counts.
+    `name` is one of `effects.KpiName`, or a name that newer code counts.
     """
 
     id: str
@@ -38,36 +38,36 @@ class KpiEvent:
 
 
 def kpi_events(outbox: Outbox) -> Iterator[KpiEvent]:
-    """Yield what a write of a member's record has to count."""
+    """Yield the KPI events of one write of a member's record."""
     for event_effects in outbox.events:
         for effect in event_effects.effects:
             if isinstance(effect, Kpi):
-                yield _counted(outbox.member, event_effects, effect)
+                yield _kpi_event(outbox.member, event_effects, effect)
 
 
-def _counted(member: str, event_effects: EventEffects, figure: Kpi) -> KpiEvent:
-    # The name takes part: one rule may count two things of one event, such as a joining and a paid one.
+def _kpi_event(member: str, event_effects: EventEffects, kpi: Kpi) -> KpiEvent:
+    # The name is part of the id: one rule may count two things of one event.
     return KpiEvent(
-        id=f"{effect_id(event_effects.event_id, figure)}.{figure.name}",
+        id=f"{effect_id(event_effects.event_id, kpi)}.{kpi.name}",
         at=event_effects.at,
         member=member,
-        name=figure.name,
-        amount=figure.amount,
-        currency=figure.currency,
+        name=kpi.name,
+        amount=kpi.amount,
+        currency=kpi.currency,
     )
 
 
 def writes_by_hour(outboxes: Iterable[Outbox]) -> Mapping[datetime, int]:
-    """Return how many writes followed from webhooks, by the hour (UTC) of the newest one behind each.
+    """Return the number of writes that webhooks caused, by the hour (UTC) of the newest webhook behind each.
 
-    For alert_message silence from business, and nothing else: writes and not webhooks are counted, and those
-    that the stream hands out again are counted again. A figure for every webhook would be exact and cost
-    more than all the rest of the fan-out; this is one small update an hour and batch.
+    It serves to detect silence and nothing else: it counts writes and not webhooks, and counts a write again that
+    the stream delivers again. One item per webhook would be exact and cost more than the rest of the fan-out;
+    this is one small update per hour and batch.
     """
     hours: dict[datetime, int] = {}
     for outbox in outboxes:
-        if outbox.heard_at:
-            hour = whole_hour(outbox.heard_at)
+        if outbox.newest_webhook_at:
+            hour = whole_hour(outbox.newest_webhook_at)
             hours[hour] = hours.get(hour, 0) + 1
     return hours
 
@@ -79,21 +79,21 @@ def whole_hour(moment: datetime) -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Total:
-    """How many there were, and their amounts added up by currency (`NO_CURRENCY` where none was told)."""
+    """A number of KPI events and the sum of their amounts by currency (`NO_CURRENCY` where an event has none)."""
 
     number: int = 0
     amounts: Mapping[str, Decimal] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, figures: Iterable[KpiEvent]) -> Total:
-        """Add figures up."""
+    def of(cls, events: Iterable[KpiEvent]) -> Total:
+        """Return the total of these events."""
         total = cls()
-        for figure in figures:
-            total = total.plus(figure.amount, figure.currency)
+        for event in events:
+            total = total.plus(event.amount, event.currency)
         return total
 
     def plus(self, amount: Decimal | None, currency: str | None) -> Total:
-        """Return the sum with one more in it; it counts, whether it has an amount or not."""
+        """Return the total with one more event, which counts with or without an amount."""
         if not amount:
             return replace(self, number=self.number + 1)
         key = currency or NO_CURRENCY
@@ -103,7 +103,7 @@ class Total:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DailyTotals:
-    """What a round has found so far: sums over members, and members by state for each CRM."""
+    """What the daily run has found so far: totals over members, and the number of members by state for each CRM."""
 
     at_risk: Total = field(default_factory=Total)
     expiring: Total = field(default_factory=Total)
@@ -111,7 +111,7 @@ class DailyTotals:
     mirrors: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def with_mirrors(self, states: Iterable[tuple[str, str]]) -> DailyTotals:
-        """Return the tally with more mirrors, each as its CRM's name and a state or reason."""
+        """Return the totals with more sync states, each given as the CRM's name and a state or reason."""
         mirrors = {target: dict(counts) for target, counts in self.mirrors.items()}
         for target, state in states:
             counts = mirrors.setdefault(target, {})

@@ -1,8 +1,8 @@
-"""One member of the programme: what is known, since when, and from which event.
+"""The record of one member: what is known, since when, and from which event.
 
-Every field is a register: value, time, event id. The newer (time, id) wins, field by field, so that
-merging is commutative, associative and idempotent: events in any order, any number of times, make the
-same record. `status` and its like are worked out from the registers and never stored.
+Every field is a register: a value and its stamp. The larger stamp wins, field by field, so merging is
+commutative, associative and idempotent: events in any order, any number of times, make the same record.
+`status` and its like are computed from the registers and never stored.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
 
-from relay.model.balance_chain import BalanceChain, DatedChange, append
+from relay.model.balance_chain import BalanceChain, BalanceChange, append
 from relay.model.facts import Facts, Lot
 from relay.model.fields import EARLIEST_WINS, FIELDS, Value
 from relay.model.milestones import Milestone, Milestones, add, recovered_at, recoveries, rejoin_times
+from relay.model.stamps import Stamp
 
 Status: TypeAlias = Literal["trialing", "active", "past_due", "pending_cancellation", "cancelled", "none"]
 PaymentStatus: TypeAlias = Literal["ok", "past_due", "failed", "none"]
 
 LOTS_KEPT_AFTER_EXPIRY: Final = timedelta(days=40)
-"""How long an expired lot is remembered, counted back from the newest fact: reminders look a month back."""
+"""How long a record keeps an expired lot, counted back from the newest fact: reminders look a month back."""
 
 TRIAL_BILLING_SLACK: Final = timedelta(days=1)
 """A payment this close to the trial's end is the first paid one: the documentation names no event for it."""
@@ -30,27 +31,37 @@ TRIAL_BILLING_SLACK: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """A value, the moment from which it holds, and the id of the event that told it."""
+    """A value, and the stamp of the event that set it; None is a value too, and says that the field was cleared."""
 
     value: Value
-    at: datetime
-    by: str
+    stamp: Stamp
+
+    @property
+    def at(self) -> datetime:
+        """The moment since which the value is known."""
+        return self.stamp.at
+
+    @property
+    def event_id(self) -> str:
+        """The event that set the value."""
+        return self.stamp.event_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A member as the events have told: an empty one is `Member(shop=…, customer_id=…)`.
+    """A member as all events so far describe it; `Member(shop=…, customer_id=…)` is one without any event.
 
-    `later` holds what a newer version of this code has stored and this one does not know.
+    `lots` are by the event id of the grant. `unknown` holds what a newer version of this code has stored and
+    this one does not know.
     """
 
     shop: str
     customer_id: str
     registers: Mapping[str, Register] = field(default_factory=dict)
     lots: Mapping[str, Lot] = field(default_factory=dict)
-    chain: BalanceChain = ()
+    balance_chain: BalanceChain = ()
     milestones: Milestones = ()
-    later: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    unknown: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def key(self) -> str:
@@ -58,49 +69,54 @@ class Member:
         return member_key(self.shop, self.customer_id)
 
     @property
-    def newest(self) -> datetime | None:
+    def newest_at(self) -> datetime | None:
         """The time of the newest fact."""
         return max((register.at for register in self.registers.values()), default=None)
 
     def value(self, name: str) -> Value:
-        """Return a field's value; None where nothing is known or it was cleared."""
+        """Return a field's value; None where nothing is known or the field was cleared.
+
+        Raises:
+            KeyError: there is no field of this name.
+
+        """
         if name not in FIELDS:
             raise KeyError(name)
         register = self.registers.get(name)
         return register.value if register else None
 
     def text(self, name: str) -> str | None:
-        """Return a field that holds text."""
+        """Return the value of a field that holds text."""
         value = self.value(name)
         return value if isinstance(value, str) else None
 
     def money(self, name: str) -> Decimal | None:
-        """Return a field that holds an amount."""
+        """Return the value of a field that holds an amount."""
         value = self.value(name)
         return value if isinstance(value, Decimal) else None
 
     def count(self, name: str) -> int | None:
-        """Return a field that holds a whole number."""
+        """Return the value of a field that holds a whole number."""
         value = self.value(name)
         return value if isinstance(value, int) else None
 
     def moment(self, name: str) -> datetime | None:
-        """Return a field that holds a moment."""
+        """Return the value of a field that holds a moment."""
         value = self.value(name)
         return value if isinstance(value, datetime) else None
 
     def day(self, name: str) -> date | None:
-        """Return a field that holds a day."""
+        """Return the value of a field that holds a day."""
         value = self.value(name)
         return value if isinstance(value, date) and not isinstance(value, datetime) else None
 
-    def told_by(self, event_id: str) -> frozenset[str]:
-        """Return the fields whose value stands because this event said so."""
-        return frozenset(name for name, register in self.registers.items() if register.by == event_id)
+    def fields_from(self, event_id: str) -> frozenset[str]:
+        """Return the names of the fields whose present value this event has set."""
+        return frozenset(name for name, register in self.registers.items() if register.event_id == event_id)
 
     @property
     def status(self) -> Status:
-        """Where the membership stands."""
+        """The state of the membership."""
         if self.ended_at:
             return "cancelled"
         if self.moment("pending_cancel_at") or self.text("found_status") == "pending_cancellation":
@@ -114,14 +130,14 @@ class Member:
 
     @property
     def ended_at(self) -> datetime | None:
-        """When the membership ended, as its event says; else when the API was found to say so."""
+        """When the membership ended, by its event; else the date of the reading of the API that shows it as ended."""
         found = self.registers.get("found_status")
         found_at = found.at if found and found.value == "cancelled" else None
         return self.moment("cancelled_at") or found_at
 
     @property
     def payment_status(self) -> PaymentStatus:
-        """How the current fee stands."""
+        """The state of the current fee."""
         if self.moment("payment_lost_at"):
             return "failed"
         if self.count("failed_attempts"):
@@ -130,22 +146,22 @@ class Member:
 
     @property
     def recovered_at(self) -> datetime | None:
-        """When a failed fee was last made good."""
+        """When a failed fee was last paid after all."""
         return recovered_at(self.milestones)
 
     @property
     def recoveries(self) -> frozenset[tuple[datetime, datetime]]:
-        """When fees failed and when they were made good, as far back as the record remembers."""
+        """The times of failures and of the payments that made them good, as far back as the record remembers."""
         return recoveries(self.milestones)
 
     @property
-    def returns(self) -> tuple[datetime, ...]:
-        """When the member came back after the membership had ended, the latest last."""
+    def rejoin_times(self) -> tuple[datetime, ...]:
+        """When the member joined again after an ending, the latest last, as far back as the record remembers."""
         return rejoin_times(self.milestones)
 
     @property
     def is_failing(self) -> bool:
-        """Whether a fee has failed and was neither made good nor followed by the membership's end."""
+        """Whether a failed fee is open: not paid since, and not followed by the membership's end."""
         since = self.moment("last_failure_at")
         return since is not None and (self.ended_at is None or self.ended_at < since)
 
@@ -161,43 +177,48 @@ def member_key(shop: str, customer_id: str) -> str:
 
 
 def merge(record: Member, facts: Facts) -> Member:
-    """Return the record with what the facts tell, field by field, where they are newer.
+    """Return the record after the facts: each field takes the value with the larger stamp.
 
-    `facts.at` must be set (`Facts.dated`).
+    Raises:
+        ValueError: the facts have no time (`Facts.dated`).
+
     """
-    if facts.at is None:
-        raise ValueError("facts without a time: date them by their receipt first")
+    stamp = facts.stamp
     registers = dict(record.registers)
     for name, value in facts.values.items():
-        told = Register(value, facts.at, facts.event_id)
-        registers[name] = _newer(name, registers.get(name), told)
-    lots = {**record.lots, facts.event_id: facts.lot} if facts.lot else dict(record.lots)
-    chain = append(record.chain, DatedChange(facts.at, facts.change)) if facts.change else record.chain
-    milestones = record.milestones
-    if facts.milestone:
-        milestones = add(milestones, Milestone(facts.at, facts.milestone))
-    merged = replace(record, registers=registers, lots=lots, chain=chain, milestones=milestones)
-    return replace(merged, lots=_still_of_interest(merged))
+        registers[name] = _newer(name, registers.get(name), Register(value, stamp))
+    merged = replace(
+        record,
+        registers=registers,
+        lots={**record.lots, facts.event_id: facts.lot} if facts.lot else record.lots,
+        balance_chain=append(record.balance_chain, BalanceChange(stamp.at, *facts.balances))
+        if facts.balances
+        else record.balance_chain,
+        milestones=add(record.milestones, Milestone(stamp.at, facts.milestone))
+        if facts.milestone
+        else record.milestones,
+    )
+    return replace(merged, lots=_lots_kept(merged))
 
 
-def _newer(name: str, known: Register | None, told: Register) -> Register:
+def _newer(name: str, known: Register | None, other: Register) -> Register:
     if known is None:
-        return told
+        return other
     if name in EARLIEST_WINS:
-        return min(known, told, key=_age)
-    # The value takes part for the sake of one case: two readings of one event by two versions of the code.
-    return max(known, told, key=lambda register: (register.at, register.by, str(register.value)))
+        return min(known, other, key=_by_value)
+    # The value takes part for one case: two versions of the code read the same event differently.
+    return max(known, other, key=lambda register: (register.stamp, str(register.value)))
 
 
-def _age(register: Register) -> tuple[bool, str, datetime, str]:
-    """Order by the value itself, what is unknown last."""
+def _by_value(register: Register) -> tuple[bool, str, Stamp]:
+    """Return what orders registers by value, an unknown value last."""
     value = register.value
-    return value is None, value.isoformat() if isinstance(value, datetime) else "", register.at, register.by
+    return value is None, value.isoformat() if isinstance(value, datetime) else "", register.stamp
 
 
-def _still_of_interest(member: Member) -> dict[str, Lot]:
-    """Drop lots that expired long before the newest fact: the rule looks at times only, so order is no matter."""
-    newest = member.newest
+def _lots_kept(member: Member) -> dict[str, Lot]:
+    """Return the lots without those that expired long before the newest fact: a rule that ignores the order."""
+    newest = member.newest_at
     if newest is None:
         return dict(member.lots)
     oldest = newest - LOTS_KEPT_AFTER_EXPIRY

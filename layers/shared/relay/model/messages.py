@@ -1,7 +1,7 @@
-"""What the fan-out tells the rest: a member changed, people should be told, credits should be granted.
+"""The messages between Relay's functions: members that changed, alerts, rechecks, grants and the clock's requests.
 
-A change names *which* member; the profile is read when it is sent on, so that order and duplicates do
-not matter. An alert carries its event, its incident and the time in event time.
+A change names *which* member changed; the profile is read when it is sent on, so that order and duplicates do
+not matter. An alert carries its event, its incident and its time, which is event time.
 """
 
 from __future__ import annotations
@@ -20,10 +20,15 @@ from relay.model.timeline_events import with_amounts
 
 AnyEffect: TypeAlias = Annotated[Alert | Note | Kpi | GrantCredits | Recheck, Field(discriminator="kind")]
 
+TICK_TOPIC: Final = "relay.tick"
+DIGEST_TOPIC: Final = "relay.digest"
+CHANNEL_TEST_TOPIC: Final = "relay.channel_test"
+RECHECK_TOPIC: Final = "relay.recheck"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventEffects:
-    """One event's part of a write: what it was, when, and the effects that its rule asked for."""
+    """One event of a write: its id, topic and time, and the effects that its rule decided."""
 
     event_id: str
     topic: str
@@ -33,33 +38,33 @@ class EventEffects:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outbox:
-    """What one write of a member's record has to tell; `changed` is false when only the memory of ids grew.
+    """What one write of a member's record has to send. `changed` is false where nothing changed that a CRM shows.
 
-    `heard_at` is the time of the newest webhook behind it; None behind a reading of the API.
+    `newest_webhook_at` is the time of the newest webhook behind the write; None behind a reading of the API.
     """
 
     member: str
     changed: bool
     events: tuple[EventEffects, ...] = ()
-    heard_at: datetime | None = None
+    newest_webhook_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberChanged:
     """A member changed (`member` is the key `shop:customer`), with the notes of the events behind it.
 
-    `quiet` marks one of a back-fill: it may start nothing in a CRM, as far as that can be had.
+    `backfill` marks a change that shall start nothing in a CRM, as far as the CRM allows.
     """
 
     member: str
     events: tuple[EventEffects, ...] = ()
-    quiet: bool = False
+    backfill: bool = False
 
 
 def notes_in(changes: Iterable[MemberChanged]) -> Iterator[tuple[str, MemberChanged, EventEffects, Note]]:
-    """Yield the notes of these changes in their order: the effect's id, whose and of which event it is, the note.
+    """Yield the notes of these changes in their order: the effect's id, its change, its event, and the note.
 
-    Amounts are amounts again, though the changes came as JSON.
+    Amounts are `Decimal` again, though the changes came as JSON.
     """
     for change in changes:
         for event_effects in change.events:
@@ -71,10 +76,10 @@ def notes_in(changes: Iterable[MemberChanged]) -> Iterator[tuple[str, MemberChan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertMessage:
-    """One alert on its way to people: which event raised it, about which member, when it happened.
+    """One alert for the notifier: the event that raised it, its member (by key), and when it happened.
 
-    `member` is empty where it concerns the programme. `people` are the members, by key, that a message
-    about many names, with what is said of each.
+    `member` is empty where the alert concerns the programme. `people` are members by key, each with a text,
+    where one message lists many.
     """
 
     id: str
@@ -88,7 +93,7 @@ class AlertMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecheckRequest:
-    """A member whose record may be wrong (`member` is the key), and why, in the words of `rechecking.py`."""
+    """A member (by key) whose record may be wrong, and the reason: a constant of `consistency.py`."""
 
     member: str
     reason: str
@@ -96,10 +101,10 @@ class RecheckRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditStep:
-    """One step of an audit of a CRM: the run, by the time for which it was asked, and how far it has come.
+    """One step of an audit of a CRM: the run, by the time for which it was requested, and its counts so far.
 
-    `again` counts the members that were named to the queue: of whom nobody was sure, or who could not be
-    repaired on the spot.
+    `again` counts the members that were queued once more: their state was uncertain, or they could not be
+    repaired at once.
     """
 
     run: AwareDatetime
@@ -116,16 +121,16 @@ class AuditStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockTick:
-    """The clock's tick, for the notifier: what was held back until `at` is due now. It travels as `TICK_TOPIC`."""
+    """The clock's tick, for the notifier: what was deferred until `at` is due now. Its topic is `TICK_TOPIC`."""
 
     at: AwareDatetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DailyDigest:
-    """A day of the programme in labels and values, told once by `id`. It travels as `DIGEST_TOPIC`.
+    """A day of the programme in labels and values, sent once by `id`. Its topic is `DIGEST_TOPIC`.
 
-    `day` is the day, by the shop's clock, that the figures are of; `at` the moment at which it is due.
+    `day` is the day, by the shop's clock, that the figures are of; `at` is when the digest is due.
     """
 
     id: str
@@ -136,7 +141,7 @@ class DailyDigest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelTest:
-    """A person tries a channel out (`relay test-alert`). It travels as `CHANNEL_TEST_TOPIC`."""
+    """A test of one channel (`relay test-alert`). Its topic is `CHANNEL_TEST_TOPIC`."""
 
     id: str
     at: AwareDatetime
@@ -145,9 +150,9 @@ class ChannelTest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantRequest:
-    """Credits on their way to who grants them: which event's rule asked, for which member, and when that was.
+    """Credits that a rule wants granted: the event that it decided on, the member, and when that was.
 
-    `key` names what they are for: whatever asks again under the same key gets nothing more.
+    `key` names what the credits are for: at most one grant is made per key.
     """
 
     id: str
@@ -159,10 +164,6 @@ class GrantRequest:
     key: str
     amount: Decimal
 
-
-TICK_TOPIC: Final = "relay.tick"
-DIGEST_TOPIC: Final = "relay.digest"
-CHANNEL_TEST_TOPIC: Final = "relay.trial"
 
 Message = TypeVar(
     "Message",
@@ -189,13 +190,14 @@ def dump(
     | DailyDigest
     | ChannelTest,
 ) -> str:
-    """Write a message as JSON."""
-    text: bytes = _adapter(type(message)).dump_json(message)
+    """Return a message as JSON: ASCII, since SQS refuses some characters. An outbox is stored and not sent."""
+    ascii_only = not isinstance(message, Outbox)
+    text: bytes = _adapter(type(message)).dump_json(message, ensure_ascii=ascii_only)
     return text.decode()
 
 
 def load(kind: type[Message], text: str) -> Message:
-    """Read what `dump` wrote; what a newer version added is left aside.
+    """Read what `dump` wrote; fields that a newer version added are ignored.
 
     Raises:
         PermanentError: `unreadable_message`, when it is no message of this kind.

@@ -1,9 +1,9 @@
-"""What happened when, in a few marks: fees paid and failed, endings, joinings. So that returns can be told from firsts.
+"""Remembers when fees were paid and failed and when the membership ended and began, to recognise recoveries and rejoinings.
 
-A recovery is a payment that follows a failure, a return a joining that follows an ending. Neither can be a
-register, for what comes before what is known only when all is there. The newest marks of each kind are kept:
-a choice of a set that looks at nothing but its members, so that any order and any repetition of events keeps
-the same marks. What lies further back is forgotten: a recovery after five more payments, for one.
+A recovery is a payment right after a failure; a rejoining is a joining right after an ending. No register can
+hold either, because which event comes before another is known only once both have arrived. The record keeps the
+newest milestones of each kind. That choice looks at the set alone, so every order and every repetition of
+events keeps the same milestones. Older ones are forgotten: a recovery, for example, after six more payments.
 """
 
 from __future__ import annotations
@@ -15,84 +15,105 @@ from itertools import pairwise
 from typing import Final, Literal, TypeAlias
 
 from relay.model.fields import from_millis, to_millis
+from relay.model.stamps import RANKS
 
-MilestoneKind: TypeAlias = Literal["ended", "failed", "joined", "paid"]
+MilestoneKind: TypeAlias = Literal["failed", "paid", "ended", "joined"]
 
-KEPT: Final[dict[MilestoneKind, int]] = {"ended": 6, "failed": 3, "joined": 6, "paid": 6}
-"""Marks that a record keeps of each kind: six bytes each are paid for at every write."""
+KEPT: Final[dict[MilestoneKind, int]] = {"failed": 3, "paid": 6, "ended": 6, "joined": 6}
+"""Milestones that a record keeps of each kind: every write pays for their six bytes each."""
 
-_KINDS: Final[tuple[MilestoneKind, ...]] = ("ended", "failed", "joined", "paid")
-"""In the order in which they are numbered in the table: never changed."""
+_TOPICS: Final[dict[MilestoneKind, str]] = {
+    "failed": "customer_billing.attempt.failed",
+    "paid": "customer.payment_succeeded",
+    "ended": "customer.cancelled",
+    "joined": "customer.joined.paid_tier",
+}
+_KINDS: Final = tuple(sorted(KEPT, key=lambda kind: RANKS[_TOPICS[kind]]))
+"""In the order of their ranks, which decide between two milestones of one millisecond. Stored as numbers from 0."""
 
 _BYTES: Final = 6
-_TIME_BITS: Final = 46
+_KIND_BITS: Final = 2
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Milestone:
-    """One mark."""
+    """One event of the membership; `at` is to the millisecond."""
 
     at: datetime
     kind: MilestoneKind
 
+    @property
+    def number(self) -> int:
+        """The number that orders milestones and that the table stores: milliseconds since 1970 · 4 + kind."""
+        return to_millis(self.at) << _KIND_BITS | _KINDS.index(self.kind)
+
+    @classmethod
+    def numbered(cls, number: int) -> Milestone:
+        """Return the milestone that has this number."""
+        return cls(from_millis(number >> _KIND_BITS), _KINDS[number & (1 << _KIND_BITS) - 1])
+
 
 Milestones: TypeAlias = tuple[Milestone, ...]
-"""In the order of time."""
+"""In the order of their numbers."""
 
 
-def add(milestones: Milestones, more: Milestone) -> Milestones:
-    """Return the marks with one more."""
-    marks = sorted({*milestones, more})
+def add(milestones: Milestones, milestone: Milestone) -> Milestones:
+    """Return the milestones with one more, without those that are too many of their kind."""
+    every = _in_order({*milestones, milestone})
     kept: list[Milestone] = []
     for kind, most in KEPT.items():
-        kept += [mark for mark in marks if mark.kind == kind][-most:]
-    return tuple(sorted(kept))
+        kept += [each for each in every if each.kind == kind][-most:]
+    return tuple(_in_order(kept))
 
 
 def recovered_at(milestones: Milestones) -> datetime | None:
-    """Return when a failure was last made good: the newest payment right after a failure."""
+    """Return when a failed fee was last paid after all: the newest payment right after a failure."""
     return max((paid_at for _, paid_at in recoveries(milestones)), default=None)
 
 
 def recoveries(milestones: Milestones) -> frozenset[tuple[datetime, datetime]]:
-    """Return each failure that was made good, and when: the payment right after it."""
-    return frozenset(_pairs(_known(milestones, "ended", "joined", "paid"), "failed", "paid"))
+    """Return the times of each failure that was recovered and of the payment right after it."""
+    return frozenset(_pairs(_complete(milestones, "ended", "joined", "paid"), "failed", "paid"))
 
 
 def rejoin_times(milestones: Milestones) -> tuple[datetime, ...]:
-    """Return when the member came back: each joining after an ending."""
-    known = _known(milestones, "ended", "joined")
-    pairs = _pairs([mark for mark in known if mark.kind in {"ended", "joined"}], "ended", "joined")
-    return tuple(joined_at for _, joined_at in pairs)
+    """Return when the member rejoined, the latest last: each joining right after an ending."""
+    memberships = [
+        each for each in _complete(milestones, "ended", "joined") if each.kind in {"ended", "joined"}
+    ]
+    return tuple(joined_at for _, joined_at in _pairs(memberships, "ended", "joined"))
+
+
+def encode(milestones: Milestones) -> bytes:
+    """Return the bytes that the table stores: six for each milestone, good until the year 4199."""
+    return b"".join(each.number.to_bytes(_BYTES, "big") for each in milestones)
+
+
+def decode(stored: bytes) -> Milestones:
+    """Return the milestones that `encode` was given."""
+    return tuple(
+        Milestone.numbered(int.from_bytes(stored[start : start + _BYTES], "big"))
+        for start in range(0, len(stored), _BYTES)
+    )
+
+
+def _in_order(milestones: Iterable[Milestone]) -> list[Milestone]:
+    return sorted(milestones, key=lambda each: each.number)
 
 
 def _pairs(
-    marks: Iterable[Milestone], first: MilestoneKind, then: MilestoneKind
+    milestones: Iterable[Milestone], first: MilestoneKind, second: MilestoneKind
 ) -> Iterator[tuple[datetime, datetime]]:
-    return ((one.at, two.at) for one, two in pairwise(marks) if (one.kind, two.kind) == (first, then))
-
-
-def _known(milestones: Milestones, *kinds: MilestoneKind) -> list[Milestone]:
-    """Leave out what lies before the oldest mark of a kind that is full: what stood between, is forgotten."""
-    by_kind = ([mark for mark in milestones if mark.kind == kind] for kind in kinds)
-    begins = [marks[0] for marks, kind in zip(by_kind, kinds, strict=True) if len(marks) == KEPT[kind]]
-    return [mark for mark in milestones if mark >= max(begins, default=mark)]
-
-
-def packed(milestones: Milestones) -> bytes:
-    """Write each mark as six bytes: two bits for its kind, the rest milliseconds, good until the year 4199."""
-    return b"".join(
-        (_KINDS.index(mark.kind) << _TIME_BITS | to_millis(mark.at)).to_bytes(_BYTES, "big")
-        for mark in milestones
+    return (
+        (one.at, other.at) for one, other in pairwise(milestones) if (one.kind, other.kind) == (first, second)
     )
 
 
-def unpacked(written: bytes) -> Milestones:
-    """Read what `packed` wrote."""
-    numbers = (
-        int.from_bytes(written[start : start + _BYTES], "big") for start in range(0, len(written), _BYTES)
-    )
-    return tuple(
-        Milestone(from_millis(number & (1 << _TIME_BITS) - 1), _KINDS[number >> _TIME_BITS])
-        for number in numbers
-    )
+def _complete(milestones: Milestones, *kinds: MilestoneKind) -> list[Milestone]:
+    """Return the milestones from the time on for which none of these kinds was forgotten.
+
+    Where a kind is full, an older milestone of it may be missing: what then looks like neighbours may be none.
+    """
+    by_kind = ([each for each in milestones if each.kind == kind] for kind in kinds)
+    full = [group[0].number for group, kind in zip(by_kind, kinds, strict=True) if len(group) == KEPT[kind]]
+    return [each for each in milestones if each.number >= max(full, default=each.number)]

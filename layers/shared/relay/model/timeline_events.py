@@ -1,8 +1,7 @@
-"""The moments of a membership that a CRM is told of as events: their names and what each carries.
+"""Lists the events that a CRM shows on a member's timeline: their names, and the properties of each.
 
-Merchants start flows by these names: none is ever renamed, and none begins with `Inveterate:`, which is
-the platform's own link's. This is the one list of them: who makes notes, who defines events at a CRM and
-who sends samples all go by it.
+Merchants start flows by these names: no name is ever changed, and none begins with `Inveterate:`, which the
+platform's own integration uses. Notes, the definitions of events at a CRM and sample events all follow this list.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ NoteName: TypeAlias = Literal[
     "Member Ordered",
 ]
 
-Property: TypeAlias = str | Decimal | int | bool
+PropertyValue: TypeAlias = str | Decimal | int | bool
 
 TIMELINE_EVENTS: Final[tuple[NoteName, ...]] = get_args(NoteName)
-"""`Member Ordered` is sent where the setting `orders_to_crm` says so, and is defined and sampled like the others."""
+"""`Member Ordered` is sent only with the setting `orders_to_crm`, but is defined and sampled like the others."""
 
-CARRIED: Final[Mapping[str, ValueKind]] = {
+COMMON_PROPERTIES: Final[Mapping[str, ValueKind]] = {
     "membership_key": ValueKind.TEXT,
     "tier_id": ValueKind.TEXT,
     "tier_name": ValueKind.TEXT,
@@ -45,9 +44,9 @@ CARRIED: Final[Mapping[str, ValueKind]] = {
     "occurred_at": ValueKind.MOMENT,
     "inveterate_event_id": ValueKind.TEXT,
 }
-"""What every event may carry, typed alike in every CRM."""
+"""Properties that every event may have, of the same type in every CRM."""
 
-_MORE: Final[Mapping[str, Mapping[str, ValueKind]]] = {
+_OWN_PROPERTIES: Final[Mapping[str, Mapping[str, ValueKind]]] = {
     "Membership Joined": {"again": ValueKind.FLAG},
     "Membership Tier Changed": {"direction": ValueKind.TEXT, "previous_tier_name": ValueKind.TEXT},
     "Membership Payment Failed": {
@@ -65,22 +64,22 @@ _MORE: Final[Mapping[str, Mapping[str, ValueKind]]] = {
 }
 
 
-def with_amounts(name: str, properties: Mapping[str, Property]) -> dict[str, Property]:
-    """Return what an event carries with its amounts as such: in JSON they travel as texts, so that none loses a cent."""
-    kinds = carried_by(name)
+def with_amounts(name: str, properties: Mapping[str, PropertyValue]) -> dict[str, PropertyValue]:
+    """Return an event's properties with amounts as `Decimal`: as JSON they are texts, so that no cent is lost."""
+    kinds = properties_of(name)
     return {
-        carried: _amount(value) if kinds.get(carried) is ValueKind.MONEY else value
-        for carried, value in properties.items()
+        key: _amount(value) if kinds.get(key) is ValueKind.MONEY else value
+        for key, value in properties.items()
     }
 
 
-def _amount(value: Property) -> Property:
+def _amount(value: PropertyValue) -> PropertyValue:
     try:
         return Decimal(value) if isinstance(value, str) else value
     except InvalidOperation:
         return value
 
 
-def carried_by(name: str) -> Mapping[str, ValueKind]:
-    """Return what the event of this name may carry."""
-    return {**CARRIED, **_MORE.get(name, {})}
+def properties_of(name: str) -> Mapping[str, ValueKind]:
+    """Return the properties that an event of this name may have, with their types."""
+    return {**COMMON_PROPERTIES, **_OWN_PROPERTIES.get(name, {})}

@@ -1,4 +1,4 @@
-"""How people are reached: what a channel is handed to tell them, and what the notifier remembers of each matter."""
+"""Ports of alerts: the channel that sends a notification to people, and the store of incidents."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from relay.model.messages import AlertMessage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """What people are to be told: one alert message of one incident.
+    """One message to people about one incident.
 
-    `kind` is the opening, a rise in level, a mention, the closing, or a notice that is over at once.
-    `member` is the record as it is now, None where it cannot be read; `people` are those that a message
-    about many names. `repeat` marks one that may have been told before. `first` is what people were told
-    of this matter first, `thread` where the channel keeps it, as its `announce` has said. `mask` keeps
-    names and addresses short.
+    `kind` is opened, escalated, updated, resolved, or a notice that needs no resolution. `member` is the present
+    record, None where it cannot be read; `people` are the members that a message about many names. `may_be_repeat`
+    marks a message that may have been sent before. `first_message` is what people read first of this incident,
+    `thread_ref` what the channel's `send` returned for it. `mask` shortens names and addresses.
     """
 
     alert_message: AlertMessage
     kind: NotificationKind
     member: Member | None
-    repeat: bool = False
-    first: AlertMessage | None = None
-    thread: str | None = None
+    may_be_repeat: bool = False
+    first_message: AlertMessage | None = None
+    thread_ref: str | None = None
     people: Mapping[str, Member] = field(default_factory=dict)
     mask: bool = True
 
 
 class AlertChannel(Protocol):
-    """One way to reach people."""
+    """One way to send notifications to people."""
 
     @property
     def name(self) -> str:
-        """What the incident remembers it by."""
+        """The name under which incidents and rules know the channel."""
         ...
 
-    def announce(self, announcement: Notification) -> str | None:
-        """Tell them; return where it was kept, for a channel that can add to it later.
+    def send(self, notification: Notification) -> str | None:
+        """Send it; return the reference for later replies, None for a channel without threads.
 
         Raises:
+            NoReplyError: it may have arrived.
             TransientError: not now.
             MisconfiguredError: the setting that it names is wrong.
             PermanentError: never in this form.
@@ -54,25 +54,25 @@ class AlertChannel(Protocol):
 
 
 class IncidentStore(Protocol):
-    """The notifier's memory."""
+    """The store of incidents, with the hold queue."""
 
     def load(self, key: str) -> Incident:
-        """Read an incident; an untouched one where there is none yet."""
+        """Read an incident; return an empty one for an unknown key."""
         ...
 
     def save(self, incident: Incident) -> None:
         """Write it as version + 1.
 
         Raises:
-            ConflictError: when it was written since.
+            ConflictError: another writer was faster.
 
         """
         ...
 
-    def room(self) -> HoldQueue:
-        """Read the waiting room; an empty one where there is none yet."""
+    def load_hold_queue(self) -> HoldQueue:
+        """Read the hold queue; return an empty one where there is none yet."""
         ...
 
-    def keep(self, room: HoldQueue) -> None:
-        """Write the waiting room as version + 1. Errors as in `save`."""
+    def save_hold_queue(self, queue: HoldQueue) -> None:
+        """Write the hold queue as version + 1. Errors as in `save`."""
         ...

@@ -1,4 +1,4 @@
-"""How members are kept: one record each, which is written only by whoever has seen its latest state."""
+"""The store of members' records: a write succeeds only on the version that was read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from relay.rules.settings import Rules
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberRecord:
-    """A member as the table holds it: `version` counts its writes (0: not there yet), `seen` remembers event ids."""
+    """A member as the table holds it; `version` counts its writes (0: no item yet), `seen` are the latest event ids."""
 
     member: Member
     version: int = 0
@@ -24,20 +24,20 @@ class MemberStore(Protocol):
     """The members table."""
 
     def load(self, keys: Iterable[str]) -> tuple[Mapping[str, MemberRecord], Rules]:
-        """Read the members with these keys (an empty record for a new one) and the rules, in one go.
+        """Return the records by key, an empty one for a new member, and the rules, read together.
 
         Raises:
-            TransientError: when the table does not answer, or the rules cannot be read.
+            TransientError: the table does not answer, or the rules cannot be read.
 
         """
         ...
 
     def save(self, record: MemberRecord, outbox: Outbox) -> None:
-        """Write a record as version + 1, with what it has to tell; all or nothing.
+        """Write a record as version + 1, together with its outbox, in one write.
 
         Raises:
-            ConflictError: when the table holds another version than the one that was read.
-            TransientError: when the table does not answer.
+            ConflictError: the table holds another version than the one that was read.
+            TransientError: the table does not answer.
 
         """
         ...

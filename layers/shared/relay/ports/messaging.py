@@ -1,19 +1,26 @@
-"""What is archived and what is sent on: the journal, and queues and topics that take messages in batches."""
+"""The journal, and queues and topics that take messages in batches."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from relay.model.header import MessageHeader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingMessage:
-    """A message to send: text attributes, and a delay in seconds (0 to 900) where the target is a queue."""
+    """A message to send: its body and header, and a delay in seconds (0 to 900) where the target is a queue."""
 
     body: str
-    attributes: Mapping[str, str]
+    header: MessageHeader = field(default_factory=MessageHeader)
     delay: int = 0
+
+    @property
+    def attributes(self) -> Mapping[str, str]:
+        """The message attributes that carry the header: text by name."""
+        return self.header.attributes
 
 
 class MessageSender(Protocol):

@@ -1,1 +1,1 @@
-"""Messages between Relay's functions: how a batch from a queue is worked through, and what is put into the queues."""
+"""Queues between Relay's functions: how a batch is run, and the requests that are sent."""

@@ -1,13 +1,13 @@
-"""A batch from a queue: every message ends done, put off, given up or handed back, and never two of them.
+"""A batch from a queue: every message ends done, deferred, given up or returned, and none holds up another.
 
 All functions behind a queue share this. A function does its work on a whole batch and says of each
 message what went wrong, by class of error; what follows from that is decided here, once:
 
 * nothing went wrong: acknowledged;
-* `TransientError`: a delayed copy is sent and the original acknowledged, so that an outage of days spends
-  no receives; from three days of age on it goes to the dead letters instead of being put off again;
+* `TransientError`: *deferred*: a delayed copy is sent and the original acknowledged, so that an outage of days
+  spends no receives; a message that is three days old goes to the dead letters instead;
 * `PermanentError`: to the dead letters at once, with its reason, and acknowledged;
-* anything else: handed back; five receives of it and the queue gives it up.
+* anything else: *returned* to the queue, which costs a receive; the queue's own policy ends that.
 
 Powertools' batch processor is not used here: it calls a handler record by record, where all our writes
 are batches over the whole, and it has no third outcome beside success and failure.
@@ -18,41 +18,51 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol, TypeAlias
 
 from relay.errors import CircuitOpenError, CoalesceError, PermanentError, TransientError
+from relay.model.header import MessageHeader
 from relay.ports.messaging import MessageSender, OutgoingMessage
 from relay.ports.runtime import Clock
 
 TOO_OLD: Final = timedelta(days=3)
-"""A message that is still put off at this age goes to the dead letters: its queue would drop it a day later."""
+"""A message of this age is deferred no more: its queue would delete it a day later."""
 
 LONGEST_DELAY: Final = 900
 _FIRST_DELAY: Final = 5.0
 RESERVE_MS: Final = 5_000
 """With less time than this left, nothing more is started: a timeout would bring back the finished as well."""
 
-HELD: Final = "held"
-"""The attribute of a message that waited for company once: it does so only once."""
-
 _SUSPECT_AFTER: Final = 2
-_LONGEST_COUNT: Final = 10
-_LETTERS_MARKS: Final = frozenset({"source_queue", "reason", "error", "attempts"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A message as it was received. `first_received_at` and `deferrals` survive being put off."""
+    """A message as it was received. `sent_at` is when this copy of it was sent, `receives` counts those of this copy."""
 
     id: str
     body: str
-    attributes: Mapping[str, str]
     receives: int
     receipt: str
-    first_received_at: datetime
-    deferrals: int
+    sent_at: datetime
+    header: MessageHeader = field(default_factory=MessageHeader)
+
+    @property
+    def received_at(self) -> datetime:
+        """When its delivery was first received; of an internal message, when it was first sent."""
+        return self.header.received_at or self.sent_at
+
+    @property
+    def waiting_since(self) -> datetime:
+        """From when patience counts: the first receipt, or the latest redrive."""
+        return self.header.since or self.received_at
+
+    @property
+    def deferrals(self) -> int:
+        """How often it was deferred."""
+        return self.header.deferrals
 
 
 class Context(Protocol):
@@ -81,7 +91,7 @@ class Source(Protocol):
 
 
 Results: TypeAlias = Mapping[str, Exception | None]
-"""By message id: what went wrong, None where nothing did. A message without an answer was not started."""
+"""By message id: what went wrong, None where nothing did. A message without a result was not started."""
 
 Work: TypeAlias = Callable[[Sequence[Message], Context], Results]
 """Work on some messages while the context says that there is time."""
@@ -89,118 +99,133 @@ Work: TypeAlias = Callable[[Sequence[Message], Context], Results]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """How a function's messages are settled. `log` gets one call for each message that did not simply work.
+    """How a function's batches are run. `log` gets one call for each message that did not simply work.
 
-    `observe_put_off` gets one for all that are put off together: the age of the oldest, and their errors.
+    `observe_deferred` gets one for all that are deferred together: the age of the oldest, and their errors.
     """
 
     source: Source
     dead_letters: MessageSender
     clock: Clock
     log: Callable[[str, Message, Exception], None]
-    observe_put_off: Callable[[timedelta, Sequence[Exception]], None] = lambda _age, _errors: None
+    observe_deferred: Callable[[timedelta, Sequence[Exception]], None] = lambda _age, _errors: None
 
     def run(self, event: Mapping[str, Any], context: Context, work: Work) -> dict[str, Any]:
         """Do the work on a batch and return Lambda's partial response."""
-        messages = [read_message(record) for record in event["Records"]]
-        # A message that keeps coming back may be what kills the function. It is handled last and alone,
-        # after the finished ones are deleted, so that it drags nobody along.
+        messages = [begin_anew_if_redriven(read_message(record)) for record in event["Records"]]
+        # A message that keeps coming back may be what ends the function. It is handled last and alone, after the
+        # finished ones are deleted, so that they do not come back with it.
         sound = [message for message in messages if message.receives <= _SUSPECT_AFTER]
         suspects = [message for message in messages if message.receives > _SUSPECT_AFTER]
-        answers: dict[str, Exception | None] = {}
+        results: dict[str, Exception | None] = {}
         if sound:
-            answers |= self._settle(sound, self._attempt(sound, context, work))
+            results |= self._conclude(sound, self._attempt(sound, context, work))
             if suspects:
                 self.source.delete(
-                    [message for message in sound if answers.get(message.id, _UNSTARTED) is None]
+                    [message for message in sound if results.get(message.id, _UNSTARTED) is None]
                 )
         for suspect in suspects:
             if context.get_remaining_time_in_millis() < RESERVE_MS:
                 break
-            answers |= self._settle([suspect], self._attempt([suspect], context, work))
-        failed = [message.id for message in messages if answers.get(message.id, _UNSTARTED) is not None]
-        return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+            results |= self._conclude([suspect], self._attempt([suspect], context, work))
+        returned = [message.id for message in messages if results.get(message.id, _UNSTARTED) is not None]
+        return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in returned]}
 
     def _attempt(self, messages: Sequence[Message], context: Context, work: Work) -> Results:
         try:
             return work(messages, context)
-        except Exception as error:  # noqa: BLE001 - a defect hands the batch back; it must not lose the answers of others
+        except Exception as error:  # noqa: BLE001 - a defect returns these messages; it must not lose others' results
             return dict.fromkeys((message.id for message in messages), error)
 
-    def _settle(self, messages: Sequence[Message], answers: Results) -> dict[str, Exception | None]:
-        """Put off or give up what failed; what could not even be put off is handed back."""
-        settled: dict[str, Exception | None] = {
-            message.id: answers.get(message.id, _UNSTARTED) for message in messages
+    def _conclude(self, messages: Sequence[Message], results: Results) -> dict[str, Exception | None]:
+        """Defer or give up what failed; return the results, with an error only where a message is to be returned."""
+        concluded: dict[str, Exception | None] = {
+            message.id: results.get(message.id, _UNSTARTED) for message in messages
         }
         now = self.clock()
-        put_off: list[tuple[Message, OutgoingMessage]] = []
-        give_up: list[tuple[Message, OutgoingMessage]] = []
+        deferred: list[tuple[Message, OutgoingMessage]] = []
+        given_up: list[tuple[Message, OutgoingMessage]] = []
         for message in messages:
-            error = settled[message.id]
+            error = concluded[message.id]
             if error is None or error is _UNSTARTED:
                 continue
-            if isinstance(error, TransientError) and now - message.first_received_at < TOO_OLD:
+            if isinstance(error, TransientError) and now - message.waiting_since < TOO_OLD:
                 self.log("deferred", message, error)
-                put_off.append((message, _delayed_copy(message, error)))
+                deferred.append((message, _delayed_copy(message, error)))
             elif isinstance(error, PermanentError | TransientError):
                 self.log("dead", message, error)
-                give_up.append((message, dead_letter(message, error, self.source.name)))
+                given_up.append((message, dead_letter(message, error, self.source.name)))
             else:
-                self.log("failed", message, error)
-        if put_off:
-            oldest = min(message.first_received_at for message, _ in put_off)
-            self.observe_put_off(now - oldest, [error for m, _ in put_off if (error := settled[m.id])])
-        for pairs, send in ((put_off, self.source.defer), (give_up, self.dead_letters.send)):
-            for (message, _), refusal in zip(
-                pairs, send([copy for _, copy in pairs]) if pairs else [], strict=True
-            ):
-                settled[message.id] = refusal
-        return settled
+                self.log("returned", message, error)
+        if deferred:
+            oldest = min(message.waiting_since for message, _ in deferred)
+            self.observe_deferred(now - oldest, [error for m, _ in deferred if (error := concluded[m.id])])
+        for pairs, send in ((deferred, self.source.defer), (given_up, self.dead_letters.send)):
+            refusals = send([copy for _, copy in pairs]) if pairs else []
+            for (message, _), refusal in zip(pairs, refusals, strict=True):
+                concluded[message.id] = refusal
+        return concluded
 
 
 _UNSTARTED: Final = TimeoutError("not started: the time was nearly up")
 
 
+def for_each_message(
+    messages: Sequence[Message], context: Context, needed_ms: int, handle: Callable[[Message], None]
+) -> Results:
+    """Handle these messages one after the other; those for which fewer than `needed_ms` are left are deferred."""
+    results: dict[str, Exception | None] = {}
+    for message in messages:
+        if context.get_remaining_time_in_millis() < needed_ms:
+            # Deferred and not returned: nothing is wrong with it, so it must spend no receives.
+            results[message.id] = TransientError("no time left in this invocation", retry_after=1)
+            continue
+        try:
+            handle(message)
+            results[message.id] = None
+        except Exception as error:  # noqa: BLE001 - what is wrong with one message does not concern the others
+            results[message.id] = error
+    return results
+
+
 def read_message(record: Mapping[str, Any]) -> Message:
-    """Read one record of Lambda's SQS event."""
+    """Read one record of Lambda's SQS event. It raises for nothing that a sender may have written."""
     attributes = {
         name: value["stringValue"]
         for name, value in record.get("messageAttributes", {}).items()
         if value.get("stringValue") is not None
     }
     system = record["attributes"]
-    sent = datetime.fromtimestamp(int(system["SentTimestamp"]) / 1000, UTC)
-    first = attributes.get("first_received_at") or attributes.get("received_at")
     return Message(
         id=record["messageId"],
         body=record["body"],
-        attributes=attributes,
         receives=int(system["ApproximateReceiveCount"]),
         receipt=record["receiptHandle"],
-        first_received_at=_moment_or(first, sent),
-        deferrals=_count(attributes.get("deferrals")),
+        sent_at=datetime.fromtimestamp(int(system["SentTimestamp"]) / 1000, UTC),
+        header=MessageHeader.read(attributes),
     )
 
 
-def _count(text: str | None) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < _LONGEST_COUNT else 0
+def begin_anew_if_redriven(message: Message) -> Message:
+    """Return the message without the marks of a dead letter, its patience and counts as of a new one.
 
-
-def _moment_or(text: str | None, otherwise: datetime) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text or "")
-    except ValueError:
-        return otherwise
-    return moment if moment.tzinfo else otherwise
+    A message with such marks in any queue but the dead letters' was put back there: it was redriven.
+    """
+    if not message.header.source_queue:
+        return message
+    return replace(message, header=message.header.redriven(message.sent_at))
 
 
 def _delayed_copy(message: Message, error: TransientError) -> OutgoingMessage:
-    # A redriven dead letter is one no longer; and with its marks it would be over SQS' ten attributes.
-    attributes = {name: value for name, value in message.attributes.items() if name not in _LETTERS_MARKS}
-    attributes |= {**_first_receipt(message), "deferrals": str(message.deferrals + 1)}
-    if isinstance(error, CoalesceError):
-        attributes[HELD] = "1"
-    return OutgoingMessage(body=message.body, attributes=attributes, delay=_delay(message.deferrals, error))
+    header = replace(
+        message.header,
+        received_at=message.received_at,
+        # This receive is counted as the deferral.
+        receives=message.header.receives + message.receives - 1,
+        deferrals=message.deferrals + 1,
+        coalesced=1 if isinstance(error, CoalesceError) else message.header.coalesced,
+    )
+    return OutgoingMessage(body=message.body, header=header, delay=_delay(message.deferrals, error))
 
 
 def _delay(deferrals: int, error: TransientError) -> int:
@@ -216,22 +241,14 @@ def _delay(deferrals: int, error: TransientError) -> int:
     return int(min(max(wanted, 1), LONGEST_DELAY))
 
 
-def _first_receipt(message: Message) -> dict[str, str]:
-    """Say when the message first came, unless it says so itself: a message may have ten attributes only."""
-    if "received_at" in message.attributes:
-        return {}
-    return {"first_received_at": message.first_received_at.isoformat(timespec="milliseconds")}
-
-
 def dead_letter(message: Message, error: Exception, queue: str) -> OutgoingMessage:
     """Return what the dead letters keep: the body as it was, and why, in words without a value of it."""
-    reason = error.reason if isinstance(error, PermanentError) else "too_old"
-    attributes = {
-        **{name: value for name, value in message.attributes.items() if name not in {"deferrals", "reason"}},
-        **_first_receipt(message),
-        "source_queue": queue,
-        "reason": reason,
-        "error": type(error).__name__,
-        "attempts": str(message.receives + message.deferrals),
-    }
-    return OutgoingMessage(body=message.body, attributes=attributes)
+    header = replace(
+        message.header,
+        received_at=message.received_at,
+        receives=message.header.receives + message.receives,
+        source_queue=queue,
+        reason=error.reason if isinstance(error, PermanentError) else "too_old",
+        error=type(error).__name__,
+    )
+    return OutgoingMessage(body=message.body, header=header)

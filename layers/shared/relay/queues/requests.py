@@ -1,17 +1,20 @@
-"""Requests to Relay's own slow functions: rechecks for `reconcile` and grants for `grants`."""
+"""Requests to the functions that call the platform's API: rechecks for `reconcile`, grants for `grants`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from relay.errors import PermanentError
 from relay.model.effects import GrantCredits, effect_id
-from relay.model.messages import GrantRequest, Outbox, RecheckRequest, dump
+from relay.model.header import MessageHeader
+from relay.model.member import member_key
+from relay.model.messages import RECHECK_TOPIC, GrantRequest, Outbox, RecheckRequest, dump
 from relay.ports.messaging import MessageSender, OutgoingMessage
 
 
 def grants_of(outbox: Outbox | None) -> Iterator[GrantRequest]:
-    """Yield the credits that the rules asked for in one write."""
+    """Yield the grants that the rules decided in one write."""
     if outbox is None:
         return
     for event_effects in outbox.events:
@@ -31,28 +34,42 @@ def grants_of(outbox: Outbox | None) -> Iterator[GrantRequest]:
 
 @dataclass(frozen=True, slots=True)
 class GrantQueue:
-    """The queue of `grants`, and how many seconds a grant waits in it: a reading proves nothing before that."""
+    """The queue of `grants`. A grant waits in it for `delay` seconds: before that, a reading proves nothing."""
 
     queue: MessageSender
     delay: int
 
     def message(self, grant: GrantRequest) -> OutgoingMessage:
         """Return a grant as it is sent."""
-        attributes = {"event_id": grant.event_id, "topic": grant.topic}
-        return OutgoingMessage(body=dump(grant), attributes=attributes, delay=self.delay)
+        header = MessageHeader(event_id=grant.event_id, topic=grant.topic)
+        return OutgoingMessage(body=dump(grant), header=header, delay=self.delay)
 
 
 @dataclass(frozen=True, slots=True)
 class RecheckQueue:
-    """The queue of `reconcile`, and how many seconds a doubt waits in it before it is looked at."""
+    """The queue of `reconcile`. A request waits in it for `delay` seconds: later events may answer it."""
 
     queue: MessageSender
     delay: int
 
-    def ask(self, doubts: Sequence[RecheckRequest]) -> Sequence[Exception | None]:
-        """Ask; one answer for each doubt, None where it was taken."""
-        return self.queue.send([self.message(doubt) for doubt in doubts]) if doubts else []
+    def ask(self, requests: Sequence[RecheckRequest]) -> Sequence[Exception | None]:
+        """Send requests; one answer for each, None where it was taken."""
+        return self.queue.send([self.message(request) for request in requests]) if requests else []
 
-    def message(self, doubt: RecheckRequest) -> OutgoingMessage:
-        """Return a doubt as it is sent."""
-        return OutgoingMessage(body=dump(doubt), attributes={"topic": "relay.recheck"}, delay=self.delay)
+    def message(self, request: RecheckRequest) -> OutgoingMessage:
+        """Return a request as it is sent."""
+        header = MessageHeader(topic=RECHECK_TOPIC)
+        return OutgoingMessage(body=dump(request), header=header, delay=self.delay)
+
+
+def customer_of(member: str, shop: str) -> str:
+    """Return the customer id in the key of one of this shop's members.
+
+    Raises:
+        PermanentError: `other_shop`, where it is no key of this shop's.
+
+    """
+    customer_id = member.rpartition(":")[2]
+    if not customer_id or member != member_key(shop, customer_id):
+        raise PermanentError("other_shop", "member")
+    return customer_id

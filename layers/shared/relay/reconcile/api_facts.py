@@ -11,7 +11,6 @@ import hashlib
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from relay.model.balance_chain import BalanceChange
 from relay.model.facts import Facts, combine, pick
 from relay.model.fields import Value
 from relay.model.member import Member
@@ -36,7 +35,7 @@ def facts_of(reading: MemberReading, date: datetime, record: Member) -> Facts:
         event_id=reading_id(record.key, at),
         at=at,
         values=combine(_profile(read, record), _membership(read, record), _money(read)),
-        change=None if read.credit is None else BalanceChange(None, read.credit),
+        balances=None if read.credit is None else (None, read.credit),
     )
 
 

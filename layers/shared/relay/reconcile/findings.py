@@ -14,9 +14,9 @@ from relay.rules import cancellation, dunning
 def found(before: Member, after: Member) -> Effects:
     """Yield what closes matters that the record knew of before the reading, and does not after it."""
     if before.is_failing and not after.is_failing:
-        yield dunning.closing("dunning.ended", "The membership was found to have ended", before)
+        yield dunning.resolution_alert("dunning.ended", "The membership was found to have ended", before)
     if cancellation.incident_key(before) and not cancellation.incident_key(after):
         if after.ended_at:
-            yield cancellation.ended(before)
+            yield cancellation.ended_alert(before)
         else:
-            yield cancellation.resumed(before, "The member stays: the cancellation was taken back")
+            yield cancellation.resumed_alert(before, "The member stays: the cancellation was taken back")

@@ -21,7 +21,6 @@ from relay.errors import ConflictError, TransientError
 from relay.ingest.reducer import differs
 from relay.model import journal
 from relay.model.consistency import BALANCE_GAP, EVIDENCE, FROM_THE_FUTURE, inconsistencies
-from relay.model.delivery import Delivery
 from relay.model.facts import Facts
 from relay.model.member import Member, merge
 from relay.model.messages import EventEffects, Outbox, RecheckRequest, load
@@ -29,8 +28,8 @@ from relay.ports.inveterate import MemberApi, MemberReading, ReadThrottle
 from relay.ports.members import MemberRecord, MemberStore
 from relay.ports.messaging import Journal
 from relay.ports.runtime import Clock, Telemetry
-from relay.queues.batch import Context, Message, Results
-from relay.queues.one_by_one import customer_of, for_each_message
+from relay.queues.batch import Context, Message, Results, for_each_message
+from relay.queues.requests import customer_of
 from relay.reconcile.api_facts import TOPIC, facts_of
 from relay.reconcile.findings import found
 
@@ -75,7 +74,7 @@ class Reconciler:
             self._tell("healed", doubt)
             return
         turn, now = self.turns.load(doubt.member), self.clock()
-        answered = turn.read_at is not None and turn.read_at >= message.first_received_at
+        answered = turn.read_at is not None and turn.read_at >= message.received_at
         if answered and doubt.reason not in _SHOWN_BY_THE_RECORD:
             self._tell("answered", doubt)
             return
@@ -121,11 +120,11 @@ class Reconciler:
         """
         date = reading.date or self.clock()
         facts = facts_of(reading, date, record.member)
-        delivery = Delivery(event_id=facts.event_id, body=b"", received_at=self.clock(), topic=TOPIC)
-        line = journal.line(
-            delivery,
+        line = journal.reading_line(
+            facts.event_id,
+            topic=TOPIC,
             shop=self.shop,
-            outcome="applied",
+            received_at=self.clock(),
             customer=record.member.customer_id,
             at=facts.at,
             reason=doubt.reason,

@@ -1,4 +1,4 @@
-"""Store credit: what both topics tell of it, what is odd about a grant, what is left of each lot, and debts."""
+"""Handles store credit: the facts of both topics, unusual grants, negative balances, and lots that expire."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from inveterate.webhooks.credits import CreditPayload, CreditsExpired, CreditsUpdated, CreditsUpdatedPayload
 
-from relay.model.balance_chain import BalanceChange
+from relay.model.balance_chain import Balances
 from relay.model.effects import Alert, Effects, Level
 from relay.model.facts import Lot, pick
 from relay.model.fields import Value
@@ -23,28 +23,28 @@ CreditEvent: TypeAlias = CreditsUpdated | CreditsExpired
 
 _TIMES_USUAL: Final = 10
 _GRANTS_KNOWN: Final = 3
-"""Grants that have to be known before one can be unusual for this member."""
+"""Grants that the record must know before one can be unusual for this member."""
 
 _AT_LEAST: Final = Decimal("0.2")
-"""An unusual grant is at least this share of `credit_anomaly`: ten times next to nothing is nothing."""
+"""An unusual grant is at least this share of `credit_anomaly`: ten times a few cents is no anomaly."""
 
 
 def delta(payload: CreditPayload) -> Decimal | None:
-    """Return the change of balance: the sign of `amount` cannot be relied on, the balances can."""
+    """Return the change of balance, from the balances: the sign of `amount` is not reliable."""
     if payload.new_balance is None or payload.previous_balance is None:
         return None
     return payload.new_balance - payload.previous_balance
 
 
-def change_of(payload: CreditPayload) -> BalanceChange | None:
-    """Return the change of balance, for the chain; None where it does not tell both ends."""
+def balances(payload: CreditPayload) -> Balances | None:
+    """Return the balances before and after, for the chain; None where the event lacks one."""
     if payload.new_balance is None or payload.previous_balance is None:
         return None
-    return BalanceChange(payload.previous_balance, payload.new_balance)
+    return payload.previous_balance, payload.new_balance
 
 
 def credit_facts(payload: CreditPayload) -> dict[str, Value]:
-    """Return the facts that both topics have in common."""
+    """Return the values that both topics have in common."""
     facts = pick(
         payload,
         email="email",
@@ -58,32 +58,30 @@ def credit_facts(payload: CreditPayload) -> dict[str, Value]:
 
 
 def is_manual(payload: CreditsUpdatedPayload) -> bool:
-    """Tell whether somebody changed the balance by hand, at the dashboard or through the API."""
+    """Return whether a person changed the balance, in the dashboard or through the API."""
     return bool(payload.applied_by) or (payload.reason or "").upper().startswith("MANUAL")
 
 
-def is_odd(change: Decimal, before: Member, rules: Rules) -> bool:
-    """Tell whether a grant is unusually large: in itself, or for this member as far as the record remembers."""
-    much = rules.amounts(before.text("fee_currency")).credit_anomaly
-    if much <= 0 or change <= 0:
+def is_unusual(change: Decimal, before: Member, rules: Rules) -> bool:
+    """Return whether a grant is unusually large: by itself, or for this member as far as the record remembers."""
+    anomaly = rules.thresholds_for(before.text("fee_currency")).credit_anomaly
+    if anomaly <= 0 or change <= 0:
         return False
-    grants = [
-        link.change.new - link.change.previous for link in before.chain if link.change.previous is not None
-    ]
+    grants = [change.new - change.previous for change in before.balance_chain if change.previous is not None]
     usual = [grant for grant in grants if grant > 0]
     unusual = len(usual) >= _GRANTS_KNOWN and change >= _TIMES_USUAL * median(usual)
-    return change >= much or (unusual and change >= much * _AT_LEAST)
+    return change >= anomaly or (unusual and change >= anomaly * _AT_LEAST)
 
 
-def debt(event: CreditEvent, before: Member, after: Member) -> Effects:
-    """Tell that a balance fell below zero, and that it is out of it again."""
-    balance, known = event.payload.new_balance, before.money("credit_balance")
-    if balance is None or "credit_balance" not in after.told_by(event.id):
+def debt_alerts(event: CreditEvent, before: Member, after: Member) -> Effects:
+    """Yield the alert that a balance fell below zero, or that it is no longer below zero."""
+    balance, previous = event.payload.new_balance, before.money("credit_balance")
+    if balance is None or "credit_balance" not in after.fields_from(event.id):
         return
     if balance < 0:
         yield Alert(
             rule="credits.negative",
-            incident_key=_debt(after),
+            incident_key=_debt_incident(after),
             level=Level.ERROR,
             title="A member's store credit is below zero",
             details=detail_rows(
@@ -92,49 +90,49 @@ def debt(event: CreditEvent, before: Member, after: Member) -> Effects:
             ),
             advice="Only a person or a refund brings this about: look at the ledger, and settle it.",
         )
-    elif known is not None and known < 0:
+    elif previous is not None and previous < 0:
         yield Alert(
             rule="credits.settled",
-            incident_key=_debt(after),
-            action="close",
+            incident_key=_debt_incident(after),
+            action="resolve",
             level=Level.INFO,
             title="The member's store credit is no longer below zero",
         )
 
 
-def _debt(member: Member) -> str:
+def _debt_incident(member: Member) -> str:
     return f"debt:{member.key}"
 
 
-def lots_left(member: Member, as_of: datetime) -> Mapping[str, Lot]:
-    """Return by its id what is left of each lot that has yet to expire, the soonest first, without the spent ones.
+def remaining_lots(member: Member, as_of: datetime) -> Mapping[str, Lot]:
+    """Return the lots by id with what is left of each, the soonest to expire first, without expired and spent ones.
 
-    A lot tells what was given. What has been spent is taken from the soonest to expire, as the platform does
-    it; credits that never expire are spent last, so what this says of a lot is never less than what is left.
+    A lot holds what was granted. What was spent is taken from the soonest to expire, as the platform does it.
+    Credits that never expire are spent last, so the result is never less than what is left.
     """
     lots = sorted(
         ((lot_id, lot) for lot_id, lot in member.lots.items() if lot.expires_at > as_of),
         key=lambda pair: (pair[1].expires_at, pair[0]),
     )
     balance = member.money("credit_balance")
-    given = sum((lot.amount for _, lot in lots), Decimal(0))
-    spent = Decimal(0) if balance is None else max(given - balance, Decimal(0))
+    granted = sum((lot.amount for _, lot in lots), Decimal(0))
+    spent = Decimal(0) if balance is None else max(granted - balance, Decimal(0))
     left: dict[str, Lot] = {}
     for lot_id, lot in lots:
-        gone = min(spent, lot.amount)
-        spent -= gone
-        if lot.amount > gone:
-            left[lot_id] = replace(lot, amount=lot.amount - gone)
+        used = min(spent, lot.amount)
+        spent -= used
+        if lot.amount > used:
+            left[lot_id] = replace(lot, amount=lot.amount - used)
     return left
 
 
-def expiring(member: Member) -> tuple[Decimal | None, datetime | None]:
-    """Return how much expires next, and when; twice None where nothing does.
+def next_expiry(member: Member) -> tuple[Decimal | None, datetime | None]:
+    """Return the amount that expires next, and when; (None, None) where nothing does.
 
-    As of the newest fact, not of now: so the same record always says the same, whoever asks when, and a CRM
-    compares the moment with its own clock. Lots of one moment count together.
+    As of the newest fact and not of now, so that one record always has one result; a CRM compares the moment with
+    its own clock. Lots that expire at the same moment count together.
     """
-    left = list(lots_left(member, member.newest).values()) if member.newest else []
+    left = list(remaining_lots(member, member.newest_at).values()) if member.newest_at else []
     if not left:
         return None, None
     at = left[0].expires_at

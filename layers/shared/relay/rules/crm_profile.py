@@ -1,9 +1,8 @@
-"""The member as every CRM gets to see it: one table of fields, and the values that a record gives them.
+"""Computes the member as every CRM shows it: one table of fields, and their values for a record.
 
-Names and meanings are a contract with the merchant, who builds segments and flows on them: a name here
-is never given another meaning. Each adapter maps this table to its CRM's names and types, and each
-field is written whenever a member is: what is unknown is None and clears what stood there. So a CRM's
-state follows from the record alone, whatever was sent before.
+Names and meanings are a contract with the merchant, who builds segments and flows on them: a name never gets
+another meaning. Each adapter maps this table to its CRM's names and types. Every send writes every field: an
+unknown value is None and clears the CRM's. So a CRM's state follows from the record alone, whatever was sent before.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ from relay.rules.settings import Rules
 
 @dataclass(frozen=True, slots=True)
 class CrmField:
-    """One canonical field. `choices` are the only texts that it may hold; empty where any will do.
+    """The type of one field; `choices` are the only texts allowed, empty where every text is.
 
-    `to_the_second` says that the platform tells this moment with milliseconds in one place and without in
-    another: they are cut, so that a second alert_message of the same moment is no change.
+    `to_the_second` marks a moment that the platform gives with milliseconds in one topic and without in
+    another: the milliseconds are cut, so that the same moment from both topics is no change.
     """
 
     kind: ValueKind
@@ -43,7 +42,7 @@ _COUNT: Final = CrmField(ValueKind.COUNT)
 _MOMENT: Final = CrmField(ValueKind.MOMENT)
 
 CRM_FIELDS: Final[dict[str, CrmField]] = {
-    # who it is
+    # identity
     "key": _TEXT,
     "email": _TEXT,
     "shopify_customer_id": _TEXT,
@@ -79,46 +78,46 @@ CRM_FIELDS: Final[dict[str, CrmField]] = {
     "last_credit_delta": _MONEY,
     "last_credit_reason": _TEXT,
     "last_expired_amount": _MONEY,
-    # its end, and its return
+    # the membership's end, and rejoining
     "pending_cancel_at": _MOMENT,
     "cancelled_at": _MOMENT,
     "cancel_type": CrmField(ValueKind.TEXT, ("voluntary", "involuntary", "merchant")),
     "cancel_reason": _TEXT,
     "rejoined_at": _MOMENT,
     "rejoin_count": _COUNT,
-    # the rest
+    # other
     "referrals_count": _COUNT,
     "revenue": _MONEY,
     "last_order_at": _MOMENT,
     "high_value": CrmField(ValueKind.FLAG),
-    # how fresh this is
+    # freshness
     "last_event_at": _MOMENT,
     "mirror_updated_at": _MOMENT,
 }
 
 NOT_COMPARED: Final = frozenset({"last_event_at", "mirror_updated_at"})
-"""Fields that travel with a send and never cause one.
+"""Fields that every send writes and that never cause a send.
 
-`mirror_updated_at` is the send's own time. `last_event_at` moves with every fact, and most facts repeat
-what is known: the daily reading of all members re-dates each of them, and would re-send the whole shop to
-every CRM, a day's worth of API calls, for one column. So it says how fresh the newest *difference* is.
+`mirror_updated_at` is the time of the send. `last_event_at` changes with every fact, and most facts repeat what
+is known: the daily reading dates every member anew, and would send the whole shop to every CRM, a day of API
+calls, for this field. So it shows the time of the newest event up to the latest difference.
 """
 
 _CENT: Final = Decimal("0.01")
 _WIDE: Final = Context(prec=64)
-"""Room for the longest amount that a webhook can tell; the usual 28 digits would raise."""
+"""Enough digits for the longest amount of a webhook; the default of 28 would raise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrmProfile:
-    """What a CRM shall hold of one member: a value for each name of `CRM_FIELDS`, in its order.
+    """The wanted state of one member in a CRM: a value for each name of `CRM_FIELDS`, in that order.
 
-    `quiet` says of one that is sent that it is of a back-fill: no news, and nothing should start.
+    `backfill` marks a send that a back-fill alone asked for: it should start no flow.
     """
 
     key: str
     values: Mapping[str, Value]
-    quiet: bool = False
+    backfill: bool = False
 
     @property
     def email(self) -> str | None:
@@ -128,27 +127,27 @@ class CrmProfile:
 
     @property
     def digest(self) -> str:
-        """A hash of the fields that matter. Another one means: send.
+        """A hash of the compared fields; the member is sent when it differs from the last one sent.
 
-        The names take part: a field added to the table is sent to everybody with their next change.
+        The table's names take part: a field added to it reaches each member with the next change.
         """
-        told = [
+        values = [
             [name, _plain(value)]
             for name, value in self.values.items()
             if name not in NOT_COMPARED and value is not None
         ]
-        text = json.dumps([sorted(CRM_FIELDS), told], separators=(",", ":"))
+        text = json.dumps([sorted(CRM_FIELDS), values], separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
-    def sent_at(self, moment: datetime, *, quiet: bool = False) -> CrmProfile:
-        """Return the same profile, marked with when it is sent."""
-        return replace(self, values={**self.values, "mirror_updated_at": moment}, quiet=quiet)
+    def sent_at(self, moment: datetime, *, backfill: bool = False) -> CrmProfile:
+        """Return the same profile with the time of its send."""
+        return replace(self, values={**self.values, "mirror_updated_at": moment}, backfill=backfill)
 
 
 def crm_profile(member: Member, rules: Rules) -> CrmProfile:
-    """Return what CRMs shall hold of a member. Evidence (`seen_…`) and names are never part of it."""
-    expiring, expiring_at = credits.expiring(member)
-    given: dict[str, Value] = {
+    """Return the wanted state of a member in every CRM. Evidence (`seen_…`) and names are never part of it."""
+    expiring, expiring_at = credits.next_expiry(member)
+    computed: dict[str, Value] = {
         "key": member.key,
         "shopify_customer_id": member.customer_id,
         "status": member.status,
@@ -158,40 +157,40 @@ def crm_profile(member: Member, rules: Rules) -> CrmProfile:
         "attempts_left": dunning.attempts_left(member, rules),
         "final_attempt_at": dunning.final_attempt_at(member, rules),
         "recovered_at": member.recovered_at,
-        "credits_expiring_amount": None if expiring is None else _tidy(_MONEY, expiring),
+        "credits_expiring_amount": None if expiring is None else _sendable(_MONEY, expiring),
         "credits_expiring_at": expiring_at,
-        "rejoined_at": member.returns[-1] if member.returns else None,
-        "rejoin_count": len(member.returns) or None,
+        "rejoined_at": member.rejoin_times[-1] if member.rejoin_times else None,
+        "rejoin_count": len(member.rejoin_times) or None,
         "high_value": is_high_value(member, rules),
-        "last_event_at": member.newest,
+        "last_event_at": member.newest_at,
         "mirror_updated_at": None,
     }
     return CrmProfile(
         key=member.key,
         values={
-            name: given[name] if name in given else _tidy(column, member.value(name))
-            for name, column in CRM_FIELDS.items()
+            name: computed[name] if name in computed else _sendable(crm_field, member.value(name))
+            for name, crm_field in CRM_FIELDS.items()
         },
     )
 
 
-def _tidy(column: CrmField, value: Value) -> Value:
-    """Round money to cents; drop a text that is no choice; cut a moment that is told to the second.
+def _sendable(crm_field: CrmField, value: Value) -> Value:
+    """Return money in cents, no text that is no choice, and moments to the second where the field says so.
 
-    Cents, because a sum like 0.1 + 0.2 reaches us as 0.30000000000000004. A text that is no choice is
-    dropped because a CRM would refuse the whole member for it, balance and status included.
+    Cents, because 0.1 + 0.2 arrives as 0.30000000000000004. A text that is no choice is dropped because a CRM
+    would refuse the whole member for it, balance and status included.
     """
     if isinstance(value, Decimal):
         return value.quantize(_CENT, ROUND_HALF_EVEN, _WIDE)
-    if column.choices and isinstance(value, str):
-        return value.lower() if value.lower() in column.choices else None
-    if column.to_the_second and isinstance(value, datetime):
+    if crm_field.choices and isinstance(value, str):
+        return value.lower() if value.lower() in crm_field.choices else None
+    if crm_field.to_the_second and isinstance(value, datetime):
         return value.replace(microsecond=0)
     return value
 
 
 def _plain(value: Value) -> str | int | bool | None:
-    """Write a value so that equal values are written alike."""
+    """Return a value as JSON has it, equal values in the same form."""
     if isinstance(value, Decimal):
         return number_text(value)
     if isinstance(value, datetime | date):

@@ -1,39 +1,62 @@
-"""A merchant's rules document before it is live: whether it can hold, what it would change, how it is written.
+"""Validates a merchant's rules document before it is stored, and compares it with the one in force.
 
-A document that Relay cannot read stops all work, so nothing doubtful is stored: every complaint names the
-path and what is allowed there, and all are made at once. What the model itself cannot know is looked at here:
-rule ids, amounts that a currency leaves out, and settings that contradict each other.
+A document that Relay cannot read stops all work, so only a valid one is stored. Every problem names the path and
+what is allowed there, and all problems are reported at once. pydantic finds most of them; its sentences are written
+for programmers, so each kind that the models can cause has a sentence here. Values of the document are never repeated:
+it may hold what must not be printed. The models cannot know rule ids, amounts that a currency leaves out, and
+settings that contradict each other: those are checked here.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any, Final
 
 from pydantic import ValidationError
 
 from relay.rules.catalog import CATALOG
-from relay.rules.problems import instead, said
-from relay.rules.settings import Rules, Thresholds
+from relay.rules.settings import Retention, Rules, RuleSetting, Thresholds, TierSetting
 
 _TIER: Final = re.compile(r"[0-9a-f]{8}")
-"""How the ids of tiers look in every documented event. Nobody promises it, so another look is merely remarked on."""
+"""The form of tier ids in every documented event. The platform does not promise it, so another form is only a remark."""
+
+_SIMILAR: Final = 0.6
+"""How similar two words have to be for one to be suggested instead of the other, from 0 to 1."""
+
+_EXPECTED: Final[Mapping[str, str]] = {
+    "missing": "is missing",
+    "int": "should be a whole number",
+    "decimal": "should be an amount, such as 49.90",
+    "finite": "should be an amount, such as 49.90",
+    "bool": "should be true or false",
+    "time": "should be a time of day, such as 09:00",
+    "string": "should be a text",
+    "tuple": "should be a list, such as [slack, email]",
+    "mapping": "should be names with their values",
+    "dict": "should be names with their values",
+    "model": "should be names with their values",
+}
+"""By the first word of pydantic's name for the kind of problem."""
+
+_CURRENCY: Final = "should be the currency's code in three capital letters, such as EUR"
+_CHOICES_SHOWN: Final = len(Rules.model_fields)
 
 
 class InvalidRulesError(ValueError):
-    """The document cannot hold. `problems` are lines of `path: what is wrong and what is allowed`."""
+    """The document is not valid. `problems` are lines of `path: what is wrong and what is allowed`."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
         self.problems = problems
         super().__init__("\n".join(problems))
 
 
-def checked(document: object) -> Rules:
-    """Return the rules that a document makes.
+def validated(document: object) -> Rules:
+    """Return the rules of a document.
 
     Raises:
-        BadRulesError: it cannot hold.
+        InvalidRulesError: the document is not valid.
 
     """
     if not isinstance(document, Mapping):
@@ -45,20 +68,20 @@ def checked(document: object) -> Rules:
         rules = Rules.model_validate(document)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
-        problems = [said(problem) for problem in found]
-        # The rest is looked at as well: nobody mends a document one complaint at a time.
+        problems = [_sentence(problem) for problem in found]
+        # The other parts are checked as well, so that one run reports every problem.
         broken = {str(problem["loc"][0]) for problem in found}
         rules = Rules.model_validate(
             {name: part for name, part in document.items() if str(name) not in broken}
         )
-    problems += [*_doubts(rules), *_unknown(document), *_left_out(document)]
+    problems += [*_contradictions(rules), *_unknown_rules(document), *_missing_amounts(document)]
     if problems:
         raise InvalidRulesError(tuple(problems))
     return rules
 
 
 def remarks(rules: Rules) -> Iterator[str]:
-    """Yield what a person should look at before these rules hold, though they can."""
+    """Yield what a person should check before these rules come into force, though they are valid."""
     for tier_id in rules.tiers:
         if not _TIER.fullmatch(tier_id):
             yield (
@@ -68,37 +91,37 @@ def remarks(rules: Rules) -> Iterator[str]:
 
 
 def document_of(rules: Rules) -> dict[str, Any]:
-    """Return what differs from the defaults, in types that JSON has: this is what is stored."""
+    """Return what differs from the defaults, in JSON's types: the document that is stored."""
     written: dict[str, Any] = rules.model_dump(mode="json", exclude_defaults=True)
     if rules.currencies:
-        # Whole: what was said of yen may be the number that is the default for dollars.
+        # Complete: an amount set in yen may be the number that is the default in dollars.
         written["currencies"] = rules.model_dump(mode="json", include={"currencies"})["currencies"]
     return written
 
 
-def settings(rules: Rules) -> dict[str, Any]:
-    """Return every effective setting by its path: `thresholds.high_value_credits`; a rule and a tier by its id."""
+def effective_settings(rules: Rules) -> dict[str, Any]:
+    """Return every setting in force by its path, such as `thresholds.high_value_credits`; rules and tiers by their ids."""
     return dict(_flat(rules.model_dump(mode="json"), ""))
 
 
 def differences(old: Rules, new: Rules) -> Iterator[tuple[str, Any, Any]]:
-    """Yield what another document would change: the path, the value now, the value then; None for none."""
-    before, after = settings(old), settings(new)
+    """Yield each setting that differs: the path, the old value, the new value; None where one has none."""
+    before, after = effective_settings(old), effective_settings(new)
     for path in dict.fromkeys((*before, *after)):
         if before.get(path) != after.get(path):
             yield path, before.get(path), after.get(path)
 
 
-def _flat(part: Mapping[str, Any], under: str) -> Iterator[tuple[str, Any]]:
+def _flat(part: Mapping[str, Any], parent: str) -> Iterator[tuple[str, Any]]:
     for name, value in part.items():
-        path = f"{under}.{name}" if under else str(name)
+        path = f"{parent}.{name}" if parent else str(name)
         if isinstance(value, dict) and value:
             yield from _flat(value, path)
         elif value != {}:
             yield path, value
 
 
-def _doubts(rules: Rules) -> Iterator[str]:
+def _contradictions(rules: Rules) -> Iterator[str]:
     hours = rules.quiet_hours
     if hours and hours.begin == hours.end:
         yield "quiet_hours: begins when it ends, which would be never or always; leave it out for never"
@@ -108,17 +131,17 @@ def _doubts(rules: Rules) -> Iterator[str]:
         yield "retention.monthly_ceiling: should be at least retention.amount, or nothing is ever granted"
 
 
-def _unknown(document: Mapping[str, Any]) -> Iterator[str]:
-    """Complain of rules that there are not, and of a level where nobody is told."""
+def _unknown_rules(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the rules that do not exist, and the levels of rules that yield no alert."""
     for name, setting in _entries(document, "rules"):
         if name not in CATALOG:
-            yield f"rules.{name}: there is no such rule{instead(name, CATALOG)}; `relay rules show` lists them"
+            yield f"rules.{name}: there is no such rule{_suggestion(name, CATALOG)}; `relay rules show` lists them"
         elif isinstance(setting, Mapping) and setting.get("level") is not None and not CATALOG[name].level:
-            yield f"rules.{name}.level: this rule tells nobody, so it has no level; it can be switched `on` or off"
+            yield f"rules.{name}.level: this rule sends no alert, so it has no level; it can be switched `on` or off"
 
 
-def _left_out(document: Mapping[str, Any]) -> Iterator[str]:
-    """Complain of amounts that a currency does not name: a number that fits dollars means nothing in yen."""
+def _missing_amounts(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the amounts that a currency leaves out: a number that fits dollars means nothing in yen."""
     for currency, amounts in _entries(document, "currencies"):
         named = amounts if isinstance(amounts, Mapping) else {}
         missing = [name for name in Thresholds.model_fields if name not in named]
@@ -132,3 +155,45 @@ def _left_out(document: Mapping[str, Any]) -> Iterator[str]:
 def _entries(document: Mapping[str, Any], part: str) -> Iterator[tuple[str, Any]]:
     found = document.get(part)
     yield from ((str(name), entry) for name, entry in found.items()) if isinstance(found, Mapping) else ()
+
+
+def _sentence(problem: Mapping[str, Any]) -> str:
+    """Return `path: what is wrong` for one of pydantic's problems."""
+    steps = [str(step) for step in problem["loc"] if step != "[key]"]
+    path, kind, context = ".".join(steps), str(problem["type"]), problem.get("ctx", {})
+    match kind:
+        case "extra_forbidden":
+            return f"{path}: there is no such setting{_suggestion(steps[-1], _names(steps[:-1]))}"
+        case "string_pattern_mismatch":
+            return f"{path}: {_CURRENCY}"
+        case "literal_error":
+            return f"{path}: should be {str(context['expected']).replace(chr(39), '')}"
+        case "greater_than_equal":
+            return f"{path}: should be {context['ge']} or more"
+        case "less_than_equal":
+            return f"{path}: should be {context['le']} or less"
+        case _:
+            return f"{path}: {_EXPECTED.get(kind.partition('_')[0], 'is nothing that can stand here')}"
+
+
+def _suggestion(word: str, names: Iterable[str]) -> str:
+    """Return the name that was probably meant, or all names where they are few; else an empty text."""
+    choices = list(names)
+    similar = get_close_matches(word, choices, n=1, cutoff=_SIMILAR)
+    if similar:
+        return f" (did you mean {similar[0]}?)"
+    return f" (allowed: {', '.join(choices)})" if choices and len(choices) <= _CHOICES_SHOWN else ""
+
+
+def _names(path: list[str]) -> list[str]:
+    """Return the names that may stand under a path."""
+    models: dict[str, type[Any]] = {
+        "tiers": TierSetting,
+        "currencies": Thresholds,
+        "rules": RuleSetting,
+        "retention": Retention,
+    }
+    if not path:
+        return list(Rules.model_fields)
+    model = models.get(path[0]) or type(getattr(Rules(), path[0], None))
+    return list(getattr(model, "model_fields", ()))

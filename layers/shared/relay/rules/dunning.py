@@ -1,8 +1,8 @@
-"""A fee that failed, from the first attempt to its recovery or loss: one incident per member, and what it says.
+"""Follows a failed fee from its first attempt to its recovery or loss: one incident per member, and its alerts.
 
-A member has one open dunning at most. It opens with a failure that is newer than whatever settled the last
-one, and closes with a payment, a joining or the end of the membership. Both decisions are made against the
-record, where all topics meet; so in whatever order the events come, none stays open that is over.
+A member has at most one open dunning incident. A failure opens it that is newer than the payment, joining or ending
+which resolved the last one; a payment, a joining or the end of the membership resolves it. Both decisions look at
+the record, which has the facts of all topics. So every order of events ends with the same incidents open.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from relay.rules.timeline import note
 
 Failure: TypeAlias = BillingAttemptFailed | PaymentFailed
 
-STATE: Final = (
+FAILURE_FIELDS: Final = (
     "failed_attempts",
     "unpaid",
     "last_failure_at",
     "last_decline_code",
     "payment_lost_at",
 )
-"""What a payment and a joining clear."""
+"""Fields that a payment and a joining clear."""
 
 RETRY_EVERY: Final = timedelta(days=1)
-"""The platform's default, and the shortest: a deadline worked out from it is never too late."""
+"""The platform's default, and its shortest interval: a deadline computed from it is never too late."""
 
-_HOPELESS: Final = re.compile(
+_PERMANENT: Final = re.compile(
     r"expired|stolen|lost card|revoked|do.?not.?hono|no payment method|pick.?up|closed|invalid (card|account)",
     re.IGNORECASE,
 )
@@ -56,7 +56,7 @@ _OWNERS: Final = {
 
 
 def failure_facts(event: Failure) -> Facts:
-    """Tell which attempt failed, of how much, and why."""
+    """Return the facts of a failed attempt: its number, the amount, and the reason."""
     return Facts.of(
         event,
         pick(event.contact, email="email", phone_number="phone"),
@@ -68,38 +68,39 @@ def failure_facts(event: Failure) -> Facts:
             currency="fee_currency",
         ),
         {"last_failure_at": event.occurred_at},
+        ordinal=event.detail.billing_attempts or 0,
         milestone="failed",
     )
 
 
 def incident_key(member: Member) -> str:
-    """Return the key under which all alert_messages of a member's failed fee meet."""
+    """Return the key of the incident of a member's failed fee."""
     return f"dun:{member.key}"
 
 
 def attempts_left(member: Member, rules: Rules) -> int | None:
-    """Return how many attempts will follow; None where no fee is open."""
+    """Return how many attempts follow; None where no fee is open."""
     failed = member.count("failed_attempts")
     if member.moment("payment_lost_at"):
         return 0
-    return max(rules.attempts(member.text("tier_id")) - failed, 0) if failed else None
+    return max(rules.billing_attempts_for(member.text("tier_id")) - failed, 0) if failed else None
 
 
 def final_attempt_at(member: Member, rules: Rules) -> datetime | None:
-    """Return when the last attempt is expected: one a day, the platform's default; no event tells it."""
+    """Return when the last attempt is expected, at the platform's default of one a day: no event gives the time."""
     left, at = attempts_left(member, rules), member.moment("last_failure_at")
     return None if left is None or at is None else at + left * RETRY_EVERY
 
 
-def is_hopeless(reason: str | None) -> bool:
-    """Tell whether trying this payment method again cannot help: it expired, was revoked, or is not there."""
-    return bool(_HOPELESS.search(reason or ""))
+def cannot_succeed(reason: str | None) -> bool:
+    """Return whether no further attempt with this payment method can succeed: it has expired, was revoked or is missing."""
+    return bool(_PERMANENT.search(reason or ""))
 
 
-def failure(rule: str, event: Failure, after: Member, rules: Rules, *, level: Level) -> Alert:
-    """Return the alert of a failed attempt: how much, which of how many, by when, and what can be done."""
-    charge, left = event.detail, left_after(event, after, rules)
-    number, until = charge.billing_attempts, (left or 0) * RETRY_EVERY
+def failure_alert(rule: str, event: Failure, after: Member, rules: Rules, *, level: Level) -> Alert:
+    """Return the alert of a failed attempt: the amount, the number, the time left, and what a person can do."""
+    charge, left = event.detail, attempts_left_after(event, after, rules)
+    number, time_left = charge.billing_attempts, (left or 0) * RETRY_EVERY
     most = (number or 0) + (left or 0)
     failed_at = after.moment("last_failure_at")
     return Alert(
@@ -110,27 +111,30 @@ def failure(rule: str, event: Failure, after: Member, rules: Rules, *, level: Le
         details=detail_rows(
             ("Amount", amount_text(charge.amount, charge.currency)),
             ("Attempt", f"{number} of {most}" if number else None),
-            ("Last attempt expected", moment_text(failed_at + until) if failed_at and until else None),
+            (
+                "Last attempt expected",
+                moment_text(failed_at + time_left) if failed_at and time_left else None,
+            ),
             (
                 "Time left",
-                f"about {until // timedelta(hours=1)} h before Inveterate cancels" if until else None,
+                f"about {time_left // timedelta(hours=1)} h before Inveterate cancels" if time_left else None,
             ),
             ("Reason", charge.error_message),
         ),
-        advice=_advice(rules, hopeless=is_hopeless(charge.error_message), left=bool(left)),
+        advice=_advice(rules, permanent=cannot_succeed(charge.error_message), left=bool(left)),
     )
 
 
-def _advice(rules: Rules, *, hopeless: bool, left: bool) -> str:
+def _advice(rules: Rules, *, permanent: bool, left: bool) -> str:
     owner = _OWNERS[rules.dunning_owner]
     if not left:
         return f"Inveterate cancels the membership next. Write to the member yourself, even if {owner}."
-    if hopeless:
+    if permanent:
         return f"Trying again will not help: the member has to give another card. See that {owner}."
     return f"Nothing to do yet if {owner}; a personal word helps with a member who matters."
 
 
-def failed_note(event: Failure, after: Member, rules: Rules, *, rule: str) -> Note:
+def failure_note(event: Failure, after: Member, rules: Rules, *, rule: str) -> Note:
     """Return the note of a failed attempt."""
     charge = event.detail
     return note(
@@ -140,46 +144,46 @@ def failed_note(event: Failure, after: Member, rules: Rules, *, rule: str) -> No
         amount=charge.amount,
         currency=charge.currency,
         attempt=charge.billing_attempts,
-        attempts_left=left_after(event, after, rules),
+        attempts_left=attempts_left_after(event, after, rules),
         reason=charge.error_message,
     )
 
 
-def left_after(event: Failure, after: Member, rules: Rules) -> int | None:
-    """Return how many attempts follow this one, whatever else is known; None where it does not tell its number."""
+def attempts_left_after(event: Failure, after: Member, rules: Rules) -> int | None:
+    """Return how many attempts follow this one, whatever the record says; None where the event has no number."""
     if isinstance(event, PaymentFailed):
         return 0
     number = event.detail.billing_attempts
-    most = rules.attempts(event.detail.billing_tier_id or after.text("tier_id"))
+    most = rules.billing_attempts_for(event.detail.billing_tier_id or after.text("tier_id"))
     return None if number is None else max(most - number, 0)
 
 
-def closing(rule: str, title: str, before: Member, *, level: Level = Level.INFO) -> Alert:
-    """Return the alert that a dunning is over; one that is bad news is told to whoever has heard of it or not.
+def resolution_alert(rule: str, title: str, before: Member, *, level: Level = Level.INFO) -> Alert:
+    """Return the alert that a dunning is over; above the level info it is sent even if no channel knows of the failure.
 
-    `before` is the record that knew of it.
+    `before` is the record in which the fee was still open.
     """
     amount = amount_text(before.money("unpaid"), before.text("fee_currency"))
     attempts = before.count("failed_attempts")
     return Alert(
         rule=rule,
         incident_key=incident_key(before),
-        action="close",
+        action="resolve",
         level=level,
         title=title,
         details=detail_rows(("Amount", amount), ("Failed attempts", str(attempts) if attempts else None)),
-        at_once=level > Level.INFO,
+        immediate=level > Level.INFO,
     )
 
 
-def recovered(
+def recovery_effects(
     before: Member, after: Member, amount: Decimal | None, currency: str | None
 ) -> Iterator[Note | Kpi]:
-    """Note and count a failure that is now known to be made good, by whichever of the two events came last.
+    """Yield the note and the KPI of a recovery, from the failure or the payment, whichever arrives last.
 
-    Each failure and each payment once: a late failure or payment of the same matter moves the pair, and is no
-    other. (An ending or a joining that comes later still, and lies between the two, takes nothing back; a
-    failure after it, late as well, would count that payment again.) Dated by the event that came last.
+    Each failure and each payment counts once: a late failure or payment of the same recovery moves the pair and is no
+    second one. (An ending or a joining between the two that arrives later still takes nothing back; a failure
+    after it that is late as well would count the payment again.) The event that arrives last gives the date.
     """
     known = [moment for pair in before.recoveries for moment in pair]
     if any(not {failed_at, paid_at}.intersection(known) for failed_at, paid_at in after.recoveries):
@@ -188,6 +192,6 @@ def recovered(
         yield Kpi(rule=rule, name="recovered", amount=amount, currency=currency)
 
 
-def severity(member: Member, rules: Rules, *, otherwise: Level, high: Level) -> Level:
-    """Return the level for a member: one step up for whom the shop would miss most."""
+def level_for(member: Member, rules: Rules, *, otherwise: Level, high: Level) -> Level:
+    """Return the level `high` for a member of high value, else `otherwise`."""
     return high if is_high_value(member, rules) else otherwise

@@ -1,4 +1,4 @@
-"""What a member is worth to the shop, as far as events and settings tell: who is high-value, which way a move went."""
+"""Values a member for the shop, as far as events and settings allow: the annual fee, high value, tier moves up or down."""
 
 from __future__ import annotations
 
@@ -11,67 +11,67 @@ from relay.rules.settings import Rules, TierSetting
 Interval: TypeAlias = Literal["month", "quarter", "year"]
 Direction: TypeAlias = Literal["up", "down"]
 
-_A_YEAR: Final[dict[Interval | None, int]] = {"month": 12, "quarter": 4, "year": 1, None: 1}
-"""Fees in a year. Where the interval is unknown it is counted as one: surely no less than that."""
+_FEES_A_YEAR: Final[dict[Interval | None, int]] = {"month": 12, "quarter": 4, "year": 1, None: 1}
+"""Fees in a year. An unknown interval counts as a year: the member pays at least that."""
 
-_DAYS: Final[tuple[tuple[Interval, int, int], ...]] = (
+_INTERVALS: Final[tuple[tuple[Interval, int, int], ...]] = (
     ("month", 26, 35),
     ("quarter", 85, 97),
     ("year", 358, 372),
 )
-"""Between a payment and the next: no event names the interval, and the platform bills some days off."""
+"""Days between a payment and the next, at least and at most: no event names the interval, and the platform bills some days off."""
 
 
 def is_high_value(member: Member, rules: Rules) -> bool:
-    """Tell whether the member is high-value: by tier, fee, credits or revenue; a threshold of 0 says nothing."""
-    amounts = rules.amounts(member.text("fee_currency"))
+    """Return whether the member is of high value by tier, fee, credits or revenue; a threshold of 0 never applies."""
+    thresholds = rules.thresholds_for(member.text("fee_currency"))
     pairs = (
-        (annual_fee(member, rules), amounts.high_value_annual_fee),
-        (member.money("credit_balance"), amounts.high_value_credits),
-        (member.money("revenue"), amounts.high_value_revenue),
+        (annual_fee(member, rules), thresholds.high_value_annual_fee),
+        (member.money("credit_balance"), thresholds.high_value_credits),
+        (member.money("revenue"), thresholds.high_value_revenue),
     )
-    return _in_the_top_tier(member, rules) or any(
+    return _in_top_tier(member, rules) or any(
         amount is not None and 0 < threshold <= amount for amount, threshold in pairs
     )
 
 
-def _in_the_top_tier(member: Member, rules: Rules) -> bool:
-    """Tell whether no tier ranks higher; with one rank alone nobody stands out."""
+def _in_top_tier(member: Member, rules: Rules) -> bool:
+    """Return whether no tier ranks higher. Where all tiers have one rank, none is the top tier."""
     ranks = {tier.rank for tier in rules.tiers.values() if tier.rank is not None}
     rank = _tier(member.text("tier_id"), rules).rank
     return len(ranks) > 1 and rank == max(ranks)
 
 
 def annual_fee(member: Member, rules: Rules) -> Decimal | None:
-    """Return what the member pays in a year: as set for the tier, else as observed."""
-    stated = _tier(member.text("tier_id"), rules).annual_fee
-    if stated is not None:
-        return stated
+    """Return what the member pays in a year: the tier's setting, else what events show; None where neither is known."""
+    set_fee = _tier(member.text("tier_id"), rules).annual_fee
+    if set_fee is not None:
+        return set_fee
     fee = member.money("fee_amount")
     if fee is None:
         fee = member.money("unpaid")
-    return None if fee is None else fee * _A_YEAR[billing_interval(member, rules)]
+    return None if fee is None else fee * _FEES_A_YEAR[billing_interval(member, rules)]
 
 
 def billing_interval(member: Member, rules: Rules) -> Interval | None:
-    """Return how often the fee is due: as set for the tier, else from the last payment and the day it named."""
-    stated = _tier(member.text("tier_id"), rules).billing_interval
-    if stated:
-        return stated
+    """Return the billing interval: the tier's setting, else the time from the last payment to the date it named."""
+    set_interval = _tier(member.text("tier_id"), rules).billing_interval
+    if set_interval:
+        return set_interval
     paid, due = member.registers.get("last_payment_at"), member.registers.get("next_payment_on")
     at, day = member.moment("last_payment_at"), member.day("next_payment_on")
-    if paid is None or due is None or at is None or day is None or paid.by != due.by:
+    if paid is None or due is None or at is None or day is None or paid.event_id != due.event_id:
         return None
     days = (day - at.date()).days
-    return next((interval for interval, least, most in _DAYS if least <= days <= most), None)
+    return next((interval for interval, least, most in _INTERVALS if least <= days <= most), None)
 
 
 def direction(before: str | None, after: str | None, rules: Rules) -> Direction | None:
-    """Return which way a move between two tiers (by id) went: by rank, else by fee; None where nobody has said."""
-    one, two = _tier(before, rules), _tier(after, rules)
-    for left, right in ((one.rank, two.rank), (one.annual_fee, two.annual_fee)):
-        if left is not None and right is not None and left != right:
-            return "up" if right > left else "down"
+    """Return whether a move between two tiers (by id) goes up or down: by rank, else by fee; None where neither is set."""
+    source, target = _tier(before, rules), _tier(after, rules)
+    for old, new in ((source.rank, target.rank), (source.annual_fee, target.annual_fee)):
+        if old is not None and new is not None and old != new:
+            return "up" if new > old else "down"
     return None
 
 

@@ -1,7 +1,7 @@
-"""The business rules' settings, with the defaults that a merchant would want.
+"""What a merchant can set about the business rules, with the defaults that most would choose.
 
-A document holds what the merchant changed and nothing else: what it leaves out stays as it is here. It is
-written by `relay rules apply` after validation, and read together with the members.
+A rules document holds only what the merchant changed; everything else has the default of these models.
+`relay rules apply` validates and stores it, and it is read together with the members.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ Currency: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Amount: TypeAlias = Annotated[Decimal, Field(ge=0, le=1_000_000_000, allow_inf_nan=False)]
 
 BILLING_ATTEMPTS: Final = 3
-"""How often the platform tries a charge unless a tier says otherwise, on consecutive days."""
+"""How many times the platform tries a charge, on consecutive days, unless a tier says otherwise."""
 
 
-class _Settings(BaseModel):
+class _RulesModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-class TierSetting(_Settings):
-    """What no event tells of a tier. `rank` orders tiers, the higher the better; `annual_fee` is in the tier's currency."""
+class TierSetting(_RulesModel):
+    """What no event says of a tier. The highest `rank` is the best tier; `annual_fee` is in the tier's currency."""
 
     name: str = ""
     rank: int | None = None
@@ -36,8 +36,8 @@ class TierSetting(_Settings):
     billing_attempts: int | None = Field(default=None, ge=1, le=30)
 
 
-class Thresholds(_Settings):
-    """Amounts from which on something matters, in one currency; 0 switches the comparison off."""
+class Thresholds(_RulesModel):
+    """The amounts, in one currency, from which a rule applies; 0 switches the comparison off."""
 
     high_value_annual_fee: Amount = Decimal(100)
     high_value_credits: Amount = Decimal(100)
@@ -47,22 +47,22 @@ class Thresholds(_Settings):
     expiring_at_least: Amount = Decimal(5)
 
 
-class RuleSetting(_Settings):
-    """One rule's switch, and the level at which it tells; None keeps the rule's own."""
+class RuleSetting(_RulesModel):
+    """One rule's switch, and the level of its alerts; None keeps the rule's own level."""
 
     on: bool = True
     level: LevelName | None = None
 
 
-class QuietHours(_Settings):
-    """From when to when, by the shop's clock, warnings and less wait for the morning."""
+class QuietHours(_RulesModel):
+    """The hours, by the shop's clock, in which warnings and lower levels wait for the morning."""
 
     begin: time
     end: time
 
 
-class Channels(_Settings):
-    """Which channels hear of a level as soon as it is told. What is `info` waits for the daily digest."""
+class Channels(_RulesModel):
+    """The channels that receive an alert of each level at once. `info` waits for the daily digest."""
 
     warning: tuple[ChannelName, ...] = ("slack", "email")
     error: tuple[ChannelName, ...] = ("slack", "email")
@@ -70,15 +70,15 @@ class Channels(_Settings):
     digest: tuple[ChannelName, ...] = ("slack", "email")
 
 
-class Flood(_Settings):
-    """More than `alerts` below critical within `minutes` become one message."""
+class Flood(_RulesModel):
+    """More than `alerts` alerts below critical within `minutes` minutes become one message."""
 
     alerts: int = Field(default=20, ge=1, le=1_000)
     minutes: int = Field(default=10, ge=1, le=60)
 
 
-class Spikes(_Settings):
-    """When failures, cancellations or silence concern the programme and not one member. 0 switches a condition off."""
+class Spikes(_RulesModel):
+    """The numbers from which failures, cancellations or silence concern the whole programme; 0 switches a condition off."""
 
     failures_in_15_minutes: int = Field(default=10, ge=0)
     failures_in_an_hour: int = Field(default=5, ge=0)
@@ -90,10 +90,10 @@ class Spikes(_Settings):
     silence_from_events_a_day: int = Field(default=10, ge=1)
 
 
-class Retention(_Settings):
-    """Credits for a high-value member who is about to cancel: off unless a merchant wants it.
+class Retention(_RulesModel):
+    """Credits for a high-value member who is about to cancel; off by default.
 
-    `monthly_ceiling` holds for the whole programme and each calendar month (UTC).
+    `monthly_ceiling` limits the whole programme's grants of one calendar month (UTC).
     """
 
     on: bool = False
@@ -101,12 +101,12 @@ class Retention(_Settings):
     monthly_ceiling: Amount = Decimal(500)
 
 
-class Rules(_Settings):
-    """What a merchant can set. With no document stored, these defaults hold.
+class Rules(_RulesModel):
+    """Everything that a merchant can set. Where no document is stored, these defaults hold.
 
     `tiers` are by tier id, `currencies` by ISO 4217 code where the amounts of `thresholds` do not fit,
-    `rules` by the rule id that every alert carries. A currency's amounts stand by themselves: nothing is taken
-    over from `thresholds`, and `rulesfile` lets none be left out.
+    `rules` by the rule id that every alert shows. A currency's amounts are complete: nothing is taken over from
+    `thresholds`, and `document.py` refuses a currency that leaves one out.
     """
 
     version: int = 1
@@ -127,15 +127,15 @@ class Rules(_Settings):
     spikes: Spikes = Spikes()
     retention: Retention = Retention()
 
-    def amounts(self, currency: str | None) -> Thresholds:
-        """Return the thresholds that hold for a currency."""
+    def thresholds_for(self, currency: str | None) -> Thresholds:
+        """Return the thresholds for amounts in this currency."""
         return self.currencies.get(currency or "", self.thresholds)
 
-    def attempts(self, tier_id: str | None) -> int:
-        """Return how often the platform tries a charge of this tier."""
+    def billing_attempts_for(self, tier_id: str | None) -> int:
+        """Return how many times the platform tries a charge of this tier."""
         tier = self.tiers.get(tier_id or "")
         return (tier.billing_attempts if tier else None) or self.billing_attempts
 
-    def of(self, rule: str) -> RuleSetting:
-        """Return what is set for a rule."""
+    def setting_for(self, rule: str) -> RuleSetting:
+        """Return the setting of a rule, by its id."""
         return self.rules.get(rule, RuleSetting())

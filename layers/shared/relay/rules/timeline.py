@@ -1,8 +1,8 @@
-"""Notes for the member's timeline in the CRM: which moments they are, and what each carries.
+"""Builds the notes that a CRM shows on a member's timeline and starts flows from.
 
-Names are a contract with the merchant, who builds flows on them: never renamed. `membership_key`,
-`occurred_at` and `inveterate_event_id` are the same for all notes of an event: they are added when a note is
-sent (`completed`), since a note travels in the item of its member's record, and bytes there are paid for.
+Their names are a contract with the merchant (`model/timeline_events.py`). `membership_key`, `occurred_at` and
+`inveterate_event_id` are the same for all notes of an event. They are added when a note is sent
+(`with_common_properties`): until then a note lies in the item of its member's record, where bytes are paid for.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Final
 from relay.model.effects import Note
 from relay.model.formats import minor_units, rounded, utc_text
 from relay.model.member import Member
-from relay.model.timeline_events import NoteName, Property
+from relay.model.timeline_events import NoteName, PropertyValue
 
 LONGEST_TEXT: Final = 200
-"""Characters of a property: a note is no place for what the platform wrote without end."""
+"""Characters of a property: the platform may write texts of any length."""
 
 
 def note(
@@ -29,13 +29,13 @@ def note(
     *,
     amount: Decimal | None = None,
     currency: str | None = None,
-    **more: Property | date | None,
+    **more: PropertyValue | date | None,
 ) -> Note:
-    """Return a note about a member as the record is after the event. What is None is left out.
+    """Return a note about a member, whose record is the one after the event; a property that is None is left out.
 
-    `more` is what `metrics.py` says that an event of this name carries besides; moments and days become texts.
+    `more` are the properties that `timeline_events.py` lists for this name alone; moments and days become texts.
     """
-    told: dict[str, Property | date | None] = {
+    values: dict[str, PropertyValue | date | None] = {
         "tier_id": member.text("tier_id"),
         "tier_name": member.text("tier_name"),
         "status": member.status,
@@ -47,26 +47,26 @@ def note(
     return Note(
         rule=rule,
         name=name,
-        properties={key: _told(value) for key, value in told.items() if value is not None},
+        properties={key: _property(value) for key, value in values.items() if value is not None},
     )
 
 
-def completed(made: Note, *, member: str, event_id: str, at: datetime) -> Note:
-    """Return the note with what is the same for all notes of its event."""
-    common: Mapping[str, Property] = {
+def with_common_properties(note_: Note, *, member: str, event_id: str, at: datetime) -> Note:
+    """Return the note with the properties that all notes of its event share; `member` is the key."""
+    common: Mapping[str, PropertyValue] = {
         "membership_key": member,
         "occurred_at": utc_text(at),
         "inveterate_event_id": event_id,
     }
-    return replace(made, properties={**made.properties, **common})
+    return replace(note_, properties={**note_.properties, **common})
 
 
 def in_minor_units(amount: Decimal, currency: str | None) -> int:
-    """Return an amount in the currency's smallest unit: cents, or yen as they are."""
+    """Return an amount in the currency's smallest unit: cents for dollars, yen for yen."""
     return int(rounded(amount.scaleb(minor_units(currency)), 0))
 
 
-def _told(value: Property | date) -> Property:
+def _property(value: PropertyValue | date) -> PropertyValue:
     match value:
         case str():
             return value[:LONGEST_TEXT]
@@ -75,7 +75,7 @@ def _told(value: Property | date) -> Property:
         case date():
             return value.isoformat()
         case Decimal():
-            # A sum like 0.1 + 0.2 reaches us as 0.30000000000000004; the finest currencies have three decimals.
+            # 0.1 + 0.2 arrives as 0.30000000000000004; no currency has more than three decimals.
             short = rounded(value, 3)
             return value if value == short else short
         case _:

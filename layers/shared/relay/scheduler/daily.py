@@ -15,6 +15,7 @@ from typing import Final
 
 from relay.ingest.fanout import alerts_of, changes_of
 from relay.model import calendar
+from relay.model.header import MessageHeader
 from relay.model.kpis import DailyTotals
 from relay.model.member import Member
 from relay.model.messages import DIGEST_TOPIC, DailyDigest, Outbox, dump
@@ -127,7 +128,7 @@ class DailyRound:
         bodies = [dump(digest) for digest in digests if digest.lines]
         _all_taken(
             self.alerts,
-            [OutgoingMessage(body=body, attributes={"topic": DIGEST_TOPIC}) for body in bodies],
+            [OutgoingMessage(body=body, header=MessageHeader(topic=DIGEST_TOPIC)) for body in bodies],
         )
         self.telemetry.measure("Digests", len(bodies))
 

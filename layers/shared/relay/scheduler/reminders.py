@@ -21,7 +21,7 @@ from relay.model.member import Member
 from relay.model.messages import EventEffects
 from relay.rules import cancellation, dunning
 from relay.rules.catalog import apply_settings
-from relay.rules.credits import lots_left
+from relay.rules.credits import remaining_lots
 from relay.rules.segments import billing_interval, is_high_value
 from relay.rules.settings import Rules
 from relay.rules.timeline import note
@@ -72,7 +72,7 @@ def reminders(member: Member, rules: Rules, span: Window) -> Iterator[EventEffec
 
 def expiring_within(member: Member, at: datetime, ahead: timedelta) -> Decimal:
     """Return how much of the member's credit ends within a time from `at`."""
-    lots = lots_left(member, at).values()
+    lots = remaining_lots(member, at).values()
     return sum((lot.amount for lot in lots if lot.expires_at <= at + ahead), Decimal(0))
 
 
@@ -88,9 +88,9 @@ def _credits(member: Member, rules: Rules, span: Window) -> Iterator[EventEffect
     if member.status == "cancelled":
         return
     currency = member.text("fee_currency")
-    for lot_id, lot in lots_left(member, span.begin).items():
+    for lot_id, lot in remaining_lots(member, span.begin).items():
         for ahead in EXPIRING:
-            if lot.amount >= rules.amounts(currency).expiring_at_least and span.calls_for(
+            if lot.amount >= rules.thresholds_for(currency).expiring_at_least and span.calls_for(
                 lot.expires_at, ahead
             ):
                 told = note(
@@ -145,12 +145,12 @@ def _win_back(member: Member, rules: Rules, span: Window) -> Iterator[EventEffec
     alert = Alert(
         rule="cancel.soon",
         incident_key=incident_key,
-        action="mention",
+        action="update",
         level=Level.INFO,
         title="A high-value member leaves in a week",
         details=(("Fee", fee),) if fee else (),
         advice="Until then the cancellation can be undone: an offer now is the last chance to win the member back.",
-        at_once=True,
+        immediate=True,
     )
     yield _happening(f"{incident_key}:7d", ends - WIN_BACK, alert)
 
@@ -164,7 +164,7 @@ def _dunning(member: Member, _rules: Rules, span: Window) -> Iterator[EventEffec
         incident_key=dunning.incident_key(member),
         level=Level.INFO,
         title="No further attempt at the fee for 30 days",
-        action="close",
+        action="resolve",
         advice="Neither a payment nor a cancellation was told: look the member up in Inveterate.",
     )
     yield _happening(f"dun:{member.key}:{to_millis(failed)}:30d", failed + DUNNING, alert)

@@ -15,6 +15,7 @@ from typing import TypeAlias
 from relay.crm import audit
 from relay.errors import ConflictError, TransientError
 from relay.ingest.unclaimed import UnclaimedDrain
+from relay.model.header import MessageHeader
 from relay.model.kpis import KEPT_FOR
 from relay.model.messages import TICK_TOPIC, ClockTick, dump
 from relay.ports.kpis import KpiStore
@@ -84,7 +85,7 @@ class Scheduler:
 
     def _wake_notifier(self, now: datetime) -> Done:
         """Tell the notifier what time it is: what it held back for a quiet night or a flood may be due."""
-        message = OutgoingMessage(body=dump(ClockTick(at=now)), attributes={"topic": TICK_TOPIC})
+        message = OutgoingMessage(body=dump(ClockTick(at=now)), header=MessageHeader(topic=TICK_TOPIC))
         for refusal in self.alerts.send([message]):
             if refusal is not None:
                 raise refusal

@@ -1,4 +1,4 @@
-"""How people are told: the notifier, its memory, and the channels that are configured."""
+"""Wiring of alerts: the notifier, the store of incidents, and the configured channels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @cache
 def incidents() -> IncidentStore:
-    """Return the notifier's memory."""
+    """Return the store of incidents."""
     from relay.adapters.dynamodb.incidents import DynamoIncidents
 
     return DynamoIncidents(common.setting("INCIDENTS_TABLE"), common.now)
@@ -23,16 +23,16 @@ def incidents() -> IncidentStore:
 
 @cache
 def channels() -> tuple[AlertChannel, ...]:
-    """Return the ways to reach people: e-mail always, Slack and PagerDuty where they are configured."""
+    """Return the channels: e-mail alfound, Slack and PagerDuty where they are configured."""
     from relay.adapters.channels.email import EmailChannel
 
-    ways: list[AlertChannel] = [EmailChannel(common.setting("EMAIL_TOPIC"))]
+    found: list[AlertChannel] = [EmailChannel(common.setting("EMAIL_TOPIC"))]
     slack_secret = os.environ.get("SLACK_SECRET")
     if slack_secret:
         from relay.adapters.aws.ssm import Secret
         from relay.adapters.channels.slack import SlackChannel
 
-        ways.append(
+        found.append(
             SlackChannel(
                 Secret(slack_secret),
                 api=common.setting("SLACK_URL"),
@@ -44,23 +44,23 @@ def channels() -> tuple[AlertChannel, ...]:
         from relay.adapters.aws.ssm import Secret
         from relay.adapters.channels.pagerduty import PagerDutyChannel
 
-        ways.append(
+        found.append(
             PagerDutyChannel(
                 common.setting("PAGERDUTY_URL"), Secret(pagerduty_secret), common.setting("SHOP_DOMAIN")
             )
         )
-    return tuple(ways)
+    return tuple(found)
 
 
 @cache
 def notifier() -> Notifier:
-    """Return the work of `notifier`; it knows the rules as it last read them."""
-    from relay.alerts.context import NotifierContext
+    """Return the notifier, which keeps the rules that it last read."""
+    from relay.alerts.delivery import NotifierContext
     from relay.alerts.notifier import Notifier
     from relay.alerts.routing import zone_of
 
     return Notifier(
-        desk=NotifierContext(
+        context=NotifierContext(
             shop=common.setting("SHOP_DOMAIN"),
             incidents=incidents(),
             members=common.members(),

@@ -35,8 +35,8 @@ def batch() -> Batch:
             # The texts of our own errors hold no value of a message; those of others might.
             reason=str(error) if type(error).__module__ == "relay.errors" else None,
             message_id=message.id,
-            event_id=message.attributes.get("event_id"),
-            topic=message.attributes.get("topic"),
+            event_id=message.header.event_id,
+            topic=message.header.topic,
             receives=message.receives,
             deferrals=message.deferrals,
         )
@@ -46,11 +46,11 @@ def batch() -> Batch:
         dead_letters=common.dead_letters(),
         clock=common.now,
         log=log,
-        observe_put_off=observe_put_off,
+        observe_deferred=observe_deferred,
     )
 
 
-def observe_put_off(age: timedelta, errors: Sequence[Exception]) -> None:
+def observe_deferred(age: timedelta, errors: Sequence[Exception]) -> None:
     """Measure what waits, for the alarms on a target: how long by now, and whether for a person's mending.
 
     A message that is put off is a new one to SQS, so the queue's own age says nothing of an outage.

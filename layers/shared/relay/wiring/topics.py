@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import cache
 
 from relay.ingest.consumer import Consumer, ConsumerServices
-from relay.ingest.reducer import Decide, E, TellFacts, TopicRule
+from relay.ingest.reducer import Decide, E, ReadFacts, TopicRule
 from relay.wiring import common, queue
 
 
-def consumer(model: type[E], facts: TellFacts[E], decide: Decide[E]) -> Consumer[E]:
+def consumer(model: type[E], facts: ReadFacts[E], decide: Decide[E]) -> Consumer[E]:
     """Return a topic's Lambda handler. Its services are made from the environment at the first event."""
     return Consumer(TopicRule(model, facts, decide), services)
 

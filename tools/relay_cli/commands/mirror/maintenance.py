@@ -70,6 +70,7 @@ def sample(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
     """Write a sample contact, and one event of each name for it."""
     from relay.model.effects import effect_id
     from relay.model.member import Member, Register
+    from relay.model.stamps import Stamp
     from relay.ports.crm import ContactRef
     from relay.rules.crm_profile import crm_profile
     from relay.rules.settings import Rules
@@ -80,7 +81,7 @@ def sample(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
         )
     now = target.now()
     values = {"email": arguments.email.strip().lower(), "tier_name": "Gold", "credit_balance": Decimal(25)}
-    registers = {name: Register(value, now, SAMPLE) for name, value in values.items()}
+    registers = {name: Register(value, Stamp.of(now, SAMPLE)) for name, value in values.items()}
     member = Member(shop=target.shop, customer_id=SAMPLE, registers=registers)
     wanted = crm_profile(member, Rules())
     written = target.crm.upsert([wanted.sent_at(now)])[wanted.key]

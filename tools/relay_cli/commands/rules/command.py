@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from relay.errors import TransientError, UnreadableRulesError
-from relay.rules.document import InvalidRulesError, checked, differences, document_of, remarks
+from relay.rules.document import InvalidRulesError, differences, document_of, remarks, validated
 from relay.rules.settings import Rules
 
 from relay_cli.commands.rules import yaml_document
@@ -145,7 +145,7 @@ def _print_changes(changes: Changes, arguments: argparse.Namespace, *, applied: 
 def _read(arguments: argparse.Namespace) -> Rules | None:
     """Return the document's rules; for an invalid document print the problems and return None."""
     try:
-        rules = checked(_parsed(arguments.file))
+        rules = validated(_parsed(arguments.file))
     except InvalidRulesError as error:
         if arguments.json:
             print(json.dumps({"valid": False, "problems": list(error.problems)}, indent=2))

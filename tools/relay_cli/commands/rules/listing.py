@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 from relay.rules.catalog import CATALOG
-from relay.rules.document import settings
+from relay.rules.document import effective_settings
 from relay.rules.settings import Rules
 
 
 def print_rules(rules: Rules, *, as_json: bool) -> int:
     """Print every setting and every rule; return the exit code."""
-    defaults, values = settings(Rules()), settings(rules)
+    defaults, values = effective_settings(Rules()), effective_settings(rules)
     if as_json:
         changed = sorted(path for path in values if values[path] != defaults.get(path))
         catalog = {name: {"about": entry.about, "level": entry.level} for name, entry in CATALOG.items()}
@@ -32,7 +32,7 @@ def print_rules(rules: Rules, *, as_json: bool) -> int:
 
 
 def _state(rules: Rules, name: str) -> str:
-    rule = rules.of(name)
+    rule = rules.setting_for(name)
     if not rule.on:
         return " (off)"
     return f" (set to {rule.level})" if rule.level else ""

@@ -1,17 +1,19 @@
-"""The journal's way to S3: Firehose, in batches, an answer for each line."""
+"""The journal's way to S3: lines in as few Firehose records and calls as they fit into, and an answer for each line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from relay.adapters.aws.boto import aws_errors, client
 from relay.errors import PermanentError, TransientError
-from relay.model.journal import LARGEST_LINE, dump
+from relay.model.journal import LARGEST_LINE, dump, records
 
-_ENTRIES: Final = 500
-_BYTES: Final = 4_000_000
+_RECORDS: Final = 500
+_BYTES: Final = 4 * 1024 * 1024
+
+_Record: TypeAlias = tuple[list[int], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,38 +24,45 @@ class FirehoseJournal:
     firehose: Any = field(default_factory=lambda: client("firehose"))
 
     def write(self, lines: Sequence[Mapping[str, Any]]) -> Sequence[Exception | None]:
-        """Append lines; None for each that Firehose took."""
+        """Append lines; None for each that Firehose took. A record that it refuses fails each of its lines."""
         answers: list[Exception | None] = [None] * len(lines)
-        for chunk in _chunks([dump(columns) for columns in lines], answers):
-            self._put(chunk, answers)
+        fitting: list[tuple[int, bytes]] = []
+        for number, columns in enumerate(lines):
+            data = dump(columns)
+            if len(data) > LARGEST_LINE:
+                answers[number] = PermanentError("too_large_for_journal")
+            else:
+                fitting.append((number, data))
+        for call in _calls(records(fitting)):
+            self._put(call, answers)
         return answers
 
-    def _put(self, chunk: Sequence[tuple[int, bytes]], answers: list[Exception | None]) -> None:
+    def _put(self, call: Sequence[_Record], answers: list[Exception | None]) -> None:
         try:
             with aws_errors("journal"):
                 reply = self.firehose.put_record_batch(
-                    DeliveryStreamName=self.stream, Records=[{"Data": data} for _, data in chunk]
+                    DeliveryStreamName=self.stream, Records=[{"Data": data} for _, data in call]
                 )
         except TransientError as error:
-            for number, _ in chunk:
-                answers[number] = error
+            for numbers, _ in call:
+                for number in numbers:
+                    answers[number] = error
             return
-        for (number, _), entry in zip(chunk, reply["RequestResponses"], strict=True):
+        for (numbers, _), entry in zip(call, reply["RequestResponses"], strict=True):
             if "ErrorCode" in entry:
-                answers[number] = TransientError(f"journal: {entry['ErrorCode']}")
+                for number in numbers:
+                    answers[number] = TransientError(f"journal: {entry['ErrorCode']}")
 
 
-def _chunks(data: Sequence[bytes], answers: list[Exception | None]) -> Iterator[list[tuple[int, bytes]]]:
-    chunk: list[tuple[int, bytes]] = []
-    weight = 0
-    for number, line in enumerate(data):
-        if len(line) > LARGEST_LINE:
-            answers[number] = PermanentError("too_large_for_journal")
-            continue
-        if chunk and (len(chunk) == _ENTRIES or weight + len(line) > _BYTES):
-            yield chunk
-            chunk, weight = [], 0
-        chunk.append((number, line))
-        weight += len(line)
-    if chunk:
-        yield chunk
+def _calls(packed: Iterator[_Record]) -> Iterator[list[_Record]]:
+    """Group records into calls that Firehose takes: 500 records and 4 MiB at most."""
+    call: list[_Record] = []
+    size = 0
+    for numbers, data in packed:
+        if call and (len(call) == _RECORDS or size + len(data) > _BYTES):
+            yield call
+            call, size = [], 0
+        call.append((numbers, data))
+        size += len(data)
+    if call:
+        yield call

@@ -1,1 +1,1 @@
-"""The channels that carry alerts to people: e-mail, Slack and PagerDuty."""
+"""The channels that send notifications to people: e-mail, Slack and PagerDuty."""

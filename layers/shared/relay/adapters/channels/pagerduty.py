@@ -1,7 +1,7 @@
-"""PagerDuty, through its Events API v2: an incident is an incident, opened, raised and resolved by one key.
+"""Send notifications to PagerDuty, through its Events API v2: one key opens, escalates and resolves an incident.
 
-An event of a key that is open joins its incident, so that a repeat does no harm: an answer that got lost
-is simply asked for again (https://developer.pagerduty.com/docs/events-api-v2-overview).
+A second trigger of an open incident joins it, so a repeat does no harm: an event without a reply is
+sent again, unmarked (https://developer.pagerduty.com/docs/events-api-v2-overview).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from relay.adapters.aws.ssm import Secret
 from relay.adapters.http import http_client, http_errors, retry_after
-from relay.alerts.render import pagerduty
+from relay.alerts.render import pagerduty_event
 from relay.errors import MisconfiguredError, NoReplyError, PermanentError, TransientError
 from relay.ports.alerts import Notification
 
@@ -29,7 +29,7 @@ _PATH: Final = "/v2/enqueue"
 
 @dataclass(frozen=True, slots=True)
 class PagerDutyChannel:
-    """The service behind a routing key, which is the secret's value."""
+    """The PagerDuty service of a routing key, which is the secret's value."""
 
     url: str
     secret: Secret
@@ -37,20 +37,20 @@ class PagerDutyChannel:
     client: httpx.Client = field(default_factory=http_client)
     name: str = "pagerduty"
 
-    def announce(self, announcement: Notification) -> None:
-        """Send it.
+    def send(self, notification: Notification) -> None:
+        """Send a notification.
 
         Raises:
-            TransientError: not now, or nobody knows whether it arrived.
-            MisconfiguredError: the secret holds no routing key, or the URL leads elsewhere.
+            TransientError: not now, or it is unknown whether it arrived.
+            MisconfiguredError: the secret holds no routing key, or the URL is not that of the API.
             PermanentError: `pagerduty_invalid_event`, never in this form.
 
         """
-        event = pagerduty(announcement, self.shop)
+        event = pagerduty_event(notification, self.shop)
         if event is None:
             return
         key = self.secret.value()
-        # PagerDuty calls an event with a wrong key invalid like any other; the length at least we can tell.
+        # PagerDuty answers a wrong key as it answers an invalid event; the form of the key can be checked here.
         if not _KEY.fullmatch(key):
             self.secret.forget()
             raise MisconfiguredError("pagerduty: not a routing key", setting=self.secret.name)
@@ -59,9 +59,9 @@ class PagerDutyChannel:
                 reply = self.client.post(self.url.rstrip("/") + _PATH, json={"routing_key": key, **event})
         except NoReplyError as error:
             raise TransientError(str(error)) from error
-        self._judge(reply)
+        self._raise_for_status(reply)
 
-    def _judge(self, reply: httpx.Response) -> None:
+    def _raise_for_status(self, reply: httpx.Response) -> None:
         status = reply.status_code
         if status == _ACCEPTED:
             return

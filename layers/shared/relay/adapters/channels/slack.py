@@ -1,10 +1,10 @@
-"""Slack: a bot keeps one thread for each matter and its first message up to date; an incoming webhook only posts.
+"""Send notifications to Slack: a bot keeps one thread per incident with an up-to-date first message, a webhook only posts.
 
 The secret is one or the other: the URL of an incoming webhook (`https://…`), or a bot's token (`xoxb-…`,
-scope `chat:write`), for which the setting SLACK_CHANNEL says where to post. Slack knows no idempotency key.
-So a message that may have arrived is never repeated here: the incident remembers, and repeats it once,
-marked. A webhook answers in plain text with a status, the API with 200 and `ok` (https://docs.slack.dev/
-messaging/sending-messages-using-incoming-webhooks, https://docs.slack.dev/reference/methods/chat.postMessage).
+scope `chat:write`), which posts to the channel in SLACK_CHANNEL. Slack has no idempotency key. So a message that
+may have arrived is never repeated here: the incident records it, and the notifier repeats it once, marked.
+A webhook answers in plain text with a status, the API with 200 and `ok` (https://docs.slack.dev/messaging/
+sending-messages-using-incoming-webhooks, https://docs.slack.dev/reference/methods/chat.postMessage).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from relay.adapters.aws.ssm import Secret
 from relay.adapters.http import http_client, http_errors, retry_after
-from relay.alerts.render import slack, slack_first
+from relay.alerts.render import slack_first_message, slack_message
 from relay.errors import MisconfiguredError, PermanentError, TransientError
 from relay.ports.alerts import Notification
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     import httpx
 
 _TOO_MANY: Final = 429
-_NEVER: Final = frozenset({400, 413, 422})
+_INVALID_STATUS: Final = frozenset({400, 413, 422})
 _SERVER_ERROR: Final = 500
 _CODE: Final = re.compile(r"[a-z_]{1,40}")
 _BOT: Final = "xoxb-"
 
-_NOT_NOW: Final = frozenset(
+_TRANSIENT: Final = frozenset(
     {
         "accesslimited",
         "fatal_error",
@@ -40,7 +40,7 @@ _NOT_NOW: Final = frozenset(
         "team_added_to_org",
     }
 )
-_CHANNEL_IS_WRONG: Final = frozenset(
+_WRONG_CHANNEL: Final = frozenset(
     {
         "channel_not_found",
         "is_archived",
@@ -50,7 +50,7 @@ _CHANNEL_IS_WRONG: Final = frozenset(
         "restricted_action_thread_only_channel",
     }
 )
-_MESSAGE_IS_WRONG: Final = frozenset(
+_INVALID_MESSAGE: Final = frozenset(
     {
         "invalid_arguments",
         "invalid_array_arg",
@@ -67,16 +67,16 @@ _MESSAGE_IS_WRONG: Final = frozenset(
 _GONE: Final = frozenset(
     {"cant_update_message", "edit_window_closed", "message_not_found", "thread_not_found"}
 )
-"""The first message was deleted, or cannot be changed any more. What is new is told all the same."""
+"""The first message was deleted, or cannot be changed any more. The notification is then posted by itself."""
 
 
 class _GoneError(Exception):
-    """What was to be added to is not there."""
+    """The first message of the thread is gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class SlackChannel:
-    """The channel behind a webhook URL or a bot's token, whichever the secret is."""
+    """The Slack channel of a webhook URL or a bot's token, whichever the secret is."""
 
     secret: Secret
     client: httpx.Client = field(default_factory=http_client)
@@ -84,44 +84,44 @@ class SlackChannel:
     channel: str = ""
     name: str = "slack"
 
-    def announce(self, announcement: Notification) -> str | None:
-        """Post it; a bot returns the message's place, as `{channel}/{ts}`.
+    def send(self, notification: Notification) -> str | None:
+        """Post a notification; a bot returns the reference of its thread, `{channel}/{ts}`.
 
         Raises:
-            UnansweredError: it may have arrived.
+            NoReplyError: it may have arrived.
             TransientError: not now.
-            MisconfiguredError: the secret holds nothing that takes our messages, or there is no such channel.
+            MisconfiguredError: the secret holds neither URL nor token, or there is no such channel.
             PermanentError: `slack_…`, never in this form.
 
         """
         value = self.secret.value()
         if value.startswith(_BOT):
-            return self._in_thread(announcement, value)
+            return self._post_in_thread(notification, value)
         if not value.startswith(("https://", "http://")):
             raise self._misconfigured("neither a URL nor a bot's token")
         try:
             with http_errors(self.name, self.secret.name):
-                reply = self.client.post(value, json=slack(announcement))
+                reply = self.client.post(value, json=slack_message(notification))
         except MisconfiguredError:
             self.secret.forget()
             raise
-        self._judge(reply)
+        self._raise_for_reply(reply)
         return None
 
-    def _in_thread(self, announcement: Notification, token: str) -> str:
-        """Bring the first message up to date, then add what is new below it, or begin.
+    def _post_in_thread(self, notification: Notification, token: str) -> str:
+        """Update the first message, then post a reply below it; or begin a thread.
 
         In this order: changing a message twice does no harm, posting one twice does.
         """
-        payload = slack(announcement)
-        channel, _, ts = (announcement.thread or "").partition("/")
+        payload = slack_message(notification)
+        channel, _, ts = (notification.thread_ref or "").partition("/")
         if ts:
             try:
-                if first := slack_first(announcement):
+                if first := slack_first_message(notification):
                     self._call(token, "chat.update", {**first, "channel": channel, "ts": ts})
-                # Worse than it was is for everybody in the channel, not only for those who follow the thread.
-                loud = announcement.kind == "rise"
-                reply = {**payload, "channel": channel, "thread_ts": ts, "reply_broadcast": loud}
+                # An escalation is for the whole channel, not only for the followers of the thread.
+                broadcast = notification.kind == "escalated"
+                reply = {**payload, "channel": channel, "thread_ts": ts, "reply_broadcast": broadcast}
                 self._call(token, "chat.postMessage", reply)
             except _GoneError:
                 pass
@@ -152,36 +152,36 @@ class SlackChannel:
     def _refusal(self, code: str, reply: httpx.Response) -> Exception:
         if code in _GONE:
             return _GoneError(code)
-        if code in _NOT_NOW:
+        if code in _TRANSIENT:
             return TransientError(f"slack: {code}", retry_after=retry_after(reply))
-        if code in _MESSAGE_IS_WRONG:
+        if code in _INVALID_MESSAGE:
             return PermanentError(f"slack_{code}")
-        if code in _CHANNEL_IS_WRONG:
+        if code in _WRONG_CHANNEL:
             return MisconfiguredError(f"slack: {code}", setting="SLACK_CHANNEL")
         return self._misconfigured(f"{reply.status_code} {code}")
 
-    def _judge(self, reply: httpx.Response) -> None:
+    def _raise_for_reply(self, reply: httpx.Response) -> None:
         if reply.is_success and reply.text.strip() == "ok":
             return
         status, code = reply.status_code, _code(reply.text.strip())
         if status == _TOO_MANY:
             raise TransientError("slack: 429", retry_after=retry_after(reply))
-        # A server error is an answer: it was not posted. Were it taken for "perhaps", an outage of an hour
-        # would use up the one repeat.
+        # After a server error the message was not posted. Treated as unconfirmed, an outage of an hour would use up
+        # the one repeat.
         if status >= _SERVER_ERROR:
             raise TransientError(f"slack: {status}")
-        if status in _NEVER:
+        if status in _INVALID_STATUS:
             raise PermanentError(f"slack_{code}")
         raise self._misconfigured(f"{status} {code}")
 
     def _misconfigured(self, what: str) -> MisconfiguredError:
-        """Read the secret anew next time: somebody may have mended it by then."""
+        """Return the error, and forget the secret: the next send reads what an operator has corrected."""
         self.secret.forget()
         return MisconfiguredError(f"slack: {what}", setting=self.secret.name)
 
 
 def _code(text: str) -> str:
-    """Return Slack's word for it, never another text: a proxy's page could quote the message."""
+    """Return Slack's error code, never another text: a proxy's page could quote the message."""
     return text if _CODE.fullmatch(text) else "unexpected_answer"
 
 

@@ -1,32 +1,32 @@
-"""The notifier's memory in DynamoDB: one item per incident, written only on top of what was read."""
+"""Incidents in DynamoDB: one item each, and one for the hold queue; a write fails if another came first."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from botocore.exceptions import ClientError
 from pydantic import TypeAdapter, ValidationError
 
 from relay.adapters.aws.boto import aws_errors, client
-from relay.errors import ConflictError, PermanentError
+from relay.adapters.dynamodb import keys
+from relay.adapters.dynamodb.attributes import Item, flag, text, text_of, time_to_live
+from relay.adapters.dynamodb.versioned import put_version
+from relay.errors import PermanentError
 from relay.model.hold_queue import HoldQueue
 from relay.model.incident import Incident
 from relay.ports.runtime import Clock
 
-ROOM: Final = "waiting-room"
-"""The one item that is no incident: every incident's key has a colon."""
+_TABLE: Final = "table incidents"
 
-Kept = TypeVar("Kept", Incident, HoldQueue)
+Stored = TypeVar("Stored", Incident, HoldQueue)
 
 
 @dataclass(frozen=True, slots=True)
 class DynamoIncidents:
-    """Items of `key`, `version`, `open`, `expires` (seconds since 1970, for the table's TTL) and `incident` (JSON).
+    """Items of `key`, `version`, `open`, `expires` (seconds since 1970, for the table's TTL) and `document` (JSON).
 
-    `open` is for who lists what is open: whether it stands.
+    `open` is `Incident.is_open`, by which `open_incidents` selects. The hold queue has neither `open` nor `expires`.
     """
 
     table: str
@@ -34,88 +34,73 @@ class DynamoIncidents:
     dynamodb: Any = field(default_factory=lambda: client("dynamodb"))
 
     def load(self, key: str) -> Incident:
-        """Read an incident; an untouched one where there is none yet.
+        """Read an incident; return an empty one for an unknown key.
 
         Raises:
-            PermanentError: `unreadable_incident`, when a newer version of this code wrote what this one cannot read.
-            TransientError: when the table does not answer.
+            PermanentError: `unreadable_incident`, this version of the code cannot read what another one wrote.
+            TransientError: the table does not answer.
 
         """
-        return self._read(Incident, key) or Incident(key=key)
+        return self._read(Incident, keys.incident(key)) or Incident(key=key)
 
     def save(self, incident: Incident) -> None:
         """Write it as version + 1.
 
         Raises:
-            ConflictError: when it was written since.
-            TransientError: when the table does not answer.
+            ConflictError: another writer was faster.
+            TransientError: the table does not answer.
 
         """
-        written = replace(incident, version=incident.version + 1)
-        until = max(self.clock() + written.kept_for, written.muted_until or self.clock())
-        self._write(written.key, written, {"open": {"BOOL": written.stands}, "expires": _seconds(until)})
+        expires = max(self.clock() + incident.retention, incident.muted_until or self.clock())
+        attributes = {"open": flag(incident.is_open), "expires": time_to_live(expires)}
+        self._write(keys.incident(incident.key), incident, attributes)
 
-    def room(self) -> HoldQueue:
-        """Read the waiting room; an empty one where there is none yet. Errors as in `load`."""
-        return self._read(HoldQueue, ROOM) or HoldQueue()
+    def load_hold_queue(self) -> HoldQueue:
+        """Read the hold queue; return an empty one where there is none yet. Errors as in `load`."""
+        return self._read(HoldQueue, keys.HOLD_QUEUE) or HoldQueue()
 
-    def keep(self, room: HoldQueue) -> None:
-        """Write the waiting room as version + 1. Errors as in `save`."""
-        self._write(ROOM, replace(room, version=room.version + 1), {})
+    def save_hold_queue(self, queue: HoldQueue) -> None:
+        """Write the hold queue as version + 1. Errors as in `save`."""
+        self._write(keys.HOLD_QUEUE, queue, {})
 
-    def _read(self, kind: type[Kept], key: str) -> Kept | None:
-        with aws_errors("table incidents"):
-            reply = self.dynamodb.get_item(TableName=self.table, Key={"key": {"S": key}}, ConsistentRead=True)
+    def open_incidents(self) -> Iterator[Incident]:
+        """Yield the open incidents by a scan: for a command run now and then, an index would cost a write per alert.
+
+        Errors as in `load`.
+        """
+        pages = self.dynamodb.get_paginator("scan").paginate(
+            TableName=self.table,
+            FilterExpression="#open = :yes",
+            ExpressionAttributeNames={"#open": "open"},
+            ExpressionAttributeValues={":yes": flag(True)},  # noqa: FBT003 - the value itself
+        )
+        with aws_errors(_TABLE):
+            for page in pages:
+                yield from (_parsed(Incident, item) for item in page["Items"])
+
+    def _read(self, kind: type[Stored], key: str) -> Stored | None:
+        with aws_errors(_TABLE):
+            reply = self.dynamodb.get_item(TableName=self.table, Key={"key": text(key)}, ConsistentRead=True)
         item = reply.get("Item")
         return _parsed(kind, item) if item else None
 
-    def _write(self, key: str, written: Incident | HoldQueue, about: dict[str, Any]) -> None:
-        read = written.version - 1
-        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(#version)"}
-        if read:
-            condition = {
-                "ConditionExpression": "#version = :read",
-                "ExpressionAttributeValues": {":read": _number(read)},
-            }
+    def _write(self, key: str, value: Incident | HoldQueue, attributes: Item) -> None:
+        written = replace(value, version=value.version + 1)
         document = _json(type(written)).dump_json(written, exclude_defaults=True).decode()
-        item = {
-            "key": {"S": key},
-            "version": _number(written.version),
-            "incident": {"S": document},
-            **about,
-        }
-        with aws_errors("table incidents"):
-            try:
-                self.dynamodb.put_item(
-                    TableName=self.table,
-                    Item=item,
-                    ExpressionAttributeNames={"#version": "version"},
-                    **condition,
-                )
-            except ClientError as error:
-                if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
-                    raise ConflictError("table incidents: written since") from error
-                raise
+        item = {"key": text(key), "document": text(document), **attributes}
+        put_version(self.dynamodb, self.table, item, read=value.version, what=_TABLE)
 
 
-def _parsed(kind: type[Kept], item: Mapping[str, Any]) -> Kept:
+def _parsed(kind: type[Stored], item: Item) -> Stored:
     try:
-        parsed: Kept = _json(kind).validate_json(item["incident"]["S"])
-    except (KeyError, ValidationError):
+        parsed: Stored = _json(kind).validate_json(text_of(item, "document") or "")
+    except ValidationError:
         raise PermanentError("unreadable_incident") from None
     return parsed
 
 
-def _seconds(moment: datetime) -> dict[str, str]:
-    return _number(int(moment.timestamp()))
-
-
-def _number(value: int) -> dict[str, str]:
-    return {"N": str(value)}
-
-
 def _json(kind: type[Any]) -> TypeAdapter[Any]:
-    """Return the reader and writer, made once; it leaves aside fields that a newer version has added."""
+    """Return the JSON adapter of a type, made once; it ignores fields that a newer version has added."""
     if kind not in _ADAPTERS:
         _ADAPTERS[kind] = TypeAdapter(kind)
     return _ADAPTERS[kind]

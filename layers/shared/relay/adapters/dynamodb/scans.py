@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from relay.adapters.aws.boto import aws_errors, client
-from relay.adapters.dynamodb.members import decode
+from relay.adapters.dynamodb.codec import decode
 from relay.model.member import Member
 from relay.ports.scans import Page
 

@@ -89,7 +89,7 @@ def _read_error(reading: HubspotAnswer, error: Mapping[str, Any], keys: Sequence
 
 
 def _codes(error: Mapping[str, Any]) -> Iterator[str]:
-    """Yield HubSpot's own words for what is wrong, the most alert_message first; never a message, which has values."""
+    """Yield HubSpot's own words for what is wrong, the most specific first; never a message text, which has values."""
     for detail in objects(error, "errors"):
         yield from _word(detail.get("code"))
     yield from _IN_MESSAGE["error"].findall(str(error.get("message", "")))

@@ -21,9 +21,9 @@ from relay.adapters.hubspot.paths import HubspotPaths
 from relay.model.effects import Note
 from relay.model.fields import ValueKind
 from relay.model.messages import EventEffects, MemberChanged, notes_in
-from relay.model.timeline_events import TIMELINE_EVENTS, carried_by
+from relay.model.timeline_events import TIMELINE_EVENTS, properties_of
 from relay.ports.crm import ContactRef, CrmOutcome
-from relay.rules.timeline import completed
+from relay.rules.timeline import with_common_properties
 
 AT_ONCE: Final = 500
 _PAGE: Final = 100
@@ -59,10 +59,10 @@ class HubspotTimeline:
         try:
             names = self._known() if notes else {}
             for note_id, change, event_effects, note in notes:
-                if change.quiet or note.name not in names:
+                if change.backfill or note.name not in names:
                     # HubSpot has no event that starts nothing: a back-fill's are not sent at all.
                     outcomes[note_id] = (
-                        _NONE_HERE if self._none_here else _QUIET if change.quiet else _UNKNOWN
+                        _NONE_HERE if self._none_here else _QUIET if change.backfill else _UNKNOWN
                     )
                     continue
                 home = homes.get(change.member, ContactRef(key=change.member))
@@ -169,7 +169,7 @@ def definition(name: str) -> dict[str, Any]:
                 "label": carried.replace("_", " ").capitalize(),
                 "type": _KINDS.get(kind, "string"),
             }
-            for carried, kind in carried_by(name).items()
+            for carried, kind in properties_of(name).items()
         ],
     }
 
@@ -177,9 +177,11 @@ def definition(name: str) -> dict[str, Any]:
 def _occurrence(
     note_id: str, name: str, event_effects: EventEffects, note: Note, home: ContactRef
 ) -> dict[str, Any]:
-    whole = completed(note, member=home.key, event_id=event_effects.event_id, at=event_effects.at)
+    whole = with_common_properties(
+        note, member=home.key, event_id=event_effects.event_id, at=event_effects.at
+    )
     # An event may have the properties of its definition alone: another one would have all of it refused.
-    known = carried_by(note.name)
+    known = properties_of(note.name)
     told = {carried: encode(value) for carried, value in whole.properties.items() if carried in known}
     whom = {"objectId": home.id} if home.id else {"email": home.email or ""}
     return {

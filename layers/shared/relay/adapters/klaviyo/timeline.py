@@ -16,9 +16,9 @@ from relay.adapters.klaviyo.client import KlaviyoClient
 from relay.model.effects import Note
 from relay.model.formats import json_value, utc_text
 from relay.model.messages import EventEffects, MemberChanged, notes_in
-from relay.model.timeline_events import carried_by
+from relay.model.timeline_events import properties_of
 from relay.ports.crm import ContactRef, CrmOutcome
-from relay.rules.timeline import completed
+from relay.rules.timeline import with_common_properties
 
 EVENTS: Final = "/api/events"
 
@@ -50,15 +50,17 @@ def event(
     note_id: str, change: MemberChanged, event_effects: EventEffects, note: Note, email: str
 ) -> dict[str, Any]:
     """Return a note as a resource. What events of its name carry is null where there is nothing to say of it."""
-    whole = completed(note, member=change.member, event_id=event_effects.event_id, at=event_effects.at)
+    whole = with_common_properties(
+        note, member=change.member, event_id=event_effects.event_id, at=event_effects.at
+    )
     # A flow's template may count on the names: each is there every time.
-    told = dict.fromkeys(carried_by(note.name)) | {
+    told = dict.fromkeys(properties_of(note.name)) | {
         name: json_value(value) for name, value in whole.properties.items()
     }
     attributes: dict[str, Any] = {
         "unique_id": note_id,
         "time": utc_text(event_effects.at, "seconds"),
-        "backfill": change.quiet,
+        "backfill": change.backfill,
         "properties": told,
         "metric": {"data": {"type": "metric", "attributes": {"name": note.name}}},
         "profile": {"data": {"type": "profile", "attributes": {"email": json_value(email)}}},

@@ -1,6 +1,6 @@
 """A signed webhook: whoever has no adapter of its own is told of each member and moment, one message each.
 
-One message for one member, and not a batch: so a repetition has the id of the first alert_message, by which the
+One message for one member, and not a batch: so a repetition has the id of the first delivery, by which the
 receiver knows it, and one member's fault keeps nobody else out. A receiver is told at least once. Its 2xx is
 all that can be known of it: it cannot be asked what it holds.
 """
@@ -76,7 +76,7 @@ class Webhook:
     ) -> Mapping[str, CrmOutcome]:
         """Tell each note."""
         return self._tell(
-            (note_id, event(change.member, event_effects, note, backfill=change.quiet))
+            (note_id, event(change.member, event_effects, note, backfill=change.backfill))
             for note_id, change, event_effects, note in notes_in(changes)
         )
 

@@ -48,7 +48,7 @@ def updated(profile: CrmProfile) -> WebhookMessage:
     same id, and a return to an earlier state has another.
     """
     told = f"{profile.key}|{profile.digest}|{in_json(profile.values['last_event_at'])}"
-    data = {name: in_json(value) for name, value in profile.values.items()} | {_BACKFILL: profile.quiet}
+    data = {name: in_json(value) for name, value in profile.values.items()} | {_BACKFILL: profile.backfill}
     return WebhookMessage(_id("member", told), _body("member.updated", data["mirror_updated_at"], data))
 
 

@@ -1,7 +1,7 @@
-"""What an announcement says, before it takes the form of one channel.
+"""The content of a notification, before it takes the form of one channel.
 
-Whatever a member or a merchant has typed arrives here as it was typed; it leaves on one line, without
-characters that steer a display, and with the person masked.
+Texts arrive here as a member or a merchant typed them; each leaves on one line, without control
+characters, and with the member masked.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _ICONS: Final = {
     Level.ERROR: "\N{LARGE RED CIRCLE}",
     Level.CRITICAL: "\N{POLICE CARS REVOLVING LIGHT}",
 }
-_OVER: Final = "\N{WHITE HEAVY CHECK MARK}"
-_FIGURES: Final = "\N{BAR CHART}"
+_RESOLVED_ICON: Final = "\N{WHITE HEAVY CHECK MARK}"
+_DIGEST_ICON: Final = "\N{BAR CHART}"
 
 _MASK: Final = "•••"
 _LABEL: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -35,22 +35,25 @@ _JOINERS: Final = "\u200c\u200d"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
-    """One of those that a message about many names: who, what of them, and where to look."""
+class MemberLine:
+    """One of the members that a message about many names: name, text and link."""
 
-    who: str
-    words: str
+    member: str
+    text: str
     link: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """The parts of a message, each one line of plain text; an empty one is left out."""
+    """The parts of a message, each one line of plain text; an empty part is left out.
+
+    `member` is the name and address, `customer` the customer id.
+    """
 
     icon: str
     status: str
     title: str
-    who: str
+    member: str
     details: tuple[tuple[str, str], ...]
     advice: str
     repeat: str
@@ -59,7 +62,7 @@ class Content:
     at: str
     rule: str
     incident_key: str
-    people: tuple[Person, ...] = ()
+    people: tuple[MemberLine, ...] = ()
 
     @property
     def heading(self) -> str:
@@ -67,75 +70,75 @@ class Content:
         return f"{self.status}: {self.title}" if self.status else self.title
 
 
-def content(announcement: Notification) -> Content:
-    """Say what an announcement says."""
-    alert_message, alert = announcement.alert_message, announcement.alert_message.alert
-    member = announcement.member
+def content_of(notification: Notification) -> Content:
+    """Return the content of a notification."""
+    alert_message, alert = notification.alert_message, notification.alert_message.alert
+    member = notification.member
     tier = line(member.text("tier_name")) if member else ""
     details = [("Tier", tier), *((line(label), line(value)) for label, value in alert.details)]
     shop, _, customer = alert_message.member.rpartition(":")
     return Content(
-        icon=_icon(announcement),
-        status=_status(announcement),
+        icon=_icon(notification),
+        status=_status(notification),
         title=line(alert.title),
-        who=_who(member, mask=announcement.mask),
+        member=_name_and_address(member, mask=notification.mask),
         details=tuple((label, value) for label, value in details if value),
         advice=line(alert.advice),
-        repeat=REPEAT if announcement.repeat else "",
+        repeat=REPEAT if notification.may_be_repeat else "",
         link=customer_link(shop, customer),
         customer=line(customer),
         at=_time(alert_message.at),
         rule=line(alert.rule),
         incident_key=line(alert.incident_key),
-        people=tuple(_person(announcement, key, words) for key, words in alert_message.people),
+        people=tuple(_member_line(notification, key, text) for key, text in alert_message.people),
     )
 
 
-def as_it_stands(announcement: Notification) -> Content | None:
-    """Say what people were told first, with how the matter stands by now; None where they were told nothing."""
-    first, now = announcement.first, announcement.alert_message.alert
+def first_message_content(notification: Notification) -> Content | None:
+    """Return the content of the incident's first message with its present state; None where none was sent."""
+    first, now = notification.first_message, notification.alert_message.alert
     if first is None:
         return None
     alert = replace(first.alert, level=max(first.alert.level, now.level))
-    said = content(replace(announcement, alert_message=replace(first, alert=alert), repeat=False))
-    if announcement.kind != "closing":
-        return said
-    when = f"{line(now.title)}, {_time(announcement.alert_message.at)}"
-    # What was to be done is done: the advice goes, and the end takes its place.
-    return replace(said, advice=when)
+    first = replace(first, alert=alert)
+    content = content_of(replace(notification, alert_message=first, may_be_repeat=False))
+    if notification.kind != "resolved":
+        return content
+    # Nothing is left to be done: the resolution takes the place of the advice.
+    return replace(content, advice=f"{line(now.title)}, {_time(notification.alert_message.at)}")
 
 
-def _person(announcement: Notification, key: str, words: str) -> Person:
+def _member_line(notification: Notification, key: str, text: str) -> MemberLine:
     shop, _, customer = key.rpartition(":")
-    who = _who(announcement.people.get(key), mask=announcement.mask)
-    return Person(
-        who=who or f"Customer {line(customer)}", words=line(words), link=customer_link(shop, customer)
+    name = _name_and_address(notification.people.get(key), mask=notification.mask)
+    return MemberLine(
+        member=name or f"Customer {line(customer)}", text=line(text), link=customer_link(shop, customer)
     )
 
 
 def customer_link(shop: str, customer_id: str) -> str:
-    """Return where Shopify's admin shows a customer; nothing for what cannot be one."""
+    """Return the URL of a customer in Shopify's admin; an empty text for what cannot be an id."""
     label = shop.removesuffix(".myshopify.com")
-    # A customer id is an event's word: anything but digits could lead elsewhere.
+    # The id comes from an event: anything but digits could lead elsewhere.
     if not _LABEL.fullmatch(label) or not (customer_id.isascii() and customer_id.isdigit()):
         return ""
     return f"https://admin.shopify.com/store/{label}/customers/{customer_id}"
 
 
 def line(text: str | None) -> str:
-    """Return text as one line: white space in single blanks, no control or other steering characters."""
-    shown = (" " if char.isspace() else char for char in text or "")
-    kept = (char for char in shown if char in _JOINERS or not unicodedata.category(char).startswith("C"))
+    """Return text as one line: white space as single blanks, no control or formatting characters."""
+    spaced = (" " if char.isspace() else char for char in text or "")
+    kept = (char for char in spaced if char in _JOINERS or not unicodedata.category(char).startswith("C"))
     return " ".join("".join(kept).split())
 
 
 def cut(text: str, limit: int) -> str:
-    """Return at most `limit` characters, with an ellipsis where some were cut off."""
+    """Return at most `limit` characters, with an ellipsis where the text was cut."""
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
 def masked_name(first: str | None, last: str | None) -> str:
-    """Return the first name and the last one's initial."""
+    """Return the first name and the last name's initial."""
     initial = line(last)[:1]
     return " ".join(part for part in (line(first), f"{initial}." if initial else "") if part)
 
@@ -146,7 +149,7 @@ def masked_email(email: str | None) -> str:
     return f"{local[:1]}{_MASK}@{domain}" if at and local and domain else ""
 
 
-def _who(member: Member | None, *, mask: bool) -> str:
+def _name_and_address(member: Member | None, *, mask: bool) -> str:
     if member is None:
         return ""
     first, last, email = (member.text(name) for name in ("first_name", "last_name", "email"))
@@ -155,30 +158,31 @@ def _who(member: Member | None, *, mask: bool) -> str:
     return f"{name} ({address})" if name and address else name or address
 
 
-def _icon(announcement: Notification) -> str:
-    match announcement.kind:
-        case "closing":
-            return _OVER
-        case "mention":
+def _icon(notification: Notification) -> str:
+    match notification.kind:
+        case "resolved":
+            return _RESOLVED_ICON
+        case "updated":
             return _ICONS[Level.INFO]
-        case "notice" if announcement.alert_message.topic == DIGEST_TOPIC:
-            return _FIGURES
+        case "notice" if notification.alert_message.topic == DIGEST_TOPIC:
+            return _DIGEST_ICON
         case _:
-            return _ICONS[announcement.alert_message.alert.level]
+            return _ICONS[notification.alert_message.alert.level]
 
 
-def _status(announcement: Notification) -> str:
-    match announcement.kind:
-        case "closing":
+def _status(notification: Notification) -> str:
+    level = notification.alert_message.alert.level.name
+    match notification.kind:
+        case "resolved":
             return "Over"
-        case "rise":
-            return f"Now {announcement.alert_message.alert.level.name.lower()}"
+        case "escalated":
+            return f"Now {level.lower()}"
         case "notice":
             return ""
-        case "mention":
+        case "updated":
             return "Info"
         case _:
-            return announcement.alert_message.alert.level.name.capitalize()
+            return level.capitalize()
 
 
 def _time(at: datetime) -> str:

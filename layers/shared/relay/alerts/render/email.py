@@ -1,7 +1,7 @@
-"""An announcement as an e-mail: a subject that SNS takes, and plain text.
+"""A notification as an e-mail: a subject that SNS accepts, and plain text.
 
-SNS wants a subject of less than 100 characters without line breaks or control characters; whether it
-counts characters or bytes its documentation leaves open, so we count bytes.
+SNS accepts a subject of less than 100 characters without line breaks or control characters; its documentation does
+not say whether it counts characters or bytes, so we count bytes.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from relay.alerts.render.content import Content, content, cut
+from relay.alerts.render.content import Content, content_of, cut
 from relay.ports.alerts import Notification
 
 _SUBJECT_BYTES: Final = 99
 _TITLE: Final = 500
-_WHO: Final = 200
+_MEMBER: Final = 200
 _LABEL: Final = 80
 _VALUE: Final = 500
 _DETAILS: Final = 50
@@ -32,22 +32,28 @@ class Email:
     body: str
 
 
-def email(announcement: Notification) -> Email:
-    """Return the e-mail that tells people."""
-    said = content(announcement)
+def email_message(notification: Notification) -> Email:
+    """Return a notification as an e-mail."""
+    content = content_of(notification)
     paragraphs = (
         "\n".join(lines)
-        for lines in (_opening(said), _details(said), _people(said), _advice(said), _footer(said))
+        for lines in (
+            _heading(content),
+            _details(content),
+            _people(content),
+            _advice(content),
+            _footer(content),
+        )
     )
     body = "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
-    return Email(subject=_subject(said), body=body + "\n")
+    return Email(subject=_subject(content), body=body + "\n")
 
 
-def _subject(said: Content) -> str:
-    """Name the customer: a mail program would put equal subjects into one thread, and hide all but one."""
-    mark = f" [{cut(said.customer, 24)}]" if said.customer else ""
-    room = _SUBJECT_BYTES - len(mark.encode())
-    return _cut_bytes(f"Relay {said.heading}", room) + mark
+def _subject(content: Content) -> str:
+    """Return the subject with the customer id: mail programs put equal subjects into one thread, and hide all but one."""
+    suffix = f" [{cut(content.customer, 24)}]" if content.customer else ""
+    room = _SUBJECT_BYTES - len(suffix.encode())
+    return _cut_bytes(f"Relay {content.heading}", room) + suffix
 
 
 def _cut_bytes(text: str, limit: int) -> str:
@@ -56,36 +62,36 @@ def _cut_bytes(text: str, limit: int) -> str:
     return text.encode()[: limit - len("…".encode())].decode(errors="ignore").rstrip() + "…"
 
 
-def _opening(said: Content) -> Iterator[str]:
-    yield cut(said.heading, _TITLE)
-    if said.repeat:
-        yield said.repeat
+def _heading(content: Content) -> Iterator[str]:
+    yield cut(content.heading, _TITLE)
+    if content.repeat:
+        yield content.repeat
 
 
-def _details(said: Content) -> Iterator[str]:
-    who = said.who or (f"customer {said.customer}" if said.customer else "")
-    if who:
-        yield f"Member: {cut(who, _WHO)}"
-    for label, value in said.details[:_DETAILS]:
+def _details(content: Content) -> Iterator[str]:
+    member = content.member or (f"customer {content.customer}" if content.customer else "")
+    if member:
+        yield f"Member: {cut(member, _MEMBER)}"
+    for label, value in content.details[:_DETAILS]:
         yield f"{cut(label, _LABEL)}: {cut(value, _VALUE)}"
-    left_out = len(said.details) - _DETAILS
+    left_out = len(content.details) - _DETAILS
     if left_out > 0:
         yield f"… and {left_out} more"
 
 
-def _people(said: Content) -> Iterator[str]:
-    for person in said.people[:_PEOPLE]:
-        yield f"* {cut(person.who, _WHO)}: {cut(person.words, _VALUE)} {person.link}".rstrip()
+def _people(content: Content) -> Iterator[str]:
+    for person in content.people[:_PEOPLE]:
+        yield f"* {cut(person.member, _MEMBER)}: {cut(person.text, _VALUE)} {person.link}".rstrip()
 
 
-def _advice(said: Content) -> Iterator[str]:
-    if said.advice:
-        yield cut(said.advice, _ADVICE)
-    if said.link:
-        yield f"In Shopify: {said.link}"
+def _advice(content: Content) -> Iterator[str]:
+    if content.advice:
+        yield cut(content.advice, _ADVICE)
+    if content.link:
+        yield f"In Shopify: {content.link}"
 
 
-def _footer(said: Content) -> Iterator[str]:
-    yield f"When: {said.at}"
-    yield f"Rule: {cut(said.rule, _KEY)}"
-    yield f"Incident: {cut(said.incident_key, _KEY)}"
+def _footer(content: Content) -> Iterator[str]:
+    yield f"When: {content.at}"
+    yield f"Rule: {cut(content.rule, _KEY)}"
+    yield f"Incident: {cut(content.incident_key, _KEY)}"

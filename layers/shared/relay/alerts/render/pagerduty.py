@@ -1,7 +1,7 @@
-"""An announcement as an event of PagerDuty: a trigger or a resolve, without the key that addresses it.
+"""A notification as a PagerDuty event: a trigger or a resolve, without the routing key.
 
-Lengths are those of the Events API v2: summary 1,024, dedup key 255. What is longer is cut, and a key that
-is too long ends in a hash of the whole, so that two of them stay two.
+Limits are those of the Events API v2: summary 1,024 characters, dedup key 255. Longer texts are cut; a longer key
+ends in a hash of the whole, so that two long keys stay different.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import hashlib
 from datetime import UTC
 from typing import Any, Final
 
-from relay.alerts.render.content import content, cut
+from relay.alerts.render.content import content_of, cut
 from relay.model.effects import Level
 from relay.ports.alerts import Notification
 
@@ -27,37 +27,37 @@ _SEVERITIES: Final = {
 }
 
 
-def pagerduty(announcement: Notification, source: str) -> dict[str, Any] | None:
-    """Return the event; None for what is no incident. `source` is where it happens: the shop."""
-    key = dedup_key(announcement.alert_message.alert.incident_key)
-    match announcement.kind:
-        case "closing":
+def pagerduty_event(notification: Notification, source: str) -> dict[str, Any] | None:
+    """Return the event; None for an update, which PagerDuty does not get. `source` is the shop."""
+    key = dedup_key(notification.alert_message.alert.incident_key)
+    match notification.kind:
+        case "resolved":
             return {"event_action": "resolve", "dedup_key": key}
-        case "mention":
+        case "updated":
             return None
-    said, alert_message = content(announcement), announcement.alert_message
-    details = {cut(label, _LABEL): cut(value, _VALUE) for label, value in said.details[:_DETAILS]}
-    if said.advice:
-        details["What to do"] = cut(said.advice, _VALUE)
+    content, alert_message = content_of(notification), notification.alert_message
+    details = {cut(label, _LABEL): cut(value, _VALUE) for label, value in content.details[:_DETAILS]}
+    if content.advice:
+        details["What to do"] = cut(content.advice, _VALUE)
     return {
         "event_action": "trigger",
         "dedup_key": key,
         "client": "Relay",
         "payload": {
-            "summary": cut(said.title, _SUMMARY),
+            "summary": cut(content.title, _SUMMARY),
             "source": source,
             "severity": _SEVERITIES[alert_message.alert.level],
             "timestamp": alert_message.at.astimezone(UTC).isoformat(timespec="milliseconds"),
             "component": "relay",
-            "class": cut(said.rule, _VALUE),
+            "class": cut(content.rule, _VALUE),
             "custom_details": details,
         },
     }
 
 
 def dedup_key(incident_key: str) -> str:
-    """Return the key under which an incident is opened, raised and resolved."""
+    """Return the key under which PagerDuty opens, escalates and resolves an incident."""
     if len(incident_key) <= _KEY:
         return incident_key
-    ending = hashlib.sha256(incident_key.encode()).hexdigest()[:16]
-    return f"{incident_key[: _KEY - len(ending) - 1]}~{ending}"
+    suffix = hashlib.sha256(incident_key.encode()).hexdigest()[:16]
+    return f"{incident_key[: _KEY - len(suffix) - 1]}~{suffix}"

@@ -1,8 +1,8 @@
-"""An announcement as a Slack message: Block Kit, with a text for notifications and screen readers.
+"""A notification as a Slack message: Block Kit, with a text for notifications and screen readers.
 
-Limits are Slack's: header 150, section text 3,000, field 2,000, ten fields, ten context elements, fifty
+Slack's limits are: header 150, section text 3,000, field 2,000, ten fields, ten context elements, fifty
 blocks, and some 13,200 characters in all (undocumented). Ours are lower, so that the sum holds even when
-every character is escaped in JSON. What does not fit is cut where one can see it.
+every character is escaped in JSON. A cut is visible.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from relay.alerts.render.content import Content, Person, as_it_stands, content
+from relay.alerts.render.content import Content, MemberLine, content_of, first_message_content
 from relay.ports.alerts import Notification
 
 _HEADER: Final = 150
 _TEXT: Final = 300
-_WHO: Final = 200
+_MEMBER: Final = 200
 _LABEL: Final = 40
 _VALUE: Final = 120
 _DETAILS: Final = 20
@@ -23,41 +23,41 @@ _ADVICE: Final = 1_000
 _CONTEXT: Final = 200
 _FIELDS: Final = 10
 _PEOPLE: Final = 10
-_WHO_OF_MANY: Final = 100
-_WORDS: Final = 80
+_MEMBER_OF_MANY: Final = 100
+_MEMBER_TEXT: Final = 80
 
 _ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
-def slack(announcement: Notification) -> dict[str, Any]:
-    """Return what a message says: its text and its blocks."""
-    return _payload(content(announcement))
+def slack_message(notification: Notification) -> dict[str, Any]:
+    """Return a message: its text and its blocks."""
+    return _payload(content_of(notification))
 
 
-def slack_first(announcement: Notification) -> dict[str, Any] | None:
-    """Return what the first message of the matter says now; None where it says what it said."""
-    if announcement.kind not in {"rise", "closing"}:
+def slack_first_message(notification: Notification) -> dict[str, Any] | None:
+    """Return the incident's first message with its present state; None where it does not change."""
+    if notification.kind not in {"escalated", "resolved"}:
         return None
-    said = as_it_stands(announcement)
-    return _payload(said) if said else None
+    content = first_message_content(notification)
+    return _payload(content) if content else None
 
 
-def _payload(said: Content) -> dict[str, Any]:
+def _payload(content: Content) -> dict[str, Any]:
     blocks = [
         {
             "type": "header",
-            "text": {"type": "plain_text", "text": escaped(_heading(said), _HEADER), "emoji": True},
+            "text": {"type": "plain_text", "text": escaped(_heading(content), _HEADER), "emoji": True},
         },
-        *_sections(said),
-        {"type": "context", "elements": [_mrkdwn(text) for text in _context(said)]},
+        *_sections(content),
+        {"type": "context", "elements": [_mrkdwn(text) for text in _context(content)]},
     ]
-    return {"text": escaped(_summary(said), _TEXT), "blocks": blocks}
+    return {"text": escaped(_summary(content), _TEXT), "blocks": blocks}
 
 
 def escaped(text: str, limit: int) -> str:
-    """Return text in which nothing is markup for Slack, at most `limit` characters after escaping.
+    """Return text without markup for Slack, at most `limit` characters after escaping.
 
-    An emoji counts as two, as in UTF-16: whether Slack counts so is documented nowhere.
+    An emoji counts as two, as in UTF-16: Slack does not document how it counts.
     """
     parts = [_ENTITIES.get(char, char) for char in text]
     if sum(map(_width, parts)) <= limit:
@@ -75,43 +75,43 @@ def _width(part: str) -> int:
     return 2 if part > "\uffff" else len(part)
 
 
-def _heading(said: Content) -> str:
-    return f"{said.icon} {said.heading}"
+def _heading(content: Content) -> str:
+    return f"{content.icon} {content.heading}"
 
 
-def _summary(said: Content) -> str:
-    who = f" - {said.who}" if said.who else ""
-    repeat = " (may be a repeat)" if said.repeat else ""
-    return f"{_heading(said)}{who}{repeat}"
+def _summary(content: Content) -> str:
+    member = f" - {content.member}" if content.member else ""
+    repeat = " (may be a repeat)" if content.repeat else ""
+    return f"{_heading(content)}{member}{repeat}"
 
 
-def _sections(said: Content) -> Iterator[dict[str, Any]]:
-    if said.repeat:
-        yield _section(f"_{said.repeat}_")
-    who = escaped(said.who or (f"Customer {said.customer}" if said.customer else ""), _WHO)
-    # A link in text and not a button: pressing a button posts to an app, and a webhook has none.
-    link = f"<{said.link}|Open in Shopify>" if said.link else ""
-    if who or link:
-        yield _section("   ".join(part for part in (f"*{who}*" if who else "", link) if part))
-    for chunk in _chunks(said.details[:_DETAILS]):
+def _sections(content: Content) -> Iterator[dict[str, Any]]:
+    if content.repeat:
+        yield _section(f"_{content.repeat}_")
+    member = escaped(content.member or (f"Customer {content.customer}" if content.customer else ""), _MEMBER)
+    # A link in the text, not a button: a button posts to an app, and a webhook has none.
+    link = f"<{content.link}|Open in Shopify>" if content.link else ""
+    if member or link:
+        yield _section("   ".join(part for part in (f"*{member}*" if member else "", link) if part))
+    for chunk in _chunks(content.details[:_DETAILS]):
         yield {"type": "section", "fields": [_mrkdwn(_field(label, value)) for label, value in chunk]}
-    left_out = len(said.details) - _DETAILS
+    left_out = len(content.details) - _DETAILS
     if left_out > 0:
         yield _section(f"_… and {left_out} more_")
-    if said.people:
-        yield _section("\n".join(_person(person) for person in said.people[:_PEOPLE]))
-    if said.advice:
-        yield _section(escaped(said.advice, _ADVICE))
+    if content.people:
+        yield _section("\n".join(_person(person) for person in content.people[:_PEOPLE]))
+    if content.advice:
+        yield _section(escaped(content.advice, _ADVICE))
 
 
-def _person(person: Person) -> str:
-    who = escaped(person.who, _WHO_OF_MANY)
-    named = f"<{person.link}|{who}>" if person.link else who
-    return f"• {named}  {escaped(person.words, _WORDS)}".rstrip()
+def _person(person: MemberLine) -> str:
+    member = escaped(person.member, _MEMBER_OF_MANY)
+    linked = f"<{person.link}|{member}>" if person.link else member
+    return f"• {linked}  {escaped(person.text, _MEMBER_TEXT)}".rstrip()
 
 
-def _context(said: Content) -> list[str]:
-    texts = (said.at, f"Rule {said.rule}", said.incident_key)
+def _context(content: Content) -> list[str]:
+    texts = (content.at, f"Rule {content.rule}", content.incident_key)
     return [escaped(text, _CONTEXT) for text in texts if text]
 
 
@@ -124,7 +124,7 @@ def _section(text: str) -> dict[str, Any]:
 
 
 def _mrkdwn(text: str) -> dict[str, Any]:
-    # Verbatim, else Slack makes links and mentions of what merely looks like one: an @here in a name.
+    # Verbatim, else Slack turns an @here in a name into a mention.
     return {"type": "mrkdwn", "text": text, "verbatim": True}
 
 

@@ -1,0 +1,127 @@
+"""Builds every key of every DynamoDB table: the one place that says which kinds of item share a table.
+
+    table       key attribute   key                         item
+    members     pk              {shop}:{customer id}        a member's record
+                pk              rules                       the merchant's business rules
+    mirrors     key             sync#{target}#{member}      what one CRM holds of one member (sync state)
+                key             circuit#{target}            the circuit breaker of one CRM
+                key             rate#{target}#{number}      one rate limit of one CRM
+                key             run#{target}#{name}         the progress of a back-fill or an audit
+                key             read#{member}               when the API was last read for a member
+    incidents   key             incident#{incident key}     one incident
+                key             hold_queue                  the alert messages that are held back
+    figures     pk, sk          kpi#{shop}#{UTC day}        one KPI event, sk = {ISO time}#{id}
+                pk, sk          webhooks#{shop}             webhooks received in one hour, sk = {ISO hour}
+                pk, sk          daily_run#{shop}            the progress of the daily run, sk = run
+    grants      key             grant#{key}                 one grant of credits
+                key             budget#{month}              what one month's budget has promised
+
+A key is a prefix and a fixed number of parts, joined by `#`. Only the last part may contain `#`, so two
+different items never share a key, whatever a target or a member is called.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+RULES: Final = "rules"
+HOLD_QUEUE: Final = "hold_queue"
+
+SYNC: Final = "sync"
+CIRCUIT: Final = "circuit"
+RATE: Final = "rate"
+RUN: Final = "run"
+READ: Final = "read"
+INCIDENT: Final = "incident"
+KPI: Final = "kpi"
+WEBHOOKS: Final = "webhooks"
+DAILY_RUN: Final = "daily_run"
+GRANT: Final = "grant"
+BUDGET: Final = "budget"
+
+_SEPARATOR: Final = "#"
+
+
+def members_of(shop: str) -> str:
+    """Return the beginning that the keys of a shop's members share, and that the rules' key lacks."""
+    return f"{shop.lower()}:"
+
+
+def sync_state(target: str, member: str) -> str:
+    """Return the key of what the CRM `target` holds of a member; `member` is `{shop}:{customer id}`."""
+    return _key(SYNC, target, member)
+
+
+def sync_states_of(target: str) -> str:
+    """Return the beginning that the keys of one CRM's sync states share."""
+    return _key(SYNC, target, "")
+
+
+def sync_state_parts(key: str) -> tuple[str, str] | None:
+    """Return the target and the member that `sync_state` was given; None for the key of another kind of item."""
+    kind, _, rest = key.partition(_SEPARATOR)
+    target, separator, member = rest.partition(_SEPARATOR)
+    return (target, member) if kind == SYNC and separator else None
+
+
+def circuit(target: str) -> str:
+    """Return the key of a CRM's circuit breaker."""
+    return _key(CIRCUIT, target)
+
+
+def rate_limit(target: str, number: int) -> str:
+    """Return the key of a CRM's rate limit; a CRM may have several, numbered from 0."""
+    return _key(RATE, target, str(number))
+
+
+def run(target: str, name: str) -> str:
+    """Return the key of the progress of a CRM's run of this name."""
+    return _key(RUN, target, name)
+
+
+def read_throttle(member: str) -> str:
+    """Return the key of when the API was last read for a member."""
+    return _key(READ, member)
+
+
+def incident(incident_key: str) -> str:
+    """Return the key of an incident's item."""
+    return _key(INCIDENT, incident_key)
+
+
+def kpi_day(shop: str, at: datetime) -> str:
+    """Return the partition that holds the KPI events of the UTC day of `at`."""
+    return _key(KPI, shop, at.astimezone(UTC).date().isoformat())
+
+
+def webhooks(shop: str) -> str:
+    """Return the partition that holds how many webhooks each hour brought."""
+    return _key(WEBHOOKS, shop)
+
+
+def daily_run(shop: str) -> tuple[str, str]:
+    """Return the partition and the sort key of the daily run's progress."""
+    return _key(DAILY_RUN, shop), "run"
+
+
+def grant(grant_key: str) -> str:
+    """Return the key of a grant of credits."""
+    return _key(GRANT, grant_key)
+
+
+def budget(month: str) -> str:
+    """Return the key of a month's budget; `month` is written `2026-11`."""
+    return _key(BUDGET, month)
+
+
+def _key(prefix: str, *parts: str) -> str:
+    """Join the parts of a key.
+
+    Raises:
+        ValueError: a part other than the last contains `#`.
+
+    """
+    if any(_SEPARATOR in part for part in parts[:-1]):
+        raise ValueError(f"a key cannot be built of {parts}: only the last part may contain {_SEPARATOR}")
+    return _SEPARATOR.join((prefix, *parts))

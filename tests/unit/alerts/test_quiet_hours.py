@@ -1,0 +1,101 @@
+"""Quiet hours: warnings are sent in the morning, and not at all if they are resolved by then."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from relay.errors import TransientError
+from relay.model.effects import Level
+from relay.model.messages import ClockTick
+from relay.rules.settings import Flood
+
+from tests.support.in_memory_notifier import FakeChannel, notifier_with
+from tests.support.incident_builders import MIA, MORNING, NIGHT, QUIET_HOURS, alert_message, member_alert
+
+
+def test_a_warning_in_quiet_hours_is_sent_in_the_morning() -> None:
+    """An error is sent now. In the morning each is sent by itself, with its own time."""
+    email = FakeChannel()
+    notifier = notifier_with(email, rules=QUIET_HOURS)
+    notifier.receive(alert_message("e1", at=NIGHT))
+    notifier.receive(member_alert(1, level=Level.ERROR, at=NIGHT))
+    assert email.sent == ["opened ERROR"]
+    notifier.receive(ClockTick(at=NIGHT + timedelta(minutes=15)))
+    assert email.sent == ["opened ERROR"]
+    notifier.receive(ClockTick(at=MORNING))
+    notifier.receive(ClockTick(at=MORNING + timedelta(minutes=15)))
+    assert email.sent == ["opened ERROR", "opened WARNING"]
+    assert email.notifications[1].alert_message.at == NIGHT
+    assert email.notifications[1].member == MIA
+
+
+def test_an_incident_resolved_by_the_morning_is_not_sent() -> None:
+    """Neither its opening nor its resolution."""
+    email = FakeChannel()
+    notifier = notifier_with(email, rules=QUIET_HOURS)
+    notifier.receive(alert_message("e1", at=NIGHT))
+    notifier.receive(alert_message("e2", at=NIGHT + timedelta(hours=1), action="resolve"))
+    notifier.receive(ClockTick(at=MORNING))
+    assert email.sent == []
+
+
+def test_the_resolution_of_an_evenings_warning_waits_too() -> None:
+    """The resolution of an error is sent now, as its opening was."""
+    email = FakeChannel()
+    notifier = notifier_with(email, rules=QUIET_HOURS)
+    evening = NIGHT - timedelta(hours=5)
+    notifier.receive(alert_message("e1", at=evening), member_alert(1, level=Level.ERROR, at=evening))
+    resolutions = (
+        alert_message("e2", at=NIGHT, action="resolve"),
+        member_alert(1, event_id="c1", at=NIGHT, action="resolve"),
+    )
+    notifier.receive(*resolutions)
+    assert email.sent == ["opened WARNING", "opened ERROR", "resolved WARNING"]
+    notifier.receive(ClockTick(at=MORNING))
+    assert [one.alert_message.event_id for one in email.notifications] == ["e1", "e1", "c1", "e2"]
+
+
+def test_a_warning_that_escalates_in_quiet_hours_is_sent_once() -> None:
+    """Now, at its new level; the morning adds nothing."""
+    email = FakeChannel()
+    notifier = notifier_with(email, rules=QUIET_HOURS)
+    notifier.receive(alert_message("e1", at=NIGHT))
+    notifier.receive(alert_message("e2", at=NIGHT + timedelta(hours=1), level=Level.ERROR))
+    notifier.receive(ClockTick(at=MORNING))
+    assert email.sent == ["opened ERROR"]
+
+
+def test_many_alerts_of_a_night_are_one_message() -> None:
+    """More than flood control admits are a flood, however slowly they came."""
+    email = FakeChannel()
+    rules = QUIET_HOURS.model_copy(update={"flood": Flood(alerts=3, minutes=10)})
+    notifier = notifier_with(email, rules=rules)
+    for customer in range(5):
+        notifier.receive(member_alert(customer, at=NIGHT + timedelta(hours=customer)))
+    notifier.receive(ClockTick(at=MORNING))
+    assert email.titles == ["notice 5 alerts at once, told in one message"]
+
+
+def test_an_incident_muted_meanwhile_is_not_sent_in_the_morning() -> None:
+    """A person has seen it before."""
+    email = FakeChannel()
+    notifier = notifier_with(email, rules=QUIET_HOURS)
+    notifier.receive(alert_message("e1", at=NIGHT))
+    [key] = notifier.incidents.items
+    muted = replace(notifier.incidents.items[key], muted_until=MORNING + timedelta(days=1))
+    notifier.incidents.items[key] = muted
+    notifier.receive(ClockTick(at=MORNING))
+    assert email.sent == []
+
+
+def test_slack_down_in_the_morning() -> None:
+    """The tick comes again until each channel has each message, once."""
+    email, slack = FakeChannel("email"), FakeChannel("slack", [TransientError("slack: 503")] * 2)
+    notifier = notifier_with(email, slack, rules=QUIET_HOURS)
+    notifier.receive(alert_message("e1", at=NIGHT), member_alert(1, at=NIGHT))
+    for deferrals in range(2):
+        [result] = notifier.receive(ClockTick(at=MORNING), deferrals=deferrals).values()
+        assert isinstance(result, TransientError)
+    assert list(notifier.receive(ClockTick(at=MORNING), deferrals=2).values()) == [None]
+    assert email.sent == slack.sent == ["opened WARNING"] * 2

@@ -1,0 +1,289 @@
+"""The state machine of an incident: classification, recipients, pending deliveries."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from relay.alerts.transitions import (
+    Classification,
+    apply,
+    apply_notice,
+    classify,
+    drop_channel,
+    next_pending,
+    record_delivery,
+    retry_failed,
+)
+from relay.model.effects import Level
+from relay.model.incident import UNCONFIRMED, ChannelDelivery, DeliveryState
+from relay.model.messages import AlertMessage
+
+from tests.support.incident_builders import (
+    CHANNELS,
+    EMPTY_INCIDENT,
+    OPEN,
+    RESOLVE,
+    alert_message,
+    incident_after,
+    pending_for,
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "message", "expected"),
+    [
+        ([], OPEN, "opened"),
+        ([], RESOLVE, "resolved_before_open"),
+        ([OPEN], alert_message("e3", minute=11), "absorbed"),
+        ([OPEN], alert_message("e3", minute=9), "absorbed"),
+        ([OPEN], alert_message("e3", minute=11, level=Level.INFO), "absorbed"),
+        ([OPEN], alert_message("e3", minute=11, level=Level.ERROR), "escalated"),
+        ([OPEN], OPEN, "seen"),
+        ([OPEN], alert_message("e1", minute=99, level=Level.CRITICAL), "seen"),
+        ([OPEN], RESOLVE, "resolved"),
+        ([OPEN], alert_message("e2", minute=10, action="resolve"), "resolved"),
+        ([OPEN], alert_message("e2", minute=9, action="resolve"), "resolved_before_open"),
+        ([OPEN, alert_message("e3", minute=30)], RESOLVE, "resolved_before_open"),
+        ([OPEN, RESOLVE], OPEN, "seen"),
+        ([OPEN, RESOLVE], alert_message("e3", minute=20, level=Level.CRITICAL), "stale"),
+        ([OPEN, RESOLVE], alert_message("e3", minute=21), "opened"),
+        ([OPEN, RESOLVE], alert_message("e4", minute=25, action="resolve"), "resolved_before_open"),
+        ([RESOLVE], OPEN, "stale"),
+        ([RESOLVE], alert_message("e3", minute=21), "opened"),
+        (
+            [alert_message("e9", minute=30), RESOLVE],
+            alert_message("e3", minute=15, level=Level.ERROR),
+            "stale",
+        ),
+        ([], alert_message("e3", minute=11, action="update"), "stale"),
+        ([OPEN], alert_message("e3", minute=9, action="update"), "stale"),
+        ([OPEN], alert_message("e3", minute=11, action="update"), "updated"),
+        ([OPEN, RESOLVE], alert_message("e3", minute=30, action="update"), "stale"),
+    ],
+)
+def test_classification(before: list[AlertMessage], message: AlertMessage, expected: Classification) -> None:
+    """It depends on the level, the times of the alert messages, and the event ids seen."""
+    assert classify(incident_after(*before), message) == expected
+
+
+def test_an_incident_in_documented_order() -> None:
+    """A notification is sent when it opens, when it escalates, and when it is resolved."""
+    incident = incident_after(
+        OPEN, alert_message("e3", minute=12), alert_message("e4", minute=14, level=Level.ERROR), RESOLVE
+    )
+    assert (
+        pending_for(incident, "email")
+        == pending_for(incident)
+        == ["opened e1", "escalated e4", "resolved e2"]
+    )
+    assert not incident.active
+
+
+def test_an_update_goes_to_the_channels_notified_before() -> None:
+    """It opens nothing, keeps nothing open, and is sent between the opening and the resolution."""
+    update = alert_message("m1", minute=15, action="update", level=Level.INFO)
+    incident = apply(apply(incident_after(OPEN, channels=["email"]), update, CHANNELS), RESOLVE, CHANNELS)
+    assert pending_for(incident, "email") == ["opened e1", "updated m1", "resolved e2"]
+    assert pending_for(incident, "slack") == []
+    assert apply(incident_after(update), OPEN, CHANNELS).pending_for("e1") is not None
+    silent = apply(EMPTY_INCIDENT, OPEN, [])
+    assert apply(silent, update, CHANNELS).pending == ()
+
+
+def test_a_silent_opening_is_sent_as_opened_when_it_escalates() -> None:
+    """At the new level, with a resolution to follow; an incident without notifications is resolved silently."""
+    silent = apply(EMPTY_INCIDENT, alert_message("e1", minute=10, level=Level.INFO), [])
+    assert apply(silent, RESOLVE, CHANNELS).pending == ()
+    escalated = apply(silent, alert_message("e3", minute=12), CHANNELS)
+    assert pending_for(apply(escalated, RESOLVE, CHANNELS)) == ["opened e3", "resolved e2"]
+
+
+def test_an_escalation_goes_to_the_channels_of_its_level_too() -> None:
+    """The channels notified before get it as well, and all of them the resolution."""
+    incident = apply(EMPTY_INCIDENT, OPEN, ["email"])
+    incident = apply(incident, alert_message("e3", minute=12, level=Level.CRITICAL), ["slack", "pagerduty"])
+    incident = apply(incident, RESOLVE, [])
+    assert pending_for(incident, "email") == ["opened e1", "escalated e3", "resolved e2"]
+    assert pending_for(incident, "pagerduty") == ["escalated e3", "resolved e2"]
+
+
+def test_a_muted_incident_is_not_sent() -> None:
+    """Until its time; only PagerDuty gets the resolution, which pages no one."""
+    incident = apply(EMPTY_INCIDENT, OPEN, ["email", "pagerduty"])
+    muted = replace(incident, muted_until=alert_message(minute=60).at)
+    worse = alert_message("e3", minute=12, level=Level.CRITICAL)
+    assert apply(muted, worse, CHANNELS).pending == muted.pending
+    assert apply(muted, worse, CHANNELS).level is Level.CRITICAL
+    resolved = apply(muted, RESOLVE, CHANNELS)
+    assert pending_for(resolved, "email") == ["opened e1"]
+    assert pending_for(resolved, "pagerduty") == ["opened e1", "resolved e2"]
+    assert not resolved.active
+    again = apply(resolved, alert_message("e5", minute=30), CHANNELS)
+    assert again.active
+    assert again.pending == resolved.pending
+    later = apply(
+        apply(resolved, alert_message("e6", minute=61), CHANNELS),
+        alert_message("e7", minute=62, action="resolve"),
+        [],
+    )
+    assert pending_for(later, "slack") == ["opened e6", "resolved e7"]
+
+
+def test_an_acknowledged_incident_is_sent_when_it_is_critical_or_resolved() -> None:
+    """An acknowledgement ends when the incident opens anew."""
+    acknowledged = replace(incident_after(OPEN), acknowledged=True)
+    error = alert_message("e3", minute=12, level=Level.ERROR)
+    assert apply(acknowledged, error, CHANNELS).pending == acknowledged.pending
+    critical = apply(
+        apply(acknowledged, error, CHANNELS), alert_message("e4", minute=13, level=Level.CRITICAL), CHANNELS
+    )
+    assert pending_for(apply(critical, RESOLVE, CHANNELS)) == ["opened e1", "escalated e4", "resolved e2"]
+    reopened = apply(apply(acknowledged, RESOLVE, CHANNELS), alert_message("e5", minute=30), CHANNELS)
+    assert not reopened.acknowledged
+
+
+def test_a_notice_is_sent_once_and_opens_nothing() -> None:
+    """A digest, a roll-up, a channel test."""
+    incident = apply_notice(apply_notice(EMPTY_INCIDENT, OPEN, CHANNELS), OPEN, CHANNELS)
+    assert pending_for(incident) == ["notice e1"]
+    assert not incident.active
+
+
+def test_threads_are_kept_as_long_as_a_reply_can_be_added() -> None:
+    """Each opening has its own; the resolution is added to it, and then it is removed."""
+    sent = ChannelDelivery(state=DeliveryState.SENT)
+    incident = record_delivery(incident_after(OPEN, channels=["slack"]), "e1", "slack", sent, "C1/1.0")
+    assert incident.threads["e1"].refs == {"slack": "C1/1.0"}
+    resolved = apply(incident, RESOLVE, CHANNELS)
+    reopened = apply(resolved, alert_message("e3", minute=30), ["slack"])
+    assert [pending.thread_id for pending in reopened.pending] == ["e1", "e3"]
+    assert set(reopened.threads) == {"e1", "e3"}
+    done = record_delivery(reopened, "e2", "slack", sent, "C1/1.0")
+    assert set(done.threads) == {"e3"}
+
+
+def test_a_resolution_goes_to_the_channels_with_the_opening() -> None:
+    """A channel that was configured in between does not get it."""
+    incident = apply(incident_after(OPEN, channels=["email"]), RESOLVE, CHANNELS)
+    assert pending_for(incident, "email") == ["opened e1", "resolved e2"]
+    assert pending_for(incident, "slack") == []
+
+
+def test_without_a_channel_nothing_is_pending() -> None:
+    """An incident without channels is remembered all the same."""
+    incident = incident_after(OPEN, channels=[])
+    assert (incident.active, incident.pending) == (True, ())
+
+
+def test_channels_of_an_earlier_opening_only() -> None:
+    """They do not get the resolution of a later opening."""
+    incident = apply(incident_after(OPEN, RESOLVE), alert_message("e3", minute=30), ["email"])
+    incident = apply(incident, alert_message("e4", minute=40, action="resolve"), CHANNELS)
+    assert pending_for(incident, "slack") == ["opened e1", "resolved e2"]
+    assert pending_for(incident, "email") == ["opened e1", "resolved e2", "opened e3", "resolved e4"]
+
+
+def test_a_channel_that_refused_an_escalation_gets_the_resolution() -> None:
+    """It has the opening."""
+    escalated = incident_after(OPEN, alert_message("e3", minute=12, level=Level.ERROR))
+    refused = record_delivery(
+        escalated, "e3", "slack", ChannelDelivery(state=DeliveryState.FAILED, reason="slack_no_text")
+    )
+    assert pending_for(apply(refused, RESOLVE, CHANNELS), "slack") == ["opened e1", "resolved e2"]
+
+
+def test_a_channel_that_refused_the_opening_gets_no_resolution() -> None:
+    """Nor is the opening sent when it is redriven after the resolution."""
+    refused = record_delivery(
+        incident_after(OPEN),
+        "e1",
+        "slack",
+        ChannelDelivery(state=DeliveryState.FAILED, reason="slack_invalid_blocks"),
+    )
+    resolved = apply(refused, RESOLVE, CHANNELS)
+    assert pending_for(resolved, "slack") == []
+    assert pending_for(resolved, "email") == ["opened e1", "resolved e2"]
+    assert retry_failed(resolved, "e1") == resolved
+
+
+def test_a_channel_that_may_have_the_opening_gets_the_resolution() -> None:
+    """An opening that was unconfirmed twice is not repeated after the resolution, but the resolution is sent."""
+    unconfirmed = record_delivery(
+        incident_after(OPEN), "e1", "slack", ChannelDelivery(state=DeliveryState.FAILED, reason=UNCONFIRMED)
+    )
+    assert pending_for(apply(unconfirmed, RESOLVE, CHANNELS), "slack") == ["resolved e2"]
+
+
+def test_a_notification_that_all_channels_have_is_removed() -> None:
+    """The item does not grow with what was sent."""
+    incident = incident_after(OPEN)
+    for channel in CHANNELS:
+        incident = record_delivery(incident, "e1", channel, ChannelDelivery(state=DeliveryState.SENT))
+    assert incident.pending == ()
+    assert incident.channels == CHANNELS
+
+
+def test_a_reopened_incident_is_sent_again() -> None:
+    """A level that was sent before the resolution is sent again after it."""
+    incident = incident_after(
+        OPEN, RESOLVE, alert_message("e3", minute=30), alert_message("e4", minute=40, action="resolve")
+    )
+    assert pending_for(incident) == ["opened e1", "resolved e2", "opened e3", "resolved e4"]
+
+
+def test_delivery_in_order_up_to_the_own_event() -> None:
+    """Each channel gets the opening first; notifications after the event's own are the work of other messages."""
+    incident = incident_after(OPEN, RESOLVE, alert_message("e3", minute=30))
+    first = next_pending(incident, "e2")
+    assert first is not None
+    assert (first[0].alert_message.event_id, first[1]) == ("e1", "email")
+    skipping = next_pending(incident, "e2", skip=["email"])
+    assert skipping is not None
+    assert (skipping[0].alert_message.event_id, skipping[1]) == ("e1", "slack")
+    assert next_pending(incident, "e2", skip=CHANNELS) is None
+    failed = ChannelDelivery(state=DeliveryState.FAILED, reason="slack_no_text")
+    done = record_delivery(record_delivery(incident, "e1", "email", failed), "e1", "slack", failed)
+    assert next_pending(done, "e1") is None
+    assert next_pending(apply(incident, alert_message("e5", minute=31), CHANNELS), "e5") is None
+
+
+def test_a_redrive_retries_failed_deliveries() -> None:
+    """A refused one starts anew; an unconfirmed one is marked as a possible repeat when it is sent."""
+    incident = record_delivery(
+        incident_after(OPEN),
+        "e1",
+        "slack",
+        ChannelDelivery(state=DeliveryState.FAILED, reason="slack_no_text"),
+    )
+    incident = record_delivery(
+        incident, "e1", "email", ChannelDelivery(state=DeliveryState.FAILED, reason=UNCONFIRMED)
+    )
+    deliveries = retry_failed(incident, "e1").pending[0].deliveries
+    assert deliveries == {"slack": ChannelDelivery(), "email": ChannelDelivery(state=DeliveryState.SENDING)}
+
+
+def test_deliveries_to_a_removed_channel_are_dropped() -> None:
+    """Without Slack in the configuration nothing stays pending for it."""
+    incident = drop_channel(incident_after(OPEN, RESOLVE), "slack")
+    assert pending_for(incident, "slack") == []
+    assert pending_for(incident, "email") == ["opened e1", "resolved e2"]
+
+
+def test_a_one_off_incident_is_never_open() -> None:
+    """A grant is sent once per level, however often it comes; it needs no resolution, and updates may follow."""
+    grant = alert_message("e1", minute=10, one_off=True)
+    incident = incident_after(grant, grant, alert_message("e3", minute=12, one_off=True))
+    assert pending_for(incident) == ["opened e1"]
+    assert not incident.is_open
+    worse = apply(incident, alert_message("e4", minute=14, level=Level.ERROR, one_off=True), CHANNELS)
+    assert pending_for(apply(worse, RESOLVE, CHANNELS)) == ["opened e1", "escalated e4", "resolved e2"]
+    assert not worse.is_open
+
+
+def test_one_opening_that_needs_a_resolution_makes_it_open() -> None:
+    """In either order; a later opening under the same key counts by itself."""
+    one_off, standing = alert_message("e3", minute=12, one_off=True), OPEN
+    assert incident_after(standing, one_off).is_open
+    assert incident_after(one_off, alert_message("e4", minute=13)).is_open
+    assert not incident_after(standing, RESOLVE, alert_message("e5", minute=30, one_off=True)).is_open

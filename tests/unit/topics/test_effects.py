@@ -1,0 +1,204 @@
+"""The rules as a table: for a record, an event and the settings, exactly these effects."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from inveterate.webhooks.base import Event
+from relay.model.effects import Note
+from relay.model.timeline_events import TIMELINE_EVENTS, properties_of
+from relay.rules.settings import Retention, Rules, Thresholds, TierSetting
+
+from tests.support.in_memory_relay import day
+from tests.support.sample_events import after, brief, effects_of, event
+
+GOLD, PLATINUM = "3a636361", "c560bce7"
+PLAIN = Rules(
+    thresholds=Thresholds(
+        high_value_annual_fee=Decimal(0), high_value_credits=Decimal(0), high_value_revenue=Decimal(0)
+    )
+)
+"""No member is of high value."""
+HV = Rules()
+"""By default the sample's fee of 100 makes a member one of high value."""
+RANKED = Rules(
+    thresholds=PLAIN.thresholds,
+    tiers={GOLD: TierSetting(rank=1), "6a538edc": TierSetting(rank=0), PLATINUM: TierSetting(rank=2)},
+)
+SOFT = {"errorMessage": "Your card has insufficient funds."}
+PAID = event("paid", 1)
+JOINED = event("joined", 1)
+FIRST = event("attempt", 10, billingAttempts=1, **SOFT)
+SECOND = event("attempt", 11, billingAttempts=2, **SOFT)
+LOST = event("lost", 12)
+PENDING = event("pending", 20, effectiveCancellationDate="2026-04-01T07:00:00Z")
+GONE = event("cancelled", 30)
+
+
+def row(name: str, known: list[Event], occurred: Event, rules: Rules, *expected: str) -> Any:
+    """Return one row of the table."""
+    return pytest.param(known, occurred, rules, list(expected), id=name)
+
+
+NOTED, COUNTED = "note Membership Payment Failed", "count failed_attempt 100"
+MADE_GOOD = ("note Membership Payment Recovered", "count recovered 100")
+
+DUNNING = [
+    row("first of three", [JOINED], FIRST, PLAIN, NOTED, COUNTED, "open INFO dun:M by dunning.attempt"),
+    row("first, high-value", [PAID], FIRST, HV, NOTED, COUNTED, "open WARNING dun:M by dunning.attempt"),
+    row("last but one", [FIRST], SECOND, PLAIN, NOTED, COUNTED, "open WARNING dun:M by dunning.last_chance"),
+    row("last but one, high-value", [FIRST], SECOND, HV, NOTED, COUNTED, "open ERROR dun:M by dunning.last_chance"),
+    row("no retry can succeed", [], event("attempt", 10, billingAttempts=1, errorMessage="Your card has expired."), PLAIN,
+        NOTED, COUNTED, "open WARNING dun:M by dunning.last_chance"),
+    row("second of five", [FIRST], SECOND, PLAIN.model_copy(update={"billing_attempts": 5}), NOTED, COUNTED,
+        "open INFO dun:M by dunning.attempt"),
+    row("the tier has five", [FIRST], SECOND, PLAIN.model_copy(update={"tiers": {GOLD: TierSetting(billing_attempts=5)}}),
+        NOTED, COUNTED, "open INFO dun:M by dunning.attempt"),
+    row("no number", [], event("attempt", 10, billingAttempts=None, **SOFT), PLAIN, NOTED, COUNTED,
+        "open WARNING dun:M by dunning.last_chance"),
+    row("older than the payment", [event("paid", 11)], FIRST, PLAIN, NOTED, COUNTED, *MADE_GOOD),
+    row("older than the payment, after another attempt", [SECOND, event("paid", 12)], FIRST, PLAIN, NOTED, COUNTED),
+    row("older than two payments", [event("paid", 11), event("paid", 41)], FIRST, PLAIN, NOTED, COUNTED, *MADE_GOOD),
+    row("paid sooner than was known", [FIRST, event("paid", 41)], event("paid", 11), HV, "count payment 100"),
+    row("older than the end", [event("cancelled", 11)], FIRST, PLAIN, NOTED, COUNTED),
+    row("older than a joining", [event("joined", 11)], FIRST, PLAIN, NOTED, COUNTED),
+    row("older than another attempt", [SECOND], FIRST, PLAIN, NOTED, COUNTED),
+    row("all attempts failed", [FIRST, SECOND], LOST, PLAIN, "open WARNING dun:M by dunning.failed"),
+    row("all failed, high-value", [FIRST, SECOND], LOST, HV, "open ERROR dun:M by dunning.failed"),
+    row("lost, and no attempt seen", [], LOST, PLAIN, NOTED, COUNTED, "open WARNING dun:M by dunning.failed"),
+    row("lost, but paid since", [event("paid", 13)], LOST, PLAIN, NOTED, COUNTED, *MADE_GOOD),
+    row("paid for once, and it failed since", [FIRST, event("attempt", 40, billingAttempts=1)], event("paid", 11), HV,
+        "count payment 100", *MADE_GOOD),
+    row("paid as always", [JOINED], PAID, HV, "count payment 100"),
+    row("paid after all", [FIRST], event("paid", 11), HV, "count payment 100",
+        "note Membership Payment Recovered", "count recovered 100", "resolve dun:M by dunning.recovered"),
+    row("paid before it failed", [FIRST], PAID, HV, "count payment 100"),
+    row("paid after the end", [FIRST, GONE], event("paid", 31), HV, "count payment 100"),
+    row("a new card", [JOINED], event("card", 11), HV),
+    row("a new card while a fee is open", [FIRST], event("card", 11), HV, "update INFO dun:M by dunning.new_card"),
+    row("a new card before it failed", [FIRST], event("card", 9), HV),
+    row("joined anew while a fee is open", [FIRST], event("joined", 11), HV, "note Membership Joined",
+        "count joined_paid", "resolve dun:M by dunning.rejoined"),
+]  # fmt: skip
+
+JOINING = [
+    row("paid", [], JOINED, HV, "note Membership Joined", "count joined_paid"),
+    row("paid, announced", [], JOINED, Rules(announce_joins=True), "note Membership Joined", "count joined_paid",
+        "one-off INFO immediate join:M:3a636361:2026-03-01 by join.paid"),
+    row("trial", [], event("trial", 1), HV, "note Membership Joined", "count joined"),
+    row("lifetime", [], event("lifetime", 1), HV, "note Membership Joined", "count joined"),
+    row("free, by sign-up", [], event("free", 1, previousTierId=None), HV, "note Membership Joined", "count joined"),
+    row("free, by a move down", [JOINED], event("free", 2), HV),
+    row("back again", [JOINED, GONE], event("joined", 40), HV, "note Membership Joined", "count joined_paid",
+        "note Membership Rejoined", "count rejoined", "resolve cancelled:M:2026-03-30 by join.again"),
+    row("stays after all", [JOINED, PENDING], event("joined", 25), HV, "note Membership Joined", "count joined_paid",
+        "resolve cancel:M:2026-04-01 by cancel.resumed"),
+    row("an old joining", [GONE], JOINED, HV, "note Membership Joined", "count joined_paid"),
+]  # fmt: skip
+
+LEAVING = [
+    row("asked", [JOINED], PENDING, PLAIN, "note Membership Cancellation Pending", "count pending_cancellation",
+        "open INFO cancel:M:2026-04-01 by cancel.pending"),
+    row("asked, high-value", [PAID], PENDING, HV, "note Membership Cancellation Pending", "count pending_cancellation",
+        "open WARNING cancel:M:2026-04-01 by cancel.pending"),
+    row("asked, with retention", [PAID], PENDING, Rules(retention=Retention(on=True)),
+        "note Membership Cancellation Pending", "count pending_cancellation",
+        "open WARNING cancel:M:2026-04-01 by cancel.pending", "grant 10 for M:2026-04-01"),
+    row("retention is for the high-value", [JOINED], PENDING,
+        PLAIN.model_copy(update={"retention": Retention(on=True)}), "note Membership Cancellation Pending",
+        "count pending_cancellation", "open INFO cancel:M:2026-04-01 by cancel.pending"),
+    row("by the shop", [PAID], event("pending", 20, cancellationSource="MERCHANT"), Rules(retention=Retention(on=True)),
+        "note Membership Cancellation Pending", "count pending_cancellation",
+        "open INFO cancel:M:2025-06-30 by cancel.pending"),
+    row("after failed payments", [FIRST, LOST], event("pending", 12.1, cancellationSource="FAILURE"), HV,
+        "note Membership Cancellation Pending", "count pending_cancellation"),
+    row("another date", [PENDING], event("pending", 21, effectiveCancellationDate="2026-05-01T07:00:00Z"), PLAIN,
+        "note Membership Cancellation Pending", "count pending_cancellation",
+        "resolve cancel:M:2026-04-01 by cancel.resumed", "open INFO cancel:M:2026-05-01 by cancel.pending"),
+    row("asked, but gone since", [GONE], PENDING, HV, "note Membership Cancellation Pending", "count pending_cancellation"),
+    row("gone as announced", [PAID, PENDING], event("cancelled", 30, cancellationSource="CUSTOMER"), HV,
+        "note Membership Cancelled", "count left_voluntarily", "resolve cancel:M:2026-04-01 by cancel.ended"),
+    row("gone at once", [JOINED], event("cancelled", 30, cancellationSource="CUSTOMER"), PLAIN,
+        "note Membership Cancelled", "count left_voluntarily"),
+    row("gone at once, high-value", [PAID], event("cancelled", 30, cancellationSource="CUSTOMER"), HV,
+        "note Membership Cancelled", "count left_voluntarily", "one-off INFO cancelled:M:2026-03-30 by cancel.voluntary"),
+    row("by the shop, at once", [PAID], event("cancelled", 30, cancellationSource="MERCHANT"), HV,
+        "note Membership Cancelled", "count left_by_merchant"),
+    row("lost", [FIRST, LOST], GONE, PLAIN, "note Membership Cancelled", "count left_involuntarily", "count lost 100",
+        "resolve WARNING immediate dun:M by dunning.lost"),
+    row("lost, high-value", [FIRST, LOST], GONE, HV, "note Membership Cancelled", "count left_involuntarily",
+        "count lost 100", "resolve ERROR immediate dun:M by dunning.lost"),
+    row("lost, and nothing was known", [], GONE, PLAIN, "note Membership Cancelled", "count left_involuntarily",
+        "one-off WARNING cancelled:M:2026-03-30 by cancel.involuntary"),
+    row("left with an open fee", [FIRST], event("cancelled", 30, cancellationSource="CUSTOMER"), HV,
+        "note Membership Cancelled", "count left_voluntarily", "resolve dun:M by dunning.ended"),
+    row("an unheard-of source, and an open fee", [FIRST], event("cancelled", 30, cancellationSource="ALIENS"), PLAIN,
+        "note Membership Cancelled", "count left_involuntarily", "count lost 100", "resolve WARNING immediate dun:M by dunning.lost"),
+    row("gone, but back since", [event("joined", 31)], GONE, HV, "note Membership Cancelled", "count left_involuntarily"),
+]  # fmt: skip
+
+MOVE = {"tierId": "6a538edc", "previousTierId": GOLD}
+BACK = {"tierId": GOLD, "previousTierId": "6a538edc"}
+TIERS = [
+    row("unranked", [PAID], event("moved", 5), HV, "note Membership Tier Changed"),
+    row("up", [PAID], event("moved", 5, **BACK), RANKED, "note Membership Tier Changed", "count tier_up"),
+    row("down", [PAID], event("moved", 5, **MOVE), RANKED, "note Membership Tier Changed", "count tier_down"),
+    row("down, high-value", [PAID], event("moved", 5, **MOVE), RANKED.model_copy(update={"thresholds": HV.thresholds}),
+        "note Membership Tier Changed", "count tier_down", "one-off WARNING tier:M:2026-03-05 by tier.changed"),
+    row("and back within the hour", [PAID, event("moved", 5, **MOVE)],
+        event("moved", day(5) + timedelta(minutes=50), **BACK), RANKED,
+        "note Membership Tier Changed", "count tier_up", "resolve tier:M:2026-03-05 by tier.back"),
+    row("and back on another day", [PAID, event("moved", 5, **MOVE)], event("moved", 6, **BACK), RANKED,
+        "note Membership Tier Changed", "count tier_up"),
+]  # fmt: skip
+
+
+def balance(at: float, before: float, now: float, **more: Any) -> Event:
+    """Return a change of balance."""
+    return event("credits", at, previousBalance=before, newBalance=now, **more)
+
+
+USUAL = [balance(2, 0, 6), balance(3, 6, 12), balance(4, 12, 18)]
+CREDITS = [
+    row("normal", [], balance(2, 0, 5), HV, "note Store Credit Changed"),
+    row("by hand", [], balance(2, 0, 5, reason="MANUAL"), HV, "note Store Credit Changed", "count manual_credit 5"),
+    row("a large grant", [], balance(2, 0, 250), HV, "note Store Credit Changed",
+        "one-off WARNING cred:M:2026-03-02 by credits.anomaly"),
+    row("ten times the usual", USUAL, balance(5, 18, 78), HV, "note Store Credit Changed",
+        "one-off WARNING cred:M:2026-03-05 by credits.anomaly"),
+    row("nine times the usual", USUAL, balance(5, 18, 72), HV, "note Store Credit Changed"),
+    row("large, but switched off", [], balance(2, 0, 250), Rules(thresholds=Thresholds(credit_anomaly=Decimal(0))),
+        "note Store Credit Changed"),
+    row("spent", [balance(2, 0, 400)], balance(3, 400, 10), HV, "note Store Credit Changed"),
+    row("below zero", [], balance(2, 5, -5), HV, "note Store Credit Changed", "open ERROR debt:M by credits.negative"),
+    row("out of it again", [balance(2, 5, -5)], balance(3, -5, 0), HV, "note Store Credit Changed",
+        "resolve debt:M by credits.settled"),
+    row("below zero, but settled since", [balance(3, -5, 0)], balance(2, 5, -5), HV, "note Store Credit Changed"),
+    row("expired", [], event("expired", 2), PLAIN, "note Store Credit Expired", "count credits_expired 5"),
+    row("much expired", [], event("expired", 2, amount=50), PLAIN, "note Store Credit Expired", "count credits_expired 50"),
+    row("much expired, high-value", [PAID], event("expired", 2, amount=50), HV, "note Store Credit Expired",
+        "count credits_expired 50", "one-off INFO immediate expired:M:2026-03-02 by credits.expired"),
+]  # fmt: skip
+
+REST = [
+    row("ordered", [], event("ordered", 2), HV, "note Member Ordered"),
+    row("ordered, and Shopify notes it in the CRM", [], event("ordered", 2), Rules(orders_to_crm=False)),
+    row("updated", [], event("updated", 2), HV),
+    row("updated, and everything differs", [PAID, PENDING],
+        event("updated", 21, status="CANCELLED", tierId="x", credit=-99, revenue=10_000), HV),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("known", "occurred", "rules", "expected"), [*DUNNING, *JOINING, *LEAVING, *TIERS, *CREDITS, *REST]
+)
+def test_effects(known: list[Event], occurred: Event, rules: Rules, expected: list[str]) -> None:
+    """One row: the events before, the event, the settings; exactly these notes, KPIs and alerts, in this order."""
+    effects = list(effects_of(occurred, after(*known), rules))
+    assert [brief(effect) for effect in effects] == expected
+    for note in (effect for effect in effects if isinstance(effect, Note)):
+        assert note.name in TIMELINE_EVENTS
+        assert note.properties.keys() <= properties_of(note.name).keys(), "else HubSpot's event would lack it"
