@@ -1,0 +1,290 @@
+"""The one way from a Lambda function to AWS: `call(service, operation, body)`.
+
+botocore takes most of a cold start and three quarters of the processor time of a small call. The functions on
+an event's way make few kinds of calls, all of them with one JSON object there and one back, so they are
+made here: signed, with one deadline for each call, and tried again where that is safe. Every operation that
+Relay calls may be repeated: writes are conditional or idempotent by key, a message sent twice has one event id.
+`grants` and the command line use botocore (`boto.py`).
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from functools import cache
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from relay.adapters.aws.connection import Connections, ExchangeError, RawReply
+from relay.adapters.aws.protocol import (
+    SERVICES,
+    BrokenReplyError,
+    Service,
+    decode,
+    encode,
+    endpoint,
+    error_code,
+    refusal_fields,
+)
+from relay.adapters.aws.signing import Credentials, signed_headers
+from relay.errors import MisconfiguredError, NoReplyError, TransientError
+
+_OK: Final = 200
+_SERVER_ERROR: Final = 500
+_TOO_MANY: Final = 429
+
+THROTTLED: Final = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "LimitExceededException",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "TransactionInProgressException",
+    }
+)
+"""Codes that botocore's standard mode tries again as throttling (`LimitExceededException` is Firehose's)."""
+
+_AGAIN: Final = frozenset(
+    {"InternalError", "InternalServerError", "RequestTimeout", "RequestTimeoutException"}
+)
+
+_CLOCK_SKEW: Final = frozenset(
+    {
+        "InvalidSignatureException",
+        "RequestExpired",
+        "RequestInTheFuture",
+        "RequestTimeTooSkewed",
+        "SignatureDoesNotMatch",
+    }
+)
+
+_SKEW_TO_HEED: Final = timedelta(minutes=4)
+"""AWS refuses a request whose time is five minutes off; a smaller difference is not the clock's fault."""
+
+_MISCONFIGURED: Final = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthorizationError",
+        "AuthorizationErrorException",
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidKeyId",
+        "InvalidSecurity",
+        "InvalidSignatureException",
+        "KMSAccessDenied",
+        "KMSAccessDeniedException",
+        "KMSDisabled",
+        "KMSDisabledException",
+        "KMSNotFound",
+        "KMSNotFoundException",
+        "KmsAccessDenied",
+        "KmsDisabled",
+        "KmsNotFound",
+        "MissingAuthenticationToken",
+        "NotFound",
+        "NotFoundException",
+        "OptInRequired",
+        "ParameterNotFound",
+        "QueueDoesNotExist",
+        "ResourceNotFoundException",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+
+
+class RefusedCallError(Exception):
+    """AWS refused a call. `code` is its error code, `fields` what the refusal says besides; no message is kept.
+
+    `after_lost_reply` says that an earlier try of the same call got no answer and may have been carried out.
+    """
+
+    def __init__(
+        self, code: str, status: int, fields: Mapping[str, Any], *, after_lost_reply: bool = False
+    ) -> None:
+        super().__init__(code)
+        self.code = code
+        self.status = status
+        self.fields = fields
+        self.after_lost_reply = after_lost_reply
+
+
+class NoAnswerError(Exception):
+    """AWS gave no answer within the call's time; the call may have been carried out. `code` says why."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(slots=True)
+class AwsClient:
+    """Calls AWS. Seconds throughout: `call_seconds` bounds a call with all its tries, `try_seconds` one try.
+
+    `ends_at` (of `clock`) is when the invocation ends: no call and no pause goes beyond it. `skew` is how far
+    AWS's clock was found to be ahead of this machine's.
+    """
+
+    max_tries: int = 4
+    call_seconds: float = 12.0
+    try_seconds: float = 8.0
+    connections: Connections = field(default_factory=Connections)
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    jitter: Callable[[], float] = random.random
+    ends_at: float | None = None
+    skew: timedelta = timedelta()
+
+    def call(self, service: str, operation: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the reply to one call. Bytes in `body` are sent as base64, as AWS's JSON has them.
+
+        Throttling, a server's errors and lost connections are tried again, with a jittered pause.
+
+        Raises:
+            RefusedCallError: AWS refused the call, or throttled every try.
+            NoAnswerError: no whole answer came in time.
+            MisconfiguredError: the environment has no credentials.
+
+        """
+        kind = SERVICES[service]
+        headers, content = encode(kind, operation, body)
+        deadline = self._deadline()
+        lost_reply = False
+        corrected = False
+        reconnected = False
+        tries = 0
+        while True:
+            tries += 1
+            problem: RefusedCallError | NoAnswerError
+            try:
+                reply = self._exchange(kind, headers, content, deadline)
+                if reply.status == _OK:
+                    return decode(kind, reply.headers, reply.content)
+            except ExchangeError as error:
+                if error.was_kept and not reconnected:
+                    # The other side had closed a kept connection, and has not read the request: no try of it.
+                    reconnected = True
+                    tries -= 1
+                    continue
+                lost_reply = True
+                problem = NoAnswerError(str(error))
+            except BrokenReplyError as error:
+                lost_reply = True
+                problem = NoAnswerError(f"broken reply: {error}")
+            else:
+                code = error_code(kind, reply.headers, reply.content) or f"status {reply.status}"
+                problem = RefusedCallError(
+                    code, reply.status, refusal_fields(kind, reply.content), after_lost_reply=lost_reply
+                )
+                if not corrected and code in _CLOCK_SKEW and self._correct_clock(reply):
+                    corrected = True
+                    continue
+                if not _is_worth_another_try(problem):
+                    raise problem
+                lost_reply = lost_reply or reply.status >= _SERVER_ERROR
+            if tries >= self.max_tries or not self._pause(tries, deadline):
+                raise problem
+
+    def _deadline(self) -> float:
+        deadline = self.clock() + self.call_seconds
+        return deadline if self.ends_at is None else min(deadline, self.ends_at)
+
+    def _exchange(
+        self, service: Service, headers: Mapping[str, str], content: bytes, deadline: float
+    ) -> RawReply:
+        credentials = Credentials.from_environment()
+        place = urlsplit(endpoint(service, credentials.region))
+        path = place.path or "/"
+        signed = signed_headers(
+            credentials,
+            service.name,
+            host=_host(place.scheme, place.netloc),
+            path=path,
+            headers=headers,
+            content=content,
+            now=self.now() + self.skew,
+        )
+        return self.connections.exchange(
+            place, path, signed, content, min(deadline, self.clock() + self.try_seconds)
+        )
+
+    def _correct_clock(self, reply: RawReply) -> bool:
+        """Take AWS's time from the refusal; False where this machine's clock is not what is wrong."""
+        try:
+            theirs = parsedate_to_datetime(reply.headers.get("date", ""))
+        except (TypeError, ValueError):
+            return False
+        if theirs.tzinfo is None:
+            theirs = theirs.replace(tzinfo=UTC)
+        skew = theirs - self.now()
+        if abs(skew - self.skew) < _SKEW_TO_HEED:
+            return False
+        self.skew = skew
+        return True
+
+    def _pause(self, tries: int, deadline: float) -> bool:
+        """Wait before the next try, up to 0.1 s, 0.2 s, 0.4 s …; False where the deadline leaves no time for one."""
+        seconds = self.jitter() * min(0.1 * 2 ** (tries - 1), 2.0)
+        if self.clock() + seconds >= deadline:
+            return False
+        self.sleep(seconds)
+        return True
+
+
+def _host(scheme: str, netloc: str) -> str:
+    """Return the host as it is signed: without the scheme's own port."""
+    return netloc.removesuffix(":443" if scheme == "https" else ":80")
+
+
+def _is_worth_another_try(refusal: RefusedCallError) -> bool:
+    return (
+        refusal.code in THROTTLED
+        or refusal.code in _AGAIN
+        or refusal.status >= _SERVER_ERROR
+        or refusal.status == _TOO_MANY
+    )
+
+
+@cache
+def aws() -> AwsClient:
+    """Return this environment's client: its connections serve all calls of all invocations."""
+    return AwsClient()
+
+
+@contextmanager
+def aws_errors(what: str) -> Iterator[None]:
+    """Translate a failed call for those who read `relay.errors`; `what` names the resource.
+
+    Raises:
+        MisconfiguredError: a missing permission, resource or credential.
+        NoReplyError: no answer came: the call may have been carried out.
+        TransientError: every other refusal.
+
+    """
+    try:
+        yield
+    except RefusedCallError as refusal:
+        if refusal.code in _MISCONFIGURED:
+            raise MisconfiguredError(f"{what}: {refusal.code}", setting=what) from refusal
+        raise TransientError(f"{what}: {refusal.code}") from refusal
+    except NoAnswerError as error:
+        raise NoReplyError(f"{what}: {error.code}") from error

@@ -1,0 +1,81 @@
+"""SNS topics in memory, delivering raw into queues: at most ten entries and 256 KiB a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tests.support.aws.refusals import refused
+from tests.support.aws.sqs import FakeQueue
+
+MOST_BYTES: Final = 262_144
+MOST_ENTRIES: Final = 10
+LONGEST_SUBJECT: Final = 100
+
+
+@dataclass(slots=True)
+class FakeTopic:
+    """A topic with its raw subscriptions, and what was published to it."""
+
+    queues: list[FakeQueue] = field(default_factory=list)
+    published: list[Mapping[str, Any]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class FakeSns:
+    """Topics by ARN."""
+
+    topics: dict[str, FakeTopic] = field(default_factory=dict)
+
+    def call(self, operation: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Carry out an operation of the service model."""
+        topic = self.topics.get(body["TopicArn"])
+        if topic is None:
+            raise refused("NotFound", 404)
+        if operation == "Publish":
+            _check(body)
+            self._deliver(topic, body)
+            return {"MessageId": f"m{len(topic.published)}"}
+        if operation != "PublishBatch":
+            raise NotImplementedError(f"the fake SNS has no {operation}")
+        entries: Sequence[Mapping[str, Any]] = body["PublishBatchRequestEntries"]
+        if not entries:
+            raise refused("EmptyBatchRequest")
+        if len(entries) > MOST_ENTRIES:
+            raise refused("TooManyEntriesInBatchRequest")
+        if len({entry["Id"] for entry in entries}) < len(entries):
+            raise refused("BatchEntryIdsNotDistinct")
+        if sum(map(_weight, entries)) > MOST_BYTES:
+            raise refused("BatchRequestTooLong")
+        for entry in entries:
+            _check(entry)
+        for entry in entries:
+            self._deliver(topic, entry)
+        return {
+            "Successful": [{"Id": entry["Id"], "MessageId": entry["Id"]} for entry in entries],
+            "Failed": [],
+        }
+
+    def _deliver(self, topic: FakeTopic, message: Mapping[str, Any]) -> None:
+        topic.published.append(message)
+        for queue in topic.queues:
+            queue.put(message["Message"], message.get("MessageAttributes") or {})
+
+
+def _weight(message: Mapping[str, Any]) -> int:
+    attributes = message.get("MessageAttributes") or {}
+    return len(message["Message"].encode()) + sum(
+        len(name.encode()) + len(value["DataType"]) + len(value.get("StringValue", "").encode())
+        for name, value in attributes.items()
+    )
+
+
+def _check(message: Mapping[str, Any]) -> None:
+    subject = message.get("Subject")
+    if not message["Message"] or _weight(message) > MOST_BYTES:
+        raise refused("InvalidParameter")
+    if subject is not None and (
+        not 1 <= len(subject) < LONGEST_SUBJECT or not subject.isascii() or not subject.isprintable()
+    ):
+        raise refused("InvalidParameter")
