@@ -59,7 +59,7 @@ format: $(READY) ## Put the code into the house format
 lock: $(READY) ## Resolve both locks anew (hashed, for every platform, naming no index)
 	@scripts/lock
 
-bench: $(READY) ## What the SDK costs on top of bare httpx, and what it costs to import
+bench: $(READY) ## What the SDK costs on top of plain httpx, its import, and the connections of 200 threads and 200 tasks
 	@$(BIN)/python scripts/bench_sdk.py
 
 prove: $(READY) ## 100,000 updates of 40,000 members reach HubSpot in the fewest calls, also through an outage (minutes)

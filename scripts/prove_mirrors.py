@@ -1,6 +1,6 @@
 """100,000 credit updates of 40,000 members reach HubSpot in the fewest calls, never too fast, and all of them.
 
-Three runs in virtual time, with the real handler and adapter: everything queued beforehand; the same with
+Three runs in virtual time, with the real batch runner, `CrmSync` and adapter: everything queued beforehand; the same with
 HubSpot down for two hours in the middle; and everything arriving over five minutes. Prints one line for each run,
 `RESULT {json}`, and fails if a promise is broken.
 """

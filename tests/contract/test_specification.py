@@ -11,6 +11,7 @@ import httpx
 import pytest
 from inveterate import (
     BASE_URL,
+    AmbiguousWriteError,
     AnniversaryCredits,
     Client,
     CreateCredit,
@@ -21,12 +22,14 @@ from inveterate import (
     Member,
     MemberOnlyDiscount,
     MemberPricing,
+    NotFoundError,
     Pages,
     Receipt,
     RecurringStoreCredits,
     SignupDiscount,
     SignupStoreCredits,
     StoreCreditsForReferral,
+    UnreadableReplyError,
     UpdateMember,
     WebhookSubscription,
     operations,
@@ -136,32 +139,60 @@ SHAPES: dict[str, Any] = {
     "missing": {"message": "ok"},
     "null": {"message": "ok", "data": None},
 }
+DATA, REFUSED, SUCCESS, DELETED = OVERLAY["replies"]
 
 
-@pytest.mark.parametrize("status", OVERLAY["replies"][1]["success"])
-@pytest.mark.parametrize("shape", OVERLAY["replies"][0]["data"])
-@pytest.mark.parametrize("operation_id", list(DOCUMENTED))
-def test_a_reply_of_any_shape_is_a_typed_value_or_a_typed_error(
-    operation_id: str, shape: str, status: int
-) -> None:
-    """`data` may be an object, an array, hold an array, be null or be missing; any 2xx is accepted."""
-    method, _, _ = DOCUMENTED[operation_id]
+def outcome_of(operation_id: str, reply: httpx.Response) -> Any:
+    """Return the value or the error of an operation with this reply; all other requests are answered."""
+    method, template, _ = DOCUMENTED[operation_id]
 
     def answer(request: httpx.Request) -> httpx.Response:
-        if request.method != method:
-            return record_of(request)
-        return httpx.Response(status, json=SHAPES[shape])
+        check = request.url.path == "/v2.0/admin/merchant" != template
+        return record_of(request) if check or request.method != method else reply
 
     with Client(KEY, transport=httpx.MockTransport(answer)) as client:
         try:
             result = CASES[operation_id].least(client)
-            if isinstance(result, Pages):
-                result = list(result)
-        except InveterateError:
-            assert method == "GET"
-        else:
-            assert (method == "GET") != isinstance(result, Receipt)
-            assert result is not None
+            return list(result) if isinstance(result, Pages) else result
+        except InveterateError as error:
+            return error
+
+
+@pytest.mark.parametrize("status", SUCCESS["success"])
+@pytest.mark.parametrize("shape", DATA["data"])
+@pytest.mark.parametrize("operation_id", list(DOCUMENTED))
+def test_data_of_any_documented_shape_is_read(operation_id: str, shape: str, status: int) -> None:
+    """`data` may be an object, an array, or hold an array: a write accepts it, a read is typed."""
+    result = outcome_of(operation_id, httpx.Response(status, json=SHAPES[shape]))
+    if DOCUMENTED[operation_id][0] == "GET":
+        assert not isinstance(result, Receipt)
+        assert result is not None
+    else:
+        assert isinstance(result, Receipt)
+
+
+@pytest.mark.parametrize("shape", REFUSED["refused"])
+@pytest.mark.parametrize("operation_id", list(DOCUMENTED))
+def test_a_reply_without_data_is_not_a_success(operation_id: str, shape: str) -> None:
+    """A read fails, and a write is ambiguous: a gateway's own body is a 200 as well."""
+    result = outcome_of(operation_id, httpx.Response(200, json=SHAPES[shape]))
+    if DOCUMENTED[operation_id][0] == "GET":
+        assert isinstance(result, UnreadableReplyError | NotFoundError)
+    else:
+        assert type(result) is AmbiguousWriteError
+
+
+@pytest.mark.parametrize("status", [202, 203, 204, 206])
+@pytest.mark.parametrize("operation_id", list(DOCUMENTED))
+def test_an_undocumented_2xx_is_not_a_success(operation_id: str, status: int) -> None:
+    """Except for a DELETE with a 204."""
+    result = outcome_of(operation_id, httpx.Response(status, content=b""))
+    if status in DELETED["success_without_body"] and operation_id in DELETED["operations"]:
+        assert isinstance(result, Receipt)
+    elif DOCUMENTED[operation_id][0] == "GET":
+        assert type(result) is UnreadableReplyError
+    else:
+        assert type(result) is AmbiguousWriteError
 
 
 @pytest.mark.parametrize(("dto", "model"), list(DTOS.items()))

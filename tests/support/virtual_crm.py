@@ -143,7 +143,7 @@ class VirtualCrmRun:
         return self.clock.latest
 
     def _work(self) -> None:
-        # What a Lambda environment has for itself; the tables, the queue and the CRM are shared.
+        # Each Lambda environment has these for itself; the tables, the queue and the CRM are shared.
         batch, sync = self._batch(), self._sync()
         while True:
             records = self.queue.receive(self.batch)

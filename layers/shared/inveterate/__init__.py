@@ -15,15 +15,15 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from inveterate._client import BASE_URL, AsyncClient, Client, Settings
+    from inveterate._client import AsyncClient, Client
     from inveterate._errors import (
         AmbiguousWriteError,
         BadKeyError,
         BadRequestError,
+        ClientClosedError,
         ConflictError,
         ConnectionFailedError,
         InveterateError,
-        NoRecordError,
         NotFoundError,
         RateLimitError,
         RefusedLocallyError,
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
         StatusError,
         TimedOutError,
         UnreadableReplyError,
+        WrongMemberError,
+        WrongSettingError,
     )
     from inveterate._grant import GrantResult, GrantStatus
     from inveterate._idempotency import Claim, ClaimState, Intent, Intents, MemoryIntents
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from inveterate._pagination import AsyncPages, ListEnd, Pages
     from inveterate._replies import Page, Receipt
     from inveterate._retries import NO_RETRIES, Retries
+    from inveterate._settings import BASE_URL, Settings
     from inveterate._subscriptions import EnsureResult
     from inveterate._transport import RequestLog
     from inveterate.models.benefits import (
@@ -63,15 +66,15 @@ if TYPE_CHECKING:
 _MODULE_OF: Final = {
     name: module
     for module, names in {
-        "_client": ("BASE_URL", "AsyncClient", "Client", "Settings"),
+        "_client": ("AsyncClient", "Client"),
         "_errors": (
             "AmbiguousWriteError",
             "BadKeyError",
             "BadRequestError",
+            "ClientClosedError",
             "ConflictError",
             "ConnectionFailedError",
             "InveterateError",
-            "NoRecordError",
             "NotFoundError",
             "RateLimitError",
             "RefusedLocallyError",
@@ -79,6 +82,8 @@ _MODULE_OF: Final = {
             "StatusError",
             "TimedOutError",
             "UnreadableReplyError",
+            "WrongMemberError",
+            "WrongSettingError",
         ),
         "_grant": ("GrantResult", "GrantStatus"),
         "_ids": ("BenefitType", "CustomerId", "SubscriptionId", "TierId"),
@@ -88,6 +93,7 @@ _MODULE_OF: Final = {
         "_pagination": ("AsyncPages", "ListEnd", "Pages"),
         "_replies": ("Page", "Receipt"),
         "_retries": ("NO_RETRIES", "Retries"),
+        "_settings": ("BASE_URL", "Settings"),
         "_subscriptions": ("EnsureResult",),
         "_transport": ("RequestLog",),
         "models.benefits": (
@@ -125,6 +131,7 @@ __all__ = [
     "Claim",
     "ClaimState",
     "Client",
+    "ClientClosedError",
     "ConflictError",
     "ConnectionFailedError",
     "Country",
@@ -147,7 +154,6 @@ __all__ = [
     "MemberPricing",
     "MemoryIntents",
     "Merchant",
-    "NoRecordError",
     "NotFoundError",
     "OperationRow",
     "OtherBenefit",
@@ -172,6 +178,8 @@ __all__ = [
     "UnreadableReplyError",
     "UpdateMember",
     "WebhookSubscription",
+    "WrongMemberError",
+    "WrongSettingError",
     "ledger_balance",
     "operations",
 ]

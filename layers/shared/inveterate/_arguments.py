@@ -56,10 +56,13 @@ def checked_birthday(day: date | str) -> str:
         ValueError: when it is not a date.
 
     """
-    if isinstance(day, datetime):
-        day = day.date()
     if isinstance(day, date):
-        return day.isoformat()
+        return day_text(day)
     if day and not _DAY.fullmatch(day):
         raise ValueError("a birthday is YYYY-MM-DD")
     return date.fromisoformat(day).isoformat() if day else ""
+
+
+def day_text(day: date) -> str:
+    """Return a date as YYYY-MM-DD; of a date with a time, its own day."""
+    return (day.date() if isinstance(day, datetime) else day).isoformat()

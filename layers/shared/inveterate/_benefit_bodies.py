@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Final
 
 from pydantic import BaseModel
 
@@ -12,8 +11,6 @@ from inveterate._ids import BenefitType
 from inveterate._replies import Envelope, find_record, read_record
 from inveterate._wire_model import WireModel, to_wire
 from inveterate.models.benefits import Benefit, EarlyAccessCampaign, benefit_class, read_benefit
-
-_CAMPAIGN_TIME: Final = "%Y-%m-%d %H:%M:%S +00:00"
 
 
 def benefit_reader(benefit_type: BenefitType) -> Callable[[Envelope], Benefit]:
@@ -31,7 +28,7 @@ def benefit_body(benefit_type: BenefitType, benefit: Benefit | Mapping[str, obje
         body = {**benefit.raw, **_changes(benefit)}
         kind = type(benefit)
     else:
-        body = dict(benefit)
+        body = {name: _to_wire_value(value) for name, value in benefit.items()}
         kind = benefit_class(wanted_type, body)
     # The documented body of an early-access campaign is the only one without a type.
     if kind is not EarlyAccessCampaign or "type" in body:
@@ -52,5 +49,18 @@ def _changes(benefit: Benefit) -> dict[str, object]:
 
 def _to_wire_value(value: object) -> object:
     if isinstance(value, datetime):
-        return value.strftime(_CAMPAIGN_TIME)
+        return campaign_time(value)
     return to_wire(value) if isinstance(value, WireModel) else value
+
+
+def campaign_time(moment: datetime) -> str:
+    """Return a time in the notation of campaigns, with its own offset: `2025-06-30 02:30:00 +02:00`.
+
+    Raises:
+        ValueError: when it is naive: its offset is not known.
+
+    """
+    if moment.utcoffset() is None:
+        raise ValueError("a time without an offset: pass an aware datetime")
+    offset = moment.strftime("%z")
+    return f"{moment:%Y-%m-%d %H:%M:%S} {offset[:3]}:{offset[3:5]}"

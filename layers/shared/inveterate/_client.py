@@ -5,16 +5,13 @@ from __future__ import annotations
 from functools import cache
 from ssl import SSLContext
 from types import TracebackType
-from typing import Final, Generic, Self, TypedDict, Unpack
-from urllib.parse import urlsplit
+from typing import Final, Generic, Self, Unpack
 
 import httpx
 
 from inveterate._endpoint import Async, KindT, Sync, Transport
-from inveterate._idempotency import Intents, MemoryIntents
-from inveterate._rate_limit import RateLimiter
-from inveterate._retries import Retries
-from inveterate._transport import AsyncTransport, ClientConfig, Hook, SyncTransport
+from inveterate._settings import BASE_URL, Settings, client_config
+from inveterate._transport import AsyncTransport, SyncTransport
 from inveterate.api.benefits import Benefits
 from inveterate.api.members import Members
 from inveterate.api.merchant import MerchantAccount
@@ -22,57 +19,13 @@ from inveterate.api.storefront import Storefront
 from inveterate.api.tiers import Tiers
 from inveterate.api.webhook_subscriptions import WebhookSubscriptions
 
-BASE_URL: Final = "https://public.inveterateapi.com"
-"""The host alone: the documented base ends in /v2.0, and so do the paths begin."""
-
-TIMEOUT: Final = httpx.Timeout(connect=5.0, read=30.0, write=10.0, pool=10.0)
-LIMITS: Final = httpx.Limits(max_connections=20, max_keepalive_connections=10, keepalive_expiry=15.0)
-
-_VERSION_PATH: Final = "/v2.0"
-
-
-class Settings(TypedDict, total=False):
-    """Optional settings of a client; all have a default.
-
-    `timeout` in seconds applies to each step of a request (default: connect 5, read 30, write 10, pool 10).
-    `requests_per_second` limits all threads and tasks of the client together (default: no limit).
-    `retries` is the retry policy of reads. `intents` is the store of grants of credits (default: one in
-    memory, per client). Each of `hooks` is called with a `RequestLog` after every request.
-    """
-
-    timeout: float | httpx.Timeout
-    requests_per_second: float | None
-    retries: Retries
-    intents: Intents
-    hooks: tuple[Hook, ...]
-
-
-def client_config(api_key: str, base_url: str, settings: Settings) -> ClientConfig:
-    """Return the checked settings of a client.
-
-    Raises:
-        ValueError: for an impossible key or address. The text does not repeat the key.
-
-    """
-    # The HTTP library quotes a key with a line break in full in its own error.
-    if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
-        raise ValueError("api_key is empty, or has characters that a header cannot hold")
-    parts = urlsplit(base_url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("base_url is not an http(s) address")
-    if parts.query or parts.fragment or parts.username or parts.port == 0:
-        raise ValueError("base_url has more than a host and a path")
-    timeout, intents = settings.get("timeout", TIMEOUT), settings.get("intents")
-    return ClientConfig(
-        address=base_url.rstrip("/").removesuffix(_VERSION_PATH),
-        key=api_key,
-        timeout=timeout if isinstance(timeout, httpx.Timeout) else httpx.Timeout(timeout),
-        retries=settings.get("retries", Retries()),
-        # Not by truth: an empty store may be false, and must not be replaced by one in memory.
-        intents=MemoryIntents() if intents is None else intents,
-        rate_limiter=RateLimiter(settings.get("requests_per_second")),
-        hooks=tuple(settings.get("hooks", ())),
-    )
+MAX_CONNECTIONS: Final = 20
+# As many are kept alive as may be open: otherwise a busy client closes and opens connections all the time.
+# They expire well before the minute after which common gateways close them: a write on a connection that the
+# server is closing is ambiguous.
+LIMITS: Final = httpx.Limits(
+    max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS, keepalive_expiry=30.0
+)
 
 
 @cache
@@ -81,13 +34,19 @@ def ssl_context() -> SSLContext:
     return httpx.create_ssl_context()
 
 
+def client_repr(client: BaseClient | BaseAsyncClient) -> str:
+    """Return the class and the address; a client whose constructor failed has no address."""
+    transport = getattr(client, "_transport", None)
+    return f"<{type(client).__name__} {transport.config.address if transport else '(not made)'}>"
+
+
 class BaseClient:
     """Base of the synchronous clients: pooled connections, closing, the context manager."""
 
     def __init__(
         self, api_key: str, base_url: str, transport: httpx.BaseTransport | None, settings: Settings
     ) -> None:
-        config = client_config(api_key, base_url, settings)
+        config = client_config(api_key, base_url, settings, traces=transport is None)
         self._http = httpx.Client(
             transport=transport, verify=ssl_context(), timeout=config.timeout, limits=LIMITS
         )
@@ -106,7 +65,7 @@ class BaseClient:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._transport.config.address}>"
+        return client_repr(self)
 
 
 class BaseAsyncClient:
@@ -115,15 +74,18 @@ class BaseAsyncClient:
     def __init__(
         self, api_key: str, base_url: str, transport: httpx.AsyncBaseTransport | None, settings: Settings
     ) -> None:
-        config = client_config(api_key, base_url, settings)
-        self._http = httpx.AsyncClient(
-            transport=transport, verify=ssl_context(), timeout=config.timeout, limits=LIMITS
-        )
-        self._transport = AsyncTransport(config, self._http)
+        config = client_config(api_key, base_url, settings, traces=transport is None)
+
+        def connect() -> httpx.AsyncClient:
+            return httpx.AsyncClient(
+                transport=transport, verify=ssl_context(), timeout=config.timeout, limits=LIMITS
+            )
+
+        self._transport = AsyncTransport(config, connect, None if transport is None else connect())
 
     async def aclose(self) -> None:
-        """Close the pooled connections."""
-        await self._http.aclose()
+        """Close the pooled connections, of every event loop that used the client."""
+        await self._transport.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -134,7 +96,7 @@ class BaseAsyncClient:
         await self.aclose()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._transport.config.address}>"
+        return client_repr(self)
 
 
 class Resources(Generic[KindT]):
@@ -157,7 +119,7 @@ class Client(BaseClient, Resources[Sync]):
     connections are pooled. Close it, or use it in a `with` statement.
 
     Raises:
-        ValueError: for a setting that cannot be right.
+        WrongSettingError: for a setting that cannot be right.
 
     """
 
@@ -177,6 +139,7 @@ class AsyncClient(BaseAsyncClient, Resources[Async]):
     """The asyncio client of API v2.0: `await client.members.get(CustomerId("42"))`; settings as in `Client`.
 
     The methods of `intents` run in threads, so that a database behind them does not block the event loop.
+    One client may be used by several event loops; each has its own connections.
     """
 
     def __init__(

@@ -5,15 +5,17 @@
     │   └── TimedOutError           no reply in time
     ├── StatusError                 a reply that refuses
     │   ├── BadRequestError         400, 422 and other 4xx: the request is wrong, nothing was done
-    │   ├── BadKeyError             401, 403, or a 400 that mentions the key
-    │   ├── NotFoundError           404, 410: the id does not exist
+    │   ├── BadKeyError             401, 403, or a 400 where a read of the merchant is refused as well
+    │   ├── NotFoundError           404, 410, or a 400 or an empty reply to a read by id: it does not exist
     │   ├── ConflictError           409
-    │   ├── RateLimitError          429: too many requests; `retry_after` in seconds where the platform sent it
+    │   ├── RateLimitError          429: too many requests
     │   └── ServerError             5xx: the platform failed
-    ├── UnreadableReplyError        a 2xx that is not of the documented shape
-    │   └── NoRecordError           a 2xx without a record
+    ├── UnreadableReplyError        a 2xx that is not the documented success, or is too large
+    │   └── WrongMemberError        a 2xx about another member than the requested one
     ├── AmbiguousWriteError         a write that may or may not be done: read before you repeat it
-    └── RefusedLocallyError         not sent, because it would wipe or downgrade something
+    ├── RefusedLocallyError         not sent, because it would wipe or downgrade something
+    ├── ClientClosedError           not sent, because the client is closed
+    └── WrongSettingError           a setting of a client that cannot be right
 
 Each has method, path, status, message and request id, where they exist. None holds the key, a request's
 body or query, or a reply's body.
@@ -76,19 +78,29 @@ class TimedOutError(ConnectionFailedError):
 
 
 class StatusError(InveterateError):
-    """The platform replied with a refusal."""
+    """The platform replied with a refusal.
+
+    `retry_after` is the reply's `Retry-After` in seconds (429 and 503); None without a usable one.
+    """
+
+    retry_after: float | None = None
 
 
 class BadRequestError(StatusError):
-    """400, 422 and other 4xx: a malformed key, id or body. Nothing was done."""
+    """400, 422 and other 4xx: the parameters, the body or an id are wrong. Nothing was done."""
 
 
 class BadKeyError(StatusError):
-    """401, 403, or a 400 that mentions the key: the key is wrong or lacks the permission."""
+    """401, 403, or a 400 where a read of the merchant is refused as well: the key is wrong."""
 
 
 class NotFoundError(StatusError):
-    """404 or 410: the id does not exist."""
+    """The id does not exist.
+
+    The platform documents no reply to an unknown id. It is a 404, a 410, a 400 to a read that has no other
+    parameter, or a 2xx without the record. It is raised for a read only after the merchant was read with
+    the same key: with a key that was revoked, every member looks missing.
+    """
 
 
 class ConflictError(StatusError):
@@ -96,9 +108,7 @@ class ConflictError(StatusError):
 
 
 class RateLimitError(StatusError):
-    """429: too many requests. `retry_after` is in seconds; None where the platform sent no usable value."""
-
-    retry_after: float | None = None
+    """429: too many requests."""
 
 
 class ServerError(StatusError):
@@ -106,11 +116,11 @@ class ServerError(StatusError):
 
 
 class UnreadableReplyError(InveterateError):
-    """A 2xx whose body is not JSON, or not of the documented shape."""
+    """A 2xx that is not the documented success: not JSON, without `data`, of another shape, or too large."""
 
 
-class NoRecordError(UnreadableReplyError):
-    """A 2xx without the requested record. The platform's reply to an unknown id is undocumented."""
+class WrongMemberError(UnreadableReplyError):
+    """A 2xx about another member than the requested one. Nothing of it is returned."""
 
 
 class AmbiguousWriteError(InveterateError):
@@ -125,3 +135,11 @@ class RefusedLocallyError(InveterateError):
     """Nothing was sent: the write would wipe or downgrade something. `fields` names the fields at stake."""
 
     fields: tuple[str, ...] = ()
+
+
+class ClientClosedError(InveterateError):
+    """Nothing was sent: the client is closed."""
+
+
+class WrongSettingError(InveterateError, ValueError):
+    """A setting of a client or of `Retries` cannot be right. The text names the setting, never its value."""

@@ -1,7 +1,9 @@
 """Grants credits at most once: claim the key, mark the note, post; when the outcome is in doubt, read the ledger.
 
     claim ── new ──────────────► post ── 2xx ───────────► granted
-      │                           ├──── refused ────────► the error, and the key is free again
+      │                           ├──── not sent ───────► the error, and the key is free again
+      │                           ├──── refused ────────► read ── found ──► granted
+      │                           │                        └── not found ─► the error, and the key is free again
       │                           └──── no outcome ─────► read ── found ──► granted
       ├── granted ─► already_granted                       └── not found ─► unknown
       └── open ────► read ── found ──► already_granted
@@ -10,7 +12,8 @@
 
 A second post needs all of: the whole ledger was read; it has shown one of our notes (so that ours would
 show); the claim is old enough for a slow write to have arrived, and for the claiming process to have sent
-it or ended; and no other process renewed the claim first.
+it or ended; and no other process renewed the claim first. A refused key is free again only after
+the whole ledger was read without our entry: a gateway can refuse after half of the work.
 """
 
 from __future__ import annotations
@@ -27,8 +30,8 @@ from typing import Any, Final
 from inveterate._call import Call
 from inveterate._errors import (
     AmbiguousWriteError,
+    BadKeyError,
     ConflictError,
-    ConnectionFailedError,
     InveterateError,
     RateLimitError,
     StatusError,
@@ -38,7 +41,7 @@ from inveterate._ids import CustomerId
 from inveterate._pagination import read_all
 from inveterate._replies import Page, Receipt
 from inveterate._retries import Retries, request_steps
-from inveterate._steps import RunBlocking, Sleep, Steps
+from inveterate._steps import Progress, RunBlocking, Sleep, Steps
 from inveterate.models.members import CreditEntry
 
 LOOKS: Final = (0.5, 1.5, 3.0, 5.0)
@@ -46,6 +49,9 @@ LOOKS: Final = (0.5, 1.5, 3.0, 5.0)
 
 SETTLED_AFTER: Final = 600.0
 """Age in seconds at which a request without an entry counts as lost, where the ledger shows notes at all."""
+
+MIN_SETTLED_AFTER: Final = 60.0
+"""A process may hang, and a write may take, longer than anything below: twice the default deadline of a call."""
 
 _MAX_PAGES: Final = 200
 _MARK: Final = re.compile(r"#grant-[0-9a-f]{20}\b")
@@ -78,11 +84,12 @@ class GrantResult:
 
 @dataclass(frozen=True, slots=True)
 class LedgerLookup:
-    """Result of reading the ledger: our entry, whether it shows any note of ours, whether all of it was read."""
+    """Result of reading the ledger: our entry, and what the reading proves without one."""
 
     entry: CreditEntry | None = None
     shows_notes: bool = False
     whole: bool = False
+    key_refused: bool = False
 
 
 def mark_of(key: str) -> str:
@@ -102,6 +109,18 @@ def intent_for(key: str, customer_id: CustomerId, amount: Decimal) -> Intent:
     if not key.strip():
         raise ValueError("a grant needs a key")
     return Intent(key, customer_id, amount)
+
+
+def checked_settled_after(seconds: float) -> float:
+    """Return an age at which an open claim counts as lost.
+
+    Raises:
+        ValueError: when it is below 60 s: a slow request of another process would be granted a second time.
+
+    """
+    if not seconds >= MIN_SETTLED_AFTER:
+        raise ValueError(f"settled_after is at least {MIN_SETTLED_AFTER:.0f} seconds")
+    return seconds
 
 
 @dataclass(frozen=True)
@@ -156,8 +175,9 @@ class CreditGrant:
         # The mark comes first: systems that shorten a note cut its end.
         note = f"{self.mark} {self.note}".strip()
         call = self.post(self.intent.customer_id, self.intent.amount, note=note)
+        progress = Progress()
         try:
-            yield from request_steps(call, self.retries)
+            yield from request_steps(call, self.retries, progress)
         except (AmbiguousWriteError, ConflictError, RateLimitError) as doubt:
             # A conflict counts as doubt: it may be with our own earlier request. So does a 429: the platform
             # documents none, and one from behind its gateway may come after half of the work.
@@ -166,13 +186,30 @@ class CreditGrant:
                 return self.result(GrantStatus.UNKNOWN, lookup, doubt)
             yield RunBlocking(partial(self.store.mark_granted, claim))
             return self.result(GrantStatus.GRANTED, lookup, doubt)
-        except (StatusError, ConnectionFailedError):
-            # A key with an earlier, doubtful attempt stays claimed, so that the next call reads the ledger first.
-            if claim.attempt == 1:
-                yield RunBlocking(partial(self.store.release, claim))
+        except StatusError as refusal:
+            lookup = yield from self.find_entry()
+            if lookup.entry is not None:
+                yield RunBlocking(partial(self.store.mark_granted, claim))
+                return self.result(GrantStatus.GRANTED, lookup, refusal)
+            # The platform documents that a 4xx did nothing, and the whole ledger agrees. A bad key cannot read
+            # the ledger either: the platform refuses it before any work.
+            if lookup.whole or (isinstance(refusal, BadKeyError) and lookup.key_refused):
+                yield from self.release(claim)
+            raise
+        except GeneratorExit:
+            raise
+        except BaseException:
+            # Not sent: no connection, or an interruption in between. Otherwise the claim stays.
+            if not progress.started:
+                yield from self.release(claim)
             raise
         yield RunBlocking(partial(self.store.mark_granted, claim))
         return self.result(GrantStatus.GRANTED)
+
+    def release(self, claim: Claim) -> Steps[None]:
+        """Free the key, unless an earlier attempt is in doubt: then the next call has to read the ledger."""
+        if claim.attempt == 1:
+            yield RunBlocking(partial(self.store.release, claim))
 
     def find_entry(self) -> Steps[LedgerLookup]:
         """Read the ledger after each delay until it has our entry; return the last lookup."""
@@ -188,8 +225,9 @@ class CreditGrant:
         """Read the whole ledger once."""
         try:
             entries, whole = yield from read_all(self.fetch_page, _MAX_PAGES)
-        except InveterateError:
-            return LedgerLookup()  # a ledger that cannot be read proves nothing
+        except InveterateError as error:
+            # A ledger that cannot be read proves nothing.
+            return LedgerLookup(key_refused=isinstance(error, BadKeyError))
         notes = [(entry, mark) for entry in entries for mark in find_marks(entry.raw)]
         ours = next((entry for entry, mark in notes if mark == self.mark), None)
         return LedgerLookup(ours, bool(notes), whole)
@@ -200,7 +238,9 @@ class CreditGrant:
 
 
 def find_marks(raw: Mapping[str, Any]) -> Iterator[str]:
-    """Find our marks in any text of an entry: the name of the note's field is undocumented."""
+    """Find our marks in any text of an entry: the name and the place of the note are undocumented."""
     for value in raw.values():
         if isinstance(value, str):
             yield from _MARK.findall(value)
+        elif isinstance(value, dict):
+            yield from find_marks(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 
 def read_json(content: bytes) -> object:
@@ -19,6 +19,8 @@ def read_json(content: bytes) -> object:
         return json.loads(content, parse_float=Decimal, parse_constant=_refused)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    except InvalidOperation:  # an exponent beyond what a decimal can hold
+        raise ValueError("not a number in range") from None
 
 
 def write_json(value: object) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from inveterate._call import Call
-from inveterate._errors import NoRecordError, NotFoundError, RefusedLocallyError
-from inveterate._ids import CustomerId, TierId
+from inveterate._errors import NotFoundError, RefusedLocallyError
+from inveterate._ids import TierId
 from inveterate._replies import Receipt
 from inveterate._retries import Retries, request_steps
 from inveterate._steps import Steps
@@ -17,13 +17,10 @@ _CANCELLED: Final = "CANCELLED"
 
 
 def find_member(call: Call[Member], retries: Retries) -> Steps[Member | None]:
-    """Read a member; return None where the platform says that there is none.
-
-    A 400 is an error and does not mean "none": a refusal must not allow the write that follows.
-    """
+    """Read a member; return None where the platform says that there is none, with a key that is good."""
     try:
         return (yield from request_steps(call, retries))
-    except (NotFoundError, NoRecordError):
+    except NotFoundError:
         return None
 
 
@@ -55,17 +52,13 @@ def merge_profile(
     return UpdateMember.model_construct(**fields), tuple(unknown)
 
 
-def refuse_wiping(
-    unknown: tuple[str, ...], member: Member | None, customer_id: CustomerId, call: Call[Receipt]
-) -> None:
-    """Refuse an update that wipes fields, or that writes one member's profile over another's.
+def refuse_wiping(unknown: tuple[str, ...], call: Call[Receipt]) -> None:
+    """Refuse an update that wipes fields.
 
     Raises:
         RefusedLocallyError: names the fields.
 
     """
-    if member is not None and member.customer_id != customer_id:
-        raise refused_locally("the platform answered with another member's record", ("customer_id",), call)
     if unknown:
         raise refused_locally(f"the record does not show {', '.join(unknown)}", unknown, call)
 

@@ -1,7 +1,8 @@
 """Lists, fetched page after page on demand, with a cursor to continue from after a crash.
 
 The documentation has no rule for the end of a list and no maximum. A list ends at a missing, an empty or
-a repeated cursor, or at an empty page, whichever comes first.
+a repeated cursor, or at an empty page, whichever comes first. Only some of these ends prove that the list is
+complete: see `ListEnd`.
 """
 
 from __future__ import annotations
@@ -23,11 +24,23 @@ MAX_PAGES: Final = 100_000
 
 
 class ListEnd(StrEnum):
-    """Why a list ended. After `REPEATED` it is not certain that it was complete."""
+    """Why a list ended. Only after `NO_CURSOR` and `EMPTY_PAGE` is it complete."""
 
     NO_CURSOR = "no_cursor"
+    """The last page has no cursor, and fewer rows than requested."""
     EMPTY_PAGE = "empty_page"
+    """The last page has no rows."""
     REPEATED = "repeated"
+    """The platform sent a cursor again."""
+    FULL_PAGE = "full_page"
+    """The last page has no cursor, but as many rows as requested: more may follow."""
+    UNRECOGNISED = "unrecognised"
+    """The last page has no cursor, but a field that may be one under another name (`Page.unrecognised`)."""
+
+
+_COMPLETE: Final = frozenset({ListEnd.NO_CURSOR, ListEnd.EMPTY_PAGE})
+
+_USUAL_PAGE_SIZES: Final = frozenset({10, 20, 25, 30, 50, 100, 200, 250, 500, 1000})
 
 
 class ListPosition:
@@ -36,6 +49,7 @@ class ListPosition:
     def __init__(self, cursor: str | None) -> None:
         self.cursor = cursor
         self.end: ListEnd | None = None
+        self.unreadable = 0
         self._seen = {cursor}
         self._left = MAX_PAGES
 
@@ -47,10 +61,11 @@ class ListPosition:
 
         """
         self._left -= 1
+        self.unreadable += len(page.unreadable)
         if not page.items and not page.unreadable:
             self.end = ListEnd.EMPTY_PAGE
         elif page.cursor is None:
-            self.end = ListEnd.NO_CURSOR
+            self.end = _end_without_cursor(page)
         elif page.cursor in self._seen:
             self.end = ListEnd.REPEATED
         elif not self._left:
@@ -58,6 +73,12 @@ class ListPosition:
         else:
             self._seen.add(page.cursor)
             self.cursor = page.cursor
+
+
+def _end_without_cursor(page: Page[Any]) -> ListEnd:
+    if page.full:
+        return ListEnd.FULL_PAGE
+    return ListEnd.UNRECOGNISED if page.unrecognised else ListEnd.NO_CURSOR
 
 
 class _PagedList(Generic[T]):
@@ -76,6 +97,16 @@ class _PagedList(Generic[T]):
     def end(self) -> ListEnd | None:
         """Why the latest reading ended; None while it has not."""
         return self._position.end
+
+    @property
+    def unreadable(self) -> int:
+        """How many rows of the latest reading are not records and were left out; see `Page.unreadable`."""
+        return self._position.unreadable
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the latest reading has ended, and has certainly read every row."""
+        return self.end in _COMPLETE and not self.unreadable
 
     def _restart(self) -> ListPosition:
         self._position = ListPosition(self._first)
@@ -117,13 +148,17 @@ class AsyncPages(_PagedList[T]):
 
 
 def read_all(fetch: FetchPage[T], max_pages: int) -> Steps[tuple[list[T], bool]]:
-    """Read a whole list within other steps; return its rows, and whether it is certain to be whole."""
-    position, items, whole = ListPosition(None), list[T](), True
+    """Read a whole list within other steps; return its rows, and whether it is certain to be whole.
+
+    It is stricter than `ListEnd`: a last page of a usual page size is not certain either, since the
+    platform may send fewer rows than requested and leave out the cursor.
+    """
+    position, items = ListPosition(None), list[T]()
     for _ in range(max_pages):
         page = yield from fetch(position.cursor)
         items += page.items
-        whole = whole and not page.unreadable
         position.advance(page)
         if position.end is not None:
-            return items, whole and position.end is not ListEnd.REPEATED
+            certain = position.end in _COMPLETE and not position.unreadable
+            return items, certain and len(page) not in _USUAL_PAGE_SIZES
     return items, False

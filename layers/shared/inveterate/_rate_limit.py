@@ -14,8 +14,6 @@ class RateLimiter:
     """
 
     def __init__(self, per_second: float | None, clock: Callable[[], float] = time.monotonic) -> None:
-        if per_second is not None and not per_second > 0:
-            raise ValueError("requests_per_second must be more than 0")
         self._gap = 0.0 if per_second is None else 1.0 / per_second
         self._clock = clock
         self._burst = max(0.0, 1.0 - self._gap)

@@ -56,6 +56,9 @@ def read_timestamp(value: object) -> datetime:
 
     """
     if isinstance(value, datetime):
+        # Only our own callers pass one; without an offset it may be of any time zone.
+        if value.tzinfo is None:
+            raise ValueError("a time without an offset")
         moment = value
     elif isinstance(value, str):
         moment = _moment(value.strip())

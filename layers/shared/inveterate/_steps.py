@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
@@ -18,16 +19,24 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@dataclass(slots=True)
+class Progress:
+    """Whether a request has started to leave. Before that, an interruption has certainly sent nothing."""
+
+    started: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Send:
     """Send the call's request; the outcome is an `HttpReply` or a `SendFailure`.
 
-    `within` is what is left of the deadline, in seconds (None: only the usual timeouts apply).
+    `within` is the time in seconds that is left for this attempt, from the connection to the last byte.
     """
 
     call: Call[Any]
-    attempt: int = 1
-    within: float | None = None
+    attempt: int
+    within: float
+    progress: Progress = field(default_factory=Progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +55,17 @@ class RunBlocking:
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
-    """An HTTP reply. `took` is in seconds; `secret` is the text that no error may repeat."""
+    """An HTTP reply. `took` is in seconds; `secret` is the text that no error may repeat.
+
+    `repr` shows neither headers nor content: error trackers record local variables.
+    """
 
     status: int
-    headers: Mapping[str, str]
-    content: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    content: bytes = field(repr=False)
     took: float = 0.0
     secret: str = field(default="", repr=False)
+    received_at: datetime | None = None
 
     @property
     def request_id(self) -> str | None:
@@ -69,12 +82,16 @@ class HttpReply:
 
 @dataclass(frozen=True, slots=True)
 class SendFailure:
-    """A request without a reply. `sent` is False only where the request certainly never left."""
+    """A request without a complete reply. `sent` is False only where the request certainly never left.
+
+    `too_large` is True where the reply exceeded the client's limit.
+    """
 
     cause: Exception
     sent: bool
     timed_out: bool = False
     took: float = 0.0
+    too_large: bool = False
 
 
 Step: TypeAlias = Send | Sleep | RunBlocking

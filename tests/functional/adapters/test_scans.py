@@ -77,7 +77,7 @@ def test_how_each_member_stands_in_each_crm() -> None:
         {"key": {"S": f"sync#hubspot#{SHOP}:1"}, "state": {"S": "mirrored"}},
         {"key": {"S": f"sync#hubspot#{SHOP}:2"}, "state": {"S": "skipped"}, "reason": {"S": "no_email"}},
         {"key": {"S": f"sync#hubspot#{SHOP}:3"}, "state": {"S": "refused"}, "reason": {"S": "invalid_email"}},
-        {"key": {"S": f"sync#hubspot#{SHOP}:4"}, "busy_until": {"N": "1"}},
+        {"key": {"S": f"sync#hubspot#{SHOP}:4"}, "claimed_until": {"N": "1"}},
         {"key": {"S": f"sync#klaviyo#{SHOP}:1"}, "state": {"S": "retry"}},
         {"key": {"S": f"read#{SHOP}:1"}, "state": {"S": "mirrored"}},
         {"key": {"S": "circuit#hubspot"}, "state": {"S": "open"}},

@@ -24,6 +24,33 @@ LOOKS = (0.0, 0.02, 0.05)
 LONG_TIMEOUT, SHORT_TIMEOUT = httpx.Timeout(30.0), httpx.Timeout(30.0, read=0.4)
 RETRIES = Retries(max_attempts=2, base_delay=0.001, max_delay=0.002)
 
+
+class ManualClock:
+    """A clock in seconds that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now
+
+    def pass_an_hour(self) -> None:
+        """Move on by an hour, which makes every open claim old enough to count as lost."""
+        self.now += 3600.0
+
+
+def hourly() -> Callable[[], float]:
+    """Return a clock that moves on by an hour each time it is read: every claim is old."""
+    clock = ManualClock()
+
+    def read() -> float:
+        clock.pass_an_hour()
+        return clock()
+
+    return read
+
+
 Granting = Callable[..., GrantResult]
 
 

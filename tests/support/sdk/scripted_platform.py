@@ -13,24 +13,42 @@ KEY = "k-sEcReT/0123456789"
 
 ScriptedAnswer = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
 
+MERCHANT = httpx.Response(200, json={"message": "ok", "data": {"merchantId": "m"}})
+BAD_KEY = httpx.Response(400, json={"message": "Bad request"})
+"""The two documented replies to a read of the merchant."""
+
 URL, NAME = "https://example.com/hook", "relay"
 """The URL and the name of a subscription."""
 
 
 class Script:
-    """Replies to each request with the next of its answers, and repeats the last one."""
+    """Replies to each request with the next of its answers, and repeats the last one.
 
-    def __init__(self, *answers: ScriptedAnswer) -> None:
+    Reads of the merchant, which check the key, get `merchant` and are recorded in `checks`; with None they
+    are requests like any other.
+    """
+
+    def __init__(self, *answers: ScriptedAnswer, merchant: ScriptedAnswer | None = MERCHANT) -> None:
         self.answers = list(answers)
+        self.merchant = merchant
         self.requests: list[httpx.Request] = []
+        self.checks: list[httpx.Request] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         """Reply to a request, or raise the scripted network error."""
+        if self.merchant is not None and request.url.path in {"/v2.0/admin/merchant", "/merchant"}:
+            self.checks.append(request)
+            return self._reply(self.merchant, request)
         self.requests.append(request)
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return self._reply(self.answers.pop(0) if len(self.answers) > 1 else self.answers[0], request)
+
+    @staticmethod
+    def _reply(answer: ScriptedAnswer, request: httpx.Request) -> httpx.Response:
         if isinstance(answer, Exception):
             raise answer
-        return answer if isinstance(answer, httpx.Response) else answer(request)
+        reply = answer if isinstance(answer, httpx.Response) else answer(request)
+        # A copy: a response belongs to the client that read it.
+        return httpx.Response(reply.status_code, headers=reply.headers, content=reply.content)
 
     @property
     def methods(self) -> list[str]:

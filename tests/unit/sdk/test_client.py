@@ -31,7 +31,7 @@ MEMBER = CustomerId(42)
 )
 def test_the_version_is_in_the_path_once(base_url: str) -> None:
     """The documented base ends in /v2.0, and the paths begin with it."""
-    script = Script(ok({"merchantId": "m"}))
+    script = Script(ok({"merchantId": "m"}), merchant=None)
     with script.client(base_url=base_url) as client:
         client.merchant.get()
     assert str(script.requests[0].url) == "https://api.example/v2.0/admin/merchant"
@@ -58,7 +58,7 @@ def test_an_impossible_address_is_refused(base_url: str) -> None:
 
 def test_there_are_timeouts_by_default() -> None:
     """All of them are finite, and all can be set."""
-    script = Script(ok({"merchantId": "m"}))
+    script = Script(ok({"merchantId": "m"}), merchant=None)
     with script.client() as client:
         client.merchant.get()
     with script.client(timeout=3) as client:

@@ -9,6 +9,7 @@ import pytest
 from inveterate import (
     BadKeyError,
     RefusedLocallyError,
+    UnreadableReplyError,
 )
 
 from tests.support.sdk.scripted_platform import NAME, URL, Script, ok
@@ -111,5 +112,24 @@ def test_a_list_without_names_topics_or_ids_is_refused(rows: list[Any]) -> None:
     """Otherwise each call adds subscriptions."""
     script = Script(ok(rows))
     with script.client() as client, pytest.raises(RefusedLocallyError):
+        client.webhook_subscriptions.ensure(["customer.ordered"], URL, NAME)
+    assert script.methods == ["GET"]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        httpx.Response(200, json={"message": "Internal server error"}),
+        httpx.Response(200, json={"message": "Forbidden"}),
+        httpx.Response(200),
+        ok(None),
+        ok({}),
+        ok({"errors": []}),
+    ],
+)
+def test_a_list_that_is_not_the_documented_success_creates_nothing(reply: httpx.Response) -> None:
+    """Otherwise every subscription would be created again."""
+    script = Script(reply)
+    with script.client() as client, pytest.raises(UnreadableReplyError):
         client.webhook_subscriptions.ensure(["customer.ordered"], URL, NAME)
     assert script.methods == ["GET"]

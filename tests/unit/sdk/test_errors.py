@@ -19,7 +19,6 @@ from inveterate import (
     ConnectionFailedError,
     CustomerId,
     InveterateError,
-    NoRecordError,
     NotFoundError,
     RateLimitError,
     RequestLog,
@@ -29,7 +28,7 @@ from inveterate import (
     UnreadableReplyError,
 )
 
-from tests.support.sdk.scripted_platform import KEY, QUICK, Script, ok
+from tests.support.sdk.scripted_platform import BAD_KEY, KEY, MERCHANT, QUICK, Script, ok
 
 MEMBER = CustomerId(42)
 PRIVATE = "private"[::-1]  # so that no line of source that a traceback quotes holds it
@@ -54,7 +53,7 @@ def write(script: Script) -> InveterateError:
     [
         (301, StatusError, AmbiguousWriteError),
         (303, StatusError, AmbiguousWriteError),
-        (400, BadRequestError, BadRequestError),
+        (400, NotFoundError, BadRequestError),
         (401, BadKeyError, BadKeyError),
         (403, BadKeyError, BadKeyError),
         (404, NotFoundError, NotFoundError),
@@ -88,10 +87,49 @@ def test_a_status_has_one_meaning(
         assert type(error.__cause__) is kind
 
 
-@pytest.mark.parametrize("message", ["Unauthorized", "Invalid API key", "Check your API key"])
-def test_a_bad_key_may_come_as_a_400(message: str) -> None:
-    """The documentation answers a bad key with 400, and v1 has two sentences for it."""
-    assert type(read(Script(httpx.Response(400, json={"message": message})))) is BadKeyError
+@pytest.mark.parametrize("merchant", [BAD_KEY, httpx.Response(401), httpx.Response(403)])
+@pytest.mark.parametrize("message", ["Unauthorized", "Bad Request", "limit must be a number"])
+def test_a_400_is_a_bad_key_where_the_merchant_is_refused_as_well(
+    message: str, merchant: httpx.Response
+) -> None:
+    """The documentation has one status for both; the message does not decide."""
+    for act in (read, write):
+        script = Script(httpx.Response(400, json={"message": message}), merchant=merchant)
+        assert type(act(script)) is BadKeyError
+        assert (len(script.requests), len(script.checks)) == (1, 1)
+
+
+@pytest.mark.parametrize("message", ["Unauthorized", "Check your API key", "Bad Request"])
+def test_a_400_with_a_good_key_is_about_the_request(message: str) -> None:
+    """A read by id has no other parameter, so the id is missing; a write is refused."""
+    reply = httpx.Response(400, json={"message": message})
+    assert type(read(Script(reply))) is NotFoundError
+    assert type(write(Script(reply))) is BadRequestError
+    with Script(reply).client() as client, pytest.raises(BadRequestError):
+        client.benefits.list()
+
+
+@pytest.mark.parametrize(
+    "merchant", [httpx.Response(500), httpx.ReadError("cut"), httpx.Response(200), ok({}), ok(None)]
+)
+@pytest.mark.parametrize("status", [400, 404, 410, 200])
+def test_without_a_good_key_no_member_is_missing(status: int, merchant: Any) -> None:
+    """A check that fails leaves it open: the read fails with the error of the check."""
+    error = read(Script(httpx.Response(status, json={"message": "x", "data": {}}), merchant=merchant))
+    assert not isinstance(error, NotFoundError | BadKeyError)
+    assert isinstance(error.__cause__, InveterateError | httpx.ReadError)
+
+
+@pytest.mark.parametrize("merchant", [httpx.Response(500), httpx.ReadError("cut"), httpx.Response(200)])
+def test_a_refused_write_stays_refused_without_a_check(merchant: Any) -> None:
+    """Nothing was done, whatever the check of the key says."""
+    assert type(write(Script(httpx.Response(400), merchant=merchant))) is BadRequestError
+
+
+def test_a_bad_key_hides_every_member() -> None:
+    """A platform that replies 404 or nothing to a bad key does not make a member missing."""
+    for reply in (httpx.Response(404), ok({}), ok(None)):
+        assert type(read(Script(reply, merchant=BAD_KEY))) is BadKeyError
 
 
 def test_a_200_that_refuses_is_an_error() -> None:
@@ -99,15 +137,22 @@ def test_a_200_that_refuses_is_an_error() -> None:
     reply = httpx.Response(200, json={"success": False, "data": {}, "errors": ["Invalid API key"]})
     assert type(read(Script(reply))) is BadKeyError
     assert type(write(Script(reply))) is AmbiguousWriteError
+    reply = httpx.Response(200, json={"success": False, "data": {"customerId": "42"}, "errors": ["no"]})
+    assert type(read(Script(reply))) is BadRequestError
+    assert type(write(Script(reply))) is AmbiguousWriteError
 
 
-def test_a_lone_message_of_a_bad_key_is_not_an_empty_list() -> None:
-    """v1 answers `Unauthorized` with a status that is not documented; other lone messages are empty lists."""
+def test_a_lone_message_is_not_an_empty_list() -> None:
+    """v1 answers `Unauthorized` with a status that is not documented; no other message is an empty list."""
     refusing = Script(httpx.Response(200, json={"message": "Unauthorized"}))
     with refusing.client() as client, pytest.raises(BadKeyError):
         list(client.members.list())
-    with Script(httpx.Response(200, json={"message": "no members"})).client() as client:
-        assert list(client.members.list()) == []
+    for body in ({"message": "Internal server error"}, {"message": "Forbidden"}, {"message": "ok"}, {}):
+        with (
+            Script(httpx.Response(200, json=body)).client() as client,
+            pytest.raises(UnreadableReplyError),
+        ):
+            list(client.members.list())
 
 
 @pytest.mark.parametrize(
@@ -166,22 +211,45 @@ def test_a_200_to_a_write_that_is_not_json_proves_nothing(content: bytes) -> Non
     assert type(error.__cause__) is UnreadableReplyError
 
 
-@pytest.mark.parametrize("content", ODD_JSON)
-def test_a_200_to_a_write_in_json_of_any_shape_is_accepted(content: bytes) -> None:
-    """The documentation has no shape for it."""
-    with Script(httpx.Response(200, content=content)).client() as client:
-        client.members.credits.add(MEMBER, 5)
+NO_SUCCESS = [
+    b"",
+    b"  ",
+    b"null",
+    b"{}",
+    b'"just text"',
+    b"17",
+    b"[]",
+    b'{"message": "ok"}',
+    b'{"message": "Internal server error"}',
+    b'{"message": "Forbidden"}',
+    b'{"message": "ok", "data": "text"}',
+    b'{"message": "ok", "data": 0}',
+]
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"  ", b"null", b"{}", b'{"message": "ok"}', b'{"data": {}}', b'{"data": []}']
-)
-def test_a_200_without_a_record(content: bytes) -> None:
-    """An empty reply is not a member; a write accepts it."""
+@pytest.mark.parametrize("content", [*NO_SUCCESS, b'{"message": "ok", "data": null}'])
+def test_a_200_that_is_not_the_documented_success_does_not_mean_done(content: bytes) -> None:
+    """A gateway's own body is a 200 as well: the write is ambiguous, and a grant is not granted."""
     reply = httpx.Response(200, content=content)
-    assert type(read(Script(reply))) is NoRecordError
+    assert type(write(Script(reply))) is AmbiguousWriteError
     with Script(reply).client() as client:
-        client.members.credits.add(MEMBER, 5)
+        result = client.members.credits.grant(MEMBER, 5, key="k", looks=())
+    assert result.status == "unknown"
+
+
+@pytest.mark.parametrize("content", NO_SUCCESS)
+def test_a_200_that_is_not_the_documented_success_is_not_a_missing_member(content: bytes) -> None:
+    """It says nothing about the member."""
+    assert type(read(Script(httpx.Response(200, content=content)))) is UnreadableReplyError
+
+
+@pytest.mark.parametrize("data", [None, {}, [], {"member": None}, {"member": {}}])
+@pytest.mark.parametrize("merchant", [MERCHANT, BAD_KEY])
+def test_a_success_without_a_record_is_a_missing_member(data: Any, merchant: httpx.Response) -> None:
+    """The same error as a 404, after the same check of the key."""
+    script = Script(ok(data), merchant=merchant)
+    assert type(read(script)) is (NotFoundError if merchant is MERCHANT else BadKeyError)
+    assert len(script.checks) == 1
 
 
 def everything_shown(error: BaseException | None) -> str:
@@ -272,3 +340,9 @@ def test_a_redirect_is_not_followed() -> None:
     script = Script(httpx.Response(302, headers={"location": "https://elsewhere.example/"}), ok({}))
     assert type(read(script)) is StatusError
     assert len(script.requests) == 1
+
+
+def test_a_number_beyond_all_arithmetic_in_an_error_is_no_bare_exception() -> None:
+    """Legal JSON that no decimal can hold: the status counts, and the message is empty."""
+    error = read(Script(httpx.Response(500, content=b'{"message": "x", "n": 1e99999999999999999999}')))
+    assert (type(error), error.message) == (ServerError, "")

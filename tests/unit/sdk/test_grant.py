@@ -13,7 +13,9 @@ from inveterate._grant import mark_of
 from tests.support.sdk.grant_calls import (
     MEMBER,
     Granting,
+    ManualClock,
     both,
+    hourly,
     settings,
 )
 from tests.support.sdk.ledger_server import Served
@@ -51,8 +53,8 @@ def test_a_lost_reply_after_the_grant(served: Served, grant: Granting, then: str
 def test_a_lost_request_before_the_grant(served: Served, grant: Granting, then: str) -> None:
     """It looks like a late ledger: the outcome stays unknown, and there is never a second post."""
     platform = served.reset(applies=False, then=then)
-    intents = MemoryIntents()
-    results = [grant(served, intents, settled_after=0.0) for _ in range(3)]
+    intents = MemoryIntents(clock=hourly())
+    results = [grant(served, intents) for _ in range(3)]
     assert [result.status for result in results] == ["unknown"] * 3
     assert (platform.posts, platform.credits) == (1, 0)
 
@@ -78,8 +80,8 @@ def test_a_ledger_that_never_shows_notes(served: Served, grant: Granting) -> Non
     """It proves nothing, however often it is read: the outcome stays unknown."""
     platform = served.reset(then="drop", shows_notes=False)
     platform.add_old_entry("another note")
-    intents = MemoryIntents()
-    results = [grant(served, intents, settled_after=0.0) for _ in range(3)]
+    intents = MemoryIntents(clock=hourly())
+    results = [grant(served, intents) for _ in range(3)]
     assert [result.status for result in results] == ["unknown"] * 3
     assert (platform.posts, platform.credits) == (1, 5)
 
@@ -88,15 +90,18 @@ def test_a_ledger_that_never_shows_notes(served: Served, grant: Granting) -> Non
 def test_a_second_post_needs_proof_that_the_first_was_lost(served: Served, grant: Granting) -> None:
     """The ledger shows a note of ours and is whole, and the claim is old enough."""
     platform = served.reset(applies=False, then="drop")
-    intents = MemoryIntents()
+    clock = ManualClock()
+    intents = MemoryIntents(clock=clock)
     assert grant(served, intents).status == "unknown"
     platform.applies, platform.then = True, "answer"
-    platform.add_old_entry("unrelated")
-    assert grant(served, intents, settled_after=0.0).status == "unknown"
     platform.add_old_entry(f"older {mark_of('older')}")
     assert grant(served, intents).status == "unknown"
-    assert grant(served, intents, settled_after=0.0).status == "granted"
-    assert grant(served, intents, settled_after=0.0).status == "already_granted"
+    clock.pass_an_hour()
+    platform.shows_notes = False
+    assert grant(served, intents).status == "unknown"
+    platform.shows_notes = True
+    assert grant(served, intents).status == "granted"
+    assert grant(served, intents).status == "already_granted"
     assert (platform.posts, platform.credits) == (2, 5)
 
 

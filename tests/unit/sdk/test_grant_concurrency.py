@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 import time
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from tests.support.sdk.grant_calls import (
     Granting,
     both,
     grant_sync,
+    hourly,
     settings,
 )
 from tests.support.sdk.ledger_server import Served
@@ -36,8 +38,8 @@ from tests.support.sdk.ledger_server import Served
 class FileIntents:
     """Intents in a file, which survive a restart."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        self.path, self.clock = path, clock
         self.lock = threading.Lock()
 
     def claim(self, intent: Intent) -> Claim:
@@ -46,7 +48,7 @@ class FileIntents:
             recorded = self._read()
             if intent.key in recorded:
                 kept = recorded[intent.key]
-                age = time.time() - kept["since"]
+                age = self.clock() - kept["since"]
                 return Claim(ClaimState(kept["state"]), self._intent(intent.key, kept), kept["attempt"], age)
             self._write(Claim(ClaimState.OPEN, intent))
         return Claim(ClaimState.NEW, intent)
@@ -81,7 +83,7 @@ class FileIntents:
         record = {
             "state": claim.state,
             "attempt": claim.attempt,
-            "since": time.time(),
+            "since": self.clock(),
             "customer": claim.intent.customer_id,
             "amount": str(claim.intent.amount),
         }
@@ -96,13 +98,13 @@ class CrashError(BaseException):
 def test_two_callers_at_once(served: Served, then: str) -> None:
     """Eight threads with one store: one post, at most one `granted`, and no false outcome."""
     platform = served.reset(then=then)
-    intents = MemoryIntents()
+    intents = MemoryIntents(clock=hourly())
     results: list[GrantResult] = []
     barrier = threading.Barrier(8)
 
     def call() -> None:
         barrier.wait()
-        results.append(grant_sync(served, intents, settled_after=0.0))
+        results.append(grant_sync(served, intents))
 
     threads = [threading.Thread(target=call) for _ in range(8)]
     for thread in threads:
@@ -154,5 +156,6 @@ def test_a_restart_between_claim_and_post(served: Served, grant: Granting, tmp_p
     """The next process cannot know that nothing was sent: the outcome is unknown."""
     platform = served.reset()
     FileIntents(tmp_path / "intents").claim(Intent("order-1", MEMBER, Decimal(5)))
-    assert grant(served, FileIntents(tmp_path / "intents"), settled_after=0.0).status == "unknown"
+    later = FileIntents(tmp_path / "intents", lambda: time.time() + 3600)
+    assert grant(served, later).status == "unknown"
     assert platform.posts == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -114,6 +114,37 @@ def test_a_benefit_goes_back_with_only_its_changes() -> None:
         script.requests[1].content
         == write_json({**read, "name": "Later", "endDate": "2025-07-01 12:00:00 +00:00"}).encode()
     )
+
+
+def test_the_times_of_a_campaign_keep_their_offset() -> None:
+    """02:30+02:00 is sent as such; a time without an offset is refused, as its time zone is not known."""
+    script = Script(ok({}, 201))
+    east = timezone(timedelta(hours=2))
+    moment = datetime(2025, 7, 1, 2, 30, tzinfo=east)
+    campaign = EarlyAccessCampaign.of({"name": "x", "startDate": "2025-06-30 07:00:00 +00:00"})
+    with script.client() as client:
+        for body in (campaign.model_copy(update={"ends_at": moment}), {"endDate": moment}):
+            client.benefits.update(BenefitType("EARLY_ACCESS"), body)
+        for naive in (
+            campaign.model_copy(update={"ends_at": moment.replace(tzinfo=None)}),
+            {"endDate": moment.replace(tzinfo=None)},
+        ):
+            with pytest.raises(ValueError):
+                client.benefits.update(BenefitType("EARLY_ACCESS"), naive)
+    assert [body["endDate"] for body in script.bodies] == ["2025-07-01 02:30:00 +02:00"] * 2
+    with pytest.raises(ValueError):
+        EarlyAccessCampaign(ends_at=moment.replace(tzinfo=None))
+    assert EarlyAccessCampaign(ends_at=moment).ends_at == moment
+
+
+def test_a_billing_date_is_sent_as_a_day() -> None:
+    """Also one with a time."""
+    script = Script(ok({}, 201))
+    day, tier = date(2026, 1, 31), TierId("6a538edc")
+    with script.client() as client:
+        for value in (day, datetime(2026, 1, 31, 23, 59, tzinfo=UTC)):
+            client.members.change_tier(CustomerId(42), tier, next_billing_date=value)
+    assert [body["nextBillingDate"] for body in script.bodies] == ["2026-01-31"] * 2
 
 
 def test_a_new_benefit_has_only_the_fields_that_were_set() -> None:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from inveterate import CustomerId, InveterateError, ListEnd, UnreadableReplyError
+from inveterate import BadRequestError, CustomerId, InveterateError, ListEnd, UnreadableReplyError
 from inveterate import _pagination as pagination
 
 from tests.support.sdk.scripted_platform import Script, ok, pages
@@ -48,9 +48,7 @@ def test_pages_are_fetched_as_they_are_asked_for() -> None:
         (pages([1], [2], [3], cursors=["1", "2", "1"]), ["1", "2", "3"], ListEnd.REPEATED),
         ([ok({"members": [{"customerId": 1}]})], ["1"], ListEnd.NO_CURSOR),
         ([ok([{"customerId": 1}], lastCustomerId="1"), ok([])], ["1"], ListEnd.EMPTY_PAGE),
-        ([ok(None)], [], ListEnd.EMPTY_PAGE),
-        ([httpx.Response(200, json={"message": "none"})], [], ListEnd.EMPTY_PAGE),
-        ([httpx.Response(204)], [], ListEnd.EMPTY_PAGE),
+        ([*pages([1], cursors=["1"]), ok({})], ["1"], ListEnd.NO_CURSOR),
     ],
 )
 def test_a_list_ends(answers: list[httpx.Response], read: list[str], end: ListEnd) -> None:
@@ -147,6 +145,99 @@ def test_unreadable_rows_are_named_and_the_others_kept() -> None:
         "data[3] lacks customerId",
     )
     assert len(page.raw["data"]["members"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("answers", "end"),
+    [
+        (pages([1], [2], cursors=["1", None]), ListEnd.NO_CURSOR),
+        (pages([1], [], cursors=["1", None]), ListEnd.EMPTY_PAGE),
+        (pages([1], [2], cursors=["1", "1"]), ListEnd.REPEATED),
+        (pages([1, 2], [3, 4], cursors=["2", None]), ListEnd.FULL_PAGE),
+        (pages([1, 2, 3], cursors=[None]), ListEnd.FULL_PAGE),
+        ([ok({"members": [{"customerId": 1}], "nextToken": "x"})], ListEnd.UNRECOGNISED),
+        ([ok({"members": [{"customerId": 1}], "page": {"next": "x"}})], ListEnd.UNRECOGNISED),
+        (
+            [ok({"members": [{"customerId": 1}], "count": 1, "limit": "2", "hasMore": False})],
+            ListEnd.NO_CURSOR,
+        ),
+    ],
+)
+def test_an_uncertain_end_says_so(answers: list[httpx.Response], end: ListEnd) -> None:
+    """A full page without a cursor, or a field that may be one, is not a complete list."""
+    with Script(*answers).client() as client:
+        members = client.members.list(limit=2)
+        list(members)
+        assert members.end is end
+        assert members.is_complete is (end in {ListEnd.NO_CURSOR, ListEnd.EMPTY_PAGE})
+
+
+def test_unreadable_rows_are_counted_for_an_iteration() -> None:
+    """Whether by row or by page, on both clients; a list with such rows is not complete."""
+    answers = [
+        ok({"members": [{"customerId": 1}, None], "lastCustomerId": "1"}),
+        ok({"members": [{"email": "a@example.com"}, {"customerId": 2}]}),
+    ]
+    with Script(*answers).client() as client:
+        members = client.members.list()
+        assert [str(member.customer_id) for member in members] == ["1", "2"]
+        assert (members.unreadable, members.is_complete) == (2, False)
+        assert members.end is ListEnd.NO_CURSOR
+
+    async def main() -> tuple[int, bool]:
+        async with Script(*answers).async_client() as client:
+            rows = client.members.list()
+            assert len([row async for row in rows]) == 2
+            return rows.unreadable, rows.is_complete
+
+    assert asyncio.run(main()) == (2, False)
+
+
+def test_the_cursor_of_the_first_page_is_sent_on_a_second_try() -> None:
+    """It is documented as required, and the first page has none: empty, after a 400 with a good key."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        known = "lastCustomerId" in request.url.params or "lastCreditEntry" in request.url.params
+        return ok([{"customerId": 42}]) if known else httpx.Response(400)
+
+    script = Script(answer)
+    with script.client() as client:
+        assert len(list(client.members.list())) == 1
+        assert len(list(client.storefront.members.credits(CustomerId(42)))) == 1
+    assert [request.url.query.decode() for request in script.requests] == [
+        "limit=100",
+        "limit=100&lastCustomerId=",
+        "limit=100",
+        "limit=100&lastCreditEntry=",
+    ]
+    refusing = Script(httpx.Response(400, json={"message": "first"}), httpx.Response(400))
+    with refusing.client() as client, pytest.raises(BadRequestError, match="first"):
+        list(client.members.list())
+    assert len(refusing.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "read"),
+    [
+        ({"tags": ["x"], "members": [{"customerId": 1}]}, ["1"]),
+        ({"errors": [], "members": [{"customerId": 1}]}, ["1"]),
+        ({"records": [{"customerId": 1}]}, ["1"]),
+        ({"data": [{"customerId": 1}]}, ["1"]),
+        ({"data": {"members": [{"customerId": 1}]}}, ["1"]),
+        ({"tags": ["x"], "records": [{"customerId": 1}]}, None),
+        ({"errors": []}, None),
+        ({"count": 0}, None),
+        ({}, None),
+        (None, None),
+    ],
+)
+def test_of_several_arrays_only_the_operations_own_counts(data: Any, read: list[str] | None) -> None:
+    """An array of another name counts only alone; without any, the list is not empty but unreadable."""
+    if read is None:
+        with pytest.raises(UnreadableReplyError):
+            ids(Script(ok(data)))
+    else:
+        assert ids(Script(ok(data))) == read
 
 
 @pytest.mark.parametrize("data", ["text", 7, {"members": {"0": {"customerId": 1}}}])

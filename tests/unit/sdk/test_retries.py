@@ -38,11 +38,11 @@ def limited(after: str | None, date: str = "") -> HttpReply:
     return HttpReply(429, headers if after is None else {**headers, "retry-after": after}, b"", took=0.1)
 
 
-def play(call: Any, retries: Retries, *answers: SendOutcome) -> tuple[Any, list[float], list[float | None]]:
+def play(call: Any, retries: Retries, *answers: SendOutcome) -> tuple[Any, list[float], list[float]]:
     """Run a call against outcomes; return its result, its delays, and the time left for each attempt."""
     steps, waiting = request_steps(call, retries), list(answers)
     delays: list[float] = []
-    left: list[float | None] = []
+    left: list[float] = []
     answer: Any = None
     while True:
         try:
@@ -113,8 +113,8 @@ def test_a_write_is_not_repeated_after_a_429() -> None:
     [
         ("3", "", [3.5]),
         ("0", "", [0.5]),
-        ("30", "", [30.5]),
-        ("31", "", []),
+        ("20", "", [20.5]),
+        ("21", "", []),
         ("86400", "", []),
         ("-5", "", [0.5]),
         ("soon", "", [0.5]),
@@ -129,7 +129,7 @@ def test_a_write_is_not_repeated_after_a_429() -> None:
     ],
 )
 def test_a_reasonable_retry_after_is_obeyed(after: str | None, date: str, delays: list[float]) -> None:
-    """Seconds or a date, at most 30 s; a longer one is left to the caller; nonsense is ignored."""
+    """Seconds or a date, at most 20 s; a longer one is left to the caller; nonsense is ignored."""
     outcome, waited, _ = play(READ, FULL, limited(after, date), GOOD)
     assert waited == delays
     if not delays:
@@ -139,12 +139,11 @@ def test_a_reasonable_retry_after_is_obeyed(after: str | None, date: str, delays
 
 def test_no_attempt_begins_after_the_deadline() -> None:
     """Slow replies count towards the deadline, as delays do."""
-    slow = HttpReply(503, {}, b"", took=25.0)
+    slow = HttpReply(503, {}, b"", took=12.0)
     outcome, delays, left = play(READ, FULL, slow)
     assert type(outcome) is ServerError
-    assert len(left) == 3
-    assert left == [None, pytest.approx(60 - 25.5), pytest.approx(60 - 51.5)]
-    assert sum(delays) + 75 > 60
+    assert left == [30.0, pytest.approx(30 - 12.5), pytest.approx(30 - 25.5)]
+    assert delays == [0.5, 1.0]
 
 
 @given(
@@ -152,7 +151,7 @@ def test_no_attempt_begins_after_the_deadline() -> None:
     max_attempts=st.integers(1, 12),
     base_delay=st.floats(0, 5),
     max_delay=st.floats(0, 20),
-    deadline=st.floats(0, 100),
+    deadline=st.floats(0.01, 100),
 )
 def test_delays_stay_within_the_policy(
     draws: list[float], max_attempts: int, base_delay: float, max_delay: float, deadline: float

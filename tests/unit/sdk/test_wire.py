@@ -21,8 +21,8 @@ from inveterate import (
 from tests.support.sdk import ledger_server
 from tests.support.sdk.ledger_server import serving
 
-OK = b"HTTP/1.1 201 Created\r\nContent-Length: 16\r\nContent-Type: application/json\r\n\r\n"
-YES = OK + b'{"message":"ok"}'
+OK = b"HTTP/1.1 201 Created\r\nContent-Length: 26\r\nContent-Type: application/json\r\n\r\n"
+YES = OK + b'{"message":"ok","data":{}}'
 
 
 @contextmanager

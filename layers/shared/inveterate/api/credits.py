@@ -9,7 +9,14 @@ from typing import ClassVar
 from inveterate._arguments import checked_amount, limit_text
 from inveterate._call import Call
 from inveterate._endpoint import KindT, Resource, compound, listing, operation
-from inveterate._grant import LOOKS, SETTLED_AFTER, CreditGrant, GrantResult, intent_for
+from inveterate._grant import (
+    LOOKS,
+    SETTLED_AFTER,
+    CreditGrant,
+    GrantResult,
+    checked_settled_after,
+    intent_for,
+)
 from inveterate._idempotency import Intents
 from inveterate._ids import CustomerId
 from inveterate._replies import Page, Receipt, read_page, read_receipt
@@ -33,9 +40,17 @@ class Credits(Resource[KindT]):
         `cursor` continues a list: a `Page.cursor`, or the `cursor` of the pages.
         """
         return Call(
-            read_page(CreditEntry.of, *CREDITS_NAMES, cursor="lastCreditEntry"),
+            read_page(
+                CreditEntry.of,
+                *CREDITS_NAMES,
+                cursor="lastCreditEntry",
+                limit=limit,
+                continued=cursor is not None,
+            ),
             CustomerId(customer_id),
             query={"limit": limit_text(limit), "lastCreditEntry": cursor},
+            # Optional today; an older revision of the page required it, and the first page has none.
+            retry_query={"lastCreditEntry": ""} if cursor is None else None,
         )
 
     @operation("POST", "/v2.0/admin/members/{}/credits", page="admin/members/credits")
@@ -81,8 +96,10 @@ class Credits(Resource[KindT]):
         hang between its claim and its request: a process that resumes later grants a second time.
 
         Raises:
-            ValueError: the amount is not above 0, the key is empty, or it was used for another grant.
-            StatusError: the platform refused (409 and 429 count as doubt); the key is free again.
+            ValueError: the amount is not above 0, the key is empty or was used for another grant, or
+                `settled_after` is below 60.
+            StatusError: the platform refused (409 and 429 count as doubt). The key is free again
+                if the whole ledger was read and has no entry of the grant.
             ConnectionFailedError: nothing was sent, and the key is free again.
 
         """
@@ -91,7 +108,7 @@ class Credits(Resource[KindT]):
             store=self._transport.intents if intents is None else intents,
             note=note,
             looks=looks,
-            settled_after=settled_after,
+            settled_after=checked_settled_after(settled_after),
             retries=self._transport.retries,
             post=Credits.add.of,
             read=Credits.list.of,

@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import ClassVar
 
-from inveterate._arguments import checked_birthday, checked_opening_credits, limit_text
+from inveterate._arguments import checked_birthday, checked_opening_credits, day_text, limit_text
 from inveterate._call import Call
 from inveterate._endpoint import KindT, Resource, Transport, compound, listing, operation
 from inveterate._ids import CustomerId, TierId
@@ -37,8 +37,16 @@ class Members(Resource[KindT]):
         `cursor` continues a list: a `Page.cursor`, or the `cursor` of the pages.
         """
         return Call(
-            read_page(Member.of, *MEMBERS_NAMES, cursor="lastCustomerId"),
+            read_page(
+                Member.of,
+                *MEMBERS_NAMES,
+                cursor="lastCustomerId",
+                limit=limit,
+                continued=cursor is not None,
+            ),
             query={"limit": limit_text(limit), "lastCustomerId": cursor},
+            # Documented as required, but the first page has none.
+            retry_query={"lastCustomerId": ""} if cursor is None else None,
         )
 
     @operation("GET", "/v2.0/admin/members/{}", page="admin/members")
@@ -46,7 +54,8 @@ class Members(Resource[KindT]):
         """Read one member.
 
         Raises:
-            NotFoundError, NoRecordError: when the member does not exist; which of them is undocumented.
+            NotFoundError: when the member does not exist.
+            WrongMemberError: when the platform replied with another member.
 
         """
         return Call(read_one(Member, *MEMBER_NAMES), CustomerId(customer_id))
@@ -54,7 +63,7 @@ class Members(Resource[KindT]):
     @operation("POST", "/v2.0/admin/members", page="admin/members")
     def _create(self, body: CreateMember) -> Call[Receipt]:
         """Put a customer into a free or spend-based tier. See `members.create`, which reads the member first."""
-        return Call(read_receipt, body=body)
+        return Call(read_receipt, body=body, member=body.customer_id)
 
     @compound
     def create(  # noqa: PLR0913 - the body has seven documented fields
@@ -138,14 +147,17 @@ class Members(Resource[KindT]):
             member = yield from request_steps(Members.get.of(customer), self._transport.retries)
         body, unknown = merge_profile(given, member)
         call = Members._update.of(customer, body)
-        refuse_wiping(unknown, member, customer, call)
+        refuse_wiping(unknown, call)
         return (yield from request_steps(call, self._transport.retries))
 
     @operation("POST", "/v2.0/admin/members/{}/change-tier", page="")
     def change_tier(
         self, customer_id: CustomerId, tier_id: TierId, *, next_billing_date: date | None = None
     ) -> Call[Receipt]:
-        """Move a member to another tier; `next_billing_date` is for paid tiers.
+        """Move a member to another tier; `next_billing_date` is for paid tiers, and is sent as YYYY-MM-DD.
+
+        The date is flagged as required and described as optional: pass it where the platform refuses the
+        move without it.
 
         Raises:
             BadRequestError: for example for a move from a free to a paid tier by a member without a contract.
@@ -154,5 +166,5 @@ class Members(Resource[KindT]):
         """
         body: dict[str, object] = {"tierId": TierId(tier_id)}
         if next_billing_date is not None:
-            body["nextBillingDate"] = next_billing_date
+            body["nextBillingDate"] = day_text(next_billing_date)
         return Call(read_receipt, CustomerId(customer_id), body=body)

@@ -33,7 +33,7 @@ class StorefrontMembers(Resource[KindT]):
         """Read one member.
 
         Raises:
-            NotFoundError, NoRecordError: when the member does not exist; which of them is undocumented.
+            NotFoundError: when the member does not exist.
 
         """
         return Call(read_one(Member, *MEMBER_NAMES), CustomerId(customer_id))
@@ -44,9 +44,17 @@ class StorefrontMembers(Resource[KindT]):
     ) -> Call[Page[CreditEntry]]:
         """List a member's ledger, with expired entries, in the shop's currency unit: see `ledger_balance`."""
         return Call(
-            read_page(CreditEntry.of, *CREDITS_NAMES, cursor="lastCreditEntry"),
+            read_page(
+                CreditEntry.of,
+                *CREDITS_NAMES,
+                cursor="lastCreditEntry",
+                limit=limit,
+                continued=cursor is not None,
+            ),
             CustomerId(customer_id),
             query={"limit": limit_text(limit), "lastCreditEntry": cursor},
+            # Documented as required, but the first page has none.
+            retry_query={"lastCreditEntry": ""} if cursor is None else None,
         )
 
     @operation(
@@ -61,7 +69,8 @@ class StorefrontMembers(Resource[KindT]):
     ) -> Call[Receipt]:
         """Redeem a member's credits for a discount code. Not safe to repeat: a new code replaces the last.
 
-        Neither a body nor the place of the code in the reply is documented. An `amount`, in the shop's currency unit, is
+        Neither a body nor the place of the code in the reply is documented: it may be in `Receipt.data`, also as
+        the whole text of the reply, or it comes later. An `amount`, in the shop's currency unit, is
         sent only with `undocumented_amount=True`: v1 needed one, and v2.0 may ignore it and redeem all.
 
         Raises:
@@ -70,12 +79,12 @@ class StorefrontMembers(Resource[KindT]):
 
         """
         if amount is None:
-            return Call(read_receipt, CustomerId(customer_id))
+            return Call(read_receipt, CustomerId(customer_id), plain_text=True)
         if not undocumented_amount:
             raise ValueError("an amount is undocumented: pass undocumented_amount=True to send one")
         if (money := checked_amount(amount)) < 0:
             raise ValueError("a redemption is above 0")
-        return Call(read_receipt, CustomerId(customer_id), body={"amount": money})
+        return Call(read_receipt, CustomerId(customer_id), body={"amount": money}, plain_text=True)
 
     @operation("POST", "/v2.0/storefront/members/{}/cancellation", page="storefront/members/cancellation")
     def cancel(self, customer_id: CustomerId) -> Call[Receipt]:

@@ -84,7 +84,7 @@ class Tiers(Resource[KindT]):
         """Read one tier.
 
         Raises:
-            NotFoundError, NoRecordError: when the tier does not exist; which of them is undocumented.
+            NotFoundError: when the tier does not exist.
 
         """
         return Call(

@@ -15,9 +15,10 @@ from typing import Unpack
 
 import httpx
 
-from inveterate._client import BASE_URL, BaseAsyncClient, BaseClient, Settings
+from inveterate._client import BaseAsyncClient, BaseClient
 from inveterate._endpoint import Async, Sync
 from inveterate._operation_table import OperationRow, endpoints
+from inveterate._settings import BASE_URL, Settings
 from inveterate.v1.records import Ledger, Redemption
 from inveterate.v1.resources import RESOURCES, V1Resources
 

@@ -81,13 +81,15 @@ class V1Credits(Resource[KindT]):
     @operation("GET", "/customers/credits", page="", successor="members.credits.list")
     def list(self, customer_id: CustomerId) -> Call[Ledger]:
         """Read a customer's ledger, with expired entries."""
-        return Call(read_one(Ledger), query={"customerId": CustomerId(customer_id)})
+        customer = CustomerId(customer_id)
+        return Call(read_one(Ledger), query={"customerId": customer}, member=customer)
 
     @operation("POST", "/customers/credits", page="", successor="members.credits.add")
     def add(self, customer_id: CustomerId, amount: Decimal | int) -> Call[Receipt]:
         """Add credits. Not safe to repeat. A wrong id is not an error: read the ledger a few seconds later."""
-        money = checked_amount(amount)
-        return Call(read_receipt, query={"customerId": CustomerId(customer_id), "credit": f"{money:f}"})
+        customer, money = CustomerId(customer_id), checked_amount(amount)
+        query = {"customerId": customer, "credit": f"{money:f}"}
+        return Call(read_receipt, query=query, member=customer)
 
 
 class V1Redemptions(Resource[KindT]):
@@ -107,7 +109,7 @@ class V1Redemptions(Resource[KindT]):
         }
         if email is not None:
             body["email"] = email
-        return Call(read_receipt, body=body)
+        return Call(read_receipt, body=body, member=CustomerId(customer_id), plain_text=True)
 
 
 class V1FreeTier(Resource[KindT]):
@@ -123,7 +125,7 @@ class V1FreeTier(Resource[KindT]):
         body: dict[str, object] = {"merchantId": merchant_id, "customerId": CustomerId(customer_id)}
         if segment_id is not None:
             body["segmentId"] = TierId(segment_id)
-        return Call(read_receipt, body=body)
+        return Call(read_receipt, body=body, member=CustomerId(customer_id))
 
 
 class V1Webhooks(Resource[KindT]):

@@ -17,11 +17,11 @@ from inveterate import (
     GrantStatus,
     Intents,
     InveterateError,
-    NoRecordError,
     NotFoundError,
     RateLimitError,
     RequestLog,
     Retries,
+    ServerError,
 )
 
 from relay.errors import ConflictError, MisconfiguredError, PermanentError, TransientError
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 _TIMEOUT: Final = 8.0
 _PATIENCE: Final = Retries(max_attempts=2, base_delay=0.3, deadline=15.0, max_retry_after=2.0)
 """Short: the queue retries for days, and a function that waits is paid for."""
-
-_NO_SUCH_ID: Final = 400
 
 LOOKS: Final = (0.5, 2.0)
 """Seconds before each reading of the ledger. Few: the queue asks again later, and a function that waits is paid for."""
@@ -65,14 +63,9 @@ class InveterateApi:
         with self._errors():
             try:
                 member = client.members.get(CustomerId(customer_id))
-            except (NotFoundError, NoRecordError):
+            except NotFoundError:
+                # Under every documented reading of an unknown id, and only with a key that is good.
                 return None
-            except BadRequestError as error:
-                # The platform documents no answer for unknown ids, and 400 alone for malformed ones. This id is
-                # one that it sent itself, so 400 means that it is unknown.
-                if error.status == _NO_SUCH_ID:
-                    return None
-                raise
         last = self._last
         return MemberReading(
             member=member, date=last.date if last else None, seconds=last.seconds if last else _TIMEOUT
@@ -114,7 +107,7 @@ class InveterateApi:
         except BadKeyError as error:
             self.secret.forget()
             raise MisconfiguredError(f"Inveterate: {_named(error)}", setting=self.secret.name) from error
-        except RateLimitError as error:
+        except (RateLimitError, ServerError) as error:
             raise TransientError(f"Inveterate: {_named(error)}", retry_after=error.retry_after) from error
         except InveterateError as error:
             raise TransientError(f"Inveterate: {_named(error)}") from error

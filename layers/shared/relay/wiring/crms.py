@@ -256,9 +256,8 @@ class CrmServices(QueueServices):
         from relay.adapters.dynamodb.circuit import DynamoCircuits
         from relay.crm.circuit_breaker import CircuitBreaker
 
-        return CircuitBreaker(
-            circuits=DynamoCircuits(self.settings.mirrors_table, self.settings.target), clock=self.clock
-        )
+        circuits = DynamoCircuits(self.settings.mirrors_table, self.settings.target)
+        return CircuitBreaker(circuits=circuits, clock=self.clock)
 
     def observe(self, key: str, outcome: CrmOutcome) -> None:
         """Log an outcome that a person may want to look at. The member goes by its key alone."""
