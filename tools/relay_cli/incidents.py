@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from relay.adapters.dynamodb.incidents import DynamoIncidents
     from relay.model.incident import Incident
 
-_MAX_ATTEMPTS: Final = 5
 _MAX_NAME_LENGTH: Final = 80
 
 
@@ -47,22 +46,23 @@ def change_incident(arguments: argparse.Namespace, change: Callable[[Incident, s
         CliError: there is no such incident, or it cannot be written.
 
     """
-    from relay.errors import ConflictError, TransientError
+    from relay.errors import TransientError
+    from relay.ports.optimistic import retry_conflicts
 
     store = incident_store(Stack(arguments.stack))
     by = (arguments.by or getpass.getuser())[:_MAX_NAME_LENGTH]
-    for _ in range(_MAX_ATTEMPTS):
-        try:
-            found = store.load(arguments.incident)
-            if not found.version:
-                raise CliError(
-                    f"there is no incident {arguments.incident}", "`relay alerts` lists the open ones"
-                )
-            changed = change(found, by)
-            store.save(changed)
-        except ConflictError:
-            continue
-        except TransientError as error:
-            raise CliError(f"the incident cannot be written: {error}") from None
+
+    def write(found: Incident) -> Incident:
+        if not found.version:
+            raise CliError(f"there is no incident {arguments.incident}", "`relay alerts` lists the open ones")
+        changed = change(found, by)
+        store.save(changed)
         return changed
-    raise CliError("the notifier keeps writing this incident", "try again in a minute")
+
+    def read() -> Incident:
+        return store.load(arguments.incident)
+
+    try:
+        return retry_conflicts(read(), write, read, what="the incident")
+    except TransientError as error:
+        raise CliError(f"the incident cannot be written: {error}", "try again in a minute") from None
