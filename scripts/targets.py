@@ -23,8 +23,8 @@ The table at the end is written by `scripts/targets` from the adapter's own: cha
 
 Members become contacts, two hundred in a call, each under the external id `Membership_Key__c`
 (`shop:customer`). A contact that the merchant has already, alone under the member's e-mail address and without a
-key, becomes the member's; one under another shop's key is never touched. Relay writes its own fields, and the e-mail
-address; a contact that it has to make is called "Member" and the customer's number, which anybody may change.
+key, becomes the member's; Relay never touches one under another shop's key. Relay writes its own fields, and the e-mail
+address; a contact that it has to make is called "Member" and the customer's number, a name that you may change.
 
 ## Setting it up
 
@@ -46,7 +46,7 @@ address; a contact that it has to make is called "Member" and the customer's num
   its user, members wait, and an alarm says `unknown_property`; a newer Relay may bring a field to deploy first.
 * Moments (Membership Joined, Store Credit Expiring, …) are not written: a task for each would spend the org's storage.
   A record-triggered flow on the fields starts what they would. Filling Salesforce with all members starts such flows too.
-* A duplicate rule of yours is obeyed: whoever it keeps out is refused as `duplicates_detected`. Several contacts with a
+* Relay obeys your duplicate rules: a member that one keeps out is refused as `duplicates_detected`. Several contacts with a
   new member's address, or its key, are refused as `identity_conflict`: merge them, and the next change arrives.
 * The org's calls of 24 hours are shared by all that is connected to it. Two hundred known members cost two of them.
 * A picklist takes what is not on its list; leave it so. A checkbox knows no "unknown": it is then not ticked. Texts are
@@ -54,7 +54,7 @@ address; a contact that it has to make is called "Member" and the customer's num
 
 ## Fields
 
-| canonical | field | type |
+| profile | field | type |
 |---|---|---|
 """
 

@@ -67,7 +67,7 @@ def decide(event: ChangedTier, before: Member, after: Member, rules: Rules) -> E
             one_off=True,
             title="A high-value member moved to a lower tier",
             details=detail_rows(("From", move.previous_tier_name), ("To", move.tier_name)),
-            advice="Ask what was missing: who moves down often leaves next.",
+            advice="Ask what was missing: a member that moves down often leaves next.",
         )
 
 

@@ -1,1 +1,1 @@
-"""Relay: from an Inveterate webhook to the right people, told once, and a CRM equal to the programme."""
+"""Relay: from an Inveterate webhook to one alert for the right people, and a CRM equal to the programme."""

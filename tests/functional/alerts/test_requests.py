@@ -102,7 +102,7 @@ def test_a_flood_and_its_tick(bot: Aws) -> None:
         assert app.handler(record(tick, TICK_TOPIC), CONTEXT) == DONE
     assert [text.partition(" - ")[0] for text in bot.slack_texts()] == [
         "⚠️ Warning: Payment failed",
-        "⚠️ 2 alerts at once, told in one message",
+        "⚠️ 2 alerts at once, in one message",
     ]
     assert len(bot.emails()) == 2
     assert service(NotifierServices).incidents.load_hold_queue().entries == ()

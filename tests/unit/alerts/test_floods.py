@@ -27,7 +27,7 @@ def test_a_flood_becomes_one_message() -> None:
     for _ in range(2):
         notifier.receive(tick_at(15))
     notifier.receive(tick_at(30))
-    assert slack.titles[3:] == email.titles[3:] == ["notice 50 alerts at once, told in one message"]
+    assert slack.titles[3:] == email.titles[3:] == ["notice 50 alerts at once, in one message"]
     rollup = email.notifications[3].alert_message
     assert rollup.alert.details == (("customer.payment_failed", "50"), ("Money at risk", "2,450.00 USD"))
     assert len(rollup.people) == 10

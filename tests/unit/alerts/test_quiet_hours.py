@@ -74,7 +74,7 @@ def test_many_alerts_of_a_night_are_one_message() -> None:
     for customer in range(5):
         notifier.receive(member_alert(customer, at=NIGHT + timedelta(hours=customer)))
     notifier.receive(ClockTick(at=MORNING))
-    assert email.titles == ["notice 5 alerts at once, told in one message"]
+    assert email.titles == ["notice 5 alerts at once, in one message"]
 
 
 def test_an_incident_muted_meanwhile_is_not_sent_in_the_morning() -> None:
