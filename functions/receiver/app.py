@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
 
-from relay.adapters.aws.sqs_light import Credentials, LightSqs
+from relay.adapters.aws.signing import Credentials
+from relay.adapters.aws.sqs_light import LightSqs
 from relay.errors import TransientError
 from relay.ingest.receive import AccessPolicy, RefusedError, authenticate, route
 from relay.model.delivery import Delivery, pack

@@ -60,12 +60,6 @@ def count_of(item: Item, name: str) -> int:
     return int(item.get(name, {}).get("N", 0))
 
 
-def flag_of(item: Item, name: str) -> bool:
-    """Return a boolean of an item; False where it has none by this name."""
-    value: bool = item.get(name, {}).get("BOOL", False)
-    return value
-
-
 def moment_of(item: Item, name: str) -> datetime | None:
     """Return a moment of an item; None where it has none by this name."""
     value: str | None = item.get(name, {}).get("N")
