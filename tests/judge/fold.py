@@ -44,6 +44,8 @@ QUIET_DAYS = 30
 # "Bounded, by the set alone" (architecture.md).
 KEPT_MILESTONES, KEPT_PAYMENTS = 40, 12
 DEFAULT_ATTEMPTS = 3
+# Texts are cut when they are read; where is not written, so a longer one is not asserted.
+SURELY_KEPT = 100
 
 
 @dataclass(slots=True)
@@ -147,6 +149,8 @@ class _Member:
             value = values.address(source[key]) if name == "email" else values.text(source[key])
             if value is not None:
                 self.put(name, value)
+                if len(value) > SURELY_KEPT:
+                    self.leave_open(name)
             elif source[key] is None and may_clear:
                 self.put(name, None)
             elif source[key] is not None:

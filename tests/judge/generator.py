@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from tests.judge import bodies
 from tests.judge.history import DAY, HOUR, MINUTE, SECOND, Delivery, Event, History, Person
-from tests.judge.oddities import ALL, apply
+from tests.judge.oddities import ALL, CHANCE, apply
 from tests.judge.values import iso
 
 START = int(datetime(2026, 3, 2, 8, 0, tzinfo=UTC).timestamp() * 1000)
@@ -82,9 +82,15 @@ class Life:
 
 
 def draw(
-    seed: int, *, switches: Collection[str] = ALL, members: int = 2, steps: int = 8, zone: str = "UTC"
+    seed: int,
+    *,
+    switches: Collection[str] = ALL,
+    members: int = 2,
+    steps: int = 8,
+    zone: str = "UTC",
+    chance: float = CHANCE,
 ) -> History:
-    """Return the history of a seed with the oddities that are switched on, each drawn with some chance."""
+    """Return the history of a seed with the oddities that are switched on, each drawn with the chance."""
     unknown = set(switches) - set(ALL)
     if unknown:
         raise ValueError(f"unknown oddities: {sorted(unknown)}")
@@ -95,7 +101,7 @@ def draw(
         _live(life, steps)
         lives.append(life)
     events = sorted((e for life in lives for e in life.events), key=lambda e: (e.happened, e.name))
-    events = apply(events, sorted(switches), Random(f"oddities {seed}"))
+    events = apply(events, sorted(switches), Random(f"oddities {seed}"), chance)
     people = tuple(Person(life.member, tuple(life.texts)) for life in lives)
     return History(seed, tuple(events), people, zone=zone)
 

@@ -444,9 +444,11 @@ def wrong_queue(events: list[Event], rng: Random) -> list[Event]:
     fit = [n for n, e in enumerate(events) if not e.oddities & NO_MEMBER]
     if not fit:
         return events
-    n = rng.choice(fit)
+    failures = [n for n in fit if events[n].topic in {bodies.ATTEMPT, bodies.FAILED}]
+    n = rng.choice(failures if failures and rng.random() < 0.5 else fit)
     event = events[n]
-    other = rng.choice([topic for topic in bodies.TOPICS if topic != event.topic])
+    others = [topic for topic in bodies.TOPICS if topic != event.topic]
+    other = bodies.SUCCEEDED if n in failures and rng.random() < 0.5 else rng.choice(others)
     posts = (replace(event.deliveries[0], queue=other), *event.deliveries[1:])
     events = list(events)
     events[n] = replace(event, deliveries=posts, oddities=event.oddities | {"wrong_queue"})

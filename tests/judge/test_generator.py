@@ -8,8 +8,10 @@ from collections import Counter
 import pytest
 
 from tests.judge import bodies
+from tests.judge.fold import fold
 from tests.judge.generator import draw
 from tests.judge.history import MINUTE, SECOND, from_json, load, to_json
+from tests.judge.messages import expect
 from tests.judge.oddities import ALL, CHANCE, NO_MEMBER, body_of
 from tests.judge.reading import Statement, Unplaced, read
 
@@ -104,6 +106,30 @@ def test_odd_times_stay_near_the_true_ones() -> None:
             found = read(event.deliveries[0], history)
             if isinstance(found, Statement):
                 assert abs(found.ms - event.happened) < 3 * SECOND, event
+
+
+def test_lives_take_every_turn() -> None:
+    """Histories hold recovered and lost fees, returns, erasures with and without a return, debts and open ends."""
+    turns = Counter[str]()
+    for seed in range(MANY):
+        history = draw(seed, switches=())
+        expected = expect(history)
+        for answer in fold(history).values():
+            turns.update(name for name, times in answer.pairs.items() if times)
+            turns.update(name for name, times in answer.pairs.items() if times > 1 and name == "recovered")
+            turns[str(answer.fields.get("status"))] += 1
+            turns[str(answer.fields.get("cancel_type"))] += 1
+            turns["erased"] += answer.erased
+            turns["erased, then back"] += answer.erased_once and not answer.erased
+        turns["debt"] += any(told.incident.startswith("cred:") for told in expected.must)
+        turns["open"] += bool(expected.open_incidents)
+        turns["final"] += any(told.outcome == "final" for told in expected.must)
+        resumed = [
+            body_of(e)["payload"]["newData"]["status"] for e in history.events if e.topic == bodies.UPDATED
+        ]
+        turns["resumed"] += "ACTIVE" in resumed and bodies.PENDING in {e.topic for e in history.events}
+    wanted = ["rejoined", "recovered", "lost", "active", "trialing", "past_due", "pending_cancellation", "cancelled", "involuntary", "voluntary", "merchant", "erased", "debt", "open", "final", "resumed"]
+    assert [turn for turn in [*wanted, "erased, then back"] if turns[turn] < 4] == []
 
 
 def test_a_history_survives_json() -> None:

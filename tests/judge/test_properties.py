@@ -13,11 +13,12 @@ from tests.judge.observed import Note, Observed
 from tests.judge.properties import Violation, compare, judge, same
 from tests.judge.toy import PLANTED, play
 
-# Which properties notice a planted fault; no other property may.
+# Which properties notice a planted fault; no other property may, but where an event is lost altogether.
 NOTICED = {
     "last_arrival_wins": {"record_is_right", "crm_is_right"},
     "balance_by_arrival": {"record_is_right", "crm_is_right"},
     "note_per_arrival": {"single_effects_once"},
+    "shared_fact_twice": {"shared_facts_once"},
     "lost_in_a_crash": {"accepted_is_never_lost"},
     "lost_answer_tells_twice": {"told_at_most_once"},
     "erasure_forgets_nothing": {"erased_is_absent"},
@@ -34,8 +35,12 @@ def plans(history: History, seed: int) -> list[Plan]:
     return [as_happened(history), *(draw_arrivals(history, seed, order) for order in ORDERS)]
 
 
+# The oddity that a fault needs to show.
+NEEDED = {"queue_is_believed": ["wrong_queue"], "identity_by_bytes": ["retry_counted"]}
+
+
 def violated(seed: int, fault: str) -> set[str]:
-    history = draw(seed)
+    history = draw(seed, switches=NEEDED[fault], chance=1) if fault in NEEDED else draw(seed)
     found = set[str]()
     for plan in plans(history, seed):
         observed = play(history, plan, Adversary(seed, rate=0.2), [fault])
@@ -60,7 +65,8 @@ def test_a_planted_fault_is_found_by_name(fault: str) -> None:
         found |= violated(seed, fault)
         if NOTICED[fault] <= found:
             break
-    assert found == NOTICED[fault]
+    assert NOTICED[fault] <= found
+    assert fault == "lost_in_a_crash" or found == NOTICED[fault]
 
 
 def test_orders_are_compared() -> None:
@@ -119,6 +125,6 @@ def test_sameness(name: str, wanted: object, shown: object, equal: bool) -> None
 def test_each_property_is_tried() -> None:
     """Every property has a test above that sees it violated."""
     tried = {name for names in NOTICED.values() for name in names}
-    tried |= {"pairs_by_the_record", "one_id_per_note", "incident_state", "shared_facts_once"}
+    tried |= {"pairs_by_the_record", "one_id_per_note", "incident_state"}
     assert set(properties.PROPERTIES) == tried
     assert str(Violation("a", "b", "c")) == "a: b: c"

@@ -60,7 +60,7 @@ def test_every_planted_fault_shrinks_to_six_events(fault: str) -> None:
         return bool(judge(history, observed))
 
     for seed in range(200):
-        history = draw(seed)
+        history = draw(seed, switches=["wrong_queue", "retry_counted", "tie_ms"], chance=0.8)
         plan = draw_arrivals(history, seed, "shuffled")
         adversary = Adversary(seed, rate=0.2)
         if judge(history, play(history, plan, adversary, [fault])):

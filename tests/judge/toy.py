@@ -22,6 +22,7 @@ PLANTED = frozenset(
         "last_arrival_wins",
         "balance_by_arrival",
         "note_per_arrival",
+        "shared_fact_twice",
         "lost_in_a_crash",
         "lost_answer_tells_twice",
         "erasure_forgets_nothing",
@@ -102,6 +103,14 @@ def _told(history: History, arrived: list[Sent], observed: Observed, planted: se
             Note(s.member, notes[s.topic], str(n))
             for n, s in found
             if isinstance(s, Statement) and s.topic in notes
+        ]
+    if "shared_fact_twice" in planted:
+        found = [(n, read(s.delivery, history)) for n, s in enumerate(arrived)]
+        failed = {
+            s.identity: s.member for _, s in found if isinstance(s, Statement) and s.topic == bodies.FAILED
+        }
+        observed.notes += [
+            Note(who, "Membership Payment Failed", str(about)) for about, who in failed.items()
         ]
     observed.kpis = dict(expected.kpis)
     if "figure_per_delivery" in planted and "payments" in observed.kpis:
