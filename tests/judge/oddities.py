@@ -374,9 +374,6 @@ def _again(
 ) -> list[Event]:
     """Deliver one event a second time, with what the sender renews in it."""
     fit = [n for n, e in enumerate(events) if not e.oddities & (WITHOUT_OWN_TIME | {"not_json"})]
-    if oddity == "retry_renewed":
-        # Without an own time a renewed trigger dates the event anew; `customer.updated` has a rule of its own.
-        fit = [n for n in fit if _own(events[n]) or events[n].topic == bodies.UPDATED]
     if not fit:
         return events
     n = rng.choice(fit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -128,7 +129,24 @@ def test_lives_take_every_turn() -> None:
             body_of(e)["payload"]["newData"]["status"] for e in history.events if e.topic == bodies.UPDATED
         ]
         turns["resumed"] += "ACTIVE" in resumed and bodies.PENDING in {e.topic for e in history.events}
-    wanted = ["rejoined", "recovered", "lost", "active", "trialing", "past_due", "pending_cancellation", "cancelled", "involuntary", "voluntary", "merchant", "erased", "debt", "open", "final", "resumed"]
+    wanted = [
+        "rejoined",
+        "recovered",
+        "lost",
+        "active",
+        "trialing",
+        "past_due",
+        "pending_cancellation",
+        "cancelled",
+        "involuntary",
+        "voluntary",
+        "merchant",
+        "erased",
+        "debt",
+        "open",
+        "final",
+        "resumed",
+    ]
     assert [turn for turn in [*wanted, "erased, then back"] if turns[turn] < 4] == []
 
 
@@ -138,6 +156,14 @@ def test_a_history_survives_json() -> None:
         history = draw(seed)
         assert from_json(json.loads(json.dumps(to_json(history)))) == history
         assert load(json.dumps(to_json(history))) == history
+
+
+def test_bytes_that_are_no_text_survive_json() -> None:
+    """A body in latin-1 is kept byte for byte."""
+    history = draw(1)
+    post = replace(history.events[0].deliveries[0], body=b'{"name": "Andr\xe9"}', queue=bodies.CREDITS)
+    history = replace(history, events=(replace(history.events[0], deliveries=(post,)),))
+    assert load(json.dumps(to_json(history))) == history
 
 
 def test_receipts_follow_triggering() -> None:

@@ -77,14 +77,16 @@ def test_attempt_three_and_the_final_failure_are_one_failed_attempt() -> None:
     assert notes(script)["Membership Payment Failed"] == 1
     assert expect(script.history()).kpis["failed_attempts"] == 1
     assert notes(script.attempt("5-9", 3))["Membership Payment Failed"] == 2
+    apart = Script().join("3-1").attempt("4-1", 3).final("4-2 13:0")
+    assert notes(apart)["Membership Payment Failed"] == 2
 
 
 def test_a_debt_is_an_error_once_a_day() -> None:
     """A balance that falls below zero is told; dust below zero is not."""
-    script = Script().credit("3-1", 5, -3).credit("3-2", 0.3, -2.7755575615628914e-17)
-    assert list(expect(script.history()).must) == [
-        Told(f"cred:{SHOP}:{MEMBER}:2026-03-01", "error", "opened")
-    ]
+    script = Script().credit("3-1", 5, -3).credit("3-1 5:0", -3, 2).credit("3-1 6:0", 2, -1)
+    script.credit("3-2", 0.3, -2.7755575615628914e-17)
+    debt = Told(f"cred:{SHOP}:{MEMBER}:2026-03-01", "error", "opened")
+    assert expect(script.history()).must == {debt: 1}
 
 
 def test_the_timeline_of_a_return() -> None:

@@ -78,6 +78,19 @@ def test_orders_are_compared() -> None:
     assert len(compare(history, [one, two])) == 2
 
 
+def test_after_an_erasure_personal_fields_may_be_missing() -> None:
+    """A member who came back after an erasure may lack an address: orders may differ in it, and in nothing else."""
+    history = (
+        Script().join("3-1").update("3-2", anonymized=True).join("3-3").update("3-4", email=EMAIL).history()
+    )
+    one, two = (
+        Observed(as_happened(history), profiles={MEMBER: {"email": email}}) for email in (EMAIL, None)
+    )
+    assert compare(history, [one, two]) == []
+    two.profiles[MEMBER]["tier_id"] = "other"
+    assert len(compare(history, [one, two])) == 1
+
+
 def test_premature_pairs_are_allowed_as_counted() -> None:
     """A return that was told and then denied is no violation when the service has counted it, and one when not."""
     history = Script().join("3-1").cancel("3-2").join("3-3").history()
