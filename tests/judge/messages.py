@@ -193,7 +193,7 @@ def _debts(history: History, mine: list[Statement], found: Expected) -> None:
         told = Told(key, "error", "opened")
         if s.topic == bodies.EXPIRED or previous is None or previous < 0 or history.zone != "UTC":
             found.may[told] += 1
-        elif not found.must[told]:
+        else:
             found.must[told] = 1
             found.uncertain_incidents.add(key)  # when the incident of a debt ends is not written
 

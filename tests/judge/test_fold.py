@@ -200,9 +200,9 @@ def test_ties_go_by_rank(first: str, second: str, field: str, value: str) -> Non
 
 def test_a_tie_that_no_rank_decides_is_open() -> None:
     """Two joinings of one ms into different tiers: which stands is left to an id, so the tier is not asserted."""
-    script = Script().join("3-1").join("4-1", tier=GOLD).join("4-1", tier=SILVER)
+    script = Script().join("3-1").join("4-1", bodies.JOINED_FREE, tier=GOLD).join("4-1", tier=SILVER)
     assert "tier_id" not in shown(script)
-    assert "tier_id" not in shown(script.join("4-1", bodies.JOINED_FREE, tier=SILVER))
+    assert "tier_id" not in shown(script.join("4-1", bodies.JOINED_LIFETIME, tier=SILVER))
     assert shown(script.join("4-2", tier=GOLD))["tier_id"] == GOLD[0]
 
 
