@@ -158,11 +158,11 @@ def payment_method(person: Body, method: str, happened: int) -> Body:
     )
 
 
-def credited(who: Body, balances: tuple[Any, Any], change: Any, reason: str, happened: int) -> Body:
-    """Return the payload of a changed balance; `who` is customerId, email and names, `balances` before and after."""
+def credited(holder: Body, balances: tuple[Any, Any], change: Any, reason: str, happened: int) -> Body:
+    """Return the payload of a changed balance; `holder` is customerId, email and names, `balances` before and after."""
     return stamped(
         happened,
-        **who,
+        **holder,
         note=None,
         reason=reason,
         amount=change,
@@ -176,11 +176,11 @@ def credited(who: Body, balances: tuple[Any, Any], change: Any, reason: str, hap
     )
 
 
-def expired(who: Body, before: Any, after: Any, lost: Any, happened: int) -> Body:
+def expired(holder: Body, before: Any, after: Any, lost: Any, happened: int) -> Body:
     """Return the payload of expired credits: no createdAt, the lost amount positive."""
     return {
         "merchantId": SHOP.partition(".")[0],
-        **who,
+        **holder,
         "newBalance": after,
         "previousBalance": before,
         "reason": "EXPIRED",

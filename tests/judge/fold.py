@@ -8,35 +8,14 @@ is asserted by no property.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal
-from typing import TypeAlias
 
 from tests.judge import bodies, values
+from tests.judge.answer import PERSONAL, Answer, Scalar
 from tests.judge.history import DAY, History, Sent
 from tests.judge.ledger import Entry, balance
 from tests.judge.reading import Statement, Unplaced, read
 
-Scalar: TypeAlias = "str | int | Decimal | date | bool | None"
-
-MOMENTS = frozenset(
-    {
-        "joined_at",
-        "first_joined_at",
-        "tier_changed_at",
-        "pending_cancel_at",
-        "cancelled_at",
-        "last_order_at",
-        "trial_ends_at",
-        "last_payment_at",
-        "recovered_at",
-        "rejoined_at",
-        "payment_method_updated_at",
-        "credits_expired_at",
-    }
-)
-PERSONAL = ("email", "first_name", "last_name", "phone")
 # architecture.md, "What ends is worked out": shown only while newer than what ended them.
 BILLING = ("next_payment_on", "fee_amount", "attempts_left")
 # 30 days without a failure close a dunning incident (rules.md).
@@ -46,23 +25,6 @@ KEPT_MILESTONES, KEPT_PAYMENTS = 40, 12
 DEFAULT_ATTEMPTS = 3
 # Texts are cut when they are read; where is not written, so a longer one is not asserted.
 SURELY_KEPT = 100
-
-
-@dataclass(slots=True)
-class Answer:
-    """What one member's profile must say: `fields` by canonical name (crm.md part 6), and what is open."""
-
-    member: str
-    fields: dict[str, Scalar] = field(default_factory=dict)
-    open: set[str] = field(default_factory=set)
-    erased: bool = False
-    erased_once: bool = False
-    credit_certain: bool = True
-    pairs: dict[str, int] = field(default_factory=lambda: {"rejoined": 0, "recovered": 0, "lost": 0})
-
-    def determined(self) -> dict[str, Scalar]:
-        """Return the fields that the documents determine."""
-        return {name: value for name, value in self.fields.items() if name not in self.open}
 
 
 def statements(history: History, sent: Iterable[Sent] | None = None) -> list[Statement]:
@@ -186,7 +148,7 @@ class _Member:
         if kind in {"free", "lifetime"}:
             self.end_billing()
         else:
-            # Nothing says what the payment status of a member is who joined and has not yet paid.
+            # No document gives the payment status of a member between joining and the first payment.
             self.leave_open("payment_status")
 
     def changed_tier(self, s: Statement) -> None:
@@ -408,7 +370,7 @@ class _Member:
     def status(self) -> None:
         fields, opened = self.answer.fields, self.answer.open
         if self.state == "unknown" or self.status_open:
-            # No document says what a member is of whom only other topics have told.
+            # No document gives the status of a member before a joining or an ending is known.
             self.leave_open("status")
             return
         failing, pending = bool(self.failing), self.pending is not None
@@ -423,7 +385,7 @@ class _Member:
         opened.discard("status")
 
     def dates_that_pass(self) -> None:
-        """A date that is past is not shown as one to come, but nobody sends a profile when it passes."""
+        """A date that is past is not shown as one to come, but its passing sends no profile."""
         fields, now = self.answer.fields, self.history.end
         for name in ("pending_cancel_at", "trial_ends_at"):
             shown = fields.get(name)

@@ -11,7 +11,8 @@ from typing import Any
 
 from tests.judge import bodies, values
 from tests.judge.adversary import as_happened
-from tests.judge.fold import MOMENTS, Answer, Scalar, fold
+from tests.judge.answer import MOMENTS, Answer, Scalar
+from tests.judge.fold import fold
 from tests.judge.history import SECOND, History
 from tests.judge.messages import LEVELS, Expected, Told, expect
 from tests.judge.observed import Observed, Profile

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from tests.judge import bodies
+from tests.judge.answer import Answer
 from tests.judge.building import EMAIL, GOLD, MEMBER, SILVER, Script, at
-from tests.judge.fold import Answer, fold
+from tests.judge.fold import fold
 from tests.judge.generator import draw
 from tests.judge.history import SECOND, Delivery, Event, History
 from tests.judge.ledger import Entry, balance
@@ -362,7 +363,7 @@ def test_a_retried_snapshot_is_dated_by_its_lower_bound() -> None:
 
 
 def test_no_currency_is_of_high_value_in_a_small_shop() -> None:
-    """With fewer than 30 members and no settings, an amount makes nobody stand out."""
+    """With fewer than 30 members and no settings, an amount makes no member stand out."""
     assert shown(Script().join("3-1").pay("3-1 0:1", 980_000, "JPY"))["high_value"] is False
 
 

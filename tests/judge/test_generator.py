@@ -9,11 +9,12 @@ from dataclasses import replace
 import pytest
 
 from tests.judge import bodies
+from tests.judge.body_oddities import NO_MEMBER, body_of
 from tests.judge.fold import fold
 from tests.judge.generator import draw
 from tests.judge.history import MINUTE, SECOND, from_json, load, to_json
 from tests.judge.messages import expect
-from tests.judge.oddities import ALL, CHANCE, NO_MEMBER, body_of
+from tests.judge.oddities import ALL, CHANCE
 from tests.judge.reading import Statement, Unplaced, read
 
 MANY = 250

@@ -25,7 +25,7 @@ def notes(script: Script) -> dict[str, int]:
 
 
 def test_a_first_attempt_is_no_message() -> None:
-    """About half of all first failures heal: nobody is told, and the incident is open."""
+    """About half of all first failures heal: no person is told, and the incident is open."""
     script = Script().join("3-1").attempt("4-1")
     assert must(script) == {}
     assert expect(script.history()).open_incidents == {KEY}

@@ -79,7 +79,7 @@ def test_orders_are_compared() -> None:
 
 
 def test_after_an_erasure_personal_fields_may_be_missing() -> None:
-    """A member who came back after an erasure may lack an address: orders may differ in it, and in nothing else."""
+    """A member that came back after an erasure may lack an address: orders may differ in it, and in nothing else."""
     history = (
         Script().join("3-1").update("3-2", anonymized=True).join("3-3").update("3-4", email=EMAIL).history()
     )

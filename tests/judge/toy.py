@@ -11,7 +11,8 @@ from decimal import Decimal
 
 from tests.judge import bodies, values
 from tests.judge.adversary import Adversary, Plan
-from tests.judge.fold import MOMENTS, Scalar, fold
+from tests.judge.answer import MOMENTS, Scalar
+from tests.judge.fold import fold
 from tests.judge.history import History, Sent
 from tests.judge.messages import Told, dunning_key, expect
 from tests.judge.observed import Note, Observed
@@ -110,7 +111,7 @@ def _told(history: History, arrived: list[Sent], observed: Observed, planted: se
             s.identity: s.member for _, s in found if isinstance(s, Statement) and s.topic == bodies.FAILED
         }
         observed.notes += [
-            Note(who, "Membership Payment Failed", str(about)) for about, who in failed.items()
+            Note(member, "Membership Payment Failed", str(about)) for about, member in failed.items()
         ]
     observed.kpis = dict(expected.kpis)
     if "figure_per_delivery" in planted and "payments" in observed.kpis:
