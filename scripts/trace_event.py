@@ -2,7 +2,8 @@
 
 The Lambda handlers run in this process, one after the other, with AWS in memory (moto) and fakes of HubSpot and Slack
 on the loopback interface. Files of functions/ and layers/shared/relay count. They are listed by stage, in the order
-in which the event enters them, each with the number of moves into it.
+in which the event enters them, each with the number of moves into it. The receiver calls AWS by Relay's own client,
+the other functions by botocore, as their tests do: moto answers nothing else.
 
 A move is a call from a function of one such file straight to a function of another; a call that passes through the
 standard library or a package in between is none. A generator counts once, however often it resumes. A first event
@@ -39,6 +40,8 @@ from fakes.hubspot import FakeHubspot
 from fakes.local_server import serve
 from fakes.slack import HOOK, FakeSlack
 from moto import mock_aws
+from relay.adapters.aws.boto import BotoAws
+from relay.adapters.aws.client import use
 from relay.topics import FOLDERS, queue_variable
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -112,6 +115,7 @@ class TracedRelay:
     hubspot: FakeHubspot
     slack: FakeSlack
     received: list[dict[str, Any]]
+    topic_queue: str
     queues: Mapping[str, str]
 
     def play(self, customer: str) -> dict[str, Trace]:
@@ -119,7 +123,8 @@ class TracedRelay:
         traces = {stage: Trace() for stage in STAGES}
         body = payment_failed(customer)
         request = {"body": body, "headers": {}, "pathParameters": {"key": KEY}, "isBase64Encoded": False}
-        answer = call("receiver", request, traces["receiver"])
+        with patch.dict(os.environ, {"AWS_ENDPOINT_URL": self.topic_queue}):
+            answer = call("receiver", request, traces["receiver"])
         expect("the receiver's answer", answer["statusCode"], HTTPStatus.ACCEPTED)
         batch(FOLDERS[TOPIC], [lambda_record(self.received.pop())], traces["consumer"])
         items = boto3.client("dynamodb").scan(TableName="members")["Items"]
@@ -214,6 +219,8 @@ def relay() -> Iterator[TracedRelay]:
         stack.enter_context(patch.dict(os.environ, CREDENTIALS))
         os.environ.pop("AWS_ENDPOINT_URL", None)
         stack.enter_context(mock_aws())
+        use(BotoAws())
+        stack.callback(use, None)
         queues = {
             name: boto3.client("sqs").create_queue(QueueName=name)["QueueUrl"]
             for name in ("source", "dead", "changes", "alerts")
@@ -242,7 +249,7 @@ def relay() -> Iterator[TracedRelay]:
         os.environ |= {
             "SHOP_DOMAIN": SHOP,
             "KEY_DIGESTS": sha256(KEY.encode()).hexdigest(),
-            queue_variable(FOLDERS[TOPIC]): topic_queue,
+            queue_variable(FOLDERS[TOPIC]): f"{topic_queue}/queue",
             "SOURCE_URL": queues["source"],
             "SOURCE_NAME": "source",
             "DEAD_LETTERS_URL": queues["dead"],
@@ -263,7 +270,7 @@ def relay() -> Iterator[TracedRelay]:
             "SLACK_SECRET": "/relay/slack",
             "SLACK_URL": f"{slack_url}/api",
         }
-        yield TracedRelay(hubspot, slack, received, queues)
+        yield TracedRelay(hubspot, slack, received, topic_queue, queues)
 
 
 def result(traces: Mapping[str, Trace]) -> dict[str, int]:

@@ -8,10 +8,11 @@ from typing import Any
 from relay.queues.batch import Context
 from relay.scheduler.tick import tick_time
 from relay.wiring.functions import ClockServices
-from relay.wiring.services import now, service
+from relay.wiring.services import limit_calls, now, service
 
 
 def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """Do what is due at the tick's scheduled time; return the result of each part."""
+    limit_calls(context)
     at = tick_time(event, now())
     return {"at": at.isoformat(), **service(ClockServices).scheduler.tick(at, context)}

@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from relay.ingest.fanout import fan_out
+from relay.queues.batch import Context
 from relay.wiring.functions import FanoutServices
-from relay.wiring.services import service
+from relay.wiring.services import limit_calls, service
 
 
-def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
+def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """Send what a batch of the stream carries; on a failure, name the first write that was not sent."""
+    limit_calls(context)
     services = service(FanoutServices)
     failed = fan_out(
         event["Records"],

@@ -11,6 +11,7 @@ import pytest
 from botocore.config import Config
 from moto import mock_aws
 from relay.adapters.aws import boto
+from relay.adapters.aws.client import use
 
 
 @dataclass
@@ -55,5 +56,7 @@ def _aws(monkeypatch: pytest.MonkeyPatch, _session: OneSession) -> Iterator[None
         patched.setattr(boto, "_session", lambda: _session)
         patched.setattr(boto3, "DEFAULT_SESSION", _session)
         boto.client.cache_clear()
+        use(boto.BotoAws())
         yield
+        use(None)
         boto.client.cache_clear()

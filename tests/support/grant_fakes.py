@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -11,7 +11,8 @@ from typing import Any
 
 from inveterate import Claim, CustomerId, GrantStatus, Intent, Intents, MemoryIntents
 from inveterate import Member as ApiMember
-from relay.adapters.aws.boto import client
+from relay.adapters.aws.boto import boto_aws
+from relay.adapters.aws.client import AwsCaller
 from relay.adapters.dynamodb.grants import DynamoGrantStore, DynamoIntents
 from relay.errors import ConflictError, OverBudgetError
 from relay.model.messages import GrantRequest
@@ -123,34 +124,30 @@ class FakeGrantApi:
 
 @dataclass
 class OneAtATime:
-    """A DynamoDB client whose calls do not overlap: moto would let them, DynamoDB does not.
+    """AWS whose calls do not overlap: moto would let them, DynamoDB does not.
 
     `before` and `after` are called with the number of each writing call, to die there.
     """
 
-    real: Any
+    real: AwsCaller = field(default_factory=boto_aws)
     before: Callable[[int], object] = lambda _number: None
     after: Callable[[int], object] = lambda _number: None
     writes: int = 0
     lock: Any = field(default_factory=threading.RLock)
+    ends_at: float | None = None
 
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self.real, name)
-        if not callable(found) or name == "exceptions":
-            return found
-
-        def call(**request: Any) -> Any:
-            with self.lock:
-                if not name.startswith(("put", "update", "delete", "transact_write")):
-                    return found(**request)
-                self.writes += 1
-                number = self.writes
-                self.before(number)
-                reply = found(**request)
-                self.after(number)
-                return reply
-
-        return call
+    def call(
+        self, service: str, operation: str, body: Mapping[str, Any], *, repeatable: bool = True
+    ) -> dict[str, Any]:
+        with self.lock:
+            if not operation.startswith(("Put", "Update", "Delete", "TransactWrite")):
+                return self.real.call(service, operation, body, repeatable=repeatable)
+            self.writes += 1
+            number = self.writes
+            self.before(number)
+            reply = self.real.call(service, operation, body, repeatable=repeatable)
+            self.after(number)
+            return reply
 
 
 @dataclass
@@ -179,7 +176,7 @@ def grant_store(
     after: Callable[[int], object] = lambda _number: None,
 ) -> DynamoGrantStore:
     """Return the grants of a table, whose calls do not overlap and may die."""
-    return DynamoGrantStore(table, clock, OneAtATime(client("dynamodb"), before, after))
+    return DynamoGrantStore(table, clock, OneAtATime(before=before, after=after))
 
 
 def dynamo_intents(

@@ -36,7 +36,7 @@ def incident_store(stack: Stack) -> DynamoIncidents:
     """Return the store of a stack's incidents."""
     from relay.adapters.dynamodb.incidents import DynamoIncidents
 
-    return DynamoIncidents(stack.output("IncidentsTable"), now, stack.client("dynamodb"))
+    return DynamoIncidents(stack.output("IncidentsTable"), now, stack.aws())
 
 
 def change_incident(arguments: argparse.Namespace, change: Callable[[Incident, str], Incident]) -> Incident:

@@ -10,9 +10,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from relay_cli.errors import CliError
+
+if TYPE_CHECKING:
+    from relay.adapters.aws.boto import BotoAws
 
 DEFAULT_NAME: Final = "relay"
 
@@ -38,6 +41,12 @@ class Stack:
         import boto3
 
         return boto3.client(service)  # type: ignore[call-overload]  # one function for all services
+
+    def aws(self) -> BotoAws:
+        """Return AWS as the service's adapters call it, by this stack's clients."""
+        from relay.adapters.aws.boto import BotoAws
+
+        return BotoAws(self.client)
 
     @cached_property
     def outputs(self) -> Mapping[str, str]:

@@ -9,10 +9,10 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from relay.adapters.aws.boto import BotoAws
 
 from tests.contract.aws.behaviours import BEHAVIOURS, LACKS, Account
 from tests.contract.aws.page import PAGE, page
-from tests.support.aws.boto_call import BotoCall
 from tests.support.aws.fake_aws import FakeAws
 from tests.support.aws.moto_account import SERVICES, make_account
 from tests.support.aws.sns import FakeTopic
@@ -61,7 +61,7 @@ def test_moto(name: str, clients: dict[str, Any], request: pytest.FixtureRequest
     """What moto lacks is named, and fails: when moto has learnt it, the name goes."""
     if name in LACKS["moto"]:
         request.applymarker(pytest.mark.xfail(reason=LACKS["moto"][name], strict=True))
-    BEHAVIOURS[name](make_account(clients, BotoCall(clients.__getitem__).call, f"t{next(NUMBERS)}"))
+    BEHAVIOURS[name](make_account(clients, BotoAws(clients.__getitem__).call, f"t{next(NUMBERS)}"))
 
 
 def test_the_page_is_current() -> None:

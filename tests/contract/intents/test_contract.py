@@ -150,7 +150,7 @@ def test_the_table_is_shared(clock: Clock) -> None:
     """Another process, with its own client, finds the record of the first: a restart loses nothing."""
     name = make_table("grants")
     first, second = dynamo_intents(name, clock=clock), dynamo_intents(name, clock=clock)
-    assert isinstance(first.store.dynamodb, OneAtATime)
+    assert isinstance(first.store.aws, OneAtATime)
     claim = first.claim(ask())
     assert second.claim(ask()).state is ClaimState.OPEN
     second.mark_granted(claim)

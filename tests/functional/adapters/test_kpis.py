@@ -15,6 +15,7 @@ from relay.errors import ConflictError, MisconfiguredError, TransientError
 from relay.model.kpis import DailyTotals, KpiEvent, Total
 from relay.ports.scans import DailyRun
 
+from tests.support.aws.boto_manner import boto_manner
 from tests.support.moto_tables import make_table
 from tests.support.port_fakes import NOW, SHOP
 
@@ -113,7 +114,7 @@ class Throttled:
 def test_what_the_table_leaves_is_tried_again_and_then_refused(table: str) -> None:
     """By its own entry: the others are kept."""
     dynamodb = Throttled()
-    throttled = DynamoKpiStore(table, SHOP, lambda: NOW, dynamodb)
+    throttled = DynamoKpiStore(table, SHOP, lambda: NOW, boto_manner(dynamodb))
     answers = throttled.put([one(number, NOW) for number in range(5)])
     assert [type(answer) for answer in answers] == [type(None)] * 3 + [TransientError] * 2
     assert dynamodb.calls == 3

@@ -21,6 +21,7 @@ from relay.model.header import MessageHeader
 from relay.ports.messaging import OutgoingMessage
 from relay.queues.batch import read_message
 
+from tests.support.aws.boto_manner import boto_manner
 from tests.support.port_fakes import queued, sample
 
 
@@ -62,7 +63,7 @@ class Weighing:
 def test_heavy_changes_go_in_batches_that_sns_takes() -> None:
     """SNS takes 256 KiB a batch, a quarter of what SQS takes."""
     sns = Weighing([])
-    assert SnsOutgoing("arn", "t", sns).send([message("x" * 100_000)] * 5) == [None] * 5
+    assert SnsOutgoing("arn", "t", boto_manner(sns)).send([message("x" * 100_000)] * 5) == [None] * 5
     assert max(sns.weights) <= 256 * 1024
 
 
@@ -81,7 +82,10 @@ class Refusing:
         return self.send_message_batch(Entries=request["PublishBatchRequestEntries"])
 
 
-@pytest.mark.parametrize("target", [SqsOutgoing("url", "q", Refusing()), SnsOutgoing("arn", "t", Refusing())])
+@pytest.mark.parametrize(
+    "target",
+    [SqsOutgoing("url", "q", boto_manner(Refusing())), SnsOutgoing("arn", "t", boto_manner(Refusing()))],
+)
 def test_an_entry_that_is_refused(target: SqsOutgoing | SnsOutgoing) -> None:
     """A batch that succeeded as a whole may have lost one entry: it alone is answered so."""
     answers = target.send([message()] * 3)
@@ -184,7 +188,7 @@ def test_lines_share_records_and_records_share_calls() -> None:
     """2,000 ordinary lines are two records in one call; each stays a line of its own, in order."""
     firehose = FakeFirehose()
     written = [{"id": number, "text": "x" * 900} for number in range(2000)]
-    assert FirehoseJournal("journal", firehose).write(written) == [None] * 2000
+    assert FirehoseJournal("journal", boto_manner(firehose)).write(written) == [None] * 2000
     assert [len(call) for call in firehose.calls] == [2]
     assert firehose.lines == written
 
@@ -194,7 +198,7 @@ def test_no_record_and_no_call_is_larger_than_firehose_takes() -> None:
     firehose = FakeFirehose()
     chance = random.Random(1)
     written = [{"id": number, "text": "x" * chance.randrange(900_000)} for number in range(40)]
-    assert FirehoseJournal("journal", firehose).write(written) == [None] * 40
+    assert FirehoseJournal("journal", boto_manner(firehose)).write(written) == [None] * 40
     assert max(size for call in firehose.calls for size in call) <= 1_000 * 1024
     assert max(map(sum, firehose.calls)) <= 4 * 1024 * 1024
     assert firehose.lines == written
@@ -203,7 +207,7 @@ def test_no_record_and_no_call_is_larger_than_firehose_takes() -> None:
 def test_a_record_that_was_refused_fails_each_of_its_lines() -> None:
     """And no other: the lines of the other records were taken."""
     lines = [{"id": number, "text": "x" * 400_000} for number in range(5)]
-    answers = FirehoseJournal("journal", FakeFirehose(frozenset({1}))).write(lines)
+    answers = FirehoseJournal("journal", boto_manner(FakeFirehose(frozenset({1})))).write(lines)
     assert [type(answer) for answer in answers] == [
         type(None), type(None), TransientError, TransientError, type(None),
     ]  # fmt: skip
@@ -212,7 +216,7 @@ def test_a_record_that_was_refused_fails_each_of_its_lines() -> None:
 def test_a_call_that_failed_fails_all_its_lines() -> None:
     """Firehose did not answer: nothing counts as written."""
     firehose = client("firehose")
-    answers = FirehoseJournal("no such stream", firehose).write([{"id": "1"}, {"id": "2"}])
+    answers = FirehoseJournal("no such stream", boto_manner(firehose)).write([{"id": "1"}, {"id": "2"}])
     assert all(isinstance(answer, TransientError) for answer in answers)
 
 

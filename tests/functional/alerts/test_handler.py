@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from fakes.local_server import serve
+from relay.adapters.aws.boto import BotoAws
 from relay.adapters.channels.email import EmailChannel
 from relay.adapters.dynamodb.incidents import DynamoIncidents
 from relay.adapters.http import http_client
@@ -180,7 +181,7 @@ def test_sns_refuses(deployed: Aws) -> None:
     sns.meta.events.register("before-call.sns.Publish", invalid)
     try:
         with pytest.raises(PermanentError, match="email_refused"):
-            EmailChannel(deployed.names["topic"], sns).send(notification)
+            EmailChannel(deployed.names["topic"], BotoAws(lambda _service: sns)).send(notification)
     finally:
         sns.meta.events.unregister("before-call.sns.Publish", invalid)
 

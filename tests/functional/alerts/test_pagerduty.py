@@ -21,6 +21,7 @@ from relay.model.effects import Level
 from relay.model.messages import AlertMessage
 from relay.ports.alerts import Notification
 
+from tests.support.aws.boto_manner import boto_manner
 from tests.support.in_memory_notifier import FakeChannel, notifier_with
 from tests.support.incident_builders import SHOP, alert_message
 
@@ -68,7 +69,9 @@ def pager(served: tuple[FakePagerDuty, str, httpx.Client]) -> PagerDuty:
     for kept in (standin.incidents, standin.messages, standin.faults):
         kept.clear()
     ssm = Ssm()
-    return PagerDuty(standin, PagerDutyChannel(url, Secret("/relay/pagerduty", ssm), SHOP, client), ssm)
+    return PagerDuty(
+        standin, PagerDutyChannel(url, Secret("/relay/pagerduty", boto_manner(ssm)), SHOP, client), ssm
+    )
 
 
 def opened(message: AlertMessage) -> Notification:

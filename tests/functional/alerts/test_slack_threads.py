@@ -19,6 +19,7 @@ from relay.errors import MisconfiguredError, PermanentError, TransientError
 from relay.model.effects import Level
 from relay.ports.alerts import Notification
 
+from tests.support.aws.boto_manner import boto_manner
 from tests.support.in_memory_notifier import Crash, FakeChannel, notifier_with
 from tests.support.incident_builders import INCIDENT_KEY, MIA, alert_message
 
@@ -58,7 +59,7 @@ class SlackNotifier:
 
     def slack_channel(self) -> SlackChannel:
         """Return the channel."""
-        secret = Secret("/relay/slack", self.ssm)
+        secret = Secret("/relay/slack", boto_manner(self.ssm))
         return SlackChannel(secret, self.client, api=f"{self.url}/api", channel=self.channel_name)
 
     @property

@@ -118,7 +118,7 @@ def test_what_is_sent_is_read_under_the_claim(setup: CrmTableSetup) -> None:
             setup.update_member(tier_name="Newer")
             return claim(members, now=now, until=until, emails=emails)
 
-    setup.sync_states = PausingSyncStates("mirrors", "fake", setup.sync_states.dynamodb)
+    setup.sync_states = PausingSyncStates("mirrors", "fake", setup.sync_states.aws)
     assert setup.work("m1") == {"m1": None}
     assert setup.tier() == "Newer"
 

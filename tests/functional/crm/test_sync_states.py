@@ -142,7 +142,7 @@ def test_targets_are_apart(sync_states: DynamoSyncStates) -> None:
     token = claim(sync_states)
     assert token
     release(sync_states, token)
-    assert DynamoSyncStates("mirrors", "klaviyo", sync_states.dynamodb).load([KEY]) == {KEY: SyncState()}
+    assert DynamoSyncStates("mirrors", "klaviyo", sync_states.aws).load([KEY]) == {KEY: SyncState()}
 
 
 def test_many(sync_states: DynamoSyncStates) -> None:

@@ -155,7 +155,9 @@ class Deployed:
         )
         outbox = dump(Outbox(member=grant.member, changed=False, events=(event_effects,)))
         image = {"o": {"S": outbox}}
-        return fanout.handler({"Records": [{"dynamodb": {"SequenceNumber": "1", "NewImage": image}}]}, None)
+        return fanout.handler(
+            {"Records": [{"dynamodb": {"SequenceNumber": "1", "NewImage": image}}]}, FakeContext()
+        )
 
     def entries(self, customer: str) -> list[tuple[float, str]]:
         """Return what our grants left in a member's ledger: amounts and notes."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 from inveterate import ClaimState
 from relay.adapters.aws.boto import client
+from relay.adapters.aws.client import RefusedCallError
 from relay.adapters.dynamodb.grants import KEPT, DynamoGrantStore, DynamoIntents
 from relay.errors import ConflictError, MisconfiguredError, OverBudgetError, TransientError
 from relay.grants.granter import LATEST
@@ -66,12 +66,8 @@ def refused(code: str, *reasons: str, times: int = 1) -> Callable[[int], None]:
 
     def refuse(number: int) -> None:
         if number <= times:
-            reply: Any = {
-                "Error": {"Code": code},
-                "CancellationReasons": [{"Code": reason} for reason in reasons],
-            }
-            factory = getattr(client("dynamodb").exceptions, code, ClientError)
-            raise factory(reply, "Write")
+            fields = {"CancellationReasons": [{"Code": reason} for reason in reasons]}
+            raise RefusedCallError(code, 400, fields)
 
     return refuse
 
@@ -193,7 +189,7 @@ def test_a_missing_table_or_permission_names_itself() -> None:
         dynamo_intents("grants").claim(ask())
 
 
-def test_a_claim_that_comes_and_goes(table: str) -> None:
+def test_a_claim_that_comes_and_goes(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another invocation claims it after each read and releases it before the next: given up, not looped over."""
     other = dynamo_intents(table, TEN)
     held: list[Any] = []
@@ -202,14 +198,15 @@ def test_a_claim_that_comes_and_goes(table: str) -> None:
         held.append(other.claim(ask()))
 
     mine = dynamo_intents(table, TEN, before=meddle)
-    real = mine.store.dynamodb.get_item
+    aws = mine.store.aws
+    real = aws.call
 
-    def get_item(**request: Any) -> Any:
-        while held:
+    def call(service: str, operation: str, body: Mapping[str, Any], *, repeatable: bool = True) -> Any:
+        while operation == "GetItem" and held:
             other.release(held.pop())
-        return real(**request)
+        return real(service, operation, body, repeatable=repeatable)
 
-    mine.store.dynamodb.get_item = get_item
+    monkeypatch.setattr(aws, "call", call)
     with pytest.raises(ConflictError):
         mine.claim(ask())
 
@@ -217,7 +214,7 @@ def test_a_claim_that_comes_and_goes(table: str) -> None:
 def test_everything_is_forgotten_one_day(table: str) -> None:
     """By the attribute that the template names, in seconds, long after the last event that could ask again."""
     clock = NOW
-    store = DynamoGrantStore(table, lambda: clock, OneAtATime(client("dynamodb")))
+    store = DynamoGrantStore(table, lambda: clock, OneAtATime())
     intents = store.intents(TEN, "")
     claim = intents.claim(ask())
     expires = {key: int(item["expires"]["N"]) for key, item in items(table).items()}

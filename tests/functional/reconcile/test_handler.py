@@ -246,12 +246,12 @@ def test_the_fan_out_requests_rechecks(deployed: Deployed, monkeypatch: pytest.M
         ],
     }  # fmt: skip
     stream = {"dynamodb": {"SequenceNumber": "1", "NewImage": {"o": {"S": json.dumps(doubted)}}}}
-    assert fanout.handler({"Records": [stream]}, None) == {"batchItemFailures": []}
+    assert fanout.handler({"Records": [stream]}, FakeContext()) == {"batchItemFailures": []}
     names = ["ApproximateNumberOfMessagesDelayed"]
     found = client("sqs").get_queue_attributes(QueueUrl=deployed.queue, AttributeNames=names)["Attributes"]
     assert found == {"ApproximateNumberOfMessagesDelayed": "1"}
     monkeypatch.setenv("RECHECKS_URL", "")
     forget()
-    assert fanout.handler({"Records": [stream]}, None) == {"batchItemFailures": []}
+    assert fanout.handler({"Records": [stream]}, FakeContext()) == {"batchItemFailures": []}
     assert held(deployed.queue) == 1
     assert load(RecheckRequest, dump(RecheckRequest(member="a:1", reason=EVIDENCE))).reason == EVIDENCE

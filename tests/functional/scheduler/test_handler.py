@@ -124,7 +124,7 @@ def test_a_morning_from_the_stream_to_the_digest(queues: dict[str, str]) -> None
     )
     paid = Kpi(rule="payment.received", name="payment", amount=Decimal("9.99"), currency="USD")
     records = [write(1, paid), write(2, paid), write(1, paid)]
-    assert fanout({"Records": records}, None) == {"batchItemFailures": []}
+    assert fanout({"Records": records}, FakeContext()) == {"batchItemFailures": []}
     assert tick(NINE - HOUR)["daily_run"] == "done"
     assert tick(NINE)["daily_run"] == tick(NINE)["daily_run"] == "done"
     told = taken(queues["alerts"])
@@ -150,7 +150,7 @@ def test_the_weekly_audit_is_asked_for_at_the_targets_queue(queues: dict[str, st
 def test_conditions_are_measured_by_shop(queues: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     """As CloudWatch reads them out of the log: under the very names and dimensions of the alarms."""
     failed = Kpi(rule="dunning.attempt", name="failed_attempt")
-    fanout({"Records": [write(number, failed) for number in range(10)]}, None)
+    fanout({"Records": [write(number, failed) for number in range(10)]}, FakeContext())
     capsys.readouterr()
     tick(NINE - 20 * HOUR + timedelta(minutes=5))
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]

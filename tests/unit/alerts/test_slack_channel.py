@@ -14,6 +14,7 @@ from relay.adapters.http import http_client
 from relay.errors import MisconfiguredError, NoReplyError, PermanentError, RelayError, TransientError
 from relay.ports.alerts import Notification
 
+from tests.support.aws.boto_manner import boto_manner
 from tests.support.incident_builders import MIA, alert_message
 
 HOOK = "https://hooks.slack.test/services/T/B/very-secret"
@@ -42,7 +43,7 @@ def channel(answer: httpx.Response | Exception, ssm: FakeSsm | None = None) -> S
 
     requests.clear()
     client = httpx.Client(transport=httpx.MockTransport(reply))
-    return SlackChannel(Secret("/relay/slack", ssm or FakeSsm()), client)
+    return SlackChannel(Secret("/relay/slack", boto_manner(ssm or FakeSsm())), client)
 
 
 requests: list[httpx.Request] = []

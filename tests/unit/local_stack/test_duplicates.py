@@ -7,27 +7,50 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from local_stack.duplicates import duplicate_messages, incidents_by_moment, slack_text
+from local_stack.duplicates import (
+    IncidentsByMoment,
+    duplicate_messages,
+    incidents_by_moment,
+    slack_text,
+)
 from relay.alerts.render import email_message, slack_message
 from relay.ports.alerts import Notification
+from sim.events import Event
+from sim.incidents import IncidentLog
 
 from tests.support.incident_builders import alert_message
 
 LINK = "https://admin.shopify.com/store/acme/customers/1"
-INCIDENTS = incidents_by_moment(
-    [
-        {"customer_id": "1", "at": "2026-03-01T07:10:12.000Z", "topic": "a", "incident": "dunning 1"},
-        {"customer_id": "1", "at": "2026-03-02T07:10:12.000Z", "topic": "a", "incident": "dunning 1"},
-        {
-            "customer_id": "1",
-            "at": "2026-03-02T07:10:40.000Z",
-            "topic": "b",
-            "incident": "customer.ordered 7",
-        },
-        {"customer_id": "1", "at": "2026-04-01T07:10:12.000Z", "topic": "a", "incident": "dunning 2"},
-        {"customer_id": "2", "at": "2026-03-01T07:10:12.000Z", "topic": "a", "incident": "dunning 3"},
-    ]
-)
+
+
+def incidents() -> IncidentsByMoment:
+    """Return the incidents that the simulator itself counts for these events."""
+    log = IncidentLog()
+    for customer, at, topic in (
+        ("1", "2026-03-01T07:10:12", "customer_billing.attempt.failed"),
+        ("1", "2026-03-02T07:10:12", "customer_billing.attempt.failed"),
+        ("1", "2026-03-02T07:10:40", "customer.ordered"),
+        ("1", "2026-03-20T07:10:12", "customer.payment_succeeded"),
+        ("1", "2026-04-01T07:10:12", "customer_billing.attempt.failed"),
+        ("2", "2026-03-01T07:10:12", "customer_billing.attempt.failed"),
+    ):
+        moment = datetime.fromisoformat(at).replace(tzinfo=UTC)
+        log.record_event(
+            Event(
+                ordinal=0,
+                topic=topic,
+                v1=None,
+                member_id=customer,
+                at=moment,
+                triggered_at=moment,
+                payload={},
+                id=None,
+            )
+        )
+    return incidents_by_moment(log.rows())
+
+
+INCIDENTS = incidents()
 
 
 def message(when: str = "2026-03-01 07:10", level: str = "Warning", link: str = LINK) -> str:

@@ -1,4 +1,6 @@
-"""Reads settings out of the environment, typed, and collects every problem: the only module that touches `os.environ`.
+"""Reads settings out of the environment, typed, and collects every problem.
+
+AWS's own variables (credentials, region, addresses) are read at each call by `adapters/aws`; all else is read here.
 
 Standard library only: the receiver imports it at every cold start.
 """

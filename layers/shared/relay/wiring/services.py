@@ -7,6 +7,7 @@ replace, and hand them in with `keep`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -148,8 +149,20 @@ class QueueServices(BaseServices):
         return members_table(self.queue.members_table, self.shop)
 
 
+_LAST_SECONDS: Final = 0.5
+"""What is left of an invocation after its last call to AWS, to answer Lambda."""
+
+
+def limit_calls(context: Context) -> None:
+    """Let no call to AWS, and no pause between its tries, go beyond the end of this invocation."""
+    from relay.adapters.aws.client import aws
+
+    aws().ends_at = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - _LAST_SECONDS
+
+
 def run_batch(event: Mapping[str, Any], context: Context, kind: type[QueueFunction]) -> dict[str, Any]:
     """Work on Lambda's event with the function's services; while settings are wrong, defer all of its messages."""
+    limit_calls(context)
     try:
         services = service(kind)
     except MisconfiguredError as error:

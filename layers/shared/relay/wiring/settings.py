@@ -6,7 +6,7 @@ Standard library only: the receiver imports it at every cold start.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 from relay.errors import MisconfiguredError
@@ -21,18 +21,13 @@ _LONGEST_SQS_DELAY: Final = 900
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiverSettings(Settings):
-    """`queues` are URLs by queue name. One that is missing concerns its own topic only, so it is no problem here.
-
-    `credentials` are those of the function's role: access key, secret key, session token and region.
-    """
+    """`queues` are URLs by queue name. One that is missing concerns its own topic only, so it is no problem here."""
 
     shop: str
     key_digests: tuple[str, ...]
     token_digests: tuple[str, ...]
     token_header: str
     queues: Mapping[str, str]
-    endpoint: str | None
-    credentials: tuple[str, str, str, str] = field(repr=False)
 
     @classmethod
     def read(cls, reader: SettingsReader) -> Self:
@@ -45,13 +40,6 @@ class ReceiverSettings(Settings):
             token_digests=_digests(reader, "TOKEN_DIGESTS"),
             token_header=reader.optional("TOKEN_HEADER"),
             queues={name: url for name in names if (url := reader.optional(queue_variable(name)))},
-            endpoint=reader.optional("AWS_ENDPOINT_URL") or None,
-            credentials=(
-                reader.text("AWS_ACCESS_KEY_ID"),
-                reader.text("AWS_SECRET_ACCESS_KEY"),
-                reader.optional("AWS_SESSION_TOKEN"),
-                reader.text("AWS_REGION"),
-            ),
         )
 
     def queue(self, name: str) -> str:

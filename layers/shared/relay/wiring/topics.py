@@ -11,7 +11,7 @@ from relay.errors import MisconfiguredError
 from relay.ingest.consumer import Consumer, ConsumerServices
 from relay.ingest.reducer import Decide, E, ReadFacts, TopicRule
 from relay.model.metrics import TOPICS
-from relay.wiring.services import QueueServices, defer_all, journal, service
+from relay.wiring.services import QueueServices, defer_all, journal, limit_calls, service
 from relay.wiring.settings import TopicSettings
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class TopicHandler(Generic[E]):
 
     def __call__(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """Handle a batch; while settings are wrong, defer it."""
+        limit_calls(context)
         try:
             services = service(TopicServices)
         except MisconfiguredError as error:

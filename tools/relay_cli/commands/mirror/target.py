@@ -62,7 +62,12 @@ class Target:
     def services(self) -> CrmServices:
         """The services of the target's function, made from its own settings."""
         from botocore.exceptions import BotoCoreError, ClientError
+        from relay.adapters.aws.boto import BotoAws
+        from relay.adapters.aws.client import use
         from relay.wiring.crms import CrmServices, CrmSettings
+
+        # The function's own client knows the credentials of Lambda's environment alone.
+        use(BotoAws(self.stack.client))
 
         function = f"{self.stack.name}-{self.name}"
         try:

@@ -70,7 +70,7 @@ def main(arguments: argparse.Namespace, open_stack: Callable[[str], Stack] = Sta
         from relay.adapters.dynamodb.members import DynamoMembers
 
         stack = open_stack(arguments.stack)
-        return DynamoMembers(stack.output("MembersTable"), shop="", dynamodb=stack.client("dynamodb"))
+        return DynamoMembers(stack.output("MembersTable"), shop="", aws=stack.aws())
 
     match arguments.action:
         case "show":

@@ -1,35 +1,22 @@
-"""The AWS clients, one of each per Lambda environment, and the errors that stand for AWS's refusals."""
+"""AWS by botocore: for the operator's commands and for `grants`, whose transactions botocore gives a token."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from botocore import xform_name
 from botocore.config import Config
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientError, ReadTimeoutError
 from botocore.exceptions import ConnectionError as AwsConnectionError
 
-from relay.errors import MisconfiguredError, TransientError
+from relay.adapters.aws.client import NoAnswerError, RefusedCallError
 
 if TYPE_CHECKING:
     import boto3
-
-_MISCONFIGURED: Final = frozenset(
-    {
-        "AccessDenied",
-        "AccessDeniedException",
-        "AuthorizationError",
-        "InvalidSignatureException",
-        "KMSAccessDeniedException",
-        "NotFound",
-        "ParameterNotFound",
-        "QueueDoesNotExist",
-        "ResourceNotFoundException",
-        "UnrecognizedClientException",
-    }
-)
 
 
 @cache
@@ -41,28 +28,59 @@ def _session() -> boto3.session.Session:
 
 @cache
 def client(service: str, *, attempts: int = 3) -> Any:
-    """Return the client of an AWS service: connect 2 s, read 8 s, three attempts in all by default."""
+    """Return botocore's client of an AWS service: connect 2 s, read 8 s, three attempts in all by default."""
     config = Config(
         connect_timeout=2, read_timeout=8, retries={"mode": "standard", "total_max_attempts": attempts}
     )
     return _session().client(service, config=config)  # type: ignore[call-overload]  # one function for all services
 
 
-@contextmanager
-def aws_errors(what: str) -> Iterator[None]:
-    """Translate what AWS raises. `what` names the resource; no message of AWS is repeated.
+@dataclass(slots=True)
+class BotoAws:
+    """Stands where `AwsClient` does. `client_of` returns botocore's client of a service."""
 
-    Raises:
-        MisconfiguredError: a permission or resource is missing.
-        TransientError: everything else that AWS answers or fails to answer.
+    client_of: Callable[[str], Any] = client
+    ends_at: float | None = None
 
-    """
-    try:
-        yield
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "unknown")
-        if code in _MISCONFIGURED:
-            raise MisconfiguredError(f"{what}: {code}", setting=what) from error
-        raise TransientError(f"{what}: {code}") from error
-    except (AwsConnectionError, HTTPClientError) as error:
-        raise TransientError(f"{what}: {type(error).__name__}") from error
+    def call(
+        self,
+        service: str,
+        operation: str,
+        body: Mapping[str, Any],
+        *,
+        repeatable: bool = True,  # noqa: ARG002 - botocore decides by its own settings
+    ) -> dict[str, Any]:
+        """Return the reply to one call.
+
+        Raises:
+            RefusedCallError: AWS refused the call.
+            NoAnswerError: no answer came.
+
+        """
+        try:
+            reply: dict[str, Any] = getattr(self.client_of(service), xform_name(operation))(**body)
+        except ClientError as error:
+            response: Mapping[str, Any] = error.response
+            status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
+            fields = {name: value for name, value in response.items() if name != "ResponseMetadata"}
+            raise RefusedCallError(response["Error"]["Code"], status, _json(fields)) from error
+        except (AwsConnectionError, HTTPClientError) as error:
+            sent = isinstance(error, ReadTimeoutError | ConnectionClosedError)
+            raise NoAnswerError(type(error).__name__, sent=sent) from error
+        reply.pop("ResponseMetadata", None)
+        written: dict[str, Any] = _json(reply)
+        return written
+
+
+def boto_aws() -> BotoAws:
+    """Return AWS by this environment's botocore clients."""
+    return BotoAws()
+
+
+def _json(value: Any) -> Any:
+    """Return a reply as JSON has it: bytes as base64."""
+    if isinstance(value, Mapping):
+        return {name: _json(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_json(inner) for inner in value]
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value

@@ -16,8 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from functools import cache
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from relay.adapters.aws.connection import Connections, ExchangeError, RawReply
@@ -32,7 +31,7 @@ from relay.adapters.aws.protocol import (
     refusal_fields,
 )
 from relay.adapters.aws.signing import Credentials, signed_headers
-from relay.errors import MisconfiguredError, NoReplyError, TransientError
+from relay.errors import MisconfiguredError, TransientError
 
 _OK: Final = 200
 _SERVER_ERROR: Final = 500
@@ -128,11 +127,24 @@ class RefusedCallError(Exception):
 
 
 class NoAnswerError(Exception):
-    """AWS gave no answer within the call's time; the call may have been carried out. `code` says why."""
+    """AWS gave no answer within the call's time. `code` says why; where `sent`, the call may have been carried out."""
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, *, sent: bool) -> None:
         super().__init__(code)
         self.code = code
+        self.sent = sent
+
+
+class AwsCaller(Protocol):
+    """What adapters need of AWS. `ends_at` (monotonic seconds) is when the invocation ends."""
+
+    ends_at: float | None
+
+    def call(
+        self, service: str, operation: str, body: Mapping[str, Any], *, repeatable: bool = True
+    ) -> dict[str, Any]:
+        """Return the reply to one call, as `AwsClient.call`."""
+        ...
 
 
 @dataclass(slots=True)
@@ -154,10 +166,13 @@ class AwsClient:
     ends_at: float | None = None
     skew: timedelta = timedelta()
 
-    def call(self, service: str, operation: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    def call(
+        self, service: str, operation: str, body: Mapping[str, Any], *, repeatable: bool = True
+    ) -> dict[str, Any]:
         """Return the reply to one call. Bytes in `body` are sent as base64, as AWS's JSON has them.
 
-        Throttling, a server's errors and lost connections are tried again, with a jittered pause.
+        Throttling, a server's errors and lost connections are tried again, with a jittered pause. A call that is
+        not `repeatable` is tried again only after a refusal, which has changed nothing.
 
         Raises:
             RefusedCallError: AWS refused the call, or throttled every try.
@@ -180,16 +195,16 @@ class AwsClient:
                 if reply.status == _OK:
                     return decode(kind, reply.headers, reply.content)
             except ExchangeError as error:
-                if error.was_kept and not reconnected:
+                if error.was_kept and not reconnected and repeatable:
                     # The other side had closed a kept connection, and has not read the request: no try of it.
                     reconnected = True
                     tries -= 1
                     continue
-                lost_reply = True
-                problem = NoAnswerError(str(error))
+                lost_reply = lost_reply or error.sent
+                problem = NoAnswerError(str(error), sent=lost_reply)
             except BrokenReplyError as error:
                 lost_reply = True
-                problem = NoAnswerError(f"broken reply: {error}")
+                problem = NoAnswerError(f"broken reply: {error}", sent=True)
             else:
                 code = error_code(kind, reply.headers, reply.content) or f"status {reply.status}"
                 problem = RefusedCallError(
@@ -201,7 +216,8 @@ class AwsClient:
                 if not _is_worth_another_try(problem):
                     raise problem
                 lost_reply = lost_reply or reply.status >= _SERVER_ERROR
-            if tries >= self.max_tries or not self._pause(tries, deadline):
+            may_be_done = lost_reply and not repeatable
+            if may_be_done or tries >= self.max_tries or not self._pause(tries, deadline):
                 raise problem
 
     def _deadline(self) -> float:
@@ -264,10 +280,19 @@ def _is_worth_another_try(refusal: RefusedCallError) -> bool:
     )
 
 
-@cache
-def aws() -> AwsClient:
-    """Return this environment's client: its connections serve all calls of all invocations."""
-    return AwsClient()
+_CALLERS: Final[list[AwsCaller]] = []
+
+
+def aws() -> AwsCaller:
+    """Return this environment's client, made at the first call: its connections serve all invocations."""
+    if not _CALLERS:
+        _CALLERS.append(AwsClient())
+    return _CALLERS[-1]
+
+
+def use(caller: AwsCaller | None) -> None:
+    """Let `aws` return this one from now on: the operator's commands call AWS by botocore, tests call fakes."""
+    _CALLERS[:] = [] if caller is None else [caller]
 
 
 @contextmanager
@@ -276,8 +301,7 @@ def aws_errors(what: str) -> Iterator[None]:
 
     Raises:
         MisconfiguredError: a missing permission, resource or credential.
-        NoReplyError: no answer came: the call may have been carried out.
-        TransientError: every other refusal.
+        TransientError: every other refusal, and where no answer came.
 
     """
     try:
@@ -287,4 +311,4 @@ def aws_errors(what: str) -> Iterator[None]:
             raise MisconfiguredError(f"{what}: {refusal.code}", setting=what) from refusal
         raise TransientError(f"{what}: {refusal.code}") from refusal
     except NoAnswerError as error:
-        raise NoReplyError(f"{what}: {error.code}") from error
+        raise TransientError(f"{what}: {error.code}") from error

@@ -26,11 +26,15 @@ _PIECE: Final = 64 * 1024
 
 
 class ExchangeError(Exception):
-    """No whole reply came. `was_kept` says that a kept connection was found dead before a byte of the reply."""
+    """No whole reply came.
 
-    def __init__(self, problem: str, *, was_kept: bool = False) -> None:
+    `was_kept`: a kept connection was found dead before a byte of the reply. `sent`: the server may have the request.
+    """
+
+    def __init__(self, problem: str, *, was_kept: bool, sent: bool) -> None:
         super().__init__(problem)
         self.was_kept = was_kept
+        self.sent = sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +112,13 @@ class Connections:
         """
         key = (place.scheme, place.netloc)
         connection, was_kept = self._take(key)
-        answered = False
+        sent = answered = False
         try:
             if connection is None:
                 connection = self._open(place, deadline)
             sock: Any = connection.sock
             sock.deadline = deadline
+            sent = True
             connection.request("POST", path, content, dict(headers))
             reply = connection.getresponse()
             answered = True
@@ -122,7 +127,7 @@ class Connections:
             if connection is not None:
                 connection.close()
             lost = was_kept and not answered and not isinstance(error, TimeoutError)
-            raise ExchangeError(type(error).__name__, was_kept=lost) from None
+            raise ExchangeError(type(error).__name__, was_kept=lost, sent=sent) from None
         except BaseException:
             # Half an exchange is left on it: the next reply would be read as another's.
             if connection is not None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from relay.adapters.aws.boto import aws_errors, client
+from relay.adapters.aws.client import AwsCaller, aws, aws_errors
 from relay.errors import PermanentError, TransientError
 from relay.model.journal import LARGEST_LINE, dump, records
 
@@ -21,7 +21,7 @@ class FirehoseJournal:
     """The journal (`ports.Journal`) behind a delivery stream."""
 
     stream: str
-    firehose: Any = field(default_factory=lambda: client("firehose"))
+    aws: AwsCaller = field(default_factory=aws)
 
     def write(self, lines: Sequence[Mapping[str, Any]]) -> Sequence[Exception | None]:
         """Append lines; None for each that Firehose took. A record that it refuses fails each of its lines."""
@@ -40,8 +40,10 @@ class FirehoseJournal:
     def _put(self, call: Sequence[_Record], answers: list[Exception | None]) -> None:
         try:
             with aws_errors("journal"):
-                reply = self.firehose.put_record_batch(
-                    DeliveryStreamName=self.stream, Records=[{"Data": data} for _, data in call]
+                reply = self.aws.call(
+                    "firehose",
+                    "PutRecordBatch",
+                    {"DeliveryStreamName": self.stream, "Records": [{"Data": data} for _, data in call]},
                 )
         except TransientError as error:
             for numbers, _ in call:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from relay.adapters.aws.boto import aws_errors, client
+from relay.adapters.aws.client import AwsCaller, aws, aws_errors
 from relay.adapters.aws.sqs import chunks
 from relay.errors import TransientError
 from relay.ports.messaging import OutgoingMessage
@@ -21,7 +21,7 @@ class SnsOutgoing:
 
     arn: str
     name: str
-    sns: Any = field(default_factory=lambda: client("sns"))
+    aws: AwsCaller = field(default_factory=aws)
 
     def send(self, messages: Sequence[OutgoingMessage]) -> Sequence[Exception | None]:
         """Publish; return an answer for each message, by its own entry."""
@@ -44,7 +44,9 @@ class SnsOutgoing:
         ]
         try:
             with aws_errors(f"topic {self.name}"):
-                reply = self.sns.publish_batch(TopicArn=self.arn, PublishBatchRequestEntries=entries)
+                reply = self.aws.call(
+                    "sns", "PublishBatch", {"TopicArn": self.arn, "PublishBatchRequestEntries": entries}
+                )
         except TransientError as error:
             return [error] * len(chunk)
         taken = {entry["Id"] for entry in reply.get("Successful", ())}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from relay.adapters.aws.boto import aws_errors, client
+from relay.adapters.aws.client import AwsCaller, aws, aws_errors
 from relay.errors import TransientError
 from relay.ports.messaging import OutgoingMessage
 from relay.queues.batch import Message, read_message
@@ -22,7 +22,7 @@ class SqsOutgoing:
 
     url: str
     name: str
-    sqs: Any = field(default_factory=lambda: client("sqs"))
+    aws: AwsCaller = field(default_factory=aws)
 
     def send(self, messages: Sequence[OutgoingMessage]) -> Sequence[Exception | None]:
         """Send in batches that SQS takes; return an answer for each message, by its own entry."""
@@ -46,7 +46,7 @@ class SqsOutgoing:
         ]
         try:
             with aws_errors(f"queue {self.name}"):
-                reply = self.sqs.send_message_batch(QueueUrl=self.url, Entries=entries)
+                reply = self.aws.call("sqs", "SendMessageBatch", {"QueueUrl": self.url, "Entries": entries})
         except TransientError as error:
             return [error] * len(chunk)
         taken = {entry["Id"] for entry in reply.get("Successful", ())}
@@ -65,11 +65,11 @@ class SqsSource:
 
     url: str
     name: str
-    sqs: Any = field(default_factory=lambda: client("sqs"))
+    aws: AwsCaller = field(default_factory=aws)
 
     def defer(self, messages: Sequence[OutgoingMessage]) -> Sequence[Exception | None]:
         """Send delayed copies to the same queue."""
-        return SqsOutgoing(self.url, self.name, self.sqs).send(messages)
+        return SqsOutgoing(self.url, self.name, self.aws).send(messages)
 
     def delete(self, messages: Sequence[Message]) -> None:
         """Acknowledge early. A failure does no harm: Lambda acknowledges these messages after the batch."""
@@ -80,7 +80,7 @@ class SqsSource:
             ]
             try:
                 with aws_errors(f"queue {self.name}"):
-                    self.sqs.delete_message_batch(QueueUrl=self.url, Entries=entries)
+                    self.aws.call("sqs", "DeleteMessageBatch", {"QueueUrl": self.url, "Entries": entries})
             except TransientError:
                 return
 
@@ -91,7 +91,7 @@ class SqsInbox:
 
     url: str
     name: str
-    sqs: Any = field(default_factory=lambda: client("sqs"))
+    aws: AwsCaller = field(default_factory=aws)
 
     def receive(self) -> Sequence[Message]:
         """Return up to ten messages; they are hidden from other readers for the queue's visibility timeout.
@@ -101,18 +101,22 @@ class SqsInbox:
 
         """
         with aws_errors(f"queue {self.name}"):
-            reply = self.sqs.receive_message(
-                QueueUrl=self.url,
-                MaxNumberOfMessages=_ENTRIES,
-                WaitTimeSeconds=1,
-                MessageAttributeNames=["All"],
-                MessageSystemAttributeNames=["All"],
+            reply = self.aws.call(
+                "sqs",
+                "ReceiveMessage",
+                {
+                    "QueueUrl": self.url,
+                    "MaxNumberOfMessages": _ENTRIES,
+                    "WaitTimeSeconds": 1,
+                    "MessageAttributeNames": ["All"],
+                    "MessageSystemAttributeNames": ["All"],
+                },
             )
         return [read_message(_as_lambda_record(message)) for message in reply.get("Messages", ())]
 
     def delete(self, messages: Sequence[Message]) -> None:
         """Acknowledge messages."""
-        SqsSource(self.url, self.name, self.sqs).delete(messages)
+        SqsSource(self.url, self.name, self.aws).delete(messages)
 
 
 def _as_lambda_record(message: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from relay.adapters.aws.boto import aws_errors, client
+from relay.adapters.aws.client import AwsCaller, aws, aws_errors
 from relay.errors import MisconfiguredError
 
 _KEPT_SECONDS: Final = 300.0
@@ -17,7 +17,7 @@ class Secret:
     """One SecureString. It is read again every five minutes, so that a rotation needs no deployment."""
 
     name: str
-    ssm: Any = field(default_factory=lambda: client("ssm"))
+    aws: AwsCaller = field(default_factory=aws)
     _value: str | None = field(default=None, repr=False)
     _read_at: float = 0.0
 
@@ -40,7 +40,9 @@ class Secret:
 
     def _read(self) -> str:
         with aws_errors(f"secret {self.name}"):
-            value: str = self.ssm.get_parameter(Name=self.name, WithDecryption=True)["Parameter"]["Value"]
+            value: str = self.aws.call("ssm", "GetParameter", {"Name": self.name, "WithDecryption": True})[
+                "Parameter"
+            ]["Value"]
         if not value.strip():
             raise MisconfiguredError(f"secret {self.name}: empty", setting=self.name)
         return value.strip()

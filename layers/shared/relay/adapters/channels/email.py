@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
-
-from relay.adapters.aws.boto import aws_errors, client
+from relay.adapters.aws.client import AwsCaller, NoAnswerError, RefusedCallError, aws, aws_errors
 from relay.alerts.render import email_message
 from relay.errors import NoReplyError, PermanentError
 from relay.ports.alerts import Notification
@@ -20,8 +18,7 @@ class EmailChannel:
     """The e-mail channel, which every shop has."""
 
     topic: str
-    # One attempt: boto would repeat a publish that timed out, and a standard topic has no deduplication.
-    sns: Any = field(default_factory=lambda: client("sns", attempts=1))
+    aws: AwsCaller = field(default_factory=aws)
     name: str = "email"
 
     def send(self, notification: Notification) -> None:
@@ -37,10 +34,18 @@ class EmailChannel:
         message = email_message(notification)
         with aws_errors("topic e-mail"):
             try:
-                self.sns.publish(TopicArn=self.topic, Subject=message.subject, Message=message.body)
-            except (ReadTimeoutError, ConnectionClosedError) as error:
-                raise NoReplyError("topic e-mail: no answer") from error
-            except ClientError as error:
-                if error.response["Error"]["Code"] in _INVALID:
-                    raise PermanentError("email_refused") from error
+                # A standard topic does not recognise a message that is sent again: one that may have arrived is not.
+                self.aws.call(
+                    "sns",
+                    "Publish",
+                    {"TopicArn": self.topic, "Subject": message.subject, "Message": message.body},
+                    repeatable=False,
+                )
+            except NoAnswerError as error:
+                if error.sent:
+                    raise NoReplyError("topic e-mail: no answer") from error
+                raise
+            except RefusedCallError as refusal:
+                if refusal.code in _INVALID:
+                    raise PermanentError("email_refused") from refusal
                 raise

@@ -1,14 +1,15 @@
-"""DynamoDB's attribute values: written and read by hand where an item is small, so that its layout is seen.
+"""DynamoDB's attribute values: by hand where an item is small, so that its layout is seen; by type elsewhere.
 
 A moment is a number: milliseconds since 1970. A time to live is one too: seconds, as DynamoDB demands.
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
-from typing import Any, TypeAlias
+from decimal import Clamped, Context, Decimal, Inexact, Overflow, Rounded, Underflow
+from typing import Any, Final, TypeAlias
 
 from relay.model.fields import from_millis, to_millis
 
@@ -64,3 +65,64 @@ def moment_of(item: Item, name: str) -> datetime | None:
     """Return a moment of an item; None where it has none by this name."""
     value: str | None = item.get(name, {}).get("N")
     return None if value is None else from_millis(int(value))
+
+
+_NUMBERS: Final = Context(
+    prec=38, Emin=-128, Emax=126, traps=[Clamped, Overflow, Inexact, Rounded, Underflow]
+)
+"""What DynamoDB keeps of a number: another one raises here, before it is sent."""
+
+
+def to_attribute(value: Any) -> Attribute:
+    """Return the attribute of a value: text, number, bytes, flag, None, list or map, by its type.
+
+    Raises:
+        ArithmeticError: DynamoDB cannot keep the number exactly.
+        TypeError: there is no attribute for the value.
+
+    """
+    match value:
+        case bool():
+            attribute: Attribute = {"BOOL": value}
+        case str():
+            attribute = {"S": value}
+        case int() | Decimal():
+            attribute = {"N": str(_NUMBERS.create_decimal(value))}
+        case bytes():
+            attribute = {"B": value}
+        case list() | tuple():
+            attribute = {"L": [to_attribute(inner) for inner in value]}
+        case Mapping():
+            attribute = {"M": {name: to_attribute(inner) for name, inner in value.items()}}
+        case None:
+            attribute = {"NULL": True}
+        case _:
+            raise TypeError(f"no attribute for {type(value).__name__}")
+    return attribute
+
+
+def from_attribute(attribute: Attribute) -> Any:
+    """Return the value of an attribute that `to_attribute` made; numbers are decimals, bytes may be base64."""
+    kind, content = next(iter(attribute.items()))
+    match kind:
+        case "N":
+            return Decimal(content)
+        case "B":
+            return base64.b64decode(content) if isinstance(content, str) else bytes(content)
+        case "NULL":
+            return None
+        case "L":
+            return [from_attribute(inner) for inner in content]
+        case "M":
+            return {name: from_attribute(inner) for name, inner in content.items()}
+        case _:
+            return content
+
+
+def as_sent(value: Any) -> Any:
+    """Return an item or attribute as JSON has it: bytes as base64."""
+    if isinstance(value, Mapping):
+        return {name: as_sent(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_sent(inner) for inner in value]
+    return base64.b64encode(value).decode("ascii") if isinstance(value, bytes) else value

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from relay.adapters.aws.boto import aws_errors, client
+from relay.adapters.aws.client import AwsCaller, aws, aws_errors
 from relay.adapters.dynamodb import attributes, keys
 from relay.adapters.dynamodb.versioned import VERSION, conditional_write
 from relay.errors import ConflictError, TransientError
@@ -26,12 +26,14 @@ class DynamoCircuits:
 
     table: str
     target: str
-    dynamodb: Any = field(default_factory=lambda: client("dynamodb"))
+    aws: AwsCaller = field(default_factory=aws)
 
     def load(self) -> CircuitRecord:
         """Return the record. The read is eventually consistent: an invocation that misses a write makes one call in vain."""
         with aws_errors(f"table {self.table}"):
-            reply = self.dynamodb.batch_get_item(RequestItems={self.table: {"Keys": [self._key]}})
+            reply = self.aws.call(
+                "dynamodb", "BatchGetItem", {"RequestItems": {self.table: {"Keys": [self._key]}}}
+            )
         if reply.get("UnprocessedKeys"):
             raise TransientError(f"table {self.table}: throttled")
         item: dict[str, Any] = next(iter(reply["Responses"].get(self.table, ())), {})
@@ -64,13 +66,17 @@ class DynamoCircuits:
         try:
             # An update and no put: the function may not put items into this table.
             with conditional_write(f"table {self.table}"):
-                self.dynamodb.update_item(
-                    TableName=self.table,
-                    Key=self._key,
-                    UpdateExpression=change,
-                    ConditionExpression=condition,
-                    ExpressionAttributeNames={"#state": "state", "#version": VERSION},
-                    ExpressionAttributeValues=values,
+                self.aws.call(
+                    "dynamodb",
+                    "UpdateItem",
+                    {
+                        "TableName": self.table,
+                        "Key": self._key,
+                        "UpdateExpression": change,
+                        "ConditionExpression": condition,
+                        "ExpressionAttributeNames": {"#state": "state", "#version": VERSION},
+                        "ExpressionAttributeValues": values,
+                    },
                 )
         except ConflictError:
             return False

@@ -23,8 +23,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
-
+from relay.adapters.dynamodb.attributes import Attribute, from_attribute, to_attribute
 from relay.model import milestones
 from relay.model.balance_chain import BalanceChain, BalanceChange
 from relay.model.facts import Lot
@@ -41,9 +40,6 @@ _ID_BYTES: Final = 16
 _NUMBER_BYTES: Final = 7
 _NAMES: Final = frozenset({"pk", "v", "n", "s", "f", "l", "c", "m", "r", "o"})
 
-serialize: Final = TypeSerializer().serialize
-deserialize: Final = TypeDeserializer().deserialize
-
 
 def encode(record: MemberRecord, outbox: Outbox) -> dict[str, Any]:
     """Return the item of the record's next version, in DynamoDB's typed form."""
@@ -59,7 +55,7 @@ def encode(record: MemberRecord, outbox: Outbox) -> dict[str, Any]:
         "n": record.version + 1,
         "s": [_pack(stamp) for stamp in stamps],
         "f": fields,
-        "r": Binary(b"".join(bytes.fromhex(event_id) for event_id in record.seen)),
+        "r": b"".join(bytes.fromhex(event_id) for event_id in record.seen),
         "o": dump(outbox),
     }
     if member.lots:
@@ -67,11 +63,12 @@ def encode(record: MemberRecord, outbox: Outbox) -> dict[str, Any]:
     if member.balance_chain:
         plain["c"] = _chain_text(member.balance_chain)
     if member.milestones:
-        plain["m"] = Binary(milestones.encode(member.milestones))
+        plain["m"] = milestones.encode(member.milestones)
     unknown = member.unknown.get("fields")
     if unknown:
         plain["f"] = {**_with_own_stamps(unknown, plain["s"]), **fields}
-    return {name: serialize(value) for name, value in {**member.unknown.get("item", {}), **plain}.items()}
+    known = {name: to_attribute(value) for name, value in plain.items()}
+    return {**member.unknown.get("item", {}), **known}
 
 
 def _with_own_stamps(unknown: Mapping[str, tuple[Any, Any]], stamps: list[Any]) -> dict[str, Any]:
@@ -87,7 +84,7 @@ def _with_own_stamps(unknown: Mapping[str, tuple[Any, Any]], stamps: list[Any]) 
 
 def decode(item: Mapping[str, Any]) -> MemberRecord:
     """Return the record of an item; what a newer version of this code has stored is kept for the next write."""
-    plain = {name: deserialize(value) for name, value in item.items()}
+    plain = {name: from_attribute(value) for name, value in item.items() if name in _NAMES}
     registers: dict[str, Register] = {}
     unknown: dict[str, Any] = {}
     for name, entry in plain["f"].items():
@@ -99,7 +96,7 @@ def decode(item: Mapping[str, Any]) -> MemberRecord:
         else:
             unknown[name] = (value, packed)
     shop, _, customer_id = plain["pk"].rpartition(":")
-    rest = {name: value for name, value in plain.items() if name not in _NAMES}
+    rest: dict[str, Attribute] = {name: value for name, value in item.items() if name not in _NAMES}
     member = Member(
         shop=shop,
         customer_id=customer_id,
@@ -109,27 +106,26 @@ def decode(item: Mapping[str, Any]) -> MemberRecord:
             for by, (amount, expiry) in plain.get("l", {}).items()
         },
         balance_chain=_chain(plain.get("c", "")),
-        milestones=milestones.decode(bytes(plain["m"].value)) if "m" in plain else (),
+        milestones=milestones.decode(plain["m"]) if "m" in plain else (),
         unknown={name: value for name, value in (("fields", unknown), ("item", rest)) if value},
     )
-    return MemberRecord(member=member, version=int(plain["n"]), seen=_ids(bytes(plain["r"].value)))
+    return MemberRecord(member=member, version=int(plain["n"]), seen=_ids(plain["r"]))
 
 
 def _ids(packed: bytes) -> tuple[str, ...]:
     return tuple(packed[start : start + _ID_BYTES].hex() for start in range(0, len(packed), _ID_BYTES))
 
 
-def _pack(stamp: Stamp) -> Binary | list[Any]:
+def _pack(stamp: Stamp) -> bytes | list[Any]:
     if not _ID.fullmatch(stamp.event_id):
         return [stamp.number, stamp.event_id]
-    return Binary(stamp.number.to_bytes(_NUMBER_BYTES, "big") + bytes.fromhex(stamp.event_id))
+    return stamp.number.to_bytes(_NUMBER_BYTES, "big") + bytes.fromhex(stamp.event_id)
 
 
 def _unpack(packed: Any) -> Stamp:
     if isinstance(packed, list):
         return Stamp(int(packed[0]), packed[1])
-    stored = bytes(packed.value)
-    return Stamp(int.from_bytes(stored[:_NUMBER_BYTES], "big"), stored[_NUMBER_BYTES:].hex())
+    return Stamp(int.from_bytes(packed[:_NUMBER_BYTES], "big"), packed[_NUMBER_BYTES:].hex())
 
 
 def _chain_text(chain: BalanceChain) -> str:

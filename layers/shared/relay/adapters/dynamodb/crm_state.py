@@ -26,7 +26,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 from uuid import uuid4
 
-from relay.adapters.aws.boto import aws_errors, client
+from relay.adapters.aws.client import AwsCaller, aws, aws_errors
 from relay.adapters.dynamodb import attributes, keys
 from relay.adapters.dynamodb.versioned import conditional_write
 from relay.errors import ConflictError, TransientError
@@ -50,7 +50,7 @@ class DynamoSyncStates:
 
     table: str
     target: str
-    dynamodb: Any = field(default_factory=lambda: client("dynamodb"))
+    aws: AwsCaller = field(default_factory=aws)
 
     def load(self, members: Sequence[str]) -> Mapping[str, SyncState]:
         """Return the members' sync states as of the latest write; an empty one for a member without any."""
@@ -84,7 +84,7 @@ class DynamoSyncStates:
         }
         for _ in range(_MAX_READS):
             with aws_errors(f"table {self.table}"):
-                reply = self.dynamodb.batch_get_item(RequestItems=unread)
+                reply = self.aws.call("dynamodb", "BatchGetItem", {"RequestItems": unread})
             yield from reply["Responses"].get(self.table, ())
             unread = reply.get("UnprocessedKeys")
             if not unread:
@@ -146,8 +146,10 @@ class DynamoSyncStates:
         """Update one item and return it; None if the condition does not hold."""
         try:
             with conditional_write(f"table {self.table}"):
-                reply = self.dynamodb.update_item(
-                    TableName=self.table, Key=self._key(member), ReturnValues="ALL_NEW", **request
+                reply = self.aws.call(
+                    "dynamodb",
+                    "UpdateItem",
+                    {"TableName": self.table, "Key": self._key(member), "ReturnValues": "ALL_NEW", **request},
                 )
         except ConflictError:
             return None

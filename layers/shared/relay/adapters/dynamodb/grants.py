@@ -29,7 +29,8 @@ from typing import Any, Final
 
 from inveterate import Claim, ClaimState, CustomerId, Intent
 
-from relay.adapters.aws.boto import aws_errors, client
+from relay.adapters.aws.boto import boto_aws
+from relay.adapters.aws.client import AwsCaller, RefusedCallError, aws_errors
 from relay.adapters.dynamodb import keys
 from relay.adapters.dynamodb.attributes import (
     Attribute,
@@ -60,7 +61,7 @@ class DynamoGrantStore:
 
     table: str
     clock: Clock
-    dynamodb: Any = field(default_factory=lambda: client("dynamodb"))
+    aws: AwsCaller = field(default_factory=boto_aws)
 
     def load(self, key: str) -> GrantRecord | None:
         """Return the record under a key, as of the latest write."""
@@ -90,7 +91,9 @@ class DynamoGrantStore:
 
         """
         with aws_errors(f"table {self.table}"):
-            reply = self.dynamodb.get_item(TableName=self.table, Key=_key(key), ConsistentRead=True)
+            reply = self.aws.call(
+                "dynamodb", "GetItem", {"TableName": self.table, "Key": _key(key), "ConsistentRead": True}
+            )
         item: dict[str, Attribute] = reply.get("Item", {})
         return item
 
@@ -237,8 +240,10 @@ class DynamoIntents:
             request["ExpressionAttributeNames"] = {"#state": "state"}
         try:
             with conditional_write(f"table {self.store.table}"):
-                self.store.dynamodb.update_item(
-                    TableName=self.store.table, Key=_key(keys.grant(claim.intent.key)), **request
+                self.store.aws.call(
+                    "dynamodb",
+                    "UpdateItem",
+                    {"TableName": self.store.table, "Key": _key(keys.grant(claim.intent.key)), **request},
                 )
         except ConflictError:
             return False
@@ -256,12 +261,14 @@ class DynamoIntents:
         store = self.store
         with aws_errors(f"table {store.table}"):
             try:
-                store.dynamodb.transact_write_items(TransactItems=list(writes))
-            except store.dynamodb.exceptions.TransactionCanceledException as error:
-                reasons = [reason.get("Code", "") for reason in error.response["CancellationReasons"]]
+                store.aws.call("dynamodb", "TransactWriteItems", {"TransactItems": list(writes)})
+            except RefusedCallError as refusal:
+                if refusal.code != "TransactionCanceledException":
+                    raise
+                reasons = [reason.get("Code", "") for reason in refusal.fields["CancellationReasons"]]
                 if _FAILED in reasons:
                     return reasons
-                raise TransientError(f"table {store.table}: {', '.join(reasons)}", retry_after=1) from error
+                raise TransientError(f"table {store.table}: {', '.join(reasons)}", retry_after=1) from refusal
         return []
 
     def _now(self) -> Attribute:

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from relay.adapters.aws.boto import aws_errors, client
+from relay.adapters.aws.client import AwsCaller, aws, aws_errors
 from relay.adapters.dynamodb import keys
 from relay.adapters.dynamodb.attributes import Item, flag, text, text_of, time_to_live
 from relay.adapters.dynamodb.versioned import put_version
@@ -31,7 +31,7 @@ class DynamoIncidents:
 
     table: str
     clock: Clock
-    dynamodb: Any = field(default_factory=lambda: client("dynamodb"))
+    aws: AwsCaller = field(default_factory=aws)
 
     def load(self, key: str) -> Incident:
         """Read an incident; return an empty one for an unknown key.
@@ -68,19 +68,27 @@ class DynamoIncidents:
 
         Errors as in `load`.
         """
-        pages = self.dynamodb.get_paginator("scan").paginate(
-            TableName=self.table,
-            FilterExpression="#open = :yes",
-            ExpressionAttributeNames={"#open": "open"},
-            ExpressionAttributeValues={":yes": flag(True)},  # noqa: FBT003 - the value itself
-        )
-        with aws_errors(_TABLE):
-            for page in pages:
-                yield from (_parsed(Incident, item) for item in page["Items"])
+        request: dict[str, Any] = {
+            "TableName": self.table,
+            "FilterExpression": "#open = :yes",
+            "ExpressionAttributeNames": {"#open": "open"},
+            "ExpressionAttributeValues": {":yes": flag(True)},  # noqa: FBT003 - the value itself
+        }
+        while True:
+            with aws_errors(_TABLE):
+                reply = self.aws.call("dynamodb", "Scan", request)
+            yield from (_parsed(Incident, item) for item in reply["Items"])
+            if "LastEvaluatedKey" not in reply:
+                return
+            request["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
 
     def _read(self, kind: type[Stored], key: str) -> Stored | None:
         with aws_errors(_TABLE):
-            reply = self.dynamodb.get_item(TableName=self.table, Key={"key": text(key)}, ConsistentRead=True)
+            reply = self.aws.call(
+                "dynamodb",
+                "GetItem",
+                {"TableName": self.table, "Key": {"key": text(key)}, "ConsistentRead": True},
+            )
         item = reply.get("Item")
         return _parsed(kind, item) if item else None
 
@@ -88,7 +96,7 @@ class DynamoIncidents:
         written = replace(value, version=value.version + 1)
         document = _json(type(written)).dump_json(written, exclude_defaults=True).decode()
         item = {"key": text(key), "document": text(document), **attributes}
-        put_version(self.dynamodb, self.table, item, read=value.version, what=_TABLE)
+        put_version(self.aws, self.table, item, read=value.version, what=_TABLE)
 
 
 def _parsed(kind: type[Stored], item: Item) -> Stored:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from relay.adapters.aws.boto import aws_errors, client
+from relay.adapters.aws.client import AwsCaller, aws, aws_errors
 from relay.adapters.dynamodb import keys
 from relay.adapters.dynamodb.attributes import Attribute, Item, count_of, number, text, text_of, time_to_live
 from relay.adapters.dynamodb.versioned import put_version
@@ -44,7 +44,7 @@ class DynamoKpiStore:
     table: str
     shop: str
     clock: Clock
-    dynamodb: Any = field(default_factory=lambda: client("dynamodb"))
+    aws: AwsCaller = field(default_factory=aws)
 
     def put(self, events: Sequence[KpiEvent]) -> Sequence[Exception | None]:
         """Store events, 25 a call; an answer for each, by its own entry."""
@@ -72,11 +72,15 @@ class DynamoKpiStore:
         """Add to the hours' numbers of webhooks."""
         for hour, count in hours.items():
             with aws_errors(_TABLE):
-                self.dynamodb.update_item(
-                    TableName=self.table,
-                    Key=_key(keys.webhooks(self.shop), _iso(hour)),
-                    UpdateExpression="ADD w :number SET expires = :expires",
-                    ExpressionAttributeValues={":number": number(count), ":expires": self._expires()},
+                self.aws.call(
+                    "dynamodb",
+                    "UpdateItem",
+                    {
+                        "TableName": self.table,
+                        "Key": _key(keys.webhooks(self.shop), _iso(hour)),
+                        "UpdateExpression": "ADD w :number SET expires = :expires",
+                        "ExpressionAttributeValues": {":number": number(count), ":expires": self._expires()},
+                    },
                 )
 
     def webhooks(self, begin: datetime, end: datetime) -> Mapping[datetime, int]:
@@ -95,7 +99,7 @@ class DynamoKpiStore:
         try:
             for _ in range(_TRIES):
                 with aws_errors(_TABLE):
-                    reply = self.dynamodb.batch_write_item(RequestItems={self.table: left})
+                    reply = self.aws.call("dynamodb", "BatchWriteItem", {"RequestItems": {self.table: left}})
                 left = reply.get("UnprocessedItems", {}).get(self.table, [])
                 if not left:
                     return {}
@@ -129,7 +133,7 @@ class DynamoKpiStore:
         }
         while True:
             with aws_errors(_TABLE):
-                reply = self.dynamodb.query(**request)
+                reply = self.aws.call("dynamodb", "Query", {**request})
             # BETWEEN includes its end; an event of that very time has an id behind it, and an hour is the text itself.
             yield from (item for item in reply["Items"] if item["sk"]["S"] < end)
             if "LastEvaluatedKey" not in reply:
@@ -143,7 +147,7 @@ class DynamoDailyRunStore:
 
     table: str
     shop: str
-    dynamodb: Any = field(default_factory=lambda: client("dynamodb"))
+    aws: AwsCaller = field(default_factory=aws)
 
     def load(self) -> DailyRun | None:
         """Return the progress as of the latest write; None where there never was any.
@@ -153,7 +157,9 @@ class DynamoDailyRunStore:
 
         """
         with aws_errors(_TABLE):
-            reply = self.dynamodb.get_item(TableName=self.table, Key=self._key, ConsistentRead=True)
+            reply = self.aws.call(
+                "dynamodb", "GetItem", {"TableName": self.table, "Key": self._key, "ConsistentRead": True}
+            )
         item = reply.get("Item")
         try:
             return _run_json().validate_json(item["document"]["S"]) if item else None
@@ -170,7 +176,7 @@ class DynamoDailyRunStore:
         """
         document = _run_json().dump_json(replace(run, version=run.version + 1)).decode()
         put_version(
-            self.dynamodb,
+            self.aws,
             self.table,
             {**self._key, "document": text(document)},
             read=run.version,

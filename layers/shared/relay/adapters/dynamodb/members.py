@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from relay.adapters.aws.boto import aws_errors, client
-from relay.adapters.dynamodb.codec import decode, deserialize, encode, serialize
+from relay.adapters.aws.client import AwsCaller, aws, aws_errors
+from relay.adapters.dynamodb.attributes import from_attribute, to_attribute
+from relay.adapters.dynamodb.codec import decode, encode
 from relay.adapters.dynamodb.keys import RULES
 from relay.adapters.dynamodb.versioned import put_version
 from relay.errors import TransientError, UnreadableRulesError
@@ -31,7 +32,7 @@ class DynamoMembers:
 
     table: str
     shop: str
-    dynamodb: Any = field(default_factory=lambda: client("dynamodb"))
+    aws: AwsCaller = field(default_factory=aws)
 
     def load(self, keys: Iterable[str]) -> tuple[Mapping[str, MemberRecord], Rules]:
         """Return the records by key, an empty one for a new member, and the rules, read together.
@@ -54,7 +55,7 @@ class DynamoMembers:
 
         """
         item = encode(record, outbox)
-        put_version(self.dynamodb, self.table, item, read=record.version, what="members table", version="n")
+        put_version(self.aws, self.table, item, read=record.version, what="members table", version="n")
 
     def store_rules(self, document: str) -> None:
         """Write the rules: a validated JSON document of what differs from the defaults.
@@ -64,11 +65,18 @@ class DynamoMembers:
 
         """
         with aws_errors("members table"):
-            self.dynamodb.update_item(
-                TableName=self.table,
-                Key={"pk": serialize(RULES)},
-                UpdateExpression="SET document = :document ADD n :one",
-                ExpressionAttributeValues={":document": serialize(document), ":one": serialize(1)},
+            self.aws.call(
+                "dynamodb",
+                "UpdateItem",
+                {
+                    "TableName": self.table,
+                    "Key": {"pk": to_attribute(RULES)},
+                    "UpdateExpression": "SET document = :document ADD n :one",
+                    "ExpressionAttributeValues": {
+                        ":document": to_attribute(document),
+                        ":one": to_attribute(1),
+                    },
+                },
             )
 
     def _record(self, key: str, item: Mapping[str, Any] | None) -> MemberRecord:
@@ -79,11 +87,13 @@ class DynamoMembers:
     def _read(self, keys: list[str]) -> dict[str, Mapping[str, Any]]:
         found: dict[str, Mapping[str, Any]] = {}
         for start in range(0, len(keys), _KEYS_PER_CALL):
-            asked = [{"pk": serialize(key)} for key in keys[start : start + _KEYS_PER_CALL]]
+            asked = [{"pk": to_attribute(key)} for key in keys[start : start + _KEYS_PER_CALL]]
             for _ in range(_READ_ROUNDS):
                 with aws_errors("members table"):
-                    reply = self.dynamodb.batch_get_item(
-                        RequestItems={self.table: {"Keys": asked, "ConsistentRead": True}}
+                    reply = self.aws.call(
+                        "dynamodb",
+                        "BatchGetItem",
+                        {"RequestItems": {self.table: {"Keys": asked, "ConsistentRead": True}}},
                     )
                 found |= {item["pk"]["S"]: item for item in reply["Responses"].get(self.table, ())}
                 asked = reply.get("UnprocessedKeys", {}).get(self.table, {}).get("Keys", [])
@@ -98,7 +108,7 @@ def _rules(item: Mapping[str, Any] | None) -> Rules:
     if item is None:
         return Rules()
     try:
-        return Rules.model_validate_json(deserialize(item["document"]))
+        return Rules.model_validate_json(from_attribute(item["document"]))
     except (KeyError, TypeError, ValidationError):
         # Never silently the defaults: a merchant who raised a threshold would get every alert below it.
         raise UnreadableRulesError("the stored rules cannot be read: apply them again") from None

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import httpx
 
-from relay.adapters.aws.boto import client
+from relay.adapters.aws.client import AwsCaller, aws
 from relay.adapters.dynamodb import keys
 from relay.adapters.dynamodb.versioned import conditional_write
 from relay.adapters.http import network_transport
@@ -30,7 +30,7 @@ class DynamoRateLimits:
 
     table: str
     target: str
-    dynamodb: Any = field(default_factory=lambda: client("dynamodb"))
+    aws: AwsCaller = field(default_factory=aws)
 
     def reserve(
         self, number: int, *, earliest: datetime, latest: datetime, span: timedelta
@@ -56,13 +56,19 @@ class DynamoRateLimits:
         """Return the new `free_at`; None if the condition does not hold."""
         try:
             with conditional_write(f"table {self.table}"):
-                reply = self.dynamodb.update_item(
-                    TableName=self.table,
-                    Key={"key": {"S": keys.rate_limit(self.target, number)}},
-                    UpdateExpression=change,
-                    ConditionExpression=condition,
-                    ExpressionAttributeValues={name: {"N": str(value)} for name, value in values.items()},
-                    ReturnValues="UPDATED_NEW",
+                reply = self.aws.call(
+                    "dynamodb",
+                    "UpdateItem",
+                    {
+                        "TableName": self.table,
+                        "Key": {"key": {"S": keys.rate_limit(self.target, number)}},
+                        "UpdateExpression": change,
+                        "ConditionExpression": condition,
+                        "ExpressionAttributeValues": {
+                            name: {"N": str(value)} for name, value in values.items()
+                        },
+                        "ReturnValues": "UPDATED_NEW",
+                    },
                 )
         except ConflictError:
             return None

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from relay.adapters.aws.boto import aws_errors, client
+from relay.adapters.aws.client import AwsCaller, aws, aws_errors
 from relay.adapters.dynamodb import keys
 from relay.adapters.dynamodb.attributes import Item, text, text_of
 from relay.adapters.dynamodb.codec import decode
@@ -26,7 +26,7 @@ _SYNC_STATES_PER_PAGE: Final = 200
 
 
 def scan_page(
-    dynamodb: Any, table: str, key: str, cursor: str | None, **request: Any
+    aws: AwsCaller, table: str, key: str, cursor: str | None, **request: Any
 ) -> tuple[Sequence[Mapping[str, Any]], str | None]:
     """Return a page of a table's items, and the cursor of the next page; None where this was the last.
 
@@ -38,7 +38,7 @@ def scan_page(
     """
     start = {"ExclusiveStartKey": {key: text(cursor)}} if cursor else {}
     with aws_errors(f"table {table}"):
-        reply = dynamodb.scan(TableName=table, **start, **request)
+        reply = aws.call("dynamodb", "Scan", {"TableName": table, **start, **request})
     return reply["Items"], text_of(reply.get("LastEvaluatedKey", {}), key)
 
 
@@ -48,11 +48,11 @@ class DynamoMemberScan:
 
     table: str
     shop: str
-    dynamodb: Any = field(default_factory=lambda: client("dynamodb"))
+    aws: AwsCaller = field(default_factory=aws)
 
     def page(self, cursor: str | None = None) -> Page[Member]:
         """Return the members of the page at a cursor."""
-        items, following = scan_page(self.dynamodb, self.table, "pk", cursor)
+        items, following = scan_page(self.aws, self.table, "pk", cursor)
         members, unreadable = list[Member](), 0
         for item in items:
             # The table holds the rules as well: only a member's key begins with the shop.
@@ -70,12 +70,12 @@ class DynamoMemberKeyScan:
 
     table: str
     shop: str
-    dynamodb: Any = field(default_factory=lambda: client("dynamodb"))
+    aws: AwsCaller = field(default_factory=aws)
 
     def page(self, cursor: str | None = None) -> Page[str]:
         """Return a page of keys."""
         items, following = scan_page(
-            self.dynamodb,
+            self.aws,
             self.table,
             "pk",
             cursor,
@@ -96,13 +96,13 @@ class DynamoSyncStateScan:
 
     table: str
     target: str
-    dynamodb: Any = field(default_factory=lambda: client("dynamodb"))
+    aws: AwsCaller = field(default_factory=aws)
 
     def page(self, cursor: str | None = None) -> Page[tuple[str, SyncState]]:
         """Return a page of (member key, sync state); it may be empty without being the last."""
         prefix = keys.sync_states_of(self.target)
         items, following = scan_page(
-            self.dynamodb,
+            self.aws,
             self.table,
             "key",
             cursor,
@@ -117,8 +117,10 @@ class DynamoSyncStateScan:
     def load_run(self, name: RunName) -> Mapping[str, Any]:
         """Return the stored progress of a run; empty if there was none."""
         with aws_errors(f"table {self.table}"):
-            reply = self.dynamodb.batch_get_item(
-                RequestItems={self.table: {"Keys": [self._run_key(name)], "ConsistentRead": True}}
+            reply = self.aws.call(
+                "dynamodb",
+                "BatchGetItem",
+                {"RequestItems": {self.table: {"Keys": [self._run_key(name)], "ConsistentRead": True}}},
             )
         item: dict[str, Any] = next(iter(reply["Responses"].get(self.table, ())), {})
         progress: Mapping[str, Any] = json.loads(item.get("run", {}).get("S", "{}"))
@@ -127,19 +129,23 @@ class DynamoSyncStateScan:
     def save_run(self, name: RunName, progress: Mapping[str, Any]) -> None:
         """Store the progress of a run."""
         with aws_errors(f"table {self.table}"):
-            self.dynamodb.update_item(
-                TableName=self.table,
-                Key=self._run_key(name),
-                UpdateExpression="SET #run = :run",
-                ExpressionAttributeNames={"#run": "run"},
-                ExpressionAttributeValues={":run": {"S": json.dumps(dict(progress))}},
+            self.aws.call(
+                "dynamodb",
+                "UpdateItem",
+                {
+                    "TableName": self.table,
+                    "Key": self._run_key(name),
+                    "UpdateExpression": "SET #run = :run",
+                    "ExpressionAttributeNames": {"#run": "run"},
+                    "ExpressionAttributeValues": {":run": {"S": json.dumps(dict(progress))}},
+                },
             )
 
     def delete(self, member: str) -> None:
         """Delete a member's sync state: its next change is sent as if it were the first."""
         key = {"key": {"S": keys.sync_state(self.target, member)}}
         with aws_errors(f"table {self.table}"):
-            self.dynamodb.delete_item(TableName=self.table, Key=key)
+            self.aws.call("dynamodb", "DeleteItem", {"TableName": self.table, "Key": key})
 
     def _run_key(self, name: RunName) -> dict[str, Any]:
         return {"key": {"S": keys.run(self.target, name)}}
@@ -150,12 +156,12 @@ class DynamoSyncStatusScan:
     """The state of every member in every CRM, as pairs of the CRM and a state or reason (`ports.Scan`)."""
 
     table: str
-    dynamodb: Any = field(default_factory=lambda: client("dynamodb"))
+    aws: AwsCaller = field(default_factory=aws)
 
     def page(self, cursor: str | None = None) -> Page[tuple[str, str]]:
         """Return the states of the page at a cursor."""
         items, following = scan_page(
-            self.dynamodb,
+            self.aws,
             self.table,
             "key",
             cursor,

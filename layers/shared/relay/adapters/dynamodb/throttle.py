@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from relay.adapters.aws.boto import aws_errors, client
+from relay.adapters.aws.client import AwsCaller, aws, aws_errors
 from relay.adapters.dynamodb import keys
 from relay.adapters.dynamodb.attributes import Attribute, moment, moment_of, text
 from relay.adapters.dynamodb.versioned import conditional_write
@@ -25,12 +25,14 @@ class DynamoReadThrottle:
     """`ports.ReadThrottle` in a DynamoDB table."""
 
     table: str
-    dynamodb: Any = field(default_factory=lambda: client("dynamodb"))
+    aws: AwsCaller = field(default_factory=aws)
 
     def load(self, key: str) -> ReadState:
         """Return when a member was read and may be read again, as of the latest write."""
         with aws_errors(f"table {self.table}"):
-            reply = self.dynamodb.get_item(TableName=self.table, Key=_key(key), ConsistentRead=True)
+            reply = self.aws.call(
+                "dynamodb", "GetItem", {"TableName": self.table, "Key": _key(key), "ConsistentRead": True}
+            )
         item = reply.get("Item", {})
         return ReadState(read_at=moment_of(item, "read_at"), next_read_at=moment_of(item, "next_read_at"))
 
@@ -63,7 +65,7 @@ class DynamoReadThrottle:
             self._update(key, UpdateExpression="REMOVE next_read_at")
 
     def _update(self, key: str, **request: Any) -> None:
-        self.dynamodb.update_item(TableName=self.table, Key=_key(key), **request)
+        self.aws.call("dynamodb", "UpdateItem", {"TableName": self.table, "Key": _key(key), **request})
 
 
 def _key(key: str) -> dict[str, Attribute]:

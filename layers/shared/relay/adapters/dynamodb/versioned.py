@@ -9,16 +9,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
-
-from relay.adapters.aws.boto import aws_errors
-from relay.adapters.dynamodb.attributes import number
+from relay.adapters.aws.client import AwsCaller, RefusedCallError, aws_errors
+from relay.adapters.dynamodb.attributes import as_sent, number
 from relay.errors import ConflictError
 
 VERSION: Final = "version"
 """The attribute that counts an item's writes, unless its table names another."""
 
-_CONDITION_FAILED: Final = "ConditionalCheckFailedException"
+CONDITION_FAILED: Final = "ConditionalCheckFailedException"
+"""The code of a write whose condition does not hold."""
 
 
 @contextmanager
@@ -33,14 +32,14 @@ def conditional_write(what: str) -> Iterator[None]:
     with aws_errors(what):
         try:
             yield
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") == _CONDITION_FAILED:
-                raise ConflictError(f"{what}: another invocation wrote first") from error
+        except RefusedCallError as refusal:
+            if refusal.code == CONDITION_FAILED:
+                raise ConflictError(f"{what}: another invocation wrote first") from refusal
             raise
 
 
 def put_version(  # noqa: PLR0913 - where, what, over which version
-    dynamodb: Any, table: str, item: Mapping[str, Any], *, read: int, what: str, version: str = VERSION
+    aws: AwsCaller, table: str, item: Mapping[str, Any], *, read: int, what: str, version: str = VERSION
 ) -> None:
     """Put an item as version `read` + 1; `read` is 0 where the item was not there.
 
@@ -57,10 +56,26 @@ def put_version(  # noqa: PLR0913 - where, what, over which version
             "ConditionExpression": "#version = :read",
             "ExpressionAttributeValues": {":read": number(read)},
         }
+    written = {**item, version: number(read + 1)}
+    request = {
+        "TableName": table,
+        "Item": written,
+        "ExpressionAttributeNames": {"#version": version},
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        **condition,
+    }
     with conditional_write(what):
-        dynamodb.put_item(
-            TableName=table,
-            Item={**item, version: number(read + 1)},
-            ExpressionAttributeNames={"#version": version},
-            **condition,
-        )
+        try:
+            aws.call("dynamodb", "PutItem", request)
+        except RefusedCallError as refusal:
+            if not _is_our_own(refusal, written):
+                raise
+
+
+def _is_our_own(refusal: RefusedCallError, written: Mapping[str, Any]) -> bool:
+    """Return whether a conflict is with this very write: its first try was carried out, and its answer got lost."""
+    return (
+        refusal.code == CONDITION_FAILED
+        and refusal.after_lost_reply
+        and as_sent(refusal.fields.get("Item")) == as_sent(written)
+    )

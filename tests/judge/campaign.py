@@ -1,0 +1,136 @@
+"""Plays many histories in several orders under faults, and shrinks the first violation of each property.
+
+What plays a history is a parameter: the rig plays the service, the judge's own tests play a toy.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeAlias
+
+from tests.judge.adversary import (
+    ORDERS,
+    Adversary,
+    Plan,
+    as_happened,
+    draw_arrivals,
+    plan_from_json,
+    plan_to_json,
+)
+from tests.judge.generator import draw
+from tests.judge.history import History, from_json, to_json
+from tests.judge.observed import Observed
+from tests.judge.oddities import ALL
+from tests.judge.properties import PROPERTIES, Violation, compare, judge
+from tests.judge.shrink import shrink
+
+Play: TypeAlias = Callable[[History, Plan, Adversary], Observed]
+# The property that needs two plays.
+SAME = "same_for_all_orders"
+NAMES = (*PROPERTIES, SAME)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A play that violates a property: enough to play it again."""
+
+    name: str
+    history: History
+    plan: Plan
+    violation: Violation
+
+
+@dataclass(slots=True)
+class Campaign:
+    """What many histories have shown: how many were played, and the violations by property."""
+
+    histories: int = 0
+    plays: int = 0
+    events: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    first: dict[str, Fault] = field(default_factory=dict)
+
+    def lines(self) -> list[str]:
+        """Return the result for a person to read: one line per property."""
+        head = f"{self.histories} histories, {self.events} events, {self.plays} plays"
+        return [head, *(f"{name}: {self.counts.get(name, 0)} violations" for name in NAMES)]
+
+
+def run(
+    play: Play,
+    seeds: Iterable[int],
+    *,
+    switches: Collection[str] = ALL,
+    rate: float = 0.05,
+    seconds: float | None = None,
+) -> Campaign:
+    """Return what the histories of the seeds show; stop when the time is up.
+
+    Each history is played as it happened without a fault, and once in another order under faults.
+    """
+    found, started = Campaign(), time.monotonic()
+    for seed in seeds:
+        if seconds is not None and time.monotonic() - started > seconds:
+            break
+        history = draw(seed, switches=switches)
+        calm = play(history, as_happened(history), Adversary())
+        plan = draw_arrivals(history, seed, ORDERS[seed % len(ORDERS)])
+        adversary = Adversary(seed, rate)
+        rough = play(history, plan, adversary)
+        struck = replace(plan, faults=frozenset(adversary.struck))
+        found.histories += 1
+        found.plays += 2
+        found.events += len(history.events)
+        for used, violations in (
+            (calm.plan, judge(history, calm)),
+            (struck, judge(history, rough)),
+            (struck, compare(history, [calm, rough])),
+        ):
+            for violation in violations:
+                found.counts[violation.name] = found.counts.get(violation.name, 0) + 1
+                found.first.setdefault(violation.name, Fault(violation.name, history, used, violation))
+    return found
+
+
+def violations(play: Play, history: History, plan: Plan) -> list[Violation]:
+    """Return the violations of one plan, played once, and once more in the natural order to compare the two."""
+    observed = play(history, plan, Adversary.replaying(plan))
+    calm = play(history, as_happened(history), Adversary())
+    return [*judge(history, observed), *compare(history, [calm, observed])]
+
+
+def smallest(play: Play, fault: Fault, *, most_plays: int = 300) -> Fault:
+    """Return the same fault with the fewest events, arrivals and faults that were found."""
+
+    def fails(history: History, plan: Plan) -> bool:
+        return any(violation.name == fault.name for violation in violations(play, history, plan))
+
+    found = shrink(fault.history, fault.plan, fails, most_plays=most_plays)
+    said = next(v for v in violations(play, found.history, found.plan) if v.name == fault.name)
+    return Fault(fault.name, found.history, found.plan, said)
+
+
+def write(fault: Fault, folder: Path) -> Path:
+    """Write a fault to `<property>.json` and return its path."""
+    path = folder / f"{fault.name}.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    data = {
+        "property": fault.name,
+        "about": fault.violation.about,
+        "found": fault.violation.found,
+        "plan": plan_to_json(fault.plan),
+        "history": to_json(fault.history),
+    }
+    path.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+    return path
+
+
+def read_fault(path: Path) -> Fault:
+    """Return the fault that `write` has written."""
+    data = json.loads(path.read_text())
+    said = Violation(data["property"], data["about"], data["found"])
+    return Fault(data["property"], from_json(data["history"]), plan_from_json(data["plan"]), said)

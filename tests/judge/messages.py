@@ -1,0 +1,275 @@
+"""What people and timelines must be told of a history: incidents, notes and the figures of the digest.
+
+From rules.md ("The rules", "Decisions that stand") with no settings: fewer than 30 members, so that none is of high
+value, and three attempts where no tier says otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import groupby
+
+from tests.judge import bodies, values
+from tests.judge.fold import DEFAULT_ATTEMPTS, QUIET_DAYS, starts_cycle, statements
+from tests.judge.history import DAY, HOUR, History, Sent
+from tests.judge.reading import Statement
+
+LEVELS = ("info", "warning", "error", "critical")
+# "Hard decline (expired, stolen, do-not-honour, no method)" (rules.md).
+HARD = re.compile(r"expired|stolen|do not honou?r|no payment method", re.IGNORECASE)
+# Two failures with one attempt number are one failed attempt within 36 h of each other (architecture.md).
+SAME_ATTEMPT = 36 * HOUR
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Told:
+    """One thing that people are told: the incident, its level and the outcome.
+
+    Outcomes: `opened` (or raised to the level), `final`, `recovered`, `lost`, `rejoined`.
+    """
+
+    incident: str
+    level: str
+    outcome: str
+
+
+@dataclass(slots=True)
+class Cycle:
+    """One dunning cycle: the failures that one incident is about, and how it ended."""
+
+    member: str
+    failures: list[Statement] = field(default_factory=list)
+    end: str | None = None
+    uncertain: bool = False
+
+    @property
+    def final(self) -> bool:
+        """Whether the platform said that the fee is lost."""
+        return any(s.topic == bodies.FAILED for s in self.failures)
+
+    @property
+    def warned(self) -> bool:
+        """Whether people were warned: the last but one attempt, a hard decline, or the final failure."""
+        late = any((s.attempt or 1) >= DEFAULT_ATTEMPTS - 1 for s in self.failures)
+        hard = any(HARD.search(str(s.detail.get("errorMessage"))) for s in self.failures)
+        return late or hard or self.final
+
+
+@dataclass(slots=True)
+class Expected:
+    """What a history tells when it is played in the order of events.
+
+    `must` is what has to be told, `may` what is allowed on top; `open_incidents` stay open at the end. `notes` counts
+    timeline events by (member, name), `more_notes` those that may come on top; `kpis` are the digest's figures over the whole history by name.
+    """
+
+    must: Counter[Told] = field(default_factory=Counter)
+    may: Counter[Told] = field(default_factory=Counter)
+    open_incidents: set[str] = field(default_factory=set)
+    uncertain_incidents: set[str] = field(default_factory=set)
+    notes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    more_notes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    open_notes: set[tuple[str, str]] = field(default_factory=set)
+    kpis: dict[str, Decimal] = field(default_factory=dict)
+    open_kpis: set[str] = field(default_factory=set)
+
+
+def dunning_key(history: History, member: str) -> str:
+    """Return the key of a member's dunning incident (rules.md)."""
+    return f"dun:{history.shop}:{member}"
+
+
+def expect(history: History, sent: Iterable[Sent] | None = None) -> Expected:
+    """Return what the history tells people, the CRM's timeline and the digest."""
+    found = Expected()
+    told = [next(same) for _, same in groupby(_by_identity(history, sent), key=lambda s: s.identity)]
+    for member in sorted({s.member for s in told}):
+        mine = sorted((s for s in told if s.member == member), key=lambda s: (s.order, s.identity))
+        _incidents(history, mine, found)
+        _debts(history, mine, found)
+        _notes(mine, found)
+        _figures(mine, found)
+    return found
+
+
+def _by_identity(history: History, sent: Iterable[Sent] | None) -> list[Statement]:
+    return sorted(statements(history, sent), key=lambda s: (s.identity, s.at))
+
+
+def cycles(mine: list[Statement]) -> Iterator[Cycle]:
+    """Return a member's dunning cycles in order; `mine` is sorted and holds each event once."""
+    cycle: Cycle | None = None
+    state, free = "unknown", False
+    for s in mine:
+        if cycle and s.topic in {
+            bodies.ATTEMPT,
+            bodies.FAILED,
+            bodies.SUCCEEDED,
+            bodies.CANCELLED,
+            *bodies.JOINED,
+        }:
+            quiet = s.ms - cycle.failures[-1].ms > QUIET_DAYS * DAY
+            cycle.uncertain = cycle.uncertain or quiet
+        if s.topic in {bodies.ATTEMPT, bodies.FAILED}:
+            if state == "cancelled":
+                continue  # "a failure on a membership that has ended opens nothing"
+            if cycle and starts_cycle(cycle.failures, s):
+                # How the incident of the cycle before ends is not written.
+                cycle.end, cycle.uncertain = "superseded", True
+                yield cycle
+                cycle = None
+            cycle = cycle or Cycle(s.member, uncertain=free)
+            cycle.failures.append(s)
+            continue
+        end = _end(s)
+        if cycle and end:
+            cycle.end = end
+            yield cycle
+            cycle = None
+        state, free = _membership(s, state, free=free)
+    if cycle:
+        yield cycle
+
+
+def _membership(s: Statement, state: str, *, free: bool) -> tuple[str, bool]:
+    if s.topic == bodies.CANCELLED:
+        return "cancelled", False
+    if s.topic in bodies.JOINED:
+        return "active", s.topic in {bodies.JOINED_FREE, bodies.JOINED_LIFETIME}
+    # The kind of the new tier is a setting that the history does not have.
+    return state, free or s.topic == bodies.CHANGED_TIER
+
+
+def _end(s: Statement) -> str | None:
+    if s.topic == bodies.CANCELLED:
+        return "lost"
+    if s.topic in bodies.JOINED:
+        return "rejoined"
+    return "recovered" if s.topic == bodies.SUCCEEDED and _is_fee(s) else None
+
+
+def _is_fee(s: Statement) -> bool:
+    money = values.amount(s.detail.get("amount"), values.currency(s.detail.get("currency")))
+    return money is None or money > 0
+
+
+def _incidents(history: History, mine: list[Statement], found: Expected) -> None:
+    for cycle in cycles(mine):
+        key = dunning_key(history, cycle.member)
+        opened, final = Told(key, "warning", "opened"), Told(key, "warning", "final")
+        told = [opened] if cycle.warned else []
+        told += [final] * cycle.final
+        if cycle.end in {"recovered", "lost", "rejoined"} and cycle.warned:
+            told.append(Told(key, "warning", cycle.end))
+        (found.may if cycle.uncertain else found.must).update(told)
+        # An incident that only the digest has (level info) may be named, and its end too.
+        found.may[Told(key, "info", "opened")] += 1
+        for end in ("recovered", "lost", "rejoined"):
+            found.may[Told(key, "info", end)] += 1
+            if cycle.uncertain or not cycle.warned:
+                found.may[Told(key, "warning", end)] += 1
+        if cycle.uncertain:
+            found.uncertain_incidents.add(key)
+        if cycle.end is None:
+            found.open_incidents.add(key)
+        else:
+            found.open_incidents.discard(key)
+
+
+def _debts(history: History, mine: list[Statement], found: Expected) -> None:
+    """A balance that falls below zero is an error, one incident per member and day (rules.md)."""
+    for s in mine:
+        if s.topic not in {bodies.CREDITS, bodies.EXPIRED}:
+            continue
+        new = values.amount(s.payload.get("newBalance"), None)
+        previous = values.amount(s.payload.get("previousBalance"), None)
+        if new is None or new >= 0:
+            continue
+        key = f"cred:{history.shop}:{s.member}:{values.iso(s.ms)[:10]}"
+        told = Told(key, "error", "opened")
+        if s.topic == bodies.EXPIRED or previous is None or previous < 0 or history.zone != "UTC":
+            found.may[told] += 1
+        else:
+            found.must[told] = 1
+            found.uncertain_incidents.add(key)  # when the incident of a debt ends is not written
+
+
+def _notes(mine: list[Statement], found: Expected) -> None:
+    member, ended, numbered = mine[0].member, False, list[Statement]()
+    moved: int | None = None
+    for s in mine:
+        if s.topic in bodies.JOINED:
+            # Only a paid joining is said to have an event in the timeline.
+            paid = s.topic == bodies.JOINED_PAID
+            (found.notes if paid else found.more_notes)[member, "Membership Joined"] += 1
+            found.notes[member, "Membership Joined"] += 0
+            found.notes[member, "Membership Rejoined"] += ended
+            ended = False
+        elif s.topic == bodies.CHANGED_TIER:
+            # Within an hour the last move wins, and a move back drops both.
+            near = moved is not None and s.ms - moved <= HOUR
+            found.notes[member, "Membership Tier Changed"] += 1
+            found.open_notes |= {(member, "Membership Tier Changed")} if near else set()
+            moved = s.ms
+        elif s.topic == bodies.CANCELLED:
+            found.notes[member, "Membership Cancelled"] += 1
+            ended = True
+        elif s.topic in _NOTES:
+            found.notes[member, _NOTES[s.topic]] += 1
+        elif s.topic in {bodies.ATTEMPT, bodies.FAILED} and not _same_attempt(numbered, s):
+            found.notes[member, "Membership Payment Failed"] += 1
+            numbered.append(s)
+            if ended:
+                # Whether a failure after the ending is noted in the timeline is not written.
+                found.open_notes.add((member, "Membership Payment Failed"))
+    ends = [cycle for cycle in cycles(mine) if cycle.end == "recovered"]
+    found.notes[member, "Membership Payment Recovered"] += len(ends)
+    if any(cycle.uncertain for cycle in cycles(mine)):
+        found.open_notes.add((member, "Membership Payment Recovered"))
+
+
+_NOTES = {
+    bodies.CREDITS: "Store Credit Changed",
+    bodies.EXPIRED: "Store Credit Expired",
+    bodies.PENDING: "Membership Cancellation Pending",
+}
+
+
+def _same_attempt(earlier: list[Statement], s: Statement) -> bool:
+    """Tell whether a failure of the other topic has told this attempt already."""
+    return any(
+        other.topic != s.topic
+        and (other.attempt == s.attempt or None in {other.attempt, s.attempt})
+        and abs(other.ms - s.ms) <= SAME_ATTEMPT
+        for other in earlier
+    )
+
+
+def _figures(mine: list[Statement], found: Expected) -> None:
+    def add(name: str, value: Decimal | int = 1) -> None:
+        found.kpis[name] = found.kpis.get(name, Decimal(0)) + value
+
+    for s in mine:
+        code = values.currency(s.detail.get("currency"))
+        money = values.amount(s.detail.get("amount"), code)
+        if s.topic in bodies.JOINED:
+            add("joins")
+        elif s.topic == bodies.CANCELLED:
+            add("cancellations")
+        elif s.topic == bodies.SUCCEEDED and _is_fee(s):
+            add("payments")
+            if money is not None and code is not None:
+                add(f"paid:{code}", money)
+        elif s.topic == bodies.EXPIRED:
+            lost = values.amount(s.payload.get("amount"), None)
+            add("expired", lost or 0)
+            found.open_kpis |= {"expired"} if lost is None else set()
+    failures = found.notes[mine[0].member, "Membership Payment Failed"]
+    if failures:
+        add("failed_attempts", failures)
+    if (mine[0].member, "Membership Payment Failed") in found.open_notes:
+        found.open_kpis.add("failed_attempts")

@@ -1,0 +1,253 @@
+"""The odd things that a sender does, each a switch: a history can be drawn with or without any of them.
+
+An oddity takes a history's events and returns them with the odd one in it: ties, repeats, retries, wrong queues,
+odd bytes, and the oddities of one body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from decimal import Decimal
+from random import Random
+
+from tests.judge import bodies, values
+from tests.judge.body_oddities import (
+    BODY,
+    NO_MEMBER,
+    WITHOUT_OWN_TIME,
+    Oddity,
+    body_of,
+    payload_time,
+    with_body,
+)
+from tests.judge.history import HOUR, MINUTE, SECOND, Delivery, Event
+
+# --- ties: two events of one moment -----------------------------------------------------------------------------
+
+
+def _tie(events: list[Event], rng: Random, *, same_ms: bool) -> list[Event]:
+    """Move an event onto the ms, or the second, of the member's event before it."""
+    pairs = [
+        (n, m)
+        for n, first in enumerate(events)
+        for m, second in enumerate(events)
+        if n < m and first.member == second.member and _next_of_member(events, n) == m
+        if not (first.oddities | second.oddities) and payload_time(body_of(second)) and _own(first)
+    ]
+    credit = [pair for pair in pairs if {events[i].topic for i in pair} <= {bodies.CREDITS, bodies.EXPIRED}]
+    pairs = credit if credit and rng.random() < 0.6 else pairs
+    if not pairs:
+        return events
+    n, m = rng.choice(pairs)
+    first, second = events[n], events[m]
+    moment = first.happened if same_ms else first.happened - first.happened % SECOND + rng.randrange(SECOND)
+    body = body_of(second)
+    name = payload_time(body)
+    assert name is not None
+    body["payload"][name] = values.iso(moment)
+    body["metadata"]["triggerredAt"] = values.iso(max(moment, first.happened) + 900)
+    at = first.deliveries[0].at + rng.randrange(1, 300)
+    moved = replace(second, happened=moment, deliveries=(Delivery(at, bodies.dump(body)),))
+    oddity = "tie_ms" if same_ms else "tie_second"
+    events = list(events)
+    events[n] = replace(first, oddities=first.oddities | {oddity})
+    events[m] = replace(moved, oddities=moved.oddities | {oddity})
+    return events
+
+
+def _own(event: Event) -> bool:
+    return payload_time(body_of(event)) is not None
+
+
+def _next_of_member(events: list[Event], n: int) -> int | None:
+    return next((m for m in range(n + 1, len(events)) if events[m].member == events[n].member), None)
+
+
+def tie_ms(events: list[Event], rng: Random) -> list[Event]:
+    """Two events of one member bear one time to the ms."""
+    return _tie(events, rng, same_ms=True)
+
+
+def tie_second(events: list[Event], rng: Random) -> list[Event]:
+    """Two events of one member bear one second."""
+    return _tie(events, rng, same_ms=False)
+
+
+def tie_circle(events: list[Event], rng: Random) -> list[Event]:
+    """Credits are given and taken back within one ms: that of a credit event, or a second of their own after it."""
+    found = [n for n, e in enumerate(events) if e.topic == bodies.CREDITS and not e.oddities]
+    if not found:
+        return events
+    n = rng.choice(found)
+    event, added = events[n], list[Event]()
+    body = body_of(event)
+    payload = body["payload"]
+    moment = event.happened + rng.choice([0, SECOND])
+    payload["createdAt"] = values.iso(moment)
+    for number, (before, after) in enumerate([(payload["newBalance"], 77), (77, payload["newBalance"])]):
+        payload |= {"previousBalance": before, "newBalance": after, "amount": 5}
+        post = Delivery(event.deliveries[0].at + SECOND + number, bodies.dump(body))
+        name = f"{event.name}-{number + 1}"
+        added.append(replace(event, name=name, happened=moment, deliveries=(post,)))
+    marked = [replace(e, oddities=e.oddities | {"tie_circle"}) for e in (event, *added)]
+    return [*events[:n], *marked, *events[n + 1 :]]
+
+
+# --- deliveries -------------------------------------------------------------------------------------------------
+
+
+def _again(
+    events: list[Event], rng: Random, oddity: str, renew: Callable[[bodies.Body, int], None]
+) -> list[Event]:
+    """Deliver one event a second time, with what the sender renews in it."""
+    fit = [n for n, e in enumerate(events) if not e.oddities & (WITHOUT_OWN_TIME | {"not_json"})]
+    if not fit:
+        return events
+    n = rng.choice(fit)
+    event = events[n]
+    body = body_of(event)
+    later = event.deliveries[-1].at + rng.choice([5 * SECOND, 10 * MINUTE, 3 * HOUR])
+    renew(body, later)
+    again = Delivery(later, bodies.dump(body))
+    events = list(events)
+    events[n] = replace(event, deliveries=(*event.deliveries, again), oddities=event.oddities | {oddity})
+    return events
+
+
+def repeat(events: list[Event], rng: Random) -> list[Event]:
+    """The same bytes come twice."""
+    return _again(events, rng, "repeat", lambda body, at: None)
+
+
+def retry_counted(events: list[Event], rng: Random) -> list[Event]:
+    """A retry says so, and renews `updatedAt`."""
+
+    def renew(body: bodies.Body, at: int) -> None:
+        body["metadata"]["retryCount"] = 1
+        if "updatedAt" in body["payload"]:
+            body["payload"]["updatedAt"] = values.iso(at - 200)
+
+    return _again(events, rng, "retry_counted", renew)
+
+
+def retry_renewed(events: list[Event], rng: Random) -> list[Event]:
+    """A retry renews the time of triggering."""
+
+    def renew(body: bodies.Body, at: int) -> None:
+        body["metadata"]["retryCount"] = 1
+        key = "triggerredAt" if "triggerredAt" in body["metadata"] else "triggeredAt"
+        body["metadata"][key] = values.iso(at - 100)
+
+    return _again(events, rng, "retry_renewed", renew)
+
+
+def retry_number(events: list[Event], rng: Random) -> list[Event]:
+    """A retry writes a whole number as 10.0."""
+    fit = [
+        n for n, e in enumerate(events) if e.topic in {bodies.CREDITS, bodies.SUCCEEDED} and not e.oddities
+    ]
+    if not fit:
+        return events
+    n = rng.choice(fit)
+    event, body = events[n], body_of(events[n])
+    paid = event.topic == bodies.SUCCEEDED
+    place = body["payload"]["detail"] if paid else body["payload"]
+    keys = ["amount"] if paid else ["newBalance", "previousBalance"]
+    for key in keys:
+        place[key] = float(Decimal(str(place[key])))
+    again = Delivery(event.deliveries[-1].at + MINUTE, bodies.dump(body))
+    events = list(events)
+    events[n] = replace(
+        event, deliveries=(*event.deliveries, again), oddities=event.oddities | {"retry_number"}
+    )
+    return events
+
+
+def wrong_queue(events: list[Event], rng: Random) -> list[Event]:
+    """A message stands in another topic's queue, as after a redrive by the console."""
+    fit = [n for n, e in enumerate(events) if not e.oddities & NO_MEMBER]
+    if not fit:
+        return events
+    failures = [n for n in fit if events[n].topic in {bodies.ATTEMPT, bodies.FAILED}]
+    n = rng.choice(failures if failures and rng.random() < 0.5 else fit)
+    event = events[n]
+    others = [topic for topic in bodies.TOPICS if topic != event.topic]
+    other = bodies.SUCCEEDED if n in failures and rng.random() < 0.5 else rng.choice(others)
+    posts = (replace(event.deliveries[0], queue=other), *event.deliveries[1:])
+    events = list(events)
+    events[n] = replace(event, deliveries=posts, oddities=event.oddities | {"wrong_queue"})
+    return events
+
+
+def id_reused(events: list[Event], rng: Random) -> list[Event]:
+    """A second event bears the `metadata.id` of another."""
+    fit = [n for n, e in enumerate(events) if not e.oddities and "id" in body_of(e)["metadata"]]
+    if len(fit) < 2:
+        return events
+    n, m = rng.sample(fit, 2)
+    body = body_of(events[m])
+    body["metadata"]["id"] = body_of(events[n])["metadata"]["id"]
+    events = list(events)
+    events[m] = with_body(events[m], body, "id_reused")
+    return events
+
+
+def _bytes(oddity: str, change: Callable[[bytes], bytes]) -> Callable[[list[Event], Random], list[Event]]:
+    def apply_to(events: list[Event], rng: Random) -> list[Event]:
+        fit = [n for n, e in enumerate(events) if not e.oddities]
+        if not fit:
+            return events
+        n = rng.choice(fit)
+        event = events[n]
+        posts = tuple(replace(d, body=change(d.body)) for d in event.deliveries)
+        events = list(events)
+        events[n] = replace(event, deliveries=posts, oddities=event.oddities | {oddity})
+        return events
+
+    return apply_to
+
+
+EVENTS: dict[str, Callable[[list[Event], Random], list[Event]]] = {
+    "tie_ms": tie_ms,
+    "tie_second": tie_second,
+    "tie_circle": tie_circle,
+    "id_reused": id_reused,
+}
+DELIVERIES: dict[str, Callable[[list[Event], Random], list[Event]]] = {
+    "repeat": repeat,
+    "retry_counted": retry_counted,
+    "retry_renewed": retry_renewed,
+    "retry_number": retry_number,
+    "wrong_queue": wrong_queue,
+    # After these a body is no plain JSON object, so they come last.
+    "bytes_bom": _bytes("bytes_bom", lambda body: b"\xef\xbb\xbf" + body),
+    "bytes_list": _bytes("bytes_list", lambda body: b"[" + body + b"]"),
+    "not_json": _bytes("not_json", lambda body: body[:-9]),
+}
+TIMELINE = frozenset(EVENTS)
+ALL = frozenset({*EVENTS, *BODY, *DELIVERIES})
+CHANCE = 0.12
+
+
+def apply(events: list[Event], switches: Iterable[str], rng: Random, chance: float = CHANCE) -> list[Event]:
+    """Return the events with each oddity that is switched on put in once, by chance."""
+    on = set(switches)
+    for name, change in EVENTS.items():
+        if name in on and rng.random() < chance:
+            events = change(events, rng)
+    for name, oddity in BODY.items():
+        if name in on and rng.random() < chance:
+            events = _body_oddity(events, name, oddity, rng)
+    for name, change in DELIVERIES.items():
+        if name in on and rng.random() < chance:
+            events = change(events, rng)
+    # Two events of one ms keep the order in which they were drawn.
+    return sorted(events, key=lambda event: event.happened)
+
+
+def _body_oddity(events: list[Event], name: str, oddity: Oddity, rng: Random) -> list[Event]:
+    for n in rng.sample(range(len(events)), len(events)):
+        if not events[n].oddities and (body := oddity(events[n], rng, body_of(events[n]))) is not None:
+            return [*events[:n], with_body(events[n], body, name), *events[n + 1 :]]
+    return events

@@ -1,0 +1,354 @@
+"""What must hold of every play, as architecture.md states it; each property names its violations."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from tests.judge import bodies, values
+from tests.judge.adversary import as_happened
+from tests.judge.answer import MOMENTS, Answer, Scalar
+from tests.judge.fold import fold
+from tests.judge.history import SECOND, History
+from tests.judge.messages import LEVELS, Expected, Told, expect
+from tests.judge.observed import Observed, Profile
+from tests.judge.reading import Statement, Unplaced, read
+
+# What "nothing" is written as: an empty field, and a count of none.
+_NOTHING = (None, "", 0, False)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Violation:
+    """One thing that is not as it must be: the property's name, what it is about, and what was found."""
+
+    name: str
+    about: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.about}: {self.found}"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A play to be judged: the history, what it must lead to, and what was observed."""
+
+    history: History
+    answers: dict[str, Answer]
+    expected: Expected
+    observed: Observed
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the events arrived as they happened, each delivery once, with no fault."""
+        return self.observed.plan == as_happened(self.history)
+
+
+def judge(history: History, observed: Observed) -> list[Violation]:
+    """Return every violation of a play, sorted."""
+    arrived = set(observed.plan.arrivals)
+    sent = [s for s in history.sent() if (s.event, s.number) in arrived]
+    case = Case(history, fold(history, sent), expect(history, sent), observed)
+    return sorted({violation for check in PROPERTIES.values() for violation in check(case)})
+
+
+def compare(history: History, plays: list[Observed]) -> list[Violation]:
+    """Return where two plays of the same deliveries ended differently: record, CRM and incident state."""
+    found = set[Violation]()
+    first, *others = plays
+    answers = fold(history)
+    for other in others:
+        for member, answer in answers.items():
+            skipped = {"email", "first_name", "last_name", "phone"} if answer.erased_once else set[str]()
+            one, two = first.profiles.get(member, {}), other.profiles.get(member, {})
+            found |= {
+                Violation(
+                    "same_for_all_orders", f"{member} {name}", f"{one.get(name)!r} and {two.get(name)!r}"
+                )
+                for name in sorted(one.keys() | two.keys())
+                if name not in skipped and not same(name, one.get(name), two.get(name))
+            }
+        for key in sorted(first.open_incidents ^ other.open_incidents):
+            found.add(Violation("same_for_all_orders", key, "open after one order and closed after another"))
+    return sorted(found)
+
+
+def same(name: str, wanted: Any, shown: Any, within: int = 1) -> bool:
+    """Tell whether two values of a field are equal; moments may differ by less than `within` ms."""
+    if wanted in _NOTHING or shown in _NOTHING:
+        return wanted in _NOTHING and shown in _NOTHING
+    if name in MOMENTS:
+        one, two = (value if isinstance(value, int) else values.moment(value) for value in (wanted, shown))
+        return one is not None and two is not None and abs(one - two) < within
+    if isinstance(wanted, date) or isinstance(shown, date):
+        return str(wanted)[:10] == str(shown)[:10]
+    one_number, two_number = _decimal(wanted), _decimal(shown)
+    if one_number is not None and two_number is not None:
+        return one_number == two_number
+    return str(wanted) == str(shown)
+
+
+def _decimal(value: Any) -> Decimal | None:
+    return values.number(str(value) if isinstance(value, float | Decimal) else value)
+
+
+# --- the record and its mirrors ---------------------------------------------------------------------------------
+
+
+def record_is_right(case: Case) -> Iterator[Violation]:
+    """The record says what the events say, whatever their order."""
+    for member, answer in case.answers.items():
+        profile = case.observed.profiles.get(member)
+        if profile is None:
+            yield Violation("record_is_right", member, "no record")
+            continue
+        yield from _differences("record_is_right", member, answer.determined(), profile, 1)
+
+
+def crm_is_right(case: Case) -> Iterator[Violation]:
+    """Each CRM that has the member says the same; one with an address is missing in none."""
+    for target, contacts in case.observed.crm.items():
+        for member, answer in case.answers.items():
+            contact = contacts.get(member)
+            if answer.erased or answer.erased_once:
+                continue  # what stays in a CRM after an erasure is the matter of `erased_is_absent`
+            if contact is None:
+                if answer.determined().get("email"):
+                    yield Violation("crm_is_right", f"{target} {member}", "no contact")
+                continue
+            known = {name: value for name, value in answer.determined().items() if name in contact}
+            rounded = {name: _third_decimal(value) for name, value in known.items()}
+            yield from _differences("crm_is_right", f"{target} {member}", rounded, contact, SECOND)
+
+
+def _third_decimal(value: Scalar) -> Scalar:
+    # crm.md part 6: amounts have three decimals at most.
+    return round(value, 3) if isinstance(value, Decimal) else value
+
+
+def _differences(
+    rule: str, about: str, wanted: dict[str, Scalar], shown: Profile, within: int
+) -> Iterator[Violation]:
+    for name, value in wanted.items():
+        if not same(name, value, shown.get(name), within):
+            text = values.iso(value) if name in MOMENTS and isinstance(value, int) else value
+            yield Violation(rule, f"{about} {name}", f"{shown.get(name)!r} instead of {text!s}")
+
+
+# --- what is told -----------------------------------------------------------------------------------------------
+
+
+def told_at_most_once(case: Case) -> Iterator[Violation]:
+    """Each (incident, level, outcome) is told at most as often as the order of events would tell it."""
+    allowed = case.expected.must + case.expected.may
+    for told, times in Counter(case.observed.told).items():
+        most = allowed[told]
+        if told.outcome in {"recovered", "lost", "rejoined"} and not case.in_order:
+            # A pair that a still later arrival denies may have been told: premature, and counted.
+            most += case.observed.premature[told.outcome]
+        if not told.incident.startswith(("dun:", "cred:")):
+            most = max(most, 1)
+        if times > most:
+            yield Violation("told_at_most_once", _name(told), f"{times} times, at most {most}")
+
+
+def told_in_order(case: Case) -> Iterator[Violation]:
+    """Where the events come as they happened, everything that must be told is told."""
+    if not case.in_order:
+        return
+    observed = Counter(case.observed.told)
+    for told, times in case.expected.must.items():
+        if observed[told] < times:
+            yield Violation("told_in_order", _name(told), f"{observed[told]} times instead of {times}")
+
+
+def final_failure_is_said(case: Case) -> Iterator[Violation]:
+    """A final failure is said in every order, unless something newer that closes the incident came before it."""
+    observed = Counter(case.observed.told)
+    for told in sorted(case.expected.must):
+        if told.outcome == "final" and _must_say_final(case, told) and not observed[told]:
+            yield Violation("final_failure_is_said", _name(told), "not said")
+
+
+def _must_say_final(case: Case, told: Told) -> bool:
+    mine = [(n, s) for n, s in _arrivals(case) if told.incident.endswith(f":{s.member}")]
+    finals = [(n, s) for n, s in mine if s.topic == bodies.FAILED]
+    # Where a member has several cycles, an order may make one of them.
+    if len({s.identity for _, s in finals}) != 1:
+        return False
+    first, final = min(finals, key=lambda pair: pair[0])
+    return not any(n < first and s.topic in _CLOSE and s.order > final.order for n, s in mine)
+
+
+def _arrivals(case: Case) -> Iterator[tuple[int, Statement]]:
+    by_pair = {(sent.event, sent.number): sent for sent in case.history.sent()}
+    for n, pair in enumerate(case.observed.plan.arrivals):
+        statement = read(by_pair[pair].delivery, case.history)
+        if isinstance(statement, Statement):
+            yield n, statement
+
+
+_ENDS = frozenset({"recovered", "lost", "rejoined"})
+_CLOSE = frozenset({bodies.SUCCEEDED, bodies.CANCELLED, *bodies.JOINED})
+
+
+def ends_what_begins(case: Case) -> Iterator[Violation]:
+    """No dunning incident that people were told of stays without its end."""
+    begun, ended = Counter[str](), Counter[str]()
+    for told in case.observed.told:
+        if told.incident.startswith("dun:") and LEVELS.index(told.level) >= LEVELS.index("warning"):
+            begun[told.incident] += told.outcome == "opened"
+            ended[told.incident] += told.outcome in _ENDS
+    for key, times in begun.items():
+        still = key in case.expected.open_incidents
+        if key not in case.expected.uncertain_incidents and ended[key] < times - still:
+            yield Violation("ends_what_begins", key, f"begun {times} times, ended {ended[key]} times")
+
+
+def incident_state(case: Case) -> Iterator[Violation]:
+    """A dunning incident is open at the end exactly when the events leave it open."""
+    for key in sorted(case.observed.open_incidents | case.expected.open_incidents):
+        if not key.startswith("dun:") or key in case.expected.uncertain_incidents:
+            continue
+        wanted = key in case.expected.open_incidents
+        if wanted != (key in case.observed.open_incidents):
+            yield Violation("incident_state", key, "closed" if wanted else "open")
+
+
+def _name(told: Told) -> str:
+    return f"{told.incident} {told.level} {told.outcome}"
+
+
+# --- the timeline and the figures -------------------------------------------------------------------------------
+
+_PAIRS = {"Membership Rejoined": "rejoined", "Membership Payment Recovered": "recovered"}
+_SHARED = "Membership Payment Failed"
+
+
+def single_effects_once(case: Case) -> Iterator[Violation]:
+    """What one event tells the timeline is there once, however often and whenever the event came."""
+    yield from _notes(case, "single_effects_once", lambda name: name not in _PAIRS and name != _SHARED)
+
+
+def shared_facts_once(case: Case) -> Iterator[Violation]:
+    """What two topics tell (attempt 3 and the final failure) is there once."""
+    yield from _notes(case, "shared_facts_once", lambda name: name == _SHARED)
+
+
+def pairs_by_the_record(case: Case) -> Iterator[Violation]:
+    """Pairs are told as often as the record has them, and those that were told too early are counted."""
+    yield from _notes(case, "pairs_by_the_record", lambda name: name in _PAIRS)
+
+
+def _notes(case: Case, rule: str, mine: Callable[[str], bool]) -> Iterator[Violation]:
+    seen = Counter((note.member, note.name) for note in case.observed.notes)
+    for about, wanted in sorted(case.expected.notes.items()):
+        member, name = about
+        answer = case.answers[member]
+        if not mine(name) or about in case.expected.open_notes or answer.erased_once:
+            continue
+        most = wanted + case.expected.more_notes[about]
+        most += case.observed.premature[_PAIRS[name]] if name in _PAIRS else 0
+        if not wanted <= seen[about] <= most:
+            yield Violation(rule, f"{member} {name}", f"{seen[about]} times instead of {wanted}")
+
+
+def one_id_per_note(case: Case) -> Iterator[Violation]:
+    """No timeline event stands twice under one id."""
+    for note, times in Counter(case.observed.notes).items():
+        if times > 1:
+            yield Violation("one_id_per_note", f"{note.member} {note.name}", f"{times} times under one id")
+
+
+def figures_are_right(case: Case) -> Iterator[Violation]:
+    """The digest's figures are those of the events, each counted once."""
+    if case.observed.kpis is None:
+        return
+    for name, wanted in sorted(case.expected.kpis.items()):
+        shown = case.observed.kpis.get(name, Decimal(0))
+        if name not in case.expected.open_kpis and shown != wanted:
+            yield Violation("figures_are_right", name, f"{shown} instead of {wanted}")
+
+
+# --- identity, erasure, loss, logs ------------------------------------------------------------------------------
+
+
+def identity_by_content(case: Case) -> Iterator[Violation]:
+    """Two deliveries have one id exactly when they say the same event."""
+    by_identity: dict[tuple[str, ...], set[str]] = {}
+    by_id: dict[str, set[tuple[str, ...]]] = {}
+    for sent in case.history.sent():
+        statement = read(sent.delivery, case.history)
+        found = case.observed.ids.get((sent.event, sent.number))
+        if found is None or isinstance(statement, Unplaced):
+            continue
+        by_identity.setdefault(statement.identity, set()).add(found)
+        by_id.setdefault(found, set()).add(statement.identity)
+    for identity, ids in sorted(by_identity.items()):
+        if len(ids) > 1:
+            yield Violation(
+                "identity_by_content", f"{identity[1]} {identity[0]}", f"one event has {len(ids)} ids"
+            )
+    for identities in by_id.values():
+        if len(identities) > 1:
+            topic = min(identities)[0]
+            yield Violation("identity_by_content", topic, f"{len(identities)} events have one id")
+
+
+def erased_is_absent(case: Case) -> Iterator[Violation]:
+    """Nothing personal of an erased member stands in what Relay keeps of it."""
+    texts = {person.member: person.texts for person in case.history.people}
+    for member, answer in case.answers.items():
+        if not answer.erased:
+            continue
+        for place, kept in case.observed.kept.get(member, {}).items():
+            left = [text for text in texts.get(member, ()) if text in kept]
+            if left:
+                yield Violation("erased_is_absent", f"{member} {place}", f"{len(left)} personal texts")
+
+
+def accepted_is_never_lost(case: Case) -> Iterator[Violation]:
+    """Every id that the receiver gave out is in a queue, the dead letters or the journal."""
+    topics = {event.name: event.topic for event in case.history.events}
+    for (event, number), found in sorted(case.observed.ids.items()):
+        if not case.observed.places.get(found):
+            yield Violation(
+                "accepted_is_never_lost", f"{event} {topics.get(event)}", f"delivery {number} is nowhere"
+            )
+
+
+def logs_are_clean(case: Case) -> Iterator[Violation]:
+    """No log line holds an e-mail address, a name, a phone number or a secret of a member."""
+    texts = [text for person in case.history.people for text in person.texts]
+    for line in case.observed.logs:
+        if any(text in line for text in texts):
+            yield Violation("logs_are_clean", line[:60], "a personal text")
+
+
+Check = Callable[[Case], Iterator[Violation]]
+PROPERTIES: dict[str, Check] = {
+    check.__name__: check
+    for check in (
+        record_is_right,
+        crm_is_right,
+        told_at_most_once,
+        told_in_order,
+        final_failure_is_said,
+        ends_what_begins,
+        incident_state,
+        single_effects_once,
+        shared_facts_once,
+        pairs_by_the_record,
+        one_id_per_note,
+        figures_are_right,
+        identity_by_content,
+        erased_is_absent,
+        accepted_is_never_lost,
+        logs_are_clean,
+    )
+}

@@ -1,0 +1,210 @@
+"""What one delivery says, read by the documents alone: topic, member, time of the fact, identity and payload.
+
+Sources: architecture.md ("The time of a fact", "Event id"), TRAPS 5, 7, 13 and 20 to 22.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from tests.judge import bodies, values
+from tests.judge.history import MINUTE, Delivery, History
+
+# architecture.md, the member record: what decides between two events of one millisecond.
+RANKS = {
+    bodies.UPDATED: 1,
+    bodies.ORDERED: 1,
+    bodies.METHOD: 1,
+    bodies.CREDITS: 2,
+    bodies.EXPIRED: 2,
+    bodies.PENDING: 3,
+    bodies.ATTEMPT: 4,
+    bodies.FAILED: 5,
+    bodies.SUCCEEDED: 6,
+    bodies.CANCELLED: 7,
+    bodies.CHANGED_TIER: 8,
+    **dict.fromkeys(bodies.JOINED, 9),
+}
+LARGEST_ORDINAL = 15
+_ODDEST_CLOCK = 10 * MINUTE
+_TEXT_ENCODINGS = ("utf-8-sig", "utf-16", "utf-32")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a delivery says: the unit that the fold goes through.
+
+    `identity` is equal for two deliveries exactly when the documents call them one event. `own_time` is None where
+    the payload brings no time that can be right.
+    """
+
+    topic: str
+    member: str
+    ms: int
+    own_time: int | None
+    triggered: int | None
+    identity: tuple[str, ...]
+    payload: dict[str, Any]
+    retried: bool
+    at: int
+    event: str = ""
+
+    @property
+    def order(self) -> tuple[int, int, int]:
+        """Where the statement stands among a member's: time, rank, attempt."""
+        return self.ms, RANKS[self.topic], min(self.attempt or 0, LARGEST_ORDINAL)
+
+    @property
+    def attempt(self) -> int | None:
+        """The number of the failed attempt, where the event names one."""
+        if self.topic not in {bodies.ATTEMPT, bodies.FAILED}:
+            return None
+        return values.count(self.detail.get("billingAttempts"))
+
+    @property
+    def detail(self) -> dict[str, Any]:
+        """The payload's detail, empty where it is missing."""
+        return _object(self.payload.get("detail"))
+
+
+@dataclass(frozen=True, slots=True)
+class Unplaced:
+    """A delivery that changes no member: `reason` as architecture.md names it, or `no_member`."""
+
+    reason: str
+
+
+def read(delivery: Delivery, history: History, event: str = "") -> Statement | Unplaced:
+    """Return what a delivery says of a member, or why it says nothing of any."""
+    return _read(delivery, history.shop, event)
+
+
+# A shrinking reads the same deliveries hundreds of times.
+@lru_cache(maxsize=4096)
+def _read(delivery: Delivery, shop: str, event: str) -> Statement | Unplaced:
+    body = parse(delivery.body)
+    if isinstance(body, list) and len(body) == 1:
+        body = body[0]
+    if not isinstance(body, dict):
+        return Unplaced("not_json" if body is None else "no_envelope")
+    metadata, payload = _object(body.get("metadata")), _object(body.get("payload"))
+    topic = str(metadata.get("topic") or "")
+    topic = bodies.METHOD if topic == bodies.METHOD_ALIAS else topic
+    if topic not in RANKS:
+        return Unplaced("unknown_topic" if topic else "no_topic")
+    if metadata.get("shopDomain") not in {None, shop}:
+        return Unplaced("other_shop")
+    member = customer(topic, payload)
+    if member is None:
+        return Unplaced("no_member")
+    triggered = trigger_time(metadata, delivery.at)
+    own = own_time(payload, triggered, delivery.at)
+    retried = (values.number(metadata.get("retryCount")) or Decimal(0)) > 0
+    ms = own if own is not None else triggered if triggered is not None else delivery.at
+    if topic == bodies.UPDATED and retried:
+        lower = values.moment(_object(payload.get("newData")).get("updatedAt"))
+        ms = ms if lower is None else lower
+    identity = (topic, member, *distinction(topic, payload, triggered))
+    return Statement(topic, member, ms, own, triggered, identity, payload, retried, delivery.at, event)
+
+
+def parse(body: bytes) -> Any:
+    """Return a body's JSON with exact decimals, or None; a key that stands twice makes a body unreadable."""
+    for encoding in _TEXT_ENCODINGS:
+        try:
+            return json.loads(body.decode(encoding), parse_float=Decimal, object_pairs_hook=_unique)
+        except (UnicodeError, ValueError):
+            continue
+    return None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def customer(topic: str, payload: dict[str, Any]) -> str | None:
+    """Return the member's id from where the topic has it (TRAPS 13)."""
+    nested = _object(payload.get("customer"))
+    if topic == bodies.UPDATED:
+        return values.identifier(_object(payload.get("newData")).get("customerId"))
+    if topic == bodies.ORDERED:
+        return values.identifier(nested.get("id"))
+    return values.identifier(payload.get("customerId")) or values.identifier(nested.get("id"))
+
+
+def trigger_time(metadata: dict[str, Any], at: int) -> int | None:
+    """Return T: the time of triggering, where it is possible."""
+    found = values.moment(metadata.get("triggerredAt", metadata.get("triggeredAt")))
+    return found if found is not None and values.FIRST_MS <= found <= at + _ODDEST_CLOCK else None
+
+
+def own_time(payload: dict[str, Any], triggered: int | None, at: int) -> int | None:
+    """Return the first of `createdAt` and `expiredAt` that is possible."""
+    latest = (at if triggered is None else triggered) + _ODDEST_CLOCK
+    for name in ("createdAt", "expiredAt"):
+        found = values.moment(payload.get(name))
+        if found is not None and values.FIRST_MS <= found <= latest:
+            return found
+    return None
+
+
+def distinction(topic: str, payload: dict[str, Any], triggered: int | None) -> tuple[str, ...]:
+    """Return what tells two events of one topic and member apart (architecture.md, "Event id")."""
+    written = [values.moment(payload.get(name)) for name in ("createdAt", "expiredAt")]
+    times = [found for found in written if found is not None]
+    if topic == bodies.UPDATED:
+        return str(triggered), canonical(payload)
+    if not times and not any(isinstance(payload.get(name), str) for name in ("createdAt", "expiredAt")):
+        return (canonical(payload),)
+    return str(times[0] if times else None), *_distinguishing(topic, payload)
+
+
+def _distinguishing(topic: str, payload: dict[str, Any]) -> list[str]:
+    detail = _object(payload.get("detail"))
+    code = values.currency(detail.get("currency"))
+    fields: list[Any] = []
+    if topic in bodies.JOINED or topic == bodies.CANCELLED:
+        fields = [values.identifier(payload.get("tierId"))]
+    elif topic == bodies.CHANGED_TIER:
+        fields = [values.identifier(payload.get("tierId")), values.identifier(detail.get("previousTierId"))]
+    elif topic == bodies.SUCCEEDED:
+        billed = values.day(detail.get("newBillingDate"), "UTC")
+        fields = [values.amount(detail.get("amount"), code), code, billed]
+    elif topic in {bodies.ATTEMPT, bodies.FAILED}:
+        fields = [values.count(detail.get("billingAttempts"))]
+    elif topic in {bodies.CREDITS, bodies.EXPIRED}:
+        fields = [values.amount(payload.get(name), None) for name in ("previousBalance", "newBalance")]
+    elif topic == bodies.PENDING:
+        fields = [values.moment(detail.get("effectiveCancellationDate"))]
+    elif topic == bodies.ORDERED:
+        fields = [values.amount(detail.get("subtotal_price"), code), code]
+    elif topic == bodies.METHOD:
+        fields = [detail.get("paymentMethodId")]
+    return [str(f.normalize()) if isinstance(f, Decimal) else str(f) for f in fields]
+
+
+def canonical(payload: dict[str, Any]) -> str:
+    """Return the payload without `updatedAt`, with numbers as decimals, in one order of keys."""
+    kept = {key: value for key, value in payload.items() if key != "updatedAt"}
+    return json.dumps(_plain(kept), sort_keys=True) if kept else ""
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return {"number": str(Decimal(value).normalize())}
+    return value
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
