@@ -28,7 +28,7 @@ def incidents_by_moment(events: Iterable[Mapping[str, Any]]) -> IncidentsByMomen
     index: dict[tuple[str, str], list[str]] = {}
     for event in events:
         minute = str(event["at"])[:16].replace("T", " ")
-        index.setdefault((event["customer_id"], minute), []).append(event["incident"])
+        index.setdefault((event["customer_id"], minute), []).append(event["incident_key"])
     return {
         key: sorted(set(names), key=lambda name: (not name.startswith(_FIRST), name))
         for key, names in index.items()

@@ -16,16 +16,16 @@ from tests.support.incident_builders import alert_message
 LINK = "https://admin.shopify.com/store/acme/customers/1"
 INCIDENTS = incidents_by_moment(
     [
-        {"customer_id": "1", "at": "2026-03-01T07:10:12.000Z", "topic": "a", "incident": "dunning 1"},
-        {"customer_id": "1", "at": "2026-03-02T07:10:12.000Z", "topic": "a", "incident": "dunning 1"},
+        {"customer_id": "1", "at": "2026-03-01T07:10:12.000Z", "topic": "a", "incident_key": "dunning 1"},
+        {"customer_id": "1", "at": "2026-03-02T07:10:12.000Z", "topic": "a", "incident_key": "dunning 1"},
         {
             "customer_id": "1",
             "at": "2026-03-02T07:10:40.000Z",
             "topic": "b",
-            "incident": "customer.ordered 7",
+            "incident_key": "customer.ordered 7",
         },
-        {"customer_id": "1", "at": "2026-04-01T07:10:12.000Z", "topic": "a", "incident": "dunning 2"},
-        {"customer_id": "2", "at": "2026-03-01T07:10:12.000Z", "topic": "a", "incident": "dunning 3"},
+        {"customer_id": "1", "at": "2026-04-01T07:10:12.000Z", "topic": "a", "incident_key": "dunning 2"},
+        {"customer_id": "2", "at": "2026-03-01T07:10:12.000Z", "topic": "a", "incident_key": "dunning 3"},
     ]
 )
 
