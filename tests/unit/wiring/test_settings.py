@@ -190,21 +190,35 @@ def test_a_function_can_defer_with_its_queue_alone() -> None:
     assert (source.source_url, source.source_name) == (URL, "queue")
 
 
+AWS_CLIENT = "layers/shared/relay/adapters/aws"
+"""Relay's own AWS client reads AWS's variables itself, as the AWS SDKs do: credentials change while a process lives."""
+
+
+def names_in(tree: ast.AST) -> set[str]:
+    """Return the text constants of a module that could be names of environment variables."""
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    return {
+        text for text in texts if isinstance(text, str) and text.isupper() and "_" in text and " " not in text
+    }
+
+
 def test_only_the_settings_read_the_environment() -> None:
-    """No other module of the service, and no function, touches `os.environ`; AWS's own variables are the client's."""
-    readers = [
-        path.relative_to(ROOT).as_posix()
+    """No other module of the service, and no function, touches `os.environ`; the AWS client for AWS's own alone."""
+    trees = {
+        path.relative_to(ROOT).as_posix(): ast.parse(path.read_text())
         for folder in ("layers/shared/relay", "functions")
         for path in (ROOT / folder).rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
+    }
+    readers = {
+        name
+        for name, tree in trees.items()
+        for node in ast.walk(tree)
         if (isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv", "environb"})
         or (isinstance(node, ast.alias) and node.name in {"environ", "getenv", "environb"})
-    ]
-    assert sorted(set(readers)) == [
-        "layers/shared/relay/adapters/aws/protocol.py",
-        "layers/shared/relay/adapters/aws/signing.py",
-        "layers/shared/relay/wiring/environment.py",
-    ]
+    }
+    aws = {name for name in readers if name.startswith(AWS_CLIENT)}
+    assert readers - aws == {"layers/shared/relay/wiring/environment.py"}
+    assert {text for name in aws for text in names_in(trees[name]) if not text.startswith("AWS_")} == set()
 
 
 def test_these_are_all_the_settings() -> None:
