@@ -6,8 +6,8 @@ their members (`timeline.py`). While the queue is backed up, what would not fill
 (`coalescing.py`).
 
 A member that the CRM refuses is stored as refused and not tried again until it changes. What cannot be done now, or not
-with these credentials, goes back to the queue (`queues/batch.py`). While the circuit is open, all messages go back
-unread (`circuit_breaker.py`).
+with these credentials, is deferred (`queues/batch.py`). While the circuit is open, all messages are deferred unread
+(`circuit_breaker.py`).
 """
 
 from __future__ import annotations
