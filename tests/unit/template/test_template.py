@@ -25,7 +25,6 @@ def test_every_function_names_its_layer_but_the_receiver() -> None:
     layers = {name: function.get("Layers") for name, function in FUNCTIONS.items()}
     assert layers.pop("ReceiverFunction") is None
     assert set(map(str, layers.values())) == {str([{"Ref": "SharedLayer"}])}
-    assert RESOURCES["ReceiverFunction"]["Metadata"] == {"BuildMethod": "makefile"}
 
 
 def test_the_fan_out_isolates_and_keeps_what_fails() -> None:
