@@ -81,6 +81,9 @@ class Aws(BaseHTTPRequestHandler):
     """Answers as an empty table and a journal that takes everything."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize: ClassVar[int] = -1
+    """Buffered: each reply is one packet. With two, the kernel delays the second by 40 ms."""
+
     calls: ClassVar[Counter[str]] = Counter()
 
     def do_POST(self) -> None:
@@ -95,11 +98,6 @@ class Aws(BaseHTTPRequestHandler):
         self.send_header("x-amz-crc32", str(zlib.crc32(content)))
         self.end_headers()
         self.wfile.write(content)
-
-    def setup(self) -> None:
-        """Send each reply as one packet: with two, the kernel delays the second by 40 ms."""
-        self.wbufsize = -1
-        super().setup()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name of the base class
         """Say nothing."""

@@ -45,4 +45,4 @@ def receiver_digest(root: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{cache_folder(*sys.argv[1:])}\n")
+    sys.stdout.write(f"{cache_folder(sys.argv[1], sys.argv[2])}\n")
