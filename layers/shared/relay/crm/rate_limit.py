@@ -26,7 +26,7 @@ from relay.ports.crm_state import RateLimitStore
 from relay.ports.runtime import Clock
 
 MAX_WAIT: Final = timedelta(seconds=5)
-"""A slot that is further away is not waited for: the messages go back to the queue."""
+"""A slot that is further away is not waited for: the messages are deferred."""
 
 _SECOND: Final = timedelta(seconds=1)
 

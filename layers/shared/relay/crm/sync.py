@@ -6,8 +6,8 @@ their members (`timeline.py`). While the queue is backed up, what would not fill
 (`coalescing.py`).
 
 A member that the CRM refuses is stored as refused and not tried again until it changes. What cannot be done now, or not
-with these credentials, goes back to the queue (`queues/batch.py`). While the circuit is open, all messages go back
-unread (`circuit_breaker.py`).
+with these credentials, is deferred (`queues/batch.py`). While the circuit is open, all messages are deferred unread
+(`circuit_breaker.py`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from relay.queues.batch import Context, Message, Results
 from relay.queues.requests import RecheckQueue
 
 Command: TypeAlias = Callable[[Message, Context], Exception | None]
-"""Work that a message can ask of `crm_sync` beside a member's change; it returns what went wrong, None for nothing."""
+"""Work of `crm_sync` other than a member's change, requested by a message; it returns the error, None for success."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The messages between Relay's functions: members that changed, alerts, rechecks, grants and the clock's requests.
 
-A change names *which* member changed; the profile is read when it is sent on, so that order and duplicates do
-not matter. An alert carries its event, its incident and its time, which is event time.
+A change names *which* member changed; the profile is read when it is sent on, so that order and duplicates
+have no effect. An alert carries its event, its incident and its time, which is event time.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ def dump(
 
 
 def load(kind: type[Message], text: str) -> Message:
-    """Read what `dump` wrote; fields that a newer version added are ignored.
+    """Return the message that `dump` wrote; fields that a newer version added are ignored.
 
     Raises:
         PermanentError: `unreadable_message`, when it is no message of this kind.

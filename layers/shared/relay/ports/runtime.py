@@ -20,7 +20,7 @@ class Telemetry(Protocol):
     """Log lines and metrics: one line per outcome, never a value of an event."""
 
     def outcome(self, outcome: Outcome, *, event_id: str | None, topic: str | None, **about: object) -> None:
-        """Log how one thing ended."""
+        """Log one outcome."""
         ...
 
     def measure(self, metric: Metric, value: float) -> None:

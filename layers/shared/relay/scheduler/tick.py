@@ -32,7 +32,7 @@ PartResult: TypeAlias = str | Mapping[str, int]
 def tick_time(event: Mapping[str, Any], otherwise: datetime) -> datetime:
     """Return the scheduled time in a tick's `time` (ISO 8601); `otherwise` where it has none.
 
-    A month can so be played in minutes.
+    So a month can be replayed in minutes.
     """
     try:
         moment = datetime.fromisoformat(event["time"])
@@ -122,7 +122,7 @@ class Scheduler:
         hour, *before = [list(self.kpis.between(*window)) for window in conditions.windows(now)]
         recent = conditions.RecentEvents(at=now, hour=hour, usual=before)
         webhooks = self.kpis.webhooks(now - KEPT_FOR, now)
-        found = conditions.holding(recent, webhooks, rules.spikes)
-        for metric, holds in found.items():
-            self.telemetry.measure(metric, int(holds))
-        return {metric.name: int(holds) for metric, holds in found.items()}
+        found = conditions.evaluate(recent, webhooks, rules.spikes)
+        for metric, is_met in found.items():
+            self.telemetry.measure(metric, int(is_met))
+        return {metric.name: int(is_met) for metric, is_met in found.items()}

@@ -1,4 +1,4 @@
-"""The services of the functions that have no folder of their own in the wiring: one class for each function."""
+"""The services of `reconcile`, `grants`, `notifier`, `fanout` and `clock`: one class for each function."""
 
 from __future__ import annotations
 

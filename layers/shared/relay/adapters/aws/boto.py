@@ -37,7 +37,7 @@ def client(service: str, *, attempts: int = 3) -> Any:
 
 @dataclass(slots=True)
 class BotoAws:
-    """Stands where `AwsClient` does. `client_of` returns botocore's client of a service."""
+    """Calls AWS by botocore, in place of `AwsClient`. `client_of` returns botocore's client of a service."""
 
     client_of: Callable[[str], Any] = client
     ends_at: float | None = None

@@ -35,7 +35,7 @@ class Secret:
         return self._value
 
     def forget(self) -> None:
-        """Read it anew next time, because a server has refused it."""
+        """Drop the value, because a server has refused it: the next use reads it again."""
         self._value = None
 
     def _read(self) -> str:

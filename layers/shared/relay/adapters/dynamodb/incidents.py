@@ -47,7 +47,7 @@ class DynamoIncidents:
         """Write it as version + 1.
 
         Raises:
-            ConflictError: another writer was faster.
+            ConflictError: another writer wrote first.
             TransientError: the table does not answer.
 
         """

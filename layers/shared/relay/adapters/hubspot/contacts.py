@@ -119,4 +119,4 @@ def _decode(name: str, value: object) -> str:
             case _:
                 return text
     except (InvalidOperation, ValueError):
-        return text  # edited into a text that is no such value: it differs, which is what matters
+        return text  # edited into a text of another type: the comparison finds that it differs

@@ -45,7 +45,7 @@ class KlaviyoBulk:
         try:
             return self._collect(job, keys)
         except CrmUnavailableError as error:
-            # The job itself continues: it is asked about again, and nothing is sent again.
+            # The job itself continues: its outcomes are read later, and nothing is sent again.
             pending = CrmOutcome(state="pending", id=job, retry_after=error.outcome.retry_after)
             rejected = error.outcome if error.outcome.state == "unauthorised" else None
             return dict.fromkeys(keys, rejected or pending)
@@ -69,9 +69,9 @@ class KlaviyoBulk:
             reply = self._send(rest)
         job = inner(reply.body, "data").get("id")
         if reply.ok:
-            # A job without an id may run, and could not be asked about.
-            nameless = CrmOutcome(state="retry", reason="silent_2xx", unanswered=True)
-            return CrmOutcome(state="pending", id=str(job)) if job else nameless
+            # A job without an id may run, and its outcomes could not be read.
+            without_id = CrmOutcome(state="retry", reason="silent_2xx", unanswered=True)
+            return CrmOutcome(state="pending", id=str(job)) if job else without_id
         return CrmOutcome(state="retry", reason=reply.code, member_only=True)
 
     def _send(self, data: list[dict[str, Any]]) -> KlaviyoReply:
