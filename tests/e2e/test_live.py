@@ -53,10 +53,10 @@ def test_a_payment_that_is_lost_is_told_once(visitor: Visitor, played: Played) -
     console.get_by_role("button", name="Close").click()
     console.get_by_role("button", name="+ 3 days").click()
     rows = console.locator("#delivery-rows tr")
-    told = rows.filter(has_text="customer_billing.attempt.failed").get_by_text("Slack: ")
+    alerted = rows.filter(has_text="customer_billing.attempt.failed").get_by_text("Slack: ")
     ended = rows.filter(has_text="customer.cancelled").get_by_text("Slack: ")
     ended.wait_for()
-    told.wait_for()
+    alerted.wait_for()
     assert rows.filter(has_text=LOST).count() == 1
     assert console.get_by_text("Slack: ").count() == 2
     seen = played.wait(lambda seen: seen.emails > before.emails + 1)

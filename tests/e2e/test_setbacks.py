@@ -1,4 +1,4 @@
-"""What does not go well at once, on the real template: put off, given up, placed later.
+"""Messages that fail at first, on the real template: deferred, given up, or routed later.
 
 The local AWS enforces each role's policy, so these are also what proves that every function may do what it
 does only on a bad day.
@@ -101,7 +101,7 @@ def test_the_clock_places_what_can_be_placed_by_now(played: Played) -> None:
     reply = played.stage.aws.client("lambda").invoke(FunctionName=outputs["ClockFunction"], Payload=tick)
     done = json.loads(reply["Payload"].read())
     assert (done["unclaimed"].get("placed"), done["unclaimed"].get("given_up")) == (len(FOLDERS), 1), done
-    # Each leaves a line under the id that its sender was told, and one, as a repeat, under its content's.
+    # Each leaves a line under the id in its sender's 202, and one, as a repeat, under its content's.
     lines = len(before.journal) + 2 * len(FOLDERS) + 1
     seen = played.wait(lambda seen: len(seen.journal) >= lines)
     assert len(seen.journal) == lines

@@ -52,7 +52,7 @@ def text_of(content: dict[str, Any], number: str) -> bytes:
 
 
 def test_every_topic_but_the_snapshot_has_its_fields() -> None:
-    """`customer.updated` is told by its whole payload."""
+    """`customer.updated` is identified by its whole payload."""
     assert DISTINGUISHING.keys() == set(TOPICS) - {"customer.updated"}
 
 
@@ -275,7 +275,7 @@ def test_topic_and_shop_take_part() -> None:
 
 
 def test_a_topic_that_is_newer_than_this_package() -> None:
-    """It is told by its whole payload."""
+    """It is identified by its whole payload."""
     content = sample("customer.cancelled")
     content["metadata"]["topic"] = "customer.new"
     other = deepcopy(content)

@@ -72,7 +72,7 @@ class CrmSync:
         return errors
 
     def _read(self, messages: Sequence[Message], run: SyncRun) -> dict[str, Exception | None]:
-        """Put the changes into the run; run commands; return the results of everything that is no change."""
+        """Put the changes into the run; run commands; return the results of all other messages."""
         errors: dict[str, Exception | None] = {}
         for message in messages:
             command = self.commands.get(message.header.topic or "")

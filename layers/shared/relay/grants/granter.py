@@ -123,7 +123,7 @@ class Granter:
             self._finish(request, message, status)
 
     def _resume(self, request: GrantRequest, record: GrantRecord, message: Message) -> None:
-        """Find out how an earlier request ended; send it again only if it is still wanted."""
+        """Read how an earlier request ended; send it again only if it is still wanted."""
         if record.customer_id != _customer(request):
             raise PermanentError("no_grant", "another member's key")
         known, rules = self._known(request)

@@ -192,7 +192,7 @@ def dump(
 ) -> str:
     """Return a message as JSON: ASCII, since SQS refuses some characters. An outbox is stored and not sent."""
     ascii_only = not isinstance(message, Outbox)
-    text: bytes = _adapter(type(message)).dump_json(message, ensure_ascii=ascii_only)
+    text: bytes = json_adapter(type(message)).dump_json(message, ensure_ascii=ascii_only)
     return text.decode()
 
 
@@ -204,18 +204,21 @@ def load(kind: type[Message], text: str) -> Message:
 
     """
     try:
-        message: Message = _adapter(kind).validate_json(text)
+        message: Message = json_adapter(kind).validate_json(text)
     except ValidationError as error:
         fields = {".".join(map(str, problem["loc"])) for problem in error.errors(include_input=False)}
         raise PermanentError("unreadable_message", ", ".join(sorted(fields))) from None
     return message
 
 
-_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
+_ADAPTERS: Final[dict[type[Any], TypeAdapter[Any]]] = {}
 
 
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    """Return the reader and writer of a kind, built on first use: a function needs one or two of them."""
+def json_adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    """Return the JSON reader and writer of a type, built on first use: a function needs one or two of them.
+
+    It ignores fields that a newer version has added.
+    """
     if kind not in _ADAPTERS:
         _ADAPTERS[kind] = TypeAdapter(kind)
     return _ADAPTERS[kind]

@@ -3,7 +3,7 @@
     number = milliseconds since 1970 · 256 + rank · 16 + ordinal
 
 The larger number wins, then the larger event id. The rank says which topic's fact is kept for one
-moment: a member who is cancelled and joins again within a millisecond is a member. The ordinal is the number
+moment: after a cancellation and a joining of one millisecond the member is a member. The ordinal is the number
 of the billing attempt. The event id decides only between two events of one topic, so that every order of
 arrival ends with the same record. The time of the delivery takes no part: a retry may renew it.
 """

@@ -10,7 +10,7 @@
                 key             read#{member}               when the API was last read for a member
     incidents   key             incident#{incident key}     one incident
                 key             hold_queue                  the alerts that are deferred
-    kpis        pk, sk          kpi#{shop}#{UTC day}        one KPI event, sk = {ISO time}#{id}
+    figures     pk, sk          kpi#{shop}#{UTC day}        one KPI event, sk = {ISO time}#{id}
                 pk, sk          webhooks#{shop}             webhooks received in one hour, sk = {ISO hour}
                 pk, sk          daily_run#{shop}            the progress of the daily run, sk = run
     grants      key             grant#{key}                 one grant of credits

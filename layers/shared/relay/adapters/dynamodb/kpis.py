@@ -1,4 +1,4 @@
-"""The KPI table: KPI events, the number of webhooks of each hour, and the progress of the daily run.
+"""The table `figures`: KPI events, the number of webhooks of each hour, and the progress of the daily run.
 
     pk                      sk                      what
     kpi#{shop}#{UTC day}    {ISO time}#{id}         a KPI event: n (name), m (member key), a (amount), c (currency)
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _BATCH: Final = 25
 _TRIES: Final = 3
 _DAY: Final = timedelta(days=1)
-_TABLE: Final = "table kpis"
+_TABLE: Final = "table figures"
 
 
 @dataclass(frozen=True, slots=True)
