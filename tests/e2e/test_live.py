@@ -44,7 +44,7 @@ def test_who_joins_in_the_shop_becomes_a_contact(visitor: Visitor, played: Playe
 
 def test_a_payment_that_is_lost_is_told_once(visitor: Visitor, played: Played) -> None:
     """A payment fails, three days pass: people hear once that it fails, at the last but one attempt, and once of the end."""
-    before = played.look()
+    before = played.observe()
     join(visitor.go("/shop"), email="ben@example.com", first="Ben")
     console = visitor.go("/console")
     console.get_by_role("button", name="Ben <b>Alda</b>").first.click()
