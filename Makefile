@@ -59,8 +59,9 @@ format: $(READY) ## Put the code into the house format
 lock: $(READY) ## Resolve both locks anew (hashed, for every platform, naming no index)
 	@scripts/lock
 
-bench: $(READY) ## What the SDK costs on top of plain httpx, its import, and the connections of 200 threads and 200 tasks
+bench: $(READY) ## What the SDK costs on top of plain httpx, and a consumer's first and further events beside botocore
 	@$(BIN)/python scripts/bench_sdk.py
+	@$(BIN)/python scripts/bench_consumer.py
 
 prove: $(READY) ## 100,000 updates of 40,000 members reach HubSpot in the fewest calls, also through an outage (minutes)
 	@PYTHONPATH=. $(BIN)/python scripts/prove_mirrors.py

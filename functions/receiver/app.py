@@ -19,7 +19,7 @@ from relay.errors import TransientError
 from relay.ingest.receive import AccessPolicy, RefusedError, authenticate, route
 from relay.model.delivery import Delivery, pack
 from relay.model.metrics import NAMESPACE, RECEIVED, REFUSED, SERVICE, SHOP
-from relay.wiring.settings import ReceiverSettings
+from relay.wiring.receiver_settings import ReceiverSettings
 
 LARGEST_MESSAGE: Final = 1_000_000
 """Bytes of a message with its attributes; SQS takes 1,048,576. Only bodies that had to be packed come near."""

@@ -14,6 +14,7 @@ from tests.support.port_fakes import ROOT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("local-aws")]
 SAMPLES = 15
+"""The files of events/: one for each topic. A new one changes the counts below too."""
 
 
 def test_every_documented_event_goes_all_the_way(played: Played) -> None:

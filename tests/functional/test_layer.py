@@ -42,7 +42,6 @@ def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "ARTIFACTS_DIR": str(target),
         "RELAY_RUNTIME": RUNTIME,
         "RELAY_ARCH": ARCHITECTURE,
-        "PWD": str(ROOT),
     }
     subprocess.run(
         ["make", "--silent", "--directory", ROOT / "layers/shared", "build-SharedLayer"],  # noqa: S607 - as installed

@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from local_stack.build_cache import ROOT, cache_folder
 from local_stack.errors import LocalStackError
 from local_stack.local_aws import LocalAws, clean_environment
-
-ROOT: Final = Path(__file__).resolve().parents[2]
-"""The checkout. The command is installed from it in editable mode, never from a package."""
 
 RUNTIME: Final = f"python{sys.version_info.major}.{sys.version_info.minor}"
 """Local functions run under this Python, as the local AWS does."""
@@ -42,12 +40,13 @@ def build(into: Path, template: Path | None = None) -> Path:
         LocalStackError: `sam build` fails; the text ends with its output.
 
     """
-    cache = ROOT / ".cache" / "sam" / f"{RUNTIME}-{ARCHITECTURE}"
-    cache.mkdir(parents=True, exist_ok=True)
+    caches = ROOT / ".cache" / "sam"
+    caches.mkdir(parents=True, exist_ok=True)
     environment = {**clean_environment(), "RELAY_RUNTIME": RUNTIME, "RELAY_ARCH": ARCHITECTURE}
-    # The cache belongs to the checkout, so runs build one at a time. The result belongs to the run.
-    with (cache / "lock").open("w") as lock:
+    # The caches belong to the checkout, so runs build one at a time. The result belongs to the run.
+    with (caches / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        cache = cache_folder(RUNTIME, ARCHITECTURE)
         folders = ["--cache-dir", str(cache), "--build-dir", str(into)]
         source = ["--template-file", str(template or ROOT / "template.yaml")]
         sam(["build", "--cached", *folders, *source], environment)

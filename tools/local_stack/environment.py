@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from local_stack.deployment import ARCHITECTURE, ROOT, RUNTIME, DeployedStack, build, deploy
+from local_stack.build_cache import ROOT
+from local_stack.deployment import ARCHITECTURE, RUNTIME, DeployedStack, build, deploy
 from local_stack.local_aws import LocalAws, local_aws
 from local_stack.local_http import post
 from local_stack.progress import ReportProgress

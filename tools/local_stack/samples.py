@@ -11,7 +11,7 @@ from typing import Final
 
 from inveterate.webhooks import parse
 
-from local_stack.deployment import ROOT
+from local_stack.build_cache import ROOT
 from local_stack.environment import LocalEnvironment
 from local_stack.observation import Observation
 from local_stack.observer import Observer

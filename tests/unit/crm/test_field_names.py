@@ -92,4 +92,5 @@ def test_the_docs_have_every_property_and_event() -> None:
     )
     assert listed == list(HUBSPOT.values())
     events = text.partition("dates them:")[2].partition(".")[0]
-    assert " ".join(events.split()).split(", ") == list(TIMELINE_EVENTS)
+    named = " ".join(events.split()).split(", ")
+    assert named == list(TIMELINE_EVENTS), f"the events differ by {sorted({*named} ^ {*TIMELINE_EVENTS})}"

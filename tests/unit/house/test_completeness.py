@@ -20,10 +20,10 @@ MAY_IMPORT = {"relay", "inveterate", "aws_lambda_powertools", "pydantic"} | sys.
 
 def test_every_topic_is_complete() -> None:
     """A topic has a folder, a sample and a model of its own, and no folder is left over."""
-    assert set(FOLDERS) == set(TOPICS)
+    assert set(FOLDERS) == set(TOPICS), f"relay/topics.py differs by {sorted(set(FOLDERS) ^ set(TOPICS))}"
     for topic, folder in FOLDERS.items():
-        assert (ROOT / "functions" / folder / "app.py").is_file(), folder
-        assert (ROOT / "events" / f"{topic}.json").is_file(), topic
+        assert (ROOT / "functions" / folder / "app.py").is_file(), f"functions/{folder}/app.py is missing"
+        assert (ROOT / "events" / f"{topic}.json").is_file(), f"events/{topic}.json is missing"
         assert topic == model_for(topic).TOPIC
     assert len({model_for(topic) for topic in TOPICS}) == len(TOPICS)
 

@@ -57,7 +57,8 @@ def merged(*facts: Facts) -> Member:
 
 
 def test_every_topic_has_a_rank_above_a_readings() -> None:
-    assert RANKS.keys() == set(TOPICS)
+    """`RANKS` has every topic, and a reading of the API ranks below all of them."""
+    assert RANKS.keys() == set(TOPICS), f"RANKS differs by {sorted(RANKS.keys() ^ set(TOPICS))}"
     assert all(READING < rank < 16 for rank in RANKS.values())
 
 

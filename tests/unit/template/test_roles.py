@@ -70,7 +70,8 @@ def test_every_function_has_a_role_of_its_own_and_may_log(function: str) -> None
     assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
     assert allowed(role) >= LOG
     assert FUNCTIONS[function].get("Policies") is None
-    assert RESOURCES[function]["Metadata"] == {"SkipBuild": True}
+    built = {"BuildMethod": "makefile"} if function == "ReceiverFunction" else {"SkipBuild": True}
+    assert RESOURCES[function]["Metadata"] == built
     assert (ROOT / FUNCTIONS[function]["CodeUri"] / "app.py").is_file()
 
 

@@ -19,6 +19,14 @@ from tests.support.template_data import (
 from tests.unit.template.deployed import TARGETS
 
 
+def test_every_function_names_its_layer_but_the_receiver() -> None:
+    """SAM adds a layer of Globals to every function, and the receiver's would change apart from its code."""
+    assert "Layers" not in TEMPLATE["Globals"]["Function"]
+    layers = {name: function.get("Layers") for name, function in FUNCTIONS.items()}
+    assert layers.pop("ReceiverFunction") is None
+    assert set(map(str, layers.values())) == {str([{"Ref": "SharedLayer"}])}
+
+
 def test_the_fan_out_isolates_and_keeps_what_fails() -> None:
     """A write that cannot be sent on is halved out of its batch, retried, and then kept as a dead letter."""
     [event] = FUNCTIONS["FanoutFunction"]["Events"].values()

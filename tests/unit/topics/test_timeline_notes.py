@@ -65,7 +65,10 @@ def test_amounts_survive_the_way_to_a_crm() -> None:
 
 
 def test_names_are_the_contract() -> None:
-    """Flows start by these names; each event may have the common properties."""
+    """Flows start by these names: none is changed or removed, and a new one is added here too.
+
+    Each event may have the common properties.
+    """
     assert TIMELINE_EVENTS == (
         "Membership Joined",
         "Membership Tier Changed",

@@ -177,7 +177,7 @@ FACTS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("topic", TOPICS)
 def test_facts_of_the_documented_sample(topic: str) -> None:
-    """The sample sets exactly these fields, as of the event's own time."""
+    """The sample sets exactly the fields that `FACTS` has for the topic, as of the event's own time."""
     event = model_for(topic).read(json.dumps(sample(topic)))
     found = TOPIC_RULES[topic].facts(event)
     assert dict(found.values) == FACTS[topic]

@@ -26,7 +26,7 @@ from relay.ports.crm_state import RateLimitStore
 from relay.ports.runtime import Clock
 
 MAX_WAIT: Final = timedelta(seconds=5)
-"""A slot that is further away is not waited for: the messages are deferred."""
+"""A slot that is further away is not waited for: the messages are deferred (`queues/batch.py`)."""
 
 _SECOND: Final = timedelta(seconds=1)
 

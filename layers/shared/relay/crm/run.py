@@ -119,9 +119,9 @@ class CircuitGuard:
     def record_outcomes(self, run: SyncRun, results: Mapping[str, SyncResult]) -> Mapping[str, SyncResult]:
         """Report a call's results to the breaker; return them, with `CircuitOpenError` for those that must wait.
 
-        A call in which no member got through opens the circuit and stops the run. What it rejected then waits as
-        long as the circuit is open: by its own count of deferrals, most of them from the outage, it would wait a
-        quarter of an hour for one more 503.
+        A call in which no member got through opens the circuit and stops the run, for example after a 429.
+        The rejected members then wait as long as the circuit is open. Their own count of deferrals does not decide: it
+        is high after an outage, and they would wait a quarter of an hour for one more 503.
         """
         outcomes = [result for result in results.values() if isinstance(result, CrmOutcome)]
         failure = batch_failure(outcomes)

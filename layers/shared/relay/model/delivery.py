@@ -16,7 +16,8 @@ from typing import Final
 
 from relay.model.header import MessageHeader
 
-_REFUSED_BY_SQS: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# What XML refuses, by itself: the set of what it allows takes ten times as long to compile, 3 ms of a cold start.
+_REFUSED_BY_SQS: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _PACKED: Final = "zlib+base64"
 _EVENT_ID: Final = re.compile("[0-9a-f]{32}")
 _LARGEST_BODY: Final = 8 * 1024 * 1024

@@ -137,5 +137,8 @@ Effects: TypeAlias = Iterator[Effect]
 
 
 def effect_id(event_id: str, effect: Effect) -> str:
-    """Return the id by which an effect is sent or granted once, made of the event's id and the rule's."""
+    """Return the id by which an effect is sent or granted once, made of the event's id and the rule's.
+
+    A CRM gets only one of two notes with one id: a rule yields at most one note for an event.
+    """
     return f"{event_id}.{effect.rule}"

@@ -48,7 +48,7 @@ FIELDS: Final[dict[str, Field]] = {
     "last_name": _PERSONAL,
     "anonymized": Field(ValueKind.FLAG),
     # the membership
-    "joined_at": _MOMENT,
+    "joined_at": _MOMENT,  # a move down to a free tier sets it too: `milestones.py` knows the joinings alone
     "first_joined_at": _MOMENT,
     "tier_id": _TEXT,
     "tier_name": _TEXT,

@@ -71,7 +71,8 @@ class Member:
     @property
     def newest_at(self) -> datetime | None:
         """The time of the newest fact."""
-        return max((register.at for register in self.registers.values()), default=None)
+        newest = max((register.stamp for register in self.registers.values()), default=None)
+        return newest.at if newest else None
 
     def value(self, name: str) -> Value:
         """Return a field's value; None where nothing is known or the field was cleared.

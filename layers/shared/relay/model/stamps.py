@@ -40,7 +40,7 @@ RANKS: Final[Mapping[str, int]] = MappingProxyType(
         "customer.joined.lifetime_tier": 9,
     }
 )
-"""By topic. Stored in every record: a rank is never changed, or two records of one history would differ."""
+"""By topic; a new topic needs a rank. Stored in every record: a rank is never changed, or two records of one history would differ."""
 
 HIGHEST_ORDINAL: Final = 15
 _RANK: Final = 16

@@ -2,6 +2,7 @@
 
 Merchants start flows by these names: no name is ever changed, and none begins with `Inveterate:`, which the
 platform's own integration uses. Notes, the definitions of events at a CRM and sample events all follow this list.
+A new name may be added. `docs/hubspot.md` and `docs/klaviyo.md` list it too.
 """
 
 from __future__ import annotations

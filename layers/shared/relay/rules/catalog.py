@@ -1,6 +1,7 @@
 """Lists all rules by id, and applies the merchant's switch and level for a rule to the effects that it yields.
 
-Alerts show the id, and the settings name it (`rules:` of the rules document): an id is never renamed.
+Alerts show the id, and the settings name it (`rules:` of the rules document): an id is never renamed. `docs/rules.md`
+has the same rows in the same order.
 """
 
 from __future__ import annotations

@@ -31,7 +31,10 @@ JoinedEvent: TypeAlias = JoinedPaidTier | JoinedFreeTier | JoinedFreeTrial | Joi
 
 
 def joining_facts(event: JoinedEvent, *more: Mapping[str, Value], tier_type: str) -> Facts:
-    """Return the facts of a joining: the tier, the date, and that no ending or failure is open any more."""
+    """Return the facts of a joining: the tier, the date, and that no ending or failure is open any more.
+
+    A move down to a free tier sets the same fields. It is no joining, and only a joining is a milestone.
+    """
     return Facts.of(
         event,
         dict.fromkeys((*_CLEARED, "trial_ends_at")),

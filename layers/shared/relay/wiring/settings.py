@@ -1,6 +1,6 @@
 """The settings of each kind of function: parsed once, typed, and every problem named at the same time.
 
-Standard library only: the receiver imports it at every cold start.
+The receiver's are in `receiver_settings.py`, those of the CRMs in `crms.py`.
 """
 
 from __future__ import annotations
@@ -9,54 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
-from relay.errors import MisconfiguredError
-from relay.topics import FOLDERS, UNCLAIMED, queue_variable
+from relay.topics import FOLDERS, queue_variable
 from relay.wiring.environment import Settings, SettingsReader
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
 _LONGEST_SQS_DELAY: Final = 900
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReceiverSettings(Settings):
-    """`queues` are URLs by queue name. One that is missing concerns its own topic only, so it is no problem here."""
-
-    shop: str
-    key_digests: tuple[str, ...]
-    token_digests: tuple[str, ...]
-    token_header: str
-    queues: Mapping[str, str]
-
-    @classmethod
-    def read(cls, reader: SettingsReader) -> Self:
-        """Read them."""
-        names = (*FOLDERS.values(), UNCLAIMED)
-        reader.text("KEY_DIGESTS")
-        return cls(
-            shop=reader.text("SHOP_DOMAIN"),
-            key_digests=_digests(reader, "KEY_DIGESTS"),
-            token_digests=_digests(reader, "TOKEN_DIGESTS"),
-            token_header=reader.optional("TOKEN_HEADER"),
-            queues={name: url for name in names if (url := reader.optional(queue_variable(name)))},
-        )
-
-    def queue(self, name: str) -> str:
-        """Return the URL of the queue called `name`.
-
-        Raises:
-            MisconfiguredError: it is not set.
-
-        """
-        if name not in self.queues:
-            variable = queue_variable(name)
-            raise MisconfiguredError(f"settings: {variable} is missing", setting=variable)
-        return self.queues[name]
-
-
-def _digests(reader: SettingsReader, name: str) -> tuple[str, ...]:
-    return tuple(digest.lower() for digest in reader.words(name, ","))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

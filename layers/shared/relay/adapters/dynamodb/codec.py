@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -48,7 +49,8 @@ def encode(record: MemberRecord, outbox: Outbox) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for name, register in sorted(member.registers.items()):
         index = stamps.setdefault(register.stamp, len(stamps))
-        fields[name] = index if register.value == register.at else [to_stored(register.value), index]
+        is_its_time = isinstance(register.value, datetime) and register.value == register.at
+        fields[name] = index if is_its_time else [to_stored(register.value), index]
     native: dict[str, Any] = {
         "pk": member.key,
         "v": LAYOUT,

@@ -1,7 +1,8 @@
 """Calls to HubSpot: one request, and what its answer means for every member in it.
 
-An answer that concerns single members (200, 207, 400, 409) is returned. An answer that concerns all of them, for now or
-until the credentials are corrected, is raised as `CrmUnavailableError`.
+An answer that concerns single members (`_FOR_SINGLE_MEMBERS`) is returned. Any other concerns all of them and is raised
+as `CrmUnavailableError`: 401 and 403 until the credentials are corrected (`unauthorised`), 429 and 5xx for now (`retry`).
+`CircuitGuard.record_outcomes` in `crm/run.py` decides what follows.
 """
 
 from __future__ import annotations
