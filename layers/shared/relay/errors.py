@@ -1,4 +1,4 @@
-"""The errors of Relay, by what then happens to the message.
+"""The errors of Relay, each with the effect on its message.
 
     RelayError
     ├── TransientError            not now: the message is deferred

@@ -1,4 +1,4 @@
-"""Deliver the notifications of one batch, channel by channel, so that a crash costs at most one repeat, marked as such.
+"""Delivers the notifications of one batch, channel by channel, so that a crash costs at most one repeat, marked as such.
 
 Each step is recorded in the incident before and after it: unsent → sending → sent. A channel is called only
 after its delivery was claimed by a conditional write: of two invocations with one incident, one wins.

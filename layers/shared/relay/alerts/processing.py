@@ -1,4 +1,4 @@
-"""Apply an alert to its incident and send or defer it; send what was deferred at a tick of the clock."""
+"""Applies an alert to its incident and sends or defers it; at a tick of the clock, sends what was deferred."""
 
 from __future__ import annotations
 

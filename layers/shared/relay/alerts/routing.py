@@ -1,4 +1,4 @@
-"""Which channels an alert of each level goes to, and the quiet hours in which warnings are deferred."""
+"""Decides which channels an alert of each level goes to, and which moments lie in the quiet hours."""
 
 from __future__ import annotations
 

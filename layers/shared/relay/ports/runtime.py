@@ -1,4 +1,4 @@
-"""What every part needs while it runs: the time, and a place for log lines and metrics."""
+"""Ports of every function: the time, and log lines with metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One tick of the clock: wake the notifier, measure the programme's conditions, advance the daily run, drain `unclaimed`.
+"""Runs one tick of the clock: the notifier's tick, the programme's conditions, the daily run, and `unclaimed`.
 
 Once a week it requests the audits of the CRMs as well. Everything goes by the time for which the tick was
 scheduled. The parts are independent: the next tick repeats one that fails, and the tick then counts as failed,

@@ -24,7 +24,7 @@ _Value = TypeVar("_Value")
 class SettingsReader:
     """Reads environment variables and remembers what is wrong with them, until `check`.
 
-    A setting with a problem is read as an empty value of its type, so that reading goes on to the next one.
+    A setting with a problem is read as an empty value of its type, so that the next one is read as well.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""AWS by botocore: for the operator's commands and for `grants`, whose transactions botocore gives a token."""
+"""Calls AWS by botocore, for the operator's commands and for `grants`: its transactions need botocore's idempotency token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one way from a Lambda function to AWS: `call(service, operation, body)`.
+"""Calls AWS for every Lambda function but `grants`: `call(service, operation, body)`.
 
 botocore takes most of a cold start and three quarters of the processor time of a small call. The functions that
 handle events make few kinds of calls, each with one JSON object in the request and one in the reply. They are made

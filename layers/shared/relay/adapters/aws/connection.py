@@ -1,4 +1,4 @@
-"""Connections to AWS that are kept between calls, and a deadline for each exchange as a whole.
+"""Keeps connections to AWS between calls, and ends each exchange as a whole at a deadline.
 
 A socket's timeout applies to one read: a server that sends a byte a second never exceeds it. Here every read and
 write gets the time that is left until one deadline. Standard library only.

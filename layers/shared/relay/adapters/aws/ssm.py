@@ -1,4 +1,4 @@
-"""Secrets: SSM SecureStrings, read at first use and again after five minutes."""
+"""Reads secrets from SSM (SecureStrings) at first use, and again after five minutes."""
 
 from __future__ import annotations
 

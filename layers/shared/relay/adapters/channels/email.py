@@ -1,4 +1,4 @@
-"""Send notifications as e-mails, through the SNS topic that the addresses subscribe to."""
+"""Sends notifications as e-mails, through the SNS topic that the addresses subscribe to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DynamoDB's attribute values: written out where an item is small, so that the code shows its layout; by type elsewhere.
+"""Converts values to DynamoDB's attributes and back: written out where an item is small, so that the code shows its layout; by type elsewhere.
 
 A moment is a number: milliseconds since 1970. A time to live is one too: seconds, as DynamoDB demands.
 """

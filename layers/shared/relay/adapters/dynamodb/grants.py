@@ -1,4 +1,4 @@
-"""The grants table: which credits are granted or about to be, and how much of each month's budget they take.
+"""Stores the grants table: which credits are granted or about to be, and how much of each month's budget they take.
 
     key         grant#{key}                     budget#{month}
     state       `open` or `granted`             reserved    in all, in the shop's currency unit

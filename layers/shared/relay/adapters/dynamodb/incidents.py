@@ -1,4 +1,4 @@
-"""Incidents in DynamoDB: one item each, and one for the hold queue; a write fails if another came first."""
+"""Stores the incidents in DynamoDB: one item each, and one for the hold queue; a write fails if another came first."""
 
 from __future__ import annotations
 

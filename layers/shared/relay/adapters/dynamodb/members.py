@@ -1,4 +1,4 @@
-"""The members table: one item a member, written only if no other invocation has written it in between.
+"""Stores the members table: one item a member, written only if no other invocation has written it in between.
 
 `codec.py` describes a member's item. The rules' item holds `document` (JSON) and `n`, how many times it was written.
 """

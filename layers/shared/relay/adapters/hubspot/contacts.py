@@ -1,4 +1,4 @@
-"""Contacts under our key: what HubSpot holds of them, and how our fields are removed from them."""
+"""Reads the contacts under our key, and removes our fields from them."""
 
 from __future__ import annotations
 

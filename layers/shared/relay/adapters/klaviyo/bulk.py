@@ -1,4 +1,4 @@
-"""Writes thousands of members in one job, for back-fills: Klaviyo takes them in its own time and reports failures later.
+"""Writes thousands of members in one job, for back-fills: Klaviyo processes the job later and reports failures then.
 
 A member counts as mirrored once the job is complete, its errors were read, and the job lists a profile under the member's
 key. A member that is in no list then was not taken: its address is one that Klaviyo rejects, or is under another key.
