@@ -61,7 +61,7 @@ class Scheduler:
 
         """
         parts: Mapping[str, Callable[[], PartResult]] = {
-            "notifier": lambda: self._wake_notifier(now),
+            "notifier": lambda: self._send_tick(now),
             "conditions": lambda: self._measure_conditions(now),
             "daily_run": lambda: self.daily.advance(now, context),
             "audits": lambda: self._request_audits(now),
@@ -95,7 +95,7 @@ class Scheduler:
             reason=str(error) if ours else None,
         )
 
-    def _wake_notifier(self, now: datetime) -> PartResult:
+    def _send_tick(self, now: datetime) -> PartResult:
         """Send the notifier the time: what it deferred for quiet hours or a flood may be due."""
         message = OutgoingMessage(body=dump(ClockTick(at=now)), header=MessageHeader(topic=TICK_TOPIC))
         for refusal in self.alerts.send([message]):
