@@ -1,4 +1,4 @@
-"""customer.changed_tier: the member moved to another tier. A move down by a high-value member is worth a call."""
+"""customer.changed_tier: the member moved to another tier. A move down by a high-value member is an alert."""
 
 from __future__ import annotations
 

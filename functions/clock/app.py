@@ -1,4 +1,4 @@
-"""One tick every 15 minutes does all that is due: reminders, the digest, the programme's conditions, unclaimed webhooks."""
+"""clock: one tick every 15 minutes does what is due: reminders, the digest, the programme's conditions, unclaimed webhooks."""
 
 from __future__ import annotations
 

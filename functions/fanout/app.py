@@ -1,4 +1,4 @@
-"""Sends what a write of the members table carries: which member changed, alerts, rechecks, grants and counts.
+"""fanout: sends what a write of the members table carries: which member changed, alerts, rechecks, grants and counts.
 
 The write of a record carries its effects in an outbox; the table's stream brings each write here, once or more.
 This function alone sends them on. Every receiver accepts a message twice.

@@ -1,4 +1,4 @@
-"""grants: store credit for a valuable member who is about to leave, once, where the merchant wants that."""
+"""grants: store credit for a high-value member's pending cancellation, once, where the merchant wants that."""
 
 from __future__ import annotations
 

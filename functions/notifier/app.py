@@ -1,4 +1,4 @@
-"""Send people one message per incident, level and outcome, by every channel that the merchant has set up."""
+"""notifier: sends people one message per incident, level and outcome, by every channel that the merchant has set up."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def facts(event: PendingCancellation) -> Facts:
 
 
 def decide(event: PendingCancellation, before: Member, after: Member, rules: Rules) -> Effects:
-    """Open the incident: with an alert for a high-value member who asked, and with credits if `retention.on` is set."""
+    """Open the incident: with an alert if a high-value member asked, and with credits if `retention.on` is set."""
     ends_at, source = (
         event.detail.effective_cancellation_date,
         cancellation.source(event.detail.cancellation_source),

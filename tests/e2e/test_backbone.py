@@ -18,7 +18,7 @@ SAMPLES = 15
 
 
 def test_every_documented_event_goes_all_the_way(played: Played) -> None:
-    """Nothing is lost or given up, people are told once, and the CRM has every member who has an e-mail."""
+    """Nothing is lost or given up, each alert is sent once, and the CRM has every member with an e-mail address."""
     assert played.verdict.problems == ()
     result = dict(played.verdict.result)
     assert result == {
@@ -123,7 +123,7 @@ def test_what_bears_the_key_is_never_refused(played: Played) -> None:
 
 def test_a_probe_is_journaled_and_changes_nothing(played: Played) -> None:
     """`relay.probe` goes the whole way of the queue that it names, and no further."""
-    before = played.look()
+    before = played.observe()
     body = {"metadata": {"topic": "relay.probe"}, "payload": {"queue": "credits_expired"}}
     reply = played.stage.post(json.dumps(body).encode())
     assert reply.status_code == 202
@@ -134,7 +134,7 @@ def test_a_probe_is_journaled_and_changes_nothing(played: Played) -> None:
 
 def test_a_second_delivery_changes_nothing(played: Played) -> None:
     """The same event again has the same id, is journaled as a repeat, and sends no alert."""
-    before = played.look()
+    before = played.observe()
     sample = (ROOT / "events" / "customer.payment_failed.json").read_bytes()
     event_id = played.stage.post(sample).json()["id"]
     had = played.outcomes(before, event_id)

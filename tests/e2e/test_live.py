@@ -44,7 +44,7 @@ def test_who_joins_in_the_shop_becomes_a_contact(visitor: Visitor, played: Playe
 
 def test_a_payment_that_is_lost_is_told_once(visitor: Visitor, played: Played) -> None:
     """A payment fails, three days pass: people hear once that it fails, at the last but one attempt, and once of the end."""
-    before = played.look()
+    before = played.observe()
     join(visitor.go("/shop"), email="ben@example.com", first="Ben")
     console = visitor.go("/console")
     console.get_by_role("button", name="Ben <b>Alda</b>").first.click()
@@ -53,10 +53,10 @@ def test_a_payment_that_is_lost_is_told_once(visitor: Visitor, played: Played) -
     console.get_by_role("button", name="Close").click()
     console.get_by_role("button", name="+ 3 days").click()
     rows = console.locator("#delivery-rows tr")
-    told = rows.filter(has_text="customer_billing.attempt.failed").get_by_text("Slack: ")
+    alerted = rows.filter(has_text="customer_billing.attempt.failed").get_by_text("Slack: ")
     ended = rows.filter(has_text="customer.cancelled").get_by_text("Slack: ")
     ended.wait_for()
-    told.wait_for()
+    alerted.wait_for()
     assert rows.filter(has_text=LOST).count() == 1
     assert console.get_by_text("Slack: ").count() == 2
     seen = played.wait(lambda seen: seen.emails > before.emails + 1)

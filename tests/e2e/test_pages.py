@@ -22,14 +22,14 @@ LOST = "customer.payment_failed"
 
 def pipeline(receiver: FakeReceiver) -> dict[str, Any]:
     """Say of each event what a pipeline would: an alert for a lost payment, and one field that is wrong."""
-    told = {}
+    events = {}
     member = None
     for number, body in enumerate(receiver.bodies, 1):
         alerts = ["Slack: payment lost"] if body["metadata"]["topic"] == LOST else []
-        told[f"ours-{number}"] = {"outcome": "applied", "alerts": alerts, "crm": "contact 101"}
+        events[f"ours-{number}"] = {"outcome": "applied", "alerts": alerts, "crm": "contact 101"}
         member = body["payload"].get("customerId") or member
     wrong = {"member": f"relay-demo:{member}", "field": "tier_name", "truth": "Gold", "mirror": "Silver"}
-    return {"events": told, "mismatches": [wrong] if member else []}
+    return {"events": events, "mismatches": [wrong] if member else []}
 
 
 Opened = Callable[[Stage], Visitor]
@@ -48,7 +48,7 @@ def opened(chrome: Browser) -> Iterator[Opened]:
         return visitors[-1]
 
     yield make
-    # A refusal is told to the person, and Chromium writes it down as well; that is no fault of the page.
+    # A refusal is shown to the person, and Chromium writes it down as well; that is no fault of the page.
     errors = [error for one in visitors for error in one.errors if "status of 4" not in error]
     assert errors == []
 
@@ -264,7 +264,7 @@ def test_a_page_takes_nothing_from_elsewhere_and_no_name_leads_out_of_its_folder
 
 
 def test_a_pipeline_that_does_not_answer_is_said_to_be_so() -> None:
-    """Its error's kind is told and no more: the text may hold what a page must not show."""
+    """The page shows its error's kind and no more: the text may hold what a page must not show."""
 
     def broken(_: FakeReceiver) -> dict[str, Any]:
         raise RuntimeError(KEY)

@@ -1,4 +1,4 @@
-"""What does not go well at once, on the real template: put off, given up, placed later.
+"""Messages that fail at first, on the real template: deferred, given up, or routed later.
 
 The local AWS enforces each role's policy, so these are also what proves that every function may do what it
 does only on a bad day.
@@ -67,7 +67,7 @@ def test_what_no_model_can_read_is_given_up_by_every_consumer(played: Played) ->
 
 def test_every_consumer_puts_off_what_it_cannot_decide_yet(played: Played) -> None:
     """While the stored rules cannot be read, events wait in their queues; then each is handled."""
-    before = played.look()
+    before = played.observe()
     waiting = set(FOLDERS.values())
 
     def all_put_off(_seen: object) -> bool:
@@ -90,7 +90,7 @@ def test_every_consumer_puts_off_what_it_cannot_decide_yet(played: Played) -> No
 
 def test_the_clock_places_what_can_be_placed_by_now(played: Played) -> None:
     """A tick moves what waits in `unclaimed` to its topic's queue, for every topic, and gives up what is too old."""
-    before = played.look()
+    before = played.observe()
     sqs, outputs = played.stage.aws.client("sqs"), played.stage.stack.outputs
     for number, topic in enumerate(FOLDERS):
         body, event_id = json.dumps(sample(topic)), f"{number:032x}"
@@ -101,7 +101,7 @@ def test_the_clock_places_what_can_be_placed_by_now(played: Played) -> None:
     reply = played.stage.aws.client("lambda").invoke(FunctionName=outputs["ClockFunction"], Payload=tick)
     done = json.loads(reply["Payload"].read())
     assert (done["unclaimed"].get("placed"), done["unclaimed"].get("given_up")) == (len(FOLDERS), 1), done
-    # Each leaves a line under the id that its sender was told, and one, as a repeat, under its content's.
+    # Each leaves a line under the id in its sender's 202, and one, as a repeat, under its content's.
     lines = len(before.journal) + 2 * len(FOLDERS) + 1
     seen = played.wait(lambda seen: len(seen.journal) >= lines)
     assert len(seen.journal) == lines
@@ -129,7 +129,7 @@ def test_an_outage_of_slack_costs_time_and_no_alert(played: Played) -> None:
 
 def test_an_outage_of_hubspot_costs_time_and_no_member(played: Played) -> None:
     """The mirror puts members off while HubSpot fails, and sends them later."""
-    before = played.look()
+    before = played.observe()
     httpx.post(f"{played.stage.hubspot}/_standin/faults", json={"status": 503}).raise_for_status()
     event = json.dumps(sample("customer.updated")).replace("22978031812972", "7000000000002")
     other = event.replace(sample("customer.updated")["payload"]["newData"]["email"], "other@example.com")
@@ -143,7 +143,7 @@ def test_an_outage_of_hubspot_costs_time_and_no_member(played: Played) -> None:
 @pytest.mark.parametrize("queue", ["AlertsUrl", "HubSpotQueueUrl"])
 def test_what_is_no_message_of_ours_is_given_up(played: Played, queue: str) -> None:
     """The notifier and the mirror give up what they cannot read, and say that it could not be read."""
-    before = played.look()
+    before = played.observe()
     url = played.stage.stack.outputs[queue]
     _put(played.stage.aws.client("sqs"), url, "odd", event_id=queue, received_at=datetime.now(UTC))
     seen = played.wait(lambda seen: queue in seen.queues[DEAD_LETTERS])

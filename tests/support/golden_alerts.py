@@ -126,7 +126,7 @@ def _digest() -> AlertMessage:
         "failed_attempt": 6,
     }
     priced = {"payment", "recovered", "failed_attempt"}
-    figures = [
+    events = [
         KpiEvent(
             id=f"{name}{number}",
             at=DAY,
@@ -138,12 +138,12 @@ def _digest() -> AlertMessage:
         for name, many in counts.items()
         for number in range(many)
     ]
-    tally = DailyTotals(
+    totals = DailyTotals(
         at_risk=Total(number=5, amounts={"USD": Decimal(245)}),
         expiring=Total(number=14, amounts={"USD": Decimal(310)}),
         mirrors={"hubspot": {"mirrored": 1_204, "no_email": 3}},
     )
-    lines = digest_lines(figures, tally)
+    lines = digest_lines(events, totals)
     return digest_message(DailyDigest(id="d", at=DAY, day=date(2025, 6, 30), lines=lines), SHOP)
 
 

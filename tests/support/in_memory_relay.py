@@ -117,10 +117,10 @@ class Programme:
             self.notifier.clock.advance(120)
 
     def comes_due(self, begin: datetime, end: datetime) -> None:
-        """Make the clock's round over all members."""
-        span = Window(begin=begin, end=end, zone=UTC)
+        """Send the reminders of all members, as the daily run does."""
+        window = Window(begin=begin, end=end, zone=UTC)
         for key, record in self.world.members.records.items():
-            due = tuple(reminders(record.member, self.rules, span))
+            due = tuple(reminders(record.member, self.rules, window))
             for sent in alerts_of(Outbox(member=key, changed=False, events=due)):
                 self._alert(load(AlertMessage, sent.body), None)
 
@@ -135,7 +135,7 @@ class Programme:
         return crm_profile(self.member(customer_id), self.rules).values
 
     @property
-    def figures(self) -> Iterator[tuple[str, Kpi]]:
+    def kpis(self) -> Iterator[tuple[str, Kpi]]:
         """What was counted, by event."""
         for outbox in self.world.members.outboxes:
             for event_effects in outbox.events:

@@ -15,7 +15,7 @@ from relay.wiring.services import forget, now
 
 
 @contextmanager
-def wired(monkeypatch: pytest.MonkeyPatch, settings: Mapping[str, str]) -> Iterator[None]:
+def function_env(monkeypatch: pytest.MonkeyPatch, settings: Mapping[str, str]) -> Iterator[None]:
     """Set the function's environment for a while; afterwards end the connections of its services."""
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
@@ -69,7 +69,7 @@ def header_of(message: Mapping[str, Any]) -> MessageHeader:
     return MessageHeader.read({name: value.get("StringValue", "") for name, value in attributes.items()})
 
 
-def held(queue: str) -> int:
+def queued_count(queue: str) -> int:
     """Return how many messages a queue has, the deferred ones included."""
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"]
     found = client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]

@@ -22,14 +22,14 @@ class Played:
     observer: Observer
     verdict: SamplesVerdict
 
-    def look(self) -> Observation:
+    def observe(self) -> Observation:
         """Return what there is now."""
         return self.observer.observe()
 
     def wait(self, enough: Callable[[Observation], object]) -> Observation:
-        """Look until it is enough, for a minute at most, and return the last look."""
+        """Observe until it is enough, for at most a minute; return the last observation."""
         until = time.monotonic() + _LONGEST
-        while not enough(seen := self.look()) and time.monotonic() < until:
+        while not enough(seen := self.observe()) and time.monotonic() < until:
             time.sleep(0.5)
         return seen
 

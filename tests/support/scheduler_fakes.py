@@ -160,7 +160,7 @@ class SchedulerSetup:
             crm_queues=self.crm_queues,
         )
 
-    def noted(self) -> list[MemberChanged]:
+    def changes_sent(self) -> list[MemberChanged]:
         """Return the changes that were sent."""
         return [load(MemberChanged, message.body) for message in self.changes.sent]
 
@@ -176,7 +176,7 @@ class SchedulerSetup:
 
     def note_ids(self) -> list[str]:
         """Return the ids under which notes were sent, in their order."""
-        return [event_effects.event_id for change in self.noted() for event_effects in change.events]
+        return [event_effects.event_id for change in self.changes_sent() for event_effects in change.events]
 
 
 def kpi(name: str, at: datetime, number: int = 1, **more: object) -> Iterable[KpiEvent]:

@@ -171,21 +171,21 @@ class CreditGrant:
         return lookup.whole and lookup.shows_notes and claim.age >= self.settled_after
 
     def send(self, claim: Claim) -> Steps[GrantResult]:
-        """Post the credits; where the reply leaves doubt, search the ledger for the entry."""
+        """Post the credits; where the reply leaves the outcome unknown, search the ledger for the entry."""
         # The mark comes first: systems that shorten a note cut its end.
         note = f"{self.mark} {self.note}".strip()
         call = self.post(self.intent.customer_id, self.intent.amount, note=note)
         progress = Progress()
         try:
             yield from request_steps(call, self.retries, progress)
-        except (AmbiguousWriteError, ConflictError, RateLimitError) as doubt:
-            # A conflict counts as doubt: it may be with our own earlier request. So does a 429: the platform
+        except (AmbiguousWriteError, ConflictError, RateLimitError) as ambiguity:
+            # A conflict leaves the outcome unknown: it may be with our own earlier request. So does a 429: the platform
             # documents none, and one from behind its gateway may come after half of the work.
             lookup = yield from self.find_entry()
             if lookup.entry is None:
-                return self.result(GrantStatus.UNKNOWN, lookup, doubt)
+                return self.result(GrantStatus.UNKNOWN, lookup, ambiguity)
             yield RunBlocking(partial(self.store.mark_granted, claim))
-            return self.result(GrantStatus.GRANTED, lookup, doubt)
+            return self.result(GrantStatus.GRANTED, lookup, ambiguity)
         except StatusError as refusal:
             lookup = yield from self.find_entry()
             if lookup.entry is not None:

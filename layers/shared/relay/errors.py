@@ -1,15 +1,15 @@
-"""The errors of Relay, by what then happens to the message.
+"""The errors of Relay, each with the effect on its message.
 
     RelayError
     ├── TransientError            not now: the message is deferred
     │   ├── MisconfiguredError    not until a setting is changed: deferred, and an alarm that names the setting
     │   ├── UnreadableRulesError  the stored rules cannot be read: deferred until they are replaced
-    │   ├── NoReplyError          no answer came: the server may have done it or not
+    │   ├── NoReplyError          no answer came: the server may have carried it out or not
     │   ├── CoalesceError         possible now, and cheaper in a fuller batch: deferred once
     │   └── CircuitOpenError      a circuit breaker of ours is open: deferred without a call, all to the same moment
     ├── PermanentError            never: to the dead letters, with the reason
     ├── ConflictError             another invocation wrote first: read again and decide again
-    └── OverBudgetError           the month's budget leaves no room for a grant
+    └── OverBudgetError           the month's budget does not cover a grant
 
 Any other exception is a defect: the message is returned to its queue until the queue gives it up. No error's
 text holds a value of an event, a key or a token: it names things by their field, setting or code.
@@ -39,7 +39,7 @@ class MisconfiguredError(TransientError):
 
 
 class UnreadableRulesError(TransientError):
-    """The stored rules cannot be read. Never silently the defaults: nothing is decided until they are replaced."""
+    """The stored rules cannot be read. The defaults are never used instead: nothing is decided until they are replaced."""
 
 
 class NoReplyError(TransientError):
@@ -67,4 +67,4 @@ class ConflictError(RelayError):
 
 
 class OverBudgetError(RelayError):
-    """The month's budget leaves no room for these credits."""
+    """The month's budget does not cover these credits."""

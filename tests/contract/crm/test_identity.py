@@ -60,9 +60,9 @@ def test_email_change(setup: CrmTestSetup) -> None:
 
 def test_email_change_to_an_address_in_use(setup: CrmTestSetup) -> None:
     """The contact with the new address becomes the member's; the previous one keeps none of its fields."""
-    home = setup.crm.upsert([wanted(email="old@example.com", tier_name="Gold")])[KEY]
+    contact = setup.crm.upsert([wanted(email="old@example.com", tier_name="Gold")])[KEY]
     setup.seed(email="new@example.com", merchants_note="met at the fair")
-    outcome = _moved(setup, home, wanted(email="new@example.com", tier_name="Gold"))
+    outcome = _moved(setup, contact, wanted(email="new@example.com", tier_name="Gold"))
     assert outcome.state == "mirrored"
     previous, present = setup.contacts()
     assert previous == {"email": "old@example.com"}

@@ -46,13 +46,13 @@ def test_clearing_a_contact(setup: CrmTestSetup) -> None:
     setup.seed(email="member-7001@example.com", merchants_note="met at the fair")
     outcome = setup.crm.upsert([FULL])[KEY]
     assert outcome.state == "mirrored"
-    home = ContactRef(key=KEY, id=outcome.id, email=FULL.email)
+    contact_ref = ContactRef(key=KEY, id=outcome.id, email=FULL.email)
     gone = ContactRef(key=key_of(1), email="unknown@example.com")
-    answers = setup.crm.clear([home, gone])
+    answers = setup.crm.clear([contact_ref, gone])
     assert [answers[key].state for key in (KEY, key_of(1))] == ["mirrored", "skipped"]
     assert setup.shown(KEY) is None
     assert setup.contacts() == [{"email": "member-7001@example.com", "merchants_note": "met at the fair"}]
-    assert setup.crm.clear([home])[KEY].state in {"mirrored", "skipped"}, "a second time is no error"
+    assert setup.crm.clear([contact_ref])[KEY].state in {"mirrored", "skipped"}, "a second time is no error"
 
 
 def test_another_members_contact_is_not_cleared(setup: CrmTestSetup) -> None:

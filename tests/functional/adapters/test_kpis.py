@@ -1,4 +1,4 @@
-"""The figures table in DynamoDB: KPI events are stored once and found by time; the daily run has one writer at a time."""
+"""The table `figures` in DynamoDB: KPI events are stored once and found by time; the daily run has one writer at a time."""
 
 from __future__ import annotations
 

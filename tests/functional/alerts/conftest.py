@@ -19,7 +19,7 @@ from relay.model.messages import AlertMessage, Outbox, dump
 from relay.ports.members import MemberRecord
 
 from tests.support.incident_builders import MIA, SHOP
-from tests.support.lambda_env import sqs_record, wired
+from tests.support.lambda_env import function_env, sqs_record
 from tests.support.moto_tables import make_table
 from tests.support.port_fakes import NOW, FakeContext
 
@@ -129,7 +129,7 @@ def deployed(standin: tuple[FakeSlack, str], monkeypatch: pytest.MonkeyPatch) ->
         "TIME_ZONE": "Europe/Berlin",
         "POWERTOOLS_SERVICE_NAME": "notifier",
     }
-    with wired(monkeypatch, settings):
+    with function_env(monkeypatch, settings):
         DynamoMembers("members", SHOP).save(MemberRecord(member=MIA), Outbox(member=MIA.key, changed=True))
         yield stack
 

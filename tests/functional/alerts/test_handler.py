@@ -26,7 +26,7 @@ from functions.notifier import app
 from tests.functional.alerts.conftest import CONTEXT, Aws, event
 from tests.functional.alerts.expected_messages import DONE, EMAIL_SUBJECTS, SLACK_TEXTS, subjects
 from tests.support.incident_builders import ESCALATE, INCIDENT_KEY, KEY, MIA, OPEN, RESOLVE
-from tests.support.lambda_env import held
+from tests.support.lambda_env import queued_count
 
 
 def test_an_incident_from_opening_to_resolution(deployed: Aws, capsys: pytest.CaptureFixture[str]) -> None:
@@ -107,7 +107,7 @@ def test_a_missing_setting_costs_no_alert(deployed: Aws, monkeypatch: pytest.Mon
     """The alerts wait for a correction, and it costs none of their receives."""
     monkeypatch.delenv("EMAIL_TOPIC")
     assert app.handler(event(OPEN), CONTEXT) == DONE
-    assert held(deployed.names["alerts"]) == 1
+    assert queued_count(deployed.names["alerts"]) == 1
     assert deployed.slack_texts() == []
 
 

@@ -18,7 +18,7 @@ from functions.crm_sync import app
 from tests.contract.crm.profiles import SHOP
 from tests.functional.crm.crm_setups import CrmTableSetup
 from tests.support.crm_fakes import change_message
-from tests.support.lambda_env import queues, sqs_record, wired
+from tests.support.lambda_env import function_env, queues, sqs_record
 from tests.support.moto_tables import make_table
 from tests.support.port_fakes import FakeContext
 
@@ -71,7 +71,7 @@ def deploy(mirrors_table: str, monkeypatch: pytest.MonkeyPatch) -> Deploy:
             "TARGET": target,
             f"{target.upper()}_SECRET": f"/relay/{target}",
         }
-        with wired(monkeypatch, {**common, **settings}):
+        with function_env(monkeypatch, {**common, **settings}):
             yield DeployedCrmSync({**common, **settings}, queue, dead)
 
     return deploy

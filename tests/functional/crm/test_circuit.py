@@ -124,9 +124,9 @@ def test_rejected_credentials_open_the_circuit() -> None:
     """They open it like an outage; all messages name the setting, also those that no call was made for."""
     setup = CrmSetup(crm=FakeCrm(batch_size=1))
     setup.crm.outcomes[KEY] = CrmOutcome(state="unauthorised", reason="http_401")
-    held = MessageHeader(coalesced=1)
-    behind = replace(change_message("b", key_of(7002)), header=held)
-    answers = setup.work(replace(change_message("a", KEY), header=held), behind)
+    coalesced = MessageHeader(coalesced=1)
+    behind = replace(change_message("b", key_of(7002)), header=coalesced)
+    answers = setup.work(replace(change_message("a", KEY), header=coalesced), behind)
     assert setup.crm.calls == [[KEY]]
     assert [getattr(answer, "setting", None) for answer in answers] == ["SECRET", "SECRET"]
     assert setup.circuits.record.until == setup.clock.now + timedelta(seconds=5)
@@ -201,8 +201,8 @@ def test_notes_end_with_the_first_failed_call() -> None:
     setup.crm.note_outcomes = {
         f"{name}.joined": CrmOutcome(state="retry", reason="http_503") for name in "abc"
     }
-    held = MessageHeader(coalesced=1)
-    messages = [replace(change_message(name, KEY, "joined"), header=held) for name in "abc"]
+    coalesced = MessageHeader(coalesced=1)
+    messages = [replace(change_message(name, KEY, "joined"), header=coalesced) for name in "abc"]
     answers = setup.work(*messages)
     assert len(asked) == 1
     assert [getattr(answer, "retry_after", None) for answer in answers] == [5, 5, 5]

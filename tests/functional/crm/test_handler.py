@@ -17,7 +17,7 @@ from relay.wiring.services import service
 
 from tests.contract.crm.profiles import key_of, member
 from tests.functional.crm.conftest import Deploy, DeployedCrmSync
-from tests.support.lambda_env import held
+from tests.support.lambda_env import queued_count
 
 KEY = key_of(7001)
 
@@ -29,9 +29,9 @@ class Deployed:
     sync: DeployedCrmSync
     hubspot: FakeHubspot
 
-    def held(self) -> tuple[int, int]:
+    def queued_counts(self) -> tuple[int, int]:
         """Return the number of waiting messages, and of dead letters."""
-        return held(self.sync.queue), held(self.sync.dead)
+        return queued_count(self.sync.queue), queued_count(self.sync.dead)
 
 
 @pytest.fixture
@@ -66,10 +66,10 @@ def test_an_outage_defers_messages(deployed: Deployed) -> None:
     deployed.sync.save_members(MemberRecord(member=member()))
     deployed.hubspot.faults.append(Fault(status=503))
     assert deployed.sync.call(KEY) == {"batchItemFailures": []}
-    assert deployed.held() == (1, 0)
+    assert deployed.queued_counts() == (1, 0)
     asked = len(deployed.hubspot.requests)
     assert deployed.sync.call(KEY) == {"batchItemFailures": []}
-    assert deployed.held() == (2, 0)
+    assert deployed.queued_counts() == (2, 0)
     assert len(deployed.hubspot.requests) == asked, "while the circuit is open there is no request"
     circuits = service(CrmServices).circuit_breaker.circuits
     opened = circuits.load()
@@ -83,18 +83,18 @@ def test_an_outage_defers_messages(deployed: Deployed) -> None:
 def test_a_message_of_another_shop_is_a_dead_letter(deployed: Deployed) -> None:
     """A message about another shop's member goes to the dead letters."""
     assert deployed.sync.call("other.myshopify.com:1") == {"batchItemFailures": []}
-    assert deployed.held()[1] == 1
+    assert deployed.queued_counts()[1] == 1
 
 
 def test_a_missing_setting_costs_no_message(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a setting missing the messages wait, and their receives are not spent."""
     monkeypatch.delenv("HUBSPOT_URL")
     assert deployed.sync.call(KEY) == {"batchItemFailures": []}
-    assert deployed.held()[0] == 1
+    assert deployed.queued_counts()[0] == 1
 
 
 def test_an_unknown_target(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     """A target without an adapter is a setting to correct."""
     monkeypatch.setenv("TARGET", "pigeon")
     assert deployed.sync.call(KEY) == {"batchItemFailures": []}
-    assert deployed.held()[0] == 1
+    assert deployed.queued_counts()[0] == 1

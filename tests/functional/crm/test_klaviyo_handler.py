@@ -12,7 +12,7 @@ from relay.ports.members import MemberRecord
 
 from tests.contract.crm.profiles import key_of, member
 from tests.functional.crm.conftest import Deploy, DeployedCrmSync
-from tests.support.lambda_env import held
+from tests.support.lambda_env import queued_count
 
 KEY = key_of(7001)
 KEYS = "pk_made_up"
@@ -69,7 +69,7 @@ def test_an_old_revision_costs_no_message(deployed: Deployed, monkeypatch: pytes
     """With an unknown revision the messages wait for a correction, and Klaviyo is not called."""
     monkeypatch.setenv("KLAVIYO_REVISION", "2020-01-01")
     assert deployed.sync.call(KEY) == {"batchItemFailures": []}
-    assert held(deployed.sync.queue) == 1
+    assert queued_count(deployed.sync.queue) == 1
     assert deployed.klaviyo.requests == []
 
 
@@ -77,5 +77,5 @@ def test_a_wrong_key_costs_no_message(deployed: Deployed) -> None:
     """With a key that Klaviyo does not know the messages wait for a correction."""
     deployed.klaviyo.key = "pk_another"
     assert deployed.sync.call(KEY) == {"batchItemFailures": []}
-    assert held(deployed.sync.queue) == 1
+    assert queued_count(deployed.sync.queue) == 1
     assert deployed.klaviyo.account.profiles == {}

@@ -31,7 +31,7 @@ from functions.fanout import app as fanout
 from functions.grants import app
 from tests.functional.sim.sim_server import KEY, FakeReceiver, SimClient, running_simulator
 from tests.support.grant_fakes import Clock
-from tests.support.lambda_env import queues, sent_at, sqs_record, wired
+from tests.support.lambda_env import function_env, queues, sent_at, sqs_record
 from tests.support.moto_tables import make_table
 from tests.support.port_fakes import FakeContext, FakeJournal
 from tests.support.topic_functions import TOPIC_RULES
@@ -92,15 +92,15 @@ class Deployed:
         """Return the members table."""
         return DynamoMembers("members", SHOP)
 
-    def leaving(self) -> str:
+    def cancelling_member(self) -> str:
         """Let a member join and ask to cancel; both events are merged, and ten minutes pass."""
         customer: str = self.sim.act("join", tier_id=GOLD)["customer_id"]
         self.sim.act("cancel", customer_id=customer, policy="end_of_cycle")
-        self.hear(customer)
+        self.merge_events(customer)
         self.sim.act("advance", minutes=10)
         return customer
 
-    def hear(self, customer: str) -> None:
+    def merge_events(self, customer: str) -> None:
         """Merge the simulator's events of a member."""
         self.sim.wait_until_idle()
         key = member_key(SHOP, customer)
@@ -196,13 +196,13 @@ def deploy(monkeypatch: pytest.MonkeyPatch) -> Deploying:
 
     @contextmanager
     def deploying(
-        *, settle: float = 0.02, looks: Sequence[float] = (0.0, 0.1), **switches: str
+        *, write_delay: float = 0.02, looks: Sequence[float] = (0.0, 0.1), **switches: str
     ) -> Iterator[Deployed]:
         queue, dead, topic = _resources()
         receiver, clock = FakeReceiver(), Clock(datetime.fromisoformat("2027-06-01T00:00:00+00:00"))
         with (
-            running_simulator(receiver, switches=switches, write_delay=settle) as sim,
-            wired(monkeypatch, _settings(str(sim.http.base_url), queue, dead, topic)),
+            running_simulator(receiver, switches=switches, write_delay=write_delay) as sim,
+            function_env(monkeypatch, _settings(str(sim.http.base_url), queue, dead, topic)),
         ):
             services = GrantServices.from_env()
             journal, network = FakeJournal(), FaultyNetwork()

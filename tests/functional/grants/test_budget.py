@@ -131,9 +131,9 @@ def check(table: str, platform: Platform) -> dict[str, dict[str, Any]]:
     assert platform.given <= CEILING
     assert counted == sum(Decimal(item["amount"]["N"]) for item in items.values()) <= CEILING
     marks = {mark_of(key.removeprefix("grant#")) for key in items}
-    noted = [str(entry["note"]) for entry in platform.entries]
-    assert len(set(noted)) == len(noted)
-    assert marks >= set(noted)
+    notes = [str(entry["note"]) for entry in platform.entries]
+    assert len(set(notes)) == len(notes)
+    assert marks >= set(notes)
     return items
 
 

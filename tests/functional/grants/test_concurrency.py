@@ -54,7 +54,7 @@ def function(
 
 
 def at_once(
-    deployed: Deployed, grants: Sequence[GrantRequest], *, rounds: int = 1
+    deployed: Deployed, grants: Sequence[GrantRequest], *, repeats: int = 1
 ) -> tuple[list[Exception | None], int]:
     """Let as many functions work on the grants at once; return their answers and how many requests were made."""
     keys = [grant.member for grant in grants]
@@ -65,22 +65,22 @@ def at_once(
     barrier = threading.Barrier(len(grants))
     answers: list[Exception | None] = []
 
-    def run(granting: Granter, grant: GrantRequest) -> None:
+    def run(granter: Granter, grant: GrantRequest) -> None:
         barrier.wait()
-        for _ in range(rounds):
-            answers.extend(granting.work([message(grant, deployed.clock())], FakeContext(120_000)).values())
+        for _ in range(repeats):
+            answers.extend(granter.work([message(grant, deployed.clock())], FakeContext(120_000)).values())
 
     threads = [
-        threading.Thread(target=run, args=(granting, grant))
-        for (granting, _), grant in zip(functions, grants, strict=True)
+        threading.Thread(target=run, args=(granter, grant))
+        for (granter, _), grant in zip(functions, grants, strict=True)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    for granting, network in functions:
-        assert isinstance(granting.api, InveterateApi)
-        granting.api.close()
+    for granter, network in functions:
+        assert isinstance(granter.api, InveterateApi)
+        granter.api.close()
         network.close()
     return answers, sum(network.posts for _, network in functions)
 
@@ -105,9 +105,9 @@ def test_eight_duplicates_at_once(
 ) -> None:
     """One request and one entry, whether its answer comes or not, whether the ledger shows notes or not."""
     with deploy(ledger_notes=notes) as deployed:
-        customer = deployed.leaving()
+        customer = deployed.cancelling_member()
         deployed.network.then = then
-        answers, posts = at_once(deployed, [deployed.wanted(customer)] * 8, rounds=2)
+        answers, posts = at_once(deployed, [deployed.wanted(customer)] * 8, repeats=2)
         assert (posts, len(deployed.entries(customer))) == (1, 1)
         assert len(answers) == 16
         if then is None or notes == "yes":
@@ -118,7 +118,7 @@ def test_eight_duplicates_at_once(
 def test_eight_members_at_once_under_a_ceiling_for_five(deploy: Deploying) -> None:
     """Five are given, three wait; the months' sum is what the ledgers hold."""
     with deploy() as deployed:
-        customers = [deployed.leaving() for _ in range(8)]
+        customers = [deployed.cancelling_member() for _ in range(8)]
         answers, posts = at_once(deployed, [deployed.wanted(customer) for customer in customers])
         assert posts == 5
         assert answers.count(None) == 5

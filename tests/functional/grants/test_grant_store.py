@@ -165,7 +165,7 @@ def test_a_crash_in_a_settlement_or_a_renewal(table: str, moment: str) -> None:
 
 
 def test_others_in_the_way_of_a_claim(table: str) -> None:
-    """It is put off: nothing is written, and nothing is thought to be."""
+    """The request is deferred: nothing is written, and nothing counts as written."""
     conflict = refused("TransactionCanceledException", "None", "TransactionConflict")
     with pytest.raises(TransientError, match="TransactionConflict"):
         dynamo_intents(table, TEN, before=conflict).claim(ask())

@@ -29,7 +29,7 @@ from tests.functional.grants.conftest import (
 )
 from tests.functional.sim.sim_server import KEY
 from tests.support.grant_fakes import CrashError
-from tests.support.lambda_env import held, sqs_record
+from tests.support.lambda_env import queued_count, sqs_record
 from tests.support.port_fakes import FakeContext
 
 DONE: dict[str, Any] = {"batchItemFailures": []}
@@ -46,7 +46,7 @@ def test_the_whole_way_and_every_repetition_of_it(
 ) -> None:
     """The stream twice, each message twice, the event again under another id: one entry, one record."""
     with deploy(data_shape=shape) as deployed:
-        customer = deployed.leaving()
+        customer = deployed.cancelling_member()
         wanted = deployed.wanted(customer)
         assert deployed.fan_out(wanted) == deployed.fan_out(wanted) == DONE
         received = client("sqs").receive_message(QueueUrl=deployed.queue, MaxNumberOfMessages=10)["Messages"]
@@ -63,27 +63,27 @@ def test_the_whole_way_and_every_repetition_of_it(
             (wanted.id, "applied"),
             (replayed.id, "repeat"),
         }
-        assert held(deployed.dead) == 0
+        assert queued_count(deployed.dead) == 0
 
 
 def test_nothing_of_the_member_is_told(deploy: Deploying, caplog: pytest.LogCaptureFixture) -> None:
     """Neither log nor journal has an address, a name or the key."""
     with deploy() as deployed:
-        customer = deployed.leaving()
+        customer = deployed.cancelling_member()
         assert deployed.call(deployed.wanted(customer)) == DONE
         person = deployed.sim.sim.world.members[customer]
-        told = str([vars(line) for line in caplog.records if line.name == "grants"]) + str(
+        logged = str([vars(line) for line in caplog.records if line.name == "grants"]) + str(
             deployed.journal.lines
         )
         for value in (person.email, person.first_name, person.last_name, person.phone, KEY):
-            assert value is None or value not in told
+            assert value is None or value not in logged
         assert person.email
 
 
 def test_a_failure_after_applying(deploy: Deploying, caplog: pytest.LogCaptureFixture) -> None:
     """A 500 that was done all the same: the ledger shows it, and that is enough."""
     with deploy() as deployed:
-        customer = deployed.leaving()
+        customer = deployed.cancelling_member()
         deployed.sim.act("faults", api_half_done=1)
         assert deployed.call(deployed.wanted(customer)) == DONE
         assert deployed.said(caplog) == ["granted"]
@@ -93,27 +93,27 @@ def test_a_failure_after_applying(deploy: Deploying, caplog: pytest.LogCaptureFi
 def test_a_ledger_that_shows_no_notes(deploy: Deploying, caplog: pytest.LogCaptureFixture) -> None:
     """It stays unknown: never sent again, kept counted, looked up again, and a dead letter after three days."""
     with deploy(ledger_notes="no") as deployed:
-        customer = deployed.leaving()
+        customer = deployed.cancelling_member()
         deployed.network.then = lost_answer
         wanted = deployed.wanted(customer)
         for number in range(1, 4):
             assert deployed.call(wanted) == DONE
-            assert held(deployed.queue) == number
+            assert queued_count(deployed.queue) == number
             deployed.clock.pass_by(LATER)
         assert (deployed.network.posts, len(deployed.entries(customer)), month(deployed)) == (1, 1, 10)
         assert set(deployed.said(caplog)) == {"grant_unknown", "deferred"}
-        assert (deployed.journal.lines, held(deployed.dead)) == ([], 0)
+        assert (deployed.journal.lines, queued_count(deployed.dead)) == ([], 0)
         late = sqs_record("late", dump(wanted))
         old = deployed.clock.now.timestamp() - 3 * 86_400
         late["attributes"]["SentTimestamp"] = str(int(old * 1000))
         assert app.handler({"Records": [late]}, FakeContext(120_000)) == DONE
-        assert held(deployed.dead) == 1
+        assert queued_count(deployed.dead) == 1
 
 
 def test_an_entry_that_shows_late(deploy: Deploying, caplog: pytest.LogCaptureFixture) -> None:
     """Unknown until it shows; then it is granted, and was sent once."""
-    with deploy(settle=60.0) as deployed:
-        customer = deployed.leaving()
+    with deploy(write_delay=60.0) as deployed:
+        customer = deployed.cancelling_member()
         deployed.network.then = lost_answer
         wanted = deployed.wanted(customer)
         assert deployed.call(wanted) == DONE
@@ -126,7 +126,7 @@ def test_an_entry_that_shows_late(deploy: Deploying, caplog: pytest.LogCaptureFi
 def test_a_request_that_was_lost(deploy: Deploying, caplog: pytest.LogCaptureFixture) -> None:
     """Sent again only when ten minutes are over and the ledger has shown a note of ours."""
     with deploy() as deployed:
-        customer = deployed.leaving()
+        customer = deployed.cancelling_member()
         deployed.network.then = lost_request
         wanted = deployed.wanted(customer)
         assert deployed.call(wanted) == DONE
@@ -146,7 +146,7 @@ def test_a_lost_request_is_not_repeated_once_the_member_stays(
 ) -> None:
     """The ledger proves that it was lost, and it is not called for any more: it stays unsent, and is not forgotten."""
     with deploy() as deployed:
-        customer = deployed.leaving()
+        customer = deployed.cancelling_member()
         deployed.network.then = lost_request
         wanted = deployed.wanted(customer)
         assert deployed.call(wanted) == DONE
@@ -176,7 +176,7 @@ def test_a_restart_between_the_request_and_its_answer(
 ) -> None:
     """The function dies with the request out; the next one finds the record, and the entry."""
     with deploy() as deployed:
-        customer = deployed.leaving()
+        customer = deployed.cancelling_member()
         wanted = deployed.wanted(customer)
         deployed.network.then = crash_after
         with pytest.raises(CrashError):
@@ -190,7 +190,7 @@ def test_a_restart_between_the_request_and_its_answer(
 def test_a_restart_between_the_record_and_the_request(deploy: Deploying) -> None:
     """Nothing was sent, and nothing proves it: it is not sent until the ledger does, and stays counted once."""
     with deploy() as deployed:
-        customer = deployed.leaving()
+        customer = deployed.cancelling_member()
         wanted = deployed.wanted(customer)
         deployed.network.then = crash
         with pytest.raises(CrashError):
@@ -207,7 +207,7 @@ def test_a_restart_between_the_record_and_the_request(deploy: Deploying) -> None
 def test_who_stays_gets_nothing(deploy: Deploying, caplog: pytest.LogCaptureFixture) -> None:
     """Resumed before the grant came up: nothing is written down."""
     with deploy() as deployed:
-        customer = deployed.leaving()
+        customer = deployed.cancelling_member()
         deployed.sim.act("reactivate", customer_id=customer)
         deployed.sim.act("advance", minutes=10)
         assert deployed.call(deployed.wanted(customer)) == DONE
@@ -218,7 +218,7 @@ def test_who_stays_gets_nothing(deploy: Deploying, caplog: pytest.LogCaptureFixt
 def test_off_by_default(deploy: Deploying, caplog: pytest.LogCaptureFixture) -> None:
     """A merchant who set nothing gives nothing away, whatever message comes."""
     with deploy() as deployed:
-        customer = deployed.leaving()
+        customer = deployed.cancelling_member()
         set_rules(Rules())
         calls = deployed.sim.sim.requests
         assert deployed.call(deployed.wanted(customer)) == DONE
@@ -231,11 +231,11 @@ def test_a_wrong_key_waits_for_a_person(
 ) -> None:
     """The setting is named, nothing is written down; a mended key is taken without a deployment."""
     with deploy(bad_key=status) as deployed:
-        customer = deployed.leaving()
+        customer = deployed.cancelling_member()
         client("ssm").put_parameter(Name=SECRET, Value="wrong", Type="SecureString", Overwrite=True)
         assert deployed.call(deployed.wanted(customer)) == DONE
         assert deployed.said(caplog) == ["deferred"]
-        assert (month(deployed), held(deployed.queue)) == (0, 1)
+        assert (month(deployed), queued_count(deployed.queue)) == (0, 1)
         client("ssm").put_parameter(Name=SECRET, Value=KEY, Type="SecureString", Overwrite=True)
         assert deployed.call(deployed.wanted(customer)) == DONE
         assert len(deployed.entries(customer)) == 1
@@ -245,11 +245,11 @@ def test_a_wrong_key_waits_for_a_person(
 def test_a_refusal_is_final_and_gives_its_part_back(deploy: Deploying, status: int) -> None:
     """A person has to look; a redrive of the dead letter begins anew."""
     with deploy() as deployed:
-        customer = deployed.leaving()
+        customer = deployed.cancelling_member()
         wanted = deployed.wanted(customer)
         deployed.network.then = lambda request, _: httpx.Response(status, json={"message": "no such tier"})
         assert deployed.call(wanted) == DONE
-        assert (held(deployed.dead), month(deployed)) == (1, 0)
+        assert (queued_count(deployed.dead), month(deployed)) == (1, 0)
         assert service(GrantServices).grants.load(wanted.key) is None
         deployed.network.then = None
         assert deployed.call(wanted) == DONE
@@ -259,10 +259,10 @@ def test_a_refusal_is_final_and_gives_its_part_back(deploy: Deploying, status: i
 def test_a_refusal_of_the_key_for_writing_gives_its_part_back(deploy: Deploying) -> None:
     """A key that may read and not write: nothing is written down while a person mends it."""
     with deploy() as deployed:
-        customer = deployed.leaving()
+        customer = deployed.cancelling_member()
         deployed.network.then = lambda request, _: httpx.Response(403, json={"message": "read only"})
         assert deployed.call(deployed.wanted(customer)) == DONE
-        assert (held(deployed.dead), held(deployed.queue), month(deployed)) == (0, 1, 0)
+        assert (queued_count(deployed.dead), queued_count(deployed.queue), month(deployed)) == (0, 1, 0)
 
 
 def test_a_server_that_cannot_be_reached_gives_its_part_back(deploy: Deploying) -> None:
@@ -272,16 +272,16 @@ def test_a_server_that_cannot_be_reached_gives_its_part_back(deploy: Deploying) 
         raise httpx.ConnectError("refused")
 
     with deploy() as deployed:
-        customer = deployed.leaving()
+        customer = deployed.cancelling_member()
         deployed.network.then = unreachable
         assert deployed.call(deployed.wanted(customer)) == DONE
-        assert (held(deployed.queue), month(deployed)) == (1, 0)
+        assert (queued_count(deployed.queue), month(deployed)) == (1, 0)
 
 
 def test_the_months_ceiling(deploy: Deploying, caplog: pytest.LogCaptureFixture) -> None:
     """Of six grants of ten under a ceiling of fifty five are given; the sixth waits for room, and is then left out."""
     with deploy() as deployed:
-        customers = [deployed.leaving() for _ in range(6)]
+        customers = [deployed.cancelling_member() for _ in range(6)]
         wanted = [
             deployed.wanted(customer, event_id=f"{number:032x}") for number, customer in enumerate(customers)
         ]

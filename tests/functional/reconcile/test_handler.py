@@ -24,7 +24,7 @@ from sim.clock import parse
 from functions.fanout import app as fanout
 from functions.reconcile import app
 from tests.functional.sim.sim_server import KEY, FakeReceiver, SimClient, running_simulator
-from tests.support.lambda_env import held, queues, sqs_record, wired
+from tests.support.lambda_env import function_env, queued_count, queues, sqs_record
 from tests.support.moto_tables import make_table
 from tests.support.port_fakes import FakeContext, FakeJournal
 from tests.support.topic_functions import TOPIC_RULES
@@ -55,7 +55,7 @@ class Deployed:
         key = member_key(SHOP, customer)
         return self.members.load([key])[0][key]
 
-    def hear(self, customer: str, *, without: str = "", lose: int | None = None) -> Member:
+    def merge_events(self, customer: str, *, without: str = "", lose: int | None = None) -> Member:
         """Merge the events that the simulator sent, without one field or one credit event."""
         self.sim.wait_until_idle()
         record, number = self.record(customer), -1
@@ -102,7 +102,7 @@ def deployed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
             "RECHECK_DELAY": "600",
             "RECHECKS_URL": queue,
         }
-        with wired(monkeypatch, settings):
+        with function_env(monkeypatch, settings):
             services = ReconcileServices.from_env()
             services.journal = journal = FakeJournal()
             keep(services)
@@ -118,7 +118,7 @@ def test_a_missing_address_is_read(deployed: Deployed, caplog: pytest.LogCapture
     """A joining event has no address: the API has it. One call, dated by the answer; the next request costs none."""
     deployed.sim.subscribe("customer.joined.free_tier")
     customer = deployed.sim.act("join", tier_id=FREE, email="Mia@Example.com")["customer_id"]
-    assert NO_EMAIL in inconsistencies(deployed.hear(customer))
+    assert NO_EMAIL in inconsistencies(deployed.merge_events(customer))
     deployed.sim.act("advance", minutes=15)
     assert deployed.call(customer, NO_EMAIL) == {"batchItemFailures": []}
     register = deployed.record(customer).member.registers["email"]
@@ -142,17 +142,17 @@ def test_a_dropped_credits_event_leaves_a_hole_that_heals(deployed: Deployed) ->
     customer = deployed.sim.act("join", tier_id=FREE)["customer_id"]
     for amount in (5, 7, -2):
         deployed.sim.act("grant", customer_id=customer, amount=amount)
-    told = deployed.sim.read(f"members/{customer}")["balance"]
+    balance = deployed.sim.read(f"members/{customer}")["balance"]
     deployed.sim.wait_until_idle()
-    heard = [
+    credit_events = [
         body for body in deployed.receiver.bodies if body["metadata"]["topic"] == "customer.credits.updated"
     ]
-    assert BALANCE_GAP in inconsistencies(deployed.hear(customer, lose=len(heard) - 2))
+    assert BALANCE_GAP in inconsistencies(deployed.merge_events(customer, lose=len(credit_events) - 2))
     deployed.sim.act("advance", minutes=15)
     assert deployed.call(customer, BALANCE_GAP) == {"batchItemFailures": []}
     member = deployed.record(customer).member
-    assert (BALANCE_GAP in inconsistencies(member), member.value("credit_balance")) == (False, told)
-    assert held(deployed.queue) == 0
+    assert (BALANCE_GAP in inconsistencies(member), member.value("credit_balance")) == (False, balance)
+    assert queued_count(deployed.queue) == 0
 
 
 def test_what_a_snapshot_says_otherwise_is_read(deployed: Deployed) -> None:
@@ -161,7 +161,7 @@ def test_what_a_snapshot_says_otherwise_is_read(deployed: Deployed) -> None:
     customer = deployed.sim.act("join", tier_id=GOLD)["customer_id"]
     deployed.sim.act("cancel", customer_id=customer, policy="immediate")
     deployed.sim.act("reactivate", customer_id=customer)
-    member = deployed.hear(customer)
+    member = deployed.merge_events(customer)
     assert (member.status, EVIDENCE in inconsistencies(member)) == ("cancelled", True)
     deployed.sim.act("advance", minutes=15)
     assert deployed.call(customer, EVIDENCE) == {"batchItemFailures": []}
@@ -179,7 +179,7 @@ def test_the_api_knows_no_such_member(
     assert deployed.call("4711", NO_EMAIL) == {"batchItemFailures": []}
     assert deployed.record("4711").version == 0
     assert "'not_found'" in said(caplog)
-    assert (held(deployed.queue), held(deployed.dead)) == (0, 0)
+    assert (queued_count(deployed.queue), queued_count(deployed.dead)) == (0, 0)
 
 
 @pytest.mark.parametrize("deployed", ["named"], indirect=True)
@@ -195,7 +195,7 @@ def test_a_wrong_key_names_its_setting(
     written = said(caplog)
     assert "MisconfiguredError" in written
     assert "another-key" not in written
-    assert (held(deployed.queue), deployed.journal.lines) == (1, [])
+    assert (queued_count(deployed.queue), deployed.journal.lines) == (1, [])
     client("ssm").put_parameter(Name=SECRET, Value=KEY, Type="SecureString", Overwrite=True)
     deployed.call(customer, NO_EMAIL)
     assert len(deployed.journal.lines) == 1
@@ -207,7 +207,7 @@ def test_an_api_that_fails_defers_the_message(deployed: Deployed) -> None:
     deployed.sim.act("faults", api_5xx=1)
     customer = deployed.sim.act("join", tier_id=FREE)["customer_id"]
     assert deployed.call(customer, NO_EMAIL) == {"batchItemFailures": []}
-    assert (held(deployed.queue), held(deployed.dead)) == (1, 0)
+    assert (queued_count(deployed.queue), queued_count(deployed.dead)) == (1, 0)
 
 
 @pytest.mark.parametrize("deployed", ["named"], indirect=True)
@@ -253,5 +253,5 @@ def test_the_fan_out_requests_rechecks(deployed: Deployed, monkeypatch: pytest.M
     monkeypatch.setenv("RECHECKS_URL", "")
     forget()
     assert fanout.handler({"Records": [stream]}, FakeContext()) == {"batchItemFailures": []}
-    assert held(deployed.queue) == 1
+    assert queued_count(deployed.queue) == 1
     assert load(RecheckRequest, dump(RecheckRequest(member="a:1", reason=EVIDENCE))).reason == EVIDENCE

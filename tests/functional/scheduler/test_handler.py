@@ -30,7 +30,7 @@ from relay.model.messages import (
 from relay.ports.members import MemberRecord
 from relay.topics import FOLDERS, queue_variable
 
-from tests.support.lambda_env import header_of, wired
+from tests.support.lambda_env import function_env, header_of
 from tests.support.moto_tables import make_table
 from tests.support.port_fakes import SHOP, FakeContext
 from tests.support.template_data import environment
@@ -55,13 +55,14 @@ def queues(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
         make_table(kind)
     sqs, sns = client("sqs"), client("sns")
     urls = {
-        name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("alerts", "heard", "rest", "audited")
+        name: sqs.create_queue(QueueName=name)["QueueUrl"]
+        for name in ("alerts", "changes", "rest", "audited")
     }
     topic = sns.create_topic(Name="changes")["TopicArn"]
     sns.subscribe(
         TopicArn=topic,
         Protocol="sqs",
-        Endpoint="arn:aws:sqs:us-east-1:123456789012:heard",
+        Endpoint="arn:aws:sqs:us-east-1:123456789012:changes",
         Attributes={"RawMessageDelivery": "true"},
     )
     known = {
@@ -81,7 +82,7 @@ def queues(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
         "CRM_QUEUE_URLS": f" {urls['audited']}  ",
     }
     assert known.keys() >= environment("ClockFunction").keys()
-    with wired(monkeypatch, known):
+    with function_env(monkeypatch, known):
         yield urls
 
 
@@ -127,15 +128,15 @@ def test_a_morning_from_the_stream_to_the_digest(queues: dict[str, str]) -> None
     assert fanout({"Records": records}, FakeContext()) == {"batchItemFailures": []}
     assert tick(NINE - HOUR)["daily_run"] == "done"
     assert tick(NINE)["daily_run"] == tick(NINE)["daily_run"] == "done"
-    told = taken(queues["alerts"])
-    assert [load(ClockTick, body).at for body in bodies(told, "relay.tick")] == [NINE - HOUR, NINE, NINE]
-    [digest] = [load(DailyDigest, body) for body in bodies(told, "relay.digest")]
+    alerts = taken(queues["alerts"])
+    assert [load(ClockTick, body).at for body in bodies(alerts, "relay.tick")] == [NINE - HOUR, NINE, NINE]
+    [digest] = [load(DailyDigest, body) for body in bodies(alerts, "relay.digest")]
     assert digest.lines == (
         ("Fees paid", "2: 19.98 USD"),
         ("Credits expiring within 7 days", "1: 25"),
         ("Members in hubspot", "1 up to date"),
     )
-    [change] = [load(MemberChanged, message["Body"]) for message in taken(queues["heard"])]
+    [change] = [load(MemberChanged, message["Body"]) for message in taken(queues["changes"])]
     assert [event_effects.event_id for event_effects in change.events] == [f"exp:{'10' * 16}:7"]
 
 

@@ -13,7 +13,7 @@ from relay.adapters.aws.boto import client
 from relay.errors import MisconfiguredError
 from relay.topics import FOLDERS
 
-from tests.support.lambda_env import held, queues, sent_at, sqs_record, wired
+from tests.support.lambda_env import function_env, queued_count, queues, sent_at, sqs_record
 from tests.support.port_fakes import FakeContext
 
 QUEUE_FED = (*FOLDERS.values(), "notifier", "crm_sync", "reconcile", "grants")
@@ -53,7 +53,9 @@ def own(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iter
     urls = {f"QUEUE_{folder.upper()}": queue for folder in FOLDERS.values()}
     urls |= {"ALERTS_URL": queue, "UNCLAIMED_URL": queue}
     service = {"POWERTOOLS_SERVICE_NAME": f"misconfigured-{request.node.name}"}
-    with wired(monkeypatch, {**COMPLETE, **urls, **service, "SOURCE_URL": queue, "DEAD_LETTERS_URL": dead}):
+    with function_env(
+        monkeypatch, {**COMPLETE, **urls, **service, "SOURCE_URL": queue, "DEAD_LETTERS_URL": dead}
+    ):
         yield queue
 
 
@@ -76,7 +78,7 @@ def test_a_missing_setting_defers_the_batch(
     monkeypatch.delenv("MEMBERS_TABLE")
     monkeypatch.setenv("DEAD_LETTERS_URL", "not a url")
     assert call(function) == {"batchItemFailures": []}
-    assert held(own) == 1
+    assert queued_count(own) == 1
     lines = logged(capsys)
     [deferred] = [line for line in lines if line.get("message") == "deferred"]
     assert deferred["error"] == "MisconfiguredError"
@@ -93,15 +95,15 @@ def test_a_mended_setting_is_taken(function: str, own: str, monkeypatch: pytest.
         missing.delenv("MEMBERS_TABLE")
         call(function)
     assert call(function) == {"batchItemFailures": []}
-    assert held(own) == 1
-    assert held(client("sqs").get_queue_url(QueueName="dead")["QueueUrl"]) == 1
+    assert queued_count(own) == 1
+    assert queued_count(client("sqs").get_queue_url(QueueName="dead")["QueueUrl"]) == 1
 
 
 def test_a_message_too_old_to_defer_is_returned(own: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where dead letters go may be the setting that is wrong: the queue's own policy gives it up."""
     monkeypatch.delenv("JOURNAL_STREAM")
     assert call("cancelled", age=timedelta(days=4)) == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
-    assert held(own) == 0
+    assert queued_count(own) == 0
 
 
 def test_without_its_queue_a_function_fails(own: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,7 +110,7 @@ class FakeQueue:
         records = [lambda_record(message, self.name) for message in self.receive(most)]
         return {"Records": records} if records else None
 
-    def settle(self, event: Mapping[str, Any], response: Mapping[str, Any] | None) -> None:
+    def process_response(self, event: Mapping[str, Any], response: Mapping[str, Any] | None) -> None:
         """Do what the event source mapping does with a function's answer; None stands for a function that failed.
 
         What is named in `batchItemFailures` stays hidden until its visibility timeout; the rest is deleted. An

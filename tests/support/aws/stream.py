@@ -65,8 +65,10 @@ class StreamMapping:
         records = self.stream.shards[shard][start : start + size]
         return {"Records": [self._record(record) for record in records]} if records else None
 
-    def settle(self, shard: int, event: Mapping[str, Any], response: Mapping[str, Any] | None) -> None:
-        """Go on behind what was handled; None stands for a function that failed."""
+    def process_response(
+        self, shard: int, event: Mapping[str, Any], response: Mapping[str, Any] | None
+    ) -> None:
+        """Move past the records that were handled; None stands for a function that failed."""
         records = event["Records"]
         failures = None if response is None else response.get("batchItemFailures", ())
         if failures is not None and not failures:

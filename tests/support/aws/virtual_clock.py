@@ -1,4 +1,4 @@
-"""A clock that moves when it is told to: days of retention and visibility pass in no time."""
+"""A clock that moves only when a test moves it: days of retention and visibility pass in no time."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def test_refusals(failure: Exception, kind: type[RelayError]) -> None:
 
 
 def test_a_publish_is_not_repeated() -> None:
-    """The client is told so: a repetition of its own would not be marked as a possible repeat."""
+    """The client is called so: a repetition of its own would not be marked as a possible repeat."""
     asked: list[bool] = []
 
     class Asked:

@@ -283,7 +283,7 @@ def test_a_one_off_incident_is_never_open() -> None:
 
 def test_one_opening_that_needs_a_resolution_makes_it_open() -> None:
     """In either order; a later opening under the same key counts by itself."""
-    one_off, standing = alert_message("e3", minute=12, one_off=True), OPEN
-    assert incident_after(standing, one_off).is_open
+    one_off, open_incident = alert_message("e3", minute=12, one_off=True), OPEN
+    assert incident_after(open_incident, one_off).is_open
     assert incident_after(one_off, alert_message("e4", minute=13)).is_open
-    assert not incident_after(standing, RESOLVE, alert_message("e5", minute=30, one_off=True)).is_open
+    assert not incident_after(open_incident, RESOLVE, alert_message("e5", minute=30, one_off=True)).is_open

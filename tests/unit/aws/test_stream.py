@@ -27,7 +27,7 @@ def test_records_of_an_item_stay_in_order_and_an_equal_write_is_none() -> None:
         for record in event["Records"]:
             image = record["dynamodb"]["NewImage"]
             seen.setdefault(image["pk"]["S"], []).append(image["n"]["N"])
-        mapping.settle(shard, event, {"batchItemFailures": []})
+        mapping.process_response(shard, event, {"batchItemFailures": []})
         assert mapping.poll(shard) is None
     assert seen == {key: ["1", "2", "3"] for key in "abcdef"}
 
@@ -46,12 +46,12 @@ def test_a_failing_batch_is_halved_and_given_up_by_age() -> None:
         event = mapping.poll(0)
         assert event
         sizes.append(len(event["Records"]))
-        mapping.settle(0, event, None)
+        mapping.process_response(0, event, None)
     assert sizes == [8, 4, 2, 1]
     aws.clock.advance(timedelta(hours=21))
     event = mapping.poll(0)
     assert event
-    mapping.settle(0, event, None)
+    mapping.process_response(0, event, None)
     (letter,) = dead.messages
     assert json.loads(letter.body)["DDBStreamBatchInfo"]["batchSize"] == 1
     assert "k0" not in letter.body
@@ -71,7 +71,7 @@ def test_a_partial_answer_keeps_what_came_before_it() -> None:
     event = mapping.poll(0)
     assert event
     failed = event["Records"][2]["dynamodb"]["SequenceNumber"]
-    mapping.settle(0, event, {"batchItemFailures": [{"itemIdentifier": failed}]})
+    mapping.process_response(0, event, {"batchItemFailures": [{"itemIdentifier": failed}]})
     again = mapping.poll(0)
     assert again
     assert again["Records"][0]["dynamodb"]["SequenceNumber"] == failed

@@ -25,9 +25,9 @@ def test_the_exact_import() -> None:
     assert klaviyo.crm().upsert([wanted(tier_name="Gold", credit_balance=Decimal("24.99"))]) == {
         MEMBER: CrmOutcome(state="mirrored", id="01P")
     }
-    look, request = klaviyo.asked
-    assert (look.method, look.url.path) == ("GET", "/api/profiles")
-    assert dict(look.url.params) == {
+    query, request = klaviyo.asked
+    assert (query.method, query.url.path) == ("GET", "/api/profiles")
+    assert dict(query.url.params) == {
         "filter": f'any(email,["{EMAIL}"])',
         "fields[profile]": "email,external_id,properties",
         "page[size]": "100",

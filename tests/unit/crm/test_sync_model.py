@@ -59,11 +59,11 @@ class UnreliableCrm(FakeCrm):
 
     def clear(self, contacts: Sequence[ContactRef]) -> Mapping[str, CrmOutcome]:
         """Remove the member from a contact, if it is this member's."""
-        for home in contacts:
-            held = self.by_address.get(home.email or "")
-            if held and held.key == home.key:
-                del self.by_address[home.email or ""]
-        return {home.key: CrmOutcome(state="mirrored") for home in contacts}
+        for contact in contacts:
+            held = self.by_address.get(contact.email or "")
+            if held and held.key == contact.key:
+                del self.by_address[contact.email or ""]
+        return {contact.key: CrmOutcome(state="mirrored") for contact in contacts}
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass, and late requests take effect."""

@@ -41,8 +41,8 @@ class GrantSetup:
     def tell(self, at: datetime, **values: Value) -> None:
         """Merge an event's facts about the member."""
         record = self.members.load([KEY])[0][KEY]
-        told = merge(record.member, Facts(event_id="b" * 32, at=at, values=values))
-        self.members.records[KEY] = MemberRecord(member=told, version=1)
+        known = merge(record.member, Facts(event_id="b" * 32, at=at, values=values))
+        self.members.records[KEY] = MemberRecord(member=known, version=1)
 
     def work(
         self, asked: GrantRequest | None = None, *, body: str = "", waited: float = 600, ms: int = 120_000
@@ -55,7 +55,7 @@ class GrantSetup:
             receipt="r",
             sent_at=self.now - timedelta(seconds=waited),
         )
-        granting = Granter(
+        granter = Granter(
             shop=SHOP,
             members=self.members,
             grants=self.grants,
@@ -65,7 +65,7 @@ class GrantSetup:
             telemetry=self.telemetry,
             is_worth_it=self.is_worth_it,
         )
-        return granting.work([message], FakeContext(ms))["m1"]
+        return granter.work([message], FakeContext(ms))["m1"]
 
     def record(self, *, granted: bool = False, amount: int = 10, by: str | None = None) -> None:
         """Write a record beforehand."""

@@ -135,7 +135,7 @@ def test_what_is_not_journaled_is_not_done() -> None:
 
 
 def test_no_message_is_begun_without_time() -> None:
-    """Put off, and not handed back: it spends no receive."""
+    """It is deferred and not returned: it spends no receive."""
     setup = GrantSetup()
     answer = setup.work(ms=NEEDED_MS - 1)
     assert isinstance(answer, TransientError)

@@ -52,7 +52,7 @@ def test_who_is_not_about_to_leave_any_more(answer: Mapping[str, Any] | None, re
     assert (setup.api.given, setup.grants.asked) == ([], [])
 
 
-def test_a_status_that_nobody_documented_proves_nothing() -> None:
+def test_an_undocumented_status_proves_nothing() -> None:
     """The event said so, and the API does not contradict it."""
     setup = GrantSetup(api=FakeGrantApi(answer={**LEAVING, "status": "WINDING_DOWN"}))
     assert setup.work() is None
@@ -82,7 +82,7 @@ def test_an_event_of_long_ago_is_no_incident() -> None:
     assert setup.said[1] == ("granted", None)
 
 
-def test_an_answer_about_somebody_else() -> None:
+def test_an_answer_about_another_member() -> None:
     """Not this member's status: asked again."""
     setup = GrantSetup(api=FakeGrantApi(answer={**LEAVING, "customerId": "2"}))
     assert isinstance(setup.work(), TransientError)

@@ -20,7 +20,7 @@ from tests.support.sample_events import CUSTOMER, content
 pytestmark = pytest.mark.slow
 
 SETTLED = ("dun:", "cancel:", "debt:")
-"""Matters that have an end. All others are told once, on their day, and are left at that."""
+"""Keys of incidents that are resolved some day. All others are sent once and are never resolved."""
 
 HAPPENINGS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("joined", {}),
@@ -73,8 +73,8 @@ def played(deliveries: Sequence[tuple[bytes, datetime]], ends: Sequence[Step | N
     return relay
 
 
-def matters(relay: Programme) -> set[str]:
-    """Return the open incidents: only of matters that have an end."""
+def open_incidents(relay: Programme) -> set[str]:
+    """Return the open incidents, after a check that each can be resolved."""
     assert all(key.startswith(SETTLED) for key in relay.open), relay.open
     return relay.open
 
@@ -90,8 +90,8 @@ def test_any_order_any_number_and_any_crash(history: list[tuple[bytes, datetime]
     relay = played(shuffled, ends)
     assert relay.member(CUSTOMER) == plain.member(CUSTOMER)
     assert relay.shows(CUSTOMER) == plain.shows(CUSTOMER)
-    assert matters(relay) == matters(plain)
-    assert_told_once(relay)
+    assert open_incidents(relay) == open_incidents(plain)
+    assert_sent_once(relay)
 
 
 @settings(max_examples=25, deadline=None)
@@ -106,18 +106,18 @@ def test_crashes_in_documented_order_change_nothing(history: list[tuple[bytes, d
         )
 
 
-def assert_told_once(relay: Programme) -> None:
+def assert_sent_once(relay: Programme) -> None:
     """Check that between an opening and its end every message has a higher level than the one before."""
-    told: dict[str, int] = {}
+    levels: dict[str, int] = {}
     for one in relay.channel.notifications:
         key, level = one.alert_message.alert.incident_key, one.alert_message.alert.level
         if one.may_be_repeat or one.kind == "updated":
             continue
         if one.kind == "resolved":
-            told.pop(key, None)
+            levels.pop(key, None)
             continue
-        assert level > told.get(key, 0), (key, level)
-        told[key] = level
+        assert level > levels.get(key, 0), (key, level)
+        levels[key] = level
 
 
 @settings(max_examples=60, deadline=None)
@@ -129,7 +129,7 @@ def assert_told_once(relay: Programme) -> None:
     st.randoms(use_true_random=False),
 )
 def test_a_recovery_is_counted_once_whichever_event_comes_last(names: list[str], chance: Any) -> None:
-    """As often as a payment follows a failure, in any order and with repeats; the CRM is told as often."""
+    """As often as a payment follows a failure, in any order and with repeats; the CRM gets as many notes."""
     history = [
         (json.dumps(content(name, at)).encode(), at)
         for name, at in ((name, day(1) + timedelta(hours=7 * hour)) for hour, name in enumerate(names))
@@ -138,13 +138,13 @@ def test_a_recovery_is_counted_once_whichever_event_comes_last(names: list[str],
     chance.shuffle(shuffled)
     relay = played(shuffled)
     made_good = sum(pair == ("attempt", "paid") for pair in pairwise(names))
-    assert [figure.name for _, figure in relay.figures].count("recovered") == made_good
+    assert [kpi.name for _, kpi in relay.kpis].count("recovered") == made_good
 
 
 def test_a_history_that_closes_what_it_opened() -> None:
-    """The check above can fail: a failure that nothing settled leaves its matter open."""
+    """The check above can fail: a failure without a payment leaves its incident open."""
     failed = content("attempt", 1, billingAttempts=1)
     paid = content("paid", 2)
     deliveries = [(json.dumps(failed).encode(), day(1)), (json.dumps(paid).encode(), day(2))]
-    assert matters(played(deliveries[:1])) == {f"dun:{played(deliveries).member(CUSTOMER).key}"}
-    assert matters(played(deliveries)) == matters(played(deliveries[::-1])) == set()
+    assert open_incidents(played(deliveries[:1])) == {f"dun:{played(deliveries).member(CUSTOMER).key}"}
+    assert open_incidents(played(deliveries)) == open_incidents(played(deliveries[::-1])) == set()

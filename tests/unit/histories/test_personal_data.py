@@ -47,13 +47,13 @@ def everybody(place: World) -> dict[str, Member]:
 def personal(place: World) -> set[str]:
     """Return what no log may contain: addresses, telephone numbers, names."""
     people = everybody(place).values()
-    told = {
+    texts = {
         text
         for one in people
         for text in (one.email.strip(), one.phone, one.first_name, one.last_name)
         if text
     }
-    return {text for text in told if len(text) > ALLOWED} | {text.lower() for text in told if "@" in text}
+    return {text for text in texts if len(text) > ALLOWED} | {text.lower() for text in texts if "@" in text}
 
 
 def test_no_personal_data_in_what_relay_writes(
@@ -77,8 +77,8 @@ def test_no_personal_data_in_what_relay_writes(
             errors.append(traceback.format_exc(limit=0))
     letters = [dict(sent.attributes) for sent in relay.world.dead_letters.sent]
     alerts = [
-        (told.id, told.alert.incident_key, told.alert.title, told.alert.details, told.alert.advice)
-        for told in relay.alert_messages
+        (each.id, each.alert.incident_key, each.alert.title, each.alert.details, each.alert.advice)
+        for each in relay.alert_messages
     ]
     notes = [effect.properties for change in relay.changes for event_effects in change.events
              for effect in event_effects.effects if isinstance(effect, Note)]  # fmt: skip

@@ -39,9 +39,9 @@ def fan_out_to(kpis: FakeKpiStore, *boxes: Outbox, changes: FakeOutgoing | None 
 
 def test_a_kpi_is_stored_by_its_effect_at_the_time_of_its_event() -> None:
     """Once, however often the stream hands its write out; no message is sent."""
-    figures, changes = FakeKpiStore(), FakeOutgoing()
-    assert fan_out_to(figures, outbox(PAID), outbox(PAID), changes=changes) is None
-    assert list(figures.kept.values()) == [
+    store, changes = FakeKpiStore(), FakeOutgoing()
+    assert fan_out_to(store, outbox(PAID), outbox(PAID), changes=changes) is None
+    assert list(store.kept.values()) == [
         KpiEvent(
             id=f"{'a' * 32}.payment.received.payment",
             at=NOW,
@@ -56,9 +56,9 @@ def test_a_kpi_is_stored_by_its_effect_at_the_time_of_its_event() -> None:
 
 def test_one_rule_may_count_two_things() -> None:
     """They are two KPI events of one event."""
-    figures = FakeKpiStore()
-    fan_out_to(figures, outbox(Kpi(rule="join", name="joined"), Kpi(rule="join", name="rejoined")))
-    assert sorted(figure.name for figure in figures.kept.values()) == ["joined", "rejoined"]
+    store = FakeKpiStore()
+    fan_out_to(store, outbox(Kpi(rule="join", name="joined"), Kpi(rule="join", name="rejoined")))
+    assert sorted(event.name for event in store.kept.values()) == ["joined", "rejoined"]
 
 
 def test_kpis_do_not_travel_with_changes() -> None:
@@ -72,25 +72,25 @@ def test_kpis_do_not_travel_with_changes() -> None:
 
 def test_a_kpi_that_is_refused_is_handed_out_again() -> None:
     """Its write is named like one whose alert was refused."""
-    figures = FakeKpiStore(refuse={f"{'b' * 32}.payment.received.payment"})
+    store = FakeKpiStore(refuse={f"{'b' * 32}.payment.received.payment"})
     boxes = [outbox(PAID, event_id=letter * 32) for letter in "abc"]
-    assert fan_out_to(figures, *boxes) == "2"
-    assert len(figures.kept) == 2
+    assert fan_out_to(store, *boxes) == "2"
+    assert len(store.kept) == 2
 
 
 def test_hours_in_which_webhooks_came_are_counted() -> None:
     """By write; what a reading of the API wrote is no webhook."""
-    figures = FakeKpiStore()
-    fan_out_to(figures, outbox(), outbox(PAID), outbox(webhook=False))
-    fan_out_to(figures, Outbox(member=KEY, changed=True, newest_webhook_at=LATER))
-    assert figures.hours == {NOW: 3}
+    store = FakeKpiStore()
+    fan_out_to(store, outbox(), outbox(PAID), outbox(webhook=False))
+    fan_out_to(store, Outbox(member=KEY, changed=True, newest_webhook_at=LATER))
+    assert store.hours == {NOW: 3}
 
 
 def test_a_count_that_failed_fails_nothing() -> None:
     """The counts of hours need not be exact."""
-    figures = FakeKpiStore(failure=TransientError("down"))
-    assert fan_out_to(figures, outbox(PAID)) is None
-    assert len(figures.kept) == 1
+    store = FakeKpiStore(failure=TransientError("down"))
+    assert fan_out_to(store, outbox(PAID)) is None
+    assert len(store.kept) == 1
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_count_that_failed_fails_nothing() -> None:
 )
 def test_sums_are_by_currency(amounts: list[tuple[str | None, str | None]], total: Total) -> None:
     """No amount is added to one of another currency."""
-    figures = [
+    events = [
         KpiEvent(
             id="",
             at=NOW,
@@ -117,4 +117,4 @@ def test_sums_are_by_currency(amounts: list[tuple[str | None, str | None]], tota
         )
         for amount, currency in amounts
     ]
-    assert Total.of(figures) == total
+    assert Total.of(events) == total

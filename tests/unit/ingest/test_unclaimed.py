@@ -1,4 +1,4 @@
-"""A second look at `unclaimed`."""
+"""The queue `unclaimed` is routed again."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class FakeInbox:
 
 
 @dataclass
-class Held:
+class UnclaimedSetup:
     """`unclaimed` and everything around it."""
 
     inbox: FakeInbox
@@ -63,9 +63,9 @@ class Held:
         return drain.run(now, FakeTelemetry(), FakeContext(millis))
 
 
-def held(*bodies: bytes) -> Held:
+def setup_with(*bodies: bytes) -> UnclaimedSetup:
     records = [queued(body, message_id=f"m{number}") for number, body in enumerate(bodies, start=1)]
-    return Held(FakeInbox([read_message(record) for record in records]))
+    return UnclaimedSetup(FakeInbox([read_message(record) for record in records]))
 
 
 KNOWN = json.dumps(sample("customer.cancelled")).encode()
@@ -73,37 +73,37 @@ KNOWN = json.dumps(sample("customer.cancelled")).encode()
 
 def test_what_can_be_placed_by_now_goes_to_its_topic() -> None:
     """With its first time of receipt, and gone from `unclaimed` only then."""
-    unclaimed = held(KNOWN, b"not json", KNOWN)
-    assert unclaimed.drained() == {"placed": 2, "kept": 1}
-    assert [copy.header.topic for copy in unclaimed.topics["cancelled"].sent] == ["customer.cancelled"] * 2
-    assert unclaimed.topics["cancelled"].sent[0].header.received_at == NOW
-    assert unclaimed.inbox.deleted == ["m1", "m3"]
+    setup = setup_with(KNOWN, b"not json", KNOWN)
+    assert setup.drained() == {"placed": 2, "kept": 1}
+    assert [copy.header.topic for copy in setup.topics["cancelled"].sent] == ["customer.cancelled"] * 2
+    assert setup.topics["cancelled"].sent[0].header.received_at == NOW
+    assert setup.inbox.deleted == ["m1", "m3"]
 
 
 def test_the_id_that_its_sender_was_told_leads_to_the_events() -> None:
     """It was accepted under the id of its bytes; the journal names the id under which it goes on."""
-    unclaimed = held(KNOWN)
-    told = unclaimed.inbox.waiting[0].header.event_id
-    unclaimed.drained()
-    (line,), (copy,) = unclaimed.journal.lines, unclaimed.topics["cancelled"].sent
-    assert (line["id"], line["outcome"]) == (told, "unclaimed")
+    setup = setup_with(KNOWN)
+    raw_id = setup.inbox.waiting[0].header.event_id
+    setup.drained()
+    (line,), (copy,) = setup.journal.lines, setup.topics["cancelled"].sent
+    assert (line["id"], line["outcome"]) == (raw_id, "unclaimed")
     assert line["effects"] == [f"{copy.header.event_id}.placed"]
 
 
 def test_a_topic_queue_that_refuses_keeps_it() -> None:
     """Nothing is deleted that is not safe elsewhere."""
-    unclaimed = held(KNOWN)
-    unclaimed.topics["cancelled"].refuse = {0}
-    assert (unclaimed.drained(), unclaimed.inbox.deleted) == ({"kept": 1}, [])
+    setup = setup_with(KNOWN)
+    setup.topics["cancelled"].refuse = {0}
+    assert (setup.drained(), setup.inbox.deleted) == ({"kept": 1}, [])
 
 
 def test_after_three_days_it_is_journaled_and_given_up() -> None:
     """The queue would drop it a day later; the tick's own time counts, not the wall clock's."""
-    unclaimed = held(b'{"token": "s3cret", no json')
-    assert unclaimed.drained(NOW + timedelta(days=2, hours=23)) == {"kept": 1}
-    unclaimed = held(b'{"token": "s3cret", no json')
-    assert unclaimed.drained(NOW + timedelta(days=3)) == {"given_up": 1}
-    (line,), (letter,) = unclaimed.journal.lines, unclaimed.dead_letters.sent
+    setup = setup_with(b'{"token": "s3cret", no json')
+    assert setup.drained(NOW + timedelta(days=2, hours=23)) == {"kept": 1}
+    setup = setup_with(b'{"token": "s3cret", no json')
+    assert setup.drained(NOW + timedelta(days=3)) == {"given_up": 1}
+    (line,), (letter,) = setup.journal.lines, setup.dead_letters.sent
     assert (line["outcome"], letter.header.source_queue) == ("unclaimed", "unclaimed")
     assert "s3cret" not in str(line)
 
@@ -111,25 +111,25 @@ def test_after_three_days_it_is_journaled_and_given_up() -> None:
 @pytest.mark.parametrize("place", ["journal", "dead_letters"])
 def test_what_cannot_be_given_up_is_kept(place: str) -> None:
     """Journal or dead letters down: it stays where it is."""
-    unclaimed = held(b"not json")
+    setup = setup_with(b"not json")
     if place == "journal":
-        unclaimed.journal.failure = ConnectionError("down")
+        setup.journal.failure = ConnectionError("down")
     else:
-        unclaimed.dead_letters.refuse = {0}
-    assert (unclaimed.drained(NOW + timedelta(days=3)), unclaimed.inbox.deleted) == ({"kept": 1}, [])
+        setup.dead_letters.refuse = {0}
+    assert (setup.drained(NOW + timedelta(days=3)), setup.inbox.deleted) == ({"kept": 1}, [])
 
 
 def test_what_no_journal_will_ever_take_is_given_up_all_the_same() -> None:
     """A line too large for the journal must not keep it in `unclaimed` until that drops it: the letter has it."""
-    unclaimed = held(b"not json")
-    unclaimed.journal.failure = PermanentError("too_large_for_journal")
-    assert unclaimed.drained(NOW + timedelta(days=3)) == {"given_up": 1}
-    assert (len(unclaimed.dead_letters.sent), unclaimed.inbox.deleted) == (1, ["m1"])
+    setup = setup_with(b"not json")
+    setup.journal.failure = PermanentError("too_large_for_journal")
+    assert setup.drained(NOW + timedelta(days=3)) == {"given_up": 1}
+    assert (len(setup.dead_letters.sent), setup.inbox.deleted) == (1, ["m1"])
 
 
 def test_no_time_left() -> None:
     """The next tick goes on."""
-    assert held(KNOWN).drained(millis=1000) == {}
+    assert setup_with(KNOWN).drained(millis=1000) == {}
 
 
 @pytest.mark.parametrize(

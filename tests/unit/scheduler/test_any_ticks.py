@@ -122,10 +122,10 @@ def test_any_crashes(broken: dict[int, Break], ends: Sequence[Sequence[int]]) ->
         setup.changes.refuse, setup.alerts.refuse = set(), set()
         setup.runs.before_save.clear()
     assert set(setup.note_ids()) == set(calm.note_ids())
-    told, expected = ({digest.id: digest for digest in one.digests()} for one in (setup, calm))
-    assert told.keys() == expected.keys()
-    late = {key for key in told if told[key].at != expected[key].at}
-    assert all(told[key] == expected[key] for key in told.keys() - late)
-    assert all(told[key].at > expected[key].at for key in late)
+    digests, expected = ({digest.id: digest for digest in one.digests()} for one in (setup, calm))
+    assert digests.keys() == expected.keys()
+    late = {key for key in digests if digests[key].at != expected[key].at}
+    assert all(digests[key] == expected[key] for key in digests.keys() - late)
+    assert all(digests[key].at > expected[key].at for key in late)
     a_day = any(all(number + later in broken for later in range(_TICKS_A_DAY)) for number in broken)
     assert a_day or not late

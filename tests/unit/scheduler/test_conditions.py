@@ -17,9 +17,9 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 SETTINGS = Spikes()
 
 
-def recent(*figures: KpiEvent, usual: tuple[KpiEvent, ...] = ()) -> conditions.RecentEvents:
+def recent(*events: KpiEvent, usual: tuple[KpiEvent, ...] = ()) -> conditions.RecentEvents:
     """Return what a tick at noon finds, put into its hours as the clock reads them."""
-    kept = [*figures, *usual]
+    kept = [*events, *usual]
     own, *before = [
         [each for each in kept if begin <= each.at < end] for begin, end in conditions.windows(NOW)
     ]
@@ -108,7 +108,7 @@ def busy(until: timedelta, days: int = 14, a_day: int = 10) -> dict[datetime, in
 
 
 @pytest.mark.parametrize(
-    ("heard", "silent"),
+    ("webhooks", "silent"),
     [
         (busy(25 * HOUR), True),
         (busy(24 * HOUR), False),
@@ -122,9 +122,9 @@ def busy(until: timedelta, days: int = 14, a_day: int = 10) -> dict[datetime, in
         (busy(25 * HOUR) | hours((2 * HOUR, 1)), False),
     ],
 )
-def test_silence(heard: dict[datetime, int], *, silent: bool) -> None:
+def test_silence(webhooks: dict[datetime, int], *, silent: bool) -> None:
     """A day without a webhook, where ten a day are usual."""
-    assert conditions.silence(heard, NOW, SETTINGS) is silent
+    assert conditions.silence(webhooks, NOW, SETTINGS) is silent
 
 
 def test_what_comes_later_does_not_end_an_earlier_silence() -> None:

@@ -26,8 +26,8 @@ TODAY = Window(begin=NOW - DAY, end=NOW, zone=UTC)
 def some(
     name: str, number: int = 1, amount: str | None = None, currency: str | None = None
 ) -> list[KpiEvent]:
-    told = None if amount is None else Decimal(amount)
-    return list(kpi(name, NOW, number, amount=told, currency=currency))
+    total = None if amount is None else Decimal(amount)
+    return list(kpi(name, NOW, number, amount=total, currency=currency))
 
 
 def member(lot: Lot | None = None, /, **values: Any) -> Member:
@@ -45,7 +45,7 @@ def totals_of(*members: Member) -> DailyTotals:
 
 def test_a_whole_day() -> None:
     """Every line, in the order in which a person reads them."""
-    figures = [
+    events = [
         *some("joined", 2),
         *some("joined_paid", 3),
         *some("rejoined", 1),
@@ -68,7 +68,7 @@ def test_a_whole_day() -> None:
         expiring=Total(number=2, amounts={"USD": Decimal(50)}),
         renewing=Total(number=5, amounts={"USD": Decimal("49.95")}),
     ).with_mirrors([("hubspot", "mirrored")] * 7 + [("hubspot", "no_email")] * 2 + [("hubspot", "refused")])
-    assert digest_lines(figures, totals) == (
+    assert digest_lines(events, totals) == (
         ("Joined", "5 (3 paid, 1 again)"),
         ("Left", "4 (2 by themselves, 1 for a lost payment, 1 by the shop)"),
         ("Net members", "+1"),

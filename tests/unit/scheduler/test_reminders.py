@@ -50,11 +50,11 @@ def due(one: Member, rules: Rules | None = None, window: Window = TODAY) -> dict
 
 
 @pytest.mark.parametrize("ahead", [30, 7, 1])
-@pytest.mark.parametrize(("off", "told"), [(-DAY, False), (HOUR - DAY, True), (-HOUR, True), (HOUR, False)])
-def test_credits_that_expire_are_noted_at_each_horizon(ahead: int, off: timedelta, *, told: bool) -> None:
+@pytest.mark.parametrize(("off", "is_due"), [(-DAY, False), (HOUR - DAY, True), (-HOUR, True), (HOUR, False)])
+def test_credits_that_expire_get_a_note_at_each_horizon(ahead: int, off: timedelta, *, is_due: bool) -> None:
     """30, 7 and 1 days ahead, on the day on which the horizon is crossed."""
     one = member({"lot": lot(20, ahead * DAY + off)}, credit_balance=Decimal(20))
-    assert due(one) == ({f"exp:lot:{ahead}": "Store Credit Expiring"} if told else {})
+    assert due(one) == ({f"exp:lot:{ahead}": "Store Credit Expiring"} if is_due else {})
 
 
 def test_the_note_says_what_is_left_and_when_it_ends() -> None:
@@ -85,7 +85,7 @@ def test_the_note_says_what_is_left_and_when_it_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    ("balance", "amount", "settings", "told"),
+    ("balance", "amount", "settings", "is_due"),
     [
         (4, 20, Thresholds(), False),
         (5, 20, Thresholds(), True),
@@ -95,12 +95,12 @@ def test_the_note_says_what_is_left_and_when_it_ends() -> None:
     ],
 )
 def test_small_change_is_not_noted(
-    balance: int | None, amount: int, settings: Thresholds, *, told: bool
+    balance: int | None, amount: int, settings: Thresholds, *, is_due: bool
 ) -> None:
     """What is left counts, not what was given; and nothing is nothing, whatever the threshold."""
     known = {} if balance is None else {"credit_balance": Decimal(balance)}
     one = member({"lot": lot(amount, 7 * DAY - HOUR)}, **known)
-    assert bool(due(one, Rules(thresholds=settings))) is told
+    assert bool(due(one, Rules(thresholds=settings))) is is_due
 
 
 def test_a_currency_has_its_own_threshold() -> None:
@@ -139,14 +139,14 @@ RENEWAL = {"next_payment_on": date(2025, 7, 4), "last_payment_at": NOW - 27 * DA
 
 def test_a_renewal_is_noted_three_days_ahead_or_fifteen_for_a_year() -> None:
     """By the tier's interval; three where it has none."""
-    told = {f"renew:{KEY}:2025-07-04": "Renewal Upcoming"}
+    expected = {f"renew:{KEY}:2025-07-04": "Renewal Upcoming"}
     yearly = Rules(tiers={"gold": TierSetting(billing_interval="year")})
-    assert due(member(**RENEWAL)) == told
+    assert due(member(**RENEWAL)) == expected
     assert due(member(**RENEWAL), yearly) == {}
     assert due(member(**{**RENEWAL, "next_payment_on": date(2025, 7, 16)}), yearly) == {
         f"renew:{KEY}:2025-07-16": "Renewal Upcoming"
     }
-    assert due(member(**RENEWAL), Rules(tiers={"gold": TierSetting(billing_interval="month")})) == told
+    assert due(member(**RENEWAL), Rules(tiers={"gold": TierSetting(billing_interval="month")})) == expected
 
 
 def test_a_yearly_fee_shows_from_the_last_payment() -> None:
@@ -242,11 +242,13 @@ def test_after_an_outage_what_is_over_is_not_announced() -> None:
 def test_rounds_in_a_row_tell_each_horizon_once(ends: list[int], gaps: list[int]) -> None:
     """However the time is cut into runs of a day at most: the notes are the same in all."""
     one = member({f"lot{number}": lot(9, hours * HOUR) for number, hours in enumerate(ends)})
-    told: list[str] = []
+    event_ids: list[str] = []
     begin = NOW
     for gap in gaps:
         end = begin + gap * HOUR
-        told += [each.event_id for each in reminders(one, Rules(), Window(begin=begin, end=end, zone=UTC))]
+        event_ids += [
+            each.event_id for each in reminders(one, Rules(), Window(begin=begin, end=end, zone=UTC))
+        ]
         begin = end
     expected = {
         f"exp:lot{number}:{ahead.days}"
@@ -254,4 +256,4 @@ def test_rounds_in_a_row_tell_each_horizon_once(ends: list[int], gaps: list[int]
         for ahead in EXPIRING
         if NOW < NOW + hours * HOUR - ahead <= begin
     }
-    assert sorted(told) == sorted(expected)
+    assert sorted(event_ids) == sorted(expected)

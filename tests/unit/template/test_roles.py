@@ -55,8 +55,8 @@ def test_the_fan_out_may_read_the_stream() -> None:
     assert ("dynamodb:ListStreams", "${Members.Arn}/stream/*") in may
     assert ("sns:Publish", "Changes") in may
     assert {("sqs:SendMessage", "Alerts.Arn"), ("sqs:SendMessage", "DeadLetters.Arn")} <= may
-    figures = {action for action, resource in may if resource == "Figures.Arn"}
-    assert figures == {"dynamodb:BatchWriteItem", "dynamodb:UpdateItem"}
+    actions = {action for action, resource in may if resource == "Figures.Arn"}
+    assert actions == {"dynamodb:BatchWriteItem", "dynamodb:UpdateItem"}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -30,12 +30,12 @@ def test_the_smallest_unit(amount: str, currency: str | None, minor: int) -> Non
 
 
 @pytest.mark.parametrize(
-    ("amount", "noted"), [("0.30000000000000004", "0.3"), ("1.234", "1.234"), ("1E+40", "1E+40")]
+    ("amount", "rounded"), [("0.30000000000000004", "0.3"), ("1.234", "1.234"), ("1E+40", "1E+40")]
 )
-def test_an_amount_has_three_decimals_at_most(amount: str, noted: str) -> None:
+def test_an_amount_has_three_decimals_at_most(amount: str, rounded: str) -> None:
     """Digits beyond the third decimal come from adding up."""
     made = note("r", "Store Credit Changed", member(), amount=Decimal(amount), delta=Decimal(amount))
-    assert made.properties["amount"] == made.properties["delta"] == Decimal(noted)
+    assert made.properties["amount"] == made.properties["delta"] == Decimal(rounded)
 
 
 def test_moments_and_days() -> None:

@@ -277,7 +277,7 @@ def test_topic_and_shop_take_part() -> None:
 
 
 def test_a_topic_that_is_newer_than_this_package() -> None:
-    """It is told by its whole payload."""
+    """It is identified by its whole payload."""
     content = sample("customer.cancelled")
     content["metadata"]["topic"] = "customer.new"
     other = deepcopy(content)

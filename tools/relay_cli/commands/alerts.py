@@ -25,7 +25,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Print the open incidents; return the exit code.
 
     With `--json`: a list of objects with `incident`, `level`, `opened_at`, `channels`, `deferred` (whether a
-    message is held back), `muted_until`, `muted_by`, `acknowledged` and `acknowledged_by`.
+    message is deferred), `muted_until`, `muted_by`, `acknowledged` and `acknowledged_by`.
     """
     incidents = sorted(
         incident_store(Stack(arguments.stack)).open_incidents(), key=lambda one: (-(one.level or 0), one.key)

@@ -1,1 +1,1 @@
-"""Where Relay talks to AWS and to other people's servers; the only rooms that may import their libraries."""
+"""Calls to AWS and to other servers: the only folder that may import their libraries."""

@@ -1,4 +1,4 @@
-"""Splits many members into calls: what every adapter that writes in batches does around its own writing."""
+"""Splits many members into batches, for every CRM adapter that writes several members in a call."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class BatchUpsert(Protocol):
         """Write these members.
 
         Raises:
-            CrmUnavailableError: no member gets through any more; members with an outcome by then keep it.
+            CrmUnavailableError: no further member can be written; the outcomes so far stay.
 
         """
         ...
@@ -53,7 +53,7 @@ def in_batches(
             upsert.run(batch)
         except CrmUnavailableError as error:
             uncertain = [key for key in batch if key not in upsert.outcomes][:per_call]
-            # Those in the call may be written already; the others certainly are not, and need not wait for it.
+            # The members in the call may be written already; the others certainly are not, and need not wait for it.
             unsent = dict.fromkeys(
                 (profile.key for profile in sendable[start:]), replace(error.outcome, unanswered=False)
             )

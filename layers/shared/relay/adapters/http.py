@@ -124,7 +124,7 @@ def http_errors(name: str, setting: str) -> Iterator[None]:
 
 
 class CrmUnavailableError(Exception):
-    """No member of the request got through; `outcome` is that of each."""
+    """No member of the request was written; `outcome` is that of each."""
 
     def __init__(self, outcome: CrmOutcome) -> None:
         super().__init__(outcome.reason)
@@ -198,11 +198,11 @@ class SecretSource(Protocol):
     """A secret that can be read again."""
 
     def value(self) -> str:
-        """Return it."""
+        """Return the secret."""
         ...
 
     def forget(self) -> None:
-        """Read it again next time."""
+        """Drop the value: the next use reads it again."""
         ...
 
 

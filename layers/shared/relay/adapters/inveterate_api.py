@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from relay.adapters.aws.ssm import Secret
 
 _TIMEOUT: Final = 8.0
-_PATIENCE: Final = Retries(max_attempts=2, base_delay=0.3, deadline=15.0, max_retry_after=2.0)
+_RETRIES: Final = Retries(max_attempts=2, base_delay=0.3, deadline=15.0, max_retry_after=2.0)
 """Short: the queue retries for days, and a function that waits is paid for."""
 
 LOOKS: Final = (0.5, 2.0)
@@ -49,7 +49,7 @@ class InveterateApi:
     secret: Secret
     connect: Callable[[str, str, Callable[[RequestLog], object]], Client] = field(
         default=lambda url, key, hook: Client(
-            key, base_url=url, timeout=_TIMEOUT, retries=_PATIENCE, hooks=(hook,)
+            key, base_url=url, timeout=_TIMEOUT, retries=_RETRIES, hooks=(hook,)
         )
     )
     looks: Sequence[float] = LOOKS
@@ -64,7 +64,7 @@ class InveterateApi:
             try:
                 member = client.members.get(CustomerId(customer_id))
             except NotFoundError:
-                # Under every documented reading of an unknown id, and only with a key that is good.
+                # The answer to an unknown id, however the documentation is read; a wrong key has another.
                 return None
         last = self._last
         return MemberReading(
@@ -127,8 +127,8 @@ class InveterateApi:
                 ) from None
         return self._client
 
-    def _remember(self, exchange: RequestLog) -> None:
-        self._last = exchange
+    def _remember(self, request: RequestLog) -> None:
+        self._last = request
 
 
 def _named(error: InveterateError) -> str:

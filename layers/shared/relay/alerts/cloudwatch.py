@@ -57,7 +57,7 @@ class Alarm(BaseModel):
 
 
 def is_alarm(body: str) -> bool:
-    """Tell whether CloudWatch wrote a message: none of ours begins like that."""
+    """Return whether CloudWatch wrote a message: a message of ours begins differently."""
     return '"AlarmName"' in body[:200]
 
 

@@ -1,4 +1,4 @@
-"""Deliver the notifications of one batch, channel by channel, so that a crash costs at most one repeat, marked as such.
+"""Delivers the notifications of one batch, channel by channel, so that a crash costs at most one repeat, marked as such.
 
 Each step is recorded in the incident before and after it: unsent → sending → sent. A channel is called only
 after its delivery was claimed by a conditional write: of two invocations with one incident, one wins.
@@ -26,7 +26,7 @@ from relay.ports.runtime import Clock, Telemetry
 from relay.rules.settings import Rules
 
 CLAIM_DURATION: Final = timedelta(seconds=60)
-"""How long a delivery stays claimed: not less than the function's timeout, so that its holder has ended by then."""
+"""How long a delivery stays claimed: not less than the function's timeout, so that the invocation with the claim has ended by then."""
 
 _TABLE: Final = "table incidents"
 
@@ -52,7 +52,7 @@ class NotifierContext:
         """Write an incident; return it as written.
 
         Raises:
-            ConflictError: another writer was faster.
+            ConflictError: another writer wrote first.
 
         """
         self.incidents.save(incident)
@@ -123,14 +123,14 @@ class MemberLookup:
         return {key: self.members[key] for key in wanted if key in self.members}
 
     def stop(self, error: TransientError) -> None:
-        """Read no more in this batch. The log says so: a missing permission would make every alert nameless unseen."""
+        """Read no more in this batch. The log reports it: otherwise a missing permission would take the name out of every alert unnoticed."""
         self.stopped = True
         self.context.telemetry.outcome("members_not_read", event_id=None, topic=None, reason=str(error))
 
 
 @dataclass(slots=True)
 class BatchDelivery:
-    """Delivery for one batch of messages: its rules, its members, and the channels that failed and rest until the next batch."""
+    """Delivery for one batch of messages: its rules, its members, and the channels that failed and are not called until the next batch."""
 
     context: NotifierContext
     rules: Rules
@@ -180,7 +180,7 @@ class BatchDelivery:
         incident = self.context.save(record_delivery(incident, event_id, name, claim))
         notification = self._notification(incident, pending, name, may_be_repeat=is_retry)
         after, ref = self._send(channel, notification, before=before, claim=claim, failed=failed)
-        # The claim makes this delivery ours: it is recorded whatever others wrote meanwhile.
+        # This invocation has the claim: it records the delivery whatever other invocations wrote meanwhile.
         return self.context.update_loaded(
             incident, lambda known: record_delivery(known, event_id, name, after, ref)
         )
@@ -236,7 +236,7 @@ class BatchDelivery:
 
 
 def raise_longest(errors: Iterable[Exception]) -> None:
-    """Raise the error that keeps the message longest, if any: a refusal by one channel waits until the others are served."""
+    """Raise the error that keeps the message longest, if any: a refusal by one channel is raised once the others have the notification."""
     longest = max(errors, key=_keeps_message_for, default=None)
     if longest is not None:
         raise longest

@@ -1,4 +1,4 @@
-"""Flood control and quiet hours: which alerts wait in the hold queue, and which of them a clock tick takes out.
+"""Flood control and quiet hours: decides which alerts wait in the hold queue, and which of them a clock tick takes out.
 
 The queue holds no message, only which incident has one deferred (`Incident.deferred`). So an incident that is
 resolved by the time of the tick simply has nothing deferred. A tick takes the due entries out as a batch and keeps

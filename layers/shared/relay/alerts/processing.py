@@ -1,4 +1,4 @@
-"""Apply an alert to its incident and send or defer it; send what was deferred at a tick of the clock."""
+"""Applies an alert to its incident and sends or defers it; at a tick of the clock, sends what was deferred."""
 
 from __future__ import annotations
 
@@ -96,12 +96,12 @@ def _defer_reason(batch: BatchDelivery, alert_message: AlertMessage) -> DeferRea
     if not recipients(incident, alert_message, channels_for(alert_message, rules, context.channel_names)):
         return None
     is_escalation = classify(incident, alert_message) in {"opened", "escalated"}
-    is_news = is_escalation or notify_even_if_unannounced(incident, alert_message)
-    level = alert_message.alert.level if is_news else incident.level or Level.INFO
+    is_new_alert = is_escalation or notify_even_if_unannounced(incident, alert_message)
+    level = alert_message.alert.level if is_new_alert else incident.level or Level.INFO
     if level <= Level.WARNING and is_quiet(alert_message.at, rules.quiet_hours, context.zone):
         return "quiet_hours"
     # Incidents of the programme explain a flood: they are never part of it.
-    if not is_news or level is Level.CRITICAL or not alert_message.member:
+    if not is_new_alert or level is Level.CRITICAL or not alert_message.member:
         return None
     admitted = False
 
@@ -192,7 +192,7 @@ class _DueDelivery:
         return _apply_notice(self.batch, rollup, channels_for(rollup, rules, context.channel_names))
 
     def _release_and_deliver(self, entry: HoldQueueEntry, *, rolled_up: bool) -> None:
-        """Deliver one deferred notification, or drop it where the incident is muted or the roll-up has it."""
+        """Deliver one deferred notification, or drop it where the incident is muted or the roll-up includes it."""
 
         def change(before: Incident) -> Incident:
             deferred = before.deferred
@@ -213,6 +213,6 @@ def _errors(work: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> list[
     """Do one piece of work and return its error: the others are done all the same."""
     try:
         work(*args, **kwargs)
-    except Exception as error:  # noqa: BLE001 - weighed and raised again by `send_deferred`
+    except Exception as error:  # noqa: BLE001 - `send_deferred` raises the one that keeps the message longest
         return [error]
     return []

@@ -1,4 +1,4 @@
-"""Which channels an alert of each level goes to, and the quiet hours in which warnings are deferred."""
+"""Decides which channels an alert of each level goes to, and which moments lie in the quiet hours."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def digest_channels(rules: Rules, configured: Iterable[str]) -> tuple[str, ...]:
 
 
 def is_quiet(moment: datetime, hours: QuietHours | None, zone: ZoneInfo) -> bool:
-    """Tell whether a moment lies in the quiet hours of the shop's time zone: the begin included, the end not."""
+    """Return whether a moment lies in the quiet hours of the shop's time zone: the begin included, the end not."""
     if hours is None or hours.begin == hours.end:
         return False
     local = moment.astimezone(zone).time()

@@ -31,7 +31,7 @@ Classification: TypeAlias = Literal[
 """`absorbed`: another opening at no higher level. `seen`: an event that was applied before."""
 
 RESOLVED_WHILE_MUTED: Final = frozenset({"pagerduty"})
-"""Channels that resolve silently, and without that would keep an incident open for good: they get the resolution even while muted."""
+"""Channels that get the resolution even while muted: it notifies no person there, and without it the incident stays open."""
 
 MAX_SEEN_EVENTS: Final = 64
 """Event ids that an incident remembers. Times and level alone absorb most repeats; the ids are for an event that
@@ -87,7 +87,7 @@ def recipients(incident: Incident, alert_message: AlertMessage, channels: Iterab
 
 
 def notify_even_if_unannounced(incident: Incident, alert_message: AlertMessage) -> bool:
-    """Tell whether an alert is sent although no channel was notified of the opening: that a fee is lost, for one.
+    """Return whether an alert is sent although no channel was notified of the opening: that a fee is lost, for one.
 
     The opening may have been silent, deferred, switched off or overtaken.
     """
@@ -185,7 +185,7 @@ def release_deferred(incident: Incident) -> Incident:
 
 
 def drop_deferred(incident: Incident) -> Incident:
-    """Return the incident without its deferred notification: a roll-up has it, or the incident is muted."""
+    """Return the incident without its deferred notification: a roll-up includes it, or the incident is muted."""
     return _prune_threads(replace(incident, deferred=None))
 
 

@@ -1,14 +1,14 @@
-"""Finds what was edited in a CRM behind our back, corrects it, and reports it.
+"""Finds fields that were edited in a CRM, corrects them, and reports them.
 
 A run reads all members that the CRM should hold, page by page. Each page is one message on the target's own queue, and
-sends the next one. So an audit takes its turn among the changes, keeps the CRM's rate limits, waits out an outage, and
-survives the end of any function. A page that takes more than the time allows becomes another step. A member with a
-change under way is left to that change.
+sends the next one. So an audit is processed among the changes, keeps the CRM's rate limits, waits while the CRM is
+down, and continues after the end of any invocation. A page that takes more than the time allows becomes another step. A
+member with a change under way is skipped: that change writes it.
 
 The fields are ours, so what differs is overwritten, and a missing contact is made again. A member that could not be
-repaired at once is named to the queue, which tries again. So is every member with an uncertain state that no call is
-writing: after a failed call, a dead invocation, a refusal to clear. How many members and which fields is stored in the
-mirrors table (`relay mirror status`); never a value.
+repaired at once is sent to the queue and tried again. So is every member with an uncertain state that no call is
+writing: after a failed call, an invocation that ended early, or a refusal to clear. How many members and which fields
+is stored in the mirrors table (`relay mirror status`); never a value.
 """
 
 from __future__ import annotations

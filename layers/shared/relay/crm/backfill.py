@@ -1,7 +1,7 @@
 """Writes every member to a CRM that is added to a running stack, without starting the merchant's automations.
 
-Each member is named to the target's own queue by a change without notes, marked as a back-fill. So a back-fill takes its
-turn among the changes that happen meanwhile, skips members that are mirrored already, keeps the CRM's rate limits and
+Each member is sent to the target's own queue as a change without notes, marked as a back-fill. So a back-fill is
+processed among the changes that happen meanwhile, skips members that are mirrored already, keeps the CRM's rate limits and
 uses its bulk jobs if it has them (`claimed_write.py`). An interrupted back-fill continues where it stopped.
 """
 
@@ -32,7 +32,7 @@ class Backfill:
     clock: Clock
 
     def run(self, *, afresh: bool, report: Callable[[int], None]) -> dict[str, Any]:
-        """Name every member to the target; return the stored progress. `report` is called with the members sent.
+        """Send every member to the target's queue; return the stored progress. `report` is called with the members sent.
 
         An unfinished run continues, unless `afresh` is set.
 
@@ -75,5 +75,5 @@ class Backfill:
 
 
 def backfill_change(key: str) -> OutgoingMessage:
-    """Return the message that has a member written and starts no automation."""
+    """Return the message by which a member is written without starting an automation."""
     return OutgoingMessage(body=dump(MemberChanged(member=key, backfill=True)))

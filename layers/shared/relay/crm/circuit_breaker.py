@@ -97,7 +97,7 @@ class CircuitBreaker:
     def _write(
         self, permit: CircuitPass, state: CircuitState, *, until: datetime | None, failures: int, reason: str
     ) -> bool:
-        """Write the circuit; return False if another invocation wrote first, whose word then counts."""
+        """Write the circuit; return False if another invocation wrote first: its record then counts."""
         wanted = CircuitRecord(
             state=state, until=until, failures=failures, reason=reason, version=permit.record.version + 1
         )
@@ -107,7 +107,7 @@ class CircuitBreaker:
                 permit.record = wanted
                 return True
         except TransientError:
-            # The breaker saves calls and promises nothing: the next invocation finds out by calling.
+            # The breaker only saves calls: without this write, the next invocation makes a call that fails.
             return True
         return False
 

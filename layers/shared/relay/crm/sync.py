@@ -34,7 +34,7 @@ from relay.queues.batch import Context, Message, Results
 from relay.queues.requests import RecheckQueue
 
 Command: TypeAlias = Callable[[Message, Context], Exception | None]
-"""Work that a message can ask of `crm_sync` beside a member's change; it returns what went wrong, None for nothing."""
+"""Work of `crm_sync` other than a member's change, requested by a message; it returns the error, None for success."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ class CrmSync:
         return errors
 
     def _read(self, messages: Sequence[Message], run: SyncRun) -> dict[str, Exception | None]:
-        """Put the changes into the run; run commands; return the results of everything that is no change."""
+        """Put the changes into the run; run commands; return the results of all other messages."""
         errors: dict[str, Exception | None] = {}
         for message in messages:
             command = self.commands.get(message.header.topic or "")

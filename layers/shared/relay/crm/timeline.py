@@ -1,6 +1,6 @@
 """Writes notes to a CRM's timeline once the CRM holds their members: by time, many members in one call.
 
-A note whose member is not mirrored yet stays with its message.
+A note whose member is not mirrored yet waits, and its message is deferred.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
-"""Credits for a member who is about to leave: granted once, while the member still is, and within the month's budget.
+"""Grants store credit for a pending cancellation: once, while it is still pending, and within the month's budget.
 
 1. What is granted already is done. What may have been granted is never sent again unless the platform's ledger
    proves that the request was lost; until then its amount stays counted, and the ledger is read again later
    (`GrantStatus.UNKNOWN`).
-2. Anything new is checked as of now: the merchant still wants it, the month has room, and the platform's API
-   says that the member is still about to leave.
+2. Anything new is checked as of now: the merchant still wants it, the month's budget covers it, and the platform's
+   API says that the cancellation is still pending.
 3. The grant's record and its part of the month's budget are one write, made before the request goes out. It is
    taken back only where the platform surely granted nothing.
 
-The first record under a key stands, whatever a later event or another setting says of the amount.
+The first record under a key counts, whatever a later event or another setting says of the amount.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ RETRY_UNKNOWN_AFTER: Final = 600.0
 """Seconds until an unknown grant is looked up again: the SDK takes a request for lost after as many."""
 
 WAIT_FOR_BUDGET: Final = timedelta(hours=1)
-"""How long a grant that does not fit is deferred: others may be refused and leave room."""
+"""How long a grant that does not fit is deferred: others may be refused and release their part of the budget."""
 
 LATEST: Final = timedelta(days=30)
 """An older event is granted nothing. A grant's record is kept far longer."""
 
 _PENDING_CANCELLATION: Final = "pending_cancellation"
 _ACTIVE: Final = "ACTIVE"
-"""The platform's word for a member who is not about to leave. It documents three words as examples; any other proves nothing."""
+"""The platform's status without a pending cancellation. It documents three statuses as examples; any other proves nothing."""
 
 _Ending: TypeAlias = Literal["granted", "already_granted", "grant_ignored", "grant_over_budget"]
 _JOURNALED: Final[dict[_Ending, journal.JournalOutcome]] = {
@@ -102,7 +102,7 @@ class Granter:
         return request
 
     def _begin(self, request: GrantRequest, message: Message) -> None:
-        """Grant what has no record yet, if it is still called for and fits."""
+        """Grant what has no record yet, if it is still wanted and within the budget."""
         known, rules = self._known(request)
         if reason := _switched_off(request, rules):
             self._end(request, message, "grant_ignored", reason)
@@ -123,12 +123,12 @@ class Granter:
             self._finish(request, message, status)
 
     def _resume(self, request: GrantRequest, record: GrantRecord, message: Message) -> None:
-        """Find out how an earlier request ended; send it again only if it is still called for."""
+        """Read how an earlier request ended; send it again only if it is still wanted."""
         if record.customer_id != _customer(request):
             raise PermanentError("no_grant", "another member's key")
         known, rules = self._known(request)
-        called_for = not (_switched_off(request, rules) or self._reason_against(request, known, rules))
-        status = self._grant(request, record, None, again=called_for)
+        still_wanted = not (_switched_off(request, rules) or self._reason_against(request, known, rules))
+        status = self._grant(request, record, None, again=still_wanted)
         if status is GrantStatus.ALREADY_GRANTED and record.by == request.id:
             status = GrantStatus.GRANTED
         self._finish(request, message, status)
@@ -138,7 +138,7 @@ class Granter:
         return records[request.member], rules
 
     def _reason_against(self, request: GrantRequest, known: MemberRecord, rules: Rules) -> str | None:
-        """Read the member from the API; return what speaks against the grant."""
+        """Read the member from the API; return the reason not to grant, or None."""
         reading = self.api.read(_customer(request))
         if reading is None:
             return "not_found"
@@ -228,7 +228,7 @@ class Granter:
 def reason_not_to_grant(
     member: Member, reading: MemberReading, date: datetime, since: datetime
 ) -> str | None:
-    """Return what speaks against a grant for the event of `since`: `late`, `erased` or the member's status; else None.
+    """Return the reason not to grant for the event of `since`: `late`, `erased` or the member's status; else None.
 
     `member` is the record with the reading merged, `date` the time of the API's answer. A reading is dated two
     minutes early (`api_facts.py`), so within two minutes of the event it proves nothing: the platform's own

@@ -1,6 +1,6 @@
 """Handles a batch of one topic's events: read, load, merge, decide, write, journal, acknowledge.
 
-Every topic's function is this, made with the topic's own three things: the event that it reads, the facts in it
+Every topic's function is this consumer with three parts of the topic's own: the event that it reads, the facts in it
 (`facts`), and the effects that follow (`decide`).
 """
 
@@ -50,16 +50,16 @@ class Consumer(Generic[E]):
         services = self.services()
 
         def work(messages: Sequence[Message], context: Context) -> Results:
-            # A batch is handled in several calls where it holds suspects. State kept between them would journal
+            # A batch with suspects is handled in several calls (`queues/batch.py`). State kept between them would journal
             # and count the messages of the first call again in each later one.
-            return _Run(self.rule, services).work(messages, context)
+            return _ConsumerRun(self.rule, services).work(messages, context)
 
         return services.batch.run(event, context, work)
 
 
 @dataclass(frozen=True, slots=True)
-class _Run(Generic[E]):
-    """One call of the work: the results and journal lines of its messages."""
+class _ConsumerRun(Generic[E]):
+    """The handling of some messages of a batch: the results and journal lines of its messages."""
 
     rule: TopicRule[E]
     services: ConsumerServices
@@ -104,7 +104,8 @@ class _Run(Generic[E]):
         try:
             records, rules = self.services.members.load(by_member)
         except TransientError as error:
-            self.results.update({each.message_id: error for group in by_member.values() for each in group})
+            everything = (each for received in by_member.values() for each in received)
+            self.results.update({each.message_id: error for each in everything})
             return
         for key, received in by_member.items():
             if context.get_remaining_time_in_millis() < RESERVE_MS:

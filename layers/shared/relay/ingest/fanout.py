@@ -1,4 +1,4 @@
-"""Sends what each write of the members table has to send, in the order of the writes.
+"""Sends the outbox of each write of the members table, in the order of the writes.
 
 Changes go to the CRMs, alerts to the notifier, rechecks to `reconcile`, grants to `grants`; what is counted goes
 to the table of KPIs.
@@ -55,13 +55,13 @@ def fan_out(  # noqa: PLR0913 - the records, and every destination by its name
 ) -> str | None:
     """Send everything that these records of the stream carry; return the sequence number of the first that failed.
 
-    Lambda then hands out that write and all after it again, so none is skipped. `rechecks` and `grants` are None
+    Lambda then delivers that write and all after it again, so none is skipped. `rechecks` and `grants` are None
     where no API is configured: rechecks are then left out, and a grant is logged as `grant_without_api`. Without
     `kpis` nothing is counted.
     """
     writes = [_read(record, telemetry) for record in records]
     outboxes = [(write, write.outbox) for write in writes if write.outbox]
-    wanted = [(write, grant) for write, outbox in outboxes for grant in grants_of(outbox)]
+    grant_pairs = [(write, grant) for write, outbox in outboxes for grant in grants_of(outbox)]
     batches: list[tuple[_Pairs, MessageSender]] = [
         ([(write, message) for write, outbox in outboxes for message in alerts_of(outbox)], alerts),
         ([(write, message) for write, outbox in outboxes for message in changes_of(outbox)], changes),
@@ -74,9 +74,9 @@ def fan_out(  # noqa: PLR0913 - the records, and every destination by its name
         ]
         batches.append((requests, rechecks.queue))
     if grants:
-        batches.append(([(write, grants.message(grant)) for write, grant in wanted], grants.queue))
+        batches.append(([(write, grants.message(grant)) for write, grant in grant_pairs], grants.queue))
     else:
-        _log_without_api([grant for _, grant in wanted], telemetry)
+        _log_without_api([grant for _, grant in grant_pairs], telemetry)
     failed = {write.sequence for write in writes if not write.readable}
     for pairs, target in batches:
         failed |= _send(pairs, target, telemetry)
@@ -108,7 +108,7 @@ def _count(outboxes: Sequence[tuple[_Write, Outbox]], kpis: KpiStore, telemetry:
     try:
         kpis.add_webhooks(writes_by_hour(outbox for _, outbox in outboxes))
     except TransientError as error:
-        # These only tell silence from business: a few that are missing do not make an hour a silent one.
+        # These counts serve only to detect silence: a few that are missing do not make an hour a silent one.
         telemetry.outcome("webhook_count_not_stored", event_id=None, topic=None, reason=str(error))
     return failed
 
@@ -132,7 +132,7 @@ def _read(record: Mapping[str, Any], telemetry: Telemetry) -> _Write:
         outbox = load(Outbox, written) if written else None
     except PermanentError as error:
         # Most likely a newer function wrote what this older one cannot read yet, in the middle of a
-        # deployment: handed out again it is read. Skipped, its alerts would be lost.
+        # deployment: delivered again, it is read. Skipped, its alerts would be lost.
         telemetry.outcome("unreadable_outbox", event_id=None, topic=None, reason=str(error))
         return _Write(stream["SequenceNumber"], None, readable=False)
     return _Write(stream["SequenceNumber"], outbox)
@@ -140,7 +140,7 @@ def _read(record: Mapping[str, Any], telemetry: Telemetry) -> _Write:
 
 def changes_of(outbox: Outbox) -> list[OutgoingMessage]:
     """Return the change of the member with its notes; none where nothing changed that a CRM shows."""
-    noted = tuple(
+    with_notes = tuple(
         EventEffects(
             event_id=event_effects.event_id,
             topic=event_effects.topic,
@@ -155,7 +155,7 @@ def changes_of(outbox: Outbox) -> list[OutgoingMessage]:
         )
         for event_effects in outbox.events
     )
-    events = tuple(event_effects for event_effects in noted if event_effects.effects)
+    events = tuple(event_effects for event_effects in with_notes if event_effects.effects)
     if not (outbox.changed or events):
         return []
     return [OutgoingMessage(body=dump(MemberChanged(member=outbox.member, events=events)))]

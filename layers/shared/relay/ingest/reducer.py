@@ -1,4 +1,4 @@
-"""Works out what a batch's events of one member make of its record: merge, decide, remember. Pure.
+"""Reduces a batch's events of one member to its new record and their effects: merge, decide, remember. Pure.
 
 Events are taken in the order of event time; each is merged and its topic's rule decides the effects. An event
 that the record remembers is a repeat and has no effects; its values are merged all the same, so that a wrong guess
@@ -87,15 +87,15 @@ def reduce_events(
     """Merge all received events of one member into its record, and decide their effects."""
     current, results = record, list[EventResult[E]]()
     events: dict[int, EventEffects] = {}
-    for place, each in enumerate(sorted(received, key=lambda each: (each.at, each.delivery.event_id))):
+    for index, each in enumerate(sorted(received, key=lambda each: (each.at, each.delivery.event_id))):
         try:
-            current, outcome, event_effects = _take(current, each, rule, rules)
+            current, outcome, event_effects = _apply_event(current, each, rule, rules)
         except Exception as error:  # noqa: BLE001 - a rule that fails costs its own event only
             results.append(EventResult(each, "dead", error=error))
             continue
         results.append(EventResult(each, outcome, _ids(event_effects)))
         if event_effects:
-            events[place] = event_effects
+            events[index] = event_effects
     if requests := tuple(new_rechecks(record.member, current.member)):
         # They go with the latest event that was merged.
         last = max(events)
@@ -107,7 +107,7 @@ def reduce_events(
         member=current.member.key,
         changed=differs(record.member, current.member),
         events=tuple(event_effects for event_effects in events.values() if event_effects.effects),
-        # A time from the future is not believed here either.
+        # A time from the future is replaced by the receipt.
         newest_webhook_at=max(min(each.at, each.delivery.received_at) for each in received),
     )
     return Reduction(current, outbox, tuple(results))
@@ -119,7 +119,7 @@ def _ids(event_effects: EventEffects | None) -> tuple[str, ...]:
     return tuple(effect_id(event_effects.event_id, effect) for effect in event_effects.effects)
 
 
-def _take(
+def _apply_event(
     record: MemberRecord, received: ReceivedEvent[E], rule: TopicRule[E], rules: Rules
 ) -> tuple[MemberRecord, JournalOutcome, EventEffects | None]:
     delivery, before = received.delivery, record.member
@@ -127,8 +127,8 @@ def _take(
     if received.at > delivery.received_at + FUTURE:
         if is_repeat:
             return record, "repeat", None
-        # It is not merged, and not remembered either: delivered again later, it may be believed. But it
-        # says that something happened to the member, so the API is asked what.
+        # It is neither merged nor remembered: delivered again later, it may be merged. But it says that something
+        # happened to the member, so a recheck reads the API.
         return record, "ignored", _effects_of(received, rule, (recheck(FROM_THE_FUTURE),))
     facts = rule.facts(received.event).dated(delivery.received_at)
     if is_repeat:
@@ -152,7 +152,7 @@ def _effects_of(received: ReceivedEvent[E], rule: TopicRule[E], effects: tuple[E
 
 
 def differs(before: Member, after: Member) -> bool:
-    """Return whether the change matters to a CRM: other values, and not merely newer ones."""
+    """Return whether a CRM shows the difference: values differ, and not only their stamps."""
     if any(before.value(name) != after.value(name) for name in FIELDS) or before.lots != after.lots:
         return True
     return (before.recovered_at, before.rejoin_times) != (after.recovered_at, after.rejoin_times)

@@ -1,6 +1,6 @@
-"""Tries again to place what is in `unclaimed`: what has a topic by now goes to its queue, the rest waits three days.
+"""Routes the deliveries in `unclaimed` again: one with a known topic goes to its queue, any other waits three days.
 
-After a deployment that knows a new topic no command is needed: the next tick places what was kept.
+After a deployment that knows a new topic no command is needed: the next tick routes them.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _OUTCOMES: Final[Mapping[str, Outcome]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnclaimedDrain:
-    """The queue `unclaimed`, the queues that its messages can go to, and the shop."""
+    """Routes the messages of the queue `unclaimed` again. `topics` are the topics' queues by name."""
 
     shop: str
     unclaimed: UnclaimedQueue
@@ -83,12 +83,14 @@ class UnclaimedDrain:
             return self._give_up(message, None)
         queue, delivery = route(self.shop, kept.body, kept.received_at)
         if queue != UNCLAIMED and queue in self.topics:
-            return self._place(message, kept, delivery, self.topics[queue])
+            return self._send_to_topic(message, kept, delivery, self.topics[queue])
         kept = replace(kept, reason=kept.reason or delivery.reason)
         return self._give_up(message, kept) if now - message.waiting_since >= TOO_OLD else "kept"
 
-    def _place(self, message: Message, kept: Delivery, delivery: Delivery, topic: MessageSender) -> str:
-        """Send it to its topic, under the event's id from now on, as any redelivery of it.
+    def _send_to_topic(
+        self, message: Message, kept: Delivery, delivery: Delivery, topic: MessageSender
+    ) -> str:
+        """Send it to its topic's queue, under the event's id from now on, like any redelivery.
 
         The id in its sender's 202 was that of its bytes: a line in the journal leads from it to the event's.
         """

@@ -1,8 +1,8 @@
-"""Links a member's changes of store credit, each by the balance before and after it, so that a missing one shows.
+"""Links a member's changes of store credit by the balance before and after each, to detect a missing change.
 
 Both credit topics give the balance before and after. Where a change does not start from the balance that the
-change before it left, an event is missing, perhaps only so far. A reading of the API is an anchor: what lies
-before it no longer matters.
+change before it left, an event is missing or late. A reading of the API is an anchor: the changes before it
+are not compared.
 
 The chain keeps the newest changes from the newest anchor on. That choice looks at the set alone, so every
 order and every repetition of events keeps the same changes. A change has no event id: the same change reported
@@ -19,7 +19,7 @@ from itertools import groupby
 from typing import Final, TypeAlias
 
 KEPT: Final = 6
-"""Changes that a record keeps: every write pays for their bytes, and a gap is looked into within minutes."""
+"""Changes that a record keeps: every write pays for their bytes, and a gap is rechecked within minutes."""
 
 READ_WITHIN: Final = timedelta(minutes=5)
 """How long after its date a reading may have been made: it is dated two minutes early, and more (`api_facts.py`)."""
@@ -47,14 +47,14 @@ BalanceChain: TypeAlias = tuple[BalanceChange, ...]
 
 
 def append(chain: BalanceChain, change: BalanceChange) -> BalanceChain:
-    """Return the chain with one more change in its place, without the changes that are too many."""
+    """Return the chain with one more change, in order: at most `KEPT` changes, from the newest anchor on."""
     changes = sorted({*chain, change}, key=_order)
-    anchors = [place for place, each in enumerate(changes) if each.is_anchor]
+    anchors = [index for index, each in enumerate(changes) if each.is_anchor]
     return tuple(changes[anchors[-1] if anchors else 0 :][-KEPT:])
 
 
 def _order(change: BalanceChange) -> tuple[datetime, bool, Decimal, Decimal]:
-    # A reading comes before the changes of its own millisecond, for it may not have seen them.
+    # A reading comes before the changes of its own millisecond, because it may not include them.
     return change.at, not change.is_anchor, change.new, change.previous or Decimal(0)
 
 
@@ -69,12 +69,12 @@ def has_gap(chain: BalanceChain) -> bool:
     first, rest = chain[0], chain[1:]
     if not first.is_anchor:
         return not any(_walk([(change.previous, None)], chain) for change in chain if change.at == first.at)
-    seen = (
-        place
-        for place, change in enumerate(rest, 1)
+    later_starts = (
+        index
+        for index, change in enumerate(rest, 1)
         if change.at <= first.at + READ_WITHIN and change.new == first.new
     )
-    return not any(_walk([(first.new, None)], rest[start:]) for start in (0, *seen))
+    return not any(_walk([(first.new, None)], rest[start:]) for start in (0, *later_starts))
 
 
 _Position: TypeAlias = tuple[Decimal | None, Balances | None]
@@ -83,8 +83,8 @@ _Position: TypeAlias = tuple[Decimal | None, Balances | None]
 
 def _walk(starts: Sequence[_Position], changes: BalanceChain) -> Sequence[_Position]:
     """Return the positions after all changes, those of one millisecond taken in any order; none at a gap."""
-    for _, group in groupby(changes, key=lambda change: change.at):
-        moves = [(change.previous, change.new) for change in group]
+    for _, simultaneous in groupby(changes, key=lambda change: change.at):
+        moves = [(change.previous, change.new) for change in simultaneous]
         starts = list(dict.fromkeys(end for start in starts for end in _permuted(*start, moves)))
     return starts
 
@@ -95,7 +95,7 @@ def _permuted(
     """Yield the positions after all moves, in each order in which every move starts where the one before it ended."""
     if not moves:
         yield balance, last
-    for place, move in enumerate(moves):
+    for index, move in enumerate(moves):
         # The same move once more is no gap: an expiry may be reported under both topics.
         if move[0] == balance or move == last:
-            yield from _permuted(move[1], move, [*moves[:place], *moves[place + 1 :]])
+            yield from _permuted(move[1], move, [*moves[:index], *moves[index + 1 :]])

@@ -23,6 +23,6 @@ def bounds(day: date, zone: tzinfo) -> tuple[datetime, datetime]:
 
 
 def latest(now: datetime, at: time, zone: tzinfo) -> date:
-    """Return the latest day whose time `at` has come."""
+    """Return the latest day on which the shop's clock has reached the time `at`."""
     today = now.astimezone(zone).date()
     return today if moment(today, at, zone) <= now else today - DAY

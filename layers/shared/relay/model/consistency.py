@@ -1,7 +1,7 @@
 """Finds the inconsistencies in a member's record: signs that it may be wrong and that the API should be read.
 
 Events arrive late and out of order, so an inconsistency proves nothing yet. It is checked again some minutes later,
-and only one that still stands costs a call of the API (`reconcile/reconciler.py`).
+and only one that is still in the record costs a call of the API (`reconcile/reconciler.py`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ EVIDENCE: Final = "evidence"
 FROM_THE_FUTURE: Final = "future"
 
 _FOUND_BY_EVENTS: Final = (BALANCE_GAP, EVIDENCE)
-"""A missing e-mail address matters only to the sync with a CRM, which asks for a recheck itself."""
+"""A missing e-mail address is not among them: the sync with a CRM asks for that recheck itself."""
 
 _STATUSES: Final[Mapping[str, frozenset[str]]] = {
     # The platform calls trials and late payments active as well. For a member without any other fact, "active"
@@ -45,7 +45,7 @@ def inconsistencies(member: Member) -> frozenset[str]:
 
 
 def new_rechecks(before: Member, after: Member) -> Iterator[Recheck]:
-    """Yield a recheck for each inconsistency that is new; the earlier ones have had theirs."""
+    """Yield a recheck for each inconsistency that is new; an earlier one already has a recheck."""
     new = inconsistencies(after) - inconsistencies(before)
     return (recheck(reason) for reason in _FOUND_BY_EVENTS if reason in new)
 

@@ -1,8 +1,7 @@
-"""One accepted webhook on its way through the queues: the untouched body, and what was learnt on receipt.
+"""One accepted webhook as a queue message: the body unchanged, and its id, topic and time of receipt.
 
-The body travels as it came. A queue takes only characters that XML allows, so a body with any other
-(or with none at all) travels packed: zlib, then base64. Standard library only: the receiver writes this
-at every cold start.
+A queue takes only characters that XML allows. A body with any other character, or an empty body, is sent packed:
+zlib, then base64. Standard library only: the receiver imports this at every cold start.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _LARGEST_BODY: Final = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """An accepted webhook. `reason` is set where it could not be placed; `received_at` is the first receipt."""
+    """An accepted webhook. `reason` is set where no topic's queue takes it; `received_at` is the first receipt."""
 
     event_id: str
     body: bytes
@@ -54,7 +53,7 @@ def pack(delivery: Delivery) -> tuple[str, MessageHeader]:
 
 
 def unpack(text: str, header: MessageHeader) -> Delivery:
-    """Read what `pack` wrote.
+    """Return the delivery of a message that `pack` wrote.
 
     Raises:
         ValueError: when the message is not one of ours.

@@ -41,7 +41,7 @@ class Alert:
     `incident_key` is what all alerts of one incident share, e.g. `dun:acme.myshopify.com:7001`. `title` is a sentence
     without personal data; `details` are labels and values in reading order, also without: the member is looked up
     when the notification is sent. An alert of level `INFO` opens its incident silently, since the daily
-    digest counts it; `immediate` sends it all the same. An `immediate` resolve or update is sent even if no channel
+    digest counts it; `immediate` sends it at once. An `immediate` resolve or update is sent even if no channel
     was notified before: the opening was silent, or its rule is switched off.
     A `one_off` opening (a joining, a grant, a loss) is sent once per level like any other, but waits for no
     resolution, though updates may follow.
@@ -59,7 +59,7 @@ class Alert:
     one_off: bool = False
 
     def __post_init__(self) -> None:
-        """Cut what the platform wrote without end: an alert travels in the item of its member's record."""
+        """Cut long values: an alert is stored in the item of its member's record."""
         cut = tuple((label, value[:LONGEST_DETAIL]) for label, value in self.details)
         object.__setattr__(self, "details", cut)
 
@@ -108,7 +108,7 @@ class Kpi:
     currency: str | None = None
 
     def __post_init__(self) -> None:
-        """Drop a currency that is no ISO 4217 code: amounts are summed by it."""
+        """Drop a currency that is no ISO 4217 code: amounts are summed by currency."""
         if self.currency is not None and not _CURRENCY.fullmatch(self.currency):
             object.__setattr__(self, "currency", None)
 
@@ -137,7 +137,7 @@ Effects: TypeAlias = Iterator[Effect]
 
 
 def effect_id(event_id: str, effect: Effect) -> str:
-    """Return the id by which an effect is sent or granted once: the event's and the rule's.
+    """Return the id by which an effect is sent or granted once, made of the event's id and the rule's.
 
     A CRM gets only one of two notes with one id: a rule yields at most one note for an event.
     """

@@ -1,4 +1,4 @@
-"""What one event says of a member, and when that became true.
+"""The facts that one event reports about a member, and when they became true.
 
 A field that the event lacks is not in the facts and changes nothing. A field that the event gives as null is in
 the facts as None and clears the record's. The names are those of `fields.FIELDS`. An event may have no values at all:

@@ -114,7 +114,7 @@ def from_millis(millis: int) -> datetime:
 def whole_millis(moment: datetime) -> datetime:
     """Return a moment cut to the millisecond, as the table stores it.
 
-    Else a write between two events could change which of them is the newer one.
+    Without the cut, a write between two events could change which of them is newer.
     """
     return from_millis(to_millis(moment))
 

@@ -1,8 +1,7 @@
-"""What travels beside the body of a message: one attribute called `relay`, ASCII JSON with the keys that are set.
+"""The header of a message: one attribute called `relay`, ASCII JSON with the keys that are set.
 
-SQS takes ten attributes at most, so all of it is one. Nothing here is believed to be ours when it is read: what
-does not have its expected shape counts as absent. Standard library only: the receiver writes this at every
-cold start.
+SQS takes at most ten attributes, so the header is a single one. Any sender may have written it: a value without its
+expected shape counts as absent. Standard library only: the receiver imports this at every cold start.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ _MOST: Final = 10**9
 
 
 def topic_or_none(value: object) -> str | None:
-    """Return what may be the name of a topic: 100 letters, digits, `_`, `.` and `-` at most."""
+    """Return a possible name of a topic: at most 100 letters, digits, `_`, `.` and `-`; None for any other value."""
     return value if isinstance(value, str) and re.fullmatch(_TOPIC, value) else None
 
 
 def word_or_none(value: object) -> str | None:
-    """Return a short code or a sender's own id: 100 letters, digits, `_`, `.`, `:`, `+` and `-` at most."""
+    """Return a code or a sender's id: at most 100 letters, digits, `_`, `.`, `:`, `+` and `-`; None for any other value."""
     return value if isinstance(value, str) and re.fullmatch(_WORD, value) else None
 
 
@@ -54,7 +53,7 @@ class MessageHeader:
     """What Relay knows of a message. Times are aware and UTC; text fields are None and counts 0 where unset.
 
     `received_at` is the delivery's first receipt: it never changes, through deferrals, dead letters and redrives.
-    `since` is set by a redrive: patience counts from it. `receives` counts earlier receives of the same message
+    `since` is set by a redrive: the age of the message then counts from it. `receives` counts earlier receives of the same message
     that ended in no deferral. `coalesced` marks a message that waited once for a fuller batch. `reason` says why
     a delivery is in `unclaimed` or a message among the dead letters; `source_queue` and `error` are of dead
     letters alone.
@@ -82,7 +81,7 @@ class MessageHeader:
 
     @classmethod
     def read(cls, attributes: Mapping[str, str]) -> Self:
-        """Read the header from message attributes (text by name); whatever is not ours counts as absent."""
+        """Return the header in message attributes (text by name); a value of another shape counts as absent."""
         try:
             values = json.loads(attributes.get(ATTRIBUTE, "{}"))
         except (ValueError, RecursionError):
@@ -93,7 +92,7 @@ class MessageHeader:
         return cls(**found)
 
     def redriven(self, at: datetime) -> Self:
-        """Return the header of a dead letter that was put back into its queue at this time."""
+        """Return the header of a dead letter that was redriven to its queue at this time."""
         return replace(
             self,
             since=at,

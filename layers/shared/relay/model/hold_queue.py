@@ -12,7 +12,7 @@ from relay.model.incident import DeferReason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldQueueEntry:
-    """An incident with a deferred notification: of which event, its time, and the incident's level."""
+    """An incident with a deferred notification: the event of that notification, its time, and the incident's level."""
 
     incident_key: str
     event_id: str
@@ -49,7 +49,7 @@ class HoldQueue:
     due: Mapping[str, DueBatch] = field(default_factory=dict)
 
     def contains(self, entry: HoldQueueEntry) -> bool:
-        """Tell whether an entry waits, here or in a batch. One event may alert to two incidents."""
+        """Return whether an entry waits, in the queue or in a batch. One event may have entries of two incidents."""
         waiting = [self.entries, *(batch.entries for batch in self.due.values())]
         wanted = (entry.incident_key, entry.event_id)
         return any((one.incident_key, one.event_id) == wanted for entries in waiting for one in entries)

@@ -26,11 +26,11 @@ _RETENTION_ACTIVE: Final = timedelta(days=400)
 NotificationKind: TypeAlias = Literal["opened", "escalated", "updated", "resolved", "notice"]
 
 DeferReason: TypeAlias = Literal["quiet_hours", "flood"]
-"""Why a notification is deferred: quiet hours, or flood control (too many alerts at a time)."""
+"""The reason of a deferral: quiet hours, or flood control (too many alerts at a time)."""
 
 
 class DeliveryState(StrEnum):
-    """How far the delivery of one notification to one channel is."""
+    """The progress of the delivery of one notification to one channel."""
 
     UNSENT = "unsent"
     SENDING = "sending"  # begun; once the claim has expired, it is unknown whether it arrived
@@ -91,8 +91,8 @@ class Incident:
 
     `active` is set from the first `open` to the `resolve`. `level` only rises while active. `opened_at` is the
     time of the event that opened it, `last_opened_at` that of the newest `open`, `resolved_at` that of the newest
-    `resolve`, ever. A `one_off` incident (a joining, a grant, a loss) takes escalations and updates, but nothing has to
-    be done about it. `seen_event_ids` are the events already applied, the latest last. `channels` were notified since
+    `resolve`, ever. A `one_off` incident (a joining, a grant, a loss) takes escalations and updates, but
+    waits for no resolution. `seen_event_ids` are the events already applied, the latest last. `channels` were notified since
     it opened. `threads` are kept by the id of the event that began each; `thread_id` is the present one.
     A person sets `muted_until` and `acknowledged`; an acknowledgement holds until the incident opens anew.
     """

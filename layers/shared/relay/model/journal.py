@@ -1,4 +1,4 @@
-"""The journal: one line of JSON for everything that was processed, with what it said and how it ended.
+"""The journal: one line of JSON for everything that was processed, with its content and its outcome.
 
 A line has a `kind`: `event` for a webhook, `reading` for a member read from the API, `action` for what was done on
 request or by a rule. It may be written twice (a crash between the journal and the acknowledgement): a reader takes
@@ -42,9 +42,9 @@ def event_line(  # noqa: PLR0913 - the columns of a line, each by its name
     body: object = None,
     reason: str | None = None,
 ) -> dict[str, Any]:
-    """Return the line of one delivery of a webhook; `body` is the delivery as JSON, if it is any.
+    """Return the line of one delivery of a webhook; `body` is the delivery's JSON, None if it is not JSON.
 
-    `at` is the event's own time, `effects` are the ids of what followed from it.
+    `at` is the event's own time, `effects` are the ids of its effects.
     """
     columns = _columns(
         "event",
@@ -147,8 +147,8 @@ def without_secrets(body: object) -> object:
 def dump(columns: Mapping[str, Any]) -> bytes:
     """Return a line as compact JSON that ends with a line feed and has no other.
 
-    A body that would not fit comes as `packed`: base64 of zlib of its JSON (of its bytes, for what is no
-    JSON). Numbers alone can make it so: `1e15` is written with all its zeros.
+    A body that would not fit comes as `packed`: base64 of zlib of its JSON, or of its bytes if it is not
+    JSON. Numbers alone can make a body too long: `1e15` is written with all its zeros.
     """
     data = _write(columns)
     if len(data) <= LARGEST_LINE:
@@ -178,12 +178,12 @@ def records(lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[list[int], byt
 
 
 def _write(value: object) -> bytes:
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=_plain)
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=_json_default)
     # A lone surrogate has no UTF-8; what Python writes for it is just JSON's own escape.
     return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
-def _plain(value: object) -> float | str:
+def _json_default(value: object) -> float | str:
     if isinstance(value, Decimal):
         return float(value) if value == Decimal(str(float(value))) else str(value)
     raise TypeError(type(value).__name__)

@@ -212,13 +212,13 @@ def _newer(name: str, known: Register | None, other: Register) -> Register:
 
 
 def _by_value(register: Register) -> tuple[bool, str, Stamp]:
-    """Return what orders registers by value, an unknown value last."""
+    """Return the sort key of a register by its value, an unknown value last."""
     value = register.value
     return value is None, value.isoformat() if isinstance(value, datetime) else "", register.stamp
 
 
 def _lots_kept(member: Member) -> dict[str, Lot]:
-    """Return the lots without those that expired long before the newest fact: a rule that ignores the order."""
+    """Return the lots without those that expired long before the newest fact. The order of events takes no part."""
     newest = member.newest_at
     if newest is None:
         return dict(member.lots)

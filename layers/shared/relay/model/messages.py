@@ -1,7 +1,7 @@
 """The messages between Relay's functions: members that changed, alerts, rechecks, grants and the clock's requests.
 
-A change names *which* member changed; the profile is read when it is sent on, so that order and duplicates do
-not matter. An alert carries its event, its incident and its time, which is event time.
+A change names *which* member changed; the profile is read when it is sent on, so that order and duplicates
+have no effect. An alert carries its event, its incident and its time, which is event time.
 """
 
 from __future__ import annotations
@@ -192,30 +192,33 @@ def dump(
 ) -> str:
     """Return a message as JSON: ASCII, since SQS refuses some characters. An outbox is stored and not sent."""
     ascii_only = not isinstance(message, Outbox)
-    text: bytes = _adapter(type(message)).dump_json(message, ensure_ascii=ascii_only)
+    text: bytes = json_adapter(type(message)).dump_json(message, ensure_ascii=ascii_only)
     return text.decode()
 
 
 def load(kind: type[Message], text: str) -> Message:
-    """Read what `dump` wrote; fields that a newer version added are ignored.
+    """Return the message that `dump` wrote; fields that a newer version added are ignored.
 
     Raises:
         PermanentError: `unreadable_message`, when it is no message of this kind.
 
     """
     try:
-        message: Message = _adapter(kind).validate_json(text)
+        message: Message = json_adapter(kind).validate_json(text)
     except ValidationError as error:
         fields = {".".join(map(str, problem["loc"])) for problem in error.errors(include_input=False)}
         raise PermanentError("unreadable_message", ", ".join(sorted(fields))) from None
     return message
 
 
-_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
+_ADAPTERS: Final[dict[type[Any], TypeAdapter[Any]]] = {}
 
 
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    """Return the reader and writer of a kind, built on first use: a function needs one or two of them."""
+def json_adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    """Return the JSON reader and writer of a type, built on first use: a function needs one or two of them.
+
+    It ignores fields that a newer version has added.
+    """
     if kind not in _ADAPTERS:
         _ADAPTERS[kind] = TypeAdapter(kind)
     return _ADAPTERS[kind]

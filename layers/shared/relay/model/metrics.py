@@ -1,7 +1,7 @@
-"""What CloudWatch counts of Relay, and the words of the log: each metric with its unit and functions, and all outcomes.
+"""Relay's metrics in CloudWatch, each with its unit and functions, and the outcomes that its log names.
 
 A metric is a billed series for every set of dimensions ($0.30 a month), so there are few, and each has the
-same two dimensions: the shop and the service. Whatever is looked at only after an alarm is a field of a log line.
+same two dimensions: the shop and the service. A value that is needed only after an alarm is a field of a log line.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SERVICE: Final = "service"
 """The dimensions. A service is `POWERTOOLS_SERVICE_NAME` of a function; the 15 topics are one service."""
 
 TOPICS: Final = "topics"
-"""The service of all topic functions: which topic it was stands in the log."""
+"""The service of all topic functions: the log names the topic."""
 
 Outcome: TypeAlias = Literal[
     # The end of a message in its queue (`queues/batch.py`).
@@ -82,7 +82,7 @@ RECEIVED: Final = Metric("Received", "Count", ("receiver",))
 """Webhooks that were queued."""
 
 REFUSED: Final = Metric("Refused", "Count", ("receiver",))
-"""Webhooks that were not: a bad key or token, too large, or not queued."""
+"""Webhooks that were not queued: a bad key or token, too large, or no answer from the queue."""
 
 SHAPE_DRIFT: Final = Metric("ShapeDrift", "Count", (TOPICS,))
 """Fields of an event that differ from its topic's known shape."""
@@ -94,7 +94,7 @@ MISCONFIGURED: Final = Metric("Misconfigured", "Count", ("crm_sync", "notifier",
 """Deferrals that end only when a person changes a setting."""
 
 ALERTS_SENT: Final = Metric("AlertsSent", "Count", ("notifier",))
-"""Messages that a channel has taken."""
+"""Messages that a channel has accepted."""
 
 FAILURE_SPIKE: Final = Metric("FailureSpike", "Count", ("clock",))
 CANCEL_SPIKE: Final = Metric("CancelSpike", "Count", ("clock",))

@@ -58,7 +58,7 @@ Milestones: TypeAlias = tuple[Milestone, ...]
 
 
 def add(milestones: Milestones, milestone: Milestone) -> Milestones:
-    """Return the milestones with one more, without those that are too many of their kind."""
+    """Return the milestones with one more, at most `KEPT` of each kind, the newest."""
     every = _in_order({*milestones, milestone})
     kept: list[Milestone] = []
     for kind, most in KEPT.items():
@@ -115,5 +115,5 @@ def _complete(milestones: Milestones, *kinds: MilestoneKind) -> list[Milestone]:
     Where a kind is full, an older milestone of it may be missing: what then looks like neighbours may be none.
     """
     by_kind = ([each for each in milestones if each.kind == kind] for kind in kinds)
-    full = [group[0].number for group, kind in zip(by_kind, kinds, strict=True) if len(group) == KEPT[kind]]
+    full = [known[0].number for known, kind in zip(by_kind, kinds, strict=True) if len(known) == KEPT[kind]]
     return [each for each in milestones if each.number >= max(full, default=each.number)]

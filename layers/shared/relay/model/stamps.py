@@ -2,10 +2,10 @@
 
     number = milliseconds since 1970 · 256 + rank · 16 + ordinal
 
-The larger number wins, then the larger event id. The rank says which topic has the last word about one
-moment: a member who is cancelled and joins again within a millisecond is a member. The ordinal is the number
+The larger number wins, then the larger event id. The rank says which topic's fact is kept for one
+moment: after a cancellation and a joining of one millisecond the member is a member. The ordinal is the number
 of the billing attempt. The event id decides only between two events of one topic, so that every order of
-arrival ends with the same record. When the platform triggered the delivery takes no part: a retry may renew it.
+arrival ends with the same record. The time of the delivery takes no part: a retry may renew it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Final
 from relay.model.fields import from_millis, to_millis
 
 READING: Final = 0
-"""The rank of a reading of the API: every event of the same moment knows more."""
+"""The rank of a reading of the API: every event of the same moment outranks it."""
 
 RANKS: Final[Mapping[str, int]] = MappingProxyType(
     {

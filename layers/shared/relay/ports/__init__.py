@@ -1,1 +1,1 @@
-"""What Relay needs of the outside world, said in our own words; `adapters/` keeps these promises."""
+"""The interfaces to everything outside of Relay; `adapters/` implements them."""

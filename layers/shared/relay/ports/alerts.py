@@ -64,7 +64,7 @@ class IncidentStore(Protocol):
         """Write it as version + 1.
 
         Raises:
-            ConflictError: another writer was faster.
+            ConflictError: another writer wrote first.
 
         """
         ...

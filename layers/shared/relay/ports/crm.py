@@ -62,7 +62,7 @@ class RateLimit:
 
 
 class BulkImport(Protocol):
-    """Jobs by which a CRM takes thousands of members at once, in its own time. Used for back-fills only."""
+    """Jobs by which a CRM takes thousands of members at once and processes them later. Used for back-fills only."""
 
     @property
     def size(self) -> int:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantRecord:
-    """Credits that were written down before the request went out; `granted` once it is certain that they were.
+    """A grant of credits, recorded before its request is sent; `granted` once it is certain that it was made.
 
     `by` is the id of the effect that requested them first.
     """
@@ -45,14 +45,14 @@ class GrantStore(Protocol):
     def intents(self, budget: MonthlyBudget | None, by: str) -> Intents:
         """Return the SDK's intents of one grant: its record and its part of the month are one write, or none.
 
-        A new record raises OverBudgetError where the budget leaves no room. Without a budget there is no new
-        record at all, but a ConflictError: credits without a record are not to be granted.
+        A new record raises OverBudgetError where the budget does not cover it. Without a budget a new record
+        raises ConflictError: credits without a record are not to be granted.
         """
         ...
 
 
 class CreditGranter(Protocol):
-    """The platform's API, as far as credits are concerned."""
+    """The part of the platform's API that grants credits."""
 
     def grant(  # noqa: PLR0913 - what, for which member, once per what, and whether to try again
         self, customer_id: str, amount: Decimal, *, key: str, note: str, intents: Intents, again: bool

@@ -20,7 +20,7 @@ class MemberReading:
 
 
 class MemberApi(Protocol):
-    """The platform's API, as far as one member is concerned."""
+    """The part of the platform's API that reads one member."""
 
     def read(self, customer_id: str) -> MemberReading | None:
         """Read a member; None where the API knows none by this id.
@@ -53,9 +53,9 @@ class ReadThrottle(Protocol):
         ...
 
     def mark_read(self, key: str, at: datetime) -> None:
-        """Record when the member was read; the claim lasts on."""
+        """Record when the member was read; the claim stays."""
         ...
 
     def release(self, key: str) -> None:
-        """Give the claim back: the member was not read."""
+        """Release the claim: the member was not read."""
         ...

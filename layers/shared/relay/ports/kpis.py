@@ -10,7 +10,7 @@ from relay.model.kpis import KpiEvent
 
 
 class KpiStore(Protocol):
-    """The programme's KPI events, and how many webhooks each hour brought."""
+    """The programme's KPI events, and the number of webhooks of each hour."""
 
     def put(self, events: Sequence[KpiEvent]) -> Sequence[Exception | None]:
         """Store events; one answer for each, None where it is stored. Storing one again changes nothing."""

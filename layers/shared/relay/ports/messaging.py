@@ -1,4 +1,4 @@
-"""The journal, and queues and topics that take messages in batches."""
+"""Ports of messaging: the journal, and queues and topics that take messages in batches."""
 
 from __future__ import annotations
 

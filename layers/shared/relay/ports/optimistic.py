@@ -1,4 +1,4 @@
-"""Read, change and write a record that other invocations write as well: the loop, once for every store.
+"""Reads, changes and writes a record that other invocations write as well: one loop for every store.
 
 A store writes a record only over the version that was read, and raises a `ConflictError` otherwise.
 """

@@ -1,4 +1,4 @@
-"""What every part needs while it runs: the time, and a place for log lines and metrics."""
+"""Ports of every function: the time, and log lines with metrics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Telemetry(Protocol):
     """Log lines and metrics: one line per outcome, never a value of an event."""
 
     def outcome(self, outcome: Outcome, *, event_id: str | None, topic: str | None, **about: object) -> None:
-        """Log how one thing ended."""
+        """Log one outcome."""
         ...
 
     def measure(self, metric: Metric, value: float) -> None:

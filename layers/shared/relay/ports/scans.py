@@ -1,4 +1,4 @@
-"""Ports for reading whole tables: page by page, and the record of how far the daily run is."""
+"""Ports for reading whole tables: page by page, and the progress of the daily run."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Phase: TypeAlias = Literal["members", "sync_states", "digest", "done"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DailyRun:
-    """How far the run of a day is, by the shop's clock.
+    """The progress of one day's run, by the shop's clock.
 
     It covers what came due after `begin` and up to `end`. `digest_day` is the last day whose digest was sent.
-    `cursor` is where the present phase goes on, None at its beginning. `version` counts the writes.
+    `cursor` is where the present phase continues, None at its beginning. `version` counts the writes.
     """
 
     day: date

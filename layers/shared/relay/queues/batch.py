@@ -1,9 +1,9 @@
 """A batch from a queue: every message ends done, deferred, given up or returned, and none holds up another.
 
-All functions behind a queue share this. A function does its work on a whole batch and says of each
-message what went wrong, by class of error; what follows from that is decided here, once:
+All functions behind a queue share this. A function does its work on a whole batch and returns an
+error or None for each message; its class decides what follows:
 
-* nothing went wrong: acknowledged;
+* no error: acknowledged;
 * `TransientError`: *deferred*: a delayed copy is sent and the original acknowledged, so that an outage of days
   spends no receives; a message that is three days old goes to the dead letters instead;
 * `PermanentError`: to the dead letters at once, with its reason, and acknowledged;
@@ -57,7 +57,7 @@ class Message:
 
     @property
     def waiting_since(self) -> datetime:
-        """From when patience counts: the first receipt, or the latest redrive."""
+        """The time from which its age counts: the first receipt, or the latest redrive."""
         return self.header.since or self.received_at
 
     @property
@@ -67,7 +67,7 @@ class Message:
 
 
 class Context(Protocol):
-    """What is used of the Lambda context."""
+    """The part of the Lambda context that is used."""
 
     def get_remaining_time_in_millis(self) -> int:
         """Return how many milliseconds are left."""
@@ -92,10 +92,10 @@ class Source(Protocol):
 
 
 Results: TypeAlias = Mapping[str, Exception | None]
-"""By message id: what went wrong, None where nothing did. A message without a result was not started."""
+"""The error by message id, None for success. A message without a result was not started."""
 
 Work: TypeAlias = Callable[[Sequence[Message], Context], Results]
-"""Work on some messages while the context says that there is time."""
+"""Handles some messages while the context says that there is time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +114,7 @@ class Batch:
     def run(self, event: Mapping[str, Any], context: Context, work: Work) -> dict[str, Any]:
         """Do the work on a batch and return Lambda's partial response."""
         messages = [begin_anew_if_redriven(read_message(record)) for record in event["Records"]]
-        # A message that keeps coming back may be what ends the function. It is handled last and alone, after the
+        # A message that keeps coming back may be the one that ends the function. It is handled last and alone, after the
         # finished ones are deleted, so that they do not come back with it.
         sound = [message for message in messages if message.receives <= _SUSPECT_AFTER]
         suspects = [message for message in messages if message.receives > _SUSPECT_AFTER]
@@ -208,9 +208,9 @@ def read_message(record: Mapping[str, Any]) -> Message:
 
 
 def begin_anew_if_redriven(message: Message) -> Message:
-    """Return the message without the marks of a dead letter, its patience and counts as of a new one.
+    """Return the message without the marks of a dead letter, with the age and counts of a new one.
 
-    A message with such marks in any queue but the dead letters' was put back there: it was redriven.
+    A message with such marks in any queue but the dead letters' was redriven.
     """
     if not message.header.source_queue:
         return message
@@ -243,7 +243,7 @@ def _delay(deferrals: int, error: TransientError) -> int:
 
 
 def dead_letter(message: Message, error: Exception, queue: str) -> OutgoingMessage:
-    """Return what the dead letters keep: the body as it was, and why, in words without a value of it."""
+    """Return the dead letter of a message: its body unchanged, and a reason that repeats no value of it."""
     header = replace(
         message.header,
         received_at=message.received_at,

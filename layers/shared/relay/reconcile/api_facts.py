@@ -60,7 +60,7 @@ def _profile(read: ApiMember, record: Member) -> dict[str, Value]:
 
 
 def _membership(read: ApiMember, record: Member) -> dict[str, Value]:
-    """Return tier and status, also as evidence: it settles what an earlier snapshot claimed.
+    """Return tier and status, also as evidence: it replaces that of an earlier snapshot.
 
     A tier's name comes with its id or not at all: the name of another tier would be worse than none.
     """

@@ -1,4 +1,4 @@
-"""A member whose record may be wrong is checked again, and read from the API if its record still contradicts itself.
+"""Checks a member's record that may be wrong again, and reads the API if the record still contradicts itself.
 
 1. The record is read again: most inconsistencies come from events that were late, and have arrived since. Those
    cost no call.

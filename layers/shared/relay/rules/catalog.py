@@ -98,7 +98,7 @@ CATALOG: Final[dict[str, CatalogEntry]] = {
     ),
     "cancel.merchant": CatalogEntry("The shop ended a membership: counted for the digest."),
     "retention.credits": CatalogEntry(
-        "With `retention.on`: credits, once, for a high-value member who asked to cancel."
+        "With `retention.on`: credits, once, when a high-value member asks to cancel."
     ),
     # by the clock
     "dunning.quiet": CatalogEntry("Thirty days without another failure: the incident is resolved.", "info"),

@@ -1,6 +1,6 @@
 """Computes the member as every CRM shows it: one table of fields, and their values for a record.
 
-Names and meanings are a contract with the merchant, who builds segments and flows on them: a name never gets
+Names and meanings are a contract with the merchant's segments and flows: a name never gets
 another meaning. Each adapter maps this table to its CRM's names and types. Every send writes every field: an
 unknown value is None and clears the CRM's. So a CRM's state follows from the record alone, whatever was sent before.
 """
@@ -132,7 +132,7 @@ class CrmProfile:
         The table's names take part: a field added to it reaches each member with the next change.
         """
         values = [
-            [name, _plain(value)]
+            [name, _digest_value(value)]
             for name, value in self.values.items()
             if name not in NOT_COMPARED and value is not None
         ]
@@ -189,7 +189,7 @@ def _sendable(crm_field: CrmField, value: Value) -> Value:
     return value
 
 
-def _plain(value: Value) -> str | int | bool | None:
+def _digest_value(value: Value) -> str | int | bool | None:
     """Return a value as JSON has it, equal values in the same form."""
     if isinstance(value, Decimal):
         return number_text(value)

@@ -159,7 +159,7 @@ def attempts_left_after(event: Failure, after: Member, rules: Rules) -> int | No
 
 
 def resolution_alert(rule: str, title: str, before: Member, *, level: Level = Level.INFO) -> Alert:
-    """Return the alert that a dunning is over; above the level info it is sent even if no channel knows of the failure.
+    """Return the alert that a dunning is over; above the level info it is sent even if no channel got the failure.
 
     `before` is the record in which the fee was still open.
     """

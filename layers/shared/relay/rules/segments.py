@@ -1,4 +1,4 @@
-"""Values a member for the shop, as far as events and settings allow: the annual fee, high value, tier moves up or down."""
+"""Computes a member's value to the shop from events and settings: the annual fee, high value, tier moves up or down."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class RuleSetting(_RulesModel):
 
 
 class QuietHours(_RulesModel):
-    """The hours, by the shop's clock, in which warnings and lower levels wait for the morning."""
+    """The hours, by the shop's clock, in which warnings and lower levels are deferred."""
 
     begin: time
     end: time
@@ -91,7 +91,7 @@ class Spikes(_RulesModel):
 
 
 class Retention(_RulesModel):
-    """Credits for a high-value member who is about to cancel; off by default.
+    """Credits for a high-value member's pending cancellation; off by default.
 
     `monthly_ceiling` limits the whole programme's grants of one calendar month (UTC).
     """

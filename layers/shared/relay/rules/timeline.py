@@ -2,7 +2,7 @@
 
 Their names are a contract with the merchant (`model/timeline_events.py`). `membership_key`, `occurred_at` and
 `inveterate_event_id` are the same for all notes of an event. They are added when a note is sent
-(`with_common_properties`): until then a note lies in the item of its member's record, where bytes are paid for.
+(`with_common_properties`): until then a note is stored in the item of its member's record, where every byte costs.
 """
 
 from __future__ import annotations

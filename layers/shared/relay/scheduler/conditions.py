@@ -43,7 +43,7 @@ def windows(at: datetime) -> Sequence[tuple[datetime, datetime]]:
     return [(at - days * DAY - HOUR, at - days * DAY) for days in range(BASELINE_DAYS + 1)]
 
 
-def holding(
+def evaluate(
     recent: RecentEvents, webhooks: Mapping[datetime, int], settings: Spikes
 ) -> Mapping[Metric, bool]:
     """Return whether each condition holds, by its metric; `webhooks` counts by the hour, for all hours that are kept."""

@@ -1,4 +1,4 @@
-"""The daily run: read every member once, send what came due, and send the digest of the day before.
+"""Makes the daily run: reads every member once, sends what came due, and sends the digest of the day before.
 
 It is due at `Rules.digest_at` by the shop's clock and may take several ticks: its progress is saved after each
 page, over the version that was read. So a tick that comes twice, late or beside another finds what is left to
@@ -56,7 +56,7 @@ class DailyRunner:
 
         Raises:
             ConflictError: another tick has saved more progress than this one has read.
-            TransientError: not now; the next tick goes on.
+            TransientError: not now; the next tick continues.
 
         """
         _, rules = self.members.load(())

@@ -1,7 +1,7 @@
 """The lines of the daily digest: what a day brought, and the state of the programme now. Pure.
 
 The KPI events are those of one calendar day by the shop's clock. What concerns the members as they are now
-(money at risk, credits about to expire, how the CRMs keep up) comes from the run that was just made.
+(money at risk, credits about to expire, the state of the CRMs) comes from the run that was just made.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def is_at_risk(member: Member, at: datetime) -> bool:
 def digest_lines(events: Iterable[KpiEvent], totals: DailyTotals | None) -> Lines:
     """Return the day's lines, with those of the present where totals are given; none when there is no news.
 
-    How the CRMs keep up is added to other news and is none by itself.
+    The state of the CRMs is added to other lines and is no news by itself.
     """
     by_name: dict[str, list[KpiEvent]] = {}
     for event in events:
@@ -65,11 +65,11 @@ def digest_lines(events: Iterable[KpiEvent], totals: DailyTotals | None) -> Line
     return (*news, *_of_the_mirrors(totals)) if news and totals else news
 
 
-def _of_the_day(sums: Mapping[str, Total]) -> Iterator[tuple[str, str]]:
+def _of_the_day(by_name: Mapping[str, Total]) -> Iterator[tuple[str, str]]:
     def of(name: str) -> Total:
-        return sums.get(name, Total())
+        return by_name.get(name, Total())
 
-    # Each joining is one of the first two; a member who has come back is counted once more, as such.
+    # Each joining is one of the first two; a rejoining is counted a second time, as such.
     paid, again = of("joined_paid").number, of("rejoined").number
     joined = of("joined").number + paid
     left = (of("left_voluntarily").number, of("left_involuntarily").number, of("left_by_merchant").number)

@@ -1,4 +1,4 @@
-"""What comes due for a member as time passes: credits about to expire, a trial that ends, a renewal.
+"""Computes the reminders that come due as time passes: credits about to expire, a trial that ends, a renewal.
 
 No event reports these. The daily run reads every member and computes what came due since the run before
 (`begin` excluded, `end` included), so nothing is skipped when days are, and nothing comes twice when a run is

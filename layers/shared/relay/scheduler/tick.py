@@ -1,4 +1,4 @@
-"""One tick of the clock: wake the notifier, measure the programme's conditions, advance the daily run, drain `unclaimed`.
+"""Runs one tick of the clock: the notifier's tick, the programme's conditions, the daily run, and `unclaimed`.
 
 Once a week it requests the audits of the CRMs as well. Everything goes by the time for which the tick was
 scheduled. The parts are independent: the next tick repeats one that fails, and the tick then counts as failed,
@@ -32,7 +32,7 @@ PartResult: TypeAlias = str | Mapping[str, int]
 def tick_time(event: Mapping[str, Any], otherwise: datetime) -> datetime:
     """Return the scheduled time in a tick's `time` (ISO 8601); `otherwise` where it has none.
 
-    A month can so be played in minutes.
+    So a month can be replayed in minutes.
     """
     try:
         moment = datetime.fromisoformat(event["time"])
@@ -61,7 +61,7 @@ class Scheduler:
 
         """
         parts: Mapping[str, Callable[[], PartResult]] = {
-            "notifier": lambda: self._wake_notifier(now),
+            "notifier": lambda: self._send_tick(now),
             "conditions": lambda: self._measure_conditions(now),
             "daily_run": lambda: self.daily.advance(now, context),
             "audits": lambda: self._request_audits(now),
@@ -95,7 +95,7 @@ class Scheduler:
             reason=str(error) if ours else None,
         )
 
-    def _wake_notifier(self, now: datetime) -> PartResult:
+    def _send_tick(self, now: datetime) -> PartResult:
         """Send the notifier the time: what it deferred for quiet hours or a flood may be due."""
         message = OutgoingMessage(body=dump(ClockTick(at=now)), header=MessageHeader(topic=TICK_TOPIC))
         for refusal in self.alerts.send([message]):
@@ -122,7 +122,7 @@ class Scheduler:
         hour, *before = [list(self.kpis.between(*window)) for window in conditions.windows(now)]
         recent = conditions.RecentEvents(at=now, hour=hour, usual=before)
         webhooks = self.kpis.webhooks(now - KEPT_FOR, now)
-        found = conditions.holding(recent, webhooks, rules.spikes)
-        for metric, holds in found.items():
-            self.telemetry.measure(metric, int(holds))
-        return {metric.name: int(holds) for metric, holds in found.items()}
+        found = conditions.evaluate(recent, webhooks, rules.spikes)
+        for metric, is_met in found.items():
+            self.telemetry.measure(metric, int(is_met))
+        return {metric.name: int(is_met) for metric, is_met in found.items()}

@@ -33,12 +33,12 @@ class AdapterSettings(Protocol):
         """Read them."""
         ...
 
-    def crm(self, secret: Secret, limited: Limited) -> Crm:
+    def crm(self, secret: Secret, transport_for: TransportFactory) -> Crm:
         """Return the adapter."""
         ...
 
 
-class Limited(Protocol):
+class TransportFactory(Protocol):
     """Makes the transport that keeps a CRM's rate limits."""
 
     def __call__(self, limits: Sequence[RateLimit], /) -> RateLimitedTransport:
@@ -63,11 +63,11 @@ class HubspotSettings:
             events=reader.switch("HUBSPOT_EVENTS"),
         )
 
-    def crm(self, secret: Secret, limited: Limited) -> Crm:
+    def crm(self, secret: Secret, transport_for: TransportFactory) -> Crm:
         """Return the adapter."""
         from relay.adapters.hubspot import Hubspot
 
-        return Hubspot(self.url, secret, self.version, limited(Hubspot.rate_limits), events=self.events)
+        return Hubspot(self.url, secret, self.version, transport_for(Hubspot.rate_limits), events=self.events)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,12 +89,12 @@ class KlaviyoSettings:
             compat=reader.switch("KLAVIYO_COMPAT_NAMES"),
         )
 
-    def crm(self, secret: Secret, limited: Limited) -> Crm:
+    def crm(self, secret: Secret, transport_for: TransportFactory) -> Crm:
         """Return the adapter."""
         from relay.adapters.klaviyo import Klaviyo, KlaviyoOptions
 
         options = KlaviyoOptions(revision=self.revision, external_id=self.external_id, compat=self.compat)
-        return Klaviyo(self.url, secret, options, limited(Klaviyo.rate_limits))
+        return Klaviyo(self.url, secret, options, transport_for(Klaviyo.rate_limits))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,12 +114,12 @@ class SalesforceSettings:
             version=reader.text("SALESFORCE_VERSION"),
         )
 
-    def crm(self, secret: Secret, limited: Limited) -> Crm:
+    def crm(self, secret: Secret, transport_for: TransportFactory) -> Crm:
         """Return the adapter."""
         from relay.adapters.salesforce import Salesforce, SalesforceOrg
 
         return Salesforce(
-            SalesforceOrg(self.url, self.sobject, self.version), secret, limited(Salesforce.rate_limits)
+            SalesforceOrg(self.url, self.sobject, self.version), secret, transport_for(Salesforce.rate_limits)
         )
 
 
@@ -134,11 +134,11 @@ class WebhookSettings:
         """Read them."""
         return cls(url=reader.url("WEBHOOK_URL"))
 
-    def crm(self, secret: Secret, limited: Limited) -> Crm:
+    def crm(self, secret: Secret, transport_for: TransportFactory) -> Crm:
         """Return the adapter."""
         from relay.adapters.webhook import Webhook
 
-        return Webhook(self.url, secret, limited(Webhook.rate_limits))
+        return Webhook(self.url, secret, transport_for(Webhook.rate_limits))
 
 
 CRMS: Final[Mapping[str, type[AdapterSettings]]] = {
@@ -162,7 +162,7 @@ class CrmSettings(Settings):
 
     @classmethod
     def read(cls, reader: SettingsReader) -> Self:
-        """Read them; without a known target its own settings are not asked for."""
+        """Read them; without a known target its own settings are not read."""
         kind = reader.choice("TARGET", CRMS)
         target = reader.optional("TARGET") if kind else ""
         return cls(
@@ -214,7 +214,7 @@ class CrmServices(QueueServices):
         from relay.adapters.aws.ssm import Secret
 
         assert self.settings.own, "settings with an unknown target are refused"  # noqa: S101 - for the type checker
-        return self.settings.own.crm(Secret(self.settings.secret), self._limited)
+        return self.settings.own.crm(Secret(self.settings.secret), self._transport)
 
     @cached_property
     def sync_states(self) -> DynamoSyncStates:
@@ -285,7 +285,7 @@ class CrmServices(QueueServices):
         if adapter:
             adapter.close()
 
-    def _limited(self, limits: Sequence[RateLimit], /) -> RateLimitedTransport:
+    def _transport(self, limits: Sequence[RateLimit], /) -> RateLimitedTransport:
         """Return a transport that keeps these rate limits together with all other environments."""
         from relay.adapters.dynamodb.rate_limit import DynamoRateLimits, rate_limited_transport
         from relay.crm.rate_limit import RateLimiter

@@ -24,7 +24,7 @@ _Value = TypeVar("_Value")
 class SettingsReader:
     """Reads environment variables and remembers what is wrong with them, until `check`.
 
-    A setting with a problem is read as an empty value of its type, so that reading goes on to the next one.
+    A setting with a problem is read as an empty value of its type, so that the next one is read as well.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -56,7 +56,7 @@ class SettingsReader:
         return bool(self.optional(name)) and self._read(name, _switch, False)  # noqa: FBT003 - the value where there is none
 
     def choice(self, name: str, known: Mapping[str, _Value]) -> _Value | None:
-        """Return what a setting that must be there stands for; None where it is none of the known."""
+        """Return the value of `known` under a setting that must be there; None where it is not among them."""
 
         def pick(value: str) -> _Value:
             if value not in known:
@@ -72,7 +72,7 @@ class SettingsReader:
         return self._read(name, _zone, None) or ZoneInfo("UTC")
 
     def check(self) -> None:
-        """End the reading.
+        """Raise the problems of all settings read, if there are any.
 
         Raises:
             MisconfiguredError: with every problem in its text, and all names in its `setting`.

@@ -1,4 +1,4 @@
-"""The services of the functions that have no folder of their own in the wiring: one class for each function."""
+"""The services of `reconcile`, `grants`, `notifier`, `fanout` and `clock`: one class for each function."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from relay.wiring.settings import (
     FanoutSettings,
     GrantSettings,
     NotifierSettings,
+    QueueSettings,
     ReconcileSettings,
 )
 
@@ -38,13 +39,40 @@ if TYPE_CHECKING:
     from relay.scheduler.tick import Scheduler
 
 
-class ReconcileServices(QueueServices):
+class ApiServices(QueueServices):
+    """The services of a function that calls Inveterate's API and journals what it did."""
+
+    def __init__(self, queue: QueueSettings, api: ApiSettings, journal_stream: str) -> None:
+        super().__init__(queue)
+        self._api = api
+        self._journal_stream = journal_stream
+
+    @cached_property
+    def api(self) -> InveterateApi:
+        """Inveterate's API."""
+        from relay.adapters.aws.ssm import Secret
+        from relay.adapters.inveterate_api import InveterateApi
+
+        return InveterateApi(self._api.url, Secret(self._api.secret))
+
+    @cached_property
+    def journal(self) -> Journal:
+        """The journal."""
+        return journal(self._journal_stream)
+
+    def close(self) -> None:
+        """End the connections to the API."""
+        if "api" in vars(self):
+            self.api.close()
+
+
+class ReconcileServices(ApiServices):
     """The services of `reconcile`."""
 
     function = "reconcile"
 
     def __init__(self, settings: ReconcileSettings) -> None:
-        super().__init__(settings.queue)
+        super().__init__(settings.queue, settings.api, settings.journal_stream)
         self.settings = settings
 
     @classmethod
@@ -69,29 +97,14 @@ class ReconcileServices(QueueServices):
             every=timedelta(seconds=DELAYS * self.settings.recheck_delay),
         )
 
-    @cached_property
-    def api(self) -> InveterateApi:
-        """Inveterate's API."""
-        return _api(self.settings.api)
 
-    @cached_property
-    def journal(self) -> Journal:
-        """The journal."""
-        return journal(self.settings.journal_stream)
-
-    def close(self) -> None:
-        """End the connections to the API."""
-        if "api" in vars(self):
-            self.api.close()
-
-
-class GrantServices(QueueServices):
+class GrantServices(ApiServices):
     """The services of `grants`."""
 
     function = "grants"
 
     def __init__(self, settings: GrantSettings) -> None:
-        super().__init__(settings.queue)
+        super().__init__(settings.queue, settings.api, settings.journal_stream)
         self.settings = settings
 
     @classmethod
@@ -122,21 +135,6 @@ class GrantServices(QueueServices):
         from relay.adapters.dynamodb.grants import DynamoGrantStore
 
         return DynamoGrantStore(self.settings.grants_table, self.clock)
-
-    @cached_property
-    def api(self) -> InveterateApi:
-        """Inveterate's API."""
-        return _api(self.settings.api)
-
-    @cached_property
-    def journal(self) -> Journal:
-        """The journal."""
-        return journal(self.settings.journal_stream)
-
-    def close(self) -> None:
-        """End the connections to the API."""
-        if "api" in vars(self):
-            self.api.close()
 
 
 class NotifierServices(QueueServices):
@@ -318,10 +316,3 @@ def _kpis(table: str, shop: str, clock: Clock) -> DynamoKpiStore:
     from relay.adapters.dynamodb.kpis import DynamoKpiStore
 
     return DynamoKpiStore(table, shop, clock)
-
-
-def _api(settings: ApiSettings) -> InveterateApi:
-    from relay.adapters.aws.ssm import Secret
-    from relay.adapters.inveterate_api import InveterateApi
-
-    return InveterateApi(settings.url, Secret(settings.secret))

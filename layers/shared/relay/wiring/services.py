@@ -64,7 +64,7 @@ def service(kind: type[_Kind]) -> _Kind:
 
 
 def keep(services: Services) -> None:
-    """Let `service` return these from now on."""
+    """Make `service` return these from now on."""
     _kept[type(services)] = services
 
 
@@ -104,7 +104,7 @@ class Worker(Protocol):
     """Works on a batch of messages."""
 
     def work(self, messages: Sequence[Message], context: Context) -> Results:
-        """Answer each message; None where it is done with."""
+        """Return each message's error, None for success."""
         ...
 
 
@@ -154,7 +154,7 @@ _LAST_SECONDS: Final = 0.5
 
 
 def limit_calls(context: Context) -> None:
-    """Let no call to AWS, and no pause between its tries, go beyond the end of this invocation."""
+    """End every call to AWS, with the pauses between its tries, before the end of this invocation."""
     from relay.adapters.aws.client import aws
 
     aws().ends_at = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - _LAST_SECONDS
@@ -183,7 +183,7 @@ class QueueFunction(Services, Protocol):
 def defer_all(
     event: Mapping[str, Any], context: Context, error: MisconfiguredError, function: str
 ) -> dict[str, Any]:
-    """Defer a batch whose function has wrong settings, so that it spends no receives until a person mends them.
+    """Defer a batch whose function has wrong settings, so that it spends no receives until a person corrects them.
 
     Only without SOURCE_URL the messages are returned: then there is no queue to send delayed copies to.
     """
@@ -192,7 +192,7 @@ def defer_all(
     source = SourceSettings.from_env()
     telemetry = PowertoolsTelemetry(function, source.shop)
     # What is too old to be deferred is returned: where dead letters go may be the very setting that is wrong.
-    batch = _batch(queue_at(source.source_url, source.source_name), _Refusing(error), telemetry, now)
+    batch = _batch(queue_at(source.source_url, source.source_name), _UnreachableQueue(error), telemetry, now)
 
     def refuse(_messages: Sequence[Message], _context: Context) -> Results:
         raise error
@@ -200,7 +200,7 @@ def defer_all(
     return batch.run(event, context, refuse)
 
 
-class _Refusing:
+class _UnreachableQueue:
     """A queue that cannot be reached, because of this error."""
 
     def __init__(self, error: Exception) -> None:

@@ -1,4 +1,4 @@
-"""AWS by botocore: for the operator's commands and for `grants`, whose transactions botocore gives a token."""
+"""Calls AWS by botocore, for the operator's commands and for `grants`: its transactions need botocore's idempotency token."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def client(service: str, *, attempts: int = 3) -> Any:
 
 @dataclass(slots=True)
 class BotoAws:
-    """Stands where `AwsClient` does. `client_of` returns botocore's client of a service."""
+    """Calls AWS by botocore, in place of `AwsClient`. `client_of` returns botocore's client of a service."""
 
     client_of: Callable[[str], Any] = client
     ends_at: float | None = None

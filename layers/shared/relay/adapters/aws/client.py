@@ -1,8 +1,8 @@
-"""The one way from a Lambda function to AWS: `call(service, operation, body)`.
+"""Calls AWS for every Lambda function but `grants`: `call(service, operation, body)`.
 
-botocore takes most of a cold start and three quarters of the processor time of a small call. The functions on
-an event's way make few kinds of calls, all of them with one JSON object there and one back, so they are
-made here: signed, with one deadline for each call, and tried again where that is safe. Every operation that
+botocore takes most of a cold start and three quarters of the processor time of a small call. The functions that
+handle events make few kinds of calls, each with one JSON object in the request and one in the reply. They are made
+here: signed, with one deadline for each call, and tried again where that is safe. Every operation that
 Relay calls may be repeated: writes are conditional or idempotent by key, a message sent twice has one event id.
 `grants` and the command line use botocore (`boto.py`).
 """
@@ -70,8 +70,8 @@ _CLOCK_SKEW: Final = frozenset(
     }
 )
 
-_SKEW_TO_HEED: Final = timedelta(minutes=4)
-"""AWS refuses a request whose time is five minutes off; a smaller difference is not the clock's fault."""
+_MIN_SKEW: Final = timedelta(minutes=4)
+"""AWS refuses a request whose time is five minutes off; a smaller difference is not the cause."""
 
 _MISCONFIGURED: Final = frozenset(
     {
@@ -196,7 +196,7 @@ class AwsClient:
                     return decode(kind, reply.headers, reply.content)
             except ExchangeError as error:
                 if error.was_kept and not reconnected and repeatable:
-                    # The other side had closed a kept connection, and has not read the request: no try of it.
+                    # The other side had closed a kept connection and has not read the request: this does not count as a try.
                     reconnected = True
                     tries -= 1
                     continue
@@ -228,23 +228,23 @@ class AwsClient:
         self, service: Service, headers: Mapping[str, str], content: bytes, deadline: float
     ) -> RawReply:
         credentials = Credentials.from_environment()
-        place = urlsplit(endpoint(service, credentials.region))
-        path = place.path or "/"
+        address = urlsplit(endpoint(service, credentials.region))
+        path = address.path or "/"
         signed = signed_headers(
             credentials,
             service.name,
-            host=_host(place.scheme, place.netloc),
+            host=_host(address.scheme, address.netloc),
             path=path,
             headers=headers,
             content=content,
             now=self.now() + self.skew,
         )
         return self.connections.exchange(
-            place, path, signed, content, min(deadline, self.clock() + self.try_seconds)
+            address, path, signed, content, min(deadline, self.clock() + self.try_seconds)
         )
 
     def _correct_clock(self, reply: RawReply) -> bool:
-        """Take AWS's time from the refusal; False where this machine's clock is not what is wrong."""
+        """Take AWS's time from the refusal; return False where this machine's clock is not the cause."""
         try:
             theirs = parsedate_to_datetime(reply.headers.get("date", ""))
         except (TypeError, ValueError):
@@ -252,13 +252,13 @@ class AwsClient:
         if theirs.tzinfo is None:
             theirs = theirs.replace(tzinfo=UTC)
         skew = theirs - self.now()
-        if abs(skew - self.skew) < _SKEW_TO_HEED:
+        if abs(skew - self.skew) < _MIN_SKEW:
             return False
         self.skew = skew
         return True
 
     def _pause(self, tries: int, deadline: float) -> bool:
-        """Wait before the next try, up to 0.1 s, 0.2 s, 0.4 s …; False where the deadline leaves no time for one."""
+        """Wait before the next try, up to 0.1 s, 0.2 s, 0.4 s …; return False where the deadline leaves no time for one."""
         seconds = self.jitter() * min(0.1 * 2 ** (tries - 1), 2.0)
         if self.clock() + seconds >= deadline:
             return False
@@ -291,13 +291,13 @@ def aws() -> AwsCaller:
 
 
 def use(caller: AwsCaller | None) -> None:
-    """Let `aws` return this one from now on: the operator's commands call AWS by botocore, tests call fakes."""
+    """Make `aws` return this caller from now on: the operator's commands call AWS by botocore, tests call fakes."""
     _CALLERS[:] = [] if caller is None else [caller]
 
 
 @contextmanager
 def aws_errors(what: str) -> Iterator[None]:
-    """Translate a failed call for those who read `relay.errors`; `what` names the resource.
+    """Translate a failed call into an error of `relay.errors`; `what` names the resource.
 
     Raises:
         MisconfiguredError: a missing permission, resource or credential.

@@ -1,7 +1,7 @@
-"""Connections to AWS that are kept between calls, and a deadline for each exchange as a whole.
+"""Keeps connections to AWS between calls, and ends each exchange as a whole at a deadline.
 
-A socket's timeout is good for one read: a server that sends a byte a second never meets it. Here every read
-and write gets what is left of one deadline. Standard library only.
+A socket's timeout applies to one read: a server that sends a byte a second never exceeds it. Here every read and
+write gets the time that is left until one deadline. Standard library only.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class Connections:
     _idle: dict[tuple[str, str], deque[http.client.HTTPConnection]] = field(default_factory=dict)
 
     def exchange(
-        self, place: SplitResult, path: str, headers: Mapping[str, str], content: bytes, deadline: float
+        self, address: SplitResult, path: str, headers: Mapping[str, str], content: bytes, deadline: float
     ) -> RawReply:
         """Post `content` and return the whole reply before `deadline` (of `clock`).
 
@@ -110,12 +110,12 @@ class Connections:
             ExchangeError: no whole reply came. Its text names a class of error and nothing of the request.
 
         """
-        key = (place.scheme, place.netloc)
+        key = (address.scheme, address.netloc)
         connection, was_kept = self._take(key)
         sent = answered = False
         try:
             if connection is None:
-                connection = self._open(place, deadline)
+                connection = self._open(address, deadline)
             sock: Any = connection.sock
             sock.deadline = deadline
             sent = True
@@ -129,7 +129,7 @@ class Connections:
             lost = was_kept and not answered and not isinstance(error, TimeoutError)
             raise ExchangeError(type(error).__name__, was_kept=lost, sent=sent) from None
         except BaseException:
-            # Half an exchange is left on it: the next reply would be read as another's.
+            # A part of this exchange may be left on the connection: the next call would read it as its own reply.
             if connection is not None:
                 connection.close()
             raise
@@ -148,20 +148,20 @@ class Connections:
 
     def _take(self, key: tuple[str, str]) -> tuple[http.client.HTTPConnection | None, bool]:
         with suppress(KeyError, IndexError):
-            # The latest one is the least likely to have been closed by the other side.
+            # The other side is least likely to have closed the latest one.
             return self._idle[key].pop(), True
         return None, False
 
-    def _open(self, place: SplitResult, deadline: float) -> http.client.HTTPConnection:
+    def _open(self, address: SplitResult, deadline: float) -> http.client.HTTPConnection:
         seconds = min(self.connect_seconds, deadline - self.clock())
         if seconds <= 0:
             raise TimeoutError("deadline")
-        if place.scheme == "https":
+        if address.scheme == "https":
             connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                place.netloc, timeout=seconds, context=tls_context()
+                address.netloc, timeout=seconds, context=tls_context()
             )
         else:
-            connection = http.client.HTTPConnection(place.netloc, timeout=seconds)
+            connection = http.client.HTTPConnection(address.netloc, timeout=seconds)
         connection.connect()
         connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.sock = _DeadlineSocket(connection.sock, self.clock)

@@ -1,4 +1,4 @@
-"""The journal's way to S3: lines in as few Firehose records and calls as they fit into, and an answer for each line."""
+"""Writes the journal to S3 through Firehose: lines in as few records and calls as possible, with an answer for each."""
 
 from __future__ import annotations
 

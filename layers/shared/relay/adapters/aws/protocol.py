@@ -1,4 +1,4 @@
-"""How AWS services are asked and how they answer: JSON for DynamoDB, SQS, Firehose and SSM, forms and XML for SNS.
+"""Writes requests to AWS services and reads their replies: JSON for DynamoDB, SQS, Firehose and SSM, forms and XML for SNS.
 
 Pure functions, standard library only. Facts from the services' published models: target prefixes, JSON
 versions, the query protocol of SNS, and the two ways in which an error names its code.
@@ -21,7 +21,7 @@ Body: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What tells one service's requests from another's. `target` is empty for the query protocol."""
+    """The parts in which the services' requests differ. `target` is empty for the query protocol."""
 
     name: str
     variable: str

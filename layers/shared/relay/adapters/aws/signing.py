@@ -1,4 +1,4 @@
-"""Proof to AWS that a request comes from this function: Signature Version 4, of the function's own credentials.
+"""Signs requests to AWS with the function's own credentials (Signature Version 4).
 
 Standard library only: every function signs its first request during a cold start.
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html
@@ -34,7 +34,7 @@ class Credentials:
         They are read for each call: a long-lived process may get new ones.
 
         Raises:
-            MisconfiguredError: a variable is missing, which names it.
+            MisconfiguredError: a variable is missing; `setting` names it.
 
         """
         try:

@@ -1,4 +1,4 @@
-"""SNS: publishing in batches to the topic `changes`, from which every target's queue learns which member changed."""
+"""Publishes to SNS in batches: to the topic `changes`, which sends each changed member to every target's queue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SQS: sending in batches, deferring messages, acknowledging early, and receiving."""
+"""Sends to SQS in batches, defers messages, acknowledges early, and receives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secrets: SSM SecureStrings, read at first use and again after five minutes."""
+"""Reads secrets from SSM (SecureStrings) at first use, and again after five minutes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Secret:
         return self._value
 
     def forget(self) -> None:
-        """Read it anew next time, because a server has refused it."""
+        """Drop the value, because a server has refused it: the next use reads it again."""
         self._value = None
 
     def _read(self) -> str:

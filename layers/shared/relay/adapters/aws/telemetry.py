@@ -1,4 +1,4 @@
-"""Log lines and metrics through Powertools: JSON to the log group, with the metrics embedded in it (EMF)."""
+"""Writes log lines and metrics through Powertools: JSON to the log group, with the metrics embedded in it (EMF)."""
 
 from __future__ import annotations
 

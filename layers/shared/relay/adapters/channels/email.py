@@ -1,4 +1,4 @@
-"""Send notifications as e-mails, through the SNS topic that the addresses subscribe to."""
+"""Sends notifications as e-mails, through the SNS topic that the addresses subscribe to."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class EmailChannel:
         message = email_message(notification)
         with aws_errors("topic e-mail"):
             try:
-                # A standard topic does not recognise a message that is sent again: one that may have arrived is not.
+                # A standard topic does not recognise a repeat, so a message that may have arrived is not sent again.
                 self.aws.call(
                     "sns",
                     "Publish",

@@ -1,6 +1,6 @@
-"""Send notifications to PagerDuty, through its Events API v2: one key opens, escalates and resolves an incident.
+"""Sends notifications to PagerDuty, through its Events API v2: one key opens, escalates and resolves an incident.
 
-A second trigger of an open incident joins it, so a repeat does no harm: an event without a reply is
+PagerDuty adds a second trigger to the open incident, so a repeat does no harm: an event without a reply is
 sent again, unmarked (https://developer.pagerduty.com/docs/events-api-v2-overview).
 """
 

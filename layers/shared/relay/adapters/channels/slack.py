@@ -1,4 +1,4 @@
-"""Send notifications to Slack: a bot keeps one thread per incident with an up-to-date first message, a webhook only posts.
+"""Sends notifications to Slack. A bot keeps one thread per incident and updates its first message; a webhook only posts.
 
 The secret is one or the other: the URL of an incoming webhook (`https://…`), or a bot's token (`xoxb-…`,
 scope `chat:write`), which posts to the channel in SLACK_CHANNEL. Slack has no idempotency key. So a message that

@@ -1,4 +1,4 @@
-"""DynamoDB's attribute values: by hand where an item is small, so that its layout is seen; by type elsewhere.
+"""Converts values to DynamoDB's attributes and back: written out where an item is small, so that the code shows its layout; by type elsewhere.
 
 A moment is a number: milliseconds since 1970. A time to live is one too: seconds, as DynamoDB demands.
 """
@@ -70,7 +70,7 @@ def moment_of(item: Item, name: str) -> datetime | None:
 _NUMBERS: Final = Context(
     prec=38, Emin=-128, Emax=126, traps=[Clamped, Overflow, Inexact, Rounded, Underflow]
 )
-"""What DynamoDB keeps of a number: another one raises here, before it is sent."""
+"""The numbers that DynamoDB stores exactly: any other raises an error here, before it is sent."""
 
 
 def to_attribute(value: Any) -> Attribute:

@@ -51,7 +51,7 @@ def encode(record: MemberRecord, outbox: Outbox) -> dict[str, Any]:
         index = stamps.setdefault(register.stamp, len(stamps))
         is_its_time = isinstance(register.value, datetime) and register.value == register.at
         fields[name] = index if is_its_time else [to_stored(register.value), index]
-    plain: dict[str, Any] = {
+    native: dict[str, Any] = {
         "pk": member.key,
         "v": LAYOUT,
         "n": record.version + 1,
@@ -61,15 +61,15 @@ def encode(record: MemberRecord, outbox: Outbox) -> dict[str, Any]:
         "o": dump(outbox),
     }
     if member.lots:
-        plain["l"] = {by: [lot.amount, to_millis(lot.expires_at)] for by, lot in member.lots.items()}
+        native["l"] = {by: [lot.amount, to_millis(lot.expires_at)] for by, lot in member.lots.items()}
     if member.balance_chain:
-        plain["c"] = _chain_text(member.balance_chain)
+        native["c"] = _chain_text(member.balance_chain)
     if member.milestones:
-        plain["m"] = milestones.encode(member.milestones)
+        native["m"] = milestones.encode(member.milestones)
     unknown = member.unknown.get("fields")
     if unknown:
-        plain["f"] = {**_with_own_stamps(unknown, plain["s"]), **fields}
-    known = {name: to_attribute(value) for name, value in plain.items()}
+        native["f"] = {**_with_own_stamps(unknown, native["s"]), **fields}
+    known = {name: to_attribute(value) for name, value in native.items()}
     return {**member.unknown.get("item", {}), **known}
 
 
@@ -86,18 +86,18 @@ def _with_own_stamps(unknown: Mapping[str, tuple[Any, Any]], stamps: list[Any]) 
 
 def decode(item: Mapping[str, Any]) -> MemberRecord:
     """Return the record of an item; what a newer version of this code has stored is kept for the next write."""
-    plain = {name: from_attribute(value) for name, value in item.items() if name in _NAMES}
+    native = {name: from_attribute(value) for name, value in item.items() if name in _NAMES}
     registers: dict[str, Register] = {}
     unknown: dict[str, Any] = {}
-    for name, entry in plain["f"].items():
+    for name, entry in native["f"].items():
         value, index = (entry[:-1], entry[-1]) if isinstance(entry, list) else ([], entry)
-        packed = plain["s"][int(index)]
+        packed = native["s"][int(index)]
         if name in FIELDS:
             stamp = _unpack(packed)
             registers[name] = Register(from_stored(FIELDS[name].kind, value[0]) if value else stamp.at, stamp)
         else:
             unknown[name] = (value, packed)
-    shop, _, customer_id = plain["pk"].rpartition(":")
+    shop, _, customer_id = native["pk"].rpartition(":")
     rest: dict[str, Attribute] = {name: value for name, value in item.items() if name not in _NAMES}
     member = Member(
         shop=shop,
@@ -105,13 +105,13 @@ def decode(item: Mapping[str, Any]) -> MemberRecord:
         registers=registers,
         lots={
             by: Lot(Decimal(amount), from_millis(int(expiry)))
-            for by, (amount, expiry) in plain.get("l", {}).items()
+            for by, (amount, expiry) in native.get("l", {}).items()
         },
-        balance_chain=_chain(plain.get("c", "")),
-        milestones=milestones.decode(plain["m"]) if "m" in plain else (),
+        balance_chain=_chain(native.get("c", "")),
+        milestones=milestones.decode(native["m"]) if "m" in native else (),
         unknown={name: value for name, value in (("fields", unknown), ("item", rest)) if value},
     )
-    return MemberRecord(member=member, version=int(plain["n"]), seen=_ids(plain["r"]))
+    return MemberRecord(member=member, version=int(native["n"]), seen=_ids(native["r"]))
 
 
 def _ids(packed: bytes) -> tuple[str, ...]:

@@ -11,7 +11,7 @@
 
 Cost (on demand, us-east-1: $0.125 per million read units, $0.625 per million writes): a member that needs nothing costs
 a read; one that is sent costs a read, the claim and its release: $1.375 a million. Reads are consistent, at twice the
-price of others: a stale digest would make a member pass for equal that is not. Claims are single conditional updates and
+price of others: a stale digest would make a changed member look unchanged. Claims are single conditional updates and
 not transactions, which cost double and succeed or fail together; eight at a time, so that a hundred take a tenth of a
 second.
 """
@@ -131,7 +131,7 @@ class DynamoSyncStates:
         return ConflictError("the claim was lost during the call")
 
     def _invalidate(self, member: str) -> None:
-        """Make every call of the meantime not count: our own call may have come before or after it.
+        """Invalidate every call made meanwhile: our own call may have come before or after it.
 
         `claimed_until` stays: while another call is under way, no third one may begin.
         """
@@ -192,7 +192,7 @@ def _changes(result: ClaimResult) -> tuple[dict[str, Any], list[str]]:
 
 
 def decode_sync_state(item: Mapping[str, Any]) -> SyncState:
-    """Read an item."""
+    """Return the sync state of an item."""
     return SyncState(
         digest=attributes.text_of(item, "digest"),
         state=attributes.text_of(item, "state") or "",

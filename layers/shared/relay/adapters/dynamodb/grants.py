@@ -1,16 +1,16 @@
-"""The grants table: which credits are granted or about to be, and how much of each month's budget they take.
+"""Stores the grants table: which credits are granted or about to be, and how much of each month's budget they take.
 
     key         grant#{key}                     budget#{month}
     state       `open` or `granted`             reserved    in all, in the shop's currency unit
     customer, amount                            expires     likewise
     attempt     how many requests were allowed
     since       when the latest was allowed (milliseconds since 1970)
-    month       whose budget it counts under
+    month       the month in whose budget it counts
     asked_by    the effect that requested it first
     expires     when it may be deleted (seconds since 1970)
 
-The table is one of its own: sync states can be made again and go with the stack, while a record that is lost
-is a grant that can be made twice. So it stays when the stack is deleted, and when the API's key is taken out.
+The table is one of its own: sync states can be rebuilt and are deleted with the stack, while a lost record
+is a grant that can be made twice. So the table stays when the stack is deleted, and when the API's key is removed.
 
 A record and its part of the month's budget are one transaction, and so is taking both back: at no moment, and
 after no crash, credits are claimed and not counted. A transaction costs twice a plain write; a merchant makes a
@@ -110,7 +110,7 @@ class DynamoIntents:
         """Write the intent down and count it, unless its key is there; return a NEW claim, else the one written.
 
         Raises:
-            OverBudgetError: it is not written, and the budget leaves no room for it.
+            OverBudgetError: it is not written, and the budget does not cover it.
             ConflictError: it is not written, and there is no budget; or it was written and released each time.
 
         """
@@ -131,20 +131,20 @@ class DynamoIntents:
         )
 
     def mark_granted(self, claim: Claim) -> None:
-        """Write down that it was granted, whatever stands there: it was."""
+        """Record that the credits were granted, whatever the item says."""
         for tries_left in reversed(range(_TRIES)):
             try:
                 self._mark(claim)
             except TransientError:
-                # Another invocation's transaction may be under way on this item. Unless it is written now, no
-                # invocation may ever know: a ledger need not show our note.
+                # Another invocation's transaction may be under way on this item. If the grant is not recorded now, it may
+                # stay unknown for good: the ledger need not show our note.
                 if not tries_left:
                     raise
             else:
                 return
 
     def release(self, claim: Claim) -> None:
-        """Delete an open claim at this `attempt`, and give its part of the month back."""
+        """Delete an open claim at this `attempt`, and return its amount to the month's budget."""
         item = self.store.item(keys.grant(claim.intent.key))
         month, amount = text_of(item, "month"), number_of(item, "amount")
         if month is None or amount is None:
@@ -156,13 +156,13 @@ class DynamoIntents:
             "ExpressionAttributeNames": {"#state": "state"},
             "ExpressionAttributeValues": _open_at(claim),
         }
-        give_back = {
+        return_amount = {
             "TableName": self.store.table,
             "Key": _key(keys.budget(month)),
             "UpdateExpression": "ADD reserved :back",
             "ExpressionAttributeValues": {":back": number(-amount)},
         }
-        self._transact({"Delete": delete}, {"Update": give_back})
+        self._transact({"Delete": delete}, {"Update": return_amount})
 
     def _mark(self, claim: Claim) -> None:
         self._update(
@@ -181,18 +181,18 @@ class DynamoIntents:
 
     def _reserve(self, intent: Intent, budget: MonthlyBudget) -> bool:
         """Write the record and count it; False where another invocation wrote it first."""
-        room = budget.ceiling - intent.amount
-        if room < 0:
-            raise OverBudgetError("the month's budget leaves no room")
+        highest = budget.ceiling - intent.amount
+        if highest < 0:
+            raise OverBudgetError("the month's budget does not cover this grant")
         count = {
             "TableName": self.store.table,
             "Key": _key(keys.budget(budget.month)),
             "UpdateExpression": "SET expires = :expires ADD reserved :amount",
-            "ConditionExpression": "attribute_not_exists(reserved) OR reserved <= :room",
+            "ConditionExpression": "attribute_not_exists(reserved) OR reserved <= :highest",
             "ExpressionAttributeValues": {
                 ":expires": self._expires(),
                 ":amount": number(intent.amount),
-                ":room": number(room),
+                ":highest": number(highest),
             },
         }
         write = {
@@ -203,7 +203,7 @@ class DynamoIntents:
         }
         reasons = self._transact({"Put": write}, {"Update": count})
         if reasons and reasons[0] != _FAILED:
-            raise OverBudgetError("the month's budget leaves no room")
+            raise OverBudgetError("the month's budget does not cover this grant")
         return not reasons
 
     def _item(self, intent: Intent, month: str) -> dict[str, Attribute]:

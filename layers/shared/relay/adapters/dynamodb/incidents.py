@@ -1,4 +1,4 @@
-"""Incidents in DynamoDB: one item each, and one for the hold queue; a write fails if another came first."""
+"""Stores the incidents in DynamoDB: one item each, and one for the hold queue; a write fails if another came first."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from relay.adapters.aws.client import AwsCaller, aws, aws_errors
 from relay.adapters.dynamodb import keys
@@ -15,6 +15,7 @@ from relay.adapters.dynamodb.versioned import put_version
 from relay.errors import PermanentError
 from relay.model.hold_queue import HoldQueue
 from relay.model.incident import Incident
+from relay.model.messages import json_adapter
 from relay.ports.runtime import Clock
 
 _TABLE: Final = "table incidents"
@@ -47,7 +48,7 @@ class DynamoIncidents:
         """Write it as version + 1.
 
         Raises:
-            ConflictError: another writer was faster.
+            ConflictError: another writer wrote first.
             TransientError: the table does not answer.
 
         """
@@ -94,24 +95,14 @@ class DynamoIncidents:
 
     def _write(self, key: str, value: Incident | HoldQueue, attributes: Item) -> None:
         written = replace(value, version=value.version + 1)
-        document = _json(type(written)).dump_json(written, exclude_defaults=True).decode()
+        document = json_adapter(type(written)).dump_json(written, exclude_defaults=True).decode()
         item = {"key": text(key), "document": text(document), **attributes}
         put_version(self.aws, self.table, item, read=value.version, what=_TABLE)
 
 
 def _parsed(kind: type[Stored], item: Item) -> Stored:
     try:
-        parsed: Stored = _json(kind).validate_json(text_of(item, "document") or "")
+        parsed: Stored = json_adapter(kind).validate_json(text_of(item, "document") or "")
     except ValidationError:
         raise PermanentError("unreadable_incident") from None
     return parsed
-
-
-def _json(kind: type[Any]) -> TypeAdapter[Any]:
-    """Return the JSON adapter of a type, made once; it ignores fields that a newer version has added."""
-    if kind not in _ADAPTERS:
-        _ADAPTERS[kind] = TypeAdapter(kind)
-    return _ADAPTERS[kind]
-
-
-_ADAPTERS: Final[dict[type[Any], TypeAdapter[Any]]] = {}

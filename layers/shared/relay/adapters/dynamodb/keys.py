@@ -9,12 +9,12 @@
                 key             run#{target}#{name}         the progress of a back-fill or an audit
                 key             read#{member}               when the API was last read for a member
     incidents   key             incident#{incident key}     one incident
-                key             hold_queue                  the alert messages that are held back
+                key             hold_queue                  the alerts that are deferred
     figures     pk, sk          kpi#{shop}#{UTC day}        one KPI event, sk = {ISO time}#{id}
                 pk, sk          webhooks#{shop}             webhooks received in one hour, sk = {ISO hour}
                 pk, sk          daily_run#{shop}            the progress of the daily run, sk = run
     grants      key             grant#{key}                 one grant of credits
-                key             budget#{month}              what one month's budget has promised
+                key             budget#{month}              how much of one month's budget is claimed
 
 A key is a prefix and a fixed number of parts, joined by `#`. Only the last part may contain `#`, so two
 different items never share a key, whatever a target or a member is called.

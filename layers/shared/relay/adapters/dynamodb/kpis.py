@@ -1,4 +1,4 @@
-"""The figures table: KPI events, the hours in which webhooks came, and the progress of the daily run.
+"""Stores the table `figures`: KPI events, the number of webhooks of each hour, and the progress of the daily run.
 
     pk                      sk                      what
     kpi#{shop}#{UTC day}    {ISO time}#{id}         a KPI event: n (name), m (member key), a (amount), c (currency)

@@ -1,4 +1,4 @@
-"""The members table: one item a member, written only if no other invocation has written it in between.
+"""Stores the members table: one item a member, written only if no other invocation has written it in between.
 
 `codec.py` describes a member's item. The rules' item holds `document` (JSON) and `n`, how many times it was written.
 """
@@ -23,7 +23,7 @@ from relay.ports.members import MemberRecord
 from relay.rules.settings import Rules
 
 _KEYS_PER_CALL: Final = 100
-_READ_ROUNDS: Final = 5
+_MAX_READS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +87,17 @@ class DynamoMembers:
     def _read(self, keys: list[str]) -> dict[str, Mapping[str, Any]]:
         found: dict[str, Mapping[str, Any]] = {}
         for start in range(0, len(keys), _KEYS_PER_CALL):
-            asked = [{"pk": to_attribute(key)} for key in keys[start : start + _KEYS_PER_CALL]]
-            for _ in range(_READ_ROUNDS):
+            unread = [{"pk": to_attribute(key)} for key in keys[start : start + _KEYS_PER_CALL]]
+            for _ in range(_MAX_READS):
                 with aws_errors("members table"):
                     reply = self.aws.call(
                         "dynamodb",
                         "BatchGetItem",
-                        {"RequestItems": {self.table: {"Keys": asked, "ConsistentRead": True}}},
+                        {"RequestItems": {self.table: {"Keys": unread, "ConsistentRead": True}}},
                     )
                 found |= {item["pk"]["S"]: item for item in reply["Responses"].get(self.table, ())}
-                asked = reply.get("UnprocessedKeys", {}).get(self.table, {}).get("Keys", [])
-                if not asked:
+                unread = reply.get("UnprocessedKeys", {}).get(self.table, {}).get("Keys", [])
+                if not unread:
                     break
             else:
                 raise TransientError("members table: throttled")
@@ -110,5 +110,5 @@ def _rules(item: Mapping[str, Any] | None) -> Rules:
     try:
         return Rules.model_validate_json(from_attribute(item["document"]))
     except (KeyError, TypeError, ValidationError):
-        # Never silently the defaults: a merchant who raised a threshold would get every alert below it.
+        # Never the defaults: where the merchant raised a threshold, every alert below it would be sent.
         raise UnreadableRulesError("the stored rules cannot be read: apply them again") from None

@@ -1,4 +1,4 @@
-"""Keeps a CRM's rate limits below its adapter: requests wait for their slot before they are sent.
+"""Keeps a CRM's rate limits: each request of its adapter waits for a slot before it is sent.
 
 Each rate limit is one item of the mirrors table, `rate#{target}#{number}`, with the moment (microseconds since 1970) at
 which the next slot begins. A reservation moves it on by one update: one that adds, while other environments reserve as

@@ -1,7 +1,7 @@
 """Reads whole tables page by page: members or their keys, and sync states of one CRM or of all.
 
 A page is what DynamoDB reads for one answer, at most a megabyte. The reads are eventually consistent, at half
-the price: what a run misses of the last second, that second's events bring.
+the price: a change of the last second that a run misses is written by its own event.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""When the API was last read for each member: one small item in the mirrors table, `read#{member}`.
+"""Stores when the API was last read for each member: one small item in the mirrors table, `read#{member}`.
 
     read_at         when it was last read (milliseconds since 1970)
     next_read_at    from when on it may be read again
@@ -51,7 +51,7 @@ class DynamoReadThrottle:
         return True
 
     def mark_read(self, key: str, at: datetime) -> None:
-        """Record when the member was read; the claim lasts on."""
+        """Record when the member was read; the claim stays."""
         with aws_errors(f"table {self.table}"):
             self._update(
                 key,
@@ -60,7 +60,7 @@ class DynamoReadThrottle:
             )
 
     def release(self, key: str) -> None:
-        """Give the claim back: the member was not read."""
+        """Release the claim: the member was not read."""
         with aws_errors(f"table {self.table}"):
             self._update(key, UpdateExpression="REMOVE next_read_at")
 

@@ -1,4 +1,4 @@
-"""Items that carry a version and are written only over the version that was read.
+"""Writes an item that carries a version only over the version that was read.
 
 The loop around such a write (read, change, write, and again after a conflict) is `ports.optimistic`.
 """

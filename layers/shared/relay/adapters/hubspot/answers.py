@@ -1,4 +1,4 @@
-"""What HubSpot's answer to a batch means for each member in it.
+"""Reads HubSpot's answer to a batch: the outcome of each member in it.
 
 200, 207   a member in `results` is mirrored; one in `errors` is named by its trace id; one in neither was silently
            dropped, which a malformed batch can cause: refused

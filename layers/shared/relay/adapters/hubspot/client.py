@@ -1,4 +1,4 @@
-"""Calls to HubSpot: one request, and what its answer means for every member in it.
+"""Calls HubSpot, and tells an answer about single members from one about all of them.
 
 An answer that concerns single members (`_FOR_SINGLE_MEMBERS`) is returned. Any other concerns all of them and is raised
 as `CrmUnavailableError`: 401 and 403 until the credentials are corrected (`unauthorised`), 429 and 5xx for now (`retry`).

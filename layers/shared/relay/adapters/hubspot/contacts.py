@@ -1,4 +1,4 @@
-"""Contacts under our key: what HubSpot holds of them, and how our fields are removed from them."""
+"""Reads the contacts under our key, and removes our fields from them."""
 
 from __future__ import annotations
 
@@ -119,4 +119,4 @@ def _decode(name: str, value: object) -> str:
             case _:
                 return text
     except (InvalidOperation, ValueError):
-        return text  # edited into a text that is no such value: it differs, which is what matters
+        return text  # edited into a text of another type: the comparison finds that it differs

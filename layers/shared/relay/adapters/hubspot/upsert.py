@@ -38,7 +38,7 @@ class HubspotUpsert:
         """Write these members.
 
         Raises:
-            CrmUnavailableError: no member gets through any more; members with an outcome by then keep it.
+            CrmUnavailableError: no further member can be written; the outcomes so far stay.
 
         """
         if not profiles:

@@ -35,7 +35,7 @@ class Klaviyo:
     """Klaviyo as a `Crm`. `transport` replaces the network in tests; elsewhere it keeps the rate limits."""
 
     name: Final = "klaviyo"
-    # One query for that many addresses, then a call for each member: what a batch's time certainly suffices for.
+    # One query for that many addresses, then a call for each member: as many as surely fit into a batch's time.
     batch_size: Final = 25
     notes_batch_size: Final = 1
     identified_by: Final[Literal["key", "email"]] = "email"

@@ -1,4 +1,4 @@
-"""Writes thousands of members in one job, for back-fills: Klaviyo takes them in its own time and reports failures later.
+"""Writes thousands of members in one job, for back-fills: Klaviyo processes the job later and reports failures then.
 
 A member counts as mirrored once the job is complete, its errors were read, and the job lists a profile under the member's
 key. A member that is in no list then was not taken: its address is one that Klaviyo rejects, or is under another key.
@@ -45,7 +45,7 @@ class KlaviyoBulk:
         try:
             return self._collect(job, keys)
         except CrmUnavailableError as error:
-            # The job itself continues: it is asked about again, and nothing is sent again.
+            # The job itself continues: its outcomes are read later, and nothing is sent again.
             pending = CrmOutcome(state="pending", id=job, retry_after=error.outcome.retry_after)
             rejected = error.outcome if error.outcome.state == "unauthorised" else None
             return dict.fromkeys(keys, rejected or pending)
@@ -69,9 +69,9 @@ class KlaviyoBulk:
             reply = self._send(rest)
         job = inner(reply.body, "data").get("id")
         if reply.ok:
-            # A job without an id may run, and could not be asked about.
-            nameless = CrmOutcome(state="retry", reason="silent_2xx", unanswered=True)
-            return CrmOutcome(state="pending", id=str(job)) if job else nameless
+            # A job without an id may run, and its outcomes could not be read.
+            without_id = CrmOutcome(state="retry", reason="silent_2xx", unanswered=True)
+            return CrmOutcome(state="pending", id=str(job)) if job else without_id
         return CrmOutcome(state="retry", reason=reply.code, member_only=True)
 
     def _send(self, data: list[dict[str, Any]]) -> KlaviyoReply:

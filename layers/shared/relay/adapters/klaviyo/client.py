@@ -1,4 +1,4 @@
-"""Calls to Klaviyo: one request, and what its answer means for every member that it concerns.
+"""Calls Klaviyo, and tells an answer about single members from one about all of them.
 
 An answer that concerns one profile, event or job is returned. An answer that concerns all of them, for now or until the
 key is corrected, is raised as `CrmUnavailableError`.

@@ -50,7 +50,7 @@ class KlaviyoUpsert:
         """Write these members.
 
         Raises:
-            CrmUnavailableError: no member gets through any more; members with an outcome by then keep it.
+            CrmUnavailableError: no further member can be written; the outcomes so far stay.
 
         """
         addresses = list({address(profile): None for profile in profiles.values()})

@@ -1,4 +1,4 @@
-"""What Salesforce's answer to a collection means for each member in it.
+"""Reads Salesforce's answer to a collection: the outcome of each member in it.
 
 200       a list in the order of the request: `{id, success, created, errors[]}` for each record. A list of another
           length, or no list, confirms no member: refused

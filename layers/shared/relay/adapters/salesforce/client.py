@@ -1,4 +1,4 @@
-"""Calls to Salesforce in a session of the client-credentials flow, and what their answers mean for every member.
+"""Calls Salesforce in a session of the client-credentials flow, and tells answers about single members from others.
 
 An answer that concerns single members is returned. An answer that concerns all of them, for now or until a setting is
 corrected, is raised as `CrmUnavailableError`:

@@ -1,4 +1,4 @@
-"""Queries to Salesforce (SOQL): the records that have one of the given keys or e-mail addresses."""
+"""Queries Salesforce (SOQL) for the records that have one of the given keys or e-mail addresses."""
 
 from __future__ import annotations
 

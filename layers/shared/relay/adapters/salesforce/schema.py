@@ -1,4 +1,4 @@
-"""Finds out which of the fields that our contacts need the org lacks.
+"""Finds the fields that our contacts need and that the org lacks.
 
 Relay does not define them. The right to define fields is the right to customise the whole org, and a field that is
 defined through the API stays hidden until a user grants it; so an administrator deploys them, once

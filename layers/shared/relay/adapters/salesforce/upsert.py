@@ -44,7 +44,7 @@ class RecordWriter:
         """Upsert these records by their key, or update those with these ids.
 
         Raises:
-            CrmUnavailableError: no member gets through any more; members with an outcome by then keep it.
+            CrmUnavailableError: no further member can be written; the outcomes so far stay.
 
         """
         if not records:
@@ -80,7 +80,7 @@ class SalesforceUpsert:
         """Write these members.
 
         Raises:
-            CrmUnavailableError: no member gets through any more; members with an outcome by then keep it.
+            CrmUnavailableError: no further member can be written; the outcomes so far stay.
 
         """
         taken = self._round(profiles)

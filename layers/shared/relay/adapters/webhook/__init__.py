@@ -83,7 +83,7 @@ class Webhook:
         return {name: text for name, text in fields.items() if text is not None}
 
     def check(self) -> None:
-        """Do nothing: the receiver would take any message for news."""
+        """Do nothing: the receiver would process any message as an event."""
 
     def ensure_schema(self, *, dry_run: bool = False) -> Sequence[str]:  # noqa: ARG002 - the port's argument
         """Define nothing: the schema is ours (`docs/webhook.schema.json`)."""

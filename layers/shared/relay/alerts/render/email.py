@@ -52,8 +52,8 @@ def email_message(notification: Notification) -> Email:
 def _subject(content: Content) -> str:
     """Return the subject with the customer id: mail programs put equal subjects into one thread, and hide all but one."""
     suffix = f" [{cut(content.customer, 24)}]" if content.customer else ""
-    room = _SUBJECT_BYTES - len(suffix.encode())
-    return _cut_bytes(f"Relay {content.heading}", room) + suffix
+    most = _SUBJECT_BYTES - len(suffix.encode())
+    return _cut_bytes(f"Relay {content.heading}", most) + suffix
 
 
 def _cut_bytes(text: str, limit: int) -> str:

@@ -62,10 +62,10 @@ def escaped(text: str, limit: int) -> str:
     parts = [_ENTITIES.get(char, char) for char in text]
     if sum(map(_width, parts)) <= limit:
         return "".join(parts)
-    kept, room = [], limit - 1
+    kept, remaining = [], limit - 1
     for part in parts:
-        room -= _width(part)
-        if room < 0:
+        remaining -= _width(part)
+        if remaining < 0:
             break
         kept.append(part)
     return "".join(kept).rstrip() + "…"
