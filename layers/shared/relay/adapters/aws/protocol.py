@@ -119,8 +119,6 @@ def decode(service: Service, headers: Mapping[str, str], content: bytes) -> dict
         raise BrokenReplyError("checksum")
     if not service.target:
         return _decode_xml(content)
-    if not content:
-        return {}
     try:
         reply = json.loads(content)
     except ValueError:
