@@ -334,6 +334,15 @@ def test_a_success_without_its_content_is_no_success(serve: Callable[..., Server
         one.call("sqs", "SendMessage", {})
 
 
+@pytest.mark.parametrize("service", ["sqs", "sns"])
+@pytest.mark.parametrize("page", [b"<html><body>Sign in</body></html>", b"<!doctype html><p>Sign in"])
+def test_a_page_is_no_success(serve: Callable[..., Server], service: str, page: bytes) -> None:
+    """What a proxy answers in AWS's place is no reply, be it well-formed XML."""
+    serve(reply(page))
+    with client(max_tries=1) as (one, _), pytest.raises(NoAnswerError, match="broken reply"):
+        one.call(service, "Publish", {})
+
+
 def test_dead_connections_cost_no_try_each(serve: Callable[..., Server]) -> None:
     """The first kept connection that is found dead ends the others: an environment's freeze ended them together."""
     all_of_them = threading.Barrier(6, timeout=10)
@@ -570,7 +579,8 @@ def test_a_call_that_may_not_be_repeated(serve: Callable[..., Server], lost: Ans
 def test_a_refusal_may_always_be_tried_again(serve: Callable[..., Server]) -> None:
     """Throttling changed nothing."""
     server = serve(
-        reply(b"<E><Error><Code>Throttling</Code></Error></E>", 400), reply(b"<R><PublishResult/></R>")
+        reply(b"<E><Error><Code>Throttling</Code></Error></E>", 400),
+        reply(b"<R><PublishResult/><ResponseMetadata/></R>"),
     )
     with client() as (one, _):
         one.call("sns", "Publish", {"Message": "m"}, repeatable=False)
