@@ -213,6 +213,17 @@ def test_a_record_that_was_refused_fails_each_of_its_lines() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "reply", [{}, {"RequestResponses": []}, {"RequestResponses": [{"RecordId": "1"}] * 2}]
+)
+def test_an_answer_for_each_record_or_for_none(reply: dict[str, Any]) -> None:
+    """With an answer too few or too many, none can be told apart: no line counts as written, and none is lost."""
+    firehose = FakeFirehose()
+    firehose.put_record_batch = lambda **_: reply  # type: ignore[method-assign]
+    answers = FirehoseJournal("journal", boto_manner(firehose)).write([{"id": "1"}, {"id": "2"}])
+    assert [type(answer) for answer in answers] == [TransientError] * 2
+
+
 def test_a_call_that_failed_fails_all_its_lines() -> None:
     """Firehose did not answer: nothing counts as written."""
     firehose = client("firehose")

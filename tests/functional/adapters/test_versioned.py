@@ -47,8 +47,11 @@ class LostReply:
 
     ends_at: float | None = None
 
-    def __init__(self, other: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, other: Mapping[str, Any] | None = None, returned: Mapping[str, Any] | None = None
+    ) -> None:
         self.other = other
+        self.returned = returned
 
     def call(
         self, service: str, operation: str, body: Mapping[str, Any], *, repeatable: bool = True
@@ -57,9 +60,8 @@ class LostReply:
         try:
             return boto_aws().call(service, operation, body)
         except RefusedCallError as refusal:
-            raise RefusedCallError(
-                refusal.code, refusal.status, refusal.fields, after_lost_reply=True
-            ) from None
+            fields = {**refusal.fields, "Item": self.returned or refusal.fields["Item"]}
+            raise RefusedCallError(refusal.code, refusal.status, fields, after_lost_reply=True) from None
 
 
 def test_our_own_write_is_no_conflict() -> None:
@@ -67,6 +69,16 @@ def test_our_own_write_is_no_conflict() -> None:
     table = make_table("mirrors")
     put_version(LostReply(), table, {**ITEM, "b": {"B": b"\x00\xff"}}, read=0, what="table mirrors")
     assert items_of(table)[0]["version"] == {"N": "1"}
+
+
+def test_our_own_numbers_are_known_by_their_value() -> None:
+    """DynamoDB trims a number's zeros: what it returns is our own write all the same."""
+    table = make_table("mirrors")
+    written = {**ITEM, "a": {"L": [{"N": "10.00"}, {"M": {"b": {"N": "1E+2"}}}]}}
+    returned = {**ITEM, "a": {"L": [{"N": "10"}, {"M": {"b": {"N": "100"}}}]}, "version": {"N": "1"}}
+    put_version(LostReply(returned=returned), table, written, read=0, what="table mirrors")
+    with pytest.raises(ConflictError):
+        put_version(LostReply(returned=returned), table, ITEM, read=1, what="table mirrors")
 
 
 def test_the_write_of_another_is_a_conflict_all_the_same() -> None:

@@ -266,6 +266,132 @@ def test_a_dead_kept_connection_is_no_try(serve: Callable[..., Server]) -> None:
     assert waited == [0.1, 0.2, 0.4]
 
 
+def test_an_unasked_reply_is_not_the_next_one(serve: Callable[..., Server]) -> None:
+    """What came while the connection was idle (a `408` above all) answers no request: another connection is used."""
+    unasked = reply(b'{"first":1}') + b"HTTP/1.1 200 OK\r\n"
+
+    def first(sock: socket.socket) -> None:
+        sock.sendall(reply())
+        time.sleep(0.02)
+        sock.sendall(unasked)
+
+    server = serve(first, reply(b'{"second":1}'))
+    with client() as (one, waited):
+        put(one)
+        time.sleep(0.1)
+        assert put(one) == {"second": 1}
+    assert (server.opened, waited) == (2, [])
+
+
+def test_an_interim_reply_is_no_reply(serve: Callable[..., Server]) -> None:
+    """The reply behind a `103` is not read as the reply to the next request."""
+
+    def first(sock: socket.socket) -> None:
+        sock.sendall(b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" + reply(b'{"first":1}'))
+
+    serve(first, reply(b'{"second":1}'))
+    with client() as (one, waited):
+        assert put(one) == {"second": 1}
+    assert waited == [0.1]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 7\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\ncontent-length: 7\r\n\r\n",
+    ],
+)
+def test_the_last_reply_of_a_connection_is_read_whole(serve: Callable[..., Server], content: bytes) -> None:
+    """A reply that announces the connection's end comes in pieces as any other."""
+
+    def last(sock: socket.socket) -> None:
+        sock.sendall(content)
+        time.sleep(0.05)
+        sock.sendall(b'{"a":1}')
+        raise ConnectionAbortedError
+
+    server = serve(last)
+    with client(max_tries=1) as (one, _):
+        assert [put(one), put(one)] == [{"a": 1}, {"a": 1}]
+    assert server.opened == 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n-2\r\n{}\r\n0\r\n\r\n",
+    ],
+)
+def test_a_success_without_its_content_is_no_success(serve: Callable[..., Server], content: bytes) -> None:
+    """Cut off in the headers, without a stated end, empty, or in chunks of no size: nothing says that the call was done."""
+    serve(cut(content))
+    with client(max_tries=1) as (one, _), pytest.raises(NoAnswerError):
+        one.call("sqs", "SendMessage", {})
+
+
+@pytest.mark.parametrize("service", ["sqs", "sns"])
+@pytest.mark.parametrize("page", [b"<html><body>Sign in</body></html>", b"<!doctype html><p>Sign in"])
+def test_a_page_is_no_success(serve: Callable[..., Server], service: str, page: bytes) -> None:
+    """What a proxy answers in AWS's place is no reply, be it well-formed XML."""
+    serve(reply(page))
+    with client(max_tries=1) as (one, _), pytest.raises(NoAnswerError, match="broken reply"):
+        one.call(service, "Publish", {})
+
+
+def test_dead_connections_cost_no_try_each(serve: Callable[..., Server]) -> None:
+    """The first kept connection that is found dead ends the others: an environment's freeze ended them together."""
+    all_of_them = threading.Barrier(6, timeout=10)
+
+    def together(sock: socket.socket) -> None:
+        all_of_them.wait()
+        sock.sendall(reply())
+
+    server = serve(*[together] * 6, hang_up, reply(b'{"a":1}'))
+    with client(max_tries=1) as (one, _):
+        threads = [threading.Thread(target=put, args=(one,)) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert put(one) == {"a": 1}
+    assert server.opened == 7
+
+
+def test_all_addresses_of_a_host_share_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of six addresses answers: the call ends when its time is over, and not after six waits."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://many.example:9")
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{n}", 9)) for n in range(6)]
+    waits: list[float] = []
+
+    def connect(_: tuple[str, int], timeout: float) -> socket.socket:
+        waits.append(timeout)
+        raise TimeoutError
+
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    monkeypatch.setattr(socket, "create_connection", connect)
+
+    def clock() -> float:
+        return sum(waits)
+
+    one = AwsClient(max_tries=1, try_seconds=2.5, clock=clock, connections=Connections(1.0, clock))
+    with pytest.raises(NoAnswerError, match="TimeoutError"):
+        put(one)
+    assert waits == [1.0, 1.0, 0.5]
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 70 + ".example", "h:99999"])
+def test_an_address_that_is_none_is_no_answer(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """The resolver's own kinds of errors end a call like any other."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}")
+    with client(max_tries=1) as (one, _), pytest.raises(NoAnswerError):
+        put(one)
+
+
 def test_one_deadline_holds_for_a_dripping_reply(serve: Callable[..., Server]) -> None:
     """A byte every 20 ms meets no socket's timeout; the call ends when its time is over all the same."""
     serve(drip(reply(b"{}" + b" " * 400), 0.02))
@@ -453,7 +579,8 @@ def test_a_call_that_may_not_be_repeated(serve: Callable[..., Server], lost: Ans
 def test_a_refusal_may_always_be_tried_again(serve: Callable[..., Server]) -> None:
     """Throttling changed nothing."""
     server = serve(
-        reply(b"<E><Error><Code>Throttling</Code></Error></E>", 400), reply(b"<R><PublishResult/></R>")
+        reply(b"<E><Error><Code>Throttling</Code></Error></E>", 400),
+        reply(b"<R><PublishResult/><ResponseMetadata/></R>"),
     )
     with client() as (one, _):
         one.call("sns", "Publish", {"Message": "m"}, repeatable=False)

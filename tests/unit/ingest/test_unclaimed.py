@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -78,6 +78,18 @@ def test_what_can_be_placed_by_now_goes_to_its_topic() -> None:
     assert [copy.header.topic for copy in setup.topics["cancelled"].sent] == ["customer.cancelled"] * 2
     assert setup.topics["cancelled"].sent[0].header.received_at == NOW
     assert setup.inbox.deleted == ["m1", "m3"]
+
+
+def test_a_redriven_one_is_as_patient_in_its_topic() -> None:
+    """Its patience counts from the redrive there too, and its redrives stay counted."""
+    unclaimed = setup_with(KNOWN)
+    (message,) = unclaimed.inbox.waiting
+    header = replace(message.header, source_queue="unclaimed", reason="unknown_topic", redrives=1)
+    redriven_at = NOW + timedelta(days=9)
+    unclaimed.inbox.waiting = [replace(message, header=header, sent_at=redriven_at)]
+    assert unclaimed.drained(redriven_at) == {"placed": 1}
+    (copy,) = unclaimed.topics["cancelled"].sent
+    assert (copy.header.received_at, copy.header.since, copy.header.redrives) == (NOW, redriven_at, 2)
 
 
 def test_the_id_that_its_sender_was_told_leads_to_the_events() -> None:

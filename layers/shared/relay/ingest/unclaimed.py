@@ -104,6 +104,8 @@ class UnclaimedDrain:
         if self.journal.write([line])[0] is not None:
             return "kept"
         text, header = pack(replace(delivery, delivery_id=delivery.delivery_id or kept.delivery_id))
+        # Redriven after more than three days, it would be too old for its topic from the start.
+        header = replace(header, since=message.header.since, redrives=message.header.redrives)
         if topic.send([OutgoingMessage(body=text, header=header)])[0] is not None:
             return "kept"
         self.unclaimed.delete([message])

@@ -50,7 +50,11 @@ class FirehoseJournal:
                 for number in numbers:
                     answers[number] = error
             return
-        for (numbers, _), entry in zip(call, reply["RequestResponses"], strict=True):
+        entries = reply.get("RequestResponses") or ()
+        if len(entries) != len(call):
+            # An entry is known by its place alone. Written once more, a line does no harm.
+            entries = [{"ErrorCode": "an answer is missing"}] * len(call)
+        for (numbers, _), entry in zip(call, entries, strict=True):
             if "ErrorCode" in entry:
                 for number in numbers:
                     answers[number] = TransientError(f"journal: {entry['ErrorCode']}")

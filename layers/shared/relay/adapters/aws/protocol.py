@@ -118,9 +118,11 @@ def decode(service: Service, headers: Mapping[str, str], content: bytes) -> dict
     if checksum is not None and checksum != str(zlib.crc32(content)):
         raise BrokenReplyError("checksum")
     if not service.target:
-        return _decode_xml(content)
-    if not content:
-        return {}
+        fields = _decode_xml(content)
+        # Every reply has it; the page of a proxy may be XML too.
+        if "ResponseMetadata" not in fields:
+            raise BrokenReplyError("no metadata")
+        return fields
     try:
         reply = json.loads(content)
     except ValueError:

@@ -117,12 +117,3 @@ def from_attribute(attribute: Attribute) -> Any:
             return {name: from_attribute(inner) for name, inner in content.items()}
         case _:
             return content
-
-
-def as_sent(value: Any) -> Any:
-    """Return an item or attribute as JSON has it: bytes as base64."""
-    if isinstance(value, Mapping):
-        return {name: as_sent(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [as_sent(inner) for inner in value]
-    return base64.b64encode(value).decode("ascii") if isinstance(value, bytes) else value

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from relay.adapters.aws.client import AwsCaller, RefusedCallError, aws_errors
-from relay.adapters.dynamodb.attributes import as_sent, number
+from relay.adapters.dynamodb.attributes import from_attribute, number
 from relay.errors import ConflictError
 
 VERSION: Final = "version"
@@ -77,5 +77,10 @@ def _is_our_own(refusal: RefusedCallError, written: Mapping[str, Any]) -> bool:
     return (
         refusal.code == CONDITION_FAILED
         and refusal.after_lost_reply
-        and as_sent(refusal.fields.get("Item")) == as_sent(written)
+        # By value: DynamoDB returns `10` where `10.00` was written.
+        and _values(refusal.fields.get("Item", {})) == _values(written)
     )
+
+
+def _values(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: from_attribute(attribute) for name, attribute in item.items()}
