@@ -82,7 +82,7 @@ def served() -> Iterator[tuple[FakeSlack, str, httpx.Client]]:
 
 
 @pytest.fixture
-def slack(served: tuple[FakeSlack, str, httpx.Client]) -> SlackNotifier:
+def slack_message(served: tuple[FakeSlack, str, httpx.Client]) -> SlackNotifier:
     """Return an empty Slack with a notifier."""
     standin, url, client = served
     standin.messages.clear()

@@ -56,7 +56,7 @@ def test_a_channel_that_is_down_is_called_once_in_a_batch() -> None:
 @pytest.mark.parametrize("late", [True, False])
 def test_no_reply_leads_to_one_marked_repeat(late: bool) -> None:  # noqa: FBT001 - parametrised
     """A message that may have arrived is sent once more and says so; there is no third."""
-    slack = FakeChannel("slack", [NoReplyError("slack: ReadTimeout")], fails_late=late)
+    slack = FakeChannel("slack", [NoReplyError("slack: ReadTimeout")], fails_fails_late=late)
     notifier = notifier_with(slack)
     assert error_of(notifier.receive(OPEN)["e1"]) == ("NoReplyError", "slack: ReadTimeout")
     for _ in range(3):

@@ -31,7 +31,7 @@ def test_a_crash_before_any_save(save: int) -> None:
 @pytest.mark.parametrize("late", [True, False])
 def test_a_crash_while_sending(late: bool) -> None:  # noqa: FBT001 - parametrised
     """Between the claim and its record it is unknown whether the message arrived: it is repeated once, marked."""
-    slack = FakeChannel("slack", [Crash()], fails_late=late)
+    slack = FakeChannel("slack", [Crash()], fails_fails_late=late)
     notifier = notifier_with(slack)
     with pytest.raises(Crash):
         notifier.receive(OPEN)
