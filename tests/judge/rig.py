@@ -67,6 +67,10 @@ POSTS = 8
 # More turns than any play takes: what runs longer never comes to rest.
 TURNS = 2_000
 LATE = timedelta(days=1)
+# No member is of high value, as rules.md has it for a programme of fewer than 30 members; 0 switches a limit off.
+NO_HIGH_VALUE = json.dumps(
+    {"thresholds": dict.fromkeys(("high_value_annual_fee", "high_value_credits", "high_value_revenue"), 0)}
+)
 HANDLERS: dict[str, str] = {
     **{folder: f"functions.{folder}.app" for folder in FOLDERS.values()},
     "alerts": "functions.notifier.app",
@@ -102,6 +106,7 @@ class World:
     aws: StruckAws
     crm: RigCrm
     clock: VirtualClock
+    rules: str | None = NO_HIGH_VALUE
     contexts: dict[str, dict[type[Any], Any]] = field(default_factory=dict)
     ids: dict[tuple[str, int], str] = field(default_factory=dict)
     mails: list[Any] = field(default_factory=list)
@@ -129,6 +134,8 @@ class World:
         account.sns.topics |= {CHANGES: FakeTopic([account.sqs.queues["crm"]]), EMAIL: FakeTopic()}
         account.firehose.streams["journal"] = []
         account.ssm.parameters[SECRET] = self.crm.secret
+        if self.rules is not None:
+            members.items["rules",] = {"pk": {"S": "rules"}, "document": {"S": self.rules}, "n": {"N": "1"}}
         self.stream = StreamMapping(members.stream, self.clock, dead)
         self.aws.done = self._note_mail
 
@@ -265,8 +272,12 @@ class World:
             self.mails.append(self.notification)
 
 
-def play(history: History, plan: Plan, adversary: Adversary) -> Observed:
+def play(
+    history: History, plan: Plan, adversary: Adversary, *, rules: str | None = NO_HIGH_VALUE
+) -> Observed:
     """Return what the service leaves behind when the history is played by the plan under the adversary.
+
+    `rules` is the document of the merchant's rules; None leaves the service its own defaults.
 
     Raises:
         RestlessError: the service never comes to rest.
@@ -274,7 +285,7 @@ def play(history: History, plan: Plan, adversary: Adversary) -> Observed:
     """
     clock = VirtualClock(datetime.fromtimestamp(min((d.at for e in history.events for d in e.deliveries), default=0) / 1000, UTC))
     crm = CRMS[history.seed % len(CRMS)]()
-    world = World(history, plan, StruckAws(FakeAws(clock), adversary), crm, clock)
+    world = World(history, plan, StruckAws(FakeAws(clock), adversary), crm, clock, rules)
     by_pair = {(sent.event, sent.number): sent.delivery for sent in history.sent()}
     with _in_the_world(world):
         for group in _groups(history, plan):

@@ -44,7 +44,7 @@ def observe(world: World, log: str) -> Observed:
     for item in tables["members"].items.values():
         if ":" in item["pk"]["S"]:
             member = decode(item).member
-            observed.profiles[member.customer_id] = _profile(member)
+            observed.profiles[member.customer_id] = _profile(member, world.rules)
             observed.kept.setdefault(member.customer_id, {})["record"] = str(item)
     for name, place in (("mirrors", "sync state"), ("incidents", "incident")):
         for item in tables[name].items.values():
@@ -67,9 +67,9 @@ def observe(world: World, log: str) -> Observed:
     return observed
 
 
-def _profile(member: Member) -> Profile:
+def _profile(member: Member, rules: str | None) -> Profile:
     """Return the record's fields: as the CRM shows them, but with amounts and moments as the record has them."""
-    shown = dict(crm_profile(member, Rules()).values)
+    shown = dict(crm_profile(member, Rules.model_validate_json(rules or "{}")).values)
     for name, field in CRM_FIELDS.items():
         if name in member.registers and not field.choices:
             shown[name] = member.value(name)
@@ -99,12 +99,14 @@ def _told(notifications: list[Any]) -> Iterator[Told]:
 
 
 def _outcomes(notification: Any) -> list[str]:
+    """Return the outcomes that a message tells; a word in the thread of an incident (a new card, for one) is none."""
     alert, kind = notification.alert_message.alert, notification.kind
     if kind == "resolved":
         return [ENDS.get(alert.rule, "resolved")]
     said = ["opened"] if kind in {"opened", "escalated"} else []
-    final = alert.rule == "dunning.failed"
-    return [*said, "final"] if final else said or [kind]
+    if alert.rule == "dunning.failed":
+        return [*said, "final"]
+    return said or ([] if kind == "updated" else [kind])
 
 
 def _notes(world: World) -> Iterator[Note]:
