@@ -67,6 +67,8 @@ POSTS = 8
 # More turns than any play takes: what runs longer never comes to rest.
 TURNS = 2_000
 LATE = timedelta(days=1)
+# The clock ticks every 15 minutes; twice a day is enough for what waits for days.
+TICK = timedelta(hours=12)
 # No member is of high value, as rules.md has it for a programme of fewer than 30 members; 0 switches a limit off.
 NO_HIGH_VALUE = json.dumps(
     {"thresholds": dict.fromkeys(("high_value_annual_fee", "high_value_credits", "high_value_revenue"), 0)}
@@ -258,14 +260,22 @@ class World:
                     self.clock.advance(timedelta(seconds=1))
         return worked
 
-    def tick(self) -> None:
-        """Let the clock tick once, where something waits for it: held alerts, or what is unclaimed."""
+    def wait_until(self, moment: datetime) -> None:
+        """Let time pass, with a tick every twelve hours while something waits for ticks."""
+        while self._needs_tick() and self.clock.now() + TICK < moment:
+            self.tick(TICK)
+        self.clock.moment = max(self.clock.moment, moment)
+
+    def tick(self, later: timedelta) -> None:
+        """Let the clock tick after a while, where something waits for it: held alerts, or what is unclaimed."""
+        if self._needs_tick():
+            self.clock.advance(later)
+            self.invoke("clock", {"time": self.clock.now().isoformat()})
+            self.run()
+
+    def _needs_tick(self) -> bool:
         held = self.aws.account.dynamodb.tables["incidents"].items.get(("hold_queue",), {})
-        if '"entries"' not in str(held) and not self.queues[UNCLAIMED].messages:
-            return
-        self.clock.advance(timedelta(minutes=15))
-        self.invoke("clock", {"time": self.clock.now().isoformat()})
-        self.run()
+        return '"entries"' in str(held) or bool(self.queues[UNCLAIMED].messages)
 
     def _note_mail(self, service: str, operation: str, body: Mapping[str, Any]) -> None:
         if (service, operation) == ("sns", "Publish") and body["TopicArn"] == EMAIL:
@@ -291,12 +301,12 @@ def play(
         for group in _groups(history, plan):
             # Time passes before a group: a message that waited in a queue for weeks would be deleted.
             latest = max(by_pair[pair].at for pair in group)
-            clock.moment = max(clock.moment, datetime.fromtimestamp(latest / 1000, UTC))
+            world.wait_until(datetime.fromtimestamp(latest / 1000, UTC))
             for event, number in group:
                 world.aws.event = event
                 world.post(event, number, by_pair[event, number])
             world.run()
-        world.tick()
+        world.tick(timedelta(minutes=15))
         return rig_observed.observe(world, _LOG.getvalue())
 
 
