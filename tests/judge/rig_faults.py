@@ -37,7 +37,8 @@ class StruckAws:
     """AWS for the service (`AwsCaller`): each call is carried out by the account, and may be struck.
 
     `event` is the event on which the service works; `sending` may change the body of a `SendMessage`, and
-    `done` hears of each call that was carried out.
+    `done` hears of each call that was carried out. A conflict is a real one where `rival` finds another function
+    that has work: it runs before the write. Without one, a conditional write is refused.
     """
 
     account: FakeAws
@@ -45,6 +46,7 @@ class StruckAws:
     event: str = ""
     ends_at: float | None = None
     sending: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
+    rival: Callable[[], bool] = lambda: False
     done: Callable[[str, str, Mapping[str, Any]], None] = lambda _service, _operation, _body: None
 
     def call(
@@ -64,6 +66,8 @@ class StruckAws:
                 raise Crash(name)
             case "lost_answer":
                 return self._lose_answer(service, operation, body, repeatable=repeatable)
+            case "conflict" if operation == "PutItem" and self.rival():
+                return self._carry_out(service, operation, body)
             case "conflict" if "ConditionExpression" in body:
                 raise RefusedCallError("ConditionalCheckFailedException", 400, {})
             case "conflict":

@@ -84,8 +84,12 @@ def _plain(value: Any) -> Any:
 
 
 def _told(notifications: list[Any]) -> Iterator[Told]:
-    """Yield what the e-mails told, without possible repeats; an end bears the level at which people were warned."""
+    """Yield what the e-mails told, each end at the level at which people were warned.
+
+    A message marked as a possible repeat counts where it was none: its first sending never left.
+    """
     levels: dict[str, int] = {}
+    sent = set[str]()
     for notification in notifications:
         alert = notification.alert_message.alert
         level, key = LEVELS.index(alert.level.name.lower()), alert.incident_key
@@ -93,8 +97,9 @@ def _told(notifications: list[Any]) -> Iterator[Told]:
             levels[key] = level
         if notification.kind == "resolved":
             level = max(level, levels.get(key, 0))
-        if notification.may_be_repeat:
+        if notification.may_be_repeat and notification.alert_message.id in sent:
             continue
+        sent.add(notification.alert_message.id)
         yield from (Told(key, LEVELS[level], outcome) for outcome in _outcomes(notification))
 
 
