@@ -114,6 +114,7 @@ class World:
     mails: list[Any] = field(default_factory=list)
     notification: Any = None
     crashes: int = 0
+    ticked: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     running: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     posted_at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
@@ -279,20 +280,21 @@ class World:
         return worked
 
     def wait_until(self, moment: datetime) -> None:
-        """Let time pass, with a tick every twelve hours while something waits for ticks."""
-        while self._needs_tick() and self.clock.now() + TICK < moment:
-            self.tick(TICK)
+        """Let time pass, with a tick twice a day while something waits for ticks."""
+        while self._needs_tick() and self.ticked + TICK < moment:
+            self.clock.moment = max(self.clock.moment, self.ticked + TICK)
+            self.tick()
         self.clock.moment = max(self.clock.moment, moment)
 
-    def tick(self, later: timedelta) -> None:
-        """Let the clock tick after a while, where something waits for it: held alerts, or what is unclaimed."""
+    def tick(self) -> None:
+        """Let the clock tick, where something waits for it (held alerts, what is unclaimed); again where it fails."""
+        self.ticked = self.clock.now()
         while self._needs_tick():
-            self.clock.advance(later)
             done = self.invoke("clock", {"time": self.clock.now().isoformat()})
             self.run()
+            self.clock.advance(timedelta(minutes=15))
             if done is not None:
-                break
-            later = timedelta(minutes=15)
+                return
 
     def _needs_tick(self) -> bool:
         held = self.aws.account.dynamodb.tables["incidents"].items.get(("hold_queue",), {})
@@ -327,7 +329,8 @@ def play(
                 world.aws.event = event
                 world.post(event, number, by_pair[event, number])
             world.run()
-        world.tick(timedelta(minutes=15))
+        clock.advance(timedelta(minutes=15))
+        world.tick()
         return rig_observed.observe(world, _LOG.getvalue())
 
 
