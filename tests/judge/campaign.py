@@ -77,23 +77,38 @@ def run(
         if seconds is not None and time.monotonic() - started > seconds:
             break
         history = draw(seed, switches=switches)
-        calm = play(history, as_happened(history), Adversary())
-        plan = draw_arrivals(history, seed, ORDERS[seed % len(ORDERS)])
-        adversary = Adversary(seed, rate)
-        rough = play(history, plan, adversary)
-        struck = replace(plan, faults=frozenset(adversary.struck))
+        faults = examine(play, history, rate=rate)
         found.histories += 1
         found.plays += 2
         found.events += len(history.events)
+        for fault in faults:
+            found.counts[fault.name] = found.counts.get(fault.name, 0) + 1
+            found.first.setdefault(fault.name, fault)
+    return found
+
+
+def examine(play: Play, history: History, *, rate: float) -> list[Fault]:
+    """Return every violation of a history in its two plays, each with the plan that plays it again."""
+    calm = play(history, as_happened(history), Adversary())
+    plan = rough_plan(history, history.seed)
+    adversary = Adversary(history.seed, rate)
+    rough = play(history, plan, adversary)
+    struck = replace(plan, faults=frozenset(adversary.struck))
+    return [
+        Fault(violation.name, history, used, violation)
         for used, violations in (
             (calm.plan, judge(history, calm)),
             (struck, judge(history, rough)),
             (struck, compare(history, [calm, rough])),
-        ):
-            for violation in violations:
-                found.counts[violation.name] = found.counts.get(violation.name, 0) + 1
-                found.first.setdefault(violation.name, Fault(violation.name, history, used, violation))
-    return found
+        )
+        for violation in violations
+    ]
+
+
+def rough_plan(history: History, seed: int) -> Plan:
+    """Return the plan of a history's second play: each order in turn, and now and then the natural one alone."""
+    order = ORDERS[seed % len(ORDERS)]
+    return draw_arrivals(history, seed, order, repeats=0.0 if seed % (2 * len(ORDERS)) == 0 else 0.1)
 
 
 def violations(play: Play, history: History, plan: Plan) -> list[Violation]:
@@ -103,20 +118,32 @@ def violations(play: Play, history: History, plan: Plan) -> list[Violation]:
     return [*judge(history, observed), *compare(history, [calm, observed])]
 
 
-def smallest(play: Play, fault: Fault, *, most_plays: int = 300) -> Fault:
-    """Return the same fault with the fewest events, arrivals and faults that were found."""
+def smallest(
+    play: Play,
+    fault: Fault,
+    *,
+    most_plays: int = 300,
+    same: Callable[[Violation], bool] = lambda _violation: True,
+) -> Fault:
+    """Return the same fault with the fewest events, arrivals and faults that were found.
+
+    What violates the same property is the same fault, unless `same` denies it.
+    """
+
+    def those(history: History, plan: Plan) -> list[Violation]:
+        return [v for v in violations(play, history, plan) if v.name == fault.name and same(v)]
 
     def fails(history: History, plan: Plan) -> bool:
-        return any(violation.name == fault.name for violation in violations(play, history, plan))
+        return bool(those(history, plan))
 
     found = shrink(fault.history, fault.plan, fails, most_plays=most_plays)
-    said = next(v for v in violations(play, found.history, found.plan) if v.name == fault.name)
+    said = those(found.history, found.plan)[0]
     return Fault(fault.name, found.history, found.plan, said)
 
 
-def write(fault: Fault, folder: Path) -> Path:
-    """Write a fault to `<property>.json` and return its path."""
-    path = folder / f"{fault.name}.json"
+def write(fault: Fault, folder: Path, name: str = "") -> Path:
+    """Write a fault to `<name>.json`, by default the property's, and return its path."""
+    path = folder / f"{name or fault.name}.json"
     folder.mkdir(parents=True, exist_ok=True)
     data = {
         "property": fault.name,

@@ -1,4 +1,4 @@
-"""Many updates of many members, in virtual time: few calls, none too fast, nothing lost. `make prove` is the large one."""
+"""Many updates of many members, in virtual time: few calls, none too fast, nothing lost. `make prove-calls` is the large one."""
 
 from __future__ import annotations
 
