@@ -316,7 +316,11 @@ def play(
         RestlessError: the service never comes to rest.
 
     """
-    clock = VirtualClock(datetime.fromtimestamp(min((d.at for e in history.events for d in e.deliveries), default=0) / 1000, UTC))
+    clock = VirtualClock(
+        datetime.fromtimestamp(
+            min((d.at for e in history.events for d in e.deliveries), default=0) / 1000, UTC
+        )
+    )
     crm = CRMS[history.seed % len(CRMS)]()
     world = World(history, plan, StruckAws(FakeAws(clock), adversary), crm, clock, rules)
     by_pair = {(sent.event, sent.number): sent.delivery for sent in history.sent()}
@@ -390,7 +394,10 @@ def _in_the_world(world: World) -> Iterator[None]:
         return seen(notification)
 
     watch = SimpleNamespace(
-        monotonic=world.clock.monotonic, time=world.clock.monotonic, sleep=world.clock.sleep, perf_counter=time.perf_counter
+        monotonic=world.clock.monotonic,
+        time=world.clock.monotonic,
+        sleep=world.clock.sleep,
+        perf_counter=time.perf_counter,
     )
     chance, kept = random.getstate(), dict(services._kept)
     callers = list(relay.adapters.aws.client._CALLERS)
