@@ -17,6 +17,7 @@ from relay.adapters.aws.client import aws
 from relay.adapters.aws.sns import SnsOutgoing
 from relay.adapters.aws.sqs import SqsOutgoing, SqsSource
 from relay.adapters.dynamodb.members import DynamoMembers
+from relay.alerts.transitions import record_delivery
 from relay.ingest.consumer import _Run
 from relay.ingest.fanout import alerts_of, changes_of
 from relay.ingest.reducer import Reduction, reduce_events
@@ -87,7 +88,6 @@ def merges_by_group(patch: pytest.MonkeyPatch) -> None:
 
 def channel_marked_before_sending(patch: pytest.MonkeyPatch) -> None:
     """Note a message as sent before it is."""
-    record_delivery = relay.alerts.delivery.record_delivery
 
     def mark(incident: Any, event_id: str, channel: str, delivery: Any, *ref: Any) -> Any:
         if delivery.state in {DeliveryState.SENDING, DeliveryState.RETRYING}:
@@ -159,7 +159,7 @@ PLANTED = (
     Planted(decides_by_the_record_after, 10),
     Planted(
         effects_before_the_write,
-        60,
+        20,
         0.9,
         CONFLICTS,
         script=Script().join("03-01").attempt("04-01", 2).cancel("04-02").pay("04-03"),
