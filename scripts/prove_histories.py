@@ -41,7 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--histories", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0, help="the first history's seed; the others follow it")
     parser.add_argument("--rate", type=float, default=0.05, help="how many of the calls fail")
-    parser.add_argument("--all", action="store_true", help="with the oddities that are known not to be handled")
+    parser.add_argument(
+        "--all", action="store_true", help="with the oddities that are known not to be handled"
+    )
     options = parser.parse_args(arguments)
     started, events = time.monotonic(), 0
     explained, new = Counter[str](), Counter[str]()
@@ -62,10 +64,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(f"{done} histories, {sum(new.values())} new violations", flush=True)
     for name, number in sorted(explained.items()):
         print(f"known: {name}: {number} violations")
-    for name, fault in sorted(first.items()):
+    for _, fault in sorted(first.items()):
         small = smallest(play, fault, same=is_new)
         path = write(small, KEPT)
-        print(f"NEW: seed {fault.history.seed}, {len(small.history.events)} events: {small.violation}: {path}")
+        print(
+            f"NEW: seed {fault.history.seed}, {len(small.history.events)} events: {small.violation}: {path}"
+        )
     result = {
         "histories": options.histories,
         "seed": options.seed,

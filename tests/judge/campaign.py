@@ -87,11 +87,15 @@ def run(
     return found
 
 
-def examine(play: Play, history: History, *, rate: float) -> list[Fault]:
-    """Return every violation of a history in its two plays, each with the plan that plays it again."""
+def examine(play: Play, history: History, *, rate: float, kinds: frozenset[str] | None = None) -> list[Fault]:
+    """Return every violation of a history in its two plays, each with the plan that plays it again.
+
+    `kinds` are the faults that may strike, where they are not all.
+    """
     calm = play(history, as_happened(history), Adversary())
     plan = rough_plan(history, history.seed)
     adversary = Adversary(history.seed, rate)
+    adversary.kinds = adversary.kinds if kinds is None else kinds
     rough = play(history, plan, adversary)
     struck = replace(plan, faults=frozenset(adversary.struck))
     return [

@@ -9,6 +9,8 @@ Arrivals: the receiver's clock shows a delivery's own receipt, whatever the orde
 day after its receipt has been redriven, so that it is not too old. In any order but the natural one some arrivals
 wait for the next, so that batches hold several events.
 
+A conflict is another topic's function at work in the middle of a write, where one has a message; else a refusal.
+
 Not played: Slack and PagerDuty (e-mail is the one channel), `reconcile`, `grants`, the daily run and its digest, the
 end of an invocation's time, two invocations at once, and an account whose services answer slowly.
 """
@@ -37,7 +39,7 @@ from unittest import mock
 import relay.adapters.aws.client
 import relay.adapters.channels.email
 import relay.adapters.dynamodb.rate_limit
-from relay.alerts.render import email_message as email_message_of
+from relay.alerts.render import email_message
 from relay.model.header import ATTRIBUTE, MessageHeader
 from relay.topics import FOLDERS, UNCLAIMED, queue_variable
 from relay.wiring import services
@@ -388,11 +390,10 @@ def _in_the_world(world: World) -> Iterator[None]:
     receiver = importlib.import_module(HANDLERS["receiver"])
     importlib.import_module("fakes.klaviyo_api")
     transport = StruckTransport(world.crm.target, world.crm.app, world.aws)
-    seen = email_message_of
 
-    def email_message(notification: Any) -> Any:
+    def noted(notification: Any) -> Any:
         world.notification = notification
-        return seen(notification)
+        return email_message(notification)
 
     watch = SimpleNamespace(
         monotonic=world.clock.monotonic,
@@ -417,7 +418,7 @@ def _in_the_world(world: World) -> Iterator[None]:
             (receiver, "_aws", lambda: world.aws),
             (sys.modules["fakes.klaviyo_api"], "datetime", _clock_of(world.clock.now)),
             (relay.adapters.dynamodb.rate_limit, "network_transport", lambda: transport),
-            (relay.adapters.channels.email, "email_message", email_message),
+            (relay.adapters.channels.email, "email_message", noted),
         ):
             stack.enter_context(mock.patch.object(place, name, value))
         logging.getLogger().addHandler(root)

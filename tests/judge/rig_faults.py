@@ -28,7 +28,7 @@ ENTRIES = {
 CODES = {"throttled": ("ThrottlingException", 400), "refused": ("AccessDeniedException", 400)}
 
 
-class Crash(BaseException):  # noqa: N818 - no error of the service: the end of its process
+class Crash(BaseException):
     """The environment of a function ends in the middle of a call."""
 
 
