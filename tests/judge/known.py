@@ -66,6 +66,12 @@ KNOWN = (
         "crm.md part 6: recovered_at is the time of the last recovery",
     ),
     KnownFault(
+        "an_ending_without_a_source_has_no_kind",
+        STATE,
+        r" cancel_type$",
+        "rules.md: an ending while the fee is lost is involuntary, also where it names no source",
+    ),
+    KnownFault(
         "an_erasure_is_undone_by_a_snapshot",
         STATE | {"erased_is_absent"},
         r" (email|first_name|last_name|phone|record|sync state|incident)$",

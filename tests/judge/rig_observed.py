@@ -106,7 +106,8 @@ def _told(notifications: list[Any]) -> Iterator[Told]:
 def _outcomes(notification: Any) -> list[str]:
     """Return the outcomes that a message tells; a word in the thread of an incident (a new card, for one) is none."""
     alert, kind = notification.alert_message.alert, notification.kind
-    if kind == "resolved":
+    # An end that is told though its beginning was not is a notice.
+    if alert.action == "resolve":
         return [ENDS.get(alert.rule, "resolved")]
     said = ["opened"] if kind in {"opened", "escalated"} else []
     if alert.rule == "dunning.failed":
