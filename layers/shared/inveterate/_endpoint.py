@@ -78,7 +78,7 @@ class _Bindable(Generic[P, T]):
     _describe: Callable[Concatenate[Any, P], Any]
 
     def _start(self, resource: Resource[Any], *args: P.args, **kwargs: P.kwargs) -> Steps[T]:
-        raise NotImplementedError
+        raise NotImplementedError("each kind of operation begins its own steps")
 
     @overload
     def __get__(self, resource: None, owner: type) -> Self: ...

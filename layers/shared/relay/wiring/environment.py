@@ -134,7 +134,7 @@ class Settings:
     @classmethod
     def read(cls, reader: SettingsReader) -> Self:
         """Read them; the reader keeps the problems."""
-        raise NotImplementedError
+        raise NotImplementedError("each kind of settings reads its own")
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:

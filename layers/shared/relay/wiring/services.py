@@ -117,8 +117,8 @@ class QueueServices(BaseServices):
 
     @property
     def worker(self) -> Worker:
-        """Works on the function's messages."""
-        raise NotImplementedError
+        """Works on the function's messages. A topic has none: its consumer is made of the topic's rule."""
+        raise NotImplementedError("a topic's consumer works on its messages")
 
     def run(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """Work on the messages of Lambda's event; return its partial response."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from relay.adapters.aws.client import AwsCaller, aws, aws_errors
-from relay.adapters.aws.sqs import chunks
+from relay.adapters.aws.sqs import attribute_values, chunks, entry_answers
 from relay.errors import TransientError
 from relay.ports.messaging import OutgoingMessage
 
@@ -35,10 +35,7 @@ class SnsOutgoing:
             {
                 "Id": str(number),
                 "Message": message.body,
-                "MessageAttributes": {
-                    name: {"DataType": "String", "StringValue": value}
-                    for name, value in message.attributes.items()
-                },
+                "MessageAttributes": attribute_values(message),
             }
             for number, message in enumerate(chunk)
         ]
@@ -49,8 +46,4 @@ class SnsOutgoing:
                 )
         except TransientError as error:
             return [error] * len(chunk)
-        taken = {entry["Id"] for entry in reply.get("Successful", ())}
-        return [
-            None if str(number) in taken else TransientError(f"topic {self.name}: an entry was refused")
-            for number in range(len(chunk))
-        ]
+        return entry_answers(reply, len(chunk), f"topic {self.name}")

@@ -37,10 +37,7 @@ class SqsOutgoing:
                 "Id": str(number),
                 "MessageBody": message.body,
                 "DelaySeconds": message.delay,
-                "MessageAttributes": {
-                    name: {"DataType": "String", "StringValue": value}
-                    for name, value in message.attributes.items()
-                },
+                "MessageAttributes": attribute_values(message),
             }
             for number, message in enumerate(chunk)
         ]
@@ -49,14 +46,22 @@ class SqsOutgoing:
                 reply = self.aws.call("sqs", "SendMessageBatch", {"QueueUrl": self.url, "Entries": entries})
         except TransientError as error:
             return [error] * len(chunk)
-        taken = {entry["Id"] for entry in reply.get("Successful", ())}
-        codes = {entry["Id"]: entry.get("Code", "unknown") for entry in reply.get("Failed", ())}
-        return [
-            None
-            if str(number) in taken
-            else TransientError(f"queue {self.name}: {codes.get(str(number), 'no answer')}")
-            for number in range(len(chunk))
-        ]
+        return entry_answers(reply, len(chunk), f"queue {self.name}")
+
+
+def attribute_values(message: OutgoingMessage) -> dict[str, dict[str, str]]:
+    """Return a message's attributes as SQS and SNS take them."""
+    return {name: {"DataType": "String", "StringValue": value} for name, value in message.attributes.items()}
+
+
+def entry_answers(reply: Mapping[str, Any], number: int, what: str) -> list[Exception | None]:
+    """Return an answer for each of `number` entries of a batch: None only where the reply names it as successful."""
+    taken = {entry["Id"] for entry in reply.get("Successful", ())}
+    codes = {entry["Id"]: entry.get("Code", "unknown") for entry in reply.get("Failed", ())}
+    return [
+        None if entry_id in taken else TransientError(f"{what}: {codes.get(entry_id, 'no answer')}")
+        for entry_id in map(str, range(number))
+    ]
 
 
 @dataclass(frozen=True, slots=True)
