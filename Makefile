@@ -14,7 +14,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/pycache
 unexport PYTHONDONTWRITEBYTECODE
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help setup run test quick coverage check format lock bench prove prove-calls build clean
+.PHONY: help setup run test quick coverage check format lock template bench prove prove-calls build clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ check: $(READY) ## Format, lint, types, imports, template, security, locks
 
 format: $(READY) ## Put the code into the house format
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
+
+template: $(READY) ## Write the parts of template.yaml that repeat for each topic and each CRM
+	@$(BIN)/python -m stack_template
 
 lock: $(READY) ## Resolve both locks anew (hashed, for every platform, naming no index)
 	@scripts/lock

@@ -28,7 +28,14 @@ def _function(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
 
 _Loader.add_multi_constructor("!", _function)
 
-TEMPLATE: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader
+
+def loaded(source: str) -> dict[str, Any]:
+    """Return a template as data, with the long forms of its functions."""
+    template: dict[str, Any] = yaml.load(source, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    return template
+
+
+TEMPLATE = loaded((ROOT / "template.yaml").read_text())
 RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
 
 
