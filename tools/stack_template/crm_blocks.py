@@ -66,10 +66,20 @@ _BLOCK: Final = """\
                 Resource: !GetAtt {Name}Queue.Arn
               - {{Effect: Allow, Action: [sqs:SendMessage, sqs:SendMessageBatch], Resource: !GetAtt DeadLetters.Arn}}
               - {{Effect: Allow, Action: dynamodb:BatchGetItem, Resource: !GetAtt Members.Arn}}
-              # Scan: an audit reads all sync states of this target, a page at a time.
+              # How often a message was tried that may have ended its function: items of their own.
               - Effect: Allow
-                Action: [dynamodb:BatchGetItem, dynamodb:Scan, dynamodb:UpdateItem]
+                Action: dynamodb:UpdateItem
+                Resource: !GetAtt Members.Arn
+                Condition: {{"ForAllValues:StringLike": {{dynamodb:LeadingKeys: ["try#*"]}}}}
+              # Its own items alone: sync states, circuit, rate limits, and the progress of its runs.
+              - Effect: Allow
+                Action: [dynamodb:BatchGetItem, dynamodb:UpdateItem]
                 Resource: !GetAtt Mirrors.Arn
+                Condition:
+                  "ForAllValues:StringLike":
+                    dynamodb:LeadingKeys: ["sync#{target}#*", "circuit#{target}", "rate#{target}#*", "run#{target}#*"]
+              # An audit reads all sync states, a page at a time; a scan has no key that a condition could name.
+              - {{Effect: Allow, Action: dynamodb:Scan, Resource: !GetAtt Mirrors.Arn}}
               # A missing e-mail address is requested from reconcile; this function may not read the API's key.
               - !If
                 - HasInveterate

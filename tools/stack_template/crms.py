@@ -10,7 +10,14 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-URL_PATTERN: Final = r"https?://\S+"
+_HTTPS: Final = r"https://[^\s/?#@]+([/?]\S*)?"
+_LOOPBACK: Final = r"http://(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?(/\S*)?"
+URL_PATTERN: Final = f"({_HTTPS}|{_LOOPBACK})"
+"""A URL with a token in its header must not travel in the clear; the loopback is where the local AWS has its fakes."""
+
+MAX_URL: Final = 1024
+MAX_SECRET: Final = 256
+"""Characters. Together with the other variables they fit into the 4,096 bytes of a function's environment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +71,8 @@ class Crm:
 
 
 def _url(definition: str, needed_as: str = "") -> Setting:
-    pattern = f"^({URL_PATTERN})?$" if needed_as else f"^{URL_PATTERN}$"
-    return Setting("Url", f"{definition}\nAllowedPattern: {pattern}", needed_as)
+    pattern = f"^{URL_PATTERN}?$" if needed_as else f"^{URL_PATTERN}$"
+    return Setting("Url", f"{definition}\nAllowedPattern: {pattern}\nMaxLength: {MAX_URL}", needed_as)
 
 
 def _secret(name: str, description: str, needed_as: str) -> Setting:
@@ -74,7 +81,7 @@ def _secret(name: str, description: str, needed_as: str) -> Setting:
         "Secret",
         f'Default: ""\nDescription: >-\n  Name of the SSM SecureString with {description}\n'
         f"  such as /relay/acme/{name}; needed for the target {name}.\n"
-        "AllowedPattern: ^(/[A-Za-z0-9_.-]+)*$",
+        f"AllowedPattern: ^(/[A-Za-z0-9_.-]+)*$\nMaxLength: {MAX_SECRET}",
         f"the name of the SSM SecureString with {needed_as}",
     )
 
@@ -177,7 +184,8 @@ AllowedValues: ["true", "false"]""",
                 """\
 Default: Contact
 Description: What members are at Salesforce. Contact, Account (person accounts), or an object of your own, such as Member__c.
-AllowedPattern: ^(Contact|Account|[A-Za-z][A-Za-z0-9_]*__c)$""",
+AllowedPattern: ^(Contact|Account|[A-Za-z][A-Za-z0-9_]*__c)$
+MaxLength: 80""",
             ),
             Setting(
                 "Version",

@@ -23,7 +23,7 @@ _BLOCK: Final = """\
       QueueName: !Sub ${{AWS::StackName}}-{folder}
       VisibilityTimeout: 180
       MessageRetentionPeriod: 345600
-      RedrivePolicy: {{deadLetterTargetArn: !GetAtt DeadLetters.Arn, maxReceiveCount: 5}}
+      RedrivePolicy: {{deadLetterTargetArn: !GetAtt DeadLetters.Arn, maxReceiveCount: 20}}
       SqsManagedSseEnabled: true
   {Name}Role:
     Type: AWS::IAM::Role
@@ -47,7 +47,17 @@ _BLOCK: Final = """\
                   - sqs:SendMessageBatch
                 Resource: !GetAtt {Name}Queue.Arn
               - {{Effect: Allow, Action: [sqs:SendMessage, sqs:SendMessageBatch], Resource: !GetAtt DeadLetters.Arn}}
-              - {{Effect: Allow, Action: [dynamodb:BatchGetItem, dynamodb:PutItem], Resource: !GetAtt Members.Arn}}
+              - {{Effect: Allow, Action: dynamodb:BatchGetItem, Resource: !GetAtt Members.Arn}}
+              # Members, and never the rules, which the operator alone writes.
+              - Effect: Allow
+                Action: dynamodb:PutItem
+                Resource: !GetAtt Members.Arn
+                Condition: {{"ForAllValues:StringLike": {{dynamodb:LeadingKeys: [!Sub "${{ShopDomain}}:*"]}}}}
+              # How often a message was tried that may have ended its function: items of their own.
+              - Effect: Allow
+                Action: dynamodb:UpdateItem
+                Resource: !GetAtt Members.Arn
+                Condition: {{"ForAllValues:StringLike": {{dynamodb:LeadingKeys: ["try#*"]}}}}
               - {{Effect: Allow, Action: firehose:PutRecordBatch, Resource: !GetAtt Journal.Arn}}
               - {{Effect: Allow, Action: [logs:CreateLogStream, logs:PutLogEvents], Resource: !GetAtt Logs.Arn}}
   {Name}Function:
@@ -75,7 +85,7 @@ _BLOCK: Final = """\
             Queue: !GetAtt {Name}Queue.Arn
             BatchSize: 10
             FunctionResponseTypes: [ReportBatchItemFailures]
-            ScalingConfig: {{MaximumConcurrency: 10}}
+            ScalingConfig: !If [LimitsTopics, {{MaximumConcurrency: !Ref TopicConcurrency}}, !Ref AWS::NoValue]
 """
 
 
