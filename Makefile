@@ -14,7 +14,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/pycache
 unexport PYTHONDONTWRITEBYTECODE
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help setup run test quick coverage check format lock template bench prove prove-calls build clean
+.PHONY: help setup run test quick coverage check format lock template bench prove prove-calls prove-stack build clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -45,7 +45,7 @@ test: $(READY) ## Unit, functional, contract and end-to-end tests; the unit test
 	@$(BIN)/python -m pytest -n 3 --dist loadgroup
 
 quick: $(READY) ## The unit tests without scale, generated histories and type checkers: for the inner loop
-	@$(BIN)/python -m pytest -q -n 2 -m "not slow" tests/unit
+	@$(BIN)/python -m pytest -q -n 2 -m "not slow and not stack" tests/unit
 
 coverage: $(READY) ## The same tests, slower, and which lines of functions/ and layers/ none of them reaches
 	@$(BIN)/python -m pytest -n 3 --dist loadgroup --cov --cov-report=term:skip-covered
@@ -72,6 +72,9 @@ prove: $(READY) ## Judge the whole service over histories of members, in any ord
 
 prove-calls: $(READY) ## 100,000 updates of 40,000 members reach HubSpot in the fewest calls, also through an outage (minutes)
 	@PYTHONPATH=. $(BIN)/python scripts/prove_mirrors.py
+
+prove-stack: $(READY) ## What needs a deployment of its own: two stacks side by side, a stack that is made anew (minutes)
+	@$(BIN)/python -m pytest -q -n 0 -m stack tests/e2e
 
 build: $(READY) ## Build what `sam deploy` ships (RUNTIME=python3.13 ARCH=arm64)
 	@scripts/build

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from stack_template import names
+
 from local_stack.build_cache import ROOT, cache_folder
 from local_stack.errors import LocalStackError
 from local_stack.local_aws import LocalAws, clean_environment
@@ -57,9 +59,11 @@ def deploy(aws: LocalAws, built: Path, name: str, parameters: Mapping[str, str])
     """Deploy a built template; return the stack.
 
     Raises:
-        LocalStackError: `sam deploy` fails; the text ends with its output.
+        LocalStackError: a stack may not have this name, or `sam deploy` fails; the text ends with its output.
 
     """
+    if why := names.fault(name):
+        raise LocalStackError(why)
     bucket = f"{name}-artifacts"
     aws.client("s3").create_bucket(Bucket=bucket)
     # The local AWS finishes at once, so SAM polls every second instead of every five.

@@ -27,7 +27,7 @@ def test_the_template_is_current() -> None:
 def test_a_stale_template_is_noticed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A topic that was taken out of the table, and a section that nobody wrote."""
+    """A topic that was taken out of the table, and a section without marks."""
     monkeypatch.delitem(relay_topics.FOLDERS, "customer.updated")
     assert main(["--check"]) == 1
     assert "make template" in capsys.readouterr().out
