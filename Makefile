@@ -1,7 +1,7 @@
 # Relay. `make run` shows it working, `make test` proves it, `make check` is what CI runs before the tests.
 .DEFAULT_GOAL := help
+# macOS has GNU make 3.81, which knows no .SHELLFLAGS: a recipe's line that is more than one command fails by `&&` or `||`.
 SHELL := bash
-.SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-builtin-rules
 
 PYTHON ?= python3
@@ -59,7 +59,7 @@ format: $(READY) ## Put the code into the house format
 template: $(READY) ## Write the parts of template.yaml that repeat for each topic and each CRM
 	@$(BIN)/python -m stack_template
 
-lock: $(READY) ## Resolve both locks anew (hashed, for every platform, naming no index)
+lock: $(READY) ## Resolve the locks anew (hashed, for every platform, naming no index)
 	@scripts/lock
 
 bench: $(READY) ## What the SDK costs on top of plain httpx, and a consumer's first and further events beside botocore
@@ -76,7 +76,7 @@ prove-calls: $(READY) ## 100,000 updates of 40,000 members reach HubSpot in the 
 prove-stack: $(READY) ## What needs a deployment of its own: two stacks side by side, a stack that is made anew (minutes)
 	@$(BIN)/python -m pytest -q -n 0 -m stack tests/e2e
 
-build: $(READY) ## Build what `sam deploy` ships (RUNTIME=python3.13 ARCH=arm64)
+build: $(READY) ## Build what `sam deploy` ships (RUNTIME=python3.13 ARCH=arm64; STRICT=1: fail where byte code is missing)
 	@scripts/build
 
 clean: ## Remove everything that was built or installed
