@@ -42,6 +42,7 @@ class StoredMessage:
     receives: int = 0
     receipts: list[str] = field(default_factory=list)
     first_received_at: datetime | None = None
+    moved_from: str | None = None
 
 
 @dataclass(slots=True)
@@ -81,6 +82,7 @@ class FakeQueue:
                 self.messages.remove(message)
                 # A standard queue's dead letter keeps the time at which it was sent, and so its age.
                 message.receives = 0
+                message.moved_from = f"arn:aws:sqs:eu-west-1:123456789012:{self.name}"
                 message.receipts.clear()
                 message.visible_at = now
                 self.dead_letters.messages.append(message)
@@ -139,6 +141,7 @@ def lambda_record(message: StoredMessage, queue: str) -> dict[str, Any]:
             "SentTimestamp": str(int(message.sent_at.timestamp() * 1000)),
             "ApproximateFirstReceiveTimestamp": str(int(first.timestamp() * 1000)),
             "SenderId": "AROAEXAMPLE:function",
+            **({"DeadLetterQueueSourceArn": message.moved_from} if message.moved_from else {}),
         },
         "messageAttributes": {
             name: {
@@ -193,6 +196,11 @@ class FakeSqs:
                 entries = _checked_entries(body["Entries"])
                 for entry in entries:
                     queue.delete(entry["ReceiptHandle"])
+                return {"Successful": [{"Id": entry["Id"]} for entry in entries], "Failed": []}
+            case "ChangeMessageVisibilityBatch":
+                entries = _checked_entries(body["Entries"])
+                for entry in entries:
+                    self._change_visibility(queue, entry["ReceiptHandle"], entry["VisibilityTimeout"])
                 return {"Successful": [{"Id": entry["Id"]} for entry in entries], "Failed": []}
             case "ChangeMessageVisibility":
                 self._change_visibility(queue, body["ReceiptHandle"], body["VisibilityTimeout"])
