@@ -50,7 +50,7 @@ class FakeAws:
         operation: str,
         body: Mapping[str, Any],
         *,
-        repeatable: bool = True,  # noqa: ARG002 - what a client does with it is no matter of AWS
+        repeatable: bool = True,
     ) -> dict[str, Any]:
         """Carry out a call as AWS would."""
         self.calls.append((service, operation))

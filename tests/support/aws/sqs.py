@@ -192,21 +192,20 @@ class FakeSqs:
             case "DeleteMessage":
                 queue.delete(body["ReceiptHandle"])
                 return {}
-            case "DeleteMessageBatch":
-                entries = _checked_entries(body["Entries"])
-                for entry in entries:
-                    queue.delete(entry["ReceiptHandle"])
-                return {"Successful": [{"Id": entry["Id"]} for entry in entries], "Failed": []}
-            case "ChangeMessageVisibilityBatch":
-                entries = _checked_entries(body["Entries"])
-                for entry in entries:
-                    self._change_visibility(queue, entry["ReceiptHandle"], entry["VisibilityTimeout"])
-                return {"Successful": [{"Id": entry["Id"]} for entry in entries], "Failed": []}
+            case "DeleteMessageBatch" | "ChangeMessageVisibilityBatch":
+                return self._for_each(operation.removesuffix("Batch"), body)
             case "ChangeMessageVisibility":
                 self._change_visibility(queue, body["ReceiptHandle"], body["VisibilityTimeout"])
                 return {}
             case _:
                 raise NotImplementedError(f"the fake SQS has no {operation}")
+
+    def _for_each(self, operation: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Carry out a batch entry by entry."""
+        entries = _checked_entries(body["Entries"])
+        for entry in entries:
+            self.call(operation, {"QueueUrl": body["QueueUrl"], **entry})
+        return {"Successful": [{"Id": entry["Id"]} for entry in entries], "Failed": []}
 
     def _named(self, url: str) -> FakeQueue:
         name = url.rpartition("/")[2]
