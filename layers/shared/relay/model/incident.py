@@ -94,6 +94,8 @@ class Incident:
     `resolve`, ever. A `one_off` incident (a joining, a grant, a loss) takes escalations and updates, but
     waits for no resolution. `seen_event_ids` are the events already applied, the latest last. `channels` were notified since
     it opened. `threads` are kept by the id of the event that began each; `thread_id` is the present one.
+    `given_up` are the deliveries that failed and were withdrawn before a redrive, by event id, channel and reason: until its
+    dead letter was written, nothing else says that a person was not told.
     A person sets `muted_until` and `acknowledged`; an acknowledgement holds until the incident opens anew.
     """
 
@@ -108,6 +110,7 @@ class Incident:
     seen_event_ids: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
     pending: tuple[PendingNotification, ...] = ()
+    given_up: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     deferred: Deferred | None = None
     thread_id: str = ""
     threads: Mapping[str, Thread] = field(default_factory=dict)
