@@ -67,7 +67,10 @@ _TURN_SECONDS: Final = (2.0, 20.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A message as it was received. `sent_at` is when this copy of it was sent, `receives` counts those of this copy."""
+    """A message as it was received. `sent_at` is when this copy of it was sent, `receives` counts those of this copy.
+
+    `moved_from` is the ARN of the queue from which SQS moved a dead letter.
+    """
 
     id: str
     body: str
@@ -75,6 +78,7 @@ class Message:
     receipt: str
     sent_at: datetime
     header: MessageHeader = field(default_factory=MessageHeader)
+    moved_from: str | None = None
 
     @property
     def received_at(self) -> datetime:
@@ -308,6 +312,7 @@ def read_message(record: Mapping[str, Any]) -> Message:
         receipt=record["receiptHandle"],
         sent_at=sent_at,
         header=_possible(MessageHeader.read(attributes), sent_at),
+        moved_from=system.get("DeadLetterQueueSourceArn"),
     )
 
 
