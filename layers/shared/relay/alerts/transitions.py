@@ -13,6 +13,7 @@ from typing import Final, Literal, TypeAlias
 
 from relay.model.effects import Level
 from relay.model.incident import (
+    MAX_GIVEN_UP,
     UNCONFIRMED,
     ChannelDelivery,
     DeferReason,
@@ -328,7 +329,7 @@ def _give_up(incident: Incident, notifications: Iterable[PendingNotification]) -
         }
         if failed:
             given_up[pending.alert_message.event_id] = failed
-    return replace(incident, given_up=dict(list(given_up.items())[-MAX_PENDING:]))
+    return replace(incident, given_up=dict(list(given_up.items())[-MAX_GIVEN_UP:]))
 
 
 def _change_deliveries(

@@ -43,6 +43,10 @@ UNCONFIRMED: Final = "unconfirmed"
 """The reason of a delivery that failed because it was unconfirmed twice."""
 
 
+MAX_GIVEN_UP: Final = 20
+"""Events whose given-up deliveries an incident remembers: a dead letter is written within minutes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelDelivery:
     """The delivery of one notification to one channel. Until `claimed_until` it belongs to the invocation that claimed it."""
