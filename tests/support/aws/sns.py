@@ -50,6 +50,10 @@ class FakeSns:
             raise refused("BatchEntryIdsNotDistinct")
         if sum(map(_weight, entries)) > MOST_BYTES:
             raise refused("BatchRequestTooLong")
+        return self._publish_each(topic, entries)
+
+    def _publish_each(self, topic: FakeTopic, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Publish what can be published; an entry that cannot fails by itself."""
         taken: list[dict[str, Any]] = []
         failed: list[dict[str, Any]] = []
         for entry in entries:

@@ -97,7 +97,8 @@ def test_an_address_stays_an_address() -> None:
 
 
 @pytest.mark.parametrize(
-    "character", ["x", "ü", "e\u0301", "👨‍👩‍👧‍👦", "🇩🇪", "👍🏽", "각", "\u1100\u1161\u11a8", "क्\u200d", "❤\ufe0f"]
+    "character",
+    ["x", "ü", "e\u0301", "👨‍👩‍👧‍👦", "🇩🇪", "👍🏽", "각", "\u1100\u1161\u11a8", "क्\u200d", "❤\ufe0f"],
 )
 def test_a_name_is_cut_between_whole_characters(character: str) -> None:
     """Forty at most, and each of them whole."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -18,7 +18,7 @@ import pytest
 from relay.adapters.aws.client import RefusedCallError
 from relay.adapters.aws.sqs import SqsOutgoing, SqsSource
 from relay.adapters.dynamodb.tries import DynamoTries
-from relay.errors import TransientError
+from relay.errors import PermanentError, TransientError
 from relay.model.header import MessageHeader
 from relay.queues.batch import MOST_TRIES, Batch, Context, Message, Results, read_message
 
@@ -37,9 +37,13 @@ class Killed(BaseException):
 
 @dataclass
 class Platform:
-    """A queue with its function, in an account of its own. `handle` is called for each message that is begun."""
+    """A queue with its function, in an account of its own. `handle` is called for each message that is begun.
+
+    `refuses_all_for` are errors that a message brings upon all that are worked on with it, by body.
+    """
 
     handle: Callable[[Message], Exception | None]
+    refuses_all_for: Mapping[str, Exception] = field(default_factory=dict)
     aws: FakeAws = field(default_factory=FakeAws)
     batches: list[list[str]] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
@@ -81,6 +85,9 @@ class Platform:
     def work(self, messages: Sequence[Message], _context: Context) -> Results:
         """Begin each message."""
         self.batches.append([message.body for message in messages])
+        for message in messages:
+            if message.body in self.refuses_all_for:
+                raise self.refuses_all_for[message.body]
         results = {message.id: self.handle(message) for message in messages}
         self.done.update(message.body for message in messages if results[message.id] is None)
         return results
@@ -137,7 +144,7 @@ def test_one_poison_message_drags_nobody_along() -> None:
 @pytest.mark.parametrize("seed", range(12))
 def test_any_mixture_ends_well(seed: int) -> None:
     """Several poison messages among many, in any order, with late arrivals: each good one is done, each poison given up."""
-    rng = Random(seed)  # noqa: S311 - a seed for the test
+    rng = Random(seed)
     poison = [f"poison {number}" for number in range(rng.randint(1, 6))]
     good = [f"good {number}" for number in range(rng.randint(5, 30))]
     platform = Platform(killing(*poison))
@@ -178,7 +185,7 @@ def test_a_suspect_that_is_put_off_stays_one() -> None:
     assert (copy.receives, header.receives, header.deferrals) == (0, 3, 0)
     platform.aws.clock.advance(timedelta(seconds=20))
     (received,) = platform.queue.receive(10)
-    record = {"messageId": "m", "body": received.body, "receiptHandle": "r"}
+    record: dict[str, Any] = {"messageId": "m", "body": received.body, "receiptHandle": "r"}
     record |= {"attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1772355600000"}}
     values = {name: {"stringValue": value["StringValue"]} for name, value in received.attributes.items()}
     assert read_message({**record, "messageAttributes": values}).is_suspect
@@ -278,7 +285,11 @@ def test_nothing_is_begun_uncounted() -> None:
 def test_a_redriven_letter_has_five_tries_again() -> None:
     """The cause was mended: the letter is begun, though its count is full and kept for four days."""
     poison = ["bad"]
-    platform = Platform(lambda message: killing(*poison)(message))
+
+    def handle(message: Message) -> None:
+        killing(*poison)(message)
+
+    platform = Platform(handle)
     platform.put("bad")
     platform.run()
     (letter,) = platform.aws.sqs.queues["dead-letters"].messages
@@ -303,7 +314,7 @@ def test_the_count_ends_after_four_days() -> None:
     platform = Platform(killing("poison"))
     platform.put("poison")
     platform.run()
-    ((key,), item), = platform.aws.dynamodb.tables["incidents"].items.items()
+    (((key,), item),) = platform.aws.dynamodb.tables["incidents"].items.items()
     assert key.startswith("try#")
     assert "poison" not in str(item)
     until = platform.aws.clock.now() + timedelta(days=4)
@@ -326,18 +337,9 @@ def test_no_time_for_a_suspect() -> None:
 
 def test_an_error_for_the_whole_batch_ends_one_message() -> None:
     """A call for all is refused for good, because of one: each is worked on by itself, and only that one is given up."""
-    from relay.errors import PermanentError
-
-    platform = Platform(killing())
-    plain = platform.work
-
-    def work(messages: Sequence[Message], context: Context) -> Results:
-        if any(message.body == "bad" for message in messages):
-            raise PermanentError("refused_by_service", "ValidationException")
-        return plain(messages, context)
-
-    platform.work = work  # type: ignore[method-assign]  # the work of this test
+    refused = PermanentError("refused_by_service", "ValidationException")
+    platform = Platform(killing(), refuses_all_for={"bad": refused})
     platform.put(*GOOD, "bad")
     platform.run()
     assert (sorted(platform.done), list(platform.letters)) == (GOOD, ["bad"])
-    assert replace(platform.letters["bad"], received_at=None).reason == "refused_by_service"
+    assert platform.letters["bad"].reason == "refused_by_service"

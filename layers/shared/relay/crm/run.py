@@ -63,13 +63,9 @@ class SyncRun:
         """Return whether a message was deferred for a fuller batch before."""
         return bool(self.messages[message_id].header.coalesced)
 
-    def take_profiles(
-        self, profiles: Mapping[str, CrmProfile | Exception]
-    ) -> dict[str, Exception | None]:
+    def take_profiles(self, profiles: Mapping[str, CrmProfile | Exception]) -> dict[str, Exception | None]:
         """Keep the profiles, and take the messages of members that have none out of the run; return these with the error."""
-        self.profiles = {
-            key: profile for key, profile in profiles.items() if isinstance(profile, CrmProfile)
-        }
+        self.profiles = {key: profile for key, profile in profiles.items() if isinstance(profile, CrmProfile)}
         failed = {
             message_id: error
             for message_id, change in self.changes.items()

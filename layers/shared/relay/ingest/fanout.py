@@ -126,9 +126,7 @@ def _send(
 
 
 def _letter(name: str, message: OutgoingMessage, refusal: PermanentError) -> OutgoingMessage:
-    header = replace(
-        message.header, source_queue=name, reason=refusal.reason, error=type(refusal).__name__
-    )
+    header = replace(message.header, source_queue=name, reason=refusal.reason, error=type(refusal).__name__)
     return OutgoingMessage(body=message.body, header=header)
 
 

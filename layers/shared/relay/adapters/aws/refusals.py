@@ -44,7 +44,9 @@ THROTTLED: Final = frozenset(
 )
 """Tried again at once, as throttling (`LimitExceededException` is Firehose's)."""
 
-AGAIN: Final = frozenset({"InternalError", "InternalServerError", "RequestTimeout", "RequestTimeoutException"})
+AGAIN: Final = frozenset(
+    {"InternalError", "InternalServerError", "RequestTimeout", "RequestTimeoutException"}
+)
 """Tried again at once, as a failure of the server."""
 
 CLOCK_SKEW: Final = frozenset(

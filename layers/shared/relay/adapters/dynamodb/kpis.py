@@ -109,7 +109,9 @@ class DynamoKpiStore:
             if len(items) == 1:
                 return dict.fromkeys(items, error)
             # One item may be the fault: the others are written.
-            return {key: error for pair, item in items.items() for key, error in self._write({pair: item}).items()}
+            return {
+                key: error for pair, item in items.items() for key, error in self._write({pair: item}).items()
+            }
         unwritten = [request["PutRequest"]["Item"] for request in left]
         throttled = TransientError(f"{_TABLE}: throttled")
         return {(item["pk"]["S"], item["sk"]["S"]): throttled for item in unwritten}

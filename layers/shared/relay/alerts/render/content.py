@@ -118,7 +118,9 @@ def _member_line(notification: Notification, key: str, text: str) -> MemberLine:
     shop, _, customer = key.rpartition(":")
     name = _name_and_address(notification.people.get(key), mask=notification.mask)
     return MemberLine(
-        member=name or f"Customer {unlinked(customer)}", text=unlinked(text), link=customer_link(shop, customer)
+        member=name or f"Customer {unlinked(customer)}",
+        text=unlinked(text),
+        link=customer_link(shop, customer),
     )
 
 
