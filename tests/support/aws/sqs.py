@@ -64,7 +64,7 @@ class FakeQueue:
         return f"https://sqs.eu-west-1.amazonaws.com/123456789012/{self.name}"
 
     def put(self, body: str, attributes: Mapping[str, Mapping[str, Any]], delay: int = 0) -> str:
-        """Store a message; return its id. Nobody gets one into a queue that SQS would refuse, SNS included."""
+        """Store a message; return its id. One that SQS would refuse is in no queue, also none from SNS."""
         message = {"MessageBody": body, "MessageAttributes": attributes, "DelaySeconds": delay}
         if code := complaint(message):
             raise refused(code)

@@ -1,4 +1,4 @@
-"""What was given up is written down before anything may forget it: a person was not told, and somebody must know."""
+"""What was given up is written down before anything may forget it: a person was not told, and an operator must know."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def test_every_modelled_code_has_a_meaning(service: str, code: str) -> None:
     ],
 )
 def test_codes_as_they_are_really_sent(code: str, kind: str) -> None:
-    """Older spellings win in SQS's replies; what nobody has listed is never given up for a whole call."""
+    """Older spellings win in SQS's replies; what is not listed is never given up for a whole call."""
     assert kind_of(code) == kind
 
 

@@ -152,8 +152,12 @@ def test_a_time_that_cannot_be_does_not_defer_for_ever(forged: dict[str, datetim
     batch = world.batch()
     batch.run({"Records": [record]}, FakeContext(), work_with(m1=TransientError("down")))
     (copy,) = world.source.sent
-    assert copy.header.received_at == NOW
-    again = record | {"messageAttributes": attributes(copy.header)}
+    assert copy.header.since == NOW
+    sent = str(int((NOW + timedelta(days=3)).timestamp() * 1000))
+    again = record | {
+        "messageAttributes": attributes(copy.header),
+        "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": sent},
+    }
     world.now = NOW + timedelta(days=3)
     world.batch().run({"Records": [again]}, FakeContext(), work_with(m1=TransientError("down")))
     assert [letter.header.reason for letter in world.dead_letters.sent] == ["too_old"]

@@ -124,7 +124,7 @@ def killing(*poison: str) -> Callable[[Message], Exception | None]:
 GOOD = [f"good {number}" for number in range(9)]
 
 
-def test_one_poison_message_drags_nobody_along() -> None:
+def test_one_poison_message_drags_no_other_along() -> None:
     """Of ten, nine are done and one is given up, after five tries of its own; two receives were shared."""
     platform = Platform(killing("poison"))
     platform.put(*GOOD, "poison")
@@ -253,7 +253,7 @@ def test_tries_that_end_in_order_are_no_tries() -> None:
 
 
 def test_a_defect_is_given_up_with_its_error() -> None:
-    """An exception that nobody expected: returned twice in its batch, five times alone, then a letter with its class."""
+    """An unexpected exception: returned twice in its batch, five times alone, then a letter with its class."""
     platform = Platform(lambda message: ZeroDivisionError("secret") if message.body == "bad" else None)
     platform.put(*GOOD, "bad")
     platform.run()

@@ -87,8 +87,17 @@ class Message:
 
     @property
     def waiting_since(self) -> datetime:
-        """The time from which its age counts: the first receipt, or the latest redrive."""
-        return self.header.since or self.received_at
+        """The time from which its age counts: the first receipt, or the latest redrive, and never later than it was sent.
+
+        A later time is forged or of a wrong clock: with it the message would be deferred until then, in the year 9999.
+        """
+        return min(self.header.since or self.received_at, self.sent_at)
+
+    @property
+    def since(self) -> datetime | None:
+        """What its copies carry as `since`: a copy is sent later, and must not begin its age anew."""
+        said = self.header.since or self.received_at
+        return self.waiting_since if said > self.sent_at else self.header.since
 
     @property
     def deferrals(self) -> int:
@@ -274,7 +283,7 @@ _UNSTARTED: Final = TimeoutError("not started: the time was nearly up")
 
 
 def _is_defect(error: Exception | None) -> bool:
-    """Return whether an error is one that nobody raised on purpose: then the message is returned."""
+    """Return whether an error was not raised on purpose: then the message is returned."""
     return error is not None and not isinstance(error, PermanentError | TransientError)
 
 
@@ -304,26 +313,15 @@ def read_message(record: Mapping[str, Any]) -> Message:
         if value.get("stringValue") is not None
     }
     system = record["attributes"]
-    sent_at = datetime.fromtimestamp(int(system["SentTimestamp"]) / 1000, UTC)
     return Message(
         id=record["messageId"],
         body=record["body"],
         receives=int(system["ApproximateReceiveCount"]),
         receipt=record["receiptHandle"],
-        sent_at=sent_at,
-        header=_possible(MessageHeader.read(attributes), sent_at),
+        sent_at=datetime.fromtimestamp(int(system["SentTimestamp"]) / 1000, UTC),
+        header=MessageHeader.read(attributes),
         moved_from=system.get("DeadLetterQueueSourceArn"),
     )
-
-
-def _possible(header: MessageHeader, sent_at: datetime) -> MessageHeader:
-    """Return a header whose times are not later than this copy was sent.
-
-    A message was received, and redriven, before its copy was sent. A later time is forged or of a wrong clock, and with
-    it the message would be deferred until then: for ever, where the year is 9999.
-    """
-    at, since = header.received_at, header.since
-    return replace(header, received_at=at and min(at, sent_at), since=since and min(since, sent_at))
 
 
 def begin_anew_if_redriven(message: Message) -> Message:
@@ -339,11 +337,14 @@ def begin_anew_if_redriven(message: Message) -> Message:
 def _delayed_copy(message: Message, error: TransientError) -> OutgoingMessage:
     receives = message.header.receives + message.receives
     if isinstance(error, NotBegunError):
-        header = replace(message.header, received_at=message.received_at, receives=receives)
+        header = replace(
+            message.header, received_at=message.received_at, since=message.since, receives=receives
+        )
         return OutgoingMessage(body=message.body, header=header, delay=_delay(message.deferrals, error))
     header = replace(
         message.header,
         received_at=message.received_at,
+        since=message.since,
         # This receive is counted as the deferral. The function outlived it: the copy is no suspect.
         receives=receives - 1,
         survived=receives - 1,
