@@ -164,6 +164,21 @@ def test_a_throttled_batch_is_not_given_up() -> None:
     assert len(aws.calls) == 1
 
 
+@pytest.mark.parametrize("sender", [0, 1])
+def test_a_whole_batch_refused_for_one_is_sent_one_by_one(sender: int) -> None:
+    """The service refuses the call and names no entry: only the faulty message is given up."""
+    aws = account()
+
+    def refuse(_service: str, _operation: str, body: Mapping[str, Any]) -> None:
+        if "bad" in str(body):
+            raise RefusedCallError("InvalidParameterValue", 400, {})
+
+    aws.before = refuse
+    answers = senders(aws)[sender].send([OutgoingMessage(body=text) for text in ("one", "bad", "two")])
+    assert [type(answer) for answer in answers] == [type(None), PermanentError, type(None)]
+    assert [message.body for message in aws.sqs.queues["alerts"].messages] == ["one", "two"]
+
+
 def test_a_journal_line_that_is_refused_costs_its_record_nothing() -> None:
     """Several lines are one record: refused for good, it is written line by line."""
     aws = account()
