@@ -173,8 +173,8 @@ def recovery_effects(
     second one. (An ending or a joining between the two that arrives later still takes nothing back; a failure
     after it that is late as well would count the payment again.) The event that arrives last gives the date.
     """
-    told = {pair.key for pair in before.recoveries}
-    if any(pair.key not in told for pair in after.recoveries):
+    told = {each for pair in before.recoveries for each in (pair.earlier, pair.later)}
+    if any(not {pair.earlier, pair.later} & told for pair in after.recoveries):
         rule = "dunning.recovered"
         yield note(rule, "Membership Payment Recovered", after, amount=amount, currency=currency)
         yield Kpi(rule=rule, name="recovered", amount=amount, currency=currency)
