@@ -229,11 +229,8 @@ class Member:
         failed = self._newest_stamp("last_failure_at", "failed_attempts", "payment_lost_at")
         if failed is None or self.ended_at:
             return False
-        if any(each.kind == "failed" and each.number == failed.number for each in self.milestones):
-            return self._open_cycle is not None
-        # Facts without a milestone: no event has them, a hand-made record may.
-        settled = self._newest_stamp("last_payment_at", "cancelled_at")
-        return settled is None or failed > settled
+        has_milestone = any(each.kind == "failed" and each.number == failed.number for each in self.milestones)
+        return not has_milestone or self._open_cycle is not None
 
     @property
     def past(self) -> frozenset[str]:
