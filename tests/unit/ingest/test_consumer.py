@@ -12,7 +12,6 @@ from relay.model.messages import dump
 from tests.support.port_fakes import NOW, World, queued
 from tests.unit.ingest.consumer_runs import KEY, lost, run
 
-
 RECEIVED = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
 
@@ -163,7 +162,9 @@ def test_an_event_is_never_dropped_for_its_clock(
     assert member.moment("last_failure_at") == (datetime.fromisoformat(dated) if dated else RECEIVED)
     rules = [effect.rule for one in world.members.outboxes[0].events for effect in one.effects]
     assert ("recheck.undated" in rules) is (dated is None)
-    assert (metrics.SHAPE_DRIFT.name in dict(world.telemetry.measured)) is (dated is None or created == "no time")
+    assert (metrics.SHAPE_DRIFT.name in dict(world.telemetry.measured)) is (
+        dated is None or created == "no time"
+    )
 
 
 def test_a_probe_is_journaled_and_does_nothing_else() -> None:

@@ -194,7 +194,9 @@ def test_random_trails_in_three_orders(changes: list[BalanceChange], chance: Any
     assert balance(chained(reverse)) == found == balance(chained(shuffled))
     if not found.is_certain or has_gap(chained(changes)):
         return
-    told = {each for each in changes if each.at.replace(microsecond=0) == changes[-1].at.replace(microsecond=0)}
+    told = {
+        each for each in changes if each.at.replace(microsecond=0) == changes[-1].at.replace(microsecond=0)
+    }
     ends = {way[-1].new for way in permutations(told) if _is_way(way)}
     # None, where the same change twice in one moment was taken for one.
     assert not ends or found.value in ends

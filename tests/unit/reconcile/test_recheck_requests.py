@@ -30,13 +30,12 @@ from relay.model.effects import Recheck
 from relay.model.facts import Facts
 from relay.model.fields import Value
 from relay.model.member import Member, merge
+from relay.model.messages import Outbox
 from relay.model.milestones import Milestone
-from relay.model.messages import Outbox, RecheckRequest, load
 from relay.ports.members import MemberRecord
-from relay.queues.requests import RecheckQueue
 from relay.rules.settings import Rules
 
-from tests.support.port_fakes import NOW, SHOP, FakeOutgoing, sample
+from tests.support.port_fakes import NOW, SHOP, sample
 from tests.support.topic_functions import TOPIC_RULES
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -192,7 +191,11 @@ def test_a_retried_snapshot_is_dated_by_its_lower_bound(differs: dict[str, Any],
     topic = "customer.updated"
     snapshot = sample(topic)
     snapshot["metadata"]["triggerredAt"] = (NOW - MINUTE).isoformat()
-    snapshot["payload"]["newData"] |= {"credit": 0, "tierId": "t1", "updatedAt": (NOW - 9 * MINUTE).isoformat()}
+    snapshot["payload"]["newData"] |= {
+        "credit": 0,
+        "tierId": "t1",
+        "updatedAt": (NOW - 9 * MINUTE).isoformat(),
+    }
     known = merge(EMPTY.member, Facts(event_id="f" * 32, at=NOW - 9 * MINUTE, values={"tier_id": "t1"}))
     first = folded(MemberRecord(member=known), snapshot, topic=topic).record
     retry = json.loads(json.dumps(snapshot))

@@ -18,7 +18,18 @@ from typing import Any, Final, Literal, TypeAlias
 from relay.model.balance_chain import BalanceChain, BalanceChange, append, balance, last_change
 from relay.model.facts import Facts, Lot
 from relay.model.fields import EARLIEST_WINS, FIELDS, UNTIL_BILLING_ENDS, UNTIL_SETTLED, Value
-from relay.model.milestones import WITHOUT_A_FEE, Cycle, History, Milestone, Milestones, Pair, add, read, tier_at, tier_key
+from relay.model.milestones import (
+    WITHOUT_A_FEE,
+    Cycle,
+    History,
+    Milestone,
+    Milestones,
+    Pair,
+    add,
+    read,
+    tier_at,
+    tier_key,
+)
 from relay.model.stamps import Stamp
 
 Status: TypeAlias = Literal[
@@ -229,7 +240,9 @@ class Member:
         failed = self._newest_stamp("last_failure_at", "failed_attempts", "payment_lost_at")
         if failed is None or self.ended_at:
             return False
-        has_milestone = any(each.kind == "failed" and each.number == failed.number for each in self.milestones)
+        has_milestone = any(
+            each.kind == "failed" and each.number == failed.number for each in self.milestones
+        )
         return not has_milestone or self._open_cycle is not None
 
     @property
@@ -242,7 +255,9 @@ class Member:
         moments |= {lot_id: lot.expires_at for lot_id, lot in self.lots.items()}
         past = {name for name, moment in moments.items() if moment and moment <= newest}
         day = self.day("next_payment_on")
-        return frozenset(past | ({"next_payment_on"} if day and day < (newest - LAST_MIDNIGHT).date() else set()))
+        return frozenset(
+            past | ({"next_payment_on"} if day and day < (newest - LAST_MIDNIGHT).date() else set())
+        )
 
     def tier_before(self, number: int) -> str | None:
         """Return the tier that the member had at a stamp's number, as `tier_key` has it; None where it is not known."""
@@ -284,7 +299,9 @@ class Member:
         register = self.registers.get("cancelled_at")
         if register is None or register.value is None:
             return None
-        endings = [each for each in self.milestones if each.kind == "ended" and each not in self.history.foreign]
+        endings = [
+            each for each in self.milestones if each.kind == "ended" and each not in self.history.foreign
+        ]
         entered = self._newest_number(lambda each: each.kind == "joined" or each.detail in WITHOUT_A_FEE)
         return endings[-1] if endings and endings[-1].number > entered else None
 

@@ -34,7 +34,11 @@ def add_member(totals: DailyTotals, member: Member, rules: Rules, window: Window
     found, currency = totals, member.currency
     if is_at_risk(member, window.end):
         unpaid = member.money("unpaid")
-        open_fee = (member.money("fee_amount"), currency) if unpaid is None else (unpaid, member.text("unpaid_currency"))
+        open_fee = (
+            (member.money("fee_amount"), currency)
+            if unpaid is None
+            else (unpaid, member.text("unpaid_currency"))
+        )
         found = replace(found, at_risk=found.at_risk.plus(*open_fee))
     amount = expiring_within(member, window.end, SOON)
     if amount and member.status != "cancelled":
