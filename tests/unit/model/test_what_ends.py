@@ -20,7 +20,7 @@ from tests.support.port_fakes import NOW, SHOP
 from tests.support.sample_events import after, event
 
 PAID = ("paid", 2, {"amount": 30, "currency": "EUR", "newBillingDate": "2026-04-02T00:00:00.000Z"})
-JOINED = ("joined", 1, {})
+JOINED: tuple[str, float, dict[str, Any]] = ("joined", 1, {})
 FAILED = ("attempt", 3, {"billingAttempts": 1, "amount": 30, "currency": "EUR"})
 FEE = {"fee_amount": Decimal(30), "next_payment_on": date(2026, 4, 2), "billing_interval": "month"}
 NO_FEE: dict[str, Any] = dict.fromkeys(FEE)
@@ -55,7 +55,9 @@ def shown(*told: tuple[str, float, dict[str, Any]]) -> Mapping[str, Any]:
         ([("paid", 4, {"amount": 9, "currency": None})], {"fee_amount": Decimal(9), "fee_currency": None}),
     ],
 )  # fmt: skip
-def test_a_fee_holds_until_it_ends(told: list[tuple[str, float, dict[str, Any]]], expected: dict[str, Any]) -> None:
+def test_a_fee_holds_until_it_ends(
+    told: list[tuple[str, float, dict[str, Any]]], expected: dict[str, Any]
+) -> None:
     """After a joining and a payment of 30.00 EUR: what the CRM shows."""
     found = shown(JOINED, PAID, *told)
     assert {name: found[name] for name in expected} == expected
