@@ -96,6 +96,8 @@ def test_a_failure_holds_until_it_is_settled(
     """After a joining and a first failed attempt at 30.00 EUR."""
     found = shown(JOINED, FAILED, *told)
     assert (found["payment_status"], found["failed_attempts"]) == (payment, attempts)
+    left = {"past_due": 3 - (attempts or 0), "failed": 0}.get(payment)
+    assert found["attempts_left"] == left
     if attempts is None:
         names = ("attempts_left", "final_attempt_at", "last_decline_code")
         assert [found[name] for name in names] == [None] * 3

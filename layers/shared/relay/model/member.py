@@ -109,7 +109,7 @@ class Member:
         register = self.registers.get(name)
         if register is None or register.value is None:
             return None
-        if name in UNTIL_SETTLED and not self.is_failing:
+        if name in UNTIL_SETTLED and not self._is_open(register):
             return None
         if name in UNTIL_BILLING_ENDS and not self._is_billed(register):
             return None
@@ -196,8 +196,7 @@ class Member:
     def payment_status(self) -> PaymentStatus:
         """The state of the current fee."""
         if self.is_failing:
-            lost = self._open_cycle.is_final if self._open_cycle else bool(self.moment("payment_lost_at"))
-            return "failed" if lost else "past_due"
+            return "failed" if self.moment("payment_lost_at") else "past_due"
         paid = self.registers.get("last_payment_at")
         return "ok" if paid and paid.value and self._is_billed(paid) else "none"
 
@@ -331,6 +330,11 @@ class Member:
 
     def _newest_number(self, counts: Callable[[Milestone], bool]) -> int:
         return max((each.number for each in self.milestones if counts(each)), default=-1)
+
+    def _is_open(self, register: Register) -> bool:
+        """Return whether a failure of this register's time is one of the fee that is open."""
+        cycle = self._open_cycle
+        return self.is_failing and (cycle is None or register.stamp.number >= cycle.failures[0].number)
 
     @property
     def is_billed(self) -> bool:
