@@ -14,7 +14,7 @@ from decimal import Decimal
 from itertools import groupby
 
 from tests.judge import bodies, values
-from tests.judge.fold import DEFAULT_ATTEMPTS, QUIET_DAYS, starts_cycle, statements
+from tests.judge.fold import DEFAULT_ATTEMPTS, QUIET_DAYS, is_part, starts_cycle, statements
 from tests.judge.history import DAY, HOUR, History, Sent
 from tests.judge.reading import Statement
 
@@ -126,6 +126,8 @@ def cycles(mine: list[Statement]) -> Iterator[Cycle]:
             cycle.failures.append(s)
             continue
         end = _end(s)
+        if cycle and end == "recovered" and is_part(cycle.failures[-1], s):
+            end = None
         if cycle and end:
             cycle.end = end
             yield cycle

@@ -153,7 +153,7 @@ def crm_profile(member: Member, rules: Rules) -> CrmProfile:
         "status": member.status,
         "payment_status": member.payment_status,
         "cancelled_at": member.ended_at,
-        "billing_interval": billing_interval(member, rules),
+        "billing_interval": billing_interval(member, rules) if member.is_billed else None,
         "attempts_left": dunning.attempts_left(member, rules),
         "final_attempt_at": dunning.final_attempt_at(member, rules),
         "recovered_at": member.recovered_at,
@@ -164,6 +164,8 @@ def crm_profile(member: Member, rules: Rules) -> CrmProfile:
         "high_value": is_high_value(member, rules),
         "last_event_at": member.newest_at,
         "mirror_updated_at": None,
+        # What is past is not shown as to come.
+        **dict.fromkeys(member.past & CRM_FIELDS.keys()),
     }
     return CrmProfile(
         key=member.key,
