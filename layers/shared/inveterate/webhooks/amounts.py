@@ -37,7 +37,7 @@ def minor_units(currency: str | None) -> int:
 
 
 def number(value: object) -> Decimal | None:
-    """Return a finite number: JSON's, or a text of ASCII digits (`1_000`, `1,000` and `١٠` are none); else None."""
+    """Return a finite number: JSON's, or a text of ASCII digits (`1_000`, `1,000` and digits of other scripts are none); else None."""
     if isinstance(value, bool):
         return None
     if isinstance(value, str):
@@ -69,7 +69,7 @@ def amount(value: object, currency: str | None = None) -> Decimal | None:
     exponent = found.as_tuple().exponent
     if isinstance(exponent, int) and exponent < -decimals:
         found = found.quantize(Decimal(1).scaleb(-decimals), context=_WIDE).normalize(_WIDE)
-    if found.as_tuple().exponent > 0:  # type: ignore[operator] - a finite number's exponent is a number
-        found = found.quantize(Decimal(1), context=_WIDE)
+    if found == found.to_integral_value() and "E" in str(found):
+        found = found.quantize(Decimal(1), context=_WIDE)  # `1E+2` is 100
     # Dust below zero rounds to a zero with a sign.
     return found or Decimal(0)

@@ -90,14 +90,20 @@ def _read_text(body: bytes) -> Any:
 def _parsed(text: str) -> Any:
     text = text.lstrip("\ufeff")
     try:
-        return _read_json(text)
+        return parse_json(text)
     except UnreadableBodyError as error:
         if error.reason != "not_json" or not re.match(_FORM, text):
             raise
     return _read_form(text)
 
 
-def _read_json(text: str) -> Any:
+def parse_json(text: str) -> Any:
+    """Return what JSON makes of a text, as it stands: bounded, without a key twice, fractions as `Decimal`.
+
+    Raises:
+        UnreadableBodyError: with the reason.
+
+    """
     try:
         content = json.loads(
             text, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_with_unique_keys
@@ -181,7 +187,7 @@ def _object_in(content: Any) -> Any:
     if not isinstance(content, str):
         return content
     try:
-        inner = _read_json(content.lstrip("\ufeff"))
+        inner = parse_json(content.lstrip("\ufeff"))
     except UnreadableBodyError as error:
         if error.reason != "not_json":
             raise

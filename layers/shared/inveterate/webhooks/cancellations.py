@@ -9,7 +9,6 @@ from inveterate._wire_model import WireModel
 from inveterate.webhooks.base import Event, Payload
 from inveterate.webhooks.cleaning import Flag, Id, Label, Moment, Word
 
-
 SOURCES: Final = frozenset({"FAILURE", "CUSTOMER", "MERCHANT"})
 """The sources in the documentation's examples. Any other word is unknown."""
 

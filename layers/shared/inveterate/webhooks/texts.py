@@ -52,19 +52,20 @@ def _next_border(text: str, start: int) -> int:
 def _belongs_together(text: str, start: int, index: int) -> bool:
     """Return whether no character of a person's ends between the code points before and at `index`."""
     before, after = text[index - 1], text[index]
-    if before == "\r" and after == "\n":
-        return True
-    if before in "\r\n" or after in "\r\n" or unicodedata.category(before) in {"Cc", "Zl", "Zp"}:
-        return False
-    if _extends(after) or before in _PREPENDED:
-        return True
-    if before == _JOINER:
-        return index - start > 1 and unicodedata.category(after) in _SYMBOLS
-    if ord(before) in _REGIONAL and ord(after) in _REGIONAL:
-        return (index - start) % 2 == 1
-    if unicodedata.combining(before) == _VIRAMA:
-        return unicodedata.category(after) == "Lo"
-    return _joins_hangul(ord(before), ord(after))
+    if _is_control(before) or _is_control(after):
+        return before + after == "\r\n"
+    return (
+        _extends(after)
+        or before in _PREPENDED
+        or (before == _JOINER and index - start > 1 and unicodedata.category(after) in _SYMBOLS)
+        or (ord(before) in _REGIONAL and ord(after) in _REGIONAL and (index - start) % 2 == 1)
+        or (unicodedata.combining(before) == _VIRAMA and unicodedata.category(after) == "Lo")
+        or _joins_hangul(ord(before), ord(after))
+    )
+
+
+def _is_control(char: str) -> bool:
+    return unicodedata.category(char) in {"Cc", "Zl", "Zp"}
 
 
 def _extends(char: str) -> bool:
