@@ -158,9 +158,10 @@ def _unwrapped(content: Any) -> Any:
         if isinstance(content, list) and len(content) == 1:
             content = content[0]
         elif isinstance(content, str):
-            content = _object_in(content)
-            if isinstance(content, str):
+            inner = _object_in(content)
+            if inner == content:
                 break
+            content = inner
         elif isinstance(content, dict) and len(content) == 1 and not _is_envelope(content):
             (inner,) = content.values()
             inner = _object_in(inner)
