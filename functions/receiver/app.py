@@ -89,8 +89,8 @@ def _route(shop: str, body: bytes) -> tuple[str, Delivery]:
         return route(shop, body, received_at)
     except RefusedError:
         raise
-    except Exception:  # noqa: BLE001 - see above; the drain of `unclaimed` places it after the next deployment
-        return UNCLAIMED, unclaimed(body, received_at, "defect")
+    except Exception as error:  # noqa: BLE001 - see above; the drain of `unclaimed` places it after the next deployment
+        return UNCLAIMED, unclaimed(body, received_at, f"defect.{type(error).__name__}")
 
 
 def _answer_ping(method: str) -> dict[str, Any]:

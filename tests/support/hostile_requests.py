@@ -11,6 +11,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Final
@@ -99,7 +100,7 @@ def _event(rng: Random) -> dict[str, Any]:
             [content, content["metadata"], content["payload"], _detail(content)]
         )
         name = rng.choice([*part, MARK, "test"])
-        part[name] = rng.choice(_ODD)
+        part[name] = deepcopy(rng.choice(_ODD))
         content = {"metadata": {}, "payload": {}, **content}
         for place in ("metadata", "payload"):
             if not isinstance(content[place], dict):

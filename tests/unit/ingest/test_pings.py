@@ -86,5 +86,5 @@ def test_a_defect_in_routing_costs_no_event(
     monkeypatch.setattr(app, "route", broken)
     assert ask("POST", {"key": "key"}, BODY)["statusCode"] == 202
     ((url, text, header),) = sqs.sent
-    assert (url, text, header.reason) == ("https://queue/unclaimed", BODY, "defect")
+    assert (url, text, header.reason) == ("https://queue/unclaimed", BODY, "defect.KeyError")
     assert "jane" not in capsys.readouterr().out

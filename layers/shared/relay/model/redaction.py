@@ -1,6 +1,6 @@
 """Removes secrets from what is kept: values by the names of their keys, also in JSON that is a text within JSON.
 
-Nobody lists the names that a sender may use, so a name counts by how it ends: `cancelToken`, `access_token`,
+No list has all the names that a sender may use, so a name counts by how it ends: `cancelToken`, `access_token`,
 `X-Api-Key`, `clientSecret`.
 """
 
