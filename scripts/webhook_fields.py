@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
+import inspect
 import sys
-import types
 import typing
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,6 @@ from pydantic import AliasChoices, BaseModel
 from pydantic.fields import FieldInfo
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "webhooks.md"
-_BLOCK: Final = r"(?s)(<!-- {name}: scripts/reference -->\n).*?(<!-- end -->)"
 
 
 def main(argv: list[str]) -> int:
@@ -26,10 +24,10 @@ def main(argv: list[str]) -> int:
     text = PAGE.read_text()
     current = text
     for name, lines in (("kinds", kinds()), ("fields", fields())):
-        block = "\n".join(lines)
-        current = re.sub(
-            _BLOCK.format(name=name), lambda found, block=block: f"{found[1]}{block}\n{found[2]}", current
-        )
+        begin, end = f"<!-- {name}: scripts/reference -->\n", "<!-- end -->"
+        before, _, rest = current.partition(begin)
+        _, _, after = rest.partition(end)
+        current = before + begin + "\n".join(lines) + "\n" + end + after
     if "--check" not in argv:
         PAGE.write_text(current)
         return 0
@@ -85,7 +83,7 @@ def wire_name(name: str, field: FieldInfo) -> str:
 
 def model_in(annotation: Any) -> type[BaseModel] | None:
     """Return the model in an annotation such as `Detail | None` and `tuple[Item, ...] | None`."""
-    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+    if inspect.isclass(annotation):
         return annotation if issubclass(annotation, BaseModel) else None
     return next((found for part in typing.get_args(annotation) if (found := model_in(part))), None)
 

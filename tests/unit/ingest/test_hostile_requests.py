@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -22,7 +23,12 @@ def test_no_request_is_too_much() -> None:
 
 def test_a_fault_would_be_found() -> None:
     """A receiver that logs the key, answers 200 to everything or raises is noticed."""
-    with patch.object(app, "_key", lambda event: print(event["pathParameters"]) or ""):  # noqa: T201 - the planted fault
+
+    def key(event: dict[str, Any]) -> str:
+        print(event["pathParameters"])  # noqa: T201 - the planted fault
+        return ""
+
+    with patch.object(app, "_key", key):
         found = " ".join(faults_in(60, seed=2)[1])
     assert "2 lines of log" in found
     assert "a value of the request in the log" in found
