@@ -192,6 +192,12 @@ def test_an_amount_to_its_minor_unit(value: object, currency: str | None, expect
     assert str(amount(value, currency)) == expected
 
 
+@pytest.mark.parametrize("dust", [-2.7755575615628914e-17, "-0", "-0.0000001", Decimal("-1e-40"), -0.0])
+def test_dust_below_zero_has_no_sign(dust: object) -> None:
+    """A balance of minus zero is shown as one, and asked about as a debt."""
+    assert str(amount(dust)) == "0"
+
+
 def paid(**detail: Any) -> PaymentSucceeded:
     content = sample("customer.payment_succeeded")
     content["payload"]["detail"] |= detail
