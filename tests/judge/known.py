@@ -99,21 +99,8 @@ KNOWN = (
 
 NOT_HANDLED = frozenset(
     {
-        "amount_dust",
         "amount_refund",
-        "amount_unreadable",
         "amount_zero",
-        "bytes_bom",
-        "bytes_list",
-        "clock_epoch_ms",
-        "clock_epoch_s",
-        "clock_lower_z",
-        "clock_rfc2822",
-        "currency_lower",
-        "date_1970",
-        "id_float",
-        "id_float_text",
-        "id_leading_zero",
     }
 )
 HANDLED = ALL - NOT_HANDLED

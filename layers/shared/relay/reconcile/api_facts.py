@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
+
+from inveterate.webhooks.amounts import amount, currency_code
 
 from relay.model.facts import Facts, combine, known, pick
 from relay.model.fields import Value
@@ -36,7 +39,7 @@ def facts_of(reading: MemberReading, date: datetime, record: Member) -> Facts:
         event_id=reading_id(record.key, at),
         at=at,
         values=combine(_profile(read, record), _membership(read, record), _money(read), {"read_at": at}),
-        balances=None if read.credit is None else (None, read.credit),
+        balances=None if (balance := _balance(read)) is None else (None, balance),
         milestone=_milestone(read, record),
     )
 
@@ -112,8 +115,17 @@ def _status(status: str | None) -> dict[str, Value]:
 
 def _money(read: ApiMember) -> dict[str, Value]:
     totals = pick(read, credits_earned="credits_earned_total", referrals="referrals_count", revenue="revenue")
+    if read.revenue is not None:
+        totals["revenue"] = amount(read.revenue, currency_code(read.currency_code))
     # A reading without a purchase does not undo an order that an event reported.
     order: dict[str, Value] = {"last_order_at": read.last_purchase_at} if read.last_purchase_at else {}
     # A missing number is no balance; zero is one.
-    credit: dict[str, Value] = {} if read.credit is None else {"seen_balance": read.credit}
+    credit: dict[str, Value] = {}
+    if (balance := _balance(read)) is not None:
+        credit = {"seen_balance": balance}
     return {**totals, **order, **credit}
+
+
+def _balance(read: ApiMember) -> Decimal | None:
+    """Return the balance without a float's dust, as the events have it: they are compared."""
+    return amount(read.credit)
