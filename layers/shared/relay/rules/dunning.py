@@ -173,8 +173,9 @@ def recovery_effects(
     second one. (An ending or a joining between the two that arrives later still takes nothing back; a failure
     after it that is late as well would count the payment again.) The event that arrives last gives the date.
     """
-    told = {each for pair in before.recoveries for each in (pair.earlier, pair.later)}
-    if any(not {pair.earlier, pair.later} & told for pair in after.recoveries):
+    newest = max((pair.later.number for pair in before.recoveries), default=-1)
+    is_newer = any(pair.key > newest for pair in after.recoveries)
+    if is_newer or len(after.recoveries) > len(before.recoveries):
         rule = "dunning.recovered"
         yield note(rule, "Membership Payment Recovered", after, amount=amount, currency=currency)
         yield Kpi(rule=rule, name="recovered", amount=amount, currency=currency)
