@@ -12,14 +12,16 @@ from typing import Final
 
 from relay.model.balance_chain import has_gap
 from relay.model.effects import Recheck
+from relay.model.erasure import open_claim
 from relay.model.member import Member
 
 NO_EMAIL: Final = "no_email"
 BALANCE_GAP: Final = "balance_gap"
 EVIDENCE: Final = "evidence"
+ERASURE: Final = "erasure"
 FROM_THE_FUTURE: Final = "future"
 
-_FOUND_BY_EVENTS: Final = (BALANCE_GAP, EVIDENCE)
+_FOUND_BY_EVENTS: Final = (BALANCE_GAP, EVIDENCE, ERASURE)
 """A missing e-mail address is not among them: the sync with a CRM asks for that recheck itself."""
 
 _STATUSES: Final[Mapping[str, frozenset[str]]] = {
@@ -37,9 +39,10 @@ _STATUS_FROM: Final = ("cancelled_at", "pending_cancel_at", "found_status")
 def inconsistencies(member: Member) -> frozenset[str]:
     """Return the reasons why the record may be wrong, as far as the record itself shows."""
     checks = {
-        NO_EMAIL: not member.value("email") and not member.value("anonymized"),
+        NO_EMAIL: not member.value("email") and not member.is_erased,
         BALANCE_GAP: has_gap(member.balance_chain),
         EVIDENCE: _contradicted(member),
+        ERASURE: open_claim(member) is not None,
     }
     return frozenset(reason for reason, is_wrong in checks.items() if is_wrong)
 

@@ -13,9 +13,10 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
 
+from relay.model import erasure
 from relay.model.balance_chain import BalanceChain, BalanceChange, append
 from relay.model.facts import Facts, Lot
-from relay.model.fields import EARLIEST_WINS, FIELDS, Value
+from relay.model.fields import EARLIEST_WINS, FIELDS, LATEST_WINS, Value
 from relay.model.milestones import Milestone, Milestones, add, recovered_at, recoveries, rejoin_times
 from relay.model.stamps import Stamp
 
@@ -146,6 +147,11 @@ class Member:
         return "ok" if self.moment("last_payment_at") else "none"
 
     @property
+    def is_erased(self) -> bool:
+        """Whether the member's personal data is erased."""
+        return erasure.is_erased(self)
+
+    @property
     def recovered_at(self) -> datetime | None:
         """When a failed fee was last paid after all."""
         return recovered_at(self.milestones)
@@ -199,7 +205,7 @@ def merge(record: Member, facts: Facts) -> Member:
         if facts.milestone
         else record.milestones,
     )
-    return replace(merged, lots=_lots_kept(merged))
+    return erasure.without_erased(replace(merged, lots=_lots_kept(merged)))
 
 
 def _newer(name: str, known: Register | None, other: Register) -> Register:
@@ -207,6 +213,8 @@ def _newer(name: str, known: Register | None, other: Register) -> Register:
         return other
     if name in EARLIEST_WINS:
         return min(known, other, key=_by_value)
+    if name in LATEST_WINS:
+        return max(known, other, key=_latest)
     # The value takes part for one case: two versions of the code read the same event differently.
     return max(known, other, key=lambda register: (register.stamp, str(register.value)))
 
@@ -215,6 +223,12 @@ def _by_value(register: Register) -> tuple[bool, str, Stamp]:
     """Return the sort key of a register by its value, an unknown value last."""
     value = register.value
     return value is None, value.isoformat() if isinstance(value, datetime) else "", register.stamp
+
+
+def _latest(register: Register) -> tuple[str, Stamp]:
+    """Return the sort key of a register by its moment, an unknown one first."""
+    value = register.value
+    return value.isoformat() if isinstance(value, datetime) else "", register.stamp
 
 
 def _lots_kept(member: Member) -> dict[str, Lot]:

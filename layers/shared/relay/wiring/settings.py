@@ -61,15 +61,20 @@ class QueueSettings(Settings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicSettings(Settings):
-    """The settings of a topic's function."""
+    """The settings of a topic's function. `asks_api` is true where an API key can confirm what a webhook claims."""
 
     queue: QueueSettings
     journal_stream: str
+    asks_api: bool
 
     @classmethod
     def read(cls, reader: SettingsReader) -> Self:
         """Read them."""
-        return cls(queue=QueueSettings.read(reader), journal_stream=reader.text("JOURNAL_STREAM"))
+        return cls(
+            queue=QueueSettings.read(reader),
+            journal_stream=reader.text("JOURNAL_STREAM"),
+            asks_api=bool(reader.optional("ASKS_API")),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
