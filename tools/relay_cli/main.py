@@ -35,6 +35,7 @@ COMMAND_GROUPS: Final = {
         Command("alerts", "List open incidents, the most severe first", "alerts"),
         Command("ack", "Acknowledge an incident", "ack"),
         Command("mute", "Mute an incident for some days", "mute"),
+        Command("erase", "Erase a member's personal data, or lift an erasure", "erase"),
         Command("mirror", "Prepare, fill, inspect, repair or remove a CRM mirror", "mirror.command"),
     ),
     "develop": (

@@ -37,6 +37,8 @@ def test_every_topic_has_a_queue_a_role_and_a_function(folder: str, name: str) -
         "DEAD_LETTERS_URL": {"Ref": "DeadLetters"},
         "MEMBERS_TABLE": {"Ref": "Members"},
         "JOURNAL_STREAM": {"Ref": "Journal"},
+        # The one topic that can tell an erasure knows whether the API can confirm it.
+        **({"ASKS_API": {"Fn::If": ["HasInveterate", "yes", ""]}} if folder == "updated" else {}),
     }
     own = {f"sqs:{call}" for call in ("SendMessage", "SendMessageBatch", "DeleteMessageBatch")} | POLL
     assert allowed(role_of(function)) == {

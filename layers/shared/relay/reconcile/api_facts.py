@@ -34,9 +34,7 @@ def facts_of(reading: MemberReading, date: datetime, record: Member) -> Facts:
     return Facts(
         event_id=reading_id(record.key, at),
         at=at,
-        values=combine(
-            _profile(read), _membership(read, record), _money(read), answer(read, date, record)
-        ),
+        values=combine(_profile(read), _membership(read, record), _money(read), answer(read, date, record)),
         balances=None if read.credit is None else (None, read.credit),
     )
 
@@ -47,9 +45,7 @@ def facts_of_absence(date: datetime, record: Member) -> Facts:
     Whether the member is gone for any other reason is for the full run to say.
     """
     at = date - EARLY
-    return Facts(
-        event_id=reading_id(record.key, at), at=at, values=combine(answer(None, date, record))
-    )
+    return Facts(event_id=reading_id(record.key, at), at=at, values=combine(answer(None, date, record)))
 
 
 def reading_id(key: str, at: datetime) -> str:
