@@ -30,13 +30,14 @@ TOLD = datetime(2026, 3, 1, tzinfo=UTC)
 NOW = TOLD + timedelta(days=30)
 
 
-@dataclass(frozen=True)
+@dataclass
 class CountingAws:
     """AWS as moto has it, with a journal in memory that may refuse."""
 
     inner: BotoAws
     lines: list[dict[str, Any]] = field(default_factory=list)
     refuses: bool = False
+    ends_at: float | None = None
 
     def call(self, service: str, operation: str, body: Mapping[str, Any], *, repeatable: bool = True) -> Any:
         """Return moto's answer; keep what goes to the journal."""

@@ -25,10 +25,8 @@ def day(number: float) -> datetime:
     return START + timedelta(days=number)
 
 
-def told(number: float, milestone: MilestoneKind | None = None, **values: Value) -> Facts:
-    return Facts(
-        event_id=f"{int(number * 100):032x}", at=day(number), rank=1, values=values, milestone=milestone
-    )
+def told(number: float, kind: MilestoneKind | None = None, /, **values: Value) -> Facts:
+    return Facts(event_id=f"{int(number * 100):032x}", at=day(number), rank=1, values=values, milestone=kind)
 
 
 def record(*facts: Facts) -> Member:
@@ -80,7 +78,7 @@ def test_lifting_takes_what_is_told_before_and_after() -> None:
     lifted = record(KNOWN, ERASED, told(4, erasure_lifted_at=day(4)))
     assert (lifted.is_erased, personal(lifted)) == (False, [])
     assert merge(lifted, KNOWN).value("email") == "a@example.com"
-    assert record(lifted and ERASED, told(4, erasure_lifted_at=day(4)), told(5, erased_at=day(5))).is_erased
+    assert record(ERASED, told(4, erasure_lifted_at=day(4)), told(5, erased_at=day(5))).is_erased
 
 
 def test_the_moments_only_grow() -> None:

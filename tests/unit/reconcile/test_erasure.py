@@ -81,8 +81,8 @@ def test_a_denial_wipes_nothing_and_is_asked_about_hourly(asked: ReconcileSetup)
 
 @pytest.mark.parametrize("forged_again", [False, True])
 def test_a_day_of_denial_ends_in_one_alert_with_the_command(
-    asked: ReconcileSetup, forged_again: bool
-) -> None:  # noqa: FBT001 - a parameter of the test
+    asked: ReconcileSetup, *, forged_again: bool
+) -> None:
     """After it nothing is asked any more; another webhook meanwhile does not begin the day anew."""
     asked.api.answer = {**ANNA, "anonymized": False}
     for hour in range(25):

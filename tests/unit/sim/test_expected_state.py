@@ -90,6 +90,10 @@ def test_relay_reaches_the_expected_state(switches: dict[str, str], faults: dict
 def test_the_expected_state_covers_the_crm_profile() -> None:
     """Every CRM field is expected but those that depend on settings of Relay or on the time of sync, and each has a value."""
     world, _ = play_history({}, {})
+    billed = next(
+        one for one in world.members.values() if one.due_at and not one.on_trial and one.in_programme
+    )
+    assert list(billing.fail_payment(world, billed, 1))  # a fee that is open: attempts are left
     expected = [
         world.expected_state.for_member(member, world.tiers)["fields"] for member in world.members.values()
     ]
