@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from relay_cli.errors import CliError
 from relay_cli.main import main
 from relay_cli.stack import Stack
 
+from tests.support.command_line import parsed
 from tests.support.moto_tables import items_of, make_table
 
 SHOP = "acme.myshopify.com"
@@ -73,9 +73,8 @@ class StackWithMembers(Stack):
 
 def relay(*words: str) -> int:
     """Run `relay erase …` with that stack."""
-    parser = argparse.ArgumentParser()
-    erase.configure(parser)
-    return erase.main(parser.parse_args(words), StackWithMembers)
+    arguments = parsed(erase.configure, *words)
+    return erase.main(arguments, lambda given: StackWithMembers(given.stack))
 
 
 @pytest.fixture(autouse=True)
@@ -118,7 +117,7 @@ def test_a_member_is_erased_at_once(capsys: pytest.CaptureFixture[str]) -> None:
         "erased": True,
         "was_erased": False,
         "dropped": ["email", "first_name"],
-        "at": "2026-03-31T00:00:00+00:00",
+        "at": NOW.isoformat(),
     }
     found = record()
     assert (found.member.is_erased, found.member.moment("erased_at"), found.version) == (True, NOW, 2)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from relay_cli.errors import CliError
-from relay_cli.help import add_json_option, describe
-from relay_cli.incidents import now
-from relay_cli.stack import Stack, add_stack_option
+from relay_cli.help import describe
+from relay_cli.letters import journal_of, now, operator
+from relay_cli.output import show
+from relay_cli.stack import Stack
 
 if TYPE_CHECKING:
     from relay.model.facts import Facts
@@ -39,8 +40,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="Shopify customer id of the member: digits, or gid://shopify/Customer/…",
     )
     parser.add_argument("--undo", action="store_true", help="lift an erasure")
-    add_json_option(parser)
-    add_stack_option(parser)
 
 
 def customer_id(text: str) -> str:
@@ -58,9 +57,9 @@ def customer_id(text: str) -> str:
         raise argparse.ArgumentTypeError("not a Shopify customer id: digits alone") from None
 
 
-def main(arguments: argparse.Namespace, open_stack: type[Stack] = Stack) -> int:
+def main(arguments: argparse.Namespace, stack_of: Callable[[argparse.Namespace], Stack] = Stack.of) -> int:
     """Erase the member, or lift the erasure; return the exit code."""
-    stack, at = open_stack(arguments.stack), now()
+    stack, at = stack_of(arguments), now()
     before, after = _change(stack, arguments.customer, at, undo=arguments.undo)
     result = {
         "member": after.key,
@@ -68,9 +67,9 @@ def main(arguments: argparse.Namespace, open_stack: type[Stack] = Stack) -> int:
         "erased": after.is_erased,
         "was_erased": before.member.is_erased,
         "dropped": sorted(name for name, value in _personal(before.member).items() if value is not None),
-        "at": at.isoformat(timespec="seconds"),
+        "at": at,
     }
-    print(json.dumps(result) if arguments.json else "\n".join(_sentences(result)))
+    show(arguments, result, "\n".join(_sentences(result)))
     return 0
 
 
@@ -83,7 +82,6 @@ def _change(stack: Stack, customer: str, at: datetime, *, undo: bool) -> tuple[M
         CliError: the journal or the table does not take it.
 
     """
-    from relay.adapters.aws.firehose import FirehoseJournal
     from relay.adapters.dynamodb.members import DynamoMembers
     from relay.errors import TransientError
     from relay.ingest.reducer import differs
@@ -115,10 +113,11 @@ def _change(stack: Stack, customer: str, at: datetime, *, undo: bool) -> tuple[M
         received_at=at,
         customer=customer,
         at=at,
+        body={"by": operator()},
     )
     try:
         known = read()
-        [refusal] = FirehoseJournal(stack.output("JournalStream"), stack.aws()).write([line])
+        [refusal] = journal_of(stack).write([line])
         if refusal:
             raise refusal
         return retry_conflicts(known, write, read, what="the member")
