@@ -72,12 +72,6 @@ KNOWN = (
         "rules.md: an ending while the fee is lost is involuntary, also where it names no source",
     ),
     KnownFault(
-        "an_erasure_is_undone_by_a_snapshot",
-        STATE | {"erased_is_absent"},
-        r" (email|first_name|last_name|phone|record|sync state|incident)$",
-        "architecture, 'Erasure': no anonymized: false undoes it",
-    ),
-    KnownFault(
         "the_final_failure_is_mute",
         frozenset({"final_failure_is_said", "told_in_order"}),
         r"^dun:.* final$",
