@@ -129,7 +129,9 @@ KNOWN = (
 
 NOT_HANDLED = frozenset(
     {
+        "address_malformed",
         "amount_dust",
+        "amount_part",
         "amount_refund",
         "amount_unreadable",
         "amount_zero",
@@ -149,10 +151,15 @@ NOT_HANDLED = frozenset(
         "id_float",
         "id_float_text",
         "id_leading_zero",
+        "identity_disagrees",
         "identity_null",
+        "main_unreadable",
+        "payment_one_off",
+        "test_delivery",
         "tie_circle",
         "tie_ms",
         "tie_second",
+        "trial_extended",
         "wrong_queue",
     }
 )
