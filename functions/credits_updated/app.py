@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inveterate.webhooks.credits import CreditsUpdated
 from relay.model.effects import Alert, Effects, Kpi, Level
-from relay.model.facts import Facts, Lot
+from relay.model.facts import Facts, Lot, known
 from relay.model.formats import amount_text, day_text, detail_rows
 from relay.model.member import Member
 from relay.rules import credits
@@ -19,7 +19,14 @@ def facts(event: CreditsUpdated) -> Facts:
     lot = None
     if change and change > 0 and payload.expiration_date:
         lot = Lot(amount=change, expires_at=payload.expiration_date)
-    return Facts.of(event, credits.credit_facts(payload), lot=lot, balances=credits.balances(payload))
+    return Facts.of(
+        event,
+        credits.holder(payload),
+        known(payload, reason="last_credit_reason"),
+        {} if change is None else {"last_credit_delta": change},
+        lot=lot,
+        balances=credits.balances(payload),
+    )
 
 
 def decide(event: CreditsUpdated, before: Member, after: Member, rules: Rules) -> Effects:

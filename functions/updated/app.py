@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from inveterate.webhooks.account import Updated
 from relay.model.effects import Effects
-from relay.model.facts import Facts, pick
+from relay.model.facts import Facts, known, pick
 from relay.model.fields import Value
 from relay.model.member import Member
 from relay.rules.settings import Rules
@@ -18,6 +18,7 @@ def facts(event: Updated) -> Facts:
     return Facts.of(
         event,
         _identity(event),
+        known(event.snapshot, joined_at="first_joined_at"),
         pick(
             event.snapshot,
             joined_at="joined_at",
@@ -38,7 +39,7 @@ def _identity(event: Updated) -> Mapping[str, Value]:
     more, and its empty fields clear nothing: a forged one would empty the contact before the API is asked.
     """
     if event.snapshot.anonymized:
-        return {"erased_at": event.metadata.triggered_at or event.occurred_at}
+        return {"erased_at": event.triggered_at or event.occurred_at}
     return pick(
         event.snapshot,
         email="email",

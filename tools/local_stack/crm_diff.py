@@ -73,6 +73,9 @@ def _differing(member: Mapping[str, Any], contact: Mapping[str, str] | None) -> 
         if name not in PROPERTIES or name in NOT_COMPARED:
             continue
         actual, expected = contact.get(PROPERTIES[name], ""), _text(value)
+        if name == "first_joined_at":
+            # The platform's record has it in seconds, an event in milliseconds: either may have come first.
+            expected, actual = expected[:19], actual[:19]
         if not _same(expected, actual):
             yield FieldDifference(customer, name, expected, actual)
 

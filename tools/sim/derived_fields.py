@@ -56,6 +56,8 @@ def billing_interval(values: Mapping[str, tuple[Any, int]], tiers: Mapping[str, 
     paid, due, fee = (
         values.get(name, (None, 0)) for name in ("last_payment_at", "next_payment_on", "fee_amount")
     )
+    if due[0] is UNDETERMINED:
+        return {}
     if not paid[0] or not due[0] or paid[1] != due[1]:
         return {"billing_interval": None}
     months = [tier.months for tier in tiers.values() if tier.billed and decimal_text(tier.fee) == fee[0]]

@@ -108,8 +108,12 @@ def _updated(payload: EventFacts, event: Event) -> EventFacts:
         referrals="referrals_count", revenue="revenue", creditsEarned="credits_earned_total",
     )  # fmt: skip
     del event
+    if facts.get("joined_at"):
+        facts["first_joined_at"] = facts["joined_at"]
     return _normalise_email(
-        _with_iso_times(with_decimal_texts(facts, "revenue", "credits_earned_total"), "joined_at")
+        _with_iso_times(
+            with_decimal_texts(facts, "revenue", "credits_earned_total"), "joined_at", "first_joined_at"
+        )
     )
 
 
@@ -134,6 +138,8 @@ def _paid(payload: EventFacts, event: Event) -> EventFacts:
         detail["fee_currency"] = detail["fee_currency"].strip().upper()
         detail["fee_amount"] = decimal_text(detail["fee_amount"], detail["fee_currency"])
     over = dict.fromkeys(_DUNNING_FIELDS)
+    # What is paid without a next date is perhaps not the fee that recurs.
+    detail = {"next_payment_on": UNDETERMINED} | detail
     return _contact(payload) | detail | over | {"last_payment_at": event_time(payload, event)}
 
 
@@ -165,9 +171,11 @@ def _credits(payload: EventFacts, event: Event) -> EventFacts:
 
 
 def _expired(payload: EventFacts, event: Event) -> EventFacts:
-    facts = _credits(payload, event) | pick(payload, amount="last_expired_amount")
-    return with_decimal_texts(facts, "last_expired_amount") | {
-        "credits_expired_at": event_time(payload, event)
+    # What expired has fields of its own: the last change stays that of the last grant or redemption.
+    facts = pick(payload, email="email", newBalance="credit_balance", amount="last_expired_amount")
+    return _normalise_email(with_decimal_texts(facts, "credit_balance", "last_expired_amount")) | {
+        "credits_expired_at": event_time(payload, event),
+        "last_credit_reason": UNDETERMINED,
     }
 
 
@@ -175,7 +183,8 @@ def _cancelled(payload: EventFacts, event: Event) -> EventFacts:
     source = (payload.get("detail") or {}).get("cancellationSource")
     return {
         "cancelled_at": event_time(payload, event),
-        "cancel_type": _CANCEL_TYPES.get(source or ""),
+        # What an ending without a source was is anybody's guess.
+        "cancel_type": _CANCEL_TYPES.get(source) if source else UNDETERMINED,
         "cancel_reason": source,
         "pending_cancel_at": None,
         "pending_cancel_source": None,
@@ -189,7 +198,8 @@ def _pending(payload: EventFacts, event: Event) -> EventFacts:
         effectiveCancellationDate="pending_cancel_at",
         cancellationSource="pending_cancel_source",
     ) | pick(payload.get("detail"), cancellationSource="cancel_reason")
-    return _with_iso_times(facts, "pending_cancel_at")
+    # Whoever leaves without a date leaves all the same.
+    return {"pending_cancel_at": UNDETERMINED} | _with_iso_times(facts, "pending_cancel_at")
 
 
 FACT_READERS: Final[dict[str, Callable[[EventFacts, Event], EventFacts]]] = {

@@ -83,7 +83,8 @@ class ExpectedState:
         self._newest[event.member_id] = max(at, self._newest.get(event.member_id, at))
         derived = self._derive(event, at, {name: value for name, (value, _) in fields.items()})
         for name, value in (reader(event.payload, event) | derived).items():
-            if name == "first_joined_at" and fields.get(name, (None,))[0] is not None:
+            known = fields.get(name, (None,))[0]
+            if name == "first_joined_at" and known is not None and known <= value:
                 continue
             fields[name] = (self._settled(event, name, value, (at, ORDER[event.topic or ""])), event.ordinal)
 
@@ -184,8 +185,12 @@ class ExpectedState:
                 derived |= next_expiring_credits(member, self._newest[member.id])
             fields = {**empty, **fields, **derived, "shopify_customer_id": member.id}
             fields["status"], fields["payment_status"] = membership_status(values), payment_status(values)
+            if not member.on_trial:
+                fields["trial_ends_at"] = None if member.in_programme else UNDETERMINED
             if not has_recurring_fee(member, tiers):
                 fields |= {**dict.fromkeys(BILLING_FIELDS), "payment_status": "none"}
+                # What is left of a failure after the end of the fee is not written.
+                fields |= dict.fromkeys(("failed_attempts", "last_decline_code"), UNDETERMINED)
                 if not knows_its_kind(facts):
                     fields = {name: value for name, value in fields.items() if name not in _OF_A_FEE}
                 if self._sources[member.id].get("ended_at", set()) & self.undelivered:

@@ -13,7 +13,7 @@ from relay.model.facts import Facts
 from relay.model.fields import Value
 from relay.model.member import Member, merge
 from relay.model.messages import Outbox
-from relay.model.milestones import MilestoneKind
+from relay.model.milestones import FOUND, Milestone, MilestoneKind
 from relay.ports.members import MemberRecord
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -26,7 +26,13 @@ def day(number: float) -> datetime:
 
 
 def told(number: float, kind: MilestoneKind | None = None, /, **values: Value) -> Facts:
-    return Facts(event_id=f"{int(number * 100):032x}", at=day(number), rank=1, values=values, milestone=kind)
+    return Facts(
+        event_id=f"{int(number * 100):032x}",
+        at=day(number),
+        rank=1,
+        values=values,
+        milestone=Milestone(kind=kind) if kind else None,
+    )
 
 
 def record(*facts: Facts) -> Member:
@@ -103,6 +109,12 @@ def test_an_unknown_field_goes_and_comes_back_for_nobody() -> None:
     assert "1990" not in str(item)
     assert "Ada" not in str(item)
     assert decode(item).member == erased
+
+
+def test_a_joining_that_a_reading_has_found_is_none() -> None:
+    """No reading of the API brings the person back."""
+    found = Facts(event_id="api-1", at=day(5), milestone=Milestone(kind="joined", detail=FOUND))
+    assert record(JOINED, ERASED, found).is_erased
 
 
 CLAIM = told(3, erasure_asked_at=day(3))

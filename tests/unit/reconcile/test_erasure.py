@@ -11,6 +11,7 @@ from relay.model.effects import Alert
 from relay.model.facts import Facts
 from relay.model.member import merge
 from relay.model.messages import RecheckRequest, load
+from relay.model.milestones import Milestone
 from relay.ports.members import MemberRecord
 
 from tests.support.port_fakes import NOW
@@ -129,7 +130,7 @@ def test_no_answer_waits_without_an_age_limit(asked: ReconcileSetup, failure: Ex
 def test_a_newer_joining_ends_the_asking(asked: ReconcileSetup) -> None:
     """No call is made, and a reading that says anonymised does not date an erasure after it."""
     record = asked.members.records[KEY]
-    joined = Facts(event_id="f" * 32, at=NOW - timedelta(minutes=10), milestone="joined")
+    joined = Facts(event_id="f" * 32, at=NOW - timedelta(minutes=10), milestone=Milestone(kind="joined"))
     asked.members.records[KEY] = MemberRecord(member=merge(record.member, joined), version=record.version)
     assert (asked.work(ERASURE), asked.api.calls) == (None, 0)
     assert not asked.member.is_erased

@@ -22,6 +22,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from relay.model.fields import FIELDS, Value
+from relay.model.milestones import FOUND
 
 if TYPE_CHECKING:
     from relay.model.member import Member
@@ -44,8 +45,12 @@ def open_claim(member: Member) -> datetime | None:
 
 
 def _stands(member: Member, at: datetime | None) -> bool:
-    """Return whether an erasure of this time is newer than the newest joining and than the lifting."""
-    joined = max((each.at for each in member.milestones if each.kind == "joined"), default=None)
+    """Return whether an erasure of this time is newer than the newest joining and than the lifting.
+
+    A joining that a reading of the API has found is none: no reading brings the person back.
+    """
+    joinings = (each for each in member.milestones if each.kind == "joined" and each.detail != FOUND)
+    joined = max((each.at for each in joinings), default=None)
     return at is not None and _newer(at, joined) and _newer(at, member.moment("erasure_lifted_at"))
 
 

@@ -13,7 +13,7 @@ from inveterate.webhooks.credits import CreditPayload, CreditsExpired, CreditsUp
 
 from relay.model.balance_chain import Balances
 from relay.model.effects import Alert, Effects, Level
-from relay.model.facts import Lot, pick
+from relay.model.facts import Lot, known
 from relay.model.fields import Value
 from relay.model.formats import amount_text, detail_rows
 from relay.model.member import Member
@@ -37,24 +37,13 @@ def delta(payload: CreditPayload) -> Decimal | None:
 
 
 def balances(payload: CreditPayload) -> Balances | None:
-    """Return the balances before and after, for the chain; None where the event lacks one."""
-    if payload.new_balance is None or payload.previous_balance is None:
-        return None
-    return payload.previous_balance, payload.new_balance
+    """Return the balances before and after, for the chain; without the one before, the other is an anchor."""
+    return None if payload.new_balance is None else (payload.previous_balance, payload.new_balance)
 
 
-def credit_facts(payload: CreditPayload) -> dict[str, Value]:
-    """Return the values that both topics have in common."""
-    facts = pick(
-        payload,
-        email="email",
-        first_name="first_name",
-        last_name="last_name",
-        new_balance="credit_balance",
-        reason="last_credit_reason",
-    )
-    change = delta(payload)
-    return facts if change is None else {**facts, "last_credit_delta": change}
+def holder(payload: CreditPayload) -> dict[str, Value]:
+    """Return who the member is, as both topics have it."""
+    return known(payload, email="email", first_name="first_name", last_name="last_name")
 
 
 def is_manual(payload: CreditsUpdatedPayload) -> bool:
@@ -75,8 +64,8 @@ def is_unusual(change: Decimal, before: Member, rules: Rules) -> bool:
 
 def debt_alerts(event: CreditEvent, before: Member, after: Member) -> Effects:
     """Yield the alert that a balance fell below zero, or that it is no longer below zero."""
-    balance, previous = event.payload.new_balance, before.money("credit_balance")
-    if balance is None or "credit_balance" not in after.fields_from(event.id):
+    balance, previous = after.balance, before.balance
+    if balance is None or balance == previous:
         return
     if balance < 0:
         yield Alert(

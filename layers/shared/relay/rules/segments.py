@@ -24,7 +24,7 @@ _INTERVALS: Final[tuple[tuple[Interval, int, int], ...]] = (
 
 def is_high_value(member: Member, rules: Rules) -> bool:
     """Return whether the member is of high value by tier, fee, credits or revenue; a threshold of 0 never applies."""
-    thresholds = rules.thresholds_for(member.text("fee_currency"))
+    thresholds = rules.thresholds_for(member.currency)
     pairs = (
         (annual_fee(member, rules), thresholds.high_value_annual_fee),
         (member.money("credit_balance"), thresholds.high_value_credits),
@@ -54,15 +54,13 @@ def annual_fee(member: Member, rules: Rules) -> Decimal | None:
 
 
 def billing_interval(member: Member, rules: Rules) -> Interval | None:
-    """Return the billing interval: the tier's setting, else the time from the last payment to the date it named."""
+    """Return the billing interval: the tier's setting, else the time from the payment of the fee to the date that it named."""
     set_interval = _tier(member.text("tier_id"), rules).billing_interval
     if set_interval:
         return set_interval
-    paid, due = member.registers.get("last_payment_at"), member.registers.get("next_payment_on")
-    at, day = member.moment("last_payment_at"), member.day("next_payment_on")
-    if paid is None or due is None or at is None or day is None or paid.event_id != due.event_id:
+    days = member.count("fee_days")
+    if days is None:
         return None
-    days = (day - at.date()).days
     return next((interval for interval, least, most in _INTERVALS if least <= days <= most), None)
 
 

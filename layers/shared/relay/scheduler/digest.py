@@ -31,11 +31,15 @@ _MIRROR_WORDS: Final[Mapping[str, str]] = {
 
 def add_member(totals: DailyTotals, member: Member, rules: Rules, window: Window) -> DailyTotals:
     """Return the totals with one more member."""
-    found, currency = totals, member.text("fee_currency")
+    found, currency = totals, member.currency
     if is_at_risk(member, window.end):
-        fee = member.money("unpaid")
-        amount = member.money("fee_amount") if fee is None else fee
-        found = replace(found, at_risk=found.at_risk.plus(amount, currency))
+        unpaid = member.money("unpaid")
+        open_fee = (
+            (member.money("fee_amount"), currency)
+            if unpaid is None
+            else (unpaid, member.text("unpaid_currency"))
+        )
+        found = replace(found, at_risk=found.at_risk.plus(*open_fee))
     amount = expiring_within(member, window.end, SOON)
     if amount and member.status != "cancelled":
         found = replace(found, expiring=found.expiring.plus(amount, currency))

@@ -87,7 +87,7 @@ def renewal_due(member: Member, rules: Rules, window: Window) -> date | None:
 def _credits(member: Member, rules: Rules, window: Window) -> Iterator[EventEffects]:
     if member.status == "cancelled":
         return
-    currency = member.text("fee_currency")
+    currency = member.currency
     for lot_id, lot in remaining_lots(member, window.begin).items():
         for ahead in EXPIRING:
             if lot.amount >= rules.thresholds_for(currency).expiring_at_least and window.calls_for(
