@@ -60,12 +60,6 @@ KNOWN = (
         "architecture: a pair is told by pairs of the record after less pairs before",
     ),
     KnownFault(
-        "a_recovery_told_by_arrival",
-        frozenset({"pairs_by_the_record"}),
-        r" Membership Payment Recovered$",
-        "architecture: a pair that a still later arrival denies is counted as premature",
-    ),
-    KnownFault(
         "premature_ends_are_not_counted",
         frozenset({"told_at_most_once"}),
         r"^dun:.* (recovered|lost|rejoined)$",
@@ -89,7 +83,6 @@ NOT_HANDLED = frozenset(
     {
         "address_malformed",
         "amount_dust",
-        "amount_part",
         "amount_refund",
         "amount_unreadable",
         "amount_zero",
@@ -105,8 +98,6 @@ NOT_HANDLED = frozenset(
         "id_float_text",
         "id_leading_zero",
         "identity_disagrees",
-        "main_unreadable",
-        "payment_one_off",
         "test_delivery",
         "trial_extended",
         "wrong_queue",
