@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import date
+from decimal import Decimal
 
 from tests.judge import bodies, values
 from tests.judge.answer import PERSONAL, Answer, Scalar
@@ -459,21 +460,24 @@ def same_trial(trial: Statement | None, s: Statement) -> bool:
 
 
 def part_of(s: Statement, failing: list[Statement]) -> bool:
-    """Tell whether a payment is less than the fee that failed, in its currency."""
-    code = values.currency(s.detail.get("currency"))
-    paid = values.amount(s.detail.get("amount"), code)
-    open_fees = [
-        values.amount(one.detail.get("amount"), code)
-        for one in failing
-        if values.currency(one.detail.get("currency")) == code is not None
-    ]
-    owed = max((fee for fee in open_fees if fee is not None), default=None)
-    return paid is not None and owed is not None and 0 < paid < owed
+    """Tell whether a payment is a part of the fee that failed."""
+    return bool(failing) and is_part(failing[-1], s)
 
 
 def is_one_off(s: Statement) -> bool:
     """Tell whether a payment is a charge that nothing follows: it has no next billing date."""
     return s.detail.get("newBillingDate") is None and s.detail.get("amount") is not None
+
+
+def is_part(failure: Statement, paid: Statement) -> bool:
+    """Tell whether a payment is less than the fee that failed, as far as both amounts can be compared."""
+    codes = [values.currency(s.detail.get("currency")) for s in (failure, paid)]
+    amounts = [
+        values.amount(s.detail.get("amount"), code) for s, code in zip((failure, paid), codes, strict=True)
+    ]
+    if None in amounts or (None not in codes and codes[0] != codes[1]):
+        return False
+    return Decimal(amounts[1] or 0) < Decimal(amounts[0] or 0)
 
 
 def _object(value: object) -> dict[str, object]:
