@@ -237,11 +237,11 @@ def _open_word(event: Event, rng: Random, body: bodies.Body) -> bodies.Body | No
 
 
 def _other_person(event: Event, rng: Random, body: bodies.Body) -> bodies.Body | None:
-    """The `customer` of a payment topic is somebody else than the member whom the payload names."""
+    """The `customer` of a payment topic is another person than the member that the payload names."""
     person = body["payload"].get("customer")
     if not isinstance(person, dict) or "customerId" not in body["payload"]:
         return None
-    person |= {"id": f"{int(event.member) + 5}", "email": "somebody-else@people.example"}
+    person |= {"id": f"{int(event.member) + 5}", "email": "another-person@people.example"}
     return body
 
 

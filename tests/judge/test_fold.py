@@ -504,8 +504,8 @@ def test_what_is_no_address_replaces_none() -> None:
 
 
 def test_an_event_of_two_people_tells_nothing_of_identity() -> None:
-    """The payment counts for the member whom the payload names; the other's address does not."""
-    other = {**PERSON, "id": "1234567", "email": "somebody-else@people.example"}
+    """The payment counts for the member that the payload names; the other's address does not."""
+    other = {**PERSON, "id": "1234567", "email": "another-person@people.example"}
     script = Script().join("03-01").update("03-01 00:01:00", email=EMAIL)
     payload = bodies.paid(other, 49, "USD", "2027-04-01", at("03-02")) | {"customerId": MEMBER}
     answer = fold(script.add(bodies.SUCCEEDED, payload, at("03-02")).history())[MEMBER]

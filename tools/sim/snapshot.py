@@ -55,8 +55,15 @@ def unchanged_update(world: World, member: Member) -> Iterator[Event]:
 
 def anonymise(world: World, member: Member) -> Iterator[Event]:
     """Erase the personal data of a member: the record stays, with `anonymized`; the membership goes on."""
-    nobody = {"email": "", "first_name": "", "last_name": "", "phone": None, "notes": None, "birthday": None}
-    yield from write_profile(world, member, {**nobody, "anonymized": True})
+    no_person = {
+        "email": "",
+        "first_name": "",
+        "last_name": "",
+        "phone": None,
+        "notes": None,
+        "birthday": None,
+    }
+    yield from write_profile(world, member, {**no_person, "anonymized": True})
 
 
 def perform_anonymisation(world: World, action: ScheduledAction) -> Iterator[Event]:

@@ -95,7 +95,7 @@ def test_the_moments_only_grow() -> None:
     assert cleared.moment("erased_at") == day(7)
 
 
-def test_an_unknown_field_goes_and_comes_back_for_nobody() -> None:
+def test_an_unknown_field_goes_and_does_not_come_back() -> None:
     """What a newer version has stored may be personal: it is dropped with the erasure, in the item as well."""
     newer = Member(
         shop=EMPTY.shop,

@@ -30,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "relay erase 7733540520067",
         "relay erase 7733540520067 --undo",
         notes="It drops e-mail address, names and phone number from the record, takes none until the member joins\n"
-        "again, and sends the change to every CRM. It asks nobody: Inveterate keeps its own data.\n"
+        "again, and sends the change to every CRM. It does not ask the API: Inveterate keeps its own data.\n"
         "`--undo` lets the record take personal data again; what was dropped comes back when it is told again.",
     )
     parser.add_argument(
