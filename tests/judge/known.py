@@ -100,7 +100,6 @@ NOT_HANDLED = frozenset(
         "identity_disagrees",
         "test_delivery",
         "trial_extended",
-        "wrong_queue",
     }
 )
 HANDLED = ALL - NOT_HANDLED

@@ -13,7 +13,7 @@ from relay.ingest.reducer import Decide, E, ReadFacts, TopicRule
 from relay.model.erasure import asked_instead
 from relay.model.facts import Facts
 from relay.model.metrics import TOPICS
-from relay.wiring.services import QueueServices, defer_all, journal, limit_calls, service
+from relay.wiring.services import QueueServices, defer_all, journal, limit_calls, queue_at, service
 from relay.wiring.settings import TopicSettings
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ class TopicServices(QueueServices):
             members=self.members,
             journal=self.journal,
             telemetry=self.telemetry,
+            topics={folder: queue_at(url, folder) for folder, url in self.settings.topic_queues.items()},
         )
 
     @cached_property
