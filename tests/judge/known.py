@@ -54,6 +54,12 @@ KNOWN = (
         "rules.md: a hard decline is expired, stolen, do-not-honour, no method",
     ),
     KnownFault(
+        "a_failure_after_the_ending_opens",
+        frozenset({"incident_state"}),
+        r"^dun:",
+        "rules.md: a failure on a membership that has ended opens nothing",
+    ),
+    KnownFault(
         "a_rejoining_told_by_arrival",
         frozenset({"pairs_by_the_record"}),
         r" Membership Rejoined$",
