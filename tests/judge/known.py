@@ -36,12 +36,6 @@ class KnownFault:
 
 KNOWN = (
     KnownFault(
-        "an_erasure_is_undone_by_a_snapshot",
-        STATE | {"erased_is_absent"},
-        r" (email|first_name|last_name|phone|record|sync state|incident)$",
-        "architecture, 'Erasure': no anonymized: false undoes it",
-    ),
-    KnownFault(
         "the_final_failure_is_mute",
         frozenset({"final_failure_is_said", "told_in_order"}),
         r"^dun:.* final$",
@@ -72,12 +66,6 @@ KNOWN = (
         "architecture: a pair is told by pairs of the record after less pairs before",
     ),
     KnownFault(
-        "a_recovery_told_by_arrival",
-        frozenset({"pairs_by_the_record"}),
-        r" Membership Payment Recovered$",
-        "architecture: a pair that a still later arrival denies is counted as premature",
-    ),
-    KnownFault(
         "premature_ends_are_not_counted",
         frozenset({"told_at_most_once"}),
         r"^dun:.* (recovered|lost|rejoined)$",
@@ -101,6 +89,7 @@ NOT_HANDLED = frozenset(
     {
         "amount_refund",
         "amount_zero",
+        "trial_extended",
     }
 )
 HANDLED = ALL - NOT_HANDLED

@@ -14,7 +14,15 @@ from decimal import Decimal
 from itertools import groupby
 
 from tests.judge import bodies, values
-from tests.judge.fold import DEFAULT_ATTEMPTS, QUIET_DAYS, is_part, starts_cycle, statements
+from tests.judge.fold import (
+    DEFAULT_ATTEMPTS,
+    QUIET_DAYS,
+    is_one_off,
+    part_of,
+    same_trial,
+    starts_cycle,
+    statements,
+)
 from tests.judge.history import DAY, HOUR, History, Sent
 from tests.judge.reading import Statement
 
@@ -126,8 +134,10 @@ def cycles(mine: list[Statement]) -> Iterator[Cycle]:
             cycle.failures.append(s)
             continue
         end = _end(s)
-        if cycle and end == "recovered" and is_part(cycle.failures[-1], s):
-            end = None
+        if cycle and end == "recovered" and part_of(s, cycle.failures):
+            continue  # a part recovers nothing
+        if cycle and end == "recovered" and is_one_off(s):
+            cycle.uncertain = True
         if cycle and end:
             cycle.end = end
             yield cycle
@@ -251,27 +261,39 @@ def _same_attempt(earlier: list[Statement], s: Statement) -> bool:
     )
 
 
-def _figures(mine: list[Statement], found: Expected) -> None:
-    def add(name: str, value: Decimal | int = 1) -> None:
-        found.kpis[name] = found.kpis.get(name, Decimal(0)) + value
+def _add(found: Expected, name: str, value: Decimal | int = 1) -> None:
+    found.kpis[name] = found.kpis.get(name, Decimal(0)) + value
 
+
+def _figures(mine: list[Statement], found: Expected) -> None:
+    failing, trial = list[Statement](), None
     for s in mine:
-        code = values.currency(s.detail.get("currency"))
-        money = values.amount(s.detail.get("amount"), code)
-        if s.topic in bodies.JOINED:
-            add("joins")
+        if s.topic in {bodies.ATTEMPT, bodies.FAILED}:
+            failing.append(s)
+        elif s.topic in bodies.JOINED:
+            _add(found, "joins", 0 if same_trial(trial, s) else 1)
+            trial = s if s.topic == bodies.JOINED_TRIAL else None
         elif s.topic == bodies.CANCELLED:
-            add("cancellations")
+            _add(found, "cancellations")
         elif s.topic == bodies.SUCCEEDED and _is_fee(s):
-            add("payments")
-            if money is not None and code is not None:
-                add(f"paid:{code}", money)
+            _payment(s, found, whole=not is_one_off(s) and not part_of(s, failing[-1:]))
         elif s.topic == bodies.EXPIRED:
             lost = values.amount(s.payload.get("amount"), None)
-            add("expired", lost or 0)
+            _add(found, "expired", lost or 0)
             found.open_kpis |= {"expired"} if lost is None else set()
     failures = found.notes[mine[0].member, "Membership Payment Failed"]
     if failures:
-        add("failed_attempts", failures)
+        _add(found, "failed_attempts", failures)
     if (mine[0].member, "Membership Payment Failed") in found.open_notes:
         found.open_kpis.add("failed_attempts")
+
+
+def _payment(s: Statement, found: Expected, *, whole: bool) -> None:
+    code = values.currency(s.detail.get("currency"))
+    money = values.amount(s.detail.get("amount"), code)
+    _add(found, "payments")
+    if money is not None and code is not None:
+        _add(found, f"paid:{code}", money)
+    if not whole:
+        # Whether the figures have what is no whole fee is not written.
+        found.open_kpis |= {"payments", f"paid:{code}"}

@@ -33,7 +33,8 @@ def test_every_id_in_the_code_is_in_the_catalog() -> None:
     text = "\n".join(path.read_text() for path in SOURCES if path.name != "catalog.py")
     ids = set(
         re.findall(
-            r'"((?:join|tier|order|payment|dunning|credits|cancel|retention|programme)\.[a-z_]+)"', text
+            r'"((?:join|tier|order|payment|dunning|credits|cancel|retention|erasure|programme)\.[a-z_]+)"',
+            text,
         )
     )
     assert ids <= CATALOG.keys()

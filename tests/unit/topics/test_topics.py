@@ -89,7 +89,6 @@ FACTS: dict[str, dict[str, Any]] = {
         "phone": "+12025550143",
         "first_name": "inveterate",
         "last_name": "inveterate",
-        "anonymized": False,
         "joined_at": at("2025-05-25T00:27:52Z"),
         "first_joined_at": at("2025-05-25T00:27:52Z"),
         "referrals_count": 0,

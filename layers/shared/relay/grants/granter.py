@@ -241,7 +241,7 @@ def reason_not_to_grant(
     """
     if date - since > LATEST:
         return "late"
-    if member.value("anonymized"):
+    if member.is_erased or reading.member.anonymized:
         return "erased"
     if member.status != _PENDING_CANCELLATION:
         return member.status

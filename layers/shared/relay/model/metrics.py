@@ -57,6 +57,7 @@ Outcome: TypeAlias = Literal[
     "already_read",
     "reconciled",
     "not_found",
+    "asked_again",
     # grants
     "granted",
     "already_granted",

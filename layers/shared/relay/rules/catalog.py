@@ -100,6 +100,10 @@ CATALOG: Final[dict[str, CatalogEntry]] = {
     "retention.credits": CatalogEntry(
         "With `retention.on`: credits, once, when a high-value member asks to cancel."
     ),
+    # erasure
+    "erasure.denied": CatalogEntry(
+        "A webhook says that a member was erased, and Inveterate has denied it for a day.", "warning"
+    ),
     # by the clock
     "dunning.quiet": CatalogEntry("Thirty days without another failure: the incident is resolved.", "info"),
     "credits.expiring": CatalogEntry("Store credit expires in 30, 7 or 1 days: noted in the CRM."),

@@ -84,6 +84,7 @@ class ReconcileServices(ApiServices):
     def worker(self) -> Reconciler:
         """Reads members from the API and repairs their records."""
         from relay.adapters.dynamodb.throttle import DynamoReadThrottle
+        from relay.queues.requests import RecheckQueue
         from relay.reconcile.reconciler import DELAYS, Reconciler
 
         return Reconciler(
@@ -95,6 +96,7 @@ class ReconcileServices(ApiServices):
             clock=self.clock,
             telemetry=self.telemetry,
             every=timedelta(seconds=DELAYS * self.settings.recheck_delay),
+            requests=RecheckQueue(self.own_queue, self.settings.recheck_delay),
         )
 
 
