@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from relay.errors import TransientError
+from relay.errors import NotDueError
 from relay.ingest.reducer import differs
 from relay.model import journal
 from relay.model.consistency import BALANCE_GAP, EVIDENCE, FROM_THE_FUTURE, inconsistencies
@@ -76,9 +76,9 @@ class Reconciler:
             return
         if state.next_read_at and state.next_read_at > now:
             wait = (state.next_read_at - now).total_seconds()
-            raise TransientError("the member was read a short while ago", retry_after=wait)
+            raise NotDueError("the member was read a short while ago", retry_after=wait)
         if not self.throttle.claim(request.member, now=now, until=now + self.every):
-            raise TransientError("the member is being read", retry_after=self.every.total_seconds())
+            raise NotDueError("the member is being read", retry_after=self.every.total_seconds())
         self._reconcile(request, record)
 
     def _parse(self, body: str) -> RecheckRequest:
@@ -104,7 +104,7 @@ class Reconciler:
         if event_id and request.reason in _SHOWN_BY_THE_RECORD & inconsistencies(
             self._load(request.member).member
         ):
-            raise TransientError(
+            raise NotDueError(
                 "newer events contradict the reading", retry_after=self.every.total_seconds()
             )
 
