@@ -59,6 +59,9 @@ format: $(READY) ## Put the code into the house format
 template: $(READY) ## Write the parts of template.yaml that repeat for each topic and each CRM
 	@$(BIN)/python -m stack_template
 
+cost: $(READY) ## What a stack costs in an idle and in a busy month, counted in template.yaml at the prices of a date
+	@$(BIN)/python scripts/cost.py
+
 lock: $(READY) ## Resolve both locks anew (hashed, for every platform, naming no index)
 	@scripts/lock
 

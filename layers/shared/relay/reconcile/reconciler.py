@@ -104,9 +104,7 @@ class Reconciler:
         if event_id and request.reason in _SHOWN_BY_THE_RECORD & inconsistencies(
             self._load(request.member).member
         ):
-            raise NotDueError(
-                "newer events contradict the reading", retry_after=self.every.total_seconds()
-            )
+            raise NotDueError("newer events contradict the reading", retry_after=self.every.total_seconds())
 
     def _merge(self, request: RecheckRequest, record: MemberRecord, reading: MemberReading) -> str:
         """Journal what was read, and merge it; return the reading's id.

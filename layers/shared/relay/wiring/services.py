@@ -264,9 +264,7 @@ def _reason(error: Exception) -> str | None:
     return str(error) if type(error).__module__ == "relay.errors" else None
 
 
-def _log_deferred(
-    telemetry: PowertoolsTelemetry, deferred: Sequence[tuple[Message, Exception]]
-) -> None:
+def _log_deferred(telemetry: PowertoolsTelemetry, deferred: Sequence[tuple[Message, Exception]]) -> None:
     """Log one line for all that a batch defers: an outage defers a thousand messages for one reason."""
     kinds = Counter((type(error).__name__, _reason(error)) for _, error in deferred)
     (error, reason), _ = kinds.most_common(1)[0]
