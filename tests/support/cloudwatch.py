@@ -194,17 +194,19 @@ _OPERATORS: Mapping[type, Callable[[float, float], float]] = {
 
 
 def _value(node: ast.expr, known: Mapping[str, list[Value]], length: int, manner: Manner) -> list[Value]:
+    sides: Sequence[ast.expr]
+    kinds: Sequence[type[ast.AST]]
     match node:
         case ast.Constant(value=float() | int() as constant):
             return [float(constant)] * length
         case ast.Name(id=name):
             return known[name]
         case ast.BinOp(left, operation, right):
-            sides, kinds = (left, right), (type(operation),)
+            sides, kinds = [left, right], [type(operation)]
         case ast.Compare(left, operations, comparators):
-            sides, kinds = (left, *comparators), tuple(map(type, operations))
-        case ast.BoolOp(operation, parts):
-            sides, kinds = tuple(parts), (type(operation),) * (len(parts) - 1)
+            sides, kinds = [left, *comparators], [type(each) for each in operations]
+        case ast.BoolOp(joint, parts):
+            sides, kinds = parts, [type(joint)] * (len(parts) - 1)
         case ast.Call(ast.Name(id=function), arguments):
             given = [_value(argument, known, length, manner) for argument in arguments]
             return _call(function, given, manner)

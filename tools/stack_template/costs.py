@@ -27,6 +27,8 @@ POLLERS_WITH_MAXIMUM: Final = 5
 """Lambda keeps five pollers at an idle queue where MaximumConcurrency is set, and comes down to two elsewhere."""
 ALARM_METRIC: Final = 0.10
 ALARM_METRICS_FREE: Final = 10
+_MINUTE: Final = 60
+_HIGH_RESOLUTION: Final = 3
 SERIES: Final = 0.30
 SERIES_FREE: Final = 10
 DASHBOARD: Final = 3.00
@@ -170,7 +172,7 @@ def _lines(
     yield from _compute(kinds, shop, resolve, ticks, free)
     yield from _storage(kinds, shop, ticks, free)
     if shop.events:
-        yield from _traffic(shop, free, _over(receives, 0) >= SQS_FREE)
+        yield from _traffic(shop, free)
 
 
 def _compute(
@@ -229,13 +231,12 @@ def _storage(
     yield Line("keys and secrets", keys + secrets, keys * KMS_KEY + secrets * SECRET)
 
 
-def _traffic(shop: Shop, free: int, sqs_used_up: bool) -> Iterator[Line]:
-    """What the events cost, beyond Lambda and logs."""
+def _traffic(shop: Shop, free: int) -> Iterator[Line]:
+    """Yield what the events cost, beyond Lambda and logs. The pollers have used up what is free of SQS."""
     events = shop.events
     yield Line("HTTP API", events, events * HTTP_API_MILLION / 1e6, fixed=False)
     requests = events * USAGE.event_requests
-    spared = 0 if sqs_used_up else SQS_FREE * free
-    yield Line("SQS, messages", requests, _over(requests, spared) * SQS_MILLION / 1e6, fixed=False)
+    yield Line("SQS, messages", requests, requests * SQS_MILLION / 1e6, fixed=False)
     published = events * USAGE.event_changes
     yield Line("SNS", published, _over(published, SNS_FREE * free) * SNS_MILLION / 1e6, fixed=False)
     dollars = events * USAGE.event_writes * DYNAMODB_WRITE_MILLION / 1e6
@@ -268,10 +269,10 @@ def _ticks(schedule: Mapping[str, Any]) -> float:
 
 
 def _alarm_metrics(alarm: Mapping[str, Any]) -> int:
-    """Return what an alarm is billed by: the metrics in it, ten times as much for periods below a minute."""
+    """Return what an alarm is billed by: the metrics in it, three times as much each for periods below a minute."""
     stats = [query["MetricStat"] for query in alarm.get("Metrics", ()) if "MetricStat" in query]
     periods = [stat["Period"] for stat in stats] or [alarm["Period"]]
-    return sum(3 if period < 60 else 1 for period in periods)
+    return sum(1 if period >= _MINUTE else _HIGH_RESOLUTION for period in periods)
 
 
 def _series(functions: list[Mapping[str, Any]], resolve: Callable[[Any], Any]) -> int:
