@@ -1,7 +1,7 @@
 # Relay. `make run` shows it working, `make test` proves it, `make check` is what CI runs before the tests.
 .DEFAULT_GOAL := help
+# macOS has GNU make 3.81, which knows no .SHELLFLAGS: a recipe's line that is more than one command fails by `&&` or `||`.
 SHELL := bash
-.SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-builtin-rules
 
 PYTHON ?= python3
@@ -14,7 +14,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/pycache
 unexport PYTHONDONTWRITEBYTECODE
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help setup run test quick coverage check format lock template bench prove prove-calls prove-stack build clean
+.PHONY: help setup run test quick coverage check format lock template bench prove prove-calls prove-stack build cost clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -62,7 +62,7 @@ template: $(READY) ## Write the parts of template.yaml that repeat for each topi
 cost: $(READY) ## What a stack costs in an idle and in a busy month, counted in template.yaml at the prices of a date
 	@$(BIN)/python scripts/cost.py
 
-lock: $(READY) ## Resolve both locks anew (hashed, for every platform, naming no index)
+lock: $(READY) ## Resolve the locks anew (hashed, for every platform, naming no index)
 	@scripts/lock
 
 bench: $(READY) ## What the SDK costs on top of plain httpx, and a consumer's first and further events beside botocore
@@ -79,7 +79,7 @@ prove-calls: $(READY) ## 100,000 updates of 40,000 members reach HubSpot in the 
 prove-stack: $(READY) ## What needs a deployment of its own: two stacks side by side, a stack that is made anew (minutes)
 	@$(BIN)/python -m pytest -q -n 0 -m stack tests/e2e
 
-build: $(READY) ## Build what `sam deploy` ships (RUNTIME=python3.13 ARCH=arm64)
+build: $(READY) ## Build what `sam deploy` ships (RUNTIME=python3.13 ARCH=arm64; STRICT=1: fail where byte code is missing)
 	@scripts/build
 
 clean: ## Remove everything that was built or installed

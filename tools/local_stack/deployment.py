@@ -17,6 +17,7 @@ from stack_template import names
 
 from local_stack.build_cache import ROOT, cache_folder
 from local_stack.errors import LocalStackError
+from local_stack.function_code import take_functions
 from local_stack.local_aws import LocalAws, clean_environment
 
 RUNTIME: Final = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -52,6 +53,7 @@ def build(into: Path, template: Path | None = None) -> Path:
         folders = ["--cache-dir", str(cache), "--build-dir", str(into)]
         source = ["--template-file", str(template or ROOT / "template.yaml")]
         sam(["build", "--cached", *folders, *source], environment)
+    take_functions(into, RUNTIME)
     return into / "template.yaml"
 
 

@@ -177,8 +177,8 @@ def test_an_answer_is_a_measurement(
 ) -> None:
     """By the stack's name alone: two stacks of an account are told apart, and each is one series."""
     monkeypatch.setenv("STACK_NAME", "relay-acme")
-    post(CONTENT)
-    post(CONTENT, key="wrong")
+    post("{}")
+    post("{}", key="wrong")
     accepted, refused = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert (accepted["Received"], refused["Refused"], accepted["stack"]) == (1, 1, "relay-acme")
     for line in (accepted, refused):
