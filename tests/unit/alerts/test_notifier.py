@@ -8,8 +8,8 @@ from relay.errors import PermanentError, TransientError
 from relay.rules.settings import Rules
 
 from tests.support.in_memory_notifier import FakeChannel, error_of, notifier_with
-from tests.support.incident_builders import DAY, ESCALATE, INCIDENT_KEY, OPEN, RESOLVE, queue_message
-from tests.support.port_fakes import NOW, FakeContext
+from tests.support.incident_builders import ESCALATE, INCIDENT_KEY, OPEN, RESOLVE, queue_message
+from tests.support.port_fakes import FakeContext
 
 
 def test_an_incident_from_opening_to_resolution() -> None:
@@ -87,7 +87,7 @@ def test_outcomes_name_the_event_and_the_rule_but_no_member() -> None:
         "kind": "opened",
         "may_be_repeat": False,
         # Seconds from the event to people, for the query of the slowest events.
-        "age": (NOW - DAY).total_seconds(),
+        "age": 10_200.0,
     }
     assert notifier.telemetry.outcomes == [("alert_sent", fields)]
     assert notifier.telemetry.measured == [("AlertsSent", 1)]
