@@ -101,7 +101,7 @@ class Deployed:
         }
 
 
-def wait(for_it: Callable[[], object], seconds: float = 90) -> None:
+def wait(for_it: Callable[[], object], seconds: float = 180) -> None:
     until = time.monotonic() + seconds
     while not for_it():
         assert time.monotonic() < until, "waited in vain"

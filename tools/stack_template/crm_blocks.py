@@ -66,10 +66,10 @@ _BLOCK: Final = """\
                 Resource: !GetAtt {Name}Queue.Arn
               - {{Effect: Allow, Action: [sqs:SendMessage, sqs:SendMessageBatch], Resource: !GetAtt DeadLetters.Arn}}
               - {{Effect: Allow, Action: dynamodb:BatchGetItem, Resource: !GetAtt Members.Arn}}
-              # How often a message was tried that may have ended its function: items of their own.
+              # How often a message was tried that may have ended its function: items that expire, beside the incidents.
               - Effect: Allow
                 Action: dynamodb:UpdateItem
-                Resource: !GetAtt Members.Arn
+                Resource: !GetAtt Incidents.Arn
                 Condition: {{"ForAllValues:StringLike": {{dynamodb:LeadingKeys: ["try#*"]}}}}
               # Its own items alone: sync states, circuit, rate limits, and the progress of its runs.
               - Effect: Allow
@@ -116,6 +116,7 @@ _BLOCK: Final = """\
           SOURCE_URL: !Ref {Name}Queue
           SOURCE_NAME: {target}
           DEAD_LETTERS_URL: !Ref DeadLetters
+          TRIES_TABLE: !Ref Incidents
           MEMBERS_TABLE: !Ref Members
           MIRRORS_TABLE: !Ref Mirrors
           TARGET: {target}

@@ -47,16 +47,20 @@ _BLOCK: Final = """\
                   - sqs:SendMessageBatch
                 Resource: !GetAtt {Name}Queue.Arn
               - {{Effect: Allow, Action: [sqs:SendMessage, sqs:SendMessageBatch], Resource: !GetAtt DeadLetters.Arn}}
-              - {{Effect: Allow, Action: dynamodb:BatchGetItem, Resource: !GetAtt Members.Arn}}
+              # A delivery of another topic is handed on to its own queue.
+              - Effect: Allow
+                Action: [sqs:SendMessage, sqs:SendMessageBatch]
+                Resource:
+{arns}              - {{Effect: Allow, Action: dynamodb:BatchGetItem, Resource: !GetAtt Members.Arn}}
               # Members, and never the rules, which the operator alone writes.
               - Effect: Allow
                 Action: dynamodb:PutItem
                 Resource: !GetAtt Members.Arn
                 Condition: {{"ForAllValues:StringLike": {{dynamodb:LeadingKeys: [!Sub "${{ShopDomain}}:*"]}}}}
-              # How often a message was tried that may have ended its function: items of their own.
+              # How often a message was tried that may have ended its function: items that expire, beside the incidents.
               - Effect: Allow
                 Action: dynamodb:UpdateItem
-                Resource: !GetAtt Members.Arn
+                Resource: !GetAtt Incidents.Arn
                 Condition: {{"ForAllValues:StringLike": {{dynamodb:LeadingKeys: ["try#*"]}}}}
               - {{Effect: Allow, Action: firehose:PutRecordBatch, Resource: !GetAtt Journal.Arn}}
               - {{Effect: Allow, Action: [logs:CreateLogStream, logs:PutLogEvents], Resource: !GetAtt Logs.Arn}}
@@ -76,9 +80,10 @@ _BLOCK: Final = """\
           SOURCE_URL: !Ref {Name}Queue
           SOURCE_NAME: {folder}
           DEAD_LETTERS_URL: !Ref DeadLetters
+          TRIES_TABLE: !Ref Incidents
           MEMBERS_TABLE: !Ref Members
           JOURNAL_STREAM: !Ref Journal
-      Events:
+{queues}      Events:
         Queue:
           Type: SQS
           Properties:
@@ -97,7 +102,14 @@ def logical_name(folder: str) -> str:
 def blocks() -> str:
     """Return the queue, the role and the function of each topic."""
     return "\n".join(
-        _BLOCK.format(topic=topic, folder=folder, Name=logical_name(folder), description=_description(folder))
+        _BLOCK.format(
+            topic=topic,
+            folder=folder,
+            Name=logical_name(folder),
+            description=_description(folder),
+            arns=queue_arns(18),
+            queues=queue_variables(10),
+        )
         for topic, folder in FOLDERS.items()
     )
 

@@ -35,17 +35,24 @@ def test_every_topic_has_a_queue_a_role_and_a_function(folder: str, name: str) -
         "SOURCE_URL": {"Ref": f"{name}Queue"},
         "SOURCE_NAME": folder,
         "DEAD_LETTERS_URL": {"Ref": "DeadLetters"},
+        "TRIES_TABLE": {"Ref": "Incidents"},
         "MEMBERS_TABLE": {"Ref": "Members"},
         "JOURNAL_STREAM": {"Ref": "Journal"},
+        **{queue_variable(other): {"Ref": f"{logical}Queue"} for other, logical in CONSUMERS.items()},
     }
     own = {f"sqs:{call}" for call in ("SendMessage", "SendMessageBatch", "DeleteMessageBatch")} | POLL
     assert allowed(role_of(function)) == {
         *((action, f"{name}Queue.Arn") for action in own),
+        *(
+            (f"sqs:{call}", f"{other}Queue.Arn")
+            for other in CONSUMERS.values()
+            for call in ("SendMessage", "SendMessageBatch")
+        ),
         ("sqs:SendMessage", "DeadLetters.Arn"),
         ("sqs:SendMessageBatch", "DeadLetters.Arn"),
         ("dynamodb:BatchGetItem", "Members.Arn"),
         ("dynamodb:PutItem", "Members.Arn"),
-        ("dynamodb:UpdateItem", "Members.Arn"),
+        ("dynamodb:UpdateItem", "Incidents.Arn"),
         ("firehose:PutRecordBatch", "Journal.Arn"),
         *LOG,
     }

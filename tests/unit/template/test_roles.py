@@ -43,7 +43,6 @@ def test_the_clock_may_do_what_is_due_and_no_more() -> None:
         ("dynamodb:BatchGetItem", "Members.Arn"),
         ("dynamodb:Scan", "Members.Arn"),
         ("dynamodb:PutItem", "Members.Arn"),
-        ("dynamodb:UpdateItem", "Members.Arn"),
         ("dynamodb:Scan", "Mirrors.Arn"),
         ("dynamodb:GetItem", "Figures.Arn"),
         ("dynamodb:PutItem", "Figures.Arn"),
@@ -131,6 +130,7 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "SOURCE_URL",
         "SOURCE_NAME",
         "DEAD_LETTERS_URL",
+        "TRIES_TABLE",
         "INCIDENTS_TABLE",
         "MEMBERS_TABLE",
         "EMAIL_TOPIC",
@@ -147,6 +147,7 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
             "SOURCE_URL",
             "SOURCE_NAME",
             "DEAD_LETTERS_URL",
+            "TRIES_TABLE",
             "MEMBERS_TABLE",
             "MIRRORS_TABLE",
             "TARGET",
@@ -162,6 +163,7 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "RECHECKS_URL",
         "RECHECK_DELAY",
         "GRANTS_URL",
+        "DEAD_LETTERS_URL",
     }
     queues = {name for name in environment("ClockFunction") if name.startswith("QUEUE_")}
     assert environment("ClockFunction").keys() - queues == {
@@ -183,6 +185,7 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "SOURCE_URL",
         "SOURCE_NAME",
         "DEAD_LETTERS_URL",
+        "TRIES_TABLE",
         "MEMBERS_TABLE",
         "MIRRORS_TABLE",
         "JOURNAL_STREAM",
@@ -195,6 +198,7 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "SOURCE_URL",
         "SOURCE_NAME",
         "DEAD_LETTERS_URL",
+        "TRIES_TABLE",
         "MEMBERS_TABLE",
         "GRANTS_TABLE",
         "JOURNAL_STREAM",
@@ -238,7 +242,8 @@ def test_only_the_operator_writes_the_rules(function: str) -> None:
     assert not may(role, "dynamodb:PutItem", "Members", f"{keys.members_of('other.myshopify.com')}42")
     assert may(role, "dynamodb:PutItem", "Members", "measures") is (function == "ClockFunction")
     reads = any(event["Type"] == "SQS" for event in FUNCTIONS[function].get("Events", {}).values())
-    assert may(role, "dynamodb:UpdateItem", "Members", "try#0123") is reads
+    assert may(role, "dynamodb:UpdateItem", "Incidents", "try#0123") is reads
+    assert not may(role, "dynamodb:UpdateItem", "Incidents", keys.incident("failed:42"))
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -265,7 +270,7 @@ def test_reconcile_may_read_the_api_and_write_members() -> None:
         *settled("ReconcileQueue.Arn"),
         ("dynamodb:BatchGetItem", "Members.Arn"),
         ("dynamodb:PutItem", "Members.Arn"),
-        ("dynamodb:UpdateItem", "Members.Arn"),
+        ("dynamodb:UpdateItem", "Incidents.Arn"),
         ("dynamodb:GetItem", "Mirrors.Arn"),
         ("dynamodb:UpdateItem", "Mirrors.Arn"),
         ("firehose:PutRecordBatch", "Journal.Arn"),
@@ -282,7 +287,7 @@ def test_grants_may_read_members_and_write_promises() -> None:
     assert allowed("GrantsRole") == {
         *settled("GrantsQueue.Arn"),
         ("dynamodb:BatchGetItem", "Members.Arn"),
-        ("dynamodb:UpdateItem", "Members.Arn"),
+        ("dynamodb:UpdateItem", "Incidents.Arn"),
         *((f"dynamodb:{call}Item", "Grants.Arn") for call in ("Get", "Put", "Update", "Delete")),
         ("firehose:PutRecordBatch", "Journal.Arn"),
         ("ssm:GetParameter", key),
