@@ -5,7 +5,7 @@ from __future__ import annotations
 from inveterate.webhooks.credits import CreditsUpdated
 from relay.model.effects import Alert, Effects, Kpi, Level
 from relay.model.facts import Facts, Lot
-from relay.model.formats import amount_text, day_text, detail_rows
+from relay.model.formats import amount_text, detail_rows
 from relay.model.member import Member
 from relay.rules import credits
 from relay.rules.settings import Rules
@@ -25,7 +25,7 @@ def facts(event: CreditsUpdated) -> Facts:
 def decide(event: CreditsUpdated, before: Member, after: Member, rules: Rules) -> Effects:
     """Note the change; alert on an unusual grant and on a balance below zero."""
     payload, change = event.payload, credits.delta(event.payload)
-    currency = after.text("fee_currency")
+    currency = credits.currency_of(after, rules)
     yield note(
         "credits.changed",
         "Store Credit Changed",
@@ -37,10 +37,10 @@ def decide(event: CreditsUpdated, before: Member, after: Member, rules: Rules) -
     )
     if credits.is_manual(payload):
         yield Kpi(rule="credits.manual", name="manual_credit", amount=change, currency=currency)
-    if change is not None and credits.is_unusual(change, before, rules):
+    if change is not None and credits.is_unusual(change, after, rules):
         yield Alert(
             rule="credits.anomaly",
-            incident_key=f"cred:{after.key}:{day_text(event.occurred_at)}",
+            incident_key=credits.incident_key(after, event.occurred_at),
             level=Level.WARNING,
             one_off=True,
             title="An unusually large grant of store credit",
@@ -51,7 +51,7 @@ def decide(event: CreditsUpdated, before: Member, after: Member, rules: Rules) -
             ),
             advice="Check that it was meant: a slip of the keyboard looks like this, and so does misuse.",
         )
-    yield from credits.debt_alerts(event, before, after)
+    yield from credits.debt_alerts(event, before, after, rules)
 
 
 handler = consumer(CreditsUpdated, facts, decide)

@@ -38,7 +38,7 @@ RETRY_EVERY: Final = timedelta(days=1)
 """The platform's default, and its shortest interval: a deadline computed from it is never too late."""
 
 _PERMANENT: Final = re.compile(
-    r"expired|stolen|lost card|revoked|do.?not.?hono|no payment method|pick.?up|closed|invalid (card|account)",
+    r"expired|stolen|do.?not.?hono|no (valid )?(payment )?method",
     re.IGNORECASE,
 )
 
@@ -93,7 +93,7 @@ def final_attempt_at(member: Member, rules: Rules) -> datetime | None:
 
 
 def cannot_succeed(reason: str | None) -> bool:
-    """Return whether no further attempt with this payment method can succeed: it has expired, was revoked or is missing."""
+    """Return whether no further attempt with this payment method can succeed: it has expired, was stolen, is refused for good or is missing."""
     return bool(_PERMANENT.search(reason or ""))
 
 

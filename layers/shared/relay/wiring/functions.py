@@ -274,6 +274,7 @@ class ClockServices(BaseServices):
             zone=settings.zone,
             runs=DynamoDailyRunStore(settings.kpis_table, self.shop),
             members=members,
+            measures=members,
             member_scan=DynamoMemberScan(settings.members_table, self.shop),
             sync_status_scan=DynamoSyncStatusScan(settings.mirrors_table),
             kpis=kpis,
