@@ -6,6 +6,7 @@ from inveterate.webhooks.cancellations import Cancelled
 from relay.model.effects import Effects, Kpi, Level
 from relay.model.facts import Facts
 from relay.model.member import Member
+from relay.model.milestones import Milestone
 from relay.rules import cancellation, dunning
 from relay.rules.segments import is_high_value
 from relay.rules.settings import Rules
@@ -16,16 +17,21 @@ from relay.wiring.topics import consumer
 def facts(event: Cancelled) -> Facts:
     """Return when and how the membership ended. The tier of this event is the former one, so it sets no tier."""
     source = event.detail.cancellation_source
+    kind = cancellation.ending_kind(source)
     return Facts.of(
         event,
         {
             "cancelled_at": event.occurred_at,
-            "cancel_type": cancellation.ending_kind(source),
+            "cancel_type": kind,
+            "cancelled_tier_id": event.payload.tier_id,
             "cancel_reason": source,
+            "pending_since": None,
             "pending_cancel_at": None,
             "pending_cancel_source": None,
         },
-        milestone="ended",
+        milestone=Milestone(
+            kind="ended", detail=kind or ("unknown" if source else ""), tier=event.payload.tier_id
+        ),
     )
 
 
@@ -67,7 +73,7 @@ def _resolve_dunning(kind: cancellation.EndingKind, before: Member, rules: Rules
         rule="dunning.lost",
         name="lost",
         amount=before.money("unpaid"),
-        currency=before.text("fee_currency"),
+        currency=before.text("unpaid_currency"),
     )
     level = dunning.level_for(before, rules, otherwise=Level.WARNING, high=Level.ERROR)
     yield dunning.resolution_alert(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inveterate.webhooks.cancellations import PendingCancellation
 from relay.model.effects import Alert, Effects, GrantCredits, Kpi, Level
-from relay.model.facts import Facts, pick
+from relay.model.facts import Facts, known, pick
 from relay.model.formats import day_text, detail_rows
 from relay.model.member import Member
 from relay.rules import cancellation
@@ -17,14 +17,12 @@ RULE = "cancel.pending"
 
 
 def facts(event: PendingCancellation) -> Facts:
-    """Return when the membership will end, and the source of the cancellation."""
+    """Return that the membership will end, when, where the event says it, and the source of the cancellation."""
     return Facts.of(
         event,
-        pick(
-            event.detail,
-            effective_cancellation_date="pending_cancel_at",
-            cancellation_source="pending_cancel_source",
-        ),
+        {"pending_since": event.occurred_at},
+        known(event.detail, effective_cancellation_date="pending_cancel_at"),
+        pick(event.detail, cancellation_source="pending_cancel_source"),
         pick(event.detail, cancellation_source="cancel_reason"),
     )
 

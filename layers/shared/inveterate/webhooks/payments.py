@@ -27,11 +27,12 @@ class _ContactEvent(Event):
 
 
 class Charge(WireModel):
-    """A membership fee that was paid, and the next date of billing."""
+    """A membership fee that was paid, and the next date of billing. The tier is in no sample: the failure topics name it."""
 
     amount: Money | None = None
     currency: Text | None = None
     new_billing_date: Timestamp | None = None
+    billing_tier_id: Text | None = None
 
 
 class PaymentSucceededPayload(ContactPayload):

@@ -12,7 +12,7 @@ from typing import Final
 
 from relay.model.balance_chain import has_gap
 from relay.model.effects import Recheck
-from relay.model.member import Member
+from relay.model.member import PLATFORM_STATUSES, Member
 
 NO_EMAIL: Final = "no_email"
 BALANCE_GAP: Final = "balance_gap"
@@ -21,15 +21,6 @@ FROM_THE_FUTURE: Final = "future"
 
 _FOUND_BY_EVENTS: Final = (BALANCE_GAP, EVIDENCE)
 """A missing e-mail address is not among them: the sync with a CRM asks for that recheck itself."""
-
-_STATUSES: Final[Mapping[str, frozenset[str]]] = {
-    # The platform calls trials and late payments active as well. For a member without any other fact, "active"
-    # is no reason to read the API.
-    "ACTIVE": frozenset({"active", "trialing", "past_due", "none"}),
-    "PENDING_CANCELLATION": frozenset({"pending_cancellation"}),
-    "CANCELLED": frozenset({"cancelled"}),
-}
-"""The platform's statuses, each with Relay's that agree with it. It documents these three as examples only."""
 
 _STATUS_FROM: Final = ("cancelled_at", "pending_cancel_at", "found_status")
 
@@ -60,7 +51,7 @@ def _contradicted(member: Member) -> bool:
 
 
 def _status_differs(member: Member) -> bool:
-    agreeing = _STATUSES.get((member.text("seen_status") or "").upper())
+    agreeing = PLATFORM_STATUSES.get((member.text("seen_status") or "").upper())
     return (
         agreeing is not None
         and member.status not in agreeing

@@ -58,22 +58,27 @@ FIELDS: Final[dict[str, Field]] = {
     "tier_changed_at": _MOMENT,
     "trial_ends_at": _MOMENT,
     # the membership's end
+    "pending_since": _MOMENT,  # when it was announced: the announcement may lack the date
     "pending_cancel_at": _MOMENT,
     "pending_cancel_source": _TEXT,
     "cancelled_at": _MOMENT,
     "cancel_type": _TEXT,
+    "cancelled_tier_id": _TEXT,
     "cancel_reason": _TEXT,
-    # `cancelled` or `pending_cancellation` in a reading of the API, which does not say since when: a register of
-    # its own, so that a reading never replaces what an event says.
+    # `cancelled`, `pending_cancellation`, or `unknown` for a word that Relay does not know, in a reading of the API, which
+    # does not say since when: a register of its own, so that a reading never replaces what an event says.
     "found_status": _TEXT,
     # payments
     "fee_amount": _MONEY,
     "fee_currency": _TEXT,
+    "fee_days": _COUNT,  # from the payment to the next date that it named
+    "fee_tier_id": _TEXT,  # where the payment names its tier
     "next_payment_on": Field(ValueKind.DAY),
     "last_payment_at": _MOMENT,
     "payment_method_updated_at": _MOMENT,
     "failed_attempts": _COUNT,
-    "unpaid": _MONEY,  # the fee that is open, in the fee's currency
+    "unpaid": _MONEY,  # the fee that is open
+    "unpaid_currency": _TEXT,
     "last_failure_at": _MOMENT,
     "last_decline_code": _TEXT,
     "payment_lost_at": _MOMENT,
@@ -92,10 +97,33 @@ FIELDS: Final[dict[str, Field]] = {
     "seen_status": _TEXT,
     "seen_tier_id": _TEXT,
     "seen_balance": _MONEY,
+    "read_at": _MOMENT,  # the newest reading of the API
 }
 
 EARLIEST_WINS: Final = frozenset({"first_joined_at"})
 """Registers that keep the older value."""
+
+TOGETHER: Final = (
+    frozenset({"fee_amount", "fee_currency", "fee_days", "fee_tier_id"}),
+    frozenset({"unpaid", "unpaid_currency"}),
+    frozenset({"cancelled_at", "cancel_type", "cancelled_tier_id"}),
+)
+"""Values that mean something together: facts that have one of a group have all of it, so that one stamp decides for all."""
+
+UNTIL_SETTLED: Final = frozenset(
+    {
+        "failed_attempts",
+        "unpaid",
+        "unpaid_currency",
+        "last_failure_at",
+        "last_decline_code",
+        "payment_lost_at",
+    }
+)
+"""Fields of a failed fee: they hold until it is paid, or the membership ends or begins anew."""
+
+UNTIL_BILLING_ENDS: Final = frozenset({"fee_amount", "fee_days", "next_payment_on"})
+"""Fields of a running fee: they hold until the membership ends, or a tier without a fee is joined."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)

@@ -12,7 +12,7 @@ from inveterate.webhooks.credits import CreditPayload, CreditsExpired, CreditsUp
 
 from relay.model.balance_chain import Balances
 from relay.model.effects import Alert, Effects, Level
-from relay.model.facts import Lot, pick
+from relay.model.facts import Lot, known
 from relay.model.fields import Value
 from relay.model.formats import amount_text, day_text, detail_rows
 from relay.model.member import Member
@@ -37,7 +37,7 @@ def balances(payload: CreditPayload) -> Balances | None:
 
 def credit_facts(payload: CreditPayload) -> dict[str, Value]:
     """Return the values that both topics have in common."""
-    facts = pick(
+    facts = known(
         payload,
         email="email",
         first_name="first_name",

@@ -16,23 +16,15 @@ from typing import Final, TypeAlias
 from inveterate.webhooks.payments import BillingAttemptFailed, PaymentFailed
 
 from relay.model.effects import Alert, Kpi, Level, Note
-from relay.model.facts import Facts, pick
+from relay.model.facts import Facts, known, pick
 from relay.model.formats import amount_text, detail_rows, moment_text
 from relay.model.member import Member
+from relay.model.milestones import Milestone
 from relay.rules.segments import is_high_value
 from relay.rules.settings import Rules
 from relay.rules.timeline import note
 
 Failure: TypeAlias = BillingAttemptFailed | PaymentFailed
-
-FAILURE_FIELDS: Final = (
-    "failed_attempts",
-    "unpaid",
-    "last_failure_at",
-    "last_decline_code",
-    "payment_lost_at",
-)
-"""Fields that a payment and a joining clear."""
 
 RETRY_EVERY: Final = timedelta(days=1)
 """The platform's default, and its shortest interval: a deadline computed from it is never too late."""
@@ -56,20 +48,16 @@ _OWNERS: Final = {
 
 
 def failure_facts(event: Failure) -> Facts:
-    """Return the facts of a failed attempt: its number, the amount, and the reason."""
+    """Return the facts of a failed attempt: its number, the amount with its currency, and the reason."""
+    charge = event.detail
     return Facts.of(
         event,
-        pick(event.contact, email="email", phone_number="phone"),
-        pick(
-            event.detail,
-            billing_attempts="failed_attempts",
-            error_message="last_decline_code",
-            amount="unpaid",
-            currency="fee_currency",
-        ),
+        known(event.contact, email="email", phone_number="phone"),
+        known(charge, billing_attempts="failed_attempts", amount="unpaid", currency="unpaid_currency"),
+        pick(charge, error_message="last_decline_code"),
         {"last_failure_at": event.occurred_at},
-        ordinal=event.detail.billing_attempts or 0,
-        milestone="failed",
+        ordinal=charge.billing_attempts or 0,
+        milestone=Milestone(kind="failed", amount=charge.amount, currency=charge.currency),
     )
 
 
@@ -163,7 +151,7 @@ def resolution_alert(rule: str, title: str, before: Member, *, level: Level = Le
 
     `before` is the record in which the fee was still open.
     """
-    amount = amount_text(before.money("unpaid"), before.text("fee_currency"))
+    amount = amount_text(before.money("unpaid"), before.text("unpaid_currency"))
     attempts = before.count("failed_attempts")
     return Alert(
         rule=rule,
@@ -185,8 +173,8 @@ def recovery_effects(
     second one. (An ending or a joining between the two that arrives later still takes nothing back; a failure
     after it that is late as well would count the payment again.) The event that arrives last gives the date.
     """
-    known = [moment for pair in before.recoveries for moment in pair]
-    if any(not {failed_at, paid_at}.intersection(known) for failed_at, paid_at in after.recoveries):
+    told = {pair.key for pair in before.recoveries}
+    if any(pair.key not in told for pair in after.recoveries):
         rule = "dunning.recovered"
         yield note(rule, "Membership Payment Recovered", after, amount=amount, currency=currency)
         yield Kpi(rule=rule, name="recovered", amount=amount, currency=currency)

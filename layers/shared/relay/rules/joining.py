@@ -8,10 +8,11 @@ from typing import Final, TypeAlias
 from inveterate.webhooks.account import JoinedFreeTier, JoinedFreeTrial, JoinedLifetimeTier, JoinedPaidTier
 
 from relay.model.effects import Alert, Effects, Kpi, Level
-from relay.model.facts import Facts, pick
+from relay.model.facts import Facts, known, pick
 from relay.model.fields import Value
 from relay.model.formats import day_text
 from relay.model.member import Member
+from relay.model.milestones import Milestone
 from relay.rules import cancellation, dunning
 from relay.rules.settings import Rules
 from relay.rules.timeline import note
@@ -20,12 +21,12 @@ _CLEARED: Final = (
     "cancelled_at",
     "cancel_type",
     "cancel_reason",
+    "pending_since",
     "pending_cancel_at",
     "pending_cancel_source",
     "found_status",
-    *dunning.FAILURE_FIELDS,
 )
-"""Fields that a joining clears: those of cancellations, and of the dunning that led to them."""
+"""Fields that a joining clears: those of cancellations."""
 
 JoinedEvent: TypeAlias = JoinedPaidTier | JoinedFreeTier | JoinedFreeTrial | JoinedLifetimeTier
 
@@ -38,7 +39,7 @@ def joining_facts(event: JoinedEvent, *more: Mapping[str, Value], tier_type: str
     return Facts.of(
         event,
         dict.fromkeys((*_CLEARED, "trial_ends_at")),
-        pick(event.payload, tier_id="tier_id"),
+        known(event.payload, tier_id="tier_id"),
         pick(
             event.detail,
             tier_name="tier_name",
@@ -47,7 +48,9 @@ def joining_facts(event: JoinedEvent, *more: Mapping[str, Value], tier_type: str
         ),
         {"tier_type": tier_type, "joined_at": event.occurred_at, "first_joined_at": event.occurred_at},
         *more,
-        milestone=None if is_move(event) else "joined",
+        milestone=Milestone(
+            kind="moved" if is_move(event) else "joined", detail=tier_type, tier=event.payload.tier_id
+        ),
     )
 
 

@@ -9,7 +9,7 @@ Every write pays for the item's bytes, so its names are single letters:
     f     {field: [value, index into s]}; the index alone where the value is the very moment of that stamp
     l     {event id: [amount, expiry in milliseconds]}: lots of credits
     c     the balance chain, as text (`_chain_text`)
-    m     milestones, six bytes each (`milestones.encode`)
+    m     milestones, as text (`milestones.encode`)
     r     the latest event ids, 16 bytes each, newest last
     o     the outbox of this write, JSON, for the fan-out
 
