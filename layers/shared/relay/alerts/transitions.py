@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
-from relay.model.effects import Level
+from relay.model.effects import Alert, Level
 from relay.model.incident import (
     UNCONFIRMED,
     ChannelDelivery,
@@ -26,7 +26,15 @@ from relay.model.incident import (
 from relay.model.messages import AlertMessage
 
 Classification: TypeAlias = Literal[
-    "opened", "escalated", "outcome", "absorbed", "updated", "resolved", "resolved_before_open", "stale", "seen"
+    "opened",
+    "escalated",
+    "outcome",
+    "absorbed",
+    "updated",
+    "resolved",
+    "resolved_before_open",
+    "stale",
+    "seen",
 ]
 """`outcome`: an opening at no higher level with an outcome that was not told yet. `absorbed`: any other such opening.
 `seen`: an event that was applied before."""
@@ -55,7 +63,9 @@ def classify(incident: Incident, alert_message: AlertMessage) -> Classification:
         return "seen"
     alert = alert_message.alert
     if alert.action == "resolve":
-        is_newer = incident.last_opened_at is not None and _resolved_at(alert_message) >= incident.last_opened_at
+        is_newer = (
+            incident.last_opened_at is not None and _resolved_at(alert_message) >= incident.last_opened_at
+        )
         return "resolved" if incident.active and is_newer else "resolved_before_open"
     if alert.action == "update" and (incident.active or not alert.immediate):
         is_newer = incident.opened_at is not None and alert_message.at >= incident.opened_at
@@ -64,6 +74,11 @@ def classify(incident: Incident, alert_message: AlertMessage) -> Classification:
         return "stale"
     if not incident.active or _is_next_cycle(incident, alert_message):
         return "opened"
+    return _within(incident, alert)
+
+
+def _within(incident: Incident, alert: Alert) -> Classification:
+    """Return what another opening means to an incident that is active."""
     if incident.level is None or alert.level > incident.level:
         return "escalated"
     return "outcome" if alert.outcome and alert.outcome not in incident.told else "absorbed"
@@ -72,7 +87,9 @@ def classify(incident: Incident, alert_message: AlertMessage) -> Classification:
 def _is_next_cycle(incident: Incident, alert_message: AlertMessage) -> bool:
     """Return whether an opening begins another incident, while the last one was never resolved."""
     begins_at = alert_message.alert.cycle_at
-    return begins_at is not None and incident.last_opened_at is not None and begins_at > incident.last_opened_at
+    return (
+        begins_at is not None and incident.last_opened_at is not None and begins_at > incident.last_opened_at
+    )
 
 
 def _resolved_at(alert_message: AlertMessage) -> datetime:
@@ -160,6 +177,18 @@ def apply(
     if classification == "seen":
         return incident
     to = recipients(incident, alert_message, channels)
+    after = _changed(incident, alert_message, classification)
+    if not to:
+        return _prune_threads(after)
+    kind = _notification_kind(incident, alert_message)
+    if defer:
+        deferred = Deferred(alert_message=alert_message, kind=kind, channels=to, reason=defer)
+        return replace(after, deferred=deferred)
+    return enqueue(after, alert_message, kind, to)
+
+
+def _changed(incident: Incident, alert_message: AlertMessage, classification: Classification) -> Incident:
+    """Return the incident's state after an alert message, without its notification."""
     # Silent and stale events are remembered too: dated by its receipt, a repeat would look new.
     after = _remember(incident, alert_message)
     at, alert = alert_message.at, alert_message.alert
@@ -186,17 +215,11 @@ def apply(
         case "resolved":
             # A deferred opening is dropped with it: a channel without the opening needs no resolution.
             after = replace(drop_failed(after), active=False, deferred=None)
-        case "stale" | "absorbed":
-            return after
+        case _:
+            pass
     if alert.outcome and classification in {"opened", "escalated", "outcome"}:
         after = replace(after, told=(*after.told, alert.outcome))
-    if not to:
-        return _prune_threads(after)
-    kind = _notification_kind(incident, alert_message)
-    if defer:
-        deferred = Deferred(alert_message=alert_message, kind=kind, channels=to, reason=defer)
-        return replace(after, deferred=deferred)
-    return enqueue(after, alert_message, kind, to)
+    return after
 
 
 def apply_notice(incident: Incident, alert_message: AlertMessage, channels: Iterable[str]) -> Incident:

@@ -6,7 +6,7 @@ and only one that is still in the record costs a call of the API (`reconcile/rec
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 

@@ -18,7 +18,18 @@ from typing import Any, Final, Literal, TypeAlias
 from relay.model.balance_chain import BalanceChain, BalanceChange, append
 from relay.model.facts import Facts, Lot
 from relay.model.fields import EARLIEST_WINS, FIELDS, UNTIL_BILLING_ENDS, UNTIL_SETTLED, Value
-from relay.model.milestones import WITHOUT_A_FEE, Cycle, History, Milestone, Milestones, Pair, add, read, tier_at, tier_key
+from relay.model.milestones import (
+    WITHOUT_A_FEE,
+    Cycle,
+    History,
+    Milestone,
+    Milestones,
+    Pair,
+    add,
+    read,
+    tier_at,
+    tier_key,
+)
 from relay.model.stamps import Stamp
 
 Status: TypeAlias = Literal[
@@ -264,7 +275,9 @@ class Member:
         register = self.registers.get("cancelled_at")
         if register is None or register.value is None:
             return None
-        endings = [each for each in self.milestones if each.kind == "ended" and each not in self.history.foreign]
+        endings = [
+            each for each in self.milestones if each.kind == "ended" and each not in self.history.foreign
+        ]
         entered = self._newest_number(lambda each: each.kind == "joined" or each.detail in WITHOUT_A_FEE)
         return endings[-1] if endings and endings[-1].number > entered else None
 

@@ -21,6 +21,7 @@ from relay.rules.settings import Rules
 
 CreditEvent: TypeAlias = CreditsUpdated | CreditsExpired
 
+
 def delta(payload: CreditPayload) -> Decimal | None:
     """Return the change of balance, from the balances: the sign of `amount` is not reliable."""
     if payload.new_balance is None or payload.previous_balance is None:
@@ -56,7 +57,7 @@ def is_manual(payload: CreditsUpdatedPayload) -> bool:
 
 def currency_of(member: Member, rules: Rules) -> str | None:
     """Return the currency of a balance: the shop's; where that is not set, the one in which the member pays."""
-    return rules.currency or member.text("fee_currency")
+    return rules.currency or member.currency
 
 
 def is_unusual(change: Decimal, member: Member, rules: Rules) -> bool:

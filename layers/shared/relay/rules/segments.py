@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal, TypeAlias
 
+from relay.model.formats import amount_text, day_text
 from relay.model.member import Member
 from relay.rules.settings import AmountName, Rules, TierSetting
 
@@ -47,9 +48,25 @@ def is_high_value(member: Member, rules: Rules) -> bool:
     return is_in_top_tier(member, rules) or any(value.is_high for value in values(member, rules))
 
 
+def high_value_rows(member: Member, rules: Rules) -> Iterator[tuple[str, str]]:
+    """Yield the rows of an alert that say why a member is of high value, and since when one is a member."""
+    reasons = [
+        f"{value.name} of {amount_text(value.amount, value.currency)}, high from "
+        f"{amount_text(value.threshold, value.currency)} on"
+        for value in values(member, rules)
+        if value.is_high
+    ]
+    if is_in_top_tier(member, rules):
+        reasons.insert(0, "in the highest tier")
+    if reasons:
+        yield "High value", "; ".join(reasons)
+        if since := member.moment("first_joined_at"):
+            yield "Member since", day_text(since)
+
+
 def values(member: Member, rules: Rules) -> Iterator[Value]:
     """Yield the known amounts of a member: the annual fee in its own currency, credits and revenue in the shop's."""
-    fee, own, shop = annual_fee(member, rules), member.text("fee_currency"), rules.currency
+    fee, own, shop = annual_fee(member, rules), member.currency or rules.currency, rules.currency
     if fee is not None:
         measured = rules.measures.annual_fee.get(own or "")
         yield Value("annual fee", fee, own, _from(rules, "high_value_annual_fee", own, measured))
@@ -103,15 +120,13 @@ def _bills_nothing(member: Member) -> bool:
 
 
 def billing_interval(member: Member, rules: Rules) -> Interval | None:
-    """Return the billing interval: the tier's setting, else the time from the last payment to the date it named."""
+    """Return the billing interval: the tier's setting, else the days from the last payment to the date it named."""
     set_interval = _tier(member.text("tier_id"), rules).billing_interval
     if set_interval:
         return set_interval
-    paid, due = member.registers.get("last_payment_at"), member.registers.get("next_payment_on")
-    at, day = member.moment("last_payment_at"), member.day("next_payment_on")
-    if paid is None or due is None or at is None or day is None or paid.event_id != due.event_id:
+    days = member.count("fee_days")
+    if days is None:
         return None
-    days = (day - at.date()).days
     return next((interval for interval, least, most in _INTERVALS if least <= days <= most), None)
 
 

@@ -10,7 +10,6 @@ from relay.wiring.services import (
     BaseServices,
     QueueServices,
     journal,
-    members_table,
     queue_at,
     recheck_queue,
 )
@@ -259,16 +258,15 @@ class ClockServices(BaseServices):
     def scheduler(self) -> Scheduler:
         """Does what is due at a tick."""
         from relay.adapters.dynamodb.kpis import DynamoDailyRunStore
+        from relay.adapters.dynamodb.members import DynamoMembers
         from relay.adapters.dynamodb.scans import DynamoMemberScan, DynamoSyncStatusScan
         from relay.scheduler.daily import DailyRunner
         from relay.scheduler.tick import Scheduler
 
         settings = self.settings
         alerts, changes = queue_at(settings.alerts_url, "alerts"), _topic(settings.changes_topic)
-        members, kpis = (
-            members_table(settings.members_table, self.shop),
-            _kpis(settings.kpis_table, self.shop, self.clock),
-        )
+        members = DynamoMembers(settings.members_table, self.shop)
+        kpis = _kpis(settings.kpis_table, self.shop, self.clock)
         daily = DailyRunner(
             shop=self.shop,
             zone=settings.zone,
