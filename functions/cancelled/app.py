@@ -39,14 +39,15 @@ def facts(event: Cancelled) -> Facts:
 def decide(event: Cancelled, before: Member, after: Member, rules: Rules) -> Effects:
     """Count the ending by its kind, resolve the incident of a failed fee or a request, and alert on an unannounced loss."""
     ending = cancellation.new_ending(before, after)
-    yield from pair_effects(before, after)
     if ending is None or cancellation.is_told_before(before, ending):
+        yield from pair_effects(before, after)
         return  # the same end, told by another source
     kind = cancellation.kind_of(after, ending)
     rule, _ = cancellation.ENDINGS[kind]
     tier_name = event.detail.tier_name or after.text("tier_name")
     yield note(rule, "Membership Cancelled", after, type=kind, tier_name=tier_name)
     yield ending_kpi(after, ending, kind)
+    yield from pair_effects(before, after)
     if after.ended_at is None or "cancelled_at" not in after.fields_from(event.id):
         return  # the member has joined again since, or it is the end of another tier
     was_announced = cancellation.incident_key(before) and not cancellation.incident_key(after)

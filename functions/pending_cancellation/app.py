@@ -56,8 +56,8 @@ def decide(event: PendingCancellation, before: Member, after: Member, rules: Rul
         ),
         advice="Until then the member can be won back: write, or offer something." if by_member else "",
     )
-    if by_member and rules.retention.on:
-        # Whether the member is worth it, and was not granted credits lately, is decided by the granter's own reading.
+    if high_value_leaving and rules.retention.on:
+        # One key for a member: the granter decides by its own reading, and by when it last granted.
         yield GrantCredits(rule="retention.credits", key=after.key, amount=rules.retention.amount)
 
 

@@ -9,6 +9,7 @@ from typing import Final, Literal, TypeAlias
 
 from relay.model.formats import amount_text, day_text
 from relay.model.member import Member
+from relay.rules.measures import Measures
 from relay.rules.settings import AmountName, Rules, TierSetting
 
 Interval: TypeAlias = Literal["month", "quarter", "year"]
@@ -46,6 +47,15 @@ class Value:
 def is_high_value(member: Member, rules: Rules) -> bool:
     """Return whether the member is of high value: by tier, annual fee, credits or revenue."""
     return is_in_top_tier(member, rules) or any(value.is_high for value in values(member, rules))
+
+
+def is_worth_credits(member: Member, rules: Rules) -> bool:
+    """Return whether a member, as a reading of the API shows it, is of high value by what the merchant has set.
+
+    The programme's measures do not count here: they come from webhooks as well, which are not signed, and those
+    that a full reading of the API would give do not exist yet.
+    """
+    return is_high_value(member, rules.model_copy(update={"measures": Measures()}))
 
 
 def high_value_rows(member: Member, rules: Rules) -> Iterator[tuple[str, str]]:

@@ -115,7 +115,7 @@ class GrantServices(ApiServices):
     def worker(self) -> Granter:
         """Grants credits."""
         from relay.grants.granter import Granter
-        from relay.rules.segments import is_high_value
+        from relay.rules.segments import is_worth_credits
 
         return Granter(
             shop=self.shop,
@@ -125,7 +125,7 @@ class GrantServices(ApiServices):
             journal=self.journal,
             clock=self.clock,
             telemetry=self.telemetry,
-            is_worth_it=is_high_value,
+            is_worth_it=is_worth_credits,
         )
 
     @cached_property
