@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inveterate.webhooks.credits import CreditsExpired
 from relay.model.effects import Alert, Effects, Kpi, Level
-from relay.model.facts import Facts, pick
+from relay.model.facts import Facts, known
 from relay.model.formats import amount_text, day_text, detail_rows
 from relay.model.member import Member
 from relay.rules import credits
@@ -20,8 +20,8 @@ def facts(event: CreditsExpired) -> Facts:
     """Return the balance, the amount that expired, and when."""
     return Facts.of(
         event,
-        credits.credit_facts(event.payload),
-        pick(event.payload, amount="last_expired_amount"),
+        credits.holder(event.payload),
+        known(event.payload, amount="last_expired_amount"),
         {"credits_expired_at": event.occurred_at},
         balances=credits.balances(event.payload),
     )

@@ -35,12 +35,8 @@ from tests.support.template_data import of_type
 FOLDER: Final = "tests/golden/alerts"
 
 _RULES: Final = Rules()
-_RICH: Final = replace(
-    MIA,
-    registers={
-        **MIA.registers,
-        "credit_balance": Register(Decimal(120), Stamp.of(DAY - timedelta(days=9), "e0")),
-    },
+_RICH: Final = merge(
+    MIA, Facts(event_id="e0", at=DAY - timedelta(days=9), values={"credit_balance": Decimal(120)})
 )
 """Mia with enough store credit to be a high-value member."""
 

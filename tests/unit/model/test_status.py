@@ -24,6 +24,7 @@ def after(*topics: str) -> Member:
     for day, topic in enumerate(topics, start=1):
         content: dict[str, Any] = sample(topic)
         content["payload"]["createdAt"] = f"2025-06-{day:02}T00:00:00Z"
+        content["metadata"]["triggerredAt"] = f"2025-06-{day:02}T00:00:01Z"
         member = merge(member, TOPIC_RULES[topic].facts(model_for(topic).read(json.dumps(content))))
     return member
 
@@ -42,7 +43,8 @@ def after(*topics: str) -> Member:
         ((JOINED, ATTEMPT, FAILED, PAID), "active", "ok"),
         ((JOINED, PENDING), "pending_cancellation", "none"),
         ((JOINED, PENDING, CANCELLED), "cancelled", "none"),
-        ((JOINED, ATTEMPT, FAILED, CANCELLED), "cancelled", "failed"),
+        ((JOINED, ATTEMPT, FAILED, CANCELLED), "cancelled", "none"),
+        ((JOINED, PAID, CANCELLED), "cancelled", "none"),
         ((JOINED, CANCELLED, JOINED), "active", "none"),
         ((JOINED, ATTEMPT, FAILED, CANCELLED, JOINED), "active", "none"),
         ((TRIAL, CANCELLED, "customer.joined.free_tier"), "active", "none"),

@@ -65,6 +65,12 @@ class Facts:
             raise ValueError(f"not fields of a member: {sorted(unknown)}")
         if any(self.values.keys() & group and not self.values.keys() >= group for group in TOGETHER):
             object.__setattr__(self, "values", _completed(self.values))
+        if (balance := self.values.get("credit_balance")) is not None and self.balances is None:
+            # A balance without the one before it is an anchor of the chain: the balance is no register.
+            object.__setattr__(self, "balances", (None, balance))
+        if "credit_balance" in self.values:
+            rest = {name: value for name, value in self.values.items() if name != "credit_balance"}
+            object.__setattr__(self, "values", rest)
         if self.at:
             object.__setattr__(self, "at", whole_millis(self.at))
 

@@ -100,6 +100,12 @@ FIELDS: Final[dict[str, Field]] = {
     "read_at": _MOMENT,  # the newest reading of the API
 }
 
+EVIDENCE_FIELDS: Final = frozenset({"seen_status", "seen_tier_id", "seen_balance"})
+"""What a snapshot says and no event has told: compared with the record."""
+
+NOT_SHOWN: Final = EVIDENCE_FIELDS | {"read_at"}
+"""Fields that no CRM and no rule sees."""
+
 EARLIEST_WINS: Final = frozenset({"first_joined_at"})
 """Registers that keep the older value."""
 

@@ -15,7 +15,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
 
-from relay.model.balance_chain import BalanceChain, BalanceChange, append
+from relay.model.balance_chain import BalanceChain, BalanceChange, append, balance, last_change
 from relay.model.facts import Facts, Lot
 from relay.model.fields import EARLIEST_WINS, FIELDS, UNTIL_BILLING_ENDS, UNTIL_SETTLED, Value
 from relay.model.milestones import (
@@ -48,6 +48,9 @@ PLATFORM_STATUSES: Final[Mapping[str, frozenset[Status]]] = {
 
 LOTS_KEPT_AFTER_EXPIRY: Final = timedelta(days=40)
 """How long a record keeps an expired lot, counted back from the newest fact: reminders look a month back."""
+
+LAST_MIDNIGHT: Final = timedelta(hours=12)
+"""After noon of the next day (UTC) a day is past in every time zone."""
 
 TRIAL_BILLING_SLACK: Final = timedelta(days=1)
 """A payment this close to the trial's end is the first paid one: the documentation names no event for it."""
@@ -199,6 +202,11 @@ class Member:
         return self.text("fee_currency") or (failed if isinstance(failed, str) else None)
 
     @property
+    def balance(self) -> Decimal | None:
+        """The store credit: the end of the chain of credit events; None where none is known."""
+        return balance(self.balance_chain).value
+
+    @property
     def recovered_at(self) -> datetime | None:
         """When a failed fee was last paid after all."""
         return max((pair.later.at for pair in self.history.recoveries), default=None)
@@ -234,6 +242,18 @@ class Member:
         # Facts without a milestone: no event has them, a hand-made record may.
         settled = self._newest_stamp("last_payment_at", "cancelled_at")
         return settled is None or failed > settled
+
+    @property
+    def past(self) -> frozenset[str]:
+        """What was to come and is past, as of the newest fact: names of fields, and the events of expired lots."""
+        newest = self.newest_at
+        if newest is None:
+            return frozenset()
+        moments = {name: self.moment(name) for name in ("trial_ends_at", "pending_cancel_at")}
+        moments |= {lot_id: lot.expires_at for lot_id, lot in self.lots.items()}
+        past = {name for name, moment in moments.items() if moment and moment <= newest}
+        day = self.day("next_payment_on")
+        return frozenset(past | ({"next_payment_on"} if day and day < (newest - LAST_MIDNIGHT).date() else set()))
 
     def tier_before(self, number: int) -> str | None:
         """Return the tier that the member had at a stamp's number, as `tier_key` has it; None where it is not known."""
@@ -328,10 +348,20 @@ def _cancel_type(member: Member) -> Value:
     return member.ending_kind or (register.value if register and member.ended_at else None)
 
 
+def _last_credit_delta(member: Member) -> Value:
+    """Return the last change of credit. Of several within one millisecond it is the one that led to the balance."""
+    register, last = member.registers.get("last_credit_delta"), last_change(member.balance_chain)
+    if register is None or last is None or last.previous is None or last.at != register.at:
+        return register.value if register else None
+    return last.new - last.previous
+
+
 _COMPUTED: Final[Mapping[str, Callable[[Member], Value]]] = {
     "failed_attempts": lambda member: member._failed_attempts,  # noqa: SLF001 - one class, in one table
     "cancelled_at": lambda member: member._cancelled_at,  # noqa: SLF001 - as above
     "cancel_type": _cancel_type,
+    "credit_balance": lambda member: member.balance,
+    "last_credit_delta": _last_credit_delta,
 }
 """Fields whose registers alone do not say what holds."""
 

@@ -144,7 +144,7 @@ class Cycle:
         unnumbered = sum(1 for each in self.failures if each.attempt is None and not each.is_final)
         return max(1, unnumbered, *(each.attempt or 0 for each in self.failures))
 
-    def other_telling(self, failure: Milestone) -> Milestone | None:
+    def counterpart(self, failure: Milestone) -> Milestone | None:
         """Return the milestone by which the other topic tells the same failed attempt as this one; None without one."""
         return next((each for each in self.failures if _is_same_attempt(each, failure)), None)
 

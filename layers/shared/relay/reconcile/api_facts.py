@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from relay.model.facts import Facts, combine, pick
 from relay.model.fields import Value
 from relay.model.member import Member
+from relay.model.milestones import FOUND, Milestone, tier_key
 from relay.ports.inveterate import MemberReading
 
 if TYPE_CHECKING:
@@ -34,9 +35,23 @@ def facts_of(reading: MemberReading, date: datetime, record: Member) -> Facts:
     return Facts(
         event_id=reading_id(record.key, at),
         at=at,
-        values=combine(_profile(read, record), _membership(read, record), _money(read)),
+        values=combine(_profile(read, record), _membership(read, record), _money(read), {"read_at": at}),
         balances=None if read.credit is None else (None, read.credit),
+        milestone=_milestone(read, record),
     )
+
+
+def _milestone(read: ApiMember, record: Member) -> Milestone | None:
+    """Return what happened although no event told it: the member is back, or in another tier.
+
+    It says so for good: a register of the next reading would take its place, and the past would be read otherwise.
+    """
+    is_back = record.ended_at is not None and (read.status or "").strip().upper() == "ACTIVE"
+    if is_back:
+        return Milestone(kind="joined", detail=FOUND, tier=read.tier_id)
+    if read.tier_id and tier_key(read.tier_id) != tier_key(record.text("tier_id")):
+        return Milestone(kind="moved", detail=FOUND, tier=read.tier_id)
+    return None
 
 
 def reading_id(key: str, at: datetime) -> str:
@@ -71,14 +86,16 @@ def _membership(read: ApiMember, record: Member) -> dict[str, Value]:
 
 
 def _status(status: str | None) -> dict[str, Value]:
-    """Return whether the membership has ended or is about to; an unknown word says neither.
+    """Return whether the membership has ended or is about to; an unknown word says neither, and is kept as unknown.
 
     Only an event says when it ended. A reading has a register of its own for the status that it found, and
     clears what an event said of an end, where the membership is there again.
     """
     ended: dict[str, Value] = dict.fromkeys(("cancelled_at", "cancel_type", "cancel_reason"))
-    ending: dict[str, Value] = dict.fromkeys(("pending_cancel_at", "pending_cancel_source"))
-    match (status or "").upper():
+    ending: dict[str, Value] = dict.fromkeys(
+        ("pending_since", "pending_cancel_at", "pending_cancel_source")
+    )
+    match (status or "").strip().upper():
         case "ACTIVE":
             return {**ended, **ending, "found_status": None}
         case "PENDING_CANCELLATION":
@@ -86,8 +103,10 @@ def _status(status: str | None) -> dict[str, Value]:
             return {"cancelled_at": None, "cancel_type": None, "found_status": "pending_cancellation"}
         case "CANCELLED":
             return {**ending, "found_status": "cancelled"}
-        case _:
+        case "":
             return {}
+        case _:
+            return {"found_status": "unknown"}
 
 
 def _money(read: ApiMember) -> dict[str, Value]:
@@ -95,7 +114,5 @@ def _money(read: ApiMember) -> dict[str, Value]:
     # A reading without a purchase does not undo an order that an event reported.
     order: dict[str, Value] = {"last_order_at": read.last_purchase_at} if read.last_purchase_at else {}
     # A missing number is no balance; zero is one.
-    credit: dict[str, Value] = {}
-    if read.credit is not None:
-        credit = {"credit_balance": read.credit, "seen_balance": read.credit}
+    credit: dict[str, Value] = {} if read.credit is None else {"seen_balance": read.credit}
     return {**totals, **order, **credit}

@@ -21,7 +21,7 @@ from typing import Final
 from relay.errors import TransientError
 from relay.ingest.reducer import differs
 from relay.model import journal
-from relay.model.consistency import BALANCE_GAP, EVIDENCE, FROM_THE_FUTURE, inconsistencies
+from relay.model.consistency import NO_EMAIL, NOT_IN_THE_RECORD, inconsistencies
 from relay.model.effects import Effects
 from relay.model.facts import Facts
 from relay.model.member import Member, merge
@@ -42,8 +42,6 @@ NEEDED_MS: Final = 25_000
 
 DELAYS: Final = 6
 """A member is read again after so many delays of a request: after an hour, where a request waits ten minutes."""
-
-_SHOWN_BY_THE_RECORD: Final = frozenset({BALANCE_GAP, EVIDENCE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +64,12 @@ class Reconciler:
     def _recheck(self, message: Message) -> None:
         request = self._parse(message.body)
         record = self._load(request.member)
-        if request.reason != FROM_THE_FUTURE and request.reason not in inconsistencies(record.member):
+        if request.reason not in NOT_IN_THE_RECORD | inconsistencies(record.member):
             self._log("already_consistent", request)
             return
         state, now = self.throttle.load(request.member), self.clock()
         answered = state.read_at is not None and state.read_at >= message.received_at
-        if answered and request.reason not in _SHOWN_BY_THE_RECORD:
+        if answered and request.reason in NOT_IN_THE_RECORD | {NO_EMAIL}:
             self._log("already_read", request)
             return
         if state.next_read_at and state.next_read_at > now:
@@ -101,9 +99,8 @@ class Reconciler:
             raise
         self.throttle.mark_read(request.member, began)
         self._log("reconciled" if event_id else "not_found", request, event_id)
-        if event_id and request.reason in _SHOWN_BY_THE_RECORD & inconsistencies(
-            self._load(request.member).member
-        ):
+        still_shown = inconsistencies(self._load(request.member).member) - {NO_EMAIL} if event_id else ()
+        if request.reason in still_shown:
             raise TransientError(
                 "newer events contradict the reading", retry_after=self.every.total_seconds()
             )

@@ -30,24 +30,13 @@ def delta(payload: CreditPayload) -> Decimal | None:
 
 
 def balances(payload: CreditPayload) -> Balances | None:
-    """Return the balances before and after, for the chain; None where the event lacks one."""
-    if payload.new_balance is None or payload.previous_balance is None:
-        return None
-    return payload.previous_balance, payload.new_balance
+    """Return the balances before and after, for the chain; without the one before, the other is an anchor."""
+    return None if payload.new_balance is None else (payload.previous_balance, payload.new_balance)
 
 
-def credit_facts(payload: CreditPayload) -> dict[str, Value]:
-    """Return the values that both topics have in common."""
-    facts = known(
-        payload,
-        email="email",
-        first_name="first_name",
-        last_name="last_name",
-        new_balance="credit_balance",
-        reason="last_credit_reason",
-    )
-    change = delta(payload)
-    return facts if change is None else {**facts, "last_credit_delta": change}
+def holder(payload: CreditPayload) -> dict[str, Value]:
+    """Return who the member is, as both topics have it."""
+    return known(payload, email="email", first_name="first_name", last_name="last_name")
 
 
 def is_manual(payload: CreditsUpdatedPayload) -> bool:
@@ -69,13 +58,31 @@ def is_unusual(change: Decimal, member: Member, rules: Rules) -> bool:
     return usual is not None and change >= TIMES_USUAL * usual
 
 
+def anomaly_alert(event: CreditsUpdated, after: Member, rules: Rules) -> Alert:
+    """Return the alert of an unusually large grant."""
+    currency = currency_of(after, rules)
+    return Alert(
+        rule="credits.anomaly",
+        incident_key=incident_key(after, event.occurred_at),
+        level=Level.WARNING,
+        one_off=True,
+        title="An unusually large grant of store credit",
+        details=detail_rows(
+            ("Granted", amount_text(delta(event.payload), currency)),
+            ("Balance now", amount_text(event.payload.new_balance, currency)),
+            ("Reason", event.payload.reason),
+        ),
+        advice="Check that it was meant: a slip of the keyboard looks like this, and so does misuse.",
+    )
+
+
 def debt_alerts(event: CreditEvent, before: Member, after: Member, rules: Rules) -> Effects:
     """Yield the alert that a balance fell below zero, or that it is no longer below zero.
 
     Both compare the record's balance before and after the event, so an event that comes late and is followed by
     known ones tells nothing.
     """
-    balance, previous = after.money("credit_balance"), before.money("credit_balance")
+    balance, previous = after.balance, before.balance
     was_below, is_below = previous is not None and previous < 0, balance is not None and balance < 0
     if is_below and not was_below:
         yield Alert(

@@ -164,6 +164,8 @@ def crm_profile(member: Member, rules: Rules) -> CrmProfile:
         "high_value": is_high_value(member, rules),
         "last_event_at": member.newest_at,
         "mirror_updated_at": None,
+        # What is past is not shown as to come.
+        **dict.fromkeys(member.past & CRM_FIELDS.keys()),
     }
     return CrmProfile(
         key=member.key,

@@ -82,7 +82,7 @@ def values(member: Member, rules: Rules) -> Iterator[Value]:
         yield Value("annual fee", fee, own, _from(rules, "high_value_annual_fee", own, measured))
     # Without the shop's currency it is not known what the amounts are; nor is it once the currency has changed.
     measures = rules.measures if shop and shop == rules.measures.currency else None
-    balance, revenue = member.money("credit_balance"), member.money("revenue")
+    balance, revenue = member.balance, member.money("revenue")
     if balance is not None:
         measured = measures.credits if measures else None
         yield Value("store credit", balance, shop, _from(rules, "high_value_credits", shop, measured))
