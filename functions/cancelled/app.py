@@ -24,7 +24,6 @@ def facts(event: Cancelled) -> Facts:
         {
             "cancelled_at": event.occurred_at,
             "cancel_type": kind,
-            "cancelled_tier_id": event.payload.tier_id,
             "cancel_reason": source,
             "pending_since": None,
             "pending_cancel_at": None,

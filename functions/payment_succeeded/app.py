@@ -44,7 +44,6 @@ def _fee(event: PaymentSucceeded) -> dict[str, Value]:
         "fee_amount": charge.amount,
         "fee_currency": charge.currency,
         "fee_days": (charge.new_billing_date.date() - at.date()).days if at else None,
-        "fee_tier_id": charge.billing_tier_id,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inveterate.webhooks.account import Updated
 from relay.model.effects import Effects
-from relay.model.facts import Facts, pick
+from relay.model.facts import Facts, known, pick
 from relay.model.member import Member
 from relay.rules.settings import Rules
 from relay.wiring.topics import consumer
@@ -14,6 +14,7 @@ def facts(event: Updated) -> Facts:
     """Return the member's profile. Balance, tier and status are evidence only: the snapshot has no time of its own."""
     return Facts.of(
         event,
+        known(event.snapshot, joined_at="first_joined_at"),
         pick(
             event.snapshot,
             email="email",

@@ -21,9 +21,9 @@ from relay.model.effects import Alert, Level, effect_id
 from relay.model.hold_queue import DueBatch, HoldQueueEntry
 from relay.model.incident import NotificationKind
 from relay.model.kpis import DailyTotals, KpiEvent, Total
-from relay.model.member import Member, Register
+from relay.model.facts import Facts
+from relay.model.member import Member, merge
 from relay.model.messages import AlertMessage, DailyDigest
-from relay.model.stamps import Stamp
 from relay.ports.alerts import Notification
 from relay.rules.settings import Rules
 from relay.scheduler.digest import digest_lines

@@ -63,7 +63,6 @@ FIELDS: Final[dict[str, Field]] = {
     "pending_cancel_source": _TEXT,
     "cancelled_at": _MOMENT,
     "cancel_type": _TEXT,
-    "cancelled_tier_id": _TEXT,
     "cancel_reason": _TEXT,
     # `cancelled`, `pending_cancellation`, or `unknown` for a word that Relay does not know, in a reading of the API, which
     # does not say since when: a register of its own, so that a reading never replaces what an event says.
@@ -72,7 +71,6 @@ FIELDS: Final[dict[str, Field]] = {
     "fee_amount": _MONEY,
     "fee_currency": _TEXT,
     "fee_days": _COUNT,  # from the payment to the next date that it named
-    "fee_tier_id": _TEXT,  # where the payment names its tier
     "next_payment_on": Field(ValueKind.DAY),
     "last_payment_at": _MOMENT,
     "payment_method_updated_at": _MOMENT,
@@ -110,9 +108,9 @@ EARLIEST_WINS: Final = frozenset({"first_joined_at"})
 """Registers that keep the older value."""
 
 TOGETHER: Final = (
-    frozenset({"fee_amount", "fee_currency", "fee_days", "fee_tier_id"}),
+    frozenset({"fee_amount", "fee_currency", "fee_days"}),
     frozenset({"unpaid", "unpaid_currency"}),
-    frozenset({"cancelled_at", "cancel_type", "cancelled_tier_id"}),
+    frozenset({"cancelled_at", "cancel_type"}),
 )
 """Values that mean something together: facts that have one of a group have all of it, so that one stamp decides for all."""
 

@@ -49,6 +49,9 @@ PLATFORM_STATUSES: Final[Mapping[str, frozenset[Status]]] = {
 LOTS_KEPT_AFTER_EXPIRY: Final = timedelta(days=40)
 """How long a record keeps an expired lot, counted back from the newest fact: reminders look a month back."""
 
+LOTS_KEPT: Final = 300
+"""Lots that a record keeps, the soonest to expire: far more than a member has, and far below the table's limit for an item."""
+
 LAST_MIDNIGHT: Final = timedelta(hours=12)
 """After noon of the next day (UTC) a day is past in every time zone."""
 
@@ -317,8 +320,10 @@ class Member:
         return max((each.number for each in self.milestones if counts(each)), default=-1)
 
     def _is_billed(self, register: Register) -> bool:
-        """Return whether a fee of this register's time still runs: neither the membership has ended since, nor the billing."""
+        """Return whether a fee of this register's time is the member's and still runs: nothing has ended it since."""
         foreign = self.history.foreign
+        if any(each.number == register.stamp.number for each in foreign):
+            return False
         over = self._newest_number(
             lambda each: each not in foreign and (each.kind == "ended" or each.detail in WITHOUT_A_FEE)
         )
@@ -412,9 +417,8 @@ def _by_value(register: Register) -> tuple[bool, str, Stamp]:
 
 
 def _lots_kept(member: Member) -> dict[str, Lot]:
-    """Return the lots without those that expired long before the newest fact. The order of events takes no part."""
+    """Return the lots that expire soonest, without those that expired long before the newest fact. Their order takes no part."""
     newest = member.newest_at
-    if newest is None:
-        return dict(member.lots)
-    oldest = newest - LOTS_KEPT_AFTER_EXPIRY
-    return {event_id: lot for event_id, lot in member.lots.items() if lot.expires_at >= oldest}
+    oldest = newest - LOTS_KEPT_AFTER_EXPIRY if newest else None
+    lots = [each for each in member.lots.items() if oldest is None or each[1].expires_at >= oldest]
+    return dict(sorted(lots, key=lambda each: (each[1].expires_at, each[0]))[:LOTS_KEPT])

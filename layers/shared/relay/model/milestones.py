@@ -43,6 +43,19 @@ FOUND: Final = "found"
 SAME_ATTEMPT: Final = timedelta(hours=36)
 """Two failures of one member and attempt within this time are one, told by both topics."""
 
+_CODES: Final = {
+    "paid": "p",
+    "free": "f",
+    "trial": "t",
+    "lifetime": "l",
+    FOUND: "a",
+    "voluntary": "v",
+    "involuntary": "i",
+    "merchant": "m",
+    "unknown": "u",
+}
+"""The stored code of each detail."""
+
 _NEXT_CYCLE: Final = timedelta(days=3)
 _FINAL_RANK: Final = RANKS["customer.payment_failed"]
 _TEXT: Final = 40
@@ -292,7 +305,8 @@ def encode(milestones: Milestones) -> str:
     parts, before = [], 0
     for each in milestones:
         amount = "" if each.amount is None else str(each.amount)
-        fields = (f"{each.number - before:x}", each.kind[0], each.detail, each.tier or "", amount, each.currency or "")
+        code = each.kind[0] + _CODES.get(each.detail, "")
+        fields = (f"{each.number - before:x}", code, each.tier or "", amount, each.currency or "")
         parts.append("|".join(fields).rstrip("|"))
         before = each.number
     return ";".join(parts)
@@ -301,16 +315,17 @@ def encode(milestones: Milestones) -> str:
 def decode(stored: str) -> Milestones:
     """Return the milestones that `encode` was given."""
     kinds: dict[str, MilestoneKind] = {kind[0]: kind for kind in KEPT}
+    details = {code: detail for detail, code in _CODES.items()}
     found: list[Milestone] = []
     number = 0
     for part in stored.split(";") if stored else ():
-        since, code, detail, tier, amount, currency, *_ = *part.split("|"), "", "", "", ""
+        since, code, tier, amount, currency, *_ = *part.split("|"), "", "", ""
         number += int(since, 16)
         found.append(
             Milestone(
-                kind=kinds[code],
+                kind=kinds[code[0]],
                 number=number,
-                detail=detail,
+                detail=details.get(code[1:], ""),
                 tier=tier or None,
                 amount=Decimal(amount) if amount else None,
                 currency=currency or None,

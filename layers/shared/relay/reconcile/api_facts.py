@@ -11,7 +11,7 @@ import hashlib
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from relay.model.facts import Facts, combine, pick
+from relay.model.facts import Facts, combine, known, pick
 from relay.model.fields import Value
 from relay.model.member import Member
 from relay.model.milestones import FOUND, Milestone, tier_key
@@ -79,7 +79,10 @@ def _membership(read: ApiMember, record: Member) -> dict[str, Value]:
 
     A tier's name comes with its id or not at all: the name of another tier would be worse than none.
     """
-    tier = pick(read, tier_id="tier_id", tier_name="tier_name", joined_at="joined_at")
+    tier = {
+        **pick(read, tier_id="tier_id", tier_name="tier_name", joined_at="joined_at"),
+        **known(read, joined_at="first_joined_at"),
+    }
     if "tier_id" in tier and "tier_name" not in tier and tier["tier_id"] != record.value("tier_id"):
         tier["tier_name"] = None
     return {**tier, **pick(read, status="seen_status", tier_id="seen_tier_id"), **_status(read.status)}
