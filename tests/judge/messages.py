@@ -126,7 +126,7 @@ def cycles(mine: list[Statement]) -> Iterator[Cycle]:
             cycle.failures.append(s)
             continue
         end = _end(s)
-        if cycle and end:
+        if cycle and end and not _is_part(s, cycle.failures[-1]):
             cycle.end = end
             yield cycle
             cycle = None
@@ -150,6 +150,19 @@ def _end(s: Statement) -> str | None:
     if s.topic in bodies.JOINED:
         return "rejoined"
     return "recovered" if s.topic == bodies.SUCCEEDED and _is_fee(s) else None
+
+
+def _is_part(s: Statement, failure: Statement) -> bool:
+    """Tell whether a payment is less than the fee that failed: "a part recovers nothing"."""
+    if s.topic != bodies.SUCCEEDED:
+        return False
+    paid, due = (_money(each) for each in (s, failure))
+    return paid[0] is not None and due[0] is not None and paid[1] == due[1] and paid[0] < due[0]
+
+
+def _money(s: Statement) -> tuple[Decimal | None, str | None]:
+    code = values.currency(s.detail.get("currency"))
+    return values.amount(s.detail.get("amount"), code), code
 
 
 def _is_fee(s: Statement) -> bool:
@@ -191,6 +204,7 @@ def _debts(history: History, mine: list[Statement], found: Expected) -> None:
             continue
         key = f"cred:{history.shop}:{s.member}:{values.iso(s.ms)[:10]}"
         told = Told(key, "error", "opened")
+        found.may[Told(key, "error", "resolved")] = 1
         if s.topic == bodies.EXPIRED or previous is None or previous < 0 or history.zone != "UTC":
             found.may[told] += 1
         else:
@@ -200,6 +214,7 @@ def _debts(history: History, mine: list[Statement], found: Expected) -> None:
 
 def _notes(mine: list[Statement], found: Expected) -> None:
     member, ended, numbered = mine[0].member, False, list[Statement]()
+    left: Statement | None = None
     moved: int | None = None
     for s in mine:
         if s.topic in bodies.JOINED:
@@ -208,7 +223,7 @@ def _notes(mine: list[Statement], found: Expected) -> None:
             (found.notes if paid else found.more_notes)[member, "Membership Joined"] += 1
             found.notes[member, "Membership Joined"] += 0
             found.notes[member, "Membership Rejoined"] += ended
-            ended = False
+            ended, left = False, None
         elif s.topic == bodies.CHANGED_TIER:
             # Within an hour the last move wins, and a move back drops both.
             near = moved is not None and s.ms - moved <= HOUR
@@ -216,8 +231,8 @@ def _notes(mine: list[Statement], found: Expected) -> None:
             found.open_notes |= {(member, "Membership Tier Changed")} if near else set()
             moved = s.ms
         elif s.topic == bodies.CANCELLED:
-            found.notes[member, "Membership Cancelled"] += 1
-            ended = True
+            found.notes[member, "Membership Cancelled"] += not _same_ending(left, s)
+            ended, left = True, s
         elif s.topic in _NOTES:
             found.notes[member, _NOTES[s.topic]] += 1
         elif s.topic in {bodies.ATTEMPT, bodies.FAILED} and not _same_attempt(numbered, s):
@@ -239,6 +254,20 @@ _NOTES = {
 }
 
 
+def _same_ending(left: Statement | None, s: Statement) -> bool:
+    """Tell whether the same end was told by another source: it "counts once and is said once"."""
+    return left is not None and s.ms - left.ms <= SAME_ATTEMPT
+
+
+def _same_trial(entered: Statement | None, s: Statement) -> bool:
+    """Tell whether a trial is told again with another end; entered is the joining or ending before it."""
+    return (
+        entered is not None
+        and entered.topic == s.topic == bodies.JOINED_TRIAL
+        and entered.payload.get("tierId") == s.payload.get("tierId")
+    )
+
+
 def _same_attempt(earlier: list[Statement], s: Statement) -> bool:
     """Tell whether a failure of the other topic has told this attempt already."""
     return any(
@@ -253,13 +282,16 @@ def _figures(mine: list[Statement], found: Expected) -> None:
     def add(name: str, value: Decimal | int = 1) -> None:
         found.kpis[name] = found.kpis.get(name, Decimal(0)) + value
 
+    entered: Statement | None = None
     for s in mine:
-        code = values.currency(s.detail.get("currency"))
-        money = values.amount(s.detail.get("amount"), code)
+        money, code = _money(s)
         if s.topic in bodies.JOINED:
-            add("joins")
+            add("joins", 0 if _same_trial(entered, s) else 1)
+            entered = s
         elif s.topic == bodies.CANCELLED:
-            add("cancellations")
+            left = entered if entered and entered.topic == bodies.CANCELLED else None
+            add("cancellations", 0 if _same_ending(left, s) else 1)
+            entered = s
         elif s.topic == bodies.SUCCEEDED and _is_fee(s):
             add("payments")
             if money is not None and code is not None:

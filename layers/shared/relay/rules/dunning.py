@@ -125,7 +125,7 @@ def _attempts(milestones: Iterable[Milestone]) -> int:
     """Return how many attempts failed: each that was told by its own topic, and the final ones told by that alone."""
     failures = [each for each in milestones if each.kind == "failed"]
     told = Cycle(tuple(each for each in failures if not each.is_final))
-    alone = [each for each in failures if each.is_final and told.other_telling(each) is None]
+    alone = [each for each in failures if each.is_final and told.counterpart(each) is None]
     return len(told.failures) + len(alone)
 
 
