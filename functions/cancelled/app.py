@@ -8,7 +8,7 @@ from relay.model.facts import Facts
 from relay.model.member import Member
 from relay.model.milestones import Milestone
 from relay.rules import cancellation, dunning
-from relay.rules.pairs import ending_kpi, pair_effects
+from relay.rules.pairs import is_told, pair_effects
 from relay.rules.segments import is_high_value
 from relay.rules.settings import Rules
 from relay.rules.timeline import note
@@ -38,14 +38,13 @@ def facts(event: Cancelled) -> Facts:
 def decide(event: Cancelled, before: Member, after: Member, rules: Rules) -> Effects:
     """Count the ending by its kind, resolve the incident of a failed fee or a request, and alert on an unannounced loss."""
     ending = cancellation.new_ending(before, after)
-    if ending is None or cancellation.is_told_before(before, ending):
+    if ending is None or not is_told(before, after, "ended"):
         yield from pair_effects(before, after)
         return  # the same end, told by another source
     kind = cancellation.kind_of(after, ending)
     rule, _ = cancellation.ENDINGS[kind]
     tier_name = event.detail.tier_name or after.text("tier_name")
     yield note(rule, "Membership Cancelled", after, type=kind, tier_name=tier_name)
-    yield ending_kpi(after, ending, kind)
     yield from pair_effects(before, after)
     if after.ended_at is None or "cancelled_at" not in after.fields_from(event.id):
         return  # the member has joined again since, or it is the end of another tier

@@ -72,7 +72,8 @@ DUNNING = [
         "withdraw recovered 100", "count recovered 100"),
     row("older than the end", [event("cancelled", 11)], FIRST, PLAIN, NOTED, COUNTED, "count lost 100"),
     row("older than an end that names no source", [event("cancelled", 11, cancellationSource=None)], FIRST, PLAIN,
-        NOTED, COUNTED, "count lost 100", "withdraw left_voluntarily", "count left_involuntarily"),
+        NOTED, COUNTED, "withdraw left_voluntarily", "count left_involuntarily", "count lost 100"),
+
     row("newer than the end", [event("cancelled", 9)], FIRST, PLAIN, NOTED, COUNTED),
     row("a hard decline no more", [], event("attempt", 10, billingAttempts=1, errorMessage="Payment method was revoked"),
         PLAIN, NOTED, COUNTED, "open INFO dun:M by dunning.attempt"),
@@ -128,7 +129,11 @@ JOINING = [
     row("stays after all", [JOINED, PENDING], event("joined", 25), HV, "note Membership Joined", "count joined_paid",
         "resolve cancel:M:2026-04-01 by cancel.resumed"),
     row("a trial with another end", [event("trial", 1)], event("trial", 8), HV),
-    row("a trial that began before", [event("trial", 8)], event("trial", 1), HV),
+    row("a trial that began before", [event("trial", 8)], event("trial", 1), HV,
+        "withdraw joined", "count joined"),
+    row("an end between two trials", [event("trial", 1, tierId=GOLD), event("trial", 8, tierId=GOLD)],
+        event("cancelled", 5, cancellationSource="CUSTOMER", tierId=GOLD), HV, "note Membership Cancelled", "count left_voluntarily",
+        "count joined", "note Membership Rejoined", "count rejoined"),
     row("an old joining", [GONE], JOINED, HV, "note Membership Joined", "count joined_paid"),
 ]  # fmt: skip
 

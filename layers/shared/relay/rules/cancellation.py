@@ -66,20 +66,6 @@ def new_ending(before: Member, after: Member) -> Milestone | None:
     return next((each for each in after.milestones if each.kind == "ended" and each not in known), None)
 
 
-def is_told_before(before: Member, ending: Milestone) -> bool:
-    """Return whether the record has another ending of the same membership within hours: one end, told by two sources."""
-    entered = [each.number for each in before.milestones if each.kind == "joined"]
-    return any(
-        each.kind == "ended"
-        and each != ending
-        and abs(each.at - ending.at) <= SAME_ENDING
-        and not any(
-            min(each.number, ending.number) < number < max(each.number, ending.number) for number in entered
-        )
-        for each in before.milestones
-    )
-
-
 def incident_key(member: Member) -> str | None:
     """Return the key of the incident of a pending cancellation; None where none is pending."""
     if not member.is_leaving:

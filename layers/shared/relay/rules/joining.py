@@ -7,14 +7,14 @@ from typing import Final, TypeAlias
 
 from inveterate.webhooks.account import JoinedFreeTier, JoinedFreeTrial, JoinedLifetimeTier, JoinedPaidTier
 
-from relay.model.effects import Alert, Effects, Kpi, Level
+from relay.model.effects import Alert, Effects, Level
 from relay.model.facts import Facts, known, pick
 from relay.model.fields import Value
 from relay.model.formats import day_text
 from relay.model.member import Member
 from relay.model.milestones import Milestone
 from relay.rules import cancellation, dunning
-from relay.rules.pairs import pair_effects
+from relay.rules.pairs import is_told, pair_effects
 from relay.rules.settings import Rules
 from relay.rules.timeline import note
 
@@ -65,36 +65,16 @@ def joining_effects(event: JoinedEvent, before: Member, after: Member, rules: Ru
     moved = is_move(event)
     # Only joinings set the tier's type. A snapshot sets the joining date as well, and may be newer.
     is_latest = "tier_type" in after.fields_from(event.id) and after.ended_at is None
-    joining = _new_joining(before, after)
-    if not moved and not (joining and _extends_a_trial(before, joining)):
+    if not moved and is_told(before, after, "joined"):
         fee = after.money("fee_amount") if rule == "join.paid" else None
         currency = after.text("fee_currency") if fee is not None else None
-        again = any(pair.later == joining for pair in after.rejoinings)
+        again = any(pair.later not in before.milestones for pair in after.rejoinings)
         yield note(rule, "Membership Joined", after, amount=fee, currency=currency, again=again)
-        yield Kpi(rule=rule, name="joined_paid" if rule == "join.paid" else "joined")
     yield from pair_effects(before, after)
     if is_latest and rules.announce_joins and rule == "join.paid":
         yield _announcement(event, after)
     if is_latest:
         yield from _resolutions(event, before, after, moved=moved)
-
-
-def _new_joining(before: Member, after: Member) -> Milestone | None:
-    known = set(before.milestones)
-    return next((each for each in after.milestones if each.kind == "joined" and each not in known), None)
-
-
-def _extends_a_trial(before: Member, joining: Milestone) -> bool:
-    """Return whether the record has this trial already: told again with another end, it is no second joining."""
-    if joining.detail != "trial":
-        return False
-    others = [each for each in before.milestones if each.kind in {"joined", "ended"}]
-    earlier = [each for each in others if each.number < joining.number][-1:]
-    later = [each for each in others if each.number > joining.number][:1]
-    return any(
-        each.kind == "joined" and (each.detail, each.tier) == (joining.detail, joining.tier)
-        for each in (*earlier, *later)
-    )
 
 
 def _announcement(event: JoinedEvent, after: Member) -> Alert:

@@ -15,8 +15,8 @@ from typing import Final, Literal, TypeAlias
 
 from relay.model.effects import Effects, Kpi, KpiName, Note
 from relay.model.member import Member
-from relay.model.milestones import KEPT, Milestone
-from relay.rules.cancellation import ENDINGS, EndingKind, is_told_before, kind_of
+from relay.model.milestones import KEPT, Milestone, MilestoneKind
+from relay.rules.cancellation import ENDINGS, SAME_ENDING, kind_of
 from relay.rules.timeline import note
 
 PairKind: TypeAlias = Literal["recovered", "lost", "ended", "left_behind", "rejoined"]
@@ -33,6 +33,14 @@ _COUNTED: Final[Mapping[PairKind, KpiName]] = {
     "lost": "lost",
     "rejoined": "rejoined",
 }
+_JOININGS: Final[Mapping[str, tuple[str, KpiName]]] = {
+    "paid": ("join.paid", "joined_paid"),
+    "free": ("join.free", "joined"),
+    "trial": ("join.trial", "joined"),
+    "lifetime": ("join.lifetime", "joined"),
+}
+"""By the kind of the tier: the rule of a joining, and the name of its KPI."""
+
 _PREMATURE: Final[Mapping[PairKind, KpiName]] = {
     "recovered": "premature_recovered",
     "lost": "premature_lost",
@@ -59,7 +67,11 @@ class _Story:
 
 
 def pair_effects(before: Member, after: Member) -> Effects:
-    """Yield the notes and KPIs of the pairs that an event completes, and the corrections of those that it denies."""
+    """Yield the notes and KPIs of the pairs that an event completes, and the corrections of those that it denies.
+
+    Joinings and endings are counted here as well: a third event can show that two of them are one, or are two.
+    """
+    yield from _matter_kpis(before, after)
     for kind in _RULES:
         new, moved, denied = _compared(_stories(before, kind), _stories(after, kind))
         for story in new:
@@ -71,7 +83,6 @@ def pair_effects(before: Member, after: Member) -> Effects:
             if _is_remembered(story, after):
                 yield from _counted(story, after, withdrawn=True)
                 yield Kpi(rule=_RULES[kind], name=_PREMATURE[kind])
-    yield from _corrected_endings(before, after)
 
 
 def milestone_key(member: Member, milestone: Milestone) -> str:
@@ -79,22 +90,47 @@ def milestone_key(member: Member, milestone: Milestone) -> str:
     return hashlib.sha256(f"{member.key} {milestone.number}".encode()).hexdigest()[:32]
 
 
-def ending_kpi(member: Member, ending: Milestone, kind: EndingKind, *, withdrawn: bool = False) -> Kpi:
-    """Return the KPI of an ending of this kind."""
-    rule, name = ENDINGS[kind]
-    return Kpi(rule=rule, name=name, key=milestone_key(member, ending), at=ending.at, withdrawn=withdrawn)
+def is_told(before: Member, after: Member, kind: MilestoneKind) -> bool:
+    """Return whether an event brings one more joining or ending, and does not tell one again with another value."""
+    old, new = _matters(before), _matters(after)
+    more = sum(1 for each in new if each.kind == kind and each not in old)
+    gone = sum(1 for each in old if each.kind == kind and each not in new and each in after.milestones)
+    return more > gone
 
 
-def _corrected_endings(before: Member, after: Member) -> Iterator[Kpi]:
-    """Yield the corrections of endings whose kind is another now: a failure came late, before an ending without a source."""
-    known = set(before.milestones)
-    for ending in after.milestones:
-        if ending.kind != "ended" or ending not in known or is_told_before(before, ending):
+def _matters(member: Member) -> dict[Milestone, tuple[str, KpiName]]:
+    """Return the joinings and endings that count, each with its rule and the name of its KPI.
+
+    A trial that is told again with another end is no second joining, nor is an end told by two sources a second one.
+    """
+    found: dict[Milestone, tuple[str, KpiName]] = {}
+    last: Milestone | None = None
+    for each in member.milestones:
+        if each.kind == "joined" and each.detail in _JOININGS:
+            if not (last and _is_same_trial(last, each)):
+                found[each] = _JOININGS[each.detail]
+        elif each.kind == "ended":
+            if not (last and last.kind == "ended" and each.at - last.at <= SAME_ENDING):
+                found[each] = ENDINGS[kind_of(member, each)]
+        else:
             continue
-        old, new = kind_of(before, ending), kind_of(after, ending)
-        if old != new:
-            yield ending_kpi(after, ending, old, withdrawn=True)
-            yield ending_kpi(after, ending, new)
+        last = each
+    return found
+
+
+def _is_same_trial(one: Milestone, other: Milestone) -> bool:
+    return (one.kind, one.detail, other.detail) == ("joined", "trial", "trial") and one.tier == other.tier
+
+
+def _matter_kpis(before: Member, after: Member) -> Iterator[Kpi]:
+    """Yield the KPIs of joinings and endings, with the corrections of those that an event makes another matter."""
+    old, new = _matters(before), _matters(after)
+    for each, (rule, name) in old.items():
+        if each in after.milestones and new.get(each) != (rule, name):
+            yield Kpi(rule=rule, name=name, key=milestone_key(after, each), at=each.at, withdrawn=True)
+    for each, (rule, name) in new.items():
+        if old.get(each) != (rule, name):
+            yield Kpi(rule=rule, name=name, key=milestone_key(after, each), at=each.at)
 
 
 def _told(story: _Story, after: Member) -> Iterator[Note | Kpi]:

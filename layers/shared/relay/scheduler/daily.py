@@ -123,17 +123,19 @@ class DailyRunner:
         if page.unreadable:
             # Newer code has written them, in the middle of a deployment; the other members need not wait.
             self.telemetry.outcome("unreadable_members", event_id=None, topic=None, number=page.unreadable)
-        run = _advanced(replace(run, totals=totals, counts=counts), page.cursor, "high_value")
-        if run.phase == "high_value":
-            self._measure(run, rules)
-        return run
+        run = replace(run, totals=totals, counts=counts)
+        is_over = page.cursor is None
+        return _advanced(
+            run, page.cursor, "high_value" if is_over and self._measure(run, rules) else "sync_states"
+        )
 
-    def _measure(self, run: DailyRun, rules: Rules) -> None:
-        """Write the programme's measures, where they differ from those in force."""
+    def _measure(self, run: DailyRun, rules: Rules) -> bool:
+        """Write the programme's measures; return whether they differ from those with which the run began."""
         before = run.measures or rules.measures
         found = measured(run.counts, before, rules.currency, run.end.astimezone(self.zone).date())
         if found != rules.measures:
             self.measures.store_measures(found)
+        return found != before
 
     def _high_value(self, run: DailyRun, rules: Rules) -> DailyRun:
         """Send the CRMs the members that the new measures make valuable or ordinary, so that their flag follows.
@@ -141,8 +143,6 @@ class DailyRunner:
         As a back-fill: it starts no flow, since nothing happened to these members.
         """
         before = rules.model_copy(update={"measures": run.measures or rules.measures})
-        if before.measures == rules.measures:
-            return _advanced(run, None, "sync_states")
         page = self.member_scan.page(run.cursor)
         flipped = [m for m in page.items if is_high_value(m, before) != is_high_value(m, rules)]
         changes = [MemberChanged(member=member.key, backfill=True) for member in flipped]
