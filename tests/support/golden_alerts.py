@@ -18,10 +18,10 @@ from relay.alerts.notifier import digest_message
 from relay.alerts.render import email_message, pagerduty_event, slack_first_message, slack_message
 from relay.alerts.summary import roll_up
 from relay.model.effects import Alert, Level, effect_id
+from relay.model.facts import Facts
 from relay.model.hold_queue import DueBatch, HoldQueueEntry
 from relay.model.incident import NotificationKind
 from relay.model.kpis import DailyTotals, KpiEvent, Total
-from relay.model.facts import Facts
 from relay.model.member import Member, merge
 from relay.model.messages import AlertMessage, DailyDigest
 from relay.ports.alerts import Notification

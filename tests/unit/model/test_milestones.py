@@ -52,9 +52,7 @@ def placed(code: str, at: datetime, attempt: int = 0) -> Milestone:
     return CODES[code].stamped(Stamp.of(at, "", rank=rank, ordinal=attempt))
 
 
-MARKS = st.builds(
-    placed, st.sampled_from(sorted(CODES)), st.integers(0, 30).map(day), st.integers(0, 4)
-)
+MARKS = st.builds(placed, st.sampled_from(sorted(CODES)), st.integers(0, 30).map(day), st.integers(0, 4))
 
 
 def added(history: Iterable[Milestone]) -> Milestones:
@@ -155,7 +153,9 @@ def test_the_last_attempt_and_the_final_failure_are_one(hours: float, number: in
 
 
 @given(st.lists(MARKS, max_size=40), st.randoms(use_true_random=False))
-def test_any_order_any_repetition_the_same_milestones(history: list[Milestone], chance: random.Random) -> None:
+def test_any_order_any_repetition_the_same_milestones(
+    history: list[Milestone], chance: random.Random
+) -> None:
     """Commutative, associative, idempotent: the newest of each kind stay, in every order of arrival."""
     shuffled = history + chance.choices(history, k=len(history)) if history else []
     chance.shuffle(shuffled)

@@ -63,6 +63,6 @@ def test_a_payment_after_the_trial_ends_it() -> None:
     assert ends is not None
     content = sample(PAID)
     for when, status in (("2025-06-03T00:00:00Z", "trialing"), (ends.isoformat(), "active")):
-        content["payload"]["createdAt"] = when
+        content["payload"]["createdAt"] = content["metadata"]["triggerredAt"] = when
         paid = merge(member, TOPIC_RULES[PAID].facts(model_for(PAID).read(json.dumps(content))))
         assert paid.status == status

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from relay.errors import TransientError
-from relay.model.consistency import BALANCE_GAP, EVIDENCE, UNDATED, NO_EMAIL, inconsistencies
+from relay.model.consistency import BALANCE_GAP, EVIDENCE, NO_EMAIL, UNDATED, inconsistencies
 
 from tests.support.port_fakes import NOW
 from tests.unit.reconcile.reconcile_setup import ANNA, HOUR, ReconcileSetup

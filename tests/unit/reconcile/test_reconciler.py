@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from relay.errors import MisconfiguredError, PermanentError, TransientError
-from relay.model.consistency import UNDATED, NO_EMAIL
+from relay.model.consistency import NO_EMAIL, UNDATED
 from relay.reconcile.reconciler import NEEDED_MS
 
 from tests.support.port_fakes import NOW

@@ -151,9 +151,9 @@ def test_a_renewal_is_noted_three_days_ahead_or_fifteen_for_a_year() -> None:
     assert due(member(**RENEWAL), Rules(tiers={"gold": TierSetting(billing_interval="month")})) == expected
 
 
-def test_a_yearly_fee_shows_from_the_last_payment() -> None:
+def test_a_yearly_fee_shows_from_its_payment() -> None:
     """Where no setting says it, the payment and the day it named do, as for the CRM's `billing_interval`."""
-    paid = {"next_payment_on": date(2025, 7, 16), "last_payment_at": NOW - 350 * DAY, "fee_days": 365}
+    paid = {"next_payment_on": date(2025, 7, 16), "fee_amount": Decimal(120), "fee_days": 365}
     assert due(member(**paid)) == {f"renew:{KEY}:2025-07-16": "Renewal Upcoming"}
 
 

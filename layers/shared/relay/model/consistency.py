@@ -113,7 +113,12 @@ def _paid_after_end(member: Member) -> bool:
 def _paid_part(member: Member) -> bool:
     """Return whether a payment came after the open failure, and did not close it: it was a part of the fee."""
     failed_at, paid_at = member.moment("last_failure_at"), member.moment("last_payment_at")
-    return failed_at is not None and paid_at is not None and paid_at > failed_at and not _is_answered(member, paid_at)
+    return (
+        failed_at is not None
+        and paid_at is not None
+        and paid_at > failed_at
+        and not _is_answered(member, paid_at)
+    )
 
 
 def _overdue_end(member: Member) -> bool:
@@ -129,7 +134,12 @@ def _overdue_trial(member: Member) -> bool:
 
 def _is_past(member: Member, moment: datetime | None, by: timedelta) -> bool:
     newest = member.newest_at
-    return moment is not None and newest is not None and newest - moment > by and not _is_answered(member, moment + by)
+    return (
+        moment is not None
+        and newest is not None
+        and newest - moment > by
+        and not _is_answered(member, moment + by)
+    )
 
 
 def _other_tier(member: Member) -> bool:

@@ -240,11 +240,10 @@ class Member:
         failed = self._newest_stamp("last_failure_at", "failed_attempts", "payment_lost_at")
         if failed is None or self.ended_at:
             return False
-        if any(each.kind == "failed" and each.number == failed.number for each in self.milestones):
-            return self._open_cycle is not None
-        # Facts without a milestone: no event has them, a hand-made record may.
-        settled = self._newest_stamp("last_payment_at", "cancelled_at")
-        return settled is None or failed > settled
+        has_milestone = any(
+            each.kind == "failed" and each.number == failed.number for each in self.milestones
+        )
+        return not has_milestone or self._open_cycle is not None
 
     @property
     def past(self) -> frozenset[str]:
@@ -256,7 +255,9 @@ class Member:
         moments |= {lot_id: lot.expires_at for lot_id, lot in self.lots.items()}
         past = {name for name, moment in moments.items() if moment and moment <= newest}
         day = self.day("next_payment_on")
-        return frozenset(past | ({"next_payment_on"} if day and day < (newest - LAST_MIDNIGHT).date() else set()))
+        return frozenset(
+            past | ({"next_payment_on"} if day and day < (newest - LAST_MIDNIGHT).date() else set())
+        )
 
     def tier_before(self, number: int) -> str | None:
         """Return the tier that the member had at a stamp's number, as `tier_key` has it; None where it is not known."""

@@ -220,23 +220,27 @@ def read(milestones: Milestones) -> History:
     foreign = frozenset(each for each in milestones if _is_foreign(each, milestones))
     own = [each for each in milestones if each not in foreign]
     known_from = _known_from(milestones, "failed", "paid", "ended", "joined")
-    cycles = [
-        cycle for cycle in _cycles(own) if cycle.end is None or cycle.failures[0].number > known_from
-    ]
+    cycles = [cycle for cycle in _cycles(own) if cycle.end is None or cycle.failures[0].number > known_from]
     known_from = _known_from(milestones, "ended", "joined")
     rejoinings = [pair for pair in _rejoinings(own) if pair.key > known_from]
     return History(tuple(cycles), tuple(rejoinings), foreign)
 
 
 def _is_foreign(one: Milestone, milestones: Milestones) -> bool:
-    if one.kind not in {"ended", "paid"} or one.tier is None or one.number <= _known_from(milestones, "joined", "moved"):
+    if (
+        one.kind not in {"ended", "paid"}
+        or one.tier is None
+        or one.number <= _known_from(milestones, "joined", "moved")
+    ):
         return False
     return tier_at(milestones, one.number) not in {None, one.tier}
 
 
 def tier_at(milestones: Milestones, number: int) -> str | None:
     """Return the tier entered last up to a stamp's number; None where no milestone says it."""
-    entered = (each for each in reversed(milestones) if each.kind in {"joined", "moved"} and each.number <= number)
+    entered = (
+        each for each in reversed(milestones) if each.kind in {"joined", "moved"} and each.number <= number
+    )
     return next((each.tier for each in entered if each.tier), None)
 
 

@@ -95,9 +95,7 @@ def _status(status: str | None) -> dict[str, Value]:
     clears what an event said of an end, where the membership is there again.
     """
     ended: dict[str, Value] = dict.fromkeys(("cancelled_at", "cancel_type", "cancel_reason"))
-    ending: dict[str, Value] = dict.fromkeys(
-        ("pending_since", "pending_cancel_at", "pending_cancel_source")
-    )
+    ending: dict[str, Value] = dict.fromkeys(("pending_since", "pending_cancel_at", "pending_cancel_source"))
     match (status or "").strip().upper():
         case "ACTIVE":
             return {**ended, **ending, "found_status": None}
