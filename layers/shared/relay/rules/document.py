@@ -102,6 +102,9 @@ def remarks(rules: Rules) -> Iterator[str]:
 def document_of(rules: Rules) -> dict[str, Any]:
     """Return what differs from the defaults, in JSON's types: the document that is stored."""
     written: dict[str, Any] = rules.model_dump(mode="json", exclude_defaults=True)
+    if "billing_attempts" in rules.model_fields_set:
+        # Said, it holds for every tier; not said, a tier may show another number.
+        written["billing_attempts"] = rules.billing_attempts
     return written
 
 

@@ -130,7 +130,7 @@ class Rules(_RulesModel):
 
     version: int = 1
     currency: Currency | None = None
-    billing_attempts: int | None = Field(default=None, ge=1, le=30)
+    billing_attempts: int = Field(default=BILLING_ATTEMPTS, ge=1, le=30)
     dunning_owner: Literal["inveterate", "churnbuster", "esp"] = "inveterate"
     tiers: Mapping[str, TierSetting] = Field(default_factory=dict)
     thresholds: Thresholds = Thresholds()
@@ -165,8 +165,10 @@ class Rules(_RulesModel):
     def billing_attempts_for(self, tier_id: str | None) -> int:
         """Return how many times the platform tries a charge of this tier: as set, else as seen lately, else its default."""
         tier = self.tiers.get(tier_id or "")
-        named = (tier.billing_attempts if tier else None) or self.billing_attempts
-        return named or self.measures.attempts_of(tier_id) or BILLING_ATTEMPTS
+        if tier and tier.billing_attempts:
+            return tier.billing_attempts
+        is_set = "billing_attempts" in self.model_fields_set
+        return (None if is_set else self.measures.attempts_of(tier_id)) or self.billing_attempts
 
     def setting_for(self, rule: str) -> RuleSetting:
         """Return the setting of a rule, by its id."""
