@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import date
+from decimal import Decimal
 
 from tests.judge import bodies, values
 from tests.judge.answer import PERSONAL, Answer, Scalar
@@ -220,6 +221,10 @@ class _Member:
             return
         if self.state == "trialing":
             self.leave_open_after_trial()
+        if self.failing and is_part(self.failing[-1], s):
+            # "A part recovers nothing", and is not the recurring fee.
+            self.leave_open("fee_amount", "fee_currency", "next_payment_on")
+            return
         if self.failing and self.first:
             self.recovered(s)
         self.stop_failing()
@@ -420,6 +425,17 @@ def starts_cycle(cycle: list[Statement], s: Statement) -> bool:
     higher = any((found.attempt or 0) > 1 and found.ms < s.ms for found in cycle)
     renewed = s.attempt == 1 and (higher or any(ms < s.ms for ms in finals))
     return renewed or any(s.ms - ms > 3 * DAY for ms in finals)
+
+
+def is_part(failure: Statement, paid: Statement) -> bool:
+    """Tell whether a payment is less than the fee that failed, as far as both amounts can be compared."""
+    codes = [values.currency(s.detail.get("currency")) for s in (failure, paid)]
+    amounts = [
+        values.amount(s.detail.get("amount"), code) for s, code in zip((failure, paid), codes, strict=True)
+    ]
+    if None in amounts or (None not in codes and codes[0] != codes[1]):
+        return False
+    return Decimal(amounts[1] or 0) < Decimal(amounts[0] or 0)
 
 
 def _object(value: object) -> dict[str, object]:

@@ -14,7 +14,7 @@ from decimal import Decimal
 from itertools import groupby
 
 from tests.judge import bodies, values
-from tests.judge.fold import DEFAULT_ATTEMPTS, QUIET_DAYS, starts_cycle, statements
+from tests.judge.fold import DEFAULT_ATTEMPTS, QUIET_DAYS, is_part, starts_cycle, statements
 from tests.judge.history import DAY, HOUR, History, Sent
 from tests.judge.reading import Statement
 
@@ -126,7 +126,9 @@ def cycles(mine: list[Statement]) -> Iterator[Cycle]:
             cycle.failures.append(s)
             continue
         end = _end(s)
-        if cycle and end and not _is_part(s, cycle.failures[-1]):
+        if cycle and end == "recovered" and is_part(cycle.failures[-1], s):
+            end = None
+        if cycle and end:
             cycle.end = end
             yield cycle
             cycle = None
@@ -150,14 +152,6 @@ def _end(s: Statement) -> str | None:
     if s.topic in bodies.JOINED:
         return "rejoined"
     return "recovered" if s.topic == bodies.SUCCEEDED and _is_fee(s) else None
-
-
-def _is_part(s: Statement, failure: Statement) -> bool:
-    """Tell whether a payment is less than the fee that failed: "a part recovers nothing"."""
-    if s.topic != bodies.SUCCEEDED:
-        return False
-    paid, due = (_money(each) for each in (s, failure))
-    return paid[0] is not None and due[0] is not None and paid[1] == due[1] and paid[0] < due[0]
 
 
 def _money(s: Statement) -> tuple[Decimal | None, str | None]:

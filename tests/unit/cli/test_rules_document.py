@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from relay.rules.catalog import CATALOG
-from relay.rules.document import InvalidRulesError, differences, document_of, validated
+from relay.rules.document import InvalidRulesError, differences, document_of, remarks, validated
+from relay.rules.measures import Measures
 from relay.rules.settings import Rules
 from relay_cli.commands.rules import yaml_document
 from relay_cli.main import main

@@ -34,8 +34,9 @@ HAPPENINGS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("card", {}),
     ("pending", {"effectiveCancellationDate": "2026-05-01T07:00:00Z"}),
     ("pending", {"effectiveCancellationDate": "2026-06-01T07:00:00Z"}),
-    ("cancelled", {}),
-    ("cancelled", {"cancellationSource": "CUSTOMER"}),
+    # No tier: whether an ending is of the member's own is known only once the tier is (`test_milestones.py`).
+    ("cancelled", {"tierId": None}),
+    ("cancelled", {"tierId": None, "cancellationSource": "CUSTOMER"}),
     ("moved", {}),
     ("credits", {"previousBalance": 0, "newBalance": 10}),
     ("credits", {"previousBalance": 10, "newBalance": -5}),

@@ -178,7 +178,9 @@ def test_a_probe_is_journaled_and_does_nothing_else() -> None:
 def test_a_time_before_all_programmes_is_no_time() -> None:
     """The zero of some languages, year 1, is left out: the event counts from when it was triggered."""
     world = World()
-    assert run(world, queued(lost(at="0001-01-01T00:00:00Z"))) == []
+    body = lost(at="0001-01-01T00:00:00Z")
+    body["metadata"]["triggerredAt"] = "2025-05-30T11:01:00.713Z"
+    assert run(world, queued(body)) == []
     (line,) = world.journal.lines
     assert (line["outcome"], line["at"]) == ("applied", "2025-05-30T11:01:00.713Z")
 

@@ -274,8 +274,8 @@ def reason_not_to_grant(
 
 def _as_read(reading: MemberReading, date: datetime) -> Member:
     """Return the member as the API alone shows it: a webhook is not signed, and credits are money."""
-    nobody = Member(shop="", customer_id=str(reading.member.customer_id))
-    return merge(nobody, facts_of(reading, date, nobody))
+    empty = Member(shop="", customer_id=str(reading.member.customer_id))
+    return merge(empty, facts_of(reading, date, empty))
 
 
 def _customer(request: GrantRequest) -> str:

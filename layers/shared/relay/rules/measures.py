@@ -41,7 +41,7 @@ AttemptsSeen: TypeAlias = Mapping[str, Mapping[str, date]]
 
 
 class Measures(BaseModel):
-    """The programme's measures in force; a measure that is None says nothing, and then nobody stands out by it.
+    """The programme's measures in force; a measure that is None says nothing, and then no member stands out by it.
 
     `annual_fee` is by currency. `credits`, `revenue` and `usual_grant` (the median) are in `currency`, the shop's
     when they were computed. `attempts_seen` is what `attempts_of` goes by.
@@ -93,7 +93,7 @@ def threshold(histogram: Histogram, in_force: Decimal | None) -> Decimal | None:
     """Return the amount from which on a member stands out; None where none does.
 
     It is the smallest amount that at most one member in ten reaches. Where more than a tenth share the highest
-    amount (one tier, one price), nobody stands out. The threshold in force stays while its share is about right.
+    amount (one tier, one price), no member stands out. The threshold in force stays while its share is about right.
     """
     counts = {Decimal(key): number for key, number in histogram.items()}
     members = sum(counts.values())

@@ -22,7 +22,7 @@ LONGEST_TEXT: Final = 200
 """Characters of a property: the platform may write texts of any length."""
 
 
-def note(  # noqa: PLR0913 - what, of whom, and the properties that every note may have
+def note(  # noqa: PLR0913 - what, of which member, and the properties that every note may have
     rule: str,
     name: NoteName,
     member: Member,

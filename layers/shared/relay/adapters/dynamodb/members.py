@@ -131,7 +131,7 @@ def _rules(item: Mapping[str, Any] | None) -> Rules:
 def _measures(item: Mapping[str, Any] | None) -> Measures:
     """Return the measures; none where there is no item, or one that only newer code can read.
 
-    Unlike the rules they are no merchant's word: without them nobody stands out, until the next daily run.
+    Unlike the rules they are no merchant's word: without them no member stands out, until the next daily run.
     """
     try:
         return Measures.model_validate_json(from_attribute(item["document"])) if item else Measures()
