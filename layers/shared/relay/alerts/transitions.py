@@ -63,14 +63,12 @@ def classify(incident: Incident, alert_message: AlertMessage) -> Classification:
         return "seen"
     alert = alert_message.alert
     if alert.action == "resolve":
-        is_newer = (
-            incident.last_opened_at is not None and _resolved_at(alert_message) >= incident.last_opened_at
-        )
+        is_newer = incident.last_opened_at is not None and _as_of(alert_message) >= incident.last_opened_at
         return "resolved" if incident.active and is_newer else "resolved_before_open"
     if alert.action == "update" and (incident.active or not alert.immediate):
         is_newer = incident.opened_at is not None and alert_message.at >= incident.opened_at
         return "updated" if incident.active and is_newer else "stale"
-    if incident.resolved_at is not None and alert_message.at <= incident.resolved_at:
+    if incident.resolved_at is not None and _as_of(alert_message) <= incident.resolved_at:
         return "stale"
     if not incident.active or _is_next_cycle(incident, alert_message):
         return "opened"
@@ -92,8 +90,8 @@ def _is_next_cycle(incident: Incident, alert_message: AlertMessage) -> bool:
     )
 
 
-def _resolved_at(alert_message: AlertMessage) -> datetime:
-    """Return the moment up to which a resolution ends what opened."""
+def _as_of(alert_message: AlertMessage) -> datetime:
+    """Return the moment as of which an alert opens or ends its incident: its event's, or a later one that it names."""
     return _later(alert_message.at, alert_message.alert.as_of)
 
 
@@ -141,7 +139,7 @@ def notify_even_if_unannounced(incident: Incident, alert_message: AlertMessage) 
         return False
     classification = classify(incident, alert_message)
     if classification == "resolved_before_open":
-        is_newer = incident.resolved_at is None or _resolved_at(alert_message) > incident.resolved_at
+        is_newer = incident.resolved_at is None or _as_of(alert_message) > incident.resolved_at
         return is_newer and not incident.active
     return classification in {"updated", "resolved"} and not incident.channels
 
@@ -191,12 +189,12 @@ def _changed(incident: Incident, alert_message: AlertMessage, classification: Cl
     """Return the incident's state after an alert message, without its notification."""
     # Silent and stale events are remembered too: dated by its receipt, a repeat would look new.
     after = _remember(incident, alert_message)
-    at, alert = alert_message.at, alert_message.alert
+    at, alert = _as_of(alert_message), alert_message.alert
     if classification in {"opened", "escalated", "outcome", "absorbed"}:
         one_off = alert.one_off and (classification == "opened" or after.one_off)
         after = replace(after, last_opened_at=_later(at, after.last_opened_at), one_off=one_off)
     if classification in {"resolved", "resolved_before_open"}:
-        after = replace(after, resolved_at=_later(_resolved_at(alert_message), after.resolved_at))
+        after = replace(after, resolved_at=_later(at, after.resolved_at))
     match classification:
         case "opened":
             after = replace(

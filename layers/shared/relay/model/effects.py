@@ -32,7 +32,7 @@ _CURRENCY: Final = re.compile("[A-Z]{3}")
 AlertAction: TypeAlias = Literal["open", "update", "resolve"]
 
 Outcome: TypeAlias = Literal["failed_for_good", "recovered", "lost", "rejoined"]
-"""What became of a failed fee: each is told once for an incident. The last three end it."""
+"""How a failed fee went on: each is told once for an incident. The last three end it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +50,9 @@ class Alert:
     A `one_off` opening (a joining, a grant, a loss) is sent once per level like any other, but waits for no
     resolution, though updates may follow.
 
-    `outcome` is told even where the incident's level was reached before. A resolution ends what opened up to `as_of`
-    as well, where that is later than its event: the failure told a moment after the cancellation. An opening whose
+    `outcome` is told even where the incident's level was reached before. Where `as_of` is later than the event,
+    the alert holds as of then: a cancellation ends what was told a moment after it, and a joining that arrives late opens the
+    incident of a failure after it. An opening whose
     `cycle_at` is later than all before it begins the next incident under the same key.
     """
 

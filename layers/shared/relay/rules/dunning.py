@@ -8,7 +8,7 @@ the record, which has the facts of all topics. So every order of events ends wit
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias
@@ -168,6 +168,39 @@ def failure_alert(rule: str, event: Failure, after: Member, rules: Rules, *, lev
         ),
         advice=_advice(rules, permanent=cannot_succeed(charge.error_message), left=left),
         outcome="failed_for_good" if rule == "dunning.failed" else None,
+        cycle_at=_next_cycle_at(after),
+    )
+
+
+def opened_alerts(before: Member, after: Member, rules: Rules) -> Iterator[Alert]:
+    """Yield the alert of a failed fee that is open only now: the joining before the failure arrived after it.
+
+    No failure says it again, so it is told by the record: as of the newest failure.
+    """
+    cycle = open_cycle(after)
+    if cycle is None or before.is_failing or cycle.failures[-1] not in before.milestones:
+        return
+    left, reason = attempts_left(after, rules), after.text("last_decline_code")
+    if cycle.is_final:
+        rule, levels = "dunning.failed", (Level.WARNING, Level.ERROR)
+    elif left is not None and left > 1 and not cannot_succeed(reason):
+        rule, levels = "dunning.attempt", (Level.INFO, Level.WARNING)
+    else:
+        rule, levels = "dunning.last_chance", (Level.WARNING, Level.ERROR)
+    yield Alert(
+        rule=rule,
+        incident_key=incident_key(after),
+        level=level_for(after, rules, otherwise=levels[0], high=levels[1]),
+        title=_TITLES[rule],
+        details=detail_rows(
+            ("Amount", amount_text(after.money("unpaid"), after.text("unpaid_currency"))),
+            ("Failed attempts", str(cycle.attempts)),
+            ("Reason", reason),
+            *high_value_rows(after, rules),
+        ),
+        advice=_advice(rules, permanent=cannot_succeed(reason), left=left),
+        outcome="failed_for_good" if cycle.is_final else None,
+        as_of=cycle.failures[-1].at,
         cycle_at=_next_cycle_at(after),
     )
 

@@ -73,6 +73,7 @@ def joining_effects(event: JoinedEvent, before: Member, after: Member, rules: Ru
     yield from pair_effects(before, after)
     if is_latest and rules.announce_joins and rule == "join.paid":
         yield _announcement(event, after)
+    yield from dunning.opened_alerts(before, after, rules)
     if is_latest:
         yield from _resolutions(event, before, after, moved=moved)
 
