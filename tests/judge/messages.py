@@ -167,6 +167,8 @@ def _is_fee(s: Statement) -> bool:
 def _incidents(history: History, mine: list[Statement], found: Expected) -> None:
     for cycle in cycles(mine):
         key = dunning_key(history, cycle.member)
+        if cycle.end is None and history.end - cycle.failures[-1].ms > QUIET_DAYS * DAY:
+            cycle.uncertain = True  # thirty days without a failure close it
         opened, final = Told(key, "warning", "opened"), Told(key, "warning", "final")
         told = [opened] if cycle.warned else []
         told += [final] * cycle.final

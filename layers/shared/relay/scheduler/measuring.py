@@ -60,8 +60,8 @@ def _grants(member: Member, at: datetime) -> Iterator[Decimal]:
 
 
 def _attempts(member: Member) -> Iterator[tuple[str, int, datetime]]:
-    """Yield the tier, number and time of a failed attempt that shows how many there are: the last, or one beyond the default."""
-    tier_id, number = member.text("tier_id"), member.count("failed_attempts")
-    failed_at = member.moment("last_failure_at")
-    if tier_id and number and failed_at and (member.moment("payment_lost_at") or number > BILLING_ATTEMPTS):
-        yield tier_id, number, failed_at
+    """Yield the tier, number and time of each attempt that shows how many there are: the last, or one beyond the default."""
+    tier_id = member.text("tier_id")
+    for each in member.milestones if tier_id else ():
+        if each.kind == "failed" and each.attempt and (each.is_final or each.attempt > BILLING_ATTEMPTS):
+            yield tier_id, each.attempt, each.at
