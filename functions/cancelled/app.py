@@ -46,11 +46,11 @@ def decide(event: Cancelled, before: Member, after: Member, rules: Rules) -> Eff
     tier_name = event.detail.tier_name or after.text("tier_name")
     yield note(rule, "Membership Cancelled", after, type=kind, tier_name=tier_name)
     yield from pair_effects(before, after)
-    if after.ended_at is None or "cancelled_at" not in after.fields_from(event.id):
-        return  # the member has joined again since, or it is the end of another tier
     was_announced = cancellation.incident_key(before) and not cancellation.incident_key(after)
     if was_announced:
         yield cancellation.ended_alert(before)
+    if after.ended_at is None or "cancelled_at" not in after.fields_from(event.id):
+        return  # the member has joined again since, or it is the end of another tier
     if before.is_failing and not after.is_failing:
         if kind == "involuntary":
             level = dunning.level_for(before, rules, otherwise=Level.WARNING, high=Level.ERROR)

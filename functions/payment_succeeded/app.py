@@ -18,7 +18,7 @@ def facts(event: PaymentSucceeded) -> Facts:
     """Return the fee, when it was paid, and when the next one is due.
 
     A refund (below zero) and a waived fee (zero) are no payment: they say who the member is, and the latter
-    when the next fee is due. A charge that names no next date is a payment, and not the recurring fee.
+    when the next fee is due. A charge that names no next date is a payment, and the recurring fee only while no other is known.
     """
     charge = event.detail
     contact = known(event.contact, email="email", phone_number="phone")
@@ -38,8 +38,10 @@ def facts(event: PaymentSucceeded) -> Facts:
 
 def _fee(event: PaymentSucceeded) -> dict[str, Value]:
     charge, at = event.detail, event.occurred_at
-    if charge.amount is None or charge.new_billing_date is None:
+    if charge.amount is None:
         return {}
+    if charge.new_billing_date is None:
+        return {"charge_amount": charge.amount, "charge_currency": charge.currency}
     return {
         "fee_amount": charge.amount,
         "fee_currency": charge.currency,

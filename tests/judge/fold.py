@@ -232,7 +232,11 @@ class _Member:
         self.put("failed_attempts", 0)
         self.put("attempts_left", None)
         self.leave_open("attempts_left")
-        if money is not None and code is not None:
+        dated = values.day(s.detail.get("newBillingDate"), self.history.zone) is not None
+        if money is not None and not dated and self.answer.fields.get("fee_amount") is not None:
+            # "A one-off charge is not the recurring fee": whether one without a next date is one is not written.
+            self.leave_open("fee_amount", "fee_currency")
+        elif money is not None and code is not None:
             self.put("fee_amount", money)
             self.put("fee_currency", code)
         else:

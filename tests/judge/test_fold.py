@@ -209,7 +209,9 @@ def test_a_tie_that_no_rank_decides_is_open() -> None:
 
 def test_a_part_recovers_nothing() -> None:
     """Less than what failed, in the same currency: the fee stays open, and the rest recovers it."""
-    assert answer(Script().join("3-1").attempt("4-1").pay("4-2", 9)).determined()["payment_status"] == "past_due"
+    assert (
+        answer(Script().join("3-1").attempt("4-1").pay("4-2", 9)).determined()["payment_status"] == "past_due"
+    )
     assert answer(Script().join("3-1").attempt("4-1").pay("4-2", 9).pay("4-3", 49)).pairs["recovered"] == 1
 
 

@@ -18,14 +18,12 @@ EXPIRING_FIELDS: Final = ("credits_expiring_amount", "credits_expiring_at")
 
 
 def billing_interval(values: Mapping[str, tuple[Any, int]], tiers: Mapping[str, Tier]) -> EventFacts:
-    """Return the interval of the fee last paid; it is known only if the same event has the date of the next payment."""
-    paid, due, fee = (
-        values.get(name, (None, 0)) for name in ("last_payment_at", "next_payment_on", "fee_amount")
-    )
-    if not paid[0] or not due[0] or paid[1] != due[1]:
+    """Return the interval of the fee last paid; it is known only if the payment named the next date."""
+    due, fee = (values.get(name, (None, 0)) for name in ("next_payment_on", "fee_amount"))
+    if not due[0] or not fee[0] or fee[1] != due[1]:
         return {"billing_interval": None}
     months = [tier.months for tier in tiers.values() if tier.billed and decimal_text(tier.fee) == fee[0]]
-    return {"billing_interval": _INTERVALS[months[0]]} if months and fee[1] == paid[1] else {}
+    return {"billing_interval": _INTERVALS[months[0]]} if months else {}
 
 
 def attempts_left(facts: EventFacts, tier: Tier | None) -> EventFacts:
@@ -63,7 +61,7 @@ def membership_status(facts: EventFacts) -> str:
     """Return the status of the membership."""
     if facts.get("cancelled_at"):
         return "cancelled"
-    if facts.get("pending_cancel_at"):
+    if facts.get("pending_since"):
         return "pending_cancellation"
     if payment_status(facts) in {"past_due", "failed"}:
         return "past_due"
@@ -81,4 +79,12 @@ def payment_status(facts: EventFacts) -> str:
         return "failed"
     if facts.get("failed_attempts"):
         return "past_due"
-    return "ok" if facts.get("last_payment_at") else "none"
+    return "ok" if (facts.get("last_payment_at") or "") > (facts.get("billing_over_at") or "") else "none"
+
+
+def past_dates(facts: EventFacts, as_of: str) -> EventFacts:
+    """Return the dates that were to come and have passed: they are shown no more."""
+    names = [name for name in ("trial_ends_at", "pending_cancel_at") if (facts.get(name) or "~") <= as_of]
+    noon = iso(parse(as_of) - timedelta(hours=12))[:10]
+    names += ["next_payment_on"] if (facts.get("next_payment_on") or "~") < noon else []
+    return dict.fromkeys(names)

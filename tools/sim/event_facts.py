@@ -15,10 +15,13 @@ _CANCELLATION_FIELDS: Final = (
     "cancelled_at",
     "cancel_type",
     "cancel_reason",
+    "pending_since",
     "pending_cancel_at",
     "pending_cancel_source",
 )
 _DUNNING_FIELDS: Final = ("failed_attempts", "last_failure_at", "last_decline_code", "payment_lost_at")
+_FEE_FIELDS: Final = ("fee_amount", "next_payment_on")
+_WITHOUT_FEE: Final = frozenset({"free", "lifetime"})
 _CANCEL_TYPES: Final = {"FAILURE": "involuntary", "CUSTOMER": "voluntary", "MERCHANT": "merchant"}
 
 EventFacts: TypeAlias = dict[str, Any]
@@ -65,6 +68,8 @@ def _joined(kind: str) -> Callable[[EventFacts, Event], EventFacts]:
     def read(payload: EventFacts, event: Event) -> EventFacts:
         at = event_time(payload, event)
         facts = dict.fromkeys((*_CANCELLATION_FIELDS, *_DUNNING_FIELDS, "trial_ends_at"))
+        if kind in _WITHOUT_FEE:
+            facts |= dict.fromkeys(_FEE_FIELDS) | {"billing_over_at": at}
         facts |= (
             pick(payload, tierId="tier_id") | _tier(payload) | pick(payload, freeTrialEnd="trial_ends_at")
         )
@@ -92,6 +97,7 @@ def _updated(payload: EventFacts, event: Event) -> EventFacts:
         payload.get("newData"), email="email", joinedAt="joined_at",
         referrals="referrals_count", revenue="revenue", creditsEarned="credits_earned_total",
     )  # fmt: skip
+    facts |= {"first_joined_at": iso(parse(facts["joined_at"]))} if facts.get("joined_at") else {}
     del event
     return _normalise_email(
         _with_iso_times(with_decimal_texts(facts, "revenue", "credits_earned_total"), "joined_at")
@@ -112,6 +118,10 @@ def _paid(payload: EventFacts, event: Event) -> EventFacts:
     )
     if detail.get("next_payment_on"):
         detail["next_payment_on"] = detail["next_payment_on"][:10]
+    if detail.get("fee_amount") is None:
+        detail.pop("fee_currency", None)
+    else:
+        detail.setdefault("fee_currency", None)  # an amount and its currency are one
     over = dict.fromkeys(_DUNNING_FIELDS)
     return (
         _contact(payload)
@@ -124,7 +134,7 @@ def _paid(payload: EventFacts, event: Event) -> EventFacts:
 def _failed(payload: EventFacts, event: Event) -> EventFacts:
     detail = pick(
         payload.get("detail"),
-        billingAttempts="failed_attempts", errorMessage="last_decline_code", currency="fee_currency", billingTierId="failing_tier_id",
+        billingAttempts="failed_attempts", errorMessage="last_decline_code", billingTierId="failing_tier_id",
     )  # fmt: skip
     return _contact(payload) | detail | {"last_failure_at": event_time(payload, event)}
 
@@ -148,6 +158,8 @@ def _credits(payload: EventFacts, event: Event) -> EventFacts:
 
 def _expired(payload: EventFacts, event: Event) -> EventFacts:
     facts = _credits(payload, event) | pick(payload, amount="last_expired_amount")
+    for name in ("last_credit_delta", "last_credit_reason"):
+        facts.pop(name, None)  # those of the last change: what expired has fields of its own
     return with_decimal_texts(facts, "last_expired_amount") | {
         "credits_expired_at": event_time(payload, event)
     }
@@ -155,23 +167,25 @@ def _expired(payload: EventFacts, event: Event) -> EventFacts:
 
 def _cancelled(payload: EventFacts, event: Event) -> EventFacts:
     source = (payload.get("detail") or {}).get("cancellationSource")
-    return {
-        "cancelled_at": event_time(payload, event),
-        "cancel_type": _CANCEL_TYPES.get(source or ""),
+    at = event_time(payload, event)
+    return dict.fromkeys((*_DUNNING_FIELDS, *_FEE_FIELDS)) | {
+        "billing_over_at": at,
+        "cancelled_at": at,
+        "cancel_type": _CANCEL_TYPES.get(source) if source else "voluntary",
         "cancel_reason": source,
+        "pending_since": None,
         "pending_cancel_at": None,
         "pending_cancel_source": None,
     }
 
 
 def _pending(payload: EventFacts, event: Event) -> EventFacts:
-    del event
     facts = pick(
         payload.get("detail"),
         effectiveCancellationDate="pending_cancel_at",
         cancellationSource="pending_cancel_source",
     ) | pick(payload.get("detail"), cancellationSource="cancel_reason")
-    return _with_iso_times(facts, "pending_cancel_at")
+    return _with_iso_times(facts, "pending_cancel_at") | {"pending_since": event_time(payload, event)}
 
 
 FACT_READERS: Final[dict[str, Callable[[EventFacts, Event], EventFacts]]] = {

@@ -15,6 +15,7 @@ from sim.derived_fields import (
     billing_interval,
     membership_status,
     next_expiring_credits,
+    past_dates,
     payment_status,
 )
 from sim.event_facts import FACT_READERS, EventFacts, event_time, pick, with_decimal_texts
@@ -27,7 +28,16 @@ _EMPTY_WITHOUT_EVENT: Final = (
 """Fields that stay empty in every mirror unless an event sets them."""
 
 _INTERNAL_FIELDS: Final = frozenset(
-    {"last_failure_at", "payment_lost_at", "failing_tier_id", "ended_at", "last_lot_until", "lots_unclear"}
+    {
+        "last_failure_at",
+        "payment_lost_at",
+        "failing_tier_id",
+        "ended_at",
+        "billing_over_at",
+        "pending_since",
+        "last_lot_until",
+        "lots_unclear",
+    }
 )
 """Fields kept only to derive others; no mirror has them."""
 
@@ -44,7 +54,7 @@ _SOURCE_TOPICS: Final = {
 """Fields that depend on several events, and the topics of those events."""
 
 _STATUS_FROM: Final = (
-    "cancelled_at", "pending_cancel_at", "payment_lost_at", "failed_attempts", "trial_ends_at", "last_payment_at", "joined_at", "tier_id",
+    "cancelled_at", "pending_since", "payment_lost_at", "failed_attempts", "trial_ends_at", "last_payment_at", "joined_at", "tier_id",
 )  # fmt: skip
 
 
@@ -67,7 +77,8 @@ class ExpectedState:
         self._newest[event.member_id] = max(at, self._newest.get(event.member_id, at))
         derived = self._derive(event, at, {name: value for name, (value, _) in fields.items()})
         for name, value in (reader(event.payload, event) | derived).items():
-            if name == "first_joined_at" and fields.get(name, (None,))[0] is not None:
+            known = fields.get(name, (None,))[0]
+            if name == "first_joined_at" and known is not None and known <= value:
                 continue
             fields[name] = (value, event.ordinal)
 
@@ -84,7 +95,14 @@ class ExpectedState:
                     sources.setdefault(name, set()).add(event.ordinal)
         ended = before.get("ended_at")
         if topic == "customer.cancelled":
-            return {"ended_at": at}
+            # Where the source says nothing, an open fee does.
+            says = (event.payload.get("detail") or {}).get("cancellationSource") in {
+                "FAILURE",
+                "CUSTOMER",
+                "MERCHANT",
+            }
+            is_lost = bool(before.get("failed_attempts")) and not says
+            return {"ended_at": at, **({"cancel_type": "involuntary"} if is_lost else {})}
         if topic == "customer.payment_succeeded" and before.get("last_failure_at") and not ended:
             return {"recovered_at": at}
         # A cancelled member that falls back to the free tier has a previous tier, and has not rejoined.
@@ -147,7 +165,8 @@ class ExpectedState:
             derived |= billing_interval(facts, tiers)
             if not values.get("lots_unclear"):
                 derived |= next_expiring_credits(member, self._newest[member.id])
-            fields = {**empty, **fields, **derived, "shopify_customer_id": member.id}
+            past = past_dates(values, self._newest[member.id])
+            fields = {**empty, **fields, **derived, **past, "shopify_customer_id": member.id}
             fields["status"], fields["payment_status"] = membership_status(values), payment_status(values)
         if {"payment_lost_at", "failed_attempts", "last_failure_at", "last_payment_at"} & undelivered:
             undelivered |= {"payment_status", "attempts_left", "final_attempt_at", "billing_interval"}

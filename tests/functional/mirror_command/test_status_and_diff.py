@@ -6,11 +6,13 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from relay.errors import MisconfiguredError
 from relay.ports.crm import CrmOutcome
 from relay.ports.crm_state import CircuitRecord, CircuitState, ClaimResult
 from relay_cli.commands.mirror import command
-from relay_cli.commands.mirror.target import Target, cli_errors
+from relay_cli.commands.mirror.target import Target
 from relay_cli.errors import CliError
+from relay_cli.known_errors import known_error
 
 from tests.contract.crm.profiles import key_of, wanted
 from tests.functional.mirror_command.conftest import MirrorSetup, filled
@@ -89,8 +91,9 @@ def test_errors_for_the_terminal(mirror: MirrorSetup) -> None:
     with pytest.raises(CliError, match="has no target klaviyo"):
         Target(mirror.target.stack, "klaviyo").load_settings()
     mirror.hubspot.token = "another"
-    with pytest.raises(CliError, match="HUBSPOT_SECRET"), cli_errors():
+    with pytest.raises(MisconfiguredError) as refused:
         mirror.run("prepare", dry_run=True)
+    assert "HUBSPOT_SECRET" in str(known_error(refused.value))
 
 
 def test_the_result_as_text(capsys: pytest.CaptureFixture[str]) -> None:

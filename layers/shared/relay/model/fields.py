@@ -71,6 +71,8 @@ FIELDS: Final[dict[str, Field]] = {
     "fee_amount": _MONEY,
     "fee_currency": _TEXT,
     "fee_days": _COUNT,  # from the payment to the next date that it named
+    "charge_amount": _MONEY,  # of a payment that names no next date: the fee only while no other is known
+    "charge_currency": _TEXT,
     "next_payment_on": Field(ValueKind.DAY),
     "last_payment_at": _MOMENT,
     "payment_method_updated_at": _MOMENT,
@@ -109,6 +111,7 @@ EARLIEST_WINS: Final = frozenset({"first_joined_at"})
 
 TOGETHER: Final = (
     frozenset({"fee_amount", "fee_currency", "fee_days"}),
+    frozenset({"charge_amount", "charge_currency"}),
     frozenset({"unpaid", "unpaid_currency"}),
     frozenset({"cancelled_at", "cancel_type"}),
 )
@@ -126,7 +129,7 @@ UNTIL_SETTLED: Final = frozenset(
 )
 """Fields of a failed fee: they hold until it is paid, or the membership ends or begins anew."""
 
-UNTIL_BILLING_ENDS: Final = frozenset({"fee_amount", "fee_days", "next_payment_on"})
+UNTIL_BILLING_ENDS: Final = frozenset({"fee_amount", "fee_days", "charge_amount", "next_payment_on"})
 """Fields of a running fee: they hold until the membership ends, or a tier without a fee is joined."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -104,6 +104,17 @@ class Member:
         newest = max((register.stamp for register in self.registers.values()), default=None)
         return newest.at if newest else None
 
+    def _registered(self, name: str) -> Value:
+        """Return a register's value, as long as it holds."""
+        register = self.registers.get(name)
+        if register is None or register.value is None:
+            return None
+        if name in UNTIL_SETTLED and not self._is_open(register):
+            return None
+        if name in UNTIL_BILLING_ENDS and not self._is_billed(register):
+            return None
+        return register.value
+
     def value(self, name: str) -> Value:
         """Return what holds for a field; None where nothing is known, the field was cleared, or its time is over.
 
@@ -115,14 +126,7 @@ class Member:
             raise KeyError(name)
         if name in _COMPUTED:
             return _COMPUTED[name](self)
-        register = self.registers.get(name)
-        if register is None or register.value is None:
-            return None
-        if name in UNTIL_SETTLED and not self.is_failing:
-            return None
-        if name in UNTIL_BILLING_ENDS and not self._is_billed(register):
-            return None
-        return register.value
+        return self._registered(name)
 
     def text(self, name: str) -> str | None:
         """Return the value of a field that holds text."""
@@ -192,8 +196,7 @@ class Member:
     def payment_status(self) -> PaymentStatus:
         """The state of the current fee."""
         if self.is_failing:
-            lost = self._open_cycle.is_final if self._open_cycle else bool(self.moment("payment_lost_at"))
-            return "failed" if lost else "past_due"
+            return "failed" if self.moment("payment_lost_at") else "past_due"
         paid = self.registers.get("last_payment_at")
         return "ok" if paid and paid.value and self._is_billed(paid) else "none"
 
@@ -276,6 +279,14 @@ class Member:
             return "involuntary"
         return None if ending.detail == "unknown" else ending.detail or "voluntary"
 
+    def _fee(self, part: str) -> Value:
+        """Return the amount or the currency of the recurring fee; of another charge, where no recurring fee is known."""
+        fee, charge = self.registers.get("fee_amount"), self._registered("charge_amount")
+        is_known = fee is not None and fee.value is not None and (charge is None or self._is_billed(fee))
+        entered = [each for each in self.milestones if each.kind in {"joined", "moved"}]
+        is_free = bool(entered) and entered[-1].detail in WITHOUT_A_FEE
+        return self._registered(f"fee_{part}" if is_known or charge is None or is_free else f"charge_{part}")
+
     @property
     def _failed_attempts(self) -> int | None:
         """How many attempts at the open fee have failed; None where none is open. A failure without a number counts as one."""
@@ -320,19 +331,35 @@ class Member:
     def _newest_number(self, counts: Callable[[Milestone], bool]) -> int:
         return max((each.number for each in self.milestones if counts(each)), default=-1)
 
+    def _is_open(self, register: Register) -> bool:
+        """Return whether a failure of this register's time is one of the fee that is open."""
+        cycle = self._open_cycle
+        return self.is_failing and (cycle is None or register.stamp.number >= cycle.failures[0].number)
+
+    @property
+    def is_billed(self) -> bool:
+        """Whether fees are due: the membership has not ended, and its tier, as far as is known, has a fee."""
+        begun = self._newest_number(
+            lambda each: each.kind in {"joined", "moved", "paid"} and each.detail not in WITHOUT_A_FEE
+        )
+        return self.ended_at is None and (self._billing_over < 0 or begun > self._billing_over)
+
     def _is_billed(self, register: Register) -> bool:
         """Return whether a fee of this register's time is the member's and still runs: nothing has ended it since."""
+        is_foreign = any(each.number == register.stamp.number for each in self.history.foreign)
+        return not is_foreign and register.stamp.number > self._billing_over
+
+    @property
+    def _billing_over(self) -> int:
+        """The stamp number of what ended the billing last: an ending, or a tier without a fee; -1 where nothing did."""
         foreign = self.history.foreign
-        if any(each.number == register.stamp.number for each in foreign):
-            return False
         over = self._newest_number(
             lambda each: each not in foreign and (each.kind == "ended" or each.detail in WITHOUT_A_FEE)
         )
-        ended = [self.registers.get("cancelled_at")] if self._cancelled_at else []
         found = self.registers.get("found_status")
-        ended += [found] if found and found.value == "cancelled" else []
-        over = max([over, *(one.stamp.number for one in ended if one)])
-        return register.stamp.number > over
+        ended = [found] if found and found.value == "cancelled" else []
+        ended += [self.registers["cancelled_at"]] if self._cancelled_at and self._ending is None else []
+        return max([over, *(one.stamp.number for one in ended)])
 
     @property
     def _has_begun(self) -> bool:
@@ -364,6 +391,8 @@ def _last_credit_delta(member: Member) -> Value:
 
 _COMPUTED: Final[Mapping[str, Callable[[Member], Value]]] = {
     "failed_attempts": lambda member: member._failed_attempts,  # noqa: SLF001 - one class, in one table
+    "fee_amount": lambda member: member._fee("amount"),  # noqa: SLF001 - as above
+    "fee_currency": lambda member: member._fee("currency"),  # noqa: SLF001 - as above
     "cancelled_at": lambda member: member._cancelled_at,  # noqa: SLF001 - as above
     "cancel_type": _cancel_type,
     "credit_balance": lambda member: member.balance,

@@ -237,11 +237,12 @@ def _is_foreign(one: Milestone, milestones: Milestones) -> bool:
 
 
 def tier_at(milestones: Milestones, number: int) -> str | None:
-    """Return the tier entered last up to a stamp's number; None where no milestone says it."""
+    """Return the tier entered last up to a stamp's number; None where none was, or the event did not name it."""
     entered = (
         each for each in reversed(milestones) if each.kind in {"joined", "moved"} and each.number <= number
     )
-    return next((each.tier for each in entered if each.tier), None)
+    newest = next(entered, None)
+    return newest.tier if newest else None
 
 
 def _known_from(milestones: Milestones, *kinds: MilestoneKind) -> int:

@@ -153,7 +153,7 @@ def crm_profile(member: Member, rules: Rules) -> CrmProfile:
         "status": member.status,
         "payment_status": member.payment_status,
         "cancelled_at": member.ended_at,
-        "billing_interval": billing_interval(member, rules),
+        "billing_interval": billing_interval(member, rules) if member.is_billed else None,
         "attempts_left": dunning.attempts_left(member, rules),
         "final_attempt_at": dunning.final_attempt_at(member, rules),
         "recovered_at": member.recovered_at,

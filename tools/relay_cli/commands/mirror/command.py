@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from relay_cli.commands.mirror import inspection, maintenance, removal
-from relay_cli.commands.mirror.target import Target, cli_errors
-from relay_cli.help import HelpFormatter, add_json_option, add_yes_option, describe
-from relay_cli.stack import Stack, add_stack_option
+from relay_cli.commands.mirror.target import Target
+from relay_cli.help import HelpFormatter, add_yes_option, describe
+from relay_cli.output import as_json
+from relay_cli.stack import Stack
 
 Run: TypeAlias = Callable[[Target, argparse.Namespace], dict[str, Any]]
 
@@ -57,8 +57,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         describe(sub, f"relay mirror {name} {action.example}")
         sub.add_argument("target", metavar="TARGET", help="name of the CRM in the stack's parameter Targets")
         _add_options(name, sub)
-        add_json_option(sub)
-        add_stack_option(sub)
 
 
 def _add_options(name: str, parser: argparse.ArgumentParser) -> None:
@@ -98,12 +96,11 @@ def _add_options(name: str, parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the action and print its result; return the exit code."""
-    target = Target(Stack(arguments.stack), arguments.target)
+    target = Target(Stack.of(arguments), arguments.target)
     target.load_settings()
-    with cli_errors():
-        result = _ACTIONS[arguments.action].run(target, arguments)
+    result = _ACTIONS[arguments.action].run(target, arguments)
     if arguments.json:
-        print(json.dumps(result, indent=2, ensure_ascii=False))
+        print(as_json(result))
     else:
         _print(result)
     return 0

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from relay_cli.aws_access import aws_error
 from relay_cli.errors import CliError
-from relay_cli.stack import aws_error
 
 if TYPE_CHECKING:
     from relay.adapters.aws.sqs import SqsOutgoing
@@ -180,23 +178,3 @@ class Target:
         known = self.circuits.load()
         if known.reason == REMOVED:
             self.circuits.compare_and_swap(known, CircuitRecord(version=known.version + 1))
-
-
-@contextmanager
-def cli_errors() -> Iterator[None]:
-    """Turn Relay's errors into errors for the terminal.
-
-    Raises:
-        CliError: in place of Relay's error.
-
-    """
-    from relay.errors import MisconfiguredError, PermanentError, TransientError
-
-    try:
-        yield
-    except MisconfiguredError as error:
-        raise CliError(str(error), f"check {error.setting}") from None
-    except PermanentError as error:
-        raise CliError(str(error)) from None
-    except TransientError as error:
-        raise CliError(str(error), "run it again later; completed steps stay done") from None

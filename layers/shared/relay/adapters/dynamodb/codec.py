@@ -61,6 +61,8 @@ _CODES: Final[Mapping[str, str]] = {
     "fee_amount": "fa",
     "fee_currency": "fc",
     "fee_days": "fd",
+    "charge_amount": "cha",
+    "charge_currency": "chc",
     "next_payment_on": "npo",
     "last_payment_at": "lpa",
     "payment_method_updated_at": "pmua",
