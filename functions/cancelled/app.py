@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inveterate.webhooks.cancellations import Cancelled
-from relay.model.effects import Effects, Level
+from relay.model.effects import Alert, Effects, Level
 from relay.model.facts import Facts
 from relay.model.member import Member
 from relay.model.milestones import Milestone
@@ -38,13 +38,14 @@ def facts(event: Cancelled) -> Facts:
 def decide(event: Cancelled, before: Member, after: Member, rules: Rules) -> Effects:
     """Count the ending by its kind, resolve the incident of a failed fee or a request, and alert on an unannounced loss."""
     ending = cancellation.new_ending(before, after)
-    if ending is None or not is_told(before, after, "ended"):
-        yield from pair_effects(before, after)
-        return  # the same end, told by another source
-    kind = cancellation.kind_of(after, ending)
+    is_new = ending is not None and is_told(
+        before, after, "ended"
+    )  # else it is the same end, told by two sources
+    kind = cancellation.kind_of(after, ending) if ending else "unknown"
     rule, _ = cancellation.ENDINGS[kind]
-    tier_name = event.detail.tier_name or after.text("tier_name")
-    yield note(rule, "Membership Cancelled", after, type=kind, tier_name=tier_name)
+    if is_new:
+        tier_name = event.detail.tier_name or after.text("tier_name")
+        yield note(rule, "Membership Cancelled", after, type=kind, tier_name=tier_name)
     yield from pair_effects(before, after)
     was_announced = cancellation.incident_key(before) and not cancellation.incident_key(after)
     if was_announced:
@@ -52,16 +53,19 @@ def decide(event: Cancelled, before: Member, after: Member, rules: Rules) -> Eff
     if after.ended_at is None or "cancelled_at" not in after.fields_from(event.id):
         return  # the member has joined again since, or it is the end of another tier
     if before.is_failing and not after.is_failing:
-        if kind == "involuntary":
-            level = dunning.level_for(before, rules, otherwise=Level.WARNING, high=Level.ERROR)
-            yield dunning.resolution_alert("lost", event.occurred_at, before, level=level)
-        else:
-            yield dunning.resolution_alert("ended", event.occurred_at, before)
-    elif kind == "involuntary":
+        yield _dunning_alert(event, kind, before, rules)
+    elif is_new and kind == "involuntary":
         level = dunning.level_for(before, rules, otherwise=Level.WARNING, high=Level.ERROR)
         yield cancellation.ending_alert(rule, "A membership ended for failed payments", after, level=level)
-    elif kind in {"voluntary", "unknown"} and not was_announced and is_high_value(before, rules):
+    elif is_new and kind in {"voluntary", "unknown"} and not was_announced and is_high_value(before, rules):
         yield cancellation.ending_alert(rule, "A high-value member left", after, level=Level.INFO)
+
+
+def _dunning_alert(event: Cancelled, kind: cancellation.EndingKind, before: Member, rules: Rules) -> Alert:
+    if kind != "involuntary":
+        return dunning.resolution_alert("ended", event.occurred_at, before)
+    level = dunning.level_for(before, rules, otherwise=Level.WARNING, high=Level.ERROR)
+    return dunning.resolution_alert("lost", event.occurred_at, before, level=level)
 
 
 handler = consumer(Cancelled, facts, decide)

@@ -166,7 +166,11 @@ def test_a_stored_document_of_an_older_version_is_still_read() -> None:
 def test_a_number_holds_for_its_own_currency() -> None:
     """Set in one, it decides nothing in another; without the shop's currency, it holds where no other entry does."""
     rules = validated(
-        {"currency": "USD", "thresholds": {"credit_anomaly": 250}, "currencies": {"JPY": {"credit_anomaly": 30000}}}
+        {
+            "currency": "USD",
+            "thresholds": {"credit_anomaly": 250},
+            "currencies": {"JPY": {"credit_anomaly": 30000}},
+        }
     )
     found = [rules.amount_set("credit_anomaly", code) for code in ("USD", "JPY", "EUR")]
     assert found == [250, 30000, 0]

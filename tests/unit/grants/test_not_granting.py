@@ -96,7 +96,9 @@ def test_webhooks_make_nobody_worth_it() -> None:
         measures=Measures(currency="USD", credits=Decimal(5), annual_fee={"USD": Decimal(5)}),
     )
     setup = GrantSetup(members=FakeMembers(rules=rules), is_worth_it=is_worth_credits)
-    setup.tell(NOW - timedelta(minutes=11), fee_amount=Decimal(900), fee_currency="USD", credit_balance=Decimal(900))
+    setup.tell(
+        NOW - timedelta(minutes=11), fee_amount=Decimal(900), fee_currency="USD", credit_balance=Decimal(900)
+    )
     assert setup.work() is None
     assert setup.said == [("grant_ignored", "not_high_value")]
     setup.members.rules = rules.model_copy(update={"thresholds": Thresholds(high_value_credits=Decimal(7))})

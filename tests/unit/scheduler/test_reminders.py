@@ -171,7 +171,9 @@ def test_who_leaves_does_not_renew() -> None:
         {"cancelled_at": NOW - DAY},
         {"failed_attempts": 1, "last_failure_at": NOW - DAY},
     ):
-        assert not any("renew" in event_id for event_id in due(member(**{**RENEWAL, "last_payment_at": None}, **state)))
+        assert not any(
+            "renew" in event_id for event_id in due(member(**{**RENEWAL, "last_payment_at": None}, **state))
+        )
 
 
 def test_renewal_notices_can_be_left_to_the_platform() -> None:
