@@ -60,7 +60,6 @@ NOT_HANDLED = frozenset(
         "id_float",
         "id_float_text",
         "id_leading_zero",
-        "wrong_queue",
     }
 )
 HANDLED = ALL - NOT_HANDLED

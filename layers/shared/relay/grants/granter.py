@@ -32,7 +32,7 @@ from relay.ports.members import MemberRecord, MemberStore
 from relay.ports.messaging import Journal
 from relay.ports.runtime import Clock, Telemetry
 from relay.queues.batch import Context, Message, Results, for_each_message
-from relay.queues.requests import customer_of
+from relay.queues.requests import customer_of, expect_topic
 from relay.reconcile.api_facts import EARLY, facts_of
 from relay.rules.settings import Rules
 
@@ -87,7 +87,9 @@ class Granter:
         return for_each_message(messages, context, NEEDED_MS, self._handle)
 
     def _handle(self, message: Message) -> None:
-        request, record = self._latest(self._read(message.body))
+        asked = self._read(message.body)
+        expect_topic(message, asked.topic)
+        request, record = self._latest(asked)
         if record is None:
             self._begin(request, message)
         elif record.granted:

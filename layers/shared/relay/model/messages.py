@@ -24,6 +24,7 @@ TICK_TOPIC: Final = "relay.tick"
 DIGEST_TOPIC: Final = "relay.digest"
 CHANNEL_TEST_TOPIC: Final = "relay.channel_test"
 RECHECK_TOPIC: Final = "relay.recheck"
+CHANGE_TOPIC: Final = "relay.change"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ class Outbox:
 class MemberChanged:
     """A member changed (`member` is the key `shop:customer`), with the notes of the events behind it.
 
-    `backfill` marks a change that shall start nothing in a CRM, as far as the CRM allows.
+    `backfill` marks a change that shall start nothing in a CRM, as far as the CRM allows. Its topic is `CHANGE_TOPIC`.
     """
 
     member: str
