@@ -34,7 +34,7 @@ from tests.support.template_data import of_type
 
 FOLDER: Final = "tests/golden/alerts"
 
-_RULES: Final = Rules(currency="USD", thresholds=Thresholds(high_value_annual_fee=Decimal(40)))
+_RULES: Final = Rules(currency="USD", thresholds=Thresholds(high_value_credits=Decimal(100)))
 _RICH: Final = merge(
     MIA, Facts(event_id="e0", at=DAY - timedelta(days=9), values={"credit_balance": Decimal(120)})
 )

@@ -85,7 +85,7 @@ def brief(effect: Effect) -> str:
                 "" if effect.action == "resolve" and effect.level.name == "INFO" else f" {effect.level.name}"
             )
             immediate = " immediate" if effect.immediate else ""
-            verb = "one-off" if effect.one_off else effect.action
+            verb = "one-off" if effect.one_off else str(effect.action)
             verb += f" ({effect.outcome})" if effect.outcome and effect.action != "resolve" else ""
             return f"{verb}{level}{immediate} {effect.incident_key.replace(KEY, 'M')} by {effect.rule}"
         case Note():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -11,7 +11,7 @@ from typing import TypeAlias
 from inveterate.webhooks.credits import CreditPayload, CreditsExpired, CreditsUpdated, CreditsUpdatedPayload
 
 from relay.model.balance_chain import Balances
-from relay.model.effects import Alert, Effects, Level
+from relay.model.effects import Alert, Level
 from relay.model.facts import Lot, known
 from relay.model.fields import Value
 from relay.model.formats import amount_text, day_text, detail_rows
@@ -76,7 +76,7 @@ def anomaly_alert(event: CreditsUpdated, after: Member, rules: Rules) -> Alert:
     )
 
 
-def debt_alerts(event: CreditEvent, before: Member, after: Member, rules: Rules) -> Effects:
+def debt_alerts(event: CreditEvent, before: Member, after: Member, rules: Rules) -> Iterator[Alert]:
     """Yield the alert that a balance fell below zero, or that it is no longer below zero.
 
     Both compare the record's balance before and after the event, so an event that comes late and is followed by

@@ -62,6 +62,8 @@ def _grants(member: Member, at: datetime) -> Iterator[Decimal]:
 def _attempts(member: Member) -> Iterator[tuple[str, int, datetime]]:
     """Yield the tier, number and time of each attempt that shows how many there are: the last, or one beyond the default."""
     tier_id = member.text("tier_id")
-    for each in member.milestones if tier_id else ():
+    if tier_id is None:
+        return
+    for each in member.milestones:
         if each.kind == "failed" and each.attempt and (each.is_final or each.attempt > BILLING_ATTEMPTS):
             yield tier_id, each.attempt, each.at
