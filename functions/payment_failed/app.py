@@ -30,7 +30,8 @@ def decide(event: PaymentFailed, before: Member, after: Member, rules: Rules) ->
         )
     yield from pair_effects(before, after)
     cycle, failure = dunning.open_cycle(after), dunning.new_failure(before, after)
-    if cycle and failure in cycle.failures:
+    finals = [each for each in cycle.failures if each.is_final] if cycle else []
+    if finals and failure == finals[-1]:
         level = dunning.level_for(after, rules, otherwise=Level.WARNING, high=Level.ERROR)
         yield dunning.failure_alert("dunning.failed", event, after, rules, level=level)
 

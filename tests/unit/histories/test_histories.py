@@ -20,7 +20,7 @@ from tests.support.sample_events import CUSTOMER, content
 
 pytestmark = pytest.mark.slow
 
-SETTLED = ("dun:", "cancel:", "cred:")
+SETTLED = ("dun:", "cancel:")
 """Keys of incidents that are resolved some day. All others are sent once and are never resolved."""
 
 HAPPENINGS: tuple[tuple[str, dict[str, Any]], ...] = (

@@ -89,6 +89,7 @@ def debt_alerts(event: CreditEvent, before: Member, after: Member, rules: Rules)
             rule="credits.negative",
             incident_key=incident_key(after, event.occurred_at),
             level=Level.ERROR,
+            one_off=True,
             title="A member's store credit is below zero",
             details=detail_rows(
                 ("Balance", amount_text(balance, currency_of(after, rules))),

@@ -19,7 +19,7 @@ from relay.model.effects import Alert, Level, Note, Outcome
 from relay.model.facts import Facts, known, pick
 from relay.model.formats import amount_text, detail_rows, moment_text
 from relay.model.member import Member
-from relay.model.milestones import Cycle, Milestone
+from relay.model.milestones import SAME_ATTEMPT, Cycle, Milestone
 from relay.rules.segments import high_value_rows, is_high_value
 from relay.rules.settings import Rules
 from relay.rules.timeline import note
@@ -123,9 +123,13 @@ def is_new_attempt(before: Member, after: Member) -> bool:
 
 def _attempts(milestones: Iterable[Milestone]) -> int:
     """Return how many attempts failed: each that was told by its own topic, and the final ones told by that alone."""
-    failures = [each for each in milestones if each.kind == "failed"]
+    failures = sorted((each for each in milestones if each.kind == "failed"), key=lambda each: each.order)
     told = Cycle(tuple(each for each in failures if not each.is_final))
-    alone = [each for each in failures if each.is_final and told.counterpart(each) is None]
+    alone: list[Milestone] = []
+    for each in failures:
+        again = any(each.at - other.at <= SAME_ATTEMPT and each.attempt == other.attempt for other in alone)
+        if each.is_final and told.counterpart(each) is None and not again:
+            alone.append(each)
     return len(told.failures) + len(alone)
 
 
