@@ -189,3 +189,11 @@ def test_a_tier_shows_how_often_its_fee_is_tried() -> None:
         setup = SchedulerSetup([after(joined, *events)])
         play_ticks(setup, day(3), day(4))
         assert setup.members.rules.billing_attempts_for("3a636361") == most
+
+
+def test_a_measure_of_another_shop_currency_says_nothing() -> None:
+    """The shop's currency was changed since the measures were computed."""
+    rich = payer(1, 10, revenue=Decimal(900))
+    for currency, is_high in (("USD", True), ("EUR", False)):
+        rules = Rules(currency="USD", measures=Measures(currency=currency, revenue=Decimal(500)))
+        assert is_high_value(rich, rules) is is_high
