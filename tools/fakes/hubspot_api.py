@@ -53,6 +53,7 @@ class HubspotApi:
             yield f"{contacts}/{{contact}}", "PATCH", self.patch
             yield properties, "GET", self.definitions
             yield f"{properties}/groups", "POST", self.group
+            yield f"{properties}/{{contact}}", "PATCH", self.change_definition
             yield f"{properties}/batch/create", "POST", self.define
         for sending, definitions in _EVENTS.items():
             yield definitions, "GET", self.event_definitions
@@ -159,6 +160,17 @@ class HubspotApi:
                 errors.append(refused.body())
         answer = {"status": "COMPLETE", "results": inputs}
         return (207, {**answer, "numErrors": len(errors), "errors": errors}) if errors else (201, answer)
+
+    def change_definition(self, request: HubspotRequest) -> HubspotReply:
+        """Change a property's definition; a list of options replaces the former one."""
+        known = self.portal.definitions.get(request.contact)
+        if known is None:
+            raise HubspotError(404, "OBJECT_NOT_FOUND", "Property not found")
+        for option in request.body.get("options") or ():
+            if not isinstance(option.get("label"), str) or not isinstance(option.get("value"), str):
+                raise HubspotError(400, "VALIDATION_ERROR", "an option needs a label and a value")
+        known.update(request.body)
+        return 200, known
 
     def contact_body(self, contact: str) -> dict[str, Any]:
         """Return a contact in the form of the API."""

@@ -53,12 +53,14 @@ class Outbox:
 class MemberChanged:
     """A member changed (`member` is the key `shop:customer`), with the notes of the events behind it.
 
-    `backfill` marks a change that shall start nothing in a CRM, as far as the CRM allows.
+    `backfill` marks a change that shall start nothing in a CRM, as far as the CRM allows. `retry` asks for one more try
+    of a member whom a CRM did not take, though it has not changed.
     """
 
     member: str
     events: tuple[EventEffects, ...] = ()
     backfill: bool = False
+    retry: bool = False
 
 
 def notes_in(changes: Iterable[MemberChanged]) -> Iterator[tuple[str, MemberChanged, EventEffects, Note]]:
@@ -120,6 +122,14 @@ class AuditStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingRound:
+    """A request to try the members again that a CRM did not take: those that are due at `at`, or `everyone`."""
+
+    at: AwareDatetime
+    everyone: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClockTick:
     """The clock's tick, for the notifier: what was deferred until `at` is due now. Its topic is `TICK_TOPIC`."""
 
@@ -173,6 +183,7 @@ Message = TypeVar(
     RecheckRequest,
     GrantRequest,
     AuditStep,
+    WaitingRound,
     ClockTick,
     DailyDigest,
     ChannelTest,
@@ -186,6 +197,7 @@ def dump(
     | RecheckRequest
     | GrantRequest
     | AuditStep
+    | WaitingRound
     | ClockTick
     | DailyDigest
     | ChannelTest,
