@@ -25,6 +25,8 @@ NOT_APPLICABLE: Final = {
     "field made through the API stays hidden until it is granted. Members wait until an administrator has "
     "deployed the fields (test_salesforce.py)",
     "preparing": "an administrator deploys the fields: what is missing is named (test_salesforce.py)",
+    "email_change_to_an_address_in_use": "an address is not unique there: the member's own contact stays its own "
+    "(test_salesforce.py, test_a_member_keeps_its_contact_beside_a_free_one)",
     "quiet_backfill": "Salesforce has no write without automations: any write can start the merchant's flows, so the command "
     "that fills a target asks",
 }

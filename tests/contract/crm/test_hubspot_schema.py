@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fakes.hubspot_portal import UNIQUE_AT_MOST
 from relay.adapters.hubspot.timeline import definition
-from relay.errors import MisconfiguredError, TransientError
+from relay.errors import MisconfiguredError
 from relay.ports.crm import CrmOutcome
 
 from tests.contract.crm.hubspot_setup import HubspotTestSetup, hubspot
@@ -35,7 +35,11 @@ def test_a_property_of_another_type_is_named(bare: HubspotTestSetup) -> None:
     with pytest.raises(MisconfiguredError, match="membership_credit_balance_is_no_number"):
         bare.crm.check()
     outcome = bare.crm.upsert([wanted()])[KEY]
-    assert outcome == CrmOutcome(state="unauthorised", reason="membership_credit_balance_is_no_number")
+    assert outcome == CrmOutcome(
+        state="waiting",
+        reason="membership_credit_balance_is_no_number",
+        setting="the property membership_credit_balance in HubSpot",
+    )
 
 
 def test_an_existing_property_is_no_failure(bare: HubspotTestSetup) -> None:
@@ -46,19 +50,19 @@ def test_an_existing_property_is_no_failure(bare: HubspotTestSetup) -> None:
 
 
 def test_a_property_that_cannot_be_defined_is_not_reported_as_defined(bare: HubspotTestSetup) -> None:
-    """A portal without room for another unique property reports that within a success."""
+    """A portal without room for another unique property reports that within a success: the limit is named."""
     for number in range(UNIQUE_AT_MOST):
         bare.fake.portal.define(_property(f"unique_{number}", hasUniqueValue=True))
-    with pytest.raises(TransientError, match="properties_not_made"):
+    with pytest.raises(MisconfiguredError, match="property_limit_reached 1"):
         bare.crm.ensure_schema()
 
 
 def test_a_property_that_the_merchant_requires_is_named(bare: HubspotTestSetup) -> None:
-    """Since 2026-09 required properties hold for the API too: the member is refused, and the property named."""
+    """Since 2026-09 required properties hold for the API too: the member waits, and the property is named."""
     bare.prepare()
     bare.fake.portal.required.add("lastname")
     outcome = bare.crm.upsert([wanted()])[KEY]
-    assert outcome == CrmOutcome(state="refused", reason="required_property lastname")
+    assert outcome == CrmOutcome(state="waiting", reason="required_property lastname")
 
 
 def test_partial_207(bare: HubspotTestSetup) -> None:

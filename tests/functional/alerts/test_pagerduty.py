@@ -123,6 +123,8 @@ def test_the_event_of_an_opening(pager: PagerDuty) -> None:
                 "class": "payment_failed",
                 "custom_details": {"Amount": "49.00 USD", "What to do": "Ask the member for another card."},
             },
+            "client_url": "https://admin.shopify.com/store/acme",
+            "links": [{"href": "https://admin.shopify.com/store/acme", "text": "Open in Shopify"}],
         }
     ]
 
@@ -166,7 +168,7 @@ def test_a_secret_that_is_no_routing_key(pager: PagerDuty, key: str) -> None:
     pager.ssm.value = key
     with pytest.raises(MisconfiguredError) as caught:
         pager.channel.send(opened(spike()))
-    assert caught.value.setting == "/relay/pagerduty"
+    assert caught.value.setting == "PagerDutySecret"
     assert pager.standin.messages == []
 
 

@@ -186,11 +186,14 @@ def test_a_crash_before_any_save(slack: SlackNotifier, save: int) -> None:
         ({"status": 503}, TransientError, "slack: 503"),
         ({"body": "ratelimited", "retry_after": 7}, TransientError, "slack: ratelimited"),
         ({"body": "fatal_error"}, TransientError, "slack: fatal_error"),
-        ({"body": "token_revoked"}, MisconfiguredError, "slack: 200 token_revoked"),
-        ({"body": "missing_scope"}, MisconfiguredError, "slack: 200 missing_scope"),
+        ({"body": "token_revoked"}, MisconfiguredError, "slack: token_revoked"),
+        ({"body": "missing_scope"}, MisconfiguredError, "slack: missing_scope"),
         ({"body": "is_archived"}, MisconfiguredError, "slack: is_archived"),
         ({"body": "msg_too_long"}, PermanentError, "slack_msg_too_long"),
-        ({"body": "Mia Keller"}, MisconfiguredError, "slack: 200 unexpected_answer"),
+        ({"body": "Mia Keller"}, TransientError, "slack: unexpected_answer"),
+        ({"body": "message_limit_exceeded"}, TransientError, "slack: message_limit_exceeded"),
+        ({"body": "external_channel_migrating"}, TransientError, "slack: external_channel_migrating"),
+        ({"body": "a_code_of_tomorrow"}, TransientError, "slack: a_code_of_tomorrow"),
     ],
 )
 def test_what_slacks_errors_mean(
@@ -210,12 +213,12 @@ def test_what_slacks_errors_mean(
 @pytest.mark.parametrize(
     ("token", "channel", "setting"),
     [
-        (f"{TOKEN}x", "#members", "/relay/slack"),
-        (TOKEN, "#nowhere", "SLACK_CHANNEL"),
-        (TOKEN, "C0OTHER", "SLACK_CHANNEL"),
-        (TOKEN, "C0OLD", "SLACK_CHANNEL"),
-        (TOKEN, "", "SLACK_CHANNEL"),
-        ("xoxp-user-token", "#members", "/relay/slack"),
+        (f"{TOKEN}x", "#members", "SlackSecret"),
+        (TOKEN, "#nowhere", "SlackChannel"),
+        (TOKEN, "C0OTHER", "SlackChannel"),
+        (TOKEN, "C0OLD", "SlackChannel"),
+        (TOKEN, "", "SlackChannel"),
+        ("xoxp-user-token", "#members", "SlackSecret"),
     ],
 )
 def test_a_wrong_setting_is_named(slack: SlackNotifier, token: str, channel: str, setting: str) -> None:

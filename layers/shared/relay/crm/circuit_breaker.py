@@ -96,9 +96,9 @@ class CircuitBreaker:
 
     def keep(self, permit: CircuitPass, evidence: tuple[tuple[str, str], ...]) -> None:
         """Store what speaks for a fault of the provider, if it changed and the circuit is closed."""
-        if evidence != permit.record.evidence and permit.record.state == "closed":
-            if not self._swap(permit, replace(permit.record, evidence=evidence)):
-                self._load(permit)
+        changed = evidence != permit.record.evidence and permit.record.state == "closed"
+        if changed and not self._swap(permit, replace(permit.record, evidence=evidence)):
+            self._load(permit)
 
     def reset(self, permit: CircuitPass) -> bool:
         """Close the circuit after a successful call, if this invocation is the probe; return whether a code had opened it."""
@@ -117,9 +117,7 @@ class CircuitBreaker:
         self, permit: CircuitPass, state: CircuitState, *, until: datetime | None, failures: int, reason: str
     ) -> bool:
         """Write the circuit; return False if another invocation wrote first: its record then counts."""
-        return self._swap(
-            permit, CircuitRecord(state=state, until=until, failures=failures, reason=reason)
-        )
+        return self._swap(permit, CircuitRecord(state=state, until=until, failures=failures, reason=reason))
 
     def _swap(self, permit: CircuitPass, wanted: CircuitRecord) -> bool:
         """Write the circuit over the record last seen; return False if another invocation wrote first."""

@@ -159,9 +159,7 @@ class ClaimedWrite:
             self.observe(key, outcome)
         return results | {key: _unless_failed(errors.get(key), outcome) for key, outcome in outcomes.items()}
 
-    def _claim_result(
-        self, claim: Claim, profile: CrmProfile, sent: _Sent, *, backfill: bool
-    ) -> ClaimResult:
+    def _claim_result(self, claim: Claim, profile: CrmProfile, sent: _Sent, *, backfill: bool) -> ClaimResult:
         key, now = profile.key, self.clock()
         outcome = sent.outcomes[key]
         waits = outcome.state == "waiting"
@@ -173,7 +171,9 @@ class ClaimedWrite:
             job_digest=sent.job_digests.get(key),
             final=key not in sent.uncleared,
             previous_contacts=sent.left.get(key),
-            waiting=next_waiting(claim.sync_state.waiting, profile, now, backfill=backfill) if waits else None,
+            waiting=next_waiting(claim.sync_state.waiting, profile, now, backfill=backfill)
+            if waits
+            else None,
             held=key in sent.held,
         )
 
@@ -186,7 +186,7 @@ class ClaimedWrite:
             except TransientError:
                 return  # the table is looked at once a day in any case
 
-    def _send(
+    def _send(  # noqa: PLR0913 - what one call knows of its members
         self,
         profiles: Mapping[str, CrmProfile],
         seen: Mapping[str, CrmProfile],

@@ -27,7 +27,9 @@ _WHOLE_CALL: Final = ""
 def add(evidence: Evidence, outcomes: Mapping[str, CrmOutcome], *, members_per_call: int) -> Evidence:
     """Return the evidence after one more call; empty if nothing speaks for a fault of the provider."""
     answered = {
-        key: outcome for key, outcome in outcomes.items() if outcome.state in {"mirrored", "waiting", "refused"}
+        key: outcome
+        for key, outcome in outcomes.items()
+        if outcome.state in {"mirrored", "waiting", "refused"}
     }
     if not answered:
         return evidence

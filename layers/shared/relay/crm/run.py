@@ -152,16 +152,16 @@ class CircuitGuard:
         if failure is None:
             if self._is_still_met(run, outcomes):
                 self._open_by_code(run, self.breaker, run.permit.record.reason)
-            elif any(has_state(outcome, *_CRM_ANSWERED) for outcome in outcomes):
-                if self.breaker.reset(run.permit):
-                    self.on_recovery()
+            elif any(has_state(outcome, *_CRM_ANSWERED) for outcome in outcomes) and self.breaker.reset(
+                run.permit
+            ):
+                self.on_recovery()
             return results
         seconds = self.breaker.trip(run.permit, failure)
         if failure.state != "retry":
             return results
         run.stop = CircuitOpenError(f"{self.crm.name}: {failure.reason}", retry_after=seconds)
         return {key: run.stop if _waits(result) else result for key, result in results.items()}
-
 
     def record_members(self, run: SyncRun, results: Mapping[str, SyncResult]) -> Mapping[str, SyncResult]:
         """Report a call's members, as `record_outcomes`; open the circuit if one code meets many of them."""

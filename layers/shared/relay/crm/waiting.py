@@ -213,9 +213,7 @@ def _next_try(sync_state: SyncState, released: datetime | None) -> datetime:
 
 
 def _oldest_first(members: Sequence[tuple[str, SyncState]]) -> list[tuple[str, SyncState]]:
-    return sorted(
-        ((key, state) for key, state in members if state.waiting), key=lambda pair: _since(pair[1])
-    )
+    return sorted(((key, state) for key, state in members if state.waiting), key=lambda pair: _since(pair[1]))
 
 
 def _since(sync_state: SyncState) -> datetime:

@@ -48,6 +48,7 @@ Outcome: TypeAlias = Literal[
     # crm_sync
     "skipped",
     "refused",
+    "waiting",
     "identity_conflict",
     # reconcile
     "already_consistent",
@@ -93,6 +94,15 @@ DEFERRED_AGE: Final = Metric("DeferredAge", "Seconds", ("crm_sync",))
 MISCONFIGURED: Final = Metric("Misconfigured", "Count", ("crm_sync", "notifier", "reconcile"))
 """Deferrals that end only when a person changes a setting."""
 
+CRM_WRITES: Final = Metric("CrmWrites", "Count", ("crm_sync",))
+"""Members that a call wrote, or that the CRM did not take."""
+
+CRM_WRITES_NOT_TAKEN: Final = Metric("CrmWritesNotTaken", "Count", ("crm_sync",))
+"""Members among them that wait or are refused."""
+
+NOTES_DROPPED: Final = Metric("NotesDropped", "Count", ("crm_sync",))
+"""Notes that a CRM did not take within a day."""
+
 ALERTS_SENT: Final = Metric("AlertsSent", "Count", ("notifier",))
 """Messages that a channel has accepted."""
 
@@ -108,6 +118,9 @@ METRICS: Final = (
     SHAPE_DRIFT,
     DEFERRED_AGE,
     MISCONFIGURED,
+    CRM_WRITES,
+    CRM_WRITES_NOT_TAKEN,
+    NOTES_DROPPED,
     ALERTS_SENT,
     FAILURE_SPIKE,
     CANCEL_SPIKE,

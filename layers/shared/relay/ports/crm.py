@@ -64,7 +64,6 @@ class ContactNotes(Protocol):
         """
         ...
 
-
     def gives_way(self, key: str, holder: str) -> bool:
         """Return whether the member `holder` has no claim any more to a contact that `key` needs.
 

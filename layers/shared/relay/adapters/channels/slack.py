@@ -119,7 +119,7 @@ class SlackChannel:
         code = _code(str(answer.get("error", "")))
         fault = fault_of(SLACK, [code])
         about_thread = fault.blames == "definition" or fault.setting == SLACK_CHANNEL
-        if in_thread and (about_thread or fault is UNKNOWN and code != _UNEXPECTED):
+        if in_thread and (about_thread or (fault is UNKNOWN and code != _UNEXPECTED)):
             raise _GoneError(code)
         raise self._error(fault, code, reply)
 

@@ -11,14 +11,18 @@ _LIMITS: Final = "https://developers.hubspot.com/docs/developer-tooling/platform
 _VALUES: Final = "https://developers.hubspot.com/changelog/upcoming-increased-validation-for-contact-updates-made-through-apis"
 _REQUIRED: Final = "https://developers.hubspot.com/changelog/crm-api-write-validation-enforcement"
 _VERSIONS: Final = "https://developers.hubspot.com/docs/api-reference/legacy/migration-guide"
-_UPSERT: Final = "https://developers.hubspot.com/docs/api-reference/latest/crm/objects/contacts/batch/upsert-contacts"
+_UPSERT: Final = (
+    "https://developers.hubspot.com/docs/api-reference/latest/crm/objects/contacts/batch/upsert-contacts"
+)
 _EDGE: Final = "an answer without HubSpot's own body comes from the edge before it (RFC 9110, 15.5)"
 
 VERSION: Final = "HubSpotVersion"
 
 FAULTS: Final[FaultTable] = {
     # this member
-    "invalid_email": Fault("member", "https://github.com/HubspotCommunity/hubspot-ruby/issues/231", one_record=True),
+    "invalid_email": Fault(
+        "member", "https://github.com/HubspotCommunity/hubspot-ruby/issues/231", one_record=True
+    ),
     "owned_by_other": Fault("member", "ours: the contact is under another shop's key"),
     # definitions
     "property_doesnt_exist": Fault("definition", _ERRORS),

@@ -73,27 +73,31 @@ class HubspotMove:
                 self._part(profiles[key], self.outcomes[key].holder, profiles)
 
     def _move(self, profile: CrmProfile, contact: str) -> CrmOutcome:
-        target = self._contact(contact)
+        target, own = self._contact(contact), self._contact(profile.key, KEY)
         if target is None:
             return _GONE
         holder = target.key.strip()
-        own = self._contact(profile.key, KEY)
-        if own is not None and own.id == target.id:
-            # Its own contact: the address is another one of it.
-            return self._patch_all(profile, target, with_email=False)
         if holder and holder.lower() != profile.key.lower():
-            if not _same_shop(holder, profile.key):
-                return CrmOutcome(state="refused", reason="owned_by_other", id=contact)
-            try:
-                gives_way = self.notes.gives_way(profile.key, holder)
-            except TransientError:
-                return CrmOutcome(state="retry", reason="holder_not_read", member_only=True)
-            if not gives_way:
-                return self._wait_for(profile, own, holder)
+            outcome = self._claimed(profile, own, holder, contact)
+            if outcome:
+                return outcome
         is_primary = target.email.lower() == (profile.email or "").lower()
-        if own is None:
+        if own is None or own.id == target.id:
+            # Its own contact has the address as another one of it; or it has none, and takes this one.
             return self._patch_all(profile, target, with_email=is_primary)
         return self._move_between(profile, own, target, with_email=is_primary)
+
+    def _claimed(
+        self, profile: CrmProfile, own: _Contact | None, holder: str, contact: str
+    ) -> CrmOutcome | None:
+        """Return the outcome of a member whose address is on a contact with another key; None if it may have the contact."""
+        if not _same_shop(holder, profile.key):
+            return CrmOutcome(state="refused", reason="owned_by_other", id=contact)
+        try:
+            gives_way = self.notes.gives_way(profile.key, holder)
+        except TransientError:
+            return CrmOutcome(state="retry", reason="holder_not_read", member_only=True)
+        return None if gives_way else self._wait_for(profile, own, holder)
 
     def _move_between(
         self, profile: CrmProfile, own: _Contact, target: _Contact, *, with_email: bool
@@ -165,12 +169,12 @@ class HubspotMove:
         return self._patch_all(profile, own, with_email=True)
 
     def _patch_all(self, profile: CrmProfile, contact: _Contact, *, with_email: bool) -> CrmOutcome:
-        refusal = self._refusal(profile, contact.id, _fields(profile, with_email=with_email) | {KEY: profile.key})
+        refusal = self._refusal(
+            profile, contact.id, _fields(profile, with_email=with_email) | {KEY: profile.key}
+        )
         return refusal or CrmOutcome(state="mirrored", id=contact.id)
 
-    def _refusal(
-        self, profile: CrmProfile, contact: str, properties: Mapping[str, str]
-    ) -> CrmOutcome | None:
+    def _refusal(self, profile: CrmProfile, contact: str, properties: Mapping[str, str]) -> CrmOutcome | None:
         """Change a contact; return the outcome if HubSpot refuses."""
         reply = self._patch(contact, properties)
         if reply.status == HTTPStatus.OK:

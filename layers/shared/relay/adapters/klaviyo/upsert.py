@@ -116,7 +116,9 @@ def _swaps(profiles: Mapping[str, CrmProfile], lookup: ProfileLookup) -> dict[st
     Klaviyo identifies people by their address, so a profile cannot lend it. Both members are claimed, and the former
     profile of each is the other's home by then.
     """
-    held = {key: found.key for key, profile in profiles.items() if (found := lookup.found.get(address(profile)))}
+    held = {
+        key: found.key for key, profile in profiles.items() if (found := lookup.found.get(address(profile)))
+    }
     return {
         key: holder
         for key, holder in held.items()

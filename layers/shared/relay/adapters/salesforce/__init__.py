@@ -39,7 +39,9 @@ class Salesforce:
     rate_limits: Sequence[RateLimit] = ()  # the org's calls of a day are limited, those of a second are not
     identified_by: Literal["key", "email"] = "key"
     automations: Final = "flows"
-    version_ends: date | None = None  # Salesforce announces the end of a version a year ahead, and of none of these
+    version_ends: date | None = (
+        None  # Salesforce announces the end of a version a year ahead, and of none of these
+    )
     bulk: BulkImport | None = None  # 200 in a call are enough: 40,000 members are 200 calls
 
     def __init__(

@@ -27,7 +27,7 @@ from relay.adapters.http import (
     retry_after,
     without_effect,
 )
-from relay.adapters.salesforce.faults import FAULTS, OBJECT, VERSION
+from relay.adapters.salesforce.faults import FAULTS, OBJECT, URL, VERSION
 from relay.errors import MisconfiguredError
 from relay.ports.crm import CrmOutcome
 
@@ -158,15 +158,18 @@ class SalesforceClient:
         body = read_json(reply)
         if reply.is_success and isinstance(body, Mapping) and body.get("access_token"):
             return SalesforceSession(self._instance(body.get("instance_url")), str(body["access_token"]))
-        own = isinstance(body, Mapping) and bool({"error", "error_description"} & body.keys())
-        refused = own or reply.status_code in _WITH_ANY_BODY - {HTTPStatus.TOO_MANY_REQUESTS}
-        if reply.is_server_error or not refused:
+        code = body.get("error") if isinstance(body, Mapping) else None
+        own = code is not None or reply.status_code in _WITH_ANY_BODY - {HTTPStatus.TOO_MANY_REQUESTS}
+        other_server = reply.is_redirect or reply.is_success or reply.status_code == HTTPStatus.NOT_FOUND
+        if reply.is_server_error or not (own or other_server):
             raise CrmUnavailableError(
                 CrmOutcome(state="retry", reason="no_session", retry_after=retry_after(reply))
             )
-        self.secret.forget()
-        code = body.get("error") if isinstance(body, Mapping) else None
         reason = code if isinstance(code, str) and _CODE.fullmatch(code) else f"http_{reply.status_code}"
+        if not own:
+            # No server of Salesforce's answers like this: the address is another one's.
+            raise CrmUnavailableError(CrmOutcome(state="unauthorised", reason=reason, setting=URL))
+        self.secret.forget()
         raise CrmUnavailableError(CrmOutcome(state="unauthorised", reason=reason))
 
     def _credentials(self) -> dict[str, str]:
@@ -192,7 +195,8 @@ class SalesforceClient:
         found = list(codes(body))
         unknown = [UNKNOWN_PARTS[each] for each in found if each in UNKNOWN_PARTS]
         own = isinstance(body, list) and any(isinstance(each, Mapping) for each in body)
-        if not unknown and (reply.is_success or (own or status == _MULTIPLE_CHOICES) and status in _FOR_SINGLE_MEMBERS):
+        for_single = status in _FOR_SINGLE_MEMBERS and (own or status == _MULTIPLE_CHOICES)
+        if not unknown and (reply.is_success or for_single):
             return SalesforceReply(status, body)
         fault = self._fault(found, status, own=own)
         reason = unknown[0] if unknown else found[0] if found else f"http_{status}"

@@ -14,6 +14,7 @@ _LIMITS: Final = "https://github.com/mautic/mautic/issues/5006"
 _EDGE: Final = "an answer without Salesforce's own body comes from the edge before it (RFC 9110, 15.5)"
 
 OBJECT: Final = "SalesforceObject"
+URL: Final = "SalesforceUrl"
 VERSION: Final = "SalesforceVersion"
 
 DAILY_SECONDS: Final = 900.0
@@ -35,7 +36,9 @@ FAULTS: Final[FaultTable] = {
     "invalid_type": Fault("setting", _CODES, OBJECT),
     "invalid_or_null_for_restricted_picklist": Fault("definition", _CODES),
     # what the merchant can mend
-    "required_field_missing": Fault("waits", "https://github.com/neuralab/woocommerce-salesforce-integration/issues/6"),
+    "required_field_missing": Fault(
+        "waits", "https://github.com/neuralab/woocommerce-salesforce-integration/issues/6"
+    ),
     "field_custom_validation_exception": Fault("waits", _CODES),
     "field_integrity_exception": Fault("waits", _CODES),
     "field_filter_validation_exception": Fault("waits", _CODES),
@@ -54,7 +57,9 @@ FAULTS: Final[FaultTable] = {
     # not now
     "unable_to_lock_row": Fault("later", "https://github.com/jsforce/jsforce/issues/1018", wait=LOCK_SECONDS),
     "server_unavailable": Fault("later", _CODES, wait=BUSY_SECONDS),
-    "request_limit_exceeded": Fault("later", "https://github.com/airbytehq/airbyte/issues/8690", wait=DAILY_SECONDS),
+    "request_limit_exceeded": Fault(
+        "later", "https://github.com/airbytehq/airbyte/issues/8690", wait=DAILY_SECONDS
+    ),
     "request_running_too_long": Fault("later", _CODES, wait=BUSY_SECONDS),
     "query_timeout": Fault("later", _CODES, wait=BUSY_SECONDS),
     "entity_is_deleted": Fault("later", _CODES, wait=LOCK_SECONDS),

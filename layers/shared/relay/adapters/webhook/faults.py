@@ -11,7 +11,9 @@ from typing import Final
 from relay.adapters.fault_table import Fault, FaultTable
 
 _STATUSES: Final = "https://www.rfc-editor.org/rfc/rfc9110#section-15"
-_STANDARD: Final = "https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md"
+_STANDARD: Final = (
+    "https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md"
+)
 
 URL: Final = "WebhookUrl"
 
