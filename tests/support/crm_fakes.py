@@ -256,7 +256,10 @@ class FakeCrm:
         self.calls.append([profile.key for profile in profiles])
         if self.before:
             self.before.pop(0)()
-        outcomes = {profile.key: self.outcomes.get(profile.key, MIRRORED) for profile in profiles}
+        outcomes = {
+            profile.key: self.outcomes.get(profile.key) or replace(MIRRORED, id=self._id(profile))
+            for profile in profiles
+        }
         self.held |= {p.key: p for p in profiles if outcomes[p.key].state == "mirrored"}
         if self.after:
             self.after.pop(0)()
@@ -283,7 +286,7 @@ class FakeCrm:
     def clear(self, contacts: Sequence[ContactRef]) -> Mapping[str, CrmOutcome]:
         """Remove these members, unless an outcome is set for one."""
         self.cleared += contacts
-        return {each.key: self.clear_outcomes.get(each.key) or self._remove(each.key) for each in contacts}
+        return {each.key: self.clear_outcomes.get(each.key) or self._clear(each) for each in contacts}
 
     def read(self, contacts: Sequence[ContactRef]) -> Mapping[str, Mapping[str, str]]:
         """Return the held members."""
@@ -294,6 +297,16 @@ class FakeCrm:
     def expected_fields(self, profile: CrmProfile) -> Mapping[str, str]:
         """Return each value as text."""
         return {name: str(value) for name, value in profile.values.items() if value is not None}
+
+    def _id(self, profile: CrmProfile) -> str:
+        """Return the id of a member's contact: by address, the member has another one at each."""
+        address = str(profile.email).replace("@", " at ")
+        return f"contact of {address}" if self.identified_by == "email" else "1"
+
+    def _clear(self, contact: ContactRef) -> CrmOutcome:
+        held = self.held.get(contact.key)
+        elsewhere = self.identified_by == "email" and held is not None and contact.email != held.email
+        return MIRRORED if elsewhere else self._remove(contact.key)
 
     def _remove(self, key: str) -> CrmOutcome:
         return MIRRORED if self.held.pop(key, None) else _GONE

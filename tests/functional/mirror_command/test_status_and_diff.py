@@ -89,7 +89,7 @@ def test_errors_for_the_terminal(mirror: MirrorSetup) -> None:
     with pytest.raises(CliError, match="has no target klaviyo"):
         Target(mirror.target.stack, "klaviyo").load_settings()
     mirror.hubspot.token = "another"
-    with pytest.raises(CliError, match="HUBSPOT_SECRET"), cli_errors():
+    with pytest.raises(CliError, match="HubSpotSecret"), cli_errors():
         mirror.run("prepare", dry_run=True)
 
 
