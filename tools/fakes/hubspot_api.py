@@ -58,6 +58,7 @@ class HubspotApi:
         for sending, definitions in _EVENTS.items():
             yield definitions, "GET", self.event_definitions
             yield definitions, "POST", self.define_event
+            yield f"{definitions}/{{contact}}/property", "POST", self.add_event_property
             yield f"{sending}/batch", "POST", self.send_events
 
     def upsert(self, request: HubspotRequest) -> HubspotReply:
@@ -129,6 +130,10 @@ class HubspotApi:
     def define_event(self, request: HubspotRequest) -> HubspotReply:
         """Define a custom event."""
         return 201, self.portal.events.define(request.body)
+
+    def add_event_property(self, request: HubspotRequest) -> HubspotReply:
+        """Add a property to a custom event."""
+        return 201, self.portal.events.add_property(request.contact, request.body)
 
     def send_events(self, request: HubspotRequest) -> HubspotReply:
         """Record a batch of custom events; the answer is a 204 without content."""
