@@ -26,11 +26,6 @@ def describe(parser: argparse.ArgumentParser, *examples: str, notes: str = "") -
     parser.formatter_class = HelpFormatter
 
 
-def add_json_option(parser: argparse.ArgumentParser) -> None:
-    """Add `--json`, for programs."""
-    parser.add_argument("--json", action="store_true", help="print JSON")
-
-
 def add_yes_option(parser: argparse.ArgumentParser) -> None:
     """Add `--yes`, which skips the confirmation."""
     parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")

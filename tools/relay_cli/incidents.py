@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from relay_cli.errors import CliError
-from relay_cli.stack import Stack, add_stack_option
+from relay_cli.stack import Stack
 
 if TYPE_CHECKING:
     from relay.adapters.dynamodb.incidents import DynamoIncidents
@@ -24,12 +24,11 @@ def now() -> datetime:
 
 
 def add_incident_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the incident's key, the stack, and the name of the person who changes it."""
+    """Add the incident's key and the name of the person who changes it."""
     parser.add_argument("incident", metavar="INCIDENT", help="key of the incident, as its alert shows it")
     parser.add_argument(
         "--by", metavar="NAME", default=None, help="your name, kept with the incident (default: your login)"
     )
-    add_stack_option(parser)
 
 
 def incident_store(stack: Stack) -> DynamoIncidents:
@@ -49,7 +48,7 @@ def change_incident(arguments: argparse.Namespace, change: Callable[[Incident, s
     from relay.errors import TransientError
     from relay.ports.optimistic import retry_conflicts
 
-    store = incident_store(Stack(arguments.stack))
+    store = incident_store(Stack.of(arguments))
     by = (arguments.by or getpass.getuser())[:_MAX_NAME_LENGTH]
 
     def write(found: Incident) -> Incident:

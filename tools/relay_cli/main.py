@@ -1,4 +1,4 @@
-"""The `relay` command: the table of its subcommands, the help that lists them, and the exit code."""
+"""The `relay` command: the table of its subcommands, the help that lists them, errors and the exit code."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Final
 
-from relay_cli.errors import CliError
+from relay_cli.common import list_common, show_common, take_common
+from relay_cli.errors import EXIT_CODES, INTERRUPTED, CliError
 from relay_cli.help import HelpFormatter
-
-_INTERRUPTED: Final = 130
+from relay_cli.known_errors import known_error
+from relay_cli.output import as_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,41 +36,60 @@ COMMAND_GROUPS: Final = {
         Command("alerts", "List open incidents, the most severe first", "alerts"),
         Command("ack", "Acknowledge an incident", "ack"),
         Command("mute", "Mute an incident for some days", "mute"),
+        Command("dead-letters", "List, show, redrive and drop what was given up", "dead_letters"),
         Command("mirror", "Prepare, fill, inspect, repair or remove a CRM mirror", "mirror.command"),
     ),
     "develop": (
         Command("run", "Deploy to a local AWS, play a month of a programme and check the result", "run"),
         Command("sim", "Run and control a simulated Inveterate platform", "sim.command"),
+        Command("version", "Print the versions of Relay and of what it runs on", "version"),
         Command("operations", "List the operations of Inveterate's API v2.0", "operations"),
     ),
 }
 COMMANDS: Final = tuple(command for group in COMMAND_GROUPS.values() for command in group)
 
-_EPILOG: Final = """\
-environment:
-  RELAY_STACK               name of the stack that commands work on (default: relay)
-  AWS_PROFILE, AWS_REGION   account and region, as for the AWS CLI
-
-Run `relay COMMAND --help` for the arguments of a command and an example."""
+_EPILOG: Final = "\n".join(
+    [
+        "environment:",
+        "  RELAY_STACK               the stack that commands work on (default: relay)",
+        "  AWS_PROFILE, AWS_REGION   account and region, as for the AWS CLI",
+        "",
+        "exit codes:",
+        *(f"  {code:<3}  {meaning}" for code, meaning in EXIT_CODES.items()),
+        "",
+        "Run `relay COMMAND --help` for the arguments of a command and an example.",
+    ]
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    arguments = sys.argv[1:] if argv is None else list(argv)
-    chosen = next((command for command in COMMANDS if arguments[:1] == [command.name]), None)
+    as_typed = sys.argv[1:] if argv is None else list(argv)
     try:
-        parsed = _parser(chosen).parse_args(arguments)
+        common, arguments = take_common(as_typed)
+        chosen = next((command for command in COMMANDS if arguments[:1] == [command.name]), None)
+        parsed = _parser(chosen).parse_args(arguments, common)
         return int(import_module(f"relay_cli.commands.{parsed.module}").main(parsed))
-    except CliError as error:
-        print(f"relay: {error}", file=sys.stderr)
-        return 1
     except BrokenPipeError:
         # The reader has closed the pipe, as `head` does. Python would report it once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
         print("relay: stopped", file=sys.stderr)
-        return _INTERRUPTED
+        return INTERRUPTED
+    except Exception as error:
+        found = known_error(error)
+        if found is None:
+            raise
+        return _report(found, with_json="--json" in as_typed)
+
+
+def _report(error: CliError, *, with_json: bool) -> int:
+    """Say what failed on the standard error, and with `--json` on the standard output as well."""
+    print(f"relay: {error}", file=sys.stderr)
+    if with_json:
+        print(as_json({"error": error.message, "remedy": error.remedy}))
+    return error.exit_code
 
 
 def _parser(chosen: Command | None) -> argparse.ArgumentParser:
@@ -90,6 +110,8 @@ def _parser(chosen: Command | None) -> argparse.ArgumentParser:
         sub.set_defaults(module=command.module)
         if command is chosen:
             import_module(f"relay_cli.commands.{command.module}").configure(sub)
+            show_common(sub)
+    list_common(parser)
     return parser
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sys
 
-from relay_cli.errors import CliError
+from relay_cli.errors import DeclinedError
 
 
 def confirm(question: str) -> None:
     """Return if the answer at the terminal is yes.
 
     Raises:
-        CliError: the answer is no, or the standard input is not a terminal.
+        DeclinedError: the answer is no, or the standard input is not a terminal.
 
     """
     if not sys.stdin.isatty():
-        raise CliError(question, "confirm with --yes")
+        raise DeclinedError(question, "confirm with --yes")
     if input(f"{question} [y/N] ").strip().lower() not in {"y", "yes"}:
-        raise CliError("nothing was changed")
+        raise DeclinedError("nothing was changed")

@@ -1,46 +1,63 @@
-"""A deployed stack as the commands find it: its outputs, its parameters, and clients of the services behind it.
-
-Region and credentials are those that the AWS CLI would take; `AWS_ENDPOINT_URL` selects a local AWS.
-"""
+"""A deployed stack as the commands find it: its state, outputs and parameters, and clients of the services behind it."""
 
 from __future__ import annotations
 
-import argparse
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from relay_cli.aws_access import AwsAccess, aws_error, error_code
 from relay_cli.errors import CliError
 
 if TYPE_CHECKING:
+    import argparse
+
     from relay.adapters.aws.boto import BotoAws
 
-DEFAULT_NAME: Final = "relay"
+_WAIT: Final = "wait until it is done; `relay status` says so"
 
-
-def add_stack_option(parser: argparse.ArgumentParser) -> None:
-    """Add `--stack`, which names the stack that a command works on."""
-    parser.add_argument(
-        "--stack",
-        metavar="STACK",
-        default=os.environ.get("RELAY_STACK", DEFAULT_NAME),
-        help="name of the CloudFormation stack (default: $RELAY_STACK, else relay)",
-    )
+STATES: Final[Mapping[str, tuple[str, str]]] = {
+    "CREATE_IN_PROGRESS": ("is being created", _WAIT),
+    "REVIEW_IN_PROGRESS": (
+        "has a change set that was never executed",
+        "delete the stack, then run `relay deploy`",
+    ),
+    "CREATE_FAILED": ("could not be created", "delete the stack, then run `relay deploy`"),
+    "ROLLBACK_IN_PROGRESS": ("could not be created and is being rolled back", _WAIT),
+    "ROLLBACK_COMPLETE": (
+        "could not be created",
+        "its events say why; delete the stack, then run `relay deploy`",
+    ),
+    "ROLLBACK_FAILED": (
+        "could not be created, nor rolled back",
+        "its events say why; delete the stack in the console",
+    ),
+    "DELETE_IN_PROGRESS": ("is being deleted", "wait until it is gone"),
+    "DELETE_FAILED": ("could not be deleted", "its events say which resource is in the way"),
+    "UPDATE_ROLLBACK_FAILED": (
+        "could not be updated, nor rolled back",
+        "its events say why; `aws cloudformation continue-update-rollback` goes on from there",
+    ),
+}
+"""States in which a stack may lack parts, with what to do. In every other one a stack can be worked with."""
 
 
 @dataclass(frozen=True)
 class Stack:
-    """One stack in the account and region of the environment."""
+    """One stack in one account and region."""
 
     name: str
+    access: AwsAccess = field(default_factory=AwsAccess)
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> Stack:
+        """Return the stack that a command's common options name."""
+        return cls(arguments.stack, AwsAccess.of(arguments))
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of an AWS service."""
-        import boto3
-
-        return boto3.client(service)  # type: ignore[call-overload]  # one function for all services
+        return self.access.client(service)
 
     def aws(self) -> BotoAws:
         """Return AWS as the service's adapters call it, by this stack's clients."""
@@ -51,34 +68,50 @@ class Stack:
     @cached_property
     def outputs(self) -> Mapping[str, str]:
         """The stack's outputs by name."""
-        return {output["OutputKey"]: output["OutputValue"] for output in self._description.get("Outputs", ())}
+        return {output["OutputKey"]: output["OutputValue"] for output in self._usable.get("Outputs", ())}
 
     @cached_property
     def parameters(self) -> Mapping[str, str]:
         """The parameters by name with which the stack was deployed."""
-        return {one["ParameterKey"]: one["ParameterValue"] for one in self._description.get("Parameters", ())}
+        return {one["ParameterKey"]: one["ParameterValue"] for one in self._usable.get("Parameters", ())}
+
+    @property
+    def state(self) -> str | None:
+        """CloudFormation's word for the stack's state; None where there is no such stack."""
+        found = self._found
+        return None if found is None else str(found["StackStatus"])
 
     @cached_property
-    def _description(self) -> Mapping[str, Any]:
-        """CloudFormation's description of the stack.
-
-        Raises:
-            CliError: there is no such stack, or AWS does not answer.
-
-        """
+    def _found(self) -> Mapping[str, Any] | None:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
             [found] = self.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
         except (ClientError, BotoCoreError) as error:
-            if _code(error) == "ValidationError":
-                raise CliError(
-                    f"the stack {self.name} does not exist in this account and region",
-                    "name another with --stack, another region with AWS_REGION",
-                ) from None
+            if error_code(error) == "ValidationError":
+                return None
             raise aws_error(error) from None
         description: Mapping[str, Any] = found
         return description
+
+    @property
+    def _usable(self) -> Mapping[str, Any]:
+        """CloudFormation's description of the stack.
+
+        Raises:
+            CliError: there is no such stack, it lacks parts, or AWS does not answer.
+
+        """
+        if self._found is None:
+            raise CliError(
+                f"the stack {self.name} does not exist in this account and region",
+                "name another with --stack, another region with --region; `relay deploy` makes a new one",
+            )
+        state = str(self._found["StackStatus"])
+        if state in STATES:
+            what, remedy = STATES[state]
+            raise CliError(f"the stack {self.name} {what} ({state})", remedy)
+        return self._found
 
     def output(self, name: str) -> str:
         """Return one output.
@@ -88,18 +121,7 @@ class Stack:
 
         """
         if name not in self.outputs:
-            raise CliError(f"the stack {self.name} has no output {name}", "deploy the newest template")
+            raise CliError(
+                f"the stack {self.name} has no output {name}", "deploy the newest version: `relay deploy`"
+            )
         return self.outputs[name]
-
-
-def aws_error(error: Exception) -> CliError:
-    """Return the error to raise for a call that AWS refused or did not answer."""
-    if code := _code(error):
-        return CliError(f"AWS refuses the call: {code}", "check the permissions of these credentials")
-    return CliError(f"AWS does not answer: {error}", "set AWS_PROFILE and AWS_REGION")
-
-
-def _code(error: Exception) -> str:
-    """Return AWS' error code; empty where AWS did not answer."""
-    response: Mapping[str, Any] = getattr(error, "response", {})
-    return str(response.get("Error", {}).get("Code", ""))

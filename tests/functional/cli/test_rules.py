@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from relay_cli.commands.rules import command
 from relay_cli.errors import CliError
 from relay_cli.stack import Stack
 
+from tests.support.command_line import parsed
 from tests.support.moto_tables import make_table
 
 
@@ -42,9 +42,9 @@ class Terminal(io.StringIO):
 
 def relay(*words: str) -> int:
     """Run `relay rules …` with that stack."""
-    parser = argparse.ArgumentParser()
-    command.configure(parser)
-    return command.main(parser.parse_args(words), StackWithMembersTable)
+    return command.main(
+        parsed(command.configure, *words), lambda arguments: StackWithMembersTable(arguments.stack)
+    )
 
 
 @pytest.fixture

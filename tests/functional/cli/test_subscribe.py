@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +17,7 @@ from relay_cli.errors import CliError
 from relay_cli.stack import Stack
 
 from tests.functional.sim.sim_server import KEY, SimClient, running_simulator
+from tests.support.command_line import parsed
 
 CALLBACK_KEY = "a-callback-key"
 SECRET = "/relay/acme/inveterate"
@@ -56,13 +56,11 @@ def relay(platform: SimClient, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
         monkeypatch.delenv(name, raising=False)
 
     def run(*words: str, typed: str = CALLBACK_KEY, api_key: str = KEY, **more: str) -> int:
-        parser = argparse.ArgumentParser()
-        subscribe.configure(parser)
         url = str(platform.http.base_url)
         answers = {"callback key": typed, "Inveterate API key": api_key}
         return subscribe.main(
-            parser.parse_args(["--stack", "relay-acme", *words]),
-            lambda stack: StackWithParameters(stack, url=url, more=more),
+            parsed(subscribe.configure, "--stack", "relay-acme", *words),
+            lambda arguments: StackWithParameters(arguments.stack, url=url, more=more),
             answers.__getitem__,
         )
 
@@ -134,15 +132,11 @@ def test_an_api_key_that_the_platform_refuses(relay: Callable[..., int]) -> None
 def test_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a terminal the error names the variable for the key."""
     monkeypatch.delenv("RELAY_CALLBACK_KEY", raising=False)
-    parser = argparse.ArgumentParser()
-    subscribe.configure(parser)
     with pytest.raises(CliError, match="RELAY_CALLBACK_KEY"):
-        subscribe.main(parser.parse_args([]), StackWithParameters)
+        subscribe.main(parsed(subscribe.configure), lambda arguments: StackWithParameters(arguments.stack))
 
 
 def test_list_topics(capsys: pytest.CaptureFixture[str]) -> None:
     """`--list-topics` needs no stack."""
-    parser = argparse.ArgumentParser()
-    subscribe.configure(parser)
-    assert subscribe.main(parser.parse_args(["--list-topics"])) == 0
+    assert subscribe.main(parsed(subscribe.configure, "--list-topics")) == 0
     assert capsys.readouterr().out.split() == list(TOPICS)

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from relay.crm.waiting import retry_change
 from relay.errors import TransientError
 from relay.ports.crm import ContactRef, CrmOutcome
 from relay.ports.members import MemberRecord
-
-from relay.crm.waiting import retry_change
 
 from tests.contract.crm.profiles import key_of, member
 from tests.functional.crm.crm_setups import KEY, CrmSetup

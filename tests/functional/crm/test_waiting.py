@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -140,7 +141,7 @@ def test_the_schedule() -> None:
     stack.crm.before = [lambda: tries.append(stack.clock.now - START)] * 100
     assert list(stack.change(7001).values()) == [None], "its message is acknowledged"
     stack.until(timedelta(days=20))
-    gaps = [later - earlier for earlier, later in zip(tries, tries[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(tries)]
     slack = TICK + timedelta(minutes=2)
     expected = [timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4)] + [timedelta(days=1)] * 14
     assert all(timedelta(0) <= gap - wait <= slack for gap, wait in zip(gaps, expected, strict=False)), gaps

@@ -44,7 +44,14 @@ class FakeAws:
         self.sqs = FakeSqs(self.clock)
         self.dynamodb = FakeDynamoDb(self.clock)
 
-    def call(self, service: str, operation: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    def call(
+        self,
+        service: str,
+        operation: str,
+        body: Mapping[str, Any],
+        *,
+        repeatable: bool = True,
+    ) -> dict[str, Any]:
         """Carry out a call as AWS would."""
         self.calls.append((service, operation))
         self.before(service, operation, body)

@@ -42,6 +42,7 @@ class StoredMessage:
     receives: int = 0
     receipts: list[str] = field(default_factory=list)
     first_received_at: datetime | None = None
+    moved_from: str | None = None
 
 
 @dataclass(slots=True)
@@ -81,6 +82,7 @@ class FakeQueue:
                 self.messages.remove(message)
                 # A standard queue's dead letter keeps the time at which it was sent, and so its age.
                 message.receives = 0
+                message.moved_from = f"arn:aws:sqs:eu-west-1:123456789012:{self.name}"
                 message.receipts.clear()
                 message.visible_at = now
                 self.dead_letters.messages.append(message)
@@ -139,6 +141,7 @@ def lambda_record(message: StoredMessage, queue: str) -> dict[str, Any]:
             "SentTimestamp": str(int(message.sent_at.timestamp() * 1000)),
             "ApproximateFirstReceiveTimestamp": str(int(first.timestamp() * 1000)),
             "SenderId": "AROAEXAMPLE:function",
+            **({"DeadLetterQueueSourceArn": message.moved_from} if message.moved_from else {}),
         },
         "messageAttributes": {
             name: {
@@ -189,16 +192,20 @@ class FakeSqs:
             case "DeleteMessage":
                 queue.delete(body["ReceiptHandle"])
                 return {}
-            case "DeleteMessageBatch":
-                entries = _checked_entries(body["Entries"])
-                for entry in entries:
-                    queue.delete(entry["ReceiptHandle"])
-                return {"Successful": [{"Id": entry["Id"]} for entry in entries], "Failed": []}
+            case "DeleteMessageBatch" | "ChangeMessageVisibilityBatch":
+                return self._for_each(operation.removesuffix("Batch"), body)
             case "ChangeMessageVisibility":
                 self._change_visibility(queue, body["ReceiptHandle"], body["VisibilityTimeout"])
                 return {}
             case _:
                 raise NotImplementedError(f"the fake SQS has no {operation}")
+
+    def _for_each(self, operation: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Carry out a batch entry by entry."""
+        entries = _checked_entries(body["Entries"])
+        for entry in entries:
+            self.call(operation, {"QueueUrl": body["QueueUrl"], **entry})
+        return {"Successful": [{"Id": entry["Id"]} for entry in entries], "Failed": []}
 
     def _named(self, url: str) -> FakeQueue:
         name = url.rpartition("/")[2]

@@ -203,8 +203,8 @@ def test_differences() -> None:
 
 def test_a_file_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A missing file and one that is not text are reported with the reason."""
-    assert main(["rules", "validate", str(tmp_path / "rules.yaml")]) == 1
+    assert main(["rules", "validate", str(tmp_path / "rules.yaml")]) == 2
     assert "rules.yaml cannot be read: No such file or directory" in capsys.readouterr().err
     (tmp_path / "rules.yaml").write_bytes(b"\xff")
-    assert main(["rules", "validate", str(tmp_path / "rules.yaml")]) == 1
+    assert main(["rules", "validate", str(tmp_path / "rules.yaml")]) == 2
     assert "cannot be read: it is not UTF-8 text" in capsys.readouterr().err

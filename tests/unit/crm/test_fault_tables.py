@@ -208,7 +208,7 @@ def _pagerduty(reply: httpx.Response) -> Exception:
     client = httpx.Client(transport=httpx.MockTransport(lambda _: reply))
     secret = Secret("/relay/pagerduty", boto_manner(_Ssm("R" * 32)))
     channel = PagerDutyChannel("https://pd.example", secret, "acme.myshopify.com", client)
-    with pytest.raises(Exception) as caught:  # noqa: PT011 - the caller looks at it
+    with pytest.raises(Exception) as caught:
         channel.send(NOTIFICATION)
     return caught.value
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from relay_cli.help import describe
 from relay_cli.incidents import add_incident_arguments, change_incident
+from relay_cli.output import show
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,5 +27,6 @@ def main(arguments: argparse.Namespace) -> int:
         arguments, lambda found, by: replace(found, acknowledged=True, acknowledged_by=by)
     )
     state = "open" if incident.is_open else "resolved already"
-    print(f"{incident.key} is {state}; acknowledged by {incident.acknowledged_by}")
+    result = {"incident": incident.key, "open": incident.is_open, "acknowledged_by": incident.acknowledged_by}
+    show(arguments, result, f"{incident.key} is {state}; acknowledged by {incident.acknowledged_by}")
     return 0

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import TYPE_CHECKING
 
-from relay_cli.help import add_json_option, describe
+from relay_cli.help import describe
 from relay_cli.incidents import incident_store, now
-from relay_cli.stack import Stack, add_stack_option
+from relay_cli.output import as_json, table
+from relay_cli.stack import Stack
 
 if TYPE_CHECKING:
     from relay.model.incident import Incident
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Define the arguments."""
     describe(parser, "relay alerts --stack relay-acme")
-    add_stack_option(parser)
-    add_json_option(parser)
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -28,19 +26,13 @@ def main(arguments: argparse.Namespace) -> int:
     message is deferred), `muted_until`, `muted_by`, `acknowledged` and `acknowledged_by`.
     """
     incidents = sorted(
-        incident_store(Stack(arguments.stack)).open_incidents(), key=lambda one: (-(one.level or 0), one.key)
+        incident_store(Stack.of(arguments)).open_incidents(), key=lambda one: (-(one.level or 0), one.key)
     )
     if arguments.json:
-        print(json.dumps([_row(incident) for incident in incidents], indent=2))
+        print(as_json([_row(incident) for incident in incidents]))
         return 0
-    if not incidents:
-        print("no open incidents")
-        return 0
-    width = max(len(incident.key) for incident in incidents)
-    for incident in incidents:
-        row = _row(incident)
-        line = f"{row['level']:<8}  {incident.key:<{width}}  {row['opened_at']}  {_remarks(incident)}"
-        print(line.rstrip())
+    rows = [(_row(one)["level"], one.key, _row(one)["opened_at"], _remarks(one)) for one in incidents]
+    print(table(("level", "incident", "opened", "remarks"), rows, empty="no open incidents"))
     return 0
 
 

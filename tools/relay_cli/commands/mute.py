@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from relay_cli.errors import CliError
+from relay_cli.errors import UsageError
 from relay_cli.help import describe
 from relay_cli.incidents import add_incident_arguments, change_incident, now
+from relay_cli.output import show
 
 _DEFAULT_DAYS: Final = 7
 _MAX_DAYS: Final = 366
@@ -43,22 +44,23 @@ def main(arguments: argparse.Namespace) -> int:
     until = end if arguments.until or arguments.days else None
     incident = change_incident(arguments, lambda found, by: replace(found, muted_until=until, muted_by=by))
     state = f"muted until {until:%Y-%m-%d %H:%M} UTC" if until else "no longer muted"
-    print(f"{incident.key} is {state}; changed by {incident.muted_by}")
+    result = {"incident": incident.key, "muted_until": until, "muted_by": incident.muted_by}
+    show(arguments, result, f"{incident.key} is {state}; changed by {incident.muted_by}")
     return 0
 
 
 def _end(arguments: argparse.Namespace) -> datetime:
     if not arguments.until:
         if not 0 <= arguments.days <= _MAX_DAYS:
-            raise CliError("--days must be between 0 and 366", "to mute for good, switch the rule off")
+            raise UsageError("--days must be between 0 and 366", "to mute for good, switch the rule off")
         return now() + timedelta(days=arguments.days)
     try:
         end = datetime.fromisoformat(arguments.until)
     except ValueError:
-        raise CliError(
+        raise UsageError(
             f"--until: {arguments.until} is not a time", "write it as 2030-12-31 or 2030-12-31T09:00"
         ) from None
     end = (end if end.tzinfo else end.replace(tzinfo=UTC)).astimezone(UTC)
     if end <= now():
-        raise CliError(f"--until: {end:%Y-%m-%d %H:%M} UTC is in the past", "`--days 0` ends a mute")
+        raise UsageError(f"--until: {end:%Y-%m-%d %H:%M} UTC is in the past", "`--days 0` ends a mute")
     return end

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from inveterate import operations as list_operations
 
-from relay_cli.help import add_json_option, describe
+from relay_cli.help import describe
+from relay_cli.output import show, table
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Define the arguments."""
     describe(parser, "relay operations --json")
-    add_json_option(parser)
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -23,11 +22,14 @@ def main(arguments: argparse.Namespace) -> int:
     id) and `retryable`.
     """
     rows = list_operations()
-    if arguments.json:
-        print(json.dumps(rows, indent=2))
-        return 0
-    width = max(len(row["name"]) for row in rows)
-    for row in rows:
-        retries = "retried on failure" if row["retryable"] else "never retried"
-        print(f"{row['name']:<{width}}  {row['method']:<6}  {row['path']:<52}  {retries}")
+    shown = [
+        (
+            row["name"],
+            row["method"],
+            row["path"],
+            "retried on failure" if row["retryable"] else "never retried",
+        )
+        for row in rows
+    ]
+    show(arguments, rows, table(("operation", "method", "path", "retries"), shown))
     return 0

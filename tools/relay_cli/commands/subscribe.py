@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -15,8 +14,10 @@ from inveterate import Client, InveterateError
 from inveterate.webhooks.topics import TOPICS
 
 from relay_cli.errors import CliError
-from relay_cli.help import add_json_option, describe
-from relay_cli.stack import Stack, add_stack_option
+from relay_cli.help import describe
+from relay_cli.output import as_json
+from relay_cli.secrets import cleaned
+from relay_cli.stack import Stack
 
 if TYPE_CHECKING:
     from inveterate import EnsureResult
@@ -35,14 +36,12 @@ ReadSecret: TypeAlias = Callable[[str], str]
 def configure(parser: argparse.ArgumentParser) -> None:
     """Define the arguments."""
     describe(parser, "relay subscribe --stack relay-acme", notes=_NOTES)
-    add_stack_option(parser)
     parser.add_argument("--list-topics", action="store_true", help="print the topics and exit")
-    add_json_option(parser)
 
 
 def main(
     arguments: argparse.Namespace,
-    open_stack: Callable[[str], Stack] = Stack,
+    open_stack: Callable[[argparse.Namespace], Stack] = Stack.of,
     read_secret: ReadSecret | None = None,
 ) -> int:
     """Subscribe and report; return the exit code: 0 where every topic is subscribed.
@@ -51,15 +50,15 @@ def main(
     `shared` (topics with subscriptions of other names as well).
     """
     if arguments.list_topics:
-        print(json.dumps(TOPICS, indent=2) if arguments.json else "\n".join(TOPICS))
+        print(as_json(TOPICS) if arguments.json else "\n".join(TOPICS))
         return 0
-    stack, read_secret = open_stack(arguments.stack), read_secret or _read_from_terminal
+    stack, read_secret = open_stack(arguments), read_secret or _read_from_terminal
     url = f"{stack.output('CallbackBaseUrl')}/{_callback_key(stack, read_secret)}"
     api_key = _api_key(stack, read_secret)
     name = f"relay {stack.name}"
     done = _ensure_subscriptions(api_key, stack.parameters["InveterateUrl"], url, name)
     result = _result(name, done)
-    print(json.dumps(result, indent=2) if arguments.json else _as_text(result))
+    print(as_json(result) if arguments.json else _as_text(result))
     return 1 if done.failed else 0
 
 
@@ -70,7 +69,7 @@ def _callback_key(stack: Stack, read_secret: ReadSecret) -> str:
         CliError: the stack would refuse the key, since its digest is not a parameter.
 
     """
-    key = (os.environ.get(_KEY_VARIABLE) or read_secret("callback key")).strip()
+    key = cleaned(os.environ.get(_KEY_VARIABLE) or read_secret("callback key"), "callback key")
     accepted = stack.parameters["KeyDigests"].split(",")
     if hashlib.sha256(key.encode()).hexdigest() not in accepted:
         raise CliError(
@@ -84,10 +83,10 @@ def _api_key(stack: Stack, read_secret: ReadSecret) -> str:
     from botocore.exceptions import BotoCoreError, ClientError
 
     if given := os.environ.get(_API_KEY_VARIABLE):
-        return given.strip()
+        return cleaned(given, "Inveterate API key")
     name = stack.parameters.get("InveterateSecret")
     if not name:
-        return read_secret("Inveterate API key").strip()
+        return cleaned(read_secret("Inveterate API key"), "Inveterate API key")
     try:
         found = stack.client("ssm").get_parameter(Name=name, WithDecryption=True)
     except (ClientError, BotoCoreError) as error:

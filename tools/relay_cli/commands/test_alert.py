@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 from relay_cli.errors import CliError
 from relay_cli.help import describe
 from relay_cli.incidents import incident_store, now
-from relay_cli.stack import Stack, add_stack_option
+from relay_cli.output import show
+from relay_cli.stack import Stack
 
 if TYPE_CHECKING:
     from relay.model.incident import Incident
@@ -33,7 +34,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=60.0,
         help="seconds to wait for the channel (default: %(default)s)",
     )
-    add_stack_option(parser)
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -42,7 +42,7 @@ def main(arguments: argparse.Namespace) -> int:
     from relay.model.header import MessageHeader
     from relay.model.messages import CHANNEL_TEST_TOPIC, ChannelTest, dump
 
-    stack, channel = Stack(arguments.stack), arguments.channel
+    stack, channel = Stack.of(arguments), arguments.channel
     _check_channel(stack, channel)
     test = ChannelTest(id=secrets.token_hex(8), at=now(), channel=channel)
     stack.client("sqs").send_message(
@@ -58,7 +58,7 @@ def main(arguments: argparse.Namespace) -> int:
     while time.monotonic() < until:
         incident = store.load(key)
         if incident.seen_event_ids and not incident.pending:
-            print(f"{channel} accepted the test message")
+            show(arguments, {"channel": channel, "accepted": True}, f"{channel} accepted the test message")
             return 0
         if reason := _refusal(incident):
             raise CliError(f"{channel} refused the test message: {reason}")

@@ -40,6 +40,7 @@ from relay.crm.previous_contacts import (
 )
 from relay.crm.waiting import is_over, next_waiting
 from relay.errors import TransientError
+from relay.model.formats import json_value
 from relay.ports.crm import BulkImport, ContactRef, Crm, CrmOutcome
 from relay.ports.crm_state import Claim, ClaimResult, SyncState, SyncStateStore
 from relay.ports.members import MemberStore
@@ -237,7 +238,7 @@ class ClaimedWrite:
             contact
             for key, profile in due.items()
             if profile.email is None and _is_anywhere(known[key])
-            for contact in known_contacts(key, known[key])
+            for contact in known_contacts(key, known[key], version=_version(profile))
         ]
         return {
             key: _not_cleared(outcome)
@@ -325,6 +326,11 @@ def _only_leaves(sync_state: SyncState, profile: CrmProfile) -> bool:
     return bool(
         sync_state.previous_contacts and sync_state.digest == profile.digest and sync_state.state != "refused"
     )
+
+
+def _version(profile: CrmProfile) -> str:
+    """Return what is the same for every try of one removal: the record that asks for it."""
+    return f"{profile.digest}|{json_value(profile.values['last_event_at'])}"
 
 
 def _is_anywhere(sync_state: SyncState) -> bool:

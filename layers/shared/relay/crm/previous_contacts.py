@@ -20,12 +20,14 @@ _RANK: Final = {"skipped": 0, "mirrored": 1}
 """Of a member's several contacts, one that was not cleared counts first, then one that was."""
 
 
-def known_contacts(key: str, sync_state: SyncState) -> list[ContactRef]:
+def known_contacts(key: str, sync_state: SyncState, version: str = "") -> list[ContactRef]:
     """Return all contacts that may carry a member's fields; by the key alone if no address is known."""
     emails = {email for email in (sync_state.email, *sync_state.possible_emails) if email}
     contacts = [_contact(key, sync_state, email) for email in sorted(emails)]
     contacts = contacts or [ContactRef(key=key, id=sync_state.id)]
-    return contacts + [_previous(key, name) for name in sorted(sync_state.previous_contacts)]
+    contacts += [_previous(key, name) for name in sorted(sync_state.previous_contacts)]
+    version = version or sync_state.digest or ""
+    return [replace(contact, version=version) for contact in contacts]
 
 
 def left_contacts(
@@ -45,7 +47,7 @@ def left_contacts(
     left = [_previous(profile.key, name) for name in sorted(names)]
     if by_email:
         left += [
-            contact
+            replace(contact, version="")
             for contact in known_contacts(profile.key, replace(sync_state, previous_contacts=frozenset()))
             if contact.email not in {None, profile.email} and contact.id not in {*names, home}
         ]

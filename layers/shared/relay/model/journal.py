@@ -19,7 +19,9 @@ from typing import Any, Final, Literal, TypeAlias
 from relay.model.delivery import Delivery
 
 JournalOutcome: TypeAlias = Literal["applied", "stale", "repeat", "ignored", "probe", "unclaimed", "dead"]
-JournalAction: TypeAlias = Literal["erased", "lifted", "redriven", "dropped", "granted", "imported"]
+JournalAction: TypeAlias = Literal[
+    "erased", "lifted", "redriven", "dropped", "archived", "granted", "imported"
+]
 
 VERSION: Final = 1
 """The version of a line's columns (`v`). It grows when a reader has to know the difference."""

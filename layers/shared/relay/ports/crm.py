@@ -94,13 +94,15 @@ NO_NOTES: Final = NoNotes()
 class ContactRef:
     """Where a CRM holds a member's fields, as far as known: the CRM's own id and the e-mail address last used.
 
-    `previous` marks a contact that the member has left: it may hold the member's fields without its key.
+    `previous` marks a contact that the member has left: it may hold the member's fields without its key. `version` is the
+    same for every try of one removal, and another for the next one of the same member; empty where that is not known.
     """
 
     key: str
     id: str | None = None
     email: str | None = None
     previous: bool = False
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,10 @@ _SUSPECT_AFTER: Final = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A message as it was received. `sent_at` is when this copy of it was sent, `receives` counts those of this copy."""
+    """A message as it was received. `sent_at` is when this copy of it was sent, `receives` counts those of this copy.
+
+    `moved_from` is the ARN of the queue from which SQS moved a dead letter.
+    """
 
     id: str
     body: str
@@ -49,6 +52,7 @@ class Message:
     receipt: str
     sent_at: datetime
     header: MessageHeader = field(default_factory=MessageHeader)
+    moved_from: str | None = None
 
     @property
     def received_at(self) -> datetime:
@@ -204,6 +208,7 @@ def read_message(record: Mapping[str, Any]) -> Message:
         receipt=record["receiptHandle"],
         sent_at=datetime.fromtimestamp(int(system["SentTimestamp"]) / 1000, UTC),
         header=MessageHeader.read(attributes),
+        moved_from=system.get("DeadLetterQueueSourceArn"),
     )
 
 

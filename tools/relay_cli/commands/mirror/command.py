@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from relay_cli.commands.mirror import inspection, maintenance, removal
-from relay_cli.commands.mirror.target import Target, cli_errors
-from relay_cli.help import HelpFormatter, add_json_option, add_yes_option, describe
-from relay_cli.stack import Stack, add_stack_option
+from relay_cli.commands.mirror.target import Target
+from relay_cli.commands.mirror.text import as_text
+from relay_cli.help import HelpFormatter, add_yes_option, describe
+from relay_cli.output import as_json
+from relay_cli.stack import Stack
 
 Run: TypeAlias = Callable[[Target, argparse.Namespace], dict[str, Any]]
 
@@ -42,6 +43,9 @@ _ACTIONS: Final[Mapping[str, MirrorAction]] = {
         maintenance.sample,
         "hubspot --email you@example.com",
     ),
+    "retry": MirrorAction(
+        "Try the members again that wait or were refused", maintenance.retry, "hubspot 7001"
+    ),
     "remove": MirrorAction("End the mirror, and clear or keep its fields", removal.remove, "hubspot --clear"),
 }
 
@@ -57,8 +61,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         describe(sub, f"relay mirror {name} {action.example}")
         sub.add_argument("target", metavar="TARGET", help="name of the CRM in the stack's parameter Targets")
         _add_options(name, sub)
-        add_json_option(sub)
-        add_stack_option(sub)
 
 
 def _add_options(name: str, parser: argparse.ArgumentParser) -> None:
@@ -75,6 +77,14 @@ def _add_options(name: str, parser: argparse.ArgumentParser) -> None:
                 default=20,
                 help="members at most (default: %(default)s)",
             )
+        case "status":
+            parser.add_argument(
+                "--who", action="store_true", help="name the members that wait or are refused, and what to do"
+            )
+        case "retry":
+            parser.add_argument(
+                "members", nargs="*", metavar="CUSTOMER", help="customer ids (default: all of them)"
+            )
         case "prepare":
             parser.add_argument("--dry-run", action="store_true", help="show what would be defined")
         case "fill":
@@ -88,6 +98,7 @@ def _add_options(name: str, parser: argparse.ArgumentParser) -> None:
                 required=True,
                 help="e-mail address of the sample contact, one of yours",
             )
+            parser.add_argument("--remove", action="store_true", help="remove the sample's fields again")
         case "remove":
             fields = parser.add_mutually_exclusive_group(required=True)
             fields.add_argument("--clear", action="store_true", help="clear Relay's fields on every contact")
@@ -98,24 +109,11 @@ def _add_options(name: str, parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the action and print its result; return the exit code."""
-    target = Target(Stack(arguments.stack), arguments.target)
+    target = Target(Stack.of(arguments), arguments.target)
     target.load_settings()
-    with cli_errors():
-        result = _ACTIONS[arguments.action].run(target, arguments)
+    result = _ACTIONS[arguments.action].run(target, arguments)
     if arguments.json:
-        print(json.dumps(result, indent=2, ensure_ascii=False))
+        print(as_json(result))
     else:
-        _print(result)
-    return 0
-
-
-def _print(result: Mapping[str, Any], indent: str = "") -> None:
-    for name, value in result.items():
-        label = f"{indent}{name.replace('_', ' ')}"
-        if isinstance(value, Mapping):
-            print(f"{label}:" + ("" if value else " none"))
-            _print(value, indent + "  ")
-        elif isinstance(value, list):
-            print(f"{label}: {', '.join(map(str, value)) or 'none'}")
-        else:
-            print(f"{label}: {'never' if value in {None, ''} else value}")
+        print(as_text(result))
+    return 1 if result.get("unknown_members") else 0

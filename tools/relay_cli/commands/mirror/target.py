@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from relay_cli.aws_access import aws_error
 from relay_cli.errors import CliError
-from relay_cli.stack import aws_error
 
 if TYPE_CHECKING:
     from relay.adapters.aws.sqs import SqsOutgoing
@@ -76,7 +74,7 @@ class Target:
             if error.response["Error"]["Code"] == "ResourceNotFoundException":
                 raise CliError(
                     f"the stack {self.stack.name} has no target {self.name}",
-                    "add it to the parameter Targets and deploy",
+                    f"it has {self._names()}; add another to the parameter Targets and deploy",
                 ) from None
             raise aws_error(error) from None
         except BotoCoreError as error:
@@ -85,6 +83,22 @@ class Target:
         if settings.get("TARGET") != self.name:
             raise CliError(f"{function} is not a function that writes to a CRM")
         return CrmServices(CrmSettings.from_env(settings))
+
+    def _names(self) -> str:
+        """Return the targets that the stack has, as text: those with a function."""
+        from botocore.exceptions import BotoCoreError, ClientError
+        from relay.wiring.crms import CRMS
+
+        found = []
+        for name in CRMS:
+            try:
+                self.stack.client("lambda").get_function_configuration(
+                    FunctionName=f"{self.stack.name}-{name}"
+                )
+            except (BotoCoreError, ClientError):
+                continue
+            found.append(name)
+        return ", ".join(found) or "none"
 
     @property
     def crm(self) -> Crm:
@@ -180,23 +194,3 @@ class Target:
         known = self.circuits.load()
         if known.reason == REMOVED:
             self.circuits.compare_and_swap(known, CircuitRecord(version=known.version + 1))
-
-
-@contextmanager
-def cli_errors() -> Iterator[None]:
-    """Turn Relay's errors into errors for the terminal.
-
-    Raises:
-        CliError: in place of Relay's error.
-
-    """
-    from relay.errors import MisconfiguredError, PermanentError, TransientError
-
-    try:
-        yield
-    except MisconfiguredError as error:
-        raise CliError(str(error), f"check {error.setting}") from None
-    except PermanentError as error:
-        raise CliError(str(error)) from None
-    except TransientError as error:
-        raise CliError(str(error), "run it again later; completed steps stay done") from None

@@ -15,10 +15,10 @@ from relay.rules.settings import Rules
 
 from relay_cli.commands.rules import yaml_document
 from relay_cli.commands.rules.listing import as_text, print_rules
-from relay_cli.errors import CliError
-from relay_cli.help import HelpFormatter, add_json_option, add_yes_option, describe
+from relay_cli.errors import ATTENTION, WRONG_INPUT, CliError, UsageError
+from relay_cli.help import HelpFormatter, add_yes_option, describe
 from relay_cli.prompts import confirm
-from relay_cli.stack import Stack, add_stack_option
+from relay_cli.stack import Stack
 
 if TYPE_CHECKING:
     from relay.adapters.dynamodb.members import DynamoMembers
@@ -26,12 +26,6 @@ if TYPE_CHECKING:
 OpenTable: TypeAlias = "Callable[[], DynamoMembers]"
 Changes: TypeAlias = list[tuple[str, Any, Any]]
 """Path, present value and new value of each setting that a document changes."""
-
-INVALID: Final = 2
-"""Exit code for an invalid document."""
-
-DIFFERENT: Final = 3
-"""Exit code of `diff` where the document changes something."""
 
 _ACTIONS: Final = {
     "show": ("Print the rules in force and mark what differs from the defaults", ""),
@@ -58,18 +52,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
             sub.add_argument("--defaults", action="store_true", help="print the defaults, without a stack")
         if name == "apply":
             add_yes_option(sub)
-        add_json_option(sub)
-        if name != "validate":
-            add_stack_option(sub)
 
 
-def main(arguments: argparse.Namespace, open_stack: Callable[[str], Stack] = Stack) -> int:
+def main(arguments: argparse.Namespace, open_stack: Callable[[argparse.Namespace], Stack] = Stack.of) -> int:
     """Run the action; return the exit code (2: the document is invalid, 3: `diff` found a change)."""
 
     def open_table() -> DynamoMembers:
         from relay.adapters.dynamodb.members import DynamoMembers
 
-        stack = open_stack(arguments.stack)
+        stack = open_stack(arguments)
         return DynamoMembers(stack.output("MembersTable"), shop="", aws=stack.aws())
 
     match arguments.action:
@@ -87,7 +78,7 @@ def main(arguments: argparse.Namespace, open_stack: Callable[[str], Stack] = Sta
 def _validate(arguments: argparse.Namespace) -> int:
     rules = _read(arguments)
     if rules is None:
-        return INVALID
+        return WRONG_INPUT
     if arguments.json:
         print(json.dumps({"valid": True, "problems": [], "remarks": list(remarks(rules))}, indent=2))
     else:
@@ -98,16 +89,16 @@ def _validate(arguments: argparse.Namespace) -> int:
 def _diff(arguments: argparse.Namespace, open_table: OpenTable) -> int:
     rules = _read(arguments)
     if rules is None:
-        return INVALID
+        return WRONG_INPUT
     changes = list(differences(_stored(open_table), rules))
     _print_changes(changes, arguments, applied=False)
-    return DIFFERENT if changes else 0
+    return ATTENTION if changes else 0
 
 
 def _apply(arguments: argparse.Namespace, open_table: OpenTable) -> int:
     rules = _read(arguments)
     if rules is None:
-        return INVALID
+        return WRONG_INPUT
     try:
         changes: Changes = list(differences(_stored(open_table), rules))
     except UnreadableError:
@@ -162,7 +153,7 @@ def _parsed(path: Path) -> object:
         text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise CliError(f"{path} cannot be read: {reason}") from None
+        raise UsageError(f"{path} cannot be read: {reason}") from None
     try:
         parsed = yaml_document.load(text)
     except ValueError as error:

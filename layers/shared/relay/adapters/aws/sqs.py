@@ -92,14 +92,15 @@ class SqsSource:
 
 @dataclass(frozen=True, slots=True)
 class SqsInbox:
-    """A queue that is polled."""
+    """A queue that is polled. `hidden_for` are seconds; None leaves them to the queue's visibility timeout."""
 
     url: str
     name: str
     aws: AwsCaller = field(default_factory=aws)
+    hidden_for: int | None = None
 
     def receive(self) -> Sequence[Message]:
-        """Return up to ten messages; they are hidden from other readers for the queue's visibility timeout.
+        """Return up to ten messages; they are hidden from other readers for a while.
 
         Raises:
             TransientError: SQS does not answer.
@@ -115,6 +116,7 @@ class SqsInbox:
                     "WaitTimeSeconds": 1,
                     "MessageAttributeNames": ["All"],
                     "MessageSystemAttributeNames": ["All"],
+                    **({} if self.hidden_for is None else {"VisibilityTimeout": self.hidden_for}),
                 },
             )
         return [read_message(_as_lambda_record(message)) for message in reply.get("Messages", ())]
@@ -122,6 +124,20 @@ class SqsInbox:
     def delete(self, messages: Sequence[Message]) -> None:
         """Acknowledge messages."""
         SqsSource(self.url, self.name, self.aws).delete(messages)
+
+    def release(self, receipts: Sequence[str]) -> None:
+        """Show messages to other readers again. One that is not released appears by itself when its time is over."""
+        for start in range(0, len(receipts), _ENTRIES):
+            entries = [
+                {"Id": str(number), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
+                for number, receipt in enumerate(receipts[start : start + _ENTRIES])
+            ]
+            try:
+                with aws_errors(f"queue {self.name}"):
+                    body = {"QueueUrl": self.url, "Entries": entries}
+                    self.aws.call("sqs", "ChangeMessageVisibilityBatch", body)
+            except TransientError:
+                return
 
 
 def _as_lambda_record(message: Mapping[str, Any]) -> dict[str, Any]:

@@ -136,9 +136,7 @@ class HubspotTimeline:
         reply = self.client.call("POST", path, {"inputs": list(occurrences.values())})
         if reply.status < HTTPStatus.BAD_REQUEST:
             outcomes |= dict.fromkeys(occurrences, CrmOutcome(state="mirrored"))
-        elif len(occurrences) == 1:
-            outcomes |= dict.fromkeys(occurrences, _EVENT_REFUSED)
-        elif halvings >= MOST_HALVINGS:
+        elif len(occurrences) == 1 or halvings >= MOST_HALVINGS:
             outcomes |= dict.fromkeys(occurrences, _EVENT_REFUSED)
         else:
             items = list(occurrences.items())

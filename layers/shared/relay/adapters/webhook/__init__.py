@@ -80,7 +80,7 @@ class Webhook:
     def clear(self, contacts: Sequence[ContactRef]) -> Mapping[str, CrmOutcome]:
         """Ask the receiver to remove these members."""
         at = datetime.fromtimestamp(self._clock(), UTC)
-        return self._send((contact.key, removed(contact.key, at)) for contact in contacts)
+        return self._send((contact.key, removed(contact.key, at, contact.version)) for contact in contacts)
 
     def read(self, contacts: Sequence[ContactRef]) -> Mapping[str, Mapping[str, str]]:  # noqa: ARG002 - the port's argument
         """Refuse: a receiver cannot be read.

@@ -1,0 +1,1 @@
+"""What the operator's commands and the clock do with dead letters and with the journal."""

@@ -1,0 +1,148 @@
+"""`relay dead-letters` against queues of a stack: from the alarm to an empty queue."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pytest
+from relay.adapters.aws.boto import client
+from relay.errors import PermanentError
+from relay.model.delivery import Delivery, pack
+from relay.queues.batch import Message, dead_letter
+from relay_cli.commands import dead_letters
+from relay_cli.errors import ATTENTION, DONE, CliError, UsageError
+from relay_cli.stack import Stack
+
+from tests.support.command_line import parsed
+from tests.support.port_fakes import NOW, SHOP
+from tests.support.sample_events import content
+
+STACK = "relay-acme"
+
+
+@dataclass(frozen=True)
+class StackWithQueues(Stack):
+    """A stack with the outputs that the commands read."""
+
+    @cached_property
+    def outputs(self) -> Mapping[str, str]:
+        """The dead letters and the journal."""
+        return {"DeadLettersUrl": _url("dead-letters"), "JournalStream": "journal"}
+
+    @cached_property
+    def parameters(self) -> Mapping[str, str]:
+        """The shop."""
+        return {"ShopDomain": SHOP}
+
+
+def _url(name: str) -> str:
+    return str(client("sqs").create_queue(QueueName=f"{STACK}-{name}")["QueueUrl"])
+
+
+def relay(*words: str) -> int:
+    """Run `relay dead-letters …` with that stack."""
+    return dead_letters.main(
+        parsed(dead_letters.configure, *words, "--stack", STACK),
+        lambda arguments: StackWithQueues(arguments.stack, StackWithQueues.of(arguments).access),
+    )
+
+
+@pytest.fixture
+def letters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put three letters of two queues there, one of them a grant, and make the journal."""
+    client("s3").create_bucket(Bucket="journal")
+    client("firehose").create_delivery_stream(
+        DeliveryStreamName="journal",
+        ExtendedS3DestinationConfiguration={
+            "RoleARN": "arn:aws:iam::123456789012:role/journal",
+            "BucketARN": "arn:aws:s3:::journal",
+        },
+    )
+    monkeypatch.setattr("relay_cli.letters.pause", lambda _seconds: None)
+    url = _url("dead-letters")
+    for queue, customer in (("cancelled", "7001"), ("cancelled", "7002"), ("grants", "7003")):
+        _url(queue)
+        body = json.dumps(content("cancelled", 1, customerId=customer)).encode()
+        text, header = pack(
+            Delivery(event_id=f"{int(customer):032x}", body=body, received_at=NOW, topic="customer.cancelled")
+        )
+        message = Message(id="m", body=text, receives=1, receipt="", sent_at=NOW, header=header)
+        letter = dead_letter(message, PermanentError("no_member"), queue)
+        attributes = {
+            name: {"DataType": "String", "StringValue": value} for name, value in letter.attributes.items()
+        }
+        client("sqs").send_message(QueueUrl=url, MessageBody=letter.body, MessageAttributes=attributes)
+
+
+def waiting(name: str) -> list[Any]:
+    """Return what is visible in a queue."""
+    found = client("sqs").receive_message(
+        QueueUrl=_url(name), MaxNumberOfMessages=10, VisibilityTimeout=0, MessageAttributeNames=["All"]
+    )
+    return list(found.get("Messages", ()))
+
+
+@pytest.mark.usefixtures("letters")
+def test_from_the_alarm_to_an_empty_queue(capsys: pytest.CaptureFixture[str]) -> None:
+    """List, look, try, redrive: the letters are in their queue again, and the grant stays until it is asked for."""
+    assert relay("list") == DONE
+    text = capsys.readouterr().out
+    assert "2        cancelled  customer.cancelled  no_member" in text
+    assert "7001" in text
+
+    assert relay("show", f"{7001:032x}") == DONE
+    assert "mia.keller" not in capsys.readouterr().out
+
+    assert relay("redrive", "--dry-run") == ATTENTION
+    assert "2 letters would go back" in capsys.readouterr().out
+    assert len(waiting("dead-letters")) == 3
+
+    assert relay("redrive", "--yes", "--json") == ATTENTION
+    result = json.loads(capsys.readouterr().out)
+    assert (result["done"], result["failed"], result["skipped"]) == (2, 0, {"grants": 1})
+    assert len(waiting("cancelled")) == 2
+    assert len(waiting("dead-letters")) == 1
+
+    assert relay("drop", "--yes") == DONE
+    assert "1 letters were dropped" in capsys.readouterr().out
+    assert relay("list") == DONE
+    assert capsys.readouterr().out == "no dead letters\n"
+
+
+@pytest.mark.usefixtures("letters")
+def test_without_a_terminal_nothing_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without `--yes` and a terminal the command asks for `--yes`."""
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    with pytest.raises(CliError, match="--yes"):
+        relay("redrive")
+    assert len(waiting("dead-letters")) == 3
+
+
+@pytest.mark.usefixtures("letters")
+@pytest.mark.parametrize(
+    ("words", "kind", "says"),
+    [
+        (["list", "abc"], UsageError, "first 8 characters"),
+        (["list", "--since", "yesterday"], UsageError, "yesterday is no time"),
+        (["show", "ffffffff"], CliError, "no letter"),
+        (["show", "00000000"], CliError, "3 letters begin"),
+    ],
+)
+def test_wrong_input(words: list[str], kind: type[CliError], says: str) -> None:
+    """Each has its sentence."""
+    with pytest.raises(kind, match=says):
+        relay(*words)
+
+
+def test_wrong_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    """A rate and a limit are above zero."""
+    for words in (["--rate", "0"], ["--limit", "0"], ["--rate", "many"]):
+        with pytest.raises(SystemExit) as done:
+            parsed(dead_letters.configure, "redrive", *words)
+        assert done.value.code == 2
+    assert "--rate" in capsys.readouterr().err

@@ -1,0 +1,171 @@
+"""The AWS account and region that a command works in, and each of AWS's refusals in words with what to do.
+
+Credentials and region are those that the AWS CLI would take. `--profile`, `--region` and `--endpoint-url` replace
+what the environment says.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from relay_cli.errors import CliError
+
+if TYPE_CHECKING:
+    import argparse
+
+    import boto3
+
+_SIGN_IN: Final = (
+    "sign in again: `aws sso login`, with --profile where you use one; then run the command again"
+)
+_CLOCK: Final = "set this machine's clock: AWS takes requests of the last and the next 15 minutes only"
+_PERMISSIONS: Final = "docs/security.md lists the permissions that each command needs"
+
+_CODES: Final[Mapping[str, tuple[str, str]]] = {
+    **dict.fromkeys(
+        ("ExpiredToken", "ExpiredTokenException", "RequestExpired"),
+        ("the AWS credentials have expired", _SIGN_IN),
+    ),
+    **dict.fromkeys(
+        ("InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId"),
+        ("AWS does not know these credentials", "check AWS_PROFILE, --profile and the access key"),
+    ),
+    **dict.fromkeys(
+        ("RequestTimeTooSkewed", "InvalidSignatureException", "SignatureDoesNotMatch"),
+        ("AWS refuses the signature: this machine's clock or the secret access key is wrong", _CLOCK),
+    ),
+    **dict.fromkeys(
+        ("AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException"),
+        ("these AWS credentials lack a permission", _PERMISSIONS),
+    ),
+    **dict.fromkeys(
+        ("Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"),
+        ("AWS takes no more calls at the moment", "run the command again in a minute"),
+    ),
+    "OptInRequired": (
+        "this AWS account has not enabled the service or the region",
+        "enable it in the console",
+    ),
+}
+"""By the code of AWS's answer, what it means and what to do."""
+
+_LOCAL_FAULTS: Final[Mapping[str, tuple[str, str]]] = {
+    **dict.fromkeys(
+        ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"),
+        (
+            "no AWS credentials were found",
+            "set AWS_PROFILE or name a profile with --profile; `aws configure list` shows what is found",
+        ),
+    ),
+    "ProfileNotFound": (
+        "the AWS profile does not exist",
+        "`aws configure list-profiles` shows those that do",
+    ),
+    **dict.fromkeys(
+        (
+            "SSOTokenLoadError",
+            "UnauthorizedSSOTokenError",
+            "TokenRetrievalError",
+            "SSOError",
+            "LoginTokenLoadError",
+        ),
+        ("the sign-in at AWS has expired", _SIGN_IN),
+    ),
+    **dict.fromkeys(
+        ("NoRegionError", "InvalidRegionError"),
+        (
+            "the AWS region is not set or is not a region",
+            "name one with --region, or set AWS_REGION, for example eu-central-1",
+        ),
+    ),
+    **dict.fromkeys(
+        (
+            "EndpointConnectionError",
+            "ConnectTimeoutError",
+            "ReadTimeoutError",
+            "ConnectionClosedError",
+            "ConnectionError",
+        ),
+        ("AWS cannot be reached", "check the network, --region and --endpoint-url"),
+    ),
+    "ProxyConnectionError": ("the proxy does not answer", "check HTTPS_PROXY and NO_PROXY"),
+    "SSLError": (
+        "the connection to AWS is not trusted",
+        "behind a proxy that signs anew, set AWS_CA_BUNDLE to its certificate",
+    ),
+    "ResponseParserError": (
+        "the answer does not come from AWS: a proxy or a login page answered instead",
+        "check HTTPS_PROXY, NO_PROXY and --endpoint-url",
+    ),
+    "EOFError": (
+        "the AWS profile asks for a second factor, and no terminal is here to type it",
+        "get credentials of a session first: `aws sts get-session-token`, then set AWS_SESSION_TOKEN and its like",
+    ),
+}
+"""By the name of botocore's exception, what it means and what to do."""
+
+
+@dataclass(frozen=True)
+class AwsAccess:
+    """One account and region; None leaves the choice to the environment."""
+
+    profile: str | None = None
+    region: str | None = None
+    endpoint_url: str | None = None
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> AwsAccess:
+        """Return the access that a command's common options name."""
+        return cls(arguments.profile, arguments.region, arguments.endpoint_url)
+
+    @cached_property
+    def session(self) -> boto3.Session:
+        """boto3's session. botocore reads AWS_DEFAULT_REGION alone, and Lambda's own tools set AWS_REGION."""
+        import boto3
+
+        region = self.region or os.environ.get("AWS_REGION") or None
+        return boto3.Session(profile_name=self.profile, region_name=region)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that give a program which this command starts the same account and region."""
+        chosen = {
+            "AWS_PROFILE": self.profile,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region or os.environ.get("AWS_REGION"),
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+        }
+        return {name: value for name, value in chosen.items() if value}
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of a service."""
+        return self.session.client(service, endpoint_url=self.endpoint_url)  # type: ignore[call-overload]  # one function for all services
+
+
+def aws_error(error: Exception) -> CliError:
+    """Return the error to show for a call that AWS refused or did not answer. It repeats no request."""
+    code, name = error_code(error), type(error).__name__
+    if code:
+        what, remedy = _CODES.get(code, (f"AWS refuses the call: {code}", _PERMISSIONS))
+        operation = getattr(error, "operation_name", "")
+        return CliError(f"{what} ({code}{f' for {operation}' if operation else ''})", remedy)
+    what, remedy = next(
+        (_LOCAL_FAULTS[base.__name__] for base in type(error).__mro__ if base.__name__ in _LOCAL_FAULTS),
+        (f"AWS does not answer: {name}", "check AWS_PROFILE, AWS_REGION and the network"),
+    )
+    return CliError(f"{what} ({name})", remedy)
+
+
+def is_aws_error(error: Exception) -> bool:
+    """Return whether boto3 or botocore raised the error."""
+    return any(base.__module__.partition(".")[0] in {"botocore", "boto3"} for base in type(error).__mro__)
+
+
+def error_code(error: Exception) -> str:
+    """Return AWS's error code; empty where AWS did not answer."""
+    response: Mapping[str, Any] = getattr(error, "response", {})
+    return str(response.get("Error", {}).get("Code", ""))
