@@ -100,3 +100,12 @@ def test_owned_by_other(setup: CrmTestSetup) -> None:
     outcome = setup.crm.upsert([wanted(tier_name="Ours")])[KEY]
     assert (outcome.state, outcome.reason) == ("refused", "owned_by_other")
     assert setup.contacts() == [theirs]
+
+
+def test_secondary_address(setup: CrmTestSetup) -> None:
+    """An address that is another one of the member's contact stays that: everything else is written."""
+    setup.crm.upsert([wanted(email="primary@example.com")])
+    setup.add_address("primary@example.com", "second@example.com")
+    assert setup.crm.upsert([wanted(email="second@example.com", tier_name="Gold")])[KEY].state == "mirrored"
+    [contact] = setup.contacts()
+    assert (contact["email"], contact["tier_name"]) == ("primary@example.com", "Gold")

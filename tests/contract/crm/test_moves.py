@@ -250,7 +250,7 @@ def test_two_members_of_one_address(move: Move) -> None:
 
 
 def test_an_address_of_a_member_that_has_ended(move: Move) -> None:
-    """A contact under the key of a member that has ended, or has no address any more, locks nobody out."""
+    """A contact under the key of a member that has ended, or has no address any more, locks no member out."""
     move.sync.write(7007, email="shared@example.com", tier_name="Old")
     move.sync.update(7007, email="shared@example.com", tier_name="Old", cancelled_at=AT + timedelta(days=1))
     move.sync.send(7007)

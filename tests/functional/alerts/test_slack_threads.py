@@ -230,6 +230,39 @@ def test_a_wrong_setting_is_named(slack: SlackNotifier, token: str, channel: str
     assert token not in str(caught.value)
 
 
+@pytest.mark.parametrize("channel", ["C0OLD", "C0OTHER", "C0NONE"])
+def test_an_earlier_channel_that_cannot_be_used(slack: SlackNotifier, channel: str) -> None:
+    """The thread lies in a channel that is archived, left or gone: the update is posted anew to the channel that is set."""
+    earlier = Notification(
+        alert_message=RESOLVE, kind="resolved", member=MIA, thread_ref=f"{channel}/1700000000.000001"
+    )
+    ref = slack.slack_channel().send(earlier)
+    assert ref is not None
+    assert ref.startswith("C0RELAY/")
+    assert texts(slack.standin.messages) == ["✅ Over: Payment recovered"]
+
+
+@pytest.mark.parametrize("code", ["update_failed", "cannot_reply_to_message", "a_code_of_tomorrow"])
+def test_whatever_is_wrong_with_the_earlier_thread(slack: SlackNotifier, code: str) -> None:
+    """It is no fault of the settings, and holds up nothing."""
+    slack.receive(OPEN)
+    slack.standin.faults.append(fault(body=code))
+    slack.receive(RESOLVE)
+    assert len(slack.first_messages) == 2
+
+
+@pytest.mark.parametrize("code", ["message_limit_exceeded", "ratelimited", "token_revoked"])
+def test_what_is_not_about_the_thread(slack: SlackNotifier, code: str) -> None:
+    """A limit or revoked credentials are the same in any channel: nothing is posted anew for them."""
+    slack.standin.faults.append(fault(body=code))
+    earlier = Notification(
+        alert_message=RESOLVE, kind="resolved", member=MIA, thread_ref="C0RELAY/1700000000.000001"
+    )
+    with pytest.raises(TransientError):
+        slack.slack_channel().send(earlier)
+    assert slack.standin.messages == []
+
+
 def test_a_webhook_posts_messages_only(slack: SlackNotifier) -> None:
     """The secret decides: a webhook has no threads and changes no message."""
     from fakes.slack import HOOK

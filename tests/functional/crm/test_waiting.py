@@ -111,16 +111,13 @@ class Stack:
 
     def _received(self) -> list[Message]:
         sent, self.queue.sent = self.queue.sent, []
+        messages = [
+            (each.delay, self._message(number, each.body, each.header)) for number, each in enumerate(sent)
+        ]
         self.deferred += [
-            (self.clock.now + timedelta(seconds=each.delay), message)
-            for number, each in enumerate(sent)
-            if (message := self._message(number, each.body, each.header)) and each.delay
+            (self.clock.now + timedelta(seconds=delay), message) for delay, message in messages if delay
         ]
-        return [
-            self._message(number, each.body, each.header)
-            for number, each in enumerate(sent)
-            if not each.delay
-        ]
+        return [message for delay, message in messages if not delay]
 
     def _message(self, number: int, body: str, header: MessageHeader) -> Message:
         name = f"q{self.clock.now}{number}"
@@ -183,7 +180,7 @@ def test_a_fill_and_a_retry_try_at_once() -> None:
 def test_one_code_of_many_members_opens_the_circuit() -> None:
     """After two calls with one code the circuit opens; one member is tried every five minutes; then all arrive.
 
-    Nobody is left behind, and the CRM is not asked for each member.
+    No member is left behind, and the CRM is not asked for each member.
     """
     stack = Stack()
     customers = range(500)

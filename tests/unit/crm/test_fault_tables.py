@@ -237,7 +237,7 @@ def test_a_401_is_one_with_any_body() -> None:
 
 
 def test_an_unknown_code_waits() -> None:
-    """Nothing is refused for ever because of an answer that nobody has read."""
+    """No member is refused for ever because of an answer that is not known."""
     error = {"category": "CODE_OF_TOMORROW", "correlationId": "x"}
     hubspot = scripted_hubspot(lambda _: httpx.Response(400, json=error))
     assert hubspot.upsert([wanted(number) for number in range(50)])[key_of(1)] == CrmOutcome(

@@ -6,7 +6,7 @@ member      this member's own fault, whatever is done about the others: refused
 setting     a setting of the stack, by its name
 definition  what Relay defines in the CRM is missing there or differs, and no member is at fault
 
-A code that is in no table waits: nothing is refused for ever because of an answer that nobody has read.
+A code that is in no table waits: no member is refused for ever because of an answer that is not known.
 """
 
 from __future__ import annotations

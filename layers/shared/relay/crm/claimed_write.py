@@ -85,7 +85,7 @@ class _Notes:
 
 @dataclass(slots=True)
 class _Sent:
-    """What became of the members of one call, by key.
+    """The results of the members of one call, by key.
 
     `uncleared` are members whose address is gone and whose contacts are not clear. `left` are the contacts that a written
     member still has to leave; None for a member that was not written. `held` are written members with an outcome that

@@ -1,4 +1,4 @@
-"""Tries again the members whom a CRM does not take, on a schedule, beside the changes that happen meanwhile.
+"""Tries again the members that a CRM does not take, on a schedule, beside the changes that happen meanwhile.
 
 A lasting answer that a person can mend (a required property, a full account, an option that is missing) is no reason to
 forget a member. It waits: its sync state says since when and when it is tried again, and its message is acknowledged,

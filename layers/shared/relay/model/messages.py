@@ -54,7 +54,7 @@ class MemberChanged:
     """A member changed (`member` is the key `shop:customer`), with the notes of the events behind it.
 
     `backfill` marks a change that shall start nothing in a CRM, as far as the CRM allows. `retry` asks for one more try
-    of a member whom a CRM did not take, though it has not changed.
+    of a member that a CRM did not take, though it has not changed.
     """
 
     member: str

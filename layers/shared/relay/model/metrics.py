@@ -49,6 +49,7 @@ Outcome: TypeAlias = Literal[
     "skipped",
     "refused",
     "waiting",
+    "notes_dropped",
     "identity_conflict",
     # reconcile
     "already_consistent",
@@ -94,14 +95,11 @@ DEFERRED_AGE: Final = Metric("DeferredAge", "Seconds", ("crm_sync",))
 MISCONFIGURED: Final = Metric("Misconfigured", "Count", ("crm_sync", "notifier", "reconcile"))
 """Deferrals that end only when a person changes a setting."""
 
-CRM_WRITES: Final = Metric("CrmWrites", "Count", ("crm_sync",))
-"""Members that a call wrote, or that the CRM did not take."""
+CRM_NOT_TAKEN: Final = Metric("CrmNotTaken", "Count", ("crm_sync",))
+"""A value for each member in a call: 1 where the CRM did not take it (it waits or is refused), else 0.
 
-CRM_WRITES_NOT_TAKEN: Final = Metric("CrmWritesNotTaken", "Count", ("crm_sync",))
-"""Members among them that wait or are refused."""
-
-NOTES_DROPPED: Final = Metric("NotesDropped", "Count", ("crm_sync",))
-"""Notes that a CRM did not take within a day."""
+So the sum is how many, the number of samples how many were written in all, and the average the share: one series.
+"""
 
 ALERTS_SENT: Final = Metric("AlertsSent", "Count", ("notifier",))
 """Messages that a channel has accepted."""
@@ -118,9 +116,7 @@ METRICS: Final = (
     SHAPE_DRIFT,
     DEFERRED_AGE,
     MISCONFIGURED,
-    CRM_WRITES,
-    CRM_WRITES_NOT_TAKEN,
-    NOTES_DROPPED,
+    CRM_NOT_TAKEN,
     ALERTS_SENT,
     FAILURE_SPIKE,
     CANCEL_SPIKE,

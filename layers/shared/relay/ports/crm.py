@@ -67,7 +67,7 @@ class ContactNotes(Protocol):
     def gives_way(self, key: str, holder: str) -> bool:
         """Return whether the member `holder` has no claim any more to a contact that `key` needs.
 
-        It has ended, has no address, or is unknown: a contact that still bears its key must lock nobody out.
+        It has ended, has no address, or is unknown: a contact that still bears its key must lock no member out.
 
         Raises:
             TransientError: the table does not answer.

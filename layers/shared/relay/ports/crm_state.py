@@ -14,7 +14,7 @@ from relay.rules.crm_profile import CrmProfile
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """A member whom the CRM does not take, for a reason that may pass: since when, and when it is tried again.
+    """A member that the CRM does not take, for a reason that may pass: since when, and when it is tried again.
 
     `tried` is when it was last tried, or queued to be. `digest` is that of the profile that was tried, `backfill` whether it was a back-fill's.
     """

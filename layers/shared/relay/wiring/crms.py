@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
-from relay.model.metrics import CRM_WRITES, CRM_WRITES_NOT_TAKEN, NOTES_DROPPED
+from relay.model.metrics import CRM_NOT_TAKEN
 from relay.wiring.environment import Settings, SettingsReader
 from relay.wiring.services import QueueServices, recheck_queue
 from relay.wiring.settings import QueueSettings, RequestSettings
@@ -301,13 +301,16 @@ class CrmServices(QueueServices):
 
     def measure(self, counts: SyncCounts) -> None:
         """Record what the calls of an invocation did."""
-        for metric, value in (
-            (CRM_WRITES, counts.writes),
-            (CRM_WRITES_NOT_TAKEN, counts.not_taken),
-            (NOTES_DROPPED, counts.notes_dropped),
-        ):
-            if value:
-                self.telemetry.measure(metric, value)
+        for number in range(counts.writes):
+            self.telemetry.measure(CRM_NOT_TAKEN, int(number < counts.not_taken))
+        if counts.notes_dropped:
+            self.telemetry.outcome(
+                "notes_dropped",
+                event_id=None,
+                topic=None,
+                target=self.settings.target,
+                notes=counts.notes_dropped,
+            )
 
     def close(self) -> None:
         """End the connections to the CRM, if there are any."""

@@ -154,7 +154,7 @@ def _sample_profile(target: Target, email: str) -> CrmProfile:
     from relay.rules.crm_profile import crm_profile
     from relay.rules.settings import Rules
 
-    values = {"email": email, "tier_name": "Gold", "credit_balance": Decimal(25)}
+    values: dict[str, str | Decimal] = {"email": email, "tier_name": "Gold", "credit_balance": Decimal(25)}
     registers = {name: Register(value, Stamp.of(target.now(), SAMPLE)) for name, value in values.items()}
     return crm_profile(Member(shop=target.shop, customer_id=SAMPLE, registers=registers), Rules())
 

@@ -2,7 +2,7 @@
 
 `member` is this message here, `definition` the earlier thread or its channel: what is wrong with those alone is no fault
 of the settings, and the message is posted anew to the channel that is set. A code that is in no table is "not now":
-nobody is called because of credentials that may be right.
+no alarm blames credentials that may be right.
 """
 
 from __future__ import annotations

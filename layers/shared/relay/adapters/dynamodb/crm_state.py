@@ -9,7 +9,7 @@
     possible_emails     addresses under which a call without a known result may have written the member
     job, job_digest     the bulk job that works on the member, and the digest of the profile that it was given
     previous_contacts   contacts that may hold the member's fields beside its own
-    waiting_since, tried_at, next_try, tries, tried_digest, waits_backfill    of a member whom the CRM does not take
+    waiting_since, tried_at, next_try, tries, tried_digest, waits_backfill    of a member that the CRM does not take
 
 Cost (on demand, us-east-1: $0.125 per million read units, $0.625 per million writes): a member that needs nothing costs
 a read; one that is sent costs a read, the claim and its release: $1.375 a million. Reads are consistent, at twice the

@@ -115,6 +115,8 @@ class HubspotClient:
         ):
             return HubspotReply(status, body)
         codes = [*_codes(body), f"http_{status}"]
+        if status == HTTPStatus.GONE:
+            codes.reverse()  # whatever else it says
         is_known = own or status in _WITH_ANY_BODY
         later = status >= HTTPStatus.INTERNAL_SERVER_ERROR or not is_known
         fault = FAULTS["edge"] if later else fault_of(FAULTS, codes)
