@@ -27,5 +27,6 @@ def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         services.rechecks,
         kpis=services.kpis,
         grants=services.grants,
+        dead_letters=services.dead_letters,
     )
     return {"batchItemFailures": [{"itemIdentifier": failed}] if failed else []}

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from relay.adapters.aws.client import AwsClient, aws_errors
 from relay.adapters.aws.connection import Connections
-from relay.errors import TransientError
+from relay.errors import PermanentError, TransientError
 from relay.ingest.receive import AccessPolicy, RefusedError, authenticate, route
 from relay.model.delivery import Delivery, pack
 from relay.model.metrics import NAMESPACE, RECEIVED, REFUSED, SERVICE, SHOP
@@ -39,7 +39,9 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     except RefusedError as refusal:
         _log(refusal.code)
         return _answer(refusal.status, {"error": refusal.code})
-    except TransientError as error:
+    except (PermanentError, TransientError) as error:
+        # Also what SQS calls the sender's fault: `pack` leaves nothing that it refuses, so it is ours, and the platform
+        # delivers again.
         _log("not_queued", reason=str(error))
         return _answer(503, {"error": "not_queued"}, {"retry-after": RETRY_AFTER})
     _log("accepted", event_id=delivery.event_id, topic=delivery.topic, reason=delivery.reason)

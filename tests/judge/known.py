@@ -159,7 +159,6 @@ NOT_HANDLED = frozenset(
         "tie_circle",
         "tie_ms",
         "tie_second",
-        "wrong_queue",
     }
 )
 HANDLED = ALL - NOT_HANDLED

@@ -62,7 +62,7 @@ CHANGES = "arn:aws:sns:eu-west-1:123456789012:changes"
 EMAIL = "arn:aws:sns:eu-west-1:123456789012:email"
 SECRET = "/relay/crm"
 # As template.yaml has them.
-MOST_RECEIVES = 5
+MOST_RECEIVES = 20
 VISIBILITY = {"alerts": 360, "crm": 360}
 BATCH = {"alerts": 10, "crm": 100}
 # A sender tries again for this long; two strikes at each of the receiver's calls are the most there are.
@@ -163,6 +163,7 @@ class World:
             "MEMBERS_TABLE": "members",
             "MIRRORS_TABLE": "mirrors",
             "INCIDENTS_TABLE": "incidents",
+            "TRIES_TABLE": "incidents",
             "KPIS_TABLE": "figures",
             "JOURNAL_STREAM": "journal",
             "CHANGES_TOPIC": CHANGES,

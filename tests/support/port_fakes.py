@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from inveterate.webhooks.identity import raw_id
-from relay.errors import ConflictError
+from relay.errors import ConflictError, PermanentError, TransientError
 from relay.ingest.consumer import ConsumerServices
 from relay.model.delivery import Delivery, pack
 from relay.model.member import Member
@@ -20,6 +20,8 @@ from relay.ports.members import MemberRecord
 from relay.ports.messaging import OutgoingMessage
 from relay.queues.batch import Batch, Message
 from relay.rules.settings import Rules
+
+from tests.support.aws.sqs import complaint
 
 ROOT = Path(__file__).parents[2]
 SHOP = "inveterate.myshopify.com"
@@ -93,7 +95,10 @@ class FakeJournal:
 
 @dataclass
 class FakeOutgoing:
-    """A queue or topic in memory; `refuse` holds the positions (over all sends) that are not taken."""
+    """A queue or topic in memory; `refuse` holds the positions (over all sends) that are not taken.
+
+    What SQS would refuse for good is refused here as the adapter says it.
+    """
 
     sent: list[OutgoingMessage] = field(default_factory=list)
     refuse: set[int] = field(default_factory=set)
@@ -103,28 +108,38 @@ class FakeOutgoing:
         """Take all but the refused."""
         answers: list[Exception | None] = []
         for message in messages:
-            refused = self.asked in self.refuse
+            answer: Exception | None = ConnectionError("refused") if self.asked in self.refuse else None
+            if code := complaint(as_entry(message)):
+                answer = PermanentError("refused_by_service", code)
             self.asked += 1
-            answers.append(ConnectionError("refused") if refused else None)
-            if not refused:
+            answers.append(answer)
+            if answer is None:
                 self.sent.append(message)
         return answers
 
 
+def as_entry(message: OutgoingMessage) -> Mapping[str, Any]:
+    """Return a message as SQS gets it."""
+    values = {name: {"DataType": "String", "StringValue": text} for name, text in message.attributes.items()}
+    return {"MessageBody": message.body, "MessageAttributes": values, "DelaySeconds": message.delay}
+
+
 @dataclass
 class FakeSource(FakeOutgoing):
-    """The queue that a function reads."""
+    """The queue that a function reads; `keeps` holds the ids that are not deleted."""
 
     name: str = "source"
     deleted: list[str] = field(default_factory=list)
+    keeps: set[str] = field(default_factory=set)
 
     def defer(self, messages: Sequence[OutgoingMessage]) -> Sequence[Exception | None]:
         """Take delayed copies."""
         return self.send(messages)
 
-    def delete(self, messages: Sequence[Message]) -> None:
+    def delete(self, messages: Sequence[Message]) -> Sequence[Exception | None]:
         """Remember what was acknowledged early."""
-        self.deleted += [message.id for message in messages]
+        self.deleted += [message.id for message in messages if message.id not in self.keeps]
+        return [TransientError("not deleted") if message.id in self.keeps else None for message in messages]
 
 
 @dataclass
@@ -152,6 +167,7 @@ class World:
     source: FakeSource = field(default_factory=FakeSource)
     dead_letters: FakeOutgoing = field(default_factory=FakeOutgoing)
     telemetry: FakeTelemetry = field(default_factory=FakeTelemetry)
+    topics: dict[str, FakeOutgoing] = field(default_factory=dict)
     now: datetime = NOW
 
     def services(self) -> ConsumerServices:
@@ -162,6 +178,7 @@ class World:
             members=self.members,
             journal=self.journal,
             telemetry=self.telemetry,
+            topics=self.topics,
         )
 
     def batch(self) -> Batch:

@@ -97,8 +97,9 @@ class VirtualQueue:
             heapq.heappush(self.later, (at, next(self._numbers), message))
         return [None] * len(messages)
 
-    def delete(self, messages: Sequence[Message]) -> None:
+    def delete(self, messages: Sequence[Message]) -> Sequence[Exception | None]:
         """Do nothing: a received message is gone."""
+        return [None] * len(messages)
 
     def receive(self, most: int) -> list[dict[str, Any]]:
         """Return a batch as Lambda makes it: a full one, or the messages of five seconds from the first."""

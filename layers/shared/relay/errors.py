@@ -6,12 +6,12 @@
     │   ├── UnreadableRulesError  the stored rules cannot be read: deferred until they are replaced
     │   ├── NoReplyError          no answer came: the server may have carried it out or not
     │   ├── CoalesceError         possible now, and cheaper in a fuller batch: deferred once
-    │   └── CircuitOpenError      a circuit breaker of ours is open: deferred without a call, all to the same moment
+    │   ├── CircuitOpenError      a circuit breaker of ours is open: deferred without a call, all to the same moment
     ├── PermanentError            never: to the dead letters, with the reason
     ├── ConflictError             another invocation wrote first: read again and decide again
     └── OverBudgetError           the month's budget does not cover a grant
 
-Any other exception is a defect: the message is returned to its queue until the queue gives it up. No error's
+Any other exception is a defect: the message is returned to its queue, becomes a suspect, and ends after five tries alone. No error's
 text holds a value of an event, a key or a token: it names things by their field, setting or code.
 """
 
@@ -54,12 +54,24 @@ class CircuitOpenError(TransientError):
     """A circuit breaker of ours is open. The messages come back together, so that they fill calls."""
 
 
+class NotBegunError(TransientError):
+    """The message may be the one that ends the function. It is deferred unstarted, and stays a suspect."""
+
+
 class PermanentError(RelayError):
     """This message can never work. `reason` is a short code that the dead letter carries."""
 
     def __init__(self, reason: str, message: str = "") -> None:
         super().__init__(f"{reason}: {message}" if message else reason)
         self.reason = reason
+
+
+class ExhaustedError(PermanentError):
+    """A message was begun alone as often as is allowed. `last` is the class of the last error, empty after a crash."""
+
+    def __init__(self, last: str = "") -> None:
+        super().__init__("too_many_tries", last)
+        self.last = last
 
 
 class ConflictError(RelayError):

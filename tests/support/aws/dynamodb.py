@@ -21,6 +21,7 @@ from tests.support.aws.stream import StreamRecord, TableStream
 from tests.support.aws.virtual_clock import VirtualClock
 
 LARGEST_ITEM: Final = 400 * 1024
+LARGEST_KEY: Final = 2048
 MOST_DIGITS: Final = 38
 MOST_READ: Final = 100
 MOST_WRITTEN: Final = 25
@@ -52,6 +53,8 @@ class FakeTable:
             kind, content = next(iter(value.items()))
             if kind not in {"S", "N", "B"} or content in {"", b""}:
                 raise invalid(f"no key: {name}")
+            if len(content.encode() if isinstance(content, str) else content) > LARGEST_KEY:
+                raise invalid(f"too long a key: {name}")
             parts.append(content)
         return tuple(parts)
 

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from relay.adapters.aws.client import RefusedCallError
+
 from tests.support.aws.refusals import refused
-from tests.support.aws.sqs import FakeQueue
+from tests.support.aws.sqs import REFUSED_BY_SQS, FakeQueue
 
 MOST_BYTES: Final = 262_144
 MOST_ENTRIES: Final = 10
@@ -48,14 +50,21 @@ class FakeSns:
             raise refused("BatchEntryIdsNotDistinct")
         if sum(map(_weight, entries)) > MOST_BYTES:
             raise refused("BatchRequestTooLong")
+        return self._publish_each(topic, entries)
+
+    def _publish_each(self, topic: FakeTopic, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Publish what can be published; an entry that cannot fails by itself."""
+        taken: list[dict[str, Any]] = []
+        failed: list[dict[str, Any]] = []
         for entry in entries:
-            _check(entry)
-        for entry in entries:
-            self._deliver(topic, entry)
-        return {
-            "Successful": [{"Id": entry["Id"], "MessageId": entry["Id"]} for entry in entries],
-            "Failed": [],
-        }
+            try:
+                _check(entry)
+                self._deliver(topic, entry)
+            except RefusedCallError as refusal:
+                failed.append({"Id": entry["Id"], "Code": refusal.code, "SenderFault": "true"})
+            else:
+                taken.append({"Id": entry["Id"], "MessageId": entry["Id"]})
+        return {"Successful": taken, "Failed": failed}
 
     def _deliver(self, topic: FakeTopic, message: Mapping[str, Any]) -> None:
         topic.published.append(message)
@@ -73,7 +82,8 @@ def _weight(message: Mapping[str, Any]) -> int:
 
 def _check(message: Mapping[str, Any]) -> None:
     subject = message.get("Subject")
-    if not message["Message"] or _weight(message) > MOST_BYTES:
+    # What SQS would refuse is refused here: SNS would take it, and a queue would never get it.
+    if not message["Message"] or _weight(message) > MOST_BYTES or REFUSED_BY_SQS.search(message["Message"]):
         raise refused("InvalidParameter")
     if subject is not None and (
         not 1 <= len(subject) < LONGEST_SUBJECT or not subject.isascii() or not subject.isprintable()

@@ -23,7 +23,7 @@ MOST_ATTRIBUTES: Final = 10
 MOST_ENTRIES: Final = 10
 LONGEST_DELAY: Final = 900
 
-_REFUSED: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+REFUSED_BY_SQS: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ENTRY_ID: Final = re.compile("[A-Za-z0-9_-]{1,80}")
 _ATTRIBUTE_NAME: Final = re.compile(
     r"(?!\.)(?!AWS\.|Amazon\.)(?!.*\.\.)[A-Za-z0-9_.-]{1,256}(?<!\.)", re.IGNORECASE
@@ -64,7 +64,10 @@ class FakeQueue:
         return f"https://sqs.eu-west-1.amazonaws.com/123456789012/{self.name}"
 
     def put(self, body: str, attributes: Mapping[str, Mapping[str, Any]], delay: int = 0) -> str:
-        """Store a message that has been checked; return its id."""
+        """Store a message; return its id. One that SQS would refuse is in no queue, also none from SNS."""
+        message = {"MessageBody": body, "MessageAttributes": attributes, "DelaySeconds": delay}
+        if code := complaint(message):
+            raise refused(code)
         now = self.clock.now()
         message_id = f"{self.name}-{next(self._ids)}"
         self.messages.append(StoredMessage(message_id, body, attributes, now, now + timedelta(seconds=delay)))
@@ -178,7 +181,7 @@ class FakeSqs:
         match operation:
             case "SendMessage":
                 _check_size(_weight(body))
-                code = _complaint(body)
+                code = complaint(body)
                 if code:
                     raise refused(code)
                 message_id = queue.put(
@@ -220,7 +223,7 @@ class FakeSqs:
         taken: list[dict[str, Any]] = []
         failed: list[dict[str, Any]] = []
         for entry in entries:
-            code = _complaint(entry)
+            code = complaint(entry)
             if code:
                 failed.append({"Id": entry["Id"], "Code": code, "SenderFault": True})
                 continue
@@ -295,7 +298,7 @@ def _check_size(weight: int) -> None:
         raise refused("InvalidParameterValue")
 
 
-def _complaint(message: Mapping[str, Any]) -> str | None:
+def complaint(message: Mapping[str, Any]) -> str | None:
     """Return the code with which SQS refuses a message; None where it takes it."""
     attributes = message.get("MessageAttributes") or {}
     delay = message.get("DelaySeconds", 0)
@@ -303,13 +306,13 @@ def _complaint(message: Mapping[str, Any]) -> str | None:
         return "MissingParameter"
     if _weight(message) > LARGEST or isinstance(delay, bool) or not 0 <= delay <= LONGEST_DELAY:
         return "InvalidParameterValue"
-    if _REFUSED.search(message["MessageBody"]):
+    if REFUSED_BY_SQS.search(message["MessageBody"]):
         return "InvalidMessageContents"
     if len(attributes) > MOST_ATTRIBUTES:
         return "InvalidParameterValue"
     for name, value in attributes.items():
         text = value.get("StringValue", "")
-        if not _ATTRIBUTE_NAME.fullmatch(name) or not text or _REFUSED.search(text):
+        if not _ATTRIBUTE_NAME.fullmatch(name) or not text or REFUSED_BY_SQS.search(text):
             return "InvalidParameterValue"
     return None
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from relay.alerts.delivery import CLAIM_DURATION
+from relay.alerts.delivery import CLAIM_DURATION, CLAIM_RETRY_SECONDS
 from relay.errors import TransientError
 
 from tests.support.in_memory_notifier import Crash, FakeChannel, InMemoryNotifier, error_of, notifier_with
-from tests.support.incident_builders import ESCALATE, INCIDENT_KEY, OPEN, alert_message
+from tests.support.incident_builders import ESCALATE, INCIDENT_KEY, OPEN, RESOLVE, alert_message
+from tests.support.port_fakes import FakeContext, World, queued, sample
 
 
 @pytest.mark.parametrize("save", range(7))
@@ -41,7 +42,7 @@ def test_a_crash_while_sending(late: bool) -> None:  # noqa: FBT001 - parametris
 
 
 def test_a_delivery_that_another_invocation_claimed_is_left_alone() -> None:
-    """Until the claim expires its holder may be alive: the message is deferred for that long."""
+    """Until the claim expires its holder may be alive: the message is deferred, and looks again within ten seconds."""
     slack = FakeChannel("slack", [Crash()])
     notifier = notifier_with(slack)
     with pytest.raises(Crash):
@@ -49,8 +50,25 @@ def test_a_delivery_that_another_invocation_claimed_is_left_alone() -> None:
     notifier.clock.advance(20)
     results = notifier.receive(OPEN, receives=2)["e1"]
     assert isinstance(results, TransientError)
-    assert results.retry_after == CLAIM_DURATION.total_seconds() - 20
+    assert results.retry_after == CLAIM_RETRY_SECONDS
     assert slack.calls == 1
+
+
+def test_a_resolution_behind_a_claim_comes_within_ten_seconds() -> None:
+    """Two invocations share an incident: the copy of the second one comes back before ten seconds are over."""
+    slack = FakeChannel("slack", [Crash()])
+    notifier = notifier_with(slack)
+    with pytest.raises(Crash):
+        notifier.receive(OPEN)
+    error = notifier.receive(RESOLVE)["e2"]
+    assert isinstance(error, TransientError)
+    world = World()
+    for _ in range(50):
+        world.batch().run(
+            {"Records": [queued(sample("customer.cancelled"))]}, FakeContext(), lambda *_: {"m1": error}
+        )
+    assert all(copy.delay < 10 for copy in world.source.sent)
+    assert len(world.source.sent) == 50
 
 
 @pytest.mark.parametrize("save", range(5))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from relay.alerts.render import slack_message
-from relay.alerts.render.content import customer_link, line, masked_email, masked_name
+from relay.alerts.render.content import customer_link, masked_email, masked_name
+from relay.alerts.render.plain_text import line
 from relay.alerts.render.slack import escaped
 
 from tests.support.incident_builders import CUSTOMER_LINK, blocks_text, notification

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from relay.errors import PermanentError
 from relay.ingest.fanout import fan_out
 from relay.model.effects import Alert, GrantCredits, Level, Note, Recheck
 from relay.model.messages import (
+    CHANGE_TOPIC,
     AlertMessage,
     EventEffects,
     GrantRequest,
@@ -18,6 +21,7 @@ from relay.model.messages import (
     dump,
     load,
 )
+from relay.ports.messaging import OutgoingMessage
 from relay.queues.requests import GrantQueue, RecheckQueue
 from relay.rules.timeline import with_common_properties
 
@@ -179,3 +183,67 @@ def test_a_grant_without_an_api_is_logged() -> None:
     [(outcome, about)] = telemetry.outcomes
     assert (outcome, about["event_id"], about["member"]) == ("grant_without_api", "a" * 32, KEY)
     assert len(changes.sent) == 1
+
+
+@dataclass
+class Refusing(FakeOutgoing):
+    """A target that will never take a message with this text."""
+
+    text: str = "Lost"
+
+    def send(self, messages: Sequence[OutgoingMessage]) -> Sequence[Exception | None]:
+        answers: list[Exception | None] = []
+        for message in messages:
+            if self.text in message.body:
+                answers.append(PermanentError("refused_by_service", "queue: InvalidMessageContents"))
+            else:
+                answers += super().send([message])
+        return answers
+
+
+def test_what_can_never_be_sent_does_not_stop_the_shard() -> None:
+    """The message itself goes to the dead letters, with its target; what was written after it is sent."""
+    alerts, letters = Refusing(), FakeOutgoing()
+    other = replace(ALERT, title="Other")
+    writes = [
+        write(1, outbox_of(event_effects(ALERT))),
+        write(2, outbox_of(event_effects(other, event_id="b" * 32))),
+    ]
+    telemetry = FakeTelemetry()
+    assert fan_out(writes, FakeOutgoing(), alerts, telemetry, dead_letters=letters) is None
+    (letter,) = letters.sent
+    assert load(AlertMessage, letter.body).alert == ALERT
+    assert (letter.header.source_queue, letter.header.reason) == ("alerts", "refused_by_service")
+    assert (letter.header.event_id, letter.header.topic) == ("a" * 32, "customer.payment_failed")
+    assert [load(AlertMessage, sent.body).alert.title for sent in alerts.sent] == ["Other"]
+    assert [name for name, _ in telemetry.outcomes] == ["not_sent"]
+
+
+def test_the_shard_waits_for_the_dead_letters() -> None:
+    """The letter is not taken now: the write comes again, and nothing is lost."""
+    letters = FakeOutgoing(refuse={0})
+    writes = [write(1, outbox_of(event_effects(ALERT)))]
+    assert fan_out(writes, FakeOutgoing(), Refusing(), FakeTelemetry(), dead_letters=letters) == "1"
+    assert fan_out(writes, FakeOutgoing(), Refusing(), FakeTelemetry()) == "1"
+
+
+def test_what_even_the_dead_letters_refuse_is_named() -> None:
+    """Too large for any queue: its event is in the journal, and the shard goes on."""
+    letters, telemetry = Refusing(), FakeTelemetry()
+    writes = [write(1, outbox_of(event_effects(ALERT)))]
+    assert fan_out(writes, FakeOutgoing(), Refusing(), telemetry, dead_letters=letters) is None
+    assert [name for name, _ in telemetry.outcomes] == ["not_sent", "never_sent"]
+
+
+def test_everything_that_is_sent_is_ascii() -> None:
+    """A character that SQS refuses raw is escaped in every kind of message."""
+    odd = "declined\uffff \ufffe \x00 \U0001f600 é"
+    alert = replace(ALERT, details=(("Reason", odd),))
+    note = replace(NOTE, properties={"reason": odd})
+    changes, alerts = FakeOutgoing(), FakeOutgoing()
+    assert (
+        fan_out([write(1, outbox_of(event_effects(alert, note)))], changes, alerts, FakeTelemetry()) is None
+    )
+    assert all(sent.body.isascii() for sent in (*changes.sent, *alerts.sent))
+    assert load(AlertMessage, alerts.sent[0].body).alert.details == (("Reason", odd),)
+    assert changes.sent[0].header.topic == CHANGE_TOPIC

@@ -20,13 +20,16 @@ from relay.model.member import Member
 from relay.model.messages import AlertMessage
 from relay.model.metrics import ALERTS_SENT, Outcome
 from relay.ports.alerts import AlertChannel, IncidentStore, Notification
-from relay.ports.members import MemberStore
+from relay.ports.members import MemberStore, load_each
 from relay.ports.optimistic import retry_conflicts
 from relay.ports.runtime import Clock, Telemetry
 from relay.rules.settings import Rules
 
 CLAIM_DURATION: Final = timedelta(seconds=60)
 """How long a delivery stays claimed: not less than the function's timeout, so that the invocation with the claim has ended by then."""
+
+CLAIM_RETRY_SECONDS: Final = 7.0
+"""After so long an invocation that found a delivery claimed looks again: within 10 s, with the queue's own jitter."""
 
 _TABLE: Final = "table incidents"
 
@@ -114,7 +117,7 @@ class MemberLookup:
         missing = {key for key in wanted if key not in self.members}
         if missing and not self.stopped:
             try:
-                records, _ = self.context.members.load(missing)
+                records = load_each(self.context.members, missing).records
             except TransientError as error:
                 self.stop(error)
             else:
@@ -168,7 +171,8 @@ class BatchDelivery:
             return incident
         before, event_id, now = pending.deliveries[name], pending.alert_message.event_id, self.context.clock()
         if before.claimed_until is not None and before.claimed_until > now:
-            wait = (before.claimed_until - now).total_seconds()
+            # Most sends take a second. A copy that waited for the whole claim would keep a resolution back for a minute.
+            wait = min((before.claimed_until - now).total_seconds(), CLAIM_RETRY_SECONDS)
             failed[name] = TransientError(f"{name}: another invocation is sending", retry_after=wait)
             return incident
         if before.state is DeliveryState.RETRYING:
@@ -245,11 +249,13 @@ def raise_longest(errors: Iterable[Exception]) -> None:
 def _failed_for_good(incident: Incident, event_id: str) -> list[Exception]:
     """Return an error for each failed delivery of this event, with the reason that the dead letter carries."""
     own = incident.pending_for(event_id)
-    return [
-        PermanentError(delivery.reason, channel)
+    failed = {
+        channel: delivery.reason
         for channel, delivery in (own.deliveries if own else {}).items()
         if delivery.state is DeliveryState.FAILED
-    ]
+    }
+    reasons = {**incident.given_up.get(event_id, {}), **failed}
+    return [PermanentError(reason, channel) for channel, reason in reasons.items()]
 
 
 def _keeps_message_for(error: Exception) -> tuple[int, float]:

@@ -28,7 +28,9 @@ from relay.model.messages import (
     ClockTick,
     DailyDigest,
 )
+from relay.ports.members import load_each
 from relay.queues.batch import Context, Message, Results
+from relay.queues.requests import expect_topic
 from relay.rules.catalog import apply_settings
 from relay.rules.settings import Rules
 
@@ -78,9 +80,7 @@ class Notifier:
             if not _has_time(context):
                 break
             try:
-                # A redrive removes the number of deferrals: such a message is new, or was redriven.
-                first_receive = message.receives == 1 and message.deferrals == 0
-                self._process(batch, request, context, first_receive=first_receive)
+                self._process(batch, request, context, first_receive=message.is_first_receive)
             except Exception as error:  # noqa: BLE001 - a defect in one incident must not hold up the others
                 results[message.id] = error
             else:
@@ -102,7 +102,8 @@ class Notifier:
             if key
         }
         try:
-            records, rules = self.context.members.load(keys)
+            # A member that cannot be read has no name in its alert; the alert is sent all the same.
+            loaded = load_each(self.context.members, keys)
         except TransientError as error:
             # Never the defaults: a merchant may have chosen other channels.
             if self.cache.rules is None:
@@ -110,9 +111,9 @@ class Notifier:
             batch = BatchDelivery(self.context, self.cache.rules, MemberLookup(self.context, {}))
             batch.members.stop(error)
             return batch
-        self.cache.rules = rules
-        members = {key: record.member for key, record in records.items()}
-        return BatchDelivery(self.context, rules, MemberLookup(self.context, members))
+        self.cache.rules = loaded.rules
+        members = {key: record.member for key, record in loaded.records.items()}
+        return BatchDelivery(self.context, loaded.rules, MemberLookup(self.context, members))
 
     def _process(
         self, batch: BatchDelivery, request: Request, context: Context, *, first_receive: bool
@@ -143,17 +144,18 @@ def read(message: Message, shop: str) -> Request | None:
     """Read a message of the alerts queue; return None where it asks for nothing.
 
     Raises:
-        PermanentError: `unreadable_message`.
+        PermanentError: `unreadable_message`; `wrong_topic` for a message of another queue.
 
     """
     reader = _READERS.get(message.header.topic or "")
     if reader:
         return reader(message.body)
-    alert_message = (
-        alarm_message(message.body, shop)
-        if is_alarm(message.body)
-        else messages.load(AlertMessage, message.body)
-    )
+    if is_alarm(message.body):
+        expect_topic(message, ALARM_TOPIC)
+        alert_message = alarm_message(message.body, shop)
+    else:
+        alert_message = messages.load(AlertMessage, message.body)
+        expect_topic(message, alert_message.topic)
     if alert_message and not 0 < len(alert_message.alert.incident_key.encode()) <= _MAX_KEY_BYTES:
         raise PermanentError("unreadable_message", "alert.incident_key")
     return alert_message

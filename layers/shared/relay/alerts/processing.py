@@ -16,6 +16,7 @@ from relay.alerts.transitions import (
     apply_notice,
     classify,
     drop_deferred,
+    forget_given_up,
     notify_even_if_unannounced,
     recipients,
     release_deferred,
@@ -59,7 +60,7 @@ def _apply_notice(
     first_receive: bool = False,
 ) -> Incident:
     def change(before: Incident) -> Incident:
-        again = retry_failed(before, alert_message.event_id) if first_receive else before
+        again = _begin_anew(before, alert_message.event_id) if first_receive else before
         return apply_notice(again, alert_message, channels)
 
     return batch.context.update(alert_message.alert.incident_key, change)
@@ -74,7 +75,7 @@ def _apply(batch: BatchDelivery, alert_message: AlertMessage, *, first_receive: 
         nonlocal classification
         classification = classify(before, alert_message)
         if classification == "seen":
-            return retry_failed(before, alert_message.event_id) if first_receive else before
+            return _begin_anew(before, alert_message.event_id) if first_receive else before
         return apply(before, alert_message, channels, defer=defer)
 
     saved = context.update(alert_message.alert.incident_key, change)
@@ -87,6 +88,11 @@ def _apply(batch: BatchDelivery, alert_message: AlertMessage, *, first_receive: 
     elif saved.pending_for(alert_message.event_id) is None:
         context.log("alert_suppressed", alert_message, classification=classification)
     return saved
+
+
+def _begin_anew(incident: Incident, event_id: str) -> Incident:
+    """Return the incident for a message that was redriven: failed deliveries are tried again, withdrawn ones are over."""
+    return forget_given_up(retry_failed(incident, event_id), event_id)
 
 
 def _defer_reason(batch: BatchDelivery, alert_message: AlertMessage) -> DeferReason | None:

@@ -13,6 +13,7 @@ from typing import Final, Literal, TypeAlias
 
 from relay.model.effects import Level
 from relay.model.incident import (
+    MAX_GIVEN_UP,
     UNCONFIRMED,
     ChannelDelivery,
     DeferReason,
@@ -155,7 +156,7 @@ def apply(
             after = replace(after, level=alert.level)
         case "resolved":
             # A deferred opening is dropped with it: a channel without the opening needs no resolution.
-            after = replace(drop_failed(after), active=False, deferred=None)
+            after = replace(withdraw_failed(after), active=False, deferred=None)
         case "stale" | "absorbed":
             return after
     if not to:
@@ -205,7 +206,8 @@ def enqueue(
     # An escalation that is sent now includes the lower one that was deferred.
     deferred = None if kind in {"opened", "escalated"} else incident.deferred
     notified = tuple(dict.fromkeys((*incident.channels, *deliveries)))
-    pending = (*incident.pending, added)[-MAX_PENDING:]
+    pending = (*incident.pending, added)
+    incident, pending = _give_up(incident, pending[:-MAX_PENDING]), pending[-MAX_PENDING:]
     return _prune_threads(replace(incident, pending=pending, channels=notified, deferred=deferred))
 
 
@@ -295,14 +297,39 @@ def retry_failed(incident: Incident, event_id: str) -> Incident:
     return incident
 
 
-def drop_failed(incident: Incident) -> Incident:
-    """Return the incident without its failed deliveries: a redrive after the resolution sends no opening."""
+def withdraw_failed(incident: Incident) -> Incident:
+    """Return the incident without its failed deliveries: a redrive after the resolution sends no opening.
+
+    They are kept as `given_up`. The invocation that gave one up may have ended before its dead letter was written; the
+    message then comes again, and finds there what to write down.
+    """
+    after = _give_up(incident, incident.pending)
     return _change_deliveries(
-        incident,
+        after,
         lambda pending: {
             name: one for name, one in pending.deliveries.items() if one.state is not DeliveryState.FAILED
         },
     )
+
+
+def forget_given_up(incident: Incident, event_id: str) -> Incident:
+    """Return the incident without what was given up of this event, after a redrive: its dead letter was written."""
+    left = {known: channels for known, channels in incident.given_up.items() if known != event_id}
+    return replace(incident, given_up=left)
+
+
+def _give_up(incident: Incident, notifications: Iterable[PendingNotification]) -> Incident:
+    """Return the incident with the failed deliveries of these notifications added to `given_up`; the latest are kept."""
+    given_up = dict(incident.given_up)
+    for pending in notifications:
+        failed = {
+            channel: delivery.reason
+            for channel, delivery in pending.deliveries.items()
+            if delivery.state is DeliveryState.FAILED
+        }
+        if failed:
+            given_up[pending.alert_message.event_id] = failed
+    return replace(incident, given_up=dict(list(given_up.items())[-MAX_GIVEN_UP:]))
 
 
 def _change_deliveries(

@@ -13,11 +13,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from relay.errors import TransientError
-from relay.model.messages import MemberChanged, dump
+from relay.model.messages import MemberChanged
 from relay.ports.crm_state import MemberKeyScan, SyncStateScan
 from relay.ports.messaging import MessageSender, OutgoingMessage
 from relay.ports.runtime import Clock
 from relay.ports.scans import Page
+from relay.queues.requests import change_message
 
 _MAX_ATTEMPTS: Final = 5
 
@@ -76,4 +77,4 @@ class Backfill:
 
 def backfill_change(key: str) -> OutgoingMessage:
     """Return the message by which a member is written without starting an automation."""
-    return OutgoingMessage(body=dump(MemberChanged(member=key, backfill=True)))
+    return change_message(MemberChanged(member=key, backfill=True))

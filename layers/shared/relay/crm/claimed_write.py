@@ -43,7 +43,7 @@ from relay.errors import TransientError
 from relay.model.formats import json_value
 from relay.ports.crm import BulkImport, ContactRef, Crm, CrmOutcome
 from relay.ports.crm_state import Claim, ClaimResult, SyncState, SyncStateStore
-from relay.ports.members import MemberStore
+from relay.ports.members import MemberStore, load_each
 from relay.ports.runtime import Clock
 from relay.rules.crm_profile import CrmProfile, crm_profile
 
@@ -111,14 +111,35 @@ class ClaimedWrite:
     on_waiting: Callable[[datetime], None] = lambda _: None
 
     def profiles(self, keys: Sequence[str]) -> dict[str, CrmProfile]:
-        """Return what the CRM is to hold of these members.
+        """Return what the CRM is to hold of these members, without those that have an error in `each_profile`.
 
         Raises:
             TransientError: the table does not answer.
 
         """
-        records, rules = self.members.load(keys)
-        return {key: crm_profile(records[key].member, rules) for key in keys}
+        found = self.each_profile(keys)
+        return {key: profile for key, profile in found.items() if isinstance(profile, CrmProfile)}
+
+    def each_profile(self, keys: Sequence[str]) -> dict[str, CrmProfile | Exception]:
+        """Return the profile of each member, or what prevents it: one member's record costs the others nothing.
+
+        A profile counts as made when the CRM's fields can be made of it, too.
+
+        Raises:
+            TransientError: the table does not answer.
+
+        """
+        loaded = load_each(self.members, keys)
+        found: dict[str, CrmProfile | Exception] = dict(loaded.errors)
+        for key, record in loaded.records.items():
+            try:
+                profile = crm_profile(record.member, loaded.rules)
+                _ = profile.digest, self.crm.expected_fields(profile)
+            except Exception as error:  # noqa: BLE001 - a defect in one member must not hold up the others
+                found[key] = error
+            else:
+                found[key] = profile
+        return found
 
     def write(
         self,

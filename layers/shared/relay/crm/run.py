@@ -79,6 +79,18 @@ class SyncRun:
         """Return whether a message was deferred for a fuller batch before."""
         return bool(self.messages[message_id].header.coalesced)
 
+    def take_profiles(self, profiles: Mapping[str, CrmProfile | Exception]) -> dict[str, Exception | None]:
+        """Keep the profiles, and take the messages of members that have none out of the run; return these with the error."""
+        self.profiles = {key: profile for key, profile in profiles.items() if isinstance(profile, CrmProfile)}
+        failed = {
+            message_id: error
+            for message_id, change in self.changes.items()
+            if isinstance(error := profiles[change.member], Exception)
+        }
+        for message_id in failed:
+            del self.changes[message_id], self.messages[message_id]
+        return dict(failed)
+
     def profiles_of(self, keys: Iterable[str]) -> dict[str, CrmProfile]:
         """Return the profiles of these members."""
         return {key: self.profiles[key] for key in keys}

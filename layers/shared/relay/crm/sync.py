@@ -27,13 +27,13 @@ from relay.crm.waiting import WAITING_TOPIC, WaitingMembers, retry_change, round
 from relay.errors import PermanentError, TransientError
 from relay.model.consistency import NO_EMAIL
 from relay.model.member import member_key
-from relay.model.messages import MemberChanged, RecheckRequest, load
+from relay.model.messages import CHANGE_TOPIC, MemberChanged, RecheckRequest, load
 from relay.ports.crm import Crm, CrmOutcome
 from relay.ports.crm_state import SyncStateStore
 from relay.ports.members import MemberStore
 from relay.ports.runtime import Clock
 from relay.queues.batch import Context, Message, Results
-from relay.queues.requests import RecheckQueue
+from relay.queues.requests import RecheckQueue, expect_topic
 from relay.rules.crm_profile import CrmProfile
 
 Command: TypeAlias = Callable[[Message, Context], Exception | None]
@@ -106,7 +106,7 @@ class CrmSync:
                 elif command:
                     errors[message.id] = command(message, run.context)
                 else:
-                    run.changes[message.id] = self._read_change(message.body)
+                    run.changes[message.id] = self._read_change(message)
                     run.messages[message.id] = message
             except PermanentError as error:
                 errors[message.id] = error
@@ -140,8 +140,9 @@ class CrmSync:
         except TransientError:
             return  # they wait for their schedule
 
-    def _read_change(self, body: str) -> MemberChanged:
-        change = load(MemberChanged, body)
+    def _read_change(self, message: Message) -> MemberChanged:
+        expect_topic(message, CHANGE_TOPIC)
+        change = load(MemberChanged, message.body)
         _, _, customer_id = change.member.rpartition(":")
         if not customer_id or change.member != member_key(self.shop, customer_id):
             raise PermanentError("other_shop", "member")
@@ -165,15 +166,16 @@ class CrmSync:
         try:
             # The sync states first: see `claimed_write.py`, 1.
             run.sync_states = self.sync_states.load(run.members)
-            run.profiles = writer.profiles(run.members)
+            profiles = writer.each_profile(run.members)
         except TransientError as error:
             return dict.fromkeys(run.changes, error)
+        errors = run.take_profiles(profiles)
         ContactWriter(self.crm, writer, guard).write(run)
         run.results |= _request_missing_emails(self.rechecks, run.results)
         self._bring_together(run)
         note_errors = TimelineWriter(self.crm, guard, self.rechecks, self.clock, counts.drop).write(run)
         self.measure(counts)
-        return {
+        return errors | {
             message_id: run.to_error(run.results[change.member]) or note_errors.get(message_id)
             for message_id, change in run.changes.items()
         }

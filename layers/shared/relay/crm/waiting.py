@@ -11,7 +11,7 @@ a thousand members. The table is read only while members wait: `due` in the stor
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from relay.ports.crm_state import SyncState, SyncStateScan, Waiting
 from relay.ports.messaging import MessageSender, OutgoingMessage
 from relay.ports.runtime import Clock
 from relay.queues.batch import Message
+from relay.queues.requests import change_message
 from relay.rules.crm_profile import CrmProfile
 
 WAITING_TOPIC: Final = "relay.waiting"
@@ -81,7 +82,7 @@ def waits(sync_state: SyncState, profile: CrmProfile) -> bool:
 
 def retry_change(key: str, *, backfill: bool = False, delay: int = 0) -> OutgoingMessage:
     """Return the message by which a member that waits or was refused is tried again."""
-    return OutgoingMessage(body=dump(MemberChanged(member=key, backfill=backfill, retry=True)), delay=delay)
+    return replace(change_message(MemberChanged(member=key, backfill=backfill, retry=True)), delay=delay)
 
 
 def round_message(at: datetime, *, everyone: bool = False) -> OutgoingMessage:

@@ -31,7 +31,7 @@ from relay.ports.members import MemberRecord, MemberStore
 from relay.ports.messaging import Journal
 from relay.ports.runtime import Clock, Telemetry
 from relay.queues.batch import Context, Message, Results, for_each_message
-from relay.queues.requests import customer_of
+from relay.queues.requests import customer_of, expect_topic
 from relay.reconcile.api_facts import EARLY, facts_of
 from relay.rules.settings import Rules
 
@@ -86,6 +86,7 @@ class Granter:
 
     def _handle(self, message: Message) -> None:
         request = self._read(message.body)
+        expect_topic(message, request.topic)
         record = self.grants.load(request.key)
         if record is None:
             self._begin(request, message)

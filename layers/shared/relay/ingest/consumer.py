@@ -8,34 +8,36 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic
 
 from inveterate.webhooks.base import UnreadableEventError, read_json
+from inveterate.webhooks.topics import topic_named
 
 from relay.errors import PermanentError, TransientError
 from relay.ingest.reducer import E, EventResult, ReceivedEvent, Reduction, TopicRule, reduce_events
 from relay.model import journal, metrics
 from relay.model.delivery import Delivery, unpack
 from relay.model.member import member_key
-from relay.ports.members import MemberRecord, MemberStore
-from relay.ports.messaging import Journal
+from relay.ports.members import MemberRecord, MemberStore, load_each
+from relay.ports.messaging import Journal, MessageSender, OutgoingMessage
 from relay.ports.optimistic import retry_conflicts
 from relay.ports.runtime import Telemetry
 from relay.queues.batch import RESERVE_MS, Batch, Context, Message, Results
 from relay.rules.settings import Rules
-from relay.topics import PROBE_TOPIC
+from relay.topics import FOLDERS, PROBE_TOPIC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumerServices:
-    """The ports of a consumer, and the shop whose events it takes."""
+    """The ports of a consumer, and the shop whose events it takes. `topics` are the topics' queues by folder."""
 
     shop: str
     batch: Batch
     members: MemberStore
     journal: Journal
     telemetry: Telemetry
+    topics: Mapping[str, MessageSender] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +93,41 @@ class _ConsumerRun(Generic[E]):
                 delivery.body, event_id=delivery.event_id, received_at=delivery.received_at
             )
         except UnreadableEventError as error:
-            self.results[message.id] = PermanentError(error.reason, ", ".join(error.paths))
+            topic = topic_named(delivery.topic)
+            if topic not in {None, self.rule.model.TOPIC}:
+                # Of another topic, it may well be readable.
+                self.results[message.id] = self._hand_on(message, topic)
+            else:
+                self.results[message.id] = PermanentError(error.reason, ", ".join(error.paths))
             return None
         except Exception as error:  # noqa: BLE001 - a defect in reading costs its own event only
             self.results[message.id] = error
+            return None
+        named = event.metadata.topic or delivery.topic
+        if topic_named(named) != self.rule.model.TOPIC:
+            self.results[message.id] = self._hand_on(message, topic_named(named))
             return None
         if event.drift:
             self.services.telemetry.measure(metrics.SHAPE_DRIFT, len(event.drift))
         return ReceivedEvent(message.id, delivery, event)
 
+    def _hand_on(self, message: Message, topic: str | None) -> Exception | None:
+        """Send a delivery of another topic to its own queue; return the error, None where that queue took it.
+
+        Only once: a delivery that comes to a wrong queue again circles between two, and goes to the dead letters.
+        """
+        queue = self.services.topics.get(FOLDERS.get(topic or "", ""))
+        if queue is None or message.header.moved:
+            return PermanentError("wrong_topic", "metadata.topic")
+        header = replace(message.header, topic=topic, moved=message.header.moved + 1)
+        (refusal,) = queue.send([OutgoingMessage(body=message.body, header=header)])
+        if refusal is None:
+            self.services.telemetry.outcome("handed_on", event_id=header.event_id, topic=topic)
+        return refusal
+
     def _handle_all(self, by_member: Mapping[str, list[ReceivedEvent[E]]], context: Context) -> None:
         try:
-            records, rules = self.services.members.load(by_member)
+            loaded = load_each(self.services.members, by_member)
         except TransientError as error:
             everything = (each for received in by_member.values() for each in received)
             self.results.update({each.message_id: error for each in everything})
@@ -110,13 +135,37 @@ class _ConsumerRun(Generic[E]):
         for key, received in by_member.items():
             if context.get_remaining_time_in_millis() < RESERVE_MS:
                 return
-            try:
-                reduction = self._commit(records[key], received, rules)
-            except Exception as error:  # noqa: BLE001 - what is wrong with one member does not concern the others
-                self.results.update({each.message_id: error for each in received})
+            if key in loaded.errors:
+                self.results.update({each.message_id: loaded.errors[key] for each in received})
             else:
-                for result in reduction.results:
-                    self._conclude(result)
+                self._handle_member(loaded.records[key], received, loaded.rules)
+
+    def _handle_member(
+        self, record: MemberRecord, received: Sequence[ReceivedEvent[E]], rules: Rules
+    ) -> None:
+        """Commit a member's events: together, or, where that can never work, each by itself."""
+        try:
+            reduction = self._commit(record, received, rules)
+        except TransientError as error:
+            self.results.update({each.message_id: error for each in received})
+        except Exception as error:  # noqa: BLE001 - what is wrong with one member does not concern the others
+            if len(received) == 1:
+                self.results[received[0].message_id] = error
+                return
+            # One of them may be the fault, by its size or a value: the member's other events go on.
+            for each in sorted(received, key=lambda each: (each.at, each.delivery.event_id)):
+                self._handle_alone(record.member.key, each)
+        else:
+            for result in reduction.results:
+                self._conclude(result)
+
+    def _handle_alone(self, key: str, received: ReceivedEvent[E]) -> None:
+        try:
+            records, rules = self.services.members.load([key])
+        except Exception as error:  # noqa: BLE001 - likewise
+            self.results[received.message_id] = error
+            return
+        self._handle_member(records[key], [received], rules)
 
     def _commit(
         self, record: MemberRecord, received: Sequence[ReceivedEvent[E]], rules: Rules

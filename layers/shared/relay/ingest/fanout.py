@@ -2,12 +2,15 @@
 
 Changes go to the CRMs, alerts to the notifier, rechecks to `reconcile`, grants to `grants`; what is counted goes
 to the table of KPIs.
+
+What cannot be sent now stops the shard, and Lambda brings it again. What can never be sent goes to the dead letters,
+with the message itself, and the shard goes on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from relay.errors import PermanentError, TransientError
@@ -27,7 +30,7 @@ from relay.model.messages import (
 from relay.ports.kpis import KpiStore
 from relay.ports.messaging import MessageSender, OutgoingMessage
 from relay.ports.runtime import Telemetry
-from relay.queues.requests import GrantQueue, RecheckQueue, grants_of
+from relay.queues.requests import GrantQueue, RecheckQueue, change_message, grants_of
 from relay.rules.timeline import with_common_properties
 
 
@@ -52,6 +55,7 @@ def fan_out(  # noqa: PLR0913 - the records, and every destination by its name
     *,
     kpis: KpiStore | None = None,
     grants: GrantQueue | None = None,
+    dead_letters: MessageSender | None = None,
 ) -> str | None:
     """Send everything that these records of the stream carry; return the sequence number of the first that failed.
 
@@ -62,9 +66,13 @@ def fan_out(  # noqa: PLR0913 - the records, and every destination by its name
     writes = [_read(record, telemetry) for record in records]
     outboxes = [(write, write.outbox) for write in writes if write.outbox]
     grant_pairs = [(write, grant) for write, outbox in outboxes for grant in grants_of(outbox)]
-    batches: list[tuple[_Pairs, MessageSender]] = [
-        ([(write, message) for write, outbox in outboxes for message in alerts_of(outbox)], alerts),
-        ([(write, message) for write, outbox in outboxes for message in changes_of(outbox)], changes),
+    batches: list[tuple[str, _Pairs, MessageSender]] = [
+        ("alerts", [(write, message) for write, outbox in outboxes for message in alerts_of(outbox)], alerts),
+        (
+            "changes",
+            [(write, message) for write, outbox in outboxes for message in changes_of(outbox)],
+            changes,
+        ),
     ]
     if rechecks:
         requests = [
@@ -72,28 +80,54 @@ def fan_out(  # noqa: PLR0913 - the records, and every destination by its name
             for write, outbox in outboxes
             for request in _rechecks_of(outbox)
         ]
-        batches.append((requests, rechecks.queue))
+        batches.append(("reconcile", requests, rechecks.queue))
     if grants:
-        batches.append(([(write, grants.message(grant)) for write, grant in grant_pairs], grants.queue))
+        messages = [(write, grants.message(grant)) for write, grant in grant_pairs]
+        batches.append(("grants", messages, grants.queue))
     else:
         _log_without_api([grant for _, grant in grant_pairs], telemetry)
     failed = {write.sequence for write in writes if not write.readable}
-    for pairs, target in batches:
-        failed |= _send(pairs, target, telemetry)
+    for name, pairs, target in batches:
+        failed |= _send(name, pairs, target, dead_letters, telemetry)
     if kpis:
         failed |= _count(outboxes, kpis, telemetry)
     return next((write.sequence for write in writes if write.sequence in failed), None)
 
 
-def _send(pairs: _Pairs, target: MessageSender, telemetry: Telemetry) -> set[str]:
-    """Send the messages; return the sequence numbers of the writes of those that were refused."""
+def _send(
+    name: str,
+    pairs: _Pairs,
+    target: MessageSender,
+    dead_letters: MessageSender | None,
+    telemetry: Telemetry,
+) -> set[str]:
+    """Send the messages to the target of this name; return the sequence numbers of the writes that have to come again."""
     refusals = target.send([message for _, message in pairs]) if pairs else []
     failed = set()
-    for (write, _), refusal in zip(pairs, refusals, strict=True):
-        if refusal is not None:
+    never: list[tuple[_Write, OutgoingMessage]] = []
+    for (write, message), refusal in zip(pairs, refusals, strict=True):
+        if refusal is None:
+            continue
+        telemetry.outcome("not_sent", event_id=None, topic=None, reason=str(refusal))
+        if isinstance(refusal, PermanentError) and dead_letters:
+            never.append((write, _letter(name, message, refusal)))
+        else:
             failed.add(write.sequence)
-            telemetry.outcome("not_sent", event_id=None, topic=None, reason=str(refusal))
+    if never and dead_letters:
+        answers = dead_letters.send([letter for _, letter in never])
+        for (write, letter), answer in zip(never, answers, strict=True):
+            if isinstance(answer, PermanentError):
+                # Too large even for the dead letters. The journal has the event; the shard must not stand for it.
+                event_id, topic = letter.header.event_id, letter.header.topic
+                telemetry.outcome("never_sent", event_id=event_id, topic=topic, target=name)
+            elif answer:
+                failed.add(write.sequence)
     return failed
+
+
+def _letter(name: str, message: OutgoingMessage, refusal: PermanentError) -> OutgoingMessage:
+    header = replace(message.header, source_queue=name, reason=refusal.reason, error=type(refusal).__name__)
+    return OutgoingMessage(body=message.body, header=header)
 
 
 def _count(outboxes: Sequence[tuple[_Write, Outbox]], kpis: KpiStore, telemetry: Telemetry) -> set[str]:
@@ -103,11 +137,13 @@ def _count(outboxes: Sequence[tuple[_Write, Outbox]], kpis: KpiStore, telemetry:
     failed = set()
     for (write, _), refusal in zip(pairs, refusals, strict=True):
         if refusal is not None:
-            failed.add(write.sequence)
             telemetry.outcome("kpi_not_stored", event_id=None, topic=None, reason=str(refusal))
+            if not isinstance(refusal, PermanentError):
+                # A count that the table will never take is logged and left out: the shard goes on.
+                failed.add(write.sequence)
     try:
         kpis.add_webhooks(writes_by_hour(outbox for _, outbox in outboxes))
-    except TransientError as error:
+    except (PermanentError, TransientError) as error:
         # These counts serve only to detect silence: a few that are missing do not make an hour a silent one.
         telemetry.outcome("webhook_count_not_stored", event_id=None, topic=None, reason=str(error))
     return failed
@@ -158,7 +194,7 @@ def changes_of(outbox: Outbox) -> list[OutgoingMessage]:
     events = tuple(event_effects for event_effects in with_notes if event_effects.effects)
     if not (outbox.changed or events):
         return []
-    return [OutgoingMessage(body=dump(MemberChanged(member=outbox.member, events=events)))]
+    return [change_message(MemberChanged(member=outbox.member, events=events))]
 
 
 def _rechecks_of(outbox: Outbox) -> list[RecheckRequest]:

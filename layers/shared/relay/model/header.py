@@ -54,7 +54,9 @@ class MessageHeader:
 
     `received_at` is the delivery's first receipt: it never changes, through deferrals, dead letters and redrives.
     `since` is set by a redrive: the age of the message then counts from it. `receives` counts earlier receives of the same message
-    that ended in no deferral. `coalesced` marks a message that waited once for a fuller batch. `reason` says why
+    that ended in no deferral; `survived` is how many of all receives ended in order, so that the function surely outlived
+    them. `coalesced` marks a message that waited once for a fuller batch, `moved` one that was handed on to its own queue.
+    `reason` says why
     a delivery is in `unclaimed` or a message among the dead letters; `source_queue` and `error` are of dead
     letters alone.
     """
@@ -65,8 +67,10 @@ class MessageHeader:
     delivery_id: str | None = None
     since: datetime | None = None
     receives: int = 0
+    survived: int = 0
     deferrals: int = 0
     coalesced: int = 0
+    moved: int = 0
     encoding: str | None = None
     source_queue: str | None = None
     reason: str | None = None
@@ -97,8 +101,10 @@ class MessageHeader:
             self,
             since=at,
             receives=0,
+            survived=0,
             deferrals=0,
             coalesced=0,
+            moved=0,
             source_queue=None,
             reason=None,
             error=None,
@@ -113,8 +119,10 @@ _KEYS: Final[dict[str, tuple[str, Callable[[object], object]]]] = {
     "delivery": ("delivery_id", word_or_none),
     "since": ("since", _time_or_none),
     "receives": ("receives", _count),
+    "survived": ("survived", _count),
     "deferrals": ("deferrals", _count),
     "coalesced": ("coalesced", _count),
+    "moved": ("moved", _count),
     "enc": ("encoding", word_or_none),
     "from": ("source_queue", word_or_none),
     "why": ("reason", word_or_none),

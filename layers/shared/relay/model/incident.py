@@ -43,6 +43,10 @@ UNCONFIRMED: Final = "unconfirmed"
 """The reason of a delivery that failed because it was unconfirmed twice."""
 
 
+MAX_GIVEN_UP: Final = 20
+"""Events whose given-up deliveries an incident remembers: a dead letter is written within minutes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelDelivery:
     """The delivery of one notification to one channel. Until `claimed_until` it belongs to the invocation that claimed it."""
@@ -94,6 +98,8 @@ class Incident:
     `resolve`, ever. A `one_off` incident (a joining, a grant, a loss) takes escalations and updates, but
     waits for no resolution. `seen_event_ids` are the events already applied, the latest last. `channels` were notified since
     it opened. `threads` are kept by the id of the event that began each; `thread_id` is the present one.
+    `given_up` are the deliveries that failed and were withdrawn before a redrive, by event id, channel and reason: until its
+    dead letter was written, nothing else says that a person was not told.
     A person sets `muted_until` and `acknowledged`; an acknowledgement holds until the incident opens anew.
     """
 
@@ -108,6 +114,7 @@ class Incident:
     seen_event_ids: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
     pending: tuple[PendingNotification, ...] = ()
+    given_up: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     deferred: Deferred | None = None
     thread_id: str = ""
     threads: Mapping[str, Thread] = field(default_factory=dict)

@@ -24,6 +24,7 @@ TICK_TOPIC: Final = "relay.tick"
 DIGEST_TOPIC: Final = "relay.digest"
 CHANNEL_TEST_TOPIC: Final = "relay.channel_test"
 RECHECK_TOPIC: Final = "relay.recheck"
+CHANGE_TOPIC: Final = "relay.change"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ class MemberChanged:
     """A member changed (`member` is the key `shop:customer`), with the notes of the events behind it.
 
     `backfill` marks a change that shall start nothing in a CRM, as far as the CRM allows. `retry` asks for one more try
-    of a member that a CRM did not take, though it has not changed.
+    of a member that a CRM did not take, though it has not changed. Its topic is `CHANGE_TOPIC`.
     """
 
     member: str

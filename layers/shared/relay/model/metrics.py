@@ -30,12 +30,15 @@ Outcome: TypeAlias = Literal[
     "ignored",
     "probe",
     "unclaimed",
+    # a topic's consumer: a delivery of another topic went to its own queue
+    "handed_on",
     # unclaimed
     "unclaimed_placed",
     "unclaimed_given_up",
     "unclaimed_kept",
     # fanout
     "not_sent",
+    "never_sent",
     "unreadable_outbox",
     "grant_without_api",
     "kpi_not_stored",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from relay.errors import TransientError
 from relay.model.member import Member
 from relay.model.messages import Outbox
 from relay.rules.settings import Rules
@@ -37,7 +38,51 @@ class MemberStore(Protocol):
 
         Raises:
             ConflictError: the table holds another version than the one that was read.
+            PermanentError: the table will never take it, for its size or a value.
             TransientError: the table does not answer.
 
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The records that could be read, the rules, and by key what prevented the reading of each other record."""
+
+    records: Mapping[str, MemberRecord]
+    rules: Rules
+    errors: Mapping[str, Exception]
+
+
+def load_each(store: MemberStore, keys: Iterable[str]) -> Loaded:
+    """Read members so that one that cannot be read costs no other one.
+
+    They are read together. Where that fails for good, each is read by itself.
+
+    Raises:
+        TransientError: the table does not answer, or the rules cannot be read.
+
+    """
+    wanted = list(dict.fromkeys(keys))
+    try:
+        records, rules = store.load(wanted)
+    except TransientError:
+        raise
+    except Exception:  # noqa: BLE001 - found by reading each by itself
+        return _load_alone(store, wanted)
+    return Loaded(records, rules, {})
+
+
+def _load_alone(store: MemberStore, keys: Iterable[str]) -> Loaded:
+    _, rules = store.load(())
+    records: dict[str, MemberRecord] = {}
+    errors: dict[str, Exception] = {}
+    for key in keys:
+        try:
+            found, rules = store.load([key])
+            records[key] = found[key]
+        except TransientError:
+            raise
+        except Exception as error:  # noqa: BLE001 - what is wrong with one record does not concern the others
+            errors[key] = error
+    return Loaded(records, rules, errors)

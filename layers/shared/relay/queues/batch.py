@@ -7,7 +7,17 @@ error or None for each message; its class decides what follows:
 * `TransientError`: *deferred*: a delayed copy is sent and the original acknowledged, so that an outage of days
   spends no receives; a message that is three days old goes to the dead letters instead;
 * `PermanentError`: to the dead letters at once, with its reason, and acknowledged;
-* anything else: *returned* to the queue, which costs a receive; the queue's own policy ends that.
+* anything else: *returned* to the queue, which costs a receive.
+
+A message that was received more than twice without an end in order is a *suspect*: it may be the one that ends the
+function, and a batch has no answer when its function is killed. So suspects never share an invocation with other work:
+
+1. the rest of the batch is handled, and what is finished is deleted at once, so that it cannot come back;
+2. all suspects but one are deferred unstarted; their copies carry the count of receives, so they stay suspects;
+3. the last one is begun. Its tries are counted in a table, raised before each; one that ends in order (done,
+   deferred, given up) clears the count and the suspicion. After five tries it goes to the dead letters.
+
+Receives alone end nothing: throttling spends them as well. Only the queue's `maxReceiveCount` is a last bound.
 
 Powertools' batch processor is not used here: it calls a handler record by record, where all our writes
 are batches over the whole, and it has no third outcome beside success and failure.
@@ -15,6 +25,7 @@ are batches over the whole, and it has no third outcome beside success and failu
 
 from __future__ import annotations
 
+import hashlib
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -22,11 +33,19 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol, TypeAlias
 
-from relay.errors import CircuitOpenError, CoalesceError, PermanentError, TransientError
+from relay.errors import (
+    CircuitOpenError,
+    CoalesceError,
+    ExhaustedError,
+    NotBegunError,
+    PermanentError,
+    RelayError,
+    TransientError,
+)
 from relay.model.header import MessageHeader
 from relay.model.metrics import Outcome
 from relay.ports.messaging import MessageSender, OutgoingMessage
-from relay.ports.runtime import Clock
+from relay.ports.runtime import Clock, TryCounter, UncountedTries
 
 TOO_OLD: Final = timedelta(days=3)
 """A message of this age is deferred no more: its queue would delete it a day later."""
@@ -37,6 +56,13 @@ RESERVE_MS: Final = 5_000
 """With less time than this left, nothing more is started: a timeout would bring back the finished as well."""
 
 _SUSPECT_AFTER: Final = 2
+"""Receives: one may be a throttled function, two may be a deployment."""
+
+MOST_TRIES: Final = 5
+"""How often a suspect is begun alone."""
+
+_TURN_SECONDS: Final = (2.0, 20.0)
+"""Suspects come back spread over these seconds, so that most of them meet no other one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +87,32 @@ class Message:
 
     @property
     def waiting_since(self) -> datetime:
-        """The time from which its age counts: the first receipt, or the latest redrive."""
-        return self.header.since or self.received_at
+        """The time from which its age counts: the first receipt, or the latest redrive, and never later than it was sent.
+
+        A later time is forged or of a wrong clock: with it the message would be deferred until then, in the year 9999.
+        """
+        return min(self.header.since or self.received_at, self.sent_at)
+
+    @property
+    def since(self) -> datetime | None:
+        """What its copies carry as `since`: a copy is sent later, and must not begin its age anew."""
+        said = self.header.since or self.received_at
+        return self.waiting_since if said > self.sent_at else self.header.since
 
     @property
     def deferrals(self) -> int:
         """How often it was deferred."""
         return self.header.deferrals
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether it was received more than twice without an end in order: it may be what ends the function."""
+        return self.header.receives + self.receives - self.header.survived > _SUSPECT_AFTER
+
+    @property
+    def is_first_receive(self) -> bool:
+        """Whether this is the first receive of all its copies; a redrive begins anew."""
+        return self.receives == 1 and not (self.header.receives or self.deferrals)
 
 
 class Context(Protocol):
@@ -90,8 +135,8 @@ class Source(Protocol):
         """Send delayed copies to the same queue."""
         ...
 
-    def delete(self, messages: Sequence[Message]) -> None:
-        """Acknowledge early what is finished."""
+    def delete(self, messages: Sequence[Message]) -> Sequence[Exception | None]:
+        """Acknowledge early what is finished; one answer for each message, None where it is surely deleted."""
         ...
 
 
@@ -114,31 +159,93 @@ class Batch:
     clock: Clock
     log: Callable[[Outcome, Message, Exception], None]
     observe_deferred: Callable[[timedelta, Sequence[Exception]], None] = lambda _age, _errors: None
+    tries: TryCounter = field(default_factory=UncountedTries)
 
     def run(self, event: Mapping[str, Any], context: Context, work: Work) -> dict[str, Any]:
         """Do the work on a batch and return Lambda's partial response."""
         messages = [begin_anew_if_redriven(read_message(record)) for record in event["Records"]]
-        # A message that keeps coming back may be the one that ends the function. It is handled last and alone, after the
-        # finished ones are deleted, so that they do not come back with it.
-        sound = [message for message in messages if message.receives <= _SUSPECT_AFTER]
-        suspects = [message for message in messages if message.receives > _SUSPECT_AFTER]
+        sound = [message for message in messages if not message.is_suspect]
+        suspects = [message for message in messages if message.is_suspect]
         results: dict[str, Exception | None] = {}
         if sound:
             results |= self._conclude(sound, self._attempt(sound, context, work))
-            if suspects:
-                self.source.delete(
-                    [message for message in sound if results.get(message.id, _UNSTARTED) is None]
-                )
-        for suspect in suspects:
-            if context.get_remaining_time_in_millis() < RESERVE_MS:
-                break
-            results |= self._conclude([suspect], self._attempt([suspect], context, work))
+        if suspects:
+            results |= self._handle_suspects(suspects, sound, results, context, work)
         returned = [message.id for message in messages if results.get(message.id, _UNSTARTED) is not None]
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in returned]}
+
+    def _handle_suspects(
+        self,
+        suspects: Sequence[Message],
+        sound: Sequence[Message],
+        results: Results,
+        context: Context,
+        work: Work,
+    ) -> dict[str, Exception | None]:
+        """Begin one suspect, once nothing else can come back with it; return the suspects' results."""
+        first, *others = sorted(suspects, key=lambda message: (message.waiting_since, message.id))
+        concluded = self._put_off(others)
+        if context.get_remaining_time_in_millis() < RESERVE_MS:
+            return concluded | self._put_off([first])
+        ended = {**results, **concluded}
+        finished = [message for message in (*sound, *others) if ended.get(message.id, _UNSTARTED) is None]
+        if finished and any(self.source.delete(finished)):
+            # Were the function to be killed now, these would come back, and of those that were deferred a copy as well.
+            return concluded | self._put_off([first])
+        return concluded | self._begin_alone(first, context, work)
+
+    def _put_off(self, suspects: Sequence[Message]) -> dict[str, Exception | None]:
+        """Defer suspects unstarted."""
+        waits = NotBegunError("a suspect waits for its turn alone")
+        return self._conclude(suspects, {message.id: waits for message in suspects})
+
+    def _begin_alone(self, message: Message, context: Context, work: Work) -> dict[str, Exception | None]:
+        name = self._name_of(message)
+        try:
+            tries = self.tries.begin(name)
+        except RelayError as failure:
+            # Uncounted, a message that ends the function would be begun for ever.
+            retry_after = failure.retry_after if isinstance(failure, TransientError) else None
+            waits = NotBegunError(f"its try cannot be counted: {failure}", retry_after=retry_after)
+            return self._conclude([message], {message.id: waits})
+        if tries > MOST_TRIES:
+            return self._conclude([message], {message.id: ExhaustedError()})
+        error = self._attempt([message], context, work).get(message.id, _UNSTARTED)
+        if error is _UNSTARTED:
+            error = NotBegunError("not started: the time was nearly up")
+        if not _is_defect(error):
+            self._clear(name)
+        elif tries == MOST_TRIES:
+            error = ExhaustedError(type(error).__name__)
+        return self._conclude([message], {message.id: error})
+
+    def _clear(self, name: str) -> None:
+        try:
+            self.tries.clear(name)
+        except RelayError:
+            # The item ends by itself. Until then the message may be given up after fewer tries.
+            return
+
+    def _name_of(self, message: Message) -> str:
+        """Return what names a message in all its copies, which have ids of their own: a hash of what it says.
+
+        A redrive changes it: who redrives a letter wants it tried again.
+        """
+        parts = (self.source.name, message.header.event_id, str(message.header.redrives), message.body)
+        return hashlib.sha256("\0".join(part or "" for part in parts).encode()).hexdigest()[:32]
 
     def _attempt(self, messages: Sequence[Message], context: Context, work: Work) -> Results:
         try:
             return work(messages, context)
+        except PermanentError as error:
+            if len(messages) == 1:
+                return {messages[0].id: error}
+            # One of them is refused for good, and with it the call for all: each is worked on by itself.
+            results: dict[str, Exception | None] = {}
+            for message in messages:
+                if context.get_remaining_time_in_millis() >= RESERVE_MS:
+                    results |= self._attempt([message], context, work)
+            return results
         except Exception as error:  # noqa: BLE001 - a defect returns these messages; it must not lose others' results
             return dict.fromkeys((message.id for message in messages), error)
 
@@ -173,6 +280,11 @@ class Batch:
 
 
 _UNSTARTED: Final = TimeoutError("not started: the time was nearly up")
+
+
+def _is_defect(error: Exception | None) -> bool:
+    """Return whether an error was not raised on purpose: then the message is returned."""
+    return error is not None and not isinstance(error, PermanentError | TransientError)
 
 
 def for_each_message(
@@ -223,11 +335,19 @@ def begin_anew_if_redriven(message: Message) -> Message:
 
 
 def _delayed_copy(message: Message, error: TransientError) -> OutgoingMessage:
+    receives = message.header.receives + message.receives
+    if isinstance(error, NotBegunError):
+        header = replace(
+            message.header, received_at=message.received_at, since=message.since, receives=receives
+        )
+        return OutgoingMessage(body=message.body, header=header, delay=_delay(message.deferrals, error))
     header = replace(
         message.header,
         received_at=message.received_at,
-        # This receive is counted as the deferral.
-        receives=message.header.receives + message.receives - 1,
+        since=message.since,
+        # This receive is counted as the deferral. The function outlived it: the copy is no suspect.
+        receives=receives - 1,
+        survived=receives - 1,
         deferrals=message.deferrals + 1,
         coalesced=1 if isinstance(error, CoalesceError) else message.header.coalesced,
     )
@@ -236,7 +356,9 @@ def _delayed_copy(message: Message, error: TransientError) -> OutgoingMessage:
 
 def _delay(deferrals: int, error: TransientError) -> int:
     """Return seconds to wait: what the server asked for, else exponential with full jitter; 15 minutes at most."""
-    if isinstance(error, CircuitOpenError):
+    if isinstance(error, NotBegunError) and error.retry_after is None:
+        wanted = random.uniform(*_TURN_SECONDS)  # noqa: S311 - jitter, not a secret
+    elif isinstance(error, CircuitOpenError):
         wanted = float(math.ceil(error.retry_after or 1))
     elif error.retry_after is not None:
         # A little more than asked, and not all at the same moment.
@@ -255,6 +377,6 @@ def dead_letter(message: Message, error: Exception, queue: str) -> OutgoingMessa
         receives=message.header.receives + message.receives,
         source_queue=queue,
         reason=error.reason if isinstance(error, PermanentError) else "too_old",
-        error=type(error).__name__,
+        error=(error.last if isinstance(error, ExhaustedError) else "") or type(error).__name__,
     )
     return OutgoingMessage(body=message.body, header=header)

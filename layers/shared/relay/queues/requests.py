@@ -1,4 +1,4 @@
-"""Requests to the functions that call the platform's API: rechecks for `reconcile`, grants for `grants`."""
+"""The messages of Relay's own queues: changes for `crm_sync`, rechecks for `reconcile`, grants for `grants`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,17 @@ from relay.errors import PermanentError
 from relay.model.effects import GrantCredits, effect_id
 from relay.model.header import MessageHeader
 from relay.model.member import member_key
-from relay.model.messages import RECHECK_TOPIC, GrantRequest, Outbox, RecheckRequest, dump
+from relay.model.messages import (
+    CHANGE_TOPIC,
+    RECHECK_TOPIC,
+    GrantRequest,
+    MemberChanged,
+    Outbox,
+    RecheckRequest,
+    dump,
+)
 from relay.ports.messaging import MessageSender, OutgoingMessage
+from relay.queues.batch import Message
 
 
 def grants_of(outbox: Outbox | None) -> Iterator[GrantRequest]:
@@ -60,6 +69,24 @@ class RecheckQueue:
         """Return a request as it is sent."""
         header = MessageHeader(topic=RECHECK_TOPIC)
         return OutgoingMessage(body=dump(request), header=header, delay=self.delay)
+
+
+def change_message(change: MemberChanged) -> OutgoingMessage:
+    """Return a change as it is sent."""
+    return OutgoingMessage(body=dump(change), header=MessageHeader(topic=CHANGE_TOPIC))
+
+
+def expect_topic(message: Message, *topics: str) -> None:
+    """Accept a message of one of these topics, or of none: one that was sent by hand is known by its body alone.
+
+    A message in a wrong queue is never read as that queue's: some kinds have the fields of others.
+
+    Raises:
+        PermanentError: `wrong_topic`.
+
+    """
+    if message.header.topic and message.header.topic not in topics:
+        raise PermanentError("wrong_topic", "relay.topic")
 
 
 def customer_of(member: str, shop: str) -> str:

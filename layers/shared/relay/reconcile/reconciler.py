@@ -25,7 +25,7 @@ from relay.model.consistency import BALANCE_GAP, EVIDENCE, FROM_THE_FUTURE, inco
 from relay.model.effects import Effects
 from relay.model.facts import Facts
 from relay.model.member import Member, merge
-from relay.model.messages import EventEffects, Outbox, RecheckRequest, load
+from relay.model.messages import RECHECK_TOPIC, EventEffects, Outbox, RecheckRequest, load
 from relay.model.metrics import Outcome
 from relay.ports.inveterate import MemberApi, MemberReading, ReadThrottle
 from relay.ports.members import MemberRecord, MemberStore
@@ -33,7 +33,7 @@ from relay.ports.messaging import Journal
 from relay.ports.optimistic import retry_conflicts
 from relay.ports.runtime import Clock, Telemetry
 from relay.queues.batch import Context, Message, Results, for_each_message
-from relay.queues.requests import customer_of
+from relay.queues.requests import customer_of, expect_topic
 from relay.reconcile.api_facts import TOPIC, facts_of
 from relay.rules import cancellation, dunning
 
@@ -64,6 +64,7 @@ class Reconciler:
         return for_each_message(messages, context, NEEDED_MS, self._recheck)
 
     def _recheck(self, message: Message) -> None:
+        expect_topic(message, RECHECK_TOPIC)
         request = self._parse(message.body)
         record = self._load(request.member)
         if request.reason != FROM_THE_FUTURE and request.reason not in inconsistencies(record.member):

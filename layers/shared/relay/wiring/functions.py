@@ -219,6 +219,12 @@ class FanoutServices(BaseServices):
         return queue_at(self.settings.alerts_url, "alerts")
 
     @cached_property
+    def dead_letters(self) -> MessageSender | None:
+        """The queue of what can never be sent; None where the settings name none."""
+        url = self.settings.dead_letters_url
+        return queue_at(url, "dead letters") if url else None
+
+    @cached_property
     def kpis(self) -> DynamoKpiStore:
         """The programme's KPI events."""
         return _kpis(self.settings.kpis_table, self.shop, self.clock)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, Self, TypeVar
 
 from relay.errors import MisconfiguredError
 from relay.model import metrics
+from relay.ports.runtime import UncountedTries
 from relay.wiring.settings import QueueSettings, RequestSettings, SourceSettings
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from relay.adapters.aws.telemetry import PowertoolsTelemetry
     from relay.ports.members import MemberStore
     from relay.ports.messaging import Journal, MessageSender
-    from relay.ports.runtime import Clock
+    from relay.ports.runtime import Clock, TryCounter
     from relay.queues.batch import Batch, Context, Message, Results
     from relay.queues.requests import RecheckQueue
 
@@ -131,7 +133,17 @@ class QueueServices(BaseServices):
     @cached_property
     def batch(self) -> Batch:
         """Decides how each message ends."""
-        return _batch(self.own_queue, self.dead_letters, self.telemetry, self.clock)
+        batch = _batch(self.own_queue, self.dead_letters, self.telemetry, self.clock)
+        return replace(batch, tries=self.tries)
+
+    @cached_property
+    def tries(self) -> TryCounter:
+        """Counts the tries of suspect messages."""
+        if not self.queue.tries_table:
+            return UncountedTries()
+        from relay.adapters.dynamodb.tries import DynamoTries
+
+        return DynamoTries(self.queue.tries_table, self.clock)
 
     @cached_property
     def own_queue(self) -> SqsOutgoing:

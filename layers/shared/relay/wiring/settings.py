@@ -39,13 +39,18 @@ class SourceSettings(Settings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSettings(Settings):
-    """What every function fed by a queue needs. `source_name` is for people; dead letters carry it."""
+    """What every function fed by a queue needs. `source_name` is for people; dead letters carry it.
+
+    `tries_table` counts the tries of suspects; without it they are not counted, and only the queue's own policy ends
+    a message that ends the function.
+    """
 
     shop: str
     source_url: str
     source_name: str
     dead_letters_url: str
     members_table: str
+    tries_table: str
 
     @classmethod
     def read(cls, reader: SettingsReader) -> Self:
@@ -56,20 +61,31 @@ class QueueSettings(Settings):
             source_name=reader.text("SOURCE_NAME"),
             dead_letters_url=reader.url("DEAD_LETTERS_URL"),
             members_table=reader.text("MEMBERS_TABLE"),
+            tries_table=reader.optional("TRIES_TABLE"),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicSettings(Settings):
-    """The settings of a topic's function."""
+    """The settings of a topic's function. `topic_queues` are the URLs of the topics' queues by folder, as far as it knows them."""
 
     queue: QueueSettings
     journal_stream: str
+    topic_queues: Mapping[str, str]
 
     @classmethod
     def read(cls, reader: SettingsReader) -> Self:
         """Read them."""
-        return cls(queue=QueueSettings.read(reader), journal_stream=reader.text("JOURNAL_STREAM"))
+        urls = {
+            folder: reader.url(name)
+            for folder in FOLDERS.values()
+            if reader.optional(name := queue_variable(folder))
+        }
+        return cls(
+            queue=QueueSettings.read(reader),
+            journal_stream=reader.text("JOURNAL_STREAM"),
+            topic_queues=urls,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,11 +171,12 @@ class GrantSettings(Settings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FanoutSettings(Settings):
-    """The settings of `fanout`."""
+    """The settings of `fanout`. `dead_letters_url` may be empty: a message that can never be sent then stops its shard."""
 
     shop: str
     changes_topic: str
     alerts_url: str
+    dead_letters_url: str
     kpis_table: str
     requests: RequestSettings
 
@@ -170,6 +187,7 @@ class FanoutSettings(Settings):
             shop=reader.text("SHOP_DOMAIN"),
             changes_topic=reader.text("CHANGES_TOPIC"),
             alerts_url=reader.url("ALERTS_URL"),
+            dead_letters_url=reader.url("DEAD_LETTERS_URL") if reader.optional("DEAD_LETTERS_URL") else "",
             kpis_table=reader.text("KPIS_TABLE"),
             requests=RequestSettings.read(reader),
         )

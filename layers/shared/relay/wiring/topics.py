@@ -11,7 +11,7 @@ from relay.errors import MisconfiguredError
 from relay.ingest.consumer import Consumer, ConsumerServices
 from relay.ingest.reducer import Decide, E, ReadFacts, TopicRule
 from relay.model.metrics import TOPICS
-from relay.wiring.services import QueueServices, defer_all, journal, limit_calls, service
+from relay.wiring.services import QueueServices, defer_all, journal, limit_calls, queue_at, service
 from relay.wiring.settings import TopicSettings
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ class TopicServices(QueueServices):
             members=self.members,
             journal=self.journal,
             telemetry=self.telemetry,
+            topics={folder: queue_at(url, folder) for folder, url in self.settings.topic_queues.items()},
         )
 
     @cached_property

@@ -30,84 +30,19 @@ from relay.adapters.aws.protocol import (
     error_code,
     refusal_fields,
 )
+from relay.adapters.aws.refusals import AGAIN, CLOCK_SKEW, THROTTLED, kind_of
 from relay.adapters.aws.signing import Credentials, signed_headers
-from relay.errors import MisconfiguredError, TransientError
+from relay.errors import MisconfiguredError, PermanentError, RelayError, TransientError
 
 _OK: Final = 200
 _SERVER_ERROR: Final = 500
 _TOO_MANY: Final = 429
 
-THROTTLED: Final = frozenset(
-    {
-        "BandwidthLimitExceeded",
-        "LimitExceededException",
-        "PriorRequestNotComplete",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "SlowDown",
-        "ThrottledException",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-        "TransactionInProgressException",
-    }
-)
-"""Codes that botocore's standard mode tries again as throttling (`LimitExceededException` is Firehose's)."""
-
-_AGAIN: Final = frozenset(
-    {"InternalError", "InternalServerError", "RequestTimeout", "RequestTimeoutException"}
-)
-
-_CLOCK_SKEW: Final = frozenset(
-    {
-        "InvalidSignatureException",
-        "RequestExpired",
-        "RequestInTheFuture",
-        "RequestTimeTooSkewed",
-        "SignatureDoesNotMatch",
-    }
-)
-
 _MIN_SKEW: Final = timedelta(minutes=4)
 """AWS refuses a request whose time is five minutes off; a smaller difference is not the cause."""
 
-_MISCONFIGURED: Final = frozenset(
-    {
-        "AccessDenied",
-        "AccessDeniedException",
-        "AuthorizationError",
-        "AuthorizationErrorException",
-        "AWS.SimpleQueueService.NonExistentQueue",
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "IncompleteSignature",
-        "InvalidAccessKeyId",
-        "InvalidClientTokenId",
-        "InvalidKeyId",
-        "InvalidSecurity",
-        "InvalidSignatureException",
-        "KMSAccessDenied",
-        "KMSAccessDeniedException",
-        "KMSDisabled",
-        "KMSDisabledException",
-        "KMSNotFound",
-        "KMSNotFoundException",
-        "KmsAccessDenied",
-        "KmsDisabled",
-        "KmsNotFound",
-        "MissingAuthenticationToken",
-        "NotFound",
-        "NotFoundException",
-        "OptInRequired",
-        "ParameterNotFound",
-        "QueueDoesNotExist",
-        "ResourceNotFoundException",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
-    }
-)
+REFUSED: Final = "refused_by_service"
+"""The reason of a dead letter whose values, size or characters AWS will never take."""
 
 
 class RefusedCallError(Exception):
@@ -210,7 +145,7 @@ class AwsClient:
                 problem = RefusedCallError(
                     code, reply.status, refusal_fields(kind, reply.content), after_lost_reply=lost_reply
                 )
-                if not corrected and code in _CLOCK_SKEW and self._correct_clock(reply):
+                if not corrected and code in CLOCK_SKEW and self._correct_clock(reply):
                     corrected = True
                     continue
                 if not _is_worth_another_try(problem):
@@ -274,7 +209,7 @@ def _host(scheme: str, netloc: str) -> str:
 def _is_worth_another_try(refusal: RefusedCallError) -> bool:
     return (
         refusal.code in THROTTLED
-        or refusal.code in _AGAIN
+        or refusal.code in AGAIN
         or refusal.status >= _SERVER_ERROR
         or refusal.status == _TOO_MANY
     )
@@ -295,11 +230,26 @@ def use(caller: AwsCaller | None) -> None:
     _CALLERS[:] = [] if caller is None else [caller]
 
 
+def refusal_error(what: str, code: str, *, sender_fault: bool = False) -> RelayError:
+    """Return the error for a refusal with this code; `what` names the resource.
+
+    `sender_fault` is what a refused entry of a batch says of itself.
+    """
+    match kind_of(code, sender_fault=sender_fault):
+        case "permanent":
+            return PermanentError(REFUSED, f"{what}: {code}")
+        case "misconfigured":
+            return MisconfiguredError(f"{what}: {code}", setting=what)
+        case _:
+            return TransientError(f"{what}: {code}")
+
+
 @contextmanager
 def aws_errors(what: str) -> Iterator[None]:
     """Translate a failed call into an error of `relay.errors`; `what` names the resource.
 
     Raises:
+        PermanentError: `refused_by_service`, for a value, size or character that the service will never take.
         MisconfiguredError: a missing permission, resource or credential.
         TransientError: every other refusal, and where no answer came.
 
@@ -307,8 +257,6 @@ def aws_errors(what: str) -> Iterator[None]:
     try:
         yield
     except RefusedCallError as refusal:
-        if refusal.code in _MISCONFIGURED:
-            raise MisconfiguredError(f"{what}: {refusal.code}", setting=what) from refusal
-        raise TransientError(f"{what}: {refusal.code}") from refusal
+        raise refusal_error(what, refusal.code) from refusal
     except NoAnswerError as error:
         raise TransientError(f"{what}: {error.code}") from error

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from relay.adapters.aws.client import AwsCaller, aws, aws_errors
+from relay.adapters.aws.client import AwsCaller, aws, aws_errors, refusal_error
+from relay.adapters.aws.sqs import answers_of
 from relay.errors import PermanentError, TransientError
 from relay.model.journal import LARGEST_LINE, dump, records
 
@@ -34,30 +35,30 @@ class FirehoseJournal:
             else:
                 fitting.append((number, data))
         for call in _calls(records(fitting)):
-            self._put(call, answers)
+            # Refused for good, a record of several lines is written line by line: one line may be the fault.
+            for (numbers, _), answer in zip(call, answers_of(call, self._put), strict=True):
+                for number in numbers:
+                    answers[number] = answer
+        for line in fitting:
+            if len(fitting) > 1 and isinstance(answers[line[0]], PermanentError):
+                (answers[line[0]],) = answers_of([([line[0]], line[1])], self._put)
         return answers
 
-    def _put(self, call: Sequence[_Record], answers: list[Exception | None]) -> None:
-        try:
-            with aws_errors("journal"):
-                reply = self.aws.call(
-                    "firehose",
-                    "PutRecordBatch",
-                    {"DeliveryStreamName": self.stream, "Records": [{"Data": data} for _, data in call]},
-                )
-        except TransientError as error:
-            for numbers, _ in call:
-                for number in numbers:
-                    answers[number] = error
-            return
+    def _put(self, call: Sequence[_Record]) -> Sequence[Exception | None]:
+        with aws_errors("journal"):
+            reply = self.aws.call(
+                "firehose",
+                "PutRecordBatch",
+                {"DeliveryStreamName": self.stream, "Records": [{"Data": data} for _, data in call]},
+            )
         entries = reply.get("RequestResponses") or ()
         if len(entries) != len(call):
             # An entry is known by its place alone. Written once more, a line does no harm.
-            entries = [{"ErrorCode": "an answer is missing"}] * len(call)
-        for (numbers, _), entry in zip(call, entries, strict=True):
-            if "ErrorCode" in entry:
-                for number in numbers:
-                    answers[number] = TransientError(f"journal: {entry['ErrorCode']}")
+            return [TransientError("journal: an answer is missing")] * len(call)
+        return [
+            refusal_error("journal", entry["ErrorCode"]) if "ErrorCode" in entry else None
+            for entry in entries
+        ]
 
 
 def _calls(packed: Iterator[_Record]) -> Iterator[list[_Record]]:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from relay.adapters.aws.client import AwsCaller, aws, aws_errors
-from relay.adapters.aws.sqs import attribute_values, chunks, entry_answers
-from relay.errors import TransientError
+from relay.adapters.aws.sqs import answers_of, attribute_values, chunks, entry_answers
 from relay.ports.messaging import OutgoingMessage
 
 _BYTES: Final = 250_000
@@ -25,12 +24,9 @@ class SnsOutgoing:
 
     def send(self, messages: Sequence[OutgoingMessage]) -> Sequence[Exception | None]:
         """Publish; return an answer for each message, by its own entry."""
-        answers: list[Exception | None] = []
-        for chunk in chunks(messages, _BYTES):
-            answers += self._send(chunk)
-        return answers
+        return [answer for chunk in chunks(messages, _BYTES) for answer in answers_of(chunk, self._send)]
 
-    def _send(self, chunk: Sequence[OutgoingMessage]) -> list[Exception | None]:
+    def _send(self, chunk: Sequence[OutgoingMessage]) -> Sequence[Exception | None]:
         entries = [
             {
                 "Id": str(number),
@@ -39,11 +35,8 @@ class SnsOutgoing:
             }
             for number, message in enumerate(chunk)
         ]
-        try:
-            with aws_errors(f"topic {self.name}"):
-                reply = self.aws.call(
-                    "sns", "PublishBatch", {"TopicArn": self.arn, "PublishBatchRequestEntries": entries}
-                )
-        except TransientError as error:
-            return [error] * len(chunk)
+        with aws_errors(f"topic {self.name}"):
+            reply = self.aws.call(
+                "sns", "PublishBatch", {"TopicArn": self.arn, "PublishBatchRequestEntries": entries}
+            )
         return entry_answers(reply, len(chunk), f"topic {self.name}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from relay.adapters.aws.client import AwsCaller, aws, aws_errors
-from relay.errors import TransientError
+from relay.adapters.aws.client import AwsCaller, aws, aws_errors, refusal_error
+from relay.errors import PermanentError, TransientError
 from relay.ports.messaging import OutgoingMessage
 from relay.queues.batch import Message, read_message
 
@@ -26,12 +26,9 @@ class SqsOutgoing:
 
     def send(self, messages: Sequence[OutgoingMessage]) -> Sequence[Exception | None]:
         """Send in batches that SQS takes; return an answer for each message, by its own entry."""
-        answers: list[Exception | None] = []
-        for chunk in chunks(messages):
-            answers += self._send(chunk)
-        return answers
+        return [answer for chunk in chunks(messages) for answer in answers_of(chunk, self._send)]
 
-    def _send(self, chunk: Sequence[OutgoingMessage]) -> list[Exception | None]:
+    def _send(self, chunk: Sequence[OutgoingMessage]) -> Sequence[Exception | None]:
         entries = [
             {
                 "Id": str(number),
@@ -41,12 +38,30 @@ class SqsOutgoing:
             }
             for number, message in enumerate(chunk)
         ]
-        try:
-            with aws_errors(f"queue {self.name}"):
-                reply = self.aws.call("sqs", "SendMessageBatch", {"QueueUrl": self.url, "Entries": entries})
-        except TransientError as error:
-            return [error] * len(chunk)
+        with aws_errors(f"queue {self.name}"):
+            reply = self.aws.call("sqs", "SendMessageBatch", {"QueueUrl": self.url, "Entries": entries})
         return entry_answers(reply, len(chunk), f"queue {self.name}")
+
+
+_Part = TypeVar("_Part")
+
+
+def answers_of(
+    parts: Sequence[_Part], send: Callable[[Sequence[_Part]], Sequence[Exception | None]]
+) -> Sequence[Exception | None]:
+    """Return the answers of one batch call, an answer for each of its parts.
+
+    A refusal of the whole call that can never turn may be the fault of one part: each is then sent by itself, so that
+    the others go on.
+    """
+    try:
+        return send(parts)
+    except TransientError as error:
+        return [error] * len(parts)
+    except PermanentError as error:
+        if len(parts) == 1:
+            return [error]
+        return [answer for part in parts for answer in answers_of([part], send)]
 
 
 def attribute_values(message: OutgoingMessage) -> dict[str, dict[str, str]]:
@@ -55,13 +70,24 @@ def attribute_values(message: OutgoingMessage) -> dict[str, dict[str, str]]:
 
 
 def entry_answers(reply: Mapping[str, Any], number: int, what: str) -> list[Exception | None]:
-    """Return an answer for each of `number` entries of a batch: None only where the reply names it as successful."""
+    """Return an answer for each of `number` entries of a batch: None only where the reply names it as successful.
+
+    An entry that is refused for what it says is a `PermanentError`: sent again, it would be refused again.
+    """
     taken = {entry["Id"] for entry in reply.get("Successful", ())}
-    codes = {entry["Id"]: entry.get("Code", "unknown") for entry in reply.get("Failed", ())}
+    failed = {entry["Id"]: entry for entry in reply.get("Failed", ())}
     return [
-        None if entry_id in taken else TransientError(f"{what}: {codes.get(entry_id, 'no answer')}")
+        None if entry_id in taken else _entry_error(failed.get(entry_id), what)
         for entry_id in map(str, range(number))
     ]
+
+
+def _entry_error(entry: Mapping[str, Any] | None, what: str) -> Exception:
+    if entry is None:
+        return TransientError(f"{what}: no answer")
+    # SNS's XML has the flag as a text.
+    is_sender_fault = entry.get("SenderFault") in {True, "true"}
+    return refusal_error(what, entry.get("Code", "unknown"), sender_fault=is_sender_fault)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +102,22 @@ class SqsSource:
         """Send delayed copies to the same queue."""
         return SqsOutgoing(self.url, self.name, self.aws).send(messages)
 
-    def delete(self, messages: Sequence[Message]) -> None:
-        """Acknowledge early. A failure does no harm: Lambda acknowledges these messages after the batch."""
-        for start in range(0, len(messages), _ENTRIES):
-            entries = [
-                {"Id": str(number), "ReceiptHandle": message.receipt}
-                for number, message in enumerate(messages[start : start + _ENTRIES])
-            ]
-            try:
-                with aws_errors(f"queue {self.name}"):
-                    self.aws.call("sqs", "DeleteMessageBatch", {"QueueUrl": self.url, "Entries": entries})
-            except TransientError:
-                return
+    def delete(self, messages: Sequence[Message]) -> Sequence[Exception | None]:
+        """Acknowledge early; one answer for each message, None where it is surely deleted."""
+        starts = range(0, len(messages), _ENTRIES)
+        return [
+            answer
+            for start in starts
+            for answer in answers_of(messages[start : start + _ENTRIES], self._delete)
+        ]
+
+    def _delete(self, messages: Sequence[Message]) -> Sequence[Exception | None]:
+        entries = [
+            {"Id": str(number), "ReceiptHandle": message.receipt} for number, message in enumerate(messages)
+        ]
+        with aws_errors(f"queue {self.name}"):
+            reply = self.aws.call("sqs", "DeleteMessageBatch", {"QueueUrl": self.url, "Entries": entries})
+        return entry_answers(reply, len(messages), f"queue {self.name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +152,7 @@ class SqsInbox:
         return [read_message(_as_lambda_record(message)) for message in reply.get("Messages", ())]
 
     def delete(self, messages: Sequence[Message]) -> None:
-        """Acknowledge messages."""
+        """Acknowledge messages. One that is not deleted comes again, and is handled again."""
         SqsSource(self.url, self.name, self.aws).delete(messages)
 
     def release(self, receipts: Sequence[str]) -> None:

@@ -28,9 +28,9 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 from uuid import uuid4
 
-from relay.adapters.aws.client import AwsCaller, aws, aws_errors
+from relay.adapters.aws.client import AwsCaller, RefusedCallError, aws, aws_errors
 from relay.adapters.dynamodb import attributes, keys
-from relay.adapters.dynamodb.versioned import conditional_write
+from relay.adapters.dynamodb.versioned import conditional_write, own_item
 from relay.errors import ConflictError, TransientError
 from relay.ports.crm_state import Claim, ClaimResult, SyncState, Waiting
 
@@ -125,6 +125,7 @@ class DynamoSyncStates:
                 ":now": attributes.moment(now),
                 **possible,
             },
+            mine={"token": attributes.text(token)},
         )
         return None if item is None else Claim(token=token, sync_state=decode_sync_state(item))
 
@@ -161,19 +162,37 @@ class DynamoSyncStates:
             ExpressionAttributeValues={":none": attributes.text(_NO_CLAIM)},
         )
 
-    def _update(self, member: str, **request: Any) -> Mapping[str, Any] | None:
-        """Update one item and return it; None if the condition does not hold."""
+    def _update(
+        self, member: str, *, mine: Mapping[str, Any] = MappingProxyType({}), **request: Any
+    ) -> Mapping[str, Any] | None:
+        """Update one item and return it; None if the condition does not hold.
+
+        `mine` is what this update alone sets: a conflict with an item that has it is with our own first try, whose reply
+        got lost.
+        """
+        if "ConditionExpression" in request:
+            request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
         try:
             with conditional_write(f"table {self.table}"):
-                reply = self.aws.call(
-                    "dynamodb",
-                    "UpdateItem",
-                    {"TableName": self.table, "Key": self._key(member), "ReturnValues": "ALL_NEW", **request},
-                )
+                try:
+                    reply = self.aws.call(
+                        "dynamodb",
+                        "UpdateItem",
+                        {
+                            "TableName": self.table,
+                            "Key": self._key(member),
+                            "ReturnValues": "ALL_NEW",
+                            **request,
+                        },
+                    )
+                except RefusedCallError as refusal:
+                    if mine and (item := own_item(refusal, mine)) is not None:
+                        return item
+                    raise
         except ConflictError:
             return None
-        item: Mapping[str, Any] = reply["Attributes"]
-        return item
+        changed: Mapping[str, Any] = reply["Attributes"]
+        return changed
 
     def _key(self, member: str) -> dict[str, Any]:
         return {"key": attributes.text(keys.sync_state(self.target, member))}

@@ -10,6 +10,7 @@
                 key             read#{member}               when the API was last read for a member
     incidents   key             incident#{incident key}     one incident
                 key             hold_queue                  the alerts that are deferred
+                key             try#{message}               how often a suspect message was begun alone
     figures     pk, sk          kpi#{shop}#{UTC day}        one KPI event, sk = {ISO time}#{id}
                 pk, sk          webhooks#{shop}             webhooks received in one hour, sk = {ISO hour}
                 pk, sk          daily_run#{shop}            the progress of the daily run, sk = run
@@ -34,6 +35,7 @@ RATE: Final = "rate"
 RUN: Final = "run"
 READ: Final = "read"
 INCIDENT: Final = "incident"
+TRY: Final = "try"
 KPI: Final = "kpi"
 WEBHOOKS: Final = "webhooks"
 DAILY_RUN: Final = "daily_run"
@@ -88,6 +90,11 @@ def read_throttle(member: str) -> str:
 def incident(incident_key: str) -> str:
     """Return the key of an incident's item."""
     return _key(INCIDENT, incident_key)
+
+
+def tries(message: str) -> str:
+    """Return the key of how often a message was begun alone; `message` is the hash that names it."""
+    return _key(TRY, message)
 
 
 def kpi_day(shop: str, at: datetime) -> str:

@@ -24,7 +24,7 @@ from relay.adapters.aws.client import AwsCaller, aws, aws_errors
 from relay.adapters.dynamodb import keys
 from relay.adapters.dynamodb.attributes import Attribute, Item, count_of, number, text, text_of, time_to_live
 from relay.adapters.dynamodb.versioned import put_version
-from relay.errors import TransientError
+from relay.errors import PermanentError, TransientError
 from relay.model.kpis import KEPT_FOR, KpiEvent
 from relay.ports.runtime import Clock
 
@@ -105,6 +105,13 @@ class DynamoKpiStore:
                     return {}
         except TransientError as error:
             return dict.fromkeys(items, error)
+        except PermanentError as error:
+            if len(items) == 1:
+                return dict.fromkeys(items, error)
+            # One item may be the fault: the others are written.
+            return {
+                key: error for pair, item in items.items() for key, error in self._write({pair: item}).items()
+            }
         unwritten = [request["PutRequest"]["Item"] for request in left]
         throttled = TransientError(f"{_TABLE}: throttled")
         return {(item["pk"]["S"], item["sk"]["S"]): throttled for item in unwritten}

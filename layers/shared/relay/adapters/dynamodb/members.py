@@ -16,7 +16,7 @@ from relay.adapters.dynamodb.attributes import from_attribute, to_attribute
 from relay.adapters.dynamodb.codec import decode, encode
 from relay.adapters.dynamodb.keys import RULES
 from relay.adapters.dynamodb.versioned import put_version
-from relay.errors import TransientError, UnreadableRulesError
+from relay.errors import PermanentError, TransientError, UnreadableRulesError
 from relay.model.member import Member
 from relay.model.messages import Outbox
 from relay.ports.members import MemberRecord
@@ -51,10 +51,15 @@ class DynamoMembers:
 
         Raises:
             ConflictError: the table holds another version than the one that was read.
+            PermanentError: `not_storable`, a number or a time beyond what an item holds; or the table refuses it.
             TransientError: the table does not answer.
 
         """
-        item = encode(record, outbox)
+        try:
+            item = encode(record, outbox)
+        except ArithmeticError as error:
+            # More than 38 digits, or a stamp before 1970: no later try can turn it.
+            raise PermanentError("not_storable", type(error).__name__) from None
         put_version(self.aws, self.table, item, read=record.version, what="members table", version="n")
 
     def store_rules(self, document: str) -> None:

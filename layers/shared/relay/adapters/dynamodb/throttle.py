@@ -2,6 +2,7 @@
 
     read_at         when it was last read (milliseconds since 1970)
     next_read_at    from when on it may be read again
+    claim           the latest claim's token: a claim whose reply was lost is known by it
 
 The claim is one conditional update.
 """
@@ -11,11 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
-from relay.adapters.aws.client import AwsCaller, aws, aws_errors
+from relay.adapters.aws.client import AwsCaller, RefusedCallError, aws, aws_errors
 from relay.adapters.dynamodb import keys
 from relay.adapters.dynamodb.attributes import Attribute, moment, moment_of, text
-from relay.adapters.dynamodb.versioned import conditional_write
+from relay.adapters.dynamodb.versioned import conditional_write, own_item
 from relay.errors import ConflictError
 from relay.ports.inveterate import ReadState
 
@@ -38,14 +40,25 @@ class DynamoReadThrottle:
 
     def claim(self, key: str, *, now: datetime, until: datetime) -> bool:
         """Claim the member's read until then; False while another invocation's claim lasts beyond `now`."""
+        mine = {"claim": text(uuid4().hex)}
         try:
             with conditional_write(f"table {self.table}"):
-                self._update(
-                    key,
-                    UpdateExpression="SET next_read_at = :until",
-                    ConditionExpression="attribute_not_exists(next_read_at) OR next_read_at <= :now",
-                    ExpressionAttributeValues={":until": moment(until), ":now": moment(now)},
-                )
+                try:
+                    self._update(
+                        key,
+                        UpdateExpression="SET next_read_at = :until, claim = :claim",
+                        ConditionExpression="attribute_not_exists(next_read_at) OR next_read_at <= :now",
+                        ExpressionAttributeValues={
+                            ":until": moment(until),
+                            ":now": moment(now),
+                            ":claim": mine["claim"],
+                        },
+                        ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                    )
+                except RefusedCallError as refusal:
+                    # Without this, a lost reply would make the member wait an hour for our own claim.
+                    if own_item(refusal, mine) is None:
+                        raise
         except ConflictError:
             return False
         return True

@@ -72,15 +72,19 @@ def put_version(  # noqa: PLR0913 - where, what, over which version
                 raise
 
 
+def own_item(refusal: RefusedCallError, written: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the item where a conflict is with this very write: its first try was carried out, and its answer got lost.
+
+    `written` are the attributes that the write sets and no other write would set alike. The request asks for the item
+    by `ReturnValuesOnConditionCheckFailure`.
+    """
+    item: Mapping[str, Any] = refusal.fields.get("Item", {})
+    if refusal.code != CONDITION_FAILED or not refusal.after_lost_reply or not written.keys() <= item.keys():
+        return None
+    # By value: DynamoDB returns `10` where `10.00` was written.
+    is_own = all(from_attribute(item[name]) == from_attribute(value) for name, value in written.items())
+    return item if is_own else None
+
+
 def _is_our_own(refusal: RefusedCallError, written: Mapping[str, Any]) -> bool:
-    """Return whether a conflict is with this very write: its first try was carried out, and its answer got lost."""
-    return (
-        refusal.code == CONDITION_FAILED
-        and refusal.after_lost_reply
-        # By value: DynamoDB returns `10` where `10.00` was written.
-        and _values(refusal.fields.get("Item", {})) == _values(written)
-    )
-
-
-def _values(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: from_attribute(attribute) for name, attribute in item.items()}
+    return own_item(refusal, written) is not None and refusal.fields["Item"].keys() == written.keys()

@@ -1,21 +1,22 @@
 """The content of a notification, before it takes the form of one channel.
 
-Texts arrive here as a member or a merchant typed them; each leaves on one line, without control
-characters, and with the member masked.
+Texts arrive here as a member or a merchant typed them; each leaves on one line, without control characters and links
+(`plain_text.py`), and with the member masked.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
+from relay.alerts.render.plain_text import address, cut, line, unlinked
 from relay.model.effects import Level
 from relay.model.member import Member
 from relay.model.messages import DIGEST_TOPIC
 from relay.ports.alerts import Notification
+from relay.topics import FOLDERS
 
 REPEAT: Final = "This may be a repeat: the connection broke before the first one was confirmed."
 
@@ -30,8 +31,8 @@ _DIGEST_ICON: Final = "\N{BAR CHART}"
 
 _MASK: Final = "•••"
 _LABEL: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
-_JOINERS: Final = "\u200c\u200d"
-"""Format characters that some scripts and most emoji need; all others can turn or hide text."""
+_NAME: Final = 40
+"""Characters of a name: a longer one hides what the message is about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +75,8 @@ def content_of(notification: Notification) -> Content:
     """Return the content of a notification."""
     alert_message, alert = notification.alert_message, notification.alert_message.alert
     member = notification.member
-    tier = line(member.text("tier_name")) if member else ""
-    details = [("Tier", tier), *((line(label), line(value)) for label, value in alert.details)]
+    tier = unlinked(member.text("tier_name")) if member else ""
+    details = [("Tier", tier), *((_label(label), unlinked(value)) for label, value in alert.details)]
     shop, _, customer = alert_message.member.rpartition(":")
     return Content(
         icon=_icon(notification),
@@ -86,7 +87,7 @@ def content_of(notification: Notification) -> Content:
         advice=line(alert.advice),
         repeat=REPEAT if notification.may_be_repeat else "",
         link=customer_link(shop, customer),
-        customer=line(customer),
+        customer=unlinked(customer),
         at=_time(alert_message.at),
         rule=line(alert.rule),
         incident_key=line(alert.incident_key),
@@ -108,11 +109,18 @@ def first_message_content(notification: Notification) -> Content | None:
     return replace(content, advice=f"{line(now.title)}, {_time(notification.alert_message.at)}")
 
 
+def _label(label: str) -> str:
+    # A topic is our own word; every other label may hold a tier's name.
+    return label if label in FOLDERS else unlinked(label)
+
+
 def _member_line(notification: Notification, key: str, text: str) -> MemberLine:
     shop, _, customer = key.rpartition(":")
     name = _name_and_address(notification.people.get(key), mask=notification.mask)
     return MemberLine(
-        member=name or f"Customer {line(customer)}", text=line(text), link=customer_link(shop, customer)
+        member=name or f"Customer {unlinked(customer)}",
+        text=unlinked(text),
+        link=customer_link(shop, customer),
     )
 
 
@@ -125,27 +133,15 @@ def customer_link(shop: str, customer_id: str) -> str:
     return f"https://admin.shopify.com/store/{label}/customers/{customer_id}"
 
 
-def line(text: str | None) -> str:
-    """Return text as one line: white space as single blanks, no control or formatting characters."""
-    spaced = (" " if char.isspace() else char for char in text or "")
-    kept = (char for char in spaced if char in _JOINERS or not unicodedata.category(char).startswith("C"))
-    return " ".join("".join(kept).split())
-
-
-def cut(text: str, limit: int) -> str:
-    """Return at most `limit` characters, with an ellipsis where the text was cut."""
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
-
-
 def masked_name(first: str | None, last: str | None) -> str:
     """Return the first name and the last name's initial."""
-    initial = line(last)[:1]
-    return " ".join(part for part in (line(first), f"{initial}." if initial else "") if part)
+    initial = unlinked(last)[:1]
+    return " ".join(part for part in (unlinked(first), f"{initial}." if initial else "") if part)
 
 
 def masked_email(email: str | None) -> str:
     """Return an address as `m•••@example.com`."""
-    local, at, domain = line(email).rpartition("@")
+    local, at, domain = address(email).rpartition("@")
     return f"{local[:1]}{_MASK}@{domain}" if at and local and domain else ""
 
 
@@ -153,9 +149,9 @@ def _name_and_address(member: Member | None, *, mask: bool) -> str:
     if member is None:
         return ""
     first, last, email = (member.text(name) for name in ("first_name", "last_name", "email"))
-    name = masked_name(first, last) if mask else " ".join(filter(None, (line(first), line(last))))
-    address = masked_email(email) if mask else line(email)
-    return f"{name} ({address})" if name and address else name or address
+    name = masked_name(first, last) if mask else " ".join(filter(None, (unlinked(first), unlinked(last))))
+    name, shown = cut(name, _NAME), masked_email(email) if mask else address(email)
+    return f"{name} ({shown})" if name and shown else name or shown
 
 
 def _icon(notification: Notification) -> str:

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from relay.alerts.render.content import Content, content_of, cut
+from relay.alerts.render.content import Content, content_of
+from relay.alerts.render.plain_text import cut
 from relay.ports.alerts import Notification
 
 _SUBJECT_BYTES: Final = 99

@@ -10,7 +10,8 @@ import hashlib
 from datetime import UTC
 from typing import Any, Final
 
-from relay.alerts.render.content import content_of, cut
+from relay.alerts.render.content import content_of
+from relay.alerts.render.plain_text import cut
 from relay.model.effects import Level
 from relay.ports.alerts import Notification
 

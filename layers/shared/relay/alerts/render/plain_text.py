@@ -1,0 +1,82 @@
+"""Makes text of the platform harmless for e-mail and chat: one line, nothing to click, cut between whole characters.
+
+A first name may be `Urgent: sign in at https://evil.example/login`. E-mail programs and Slack make links of whatever looks
+like an address, also of a bare `evil.example`, so nothing may look like one: a blank after a scheme's colon and after
+a domain's dot. The text stays readable, and `Dr.Smith` gains a blank that it lacked.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+_JOINERS: Final = "\u200c\u200d"
+"""Format characters that some scripts and most emoji need; all others can turn or hide text."""
+
+_SCHEME: Final = re.compile(r"(?<![A-Za-z0-9+.\-])([A-Za-z][A-Za-z+.\-]+:)(?=\S)")
+"""`https:`, `mailto:`, `javascript:`, right before what they lead to. No digit: `T10:00` is a time."""
+
+_LETTER: Final = rf"[{_JOINERS}]*[^\W\d_]"
+# The other dots are those that browsers take for one in a domain (UTS 46).
+_DOT: Final = re.compile(rf"(?<=[\w\-{_JOINERS}])([.\u3002\uff0e\uff61])[{_JOINERS}]*(?={_LETTER}{_LETTER})")
+"""A dot between a label and two letters, as every top-level domain has: not that of `12.50` or `J.R.R.`"""
+
+_ADDRESS: Final = re.compile(r"[^\s:/<>]+@[A-Za-z0-9\-]+(\.[A-Za-z0-9\-]+)+")
+
+_EMOJI_MODIFIERS: Final = ("\U0001f3fb", "\U0001f3ff")
+_FLAG_LETTERS: Final = ("\U0001f1e6", "\U0001f1ff")
+
+
+def line(text: str | None) -> str:
+    """Return text as one line: white space as single blanks, no control or formatting characters."""
+    spaced = (" " if char.isspace() else char for char in text or "")
+    kept = (char for char in spaced if char in _JOINERS or not unicodedata.category(char).startswith("C"))
+    return " ".join("".join(kept).split())
+
+
+def unlinked(text: str | None) -> str:
+    """Return text as one line in which no program finds a link."""
+    return _DOT.sub(r"\1 ", _SCHEME.sub(r"\1 ", line(text)))
+
+
+def address(text: str | None) -> str:
+    """Return an e-mail address as it is; what is none, as `unlinked`."""
+    found = line(text)
+    return found if _ADDRESS.fullmatch(found) else unlinked(found)
+
+
+def cut(text: str, limit: int) -> str:
+    """Return at most `limit` characters, with an ellipsis where the text was cut; never within what a person sees as one."""
+    if len(text) <= limit:
+        return text
+    end = limit - 1
+    while end > 0 and _belong_together(text, end):
+        end -= 1
+    # A single character may be longer than all: a letter with hundreds of accents.
+    return text[: end or limit - 1].rstrip() + "…"
+
+
+def _belong_together(text: str, at: int) -> bool:
+    """Return whether the character at this place continues the one before: an accent, a flag's second half, a joined emoji."""
+    before, after = text[at - 1], text[at]
+    if after in _JOINERS or before == _JOINERS[1] or unicodedata.category(after).startswith("M"):
+        return True
+    if _EMOJI_MODIFIERS[0] <= after <= _EMOJI_MODIFIERS[1]:
+        return True
+    if _is_flag_letter(after) and _is_flag_letter(before):
+        flags = 0
+        while flags < at and _is_flag_letter(text[at - 1 - flags]):
+            flags += 1
+        return flags % 2 == 1
+    return _continues_syllable(before, after)
+
+
+def _is_flag_letter(char: str) -> bool:
+    return _FLAG_LETTERS[0] <= char <= _FLAG_LETTERS[1]
+
+
+def _continues_syllable(before: str, after: str) -> bool:
+    """Return whether two letters of the Hangul alphabet are parts of one syllable."""
+    is_vowel_or_end = "\u1160" <= after <= "\u11ff"
+    return is_vowel_or_end and ("\u1100" <= before <= "\u11ff" or "\uac00" <= before <= "\ud7a3")

@@ -1,0 +1,127 @@
+"""A message in a wrong queue is what it says, not what the queue is called: it goes to its own queue, once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from relay.alerts import notifier
+from relay.errors import PermanentError
+from relay.model.header import MessageHeader
+from relay.model.messages import CHANGE_TOPIC, RECHECK_TOPIC, MemberChanged, RecheckRequest, dump
+from relay.queues.batch import Message, read_message
+from relay.queues.requests import expect_topic
+from relay.topics import FOLDERS
+
+from tests.support.port_fakes import NOW, SHOP, FakeOutgoing, World, queued, sample
+from tests.unit.ingest.consumer_runs import run
+
+
+def world_with_queues() -> World:
+    return World(topics={folder: FakeOutgoing() for folder in FOLDERS.values()})
+
+
+def again(world: World, folder: str) -> dict[str, Any]:
+    """Return the message in a topic's queue as Lambda gets it."""
+    (sent,) = world.topics[folder].sent
+    values = {name: {"stringValue": text, "dataType": "String"} for name, text in sent.attributes.items()}
+    return queued(json.loads(sent.body)) | {"body": sent.body, "messageAttributes": values}
+
+
+@pytest.mark.parametrize("topic", sorted(set(FOLDERS) - {"customer.payment_failed"}))
+def test_every_other_topic_is_handed_on(topic: str) -> None:
+    """Nothing is read as a lost payment: no record, no journal line; the body and the first receipt are unchanged."""
+    world, record = world_with_queues(), queued(sample(topic))
+    assert run(world, record) == []
+    assert (world.members.records, world.journal.lines, world.dead_letters.sent) == ({}, [], [])
+    (sent,) = world.topics[FOLDERS[topic]].sent
+    assert (sent.body, sent.delay) == (record["body"], 0)
+    assert sent.header == replace(read_message(record).header, moved=1)
+    assert [name for name, _ in world.telemetry.outcomes] == ["handed_on"]
+
+
+def test_the_body_decides_and_not_the_header() -> None:
+    """A header is the receiver's note; the delivery itself says what it is of."""
+    world = world_with_queues()
+    assert run(world, queued(sample("customer.cancelled"), topic="customer.payment_failed")) == []
+    assert len(world.topics["cancelled"].sent) == 1
+    right = queued(sample("customer.payment_failed"), topic="customer.cancelled")
+    assert run(world, right) == []
+    assert len(world.journal.lines) == 1
+
+
+def test_an_alias_is_the_topic() -> None:
+    """A topic may come by its other documented name."""
+    content = sample("customer.payment_methods.updated")
+    content["metadata"]["topic"] = "customer.payment_method.changed"
+    world = world_with_queues()
+    run(world, queued(content))
+    assert len(world.topics["payment_methods_updated"].sent) == 1
+
+
+def test_no_message_circles() -> None:
+    """Handed on once, it is not handed on again: a wrong setting would move it between two queues for ever."""
+    world = world_with_queues()
+    run(world, queued(sample("customer.cancelled")))
+    assert run(world, again(world, "cancelled")) == []
+    (letter,) = world.dead_letters.sent
+    assert (letter.header.reason, letter.header.moved) == ("wrong_topic", 1)
+    assert len(world.topics["cancelled"].sent) == 1
+
+
+@pytest.mark.parametrize("name", ["customer.created", "merchant.updated", "relay.tick"])
+def test_what_has_no_queue_goes_to_the_dead_letters(name: str) -> None:
+    """Another topic without a queue of its own, with the message itself."""
+    content = sample("customer.payment_failed")
+    content["metadata"]["topic"] = name
+    world = world_with_queues()
+    assert run(world, queued(content, topic=name)) == []
+    (letter,) = world.dead_letters.sent
+    assert (letter.header.reason, json.loads(letter.body)) == ("wrong_topic", content)
+
+
+def test_an_unreadable_delivery_of_another_topic_is_handed_on() -> None:
+    """It has no member where this topic has it; its own consumer may find one."""
+    content = sample("customer.cancelled")
+    content["payload"] = {"strange": True}
+    world = world_with_queues()
+    assert run(world, queued(content)) == []
+    assert len(world.topics["cancelled"].sent) == 1
+
+
+def test_a_queue_that_does_not_take_it_returns_it() -> None:
+    """It is acknowledged only once its own queue has it."""
+    world = world_with_queues()
+    world.topics["cancelled"].refuse = {0}
+    assert run(world, queued(sample("customer.cancelled"))) == ["m1"]
+
+
+def message(body: str, topic: str | None) -> Message:
+    header = MessageHeader(topic=topic)
+    return Message(id="m", body=body, receives=1, receipt="r", sent_at=NOW, header=header)
+
+
+def test_a_recheck_is_no_change() -> None:
+    """A recheck has all the fields that a change needs: in a CRM's queue it is known by its topic alone."""
+    body = dump(RecheckRequest(member=f"{SHOP}:1", reason="evidence"))
+    with pytest.raises(PermanentError, match="wrong_topic"):
+        expect_topic(message(body, RECHECK_TOPIC), CHANGE_TOPIC)
+    expect_topic(message(dump(MemberChanged(member=f"{SHOP}:1")), CHANGE_TOPIC), CHANGE_TOPIC)
+    expect_topic(message(body, None), CHANGE_TOPIC)
+
+
+def test_a_webhook_is_no_alarm() -> None:
+    """A delivery that begins like CloudWatch's message rings nothing in the notifier's queue."""
+    body = json.dumps(
+        {
+            "AlarmName": "x",
+            "NewStateValue": "ALARM",
+            "StateChangeTime": "2026-03-01T09:00:00Z",
+            **sample("customer.cancelled"),
+        }
+    )
+    with pytest.raises(PermanentError, match="wrong_topic"):
+        notifier.read(message(body, "customer.cancelled"), SHOP)
+    assert notifier.read(message(body, None), SHOP) is not None
