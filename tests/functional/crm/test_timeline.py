@@ -77,7 +77,9 @@ def test_notes_wait_for_an_address() -> None:
     setup.update_member(email="new@example.com")
     assert setup.work(message) == [None]
     assert setup.crm.recorded == ["m.joined"]
-    assert setup.crm.contacts[KEY] == ContactRef(key=KEY, id="contact of new at example.com", email="new@example.com")
+    assert setup.crm.contacts[KEY] == ContactRef(
+        key=KEY, id="contact of new at example.com", email="new@example.com"
+    )
 
 
 def test_a_failed_note_defers_only_its_own_message() -> None:

@@ -16,7 +16,7 @@ from relay.errors import TransientError
 from relay.model.header import MessageHeader
 from relay.model.messages import MemberChanged, load
 from relay.ports.crm import CrmOutcome, RateLimit
-from relay.ports.crm_state import SyncState, Waiting
+from relay.ports.crm_state import CircuitRecord, SyncState, Waiting
 from relay.ports.members import MemberRecord
 from relay.queues.batch import Message
 
@@ -200,6 +200,21 @@ def test_one_code_of_many_members_opens_the_circuit() -> None:
     assert stack.circuits.record.state == "closed"
     assert {stack.state(each).state for each in customers} == {"mirrored"}
     assert len(stack.crm.calls) - before < 20
+
+
+def test_the_closing_queues_all_that_wait() -> None:
+    """One member that gets through closes the circuit, and those that wait are tried at once, not a day later."""
+    stack = Stack(circuits=FakeCircuits(CircuitRecord(state="open", until=START, reason="x", by_code=True)))
+    stack.add(7001, *range(50))
+    tried, later = START - timedelta(hours=1), START + timedelta(hours=23)
+    for number in range(50):
+        waiting = Waiting(since=START - timedelta(days=2), tries=5, tried=tried, next_try=later, digest="d")
+        stack.sync_states.states[key_of(number)] = SyncState(state="waiting", reason="x", waiting=waiting)
+    stack.change(7001)
+    assert stack.circuits.record.state == "closed"
+    stack.until(timedelta(minutes=10))
+    assert {stack.state(number).state for number in range(50)} == {"mirrored"}
+    assert stack.calls() == [1, 50]
 
 
 def test_faults_of_members_open_nothing() -> None:
