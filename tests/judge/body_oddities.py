@@ -133,6 +133,9 @@ def _member_id(written: Callable[[str], Any]) -> Oddity:
             payload["customerId"] = written(event.member)
             if payload["customerId"] is None and "customer" in payload:
                 payload["customer"]["id"] = None  # the payment topics name the member twice
+            request = (payload.get("detail") or {}).get("cancelRequest")
+            if payload["customerId"] is None and request:
+                request["customerId"] = None  # a request to cancel names the member as well
         return body
 
     return change

@@ -138,7 +138,8 @@ def _apply_event(
             return record, "repeat", None
         return replace(record, member=after), "repeat", _effects_of(received, rule, ())
     after = merge(before, facts)
-    effects = tuple(apply_settings(rule.decide(received.event, before, after, rules), rules))
+    decided = tuple(apply_settings(rule.decide(received.event, before, after, rules), rules))
+    effects = (*decided, *map(recheck, received.event.doubts))
     stale = bool(facts.values) and not after.fields_from(facts.event_id)
     seen = (*record.seen, delivery.event_id)[-REMEMBERED:]
     event_effects = _effects_of(received, rule, effects)

@@ -13,6 +13,8 @@ from decimal import Decimal
 from enum import IntEnum
 from typing import Final, Literal, TypeAlias
 
+from inveterate.webhooks import texts
+
 
 class Level(IntEnum):
     """The severity of an alert; an incident's level only rises."""
@@ -60,7 +62,7 @@ class Alert:
 
     def __post_init__(self) -> None:
         """Cut long values: an alert is stored in the item of its member's record."""
-        cut = tuple((label, value[:LONGEST_DETAIL]) for label, value in self.details)
+        cut = tuple((label, texts.cut(value, LONGEST_DETAIL)) for label, value in self.details)
         object.__setattr__(self, "details", cut)
 
 

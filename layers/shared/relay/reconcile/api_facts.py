@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
+
+from inveterate.webhooks.amounts import amount, currency_code
 
 from relay.model.facts import Facts, combine, pick
 from relay.model.fields import Value
@@ -35,7 +38,7 @@ def facts_of(reading: MemberReading, date: datetime, record: Member) -> Facts:
         event_id=reading_id(record.key, at),
         at=at,
         values=combine(_profile(read, record), _membership(read, record), _money(read)),
-        balances=None if read.credit is None else (None, read.credit),
+        balances=None if (balance := _balance(read)) is None else (None, balance),
     )
 
 
@@ -78,7 +81,7 @@ def _status(status: str | None) -> dict[str, Value]:
     """
     ended: dict[str, Value] = dict.fromkeys(("cancelled_at", "cancel_type", "cancel_reason"))
     ending: dict[str, Value] = dict.fromkeys(("pending_cancel_at", "pending_cancel_source"))
-    match (status or "").upper():
+    match (status or "").strip().upper():
         case "ACTIVE":
             return {**ended, **ending, "found_status": None}
         case "PENDING_CANCELLATION":
@@ -92,10 +95,17 @@ def _status(status: str | None) -> dict[str, Value]:
 
 def _money(read: ApiMember) -> dict[str, Value]:
     totals = pick(read, credits_earned="credits_earned_total", referrals="referrals_count", revenue="revenue")
+    if read.revenue is not None:
+        totals["revenue"] = amount(read.revenue, currency_code(read.currency_code))
     # A reading without a purchase does not undo an order that an event reported.
     order: dict[str, Value] = {"last_order_at": read.last_purchase_at} if read.last_purchase_at else {}
     # A missing number is no balance; zero is one.
     credit: dict[str, Value] = {}
-    if read.credit is not None:
-        credit = {"credit_balance": read.credit, "seen_balance": read.credit}
+    if (balance := _balance(read)) is not None:
+        credit = {"credit_balance": balance, "seen_balance": balance}
     return {**totals, **order, **credit}
+
+
+def _balance(read: ApiMember) -> Decimal | None:
+    """Return the balance without a float's dust, as the events have it: they are compared."""
+    return amount(read.credit)

@@ -13,6 +13,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
+from inveterate.webhooks.texts import cut
+
 from relay.model.effects import Note
 from relay.model.formats import minor_units, rounded, utc_text
 from relay.model.member import Member
@@ -69,7 +71,7 @@ def in_minor_units(amount: Decimal, currency: str | None) -> int:
 def _property(value: PropertyValue | date) -> PropertyValue:
     match value:
         case str():
-            return value[:LONGEST_TEXT]
+            return cut(value, LONGEST_TEXT)
         case datetime():
             return utc_text(value)
         case date():
