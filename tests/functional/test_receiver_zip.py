@@ -226,7 +226,7 @@ def test_each_version_works_with_the_others_variables(built: Path, before: Path,
 
 
 def test_what_is_kept_as_the_version_before_is_what_git_has(before: Path) -> None:
-    """Nobody has edited the kept files; a clone without history cannot know."""
+    """The kept files are those of the commit; a clone without history cannot know."""
     commit = version_before.commit()
     if git("cat-file", "-e", f"{commit}^{{commit}}").returncode:
         pytest.skip(f"the history of this checkout ends before {commit}")
