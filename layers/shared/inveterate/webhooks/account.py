@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import ClassVar, Final, Self
 
 from pydantic import model_validator
 
 from inveterate._ids import CustomerId
 from inveterate._wire_model import WireModel
+from inveterate.webhooks import times
 from inveterate.webhooks.base import Event, Payload
 from inveterate.webhooks.cleaning import (
     Amount,
@@ -158,3 +160,11 @@ class Updated(Event):
     def snapshot(self) -> MemberSnapshot:
         """The record after the change. It has no time of its own: the event's `occurred_at` is when it was triggered."""
         return self.payload.new_data or MemberSnapshot()
+
+    @property
+    def own_time(self) -> datetime | None:
+        """None but for a retry: that may be triggered anew, so the snapshot's `updated_at` dates it, a lower bound."""
+        if not self.is_retry:
+            return super().own_time
+        latest = self.triggered_at or self._delivery.received_at
+        return times.possible(self.snapshot.updated_at, latest)

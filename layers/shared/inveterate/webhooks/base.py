@@ -19,7 +19,7 @@ from inveterate._ids import CustomerId
 from inveterate._scalars import Text
 from inveterate._wire_model import UnreadableRecordError, read_tolerantly
 from inveterate._wire_model import WireModel as WireModel  # noqa: PLC0414 - the base of every part of an event
-from inveterate.webhooks import identity
+from inveterate.webhooks import identity, times
 from inveterate.webhooks.body import UnreadableBodyError, read_body
 from inveterate.webhooks.cleaning import EMAIL, Count, Email, Id, Label, Moment, Phone, Word
 
@@ -84,11 +84,12 @@ class Payload(WireModel):
     merchant_id: Id = None
     created_at: Moment = None
     updated_at: Moment = None
+    expired_at: Moment = None
 
     @property
-    def moment(self) -> datetime | None:
-        """When it happened, where the payload has a time."""
-        return self.created_at
+    def own_times(self) -> tuple[datetime | None, ...]:
+        """When it happened, by the payload: the first of these that is possible."""
+        return self.created_at, self.expired_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +141,8 @@ class Event(WireModel):
 
     @property
     def drift(self) -> tuple[str, ...]:
-        """Dotted paths of the fields that could not be read; never their values."""
-        return self._delivery.drift
+        """Dotted paths of the fields that could not be read, or are no possible time; never their values."""
+        return (*self._delivery.drift, *(() if self.is_dated else ("metadata.triggerredAt",)))
 
     @property
     def customer_id(self) -> CustomerId:
@@ -198,8 +199,28 @@ class Event(WireModel):
 
     @property
     def occurred_at(self) -> datetime | None:
-        """When it happened: the payload's own time, else the time of the trigger, else of the receipt."""
-        return self.payload.moment or self.metadata.triggered_at or self._delivery.received_at
+        """When it happened: the payload's own time, else the time of the trigger, each if possible, else the receipt."""
+        return self.own_time or self.triggered_at or self._delivery.received_at
+
+    @property
+    def own_time(self) -> datetime | None:
+        """The payload's own time, if it was possible when the event was triggered."""
+        return times.own_time(self.payload.own_times, self.triggered_at, self._delivery.received_at)
+
+    @property
+    def triggered_at(self) -> datetime | None:
+        """When the platform triggered the delivery, if that is possible; a retry may renew it."""
+        return times.possible(self.metadata.triggered_at, self._delivery.received_at)
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether the event brings a possible time; if not, only the receipt dates it."""
+        return bool(self.own_time or self.triggered_at)
+
+    @property
+    def is_retry(self) -> bool:
+        """Whether the platform says that it delivers the event again."""
+        return bool(self.metadata.retry_count and self.metadata.retry_count > 0)
 
     @classmethod
     def read(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import ClassVar
 
 from inveterate.webhooks.base import Event, Payload
@@ -42,14 +41,7 @@ class CreditsUpdated(Event):
 
 
 class CreditsExpiredPayload(CreditPayload):
-    """`amount` is positive although the balance falls."""
-
-    expired_at: Moment = None
-
-    @property
-    def moment(self) -> datetime | None:
-        """When it happened: `created_at` (in no sample), else `expired_at`."""
-        return self.created_at or self.expired_at
+    """`amount` is positive although the balance falls. Its time is `expired_at`: no sample has `created_at`."""
 
 
 class CreditsExpired(Event):

@@ -51,10 +51,11 @@ class _Priced(WireModel):
 
 
 class Charge(_Priced):
-    """A membership fee that was paid, and the next date of billing."""
+    """A membership fee that was paid, and the next date of billing. The tier is in no sample: the failure topics name it."""
 
     amount: Money = None
     new_billing_date: Day = None
+    billing_tier_id: Id = None
 
 
 class PaymentSucceededPayload(ContactPayload):

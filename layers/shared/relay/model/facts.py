@@ -18,8 +18,8 @@ from inveterate.webhooks import cleaning
 from inveterate.webhooks.cleaning import Kind
 
 from relay.model.balance_chain import Balances
-from relay.model.fields import FIELDS, Value, ValueKind, whole_millis
-from relay.model.milestones import MilestoneKind
+from relay.model.fields import FIELDS, TOGETHER, Value, ValueKind, whole_millis
+from relay.model.milestones import Milestone
 from relay.model.stamps import RANKS, READING, Stamp
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ _KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "tier_name": cleaning.LABEL,
         "previous_tier_name": cleaning.LABEL,
         "fee_currency": cleaning.CURRENCY,
+        "unpaid_currency": cleaning.CURRENCY,
         # Rounded to its currency where it was read; here it only has to be an amount.
         "fee_amount": cleaning.AMOUNT,
     }
@@ -86,12 +87,20 @@ class Facts:
     values: Mapping[str, Value] = field(default_factory=lambda: _NO_VALUES)
     lot: Lot | None = None
     balances: Balances | None = None
-    milestone: MilestoneKind | None = None
+    milestone: Milestone | None = None
 
     def __post_init__(self) -> None:
         unknown = self.values.keys() - FIELDS.keys()
         if unknown:
             raise ValueError(f"not fields of a member: {sorted(unknown)}")
+        if any(self.values.keys() & group and not self.values.keys() >= group for group in TOGETHER):
+            object.__setattr__(self, "values", _completed(self.values))
+        if (balance := self.values.get("credit_balance")) is not None and self.balances is None:
+            # A balance without the one before it is an anchor of the chain: the balance is no register.
+            object.__setattr__(self, "balances", (None, balance))
+        if "credit_balance" in self.values:
+            rest = {name: value for name, value in self.values.items() if name != "credit_balance"}
+            object.__setattr__(self, "values", rest)
         if self.at:
             object.__setattr__(self, "at", whole_millis(self.at))
 
@@ -103,7 +112,7 @@ class Facts:
         ordinal: int = 0,
         lot: Lot | None = None,
         balances: Balances | None = None,
-        milestone: MilestoneKind | None = None,
+        milestone: Milestone | None = None,
     ) -> Facts:
         """Return the facts of an event, dated and ranked by it."""
         return cls(
@@ -134,6 +143,12 @@ class Facts:
         return self if self.at else replace(self, at=received_at)
 
 
+def _completed(values: Mapping[str, Value]) -> Mapping[str, Value]:
+    """Return the values with every field of a group of which there is one: values that mean something together."""
+    missing = (group for group in TOGETHER if values.keys() & group)
+    return {**{name: None for group in missing for name in sorted(group)}, **values}
+
+
 def combine(*parts: Mapping[str, Value]) -> dict[str, Value]:
     """Return the values of all parts in the form in which the record keeps them; a later part replaces an earlier one.
 
@@ -155,6 +170,11 @@ def pick(part: WireModel, /, **fields: str) -> dict[str, Value]:
     value the member's. A field that the part lacks is left out.
     """
     return {name: getattr(part, source) for source, name in fields.items() if part.has(source)}
+
+
+def known(part: WireModel, /, **fields: str) -> dict[str, Value]:
+    """Return the fields that a part of an event has and that are not null: the event is not about them, so null clears nothing."""
+    return {name: value for name, value in pick(part, **fields).items() if value is not None}
 
 
 def normalise(name: str, value: Value) -> Value:
