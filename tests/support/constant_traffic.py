@@ -18,6 +18,9 @@ _LONGEST = 120.0
 _MOST = 5_000
 """Deliveries, whatever happens."""
 
+_TRIES = 5
+"""How often a delivery is sent whose answer is 503, as the platform sends it again."""
+
 
 def deliveries() -> Iterator[bytes]:
     """Yield the documented samples in turn, as many as there may be: each is another event than all before it."""
@@ -45,6 +48,8 @@ def _moved(written: str, by: timedelta) -> str:
 class Traffic:
     """What was sent so far: `accepted` has the event ids of the answers 202, `refused` the other answers by label.
 
+    `unavailable` counts the answers 503 after which a delivery was sent again. Whoever reads it has to say why they came.
+
     `label` says what the answers are counted under; `counts` has the number of answers under each.
     """
 
@@ -52,6 +57,7 @@ class Traffic:
     label: str = ""
     accepted: list[str] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
+    unavailable: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     _bodies: Iterator[bytes] = field(default_factory=deliveries)
     _turn: Condition = field(default_factory=Condition)
@@ -99,12 +105,20 @@ class Traffic:
     def _send(self) -> None:
         while self._may_send():
             label, body = self._taken()
-            try:
-                reply = self.post(body)
-                status, answer = reply.status_code, reply.text
-            except httpx.HTTPError as error:
-                status, answer = 0, type(error).__name__
+            for _ in range(_TRIES):
+                status, answer = self._answer(body)
+                if status != httpx.codes.SERVICE_UNAVAILABLE:
+                    break
+                with self._turn:
+                    self.unavailable += 1
             self._note(label, status, answer)
+
+    def _answer(self, body: bytes) -> tuple[int, str]:
+        try:
+            reply = self.post(body)
+        except httpx.HTTPError as error:
+            return 0, type(error).__name__
+        return reply.status_code, reply.text
 
     def _may_send(self) -> bool:
         with self._turn:
