@@ -79,10 +79,10 @@ def _method(event: Mapping[str, Any]) -> str:
 
 
 def _key(event: Mapping[str, Any]) -> str:
-    """Return the key: the last part of the path, whatever the route calls it, also before a slash."""
+    """Return the key: the last part of the path, whatever the route calls it, also between slashes."""
     parameters = event.get("pathParameters") or {}
     path = parameters.get("key") or parameters.get("proxy") or ""
-    return str(path).rstrip("/")
+    return str(path).strip("/")
 
 
 def _route(shop: str, body: bytes) -> tuple[str, Delivery]:
