@@ -1,7 +1,7 @@
 # Relay. `make run` shows it working, `make test` proves it, `make check` is what CI runs before the tests.
 .DEFAULT_GOAL := help
+# macOS has GNU make 3.81, which knows no .SHELLFLAGS: a recipe's line that is more than one command fails by `&&` or `||`.
 SHELL := bash
-.SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-builtin-rules
 
 PYTHON ?= python3
@@ -14,7 +14,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/pycache
 unexport PYTHONDONTWRITEBYTECODE
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help setup run test quick coverage check format lock bench prove prove-calls build clean
+.PHONY: help setup run test quick coverage check format lock template bench prove prove-calls prove-stack build clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -45,7 +45,7 @@ test: $(READY) ## Unit, functional, contract and end-to-end tests; the unit test
 	@$(BIN)/python -m pytest -n 3 --dist loadgroup
 
 quick: $(READY) ## The unit tests without scale, generated histories and type checkers: for the inner loop
-	@$(BIN)/python -m pytest -q -n 2 -m "not slow" tests/unit
+	@$(BIN)/python -m pytest -q -n 2 -m "not slow and not stack" tests/unit
 
 coverage: $(READY) ## The same tests, slower, and which lines of functions/ and layers/ none of them reaches
 	@$(BIN)/python -m pytest -n 3 --dist loadgroup --cov --cov-report=term:skip-covered
@@ -56,7 +56,10 @@ check: $(READY) ## Format, lint, types, imports, template, security, locks
 format: $(READY) ## Put the code into the house format
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
 
-lock: $(READY) ## Resolve both locks anew (hashed, for every platform, naming no index)
+template: $(READY) ## Write the parts of template.yaml that repeat for each topic and each CRM
+	@$(BIN)/python -m stack_template
+
+lock: $(READY) ## Resolve the locks anew (hashed, for every platform, naming no index)
 	@scripts/lock
 
 bench: $(READY) ## What the SDK costs on top of plain httpx, and a consumer's first and further events beside botocore
@@ -70,7 +73,10 @@ prove: $(READY) ## Judge the whole service over histories of members, in any ord
 prove-calls: $(READY) ## 100,000 updates of 40,000 members reach HubSpot in the fewest calls, also through an outage (minutes)
 	@PYTHONPATH=. $(BIN)/python scripts/prove_mirrors.py
 
-build: $(READY) ## Build what `sam deploy` ships (RUNTIME=python3.13 ARCH=arm64)
+prove-stack: $(READY) ## What needs a deployment of its own: two stacks side by side, a stack that is made anew (minutes)
+	@$(BIN)/python -m pytest -q -n 0 -m stack tests/e2e
+
+build: $(READY) ## Build what `sam deploy` ships (RUNTIME=python3.13 ARCH=arm64; STRICT=1: fail where byte code is missing)
 	@scripts/build
 
 clean: ## Remove everything that was built or installed

@@ -24,6 +24,9 @@ def main() -> int:
     layer = (ROOT / "layers/shared/requirements.txt").read_text()
     dev = (ROOT / "requirements/dev.txt").read_text()
     faults = [f"requirements/dev.txt: {fault}" for fault in stale(everything, dev)]
+    apart = [Requirement(text) for text in project["dependency-groups"]["checkov"]]
+    checkov = (ROOT / "requirements/checkov.txt").read_text()
+    faults += [f"requirements/checkov.txt: {fault}" for fault in stale(apart, checkov)]
     faults += [f"layers/shared/requirements.txt: {fault}" for fault in stale(shipped, layer)]
     tested = pins(dev)
     faults += [

@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
-import yaml
+from stack_template.expanded import expanded, source
 
-from tests.support.port_fakes import ROOT
-
-
-class _Loader(yaml.CSafeLoader):
-    """Reads CloudFormation's short forms as their long ones."""
-
-
-def _function(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    value: Any
-    if isinstance(node, yaml.ScalarNode):
-        value = loader.construct_scalar(node)
-    elif isinstance(node, yaml.SequenceNode):
-        value = loader.construct_sequence(node, deep=True)
-    else:
-        assert isinstance(node, yaml.MappingNode)
-        value = loader.construct_mapping(node, deep=True)
-    return {suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}": value}
-
-
-_Loader.add_multi_constructor("!", _function)
-
-TEMPLATE: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader
+TEMPLATE = source()
 RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
+
+
+@cache
+def deployed(region: str = "us-east-1") -> dict[str, dict[str, Any]]:
+    """Return the resources that CloudFormation makes of the template in a region, after the SAM transform."""
+    resources: dict[str, dict[str, Any]] = expanded(TEMPLATE, region)["Resources"]
+    return resources
 
 
 def of_type(kind: str) -> dict[str, dict[str, Any]]:

@@ -1,8 +1,8 @@
 """Names the folder in which `sam build --cached` keeps what it built.
 
 SAM builds a resource again when the folder of its code has changed. It sees neither the Python version and processor
-that a layer is built for, nor the modules of the layer that the receiver's zip copies. So the cache's folder is named
-after all of these, and another one begins empty.
+that a layer is built for, nor whether there was a Python to make byte code, nor the modules of the layer that the
+receiver's zip copies. So the cache's folder is named after all of these, and another one begins empty.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ _DIGEST_CHARACTERS: Final = 16
 
 def cache_folder(runtime: str, architecture: str, root: Path = ROOT) -> Path:
     """Return the folder for this state of the checkout at `root`; make it, and remove those of older states."""
-    folder = root / ".cache" / "sam" / f"{runtime}-{architecture}-{receiver_digest(root)}"
+    found = subprocess.run([ROOT / "scripts" / "find-python", runtime], check=False, capture_output=True)
+    code = "bytecode" if found.returncode == 0 else "source"
+    folder = root / ".cache" / "sam" / f"{runtime}-{architecture}-{code}-{receiver_digest(root)}"
     for older in folder.parent.glob(f"{runtime}-{architecture}-*"):
         if older != folder:
             shutil.rmtree(older)

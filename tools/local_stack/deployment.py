@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from stack_template import names
+
 from local_stack.build_cache import ROOT, cache_folder
 from local_stack.errors import LocalStackError
+from local_stack.function_code import take_functions
 from local_stack.local_aws import LocalAws, clean_environment
 
 RUNTIME: Final = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -50,6 +53,7 @@ def build(into: Path, template: Path | None = None) -> Path:
         folders = ["--cache-dir", str(cache), "--build-dir", str(into)]
         source = ["--template-file", str(template or ROOT / "template.yaml")]
         sam(["build", "--cached", *folders, *source], environment)
+    take_functions(into, RUNTIME)
     return into / "template.yaml"
 
 
@@ -57,9 +61,11 @@ def deploy(aws: LocalAws, built: Path, name: str, parameters: Mapping[str, str])
     """Deploy a built template; return the stack.
 
     Raises:
-        LocalStackError: `sam deploy` fails; the text ends with its output.
+        LocalStackError: a stack may not have this name, or `sam deploy` fails; the text ends with its output.
 
     """
+    if why := names.fault(name):
+        raise LocalStackError(why)
     bucket = f"{name}-artifacts"
     aws.client("s3").create_bucket(Bucket=bucket)
     # The local AWS finishes at once, so SAM polls every second instead of every five.

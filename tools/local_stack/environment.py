@@ -144,8 +144,8 @@ def _put_secrets(aws: LocalAws, values: Mapping[str, str]) -> None:
 def _limit_concurrency(aws: LocalAws) -> None:
     """Let each function behind a queue run at most twice at once.
 
-    The template allows ten. Here each is a process that takes a second of work to start: ten at once on two
-    cores start so slowly that all of them time out.
+    The template sets topics no limit. Here each is a process that takes a second of work to start: ten at once on
+    two cores start so slowly that all of them time out.
     """
     functions = aws.client("lambda")
     for page in functions.get_paginator("list_event_source_mappings").paginate():

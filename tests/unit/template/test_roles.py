@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
 import pytest
+from relay.adapters.dynamodb import keys
 
 from tests.support.port_fakes import ROOT
 from tests.support.template_data import (
@@ -37,6 +42,7 @@ def test_the_clock_may_do_what_is_due_and_no_more() -> None:
         ("firehose:PutRecordBatch", "Journal.Arn"),
         ("dynamodb:BatchGetItem", "Members.Arn"),
         ("dynamodb:Scan", "Members.Arn"),
+        ("dynamodb:PutItem", "Members.Arn"),
         ("dynamodb:Scan", "Mirrors.Arn"),
         ("dynamodb:GetItem", "Figures.Arn"),
         ("dynamodb:PutItem", "Figures.Arn"),
@@ -124,6 +130,7 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "SOURCE_URL",
         "SOURCE_NAME",
         "DEAD_LETTERS_URL",
+        "TRIES_TABLE",
         "INCIDENTS_TABLE",
         "MEMBERS_TABLE",
         "EMAIL_TOPIC",
@@ -140,6 +147,7 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
             "SOURCE_URL",
             "SOURCE_NAME",
             "DEAD_LETTERS_URL",
+            "TRIES_TABLE",
             "MEMBERS_TABLE",
             "MIRRORS_TABLE",
             "TARGET",
@@ -155,6 +163,7 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "RECHECKS_URL",
         "RECHECK_DELAY",
         "GRANTS_URL",
+        "DEAD_LETTERS_URL",
     }
     queues = {name for name in environment("ClockFunction") if name.startswith("QUEUE_")}
     assert environment("ClockFunction").keys() - queues == {
@@ -176,6 +185,7 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "SOURCE_URL",
         "SOURCE_NAME",
         "DEAD_LETTERS_URL",
+        "TRIES_TABLE",
         "MEMBERS_TABLE",
         "MIRRORS_TABLE",
         "JOURNAL_STREAM",
@@ -188,13 +198,68 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "SOURCE_URL",
         "SOURCE_NAME",
         "DEAD_LETTERS_URL",
+        "TRIES_TABLE",
         "MEMBERS_TABLE",
         "GRANTS_TABLE",
         "JOURNAL_STREAM",
         "INVETERATE_URL",
         "INVETERATE_SECRET",
     }
-    assert TEMPLATE["Globals"]["Function"]["Environment"]["Variables"].keys() == {"SHOP_DOMAIN"}
+    assert TEMPLATE["Globals"]["Function"]["Environment"]["Variables"].keys() == {"SHOP_DOMAIN", "STACK_NAME"}
+
+
+WRITES = {f"dynamodb:{call}" for call in ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem")}
+
+
+def keys_of(statement: Mapping[str, Any]) -> list[str]:
+    """Return the patterns of the partition keys that a statement is for; `*` without a condition."""
+    [(operator, condition)] = statement.get("Condition", {"": {"": ["*"]}}).items()
+    assert operator in {"", "ForAllValues:StringLike", "ForAllValues:StringEquals"}
+    [(key, patterns)] = condition.items()
+    assert key in {"", "dynamodb:LeadingKeys"}
+    return [text(pattern).replace("${ShopDomain}", "acme.myshopify.com") for pattern in patterns]
+
+
+def may(role: str, action: str, table: str, key: str) -> bool:
+    """Tell whether a role may do something with the item that has this partition key."""
+    return any(
+        action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+        and text(statement["Resource"]) == f"{table}.Arn"
+        and any(fnmatchcase(key, pattern) for pattern in keys_of(statement))
+        for statement in statements(role)
+    )
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_only_the_operator_writes_the_rules(function: str) -> None:
+    """They lie in the members table: a function that writes there names the keys, and `rules` is none of them."""
+    role = role_of(function)
+    assert not any(may(role, action, "Members", keys.RULES) for action in WRITES)
+    merges = function in {*(f"{name}Function" for name in CONSUMERS.values()), "ReconcileFunction"}
+    member = f"{keys.members_of('acme.myshopify.com')}42"
+    assert may(role, "dynamodb:PutItem", "Members", member) is merges
+    assert not may(role, "dynamodb:UpdateItem", "Members", member)
+    assert not may(role, "dynamodb:PutItem", "Members", f"{keys.members_of('other.myshopify.com')}42")
+    assert may(role, "dynamodb:PutItem", "Members", "measures") is (function == "ClockFunction")
+    reads = any(event["Type"] == "SQS" for event in FUNCTIONS[function].get("Events", {}).values())
+    assert may(role, "dynamodb:UpdateItem", "Incidents", "try#0123") is reads
+    assert not may(role, "dynamodb:UpdateItem", "Incidents", keys.incident("failed:42"))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_target_writes_its_own_state_alone(target: str) -> None:
+    """A CRM's function that is taken over can make no other CRM forget a member, or open its circuit."""
+    for owner in TARGETS:
+        name = owner.lower()
+        for key in (
+            keys.sync_state(name, "acme.myshopify.com:42"),
+            keys.circuit(name),
+            keys.rate_limit(name, 0),
+            keys.run(name, "audit"),
+        ):
+            for action in ("dynamodb:BatchGetItem", "dynamodb:UpdateItem"):
+                assert may(f"{target}Role", action, "Mirrors", key) is (owner == target)
+    assert not may(f"{target}Role", "dynamodb:UpdateItem", "Mirrors", keys.read_throttle("42"))
 
 
 def test_reconcile_may_read_the_api_and_write_members() -> None:
@@ -205,6 +270,7 @@ def test_reconcile_may_read_the_api_and_write_members() -> None:
         *settled("ReconcileQueue.Arn"),
         ("dynamodb:BatchGetItem", "Members.Arn"),
         ("dynamodb:PutItem", "Members.Arn"),
+        ("dynamodb:UpdateItem", "Incidents.Arn"),
         ("dynamodb:GetItem", "Mirrors.Arn"),
         ("dynamodb:UpdateItem", "Mirrors.Arn"),
         ("firehose:PutRecordBatch", "Journal.Arn"),
@@ -221,6 +287,7 @@ def test_grants_may_read_members_and_write_promises() -> None:
     assert allowed("GrantsRole") == {
         *settled("GrantsQueue.Arn"),
         ("dynamodb:BatchGetItem", "Members.Arn"),
+        ("dynamodb:UpdateItem", "Incidents.Arn"),
         *((f"dynamodb:{call}Item", "Grants.Arn") for call in ("Get", "Put", "Update", "Delete")),
         ("firehose:PutRecordBatch", "Journal.Arn"),
         ("ssm:GetParameter", key),

@@ -47,7 +47,7 @@ def test_a_function_that_grants_is_dead_before_its_request_counts_as_lost() -> N
 def test_promises_outlive_the_stack_and_the_key() -> None:
     """What is forgotten could be granted twice; only time forgets it, by the attribute that the items have."""
     table = RESOURCES["Grants"]
-    assert table["DeletionPolicy"] == table["UpdateReplacePolicy"] == "Retain"
+    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     assert "Condition" not in table
     properties = table["Properties"]
     assert properties["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}
@@ -81,7 +81,8 @@ def test_without_a_key_nothing_is_reconciled_or_granted() -> None:
 def test_the_tables_are_kept_and_can_be_restored() -> None:
     """Members and the journal outlive the stack; members can be restored to any second; all is encrypted."""
     for name in ("Members", "JournalBucket"):
-        assert RESOURCES[name]["DeletionPolicy"] == RESOURCES[name]["UpdateReplacePolicy"] == "Retain"
+        policies = (RESOURCES[name]["DeletionPolicy"], RESOURCES[name]["UpdateReplacePolicy"])
+        assert policies == ("RetainExceptOnCreate", "Retain")
     members = RESOURCES["Members"]["Properties"]
     assert members["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     for table in of_type("AWS::DynamoDB::Table").values():

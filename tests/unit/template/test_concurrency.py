@@ -1,0 +1,35 @@
+"""A low limit of the account's concurrency is told before a deployment, with what to ask for."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+from stack_template.concurrency import ENOUGH, advice
+
+from tests.support.port_fakes import ROOT
+
+
+@pytest.mark.parametrize("limit", [10, ENOUGH])
+def test_a_low_limit_comes_with_what_to_ask_for(limit: int) -> None:
+    """A hundred must be left over, so a hundred is not enough."""
+    text = str(advice(limit))
+    assert f"runs {limit} functions" in text
+    assert "--quota-code L-B99A9384" in text
+    assert "--desired-value 1000" in text
+
+
+def test_a_usual_limit_needs_no_word() -> None:
+    """One more than a hundred is the least with which one can be reserved."""
+    assert advice(ENOUGH + 1) is None
+
+
+def test_a_name_that_is_too_long_is_refused_before_anything_else() -> None:
+    """No credentials, no build, no call: exit code 1, and how long it may be."""
+    nowhere = {**os.environ, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+    done = subprocess.run(
+        [ROOT / "scripts" / "deploy", "s" * 41], capture_output=True, text=True, check=False, env=nowhere
+    )
+    assert done.returncode == 1
+    assert "has 41 characters and may have 40" in done.stderr
