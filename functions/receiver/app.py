@@ -5,7 +5,6 @@ Nothing heavy is imported here: for a small shop nearly every event meets a cold
 
 from __future__ import annotations
 
-import base64
 import json
 import time
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from typing import Any, Final
 from relay.adapters.aws.client import AwsClient, aws_errors
 from relay.adapters.aws.connection import Connections
 from relay.errors import PermanentError, TransientError
+from relay.ingest.http_request import request_body
 from relay.ingest.receive import AccessPolicy, RefusedError, authenticate, route
 from relay.model.delivery import Delivery, pack
 from relay.model.metrics import NAMESPACE, RECEIVED, REFUSED, SERVICE, SHOP
@@ -31,7 +31,7 @@ RETRY_AFTER: Final = "5"
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """Answer one request of the HTTP API (payload format 2.0)."""
     try:
-        body = _body(event)
+        body = request_body(event)
         settings = _settings()
         authenticate(_access(settings), _key(event), event.get("headers") or {}, body)
         queue, delivery = route(settings.shop, body, datetime.now(UTC))
@@ -46,16 +46,6 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
         return _answer(503, {"error": "not_queued"}, {"retry-after": RETRY_AFTER})
     _log("accepted", event_id=delivery.event_id, topic=delivery.topic, reason=delivery.reason)
     return _answer(202, {"id": delivery.event_id})
-
-
-def _body(event: Mapping[str, Any]) -> bytes:
-    body: str = event.get("body") or ""
-    if event.get("isBase64Encoded"):
-        try:
-            return base64.b64decode(body)
-        except ValueError:
-            return body.encode()
-    return body.encode("utf-8", "surrogatepass")
 
 
 def _key(event: Mapping[str, Any]) -> str:
