@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 
@@ -11,10 +12,8 @@ def request_body(event: Mapping[str, Any]) -> bytes:
     """Return the body as it was sent; one that claims to be base64 and is not stays as it came."""
     body: str = event.get("body") or ""
     if event.get("isBase64Encoded"):
-        try:
+        with suppress(ValueError):
             return base64.b64decode(body)
-        except ValueError:
-            return body.encode()
     return body.encode("utf-8", "surrogatepass")
 
 
