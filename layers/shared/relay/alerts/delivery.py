@@ -20,7 +20,7 @@ from relay.model.incident import UNCONFIRMED, ChannelDelivery, DeliveryState, In
 from relay.model.member import Member
 from relay.model.messages import AlertMessage
 from relay.model.metrics import ALERTS_SENT, Outcome
-from relay.ports.alerts import AlertChannel, IncidentStore, Notification
+from relay.ports.alerts import AlertChannel, IncidentStore, Notification, Responder
 from relay.ports.members import MemberStore, load_each
 from relay.ports.optimistic import retry_conflicts
 from relay.ports.runtime import Clock, Telemetry
@@ -37,7 +37,7 @@ _TABLE: Final = "table incidents"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotifierContext:
-    """What the notifier works with: the shop and its time zone, stores, channels, clock and telemetry."""
+    """What the notifier works with: the shop and its time zone, stores, channels, answers, clock and telemetry."""
 
     shop: str
     incidents: IncidentStore
@@ -46,6 +46,7 @@ class NotifierContext:
     clock: Clock
     telemetry: Telemetry
     zone: ZoneInfo
+    responder: Responder
 
     @property
     def channel_names(self) -> tuple[str, ...]:
@@ -237,6 +238,9 @@ class BatchDelivery:
             may_be_repeat=may_be_repeat,
             first_message=thread.first_message if thread else None,
             thread_ref=thread.refs.get(channel) if thread else None,
+            thread_id=pending.thread_id,
+            acknowledged_by=incident.acknowledged_by if incident.acknowledged else "",
+            muted_until=incident.muted_until,
             people=found,
             mask=self.rules.mask,
         )

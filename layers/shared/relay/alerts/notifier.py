@@ -1,7 +1,7 @@
 """The notifier sends people one message per incident, level and outcome, by every channel that is configured.
 
-The alerts queue brings alerts, ticks of the clock, the daily digest, CloudWatch alarms and channel tests;
-each becomes an alert message of an incident (`processing.py`).
+The alerts queue brings alerts, ticks of the clock, the daily digest, CloudWatch alarms, channel tests and what people
+do with an incident; each becomes an alert message of an incident (`processing.py`).
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from typing import Final, TypeAlias
 from relay.alerts.cloudwatch import TOPIC as ALARM_TOPIC
 from relay.alerts.cloudwatch import alarm_message, is_alarm
 from relay.alerts.delivery import BatchDelivery, MemberLookup, NotifierContext
-from relay.alerts.processing import process, process_notice, send_deferred
+from relay.alerts.processing import process, process_action, process_notice, send_deferred
 from relay.alerts.routing import digest_channels
 from relay.errors import PermanentError, TransientError
 from relay.model import messages
 from relay.model.effects import Alert, Level
+from relay.model.incident_action import INCIDENT_ACTION_TOPIC, IncidentAction
 from relay.model.messages import (
     CHANNEL_TEST_TOPIC,
     DIGEST_TOPIC,
@@ -40,7 +41,7 @@ table is written around them."""
 
 _MAX_KEY_BYTES: Final = 1_024
 
-Request: TypeAlias = AlertMessage | ClockTick | DailyDigest | ChannelTest
+Request: TypeAlias = AlertMessage | ClockTick | DailyDigest | ChannelTest | IncidentAction
 
 
 @dataclass(slots=True)
@@ -131,6 +132,8 @@ class Notifier:
                     raise PermanentError("channel_not_configured", request.channel)
                 test = channel_test_message(request)
                 process_notice(batch, test, [request.channel], first_receive=first_receive)
+            case IncidentAction():
+                process_action(batch, request, first_receive=first_receive)
             case AlertMessage():
                 # The settings were applied where a rule made the alert; an alarm comes without them.
                 is_from_alarm = request.topic == ALARM_TOPIC
@@ -156,15 +159,28 @@ def read(message: Message, shop: str) -> Request | None:
     else:
         alert_message = messages.load(AlertMessage, message.body)
         expect_topic(message, alert_message.topic)
-    if alert_message and not 0 < len(alert_message.alert.incident_key.encode()) <= _MAX_KEY_BYTES:
-        raise PermanentError("unreadable_message", "alert.incident_key")
+    if alert_message:
+        _check_key(alert_message.alert.incident_key)
     return alert_message
+
+
+def _read_action(body: str) -> IncidentAction:
+    action = messages.load(IncidentAction, body)
+    _check_key(action.incident_key)
+    return action
+
+
+def _check_key(incident_key: str) -> None:
+    """Refuse a key that the table does not take."""
+    if not 0 < len(incident_key.encode("utf-8", "replace")) <= _MAX_KEY_BYTES:
+        raise PermanentError("unreadable_message", "incident_key")
 
 
 _READERS: Final[dict[str, Callable[[str], Request]]] = {
     TICK_TOPIC: lambda body: messages.load(ClockTick, body),
     DIGEST_TOPIC: lambda body: messages.load(DailyDigest, body),
     CHANNEL_TEST_TOPIC: lambda body: messages.load(ChannelTest, body),
+    INCIDENT_ACTION_TOPIC: _read_action,
 }
 
 

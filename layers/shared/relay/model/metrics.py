@@ -48,6 +48,8 @@ Outcome: TypeAlias = Literal[
     "alert_sent",
     "alert_deferred",
     "alert_suppressed",
+    "incident_action",
+    "incident_action_refused",
     "members_not_read",
     # crm_sync
     "skipped",

@@ -236,11 +236,15 @@ class ClockSettings(Settings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelSettings:
-    """An alert channel that has an API: its address and the name of its secret. `channel` is Slack's own."""
+    """An alert channel that has an API: its address and the name of its secret.
+
+    `channel` is Slack's own, and so is `stack`: what buttons name, empty where no clicks are taken.
+    """
 
     url: str
     secret: str
     channel: str = ""
+    stack: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,7 +268,10 @@ class NotifierSettings(Settings):
             incidents_table=reader.text("INCIDENTS_TABLE"),
             email_topic=reader.text("EMAIL_TOPIC"),
             slack=ChannelSettings(
-                url=reader.url("SLACK_URL"), secret=slack, channel=reader.optional("SLACK_CHANNEL")
+                url=reader.url("SLACK_URL"),
+                secret=slack,
+                channel=reader.optional("SLACK_CHANNEL"),
+                stack=reader.optional("STACK_NAME") if reader.optional("SLACK_SIGNING_SECRET") else "",
             )
             if slack
             else None,

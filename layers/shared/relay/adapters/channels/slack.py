@@ -76,12 +76,16 @@ class _GoneError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SlackChannel:
-    """The Slack channel of a webhook URL or a bot's token, whichever the secret is."""
+    """The Slack channel of a webhook URL or a bot's token, whichever the secret is.
+
+    `stack` is set where clicks on buttons are taken: a bot's messages then have buttons, which name it.
+    """
 
     secret: Secret
     client: httpx.Client = field(default_factory=http_client)
     api: str = "https://slack.com/api"
     channel: str = ""
+    stack: str = ""
     name: str = "slack"
 
     def send(self, notification: Notification) -> str | None:
@@ -113,11 +117,11 @@ class SlackChannel:
 
         In this order: changing a message twice does no harm, posting one twice does.
         """
-        payload = slack_message(notification)
+        payload = slack_message(notification, self.stack)
         channel, _, ts = (notification.thread_ref or "").partition("/")
         if ts:
             try:
-                if first := slack_first_message(notification):
+                if first := slack_first_message(notification, self.stack):
                     self._call(token, "chat.update", {**first, "channel": channel, "ts": ts})
                 # An escalation is for the whole channel, not only for the followers of the thread.
                 broadcast = notification.kind == "escalated"

@@ -28,6 +28,7 @@ _ICONS: Final = {
 }
 _RESOLVED_ICON: Final = "\N{WHITE HEAVY CHECK MARK}"
 _DIGEST_ICON: Final = "\N{BAR CHART}"
+_ACTION_ICON: Final = "\N{BUST IN SILHOUETTE}"
 
 _MASK: Final = "•••"
 _LABEL: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -48,7 +49,7 @@ class MemberLine:
 class Content:
     """The parts of a message, each one line of plain text; an empty part is left out.
 
-    `member` is the name and address, `customer` the customer id.
+    `member` is the name and address, `customer` the customer id, `handled` who has the incident.
     """
 
     icon: str
@@ -64,6 +65,7 @@ class Content:
     rule: str
     incident_key: str
     people: tuple[MemberLine, ...] = ()
+    handled: str = ""
 
     @property
     def heading(self) -> str:
@@ -104,9 +106,20 @@ def first_message_content(notification: Notification) -> Content | None:
     first = replace(first, alert=alert)
     content = content_of(replace(notification, alert_message=first, may_be_repeat=False))
     if notification.kind != "resolved":
-        return content
+        return replace(content, handled=_handled(notification))
     # Nothing is left to be done: the resolution takes the place of the advice.
     return replace(content, advice=f"{line(now.title)}, {_time(notification.alert_message.at)}")
+
+
+def _handled(notification: Notification) -> str:
+    """Return who acknowledged the incident, and until when it is muted."""
+    by, until = line(notification.acknowledged_by), notification.muted_until
+    is_muted = until is not None and until > notification.alert_message.at
+    parts = (
+        f"Acknowledged by {by}" if by else "",
+        f"Muted until {_time(until)}" if until and is_muted else "",
+    )
+    return ". ".join(part for part in parts if part)
 
 
 def _label(label: str) -> str:
@@ -160,6 +173,8 @@ def _icon(notification: Notification) -> str:
             return _RESOLVED_ICON
         case "updated":
             return _ICONS[Level.INFO]
+        case "action":
+            return _ACTION_ICON
         case "notice" if notification.alert_message.topic == DIGEST_TOPIC:
             return _DIGEST_ICON
         case _:
@@ -173,7 +188,7 @@ def _status(notification: Notification) -> str:
             return "Over"
         case "escalated":
             return f"Now {level.lower()}"
-        case "notice":
+        case "notice" | "action":
             return ""
         case "updated":
             return "Info"
