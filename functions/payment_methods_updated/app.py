@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inveterate.webhooks.payments import PaymentMethodsUpdated
-from relay.model.effects import Alert, Effects, Level
+from relay.model.effects import MEMBER, Alert, Effects, Level
 from relay.model.facts import Facts, known
 from relay.model.member import Member
 from relay.rules import dunning
@@ -27,7 +27,8 @@ def decide(event: PaymentMethodsUpdated, before: Member, after: Member, rules: R
             incident_key=dunning.incident_key(after),
             action="update",
             level=Level.INFO,
-            title="A new payment method is on file: a retry is expected",
+            title=f"{MEMBER} has a new payment method: a retry is expected",
+            advice="Nothing to do until the next attempt: it uses the new method.",
         )
 
 

@@ -115,7 +115,7 @@ FACTS: dict[str, dict[str, Any]] = {
         "failed_attempts": 3,
         "unpaid": Decimal(100),
         "unpaid_currency": "USD",
-        "last_decline_code": "Payment method was revoked",
+        "last_decline_text": "Payment method was revoked",
         "last_failure_at": at("2025-05-30T11:01:00.674Z"),
         "payment_lost_at": at("2025-05-30T11:01:00.674Z"),
     },
@@ -124,7 +124,7 @@ FACTS: dict[str, dict[str, Any]] = {
         "failed_attempts": 3,
         "unpaid": Decimal(100),
         "unpaid_currency": "USD",
-        "last_decline_code": "Payment method was revoked",
+        "last_decline_text": "Payment method was revoked",
         "last_failure_at": at("2025-05-30T10:40:38.660Z"),
     },
     "customer.payment_methods.updated": {

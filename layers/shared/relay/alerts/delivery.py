@@ -232,7 +232,7 @@ class BatchDelivery:
         found = self.members.find((alert_message.member, *dict(alert_message.people)))
         member = found.get(alert_message.member)
         return Notification(
-            alert_message=with_record(alert_message, member),
+            alert_message=with_record(alert_message, member, self.rules),
             kind=pending.kind,
             member=member,
             may_be_repeat=may_be_repeat,
@@ -243,6 +243,7 @@ class BatchDelivery:
             muted_until=incident.muted_until,
             people=found,
             mask=self.rules.mask,
+            zone=self.context.zone,
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Protocol
 
 from relay.model.hold_queue import HoldQueue
@@ -22,6 +22,7 @@ class Notification:
     marks a message that may have been sent before. `first_message` is what people read first of this incident,
     `thread_ref` what the channel's `send` returned for it, `thread_id` the event that opened it. `acknowledged_by` and
     `muted_until` are what people did since. `mask` shortens names and addresses.
+    `zone` is the shop's, by whose clock people read times.
     """
 
     alert_message: AlertMessage
@@ -35,6 +36,7 @@ class Notification:
     muted_until: datetime | None = None
     people: Mapping[str, Member] = field(default_factory=dict)
     mask: bool = True
+    zone: tzinfo = UTC
 
 
 class AlertChannel(Protocol):

@@ -19,6 +19,7 @@ from relay.model.fields import Value, ValueKind, to_stored
 from relay.model.formats import number_text
 from relay.model.member import Member, PaymentStatus, Status
 from relay.rules import credits, dunning
+from relay.rules.declines import decline_code
 from relay.rules.segments import billing_interval, is_high_value
 from relay.rules.settings import Rules
 
@@ -66,8 +67,11 @@ CRM_FIELDS: Final[dict[str, CrmField]] = {
     "payment_method_updated_at": _MOMENT,
     "failed_attempts": _COUNT,
     "attempts_left": _COUNT,
+    "next_attempt_at": _MOMENT,
     "final_attempt_at": _MOMENT,
     "last_decline_code": _TEXT,
+    "last_decline_text": _TEXT,
+    "manage_url": _TEXT,
     "recovered_at": _MOMENT,
     # credits
     "credit_balance": _MONEY,
@@ -160,7 +164,10 @@ def crm_profile(member: Member, rules: Rules) -> CrmProfile:
         "cancelled_at": member.ended_at,
         "billing_interval": billing_interval(member, rules) if member.is_billed else None,
         "attempts_left": dunning.attempts_left(member, rules),
+        "next_attempt_at": dunning.next_attempt_at(member, rules),
         "final_attempt_at": dunning.final_attempt_at(member, rules),
+        "last_decline_code": decline_code(member.text("last_decline_text")),
+        "manage_url": rules.manage_url_of(member.customer_id),
         "recovered_at": member.recovered_at,
         "credits_expiring_amount": None if expiring is None else _sendable(_MONEY, expiring),
         "credits_expiring_at": expiring_at,
