@@ -21,6 +21,7 @@ from relay.model.member import Member
 from relay.model.messages import AlertMessage
 from relay.model.metrics import ALERTS_SENT, Outcome
 from relay.ports.alerts import AlertChannel, IncidentStore, Notification, Responder
+from relay.ports.kpis import KpiStore
 from relay.ports.members import MemberStore, load_each
 from relay.ports.optimistic import retry_conflicts
 from relay.ports.runtime import Clock, Telemetry
@@ -47,6 +48,7 @@ class NotifierContext:
     telemetry: Telemetry
     zone: ZoneInfo
     responder: Responder
+    kpis: KpiStore | None = None
 
     @property
     def channel_names(self) -> tuple[str, ...]:

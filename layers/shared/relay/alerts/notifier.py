@@ -15,11 +15,14 @@ from relay.alerts.cloudwatch import TOPIC as ALARM_TOPIC
 from relay.alerts.cloudwatch import alarm_message, is_alarm
 from relay.alerts.delivery import BatchDelivery, MemberLookup, NotifierContext
 from relay.alerts.processing import process, process_action, process_notice, send_deferred
+from relay.alerts.programme import LOOK_BACK, alarm_rows, members_of, silence_rows
+from relay.alerts.render.times import local_day
 from relay.alerts.routing import digest_channels
 from relay.errors import PermanentError, TransientError
 from relay.model import messages
 from relay.model.effects import Alert, Level
 from relay.model.incident_action import INCIDENT_ACTION_TOPIC, IncidentAction
+from relay.model.kpis import KEPT_FOR
 from relay.model.messages import (
     CHANNEL_TEST_TOPIC,
     DIGEST_TOPIC,
@@ -140,7 +143,27 @@ class Notifier:
                 alerts = apply_settings([request.alert], batch.rules) if is_from_alarm else [request.alert]
                 for alert in alerts:
                     if isinstance(alert, Alert):
-                        process(batch, replace(request, alert=alert), first_receive=first_receive)
+                        told = replace(request, alert=alert)
+                        told = self._with_figures(batch, told) if is_from_alarm else told
+                        process(batch, told, first_receive=first_receive)
+
+    def _with_figures(self, batch: BatchDelivery, told: AlertMessage) -> AlertMessage:
+        """Return an alarm about the programme with its figures; as it is where they cannot be read now."""
+        alert, kpis = told.alert, self.context.kpis
+        if kpis is None or alert.action != "open" or not alert.rule.startswith("programme."):
+            return told
+        try:
+            if alert.rule == "programme.silence":
+                rows = list(silence_rows(kpis.webhooks(told.at - KEPT_FOR, told.at), told.at))
+            else:
+                events = list(kpis.between(told.at - LOOK_BACK, told.at))
+                members = batch.members.find(members_of(alert.rule, events))
+                rows = list(alarm_rows(alert.rule, events, members))
+        except TransientError as error:
+            # An alarm without figures is better than a late one.
+            self.context.telemetry.outcome("figures_not_read", event_id=None, topic=None, reason=str(error))
+            return told
+        return replace(told, alert=replace(alert, details=(*rows, *alert.details)))
 
 
 def read(message: Message, shop: str) -> Request | None:
@@ -184,14 +207,21 @@ _READERS: Final[dict[str, Callable[[str], Request]]] = {
 }
 
 
+_DIGEST_ADVICE: Final = (
+    "`relay alerts` lists the open incidents with their members; what is at risk now is in them. "
+    "Nothing else waits for you here."
+)
+
+
 def digest_message(digest: DailyDigest, shop: str) -> AlertMessage:
     """Return a daily digest as an alert message. Its id is the day: two digests of one day are one."""
     alert = Alert(
         rule="digest",
         incident_key=f"digest:{shop}:{digest.day.isoformat()}",
         level=Level.INFO,
-        title=f"The membership programme on {digest.day:%A, %Y-%m-%d}",
+        title=f"The membership programme on {local_day(digest.day)}",
         details=digest.lines,
+        advice=_DIGEST_ADVICE,
         immediate=True,
     )
     event_id = f"digest.{digest.day.isoformat()}"

@@ -51,6 +51,7 @@ Outcome: TypeAlias = Literal[
     "incident_action",
     "incident_action_refused",
     "members_not_read",
+    "figures_not_read",
     # crm_sync
     "skipped",
     "refused",

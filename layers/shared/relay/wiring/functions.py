@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from relay.ingest.unclaimed import UnclaimedDrain
     from relay.ports.alerts import AlertChannel, IncidentStore, Responder
     from relay.ports.grants import GrantStore
+    from relay.ports.kpis import KpiStore
     from relay.ports.messaging import Journal, MessageSender
     from relay.ports.runtime import Clock
     from relay.queues.batch import Message, Results
@@ -170,6 +171,7 @@ class NotifierServices(QueueServices):
             telemetry=self.telemetry,
             zone=self.settings.zone,
             responder=self.responder,
+            kpis=self.kpis,
         )
         return Notifier(context=context)
 
@@ -180,6 +182,12 @@ class NotifierServices(QueueServices):
         """
         oldest = min(message.waiting_since for message in messages)
         self.telemetry.measure(WAITING_AGE, max((self.clock() - oldest).total_seconds(), 0.0))
+
+    @cached_property
+    def kpis(self) -> KpiStore | None:
+        """The programme's KPI events, for the figures of an alarm; None where no table is named."""
+        table = self.settings.kpis_table
+        return _kpis(table, self.shop, self.clock) if table else None
 
     @cached_property
     def responder(self) -> Responder:

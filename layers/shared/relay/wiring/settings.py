@@ -257,6 +257,7 @@ class NotifierSettings(Settings):
     email_topic: str
     slack: ChannelSettings | None
     pagerduty: ChannelSettings | None
+    kpis_table: str = ""
 
     @classmethod
     def read(cls, reader: SettingsReader) -> Self:
@@ -278,4 +279,5 @@ class NotifierSettings(Settings):
             pagerduty=ChannelSettings(url=reader.url("PAGERDUTY_URL"), secret=pagerduty)
             if pagerduty
             else None,
+            kpis_table=reader.optional("KPIS_TABLE"),
         )

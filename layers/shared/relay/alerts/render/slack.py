@@ -124,7 +124,7 @@ def _heading(content: Content) -> str:
 
 
 def _summary(content: Content) -> str:
-    member = f" - {content.member}" if content.member else ""
+    member = f" - {content.member}" if content.member and not content.names_member else ""
     repeat = " (may be a repeat)" if content.repeat else ""
     return f"{_heading(content)}{member}{repeat}"
 
