@@ -163,14 +163,21 @@ def _win_back_end(name: str) -> Notification:
 def _anomaly() -> Notification:
     rules = _RULES.model_copy(update={"thresholds": Thresholds(credit_anomaly=Decimal(1_000))})
     granted = event(
-        "credits", DAY, previousBalance=20, newBalance=5_020, amount=5_000, reason="MANUAL_ADJUSTMENT"
+        "credits",
+        DAY,
+        previousBalance=20,
+        newBalance=5_020,
+        amount=5_000,
+        reason="MANUAL_ADJUSTMENT",
+        firstName="Mia",
+        lastName="Keller",
     )
     message = _message(granted, _ORDINARY, rules)
     assert message is not None
     return _notification(message, "opened", message, after(granted, member=_ORDINARY), rules)
 
 
-def _failure(days: int, number: int) -> Event:
+def _failure(days: int, number: int, reason: str = "Insufficient funds") -> Event:
     at = DAY + timedelta(days=days)
     return event(
         "attempt",
@@ -178,7 +185,7 @@ def _failure(days: int, number: int) -> Event:
         amount=49,
         currency="USD",
         billingAttempts=number,
-        errorMessage="Insufficient funds",
+        errorMessage=reason,
         billingTierId=None,
     )
 
@@ -237,7 +244,7 @@ def _spike() -> AlertMessage:
     message = _alarm("ALARM")
     reasons = ("Insufficient funds", "Card expired", "Your card was declined")
     people = {
-        f"{SHOP}:{7001 + n}": member(f"{SHOP}:{7001 + n}", last_decline_text=reasons[n % 5 % 3])
+        f"{SHOP}:{7001 + n}": after(_failure(-1, 1, reasons[n % 5 % 3]), member=member(f"{SHOP}:{7001 + n}"))
         for n in range(12)
     }
     events = [

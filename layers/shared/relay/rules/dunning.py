@@ -169,12 +169,12 @@ def failure_alert(rule: str, event: Failure, after: Member, rules: Rules, *, lev
             ("Amount", amount_text(charge.amount, charge.currency)),
             ("Attempt", None if not number else str(number) if left is None else f"{number} of {most}"),
             (
-                "Last attempt expected",
-                moment_text(failed_at + time_left) if failed_at and time_left else None,
-            ),
-            (
                 "Next attempt expected",
                 moment_text(failed_at + RETRY_EVERY) if failed_at and left and left > 1 else None,
+            ),
+            (
+                "Last attempt expected",
+                moment_text(failed_at + time_left) if failed_at and time_left else None,
             ),
             (
                 "Time left",
@@ -245,6 +245,8 @@ def _advice(rules: Rules, *, permanent: bool, left: int | None) -> str:
         return f"Inveterate cancels the membership next. Write to the member yourself, even if {owner}."
     if permanent:
         return f"Trying again will not help: the member has to give another card. See that {owner}."
+    if left == 1:
+        return f"The next attempt is the last: see that {owner}, and write to the member before it."
     return f"Nothing to do yet if {owner}; a personal word helps with a member who matters."
 
 

@@ -31,6 +31,13 @@ _MIRROR_WORDS: Final[Mapping[str, str]] = {
 """The words for the states of a member in a CRM. An alarm reports what waits to be sent again."""
 
 
+_TARGETS: Final[Mapping[str, str]] = {
+    "hubspot": "HubSpot",
+    "klaviyo": "Klaviyo",
+    "salesforce": "Salesforce",
+    "webhook": "the signed webhook",
+}
+
 _LEFT: Final[Mapping[str, str]] = {
     "left_voluntarily": "by themselves",
     "left_involuntarily": "for a lost payment",
@@ -137,9 +144,11 @@ def _of_the_present(totals: DailyTotals) -> Iterator[tuple[str, str]]:
 
 def _of_the_mirrors(totals: DailyTotals) -> Iterator[tuple[str, str]]:
     for target, counts in sorted(totals.mirrors.items()):
-        counted = [f"{counts[state]} {words}" for state, words in _MIRROR_WORDS.items() if counts.get(state)]
+        counted = [
+            f"{counts[state]:,} {words}" for state, words in _MIRROR_WORDS.items() if counts.get(state)
+        ]
         if counted:
-            yield f"Members in {target}", ", ".join(counted)
+            yield f"Members in {_TARGETS.get(target, target)}", ", ".join(counted)
 
 
 def _among(*parts: tuple[int, str]) -> str:

@@ -7,11 +7,13 @@ Texts arrive here as a member or a merchant typed them; each leaves on one line,
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import date, tzinfo
 from typing import Final
 
 from relay.alerts.render.plain_text import address, cut, line, unlinked
-from relay.alerts.render.times import local_time, localised
+from relay.alerts.render.times import local_day, local_time, localised
 from relay.model.effects import MEMBER, Alert, Level, Tone
 from relay.model.member import Member
 from relay.model.messages import DIGEST_TOPIC
@@ -41,6 +43,9 @@ _OVER: Final = frozenset(
     {"Attempt", "Failed attempts", "Next attempt expected", "Last attempt expected", "Time left", "Ends on"}
 )
 """Details of an opening that say nothing any more once the incident is over."""
+
+_FIRST_TOLD: Final = "First told"
+_MEMBER_SINCE: Final = "Member since"
 
 _NAME: Final = 40
 """Characters of a name: a longer one hides what the message is about."""
@@ -76,6 +81,7 @@ class Content:
     incident_key: str
     people: tuple[MemberLine, ...] = ()
     handled: str = ""
+    names_member: bool = False
 
     @property
     def heading(self) -> str:
@@ -90,7 +96,7 @@ def content_of(notification: Notification) -> Content:
     tier = unlinked(member.text("tier_name")) if member else ""
     details = [
         ("Tier", tier),
-        *((unlinked(label), localised(unlinked(value), zone)) for label, value in alert.details),
+        *((unlinked(label), _value(label, unlinked(value), zone)) for label, value in alert.details),
     ]
     shop, _, customer = alert_message.member.rpartition(":")
     return Content(
@@ -106,6 +112,7 @@ def content_of(notification: Notification) -> Content:
         at=local_time(alert_message.at, zone),
         rule=line(alert.rule),
         incident_key=line(alert.incident_key),
+        names_member=MEMBER in alert.title,
         people=tuple(_member_line(notification, key, text) for key, text in alert_message.people),
     )
 
@@ -126,14 +133,14 @@ def first_message_content(notification: Notification) -> Content | None:
     content = content_of(replace(notification, may_be_repeat=False))
     is_over = notification.kind == "resolved"
     said = {label for label, _ in content.details}
-    kept = [
-        (label, value)
-        for label, value in opening.details
-        if label not in said and not (is_over and label in _OVER) and label not in _OVER - {"Ends on"}
-    ]
+    over = _OVER if is_over else _OVER - {"Ends on"}
+    if notification.alert_message.member:
+        kept = [(label, value) for label, value in opening.details if label not in said | over]
+    else:
+        kept = []  # the figures of an alarm were those of its beginning
     return replace(
         content,
-        details=(*content.details, *kept, ("Since", opening.at)),
+        details=(*content.details, *kept, (_FIRST_TOLD, opening.at)),
         handled="" if is_over else _handled(notification),
     )
 
@@ -147,6 +154,13 @@ def _handled(notification: Notification) -> str:
         f"Muted until {local_time(until, notification.zone)}" if until and is_muted else "",
     )
     return ". ".join(part for part in parts if part)
+
+
+def _value(label: str, value: str, zone: tzinfo) -> str:
+    if label == _MEMBER_SINCE:
+        with suppress(ValueError):
+            return local_day(date.fromisoformat(value))
+    return localised(value, zone)
 
 
 def _title(notification: Notification, customer: str) -> str:
@@ -241,7 +255,7 @@ def _status(notification: Notification) -> str:
             # A rule's end is a sentence of its own; an alarm's is the sentence with which it began.
             return "" if notification.alert_message.member else "Over"
         case "escalated":
-            return f"Now {level.lower()}"
+            return "Escalated"
         case "notice" | "action":
             return ""
         case "updated":
