@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
-from typing import Final, get_args
+from typing import Final, Literal, TypeAlias, get_args
 
 from relay.model.fields import Value, ValueKind, to_stored
 from relay.model.formats import number_text
@@ -21,7 +21,9 @@ from relay.model.member import Member, PaymentStatus, Status
 from relay.rules import credits, dunning
 from relay.rules.declines import decline_code
 from relay.rules.segments import billing_interval, is_high_value
-from relay.rules.settings import Rules
+from relay.rules.settings import CrmName, Rules
+
+PersonField: TypeAlias = Literal["first_name", "last_name", "phone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +120,8 @@ _WIDE: Final = Context(prec=64)
 class CrmProfile:
     """The wanted state of one member in a CRM: a value for each name of `CRM_FIELDS`, in that order.
 
-    `backfill` marks a send that a back-fill alone asked for: it should start no flow. The names are for a new contact
-    alone: a change of them is no difference.
+    `backfill` marks a send that a back-fill alone asked for: it should start no flow. Names and phone are written where
+    the contact's own field is empty, in the CRMs of `write_names`: a change of them is no difference.
     """
 
     key: str
@@ -127,12 +129,25 @@ class CrmProfile:
     backfill: bool = False
     first_name: str = ""
     last_name: str = ""
+    phone: str = ""
+    write_names: tuple[CrmName, ...] = ()
 
     @property
     def email(self) -> str | None:
         """The member's e-mail address, if one is known."""
         value = self.values["email"]
         return value if isinstance(value, str) else None
+
+    def person(self, target: CrmName) -> dict[PersonField, str]:
+        """Return the names and the phone number that this CRM may get, only those that are known; it may get none."""
+        if target not in self.write_names:
+            return {}
+        known: dict[PersonField, str] = {
+            "first_name": self.first_name,
+            "last_name": self.last_name,
+            "phone": self.phone,
+        }
+        return {name: value.strip() for name, value in known.items() if value.strip()}
 
     @property
     def digest(self) -> str:
@@ -183,6 +198,8 @@ def crm_profile(member: Member, rules: Rules) -> CrmProfile:
         key=member.key,
         first_name=member.text("first_name") or "",
         last_name=member.text("last_name") or "",
+        phone=member.text("phone") or "",
+        write_names=rules.write_names,
         values={
             name: computed[name] if name in computed else _sendable(crm_field, member.value(name))
             for name, crm_field in CRM_FIELDS.items()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from relay.adapters.http import CrmUnavailableError, objects_in
@@ -18,19 +19,23 @@ from relay.adapters.klaviyo.mapping import KEY
 from relay.ports.crm import CrmOutcome
 
 PROFILES: Final = "/api/profiles"
+PERSON: Final = ("first_name", "last_name", "phone_number")
+"""The profile's own attributes of a person."""
+
 _VALUES_PER_CALL: Final = 25
 """With the longest addresses, a query of this many has some ten thousand characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class KlaviyoProfile:
-    """A profile as Klaviyo holds it. `key` is our key in it, `external_id` the merchant's own id."""
+    """A profile as Klaviyo holds it: `key` is ours, `external_id` the merchant's own, `person` its names and phone."""
 
     id: str
     email: str | None
     key: str | None
     external_id: str | None
     properties: Mapping[str, Any]
+    person: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -64,6 +69,7 @@ def read_profile(resource: Mapping[str, Any]) -> KlaviyoProfile:
         key=(_text(properties.get(KEY)) or "").strip() or None,
         external_id=_text(attributes.get("external_id")),
         properties=properties,
+        person={name: text for name in PERSON if (text := _text(attributes.get(name)))},
     )
 
 
@@ -75,7 +81,7 @@ def _find(
         PROFILES,
         {
             "filter": f"any({by},{json.dumps(list(values), ensure_ascii=False)})",
-            "fields[profile]": "email,external_id,properties",
+            "fields[profile]": ",".join(("email", "external_id", "properties", *PERSON)),
             "page[size]": "100",
         },
     )

@@ -6,6 +6,7 @@ A profile without a key becomes the member's; one under another key is not touch
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,12 +21,19 @@ from relay.adapters.klaviyo.mapping import KEY, names, properties_of
 from relay.errors import TransientError
 from relay.model.formats import json_value, sendable_text
 from relay.ports.crm import NO_NOTES, ContactNotes, ContactRef, CrmOutcome
-from relay.rules.crm_profile import CrmProfile
+from relay.rules.crm_profile import CrmProfile, PersonField
 
 DEFAULT_REVISION: Final = "2026-07-15"
 
 TIME_LIMIT: Final = 12.0
 """Seconds after which no further call is started; the last may take ten more."""
+
+_PERSON: Final[Mapping[PersonField, str]] = {
+    "first_name": "first_name",
+    "last_name": "last_name",
+    "phone": "phone_number",
+}
+_E164: Final = re.compile(r"\+[1-9][0-9]{7,14}", re.ASCII)
 
 _CONFLICT: Final = frozenset({404, 409})
 _MAX_EXTERNAL_ID: Final = 255
@@ -168,6 +176,8 @@ def resource(
     """
     properties: dict[str, Any] = dict(properties_of(profile, compat=options.compat))
     attributes: dict[str, Any] = {"email": json_value(profile.email), "properties": properties}
+    if found is None and not unset:
+        attributes |= person_of(profile)
     if options.external_id and _may_identify(profile.key, found):
         attributes["external_id"] = profile.key
     data: dict[str, Any] = {"type": "profile", "attributes": attributes}
@@ -175,6 +185,28 @@ def resource(
         attributes["properties"] = {name: value for name, value in properties.items() if value is not None}
         data["meta"] = _unset([name for name, value in properties.items() if value is None])
     return data
+
+
+def person_of(profile: CrmProfile) -> dict[str, str]:
+    """Return what the profile may get of the member's names and phone; Klaviyo refuses a number that is not E.164."""
+    known = {_PERSON[name]: sendable_text(value) for name, value in profile.person("klaviyo").items()}
+    if not _E164.fullmatch(known.get("phone_number", "")):
+        known.pop("phone_number", None)
+    return known
+
+
+def fill_names(client: KlaviyoClient, profiles: Sequence[CrmProfile], contacts: Sequence[ContactRef]) -> None:
+    """Write what the members' profiles lack of names and phone. Errors as in `profiles_of`."""
+    wanted = {profile.key: known for profile in profiles if (known := person_of(profile))}
+    if not wanted:
+        return
+    found = profiles_of(client, [contact for contact in contacts if contact.key in wanted])
+    for key, held in found.items():
+        lacking = {
+            name: value for name, value in wanted[key].items() if not held.person.get(name, "").strip()
+        }
+        if lacking and held.key == key:
+            client.post(IMPORT, {"type": "profile", "id": held.id, "attributes": lacking})
 
 
 def _may_identify(key: str, found: KlaviyoProfile | None) -> bool:
