@@ -41,6 +41,8 @@ KINDS: dict[str, type[Settings]] = {
 
 OPTIONAL = {
     "POWERTOOLS_SERVICE_NAME",
+    "STACK_NAME",
+    "TRIES_TABLE",
     "TOKEN_DIGESTS",
     "TOKEN_HEADER",
     "CRM_QUEUE_URLS",
@@ -117,6 +119,8 @@ def test_every_missing_setting_is_named_at_once(function: str) -> None:
     expected = there.keys() - optional - requests - channels - keep.keys()
     if kind is ReceiverSettings:
         expected |= {"KEY_DIGESTS"}
+    if kind is FanoutSettings:
+        expected -= {"DEAD_LETTERS_URL"}
     assert set(problems(kind, keep)[0]) == expected
     assert set(problems(kind, {**dict.fromkeys(there, ""), **keep})[0]) == expected
 
