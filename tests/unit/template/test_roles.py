@@ -153,6 +153,7 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "TRIES_TABLE",
         "INCIDENTS_TABLE",
         "MEMBERS_TABLE",
+        "KPIS_TABLE",
         "EMAIL_TOPIC",
         "SLACK_SECRET",
         "SLACK_URL",

@@ -42,7 +42,7 @@ _LONGEST: Final = 1_000
 
 def decline_code(text: str | None) -> str | None:
     """Return the code of a declined payment's text; None where it is not recognised."""
-    searched = (text or "")[:_LONGEST]
+    searched = re.sub("[_-]", " ", (text or "")[:_LONGEST])
     return next((code for code, pattern in _COMPILED.items() if pattern.search(searched)), None)
 
 

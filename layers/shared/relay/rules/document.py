@@ -42,7 +42,7 @@ _EXPECTED: Final[Mapping[str, str]] = {
 
 _CURRENCY: Final = "should be the currency's code in three capital letters, such as EUR"
 _MANAGE_URL: Final = (
-    "should be an https address of at most 500 characters that holds {customer_id} after the host, such as "
+    "should be an https address of at most 160 characters that holds {customer_id} after the host, such as "
     "https://shop.example/account?customer={customer_id}"
 )
 _SETTINGS: Final = [name for name in Rules.model_fields if name != "measures"]

@@ -46,8 +46,8 @@ def _checked_manage_url(value: str) -> str:
     return value
 
 
-ManageUrl: TypeAlias = Annotated[str, StringConstraints(max_length=500), AfterValidator(_checked_manage_url)]
-"""An https address that holds the placeholder, such as `https://shop.example/account?customer={customer_id}`."""
+ManageUrl: TypeAlias = Annotated[str, StringConstraints(max_length=160), AfterValidator(_checked_manage_url)]
+"""An https address that holds the placeholder. With an id it is at most 200 characters long, which no CRM cuts."""
 
 
 class _RulesModel(BaseModel):

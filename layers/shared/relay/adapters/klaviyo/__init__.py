@@ -103,7 +103,7 @@ class Klaviyo:
         return canonical_of(properties_of(profile), profile.email)
 
     def fill_names(self, profiles: Sequence[CrmProfile], contacts: Sequence[ContactRef]) -> None:
-        """Write names and phone where the profile's own are empty."""
+        """Write names where the profile's own are empty."""
         with port_errors(self.name, _CREDENTIAL):
             fill_names(self._client, profiles, contacts)
 

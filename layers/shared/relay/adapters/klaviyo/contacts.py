@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from relay.adapters.http import CrmUnavailableError, objects_in
@@ -19,7 +18,7 @@ from relay.adapters.klaviyo.mapping import KEY
 from relay.ports.crm import CrmOutcome
 
 PROFILES: Final = "/api/profiles"
-PERSON: Final = ("first_name", "last_name", "phone_number")
+PERSON: Final = ("first_name", "last_name")
 """The profile's own attributes of a person."""
 
 _VALUES_PER_CALL: Final = 25
@@ -28,14 +27,14 @@ _VALUES_PER_CALL: Final = 25
 
 @dataclass(frozen=True, slots=True)
 class KlaviyoProfile:
-    """A profile as Klaviyo holds it: `key` is ours, `external_id` the merchant's own, `person` its names and phone."""
+    """A profile as Klaviyo holds it: `key` is ours, `external_id` the merchant's own, `person` its names."""
 
     id: str
     email: str | None
     key: str | None
     external_id: str | None
     properties: Mapping[str, Any]
-    person: Mapping[str, str] = MappingProxyType({})
+    person: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

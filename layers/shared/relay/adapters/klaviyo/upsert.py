@@ -6,7 +6,6 @@ A profile without a key becomes the member's; one under another key is not touch
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,9 +30,8 @@ TIME_LIMIT: Final = 12.0
 _PERSON: Final[Mapping[PersonField, str]] = {
     "first_name": "first_name",
     "last_name": "last_name",
-    "phone": "phone_number",
 }
-_E164: Final = re.compile(r"\+[1-9][0-9]{7,14}", re.ASCII)
+"""No phone number: at Klaviyo it identifies a profile, and one that another profile has is a conflict."""
 
 _CONFLICT: Final = frozenset({404, 409})
 _MAX_EXTERNAL_ID: Final = 255
@@ -188,15 +186,13 @@ def resource(
 
 
 def person_of(profile: CrmProfile) -> dict[str, str]:
-    """Return what the profile may get of the member's names and phone; Klaviyo refuses a number that is not E.164."""
-    known = {_PERSON[name]: sendable_text(value) for name, value in profile.person("klaviyo").items()}
-    if not _E164.fullmatch(known.get("phone_number", "")):
-        known.pop("phone_number", None)
-    return known
+    """Return what the profile may get of the member's names."""
+    known = profile.person("klaviyo")
+    return {_PERSON[name]: sendable_text(value) for name, value in known.items() if name in _PERSON}
 
 
 def fill_names(client: KlaviyoClient, profiles: Sequence[CrmProfile], contacts: Sequence[ContactRef]) -> None:
-    """Write what the members' profiles lack of names and phone. Errors as in `profiles_of`."""
+    """Write what the members' profiles lack of names. Errors as in `profiles_of`."""
     wanted = {profile.key: known for profile in profiles if (known := person_of(profile))}
     if not wanted:
         return
