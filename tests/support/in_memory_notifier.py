@@ -22,6 +22,7 @@ from relay.rules.settings import Rules
 
 from tests.support.incident_builders import KEY, MIA, SHOP, queue_message
 from tests.support.port_fakes import NOW, FakeContext, FakeMembers, FakeTelemetry
+from tests.support.scheduler_fakes import FakeKpiStore
 
 
 class Crash(BaseException):
@@ -139,6 +140,7 @@ class InMemoryNotifier:
     telemetry: FakeTelemetry = field(default_factory=FakeTelemetry)
     cache: RulesCache = field(default_factory=RulesCache)
     responder: FakeResponder = field(default_factory=FakeResponder)
+    kpis: FakeKpiStore = field(default_factory=FakeKpiStore)
 
     def notifier(self) -> Notifier:
         """Return the notifier."""
@@ -152,6 +154,7 @@ class InMemoryNotifier:
                 shop=SHOP,
                 zone=ZoneInfo("Europe/Berlin"),
                 responder=self.responder,
+                kpis=self.kpis,
             ),
             cache=self.cache,
         )

@@ -28,6 +28,7 @@ def hubspot() -> Iterator[HubspotTestSetup]:
 def salesforce() -> Iterator[SalesforceTestSetup]:
     """Return the adapter and a fake Salesforce."""
     with salesforce_setup.salesforce() as setup:
+        setup.prepare()
         yield setup
 
 

@@ -45,16 +45,19 @@ class ProfileLookup:
     refused: dict[str, str]
 
 
-def find_profiles(client: KlaviyoClient, by: Literal["email", "id"], values: Sequence[str]) -> ProfileLookup:
-    """Find profiles by address or id.
+def find_profiles(
+    client: KlaviyoClient, by: Literal["email", "id"], values: Sequence[str], *, person: bool = False
+) -> ProfileLookup:
+    """Find profiles by address or id; with `person` their names as well.
 
     Raises:
         CrmUnavailableError: Klaviyo does not answer.
 
     """
     lookup = ProfileLookup({}, {})
+    fields = ",".join(("email", "external_id", "properties", *(PERSON if person else ())))
     for start in range(0, len(values), _VALUES_PER_CALL):
-        _find(client, by, values[start : start + _VALUES_PER_CALL], lookup)
+        _find(client, by, values[start : start + _VALUES_PER_CALL], lookup, fields)
     return lookup
 
 
@@ -73,14 +76,18 @@ def read_profile(resource: Mapping[str, Any]) -> KlaviyoProfile:
 
 
 def _find(
-    client: KlaviyoClient, by: Literal["email", "id"], values: Sequence[str], lookup: ProfileLookup
+    client: KlaviyoClient,
+    by: Literal["email", "id"],
+    values: Sequence[str],
+    lookup: ProfileLookup,
+    fields: str,
 ) -> None:
     """Find these; in halves if one of them makes Klaviyo refuse the query."""
     reply = client.get(
         PROFILES,
         {
             "filter": f"any({by},{json.dumps(list(values), ensure_ascii=False)})",
-            "fields[profile]": ",".join(("email", "external_id", "properties", *PERSON)),
+            "fields[profile]": fields,
             "page[size]": "100",
         },
     )
@@ -94,8 +101,8 @@ def _find(
         lookup.refused[values[0]] = reply.code
     else:
         middle = len(values) // 2
-        _find(client, by, values[:middle], lookup)
-        _find(client, by, values[middle:], lookup)
+        _find(client, by, values[:middle], lookup, fields)
+        _find(client, by, values[middle:], lookup, fields)
 
 
 def _text(value: object) -> str | None:

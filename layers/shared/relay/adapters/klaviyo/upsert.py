@@ -146,16 +146,18 @@ def clear(
     return outcomes
 
 
-def profiles_of(client: KlaviyoClient, contacts: Sequence[ContactRef]) -> dict[str, KlaviyoProfile]:
-    """Return the profiles in which these members were last written, by member key.
+def profiles_of(
+    client: KlaviyoClient, contacts: Sequence[ContactRef], *, person: bool = False
+) -> dict[str, KlaviyoProfile]:
+    """Return the profiles in which these members were last written, by member key; with `person` their names as well.
 
     Raises:
         CrmUnavailableError: Klaviyo does not answer.
 
     """
-    by_id = find_profiles(client, "id", [contact.id for contact in contacts if contact.id])
+    by_id = find_profiles(client, "id", [contact.id for contact in contacts if contact.id], person=person)
     emails = [contact.email.lower() for contact in contacts if contact.email and not contact.id]
-    by_email = find_profiles(client, "email", emails)
+    by_email = find_profiles(client, "email", emails, person=person)
     found = {
         contact.key: by_id.found.get(contact.id)
         if contact.id
@@ -196,7 +198,7 @@ def fill_names(client: KlaviyoClient, profiles: Sequence[CrmProfile], contacts: 
     wanted = {profile.key: known for profile in profiles if (known := person_of(profile))}
     if not wanted:
         return
-    found = profiles_of(client, [contact for contact in contacts if contact.key in wanted])
+    found = profiles_of(client, [contact for contact in contacts if contact.key in wanted], person=True)
     for key, held in found.items():
         lacking = {
             name: value for name, value in wanted[key].items() if not held.person.get(name, "").strip()

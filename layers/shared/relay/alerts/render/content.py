@@ -105,7 +105,7 @@ def content_of(notification: Notification) -> Content:
         title=_title(notification, customer),
         member=_name_and_address(member, mask=notification.mask),
         details=tuple((label, value) for label, value in details if value),
-        advice=line(alert.advice),
+        advice=localised(line(alert.advice), zone),
         repeat=REPEAT if notification.may_be_repeat else "",
         link=customer_link(shop, customer),
         customer=unlinked(customer),
