@@ -5,7 +5,6 @@ Nothing heavy is imported here: for a small shop nearly every event meets a cold
 
 from __future__ import annotations
 
-import base64
 import json
 import time
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from typing import Any, Final
 from relay.adapters.aws.client import AwsClient, aws_errors
 from relay.adapters.aws.connection import Connections
 from relay.errors import PermanentError, TransientError
+from relay.ingest.http_request import request_body
 from relay.ingest.receive import AccessPolicy, RefusedError, authenticate, route, unclaimed
 from relay.model.delivery import Delivery, pack
 from relay.model.metrics import RECEIVED, REFUSED, Metric, embedded
@@ -38,7 +38,7 @@ _METHODS: Final = "GET, HEAD, OPTIONS, POST"
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """Answer one request of the HTTP API (payload format 2.0)."""
     try:
-        body = _body(event)
+        body = request_body(event)
         settings = _settings()
         access = _access(settings)
         method = _method(event)
@@ -61,16 +61,6 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     topic = delivery.topic if delivery.topic in {*FOLDERS, PROBE_TOPIC} else None
     _log("accepted", RECEIVED, event_id=delivery.event_id, topic=topic, reason=delivery.reason)
     return _answer(202, {"id": delivery.event_id})
-
-
-def _body(event: Mapping[str, Any]) -> bytes:
-    body: str = event.get("body") or ""
-    if event.get("isBase64Encoded"):
-        try:
-            return base64.b64decode("".join(body.split()), validate=True)
-        except ValueError:
-            pass  # it is kept as it came
-    return body.encode("utf-8", "surrogatepass")
 
 
 def _method(event: Mapping[str, Any]) -> str:

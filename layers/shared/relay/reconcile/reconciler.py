@@ -22,7 +22,7 @@ from relay.errors import NotDueError, TransientError
 from relay.ingest.reducer import differs
 from relay.model import journal
 from relay.model.consistency import ERASURE, NO_EMAIL, NOT_IN_THE_RECORD, inconsistencies
-from relay.model.effects import Effects
+from relay.model.effects import MEMBER, Effects
 from relay.model.facts import Facts
 from relay.model.member import Member, merge
 from relay.model.messages import RECHECK_TOPIC, EventEffects, Outbox, RecheckRequest, load
@@ -179,7 +179,7 @@ def resolved_incidents(before: Member, after: Member) -> Effects:
         if after.ended_at:
             yield cancellation.ended_alert(before)
         else:
-            yield cancellation.resumed_alert(before, "The member stays: the cancellation was taken back")
+            yield cancellation.resumed_alert(before, f"{MEMBER} stays: the cancellation was taken back")
 
 
 def _events(before: Member, after: Member, facts: Facts) -> tuple[EventEffects, ...]:

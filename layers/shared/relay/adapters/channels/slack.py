@@ -45,12 +45,16 @@ class _GoneError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SlackChannel:
-    """The Slack channel of a webhook URL or a bot's token, whichever the secret is."""
+    """The Slack channel of a webhook URL or a bot's token, whichever the secret is.
+
+    `stack` is set where clicks on buttons are taken: a bot's messages then have buttons, which name it.
+    """
 
     secret: Secret
     client: httpx.Client = field(default_factory=http_client)
     api: str = "https://slack.com/api"
     channel: str = ""
+    stack: str = ""
     name: str = "slack"
 
     def send(self, notification: Notification) -> str | None:
@@ -82,11 +86,11 @@ class SlackChannel:
 
         In this order: changing a message twice does no harm, posting one twice does.
         """
-        payload = within_limit(slack_message(notification))
+        payload = within_limit(slack_message(notification, self.stack))
         channel, _, ts = (notification.thread_ref or "").partition("/")
         if ts:
             try:
-                if first := slack_first_message(notification):
+                if first := slack_first_message(notification, self.stack):
                     first = within_limit(first)
                     self._call(token, "chat.update", {**first, "channel": channel, "ts": ts}, in_thread=True)
                 # An escalation is for the whole channel, not only for the followers of the thread.
