@@ -44,6 +44,7 @@ KINDS: dict[str, type[Settings]] = {
 OPTIONAL = {
     "POWERTOOLS_SERVICE_NAME",
     "STACK_NAME",
+    "TRIES_TABLE",
     "TOKEN_DIGESTS",
     "TOKEN_HEADER",
     "CRM_QUEUE_URLS",
@@ -51,6 +52,7 @@ OPTIONAL = {
     "RECHECKS_URL",
     "GRANTS_URL",
     "SLACK_SECRET",
+    "SLACK_SIGNING_SECRET",
     "SLACK_TEAM_ID",
     "PAGERDUTY_SECRET",
     "HUBSPOT_EVENTS",
@@ -112,7 +114,9 @@ def test_every_missing_setting_is_named_at_once(function: str) -> None:
     if kind is ReceiverSettings:
         expected |= {"KEY_DIGESTS"}
     if kind is SlackActionSettings:
-        expected |= {"STACK_NAME", "SLACK_URL"}
+        expected = {"STACK_NAME", "SLACK_SIGNING_SECRET", "ALERTS_URL", "SLACK_URL"}
+    if kind is FanoutSettings:
+        expected -= {"DEAD_LETTERS_URL"}
     assert set(problems(kind, keep)[0]) == expected
     assert set(problems(kind, {**dict.fromkeys(there, ""), **keep})[0]) == expected
 
