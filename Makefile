@@ -14,7 +14,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/pycache
 unexport PYTHONDONTWRITEBYTECODE
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help setup run test quick coverage check format lock template bench prove prove-calls prove-stack build clean
+.PHONY: help setup run test quick coverage check format lock template bench prove prove-calls prove-stack build cost clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ format: $(READY) ## Put the code into the house format
 template: $(READY) ## Write the parts of template.yaml that repeat for each topic and each CRM
 	@$(BIN)/python -m stack_template
 
+cost: $(READY) ## What a stack costs in an idle and in a busy month, counted in template.yaml at the prices of a date
+	@$(BIN)/python scripts/cost.py
+
 lock: $(READY) ## Resolve the locks anew (hashed, for every platform, naming no index)
 	@scripts/lock
 
@@ -66,7 +69,8 @@ bench: $(READY) ## What the SDK costs on top of plain httpx, and a consumer's fi
 	@$(BIN)/python scripts/bench_sdk.py
 	@$(BIN)/python scripts/bench_consumer.py
 
-prove: $(READY) ## Judge the whole service over histories of members, in any order and under faults (HISTORIES=1000 SEED=0; ALL=1: all oddities)
+prove: $(READY) ## Put hostile requests to the receiver (REQUESTS=100000), then judge the whole service over histories of members, in any order and under faults (HISTORIES=1000 SEED=0; ALL=1: all oddities)
+	@PYTHONPATH=. $(BIN)/python scripts/prove_receiver.py $(if $(REQUESTS),--requests $(REQUESTS)) $(if $(SEED),--seed $(SEED))
 	@PYTHONPATH=. $(BIN)/python scripts/prove_histories.py $(if $(HISTORIES),--histories $(HISTORIES)) \
 	  $(if $(SEED),--seed $(SEED)) $(if $(ALL),--all)
 

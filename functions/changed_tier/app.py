@@ -7,9 +7,10 @@ from typing import Final
 
 from inveterate.webhooks.account import ChangedTier
 from relay.model.effects import Alert, Effects, Kpi, Level
-from relay.model.facts import Facts, pick
+from relay.model.facts import Facts, known, pick
 from relay.model.formats import day_text, detail_rows
 from relay.model.member import Member
+from relay.model.milestones import Milestone
 from relay.rules.segments import direction, is_high_value
 from relay.rules.settings import Rules
 from relay.rules.timeline import note
@@ -23,7 +24,7 @@ def facts(event: ChangedTier) -> Facts:
     """Return the tier, the previous tier, and the time of the change."""
     return Facts.of(
         event,
-        pick(event.payload, tier_id="tier_id"),
+        known(event.payload, tier_id="tier_id"),
         pick(
             event.detail,
             tier_name="tier_name",
@@ -31,6 +32,7 @@ def facts(event: ChangedTier) -> Facts:
             previous_tier_name="previous_tier_name",
         ),
         {"tier_changed_at": event.occurred_at},
+        milestone=Milestone(kind="moved", tier=event.payload.tier_id),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inveterate.webhooks.payments import Ordered
 from relay.model.effects import Effects
-from relay.model.facts import Facts, pick
+from relay.model.facts import Facts, known
 from relay.model.member import Member
 from relay.rules.settings import Rules
 from relay.rules.timeline import note
@@ -13,7 +13,7 @@ from relay.wiring.topics import consumer
 
 def facts(event: Ordered) -> Facts:
     """Return when the member last ordered. The event has no order id."""
-    return Facts.of(event, pick(event.contact, email="email"), {"last_order_at": event.occurred_at})
+    return Facts.of(event, known(event.contact, email="email"), {"last_order_at": event.occurred_at})
 
 
 def decide(event: Ordered, before: Member, after: Member, rules: Rules) -> Effects:

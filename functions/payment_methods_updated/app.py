@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inveterate.webhooks.payments import PaymentMethodsUpdated
 from relay.model.effects import Alert, Effects, Level
-from relay.model.facts import Facts, pick
+from relay.model.facts import Facts, known
 from relay.model.member import Member
 from relay.rules import dunning
 from relay.rules.settings import Rules
@@ -14,7 +14,7 @@ from relay.wiring.topics import consumer
 def facts(event: PaymentMethodsUpdated) -> Facts:
     """Return when the payment method was last renewed."""
     return Facts.of(
-        event, pick(event.contact, email="email"), {"payment_method_updated_at": event.occurred_at}
+        event, known(event.contact, email="email"), {"payment_method_updated_at": event.occurred_at}
     )
 
 

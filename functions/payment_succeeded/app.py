@@ -4,44 +4,65 @@ from __future__ import annotations
 
 from inveterate.webhooks.payments import PaymentSucceeded
 from relay.model.effects import Effects, Kpi
-from relay.model.facts import Facts, pick
+from relay.model.facts import Facts, known
 from relay.model.fields import Value
 from relay.model.member import Member
+from relay.model.milestones import Milestone
 from relay.rules import dunning
+from relay.rules.pairs import pair_effects
 from relay.rules.settings import Rules
 from relay.wiring.topics import consumer
 
 
 def facts(event: PaymentSucceeded) -> Facts:
-    """Return the fee, when it was paid, when the next one is due, and that no failure is open any more."""
+    """Return the fee, when it was paid, and when the next one is due.
+
+    A refund (below zero) and a waived fee (zero) are no payment: they say who the member is, and the latter
+    when the next fee is due. A charge that names no next date is a payment, and the recurring fee only while no other is known.
+    """
+    charge = event.detail
+    contact = known(event.contact, email="email", phone_number="phone")
+    if charge.amount is not None and charge.amount <= 0:
+        return Facts.of(event, contact, {} if charge.amount else _next_payment(event))
     return Facts.of(
         event,
-        pick(event.contact, email="email", phone_number="phone"),
-        pick(event.detail, amount="fee_amount", currency="fee_currency"),
+        contact,
+        _fee(event),
         _next_payment(event),
         {"last_payment_at": event.occurred_at},
-        dict.fromkeys(dunning.FAILURE_FIELDS),
-        milestone="paid",
+        milestone=Milestone(
+            kind="paid", amount=charge.amount, currency=charge.currency, tier=charge.billing_tier_id
+        ),
     )
+
+
+def _fee(event: PaymentSucceeded) -> dict[str, Value]:
+    charge, at = event.detail, event.occurred_at
+    if charge.amount is None:
+        return {}
+    if charge.new_billing_date is None:
+        return {"charge_amount": charge.amount, "charge_currency": charge.currency}
+    return {
+        "fee_amount": charge.amount,
+        "fee_currency": charge.currency,
+        "fee_days": (charge.new_billing_date.date() - at.date()).days if at else None,
+    }
 
 
 def _next_payment(event: PaymentSucceeded) -> dict[str, Value]:
     """Return the day of the next billing: the platform sends a moment at midnight."""
-    if not event.detail.has("new_billing_date"):
-        return {}
     moment = event.detail.new_billing_date
-    return {"next_payment_on": moment.date() if moment else None}
+    return {} if moment is None else {"next_payment_on": moment.date()}
 
 
 def decide(event: PaymentSucceeded, before: Member, after: Member, rules: Rules) -> Effects:
     """Count the fee; where it recovers a failure, note that and resolve the dunning incident."""
     paid = event.detail
-    yield Kpi(rule="payment.received", name="payment", amount=paid.amount, currency=paid.currency)
-    yield from dunning.recovery_effects(before, after, paid.amount, paid.currency)
-    if before.is_failing and "last_failure_at" in after.fields_from(event.id):
-        yield dunning.resolution_alert(
-            "dunning.recovered", "Recovered: the membership payment went through", before
-        )
+    if paid.amount is None or paid.amount > 0:
+        yield Kpi(rule="payment.received", name="payment", amount=paid.amount, currency=paid.currency)
+    yield from pair_effects(before, after)
+    if before.is_failing and not after.is_failing:
+        yield dunning.resolution_alert("recovered", event.occurred_at, before)
 
 
 handler = consumer(PaymentSucceeded, facts, decide)

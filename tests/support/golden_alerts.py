@@ -18,14 +18,14 @@ from relay.alerts.notifier import digest_message
 from relay.alerts.render import email_message, pagerduty_event, slack_first_message, slack_message
 from relay.alerts.summary import roll_up
 from relay.model.effects import Alert, Level, effect_id
+from relay.model.facts import Facts
 from relay.model.hold_queue import DueBatch, HoldQueueEntry
 from relay.model.incident import NotificationKind
 from relay.model.kpis import DailyTotals, KpiEvent, Total
-from relay.model.member import Member, Register
+from relay.model.member import Member, merge
 from relay.model.messages import AlertMessage, DailyDigest
-from relay.model.stamps import Stamp
 from relay.ports.alerts import Notification
-from relay.rules.settings import Rules
+from relay.rules.settings import Rules, Thresholds
 from relay.scheduler.digest import digest_lines
 
 from tests.support.incident_builders import DAY, MIA, SHOP, member
@@ -34,13 +34,9 @@ from tests.support.template_data import of_type
 
 FOLDER: Final = "tests/golden/alerts"
 
-_RULES: Final = Rules()
-_RICH: Final = replace(
-    MIA,
-    registers={
-        **MIA.registers,
-        "credit_balance": Register(Decimal(120), Stamp.of(DAY - timedelta(days=9), "e0")),
-    },
+_RULES: Final = Rules(currency="USD", thresholds=Thresholds(high_value_credits=Decimal(100)))
+_RICH: Final = merge(
+    MIA, Facts(event_id="e0", at=DAY - timedelta(days=9), values={"credit_balance": Decimal(120)})
 )
 """Mia with enough store credit to be a high-value member."""
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from sim.clock import iso, parse, whole_hour
-from sim.event_facts import EventFacts, decimal_text
+from sim.event_facts import UNDETERMINED, EventFacts, decimal_text
 from sim.model import Member, Tier
 
 _INTERVALS: Final = {1: "month", 3: "quarter", 12: "year"}
@@ -16,12 +16,48 @@ _FIRST_BILL: Final = timedelta(days=1)
 
 EXPIRING_FIELDS: Final = ("credits_expiring_amount", "credits_expiring_at")
 
+BILLING_FIELDS: Final = (
+    "next_payment_on",
+    "fee_amount",
+    "billing_interval",
+    "attempts_left",
+    "final_attempt_at",
+)
+"""What a recurring fee has, and what ends with it: the platform's metafields are then without payment_amount and next_payment."""
+
+_AHEAD: Final = frozenset({"trial_ends_at", "pending_cancel_at", "next_payment_on", "credits_expiring_at"})
+"""Dates of what is to come."""
+
+
+def has_recurring_fee(member: Member, tiers: Mapping[str, Tier]) -> bool:
+    """Return whether the platform charges the member again, as its metafields show."""
+    tier = tiers.get(member.tier_id or "")
+    return member.in_programme and tier is not None and tier.billed and member.due_at is not None
+
+
+def knows_its_kind(facts: Mapping[str, tuple[Any, int]]) -> bool:
+    """Return whether events tell that the tier is one without a fee, or that the membership ended.
+
+    A change of tier has no kind: only a joining, or an ending, says that there is no fee any more.
+    """
+    ended, joined, changed = (
+        facts.get(name, (None, -1)) for name in ("cancelled_at", "tier_type", "tier_changed_at")
+    )
+    return bool(ended[0]) or joined[1] > changed[1]
+
+
+def is_past(name: str, value: Any, as_of: str) -> bool:
+    """Return whether a field names a date to come that has passed by then."""
+    return name in _AHEAD and isinstance(value, str) and value < as_of[: len(value)]
+
 
 def billing_interval(values: Mapping[str, tuple[Any, int]], tiers: Mapping[str, Tier]) -> EventFacts:
     """Return the interval of the fee last paid; it is known only if the same event has the date of the next payment."""
     paid, due, fee = (
         values.get(name, (None, 0)) for name in ("last_payment_at", "next_payment_on", "fee_amount")
     )
+    if due[0] is UNDETERMINED:
+        return {}
     if not paid[0] or not due[0] or paid[1] != due[1]:
         return {"billing_interval": None}
     months = [tier.months for tier in tiers.values() if tier.billed and decimal_text(tier.fee) == fee[0]]
@@ -33,6 +69,8 @@ def attempts_left(facts: EventFacts, tier: Tier | None) -> EventFacts:
     failed, at = facts.get("failed_attempts"), facts.get("last_failure_at")
     if facts.get("payment_lost_at"):
         return {"attempts_left": 0, "final_attempt_at": at}
+    if failed is UNDETERMINED:
+        return {}
     if not failed:
         return {"attempts_left": None, "final_attempt_at": None}
     if tier is None or tier.retry_days != _DAILY:

@@ -43,7 +43,7 @@ _Loader.add_multi_constructor("!", _function)
 
 def loaded(source: str) -> dict[str, Any]:
     """Return a template as data, with the long forms of its functions."""
-    template: dict[str, Any] = yaml.load(source, Loader=_Loader)  # noqa: S506 # nosec B506 - a SafeLoader
+    template: dict[str, Any] = yaml.load(source, Loader=_Loader)  # noqa: S506 - a SafeLoader # nosec B506
     return template
 
 

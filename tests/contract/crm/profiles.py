@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from relay.model.facts import Facts
 from relay.model.fields import Value
-from relay.model.member import Member, Register
-from relay.model.stamps import Stamp
+from relay.model.member import Member, merge
 from relay.rules.crm_profile import CrmProfile, crm_profile
 from relay.rules.settings import Rules
 
@@ -22,10 +22,8 @@ def key_of(customer: int | str) -> str:
 def member(customer: int | str = 7001, at: datetime = AT, /, **values: Value) -> Member:
     """Return a member with these values as of `at`; with an e-mail address, unless `email` is given."""
     given: dict[str, Value] = {"email": f"member-{customer}@example.com", **values}
-    return Member(
-        shop=SHOP,
-        customer_id=str(customer),
-        registers={name: Register(value, Stamp.of(at, f"e{at:%H%M%S}")) for name, value in given.items()},
+    return merge(
+        Member(shop=SHOP, customer_id=str(customer)), Facts(event_id=f"e{at:%H%M%S}", at=at, values=given)
     )
 
 

@@ -59,7 +59,7 @@ def test_a_failing_payment_from_the_console() -> None:
         client.act("advance", days=3)
         found = client.read("expected_state")["members"][0]
         assert (found["fields"]["status"], found["fields"]["cancel_type"]) == ("cancelled", "involuntary")
-        assert found["fields"]["payment_status"] == "failed"
+        assert found["fields"]["payment_status"] == "none"
         assert found["platform"]["status"] == "CANCELLED"
         client.act("fail_payment", status=409, customer_id=member_id)
         client.act("fail_payment", status=404, customer_id="unknown")

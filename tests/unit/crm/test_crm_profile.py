@@ -82,17 +82,17 @@ def test_choices(value: str | None, shown: str | None) -> None:
     [
         (Decimal("0.1") + Decimal("0.2"), "0.3"),
         (Decimal("0.30000000000000004"), "0.3"),
-        (Decimal("24.995"), "25"),
-        (Decimal("24.985"), "24.98"),
+        (Decimal("24.9995"), "25"),
+        (Decimal("12.3445"), "12.344"),
         (Decimal("1E+2"), "100"),
-        (Decimal("-0.001"), "0"),
+        (Decimal("-0.0001"), "0"),
         (Decimal(100), "100"),
         (Decimal("9" * 38), "9" * 38),
         (Decimal("1E-40"), "0"),
     ],
 )
 def test_money(amount: Decimal, shown: str) -> None:
-    """Amounts are in cents, rounded to even, and written plain, however long or small."""
+    """Amounts have three decimals at most, rounded to even, and are written plain, however long or small."""
     value = wanted(credit_balance=amount).values["credit_balance"]
     assert isinstance(value, Decimal)
     assert number_text(value) == shown

@@ -60,6 +60,7 @@ def test_definitions() -> None:
         "past_due",
         "pending_cancellation",
         "cancelled",
+        "unknown",
         "none",
     ]
     kinds = {name: (each["type"], each["fieldType"]) for name, each in defined.items()}

@@ -17,6 +17,7 @@ KEY = f"{SHOP}:7733560541315"
 def lost(customer: str = "7733560541315", at: str = "2025-05-30T11:01:00.674Z") -> dict[str, Any]:
     content = sample("customer.payment_failed")
     content["payload"] |= {"customerId": customer, "createdAt": at}
+    content["metadata"]["triggerredAt"] = at
     return content
 
 

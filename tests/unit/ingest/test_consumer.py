@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import json
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime
 
+import pytest
+from relay.ingest.receive import route
+from relay.model import metrics
 from relay.model.messages import dump
 
-from tests.support.port_fakes import NOW, World, queued
+from tests.support.port_fakes import NOW, SHOP, World, queued
 from tests.unit.ingest.consumer_runs import KEY, lost, run
+
+RECEIVED = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
 
 def test_one_write_has_the_record_and_its_effects() -> None:
@@ -126,15 +133,41 @@ def test_an_older_event_is_stale_and_changes_nothing() -> None:
     assert (outbox.changed, outbox.events) == (False, ())
 
 
-def test_the_future_is_not_believed() -> None:
-    """An event dated more than ten minutes after its receipt is journaled, rechecked, and not merged."""
+@pytest.mark.parametrize(
+    ("created", "triggered", "dated"),
+    [
+        # the first that is possible: from 2015 on, and no more than ten minutes after what follows it
+        ("2026-07-01T10:00:00Z", "2026-07-01T10:00:05Z", "2026-07-01T10:00:00Z"),
+        ("2026-07-01T11:00:00Z", "2026-07-01T10:00:00Z", "2026-07-01T10:00:00Z"),
+        ("2026-07-01T10:09:59Z", "2026-07-01T10:00:00Z", "2026-07-01T10:09:59Z"),
+        ("1900-01-01T00:00:00Z", "2026-07-01T10:00:00Z", "2026-07-01T10:00:00Z"),
+        ("1970-01-01T00:00:00Z", "2026-07-01T10:00:00Z", "2026-07-01T10:00:00Z"),
+        ("9999-12-31T23:59:59Z", "2026-07-01T10:00:00Z", "2026-07-01T10:00:00Z"),
+        ("no time", "2026-07-01T10:00:00Z", "2026-07-01T10:00:00Z"),
+        (None, "2026-07-01T10:00:00Z", "2026-07-01T10:00:00Z"),
+        ("2026-07-01T10:00:00Z", "2030-01-01T00:00:00Z", "2026-07-01T10:00:00Z"),
+        ("2026-07-01T10:00:00Z", "1999-01-01T00:00:00Z", "2026-07-01T10:00:00Z"),
+        ("2026-07-01T10:00:00Z", None, "2026-07-01T10:00:00Z"),
+        ("2030-01-01T00:00:00Z", "2030-01-01T00:00:00Z", None),
+        (None, None, None),
+    ],
+)
+def test_an_event_is_never_dropped_for_its_clock(
+    created: str | None, triggered: str | None, dated: str | None
+) -> None:
+    """It is merged as of the first time that was possible; where there is none, as of its receipt, and rechecked."""
     world = World()
-    run(world, queued(lost(at=(NOW + timedelta(minutes=11)).isoformat())))
-    assert (world.members.records[KEY].member.registers, world.journal.lines[0]["outcome"]) == ({}, "ignored")
-    [event_effects] = world.members.outboxes[0].events
-    assert [effect.rule for effect in event_effects.effects] == ["recheck.future"]
-    run(world, queued(lost(at=(NOW + timedelta(minutes=9)).isoformat())))
-    assert world.members.records[KEY].member.payment_status == "failed"
+    body = lost()
+    body["payload"]["createdAt"], body["metadata"]["triggerredAt"] = created, triggered
+    run(world, queued(body, received_at=RECEIVED))
+    member = world.members.records[KEY].member
+    assert member.payment_status == "failed"
+    assert member.moment("last_failure_at") == (datetime.fromisoformat(dated) if dated else RECEIVED)
+    rules = [effect.rule for one in world.members.outboxes[0].events for effect in one.effects]
+    assert ("recheck.undated" in rules) is (dated is None)
+    assert (metrics.SHAPE_DRIFT.name in dict(world.telemetry.measured)) is (
+        dated is None or created == "no time"
+    )
 
 
 def test_a_probe_is_journaled_and_does_nothing_else() -> None:
@@ -145,10 +178,37 @@ def test_a_probe_is_journaled_and_does_nothing_else() -> None:
     assert (world.journal.lines[0]["outcome"], world.members.records) == ("probe", {})
 
 
+def test_a_delivery_that_says_it_is_a_test_changes_no_member() -> None:
+    """The receiver marks it as a probe; the consumer journals it, and the member's fee has not failed."""
+    content = lost()
+    content["metadata"]["test"] = True
+    body = json.dumps(content).encode()
+    queue, delivery = route(SHOP, body, NOW)
+    assert queue == "payment_failed"
+    world = World()
+    assert run(world, queued(body, topic=delivery.topic)) == []
+    assert (world.journal.lines[0]["outcome"], world.members.records) == ("probe", {})
+
+
+@pytest.mark.parametrize(
+    "wrap", [gzip.compress, lambda body: b"\xef\xbb\xbf[" + body + b"]"], ids=["gzip", "list"]
+)
+def test_a_wrapped_delivery_is_applied(wrap: Callable[[bytes], bytes]) -> None:
+    """The consumer finds the delivery in its wrapping, as the receiver did; the journal has it unwrapped."""
+    world = World()
+    body = wrap(json.dumps(lost()).encode())
+    record = queued(body, topic=route(SHOP, body, NOW)[1].topic)
+    assert run(world, record) == []
+    assert world.members.records[KEY].member.payment_status == "failed"
+    assert world.journal.lines[0]["body"]["metadata"]["topic"] == "customer.payment_failed"
+
+
 def test_a_time_before_all_programmes_is_no_time() -> None:
     """The zero of some languages, year 1, is left out: the event counts from when it was triggered."""
     world = World()
-    assert run(world, queued(lost(at="0001-01-01T00:00:00Z"))) == []
+    body = lost(at="0001-01-01T00:00:00Z")
+    body["metadata"]["triggerredAt"] = "2025-05-30T11:01:00.713Z"
+    assert run(world, queued(body)) == []
     (line,) = world.journal.lines
     assert (line["outcome"], line["at"]) == ("applied", "2025-05-30T11:01:00.713Z")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from relay.errors import TransientError
-from relay.model.consistency import BALANCE_GAP, EVIDENCE, FROM_THE_FUTURE, NO_EMAIL, inconsistencies
+from relay.model.consistency import BALANCE_GAP, EVIDENCE, NO_EMAIL, UNDATED, inconsistencies
 
 from tests.support.port_fakes import NOW
 from tests.unit.reconcile.reconcile_setup import ANNA, HOUR, ReconcileSetup
@@ -77,9 +77,9 @@ def test_a_cancellation_found_by_reading_leaves_its_time_to_the_event(setup: Rec
 
 def test_who_was_erased_stays_erased(setup: ReconcileSetup) -> None:
     """No reading brings the profile back."""
-    setup.tell(-30, anonymized=True, email=None)
-    setup.work(FROM_THE_FUTURE)
-    assert (setup.member.value("email"), setup.member.value("anonymized")) == (None, True)
+    setup.tell(-30, erased_at=NOW - HOUR / 2)
+    setup.work(UNDATED)
+    assert (setup.member.value("email"), setup.member.is_erased) == (None, True)
 
 
 @pytest.mark.parametrize(

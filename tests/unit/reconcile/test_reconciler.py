@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from relay.errors import MisconfiguredError, PermanentError, TransientError
-from relay.model.consistency import FROM_THE_FUTURE, NO_EMAIL
+from relay.model.consistency import NO_EMAIL, UNDATED
 from relay.reconcile.reconciler import NEEDED_MS
 
 from tests.support.port_fakes import NOW
@@ -67,7 +67,7 @@ def test_another_invocation_is_reading(setup: ReconcileSetup) -> None:
 def test_an_event_from_the_future_is_always_asked_about(setup: ReconcileSetup) -> None:
     """The record cannot show whether it is consistent again."""
     setup.tell(-1, email="a@example.com")
-    assert setup.work(FROM_THE_FUTURE) is None
+    assert setup.work(UNDATED) is None
     assert setup.api.calls == 1
 
 

@@ -123,7 +123,7 @@ def test_money_at_risk_is_the_fee_that_failed() -> None:
 
 def test_money_at_risk_is_what_was_asked_for_and_not_what_was_paid_before() -> None:
     """A first fee fails after a trial, another one after a move: the amount is the failed attempt's own."""
-    failed: dict[str, Value] = {"failed_attempts": 1, "last_failure_at": NOW - DAY, "fee_currency": "USD"}
+    failed: dict[str, Value] = {"failed_attempts": 1, "last_failure_at": NOW - DAY, "unpaid_currency": "USD"}
     assert totals_of(
         member(**failed, unpaid=Decimal(249)),
         member(**failed, unpaid=Decimal(25), fee_amount=Decimal("9.99")),

@@ -13,7 +13,7 @@ def request_body(event: Mapping[str, Any]) -> bytes:
     body: str = event.get("body") or ""
     if event.get("isBase64Encoded"):
         with suppress(ValueError):
-            return base64.b64decode(body)
+            return base64.b64decode("".join(body.split()), validate=True)
     return body.encode("utf-8", "surrogatepass")
 
 

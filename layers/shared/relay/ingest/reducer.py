@@ -2,33 +2,31 @@
 
 Events are taken in the order of event time; each is merged and its topic's rule decides the effects. An event
 that the record remembers is a repeat and has no effects; its values are merged all the same, so that a wrong guess
-about identity costs no fact. An event from the future is not merged. Where the record is inconsistent afterwards
-in a way in which it was not before, a recheck is requested: here, and not in the 15 rules.
+about identity costs no fact. Where the record is inconsistent afterwards in a way in which it was not before, or
+the event has no possible time of its own, a recheck is requested: here, and not in the 15 rules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, Generic, TypeAlias, TypeVar
 
+from inveterate.webhooks.account import Updated
 from inveterate.webhooks.base import Event
 
-from relay.model.consistency import FROM_THE_FUTURE, new_rechecks, recheck
+from relay.model.consistency import EVIDENCE, RETRIED, UNDATED, inconsistencies, new_rechecks, recheck
 from relay.model.delivery import Delivery
-from relay.model.effects import Effect, effect_id
+from relay.model.effects import Effect, Recheck, effect_id
 from relay.model.facts import Facts
-from relay.model.fields import FIELDS
+from relay.model.fields import EVIDENCE_FIELDS, FIELDS, NOT_SHOWN
 from relay.model.journal import JournalOutcome
 from relay.model.member import Member, merge
 from relay.model.messages import EventEffects, Outbox
 from relay.ports.members import MemberRecord
 from relay.rules.catalog import apply_settings
 from relay.rules.settings import Rules
-
-FUTURE: Final = timedelta(minutes=10)
-"""How far an event's time may lie after its receipt: clocks differ by seconds, not more."""
 
 REMEMBERED: Final = 19
 """Event ids that a record remembers: redeliveries come within minutes, and a member has few events a day."""
@@ -107,7 +105,7 @@ def reduce_events(
         member=current.member.key,
         changed=differs(record.member, current.member),
         events=tuple(event_effects for event_effects in events.values() if event_effects.effects),
-        # A time from the future is replaced by the receipt.
+        # A clock may be minutes ahead of the receipt.
         newest_webhook_at=max(min(each.at, each.delivery.received_at) for each in received),
     )
     return Reduction(current, outbox, tuple(results))
@@ -124,12 +122,6 @@ def _apply_event(
 ) -> tuple[MemberRecord, JournalOutcome, EventEffects | None]:
     delivery, before = received.delivery, record.member
     is_repeat = delivery.event_id in record.seen
-    if received.at > delivery.received_at + FUTURE:
-        if is_repeat:
-            return record, "repeat", None
-        # It is neither merged nor remembered: delivered again later, it may be merged. But it says that something
-        # happened to the member, so a recheck reads the API.
-        return record, "ignored", _effects_of(received, rule, (recheck(FROM_THE_FUTURE),))
     facts = rule.facts(received.event).dated(delivery.received_at)
     if is_repeat:
         # What a record counts is added once; a value may differ, where two events were taken for one.
@@ -138,11 +130,30 @@ def _apply_event(
             return record, "repeat", None
         return replace(record, member=after), "repeat", _effects_of(received, rule, ())
     after = merge(before, facts)
-    effects = tuple(apply_settings(rule.decide(received.event, before, after, rules), rules))
+    effects = (
+        *apply_settings(rule.decide(received.event, before, after, rules), rules),
+        *_doubts(received.event, facts, after),
+        *map(recheck, received.event.doubts),
+    )
     stale = bool(facts.values) and not after.fields_from(facts.event_id)
     seen = (*record.seen, delivery.event_id)[-REMEMBERED:]
     event_effects = _effects_of(received, rule, effects)
     return replace(record, member=after, seen=seen), "stale" if stale else "applied", event_effects
+
+
+def _doubts(event: Event, facts: Facts, after: Member) -> Iterator[Recheck]:
+    """Yield the rechecks of what the event alone shows: that only its receipt dates it, or that a retry tells other values.
+
+    A retry is dated by a lower bound. What it says may be newer than what stands, and may be older.
+    """
+    if not event.is_dated:
+        yield recheck(UNDATED)
+    if event.is_retry and isinstance(event, Updated):
+        evidence = {name: value for name, value in facts.values.items() if name in EVIDENCE_FIELDS}
+        told = merge(after, replace(facts, at=event.triggered_at or facts.at, values=evidence))
+        profile = facts.values.items() - evidence.items()
+        if any(after.value(name) != value for name, value in profile) or EVIDENCE in inconsistencies(told):
+            yield recheck(RETRIED)
 
 
 def _effects_of(received: ReceivedEvent[E], rule: TopicRule[E], effects: tuple[Effect, ...]) -> EventEffects:
@@ -152,7 +163,13 @@ def _effects_of(received: ReceivedEvent[E], rule: TopicRule[E], effects: tuple[E
 
 
 def differs(before: Member, after: Member) -> bool:
-    """Return whether a CRM shows the difference: values differ, and not only their stamps."""
-    if any(before.value(name) != after.value(name) for name in FIELDS) or before.lots != after.lots:
-        return True
-    return (before.recovered_at, before.rejoin_times) != (after.recovered_at, after.rejoin_times)
+    """Return whether a CRM shows the difference: values differ, and not only their stamps; or a date to come has passed."""
+    return any(part(before) != part(after) for part in _SHOWN)
+
+
+_SHOWN: Final[tuple[Callable[[Member], object], ...]] = (
+    lambda member: [member.value(name) for name in FIELDS if name not in NOT_SHOWN],
+    lambda member: member.lots,
+    lambda member: (member.status, member.payment_status, member.recovered_at, member.rejoin_times),
+    lambda member: member.past,
+)

@@ -6,48 +6,52 @@ and only one that is still in the record costs a call of the API (`reconcile/rec
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from relay.model.balance_chain import has_gap
+from relay.model.balance_chain import balance, has_gap
 from relay.model.effects import Recheck
-from relay.model.member import Member
+from relay.model.erasure import open_claim
+from relay.model.member import PLATFORM_STATUSES, Member
+from relay.model.milestones import WITHOUT_A_FEE
 
 NO_EMAIL: Final = "no_email"
 BALANCE_GAP: Final = "balance_gap"
+BALANCE_UNDECIDED: Final = "balance_undecided"
 EVIDENCE: Final = "evidence"
-FROM_THE_FUTURE: Final = "future"
+ERASURE: Final = "erasure"
+PAID_AFTER_END: Final = "paid_after_end"
+PAID_PART: Final = "paid_part"
+OVERDUE_END: Final = "overdue_end"
+OVERDUE_TRIAL: Final = "overdue_trial"
+OTHER_TIER: Final = "other_tier"
+UNKNOWN_WORD: Final = "unknown_word"
+UNDATED: Final = "undated"
+RETRIED: Final = "retried"
 
-_FOUND_BY_EVENTS: Final = (BALANCE_GAP, EVIDENCE)
-"""A missing e-mail address is not among them: the sync with a CRM asks for that recheck itself."""
+NOT_IN_THE_RECORD: Final = frozenset({UNDATED, RETRIED})
+"""Reasons that an event shows and its record does not: the API is read without a second look at the record."""
 
-_STATUSES: Final[Mapping[str, frozenset[str]]] = {
-    # The platform calls trials and late payments active as well. For a member without any other fact, "active"
-    # is no reason to read the API.
-    "ACTIVE": frozenset({"active", "trialing", "past_due", "none"}),
-    "PENDING_CANCELLATION": frozenset({"pending_cancellation"}),
-    "CANCELLED": frozenset({"cancelled"}),
-}
-"""The platform's statuses, each with Relay's that agree with it. It documents these three as examples only."""
+TRIAL_OVERDUE: Final = timedelta(days=3)
+"""So long after its end a trial has become something else, and no topic says what."""
 
-_STATUS_FROM: Final = ("cancelled_at", "pending_cancel_at", "found_status")
+_STATUS_FROM: Final = ("cancelled_at", "pending_since", "pending_cancel_at", "found_status")
 
 
 def inconsistencies(member: Member) -> frozenset[str]:
     """Return the reasons why the record may be wrong, as far as the record itself shows."""
-    checks = {
-        NO_EMAIL: not member.value("email") and not member.value("anonymized"),
-        BALANCE_GAP: has_gap(member.balance_chain),
-        EVIDENCE: _contradicted(member),
-    }
-    return frozenset(reason for reason, is_wrong in checks.items() if is_wrong)
+    return frozenset(reason for reason, shows in _CHECKS.items() if shows(member))
 
 
 def new_rechecks(before: Member, after: Member) -> Iterator[Recheck]:
-    """Yield a recheck for each inconsistency that is new; an earlier one already has a recheck."""
+    """Yield a recheck for each inconsistency that is new; an earlier one already has a recheck.
+
+    A missing e-mail address is not among them: the sync with a CRM asks for that recheck itself.
+    """
     new = inconsistencies(after) - inconsistencies(before)
-    return (recheck(reason) for reason in _FOUND_BY_EVENTS if reason in new)
+    return (recheck(reason) for reason in _CHECKS if reason in new and reason != NO_EMAIL)
 
 
 def recheck(reason: str) -> Recheck:
@@ -60,7 +64,7 @@ def _contradicted(member: Member) -> bool:
 
 
 def _status_differs(member: Member) -> bool:
-    agreeing = _STATUSES.get((member.text("seen_status") or "").upper())
+    agreeing = PLATFORM_STATUSES.get((member.text("seen_status") or "").upper())
     return (
         agreeing is not None
         and member.status not in agreeing
@@ -79,11 +83,93 @@ def _tier_differs(member: Member) -> bool:
 def _balance_differs(member: Member) -> bool:
     seen = member.money("seen_balance")
     # A member without credits has a zero in the snapshot, and no event that says so.
-    differs = seen is not None and seen != (member.money("credit_balance") or Decimal(0))
-    return differs and _seen_since(member, "seen_balance", "credit_balance")
+    differs = seen is not None and seen != (member.balance or Decimal(0))
+    newest = member.balance_chain[-1].at if member.balance_chain else None
+    return differs and (newest is None or newest <= member.registers["seen_balance"].at)
 
 
 def _seen_since(member: Member, seen: str, *names: str) -> bool:
     """Return whether the evidence `seen` is at least as new as the fields of these names."""
     at = member.registers[seen].at
     return all(member.registers[name].at <= at for name in names if name in member.registers)
+
+
+def _is_answered(member: Member, at: datetime | None) -> bool:
+    """Return whether the API was read since a moment: what contradicted the record then has been looked up."""
+    read_at = member.moment("read_at")
+    return at is None or (read_at is not None and read_at >= at)
+
+
+def _paid_after_end(member: Member) -> bool:
+    """Return whether a fee was paid after the end: of the membership, of its billing, or the one that was announced."""
+    paid_at = member.moment("last_payment_at")
+    if paid_at is None or _is_answered(member, paid_at):
+        return False
+    announced = member.moment("pending_cancel_at") if member.is_leaving else None
+    entered = [each for each in member.milestones if each.kind in {"joined", "moved"} and each.detail]
+    is_free = bool(entered) and entered[-1].detail in WITHOUT_A_FEE and entered[-1].at <= paid_at
+    ended = [end for end in (member.ended_at, announced) if end]
+    return is_free or any(end <= paid_at for end in ended)
+
+
+def _paid_part(member: Member) -> bool:
+    """Return whether a payment came after the open failure, and did not close it: it was a part of the fee."""
+    failed_at, paid_at = member.moment("last_failure_at"), member.moment("last_payment_at")
+    return (
+        failed_at is not None
+        and paid_at is not None
+        and paid_at > failed_at
+        and not _is_answered(member, paid_at)
+    )
+
+
+def _overdue_end(member: Member) -> bool:
+    """Return whether the announced end has passed, by the newest fact, and the membership goes on."""
+    ends_at = member.moment("pending_cancel_at") if member.is_leaving and not member.ended_at else None
+    return _is_past(member, ends_at, timedelta(days=1))
+
+
+def _overdue_trial(member: Member) -> bool:
+    ends_at = member.moment("trial_ends_at") if member.status == "trialing" else None
+    return _is_past(member, ends_at, TRIAL_OVERDUE)
+
+
+def _is_past(member: Member, moment: datetime | None, by: timedelta) -> bool:
+    newest = member.newest_at
+    return (
+        moment is not None
+        and newest is not None
+        and newest - moment > by
+        and not _is_answered(member, moment + by)
+    )
+
+
+def _other_tier(member: Member) -> bool:
+    """Return whether an ending or a payment names another tier than the member's."""
+    return any(not _is_answered(member, each.at) for each in member.history.foreign)
+
+
+def _unknown_word(member: Member) -> bool:
+    """Return whether a status or the source of an ending is a word that Relay does not know."""
+    seen = member.registers.get("seen_status")
+    word = member.text("seen_status")
+    is_unknown = bool(word) and str(word).strip().upper() not in PLATFORM_STATUSES
+    moments = [seen.at] if seen and is_unknown else []
+    moments += [each.at for each in member.milestones if each.kind == "ended" and each.detail == "unknown"]
+    return any(not _is_answered(member, at) for at in moments)
+
+
+_CHECKS: Final[Mapping[str, Callable[[Member], bool]]] = {
+    NO_EMAIL: lambda member: not member.value("email") and not member.is_erased,
+    BALANCE_GAP: lambda member: has_gap(member.balance_chain),
+    BALANCE_UNDECIDED: lambda member: not balance(member.balance_chain).is_certain,
+    EVIDENCE: _contradicted,
+    ERASURE: lambda member: open_claim(member) is not None,
+    PAID_AFTER_END: _paid_after_end,
+    PAID_PART: _paid_part,
+    OVERDUE_END: _overdue_end,
+    OVERDUE_TRIAL: _overdue_trial,
+    OTHER_TIER: _other_tier,
+    UNKNOWN_WORD: _unknown_word,
+}
+"""What the record alone shows. A reading of the API answers a contradiction: it is asked about once."""

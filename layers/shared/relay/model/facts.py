@@ -9,21 +9,51 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from inveterate.webhooks import cleaning
+from inveterate.webhooks.cleaning import Kind
+
 from relay.model.balance_chain import Balances
-from relay.model.fields import FIELDS, Value, whole_millis
-from relay.model.milestones import MilestoneKind
+from relay.model.fields import FIELDS, TOGETHER, Value, ValueKind, whole_millis
+from relay.model.milestones import Milestone
 from relay.model.stamps import RANKS, READING, Stamp
 
 if TYPE_CHECKING:
     from inveterate.webhooks.base import Event, WireModel
 
-LONGEST_TEXT: Final = 1_000
-"""Characters of a text that a record keeps: a record has to stay far below the table's limit for an item."""
+_KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "email": cleaning.EMAIL,
+        "phone": cleaning.PHONE,
+        "first_name": cleaning.NAME,
+        "last_name": cleaning.NAME,
+        "tier_id": cleaning.ID,
+        "previous_tier_id": cleaning.ID,
+        "seen_tier_id": cleaning.ID,
+        "tier_name": cleaning.LABEL,
+        "previous_tier_name": cleaning.LABEL,
+        "fee_currency": cleaning.CURRENCY,
+        "unpaid_currency": cleaning.CURRENCY,
+        # Rounded to its currency where it was read; here it only has to be an amount.
+        "fee_amount": cleaning.AMOUNT,
+    }
+)
+"""The kinds of texts that are more than a line: of events, whose models are clean already, and of the API's readings."""
+
+_BY_TYPE: Final[Mapping[ValueKind, Kind]] = MappingProxyType(
+    {
+        ValueKind.TEXT: cleaning.LINE,
+        ValueKind.MONEY: cleaning.AMOUNT,
+        ValueKind.COUNT: cleaning.COUNT,
+        ValueKind.FLAG: cleaning.FLAG,
+        ValueKind.MOMENT: cleaning.MOMENT,
+        ValueKind.DAY: cleaning.DAY,
+    }
+)
 
 _NO_VALUES: Final[Mapping[str, Value]] = MappingProxyType({})
 
@@ -57,12 +87,20 @@ class Facts:
     values: Mapping[str, Value] = field(default_factory=lambda: _NO_VALUES)
     lot: Lot | None = None
     balances: Balances | None = None
-    milestone: MilestoneKind | None = None
+    milestone: Milestone | None = None
 
     def __post_init__(self) -> None:
         unknown = self.values.keys() - FIELDS.keys()
         if unknown:
             raise ValueError(f"not fields of a member: {sorted(unknown)}")
+        if any(self.values.keys() & group and not self.values.keys() >= group for group in TOGETHER):
+            object.__setattr__(self, "values", _completed(self.values))
+        if (balance := self.values.get("credit_balance")) is not None and self.balances is None:
+            # A balance without the one before it is an anchor of the chain: the balance is no register.
+            object.__setattr__(self, "balances", (None, balance))
+        if "credit_balance" in self.values:
+            rest = {name: value for name, value in self.values.items() if name != "credit_balance"}
+            object.__setattr__(self, "values", rest)
         if self.at:
             object.__setattr__(self, "at", whole_millis(self.at))
 
@@ -74,7 +112,7 @@ class Facts:
         ordinal: int = 0,
         lot: Lot | None = None,
         balances: Balances | None = None,
-        milestone: MilestoneKind | None = None,
+        milestone: Milestone | None = None,
     ) -> Facts:
         """Return the facts of an event, dated and ranked by it."""
         return cls(
@@ -105,9 +143,24 @@ class Facts:
         return self if self.at else replace(self, at=received_at)
 
 
+def _completed(values: Mapping[str, Value]) -> Mapping[str, Value]:
+    """Return the values with every field of a group of which there is one: values that mean something together."""
+    missing = (group for group in TOGETHER if values.keys() & group)
+    return {**{name: None for group in missing for name in sorted(group)}, **values}
+
+
 def combine(*parts: Mapping[str, Value]) -> dict[str, Value]:
-    """Return the values of all parts in the form in which the record keeps them; a later part replaces an earlier one."""
-    return {name: normalise(name, value) for part in parts for name, value in part.items()}
+    """Return the values of all parts in the form in which the record keeps them; a later part replaces an earlier one.
+
+    A value that cannot be what its field holds says nothing and is left out: what the record has stays.
+    """
+    values: dict[str, Value] = {}
+    for name, value in (item for part in parts for item in part.items()):
+        try:
+            values[name] = normalise(name, value)
+        except ValueError:
+            continue
+    return values
 
 
 def pick(part: WireModel, /, **fields: str) -> dict[str, Value]:
@@ -119,17 +172,22 @@ def pick(part: WireModel, /, **fields: str) -> dict[str, Value]:
     return {name: getattr(part, source) for source, name in fields.items() if part.has(source)}
 
 
-def normalise(name: str, value: Value) -> Value:
-    """Return a value in the form in which the record keeps it.
+def known(part: WireModel, /, **fields: str) -> dict[str, Value]:
+    """Return the fields that a part of an event has and that are not null: the event is not about them, so null clears nothing."""
+    return {name: value for name, value in pick(part, **fields).items() if value is not None}
 
-    E-mail addresses are trimmed and in lower case, as every CRM compares them; moments are to the millisecond;
-    texts are cut to `LONGEST_TEXT`.
+
+def normalise(name: str, value: Value) -> Value:
+    """Return a value in the form in which the record keeps it, by the same kinds as the models of events.
+
+    Raises:
+        ValueError: the field cannot hold it: no address, no amount, no count.
+
     """
-    if isinstance(value, datetime):
-        return whole_millis(value)
-    if not isinstance(value, str):
+    known = FIELDS.get(name)
+    if value is None or known is None:
         return value
-    if name == "email":
-        value = value.strip().lower()
-        return value or None
-    return value[:LONGEST_TEXT]
+    if isinstance(value, date) and known.kind is ValueKind.DAY:
+        return value if cleaning.FIRST_DAY <= value <= cleaning.LAST_DAY else None
+    clean: Value = (_KINDS.get(name) or _BY_TYPE[known.kind]).clean(value)
+    return clean

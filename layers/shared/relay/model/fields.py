@@ -46,7 +46,12 @@ FIELDS: Final[dict[str, Field]] = {
     "phone": _PERSONAL,
     "first_name": _PERSONAL,
     "last_name": _PERSONAL,
-    "anonymized": Field(ValueKind.FLAG),
+    # erasure (`erasure.py`)
+    "erased_at": _MOMENT,
+    "erasure_lifted_at": _MOMENT,
+    "erasure_asked_at": _MOMENT,
+    "erasure_refused_at": _MOMENT,
+    "erasure_denied_since": _MOMENT,  # since when the API has denied what a webhook asks for
     # the membership
     "joined_at": _MOMENT,  # a move down to a free tier sets it too: `milestones.py` knows the joinings alone
     "first_joined_at": _MOMENT,
@@ -58,22 +63,27 @@ FIELDS: Final[dict[str, Field]] = {
     "tier_changed_at": _MOMENT,
     "trial_ends_at": _MOMENT,
     # the membership's end
+    "pending_since": _MOMENT,  # when it was announced: the announcement may lack the date
     "pending_cancel_at": _MOMENT,
     "pending_cancel_source": _TEXT,
     "cancelled_at": _MOMENT,
     "cancel_type": _TEXT,
     "cancel_reason": _TEXT,
-    # `cancelled` or `pending_cancellation` in a reading of the API, which does not say since when: a register of
-    # its own, so that a reading never replaces what an event says.
+    # `cancelled`, `pending_cancellation`, or `unknown` for a word that Relay does not know, in a reading of the API, which
+    # does not say since when: a register of its own, so that a reading never replaces what an event says.
     "found_status": _TEXT,
     # payments
     "fee_amount": _MONEY,
     "fee_currency": _TEXT,
+    "fee_days": _COUNT,  # from the payment to the next date that it named
+    "charge_amount": _MONEY,  # of a payment that names no next date: the fee only while no other is known
+    "charge_currency": _TEXT,
     "next_payment_on": Field(ValueKind.DAY),
     "last_payment_at": _MOMENT,
     "payment_method_updated_at": _MOMENT,
     "failed_attempts": _COUNT,
-    "unpaid": _MONEY,  # the fee that is open, in the fee's currency
+    "unpaid": _MONEY,  # the fee that is open
+    "unpaid_currency": _TEXT,
     "last_failure_at": _MOMENT,
     "last_decline_code": _TEXT,
     "payment_lost_at": _MOMENT,
@@ -92,10 +102,42 @@ FIELDS: Final[dict[str, Field]] = {
     "seen_status": _TEXT,
     "seen_tier_id": _TEXT,
     "seen_balance": _MONEY,
+    "read_at": _MOMENT,  # the newest reading of the API
 }
+
+EVIDENCE_FIELDS: Final = frozenset({"seen_status", "seen_tier_id", "seen_balance"})
+"""What a snapshot says and no event has told: compared with the record."""
+
+NOT_SHOWN: Final = EVIDENCE_FIELDS | {"read_at"}
+"""Fields that no CRM and no rule sees."""
 
 EARLIEST_WINS: Final = frozenset({"first_joined_at"})
 """Registers that keep the older value."""
+
+LATEST_WINS: Final = frozenset({"erased_at", "erasure_lifted_at", "erasure_asked_at", "erasure_refused_at"})
+"""Registers that keep the newer value, whichever event or reading brought it: they only grow."""
+TOGETHER: Final = (
+    frozenset({"fee_amount", "fee_currency", "fee_days"}),
+    frozenset({"charge_amount", "charge_currency"}),
+    frozenset({"unpaid", "unpaid_currency"}),
+    frozenset({"cancelled_at", "cancel_type"}),
+)
+"""Values that mean something together: facts that have one of a group have all of it, so that one stamp decides for all."""
+
+UNTIL_SETTLED: Final = frozenset(
+    {
+        "failed_attempts",
+        "unpaid",
+        "unpaid_currency",
+        "last_failure_at",
+        "last_decline_code",
+        "payment_lost_at",
+    }
+)
+"""Fields of a failed fee: they hold until it is paid, or the membership ends or begins anew."""
+
+UNTIL_BILLING_ENDS: Final = frozenset({"fee_amount", "fee_days", "charge_amount", "next_payment_on"})
+"""Fields of a running fee: they hold until the membership ends, or a tier without a fee is joined."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)

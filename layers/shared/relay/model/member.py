@@ -2,28 +2,59 @@
 
 Every field is a register: a value and its stamp. The larger stamp wins, field by field, so merging is
 commutative, associative and idempotent: events in any order, any number of times, make the same record.
-`status` and its like are computed from the registers and never stored.
+`status` and its like are computed and never stored. What ends is computed as well: `value` shows a fee, a failure and their
+dates only while they are newer than what ended them. No event clears them, because none knows what another
+event has said.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
 
-from relay.model.balance_chain import BalanceChain, BalanceChange, append
+from relay.model import erasure
+from relay.model.balance_chain import BalanceChain, BalanceChange, append, balance, last_change
 from relay.model.facts import Facts, Lot
-from relay.model.fields import EARLIEST_WINS, FIELDS, Value
-from relay.model.milestones import Milestone, Milestones, add, recovered_at, recoveries, rejoin_times
+from relay.model.fields import EARLIEST_WINS, FIELDS, LATEST_WINS, UNTIL_BILLING_ENDS, UNTIL_SETTLED, Value
+from relay.model.milestones import (
+    WITHOUT_A_FEE,
+    Cycle,
+    History,
+    Milestone,
+    Milestones,
+    Pair,
+    add,
+    read,
+    tier_at,
+    tier_key,
+)
 from relay.model.stamps import Stamp
 
-Status: TypeAlias = Literal["trialing", "active", "past_due", "pending_cancellation", "cancelled", "none"]
+Status: TypeAlias = Literal[
+    "trialing", "active", "past_due", "pending_cancellation", "cancelled", "unknown", "none"
+]
 PaymentStatus: TypeAlias = Literal["ok", "past_due", "failed", "none"]
+
+PLATFORM_STATUSES: Final[Mapping[str, frozenset[Status]]] = {
+    # The platform calls trials and late payments active as well. For a member without any other fact, "active"
+    # is no reason to read the API.
+    "ACTIVE": frozenset({"active", "trialing", "past_due", "none"}),
+    "PENDING_CANCELLATION": frozenset({"pending_cancellation"}),
+    "CANCELLED": frozenset({"cancelled"}),
+}
+"""The platform's statuses, each with Relay's that agree with it. It documents these three as examples only."""
 
 LOTS_KEPT_AFTER_EXPIRY: Final = timedelta(days=40)
 """How long a record keeps an expired lot, counted back from the newest fact: reminders look a month back."""
+
+LOTS_KEPT: Final = 300
+"""Lots that a record keeps, the soonest to expire: far more than a member has, and far below the table's limit for an item."""
+
+LAST_MIDNIGHT: Final = timedelta(hours=12)
+"""After noon of the next day (UTC) a day is past in every time zone."""
 
 TRIAL_BILLING_SLACK: Final = timedelta(days=1)
 """A payment this close to the trial's end is the first paid one: the documentation names no event for it."""
@@ -74,8 +105,19 @@ class Member:
         newest = max((register.stamp for register in self.registers.values()), default=None)
         return newest.at if newest else None
 
+    def _registered(self, name: str) -> Value:
+        """Return a register's value, as long as it holds."""
+        register = self.registers.get(name)
+        if register is None or register.value is None:
+            return None
+        if name in UNTIL_SETTLED and not self._is_open(register):
+            return None
+        if name in UNTIL_BILLING_ENDS and not self._is_billed(register):
+            return None
+        return register.value
+
     def value(self, name: str) -> Value:
-        """Return a field's value; None where nothing is known or the field was cleared.
+        """Return what holds for a field; None where nothing is known, the field was cleared, or its time is over.
 
         Raises:
             KeyError: there is no field of this name.
@@ -83,8 +125,9 @@ class Member:
         """
         if name not in FIELDS:
             raise KeyError(name)
-        register = self.registers.get(name)
-        return register.value if register else None
+        if name in _COMPUTED:
+            return _COMPUTED[name](self)
+        return self._registered(name)
 
     def text(self, name: str) -> str | None:
         """Return the value of a field that holds text."""
@@ -116,60 +159,252 @@ class Member:
         return frozenset(name for name, register in self.registers.items() if register.event_id == event_id)
 
     @property
+    def history(self) -> History:
+        """What the milestones say together: cycles of failures, rejoinings, what is of another tier."""
+        return read(self.milestones)
+
+    @property
     def status(self) -> Status:
         """The state of the membership."""
+        found = self.text("found_status")
         if self.ended_at:
             return "cancelled"
-        if self.moment("pending_cancel_at") or self.text("found_status") == "pending_cancellation":
+        if self.is_leaving:
             return "pending_cancellation"
-        if self.payment_status in {"past_due", "failed"}:
+        if self.is_failing:
             return "past_due"
         if self._on_trial:
             return "trialing"
+        if found == "unknown" or (self._seen_unknown and not self._has_begun):
+            return "unknown"
         known = any(self.value(name) for name in ("joined_at", "tier_id", "last_payment_at"))
         return "active" if known else "none"
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether an end is announced; `pending_cancel_at` is its date, where that is known."""
+        announced = self.moment("pending_since") or self.moment("pending_cancel_at")
+        return announced is not None or self.text("found_status") == "pending_cancellation"
 
     @property
     def ended_at(self) -> datetime | None:
         """When the membership ended, by its event; else the date of the reading of the API that shows it as ended."""
         found = self.registers.get("found_status")
         found_at = found.at if found and found.value == "cancelled" else None
-        return self.moment("cancelled_at") or found_at
+        return self._cancelled_at or found_at
 
     @property
     def payment_status(self) -> PaymentStatus:
         """The state of the current fee."""
-        if self.moment("payment_lost_at"):
-            return "failed"
-        if self.count("failed_attempts"):
-            return "past_due"
-        return "ok" if self.moment("last_payment_at") else "none"
+        if self.is_failing:
+            return "failed" if self.moment("payment_lost_at") else "past_due"
+        paid = self.registers.get("last_payment_at")
+        return "ok" if paid and paid.value and self._is_billed(paid) else "none"
+
+    @property
+    def currency(self) -> str | None:
+        """The currency of the member's fee: of the one that was paid, else of the one that failed."""
+        known = self.registers.get("unpaid_currency")
+        failed = known.value if known else None
+        return self.text("fee_currency") or (failed if isinstance(failed, str) else None)
+
+    @property
+    def balance(self) -> Decimal | None:
+        """The store credit: the end of the chain of credit events; None where none is known."""
+        return balance(self.balance_chain).value
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether the member's personal data is erased."""
+        return erasure.is_erased(self)
 
     @property
     def recovered_at(self) -> datetime | None:
         """When a failed fee was last paid after all."""
-        return recovered_at(self.milestones)
+        return max((pair.later.at for pair in self.history.recoveries), default=None)
 
     @property
-    def recoveries(self) -> frozenset[tuple[datetime, datetime]]:
-        """The times of failures and of the payments that made them good, as far back as the record remembers."""
-        return recoveries(self.milestones)
+    def recoveries(self) -> tuple[Pair, ...]:
+        """Each first failure of a fee with the payment that made it good, as far back as the record remembers."""
+        return self.history.recoveries
+
+    @property
+    def losses(self) -> tuple[Pair, ...]:
+        """Each first failure of a fee with the ending that it led to, as far back as the record remembers."""
+        return self.history.losses
+
+    @property
+    def rejoinings(self) -> tuple[Pair, ...]:
+        """Each ending with the joining after it, as far back as the record remembers."""
+        return self.history.rejoinings
 
     @property
     def rejoin_times(self) -> tuple[datetime, ...]:
         """When the member joined again after an ending, the latest last, as far back as the record remembers."""
-        return rejoin_times(self.milestones)
+        return tuple(pair.later.at for pair in self.history.rejoinings)
 
     @property
     def is_failing(self) -> bool:
-        """Whether a failed fee is open: not paid since, and not followed by the membership's end."""
-        since = self.moment("last_failure_at")
-        return since is not None and (self.ended_at is None or self.ended_at < since)
+        """Whether a failed fee is open: not paid since, and not followed by an end or a new beginning of the membership."""
+        failed = self._newest_stamp("last_failure_at", "failed_attempts", "payment_lost_at")
+        if failed is None or self.ended_at:
+            return False
+        has_milestone = any(
+            each.kind == "failed" and each.number == failed.number for each in self.milestones
+        )
+        return not has_milestone or self._open_cycle is not None
+
+    @property
+    def past(self) -> frozenset[str]:
+        """What was to come and is past, as of the newest fact: names of fields, and the events of expired lots."""
+        newest = self.newest_at
+        if newest is None:
+            return frozenset()
+        moments = {name: self.moment(name) for name in ("trial_ends_at", "pending_cancel_at")}
+        moments |= {lot_id: lot.expires_at for lot_id, lot in self.lots.items()}
+        past = {name for name, moment in moments.items() if moment and moment <= newest}
+        day = self.day("next_payment_on")
+        return frozenset(
+            past | ({"next_payment_on"} if day and day < (newest - LAST_MIDNIGHT).date() else set())
+        )
+
+    def tier_before(self, number: int) -> str | None:
+        """Return the tier that the member had at a stamp's number, as `tier_key` has it; None where it is not known."""
+        register = self.registers.get("tier_id")
+        if register and register.stamp.number <= number:
+            return tier_key(str(register.value)) if register.value else None
+        return tier_at(self.milestones, number)
+
+    @property
+    def ending_kind(self) -> str | None:
+        """The kind of the ending that stands: told, else involuntary where a fee was open; None where its word is unknown."""
+        ending = self._ending
+        if ending is None:
+            return None
+        if any(pair.later == ending for pair in self.losses):
+            return "involuntary"
+        return None if ending.detail == "unknown" else ending.detail or "voluntary"
+
+    def _fee(self, part: str) -> Value:
+        """Return the amount or the currency of the recurring fee; of another charge, where no recurring fee is known."""
+        fee, charge = self.registers.get("fee_amount"), self._registered("charge_amount")
+        is_known = fee is not None and fee.value is not None and (charge is None or self._is_billed(fee))
+        entered = [each for each in self.milestones if each.kind in {"joined", "moved"}]
+        is_free = bool(entered) and entered[-1].detail in WITHOUT_A_FEE
+        return self._registered(f"fee_{part}" if is_known or charge is None or is_free else f"charge_{part}")
+
+    @property
+    def _failed_attempts(self) -> int | None:
+        """How many attempts at the open fee have failed; None where none is open. A failure without a number counts as one."""
+        if not self.is_failing:
+            return None
+        register, cycle = self.registers.get("failed_attempts"), self._open_cycle
+        told = register.value if register and isinstance(register.value, int) else 1
+        if cycle is None:
+            return told
+        is_of_cycle = register is not None and register.stamp.number >= cycle.failures[0].number
+        return max(cycle.attempts, told if is_of_cycle else 1)
+
+    @property
+    def _open_cycle(self) -> Cycle | None:
+        cycles = self.history.cycles
+        return cycles[-1] if cycles and cycles[-1].end is None else None
+
+    @property
+    def _ending(self) -> Milestone | None:
+        """The ending by an event that stands. The newest one may be of another tier: then the newest own one stands."""
+        register = self.registers.get("cancelled_at")
+        if register is None or register.value is None:
+            return None
+        endings = [
+            each for each in self.milestones if each.kind == "ended" and each not in self.history.foreign
+        ]
+        entered = self._newest_number(lambda each: each.kind == "joined" or each.detail in WITHOUT_A_FEE)
+        return endings[-1] if endings and endings[-1].number > entered else None
+
+    @property
+    def _cancelled_at(self) -> datetime | None:
+        register, ending = self.registers.get("cancelled_at"), self._ending
+        if ending or register is None or not isinstance(register.value, datetime):
+            return ending.at if ending else None
+        is_foreign = any(each.number == register.stamp.number for each in self.history.foreign)
+        return None if is_foreign else register.value
+
+    def _newest_stamp(self, *names: str) -> Stamp | None:
+        known = (self.registers.get(name) for name in names)
+        return max((one.stamp for one in known if one and one.value is not None), default=None)
+
+    def _newest_number(self, counts: Callable[[Milestone], bool]) -> int:
+        return max((each.number for each in self.milestones if counts(each)), default=-1)
+
+    def _is_open(self, register: Register) -> bool:
+        """Return whether a failure of this register's time is one of the fee that is open."""
+        cycle = self._open_cycle
+        return self.is_failing and (cycle is None or register.stamp.number >= cycle.failures[0].number)
+
+    @property
+    def is_billed(self) -> bool:
+        """Whether fees are due: the membership has not ended, and its tier, as far as is known, has a fee."""
+        begun = self._newest_number(
+            lambda each: each.kind in {"joined", "moved", "paid"} and each.detail not in WITHOUT_A_FEE
+        )
+        return self.ended_at is None and (self._billing_over < 0 or begun > self._billing_over)
+
+    def _is_billed(self, register: Register) -> bool:
+        """Return whether a fee of this register's time is the member's and still runs: nothing has ended it since."""
+        is_foreign = any(each.number == register.stamp.number for each in self.history.foreign)
+        return not is_foreign and register.stamp.number > self._billing_over
+
+    @property
+    def _billing_over(self) -> int:
+        """The stamp number of what ended the billing last: an ending, or a tier without a fee; -1 where nothing did."""
+        foreign = self.history.foreign
+        over = self._newest_number(
+            lambda each: each not in foreign and (each.kind == "ended" or each.detail in WITHOUT_A_FEE)
+        )
+        found = self.registers.get("found_status")
+        ended = [found] if found and found.value == "cancelled" else []
+        ended += [self.registers["cancelled_at"]] if self._cancelled_at and self._ending is None else []
+        return max([over, *(one.stamp.number for one in ended)])
+
+    @property
+    def _has_begun(self) -> bool:
+        return bool(self.moment("last_payment_at")) or any(each.kind == "joined" for each in self.milestones)
+
+    @property
+    def _seen_unknown(self) -> bool:
+        seen = self.text("seen_status")
+        return seen is not None and seen.strip().upper() not in PLATFORM_STATUSES
 
     @property
     def _on_trial(self) -> bool:
         ends, paid = self.moment("trial_ends_at"), self.moment("last_payment_at")
         return ends is not None and (paid is None or paid < ends - TRIAL_BILLING_SLACK)
+
+
+def _cancel_type(member: Member) -> Value:
+    register = member.registers.get("cancel_type")
+    return member.ending_kind or (register.value if register and member.ended_at else None)
+
+
+def _last_credit_delta(member: Member) -> Value:
+    """Return the last change of credit. Of several within one millisecond it is the one that led to the balance."""
+    register, last = member.registers.get("last_credit_delta"), last_change(member.balance_chain)
+    if register is None or last is None or last.previous is None or last.at != register.at:
+        return register.value if register else None
+    return last.new - last.previous
+
+
+_COMPUTED: Final[Mapping[str, Callable[[Member], Value]]] = {
+    "failed_attempts": lambda member: member._failed_attempts,  # noqa: SLF001 - one class, in one table
+    "fee_amount": lambda member: member._fee("amount"),  # noqa: SLF001 - as above
+    "fee_currency": lambda member: member._fee("currency"),  # noqa: SLF001 - as above
+    "cancelled_at": lambda member: member._cancelled_at,  # noqa: SLF001 - as above
+    "cancel_type": _cancel_type,
+    "credit_balance": lambda member: member.balance,
+    "last_credit_delta": _last_credit_delta,
+}
+"""Fields whose registers alone do not say what holds."""
 
 
 def member_key(shop: str, customer_id: str) -> str:
@@ -195,11 +430,11 @@ def merge(record: Member, facts: Facts) -> Member:
         balance_chain=append(record.balance_chain, BalanceChange(stamp.at, *facts.balances))
         if facts.balances
         else record.balance_chain,
-        milestones=add(record.milestones, Milestone(stamp.at, facts.milestone))
+        milestones=add(record.milestones, facts.milestone.stamped(stamp))
         if facts.milestone
         else record.milestones,
     )
-    return replace(merged, lots=_lots_kept(merged))
+    return erasure.without_erased(replace(merged, lots=_lots_kept(merged)))
 
 
 def _newer(name: str, known: Register | None, other: Register) -> Register:
@@ -207,6 +442,8 @@ def _newer(name: str, known: Register | None, other: Register) -> Register:
         return other
     if name in EARLIEST_WINS:
         return min(known, other, key=_by_value)
+    if name in LATEST_WINS:
+        return max(known, other, key=_latest)
     # The value takes part for one case: two versions of the code read the same event differently.
     return max(known, other, key=lambda register: (register.stamp, str(register.value)))
 
@@ -217,10 +454,15 @@ def _by_value(register: Register) -> tuple[bool, str, Stamp]:
     return value is None, value.isoformat() if isinstance(value, datetime) else "", register.stamp
 
 
+def _latest(register: Register) -> tuple[str, Stamp]:
+    """Return the sort key of a register by its moment, an unknown one first."""
+    value = register.value
+    return value.isoformat() if isinstance(value, datetime) else "", register.stamp
+
+
 def _lots_kept(member: Member) -> dict[str, Lot]:
-    """Return the lots without those that expired long before the newest fact. The order of events takes no part."""
+    """Return the lots that expire soonest, without those that expired long before the newest fact. Their order takes no part."""
     newest = member.newest_at
-    if newest is None:
-        return dict(member.lots)
-    oldest = newest - LOTS_KEPT_AFTER_EXPIRY
-    return {event_id: lot for event_id, lot in member.lots.items() if lot.expires_at >= oldest}
+    oldest = newest - LOTS_KEPT_AFTER_EXPIRY if newest else None
+    lots = [each for each in member.lots.items() if oldest is None or each[1].expires_at >= oldest]
+    return dict(sorted(lots, key=lambda each: (each[1].expires_at, each[0]))[:LOTS_KEPT])

@@ -1,119 +1,343 @@
-"""Remembers when fees were paid and failed and when the membership ended and began, to recognise recoveries and rejoinings.
+"""Remembers a membership's events in order: joined, moved, failed, paid, ended. From them it reads what no register can hold.
 
-A recovery is a payment right after a failure; a rejoining is a joining right after an ending. No register can
-hold either, because which event comes before another is known only once both have arrived. The record keeps the
-newest milestones of each kind. That choice looks at the set alone, so every order and every repetition of
-events keeps the same milestones. Older ones are forgotten: a recovery, for example, after six more payments.
+A register knows the newest value of a field. Which event came before another is known only once both have
+arrived, so the record keeps them: each with its stamp, and with what the rules need of it. What is read:
+
+* `Cycle`: the failures of one fee, and the milestone that closed it. `Cycle.outcome` says how: recovered by a
+  payment, lost or ended with the membership, left behind by a joining, followed by the next cycle, or still open.
+* `Pair`: two milestones that mean something together: `rejoinings` (an ending, and the joining after it),
+  `recoveries` (the first failure of a cycle, and its payment), `losses` (the first failure, and the ending for it).
+  `Pair.key` is the stamp number of the earlier one. A milestone that arrives late between the two leaves the key
+  as it is: what is told by "pairs of the record after, less pairs before" is told once, whichever comes last.
+
+An ending or a payment that names another tier than the member had is that tier's: it closes nothing here.
+
+The record keeps the newest of each kind (`KEPT`), and one more, which tells that older ones are forgotten. That choice
+looks at the set alone: every order and every repetition of events keeps the same. Within the bounds nothing that
+was read once is read otherwise later; beyond them the oldest is forgotten, and never misread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
-from relay.model.fields import from_millis, to_millis
-from relay.model.stamps import RANKS
+from relay.model.stamps import RANKS, Stamp, at_of, ordinal_of, rank_of
 
-MilestoneKind: TypeAlias = Literal["failed", "paid", "ended", "joined"]
+MilestoneKind: TypeAlias = Literal["joined", "moved", "failed", "paid", "ended"]
+Outcome: TypeAlias = Literal["open", "recovered", "lost", "ended", "rejoined", "next"]
 
-KEPT: Final[dict[MilestoneKind, int]] = {"failed": 3, "paid": 6, "ended": 6, "joined": 6}
-"""Milestones that a record keeps of each kind: every write pays for their six bytes each."""
+KEPT: Final[dict[MilestoneKind, int]] = {"joined": 40, "moved": 12, "failed": 12, "paid": 12, "ended": 40}
+"""Milestones of each kind within which the record is exact; one more is kept (see above)."""
 
-_TOPICS: Final[dict[MilestoneKind, str]] = {
-    "failed": "customer_billing.attempt.failed",
-    "paid": "customer.payment_succeeded",
-    "ended": "customer.cancelled",
-    "joined": "customer.joined.paid_tier",
+WITHOUT_A_FEE: Final = frozenset({"free", "lifetime"})
+"""Kinds of tiers that bill nothing."""
+
+FOUND: Final = "found"
+"""The detail of what no event told and a reading of the API showed: a member who is back, or in another tier."""
+
+SAME_ATTEMPT: Final = timedelta(hours=36)
+"""Two failures of one member and attempt within this time are one, told by both topics."""
+
+_CODES: Final = {
+    "paid": "p",
+    "free": "f",
+    "trial": "t",
+    "lifetime": "l",
+    FOUND: "a",
+    "voluntary": "v",
+    "involuntary": "i",
+    "merchant": "m",
+    "unknown": "u",
 }
-_KINDS: Final = tuple(sorted(KEPT, key=lambda kind: RANKS[_TOPICS[kind]]))
-"""In the order of their ranks, which decide between two milestones of one millisecond. Stored as numbers from 0."""
+"""The stored code of each detail."""
 
-_BYTES: Final = 6
-_KIND_BITS: Final = 2
+_NEXT_CYCLE: Final = timedelta(days=3)
+_FINAL_RANK: Final = RANKS["customer.payment_failed"]
+_TEXT: Final = 40
+
+Milestones: TypeAlias = tuple["Milestone", ...]
+"""In the order of their stamps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Milestone:
+    """One event of the membership. `number` is its stamp's (time, rank, ordinal); 0 until `stamped` gives it.
+
+    `detail` of a joining or a move is the tier's kind (paid, free, trial, lifetime; empty where it is unknown;
+    `found` where a reading of the API showed it); of an ending, its kind (voluntary, involuntary, merchant), `unknown` for another
+    word, empty where the event names none. `tier` is the tier entered, left or paid for, where the event names
+    one. A failure and a payment have the amount.
+    """
+
+    kind: MilestoneKind
+    number: int = 0
+    detail: str = ""
+    tier: str | None = None
+    amount: Decimal | None = None
+    currency: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tier", tier_key(self.tier))
+        object.__setattr__(self, "currency", tier_key(self.currency))
+
+    @property
+    def at(self) -> datetime:
+        """The moment, to the millisecond (UTC)."""
+        return at_of(self.number)
+
+    @property
+    def attempt(self) -> int | None:
+        """The number of a failed attempt (15 at most), where the event has one."""
+        return ordinal_of(self.number) or None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether a failure is the last one: all attempts have failed."""
+        return self.kind == "failed" and rank_of(self.number) == _FINAL_RANK
+
+    def stamped(self, stamp: Stamp) -> Milestone:
+        """Return the milestone with the stamp of its event."""
+        return replace(self, number=stamp.number)
+
+    @property
+    def order(self) -> tuple[int, str, str, str, str, str]:
+        """The key that orders milestones: the stamp's number, then every field."""
+        amount = "" if self.amount is None else str(self.amount)
+        return self.number, self.kind, self.detail, self.tier or "", amount, self.currency or ""
 
 
 @dataclass(frozen=True, slots=True)
-class Milestone:
-    """One event of the membership; `at` is to the millisecond."""
+class Pair:
+    """Two milestones that mean something together."""
 
-    at: datetime
-    kind: MilestoneKind
+    earlier: Milestone
+    later: Milestone
 
     @property
-    def number(self) -> int:
-        """The number that orders milestones and that the table stores: milliseconds since 1970 · 4 + kind."""
-        return to_millis(self.at) << _KIND_BITS | _KINDS.index(self.kind)
-
-    @classmethod
-    def numbered(cls, number: int) -> Milestone:
-        """Return the milestone that has this number."""
-        return cls(from_millis(number >> _KIND_BITS), _KINDS[number & (1 << _KIND_BITS) - 1])
+    def key(self) -> int:
+        """The stamp number of the earlier milestone: what is told of the pair is told once for it."""
+        return self.earlier.number
 
 
-Milestones: TypeAlias = tuple[Milestone, ...]
-"""In the order of their numbers."""
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """The failures of one fee in their order, both topics, and the milestone that closed it; None while it is open."""
+
+    failures: tuple[Milestone, ...]
+    end: Milestone | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended. An ending that names no source, or an unknown one, is a loss: a fee was open."""
+        if self.end is None:
+            return "open"
+        match self.end.kind:
+            case "paid":
+                return "recovered"
+            case "ended":
+                return "ended" if self.end.detail in {"voluntary", "merchant"} else "lost"
+            case "failed":
+                return "next"
+            case _:
+                return "rejoined"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the final failure is known."""
+        return any(failure.is_final for failure in self.failures)
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts have failed: the highest number, or the count of failures that have none; at least one."""
+        unnumbered = sum(1 for each in self.failures if each.attempt is None and not each.is_final)
+        return max(1, unnumbered, *(each.attempt or 0 for each in self.failures))
+
+    def counterpart(self, failure: Milestone) -> Milestone | None:
+        """Return the milestone by which the other topic tells the same failed attempt as this one; None without one."""
+        return next((each for each in self.failures if _is_same_attempt(each, failure)), None)
+
+
+def _is_same_attempt(one: Milestone, other: Milestone) -> bool:
+    """Return whether two failures are one attempt, told by both topics: a final one without a number is the last attempt."""
+    same_number = one.attempt == other.attempt or None in {one.attempt, other.attempt}
+    return one.is_final != other.is_final and same_number and abs(one.at - other.at) <= SAME_ATTEMPT
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What a record's milestones say together."""
+
+    cycles: tuple[Cycle, ...] = ()
+    rejoinings: tuple[Pair, ...] = ()
+    foreign: frozenset[Milestone] = frozenset()
+    """Endings and payments of a tier that the member did not have."""
+
+    @property
+    def recoveries(self) -> tuple[Pair, ...]:
+        """The first failure and the payment of each cycle that was recovered, the latest last."""
+        return self._pairs("recovered")
+
+    @property
+    def losses(self) -> tuple[Pair, ...]:
+        """The first failure and the ending of each cycle that was lost, the latest last."""
+        return self._pairs("lost")
+
+    def _pairs(self, outcome: Outcome) -> tuple[Pair, ...]:
+        closed = (cycle for cycle in self.cycles if cycle.outcome == outcome)
+        return tuple(Pair(cycle.failures[0], cycle.end) for cycle in closed if cycle.end)
+
+
+def tier_key(text: str | None) -> str | None:
+    """Return a tier's id in the form in which milestones keep it: short, and without their separators."""
+    return text.replace(";", "_").replace("|", "_").strip()[:_TEXT] or None if text else None
 
 
 def add(milestones: Milestones, milestone: Milestone) -> Milestones:
-    """Return the milestones with one more, at most `KEPT` of each kind, the newest."""
+    """Return the milestones with one more, the newest of each kind."""
     every = _in_order({*milestones, milestone})
     kept: list[Milestone] = []
     for kind, most in KEPT.items():
-        kept += [each for each in every if each.kind == kind][-most:]
+        kept += [each for each in every if each.kind == kind][-most - 1 :]
     return tuple(_in_order(kept))
 
 
-def recovered_at(milestones: Milestones) -> datetime | None:
-    """Return when a failed fee was last paid after all: the newest payment right after a failure."""
-    return max((paid_at for _, paid_at in recoveries(milestones)), default=None)
+def is_part(paid: Milestone, failure: Milestone) -> bool:
+    """Return whether a payment is less than the fee that is open, as far as both amounts are known and comparable."""
+    if paid.amount is None or failure.amount is None:
+        return False
+    comparable = paid.currency == failure.currency or None in {paid.currency, failure.currency}
+    return comparable and paid.amount < failure.amount
 
 
-def recoveries(milestones: Milestones) -> frozenset[tuple[datetime, datetime]]:
-    """Return the times of each failure that was recovered and of the payment right after it."""
-    return frozenset(_pairs(_complete(milestones, "ended", "joined", "paid"), "failed", "paid"))
+@lru_cache(maxsize=256)
+def read(milestones: Milestones) -> History:
+    """Return what the milestones say together."""
+    foreign = frozenset(each for each in milestones if _is_foreign(each, milestones))
+    own = [each for each in milestones if each not in foreign]
+    known_from = _known_from(milestones, "failed", "paid", "ended", "joined")
+    cycles = [cycle for cycle in _cycles(own) if cycle.end is None or cycle.failures[0].number > known_from]
+    known_from = _known_from(milestones, "ended", "joined")
+    rejoinings = [pair for pair in _rejoinings(own) if pair.key > known_from]
+    return History(tuple(cycles), tuple(rejoinings), foreign)
 
 
-def rejoin_times(milestones: Milestones) -> tuple[datetime, ...]:
-    """Return when the member rejoined, the latest last: each joining right after an ending."""
-    memberships = [
-        each for each in _complete(milestones, "ended", "joined") if each.kind in {"ended", "joined"}
-    ]
-    return tuple(joined_at for _, joined_at in _pairs(memberships, "ended", "joined"))
+def _is_foreign(one: Milestone, milestones: Milestones) -> bool:
+    if (
+        one.kind not in {"ended", "paid"}
+        or one.tier is None
+        or one.number <= _known_from(milestones, "joined", "moved")
+    ):
+        return False
+    return tier_at(milestones, one.number) not in {None, one.tier}
 
 
-def encode(milestones: Milestones) -> bytes:
-    """Return the bytes that the table stores: six for each milestone, good until the year 4199."""
-    return b"".join(each.number.to_bytes(_BYTES, "big") for each in milestones)
-
-
-def decode(stored: bytes) -> Milestones:
-    """Return the milestones that `encode` was given."""
-    return tuple(
-        Milestone.numbered(int.from_bytes(stored[start : start + _BYTES], "big"))
-        for start in range(0, len(stored), _BYTES)
+def tier_at(milestones: Milestones, number: int) -> str | None:
+    """Return the tier entered last up to a stamp's number; None where none was, or the event did not name it."""
+    entered = (
+        each for each in reversed(milestones) if each.kind in {"joined", "moved"} and each.number <= number
     )
+    newest = next(entered, None)
+    return newest.tier if newest else None
+
+
+def _known_from(milestones: Milestones, *kinds: MilestoneKind) -> int:
+    """Return the number of the milestone up to which older ones of these kinds may be forgotten; -1 where none is."""
+    by_kind = ([each for each in milestones if each.kind == kind] for kind in kinds)
+    full = (known[0].number for known, kind in zip(by_kind, kinds, strict=True) if len(known) > KEPT[kind])
+    return max(full, default=-1)
+
+
+def _cycles(milestones: Sequence[Milestone]) -> Iterator[Cycle]:
+    """Yield the cycles in order. A failure on a membership that has ended opens none."""
+    failures: list[Milestone] = []
+    has_ended = False
+    for each in milestones:
+        if each.kind == "failed":
+            if failures and _starts_cycle(failures, each):
+                yield Cycle(tuple(failures), each)
+                failures = []
+            if not has_ended:
+                failures.append(each)
+            continue
+        has_ended = each.kind == "ended" or (has_ended and each.kind not in {"joined", "moved"})
+        if failures and _closes(each, failures[-1]):
+            yield Cycle(tuple(failures), each)
+            failures = []
+    if failures:
+        yield Cycle(tuple(failures))
+
+
+def _starts_cycle(failures: Sequence[Milestone], one: Milestone) -> bool:
+    """Return whether a failure is of the next fee: attempt 1 after a higher or final one, or three days after a final one."""
+    finals = [each for each in failures if each.is_final]
+    is_higher = any((each.attempt or 0) > 1 and each.at < one.at for each in failures)
+    is_renewed = one.attempt == 1 and (is_higher or any(each.at < one.at for each in finals))
+    return is_renewed or any(one.at - each.at > _NEXT_CYCLE for each in finals)
+
+
+def _closes(one: Milestone, failure: Milestone) -> bool:
+    """Return whether a milestone closes the cycle whose newest failure this is. A move between paid tiers does not."""
+    match one.kind:
+        case "paid":
+            return not is_part(one, failure)
+        case "joined":
+            return one.detail != FOUND
+        case "moved":
+            return one.detail in WITHOUT_A_FEE
+        case _:
+            return True
+
+
+def _rejoinings(milestones: Iterable[Milestone]) -> Iterator[Pair]:
+    """Yield each joining after an ending, with the first ending since the joining before."""
+    ended: Milestone | None = None
+    for each in milestones:
+        if each.kind == "ended":
+            ended = ended or each
+        elif each.kind == "joined" and each.detail != FOUND:
+            if ended:
+                yield Pair(ended, each)
+            ended = None
+
+
+def encode(milestones: Milestones) -> str:
+    """Return the text that the table stores: for each, the number less the one before in hex, its code, and what it holds."""
+    parts, before = [], 0
+    for each in milestones:
+        amount = "" if each.amount is None else str(each.amount)
+        code = each.kind[0] + _CODES.get(each.detail, "")
+        fields = (f"{each.number - before:x}", code, each.tier or "", amount, each.currency or "")
+        parts.append("|".join(fields).rstrip("|"))
+        before = each.number
+    return ";".join(parts)
+
+
+def decode(stored: str) -> Milestones:
+    """Return the milestones that `encode` was given."""
+    kinds: dict[str, MilestoneKind] = {kind[0]: kind for kind in KEPT}
+    details = {code: detail for detail, code in _CODES.items()}
+    found: list[Milestone] = []
+    number = 0
+    for part in stored.split(";") if stored else ():
+        since, code, tier, amount, currency, *_ = *part.split("|"), "", "", ""
+        number += int(since, 16)
+        found.append(
+            Milestone(
+                kind=kinds[code[0]],
+                number=number,
+                detail=details.get(code[1:], ""),
+                tier=tier or None,
+                amount=Decimal(amount) if amount else None,
+                currency=currency or None,
+            )
+        )
+    return tuple(found)
 
 
 def _in_order(milestones: Iterable[Milestone]) -> list[Milestone]:
-    return sorted(milestones, key=lambda each: each.number)
-
-
-def _pairs(
-    milestones: Iterable[Milestone], first: MilestoneKind, second: MilestoneKind
-) -> Iterator[tuple[datetime, datetime]]:
-    return (
-        (one.at, other.at) for one, other in pairwise(milestones) if (one.kind, other.kind) == (first, second)
-    )
-
-
-def _complete(milestones: Milestones, *kinds: MilestoneKind) -> list[Milestone]:
-    """Return the milestones from the time on for which none of these kinds was forgotten.
-
-    Where a kind is full, an older milestone of it may be missing: what then looks like neighbours may be none.
-    """
-    by_kind = ([each for each in milestones if each.kind == kind] for kind in kinds)
-    full = [known[0].number for known, kind in zip(by_kind, kinds, strict=True) if len(known) == KEPT[kind]]
-    return [each for each in milestones if each.number >= max(full, default=each.number)]
+    return sorted(milestones, key=lambda each: each.order)

@@ -63,4 +63,19 @@ class Stamp:
     @property
     def at(self) -> datetime:
         """The moment of the fact, to the millisecond (UTC)."""
-        return from_millis(self.number // _MILLISECOND)
+        return at_of(self.number)
+
+
+def at_of(number: int) -> datetime:
+    """Return the moment in a stamp's number, to the millisecond (UTC)."""
+    return from_millis(number // _MILLISECOND)
+
+
+def rank_of(number: int) -> int:
+    """Return the rank in a stamp's number."""
+    return number % _MILLISECOND // _RANK
+
+
+def ordinal_of(number: int) -> int:
+    """Return the ordinal in a stamp's number."""
+    return number % _RANK

@@ -103,7 +103,9 @@ is known: the daily reading dates every member anew, and would send the whole sh
 calls, for this field. So it shows the time of the newest event up to the latest difference.
 """
 
-_CENT: Final = Decimal("0.01")
+_FINEST: Final = Decimal("0.001")
+"""What every CRM holds. Fees have the decimals of their currency from the reading on; store credit names no currency."""
+
 _WIDE: Final = Context(prec=64)
 """Enough digits for the longest amount of a webhook; the default of 28 would raise."""
 
@@ -153,7 +155,7 @@ def crm_profile(member: Member, rules: Rules) -> CrmProfile:
         "status": member.status,
         "payment_status": member.payment_status,
         "cancelled_at": member.ended_at,
-        "billing_interval": billing_interval(member, rules),
+        "billing_interval": billing_interval(member, rules) if member.is_billed else None,
         "attempts_left": dunning.attempts_left(member, rules),
         "final_attempt_at": dunning.final_attempt_at(member, rules),
         "recovered_at": member.recovered_at,
@@ -164,6 +166,8 @@ def crm_profile(member: Member, rules: Rules) -> CrmProfile:
         "high_value": is_high_value(member, rules),
         "last_event_at": member.newest_at,
         "mirror_updated_at": None,
+        # What is past is not shown as to come.
+        **dict.fromkeys(member.past & CRM_FIELDS.keys()),
     }
     return CrmProfile(
         key=member.key,
@@ -175,13 +179,13 @@ def crm_profile(member: Member, rules: Rules) -> CrmProfile:
 
 
 def _sendable(crm_field: CrmField, value: Value) -> Value:
-    """Return money in cents, no text that is no choice, and moments to the second where the field says so.
+    """Return money to three decimals, no text that is no choice, and moments to the second where the field says so.
 
-    Cents, because 0.1 + 0.2 arrives as 0.30000000000000004. A text that is no choice is dropped because a CRM
+    A text that is no choice is dropped because a CRM
     would refuse the whole member for it, balance and status included.
     """
     if isinstance(value, Decimal):
-        return value.quantize(_CENT, ROUND_HALF_EVEN, _WIDE)
+        return value.quantize(_FINEST, ROUND_HALF_EVEN, _WIDE)
     if crm_field.choices and isinstance(value, str):
         return value.lower() if value.lower() in crm_field.choices else None
     if crm_field.to_the_second and isinstance(value, datetime):

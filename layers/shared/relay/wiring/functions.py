@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
+from relay.model.metrics import WAITING_AGE
 from relay.wiring.services import (
     BaseServices,
     QueueServices,
     journal,
-    members_table,
     queue_at,
     recheck_queue,
 )
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from relay.ports.grants import GrantStore
     from relay.ports.messaging import Journal, MessageSender
     from relay.ports.runtime import Clock
+    from relay.queues.batch import Message, Results
     from relay.queues.requests import GrantQueue, RecheckQueue
     from relay.reconcile.reconciler import Reconciler
     from relay.scheduler.tick import Scheduler
@@ -84,6 +86,7 @@ class ReconcileServices(ApiServices):
     def worker(self) -> Reconciler:
         """Reads members from the API and repairs their records."""
         from relay.adapters.dynamodb.throttle import DynamoReadThrottle
+        from relay.queues.requests import RecheckQueue
         from relay.reconcile.reconciler import DELAYS, Reconciler
 
         return Reconciler(
@@ -95,6 +98,7 @@ class ReconcileServices(ApiServices):
             clock=self.clock,
             telemetry=self.telemetry,
             every=timedelta(seconds=DELAYS * self.settings.recheck_delay),
+            requests=RecheckQueue(self.own_queue, self.settings.recheck_delay),
         )
 
 
@@ -116,7 +120,7 @@ class GrantServices(ApiServices):
     def worker(self) -> Granter:
         """Grants credits."""
         from relay.grants.granter import Granter
-        from relay.rules.segments import is_high_value
+        from relay.rules.segments import is_worth_credits
 
         return Granter(
             shop=self.shop,
@@ -126,7 +130,7 @@ class GrantServices(ApiServices):
             journal=self.journal,
             clock=self.clock,
             telemetry=self.telemetry,
-            is_worth_it=is_high_value,
+            is_worth_it=is_worth_credits,
         )
 
     @cached_property
@@ -168,6 +172,14 @@ class NotifierServices(QueueServices):
             responder=self.responder,
         )
         return Notifier(context=context)
+
+    def observe_work(self, messages: Sequence[Message], _results: Results) -> None:
+        """Measure how long the oldest of these messages has waited.
+
+        The clock sends a tick every 15 minutes, so a quarter of an hour without a value is a notifier that does not run.
+        """
+        oldest = min(message.waiting_since for message in messages)
+        self.telemetry.measure(WAITING_AGE, max((self.clock() - oldest).total_seconds(), 0.0))
 
     @cached_property
     def responder(self) -> Responder:
@@ -276,21 +288,21 @@ class ClockServices(BaseServices):
     def scheduler(self) -> Scheduler:
         """Does what is due at a tick."""
         from relay.adapters.dynamodb.kpis import DynamoDailyRunStore
+        from relay.adapters.dynamodb.members import DynamoMembers
         from relay.adapters.dynamodb.scans import DynamoMemberScan, DynamoSyncStatusScan
         from relay.scheduler.daily import DailyRunner
         from relay.scheduler.tick import Scheduler
 
         settings = self.settings
         alerts, changes = queue_at(settings.alerts_url, "alerts"), _topic(settings.changes_topic)
-        members, kpis = (
-            members_table(settings.members_table, self.shop),
-            _kpis(settings.kpis_table, self.shop, self.clock),
-        )
+        members = DynamoMembers(settings.members_table, self.shop)
+        kpis = _kpis(settings.kpis_table, self.shop, self.clock)
         daily = DailyRunner(
             shop=self.shop,
             zone=settings.zone,
             runs=DynamoDailyRunStore(settings.kpis_table, self.shop),
             members=members,
+            measures=members,
             member_scan=DynamoMemberScan(settings.members_table, self.shop),
             sync_status_scan=DynamoSyncStatusScan(settings.mirrors_table),
             kpis=kpis,

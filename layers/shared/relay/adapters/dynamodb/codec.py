@@ -6,10 +6,10 @@ Every write pays for the item's bytes, so its names are single letters:
     v     the version of this layout
     n     how many times the item was written; the condition of every write
     s     the stamps that registers share, each as 23 bytes (7 of the number, 16 of the event id)
-    f     {field: [value, index into s]}; the index alone where the value is the very moment of that stamp
+    f     {code of a field: [value, index into s]}; the index alone where the value is the very moment of that stamp
     l     {event id: [amount, expiry in milliseconds]}: lots of credits
     c     the balance chain, as text (`_chain_text`)
-    m     milestones, six bytes each (`milestones.encode`)
+    m     milestones, as text (`milestones.encode`)
     r     the latest event ids, 16 bytes each, newest last
     o     the outbox of this write, JSON, for the fan-out
 
@@ -36,6 +36,58 @@ from relay.ports.members import MemberRecord
 
 LAYOUT: Final = 1
 
+_CODES: Final[Mapping[str, str]] = {
+    "email": "em",
+    "phone": "ph",
+    "first_name": "fn",
+    "last_name": "ln",
+    "anonymized": "an",
+    "joined_at": "ja",
+    "first_joined_at": "fja",
+    "tier_id": "ti",
+    "tier_name": "tn",
+    "tier_type": "tt",
+    "previous_tier_id": "pti",
+    "previous_tier_name": "ptn",
+    "tier_changed_at": "tca",
+    "trial_ends_at": "tea",
+    "pending_since": "ps",
+    "pending_cancel_at": "pca",
+    "pending_cancel_source": "pcs",
+    "cancelled_at": "ca",
+    "cancel_type": "ct",
+    "cancel_reason": "cr",
+    "found_status": "fs",
+    "fee_amount": "fa",
+    "fee_currency": "fc",
+    "fee_days": "fd",
+    "charge_amount": "cha",
+    "charge_currency": "chc",
+    "next_payment_on": "npo",
+    "last_payment_at": "lpa",
+    "payment_method_updated_at": "pmua",
+    "failed_attempts": "fa2",
+    "unpaid": "un",
+    "unpaid_currency": "uc",
+    "last_failure_at": "lfa",
+    "last_decline_code": "ldc",
+    "payment_lost_at": "pla",
+    "credits_earned_total": "cet",
+    "last_credit_delta": "lcd",
+    "last_credit_reason": "lcr",
+    "last_expired_amount": "lea",
+    "credits_expired_at": "cea",
+    "last_order_at": "loa",
+    "referrals_count": "rc",
+    "revenue": "re",
+    "seen_status": "ss",
+    "seen_tier_id": "sti",
+    "seen_balance": "sb",
+    "read_at": "ra",
+}
+"""The stored name of each field, as short as it can be; a field without one is stored by its name. Never change one."""
+_FIELDS: Final = {code: name for name, code in _CODES.items()}
+
 _ID: Final = re.compile("[0-9a-f]{32}")
 _ID_BYTES: Final = 16
 _NUMBER_BYTES: Final = 7
@@ -50,7 +102,7 @@ def encode(record: MemberRecord, outbox: Outbox) -> dict[str, Any]:
     for name, register in sorted(member.registers.items()):
         index = stamps.setdefault(register.stamp, len(stamps))
         is_its_time = isinstance(register.value, datetime) and register.value == register.at
-        fields[name] = index if is_its_time else [to_stored(register.value), index]
+        fields[_CODES.get(name, name)] = index if is_its_time else [to_stored(register.value), index]
     native: dict[str, Any] = {
         "pk": member.key,
         "v": LAYOUT,
@@ -89,7 +141,8 @@ def decode(item: Mapping[str, Any]) -> MemberRecord:
     native = {name: from_attribute(value) for name, value in item.items() if name in _NAMES}
     registers: dict[str, Register] = {}
     unknown: dict[str, Any] = {}
-    for name, entry in native["f"].items():
+    for code, entry in native["f"].items():
+        name = _FIELDS.get(code, code)
         value, index = (entry[:-1], entry[-1]) if isinstance(entry, list) else ([], entry)
         packed = native["s"][int(index)]
         if name in FIELDS:

@@ -48,6 +48,10 @@ _DEFAULT_MAX_LENGTH: Final = 255
 
 _DIGITS: Final = {"failed_attempts": 3, "attempts_left": 3, "rejoin_count": 6, "referrals_count": 9}
 
+_MONEY_DIGITS: Final = 15
+_MONEY_DECIMALS: Final = 3
+"""Salesforce holds 18 digits in all. Dinars have three behind the point; no amount has more than 15 before it."""
+
 _TYPES: Final = {
     ValueKind.TEXT: "Text",
     ValueKind.MONEY: "Number",
@@ -168,8 +172,8 @@ def _definition(name: str, theirs: str) -> FieldDefinition:
         label=theirs.removesuffix("__c").replace("_", " "),
         type=kind,
         length=_MAX_LENGTHS.get(name, _DEFAULT_MAX_LENGTH) if kind == "Text" else 0,
-        digits={ValueKind.MONEY: 16, ValueKind.COUNT: _DIGITS.get(name, 9)}.get(crm_field.kind, 0),
-        decimals=2 if crm_field.kind is ValueKind.MONEY else 0,
+        digits={ValueKind.MONEY: _MONEY_DIGITS, ValueKind.COUNT: _DIGITS.get(name, 9)}.get(crm_field.kind, 0),
+        decimals=_MONEY_DECIMALS if crm_field.kind is ValueKind.MONEY else 0,
         choices=crm_field.choices,
         external_id=theirs == KEY,
     )
