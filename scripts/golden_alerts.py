@@ -24,10 +24,11 @@ body { font: 15px/1.45 system-ui, sans-serif; margin: 0; padding: 24px; width: 6
 h3 { font-size: 18px; margin: 4px 0 8px }
 .fields { display: grid; grid-template-columns: 1fr 1fr; gap: 8px 16px; margin: 8px 0 }
 p { margin: 8px 0; white-space: pre-line } a { color: #1264a3; text-decoration: none }
+.buttons { margin: 8px 0 } .buttons span { border: 1px solid #bbb; border-radius: 4px; padding: 4px 12px; margin-right: 8px }
 .context { color: #616061; font-size: 12px }
 """
-_PICTURED: Final = {"opened", "resolved", "programme", "digest", "rollup"}
-"""`resolved` is pictured as the first message of its thread."""
+_PICTURED: Final = {"opened", "acknowledged", "resolved", "programme", "digest", "rollup"}
+"""`acknowledged` and `resolved` are pictured as the first message of their thread."""
 
 _ICONS: Final = {
     "\N{LARGE RED CIRCLE}": ("#e01e5a", "●"),
@@ -63,6 +64,11 @@ def _block(block: dict[str, Any]) -> Iterator[str]:
         case "context":
             words = " &nbsp; ".join(_text(element["text"]) for element in block["elements"])
             yield f'<div class="context">{words}</div>'
+        case "actions":
+            buttons = "".join(
+                f"<span>{_text(element['text']['text'])}</span>" for element in block["elements"]
+            )
+            yield f'<div class="buttons">{buttons}</div>'
         case "section" if "fields" in block:
             fields = "".join(f"<p>{_text(field['text'])}</p>" for field in block["fields"])
             yield f'<div class="fields">{fields}</div>'

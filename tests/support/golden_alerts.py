@@ -13,14 +13,17 @@ from decimal import Decimal
 from typing import Any, Final
 
 from inveterate.webhooks.base import Event
+from relay.alerts.actions import act
 from relay.alerts.cloudwatch import alarm_message
 from relay.alerts.notifier import digest_message
 from relay.alerts.render import email_message, pagerduty_event, slack_first_message, slack_message
 from relay.alerts.summary import roll_up
+from relay.alerts.transitions import apply
 from relay.model.effects import Alert, Level, effect_id
 from relay.model.facts import Facts
 from relay.model.hold_queue import DueBatch, HoldQueueEntry
-from relay.model.incident import NotificationKind
+from relay.model.incident import Incident, NotificationKind
+from relay.model.incident_action import IncidentAction
 from relay.model.kpis import DailyTotals, KpiEvent, Total
 from relay.model.member import Member, merge
 from relay.model.messages import AlertMessage, DailyDigest
@@ -33,6 +36,9 @@ from tests.support.sample_events import after, effects_of, event
 from tests.support.template_data import of_type
 
 FOLDER: Final = "tests/golden/alerts"
+
+STACK: Final = "relay-acme"
+"""The stack that takes the clicks on the buttons."""
 
 _RULES: Final = Rules(currency="USD", thresholds=Thresholds(high_value_credits=Decimal(100)))
 _RICH: Final = merge(
@@ -56,6 +62,7 @@ def golden_notifications() -> Mapping[str, Notification]:
         "opened-unmasked": replace(_notification(opened, "opened", opened), mask=False),
         "escalated": _notification(escalated, "escalated", opened),
         "updated": _notification(updated, "updated", opened),
+        "acknowledged": _acknowledged(opened),
         "resolved": _notification(resolved, "resolved", opened),
         "programme": Notification(alert_message=_spike(), kind="opened", member=None),
         "digest": Notification(alert_message=_digest(), kind="notice", member=None),
@@ -94,6 +101,20 @@ def _notification(message: AlertMessage, kind: NotificationKind, first: AlertMes
     return Notification(
         alert_message=message, kind=kind, member=MIA, first_message=first, thread_ref="C1/1.0"
     )
+
+
+def _acknowledged(opened: AlertMessage) -> Notification:
+    """Return what the thread says after a click, an hour after the opening."""
+    action = IncidentAction(
+        id="a1",
+        at=opened.at + timedelta(hours=1),
+        incident_key=opened.alert.incident_key,
+        verb="acknowledge",
+        by="kim",
+    )
+    incident = act(apply(Incident(key=action.incident_key), opened, ["slack"]), action)
+    message = incident.pending[-1].alert_message
+    return replace(_notification(message, "action", opened), acknowledged_by=incident.acknowledged_by)
 
 
 def _spike() -> AlertMessage:
@@ -195,9 +216,11 @@ def longest_rollup(char: str, count: int = 50) -> Notification:
 def rendered(notification: Notification) -> dict[str, Any]:
     """Return a notification in the form of each channel, as the golden files have it."""
     mail = email_message(notification)
+    first = notification.first_message or notification.alert_message
+    notification = replace(notification, thread_id=first.event_id)
     return {
-        "slack": slack_message(notification),
-        "slack_first_message": slack_first_message(notification),
+        "slack": slack_message(notification, STACK),
+        "slack_first_message": slack_first_message(notification, STACK),
         "email": {"subject": mail.subject, "body": mail.body.splitlines()},
         "pagerduty": pagerduty_event(notification, SHOP)
         if "inv:" in notification.alert_message.alert.incident_key

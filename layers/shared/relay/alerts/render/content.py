@@ -104,7 +104,10 @@ def first_message_content(notification: Notification) -> Content | None:
         return None
     alert = replace(first.alert, level=max(first.alert.level, now.level))
     first = replace(first, alert=alert)
-    content = content_of(replace(notification, alert_message=first, may_be_repeat=False))
+    kind = notification.kind
+    if kind == "action":
+        kind = "escalated" if now.level > notification.first_message.alert.level else "opened"
+    content = content_of(replace(notification, kind=kind, alert_message=first, may_be_repeat=False))
     if notification.kind != "resolved":
         return replace(content, handled=_handled(notification))
     # Nothing is left to be done: the resolution takes the place of the advice.
