@@ -102,11 +102,11 @@ def first_message_content(notification: Notification) -> Content | None:
     first, now = notification.first_message, notification.alert_message.alert
     if first is None:
         return None
-    alert = replace(first.alert, level=max(first.alert.level, now.level))
-    first = replace(first, alert=alert)
     kind = notification.kind
     if kind == "action":
-        kind = "escalated" if now.level > notification.first_message.alert.level else "opened"
+        kind = "escalated" if now.level > first.alert.level else "opened"
+    alert = replace(first.alert, level=max(first.alert.level, now.level))
+    first = replace(first, alert=alert)
     content = content_of(replace(notification, kind=kind, alert_message=first, may_be_repeat=False))
     if notification.kind != "resolved":
         return replace(content, handled=_handled(notification))
