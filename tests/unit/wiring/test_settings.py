@@ -59,6 +59,7 @@ OPTIONAL = {
     "HUBSPOT_EVENTS",
     "KLAVIYO_SET_EXTERNAL_ID",
     "KLAVIYO_COMPAT_NAMES",
+    "SALESFORCE_ALLOW_DUPLICATES",
     *(queue_variable(name) for name in (*FOLDERS.values(), "unclaimed")),
 }
 """Variables that may be missing: of a function's queues, the receiver needs each for its own topic only."""
@@ -69,6 +70,14 @@ def folder_of(function: str) -> str:
     return folder
 
 
+SWITCHES = {
+    "HUBSPOT_EVENTS",
+    "KLAVIYO_SET_EXTERNAL_ID",
+    "KLAVIYO_COMPAT_NAMES",
+    "SALESFORCE_ALLOW_DUPLICATES",
+}
+
+
 def value_of(name: str, written: Any) -> str:
     """Return a value that the template could give a variable."""
     if isinstance(written, str):
@@ -77,7 +86,7 @@ def value_of(name: str, written: Any) -> str:
         return "America/New_York"
     if name == "RECHECK_DELAY":
         return "600"
-    if name in {"HUBSPOT_EVENTS", "KLAVIYO_SET_EXTERNAL_ID", "KLAVIYO_COMPAT_NAMES"}:
+    if name in SWITCHES:
         return "true"
     return URL
 
