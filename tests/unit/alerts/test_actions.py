@@ -144,6 +144,13 @@ def test_a_button_of_an_earlier_opening_acts_on_no_later_one() -> None:
     assert incident(given).acknowledged
 
 
+def test_a_channel_without_threads_is_never_told() -> None:
+    """Also where its opening waits: e-mail has no use for who has an incident."""
+    acknowledged = act(incident_after(OPEN), action())
+    assert pending_for(acknowledged, "slack") == ["opened e1", "action a1"]
+    assert pending_for(acknowledged, "email") == ["opened e1"]
+
+
 def test_the_thread_is_told_late_where_slack_is_down() -> None:
     """The action counts at once, and what is said of it comes when Slack does, after the opening."""
     slack = Threads("slack", failures=[TransientError("slack: 503")] * 2)
