@@ -58,7 +58,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
         return _refused(400 if error.reason == "unreadable" else 401, error.reason)
     except (PermanentError, TransientError) as error:
         # Without the secret no one can be told through a URL that the request brings.
-        _log("not_verified", reason=str(error))
+        _log("click_not_verified", reason=str(error))
         return _answer(503)
     return _queue(settings, clicks, begin)
 
@@ -90,15 +90,15 @@ def _queue(settings: SlackActionSettings, clicks: Clicks, begin: float) -> dict[
     try:
         for action in clicks.actions:
             _send(settings, action, begin)
-            _log("accepted", event_id=action.id, verb=action.verb)
+            _log("click_queued", event_id=action.id, verb=action.verb)
     except (PermanentError, TransientError) as error:
         told = responder.answer(clicks.response_url, TRY_AGAIN)
-        _log("not_queued", reason=str(error), told=told)
+        _log("click_not_queued", reason=str(error), told=told)
         # Where no words reach the person, Slack's own warning has to do.
         return _answer(200 if told else 503)
     if clicks.other_stacks:
         _log(
-            "other_stack",
+            "click_for_other_stack",
             told=responder.answer(clicks.response_url, OTHER_STACK.format(clicks.other_stacks[0])),
         )
     return _answer(200)
@@ -141,7 +141,7 @@ def _responder() -> SlackResponder:
 
 
 def _refused(status: int, reason: str) -> dict[str, Any]:
-    _log("refused", reason=reason)
+    _log("click_refused", reason=reason)
     return _answer(status, {"error": reason})
 
 

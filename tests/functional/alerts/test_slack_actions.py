@@ -184,7 +184,7 @@ def test_what_slack_did_not_sign_is_refused(
     event = request({"payload": payload(slack[1])})
     spoil(event)
     assert status(event) == 401
-    assert logged(capsys) == [("refused", reason)]
+    assert logged(capsys) == [("click_refused", reason)]
     assert (aws.sent, slack[0].clicked_app.answers) == ([], [])
 
 
@@ -243,7 +243,7 @@ def test_without_a_secret_nothing_is_done(
     """503, which Slack shows as an error; a URL from a request that was not verified is not called."""
     aws.down["ssm"] = error
     assert status(request({"payload": payload(slack[1])})) == 503
-    assert [outcome for outcome, _ in logged(capsys)] == ["not_verified"]
+    assert [outcome for outcome, _ in logged(capsys)] == ["click_not_verified"]
     assert (aws.sent, slack[0].clicked_app.answers) == ([], [])
 
 
@@ -300,7 +300,7 @@ def test_a_team_that_is_not_ours_is_refused(
     """Though Slack signed it: the app may be installed elsewhere too."""
     monkeypatch.setenv("SLACK_TEAM_ID", "T0OTHER")
     assert status(request({"payload": payload(slack[1])})) == 401
-    assert logged(capsys) == [("refused", "other_team")]
+    assert logged(capsys) == [("click_refused", "other_team")]
     assert aws.sent == []
     organisation = {"team": None, "enterprise": {"id": "T0OTHER"}}
     assert status(request({"payload": payload(slack[1], **organisation)})) == 200

@@ -13,6 +13,7 @@ from relay.errors import PermanentError, TransientError
 from relay.model.effects import Level
 from relay.model.incident import Incident
 from relay.model.incident_action import IncidentAction, Verb
+from relay.ports.alerts import Notification
 
 from tests.support.in_memory_notifier import FakeChannel, InMemoryNotifier, notifier_with
 from tests.support.incident_builders import (
@@ -37,8 +38,17 @@ def action(verb: Verb = "acknowledge", id_: str = "a1", minute: float = 12, **fi
     return IncidentAction(id=id_, at=at, incident_key=INCIDENT_KEY, verb=verb, until=until, **given)
 
 
+class Threads(FakeChannel):
+    """A channel with threads, as Slack has for a bot."""
+
+    def send(self, notification: Notification) -> str:  # type: ignore[override] # a channel without threads returns None
+        """Keep the notification, or fail; return the thread."""
+        super().send(notification)
+        return notification.thread_ref or "C0/1.0"
+
+
 def notifier() -> InMemoryNotifier:
-    return notifier_with(FakeChannel("email"), FakeChannel("slack"))
+    return notifier_with(FakeChannel("email"), Threads("slack"))
 
 
 def incident(given: InMemoryNotifier) -> Incident:
@@ -134,9 +144,16 @@ def test_a_button_of_an_earlier_opening_acts_on_no_later_one() -> None:
     assert incident(given).acknowledged
 
 
+def test_a_channel_without_threads_is_never_told() -> None:
+    """Also where its opening waits: e-mail has no use for who has an incident."""
+    acknowledged = act(incident_after(OPEN), action())
+    assert pending_for(acknowledged, "slack") == ["opened e1", "action a1"]
+    assert pending_for(acknowledged, "email") == ["opened e1"]
+
+
 def test_the_thread_is_told_late_where_slack_is_down() -> None:
     """The action counts at once, and what is said of it comes when Slack does, after the opening."""
-    slack = FakeChannel("slack", failures=[TransientError("slack: 503")] * 2)
+    slack = Threads("slack", failures=[TransientError("slack: 503")] * 2)
     given = notifier_with(FakeChannel("email"), slack)
     given.receive(OPEN)
     [(_, error)] = given.receive(action()).items()
@@ -168,11 +185,12 @@ def test_an_escalation_that_waits_is_dropped_by_the_acknowledgement() -> None:
 
 
 def test_an_incident_that_no_thread_has_is_acknowledged_without_words() -> None:
-    """By the command alone: there is no button."""
-    given = notifier_with(FakeChannel("email"))
-    given.receive(OPEN, action(thread_id="", response_url=""))
+    """By the command alone: e-mail and an incoming webhook have no thread, and no button."""
+    given = notifier_with(FakeChannel("email"), FakeChannel("slack"))
+    given.receive(OPEN)
+    given.receive(action(thread_id="", response_url=""))
     assert incident(given).acknowledged
-    assert sent(given, channel=0) == ["opened Payment failed"]
+    assert sent(given, channel=0) == sent(given) == ["opened Payment failed"]
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,16 @@ def test_what_was_done_is_no_button_any_more(fields: dict[str, Any], left: list[
     assert labels(slack_first_message(given("resolved", **fields), STACK)) == []
 
 
+@pytest.mark.parametrize(("level", "status"), [(Level.WARNING, "Warning"), (Level.ERROR, "Now error")])
+def test_the_first_message_stays_what_it_was(level: Level, status: str) -> None:
+    """An action adds who has the incident, and takes nothing of its state."""
+    done = alert_message("a1", title="kim acknowledged", action="update", level=level)
+    first = slack_first_message(replace(given("action"), alert_message=done), STACK)
+    assert first is not None
+    assert f" {status}: Payment failed" in first["text"]
+    assert "49.00 USD" in str(first)
+
+
 def test_an_action_is_one_line_in_the_thread() -> None:
     """A name is no markup, and pings no one."""
     message = alert_message("a1", title="<!channel> & co acknowledged", action="update", advice="")

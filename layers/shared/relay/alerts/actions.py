@@ -49,8 +49,7 @@ def act(incident: Incident, action: IncidentAction) -> Incident:
         after = replace(after, muted_until=action.until, muted_by=action.by)
     if not incident.active:
         return after
-    channels = [name for name in incident.channels if name in THREAD_CHANNELS]
-    return enqueue(after, _alert_message(incident, action), "action", channels)
+    return enqueue(after, _alert_message(incident, action), "action", _thread_channels(incident))
 
 
 def answer_to(result: ActionResult, incident: Incident, action: IncidentAction) -> str:
@@ -62,6 +61,21 @@ def answer_to(result: ActionResult, incident: Incident, action: IncidentAction) 
     if action.verb == "acknowledge":
         return f"{incident.acknowledged_by} has acknowledged this incident already."
     return f"{incident.muted_by} has muted this incident already, until {_time(incident.muted_until)}."
+
+
+def _thread_channels(incident: Incident) -> list[str]:
+    """Return the channels with a thread, or with one to come: an incoming webhook has posted, and keeps none."""
+    thread = incident.threads.get(incident.thread_id)
+    begun = thread.refs.keys() if thread else ()
+    to_come = {
+        channel
+        for pending in incident.pending
+        for channel in pending.deliveries
+        if pending.kind == "opened" and pending.thread_id == incident.thread_id
+    }
+    return [
+        name for name in incident.channels if name in THREAD_CHANNELS and (name in begun or name in to_come)
+    ]
 
 
 def _alert_message(incident: Incident, action: IncidentAction) -> AlertMessage:

@@ -32,7 +32,7 @@ _CODE: Final = re.compile(r"[a-z_]{1,40}")
 _BOT: Final = "xoxb-"
 _UNEXPECTED: Final = "unexpected_answer"
 _FEWEST_BLOCKS: Final = 2
-"""The heading and the context; the others go, the last first."""
+"""The heading and the last one, the buttons or the context; the others go, the last first."""
 
 _MOST_BYTES: Final = 13_000
 """Slack refuses blocks above some 13,200 characters of JSON in all, which it does not document
@@ -158,7 +158,7 @@ class SlackChannel:
 
 
 def within_limit(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the message with as many of its blocks as Slack takes, counted as JSON; the last one, the context, stays."""
+    """Return the message with as many of its blocks as Slack takes, counted as JSON; the last one stays."""
     blocks = list(payload["blocks"])
     while len(blocks) > _FEWEST_BLOCKS and _size(blocks) > _MOST_BYTES:
         del blocks[-_FEWEST_BLOCKS]

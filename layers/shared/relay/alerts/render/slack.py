@@ -57,7 +57,10 @@ def _action_message(content: Content) -> dict[str, Any]:
     sections = (text, escaped(content.advice, _ADVICE))
     blocks = [
         _section("\n".join(section for section in sections if section)),
-        {"type": "context", "elements": [_mrkdwn(text) for text in _context(content)]},
+        {
+            "type": "context",
+            "elements": [_mrkdwn(escaped(text, _CONTEXT)) for text in (content.at, content.incident_key)],
+        },
     ]
     return {"text": escaped(_summary(content), _TEXT), "blocks": blocks}
 
