@@ -44,11 +44,8 @@ def callback_key(stack: Stack) -> str:
         CliError: the stack would refuse the key, since its digest is not a parameter.
 
     """
-    given = os.environ.get(VARIABLE)
-    stored = None if given else stored_key(stack)
-    key = (
-        cleaned(given or stored, "callback key") if given or stored else read_secret("callback key", VARIABLE)
-    )
+    found = os.environ.get(VARIABLE) or stored_key(stack)
+    key = cleaned(found, "callback key") if found else read_secret("callback key", VARIABLE)
     if digest(key) not in stack.parameters["KeyDigests"].split(","):
         raise CliError(
             f"the stack {stack.name} does not accept this callback key",
