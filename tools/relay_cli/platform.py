@@ -25,7 +25,7 @@ def api_key(stack: Stack) -> str:
     """
     if given := os.environ.get(API_KEY_VARIABLE):
         return cleaned(given, _NAME)
-    name = stack.parameters.get("InveterateSecret")
+    name = stack.parameters_now.get("InveterateSecret")
     if not name:
         raise CliError(
             "the stack has no API key (InveterateSecret is empty)",
@@ -44,4 +44,4 @@ def client_for(stack: Stack, key: str) -> Client:
     """Return a client of the shop's API, to be closed."""
     from inveterate import Client
 
-    return Client(key, base_url=stack.parameters["InveterateUrl"])
+    return Client(key, base_url=stack.parameters_now["InveterateUrl"])

@@ -119,7 +119,7 @@ class _Resources:
 def as_text(lines: Sequence[CheckLine]) -> str:
     """Return the lines for the terminal, with their sum below."""
     width = max((len(line.name) for line in lines), default=0)
-    states = Counter(line.state for line in lines)
+    states: Counter[str] = Counter(line.state for line in lines)
     counts = [
         f"{states[state]} {word}"
         for state, word in (("bad", "bad"), ("warning", "to look at"), ("unknown", "not known"))
