@@ -78,7 +78,9 @@ def test_subscriptions_that_do_not_lead_here() -> None:
 def test_a_url_that_only_begins_like_the_stacks() -> None:
     """`…/webhooks-old/key` is another URL."""
     listed = [subscription(topic, f"{BASE}-old/{KEY}") for topic in TOPICS]
-    assert set(states(subscription_lines(listed, BASE, DIGESTS)).values()) == {"bad"}
+    [line] = subscription_lines(listed, BASE, DIGESTS)
+    assert (line.name, line.state) == ("subscriptions", "bad")
+    assert len(list(subscription_lines([subscription(TOPICS[0])], BASE, DIGESTS))) == len(TOPICS) - 1
 
 
 @pytest.mark.parametrize(("limit", "state"), [(10, "warning"), (100, "warning"), (101, "ok"), (1000, "ok")])
@@ -117,7 +119,11 @@ def test_alarms() -> None:
     names = ["relay-acme-refused", "relay-acme-clock", "relay-acme-late"]
     quiet = [{"AlarmName": name, "StateValue": "OK", "ActionsEnabled": True} for name in names]
     assert states(alarm_lines("relay-acme", names, quiet)) == {"alarms": "ok"}
-    raised = {**quiet[0], "StateValue": "ALARM", "StateUpdatedTimestamp": datetime(2026, 11, 27, 3, tzinfo=UTC)}
+    raised = {
+        **quiet[0],
+        "StateValue": "ALARM",
+        "StateUpdatedTimestamp": datetime(2026, 11, 27, 3, tzinfo=UTC),
+    }
     off = {**quiet[1], "ActionsEnabled": False}
     lines = list(alarm_lines("relay-acme", names, [raised, off]))
     assert states(lines) == {"alarm refused": "bad", "alarm clock": "warning", "alarm late": "bad"}
@@ -159,7 +165,11 @@ ADDRESS = "kim@example.com"
         ([("arn:1", "email", "Kim@Example.com")], ADDRESS, "ok"),
         ([("PendingConfirmation", "email", ADDRESS)], ADDRESS, "bad"),
         ([("PendingConfirmation", "email", ADDRESS), ("arn:1", "sqs", "arn:q")], ADDRESS, "bad"),
-        ([("arn:1", "email", ADDRESS), ("pending confirmation", "email", "b@example.com")], ADDRESS, "warning"),
+        (
+            [("arn:1", "email", ADDRESS), ("pending confirmation", "email", "b@example.com")],
+            ADDRESS,
+            "warning",
+        ),
         ([("Deleted", "email", ADDRESS)], ADDRESS, "bad"),
         ([], ADDRESS, "bad"),
         ([], "", "warning"),
@@ -167,12 +177,11 @@ ADDRESS = "kim@example.com"
         ([("PendingConfirmation", "email", ADDRESS)], "", "bad"),
     ],
 )
-def test_the_email_subscription(
-    subscriptions: list[tuple[str, str, str]], address: str, state: str
-) -> None:
+def test_the_email_subscription(subscriptions: list[tuple[str, str, str]], address: str, state: str) -> None:
     """Green only where the address in AlertEmail is confirmed; the line repeats no address."""
     listed = [
-        {"SubscriptionArn": arn, "Protocol": protocol, "Endpoint": end} for arn, protocol, end in subscriptions
+        {"SubscriptionArn": arn, "Protocol": protocol, "Endpoint": end}
+        for arn, protocol, end in subscriptions
     ]
     line = email_line(counted(listed, address), has_address=bool(address))
     assert line.state == state
@@ -198,7 +207,8 @@ def test_a_bots_token(status: int, answer: Any, scopes: str | None, state: str) 
 
 
 @pytest.mark.parametrize(
-    ("status", "state"), [(400, "ok"), (403, "bad"), (404, "bad"), (410, "bad"), (302, "bad"), (500, "unknown")]
+    ("status", "state"),
+    [(400, "ok"), (403, "bad"), (404, "bad"), (410, "bad"), (302, "bad"), (500, "unknown")],
 )
 def test_an_incoming_webhook(status: int, state: str) -> None:
     """A webhook that exists refuses an empty message; one that does not is not found."""
@@ -248,10 +258,16 @@ def test_the_circuit() -> None:
 
 
 def test_the_probe() -> None:
-    """One line where all arrived; else one for each topic that did not."""
+    """One line where all arrived; else one for each reason, with its topics."""
     assert states(probe_lines(ProbeResult(seen={"a", "b"}))) == {"probe": "ok"}
-    result = ProbeResult(seen={"a"}, missing={"b"}, refused={"c": "HTTP 401"})
-    assert states(probe_lines(result)) == {"probe b": "bad", "probe c": "bad"}
+    result = ProbeResult(seen={"a"}, missing={"b"}, refused={"c": "HTTP 401", "d": "HTTP 401"})
+    refused, missing = probe_lines(result)
+    assert (refused.state, missing.state) == ("bad", "bad")
+    assert "c, d: HTTP 401" in refused.text
+    assert "b: accepted" in missing.text
+    [unreachable] = probe_lines(ProbeResult(refused={"c": "ConnectError", "d": "ConnectError"}))
+    assert "any topic" in unreachable.text
+    assert "network" in unreachable.remedy
 
 
 def test_a_check_that_fails_is_a_line() -> None:

@@ -60,11 +60,16 @@ def subscription_lines(
         if leads_here(one.callback_url, base):
             good = digest_of_key(one.callback_url, base) in digests
             (ours if good else stale)[topic] += 1
+    right = sum(1 for topic in TOPICS if ours[topic])
+    if not right and not any(stale.values()):
+        yield CheckLine(
+            SUBSCRIPTIONS, "bad", "no topic leads to the callback URL: no event reaches Relay", _SUBSCRIBE
+        )
+        return
     wrong = [
         *(_missing(topic, bool(stale[topic])) for topic in TOPICS if not ours[topic]),
         *(_twice(topic, ours[topic]) for topic in TOPICS if ours[topic] > 1),
     ]
-    right = sum(1 for topic in TOPICS if ours[topic])
     if right == len(TOPICS):
         yield ok(SUBSCRIPTIONS, f"{right} of {len(TOPICS)} topics lead to the callback URL")
     yield from wrong

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from relay_cli.callback_key import VARIABLE, digest, stored_key
 from relay_cli.checks.line import CheckLine, ok
@@ -14,6 +14,13 @@ from relay_cli.stack import Stack
 
 if TYPE_CHECKING:
     from relay_cli.deployment.probe import ProbeResult
+
+TOKEN_VARIABLE: Final = "RELAY_WEBHOOK_TOKEN"  # noqa: S105 - a name
+
+_REMEDIES: Final = {
+    "ConnectError": "check this machine's network; `relay status` says whether webhooks arrive all the same",
+    "ConnectTimeout": "check this machine's network; `relay status` says whether webhooks arrive all the same",
+}
 
 
 def check_probe(stack: Stack, seconds: float) -> Iterator[CheckLine]:
@@ -38,11 +45,21 @@ def check_probe(stack: Stack, seconds: float) -> Iterator[CheckLine]:
             f"is it the key of another shop? check {VARIABLE}",
         )
         return
+    token = os.environ.get(TOKEN_VARIABLE, "").strip()
+    if stack.parameters.get("TokenDigests") and not token:
+        yield CheckLine(
+            "probe",
+            "unknown",
+            "the stack demands a token of each delivery, and it is not at hand",
+            f"set {TOKEN_VARIABLE}, or leave it out: --no-probe",
+        )
+        return
     prober = Prober(
         callback=f"{stack.outputs['CallbackBaseUrl']}/{key}",
         shop=stack.parameters["ShopDomain"],
         journaled=journaled_probes(stack),
         seconds=seconds,
+        token=token,
     )
     with progress("probing the topics") as step:
         result = prober.run(step)
@@ -50,21 +67,28 @@ def check_probe(stack: Stack, seconds: float) -> Iterator[CheckLine]:
 
 
 def probe_lines(result: ProbeResult) -> Iterator[CheckLine]:
-    """Yield one line for all topics that arrived, and one for each that did not."""
+    """Yield one line for all topics that arrived, and one for each reason for which others did not."""
     total = len(result.seen) + len(result.missing) + len(result.refused)
     if result.complete:
         yield ok("probe", f"all {total} topics arrive in the journal through the public URL")
+    by_reason: dict[str, list[str]] = {}
     for topic, reason in sorted(result.refused.items()):
+        by_reason.setdefault(reason, []).append(topic)
+    for reason, topics in by_reason.items():
         yield CheckLine(
-            f"probe {topic}",
+            "probe",
             "bad",
-            f"the public URL refuses it: {reason}",
-            "docs/operations.md, sections refused and api-5xx",
+            f"the public URL does not take {_named(topics, total)}: {reason}",
+            _REMEDIES.get(reason, "docs/operations.md, sections refused and api-5xx"),
         )
-    for topic in sorted(result.missing):
+    if result.missing:
         yield CheckLine(
-            f"probe {topic}",
+            "probe",
             "bad",
-            "was accepted, and is not in the journal",
+            f"{_named(sorted(result.missing), total)}: accepted, and not in the journal",
             "`relay status` shows what waits; the saved query *errors* shows why",
         )
+
+
+def _named(topics: list[str], total: int) -> str:
+    return "a probe of any topic" if len(topics) == total else f"a probe of {', '.join(topics)}"
