@@ -25,7 +25,7 @@ from relay_cli.removal.deletion import (
     delete_subscriptions,
     subscriptions_to_delete,
 )
-from relay_cli.removal.plan import Plan, Subscription, kept_of, secrets_of
+from relay_cli.removal.plan import Subscription, UninstallPlan, kept_of, secrets_of
 from relay_cli.resources import QUEUE, Resource, names_of, queue_depths, resources_of
 from relay_cli.stack import Stack
 
@@ -103,7 +103,7 @@ def _ask(arguments: argparse.Namespace, name: str) -> None:
         raise DeclinedError("the name is another; nothing was changed")
 
 
-def plan_of(stack: Stack, *, keep_subscriptions: bool) -> Plan:
+def plan_of(stack: Stack, *, keep_subscriptions: bool) -> UninstallPlan:
     """Return what an uninstallation of this stack concerns.
 
     Raises:
@@ -120,7 +120,7 @@ def plan_of(stack: Stack, *, keep_subscriptions: bool) -> Plan:
     resources = resources_of(stack)
     url = outputs.get("CallbackBaseUrl", "")
     secrets, shared = secrets_of(stack, parameters)
-    return Plan(
+    return UninstallPlan(
         stack=stack.name,
         state=str(found["StackStatus"]),
         url=url,
@@ -151,7 +151,7 @@ def _waiting(stack: Stack, resources: Sequence[Resource]) -> dict[str, int]:
     return {depth.name: depth.total for depth in depths if depth.total}
 
 
-def _delete(stack: Stack, plan: Plan, *, everything: bool) -> list[str]:
+def _delete(stack: Stack, plan: UninstallPlan, *, everything: bool) -> list[str]:
     deleted: list[str] = []
     if plan.subscriptions:
         with client_for(stack, api_key(stack)) as client, progress("deleting subscriptions") as step:
@@ -163,7 +163,7 @@ def _delete(stack: Stack, plan: Plan, *, everything: bool) -> list[str]:
     return [*deleted, *(_delete_rest(stack, plan) if everything else [])]
 
 
-def _delete_rest(stack: Stack, plan: Plan) -> list[str]:
+def _delete_rest(stack: Stack, plan: UninstallPlan) -> list[str]:
     """Delete what outlives the stack; return what was deleted.
 
     Raises:

@@ -56,7 +56,7 @@ class Subscription:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class UninstallPlan:
     """Everything that an uninstallation concerns."""
 
     stack: str
