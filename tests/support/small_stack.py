@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -84,8 +85,8 @@ class FakeCloudFormation:
         for stack in self.stacks.values():
             if name == stack.id or (name == stack.name and stack.state != "DELETE_COMPLETE"):
                 return stack
-        error = {"Error": {"Code": "ValidationError", "Message": f"Stack with id {name} does not exist"}}
-        raise ClientError(error, "DescribeStacks")
+        message = f"Stack with id {name} does not exist"
+        raise ClientError({"Error": {"Code": "ValidationError", "Message": message}}, "DescribeStacks")
 
     def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803 - AWS' name
         """Return one stack."""
@@ -161,7 +162,7 @@ def deploy(cloudformation: FakeCloudFormation, name: str = NAME, **parameters: s
     for queue in ("cancelled", "unclaimed", "dead-letters"):
         url = client("sqs").create_queue(QueueName=f"{name}-{queue}")["QueueUrl"]
         stack.resources.append((QUEUE, queue, url))
-        stack.deletions.append(lambda url=url: client("sqs").delete_queue(QueueUrl=url))
+        stack.deletions.append(partial(client("sqs").delete_queue, QueueUrl=url))
     for alarm in ("refused", "clock"):
         client("cloudwatch").put_metric_alarm(
             AlarmName=f"{name}-{alarm}",

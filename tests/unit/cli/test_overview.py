@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from relay_cli.commands.status import age_text
@@ -20,7 +21,7 @@ def test_windows(hours: int) -> None:
     found = list(windows(NOW, timedelta(hours=hours)))
     assert found[0][1] == NOW
     assert found[-1][0] == NOW - timedelta(hours=hours)
-    assert all(newer[0] == older[1] for newer, older in zip(found, found[1:], strict=False))
+    assert all(newer[0] == older[1] for newer, older in pairwise(found))
 
 
 @pytest.mark.parametrize(
