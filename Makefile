@@ -14,7 +14,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/pycache
 unexport PYTHONDONTWRITEBYTECODE
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help setup run test quick coverage check format lock template bench prove prove-calls prove-stack build cost clean
+.PHONY: help setup run test quick coverage check audit format lock template bench prove prove-calls prove-stack build cost clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -52,6 +52,9 @@ coverage: $(READY) ## The same tests, slower, and which lines of functions/ and 
 
 check: $(READY) ## Format, lint, types, imports, template, security, locks
 	@scripts/check
+
+audit: $(READY) ## Compare every lock with the database of known vulnerabilities; says so where it cannot be asked
+	@scripts/audit
 
 format: $(READY) ## Put the code into the house format
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .

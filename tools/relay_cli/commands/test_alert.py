@@ -7,6 +7,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Final
 
+from relay_cli.email_subscriptions import email_subscriptions
 from relay_cli.errors import CliError
 from relay_cli.help import describe
 from relay_cli.incidents import incident_store, now, send_to_notifier
@@ -74,18 +75,11 @@ def _check_channel(stack: Stack, channel: str) -> None:
     secret = _SECRETS.get(channel)
     if secret and not stack.parameters.get(secret):
         raise CliError(f"the stack {stack.name} has no channel {channel}", f"deploy it with {secret}")
-    if channel == "email" and not _has_confirmed_subscription(stack):
+    if channel == "email" and not email_subscriptions(stack).confirmed:
         raise CliError(
             f"no subscription to the e-mails of {stack.name} is confirmed",
             "deploy it with AlertEmail, and follow the link in the mail that AWS sends to that address",
         )
-
-
-def _has_confirmed_subscription(stack: Stack) -> bool:
-    """Return whether the e-mail topic has a confirmed subscription: a pending one has no ARN."""
-    pages = stack.client("sns").get_paginator("list_subscriptions_by_topic")
-    listed = pages.paginate(TopicArn=stack.output("EmailTopic"))
-    return any(one["SubscriptionArn"].startswith("arn:") for page in listed for one in page["Subscriptions"])
 
 
 def _refusal(incident: Incident) -> str:
