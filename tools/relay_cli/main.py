@@ -28,6 +28,7 @@ class Command:
 
 COMMAND_GROUPS: Final = {
     "set up": (
+        Command("deploy", "Install or update a shop's stack, probe it and subscribe the webhooks", "deploy"),
         Command("subscribe", "Subscribe all webhook topics to the stack's callback URL", "subscribe"),
         Command("rules", "Show, validate, compare and apply business rules", "rules.command"),
         Command("test-alert", "Send a test message to one alert channel", "test_alert"),
