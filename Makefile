@@ -14,7 +14,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/pycache
 unexport PYTHONDONTWRITEBYTECODE
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help setup run test quick coverage check format lock template bench prove prove-calls prove-stack build clean
+.PHONY: help setup run test quick coverage check format lock template bench prove prove-calls prove-stack build cost clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -58,6 +58,9 @@ format: $(READY) ## Put the code into the house format
 
 template: $(READY) ## Write the parts of template.yaml that repeat for each topic and each CRM
 	@$(BIN)/python -m stack_template
+
+cost: $(READY) ## What a stack costs in an idle and in a busy month, counted in template.yaml at the prices of a date
+	@$(BIN)/python scripts/cost.py
 
 lock: $(READY) ## Resolve the locks anew (hashed, for every platform, naming no index)
 	@scripts/lock

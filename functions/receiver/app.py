@@ -18,7 +18,8 @@ from relay.adapters.aws.connection import Connections
 from relay.errors import PermanentError, TransientError
 from relay.ingest.receive import AccessPolicy, RefusedError, authenticate, route
 from relay.model.delivery import Delivery, pack
-from relay.model.metrics import NAMESPACE, RECEIVED, REFUSED, SERVICE, SHOP
+from relay.model.metrics import RECEIVED, REFUSED, embedded
+from relay.wiring.environment import stack_name
 from relay.wiring.receiver_settings import ReceiverSettings
 
 LARGEST_MESSAGE: Final = 1_000_000
@@ -114,25 +115,6 @@ def _answer(
 def _log(outcome: str, **fields: str | None) -> None:
     """Log one line, which CloudWatch also reads as a metric (EMF). Never a path, a key or a value of a body."""
     metric = RECEIVED if outcome == "accepted" else REFUSED
-    directive = {
-        "Namespace": NAMESPACE,
-        "Dimensions": [[SHOP, SERVICE]],
-        "Metrics": [{"Name": metric.name, "Unit": metric.unit}],
-    }
-    line = {
-        "level": "INFO",
-        "message": outcome,
-        **fields,
-        SHOP: _shop(),
-        SERVICE: "receiver",
-        metric.name: 1,
-        "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]},
-    }
-    print(json.dumps(line))  # noqa: T201 - standard output is the log
-
-
-def _shop() -> str:
-    try:
-        return _settings().shop
-    except TransientError:
-        return "unknown"
+    at_ms = int(time.time() * 1000)
+    measured = embedded(metric, 1, stack=stack_name(), service="receiver", at_ms=at_ms)
+    print(json.dumps({"level": "INFO", "message": outcome, **fields, **measured}))  # noqa: T201 - standard output is the log

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from stack_template import crm_alarms, crm_blocks, topics
+from stack_template import crm_blocks, dashboard, topics
 from stack_template.sections import written
 
 
@@ -22,7 +22,7 @@ def sections() -> dict[str, str]:
         "crm queues of the clock": crm_blocks.queue_arns(18),
         "variables of the clock": topics.queue_variables(10),
         "crm queues that the clock knows": crm_blocks.queue_urls(14),
-        "crm alarms": crm_alarms.alarms(),
+        "dashboard": dashboard.dashboard(),
         "crm outputs": crm_blocks.outputs(),
         "topic outputs": topics.outputs(),
     }

@@ -1,4 +1,4 @@
-"""The table of CRMs: what template.yaml says of each. A CRM that is added here has all its blocks and alarms.
+"""The table of CRMs: what template.yaml says of each. A CRM that is added here has all its blocks.
 
 The names are those of `relay.wiring.crms`; a setting `Url` of HubSpot is the parameter `HubSpotUrl` and the variable
 `HUBSPOT_URL`.
@@ -37,20 +37,6 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """What the alarms say of one CRM."""
-
-    called: str
-    """Its name in a sentence: `HubSpot`, `the webhook`."""
-    refuses: str
-    """Who refuses what, when the credentials are wrong."""
-    remedy: str
-    """What a person does about that."""
-    look_at: str
-    """Where a person looks when changes wait."""
-
-
-@dataclass(frozen=True, slots=True)
 class Crm:
     """A CRM that members are mirrored to."""
 
@@ -62,7 +48,6 @@ class Crm:
     """Why its batches and times are as they are: a comment of the template, without the marks."""
     batch_size: int
     settings: tuple[Setting, ...]
-    words: Words
 
     @property
     def target(self) -> str:
@@ -113,12 +98,6 @@ Description: Whether the moments of a membership become HubSpot's custom events,
 AllowedValues: ["true", "false"]""",
             ),
         ),
-        words=Words(
-            called="HubSpot",
-            refuses="HubSpot refuses Relay's credentials",
-            remedy="Write a valid token to its SSM parameter (and check its scopes)",
-            look_at="its status page",
-        ),
     ),
     Crm(
         name="Klaviyo",
@@ -156,12 +135,6 @@ Description: >-
 AllowedValues: ["true", "false"]""",
             ),
         ),
-        words=Words(
-            called="Klaviyo",
-            refuses="Klaviyo refuses Relay's credentials",
-            remedy="Write a valid key to its SSM parameter (and check its scopes)",
-            look_at="its status page",
-        ),
     ),
     Crm(
         name="Salesforce",
@@ -195,12 +168,6 @@ Description: The version of Salesforce's API.
 AllowedPattern: ^[1-9][0-9]{1,2}\\.0$""",
             ),
         ),
-        words=Words(
-            called="Salesforce",
-            refuses="Salesforce refuses Relay's credentials",
-            remedy="Write valid credentials to its SSM parameter, or deploy the fields it lacks",
-            look_at="its status page",
-        ),
     ),
     Crm(
         name="Webhook",
@@ -217,12 +184,6 @@ AllowedPattern: ^[1-9][0-9]{1,2}\\.0$""",
                 "the secret that signs them, whsec_ and base64 (two, by a space, while it is rotated),",
                 "its secret",
             ),
-        ),
-        words=Words(
-            called="the webhook",
-            refuses="The webhook's receiver refuses Relay's messages",
-            remedy="Write its secret to the SSM parameter, or correct its address",
-            look_at="its receiver",
         ),
     ),
 )

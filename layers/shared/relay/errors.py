@@ -46,6 +46,10 @@ class NoReplyError(TransientError):
     """The request was sent and no answer came. A caller that cannot repeat it safely has to know the difference."""
 
 
+class NotDueError(TransientError):
+    """Waits by plan until a time of ours, such as the next permitted reading: no server is down, and no alarm looks at it."""
+
+
 class CoalesceError(TransientError):
     """Possible now, but cheaper in a fuller batch. The message is deferred once, and its header says so."""
 

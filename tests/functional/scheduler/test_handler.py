@@ -67,6 +67,7 @@ def queues(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     )
     known = {
         "SHOP_DOMAIN": SHOP,
+        "STACK_NAME": "relay-acme",
         "POWERTOOLS_SERVICE_NAME": "clock",
         "TIME_ZONE": "America/New_York",
         "MEMBERS_TABLE": "members",
@@ -148,7 +149,7 @@ def test_the_weekly_audit_is_asked_for_at_the_targets_queue(queues: dict[str, st
     assert load(AuditStep, message["Body"]).run == datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
 
-def test_conditions_are_measured_by_shop(queues: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_conditions_are_measured_by_stack(queues: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     """As CloudWatch reads them out of the log: under the very names and dimensions of the alarms."""
     failed = Kpi(rule="dunning.attempt", name="failed_attempt")
     fanout({"Records": [write(number, failed) for number in range(10)]}, FakeContext())
@@ -156,17 +157,16 @@ def test_conditions_are_measured_by_shop(queues: dict[str, str], capsys: pytest.
     tick(NINE - 20 * HOUR + timedelta(minutes=5))
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
     measured = {
-        metric["Name"]: (line[metric["Name"]], line.get("shop"), line.get("service"))
+        metric["Name"]: (line[metric["Name"]], line["stack"], directive["Dimensions"])
         for line in lines
         for directive in line["_aws"]["CloudWatchMetrics"]
         for metric in directive["Metrics"]
-        if "shop" in directive["Dimensions"][0]
     }
     assert measured == {
-        "FailureSpike": ([1.0], SHOP, "clock"),
-        "CancelSpike": ([0.0], SHOP, "clock"),
-        "ManualCredits": ([0.0], SHOP, "clock"),
-        "Silence": ([0.0], SHOP, "clock"),
+        "FailureSpike": (1, "relay-acme", [["stack"]]),
+        "CancelSpike": (0, "relay-acme", [["stack"]]),
+        "ManualCredits": (0, "relay-acme", [["stack"]]),
+        "Silence": (0, "relay-acme", [["stack"]]),
     }
 
 

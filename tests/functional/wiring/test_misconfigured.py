@@ -20,6 +20,7 @@ QUEUE_FED = (*FOLDERS.values(), "notifier", "crm_sync", "reconcile", "grants")
 READS_THE_ZONE = ("notifier", "clock")
 COMPLETE = {
     "SHOP_DOMAIN": "acme.myshopify.com",
+    "STACK_NAME": "relay-acme",
     "SOURCE_NAME": "own",
     "MEMBERS_TABLE": "members",
     "MIRRORS_TABLE": "mirrors",
@@ -83,9 +84,7 @@ def test_a_missing_setting_defers_the_batch(
     [deferred] = [line for line in lines if line.get("message") == "deferred"]
     assert deferred["error"] == "MisconfiguredError"
     assert deferred["reason"] == "settings: DEAD_LETTERS_URL is no URL; MEMBERS_TABLE is missing"
-    alarmed = {"notifier", "crm_sync", "reconcile"}
-    measured = [line["shop"] for line in lines if "Misconfigured" in line]
-    assert measured == ([COMPLETE["SHOP_DOMAIN"]] if function in alarmed else [])
+    assert [line["stack"] for line in lines if "Misconfigured" in line] == [COMPLETE["STACK_NAME"]]
 
 
 @pytest.mark.parametrize("function", ["cancelled", "reconcile"])

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from relay.adapters.aws.telemetry import PowertoolsTelemetry
-from relay.model.metrics import DEFERRED_AGE, METRICS, SHAPE_DRIFT, SILENCE, TOPICS
+from relay.model.metrics import CRM_LAG, METRICS, SHAPE_DRIFT, SILENCE, TOPICS, WAITING_AGE
 
 from tests.support.lambda_env import drop_log
 
-SHOP = "acme.myshopify.com"
+STACK = "relay-acme"
 
 
 @pytest.fixture(autouse=True)
@@ -27,35 +27,40 @@ def written(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_a_metric_has_its_shop_and_service(capsys: pytest.CaptureFixture[str]) -> None:
-    """In the namespace, the unit and the dimensions of the alarms."""
-    PowertoolsTelemetry("crm_sync", SHOP).measure(DEFERRED_AGE, 7200)
+@pytest.mark.parametrize("function", ["crm_sync", "notifier", TOPICS])
+def test_all_functions_measure_one_series(function: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """In the namespace, the unit and the one dimension of the alarms: the stack, whose name tells it from another."""
+    PowertoolsTelemetry(function, STACK).measure(WAITING_AGE, 7200)
     [line] = written(capsys)
     [directive] = line["_aws"]["CloudWatchMetrics"]
-    assert (directive["Namespace"], sorted(directive["Dimensions"][0])) == ("Relay", ["service", "shop"])
-    assert directive["Metrics"] == [{"Name": "DeferredAge", "Unit": "Seconds"}]
-    assert (line["DeferredAge"], line["shop"], line["service"]) == ([7200.0], SHOP, "hubspot")
+    assert (directive["Namespace"], directive["Dimensions"]) == ("Relay", [["stack"]])
+    assert directive["Metrics"] == [{"Name": "WaitingAge", "Unit": "Seconds"}]
+    assert (line["WaitingAge"], line["stack"], line["service"]) == (7200, STACK, "hubspot")
 
 
-def test_all_topics_are_one_service(capsys: pytest.CaptureFixture[str]) -> None:
-    """Fifteen functions, one series."""
-    PowertoolsTelemetry(TOPICS, SHOP).measure(SHAPE_DRIFT, 2)
+def test_a_crm_has_a_lag_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    """One series for each target."""
+    PowertoolsTelemetry("crm_sync", STACK).measure(CRM_LAG, 5)
     [line] = written(capsys)
-    assert (line["ShapeDrift"], line["service"]) == ([2.0], "topics")
+    assert line["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["stack", "service"]]
+    assert (line["CrmLag"], line["service"]) == (5, "hubspot")
 
 
 def test_a_function_measures_its_own_metrics_only(capsys: pytest.CaptureFixture[str]) -> None:
     """Each further one would be a billed series without a reader."""
-    telemetry = PowertoolsTelemetry("clock", SHOP)
-    for metric in METRICS:
-        telemetry.measure(metric, 1)
-    names = [line["_aws"]["CloudWatchMetrics"][0]["Metrics"][0]["Name"] for line in written(capsys)]
-    assert names == ["FailureSpike", "CancelSpike", "ManualCredits", SILENCE.name]
+    for function, expected in (
+        ("clock", ["FailureSpike", "CancelSpike", "ManualCredits", SILENCE.name]),
+        (TOPICS, [SHAPE_DRIFT.name, "WaitingAge", "Misconfigured"]),
+    ):
+        for metric in METRICS:
+            PowertoolsTelemetry(function, STACK).measure(metric, 1)
+        names = [line["_aws"]["CloudWatchMetrics"][0]["Metrics"][0]["Name"] for line in written(capsys)]
+        assert names == expected
 
 
 def test_an_outcome_is_a_log_line_and_no_metric(capsys: pytest.CaptureFixture[str]) -> None:
     """With its fields; nothing is counted under a reworded name."""
-    PowertoolsTelemetry("crm_sync", SHOP).outcome("skipped", event_id=None, topic="t", reason="no_email")
+    PowertoolsTelemetry("crm_sync", STACK).outcome("skipped", event_id=None, topic="t", reason="no_email")
     [line] = written(capsys)
     assert (line["message"], line["reason"], line["topic"]) == ("skipped", "no_email", "t")
     assert "_aws" not in line

@@ -86,6 +86,8 @@ def test_outcomes_name_the_event_and_the_rule_but_no_member() -> None:
         "channel": "email",
         "kind": "opened",
         "may_be_repeat": False,
+        # Seconds from the event to people, for the query of the slowest events.
+        "age": 10_200.0,
     }
     assert notifier.telemetry.outcomes == [("alert_sent", fields)]
     assert notifier.telemetry.measured == [("AlertsSent", 1)]

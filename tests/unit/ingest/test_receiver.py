@@ -172,6 +172,20 @@ def test_too_large(sqs: FakeSqs) -> None:
     assert sqs.sent == []
 
 
+def test_an_answer_is_a_measurement(
+    sqs: FakeSqs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the stack's name alone: two stacks of an account are told apart, and each is one series."""
+    monkeypatch.setenv("STACK_NAME", "relay-acme")
+    post("{}")
+    post("{}", key="wrong")
+    accepted, refused = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert (accepted["Received"], refused["Refused"], accepted["stack"]) == (1, 1, "relay-acme")
+    for line in (accepted, refused):
+        [directive] = line["_aws"]["CloudWatchMetrics"]
+        assert directive["Dimensions"] == [["stack"]]
+
+
 def test_nothing_secret_or_personal_is_logged(sqs: FakeSqs, capsys: pytest.CaptureFixture[str]) -> None:
     """One JSON line for each outcome: names and ids, no key and no value of a body."""
     post(json.dumps(sample("customer.payment_failed")))

@@ -7,26 +7,44 @@ from typing import Any
 
 import pytest
 from relay.model import metrics
+from relay.topics import FOLDERS
 
+from tests.support.cloudwatch import Alarm
 from tests.support.port_fakes import NOW, ROOT, FakeContext
 from tests.support.scheduler_fakes import SchedulerSetup
-from tests.support.template_data import FUNCTIONS, RESOURCES, environment, of_type, text
+from tests.support.template_data import (
+    FUNCTIONS,
+    QUEUES,
+    RESOURCES,
+    TEMPLATE,
+    environment,
+    of_type,
+    text,
+    timeout,
+)
 
 ALARMS = of_type("AWS::CloudWatch::Alarm")
 NAMED = {properties["AlarmName"]["Fn::Sub"]: properties for properties in ALARMS.values()}
 WORDED = re.compile(r"(warning|error|critical) ([a-z0-9][a-z0-9:-]*): [A-Z][^.]*\. \S.*\.")
-TARGETS = [name for name, properties in FUNCTIONS.items() if properties["CodeUri"] == "functions/crm_sync"]
-WATCHED_BESIDES = {"DeadLetters.QueueName", "Alerts.QueueName", "ClockFunction", "notifier"}
-"""Where the notifier itself may be broken: these alarms go to the e-mail topic as well."""
+STRAIGHT = {
+    "api-5xx",
+    "refused",
+    "receiver-errors",
+    "receiver-throttled",
+    "receiver-slow",
+    "clock",
+    "dead-letters",
+    "dead-letters-growing",
+    "misconfigured",
+    "late",
+    "fanout-late",
+}
+"""Where the notifier itself may be broken or hear nothing: these alarms go to the e-mail topic as well."""
 
 
 def named(name: str) -> dict[str, Any]:
     properties: dict[str, Any] = NAMED[f"${{AWS::StackName}}-{name}"]
     return properties
-
-
-def watches(properties: dict[str, Any]) -> dict[str, str]:
-    return {dimension["Name"]: text(dimension["Value"]) for dimension in properties["Dimensions"]}
 
 
 @pytest.mark.parametrize("name", NAMED)
@@ -45,8 +63,8 @@ def test_an_alarm_says_how_bad_it_is_what_it_means_and_what_to_do(name: str) -> 
 def test_an_alarm_reaches_people_when_it_begins_and_when_it_is_over(name: str) -> None:
     """By the notifier; straight by e-mail too where the notifier may be what is broken."""
     properties = NAMED[name]
-    besides = WATCHED_BESIDES & set(watches(properties).values())
-    expected = ["Alarms", "Email"] if besides else ["Alarms"]
+    straight = name.removeprefix("${AWS::StackName}-") in STRAIGHT
+    expected = ["Alarms", "Email"] if straight else ["Alarms"]
     assert [text(action) for action in properties["AlarmActions"]] == expected
     assert properties["OKActions"] == properties["AlarmActions"]
     assert properties["ComparisonOperator"] == "GreaterThanThreshold"
@@ -72,96 +90,115 @@ def test_dead_letters_come_from_alarms_too() -> None:
 
 
 def test_every_condition_that_the_clock_measures_has_its_alarm() -> None:
-    """By shop and service; it alarms at once, and is over after half an hour, a wave after six quiet hours."""
+    """It alarms at once, and stays as it is while the clock is silent."""
     setup = SchedulerSetup()
     setup.scheduler().tick(NOW, FakeContext())
     measured = {name for name, _ in setup.telemetry.measured}
-    watched = {
-        properties["MetricName"]: properties
-        for properties in ALARMS.values()
-        if watches(properties) == {"shop": "ShopDomain", "service": "clock"}
-    }
-    assert watched.keys() == measured
-    for metric, properties in watched.items():
-        assert (properties["Namespace"], properties["Statistic"]) == ("Relay", "Maximum")
-        assert (properties["Period"], properties["Threshold"], properties["DatapointsToAlarm"]) == (900, 0, 1)
-        assert properties["EvaluationPeriods"] == (24 if metric == "CancelSpike" else 2)
-        assert properties["TreatMissingData"] == "ignore"
+    watched = {name for name, properties in OURS if properties["TreatMissingData"] == "ignore"}
+    assert watched == measured
 
+
+OURS = [
+    (name, properties)
+    for properties in ALARMS.values()
+    for name, dimension in Alarm(properties).keys
+    if dimension == "AWS::StackName"
+]
+"""Each alarm with each metric of ours that it watches."""
 
 SERIES_AT_MOST = 20
 """A series costs $0.30 a month."""
 
-WITHOUT_ALARM = {"Received", "Refused", "ShapeDrift", "AlertsSent"}
-"""Metrics without an alarm: an operator looks at them."""
+ALARM_METRICS_AT_MOST = 18
+"""Of a small shop. Each costs $0.10 a month beyond ten; an expression is billed by its metrics."""
+
+WITHOUT_ALARM = {"Received", "Refused", "ShapeDrift", "CrmLag", "AlertsSent"}
+"""Metrics without an alarm: an operator looks at them on the dashboard."""
 
 
 def series() -> set[tuple[str, str]]:
-    """Return the metrics of a stack with every target and function, each with its service."""
-    services: dict[str, set[str]] = {metrics.TOPICS: {metrics.TOPICS}}
-    for function, properties in FUNCTIONS.items():
-        folder = properties["CodeUri"].removeprefix("functions/")
-        services.setdefault(folder, set()).add(environment(function)["POWERTOOLS_SERVICE_NAME"])
+    """Return the metrics of a stack with every target and function, each with its service where it has one."""
+    targets = {
+        environment(function)["POWERTOOLS_SERVICE_NAME"]
+        for function, properties in FUNCTIONS.items()
+        if properties["CodeUri"] == "functions/crm_sync"
+    }
     return {
         (metric.name, service)
         for metric in metrics.METRICS
-        for function in metric.measured_by
-        for service in services[function]
+        for service in (targets if metric.by_service else {""})
     }
 
 
-def test_a_busy_shop_has_few_metrics() -> None:
-    """All targets, all functions: each metric by shop and service, and by nothing else."""
+def test_a_busy_shop_has_few_series() -> None:
+    """All targets, all functions: a metric has one series a stack, the lag of a CRM one for each target."""
     assert len({metric.name for metric in metrics.METRICS}) == len(metrics.METRICS)
+    assert all(metric.measured_by == ("crm_sync",) for metric in metrics.METRICS if metric.by_service)
     assert len(series()) <= SERIES_AT_MOST
+
+
+def test_a_small_shop_has_few_alarm_metrics() -> None:
+    """One with a CRM and the API's key: only what needs a busy shop's parameter is left out."""
+    alarms = [resource for resource in RESOURCES.values() if resource["Type"] == "AWS::CloudWatch::Alarm"]
+    assert {alarm.get("Condition") for alarm in alarms} == {None, "ReservesReceiver"}
+    small = [alarm["Properties"] for alarm in alarms if "Condition" not in alarm]
+    assert sum(len(Alarm(properties).keys) for properties in small) <= ALARM_METRICS_AT_MOST
 
 
 def test_alarms_use_the_names_that_the_functions_measure() -> None:
     """A metric that is renamed on one side only would leave its alarm silent for good."""
-    ours = [alarm for alarm in ALARMS.values() if alarm["Namespace"] == metrics.NAMESPACE]
-    assert {watches(alarm)[metrics.SHOP] for alarm in ours} == {"ShopDomain"}
-    watched = {(alarm["MetricName"], watches(alarm)[metrics.SERVICE]) for alarm in ours}
-    assert watched == {(name, service) for name, service in series() if name not in WITHOUT_ALARM}
-
-
-@pytest.mark.parametrize("function", TARGETS)
-def test_every_target_has_its_alarms(function: str) -> None:
-    """Refused credentials; changes that wait for an hour, and for twelve; changes that are not received."""
-    target = environment(function)["TARGET"]
-    own = {"shop": "ShopDomain", "service": environment(function)["POWERTOOLS_SERVICE_NAME"]}
-    expected = {
-        f"{target}-unauthorised": (metrics.MISCONFIGURED.name, 0, "critical"),
-        f"{target}-late": (metrics.DEFERRED_AGE.name, 3_600, "warning"),
-        f"{target}-very-late": (metrics.DEFERRED_AGE.name, 43_200, "critical"),
+    assert {name for name, _ in OURS} == {metric.name for metric in metrics.METRICS} - WITHOUT_ALARM
+    for properties in ALARMS.values():
+        for stat in metric_stats(properties):
+            if stat["Namespace"] == metrics.NAMESPACE:
+                assert stat["Dimensions"] == [{"Name": metrics.STACK, "Value": {"Ref": "AWS::StackName"}}]
+    assert TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]["STACK_NAME"] == {
+        "Ref": "AWS::StackName"
     }
-    for name, (metric, threshold, level) in expected.items():
+
+
+def metric_stats(properties: dict[str, Any]) -> list[dict[str, Any]]:
+    queries = [
+        query["MetricStat"]["Metric"] for query in properties.get("Metrics", ()) if "MetricStat" in query
+    ]
+    return queries or [properties]
+
+
+def test_every_function_that_reads_a_queue_measures_what_waits() -> None:
+    """Also the topics', the notifier's and that of the grants: a deferral elsewhere would raise no alarm."""
+    reading = {
+        properties["CodeUri"].removeprefix("functions/")
+        for properties in FUNCTIONS.values()
+        if any(event["Type"] == "SQS" for event in properties.get("Events", {}).values())
+    }
+    by_name = {metrics.TOPICS if folder in FOLDERS.values() else folder for folder in reading}
+    for metric in (metrics.WAITING_AGE, metrics.MISCONFIGURED):
+        assert set(metric.measured_by) == by_name
+
+
+@pytest.mark.parametrize("name", ["dead-letters", "unclaimed"])
+def test_a_reading_hides_messages_for_less_than_a_period(name: str) -> None:
+    """So that each period sees them, and the alarm does not end and begin with every reading."""
+    [(_, queue)] = Alarm(named(name)).keys
+    hidden = QUEUES[queue.partition(".")[0]]["VisibilityTimeout"]
+    assert hidden + 60 < named(name)["Period"]
+    assert named(name)["Statistic"] == "Maximum"
+
+
+def test_the_receiver_is_slow_before_it_times_out() -> None:
+    """The threshold is in milliseconds, and follows the function's timeout."""
+    assert named("receiver-slow")["Threshold"] == 0.8 * 1000 * timeout("ReceiverFunction")
+
+
+def test_a_roll_back_can_go_by_two_alarms() -> None:
+    """CloudFormation's roll-back takes alarms by name: a plain metric each, missing data is no reason."""
+    for name, metric in (("receiver-errors", "Errors"), ("api-5xx", "5xx")):
         alarm = named(name)
-        assert (alarm["MetricName"], alarm["Threshold"], watches(alarm)) == (metric, threshold, own)
-        assert alarm["AlarmDescription"].startswith(f"{level} {target}:")
-    stuck = named(f"{target}-stuck")
-    assert (stuck["MetricName"], stuck["Threshold"]) == ("ApproximateAgeOfOldestMessage", 3_600)
-    conditions = {
-        resource.get("Condition")
-        for resource in RESOURCES.values()
-        if resource["Type"] == "AWS::CloudWatch::Alarm"
-        and resource["Properties"]["AlarmName"]["Fn::Sub"].startswith(f"${{AWS::StackName}}-{target}-")
-    }
-    assert conditions == {RESOURCES[function]["Condition"]}
-
-
-@pytest.mark.parametrize(
-    ("name", "threshold", "level"),
-    [("dead-letters", 0, "error"), ("many-dead-letters", 20, "critical"), ("unclaimed", 0, "warning")],
-)
-def test_what_waits_for_a_person_is_alarmed(name: str, threshold: int, level: str) -> None:
-    """Dead letters, and worse if they are many; what could not be placed."""
-    alarm = named(name)
-    assert alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
-    assert (alarm["Threshold"], alarm["TreatMissingData"]) == (threshold, "notBreaching")
-    assert alarm["AlarmDescription"].startswith(f"{level} ")
-    assert (
-        watches(alarm)["QueueName"] == ("Unclaimed" if name == "unclaimed" else "DeadLetters") + ".QueueName"
-    )
+        assert (alarm["MetricName"], alarm["Statistic"], alarm["TreatMissingData"]) == (
+            metric,
+            "Sum",
+            "notBreaching",
+        )
 
 
 def test_every_alarm_is_explained_to_the_operator() -> None:

@@ -55,17 +55,18 @@ def test_a_new_topic_needs_no_line_of_the_template(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_new_crm_needs_no_line_of_the_template(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parameters, a rule, a condition, its block, its output and at least its alarms; the clock knows its queue."""
+    """Parameters, a rule, a condition, its block, its output, and its lines of the dashboard; the clock knows its queue."""
     table = (*crms.CRMS, replace(crms.CRMS[0], name="Zeta"))
     monkeypatch.setattr(crm_blocks, "CRMS", table)
-    monkeypatch.setattr("stack_template.crm_alarms.CRMS", table)
+    monkeypatch.setattr("stack_template.dashboard.CRMS", table)
     new, old = loaded(written(TEMPLATE, sections())), loaded(TEMPLATE)
     added = {part: new[part].keys() - old[part].keys() for part in old if isinstance(old[part], dict)}
     assert added["Parameters"] == {"ZetaUrl", "ZetaSecret", "ZetaVersion", "ZetaEvents"}
     assert (added["Rules"], added["Conditions"]) == ({"ZetaNeedsItsSettings"}, {"HasZeta"})
     assert added["Outputs"] == {"ZetaQueueUrl"}
     parts = {f"Zeta{part}" for part in ("Queue", "QueuePolicy", "Subscription", "Role", "Function")}
-    assert parts < added["Resources"]
+    assert parts == added["Resources"]
+    assert "-zeta" in str(new["Resources"]["Dashboard"])
     assert {new["Resources"][name]["Condition"] for name in added["Resources"]} == {"HasZeta"}
     clock = new["Resources"]["ClockFunction"]["Properties"]["Environment"]["Variables"]["CRM_QUEUE_URLS"]
     assert {"Fn::If": ["HasZeta", {"Ref": "ZetaQueue"}, ""]} in clock["Fn::Join"][1]

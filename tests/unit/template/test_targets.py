@@ -44,10 +44,9 @@ def test_a_target_is_like_hubspot(target: str) -> None:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_target_is_a_block_of_its_own(target: str) -> None:
-    """Queue, policy, subscription, role, function and alarms come with the target and go with it; they read one queue."""
+    """Queue, policy, subscription, role and function come with the target and go with it; they read one queue."""
     parts = ("Queue", "QueuePolicy", "Subscription", "Role", "Function")
-    alarms = ("Unauthorised", "Late", "VeryLate", "Stuck")
-    block = [f"{target}{part}" for part in (*parts, *alarms)]
+    block = [f"{target}{part}" for part in parts]
     assert {RESOURCES[name]["Condition"] for name in block} == {f"Has{target}"}
     assert [name for name, each in RESOURCES.items() if each.get("Condition") == f"Has{target}"] == block
     known = environment(f"{target}Function")

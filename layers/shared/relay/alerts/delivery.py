@@ -218,6 +218,7 @@ class BatchDelivery:
             channel=channel.name,
             kind=notification.kind,
             may_be_repeat=notification.may_be_repeat,
+            age=round((self.context.clock() - notification.alert_message.at).total_seconds(), 1),
         )
         self.context.telemetry.measure(ALERTS_SENT, 1)
         return ChannelDelivery(state=DeliveryState.SENT), ref

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Generic
 
 from inveterate.webhooks.base import UnreadableEventError, read_json
@@ -206,6 +207,11 @@ class _ConsumerRun(Generic[E]):
         line = journal.event_line(delivery, shop=self.services.shop, outcome=outcome, **columns)
         self.lines.append((message_id, line))
 
+    def _age(self, line: Mapping[str, Any]) -> float:
+        """Return how many seconds ago the event of a journal line was received."""
+        received_at = datetime.fromisoformat(line["received_at"])
+        return round((self.services.batch.clock() - received_at).total_seconds(), 1)
+
     def _write_journal(self) -> None:
         """Journal before acknowledging: an event is always in a queue or in the journal."""
         refusals = self.services.journal.write([line for _, line in self.lines]) if self.lines else []
@@ -213,5 +219,9 @@ class _ConsumerRun(Generic[E]):
             self.results[message_id] = refusal
             if refusal is None:
                 self.services.telemetry.outcome(
-                    line["outcome"], event_id=line["id"], topic=line.get("topic"), effects=line["effects"]
+                    line["outcome"],
+                    event_id=line["id"],
+                    topic=line.get("topic"),
+                    effects=line["effects"],
+                    age=self._age(line),
                 )

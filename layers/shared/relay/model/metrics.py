@@ -1,22 +1,23 @@
 """Relay's metrics in CloudWatch, each with its unit and functions, and the outcomes that its log names.
 
-A metric is a billed series for every set of dimensions ($0.30 a month), so there are few, and each has the
-same two dimensions: the shop and the service. A value that is needed only after an alarm is a field of a log line.
+A metric is a billed series for every set of dimensions ($0.30 a month), so there are few, and each has one
+dimension: the stack's name, which tells two stacks of an account apart. `CrmLag` has the service as well. What is
+counted by topic, reason or event is counted in the log. Standard library only: the receiver imports it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 NAMESPACE: Final = "Relay"
 
-SHOP: Final = "shop"
+STACK: Final = "stack"
 SERVICE: Final = "service"
-"""The dimensions. A service is `POWERTOOLS_SERVICE_NAME` of a function; the 15 topics are one service."""
+"""The dimensions. A service is `POWERTOOLS_SERVICE_NAME` of a function, such as `hubspot`."""
 
 TOPICS: Final = "topics"
-"""The service of all topic functions: the log names the topic."""
+"""What the 15 topic functions are together in `measured_by`: the log names the topic."""
 
 Outcome: TypeAlias = Literal[
     # The end of a message in its queue (`queues/batch.py`).
@@ -74,12 +75,18 @@ Unit: TypeAlias = Literal["Count", "Seconds"]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric. `measured_by` names folders below functions/, or `TOPICS`; others only log what it would count."""
+    """A metric. `measured_by` names folders below functions/, or `TOPICS`; others only log what it would count.
+
+    `by_service` makes a series for each service.
+    """
 
     name: str
     unit: Unit
     measured_by: tuple[str, ...]
+    by_service: bool = False
 
+
+_QUEUE_FUNCTIONS: Final = (TOPICS, "crm_sync", "notifier", "reconcile", "grants")
 
 RECEIVED: Final = Metric("Received", "Count", ("receiver",))
 """Webhooks that were queued."""
@@ -90,11 +97,17 @@ REFUSED: Final = Metric("Refused", "Count", ("receiver",))
 SHAPE_DRIFT: Final = Metric("ShapeDrift", "Count", (TOPICS,))
 """Fields of an event that differ from its topic's known shape."""
 
-DEFERRED_AGE: Final = Metric("DeferredAge", "Seconds", ("crm_sync",))
-"""The age of the oldest message that was deferred. To SQS a deferred message is a new one."""
+WAITING_AGE: Final = Metric("WaitingAge", "Seconds", _QUEUE_FUNCTIONS)
+"""The age of the oldest message that a function defers, and of the oldest that the notifier receives.
 
-MISCONFIGURED: Final = Metric("Misconfigured", "Count", ("crm_sync", "notifier", "reconcile"))
-"""Deferrals that end only when a person changes a setting."""
+To SQS a deferred message is a new one. The notifier gets a tick every 15 minutes, so the series ends with the notifier.
+"""
+
+MISCONFIGURED: Final = Metric("Misconfigured", "Count", _QUEUE_FUNCTIONS)
+"""Deferrals that end only when a person changes a setting or a credential."""
+
+CRM_LAG: Final = Metric("CrmLag", "Seconds", ("crm_sync",), by_service=True)
+"""The age of the oldest change that was just applied to a CRM."""
 
 ALERTS_SENT: Final = Metric("AlertsSent", "Count", ("notifier",))
 """Messages that a channel has accepted."""
@@ -109,11 +122,28 @@ METRICS: Final = (
     RECEIVED,
     REFUSED,
     SHAPE_DRIFT,
-    DEFERRED_AGE,
+    WAITING_AGE,
     MISCONFIGURED,
+    CRM_LAG,
     ALERTS_SENT,
     FAILURE_SPIKE,
     CANCEL_SPIKE,
     MANUAL_CREDITS,
     SILENCE,
 )
+
+
+def embedded(metric: Metric, value: float, *, stack: str, service: str, at_ms: int) -> dict[str, Any]:
+    """Return the fields that make a line of the log a measurement (CloudWatch's embedded metric format)."""
+    dimensions = {STACK: stack, SERVICE: service} if metric.by_service else {STACK: stack}
+    directive = {
+        "Namespace": NAMESPACE,
+        "Dimensions": [list(dimensions)],
+        "Metrics": [{"Name": metric.name, "Unit": metric.unit}],
+    }
+    return {
+        STACK: stack,
+        SERVICE: service,
+        metric.name: value,
+        "_aws": {"Timestamp": at_ms, "CloudWatchMetrics": [directive]},
+    }

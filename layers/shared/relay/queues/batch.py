@@ -149,16 +149,16 @@ Work: TypeAlias = Callable[[Sequence[Message], Context], Results]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """How a function's batches are run. `log` gets one call for each message that did not simply work.
+    """How a function's batches are run. `log` gets one call for each message that is returned or given up.
 
-    `observe_deferred` gets one for all that are deferred together: the age of the oldest, and their errors.
+    `observe_deferred` gets one for all that are deferred together, each with its error.
     """
 
     source: Source
     dead_letters: MessageSender
     clock: Clock
     log: Callable[[Outcome, Message, Exception], None]
-    observe_deferred: Callable[[timedelta, Sequence[Exception]], None] = lambda _age, _errors: None
+    observe_deferred: Callable[[Sequence[tuple[Message, Exception]]], None] = lambda _deferred: None
     tries: TryCounter = field(default_factory=UncountedTries)
 
     def run(self, event: Mapping[str, Any], context: Context, work: Work) -> dict[str, Any]:
@@ -262,7 +262,6 @@ class Batch:
             if error is None or error is _UNSTARTED:
                 continue
             if isinstance(error, TransientError) and now - message.waiting_since < TOO_OLD:
-                self.log("deferred", message, error)
                 deferred.append((message, _delayed_copy(message, error)))
             elif isinstance(error, PermanentError | TransientError):
                 self.log("dead", message, error)
@@ -270,8 +269,7 @@ class Batch:
             else:
                 self.log("returned", message, error)
         if deferred:
-            oldest = min(message.waiting_since for message, _ in deferred)
-            self.observe_deferred(now - oldest, [error for m, _ in deferred if (error := concluded[m.id])])
+            self.observe_deferred([(m, error) for m, _ in deferred if (error := concluded[m.id])])
         for pairs, send in ((deferred, self.source.defer), (given_up, self.dead_letters.send)):
             refusals = send([copy for _, copy in pairs]) if pairs else []
             for (message, _), refusal in zip(pairs, refusals, strict=True):

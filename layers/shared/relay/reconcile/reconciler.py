@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from relay.errors import TransientError
+from relay.errors import NotDueError
 from relay.ingest.reducer import differs
 from relay.model import journal
 from relay.model.consistency import NO_EMAIL, NOT_IN_THE_RECORD, inconsistencies
@@ -75,9 +75,9 @@ class Reconciler:
             return
         if state.next_read_at and state.next_read_at > now:
             wait = (state.next_read_at - now).total_seconds()
-            raise TransientError("the member was read a short while ago", retry_after=wait)
+            raise NotDueError("the member was read a short while ago", retry_after=wait)
         if not self.throttle.claim(request.member, now=now, until=now + self.every):
-            raise TransientError("the member is being read", retry_after=self.every.total_seconds())
+            raise NotDueError("the member is being read", retry_after=self.every.total_seconds())
         self._reconcile(request, record)
 
     def _parse(self, body: str) -> RecheckRequest:
@@ -102,9 +102,7 @@ class Reconciler:
         self._log("reconciled" if event_id else "not_found", request, event_id)
         still_shown = inconsistencies(self._load(request.member).member) - {NO_EMAIL} if event_id else ()
         if request.reason in still_shown:
-            raise TransientError(
-                "newer events contradict the reading", retry_after=self.every.total_seconds()
-            )
+            raise NotDueError("newer events contradict the reading", retry_after=self.every.total_seconds())
 
     def _merge(self, request: RecheckRequest, record: MemberRecord, reading: MemberReading) -> str:
         """Journal what was read, and merge it; return the reading's id.

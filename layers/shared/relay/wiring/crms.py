@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
+from relay.model.metrics import CRM_LAG
 from relay.wiring.environment import Settings, SettingsReader
 from relay.wiring.services import QueueServices, recheck_queue
 from relay.wiring.settings import QueueSettings, RequestSettings
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from relay.crm.sync import CrmSync
     from relay.model.metrics import Outcome
     from relay.ports.crm import Crm, CrmOutcome, RateLimit
+    from relay.queues.batch import Message, Results
 
 
 class AdapterSettings(Protocol):
@@ -175,6 +177,9 @@ class CrmSettings(Settings):
         )
 
 
+_NO_RESULT: Final = TimeoutError("not started")
+
+
 class CrmServices(QueueServices):
     """What `crm_sync` needs for its target; the operator's commands about one CRM use the same parts."""
 
@@ -278,6 +283,12 @@ class CrmServices(QueueServices):
             member=key,
             reason=outcome.reason,
         )
+
+    def observe_work(self, messages: Sequence[Message], results: Results) -> None:
+        """Measure how old the oldest change is that the CRM has now."""
+        applied = [message.received_at for message in messages if results.get(message.id, _NO_RESULT) is None]
+        if applied:
+            self.telemetry.measure(CRM_LAG, (self.clock() - min(applied)).total_seconds())
 
     def close(self) -> None:
         """End the connections to the CRM, if there are any."""

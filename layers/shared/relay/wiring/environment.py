@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 _Value = TypeVar("_Value")
 
 
+def stack_name() -> str:
+    """Return the name of the stack, which tells its metrics from another's."""
+    return os.environ.get("STACK_NAME", "").strip() or "unknown"
+
+
 class SettingsReader:
     """Reads environment variables and remembers what is wrong with them, until `check`.
 

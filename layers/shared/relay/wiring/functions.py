@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
+from relay.model.metrics import WAITING_AGE
 from relay.wiring.services import (
     BaseServices,
     QueueServices,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from relay.ports.grants import GrantStore
     from relay.ports.messaging import Journal, MessageSender
     from relay.ports.runtime import Clock
+    from relay.queues.batch import Message, Results
     from relay.queues.requests import GrantQueue, RecheckQueue
     from relay.reconcile.reconciler import Reconciler
     from relay.scheduler.tick import Scheduler
@@ -167,6 +170,14 @@ class NotifierServices(QueueServices):
             zone=self.settings.zone,
         )
         return Notifier(context=context)
+
+    def observe_work(self, messages: Sequence[Message], _results: Results) -> None:
+        """Measure how long the oldest of these messages has waited.
+
+        The clock sends a tick every 15 minutes, so a quarter of an hour without a value is a notifier that does not run.
+        """
+        oldest = min(message.waiting_since for message in messages)
+        self.telemetry.measure(WAITING_AGE, max((self.clock() - oldest).total_seconds(), 0.0))
 
     @cached_property
     def incidents(self) -> IncidentStore:

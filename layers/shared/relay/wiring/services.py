@@ -8,15 +8,17 @@ replace, and hand them in with `keep`.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, Self, TypeVar
 
-from relay.errors import MisconfiguredError
+from relay.errors import MisconfiguredError, NotDueError
 from relay.model import metrics
 from relay.ports.runtime import UncountedTries
+from relay.wiring.environment import stack_name
 from relay.wiring.settings import QueueSettings, RequestSettings, SourceSettings
 
 if TYPE_CHECKING:
@@ -96,7 +98,7 @@ class BaseServices:
         """The log and the metrics."""
         from relay.adapters.aws.telemetry import PowertoolsTelemetry
 
-        return PowertoolsTelemetry(self.function, self.shop)
+        return PowertoolsTelemetry(self.function, stack_name())
 
     def close(self) -> None:
         """End the connections that were made; most functions have none that need it."""
@@ -128,7 +130,12 @@ class QueueServices(BaseServices):
 
     def _work(self, messages: Sequence[Message], context: Context) -> Results:
         # The worker is made here: a setting that its parts refuse then defers the messages.
-        return self.worker.work(messages, context)
+        results = self.worker.work(messages, context)
+        self.observe_work(messages, results)
+        return results
+
+    def observe_work(self, messages: Sequence[Message], results: Results) -> None:
+        """Measure a piece of work that was done; most functions measure nothing here."""
 
     @cached_property
     def batch(self) -> Batch:
@@ -160,6 +167,10 @@ class QueueServices(BaseServices):
         """The members table."""
         return members_table(self.queue.members_table, self.shop)
 
+
+LOGGED_EVENTS: Final = 100
+LOGGED_REASONS: Final = 10
+"""Event ids and reasons in one line `deferred`; a batch of 1,000 messages would otherwise be 40 KB of log."""
 
 _LAST_SECONDS: Final = 0.5
 """What is left of an invocation after its last call to AWS, to answer Lambda."""
@@ -202,7 +213,7 @@ def defer_all(
     from relay.adapters.aws.telemetry import PowertoolsTelemetry
 
     source = SourceSettings.from_env()
-    telemetry = PowertoolsTelemetry(function, source.shop)
+    telemetry = PowertoolsTelemetry(function, stack_name())
     # What is too old to be deferred is returned: where dead letters go may be the very setting that is wrong.
     batch = _batch(queue_at(source.source_url, source.source_name), _UnreachableQueue(error), telemetry, now)
 
@@ -233,8 +244,7 @@ def _batch(
         telemetry.outcome(
             outcome,
             error=type(error).__name__,
-            # The texts of our own errors hold no value of a message; those of others might.
-            reason=str(error) if type(error).__module__ == "relay.errors" else None,
+            reason=_reason(error),
             message_id=message.id,
             event_id=message.header.event_id,
             topic=message.header.topic,
@@ -242,9 +252,14 @@ def _batch(
             deferrals=message.deferrals,
         )
 
-    def observe(age: timedelta, errors: Sequence[Exception]) -> None:
-        telemetry.measure(metrics.DEFERRED_AGE, age.total_seconds())
-        if any(isinstance(error, MisconfiguredError) for error in errors):
+    def observe(deferred: Sequence[tuple[Message, Exception]]) -> None:
+        _log_deferred(telemetry, deferred)
+        now = clock()
+        # What is not due yet waits by plan: it says nothing of a server that is down.
+        ages = [now - m.waiting_since for m, error in deferred if not isinstance(error, NotDueError)]
+        if ages:
+            telemetry.measure(metrics.WAITING_AGE, max(ages).total_seconds())
+        if any(isinstance(error, MisconfiguredError) for _, error in deferred):
             telemetry.measure(metrics.MISCONFIGURED, 1)
 
     return Batch(
@@ -253,6 +268,33 @@ def _batch(
         clock=clock,
         log=log,
         observe_deferred=observe,
+    )
+
+
+def _reason(error: Exception) -> str | None:
+    # The texts of our own errors hold no value of a message; those of others might.
+    return str(error) if type(error).__module__ == "relay.errors" else None
+
+
+def _log_deferred(telemetry: PowertoolsTelemetry, deferred: Sequence[tuple[Message, Exception]]) -> None:
+    """Log one line for all that a batch defers: an outage defers a thousand messages for one reason."""
+    kinds = Counter((type(error).__name__, _reason(error)) for _, error in deferred)
+    (error, reason), _ = kinds.most_common(1)[0]
+    reasons = {reason or error: number for (error, reason), number in kinds.most_common(LOGGED_REASONS)}
+    topics = {topic for message, _ in deferred if (topic := message.header.topic)}
+    telemetry.outcome(
+        "deferred",
+        event_id=None,
+        topic=topics.pop() if len(topics) == 1 else None,
+        error=error,
+        reason=reason,
+        reasons=reasons,
+        messages=len(deferred),
+        most_deferrals=max(message.deferrals for message, _ in deferred),
+        event_ids=[message.header.event_id for message, _ in deferred if message.header.event_id][
+            :LOGGED_EVENTS
+        ],
+        message_ids=[message.id for message, _ in deferred][:LOGGED_EVENTS],
     )
 
 

@@ -1,13 +1,14 @@
-"""Writes log lines and metrics through Powertools: JSON to the log group, with the metrics embedded in it (EMF)."""
+"""Writes log lines through Powertools, and metrics as JSON lines that CloudWatch reads out of the log (EMF)."""
 
 from __future__ import annotations
 
+import json
+import time
 from dataclasses import dataclass, field
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
-from relay.model.metrics import NAMESPACE, SERVICE, SHOP, TOPICS, Metric, Outcome
+from relay.model.metrics import Metric, Outcome, embedded
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,7 @@ class PowertoolsTelemetry:
     """`ports.Telemetry` of one function (its folder, or `TOPICS`). Powertools reads its service from the environment."""
 
     function: str
-    shop: str
+    stack: str
     logger: Logger = field(default_factory=Logger)
 
     def outcome(self, outcome: Outcome, *, event_id: str | None, topic: str | None, **about: object) -> None:
@@ -25,13 +26,10 @@ class PowertoolsTelemetry:
     def measure(self, metric: Metric, value: float) -> None:
         """Record a value, if the metric is measured by this function.
 
-        It is written at once, as a line of its own: a metric set of Powertools has one set of dimensions.
+        Powertools' own metrics add the service as a dimension to each metric, which would be a series for every function.
         """
         if self.function not in metric.measured_by:
             return
-        with single_metric(
-            name=metric.name, unit=MetricUnit(metric.unit), value=value, namespace=NAMESPACE
-        ) as single:
-            single.add_dimension(name=SHOP, value=self.shop)
-            if self.function == TOPICS:
-                single.add_dimension(name=SERVICE, value=TOPICS)
+        at_ms = int(time.time() * 1000)
+        line = embedded(metric, value, stack=self.stack, service=self.logger.service, at_ms=at_ms)
+        print(json.dumps(line))  # noqa: T201 - standard output is the log
