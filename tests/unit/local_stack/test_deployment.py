@@ -5,12 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from local_stack.deployment import deploy
+from local_stack.deployment import deploy, without_unknown_watching
 from local_stack.errors import LocalStackError
 from local_stack.local_aws import LocalAws
+from stack_template.expanded import source
 
 
 def test_a_stack_name_that_is_too_long_is_refused_before_any_call() -> None:
     """Nothing listens at this port: a call would fail in another way."""
     with pytest.raises(LocalStackError, match="may have 40"):
         deploy(LocalAws(9, Path("log")), Path("template.yaml"), "s" * 41, {})
+
+
+def test_only_what_watches_is_left_out() -> None:
+    """Alarms on an expression and saved queries; every function, queue, table and plain alarm is deployed."""
+    template = source()
+    left_out = template["Resources"].keys() - without_unknown_watching(template)["Resources"].keys()
+    kinds = {template["Resources"][name]["Type"] for name in left_out}
+    assert kinds == {"AWS::CloudWatch::Alarm", "AWS::Logs::QueryDefinition"}
+    assert {"ClockAlarm", "Late", "Refused"} <= left_out
+    assert "ReceiverErrors" not in left_out
