@@ -19,6 +19,7 @@ from relay.errors import PermanentError, TransientError
 from relay.ingest.receive import AccessPolicy, RefusedError, authenticate, route
 from relay.model.delivery import Delivery, pack
 from relay.model.metrics import RECEIVED, REFUSED, embedded
+from relay.topics import PROBE_TOPIC
 from relay.wiring.environment import stack_name
 from relay.wiring.receiver_settings import ReceiverSettings
 
@@ -34,7 +35,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     try:
         body = _body(event)
         settings = _settings()
-        authenticate(_access(settings), _key(event), event.get("headers") or {}, body)
+        key = authenticate(_access(settings), _key(event), event.get("headers") or {}, body)
         queue, delivery = route(settings.shop, body, datetime.now(UTC))
         _send(settings, queue, delivery)
     except RefusedError as refusal:
@@ -45,7 +46,8 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
         # delivers again.
         _log("not_queued", reason=str(error))
         return _answer(503, {"error": "not_queued"}, {"retry-after": RETRY_AFTER})
-    _log("accepted", event_id=delivery.event_id, topic=delivery.topic, reason=delivery.reason)
+    # Which key it bears, by its place in KEY_DIGESTS: after a rotation the log shows when the old one is out of use.
+    _log("accepted", event_id=delivery.event_id, topic=delivery.topic, reason=delivery.reason, key=key)
     return _answer(202, {"id": delivery.event_id})
 
 
@@ -112,9 +114,12 @@ def _answer(
     }
 
 
-def _log(outcome: str, **fields: str | None) -> None:
+def _log(outcome: str, **fields: str | int | None) -> None:
     """Log one line, which CloudWatch also reads as a metric (EMF). Never a path, a key or a value of a body."""
-    metric = RECEIVED if outcome == "accepted" else REFUSED
-    at_ms = int(time.time() * 1000)
-    measured = embedded(metric, 1, stack=stack_name(), service="receiver", at_ms=at_ms)
+    measured = {} if fields.get("topic") == PROBE_TOPIC else _measured(outcome)
     print(json.dumps({"level": "INFO", "message": outcome, **fields, **measured}))  # noqa: T201 - standard output is the log
+
+
+def _measured(outcome: str) -> Mapping[str, Any]:
+    metric = RECEIVED if outcome == "accepted" else REFUSED
+    return embedded(metric, 1, stack=stack_name(), service="receiver", at_ms=int(time.time() * 1000))
