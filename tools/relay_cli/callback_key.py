@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 from typing import Final
 
 from relay_cli.aws_access import error_code
@@ -24,17 +25,50 @@ def digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
+def new_key() -> str:
+    """Return a new key: 256 random bits that need no escaping in a URL."""
+    return secrets.token_urlsafe(32)
+
+
 def stored_key(stack: Stack) -> str | None:
     """Return the key that SSM holds for this stack; None where it holds none."""
+    return stored(stack, parameter_name(stack.name))
+
+
+def stored(stack: Stack, name: str) -> str | None:
+    """Return the secret that SSM holds under a name; None where there is none."""
     from botocore.exceptions import ClientError
 
     try:
-        found = stack.client("ssm").get_parameter(Name=parameter_name(stack.name), WithDecryption=True)
+        found = stack.client("ssm").get_parameter(Name=name, WithDecryption=True)
     except ClientError as error:
-        if error_code(error) in {"ParameterNotFound", "InvalidKeyId"}:
+        if error_code(error) == "ParameterNotFound":
             return None
         raise
     return str(found["Parameter"]["Value"]).strip()
+
+
+def key_digests(stack: Stack) -> str:
+    """Return the parameter KeyDigests of a new stack: the digest of its one key.
+
+    Raises:
+        CliError: no key was made.
+
+    """
+    found = os.environ.get(VARIABLE) or stored_key(stack)
+    if not found:
+        raise CliError(
+            f"{parameter_name(stack.name)} holds no callback key",
+            f"`relay init` makes one; or set {VARIABLE}",
+        )
+    return digest(cleaned(found, "callback key"))
+
+
+def store_key(stack: Stack, key: str, *, name: str | None = None) -> None:
+    """Keep a key in SSM, under the name of the valid one unless another is given."""
+    stack.client("ssm").put_parameter(
+        Name=name or parameter_name(stack.name), Value=key, Type="SecureString", Overwrite=True
+    )
 
 
 def callback_key(stack: Stack) -> str:

@@ -57,13 +57,13 @@ def alarms_to_watch(stack: Stack, names: Sequence[str]) -> tuple[tuple[str, ...]
 
 def make(
     stack: Stack,
-    package: Package,
+    package: Package | None,
     parameters: Sequence[Mapping[str, Any]],
     watch: Watch,
     *,
     seconds_between_looks: float = 2.0,
 ) -> ChangeSet | None:
-    """Make a change set; None where it would change nothing.
+    """Make a change set; None where it would change nothing. Without a package the deployed template stays.
 
     Raises:
         CliError: CloudFormation refuses it.
@@ -73,9 +73,9 @@ def make(
     cloudformation = stack.client("cloudformation")
     made = cloudformation.create_change_set(
         StackName=stack.name,
-        ChangeSetName=f"relay-{datetime.now(UTC):%Y%m%d-%H%M%S}",
+        ChangeSetName=f"relay-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}",
         ChangeSetType="CREATE" if creates else "UPDATE",
-        TemplateURL=package.url,
+        **({"TemplateURL": package.url} if package else {"UsePreviousTemplate": True}),
         Parameters=list(parameters),
         Capabilities=list(CAPABILITIES),
         RollbackConfiguration=Watch().configuration if creates else watch.configuration,

@@ -11,18 +11,20 @@ import json
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import httpx
 from relay.topics import FOLDERS, PROBE_TOPIC
 
 from relay_cli.output import Progress
+from relay_cli.secrets import read_secret
 from relay_cli.stack import Stack
 
 _ACCEPTED: Final = 202
 _TRIES: Final = 4
 _SECONDS_BETWEEN_LOOKS: Final = 2.0
+_CLOCKS_APART: Final = timedelta(minutes=15)
 
 
 @dataclass(slots=True)
@@ -58,17 +60,38 @@ class Prober:
     seconds: float = 120.0
     post: Callable[..., httpx.Response] = httpx.post
     sleep: Callable[[float], None] = time.sleep
+    token: str = ""
 
     def run(self, report: Progress, topics: Iterable[str] = tuple(FOLDERS)) -> ProbeResult:
-        """Probe these topics; return which arrived."""
-        began, result = datetime.now(UTC), ProbeResult()
+        """Probe these topics; return which arrived.
+
+        What is refused is posted again in rounds, so that an outage of seconds, or an environment with the settings
+        before, is sat out once and not for every topic.
+        """
+        # The log has AWS's time, and this machine's clock may be as wrong as AWS's signatures allow.
+        began, result = datetime.now(UTC) - _CLOCKS_APART, ProbeResult()
         waiting: dict[str, str] = {}
-        for topic in topics:
-            answer = self._posted(topic)
-            if isinstance(answer, str):
-                result.refused[topic] = answer
-            else:
-                waiting[str(answer["id"])] = topic
+        left = list(topics)
+        for tried in range(_TRIES):
+            if not left:
+                break
+            if tried:
+                self.sleep(2.0**tried)
+            result.refused = {}
+            for topic in left:
+                probe_id, reason = self._posted(topic)
+                if probe_id:
+                    waiting[probe_id] = topic
+                else:
+                    result.refused[topic] = reason
+            left = list(result.refused)
+        if not left:
+            self._wait(waiting, result, began, report)
+        result.missing = set(waiting.values())
+        return result
+
+    def _wait(self, waiting: dict[str, str], result: ProbeResult, began: datetime, report: Progress) -> None:
+        """Look into the journal until every probe is there, or time is up."""
         total, until = len(waiting), time.monotonic() + self.seconds
         while waiting and time.monotonic() < until:
             for probe_id in self.journaled(began):
@@ -77,37 +100,30 @@ class Prober:
             report(len(result.seen), total)
             if waiting:
                 self.sleep(_SECONDS_BETWEEN_LOOKS)
-        result.missing = set(waiting.values())
-        return result
 
-    def _posted(self, topic: str) -> dict[str, Any] | str:
-        """Return the receiver's answer to one probe, or why there is none; an outage of seconds is sat out."""
-        reason = ""
-        for tried in range(_TRIES):
-            if tried:
-                self.sleep(2.0**tried)
-            try:
-                response = self.post(
-                    self.callback,
-                    content=json.dumps(self._body(topic)),
-                    headers={"content-type": "application/json"},
-                    timeout=30.0,
-                )
-            except httpx.HTTPError as error:
-                # The error's text holds the URL, and the URL ends in the key.
-                reason = type(error).__name__
-                continue
-            if response.status_code == _ACCEPTED:
-                answer: dict[str, Any] = response.json()
-                return answer
-            reason = f"HTTP {response.status_code}"
-            if response.status_code < 500:  # noqa: PLR2004 - a refusal of this request, and no outage
-                return reason
-        return reason
+    def _posted(self, topic: str) -> tuple[str, str]:
+        """Post one probe; return the id that the receiver gave it, or why it has none."""
+        try:
+            response = self.post(
+                self.callback,
+                content=json.dumps(self._body(topic)),
+                headers={"content-type": "application/json"},
+                timeout=30.0,
+            )
+        except httpx.HTTPError as error:
+            # The error's text holds the URL, and the URL ends in the key.
+            return "", type(error).__name__
+        if response.status_code != _ACCEPTED:
+            return "", f"HTTP {response.status_code}"
+        try:
+            return str(response.json()["id"]), ""
+        except (ValueError, KeyError, TypeError):
+            return "", "an answer that is not the receiver's"
 
     def _body(self, topic: str) -> dict[str, Any]:
         at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return {
+            **({"token": self.token} if self.token else {}),
             "metadata": {"topic": PROBE_TOPIC, "shopDomain": self.shop, "triggerredAt": at},
             "payload": {"queue": FOLDERS[topic], "topic": topic, "at": at},
         }
@@ -131,3 +147,10 @@ def journaled_probes(stack: Stack) -> Callable[[datetime], Iterable[str]]:
                     yield str(line.get("event_id"))
 
     return read
+
+
+def webhook_token(stack: Stack) -> str:
+    """Return the token that a stack with TokenDigests demands of each delivery; empty where it demands none."""
+    if not stack.parameters.get("TokenDigests"):
+        return ""
+    return read_secret("token that Inveterate sends", "RELAY_WEBHOOK_TOKEN")
