@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 from relay.topics import FOLDERS, PROBE_TOPIC
@@ -38,13 +39,18 @@ class ProbeResult:
     @property
     def complete(self) -> bool:
         """Whether every probe arrived."""
-        return not self.missing and not self.refused
+        return bool(self.seen) and not self.missing and not self.refused
 
     def sentence(self) -> str:
-        """Return what is missing, in words."""
-        parts = [f"{topic}: {reason}" for topic, reason in sorted(self.refused.items())]
-        parts += [f"{topic}: accepted, and not in the journal" for topic in sorted(self.missing)]
-        return "; ".join(parts) or f"all {len(self.seen)} topics arrive in the journal"
+        """Return what is missing, in words, and the topics of each reason together."""
+        if self.complete:
+            return f"all {len(self.seen)} topics arrive in the journal"
+        by_reason: dict[str, list[str]] = {}
+        for topic, reason in sorted(self.refused.items()):
+            by_reason.setdefault(reason, []).append(topic)
+        if self.missing:
+            by_reason["accepted, and not in the journal"] = sorted(self.missing)
+        return "; ".join(f"{reason}: {', '.join(topics)}" for reason, topics in by_reason.items())
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,7 @@ class Prober:
             left = list(result.refused)
         if not left:
             self._wait(waiting, result, began, report)
-        result.missing = set(waiting.values())
+            result.missing = set(waiting.values())
         return result
 
     def _wait(self, waiting: dict[str, str], result: ProbeResult, began: datetime, report: Progress) -> None:
@@ -103,11 +109,12 @@ class Prober:
 
     def _posted(self, topic: str) -> tuple[str, str]:
         """Post one probe; return the id that the receiver gave it, or why it has none."""
+        url, host = _connectable(self.callback)
         try:
             response = self.post(
-                self.callback,
+                url,
                 content=json.dumps(self._body(topic)),
-                headers={"content-type": "application/json"},
+                headers={"content-type": "application/json", **host},
                 timeout=30.0,
             )
         except httpx.HTTPError as error:
@@ -127,6 +134,18 @@ class Prober:
             "metadata": {"topic": PROBE_TOPIC, "shopDomain": self.shop, "triggerredAt": at},
             "payload": {"queue": FOLDERS[topic], "topic": topic, "at": at},
         }
+
+
+def _connectable(url: str) -> tuple[str, dict[str, str]]:
+    """Return the URL to connect to, and the Host header where it differs: `*.localhost` is this machine (RFC 6761).
+
+    A local AWS names its APIs so, and not every resolver knows it.
+    """
+    parts = urlsplit(url)
+    if not (parts.hostname or "").endswith(".localhost"):
+        return url, {}
+    port = f":{parts.port}" if parts.port else ""
+    return urlunsplit(parts._replace(netloc=f"127.0.0.1{port}")), {"host": parts.netloc}
 
 
 def journaled_probes(stack: Stack) -> Callable[[datetime], Iterable[str]]:
