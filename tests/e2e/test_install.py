@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx
@@ -21,11 +21,12 @@ import pytest
 from fakes.hubspot import FakeHubspot
 from fakes.local_server import serve
 from fakes.slack import HOOK, FakeSlack
+from inveterate import Client
 from inveterate.webhooks.topics import TOPICS
 from local_stack.deployment import ARCHITECTURE, RUNTIME, build
 from local_stack.environment import SHOP, new_run_folder
 from local_stack.local_aws import LocalAws, local_aws
-from local_stack.local_http import get, post
+from local_stack.local_http import post
 from local_stack.simulator import RunningSimulator, running_simulator
 
 from tests.support.port_fakes import ROOT
@@ -63,7 +64,8 @@ class Place:
             check=False,
             stdin=subprocess.DEVNULL,
         )
-        print(f"$ relay {' '.join(words)}\n{done.stderr}{done.stdout}")
+        said = f"$ relay {' '.join(words)}\n{done.stderr}{done.stdout}"
+        print(said)  # noqa: T201 - what a person would see, where a test fails
         assert done.returncode == exit_code, done.stderr
         assert self.sim.api_key not in done.stdout + done.stderr
         printed: dict[str, Any] = json.loads(done.stdout)
@@ -97,11 +99,8 @@ class Place:
         """Return the callback URL of each topic at the platform."""
         # A subscription takes effect a moment after it is written.
         self.sim.post("advance", {"minutes": 1})
-        reply = get(
-            f"{self.sim.url}/v2.0/admin/webhook-subscriptions",
-            headers={"Authorization": f"Bearer {self.sim.api_key}"},
-        )
-        return {one["topic"]: one["callbackUrl"] for one in _rows(reply.json())}
+        with Client(self.sim.api_key, base_url=self.sim.url) as client:
+            return {str(one.topic): str(one.callback_url) for one in client.webhook_subscriptions.list()}
 
     def journaled(self) -> set[str]:
         """Return the ids of all events in the journal."""
@@ -115,17 +114,6 @@ class Place:
         return ids
 
 
-def _rows(content: Any) -> list[Mapping[str, Any]]:
-    """Return the list in an answer, wherever it is."""
-    if isinstance(content, list):
-        return content
-    return (
-        next((rows for value in content.values() if (rows := _rows(value))), [])
-        if isinstance(content, dict)
-        else []
-    )
-
-
 @dataclass
 class Traffic:
     """Posts an event of its own about twice a second until it is stopped, to whatever URL `place` subscribes then."""
@@ -136,7 +124,7 @@ class Traffic:
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
-    def __enter__(self) -> Traffic:
+    def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         return self

@@ -4,6 +4,7 @@ It is stricter than the local AWS where that is lax: a previous value needs a pa
 roll back are kept and can ring (https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html).
 """
 
+# ruff: noqa: N803 - the arguments have the names of AWS
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping

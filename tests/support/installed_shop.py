@@ -1,5 +1,6 @@
 """A shop whose stack is in a fake CloudFormation, with its secrets in moto: what the commands of an installation meet."""
 
+# ruff: noqa: N803 - the arguments have the names of AWS
 from __future__ import annotations
 
 from collections.abc import Iterator

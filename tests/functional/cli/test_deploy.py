@@ -274,3 +274,20 @@ def test_set_before_a_deployment(shop: InstalledShop) -> None:
     shop.write(ShopDomain="acme.myshopify.com")
     with pytest.raises(CliError, match="not deployed yet"):
         shop.run(set_parameters, "JournalDays=400", "--yes")
+
+
+def test_a_stack_that_took_over_older_tables_is_new(
+    shop: InstalledShop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has a template of tables alone: it is updated, keeps what it has, and gets the key's digest."""
+    shop.cloudformation.state = "IMPORT_COMPLETE"
+    shop.cloudformation.template = "Parameters: {JournalDays: {Type: Number, Default: 365}}"
+    shop.cloudformation.parameters = {"JournalDays": "400"}
+    shop.write(ShopDomain="acme.myshopify.com")
+    shop.store(KEY)
+    assert deployed(shop, "--json") == DONE
+    assert printed(capsys)["new"] is True
+    [request] = shop.cloudformation.requests
+    assert (request["ChangeSetType"], request["RollbackConfiguration"]["RollbackTriggers"]) == ("UPDATE", [])
+    assert shop.cloudformation.parameters["JournalDays"] == "400"
+    assert shop.cloudformation.parameters["KeyDigests"] == digest(KEY)

@@ -168,7 +168,7 @@ def test_a_subscription_of_another_name_does_not_matter(rotating: RotatingShop) 
 
 
 def test_keys_that_are_not_ours(rotating: RotatingShop) -> None:
-    """Two digests of which SSM has no new key: somebody rotates by hand, and is not disturbed."""
+    """Two digests of which SSM has no new key: a person rotates by hand, and is not disturbed."""
     rotating.shop.cloudformation.parameters["KeyDigests"] = f"{digest('x')},{digest(KEY)},{digest('y')}"
     with pytest.raises(CliError, match="accepts 3 keys already"):
         rotating.rotate()
@@ -176,7 +176,7 @@ def test_keys_that_are_not_ours(rotating: RotatingShop) -> None:
 
 
 def test_declined(rotating: RotatingShop) -> None:
-    """Without a terminal nobody says yes: no key is made."""
+    """Without a terminal there is no yes: no key is made."""
     with pytest.raises(DeclinedError):
         rotating.rotate(yes=False)
     assert rotating.digests() == [digest(KEY)]

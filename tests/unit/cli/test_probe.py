@@ -51,7 +51,7 @@ class FakeDoor:
         return Prober(
             url,
             "acme.myshopify.com",
-            lambda since: self.read(since),
+            self.read,
             clock,
             self.post,
             self.slept.append,
@@ -104,7 +104,7 @@ def test_what_stays_refused(status: int) -> None:
 
 @pytest.mark.parametrize("answer", [{}, {"status": "ready"}, [], None])
 def test_an_answer_that_is_not_the_receivers(answer: Any) -> None:
-    """A page of somebody else with 202 is no arrival."""
+    """Another page with 202 is no arrival."""
     result = FakeDoor(answer=lambda _: answer).prober().run(nothing)
     assert not result.complete
     assert "not the receiver's" in result.sentence()

@@ -14,7 +14,7 @@ from typing import Any, Final
 from relay_cli.callback_key import key_digests
 from relay_cli.deployment import package, shop_file
 from relay_cli.deployment.package import Package
-from relay_cli.deployment.plan import Plan, is_absent, make_plan
+from relay_cli.deployment.plan import Plan, deployed_parameters, make_plan
 from relay_cli.deployment.rollout import Rollout, say
 from relay_cli.deployment.shop_file import ShopFile
 from relay_cli.deployment.template import parameters_of
@@ -92,7 +92,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _wanted(shop: ShopFile, stack: Stack) -> Mapping[str, str]:
     """Return the file's parameters; a new stack also gets the digest of the shop's callback key."""
-    if "KeyDigests" in shop.parameters or not is_absent(stack):
+    if "KeyDigests" in {**shop.parameters, **deployed_parameters(stack)}:
         return shop.parameters
     return {**shop.parameters, "KeyDigests": key_digests(stack)}
 
@@ -100,7 +100,7 @@ def _wanted(shop: ShopFile, stack: Stack) -> Mapping[str, str]:
 def _package(
     arguments: argparse.Namespace, shop: ShopFile, stack: Stack, known: Mapping[str, Mapping[str, Any]]
 ) -> Package:
-    deployed = {} if is_absent(stack) else stack.parameters
+    deployed = deployed_parameters(stack)
     runtime, architecture = (
         shop.parameters.get(name) or deployed.get(name) or str(known[name]["Default"])
         for name in ("Runtime", "Architecture")
@@ -138,7 +138,7 @@ def _next_steps(shop: ShopFile, plan: Plan) -> list[str]:
         steps.append(f"relay rules apply {rules}")
     if any(command.name == "import" for command in COMMANDS):
         steps.append(
-            "relay import                                  # the members whom the programme has already"
+            "relay import                                  # the members that the programme has already"
         )
     if shop.parameters.get("SlackSecret"):
         steps.append("relay test-alert slack")

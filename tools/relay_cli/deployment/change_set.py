@@ -127,7 +127,9 @@ def execute(change_set: ChangeSet, report: Progress, *, seconds_between_looks: f
     while time.monotonic() < until:
         fresh = Stack(stack.name, stack.access)
         state = fresh.state or ""
-        report(_finished(stack, began), len(change_set.changes), state.lower().replace("_", " "))
+        # Clean-up and resources of which only tags change have events too.
+        total = len(change_set.changes)
+        report(min(_finished(stack, began), total), total, state.lower().replace("_", " "))
         if state in _DONE:
             return fresh
         if not state or state.endswith(("_FAILED", "ROLLBACK_COMPLETE")):

@@ -64,6 +64,11 @@ def is_absent(stack: Stack) -> bool:
     return stack.state in _ABSENT
 
 
+def deployed_parameters(stack: Stack) -> Mapping[str, str]:
+    """Return the values with which a stack is deployed; none where there is nothing to update yet."""
+    return {} if is_absent(stack) else stack.parameters
+
+
 def make_plan(stack: Stack, wanted: Mapping[str, str], known: Mapping[str, Mapping[str, Any]]) -> Plan:
     """Return what deploying these values changes; `known` are the parameters of the template that is deployed.
 
@@ -71,7 +76,7 @@ def make_plan(stack: Stack, wanted: Mapping[str, str], known: Mapping[str, Mappi
         CliError: a new stack lacks a parameter that has no default.
 
     """
-    deployed = {} if is_absent(stack) else stack.parameters
+    deployed = deployed_parameters(stack)
     missing = [
         name
         for name, rule in known.items()
@@ -82,7 +87,8 @@ def make_plan(stack: Stack, wanted: Mapping[str, str], known: Mapping[str, Mappi
     changes = parameter_changes(wanted, deployed, known)
     return Plan(
         stack=stack.name,
-        is_new=not deployed,
+        # A stack that has only taken over the tables of an older one has no receiver yet.
+        is_new="KeyDigests" not in deployed,
         changes=tuple(changes),
         warnings=tuple(warnings(changes, lambda target: waiting(stack, target))),
         kept=sum(name in known for name in deployed) - sum(change.old is not None for change in changes),

@@ -18,7 +18,7 @@ from relay_cli.callback_key import callback_key
 from relay_cli.deployment import change_set, package
 from relay_cli.deployment.changes import data_warnings, request_parameters, summary
 from relay_cli.deployment.package import Package
-from relay_cli.deployment.plan import Plan
+from relay_cli.deployment.plan import Plan, deployed_parameters
 from relay_cli.deployment.probe import Prober, ProbeResult, journaled_probes, webhook_token
 from relay_cli.deployment.template import read_template
 from relay_cli.errors import CliError, DeclinedError
@@ -91,10 +91,9 @@ class Rollout:
         return outcome
 
     def _change_set(self) -> change_set.ChangeSet | None:
-        deployed = {} if self.plan.is_new else self.stack.parameters
         if not self.plan.is_new and self.package is None and not self.plan.changes:
             return None
-        parameters = request_parameters(self.plan.changes, deployed, self.known)
+        parameters = request_parameters(self.plan.changes, deployed_parameters(self.stack), self.known)
         watch = change_set.Watch() if self.plan.is_new else self._watch()
         return change_set.make(self.stack, self.package, parameters, watch)
 

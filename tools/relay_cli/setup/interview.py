@@ -12,7 +12,7 @@ from typing import Any, Final
 from stack_template.crms import CRMS
 
 from relay_cli.callback_key import VARIABLE, new_key, parameter_name, store_key, stored, stored_key
-from relay_cli.deployment.plan import is_absent
+from relay_cli.deployment.plan import deployed_parameters, is_absent
 from relay_cli.deployment.shop_file import parameter_problem
 from relay_cli.errors import UsageError
 from relay_cli.secrets import read_secret
@@ -39,7 +39,7 @@ class Interview:
         """Ask everything.
 
         Raises:
-            CliError: an answer is wrong or missing, and nobody can be asked again.
+            CliError: an answer is wrong or missing, and there is no terminal to ask at again.
 
         """
         # What a flag gives for a question below is asked there; all else is taken as it is.
@@ -56,10 +56,9 @@ class Interview:
 
     def value(self, name: str) -> str:
         """Return a parameter as it will be: answered, else as deployed, else the default."""
-        deployed = {} if is_absent(self.stack) else self.stack.parameters
         if name in self.parameters:
             return self.parameters[name]
-        return deployed.get(name) or str(self.known[name].get("Default", ""))
+        return deployed_parameters(self.stack).get(name) or str(self.known[name].get("Default", ""))
 
     def _programme(self) -> None:
         url, found = self.value("InveterateUrl"), {}
@@ -164,7 +163,7 @@ class Interview:
         present = self.parameters.get(kind.parameter)
         # A place that a person emptied in the file stays empty until a secret is given.
         kept = None if present == "" else self._kept(kind)
-        secret = self.questions.secret(kind.title, kind.variable, kept, check, needed=needed)
+        secret = self.questions.secret(kind, kept, check, needed=needed)
         if secret is None:
             if present:
                 self.parameters[kind.parameter] = ""

@@ -5,7 +5,6 @@ Without a terminal the answers come from flags, variables, files and what is the
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from typing import Final, TypeAlias
 from relay_cli.errors import CliError, UsageError
 from relay_cli.known_errors import known_error
 from relay_cli.secrets import cleaned, read_secret
+from relay_cli.setup.secret_kinds import SecretKind
 
 NONE: Final = "none"
 """What a person types to take an answer away: Enter keeps it."""
@@ -37,7 +37,7 @@ class Questions:
         """Return an answer that passes its check: given, typed, or what is there; empty for none.
 
         Raises:
-            CliError: the answer is wrong or missing, and nobody can be asked again.
+            CliError: the answer is wrong or missing, and there is no terminal to ask at again.
 
         """
         if name in self.given:
@@ -52,24 +52,24 @@ class Questions:
             except CliError as error:
                 say(str(error))
 
-    def secret(self, name: str, variable: str, kept: str | None, check: Check, *, needed: bool) -> str | None:
+    def secret(self, kind: SecretKind, kept: str | None, check: Check, *, needed: bool) -> str | None:
         """Return a secret that passes its check; None for none. `kept` is the one that is stored.
 
         Raises:
-            CliError: it is wrong or missing, and nobody can be asked again.
+            CliError: it is wrong or missing, and there is no terminal to ask at again.
 
         """
-        source = self.sources.get(name.split(maxsplit=1)[0].lower())
-        if source or os.environ.get(variable) or not self.interactive:
-            given = source or os.environ.get(variable)
-            value = _one_line(read_secret(name, variable, source=source)) if given else kept
-            return self._checked(variable, value or "", check, needed=needed) or None
+        source = self.sources.get(kind.name)
+        if source or os.environ.get(kind.variable) or not self.interactive:
+            given = source or os.environ.get(kind.variable)
+            value = read_secret(kind.title, kind.variable, source=source) if given else kept
+            return self._checked(kind.variable, value or "", check, needed=needed) or None
         hint = "Enter keeps the stored one" if kept else "needed" if needed else "Enter for none"
         while True:
-            typed = getpass(f"{name} ({hint}): ").strip()
+            typed = getpass(f"{kind.title} ({hint}): ").strip()
             try:
-                value = None if typed.lower() == NONE else cleaned(_one_line(typed), name) if typed else kept
-                return self._checked(variable, value or "", check, needed=needed) or None
+                value = None if typed.lower() == NONE else cleaned(typed, kind.title) if typed else kept
+                return self._checked(kind.variable, value or "", check, needed=needed) or None
             except CliError as error:
                 say(str(error))
 
@@ -89,15 +89,6 @@ class Questions:
                 raise
             raise known from None
         return answer
-
-
-def _one_line(secret: str) -> str:
-    """Return credentials that are written as JSON without their line breaks; any other secret as it is."""
-    try:
-        content = json.loads(secret)
-    except ValueError:
-        return secret
-    return json.dumps(content) if isinstance(content, dict) else secret
 
 
 def secret_sources(pairs: list[str], known: Mapping[str, str]) -> Mapping[str, str]:

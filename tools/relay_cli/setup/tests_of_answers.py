@@ -81,6 +81,9 @@ def check_crm(target: str, secret: str, parameters: Mapping[str, str]) -> None:
         crm.ensure_schema(dry_run=True)
     except MisconfiguredError as error:
         raise UsageError(f"{target} refuses it: {error}", _DEFINITIONS.format(target=target)) from None
+    finally:
+        closing: Any = crm
+        closing.close()
 
 
 def check_slack(secret: str, channel: str, url: str) -> None:
@@ -103,7 +106,7 @@ def check_slack(secret: str, channel: str, url: str) -> None:
 
 
 def check_routing_key(key: str) -> None:
-    """Refuse what is no routing key by its form: any event that PagerDuty takes would page somebody."""
+    """Refuse what is no routing key by its form: any event that PagerDuty takes would page a person."""
     if len(key) != _ROUTING_KEY or not key.isalnum():
         raise UsageError(
             f"a routing key has {_ROUTING_KEY} letters and digits",
