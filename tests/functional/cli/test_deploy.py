@@ -121,7 +121,17 @@ def test_a_probe_that_fails_brings_the_version_before_back(shop: InstalledShop, 
     with pytest.raises(CliError, match="the version before is deployed again"):
         deployed(shop)
     assert (shop.cloudformation.template, shop.cloudformation.parameters) == (TEMPLATE, before)
-    assert "subscribed" not in shop.did
+    assert shop.did == ["uploaded", *[f"probed with {KEY}"] * 2]
+
+
+def test_the_version_before_may_be_broken_too(shop: InstalledShop) -> None:
+    """It is deployed again all the same, and the error says that it is no way out."""
+    shop.deployed()
+    shop.write(JournalDays="90")
+    shop.probes = [ProbeResult(), ProbeResult()]
+    with pytest.raises(CliError, match="does not take every topic either"):
+        deployed(shop)
+    assert shop.cloudformation.template == TEMPLATE
 
 
 def test_a_probe_that_fails_at_first_subscribes_nothing(shop: InstalledShop) -> None:

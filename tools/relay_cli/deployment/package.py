@@ -54,7 +54,9 @@ def build(runtime: str, architecture: str) -> Path:
     environment = {**os.environ, "RUNTIME": runtime, "ARCH": architecture}
     said = _run([str(root / "scripts" / "build")], environment, "the build fails")
     # Its warnings: a build without byte code works, and every cold start takes longer.
-    print(*dict.fromkeys(line for line in said.splitlines() if "!!" in line), sep="\n", end="", file=sys.stderr)
+    print(
+        *dict.fromkeys(line for line in said.splitlines() if "!!" in line), sep="\n", end="", file=sys.stderr
+    )
     return root / ".aws-sam" / "build" / "template.yaml"
 
 

@@ -144,13 +144,15 @@ class Rollout:
                 "the new stack does not take every topic; no webhook was subscribed",
                 "the functions' log says why; correct it and run `relay deploy` again",
             )
-        self._deploy_again(before)
+        again = probe(self._deploy_again(before), callback_key(stack))
+        say(again.sentence())
         raise CliError(
-            "the update does not take every topic: the version before is deployed again",
+            "the update does not take every topic: the version before is deployed again"
+            + ("" if again.complete else ", and does not take every topic either"),
             "nothing that was accepted is lost; the functions' log says why",
         )
 
-    def _deploy_again(self, before: Version) -> None:
+    def _deploy_again(self, before: Version) -> Stack:
         say("deploying the version before again …")
         bucket = package.bucket_in(before.template)
         if bucket is None:
@@ -163,9 +165,10 @@ class Rollout:
         ]
         stack = Stack(self.stack.name, self.stack.access)
         made = change_set.make(stack, uploaded, request, change_set.Watch())
-        if made:
-            with progress("rolling back") as step:
-                change_set.execute(made, step)
+        if made is None:
+            return stack
+        with progress("rolling back") as step:
+            return change_set.execute(made, step)
 
 
 def probe(stack: Stack, key: str) -> ProbeResult:
