@@ -9,6 +9,7 @@ import base64
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
@@ -16,10 +17,10 @@ from typing import Any, Final
 from relay.adapters.aws.client import AwsClient, aws_errors
 from relay.adapters.aws.connection import Connections
 from relay.errors import PermanentError, TransientError
-from relay.ingest.receive import AccessPolicy, RefusedError, authenticate, route
+from relay.ingest.receive import AccessPolicy, RefusedError, authenticate, route, unclaimed
 from relay.model.delivery import Delivery, pack
-from relay.model.metrics import RECEIVED, REFUSED, embedded
-from relay.topics import PROBE_TOPIC
+from relay.model.metrics import RECEIVED, REFUSED, Metric, embedded
+from relay.topics import FOLDERS, PROBE_TOPIC, UNCLAIMED
 from relay.wiring.environment import stack_name
 from relay.wiring.receiver_settings import ReceiverSettings
 
@@ -30,24 +31,38 @@ RETRY_AFTER: Final = "5"
 """Seconds. The platform's retry schedule is documented nowhere; a server that obeys this is welcome to."""
 
 
+_DELIVERING: Final = frozenset({"POST", "PUT", "PATCH"})
+_METHODS: Final = "GET, HEAD, OPTIONS, POST"
+
+
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """Answer one request of the HTTP API (payload format 2.0)."""
     try:
         body = _body(event)
         settings = _settings()
-        key = authenticate(_access(settings), _key(event), event.get("headers") or {}, body)
-        queue, delivery = route(settings.shop, body, datetime.now(UTC))
+        access = _access(settings)
+        method = _method(event)
+        if method not in _DELIVERING or not body:
+            # Some senders try the address before they post: they are told that it is right, and nothing is kept.
+            authenticate(replace(access, token_digests=()), _key(event), {}, b"")
+            return _answer_ping(method)
+        key = authenticate(access, _key(event), event.get("headers") or {}, body)
+        queue, delivery = _route(settings.shop, body)
         _send(settings, queue, delivery)
     except RefusedError as refusal:
-        _log(refusal.code)
+        _log(refusal.code, REFUSED)
         return _answer(refusal.status, {"error": refusal.code})
     except (PermanentError, TransientError) as error:
         # Also what SQS calls the sender's fault: `pack` leaves nothing that it refuses, so it is ours, and the platform
         # delivers again.
-        _log("not_queued", reason=str(error))
+        _log("not_queued", REFUSED, reason=str(error), status=_status(error))
         return _answer(503, {"error": "not_queued"}, {"retry-after": RETRY_AFTER})
-    # Which key it bears, by its place in KEY_DIGESTS: after a rotation the log shows when the old one is out of use.
-    _log("accepted", event_id=delivery.event_id, topic=delivery.topic, reason=delivery.reason, key=key)
+    # A name that only the sender knows is in the message, and in no log.
+    topic = delivery.topic if delivery.topic in {*FOLDERS, PROBE_TOPIC} else None
+    # A probe is no delivery of the programme, and counts in no figure. `key` is the key's place in KEY_DIGESTS: after a
+    # rotation the log shows when the old one is out of use.
+    metric = None if topic == PROBE_TOPIC else RECEIVED
+    _log("accepted", metric, event_id=delivery.event_id, topic=topic, reason=delivery.reason, key=key)
     return _answer(202, {"id": delivery.event_id})
 
 
@@ -55,14 +70,50 @@ def _body(event: Mapping[str, Any]) -> bytes:
     body: str = event.get("body") or ""
     if event.get("isBase64Encoded"):
         try:
-            return base64.b64decode(body)
+            return base64.b64decode("".join(body.split()), validate=True)
         except ValueError:
-            return body.encode()
+            pass  # it is kept as it came
     return body.encode("utf-8", "surrogatepass")
 
 
+def _method(event: Mapping[str, Any]) -> str:
+    http = (event.get("requestContext") or {}).get("http") or {}
+    return str(http.get("method") or "POST").upper()
+
+
 def _key(event: Mapping[str, Any]) -> str:
-    return (event.get("pathParameters") or {}).get("key") or ""
+    """Return the key: the last part of the path, whatever the route calls it, also before a slash."""
+    parameters = event.get("pathParameters") or {}
+    path = parameters.get("key") or parameters.get("proxy") or ""
+    return str(path).rstrip("/")
+
+
+def _route(shop: str, body: bytes) -> tuple[str, Delivery]:
+    """Route a body. A defect in routing costs the event its queue and not its life: it waits in `unclaimed`."""
+    received_at = datetime.now(UTC)
+    try:
+        return route(shop, body, received_at)
+    except RefusedError:
+        raise
+    except Exception as error:  # noqa: BLE001 - see above; the drain of `unclaimed` places it after the next deployment
+        return UNCLAIMED, unclaimed(body, received_at, f"defect.{type(error).__name__}")
+
+
+def _answer_ping(method: str) -> dict[str, Any]:
+    _log("ping", None)
+    if method == "OPTIONS":
+        return {"statusCode": 204, "headers": {"allow": _METHODS}, "body": ""}
+    if method == "HEAD":
+        return {"statusCode": 200, "headers": {"content-type": "application/json"}, "body": ""}
+    if method == "GET" or method in _DELIVERING:
+        return _answer(200, {"status": "ready"})
+    return _answer(405, {"error": "method"}, {"allow": _METHODS})
+
+
+def _status(error: Exception) -> int | None:
+    """Return the HTTP status of the queue's refusal; None where no answer came."""
+    status: int | None = getattr(error.__cause__, "status", None)
+    return status
 
 
 def _send(settings: ReceiverSettings, queue: str, delivery: Delivery) -> None:
@@ -79,7 +130,10 @@ def _send(settings: ReceiverSettings, queue: str, delivery: Delivery) -> None:
     }
     # A second copy of a message does no harm: its event id is the same.
     with aws_errors(f"queue {queue}"):
-        _aws().call("sqs", "SendMessage", message)
+        reply = _aws().call("sqs", "SendMessage", message)
+    if not reply.get("MessageId"):
+        # Not SQS's own answer, whatever its status: the sender keeps the event.
+        raise TransientError(f"queue {queue}: no message id")
 
 
 @cache
@@ -114,12 +168,8 @@ def _answer(
     }
 
 
-def _log(outcome: str, **fields: str | int | None) -> None:
+def _log(outcome: str, metric: Metric | None, **fields: str | int | None) -> None:
     """Log one line, which CloudWatch also reads as a metric (EMF). Never a path, a key or a value of a body."""
-    measured = {} if fields.get("topic") == PROBE_TOPIC else _measured(outcome)
+    at_ms = int(time.time() * 1000)
+    measured = embedded(metric, 1, stack=stack_name(), service="receiver", at_ms=at_ms) if metric else {}
     print(json.dumps({"level": "INFO", "message": outcome, **fields, **measured}))  # noqa: T201 - standard output is the log
-
-
-def _measured(outcome: str) -> Mapping[str, Any]:
-    metric = RECEIVED if outcome == "accepted" else REFUSED
-    return embedded(metric, 1, stack=stack_name(), service="receiver", at_ms=int(time.time() * 1000))

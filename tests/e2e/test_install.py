@@ -139,9 +139,9 @@ class Traffic:
         while not self._stop.wait(0.5):
             number += 1
             body = json.loads(json.dumps(SAMPLE))
-            body["metadata"]["id"] = f"traffic-{id(self)}-{number}"
-            body["metadata"]["triggerredAt"] = (
-                f"2026-05-01T00:{number // 60 % 60:02}:{number % 60:02}.{id(self) % 1000:03}Z"
+            # A customer of its own makes it an event of its own.
+            body["payload"]["customerId"] = body["payload"]["customer"]["id"] = (
+                f"{id(self) % 10**6}{number:06}"
             )
             try:
                 reply = deliver(self.url, body)

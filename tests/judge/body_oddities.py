@@ -133,6 +133,9 @@ def _member_id(written: Callable[[str], Any]) -> Oddity:
             payload["customerId"] = written(event.member)
             if payload["customerId"] is None and "customer" in payload:
                 payload["customer"]["id"] = None  # the payment topics name the member twice
+            request = (payload.get("detail") or {}).get("cancelRequest")
+            if payload["customerId"] is None and request:
+                request["customerId"] = None  # a request to cancel names the member as well
         return body
 
     return change
@@ -236,6 +239,69 @@ def _open_word(event: Event, rng: Random, body: bodies.Body) -> bodies.Body | No
     return body
 
 
+def _other_person(event: Event, rng: Random, body: bodies.Body) -> bodies.Body | None:
+    """The `customer` of a payment topic is another person than the member that the payload names."""
+    person = body["payload"].get("customer")
+    if not isinstance(person, dict) or "customerId" not in body["payload"]:
+        return None
+    person |= {"id": f"{int(event.member) + 5}", "email": "another-person@people.example"}
+    return body
+
+
+_MAIN: dict[str, tuple[str, str, list[Any]]] = {
+    bodies.PENDING: ("detail", "effectiveCancellationDate", ["soon", "", 0]),
+    bodies.CREDITS: ("", "newBalance", ["many", "", [7]]),
+    bodies.ATTEMPT: ("detail", "billingAttempts", ["third", "", 0]),
+    bodies.FAILED: ("detail", "billingAttempts", ["third", "", 0]),
+    bodies.SUCCEEDED: ("detail", "amount", ["lots", "", {}]),
+    bodies.CANCELLED: ("detail", "cancellationSource", ["", 7, []]),
+}
+
+
+def _main_unreadable(event: Event, rng: Random, body: bodies.Body) -> bodies.Body | None:
+    """The field that the topic is about cannot be read: the event still says what its name says."""
+    if event.topic not in _MAIN:
+        return None
+    place, key, values_ = _MAIN[event.topic]
+    (body["payload"][place] if place else body["payload"])[key] = rng.choice(values_)
+    return body
+
+
+def _unknown_type(event: Event, rng: Random, body: bodies.Body) -> bodies.Body | None:
+    detail = body["payload"].get("detail", {})
+    if event.topic in bodies.JOINED:
+        detail["entryType"] = "TELEPORT"
+    elif event.topic == bodies.METHOD:
+        detail["paymentMethodType"] = "CustomerBarter"
+    elif event.topic == bodies.PENDING:
+        detail["cancellationSource"] = detail["cancelRequest"]["cancellationSource"] = "TELEPATHY"
+    elif event.topic == bodies.SUCCEEDED:
+        body["payload"]["status"] = "SETTLED_TWICE"
+    else:
+        return None
+    return body
+
+
+def _pair_broken(event: Event, rng: Random, body: bodies.Body) -> bodies.Body | None:
+    """An amount without its currency, or a currency without its amount."""
+    if event.topic != bodies.SUCCEEDED:
+        return None
+    del body["payload"]["detail"][rng.choice(["amount", "currency"])]
+    return body
+
+
+def _malformed_address(event: Event, rng: Random, body: bodies.Body) -> bodies.Body | None:
+    place = body["payload"]
+    if event.topic == bodies.UPDATED:
+        place = place["newData"]
+    elif event.topic not in {bodies.CREDITS, bodies.EXPIRED}:
+        place = place.get("customer", {})
+    if not place.get("email"):
+        return None
+    place["email"] = rng.choice(["no address", "@people.example", "ada@", "ada people@x.example"])
+    return body
+
+
 def _hostile_name(event: Event, rng: Random, body: bodies.Body) -> bodies.Body | None:
     if event.topic not in {bodies.CREDITS, bodies.EXPIRED}:
         return None
@@ -285,9 +351,17 @@ BODY: dict[str, Oddity] = {
     "shop_other": _metadata(shopDomain="other-shop.myshopify.com"),
     "word_unknown": _open_word,
     "name_hostile": _hostile_name,
+    "identity_disagrees": _other_person,
+    "main_unreadable": _main_unreadable,
+    "word_type": _unknown_type,
+    "pair_broken": _pair_broken,
+    "address_malformed": _malformed_address,
+    "test_delivery": _metadata(test=True),
 }
 # Times that the payload does not bring: a renewed time of triggering would then date the event anew.
 WITHOUT_OWN_TIME = frozenset(
     {"clock_future", "clock_1900", "clock_1970", "clock_unreadable", "clock_missing", "trigger_impossible"}
 )
-NO_MEMBER = frozenset({"id_missing", "topic_unknown", "shop_other", "not_json"})
+NO_MEMBER = frozenset(
+    {"id_missing", "topic_unknown", "shop_other", "not_json", "bytes_key_twice", "test_delivery"}
+)

@@ -15,7 +15,7 @@ from tests.judge import bodies, values
 from tests.judge.answer import PERSONAL, Answer, Scalar
 from tests.judge.history import DAY, History, Sent
 from tests.judge.ledger import Entry, balance
-from tests.judge.reading import Statement, Unplaced, read
+from tests.judge.reading import Statement, Unplaced, is_of_two_people, read
 
 # architecture.md, "What ends is worked out": shown only while newer than what ended them.
 BILLING = ("next_payment_on", "fee_amount", "attempts_left")
@@ -26,6 +26,7 @@ KEPT_MILESTONES, KEPT_PAYMENTS = 40, 12
 DEFAULT_ATTEMPTS = 3
 # Texts are cut when they are read; where is not written, so a longer one is not asserted.
 SURELY_KEPT = 100
+_IDENTITY = {"email": "email", "first_name": "firstName", "last_name": "lastName", "phone": "phoneNumber"}
 
 
 def statements(history: History, sent: Iterable[Sent] | None = None) -> list[Statement]:
@@ -57,6 +58,7 @@ class _Member:
         self.paid_since_start = False
         self.muddled = False  # a contradiction that is looked up: membership and billing are open
         self.status_open = False
+        self.trial: Statement | None = None
         self.erased_at = -1
         self.first = True  # whether the statement is the first of its event: what is counted counts once
         self.entries: list[Entry] = []
@@ -98,6 +100,8 @@ class _Member:
 
     def identity(self, s: Statement) -> None:
         """E-mail, names and phone: every topic that has them may tell them, `customer.updated` alone clears them."""
+        if is_of_two_people(s):
+            return
         if s.topic == bodies.UPDATED:
             source = _object(s.payload.get("newData"))
         elif s.topic in {bodies.CREDITS, bodies.EXPIRED}:
@@ -105,23 +109,31 @@ class _Member:
         else:
             source = _object(s.payload.get("customer"))
         may_clear = s.topic == bodies.UPDATED
-        names = {"email": "email", "first_name": "firstName", "last_name": "lastName", "phone": "phoneNumber"}
-        for name, key in names.items():
-            if key not in source:
-                continue
-            value = values.address(source[key]) if name == "email" else values.text(source[key])
-            if value is not None:
-                self.put(name, value)
-                if len(value) > SURELY_KEPT:
-                    self.leave_open(name)
-            elif source[key] is None and may_clear:
-                self.put(name, None)
-            elif source[key] is not None:
-                # A text that is no address or is empty: the documents do not say what stands.
+        for name, key in _IDENTITY.items():
+            if key in source:
+                self.tell_identity(name, source[key], may_clear=may_clear)
+
+    def tell_identity(self, name: str, written: object, *, may_clear: bool) -> None:
+        value = values.address(written) if name == "email" else values.text(written)
+        if value is not None:
+            self.put(name, value)
+            if len(value) > SURELY_KEPT:
                 self.leave_open(name)
+        elif written is None:
+            if may_clear:
+                self.put(name, None)
+        elif name != "email" or values.text(written) is None:
+            # A text that is empty: the documents do not say what stands. What is no address replaces none.
+            self.leave_open(name)
 
     def joined(self, s: Statement) -> None:
         fields, kind = self.answer.fields, bodies.JOINED[s.topic]
+        if same_trial(self.trial, s):
+            # The same matter with another value: it counts once. When it began is told twice.
+            self.put("trial_ends_at", values.moment(s.payload.get("freeTrialEnd")))
+            self.leave_open("joined_at")
+            return
+        self.trial = s if kind == "trial" else None
         if self.state == "cancelled" and self.first:
             self.answer.pairs["rejoined"] += 1
             self.put("rejoined_at", s.ms)
@@ -211,8 +223,20 @@ class _Member:
                 "last_payment_at", "payment_status", "fee_amount", "fee_currency", "next_payment_on"
             )
             return
+        if part_of(s, self.failing):
+            # It recovers nothing; what else it says is not written.
+            self.leave_open(
+                "last_payment_at", "fee_amount", "fee_currency", "next_payment_on", "attempts_left"
+            )
+            return
         self.put("last_payment_at", s.ms)
         self.payments += self.first
+        if is_one_off(s):
+            # Not the recurring fee, which stays as it is known; whether it pays a debt is not written.
+            self.leave_open("last_payment_at", "payment_status", "next_payment_on")
+            if self.failing or "fee_amount" not in self.answer.fields:
+                self.muddle()
+            return
         ends = self.answer.fields.get("pending_cancel_at")
         overdue = self.pending is not None and isinstance(ends, int) and ends <= s.ms
         if self.state == "cancelled" or self.kind in {"free", "lifetime"} or self.muddled or overdue:
@@ -221,10 +245,6 @@ class _Member:
             return
         if self.state == "trialing":
             self.leave_open_after_trial()
-        if self.failing and is_part(self.failing[-1], s):
-            # "A part recovers nothing", and is not the recurring fee.
-            self.leave_open("fee_amount", "fee_currency", "next_payment_on")
-            return
         if self.failing and self.first:
             self.recovered(s)
         self.stop_failing()
@@ -232,6 +252,14 @@ class _Member:
         self.put("failed_attempts", 0)
         self.put("attempts_left", None)
         self.leave_open("attempts_left")
+        self.fee(s, money, code)
+        billed = values.day(s.detail.get("newBillingDate"), self.history.zone)
+        self.put("next_payment_on", billed)
+        if billed is None:
+            self.leave_open("next_payment_on")
+        self.paid_since_start = True
+
+    def fee(self, s: Statement, money: Decimal | None, code: str | None) -> None:
         dated = values.day(s.detail.get("newBillingDate"), self.history.zone) is not None
         if money is not None and not dated and self.answer.fields.get("fee_amount") is not None:
             # "A one-off charge is not the recurring fee": whether one without a next date is one is not written.
@@ -241,11 +269,6 @@ class _Member:
             self.put("fee_currency", code)
         else:
             self.leave_open("fee_amount", "fee_currency")
-        billed = values.day(s.detail.get("newBillingDate"), self.history.zone)
-        self.put("next_payment_on", billed)
-        if billed is None:
-            self.leave_open("next_payment_on")
-        self.paid_since_start = True
 
     def leave_open_after_trial(self) -> None:
         # No topic tells that a trial became a paid membership.
@@ -297,6 +320,7 @@ class _Member:
             self.muddle()
             self.leave_open("cancelled_at", "cancel_type", "rejoined_at", "rejoin_count")
         source = s.detail.get("cancellationSource")
+        source = source if source is None or isinstance(source, str) else "unreadable"
         fee_open = bool(self.failing)
         if fee_open and self.first:
             self.answer.pairs["lost"] += 1
@@ -310,7 +334,7 @@ class _Member:
             self.put("cancel_type", "involuntary")
         else:
             self.leave_open("cancel_type")
-        self.state, self.pending, self.status_open = "cancelled", None, False
+        self.state, self.pending, self.status_open, self.trial = "cancelled", None, False, None
         self.leave_open("pending_cancel_at", "trial_ends_at", "failed_attempts")
         self.stop_failing()
         self.end_billing()
@@ -429,6 +453,27 @@ def starts_cycle(cycle: list[Statement], s: Statement) -> bool:
     higher = any((found.attempt or 0) > 1 and found.ms < s.ms for found in cycle)
     renewed = s.attempt == 1 and (higher or any(ms < s.ms for ms in finals))
     return renewed or any(s.ms - ms > 3 * DAY for ms in finals)
+
+
+def same_trial(trial: Statement | None, s: Statement) -> bool:
+    """Tell whether a trial that runs is told again: the same tier, with another end."""
+    return (
+        trial is not None
+        and s.topic == bodies.JOINED_TRIAL
+        and s.identity != trial.identity
+        and trial.payload.get("tierId") == s.payload.get("tierId") is not None
+        and values.possible_date(s.payload.get("freeTrialEnd"))
+    )
+
+
+def part_of(s: Statement, failing: list[Statement]) -> bool:
+    """Tell whether a payment is a part of the fee that failed."""
+    return bool(failing) and is_part(failing[-1], s)
+
+
+def is_one_off(s: Statement) -> bool:
+    """Tell whether a payment is a charge that nothing follows: it has no next billing date."""
+    return s.detail.get("newBillingDate") is None and s.detail.get("amount") is not None
 
 
 def is_part(failure: Statement, paid: Statement) -> bool:

@@ -37,6 +37,7 @@ class Life:
     last: str
     phone: str
     currency: str
+    fee: float
     name_from: int
     events: list[Event] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
@@ -118,6 +119,7 @@ def _born(rng: Random, number: int, seed: int) -> Life:
         last=f"Ln{tag}",
         phone=f"+1202555{rng.randrange(10_000):04d}",
         currency="USD",
+        fee=rng.choice([100, 49, 9.5, 129.99]),
         name_from=1000 * (number + 1),
     )
     life.texts += [life.email, life.first, life.last, life.phone]
@@ -135,7 +137,10 @@ def _live(life: Life, steps: int) -> None:
 def join(life: Life) -> None:
     """A member enters a tier; a paid one pays at once, before or after the joining is told."""
     life.wait(MINUTE, 9 * DAY)
-    life.kind = life.rng.choices(["paid", "free", "trial", "lifetime"], [6, 2, 2, 1])[0]
+    kinds = {"paid": 6, "free": 2, "trial": 2, "lifetime": 1}
+    if life.state == "active":
+        del kinds[life.kind]  # the same joining told again is an oddity
+    life.kind = life.rng.choices([*kinds], [*kinds.values()])[0]
     life.tier = life.rng.choice(TIERS[life.kind])
     topics = {kind: topic for topic, kind in bodies.JOINED.items()}
     trial_end = life.clock + life.rng.randrange(60, 90) * DAY if life.kind == "trial" else None
@@ -154,9 +159,8 @@ def join(life: Life) -> None:
 
 def pay(life: Life) -> None:
     """A fee is paid; the next billing date lies beyond the end of any history."""
-    amount = life.rng.choice([100, 49, 9.5, 129.99])
     next_on = iso(life.clock - life.clock % DAY + 365 * DAY)
-    life.tell(bodies.SUCCEEDED, bodies.paid(life.person, amount, life.currency, next_on, life.clock))
+    life.tell(bodies.SUCCEEDED, bodies.paid(life.person, life.fee, life.currency, next_on, life.clock))
 
 
 def rebill(life: Life) -> None:
@@ -170,7 +174,7 @@ def fail(life: Life, attempt: int, topic: str = bodies.ATTEMPT, after: int = 0) 
     errors = HARD_ERRORS if life.rng.random() < 0.15 else SOFT_ERRORS
     error = life.rng.choice(errors)
     happened = life.clock + after
-    payload = bodies.failed(life.person, attempt, (49, life.currency), (error, life.tier[0]), happened)
+    payload = bodies.failed(life.person, attempt, (life.fee, life.currency), (error, life.tier[0]), happened)
     if topic == bodies.FAILED:
         payload["detail"]["isFinal"] = True
     life.tell(topic, payload, happened)

@@ -14,7 +14,15 @@ from decimal import Decimal
 from itertools import groupby
 
 from tests.judge import bodies, values
-from tests.judge.fold import DEFAULT_ATTEMPTS, QUIET_DAYS, is_part, starts_cycle, statements
+from tests.judge.fold import (
+    DEFAULT_ATTEMPTS,
+    QUIET_DAYS,
+    is_one_off,
+    part_of,
+    same_trial,
+    starts_cycle,
+    statements,
+)
 from tests.judge.history import DAY, HOUR, History, Sent
 from tests.judge.reading import Statement
 
@@ -126,8 +134,10 @@ def cycles(mine: list[Statement]) -> Iterator[Cycle]:
             cycle.failures.append(s)
             continue
         end = _end(s)
-        if cycle and end == "recovered" and is_part(cycle.failures[-1], s):
-            end = None
+        if cycle and end == "recovered" and part_of(s, cycle.failures):
+            continue  # a part recovers nothing
+        if cycle and end == "recovered" and is_one_off(s):
+            cycle.uncertain = True
         if cycle and end:
             cycle.end = end
             yield cycle
@@ -154,6 +164,11 @@ def _end(s: Statement) -> str | None:
     return "recovered" if s.topic == bodies.SUCCEEDED and _is_fee(s) else None
 
 
+def _money(s: Statement) -> tuple[Decimal | None, str | None]:
+    code = values.currency(s.detail.get("currency"))
+    return values.amount(s.detail.get("amount"), code), code
+
+
 def _is_fee(s: Statement) -> bool:
     money = values.amount(s.detail.get("amount"), values.currency(s.detail.get("currency")))
     return money is None or money > 0
@@ -162,6 +177,8 @@ def _is_fee(s: Statement) -> bool:
 def _incidents(history: History, mine: list[Statement], found: Expected) -> None:
     for cycle in cycles(mine):
         key = dunning_key(history, cycle.member)
+        if cycle.end is None and history.end - cycle.failures[-1].ms > QUIET_DAYS * DAY:
+            cycle.uncertain = True  # thirty days without a failure close it
         opened, final = Told(key, "warning", "opened"), Told(key, "warning", "final")
         told = [opened] if cycle.warned else []
         told += [final] * cycle.final
@@ -193,6 +210,7 @@ def _debts(history: History, mine: list[Statement], found: Expected) -> None:
             continue
         key = f"cred:{history.shop}:{s.member}:{values.iso(s.ms)[:10]}"
         told = Told(key, "error", "opened")
+        found.may[Told(key, "error", "resolved")] = 1
         if s.topic == bodies.EXPIRED or previous is None or previous < 0 or history.zone != "UTC":
             found.may[told] += 1
         else:
@@ -202,6 +220,7 @@ def _debts(history: History, mine: list[Statement], found: Expected) -> None:
 
 def _notes(mine: list[Statement], found: Expected) -> None:
     member, ended, numbered = mine[0].member, False, list[Statement]()
+    left: Statement | None = None
     moved: int | None = None
     for s in mine:
         if s.topic in bodies.JOINED:
@@ -210,7 +229,7 @@ def _notes(mine: list[Statement], found: Expected) -> None:
             (found.notes if paid else found.more_notes)[member, "Membership Joined"] += 1
             found.notes[member, "Membership Joined"] += 0
             found.notes[member, "Membership Rejoined"] += ended
-            ended = False
+            ended, left = False, None
         elif s.topic == bodies.CHANGED_TIER:
             # Within an hour the last move wins, and a move back drops both.
             near = moved is not None and s.ms - moved <= HOUR
@@ -218,8 +237,8 @@ def _notes(mine: list[Statement], found: Expected) -> None:
             found.open_notes |= {(member, "Membership Tier Changed")} if near else set()
             moved = s.ms
         elif s.topic == bodies.CANCELLED:
-            found.notes[member, "Membership Cancelled"] += 1
-            ended = True
+            found.notes[member, "Membership Cancelled"] += not _same_ending(left, s)
+            ended, left = True, s
         elif s.topic in _NOTES:
             found.notes[member, _NOTES[s.topic]] += 1
         elif s.topic in {bodies.ATTEMPT, bodies.FAILED} and not _same_attempt(numbered, s):
@@ -241,6 +260,11 @@ _NOTES = {
 }
 
 
+def _same_ending(left: Statement | None, s: Statement) -> bool:
+    """Tell whether the same end was told by another source: it "counts once and is said once"."""
+    return left is not None and s.ms - left.ms <= SAME_ATTEMPT
+
+
 def _same_attempt(earlier: list[Statement], s: Statement) -> bool:
     """Tell whether a failure of the other topic has told this attempt already."""
     return any(
@@ -251,27 +275,43 @@ def _same_attempt(earlier: list[Statement], s: Statement) -> bool:
     )
 
 
-def _figures(mine: list[Statement], found: Expected) -> None:
-    def add(name: str, value: Decimal | int = 1) -> None:
-        found.kpis[name] = found.kpis.get(name, Decimal(0)) + value
+def _add(found: Expected, name: str, value: Decimal | int = 1) -> None:
+    found.kpis[name] = found.kpis.get(name, Decimal(0)) + value
 
+
+def _figures(mine: list[Statement], found: Expected) -> None:
+    failing = list[Statement]()
+    entered: Statement | None = None
     for s in mine:
-        code = values.currency(s.detail.get("currency"))
-        money = values.amount(s.detail.get("amount"), code)
-        if s.topic in bodies.JOINED:
-            add("joins")
+        if s.topic in {bodies.ATTEMPT, bodies.FAILED}:
+            failing.append(s)
+        elif s.topic in bodies.JOINED:
+            trial = entered if entered and entered.topic == bodies.JOINED_TRIAL else None
+            _add(found, "joins", 0 if same_trial(trial, s) else 1)
+            entered = s
         elif s.topic == bodies.CANCELLED:
-            add("cancellations")
+            left = entered if entered and entered.topic == bodies.CANCELLED else None
+            _add(found, "cancellations", 0 if _same_ending(left, s) else 1)
+            entered = s
         elif s.topic == bodies.SUCCEEDED and _is_fee(s):
-            add("payments")
-            if money is not None and code is not None:
-                add(f"paid:{code}", money)
+            _payment(s, found, whole=not is_one_off(s) and not part_of(s, failing[-1:]))
         elif s.topic == bodies.EXPIRED:
             lost = values.amount(s.payload.get("amount"), None)
-            add("expired", lost or 0)
+            _add(found, "expired", lost or 0)
             found.open_kpis |= {"expired"} if lost is None else set()
     failures = found.notes[mine[0].member, "Membership Payment Failed"]
     if failures:
-        add("failed_attempts", failures)
+        _add(found, "failed_attempts", failures)
     if (mine[0].member, "Membership Payment Failed") in found.open_notes:
         found.open_kpis.add("failed_attempts")
+
+
+def _payment(s: Statement, found: Expected, *, whole: bool) -> None:
+    code = values.currency(s.detail.get("currency"))
+    money = values.amount(s.detail.get("amount"), code)
+    _add(found, "payments")
+    if money is not None and code is not None:
+        _add(found, f"paid:{code}", money)
+    if not whole:
+        # Whether the figures have what is no whole fee is not written.
+        found.open_kpis |= {"payments", f"paid:{code}"}

@@ -21,7 +21,7 @@ from tests.judge.body_oddities import (
     payload_time,
     with_body,
 )
-from tests.judge.history import HOUR, MINUTE, SECOND, Delivery, Event
+from tests.judge.history import DAY, HOUR, MINUTE, SECOND, Delivery, Event
 
 # --- ties: two events of one moment -----------------------------------------------------------------------------
 
@@ -92,6 +92,81 @@ def tie_circle(events: list[Event], rng: Random) -> list[Event]:
         added.append(replace(event, name=name, happened=moment, deliveries=(post,)))
     marked = [replace(e, oddities=e.oddities | {"tie_circle"}) for e in (event, *added)]
     return [*events[:n], *marked, *events[n + 1 :]]
+
+
+# --- the same matter once more, and payments that are no fee ----------------------------------------------------
+
+
+def _follow_up(
+    events: list[Event], rng: Random, oddity: str, topic: str, change: Callable[[bodies.Body, int], None]
+) -> list[Event]:
+    """Add an event of the same topic an hour later that the change makes of one."""
+    found = [n for n, e in enumerate(events) if e.topic == topic and not e.oddities]
+    # Only where nothing of the member comes between.
+    free = [
+        n
+        for n in found
+        if (m := _next_of_member(events, n)) is None or events[m].happened - events[n].happened > 2 * HOUR
+    ]
+    if not free:
+        return events
+    n = rng.choice(free)
+    event, body = events[n], body_of(events[n])
+    moment = event.happened + HOUR
+    body["payload"] |= {"createdAt": values.iso(moment), "updatedAt": values.iso(moment)}
+    body["metadata"] |= {"id": f"{rng.getrandbits(128):032x}", "triggerredAt": values.iso(moment + 300)}
+    change(body, moment)
+    post = Delivery(moment + SECOND, bodies.dump(body))
+    added = replace(
+        event, name=f"{event.name}-1", topic=body["metadata"]["topic"], happened=moment, deliveries=(post,)
+    )
+    marked = [replace(e, oddities=e.oddities | {oddity}) for e in (event, added)]
+    return [*events[:n], *marked, *events[n + 1 :]]
+
+
+def trial_extended(events: list[Event], rng: Random) -> list[Event]:
+    """A trial is told again with a later end."""
+
+    def change(body: bodies.Body, moment: int) -> None:
+        body["payload"]["freeTrialEnd"] = values.iso(moment + 120 * DAY)
+
+    return _follow_up(events, rng, "trial_extended", bodies.JOINED_TRIAL, change)
+
+
+def pending_again(events: list[Event], rng: Random) -> list[Event]:
+    """An announced end is told again by another source, with another date."""
+
+    def change(body: bodies.Body, moment: int) -> None:
+        date = values.iso(moment - moment % HOUR + 200 * DAY)
+        body["payload"]["detail"] |= {"effectiveCancellationDate": date, "cancellationSource": "MERCHANT"}
+
+    return _follow_up(events, rng, "pending_again", bodies.PENDING, change)
+
+
+def amount_part(events: list[Event], rng: Random) -> list[Event]:
+    """A part of a failed fee is paid."""
+
+    def change(body: bodies.Body, moment: int) -> None:
+        payload, failed = body["payload"], body["payload"]["detail"]
+        payload["detail"] = {
+            "amount": 1,
+            "currency": failed["currency"],
+            "newBillingDate": values.iso(moment - moment % DAY + 365 * DAY),
+        }
+        payload["status"] = "PAID"
+        body["metadata"]["topic"] = bodies.SUCCEEDED
+
+    return _follow_up(events, rng, "amount_part", bodies.ATTEMPT, change)
+
+
+def payment_one_off(events: list[Event], rng: Random) -> list[Event]:
+    """Something else than the recurring fee is paid: it has no next billing date."""
+
+    def change(body: bodies.Body, moment: int) -> None:
+        body["payload"]["detail"] |= {"amount": 777}
+        del body["payload"]["detail"]["newBillingDate"]
+
+    return _follow_up(events, rng, "payment_one_off", bodies.SUCCEEDED, change)
 
 
 # --- deliveries -------------------------------------------------------------------------------------------------
@@ -208,11 +283,26 @@ def _bytes(oddity: str, change: Callable[[bytes], bytes]) -> Callable[[list[Even
     return apply_to
 
 
+def ping_empty(events: list[Event], rng: Random) -> list[Event]:
+    """The sender validates the address with a POST that has no body."""
+    if not events:
+        return events
+    n = rng.randrange(len(events))
+    event = events[n]
+    ping = Delivery(event.deliveries[-1].at + SECOND, b"")
+    changed = replace(event, deliveries=(*event.deliveries, ping), oddities=event.oddities | {"ping_empty"})
+    return [*events[:n], changed, *events[n + 1 :]]
+
+
 EVENTS: dict[str, Callable[[list[Event], Random], list[Event]]] = {
     "tie_ms": tie_ms,
     "tie_second": tie_second,
     "tie_circle": tie_circle,
     "id_reused": id_reused,
+    "trial_extended": trial_extended,
+    "pending_again": pending_again,
+    "amount_part": amount_part,
+    "payment_one_off": payment_one_off,
 }
 DELIVERIES: dict[str, Callable[[list[Event], Random], list[Event]]] = {
     "repeat": repeat,
@@ -223,7 +313,9 @@ DELIVERIES: dict[str, Callable[[list[Event], Random], list[Event]]] = {
     # After these a body is no plain JSON object, so they come last.
     "bytes_bom": _bytes("bytes_bom", lambda body: b"\xef\xbb\xbf" + body),
     "bytes_list": _bytes("bytes_list", lambda body: b"[" + body + b"]"),
+    "bytes_key_twice": _bytes("bytes_key_twice", lambda body: body[:-1] + b',"payload":{}}'),
     "not_json": _bytes("not_json", lambda body: body[:-9]),
+    "ping_empty": ping_empty,
 }
 TIMELINE = frozenset(EVENTS)
 ALL = frozenset({*EVENTS, *BODY, *DELIVERIES})

@@ -98,6 +98,8 @@ def _read(delivery: Delivery, shop: str, event: str) -> Statement | Unplaced:
         return Unplaced("unknown_topic" if topic else "no_topic")
     if metadata.get("shopDomain") not in {None, shop}:
         return Unplaced("other_shop")
+    if metadata.get("test") is True:
+        return Unplaced("test")
     member = customer(topic, payload)
     if member is None:
         return Unplaced("no_member")
@@ -137,6 +139,13 @@ def customer(topic: str, payload: dict[str, Any]) -> str | None:
     if topic == bodies.ORDERED:
         return values.identifier(nested.get("id"))
     return values.identifier(payload.get("customerId")) or values.identifier(nested.get("id"))
+
+
+def is_of_two_people(s: Statement) -> bool:
+    """Tell whether the places that name the member disagree: such an event tells nothing of identity."""
+    nested = _object(s.payload.get("customer"))
+    named = {values.identifier(s.payload.get("customerId")), values.identifier(nested.get("id"))} - {None}
+    return len(named) > 1
 
 
 def trigger_time(metadata: dict[str, Any], at: int) -> int | None:

@@ -14,12 +14,13 @@ import pytest
 
 from tests.judge import bodies
 from tests.judge.answer import Answer
-from tests.judge.building import EMAIL, GOLD, MEMBER, SILVER, Script, at
+from tests.judge.building import EMAIL, GOLD, MEMBER, PERSON, SILVER, Script, at
 from tests.judge.fold import fold
 from tests.judge.generator import draw
 from tests.judge.history import SECOND, Delivery, Event, History
 from tests.judge.ledger import Entry, balance
-from tests.judge.reading import Statement, read
+from tests.judge.messages import expect
+from tests.judge.reading import Statement, Unplaced, read
 from tests.judge.values import moment
 
 SAMPLES = Path(__file__).parents[2] / "events"
@@ -484,3 +485,55 @@ def test_what_is_asserted_is_most_of_it() -> None:
             fields += len(found.fields)
             opened += len(found.open)
     assert opened / fields < 0.2
+
+
+def test_a_one_off_charge_is_not_the_fee() -> None:
+    """What has no next billing date leaves the known fee as it is."""
+    script = Script().join("03-01").pay("03-01 00:00:05", amount=49)
+    answer = fold(script.pay("03-02", amount=777, next_on=None).history())[MEMBER]
+    assert answer.determined()["fee_amount"] == 49
+    assert "last_payment_at" not in answer.determined()
+
+
+def test_what_is_no_address_replaces_none() -> None:
+    """A good address stays; a later good one replaces it."""
+    script = Script().update("03-01", email="ada@people.example").update("03-02", email="no address")
+    assert fold(script.history())[MEMBER].determined()["email"] == "ada@people.example"
+    script.update("03-03", email="new@people.example")
+    assert fold(script.history())[MEMBER].determined()["email"] == "new@people.example"
+
+
+def test_an_event_of_two_people_tells_nothing_of_identity() -> None:
+    """The payment counts for the member that the payload names; the other's address does not."""
+    other = {**PERSON, "id": "1234567", "email": "another-person@people.example"}
+    script = Script().join("03-01").update("03-01 00:01:00", email=EMAIL)
+    payload = bodies.paid(other, 49, "USD", "2027-04-01", at("03-02")) | {"customerId": MEMBER}
+    answer = fold(script.add(bodies.SUCCEEDED, payload, at("03-02")).history())[MEMBER]
+    assert (answer.determined()["email"], answer.determined()["fee_amount"]) == (EMAIL, 49)
+
+
+def test_a_trial_that_is_extended_counts_once() -> None:
+    """Its end is the later one; when it began is told twice, so that it is open."""
+    script = Script().join("03-01", bodies.JOINED_TRIAL)
+    payload = bodies.joined(bodies.JOINED_TRIAL, MEMBER, GOLD, at("03-02"), at("05-01"))
+    history = script.add(bodies.JOINED_TRIAL, payload, at("03-02")).history()
+    answer = fold(history)[MEMBER]
+    assert answer.fields["trial_ends_at"] == at("05-01")
+    assert "joined_at" in answer.open
+    assert expect(history).kpis["joins"] == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (
+            b'{"payload":{"customerId":"1"},"metadata":{"topic":"customer.cancelled"},"payload":{}}',
+            "not_json",
+        ),
+        (b"", "not_json"),
+        (b'{"payload":{"customerId":"1"},"metadata":{"topic":"customer.cancelled","test":true}}', "test"),
+    ],
+)
+def test_what_is_no_event_of_a_member(body: bytes, reason: str) -> None:
+    """A key twice, an empty body and a delivery that says it is a test tell nothing."""
+    assert read(Delivery(at("03-01"), body), Script().history()) == Unplaced(reason)

@@ -39,16 +39,29 @@ class CrmDiff:
 
 
 def compare_crm(truth: Iterable[Mapping[str, Any]], contacts: Mapping[str, Mapping[str, str]]) -> CrmDiff:
-    """Compare each true member with the contact of its key."""
+    """Compare each true member with the contact of its key.
+
+    An erased member may have a contact or none; one that it has holds no e-mail address.
+    """
     differences: list[FieldDifference] = []
     unheard: list[FieldDifference] = []
     for member in truth:
+        if member.get("erased"):
+            differences.extend(_left_of(member, contacts.get(member["key"])))
+            continue
         excused = set(member["unheard"])
         for found in _differing(member, contacts.get(member["key"])):
             # A missing contact is excused only if no field's event ever arrived.
             fields = set(member["fields"]) if found.field == "contact" else {found.field}
             (unheard if fields <= excused else differences).append(found)
     return CrmDiff(tuple(differences), tuple(unheard))
+
+
+def _left_of(member: Mapping[str, Any], contact: Mapping[str, str] | None) -> Iterator[FieldDifference]:
+    left = (contact or {}).get(PROPERTIES["email"], "")
+    if left:
+        # The address itself is what must not be shown any longer.
+        yield FieldDifference(member["customer_id"], "email", "", "an address")
 
 
 def _differing(member: Mapping[str, Any], contact: Mapping[str, str] | None) -> Iterator[FieldDifference]:
@@ -60,6 +73,9 @@ def _differing(member: Mapping[str, Any], contact: Mapping[str, str] | None) -> 
         if name not in PROPERTIES or name in NOT_COMPARED:
             continue
         actual, expected = contact.get(PROPERTIES[name], ""), _text(value)
+        if name == "first_joined_at":
+            # The platform's record has it in seconds, an event in milliseconds: either may have come first.
+            expected, actual = expected[:19], actual[:19]
         if not _same(expected, actual):
             yield FieldDifference(customer, name, expected, actual)
 

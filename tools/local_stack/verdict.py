@@ -75,7 +75,10 @@ class ScenarioVerdict(Verdict):
 
 
 def judge_scenario(platform: PlatformActivity, relay: RelayOutput, *, all_faults: bool) -> ScenarioVerdict:
-    """Return the verdict. With all faults, events may be set aside for a named reason, and some never arrive."""
+    """Return the verdict.
+
+    With all faults, forged requests may be set aside for a named reason, and some events never arrive.
+    """
     crm = compare_crm(platform.truth, relay.contacts)
     duplicates = (
         *duplicate_messages(relay.slack, platform.incidents),
@@ -100,6 +103,7 @@ def judge_scenario(platform: PlatformActivity, relay: RelayOutput, *, all_faults
         *(f"sent twice: {text}" for text in duplicates[:_MAX_NAMED]),
         *(f"the CRM differs: {difference}" for difference in crm.differences[:_MAX_NAMED]),
         *_other_problems(platform, relay, ids),
+        *_genuine_dead_letters(platform, relay),
     ]
     set_aside = Counter(reason for id_, reason in relay.reasons.items() if id_ in ids and id_ not in lines)
     return ScenarioVerdict(result, tuple(problems), crm, duplicates, set_aside)
@@ -110,6 +114,15 @@ def _must_be_zero(*, all_faults: bool) -> tuple[str, ...]:
     if all_faults:
         return always
     return (*always, "dead_letters", "unclaimed", "dropped_by_sim", "given_up", "unheard")
+
+
+def _genuine_dead_letters(platform: PlatformActivity, relay: RelayOutput) -> Iterator[str]:
+    """Yield a sentence where an event of the platform became a dead letter: with all faults only forged ones may."""
+    genuine = {str(one["receipt"]): one for one in platform.accepted if one["kind"] in _GENUINE}
+    dead = sorted(set(relay.observed.queues.get(DEAD_LETTERS, ())) & genuine.keys())
+    if dead:
+        yield f"{len(dead)} dead letters are events of the platform and must be 0"
+    yield from (f"dead: {id_} {genuine[id_]['topic']}" for id_ in dead[:_MAX_NAMED])
 
 
 def _other_problems(platform: PlatformActivity, relay: RelayOutput, ids: set[str]) -> Iterator[str]:

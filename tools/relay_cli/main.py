@@ -46,6 +46,7 @@ COMMAND_GROUPS: Final = {
         Command("alerts", "List open incidents, the most severe first", "alerts"),
         Command("ack", "Acknowledge an incident", "ack"),
         Command("mute", "Mute an incident for some days", "mute"),
+        Command("erase", "Erase a member's personal data, or lift an erasure", "erase"),
         Command("dead-letters", "List, show, redrive and drop what was given up", "dead_letters"),
         Command("mirror", "Prepare, fill, inspect, repair or remove a CRM mirror", "mirror.command"),
     ),

@@ -66,7 +66,7 @@ def _renew_card(world: World, member: Member) -> Iterator[Event]:
 
 
 def _update_profile(world: World, member: Member) -> Iterator[Event]:
-    if world.behaviour_rng.random() < 0.5:  # noqa: PLR2004 - half of all writes change no visible field
+    if member.anonymized or world.behaviour_rng.random() < 0.5:  # noqa: PLR2004 - half of all writes change no visible field
         yield from snapshot.unchanged_update(world, member)
     else:
         phone = f"+1202555{world.behaviour_rng.randrange(100, 200):04d}"

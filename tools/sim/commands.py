@@ -140,6 +140,11 @@ def update(world: World, body: Body) -> Iterator[Event]:
     )
 
 
+def anonymise(world: World, body: Body) -> Iterator[Event]:
+    """Erase a member's personal data, as the dashboard does: {"customer_id"}."""
+    yield from snapshot.anonymise(world, _member(world, body))
+
+
 COMMANDS: Final[dict[str, Command]] = {
     "join": join,
     "customer": customer,
@@ -153,6 +158,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "redeem": redeem,
     "change_tier": change_tier,
     "update": update,
+    "anonymise": anonymise,
 }
 
 

@@ -32,7 +32,7 @@ class DeliveryAttempt:
 class Delivery:
     """One event for one subscriber. `receipt` is the id in the answer of the receiver.
 
-    `injected_requests` are the requests that faults sent before it, each with the name of the fault.
+    `is_changed` marks a copy that is a retry with a renewed body. `injected_requests` are the requests that faults sent before it, each with the name of the fault.
     """
 
     id: int
@@ -44,6 +44,7 @@ class Delivery:
     faults: list[str] = field(default_factory=list)
     receipt: str | None = None
     is_copy: bool = False
+    is_changed: bool = False
     injected_requests: list[tuple[str, DeliveryAttempt]] = field(default_factory=list)
 
     def request_log(self) -> Iterator[dict[str, Any]]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from sim.clock import iso, parse, whole_hour
-from sim.event_facts import EventFacts, decimal_text
+from sim.event_facts import UNDETERMINED, EventFacts, decimal_text
 from sim.model import Member, Tier
 
 _INTERVALS: Final = {1: "month", 3: "quarter", 12: "year"}
@@ -16,14 +16,52 @@ _FIRST_BILL: Final = timedelta(days=1)
 
 EXPIRING_FIELDS: Final = ("credits_expiring_amount", "credits_expiring_at")
 
+BILLING_FIELDS: Final = (
+    "next_payment_on",
+    "fee_amount",
+    "billing_interval",
+    "attempts_left",
+    "final_attempt_at",
+)
+"""What a recurring fee has, and what ends with it: the platform's metafields are then without payment_amount and next_payment."""
+
+_AHEAD: Final = frozenset({"trial_ends_at", "pending_cancel_at", "next_payment_on", "credits_expiring_at"})
+"""Dates of what is to come."""
+
+
+def has_recurring_fee(member: Member, tiers: Mapping[str, Tier]) -> bool:
+    """Return whether the platform charges the member again, as its metafields show."""
+    tier = tiers.get(member.tier_id or "")
+    return member.in_programme and tier is not None and tier.billed and member.due_at is not None
+
+
+def knows_its_kind(facts: Mapping[str, tuple[Any, int]]) -> bool:
+    """Return whether events tell that the tier is one without a fee, or that the membership ended.
+
+    A change of tier has no kind: only a joining, or an ending, says that there is no fee any more.
+    """
+    ended, joined, changed = (
+        facts.get(name, (None, -1)) for name in ("cancelled_at", "tier_type", "tier_changed_at")
+    )
+    return bool(ended[0]) or joined[1] > changed[1]
+
+
+def is_past(name: str, value: Any, as_of: str) -> bool:
+    """Return whether a field names a date to come that has passed by then."""
+    return name in _AHEAD and isinstance(value, str) and value < as_of[: len(value)]
+
 
 def billing_interval(values: Mapping[str, tuple[Any, int]], tiers: Mapping[str, Tier]) -> EventFacts:
-    """Return the interval of the fee last paid; it is known only if the payment named the next date."""
-    due, fee = (values.get(name, (None, 0)) for name in ("next_payment_on", "fee_amount"))
-    if not due[0] or not fee[0] or fee[1] != due[1]:
+    """Return the interval of the fee last paid; it is known only if the same event has the date of the next payment."""
+    paid, due, fee = (
+        values.get(name, (None, 0)) for name in ("last_payment_at", "next_payment_on", "fee_amount")
+    )
+    if due[0] is UNDETERMINED:
+        return {}
+    if not paid[0] or not due[0] or paid[1] != due[1]:
         return {"billing_interval": None}
     months = [tier.months for tier in tiers.values() if tier.billed and decimal_text(tier.fee) == fee[0]]
-    return {"billing_interval": _INTERVALS[months[0]]} if months else {}
+    return {"billing_interval": _INTERVALS[months[0]]} if months and fee[1] == paid[1] else {}
 
 
 def attempts_left(facts: EventFacts, tier: Tier | None) -> EventFacts:
@@ -31,6 +69,8 @@ def attempts_left(facts: EventFacts, tier: Tier | None) -> EventFacts:
     failed, at = facts.get("failed_attempts"), facts.get("last_failure_at")
     if facts.get("payment_lost_at"):
         return {"attempts_left": 0, "final_attempt_at": at}
+    if failed is UNDETERMINED:
+        return {}
     if not failed:
         return {"attempts_left": None, "final_attempt_at": None}
     if tier is None or tier.retry_days != _DAILY:
@@ -61,7 +101,7 @@ def membership_status(facts: EventFacts) -> str:
     """Return the status of the membership."""
     if facts.get("cancelled_at"):
         return "cancelled"
-    if facts.get("pending_since"):
+    if facts.get("pending_cancel_at"):
         return "pending_cancellation"
     if payment_status(facts) in {"past_due", "failed"}:
         return "past_due"
@@ -79,12 +119,4 @@ def payment_status(facts: EventFacts) -> str:
         return "failed"
     if facts.get("failed_attempts"):
         return "past_due"
-    return "ok" if (facts.get("last_payment_at") or "") > (facts.get("billing_over_at") or "") else "none"
-
-
-def past_dates(facts: EventFacts, as_of: str) -> EventFacts:
-    """Return the dates that were to come and have passed: they are shown no more."""
-    names = [name for name in ("trial_ends_at", "pending_cancel_at") if (facts.get(name) or "~") <= as_of]
-    noon = iso(parse(as_of) - timedelta(hours=12))[:10]
-    names += ["next_payment_on"] if (facts.get("next_payment_on") or "~") < noon else []
-    return dict.fromkeys(names)
+    return "ok" if facts.get("last_payment_at") else "none"

@@ -106,14 +106,20 @@ class WebhookDispatcher:
         self._last_activity = time.monotonic()
         self._route(delivery)
         if self._draw_fault("duplicate", delivery):
-            self._add_copy(delivery)
+            self._add_copy(delivery, "duplicate")
         self._notify_watchers(delivery)
         return True
 
-    def _add_copy(self, delivery: Delivery) -> None:
+    def _add_copy(self, delivery: Delivery, fault: str) -> None:
         self._serial += 1
         copy = Delivery(
-            self._serial, delivery.event, delivery.to, delivery.topic, faults=["duplicate"], is_copy=True
+            self._serial,
+            delivery.event,
+            delivery.to,
+            delivery.topic,
+            faults=[fault],
+            is_copy=True,
+            is_changed=fault == "changed_retry",
         )
         self.records[copy.id] = copy
         self.open += 1
@@ -185,9 +191,10 @@ class WebhookDispatcher:
             self.world.shop,
             self.world.switches,
             delivery.event,
-            attempt=number,
+            attempt=number + delivery.is_changed,
             now=self.world.now,
             to=delivery.to,
+            changed=delivery.is_changed,
         )
         attempt = await self._post(delivery.to, delivery.to.callback_url, body)
         waits = seconds(self.world.switches["retry_schedule"])
@@ -197,6 +204,7 @@ class WebhookDispatcher:
         self.counts["sent"] += 1
         if self._accepted(attempt.status):
             delivery.receipt = attempt.receipt
+            self._retry_changed(delivery)
             self._set_state(delivery, "delivered", closes=True)
         elif number < len(waits):
             self._set_state(delivery, "retrying")
@@ -205,6 +213,16 @@ class WebhookDispatcher:
             if not delivery.is_copy:
                 self.world.expected_state.undelivered.add(delivery.event.ordinal)
             self._set_state(delivery, "failed", closes=True)
+
+    def _retry_changed(self, delivery: Delivery) -> None:
+        """Send a received event again as a changed retry, if that is drawn.
+
+        Not one whose own clock is wrong: a renewed time of triggering would be the only time that it has.
+        """
+        if delivery.is_copy or "wrong_clock" in delivery.event.faults:
+            return
+        if self._draw_fault("changed_retry", delivery):
+            self._add_copy(delivery, "changed_retry")
 
     def _accepted(self, status: int) -> bool:
         choice = self.world.switches["accepted_statuses"]

@@ -9,22 +9,33 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 from sim.clock import iso, parse
+from sim.event_faults import own_time
 from sim.events import Event
 
 _CANCELLATION_FIELDS: Final = (
     "cancelled_at",
     "cancel_type",
     "cancel_reason",
-    "pending_since",
     "pending_cancel_at",
     "pending_cancel_source",
 )
 _DUNNING_FIELDS: Final = ("failed_attempts", "last_failure_at", "last_decline_code", "payment_lost_at")
-_FEE_FIELDS: Final = ("fee_amount", "next_payment_on")
-_WITHOUT_FEE: Final = frozenset({"free", "lifetime"})
 _CANCEL_TYPES: Final = {"FAILURE": "involuntary", "CUSTOMER": "voluntary", "MERCHANT": "merchant"}
 
+_DIGITS: Final = {"JPY": 0, "KWD": 3}
+"""The minor units of ISO 4217 that are not two, of the currencies that the simulator writes."""
+
 EventFacts: TypeAlias = dict[str, Any]
+
+
+class _Undetermined:
+    """The value of a field that the documents do not determine; it counts as a value, and no mirror is compared with it."""
+
+    def __repr__(self) -> str:
+        return "UNDETERMINED"
+
+
+UNDETERMINED: Final = _Undetermined()
 
 
 def pick(part: Any, **names: str) -> EventFacts:
@@ -34,12 +45,14 @@ def pick(part: Any, **names: str) -> EventFacts:
     return {name: part[key] for key, name in names.items() if key in part}
 
 
-def decimal_text(amount: Any) -> str | None:
-    """Format an amount as digits: "25" or "24.99"."""
+def decimal_text(amount: Any, currency: str = "") -> str | None:
+    """Format an amount as digits to the minor unit of its currency: "25" or "24.99"."""
     if amount is None:
         return None
-    text = f"{round(float(amount), 2):.2f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    places = _DIGITS.get(currency, 2)
+    text = f"{float(amount):.{places}f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
 
 
 def with_decimal_texts(facts: EventFacts, *names: str) -> EventFacts:
@@ -59,17 +72,14 @@ def _normalise_email(facts: EventFacts) -> EventFacts:
 
 
 def event_time(payload: EventFacts, event: Event) -> str:
-    """Return the time of the event from the payload, else from the delivery."""
-    text = payload.get("createdAt") or payload.get("expiredAt")
-    return iso(parse(text) if text else event.triggered_at)
+    """Return the time of the event from the payload if it can be right, else that of triggering."""
+    return iso(own_time(payload, event.triggered_at) or event.triggered_at)
 
 
 def _joined(kind: str) -> Callable[[EventFacts, Event], EventFacts]:
     def read(payload: EventFacts, event: Event) -> EventFacts:
         at = event_time(payload, event)
         facts = dict.fromkeys((*_CANCELLATION_FIELDS, *_DUNNING_FIELDS, "trial_ends_at"))
-        if kind in _WITHOUT_FEE:
-            facts |= dict.fromkeys(_FEE_FIELDS) | {"billing_over_at": at}
         facts |= (
             pick(payload, tierId="tier_id") | _tier(payload) | pick(payload, freeTrialEnd="trial_ends_at")
         )
@@ -97,10 +107,13 @@ def _updated(payload: EventFacts, event: Event) -> EventFacts:
         payload.get("newData"), email="email", joinedAt="joined_at",
         referrals="referrals_count", revenue="revenue", creditsEarned="credits_earned_total",
     )  # fmt: skip
-    facts |= {"first_joined_at": iso(parse(facts["joined_at"]))} if facts.get("joined_at") else {}
     del event
+    if facts.get("joined_at"):
+        facts["first_joined_at"] = facts["joined_at"]
     return _normalise_email(
-        _with_iso_times(with_decimal_texts(facts, "revenue", "credits_earned_total"), "joined_at")
+        _with_iso_times(
+            with_decimal_texts(facts, "revenue", "credits_earned_total"), "joined_at", "first_joined_at"
+        )
     )
 
 
@@ -118,17 +131,16 @@ def _paid(payload: EventFacts, event: Event) -> EventFacts:
     )
     if detail.get("next_payment_on"):
         detail["next_payment_on"] = detail["next_payment_on"][:10]
-    if detail.get("fee_amount") is None:
-        detail.pop("fee_currency", None)
-    else:
-        detail.setdefault("fee_currency", None)  # an amount and its currency are one
+    if len({"fee_amount", "fee_currency"} & detail.keys()) == 1:
+        # An amount without its currency, or the reverse, says nothing of the fee.
+        detail |= dict.fromkeys(("fee_amount", "fee_currency"), UNDETERMINED)
+    elif "fee_currency" in detail:
+        detail["fee_currency"] = detail["fee_currency"].strip().upper()
+        detail["fee_amount"] = decimal_text(detail["fee_amount"], detail["fee_currency"])
     over = dict.fromkeys(_DUNNING_FIELDS)
-    return (
-        _contact(payload)
-        | with_decimal_texts(detail, "fee_amount")
-        | over
-        | {"last_payment_at": event_time(payload, event)}
-    )
+    # What is paid without a next date is perhaps not the fee that recurs.
+    detail = {"next_payment_on": UNDETERMINED} | detail
+    return _contact(payload) | detail | over | {"last_payment_at": event_time(payload, event)}
 
 
 def _failed(payload: EventFacts, event: Event) -> EventFacts:
@@ -136,7 +148,9 @@ def _failed(payload: EventFacts, event: Event) -> EventFacts:
         payload.get("detail"),
         billingAttempts="failed_attempts", errorMessage="last_decline_code", billingTierId="failing_tier_id",
     )  # fmt: skip
-    return _contact(payload) | detail | {"last_failure_at": event_time(payload, event)}
+    # A failure without its number is a failure all the same.
+    numbered = {"failed_attempts": UNDETERMINED} | detail
+    return _contact(payload) | numbered | {"last_failure_at": event_time(payload, event)}
 
 
 def _lost(payload: EventFacts, event: Event) -> EventFacts:
@@ -157,35 +171,35 @@ def _credits(payload: EventFacts, event: Event) -> EventFacts:
 
 
 def _expired(payload: EventFacts, event: Event) -> EventFacts:
-    facts = _credits(payload, event) | pick(payload, amount="last_expired_amount")
-    for name in ("last_credit_delta", "last_credit_reason"):
-        facts.pop(name, None)  # those of the last change: what expired has fields of its own
-    return with_decimal_texts(facts, "last_expired_amount") | {
-        "credits_expired_at": event_time(payload, event)
+    # What expired has fields of its own: the last change stays that of the last grant or redemption.
+    facts = pick(payload, email="email", newBalance="credit_balance", amount="last_expired_amount")
+    return _normalise_email(with_decimal_texts(facts, "credit_balance", "last_expired_amount")) | {
+        "credits_expired_at": event_time(payload, event),
+        "last_credit_reason": UNDETERMINED,
     }
 
 
 def _cancelled(payload: EventFacts, event: Event) -> EventFacts:
     source = (payload.get("detail") or {}).get("cancellationSource")
-    at = event_time(payload, event)
-    return dict.fromkeys((*_DUNNING_FIELDS, *_FEE_FIELDS)) | {
-        "billing_over_at": at,
-        "cancelled_at": at,
-        "cancel_type": _CANCEL_TYPES.get(source) if source else "voluntary",
+    return {
+        "cancelled_at": event_time(payload, event),
+        # What an ending without a source was is anybody's guess.
+        "cancel_type": _CANCEL_TYPES.get(source) if source else UNDETERMINED,
         "cancel_reason": source,
-        "pending_since": None,
         "pending_cancel_at": None,
         "pending_cancel_source": None,
     }
 
 
 def _pending(payload: EventFacts, event: Event) -> EventFacts:
+    del event
     facts = pick(
         payload.get("detail"),
         effectiveCancellationDate="pending_cancel_at",
         cancellationSource="pending_cancel_source",
     ) | pick(payload.get("detail"), cancellationSource="cancel_reason")
-    return _with_iso_times(facts, "pending_cancel_at") | {"pending_since": event_time(payload, event)}
+    # Whoever leaves without a date leaves all the same.
+    return {"pending_cancel_at": UNDETERMINED} | _with_iso_times(facts, "pending_cancel_at")
 
 
 FACT_READERS: Final[dict[str, Callable[[EventFacts, Event], EventFacts]]] = {

@@ -70,7 +70,10 @@ TOPIC_WITHOUT_ID: Final = "customer.credits.updated"
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event of a member. `topic` is None if only v1 has it, `v1` is None if only v2.0 has it."""
+    """An event of a member. `topic` is None if only v1 has it, `v1` is None if only v2.0 has it.
+
+    `faults` are the faults in its own content (`event_faults.py`).
+    """
 
     ordinal: int
     topic: str | None
@@ -80,6 +83,7 @@ class Event:
     triggered_at: datetime
     payload: dict[str, Any]
     id: str | None
+    faults: frozenset[str] = frozenset()
 
 
 def hex_id(bits: int, *, dashed: bool) -> str:

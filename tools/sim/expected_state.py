@@ -1,24 +1,31 @@
 """The expected state of every mirror: for each member, the fields from events and from API replies.
 
-Written from the rules of the CRM profile, not from the code of Relay: an independent second opinion. A field without
-an event is absent. `unheard` names the fields whose newest event was never delivered.
+Written from the documents of the platform, not from the code of Relay: an independent second opinion. A field without
+an event is absent, and so is one that the documents do not determine. `unheard` names the fields whose newest event
+was never delivered.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, Final
 
+from sim.clock import iso
 from sim.derived_fields import (
+    BILLING_FIELDS,
     EXPIRING_FIELDS,
     attempts_left,
     billing_interval,
+    has_recurring_fee,
+    is_past,
+    knows_its_kind,
     membership_status,
     next_expiring_credits,
-    past_dates,
     payment_status,
 )
-from sim.event_facts import FACT_READERS, EventFacts, event_time, pick, with_decimal_texts
+from sim.event_facts import FACT_READERS, UNDETERMINED, EventFacts, event_time, pick, with_decimal_texts
+from sim.event_faults import ORDER
 from sim.events import Event
 from sim.model import Member, Tier
 
@@ -28,18 +35,12 @@ _EMPTY_WITHOUT_EVENT: Final = (
 """Fields that stay empty in every mirror unless an event sets them."""
 
 _INTERNAL_FIELDS: Final = frozenset(
-    {
-        "last_failure_at",
-        "payment_lost_at",
-        "failing_tier_id",
-        "ended_at",
-        "billing_over_at",
-        "pending_since",
-        "last_lot_until",
-        "lots_unclear",
-    }
+    {"last_failure_at", "payment_lost_at", "failing_tier_id", "ended_at", "last_lot_until", "lots_unclear"}
 )
 """Fields kept only to derive others; no mirror has them."""
+
+_OF_A_FEE: Final = frozenset({*BILLING_FIELDS, "payment_status"})
+"""What a member without a recurring fee has none of."""
 
 _FROM_API: Final = 0
 """Marks a value from an API reply, in place of the number of an event."""
@@ -49,12 +50,16 @@ _ENDS: Final = ("customer.cancelled", "customer.joined.")
 _SOURCE_TOPICS: Final = {
     ("recovered_at",): (*_FAILURES, *_ENDS, "customer.payment_succeeded"),
     ("rejoined_at", "rejoin_count"): _ENDS,
+    ("ended_at",): (*_ENDS, "customer.changed_tier"),
     EXPIRING_FIELDS: ("customer.credits.",),
 }
 """Fields that depend on several events, and the topics of those events."""
 
+_CHAINED: Final = frozenset({"credit_balance", "first_joined_at"})
+"""Fields of which two events of one moment still tell the last value: balances are a chain."""
+
 _STATUS_FROM: Final = (
-    "cancelled_at", "pending_since", "payment_lost_at", "failed_attempts", "trial_ends_at", "last_payment_at", "joined_at", "tier_id",
+    "cancelled_at", "pending_cancel_at", "payment_lost_at", "failed_attempts", "trial_ends_at", "last_payment_at", "joined_at", "tier_id",
 )  # fmt: skip
 
 
@@ -64,6 +69,7 @@ class ExpectedState:
     def __init__(self) -> None:
         self._facts: dict[str, dict[str, tuple[Any, int]]] = {}
         self._sources: dict[str, dict[str, set[int]]] = {}
+        self._orders: dict[str, dict[str, tuple[str, int]]] = {}
         self._newest: dict[str, str] = {}
         self.undelivered: set[int] = set()
 
@@ -80,7 +86,15 @@ class ExpectedState:
             known = fields.get(name, (None,))[0]
             if name == "first_joined_at" and known is not None and known <= value:
                 continue
-            fields[name] = (value, event.ordinal)
+            fields[name] = (self._settled(event, name, value, (at, ORDER[event.topic or ""])), event.ordinal)
+
+    def _settled(self, event: Event, name: str, value: Any, order: tuple[str, int]) -> Any:
+        """Return the value; undetermined where the events' own times do not say that this one is the later."""
+        orders = self._orders.setdefault(event.member_id, {})
+        known, before = orders.get(name), self._facts[event.member_id].get(name)
+        orders[name] = max(order, known or order)
+        is_later = known is None or before is None or order > known or name in _CHAINED
+        return value if is_later or before is None or before[0] == value else UNDETERMINED
 
     def _derive(self, event: Event, at: str, before: EventFacts) -> EventFacts:
         """Return the facts that follow from an event and those before it: a recovered payment, a member that rejoined.
@@ -95,14 +109,7 @@ class ExpectedState:
                     sources.setdefault(name, set()).add(event.ordinal)
         ended = before.get("ended_at")
         if topic == "customer.cancelled":
-            # Where the source says nothing, an open fee does.
-            says = (event.payload.get("detail") or {}).get("cancellationSource") in {
-                "FAILURE",
-                "CUSTOMER",
-                "MERCHANT",
-            }
-            is_lost = bool(before.get("failed_attempts")) and not says
-            return {"ended_at": at, **({"cancel_type": "involuntary"} if is_lost else {})}
+            return {"ended_at": at}
         if topic == "customer.payment_succeeded" and before.get("last_failure_at") and not ended:
             return {"recovered_at": at}
         # A cancelled member that falls back to the free tier has a previous tier, and has not rejoined.
@@ -111,11 +118,16 @@ class ExpectedState:
         ):
             rejoined = {"rejoined_at": at, "rejoin_count": (before.get("rejoin_count") or 0) + 1}
             return {"ended_at": None, **(rejoined if ended else {})}
-        if topic == "customer.credits.updated":
-            return self._granted(event.payload, before)
+        if topic.startswith("customer.credits."):
+            # Which grant came before which expense decides what is left of each lot.
+            unclear = bool(before.get("lots_unclear") or event.faults & {"tie_ms", "tie_second"})
+            granted = (
+                self._granted(event.payload, before, unclear=unclear) if topic.endswith("updated") else {}
+            )
+            return {"lots_unclear": unclear} | granted
         return {}
 
-    def _granted(self, payload: EventFacts, before: EventFacts) -> EventFacts:
+    def _granted(self, payload: EventFacts, before: EventFacts, *, unclear: bool) -> EventFacts:
         """Return the expiry of the newest lot, and whether the events still determine the rest of each lot.
 
         Credits are spent in the order of expiry. The events determine the rest of each lot only while each lot expires
@@ -126,7 +138,7 @@ class ExpectedState:
         until, known = payload.get("expirationDate"), before.get("last_lot_until") or ""
         return {
             "last_lot_until": until or known,
-            "lots_unclear": before.get("lots_unclear") or not until or until < known,
+            "lots_unclear": unclear or not until or until < known,
         }
 
     def record_api_read(self, record: EventFacts) -> None:
@@ -150,24 +162,47 @@ class ExpectedState:
         """Return the ids of all members with an event."""
         return self._facts.keys()
 
-    def for_member(self, member: Member, tiers: Mapping[str, Tier]) -> EventFacts:
-        """Return the expected `fields` of a member, and the names of those `unheard` (never delivered)."""
+    def for_member(
+        self, member: Member, tiers: Mapping[str, Tier], now: datetime | None = None
+    ) -> EventFacts:
+        """Return the expected `fields` of a member, and the names of those `unheard` (never delivered).
+
+        `now` is the platform's time, by default that of the member's newest event: a date that is past by then is
+        not determined, since no event tells that it has passed.
+        """
         facts = self._facts.get(member.id, {})
         values = {name: value for name, (value, _) in facts.items()}
         undelivered = {name for name, (_, ordinal) in facts.items() if ordinal in self.undelivered}
         undelivered |= {
             name for name, sources in self._sources.get(member.id, {}).items() if sources & self.undelivered
         }
-        fields = {name: value for name, value in values.items() if name not in _INTERNAL_FIELDS}
+        fields: EventFacts = {name: value for name, value in values.items() if name not in _INTERNAL_FIELDS}
         if facts:
             empty = dict.fromkeys(_EMPTY_WITHOUT_EVENT)
             derived = attempts_left(values, tiers.get(values.get("failing_tier_id") or ""))
             derived |= billing_interval(facts, tiers)
             if not values.get("lots_unclear"):
                 derived |= next_expiring_credits(member, self._newest[member.id])
-            past = past_dates(values, self._newest[member.id])
-            fields = {**empty, **fields, **derived, **past, "shopify_customer_id": member.id}
+            fields = {**empty, **fields, **derived, "shopify_customer_id": member.id}
             fields["status"], fields["payment_status"] = membership_status(values), payment_status(values)
+            if not member.on_trial:
+                fields["trial_ends_at"] = None if member.in_programme else UNDETERMINED
+            if not has_recurring_fee(member, tiers):
+                fields |= {**dict.fromkeys(BILLING_FIELDS), "payment_status": "none"}
+                # What is left of a failure after the end of the fee is not written.
+                fields |= dict.fromkeys(("failed_attempts", "last_decline_code"), UNDETERMINED)
+                if not knows_its_kind(facts):
+                    fields = {name: value for name, value in fields.items() if name not in _OF_A_FEE}
+                if self._sources[member.id].get("ended_at", set()) & self.undelivered:
+                    undelivered |= _OF_A_FEE
+            as_of = self._newest[member.id] if now is None else iso(now)
+            if now and is_past("credits_expiring_at", fields.get("credits_expiring_at"), as_of):
+                fields |= dict.fromkeys(EXPIRING_FIELDS, UNDETERMINED)
+            fields = {
+                name: value
+                for name, value in fields.items()
+                if value is not UNDETERMINED and not (now and is_past(name, value, as_of))
+            }
         if {"payment_lost_at", "failed_attempts", "last_failure_at", "last_payment_at"} & undelivered:
             undelivered |= {"payment_status", "attempts_left", "final_attempt_at", "billing_interval"}
         if set(_STATUS_FROM) & undelivered:

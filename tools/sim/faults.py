@@ -20,6 +20,13 @@ FAULTS: Final[dict[str, str]] = {
     "unknown_topic": "before a delivery, send one with an undocumented topic",
     "unknown_fields": "an event has undocumented fields",
     "missing_fields": "an event lacks some fields (never the member or the time)",
+    "wrong_clock": "an event's own time is far ahead, or before there was the platform; the time of triggering is right",
+    "tie_ms": "two events of a member bear one millisecond",
+    "tie_second": "a change of credits bears the whole second of the change before it",
+    "float_dust": "amounts carry the noise of a computation with floats",
+    "odd_currency": "a currency is in lower case, or has three digits (KWD), or none (JPY)",
+    "changed_retry": "a received event is sent again with retryCount, updatedAt and the time of triggering renewed",
+    "erasure": "a member is anonymised within an hour",
     "api_5xx": "an API request answers 500 and changes nothing",
     "api_429": "an API request answers 429 with Retry-After",
     "api_timeout": "an API request is processed and not answered",
@@ -41,6 +48,7 @@ ALL_RATES: Final = {
     **DEFAULT_RATES,
     "drop": 0.01, "tamper": 0.01, "wrong_key": 0.01, "unknown_topic": 0.01, "unknown_fields": 0.02, "missing_fields": 0.02,
     "api_429": 0.01, "api_half_done": 0.01,
+    "wrong_clock": 0.02, "tie_ms": 0.1, "tie_second": 0.1, "float_dust": 0.05, "odd_currency": 0.05, "changed_retry": 0.05, "erasure": 0.005,
 }  # fmt: skip
 
 SETS: Final = {"none": {}, "default": DEFAULT_RATES, "all": ALL_RATES}

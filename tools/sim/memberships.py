@@ -62,6 +62,7 @@ def start_membership(world: World, member: Member, tier: Tier) -> datetime:
     member.status = Status.ACTIVE
     member.joined_at = member.updated_at = at
     member.cancel = member.due_at = member.trial_ends_at = None
+    member.anonymized = False  # whoever joins again has told a name and an address
     member.failed_attempts = member.forced_failures = 0
     if tier.billed:
         member.contract_id = member.contract_id or world.new_shopify_id()

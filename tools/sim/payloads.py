@@ -54,7 +54,7 @@ def changed_tier(world: World, member: Member, at: datetime, tier: Tier, previou
 
 
 def _contact(member: Member, *, phone: bool = True) -> Payload:
-    contact: Payload = {"id": member.id, "email": member.email}
+    contact: Payload = {"id": member.id, "email": member.email or None}
     return contact | {"phoneNumber": member.phone} if phone else contact
 
 
@@ -124,7 +124,7 @@ def ordered(world: World, member: Member, at: datetime, lines: list[Payload]) ->
         "merchantId": world.shop.merchant_id,
         "createdAt": iso(at),
         "updatedAt": iso(at),
-        "customer": {"id": int(member.id), "email": member.email},
+        "customer": {"id": int(member.id), "email": member.email or None},
         "detail": {
             "subtotal_price": f"{subtotal:.2f}",
             "currency": world.shop.currency,
@@ -141,9 +141,9 @@ def credits_updated(
     if amount < 0 and entry.reason == "REDEEMED" and world.switches("redemption_sign", "positive"):
         amount = -amount
     return _head(world, member, entry.at) | {
-        "email": member.email,
-        "firstName": member.first_name,
-        "lastName": member.last_name,
+        "email": member.email or None,
+        "firstName": member.first_name or None,
+        "lastName": member.last_name or None,
         "amount": number(amount),
         "newBalance": number(entry.balance),
         "previousBalance": number(entry.previous),
@@ -162,9 +162,9 @@ def credits_expired(world: World, member: Member, entry: LedgerEntry) -> Payload
     return {
         "merchantId": world.shop.merchant_id,
         "customerId": member.id,
-        "email": member.email,
-        "firstName": member.first_name,
-        "lastName": member.last_name,
+        "email": member.email or None,
+        "firstName": member.first_name or None,
+        "lastName": member.last_name or None,
         "amount": number(abs(entry.amount)),
         "newBalance": number(entry.balance),
         "previousBalance": number(entry.previous),
@@ -223,7 +223,7 @@ def member_record(world: World, member: Member) -> Payload:
     return {
         "accountState": "ENABLED",
         "lastCreditRedemptionAt": iso(member.last_redemption_at) if member.last_redemption_at else None,
-        "lastName": member.last_name,
+        "lastName": member.last_name or None,
         "notes": member.notes,
         "anonymized": member.anonymized,
         "createdAt": iso(member.created_at),
@@ -233,11 +233,11 @@ def member_record(world: World, member: Member) -> Payload:
         "referrals": member.referrals,
         "customerId": member.id,
         "credit": number(member.balance),
-        "email": member.email,
+        "email": member.email or None,
         "updatedAt": iso(member.updated_at or member.created_at),
         "joinedAt": iso_seconds(member.joined_at) if member.joined_at else None,
         "trigger": member.trigger,
-        "firstName": member.first_name,
+        "firstName": member.first_name or None,
         "creditsEarned": number(member.earned),
         "phoneNumber": member.phone,
         "referredBy": None,

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sim import behaviour_engine, billing, cancellations, catalogue, credit_ledger, memberships, population
+from sim import (
+    behaviour_engine,
+    billing,
+    cancellations,
+    catalogue,
+    credit_ledger,
+    memberships,
+    population,
+    snapshot,
+)
 from sim.clock import Clock, months_later, real_time
 from sim.events import Event
 from sim.world import Handlers, World
@@ -21,6 +30,7 @@ HANDLERS: Final[Handlers] = {
     "sign_up": credit_ledger.grant_delayed_sign_up,
     "spend_review": memberships.review_spend_tiers,
     "member_action": behaviour_engine.perform_action,
+    "anonymise": snapshot.perform_anonymisation,
     "new_customer": population.join_new_customer,
 }
 

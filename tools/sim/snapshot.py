@@ -9,6 +9,7 @@ from sim import payloads
 from sim.clock import iso
 from sim.events import Event
 from sim.model import Member
+from sim.schedule import ScheduledAction
 from sim.world import World
 
 
@@ -50,3 +51,23 @@ def unchanged_update(world: World, member: Member) -> Iterator[Event]:
     now = payloads.member_record(world, member)
     old = now | {"spendingProcess": {"time": iso(at), "status": "ACTIVE"}}
     yield world.emit(member, "customer.updated", payloads.updated(now, old), at)
+
+
+def anonymise(world: World, member: Member) -> Iterator[Event]:
+    """Erase the personal data of a member: the record stays, with `anonymized`; the membership goes on."""
+    no_person = {
+        "email": "",
+        "first_name": "",
+        "last_name": "",
+        "phone": None,
+        "notes": None,
+        "birthday": None,
+    }
+    yield from write_profile(world, member, {**no_person, "anonymized": True})
+
+
+def perform_anonymisation(world: World, action: ScheduledAction) -> Iterator[Event]:
+    """Anonymise the member of a scheduled action."""
+    member = world.members[action.member_id]
+    if not member.anonymized:
+        yield from anonymise(world, member)

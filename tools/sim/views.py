@@ -135,7 +135,7 @@ def member(sim: Simulator, member_id: str) -> Json:
         "tags": tags(sim, found),
         "ledger": [ledger_row(world, entry) for entry in found.ledger[-50:]],
         "redemption": {"code": held.code, "value": number(held.value)} if held else None,
-        "expected": world.expected_state.for_member(found, world.tiers),
+        "expected": world.expected_state.for_member(found, world.tiers, world.now),
     }
 
 
@@ -233,7 +233,8 @@ async def expected_state(sim: Simulator) -> AsyncIterator[str]:
         line = {
             "key": f"{world.shop.domain}:{member_id}",
             "customer_id": member_id,
-            **world.expected_state.for_member(found, world.tiers),
+            "erased": found.anonymized,
+            **world.expected_state.for_member(found, world.tiers, world.now),
             "platform": {
                 "status": found.status.value if found.status else None,
                 "tier_id": found.tier_id,

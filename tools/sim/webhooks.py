@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sim.ambiguities import Switches
@@ -14,6 +14,7 @@ from sim.events import DASHED_ID_TOPICS, PAYMENT_METHOD_ALIAS, Event, hex_id
 from sim.model import Shop
 
 VERSION: Final = "2025-06"
+RENEWED_AFTER: Final = timedelta(seconds=5)
 
 
 @dataclass(slots=True)
@@ -55,8 +56,12 @@ def webhook_body(
     attempt: int,
     now: datetime,
     to: Subscription | None = None,
+    changed: bool = False,
 ) -> bytes:
-    """Return the body of an attempt; `attempt` counts from 0 and is the retryCount."""
+    """Return the body of an attempt; `attempt` counts from 0 and is the retryCount.
+
+    `changed` makes it a retry that renews the time of triggering and the payload's `updatedAt`.
+    """
     v1 = to is not None and to.topic is None
     topic = (event.v1 if v1 else wire_topic(event.topic or "", switches)) or ""
     metadata: dict[str, Any] = {
@@ -68,7 +73,12 @@ def webhook_body(
     }
     if event.id is not None:
         metadata["id"] = _identity(switches, event, attempt)
-    body: dict[str, Any] = {"payload": event.payload, "metadata": metadata}
+    payload = event.payload
+    if changed:
+        metadata[switches["triggered_spelling"]] = iso(event.triggered_at + RENEWED_AFTER)
+        if "updatedAt" in payload:
+            payload = {**payload, "updatedAt": iso(event.at + RENEWED_AFTER)}
+    body: dict[str, Any] = {"payload": payload, "metadata": metadata}
     place = "body" if v1 else switches["subscription_token"]
     if to is not None and place == "body":
         body["token"] = to.token

@@ -15,6 +15,7 @@ from sim.ambiguities import Switches
 from sim.behaviour import BehaviourRates
 from sim.clock import Clock
 from sim.errors import NotFoundError
+from sim.event_faults import with_event_faults
 from sim.events import DASHED_ID_TOPICS, TOPIC_WITHOUT_ID, V1_NAMES, Event, hex_id
 from sim.expected_state import ExpectedState
 from sim.faults import FaultInjector, mutate_payload
@@ -23,6 +24,9 @@ from sim.model import Member, Shop, Tier, TierKind
 from sim.schedule import Schedule, ScheduledAction
 
 MILLISECOND: Final = timedelta(milliseconds=1)
+ERASED_AFTER: Final = timedelta(hours=1)
+"""When a member that the fault `erasure` strikes is anonymised."""
+
 FIRST_CUSTOMER: Final = 7_733_540_500_000
 
 
@@ -51,6 +55,7 @@ class World:
         self.ordinal = 0
         self.serial = 0
         self._last_customer = FIRST_CUSTOMER
+        self._previous: dict[str, Event] = {}
 
     @property
     def now(self) -> datetime:
@@ -142,9 +147,14 @@ class World:
             payload=mutate_payload(self.faults, self.ordinal, payload),
             id=identity,
         )
-        if topic == "customer.updated":
-            # This topic has no time but triggeredAt: a later event must not have an earlier time.
+        event = with_event_faults(self.faults, event, self._previous.get(member.id))
+        if topic:
+            self._previous[member.id] = event
+        if topic == "customer.updated" or "wrong_clock" in event.faults:
+            # Its time is that of triggering: a later event must not have an earlier time.
             member.last_timestamp = triggered_at
+        if topic and self.faults.draw("erasure", self.ordinal) and not member.anonymized:
+            self.schedule.add(self.now + ERASED_AFTER, "anonymise", member.id)
         self.expected_state.record_event(event)
         self.incidents.record_event(event)
         return event

@@ -83,7 +83,7 @@ _BLOCK: Final = """\
           TRIES_TABLE: !Ref Incidents
           MEMBERS_TABLE: !Ref Members
           JOURNAL_STREAM: !Ref Journal
-{queues}      Events:
+{queues}{more}      Events:
         Queue:
           Type: SQS
           Properties:
@@ -92,6 +92,15 @@ _BLOCK: Final = """\
             FunctionResponseTypes: [ReportBatchItemFailures]
             ScalingConfig: !If [LimitsTopics, {{MaximumConcurrency: !Ref TopicConcurrency}}, !Ref AWS::NoValue]
 """
+
+
+_MORE_VARIABLES: Final = {
+    "updated": """\
+          # An erasure in a webhook is then a claim that the API has to confirm.
+          ASKS_API: !If [HasInveterate, "yes", ""]
+"""
+}
+"""By folder, what a topic's function needs beyond what all of them need."""
 
 
 def logical_name(folder: str) -> str:
@@ -109,6 +118,7 @@ def blocks() -> str:
             description=_description(folder),
             arns=queue_arns(18),
             queues=queue_variables(10),
+            more=_MORE_VARIABLES.get(folder, ""),
         )
         for topic, folder in FOLDERS.items()
     )

@@ -8,18 +8,21 @@ from every notation in the documentation, and has one form afterwards.
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Annotated, Final
 
 from pydantic import BeforeValidator, PlainSerializer
 
-_GID: Final = re.compile(r"^gid://shopify/Customer/(\d+)(?:\?.*)?$")
+from inveterate.webhooks.amounts import number
+from inveterate.webhooks.identity import customer_digits, millis
+
 _DATE_ONLY: Final = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 _SPACED: Final = re.compile(r"^(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2}(?:\.\d+)?) ?([+-]\d{2}:?\d{2}|Z)?$")
 _MAX_DIGITS: Final = 30
 """Far beyond any amount or id, and exact in every store that Relay writes to."""
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_YEAR: Final = 1900
 """An earlier year is the zero value of some language (`0001-01-01T00:00:00Z`): there is no time."""
 
@@ -31,17 +34,9 @@ def read_money(value: object) -> Decimal:
         ValueError: when it is not a finite number.
 
     """
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+    amount = number(value) if not isinstance(value, str) or len(value.strip()) <= _MAX_DIGITS else None
+    if amount is None or abs(amount.adjusted()) > _MAX_DIGITS - 2:
         raise ValueError("not an amount")
-    text = str(value).strip()
-    if len(text) > _MAX_DIGITS:
-        raise ValueError("not an amount")
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        raise ValueError("not an amount") from None
-    if not amount.is_finite() or abs(amount.adjusted()) > _MAX_DIGITS - 2:
-        raise ValueError("not a finite amount")
     return amount
 
 
@@ -49,7 +44,7 @@ def read_timestamp(value: object) -> datetime:
     """Read a time in any documented notation; one without an offset is UTC.
 
     Seen: `2025-05-30T10:40:47.081Z`, `2025-06-30T11:00:00Z`, `2026-02-05`,
-    `2025-06-30 07:00:00 +00:00`.
+    `2025-06-30 07:00:00 +00:00`. Read as well: numbers since 1970, a lower-case `z`, and RFC 2822.
 
     Raises:
         ValueError: when it is none of them.
@@ -63,7 +58,7 @@ def read_timestamp(value: object) -> datetime:
     elif isinstance(value, str):
         moment = _moment(value.strip())
     else:
-        raise ValueError("not a time")
+        moment = _moment_in_millis(value)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     try:
@@ -84,11 +79,21 @@ def _moment(text: str) -> datetime:
             return datetime.combine(date.fromisoformat(text), datetime.min.time())
         return datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError("not a time") from None
+        return _moment_in_millis(text)
+
+
+def _moment_in_millis(value: object) -> datetime:
+    since_epoch = millis(value)
+    if since_epoch is None:
+        raise ValueError("not a time")
+    try:
+        return _EPOCH + timedelta(milliseconds=since_epoch)
+    except OverflowError:
+        raise ValueError("not a time in range") from None
 
 
 def read_customer_id(value: object) -> str:
-    """Read a Shopify customer id as its digits: a number, text, or a `gid://shopify/Customer/…`.
+    """Read a Shopify customer id as its digits: a number, text, or a `gid://shopify/Customer/…`, also `7.0` and `007`.
 
     Text, since 64-bit integers do not survive every JSON reader.
 
@@ -96,14 +101,10 @@ def read_customer_id(value: object) -> str:
         ValueError: when it has no digits.
 
     """
-    if isinstance(value, bool) or not isinstance(value, int | str):
+    digits = customer_digits(value)
+    if digits is None:
         raise ValueError("not a customer id")
-    text = str(value).strip()
-    if gid := _GID.match(text):
-        text = gid[1]
-    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
-        raise ValueError("not a customer id")
-    return text
+    return digits
 
 
 def read_text(value: object) -> str:

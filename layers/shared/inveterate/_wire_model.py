@@ -16,6 +16,9 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 _MAX_REPAIRS: Final = 20
 
+MOST_BAD_ELEMENTS: Final = 20
+"""A list with more elements that cannot be read is left out as a whole: each costs a copy of the list."""
+
 
 class WireModel(BaseModel):
     """An object of the wire: camelCase there, unknown fields kept, values never in error texts."""
@@ -58,11 +61,32 @@ def read_tolerantly(model: type[ModelT], data: Any) -> tuple[ModelT, tuple[str, 
         try:
             return model.model_validate(data), tuple(dict.fromkeys(drift))
         except ValidationError as error:
-            at_fault = [problem["loc"] for problem in error.errors(include_input=False, include_url=False)]
+            at_fault = _places(
+                [problem["loc"] for problem in error.errors(include_input=False, include_url=False)]
+            )
             drift += [".".join(map(str, path)) for path in at_fault]
             for path in at_fault:
                 data = _without(data, path)
     raise UnreadableRecordError(dict.fromkeys(drift))
+
+
+def _places(at_fault: list[tuple[int | str, ...]]) -> list[tuple[int | str, ...]]:
+    """Return the places to leave out: a list instead of its elements, where too many of them are at fault."""
+    elements: dict[tuple[int | str, ...], set[int | str]] = {}
+    for path in at_fault:
+        if (list_path := _list_in(path)) is not None:
+            elements.setdefault(list_path, set()).add(path[len(list_path)])
+    whole = {path for path, found in elements.items() if len(found) > MOST_BAD_ELEMENTS}
+    return list(
+        dict.fromkeys(
+            found if (found := _list_in(path)) is not None and found in whole else path for path in at_fault
+        )
+    )
+
+
+def _list_in(path: tuple[int | str, ...]) -> tuple[int | str, ...] | None:
+    """Return the path of the outermost list that a path leads into; None where there is none."""
+    return next((path[:index] for index, step in enumerate(path) if isinstance(step, int)), None)
 
 
 def _without(data: Any, path: tuple[int | str, ...]) -> Any:

@@ -216,3 +216,45 @@ def test_only_this_machine_is_called() -> None:
             ("https://example.com", "ftp://localhost/x", "http://localhost.example.com", "http://[x", ""),
         )
     )
+
+
+def test_a_changed_retry_renews_what_a_retry_renews() -> None:
+    """A received event comes again with retryCount 1, a later `updatedAt` and time of triggering, and the same id."""
+    receiver = FakeReceiver()
+    with running_simulator(receiver, faults={"changed_retry": 1.0}) as client:
+        client.subscribe("customer.joined.paid_tier")
+        join(client)
+        client.wait_until_idle()
+        first, again = receiver.bodies
+        assert [body["metadata"]["retryCount"] for body in (first, again)] == [0, 1]
+        assert first["metadata"]["id"] == again["metadata"]["id"]
+        assert first["metadata"]["triggerredAt"] < again["metadata"]["triggerredAt"]
+        assert first["payload"]["updatedAt"] < again["payload"]["updatedAt"]
+        assert first["payload"] | {"updatedAt": ""} == again["payload"] | {"updatedAt": ""}
+        kinds = [one["kind"] for one in client.read("requests")["requests"]]
+        assert kinds == ["delivery", "copy"]
+
+
+def test_an_event_whose_clock_is_wrong_is_not_retried_with_another_time() -> None:
+    """A renewed time of triggering would be the only right time that it has."""
+    receiver = FakeReceiver()
+    with running_simulator(receiver, faults={"changed_retry": 1.0, "wrong_clock": 1.0}) as client:
+        client.subscribe("customer.payment_succeeded")
+        join(client)
+        client.wait_until_idle()
+        assert len(receiver.bodies) == 1
+
+
+def test_a_member_can_be_anonymised_by_command() -> None:
+    """The snapshot says so, the API shows it, and the truth lists the member as erased."""
+    receiver = FakeReceiver()
+    with running_simulator(receiver) as client:
+        client.subscribe("customer.updated")
+        [member] = join(client)
+        client.act("anonymise", customer_id=member)
+        client.wait_until_idle()
+        assert receiver.bodies[-1]["payload"]["newData"]["anonymized"] is True
+        shown = client.api("GET", f"/v2.0/admin/members/{member}").json()["data"]
+        assert '"anonymized": true' in json.dumps(shown)
+        assert "@" not in json.dumps(shown)
+        assert client.read("expected_state")["members"][0]["erased"] is True

@@ -60,6 +60,7 @@ def test_definitions() -> None:
         "past_due",
         "pending_cancellation",
         "cancelled",
+        "unknown",
         "none",
     ]
     kinds = {name: (each["type"], each["fieldType"]) for name, each in defined.items()}
@@ -102,4 +103,4 @@ def test_an_unknown_version() -> None:
     """A version that is not in the table is a setting to correct."""
     with pytest.raises(MisconfiguredError) as caught:
         Hubspot("https://hub.example", FixedToken(), "2027-03")
-    assert caught.value.setting == "HUBSPOT_VERSION"
+    assert caught.value.setting == "HubSpotVersion"

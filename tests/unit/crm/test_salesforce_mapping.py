@@ -73,7 +73,7 @@ def test_definitions() -> None:
     assert kinds["Membership_Key__c"] == ("Text", 255, 0, 0)
     assert kinds["Membership_Shopify_Id__c"] == ("Text", 32, 0, 0)
     assert kinds["Membership_Status__c"] == ("Picklist", 0, 0, 0)
-    assert kinds["Membership_Credit_Balance__c"] == ("Number", 0, 16, 2)
+    assert kinds["Membership_Credit_Balance__c"] == ("Number", 0, 15, 3)
     assert kinds["Membership_Failed_Attempts__c"] == ("Number", 0, 3, 0)
     assert kinds["Membership_Rejoin_Count__c"] == ("Number", 0, 6, 0)
     assert kinds["Membership_Referrals_Count__c"] == ("Number", 0, 9, 0)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
+from relay.ingest.receive import route
 from relay.model import metrics
 from relay.model.messages import dump
 
-from tests.support.port_fakes import NOW, World, queued
+from tests.support.port_fakes import NOW, SHOP, World, queued
 from tests.unit.ingest.consumer_runs import KEY, lost, run
 
 RECEIVED = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -173,6 +176,31 @@ def test_a_probe_is_journaled_and_does_nothing_else() -> None:
     probe = {"metadata": {"topic": "relay.probe"}, "payload": {"queue": "payment_failed"}}
     assert run(world, queued(probe)) == []
     assert (world.journal.lines[0]["outcome"], world.members.records) == ("probe", {})
+
+
+def test_a_delivery_that_says_it_is_a_test_changes_no_member() -> None:
+    """The receiver marks it as a probe; the consumer journals it, and the member's fee has not failed."""
+    content = lost()
+    content["metadata"]["test"] = True
+    body = json.dumps(content).encode()
+    queue, delivery = route(SHOP, body, NOW)
+    assert queue == "payment_failed"
+    world = World()
+    assert run(world, queued(body, topic=delivery.topic)) == []
+    assert (world.journal.lines[0]["outcome"], world.members.records) == ("probe", {})
+
+
+@pytest.mark.parametrize(
+    "wrap", [gzip.compress, lambda body: b"\xef\xbb\xbf[" + body + b"]"], ids=["gzip", "list"]
+)
+def test_a_wrapped_delivery_is_applied(wrap: Callable[[bytes], bytes]) -> None:
+    """The consumer finds the delivery in its wrapping, as the receiver did; the journal has it unwrapped."""
+    world = World()
+    body = wrap(json.dumps(lost()).encode())
+    record = queued(body, topic=route(SHOP, body, NOW)[1].topic)
+    assert run(world, record) == []
+    assert world.members.records[KEY].member.payment_status == "failed"
+    assert world.journal.lines[0]["body"]["metadata"]["topic"] == "customer.payment_failed"
 
 
 def test_a_time_before_all_programmes_is_no_time() -> None:

@@ -112,6 +112,7 @@ def changed(**metadata: Any) -> bytes:
         (b'{"metadata": {"topic": ["customer.cancelled"]}}', "no_topic"),
         (changed(topic="customer.from_the_future"), "unknown_topic"),
         (changed(topic="Customer.Cancelled"), "unknown_topic"),
+        (changed(topic="  "), "no_topic"),
         (changed(shopDomain="other.myshopify.com"), "other_shop"),
         (changed(shopDomain=7), "other_shop"),
         (b'{"metadata": {"topic": "relay.probe"}, "payload": {"queue": "nowhere"}}', "unknown_topic"),
@@ -128,8 +129,73 @@ def test_a_shop_in_other_spelling_or_absent_is_ours() -> None:
     """The shop is the stack's parameter; a delivery that does not name it is not another's."""
     content = sample("customer.cancelled")
     del content["metadata"]["shopDomain"]
-    for body in (changed(shopDomain=SHOP.upper()), json.dumps(content).encode()):
-        assert route(SHOP, body, NOW)[0] == "cancelled"
+    plain = route(SHOP, changed(), NOW)[1].event_id
+    label = SHOP.partition(".")[0]
+    spelt = [
+        SHOP.upper(),
+        f" {SHOP}. ",
+        f"https://{SHOP}",
+        f"HTTPS://{SHOP}/",
+        f"http://{SHOP}./admin",
+        f"{SHOP}/",
+        label,
+        None,
+    ]
+    for body in (*(changed(shopDomain=domain) for domain in spelt), json.dumps(content).encode()):
+        queue, delivery = route(SHOP, body, NOW)
+        assert (queue, delivery.event_id) == ("cancelled", plain)
+
+
+@pytest.mark.parametrize(
+    "domain", ["", "other.myshopify.com", f"https://other.com/{SHOP}", f"{SHOP}.evil.com", "https://", 7, []]
+)
+def test_another_shop_is_another_shop(domain: object) -> None:
+    """In any spelling."""
+    assert route(SHOP, changed(shopDomain=domain), NOW)[1].reason == "other_shop"
+
+
+TRIALS = [
+    {"metadata": {"test": True}},
+    {"metadata": {"isTest": "true"}},
+    {"metadata": {"is_test": 1}},
+    {"metadata": {"livemode": False}},
+    {"metadata": {"environment": "sandbox"}},
+    {"metadata": {"topic": "test"}},
+    {"metadata": {"topic": "webhook.ping"}},
+    {"metadata": {"topic": None, "test": True}},
+    {"payload": {"test": True}},
+    {"test": True},
+    {"mode": "TEST"},
+]
+
+
+@pytest.mark.parametrize("says", TRIALS, ids=json.dumps)
+def test_a_delivery_that_says_it_is_a_test(says: dict[str, Any]) -> None:
+    """It goes to a topic's queue as a probe: journaled, answered with 202, and never acted on."""
+    content = sample("customer.cancelled")
+    for name, value in says.items():
+        content[name] = {**content[name], **value} if isinstance(value, dict) else value
+    queue, delivery = route(SHOP, json.dumps(content).encode(), NOW)
+    assert (queue in FOLDERS.values(), delivery.topic, delivery.reason) == (True, "relay.probe", None)
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        {"metadata": {"test": False}},
+        {"metadata": {"live": True}},
+        {"payload": {"latest": True}},
+        {"payload": {"detail": {"test": True}}},
+        {"payload": {"mode": "manual"}},
+    ],
+    ids=json.dumps,
+)
+def test_a_delivery_that_says_it_is_none(says: dict[str, Any]) -> None:
+    """An order that was placed as a test says so within its detail, and its member is a member."""
+    content = sample("customer.cancelled")
+    for name, value in says.items():
+        content[name] |= value
+    assert route(SHOP, json.dumps(content).encode(), NOW)[1].topic == "customer.cancelled"
 
 
 def test_a_topic_under_its_alias() -> None:

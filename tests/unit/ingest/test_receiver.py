@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from relay.adapters.aws.client import NoAnswerError
+from relay.adapters.aws.client import NoAnswerError, RefusedCallError
 from relay.model.delivery import unpack
 from relay.model.header import MessageHeader
 from relay.topics import FOLDERS
@@ -27,6 +27,8 @@ class FakeSqs:
     """Takes messages, or does not."""
 
     down: bool = False
+    refusal: RefusedCallError | None = None
+    reply: dict[str, Any] = field(default_factory=lambda: {"MessageId": "m"})
     attributes: list[dict[str, str]] = field(default_factory=list)
     sent: list[tuple[str, str, MessageHeader]] = field(default_factory=list)
 
@@ -34,10 +36,12 @@ class FakeSqs:
         assert (service, operation) == ("sqs", "SendMessage")
         if self.down:
             raise NoAnswerError("down", sent=True)
+        if self.refusal:
+            raise self.refusal
         attributes = {name: value["StringValue"] for name, value in body["MessageAttributes"].items()}
         self.attributes.append(attributes)
         self.sent.append((body["QueueUrl"], body["MessageBody"], MessageHeader.read(attributes)))
-        return {"MessageId": "m"}
+        return self.reply
 
 
 @pytest.fixture
@@ -133,6 +137,25 @@ def test_the_queue_is_down(sqs: FakeSqs) -> None:
     assert (reply["statusCode"], reply["headers"]["retry-after"]) == (503, "5")
 
 
+def test_the_status_of_a_refusal_is_logged(sqs: FakeSqs, capsys: pytest.CaptureFixture[str]) -> None:
+    """With SQS's code: what AWS says of an outage is what the operator looks for."""
+    sqs.refusal = RefusedCallError("ServiceUnavailable", 503, {})
+    assert post(json.dumps(sample("customer.cancelled")))[0] == 503
+    line = json.loads(capsys.readouterr().out)
+    assert (line["message"], line["reason"], line["status"]) == (
+        "not_queued",
+        "queue cancelled: ServiceUnavailable",
+        503,
+    )
+
+
+@pytest.mark.parametrize("reply", [{}, {"MessageId": ""}, {"MessageId": None}, {"Message": "ok"}])
+def test_a_reply_without_a_message_id_is_no_acceptance(sqs: FakeSqs, reply: dict[str, Any]) -> None:
+    """A proxy's 200 is not SQS's: the sender is asked to come again."""
+    sqs.reply = reply
+    assert post(json.dumps(sample("customer.cancelled"))) == (503, {"error": "not_queued"})
+
+
 def test_a_queue_that_is_not_configured(sqs: FakeSqs, monkeypatch: pytest.MonkeyPatch) -> None:
     """A gap in the configuration is a 503 too, never a lost event or a 500."""
     monkeypatch.delenv("QUEUE_UNCLAIMED")
@@ -142,8 +165,6 @@ def test_a_queue_that_is_not_configured(sqs: FakeSqs, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     "body",
     [
-        None,
-        "",
         "not json",
         b"\xff\xfe",
         '{"a": NaN}',
@@ -175,8 +196,9 @@ def test_base64_bodies_are_decoded(sqs: FakeSqs) -> None:
 
 def test_what_calls_itself_base64_and_is_not(sqs: FakeSqs) -> None:
     """Never a 500: it is kept as it came."""
-    assert post("é", encoded=True)[0] == 202
-    assert unpack(*sqs.sent[0][1:]).body == "é".encode()
+    for number, body in enumerate(["é", "\ud800", '{"a": 1}', "YQ=="[:3], "YQ== \ud800"]):
+        assert post(body, encoded=True)[0] == 202
+        assert unpack(*sqs.sent[number][1:]).body == body.encode("utf-8", "surrogatepass")
 
 
 @pytest.mark.parametrize("topic", ["jane@example.com", "a topic", "x" * 101, "customer.\ud800"])

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from relay.errors import PermanentError
+from relay.ingest.receive import LARGEST_BODY
 from relay.ingest.unclaimed import UnclaimedDrain
 from relay.queues.batch import Message, read_message
 from relay.scheduler.tick import tick_time
@@ -118,6 +119,16 @@ def test_after_three_days_it_is_journaled_and_given_up() -> None:
     (line,), (letter,) = setup.journal.lines, setup.dead_letters.sent
     assert (line["outcome"], letter.header.source_queue) == ("unclaimed", "unclaimed")
     assert "s3cret" not in str(line)
+
+
+def test_a_body_beyond_the_receivers_bound_stops_no_drain() -> None:
+    """Redriven by hand, it can be larger than any delivery: it waits with its reason, and the others are placed."""
+    too_large = b"[" + b" " * LARGEST_BODY + b"]"
+    setup = setup_with(KNOWN, too_large, KNOWN)
+    assert setup.drained() == {"placed": 2, "kept": 1}
+    setup = setup_with(too_large)
+    assert setup.drained(NOW + timedelta(days=3)) == {"given_up": 1}
+    assert setup.dead_letters.sent[0].header.reason == "too_large"
 
 
 @pytest.mark.parametrize("place", ["journal", "dead_letters"])

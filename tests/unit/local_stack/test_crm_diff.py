@@ -67,3 +67,14 @@ def test_a_missing_contact_is_excused_only_if_no_event_arrived(*, arrived: bool,
 def test_fields_of_relays_own_are_not_compared() -> None:
     """When Relay last received or sent something is no fact about the member."""
     assert differences(member(last_event_at="2026-01-01T00:00:00.000Z", last_failure_at="x")) == ()
+
+
+@pytest.mark.parametrize(
+    ("contact", "faults"), [(None, 0), ({"membership_tier": "Gold"}, 0), ({"email": "ada@example.com"}, 1)]
+)
+def test_an_erased_member_has_no_address(contact: dict[str, str] | None, faults: int) -> None:
+    """It may have no contact, or one without an address; the address itself is not shown in the difference."""
+    erased = {**member(email=None, tier_name="Gold"), "erased": True}
+    found = compare_crm([erased], {KEY: contact} if contact else {}).differences
+    assert len(found) == faults
+    assert "ada@" not in str(found)

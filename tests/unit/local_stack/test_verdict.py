@@ -131,3 +131,15 @@ def test_reordered_are_events_overtaken_by_a_later_one() -> None:
     """The order of first acceptance counts, among the events of one member."""
     found = numbers(request(2, "e2", 1), request(1, "e1", 2), request(1, "e1", 3), request(3, "e3", 4))
     assert found["reordered"] == 1
+
+
+def test_a_dead_letter_of_the_platform_is_a_problem_with_any_set_of_faults() -> None:
+    """With all faults a forged request may become one, an event of the platform may not."""
+    dead = replace(RELAY.observed, queues={DEAD_LETTERS: ("e1",), UNCLAIMED: ()})
+    found = problems(relay=replace(RELAY, observed=dead), all_faults=True)
+    assert "1 dead letters are events of the platform and must be 0" in found
+    assert "dead: e1 t" in found
+    forged = replace(PLATFORM, requests=(*PLATFORM.requests, request(3, "f1", 3, kind="tamper")))
+    dead = replace(RELAY.observed, queues={DEAD_LETTERS: ("f1",), UNCLAIMED: ()})
+    relay = replace(RELAY, observed=dead, reasons={"f1": "not_json"})
+    assert problems(forged, relay, all_faults=True) == ()

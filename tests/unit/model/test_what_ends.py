@@ -165,6 +165,8 @@ def test_an_unknown_status_is_never_active() -> None:
 
 def test_values_that_mean_something_together_travel_together() -> None:
     """Facts with one of a group have all of it, so that one stamp decides for the group."""
+    assert {"fee_amount", "fee_currency", "fee_days"} in TOGETHER
+    assert {"unpaid", "unpaid_currency"} in TOGETHER
     for group in TOGETHER:
         for name in group:
             assert Facts(event_id="e", at=NOW, values={name: None}).values.keys() == group

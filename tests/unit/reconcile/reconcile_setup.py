@@ -16,9 +16,18 @@ from relay.model.messages import RecheckRequest, dump
 from relay.ports.inveterate import MemberReading, ReadState
 from relay.ports.members import MemberRecord
 from relay.queues.batch import Message
+from relay.queues.requests import RecheckQueue
 from relay.reconcile.reconciler import Reconciler
 
-from tests.support.port_fakes import NOW, SHOP, FakeContext, FakeJournal, FakeMembers, FakeTelemetry
+from tests.support.port_fakes import (
+    NOW,
+    SHOP,
+    FakeContext,
+    FakeJournal,
+    FakeMembers,
+    FakeOutgoing,
+    FakeTelemetry,
+)
 
 KEY = f"{SHOP}:1"
 HOUR = timedelta(hours=1)
@@ -79,6 +88,7 @@ class ReconcileSetup:
     api: FakeApi = field(default_factory=FakeApi)
     journal: FakeJournal = field(default_factory=FakeJournal)
     telemetry: FakeTelemetry = field(default_factory=FakeTelemetry)
+    requests: FakeOutgoing = field(default_factory=FakeOutgoing)
     now: datetime = NOW
 
     def tell(self, minute: float, balances: Balances | None = None, **values: Value) -> None:
@@ -112,6 +122,7 @@ class ReconcileSetup:
             clock=lambda: self.now,
             telemetry=self.telemetry,
             every=HOUR,
+            requests=RecheckQueue(self.requests, 600),
         )
         return reconciling.work([message], FakeContext(ms))["m1"]
 

@@ -77,9 +77,9 @@ def test_a_cancellation_found_by_reading_leaves_its_time_to_the_event(setup: Rec
 
 def test_who_was_erased_stays_erased(setup: ReconcileSetup) -> None:
     """No reading brings the profile back."""
-    setup.tell(-30, anonymized=True, email=None)
+    setup.tell(-30, erased_at=NOW - HOUR / 2)
     setup.work(UNDATED)
-    assert (setup.member.value("email"), setup.member.value("anonymized")) == (None, True)
+    assert (setup.member.value("email"), setup.member.is_erased) == (None, True)
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ MAIL: dict[str, Value] = {"email": "a@example.com", "tier_id": "t1", "joined_at"
         ([MAIL], set()),
         ([{}], {NO_EMAIL}),
         ([{"email": None}], {NO_EMAIL}),
-        ([{"anonymized": True}], set()),
+        ([{"erased_at": NOW}], set()),
         # status: in the platform's words, as new as what the record says
         ([MAIL, {"seen_status": "ACTIVE"}], set()),
         ([MAIL, {"seen_status": "CANCELLED"}], {EVIDENCE}),

@@ -176,7 +176,7 @@ def test_threads_share_a_client() -> None:
                 if client.members.get(CustomerId(number)).customer_id != str(number)
             )
 
-        threads = [threading.Thread(target=read, args=(start,)) for start in range(0, 800, 100)]
+        threads = [threading.Thread(target=read, args=(start,)) for start in range(1, 801, 100)]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -39,6 +39,8 @@ def test_every_topic_has_a_queue_a_role_and_a_function(folder: str, name: str) -
         "MEMBERS_TABLE": {"Ref": "Members"},
         "JOURNAL_STREAM": {"Ref": "Journal"},
         **{queue_variable(other): {"Ref": f"{logical}Queue"} for other, logical in CONSUMERS.items()},
+        # The one topic that can tell an erasure knows whether the API can confirm it.
+        **({"ASKS_API": {"Fn::If": ["HasInveterate", "yes", ""]}} if folder == "updated" else {}),
     }
     own = {f"sqs:{call}" for call in ("SendMessage", "SendMessageBatch", "DeleteMessageBatch")} | POLL
     assert allowed(role_of(function)) == {

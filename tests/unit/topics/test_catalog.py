@@ -33,7 +33,8 @@ def test_every_id_in_the_code_is_in_the_catalog() -> None:
     text = "\n".join(path.read_text() for path in SOURCES if path.name != "catalog.py")
     ids = set(
         re.findall(
-            r'"((?:join|tier|order|payment|dunning|credits|cancel|retention|programme)\.[a-z_]+)"', text
+            r'"((?:join|tier|order|payment|dunning|credits|cancel|retention|erasure|programme)\.[a-z_]+)"',
+            text,
         )
     )
     assert ids <= CATALOG.keys()
@@ -69,7 +70,7 @@ def test_the_example_in_the_docs_is_valid() -> None:
     """It validates without a remark."""
     example = (ROOT / "docs/rules.md").read_text().partition("```yaml")[2].partition("```")[0]
     rules = validated(yaml_document.load(example))
-    assert rules.thresholds_for("JPY").credit_anomaly == Decimal(37500)
+    assert rules.amount_set("high_value_annual_fee", "JPY") == Decimal(30_000)
     assert list(remarks(rules)) == []
 
 

@@ -227,14 +227,14 @@ def test_one_number_in_any_form(number: str) -> None:
 
 
 def test_a_number_beyond_floats() -> None:
-    """`1e400` and `2e400` are two events, and so are amounts that a float takes for one."""
+    """`1e400` and `2e400` are two events, as are numbers that no amount can be."""
     content = changed("customer.credits.updated", payload__newBalance="NUMBER")
     numbers = [
         "1e400",
         "2e400",
         "-1e400",
         "0.1",
-        "0.10000000000000000001",
+        "0.100001",
         "1" * 40,
         "1" * 39 + "2",
         "0",
@@ -244,6 +244,49 @@ def test_a_number_beyond_floats() -> None:
     assert len(ids) == len(numbers)
     zeros = {route(SHOP, text_of(content, number), NOW)[1].event_id for number in ("0", "-0", "0.00", "0e9")}
     assert len(zeros) == 1
+
+
+@pytest.mark.parametrize(
+    ("topic", "field", "plain", "dusty"),
+    [
+        ("customer.credits.updated", "payload__newBalance", "0.3", "0.30000000000000004"),
+        ("customer.credits.updated", "payload__newBalance", "0", "-2.7755575615628914e-17"),
+        ("customer.payment_succeeded", "payload__detail__amount", "0.3", "0.30000000000000004"),
+        ("customer.ordered", "payload__detail__subtotal_price", "629.95", '"629.9500001"'),
+    ],
+)
+def test_a_floats_dust_makes_no_other_event(topic: str, field: str, plain: str, dusty: str) -> None:
+    """The fields are cleaned as they are for the record: a retry by another writer of JSON is the same event."""
+    content = changed(topic, **{field: "NUMBER"})
+    ids = {route(SHOP, text_of(content, number), NOW)[1].event_id for number in (plain, dusty)}
+    assert len(ids) == 1
+
+
+def test_the_decimals_of_the_currency_count() -> None:
+    """12.345 and 12.346 are two fees in dinars, and one in dollars."""
+
+    def count(currency: str) -> int:
+        fees = (
+            changed(
+                "customer.payment_succeeded", payload__detail__amount=fee, payload__detail__currency=currency
+            )
+            for fee in (12.345, 12.344)
+        )
+        return len({identified(fee) for fee in fees})
+
+    assert (count("KWD"), count("kwd "), count("USD")) == (2, 2, 1)
+
+
+@pytest.mark.parametrize("blank", ["", "  ", None])
+def test_a_blank_tier_id_does_not_hide_the_name(blank: object) -> None:
+    """Two joinings of one moment, of tiers that only their names tell apart."""
+    ids = {
+        identified(
+            changed("customer.joined.paid_tier", payload__tierId=blank, payload__detail__tierName=name)
+        )
+        for name in ("Gold", "Silver")
+    }
+    assert len(ids) == 2
 
 
 def test_numbers_of_a_whole_payload_count_by_value() -> None:
@@ -256,7 +299,17 @@ def test_numbers_of_a_whole_payload_count_by_value() -> None:
 
 
 @pytest.mark.parametrize(
-    "customer", [7733540520067, "7733540520067", "gid://shopify/Customer/7733540520067", " 07733540520067 "]
+    "customer",
+    [
+        7733540520067,
+        "7733540520067",
+        "gid://shopify/Customer/7733540520067",
+        " 07733540520067 ",
+        7733540520067.0,
+        "7733540520067.0",
+        "7.733540520067e12",
+        "gid://shopify/Customer/7733540520067?a=1",
+    ],
 )
 def test_one_customer_in_any_form(customer: object) -> None:
     """A number, text or a GID; one of another customer is another event."""
@@ -274,7 +327,8 @@ def test_topic_and_shop_take_part() -> None:
         event_id("customer.payment_failed", "other.myshopify.com", content),
     }
     assert len(ids) == 3
-    assert event_id("customer.payment_failed", f" {SHOP.upper()} ", content) in ids
+    for spelt in (f" {SHOP.upper()} ", f"https://{SHOP}/", f"{SHOP}.", f"http://{SHOP}/admin?x=1"):
+        assert event_id("customer.payment_failed", spelt, content) in ids
 
 
 def test_a_topic_that_is_newer_than_this_package() -> None:

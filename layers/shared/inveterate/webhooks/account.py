@@ -2,33 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Final, Self
+
+from pydantic import model_validator
 
 from inveterate._ids import CustomerId
-from inveterate._scalars import Count, Flag, Money, Text, Timestamp
 from inveterate._wire_model import WireModel
 from inveterate.webhooks import times
 from inveterate.webhooks.base import Event, Payload
+from inveterate.webhooks.cleaning import (
+    Amount,
+    Count,
+    Currency,
+    Email,
+    Flag,
+    Id,
+    Label,
+    Moment,
+    Money,
+    Name,
+    Note,
+    Phone,
+    Word,
+    round_money,
+)
 
 
 class TierEntry(WireModel):
     """How a member entered a tier. `previous_tier_*` are set after a move from another tier."""
 
-    entry_type: Text | None = None
-    tier_name: Text | None = None
-    previous_tier_id: Text | None = None
-    previous_tier_name: Text | None = None
+    entry_type: Word = None
+    tier_name: Label = None
+    previous_tier_id: Id = None
+    previous_tier_name: Label = None
 
 
 class TierPayload(Payload):
     """The tier that was *entered*: `tier_id` is 8 hex digits, the key; names repeat and change."""
 
-    tier_id: Text | None = None
+    tier_id: Id = None
     detail: TierEntry | None = None
 
 
 class _TierEvent(Event):
+    ABOUT: ClassVar[tuple[str, ...]] = ("tier_id",)
+
     payload: TierPayload
 
     @property
@@ -64,8 +84,8 @@ class ChangedTier(_TierEvent):
 class TrialPayload(TierPayload):
     """A tier entered on trial. The start and the end are not a whole number of days apart."""
 
-    free_trial_start: Timestamp | None = None
-    free_trial_end: Timestamp | None = None
+    free_trial_start: Moment = None
+    free_trial_end: Moment = None
 
 
 class JoinedFreeTrial(_TierEvent):
@@ -83,32 +103,41 @@ class MemberSnapshot(WireModel):
     """
 
     customer_id: CustomerId | None = None
-    merchant_id: Text | None = None
-    email: Text | None = None
-    first_name: Text | None = None
-    last_name: Text | None = None
-    phone_number: Text | None = None
-    notes: Text | None = None
-    account_state: Text | None = None
-    status: Text | None = None
-    anonymized: Flag | None = None
-    tier_id: Text | None = None
-    tier_name: Text | None = None
-    trigger: Text | None = None
-    joined_at: Timestamp | None = None
-    free_trial_active: Flag | None = None
-    credit: Money | None = None
-    credits_earned: Money | None = None
-    last_credit_redemption_at: Timestamp | None = None
-    revenue: Money | None = None
-    currency_code: Text | None = None
-    last_purchase_at: Timestamp | None = None
-    referrals: Count | None = None
-    referred_by: Text | None = None
-    payment_id: Text | None = None
-    contract_id: Text | None = None
-    created_at: Timestamp | None = None
-    updated_at: Timestamp | None = None
+    merchant_id: Id = None
+    email: Email = None
+    first_name: Name = None
+    last_name: Name = None
+    phone_number: Phone = None
+    notes: Note = None
+    account_state: Word = None
+    status: Word = None
+    anonymized: Flag = None
+    tier_id: Id = None
+    tier_name: Label = None
+    trigger: Word = None
+    joined_at: Moment = None
+    free_trial_active: Flag = None
+    credit: Amount = None
+    credits_earned: Amount = None
+    last_credit_redemption_at: Moment = None
+    revenue: Money = None
+    currency_code: Currency = None
+    last_purchase_at: Moment = None
+    referrals: Count = None
+    referred_by: Id = None
+    payment_id: Id = None
+    contract_id: Id = None
+    created_at: Moment = None
+    updated_at: Moment = None
+
+    @model_validator(mode="after")
+    def _round(self) -> Self:
+        round_money(self, self.currency_code)
+        return self
+
+
+STATUSES: Final = frozenset({"ACTIVE", "PENDING_CANCELLATION", "CANCELLED"})
+"""The statuses in the documentation's examples. Any other word is unknown: it says neither that the member stays nor goes."""
 
 
 class UpdatedPayload(Payload):
@@ -122,6 +151,8 @@ class Updated(Event):
     """customer.updated: the member's record was written, often without a relevant difference."""
 
     TOPIC: ClassVar[str] = "customer.updated"
+    ABOUT: ClassVar[tuple[str, ...]] = ("new_data",)
+    WORDS: ClassVar[Mapping[str, frozenset[str]]] = {"new_data.status": STATUSES}
 
     payload: UpdatedPayload
 

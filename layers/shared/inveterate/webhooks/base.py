@@ -1,26 +1,45 @@
 """Base of all webhook events: the envelope, the member, the time and the event id.
 
 The documentation is thin, so reading is tolerant. Every field but the member's id may be missing or
-null, unknown fields are kept, and a field that cannot be read is left out and named in `drift`.
+null, unknown fields are kept, and a field that cannot be read is left out and named in `drift`. What is read
+is clean: `cleaning.py` says what each kind of field may be.
 """
 
 from __future__ import annotations
 
 import hmac
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 from pydantic import AliasChoices, Field, PrivateAttr
 
 from inveterate._ids import CustomerId
-from inveterate._scalars import Count, Text, Timestamp
+from inveterate._scalars import Text
 from inveterate._wire_model import UnreadableRecordError, read_tolerantly
 from inveterate._wire_model import WireModel as WireModel  # noqa: PLC0414 - the base of every part of an event
 from inveterate.webhooks import identity, times
+from inveterate.webhooks.body import UnreadableBodyError, read_body
+from inveterate.webhooks.cleaning import EMAIL, Count, Email, Id, Label, Moment, Phone, Word
+
+_PERSONAL: Final = frozenset(
+    {
+        "email",
+        "phoneNumber",
+        "phone_number",
+        "phone",
+        "firstName",
+        "lastName",
+        "first_name",
+        "last_name",
+        "anonymized",
+    }
+)
+"""Names on the wire of what says who a member is."""
+
+_IDENTITIES: Final = ("customer", "newData")
+"""Objects of a payload that say who the member is; the payload itself does so as well."""
 
 
 class UnreadableEventError(ValueError):
@@ -39,13 +58,13 @@ class UnreadableEventError(ValueError):
 class Metadata(WireModel):
     """The envelope's `metadata`. `id` names the delivery, is missing in one topic, and is opaque text."""
 
-    id: Text | None = None
+    id: Id = None
     topic: Text
-    shop_domain: Text | None = None
-    version: Text | None = None
-    retry_count: Count | None = None
+    shop_domain: Label = None
+    version: Word = None
+    retry_count: Count = None
     token: Text | None = Field(default=None, repr=False)
-    triggered_at: Timestamp | None = Field(
+    triggered_at: Moment = Field(
         default=None, validation_alias=AliasChoices("triggerredAt", "triggeredAt", "triggered_at")
     )
 
@@ -54,18 +73,18 @@ class Contact(WireModel):
     """The `customer` object of the payment topics: the member's e-mail address and phone number."""
 
     id: CustomerId | None = None
-    email: Text | None = None
-    phone_number: Text | None = None
+    email: Email = None
+    phone_number: Phone = None
 
 
 class Payload(WireModel):
     """Fields at the top of most payloads. Times are UTC; `merchant_id` is the first label of the shop's domain."""
 
     customer_id: CustomerId | None = None
-    merchant_id: Text | None = None
-    created_at: Timestamp | None = None
-    updated_at: Timestamp | None = None
-    expired_at: Timestamp | None = None
+    merchant_id: Id = None
+    created_at: Moment = None
+    updated_at: Moment = None
+    expired_at: Moment = None
 
     @property
     def own_times(self) -> tuple[datetime | None, ...]:
@@ -81,6 +100,7 @@ class DeliveryDetails:
     drift: tuple[str, ...] = ()
     event_id: str | None = None
     received_at: datetime | None = None
+    conflict: tuple[str, ...] = ()
 
 
 class Event(WireModel):
@@ -93,6 +113,10 @@ class Event(WireModel):
 
     TOPIC: ClassVar[str]
     NAMES_A_MEMBER: ClassVar[bool] = True
+    ABOUT: ClassVar[tuple[str, ...]] = ()
+    """Where the value stands that the topic is about (attributes of the payload); one of the places is enough."""
+    WORDS: ClassVar[Mapping[str, frozenset[str]]] = {}
+    """Words that decide something, by their place: the documented ones. Any other word is unknown."""
 
     metadata: Metadata
     payload: Payload
@@ -124,6 +148,40 @@ class Event(WireModel):
     def customer_id(self) -> CustomerId:
         """The Shopify customer id of the event's member: digits as text."""
         return member_id_in(self._delivery.raw["payload"])
+
+    @property
+    def identity_conflict(self) -> bool:
+        """Whether the event names two people. Then its e-mail, names, phone and erasure are left out."""
+        return bool(self._delivery.conflict)
+
+    @property
+    def lacks_its_subject(self) -> bool:
+        """Whether the value that the topic is about is missing, null or unreadable. The event says what its name says."""
+        return bool(self.ABOUT) and all(self._at(place) in {None, ""} for place in self.ABOUT)
+
+    @property
+    def unknown_words(self) -> tuple[str, ...]:
+        """Places of words that decide something and are not documented; never the words."""
+        words = ((place, known, self._at(place)) for place, known in self.WORDS.items())
+        return tuple(
+            f"payload.{place}" for place, known, word in words if word and str(word).upper() not in known
+        )
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Reasons to look the member up: the event alone does not say what to believe."""
+        reasons = {
+            "identity_conflict": self.identity_conflict,
+            "subject_missing": self.lacks_its_subject,
+            "unknown_word": bool(self.unknown_words),
+        }
+        return tuple(reason for reason, holds in reasons.items() if holds)
+
+    def _at(self, place: str) -> object:
+        part: object = self.payload
+        for step in place.split("."):
+            part = getattr(part, step, None)
+        return part
 
     @property
     def token(self) -> str | None:
@@ -188,10 +246,12 @@ class Event(WireModel):
         if cls.NAMES_A_MEMBER:
             member_id_in(envelope["payload"])
         try:
-            event, drift = read_tolerantly(cls, envelope)
+            conflict = tuple(_conflicts(envelope["payload"]))
+            event, drift = read_tolerantly(cls, _without_identity(envelope) if conflict else envelope)
         except UnreadableRecordError as error:
             raise UnreadableEventError("unreadable", error.paths) from None
-        event._delivery = DeliveryDetails(envelope, drift, event_id, received_at)  # noqa: SLF001 - our own
+        drift = tuple(dict.fromkeys((*drift, *conflict)))
+        event._delivery = DeliveryDetails(envelope, drift, event_id, received_at, conflict)  # noqa: SLF001 - our own
         return event
 
 
@@ -202,32 +262,67 @@ def member_id_in(payload: Mapping[str, Any]) -> CustomerId:
         UnreadableEventError: `no_member`.
 
     """
-    for path in ((), ("customer",), ("newData",), ("detail", "cancelRequest")):
-        part: Any = payload
-        for step in path:
-            part = part.get(step) if isinstance(part, dict) else None
-        if not isinstance(part, dict):
-            continue
+    ids = _ids(payload)
+    if not ids:
+        raise UnreadableEventError("no_member", ["payload.customerId"])
+    return CustomerId(next(iter(ids.values())))
+
+
+def _ids(payload: Mapping[str, Any]) -> dict[str, str]:
+    """Return the readable customer ids of a payload by their places."""
+    found = {
+        place: identity.customer_digits(identity.at(payload, place)) for place in identity.CUSTOMER_PLACES
+    }
+    return {".".join(("payload", *place)): digits for place, digits in found.items() if digits}
+
+
+def _conflicts(payload: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the places of ids and addresses that are not the first one's: one body that names two people."""
+    ids = _ids(payload)
+    old = identity.customer_digits(identity.at(payload, ("oldData", "customerId")))
+    if old:
+        ids["payload.oldData.customerId"] = old
+    yield from _differing(ids)
+    yield from _differing(dict(_addresses(payload)))
+
+
+def _differing(found: Mapping[str, str]) -> Iterator[str]:
+    first = next(iter(found.values()), None)
+    return (place for place, value in found.items() if value != first)
+
+
+def _addresses(payload: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for place in ((), *((name,) for name in _IDENTITIES)):
         try:
-            return CustomerId(part.get("id" if path == ("customer",) else "customerId"))
+            address = EMAIL.clean(identity.at(payload, (*place, "email")))
         except ValueError:
             continue
-    raise UnreadableEventError("no_member", ["payload.customerId"])
+        if address:
+            yield ".".join(("payload", *place, "email")), address
+
+
+def _without_identity(envelope: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a delivery that tells nothing of identity; only the containers on the way are copied."""
+    payload = _impersonal(envelope["payload"])
+    parts = {name: _impersonal(payload[name]) for name in _IDENTITIES if isinstance(payload.get(name), dict)}
+    return {**envelope, "payload": {**payload, **parts}}
+
+
+def _impersonal(part: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in part.items() if name not in _PERSONAL}
 
 
 def read_json(body: bytes | str) -> object:
-    """Parse JSON: numbers with a fraction become `Decimal`.
+    """Return the delivery in a body, however its sender wrapped it (`body.py`).
 
     Raises:
-        UnreadableEventError: `not_json` or `too_deep`.
+        UnreadableEventError: `not_json`, `too_deep`, `too_large` or `too_many_values`.
 
     """
     try:
-        return json.loads(body, parse_float=Decimal, parse_constant=_no_constant)
-    except RecursionError:
-        raise UnreadableEventError("too_deep") from None
-    except (ValueError, InvalidOperation):  # the latter for an exponent beyond what a decimal can hold
-        raise UnreadableEventError("not_json") from None
+        return read_body(body)
+    except UnreadableBodyError as error:
+        raise UnreadableEventError(error.reason) from None
 
 
 def checked_envelope(delivery: object) -> Mapping[str, Any]:
@@ -243,7 +338,3 @@ def checked_envelope(delivery: object) -> Mapping[str, Any]:
     if missing:
         raise UnreadableEventError("no_envelope", missing)
     return delivery
-
-
-def _no_constant(_: str) -> object:
-    raise ValueError("NaN and Infinity are not JSON")

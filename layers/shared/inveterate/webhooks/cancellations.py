@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, Final
 
-from inveterate._scalars import Flag, Text, Timestamp
 from inveterate._wire_model import WireModel
 from inveterate.webhooks.base import Event, Payload
+from inveterate.webhooks.cleaning import Flag, Id, Label, Moment, Word
+
+SOURCES: Final = frozenset({"FAILURE", "CUSTOMER", "MERCHANT"})
+"""The sources in the documentation's examples. Any other word is unknown."""
 
 
 class CancellationDetail(WireModel):
     """Why it ended: `cancellation_source` is FAILURE, CUSTOMER or MERCHANT in the samples."""
 
-    cancellation_source: Text | None = None
-    tier_name: Text | None = None
+    cancellation_source: Word = None
+    tier_name: Label = None
 
 
 class CancelledPayload(Payload):
     """`tier_id` is the tier that was *left*."""
 
-    tier_id: Text | None = None
+    tier_id: Id = None
     detail: CancellationDetail | None = None
 
 
@@ -27,6 +31,7 @@ class Cancelled(Event):
     """customer.cancelled: the membership has ended."""
 
     TOPIC: ClassVar[str] = "customer.cancelled"
+    WORDS: ClassVar[Mapping[str, frozenset[str]]] = {"detail.cancellation_source": SOURCES}
 
     payload: CancelledPayload
 
@@ -43,26 +48,26 @@ class CancelRequest(WireModel):
     depends on it. Remove it before you store the raw delivery.
     """
 
-    status: Text | None = None
-    cancel_date: Timestamp | None = None
-    cancellation_source: Text | None = None
-    billing_tier_id: Text | None = None
-    contract_id: Text | None = None
-    customer_id: Text | None = None
-    merchant_id: Text | None = None
-    next_segment_id: Text | None = None
-    switch_to_free_tier: Flag | None = None
-    created_at: Timestamp | None = None
-    updated_at: Timestamp | None = None
+    status: Word = None
+    cancel_date: Moment = None
+    cancellation_source: Word = None
+    billing_tier_id: Id = None
+    contract_id: Id = None
+    customer_id: Id = None
+    merchant_id: Id = None
+    next_segment_id: Id = None
+    switch_to_free_tier: Flag = None
+    created_at: Moment = None
+    updated_at: Moment = None
 
 
 class ScheduledCancellation(WireModel):
     """When the membership ends, and which tier follows."""
 
-    effective_cancellation_date: Timestamp | None = None
-    cancellation_source: Text | None = None
-    switch_to_free_tier: Flag | None = None
-    next_segment_id: Text | None = None
+    effective_cancellation_date: Moment = None
+    cancellation_source: Word = None
+    switch_to_free_tier: Flag = None
+    next_segment_id: Id = None
     cancel_request: CancelRequest | None = None
 
 
@@ -76,6 +81,8 @@ class PendingCancellation(Event):
     """customer.pending_cancellation: the member has cancelled; the membership lasts until the end of the cycle."""
 
     TOPIC: ClassVar[str] = "customer.pending_cancellation"
+    ABOUT: ClassVar[tuple[str, ...]] = ("detail.effective_cancellation_date",)
+    WORDS: ClassVar[Mapping[str, frozenset[str]]] = {"detail.cancellation_source": SOURCES}
 
     payload: PendingCancellationPayload
 

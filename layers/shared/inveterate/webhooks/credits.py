@@ -4,37 +4,38 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from inveterate._scalars import Flag, Money, Text, Timestamp
 from inveterate.webhooks.base import Event, Payload
+from inveterate.webhooks.cleaning import Amount, Email, Flag, Id, Moment, Name, Note, Word
 
 
 class CreditPayload(Payload):
     """A change of balance. The change is `new_balance - previous_balance`: the sign of `amount` is unreliable."""
 
-    email: Text | None = None
-    first_name: Text | None = None
-    last_name: Text | None = None
-    amount: Money | None = None
-    reason: Text | None = None
-    new_balance: Money | None = None
-    previous_balance: Money | None = None
+    email: Email = None
+    first_name: Name = None
+    last_name: Name = None
+    amount: Amount = None
+    reason: Word = None
+    new_balance: Amount = None
+    previous_balance: Amount = None
 
 
 class CreditsUpdatedPayload(CreditPayload):
     """`order_id` and `order_total` where an order earned it; `expiration_date` is cut to the hour."""
 
-    note: Text | None = None
-    is_upsell: Flag | None = None
-    order_id: Text | None = None
-    order_total: Money | None = None
-    applied_by: Text | None = None
-    expiration_date: Timestamp | None = None
+    note: Note = None
+    is_upsell: Flag = None
+    order_id: Id = None
+    order_total: Amount = None
+    applied_by: Name = None
+    expiration_date: Moment = None
 
 
 class CreditsUpdated(Event):
     """customer.credits.updated: credits were earned, granted or spent. The delivery has no id."""
 
     TOPIC: ClassVar[str] = "customer.credits.updated"
+    ABOUT: ClassVar[tuple[str, ...]] = ("new_balance",)
 
     payload: CreditsUpdatedPayload
 
@@ -47,5 +48,6 @@ class CreditsExpired(Event):
     """customer.credits.expired: credits expired and left the balance."""
 
     TOPIC: ClassVar[str] = "customer.credits.expired"
+    ABOUT: ClassVar[tuple[str, ...]] = ("new_balance",)
 
     payload: CreditsExpiredPayload

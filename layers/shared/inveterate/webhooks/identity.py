@@ -16,6 +16,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, TypeAlias
 
+from inveterate.webhooks.amounts import amount, currency_code, number
+
 _LENGTH: Final = 32
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -29,9 +31,9 @@ _LONGEST_TIME: Final = 64
 # Patterns are compiled on first use: the receiver's cold start needs one or two of them.
 _SPACED: Final = r"(?a:(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2}(?:\.\d+)?) ?([+-]\d{2}:?\d{2}|Z)?)"
 # Each part can match a digit in one way only: a text of a million digits is refused in one pass.
-_NUMBER: Final = r"(?a:[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,9})?)"
 _CUSTOMER: Final = r"(?a:(?:gid://shopify/Customer/)?(?:0+(?=\d))?+(\d{1,30})(?:\.0*)?(?:\?.*)?)"
-_CUSTOMER_PLACES: Final = (
+_LONGEST_ID: Final = 30
+CUSTOMER_PLACES: Final = (
     ("customerId",),
     ("customer", "id"),
     ("newData", "customerId"),
@@ -47,10 +49,11 @@ def event_id(topic: str, shop: str, delivery: Mapping[str, Any]) -> str:
     `metadata`. Its fractions are read as `Decimal`: a float cannot tell `1e400` from `2e400`.
     """
     payload, metadata = delivery.get("payload"), delivery.get("metadata")
-    content: list[object] = [topic, shop.strip().lower(), _customer(payload)]
+    content: list[object] = [topic, shop_name(shop), _customer(payload)]
     own_time = _first(payload, ("createdAt",), ("expiredAt",))
     if topic in DISTINGUISHING and own_time is not None:
-        content += [own_time, [_read(payload, field) for field in DISTINGUISHING[topic]]]
+        currency = currency_code(at(payload, _CURRENCY_PLACE))
+        content += [own_time, [_read(payload, field, currency) for field in DISTINGUISHING[topic]]]
     else:
         # A record that changes from A to B, back to A and to B again makes three events, two of them with one payload.
         triggered = (
@@ -58,6 +61,31 @@ def event_id(topic: str, shop: str, delivery: Mapping[str, Any]) -> str:
         )
         content += [triggered, _canonical(payload)]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:_LENGTH]
+
+
+def shop_name(shop: str) -> str:
+    """Return a shop's domain in one form: lower case, without a scheme, a path and a dot at the end."""
+    name = shop.strip().lower()
+    return name.partition("://")[2 if "://" in name else 0].partition("/")[0].rstrip(".")
+
+
+def customer_digits(value: object) -> str | None:
+    """Return a Shopify customer id as its digits; None where the value is none.
+
+    Reads a number, text and a `gid://shopify/Customer/…`, with a float's `.0` or exponent and with leading zeros.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | str | Decimal | float):
+        return None
+    if isinstance(value, Decimal | float):
+        exact = Decimal(str(value))
+        if not exact.is_finite() or exact.adjusted() >= _LONGEST_ID or exact != exact.to_integral_value():
+            return None
+        value = int(exact)
+    text = str(value).strip()
+    found = re.fullmatch(_CUSTOMER, text)
+    if found is None and "e" in text.lower() and (exact_text := number(text)) is not None:
+        return customer_digits(exact_text)
+    return found[1] if found and found[1] != "0" else None
 
 
 def raw_id(body: bytes) -> str:
@@ -93,8 +121,8 @@ def _millis_in(text: str) -> int | None:
         return _since_epoch(datetime.fromisoformat(text))
     except ValueError:
         pass
-    if re.fullmatch(_NUMBER, text):
-        return millis(Decimal(text))
+    if (found := number(text)) is not None:
+        return millis(found)
     if spaced := re.fullmatch(_SPACED, text):
         return _millis_in(f"{spaced[1]}T{spaced[2]}{spaced[3] or ''}")
     return _millis_in_mail_form(text)
@@ -113,40 +141,53 @@ def _millis_in_mail_form(text: str) -> int | None:
         return None
 
 
-def _amount(value: object) -> object:
-    """Return a number in one form, also where it is written as text: `10`, `10.0` and `"10.00"` are one."""
-    text = value.strip() if isinstance(value, str) else None
-    if text is not None and re.fullmatch(_NUMBER, text):
-        return _canonical(Decimal(text))
-    return _canonical(value if text is None else text)
+def _amount(value: object, currency: str | None) -> object:
+    """Return an amount as it is read: `10`, `10.0`, `"10.00"` and a float's 10.000000000000002 are one.
+
+    A number that is no amount keeps all its digits, and a text that is none its words.
+    """
+    read = amount(value, currency)
+    if read is None:
+        read = number(value)
+    if read is not None:
+        return _canonical(read)
+    return _canonical(value.strip() if isinstance(value, str) else value)
 
 
-def _name(value: object) -> object:
-    """Return an id or a name as text: some are numbers in one event and text in the next."""
+def _number(value: object, _: str | None) -> object:
+    read = number(value)
+    return _canonical(value if read is None else read)
+
+
+def _name(value: object, _: str | None) -> object:
+    """Return an id or a name as text: some are numbers in one event and text in the next. A blank one is None."""
     if isinstance(value, str):
         return value.strip() or None
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else _canonical(value)
 
 
-def _currency(value: object) -> object:
-    return value.strip().upper() if isinstance(value, str) else _canonical(value)
+def _currency(value: object, _: str | None) -> object:
+    return (value.strip().upper() or None) if isinstance(value, str) else _canonical(value)
 
 
-def _time(value: object) -> object:
+def _time(value: object, currency: str | None) -> object:
     moment = millis(value)
-    return _name(value) if moment is None else moment
+    return _name(value, currency) if moment is None else moment
 
 
 _Path: TypeAlias = tuple[str, ...]
-_Field: TypeAlias = tuple[Callable[[object], object], tuple[_Path, ...]]
+_Clean: TypeAlias = Callable[[object, str | None], object]
+_Field: TypeAlias = tuple[_Clean, tuple[_Path, ...]]
+_CURRENCY_PLACE: Final = ("detail", "currency")
 
 
-def _field(clean: Callable[[object], object], *places: str) -> _Field:
+def _field(clean: _Clean, *places: str) -> _Field:
+    """Return a field: how its value is cleaned (with the event's currency), and the places where it may stand."""
     return clean, tuple(tuple(place.split(".")) for place in places)
 
 
 _TIER: Final = _field(_name, "tierId", "detail.tierName")
-_ATTEMPT: Final = _field(_amount, "detail.billingAttempts")
+_ATTEMPT: Final = _field(_number, "detail.billingAttempts")
 _BALANCES: Final = (_field(_amount, "previousBalance"), _field(_amount, "newBalance"))
 
 DISTINGUISHING: Final[dict[str, tuple[_Field, ...]]] = {
@@ -175,21 +216,21 @@ DISTINGUISHING: Final[dict[str, tuple[_Field, ...]]] = {
 in the payload where it may stand. `customer.updated` has none: it is identified by its whole payload."""
 
 
-def _read(payload: object, field: _Field) -> object:
+def _read(payload: object, field: _Field, currency: str | None) -> object:
+    """Return the first value of these places; a blank text is none."""
     clean, places = field
-    for place in places:
-        value = _at(payload, place)
-        if value is not None:
-            return clean(value)
-    return None
+    found = (at(payload, place) for place in places)
+    cleaned = (clean(value, currency) for value in found if value is not None)
+    return next((value for value in cleaned if value is not None), None)
 
 
 def _first(part: object, *places: _Path) -> int | None:
     """Return the first readable time of these places."""
-    return next((moment for place in places if (moment := millis(_at(part, place))) is not None), None)
+    return next((moment for place in places if (moment := millis(at(part, place))) is not None), None)
 
 
-def _at(part: object, place: Iterable[str]) -> object:
+def at(part: object, place: Iterable[str]) -> object:
+    """Return what stands at a place (its keys from the outside in); None where nothing does."""
     for step in place:
         part = part.get(step) if isinstance(part, dict) else None
     return part
@@ -197,13 +238,8 @@ def _at(part: object, place: Iterable[str]) -> object:
 
 def _customer(payload: object) -> str | None:
     """Return the member's customer id as its digits, from the places where topics put it."""
-    for place in _CUSTOMER_PLACES:
-        value = _at(payload, place)
-        if isinstance(value, bool) or not isinstance(value, int | str | Decimal | float):
-            continue
-        if found := re.fullmatch(_CUSTOMER, str(value).strip()):
-            return found[1]
-    return None
+    found = (customer_digits(at(payload, place)) for place in CUSTOMER_PLACES)
+    return next((digits for digits in found if digits), None)
 
 
 def _canonical(value: object) -> str:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar, Final, Self
 
-from pydantic import AliasChoices, ConfigDict, Field
+from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field, model_validator
 
-from inveterate._scalars import Count, Flag, Money, Text, Timestamp
-from inveterate._wire_model import WireModel
+from inveterate._wire_model import MOST_BAD_ELEMENTS, WireModel
 from inveterate.webhooks.base import Contact, Event, Payload
+from inveterate.webhooks.cleaning import (
+    Attempt,
+    Count,
+    Currency,
+    Day,
+    Flag,
+    Id,
+    Label,
+    Line,
+    Moment,
+    Money,
+    Word,
+    round_money,
+)
 
 
 class ContactPayload(Payload):
@@ -26,19 +39,29 @@ class _ContactEvent(Event):
         return self.payload.customer or Contact()
 
 
-class Charge(WireModel):
+class _Priced(WireModel):
+    """A part with a currency, to whose minor unit its amounts are rounded."""
+
+    currency: Currency = None
+
+    @model_validator(mode="after")
+    def _round(self) -> Self:
+        round_money(self, self.currency)
+        return self
+
+
+class Charge(_Priced):
     """A membership fee that was paid, and the next date of billing. The tier is in no sample: the failure topics name it."""
 
-    amount: Money | None = None
-    currency: Text | None = None
-    new_billing_date: Timestamp | None = None
-    billing_tier_id: Text | None = None
+    amount: Money = None
+    new_billing_date: Day = None
+    billing_tier_id: Id = None
 
 
 class PaymentSucceededPayload(ContactPayload):
     """`status` is `PAID` in the sample."""
 
-    status: Text | None = None
+    status: Word = None
     detail: Charge | None = None
 
 
@@ -46,6 +69,7 @@ class PaymentSucceeded(_ContactEvent):
     """customer.payment_succeeded: a membership fee was paid."""
 
     TOPIC: ClassVar[str] = "customer.payment_succeeded"
+    ABOUT: ClassVar[tuple[str, ...]] = ("detail.amount",)
 
     payload: PaymentSucceededPayload
 
@@ -55,23 +79,22 @@ class PaymentSucceeded(_ContactEvent):
         return self.payload.detail or Charge()
 
 
-class FailedCharge(WireModel):
+class FailedCharge(_Priced):
     """A membership fee that could not be taken.
 
     `billing_attempts` counts the attempts so far; their maximum is set per tier and is in no
     reply. The dates are for display only: in the documented sample they are a month after the event.
     """
 
-    amount: Money | None = None
-    currency: Text | None = None
-    error_message: Text | None = None
-    billing_date: Timestamp | None = None
-    billing_attempts: Count | None = None
-    billing_tier_id: Text | None = None
-    is_final: Flag | None = None
-    attempted_at: Timestamp | None = None
+    amount: Money = None
+    error_message: Line = None
+    billing_date: Day = None
+    billing_attempts: Attempt = None
+    billing_tier_id: Id = None
+    is_final: Flag = None
+    attempted_at: Moment = None
     # The page's field list and its example disagree on this name.
-    last_attempted_at: Timestamp | None = Field(
+    last_attempted_at: Moment = Field(
         default=None, validation_alias=AliasChoices("lastAttemptedAt", "lastAttemptAt", "last_attempted_at")
     )
 
@@ -101,13 +124,14 @@ class BillingAttemptFailed(_FailureEvent):
     """customer_billing.attempt.failed: one attempt failed. The last attempt sends it as well."""
 
     TOPIC: ClassVar[str] = "customer_billing.attempt.failed"
+    ABOUT: ClassVar[tuple[str, ...]] = ("detail.billing_attempts",)
 
 
 class PaymentMethod(WireModel):
     """The method now on file: a Shopify GID and a kind such as `CustomerCreditCard`."""
 
-    payment_method_id: Text | None = None
-    payment_method_type: Text | None = None
+    payment_method_id: Id = None
+    payment_method_type: Word = None
 
 
 class PaymentMethodsPayload(ContactPayload):
@@ -124,27 +148,45 @@ class PaymentMethodsUpdated(_ContactEvent):
     payload: PaymentMethodsPayload
 
 
-class _SnakeCaseModel(WireModel):
-    model_config = ConfigDict(alias_generator=None)
+MOST_ITEMS: Final = 1_000
+"""Lines of an order that are read; a longer list is left out as a whole."""
 
 
-class LineItem(_SnakeCaseModel):
+class LineItem(WireModel):
     """One line of an order."""
 
-    id: Text | None = None
-    name: Text | None = None
-    price: Money | None = None
-    quantity: Count | None = None
-    variant_id: Text | None = None
-    product_id: Text | None = None
+    model_config = ConfigDict(alias_generator=None)
+
+    id: Id = None
+    name: Label = None
+    price: Money = None
+    quantity: Count = None
+    variant_id: Id = None
+    product_id: Id = None
 
 
-class OrderDetail(_SnakeCaseModel):
+def _readable_items(value: object) -> object:
+    """Refuse a list as a whole where reading it item by item would cost more than it says."""
+    if isinstance(value, list) and (
+        len(value) > MOST_ITEMS or sum(not isinstance(item, dict) for item in value) > MOST_BAD_ELEMENTS
+    ):
+        raise ValueError("too many items, or too many that are none")
+    return value
+
+
+class OrderDetail(_Priced):
     """The order. Prices are text and keys are snake_case; the event has no order id or name."""
 
-    subtotal_price: Money | None = None
-    currency: Text | None = None
-    line_items: tuple[LineItem, ...] | None = None
+    model_config = ConfigDict(alias_generator=None)
+
+    subtotal_price: Money = None
+    line_items: Annotated[tuple[LineItem, ...] | None, BeforeValidator(_readable_items)] = None
+
+    @model_validator(mode="after")
+    def _round_items(self) -> Self:
+        for item in self.line_items or ():
+            round_money(item, self.currency)
+        return self
 
 
 class OrderedPayload(ContactPayload):

@@ -53,5 +53,5 @@ def topic_named(name: object) -> str | None:
     """Return the topic of a name or an alias; None for an unknown name."""
     if not isinstance(name, str):
         return None
-    name = ALIASES.get(name, name)
+    name = ALIASES.get(name.strip(), name.strip())
     return name if name in TOPICS else None

@@ -133,6 +133,7 @@ def _apply_event(
     effects = (
         *apply_settings(rule.decide(received.event, before, after, rules), rules),
         *_doubts(received.event, facts, after),
+        *map(recheck, received.event.doubts),
     )
     stale = bool(facts.values) and not after.fields_from(facts.event_id)
     seen = (*record.seen, delivery.event_id)[-REMEMBERED:]

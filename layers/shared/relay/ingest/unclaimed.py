@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from relay.errors import PermanentError
-from relay.ingest.receive import route
+from relay.ingest.receive import place
 from relay.model import journal
 from relay.model.delivery import Delivery, pack, unpack
 from relay.model.metrics import Outcome
@@ -81,7 +81,8 @@ class UnclaimedDrain:
             kept = unpack(message.body, message.header)
         except ValueError:
             return self._give_up(message, None)
-        queue, delivery = route(self.shop, kept.body, kept.received_at)
+        # What is too large to be received can still wait here, packed or redriven by hand: it fits no topic's queue.
+        queue, delivery = place(self.shop, kept.body, kept.received_at)
         if queue != UNCLAIMED and queue in self.topics:
             return self._send_to_topic(message, kept, delivery, self.topics[queue])
         kept = replace(kept, reason=kept.reason or delivery.reason)

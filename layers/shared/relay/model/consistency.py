@@ -13,6 +13,7 @@ from typing import Final
 
 from relay.model.balance_chain import balance, has_gap
 from relay.model.effects import Recheck
+from relay.model.erasure import open_claim
 from relay.model.member import PLATFORM_STATUSES, Member
 from relay.model.milestones import WITHOUT_A_FEE
 
@@ -20,6 +21,7 @@ NO_EMAIL: Final = "no_email"
 BALANCE_GAP: Final = "balance_gap"
 BALANCE_UNDECIDED: Final = "balance_undecided"
 EVIDENCE: Final = "evidence"
+ERASURE: Final = "erasure"
 PAID_AFTER_END: Final = "paid_after_end"
 PAID_PART: Final = "paid_part"
 OVERDUE_END: Final = "overdue_end"
@@ -158,10 +160,11 @@ def _unknown_word(member: Member) -> bool:
 
 
 _CHECKS: Final[Mapping[str, Callable[[Member], bool]]] = {
-    NO_EMAIL: lambda member: not member.value("email") and not member.value("anonymized"),
+    NO_EMAIL: lambda member: not member.value("email") and not member.is_erased,
     BALANCE_GAP: lambda member: has_gap(member.balance_chain),
     BALANCE_UNDECIDED: lambda member: not balance(member.balance_chain).is_certain,
     EVIDENCE: _contradicted,
+    ERASURE: lambda member: open_claim(member) is not None,
     PAID_AFTER_END: _paid_after_end,
     PAID_PART: _paid_part,
     OVERDUE_END: _overdue_end,

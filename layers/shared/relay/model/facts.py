@@ -9,21 +9,51 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from inveterate.webhooks import cleaning
+from inveterate.webhooks.cleaning import Kind
+
 from relay.model.balance_chain import Balances
-from relay.model.fields import FIELDS, TOGETHER, Value, whole_millis
+from relay.model.fields import FIELDS, TOGETHER, Value, ValueKind, whole_millis
 from relay.model.milestones import Milestone
 from relay.model.stamps import RANKS, READING, Stamp
 
 if TYPE_CHECKING:
     from inveterate.webhooks.base import Event, WireModel
 
-LONGEST_TEXT: Final = 1_000
-"""Characters of a text that a record keeps: a record has to stay far below the table's limit for an item."""
+_KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "email": cleaning.EMAIL,
+        "phone": cleaning.PHONE,
+        "first_name": cleaning.NAME,
+        "last_name": cleaning.NAME,
+        "tier_id": cleaning.ID,
+        "previous_tier_id": cleaning.ID,
+        "seen_tier_id": cleaning.ID,
+        "tier_name": cleaning.LABEL,
+        "previous_tier_name": cleaning.LABEL,
+        "fee_currency": cleaning.CURRENCY,
+        "unpaid_currency": cleaning.CURRENCY,
+        # Rounded to its currency where it was read; here it only has to be an amount.
+        "fee_amount": cleaning.AMOUNT,
+    }
+)
+"""The kinds of texts that are more than a line: of events, whose models are clean already, and of the API's readings."""
+
+_BY_TYPE: Final[Mapping[ValueKind, Kind]] = MappingProxyType(
+    {
+        ValueKind.TEXT: cleaning.LINE,
+        ValueKind.MONEY: cleaning.AMOUNT,
+        ValueKind.COUNT: cleaning.COUNT,
+        ValueKind.FLAG: cleaning.FLAG,
+        ValueKind.MOMENT: cleaning.MOMENT,
+        ValueKind.DAY: cleaning.DAY,
+    }
+)
 
 _NO_VALUES: Final[Mapping[str, Value]] = MappingProxyType({})
 
@@ -120,8 +150,17 @@ def _completed(values: Mapping[str, Value]) -> Mapping[str, Value]:
 
 
 def combine(*parts: Mapping[str, Value]) -> dict[str, Value]:
-    """Return the values of all parts in the form in which the record keeps them; a later part replaces an earlier one."""
-    return {name: normalise(name, value) for part in parts for name, value in part.items()}
+    """Return the values of all parts in the form in which the record keeps them; a later part replaces an earlier one.
+
+    A value that cannot be what its field holds says nothing and is left out: what the record has stays.
+    """
+    values: dict[str, Value] = {}
+    for name, value in (item for part in parts for item in part.items()):
+        try:
+            values[name] = normalise(name, value)
+        except ValueError:
+            continue
+    return values
 
 
 def pick(part: WireModel, /, **fields: str) -> dict[str, Value]:
@@ -139,16 +178,16 @@ def known(part: WireModel, /, **fields: str) -> dict[str, Value]:
 
 
 def normalise(name: str, value: Value) -> Value:
-    """Return a value in the form in which the record keeps it.
+    """Return a value in the form in which the record keeps it, by the same kinds as the models of events.
 
-    E-mail addresses are trimmed and in lower case, as every CRM compares them; moments are to the millisecond;
-    texts are cut to `LONGEST_TEXT`.
+    Raises:
+        ValueError: the field cannot hold it: no address, no amount, no count.
+
     """
-    if isinstance(value, datetime):
-        return whole_millis(value)
-    if not isinstance(value, str):
+    known = FIELDS.get(name)
+    if value is None or known is None:
         return value
-    if name == "email":
-        value = value.strip().lower()
-        return value or None
-    return value[:LONGEST_TEXT]
+    if isinstance(value, date) and known.kind is ValueKind.DAY:
+        return value if cleaning.FIRST_DAY <= value <= cleaning.LAST_DAY else None
+    clean: Value = (_KINDS.get(name) or _BY_TYPE[known.kind]).clean(value)
+    return clean

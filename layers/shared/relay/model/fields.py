@@ -46,7 +46,12 @@ FIELDS: Final[dict[str, Field]] = {
     "phone": _PERSONAL,
     "first_name": _PERSONAL,
     "last_name": _PERSONAL,
-    "anonymized": Field(ValueKind.FLAG),
+    # erasure (`erasure.py`)
+    "erased_at": _MOMENT,
+    "erasure_lifted_at": _MOMENT,
+    "erasure_asked_at": _MOMENT,
+    "erasure_refused_at": _MOMENT,
+    "erasure_denied_since": _MOMENT,  # since when the API has denied what a webhook asks for
     # the membership
     "joined_at": _MOMENT,  # a move down to a free tier sets it too: `milestones.py` knows the joinings alone
     "first_joined_at": _MOMENT,
@@ -109,6 +114,8 @@ NOT_SHOWN: Final = EVIDENCE_FIELDS | {"read_at"}
 EARLIEST_WINS: Final = frozenset({"first_joined_at"})
 """Registers that keep the older value."""
 
+LATEST_WINS: Final = frozenset({"erased_at", "erasure_lifted_at", "erasure_asked_at", "erasure_refused_at"})
+"""Registers that keep the newer value, whichever event or reading brought it: they only grow."""
 TOGETHER: Final = (
     frozenset({"fee_amount", "fee_currency", "fee_days"}),
     frozenset({"charge_amount", "charge_currency"}),

@@ -7,24 +7,14 @@ from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
 
-from relay.model.fields import Value
+from inveterate.webhooks.amounts import minor_units as minor_units  # noqa: PLC0414 - for the CRMs and the messages
 
-_NO_DECIMALS: Final = frozenset([
-    "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF",
-])  # fmt: skip
-_THREE_DECIMALS: Final = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
+from relay.model.fields import Value
 
 _AMOUNT: Final = re.compile(r"(-?[\d,]{1,20}(?:\.\d{1,9})?)(?: ([A-Z]{3}))?")
 _FINEST: Final = Decimal("0.0001")
 _WIDE: Final = Context(prec=64, rounding=ROUND_HALF_EVEN)
 """Enough digits for the longest amount of a webhook; the default of 28 would raise."""
-
-
-def minor_units(currency: str | None) -> int:
-    """Return the number of decimals of a currency (ISO 4217); two where it is not known."""
-    if currency in _NO_DECIMALS:
-        return 0
-    return 3 if currency in _THREE_DECIMALS else 2
 
 
 def rounded(amount: Decimal, decimals: int) -> Decimal:

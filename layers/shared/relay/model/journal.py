@@ -8,15 +8,17 @@ the first line of an id and outcome. Secrets that an event carries are removed b
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
-import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
 
+from inveterate.webhooks.body import UnreadableBodyError, read_body
+
 from relay.model.delivery import Delivery
+from relay.model.redaction import json_number, without_secrets
 
 JournalOutcome: TypeAlias = Literal["applied", "stale", "repeat", "ignored", "probe", "unclaimed", "dead"]
 JournalAction: TypeAlias = Literal[
@@ -28,9 +30,6 @@ VERSION: Final = 1
 
 LARGEST_LINE: Final = 1_000 * 1024
 """Bytes of a line, and of lines together, that Firehose takes as one record."""
-
-_SECRETS: Final = frozenset({"canceltoken", "cancel_token", "token"})
-_SECRET_IN_TEXT: Final = re.compile(rb'("(?:cancel_?token|token)"\s*:\s*")(?:[^"\\]|\\.)*(")', re.IGNORECASE)
 
 
 def event_line(  # noqa: PLR0913 - the columns of a line, each by its name
@@ -44,9 +43,10 @@ def event_line(  # noqa: PLR0913 - the columns of a line, each by its name
     body: object = None,
     reason: str | None = None,
 ) -> dict[str, Any]:
-    """Return the line of one delivery of a webhook; `body` is the delivery's JSON, None if it is not JSON.
+    """Return the line of one delivery of a webhook; `body` is the delivery's JSON, where the caller has read it.
 
-    `at` is the event's own time, `effects` are the ids of its effects.
+    A body that cannot be read may hide a secret anywhere: the line has its hash and length, and the body itself is
+    in the encrypted queue alone. `at` is the event's own time, `effects` are the ids of its effects.
     """
     columns = _columns(
         "event",
@@ -61,9 +61,13 @@ def event_line(  # noqa: PLR0913 - the columns of a line, each by its name
         reason=reason,
         effects=list(effects),
     )
-    if body is not None:
-        return {**columns, "body": without_secrets(body)}
-    return {**columns, "raw": base64.b64encode(_SECRET_IN_TEXT.sub(rb"\1\2", delivery.body)).decode("ascii")}
+    if body is None:
+        try:
+            body = read_body(delivery.body)
+        except UnreadableBodyError:
+            digest = hashlib.sha256(delivery.body).hexdigest()
+            return {**columns, "body_sha256": digest, "body_bytes": len(delivery.body)}
+    return {**columns, "body": without_secrets(body)}
 
 
 def reading_line(  # noqa: PLR0913 - likewise
@@ -135,29 +139,18 @@ def _time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def without_secrets(body: object) -> object:
-    """Return the body without the tokens that it may carry, at any depth."""
-    if isinstance(body, Mapping):
-        return {
-            name: without_secrets(value) for name, value in body.items() if str(name).lower() not in _SECRETS
-        }
-    if isinstance(body, list):
-        return [without_secrets(value) for value in body]
-    return body
-
-
 def dump(columns: Mapping[str, Any]) -> bytes:
     """Return a line as compact JSON that ends with a line feed and has no other.
 
-    A body that would not fit comes as `packed`: base64 of zlib of its JSON, or of its bytes if it is not
-    JSON. Numbers alone can make a body too long: `1e15` is written with all its zeros.
+    A body that would not fit comes as `packed`: base64 of zlib of its JSON. Numbers alone can make a body too long:
+    `1e15` is written with all its zeros.
     """
     data = _write(columns)
     if len(data) <= LARGEST_LINE:
         return data
-    rest = {name: value for name, value in columns.items() if name not in {"body", "raw"}}
-    content = _write(columns["body"]) if "body" in columns else base64.b64decode(columns.get("raw", ""))
-    return _write({**rest, "packed": base64.b64encode(zlib.compress(content)).decode("ascii")})
+    rest = {name: value for name, value in columns.items() if name != "body"}
+    packed = zlib.compress(_write(columns.get("body")))
+    return _write({**rest, "packed": base64.b64encode(packed).decode("ascii")})
 
 
 def records(lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[list[int], bytes]]:
@@ -180,12 +173,6 @@ def records(lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[list[int], byt
 
 
 def _write(value: object) -> bytes:
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=_json_default)
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=json_number)
     # A lone surrogate has no UTF-8; what Python writes for it is just JSON's own escape.
     return text.encode("utf-8", "backslashreplace") + b"\n"
-
-
-def _json_default(value: object) -> float | str:
-    if isinstance(value, Decimal):
-        return float(value) if value == Decimal(str(float(value))) else str(value)
-    raise TypeError(type(value).__name__)

@@ -15,9 +15,10 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
 
+from relay.model import erasure
 from relay.model.balance_chain import BalanceChain, BalanceChange, append, balance, last_change
 from relay.model.facts import Facts, Lot
-from relay.model.fields import EARLIEST_WINS, FIELDS, UNTIL_BILLING_ENDS, UNTIL_SETTLED, Value
+from relay.model.fields import EARLIEST_WINS, FIELDS, LATEST_WINS, UNTIL_BILLING_ENDS, UNTIL_SETTLED, Value
 from relay.model.milestones import (
     WITHOUT_A_FEE,
     Cycle,
@@ -211,6 +212,11 @@ class Member:
     def balance(self) -> Decimal | None:
         """The store credit: the end of the chain of credit events; None where none is known."""
         return balance(self.balance_chain).value
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether the member's personal data is erased."""
+        return erasure.is_erased(self)
 
     @property
     def recovered_at(self) -> datetime | None:
@@ -428,7 +434,7 @@ def merge(record: Member, facts: Facts) -> Member:
         if facts.milestone
         else record.milestones,
     )
-    return replace(merged, lots=_lots_kept(merged))
+    return erasure.without_erased(replace(merged, lots=_lots_kept(merged)))
 
 
 def _newer(name: str, known: Register | None, other: Register) -> Register:
@@ -436,6 +442,8 @@ def _newer(name: str, known: Register | None, other: Register) -> Register:
         return other
     if name in EARLIEST_WINS:
         return min(known, other, key=_by_value)
+    if name in LATEST_WINS:
+        return max(known, other, key=_latest)
     # The value takes part for one case: two versions of the code read the same event differently.
     return max(known, other, key=lambda register: (register.stamp, str(register.value)))
 
@@ -444,6 +452,12 @@ def _by_value(register: Register) -> tuple[bool, str, Stamp]:
     """Return the sort key of a register by its value, an unknown value last."""
     value = register.value
     return value is None, value.isoformat() if isinstance(value, datetime) else "", register.stamp
+
+
+def _latest(register: Register) -> tuple[str, Stamp]:
+    """Return the sort key of a register by its moment, an unknown one first."""
+    value = register.value
+    return value.isoformat() if isinstance(value, datetime) else "", register.stamp
 
 
 def _lots_kept(member: Member) -> dict[str, Lot]:

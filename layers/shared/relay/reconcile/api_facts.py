@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from inveterate.webhooks.amounts import amount, currency_code
+
+from relay.model.erasure import PERSONAL
 from relay.model.facts import Facts, combine, known, pick
 from relay.model.fields import Value
 from relay.model.member import Member
 from relay.model.milestones import FOUND, Milestone, tier_key
 from relay.ports.inveterate import MemberReading
+from relay.reconcile.erasure import answer
 
 if TYPE_CHECKING:
     from inveterate import Member as ApiMember
@@ -25,8 +30,6 @@ EARLY: Final = timedelta(seconds=120)
 TOPIC: Final = "relay.reconcile"
 """The topic under which the journal keeps readings."""
 
-_IDENTITY: Final = ("email", "phone", "first_name", "last_name")
-
 
 def facts_of(reading: MemberReading, date: datetime, record: Member) -> Facts:
     """Return the facts of a reading for this record; `date` is when the API answered."""
@@ -35,10 +38,25 @@ def facts_of(reading: MemberReading, date: datetime, record: Member) -> Facts:
     return Facts(
         event_id=reading_id(record.key, at),
         at=at,
-        values=combine(_profile(read, record), _membership(read, record), _money(read), {"read_at": at}),
-        balances=None if read.credit is None else (None, read.credit),
+        values=combine(
+            _profile(read),
+            _membership(read, record),
+            _money(read),
+            {"read_at": at},
+            answer(read, date, record),
+        ),
+        balances=None if (balance := _balance(read)) is None else (None, balance),
         milestone=_milestone(read, record),
     )
+
+
+def facts_of_absence(date: datetime, record: Member) -> Facts:
+    """Return the facts of a reading that found no such member: they answer an erasure that a webhook asks about.
+
+    Whether the member is gone for any other reason is for the full run to say.
+    """
+    at = date - EARLY
+    return Facts(event_id=reading_id(record.key, at), at=at, values=combine(answer(None, date, record)))
 
 
 def _milestone(read: ApiMember, record: Member) -> Milestone | None:
@@ -59,19 +77,17 @@ def reading_id(key: str, at: datetime) -> str:
     return "api-" + hashlib.sha256(f"{key}|{at.isoformat()}".encode()).hexdigest()[:20]
 
 
-def _profile(read: ApiMember, record: Member) -> dict[str, Value]:
-    profile = pick(
+def _profile(read: ApiMember) -> dict[str, Value]:
+    if read.anonymized:
+        # Whatever else the platform still shows of the person.
+        return dict.fromkeys(PERSONAL)
+    return pick(
         read,
         email="email",
         phone_number="phone",
         first_name="first_name",
         last_name="last_name",
-        anonymized="anonymized",
     )
-    if record.value("anonymized") or read.anonymized:
-        # An erased member stays erased: no reading brings the profile back.
-        return {"anonymized": True, **dict.fromkeys(name for name in profile if name in _IDENTITY)}
-    return profile
 
 
 def _membership(read: ApiMember, record: Member) -> dict[str, Value]:
@@ -112,8 +128,17 @@ def _status(status: str | None) -> dict[str, Value]:
 
 def _money(read: ApiMember) -> dict[str, Value]:
     totals = pick(read, credits_earned="credits_earned_total", referrals="referrals_count", revenue="revenue")
+    if read.revenue is not None:
+        totals["revenue"] = amount(read.revenue, currency_code(read.currency_code))
     # A reading without a purchase does not undo an order that an event reported.
     order: dict[str, Value] = {"last_order_at": read.last_purchase_at} if read.last_purchase_at else {}
     # A missing number is no balance; zero is one.
-    credit: dict[str, Value] = {} if read.credit is None else {"seen_balance": read.credit}
+    credit: dict[str, Value] = {}
+    if (balance := _balance(read)) is not None:
+        credit = {"seen_balance": balance}
     return {**totals, **order, **credit}
+
+
+def _balance(read: ApiMember) -> Decimal | None:
+    """Return the balance without a float's dust, as the events have it: they are compared."""
+    return amount(read.credit)

@@ -7,8 +7,8 @@
 3. The reading is merged as dated facts (`api_facts.py`), so it never undoes a newer event, and its write reaches
    the CRMs like any other.
 
-That the API knows no such member changes nothing here: the full run decides whether a member is gone, and not
-merely absent for a moment.
+That the API knows no such member changes nothing here but where a webhook has said that the member was erased
+(`erasure.py`): the full run decides whether a member is gone, and not merely absent for a moment.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from relay.errors import NotDueError
+from relay.errors import NotDueError, TransientError
 from relay.ingest.reducer import differs
 from relay.model import journal
-from relay.model.consistency import NO_EMAIL, NOT_IN_THE_RECORD, inconsistencies
+from relay.model.consistency import ERASURE, NO_EMAIL, NOT_IN_THE_RECORD, inconsistencies
 from relay.model.effects import Effects
 from relay.model.facts import Facts
 from relay.model.member import Member, merge
@@ -33,8 +33,9 @@ from relay.ports.messaging import Journal
 from relay.ports.optimistic import retry_conflicts
 from relay.ports.runtime import Clock, Telemetry
 from relay.queues.batch import Context, Message, Results, for_each_message
-from relay.queues.requests import customer_of, expect_topic
-from relay.reconcile.api_facts import TOPIC, facts_of
+from relay.queues.requests import RecheckQueue, customer_of, expect_topic
+from relay.reconcile.api_facts import TOPIC, facts_of, facts_of_absence
+from relay.reconcile.erasure import denied_alert
 from relay.rules import cancellation, dunning
 
 NEEDED_MS: Final = 25_000
@@ -43,10 +44,13 @@ NEEDED_MS: Final = 25_000
 DELAYS: Final = 6
 """A member is read again after so many delays of a request: after an hour, where a request waits ten minutes."""
 
+RENEWED_AFTER: Final = timedelta(days=2)
+"""A question about an erasure waits for its answer without an age limit: at this age a new message takes its place."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciler:
-    """The work of `reconcile`. After a reading a member is not read again for `every`."""
+    """The work of `reconcile`. After a reading a member is not read again for `every`; `requests` is its own queue."""
 
     shop: str
     members: MemberStore
@@ -56,6 +60,7 @@ class Reconciler:
     clock: Clock
     telemetry: Telemetry
     every: timedelta
+    requests: RecheckQueue
 
     def work(self, messages: Sequence[Message], context: Context) -> Results:
         """Recheck the members that these messages name, one after the other."""
@@ -64,6 +69,18 @@ class Reconciler:
     def _recheck(self, message: Message) -> None:
         expect_topic(message, RECHECK_TOPIC)
         request = self._parse(message.body)
+        try:
+            self._check(request, message)
+        except TransientError:
+            old = self.clock() - message.waiting_since >= RENEWED_AFTER
+            if request.reason != ERASURE or not old:
+                raise
+            [refusal] = self.requests.ask([request])
+            if refusal:
+                raise refusal from None
+            self._log("asked_again", request)
+
+    def _check(self, request: RecheckRequest, message: Message) -> None:
         record = self._load(request.member)
         if request.reason not in NOT_IN_THE_RECORD | inconsistencies(record.member):
             self._log("already_consistent", request)
@@ -93,7 +110,7 @@ class Reconciler:
         began = self.clock()
         try:
             reading = self.api.read(record.member.customer_id)
-            event_id = self._merge(request, record, reading) if reading else None
+            event_id = self._merge(request, record, reading) if reading or request.reason == ERASURE else None
         except Exception:
             # The claim is for calls that were answered: a refusal must not make the next attempt wait an hour.
             self.throttle.release(request.member)
@@ -104,14 +121,14 @@ class Reconciler:
         if request.reason in still_shown:
             raise NotDueError("newer events contradict the reading", retry_after=self.every.total_seconds())
 
-    def _merge(self, request: RecheckRequest, record: MemberRecord, reading: MemberReading) -> str:
+    def _merge(self, request: RecheckRequest, record: MemberRecord, reading: MemberReading | None) -> str:
         """Journal what was read, and merge it; return the reading's id.
 
         In this order: what changed a record is then surely in the journal. The other way round, a crash
         in between would leave a repaired record without any explanation.
         """
-        date = reading.date or self.clock()
-        facts = facts_of(reading, date, record.member)
+        date = (reading.date if reading else None) or self.clock()
+        facts = _facts(reading, date, record.member)
         line = journal.reading_line(
             facts.event_id,
             topic=TOPIC,
@@ -120,7 +137,7 @@ class Reconciler:
             customer=record.member.customer_id,
             at=facts.at,
             reason=request.reason,
-            body=reading.member.raw,
+            body=reading.member.raw if reading else None,
         )
         [refusal] = self.journal.write([line])
         if refusal:
@@ -128,10 +145,10 @@ class Reconciler:
         self._save(record, reading, date)
         return facts.event_id
 
-    def _save(self, record: MemberRecord, reading: MemberReading, date: datetime) -> None:
+    def _save(self, record: MemberRecord, reading: MemberReading | None, date: datetime) -> None:
         def write(known: MemberRecord) -> None:
             before = known.member
-            facts = facts_of(reading, date, before)
+            facts = _facts(reading, date, before)
             after = merge(before, facts)
             outbox = Outbox(
                 member=after.key, changed=differs(before, after), events=_events(before, after, facts)
@@ -146,6 +163,10 @@ class Reconciler:
         )
 
 
+def _facts(reading: MemberReading | None, date: datetime, record: Member) -> Facts:
+    return facts_of(reading, date, record) if reading else facts_of_absence(date, record)
+
+
 def resolved_incidents(before: Member, after: Member) -> Effects:
     """Yield what resolves the incidents that the record implied before the reading, and does not after it.
 
@@ -153,7 +174,7 @@ def resolved_incidents(before: Member, after: Member) -> Effects:
     was alerted would stay open for good.
     """
     if before.is_failing and not after.is_failing:
-        yield dunning.resolution_alert("dunning.ended", "The membership was found to have ended", before)
+        yield dunning.resolution_alert("found_ended", None, before)
     if cancellation.incident_key(before) and not cancellation.incident_key(after):
         if after.ended_at:
             yield cancellation.ended_alert(before)
@@ -162,7 +183,7 @@ def resolved_incidents(before: Member, after: Member) -> Effects:
 
 
 def _events(before: Member, after: Member, facts: Facts) -> tuple[EventEffects, ...]:
-    effects = tuple(resolved_incidents(before, after))
+    effects = (*resolved_incidents(before, after), *denied_alert(before, after))
     if not effects or facts.at is None:
         return ()
     return (EventEffects(event_id=facts.event_id, topic=TOPIC, at=facts.at, effects=effects),)

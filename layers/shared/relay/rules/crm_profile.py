@@ -103,7 +103,9 @@ is known: the daily reading dates every member anew, and would send the whole sh
 calls, for this field. So it shows the time of the newest event up to the latest difference.
 """
 
-_CENT: Final = Decimal("0.01")
+_FINEST: Final = Decimal("0.001")
+"""What every CRM holds. Fees have the decimals of their currency from the reading on; store credit names no currency."""
+
 _WIDE: Final = Context(prec=64)
 """Enough digits for the longest amount of a webhook; the default of 28 would raise."""
 
@@ -112,12 +114,15 @@ _WIDE: Final = Context(prec=64)
 class CrmProfile:
     """The wanted state of one member in a CRM: a value for each name of `CRM_FIELDS`, in that order.
 
-    `backfill` marks a send that a back-fill alone asked for: it should start no flow.
+    `backfill` marks a send that a back-fill alone asked for: it should start no flow. The names are for a new contact
+    alone: a change of them is no difference.
     """
 
     key: str
     values: Mapping[str, Value]
     backfill: bool = False
+    first_name: str = ""
+    last_name: str = ""
 
     @property
     def email(self) -> str | None:
@@ -145,7 +150,7 @@ class CrmProfile:
 
 
 def crm_profile(member: Member, rules: Rules) -> CrmProfile:
-    """Return the wanted state of a member in every CRM. Evidence (`seen_…`) and names are never part of it."""
+    """Return the wanted state of a member in every CRM. Evidence (`seen_…`) is never part of it."""
     expiring, expiring_at = credits.next_expiry(member)
     computed: dict[str, Value] = {
         "key": member.key,
@@ -169,6 +174,8 @@ def crm_profile(member: Member, rules: Rules) -> CrmProfile:
     }
     return CrmProfile(
         key=member.key,
+        first_name=member.text("first_name") or "",
+        last_name=member.text("last_name") or "",
         values={
             name: computed[name] if name in computed else _sendable(crm_field, member.value(name))
             for name, crm_field in CRM_FIELDS.items()
@@ -177,13 +184,13 @@ def crm_profile(member: Member, rules: Rules) -> CrmProfile:
 
 
 def _sendable(crm_field: CrmField, value: Value) -> Value:
-    """Return money in cents, no text that is no choice, and moments to the second where the field says so.
+    """Return money to three decimals, no text that is no choice, and moments to the second where the field says so.
 
-    Cents, because 0.1 + 0.2 arrives as 0.30000000000000004. A text that is no choice is dropped because a CRM
+    A text that is no choice is dropped because a CRM
     would refuse the whole member for it, balance and status included.
     """
     if isinstance(value, Decimal):
-        return value.quantize(_CENT, ROUND_HALF_EVEN, _WIDE)
+        return value.quantize(_FINEST, ROUND_HALF_EVEN, _WIDE)
     if crm_field.choices and isinstance(value, str):
         return value.lower() if value.lower() in crm_field.choices else None
     if crm_field.to_the_second and isinstance(value, datetime):

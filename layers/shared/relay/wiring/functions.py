@@ -12,7 +12,6 @@ from relay.wiring.services import (
     BaseServices,
     QueueServices,
     journal,
-    members_table,
     queue_at,
     recheck_queue,
 )
@@ -87,6 +86,7 @@ class ReconcileServices(ApiServices):
     def worker(self) -> Reconciler:
         """Reads members from the API and repairs their records."""
         from relay.adapters.dynamodb.throttle import DynamoReadThrottle
+        from relay.queues.requests import RecheckQueue
         from relay.reconcile.reconciler import DELAYS, Reconciler
 
         return Reconciler(
@@ -98,6 +98,7 @@ class ReconcileServices(ApiServices):
             clock=self.clock,
             telemetry=self.telemetry,
             every=timedelta(seconds=DELAYS * self.settings.recheck_delay),
+            requests=RecheckQueue(self.own_queue, self.settings.recheck_delay),
         )
 
 
@@ -119,7 +120,7 @@ class GrantServices(ApiServices):
     def worker(self) -> Granter:
         """Grants credits."""
         from relay.grants.granter import Granter
-        from relay.rules.segments import is_high_value
+        from relay.rules.segments import is_worth_credits
 
         return Granter(
             shop=self.shop,
@@ -129,7 +130,7 @@ class GrantServices(ApiServices):
             journal=self.journal,
             clock=self.clock,
             telemetry=self.telemetry,
-            is_worth_it=is_high_value,
+            is_worth_it=is_worth_credits,
         )
 
     @cached_property
@@ -276,21 +277,21 @@ class ClockServices(BaseServices):
     def scheduler(self) -> Scheduler:
         """Does what is due at a tick."""
         from relay.adapters.dynamodb.kpis import DynamoDailyRunStore
+        from relay.adapters.dynamodb.members import DynamoMembers
         from relay.adapters.dynamodb.scans import DynamoMemberScan, DynamoSyncStatusScan
         from relay.scheduler.daily import DailyRunner
         from relay.scheduler.tick import Scheduler
 
         settings = self.settings
         alerts, changes = queue_at(settings.alerts_url, "alerts"), _topic(settings.changes_topic)
-        members, kpis = (
-            members_table(settings.members_table, self.shop),
-            _kpis(settings.kpis_table, self.shop, self.clock),
-        )
+        members = DynamoMembers(settings.members_table, self.shop)
+        kpis = _kpis(settings.kpis_table, self.shop, self.clock)
         daily = DailyRunner(
             shop=self.shop,
             zone=settings.zone,
             runs=DynamoDailyRunStore(settings.kpis_table, self.shop),
             members=members,
+            measures=members,
             member_scan=DynamoMemberScan(settings.members_table, self.shop),
             sync_status_scan=DynamoSyncStatusScan(settings.mirrors_table),
             kpis=kpis,

@@ -67,11 +67,15 @@ class QueueSettings(Settings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicSettings(Settings):
-    """The settings of a topic's function. `topic_queues` are the URLs of the topics' queues by folder, as far as it knows them."""
+    """The settings of a topic's function. `topic_queues` are the URLs of the topics' queues by folder, as far as it knows them.
+
+    `asks_api` is true where an API key can confirm what a webhook claims.
+    """
 
     queue: QueueSettings
     journal_stream: str
     topic_queues: Mapping[str, str]
+    asks_api: bool
 
     @classmethod
     def read(cls, reader: SettingsReader) -> Self:
@@ -85,6 +89,7 @@ class TopicSettings(Settings):
             queue=QueueSettings.read(reader),
             journal_stream=reader.text("JOURNAL_STREAM"),
             topic_queues=urls,
+            asks_api=bool(reader.optional("ASKS_API")),
         )
 
 

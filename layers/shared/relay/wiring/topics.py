@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Self
 
 from relay.errors import MisconfiguredError
 from relay.ingest.consumer import Consumer, ConsumerServices
 from relay.ingest.reducer import Decide, E, ReadFacts, TopicRule
+from relay.model.erasure import asked_instead
+from relay.model.facts import Facts
 from relay.model.metrics import TOPICS
 from relay.wiring.services import QueueServices, defer_all, journal, limit_calls, queue_at, service
 from relay.wiring.settings import TopicSettings
@@ -32,12 +34,23 @@ class TopicHandler(Generic[E]):
             services = service(TopicServices)
         except MisconfiguredError as error:
             return defer_all(event, context, error, TOPICS)
-        return Consumer(self.rule, services.consumer)(event, context)
+        rule = asking_for_erasure(self.rule) if services.settings.asks_api else self.rule
+        return Consumer(rule, services.consumer)(event, context)
 
 
 def consumer(model: type[E], facts: ReadFacts[E], decide: Decide[E]) -> TopicHandler[E]:
     """Return a topic's Lambda handler."""
     return TopicHandler(TopicRule(model, facts, decide))
+
+
+def asking_for_erasure(rule: TopicRule[E]) -> TopicRule[E]:
+    """Return the rule for a shop with an API key: an erasure in a webhook is a claim that the API has to confirm."""
+
+    def facts(event: E) -> Facts:
+        found = rule.facts(event)
+        return replace(found, values=asked_instead(found.values))
+
+    return replace(rule, facts=facts)
 
 
 class TopicServices(QueueServices):

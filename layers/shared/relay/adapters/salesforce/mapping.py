@@ -1,8 +1,8 @@
 """The name of each canonical field at Salesforce, its definition there, and how its values are written.
 
 API names (`Membership_…__c`) are a contract with the merchant's reports and flows and never change. Of the object's own
-fields only e-mail is written, and the last name of a new contact, which Salesforce requires. Names, phone and consent
-belong to the merchant.
+fields only e-mail is written, and the names of a new contact. Names of an existing one, phone and consent belong to the
+merchant.
 """
 
 from __future__ import annotations
@@ -48,6 +48,10 @@ _DEFAULT_MAX_LENGTH: Final = 255
 
 _DIGITS: Final = {"failed_attempts": 3, "attempts_left": 3, "rejoin_count": 6, "referrals_count": 9}
 
+_MONEY_DIGITS: Final = 15
+_MONEY_DECIMALS: Final = 3
+"""Salesforce holds 18 digits in all. Dinars have three behind the point; no amount has more than 15 before it."""
+
 _TYPES: Final = {
     ValueKind.TEXT: "Text",
     ValueKind.MONEY: "Number",
@@ -91,12 +95,14 @@ def fields_of(profile: CrmProfile, object_name: str) -> dict[str, Any]:
     return {theirs: encode(name, profile.values[name]) for name, theirs in names(object_name).items()}
 
 
-def last_name(profile: CrmProfile) -> str:
-    """Return the last name of a new contact, which the merchant may change.
+def person_names(profile: CrmProfile) -> dict[str, str]:
+    """Return the names of a new contact, which the merchant may change: the member's; a last name is required.
 
-    It is not the e-mail address: that may change, and would stay in the name when the member is erased.
+    Without one it is not the e-mail address: that may change, and would stay in the name when the member is erased.
     """
-    return f"Member {profile.values['shopify_customer_id']}"
+    first, last = cut(sendable_text(profile.first_name), 40), cut(sendable_text(profile.last_name), 80)
+    names = {"LastName": last.strip() or f"Member {profile.values['shopify_customer_id']}"}
+    return names | ({"FirstName": first} if first.strip() else {})
 
 
 def needs_last_name(object_name: str) -> bool:
@@ -168,8 +174,8 @@ def _definition(name: str, theirs: str) -> FieldDefinition:
         label=theirs.removesuffix("__c").replace("_", " "),
         type=kind,
         length=_MAX_LENGTHS.get(name, _DEFAULT_MAX_LENGTH) if kind == "Text" else 0,
-        digits={ValueKind.MONEY: 16, ValueKind.COUNT: _DIGITS.get(name, 9)}.get(crm_field.kind, 0),
-        decimals=2 if crm_field.kind is ValueKind.MONEY else 0,
+        digits={ValueKind.MONEY: _MONEY_DIGITS, ValueKind.COUNT: _DIGITS.get(name, 9)}.get(crm_field.kind, 0),
+        decimals=_MONEY_DECIMALS if crm_field.kind is ValueKind.MONEY else 0,
         choices=crm_field.choices,
         external_id=theirs == KEY,
     )

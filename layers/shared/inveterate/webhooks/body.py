@@ -1,0 +1,216 @@
+"""Reads the bytes of a webhook: the delivery in them, however its sender wrapped it, with bounded work and memory.
+
+A delivery is JSON with `payload` and `metadata`. Read as well: JSON in any encoding that JSON knows, with or without
+a byte order mark; gzip and deflate; a list of one delivery; JSON as a text within JSON; a form. The receiver and the
+SDK read with this module, so that both see the same delivery. Standard library only.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+LARGEST_BODY: Final = 900 * 1024
+"""Bytes, as sent and as unpacked."""
+
+DEEPEST: Final = 64
+"""Levels of nesting; documented events have five."""
+
+MOST_VALUES: Final = 20_000
+"""Objects, lists, texts, numbers and so on in one body: the longest order has some thousand. Without this bound the
+shortest values make a body of 900 KiB take 100 times its size in memory."""
+
+_WRAPPINGS: Final = 3
+_MOST_FIELDS: Final = 200
+_FORM: Final = r"(?a:[\w.%+\-\[\]]{1,100}=)"
+_GZIP: Final = b"\x1f\x8b"
+_JSON_BEGINS: Final = b' \t\r\n{["'
+
+
+class UnreadableBodyError(ValueError):
+    """The body holds no JSON that can be read. `reason`: `not_json`, `too_deep`, `too_large` or `too_many_values`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def read_body(body: bytes | str) -> Any:
+    """Return the delivery in a body, or whatever JSON stands in its place; numbers with a fraction are `Decimal`.
+
+    Raises:
+        UnreadableBodyError: with the reason; it holds no value of the body.
+
+    """
+    if isinstance(body, str):
+        return _unwrapped(_parsed(body))
+    if body.startswith(_GZIP):
+        return _read_text(_unpacked(body, zlib.MAX_WBITS | 16))
+    if _is_zlib(body):
+        return _read_text(_unpacked(body, zlib.MAX_WBITS))
+    try:
+        return _read_text(body)
+    except UnreadableBodyError as error:
+        if error.reason != "not_json" or not body or body[0] in _JSON_BEGINS:
+            raise
+    # Deflate without a header has no mark of its own: it is tried where nothing else fits.
+    return _read_text(_unpacked(body, -zlib.MAX_WBITS))
+
+
+def _is_zlib(body: bytes) -> bool:
+    return len(body) > 1 and body[0] & 0x0F == zlib.DEFLATED and int.from_bytes(body[:2]) % 31 == 0
+
+
+def _unpacked(body: bytes, window: int) -> bytes:
+    """Decompress at most `LARGEST_BODY` bytes: a small body can hold a thousand times its size."""
+    unpacker = zlib.decompressobj(window)
+    try:
+        content = unpacker.decompress(body, LARGEST_BODY + 1)
+    except zlib.error:
+        raise UnreadableBodyError("not_json") from None
+    if len(content) > LARGEST_BODY:
+        raise UnreadableBodyError("too_large")
+    if not unpacker.eof:
+        raise UnreadableBodyError("not_json")
+    return content
+
+
+def _read_text(body: bytes) -> Any:
+    try:
+        text = body.decode(json.detect_encoding(body))
+    except UnicodeError:
+        raise UnreadableBodyError("not_json") from None
+    return _unwrapped(_parsed(text))
+
+
+def _parsed(text: str) -> Any:
+    text = text.lstrip("\ufeff")
+    try:
+        return parse_json(text)
+    except UnreadableBodyError as error:
+        if error.reason != "not_json" or not re.match(_FORM, text):
+            raise
+    return _read_form(text)
+
+
+def parse_json(text: str) -> Any:
+    """Return what JSON makes of a text, as it stands: bounded, without a key twice, fractions as `Decimal`.
+
+    Raises:
+        UnreadableBodyError: with the reason.
+
+    """
+    try:
+        content = json.loads(
+            text, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_with_unique_keys
+        )
+    except RecursionError:
+        raise UnreadableBodyError("too_deep") from None
+    except (ValueError, InvalidOperation):  # the latter for an exponent beyond what a decimal can hold
+        raise UnreadableBodyError("not_json") from None
+    _check_bounds(content)
+    return content
+
+
+def _with_unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object that has a key twice: readers disagree on which of the values counts."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise ValueError("a key twice")
+    return content
+
+
+def _refuse_constant(_: str) -> object:
+    raise ValueError("NaN and Infinity are no JSON")
+
+
+def _read_form(text: str) -> dict[str, Any]:
+    """Return the fields of a form; `metadata[topic]=…` is a field of an object."""
+    from urllib.parse import parse_qsl
+
+    try:
+        fields = parse_qsl(text.strip(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        raise UnreadableBodyError("not_json") from None
+    content: dict[str, Any] = {}
+    for name, value in fields:
+        first, *rest = name.replace("]", "").split("[")
+        part = content
+        for step in (first, *rest)[: len(rest)]:
+            part = part.setdefault(step, {})
+            if not isinstance(part, dict):
+                raise UnreadableBodyError("not_json")
+        last = rest[-1] if rest else first
+        if last in part:
+            raise UnreadableBodyError("not_json")
+        part[last] = value
+    _check_bounds(content)
+    return content
+
+
+def _unwrapped(content: Any) -> Any:
+    """Return the delivery within a list of one, within a text, or as the one field of a form."""
+    for _ in range(_WRAPPINGS):
+        if isinstance(content, list) and len(content) == 1:
+            content = content[0]
+        elif isinstance(content, str):
+            inner = _object_in(content)
+            if inner == content:
+                break
+            content = inner
+        elif isinstance(content, dict) and len(content) == 1 and not _is_envelope(content):
+            (inner,) = content.values()
+            inner = _object_in(inner)
+            if not _is_envelope(inner):
+                break
+            content = inner
+        else:
+            break
+    if isinstance(content, dict):
+        texts = [name for name in ("payload", "metadata") if isinstance(content.get(name), str)]
+        if texts:
+            content = {**content, **{name: _object_in(content[name]) for name in texts}}
+    # Each text was bounded by itself; what they are together is bounded here.
+    _check_bounds(content)
+    return content
+
+
+def _is_envelope(content: object) -> bool:
+    return isinstance(content, dict) and isinstance(content.get("metadata"), dict)
+
+
+def _object_in(content: Any) -> Any:
+    """Return the object or the list in a text of JSON; anything else as it is."""
+    if not isinstance(content, str):
+        return content
+    try:
+        inner = parse_json(content.lstrip("\ufeff"))
+    except UnreadableBodyError as error:
+        if error.reason != "not_json":
+            raise
+        return content
+    return inner if isinstance(inner, dict | list | str) else content
+
+
+def _check_bounds(content: object) -> None:
+    """Walk level by level: recursion would fail on the very bodies that this refuses."""
+    level: list[object] = [content]
+    count = 1
+    for _ in range(DEEPEST):
+        level = [child for parent in level for child in _children(parent)]
+        count += len(level)
+        if count > MOST_VALUES:
+            raise UnreadableBodyError("too_many_values")
+        if not level:
+            return
+    raise UnreadableBodyError("too_deep")
+
+
+def _children(parent: object) -> Iterable[object]:
+    if isinstance(parent, dict):
+        return parent.values()
+    return parent if isinstance(parent, list) else ()

@@ -1,0 +1,108 @@
+"""Nothing secret gets into the journal: by the names of keys, wherever they stand, and in what cannot be read."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from typing import Any
+
+import pytest
+from relay.model.delivery import Delivery
+from relay.model.journal import dump, event_line
+from relay.model.redaction import without_secrets
+
+from tests.support.port_fakes import NOW, SHOP
+
+SECRET = "S3CR3T"
+
+
+def line(body: bytes, content: object = None) -> dict[str, Any]:
+    delivery = Delivery(event_id="a" * 32, body=body, received_at=NOW)
+    columns = event_line(delivery, shop=SHOP, outcome="unclaimed", body=content)
+    assert SECRET not in dump(columns).decode()
+    return columns
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["cancelToken", "cancel_token", "CANCELTOKEN", "token", "accessToken", "X-Api-Key", "api_key_2", "clientSecret",
+     "PASSWORD", "refresh.token", "private key", "tokens", "2token3"],
+)  # fmt: skip
+@pytest.mark.parametrize("value", [SECRET, [SECRET], {"value": SECRET}, [[{"a": SECRET}]]])
+def test_a_secret_by_the_name_of_its_key(name: str, value: object) -> None:
+    """In any spelling, as a text, a list or an object; what stands beside it is kept."""
+    body = {"payload": {"detail": [{name: value, "amount": 3}]}}
+    for kept in (line(json.dumps(body).encode()), line(b"", body)):
+        assert kept["body"] == {"payload": {"detail": [{"amount": 3}]}}
+
+
+@pytest.mark.parametrize("name", ["keyboard", "tokenised", "secretary", "passwordless", "tierId", "keys_of"])
+def test_another_name_is_kept(name: str) -> None:
+    """Only the end of the name counts."""
+    assert without_secrets({name: SECRET}) == {name: SECRET}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"cancel\\u0054oken": "S3CR3T", "a": 1}',
+        b'{"token": ["S3CR3T"], "a": 1}',
+        b'[{"token": "S3CR3T", "a": 1}, {"b": 1}]',
+        gzip.compress(b'{"token": "S3CR3T", "a": 1}', mtime=0),
+        b"token=S3CR3T&a=1",
+        json.dumps('{"token": "S3CR3T", "a": 1}').encode(),
+    ],
+)
+def test_what_parses_is_redacted_by_key(body: bytes) -> None:
+    """Escapes, lists, wrappings: the names are those that JSON reads."""
+    assert "1" in str(line(body)["body"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"token": "S3CR3T", "a": 1}',
+        '{"\\u0074oken": "S3CR3T", "a": 1}',
+        ' [{"apiKey": "S3CR3T"}]',
+        json.dumps('{"token": "S3CR3T", "a": 1}'),
+        '{"note": "{\\"token\\": \\"S3CR3T\\"}"}',
+    ],
+)
+def test_json_within_a_text(text: str) -> None:
+    """It is redacted like the rest, and stays a text."""
+    assert isinstance(line(b"", {"note": text})["body"]["note"], str)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"token": "S3CR3T', '[{"a": 1}, {"password": "S3CR3T"', '{"token": "S3CR3T", "token": 1}']
+)
+def test_what_is_nearly_json_within_a_text(text: str) -> None:
+    """It cannot be searched by its keys, so its hash and length stand for it."""
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    assert digest in line(b"", {"note": text})["body"]["note"]
+
+
+@pytest.mark.parametrize("text", ["plain", "a key to success", '{"a": 1}', "{", "token", ""])
+def test_any_other_text_is_unchanged(text: str) -> None:
+    """Words are no secrets by themselves."""
+    assert without_secrets({"note": text}) == {"note": text}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"payload": {"token": "S3CR3T", "a',
+        b'{"token": "S3CR3T", "token": "S3CR3T"}',
+        b'{"a": NaN, "token": "S3CR3T"}',
+        b'\xff{"token": "S3CR3T"}',
+        b"token: S3CR3T",
+        b"[" * 10_000 + b'"S3CR3T"',
+    ],
+    ids=["cut off", "a key twice", "no number", "no text", "no JSON", "too deep"],
+)
+def test_of_what_cannot_be_read_hash_and_length_are_kept(body: bytes) -> None:
+    """The body itself is in the encrypted queue, and in its dead letter, alone."""
+    columns = line(body)
+    assert (columns["body_sha256"], columns["body_bytes"]) == (hashlib.sha256(body).hexdigest(), len(body))
+    assert columns.keys().isdisjoint({"raw", "body", "packed"})
