@@ -46,7 +46,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
             # Some senders try the address before they post: they are told that it is right, and nothing is kept.
             authenticate(replace(access, token_digests=()), _key(event), {}, b"")
             return _answer_ping(method)
-        authenticate(access, _key(event), event.get("headers") or {}, body)
+        key = authenticate(access, _key(event), event.get("headers") or {}, body)
         queue, delivery = _route(settings.shop, body)
         _send(settings, queue, delivery)
     except RefusedError as refusal:
@@ -59,7 +59,10 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
         return _answer(503, {"error": "not_queued"}, {"retry-after": RETRY_AFTER})
     # A name that only the sender knows is in the message, and in no log.
     topic = delivery.topic if delivery.topic in {*FOLDERS, PROBE_TOPIC} else None
-    _log("accepted", RECEIVED, event_id=delivery.event_id, topic=topic, reason=delivery.reason)
+    # A probe is no delivery of the programme, and counts in no figure. `key` is the key's place in KEY_DIGESTS: after a
+    # rotation the log shows when the old one is out of use.
+    metric = None if topic == PROBE_TOPIC else RECEIVED
+    _log("accepted", metric, event_id=delivery.event_id, topic=topic, reason=delivery.reason, key=key)
     return _answer(202, {"id": delivery.event_id})
 
 

@@ -28,7 +28,16 @@ class Command:
 
 COMMAND_GROUPS: Final = {
     "set up": (
+        Command(
+            "init", "Ask what a shop needs, test each answer, store its secrets and write its file", "init"
+        ),
         Command("deploy", "Install or update a shop's stack, probe it and subscribe the webhooks", "deploy"),
+        Command(
+            "set",
+            "Change a parameter in the shop's file and in its stack, and nothing else",
+            "set_parameters",
+        ),
+        Command("keys", "Rotate the callback key without refusing a webhook", "keys"),
         Command("subscribe", "Subscribe all webhook topics to the stack's callback URL", "subscribe"),
         Command("rules", "Show, validate, compare and apply business rules", "rules.command"),
         Command("tiers", "List the programme's tiers beside their settings", "tiers"),

@@ -57,11 +57,12 @@ def relay(platform: SimClient, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
 
     def run(*words: str, typed: str = CALLBACK_KEY, api_key: str = KEY, **more: str) -> int:
         url = str(platform.http.base_url)
-        answers = {"callback key": typed, "Inveterate API key": api_key}
+        answers = {"callback key: ": typed, "Inveterate API key: ": api_key}
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+        monkeypatch.setattr("relay_cli.secrets.getpass", answers.__getitem__)
         return subscribe.main(
             parsed(subscribe.configure, "--stack", "relay-acme", *words),
             lambda arguments: StackWithParameters(arguments.stack, url=url, more=more),
-            answers.__getitem__,
         )
 
     return run

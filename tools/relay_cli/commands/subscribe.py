@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
-import sys
 from collections.abc import Callable, Mapping
-from getpass import getpass
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from inveterate import Client, InveterateError
 from inveterate.webhooks.topics import TOPICS
 
-from relay_cli.errors import CliError
+from relay_cli.callback_key import VARIABLE, callback_key, stored
+from relay_cli.errors import DONE, FAILED, CliError
 from relay_cli.help import describe
 from relay_cli.output import as_json
-from relay_cli.secrets import cleaned
+from relay_cli.secrets import cleaned, read_secret
 from relay_cli.stack import Stack
 
 if TYPE_CHECKING:
     from inveterate import EnsureResult
 
-_KEY_VARIABLE: Final = "RELAY_CALLBACK_KEY"
 _API_KEY_VARIABLE: Final = "INVETERATE_API_KEY"
 _NOTES: Final = f"""\
 Correct subscriptions are kept, and those with another name are never changed. The callback key is read
-from {_KEY_VARIABLE}, else asked for. The API key is read from {_API_KEY_VARIABLE}, else from the
-stack's parameter InveterateSecret, else asked for."""
-
-ReadSecret: TypeAlias = Callable[[str], str]
-"""Returns the secret of that name, as a person types it."""
+from {VARIABLE}, else from SSM, else asked for. The API key is read from {_API_KEY_VARIABLE},
+else from the stack's parameter InveterateSecret, else asked for."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -39,11 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--list-topics", action="store_true", help="print the topics and exit")
 
 
-def main(
-    arguments: argparse.Namespace,
-    open_stack: Callable[[argparse.Namespace], Stack] = Stack.of,
-    read_secret: ReadSecret | None = None,
-) -> int:
+def main(arguments: argparse.Namespace, open_stack: Callable[[argparse.Namespace], Stack] = Stack.of) -> int:
     """Subscribe and report; return the exit code: 0 where every topic is subscribed.
 
     With `--json`: an object with `name`, `created`, `updated`, `kept`, `failed` (topic to reason) and
@@ -52,67 +42,53 @@ def main(
     if arguments.list_topics:
         print(as_json(TOPICS) if arguments.json else "\n".join(TOPICS))
         return 0
-    stack, read_secret = open_stack(arguments), read_secret or _read_from_terminal
-    url = f"{stack.output('CallbackBaseUrl')}/{_callback_key(stack, read_secret)}"
-    api_key = _api_key(stack, read_secret)
-    name = f"relay {stack.name}"
-    done = _ensure_subscriptions(api_key, stack.parameters["InveterateUrl"], url, name)
-    result = _result(name, done)
+    result = subscribe_all(open_stack(arguments))
     print(as_json(result) if arguments.json else _as_text(result))
-    return 1 if done.failed else 0
+    return FAILED if failed(result) else DONE
 
 
-def _callback_key(stack: Stack, read_secret: ReadSecret) -> str:
-    """Return the callback key.
+def subscribe_all(stack: Stack) -> Mapping[str, Any]:
+    """Subscribe every topic to the stack's callback URL with its key; return the result that `--json` prints."""
+    url = f"{stack.output('CallbackBaseUrl')}/{callback_key(stack)}"
+    return _result(subscription_name(stack), ensure_subscriptions(stack, url))
+
+
+def failed(result: Mapping[str, Any]) -> bool:
+    """Return whether a topic could not be subscribed."""
+    return bool(result["failed"])
+
+
+def subscription_name(stack: Stack) -> str:
+    """Return the name under which a stack's subscriptions are listed at Inveterate."""
+    return f"relay {stack.name}"
+
+
+def api_key(stack: Stack) -> str:
+    """Return Inveterate's API key: from the environment, else from the stack's secret, else as a person types it.
 
     Raises:
-        CliError: the stack would refuse the key, since its digest is not a parameter.
+        CliError: the secret cannot be read.
 
     """
-    key = cleaned(os.environ.get(_KEY_VARIABLE) or read_secret("callback key"), "callback key")
-    accepted = stack.parameters["KeyDigests"].split(",")
-    if hashlib.sha256(key.encode()).hexdigest() not in accepted:
-        raise CliError(
-            f"the stack {stack.name} does not accept this callback key",
-            "its digest is not in KeyDigests: is it the key of another shop, or does it contain a line break?",
-        )
-    return key
-
-
-def _api_key(stack: Stack, read_secret: ReadSecret) -> str:
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    if given := os.environ.get(_API_KEY_VARIABLE):
-        return cleaned(given, "Inveterate API key")
     name = stack.parameters.get("InveterateSecret")
-    if not name:
-        return cleaned(read_secret("Inveterate API key"), "Inveterate API key")
-    try:
-        found = stack.client("ssm").get_parameter(Name=name, WithDecryption=True)
-    except (ClientError, BotoCoreError) as error:
-        raise CliError(
-            f"the API key cannot be read from {name}: {type(error).__name__}", f"set {_API_KEY_VARIABLE}"
-        ) from None
-    return str(found["Parameter"]["Value"]).strip()
+    if os.environ.get(_API_KEY_VARIABLE) or not name:
+        return read_secret("Inveterate API key", _API_KEY_VARIABLE)
+    if (found := stored(stack, name)) is None:
+        raise CliError(f"{name} holds no API key", f"`relay init` stores it; or set {_API_KEY_VARIABLE}")
+    return cleaned(found, "Inveterate API key")
 
 
-def _read_from_terminal(name: str) -> str:
-    """Return a secret typed at the terminal, without showing it.
+def ensure_subscriptions(stack: Stack, url: str) -> EnsureResult:
+    """Subscribe every topic to a URL under the stack's name.
 
     Raises:
-        CliError: the standard input is not a terminal.
+        CliError: Inveterate refuses.
 
     """
-    if not sys.stdin.isatty():
-        variable = _KEY_VARIABLE if name == "callback key" else _API_KEY_VARIABLE
-        raise CliError(f"the {name} is missing", f"set {variable}")
-    return getpass(f"{name}: ")
-
-
-def _ensure_subscriptions(api_key: str, platform: str, url: str, name: str) -> EnsureResult:
+    key = api_key(stack)
     try:
-        with Client(api_key, base_url=platform) as client:
-            return client.webhook_subscriptions.ensure(TOPICS, url, name)
+        with Client(key, base_url=stack.parameters["InveterateUrl"]) as client:
+            return client.webhook_subscriptions.ensure(TOPICS, url, subscription_name(stack))
     except InveterateError as error:
         # The platform's text may repeat the request, and the URL ends in the callback key.
         raise CliError(
