@@ -25,7 +25,7 @@ PENDING = event("pending", 2, effectiveCancellationDate="2026-04-01T07:00:00Z")
         (PENDING, "ACTIVE", ["resolve cancel:M:2026-04-01 by cancel.resumed"]),
         (PENDING, "CANCELLED", ["resolve cancel:M:2026-04-01 by cancel.ended"]),
         (PENDING, "PENDING_CANCELLATION", []),
-        (FAILED, "CANCELLED", ["resolve ERROR immediate dun:M by dunning.lost"]),
+        (FAILED, "CANCELLED", ["resolve WARNING immediate dun:M by dunning.lost"]),
         (FAILED, "ACTIVE", []),
         (FAILED, "WHATEVER", []),
     ],

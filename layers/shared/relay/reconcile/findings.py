@@ -43,11 +43,9 @@ def resolved_incidents(before: Member, after: Member, rules: Rules) -> Effects:
     if before.is_failing and not after.is_failing:
         if after.ended_at:
             level = dunning.level_for(before, rules, otherwise=Level.WARNING, high=Level.ERROR)
-            yield dunning.resolution_alert(
-                "dunning.lost", "Lost: found cancelled after failed payments", before, level=level
-            )
+            yield dunning.resolution_alert("lost", None, before, level=level)
         else:
-            yield dunning.resolution_alert("dunning.ended", "The membership was found to have ended", before)
+            yield dunning.resolution_alert("found_ended", None, before)
     if cancellation.incident_key(before) and not cancellation.incident_key(after):
         if after.ended_at:
             yield cancellation.ended_alert(before)
