@@ -90,13 +90,14 @@ class ReconcileServices(ApiServices):
     @cached_property
     def worker(self) -> ReconcileWorker:
         """Reads members from the API and repairs their records; looks at the subscriptions once a day."""
+        from relay.adapters.aws.sqs import SqsSource
         from relay.reconcile.worker import ReconcileWorker
 
         return ReconcileWorker(
             rechecks=self.rechecks,
             full_run=self.full_run,
             check=self.check,
-            waiting=self.own_queue.waiting,
+            waiting=SqsSource(self.queue.source_url, self.queue.source_name).waiting,
         )
 
     @cached_property
@@ -115,7 +116,7 @@ class ReconcileServices(ApiServices):
             journal=self.journal,
             clock=self.clock,
             telemetry=self.telemetry,
-            steps=queue_at(self.queue.source_url, self.queue.source_name),
+            steps=self.own_queue,
             alerts=queue_at(self.settings.alerts_url, "alerts"),
             pause=time.sleep,
         )
