@@ -17,7 +17,7 @@ from typing import Any, Final
 from relay.adapters.aws.client import AwsClient, aws_errors
 from relay.adapters.aws.connection import Connections
 from relay.errors import PermanentError, TransientError
-from relay.ingest.receive import AccessPolicy, RefusedError, authenticate, route, unclaimed
+from relay.ingest.receive import AccessPolicy, RefusedError, authenticate, route, token_marks, unclaimed
 from relay.model.delivery import Delivery, pack
 from relay.model.metrics import RECEIVED, REFUSED, Metric, embedded
 from relay.topics import FOLDERS, PROBE_TOPIC, UNCLAIMED
@@ -59,7 +59,8 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
         return _answer(503, {"error": "not_queued"}, {"retry-after": RETRY_AFTER})
     # A name that only the sender knows is in the message, and in no log.
     topic = delivery.topic if delivery.topic in {*FOLDERS, PROBE_TOPIC} else None
-    _log("accepted", RECEIVED, event_id=delivery.event_id, topic=topic, reason=delivery.reason)
+    token = token_marks(access, event.get("headers") or {}, body)
+    _log("accepted", RECEIVED, event_id=delivery.event_id, topic=topic, reason=delivery.reason, token=token)
     return _answer(202, {"id": delivery.event_id})
 
 

@@ -28,7 +28,8 @@ class Command:
 
 COMMAND_GROUPS: Final = {
     "set up": (
-        Command("subscribe", "Subscribe all webhook topics to the stack's callback URL", "subscribe"),
+        Command("import", "Bring every member of the programme into Relay and the CRMs, without alerts", "import_members"),
+        Command("subscriptions", "Compare, set up or remove the webhook subscriptions", "subscriptions"),
         Command("rules", "Show, validate, compare and apply business rules", "rules.command"),
         Command("test-alert", "Send a test message to one alert channel", "test_alert"),
     ),
@@ -36,6 +37,7 @@ COMMAND_GROUPS: Final = {
         Command("alerts", "List open incidents, the most severe first", "alerts"),
         Command("ack", "Acknowledge an incident", "ack"),
         Command("mute", "Mute an incident for some days", "mute"),
+        Command("reconcile", "Compare members with Inveterate's API and repair differences", "reconcile"),
         Command("erase", "Erase a member's personal data, or lift an erasure", "erase"),
         Command("dead-letters", "List, show, redrive and drop what was given up", "dead_letters"),
         Command("mirror", "Prepare, fill, inspect, repair or remove a CRM mirror", "mirror.command"),

@@ -18,7 +18,15 @@ from relay.ports.members import MemberRecord
 from relay.ports.scans import Page
 from relay.reconcile.full_run import FullRunner
 
-from tests.support.port_fakes import NOW, SHOP, FakeContext, FakeJournal, FakeMembers, FakeOutgoing, FakeTelemetry
+from tests.support.port_fakes import (
+    NOW,
+    SHOP,
+    FakeContext,
+    FakeJournal,
+    FakeMembers,
+    FakeOutgoing,
+    FakeTelemetry,
+)
 
 PER_PAGE = 10
 DAY = timedelta(days=1)
@@ -166,7 +174,9 @@ class FullRunSetup:
         """Let the platform have these members."""
         self.programme.members |= {number: api_member(number, **more) for number in numbers}
 
-    def command(self, action: RunAction, run_id: str = "r1", *, questions: int = 1_000_000, dry_run: bool = False) -> FullRun:
+    def command(
+        self, action: RunAction, run_id: str = "r1", *, questions: int = 1_000_000, dry_run: bool = False
+    ) -> FullRun:
         """Do what a command says, and all steps that follow; return the stored run."""
         message = RunCommand(action=action, id=run_id, dry_run=dry_run)
         self.runner.obey(message, TimedContext(questions=questions))
@@ -190,7 +200,9 @@ class FullRunSetup:
         key = member_key(SHOP, str(number))
         record = self.members.load([key])[0][key]
         facts = Facts(event_id=f"{number:032x}", at=at or self.now, values=values)
-        self.members.records[key] = MemberRecord(member=merge(record.member, facts), version=record.version + 1)
+        self.members.records[key] = MemberRecord(
+            member=merge(record.member, facts), version=record.version + 1
+        )
 
     @property
     def told(self) -> list[str]:

@@ -28,7 +28,7 @@ def imported(setup: FullRunSetup) -> FullRunSetup:
     return setup
 
 
-def test_an_import_brings_everybody_and_tells_nobody(setup: FullRunSetup) -> None:
+def test_an_import_brings_everybody_and_tells_no_one(setup: FullRunSetup) -> None:
     """Each member is a change for the CRMs, marked as a back-fill; no alert, no note; the journal has the readings."""
     run = setup.command("import")
     assert (run.phase, run.read, run.new, run.whole, run.last_members) == ("finished", 45, 45, True, 45)
@@ -108,7 +108,7 @@ def test_a_comparison_merges_what_differs(imported: FullRunSetup) -> None:
 
 
 def test_a_member_found_cancelled_is_told_late_under_its_incident(imported: FullRunSetup) -> None:
-    """The fee was open: it is lost. In an import the same is told to nobody."""
+    """The fee was open: it is lost. In an import the same is silent."""
     imported.tell(5, at=imported.now - 0.2 * DAY, last_failure_at=imported.now - 0.2 * DAY, failed_attempts=3)
     imported.whenever(lambda one: one.update(status="CANCELLED"), 5)
     run = imported.command("reconcile", "r2")
@@ -117,7 +117,7 @@ def test_a_member_found_cancelled_is_told_late_under_its_incident(imported: Full
     assert alert.incident_key == f"dun:{SHOP}:5"
 
 
-def test_an_import_over_known_members_tells_nobody(imported: FullRunSetup) -> None:
+def test_an_import_over_known_members_tells_no_one(imported: FullRunSetup) -> None:
     """Also of members that the table knows."""
     imported.tell(5, at=imported.now - 0.2 * DAY, last_failure_at=imported.now - 0.2 * DAY, failed_attempts=3)
     imported.whenever(lambda one: one.update(status="CANCELLED"), 5)
@@ -156,8 +156,8 @@ def test_a_share_of_a_large_programme_may_change() -> None:
     assert setup.command("reconcile", "r3").stopped == "changes"
 
 
-def test_a_list_that_ends_at_a_third_changes_nobody(imported: FullRunSetup) -> None:
-    """Nobody is read for their absence, nobody is gone, and people are told with the command."""
+def test_a_list_that_ends_at_a_third_changes_no_one(imported: FullRunSetup) -> None:
+    """No absent member is read, none is gone, and people are told with the command."""
     imported.programme.unlisted = set(range(15, 46))
     calls = imported.programme.calls
     run = imported.command("reconcile", "r2")
@@ -186,7 +186,9 @@ def test_the_first_run_has_no_such_brake(setup: FullRunSetup) -> None:
         ({"circle": 3}, "circle"),
     ],
 )
-def test_a_list_that_is_not_certain_to_be_whole(imported: FullRunSetup, change: dict[str, object], end: str) -> None:
+def test_a_list_that_is_not_certain_to_be_whole(
+    imported: FullRunSetup, change: dict[str, object], end: str
+) -> None:
     """It decides nothing about absence, and people hear of it; the number of members of the last run stays."""
     for name, value in change.items():
         setattr(imported.programme, name, value)
@@ -204,12 +206,16 @@ def test_who_is_gone(imported: FullRunSetup) -> None:
     imported.programme.unlisted = {8}
     run = imported.command("reconcile", "r2")
     assert (run.gone, imported.member(7).status, imported.member(8).status) == (1, "none", "active")
-    assert (imported.member(7).value("email"), imported.told, imported.alerts.sent) == ("m7@example.com", [], [])
+    assert (imported.member(7).value("email"), imported.told, imported.alerts.sent) == (
+        "m7@example.com",
+        [],
+        [],
+    )
     assert imported.member(7).registers["found_status"].at < imported.programme.now
     calls = imported.programme.calls
     imported.next_day()
     imported.command("reconcile", "r3")
-    # Who is gone is not read again; who is not listed is.
+    # A member that is gone is not read again; one that is not listed is.
     assert imported.programme.calls - calls == 5 + 1
 
 
@@ -225,7 +231,7 @@ def test_who_is_gone_comes_back(imported: FullRunSetup) -> None:
     assert (imported.member(7).status, imported.member(9).status) == ("active", "active")
 
 
-def test_a_wrong_key_makes_nobody_gone(imported: FullRunSetup) -> None:
+def test_a_wrong_key_makes_no_one_gone(imported: FullRunSetup) -> None:
     """The run waits, and goes on."""
     imported.programme.members.pop(7)
     imported.programme.failures[imported.programme.calls + 6] = TransientError("the key")

@@ -167,10 +167,8 @@ class Member:
     def status(self) -> Status:
         """The state of the membership."""
         found = self.text("found_status")
-        if self.is_gone:
-            return "none"
-        if self.ended_at:
-            return "cancelled"
+        if self.is_gone or self.ended_at:
+            return "none" if self.is_gone else "cancelled"
         if self.is_leaving:
             return "pending_cancellation"
         if self.is_failing:

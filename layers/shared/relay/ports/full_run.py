@@ -35,7 +35,7 @@ class FullRun:
     differences by field. `began` and `updated` go by our clock, `since` and `until` by the API's. `whole` says whether
     the list certainly ended, None before its end. `last_members` is how many the last whole run read.
     `is_alerted` is set while people know of a run that stopped or was not whole. `is_known` says that an earlier run has
-    read the list to an end: a run before that is quiet, since nobody was told of these members.
+    read the list to an end: a run before that is quiet, since no message told of these members.
     """
 
     id: str

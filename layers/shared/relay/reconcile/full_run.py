@@ -11,7 +11,7 @@ Two steps at once do no harm: the second to write its progress finds another ver
    trace of whom it has seen, ends before.
 
 A run stops, says so, and waits for `relay reconcile --confirm` where the list has under 90 % of the last run's members
-(nobody is gone then), or before it would change the status of, or clear a field for, more than max(20, 1 %) of the
+(no member is gone then), or before it would change the status of, or clear a field for, more than max(20, 1 %) of the
 members that the table knew.
 """
 
@@ -126,7 +126,9 @@ class FullRunner:
         match command.action:
             case "import" | "reconcile":
                 if run is None or (run.id != command.id and not run.is_active):
-                    run = self.begin(command.action, "command", run, run_id=command.id, dry_run=command.dry_run)
+                    run = self.begin(
+                        command.action, "command", run, run_id=command.id, dry_run=command.dry_run
+                    )
             case "confirm":
                 if run is not None and run.stopped:
                     run = replace(run, confirmed=True, stopped="")
@@ -166,7 +168,7 @@ class FullRunner:
     def begin(
         self, kind: RunKind, reason: RunReason, before: FullRun | None, *, run_id: str, dry_run: bool = False
     ) -> FullRun:
-        """Return a run that begins, not yet stored. The first of all is an import: nobody was told of these members."""
+        """Return a run that begins, not yet stored. The first of all is quiet, like an import."""
         now = self.clock()
         last, is_known = (before.last_members, before.is_known) if before else (None, False)
         self._log("full_run_began", run_id, kind=kind, cause=reason, dry_run=dry_run)
@@ -221,9 +223,7 @@ class FullRunner:
         """Compare a page with the records, and write what differs; return the run with its counts."""
         date = page.date or self.clock()
         readings = {
-            member_key(self.shop, one.customer_id): MemberReading(
-                member=one, date=date, seconds=page.seconds
-            )
+            member_key(self.shop, one.customer_id): MemberReading(member=one, date=date, seconds=page.seconds)
             for one in page.members
         }
         records, rules = self.members.load(readings)
@@ -369,7 +369,9 @@ class FullRunner:
     def _finish(self, run: FullRun) -> FullRun:
         """Store the end of a run, and say it: to people only where the list was not whole, or where they wait for it."""
         whole = bool(run.whole) and not run.dry_run
-        run = replace(run, phase="finished", last_members=run.read if whole else run.last_members, walk=Walk())
+        run = replace(
+            run, phase="finished", last_members=run.read if whole else run.last_members, walk=Walk()
+        )
         if run.dry_run or run.quiet:
             done = self._save(replace(run, is_known=run.is_known or not run.dry_run))
         else:

@@ -67,7 +67,7 @@ def run_alert(shop: str, run: FullRun, *, at: datetime) -> AlertMessage:
             level=Level.WARNING,
             title="Inveterate's list of members was not certain to be whole",
             details=(*counts, ("The list ended by", run.end)),
-            advice="What was listed was compared. Nobody counts as gone. The next run tries again.",
+            advice="What was listed was compared. No member counts as gone. The next run tries again.",
         )
     else:
         alert = Alert(

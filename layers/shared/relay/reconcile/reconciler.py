@@ -158,7 +158,9 @@ class Reconciler:
             facts = _facts(reading, date, before)
             after = merge(before, facts)
             outbox = Outbox(
-                member=after.key, changed=differs(before, after), events=events_of(before, after, facts, rules)
+                member=after.key,
+                changed=differs(before, after),
+                events=events_of(before, after, facts, rules),
             )
             self.members.save(replace(known, member=after), outbox)
 

@@ -119,7 +119,7 @@ CATALOG: Final[dict[str, CatalogEntry]] = {
         "error",
     ),
     "reconcile.incomplete": CatalogEntry(
-        "Inveterate's list of members was not certain to be whole; nobody counts as gone.", "warning"
+        "Inveterate's list of members was not certain to be whole; no member counts as gone.", "warning"
     ),
     "reconcile.whole": CatalogEntry("A whole comparison ended: its alert is resolved.", "info"),
     "subscription.lost": CatalogEntry(

@@ -148,6 +148,7 @@ class ReconcileSettings(Settings):
     @classmethod
     def read(cls, reader: SettingsReader) -> Self:
         """Read them."""
+        reader.text("KEY_DIGESTS")
         return cls(
             queue=QueueSettings.read(reader),
             api=ApiSettings.read(reader),

@@ -1,7 +1,7 @@
 """Stores what `reconcile` remembers about the whole platform: one small document by name, `platform#{name}` in Mirrors.
 
-    document    JSON
-    version     how often it was written
+document    JSON
+version     how often it was written
 """
 
 from __future__ import annotations
