@@ -49,6 +49,7 @@ def content(name: str, at: float | datetime, **differs: Any) -> dict[str, Any]:
         payload["customer"] |= {"id": CUSTOMER, "email": "mia.keller@example.com"}
     if isinstance(payload.get("newData"), dict):
         payload["newData"] |= {"customerId": CUSTOMER, **differs}
+        payload["oldData"] |= {"customerId": CUSTOMER}
         del payload["customerId"], payload["createdAt"]
         return made
     detail = payload.get("detail") or {}

@@ -26,6 +26,7 @@ _MIRROR_WORDS: Final[Mapping[str, str]] = {
     "mirrored": "up to date",
     "no_email": "without an e-mail address",
     "refused": "refused",
+    "waiting": "waiting to be tried again",
 }
 """The words for the states of a member in a CRM. An alarm reports what waits to be sent again."""
 
