@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 from local_stack.crm_diff import CrmDiff, compare_crm
 from local_stack.duplicates import IncidentsByMoment, duplicate_messages
 from local_stack.observation import DEAD_LETTERS, UNCLAIMED, Observation, decisive_lines
+from local_stack.older_members import OlderMembers
 
 Result: TypeAlias = dict[str, int | float]
 """The numbers of a run by name, as the RESULT line prints them."""
@@ -63,6 +64,7 @@ class RelayOutput:
     emails: Sequence[str] = ()
     reasons: Mapping[str, str] = field(default_factory=dict)
     failed_ticks: Sequence[str] = ()
+    older: OlderMembers | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,10 @@ def _other_problems(platform: PlatformActivity, relay: RelayOutput, ids: set[str
         yield "no webhook was accepted"
     if not platform.truth:
         yield "the simulator has no members"
+    if (older := relay.older) and older.in_crm != older.expected:
+        yield f"{older.in_crm} of {older.expected} members older than the subscriptions are in the CRM"
+    if relay.older and relay.older.messages:
+        yield f"the import sent {relay.older.messages} messages to people and must send none"
     yield from (f"the clock failed at {tick}" for tick in relay.failed_ticks[:_MAX_NAMED])
 
 
@@ -164,6 +170,7 @@ def _result(
         "emails": len(relay.emails),
         "members": len(observed.members),
         "crm_contacts": len(relay.contacts),
+        "older_in_crm": relay.older.in_crm if relay.older else 0,
         "skipped_no_email": sum(reason == "no_email" for reason in observed.skipped.values()),
     }
 

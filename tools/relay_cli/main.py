@@ -28,7 +28,11 @@ class Command:
 
 COMMAND_GROUPS: Final = {
     "set up": (
-        Command("import", "Bring every member of the programme into Relay and the CRMs, without alerts", "import_members"),
+        Command(
+            "import",
+            "Bring every member of the programme into Relay and the CRMs, without alerts",
+            "import_members",
+        ),
         Command("subscriptions", "Compare, set up or remove the webhook subscriptions", "subscriptions"),
         Command("rules", "Show, validate, compare and apply business rules", "rules.command"),
         Command("test-alert", "Send a test message to one alert channel", "test_alert"),

@@ -191,7 +191,9 @@ def apply(stack: Stack, *, read_secret: ReadSecret | None = None) -> Applied:
 def apply_to(target: Target, *, keep: Callable[[Mapping[str, str]], None] = lambda _tokens: None) -> Applied:
     """Make the subscriptions what they should be; `keep` gets the digests of the tokens that were told, by topic."""
     with connected(target) as client:
-        surplus = [one for change in plan(client.webhook_subscriptions.list(), target) for one in change.surplus]
+        surplus = [
+            one for change in plan(client.webhook_subscriptions.list(), target) for one in change.surplus
+        ]
         done = client.webhook_subscriptions.ensure(TOPICS, target.callback_url, target.name)
         digests = {topic: hashlib.sha256(token.encode()).hexdigest() for topic, token in done.tokens.items()}
         if digests:

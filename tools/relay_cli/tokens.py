@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from relay_cli.stack import Stack
 
 _DAY: Final = 86_400
-_QUERY: Final = 'filter message = "accepted" and ispresent(topic) | stats count(*) as number by topic, token | limit 1000'
+_QUERY: Final = (
+    'filter message = "accepted" and ispresent(topic) | stats count(*) as number by topic, token | limit 1000'
+)
 _TRIES: Final = 30
 _CAPABILITIES: Final = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND")
 
@@ -92,7 +94,9 @@ def enforce(stack: Stack, digests: Mapping[str, str]) -> bool:
     if stack.parameters.get("TokenDigests", "") == wanted:
         return False
     parameters: list[dict[str, Any]] = [
-        {"ParameterKey": name, "UsePreviousValue": True} for name in stack.parameters if name != "TokenDigests"
+        {"ParameterKey": name, "UsePreviousValue": True}
+        for name in stack.parameters
+        if name != "TokenDigests"
     ]
     formation = stack.client("cloudformation")
     try:

@@ -19,7 +19,7 @@ from relay_cli.stack import Stack
 
 from tests.functional.sim.sim_server import KEY, SimClient, running_simulator
 from tests.support.command_line import parsed
-from tests.support.moto_tables import make_table
+from tests.support.moto_tables import items_of, make_table
 
 CALLBACK_KEY = "a-callback-key"
 SECRET = "/relay/acme/inveterate"
@@ -35,7 +35,11 @@ class StackWithParameters(Stack):
     @cached_property
     def outputs(self) -> Mapping[str, str]:
         """The callback URL without its key."""
-        return {"CallbackBaseUrl": "http://127.0.0.1:9/webhooks", "MirrorsTable": "mirrors", "LogGroup": "logs"}
+        return {
+            "CallbackBaseUrl": "http://127.0.0.1:9/webhooks",
+            "MirrorsTable": "mirrors",
+            "LogGroup": "logs",
+        }
 
     @cached_property
     def parameters(self) -> Mapping[str, str]:
@@ -59,7 +63,9 @@ def relay(platform: SimClient, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
 
     make_table("mirrors")
 
-    def run(*words: str, action: str = "apply", typed: str = CALLBACK_KEY, api_key: str = KEY, **more: str) -> int:
+    def run(
+        *words: str, action: str = "apply", typed: str = CALLBACK_KEY, api_key: str = KEY, **more: str
+    ) -> int:
         url = str(platform.http.base_url)
         answers = {"callback key": typed, "Inveterate API key": api_key}
         return subscriptions.main(
@@ -137,7 +143,9 @@ def test_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a terminal the error names the variable for the key."""
     monkeypatch.delenv("RELAY_CALLBACK_KEY", raising=False)
     with pytest.raises(CliError, match="RELAY_CALLBACK_KEY"):
-        subscriptions.main(parsed(subscriptions.configure, "apply"), lambda arguments: StackWithParameters(arguments.stack))
+        subscriptions.main(
+            parsed(subscriptions.configure, "apply"), lambda arguments: StackWithParameters(arguments.stack)
+        )
 
 
 def test_list_topics(capsys: pytest.CaptureFixture[str]) -> None:
@@ -172,8 +180,9 @@ def test_our_duplicates_are_removed_and_no_other(relay: Callable[..., int], plat
     """Two of ours for one topic: one stays. Another name's stays, whatever its URL."""
     relay()
     url = f"http://127.0.0.1:9/webhooks/{CALLBACK_KEY}"
-    platform.subscribe("customer.cancelled", name="relay relay-acme", url=url)
-    platform.subscribe("customer.cancelled", name="another integration", url=url)
+    for name in ("relay relay-acme", "another integration"):
+        body = {"topic": "customer.cancelled", "callbackUrl": url, "name": name}
+        assert platform.api("POST", "/v2.0/admin/webhook-subscriptions", json=body).status_code == 201
     assert len(listed(platform)) == len(TOPICS) + 2
     assert relay() == 0
     left = [one for one in listed(platform) if one["topic"] == "customer.cancelled"]
@@ -201,14 +210,69 @@ def test_a_topic_that_the_account_refuses(
     assert len([one for one in listed(platform) if one["name"] == "relay relay-acme"]) == len(TOPICS) - 1
 
 
-def test_tokens_are_kept_as_digests(relay: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
-    """The token itself is nowhere; without a delivery that bore it, it is not demanded."""
-    with running_simulator(switches={"subscription_token": "always"}) if False else nothing():
-        relay()
+@dataclass
+class FakeAws:
+    """CloudWatch Logs and CloudFormation in memory: rows of the log, and the updates that were asked for."""
+
+    rows: list[dict[str, str]] = field(default_factory=list)
+    updates: list[dict[str, Any]] = field(default_factory=list)
+
+    def start_query(self, **_request: Any) -> dict[str, str]:
+        """Begin a query."""
+        return {"queryId": "1"}
+
+    def get_query_results(self, **_request: Any) -> dict[str, Any]:
+        """Return the rows as Logs Insights does."""
+        cells = [[{"field": name, "value": value} for name, value in row.items()] for row in self.rows]
+        return {"status": "Complete", "results": cells}
+
+    def update_stack(self, **request: Any) -> None:
+        """Note an update."""
+        self.updates.append(request)
+
+    def get_waiter(self, _name: str) -> FakeAws:
+        """Return the waiter."""
+        return self
+
+    def wait(self, **_request: Any) -> None:
+        """Wait."""
+
+
+def test_tokens_are_demanded_only_after_deliveries_bore_them(
+    relay: Callable[..., int],
+    platform: SimClient,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The digest is stored and no token; one parameter changes, the template and all others stay."""
+    there = FakeAws()
+    plain = Stack.client
+    monkeypatch.setattr(
+        StackWithParameters,
+        "client",
+        lambda stack, name: there if name in {"logs", "cloudformation"} else plain(stack, name),
+    )
+    platform.act("switches", subscription_token="body")
+    assert relay() == 0
+    assert "tokens are not enforced: no delivery came" in capsys.readouterr().out
+    told = {one.topic: one.token for one in platform.sim.subscriptions.values()}
+    listed(platform)
     stored = str(items_of("mirrors"))
-    printed = capsys.readouterr().out
-    assert "tokens are not enforced" in printed
-    del stored
+    assert not [token for token in told.values() if token in stored]
+    digests = {topic: hashlib.sha256(str(token).encode()).hexdigest() for topic, token in told.items()}
+    there.rows = [{"topic": topic, "token": digest[:12]} for topic, digest in digests.items() if topic]
+    there.rows.append({"topic": "customer.updated"})
+    assert relay("--yes") == 0
+    assert "without one: customer.updated" in capsys.readouterr().out
+    assert there.updates == []
+    there.rows.pop()
+    assert relay("--yes") == 0
+    [update] = there.updates
+    values = {one["ParameterKey"]: one for one in update["Parameters"]}
+    assert set(values.pop("TokenDigests")["ParameterValue"].split(",")) == set(digests.values())
+    assert update["UsePreviousTemplate"]
+    assert all(one["UsePreviousValue"] for one in values.values())
+    assert values.keys() == {"InveterateUrl", "KeyDigests"}
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,10 @@ def _diff(changes: Sequence[Change]) -> str:
         words += [f"others: {', '.join(one.others)}"] if one.others else []
         lines.append(f"{signs[one.action]} {one.topic:<34}{'; '.join(words)}")
     count = len(_differing(changes))
-    lines += ["", f"{count} topics differ: `relay subscriptions apply` sets them right" if count else "nothing differs"]
+    lines += [
+        "",
+        f"{count} topics differ: `relay subscriptions apply` sets them right" if count else "nothing differs",
+    ]
     return "\n".join(lines)
 
 
@@ -124,7 +127,11 @@ def _tokens(stack: Stack, applied: Applied, arguments: argparse.Namespace) -> tu
         return demanded, f"tokens are not enforced: {error.message}"
     if not evidence.is_enough:
         bare = ", ".join(evidence.without)
-        why = f"deliveries of these topics came without one: {bare}" if bare else "no delivery came within a day"
+        why = (
+            f"deliveries of these topics came without one: {bare}"
+            if bare
+            else "no delivery came within a day"
+        )
         return demanded, f"tokens are not enforced: {why}"
     if set(stack.parameters.get("TokenDigests", "").split(",")) == set(digests.values()):
         return True, "tokens are enforced"
@@ -155,7 +162,11 @@ def _destroy(target: Target, arguments: argparse.Namespace) -> int:
 def _as_text(applied: Applied) -> str:
     states: dict[str, Any] = {
         topic: word
-        for word, topics in (("created", applied.created), ("updated", applied.updated), ("kept", applied.kept))
+        for word, topics in (
+            ("created", applied.created),
+            ("updated", applied.updated),
+            ("kept", applied.kept),
+        )
         for topic in topics
     }
     states |= {topic: f"FAILED: {reason}" for topic, reason in applied.failed.items()}

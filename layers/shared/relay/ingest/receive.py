@@ -76,7 +76,9 @@ def token_marks(access: AccessPolicy, headers: Mapping[str, str], body: bytes) -
     """Return what tells which tokens a delivery bore, for the log: 12 hex digits of each one's SHA-256; None without any."""
     if not access.token_header and b"token" not in body:
         return None
-    digests = {sha256(token.encode("utf-8", "surrogatepass")).hexdigest() for token in _tokens(access, headers, body)}
+    digests = {
+        sha256(token.encode("utf-8", "surrogatepass")).hexdigest() for token in _tokens(access, headers, body)
+    }
     return ",".join(sorted(digest[:TOKEN_MARK] for digest in digests)) or None
 
 
