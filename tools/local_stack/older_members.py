@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Final
 
 from local_stack.environment import LocalEnvironment
 from local_stack.errors import LocalStackError
 from local_stack.observer import Observer
 from local_stack.progress import ReportProgress
+from local_stack.verdict import OlderMembers
 
 _MAX_WAIT: Final = 300.0
 _INTERVAL: Final = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class OlderMembers:
-    """How many members are older than the subscriptions, how many of them reached the CRM, and what people were sent."""
-
-    expected: int
-    in_crm: int
-    messages: int
 
 
 def import_members(

@@ -17,9 +17,9 @@ from local_stack.duplicates import incidents_by_moment, slack_text
 from local_stack.environment import LocalEnvironment
 from local_stack.local_http import post
 from local_stack.observer import Observer
-from local_stack.older_members import OlderMembers, import_members
+from local_stack.older_members import import_members
 from local_stack.progress import RemainingWork, ReportProgress
-from local_stack.verdict import PlatformActivity, RelayOutput, ScenarioVerdict, judge_scenario
+from local_stack.verdict import OlderMembers, PlatformActivity, RelayOutput, ScenarioVerdict, judge_scenario
 
 SCENARIO: Final = "month"
 STEP_HOURS: Final = 24

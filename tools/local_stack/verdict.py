@@ -14,7 +14,6 @@ from typing import Any, Final, TypeAlias
 from local_stack.crm_diff import CrmDiff, compare_crm
 from local_stack.duplicates import IncidentsByMoment, duplicate_messages
 from local_stack.observation import DEAD_LETTERS, UNCLAIMED, Observation, decisive_lines
-from local_stack.older_members import OlderMembers
 
 Result: TypeAlias = dict[str, int | float]
 """The numbers of a run by name, as the RESULT line prints them."""
@@ -52,6 +51,15 @@ class PlatformActivity:
         """The requests that Relay answered with 202, in the order of the answers."""
         accepted = [request for request in self.requests if request["status"] == HTTPStatus.ACCEPTED]
         return sorted(accepted, key=lambda request: int(request["place"]))
+
+
+@dataclass(frozen=True, slots=True)
+class OlderMembers:
+    """How many members are older than the subscriptions, how many of them reached the CRM, and what people were sent."""
+
+    expected: int
+    in_crm: int
+    messages: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,10 +131,8 @@ def as_json(run: FullRun) -> dict[str, Any]:
 def as_text(run: FullRun) -> str:
     """Return what a run has found, in sentences and a table of the fields that differ."""
     would = "would be " if run.dry_run else ""
-    lines = [
-        f"{run.read:,} members listed: {run.new:,} {would}new, {run.changed:,} {would}changed, "
-        f"{run.gone:,} gone, {run.told:,} {would}told late"
-    ]
+    listed = f"{run.read:,} members listed: {run.new:,} {would}new, {run.changed:,} {would}changed"
+    lines = [f"{listed}, {run.gone:,} gone, {run.told:,} {would}told late"]
     if run.fields:
         rows = sorted(run.fields.items(), key=lambda pair: (-pair[1], pair[0]))
         lines += ["", table(("field", "members that differed"), rows)]

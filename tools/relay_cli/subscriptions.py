@@ -52,7 +52,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Applied:
-    """What became of each topic. `failed` has the reason by topic, `tokens` the digests of the tokens that were told."""
+    """The outcome for each topic. `failed` has the reason by topic, `tokens` the digests of the tokens that were told."""
 
     name: str
     created: tuple[str, ...] = ()
@@ -65,7 +65,7 @@ class Applied:
 
 
 @dataclass(frozen=True)
-class Target:
+class Desired:
     """What the subscriptions of a stack should be, and the key by which they are changed."""
 
     name: str
@@ -74,7 +74,7 @@ class Target:
     platform: str = ""
 
 
-def target_of(stack: Stack, read_secret: ReadSecret | None = None) -> Target:
+def target_of(stack: Stack, read_secret: ReadSecret | None = None) -> Desired:
     """Return what the subscriptions of a stack should be.
 
     The callback key is read from RELAY_CALLBACK_KEY, else asked for; the API key from INVETERATE_API_KEY, else from the
@@ -85,7 +85,7 @@ def target_of(stack: Stack, read_secret: ReadSecret | None = None) -> Target:
 
     """
     ask = read_secret or read_from_terminal
-    return Target(
+    return Desired(
         name=f"relay {stack.name}",
         callback_url=f"{stack.output('CallbackBaseUrl')}/{_callback_key(stack, ask)}",
         api_key=api_key_of(stack, ask),
@@ -135,7 +135,7 @@ def read_from_terminal(name: str) -> str:
 
 
 @contextmanager
-def connected(target: Target) -> Iterator[Client]:
+def connected(target: Desired) -> Iterator[Client]:
     """Return a client of the platform's API; its errors become ones for the terminal.
 
     Raises:
@@ -160,7 +160,7 @@ def canonical(topic: str | None) -> str:
     return ALIASES.get(topic or "", topic or "")
 
 
-def plan(listed: Sequence[WebhookSubscription], target: Target) -> list[Change]:
+def plan(listed: Sequence[WebhookSubscription], target: Desired) -> list[Change]:
     """Return what is to be done, topic by topic, and what of ours has no topic of ours any more."""
     changes: list[Change] = []
     for topic in TOPICS:
@@ -188,7 +188,7 @@ def apply(stack: Stack, *, read_secret: ReadSecret | None = None) -> Applied:
     return apply_to(target_of(stack, read_secret), keep=lambda tokens: keep_tokens(stack, tokens))
 
 
-def apply_to(target: Target, *, keep: Callable[[Mapping[str, str]], None] = lambda _tokens: None) -> Applied:
+def apply_to(target: Desired, *, keep: Callable[[Mapping[str, str]], None] = lambda _tokens: None) -> Applied:
     """Make the subscriptions what they should be; `keep` gets the digests of the tokens that were told, by topic."""
     with connected(target) as client:
         surplus = [
@@ -210,7 +210,7 @@ def apply_to(target: Target, *, keep: Callable[[Mapping[str, str]], None] = lamb
         return _remove(client, surplus, applied)
 
 
-def destroy(target: Target) -> Applied:
+def destroy(target: Desired) -> Applied:
     """Remove every subscription of ours, and no other."""
     with connected(target) as client:
         ours = [one for one in client.webhook_subscriptions.list() if one.name == target.name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from relay.errors import TransientError
+from relay.model.effects import Alert
 from relay.model.messages import RunCommand
 
 from tests.support.port_fakes import NOW, SHOP, FakeContext
@@ -114,6 +115,7 @@ def test_a_member_found_cancelled_is_told_late_under_its_incident(imported: Full
     run = imported.command("reconcile", "r2")
     assert (imported.told, run.told, imported.member(5).status) == (["dunning.lost"], 1, "cancelled")
     [alert] = [e for o in imported.members.outboxes for event in o.events for e in event.effects]
+    assert isinstance(alert, Alert)
     assert alert.incident_key == f"dun:{SHOP}:5"
 
 

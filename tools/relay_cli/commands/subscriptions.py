@@ -14,7 +14,7 @@ from relay_cli.help import HelpFormatter, add_yes_option, describe
 from relay_cli.output import as_json, show
 from relay_cli.prompts import confirm
 from relay_cli.stack import Stack
-from relay_cli.subscriptions import Applied, Change, ReadSecret, Target
+from relay_cli.subscriptions import Applied, Change, Desired, ReadSecret
 
 if TYPE_CHECKING:
     from relay.ports.subscriptions import SubscriptionState
@@ -69,7 +69,7 @@ def main(
             return _destroy(target, arguments)
 
 
-def _plan(target: Target, arguments: argparse.Namespace) -> int:
+def _plan(target: Desired, arguments: argparse.Namespace) -> int:
     changes = _changes(target)
     is_equal = not _differing(changes)
     rows = [
@@ -80,7 +80,7 @@ def _plan(target: Target, arguments: argparse.Namespace) -> int:
     return DONE if is_equal else ATTENTION
 
 
-def _changes(target: Target) -> list[Change]:
+def _changes(target: Desired) -> list[Change]:
     with subscriptions.connected(target) as client:
         return subscriptions.plan(client.webhook_subscriptions.list(), target)
 
@@ -105,7 +105,7 @@ def _diff(changes: Sequence[Change]) -> str:
     return "\n".join(lines)
 
 
-def _apply(stack: Stack, target: Target, arguments: argparse.Namespace) -> int:
+def _apply(stack: Stack, target: Desired, arguments: argparse.Namespace) -> int:
     applied = subscriptions.apply_to(target, keep=lambda found: subscriptions.keep_tokens(stack, found))
     enforced, said = _tokens(stack, applied, arguments)
     value = {**subscriptions.as_json(applied), "tokens_enforced": enforced, "tokens": said}
@@ -147,7 +147,7 @@ def _state(stack: Stack) -> SubscriptionState:
     return DynamoSubscriptionStates(stack.output("MirrorsTable"), stack.aws()).load()
 
 
-def _destroy(target: Target, arguments: argparse.Namespace) -> int:
+def _destroy(target: Desired, arguments: argparse.Namespace) -> int:
     with subscriptions.connected(target) as client:
         ours = [one for one in client.webhook_subscriptions.list() if one.name == target.name]
     if ours and not arguments.yes:

@@ -192,9 +192,10 @@ def _named(error: InveterateError) -> str:
 
 def _total(raw: Any) -> int | None:
     """Return how many rows the reply says that the list has; None where it does not say."""
-    data = raw.get("data") if isinstance(raw, dict) else None
-    for place in (raw, data):
-        for name in _TOTALS if isinstance(place, dict) else ():
+    reply: dict[str, Any] = raw if isinstance(raw, dict) else {}
+    data = reply.get("data")
+    for place in (reply, data if isinstance(data, dict) else {}):
+        for name in _TOTALS:
             value = place.get(name)
             if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
                 return value

@@ -7,8 +7,8 @@ Two steps at once do no harm: the second to write its progress finds another ver
 1. *Listing*: each page is compared with the records, and merged as dated readings. A list that is not certain to be
    whole decides nothing about absence.
 2. *Absent*: members of the table that the list did not show are read one by one. Only that the API knows none by this
-   id, while the key is good, makes a member gone: status `none`, and personal data stay. A dry run, which leaves no
-   trace of whom it has seen, ends before.
+   id, while the key is good, makes a member gone: status `none`, and personal data stay. A dry run ends before: it
+   does not store which members it has seen.
 
 A run stops, says so, and waits for `relay reconcile --confirm` where the list has under 90 % of the last run's members
 (no member is gone then), or before it would change the status of, or clear a field for, more than max(20, 1 %) of the

@@ -55,7 +55,7 @@ def problems(
 ) -> dict[str, str]:
     """Return what is wrong, by topic: nothing where any subscription leads to the stack, whatever its name.
 
-    A subscription that is ours by its name says what became of it; without one the topic's is gone.
+    A subscription that is ours by its name says what is wrong; without one the topic's is gone.
     """
     found: dict[str, str] = {}
     for topic in topics:
