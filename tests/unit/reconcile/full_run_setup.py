@@ -180,11 +180,15 @@ class FullRunSetup:
         """Do what a command says, and all steps that follow; return the stored run."""
         message = RunCommand(action=action, id=run_id, dry_run=dry_run)
         self.runner.obey(message, TimedContext(questions=questions))
+        self.steps_taken(questions)
+        assert self.runs.run is not None
+        return self.runs.run
+
+    def steps_taken(self, questions: int = 1_000_000) -> None:
+        """Take the steps that were sent, and those that follow."""
         while self.steps.sent:
             following = load(RunCommand, self.steps.sent.pop().body)
             self.runner.obey(following, TimedContext(questions=questions))
-        assert self.runs.run is not None
-        return self.runs.run
 
     def next_day(self) -> None:
         """Let a day pass, for us and for the platform."""

@@ -7,7 +7,7 @@ from relay.errors import TransientError
 from relay.model.effects import Alert
 from relay.model.messages import RunCommand
 
-from tests.support.port_fakes import NOW, SHOP, FakeContext
+from tests.support.port_fakes import NOW, SHOP
 from tests.unit.reconcile.full_run_setup import DAY, FullRunSetup, TimedContext
 
 
@@ -63,11 +63,12 @@ def test_the_clock_revives_a_run_that_lost_its_steps(setup: FullRunSetup) -> Non
     """And leaves one alone that makes progress."""
     setup.runner.obey(RunCommand(action="import", id="r1"), TimedContext(questions=3))
     setup.steps.sent.clear()
-    setup.runner.tick(NOW, 0, 500, FakeContext())
-    assert setup.runs.run is not None
-    assert setup.runs.run.phase == "listing"
+    setup.runner.tick(NOW, 0, 500)
+    assert setup.steps.sent == []
     setup.now += 0.5 * DAY
-    setup.runner.tick(NOW, 0, 500, FakeContext())
+    setup.runner.tick(NOW, 0, 500)
+    setup.steps_taken()
+    assert setup.runs.run is not None
     assert (setup.runs.run.phase, setup.runs.run.read) == ("finished", 45)
 
 
@@ -265,25 +266,40 @@ def test_who_joined_while_it_ran_is_not_looked_for(imported: FullRunSetup) -> No
 
 def test_the_days_run(setup: FullRunSetup) -> None:
     """The first is an import. One run a day, by the tick's time."""
-    setup.runner.tick(NOW, 0, 500, FakeContext())
+    setup.runner.tick(NOW, 0, 500)
+    setup.steps_taken()
     first = setup.runs.run
     assert first is not None
     assert (first.reason, first.quiet, first.phase, first.new) == ("daily", True, "finished", 45)
-    setup.runner.tick(NOW + DAY / 24, 0, 500, FakeContext())
+    setup.runner.tick(NOW + DAY / 24, 0, 500)
     assert setup.runs.run is first
     setup.next_day()
-    setup.runner.tick(NOW + DAY, 0, 500, FakeContext())
+    setup.runner.tick(NOW + DAY, 0, 500)
     assert setup.runs.run is not None
     assert (setup.runs.run.quiet, setup.runs.run.last_day) == (False, (NOW + DAY).date())
 
 
 def test_one_run_in_place_of_very_many_rechecks(imported: FullRunSetup) -> None:
     """From 501 waiting on; single ones wait meanwhile."""
-    imported.runner.tick(imported.now, 0, 500, FakeContext())
+    imported.runner.tick(imported.now, 0, 500)
+    imported.steps_taken()
     assert imported.runs.run is not None
-    imported.runner.tick(imported.now, 500, 500, FakeContext())
+    imported.runner.tick(imported.now, 500, 500)
     assert imported.runs.run.reason == "daily"
-    imported.runner.tick(imported.now, 501, 500, TimedContext(questions=3))
+    imported.runner.tick(imported.now, 501, 500)
     assert (imported.runs.run.reason, imported.runner.stands_in()) == ("waiting", True)
-    imported.command("resume")
+    imported.steps_taken()
     assert not imported.runner.stands_in()
+
+
+def test_a_days_run_whose_first_step_fails_goes_on(setup: FullRunSetup) -> None:
+    """The step comes again, and not the tick, which would find a run under way."""
+    setup.programme.failures[1] = TransientError("down")
+    setup.runner.tick(NOW, 0, 500)
+    [step] = setup.steps.sent
+    with pytest.raises(TransientError):
+        setup.steps_taken()
+    setup.steps.sent.append(step)
+    setup.steps_taken()
+    assert setup.runs.run is not None
+    assert (setup.runs.run.phase, setup.runs.run.read) == ("finished", 45)

@@ -143,22 +143,23 @@ class FullRunner:
         if run is not None and run.is_active:
             self.advance(run, context)
 
-    def tick(self, at: datetime, waiting: int, most_waiting: int, context: Context) -> None:
+    def tick(self, at: datetime, waiting: int, most_waiting: int) -> None:
         """Begin the day's run, or one in place of very many rechecks, or revive one that lost its chain.
 
-        `at` is the tick's own time, `waiting` how many messages the queue has.
+        `at` is the tick's own time, `waiting` how many messages the queue has. It takes no step itself: a step that
+        fails has to come again, and a tick that came again would find a run under way.
         """
         run = self.runs.load()
         if run is not None and run.is_active:
             if self.clock() - run.updated > STALLED:
-                self.advance(run, context)
+                self._start(run)
             return
         is_daily = run is None or run.last_day is None or run.last_day < at.date()
         waits_for_people = run is not None and run.stopped
         if is_daily or (waiting > most_waiting and not waits_for_people):
             reason: RunReason = "daily" if is_daily else "waiting"
             begun = self.begin("reconcile", reason, run, run_id=f"{reason}-{at:%Y%m%dT%H%M}")
-            self.advance(replace(begun, last_day=at.date()), context)
+            self._start(replace(begun, last_day=at.date()))
 
     def stands_in(self) -> bool:
         """Return whether a run reads all members in place of single rechecks."""
@@ -186,6 +187,13 @@ class FullRunner:
             is_known=is_known,
             version=before.version if before else 0,
         )
+
+    def _start(self, run: FullRun) -> None:
+        """Store a run and send its step, in this order: a step without a run would do nothing."""
+        try:
+            self._send_next(self._save(run))
+        except ConflictError:
+            return
 
     def advance(self, run: FullRun, context: Context) -> None:
         """Take pages while there is time, then send the next step. Another invocation's write ends this one."""

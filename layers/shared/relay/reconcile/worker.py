@@ -41,11 +41,11 @@ class ReconcileWorker:
             if message.header.topic == FULL_RUN_TOPIC:
                 self.full_run.obey(load(RunCommand, message.body), context)
             else:
-                self._tick(load(ClockTick, message.body), context)
+                self._tick(load(ClockTick, message.body))
 
         return handle
 
-    def _tick(self, tick: ClockTick, context: Context) -> None:
+    def _tick(self, tick: ClockTick) -> None:
         """Look at the subscriptions, then at the full run; one that fails does not hold up the other."""
         failure: TransientError | None = None
         try:
@@ -53,6 +53,6 @@ class ReconcileWorker:
                 self.check.tick(tick.at)
         except TransientError as error:
             failure = error
-        self.full_run.tick(tick.at, self.waiting(), MOST_WAITING, context)
+        self.full_run.tick(tick.at, self.waiting(), MOST_WAITING)
         if failure:
             raise failure
