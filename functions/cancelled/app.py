@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from inveterate.webhooks.cancellations import Cancelled
@@ -64,13 +65,19 @@ def decide(event: Cancelled, before: Member, after: Member, rules: Rules) -> Eff
         yield cancellation.ended_alert(before)
     if after.ended_at is None or "cancelled_at" not in after.fields_from(event.id):
         return  # the member has joined again since, or it is the end of another tier
-    if before.is_failing and not after.is_failing:
-        yield _dunning_alert(event, kind, before, rules)
+    told = cancellation.without_finding(before)
+    if told.is_failing and not after.is_failing:
+        yield _dunning_alert(event, kind, told, rules)
     elif is_new and kind == "involuntary":
         level = dunning.level_for(before, rules, otherwise=Level.WARNING, high=Level.ERROR)
-        yield cancellation.ending_alert(
+        alert = cancellation.ending_alert(
             rule, f"Lost: {MEMBER} cancelled for failed payments", after, level=level
         )
+        # Where a reading has found the end first, it may have been told: the event belongs to that incident.
+        key = alert.incident_key if told is before else cancellation.ending_incident_key(before)
+        yield replace(alert, incident_key=key)
+    elif told is not before:
+        return  # a reading has found the end, and told it
     elif is_new and kind in {"voluntary", "unknown"} and not was_announced and is_high_value(before, rules):
         yield cancellation.ending_alert(rule, f"Left: {MEMBER}", after, level=Level.INFO)
 

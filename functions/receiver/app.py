@@ -17,7 +17,7 @@ from relay.adapters.aws.client import AwsClient, aws_errors
 from relay.adapters.aws.connection import Connections
 from relay.errors import PermanentError, TransientError
 from relay.ingest.http_request import request_body
-from relay.ingest.receive import AccessPolicy, RefusedError, authenticate, route, unclaimed
+from relay.ingest.receive import AccessPolicy, RefusedError, authenticate, route, token_marks, unclaimed
 from relay.model.delivery import Delivery, pack
 from relay.model.metrics import RECEIVED, REFUSED, Metric, embedded
 from relay.topics import FOLDERS, PROBE_TOPIC, UNCLAIMED
@@ -62,7 +62,16 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     # A probe is no delivery of the programme, and counts in no figure. `key` is the key's place in KEY_DIGESTS: after a
     # rotation the log shows when the old one is out of use.
     metric = None if topic == PROBE_TOPIC else RECEIVED
-    _log("accepted", metric, event_id=delivery.event_id, topic=topic, reason=delivery.reason, key=key)
+    token = token_marks(access, event.get("headers") or {}, body)
+    _log(
+        "accepted",
+        metric,
+        event_id=delivery.event_id,
+        topic=topic,
+        reason=delivery.reason,
+        key=key,
+        token=token,
+    )
     return _answer(202, {"id": delivery.event_id})
 
 

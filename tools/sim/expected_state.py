@@ -147,7 +147,10 @@ class ExpectedState:
 
         Only customer.updated contains the totals, and not every change sends it.
         """
-        fields = self._facts.get(record["customerId"])
+        customer_id = record["customerId"]
+        if customer_id not in self._facts and record.get("status") == "ACTIVE":
+            self._record_older_member(customer_id, record)
+        fields = self._facts.get(customer_id)
         if fields is not None:
             totals = pick(
                 record, referrals="referrals_count", revenue="revenue", creditsEarned="credits_earned_total"
@@ -159,8 +162,20 @@ class ExpectedState:
             if purchased and (known is None or (known[0] or "") < purchased):
                 fields["last_order_at"] = (purchased, _FROM_API)
 
+    def _record_older_member(self, customer_id: str, record: EventFacts) -> None:
+        """Begin with what the API shows of a member without an event: one that joined before the subscriptions.
+
+        What is left of each of its lots is known to no mirror.
+        """
+        shown = pick(record, email="email", tierId="tier_id", joinedAt="joined_at", credit="credit_balance")
+        shown = with_decimal_texts(shown, "credit_balance")
+        shown |= {"first_joined_at": record.get("joinedAt"), "lots_unclear": True}
+        self._facts[customer_id] = {name: (value, _FROM_API) for name, value in shown.items() if value}
+        self._sources[customer_id] = {}
+        self._newest[customer_id] = record.get("joinedAt") or ""
+
     def member_ids(self) -> Iterable[str]:
-        """Return the ids of all members with an event."""
+        """Return the ids of all members with an event, and of those that the API has shown."""
         return self._facts.keys()
 
     def for_member(

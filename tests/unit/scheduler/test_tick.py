@@ -32,6 +32,7 @@ def test_every_part_runs() -> None:
     done = setup.scheduler().tick(NOW, FakeContext())
     assert done == {
         "notifier": "woken",
+        "reconcile": "no_api",
         "conditions": {"FailureSpike": 0, "CancelSpike": 0, "ManualCredits": 0, "Silence": 0},
         "daily_run": "done",
         "audits": {"requested": 0},

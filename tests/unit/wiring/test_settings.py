@@ -121,7 +121,7 @@ def test_every_missing_setting_is_named_at_once(function: str) -> None:
     channels = {"SLACK_URL", "PAGERDUTY_URL"}
     keep = {"TARGET": there["TARGET"]} if "TARGET" in there else {}
     expected = there.keys() - optional - requests - channels - keep.keys()
-    if kind is ReceiverSettings:
+    if kind in {ReceiverSettings, ReconcileSettings}:
         expected |= {"KEY_DIGESTS"}
     if kind is SlackActionSettings:
         expected = {"STACK_NAME", "SLACK_SIGNING_SECRET", "ALERTS_URL", "SLACK_URL"}

@@ -69,7 +69,7 @@ FIELDS: Final[dict[str, Field]] = {
     "cancelled_at": _MOMENT,
     "cancel_type": _TEXT,
     "cancel_reason": _TEXT,
-    # `cancelled`, `pending_cancellation`, or `unknown` for a word that Relay does not know, in a reading of the API, which
+    # `cancelled`, `pending_cancellation`, `gone`, or `unknown` for a word that Relay does not know, in a reading of the API, which
     # does not say since when: a register of its own, so that a reading never replaces what an event says.
     "found_status": _TEXT,
     # payments

@@ -64,6 +64,10 @@ Outcome: TypeAlias = Literal[
     "reconciled",
     "not_found",
     "asked_again",
+    "full_run_began",
+    "full_run_stopped",
+    "full_run_finished",
+    "subscriptions_checked",
     # grants
     "granted",
     "already_granted",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final, Literal, TypeAlias
 
@@ -76,6 +77,14 @@ def incident_key(member: Member) -> str | None:
 def ending_incident_key(member: Member) -> str:
     """Return the key of the incident of an ending that was not announced."""
     return f"cancelled:{member.key}:{day_text(member.ended_at)}"
+
+
+def without_finding(member: Member) -> Member:
+    """Return the record as the events alone have told it, where a reading has found the membership cancelled; else itself."""
+    if member.text("found_status") != "cancelled":
+        return member
+    registers = {name: one for name, one in member.registers.items() if name != "found_status"}
+    return replace(member, registers=registers)
 
 
 def ending_alert(rule: str, title: str, after: Member, *, level: Level) -> Alert:

@@ -116,6 +116,19 @@ CATALOG: Final[dict[str, CatalogEntry]] = {
     "erasure.denied": CatalogEntry(
         "A webhook says that a member was erased, and Inveterate has denied it for a day.", "warning"
     ),
+    # the comparison with the API
+    "reconcile.stopped": CatalogEntry(
+        "The daily comparison lists under 90 % of the members, or would change too many: it waits for a person.",
+        "error",
+    ),
+    "reconcile.incomplete": CatalogEntry(
+        "Inveterate's list of members was not certain to be whole; no member counts as gone.", "warning"
+    ),
+    "reconcile.whole": CatalogEntry("A whole comparison ended: its alert is resolved.", "info"),
+    "subscription.lost": CatalogEntry(
+        "A topic's webhook subscription is gone, or leads elsewhere; found once a day.", "error"
+    ),
+    "subscription.back": CatalogEntry("The subscription is back: its alert is resolved.", "info"),
     # by the clock
     "dunning.quiet": CatalogEntry("Thirty days without another failure: the incident is resolved.", "info"),
     "credits.expiring": CatalogEntry("Store credit expires in 30, 7 or 1 days: noted in the CRM."),

@@ -43,7 +43,7 @@ def tick_time(event: Mapping[str, Any], otherwise: datetime) -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scheduler:
-    """Does what is due at a tick. `crm_queues` are the queues of the CRMs that there are."""
+    """Does what is due at a tick. `crm_queues` are the queues of the CRMs that there are, `reconcile` its own where it runs."""
 
     alerts: MessageSender
     members: MemberStore
@@ -52,6 +52,7 @@ class Scheduler:
     drain: UnclaimedDrain
     telemetry: Telemetry
     crm_queues: Sequence[MessageSender] = ()
+    reconcile: MessageSender | None = None
 
     def tick(self, now: datetime, context: Context) -> dict[str, PartResult]:
         """Do what is due at `now`; return the result of each part.
@@ -61,7 +62,8 @@ class Scheduler:
 
         """
         parts: Mapping[str, Callable[[], PartResult]] = {
-            "notifier": lambda: self._send_tick(now),
+            "notifier": lambda: self._send_tick(self.alerts, now),
+            "reconcile": lambda: self._send_tick(self.reconcile, now) if self.reconcile else "no_api",
             "conditions": lambda: self._measure_conditions(now),
             "daily_run": lambda: self.daily.advance(now, context),
             "audits": lambda: self._request_audits(now),
@@ -96,10 +98,13 @@ class Scheduler:
             reason=str(error) if ours else None,
         )
 
-    def _send_tick(self, now: datetime) -> PartResult:
-        """Send the notifier the time: what it deferred for quiet hours or a flood may be due."""
+    def _send_tick(self, queue: MessageSender, now: datetime) -> PartResult:
+        """Send a function the time. Of the notifier, what it deferred for quiet hours or a flood may be due.
+
+        `reconcile` begins the day's full run, continues one that has lost its steps, and looks at the subscriptions.
+        """
         message = OutgoingMessage(body=dump(ClockTick(at=now)), header=MessageHeader(topic=TICK_TOPIC))
-        for refusal in self.alerts.send([message]):
+        for refusal in queue.send([message]):
             if refusal is not None:
                 raise refusal
         return "woken"

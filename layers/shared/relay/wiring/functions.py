@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 from relay.model.metrics import WAITING_AGE
+from relay.wiring.environment import stack_name
 from relay.wiring.services import (
     BaseServices,
     QueueServices,
@@ -38,7 +40,10 @@ if TYPE_CHECKING:
     from relay.ports.runtime import Clock
     from relay.queues.batch import Message, Results
     from relay.queues.requests import GrantQueue, RecheckQueue
+    from relay.reconcile.full_run import FullRunner
     from relay.reconcile.reconciler import Reconciler
+    from relay.reconcile.subscriptions import SubscriptionCheck
+    from relay.reconcile.worker import ReconcileWorker
     from relay.scheduler.tick import Scheduler
 
 
@@ -84,8 +89,61 @@ class ReconcileServices(ApiServices):
         return cls(ReconcileSettings.from_env())
 
     @cached_property
-    def worker(self) -> Reconciler:
-        """Reads members from the API and repairs their records."""
+    def worker(self) -> ReconcileWorker:
+        """Reads members from the API and repairs their records; looks at the subscriptions once a day."""
+        from relay.adapters.aws.sqs import SqsSource
+        from relay.reconcile.worker import ReconcileWorker
+
+        return ReconcileWorker(
+            rechecks=self.rechecks,
+            full_run=self.full_run,
+            check=self.check,
+            waiting=SqsSource(self.queue.source_url, self.queue.source_name).waiting,
+        )
+
+    @cached_property
+    def full_run(self) -> FullRunner:
+        """Reads all members."""
+        from relay.adapters.dynamodb.platform import DynamoFullRuns
+        from relay.adapters.dynamodb.scans import DynamoMemberScan
+        from relay.reconcile.full_run import FullRunner
+
+        return FullRunner(
+            shop=self.shop,
+            members=self.members,
+            member_scan=DynamoMemberScan(self.queue.members_table, self.shop),
+            api=self.api,
+            runs=DynamoFullRuns(self.settings.mirrors_table),
+            journal=self.journal,
+            clock=self.clock,
+            telemetry=self.telemetry,
+            steps=self.own_queue,
+            alerts=queue_at(self.settings.alerts_url, "alerts"),
+            pause=time.sleep,
+        )
+
+    @cached_property
+    def check(self) -> SubscriptionCheck:
+        """Compares the subscriptions that the platform holds with the stack's."""
+        from relay.adapters.dynamodb.platform import DynamoSubscriptionStates
+        from relay.reconcile.subscriptions import Callback, SubscriptionCheck
+
+        return SubscriptionCheck(
+            shop=self.shop,
+            api=self.api,
+            callback=Callback(
+                name=f"relay {stack_name()}",
+                base_url=self.settings.callback_url,
+                key_digests=self.settings.key_digests,
+            ),
+            states=DynamoSubscriptionStates(self.settings.mirrors_table),
+            alerts=queue_at(self.settings.alerts_url, "alerts"),
+            telemetry=self.telemetry,
+        )
+
+    @cached_property
+    def rechecks(self) -> Reconciler:
+        """Reads single members."""
         from relay.adapters.dynamodb.throttle import DynamoReadThrottle
         from relay.queues.requests import RecheckQueue
         from relay.reconcile.reconciler import DELAYS, Reconciler
@@ -100,6 +158,7 @@ class ReconcileServices(ApiServices):
             telemetry=self.telemetry,
             every=timedelta(seconds=DELAYS * self.settings.recheck_delay),
             requests=RecheckQueue(self.own_queue, self.settings.recheck_delay),
+            full_run_stands_in=self.full_run.stands_in,
         )
 
 
@@ -326,6 +385,7 @@ class ClockServices(BaseServices):
             drain=self.drain,
             telemetry=self.telemetry,
             crm_queues=[queue_at(url, url.rpartition("/")[2]) for url in settings.crm_queues],
+            reconcile=queue_at(settings.rechecks_url, "reconcile") if settings.rechecks_url else None,
         )
 
     @cached_property

@@ -134,23 +134,30 @@ def recheck_delay(reader: SettingsReader) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconcileSettings(Settings):
-    """The settings of `reconcile`."""
+    """The settings of `reconcile`. `callback_url` is the callback's address without its key, `key_digests` the keys' hashes."""
 
     queue: QueueSettings
     api: ApiSettings
     mirrors_table: str
     journal_stream: str
     recheck_delay: int
+    alerts_url: str
+    callback_url: str
+    key_digests: frozenset[str]
 
     @classmethod
     def read(cls, reader: SettingsReader) -> Self:
         """Read them."""
+        reader.text("KEY_DIGESTS")
         return cls(
             queue=QueueSettings.read(reader),
             api=ApiSettings.read(reader),
             mirrors_table=reader.text("MIRRORS_TABLE"),
             journal_stream=reader.text("JOURNAL_STREAM"),
             recheck_delay=recheck_delay(reader),
+            alerts_url=reader.url("ALERTS_URL"),
+            callback_url=reader.url("CALLBACK_URL"),
+            key_digests=frozenset(digest.lower() for digest in reader.words("KEY_DIGESTS", ",")),
         )
 
 
@@ -200,7 +207,10 @@ class FanoutSettings(Settings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockSettings(Settings):
-    """The settings of `clock`. `topic_queues` are URLs by folder, `crm_queues` those of the targets that there are."""
+    """The settings of `clock`. `topic_queues` are URLs by folder, `crm_queues` those of the targets that there are.
+
+    `rechecks_url` is the queue of `reconcile`, empty where no API is configured.
+    """
 
     shop: str
     zone: ZoneInfo
@@ -214,6 +224,7 @@ class ClockSettings(Settings):
     journal_stream: str
     topic_queues: Mapping[str, str]
     crm_queues: tuple[str, ...]
+    rechecks_url: str
 
     @classmethod
     def read(cls, reader: SettingsReader) -> Self:
@@ -231,6 +242,7 @@ class ClockSettings(Settings):
             journal_stream=reader.text("JOURNAL_STREAM"),
             topic_queues={folder: reader.url(queue_variable(folder)) for folder in FOLDERS.values()},
             crm_queues=reader.words("CRM_QUEUE_URLS"),
+            rechecks_url=reader.url("RECHECKS_URL") if reader.optional("RECHECKS_URL") else "",
         )
 
 
