@@ -110,7 +110,7 @@ class _ConsumerRun(Generic[E]):
             return None
         if event.drift:
             self.services.telemetry.measure(metrics.SHAPE_DRIFT, len(event.drift))
-        return ReceivedEvent(message.id, delivery, event)
+        return ReceivedEvent(message.id, delivery, event, replayed=bool(message.header.replays))
 
     def _hand_on(self, message: Message, topic: str | None) -> Exception | None:
         """Send a delivery of another topic to its own queue; return the error, None where that queue took it.
