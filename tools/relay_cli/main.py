@@ -38,6 +38,7 @@ COMMAND_GROUPS: Final = {
         Command("mute", "Mute an incident for some days", "mute"),
         Command("erase", "Erase a member's personal data, or lift an erasure", "erase"),
         Command("dead-letters", "List, show, redrive and drop what was given up", "dead_letters"),
+        Command("unclaimed", "List, show, place and drop webhooks without a queue", "unclaimed"),
         Command("mirror", "Prepare, fill, inspect, repair or remove a CRM mirror", "mirror.command"),
     ),
     "develop": (

@@ -444,7 +444,9 @@ def without_event(member: Member, facts: Facts) -> Member:
     return replace(
         member,
         registers={
-            name: register for name, register in member.registers.items() if register.event_id != facts.event_id
+            name: register
+            for name, register in member.registers.items()
+            if register.event_id != facts.event_id
         },
         lots={by: lot for by, lot in member.lots.items() if by != facts.event_id},
         balance_chain=tuple(each for each in member.balance_chain if each != change),

@@ -45,6 +45,19 @@ class MemberStore(Protocol):
         ...
 
 
+class OutboxReader(Protocol):
+    """What the latest write of each member had to send."""
+
+    def outboxes(self, keys: Iterable[str]) -> Mapping[str, Outbox]:
+        """Return the outbox of each member's record by key, without those that have none or cannot be read.
+
+        Raises:
+            TransientError: the table does not answer.
+
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """The records that could be read, the rules, and by key what prevented the reading of each other record."""
