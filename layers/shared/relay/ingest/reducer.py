@@ -63,12 +63,18 @@ class ReceivedEvent(Generic[E]):
 
 @dataclass(frozen=True, slots=True)
 class EventResult(Generic[E]):
-    """The outcome of one received event, with the ids of its effects. `error` is set where its rule failed: a defect."""
+    """The outcome of one received event, with the ids of its effects. `error` is set where its rule failed: a defect.
+
+    `member_erased` says that the member is erased after the event: the journal then keeps nothing that it says.
+    `erased_at` is set where the event itself is the erasure.
+    """
 
     received: ReceivedEvent[E]
     outcome: JournalOutcome
     effects: tuple[str, ...] = ()
     error: Exception | None = None
+    member_erased: bool = False
+    erased_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +98,15 @@ def reduce_events(
         except Exception as error:  # noqa: BLE001 - a rule that fails costs its own event only
             results.append(EventResult(each, "dead", error=error))
             continue
-        results.append(EventResult(each, outcome, _ids(event_effects)))
+        results.append(
+            EventResult(
+                each,
+                outcome,
+                _ids(event_effects),
+                member_erased=current.member.is_erased,
+                erased_at=_erased_by(each.delivery.event_id, current.member),
+            )
+        )
         if event_effects:
             events[index] = event_effects
     if requests := tuple(new_rechecks(record.member, current.member)):
@@ -110,6 +124,13 @@ def reduce_events(
         newest_webhook_at=max(min(each.at, each.delivery.received_at) for each in received),
     )
     return Reduction(current, outbox, tuple(results))
+
+
+def _erased_by(event_id: str, member: Member) -> datetime | None:
+    """Return since when a member is erased, where this event says so."""
+    register = member.registers.get("erased_at")
+    is_its_own = member.is_erased and register is not None and register.event_id == event_id
+    return member.moment("erased_at") if is_its_own else None
 
 
 def _ids(event_effects: EventEffects | None) -> tuple[str, ...]:
