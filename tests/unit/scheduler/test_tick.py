@@ -36,6 +36,7 @@ def test_every_part_runs() -> None:
         "daily_run": "done",
         "audits": {"requested": 0},
         "unclaimed": {},
+        "erasures": "by night",
     }
     [message] = setup.alerts.sent
     assert (load(ClockTick, message.body), message.header.topic) == (ClockTick(at=NOW), "relay.tick")

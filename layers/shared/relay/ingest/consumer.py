@@ -200,9 +200,7 @@ class _ConsumerRun(Generic[E]):
             effects=result.effects,
             body=received.event.raw,
         )
-        self.lines.append(
-            (received.message_id, journal.without_body(line) if result.member_erased else line)
-        )
+        self.lines.append((received.message_id, journal.without_body(line) if result.member_erased else line))
         if result.erased_at:
             self.lines.append((received.message_id, self._erasure_line(result, result.erased_at)))
 

@@ -176,7 +176,12 @@ def _replay(
     counted = facts if not known else replace(facts, lot=None, balances=None, milestone=None)
     member = merge(record.member, counted)
     before = without_event(member, facts)
-    effects = tuple(apply_settings(rule.decide(received.event, before, merge(before, facts), rules), rules))
+    after = merge(before, facts)
+    effects = (
+        *apply_settings(rule.decide(received.event, before, after, rules), rules),
+        *_doubts(received.event, facts, after),
+        *map(recheck, received.event.doubts),
+    )
     seen = record.seen if known else (*record.seen, received.delivery.event_id)[-REMEMBERED:]
     return replace(record, member=member, seen=seen), "repeat", _effects_of(received, rule, effects)
 

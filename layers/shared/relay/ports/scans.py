@@ -11,7 +11,7 @@ from relay.model.kpis import DailyTotals
 
 ItemT_co = TypeVar("ItemT_co", covariant=True)
 
-Phase: TypeAlias = Literal["members", "sync_states", "digest", "done"]
+Phase: TypeAlias = Literal["members", "sync_states", "digest", "letters", "done"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

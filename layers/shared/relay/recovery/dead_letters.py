@@ -219,7 +219,7 @@ class LetterBox:
         return done
 
     def _drop_erased(self, batch: Sequence[Letter], held: Held) -> AbstractSet[str]:
-        """Drop the webhooks of erased members; return the ids of the letters. A message of our own names nobody."""
+        """Drop the webhooks of erased members; return the ids of the letters. A message of our own has no personal data."""
         webhooks = [
             letter
             for letter in batch

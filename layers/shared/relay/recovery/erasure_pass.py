@@ -7,8 +7,8 @@ A pass has two phases, and its state lies beside the journal, so that the clock 
    customer id stays, as it does in the member's record.
 
 A file that an earlier pass has seen is read for those alone who were erased since that pass collected them; a file that was written
-since then is read for everyone. So after a pass that began at a moment, no file from before it says anything of a member whom the
-record showed as erased then, however late the erasure was confirmed. A repeated or a parallel step does the same again.
+since then is read for everyone. So after a pass that began at a moment, no file from before it says anything of a member that was
+erased in the table then, however late the erasure was confirmed. A repeated or a parallel step does the same again.
 
 A rewritten file is a new one to S3, which would keep it for as long again: the pass itself removes files of a day that is over.
 """
@@ -248,6 +248,6 @@ def _customers(columns: Mapping[str, Any]) -> Iterator[str]:
 
 
 def pending(state: PassState, customers: AbstractSet[str]) -> AbstractSet[str]:
-    """Return those of these erased customers of whom the journal may still say something: no ended pass has found them."""
+    """Return those of these erased customers that no ended pass has found: the journal may still say something of them."""
     done = state.erased if state.phase == "done" else state.known
     return {customer for customer in customers if customer not in done}

@@ -1,6 +1,6 @@
 """Runs one tick of the clock: the notifier's tick, the programme's conditions, the daily run, and `unclaimed`.
 
-Once a week it requests the audits of the CRMs as well. Everything goes by the time for which the tick was
+Once a week it requests the audits of the CRMs, and takes erased members out of the journal. Everything goes by the time for which the tick was
 scheduled. The parts are independent: the next tick repeats one that fails, and the tick then counts as failed,
 so that Lambda tries it again and the alarm sees it.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from relay.crm import audit
 from relay.errors import ConflictError, TransientError
@@ -23,8 +23,16 @@ from relay.ports.members import MemberStore
 from relay.ports.messaging import MessageSender, OutgoingMessage
 from relay.ports.runtime import Telemetry
 from relay.queues.batch import Context
+from relay.recovery.erasure_pass import ErasurePass
+from relay.recovery.erasure_pass import Phase as PassPhase
 from relay.scheduler import conditions
 from relay.scheduler.daily import DailyRunner
+
+_NIGHT: Final = (1, 7)
+"""The hours of the pass over the journal: 24 ticks a night, and a journal of a year takes some nights."""
+
+_KEEP_MS: Final = 25_000
+"""The slowest file of the journal, 64 MB, with the writing of the state."""
 
 PartResult: TypeAlias = str | Mapping[str, int]
 
@@ -43,7 +51,10 @@ def tick_time(event: Mapping[str, Any], otherwise: datetime) -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scheduler:
-    """Does what is due at a tick. `crm_queues` are the queues of the CRMs that there are."""
+    """Does what is due at a tick. `crm_queues` are the queues of the CRMs that there are.
+
+    `erasures` makes the weekly pass over the journal; it is called in the hours of the pass alone.
+    """
 
     alerts: MessageSender
     members: MemberStore
@@ -52,6 +63,7 @@ class Scheduler:
     drain: UnclaimedDrain
     telemetry: Telemetry
     crm_queues: Sequence[MessageSender] = ()
+    erasures: Callable[[], ErasurePass] | None = None
 
     def tick(self, now: datetime, context: Context) -> dict[str, PartResult]:
         """Do what is due at `now`; return the result of each part.
@@ -66,6 +78,8 @@ class Scheduler:
             "daily_run": lambda: self.daily.advance(now, context),
             "audits": lambda: self._request_audits(now),
             "unclaimed": lambda: self.drain.run(now, self.telemetry, context),
+            # Last, since it takes what time there is.
+            "erasures": lambda: self._sweep_erasures(now, context),
         }
         results: dict[str, PartResult] = {}
         failures: list[Exception] = []
@@ -115,6 +129,25 @@ class Scheduler:
         if refusals:
             raise refusals[0]
         return {"requested": len(self.crm_queues) if week else 0}
+
+    def _sweep_erasures(self, now: datetime, context: Context) -> PassPhase | str:
+        """Go on with the weekly pass that takes erased members out of the journal, in the night by the shop's clock.
+
+        By day it rests: reading the bucket loads a library that no other part of a tick needs.
+        """
+        if self.erasures is None or not _NIGHT[0] <= now.astimezone(self.daily.zone).hour < _NIGHT[1]:
+            return "by night"
+        state = self.erasures().advance(now, lambda: context.get_remaining_time_in_millis() > _KEEP_MS)
+        if state.ended == now.isoformat():
+            self.telemetry.outcome(
+                "erasures_swept",
+                event_id=None,
+                topic=None,
+                members=len(state.erased),
+                files=state.files,
+                lines=state.lines,
+            )
+        return state.phase
 
     def _measure_conditions(self, now: datetime) -> PartResult:
         """Measure each condition of the programme as 0 or 1; CloudWatch's alarms go by them."""

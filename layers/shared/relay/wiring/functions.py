@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 from relay.model.metrics import WAITING_AGE
+from relay.wiring.environment import stack_name
 from relay.wiring.services import (
     BaseServices,
     QueueServices,
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from relay.queues.batch import Message, Results
     from relay.queues.requests import GrantQueue, RecheckQueue
     from relay.reconcile.reconciler import Reconciler
+    from relay.recovery.dead_letters import LetterBox
+    from relay.recovery.erasure_pass import ErasurePass
     from relay.scheduler.tick import Scheduler
 
 
@@ -280,6 +283,7 @@ class ClockServices(BaseServices):
         from relay.adapters.dynamodb.kpis import DynamoDailyRunStore
         from relay.adapters.dynamodb.scans import DynamoMemberScan, DynamoSyncStatusScan
         from relay.scheduler.daily import DailyRunner
+        from relay.scheduler.old_letters import OldLetters
         from relay.scheduler.tick import Scheduler
 
         settings = self.settings
@@ -299,6 +303,7 @@ class ClockServices(BaseServices):
             changes=changes,
             alerts=alerts,
             telemetry=self.telemetry,
+            archive=OldLetters(shop=self.shop, box=self.letters, alerts=alerts, telemetry=self.telemetry),
         )
         return Scheduler(
             alerts=alerts,
@@ -308,6 +313,38 @@ class ClockServices(BaseServices):
             drain=self.drain,
             telemetry=self.telemetry,
             crm_queues=[queue_at(url, url.rpartition("/")[2]) for url in settings.crm_queues],
+            erasures=self._erasures,
+        )
+
+    def _erasures(self) -> ErasurePass:
+        """Return the weekly pass over the journal. It loads botocore."""
+        from relay.adapters.aws.s3 import S3Journal
+        from relay.adapters.dynamodb.scans import DynamoMemberScan
+        from relay.recovery.erasure_pass import ErasurePass
+
+        settings = self.settings
+        return ErasurePass(
+            archive=S3Journal(settings.journal_bucket),
+            member_scan=DynamoMemberScan(settings.members_table, self.shop),
+            journal_days=settings.journal_days,
+        )
+
+    @cached_property
+    def letters(self) -> LetterBox:
+        """The dead letters, read by hand."""
+        from relay.adapters.aws.sqs import SqsInbox
+        from relay.recovery.dead_letters import LetterBox
+        from relay.recovery.erased import erased_customers
+
+        members = members_table(self.settings.members_table, self.shop)
+        return LetterBox(
+            stack=stack_name(),
+            shop=self.shop,
+            queue=SqsInbox(self.settings.dead_letters_url, "dead letters"),
+            journal=journal(self.settings.journal_stream),
+            clock=self.clock,
+            by="clock",
+            erased=lambda customers: erased_customers(members, self.shop, customers),
         )
 
     @cached_property
