@@ -6,11 +6,14 @@ of high value or no retry can succeed. It becomes a task when attempts run out.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from inveterate.webhooks.payments import BillingAttemptFailed
 from relay.model.effects import Effects, Kpi, Level
 from relay.model.facts import Facts
 from relay.model.member import Member
 from relay.rules import dunning
+from relay.rules.pairs import pair_effects
 from relay.rules.settings import Rules
 from relay.wiring.topics import consumer
 
@@ -22,15 +25,21 @@ def facts(event: BillingAttemptFailed) -> Facts:
 
 def decide(event: BillingAttemptFailed, before: Member, after: Member, rules: Rules) -> Effects:
     """Open the dunning incident: silently while attempts are left, with an alert when they run out or for high value."""
-    charge = event.detail
-    yield dunning.failure_note(event, after, rules, rule="dunning.attempt")
-    yield Kpi(rule="dunning.attempt", name="failed_attempt", amount=charge.amount, currency=charge.currency)
-    # A payment that arrived before this failure may have recovered it.
-    yield from dunning.recovery_effects(before, after, charge.amount, charge.currency)
-    if "last_failure_at" not in after.fields_from(event.id) or not after.is_failing:
-        return  # a newer payment, joining or ending has resolved it, or a later attempt is known
+    if dunning.is_new_attempt(before, after):
+        charge = event.detail
+        yield dunning.failure_note(event, after, rules, rule="dunning.attempt")
+        yield Kpi(
+            rule="dunning.attempt", name="failed_attempt", amount=charge.amount, currency=charge.currency
+        )
+    yield from pair_effects(before, after)
+    cycle, failure = dunning.open_cycle(after), dunning.new_failure(before, after)
+    if cycle is None or failure is None or failure != cycle.failures[-1]:
+        return  # a payment, a joining or an ending has resolved it, or a later attempt is known
     left = dunning.attempts_left_after(event, after, rules)
-    if left is not None and left > 1 and not dunning.cannot_succeed(charge.error_message):
+    if left is None and dunning.is_warned(cycle, event, after, rules):
+        more = dunning.failure_alert("dunning.more_attempts", event, after, rules, level=Level.INFO)
+        yield replace(more, action="update")
+    elif left is not None and left > 1 and not dunning.cannot_succeed(event.detail.error_message):
         level = dunning.level_for(after, rules, otherwise=Level.INFO, high=Level.WARNING)
         yield dunning.failure_alert("dunning.attempt", event, after, rules, level=level)
     else:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from inveterate.webhooks.cancellations import Cancelled
-from relay.model.effects import Effects, Kpi, Level
+from relay.model.effects import Alert, Effects, Level
 from relay.model.facts import Facts
 from relay.model.member import Member
 from relay.model.milestones import Milestone
 from relay.rules import cancellation, dunning
+from relay.rules.pairs import is_told, pair_effects
 from relay.rules.segments import is_high_value
 from relay.rules.settings import Rules
 from relay.rules.timeline import note
@@ -36,48 +37,35 @@ def facts(event: Cancelled) -> Facts:
 
 def decide(event: Cancelled, before: Member, after: Member, rules: Rules) -> Effects:
     """Count the ending by its kind, resolve the incident of a failed fee or a request, and alert on an unannounced loss."""
-    kind = cancellation.ending_kind(event.detail.cancellation_source) or (
-        "involuntary" if before.is_failing else "voluntary"
-    )
-    rule, kpi_name = cancellation.ENDINGS[kind]
-    yield note(
-        rule,
-        "Membership Cancelled",
-        after,
-        type=kind,
-        tier_name=event.detail.tier_name or after.text("tier_name"),
-    )
-    yield Kpi(rule=rule, name=kpi_name)
-    if "cancelled_at" not in after.fields_from(event.id):
-        return  # the member has joined again since
+    ending = cancellation.new_ending(before, after)
+    is_new = ending is not None and is_told(
+        before, after, "ended"
+    )  # else it is the same end, told by two sources
+    kind = cancellation.kind_of(after, ending) if ending else "unknown"
+    rule, _ = cancellation.ENDINGS[kind]
+    if is_new:
+        tier_name = event.detail.tier_name or after.text("tier_name")
+        yield note(rule, "Membership Cancelled", after, type=kind, tier_name=tier_name)
+    yield from pair_effects(before, after)
     was_announced = cancellation.incident_key(before) and not cancellation.incident_key(after)
     if was_announced:
         yield cancellation.ended_alert(before)
+    if after.ended_at is None or "cancelled_at" not in after.fields_from(event.id):
+        return  # the member has joined again since, or it is the end of another tier
     if before.is_failing and not after.is_failing:
-        yield from _resolve_dunning(kind, before, rules)
-    elif kind == "involuntary":
+        yield _dunning_alert(event, kind, before, rules)
+    elif is_new and kind == "involuntary":
         level = dunning.level_for(before, rules, otherwise=Level.WARNING, high=Level.ERROR)
         yield cancellation.ending_alert(rule, "A membership ended for failed payments", after, level=level)
-    elif kind == "voluntary" and not was_announced and is_high_value(before, rules):
+    elif is_new and kind in {"voluntary", "unknown"} and not was_announced and is_high_value(before, rules):
         yield cancellation.ending_alert(rule, "A high-value member left", after, level=Level.INFO)
 
 
-def _resolve_dunning(kind: cancellation.EndingKind, before: Member, rules: Rules) -> Effects:
+def _dunning_alert(event: Cancelled, kind: cancellation.EndingKind, before: Member, rules: Rules) -> Alert:
     if kind != "involuntary":
-        yield dunning.resolution_alert(
-            "dunning.ended", "The membership ended by request; the fee stays open", before
-        )
-        return
-    yield Kpi(
-        rule="dunning.lost",
-        name="lost",
-        amount=before.money("unpaid"),
-        currency=before.text("unpaid_currency"),
-    )
+        return dunning.resolution_alert("ended", event.occurred_at, before)
     level = dunning.level_for(before, rules, otherwise=Level.WARNING, high=Level.ERROR)
-    yield dunning.resolution_alert(
-        "dunning.lost", "Lost: cancelled after failed payments", before, level=level
-    )
+    return dunning.resolution_alert("lost", event.occurred_at, before, level=level)
 
 
 handler = consumer(Cancelled, facts, decide)

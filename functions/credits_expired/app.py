@@ -29,11 +29,12 @@ def facts(event: CreditsExpired) -> Facts:
 
 def decide(event: CreditsExpired, before: Member, after: Member, rules: Rules) -> Effects:
     """Note and count the loss; alert at once where a high-value member lost `expired_at_once` or more."""
-    amount, currency = event.payload.amount, after.text("fee_currency")
+    amount, currency = event.payload.amount, credits.currency_of(after, rules)
     yield note(RULE, "Store Credit Expired", after, amount=amount, currency=currency)
     yield Kpi(rule=RULE, name="credits_expired", amount=amount, currency=currency)
-    threshold = rules.thresholds_for(currency).expired_at_once
-    if amount is not None and 0 < threshold <= amount and is_high_value(before, rules):
+    threshold = rules.amount_set("expired_at_once", currency)
+    is_large = threshold is None or 0 < threshold <= (amount or 0)
+    if amount and is_large and is_high_value(before, rules):
         yield Alert(
             rule=RULE,
             incident_key=f"expired:{after.key}:{day_text(event.occurred_at)}",
@@ -47,7 +48,7 @@ def decide(event: CreditsExpired, before: Member, after: Member, rules: Rules) -
             ),
             advice="A courtesy grant may be worth more than the credits.",
         )
-    yield from credits.debt_alerts(event, before, after)
+    yield from credits.debt_alerts(event, before, after, rules)
 
 
 handler = consumer(CreditsExpired, facts, decide)

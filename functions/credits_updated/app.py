@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from inveterate.webhooks.credits import CreditsUpdated
-from relay.model.effects import Alert, Effects, Kpi, Level
+from relay.model.effects import Effects, Kpi
 from relay.model.facts import Facts, Lot, known
-from relay.model.formats import amount_text, day_text, detail_rows
 from relay.model.member import Member
 from relay.rules import credits
 from relay.rules.settings import Rules
@@ -32,7 +33,7 @@ def facts(event: CreditsUpdated) -> Facts:
 def decide(event: CreditsUpdated, before: Member, after: Member, rules: Rules) -> Effects:
     """Note the change; alert on an unusual grant and on a balance below zero."""
     payload, change = event.payload, credits.delta(event.payload)
-    currency = after.text("fee_currency")
+    currency = credits.currency_of(after, rules)
     yield note(
         "credits.changed",
         "Store Credit Changed",
@@ -44,21 +45,19 @@ def decide(event: CreditsUpdated, before: Member, after: Member, rules: Rules) -
     )
     if credits.is_manual(payload):
         yield Kpi(rule="credits.manual", name="manual_credit", amount=change, currency=currency)
-    if change is not None and credits.is_unusual(change, before, rules):
-        yield Alert(
-            rule="credits.anomaly",
-            incident_key=f"cred:{after.key}:{day_text(event.occurred_at)}",
-            level=Level.WARNING,
-            one_off=True,
-            title="An unusually large grant of store credit",
-            details=detail_rows(
-                ("Granted", amount_text(change, currency)),
-                ("Balance now", amount_text(payload.new_balance, currency)),
-                ("Reason", payload.reason),
-            ),
-            advice="Check that it was meant: a slip of the keyboard looks like this, and so does misuse.",
-        )
-    yield from credits.debt_alerts(event, before, after)
+    is_unusual = change is not None and credits.is_unusual(change, after, rules)
+    anomaly = credits.anomaly_alert(event, after, rules) if is_unusual else None
+    for debt in credits.debt_alerts(event, before, after, rules):
+        if anomaly and anomaly.incident_key == debt.incident_key:
+            # One message for one event and incident: an unusual grant that settles a debt of the same day says both.
+            yield replace(
+                debt, level=anomaly.level, immediate=True, details=anomaly.details, advice=anomaly.advice
+            )
+            anomaly = None
+        else:
+            yield debt
+    if anomaly:
+        yield anomaly
 
 
 handler = consumer(CreditsUpdated, facts, decide)

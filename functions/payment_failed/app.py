@@ -9,6 +9,7 @@ from relay.model.effects import Effects, Kpi, Level
 from relay.model.facts import Facts
 from relay.model.member import Member
 from relay.rules import dunning
+from relay.rules.pairs import pair_effects
 from relay.rules.settings import Rules
 from relay.wiring.topics import consumer
 
@@ -21,16 +22,16 @@ def facts(event: PaymentFailed) -> Facts:
 
 def decide(event: PaymentFailed, before: Member, after: Member, rules: Rules) -> Effects:
     """Alert on the final failure unless it is already resolved; note and count it unless its attempt is known."""
-    charge = event.detail
-    if not before.is_failing:
-        # No attempt of this cycle is known, so this event is the one sign that the fee failed.
+    if dunning.is_new_attempt(before, after):
+        charge = event.detail
         yield dunning.failure_note(event, after, rules, rule="dunning.failed")
         yield Kpi(
             rule="dunning.failed", name="failed_attempt", amount=charge.amount, currency=charge.currency
         )
-    # A payment that arrived before this failure may have recovered it.
-    yield from dunning.recovery_effects(before, after, charge.amount, charge.currency)
-    if "payment_lost_at" in after.fields_from(event.id) and after.is_failing:
+    yield from pair_effects(before, after)
+    cycle, failure = dunning.open_cycle(after), dunning.new_failure(before, after)
+    finals = [each for each in cycle.failures if each.is_final] if cycle else []
+    if finals and failure == finals[-1]:
         level = dunning.level_for(after, rules, otherwise=Level.WARNING, high=Level.ERROR)
         yield dunning.failure_alert("dunning.failed", event, after, rules, level=level)
 

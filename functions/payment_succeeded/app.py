@@ -9,6 +9,7 @@ from relay.model.fields import Value
 from relay.model.member import Member
 from relay.model.milestones import Milestone
 from relay.rules import dunning
+from relay.rules.pairs import pair_effects
 from relay.rules.settings import Rules
 from relay.wiring.topics import consumer
 
@@ -57,12 +58,11 @@ def _next_payment(event: PaymentSucceeded) -> dict[str, Value]:
 def decide(event: PaymentSucceeded, before: Member, after: Member, rules: Rules) -> Effects:
     """Count the fee; where it recovers a failure, note that and resolve the dunning incident."""
     paid = event.detail
-    yield Kpi(rule="payment.received", name="payment", amount=paid.amount, currency=paid.currency)
-    yield from dunning.recovery_effects(before, after, paid.amount, paid.currency)
+    if paid.amount is None or paid.amount > 0:
+        yield Kpi(rule="payment.received", name="payment", amount=paid.amount, currency=paid.currency)
+    yield from pair_effects(before, after)
     if before.is_failing and not after.is_failing:
-        yield dunning.resolution_alert(
-            "dunning.recovered", "Recovered: the membership payment went through", before
-        )
+        yield dunning.resolution_alert("recovered", event.occurred_at, before)
 
 
 handler = consumer(PaymentSucceeded, facts, decide)

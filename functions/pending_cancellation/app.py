@@ -8,7 +8,7 @@ from relay.model.facts import Facts, known, pick
 from relay.model.formats import day_text, detail_rows
 from relay.model.member import Member
 from relay.rules import cancellation
-from relay.rules.segments import is_high_value
+from relay.rules.segments import high_value_rows, is_high_value
 from relay.rules.settings import Rules
 from relay.rules.timeline import note
 from relay.wiring.topics import consumer
@@ -34,8 +34,9 @@ def decide(event: PendingCancellation, before: Member, after: Member, rules: Rul
         cancellation.source(event.detail.cancellation_source),
     )
     yield note(RULE, "Membership Cancellation Pending", after, cancel_at=ends_at, reason=source)
-    yield Kpi(rule=RULE, name="pending_cancellation")
-    if "pending_cancel_at" not in after.fields_from(event.id) or cancellation.is_over(after):
+    if not before.is_leaving:
+        yield Kpi(rule=RULE, name="pending_cancellation")  # the same request with another date counts once
+    if "pending_since" not in after.fields_from(event.id) or after.ended_at:
         return
     if cancellation.incident_key(before) not in {None, cancellation.incident_key(after)}:
         yield cancellation.resumed_alert(before, "The cancellation has another date now")
@@ -48,12 +49,16 @@ def decide(event: PendingCancellation, before: Member, after: Member, rules: Rul
         incident_key=cancellation.incident_key(after) or "",
         level=Level.WARNING if high_value_leaving else Level.INFO,
         title="A member is about to leave" if by_member else "The shop has cancelled a membership for later",
-        details=detail_rows(("Ends on", day_text(ends_at)), ("Asked by", source)),
+        details=detail_rows(
+            ("Ends on", day_text(ends_at) or "not said"),
+            ("Asked by", cancellation.source_text(source)),
+            *high_value_rows(after, rules),
+        ),
         advice="Until then the member can be won back: write, or offer something." if by_member else "",
     )
-    if high_value_leaving and rules.retention.on and ends_at:
-        key = f"{after.key}:{day_text(ends_at)}"
-        yield GrantCredits(rule="retention.credits", key=key, amount=rules.retention.amount)
+    if high_value_leaving and rules.retention.on:
+        # One key for a member: the granter decides by its own reading, and by when it last granted.
+        yield GrantCredits(rule="retention.credits", key=after.key, amount=rules.retention.amount)
 
 
 handler = consumer(PendingCancellation, facts, decide)

@@ -34,64 +34,9 @@ class KnownFault:
         return violation.name in self.properties and bool(re.search(self.about, violation.about))
 
 
-KNOWN = (
-    KnownFault(
-        "the_final_failure_is_mute",
-        frozenset({"final_failure_is_said", "told_in_order"}),
-        r"^dun:.* final$",
-        "rules.md: the final failure is always said, once",
-    ),
-    KnownFault(
-        "debts_share_one_incident",
-        frozenset({"told_in_order", "told_at_most_once"}),
-        r"^(cred|debt):.* opened$",
-        "rules.md: one incident per member and day, key cred:{shop}:{customer}:{day}",
-    ),
-    KnownFault(
-        "a_revoked_method_is_a_hard_decline",
-        frozenset({"told_at_most_once"}),
-        r"^dun:.* warning opened$",
-        "rules.md: a hard decline is expired, stolen, do-not-honour, no method",
-    ),
-    KnownFault(
-        "a_failure_after_the_ending_opens",
-        frozenset({"incident_state"}),
-        r"^dun:",
-        "rules.md: a failure on a membership that has ended opens nothing",
-    ),
-    KnownFault(
-        "a_rejoining_told_by_arrival",
-        frozenset({"pairs_by_the_record"}),
-        r" Membership Rejoined$",
-        "architecture: a pair is told by pairs of the record after less pairs before",
-    ),
-    KnownFault(
-        "premature_ends_are_not_counted",
-        frozenset({"told_at_most_once"}),
-        r"^dun:.* (recovered|lost|rejoined)$",
-        "architecture: a pair that a still later arrival denies is counted as premature",
-    ),
-    KnownFault(
-        "the_last_attempt_is_told_twice",
-        frozenset({"shared_facts_once"}),
-        r" Membership Payment Failed$",
-        "architecture: a fact that two topics tell is keyed by member and attempt",
-    ),
-    KnownFault(
-        "the_last_attempt_is_counted_twice",
-        frozenset({"figures_are_right"}),
-        r"^failed_attempts$",
-        "architecture: a fact that two topics tell is keyed by member and attempt",
-    ),
-)
+KNOWN: tuple[KnownFault, ...] = ()
 
-NOT_HANDLED = frozenset(
-    {
-        "amount_refund",
-        "amount_zero",
-        "trial_extended",
-    }
-)
+NOT_HANDLED = frozenset[str]()
 HANDLED = ALL - NOT_HANDLED
 
 

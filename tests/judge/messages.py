@@ -164,6 +164,11 @@ def _end(s: Statement) -> str | None:
     return "recovered" if s.topic == bodies.SUCCEEDED and _is_fee(s) else None
 
 
+def _money(s: Statement) -> tuple[Decimal | None, str | None]:
+    code = values.currency(s.detail.get("currency"))
+    return values.amount(s.detail.get("amount"), code), code
+
+
 def _is_fee(s: Statement) -> bool:
     money = values.amount(s.detail.get("amount"), values.currency(s.detail.get("currency")))
     return money is None or money > 0
@@ -172,6 +177,8 @@ def _is_fee(s: Statement) -> bool:
 def _incidents(history: History, mine: list[Statement], found: Expected) -> None:
     for cycle in cycles(mine):
         key = dunning_key(history, cycle.member)
+        if cycle.end is None and history.end - cycle.failures[-1].ms > QUIET_DAYS * DAY:
+            cycle.uncertain = True  # thirty days without a failure close it
         opened, final = Told(key, "warning", "opened"), Told(key, "warning", "final")
         told = [opened] if cycle.warned else []
         told += [final] * cycle.final
@@ -203,6 +210,7 @@ def _debts(history: History, mine: list[Statement], found: Expected) -> None:
             continue
         key = f"cred:{history.shop}:{s.member}:{values.iso(s.ms)[:10]}"
         told = Told(key, "error", "opened")
+        found.may[Told(key, "error", "resolved")] = 1
         if s.topic == bodies.EXPIRED or previous is None or previous < 0 or history.zone != "UTC":
             found.may[told] += 1
         else:
@@ -212,6 +220,7 @@ def _debts(history: History, mine: list[Statement], found: Expected) -> None:
 
 def _notes(mine: list[Statement], found: Expected) -> None:
     member, ended, numbered = mine[0].member, False, list[Statement]()
+    left: Statement | None = None
     moved: int | None = None
     for s in mine:
         if s.topic in bodies.JOINED:
@@ -220,7 +229,7 @@ def _notes(mine: list[Statement], found: Expected) -> None:
             (found.notes if paid else found.more_notes)[member, "Membership Joined"] += 1
             found.notes[member, "Membership Joined"] += 0
             found.notes[member, "Membership Rejoined"] += ended
-            ended = False
+            ended, left = False, None
         elif s.topic == bodies.CHANGED_TIER:
             # Within an hour the last move wins, and a move back drops both.
             near = moved is not None and s.ms - moved <= HOUR
@@ -228,8 +237,8 @@ def _notes(mine: list[Statement], found: Expected) -> None:
             found.open_notes |= {(member, "Membership Tier Changed")} if near else set()
             moved = s.ms
         elif s.topic == bodies.CANCELLED:
-            found.notes[member, "Membership Cancelled"] += 1
-            ended = True
+            found.notes[member, "Membership Cancelled"] += not _same_ending(left, s)
+            ended, left = True, s
         elif s.topic in _NOTES:
             found.notes[member, _NOTES[s.topic]] += 1
         elif s.topic in {bodies.ATTEMPT, bodies.FAILED} and not _same_attempt(numbered, s):
@@ -251,6 +260,11 @@ _NOTES = {
 }
 
 
+def _same_ending(left: Statement | None, s: Statement) -> bool:
+    """Tell whether the same end was told by another source: it "counts once and is said once"."""
+    return left is not None and s.ms - left.ms <= SAME_ATTEMPT
+
+
 def _same_attempt(earlier: list[Statement], s: Statement) -> bool:
     """Tell whether a failure of the other topic has told this attempt already."""
     return any(
@@ -266,15 +280,19 @@ def _add(found: Expected, name: str, value: Decimal | int = 1) -> None:
 
 
 def _figures(mine: list[Statement], found: Expected) -> None:
-    failing, trial = list[Statement](), None
+    failing = list[Statement]()
+    entered: Statement | None = None
     for s in mine:
         if s.topic in {bodies.ATTEMPT, bodies.FAILED}:
             failing.append(s)
         elif s.topic in bodies.JOINED:
+            trial = entered if entered and entered.topic == bodies.JOINED_TRIAL else None
             _add(found, "joins", 0 if same_trial(trial, s) else 1)
-            trial = s if s.topic == bodies.JOINED_TRIAL else None
+            entered = s
         elif s.topic == bodies.CANCELLED:
-            _add(found, "cancellations")
+            left = entered if entered and entered.topic == bodies.CANCELLED else None
+            _add(found, "cancellations", 0 if _same_ending(left, s) else 1)
+            entered = s
         elif s.topic == bodies.SUCCEEDED and _is_fee(s):
             _payment(s, found, whole=not is_one_off(s) and not part_of(s, failing[-1:]))
         elif s.topic == bodies.EXPIRED:

@@ -32,7 +32,8 @@ class Observed:
     `profiles` and `crm` hold the fields by canonical name (crm.md part 6). `told` is in the order of sending, without
     what is marked as a possible repeat. `ids` is the id that the receiver gave each (event, number of delivery);
     `places` says where that id is at the end: `queue`, `dead`, `journal`. `kept` is the text of all that is stored
-    about a member, by place. `premature` counts pairs that were told and denied by a later arrival.
+    about a member, by place. `groups` numbers, for each
+    arrival of the plan, those that were in the queues together, where the order between topics is not fixed. `premature` counts pairs that were told and denied by a later arrival.
     """
 
     plan: Plan
@@ -46,4 +47,5 @@ class Observed:
     places: dict[str, set[str]] = field(default_factory=dict)
     kept: dict[str, dict[str, str]] = field(default_factory=dict)
     logs: list[str] = field(default_factory=list)
+    groups: list[int] = field(default_factory=list)
     premature: Counter[str] = field(default_factory=Counter)

@@ -187,7 +187,8 @@ def _must_say_final(case: Case, told: Told) -> bool:
     if len({s.identity for _, s in finals}) != 1:
         return False
     first, final = min(finals, key=lambda pair: pair[0])
-    return not any(n < first and s.topic in _CLOSE and s.order > final.order for n, s in mine)
+    # What was in the queues together with the final failure may have been handled before it.
+    return not any(n <= first and s.topic in _CLOSE and s.order > final.order for n, s in mine)
 
 
 def _arrivals(case: Case) -> Iterator[tuple[int, Statement]]:
@@ -195,7 +196,7 @@ def _arrivals(case: Case) -> Iterator[tuple[int, Statement]]:
     for n, pair in enumerate(case.observed.plan.arrivals):
         statement = read(by_pair[pair].delivery, case.history)
         if isinstance(statement, Statement):
-            yield n, statement
+            yield case.observed.groups[n] if case.observed.groups else n, statement
 
 
 _ENDS = frozenset({"recovered", "lost", "rejoined"})

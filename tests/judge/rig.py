@@ -329,7 +329,9 @@ def play(
     world = World(history, plan, StruckAws(FakeAws(clock), adversary), crm, clock, rules)
     by_pair = {(sent.event, sent.number): sent.delivery for sent in history.sent()}
     with _in_the_world(world):
-        for group in _groups(history, plan):
+        groups: list[int] = []
+        for number_of_group, group in enumerate(_groups(history, plan)):
+            groups += [number_of_group] * len(group)
             # Time passes before a group: a message that waited in a queue for weeks would be deleted.
             latest = max(by_pair[pair].at for pair in group)
             world.wait_until(datetime.fromtimestamp(latest / 1000, UTC))
@@ -339,7 +341,9 @@ def play(
             world.run()
         clock.advance(timedelta(minutes=15))
         world.tick()
-        return rig_observed.observe(world, _LOG.getvalue())
+        observed = rig_observed.observe(world, _LOG.getvalue())
+        observed.groups = groups
+        return observed
 
 
 def _groups(history: History, plan: Plan) -> Iterator[list[tuple[str, int]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -28,10 +29,16 @@ ENDS = {
     "dunning.ended": "lost",
     "dunning.rejoined": "rejoined",
 }
+PREMATURE = "premature_"
 # The digest's figures by what the service counts.
 COUNTED = {
     "joins": ("joined", "joined_paid"),
-    "cancellations": ("left_voluntarily", "left_involuntarily", "left_by_merchant"),
+    "cancellations": (
+        "left_voluntarily",
+        "left_involuntarily",
+        "left_by_merchant",
+        "left_for_unknown_reason",
+    ),
     "payments": ("payment",),
     "failed_attempts": ("failed_attempt",),
 }
@@ -62,6 +69,7 @@ def observe(world: World, log: str) -> Observed:
     }
     observed.notes = list(_notes(world))
     observed.kpis = _figures(tables["figures"].items.values())
+    observed.premature = _premature(tables["figures"].items.values())
     for found, place in _places(world):
         observed.places.setdefault(found, set()).add(place)
     return observed
@@ -140,7 +148,7 @@ def _notes_in(message: Mapping[str, Any]) -> Iterator[Note]:
             yield Note(
                 change["member"].rpartition(":")[2],
                 effect["name"],
-                f"{event['event_id']} {effect['rule']} {effect['name']}",
+                f"{effect.get('key') or event['event_id']} {effect['rule']} {effect['name']}",
             )
 
 
@@ -162,6 +170,12 @@ def _figures(items: Any) -> dict[str, Decimal]:
         if counted == "credits_expired":
             add("expired", amount)
     return found
+
+
+def _premature(items: Any) -> Counter[str]:
+    """Return how many pairs were told and denied by a later arrival, by their outcome."""
+    counted = (item["n"]["S"] for item in items if item["pk"]["S"].startswith("kpi#"))
+    return Counter(name.removeprefix(PREMATURE) for name in counted if name.startswith(PREMATURE))
 
 
 def _places(world: World) -> Iterator[tuple[str, str]]:

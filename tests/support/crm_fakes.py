@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Literal
 
-from relay.errors import ConflictError
+from relay.errors import ConflictError, TransientError
 from relay.model.effects import Note, effect_id
 from relay.model.messages import EventEffects, MemberChanged, dump
-from relay.ports.crm import BulkImport, ContactRef, CrmOutcome, RateLimit
+from relay.ports.crm import BulkImport, ContactNotes, ContactRef, CrmOutcome, RateLimit
 from relay.ports.crm_state import CircuitRecord, Claim, ClaimResult, SyncState
 from relay.ports.scans import Page
 from relay.queues.batch import Message
@@ -73,6 +73,13 @@ class FakeSyncStates:
                 claims[key] = Claim(token=self.tokens[key], sync_state=self.states[key])
         return claims
 
+    def note_previous(self, member: str, token: str, contacts: Collection[str]) -> None:
+        """Note contacts under a claim."""
+        if self.tokens.get(member) != token:
+            raise TransientError("the claim was lost")
+        known = self.states[member]
+        self.states[member] = replace(known, previous_contacts=known.previous_contacts | set(contacts))
+
     def release_claims(self, results: Sequence[ClaimResult]) -> Mapping[str, Exception | None]:
         """Store the outcomes."""
         return {result.profile.key: self._release_claim(result) for result in results}
@@ -86,13 +93,20 @@ class FakeSyncStates:
         del self.tokens[key]
         final = result.final and outcome.state in {"mirrored", "skipped", "refused"}
         known, pending = self.states[key], outcome.state == "pending"
-        if outcome.state == "mirrored":
+        held = result.held or outcome.state == "mirrored"
+        if held:
             known = replace(known, id=outcome.id, email=result.profile.email, possible_emails=frozenset())
         elif outcome.state == "skipped":
-            known = replace(known, id=None, email=None, possible_emails=frozenset())
+            known = replace(
+                known, id=None, email=None, possible_emails=frozenset(), previous_contacts=frozenset()
+            )
+        if result.previous_contacts is not None:
+            known = replace(known, previous_contacts=result.previous_contacts)
+        is_end = outcome.state in {"mirrored", "skipped", "refused"}
         self.states[key] = replace(
             known,
-            digest=result.profile.digest if final else None,
+            waiting=result.waiting or (None if is_end else known.waiting),
+            digest=result.profile.digest if held or final else None,
             state=outcome.state,
             reason=outcome.reason,
             claimed_until=result.blocked_until,
@@ -112,11 +126,25 @@ class FakeSyncStateScan:
     store: FakeSyncStates = field(default_factory=FakeSyncStates)
     name: str = "audit"
     next_cursor: str = "third"
+    scans: int = 0
     progress: dict[str, Any] = field(default_factory=dict)
 
     def page(self, cursor: str | None = None) -> Page[tuple[str, SyncState]]:
         """Return the page."""
         return Page(items=list(self.store.states.items()), cursor=self.next_cursor if cursor else None)
+
+    def waiting(self) -> Sequence[tuple[str, SyncState]]:
+        """Return the members that wait."""
+        self.scans += 1
+        return [(key, state) for key, state in self.store.states.items() if state.state == "waiting"]
+
+    def postpone(self, members: Sequence[str], now: datetime, until: datetime) -> None:
+        """Set the next try of those that still wait."""
+        for key in members:
+            state = self.store.states[key]
+            if state.waiting and state.state == "waiting":
+                waiting = replace(state.waiting, tried=now, next_try=until)
+                self.store.states[key] = replace(state, waiting=waiting)
 
     def load_run(self, name: str) -> Mapping[str, Any]:
         """Return the progress."""
@@ -201,6 +229,8 @@ class FakeCrm:
 
     name: str = "fake"
     batch_size: int = 100
+    members_per_call: int = 100
+    version_ends: date | None = None
     held: dict[str, CrmProfile] = field(default_factory=dict)
     calls: list[list[str]] = field(default_factory=list)
     before: list[Callable[[], None]] = field(default_factory=list)
@@ -219,12 +249,17 @@ class FakeCrm:
     clear_outcomes: dict[str, CrmOutcome] = field(default_factory=dict)
     contacts: dict[str, ContactRef] = field(default_factory=dict)
 
-    def upsert(self, profiles: Sequence[CrmProfile]) -> Mapping[str, CrmOutcome]:
+    def upsert(
+        self, profiles: Sequence[CrmProfile], notes: ContactNotes | None = None
+    ) -> Mapping[str, CrmOutcome]:
         """Take the profiles, unless an outcome is set for a member."""
         self.calls.append([profile.key for profile in profiles])
         if self.before:
             self.before.pop(0)()
-        outcomes = {profile.key: self.outcomes.get(profile.key, MIRRORED) for profile in profiles}
+        outcomes = {
+            profile.key: self.outcomes.get(profile.key) or replace(MIRRORED, id=self._id(profile))
+            for profile in profiles
+        }
         self.held |= {p.key: p for p in profiles if outcomes[p.key].state == "mirrored"}
         if self.after:
             self.after.pop(0)()
@@ -251,7 +286,7 @@ class FakeCrm:
     def clear(self, contacts: Sequence[ContactRef]) -> Mapping[str, CrmOutcome]:
         """Remove these members, unless an outcome is set for one."""
         self.cleared += contacts
-        return {each.key: self.clear_outcomes.get(each.key) or self._remove(each.key) for each in contacts}
+        return {each.key: self.clear_outcomes.get(each.key) or self._clear(each) for each in contacts}
 
     def read(self, contacts: Sequence[ContactRef]) -> Mapping[str, Mapping[str, str]]:
         """Return the held members."""
@@ -262,6 +297,16 @@ class FakeCrm:
     def expected_fields(self, profile: CrmProfile) -> Mapping[str, str]:
         """Return each value as text."""
         return {name: str(value) for name, value in profile.values.items() if value is not None}
+
+    def _id(self, profile: CrmProfile) -> str:
+        """Return the id of a member's contact: by address, the member has another one at each."""
+        address = str(profile.email).replace("@", " at ")
+        return f"contact of {address}" if self.identified_by == "email" else "1"
+
+    def _clear(self, contact: ContactRef) -> CrmOutcome:
+        held = self.held.get(contact.key)
+        elsewhere = self.identified_by == "email" and held is not None and contact.email != held.email
+        return MIRRORED if elsewhere else self._remove(contact.key)
 
     def _remove(self, key: str) -> CrmOutcome:
         return MIRRORED if self.held.pop(key, None) else _GONE

@@ -25,7 +25,7 @@ from relay.model.kpis import DailyTotals, KpiEvent, Total
 from relay.model.member import Member, merge
 from relay.model.messages import AlertMessage, DailyDigest
 from relay.ports.alerts import Notification
-from relay.rules.settings import Rules
+from relay.rules.settings import Rules, Thresholds
 from relay.scheduler.digest import digest_lines
 
 from tests.support.incident_builders import DAY, MIA, SHOP, member
@@ -34,7 +34,7 @@ from tests.support.template_data import of_type
 
 FOLDER: Final = "tests/golden/alerts"
 
-_RULES: Final = Rules()
+_RULES: Final = Rules(currency="USD", thresholds=Thresholds(high_value_credits=Decimal(100)))
 _RICH: Final = merge(
     MIA, Facts(event_id="e0", at=DAY - timedelta(days=9), values={"credit_balance": Decimal(120)})
 )

@@ -87,7 +87,7 @@ class _CountedIntents(MemoryIntents):
             raise OverBudgetError("full")
         self.grants.months[self.budget.month] = reserved
         self.grants.made[intent.key] = GrantRecord(
-            customer_id=intent.customer_id, amount=intent.amount, by=self.by
+            customer_id=intent.customer_id, amount=intent.amount, by=self.by, at=NOW
         )
         return super().claim(intent)
 

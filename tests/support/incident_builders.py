@@ -68,6 +68,7 @@ def alert_message(
     advice: str = "Ask the member for another card.",
     immediate: bool = False,
     one_off: bool = False,
+    **more: Any,
 ) -> AlertMessage:
     """Return an alert message dated `at`, or so many minutes after `DAY`."""
     alert = Alert(
@@ -80,6 +81,7 @@ def alert_message(
         advice=advice,
         immediate=immediate,
         one_off=one_off,
+        **more,
     )
     return AlertMessage(
         id=f"{event_id}.payment_failed",

@@ -19,6 +19,7 @@ from relay.model.metrics import Metric, Outcome
 from relay.ports.members import MemberRecord
 from relay.ports.messaging import OutgoingMessage
 from relay.queues.batch import Batch, Message
+from relay.rules.measures import Measures
 from relay.rules.settings import Rules
 
 from tests.support.aws.sqs import complaint
@@ -60,6 +61,10 @@ class FakeMembers:
         if self.failure:
             raise self.failure
         return {key: self.records.get(key, empty(key)) for key in keys}, self.rules
+
+    def store_measures(self, measures: Measures) -> None:
+        """Keep the measures with the rules."""
+        self.rules = self.rules.model_copy(update={"measures": measures})
 
     def save(self, record: MemberRecord, outbox: Outbox) -> None:
         """Keep the record if its version is still the one that was read."""

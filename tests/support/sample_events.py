@@ -49,6 +49,7 @@ def content(name: str, at: float | datetime, **differs: Any) -> dict[str, Any]:
         payload["customer"] |= {"id": CUSTOMER, "email": "mia.keller@example.com"}
     if isinstance(payload.get("newData"), dict):
         payload["newData"] |= {"customerId": CUSTOMER, **differs}
+        payload["oldData"] |= {"customerId": CUSTOMER}
         del payload["customerId"], payload["createdAt"]
         return made
     detail = payload.get("detail") or {}
@@ -85,12 +86,14 @@ def brief(effect: Effect) -> str:
                 "" if effect.action == "resolve" and effect.level.name == "INFO" else f" {effect.level.name}"
             )
             immediate = " immediate" if effect.immediate else ""
-            verb = "one-off" if effect.one_off else effect.action
+            verb = "one-off" if effect.one_off else str(effect.action)
+            verb += f" ({effect.outcome})" if effect.outcome and effect.action != "resolve" else ""
             return f"{verb}{level}{immediate} {effect.incident_key.replace(KEY, 'M')} by {effect.rule}"
         case Note():
             return f"note {effect.name}"
         case Kpi():
-            return f"count {effect.name}" + ("" if effect.amount is None else f" {effect.amount}")
+            verb = "withdraw" if effect.withdrawn else "count"
+            return f"{verb} {effect.name}" + ("" if effect.amount is None else f" {effect.amount}")
         case GrantCredits():
             return f"grant {effect.amount} for {effect.key.replace(KEY, 'M')}"
         case _:

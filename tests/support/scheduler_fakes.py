@@ -134,6 +134,7 @@ class SchedulerSetup:
             zone=self.zone,
             runs=self.runs,
             members=self.members,
+            measures=self.members,
             member_scan=FakeScan(self.people, unreadable=self.unreadable),
             sync_status_scan=FakeScan(self.mirrored),
             kpis=self.kpis,

@@ -33,8 +33,8 @@ ORDINARY: Final = Rules(
         high_value_annual_fee=Decimal(1_000), high_value_credits=Decimal(0), high_value_revenue=Decimal(0)
     )
 )
-HIGH_VALUE: Final = Rules()
-"""By default a fee of 25 a month is high value: 300 a year."""
+HIGH_VALUE: Final = Rules(currency="USD", thresholds=Thresholds(high_value_annual_fee=Decimal(100)))
+"""A fee of 25 a month is high value: 300 a year."""
 
 MINOR: Final[Mapping[str, tuple[str, ...]]] = {
     "billing_date": ("fixed", "moving", "ahead"),

@@ -19,7 +19,8 @@ class Fault:
     """A fault of the next `times` requests whose path contains `path`; the first `after` of them succeed.
 
     * `status`, with `code`, `retry_after` and, at HubSpot, `policy`: the request is refused and changes nothing;
-    * `record_code`: the request succeeds, and every record in it is refused with this code;
+    * `record_code`: the request succeeds, and every record in it is refused with this code (and `record_message`);
+    * `body`: with `status`, the answer is this page, as an edge before the provider sends it;
     * `hang`: the request is processed and answered after that many seconds, even if the client has given up;
     * `silent`: the answer is a success without any record, and nothing is changed;
     * `apply_then_drop`: the request is processed, and the connection breaks in the middle of the answer.
@@ -33,6 +34,8 @@ class Fault:
     policy: str | None = None
     retry_after: float | None = None
     record_code: str | None = None
+    record_message: str = ""
+    body: str | None = None
     hang: float = 0.0
     silent: bool = False
     apply_then_drop: bool = False
@@ -76,6 +79,8 @@ async def respond(
     """Return the normal answer of `process`, or what the fault requires: a late, refused, empty or truncated answer."""
     if fault.hang:
         await asyncio.sleep(fault.hang)
+    if fault.status and fault.body is not None:
+        return Response(fault.body, fault.status, media_type="text/html")
     if fault.status:
         return refuse(fault)
     if fault.silent:

@@ -53,10 +53,12 @@ class HubspotApi:
             yield f"{contacts}/{{contact}}", "PATCH", self.patch
             yield properties, "GET", self.definitions
             yield f"{properties}/groups", "POST", self.group
+            yield f"{properties}/{{contact}}", "PATCH", self.change_definition
             yield f"{properties}/batch/create", "POST", self.define
         for sending, definitions in _EVENTS.items():
             yield definitions, "GET", self.event_definitions
             yield definitions, "POST", self.define_event
+            yield f"{definitions}/{{contact}}/property", "POST", self.add_event_property
             yield f"{sending}/batch", "POST", self.send_events
 
     def upsert(self, request: HubspotRequest) -> HubspotReply:
@@ -129,6 +131,10 @@ class HubspotApi:
         """Define a custom event."""
         return 201, self.portal.events.define(request.body)
 
+    def add_event_property(self, request: HubspotRequest) -> HubspotReply:
+        """Add a property to a custom event."""
+        return 201, self.portal.events.add_property(request.contact, request.body)
+
     def send_events(self, request: HubspotRequest) -> HubspotReply:
         """Record a batch of custom events; the answer is a 204 without content."""
         self.portal.events.record(request.body.get("inputs"), self.portal.contacts)
@@ -159,6 +165,17 @@ class HubspotApi:
                 errors.append(refused.body())
         answer = {"status": "COMPLETE", "results": inputs}
         return (207, {**answer, "numErrors": len(errors), "errors": errors}) if errors else (201, answer)
+
+    def change_definition(self, request: HubspotRequest) -> HubspotReply:
+        """Change a property's definition; a list of options replaces the former one."""
+        known = self.portal.definitions.get(request.contact)
+        if known is None:
+            raise HubspotError(404, "OBJECT_NOT_FOUND", "Property not found")
+        for option in request.body.get("options") or ():
+            if not isinstance(option.get("label"), str) or not isinstance(option.get("value"), str):
+                raise HubspotError(400, "VALIDATION_ERROR", "an option needs a label and a value")
+        known.update(request.body)
+        return 200, known
 
     def contact_body(self, contact: str) -> dict[str, Any]:
         """Return a contact in the form of the API."""

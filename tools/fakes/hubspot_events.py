@@ -23,6 +23,8 @@ class HubspotEvents:
     """`definitions` by fully qualified name, `occurrences` by uuid. With `on` false every call is a 403."""
 
     on: bool = True
+    definitions_at_most: int = 500
+    properties_at_most: int = 50
     definitions: dict[str, dict[str, Any]] = field(default_factory=dict)
     occurrences: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -46,8 +48,23 @@ class HubspotEvents:
         full = _PORTAL + name
         if full in self.definitions:
             raise HubspotError(409, "CONFLICT", f"An event named {name} already exists")
+        if len(self.definitions) >= self.definitions_at_most:
+            raise HubspotError(400, "VALIDATION_ERROR", "Maximum number of event definitions reached")
         self.definitions[full] = {**wanted, "fullyQualifiedName": full}
         return self.definitions[full]
+
+    def add_property(self, full_name: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Add a property to a definition."""
+        self._check_enabled()
+        known = self.definitions.get(full_name)
+        if known is None:
+            raise HubspotError(404, "OBJECT_NOT_FOUND", "No event definition by this name")
+        if wanted.get("type") not in _TYPES or not wanted.get("name") or not wanted.get("label"):
+            raise HubspotError(400, "VALIDATION_ERROR", "Invalid property")
+        if len(known["propertyDefinitions"]) >= self.properties_at_most:
+            raise HubspotError(400, "VALIDATION_ERROR", "Maximum number of properties reached")
+        known["propertyDefinitions"] = [*known["propertyDefinitions"], dict(wanted)]
+        return dict(wanted)
 
     def record(self, inputs: object, contacts: Mapping[str, Any]) -> None:
         """Record a batch, all or nothing; a repeated uuid counts once."""

@@ -40,13 +40,18 @@ def _native() -> dict[str, dict[str, Any]]:
 
 @dataclass(slots=True)
 class HubspotPortal:
-    """The data of one account. `contacts` is by id; `required` are the properties that an administrator requires."""
+    """The data of one account. `contacts` is by id; `required` are the properties that an administrator requires.
+
+    `secondary` are further addresses of contacts, each with the contact's id: a merge leaves them.
+    """
 
     definitions: dict[str, dict[str, Any]] = field(default_factory=_native)
     groups: set[str] = field(default_factory=lambda: {"contactinformation"})
     contacts: dict[str, dict[str, str]] = field(default_factory=dict)
     events: HubspotEvents = field(default_factory=HubspotEvents)
     required: set[str] = field(default_factory=set)
+    secondary: dict[str, str] = field(default_factory=dict)
+    properties_at_most: int = 1000
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(101))
     # The contact of each unique value: a linear search would take hours with 40,000 contacts.
     _index: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -78,6 +83,8 @@ class HubspotPortal:
             )
         if kind in {"enumeration", "bool"} and not definition.get("options"):
             raise HubspotError(400, "VALIDATION_ERROR", f"Property {name} needs options")
+        if len(self.definitions) >= self.properties_at_most:
+            raise HubspotError(400, "VALIDATION_ERROR", "You have reached the limit of custom properties")
         unique = sum(bool(known.get("hasUniqueValue")) for known in self.definitions.values())
         if definition.get("hasUniqueValue") and unique >= UNIQUE_AT_MOST:
             raise HubspotError(400, "VALIDATION_ERROR", "Too many unique properties")
@@ -163,7 +170,7 @@ class HubspotPortal:
                 400, "VALIDATION_ERROR", "Invalid input JSON: a property value is not a string"
             )
         if value and not _fits(definition, value):
-            code = "INVALID_EMAIL" if name == "email" else f"INVALID_{str(definition['type']).upper()}"
+            code = "INVALID_EMAIL" if name == "email" else _code(str(definition["type"]))
             wrong = json.dumps(
                 [{"isValid": False, "message": f"{value} was not valid", "error": code, "name": name}]
             )
@@ -175,7 +182,10 @@ class HubspotPortal:
         if not value or (name != "email" and not self.definitions[name].get("hasUniqueValue")):
             return
         other = self.find(value, name)
-        if other in {None, contact}:
+        if name == "email" and value.lower() in self.secondary:
+            # Also the contact's own other address is refused as its new primary one, with its own id.
+            other = self.secondary[value.lower()]
+        elif other in {None, contact}:
             return
         if name == "email":
             raise HubspotError(409, "CONFLICT", f"Contact already exists. Existing ID: {other}")
@@ -201,6 +211,11 @@ def check_inputs(inputs: object, *needed: str) -> Sequence[Mapping[str, Any]]:
     if len(set(ids)) < len(ids):
         raise HubspotError(400, "VALIDATION_ERROR", "Duplicate IDs found in batch input. IDs must be unique")
     return inputs
+
+
+def _code(kind: str) -> str:
+    """Return HubSpot's code of a value that does not fit: of a choice, that it is no option."""
+    return "INVALID_OPTION" if kind == "enumeration" else f"INVALID_{kind.upper()}"
 
 
 def _fits(definition: Mapping[str, Any], value: str) -> bool:

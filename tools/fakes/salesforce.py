@@ -108,7 +108,8 @@ class FakeSalesforce:
         def process() -> Response:
             if fault.record_code:
                 return JSONResponse(
-                    [SalesforceError(fault.record_code, "requested fault").result()] * records
+                    [SalesforceError(fault.record_code, fault.record_message or "requested fault").result()]
+                    * records
                 )
             try:
                 status, content = answer()

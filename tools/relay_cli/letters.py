@@ -64,8 +64,8 @@ def filter_of(arguments: argparse.Namespace, now: datetime) -> LetterFilter:
         topics=frozenset(arguments.topic or ()),
         reasons=frozenset(arguments.reason or ()),
         customers=frozenset(arguments.customer or ()),
-        since=_time(arguments.since, "--since", now),
-        until=_time(arguments.until, "--until", now),
+        since=time_of(arguments.since, "--since", now),
+        until=time_of(arguments.until, "--until", now),
     )
 
 
@@ -87,7 +87,13 @@ def _require_length(letter_id: str) -> None:
         raise UsageError(f"the id {letter_id} is too short", "give its first 8 characters at least")
 
 
-def _time(text: str | None, option: str, now: datetime) -> datetime | None:
+def time_of(text: str | None, option: str, now: datetime) -> datetime | None:
+    """Return the moment that an option names; None without one.
+
+    Raises:
+        UsageError: it is no time.
+
+    """
     if not text:
         return None
     units = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}

@@ -167,6 +167,13 @@ Default: "65.0"
 Description: The version of Salesforce's API.
 AllowedPattern: ^[1-9][0-9]{1,2}\\.0$""",
             ),
+            Setting(
+                "AllowDuplicates",
+                """\
+Default: "false"
+AllowedValues: ["true", "false"]
+Description: Whether a duplicate rule of Salesforce that only warns lets a member's contact through.""",
+            ),
         ),
     ),
     Crm(

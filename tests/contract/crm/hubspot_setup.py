@@ -46,6 +46,17 @@ class HubspotTestSetup:
         names = {**PROPERTIES, "merchants_note": "firstname"}
         self.fake.portal.create({names[ours]: value for ours, value in values.items()})
 
+    def remove_option(self, field: str, option: str) -> None:
+        """Take an option out of a property."""
+        definition = self.fake.portal.definitions[PROPERTIES[field]]
+        definition["options"] = [each for each in definition["options"] if each["value"] != option]
+
+    def add_address(self, email: str, other: str) -> None:
+        """Add a secondary address."""
+        contact = self.fake.portal.find(email, "email")
+        assert contact
+        self.fake.portal.secondary[other] = contact
+
     def fail(self, case: str) -> None:
         """Set the fault."""
         self.fake.faults.append(_FAULTS[case]())
@@ -69,6 +80,10 @@ _FAULTS: Final[dict[str, Callable[[], Fault]]] = {
     "missing_scopes": lambda: Fault(status=403),
     "timeout_after_write": lambda: Fault(apply_then_drop=True),
     "hang": lambda: Fault(hang=1.0),
+    "edge_page": lambda: Fault(status=403, body="<html>403 Forbidden</html>"),
+    "version_ended": lambda: Fault(status=410),
+    "provider_wide_code": lambda: Fault(status=400, code="LIMIT_EXCEEDED"),
+    "unknown_code": lambda: Fault(status=400, code="CODE_OF_TOMORROW"),
     "down": lambda: Fault(status=503),
     "bad_gateway": lambda: Fault(status=502),
 }

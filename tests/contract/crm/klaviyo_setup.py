@@ -29,6 +29,10 @@ FAULTS: Final[dict[str, Callable[[], Fault]]] = {
     "missing_scopes": lambda: Fault(status=403),
     "timeout_after_write": lambda: Fault(apply_then_drop=True, path=IMPORT),
     "hang": lambda: Fault(hang=1.0, path=IMPORT),
+    "edge_page": lambda: Fault(status=403, body="<html>403 Forbidden</html>"),
+    "version_ended": lambda: Fault(status=410),
+    "provider_wide_code": lambda: Fault(status=400, code="limit_exceeded", path=IMPORT),
+    "unknown_code": lambda: Fault(status=400, code="code_of_tomorrow", path=IMPORT),
     "down": lambda: Fault(status=503),
     "bad_gateway": lambda: Fault(status=502, path=IMPORT),
 }
@@ -70,6 +74,14 @@ class KlaviyoTestSetup:
             attributes["first_name"] = values.pop("merchants_note")
         attributes["properties"] = {PROPERTIES[ours]: value for ours, value in values.items()}
         self.fake.account.upsert({"type": "profile", "attributes": attributes})
+
+    def remove_option(self, field: str, option: str) -> None:
+        """Not applicable."""
+        raise NotImplementedError
+
+    def add_address(self, email: str, other: str) -> None:
+        """Not applicable."""
+        raise NotImplementedError
 
     def fail(self, case: str) -> None:
         """Set the fault."""

@@ -25,6 +25,10 @@ NOT_APPLICABLE: Final = {
     "field made through the API stays hidden until it is granted. Members wait until an administrator has "
     "deployed the fields (test_salesforce.py)",
     "preparing": "an administrator deploys the fields: what is missing is named (test_salesforce.py)",
+    "email_change_to_an_address_in_use": "an address is not unique there: the member's own contact stays its own "
+    "(test_salesforce.py, test_a_member_keeps_its_contact_beside_a_free_one)",
+    "definitions_grow": "an administrator deploys the fields: what a field lacks is named (test_salesforce.py)",
+    "secondary_address": "a Salesforce contact has one address",
     "quiet_backfill": "Salesforce has no write without automations: any write can start the merchant's flows, so the command "
     "that fills a target asks",
 }
@@ -75,6 +79,14 @@ class SalesforceTestSetup:
         fields = {theirs[name]: value for name, value in values.items()}
         self.fake.org.create({"LastName": "Doe", **fields})
 
+    def remove_option(self, field: str, option: str) -> None:
+        """Not applicable."""
+        raise NotImplementedError
+
+    def add_address(self, email: str, other: str) -> None:
+        """Not applicable."""
+        raise NotImplementedError
+
     def fail(self, case: str) -> None:
         """Set the faults."""
         self.fake.faults.waiting += _FAULTS[case]()
@@ -117,6 +129,10 @@ _FAULTS: Final[dict[str, Callable[[], list[Fault]]]] = {
     "missing_scopes": lambda: _on_write(status=403, code="API_DISABLED_FOR_ORG"),
     "timeout_after_write": lambda: _on_write(apply_then_drop=True),
     "hang": lambda: _on_write(hang=1.0),
+    "edge_page": lambda: _on_write(status=403, body="<html>403 Forbidden</html>"),
+    "version_ended": lambda: _on_write(status=410, code="UNSUPPORTED_API_VERSION"),
+    "provider_wide_code": lambda: _on_write(record_code="STORAGE_LIMIT_EXCEEDED"),
+    "unknown_code": lambda: _on_write(record_code="CODE_OF_TOMORROW"),
     "down": lambda: _on_write(status=500),
     "bad_gateway": lambda: _on_write(status=502),
 }

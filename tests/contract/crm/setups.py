@@ -36,6 +36,15 @@ CASES: Final = (
     "hostile_name",
     "batch_split",
     "quiet_backfill",
+    # What a provider's "no" means (beside test_moves.py: each call of a move, and address swaps, for all four).
+    "edge_page",
+    "version_ended",
+    "provider_wide_code",
+    "unknown_code",
+    "definitions_grow",
+    "secondary_address",
+    "waiting_and_its_next_try",
+    "notes_of_a_waiting_member",
 )
 
 PORT: Final = (
@@ -77,6 +86,14 @@ class CrmTestSetup(Protocol):
         """Add a contact by hand, by canonical names; `merchants_note` is a field of the merchant's own."""
         ...
 
+    def remove_option(self, field: str, option: str) -> None:
+        """Take an option of a choice out of the CRM's definitions, as an older version of Relay left them."""
+        ...
+
+    def add_address(self, email: str, other: str) -> None:
+        """Give the contact with an address another one, as a merge of contacts does."""
+        ...
+
     def fail(self, case: str) -> None:
         """Cause the fault of a case, once."""
         ...
@@ -103,6 +120,10 @@ SETUPS: Final[dict[str, Callable[[], AbstractContextManager[CrmTestSetup]]]] = {
 }
 
 NOT_APPLICABLE: Final[dict[str, dict[str, str]]] = {
+    "klaviyo": {
+        "definitions_grow": "Klaviyo knows a property from its first use on",
+        "secondary_address": "a Klaviyo profile has one address",
+    },
     "salesforce": salesforce_setup.NOT_APPLICABLE,
     "webhook": webhook_setup.NOT_APPLICABLE,
 }

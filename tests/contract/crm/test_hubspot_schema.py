@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fakes.hubspot_portal import UNIQUE_AT_MOST
 from relay.adapters.hubspot.timeline import definition
-from relay.errors import MisconfiguredError, TransientError
+from relay.errors import MisconfiguredError
 from relay.ports.crm import CrmOutcome
 
 from tests.contract.crm.hubspot_setup import HubspotTestSetup, hubspot
@@ -35,7 +35,11 @@ def test_a_property_of_another_type_is_named(bare: HubspotTestSetup) -> None:
     with pytest.raises(MisconfiguredError, match="membership_credit_balance_is_no_number"):
         bare.crm.check()
     outcome = bare.crm.upsert([wanted()])[KEY]
-    assert outcome == CrmOutcome(state="unauthorised", reason="membership_credit_balance_is_no_number")
+    assert outcome == CrmOutcome(
+        state="waiting",
+        reason="membership_credit_balance_is_no_number",
+        setting="the property membership_credit_balance in HubSpot",
+    )
 
 
 def test_an_existing_property_is_no_failure(bare: HubspotTestSetup) -> None:
@@ -46,19 +50,19 @@ def test_an_existing_property_is_no_failure(bare: HubspotTestSetup) -> None:
 
 
 def test_a_property_that_cannot_be_defined_is_not_reported_as_defined(bare: HubspotTestSetup) -> None:
-    """A portal without room for another unique property reports that within a success."""
+    """A portal without room for another unique property reports that within a success: the limit is named."""
     for number in range(UNIQUE_AT_MOST):
         bare.fake.portal.define(_property(f"unique_{number}", hasUniqueValue=True))
-    with pytest.raises(TransientError, match="properties_not_made"):
+    with pytest.raises(MisconfiguredError, match="property_limit_reached 1"):
         bare.crm.ensure_schema()
 
 
 def test_a_property_that_the_merchant_requires_is_named(bare: HubspotTestSetup) -> None:
-    """Since 2026-09 required properties hold for the API too: the member is refused, and the property named."""
+    """Since 2026-09 required properties hold for the API too: the member waits, and the property is named."""
     bare.prepare()
     bare.fake.portal.required.add("lastname")
     outcome = bare.crm.upsert([wanted()])[KEY]
-    assert outcome == CrmOutcome(state="refused", reason="required_property lastname")
+    assert outcome == CrmOutcome(state="waiting", reason="required_property lastname")
 
 
 def test_partial_207(bare: HubspotTestSetup) -> None:
@@ -83,3 +87,86 @@ def test_an_event_among_many(bare: HubspotTestSetup) -> None:
     made = bare.crm.ensure_schema()
     assert "Membership Joined" in made
     assert bare.crm.ensure_schema() == []
+
+
+def test_an_option_that_a_newer_version_needs(bare: HubspotTestSetup) -> None:
+    """It is added to the portal's property, beside the merchant's own; a dry run names the property and changes nothing."""
+    bare.prepare()
+    portal = bare.fake.portal
+    options = [{"label": "Theirs", "value": "theirs", "displayOrder": 0, "hidden": False}]
+    portal.definitions["membership_status"]["options"] = options
+    assert bare.crm.ensure_schema(dry_run=True) == ["membership_status"]
+    assert portal.definitions["membership_status"]["options"] == options
+    assert bare.crm.ensure_schema() == ["membership_status"]
+    values = [option["value"] for option in portal.definitions["membership_status"]["options"]]
+    assert values[0] == "theirs"
+    assert {"active", "past_due"} <= set(values)
+    assert bare.crm.ensure_schema() == []
+
+
+def test_an_option_that_is_missing_is_no_members_fault(bare: HubspotTestSetup) -> None:
+    """The member arrives: the option is defined on the way, once."""
+    bare.prepare()
+    bare.fake.portal.definitions["membership_status"]["options"] = [{"label": "x", "value": "x"}]
+    outcomes = bare.crm.upsert([wanted(7001), wanted(7002)])
+    assert {outcome.state for outcome in outcomes.values()} == {"mirrored"}
+
+
+def test_a_plans_limit_of_properties_is_named(bare: HubspotTestSetup) -> None:
+    """Members wait for it, with the limit as the reason; none is refused, and none is lost after three days."""
+    bare.fake.portal.properties_at_most = 10
+    with pytest.raises(MisconfiguredError, match="property_limit_reached") as caught:
+        bare.crm.ensure_schema()
+    assert caught.value.setting == "HubSpot's properties"
+    outcome = bare.crm.upsert([wanted()])[KEY]
+    assert (outcome.state, outcome.reason.partition(" ")[0]) == ("waiting", "property_limit_reached")
+    bare.fake.portal.properties_at_most = 1000
+    assert bare.crm.upsert([wanted()])[KEY].state == "mirrored"
+
+
+def test_an_event_that_grows(bare: HubspotTestSetup) -> None:
+    """A property that a newer version sends is added to the event that the portal has."""
+    bare.prepare()
+    events = bare.fake.portal.events.definitions
+    joined = next(each for each in events.values() if each["name"] == "membership_joined")
+    whole = joined["propertyDefinitions"]
+    joined["propertyDefinitions"] = whole[:2]
+    assert bare.crm.ensure_schema(dry_run=True) == ["Membership Joined"]
+    bare.crm.ensure_schema()
+    assert joined["propertyDefinitions"] == whole
+
+
+def test_an_event_that_cannot_be_defined(bare: HubspotTestSetup) -> None:
+    """It is named, and the events that can be defined are."""
+    bare.fake.portal.events.definitions_at_most = 5
+    with pytest.raises(MisconfiguredError, match="event_not_defined"):
+        bare.crm.ensure_schema()
+    assert len(bare.fake.portal.events.definitions) == 5
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_secondary_address(bare: HubspotTestSetup, own: bool) -> None:  # noqa: FBT001 - a table's column
+    """Everything but `email` is written: Relay never makes an address the primary one of the merchant's contact."""
+    bare.prepare()
+    portal = bare.fake.portal
+    if own:
+        bare.crm.upsert([wanted(email="primary@example.com")])
+    else:
+        bare.seed(email="primary@example.com", merchants_note="met at the fair")
+    [contact] = portal.contacts
+    portal.secondary["second@example.com"] = contact
+    for _ in range(2):
+        outcome = bare.crm.upsert([wanted(email="second@example.com", tier_name="Gold")])[KEY]
+        assert (outcome.state, outcome.id) == ("mirrored", contact)
+        assert portal.contacts[contact]["email"] == "primary@example.com"
+        assert portal.contacts[contact]["membership_tier"] == "Gold"
+    assert len(portal.contacts) == 1
+
+
+def test_a_key_with_blanks_around_it(bare: HubspotTestSetup) -> None:
+    """A contact whose key was edited by hand is still the member's, and gets the key as it is."""
+    bare.prepare()
+    bare.seed(email="member-7001@example.com", key=f" {KEY} ")
+    assert bare.crm.upsert([wanted()])[KEY].state == "mirrored"
+    [contact] = bare.contacts()
+    assert contact["key"] == KEY

@@ -88,7 +88,7 @@ def test_a_refused_event_does_not_affect_the_others(setup: HubspotTestSetup) -> 
     outcomes = setup.crm.record([change("a"), lost, change("b")], contacts(setup))
     assert [outcomes[f"{event}.credits"].state for event in ("a", "lost", "b")] == [
         "mirrored",
-        "refused",
+        "waiting",
         "mirrored",
     ]
 

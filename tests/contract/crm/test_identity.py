@@ -6,10 +6,10 @@ from datetime import timedelta
 from decimal import Decimal
 
 from relay.crm.sync import CrmSync
-from relay.ports.crm import ContactRef, CrmOutcome
+from relay.ports.crm import CrmOutcome
 from relay.ports.members import MemberRecord
-from relay.rules.crm_profile import CrmProfile
 
+from tests.contract.crm.in_memory_sync import InMemorySync
 from tests.contract.crm.profiles import AT, SHOP, key_of, member, wanted
 from tests.contract.crm.setups import CrmTestSetup
 from tests.support.crm_fakes import FakeSyncStates, change_message
@@ -51,32 +51,27 @@ def test_out_of_order(setup: CrmTestSetup) -> None:
 
 def test_email_change(setup: CrmTestSetup) -> None:
     """A new address moves with the member: one contact is under its key, and has the new address."""
-    previous = setup.crm.upsert([wanted(email="old@example.com")])[KEY]
-    assert _moved(setup, previous, wanted(email="new@example.com")).state == "mirrored"
+    members = InMemorySync(setup.crm)
+    members.write(7001, email="old@example.com")
+    assert members.write(7001, email="new@example.com").state == "mirrored"
     assert [contact["email"] for contact in setup.contacts() if contact.get("key") == KEY] == [
         "new@example.com"
     ]
+    assert members.sync_state(7001).previous_contacts == frozenset()
 
 
 def test_email_change_to_an_address_in_use(setup: CrmTestSetup) -> None:
     """The contact with the new address becomes the member's; the previous one keeps none of its fields."""
-    contact = setup.crm.upsert([wanted(email="old@example.com", tier_name="Gold")])[KEY]
+    members = InMemorySync(setup.crm)
+    members.write(7001, email="old@example.com", tier_name="Gold")
     setup.seed(email="new@example.com", merchants_note="met at the fair")
-    outcome = _moved(setup, contact, wanted(email="new@example.com", tier_name="Gold"))
-    assert outcome.state == "mirrored"
+    assert members.write(7001, email="new@example.com", tier_name="Gold").state == "mirrored"
     previous, present = setup.contacts()
     assert previous == {"email": "old@example.com"}
     assert present["key"] == KEY
     assert present["tier_name"] == "Gold"
     assert present["merchants_note"] == "met at the fair"
-
-
-def _moved(setup: CrmTestSetup, previous: CrmOutcome, profile: CrmProfile) -> CrmOutcome:
-    """Write a member under a new address, as `crm_sync` does: the previous contact is cleared if the CRM needs it."""
-    if setup.crm.identified_by == "email":
-        cleared = setup.crm.clear([ContactRef(key=KEY, id=previous.id, email="old@example.com")])
-        assert cleared[KEY].state == "mirrored"
-    return setup.crm.upsert([profile])[KEY]
+    assert members.sync_state(7001).previous_contacts == frozenset()
 
 
 def test_no_email(setup: CrmTestSetup) -> None:
@@ -105,3 +100,12 @@ def test_owned_by_other(setup: CrmTestSetup) -> None:
     outcome = setup.crm.upsert([wanted(tier_name="Ours")])[KEY]
     assert (outcome.state, outcome.reason) == ("refused", "owned_by_other")
     assert setup.contacts() == [theirs]
+
+
+def test_secondary_address(setup: CrmTestSetup) -> None:
+    """An address that is another one of the member's contact stays that: everything else is written."""
+    setup.crm.upsert([wanted(email="primary@example.com")])
+    setup.add_address("primary@example.com", "second@example.com")
+    assert setup.crm.upsert([wanted(email="second@example.com", tier_name="Gold")])[KEY].state == "mirrored"
+    [contact] = setup.contacts()
+    assert (contact["email"], contact["tier_name"]) == ("primary@example.com", "Gold")

@@ -77,19 +77,19 @@ def test_a_job_takes_no_other_members_profile(setup: KlaviyoTestSetup) -> None:
     twins = [wanted(2, email="twin@example.com"), wanted(3, email="Twin@example.com")]
     job = setup.crm.bulk.submit([wanted(1), *twins]).id or ""
     states = {key: outcome.state for key, outcome in setup.crm.bulk.collect(job, _keys(1, 2, 3)).items()}
-    assert sorted(states.values()) == ["mirrored", "refused", "refused"]
-    assert states[key_of(1)] == "refused"
+    assert sorted(states.values()) == ["mirrored", "waiting", "waiting"]
+    assert states[key_of(1)] == "waiting"
     assert setup.contacts()[0] == theirs
-    assert setup.crm.bulk.submit([wanted(1)]) == CrmOutcome(state="refused", reason="not_imported")
+    assert setup.crm.bulk.submit([wanted(1)]) == CrmOutcome(state="waiting", reason="not_imported")
 
 
 def test_a_jobs_error_concerns_its_member(setup: KlaviyoTestSetup) -> None:
-    """The job's errors name an address that Klaviyo rejects: its member is refused, with the code."""
+    """The job's errors name an address that Klaviyo rejects: its member waits, with the code, for a call of its own."""
     setup.fake.account.polls = 0
     job = setup.crm.bulk.submit([wanted(1), wanted(2, email="not an address")]).id or ""
     outcomes = setup.crm.bulk.collect(job, _keys(1, 2))
     assert outcomes[key_of(1)].state == "mirrored"
-    assert outcomes[key_of(2)] == CrmOutcome(state="refused", reason="invalid")
+    assert outcomes[key_of(2)] == CrmOutcome(state="waiting", reason="invalid")
 
 
 def test_a_long_listing_is_read_to_its_end(setup: KlaviyoTestSetup) -> None:

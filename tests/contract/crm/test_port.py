@@ -82,3 +82,12 @@ def test_describing(setup: CrmTestSetup) -> None:
     assert all(rate.calls >= 1 and rate.seconds > 0 for rate in crm.rate_limits)
     assert crm.identified_by in {"key", "email"}
     assert crm.bulk is None or crm.bulk.size >= crm.batch_size
+
+
+def test_definitions_grow(setup: CrmTestSetup) -> None:
+    """What a newer version needs of a definition that stands there is named by a dry run, then added."""
+    setup.remove_option("status", "past_due")
+    missing = list(setup.crm.ensure_schema(dry_run=True))
+    assert missing
+    assert list(setup.crm.ensure_schema()) == missing
+    assert list(setup.crm.ensure_schema(dry_run=True)) == []

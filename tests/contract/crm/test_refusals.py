@@ -13,7 +13,9 @@ KEY = key_of(7001)
 def test_partial_207(setup: CrmTestSetup) -> None:
     """One member's fault does not affect the others."""
     outcomes = setup.crm.upsert([wanted(7001), wanted(7002, email="not an address"), wanted(7003)])
-    assert [outcomes[key_of(n)].state for n in (7001, 7002, 7003)] == ["mirrored", "refused", "mirrored"]
+    # A receiver of the signed webhook has no codes: what it does not take waits.
+    refused = "waiting" if setup.crm.name == "webhook" else "refused"
+    assert [outcomes[key_of(n)].state for n in (7001, 7002, 7003)] == ["mirrored", refused, "mirrored"]
     assert "not an address" not in outcomes[key_of(7002)].reason
     assert len(setup.contacts()) == 2
 
@@ -22,7 +24,7 @@ def test_silent_2xx(setup: CrmTestSetup) -> None:
     """A success that names no member is not one."""
     setup.fail("silent_2xx")
     outcome = setup.crm.upsert([wanted()])[KEY]
-    assert (outcome.state, outcome.reason) == ("refused", "silent_2xx")
+    assert (outcome.state, outcome.reason) == ("waiting", "silent_2xx")
 
 
 def _wait_after(setup: CrmTestSetup, case: str) -> float:

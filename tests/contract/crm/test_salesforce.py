@@ -42,7 +42,9 @@ def setup(bare: SalesforceTestSetup) -> SalesforceTestSetup:
 def test_members_wait_for_the_administrator(bare: SalesforceTestSetup) -> None:
     """Without our fields no member is written, and none is refused: all wait, and arrive once the fields exist."""
     outcomes = bare.crm.upsert([wanted(7001), wanted(7002)])
-    assert set(outcomes.values()) == {CrmOutcome(state="unauthorised", reason="unknown_property")}
+    assert set(outcomes.values()) == {
+        CrmOutcome(state="unauthorised", reason="unknown_property", setting="SalesforceObject")
+    }
     assert not bare.contacts()
     bare.prepare()
     assert bare.crm.upsert([wanted()])[KEY].state == "mirrored"
@@ -53,7 +55,7 @@ def test_what_is_missing_is_named(bare: SalesforceTestSetup) -> None:
     assert len(bare.crm.ensure_schema(dry_run=True)) == len(definitions("Contact"))
     with pytest.raises(MisconfiguredError, match="Membership_Tier__c") as caught:
         bare.crm.ensure_schema()
-    assert caught.value.setting == "SALESFORCE_OBJECT"
+    assert caught.value.setting == "SalesforceObject"
     bare.prepare()
     assert bare.crm.ensure_schema() == []
     bare.crm.check()
@@ -88,20 +90,20 @@ def test_a_known_member_costs_two_calls(setup: SalesforceTestSetup) -> None:
 
 
 def test_several_contacts_with_the_address(setup: SalesforceTestSetup) -> None:
-    """It is unknown which of them is the member: refused, and nothing is written."""
+    """It is unknown which of them is the member: it waits, and nothing is written."""
     for _ in range(2):
         setup.seed(email=FIRST)
-    assert setup.crm.upsert([wanted()])[KEY] == CrmOutcome(state="refused", reason="identity_conflict")
+    assert setup.crm.upsert([wanted()])[KEY] == CrmOutcome(state="waiting", reason="identity_conflict")
     assert setup.contacts() == [{"email": FIRST}, {"email": FIRST}]
 
 
 def test_several_contacts_with_the_key(setup: SalesforceTestSetup) -> None:
-    """An org whose key was not unique may have it twice: refused, like a 300, and nothing is written."""
+    """An org whose key was not unique may have it twice: the member waits, like after a 300, and nothing is written."""
     columns = setup.fake.org.columns
     columns["Membership_Key__c"] = replace(columns["Membership_Key__c"], unique=False)
     for number in range(2):
         setup.seed(email=f"{number}@example.com", key=KEY)
-    assert setup.crm.upsert([wanted()])[KEY] == CrmOutcome(state="refused", reason="identity_conflict")
+    assert setup.crm.upsert([wanted()])[KEY] == CrmOutcome(state="waiting", reason="identity_conflict")
 
 
 def test_a_member_keeps_its_contact_at_an_ambiguous_address(setup: SalesforceTestSetup) -> None:
@@ -119,32 +121,78 @@ def test_a_member_keeps_its_contact_at_an_ambiguous_address(setup: SalesforceTes
 
 
 def test_two_members_and_one_contact(setup: SalesforceTestSetup) -> None:
-    """Of two new members with one address, the first gets the contact; the other is written afterwards."""
+    """Of two new members with one address, the first gets the contact and the other a new one, together and one by one."""
     setup.seed(email=FIRST)
     both = [wanted(7001), wanted(7002, email=FIRST)]
-    outcomes = setup.crm.upsert(both)
-    assert outcomes[KEY].state == "mirrored"
-    assert (outcomes[key_of(7002)].state, outcomes[key_of(7002)].member_only) == ("retry", True)
-    assert setup.crm.upsert(both)[key_of(7002)] == CrmOutcome(
-        state="refused", reason="owned_by_other", id=_id(setup)
+    for _ in range(2):
+        assert {each.state for each in setup.crm.upsert(both).values()} == {"mirrored"}
+        for each in both:
+            assert setup.crm.upsert([each])[each.key].state == "mirrored"
+    assert sorted(contact["key"] for contact in setup.contacts()) == sorted(each.key for each in both)
+
+
+def test_a_member_keeps_its_contact_beside_a_free_one(setup: SalesforceTestSetup) -> None:
+    """An address is not unique: the member's own contact gets it, and the merchant's other one is not touched."""
+    setup.crm.upsert([wanted(email="old@example.com")])
+    setup.seed(email=FIRST, merchants_note="met at the fair")
+    assert setup.crm.upsert([wanted()])[KEY].state == "mirrored"
+    own, other = setup.contacts()
+    assert (own["key"], own["email"]) == (KEY, FIRST)
+    assert other == {"email": FIRST, "merchants_note": "met at the fair"}
+
+
+def test_a_key_with_blanks_around_it(setup: SalesforceTestSetup) -> None:
+    """A contact whose key was edited by hand is still the member's, and gets the key as it is."""
+    setup.seed(email=FIRST, key=f" {KEY} ")
+    assert setup.crm.upsert([wanted(tier_name="Gold")])[KEY].state == "mirrored"
+    [contact] = setup.contacts()
+    assert (contact["key"], contact["tier_name"]) == (KEY, "Gold")
+
+
+def test_a_duplicate_rule_that_warns() -> None:
+    """A member waits for a rule of the merchant's, with the reason; a setting says that a warning stops nothing."""
+    for allowed in (False, True):
+        fake = FakeSalesforce(org=FakeOrg(duplicate_rule=True))
+        define_fields(fake)
+        fake.org.create({"LastName": "Doe", "Email": FIRST, "Membership_Key__c": key_of(1)})
+        with serve(fake.app()) as base_url:
+            org = SalesforceOrg(base_url, allow_duplicates=allowed)
+            crm = Salesforce(org, FixedToken(CREDENTIALS))
+            outcome = crm.upsert([wanted()])[KEY]
+            crm.close()
+        waiting = CrmOutcome(state="waiting", reason="duplicates_detected")
+        assert outcome.state == "mirrored" if allowed else outcome == waiting
+
+
+def test_a_refusal_names_the_field(setup: SalesforceTestSetup) -> None:
+    """A field that an administrator requires is named: only the merchant knows what belongs there."""
+    columns = setup.fake.org.columns
+    columns["Region__c"] = replace(columns["FirstName"], required=True)
+    assert setup.crm.upsert([wanted()])[KEY] == CrmOutcome(
+        state="waiting", reason="required_field_missing Region__c"
     )
 
 
-def test_a_contact_that_cannot_be_cleared(setup: SalesforceTestSetup) -> None:
-    """If the previous contact cannot be cleared, the new one is not written: a key is never on two contacts."""
-    setup.crm.upsert([wanted(email="old@example.com")])
-    setup.seed(email=FIRST)
-    setup.fake.faults.waiting.append(Fault(path="/composite/", record_code="UNABLE_TO_LOCK_ROW"))
-    assert setup.crm.upsert([wanted()])[KEY].state == "retry"
-    assert [contact.get("key") for contact in setup.contacts()] == [KEY, None]
-    assert setup.crm.upsert([wanted()])[KEY].state == "mirrored"
-    assert [contact.get("key") for contact in setup.contacts()] == [None, KEY]
+def test_a_new_contact_bears_the_members_name(setup: SalesforceTestSetup) -> None:
+    """Names are written to a new contact alone; one without a last name gets the customer's number."""
+    setup.crm.upsert([replace(wanted(), first_name="Mia", last_name="Keller")])
+    setup.crm.upsert([replace(wanted(), first_name="Other", last_name="Name")])
+    setup.crm.upsert([wanted(7002)])
+    names = [(each.get("FirstName"), each["LastName"]) for each in setup.fake.org.records.values()]
+    assert names == [("Mia", "Keller"), (None, "Member 7002")]
 
 
-def test_the_merchants_duplicate_rule_is_obeyed(setup: SalesforceTestSetup) -> None:
-    """A contact that a rule forbids is not forced; the member is refused, with the reason."""
-    setup.fake.faults.waiting.append(Fault(path="/composite/", record_code="DUPLICATES_DETECTED"))
-    assert setup.crm.upsert([wanted()])[KEY] == CrmOutcome(state="refused", reason="duplicates_detected")
+def test_a_lock_within_a_trigger(setup: SalesforceTestSetup) -> None:
+    """A lock that a trigger met is told with the trigger's code, and passes like any other."""
+    setup.fake.faults.waiting.append(
+        Fault(
+            path="/composite/",
+            record_code="CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY",
+            record_message="Trigger: System.DmlException: UNABLE_TO_LOCK_ROW, unable to obtain exclusive access",
+        )
+    )
+    outcome = setup.crm.upsert([wanted()])[KEY]
+    assert (outcome.state, outcome.reason, outcome.member_only) == ("retry", "unable_to_lock_row", True)
 
 
 def test_a_hostile_address_is_a_literal(setup: SalesforceTestSetup) -> None:

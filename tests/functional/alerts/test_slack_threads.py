@@ -186,11 +186,14 @@ def test_a_crash_before_any_save(slack: SlackNotifier, save: int) -> None:
         ({"status": 503}, TransientError, "slack: 503"),
         ({"body": "ratelimited", "retry_after": 7}, TransientError, "slack: ratelimited"),
         ({"body": "fatal_error"}, TransientError, "slack: fatal_error"),
-        ({"body": "token_revoked"}, MisconfiguredError, "slack: 200 token_revoked"),
-        ({"body": "missing_scope"}, MisconfiguredError, "slack: 200 missing_scope"),
+        ({"body": "token_revoked"}, MisconfiguredError, "slack: token_revoked"),
+        ({"body": "missing_scope"}, MisconfiguredError, "slack: missing_scope"),
         ({"body": "is_archived"}, MisconfiguredError, "slack: is_archived"),
         ({"body": "msg_too_long"}, PermanentError, "slack_msg_too_long"),
-        ({"body": "Mia Keller"}, MisconfiguredError, "slack: 200 unexpected_answer"),
+        ({"body": "Mia Keller"}, TransientError, "slack: unexpected_answer"),
+        ({"body": "message_limit_exceeded"}, TransientError, "slack: message_limit_exceeded"),
+        ({"body": "external_channel_migrating"}, TransientError, "slack: external_channel_migrating"),
+        ({"body": "a_code_of_tomorrow"}, TransientError, "slack: a_code_of_tomorrow"),
     ],
 )
 def test_what_slacks_errors_mean(
@@ -210,12 +213,12 @@ def test_what_slacks_errors_mean(
 @pytest.mark.parametrize(
     ("token", "channel", "setting"),
     [
-        (f"{TOKEN}x", "#members", "/relay/slack"),
-        (TOKEN, "#nowhere", "SLACK_CHANNEL"),
-        (TOKEN, "C0OTHER", "SLACK_CHANNEL"),
-        (TOKEN, "C0OLD", "SLACK_CHANNEL"),
-        (TOKEN, "", "SLACK_CHANNEL"),
-        ("xoxp-user-token", "#members", "/relay/slack"),
+        (f"{TOKEN}x", "#members", "SlackSecret"),
+        (TOKEN, "#nowhere", "SlackChannel"),
+        (TOKEN, "C0OTHER", "SlackChannel"),
+        (TOKEN, "C0OLD", "SlackChannel"),
+        (TOKEN, "", "SlackChannel"),
+        ("xoxp-user-token", "#members", "SlackSecret"),
     ],
 )
 def test_a_wrong_setting_is_named(slack: SlackNotifier, token: str, channel: str, setting: str) -> None:
@@ -225,6 +228,39 @@ def test_a_wrong_setting_is_named(slack: SlackNotifier, token: str, channel: str
         slack.slack_channel().send(Notification(alert_message=OPEN, kind="opened", member=MIA))
     assert caught.value.setting == setting
     assert token not in str(caught.value)
+
+
+@pytest.mark.parametrize("channel", ["C0OLD", "C0OTHER", "C0NONE"])
+def test_an_earlier_channel_that_cannot_be_used(slack: SlackNotifier, channel: str) -> None:
+    """The thread lies in a channel that is archived, left or gone: the update is posted anew to the channel that is set."""
+    earlier = Notification(
+        alert_message=RESOLVE, kind="resolved", member=MIA, thread_ref=f"{channel}/1700000000.000001"
+    )
+    ref = slack.slack_channel().send(earlier)
+    assert ref is not None
+    assert ref.startswith("C0RELAY/")
+    assert texts(slack.standin.messages) == ["✅ Over: Payment recovered"]
+
+
+@pytest.mark.parametrize("code", ["update_failed", "cannot_reply_to_message", "a_code_of_tomorrow"])
+def test_whatever_is_wrong_with_the_earlier_thread(slack: SlackNotifier, code: str) -> None:
+    """It is no fault of the settings, and holds up nothing."""
+    slack.receive(OPEN)
+    slack.standin.faults.append(fault(body=code))
+    slack.receive(RESOLVE)
+    assert len(slack.first_messages) == 2
+
+
+@pytest.mark.parametrize("code", ["message_limit_exceeded", "ratelimited", "token_revoked"])
+def test_what_is_not_about_the_thread(slack: SlackNotifier, code: str) -> None:
+    """A limit or revoked credentials are the same in any channel: nothing is posted anew for them."""
+    slack.standin.faults.append(fault(body=code))
+    earlier = Notification(
+        alert_message=RESOLVE, kind="resolved", member=MIA, thread_ref="C0RELAY/1700000000.000001"
+    )
+    with pytest.raises(TransientError):
+        slack.slack_channel().send(earlier)
+    assert slack.standin.messages == []
 
 
 def test_a_webhook_posts_messages_only(slack: SlackNotifier) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
+from relay.crm.waiting import retry_change
 from relay.errors import TransientError
 from relay.ports.crm import ContactRef, CrmOutcome
 from relay.ports.members import MemberRecord
@@ -14,31 +16,40 @@ from tests.functional.crm.crm_setups import KEY, CrmSetup
 from tests.support.crm_fakes import FakeCrm, KilledError, change_message
 
 
-def test_the_previous_contact_is_cleared_first() -> None:
-    """If e-mail identifies members, a new address leaves no field of the member on the previous contact."""
+def test_the_previous_contact_is_cleared_afterwards() -> None:
+    """If e-mail identifies members, a new address leaves no field of the member on the previous contact.
+
+    The new one is written before: a refusal of either call leaves a contact that holds the member.
+    """
     setup = CrmSetup()
     setup.update_member(email="old@example.com")
     assert setup.work() == [None]
     assert setup.crm.cleared == []
     setup.update_member(email="new@example.com")
     assert setup.work() == [None]
-    assert setup.crm.cleared == [ContactRef(key=KEY, id="1", email="old@example.com")]
+    assert setup.crm.cleared == [
+        ContactRef(key=KEY, id="contact of old at example.com", email="old@example.com")
+    ]
+    assert len(setup.crm.calls) == 2
     assert setup.sync_states.states[KEY].email == "new@example.com"
 
 
-def test_what_cannot_be_cleared_keeps_the_new_contact_waiting() -> None:
-    """While the previous contact cannot be cleared, the new one is not written."""
+def test_a_clearing_that_fails_is_tried_again_as_a_clearing() -> None:
+    """The new contact is written once; what the previous one still holds is noted until it is clear."""
     setup = CrmSetup()
     setup.update_member(email="old@example.com")
     setup.work()
     setup.update_member(email="new@example.com")
     setup.crm.clear_outcomes[KEY] = CrmOutcome(state="retry", reason="http_503")
     assert isinstance(setup.work()[0], TransientError)
-    assert len(setup.crm.calls) == 1
+    assert len(setup.crm.calls) == 2
+    assert setup.sync_states.states[KEY].previous_contacts == {"contact of old at example.com"}
     setup.crm.clear_outcomes.clear()
     setup.clock.forward(10)
     assert setup.work() == [None]
-    assert len(setup.crm.calls) == 2
+    assert len(setup.crm.calls) == 2, "the member itself is not written again"
+    assert setup.crm.cleared[-1] == ContactRef(key=KEY, id="contact of old at example.com", previous=True)
+    assert setup.sync_states.states[KEY].previous_contacts == frozenset()
 
 
 def test_with_keys_nothing_is_cleared() -> None:
@@ -69,7 +80,7 @@ def test_an_address_that_is_gone(by: str) -> None:
 
 @pytest.mark.parametrize("by", ["key", "email"])
 def test_a_refusal_to_clear_is_not_final(by: str) -> None:
-    """An erased member does not change again: what a CRM refused to clear is tried again with the next message."""
+    """An erased member does not change again: what a CRM refused to clear waits, and is tried again."""
     setup = CrmSetup(crm=FakeCrm(identified_by="email" if by == "email" else "key"))
     setup.update_member(email="old@example.com")
     setup.work()
@@ -78,9 +89,9 @@ def test_a_refusal_to_clear_is_not_final(by: str) -> None:
     setup.crm.clear_outcomes[KEY] = CrmOutcome(state="refused", reason="http_400")
     assert setup.work() == [None], "its message is done: a state that the status shows, and no dead letter"
     known = setup.sync_states.states[KEY]
-    assert (known.state, known.reason, known.digest) == ("refused", "not_cleared_http_400", None)
+    assert (known.state, known.reason, known.digest) == ("waiting", "not_cleared_http_400", None)
     setup.crm.clear_outcomes.clear()
-    assert setup.work() == [None]
+    assert setup.work(replace(change_message("again", KEY), body=retry_change(KEY).body)) == [None]
     assert setup.crm.held == {}
     assert setup.sync_states.states[KEY].state == "skipped"
     cleared = len(setup.crm.cleared)

@@ -77,7 +77,9 @@ def test_notes_wait_for_an_address() -> None:
     setup.update_member(email="new@example.com")
     assert setup.work(message) == [None]
     assert setup.crm.recorded == ["m.joined"]
-    assert setup.crm.contacts[KEY] == ContactRef(key=KEY, id="1", email="new@example.com")
+    assert setup.crm.contacts[KEY] == ContactRef(
+        key=KEY, id="contact of new at example.com", email="new@example.com"
+    )
 
 
 def test_a_failed_note_defers_only_its_own_message() -> None:
@@ -138,4 +140,4 @@ def test_a_note_goes_to_the_contact_that_is_known() -> None:
     setup.update_member(tier_name="Gold")
     setup.crm.outcomes[KEY] = CrmOutcome(state="mirrored")
     assert setup.work(change_message("m", KEY, "joined")) == [None]
-    assert setup.crm.contacts[KEY].id == "1"
+    assert setup.crm.contacts[KEY].id == "contact of member-7001 at example.com"

@@ -120,8 +120,7 @@ class Deployed:
         key = member_key(SHOP, customer)
         member = self.members.load([key])[0][key].member
         register = member.registers["pending_cancel_at"]
-        day = member.moment("pending_cancel_at")
-        assert day
+        assert member.moment("pending_cancel_at")
         return GrantRequest(
             id=f"{event_id}.{RULE}",
             event_id=event_id,
@@ -129,7 +128,7 @@ class Deployed:
             member=key,
             at=register.at,
             rule=RULE,
-            key=f"{key}:{day:%Y-%m-%d}",
+            key=key,
             amount=Decimal(amount),
         )
 

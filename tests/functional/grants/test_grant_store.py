@@ -78,7 +78,7 @@ def test_a_claim_is_a_record(table: str) -> None:
     assert (store.load("k"), reserved(table)) == (None, 0)
     intents = store.intents(TEN, "event.rule")
     claim = intents.claim(ask(amount="5.50"))
-    expected = GrantRecord(customer_id="42", amount=Decimal("5.5"), by="event.rule")
+    expected = GrantRecord(customer_id="42", amount=Decimal("5.5"), by="event.rule", at=store.clock())
     assert (store.load("k"), reserved(table)) == (expected, 5.5)
     intents.mark_granted(claim)
     loaded = store.load("k")

@@ -36,8 +36,8 @@ DONE: dict[str, Any] = {"batchItemFailures": []}
 
 
 def month(deployed: Deployed) -> float:
-    """Return how much is reserved for the simulator's month."""
-    return float(service(GrantServices).grants.claimed("2026-03"))
+    """Return how much is reserved for the month of the function's clock."""
+    return float(service(GrantServices).grants.claimed(f"{deployed.clock():%Y-%m}"))
 
 
 @pytest.mark.parametrize("shape", ["named", "array", "nested"])

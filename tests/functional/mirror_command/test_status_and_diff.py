@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from relay.errors import MisconfiguredError
 from relay.ports.crm import CrmOutcome
 from relay.ports.crm_state import CircuitRecord, CircuitState, ClaimResult
-from relay_cli.commands.mirror import command
 from relay_cli.commands.mirror.target import Target
+from relay_cli.commands.mirror.text import as_text
 from relay_cli.errors import CliError
 from relay_cli.known_errors import known_error
 
 from tests.contract.crm.profiles import key_of, wanted
-from tests.functional.mirror_command.conftest import MirrorSetup, filled
+from tests.functional.mirror_command.conftest import COUNT, MirrorSetup, filled
 
 
 def test_refused_members_and_reasons(mirror: MirrorSetup) -> None:
@@ -67,8 +68,8 @@ def test_an_unknown_member(mirror: MirrorSetup) -> None:
     found = mirror.run("diff", members=["4", "987654"], reveal=False, limit=20)
     assert found["members"].keys() == {key_of(4)}
     assert found["unknown_members"] == [key_of(987654)]
-    unknown = mirror.run("diff", members=["987654"], reveal=False, limit=20)
-    assert unknown["members"] == {}
+    with pytest.raises(CliError, match="no member is called 987654"):
+        mirror.run("diff", members=["987654"], reveal=False, limit=20)
 
 
 def test_a_contact_that_could_not_be_cleared(mirror: MirrorSetup) -> None:
@@ -93,19 +94,61 @@ def test_errors_for_the_terminal(mirror: MirrorSetup) -> None:
     mirror.hubspot.token = "another"
     with pytest.raises(MisconfiguredError) as refused:
         mirror.run("prepare", dry_run=True)
-    assert "HUBSPOT_SECRET" in str(known_error(refused.value))
+    assert "HubSpotSecret" in str(known_error(refused.value))
 
 
-def test_the_result_as_text(capsys: pytest.CaptureFixture[str]) -> None:
-    """Keys are printed as words, and empty values as `none` or `never`."""
-    command._print(
-        {"mirrored": 3, "refused_why": {"owned_by_other": 1}, "last_fill": {}, "at": None, "ids": ["a"]}
-    )
-    assert capsys.readouterr().out.splitlines() == [
-        "mirrored: 3",
-        "refused why:",
-        "  owned by other: 1",
-        "last fill: none",
-        "at: never",
-        "ids: a",
+def test_a_mistyped_target_names_those_there_are(mirror: MirrorSetup) -> None:
+    """A person who mistypes a target sees which ones the stack has."""
+    with pytest.raises(CliError, match="it has hubspot"):
+        Target(mirror.target.stack, "hubsport").load_settings()
+
+
+def test_who_waits_and_a_retry(mirror: MirrorSetup) -> None:
+    """Each member that waits or was refused is named: why, since when, what to do; a retry tries them at once."""
+    mirror.hubspot.portal.create({"email": "member-3@example.com"})
+    mirror.run("prepare", dry_run=False)
+    mirror.hubspot.portal.required.add("lastname")
+    filled(mirror)
+    found = mirror.run("status", who=True)
+    assert found["waiting"] == COUNT - 1
+    assert found["waiting_why"] == {"required_property lastname": COUNT - 1}
+    assert (found["pending"], found["refused"]) == (0, 0)
+    first = found["who"][0]
+    assert (first["state"], first["reason"]) == ("waiting", "required_property lastname")
+    assert "fill the property" in first["what_to_do"]
+    assert first["since"]
+    assert "what to do" in as_text(found)
+    mirror.hubspot.portal.required.clear()
+    circuit = mirror.target.circuits.load()
+    mirror.target.circuits.compare_and_swap(circuit, CircuitRecord(version=circuit.version + 1))
+    assert mirror.run("retry", members=["3"])["queued"] == 1
+    mirror.process_queue()
+    assert mirror.run("status")["mirrored"] == 1
+    assert mirror.run("retry", members=[])["queued"] == COUNT - 2
+    mirror.process_queue()
+    assert mirror.run("status")["mirrored"] == COUNT - 1
+    assert mirror.run("retry", members=["987654"])["unknown_members"] == [key_of(987654)]
+
+
+def test_the_version_that_ends(mirror: MirrorSetup) -> None:
+    """A version that the provider ends within half a year is told; a later one is not."""
+    assert "version_ends" not in mirror.run("status")
+    adapter: Any = mirror.target.services.crm
+    adapter.version_ends = mirror.target.now().date() + timedelta(days=30)
+    assert "docs/hubspot.md" in mirror.run("status")["version_ends"]
+
+
+def test_the_result_as_text() -> None:
+    """Keys are printed as words in a table, and empty values as `none` or `never`; fields that differ come first."""
+    text = as_text({"mirrored": 3, "refused_why": {"owned_by_other": 1}, "last_fill": {}, "at": None})
+    assert [" ".join(line.split()) for line in text.splitlines()[2:]] == [
+        "mirrored 3",
+        "refused why: owned by other 1",
+        "last fill none",
+        "at never",
     ]
+    same = {"ours": "a", "theirs": "a", "same": True}
+    differs = {"ours": "Gold", "theirs": "Silver", "same": False}
+    lines = as_text({"target": "t", "members": {"k": {"a": same, "z": differs}}}).splitlines()
+    assert lines[-2].split() == ["k", "z", "Gold", "Silver", "differs"]
+    assert lines[-1].split() == ["k", "a", "a", "a"]

@@ -108,15 +108,18 @@ def test_an_escalation_goes_to_the_channels_of_its_level_too() -> None:
     assert pending_for(incident, "pagerduty") == ["escalated e3", "resolved e2"]
 
 
-def test_a_muted_incident_is_not_sent() -> None:
-    """Until its time; only PagerDuty gets the resolution, which pages no one."""
-    incident = apply(EMPTY_INCIDENT, OPEN, ["email", "pagerduty"])
+def test_of_a_muted_incident_the_end_is_told_in_the_thread() -> None:
+    """Until its time, and nothing else below critical; PagerDuty pages no one for it."""
+    incident = apply(EMPTY_INCIDENT, OPEN, ["email", "slack", "pagerduty"])
     muted = replace(incident, muted_until=alert_message(minute=60).at)
-    worse = alert_message("e3", minute=12, level=Level.CRITICAL)
+    worse = alert_message("e3", minute=12, level=Level.ERROR, outcome="failed_for_good")
     assert apply(muted, worse, CHANNELS).pending == muted.pending
-    assert apply(muted, worse, CHANNELS).level is Level.CRITICAL
+    assert apply(muted, worse, CHANNELS).level is Level.ERROR
+    critical = apply(muted, alert_message("e4", minute=13, level=Level.CRITICAL), CHANNELS)
+    assert pending_for(critical, "email") == ["opened e1", "escalated e4"]
     resolved = apply(muted, RESOLVE, CHANNELS)
     assert pending_for(resolved, "email") == ["opened e1"]
+    assert pending_for(resolved, "slack") == ["opened e1", "resolved e2"]
     assert pending_for(resolved, "pagerduty") == ["opened e1", "resolved e2"]
     assert not resolved.active
     again = apply(resolved, alert_message("e5", minute=30), CHANNELS)
@@ -127,20 +130,62 @@ def test_a_muted_incident_is_not_sent() -> None:
         alert_message("e7", minute=62, action="resolve"),
         [],
     )
-    assert pending_for(later, "slack") == ["opened e6", "resolved e7"]
+    assert pending_for(later, "email") == ["opened e1", "opened e6", "resolved e7"]
 
 
-def test_an_acknowledged_incident_is_sent_when_it_is_critical_or_resolved() -> None:
-    """An acknowledgement ends when the incident opens anew."""
+def test_an_acknowledged_incident_does_not_escalate() -> None:
+    """Below critical. An outcome and the end are told in the thread, by e-mail where there is none."""
     acknowledged = replace(incident_after(OPEN), acknowledged=True)
     error = alert_message("e3", minute=12, level=Level.ERROR)
     assert apply(acknowledged, error, CHANNELS).pending == acknowledged.pending
-    critical = apply(
-        apply(acknowledged, error, CHANNELS), alert_message("e4", minute=13, level=Level.CRITICAL), CHANNELS
-    )
-    assert pending_for(apply(critical, RESOLVE, CHANNELS)) == ["opened e1", "escalated e4", "resolved e2"]
+    final = alert_message("e4", minute=13, level=Level.ERROR, outcome="failed_for_good")
+    for before in (acknowledged, apply(acknowledged, error, CHANNELS)):
+        ended = apply(apply(before, final, CHANNELS), RESOLVE, CHANNELS)
+        assert pending_for(ended, "email") == ["opened e1"]
+        assert [each.split()[1] for each in pending_for(ended, "slack")] == ["e1", "e4", "e2"]
+    critical = apply(acknowledged, alert_message("e4", minute=13, level=Level.CRITICAL), CHANNELS)
+    assert pending_for(critical, "email") == ["opened e1", "escalated e4"]
+    by_mail = replace(incident_after(OPEN, channels=["email"]), acknowledged=True)
+    assert pending_for(apply(by_mail, RESOLVE, CHANNELS), "email") == ["opened e1", "resolved e2"]
     reopened = apply(apply(acknowledged, RESOLVE, CHANNELS), alert_message("e5", minute=30), CHANNELS)
     assert not reopened.acknowledged
+
+
+def test_an_outcome_is_told_once_though_its_level_was_reached() -> None:
+    """To the channels that were notified and to those of its level; as an update, and as the opening where none was."""
+    final = alert_message("e3", minute=12, outcome="failed_for_good")
+    assert classify(incident_after(OPEN), final) == "outcome"
+    told = apply(incident_after(OPEN, channels=["slack"]), final, CHANNELS)
+    assert pending_for(told, "slack") == ["opened e1", "updated e3"]
+    assert pending_for(told, "email") == ["updated e3"]
+    assert classify(told, alert_message("e4", minute=13, outcome="failed_for_good")) == "absorbed"
+    silent = apply(EMPTY_INCIDENT, OPEN, [])
+    assert pending_for(apply(silent, final, CHANNELS), "email") == ["opened e3"]
+    first = apply(EMPTY_INCIDENT, final, CHANNELS)
+    assert classify(first, alert_message("e4", minute=13, outcome="failed_for_good")) == "absorbed"
+    again = apply(apply(told, RESOLVE, CHANNELS), alert_message("e5", minute=30), CHANNELS)
+    assert classify(again, alert_message("e6", minute=31, outcome="failed_for_good")) == "outcome"
+
+
+def test_a_later_cycle_is_the_next_incident() -> None:
+    """Though nothing resolved the one before; a late attempt of the same cycle is no next one."""
+    first = incident_after(OPEN, alert_message("e3", minute=12, level=Level.ERROR))
+    at = alert_message(minute=30).at
+    second = alert_message("e4", minute=30, cycle_at=at)
+    assert classify(first, second) == "opened"
+    after = apply(first, second, CHANNELS)
+    assert after.level is second.alert.level
+    assert classify(after, alert_message("e5", minute=31, level=Level.ERROR, cycle_at=at)) == "escalated"
+    assert classify(after, alert_message("e6", minute=29, cycle_at=at)) == "absorbed"
+    assert classify(first, alert_message("e7", minute=13, cycle_at=alert_message(minute=10).at)) == "absorbed"
+
+
+def test_a_resolution_ends_what_was_told_a_moment_after_its_event() -> None:
+    """Whichever of the two arrives first."""
+    ended = alert_message("e2", minute=9, action="resolve", as_of=OPEN.at)
+    assert classify(incident_after(OPEN), ended) == "resolved"
+    assert classify(incident_after(ended), OPEN) == "stale"
+    assert classify(incident_after(ended), alert_message("e3", minute=11)) == "opened"
 
 
 def test_a_notice_is_sent_once_and_opens_nothing() -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from relay.rules.catalog import CATALOG
-from relay.rules.document import InvalidRulesError, differences, document_of, validated
+from relay.rules.document import InvalidRulesError, differences, document_of, remarks, validated
+from relay.rules.measures import Measures
 from relay.rules.settings import Rules
 from relay_cli.commands.rules import yaml_document
 from relay_cli.main import main
@@ -44,14 +46,14 @@ def test_a_good_document_means_what_it_says() -> None:
     assert rules.retention.on
     assert (rules.digest_at.hour, str(rules.quiet_hours and rules.quiet_hours.end)) == (21, "07:30:00")
     assert rules.thresholds.high_value_credits == Decimal("0.5")
-    assert rules.thresholds.high_value_revenue == Decimal(500)
-    assert rules.thresholds_for("JPY").high_value_credits == Decimal(15000)
+    assert rules.thresholds.high_value_revenue is None
+    assert rules.amount_set("high_value_credits", "JPY") == Decimal(15000)
+    assert rules.billing_attempts == 4
     assert set(rules.tiers) == {"12345678", "12e45678"}
     assert not rules.setting_for("cancel.pending").on
     stored = json.dumps(document_of(rules))
     assert Rules.model_validate_json(stored) == rules
     assert "high_value_revenue" not in stored.partition('"currencies"')[0]
-    # A currency is stored whole: another default for dollars is not to become one for yen.
     assert json.loads(stored)["currencies"]["JPY"]["credit_anomaly"] == "250"
 
 
@@ -89,8 +91,8 @@ def test_only_booleans_and_null_are_not_text() -> None:
         ("thresholds: 5", "thresholds", "should be names with their values"),
         ("tiers: 5", "tiers", "should be names with their values"),
         ("currencies: {usd: {credit_anomaly: 1}}", "currencies.usd", "three capital letters"),
-        ("currencies: {JPY: {credit_anomaly: 30000}}", "currencies.JPY", "names no high_value_annual_fee, high_value_credits,"),
-        ("currencies: {JPY: {}}", "currencies.JPY", "nothing is taken over from `thresholds`"),
+        ("{currency: JPY, currencies: {JPY: {}}}", "currencies", "has its amounts in `thresholds`"),
+        ("measures: {}", "measures", "the daily run computes them"),
         ("tiers: {abc: {name: [x]}}", "tiers.abc.name", "should be a text"),
         ("tiers: {abc: {billing_interval: week}}", "tiers.abc.billing_interval", "should be month, quarter or year"),
         ("rules: {dunning.atempt: {on: false}}", "rules.dunning.atempt", "did you mean dunning.attempt?"),
@@ -133,7 +135,7 @@ def test_all_problems_are_reported_at_once() -> None:
 
 
 def test_problems_of_the_whole_document_are_reported_as_well() -> None:
-    """An unknown rule, missing amounts and contradictions are reported beside wrong single values."""
+    """An unknown rule and contradictions are reported beside wrong single values."""
     document = {
         "mask": "perhaps",
         "rules": {"cancel.pnding": {"on": False}, "cancel.soon": {"level": "loud"}},
@@ -149,7 +151,6 @@ def test_problems_of_the_whole_document_are_reported_as_well() -> None:
         "rules.cancel.pnding",
         "rules.cancel.soon.level",
         "retention.monthly_ceiling",
-        "currencies.JPY",
         "currencies.usd",
         "quiet_hours",
     }
@@ -158,7 +159,33 @@ def test_problems_of_the_whole_document_are_reported_as_well() -> None:
 def test_a_stored_document_of_an_older_version_is_still_read() -> None:
     """A stored currency without all amounts still loads: unreadable rules would stop all processing."""
     rules = Rules.model_validate_json('{"currencies": {"JPY": {"credit_anomaly": "30000"}}}')
-    assert rules.thresholds_for("JPY").high_value_credits == Decimal(100)
+    assert rules.amount_set("credit_anomaly", "JPY") == Decimal(30_000)
+    assert rules.amount_set("high_value_credits", "JPY") is None
+
+
+def test_a_number_holds_for_its_own_currency() -> None:
+    """Set in one, it decides nothing in another; without the shop's currency, it holds where no other entry does."""
+    rules = validated(
+        {
+            "currency": "USD",
+            "thresholds": {"credit_anomaly": 250},
+            "currencies": {"JPY": {"credit_anomaly": 30000}},
+        }
+    )
+    found = [rules.amount_set("credit_anomaly", code) for code in ("USD", "JPY", "EUR")]
+    assert found == [250, 30000, 0]
+    assert rules.amount_set("high_value_credits", "EUR") is None
+    unnamed = validated({"thresholds": {"credit_anomaly": 250}})
+    assert unnamed.amount_set("credit_anomaly", "EUR") == 250
+    assert any(remark.startswith("thresholds: no currency is named") for remark in remarks(unnamed))
+
+
+def test_a_number_of_attempts_that_is_set_stays_set() -> None:
+    """Even where it is the default: what a tier showed counts only while nothing is set."""
+    seen = {"measures": Measures(attempts_seen={"gold": {"5": date(2026, 3, 1)}})}
+    assert Rules().model_copy(update=seen).billing_attempts_for("gold") == 5
+    stored = Rules.model_validate(document_of(validated({"billing_attempts": 3})))
+    assert stored.model_copy(update=seen).billing_attempts_for("gold") == 3
 
 
 def test_a_tier_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -187,7 +214,7 @@ def test_show_the_defaults(capsys: pytest.CaptureFixture[str]) -> None:
     """Every setting and every rule has a line, and none is marked."""
     assert main(["rules", "show", "--defaults"]) == 0
     shown = capsys.readouterr().out
-    assert "  thresholds.high_value_annual_fee: 100" in shown
+    assert "  thresholds.high_value_annual_fee: -" in shown
     assert all(f"  {name}" in shown for name in CATALOG)
     assert "\n*" not in shown
 

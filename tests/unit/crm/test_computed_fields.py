@@ -17,6 +17,14 @@ from tests.support.sample_events import after, event
 
 DEFAULTS = Rules()
 
+SET = Rules(
+    currency="USD",
+    thresholds=Thresholds(
+        high_value_annual_fee=Decimal(100), high_value_credits=Decimal(100), high_value_revenue=Decimal(500)
+    ),
+)
+"""A merchant's own numbers: without any, nobody is of high value until the programme's measures are known."""
+
 
 def field(name: str, *events: Any, rules: Rules = DEFAULTS) -> Any:
     """Return the value of a field in a CRM after these events."""
@@ -26,20 +34,20 @@ def field(name: str, *events: Any, rules: Rules = DEFAULTS) -> Any:
 @pytest.mark.parametrize(
     ("events", "rules", "high"),
     [
-        ([], DEFAULTS, False),
-        ([event("paid", 1, amount=99, newBillingDate="2027-03-01T00:00:00Z")], DEFAULTS, False),
-        ([event("paid", 1, amount=100, newBillingDate="2027-03-01T00:00:00Z")], DEFAULTS, True),
-        ([event("paid", 1, amount=9, newBillingDate="2026-04-01T00:00:00Z")], DEFAULTS, True),
-        ([event("paid", 1, amount=8, newBillingDate="2026-04-01T00:00:00Z")], DEFAULTS, False),
-        ([event("attempt", 1, amount=100)], DEFAULTS, True),
+        ([], SET, False),
+        ([event("paid", 1, amount=99, newBillingDate="2027-03-01T00:00:00Z")], SET, False),
+        ([event("paid", 1, amount=100, newBillingDate="2027-03-01T00:00:00Z")], SET, True),
+        ([event("paid", 1, amount=9, newBillingDate="2026-04-01T00:00:00Z")], SET, True),
+        ([event("paid", 1, amount=8, newBillingDate="2026-04-01T00:00:00Z")], SET, False),
+        ([event("attempt", 1, amount=100)], SET, True),
         ([event("paid", 1, amount=9000, currency="JPY")], Rules(currencies={"JPY": Thresholds(high_value_annual_fee=Decimal(10_000))}), False),
-        ([event("credits", 1, previousBalance=0, newBalance=100)], DEFAULTS, True),
-        ([event("updated", 1, revenue=500)], DEFAULTS, True),
+        ([event("credits", 1, previousBalance=0, newBalance=100)], SET, True),
+        ([event("updated", 1, revenue=500)], SET, True),
         ([event("updated", 1, revenue=500)], Rules(thresholds=Thresholds(high_value_revenue=Decimal(0))), False),
         ([event("joined", 1)], Rules(tiers={"3a636361": TierSetting(rank=2), "x": TierSetting(rank=1)}), True),
         ([event("joined", 1)], Rules(tiers={"3a636361": TierSetting(rank=1), "x": TierSetting(rank=2)}), False),
         ([event("joined", 1)], Rules(tiers={"3a636361": TierSetting(rank=2)}), False),
-        ([event("joined", 1)], Rules(tiers={"3a636361": TierSetting(annual_fee=Decimal(240))}), True),
+        ([event("joined", 1)], SET.model_copy(update={"tiers": {"3a636361": TierSetting(annual_fee=Decimal(240))}}), True),
     ],
 )  # fmt: skip
 def test_high_value(events: list[Any], rules: Rules, *, high: bool) -> None:

@@ -61,9 +61,9 @@ def test_evidence_and_names_are_never_sent() -> None:
     assert not {"first_name", "last_name", "phone"} & CRM_FIELDS.keys()
 
 
-@pytest.mark.parametrize(("failed", "left"), [(None, None), (0, None), (1, 2), (3, 0), (9, 0)])
+@pytest.mark.parametrize(("failed", "left"), [(None, None), (0, None), (1, 2), (3, 0), (9, None)])
 def test_attempts_left(failed: int | None, left: int | None) -> None:
-    """Attempts are counted down from the rules' number, never below none; without a failure there is no count."""
+    """Attempts are counted down from the rules' number, without a failure, and beyond that number, there is no count."""
     assert wanted(failed_attempts=failed).values["attempts_left"] == left
     five = crm_profile(member(failed_attempts=1), Rules(billing_attempts=5))
     assert five.values["attempts_left"] == 4

@@ -80,14 +80,14 @@ def test_an_unusable_wait_is_ignored(asked: str) -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"null", b'{"results": 7, "errors": "x"}', b"\xff", b"[" * 9999]
 )
-def test_an_unreadable_success_is_a_refusal(body: bytes) -> None:
+def test_an_unreadable_success_names_no_member(body: bytes) -> None:
     """A success that cannot be read names no member."""
     outcome = scripted_hubspot(lambda request: httpx.Response(200, content=body)).upsert([wanted()])[KEY]
-    assert (outcome.state, outcome.reason) == ("refused", "silent_2xx")
+    assert (outcome.state, outcome.reason) == ("waiting", "silent_2xx")
 
 
 def test_an_unnamed_fault_is_found_by_halving() -> None:
-    """A batch that is refused as a whole is written in halves: the member at fault is refused, all others arrive."""
+    """A batch that is refused as a whole is written in halves: the member at fault waits, all others arrive."""
     bad = key_of(5)
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -98,7 +98,7 @@ def test_an_unnamed_fault_is_found_by_halving() -> None:
         return all_done(request)
 
     outcomes = scripted_hubspot(answer).upsert([wanted(number) for number in range(9)])
-    assert [key for key, outcome in outcomes.items() if outcome.state == "refused"] == [bad]
+    assert [key for key, outcome in outcomes.items() if outcome.state == "waiting"] == [bad]
     assert outcomes[bad].reason == "validation_error"
     assert sum(outcome.state == "mirrored" for outcome in outcomes.values()) == 8
 
@@ -145,4 +145,4 @@ def test_a_key_that_is_not_unique_is_not_written() -> None:
         return httpx.Response(400, json={"errors": [{"code": "PROPERTY_DOESNT_EXIST"}]})
 
     outcome = scripted_hubspot(answer).upsert([wanted()])[KEY]
-    assert (outcome.state, outcome.reason) == ("unauthorised", "membership_key_is_not_unique")
+    assert (outcome.state, outcome.reason) == ("waiting", "membership_key_is_not_unique")

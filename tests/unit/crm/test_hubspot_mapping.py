@@ -103,4 +103,4 @@ def test_an_unknown_version() -> None:
     """A version that is not in the table is a setting to correct."""
     with pytest.raises(MisconfiguredError) as caught:
         Hubspot("https://hub.example", FixedToken(), "2027-03")
-    assert caught.value.setting == "HUBSPOT_VERSION"
+    assert caught.value.setting == "HubSpotVersion"

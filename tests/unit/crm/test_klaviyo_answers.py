@@ -89,10 +89,12 @@ def test_a_status_that_concerns_no_member_is_a_retry(path: str, status: int) -> 
 
 @pytest.mark.parametrize("path", ["/api/profiles", "/api/events"])
 def test_a_path_that_the_revision_does_not_know(path: str) -> None:
-    """A 404 for a path concerns every member and is a retry: no member is refused for it."""
+    """A 404 for a path concerns every member, and names the revision: no member is refused for it."""
     crm = ScriptedKlaviyo((path, 404, {"errors": [{"code": "not_found"}]})).crm()
     outcomes = crm.upsert([wanted()]) if path == "/api/profiles" else crm.record([change()], contacts())
-    assert [outcome.state for outcome in outcomes.values()] == ["retry"]
+    assert [(outcome.state, outcome.setting) for outcome in outcomes.values()] == [
+        ("unauthorised", "KlaviyoRevision")
+    ]
 
 
 @pytest.mark.parametrize("asked", ["soon", "-5", "nan", "inf", "9" * 30])
@@ -127,4 +129,4 @@ def test_klaviyos_sentences_are_not_repeated() -> None:
     )
     errors = [{"code": EMAIL, "source": {"pointer": f"/data/{EMAIL}"}}]
     crm = ScriptedKlaviyo(("/api/profile-import", 400, {"errors": errors})).crm()
-    assert crm.upsert([wanted()])[MEMBER] == CrmOutcome(state="refused", reason="http_400")
+    assert crm.upsert([wanted()])[MEMBER] == CrmOutcome(state="waiting", reason="http_400")

@@ -77,14 +77,14 @@ def test_a_note_without_an_address() -> None:
 
 
 def test_notes_after_a_failed_call() -> None:
-    """After a failed call no other is made; a note that Klaviyo refuses does not affect the others."""
+    """After a failed call no other is made; a note that Klaviyo does not take does not affect the others."""
     notes = [Note(rule=rule, name="Membership Joined") for rule in ("a", "b", "c")]
     klaviyo = ScriptedKlaviyo(
         ("/api/events", 400, {"errors": [{"code": "invalid"}]}), ("/api/events", 502, None)
     )
     outcomes = klaviyo.crm().record([change(*notes)], contacts())
     assert [(outcome.state, outcome.unanswered) for outcome in outcomes.values()] == [
-        ("refused", False),
+        ("waiting", False),
         ("retry", True),
         ("retry", False),
     ]

@@ -25,13 +25,13 @@ from tests.unit.crm.scripted_salesforce import (
     [
         ("UNABLE_TO_LOCK_ROW", "retry", "unable_to_lock_row"),
         ("SERVER_UNAVAILABLE", "retry", "server_unavailable"),
-        ("DUPLICATES_DETECTED", "refused", "duplicates_detected"),
-        ("REQUIRED_FIELD_MISSING", "refused", "required_field_missing"),
+        ("DUPLICATES_DETECTED", "waiting", "duplicates_detected"),
+        ("REQUIRED_FIELD_MISSING", "waiting", "required_field_missing"),
         ("MALFORMED_ID", "refused", "malformed_id"),
-        ("DUPLICATE_EXTERNAL_ID", "refused", "identity_conflict"),
-        ("DUPLICATE_VALUE", "refused", "identity_conflict"),
+        ("DUPLICATE_EXTERNAL_ID", "waiting", "identity_conflict"),
+        ("DUPLICATE_VALUE", "waiting", "identity_conflict"),
         ("INVALID_FIELD_FOR_INSERT_UPDATE", "unauthorised", "unknown_property"),
-        ("jane@example.com", "refused", "no_reason"),
+        ("jane@example.com", "waiting", "no_reason"),
     ],
 )
 def test_one_records_error(word: str, code: str, state: str, reason: str) -> None:
@@ -58,8 +58,8 @@ def test_a_locked_row_concerns_its_member_only() -> None:
         (404, "NOT_FOUND", "unauthorised", "not_found", None),
         (400, "INVALID_FIELD", "unauthorised", "unknown_property", None),
         (400, "INVALID_TYPE", "unauthorised", "unknown_object", None),
-        (400, "JSON_PARSER_ERROR", "refused", "json_parser_error", None),
-        (300, "", "refused", "identity_conflict", None),
+        (400, "JSON_PARSER_ERROR", "waiting", "json_parser_error", None),
+        (300, "", "waiting", "identity_conflict", None),
         (503, "SERVER_UNAVAILABLE", "retry", "server_unavailable", 30.0),
         (500, "UNKNOWN_EXCEPTION", "retry", "unknown_exception", None),
         (302, "", "retry", "http_302", None),
@@ -75,19 +75,19 @@ def test_a_write_that_is_refused_as_a_whole(
 
 
 def test_an_unnamed_fault_is_found_by_halving() -> None:
-    """A call that is refused as a whole is made in halves: the member at fault is refused, all others arrive."""
+    """A call that is refused as a whole is made in halves: the member at fault waits, all others arrive."""
     bad = key_of(5)
     crm = writing(lambda keys: error(400, "JSON_PARSER_ERROR") if bad in keys else [done() for _ in keys])
     outcomes = crm.upsert([wanted(number) for number in range(9)])
-    assert [key for key, outcome in outcomes.items() if outcome.state == "refused"] == [bad]
+    assert [key for key, outcome in outcomes.items() if outcome.state == "waiting"] == [bad]
     assert sum(outcome.state == "mirrored" for outcome in outcomes.values()) == 8
 
 
 @pytest.mark.parametrize("results", [None, {}, [], [{}], [{"success": True, "id": ""}], [7], [{}, {}, {}]])
-def test_an_unreadable_success_is_a_refusal(results: Any) -> None:
+def test_an_unreadable_success_names_no_member(results: Any) -> None:
     """A success that does not name each record is a refusal."""
     outcomes = writing(lambda keys: results).upsert([wanted()])
-    assert outcomes[KEY].state == "refused"
+    assert outcomes[KEY].state == "waiting"
 
 
 def test_what_was_written_before_the_stop_counts() -> None:
@@ -96,7 +96,9 @@ def test_what_was_written_before_the_stop_counts() -> None:
     crm = writing(lambda keys: [done() if key == KEY else hidden for key in keys])
     outcomes = crm.upsert([wanted(7001), wanted(7002)])
     assert outcomes[KEY].state == "mirrored"
-    assert outcomes[key_of(7002)] == CrmOutcome(state="unauthorised", reason="unknown_property")
+    assert outcomes[key_of(7002)] == CrmOutcome(
+        state="unauthorised", reason="unknown_property", setting="SalesforceObject"
+    )
 
 
 def test_errors_of_the_port() -> None:
@@ -104,7 +106,7 @@ def test_errors_of_the_port() -> None:
     crm = scripted_salesforce(lambda request: httpx.Response(400, json={"error": "invalid_client"}))
     with pytest.raises(MisconfiguredError) as caught:
         crm.check()
-    assert caught.value.setting == "SALESFORCE_SECRET"
+    assert caught.value.setting == "SalesforceSecret"
     down = scripted_salesforce(lambda request: httpx.Response(503))
     for call in (down.check, lambda: down.read([ContactRef(key=KEY)]), down.ensure_schema):
         with pytest.raises(TransientError):

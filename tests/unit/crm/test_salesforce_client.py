@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from typing import Any
 from urllib.parse import parse_qs
 
 import httpx
@@ -29,13 +30,14 @@ from tests.unit.crm.scripted_salesforce import (
 @pytest.mark.parametrize(
     ("org", "setting"),
     [
-        ({"object_name": "Contact WHERE"}, "SALESFORCE_OBJECT"),
-        ({"object_name": "Opportunity"}, "SALESFORCE_OBJECT"),
-        ({"version": "65"}, "SALESFORCE_VERSION"),
-        ({"version": "../.."}, "SALESFORCE_VERSION"),
+        ({"object_name": "Contact WHERE"}, "SalesforceObject"),
+        ({"object_name": "Opportunity"}, "SalesforceObject"),
+        ({"version": "65"}, "SalesforceVersion"),
+        ({"version": "../.."}, "SalesforceVersion"),
+        ({"version": "30.0"}, "SalesforceVersion"),
     ],
 )
-def test_invalid_settings(org: dict[str, str], setting: str) -> None:
+def test_invalid_settings(org: dict[str, Any], setting: str) -> None:
     """A name that cannot be part of a path is rejected, and the setting is named."""
     with pytest.raises(MisconfiguredError) as caught:
         SalesforceOrg(URL, **org)
@@ -101,6 +103,7 @@ def test_a_session_that_ended_is_renewed_once() -> None:
         (httpx.Response(301, headers={"Location": "https://else"}), "unauthorised", "http_301"),
         (httpx.Response(404), "unauthorised", "http_404"),
         (httpx.Response(200, json={"no": "token"}), "unauthorised", "http_200"),
+        (httpx.Response(403, text="<html>"), "retry", "no_session"),
         (httpx.Response(503), "retry", "no_session"),
         (httpx.Response(429), "retry", "no_session"),
     ],
@@ -110,7 +113,8 @@ def test_no_session(reply: httpx.Response, state: str, reason: str) -> None:
     secret = FixedToken(CREDENTIALS)
     outcome = scripted_salesforce(lambda request: reply, secret).upsert([wanted()])[KEY]
     assert (outcome.state, outcome.reason, outcome.unanswered) == (state, reason, False)
-    assert secret.forgotten == (state == "unauthorised")
+    assert secret.forgotten == (state == "unauthorised" and not outcome.setting)
+    assert outcome.setting == ("SalesforceUrl" if reason in {"http_301", "http_404", "http_200"} else "")
 
 
 @pytest.mark.parametrize("text", ["", "a-token", "[]", "7", '{"client_id": "x"}'])

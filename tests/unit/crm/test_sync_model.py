@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from relay.crm.sync import CrmSync
-from relay.ports.crm import ContactRef, CrmOutcome
+from relay.ports.crm import ContactNotes, ContactRef, CrmOutcome
 from relay.ports.members import MemberRecord
 from relay.rules.crm_profile import CrmProfile
 
@@ -34,7 +34,9 @@ class UnreliableCrm(FakeCrm):
     meanwhile: list[object] = field(default_factory=list)
     calm: bool = False
 
-    def upsert(self, profiles: Sequence[CrmProfile]) -> Mapping[str, CrmOutcome]:
+    def upsert(
+        self, profiles: Sequence[CrmProfile], notes: ContactNotes | None = None
+    ) -> Mapping[str, CrmOutcome]:
         """Write, or fail in a random way."""
         fate = "well" if self.calm else self.chance.choice(["well"] * 6 + FATES)
         match fate:

@@ -67,10 +67,12 @@ class GrantSetup:
         )
         return granter.work([message], FakeContext(ms))["m1"]
 
-    def record(self, *, granted: bool = False, amount: int = 10, by: str | None = None) -> None:
+    def record(
+        self, *, granted: bool = False, amount: int = 10, by: str | None = None, at: datetime = NOW
+    ) -> None:
         """Write a record beforehand."""
         self.grants.made[grant().key] = GrantRecord(
-            customer_id="1", amount=Decimal(amount), by=by or grant().id, granted=granted
+            customer_id="1", amount=Decimal(amount), by=by or grant().id, granted=granted, at=at
         )
 
     @property

@@ -36,7 +36,7 @@ def test_a_grant_that_goes_well() -> None:
     assert setup.said == [("granted", None)]
     [line] = setup.journal.lines
     assert (line["id"], line["topic"], line["outcome"]) == (grant().id, "relay.grant", "applied")
-    assert (line["customer"], line["body"]["key"]) == ("1", grant().key)
+    assert (line["customer"], line["body"]["grant"]) == ("1", grant().key)
     assert line["body"]["amount"] == 10
 
 

@@ -15,7 +15,9 @@ from relay.grants.granter import LATEST
 from relay.model.member import Member
 from relay.model.messages import GrantRequest, dump
 from relay.ports.grants import GrantRecord
-from relay.rules.settings import Retention, Rules, RuleSetting
+from relay.rules.measures import Measures
+from relay.rules.segments import is_worth_credits
+from relay.rules.settings import Retention, Rules, RuleSetting, Thresholds
 
 from tests.support.grant_fakes import LEAVING, FakeGrantApi, grant
 from tests.support.port_fakes import NOW, SHOP, FakeMembers
@@ -52,11 +54,56 @@ def test_who_is_not_about_to_leave_any_more(answer: Mapping[str, Any] | None, re
     assert (setup.api.given, setup.grants.asked) == ([], [])
 
 
-def test_an_undocumented_status_proves_nothing() -> None:
-    """The event said so, and the API does not contradict it."""
-    setup = GrantSetup(api=FakeGrantApi(answer={**LEAVING, "status": "WINDING_DOWN"}))
+@pytest.mark.parametrize("status", ["WINDING_DOWN", "PAUSED", "", None, "PENDING"])
+def test_a_status_that_does_not_say_it_grants_nothing(status: str | None) -> None:
+    """A webhook is not signed: only a reading that itself says PENDING_CANCELLATION proves it."""
+    setup = GrantSetup(api=FakeGrantApi(answer={**LEAVING, "status": status}))
     assert setup.work() is None
-    assert setup.said == [("granted", None)]
+    assert setup.said == [("grant_ignored", "status_unknown")]
+    assert setup.api.given == []
+
+
+def test_a_member_is_granted_once_in_a_year() -> None:
+    """Whatever dates of cancellation the events name; a year later again, under a key of its own."""
+    setup = GrantSetup()
+    setup.record(granted=True)
+    assert setup.work() is None
+    assert setup.work(replace(grant(), id="b.retention.credits", at=NOW + timedelta(days=1))) is None
+    setup.now = NOW + timedelta(days=364)
+    late = replace(grant(), id="c.retention.credits", at=setup.now)
+    assert setup.work(late) is None
+    assert [outcome for outcome, _ in setup.said] == ["granted", "already_granted", "already_granted"]
+    setup.now = NOW + timedelta(days=366)
+    setup.tell(setup.now, pending_cancel_at=setup.now + timedelta(days=20))
+    setup.api.date = setup.now + timedelta(minutes=5)
+    assert setup.work(replace(late, at=setup.now)) is None
+    assert setup.said[-1] == ("granted", None)
+    assert [given["key"] for given in setup.api.given] == [f"{grant().key}:2"]
+
+
+def test_the_month_is_that_of_the_grant() -> None:
+    """A backdated event takes nothing from the month that it claims."""
+    setup = GrantSetup()
+    assert setup.work(replace(grant(), at=NOW - timedelta(days=29))) is None
+    assert setup.grants.months == {f"{NOW:%Y-%m}": 10}
+
+
+def test_webhooks_make_nobody_worth_it() -> None:
+    """Neither a fee that they name nor the programme's measures: the API's balance against the merchant's number."""
+    rules = Rules(
+        currency="USD",
+        retention=Retention(on=True),
+        measures=Measures(currency="USD", credits=Decimal(5), annual_fee={"USD": Decimal(5)}),
+    )
+    setup = GrantSetup(members=FakeMembers(rules=rules), is_worth_it=is_worth_credits)
+    setup.tell(
+        NOW - timedelta(minutes=11), fee_amount=Decimal(900), fee_currency="USD", credit_balance=Decimal(900)
+    )
+    assert setup.work() is None
+    assert setup.said == [("grant_ignored", "not_high_value")]
+    setup.members.rules = rules.model_copy(update={"thresholds": Thresholds(high_value_credits=Decimal(7))})
+    assert setup.work() is None
+    assert setup.said[-1] == ("granted", None)
 
 
 @pytest.mark.parametrize("status", ["ACTIVE", "active"])
@@ -140,6 +187,6 @@ def test_what_can_never_be_granted(asked: GrantRequest) -> None:
 def test_another_members_key() -> None:
     """The key belongs to another member: a defect of a rule, so nothing is granted."""
     setup = GrantSetup()
-    setup.grants.made[grant().key] = GrantRecord(customer_id="2", amount=Decimal(10), by="x")
+    setup.grants.made[grant().key] = GrantRecord(customer_id="2", amount=Decimal(10), by="x", at=NOW)
     assert isinstance(setup.work(), PermanentError)
     assert setup.api.given == []

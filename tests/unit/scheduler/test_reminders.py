@@ -87,11 +87,12 @@ def test_the_note_says_what_is_left_and_when_it_ends() -> None:
 @pytest.mark.parametrize(
     ("balance", "amount", "settings", "is_due"),
     [
-        (4, 20, Thresholds(), False),
-        (5, 20, Thresholds(), True),
+        (4, 20, Thresholds(expiring_at_least=Decimal(5)), False),
+        (5, 20, Thresholds(expiring_at_least=Decimal(5)), True),
+        (1, 20, Thresholds(), True),
         (0, 20, Thresholds(expiring_at_least=Decimal(0)), False),
-        (None, 5, Thresholds(), True),
-        (None, 4, Thresholds(), False),
+        (None, 5, Thresholds(expiring_at_least=Decimal(5)), True),
+        (None, 4, Thresholds(expiring_at_least=Decimal(5)), False),
     ],
 )
 def test_small_change_is_not_noted(
@@ -134,6 +135,7 @@ def test_a_trial_that_ends_is_noted_three_days_ahead() -> None:
     assert due(member(trial_ends_at=ends, cancelled_at=NOW - DAY)) == {}
 
 
+VALUABLE = Rules(currency="USD", thresholds=Thresholds(high_value_annual_fee=Decimal(100)))
 RENEWAL = {"next_payment_on": date(2025, 7, 4), "last_payment_at": NOW - 27 * DAY}
 
 
@@ -169,7 +171,9 @@ def test_who_leaves_does_not_renew() -> None:
         {"cancelled_at": NOW - DAY},
         {"failed_attempts": 1, "last_failure_at": NOW - DAY},
     ):
-        assert not any("renew" in event_id for event_id in due(member(**RENEWAL, **state)))
+        assert not any(
+            "renew" in event_id for event_id in due(member(**{**RENEWAL, "last_payment_at": None}, **state))
+        )
 
 
 def test_renewal_notices_can_be_left_to_the_platform() -> None:
@@ -182,11 +186,11 @@ LEAVING = {"pending_cancel_at": NOW + 7 * DAY - HOUR, "fee_amount": Decimal(120)
 
 def test_a_week_before_a_high_value_member_leaves_people_are_alerted() -> None:
     """At once, under the incident that the request has opened, once for that date."""
-    [event_effects] = reminders(member(**LEAVING), Rules(), TODAY)
+    [event_effects] = reminders(member(**LEAVING), VALUABLE, TODAY)
     [alert] = event_effects.effects
     assert isinstance(alert, Alert)
     assert (alert.rule, alert.incident_key) == ("cancel.soon", f"cancel:{KEY}:2025-07-08")
-    assert (alert.immediate, alert.action, alert.details) == (True, "update", (("Fee", "120.00 USD"),))
+    assert (alert.immediate, alert.action, dict(alert.details)["Fee"]) == (True, "update", "120.00 USD")
     assert (event_effects.event_id, event_effects.at) == (f"cancel:{KEY}:2025-07-08:7d", NOW - HOUR)
     assert due(member(**LEAVING, cancelled_at=NOW - DAY)) == {}
     assert due(member(**{**LEAVING, "pending_cancel_at": NOW + 7 * DAY + HOUR})) == {}
@@ -194,7 +198,7 @@ def test_a_week_before_a_high_value_member_leaves_people_are_alerted() -> None:
 
 def test_a_merchant_sets_the_level_and_the_switch() -> None:
     """As for every other rule."""
-    louder = Rules(rules={"cancel.soon": RuleSetting(level="error")})
+    louder = VALUABLE.model_copy(update={"rules": {"cancel.soon": RuleSetting(level="error")}})
     [event_effects] = reminders(member(**LEAVING), louder, TODAY)
     assert [effect.level.name for effect in event_effects.effects if isinstance(effect, Alert)] == ["ERROR"]
     assert due(member(**LEAVING), Rules(rules={"cancel.soon": RuleSetting(on=False)})) == {}

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from relay.errors import ConflictError, TransientError
-from relay.model.messages import AuditStep, ClockTick, load
+from relay.model.messages import AuditStep, ClockTick, WaitingRound, load
 from relay.rules.settings import Rules, Spikes
 
 from tests.support.port_fakes import NOW, FakeContext, FakeMembers, FakeOutgoing
@@ -35,6 +35,7 @@ def test_every_part_runs() -> None:
         "conditions": {"FailureSpike": 0, "CancelSpike": 0, "ManualCredits": 0, "Silence": 0},
         "daily_run": "done",
         "audits": {"requested": 0},
+        "waiting": {"requested": 0},
         "unclaimed": {},
         "erasures": "by night",
     }
@@ -110,7 +111,8 @@ def test_once_a_week_the_audits_are_requested(now: datetime, asked: int) -> None
     assert setup.scheduler().tick(now, FakeContext())["audits"] == {"requested": 2 * asked}
     hour = 7 if now.day == 9 else 8
     for queue in setup.crm_queues:
-        runs = [(load(AuditStep, message.body).run, message.header.topic) for message in queue.sent]
+        audits = [message for message in queue.sent if message.header.topic == "relay.audit"]
+        runs = [(load(AuditStep, message.body).run, message.header.topic) for message in audits]
         assert runs == [(now.replace(hour=hour, minute=0), "relay.audit")] * asked
 
 
@@ -119,4 +121,13 @@ def test_a_queue_that_refuses_keeps_no_other_from_its_audit() -> None:
     setup = SchedulerSetup(crm_queues=[FakeOutgoing(refuse={0}), FakeOutgoing()])
     with pytest.raises(TransientError):
         setup.scheduler().tick(datetime(2026, 3, 2, 4, tzinfo=UTC), FakeContext())
-    assert len(setup.crm_queues[1].sent) == 1
+    assert [message.header.topic for message in setup.crm_queues[1].sent] == ["relay.audit", "relay.waiting"]
+
+
+def test_every_crm_is_asked_for_its_waiting_members_at_every_tick() -> None:
+    """The function looks at its own schedule; a queue that refuses keeps no other from its request."""
+    setup = SchedulerSetup(crm_queues=[FakeOutgoing(refuse={0}), FakeOutgoing()])
+    with pytest.raises(TransientError):
+        setup.scheduler().tick(NOW, FakeContext())
+    [message] = setup.crm_queues[1].sent
+    assert (load(WaitingRound, message.body), message.header.topic) == (WaitingRound(at=NOW), "relay.waiting")

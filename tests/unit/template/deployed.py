@@ -15,7 +15,7 @@ LOG = {("logs:CreateLogStream", "Logs.Arn"), ("logs:PutLogEvents", "Logs.Arn")}
 TARGETS = {
     "HubSpot": ("URL", "SECRET", "VERSION", "EVENTS"),
     "Klaviyo": ("URL", "SECRET", "REVISION", "SET_EXTERNAL_ID", "COMPAT_NAMES"),
-    "Salesforce": ("URL", "SECRET", "OBJECT", "VERSION"),
+    "Salesforce": ("URL", "SECRET", "OBJECT", "VERSION", "ALLOW_DUPLICATES"),
     "Webhook": ("URL", "SECRET"),
 }
 """The CRMs, by the prefix of their resources, with the settings of their own."""

@@ -54,7 +54,7 @@ def test_the_clock_may_do_what_is_due_and_no_more() -> None:
         ("firehose:PutRecordBatch", "Journal.Arn"),
         ("dynamodb:BatchGetItem", "Members.Arn"),
         ("dynamodb:Scan", "Members.Arn"),
-        ("dynamodb:PutItem", "Members.Arn"),
+        ("dynamodb:PutItem", "Members.Arn"),  # of one key, the measures
         ("dynamodb:Scan", "Mirrors.Arn"),
         ("dynamodb:GetItem", "Figures.Arn"),
         ("dynamodb:PutItem", "Figures.Arn"),
@@ -63,6 +63,12 @@ def test_the_clock_may_do_what_is_due_and_no_more() -> None:
         ("sns:PublishBatch", "Changes"),
         *LOG,
     }
+
+
+def test_the_clock_writes_one_item_of_the_members_table() -> None:
+    """The measures: no member's record, and no rules."""
+    [put] = [each for each in statements("ClockRole") if each["Action"] == "dynamodb:PutItem"]
+    assert put["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["measures"]}}
 
 
 def test_the_fan_out_may_read_the_stream() -> None:

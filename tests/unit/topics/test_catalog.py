@@ -70,7 +70,7 @@ def test_the_example_in_the_docs_is_valid() -> None:
     """It validates without a remark."""
     example = (ROOT / "docs/rules.md").read_text().partition("```yaml")[2].partition("```")[0]
     rules = validated(yaml_document.load(example))
-    assert rules.thresholds_for("JPY").credit_anomaly == Decimal(37500)
+    assert rules.amount_set("high_value_annual_fee", "JPY") == Decimal(30_000)
     assert list(remarks(rules)) == []
 
 

@@ -10,6 +10,7 @@ import pytest
 from inveterate.webhooks.base import Event
 from relay.model.effects import Note
 from relay.model.timeline_events import TIMELINE_EVENTS, properties_of
+from relay.rules.measures import Measures
 from relay.rules.settings import Retention, Rules, Thresholds, TierSetting
 
 from tests.support.in_memory_relay import day
@@ -22,8 +23,10 @@ PLAIN = Rules(
     )
 )
 """No member is of high value."""
-HV = Rules()
-"""By default the sample's fee of 100 makes a member one of high value."""
+HV = Rules(currency="USD", thresholds=Thresholds(high_value_annual_fee=Decimal(100)))
+"""The sample's fee of 100 makes a member one of high value."""
+USUALLY_6 = Rules(currency="USD", measures=Measures(currency="USD", usual_grant=Decimal(6)))
+LARGE = Rules(currency="USD", thresholds=Thresholds(credit_anomaly=Decimal(250)))
 RANKED = Rules(
     thresholds=PLAIN.thresholds,
     tiers={GOLD: TierSetting(rank=1), "6a538edc": TierSetting(rank=0), PLATINUM: TierSetting(rank=2)},
@@ -33,7 +36,9 @@ PAID = event("paid", 1)
 JOINED = event("joined", 1)
 FIRST = event("attempt", 10, billingAttempts=1, **SOFT)
 SECOND = event("attempt", 11, billingAttempts=2, **SOFT)
+THIRD = event("attempt", 12, billingAttempts=3, **SOFT)
 LOST = event("lost", 12)
+FINALLY = "open (failed_for_good) WARNING dun:M by dunning.failed"
 PENDING = event("pending", 20, effectiveCancellationDate="2026-04-01T07:00:00Z")
 GONE = event("cancelled", 30)
 
@@ -60,15 +65,43 @@ DUNNING = [
     row("no number", [], event("attempt", 10, billingAttempts=None, **SOFT), PLAIN, NOTED, COUNTED,
         "open WARNING dun:M by dunning.last_chance"),
     row("older than the payment", [event("paid", 11)], FIRST, PLAIN, NOTED, COUNTED, *MADE_GOOD),
-    row("older than the payment, after another attempt", [SECOND, event("paid", 12)], FIRST, PLAIN, NOTED, COUNTED),
+    row("older than the payment, after another attempt", [SECOND, event("paid", 12)], FIRST, PLAIN, NOTED, COUNTED,
+        "withdraw recovered 100", "count recovered 100"),
     row("older than two payments", [event("paid", 11), event("paid", 41)], FIRST, PLAIN, NOTED, COUNTED, *MADE_GOOD),
-    row("paid sooner than was known", [FIRST, event("paid", 41)], event("paid", 11), HV, "count payment 100"),
-    row("older than the end", [event("cancelled", 11)], FIRST, PLAIN, NOTED, COUNTED),
+    row("paid sooner than was known", [FIRST, event("paid", 41)], event("paid", 11), HV, "count payment 100",
+        "withdraw recovered 100", "count recovered 100"),
+    row("older than the end", [event("cancelled", 11)], FIRST, PLAIN, NOTED, COUNTED, "count lost 100"),
+    row("older than an end that names no source", [event("cancelled", 11, cancellationSource=None)], FIRST, PLAIN,
+        NOTED, COUNTED, "withdraw left_voluntarily", "count left_involuntarily", "count lost 100"),
+
+    row("newer than the end", [event("cancelled", 9)], FIRST, PLAIN, NOTED, COUNTED),
+    row("a hard decline no more", [], event("attempt", 10, billingAttempts=1, errorMessage="Payment method was revoked"),
+        PLAIN, NOTED, COUNTED, "open INFO dun:M by dunning.attempt"),
+    row("a fourth of three", [FIRST, SECOND], event("attempt", 13, billingAttempts=4, **SOFT), PLAIN, NOTED, COUNTED,
+        "update INFO dun:M by dunning.more_attempts"),
+    row("a fourth, and the first that is known", [], event("attempt", 13, billingAttempts=4, **SOFT), PLAIN,
+        NOTED, COUNTED, "open WARNING dun:M by dunning.last_chance"),
+    row("the second of five, as seen lately", [FIRST], SECOND,
+        PLAIN.model_copy(update={"measures": Measures(attempts_seen={GOLD: {"5": day(1).date()}})}), NOTED, COUNTED,
+        "open INFO dun:M by dunning.attempt"),
     row("older than a joining", [event("joined", 11)], FIRST, PLAIN, NOTED, COUNTED),
     row("older than another attempt", [SECOND], FIRST, PLAIN, NOTED, COUNTED),
-    row("all attempts failed", [FIRST, SECOND], LOST, PLAIN, "open WARNING dun:M by dunning.failed"),
-    row("all failed, high-value", [FIRST, SECOND], LOST, HV, "open ERROR dun:M by dunning.failed"),
-    row("lost, and no attempt seen", [], LOST, PLAIN, NOTED, COUNTED, "open WARNING dun:M by dunning.failed"),
+    row("all attempts failed", [FIRST, SECOND, THIRD], LOST, PLAIN, FINALLY),
+    row("all failed, high-value", [FIRST, SECOND, THIRD], LOST, HV, FINALLY.replace("WARNING", "ERROR")),
+    row("the third attempt, told by the final failure", [FIRST, SECOND, LOST], THIRD, PLAIN),
+    row("all failed, and the third was not told", [FIRST, SECOND], LOST, PLAIN, NOTED, COUNTED, FINALLY),
+    row("all failed, without a number", [FIRST, SECOND, THIRD], event("lost", 12, billingAttempts=None), PLAIN, FINALLY),
+    row("the second, after a final failure without a number", [FIRST, THIRD, event("lost", 12, billingAttempts=None)],
+        SECOND, PLAIN, NOTED, COUNTED),
+    row("lost, and no attempt seen", [], LOST, PLAIN, NOTED, COUNTED, FINALLY),
+    row("lost, told again with another time", [LOST], event("lost", 12.1), PLAIN, FINALLY),
+    row("lost after the end", [event("cancelled", 11.9)], LOST, PLAIN, NOTED, COUNTED),
+    row("refunded", [FIRST], event("paid", 11, amount=-100), HV),
+    row("waived", [FIRST], event("paid", 11, amount=0), HV),
+    row("paid in part", [FIRST], event("paid", 11, amount=40), HV, "count payment 40"),
+    row("paid, but left before", [FIRST, event("paid", 13)], event("cancelled", 12), PLAIN, "note Membership Cancelled",
+        "count left_involuntarily", "withdraw recovered 100", "count premature_recovered", "count lost 100",
+        "one-off WARNING cancelled:M:2026-03-12 by cancel.involuntary"),
     row("lost, but paid since", [event("paid", 13)], LOST, PLAIN, NOTED, COUNTED, *MADE_GOOD),
     row("paid for once, and it failed since", [FIRST, event("attempt", 40, billingAttempts=1)], event("paid", 11), HV,
         "count payment 100", *MADE_GOOD),
@@ -94,8 +127,17 @@ JOINING = [
     row("free, by a move down", [JOINED], event("free", 2), HV),
     row("back again", [JOINED, GONE], event("joined", 40), HV, "note Membership Joined", "count joined_paid",
         "note Membership Rejoined", "count rejoined", "resolve cancelled:M:2026-03-30 by join.again"),
+    row("back again, and the fee failed since", [GONE, event("attempt", 41, billingAttempts=2, **SOFT)], event("joined", 40),
+        HV, "note Membership Joined", "count joined_paid", "note Membership Rejoined", "count rejoined",
+        "open ERROR dun:M by dunning.last_chance", "resolve cancelled:M:2026-03-30 by join.again"),
     row("stays after all", [JOINED, PENDING], event("joined", 25), HV, "note Membership Joined", "count joined_paid",
         "resolve cancel:M:2026-04-01 by cancel.resumed"),
+    row("a trial with another end", [event("trial", 1)], event("trial", 8), HV),
+    row("a trial that began before", [event("trial", 8)], event("trial", 1), HV,
+        "withdraw joined", "count joined"),
+    row("an end between two trials", [event("trial", 1, tierId=GOLD), event("trial", 8, tierId=GOLD)],
+        event("cancelled", 5, cancellationSource="CUSTOMER", tierId=GOLD), HV, "note Membership Cancelled", "count left_voluntarily",
+        "count joined", "note Membership Rejoined", "count rejoined"),
     row("an old joining", [GONE], JOINED, HV, "note Membership Joined", "count joined_paid"),
 ]  # fmt: skip
 
@@ -104,9 +146,9 @@ LEAVING = [
         "open INFO cancel:M:2026-04-01 by cancel.pending"),
     row("asked, high-value", [PAID], PENDING, HV, "note Membership Cancellation Pending", "count pending_cancellation",
         "open WARNING cancel:M:2026-04-01 by cancel.pending"),
-    row("asked, with retention", [PAID], PENDING, Rules(retention=Retention(on=True)),
+    row("asked, with retention", [PAID], PENDING, HV.model_copy(update={"retention": Retention(on=True)}),
         "note Membership Cancellation Pending", "count pending_cancellation",
-        "open WARNING cancel:M:2026-04-01 by cancel.pending", "grant 10 for M:2026-04-01"),
+        "open WARNING cancel:M:2026-04-01 by cancel.pending", "grant 10 for M"),
     row("retention is for the high-value", [JOINED], PENDING,
         PLAIN.model_copy(update={"retention": Retention(on=True)}), "note Membership Cancellation Pending",
         "count pending_cancellation", "open INFO cancel:M:2026-04-01 by cancel.pending"),
@@ -116,8 +158,7 @@ LEAVING = [
     row("after failed payments", [FIRST, LOST], event("pending", 12.1, cancellationSource="FAILURE"), HV,
         "note Membership Cancellation Pending", "count pending_cancellation"),
     row("another date", [PENDING], event("pending", 21, effectiveCancellationDate="2026-05-01T07:00:00Z"), PLAIN,
-        "note Membership Cancellation Pending", "count pending_cancellation",
-        "resolve cancel:M:2026-04-01 by cancel.resumed", "open INFO cancel:M:2026-05-01 by cancel.pending"),
+        "note Membership Cancellation Pending", "resolve cancel:M:2026-04-01 by cancel.resumed", "open INFO cancel:M:2026-05-01 by cancel.pending"),
     row("asked, but gone since", [GONE], PENDING, HV, "note Membership Cancellation Pending", "count pending_cancellation"),
     row("gone as announced", [PAID, PENDING], event("cancelled", 30, cancellationSource="CUSTOMER"), HV,
         "note Membership Cancelled", "count left_voluntarily", "resolve cancel:M:2026-04-01 by cancel.ended"),
@@ -137,7 +178,15 @@ LEAVING = [
         "note Membership Cancelled", "count left_voluntarily", "resolve dun:M by dunning.ended"),
     row("an unheard-of source, and an open fee", [FIRST], event("cancelled", 30, cancellationSource="ALIENS"), PLAIN,
         "note Membership Cancelled", "count left_involuntarily", "count lost 100", "resolve WARNING immediate dun:M by dunning.lost"),
-    row("gone, but back since", [event("joined", 31)], GONE, HV, "note Membership Cancelled", "count left_involuntarily"),
+    row("gone, but back since", [event("joined", 31)], GONE, HV, "note Membership Cancelled", "count left_involuntarily",
+        "note Membership Rejoined", "count rejoined"),
+    row("gone, told by two sources", [GONE], event("cancelled", 30.5, cancellationSource="CUSTOMER"), HV),
+    row("an unheard-of source", [PAID], event("cancelled", 30, cancellationSource="ALIENS"), HV,
+        "note Membership Cancelled", "count left_for_unknown_reason",
+        "one-off INFO cancelled:M:2026-03-30 by cancel.unknown"),
+    row("leaving, date unknown", [PAID], event("pending", 20, effectiveCancellationDate=None), HV,
+        "note Membership Cancellation Pending", "count pending_cancellation",
+        "open WARNING cancel:M:unknown by cancel.pending"),
 ]  # fmt: skip
 
 MOVE = {"tierId": "6a538edc", "previousTierId": GOLD}
@@ -161,21 +210,28 @@ def balance(at: float, before: float, now: float, **more: Any) -> Event:
     return event("credits", at, previousBalance=before, newBalance=now, **more)
 
 
-USUAL = [balance(2, 0, 6), balance(3, 6, 12), balance(4, 12, 18)]
 CREDITS = [
     row("normal", [], balance(2, 0, 5), HV, "note Store Credit Changed"),
     row("by hand", [], balance(2, 0, 5, reason="MANUAL"), HV, "note Store Credit Changed", "count manual_credit 5"),
-    row("a large grant", [], balance(2, 0, 250), HV, "note Store Credit Changed",
+    row("a large grant", [], balance(2, 0, 250), LARGE, "note Store Credit Changed",
         "one-off WARNING cred:M:2026-03-02 by credits.anomaly"),
-    row("ten times the usual", USUAL, balance(5, 18, 78), HV, "note Store Credit Changed",
+    row("a large grant, and nothing is usual yet", [], balance(2, 0, 9_000), HV, "note Store Credit Changed"),
+    row("ten times the usual", [], balance(5, 18, 78), USUALLY_6, "note Store Credit Changed",
         "one-off WARNING cred:M:2026-03-05 by credits.anomaly"),
-    row("nine times the usual", USUAL, balance(5, 18, 72), HV, "note Store Credit Changed"),
+    row("nine times the usual", [], balance(5, 18, 72), USUALLY_6, "note Store Credit Changed"),
+    row("ten times the usual, of another currency", [], balance(5, 18, 78),
+        USUALLY_6.model_copy(update={"currency": "EUR"}), "note Store Credit Changed"),
     row("large, but switched off", [], balance(2, 0, 250), Rules(thresholds=Thresholds(credit_anomaly=Decimal(0))),
         "note Store Credit Changed"),
     row("spent", [balance(2, 0, 400)], balance(3, 400, 10), HV, "note Store Credit Changed"),
-    row("below zero", [], balance(2, 5, -5), HV, "note Store Credit Changed", "open ERROR debt:M by credits.negative"),
+    row("below zero", [], balance(2, 5, -5), HV, "note Store Credit Changed", "one-off ERROR cred:M:2026-03-02 by credits.negative"),
+    row("still below zero", [balance(2, 5, -5)], balance(3, -5, -6), HV, "note Store Credit Changed"),
     row("out of it again", [balance(2, 5, -5)], balance(3, -5, 0), HV, "note Store Credit Changed",
-        "resolve debt:M by credits.settled"),
+        "resolve cred:M:2026-03-02 by credits.settled"),
+    row("out of it after two days", [balance(2, 5, -5), balance(3, -5, -6)], balance(4, -6, 0), HV,
+        "note Store Credit Changed", "resolve cred:M:2026-03-02 by credits.settled"),
+    row("out of it by a large grant on the same day", [balance(2, 5, -5)], balance(2.2, -5, 300), LARGE,
+        "note Store Credit Changed", "resolve WARNING immediate cred:M:2026-03-02 by credits.settled"),
     row("below zero, but settled since", [balance(3, -5, 0)], balance(2, 5, -5), HV, "note Store Credit Changed"),
     row("expired", [], event("expired", 2), PLAIN, "note Store Credit Expired", "count credits_expired 5"),
     row("much expired", [], event("expired", 2, amount=50), PLAIN, "note Store Credit Expired", "count credits_expired 50"),

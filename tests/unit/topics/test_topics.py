@@ -181,7 +181,8 @@ def test_a_final_failure_is_an_alert() -> None:
     assert alert == Alert(
         rule="dunning.failed",
         incident_key=f"dun:{SHOP}:7733560541315",
-        level=Level.ERROR,
+        level=Level.WARNING,
+        outcome="failed_for_good",
         title="A membership payment failed for good",
         details=(
             ("Amount", "100.00 USD"),
@@ -223,7 +224,7 @@ def test_the_dunning_owner_changes_the_advice_alone(owner: str, word: str) -> No
     ("reason", "permanent"),
     [
         ("Your card has expired.", True),
-        ("Payment method was revoked", True),
+        ("Payment method was revoked", False),
         ("Do not honor", True),
         ("stolen_card", True),
         ("Your card has insufficient funds.", False),

@@ -292,7 +292,7 @@ def test_a_reading_of_the_api_is_cleaned_where_it_becomes_facts() -> None:
         joinedAt="1970-01-01T00:00:00Z",
         tierId="6a538edc",
     )
-    assert facts["credit_balance"] == facts["seen_balance"] == 0
+    assert facts["seen_balance"] == 0
     assert facts["balances"] == (None, Decimal(0))
     assert (facts["revenue"], facts["email"], facts["first_name"]) == (
         Decimal("12.345"),

@@ -41,6 +41,8 @@ KINDS: dict[str, type[Settings]] = {
 
 OPTIONAL = {
     "POWERTOOLS_SERVICE_NAME",
+    "STACK_NAME",
+    "TRIES_TABLE",
     "TOKEN_DIGESTS",
     "TOKEN_HEADER",
     "CRM_QUEUE_URLS",
@@ -53,6 +55,7 @@ OPTIONAL = {
     "HUBSPOT_EVENTS",
     "KLAVIYO_SET_EXTERNAL_ID",
     "KLAVIYO_COMPAT_NAMES",
+    "SALESFORCE_ALLOW_DUPLICATES",
     *(queue_variable(name) for name in (*FOLDERS.values(), "unclaimed")),
 }
 """Variables that may be missing: of a function's queues, the receiver needs each for its own topic only."""
@@ -63,6 +66,14 @@ def folder_of(function: str) -> str:
     return folder
 
 
+SWITCHES = {
+    "HUBSPOT_EVENTS",
+    "KLAVIYO_SET_EXTERNAL_ID",
+    "KLAVIYO_COMPAT_NAMES",
+    "SALESFORCE_ALLOW_DUPLICATES",
+}
+
+
 def value_of(name: str, written: Any) -> str:
     """Return a value that the template could give a variable."""
     if isinstance(written, str):
@@ -71,7 +82,7 @@ def value_of(name: str, written: Any) -> str:
         return "America/New_York"
     if name in {"RECHECK_DELAY", "JOURNAL_DAYS"}:
         return "600"
-    if name in {"HUBSPOT_EVENTS", "KLAVIYO_SET_EXTERNAL_ID", "KLAVIYO_COMPAT_NAMES"}:
+    if name in SWITCHES:
         return "true"
     return URL
 
@@ -108,6 +119,8 @@ def test_every_missing_setting_is_named_at_once(function: str) -> None:
     expected = there.keys() - optional - requests - channels - keep.keys()
     if kind is ReceiverSettings:
         expected |= {"KEY_DIGESTS"}
+    if kind is FanoutSettings:
+        expected -= {"DEAD_LETTERS_URL"}
     assert set(problems(kind, keep)[0]) == expected
     assert set(problems(kind, {**dict.fromkeys(there, ""), **keep})[0]) == expected
 

@@ -133,10 +133,14 @@ class CrmUnavailableError(Exception):
 
 @dataclass(slots=True)
 class CrmHttpClient:
-    """Connections to one CRM, made on first use and kept. `transport` replaces the network in tests."""
+    """Connections to one CRM, made on first use and kept. `transport` replaces the network in tests.
+
+    `url_setting` is the name of the address in the stack.
+    """
 
     transport: httpx.BaseTransport | None = None
     read_seconds: float = READ_SECONDS
+    url_setting: str = ""
     _http: httpx.Client | None = field(default=None, repr=False)
 
     def send(self, method: str, url: str, **request: Any) -> httpx.Response:
@@ -156,7 +160,8 @@ class CrmHttpClient:
             failure = _failure_of(error)
             if failure.not_a_url:
                 # The error's text quotes the address, which may hold a key.
-                raise CrmUnavailableError(CrmOutcome(state="unauthorised", reason=failure.reason)) from None
+                outcome = CrmOutcome(state="unauthorised", reason=failure.reason, setting=self.url_setting)
+                raise CrmUnavailableError(outcome) from None
             outcome = CrmOutcome(state="retry", reason=failure.reason, unanswered=failure.sent)
             raise CrmUnavailableError(outcome) from error
 
@@ -189,8 +194,9 @@ def port_errors(name: str, setting: str) -> Iterator[None]:
         yield
     except CrmUnavailableError as error:
         text, wait = f"{name}: {error.outcome.reason}", error.outcome.retry_after
-        if error.outcome.state == "unauthorised":
-            raise MisconfiguredError(text, setting=setting, retry_after=wait) from error
+        if error.outcome.state in {"unauthorised", "waiting"}:
+            named = error.outcome.setting or setting
+            raise MisconfiguredError(text, setting=named, retry_after=wait) from error
         raise TransientError(text, retry_after=wait) from error
 
 

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from relay.alerts.figures import with_record
 from relay.alerts.transitions import drop_channel, next_pending, record_delivery
 from relay.errors import ConflictError, MisconfiguredError, NoReplyError, PermanentError, TransientError
 from relay.model.hold_queue import HoldQueue
@@ -228,10 +229,11 @@ class BatchDelivery:
     ) -> Notification:
         thread, alert_message = incident.threads.get(pending.thread_id), pending.alert_message
         found = self.members.find((alert_message.member, *dict(alert_message.people)))
+        member = found.get(alert_message.member)
         return Notification(
-            alert_message=alert_message,
+            alert_message=with_record(alert_message, member),
             kind=pending.kind,
-            member=found.get(alert_message.member),
+            member=member,
             may_be_repeat=may_be_repeat,
             first_message=thread.first_message if thread else None,
             thread_ref=thread.refs.get(channel) if thread else None,

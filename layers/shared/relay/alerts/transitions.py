@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
-from relay.model.effects import Level
+from relay.model.effects import Alert, Level
 from relay.model.incident import (
     MAX_GIVEN_UP,
     UNCONFIRMED,
@@ -27,12 +27,22 @@ from relay.model.incident import (
 from relay.model.messages import AlertMessage
 
 Classification: TypeAlias = Literal[
-    "opened", "escalated", "absorbed", "updated", "resolved", "resolved_before_open", "stale", "seen"
+    "opened",
+    "escalated",
+    "outcome",
+    "absorbed",
+    "updated",
+    "resolved",
+    "resolved_before_open",
+    "stale",
+    "seen",
 ]
-"""`absorbed`: another opening at no higher level. `seen`: an event that was applied before."""
+"""`outcome`: an opening at no higher level with an outcome that was not told yet. `absorbed`: any other such opening.
+`seen`: an event that was applied before."""
 
-RESOLVED_WHILE_MUTED: Final = frozenset({"pagerduty"})
-"""Channels that get the resolution even while muted: it notifies no person there, and without it the incident stays open."""
+QUIET_CHANNELS: Final = frozenset({"slack", "pagerduty"})
+"""Channels in which an end disturbs no one who acknowledged or muted the incident: Slack adds it to the thread, and
+PagerDuty notifies no person of it, but would keep the incident open without it."""
 
 MAX_SEEN_EVENTS: Final = 64
 """Event ids that an incident remembers. Times and level alone absorb most repeats; the ids are for an event that
@@ -54,37 +64,71 @@ def classify(incident: Incident, alert_message: AlertMessage) -> Classification:
         return "seen"
     alert = alert_message.alert
     if alert.action == "resolve":
-        is_newer = incident.last_opened_at is not None and alert_message.at >= incident.last_opened_at
+        is_newer = incident.last_opened_at is not None and _as_of(alert_message) >= incident.last_opened_at
         return "resolved" if incident.active and is_newer else "resolved_before_open"
     if alert.action == "update" and (incident.active or not alert.immediate):
         is_newer = incident.opened_at is not None and alert_message.at >= incident.opened_at
         return "updated" if incident.active and is_newer else "stale"
-    if incident.resolved_at is not None and alert_message.at <= incident.resolved_at:
+    if incident.resolved_at is not None and _as_of(alert_message) <= incident.resolved_at:
         return "stale"
-    if not incident.active:
+    if not incident.active or _is_next_cycle(incident, alert_message):
         return "opened"
-    return "escalated" if incident.level is None or alert.level > incident.level else "absorbed"
+    return _within(incident, alert)
+
+
+def _within(incident: Incident, alert: Alert) -> Classification:
+    """Return what another opening means to an incident that is active."""
+    if incident.level is None or alert.level > incident.level:
+        return "escalated"
+    return "outcome" if alert.outcome and alert.outcome not in incident.told else "absorbed"
+
+
+def _is_next_cycle(incident: Incident, alert_message: AlertMessage) -> bool:
+    """Return whether an opening begins another incident, while the last one was never resolved."""
+    begins_at = alert_message.alert.cycle_at
+    return (
+        begins_at is not None and incident.last_opened_at is not None and begins_at > incident.last_opened_at
+    )
+
+
+def _as_of(alert_message: AlertMessage) -> datetime:
+    """Return the moment as of which an alert opens or ends its incident: its event's, or a later one that it names."""
+    return _later(alert_message.at, alert_message.alert.as_of)
 
 
 def recipients(incident: Incident, alert_message: AlertMessage, channels: Iterable[str]) -> tuple[str, ...]:
     """Return the channels that get a notification, where `channels` are those of an opening at its level.
 
-    An escalation goes to the channels notified before as well. A resolution and an update go to those alone: a channel
-    that is down gets the opening first and the resolution next, late but complete, since a resolution can be
-    bad news. An `immediate` alert goes to `channels` where no channel was notified.
+    An escalation and an outcome go to the channels notified before as well. A resolution and an update go to those
+    alone: a channel that is down gets the opening first and the resolution next, late but complete, since a
+    resolution can be bad news. An `immediate` alert goes to `channels` where no channel was notified.
+
+    While an incident is muted, only its end is told and what is critical. Acknowledged, it does not escalate below
+    critical; an outcome and the end are told in the thread.
     """
-    classification, level = classify(incident, alert_message), alert_message.alert.level
-    notified = _channels_with_opening(incident)
-    if incident.muted_until is not None and alert_message.at < incident.muted_until:
-        is_end = classification == "resolved"
-        return tuple(name for name in notified if name in RESOLVED_WHILE_MUTED) if is_end else ()
-    if incident.acknowledged and classification in {"escalated", "updated"} and level < Level.CRITICAL:
-        return ()
+    classification = classify(incident, alert_message)
+    notified, is_critical = _channels_with_opening(incident), alert_message.alert.level is Level.CRITICAL
+    is_told_quietly = classification == "resolved"
+    if incident.muted_until is not None and alert_message.at < incident.muted_until and not is_critical:
+        return _quiet_channels(notified) if is_told_quietly else ()
+    if incident.acknowledged and not is_critical:
+        if is_told_quietly or classification == "outcome" or _tells_outcome(classification, alert_message):
+            return _quiet_channels(notified) or notified
+        if classification in {"escalated", "updated"}:
+            return ()
     if classification == "opened" or notify_even_if_unannounced(incident, alert_message):
         return tuple(channels)
-    if classification == "escalated":
+    if classification in {"escalated", "outcome"}:
         return tuple(dict.fromkeys((*incident.channels, *channels)))
     return notified if classification in {"updated", "resolved"} else ()
+
+
+def _tells_outcome(classification: Classification, alert_message: AlertMessage) -> bool:
+    return classification == "escalated" and alert_message.alert.outcome is not None
+
+
+def _quiet_channels(notified: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name for name in notified if name in QUIET_CHANNELS)
 
 
 def notify_even_if_unannounced(incident: Incident, alert_message: AlertMessage) -> bool:
@@ -96,7 +140,7 @@ def notify_even_if_unannounced(incident: Incident, alert_message: AlertMessage) 
         return False
     classification = classify(incident, alert_message)
     if classification == "resolved_before_open":
-        is_newer = incident.resolved_at is None or alert_message.at > incident.resolved_at
+        is_newer = incident.resolved_at is None or _as_of(alert_message) > incident.resolved_at
         return is_newer and not incident.active
     return classification in {"updated", "resolved"} and not incident.channels
 
@@ -132,10 +176,22 @@ def apply(
     if classification == "seen":
         return incident
     to = recipients(incident, alert_message, channels)
+    after = _changed(incident, alert_message, classification)
+    if not to:
+        return _prune_threads(after)
+    kind = _notification_kind(incident, alert_message)
+    if defer:
+        deferred = Deferred(alert_message=alert_message, kind=kind, channels=to, reason=defer)
+        return replace(after, deferred=deferred)
+    return enqueue(after, alert_message, kind, to)
+
+
+def _changed(incident: Incident, alert_message: AlertMessage, classification: Classification) -> Incident:
+    """Return the incident's state after an alert message, without its notification."""
     # Silent and stale events are remembered too: dated by its receipt, a repeat would look new.
     after = _remember(incident, alert_message)
-    at, alert = alert_message.at, alert_message.alert
-    if classification in {"opened", "escalated", "absorbed"}:
+    at, alert = _as_of(alert_message), alert_message.alert
+    if classification in {"opened", "escalated", "outcome", "absorbed"}:
         one_off = alert.one_off and (classification == "opened" or after.one_off)
         after = replace(after, last_opened_at=_later(at, after.last_opened_at), one_off=one_off)
     if classification in {"resolved", "resolved_before_open"}:
@@ -151,21 +207,18 @@ def apply(
                 thread_id="",
                 acknowledged=False,
                 deferred=None,
+                told=(),
             )
         case "escalated":
             after = replace(after, level=alert.level)
         case "resolved":
             # A deferred opening is dropped with it: a channel without the opening needs no resolution.
             after = replace(withdraw_failed(after), active=False, deferred=None)
-        case "stale" | "absorbed":
-            return after
-    if not to:
-        return _prune_threads(after)
-    kind = _notification_kind(incident, alert_message)
-    if defer:
-        deferred = Deferred(alert_message=alert_message, kind=kind, channels=to, reason=defer)
-        return replace(after, deferred=deferred)
-    return enqueue(after, alert_message, kind, to)
+        case _:
+            pass
+    if alert.outcome and classification in {"opened", "escalated", "outcome"}:
+        after = replace(after, told=(*after.told, alert.outcome))
+    return after
 
 
 def apply_notice(incident: Incident, alert_message: AlertMessage, channels: Iterable[str]) -> Incident:
@@ -220,12 +273,14 @@ def _remember(incident: Incident, alert_message: AlertMessage) -> Incident:
 def _notification_kind(incident: Incident, alert_message: AlertMessage) -> NotificationKind:
     """Return the kind of notification that an alert message with recipients becomes."""
     match classify(incident, alert_message):
-        case "escalated" | "updated" as classification:
-            # To people, an incident that opened silently opens with the first notification.
-            return classification if incident.channels else "opened"
+        case "escalated" if incident.channels:
+            return "escalated"
+        case "updated" | "outcome" if incident.channels:
+            return "updated"
         case "resolved" | "resolved_before_open":
             return "notice" if notify_even_if_unannounced(incident, alert_message) else "resolved"
         case _:
+            # To people, an incident that opened silently opens with the first notification.
             return "opened"
 
 

@@ -196,6 +196,7 @@ class CrmAudit:
             key
             for key, sync_state in sync_states.items()
             if key not in current
+            and sync_state.state != "waiting"  # it has a schedule of its own
             and (sync_state.digest is None or sync_state.claimed_until is not None)
             and (sync_state.claimed_until is None or sync_state.claimed_until <= now)
         ]

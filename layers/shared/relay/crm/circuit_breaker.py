@@ -23,6 +23,9 @@ _FIRST_OPEN: Final = timedelta(seconds=5)
 _LONGEST_OPEN: Final = timedelta(minutes=5)
 """At most this long after an outage until a probe finds that it is over."""
 
+_OPEN_BY_CODE: Final = timedelta(minutes=5)
+"""How long one code that met many members keeps the circuit open, until one member is tried."""
+
 _LONGEST_ASKED: Final = timedelta(minutes=15)
 """At most this long if the CRM itself says when: the longest delay of a queue."""
 
@@ -83,24 +86,42 @@ class CircuitBreaker:
             self._extend(until, outcome.reason)
         return duration.total_seconds()
 
-    def reset(self, permit: CircuitPass) -> None:
-        """Close the circuit after a successful call, if this invocation is the probe."""
-        if permit.probing:
-            self._write(permit, "closed", until=None, failures=0, reason="")
+    def open_by_code(self, permit: CircuitPass, code: str) -> float:
+        """Open the circuit because one code meets many members; return for how many seconds."""
+        wanted = CircuitRecord(
+            state="open", until=self.clock() + _OPEN_BY_CODE, failures=1, reason=code, by_code=True
+        )
+        self._swap(permit, wanted)
+        return _OPEN_BY_CODE.total_seconds()
+
+    def keep(self, permit: CircuitPass, evidence: tuple[tuple[str, str], ...]) -> None:
+        """Store what speaks for a fault of the provider, if it changed and the circuit is closed."""
+        changed = evidence != permit.record.evidence and permit.record.state == "closed"
+        if changed and not self._swap(permit, replace(permit.record, evidence=evidence)):
+            self._load(permit)
+
+    def reset(self, permit: CircuitPass) -> bool:
+        """Close the circuit after a successful call, if this invocation is the probe; return whether a code had opened it."""
+        if not permit.probing:
+            return False
+        by_code = permit.record.by_code
+        return self._write(permit, "closed", until=None, failures=0, reason="") and by_code
 
     def release(self, permit: CircuitPass) -> None:
         """Let another probe through at once, if this invocation is the probe and made no call."""
         if permit.probing:
             record = permit.record
-            self._write(permit, "open", until=self.clock(), failures=record.failures, reason=record.reason)
+            self._swap(permit, replace(record, state="open", until=self.clock()))
 
     def _write(
         self, permit: CircuitPass, state: CircuitState, *, until: datetime | None, failures: int, reason: str
     ) -> bool:
         """Write the circuit; return False if another invocation wrote first: its record then counts."""
-        wanted = CircuitRecord(
-            state=state, until=until, failures=failures, reason=reason, version=permit.record.version + 1
-        )
+        return self._swap(permit, CircuitRecord(state=state, until=until, failures=failures, reason=reason))
+
+    def _swap(self, permit: CircuitPass, wanted: CircuitRecord) -> bool:
+        """Write the circuit over the record last seen; return False if another invocation wrote first."""
+        wanted = replace(wanted, version=permit.record.version + 1)
         permit.probing = False
         try:
             if self.circuits.compare_and_swap(permit.record, wanted):
@@ -110,6 +131,12 @@ class CircuitBreaker:
             # The breaker only saves calls: without this write, the next invocation makes a call that fails.
             return True
         return False
+
+    def _load(self, permit: CircuitPass) -> None:
+        try:
+            permit.record = self.circuits.load()
+        except TransientError:
+            return
 
     def _extend(self, until: datetime, reason: str) -> None:
         """Keep the circuit open for as long as the CRM asked, though another invocation wrote in between."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from relay.crm import provider_fault
 from relay.crm.circuit_breaker import CircuitBreaker, CircuitPass
 from relay.crm.claimed_write import GRACE, SyncResult, has_state
 from relay.errors import CircuitOpenError, MisconfiguredError, TransientError
@@ -18,7 +19,7 @@ from relay.rules.crm_profile import CrmProfile
 NEEDED_MS: Final = 25_000
 """One batch, with a conflict or a missing property to correct, takes no longer (`adapters/hubspot/upsert.py`)."""
 
-_CRM_ANSWERED: Final = ("mirrored", "refused", "pending")
+_CRM_ANSWERED: Final = ("mirrored", "refused", "waiting", "pending")
 
 
 @dataclass(slots=True)
@@ -49,6 +50,21 @@ class SyncRun:
     def changed(self) -> frozenset[str]:
         """The members that at least one message names outside of a back-fill."""
         return frozenset(change.member for change in self.changes.values() if not change.backfill)
+
+    @property
+    def tried_again(self) -> frozenset[str]:
+        """The members that at least one message asks to try though they wait: a fill or a retry."""
+        return frozenset(change.member for change in self.changes.values() if change.backfill or change.retry)
+
+    @property
+    def retried(self) -> frozenset[str]:
+        """The members that at least one message asks to try though they were refused."""
+        return frozenset(change.member for change in self.changes.values() if change.retry)
+
+    @property
+    def probes_a_code(self) -> bool:
+        """Whether this invocation tries one member, to find out whether the CRM takes members again."""
+        return self.permit.probing and self.permit.record.by_code
 
     @property
     def millis(self) -> int:
@@ -85,10 +101,12 @@ class SyncRun:
             return result
         text = f"{self.crm}: {result.reason or result.state}"
         match result.state:
-            case "mirrored" | "skipped" | "refused":
+            case "mirrored" | "skipped" | "refused" | "waiting":
+                # What waits is tried again by its sync state: its message has nothing to add.
                 return None
             case "unauthorised":
-                return MisconfiguredError(text, setting=self.credential, retry_after=result.retry_after)
+                setting = result.setting or self.credential
+                return MisconfiguredError(text, setting=setting, retry_after=result.retry_after)
             case "pending":
                 return TransientError(text, retry_after=GRACE.total_seconds())
             case _:
@@ -100,11 +118,13 @@ class SyncRun:
 class CircuitGuard:
     """Asks the circuit breaker before the first call, and reports every call's outcomes to it.
 
-    Every call is allowed where there is no breaker.
+    Every call is allowed where there is no breaker. `on_recovery` is called when a circuit closes that one code had
+    opened.
     """
 
     crm: Crm
     breaker: CircuitBreaker | None
+    on_recovery: Callable[[], None] = lambda: None
 
     def allow(self) -> CircuitPass:
         """Return the permission to call; a probe first makes the cheapest call there is.
@@ -142,14 +162,45 @@ class CircuitGuard:
         if self.breaker is None:
             return results
         if failure is None:
-            if any(has_state(outcome, *_CRM_ANSWERED) for outcome in outcomes):
-                self.breaker.reset(run.permit)
+            if self._is_still_met(run, outcomes):
+                self._open_by_code(run, self.breaker, run.permit.record.reason)
+            elif any(has_state(outcome, *_CRM_ANSWERED) for outcome in outcomes) and self.breaker.reset(
+                run.permit
+            ):
+                self.on_recovery()
             return results
         seconds = self.breaker.trip(run.permit, failure)
         if failure.state != "retry":
             return results
         run.stop = CircuitOpenError(f"{self.crm.name}: {failure.reason}", retry_after=seconds)
         return {key: run.stop if _waits(result) else result for key, result in results.items()}
+
+    def record_members(self, run: SyncRun, results: Mapping[str, SyncResult]) -> Mapping[str, SyncResult]:
+        """Report a call's members, as `record_outcomes`; open the circuit if one code meets many of them."""
+        recorded = self.record_outcomes(run, results)
+        if self.breaker is None or run.stop or run.permit.record.state != "closed":
+            return recorded
+        outcomes = {key: result for key, result in results.items() if isinstance(result, CrmOutcome)}
+        evidence = provider_fault.add(
+            run.permit.record.evidence, outcomes, members_per_call=self.crm.members_per_call
+        )
+        code = provider_fault.code_of(evidence)
+        if code:
+            self._open_by_code(run, self.breaker, code)
+        else:
+            self.breaker.keep(run.permit, evidence)
+        return recorded
+
+    def _is_still_met(self, run: SyncRun, outcomes: Sequence[CrmOutcome]) -> bool:
+        """Return whether the one member of a probe met the code that had opened the circuit."""
+        return run.probes_a_code and any(
+            outcome.state == "waiting" and outcome.reason.partition(" ")[0] == run.permit.record.reason
+            for outcome in outcomes
+        )
+
+    def _open_by_code(self, run: SyncRun, breaker: CircuitBreaker, code: str) -> None:
+        seconds = breaker.open_by_code(run.permit, code)
+        run.stop = CircuitOpenError(f"{self.crm.name}: {code}", retry_after=seconds)
 
 
 def batch_failure(outcomes: Sequence[CrmOutcome]) -> CrmOutcome | None:

@@ -5,14 +5,15 @@ needs no call (`claimed_write.py`); the others are written in batches of the CRM
 their members (`timeline.py`). While the queue is backed up, what would not fill a call waits once for a fuller batch
 (`coalescing.py`).
 
-A member that the CRM refuses is stored as refused and not tried again until it changes. What cannot be done now, or not
+A member that the CRM refuses is stored as refused and not tried again until it changes; one that it does not take for
+another lasting reason waits, and is tried again on a schedule (`waiting.py`). What cannot be done now, or not
 with these credentials, is deferred (`queues/batch.py`). While the circuit is open, all messages are deferred unread
 (`circuit_breaker.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeAlias
@@ -22,6 +23,7 @@ from relay.crm.circuit_breaker import CircuitBreaker
 from relay.crm.claimed_write import ClaimedWrite, SyncResult, cached_result, is_current
 from relay.crm.run import NEEDED_MS, CircuitGuard, SyncRun
 from relay.crm.timeline import TimelineWriter
+from relay.crm.waiting import WAITING_TOPIC, WaitingMembers, retry_change, round_message, waits
 from relay.errors import PermanentError, TransientError
 from relay.model.consistency import NO_EMAIL
 from relay.model.member import member_key
@@ -32,9 +34,28 @@ from relay.ports.members import MemberStore
 from relay.ports.runtime import Clock
 from relay.queues.batch import Context, Message, Results
 from relay.queues.requests import RecheckQueue, expect_topic
+from relay.rules.crm_profile import CrmProfile
 
 Command: TypeAlias = Callable[[Message, Context], Exception | None]
 """Work of `crm_sync` other than a member's change, requested by a message; it returns the error, None for success."""
+
+
+@dataclass(slots=True)
+class SyncCounts:
+    """What the calls of one invocation did: members written or not taken, and notes dropped."""
+
+    writes: int = 0
+    not_taken: int = 0
+    notes_dropped: int = 0
+
+    def add(self, outcome: CrmOutcome) -> None:
+        """Count a member's outcome, if the CRM decided about it."""
+        self.writes += outcome.state in {"mirrored", "waiting", "refused"}
+        self.not_taken += outcome.state in {"waiting", "refused"}
+
+    def drop(self, notes: int) -> None:
+        """Count notes that waited for too long."""
+        self.notes_dropped += notes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +64,8 @@ class CrmSync:
 
     `credential` is the setting to name if the CRM rejects the credentials; `observe` is called with every call's
     outcomes. `rechecks` takes the requests for missing e-mail addresses; None if no API is configured. `commands`
-    are by the topic of their message.
+    are by the topic of their message. `waiting` queues the members that wait; `measure` is called with how many members
+    the calls of an invocation wrote, how many of them the CRM did not take, and how many notes were dropped.
     """
 
     shop: str
@@ -56,10 +78,12 @@ class CrmSync:
     rechecks: RecheckQueue | None = None
     breaker: CircuitBreaker | None = None
     commands: Mapping[str, Command] = field(default_factory=dict)
+    waiting: WaitingMembers | None = None
+    measure: Callable[[SyncCounts], None] = lambda _: None
 
     def work(self, messages: Sequence[Message], context: Context) -> Results:
         """Write the members that these change messages name, each once; return an error or None by message id."""
-        guard = CircuitGuard(self.crm, self.breaker)
+        guard = CircuitGuard(self.crm, self.breaker, self._release_waiting)
         try:
             permit = guard.allow()
         except TransientError as error:
@@ -77,7 +101,9 @@ class CrmSync:
         for message in messages:
             command = self.commands.get(message.header.topic or "")
             try:
-                if command:
+                if self.waiting and message.header.topic == WAITING_TOPIC:
+                    errors[message.id] = self.waiting.run(message, probe=run.probes_a_code)
+                elif command:
                     errors[message.id] = command(message, run.context)
                 else:
                     run.changes[message.id] = self._read_change(message)
@@ -85,6 +111,34 @@ class CrmSync:
             except PermanentError as error:
                 errors[message.id] = error
         return errors
+
+    def _release_waiting(self) -> None:
+        """Queue all members that wait: the code that they met is gone. If that fails, their schedule goes on."""
+        if self.waiting:
+            self.waiting.queue.send([round_message(self.clock(), everyone=True)])
+
+    def _bring_together(self, run: SyncRun) -> None:
+        """Queue two members again whose contacts hold each other's address: only one call with both can swap them.
+
+        Not after a retry: those that it could not part wait for their schedule.
+        """
+        pairs = {
+            frozenset((key, result.holder))
+            for key, result in run.results.items()
+            if isinstance(result, CrmOutcome)
+            and result.state == "waiting"
+            and result.holder
+            and key not in run.retried
+        }
+        holders = {key for pair in pairs for key in pair}
+        if not pairs or self.waiting is None:
+            return
+        try:
+            states = self.sync_states.load(sorted(holders))
+            meeting = [pair for pair in pairs if all(states[key].state == "waiting" for key in pair)]
+            self.waiting.queue.send([retry_change(key) for pair in meeting for key in sorted(pair)])
+        except TransientError:
+            return  # they wait for their schedule
 
     def _read_change(self, message: Message) -> MemberChanged:
         expect_topic(message, CHANGE_TOPIC)
@@ -95,12 +149,19 @@ class CrmSync:
         return change
 
     def _sync(self, run: SyncRun, guard: CircuitGuard) -> dict[str, Exception | None]:
+        counts = SyncCounts()
+
+        def observe(key: str, outcome: CrmOutcome) -> None:
+            counts.add(outcome)
+            self.observe(key, outcome)
+
         writer = ClaimedWrite(
             crm=self.crm,
             members=self.members,
             sync_states=self.sync_states,
             clock=self.clock,
-            observe=self.observe,
+            observe=observe,
+            on_waiting=self.waiting.mark if self.waiting else lambda _: None,
         )
         try:
             # The sync states first: see `claimed_write.py`, 1.
@@ -111,7 +172,9 @@ class CrmSync:
         errors = run.take_profiles(profiles)
         ContactWriter(self.crm, writer, guard).write(run)
         run.results |= _request_missing_emails(self.rechecks, run.results)
-        note_errors = TimelineWriter(self.crm, guard, self.rechecks, self.clock).write(run)
+        self._bring_together(run)
+        note_errors = TimelineWriter(self.crm, guard, self.rechecks, self.clock, counts.drop).write(run)
+        self.measure(counts)
         return errors | {
             message_id: run.to_error(run.results[change.member]) or note_errors.get(message_id)
             for message_id, change in run.changes.items()
@@ -131,9 +194,7 @@ class ContactWriter:
 
         When the CRM fails or time is short, the rest gets the result of what stopped the run.
         """
-        stale = [
-            key for key, profile in run.profiles.items() if not is_current(run.sync_states[key], profile)
-        ]
+        stale = [key for key, profile in run.profiles.items() if self._is_due(run, key, profile)]
         run.results |= {key: cached_result(run.sync_states[key]) for key in run.profiles}
         if self.crm.bulk:
             backfill = [key for key in stale if key not in run.changed]
@@ -143,6 +204,15 @@ class ContactWriter:
         run.results |= dict.fromkeys(deferred, coalescing.wait_for_fuller_batch())
         self._write(run, [key for key in stale if key not in deferred], self.crm.batch_size)
 
+    def _is_due(self, run: SyncRun, key: str, profile: CrmProfile) -> bool:
+        """Return whether a member is to be written: it differs, and does not wait for its next try."""
+        sync_state = run.sync_states[key]
+        if waits(sync_state, profile):
+            return key in run.tried_again
+        if sync_state.state == "refused" and key in run.retried:
+            return True
+        return not is_current(sync_state, profile)
+
     def _deferred(self, run: SyncRun, stale: Sequence[str]) -> set[str]:
         if not run.is_backed_up(self.crm.batch_size):
             return set()
@@ -150,8 +220,7 @@ class ContactWriter:
         return coalescing.deferred_members(stale, waited, self.crm.batch_size)
 
     def _write(self, run: SyncRun, keys: Sequence[str], size: int, *, by_job: bool = False) -> None:
-        for start in range(0, len(keys), size):
-            batch = keys[start : start + size]
+        for batch in _batches(keys, size, first=1 if run.probes_a_code else size):
             left = run.millis
             if run.stop is None and left < NEEDED_MS:
                 # Deferred and not returned: nothing is wrong with these members, so it must cost no receive.
@@ -165,7 +234,14 @@ class ContactWriter:
                 backfill=frozenset(batch) - run.changed,
                 by_job=by_job,
             )
-            run.results |= self.guard.record_outcomes(run, results)
+            run.results |= self.guard.record_members(run, results)
+
+
+def _batches(keys: Sequence[str], size: int, *, first: int) -> Iterator[Sequence[str]]:
+    """Yield the keys `size` at a time; the first batch with `first`."""
+    yield from ([keys[:first]] if keys else [])
+    for start in range(first, len(keys), size):
+        yield keys[start : start + size]
 
 
 def _request_missing_emails(

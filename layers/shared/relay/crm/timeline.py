@@ -1,11 +1,12 @@
 """Writes notes to a CRM's timeline once the CRM holds their members: by time, many members in one call.
 
-A note whose member is not mirrored yet waits, and its message is deferred.
+A note whose member is not mirrored yet waits, and its message is deferred; so does a note that the CRM does not take. A
+day later it is dropped, and counted: a flow that starts weeks late does harm.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -28,14 +29,24 @@ The API has been asked within six of them, an hour.
 """
 
 
+DROPPED_AFTER: Final = timedelta(days=1)
+"""How long a note waits for a member, or for itself, if the CRM does not take it."""
+
+_LOOK_AGAIN: Final = 900.0
+
+
 @dataclass(frozen=True, slots=True)
 class TimelineWriter:
-    """Writes an invocation's notes. `rechecks` is None if missing e-mail addresses are not requested."""
+    """Writes an invocation's notes. `rechecks` is None if missing e-mail addresses are not requested.
+
+    `on_dropped` is called with the number of notes that have waited for too long.
+    """
 
     crm: Crm
     guard: CircuitGuard
     rechecks: RecheckQueue | None
     clock: Clock
+    on_dropped: Callable[[int], None] = lambda _: None
 
     def write(self, run: SyncRun) -> Mapping[str, Exception]:
         """Write the notes of members that the CRM holds; return the error of each message whose notes wait."""
@@ -47,6 +58,8 @@ class TimelineWriter:
                 continue
             # If the member itself waits, so does the message, and its notes with it.
             error = self._waits_for_email(result, run.messages[message_id])
+            if has_state(result, "waiting"):
+                error = self._waits_or_dropped(run, message_id)
             if error:
                 errors[message_id] = error
             elif has_state(result, "mirrored"):
@@ -64,6 +77,13 @@ class TimelineWriter:
         if self.clock() - message.waiting_since > timedelta(seconds=NOTES_WAIT * delay):
             return None
         return TransientError("notes wait for their member", retry_after=max(delay / 2, 1))
+
+    def _waits_or_dropped(self, run: SyncRun, message_id: str) -> Exception | None:
+        """Return the error of a message whose notes cannot be written yet; None, after a day, for one whose notes are dropped."""
+        if self.clock() - run.messages[message_id].waiting_since <= DROPPED_AFTER:
+            return TransientError("notes wait until the CRM takes them", retry_after=_LOOK_AGAIN)
+        self.on_dropped(len(note_ids(run.changes[message_id])))
+        return None
 
     def _deferred(self, run: SyncRun, due: Mapping[str, MemberChanged]) -> set[str]:
         if not run.is_backed_up(self.crm.notes_batch_size):
@@ -84,7 +104,15 @@ class TimelineWriter:
             results |= self.guard.record_outcomes(run, self.crm.record(changes, _contacts(run, changes)))
         stop = run.to_error(run.stop) if run.stop else None
         later = stop or TransientError("notes wait for the next invocation", retry_after=1)
-        return {**_failed(run, due, results), **dict.fromkeys(late, later)}
+        failed = _failed(run, due, results)
+        waiting = {
+            message_id: error
+            for message_id, change in due.items()
+            if message_id not in failed
+            and any(has_state(results[note], "waiting") for note in note_ids(change) if note in results)
+            and (error := self._waits_or_dropped(run, message_id))
+        }
+        return {**failed, **waiting, **dict.fromkeys(late, later)}
 
 
 def note_ids(change: MemberChanged) -> list[str]:

@@ -3,8 +3,8 @@
 1. What is granted already is done. What may have been granted is never sent again unless the platform's ledger
    proves that the request was lost; until then its amount stays counted, and the ledger is read again later
    (`GrantStatus.UNKNOWN`).
-2. Anything new is checked as of now: the merchant still wants it, the month's budget covers it, and the platform's
-   API says that the cancellation is still pending.
+2. Anything new is checked as of now: the merchant still wants it, the month's budget covers it, the member was
+   granted nothing lately, and the platform's API says that the cancellation is still pending.
 3. The grant's record and its part of the month's budget are one write, made before the request goes out. It is
    taken back only where the platform surely granted nothing.
 
@@ -14,8 +14,9 @@ The first record under a key counts, whatever a later event or another setting s
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Final, Literal, Protocol, TypeAlias
 
 from inveterate import GrantStatus
@@ -51,8 +52,9 @@ LATEST: Final = timedelta(days=30)
 """An older event is granted nothing. A grant's record is kept far longer."""
 
 _PENDING_CANCELLATION: Final = "pending_cancellation"
+_PENDING: Final = "PENDING_CANCELLATION"
 _ACTIVE: Final = "ACTIVE"
-"""The platform's status without a pending cancellation. It documents three statuses as examples; any other proves nothing."""
+"""The platform's statuses with and without a pending cancellation. It documents three as examples: another proves nothing."""
 
 _Ending: TypeAlias = Literal["granted", "already_granted", "grant_ignored", "grant_over_budget"]
 _JOURNALED: Final[dict[_Ending, journal.JournalOutcome]] = {
@@ -69,7 +71,7 @@ class GrantApi(MemberApi, CreditGranter, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Granter:
-    """The work of `grants`. `is_worth_it` decides anew whether the member merits credits; None relies on the request."""
+    """The work of `grants`. `is_worth_it` decides whether the member, as the API shows it, merits credits; None relies on the request."""
 
     shop: str
     members: MemberStore
@@ -85,15 +87,30 @@ class Granter:
         return for_each_message(messages, context, NEEDED_MS, self._handle)
 
     def _handle(self, message: Message) -> None:
-        request = self._read(message.body)
-        expect_topic(message, request.topic)
-        record = self.grants.load(request.key)
+        asked = self._read(message.body)
+        expect_topic(message, asked.topic)
+        request, record = self._latest(asked)
         if record is None:
             self._begin(request, message)
         elif record.granted:
             self._end(request, message, "granted" if record.by == request.id else "already_granted")
         else:
             self._resume(request, record, message)
+
+    def _latest(self, request: GrantRequest) -> tuple[GrantRequest, GrantRecord | None]:
+        """Return the member's latest grant and the request under its key; under a new one where that is long enough ago.
+
+        A request names the member and no date: the same cancellation told twice, or told again with another date,
+        is granted once.
+        """
+        _, rules = self.members.load(())
+        again_after = timedelta(days=rules.retention.again_after_days)
+        for number in count(1):
+            key = request.key if number == 1 else f"{request.key}:{number}"
+            record = self.grants.load(key)
+            if record is None or not record.granted or self.clock() - record.at < again_after:
+                return replace(request, key=key), record
+        raise AssertionError  # unreachable: the numbers do not end
 
     def _read(self, body: str) -> GrantRequest:
         request = load(GrantRequest, body)
@@ -108,7 +125,7 @@ class Granter:
         if reason := _switched_off(request, rules):
             self._end(request, message, "grant_ignored", reason)
             return
-        budget = _budget(request, rules)
+        budget = self._budget(rules)
         # Checked before the API is called; the record's conditional write is what decides.
         if self.grants.claimed(budget.month) + request.amount > budget.ceiling:
             self._over_budget(request, message)
@@ -134,6 +151,12 @@ class Granter:
             status = GrantStatus.GRANTED
         self._finish(request, message, status)
 
+    def _budget(self, rules: Rules) -> MonthlyBudget:
+        """Return the budget of the month in which the credit is given: an event may claim to be of any month."""
+        return MonthlyBudget(
+            month=f"{self.clock().astimezone(UTC):%Y-%m}", ceiling=rules.retention.monthly_ceiling
+        )
+
     def _known(self, request: GrantRequest) -> tuple[MemberRecord, Rules]:
         records, rules = self.members.load([request.member])
         return records[request.member], rules
@@ -148,7 +171,7 @@ class Granter:
         date = reading.date or self.clock()
         member = merge(known.member, facts_of(reading, date, known.member))
         reason = reason_not_to_grant(member, reading, date, request.at)
-        if reason is None and self.is_worth_it and not self.is_worth_it(member, rules):
+        if reason is None and self.is_worth_it and not self.is_worth_it(_as_read(reading, date), rules):
             return "not_high_value"
         return reason
 
@@ -206,7 +229,8 @@ class Granter:
             body={
                 "event_id": request.event_id,
                 "rule": request.rule,
-                "key": request.key,
+                # Not "key": what is called so is taken for a secret and left out of the journal.
+                "grant": request.key,
                 "amount": request.amount,
             },
         )
@@ -229,7 +253,7 @@ class Granter:
 def reason_not_to_grant(
     member: Member, reading: MemberReading, date: datetime, since: datetime
 ) -> str | None:
-    """Return the reason not to grant for the event of `since`: `late`, `erased` or the member's status; else None.
+    """Return the reason not to grant for the event of `since`: `late`, `erased`, the member's status, or an unknown one.
 
     `member` is the record with the reading merged, `date` the time of the API's answer. A reading is dated two
     minutes early (`api_facts.py`), so within two minutes of the event it proves nothing: the platform's own
@@ -245,9 +269,16 @@ def reason_not_to_grant(
         return "erased"
     if member.status != _PENDING_CANCELLATION:
         return member.status
-    if (reading.member.status or "").upper() == _ACTIVE:
+    word = (reading.member.status or "").strip().upper()
+    if word == _ACTIVE:
         raise TransientError("the API does not show the cancellation yet", retry_after=EARLY.total_seconds())
-    return None
+    return None if word == _PENDING else "status_unknown"
+
+
+def _as_read(reading: MemberReading, date: datetime) -> Member:
+    """Return the member as the API alone shows it: a webhook is not signed, and credits are money."""
+    empty = Member(shop="", customer_id=str(reading.member.customer_id))
+    return merge(empty, facts_of(reading, date, empty))
 
 
 def _customer(request: GrantRequest) -> str:
@@ -256,8 +287,3 @@ def _customer(request: GrantRequest) -> str:
 
 def _switched_off(request: GrantRequest, rules: Rules) -> str | None:
     return None if rules.retention.on and rules.setting_for(request.rule).on else "off"
-
-
-def _budget(request: GrantRequest, rules: Rules) -> MonthlyBudget:
-    """Return the budget of the month in which the event happened."""
-    return MonthlyBudget(month=f"{request.at.astimezone(UTC):%Y-%m}", ceiling=rules.retention.monthly_ceiling)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from enum import IntEnum
 from typing import Final, Literal, TypeAlias
@@ -32,6 +33,9 @@ _CURRENCY: Final = re.compile("[A-Z]{3}")
 
 AlertAction: TypeAlias = Literal["open", "update", "resolve"]
 
+Outcome: TypeAlias = Literal["failed_for_good", "recovered", "lost", "rejoined"]
+"""How a failed fee went on: each is told once for an incident. The last three end it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
@@ -47,6 +51,11 @@ class Alert:
     was notified before: the opening was silent, or its rule is switched off.
     A `one_off` opening (a joining, a grant, a loss) is sent once per level like any other, but waits for no
     resolution, though updates may follow.
+
+    `outcome` is told even where the incident's level was reached before. Where `as_of` is later than the event,
+    the alert holds as of then: a cancellation ends what was told a moment after it, and a joining that arrives late opens the
+    incident of a failure after it. An opening whose
+    `cycle_at` is later than all before it begins the next incident under the same key.
     """
 
     kind: Literal["alert"] = "alert"
@@ -59,6 +68,9 @@ class Alert:
     advice: str = ""
     immediate: bool = False
     one_off: bool = False
+    outcome: Outcome | None = None
+    as_of: datetime | None = None
+    cycle_at: datetime | None = None
 
     def __post_init__(self) -> None:
         """Cut long values: an alert is stored in the item of its member's record."""
@@ -68,12 +80,16 @@ class Alert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """An event on the member's timeline in the CRM; `name` is one of `timeline_events.NoteName`."""
+    """An event on the member's timeline in the CRM; `name` is one of `timeline_events.NoteName`.
+
+    `key` takes the place of the event's id in the note's own, where several events can tell the same.
+    """
 
     kind: Literal["note"] = "note"
     rule: str
     name: str
     properties: Mapping[str, str | Decimal | int | bool] = field(default_factory=dict)
+    key: str = ""
 
 
 KpiName: TypeAlias = Literal[
@@ -83,6 +99,7 @@ KpiName: TypeAlias = Literal[
     "left_voluntarily",
     "left_involuntarily",
     "left_by_merchant",
+    "left_for_unknown_reason",
     "pending_cancellation",
     "tier_up",
     "tier_down",
@@ -92,8 +109,14 @@ KpiName: TypeAlias = Literal[
     "lost",
     "credits_expired",
     "manual_credit",
+    "premature_recovered",
+    "premature_lost",
+    "premature_rejoined",
 ]
-"""What the programme counts. A name never gets another meaning."""
+"""What the programme counts. A name never gets another meaning.
+
+`premature_` counts what was told of two events, such as a recovery, and denied by a third that came still later.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +124,8 @@ class Kpi:
     """One thing that the programme counts, for the digest, for baselines and for spikes.
 
     Counted once per event, rule and name, dated by the event. `amount` is in `currency`; both may be None.
+    Where several events can tell the same, `key` takes the place of the event's id and `at` that of its time.
+    `withdrawn` takes back what was counted under the same key, time, rule and name.
     """
 
     kind: Literal["kpi"] = "kpi"
@@ -108,6 +133,9 @@ class Kpi:
     name: KpiName
     amount: Decimal | None = None
     currency: str | None = None
+    key: str = ""
+    at: datetime | None = None
+    withdrawn: bool = False
 
     def __post_init__(self) -> None:
         """Drop a currency that is no ISO 4217 code: amounts are summed by currency."""
@@ -141,6 +169,7 @@ Effects: TypeAlias = Iterator[Effect]
 def effect_id(event_id: str, effect: Effect) -> str:
     """Return the id by which an effect is sent or granted once, made of the event's id and the rule's.
 
-    A CRM gets only one of two notes with one id: a rule yields at most one note for an event.
+    A CRM gets only one of two notes with one id: a rule yields at most one note for an event, or for a key.
     """
-    return f"{event_id}.{effect.rule}"
+    key = effect.key if isinstance(effect, Note | Kpi) else ""
+    return f"{key or event_id}.{effect.rule}"

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Literal, TypeAlias
 
-from relay.model.effects import Level
+from relay.model.effects import Level, Outcome
 from relay.model.messages import AlertMessage
 
 _RETENTION_RESOLVED: Final = timedelta(days=45)
@@ -98,6 +98,7 @@ class Incident:
     `resolve`, ever. A `one_off` incident (a joining, a grant, a loss) takes escalations and updates, but
     waits for no resolution. `seen_event_ids` are the events already applied, the latest last. `channels` were notified since
     it opened. `threads` are kept by the id of the event that began each; `thread_id` is the present one.
+    `told` are the outcomes that were told since it opened.
     `given_up` are the deliveries that failed and were withdrawn before a redrive, by event id, channel and reason: until its
     dead letter was written, nothing else says that a person was not told.
     A person sets `muted_until` and `acknowledged`; an acknowledgement holds until the incident opens anew.
@@ -112,6 +113,7 @@ class Incident:
     last_opened_at: datetime | None = None
     resolved_at: datetime | None = None
     seen_event_ids: tuple[str, ...] = ()
+    told: tuple[Outcome, ...] = ()
     channels: tuple[str, ...] = ()
     pending: tuple[PendingNotification, ...] = ()
     given_up: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -22,6 +22,10 @@ NO_CURRENCY: Final = ""
 """The key of amounts whose event has no currency."""
 
 
+WITHDRAWN: Final = "withdrawn"
+"""The name of what a later arrival denied: it stands where it was counted, and counts no more."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KpiEvent:
     """One thing counted: `id` is made of its effect and its name, `at` is the event's time, `member` the key.
@@ -49,9 +53,9 @@ def _kpi_event(member: str, event_effects: EventEffects, kpi: Kpi) -> KpiEvent:
     # The name is part of the id: one rule may count two things of one event.
     return KpiEvent(
         id=f"{effect_id(event_effects.event_id, kpi)}.{kpi.name}",
-        at=event_effects.at,
+        at=kpi.at or event_effects.at,
         member=member,
-        name=kpi.name,
+        name=WITHDRAWN if kpi.withdrawn else kpi.name,
         amount=kpi.amount,
         currency=kpi.currency,
     )

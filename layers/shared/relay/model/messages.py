@@ -54,12 +54,14 @@ class Outbox:
 class MemberChanged:
     """A member changed (`member` is the key `shop:customer`), with the notes of the events behind it.
 
-    `backfill` marks a change that shall start nothing in a CRM, as far as the CRM allows. Its topic is `CHANGE_TOPIC`.
+    `backfill` marks a change that shall start nothing in a CRM, as far as the CRM allows. `retry` asks for one more try
+    of a member that a CRM did not take, though it has not changed. Its topic is `CHANGE_TOPIC`.
     """
 
     member: str
     events: tuple[EventEffects, ...] = ()
     backfill: bool = False
+    retry: bool = False
 
 
 def notes_in(changes: Iterable[MemberChanged]) -> Iterator[tuple[str, MemberChanged, EventEffects, Note]]:
@@ -121,6 +123,14 @@ class AuditStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingRound:
+    """A request to try the members again that a CRM did not take: those that are due at `at`, or `everyone`."""
+
+    at: AwareDatetime
+    everyone: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClockTick:
     """The clock's tick, for the notifier: what was deferred until `at` is due now. Its topic is `TICK_TOPIC`."""
 
@@ -174,6 +184,7 @@ Message = TypeVar(
     RecheckRequest,
     GrantRequest,
     AuditStep,
+    WaitingRound,
     ClockTick,
     DailyDigest,
     ChannelTest,
@@ -187,6 +198,7 @@ def dump(
     | RecheckRequest
     | GrantRequest
     | AuditStep
+    | WaitingRound
     | ClockTick
     | DailyDigest
     | ChannelTest,

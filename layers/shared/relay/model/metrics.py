@@ -52,6 +52,8 @@ Outcome: TypeAlias = Literal[
     # crm_sync
     "skipped",
     "refused",
+    "waiting",
+    "notes_dropped",
     "identity_conflict",
     # reconcile
     "already_consistent",
@@ -112,6 +114,12 @@ MISCONFIGURED: Final = Metric("Misconfigured", "Count", _QUEUE_FUNCTIONS)
 CRM_LAG: Final = Metric("CrmLag", "Seconds", ("crm_sync",), by_service=True)
 """The age of the oldest change that was just applied to a CRM."""
 
+CRM_NOT_TAKEN: Final = Metric("CrmNotTaken", "Count", ("crm_sync",))
+"""A value for each member in a call: 1 where the CRM did not take it (it waits or is refused), else 0.
+
+So the sum is how many, the number of samples how many were written in all, and the average the share: one series.
+"""
+
 ALERTS_SENT: Final = Metric("AlertsSent", "Count", ("notifier",))
 """Messages that a channel has accepted."""
 
@@ -128,6 +136,7 @@ METRICS: Final = (
     WAITING_AGE,
     MISCONFIGURED,
     CRM_LAG,
+    CRM_NOT_TAKEN,
     ALERTS_SENT,
     FAILURE_SPIKE,
     CANCEL_SPIKE,

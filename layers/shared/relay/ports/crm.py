@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from datetime import date
+from typing import Final, Literal, Protocol, TypeAlias
 
 from relay.model.messages import MemberChanged
 from relay.rules.crm_profile import CrmProfile
 
 NOT_READABLE: Final = "not_readable"
 """The reason of the `PermanentError` that `Crm.read` raises for a target that cannot be read."""
+
+
+CrmState: TypeAlias = Literal["mirrored", "skipped", "retry", "waiting", "refused", "unauthorised", "pending"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,30 +26,83 @@ class CrmOutcome:
     * `mirrored`: the CRM holds it;
     * `skipped`: there is nothing to do, `reason` says why;
     * `retry`: not now;
-    * `refused`: never, as it is;
-    * `unauthorised`: no call succeeds until the credentials are corrected;
+    * `waiting`: a lasting answer that a person can mend, or that is not known to be the member's own fault. It is
+      tried again on a schedule (`crm/waiting.py`);
+    * `refused`: never, as it is: the member's own fault, by a short list of each adapter;
+    * `unauthorised`: no call succeeds until a setting is corrected. `setting` is its name in the stack; empty, it is
+      the credential;
     * `pending`: a job works on it, and `id` is the job's.
 
     `id` is otherwise the CRM's own id of the contact. `retry_after` is in seconds. `unanswered` marks a `retry`
     whose request may still take effect, or already has. `member_only` marks a `retry` that concerns this member
-    alone and is no sign that the CRM is down.
+    alone and is no sign that the CRM is down. `holder` is the key of our member whose contact has the address that this
+    member waits for.
     """
 
-    state: Literal["mirrored", "skipped", "retry", "refused", "unauthorised", "pending"]
+    state: CrmState
     reason: str = ""
     id: str | None = None
     retry_after: float | None = None
     unanswered: bool = False
     member_only: bool = False
+    setting: str = ""
+    holder: str = ""
+
+
+class ContactNotes(Protocol):
+    """Where a write notes, before it moves a member, which contacts may hold the member's fields meanwhile.
+
+    So a crash between two calls leaves no contact that no sync state names. It also knows the other members of our shop.
+    """
+
+    def add(self, key: str, contacts: Collection[str]) -> None:
+        """Note the CRM's ids of contacts that may hold this member's fields.
+
+        Raises:
+            TransientError: it could not be noted; the move must not begin.
+
+        """
+        ...
+
+    def gives_way(self, key: str, holder: str) -> bool:
+        """Return whether the member `holder` has no claim any more to a contact that `key` needs.
+
+        It has ended, has no address, or is unknown: a contact that still bears its key must lock no member out.
+
+        Raises:
+            TransientError: the table does not answer.
+
+        """
+        ...
+
+
+class NoNotes:
+    """Notes nothing and knows no other member: for a write that no sync state follows, such as the sample's."""
+
+    def add(self, key: str, contacts: Collection[str]) -> None:
+        """Do nothing."""
+
+    def gives_way(self, key: str, holder: str) -> bool:  # noqa: ARG002 - the port's arguments
+        """Return False."""
+        return False
+
+
+NO_NOTES: Final = NoNotes()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContactRef:
-    """Where a CRM holds a member's fields, as far as known: the CRM's own id and the e-mail address last used."""
+    """Where a CRM holds a member's fields, as far as known: the CRM's own id and the e-mail address last used.
+
+    `previous` marks a contact that the member has left: it may hold the member's fields without its key. `version` is the
+    same for every try of one removal, and another for the next one of the same member; empty where that is not known.
+    """
 
     key: str
     id: str | None = None
     email: str | None = None
+    previous: bool = False
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +148,12 @@ class Crm(Protocol):
 
     @property
     def batch_size(self) -> int:
-        """How many members one call takes; `upsert` splits longer lists."""
+        """How many members one `upsert` takes; it splits longer lists."""
+        ...
+
+    @property
+    def members_per_call(self) -> int:
+        """How many members one request to the CRM holds."""
         ...
 
     @property
@@ -108,8 +170,8 @@ class Crm(Protocol):
     def identified_by(self) -> Literal["key", "email"]:
         """What identifies a member in the CRM.
 
-        With `key`, an upsert moves a member to a new e-mail address. With `email`, an upsert would leave the
-        previous contact as it was, so `clear` is called for that contact first.
+        With `key`, an upsert moves a member to a new e-mail address. With `email`, an upsert leaves the previous contact
+        as it was, so `clear` is called for that contact afterwards.
         """
         ...
 
@@ -123,8 +185,14 @@ class Crm(Protocol):
         """The CRM's bulk jobs; None if it has none."""
         ...
 
-    def upsert(self, profiles: Sequence[CrmProfile]) -> Mapping[str, CrmOutcome]:
-        """Write the members' fields; return an outcome for each, by member key. Raises no error of its own."""
+    def upsert(
+        self, profiles: Sequence[CrmProfile], notes: ContactNotes = NO_NOTES
+    ) -> Mapping[str, CrmOutcome]:
+        """Write the members' fields; return an outcome for each, by member key. Raises no error of its own.
+
+        A member that moves to another contact: that contact is noted first, written, and only then the former one loses
+        the key. The fields that stay on the former one are the caller's to `clear`.
+        """
         ...
 
     def record(
@@ -142,7 +210,8 @@ class Crm(Protocol):
         """Remove the key and all of our fields from these contacts, and nothing else; outcomes by member key.
 
         `mirrored` if the contact no longer carries this member's fields, `skipped` if there is no such contact.
-        A contact under another key is not touched, and is `skipped`.
+        A contact under another key is not touched, and is `skipped`. A `previous` contact is found by its id alone, and
+        cleared where it has this member's fields and no other key.
         """
         ...
 
@@ -172,4 +241,9 @@ class Crm(Protocol):
 
         Errors as in `read`. Returns nothing for a CRM that needs no definitions.
         """
+        ...
+
+    @property
+    def version_ends(self) -> date | None:
+        """The day on which the provider ends the version of its API that is set; None if none is known."""
         ...

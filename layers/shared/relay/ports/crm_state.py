@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol, TypeAlias
@@ -13,6 +13,21 @@ from relay.rules.crm_profile import CrmProfile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A member that the CRM does not take, for a reason that may pass: since when, and when it is tried again.
+
+    `tried` is when it was last tried, or queued to be. `digest` is that of the profile that was tried, `backfill` whether it was a back-fill's.
+    """
+
+    since: datetime
+    tries: int
+    tried: datetime
+    next_try: datetime
+    digest: str
+    backfill: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SyncState:
     """What is known of one member in one CRM.
 
@@ -20,7 +35,9 @@ class SyncState:
     the CRM's id and the e-mail address last used. `possible_emails` are addresses under which a call without a
     known result may have written the member as well. `claimed_until` is set from before a call until its outcome
     is stored; a time in the past means that the caller died. `job` is the bulk job that works on the member, and
-    `job_digest` the digest of the profile that the job was given.
+    `job_digest` the digest of the profile that the job was given. `previous_contacts` are the CRM's ids of contacts
+    (addresses, where no id is known) that may hold the member's fields and are not its contact. `waiting` is set while
+    `state` is `waiting`.
     """
 
     digest: str | None = None
@@ -32,6 +49,8 @@ class SyncState:
     claimed_until: datetime | None = None
     job: str | None = None
     job_digest: str | None = None
+    previous_contacts: frozenset[str] = frozenset()
+    waiting: Waiting | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +67,9 @@ class ClaimResult:
 
     `profile` is what was sent. Until `blocked_until` no other call may claim the member, though this claim ends.
     `job_digest` is the digest of what a job was given, where it differs from `profile`. `final` is false for a
-    refusal that must be tried again even if the member does not change.
+    refusal that must be tried again even if the member does not change. `previous_contacts` are those that are left to
+    clear; None leaves them as they are noted. `waiting` goes with an outcome `waiting`. `held` says that the CRM holds
+    the profile although the outcome is another: only a previous contact is left to clear.
     """
 
     profile: CrmProfile
@@ -57,6 +78,9 @@ class ClaimResult:
     blocked_until: datetime | None = None
     job_digest: str | None = None
     final: bool = True
+    previous_contacts: frozenset[str] | None = None
+    waiting: Waiting | None = None
+    held: bool = False
 
 
 class SyncStateStore(Protocol):
@@ -85,6 +109,15 @@ class SyncStateStore(Protocol):
         """
         ...
 
+    def note_previous(self, member: str, token: str, contacts: Collection[str]) -> None:
+        """Note contacts that may hold a member's fields, under the claim with this token, before they are written.
+
+        Raises:
+            TransientError: the table does not answer, or the claim was lost.
+
+        """
+        ...
+
     def release_claims(self, results: Sequence[ClaimResult]) -> Mapping[str, Exception | None]:
         """Store outcomes and release the claims; return errors by member key, None for success.
 
@@ -103,7 +136,9 @@ class CircuitRecord:
     """The stored circuit of one CRM.
 
     `until` is when an open circuit lets a probe through, or when a probe counts as dead; None while closed.
-    `failures` counts the failures in a row, `reason` is the latest's, `version` counts the writes.
+    `failures` counts the failures in a row, `reason` is the latest's, `version` counts the writes. `by_code` marks a
+    circuit that is open because one code met many members (`crm/provider_fault.py`); `evidence` are the latest calls
+    that speak for that, as pairs of a member key and a code.
     """
 
     state: CircuitState = "closed"
@@ -111,6 +146,8 @@ class CircuitRecord:
     failures: int = 0
     reason: str = ""
     version: int = 0
+    by_code: bool = False
+    evidence: tuple[tuple[str, str], ...] = ()
 
 
 class CircuitStore(Protocol):
@@ -130,7 +167,7 @@ class CircuitStore(Protocol):
         ...
 
 
-RunName: TypeAlias = Literal["backfill", "audit"]
+RunName: TypeAlias = Literal["backfill", "audit", "waiting"]
 
 
 class SyncStateScan(Protocol):
@@ -138,6 +175,14 @@ class SyncStateScan(Protocol):
 
     def page(self, cursor: str | None = None) -> Page[tuple[str, SyncState]]:
         """Return a page of (member key, sync state); it may be empty without being the last."""
+        ...
+
+    def waiting(self) -> Sequence[tuple[str, SyncState]]:
+        """Return all members that wait, with their sync states."""
+        ...
+
+    def postpone(self, members: Sequence[str], now: datetime, until: datetime) -> None:
+        """Set the next try of these members, as far as they still wait: they were queued `now`."""
         ...
 
     def load_run(self, name: RunName) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,12 +15,13 @@ if TYPE_CHECKING:
 class GrantRecord:
     """A grant of credits, recorded before its request is sent; `granted` once it is certain that it was made.
 
-    `by` is the id of the effect that requested them first.
+    `by` is the id of the effect that requested them first; `at` is when the latest request was allowed.
     """
 
     customer_id: str
     amount: Decimal
     by: str
+    at: datetime
     granted: bool = False
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 from relay.errors import TransientError
 from relay.model.member import Member
 from relay.model.messages import Outbox
+from relay.rules.measures import Measures
 from relay.rules.settings import Rules
 
 
@@ -25,7 +26,7 @@ class MemberStore(Protocol):
     """The members table."""
 
     def load(self, keys: Iterable[str]) -> tuple[Mapping[str, MemberRecord], Rules]:
-        """Return the records by key, an empty one for a new member, and the rules, read together.
+        """Return the records by key, an empty one for a new member, and the rules with the measures, read together.
 
         Raises:
             TransientError: the table does not answer, or the rules cannot be read.
@@ -50,6 +51,19 @@ class OutboxReader(Protocol):
 
     def outboxes(self, keys: Iterable[str]) -> Mapping[str, Outbox]:
         """Return the outbox of each member's record by key, without those that have none or cannot be read.
+
+        Raises:
+            TransientError: the table does not answer.
+
+        """
+        ...
+
+
+class MeasuresStore(Protocol):
+    """Where the daily run keeps the programme's measures; every batch reads them with its rules."""
+
+    def store_measures(self, measures: Measures) -> None:
+        """Write them.
 
         Raises:
             TransientError: the table does not answer.

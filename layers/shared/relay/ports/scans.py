@@ -8,10 +8,11 @@ from datetime import date, datetime
 from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from relay.model.kpis import DailyTotals
+from relay.rules.measures import Counts, Measures
 
 ItemT_co = TypeVar("ItemT_co", covariant=True)
 
-Phase: TypeAlias = Literal["members", "sync_states", "digest", "letters", "done"]
+Phase: TypeAlias = Literal["members", "high_value", "sync_states", "digest", "letters", "done"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +20,8 @@ class DailyRun:
     """The progress of one day's run, by the shop's clock.
 
     It covers what came due after `begin` and up to `end`. `digest_day` is the last day whose digest was sent.
-    `cursor` is where the present phase continues, None at its beginning. `version` counts the writes.
+    `cursor` is where the present phase continues, None at its beginning. `version` counts the writes. `counts` are
+    the amounts of the members read so far, and `measures` those in force when the run began.
     """
 
     day: date
@@ -29,6 +31,8 @@ class DailyRun:
     phase: Phase = "members"
     cursor: str | None = None
     totals: DailyTotals = field(default_factory=DailyTotals)
+    counts: Counts = field(default_factory=Counts)
+    measures: Measures | None = None
     version: int = 0
 
 

@@ -193,7 +193,7 @@ def resolved_incidents(before: Member, after: Member) -> Effects:
     was alerted would stay open for good.
     """
     if before.is_failing and not after.is_failing:
-        yield dunning.resolution_alert("dunning.ended", "The membership was found to have ended", before)
+        yield dunning.resolution_alert("found_ended", None, before)
     if cancellation.incident_key(before) and not cancellation.incident_key(after):
         if after.ended_at:
             yield cancellation.ended_alert(before)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final, Literal, TypeAlias
 
 from relay.model.effects import Alert, KpiName, Level
 from relay.model.formats import day_text, detail_rows, moment_text
 from relay.model.member import Member
+from relay.model.milestones import Milestone
 
-EndingKind: TypeAlias = Literal["voluntary", "involuntary", "merchant"]
+EndingKind: TypeAlias = Literal["voluntary", "involuntary", "merchant", "unknown"]
 
 _KINDS: Final[dict[str, EndingKind]] = {
     "FAILURE": "involuntary",
@@ -21,30 +23,54 @@ ENDINGS: Final[dict[EndingKind, tuple[str, KpiName]]] = {
     "voluntary": ("cancel.voluntary", "left_voluntarily"),
     "involuntary": ("cancel.involuntary", "left_involuntarily"),
     "merchant": ("cancel.merchant", "left_by_merchant"),
+    "unknown": ("cancel.unknown", "left_for_unknown_reason"),
 }
 """For each kind, the id of its rule and the name of its KPI."""
+
+_SOURCES: Final = {"FAILURE": "the failed payment", "CUSTOMER": "the member", "MERCHANT": "the shop"}
+
+SAME_ENDING: Final = timedelta(hours=36)
+"""Two endings of one membership within this time are one, told by two sources."""
 
 
 def source(text: str | None) -> str | None:
     """Return the platform's word for the source of a cancellation, in upper case."""
-    return text.upper() if text else None
+    return text.strip().upper() or None if text else None
+
+
+def source_text(text: str | None) -> str | None:
+    """Return the source as people say it; a word that the platform has not documented as it is."""
+    word = source(text)
+    return _SOURCES.get(word, text) if word else None
 
 
 def ending_kind(text: str | None) -> EndingKind | None:
-    """Return the kind of an ending by its source; None for an unknown word."""
+    """Return the kind of an ending by its source; None for no word, and for one that is not documented."""
     return _KINDS.get(source(text) or "")
+
+
+def kind_of(member: Member, ending: Milestone) -> EndingKind:
+    """Return the kind of an ending: as told; involuntary where it left a fee open and names no source, or an unknown one."""
+    if any(pair.later == ending for pair in member.losses):
+        return "involuntary"
+    match ending.detail:
+        case "involuntary" | "merchant" | "unknown":
+            return ending.detail
+        case _:
+            return "voluntary"
+
+
+def new_ending(before: Member, after: Member) -> Milestone | None:
+    """Return the ending that an event has added to the record."""
+    known = set(before.milestones)
+    return next((each for each in after.milestones if each.kind == "ended" and each not in known), None)
 
 
 def incident_key(member: Member) -> str | None:
     """Return the key of the incident of a pending cancellation; None where none is pending."""
-    ends_at = member.moment("pending_cancel_at")
-    return None if ends_at is None else f"cancel:{member.key}:{day_text(ends_at)}"
-
-
-def is_over(member: Member) -> bool:
-    """Return whether the membership ended after its cancellation was announced. No topic reports that one was withdrawn."""
-    pending = member.registers.get("pending_cancel_at")
-    return pending is not None and member.ended_at is not None and member.ended_at >= pending.at
+    if not member.is_leaving:
+        return None
+    return f"cancel:{member.key}:{day_text(member.moment('pending_cancel_at')) or 'unknown'}"
 
 
 def ending_incident_key(member: Member) -> str:
@@ -60,7 +86,9 @@ def ending_alert(rule: str, title: str, after: Member, *, level: Level) -> Alert
         level=level,
         one_off=True,
         title=title,
-        details=detail_rows(("Ended", moment_text(after.ended_at)), ("Cause", after.text("cancel_reason"))),
+        details=detail_rows(
+            ("Ended", moment_text(after.ended_at)), ("Cause", source_text(after.text("cancel_reason")))
+        ),
         advice="The member can be invited back.",
     )
 

@@ -45,11 +45,15 @@ CATALOG: Final[dict[str, CatalogEntry]] = {
     "payment.received": CatalogEntry("A membership fee was paid: counted for the digest."),
     "dunning.attempt": CatalogEntry("A fee failed, and more attempts follow.", "info; high-value: warning"),
     "dunning.last_chance": CatalogEntry(
-        "A fee failed, and at most one attempt is left, or no retry can succeed (expired, stolen, no method).",
+        "A fee failed, and at most one attempt is left, or no retry can succeed (expired, stolen, do not honour, no method).",
         "warning; high-value: error",
     ),
+    "dunning.more_attempts": CatalogEntry(
+        "Another attempt failed than the tier was known to have: added to the incident.", "info"
+    ),
     "dunning.failed": CatalogEntry(
-        "All attempts have failed: Inveterate cancels next.", "warning; high-value: error"
+        "All attempts have failed, and Inveterate cancels next: always said, once.",
+        "warning; high-value: error",
     ),
     "dunning.new_card": CatalogEntry(
         "A new payment method came while a failed fee is open: added to the incident.", "info"
@@ -72,7 +76,8 @@ CATALOG: Final[dict[str, CatalogEntry]] = {
         "Store credit was changed by hand: counted, for many at once are an alert."
     ),
     "credits.anomaly": CatalogEntry(
-        "One grant is `credit_anomaly` or more, or ten times the member's usual grant.", "warning"
+        "One grant is `credit_anomaly` or more; until that is set, ten times the programme's usual grant.",
+        "warning",
     ),
     "credits.negative": CatalogEntry("A balance fell below zero.", "error"),
     "credits.settled": CatalogEntry("A balance is no longer below zero: the alert is resolved.", "info"),
@@ -97,6 +102,10 @@ CATALOG: Final[dict[str, CatalogEntry]] = {
         "A membership ended for failed payments, and no failure was known.", "warning; high-value: error"
     ),
     "cancel.merchant": CatalogEntry("The shop ended a membership: counted for the digest."),
+    "cancel.unknown": CatalogEntry(
+        "A membership ended, and its source is a word that is not documented.",
+        "info, for a high-value member",
+    ),
     "retention.credits": CatalogEntry(
         "With `retention.on`: credits, once, when a high-value member asks to cancel."
     ),

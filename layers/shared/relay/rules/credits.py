@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from statistics import median
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from inveterate.webhooks.credits import CreditPayload, CreditsExpired, CreditsUpdated, CreditsUpdatedPayload
 
 from relay.model.balance_chain import Balances
-from relay.model.effects import Alert, Effects, Level
+from relay.model.effects import Alert, Level
 from relay.model.facts import Lot, known
 from relay.model.fields import Value
-from relay.model.formats import amount_text, detail_rows
+from relay.model.formats import amount_text, day_text, detail_rows
 from relay.model.member import Member
+from relay.rules.measures import TIMES_USUAL
 from relay.rules.settings import Rules
 
 CreditEvent: TypeAlias = CreditsUpdated | CreditsExpired
-
-_TIMES_USUAL: Final = 10
-_GRANTS_KNOWN: Final = 3
-"""Grants that the record must know before one can be unusual for this member."""
-
-_AT_LEAST: Final = Decimal("0.2")
-"""An unusual grant is at least this share of `credit_anomaly`: ten times a few cents is no anomaly."""
 
 
 def delta(payload: CreditPayload) -> Decimal | None:
@@ -51,46 +44,82 @@ def is_manual(payload: CreditsUpdatedPayload) -> bool:
     return bool(payload.applied_by) or (payload.reason or "").upper().startswith("MANUAL")
 
 
-def is_unusual(change: Decimal, before: Member, rules: Rules) -> bool:
-    """Return whether a grant is unusually large: by itself, or for this member as far as the record remembers."""
-    anomaly = rules.thresholds_for(before.text("fee_currency")).credit_anomaly
-    if anomaly <= 0 or change <= 0:
-        return False
-    grants = [change.new - change.previous for change in before.balance_chain if change.previous is not None]
-    usual = [grant for grant in grants if grant > 0]
-    unusual = len(usual) >= _GRANTS_KNOWN and change >= _TIMES_USUAL * median(usual)
-    return change >= anomaly or (unusual and change >= anomaly * _AT_LEAST)
+def currency_of(member: Member, rules: Rules) -> str | None:
+    """Return the currency of a balance: the shop's; where that is not set, the one in which the member pays."""
+    return rules.currency or member.currency
 
 
-def debt_alerts(event: CreditEvent, before: Member, after: Member) -> Effects:
-    """Yield the alert that a balance fell below zero, or that it is no longer below zero."""
+def is_unusual(change: Decimal, member: Member, rules: Rules) -> bool:
+    """Return whether a grant is unusually large: by the amount that is set, else by the programme's usual grant."""
+    anomaly = rules.amount_set("credit_anomaly", currency_of(member, rules))
+    if anomaly is not None:
+        return 0 < anomaly <= change
+    usual = rules.measures.usual_grant if rules.currency == rules.measures.currency else None
+    return usual is not None and change >= TIMES_USUAL * usual
+
+
+def anomaly_alert(event: CreditsUpdated, after: Member, rules: Rules) -> Alert:
+    """Return the alert of an unusually large grant."""
+    currency = currency_of(after, rules)
+    return Alert(
+        rule="credits.anomaly",
+        incident_key=incident_key(after, event.occurred_at),
+        level=Level.WARNING,
+        one_off=True,
+        title="An unusually large grant of store credit",
+        details=detail_rows(
+            ("Granted", amount_text(delta(event.payload), currency)),
+            ("Balance now", amount_text(event.payload.new_balance, currency)),
+            ("Reason", event.payload.reason),
+        ),
+        advice="Check that it was meant: a slip of the keyboard looks like this, and so does misuse.",
+    )
+
+
+def debt_alerts(event: CreditEvent, before: Member, after: Member, rules: Rules) -> Iterator[Alert]:
+    """Yield the alert that a balance fell below zero, or that it is no longer below zero.
+
+    Both compare the record's balance before and after the event, so an event that comes late and is followed by
+    known ones tells nothing.
+    """
     balance, previous = after.balance, before.balance
-    if balance is None or balance == previous:
-        return
-    if balance < 0:
+    was_below, is_below = previous is not None and previous < 0, balance is not None and balance < 0
+    if is_below and not was_below:
         yield Alert(
             rule="credits.negative",
-            incident_key=_debt_incident(after),
+            incident_key=incident_key(after, event.occurred_at),
             level=Level.ERROR,
+            one_off=True,
             title="A member's store credit is below zero",
             details=detail_rows(
-                ("Balance", amount_text(balance, after.text("fee_currency"))),
+                ("Balance", amount_text(balance, currency_of(after, rules))),
                 ("Reason", event.payload.reason),
             ),
             advice="Only a person or a refund brings this about: look at the ledger, and settle it.",
         )
-    elif previous is not None and previous < 0:
+    elif was_below and not is_below:
         yield Alert(
             rule="credits.settled",
-            incident_key=_debt_incident(after),
+            incident_key=incident_key(before, _below_since(before)),
             action="resolve",
             level=Level.INFO,
             title="The member's store credit is no longer below zero",
         )
 
 
-def _debt_incident(member: Member) -> str:
-    return f"debt:{member.key}"
+def incident_key(member: Member, at: datetime | None) -> str:
+    """Return the key of the incident of a member's credits on the day of `at`."""
+    return f"cred:{member.key}:{day_text(at)}"
+
+
+def _below_since(member: Member) -> datetime | None:
+    """Return when a balance that is below zero fell below it, as far as the record remembers."""
+    since: datetime | None = None
+    for change in reversed(member.balance_chain):
+        if change.new >= 0:
+            break
+        since = change.at
+    return since or member.newest_at
 
 
 def remaining_lots(member: Member, as_of: datetime) -> Mapping[str, Lot]:

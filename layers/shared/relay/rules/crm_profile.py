@@ -114,12 +114,15 @@ _WIDE: Final = Context(prec=64)
 class CrmProfile:
     """The wanted state of one member in a CRM: a value for each name of `CRM_FIELDS`, in that order.
 
-    `backfill` marks a send that a back-fill alone asked for: it should start no flow.
+    `backfill` marks a send that a back-fill alone asked for: it should start no flow. The names are for a new contact
+    alone: a change of them is no difference.
     """
 
     key: str
     values: Mapping[str, Value]
     backfill: bool = False
+    first_name: str = ""
+    last_name: str = ""
 
     @property
     def email(self) -> str | None:
@@ -147,7 +150,7 @@ class CrmProfile:
 
 
 def crm_profile(member: Member, rules: Rules) -> CrmProfile:
-    """Return the wanted state of a member in every CRM. Evidence (`seen_…`) and names are never part of it."""
+    """Return the wanted state of a member in every CRM. Evidence (`seen_…`) is never part of it."""
     expiring, expiring_at = credits.next_expiry(member)
     computed: dict[str, Value] = {
         "key": member.key,
@@ -171,6 +174,8 @@ def crm_profile(member: Member, rules: Rules) -> CrmProfile:
     }
     return CrmProfile(
         key=member.key,
+        first_name=member.text("first_name") or "",
+        last_name=member.text("last_name") or "",
         values={
             name: computed[name] if name in computed else _sendable(crm_field, member.value(name))
             for name, crm_field in CRM_FIELDS.items()

@@ -3,8 +3,8 @@
 A document that Relay cannot read stops all work, so only a valid one is stored. Every problem names the path and
 what is allowed there, and all problems are reported at once. pydantic finds most of them; its sentences are written
 for programmers, so each kind that the models can cause has a sentence here. Values of the document are never repeated:
-it may hold what must not be printed. The models cannot know rule ids, amounts that a currency leaves out, and
-settings that contradict each other: those are checked here.
+it may hold what must not be printed. The models cannot know rule ids, and settings that contradict each other: those
+are checked here.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ _EXPECTED: Final[Mapping[str, str]] = {
 """By the first word of pydantic's name for the kind of problem."""
 
 _CURRENCY: Final = "should be the currency's code in three capital letters, such as EUR"
-_CHOICES_SHOWN: Final = len(Rules.model_fields)
+_SETTINGS: Final = [name for name in Rules.model_fields if name != "measures"]
+_CHOICES_SHOWN: Final = len(_SETTINGS)
 
 
 class InvalidRulesError(ValueError):
@@ -64,6 +65,9 @@ def validated(document: object) -> Rules:
             ("the document: should be names with their values, such as `billing_attempts: 4`",)
         )
     problems: list[str] = []
+    if "measures" in document:
+        # Not in the models' sentence either: the daily run computes them, and a document that had them would be overruled.
+        raise InvalidRulesError(("measures: is no setting; the daily run computes them",))
     try:
         rules = Rules.model_validate(document)
     except ValidationError as error:
@@ -74,7 +78,7 @@ def validated(document: object) -> Rules:
         rules = Rules.model_validate(
             {name: part for name, part in document.items() if str(name) not in broken}
         )
-    problems += [*_contradictions(rules), *_unknown_rules(document), *_missing_amounts(document)]
+    problems += [*_contradictions(rules), *_unknown_rules(document)]
     if problems:
         raise InvalidRulesError(tuple(problems))
     return rules
@@ -88,14 +92,19 @@ def remarks(rules: Rules) -> Iterator[str]:
                 f"tiers.{tier_id}: tiers go by their id, such as 3a636361, never by a name; "
                 "a CRM shows it as the member's tier id"
             )
+    if rules.currency is None and any(rules.thresholds.model_dump(exclude_none=True).values()):
+        yield (
+            "thresholds: no currency is named, so these amounts hold in every currency that `currencies` does not "
+            "list; say `currency: USD`, the shop's own, and they hold in that one alone"
+        )
 
 
 def document_of(rules: Rules) -> dict[str, Any]:
     """Return what differs from the defaults, in JSON's types: the document that is stored."""
     written: dict[str, Any] = rules.model_dump(mode="json", exclude_defaults=True)
-    if rules.currencies:
-        # Complete: an amount set in yen may be the number that is the default in dollars.
-        written["currencies"] = rules.model_dump(mode="json", include={"currencies"})["currencies"]
+    if "billing_attempts" in rules.model_fields_set:
+        # Said, it holds for every tier; not said, a tier may show another number.
+        written["billing_attempts"] = rules.billing_attempts
     return written
 
 
@@ -125,6 +134,8 @@ def _contradictions(rules: Rules) -> Iterator[str]:
     hours = rules.quiet_hours
     if hours and hours.begin == hours.end:
         yield "quiet_hours: begins when it ends, which would be never or always; leave it out for never"
+    if rules.currency in rules.currencies:
+        yield "currencies: the shop's own `currency` has its amounts in `thresholds`; leave it out here"
     if rules.retention.on and not rules.retention.amount:
         yield "retention.amount: should be more than 0 while retention.on is true"
     if rules.retention.on and rules.retention.amount > rules.retention.monthly_ceiling:
@@ -138,18 +149,6 @@ def _unknown_rules(document: Mapping[str, Any]) -> Iterator[str]:
             yield f"rules.{name}: there is no such rule{_suggestion(name, CATALOG)}; `relay rules show` lists them"
         elif isinstance(setting, Mapping) and setting.get("level") is not None and not CATALOG[name].level:
             yield f"rules.{name}.level: this rule sends no alert, so it has no level; it can be switched `on` or off"
-
-
-def _missing_amounts(document: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the amounts that a currency leaves out: a number that fits dollars means nothing in yen."""
-    for currency, amounts in _entries(document, "currencies"):
-        named = amounts if isinstance(amounts, Mapping) else {}
-        missing = [name for name in Thresholds.model_fields if name not in named]
-        if missing and isinstance(amounts, Mapping):
-            yield (
-                f"currencies.{currency}: names no {', '.join(missing)}; nothing is taken over from `thresholds`, "
-                "so say each amount in this currency, 0 to switch one off"
-            )
 
 
 def _entries(document: Mapping[str, Any], part: str) -> Iterator[tuple[str, Any]]:
@@ -194,6 +193,6 @@ def _names(path: list[str]) -> list[str]:
         "retention": Retention,
     }
     if not path:
-        return list(Rules.model_fields)
+        return _SETTINGS
     model = models.get(path[0]) or type(getattr(Rules(), path[0], None))
     return list(getattr(model, "model_fields", ()))

@@ -8,19 +8,19 @@ the record, which has the facts of all topics. So every order of events ends wit
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from inveterate.webhooks.payments import BillingAttemptFailed, PaymentFailed
 
-from relay.model.effects import Alert, Kpi, Level, Note
+from relay.model.effects import Alert, Level, Note, Outcome
 from relay.model.facts import Facts, known, pick
 from relay.model.formats import amount_text, detail_rows, moment_text
 from relay.model.member import Member
-from relay.model.milestones import Milestone
-from relay.rules.segments import is_high_value
+from relay.model.milestones import SAME_ATTEMPT, Cycle, Milestone
+from relay.rules.segments import high_value_rows, is_high_value
 from relay.rules.settings import Rules
 from relay.rules.timeline import note
 
@@ -30,15 +30,28 @@ RETRY_EVERY: Final = timedelta(days=1)
 """The platform's default, and its shortest interval: a deadline computed from it is never too late."""
 
 _PERMANENT: Final = re.compile(
-    r"expired|stolen|lost card|revoked|do.?not.?hono|no payment method|pick.?up|closed|invalid (card|account)",
+    r"expired|stolen|do.?not.?hono|no (valid )?(payment )?method",
     re.IGNORECASE,
 )
 
 _TITLES: Final = {
     "dunning.attempt": "A membership payment failed",
     "dunning.last_chance": "A membership payment failed, and time is running out",
+    "dunning.more_attempts": "Another attempt failed: this fee is tried more often than was known",
     "dunning.failed": "A membership payment failed for good",
 }
+
+Closing: TypeAlias = Literal["recovered", "lost", "ended", "found_ended", "rejoined", "moved"]
+
+_CLOSINGS: Final[Mapping[Closing, tuple[str, Outcome, str]]] = {
+    "recovered": ("dunning.recovered", "recovered", "Recovered: the membership payment went through"),
+    "lost": ("dunning.lost", "lost", "Lost: cancelled after failed payments"),
+    "ended": ("dunning.ended", "lost", "The membership ended by request; the fee stays open"),
+    "found_ended": ("dunning.ended", "lost", "The membership was found to have ended"),
+    "rejoined": ("dunning.rejoined", "rejoined", "The member joined anew while the fee was open"),
+    "moved": ("dunning.rejoined", "rejoined", "The member moved to a free tier while the fee was open"),
+}
+"""The rule, the outcome and the title of each way in which a dunning is over."""
 
 _OWNERS: Final = {
     "inveterate": "Inveterate's own messages ask the member for another card",
@@ -67,11 +80,18 @@ def incident_key(member: Member) -> str:
 
 
 def attempts_left(member: Member, rules: Rules) -> int | None:
-    """Return how many attempts follow; None where no fee is open."""
+    """Return how many attempts follow; None where no fee is open, or where more failed than there should be."""
     failed = member.count("failed_attempts")
-    if member.moment("payment_lost_at"):
+    if not failed:
+        return None
+    if member.payment_status == "failed":
         return 0
-    return max(rules.billing_attempts_for(member.text("tier_id")) - failed, 0) if failed else None
+    return _left(failed, rules.billing_attempts_for(member.text("tier_id")))
+
+
+def _left(failed: int, most: int) -> int | None:
+    """Return how many attempts follow; None where attempt 4 shows by itself that there are more than three."""
+    return None if failed > most else most - failed
 
 
 def final_attempt_at(member: Member, rules: Rules) -> datetime | None:
@@ -81,8 +101,48 @@ def final_attempt_at(member: Member, rules: Rules) -> datetime | None:
 
 
 def cannot_succeed(reason: str | None) -> bool:
-    """Return whether no further attempt with this payment method can succeed: it has expired, was revoked or is missing."""
+    """Return whether no further attempt with this payment method can succeed: it has expired, was stolen, is refused for good or is missing."""
     return bool(_PERMANENT.search(reason or ""))
+
+
+def new_failure(before: Member, after: Member) -> Milestone | None:
+    """Return the failure that an event has added to the record; None where it is older than what the record keeps."""
+    known = set(before.milestones)
+    return next((each for each in after.milestones if each.kind == "failed" and each not in known), None)
+
+
+def is_new_attempt(before: Member, after: Member) -> bool:
+    """Return whether a failure is an attempt that the other topic has not told: the final failure is attempt 3 as well.
+
+    The attempts of the record with the event are compared with those without it, so the order takes no part: each
+    attempt is noted and counted once, by whichever event came first.
+    """
+    known = set(before.milestones) & set(after.milestones)
+    return new_failure(before, after) is None or _attempts(after.milestones) > _attempts(known)
+
+
+def _attempts(milestones: Iterable[Milestone]) -> int:
+    """Return how many attempts failed: each that was told by its own topic, and the final ones told by that alone."""
+    failures = sorted((each for each in milestones if each.kind == "failed"), key=lambda each: each.order)
+    told = Cycle(tuple(each for each in failures if not each.is_final))
+    alone: list[Milestone] = []
+    for each in failures:
+        again = any(each.at - other.at <= SAME_ATTEMPT and each.attempt == other.attempt for other in alone)
+        if each.is_final and told.counterpart(each) is None and not again:
+            alone.append(each)
+    return len(told.failures) + len(alone)
+
+
+def open_cycle(member: Member) -> Cycle | None:
+    """Return the failures of the fee that is open; None where none is."""
+    cycles = member.history.cycles
+    return cycles[-1] if member.is_failing and cycles and cycles[-1].end is None else None
+
+
+def is_warned(cycle: Cycle, event: BillingAttemptFailed, after: Member, rules: Rules) -> bool:
+    """Return whether an earlier attempt of the cycle was a warning: attempts ran out, as far as was known."""
+    most = rules.billing_attempts_for(event.detail.billing_tier_id or after.text("tier_id"))
+    return any((each.attempt or 0) >= most - 1 for each in cycle.failures[:-1])
 
 
 def failure_alert(rule: str, event: Failure, after: Member, rules: Rules, *, level: Level) -> Alert:
@@ -98,7 +158,7 @@ def failure_alert(rule: str, event: Failure, after: Member, rules: Rules, *, lev
         title=_TITLES[rule],
         details=detail_rows(
             ("Amount", amount_text(charge.amount, charge.currency)),
-            ("Attempt", f"{number} of {most}" if number else None),
+            ("Attempt", None if not number else str(number) if left is None else f"{number} of {most}"),
             (
                 "Last attempt expected",
                 moment_text(failed_at + time_left) if failed_at and time_left else None,
@@ -108,14 +168,57 @@ def failure_alert(rule: str, event: Failure, after: Member, rules: Rules, *, lev
                 f"about {time_left // timedelta(hours=1)} h before Inveterate cancels" if time_left else None,
             ),
             ("Reason", charge.error_message),
+            *high_value_rows(after, rules),
         ),
-        advice=_advice(rules, permanent=cannot_succeed(charge.error_message), left=bool(left)),
+        advice=_advice(rules, permanent=cannot_succeed(charge.error_message), left=left),
+        outcome="failed_for_good" if rule == "dunning.failed" else None,
+        cycle_at=_next_cycle_at(after),
     )
 
 
-def _advice(rules: Rules, *, permanent: bool, left: bool) -> str:
+def opened_alerts(before: Member, after: Member, rules: Rules) -> Iterator[Alert]:
+    """Yield the alert of a failed fee that is open only now: the joining before the failure arrived after it.
+
+    No failure says it again, so it is told by the record: as of the newest failure.
+    """
+    cycle = open_cycle(after)
+    if cycle is None or before.is_failing or cycle.failures[-1] not in before.milestones:
+        return
+    left, reason = attempts_left(after, rules), after.text("last_decline_code")
+    if cycle.is_final:
+        rule, levels = "dunning.failed", (Level.WARNING, Level.ERROR)
+    elif left is not None and left > 1 and not cannot_succeed(reason):
+        rule, levels = "dunning.attempt", (Level.INFO, Level.WARNING)
+    else:
+        rule, levels = "dunning.last_chance", (Level.WARNING, Level.ERROR)
+    yield Alert(
+        rule=rule,
+        incident_key=incident_key(after),
+        level=level_for(after, rules, otherwise=levels[0], high=levels[1]),
+        title=_TITLES[rule],
+        details=detail_rows(
+            ("Amount", amount_text(after.money("unpaid"), after.text("unpaid_currency"))),
+            ("Failed attempts", str(cycle.attempts)),
+            ("Reason", reason),
+            *high_value_rows(after, rules),
+        ),
+        advice=_advice(rules, permanent=cannot_succeed(reason), left=left),
+        outcome="failed_for_good" if cycle.is_final else None,
+        as_of=cycle.failures[-1].at,
+        cycle_at=_next_cycle_at(after),
+    )
+
+
+def _next_cycle_at(member: Member) -> datetime | None:
+    """Return when the open cycle began, where nothing closed the one before: the incident of that one is still open."""
+    cycles = member.history.cycles
+    followed = len(cycles) > 1 and cycles[-2].outcome == "next"
+    return cycles[-1].failures[0].at if followed else None
+
+
+def _advice(rules: Rules, *, permanent: bool, left: int | None) -> str:
     owner = _OWNERS[rules.dunning_owner]
-    if not left:
+    if left == 0:
         return f"Inveterate cancels the membership next. Write to the member yourself, even if {owner}."
     if permanent:
         return f"Trying again will not help: the member has to give another card. See that {owner}."
@@ -138,47 +241,68 @@ def failure_note(event: Failure, after: Member, rules: Rules, *, rule: str) -> N
 
 
 def attempts_left_after(event: Failure, after: Member, rules: Rules) -> int | None:
-    """Return how many attempts follow this one, whatever the record says; None where the event has no number."""
+    """Return how many attempts follow this one, whatever the record says; None where nothing shows it."""
     if isinstance(event, PaymentFailed):
         return 0
     number = event.detail.billing_attempts
     most = rules.billing_attempts_for(event.detail.billing_tier_id or after.text("tier_id"))
-    return None if number is None else max(most - number, 0)
+    return None if number is None else _left(number, most)
 
 
-def resolution_alert(rule: str, title: str, before: Member, *, level: Level = Level.INFO) -> Alert:
+def resolution_alert(
+    how: Closing, at: datetime | None, before: Member, *, level: Level = Level.INFO
+) -> Alert:
     """Return the alert that a dunning is over; above the level info it is sent even if no channel got the failure.
 
-    `before` is the record in which the fee was still open.
+    `before` is the record in which the fee was still open. It is over for every failure known by then, those dated
+    a moment after the event of `at` included.
     """
-    amount = amount_text(before.money("unpaid"), before.text("unpaid_currency"))
-    attempts = before.count("failed_attempts")
-    return Alert(
+    failed_at = before.moment("last_failure_at")
+    rule, outcome, title = _CLOSINGS[how]
+    alert = Alert(
         rule=rule,
         incident_key=incident_key(before),
         action="resolve",
         level=level,
         title=title,
-        details=detail_rows(("Amount", amount), ("Failed attempts", str(attempts) if attempts else None)),
         immediate=level > Level.INFO,
+        outcome=outcome,
+        as_of=failed_at if failed_at and (at is None or failed_at > at) else None,
     )
+    cycle = open_cycle(before)
+    return _with_figures(alert, cycle) if cycle else alert
 
 
-def recovery_effects(
-    before: Member, after: Member, amount: Decimal | None, currency: str | None
-) -> Iterator[Note | Kpi]:
-    """Yield the note and the KPI of a recovery, from the failure or the payment, whichever arrives last.
+def with_figures(alert: Alert, at: datetime, member: Member) -> Alert:
+    """Return an alert with the figures of the record as it is now: the attempts may have come after the alert.
 
-    Each failure and each payment counts once: a late failure or payment of the same recovery moves the pair and is no
-    second one. (An ending or a joining between the two that arrives later still takes nothing back; a failure
-    after it that is late as well would count the payment again.) The event that arrives last gives the date.
+    An alert without an outcome stays as it is.
     """
-    newest = max((pair.later.number for pair in before.recoveries), default=-1)
-    is_newer = any(pair.key > newest for pair in after.recoveries)
-    if is_newer or len(after.recoveries) > len(before.recoveries):
-        rule = "dunning.recovered"
-        yield note(rule, "Membership Payment Recovered", after, amount=amount, currency=currency)
-        yield Kpi(rule=rule, name="recovered", amount=amount, currency=currency)
+    if alert.outcome is None:
+        return alert
+    until = max(at, alert.as_of or at)
+    cycles = [cycle for cycle in member.history.cycles if cycle.failures[0].at <= until]
+    return _with_figures(alert, cycles[-1]) if cycles else alert
+
+
+def _with_figures(alert: Alert, cycle: Cycle) -> Alert:
+    charged = next((each for each in reversed(cycle.failures) if each.amount is not None), None)
+    amount = amount_text(charged.amount, charged.currency) if charged else ""
+    number = cycle.attempts
+    title = alert.title
+    if alert.rule == "dunning.recovered" and amount:
+        title = f"Recovered: {amount}"
+    if alert.rule == "dunning.lost":
+        title = f"Lost: cancelled after {number} failed payment{'s' * (number > 1)}"
+    shown = {"Amount", "Attempt", "Failed attempts"}
+    return replace(
+        alert,
+        title=title,
+        details=(
+            *detail_rows(("Amount", amount), ("Failed attempts", str(number))),
+            *(row for row in alert.details if row[0] not in shown),
+        ),
+    )
 
 
 def level_for(member: Member, rules: Rules, *, otherwise: Level, high: Level) -> Level:

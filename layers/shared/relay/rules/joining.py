@@ -7,13 +7,14 @@ from typing import Final, TypeAlias
 
 from inveterate.webhooks.account import JoinedFreeTier, JoinedFreeTrial, JoinedLifetimeTier, JoinedPaidTier
 
-from relay.model.effects import Alert, Effects, Kpi, Level
+from relay.model.effects import Alert, Effects, Level
 from relay.model.facts import Facts, known, pick
 from relay.model.fields import Value
 from relay.model.formats import day_text
 from relay.model.member import Member
 from relay.model.milestones import Milestone
 from relay.rules import cancellation, dunning
+from relay.rules.pairs import is_told, pair_effects
 from relay.rules.settings import Rules
 from relay.rules.timeline import note
 
@@ -64,19 +65,17 @@ def joining_effects(event: JoinedEvent, before: Member, after: Member, rules: Ru
     moved = is_move(event)
     # Only joinings set the tier's type. A snapshot sets the joining date as well, and may be newer.
     is_latest = "tier_type" in after.fields_from(event.id) and after.ended_at is None
-    rejoined = is_latest and not moved and before.ended_at is not None
-    if not moved:
+    if not moved and is_told(before, after, "joined"):
         fee = after.money("fee_amount") if rule == "join.paid" else None
         currency = after.text("fee_currency") if fee is not None else None
-        yield note(rule, "Membership Joined", after, amount=fee, currency=currency, again=rejoined)
-        yield Kpi(rule=rule, name="joined_paid" if rule == "join.paid" else "joined")
-    if rejoined:
-        yield note("join.again", "Membership Rejoined", after, times=len(after.rejoin_times) or None)
-        yield Kpi(rule="join.again", name="rejoined")
+        again = any(pair.later not in before.milestones for pair in after.rejoinings)
+        yield note(rule, "Membership Joined", after, amount=fee, currency=currency, again=again)
+    yield from pair_effects(before, after)
     if is_latest and rules.announce_joins and rule == "join.paid":
         yield _announcement(event, after)
+    yield from dunning.opened_alerts(before, after, rules)
     if is_latest:
-        yield from _resolutions(before, after, moved=moved)
+        yield from _resolutions(event, before, after, moved=moved)
 
 
 def _announcement(event: JoinedEvent, after: Member) -> Alert:
@@ -90,16 +89,13 @@ def _announcement(event: JoinedEvent, after: Member) -> Alert:
     )
 
 
-def _resolutions(before: Member, after: Member, *, moved: bool) -> Effects:
+def _resolutions(event: JoinedEvent, before: Member, after: Member, *, moved: bool) -> Effects:
     """Resolve the incidents that a joining ends: dunning, a pending cancellation, an ending."""
     if before.is_failing and not after.is_failing:
-        what = "moved to a free tier" if moved else "joined anew"
-        yield dunning.resolution_alert(
-            "dunning.rejoined", f"The member {what} while the fee was open", before
-        )
+        yield dunning.resolution_alert("moved" if moved else "rejoined", event.occurred_at, before)
     if cancellation.incident_key(before) and not cancellation.incident_key(after):
         yield cancellation.resumed_alert(before, "The member stays: a tier was entered anew")
-    if before.moment("cancelled_at") and not moved:
+    if before.ended_at and not moved:
         yield Alert(
             rule="join.again",
             incident_key=cancellation.ending_incident_key(before),

@@ -13,6 +13,8 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from relay.rules.measures import Measures
+
 LevelName: TypeAlias = Literal["info", "warning", "error", "critical"]
 ChannelName: TypeAlias = Literal["email", "slack", "pagerduty"]
 Currency: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
@@ -36,15 +38,30 @@ class TierSetting(_RulesModel):
     billing_attempts: int | None = Field(default=None, ge=1, le=30)
 
 
-class Thresholds(_RulesModel):
-    """The amounts, in one currency, from which a rule applies; 0 switches the comparison off."""
+AmountName: TypeAlias = Literal[
+    "high_value_annual_fee",
+    "high_value_credits",
+    "high_value_revenue",
+    "credit_anomaly",
+    "expired_at_once",
+    "expiring_at_least",
+]
 
-    high_value_annual_fee: Amount = Decimal(100)
-    high_value_credits: Amount = Decimal(100)
-    high_value_revenue: Amount = Decimal(500)
-    credit_anomaly: Amount = Decimal(250)
-    expired_at_once: Amount = Decimal(50)
-    expiring_at_least: Amount = Decimal(5)
+
+class Thresholds(_RulesModel):
+    """The amounts, in one currency, from which a rule applies; 0 switches the comparison off.
+
+    There is no default: a number that fits dollars means nothing in yen. For high value and unusual grants
+    the programme's own measure decides until a number is set (`measures.py`); for expired credits and credits
+    about to expire every amount counts.
+    """
+
+    high_value_annual_fee: Amount | None = None
+    high_value_credits: Amount | None = None
+    high_value_revenue: Amount | None = None
+    credit_anomaly: Amount | None = None
+    expired_at_once: Amount | None = None
+    expiring_at_least: Amount | None = None
 
 
 class RuleSetting(_RulesModel):
@@ -93,23 +110,26 @@ class Spikes(_RulesModel):
 class Retention(_RulesModel):
     """Credits for a high-value member's pending cancellation; off by default.
 
-    `monthly_ceiling` limits the whole programme's grants of one calendar month (UTC).
+    `monthly_ceiling` limits the whole programme's grants of one calendar month (UTC). A member is granted
+    credits again at the earliest `again_after_days` after the last grant.
     """
 
     on: bool = False
     amount: Amount = Decimal(10)
+    again_after_days: int = Field(default=365, ge=1, le=3_650)
     monthly_ceiling: Amount = Decimal(500)
 
 
 class Rules(_RulesModel):
     """Everything that a merchant can set. Where no document is stored, these defaults hold.
 
-    `tiers` are by tier id, `currencies` by ISO 4217 code where the amounts of `thresholds` do not fit,
-    `rules` by the rule id that every alert shows. A currency's amounts are complete: nothing is taken over from
-    `thresholds`, and `document.py` refuses a currency that leaves one out.
+    `tiers` are by tier id, `rules` by the rule id that every alert shows. `currency` is the shop's: the one of
+    balances, of lifetime revenue and of `thresholds`. `currencies` are the amounts in others, by ISO 4217 code.
+    `measures` are no setting: the daily run computes them, and they are loaded together with the rules.
     """
 
     version: int = 1
+    currency: Currency | None = None
     billing_attempts: int = Field(default=BILLING_ATTEMPTS, ge=1, le=30)
     dunning_owner: Literal["inveterate", "churnbuster", "esp"] = "inveterate"
     tiers: Mapping[str, TierSetting] = Field(default_factory=dict)
@@ -126,15 +146,29 @@ class Rules(_RulesModel):
     renewal_notices: bool = True
     spikes: Spikes = Spikes()
     retention: Retention = Retention()
+    measures: Measures = Field(default=Measures(), exclude=True, repr=False)
 
-    def thresholds_for(self, currency: str | None) -> Thresholds:
-        """Return the thresholds for amounts in this currency."""
-        return self.currencies.get(currency or "", self.thresholds)
+    def amount_set(self, name: AmountName, currency: str | None) -> Decimal | None:
+        """Return the amount that is set for this currency, 0 where it is switched off; None where none is set at all.
+
+        A number holds for its own currency. So where one is set, amounts in every other currency decide nothing.
+        """
+        own = self.currencies.get(currency or "")
+        if own is None and (self.currency is None or currency in {None, self.currency}):
+            own = self.thresholds
+        amount: Decimal | None = getattr(own, name) if own else None
+        if amount is not None:
+            return amount
+        every = (self.thresholds, *self.currencies.values())
+        return Decimal(0) if any(getattr(each, name) is not None for each in every) else None
 
     def billing_attempts_for(self, tier_id: str | None) -> int:
-        """Return how many times the platform tries a charge of this tier."""
+        """Return how many times the platform tries a charge of this tier: as set, else as seen lately, else its default."""
         tier = self.tiers.get(tier_id or "")
-        return (tier.billing_attempts if tier else None) or self.billing_attempts
+        if tier and tier.billing_attempts:
+            return tier.billing_attempts
+        is_set = "billing_attempts" in self.model_fields_set
+        return (None if is_set else self.measures.attempts_of(tier_id)) or self.billing_attempts
 
     def setting_for(self, rule: str) -> RuleSetting:
         """Return the setting of a rule, by its id."""

@@ -24,18 +24,19 @@ LONGEST_TEXT: Final = 200
 """Characters of a property: the platform may write texts of any length."""
 
 
-def note(
+def note(  # noqa: PLR0913 - what, of which member, and the properties that every note may have
     rule: str,
     name: NoteName,
     member: Member,
     *,
     amount: Decimal | None = None,
     currency: str | None = None,
+    key: str = "",
     **more: PropertyValue | date | None,
 ) -> Note:
     """Return a note about a member, whose record is the one after the event; a property that is None is left out.
 
-    `more` are the properties that `timeline_events.py` lists for this name alone; moments and days become texts.
+    `key` is the note's own where several events can tell it. `more` are the properties that `timeline_events.py` lists for this name alone; moments and days become texts.
     """
     values: dict[str, PropertyValue | date | None] = {
         "tier_id": member.text("tier_id"),
@@ -49,6 +50,7 @@ def note(
     return Note(
         rule=rule,
         name=name,
+        key=key,
         properties={key: _property(value) for key, value in values.items() if value is not None},
     )
 

@@ -25,7 +25,9 @@ SILENCE_DAYS: Final = 14
 _TICK: Final = timedelta(minutes=15)
 _MANUAL_CREDITS_WITHIN: Final = timedelta(minutes=10)
 
-CANCELS: Final = frozenset({"left_voluntarily", "left_involuntarily", "left_by_merchant"})
+CANCELS: Final = frozenset(
+    {"left_voluntarily", "left_involuntarily", "left_by_merchant", "left_for_unknown_reason"}
+)
 """What counts as a cancellation. A request to leave is none yet: it can be undone until it takes effect."""
 
 

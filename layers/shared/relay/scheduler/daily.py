@@ -1,9 +1,9 @@
-"""Makes the daily run: reads every member once, sends what came due and the digest of the day before, and keeps old letters.
+"""Makes the daily run: reads every member, sends what came due, measures the programme, sends the digest, keeps old letters.
 
 It is due at `Rules.digest_at` by the shop's clock and may take several ticks: its progress is saved after each
 page, over the version that was read. So a tick that comes twice, late or beside another finds what is left to
 do, and a crash repeats one page at most, whose notes and alerts have the same ids again. A run covers the time
-since the run before, however long that is.
+since the run before, however long that is. Members are read a second time only where the measures have changed.
 """
 
 from __future__ import annotations
@@ -18,15 +18,18 @@ from relay.model import calendar
 from relay.model.header import MessageHeader
 from relay.model.kpis import DailyTotals
 from relay.model.member import Member
-from relay.model.messages import DIGEST_TOPIC, DailyDigest, Outbox, dump
+from relay.model.messages import DIGEST_TOPIC, DailyDigest, MemberChanged, Outbox, dump
 from relay.ports.kpis import KpiStore
-from relay.ports.members import MemberStore
+from relay.ports.members import MeasuresStore, MemberStore
 from relay.ports.messaging import MessageSender, OutgoingMessage
 from relay.ports.runtime import Telemetry
 from relay.ports.scans import DailyRun, DailyRunStore, Phase, Scan
 from relay.queues.batch import Context
+from relay.rules.measures import Counts, measured
+from relay.rules.segments import is_high_value
 from relay.rules.settings import Rules
 from relay.scheduler.digest import add_member, digest_lines
+from relay.scheduler.measuring import add_to_counts
 from relay.scheduler.reminders import Window, reminders
 
 NEEDED_MS: Final = 20_000
@@ -47,6 +50,7 @@ class DailyRunner:
     zone: tzinfo
     runs: DailyRunStore
     members: MemberStore
+    measures: MeasuresStore
     member_scan: Scan[Member]
     sync_status_scan: Scan[tuple[str, str]]
     kpis: KpiStore
@@ -67,6 +71,8 @@ class DailyRunner:
         run = self._current(now, rules)
         while run.phase != "done" and context.get_remaining_time_in_millis() > NEEDED_MS:
             run = self._save(self._step(run, rules, context))
+            if run.phase in {"high_value", "done"}:
+                _, rules = self.members.load(())
             if run.phase == "done":
                 run = self._current(now, rules)
         return run.phase
@@ -91,28 +97,64 @@ class DailyRunner:
         match run.phase:
             case "members":
                 return self._members(run, rules)
+            case "high_value":
+                return self._high_value(run, rules)
             case "sync_states":
                 page = self.sync_status_scan.page(run.cursor)
                 totals = run.totals.with_mirrors(page.items)
                 return _advanced(replace(run, totals=totals), page.cursor, "digest")
             case "digest":
                 self._send_digests(run)
-                return replace(run, phase="letters", digest_day=run.day - calendar.DAY, totals=DailyTotals())
+                return replace(
+                    run,
+                    phase="letters",
+                    digest_day=run.day - calendar.DAY,
+                    totals=DailyTotals(),
+                    counts=Counts(),
+                    measures=None,
+                )
             case _:
                 self.archive(run, context)
                 return replace(run, phase="done")
 
     def _members(self, run: DailyRun, rules: Rules) -> DailyRun:
         page = self.member_scan.page(run.cursor)
+        # As of the first page: once the new ones are written, a repetition must still know whose flag they change.
+        run = replace(run, measures=run.measures or rules.measures)
         window = Window(begin=run.begin, end=run.end, zone=self.zone)
         self._send_reminders(page.items, rules, window)
-        totals = run.totals
+        totals, counts = run.totals, run.counts
         for member in page.items:
             totals = add_member(totals, member, rules, window)
+            counts = add_to_counts(counts, member, rules, window.end)
         if page.unreadable:
             # Newer code has written them, in the middle of a deployment; the other members need not wait.
             self.telemetry.outcome("unreadable_members", event_id=None, topic=None, number=page.unreadable)
-        return _advanced(replace(run, totals=totals), page.cursor, "sync_states")
+        run = replace(run, totals=totals, counts=counts)
+        is_over = page.cursor is None
+        return _advanced(
+            run, page.cursor, "high_value" if is_over and self._measure(run, rules) else "sync_states"
+        )
+
+    def _measure(self, run: DailyRun, rules: Rules) -> bool:
+        """Write the programme's measures; return whether they differ from those with which the run began."""
+        before = run.measures or rules.measures
+        found = measured(run.counts, before, rules.currency, run.end.astimezone(self.zone).date())
+        if found != rules.measures:
+            self.measures.store_measures(found)
+        return found != before
+
+    def _high_value(self, run: DailyRun, rules: Rules) -> DailyRun:
+        """Send the CRMs the members that the new measures make valuable or ordinary, so that their flag follows.
+
+        As a back-fill: it starts no flow, since nothing happened to these members.
+        """
+        before = rules.model_copy(update={"measures": run.measures or rules.measures})
+        page = self.member_scan.page(run.cursor)
+        flipped = [m for m in page.items if is_high_value(m, before) != is_high_value(m, rules)]
+        changes = [MemberChanged(member=member.key, backfill=True) for member in flipped]
+        _send_all(self.changes, [OutgoingMessage(body=dump(change)) for change in changes])
+        return _advanced(run, page.cursor, "sync_states")
 
     def _send_reminders(self, members: Sequence[Member], rules: Rules, window: Window) -> None:
         changes: list[OutgoingMessage] = []

@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 from relay.model.formats import amount_text, number_text
 from relay.model.kpis import NO_CURRENCY, DailyTotals, KpiEvent, Total
 from relay.model.member import Member
+from relay.rules.credits import currency_of
 from relay.rules.settings import Rules
 from relay.scheduler.reminders import DUNNING, Window, expiring_within, renewal_due
 
@@ -25,26 +26,32 @@ _MIRROR_WORDS: Final[Mapping[str, str]] = {
     "mirrored": "up to date",
     "no_email": "without an e-mail address",
     "refused": "refused",
+    "waiting": "waiting to be tried again",
 }
 """The words for the states of a member in a CRM. An alarm reports what waits to be sent again."""
 
 
+_LEFT: Final[Mapping[str, str]] = {
+    "left_voluntarily": "by themselves",
+    "left_involuntarily": "for a lost payment",
+    "left_by_merchant": "by the shop",
+    "left_for_unknown_reason": "for an unknown reason",
+}
+"""What counts as leaving, and the words for it."""
+
+
 def add_member(totals: DailyTotals, member: Member, rules: Rules, window: Window) -> DailyTotals:
     """Return the totals with one more member."""
-    found, currency = totals, member.currency
+    found, fee = totals, (member.money("fee_amount"), member.text("fee_currency"))
     if is_at_risk(member, window.end):
         unpaid = member.money("unpaid")
-        open_fee = (
-            (member.money("fee_amount"), currency)
-            if unpaid is None
-            else (unpaid, member.text("unpaid_currency"))
-        )
-        found = replace(found, at_risk=found.at_risk.plus(*open_fee))
+        at_risk = fee if unpaid is None else (unpaid, member.text("unpaid_currency") or fee[1])
+        found = replace(found, at_risk=found.at_risk.plus(*at_risk))
     amount = expiring_within(member, window.end, SOON)
     if amount and member.status != "cancelled":
-        found = replace(found, expiring=found.expiring.plus(amount, currency))
+        found = replace(found, expiring=found.expiring.plus(amount, currency_of(member, rules)))
     if rules.renewal_notices and renewal_due(member, rules, window):
-        found = replace(found, renewing=found.renewing.plus(member.money("fee_amount"), currency))
+        found = replace(found, renewing=found.renewing.plus(*fee))
     return found
 
 
@@ -76,12 +83,11 @@ def _of_the_day(by_name: Mapping[str, Total]) -> Iterator[tuple[str, str]]:
     # Each joining is one of the first two; a rejoining is counted a second time, as such.
     paid, again = of("joined_paid").number, of("rejoined").number
     joined = of("joined").number + paid
-    left = (of("left_voluntarily").number, of("left_involuntarily").number, of("left_by_merchant").number)
+    left = tuple(of(name).number for name in _LEFT)
     if joined:
         yield "Joined", f"{joined}{_among((paid, 'paid'), (again, 'again'))}"
     if sum(left):
-        kinds = ("by themselves", "for a lost payment", "by the shop")
-        yield "Left", f"{sum(left)}{_among(*zip(left, kinds, strict=True))}"
+        yield "Left", f"{sum(left)}{_among(*zip(left, _LEFT.values(), strict=True))}"
     if joined or sum(left):
         yield "Net members", f"{joined - sum(left):+d}" if joined != sum(left) else "0"
     yield from _counts("Asked to leave", of("pending_cancellation"))

@@ -21,7 +21,7 @@ from relay.model.member import Member
 from relay.model.messages import EventEffects
 from relay.rules import cancellation, dunning
 from relay.rules.catalog import apply_settings
-from relay.rules.credits import remaining_lots
+from relay.rules.credits import currency_of, remaining_lots
 from relay.rules.segments import billing_interval, is_high_value
 from relay.rules.settings import Rules
 from relay.rules.timeline import note
@@ -87,12 +87,11 @@ def renewal_due(member: Member, rules: Rules, window: Window) -> date | None:
 def _credits(member: Member, rules: Rules, window: Window) -> Iterator[EventEffects]:
     if member.status == "cancelled":
         return
-    currency = member.currency
+    currency = currency_of(member, rules)
+    least = rules.amount_set("expiring_at_least", currency) or Decimal(0)
     for lot_id, lot in remaining_lots(member, window.begin).items():
         for ahead in EXPIRING:
-            if lot.amount >= rules.thresholds_for(currency).expiring_at_least and window.calls_for(
-                lot.expires_at, ahead
-            ):
+            if lot.amount >= least and window.calls_for(lot.expires_at, ahead):
                 reminder = note(
                     "credits.expiring",
                     "Store Credit Expiring",

@@ -1,6 +1,7 @@
 """Runs one tick of the clock: the notifier's tick, the programme's conditions, the daily run, and `unclaimed`.
 
-Once a week it requests the audits of the CRMs, and takes erased members out of the journal. Everything goes by the time for which the tick was
+It asks every CRM's function to try the members again that wait, and once a week for the audit of the CRM; once a week it
+takes erased members out of the journal. Everything goes by the time for which the tick was
 scheduled. The parts are independent: the next tick repeats one that fails, and the tick then counts as failed,
 so that Lambda tries it again and the alarm sees it.
 """
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
-from relay.crm import audit
+from relay.crm import audit, waiting
 from relay.errors import ConflictError, TransientError
 from relay.ingest.unclaimed import UnclaimedDrain
 from relay.model.header import MessageHeader
@@ -77,6 +78,7 @@ class Scheduler:
             "conditions": lambda: self._measure_conditions(now),
             "daily_run": lambda: self.daily.advance(now, context),
             "audits": lambda: self._request_audits(now),
+            "waiting": lambda: self._request_rounds(now),
             "unclaimed": lambda: self.drain.run(now, self.telemetry, context),
             # Last, since it takes what time there is.
             "erasures": lambda: self._sweep_erasures(now, context),
@@ -148,6 +150,18 @@ class Scheduler:
                 lines=state.lines,
             )
         return state.phase
+
+    def _request_rounds(self, now: datetime) -> PartResult:
+        """Request a round of waiting members from every CRM; it looks at its own schedule."""
+        refusals: list[TransientError] = []
+        for queue in self.crm_queues:
+            try:
+                waiting.request_round(queue, now)
+            except TransientError as error:  # the other CRMs are asked all the same
+                refusals.append(error)
+        if refusals:
+            raise refusals[0]
+        return {"requested": len(self.crm_queues)}
 
     def _measure_conditions(self, now: datetime) -> PartResult:
         """Measure each condition of the programme as 0 or 1; CloudWatch's alarms go by them."""

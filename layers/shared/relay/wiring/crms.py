@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
-from relay.model.metrics import CRM_LAG
+from relay.model.metrics import CRM_LAG, CRM_NOT_TAKEN
 from relay.wiring.environment import Settings, SettingsReader
 from relay.wiring.services import QueueServices, recheck_queue
 from relay.wiring.settings import QueueSettings, RequestSettings
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from relay.crm.audit import CrmAudit
     from relay.crm.circuit_breaker import CircuitBreaker
     from relay.crm.claimed_write import ClaimedWrite
-    from relay.crm.sync import CrmSync
+    from relay.crm.sync import CrmSync, SyncCounts
+    from relay.crm.waiting import WaitingMembers
     from relay.model.metrics import Outcome
     from relay.ports.crm import Crm, CrmOutcome, RateLimit
     from relay.queues.batch import Message, Results
@@ -106,6 +107,7 @@ class SalesforceSettings:
     url: str
     sobject: str
     version: str
+    allow_duplicates: bool
 
     @classmethod
     def read(cls, reader: SettingsReader) -> Self:
@@ -114,15 +116,15 @@ class SalesforceSettings:
             url=reader.url("SALESFORCE_URL"),
             sobject=reader.text("SALESFORCE_OBJECT"),
             version=reader.text("SALESFORCE_VERSION"),
+            allow_duplicates=reader.switch("SALESFORCE_ALLOW_DUPLICATES"),
         )
 
     def crm(self, secret: Secret, transport_for: TransportFactory) -> Crm:
         """Return the adapter."""
         from relay.adapters.salesforce import Salesforce, SalesforceOrg
 
-        return Salesforce(
-            SalesforceOrg(self.url, self.sobject, self.version), secret, transport_for(Salesforce.rate_limits)
-        )
+        org = SalesforceOrg(self.url, self.sobject, self.version, self.allow_duplicates)
+        return Salesforce(org, secret, transport_for(Salesforce.rate_limits))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +144,14 @@ class WebhookSettings:
 
         return Webhook(self.url, secret, transport_for(Webhook.rate_limits))
 
+
+CREDENTIALS: Final = {
+    "hubspot": "HubSpotSecret",
+    "klaviyo": "KlaviyoSecret",
+    "salesforce": "SalesforceSecret",
+    "webhook": "WebhookSecret",
+}
+"""The parameter of the stack that names each CRM's secret."""
 
 CRMS: Final[Mapping[str, type[AdapterSettings]]] = {
     "hubspot": HubspotSettings,
@@ -206,11 +216,13 @@ class CrmServices(QueueServices):
             members=self.members,
             sync_states=self.sync_states,
             clock=self.clock,
-            credential=self.settings.secret,
+            credential=CREDENTIALS[self.settings.target],
             observe=self.observe,
             rechecks=recheck_queue(self.settings.requests),
             breaker=self.circuit_breaker,
             commands={AUDIT_TOPIC: self.audit.run},
+            waiting=self.waiting,
+            measure=self.measure,
         )
 
     @cached_property
@@ -256,6 +268,13 @@ class CrmServices(QueueServices):
         return CrmAudit(writer=self.claimed_write, sync_state_scan=self.sync_state_scan, queue=self.own_queue)
 
     @cached_property
+    def waiting(self) -> WaitingMembers:
+        """The members that the CRM does not take, and that are tried again."""
+        from relay.crm.waiting import WaitingMembers
+
+        return WaitingMembers(crm=self.crm, scan=self.sync_state_scan, queue=self.own_queue, clock=self.clock)
+
+    @cached_property
     def circuit_breaker(self) -> CircuitBreaker:
         """Keeps this function from calling a CRM that is down."""
         from relay.adapters.dynamodb.circuit import DynamoCircuits
@@ -269,7 +288,7 @@ class CrmServices(QueueServices):
         """Log an outcome that a person may want to look at. The member goes by its key alone."""
         logged: Outcome
         match outcome.state:
-            case "skipped" | "refused":
+            case "skipped" | "refused" | "waiting":
                 logged = outcome.state
             case "mirrored" if outcome.reason == "identity_conflict":
                 logged = "identity_conflict"
@@ -289,6 +308,19 @@ class CrmServices(QueueServices):
         applied = [message.received_at for message in messages if results.get(message.id, _NO_RESULT) is None]
         if applied:
             self.telemetry.measure(CRM_LAG, (self.clock() - min(applied)).total_seconds())
+
+    def measure(self, counts: SyncCounts) -> None:
+        """Record what the calls of an invocation did."""
+        for number in range(counts.writes):
+            self.telemetry.measure(CRM_NOT_TAKEN, int(number < counts.not_taken))
+        if counts.notes_dropped:
+            self.telemetry.outcome(
+                "notes_dropped",
+                event_id=None,
+                topic=None,
+                target=self.settings.target,
+                notes=counts.notes_dropped,
+            )
 
     def close(self) -> None:
         """End the connections to the CRM, if there are any."""

@@ -13,7 +13,6 @@ from relay.wiring.services import (
     BaseServices,
     QueueServices,
     journal,
-    members_table,
     queue_at,
     recheck_queue,
 )
@@ -124,7 +123,7 @@ class GrantServices(ApiServices):
     def worker(self) -> Granter:
         """Grants credits."""
         from relay.grants.granter import Granter
-        from relay.rules.segments import is_high_value
+        from relay.rules.segments import is_worth_credits
 
         return Granter(
             shop=self.shop,
@@ -134,7 +133,7 @@ class GrantServices(ApiServices):
             journal=self.journal,
             clock=self.clock,
             telemetry=self.telemetry,
-            is_worth_it=is_high_value,
+            is_worth_it=is_worth_credits,
         )
 
     @cached_property
@@ -281,6 +280,7 @@ class ClockServices(BaseServices):
     def scheduler(self) -> Scheduler:
         """Does what is due at a tick."""
         from relay.adapters.dynamodb.kpis import DynamoDailyRunStore
+        from relay.adapters.dynamodb.members import DynamoMembers
         from relay.adapters.dynamodb.scans import DynamoMemberScan, DynamoSyncStatusScan
         from relay.scheduler.daily import DailyRunner
         from relay.scheduler.old_letters import OldLetters
@@ -288,15 +288,14 @@ class ClockServices(BaseServices):
 
         settings = self.settings
         alerts, changes = queue_at(settings.alerts_url, "alerts"), _topic(settings.changes_topic)
-        members, kpis = (
-            members_table(settings.members_table, self.shop),
-            _kpis(settings.kpis_table, self.shop, self.clock),
-        )
+        members = DynamoMembers(settings.members_table, self.shop)
+        kpis = _kpis(settings.kpis_table, self.shop, self.clock)
         daily = DailyRunner(
             shop=self.shop,
             zone=settings.zone,
             runs=DynamoDailyRunStore(settings.kpis_table, self.shop),
             members=members,
+            measures=members,
             member_scan=DynamoMemberScan(settings.members_table, self.shop),
             sync_status_scan=DynamoSyncStatusScan(settings.mirrors_table),
             kpis=kpis,
@@ -333,10 +332,11 @@ class ClockServices(BaseServices):
     def letters(self) -> LetterBox:
         """The dead letters, read by hand."""
         from relay.adapters.aws.sqs import SqsInbox
+        from relay.adapters.dynamodb.members import DynamoMembers
         from relay.recovery.dead_letters import LetterBox
         from relay.recovery.erased import erased_customers
 
-        members = members_table(self.settings.members_table, self.shop)
+        members = DynamoMembers(self.settings.members_table, self.shop)
         return LetterBox(
             stack=stack_name(),
             shop=self.shop,

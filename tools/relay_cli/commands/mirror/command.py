@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from relay_cli.commands.mirror import inspection, maintenance, removal
 from relay_cli.commands.mirror.target import Target
+from relay_cli.commands.mirror.text import as_text
 from relay_cli.help import HelpFormatter, add_yes_option, describe
 from relay_cli.output import as_json
 from relay_cli.stack import Stack
@@ -42,6 +43,9 @@ _ACTIONS: Final[Mapping[str, MirrorAction]] = {
         maintenance.sample,
         "hubspot --email you@example.com",
     ),
+    "retry": MirrorAction(
+        "Try the members again that wait or were refused", maintenance.retry, "hubspot 7001"
+    ),
     "remove": MirrorAction("End the mirror, and clear or keep its fields", removal.remove, "hubspot --clear"),
 }
 
@@ -73,6 +77,14 @@ def _add_options(name: str, parser: argparse.ArgumentParser) -> None:
                 default=20,
                 help="members at most (default: %(default)s)",
             )
+        case "status":
+            parser.add_argument(
+                "--who", action="store_true", help="name the members that wait or are refused, and what to do"
+            )
+        case "retry":
+            parser.add_argument(
+                "members", nargs="*", metavar="CUSTOMER", help="customer ids (default: all of them)"
+            )
         case "prepare":
             parser.add_argument("--dry-run", action="store_true", help="show what would be defined")
         case "fill":
@@ -86,6 +98,7 @@ def _add_options(name: str, parser: argparse.ArgumentParser) -> None:
                 required=True,
                 help="e-mail address of the sample contact, one of yours",
             )
+            parser.add_argument("--remove", action="store_true", help="remove the sample's fields again")
         case "remove":
             fields = parser.add_mutually_exclusive_group(required=True)
             fields.add_argument("--clear", action="store_true", help="clear Relay's fields on every contact")
@@ -102,17 +115,5 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(as_json(result))
     else:
-        _print(result)
-    return 0
-
-
-def _print(result: Mapping[str, Any], indent: str = "") -> None:
-    for name, value in result.items():
-        label = f"{indent}{name.replace('_', ' ')}"
-        if isinstance(value, Mapping):
-            print(f"{label}:" + ("" if value else " none"))
-            _print(value, indent + "  ")
-        elif isinstance(value, list):
-            print(f"{label}: {', '.join(map(str, value)) or 'none'}")
-        else:
-            print(f"{label}: {'never' if value in {None, ''} else value}")
+        print(as_text(result))
+    return 1 if result.get("unknown_members") else 0

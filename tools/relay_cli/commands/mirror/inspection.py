@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from relay_cli.commands.mirror.advice import advice
 from relay_cli.commands.mirror.target import REMOVED, Target
 from relay_cli.errors import CliError
 
@@ -15,24 +17,26 @@ if TYPE_CHECKING:
     from relay.rules.crm_profile import CrmProfile
 
 _PAGE_SIZE: Final = 100
+_TOLD_BEFORE: Final = timedelta(days=180)
 _PERSONAL: Final = frozenset({"email", "cancel_reason"})
 
 
-def status(target: Target, _: argparse.Namespace) -> dict[str, Any]:
-    """Return what Relay's tables say of a mirror; the CRM is not called.
+def status(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what Relay's tables say of a mirror; the CRM is not called. With `--who`, the members that wait are named.
 
     `pending` counts the members whose contact is not known to be current, those never sent included. It is 0
     for a removed target, which gets no more updates.
     """
     states: Counter[str] = Counter()
-    reasons: Counter[str] = Counter()
-    for mirror in _mirrors(target).values():
+    reasons: dict[str, Counter[str]] = {"waiting": Counter(), "refused": Counter()}
+    mirrors = _mirrors(target)
+    for mirror in mirrors.values():
         states[_state(mirror)] += 1
-        if mirror.state == "refused":
-            reasons[mirror.reason] += 1
+        if mirror.state in reasons:
+            reasons[mirror.state][mirror.reason] += 1
     members = sum(1 for _ in _member_keys(target))
     record = target.circuits.load()
-    known = states["mirrored"] + states["skipped_no_email"] + states["skipped"] + states["refused"]
+    known = sum(states[each] for each in ("mirrored", "skipped_no_email", "skipped", "waiting", "refused"))
     removed = record.reason == REMOVED
     return {
         "target": target.name,
@@ -42,8 +46,10 @@ def status(target: Target, _: argparse.Namespace) -> dict[str, Any]:
         "pending": 0 if removed else max(members - known, 0),
         "skipped_no_email": states["skipped_no_email"],
         "skipped_otherwise": states["skipped"],
+        "waiting": states["waiting"],
+        "waiting_why": dict(reasons["waiting"].most_common()),
         "refused": states["refused"],
-        "refused_why": dict(reasons.most_common()),
+        "refused_why": dict(reasons["refused"].most_common()),
         "messages_waiting": target.waiting(),
         **_circuit(record),
         "last_fill": _selected(target.sync_state_scan.load_run("backfill"), "started", "finished", "sent"),
@@ -58,7 +64,33 @@ def status(target: Target, _: argparse.Namespace) -> dict[str, Any]:
             "again",
             "fields",
         ),
+        **_version(target),
+        **({"who": _who(mirrors)} if getattr(arguments, "who", False) else {}),
     }
+
+
+def _who(mirrors: Mapping[str, SyncState]) -> list[dict[str, str]]:
+    """Return the members that wait or are refused: why, since when, and what to do."""
+    return [
+        {
+            "member": key,
+            "state": mirror.state,
+            "reason": mirror.reason,
+            "since": mirror.waiting.since.isoformat(timespec="minutes") if mirror.waiting else "",
+            "next_try": mirror.waiting.next_try.isoformat(timespec="minutes") if mirror.waiting else "",
+            "what_to_do": advice(mirror.reason),
+        }
+        for key, mirror in sorted(mirrors.items(), key=lambda pair: (pair[1].state, pair[1].reason, pair[0]))
+        if mirror.state in {"waiting", "refused"}
+    ]
+
+
+def _version(target: Target) -> dict[str, str]:
+    """Return when the provider ends the version of its API that is set, half a year before."""
+    ends = target.crm.version_ends
+    if ends is None or ends - target.now().date() > _TOLD_BEFORE:
+        return {}
+    return {"version_ends": f"{ends.isoformat()}: set a newer one (docs/{target.name}.md)"}
 
 
 def _circuit(record: CircuitRecord) -> dict[str, str]:
@@ -79,9 +111,14 @@ def diff(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
     Personal data is masked on both sides, so two different values may look alike. Customer ids that are no
     members are in `unknown_members`.
     """
-    keys = [_key(target, name) for name in arguments.members]
+    keys = [member_key_of(target, name) for name in arguments.members]
     records = target.writer.members.load(keys)[0] if keys else {}
     named = [key for key in keys if records[key].version]
+    if keys and not named:
+        raise CliError(
+            f"no member is called {', '.join(arguments.members)}",
+            "use the digits of the Shopify customer id; relay mirror status --who names some",
+        )
     found: dict[str, Any] = {}
     for ours, theirs in _pairs(target, named) if named or not keys else ():
         fields = _compared(target, ours, theirs, whole=bool(named), reveal=arguments.reveal)
@@ -130,7 +167,8 @@ def _pairs(target: Target, named: list[str]) -> Iterator[tuple[CrmProfile, Mappi
             yield profiles[key], theirs.get(key, {})
 
 
-def _key(target: Target, name: str) -> str:
+def member_key_of(target: Target, name: str) -> str:
+    """Return the key of the member with this customer id, or with this key."""
     from relay.model.member import member_key
 
     _, _, customer = name.rpartition(":")
@@ -169,7 +207,7 @@ def _member_keys(target: Target) -> Iterator[str]:
 
 
 def _state(mirror: SyncState) -> str:
-    unsure = mirror.digest is None and mirror.state != "refused"
+    unsure = mirror.digest is None and mirror.state not in {"refused", "waiting"}
     if unsure or mirror.claimed_until is not None:
         return "pending"
     if mirror.state == "skipped" and mirror.reason == "no_email":

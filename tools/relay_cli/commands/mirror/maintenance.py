@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from relay_cli.commands.mirror.advice import advice
+from relay_cli.commands.mirror.inspection import member_key_of
 from relay_cli.commands.mirror.target import Target
 from relay_cli.errors import CliError
 from relay_cli.prompts import confirm
 
 if TYPE_CHECKING:
     from relay.model.messages import MemberChanged
+    from relay.rules.crm_profile import CrmProfile
+
+_ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]{2,}")
 
 SAMPLE: Final = "sample"
 """The customer id of the sample member. Shopify's ids are digits, so no customer has it."""
@@ -71,27 +77,52 @@ def audit(target: Target, _: argparse.Namespace) -> dict[str, Any]:
             return {"target": target.name, **counts}
 
 
-def sample(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Write a sample contact, and one event of each name for it."""
-    from relay.model.effects import effect_id
-    from relay.model.member import Member, Register
-    from relay.model.stamps import Stamp
-    from relay.ports.crm import ContactRef
-    from relay.rules.crm_profile import crm_profile
-    from relay.rules.settings import Rules
+def retry(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Queue the members that wait or were refused, or those that are named, to be tried at once."""
+    from relay.crm.waiting import retry_change
 
+    named = {member_key_of(target, name) for name in arguments.members}
+    keys: list[str] = []
+    cursor: str | None = None
+    while True:
+        page = target.sync_state_scan.page(cursor)
+        keys += [
+            key
+            for key, mirror in page.items
+            if key in named or (not named and mirror.state in {"waiting", "refused"})
+        ]
+        cursor = page.cursor
+        if cursor is None:
+            break
+    refusals = target.queue.send([retry_change(key) for key in keys]) if keys else []
+    if any(refusals):
+        raise CliError("the target's queue does not take its messages", "run it again later")
+    unknown = sorted(named - set(keys))
+    return {"target": target.name, "queued": len(keys)} | ({"unknown_members": unknown} if unknown else {})
+
+
+def sample(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Write a sample contact, and one event of each name for it; with `--remove`, remove what it wrote.
+
+    Raises:
+        CliError: the address is none, or a member's, or the CRM does not take the contact.
+
+    """
+    from relay.model.effects import effect_id
+    from relay.ports.crm import ContactRef
+
+    email = arguments.email.strip().lower()
+    _check_address(target, email)
+    wanted = _sample_profile(target, email)
+    if getattr(arguments, "remove", False):
+        return _remove_sample(target, wanted.key, email)
     if not arguments.yes:
-        confirm(
-            f"This writes a contact {arguments.email} to {target.name} and can start automations. Continue?"
-        )
+        confirm(f"This writes a contact {email} to {target.name} and can start automations. Continue?")
     now = target.now()
-    values = {"email": arguments.email.strip().lower(), "tier_name": "Gold", "credit_balance": Decimal(25)}
-    registers = {name: Register(value, Stamp.of(now, SAMPLE)) for name, value in values.items()}
-    member = Member(shop=target.shop, customer_id=SAMPLE, registers=registers)
-    wanted = crm_profile(member, Rules())
     written = target.crm.upsert([wanted.sent_at(now)])[wanted.key]
     if written.state != "mirrored":
-        raise CliError(f"{target.name} refuses the sample contact: {written.reason or written.state}")
+        reason = written.reason or written.state
+        raise CliError(f"{target.name} does not take the sample contact: {reason}", advice(reason))
     contacts = {wanted.key: ContactRef(key=wanted.key, id=written.id, email=wanted.email)}
     changes = _sample_changes(wanted.key, now)
     outcomes = target.crm.record(changes, contacts)
@@ -105,11 +136,54 @@ def sample(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
     return {
         "target": target.name,
         "member": wanted.key,
+        "contact": written.id or "",
+        "address": email,
+        "fields": sorted(target.crm.expected_fields(wanted)),
         "events": {
             name: outcomes[note].reason or outcomes[note].state
             for note, name in names.items()
             if note in outcomes
         },
+        "remove_with": f"relay mirror sample {target.name} --email {email} --remove",
+    }
+
+
+def _sample_profile(target: Target, email: str) -> CrmProfile:
+    from relay.model.member import Member, Register
+    from relay.model.stamps import Stamp
+    from relay.rules.crm_profile import crm_profile
+    from relay.rules.settings import Rules
+
+    values: dict[str, str | Decimal] = {"email": email, "tier_name": "Gold", "credit_balance": Decimal(25)}
+    registers = {name: Register(value, Stamp.of(target.now(), SAMPLE)) for name, value in values.items()}
+    return crm_profile(Member(shop=target.shop, customer_id=SAMPLE, registers=registers), Rules())
+
+
+def _check_address(target: Target, email: str) -> None:
+    """Refuse an address that is none, or a member's: the sample would take the member's contact."""
+    if not _ADDRESS.fullmatch(email):
+        raise CliError("that is no e-mail address", "give one of your own: --email you@example.com")
+    cursor: str | None = None
+    while True:
+        page = target.sync_state_scan.page(cursor)
+        if any((mirror.email or "").lower() == email for _, mirror in page.items):
+            raise CliError("a member has this address", "give another one of your own")
+        cursor = page.cursor
+        if cursor is None:
+            return
+
+
+def _remove_sample(target: Target, key: str, email: str) -> dict[str, Any]:
+    from relay.ports.crm import ContactRef
+
+    outcome = target.crm.clear([ContactRef(key=key, email=email)])[key]
+    if outcome.state not in {"mirrored", "skipped"}:
+        raise CliError(f"{target.name} does not clear the sample contact: {outcome.reason}", "run it again")
+    return {
+        "target": target.name,
+        "member": key,
+        "cleared": outcome.state == "mirrored",
+        "left": "the contact itself and its events: delete the contact in the CRM",
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from relay_cli.commands.mirror.maintenance import report_progress
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _CALLS_END_AFTER: Final = 75.0
 """Seconds until the calls in flight have ended. A member with a later call is left for the next run."""
 
+_PAGE: Final = 100
 _MAX_NAMED: Final = 20
 """Members that could not be cleared and are listed; the result has the whole number."""
 
@@ -43,14 +44,54 @@ def remove(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
         time.sleep(_CALLS_END_AFTER)
     counts: Counter[str] = Counter()
     left: dict[str, str] = {}
+    known: set[str] = set()
     cursor: str | None = None
     while True:
         page = target.sync_state_scan.page(cursor)
+        known.update(key for key, _ in page.items)
         left |= _remove_page(target, page, counts, clear=arguments.clear)
         report_progress(f"{counts['forgotten']} members done")
         cursor = page.cursor
         if cursor is None:
-            return _result(target, counts, left)
+            break
+    if arguments.clear:
+        left |= _clear_unknown(target, known, counts)
+    return _result(target, counts, left)
+
+
+def _clear_unknown(target: Target, known: Container[str], counts: Counter[str]) -> dict[str, str]:
+    """Clear the contacts of members without a sync state, by their keys and addresses; return those that were not cleared.
+
+    `--keep` and a lost table leave contacts of which no sync state knows.
+    """
+    from relay.crm.previous_contacts import clear_contacts
+    from relay.crm.run import batch_failure
+    from relay.ports.crm import ContactRef
+
+    left: dict[str, str] = {}
+    cursor: str | None = None
+    while True:
+        page = target.member_keys.page(cursor)
+        keys = [key for key in page.items if key not in known]
+        for start in range(0, len(keys), _PAGE):
+            profiles = target.writer.profiles(keys[start : start + _PAGE])
+            outcomes = clear_contacts(
+                target.crm, [ContactRef(key=key, email=each.email) for key, each in profiles.items()]
+            )
+            counts["cleared"] += sum(each.state == "mirrored" for each in outcomes.values())
+            counts["not_there"] += sum(each.state == "skipped" for each in outcomes.values())
+            left |= {
+                key: each.reason or each.state
+                for key, each in outcomes.items()
+                if each.state not in {"mirrored", "skipped"}
+            }
+            failure = batch_failure([each for each in outcomes.values() if not each.member_only])
+            if failure:
+                raise CliError(f"{target.name} refuses the calls: {failure.reason}", "run it again to resume")
+            report_progress(f"{counts['cleared'] + counts['not_there']} members looked at")
+        cursor = page.cursor
+        if cursor is None:
+            return left
 
 
 def _remove_page(

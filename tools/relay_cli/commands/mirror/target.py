@@ -74,7 +74,7 @@ class Target:
             if error.response["Error"]["Code"] == "ResourceNotFoundException":
                 raise CliError(
                     f"the stack {self.stack.name} has no target {self.name}",
-                    "add it to the parameter Targets and deploy",
+                    f"it has {self._names()}; add another to the parameter Targets and deploy",
                 ) from None
             raise aws_error(error) from None
         except BotoCoreError as error:
@@ -83,6 +83,22 @@ class Target:
         if settings.get("TARGET") != self.name:
             raise CliError(f"{function} is not a function that writes to a CRM")
         return CrmServices(CrmSettings.from_env(settings))
+
+    def _names(self) -> str:
+        """Return the targets that the stack has, as text: those with a function."""
+        from botocore.exceptions import BotoCoreError, ClientError
+        from relay.wiring.crms import CRMS
+
+        found = []
+        for name in CRMS:
+            try:
+                self.stack.client("lambda").get_function_configuration(
+                    FunctionName=f"{self.stack.name}-{name}"
+                )
+            except (BotoCoreError, ClientError):
+                continue
+            found.append(name)
+        return ", ".join(found) or "none"
 
     @property
     def crm(self) -> Crm:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from relay.adapters.aws.ssm import Secret
-from relay.adapters.http import http_client, http_errors, retry_after
+from relay.adapters.channels.faults import PAGERDUTY, PAGERDUTY_SECRET, PAGERDUTY_URL
+from relay.adapters.fault_table import fault_of
+from relay.adapters.http import http_client, http_errors, read_object, retry_after
 from relay.alerts.render import pagerduty_event
+from relay.alerts.render.content import content_of
 from relay.errors import MisconfiguredError, NoReplyError, PermanentError, TransientError
 from relay.ports.alerts import Notification
 
@@ -21,21 +24,25 @@ if TYPE_CHECKING:
 
 _ACCEPTED: Final = 202
 _INVALID: Final = 400
-_TOO_MANY: Final = 429
 _SERVER_ERROR: Final = 500
+_WITH_ANY_BODY: Final = frozenset({401, 404, 405, 410, 413, 429})
+"""Statuses that mean the same whatever the body is: another server's 404 is one of a wrong address."""
+
+_ABOUT_THE_KEY: Final = re.compile(r"(routing|service|integration)[ _-]?key", re.IGNORECASE)
 _KEY: Final = re.compile(r"[A-Za-z0-9]{32}")
 _PATH: Final = "/v2/enqueue"
 
 
 @dataclass(frozen=True, slots=True)
 class PagerDutyChannel:
-    """The PagerDuty service of a routing key, which is the secret's value."""
+    """The PagerDuty service of a routing key, which is the secret's value. `runbook` is the address of what to do."""
 
     url: str
     secret: Secret
     shop: str
     client: httpx.Client = field(default_factory=http_client)
     name: str = "pagerduty"
+    runbook: str = ""
 
     def send(self, notification: Notification) -> None:
         """Send a notification.
@@ -49,13 +56,15 @@ class PagerDutyChannel:
         event = pagerduty_event(notification, self.shop)
         if event is None:
             return
+        if event["event_action"] == "trigger":
+            event |= self._links(notification)
         key = self.secret.value()
-        # PagerDuty answers a wrong key as it answers an invalid event; the form of the key can be checked here.
+        # A key of another form is told without a call.
         if not _KEY.fullmatch(key):
             self.secret.forget()
-            raise MisconfiguredError("pagerduty: not a routing key", setting=self.secret.name)
+            raise MisconfiguredError("pagerduty: not a routing key", setting=PAGERDUTY_SECRET)
         try:
-            with http_errors(self.name, "PAGERDUTY_URL"):
+            with http_errors(self.name, PAGERDUTY_URL):
                 reply = self.client.post(self.url.rstrip("/") + _PATH, json={"routing_key": key, **event})
         except NoReplyError as error:
             raise TransientError(str(error)) from error
@@ -65,9 +74,35 @@ class PagerDutyChannel:
         status = reply.status_code
         if status == _ACCEPTED:
             return
-        if status == _TOO_MANY or status >= _SERVER_ERROR:
+        if status >= _SERVER_ERROR:
             raise TransientError(f"pagerduty: {status}", retry_after=retry_after(reply))
-        if status == _INVALID:
-            raise PermanentError("pagerduty_invalid_event")
-        self.secret.forget()
-        raise MisconfiguredError(f"pagerduty: {status}", setting="PAGERDUTY_URL")
+        fault = fault_of(PAGERDUTY, [_code(reply)])
+        match fault.blames:
+            case "member":
+                raise PermanentError("pagerduty_invalid_event")
+            case "setting":
+                self.secret.forget()
+                raise MisconfiguredError(f"pagerduty: {_code(reply)}", setting=fault.setting)
+            case _:
+                raise TransientError(f"pagerduty: {status}", retry_after=retry_after(reply))
+
+    def _links(self, notification: Notification) -> dict[str, Any]:
+        """Return what leads from an incident to the member or shop in Shopify, and to what to do."""
+        store = f"https://admin.shopify.com/store/{self.shop.partition('.')[0]}"
+        member = content_of(notification).link
+        links = [{"href": member or store, "text": "Open in Shopify"}]
+        links += [{"href": self.runbook, "text": "Runbook"}] if self.runbook else []
+        return {"client_url": store, "links": links}
+
+
+def _code(reply: httpx.Response) -> str:
+    """Return what an answer says, as `PAGERDUTY` has it; an answer without PagerDuty's own body is an edge's."""
+    body, status = read_object(reply), reply.status_code
+    if not {"status", "message", "errors", "error"} & body.keys():
+        known = reply.is_redirect or status in _WITH_ANY_BODY
+        return f"http_{status}" if known else "edge"
+    if status != _INVALID:
+        return f"http_{status}"
+    # The text is looked at and never repeated: it may quote the event.
+    texts = [body.get("message"), body.get("error"), body.get("errors")]
+    return "invalid_routing_key" if _ABOUT_THE_KEY.search(str(texts)) else "invalid_event"

@@ -9,11 +9,15 @@ sending-messages-using-incoming-webhooks, https://docs.slack.dev/reference/metho
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from relay.adapters.aws.ssm import Secret
+from relay.adapters.channels.faults import SLACK, SLACK_CHANNEL, SLACK_HOOK, SLACK_SECRET, SLACK_URL
+from relay.adapters.fault_table import UNKNOWN, Fault, fault_of
 from relay.adapters.http import http_client, http_errors, retry_after
 from relay.alerts.render import slack_first_message, slack_message
 from relay.errors import MisconfiguredError, PermanentError, TransientError
@@ -23,55 +27,20 @@ if TYPE_CHECKING:
     import httpx
 
 _TOO_MANY: Final = 429
-_INVALID_STATUS: Final = frozenset({400, 413, 422})
 _SERVER_ERROR: Final = 500
 _CODE: Final = re.compile(r"[a-z_]{1,40}")
 _BOT: Final = "xoxb-"
+_UNEXPECTED: Final = "unexpected_answer"
+_FEWEST_BLOCKS: Final = 2
+"""The heading and the context; the others go, the last first."""
 
-_TRANSIENT: Final = frozenset(
-    {
-        "accesslimited",
-        "fatal_error",
-        "internal_error",
-        "rate_limited",
-        "ratelimited",
-        "request_timeout",
-        "service_unavailable",
-        "team_added_to_org",
-    }
-)
-_WRONG_CHANNEL: Final = frozenset(
-    {
-        "channel_not_found",
-        "is_archived",
-        "not_in_channel",
-        "restricted_action",
-        "restricted_action_read_only_channel",
-        "restricted_action_thread_only_channel",
-    }
-)
-_INVALID_MESSAGE: Final = frozenset(
-    {
-        "invalid_arguments",
-        "invalid_array_arg",
-        "invalid_blocks",
-        "invalid_blocks_format",
-        "invalid_json",
-        "markdown_text_conflict",
-        "msg_blocks_too_long",
-        "msg_too_long",
-        "no_text",
-        "too_many_attachments",
-    }
-)
-_GONE: Final = frozenset(
-    {"cant_update_message", "edit_window_closed", "message_not_found", "thread_not_found"}
-)
-"""The first message was deleted, or cannot be changed any more. The notification is then posted by itself."""
+_MOST_BYTES: Final = 13_000
+"""Slack refuses blocks above some 13,200 characters of JSON in all, which it does not document
+(https://github.com/slackapi/bolt-js/issues/2509)."""
 
 
 class _GoneError(Exception):
-    """The first message of the thread is gone."""
+    """The earlier thread, or its channel, cannot be used: the notification is posted by itself to the channel that is set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +69,8 @@ class SlackChannel:
         if not value.startswith(("https://", "http://")):
             raise self._misconfigured("neither a URL nor a bot's token")
         try:
-            with http_errors(self.name, self.secret.name):
-                reply = self.client.post(value, json=slack_message(notification))
+            with http_errors(self.name, SLACK_SECRET):
+                reply = self.client.post(value, json=within_limit(slack_message(notification)))
         except MisconfiguredError:
             self.secret.forget()
             raise
@@ -113,30 +82,30 @@ class SlackChannel:
 
         In this order: changing a message twice does no harm, posting one twice does.
         """
-        payload = slack_message(notification)
+        payload = within_limit(slack_message(notification))
         channel, _, ts = (notification.thread_ref or "").partition("/")
         if ts:
             try:
                 if first := slack_first_message(notification):
-                    self._call(token, "chat.update", {**first, "channel": channel, "ts": ts})
+                    first = within_limit(first)
+                    self._call(token, "chat.update", {**first, "channel": channel, "ts": ts}, in_thread=True)
                 # An escalation is for the whole channel, not only for the followers of the thread.
                 broadcast = notification.kind == "escalated"
                 reply = {**payload, "channel": channel, "thread_ts": ts, "reply_broadcast": broadcast}
-                self._call(token, "chat.postMessage", reply)
+                self._call(token, "chat.postMessage", reply, in_thread=True)
             except _GoneError:
                 pass
             else:
                 return f"{channel}/{ts}"
         if not self.channel:
-            raise MisconfiguredError("slack: no channel", setting="SLACK_CHANNEL")
-        try:
-            posted = self._call(token, "chat.postMessage", {**payload, "channel": self.channel})
-        except _GoneError:
-            raise PermanentError("slack_unexpected_answer") from None
+            raise MisconfiguredError("slack: no channel", setting=SLACK_CHANNEL)
+        posted = self._call(token, "chat.postMessage", {**payload, "channel": self.channel})
         return f"{posted.get('channel', self.channel)}/{posted['ts']}"
 
-    def _call(self, token: str, method: str, body: dict[str, Any]) -> dict[str, Any]:
-        with http_errors(self.name, "SLACK_URL"):
+    def _call(
+        self, token: str, method: str, body: dict[str, Any], *, in_thread: bool = False
+    ) -> dict[str, Any]:
+        with http_errors(self.name, SLACK_URL):
             reply = self.client.post(
                 f"{self.api}/{method}", json=body, headers={"Authorization": f"Bearer {token}"}
             )
@@ -147,20 +116,15 @@ class SlackChannel:
         answer = _json(reply)
         if answer.get("ok") is True and isinstance(answer.get("ts"), str):
             return answer
-        raise self._refusal(_code(str(answer.get("error", ""))), reply)
-
-    def _refusal(self, code: str, reply: httpx.Response) -> Exception:
-        if code in _GONE:
-            return _GoneError(code)
-        if code in _TRANSIENT:
-            return TransientError(f"slack: {code}", retry_after=retry_after(reply))
-        if code in _INVALID_MESSAGE:
-            return PermanentError(f"slack_{code}")
-        if code in _WRONG_CHANNEL:
-            return MisconfiguredError(f"slack: {code}", setting="SLACK_CHANNEL")
-        return self._misconfigured(f"{reply.status_code} {code}")
+        code = _code(str(answer.get("error", "")))
+        fault = fault_of(SLACK, [code])
+        about_thread = fault.blames == "definition" or fault.setting == SLACK_CHANNEL
+        if in_thread and (about_thread or (fault is UNKNOWN and code != _UNEXPECTED)):
+            raise _GoneError(code)
+        raise self._error(fault, code, reply)
 
     def _raise_for_reply(self, reply: httpx.Response) -> None:
+        """Raise what the answer of an incoming webhook means: plain words with a status."""
         if reply.is_success and reply.text.strip() == "ok":
             return
         status, code = reply.status_code, _code(reply.text.strip())
@@ -170,19 +134,41 @@ class SlackChannel:
         # the one repeat.
         if status >= _SERVER_ERROR:
             raise TransientError(f"slack: {status}")
-        if status in _INVALID_STATUS:
-            raise PermanentError(f"slack_{code}")
-        raise self._misconfigured(f"{status} {code}")
+        raise self._error(fault_of(SLACK_HOOK, [code, f"http_{status}"]), code, reply)
+
+    def _error(self, fault: Fault, code: str, reply: httpx.Response) -> Exception:
+        """Return what a refusal means; where it blames the secret, forget it: the next send reads what was corrected."""
+        match fault.blames:
+            case "setting":
+                if fault.setting == SLACK_SECRET:
+                    self.secret.forget()
+                return MisconfiguredError(f"slack: {code}", setting=fault.setting)
+            case "member":
+                return PermanentError(f"slack_{code}")
+            case _:
+                return TransientError(f"slack: {code}", retry_after=retry_after(reply))
 
     def _misconfigured(self, what: str) -> MisconfiguredError:
-        """Return the error, and forget the secret: the next send reads what an operator has corrected."""
         self.secret.forget()
-        return MisconfiguredError(f"slack: {what}", setting=self.secret.name)
+        return MisconfiguredError(f"slack: {what}", setting=SLACK_SECRET)
+
+
+def within_limit(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the message with as many of its blocks as Slack takes, counted as JSON; the last one, the context, stays."""
+    blocks = list(payload["blocks"])
+    while len(blocks) > _FEWEST_BLOCKS and _size(blocks) > _MOST_BYTES:
+        del blocks[-_FEWEST_BLOCKS]
+    return {**payload, "blocks": blocks}
+
+
+def _size(blocks: Sequence[Mapping[str, Any]]) -> int:
+    """Return the bytes of the blocks in the longer of JSON's two spellings: quotes and backslashes count twice."""
+    return len(json.dumps(blocks).encode())
 
 
 def _code(text: str) -> str:
     """Return Slack's error code, never another text: a proxy's page could quote the message."""
-    return text if _CODE.fullmatch(text) else "unexpected_answer"
+    return text if _CODE.fullmatch(text) else _UNEXPECTED
 
 
 def _json(reply: httpx.Response) -> dict[str, Any]:

@@ -6,6 +6,8 @@ open_until  when a probe is let through, or when the probe counts as dead (milli
 failures    failed calls in a row
 reason      the latest failure's
 version     how often it was written
+by_code     whether one code that met many members opened it
+evidence    the latest calls that speak for that: a list of pairs of a member key and a code
 """
 
 from __future__ import annotations
@@ -43,6 +45,12 @@ class DynamoCircuits:
             failures=attributes.count_of(item, "failures"),
             reason=attributes.text_of(item, "reason") or "",
             version=attributes.count_of(item, VERSION),
+            by_code=item.get("by_code", {}).get("BOOL") is True,
+            evidence=tuple(
+                (str(member), str(code)) for member, code in attributes.from_attribute(item["evidence"])
+            )
+            if "evidence" in item
+            else (),
         )
 
     def compare_and_swap(self, known: CircuitRecord, wanted: CircuitRecord) -> bool:
@@ -52,8 +60,11 @@ class DynamoCircuits:
             ":failures": attributes.number(wanted.failures),
             ":reason": attributes.text(wanted.reason),
             ":version": attributes.number(wanted.version),
+            ":by_code": attributes.flag(wanted.by_code),
+            ":evidence": attributes.to_attribute([list(pair) for pair in wanted.evidence]),
         }
         change = "SET #state = :state, failures = :failures, reason = :reason, #version = :version"
+        change += ", by_code = :by_code, evidence = :evidence"
         if wanted.until:
             values[":until"] = attributes.moment(wanted.until)
             change += ", open_until = :until"

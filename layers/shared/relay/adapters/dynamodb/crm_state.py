@@ -8,6 +8,8 @@
     claimed_until   until when the claim holds (milliseconds since 1970); absent without a claim
     possible_emails     addresses under which a call without a known result may have written the member
     job, job_digest     the bulk job that works on the member, and the digest of the profile that it was given
+    previous_contacts   contacts that may hold the member's fields beside its own
+    waiting_since, tried_at, next_try, tries, tried_digest, waits_backfill    of a member that the CRM does not take
 
 Cost (on demand, us-east-1: $0.125 per million read units, $0.625 per million writes): a member that needs nothing costs
 a read; one that is sent costs a read, the claim and its release: $1.375 a million. Reads are consistent, at twice the
@@ -18,7 +20,7 @@ second.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,7 +32,7 @@ from relay.adapters.aws.client import AwsCaller, RefusedCallError, aws, aws_erro
 from relay.adapters.dynamodb import attributes, keys
 from relay.adapters.dynamodb.versioned import conditional_write, own_item
 from relay.errors import ConflictError, TransientError
-from relay.ports.crm_state import Claim, ClaimResult, SyncState
+from relay.ports.crm_state import Claim, ClaimResult, SyncState, Waiting
 
 _WRITES_AT_ONCE: Final = 8
 _KEYS_PER_READ: Final = 100
@@ -39,6 +41,8 @@ _NO_CLAIM: Final = "none"
 """A token that no claim has."""
 
 _FINAL: Final = frozenset({"mirrored", "skipped", "refused"})
+
+_WAITING: Final = ("waiting_since", "tried_at", "next_try", "tries", "tried_digest", "waits_backfill")
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -70,12 +74,27 @@ class DynamoSyncStates:
         emails: Mapping[str, str] = MappingProxyType({}),
     ) -> Mapping[str, Claim]:
         """Claim members for a call; return a claim on each that no other call has claimed beyond `now`."""
-        claims = _for_each(lambda member: self._claim(member, now, until, emails.get(member)), members)
+        claims = for_each(lambda member: self._claim(member, now, until, emails.get(member)), members)
         return {member: claim for member, claim in zip(members, claims, strict=True) if claim}
+
+    def note_previous(self, member: str, token: str, contacts: Collection[str]) -> None:
+        """Note contacts that may hold a member's fields, under the claim with this token."""
+        noted = self._update(
+            member,
+            UpdateExpression="ADD previous_contacts :contacts",
+            ConditionExpression="#token = :claim",
+            ExpressionAttributeNames={"#token": "token"},
+            ExpressionAttributeValues={
+                ":contacts": {"SS": sorted(contacts)},
+                ":claim": attributes.text(token),
+            },
+        )
+        if noted is None:
+            raise TransientError("the claim was lost during the call")
 
     def release_claims(self, results: Sequence[ClaimResult]) -> Mapping[str, Exception | None]:
         """Store outcomes and release the claims; return errors by member key, None for success."""
-        errors = _for_each(self._release_claim, results)
+        errors = for_each(self._release_claim, results)
         return {result.profile.key: error for result, error in zip(results, errors, strict=True)}
 
     def _read(self, members: Sequence[str]) -> Iterable[Mapping[str, Any]]:
@@ -185,13 +204,14 @@ def _changes(result: ClaimResult) -> tuple[dict[str, Any], list[str]]:
     Only a final outcome leaves a digest: after any other, the CRM may hold the old profile or the new one.
     """
     outcome, profile = result.outcome, result.profile
+    held = result.held or outcome.state == "mirrored"
     texts = {"state": outcome.state, "reason": outcome.reason, "job": "", "job_digest": ""}
     removes = ["token", "claimed_until"]
-    if outcome.state in _FINAL and result.final:
+    if held or (outcome.state in _FINAL and result.final):
         texts["digest"] = profile.digest
     else:
         removes.append("digest")
-    if outcome.state == "mirrored":
+    if held:
         texts |= {"crm_id": outcome.id or "", "email": profile.email or ""}
         removes.append("possible_emails")
     elif outcome.state == "pending":
@@ -201,6 +221,14 @@ def _changes(result: ClaimResult) -> tuple[dict[str, Any], list[str]]:
         removes += ["crm_id", "email", "possible_emails"]
     sets: dict[str, Any] = {name: attributes.text(text) for name, text in texts.items() if text}
     removes += [name for name, text in texts.items() if not text]
+    if result.waiting:
+        sets |= _waiting_attributes(result.waiting)
+    if outcome.state in _FINAL:
+        removes += [name for name in _WAITING if name not in sets]
+    if result.previous_contacts:
+        sets["previous_contacts"] = {"SS": sorted(result.previous_contacts)}
+    elif result.previous_contacts is not None or outcome.state == "skipped":
+        removes.append("previous_contacts")
     if result.blocked_until:
         sets |= {
             "token": attributes.text(_NO_CLAIM),
@@ -208,6 +236,31 @@ def _changes(result: ClaimResult) -> tuple[dict[str, Any], list[str]]:
         }
         removes = [name for name in removes if name not in sets]
     return sets, removes
+
+
+def _waiting_attributes(waiting: Waiting) -> dict[str, Any]:
+    return {
+        "waiting_since": attributes.moment(waiting.since),
+        "tried_at": attributes.moment(waiting.tried),
+        "next_try": attributes.moment(waiting.next_try),
+        "tries": attributes.number(waiting.tries),
+        "tried_digest": attributes.text(waiting.digest),
+        "waits_backfill": attributes.flag(waiting.backfill),
+    }
+
+
+def _waiting(item: Mapping[str, Any]) -> Waiting | None:
+    since, next_try = attributes.moment_of(item, "waiting_since"), attributes.moment_of(item, "next_try")
+    if since is None or next_try is None:
+        return None
+    return Waiting(
+        since=since,
+        tried=attributes.moment_of(item, "tried_at") or since,
+        next_try=next_try,
+        tries=attributes.count_of(item, "tries"),
+        digest=attributes.text_of(item, "tried_digest") or "",
+        backfill=item.get("waits_backfill", {}).get("BOOL") is True,
+    )
 
 
 def decode_sync_state(item: Mapping[str, Any]) -> SyncState:
@@ -222,10 +275,12 @@ def decode_sync_state(item: Mapping[str, Any]) -> SyncState:
         claimed_until=attributes.moment_of(item, "claimed_until"),
         job=attributes.text_of(item, "job"),
         job_digest=attributes.text_of(item, "job_digest"),
+        previous_contacts=frozenset(item.get("previous_contacts", {}).get("SS", ())),
+        waiting=_waiting(item),
     )
 
 
-def _for_each(do: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
+def for_each(do: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
     """Call `do` with each item, several at a time; return the results in order. Raises the first error at the end."""
     with ThreadPoolExecutor(_WRITES_AT_ONCE) as pool:
         return list(pool.map(do, items))

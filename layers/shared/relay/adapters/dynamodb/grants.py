@@ -16,8 +16,8 @@ A record and its part of the month's budget are one transaction, and so is takin
 after no crash, credits are claimed and not counted. A transaction costs twice a plain write; a merchant makes a
 few dozen a month.
 
-An item lasts thirteen months beyond its last change, and an event is granted nothing after one (`granter.py`):
-a replay of anything older finds no record and is refused all the same.
+An item lasts eleven years beyond its last change, longer than a merchant can set for a member's next grant
+(`again_after_days`).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from relay.errors import ConflictError, OverBudgetError, TransientError
 from relay.ports.grants import GrantRecord, MonthlyBudget
 from relay.ports.runtime import Clock
 
-KEPT: Final = timedelta(days=400)
+KEPT: Final = timedelta(days=4_000)
 
 _TRIES: Final = 3
 _FAILED: Final = "ConditionalCheckFailed"
@@ -66,9 +66,11 @@ class DynamoGrantStore:
     def load(self, key: str) -> GrantRecord | None:
         """Return the record under a key, as of the latest write."""
         item = self.item(keys.grant(key))
-        if not item:
+        since = moment_of(item, "since")
+        if since is None:
             return None
         return GrantRecord(
+            at=since,
             customer_id=item["customer"]["S"],
             amount=Decimal(item["amount"]["N"]),
             by=text_of(item, "asked_by") or "",

@@ -3,6 +3,7 @@
     table       key attribute   key                         item
     members     pk              {shop}:{customer id}        a member's record
                 pk              rules                       the merchant's business rules
+                pk              measures                    the programme's measures, by the daily run
     mirrors     key             sync#{target}#{member}      what one CRM holds of one member (sync state)
                 key             circuit#{target}            the circuit breaker of one CRM
                 key             rate#{target}#{number}      one rate limit of one CRM
@@ -27,6 +28,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 RULES: Final = "rules"
+MEASURES: Final = "measures"
 HOLD_QUEUE: Final = "hold_queue"
 
 SYNC: Final = "sync"

@@ -1,6 +1,7 @@
 """Stores the members table: one item a member, written only if no other invocation has written it in between.
 
-`codec.py` describes a member's item. The rules' item holds `document` (JSON) and `n`, how many times it was written.
+`codec.py` describes a member's item. The rules' item holds `document` (JSON) and `n`, how many times it was written;
+the measures' item holds `document` as well, and the daily run alone writes it.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from pydantic import ValidationError
 from relay.adapters.aws.client import AwsCaller, aws, aws_errors
 from relay.adapters.dynamodb.attributes import from_attribute, text_of, to_attribute
 from relay.adapters.dynamodb.codec import decode, encode
-from relay.adapters.dynamodb.keys import RULES
+from relay.adapters.dynamodb.keys import MEASURES, RULES
 from relay.adapters.dynamodb.versioned import put_version
 from relay.errors import PermanentError, TransientError, UnreadableRulesError
 from relay.model.member import Member
 from relay.model.messages import Outbox, load
 from relay.ports.members import MemberRecord
+from relay.rules.measures import Measures
 from relay.rules.settings import Rules
 
 _KEYS_PER_CALL: Final = 100
@@ -42,9 +44,10 @@ class DynamoMembers:
 
         """
         wanted = list(dict.fromkeys(keys))
-        items = self._read([RULES, *wanted])
+        items = self._read([RULES, MEASURES, *wanted])
         records = {key: self._record(key, items.get(key)) for key in wanted}
-        return records, _rules(items.get(RULES))
+        rules = _rules(items.get(RULES))
+        return records, rules.model_copy(update={"measures": _measures(items.get(MEASURES))})
 
     def save(self, record: MemberRecord, outbox: Outbox) -> None:
         """Write the record as its next version, with the outbox.
@@ -101,6 +104,17 @@ class DynamoMembers:
                 },
             )
 
+    def store_measures(self, measures: Measures) -> None:
+        """Write the programme's measures: all that is decided from now on goes by them.
+
+        Raises:
+            TransientError: the table does not answer.
+
+        """
+        item = {"pk": to_attribute(MEASURES), "document": to_attribute(measures.model_dump_json())}
+        with aws_errors("members table"):
+            self.aws.call("dynamodb", "PutItem", {"TableName": self.table, "Item": item})
+
     def _record(self, key: str, item: Mapping[str, Any] | None) -> MemberRecord:
         if item is None:
             return MemberRecord(member=Member(shop=self.shop, customer_id=key.rpartition(":")[2]))
@@ -134,3 +148,14 @@ def _rules(item: Mapping[str, Any] | None) -> Rules:
     except (KeyError, TypeError, ValidationError):
         # Never the defaults: where the merchant raised a threshold, every alert below it would be sent.
         raise UnreadableRulesError("the stored rules cannot be read: apply them again") from None
+
+
+def _measures(item: Mapping[str, Any] | None) -> Measures:
+    """Return the measures; none where there is no item, or one that only newer code can read.
+
+    Unlike the rules they are no merchant's word: without them no member stands out, until the next daily run.
+    """
+    try:
+        return Measures.model_validate_json(from_attribute(item["document"])) if item else Measures()
+    except (KeyError, TypeError, ValidationError):
+        return Measures()

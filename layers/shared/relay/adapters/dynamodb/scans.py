@@ -9,13 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from relay.adapters.aws.client import AwsCaller, aws, aws_errors
 from relay.adapters.dynamodb import keys
-from relay.adapters.dynamodb.attributes import Item, text, text_of
+from relay.adapters.dynamodb.attributes import Item, moment, text, text_of
 from relay.adapters.dynamodb.codec import decode
-from relay.adapters.dynamodb.crm_state import decode_sync_state
+from relay.adapters.dynamodb.crm_state import decode_sync_state, for_each
+from relay.adapters.dynamodb.versioned import conditional_write
+from relay.errors import ConflictError
 from relay.model.member import Member
 from relay.ports.crm_state import RunName, SyncState
 from relay.ports.scans import Page
@@ -113,6 +116,50 @@ class DynamoSyncStateScan:
         )
         found = [(item["key"]["S"].removeprefix(prefix), decode_sync_state(item)) for item in items]
         return Page(items=found, cursor=following)
+
+    def waiting(self) -> Sequence[tuple[str, SyncState]]:
+        """Return all members that wait. It reads the whole table, so it is asked only while some do."""
+        prefix, cursor = keys.sync_states_of(self.target), None
+        found: list[tuple[str, SyncState]] = []
+        while True:
+            items, cursor = scan_page(
+                self.aws,
+                self.table,
+                "key",
+                cursor,
+                FilterExpression="begins_with(#key, :prefix) AND #state = :waiting",
+                ExpressionAttributeNames={"#key": "key", "#state": "state"},
+                ExpressionAttributeValues={":prefix": text(prefix), ":waiting": text("waiting")},
+            )
+            found += [(item["key"]["S"].removeprefix(prefix), decode_sync_state(item)) for item in items]
+            if cursor is None:
+                return found
+
+    def postpone(self, members: Sequence[str], now: datetime, until: datetime) -> None:
+        """Set the next try of these members, as far as they still wait: they were queued `now`."""
+        for_each(lambda member: self._postpone(member, now, until), members)
+
+    def _postpone(self, member: str, now: datetime, until: datetime) -> None:
+        try:
+            with conditional_write(f"table {self.table}"):
+                self.aws.call(
+                    "dynamodb",
+                    "UpdateItem",
+                    {
+                        "TableName": self.table,
+                        "Key": {"key": text(keys.sync_state(self.target, member))},
+                        "UpdateExpression": "SET next_try = :until, tried_at = :now",
+                        "ConditionExpression": "#state = :waiting",
+                        "ExpressionAttributeNames": {"#state": "state"},
+                        "ExpressionAttributeValues": {
+                            ":until": moment(until),
+                            ":now": moment(now),
+                            ":waiting": text("waiting"),
+                        },
+                    },
+                )
+        except ConflictError:
+            return  # written since
 
     def load_run(self, name: RunName) -> Mapping[str, Any]:
         """Return the stored progress of a run; empty if there was none."""

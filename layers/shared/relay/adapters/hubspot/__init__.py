@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Final
 from relay.adapters.crm_batches import in_batches
 from relay.adapters.http import READ_SECONDS, CrmHttpClient, SecretSource, port_errors
 from relay.adapters.hubspot import contacts as hubspot_contacts
-from relay.adapters.hubspot.client import DEFAULT_VERSION, PATHS, HubspotClient
+from relay.adapters.hubspot.client import DEFAULT_VERSION, ENDS, PATHS, HubspotClient
+from relay.adapters.hubspot.faults import VERSION
 from relay.adapters.hubspot.schema import define, missing
 from relay.adapters.hubspot.timeline import EVENTS_PER_CALL, HubspotTimeline
 from relay.adapters.hubspot.upsert import HubspotUpsert
 from relay.errors import MisconfiguredError
 from relay.model.messages import MemberChanged, notes_in
-from relay.ports.crm import ContactRef, CrmOutcome, RateLimit
+from relay.ports.crm import NO_NOTES, ContactNotes, ContactRef, CrmOutcome, RateLimit
 from relay.rules.crm_profile import CrmProfile
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 CALLS: Final = 90
 """In ten seconds: the smallest plan allows 100, and the merchant's other tools call as well."""
 
-_CREDENTIAL: Final = "HUBSPOT_SECRET"
+_CREDENTIAL: Final = "HubSpotSecret"
 _EVENTS_OFF: Final = CrmOutcome(state="skipped", reason="custom events are off")
 
 
@@ -36,6 +37,7 @@ class Hubspot:
 
     name: Final = "hubspot"
     batch_size: Final = 100
+    members_per_call: Final = 100
     notes_batch_size: Final = EVENTS_PER_CALL
     # HubSpot takes 1,250 custom events a second: two full batches.
     rate_limits: Final = (RateLimit(calls=CALLS, seconds=10), RateLimit(calls=2, seconds=1, path="/send"))
@@ -54,14 +56,17 @@ class Hubspot:
         events: bool = False,
     ) -> None:
         if version not in PATHS:
-            raise MisconfiguredError("not a known version of HubSpot's API", setting="HUBSPOT_VERSION")
-        self._http = CrmHttpClient(transport, read_seconds)
+            raise MisconfiguredError("not a known version of HubSpot's API", setting=VERSION)
+        self.version_ends: Final = ENDS[version]
+        self._http = CrmHttpClient(transport, read_seconds, "HubSpotUrl")
         self._client = HubspotClient(base_url.rstrip("/"), token, self._http, PATHS[version])
         self._timeline = HubspotTimeline(self._client) if events else None
 
-    def upsert(self, profiles: Sequence[CrmProfile]) -> Mapping[str, CrmOutcome]:
+    def upsert(
+        self, profiles: Sequence[CrmProfile], notes: ContactNotes = NO_NOTES
+    ) -> Mapping[str, CrmOutcome]:
         """Write the members' contacts."""
-        return in_batches(profiles, self.batch_size, lambda: HubspotUpsert(self._client))
+        return in_batches(profiles, self.batch_size, lambda: HubspotUpsert(self._client, notes))
 
     def record(
         self, changes: Sequence[MemberChanged], contacts: Mapping[str, ContactRef] = MappingProxyType({})

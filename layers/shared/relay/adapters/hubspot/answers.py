@@ -1,8 +1,9 @@
 """Reads HubSpot's answer to a batch: the outcome of each member in it.
 
 200, 207   a member in `results` is mirrored; one in `errors` is named by its trace id; one in neither was silently
-           dropped, which a malformed batch can cause: refused
-400, 409   for a single member: its own fault; for several, the fault could be any member's: retried in halves
+           dropped, which a malformed batch can cause: it waits
+400, 409   by the codes in `faults.py`: for a single member, what the code blames; for several, the same for all of them,
+           unless one record can cause it: then retried in halves
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 
+from relay.adapters.fault_table import fault_of
 from relay.adapters.http import objects_in
 from relay.adapters.hubspot.client import HubspotReply
+from relay.adapters.hubspot.faults import FAULTS
 from relay.adapters.hubspot.mapping import KEY
 from relay.ports.crm import CrmOutcome
 
@@ -27,10 +30,7 @@ _IN_MESSAGE: Final = {
 }
 """The message has the fault of a value as JSON after a sentence; only words of this form are taken from it."""
 
-_RETRYABLE: Final = frozenset(
-    {"RATE_LIMITS", "INTERNAL_ERROR", "SERVER_ERROR", "TIMEOUT", "SERVICE_UNAVAILABLE"}
-)
-_UNKNOWN_PROPERTY: Final = "PROPERTY_DOESNT_EXIST"
+_UNDEFINED: Final = frozenset({"property_doesnt_exist", "invalid_option"})
 
 
 @dataclass(slots=True)
@@ -38,20 +38,20 @@ class HubspotAnswer:
     """What is known after an answer: outcomes, and the member keys that need another call.
 
     `taken` is the id of the contact that has a member's e-mail address, by member key. `undefined` are members with a
-    property that HubSpot does not know yet, `unclear` those of a failed batch.
+    property or an option that HubSpot does not know yet, and the code; `unclear` those of a failed batch, and the code.
     """
 
     outcomes: dict[str, CrmOutcome] = field(default_factory=dict)
     taken: dict[str, str] = field(default_factory=dict)
-    undefined: list[str] = field(default_factory=list)
-    unclear: list[str] = field(default_factory=list)
+    undefined: dict[str, str] = field(default_factory=dict)
+    unclear: dict[str, str] = field(default_factory=dict)
 
 
 def read_answer(reply: HubspotReply, keys: Sequence[str]) -> HubspotAnswer:
     """Read the answer to an upsert of these members, whose trace ids are their keys."""
     answer = HubspotAnswer()
     if reply.status >= HTTPStatus.BAD_REQUEST:
-        _read_error(answer, reply.body, keys)
+        _read_error(answer, reply.body, keys, f"http_{reply.status}")
         return answer
     for result in objects_in(reply.body, "results"):
         key = _key_of(result)
@@ -65,27 +65,41 @@ def read_answer(reply: HubspotReply, keys: Sequence[str]) -> HubspotAnswer:
     missing = [key for key in keys if key not in known]
     unnamed_error = any(not list(_traces(error)) for error in objects_in(reply.body, "errors"))
     if unnamed_error and len(missing) > 1:
-        answer.unclear += missing
+        answer.unclear |= dict.fromkeys(missing, "unnamed_error")
     else:
-        answer.outcomes |= dict.fromkeys(missing, CrmOutcome(state="refused", reason="silent_2xx"))
+        answer.outcomes |= dict.fromkeys(missing, CrmOutcome(state="waiting", reason="silent_2xx"))
     return answer
 
 
-def _read_error(answer: HubspotAnswer, error: Mapping[str, Any], keys: Sequence[str]) -> None:
-    codes = list(_codes(error))
+def refusals(reply: HubspotReply, keys: Sequence[str]) -> dict[str, CrmOutcome]:
+    """Return the outcomes of the members that an answer refuses by name, or all of them together; of no others."""
+    answer = HubspotAnswer()
+    if reply.status >= HTTPStatus.BAD_REQUEST:
+        _read_error(answer, reply.body, keys, f"http_{reply.status}")
+    for error in objects_in(reply.body, "errors"):
+        for key in _traces(error):
+            if key in keys:
+                _read_error(answer, error, [key])
+    unclear = answer.undefined | answer.unclear | dict.fromkeys(answer.taken, "conflict")
+    waiting = {key: CrmOutcome(state="waiting", reason=reason) for key, reason in unclear.items()}
+    return {**waiting, **answer.outcomes}
+
+
+def _read_error(
+    answer: HubspotAnswer, error: Mapping[str, Any], keys: Sequence[str], status: str = ""
+) -> None:
+    codes = [code.lower() for code in _codes(error)] + [status]
     existing = _EXISTING_ID.search(str(error.get("message", "")))
-    if _UNKNOWN_PROPERTY in codes or _UNKNOWN_PROPERTY in str(error.get("message", "")):
-        answer.undefined += keys
-    elif len(keys) > 1:
-        answer.unclear += keys
+    reason = " ".join([codes[0] or "no_reason", *_properties(error)][:2])
+    fault = fault_of(FAULTS, codes)
+    if _UNDEFINED.intersection(codes) or "PROPERTY_DOESNT_EXIST" in str(error.get("message", "")):
+        answer.undefined |= dict.fromkeys(keys, reason)
+    elif len(keys) > 1 and (fault.one_record or existing):
+        answer.unclear |= dict.fromkeys(keys, reason)
     elif existing:
         answer.taken[keys[0]] = existing[1]
     else:
-        reason = " ".join([codes[0].lower() if codes else "no_reason", *_properties(error)][:2])
-        again = bool(_RETRYABLE.intersection(codes))
-        answer.outcomes[keys[0]] = CrmOutcome(
-            state="retry" if again else "refused", reason=reason, member_only=again
-        )
+        answer.outcomes |= dict.fromkeys(keys, fault.outcome(reason, member_only=fault.blames == "later"))
 
 
 def _codes(error: Mapping[str, Any]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from relay.adapters.http import CrmUnavailableError, objects_in
+from relay.adapters.hubspot.answers import refusals
 from relay.adapters.hubspot.client import HubspotClient
 from relay.adapters.hubspot.mapping import KEY, OURS, PROPERTIES, encode
 from relay.model.fields import ValueKind
@@ -16,6 +17,8 @@ from relay.ports.crm import ContactRef, CrmOutcome
 from relay.rules.crm_profile import CRM_FIELDS, CrmProfile
 
 CONTACTS_PER_CALL: Final = 100
+
+_CUSTOMER: Final = PROPERTIES["shopify_customer_id"]
 
 _GONE: Final = CrmOutcome(state="skipped", reason="no such contact")
 _SILENT: Final = CrmOutcome(state="retry", reason="silent_2xx", member_only=True)
@@ -43,20 +46,42 @@ def read(client: HubspotClient, keys: Sequence[str]) -> dict[str, dict[str, str]
 
 
 def clear(client: HubspotClient, contacts: Sequence[ContactRef]) -> dict[str, CrmOutcome]:
-    """Remove our fields from the contacts under these members' keys."""
+    """Remove our fields from the contacts under these members' keys, or from the contacts that they have left."""
     outcomes: dict[str, CrmOutcome] = {}
-    keys = [contact.key for contact in contacts]
-    for start in range(0, len(keys), CONTACTS_PER_CALL):
-        batch = keys[start : start + CONTACTS_PER_CALL]
+    for start in range(0, len(contacts), CONTACTS_PER_CALL):
+        batch = contacts[start : start + CONTACTS_PER_CALL]
         try:
+            keys = [contact.key for contact in batch if not contact.previous]
             ids = {
-                str(contact["id"]): str(contact["properties"][KEY])
-                for contact in _contacts(client, batch, [KEY])
+                str(found["id"]): str(found["properties"][KEY]) for found in _contacts(client, keys, [KEY])
             }
-            outcomes |= dict.fromkeys(set(batch) - set(ids.values()), _GONE) | _clear(client, ids)
+            ids |= _left(client, [contact for contact in batch if contact.previous])
+            gone = {contact.key for contact in batch} - set(ids.values())
+            outcomes |= dict.fromkeys(gone, _GONE) | _clear(client, ids)
         except CrmUnavailableError as error:
-            return outcomes | dict.fromkeys(keys[start:], error.outcome)
+            return outcomes | {contact.key: error.outcome for contact in contacts[start:]}
     return outcomes
+
+
+def _left(client: HubspotClient, contacts: Sequence[ContactRef]) -> dict[str, str]:
+    """Return the member keys by the ids of the contacts that still have the fields of the members that left them.
+
+    Between two calls a contact can have a member's fields and no key. Another member's is not touched.
+    """
+    if not contacts:
+        return {}
+    body = read_request([{"id": contact.id or ""} for contact in contacts], [KEY, _CUSTOMER])
+    reply = client.call("POST", f"{client.paths.contacts}/batch/read", body)
+    found = {str(each.get("id")): each.get("properties") for each in objects_in(reply.body, "results")}
+    left: dict[str, str] = {}
+    for contact in contacts:
+        properties = found.get(contact.id or "")
+        if isinstance(properties, Mapping):
+            key = str(properties.get(KEY) or "").strip()
+            customer = str(properties.get(_CUSTOMER) or "")
+            if key == contact.key or (not key and customer == contact.key.rpartition(":")[2]):
+                left[str(contact.id)] = contact.key
+    return left
 
 
 def read_request(
@@ -74,8 +99,9 @@ def _clear(client: HubspotClient, ids: Mapping[str, str]) -> dict[str, CrmOutcom
     inputs = [{"id": contact, "objectWriteTraceId": key, "properties": empty} for contact, key in ids.items()]
     reply = client.call("POST", f"{client.paths.contacts}/batch/update", {"inputs": inputs})
     done = {str(result.get("id")) for result in objects_in(reply.body, "results")}
+    refused = refusals(reply, list(ids.values()))
     return {
-        key: CrmOutcome(state="mirrored", id=contact) if contact in done else _SILENT
+        key: CrmOutcome(state="mirrored", id=contact) if contact in done else refused.get(key, _SILENT)
         for contact, key in ids.items()
     }
 
@@ -84,6 +110,7 @@ def _contacts(
     client: HubspotClient, keys: Sequence[str], properties: Sequence[str]
 ) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = []
+    # HubSpot refuses an empty list.
     for start in range(0, len(keys), CONTACTS_PER_CALL):
         inputs = [{"id": key} for key in keys[start : start + CONTACTS_PER_CALL]]
         path = f"{client.paths.contacts}/batch/read"

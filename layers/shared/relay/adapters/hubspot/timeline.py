@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import quote
 from uuid import UUID, uuid5
 
+from relay.adapters.fault_table import MOST_HALVINGS
 from relay.adapters.http import CrmUnavailableError, objects_in
 from relay.adapters.hubspot.client import HubspotClient
 from relay.adapters.hubspot.mapping import encode
@@ -34,9 +35,21 @@ _NAMESPACE: Final = UUID("5c4c9c53-6d0a-5f5b-9a0e-3f1d0c8f7a21")
 
 _UNSUPPORTED: Final = CrmOutcome(state="skipped", reason="this portal has no custom events")
 _UNKNOWN: Final = CrmOutcome(state="skipped", reason="no event by this name")
+_UNDEFINED: Final = CrmOutcome(state="waiting", reason="event_not_defined")
 _BACKFILL: Final = CrmOutcome(state="skipped", reason="backfill")
 _DEFINED: Final = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.CONFLICT})
 _TYPES: Final = {ValueKind.MONEY: "number", ValueKind.COUNT: "number", ValueKind.MOMENT: "datetime"}
+
+
+_EVENT_REFUSED: Final = CrmOutcome(state="waiting", reason="event_refused")
+
+
+@dataclass(frozen=True, slots=True)
+class _Definition:
+    """An event that the portal has: its full name, and what it carries."""
+
+    full_name: str
+    properties: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -63,7 +76,8 @@ class HubspotTimeline:
                     # Every HubSpot event can start a workflow: a back-fill's are not sent at all.
                     outcomes[note_id] = _BACKFILL
                 elif note.name not in names:
-                    outcomes[note_id] = _UNKNOWN
+                    # One event that cannot be defined concerns its own notes alone.
+                    outcomes[note_id] = _UNDEFINED if note.name in TIMELINE_EVENTS else _UNKNOWN
                 else:
                     contact = contacts.get(change.member, ContactRef(key=change.member))
                     occurrences[note_id] = _occurrence(
@@ -77,10 +91,12 @@ class HubspotTimeline:
         return outcomes
 
     def define(self, *, dry_run: bool = False) -> list[str]:
-        """Define the events that the portal lacks; return their names. A portal without custom events lacks none.
+        """Define the events that the portal lacks, and properties that its events lack; return the events' names.
+
+        A portal without custom events lacks none.
 
         Raises:
-            CrmUnavailableError: HubSpot does not answer.
+            CrmUnavailableError: HubSpot does not answer, or does not take a definition; the others are made all the same.
 
         """
         try:
@@ -89,46 +105,80 @@ class HubspotTimeline:
             if self._outcome_of(error) == _UNSUPPORTED:
                 return []
             raise
-        missing: list[str] = [name for name in TIMELINE_EVENTS if slug(name) not in existing]
-        for name in [] if dry_run else missing:
-            reply = self.client.call("POST", self.client.paths.definitions, definition(name))
-            if reply.status not in _DEFINED:
-                raise CrmUnavailableError(CrmOutcome(state="retry", reason="event_not_defined"))
+        missing: list[str] = [name for name in TIMELINE_EVENTS if _lacks(existing.get(slug(name)), name)]
+        refused = [] if dry_run else [name for name in missing if not self._make(existing, name)]
+        if refused:
+            reason = f"event_not_defined {slug(refused[0])}"
+            raise CrmUnavailableError(CrmOutcome(state="waiting", reason=reason, setting="HubSpot's events"))
         return missing
 
-    def _send(self, occurrences: Mapping[str, dict[str, Any]], outcomes: dict[str, CrmOutcome]) -> None:
-        """Send these events; if HubSpot refuses them together, in halves, so that one does not affect the others."""
+    def _make(self, existing: Mapping[str, _Definition], name: str) -> bool:
+        """Define one event, or the properties that it lacks; return whether HubSpot took that."""
+        known = existing.get(slug(name))
+        if known is None:
+            reply = self.client.call("POST", self.client.paths.definitions, definition(name))
+            return reply.status in _DEFINED
+        path = f"{self.client.paths.definitions}/{quote(known.full_name, safe='')}/property"
+        lacking = [each for each in _carried(name) if each["name"] not in known.properties]
+        return all(self.client.call("POST", path, each).status in _DEFINED for each in lacking)
+
+    def _send(
+        self,
+        occurrences: Mapping[str, dict[str, Any]],
+        outcomes: dict[str, CrmOutcome],
+        halvings: int = 0,
+    ) -> int:
+        """Send these events; if HubSpot refuses them together, in halves, so that one does not affect the others.
+
+        Return how often the batch was halved.
+        """
         path = f"{self.client.paths.events}/batch"
         reply = self.client.call("POST", path, {"inputs": list(occurrences.values())})
         if reply.status < HTTPStatus.BAD_REQUEST:
             outcomes |= dict.fromkeys(occurrences, CrmOutcome(state="mirrored"))
-        elif len(occurrences) == 1:
-            outcomes |= dict.fromkeys(occurrences, CrmOutcome(state="refused", reason="event_refused"))
+        elif len(occurrences) == 1 or halvings >= MOST_HALVINGS:
+            outcomes |= dict.fromkeys(occurrences, _EVENT_REFUSED)
         else:
             items = list(occurrences.items())
             middle = (len(items) + 1) // 2
             for half in (items[:middle], items[middle:]):
-                self._send(dict(half), outcomes)
+                halvings = self._send(dict(half), outcomes, halvings + 1)
+        return halvings
 
     def _event_names(self) -> dict[str, str]:
         """Return HubSpot's names of our events; define the missing events, once."""
         if not self._names:
             if self._is_unsupported():
                 return {}
-            self.define()
+            try:
+                self.define()
+            except CrmUnavailableError as error:
+                if error.outcome.state != "waiting":
+                    raise
             existing = {} if self._is_unsupported() else self._read()
-            self._names = {name: full for name in TIMELINE_EVENTS if (full := existing.get(slug(name)))}
+            self._names = {
+                name: known.full_name
+                for name in TIMELINE_EVENTS
+                if (known := existing.get(slug(name))) and not _lacks(known, name)
+            }
         return self._names
 
-    def _read(self) -> dict[str, str]:
-        """Return the full names of all events of the portal, by their internal names."""
-        names: dict[str, str] = {}
+    def _read(self) -> dict[str, _Definition]:
+        """Return all events of the portal, by their internal names."""
+        names: dict[str, _Definition] = {}
         first = f"{self.client.paths.definitions}?limit={_DEFINITIONS_PER_PAGE}"
         path = first
         for _ in range(_MAX_PAGES):
             body = self.client.call("GET", path).body
             names |= {
-                str(known.get("name")): str(known.get("fullyQualifiedName") or known.get("name"))
+                str(known.get("name")): _Definition(
+                    str(known.get("fullyQualifiedName") or known.get("name")),
+                    frozenset(
+                        str(each.get("name"))
+                        for listing in ("properties", "propertyDefinitions")
+                        for each in objects_in(known, listing)
+                    ),
+                )
                 for known in objects_in(body, "results")
             }
             after = _next_page(body)
@@ -161,15 +211,25 @@ def definition(name: str) -> dict[str, Any]:
         "name": slug(name),
         "primaryObject": "CONTACT",
         "includeDefaultProperties": False,
-        "propertyDefinitions": [
-            {
-                "name": carried,
-                "label": carried.replace("_", " ").capitalize(),
-                "type": _TYPES.get(kind, "string"),
-            }
-            for carried, kind in properties_of(name).items()
-        ],
+        "propertyDefinitions": _carried(name),
     }
+
+
+def _carried(name: str) -> list[dict[str, str]]:
+    """Return the definitions of what an event carries."""
+    return [
+        {
+            "name": carried,
+            "label": carried.replace("_", " ").capitalize(),
+            "type": _TYPES.get(kind, "string"),
+        }
+        for carried, kind in properties_of(name).items()
+    ]
+
+
+def _lacks(known: _Definition | None, name: str) -> bool:
+    """Return whether an event is not defined, or without a property that we send."""
+    return known is None or any(each["name"] not in known.properties for each in _carried(name))
 
 
 def _next_page(body: Mapping[str, Any]) -> str:

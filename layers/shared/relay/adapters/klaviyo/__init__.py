@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Final, Literal
 
 from relay.adapters.crm_batches import in_batches
@@ -11,12 +12,13 @@ from relay.adapters.http import READ_SECONDS, CrmHttpClient, SecretSource, port_
 from relay.adapters.klaviyo.bulk import KlaviyoBulk
 from relay.adapters.klaviyo.client import KlaviyoClient
 from relay.adapters.klaviyo.contacts import PROFILES
+from relay.adapters.klaviyo.faults import REVISION
 from relay.adapters.klaviyo.mapping import canonical_of, properties_of
 from relay.adapters.klaviyo.timeline import record
 from relay.adapters.klaviyo.upsert import KlaviyoOptions, KlaviyoUpsert, clear, profiles_of
 from relay.errors import MisconfiguredError
 from relay.model.messages import MemberChanged
-from relay.ports.crm import ContactRef, CrmOutcome, RateLimit
+from relay.ports.crm import NO_NOTES, ContactNotes, ContactRef, CrmOutcome, RateLimit
 from relay.rules.crm_profile import CrmProfile
 
 if TYPE_CHECKING:
@@ -27,8 +29,9 @@ __all__ = ["Klaviyo", "KlaviyoOptions"]
 OLDEST_REVISION: Final = "2024-10-15"
 """Earlier revisions have other names for the bulk jobs. Klaviyo supports each revision for about two years."""
 
+_REVISION_YEARS: Final = 2
 _REVISION: Final = re.compile(r"20\d\d-[01]\d-[0-3]\d")
-_CREDENTIAL: Final = "KLAVIYO_SECRET"
+_CREDENTIAL: Final = "KlaviyoSecret"
 
 
 class Klaviyo:
@@ -37,6 +40,7 @@ class Klaviyo:
     name: Final = "klaviyo"
     # One query for that many addresses, then a call for each member: as many as surely fit into a batch's time.
     batch_size: Final = 25
+    members_per_call: Final = 1
     notes_batch_size: Final = 1
     identified_by: Final[Literal["key", "email"]] = "email"
     automations: Final = "flows that a segment or a date starts"
@@ -60,15 +64,18 @@ class Klaviyo:
         self._options = options or KlaviyoOptions()
         revision = self._options.revision
         if not _REVISION.fullmatch(revision) or revision < OLDEST_REVISION:
-            raise MisconfiguredError("not a known revision of Klaviyo's API", setting="KLAVIYO_REVISION")
-        self._http = CrmHttpClient(transport, read_seconds)
+            raise MisconfiguredError("not a known revision of Klaviyo's API", setting=REVISION)
+        self.version_ends: Final = _ends(revision)
+        self._http = CrmHttpClient(transport, read_seconds, "KlaviyoUrl")
         self._client = KlaviyoClient(base_url.rstrip("/"), token, revision, self._http)
         self.bulk: Final = KlaviyoBulk(self._client, self._options)
 
-    def upsert(self, profiles: Sequence[CrmProfile]) -> Mapping[str, CrmOutcome]:
+    def upsert(
+        self, profiles: Sequence[CrmProfile], notes: ContactNotes = NO_NOTES
+    ) -> Mapping[str, CrmOutcome]:
         """Write the members' profiles: one query for a batch, and a call for each member."""
         return in_batches(
-            profiles, self.batch_size, lambda: KlaviyoUpsert(self._client, self._options), per_call=1
+            profiles, self.batch_size, lambda: KlaviyoUpsert(self._client, self._options, notes), per_call=1
         )
 
     def record(
@@ -107,3 +114,12 @@ class Klaviyo:
     def close(self) -> None:
         """Close the connections. A function never does: they end with its environment."""
         self._http.close()
+
+
+def _ends(revision: str) -> date | None:
+    """Return the day on which Klaviyo ends a revision: two years after its date, by its policy on versions."""
+    try:
+        day = date.fromisoformat(revision)
+        return day.replace(year=day.year + _REVISION_YEARS)
+    except ValueError:
+        return None  # the 29th of February, or no day at all: Klaviyo refuses it itself

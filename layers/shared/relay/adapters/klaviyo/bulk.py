@@ -1,7 +1,8 @@
 """Writes thousands of members in one job, for back-fills: Klaviyo processes the job later and reports failures then.
 
 A member counts as mirrored once the job is complete, its errors were read, and the job lists a profile under the member's
-key. A member that is in no list then was not taken: its address is one that Klaviyo rejects, or is under another key.
+key. A member that is in no list then was not taken: its address is one that Klaviyo rejects, or is under another key. It waits,
+and its next try is a call of its own, whose answer says which.
 """
 
 from __future__ import annotations
@@ -11,15 +12,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from relay.adapters.fault_table import fault_of
 from relay.adapters.http import CrmUnavailableError
 from relay.adapters.klaviyo.client import JOBS, KlaviyoClient, KlaviyoReply, inner, pages
 from relay.adapters.klaviyo.contacts import find_profiles, read_profile
+from relay.adapters.klaviyo.faults import FAULTS
 from relay.adapters.klaviyo.mapping import KEY
 from relay.adapters.klaviyo.upsert import KlaviyoOptions, address, owned_by_other, resource
 from relay.ports.crm import CrmOutcome
 from relay.rules.crm_profile import CrmProfile
 
-_REFUSED: Final = CrmOutcome(state="refused", reason="not_imported")
+_NOT_TAKEN: Final = CrmOutcome(state="waiting", reason="not_imported")
 _PAGE: Final = {"page[size]": "100"}
 _POSITION: Final = re.compile(r"^/data/attributes/profiles/data/(\d{1,5})(?:/|$)")
 
@@ -36,7 +39,7 @@ class KlaviyoBulk:
         """Submit a job; return `pending` with its id, or the outcome of every member if it was not taken."""
         try:
             data = self._resources(profiles)
-            return self._submit(data) if data else _REFUSED
+            return self._submit(data) if data else _NOT_TAKEN
         except CrmUnavailableError as error:
             return error.outcome
 
@@ -87,7 +90,7 @@ class KlaviyoBulk:
             return {}
         if status != "complete":
             return dict.fromkeys(keys, CrmOutcome(state="pending", id=job))
-        outcomes = dict.fromkeys(keys, _REFUSED)
+        outcomes = dict.fromkeys(keys, _NOT_TAKEN)
         listing = {**_PAGE, "fields[profile]": "email,external_id,properties"}
         for profile in map(read_profile, pages(self.client, f"{JOBS}/{job}/profiles", listing)):
             if profile.key in outcomes:
@@ -95,7 +98,7 @@ class KlaviyoBulk:
         for error in pages(self.client, f"{JOBS}/{job}/import-errors", _PAGE):
             for key in _keys(inner(error, "attributes", "original_payload")):
                 if key in outcomes:
-                    outcomes[key] = CrmOutcome(state="refused", reason=_code(error))
+                    outcomes[key] = fault_of(FAULTS, [_code(error)]).outcome(_code(error))
         return outcomes
 
 

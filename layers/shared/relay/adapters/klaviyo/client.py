@@ -1,7 +1,8 @@
 """Calls Klaviyo, and tells an answer about single members from one about all of them.
 
-An answer that concerns one profile, event or job is returned. An answer that concerns all of them, for now or until the
-key is corrected, is raised as `CrmUnavailableError`.
+An answer that concerns one profile, event or job is returned. An answer that concerns all of them, for now or until a
+setting is corrected, is raised as `CrmUnavailableError`, by the table in `faults.py`. An answer without Klaviyo's own body
+comes from the edge before it, and says nothing of profiles or keys; only a 401 and a 410 do so with any body.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
+from relay.adapters.fault_table import Fault, fault_of
 from relay.adapters.http import (
     GATEWAY_STATUSES,
     CrmHttpClient,
@@ -26,6 +28,7 @@ from relay.adapters.http import (
     without_effect,
     write_json,
 )
+from relay.adapters.klaviyo.faults import FAULTS
 from relay.ports.crm import CrmOutcome
 
 if TYPE_CHECKING:
@@ -39,7 +42,9 @@ _MAY_MISS: Final = re.compile(rf"{IMPORT}|{JOBS}/[^/]+")
 
 MEDIA_TYPE: Final = "application/vnd.api+json"
 
-_FOR_ONE: Final = frozenset({200, 201, 202, 204, 400, 409, 413, 422})
+_FOR_ONE: Final = frozenset({400, 409, 413, 422})
+_WITH_ANY_BODY: Final = frozenset({401, 410, 423, 429})
+"""Statuses that mean the same whatever the body is."""
 _STEADY_SECONDS: Final = 60.0
 """Klaviyo counts in windows of a second and of a minute: after a minute, either is over."""
 
@@ -67,6 +72,12 @@ class KlaviyoReply:
         codes = (str(error.get("code", "")) for error in objects_in(self.body, "errors"))
         code = next((code.lower() for code in codes if _CODE.fullmatch(code)), f"http_{self.status}")
         return " ".join([code, *(pointer for pointer in self.pointers[:1] if _POINTER.fullmatch(pointer))])
+
+    @property
+    def names_the_revision(self) -> bool:
+        """Whether the request was refused for its revision: a header that Klaviyo names in place of a part of the body."""
+        sources = (inner(error, "source") for error in objects_in(self.body, "errors"))
+        return any("revision" in str(source.get("header", source.get("parameter", ""))) for source in sources)
 
     @property
     def pointers(self) -> list[str]:
@@ -104,19 +115,15 @@ class KlaviyoClient:
         self._store_limit(path, response)
         reply = KlaviyoReply(response.status_code, read_object(response))
         missed = reply.status == HTTPStatus.NOT_FOUND and _MAY_MISS.fullmatch(path)
-        if reply.status in _FOR_ONE or missed:
+        own = isinstance(reply.body.get("errors"), list)
+        if reply.ok or (own and (missed or reply.status in _FOR_ONE) and not reply.names_the_revision):
             return reply
-        if reply.status in {401, 403}:
+        fault = _fault(reply, own=own)
+        outcome = fault.outcome(reply.code if own else f"http_{reply.status}", asked=_wait(response))
+        if outcome.state == "unauthorised" and not outcome.setting:
             self.token.forget()
-            raise CrmUnavailableError(CrmOutcome(state="unauthorised", reason=reply.code))
-        raise CrmUnavailableError(
-            CrmOutcome(
-                state="retry",
-                reason=reply.code,
-                retry_after=_wait(response),
-                unanswered=reply.status in GATEWAY_STATUSES and method != "GET",
-            )
-        )
+        unanswered = reply.status in GATEWAY_STATUSES and method != "GET"
+        raise CrmUnavailableError(replace(outcome, unanswered=unanswered))
 
     def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
         headers = {
@@ -140,6 +147,19 @@ class KlaviyoClient:
         if response.headers.get("RateLimit-Remaining") == "0":
             reset = retry_after(response, "RateLimit-Reset", _STEADY_SECONDS)
             self._exhausted_until[path] = time.monotonic() + (_STEADY_SECONDS if reset is None else reset)
+
+
+def _fault(reply: KlaviyoReply, *, own: bool) -> Fault:
+    """Return the row of an answer that concerns every member."""
+    if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return FAULTS["edge"]
+    if reply.names_the_revision:
+        return FAULTS["invalid_revision"]
+    if not own and reply.status not in _WITH_ANY_BODY:
+        return FAULTS["edge"]
+    fault = fault_of(FAULTS, [f"http_{reply.status}", reply.code])
+    # A status that has nothing to do with members never makes one wait for two weeks.
+    return FAULTS["edge"] if fault.blames == "waits" else fault
 
 
 def inner(body: Mapping[str, Any], *path: str) -> Mapping[str, Any]:

@@ -61,7 +61,7 @@ def read_profile(resource: Mapping[str, Any]) -> KlaviyoProfile:
     return KlaviyoProfile(
         id=str(resource.get("id") or ""),
         email=_text(attributes.get("email")),
-        key=_text(properties.get(KEY)),
+        key=(_text(properties.get(KEY)) or "").strip() or None,
         external_id=_text(attributes.get("external_id")),
         properties=properties,
     )

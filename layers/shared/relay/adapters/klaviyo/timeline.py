@@ -79,7 +79,7 @@ def event(
 def _send(client: KlaviyoClient, data: Mapping[str, Any]) -> CrmOutcome:
     reply = client.post(EVENTS, data)
     # 202 is the whole answer: validated, and processed in Klaviyo's own time. It names no event.
-    return CrmOutcome(state="mirrored") if reply.ok else CrmOutcome(state="refused", reason=reply.code)
+    return CrmOutcome(state="mirrored") if reply.ok else CrmOutcome(state="waiting", reason=reply.code)
 
 
 def _unsent(outcome: CrmOutcome) -> CrmOutcome:

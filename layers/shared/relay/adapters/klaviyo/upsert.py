@@ -11,12 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from relay.adapters.fault_table import fault_of
 from relay.adapters.http import CrmUnavailableError
 from relay.adapters.klaviyo.client import IMPORT, KlaviyoClient, KlaviyoReply, inner
 from relay.adapters.klaviyo.contacts import KlaviyoProfile, ProfileLookup, find_profiles, read_profile
+from relay.adapters.klaviyo.faults import FAULTS
 from relay.adapters.klaviyo.mapping import KEY, names, properties_of
+from relay.errors import TransientError
 from relay.model.formats import json_value, sendable_text
-from relay.ports.crm import ContactRef, CrmOutcome
+from relay.ports.crm import NO_NOTES, ContactNotes, ContactRef, CrmOutcome
 from relay.rules.crm_profile import CrmProfile
 
 DEFAULT_REVISION: Final = "2026-07-15"
@@ -43,6 +46,7 @@ class KlaviyoUpsert:
 
     client: KlaviyoClient
     options: KlaviyoOptions
+    notes: ContactNotes = NO_NOTES
     outcomes: dict[str, CrmOutcome] = field(default_factory=dict)
     _until: float = field(default_factory=lambda: time.monotonic() + TIME_LIMIT)
 
@@ -55,23 +59,43 @@ class KlaviyoUpsert:
         """
         addresses = list({address(profile): None for profile in profiles.values()})
         lookup = find_profiles(self.client, "email", addresses)
+        swaps = _swaps(profiles, lookup)
         for key, profile in profiles.items():
             if time.monotonic() > self._until:
                 raise CrmUnavailableError(CrmOutcome(state="retry", reason="out_of_time", retry_after=1.0))
-            self.outcomes[key] = self._write(profile, lookup)
+            self.outcomes[key] = self._write(profile, lookup, swaps.get(key))
 
-    def _write(self, profile: CrmProfile, lookup: ProfileLookup) -> CrmOutcome:
+    def _write(self, profile: CrmProfile, lookup: ProfileLookup, swaps_with: str | None) -> CrmOutcome:
         email = address(profile)
         found = lookup.found.get(email)
         if email in lookup.refused:
-            return CrmOutcome(state="refused", reason=lookup.refused[email])
+            reason = lookup.refused[email]
+            return fault_of(FAULTS, [f"{reason} /data/attributes/email"]).outcome(reason)
         if found and owned_by_other(found, profile.key):
-            return CrmOutcome(state="refused", reason="owned_by_other", id=found.id)
+            outcome = self._claimed(profile, found, swaps_with)
+            if outcome:
+                return outcome
         outcome = self._import(profile, found)
         if outcome.state == "mirrored":
             # Two members of the batch with one address: the second must not take the first one's profile.
             lookup.found[email] = KlaviyoProfile(outcome.id or "", email, profile.key, None, {})
         return outcome
+
+    def _claimed(
+        self, profile: CrmProfile, found: KlaviyoProfile, swaps_with: str | None
+    ) -> CrmOutcome | None:
+        """Return the outcome of a member whose address is on a profile with another key; None if it may have the profile."""
+        holder = found.key or ""
+        if holder.rpartition(":")[0].lower() != profile.key.rpartition(":")[0].lower():
+            return CrmOutcome(state="refused", reason="owned_by_other", id=found.id)
+        if holder == swaps_with:
+            return None
+        try:
+            if self.notes.gives_way(profile.key, holder):
+                return None
+        except TransientError:
+            return CrmOutcome(state="retry", reason="holder_not_read", member_only=True)
+        return CrmOutcome(state="waiting", reason="email_held_by_member", holder=holder)
 
     def _import(self, profile: CrmProfile, found: KlaviyoProfile | None) -> CrmOutcome:
         """Write one profile; if its identifiers are in conflict, once more by its address alone."""
@@ -82,7 +106,24 @@ class KlaviyoUpsert:
             reply = self.client.post(IMPORT, resource(profile, found, by_email))
         if reply.ok:
             return _confirmed(reply, profile, "identity_conflict" if conflict else "")
-        return CrmOutcome(state="refused", reason="identity_conflict" if conflict else reply.code)
+        reason = "identity_conflict" if conflict else reply.code
+        return fault_of(FAULTS, [reason, reason.partition(" ")[0]]).outcome(reason)
+
+
+def _swaps(profiles: Mapping[str, CrmProfile], lookup: ProfileLookup) -> dict[str, str]:
+    """Return the pairs of members of this call whose profiles have each other's address: each gets the other's profile.
+
+    Klaviyo identifies people by their address, so a profile cannot lend it. Both members are claimed, and the former
+    profile of each is the other's home by then.
+    """
+    held = {
+        key: found.key for key, profile in profiles.items() if (found := lookup.found.get(address(profile)))
+    }
+    return {
+        key: holder
+        for key, holder in held.items()
+        if holder and holder != key and holder in profiles and held.get(holder) == key
+    }
 
 
 def clear(
@@ -159,10 +200,10 @@ def _clear(
     if reply.status in _CONFLICT:
         return CrmOutcome(state="skipped", reason="not_there")
     if not reply.ok:
-        return CrmOutcome(state="refused", reason=reply.code)
+        return fault_of(FAULTS, [reply.code]).outcome(reply.code)
     written = read_profile(inner(reply.body, "data"))
     if written.id != found.id or written.key:
-        return CrmOutcome(state="refused", reason="silent_2xx")
+        return CrmOutcome(state="waiting", reason="silent_2xx")
     return CrmOutcome(state="mirrored", id=found.id)
 
 
@@ -174,7 +215,7 @@ def _confirmed(reply: KlaviyoReply, profile: CrmProfile, reason: str) -> CrmOutc
     """Return `mirrored` if the answer shows the member's key: a success without it is not one."""
     written = read_profile(inner(reply.body, "data"))
     if not written.id or written.properties.get(KEY) != profile.key:
-        return CrmOutcome(state="refused", reason="silent_2xx")
+        return CrmOutcome(state="waiting", reason="silent_2xx")
     return CrmOutcome(state="mirrored", id=written.id, reason=reason)
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Final, Literal
 
 from relay.adapters.crm_batches import in_batches
 from relay.adapters.http import READ_SECONDS, CrmHttpClient, CrmUnavailableError, SecretSource, port_errors
 from relay.adapters.salesforce.client import SalesforceClient, SalesforceOrg
+from relay.adapters.salesforce.faults import OBJECT
 from relay.adapters.salesforce.mapping import KEY, decode, expected_fields, names
 from relay.adapters.salesforce.query import find
 from relay.adapters.salesforce.schema import missing
 from relay.adapters.salesforce.upsert import RecordWriter, SalesforceUpsert, time_limit
 from relay.errors import MisconfiguredError
 from relay.model.messages import MemberChanged, notes_in
-from relay.ports.crm import BulkImport, ContactRef, CrmOutcome, RateLimit
+from relay.ports.crm import NO_NOTES, BulkImport, ContactNotes, ContactRef, CrmOutcome, RateLimit
 from relay.rules.crm_profile import CrmProfile
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Salesforce", "SalesforceOrg"]
 
-_CREDENTIAL: Final = "SALESFORCE_SECRET"
+_CREDENTIAL: Final = "SalesforceSecret"
 _NO_TIMELINE: Final = CrmOutcome(state="skipped", reason="salesforce has no timeline of its own")
 _NO_CONTACT: Final = CrmOutcome(state="skipped", reason="no_contact")
 
@@ -32,10 +34,14 @@ class Salesforce:
 
     name: Final = "salesforce"
     batch_size: Final = 200
+    members_per_call: Final = 200
     notes_batch_size: Final = 200
     rate_limits: Sequence[RateLimit] = ()  # the org's calls of a day are limited, those of a second are not
     identified_by: Literal["key", "email"] = "key"
     automations: Final = "flows"
+    version_ends: date | None = (
+        None  # Salesforce announces the end of a version a year ahead, and of none of these
+    )
     bulk: BulkImport | None = None  # 200 in a call are enough: 40,000 members are 200 calls
 
     def __init__(
@@ -45,10 +51,14 @@ class Salesforce:
         transport: httpx.BaseTransport | None = None,
         read_seconds: float = READ_SECONDS,
     ) -> None:
-        self._http = CrmHttpClient(transport, read_seconds)
+        self._http = CrmHttpClient(transport, read_seconds, "SalesforceUrl")
         self._client = SalesforceClient(org, secret, self._http)
 
-    def upsert(self, profiles: Sequence[CrmProfile]) -> Mapping[str, CrmOutcome]:
+    def upsert(
+        self,
+        profiles: Sequence[CrmProfile],
+        notes: ContactNotes = NO_NOTES,  # noqa: ARG002 - the port's argument: no member moves to another contact here
+    ) -> Mapping[str, CrmOutcome]:
         """Write the members' contacts. A member without an e-mail address is skipped: the merchant may have its contact."""
         return in_batches(profiles, self.batch_size, lambda: SalesforceUpsert(self._client))
 
@@ -111,12 +121,12 @@ class Salesforce:
             TransientError: as in `read`.
 
         """
-        with port_errors(self.name, "SALESFORCE_OBJECT"):
+        with port_errors(self.name, OBJECT):
             lacking = missing(self._client)
         if lacking and not dry_run:
             raise MisconfiguredError(
                 f"salesforce: {self._client.org.object_name} lacks {', '.join(lacking)}: deploy them (docs/salesforce.md)",
-                setting="SALESFORCE_OBJECT",
+                setting=OBJECT,
             )
         return lacking
 

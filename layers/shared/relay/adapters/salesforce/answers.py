@@ -1,8 +1,9 @@
 """Reads Salesforce's answer to a collection: the outcome of each member in it.
 
 200       a list in the order of the request: `{id, success, created, errors[]}` for each record. A list of another
-          length, or no list, confirms no member: refused
-300, 400  for a single member: its own fault; for several, the fault could be any member's: retried in halves
+          length, or no list, confirms no member: they wait
+300, 400  by the codes in `faults.py`: for a single member, what the code blames; for several, the same for all of them,
+          unless one record can cause it: then retried in halves
 """
 
 from __future__ import annotations
@@ -11,15 +12,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from relay.adapters.salesforce.client import LOCK_SECONDS, UNKNOWN, SalesforceReply, codes, wait_for
+from relay.adapters.fault_table import fault_of
+from relay.adapters.salesforce.client import (
+    UNKNOWN_PARTS,
+    SalesforceReply,
+    codes,
+    fields_named,
+)
+from relay.adapters.salesforce.faults import FAULTS
 from relay.ports.crm import CrmOutcome
 
-_SILENT: Final = CrmOutcome(state="refused", reason="silent_2xx")
-_CONFLICT: Final = CrmOutcome(state="refused", reason="identity_conflict")
+_SILENT: Final = CrmOutcome(state="waiting", reason="silent_2xx")
+_CONFLICT: Final = CrmOutcome(state="waiting", reason="identity_conflict")
 
-_RETRYABLE: Final = frozenset({"UNABLE_TO_LOCK_ROW", "SERVER_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"})
-_AMBIGUOUS: Final = frozenset({"DUPLICATE_EXTERNAL_ID", "MULTIPLE_RECORDS_FOUND"})
-_TAKEN: Final = "DUPLICATE_VALUE"
+_AMBIGUOUS: Final = frozenset({"duplicate_external_id", "multiple_records_found"})
+_LOCK: Final = "unable_to_lock_row"
+_TAKEN: Final = "duplicate_value"
 _MULTIPLE_CHOICES: Final = 300
 
 
@@ -28,12 +36,12 @@ class SalesforceAnswer:
     """What is known after an answer: outcomes, and the member keys that need another call.
 
     `taken` are members whose key another record took since the query, `unclear` those of a call that was refused as a
-    whole. `unavailable` is the outcome of every member, if no further call may be made.
+    whole, with the reason. `unavailable` is the outcome of every member, if no further call may be made.
     """
 
     outcomes: dict[str, CrmOutcome] = field(default_factory=dict)
     taken: list[str] = field(default_factory=list)
-    unclear: list[str] = field(default_factory=list)
+    unclear: dict[str, str] = field(default_factory=dict)
     unavailable: CrmOutcome | None = None
 
 
@@ -41,10 +49,7 @@ def read_answer(reply: SalesforceReply, keys: Sequence[str]) -> SalesforceAnswer
     """Read the answer to a collection whose records belong to these members, in this order."""
     answer = SalesforceAnswer()
     if reply.status >= _MULTIPLE_CHOICES:
-        if len(keys) > 1:
-            answer.unclear += keys
-        else:
-            answer.outcomes[keys[0]] = _refused(reply)
+        _read_refusal(answer, reply, keys)
         return answer
     results = reply.body if isinstance(reply.body, list) else []
     if len(results) != len(keys):
@@ -56,31 +61,39 @@ def read_answer(reply: SalesforceReply, keys: Sequence[str]) -> SalesforceAnswer
     return answer
 
 
+def _read_refusal(answer: SalesforceAnswer, reply: SalesforceReply, keys: Sequence[str]) -> None:
+    found = [*codes(reply.body), f"http_{reply.status}"]
+    reason = _reason(found, reply.body)
+    fault = fault_of(FAULTS, found)
+    conflict = reply.status == _MULTIPLE_CHOICES
+    if len(keys) > 1 and (fault.one_record or conflict):
+        answer.unclear |= dict.fromkeys(keys, reason)
+    elif conflict:
+        answer.outcomes[keys[0]] = _CONFLICT
+    else:
+        answer.outcomes |= dict.fromkeys(keys, fault.outcome(reason))
+
+
 def _read_one(answer: SalesforceAnswer, key: str, result: Mapping[str, Any]) -> None:
-    found = list(codes(result.get("errors")))
-    unknown = [UNKNOWN[code] for code in found if code in UNKNOWN]
+    errors = result.get("errors")
+    found = list(codes(errors))
+    unknown = [UNKNOWN_PARTS[code] for code in found if code in UNKNOWN_PARTS]
     if result.get("success") is True:
         record = result.get("id")
         answer.outcomes[key] = CrmOutcome(state="mirrored", id=str(record)) if record else _SILENT
     elif unknown:
-        answer.unavailable = CrmOutcome(state="unauthorised", reason=unknown[0])
+        answer.unavailable = fault_of(FAULTS, found).outcome(unknown[0])
     elif _TAKEN in found:
         answer.taken.append(key)
     elif _AMBIGUOUS.intersection(found):
         answer.outcomes[key] = _CONFLICT
-    elif _RETRYABLE.intersection(found):
-        answer.outcomes[key] = CrmOutcome(
-            state="retry",
-            reason=found[0].lower(),
-            retry_after=wait_for(found) or LOCK_SECONDS,
-            member_only="UNABLE_TO_LOCK_ROW" in found,
-        )
     else:
-        answer.outcomes[key] = CrmOutcome(state="refused", reason=found[0].lower() if found else "no_reason")
+        # A lock within a trigger is told with the trigger's code first.
+        decisive = [_LOCK] if _LOCK in found else found
+        reason = _reason(decisive, errors) if decisive else "no_reason"
+        answer.outcomes[key] = fault_of(FAULTS, decisive).outcome(reason, member_only=_LOCK in found)
 
 
-def _refused(reply: SalesforceReply) -> CrmOutcome:
-    if reply.status == _MULTIPLE_CHOICES:
-        return _CONFLICT
-    found = list(codes(reply.body))
-    return CrmOutcome(state="refused", reason=found[0].lower() if found else f"http_{reply.status}")
+def _reason(found: Sequence[str], errors: object) -> str:
+    """Return the first code, and the field that the error names: a merchant may require one that only the merchant can fill."""
+    return " ".join([found[0], *list(fields_named(errors))[:1]])

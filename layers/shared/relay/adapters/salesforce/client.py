@@ -1,12 +1,9 @@
 """Calls Salesforce in a session of the client-credentials flow, and tells answers about single members from others.
 
 An answer that concerns single members is returned. An answer that concerns all of them, for now or until a setting is
-corrected, is raised as `CrmUnavailableError`:
-
-401                         the session has ended: a new one is requested, once
-403 REQUEST_LIMIT_EXCEEDED  the whole org's calls of 24 hours are used up: tried again every quarter of an hour
-403 otherwise, 404          the user lacks the right, or the object or version does not exist
-400 INVALID_FIELD           a field of ours is not defined, or hidden from the user
+corrected, is raised as `CrmUnavailableError`, by the table in `faults.py`. After a 401 the session has ended: a new one is
+requested, once. An answer without Salesforce's own body comes from the edge before it, and says nothing of records or
+credentials; only a 401 and a 410 do so with any body.
 """
 
 from __future__ import annotations
@@ -14,11 +11,12 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
+from relay.adapters.fault_table import Fault, fault_of
 from relay.adapters.http import (
     GATEWAY_STATUSES,
     CrmHttpClient,
@@ -29,6 +27,7 @@ from relay.adapters.http import (
     retry_after,
     without_effect,
 )
+from relay.adapters.salesforce.faults import FAULTS, OBJECT, URL, VERSION
 from relay.errors import MisconfiguredError
 from relay.ports.crm import CrmOutcome
 
@@ -38,50 +37,48 @@ if TYPE_CHECKING:
 TIME_LIMIT: Final = 12.0
 """Seconds after which no further call of one batch is started; the last may take ten more."""
 
-DAILY_SECONDS: Final = 900.0
-"""The limit is of the last 24 hours and no answer says when calls are possible again: the longest delay of a queue."""
-
-LOCK_SECONDS: Final = 5.0
-BUSY_SECONDS: Final = 30.0
-
-_WAIT_SECONDS: Final = {
-    "REQUEST_LIMIT_EXCEEDED": DAILY_SECONDS,
-    "SERVER_UNAVAILABLE": BUSY_SECONDS,
-    "UNABLE_TO_LOCK_ROW": LOCK_SECONDS,
-}
-
-UNKNOWN: Final = {
-    "INVALID_FIELD": "unknown_property",
-    "INVALID_FIELD_FOR_INSERT_UPDATE": "unknown_property",
-    "INVALID_TYPE": "unknown_object",
+UNKNOWN_PARTS: Final = {
+    "invalid_field": "unknown_property",
+    "invalid_field_for_insert_update": "unknown_property",
+    "invalid_type": "unknown_object",
 }
 """A field or object that is not defined, or hidden from our user, concerns every member alike."""
 
-_FOR_SINGLE_MEMBERS: Final = frozenset({300, 400, 413})
+_MULTIPLE_CHOICES: Final = 300
+_FOR_SINGLE_MEMBERS: Final = frozenset({_MULTIPLE_CHOICES, 400, 413})
 _OBJECT: Final = re.compile(r"Contact|Account|[A-Za-z][A-Za-z0-9_]*__c")
 _VERSION: Final = re.compile(r"[1-9][0-9]{1,2}\.0")
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z_]{2,59}")
+_FIELD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
+_WITH_ANY_BODY: Final = frozenset({401, 410, 429})
+"""Statuses that mean the same whatever the body is."""
+
+_OLDEST_VERSION: Final = 31
+"""Salesforce ended versions 21 to 30 in 2025, and those before earlier."""
 
 
 @dataclass(frozen=True, slots=True)
 class SalesforceOrg:
     """The merchant's Salesforce: its My Domain, the object that members become, and the API's version.
 
-    `object_name` is `Contact`, `Account` (person accounts) or an object of the merchant's own, whose name field must be
+    With `allow_duplicates`, the merchant's duplicate rules that only warn do not stop a write. `object_name` is `Contact`, `Account` (person accounts) or an object of the merchant's own, whose name field must be
     an auto number.
     """
 
     url: str
     object_name: str = "Contact"
     version: str = "65.0"
+    allow_duplicates: bool = False
 
     def __post_init__(self) -> None:
         """Reject names that cannot be part of a path or a query."""
         object.__setattr__(self, "url", self.url.rstrip("/"))
         if not _OBJECT.fullmatch(self.object_name):
-            raise MisconfiguredError("not an object that members can become", setting="SALESFORCE_OBJECT")
+            raise MisconfiguredError("not an object that members can become", setting=OBJECT)
         if not _VERSION.fullmatch(self.version):
-            raise MisconfiguredError("not a version of Salesforce's API", setting="SALESFORCE_VERSION")
+            raise MisconfiguredError("not a version of Salesforce's API", setting=VERSION)
+        if float(self.version) < _OLDEST_VERSION:
+            raise MisconfiguredError("Salesforce has ended this version of its API", setting=VERSION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +143,12 @@ class SalesforceClient:
             f"{session.url}/services/data/v{self.org.version}{path}",
             params=query,
             json=body,
-            headers={"Authorization": f"Bearer {session.token}"},
+            headers={"Authorization": f"Bearer {session.token}", **self._duplicate_rules()},
         )
+
+    def _duplicate_rules(self) -> dict[str, str]:
+        """Return the header by which a rule that only warns a person does not stop a write."""
+        return {"Sforce-Duplicate-Rule-Header": "allowSave=true"} if self.org.allow_duplicates else {}
 
     def _log_in(self, until: float) -> SalesforceSession:
         _check_time(until)
@@ -157,13 +158,18 @@ class SalesforceClient:
         body = read_json(reply)
         if reply.is_success and isinstance(body, Mapping) and body.get("access_token"):
             return SalesforceSession(self._instance(body.get("instance_url")), str(body["access_token"]))
-        if reply.is_server_error or reply.status_code in {HTTPStatus.TOO_MANY_REQUESTS, *GATEWAY_STATUSES}:
+        code = body.get("error") if isinstance(body, Mapping) else None
+        own = code is not None or reply.status_code in _WITH_ANY_BODY - {HTTPStatus.TOO_MANY_REQUESTS}
+        other_server = reply.is_redirect or reply.is_success or reply.status_code == HTTPStatus.NOT_FOUND
+        if reply.is_server_error or not (own or other_server):
             raise CrmUnavailableError(
                 CrmOutcome(state="retry", reason="no_session", retry_after=retry_after(reply))
             )
-        self.secret.forget()
-        code = body.get("error") if isinstance(body, Mapping) else None
         reason = code if isinstance(code, str) and _CODE.fullmatch(code) else f"http_{reply.status_code}"
+        if not own:
+            # No server of Salesforce's answers like this: the address is another one's.
+            raise CrmUnavailableError(CrmOutcome(state="unauthorised", reason=reason, setting=URL))
+        self.secret.forget()
         raise CrmUnavailableError(CrmOutcome(state="unauthorised", reason=reason))
 
     def _credentials(self) -> dict[str, str]:
@@ -187,43 +193,47 @@ class SalesforceClient:
     def _read(self, reply: httpx.Response) -> SalesforceReply:
         body, status = read_json(reply), reply.status_code
         found = list(codes(body))
-        code = found[0].lower() if found else f"http_{status}"
-        unknown = [UNKNOWN[each] for each in found if each in UNKNOWN]
-        if unknown:
-            raise CrmUnavailableError(CrmOutcome(state="unauthorised", reason=unknown[0]))
-        if reply.is_success or status in _FOR_SINGLE_MEMBERS:
+        unknown = [UNKNOWN_PARTS[each] for each in found if each in UNKNOWN_PARTS]
+        own = isinstance(body, list) and any(isinstance(each, Mapping) for each in body)
+        for_single = status in _FOR_SINGLE_MEMBERS and (own or status == _MULTIPLE_CHOICES)
+        if not unknown and (reply.is_success or for_single):
             return SalesforceReply(status, body)
-        limited = "REQUEST_LIMIT_EXCEEDED" in found
-        if status in {401, 403, 404} and not limited:
+        fault = self._fault(found, status, own=own)
+        reason = unknown[0] if unknown else found[0] if found else f"http_{status}"
+        outcome = fault.outcome(reason, asked=retry_after(reply))
+        if outcome.state == "unauthorised" and not outcome.setting:
             self._session = None
             self.secret.forget()
-            raise CrmUnavailableError(CrmOutcome(state="unauthorised", reason=code))
-        asked = retry_after(reply)
-        raise CrmUnavailableError(
-            CrmOutcome(
-                state="retry",
-                reason=code,
-                retry_after=wait_for(found) if asked is None else asked,
-                unanswered=status in GATEWAY_STATUSES,
-            )
-        )
+        raise CrmUnavailableError(replace(outcome, unanswered=status in GATEWAY_STATUSES))
+
+    def _fault(self, found: Sequence[str], status: int, *, own: bool) -> Fault:
+        if not own and status not in _WITH_ANY_BODY:
+            return FAULTS["edge"]
+        fault = fault_of(FAULTS, [*found, f"http_{status}"])
+        # A status that has nothing to do with members never makes one wait for two weeks.
+        return FAULTS["edge"] if fault.blames == "waits" else fault
 
 
 def codes(body: object) -> Iterator[str]:
-    """Yield Salesforce's codes of errors; never a message, which quotes values.
+    """Yield Salesforce's codes of errors in lower case; never a message, which quotes values.
 
-    Top-level errors have an `errorCode`; those of one record in a collection have a `statusCode`.
+    Top-level errors have an `errorCode`; those of one record in a collection have a `statusCode`. A lock that a trigger
+    met is in the message alone, by its code.
     """
     for error in body if isinstance(body, list) else ():
         if isinstance(error, Mapping):
             code = error.get("errorCode") or error.get("statusCode")
             if isinstance(code, str) and _CODE.fullmatch(code):
-                yield code
+                yield code.lower()
+            if "UNABLE_TO_LOCK_ROW" in str(error.get("message", "")) and code != "UNABLE_TO_LOCK_ROW":
+                yield "unable_to_lock_row"
 
 
-def wait_for(found: list[str]) -> float | None:
-    """Return the seconds to wait after these codes, if the answer does not say."""
-    return max((_WAIT_SECONDS[code] for code in found if code in _WAIT_SECONDS), default=None)
+def fields_named(body: object) -> Iterator[str]:
+    """Yield the fields that errors name; nothing that is no name of a field."""
+    for error in body if isinstance(body, list) else ():
+        named = error.get("fields") if isinstance(error, Mapping) else None
+        yield from (name for name in named or () if isinstance(name, str) and _FIELD.fullmatch(name))
 
 
 def _check_time(until: float) -> None:

@@ -21,33 +21,32 @@ from relay.rules.crm_profile import CrmProfile
 
 @dataclass(frozen=True, slots=True)
 class SalesforceContact:
-    """The identity of a record; key and address in lower case, empty if it has none."""
+    """The identity of a record; key and address in lower case, empty if it has none.
+
+    `written_key` is the key with the blanks around it: only without them an upsert by the key finds the record.
+    """
 
     id: str
     key: str
     email: str
+    written_key: str
 
 
 @dataclass(slots=True)
 class ContactPlan:
-    """What to do with each member, by key: it is in exactly one of the first four.
+    """What to do with each member, by key: it is in exactly one of these.
 
     `known` have a contact, `new` need one. `adopted` is the id of the merchant's contact that becomes the member's.
-    `outcomes` are the members that are not written. `previous` is the id of the contact that had an adopted member's
-    key until now.
+    `outcomes` are the members that are not written.
     """
 
     known: list[str] = field(default_factory=list)
     new: list[str] = field(default_factory=list)
     adopted: dict[str, str] = field(default_factory=dict)
     outcomes: dict[str, CrmOutcome] = field(default_factory=dict)
-    previous: dict[str, str] = field(default_factory=dict)
 
 
-_CONFLICT: Final = CrmOutcome(state="refused", reason="identity_conflict")
-_AFTER_ANOTHER: Final = CrmOutcome(
-    state="retry", reason="address_of_another", retry_after=5.0, member_only=True
-)
+_CONFLICT: Final = CrmOutcome(state="waiting", reason="identity_conflict")
 
 
 def plan_contacts(client: SalesforceClient, profiles: Mapping[str, CrmProfile], until: float) -> ContactPlan:
@@ -77,37 +76,39 @@ def plan_contacts(client: SalesforceClient, profiles: Mapping[str, CrmProfile], 
 def _decide(
     plan: ContactPlan, key: str, own: Sequence[SalesforceContact], at_address: Sequence[SalesforceContact]
 ) -> None:
-    """Put a member into the plan, by the contacts under its key and those at its address."""
-    free = [contact for contact in at_address if not contact.key]
+    """Put a member into the plan, by the contacts under its key and those at its address.
+
+    An address is not unique here, so a member's own contact always stays its own, and gets the new address, though other
+    contacts may have it too. Only a member without one takes a contact of the merchant's; beside another member of our
+    shop it gets a new one.
+    """
+    taken = set(plan.adopted.values())
+    free = [contact for contact in at_address if not contact.key and contact.id not in taken]
+    ours = [contact for contact in at_address if contact.key == key.lower()]
+    others = [contact for contact in at_address if contact.key and not _same_shop(contact.key, key)]
     if len(own) > 1:
         plan.outcomes[key] = _CONFLICT
-    elif own and (own[0] in at_address or len(free) != 1):
-        # The member's own contact gets the new address, though other contacts may have it too.
+    elif own:
         plan.known.append(key)
-    elif len(free) == 1:
-        _adopt(plan, key, free[0], own)
+    elif ours or len(free) == 1:
+        # One with our key and blanks around it is found by its address alone.
+        plan.adopted[key] = (ours or free)[0].id
     elif free:
         plan.outcomes[key] = _CONFLICT
-    elif at_address:
+    elif others:
         # Another shop's Relay may have set its key: two shops can share one org.
-        plan.outcomes[key] = CrmOutcome(state="refused", reason="owned_by_other", id=at_address[0].id)
+        plan.outcomes[key] = CrmOutcome(state="refused", reason="owned_by_other", id=others[0].id)
     else:
         plan.new.append(key)
 
 
-def _adopt(plan: ContactPlan, key: str, contact: SalesforceContact, own: Sequence[SalesforceContact]) -> None:
-    if contact.id in plan.adopted.values():
-        plan.outcomes[key] = _AFTER_ANOTHER
-        return
-    plan.adopted[key] = contact.id
-    if own:
-        plan.previous[key] = own[0].id
+def _same_shop(key: str, other: str) -> bool:
+    return key.rpartition(":")[0] == other.rpartition(":")[0].lower()
 
 
 def _contact(record: Mapping[str, Any], email: str) -> SalesforceContact:
-    return SalesforceContact(
-        str(record.get("Id")), str(record.get(KEY) or "").lower(), str(record.get(email) or "").lower()
-    )
+    key, address = str(record.get(KEY) or ""), str(record.get(email) or "")
+    return SalesforceContact(str(record.get("Id")), key.strip().lower(), address.lower(), key.lower())
 
 
 def _index(
@@ -116,6 +117,6 @@ def _index(
     by_key: dict[str, list[SalesforceContact]] = {}
     by_email: dict[str, list[SalesforceContact]] = {}
     for contact in contacts:
-        by_key.setdefault(contact.key, []).append(contact)
+        by_key.setdefault(contact.written_key, []).append(contact)
         by_email.setdefault(contact.email, []).append(contact)
     return by_key, by_email

@@ -1,8 +1,8 @@
 """The name of each canonical field at Salesforce, its definition there, and how its values are written.
 
 API names (`Membership_…__c`) are a contract with the merchant's reports and flows and never change. Of the object's own
-fields only e-mail is written, and the last name of a new contact, which Salesforce requires. Names, phone and consent
-belong to the merchant.
+fields only e-mail is written, and the names of a new contact. Names of an existing one, phone and consent belong to the
+merchant.
 """
 
 from __future__ import annotations
@@ -95,12 +95,14 @@ def fields_of(profile: CrmProfile, object_name: str) -> dict[str, Any]:
     return {theirs: encode(name, profile.values[name]) for name, theirs in names(object_name).items()}
 
 
-def last_name(profile: CrmProfile) -> str:
-    """Return the last name of a new contact, which the merchant may change.
+def person_names(profile: CrmProfile) -> dict[str, str]:
+    """Return the names of a new contact, which the merchant may change: the member's; a last name is required.
 
-    It is not the e-mail address: that may change, and would stay in the name when the member is erased.
+    Without one it is not the e-mail address: that may change, and would stay in the name when the member is erased.
     """
-    return f"Member {profile.values['shopify_customer_id']}"
+    first, last = cut(sendable_text(profile.first_name), 40), cut(sendable_text(profile.last_name), 80)
+    names = {"LastName": last.strip() or f"Member {profile.values['shopify_customer_id']}"}
+    return names | ({"FirstName": first} if first.strip() else {})
 
 
 def needs_last_name(object_name: str) -> bool:

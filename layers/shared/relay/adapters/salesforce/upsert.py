@@ -1,8 +1,7 @@
 """Upserts up to two hundred members: a query for their contacts, and the writes that follow from it.
 
-Usually one query and one write. One more write for contacts that become a member's, and one for contacts that lose one;
-a second round for a key that was taken between query and write; halves of a call that was refused as a whole. No call is
-started after `TIME_LIMIT`: the rest is tried again later.
+Usually one query and one write. One more write for contacts that become a member's; a second round for a key that was
+taken between query and write; at most four halvings of a call that was refused as a whole. No call is started after `TIME_LIMIT`: the rest is tried again later.
 """
 
 from __future__ import annotations
@@ -12,18 +11,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
+from relay.adapters.fault_table import MOST_HALVINGS
 from relay.adapters.http import CrmUnavailableError
 from relay.adapters.salesforce.answers import read_answer
 from relay.adapters.salesforce.client import TIME_LIMIT, SalesforceClient
 from relay.adapters.salesforce.contacts import plan_contacts
-from relay.adapters.salesforce.mapping import KEY, encode, fields_of, last_name, needs_last_name, ours
+from relay.adapters.salesforce.mapping import KEY, encode, fields_of, needs_last_name, ours, person_names
 from relay.ports.crm import CrmOutcome
 from relay.rules.crm_profile import CrmProfile
 
 Records: TypeAlias = Mapping[str, Mapping[str, Any]]
 """Fields to write, by member key; with an `id` for a record that is addressed by it."""
 
-_TAKEN: Final = CrmOutcome(state="refused", reason="identity_conflict")
+_TAKEN: Final = CrmOutcome(state="waiting", reason="identity_conflict")
 
 
 def time_limit() -> float:
@@ -39,6 +39,7 @@ class RecordWriter:
     until: float = field(default_factory=time_limit)
     outcomes: dict[str, CrmOutcome] = field(default_factory=dict)
     taken: list[str] = field(default_factory=list)
+    _halvings: int = 0
 
     def write(self, records: Records, *, by_key: bool = False) -> None:
         """Upsert these records by their key, or update those with these ids.
@@ -58,8 +59,14 @@ class RecordWriter:
         self.taken += answer.taken
         if answer.unavailable:
             raise CrmUnavailableError(answer.unavailable)
-        middle = (len(answer.unclear) + 1) // 2
-        for half in (answer.unclear[:middle], answer.unclear[middle:]):
+        if answer.unclear and self._halvings >= MOST_HALVINGS:
+            self.outcomes |= {
+                key: CrmOutcome(state="waiting", reason=reason) for key, reason in answer.unclear.items()
+            }
+            return
+        self._halvings += bool(answer.unclear)
+        unclear, middle = list(answer.unclear), (len(answer.unclear) + 1) // 2
+        for half in (unclear[:middle], unclear[middle:]):
             self.write({key: records[key] for key in half}, by_key=by_key)
 
     def clear(self, contacts: Mapping[str, str]) -> None:
@@ -93,27 +100,12 @@ class SalesforceUpsert:
         plan = plan_contacts(self.client, profiles, self._until)
         self.outcomes |= plan.outcomes
         fields = {key: fields_of(each, self.client.org.object_name) for key, each in profiles.items()}
-        kept = self._clear_previous(plan.previous)
-        adopted = {
-            key: {"id": record, **fields[key]} for key, record in plan.adopted.items() if key not in kept
-        }
-        new = {key: {**fields[key], **self._last_name(profiles[key])} for key in plan.new}
+        adopted = {key: {"id": record, **fields[key]} for key, record in plan.adopted.items()}
+        new = {key: {**fields[key], **self._names(profiles[key])} for key in plan.new}
         writer = RecordWriter(self.client, self._until, self.outcomes)
         writer.write(adopted)
         writer.write({key: fields[key] for key in plan.known} | new, by_key=True)
         return writer.taken
 
-    def _clear_previous(self, previous: Mapping[str, str]) -> list[str]:
-        """Clear the contacts that had the keys until now; return the members whose contact kept the key.
-
-        The key is unique, so the previous contact loses it first; a crash in between leaves no contact under the key
-        rather than two.
-        """
-        writer = RecordWriter(self.client, self._until)
-        writer.clear(previous)
-        kept = {key: each for key, each in writer.outcomes.items() if each.state != "mirrored"}
-        self.outcomes |= kept | dict.fromkeys(writer.taken, _TAKEN)
-        return [*kept, *writer.taken]
-
-    def _last_name(self, profile: CrmProfile) -> dict[str, str]:
-        return {"LastName": last_name(profile)} if needs_last_name(self.client.org.object_name) else {}
+    def _names(self, profile: CrmProfile) -> dict[str, str]:
+        return person_names(profile) if needs_last_name(self.client.org.object_name) else {}

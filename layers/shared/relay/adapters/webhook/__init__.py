@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final, Literal
 
 from relay.adapters.http import READ_SECONDS, CrmHttpClient, CrmUnavailableError, SecretSource
@@ -17,7 +17,15 @@ from relay.adapters.webhook.client import WebhookClient
 from relay.adapters.webhook.mapping import WebhookMessage, as_text, event, removed, updated
 from relay.errors import PermanentError
 from relay.model.messages import MemberChanged, notes_in
-from relay.ports.crm import NOT_READABLE, BulkImport, ContactRef, CrmOutcome, RateLimit
+from relay.ports.crm import (
+    NO_NOTES,
+    NOT_READABLE,
+    BulkImport,
+    ContactNotes,
+    ContactRef,
+    CrmOutcome,
+    RateLimit,
+)
 from relay.rules.crm_profile import CrmProfile
 
 if TYPE_CHECKING:
@@ -29,6 +37,8 @@ class Webhook:
 
     name: Final = "webhook"
     batch_size: Final = 1
+    members_per_call: Final = 1
+    version_ends: Final[date | None] = None
     notes_batch_size: Final = 1
     rate_limits: Sequence[RateLimit] = ()
     identified_by: Literal["key", "email"] = "key"
@@ -43,11 +53,15 @@ class Webhook:
         read_seconds: float = READ_SECONDS,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._http = CrmHttpClient(transport, read_seconds)
+        self._http = CrmHttpClient(transport, read_seconds, "WebhookUrl")
         self._client = WebhookClient(url, secret, self._http, clock)
         self._clock = clock
 
-    def upsert(self, profiles: Sequence[CrmProfile]) -> Mapping[str, CrmOutcome]:
+    def upsert(
+        self,
+        profiles: Sequence[CrmProfile],
+        notes: ContactNotes = NO_NOTES,  # noqa: ARG002 - the port's argument: a receiver has one contact for a key
+    ) -> Mapping[str, CrmOutcome]:
         """Send each member as it is now, also one without an e-mail address: the key identifies it."""
         latest = {profile.key: profile for profile in profiles}
         return self._send((key, updated(profile)) for key, profile in latest.items())
@@ -66,7 +80,7 @@ class Webhook:
     def clear(self, contacts: Sequence[ContactRef]) -> Mapping[str, CrmOutcome]:
         """Ask the receiver to remove these members."""
         at = datetime.fromtimestamp(self._clock(), UTC)
-        return self._send((contact.key, removed(contact.key, at)) for contact in contacts)
+        return self._send((contact.key, removed(contact.key, at, contact.version)) for contact in contacts)
 
     def read(self, contacts: Sequence[ContactRef]) -> Mapping[str, Mapping[str, str]]:  # noqa: ARG002 - the port's argument
         """Refuse: a receiver cannot be read.

@@ -12,10 +12,11 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+from relay.adapters.fault_table import UNKNOWN, Fault, fault_of
 from relay.adapters.http import (
     GATEWAY_STATUSES,
     CrmHttpClient,
@@ -24,6 +25,7 @@ from relay.adapters.http import (
     read_secret,
     retry_after,
 )
+from relay.adapters.webhook.faults import FAULTS
 from relay.adapters.webhook.mapping import WebhookMessage
 from relay.ports.crm import CrmOutcome
 
@@ -31,8 +33,7 @@ if TYPE_CHECKING:
     import httpx
 
 _MIRRORED: Final = CrmOutcome(state="mirrored")
-_ENDPOINT_IS_WRONG: Final = frozenset({401, 403, 404, 405, 410})
-_WAIT_SECONDS: Final = {423: 2.0, 425: 2.0, 429: 10.0}
+_DOWN: Final = Fault("later", "https://www.rfc-editor.org/rfc/rfc9110#section-15.6")
 _CRASHES: Final = 3
 """This many answers 500 in a row mean that the receiver is down; fewer, that it cannot take this member."""
 
@@ -75,23 +76,16 @@ class WebhookClient:
         self._crashes = self._crashes + 1 if status == HTTPStatus.INTERNAL_SERVER_ERROR else 0
         if reply.is_success:
             return _MIRRORED
-        # A redirect is not followed: it would send members to an address that the merchant did not set.
-        if reply.is_redirect or status in _ENDPOINT_IS_WRONG:
+        fault = fault_of(FAULTS, [reason])
+        if not reply.is_client_error and fault is UNKNOWN:
+            fault = _DOWN
+        outcome = fault.outcome(reason, asked=retry_after(reply), member_only=0 < self._crashes < _CRASHES)
+        outcome = replace(outcome, unanswered=status in GATEWAY_STATUSES)
+        if outcome.state == "unauthorised":
             self.secret.forget()
-            raise CrmUnavailableError(CrmOutcome(state="unauthorised", reason=reason))
-        asked = retry_after(reply)
-        later = CrmOutcome(
-            state="retry",
-            reason=reason,
-            retry_after=_WAIT_SECONDS.get(status) if asked is None else asked,
-            unanswered=status in GATEWAY_STATUSES,
-            member_only=0 < self._crashes < _CRASHES,
-        )
-        if later.member_only:
-            return later
-        if status in _WAIT_SECONDS or status in GATEWAY_STATUSES or not reply.is_client_error:
-            raise CrmUnavailableError(later)
-        return CrmOutcome(state="refused", reason=reason)
+        if outcome.state == "waiting" or outcome.member_only:
+            return outcome
+        raise CrmUnavailableError(outcome)
 
 
 def keys_of(secret: str) -> list[bytes]:

@@ -69,11 +69,14 @@ def event(key: str, event_effects: EventEffects, note: Note, *, backfill: bool) 
     )
 
 
-def removed(key: str, at: datetime) -> WebhookMessage:
-    """Return the request to remove a member. A member may come back and be removed again: each has an id of its own."""
-    return WebhookMessage(
-        _id("removed", uuid.uuid4().hex), _body("member.removed", json_value(at), {"key": key})
-    )
+def removed(key: str, at: datetime, version: str = "") -> WebhookMessage:
+    """Return the request to remove a member.
+
+    A member may come back and be removed again: each removal has an id of its own, by its `version`, and every try of it
+    has the same one.
+    """
+    identity = f"{key}|{version}" if version else uuid.uuid4().hex
+    return WebhookMessage(_id("removed", identity), _body("member.removed", json_value(at), {"key": key}))
 
 
 def schema() -> dict[str, Any]:

@@ -1,0 +1,211 @@
+"""Tells what two topics mean together, once, whichever of them comes last: a fee recovered or lost, a member back again.
+
+One event alone tells none of these. So each topic compares the record before its event with the record after it: a
+pair that is new is told by the event that completes it, under a key of the pair and dated by it. What is
+sent cannot be taken back. Where a third event denies a pair later, the figures are corrected, and a figure of its
+own counts what was told too early.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from relay.model.effects import Effects, Kpi, KpiName, Note
+from relay.model.member import Member
+from relay.model.milestones import KEPT, Milestone, MilestoneKind
+from relay.rules.cancellation import ENDINGS, SAME_ENDING, kind_of
+from relay.rules.timeline import note
+
+PairKind: TypeAlias = Literal["recovered", "lost", "ended", "left_behind", "rejoined"]
+
+_RULES: Final[Mapping[PairKind, str]] = {
+    "recovered": "dunning.recovered",
+    "lost": "dunning.lost",
+    "ended": "dunning.ended",
+    "left_behind": "dunning.rejoined",
+    "rejoined": "join.again",
+}
+_COUNTED: Final[Mapping[PairKind, KpiName]] = {
+    "recovered": "recovered",
+    "lost": "lost",
+    "rejoined": "rejoined",
+}
+_JOININGS: Final[Mapping[str, tuple[str, KpiName]]] = {
+    "paid": ("join.paid", "joined_paid"),
+    "free": ("join.free", "joined"),
+    "trial": ("join.trial", "joined"),
+    "lifetime": ("join.lifetime", "joined"),
+}
+"""By the kind of the tier: the rule of a joining, and the name of its KPI."""
+
+_PREMATURE: Final[Mapping[PairKind, KpiName]] = {
+    "recovered": "premature_recovered",
+    "lost": "premature_lost",
+    "ended": "premature_lost",
+    "left_behind": "premature_rejoined",
+    "rejoined": "premature_rejoined",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Story:
+    """Milestones that mean something together, in order: the first gives the key, the last the time."""
+
+    kind: PairKind
+    parts: tuple[Milestone, ...]
+
+    @property
+    def first(self) -> Milestone:
+        return self.parts[0]
+
+    @property
+    def last(self) -> Milestone:
+        return self.parts[-1]
+
+
+def pair_effects(before: Member, after: Member) -> Effects:
+    """Yield the notes and KPIs of the pairs that an event completes, and the corrections of those that it denies.
+
+    Joinings and endings are counted here as well: a third event can show that two of them are one, or are two.
+    """
+    yield from _matter_kpis(before, after)
+    for kind in _RULES:
+        new, moved, denied = _compared(_stories(before, kind), _stories(after, kind))
+        for story in new:
+            yield from _told(story, after)
+        for old, story in moved:
+            yield from _counted(old, after, withdrawn=True)
+            yield from _counted(story, after)
+        for story in denied:
+            if _is_remembered(story, after):
+                yield from _counted(story, after, withdrawn=True)
+                yield Kpi(rule=_RULES[kind], name=_PREMATURE[kind])
+
+
+def milestone_key(member: Member, milestone: Milestone) -> str:
+    """Return the key of what is told of a milestone, whichever event tells it."""
+    return hashlib.sha256(f"{member.key} {milestone.number}".encode()).hexdigest()[:32]
+
+
+def is_told(before: Member, after: Member, kind: MilestoneKind) -> bool:
+    """Return whether an event brings one more joining or ending, and does not tell one again with another value."""
+    old, new = _matters(before), _matters(after)
+    more = sum(1 for each in new if each.kind == kind and each not in old)
+    gone = sum(1 for each in old if each.kind == kind and each not in new and each in after.milestones)
+    return more > gone
+
+
+def _matters(member: Member) -> dict[Milestone, tuple[str, KpiName]]:
+    """Return the joinings and endings that count, each with its rule and the name of its KPI.
+
+    A trial that is told again with another end is no second joining, nor is an end told by two sources a second one.
+    """
+    found: dict[Milestone, tuple[str, KpiName]] = {}
+    last: Milestone | None = None
+    for each in member.milestones:
+        if each.kind == "joined" and each.detail in _JOININGS:
+            if not (last and _is_same_trial(last, each)):
+                found[each] = _JOININGS[each.detail]
+        elif each.kind == "ended":
+            if not (last and last.kind == "ended" and each.at - last.at <= SAME_ENDING):
+                found[each] = ENDINGS[kind_of(member, each)]
+        else:
+            continue
+        last = each
+    return found
+
+
+def _is_same_trial(one: Milestone, other: Milestone) -> bool:
+    return (one.kind, one.detail, other.detail) == ("joined", "trial", "trial") and one.tier == other.tier
+
+
+def _matter_kpis(before: Member, after: Member) -> Iterator[Kpi]:
+    """Yield the KPIs of joinings and endings, with the corrections of those that an event makes another matter."""
+    old, new = _matters(before), _matters(after)
+    for each, (rule, name) in old.items():
+        if each in after.milestones and new.get(each) != (rule, name):
+            yield Kpi(rule=rule, name=name, key=milestone_key(after, each), at=each.at, withdrawn=True)
+    for each, (rule, name) in new.items():
+        if old.get(each) != (rule, name):
+            yield Kpi(rule=rule, name=name, key=milestone_key(after, each), at=each.at)
+
+
+def _told(story: _Story, after: Member) -> Iterator[Note | Kpi]:
+    rule, key = _RULES[story.kind], milestone_key(after, story.first)
+    if story.kind == "recovered":
+        paid = story.last
+        yield note(
+            rule, "Membership Payment Recovered", after, key=key, amount=paid.amount, currency=paid.currency
+        )
+    elif story.kind == "rejoined":
+        times = len(after.rejoinings) or None
+        yield note(rule, "Membership Rejoined", after, key=key, times=times)
+    yield from _counted(story, after)
+
+
+def _counted(story: _Story, after: Member, *, withdrawn: bool = False) -> Iterator[Kpi]:
+    """Yield the KPI of a pair, with the fee that was paid, or that stays open."""
+    name = _COUNTED.get(story.kind)
+    if name:
+        known = next((each for each in reversed(story.parts) if each.amount is not None), story.last)
+        yield Kpi(
+            rule=_RULES[story.kind],
+            name=name,
+            amount=known.amount,
+            currency=known.currency,
+            key=milestone_key(after, story.first),
+            at=story.last.at,
+            withdrawn=withdrawn,
+        )
+
+
+def _stories(member: Member, kind: PairKind) -> list[_Story]:
+    if kind == "rejoined":
+        return [_Story(kind, (pair.earlier, pair.later)) for pair in member.rejoinings]
+    outcome = "rejoined" if kind == "left_behind" else kind
+    return [
+        _Story(kind, (*cycle.failures, cycle.end))
+        for cycle in member.history.cycles
+        if cycle.end and cycle.outcome == outcome
+    ]
+
+
+def _compared(
+    before: Sequence[_Story], after: Sequence[_Story]
+) -> tuple[list[_Story], list[tuple[_Story, _Story]], list[_Story]]:
+    """Return the pairs that are new, those that are told and stand elsewhere now, and those that are denied.
+
+    A pair is the same while its first milestone is. Where an older one has come late, it is the one that shares a
+    milestone.
+    """
+    left, unmatched = list(before), list[_Story]()
+    moved: list[tuple[_Story, _Story]] = []
+    for story in after:
+        same = next((each for each in left if each.first == story.first), None)
+        if same is None:
+            unmatched.append(story)
+            continue
+        left.remove(same)
+        if same.last != story.last:
+            moved.append((same, story))
+    new = list[_Story]()
+    for story in unmatched:
+        same = next((each for each in left if set(each.parts) & set(story.parts)), None)
+        if same is None:
+            new.append(story)
+        else:
+            left.remove(same)
+            moved.append((same, story))
+    return new, moved, left
+
+
+def _is_remembered(story: _Story, after: Member) -> bool:
+    """Return whether a pair that is gone was denied, and not only forgotten for its age."""
+    oldest = -1
+    for kind, kept in KEPT.items():
+        known = [each.number for each in after.milestones if each.kind == kind]
+        oldest = max(oldest, known[0] if len(known) > kept else -1)
+    return story.first.number > oldest

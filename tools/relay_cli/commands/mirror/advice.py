@@ -1,0 +1,34 @@
+"""What to do about a member that a CRM does not hold, by the reason that its sync state names."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_ADVICE: Final = {
+    "owned_by_other": "another shop has this contact: give the member another address, or clear the key there",
+    "email_held_by_member": "another member has this address: correct one of the two in Shopify",
+    "email_held_by_contact": "another contact has this address: merge the two in the CRM",
+    "identity_conflict": "several contacts match: merge them in the CRM",
+    "invalid_email": "correct the address in Shopify",
+    "invalid_email_address": "correct the address in Shopify",
+    "invalid": "correct the address in Shopify",
+    "required_property": "fill the property in the CRM, or require it no more",
+    "required_field_missing": "fill the field in the CRM, or require it no more",
+    "field_custom_validation_exception": "the CRM's validation rule forbids it: change the rule",
+    "duplicates_detected": "a duplicate rule forbids it: merge the contacts, or allow duplicates (docs/salesforce.md)",
+    "storage_limit_exceeded": "make room in the CRM",
+    "limit_exceeded": "make room in the CRM",
+    "property_limit_reached": "delete properties in the CRM, or take a larger plan; then relay mirror prepare",
+    "properties_not_made": "relay mirror prepare",
+    "invalid_option": "relay mirror prepare",
+    "silent_2xx": "nothing: it is tried again",
+}
+_OTHERWISE: Final = "look at the reason in the CRM, then relay mirror retry"
+
+
+def advice(reason: str) -> str:
+    """Return what to do about a reason: its code decides, without the field that it names."""
+    code = reason.removeprefix("not_cleared_").partition(" ")[0]
+    if code.startswith("http_"):
+        return "look at the receiver's log, then relay mirror retry"
+    return _ADVICE.get(code, _OTHERWISE)

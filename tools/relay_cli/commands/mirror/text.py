@@ -1,0 +1,47 @@
+"""The results of `relay mirror` as tables for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from relay_cli.output import table
+
+
+def as_text(result: Mapping[str, Any]) -> str:
+    """Return a result as text: its values as one table, then its members as another."""
+    parts = [table(("", ""), list(_rows(result)))]
+    if "members" in result and isinstance(result["members"], Mapping):
+        parts.append(
+            table(
+                ("member", "field", "relay", "crm", ""),
+                list(_fields(result["members"])),
+                empty="no difference",
+            )
+        )
+    if "who" in result:
+        headings = ("member", "state", "reason", "since", "next try", "what to do")
+        rows = [[each[name.replace(" ", "_")] for name in headings] for each in result["who"]]
+        parts.append(table(headings, rows, empty="no member waits or is refused"))
+    return "\n\n".join(parts)
+
+
+def _rows(result: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in result.items():
+        label = f"{prefix}{name.replace('_', ' ')}"
+        if name == "who" or (name == "members" and isinstance(value, Mapping)):
+            continue
+        if isinstance(value, Mapping):
+            yield from _rows(value, f"{label}: ") if value else [(label, "none")]
+        elif isinstance(value, list):
+            yield label, ", ".join(map(str, value)) or "none"
+        else:
+            yield label, "never" if value in {None, ""} else str(value)
+
+
+def _fields(members: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
+    """Yield the fields of each member, those that differ first."""
+    for key, fields in members.items():
+        ordered = sorted(fields.items(), key=lambda pair: bool(pair[1]["same"]))
+        for name, field in ordered:
+            yield key, name, field["ours"], field["theirs"], "" if field["same"] else "differs"
