@@ -198,7 +198,7 @@ def test_a_rewritten_file_lives_no_longer_than_its_day_allows() -> None:
 
 
 def test_unreadable_members_stop_the_pass() -> None:
-    """In the middle of a deployment it waits: nobody may be left out."""
+    """In the middle of a deployment it waits: no member may be left out."""
     setup = Setup([person("7001")])
     archive = setup.archive
     scan = FakeScan(setup.people, unreadable=1)

@@ -1,4 +1,4 @@
-"""`relay recover`: after the members table was restored, erase again whom the journal says was erased."""
+"""`relay recover`: after the members table was restored, erase again the members that were erased, by the journal."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def main(arguments: argparse.Namespace, open_stack: Callable[[argparse.Namespace
     since = letters.time_of(arguments.since, "--since", letters.now())
     stack = open_stack(arguments)
     if not (arguments.dry_run or arguments.yes):
-        confirm(f"Erase again in {stack.name} whom the journal says was erased?")
+        confirm(f"Erase again in {stack.name} the members that the journal says were erased?")
     result = _recover(stack, since, dry_run=arguments.dry_run)
     did = "are not erased in the table" if arguments.dry_run else "were erased again"
     text = [

@@ -1,4 +1,4 @@
-"""Applies the journal's erasures to the members table: after a restore the table has people whom it must not have."""
+"""Applies the journal's erasures to the members table: a restored table has people that it must not have."""
 
 from __future__ import annotations
 
