@@ -22,7 +22,8 @@ from tests.support.virtual_time import BEGIN
 
 MEMBERS = 30
 OUTAGE = timedelta(days=4)
-REDRIVEN = BEGIN + OUTAGE + timedelta(hours=1)
+REDRIVEN = BEGIN + OUTAGE - timedelta(hours=1)
+"""An hour too early: each letter is deferred once more, and would die at that moment of the age of its first receipt."""
 
 
 @dataclass
