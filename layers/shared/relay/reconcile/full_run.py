@@ -324,7 +324,7 @@ class FullRunner:
             retry_conflicts(one.record, write, lambda key=key: self._load(key), what="the member")  # type: ignore[misc]  # a default binds the loop's value
 
     def _line(self, one: _Compared) -> Mapping[str, object]:
-        return journal.reading_line(
+        line = journal.reading_line(
             one.facts.event_id,
             topic=TOPIC,
             shop=self.shop,
@@ -334,6 +334,7 @@ class FullRunner:
             reason="full_run",
             body=one.reading.member.raw if one.reading else None,
         )
+        return journal.without_body(line) if one.after.is_erased else line
 
     def _load(self, key: str) -> MemberRecord:
         records, _ = self.members.load([key])
