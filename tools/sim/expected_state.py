@@ -17,6 +17,7 @@ from sim.derived_fields import (
     EXPIRING_FIELDS,
     attempts_left,
     billing_interval,
+    decline_code,
     has_recurring_fee,
     is_past,
     knows_its_kind,
@@ -195,7 +196,7 @@ class ExpectedState:
         if facts:
             empty = dict.fromkeys(_EMPTY_WITHOUT_EVENT)
             derived = attempts_left(values, tiers.get(values.get("failing_tier_id") or ""))
-            derived |= billing_interval(facts, tiers)
+            derived |= billing_interval(facts, tiers) | decline_code(values)
             if not values.get("lots_unclear"):
                 derived |= next_expiring_credits(member, self._newest[member.id])
             fields = {**empty, **fields, **derived, "shopify_customer_id": member.id}
@@ -205,7 +206,9 @@ class ExpectedState:
             if not has_recurring_fee(member, tiers):
                 fields |= {**dict.fromkeys(BILLING_FIELDS), "payment_status": "none"}
                 # What is left of a failure after the end of the fee is not written.
-                fields |= dict.fromkeys(("failed_attempts", "last_decline_code"), UNDETERMINED)
+                fields |= dict.fromkeys(
+                    ("failed_attempts", "last_decline_code", "last_decline_text"), UNDETERMINED
+                )
                 if not knows_its_kind(facts):
                     fields = {name: value for name, value in fields.items() if name not in _OF_A_FEE}
                 if self._sources[member.id].get("ended_at", set()) & self.undelivered:
@@ -219,7 +222,13 @@ class ExpectedState:
                 if value is not UNDETERMINED and not (now and is_past(name, value, as_of))
             }
         if {"payment_lost_at", "failed_attempts", "last_failure_at", "last_payment_at"} & undelivered:
-            undelivered |= {"payment_status", "attempts_left", "final_attempt_at", "billing_interval"}
+            undelivered |= {
+                "payment_status",
+                "attempts_left",
+                "next_attempt_at",
+                "final_attempt_at",
+                "billing_interval",
+            }
         if set(_STATUS_FROM) & undelivered:
             undelivered.add("status")
         return {"fields": fields, "unheard": sorted(undelivered - _INTERNAL_FIELDS)}

@@ -67,11 +67,12 @@ def relay(platform: SimClient, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
         *words: str, action: str = "apply", typed: str = CALLBACK_KEY, api_key: str = KEY, **more: str
     ) -> int:
         url = str(platform.http.base_url)
-        answers = {"callback key": typed, "Inveterate API key": api_key}
+        answers = {"callback key: ": typed, "Inveterate API key: ": api_key}
+        monkeypatch.setattr("relay_cli.secrets.sys.stdin.isatty", lambda: True, raising=False)
+        monkeypatch.setattr("relay_cli.secrets.getpass", answers.__getitem__)
         return subscriptions.main(
             parsed(subscriptions.configure, "--stack", "relay-acme", action, *words),
             lambda arguments: StackWithParameters(arguments.stack, url=url, more=more),
-            answers.__getitem__,
         )
 
     return run

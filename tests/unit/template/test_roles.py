@@ -98,8 +98,22 @@ def test_no_role_may_do_more_than_it_names(role: str) -> None:
             assert resource.endswith(within[action])
 
 
+def test_a_click_may_be_queued_for_the_notifier_and_no_more() -> None:
+    """A function that anyone can call reads its signing secret, and sends to one queue."""
+    [secret] = [resource for action, resource in allowed("SlackActionsRole") if action == "ssm:GetParameter"]
+    [decrypt] = [resource for action, resource in allowed("SlackActionsRole") if action == "kms:Decrypt"]
+    assert secret.endswith(":parameter${SlackSigningSecret}")
+    assert allowed("SlackActionsRole") == {
+        ("sqs:SendMessage", "Alerts.Arn"),
+        ("ssm:GetParameter", secret),
+        ("kms:Decrypt", decrypt),
+        *LOG,
+    }
+
+
 SECRETS = {
     "SlackSecret": ["NotifierRole"],
+    "SlackSigningSecret": ["SlackActionsRole"],
     "PagerDutySecret": ["NotifierRole"],
     **{f"{target}Secret": [f"{target}Role"] for target in TARGETS},
     "InveterateSecret": ["ReconcileRole", "GrantsRole"],
@@ -139,10 +153,12 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "TRIES_TABLE",
         "INCIDENTS_TABLE",
         "MEMBERS_TABLE",
+        "KPIS_TABLE",
         "EMAIL_TOPIC",
         "SLACK_SECRET",
         "SLACK_URL",
         "SLACK_CHANNEL",
+        "SLACK_SIGNING_SECRET",
         "PAGERDUTY_SECRET",
         "PAGERDUTY_URL",
         "TIME_ZONE",
@@ -161,6 +177,13 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
             "RECHECKS_URL",
             "RECHECK_DELAY",
         }
+    assert environment("SlackActionsFunction").keys() == {
+        "POWERTOOLS_SERVICE_NAME",
+        "SLACK_SIGNING_SECRET",
+        "SLACK_TEAM_ID",
+        "SLACK_URL",
+        "ALERTS_URL",
+    }
     assert environment("FanoutFunction").keys() == {
         "POWERTOOLS_SERVICE_NAME",
         "CHANGES_TOPIC",

@@ -85,7 +85,7 @@ FIELDS: Final[dict[str, Field]] = {
     "unpaid": _MONEY,  # the fee that is open
     "unpaid_currency": _TEXT,
     "last_failure_at": _MOMENT,
-    "last_decline_code": _TEXT,
+    "last_decline_text": _TEXT,
     "payment_lost_at": _MOMENT,
     # credits
     "credit_balance": _MONEY,
@@ -130,7 +130,7 @@ UNTIL_SETTLED: Final = frozenset(
         "unpaid",
         "unpaid_currency",
         "last_failure_at",
-        "last_decline_code",
+        "last_decline_text",
         "payment_lost_at",
     }
 )

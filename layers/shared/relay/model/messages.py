@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 
 from relay.errors import PermanentError
 from relay.model.effects import Alert, GrantCredits, Kpi, Note, Recheck, effect_id
+from relay.model.incident_action import IncidentAction
 from relay.model.timeline_events import with_amounts
 
 AnyEffect: TypeAlias = Annotated[Alert | Note | Kpi | GrantCredits | Recheck, Field(discriminator="kind")]
@@ -208,6 +209,7 @@ Message = TypeVar(
     ClockTick,
     DailyDigest,
     ChannelTest,
+    IncidentAction,
 )
 
 

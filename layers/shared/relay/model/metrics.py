@@ -48,7 +48,10 @@ Outcome: TypeAlias = Literal[
     "alert_sent",
     "alert_deferred",
     "alert_suppressed",
+    "incident_action",
+    "incident_action_refused",
     "members_not_read",
+    "figures_not_read",
     # crm_sync
     "skipped",
     "refused",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from relay.model.effects import Effect, Effects, Level
+from relay.model.effects import MEMBER, Effect, Effects, Level
 from relay.model.facts import Facts
 from relay.model.member import Member
 from relay.model.messages import EventEffects
@@ -50,7 +50,7 @@ def resolved_incidents(before: Member, after: Member, rules: Rules) -> Effects:
         if after.ended_at:
             yield cancellation.ended_alert(before)
         else:
-            yield cancellation.resumed_alert(before, "The member stays: the cancellation was taken back")
+            yield cancellation.resumed_alert(before, f"{MEMBER} stays: the cancellation was taken back")
 
 
 def late_ending(before: Member, after: Member, rules: Rules) -> Effects:
@@ -58,6 +58,4 @@ def late_ending(before: Member, after: Member, rules: Rules) -> Effects:
     was_running = before.status not in {"none", "cancelled"}
     is_told = before.is_failing or cancellation.incident_key(before)
     if was_running and after.ended_at and not is_told and is_high_value(before, rules):
-        yield cancellation.ending_alert(
-            "cancel.voluntary", "A high-value member was found to have left", after, level=Level.INFO
-        )
+        yield cancellation.ending_alert("cancel.voluntary", f"Left: {MEMBER}", after, level=Level.INFO)

@@ -41,6 +41,9 @@ CATALOG: Final[dict[str, CatalogEntry]] = {
         "The member moved back within an hour: the alert of the move is resolved.", "info"
     ),
     "order.placed": CatalogEntry("A member placed an order; noted in the CRM unless `orders_to_crm` is off."),
+    "referral.completed": CatalogEntry(
+        "A member's count of completed referrals has grown: noted in the CRM, once for each count."
+    ),
     # payments
     "payment.received": CatalogEntry("A membership fee was paid: counted for the digest."),
     "dunning.attempt": CatalogEntry("A fee failed, and more attempts follow.", "info; high-value: warning"),

@@ -175,11 +175,12 @@ class DailyRunner:
 
     def _digest(self, day: date, at: datetime, totals: DailyTotals | None) -> DailyDigest:
         begin, end = calendar.bounds(day, self.zone)
+        week_before = calendar.bounds(day - 7 * calendar.DAY, self.zone)
         return DailyDigest(
             id=f"digest:{self.shop}:{day.isoformat()}",
             at=at,
             day=day,
-            lines=digest_lines(self.kpis.between(begin, end), totals),
+            lines=digest_lines(self.kpis.between(begin, end), totals, self.kpis.between(*week_before)),
         )
 
     def _save(self, run: DailyRun) -> DailyRun:

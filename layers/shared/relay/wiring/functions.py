@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from relay.alerts.notifier import Notifier
     from relay.grants.granter import Granter
     from relay.ingest.unclaimed import UnclaimedDrain
-    from relay.ports.alerts import AlertChannel, IncidentStore
+    from relay.ports.alerts import AlertChannel, IncidentStore, Responder
     from relay.ports.grants import GrantStore
+    from relay.ports.kpis import KpiStore
     from relay.ports.messaging import Journal, MessageSender
     from relay.ports.runtime import Clock
     from relay.queues.batch import Message, Results
@@ -228,6 +229,8 @@ class NotifierServices(QueueServices):
             clock=self.clock,
             telemetry=self.telemetry,
             zone=self.settings.zone,
+            responder=self.responder,
+            kpis=self.kpis,
         )
         return Notifier(context=context)
 
@@ -238,6 +241,19 @@ class NotifierServices(QueueServices):
         """
         oldest = min(message.waiting_since for message in messages)
         self.telemetry.measure(WAITING_AGE, max((self.clock() - oldest).total_seconds(), 0.0))
+
+    @cached_property
+    def kpis(self) -> KpiStore | None:
+        """The programme's KPI events, for the figures of an alarm; None where no table is named."""
+        table = self.settings.kpis_table
+        return _kpis(table, self.shop, self.clock) if table else None
+
+    @cached_property
+    def responder(self) -> Responder:
+        """Answers people who click in Slack."""
+        from relay.adapters.slack_response import SlackResponder
+
+        return SlackResponder(self.settings.slack.url if self.settings.slack else "")
 
     @cached_property
     def incidents(self) -> IncidentStore:
@@ -256,7 +272,10 @@ class NotifierServices(QueueServices):
             from relay.adapters.aws.ssm import Secret
             from relay.adapters.channels.slack import SlackChannel
 
-            channels.append(SlackChannel(Secret(slack.secret), api=slack.url, channel=slack.channel))
+            channel = SlackChannel(
+                Secret(slack.secret), api=slack.url, channel=slack.channel, stack=slack.stack
+            )
+            channels.append(channel)
         if pagerduty := self.settings.pagerduty:
             from relay.adapters.aws.ssm import Secret
             from relay.adapters.channels.pagerduty import PagerDutyChannel

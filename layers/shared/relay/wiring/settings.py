@@ -248,11 +248,15 @@ class ClockSettings(Settings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelSettings:
-    """An alert channel that has an API: its address and the name of its secret. `channel` is Slack's own."""
+    """An alert channel that has an API: its address and the name of its secret.
+
+    `channel` is Slack's own, and so is `stack`: what buttons name, empty where no clicks are taken.
+    """
 
     url: str
     secret: str
     channel: str = ""
+    stack: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,6 +269,7 @@ class NotifierSettings(Settings):
     email_topic: str
     slack: ChannelSettings | None
     pagerduty: ChannelSettings | None
+    kpis_table: str = ""
 
     @classmethod
     def read(cls, reader: SettingsReader) -> Self:
@@ -276,11 +281,15 @@ class NotifierSettings(Settings):
             incidents_table=reader.text("INCIDENTS_TABLE"),
             email_topic=reader.text("EMAIL_TOPIC"),
             slack=ChannelSettings(
-                url=reader.url("SLACK_URL"), secret=slack, channel=reader.optional("SLACK_CHANNEL")
+                url=reader.url("SLACK_URL"),
+                secret=slack,
+                channel=reader.optional("SLACK_CHANNEL"),
+                stack=reader.optional("STACK_NAME") if reader.optional("SLACK_SIGNING_SECRET") else "",
             )
             if slack
             else None,
             pagerduty=ChannelSettings(url=reader.url("PAGERDUTY_URL"), secret=pagerduty)
             if pagerduty
             else None,
+            kpis_table=reader.optional("KPIS_TABLE"),
         )

@@ -65,6 +65,16 @@ class DynamoMembers:
             raise PermanentError("not_storable", type(error).__name__) from None
         put_version(self.aws, self.table, item, read=record.version, what="members table", version="n")
 
+    def rules_document(self) -> str | None:
+        """Return the stored rules as they were written, also where they cannot be read; None where none are stored.
+
+        Raises:
+            TransientError: the table does not answer.
+
+        """
+        document = self._read([RULES]).get(RULES, {}).get("document")
+        return None if document is None else str(from_attribute(document))
+
     def store_rules(self, document: str) -> None:
         """Write the rules: a validated JSON document of what differs from the defaults.
 
