@@ -190,11 +190,14 @@ def test_our_duplicates_are_removed_and_no_other(relay: Callable[..., int], plat
     assert sorted(one["name"] for one in left) == ["another integration", "relay relay-acme"]
 
 
-def test_destroy_removes_ours_alone(relay: Callable[..., int], platform: SimClient) -> None:
-    """And asks first: without a terminal it needs `--yes`."""
+def test_destroy_removes_ours_alone(
+    relay: Callable[..., int], platform: SimClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And asks first."""
     relay()
     platform.subscribe("customer.cancelled", name="another integration")
-    with pytest.raises(CliError, match="Remove 15 subscriptions"):
+    monkeypatch.setattr("builtins.input", lambda _question: "n")
+    with pytest.raises(CliError, match="nothing was changed"):
         relay(action="destroy")
     assert relay("--yes", action="destroy") == 0
     assert [one["name"] for one in listed(platform)] == ["another integration"]
