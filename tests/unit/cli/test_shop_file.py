@@ -47,7 +47,9 @@ def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
             'stack = "relay-acme"\n[parameters]\nTarget = "hubspot"\n',
             r"line 3: .*no parameter Target; do you mean Targets\?",
         ),
-        ('stack = "relay acme"\n', "line 1: stack must be"),
+        ('stack = "relay acme"\n', "line 1: 'relay acme' is no name for a stack"),
+        (f'stack = "{"s" * 41}"\n', "line 1: .* has 41 characters and may have 40"),
+        ('stack = "relay-acme"\nregion = 3\n', "line 2: region must be a text"),
         ('region = "eu-central-1"\n', "line 1: stack must be"),
         ('stack = "relay-acme"\nregio = "eu"\n', "line 2: regio is no setting"),
         ('stack = "relay-acme"\n[parameters]\nTargets = "hubspot,hupspot"\n', "line 3: Targets"),
@@ -102,3 +104,50 @@ def test_each_item_of_a_list_is_checked() -> None:
     assert parameter_problem("Targets", "hubspot,klaviyo", KNOWN) is None
     assert parameter_problem("Targets", "", KNOWN) is None
     assert parameter_problem("Targets", "hubspot, klaviyo", KNOWN)
+
+
+HAND_EDITED = """\
+# ours
+stack = "relay-acme"          # production
+
+[parameters]
+# the big one
+Targets = "hubspot" # and # nothing else
+JournalDays = 365
+AlertEmail = "a#b@example.com"
+"""
+
+
+def test_a_change_leaves_what_a_person_wrote(tmp_path: Path) -> None:
+    """One line changes, one is added; comments, order and numbers stay."""
+    path = written(tmp_path, HAND_EDITED)
+    changed = {"Targets": "hubspot,klaviyo", "TimeZone": "Europe/Berlin"}
+    assert load(path, KNOWN).with_parameters(changed).save()
+    assert path.read_text() == HAND_EDITED.replace('"hubspot" #', '"hubspot,klaviyo" #') + (
+        'TimeZone = "Europe/Berlin"\n'
+    )
+
+
+def test_an_unchanged_file_is_not_written(tmp_path: Path) -> None:
+    """Neither its text nor its time changes."""
+    path = written(tmp_path, HAND_EDITED)
+    before = path.stat().st_mtime_ns
+    assert not load(path, KNOWN).with_parameters({"JournalDays": "365"}).save()
+    assert path.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'stack = "relay-acme"\nparameters = {Targets = "hubspot"}\n',
+        'stack = "relay-acme"\n[parameters]\nTargets = """\nhubspot"""\n',
+        'stack = "relay-acme"\nparameters.Targets = "hubspot"\n',
+        '[parameters]\nTargets = "hubspot"\n[other]\n'.replace("[other]\n", ""),
+    ],
+)
+def test_a_file_in_another_form_keeps_its_meaning(tmp_path: Path, text: str) -> None:
+    """What cannot be edited line by line is written anew; no setting is lost."""
+    path = written(tmp_path, text if "stack" in text else f'stack = "relay-acme"\n{text}')
+    wanted = load(path, KNOWN).with_parameters({"Targets": "klaviyo", "JournalDays": "400"})
+    wanted.save()
+    assert load(path, KNOWN) == wanted

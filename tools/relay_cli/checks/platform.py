@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 API_KEY: Final = "API key"
 SUBSCRIPTIONS: Final = "subscriptions"
-_SUBSCRIBE: Final = "`relay subscribe` makes and repairs them"
+_SUBSCRIBE: Final = "`relay subscriptions apply` makes and repairs them"
 
 
 def check_platform(stack: Stack) -> Iterator[CheckLine]:

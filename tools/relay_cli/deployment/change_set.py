@@ -57,13 +57,13 @@ def alarms_to_watch(stack: Stack, names: Sequence[str]) -> tuple[tuple[str, ...]
 
 def make(
     stack: Stack,
-    package: Package,
+    package: Package | None,
     parameters: Sequence[Mapping[str, Any]],
     watch: Watch,
     *,
     seconds_between_looks: float = 2.0,
 ) -> ChangeSet | None:
-    """Make a change set; None where it would change nothing.
+    """Make a change set; None where it would change nothing. Without a package the deployed template stays.
 
     Raises:
         CliError: CloudFormation refuses it.
@@ -73,9 +73,9 @@ def make(
     cloudformation = stack.client("cloudformation")
     made = cloudformation.create_change_set(
         StackName=stack.name,
-        ChangeSetName=f"relay-{datetime.now(UTC):%Y%m%d-%H%M%S}",
+        ChangeSetName=f"relay-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}",
         ChangeSetType="CREATE" if creates else "UPDATE",
-        TemplateURL=package.url,
+        **({"TemplateURL": package.url} if package else {"UsePreviousTemplate": True}),
         Parameters=list(parameters),
         Capabilities=list(CAPABILITIES),
         RollbackConfiguration=Watch().configuration if creates else watch.configuration,
@@ -127,7 +127,9 @@ def execute(change_set: ChangeSet, report: Progress, *, seconds_between_looks: f
     while time.monotonic() < until:
         fresh = Stack(stack.name, stack.access)
         state = fresh.state or ""
-        report(_finished(stack, began), len(change_set.changes), state.lower().replace("_", " "))
+        # Clean-up and resources of which only tags change have events too.
+        total = len(change_set.changes)
+        report(min(_finished(stack, began), total), total, state.lower().replace("_", " "))
         if state in _DONE:
             return fresh
         if not state or state.endswith(("_FAILED", "ROLLBACK_COMPLETE")):

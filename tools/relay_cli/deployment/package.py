@@ -52,7 +52,11 @@ def build(runtime: str, architecture: str) -> Path:
     """
     root = require_checkout()
     environment = {**os.environ, "RUNTIME": runtime, "ARCH": architecture}
-    _run([str(root / "scripts" / "build")], environment, "the build fails")
+    said = _run([str(root / "scripts" / "build")], environment, "the build fails")
+    # Its warnings: a build without byte code works, and every cold start takes longer.
+    print(
+        *dict.fromkeys(line for line in said.splitlines() if "!!" in line), sep="\n", end="", file=sys.stderr
+    )
     return root / ".aws-sam" / "build" / "template.yaml"
 
 
@@ -104,7 +108,7 @@ def _sam() -> str:
     return str(program)
 
 
-def _run(command: list[str], environment: Mapping[str, str], what: str) -> None:
+def _run(command: list[str], environment: Mapping[str, str], what: str) -> str:
     done = subprocess.run(
         command,
         cwd=ROOT,
@@ -117,3 +121,4 @@ def _run(command: list[str], environment: Mapping[str, str], what: str) -> None:
     if done.returncode:
         lines = (done.stdout + done.stderr)[-_OUTPUT_CHARACTERS:].splitlines()[-_LINES:]
         raise CliError("\n  ".join([f"{what}:", *lines]))
+    return done.stdout + done.stderr

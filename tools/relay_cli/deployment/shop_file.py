@@ -18,16 +18,22 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from stack_template import names
+
+from relay_cli.aws_access import AwsAccess
 from relay_cli.errors import UsageError
+from relay_cli.stack import Stack
+
+if TYPE_CHECKING:
+    import argparse
 
 FOLDER: Final = Path("shops")
-_STACK: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 _KNOWN: Final = ("stack", "region", "profile", "parameters")
 _HEADER: Final = """\
 # Relay's settings of one shop. It holds no secrets: they are in SSM, and parameters name them.
-# `relay deploy` shows what a change does before it is made. docs/operations.md describes the parameters.
+# `relay deploy` shows what a change does before it is made. docs/install.md lists the parameters.
 """
 
 
@@ -45,8 +51,14 @@ class ShopFile:
         """Return the settings with some parameters changed."""
         return replace(self, parameters={**self.parameters, **changed})
 
+    def open_stack(self, arguments: argparse.Namespace) -> Stack:
+        """Return the shop's stack; an option for account and region wins over the file."""
+        access = AwsAccess.of(arguments)
+        profile, region = access.profile or self.profile, access.region or self.region
+        return Stack(self.stack, AwsAccess(profile, region, access.endpoint_url))
+
     def text(self) -> str:
-        """Return the file's content, in the order of the names."""
+        """Return the file's content."""
         lines = [f"stack = {_quoted(self.stack)}"]
         lines += [
             f"{name} = {_quoted(value)}" for name in ("region", "profile") if (value := getattr(self, name))
@@ -55,10 +67,64 @@ class ShopFile:
         lines += [f"{name} = {_quoted(value)}" for name, value in self.parameters.items()]
         return _HEADER + "\n" + "\n".join(lines) + "\n"
 
-    def save(self) -> None:
-        """Write the file."""
+    def save(self) -> bool:
+        """Write the file where it says something else; return whether it did.
+
+        A person's comments and order stay where only parameters change.
+        """
+        if self.path.is_file():
+            present = self.path.read_text(encoding="utf-8")
+            if _says(present, self):
+                return False
+            edited = _edited(present, self.parameters)
+            text = edited if _says(edited, self) else self.text()
+        else:
+            text = self.text()
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text(self.text(), encoding="utf-8")
+        self.path.write_text(text, encoding="utf-8")
+        return True
+
+
+def _says(text: str, shop: ShopFile) -> bool:
+    """Return whether a file's text has these very settings."""
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return False
+    parameters = {name: str(value) for name, value in content.get("parameters", {}).items()}
+    top = {name: content.get(name) for name in ("stack", "region", "profile")}
+    wanted = {"stack": shop.stack, "region": shop.region, "profile": shop.profile}
+    return (parameters, top) == (dict(shop.parameters), wanted)
+
+
+def _edited(text: str, parameters: Mapping[str, str]) -> str:
+    """Return a file's text with these parameters: each line that sets one is replaced, new ones follow at the end."""
+    lines, left = text.splitlines(), dict(parameters)
+    for number, line in enumerate(lines):
+        name = line.partition("=")[0].strip().strip("\"'")
+        if "=" in line and name in left:
+            before, comment = _value_and_comment(line)
+            value = left.pop(name)
+            if _read(before) != value:
+                lines[number] = f"{name} = {_quoted(value)}{comment}"
+    return "\n".join([*lines, *(f"{name} = {_quoted(value)}" for name, value in left.items())]) + "\n"
+
+
+def _value_and_comment(line: str) -> tuple[str, str]:
+    """Split a line at the comment behind its value; without one the second part is empty."""
+    for place in (match.start() for match in re.finditer(r"\s*#", line)):
+        if _read(line[:place]) is not None:
+            return line[:place], line[place:]
+    return line, ""
+
+
+def _read(line: str) -> str | None:
+    """Return the value that a line of TOML sets; None where it is not a whole one."""
+    try:
+        [value] = tomllib.loads(line).values()
+    except (tomllib.TOMLDecodeError, ValueError):
+        return None
+    return str(value)
 
 
 def _quoted(text: str) -> str:
@@ -88,8 +154,8 @@ def find(shop: str | None, folder: Path = FOLDER) -> Path:
     return path
 
 
-def load(path: Path, known: Mapping[str, Mapping[str, Any]]) -> ShopFile:
-    """Read a shop's file; `known` are the template's parameters by name.
+def load(path: Path, known: Mapping[str, Mapping[str, Any]] | None) -> ShopFile:
+    """Read a shop's file; `known` are the template's parameters by name, None leaves them unchecked.
 
     Raises:
         UsageError: it cannot be read, or something in it is wrong: the text names the line.
@@ -117,21 +183,24 @@ def load(path: Path, known: Mapping[str, Mapping[str, Any]]) -> ShopFile:
 
 
 def _problems(
-    content: Mapping[str, Any], text: str, known: Mapping[str, Mapping[str, Any]]
+    content: Mapping[str, Any], text: str, known: Mapping[str, Mapping[str, Any]] | None
 ) -> list[tuple[int, str]]:
     problems = [
         (line_of(text, name), f"{name} is no setting: {', '.join(_KNOWN)} are")
         for name in content
         if name not in _KNOWN
     ]
-    stack = content.get("stack")
-    if not isinstance(stack, str) or not _STACK.fullmatch(stack):
-        problems.append((line_of(text, "stack"), "stack must be a name of letters, digits and hyphens"))
+    for name in _KNOWN[:-1]:
+        value = content.get(name)
+        if (name == "stack" or value is not None) and not (isinstance(value, str) and value):
+            problems.append((line_of(text, name), f"{name} must be a text"))
+        elif name == "stack" and (why := names.fault(str(value))):
+            problems.append((line_of(text, name), why))
     parameters = content.get("parameters", {})
     if not isinstance(parameters, Mapping):
         return [*problems, (line_of(text, "parameters"), "[parameters] must be a table")]
-    for name, value in parameters.items():
-        if what := parameter_problem(name, value, known):
+    for name, value in parameters.items() if known is not None else ():
+        if what := parameter_problem(name, value, known or {}):
             problems.append((line_of(text, name), what))
     return problems
 

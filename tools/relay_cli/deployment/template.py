@@ -11,7 +11,7 @@ import yaml
 from relay_cli.errors import CliError
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """Reads a tag as what it is put on."""
 
 
