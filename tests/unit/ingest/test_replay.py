@@ -19,7 +19,7 @@ from relay.rules.settings import Retention, Rules
 from tests.support.port_fakes import NOW, SHOP, FakeContext, FakeMembers, World, empty, queued, sample
 from tests.support.topic_functions import TOPIC_RULES
 
-ON = Rules(retention=Retention(on=True))
+ON = Rules(retention=Retention(on=True), high_value_revenue=Decimal(500))
 
 
 def replayed(record: dict[str, Any]) -> dict[str, Any]:
