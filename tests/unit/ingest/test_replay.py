@@ -14,12 +14,14 @@ from relay.model.facts import Facts
 from relay.model.header import MessageHeader
 from relay.model.member import member_key, merge
 from relay.model.messages import Outbox
-from relay.rules.settings import Retention, Rules
+from relay.rules.settings import Retention, Rules, Thresholds
 
 from tests.support.port_fakes import NOW, SHOP, FakeContext, FakeMembers, World, empty, queued, sample
 from tests.support.topic_functions import TOPIC_RULES
 
-ON = Rules(retention=Retention(on=True), high_value_revenue=Decimal(500))
+ON = Rules(
+    retention=Retention(on=True), currency="USD", thresholds=Thresholds(high_value_revenue=Decimal(500))
+)
 
 
 def replayed(record: dict[str, Any]) -> dict[str, Any]:
