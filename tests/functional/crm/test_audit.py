@@ -97,6 +97,13 @@ def test_a_page_takes_as_many_steps_as_it_needs() -> None:
     assert setup.enqueued() == []
 
 
+def test_names_are_filled_in_by_the_audit() -> None:
+    """Of every member of the page that the CRM has, whether or not a field of ours was edited."""
+    setup = AuditSetup()
+    setup.step(AuditStep(run=START))
+    assert sorted(setup.crm.named) == [key_of(number) for number in range(5)]
+
+
 def test_a_page_in_the_middle() -> None:
     """Its next step is on the same page until all of it is done, and then on the following."""
     setup = AuditSetup()
