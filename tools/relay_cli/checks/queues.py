@@ -38,7 +38,7 @@ def queue_lines(depths: Iterable[QueueDepth]) -> Iterator[CheckLine]:
         )
     yield _leftover("dead letters", dead, "`relay dead-letters list` shows why; `redrive` sends them back")
     yield _leftover(
-        "unclaimed", unclaimed, "docs/operations.md has a section unclaimed; a newer version may place them"
+        "unclaimed", unclaimed, "`relay unclaimed list` shows why; docs/operations.md has a section unclaimed"
     )
 
 
