@@ -116,7 +116,7 @@ class Place:
 
 @dataclass
 class Traffic:
-    """Posts an event of its own about twice a second until it is stopped, to whatever URL `place` subscribes then."""
+    """Posts an event of its own about twice a second to one URL, until it is stopped."""
 
     url: str
     accepted: set[str] = field(default_factory=set)
@@ -249,5 +249,5 @@ def wait(for_it: Any, seconds: float = 240) -> None:
     """Wait until it is so."""
     until = time.monotonic() + seconds
     while not for_it():
-        assert time.monotonic() < until, f"waited in vain: {threading.enumerate()}"
+        assert time.monotonic() < until, "waited in vain"
         time.sleep(1)

@@ -24,6 +24,7 @@ from relay.alerts.summary import roll_up
 from relay.alerts.transitions import enqueue
 from relay.model.effects import Alert, Level, effect_id
 from relay.model.facts import Facts
+from relay.model.fields import Value
 from relay.model.hold_queue import DueBatch, HoldQueueEntry
 from relay.model.incident import Incident, NotificationKind
 from relay.model.incident_action import IncidentAction
@@ -42,7 +43,7 @@ FOLDER: Final = "tests/golden/alerts"
 
 _RULES: Final = Rules(currency="USD", thresholds=Thresholds(high_value_credits=Decimal(100)))
 _BERLIN: Final = ZoneInfo("Europe/Berlin")
-_SINCE: Final = {
+_SINCE: Final[Mapping[str, Value]] = {
     "first_joined_at": DAY - timedelta(days=820),
     "fee_amount": Decimal(49),
     "fee_currency": "USD",

@@ -76,7 +76,7 @@ def test_only_a_good_end_has_a_tick(tone: Tone | None, outcome: Any, icon: str) 
     message = alert_message(title="The end", action="resolve")
     message = replace(message, alert=replace(message.alert, tone=tone, outcome=outcome))
     for kind in ("resolved", "notice"):
-        notification = Notification(alert_message=message, kind=kind, member=MIA)  # type: ignore[arg-type]  # both are
+        notification = Notification(alert_message=message, kind=kind, member=MIA)
         assert heading(slack_message(notification)) == f"{icon} The end"
 
 

@@ -12,9 +12,9 @@ from relay_cli.commands.rules import yaml_document
 from relay_cli.setup.programme import proposal
 
 
-def proposed(*tiers: dict[str, Any], currency: str | None = "USD") -> Rules:
+def proposed(*tiers: dict[str, Any]) -> Rules:
     """Return the rules of a proposal, read as `relay rules apply` reads them."""
-    text = proposal([Tier.of(tier) for tier in tiers], currency)
+    text = proposal([Tier.of(tier) for tier in tiers])
     assert text
     return validated(yaml_document.load(text) or {})
 
@@ -55,17 +55,7 @@ def test_what_does_not_fit_is_left_out(more: dict[str, Any]) -> None:
     assert rules.tiers["3a636361"].name == "Gold"
 
 
-@pytest.mark.parametrize(
-    ("currency", "has"), [("EUR", True), ("eur", True), ("USD", False), ("JPY", False), (None, False)]
-)
-def test_amounts_in_the_shops_currency(currency: str | None, *, has: bool) -> None:
-    """Where they mean about what they mean in dollars; for others a person has to say them."""
-    rules = proposed({"tierId": "3a636361", "tierName": "Gold"}, currency=currency)
-    assert bool(rules.currencies) == has
-
-
 def test_nothing_to_propose() -> None:
-    """Without tiers, in dollars."""
-    assert proposal([], "USD") is None
-    assert proposal([Tier.of({"tierName": "nameless"})], None) is None
-    assert "JPY" in (proposal([], "JPY") or "")
+    """Without tiers, or without their ids."""
+    assert proposal([]) is None
+    assert proposal([Tier.of({"tierName": "nameless"})]) is None

@@ -38,6 +38,7 @@ def test_every_part_runs() -> None:
         "audits": {"requested": 0},
         "waiting": {"requested": 0},
         "unclaimed": {},
+        "erasures": "by night",
     }
     [message] = setup.alerts.sent
     assert (load(ClockTick, message.body), message.header.topic) == (ClockTick(at=NOW), "relay.tick")

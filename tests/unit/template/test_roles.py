@@ -40,6 +40,18 @@ def test_the_clock_may_do_what_is_due_and_no_more() -> None:
         ("sqs:ReceiveMessage", "Unclaimed.Arn"),
         ("sqs:DeleteMessage", "Unclaimed.Arn"),
         ("sqs:DeleteMessageBatch", "Unclaimed.Arn"),
+        ("sqs:ReceiveMessage", "DeadLetters.Arn"),
+        ("sqs:DeleteMessage", "DeadLetters.Arn"),
+        ("sqs:DeleteMessageBatch", "DeadLetters.Arn"),
+        ("sqs:ChangeMessageVisibility", "DeadLetters.Arn"),
+        ("sqs:ChangeMessageVisibilityBatch", "DeadLetters.Arn"),
+        ("s3:ListBucket", "JournalBucket.Arn"),
+        ("s3:ListBucketVersions", "JournalBucket.Arn"),
+        *(
+            (f"s3:{action}", f"${{JournalBucket.Arn}}/{files}")
+            for action in ("GetObject", "PutObject", "DeleteObjectVersion")
+            for files in ("journal/*", "erasure-pass.json")
+        ),
         ("firehose:PutRecordBatch", "Journal.Arn"),
         ("dynamodb:BatchGetItem", "Members.Arn"),
         ("dynamodb:Scan", "Members.Arn"),
@@ -207,6 +219,8 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "UNCLAIMED_URL",
         "DEAD_LETTERS_URL",
         "JOURNAL_STREAM",
+        "JOURNAL_BUCKET",
+        "JOURNAL_DAYS",
         "CRM_QUEUE_URLS",
         "RECHECKS_URL",
     }

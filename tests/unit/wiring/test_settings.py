@@ -84,7 +84,7 @@ def value_of(name: str, written: Any) -> str:
         return written
     if name == "TIME_ZONE":
         return "America/New_York"
-    if name == "RECHECK_DELAY":
+    if name in {"RECHECK_DELAY", "JOURNAL_DAYS"}:
         return "600"
     if name in SWITCHES:
         return "true"

@@ -8,8 +8,9 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from stack_template import names
 
@@ -99,12 +100,12 @@ def main(arguments: argparse.Namespace) -> int:
     result = {"file": str(shop.path), "written": written, "stored": interview.stored, "rules": rules}
     lines = [f"{shop.path} is {'written' if written else 'unchanged'}."]
     lines += [f"stored: {', '.join(interview.stored)}"] if interview.stored else []
-    lines += [f"{rules} proposes tiers and rules: look at it."] if rules else []
+    lines += [f"{rules} proposes the rules of its tiers: look at it."] if rules else []
     show(arguments, result, "\n".join([*lines, f"Next: relay deploy {shop.path.stem}"]))
     return DONE
 
 
-def _present(arguments: argparse.Namespace, known: object) -> ShopFile:
+def _present(arguments: argparse.Namespace, known: Mapping[str, Mapping[str, Any]]) -> ShopFile:
     """Return the shop's file as it is, or a new one."""
     name = (
         arguments.shop
@@ -115,7 +116,7 @@ def _present(arguments: argparse.Namespace, known: object) -> ShopFile:
         raise UsageError("name the shop with letters, digits and hyphens", "for example: relay init acme")
     path = shop_file.FOLDER / f"{name}.toml"
     if path.is_file():
-        return shop_file.load(path, known)  # type: ignore[arg-type]  # the template's parameters
+        return shop_file.load(path, known)
     access = AwsAccess.of(arguments)
     stack = arguments.stack if arguments.stack != DEFAULT_STACK else f"relay-{name}"
     if why := names.fault(stack):

@@ -5,6 +5,7 @@ Each answer is tested as it comes; a secret is stored once it has passed, and wh
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -78,8 +79,8 @@ class Interview:
                 f"the API key is that of {domain}, not of {self.parameters['ShopDomain']}",
                 "every event of another shop would be kept as unclaimed",
             )
-        if key and merchant is not None:
-            self.proposed_rules = programme.proposal(programme.tiers_of(key, url), merchant.currency)
+        if key:
+            self.proposed_rules = programme.proposal(programme.tiers_of(key, url))
 
     def _crms(self) -> None:
         names = ", ".join(CRM_SECRETS)
@@ -124,8 +125,6 @@ class Interview:
         if not is_absent(self.stack):
             say("the callback key is not in SSM: `relay keys rotate` stores a new one")
             return
-        import os
-
         key = read_secret("callback key", VARIABLE) if os.environ.get(VARIABLE) else new_key()
         store_key(self.stack, key)
         self.stored.append(parameter_name(self.stack.name))

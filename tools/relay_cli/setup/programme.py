@@ -1,4 +1,4 @@
-"""Proposes a rules document from what the programme's API says of its tiers and its currency. Pure but for one call.
+"""Proposes a rules document from what the programme's API says of its tiers. Pure but for one call.
 
 No page describes a tier: whatever the API says beyond id and name is taken where it fits, and left out otherwise.
 """
@@ -13,15 +13,13 @@ from typing import Any, Final
 from inveterate import Client, InveterateError
 from inveterate.models.shop import Tier
 from relay.rules.document import InvalidRulesError, validated
-from relay.rules.settings import Thresholds
 
 _INTERVALS: Final = {1: "month", 3: "quarter", 12: "year"}
-_LIKE_DOLLARS: Final = frozenset({"AUD", "CAD", "CHF", "EUR", "GBP", "NZD"})
-"""Currencies in which the amounts that fit dollars mean about the same."""
 
 _HEADER: Final = """\
 # Proposed from the programme. What is not here has its default: docs/rules.md lists every setting.
-# `relay rules apply` puts it into force. The highest rank is the best tier, and its members are of high value.
+# `relay rules apply` puts it into force. The highest rank is the best tier, and its members are of high value. Until a
+# threshold is set, the programme's own measure decides what is of high value and what is unusual.
 """
 
 
@@ -34,17 +32,13 @@ def tiers_of(api_key: str, url: str) -> tuple[Tier, ...]:
         return ()
 
 
-def proposal(tiers: Iterable[Tier], currency: str | None) -> str | None:
-    """Return a rules document for these tiers as YAML; None where there is nothing to propose."""
+def proposal(tiers: Iterable[Tier]) -> str | None:
+    """Return a rules document for these tiers as YAML; None where there is none."""
     rows = {str(tier.tier_id): _row(tier) for tier in tiers if tier.tier_id}
-    lines = ["tiers:", *(f"  {json.dumps(key)}: {_flow(row)}" for key, row in rows.items())] if rows else []
-    code = (currency or "USD").upper()
-    if code in _LIKE_DOLLARS:
-        amounts = {name: int(amount) for name, amount in Thresholds().model_dump().items()}
-        lines += ["currencies:    # the amounts that fit dollars: check them", f"  {code}: {_flow(amounts)}"]
-    elif code != "USD":
-        lines.append(f"# currencies: {{{code}: …}}    the six amounts in {code}; without them none applies")
-    return "\n".join([_HEADER.rstrip(), *lines]) + "\n" if lines else None
+    if not rows:
+        return None
+    lines = ["tiers:", *(f"  {json.dumps(key)}: {_flow(row)}" for key, row in rows.items())]
+    return _HEADER + "\n".join(lines) + "\n"
 
 
 def _row(tier: Tier) -> Mapping[str, Any]:

@@ -443,6 +443,23 @@ def merge(record: Member, facts: Facts) -> Member:
     return erasure.without_erased(replace(merged, lots=_lots_kept(merged)))
 
 
+def without_event(member: Member, facts: Facts) -> Member:
+    """Return the record without what these facts of an event have set. What stood there before the event is not known any more."""
+    stamp = facts.stamp
+    change = BalanceChange(stamp.at, *facts.balances) if facts.balances else None
+    return replace(
+        member,
+        registers={
+            name: register
+            for name, register in member.registers.items()
+            if register.event_id != facts.event_id
+        },
+        lots={by: lot for by, lot in member.lots.items() if by != facts.event_id},
+        balance_chain=tuple(each for each in member.balance_chain if each != change),
+        milestones=tuple(each for each in member.milestones if each.number != stamp.number),
+    )
+
+
 def _newer(name: str, known: Register | None, other: Register) -> Register:
     if known is None:
         return other

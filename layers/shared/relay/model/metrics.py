@@ -77,6 +77,8 @@ Outcome: TypeAlias = Literal[
     # clock
     "tick_failed",
     "unreadable_members",
+    "letters_archived",
+    "erasures_swept",
 ]
 """The first words of a log line. Its fields say the rest: `event_id`, `topic`, `reason` and more."""
 

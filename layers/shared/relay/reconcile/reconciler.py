@@ -13,10 +13,10 @@ That the API knows no such member changes nothing here but where a webhook has s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from relay.errors import NotDueError, TransientError
 from relay.ingest.reducer import differs
@@ -144,11 +144,30 @@ class Reconciler:
             reason=request.reason,
             body=reading.member.raw if reading else None,
         )
-        [refusal] = self.journal.write([line])
-        if refusal:
-            raise refusal
+        lines = [line]
+        if merge(record.member, facts).is_erased:
+            lines = [journal.without_body(line), *self._erasure_lines(facts, record.member.customer_id)]
+        for refusal in self.journal.write(lines):
+            if refusal:
+                raise refusal
         self._save(record, reading, date)
         return facts.event_id
+
+    def _erasure_lines(self, facts: Facts, customer: str) -> Iterator[dict[str, Any]]:
+        """Yield the line of an erasure that the API has confirmed: with it the journal alone can erase again."""
+        erased_at = facts.values.get("erased_at")
+        if isinstance(erased_at, datetime):
+            yield journal.action_line(
+                "erased",
+                f"{facts.event_id}.erased",
+                topic=TOPIC,
+                shop=self.shop,
+                outcome="applied",
+                received_at=self.clock(),
+                customer=customer,
+                at=erased_at,
+                body={"by": "api"},
+            )
 
     def _save(self, record: MemberRecord, reading: MemberReading | None, date: datetime) -> None:
         _, rules = self.members.load(())

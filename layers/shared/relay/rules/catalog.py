@@ -136,6 +136,10 @@ CATALOG: Final[dict[str, CatalogEntry]] = {
         "A fee is due in 15 days (yearly) or 3: noted in the CRM unless `renewal_notices` is off."
     ),
     "trial.ending": CatalogEntry("A trial ends in 3 days: noted in the CRM."),
+    "letters.expiring": CatalogEntry(
+        "Dead letters will expire within four days: they are journaled, and an alert names the command.",
+        "error",
+    ),
     "cancel.soon": CatalogEntry(
         "A high-value member's cancellation is 7 days away and still pending.", "info"
     ),

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from relay.reconcile.reconciler import Reconciler
     from relay.reconcile.subscriptions import SubscriptionCheck
     from relay.reconcile.worker import ReconcileWorker
+    from relay.recovery.dead_letters import LetterBox
+    from relay.recovery.erasure_pass import ErasurePass
     from relay.scheduler.tick import Scheduler
 
 
@@ -358,6 +360,7 @@ class ClockServices(BaseServices):
         from relay.adapters.dynamodb.members import DynamoMembers
         from relay.adapters.dynamodb.scans import DynamoMemberScan, DynamoSyncStatusScan
         from relay.scheduler.daily import DailyRunner
+        from relay.scheduler.old_letters import OldLetters
         from relay.scheduler.tick import Scheduler
 
         settings = self.settings
@@ -376,6 +379,7 @@ class ClockServices(BaseServices):
             changes=changes,
             alerts=alerts,
             telemetry=self.telemetry,
+            archive=OldLetters(shop=self.shop, box=self.letters, alerts=alerts, telemetry=self.telemetry),
         )
         return Scheduler(
             alerts=alerts,
@@ -386,6 +390,39 @@ class ClockServices(BaseServices):
             telemetry=self.telemetry,
             crm_queues=[queue_at(url, url.rpartition("/")[2]) for url in settings.crm_queues],
             reconcile=queue_at(settings.rechecks_url, "reconcile") if settings.rechecks_url else None,
+            erasures=self._erasures,
+        )
+
+    def _erasures(self) -> ErasurePass:
+        """Return the weekly pass over the journal. It loads botocore."""
+        from relay.adapters.aws.s3 import S3Journal
+        from relay.adapters.dynamodb.scans import DynamoMemberScan
+        from relay.recovery.erasure_pass import ErasurePass
+
+        settings = self.settings
+        return ErasurePass(
+            archive=S3Journal(settings.journal_bucket),
+            member_scan=DynamoMemberScan(settings.members_table, self.shop),
+            journal_days=settings.journal_days,
+        )
+
+    @cached_property
+    def letters(self) -> LetterBox:
+        """The dead letters, read by hand."""
+        from relay.adapters.aws.sqs import SqsInbox
+        from relay.adapters.dynamodb.members import DynamoMembers
+        from relay.recovery.dead_letters import LetterBox
+        from relay.recovery.erased import erased_customers
+
+        members = DynamoMembers(self.settings.members_table, self.shop)
+        return LetterBox(
+            stack=stack_name(),
+            shop=self.shop,
+            queue=SqsInbox(self.settings.dead_letters_url, "dead letters"),
+            journal=journal(self.settings.journal_stream),
+            clock=self.clock,
+            by="clock",
+            erased=lambda customers: erased_customers(members, self.shop, customers),
         )
 
     @cached_property

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
 _LONGEST_SQS_DELAY: Final = 900
+_LONGEST_KEPT: Final = 36_500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +223,8 @@ class ClockSettings(Settings):
     unclaimed_url: str
     dead_letters_url: str
     journal_stream: str
+    journal_bucket: str
+    journal_days: int
     topic_queues: Mapping[str, str]
     crm_queues: tuple[str, ...]
     rechecks_url: str
@@ -240,6 +243,8 @@ class ClockSettings(Settings):
             unclaimed_url=reader.url("UNCLAIMED_URL"),
             dead_letters_url=reader.url("DEAD_LETTERS_URL"),
             journal_stream=reader.text("JOURNAL_STREAM"),
+            journal_bucket=reader.text("JOURNAL_BUCKET"),
+            journal_days=reader.integer("JOURNAL_DAYS", at_most=_LONGEST_KEPT),
             topic_queues={folder: reader.url(queue_variable(folder)) for folder in FOLDERS.values()},
             crm_queues=reader.words("CRM_QUEUE_URLS"),
             rechecks_url=reader.url("RECHECKS_URL") if reader.optional("RECHECKS_URL") else "",
