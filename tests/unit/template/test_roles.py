@@ -237,6 +237,9 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "INVETERATE_URL",
         "INVETERATE_SECRET",
         "RECHECK_DELAY",
+        "ALERTS_URL",
+        "CALLBACK_URL",
+        "KEY_DIGESTS",
     }
     assert environment("GrantsFunction").keys() == {
         "POWERTOOLS_SERVICE_NAME",
