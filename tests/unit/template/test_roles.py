@@ -33,6 +33,7 @@ def test_the_receiver_may_do_nothing_but_queue_and_log() -> None:
 def test_the_clock_may_do_what_is_due_and_no_more() -> None:
     """It drains `unclaimed` into the topics, sends to the notifier and the targets, and reads members and mirrors."""
     queues = {f"{name}Queue.Arn" for name in CONSUMERS.values()} | {"DeadLetters.Arn", "Alerts.Arn"}
+    queues |= {"ReconcileQueue.Arn"}  # the tick begins and revives the full run
     queues |= {f"{target}Queue.Arn" for target in TARGETS}
     assert allowed("ClockRole") == {
         *((action, queue) for queue in queues for action in ("sqs:SendMessage", "sqs:SendMessageBatch")),
@@ -221,6 +222,7 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "JOURNAL_BUCKET",
         "JOURNAL_DAYS",
         "CRM_QUEUE_URLS",
+        "RECHECKS_URL",
     }
     assert all(f"{target}Queue" in str(environment("ClockFunction")["CRM_QUEUE_URLS"]) for target in TARGETS)
     assert environment("ReconcileFunction").keys() == {
@@ -235,6 +237,9 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "INVETERATE_URL",
         "INVETERATE_SECRET",
         "RECHECK_DELAY",
+        "ALERTS_URL",
+        "CALLBACK_URL",
+        "KEY_DIGESTS",
     }
     assert environment("GrantsFunction").keys() == {
         "POWERTOOLS_SERVICE_NAME",
@@ -313,9 +318,13 @@ def test_reconcile_may_read_the_api_and_write_members() -> None:
         *settled("ReconcileQueue.Arn"),
         ("dynamodb:BatchGetItem", "Members.Arn"),
         ("dynamodb:PutItem", "Members.Arn"),
+        ("dynamodb:Scan", "Members.Arn"),
         ("dynamodb:UpdateItem", "Incidents.Arn"),
         ("dynamodb:GetItem", "Mirrors.Arn"),
         ("dynamodb:UpdateItem", "Mirrors.Arn"),
+        ("dynamodb:PutItem", "Mirrors.Arn"),
+        ("sqs:SendMessage", "Alerts.Arn"),
+        ("sqs:SendMessageBatch", "Alerts.Arn"),
         ("firehose:PutRecordBatch", "Journal.Arn"),
         ("ssm:GetParameter", key),
         ("kms:Decrypt", decrypt),

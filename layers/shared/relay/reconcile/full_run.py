@@ -418,7 +418,7 @@ def run_message(action: RunAction, *, run_id: str = "", dry_run: bool = False) -
 
 def _is_candidate(member: Member, run: FullRun) -> bool:
     """Return whether a running member of the table was neither listed in this run nor told of since."""
-    if run.since is None or member.is_gone or member.status in {"none", "cancelled"}:
+    if run.since is None or member.status in {"none", "cancelled"}:
         return False
     newest, read_at = member.newest_at, member.moment("read_at")
     since = run.since - OVERLAP
