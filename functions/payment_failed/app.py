@@ -28,7 +28,7 @@ def decide(event: PaymentFailed, before: Member, after: Member, rules: Rules) ->
         yield Kpi(
             rule="dunning.failed", name="failed_attempt", amount=charge.amount, currency=charge.currency
         )
-    yield from pair_effects(before, after)
+    yield from pair_effects(before, after, rules)
     cycle, failure = dunning.open_cycle(after), dunning.new_failure(before, after)
     finals = [each for each in cycle.failures if each.is_final] if cycle else []
     if finals and failure == finals[-1]:

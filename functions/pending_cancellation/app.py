@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from inveterate.webhooks.cancellations import PendingCancellation
-from relay.model.effects import Alert, Effects, GrantCredits, Kpi, Level
+from relay.model.effects import MEMBER, Alert, Effects, GrantCredits, Kpi, Level
 from relay.model.facts import Facts, known, pick
-from relay.model.formats import day_text, detail_rows
+from relay.model.formats import amount_text, detail_rows, moment_text
 from relay.model.member import Member
-from relay.rules import cancellation
+from relay.rules import cancellation, dunning
 from relay.rules.segments import high_value_rows, is_high_value
 from relay.rules.settings import Rules
 from relay.rules.timeline import note
@@ -33,13 +33,24 @@ def decide(event: PendingCancellation, before: Member, after: Member, rules: Rul
         event.detail.effective_cancellation_date,
         cancellation.source(event.detail.cancellation_source),
     )
-    yield note(RULE, "Membership Cancellation Pending", after, cancel_at=ends_at, reason=source)
+    yield note(
+        RULE,
+        "Membership Cancellation Pending",
+        after,
+        amount=after.money("fee_amount"),
+        currency=after.text("fee_currency"),
+        cancel_at=ends_at,
+        reason=source,
+        also=dunning.deadlines(after, rules),
+    )
     if not before.is_leaving:
         yield Kpi(rule=RULE, name="pending_cancellation")  # the same request with another date counts once
     if "pending_since" not in after.fields_from(event.id) or after.ended_at:
         return
     if cancellation.incident_key(before) not in {None, cancellation.incident_key(after)}:
-        yield cancellation.resumed_alert(before, "The cancellation has another date now")
+        yield cancellation.resumed_alert(
+            before, f"The cancellation by {MEMBER} has another date now", "neutral"
+        )
     if source == "FAILURE":
         return  # the dunning incident covers it, and the member did not ask to leave
     by_member = source != "MERCHANT"
@@ -48,13 +59,16 @@ def decide(event: PendingCancellation, before: Member, after: Member, rules: Rul
         rule=RULE,
         incident_key=cancellation.incident_key(after) or "",
         level=Level.WARNING if high_value_leaving else Level.INFO,
-        title="A member is about to leave" if by_member else "The shop has cancelled a membership for later",
+        title=f"{MEMBER} is about to leave" if by_member else f"The shop cancels the membership of {MEMBER}",
         details=detail_rows(
-            ("Ends on", day_text(ends_at) or "not said"),
+            ("Ends on", moment_text(ends_at) or "not said"),
+            ("Fee", amount_text(after.money("fee_amount"), after.text("fee_currency"))),
             ("Asked by", cancellation.source_text(source)),
             *high_value_rows(after, rules),
         ),
-        advice="Until then the member can be won back: write, or offer something." if by_member else "",
+        advice="Until then the member can be won back: write, or offer something."
+        if by_member
+        else "Nothing to do, if the shop meant it: the membership runs until then.",
     )
     if high_value_leaving and rules.retention.on:
         # One key for a member: the granter decides by its own reading, and by when it last granted.

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from relay.topics import FOLDERS
+from relay_cli import subscriptions
 from relay_cli.aws_access import AwsAccess
 from relay_cli.callback_key import digest
-from relay_cli.commands import subscribe
 from relay_cli.deployment import package, rollout, rotation
 from relay_cli.deployment.package import Package
 from relay_cli.deployment.probe import ProbeResult
@@ -147,13 +147,13 @@ def installed_shop(folder: Path, monkeypatch: pytest.MonkeyPatch, aws: Any) -> I
         assert digest(key) in Stack(stack.name, stack.access).parameters["KeyDigests"].split(",")
         return shop.probes.pop(0) if shop.probes else ProbeResult(seen=set(FOLDERS))
 
-    def subscribe_all(_stack: Stack) -> dict[str, Any]:
+    def subscribe_all(stack: Stack) -> subscriptions.Applied:
         shop.did.append("subscribed")
-        return {"created": list(FOLDERS), "updated": [], "kept": [], "failed": {}}
+        return subscriptions.Applied(name=f"relay {stack.name}", created=tuple(FOLDERS))
 
     monkeypatch.setattr(package, "upload", upload)
     monkeypatch.setattr(package, "put_template", put_template)
     for module in (rollout, rotation):
         monkeypatch.setattr(module, "probe", probe)
-    monkeypatch.setattr(subscribe, "subscribe_all", subscribe_all)
+    monkeypatch.setattr(subscriptions, "apply", subscribe_all)
     yield shop

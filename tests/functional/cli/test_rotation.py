@@ -13,8 +13,8 @@ import pytest
 from inveterate.webhooks.topics import TOPICS
 from relay.adapters.aws.boto import client
 from relay.topics import FOLDERS
+from relay_cli import subscriptions
 from relay_cli.callback_key import digest
-from relay_cli.commands import subscribe
 from relay_cli.deployment.probe import ProbeResult
 from relay_cli.deployment.rotation import Rotation, RotationResult
 from relay_cli.errors import CliError, DeclinedError
@@ -68,7 +68,7 @@ class RotatingShop:
 @pytest.fixture
 def rotating(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RotatingShop]:
     """Install and subscribe."""
-    real = subscribe.subscribe_all
+    real = subscriptions.apply
     with (
         running_simulator() as platform,
         installed_shop(tmp_path, monkeypatch, client) as shop,

@@ -82,7 +82,7 @@ def test_a_whole_day() -> None:
         ("At risk now", "3: 10.00 EUR + 29.97 USD"),
         ("Credits expiring within 7 days", "2: 50.00 USD"),
         ("Renewals announced", "5: 49.95 USD"),
-        ("Members in hubspot", "7 up to date, 2 without an e-mail address, 1 refused"),
+        ("Members in HubSpot", "7 up to date, 2 without an e-mail address, 1 refused"),
     )
 
 

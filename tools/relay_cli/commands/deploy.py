@@ -116,13 +116,13 @@ def _package(
 
 
 def _subscribe(stack: Stack) -> None:
-    from relay_cli.commands.subscribe import failed, subscribe_all
+    from relay_cli import subscriptions
 
-    result = subscribe_all(stack)
-    say(f"webhooks: {', '.join(f'{len(result[word])} {word}' for word in ('created', 'updated', 'kept'))}")
-    if failed(result):
+    done = subscriptions.apply(stack)
+    say(f"webhooks: {len(done.created)} created, {len(done.updated)} updated, {len(done.kept)} kept")
+    if done.failed:
         raise CliError(
-            f"{', '.join(result['failed'])} could not be subscribed", "run `relay subscribe` again"
+            f"{', '.join(done.failed)} could not be subscribed", "run `relay subscriptions apply` again"
         )
 
 

@@ -34,6 +34,10 @@ _TRIALS_GO_TO: Final = FOLDERS["customer.updated"]
 """The queue of a test of no known topic: any will do, since a test is journaled and does nothing else."""
 
 
+TOKEN_MARK: Final = 12
+"""Hex digits of a token's SHA-256 that the log has: enough to tell tokens apart, useless to anyone who reads them."""
+
+
 @dataclass(frozen=True, slots=True)
 class AccessPolicy:
     """The shop, and SHA-256 digests (hex) of the keys and, where configured, of the tokens that are valid now."""
@@ -70,6 +74,16 @@ def authenticate(access: AccessPolicy, key: str, headers: Mapping[str, str], bod
     ):
         raise RefusedError(401, "bad_token")
     return position
+
+
+def token_marks(access: AccessPolicy, headers: Mapping[str, str], body: bytes) -> str | None:
+    """Return what tells which tokens a delivery bore, for the log: 12 hex digits of each one's SHA-256; None without any."""
+    if not access.token_header and b"token" not in body:
+        return None
+    digests = {
+        sha256(token.encode("utf-8", "surrogatepass")).hexdigest() for token in _tokens(access, headers, body)
+    }
+    return ",".join(sorted(digest[:TOKEN_MARK] for digest in digests)) or None
 
 
 def route(shop: str, body: bytes, received_at: datetime) -> tuple[str, Delivery]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final, Literal, TypeAlias
 
-from relay.model.effects import Alert, KpiName, Level
+from relay.model.effects import MEMBER, Alert, KpiName, Level, Tone
 from relay.model.formats import day_text, detail_rows, moment_text
 from relay.model.member import Member
 from relay.model.milestones import Milestone
@@ -78,6 +79,14 @@ def ending_incident_key(member: Member) -> str:
     return f"cancelled:{member.key}:{day_text(member.ended_at)}"
 
 
+def without_finding(member: Member) -> Member:
+    """Return the record as the events alone have told it, where a reading has found the membership cancelled; else itself."""
+    if member.text("found_status") != "cancelled":
+        return member
+    registers = {name: one for name, one in member.registers.items() if name != "found_status"}
+    return replace(member, registers=registers)
+
+
 def ending_alert(rule: str, title: str, after: Member, *, level: Level) -> Alert:
     """Return the alert of an ending that was not announced."""
     return Alert(
@@ -89,21 +98,34 @@ def ending_alert(rule: str, title: str, after: Member, *, level: Level) -> Alert
         details=detail_rows(
             ("Ended", moment_text(after.ended_at)), ("Cause", source_text(after.text("cancel_reason")))
         ),
-        advice="The member can be invited back.",
+        advice="Ask what was missing, and invite the member back.",
     )
 
 
-def resumed_alert(before: Member, title: str) -> Alert:
+def resumed_alert(before: Member, title: str, tone: Tone = "good") -> Alert:
     """Return the alert that a pending cancellation is off; `before` is the record in which it was pending."""
-    return _resolution("cancel.resumed", before, title)
+    return _resolution("cancel.resumed", before, title, tone)
 
 
 def ended_alert(before: Member) -> Alert:
     """Return the alert that a pending cancellation has taken effect; `before` is the record in which it was pending."""
-    return _resolution("cancel.ended", before, "The membership has ended, as announced")
+    return _resolution("cancel.ended", before, f"Left: {MEMBER}, as announced", "bad")
 
 
-def _resolution(rule: str, before: Member, title: str) -> Alert:
+_WHAT_IS_LEFT: Final[dict[Tone, str]] = {
+    "good": "Nothing is left to do.",
+    "bad": "Ask what was missing, and invite the member back.",
+    "neutral": "The message with the new date says until when the member can be won back.",
+}
+
+
+def _resolution(rule: str, before: Member, title: str, tone: Tone) -> Alert:
     return Alert(
-        rule=rule, incident_key=incident_key(before) or "", action="resolve", level=Level.INFO, title=title
+        rule=rule,
+        incident_key=incident_key(before) or "",
+        action="resolve",
+        level=Level.INFO,
+        title=title,
+        tone=tone,
+        advice=_WHAT_IS_LEFT[tone],
     )

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 from inveterate.webhooks.account import JoinedFreeTier, JoinedFreeTrial, JoinedLifetimeTier, JoinedPaidTier
 
-from relay.model.effects import Alert, Effects, Level
+from relay.model.effects import MEMBER, Alert, Effects, Level
 from relay.model.facts import Facts, known, pick
 from relay.model.fields import Value
 from relay.model.formats import day_text
@@ -70,7 +70,7 @@ def joining_effects(event: JoinedEvent, before: Member, after: Member, rules: Ru
         currency = after.text("fee_currency") if fee is not None else None
         again = any(pair.later not in before.milestones for pair in after.rejoinings)
         yield note(rule, "Membership Joined", after, amount=fee, currency=currency, again=again)
-    yield from pair_effects(before, after)
+    yield from pair_effects(before, after, rules)
     if is_latest and rules.announce_joins and rule == "join.paid":
         yield _announcement(event, after)
     yield from dunning.opened_alerts(before, after, rules)
@@ -85,7 +85,8 @@ def _announcement(event: JoinedEvent, after: Member) -> Alert:
         level=Level.INFO,
         immediate=True,
         one_off=True,
-        title="A member joined",
+        title=f"{MEMBER} joined",
+        advice="Nothing to do, unless you greet new members yourself.",
     )
 
 
@@ -94,12 +95,13 @@ def _resolutions(event: JoinedEvent, before: Member, after: Member, *, moved: bo
     if before.is_failing and not after.is_failing:
         yield dunning.resolution_alert("moved" if moved else "rejoined", event.occurred_at, before)
     if cancellation.incident_key(before) and not cancellation.incident_key(after):
-        yield cancellation.resumed_alert(before, "The member stays: a tier was entered anew")
+        yield cancellation.resumed_alert(before, f"{MEMBER} stays: a tier was entered anew")
     if before.ended_at and not moved:
         yield Alert(
             rule="join.again",
             incident_key=cancellation.ending_incident_key(before),
             action="resolve",
             level=Level.INFO,
-            title="The member is back",
+            title=f"{MEMBER} is back",
+            advice="Nothing is left to do.",
         )

@@ -17,6 +17,7 @@ from relay.model.effects import Effects, Kpi, KpiName, Note
 from relay.model.member import Member
 from relay.model.milestones import KEPT, Milestone, MilestoneKind
 from relay.rules.cancellation import ENDINGS, SAME_ENDING, kind_of
+from relay.rules.settings import Rules
 from relay.rules.timeline import note
 
 PairKind: TypeAlias = Literal["recovered", "lost", "ended", "left_behind", "rejoined"]
@@ -66,7 +67,7 @@ class _Story:
         return self.parts[-1]
 
 
-def pair_effects(before: Member, after: Member) -> Effects:
+def pair_effects(before: Member, after: Member, rules: Rules) -> Effects:
     """Yield the notes and KPIs of the pairs that an event completes, and the corrections of those that it denies.
 
     Joinings and endings are counted here as well: a third event can show that two of them are one, or are two.
@@ -75,7 +76,7 @@ def pair_effects(before: Member, after: Member) -> Effects:
     for kind in _RULES:
         new, moved, denied = _compared(_stories(before, kind), _stories(after, kind))
         for story in new:
-            yield from _told(story, after)
+            yield from _told(story, after, rules)
         for old, story in moved:
             yield from _counted(old, after, withdrawn=True)
             yield from _counted(story, after)
@@ -133,12 +134,18 @@ def _matter_kpis(before: Member, after: Member) -> Iterator[Kpi]:
             yield Kpi(rule=rule, name=name, key=milestone_key(after, each), at=each.at)
 
 
-def _told(story: _Story, after: Member) -> Iterator[Note | Kpi]:
+def _told(story: _Story, after: Member, rules: Rules) -> Iterator[Note | Kpi]:
     rule, key = _RULES[story.kind], milestone_key(after, story.first)
     if story.kind == "recovered":
         paid = story.last
         yield note(
-            rule, "Membership Payment Recovered", after, key=key, amount=paid.amount, currency=paid.currency
+            rule,
+            "Membership Payment Recovered",
+            after,
+            key=key,
+            amount=paid.amount,
+            currency=paid.currency,
+            manage_url=rules.manage_url_of(after.customer_id),
         )
     elif story.kind == "rejoined":
         times = len(after.rejoinings) or None
