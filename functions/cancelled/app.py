@@ -70,9 +70,8 @@ def decide(event: Cancelled, before: Member, after: Member, rules: Rules) -> Eff
         yield _dunning_alert(event, kind, told, rules)
     elif is_new and kind == "involuntary":
         level = dunning.level_for(before, rules, otherwise=Level.WARNING, high=Level.ERROR)
-        alert = cancellation.ending_alert(
-            rule, f"Lost: {MEMBER} cancelled for failed payments", after, level=level
-        )
+        title = f"Lost: {MEMBER} cancelled for failed payments"
+        alert = cancellation.ending_alert(rule, title, after, level=level)
         # Where a reading has found the end first, it may have been told: the event belongs to that incident.
         key = alert.incident_key if told is before else cancellation.ending_incident_key(before)
         yield replace(alert, incident_key=key)

@@ -62,16 +62,8 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     # A probe is no delivery of the programme, and counts in no figure. `key` is the key's place in KEY_DIGESTS: after a
     # rotation the log shows when the old one is out of use.
     metric = None if topic == PROBE_TOPIC else RECEIVED
-    token = token_marks(access, event.get("headers") or {}, body)
-    _log(
-        "accepted",
-        metric,
-        event_id=delivery.event_id,
-        topic=topic,
-        reason=delivery.reason,
-        key=key,
-        token=token,
-    )
+    marks = {"key": key, "token": token_marks(access, event.get("headers") or {}, body)}
+    _log("accepted", metric, event_id=delivery.event_id, topic=topic, reason=delivery.reason, **marks)
     return _answer(202, {"id": delivery.event_id})
 
 

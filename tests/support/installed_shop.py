@@ -147,13 +147,17 @@ def installed_shop(folder: Path, monkeypatch: pytest.MonkeyPatch, aws: Any) -> I
         assert digest(key) in Stack(stack.name, stack.access).parameters["KeyDigests"].split(",")
         return shop.probes.pop(0) if shop.probes else ProbeResult(seen=set(FOLDERS))
 
-    def subscribe_all(stack: Stack) -> subscriptions.Applied:
+    really_apply = subscriptions.apply
+
+    def apply(stack: Stack, url: str | None = None) -> subscriptions.Applied:
+        if url:
+            return really_apply(stack, url)
         shop.did.append("subscribed")
-        return subscriptions.Applied(name=f"relay {stack.name}", created=tuple(FOLDERS))
+        return subscriptions.Applied(name="", created=tuple(FOLDERS))
 
     monkeypatch.setattr(package, "upload", upload)
     monkeypatch.setattr(package, "put_template", put_template)
     for module in (rollout, rotation):
         monkeypatch.setattr(module, "probe", probe)
-    monkeypatch.setattr(subscriptions, "apply", subscribe_all)
+    monkeypatch.setattr(subscriptions, "apply", apply)
     yield shop

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from getpass import getpass
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from inveterate import (
     AmbiguousWriteError,
@@ -25,20 +23,16 @@ from inveterate import (
 )
 from inveterate.webhooks.topics import ALIASES, TOPICS
 
-from relay_cli.callback_key import stored_key
+from relay_cli.callback_key import callback_key, stored
 from relay_cli.errors import CliError
-from relay_cli.secrets import cleaned
+from relay_cli.secrets import cleaned, read_secret
 
 if TYPE_CHECKING:
     from inveterate import WebhookSubscription
 
     from relay_cli.stack import Stack
 
-KEY_VARIABLE: Final = "RELAY_CALLBACK_KEY"
 API_KEY_VARIABLE: Final = "INVETERATE_API_KEY"
-
-ReadSecret: TypeAlias = Callable[[str], str]
-"""Returns the secret of that name, as a person types it."""
 
 
 @dataclass(frozen=True)
@@ -75,70 +69,39 @@ class Desired:
     platform: str = ""
 
 
-def target_of(stack: Stack, read_secret: ReadSecret | None = None) -> Desired:
-    """Return what the subscriptions of a stack should be.
+def subscription_name(stack: Stack) -> str:
+    """Return the name under which a stack's subscriptions are listed at Inveterate."""
+    return f"relay {stack.name}"
 
-    The callback key is read from RELAY_CALLBACK_KEY, else from SSM, else asked for; the API key from INVETERATE_API_KEY, else from the
-    stack's parameter InveterateSecret, else asked for.
+
+def api_key(stack: Stack) -> str:
+    """Return Inveterate's API key: from the environment, else from the stack's secret, else as a person types it.
+
+    Raises:
+        CliError: the secret cannot be read.
+
+    """
+    name = stack.parameters.get("InveterateSecret")
+    if os.environ.get(API_KEY_VARIABLE) or not name:
+        return read_secret("Inveterate API key", API_KEY_VARIABLE)
+    if (found := stored(stack, name)) is None:
+        raise CliError(f"{name} holds no API key", f"`relay init` stores it; or set {API_KEY_VARIABLE}")
+    return cleaned(found, "Inveterate API key")
+
+
+def desired(stack: Stack, url: str | None = None) -> Desired:
+    """Return what the subscriptions of a stack should be: all at its callback URL with its key, or at the URL given.
 
     Raises:
         CliError: the stack would refuse the callback key, or a key cannot be read.
 
     """
-    key = _callback_key(stack, read_secret or read_from_terminal)
-    return desired(stack, f"{stack.output('CallbackBaseUrl')}/{key}", read_secret)
-
-
-def desired(stack: Stack, callback_url: str, read_secret: ReadSecret | None = None) -> Desired:
-    """Return what the subscriptions of a stack should be at this URL."""
     return Desired(
-        name=f"relay {stack.name}",
-        callback_url=callback_url,
-        api_key=api_key_of(stack, read_secret or read_from_terminal),
+        name=subscription_name(stack),
+        callback_url=url or f"{stack.output('CallbackBaseUrl')}/{callback_key(stack)}",
+        api_key=api_key(stack),
         platform=stack.parameters["InveterateUrl"],
     )
-
-
-def _callback_key(stack: Stack, read_secret: ReadSecret) -> str:
-    found = os.environ.get(KEY_VARIABLE) or stored_key(stack) or read_secret("callback key")
-    key = cleaned(found, "callback key")
-    if hashlib.sha256(key.encode()).hexdigest() not in stack.parameters["KeyDigests"].split(","):
-        raise CliError(
-            f"the stack {stack.name} does not accept this callback key",
-            "its digest is not in KeyDigests: is it the key of another shop, or does it contain a line break?",
-        )
-    return key
-
-
-def api_key_of(stack: Stack, read_secret: ReadSecret) -> str:
-    """Return the API key: from the variable, the stack's secret, or a prompt."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    if given := os.environ.get(API_KEY_VARIABLE):
-        return cleaned(given, "Inveterate API key")
-    name = stack.parameters.get("InveterateSecret")
-    if not name:
-        return cleaned(read_secret("Inveterate API key"), "Inveterate API key")
-    try:
-        found = stack.client("ssm").get_parameter(Name=name, WithDecryption=True)
-    except (ClientError, BotoCoreError) as error:
-        raise CliError(
-            f"the API key cannot be read from {name}: {type(error).__name__}", f"set {API_KEY_VARIABLE}"
-        ) from None
-    return str(found["Parameter"]["Value"]).strip()
-
-
-def read_from_terminal(name: str) -> str:
-    """Return a secret typed at the terminal, without showing it.
-
-    Raises:
-        CliError: the standard input is not a terminal.
-
-    """
-    if not sys.stdin.isatty():
-        variable = KEY_VARIABLE if name == "callback key" else API_KEY_VARIABLE
-        raise CliError(f"the {name} is missing", f"set {variable}")
-    return getpass(f"{name}: ")
 
 
 @contextmanager
@@ -182,7 +145,7 @@ def plan(listed: Sequence[WebhookSubscription], target: Desired) -> list[Change]
     return changes
 
 
-def apply(stack: Stack, *, read_secret: ReadSecret | None = None) -> Applied:
+def apply(stack: Stack, url: str | None = None) -> Applied:
     """Make the subscriptions what they should be: subscribe every topic, correct ours, and remove our duplicates.
 
     A topic that the account refuses is in `failed` and stops no other one. The digests of tokens that the platform
@@ -192,7 +155,7 @@ def apply(stack: Stack, *, read_secret: ReadSecret | None = None) -> Applied:
         CliError: a key is missing or wrong, or the platform does not answer.
 
     """
-    return apply_to(target_of(stack, read_secret), keep=lambda tokens: keep_tokens(stack, tokens))
+    return apply_to(desired(stack, url), keep=lambda tokens: keep_tokens(stack, tokens))
 
 
 def apply_to(target: Desired, *, keep: Callable[[Mapping[str, str]], None] = lambda _tokens: None) -> Applied:

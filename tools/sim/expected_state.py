@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from sim.clock import iso
+from sim.clock import iso, parse
 from sim.derived_fields import (
     BILLING_FIELDS,
     EXPIRING_FIELDS,
@@ -167,9 +167,11 @@ class ExpectedState:
 
         What is left of each of its lots is known to no mirror.
         """
-        shown = pick(record, email="email", tierId="tier_id", joinedAt="joined_at", credit="credit_balance")
+        shown = pick(record, email="email", tierId="tier_id", credit="credit_balance")
         shown = with_decimal_texts(shown, "credit_balance")
-        shown |= {"first_joined_at": record.get("joinedAt"), "lots_unclear": True}
+        if joined := record.get("joinedAt"):
+            shown |= dict.fromkeys(("joined_at", "first_joined_at"), iso(parse(joined)))
+        shown["lots_unclear"] = True
         self._facts[customer_id] = {name: (value, _FROM_API) for name, value in shown.items() if value}
         self._sources[customer_id] = {}
         self._newest[customer_id] = record.get("joinedAt") or ""

@@ -67,11 +67,12 @@ def relay(platform: SimClient, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
         *words: str, action: str = "apply", typed: str = CALLBACK_KEY, api_key: str = KEY, **more: str
     ) -> int:
         url = str(platform.http.base_url)
-        answers = {"callback key": typed, "Inveterate API key": api_key}
+        answers = {"callback key: ": typed, "Inveterate API key: ": api_key}
+        monkeypatch.setattr("relay_cli.secrets.sys.stdin.isatty", lambda: True, raising=False)
+        monkeypatch.setattr("relay_cli.secrets.getpass", answers.__getitem__)
         return subscriptions.main(
             parsed(subscriptions.configure, "--stack", "relay-acme", action, *words),
             lambda arguments: StackWithParameters(arguments.stack, url=url, more=more),
-            answers.__getitem__,
         )
 
     return run
@@ -189,11 +190,14 @@ def test_our_duplicates_are_removed_and_no_other(relay: Callable[..., int], plat
     assert sorted(one["name"] for one in left) == ["another integration", "relay relay-acme"]
 
 
-def test_destroy_removes_ours_alone(relay: Callable[..., int], platform: SimClient) -> None:
-    """And asks first: without a terminal it needs `--yes`."""
+def test_destroy_removes_ours_alone(
+    relay: Callable[..., int], platform: SimClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And asks first."""
     relay()
     platform.subscribe("customer.cancelled", name="another integration")
-    with pytest.raises(CliError, match="Remove 15 subscriptions"):
+    monkeypatch.setattr("builtins.input", lambda _question: "n")
+    with pytest.raises(CliError, match="nothing was changed"):
         relay(action="destroy")
     assert relay("--yes", action="destroy") == 0
     assert [one["name"] for one in listed(platform)] == ["another integration"]

@@ -161,3 +161,18 @@ def test_the_rules_say_when() -> None:
         ("2026-03-01", 9),
         ("2026-03-02", 9),
     ]
+
+
+def test_the_digest_shows_the_same_day_of_the_week_before() -> None:
+    """Whole days by the shop's clock, seven days back."""
+    setup = SchedulerSetup(zone=NEW_YORK)
+    setup.kpis.put(
+        [
+            *kpi("joined", START - 5 * HOUR, 2),
+            *kpi("joined", START - 7 * DAY - 5 * HOUR, 3),
+            *kpi("joined", START - 6 * DAY - 5 * HOUR, 9),
+        ]
+    )
+    play_ticks(setup, START - DAY, START + 5 * HOUR)
+    lines = dict(setup.digests()[-1].lines)
+    assert lines["Joined"] == "2 · a week before 3"

@@ -41,7 +41,10 @@ def check_crm(stack: Stack, name: str) -> Iterator[CheckLine]:
 
     target = Target(stack, name)
     target.load_settings()
-    yield from crm_lines(target)
+    try:
+        yield from crm_lines(target)
+    finally:
+        target.services.close()
 
 
 def crm_lines(target: Target) -> Iterator[CheckLine]:

@@ -119,7 +119,7 @@ def _subscribe(stack: Stack) -> None:
     from relay_cli import subscriptions
 
     done = subscriptions.apply(stack)
-    say(f"webhooks: {len(done.created)} created, {len(done.updated)} updated, {len(done.kept)} kept")
+    say(f"webhooks: {len(done.updated)} updated, {len(done.created)} created, {len(done.kept)} kept")
     if done.failed:
         raise CliError(
             f"{', '.join(done.failed)} could not be subscribed", "run `relay subscriptions apply` again"

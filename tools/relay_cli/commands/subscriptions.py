@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 from inveterate.webhooks.topics import TOPICS
 
 from relay_cli import subscriptions, tokens
+from relay_cli.callback_key import VARIABLE
 from relay_cli.errors import ATTENTION, DONE, FAILED, CliError
 from relay_cli.help import HelpFormatter, add_yes_option, describe
 from relay_cli.output import as_json, show
 from relay_cli.prompts import confirm
 from relay_cli.stack import Stack
-from relay_cli.subscriptions import Applied, Change, Desired, ReadSecret
+from relay_cli.subscriptions import Applied, Change, Desired
 
 if TYPE_CHECKING:
     from relay.ports.subscriptions import SubscriptionState
@@ -27,7 +28,7 @@ _ACTIONS: Final[Mapping[str, str]] = {
 
 _NOTES: Final = f"""\
 Subscriptions with another name than `relay <stack>` are never changed. The callback key is read from
-{subscriptions.KEY_VARIABLE}, else asked for. The API key is read from {subscriptions.API_KEY_VARIABLE}, else from the
+{VARIABLE}, else from SSM, else asked for. The API key is read from {subscriptions.API_KEY_VARIABLE}, else from the
 stack's parameter InveterateSecret, else asked for. Tokens that Inveterate returns are demanded of deliveries only after
 those of every topic within a day bore one."""
 
@@ -49,7 +50,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def main(
     arguments: argparse.Namespace,
     open_stack: Callable[[argparse.Namespace], Stack] = Stack.of,
-    read_secret: ReadSecret | None = None,
 ) -> int:
     """Run the action; return the exit code: 3 where `plan` finds a difference, 1 where a topic failed.
 
@@ -59,7 +59,7 @@ def main(
         print(as_json(TOPICS) if arguments.json else "\n".join(TOPICS))
         return DONE
     stack = open_stack(arguments)
-    target = subscriptions.target_of(stack, read_secret)
+    target = subscriptions.desired(stack)
     match arguments.action:
         case "plan":
             return _plan(target, arguments)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
+from inveterate import Client, InveterateError
 from inveterate.webhooks.topics import TOPICS, topic_named
 from relay.topics import PROBE_TOPIC
 
@@ -112,11 +113,9 @@ class Rotation:
         self.stack.client("ssm").delete_parameter(Name=self._next)
 
     def _subscribe(self, key: str) -> None:
-        from relay_cli.subscriptions import apply_to, desired, keep_tokens
+        from relay_cli import subscriptions
 
-        done = apply_to(
-            desired(self.stack, self._url(key)), keep=lambda tokens: keep_tokens(self.stack, tokens)
-        )
+        done = subscriptions.apply(self.stack, self._url(key))
         if done.failed:
             raise CliError(
                 f"{', '.join(done.failed)} could not be moved to the new URL",
@@ -135,7 +134,7 @@ class Rotation:
             return RotationResult(
                 "waiting",
                 f"both keys stay valid: the subscriptions of {', '.join(elsewhere)} are not read back at the new URL; "
-                "run `relay subscriptions apply` and then this again; a second subscription of that name is deleted at Inveterate",
+                "run `relay subscriptions apply`, which removes a second one of that name, and then this again",
             )
         if not self.now and (reason := self._still_needed(fresh)):
             return RotationResult("waiting", f"both keys are valid: {reason}")
@@ -155,11 +154,16 @@ class Rotation:
 
     def _not_at(self, key: str) -> list[str]:
         """Return the topics of which no subscription of ours leads to this key's URL, or one leads elsewhere."""
-        from relay_cli.subscriptions import connected, desired
+        from relay_cli.subscriptions import api_key, subscription_name
 
-        wanted = desired(self.stack, self._url(key))
-        with connected(wanted) as client:
-            ours = [one for one in client.webhook_subscriptions.list() if one.name == wanted.name]
+        try:
+            with Client(api_key(self.stack), base_url=self.stack.parameters["InveterateUrl"]) as client:
+                listed = list(client.webhook_subscriptions.list())
+        except InveterateError as error:
+            raise CliError(
+                f"the subscriptions cannot be read back: {type(error).__name__}", "run the command again"
+            ) from None
+        ours = [one for one in listed if one.name == subscription_name(self.stack)]
         places: dict[str, set[str | None]] = {}
         for one in ours:
             places.setdefault(topic_named(one.topic or "") or "", set()).add(one.callback_url)

@@ -58,6 +58,4 @@ def late_ending(before: Member, after: Member, rules: Rules) -> Effects:
     was_running = before.status not in {"none", "cancelled"}
     is_told = before.is_failing or cancellation.incident_key(before)
     if was_running and after.ended_at and not is_told and is_high_value(before, rules):
-        yield cancellation.ending_alert(
-            "cancel.voluntary", "A high-value member was found to have left", after, level=Level.INFO
-        )
+        yield cancellation.ending_alert("cancel.voluntary", f"Left: {MEMBER}", after, level=Level.INFO)

@@ -32,7 +32,7 @@ _TONES: Final[dict[Tone, str]] = {
     "bad": _ICONS[Level.ERROR],
     "neutral": _ICONS[Level.INFO],
 }
-"""An end by what it means. A lost member is never under a tick, and so is no member of whom nothing is known."""
+"""An end by what it means. A lost member is never under a tick, and neither is one about which nothing is known."""
 
 _DIGEST_ICON: Final = "\N{BAR CHART}"
 _ACTION_ICON: Final = "\N{BUST IN SILHOUETTE}"
