@@ -38,7 +38,7 @@ def test_the_url_without_its_key(
 def test_a_key_that_the_stack_refuses(shop: InstalledShop) -> None:
     """It is not shown as if it were right."""
     shop.write()
-    shop.store("another")
+    shop.store("a-stored-key")
     with pytest.raises(CliError, match="does not accept this callback key") as refused:
         shop.run(keys, "show", "--reveal")
-    assert "another" not in str(refused.value)
+    assert "a-stored-key" not in str(refused.value)

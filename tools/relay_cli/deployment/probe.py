@@ -57,13 +57,14 @@ class ProbeResult:
 class Prober:
     """Posts a probe for each topic to the callback URL (with its key) and waits for them.
 
-    `journaled` returns the ids of the probes that have been journaled since a time.
+    `journaled` returns the ids of the probes that have been journaled since a time. The wait is longer than the time for
+    which a queue hides a message whose function timed out or was throttled, as the first invocations of a new stack may be.
     """
 
     callback: str
     shop: str
     journaled: Callable[[datetime], Iterable[str]]
-    seconds: float = 120.0
+    seconds: float = 300.0
     post: Callable[..., httpx.Response] = httpx.post
     sleep: Callable[[float], None] = time.sleep
     token: str = ""
