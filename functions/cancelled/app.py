@@ -47,14 +47,15 @@ def decide(event: Cancelled, before: Member, after: Member, rules: Rules) -> Eff
         tier_name = event.detail.tier_name or after.text("tier_name")
         yield note(rule, "Membership Cancelled", after, type=kind, tier_name=tier_name)
     yield from pair_effects(before, after)
-    was_announced = cancellation.incident_key(before) and not cancellation.incident_key(after)
+    was_announced = cancellation.announced(before) and not cancellation.announced(after)
     if was_announced:
         yield cancellation.ended_alert(before)
-    if after.ended_at is None or "cancelled_at" not in after.fields_from(event.id):
-        return  # the member has joined again since, or it is the end of another tier
-    if before.is_failing and not after.is_failing:
+    is_over = before.is_failing and not after.is_failing
+    if is_over:
         yield _dunning_alert(event, kind, before, rules)
-    elif is_new and kind == "involuntary":
+    if is_over or after.ended_at is None or "cancelled_at" not in after.fields_from(event.id):
+        return  # the member has joined again since, or it is the end of another tier
+    if is_new and kind == "involuntary":
         level = dunning.level_for(before, rules, otherwise=Level.WARNING, high=Level.ERROR)
         yield cancellation.ending_alert(rule, "A membership ended for failed payments", after, level=level)
     elif is_new and kind in {"voluntary", "unknown"} and not was_announced and is_high_value(before, rules):

@@ -379,7 +379,11 @@ class Member:
     @property
     def _on_trial(self) -> bool:
         ends, paid = self.moment("trial_ends_at"), self.moment("last_payment_at")
-        return ends is not None and (paid is None or paid < ends - TRIAL_BILLING_SLACK)
+        if ends is not None:
+            return paid is None or paid < ends - TRIAL_BILLING_SLACK
+        # A trial whose end no event told, or told as what it cannot be: a trial until something is paid.
+        entered = [each for each in self.milestones if each.kind == "joined" or each.detail in WITHOUT_A_FEE]
+        return bool(entered) and entered[-1].detail == "trial" and (paid is None or paid < entered[-1].at)
 
 
 def _cancel_type(member: Member) -> Value:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias
 
 from relay.model.effects import Alert, KpiName, Level
 from relay.model.formats import day_text, detail_rows, moment_text
 from relay.model.member import Member
 from relay.model.milestones import Milestone
+from relay.rules.segments import high_value_rows, is_high_value
+from relay.rules.settings import Rules
 
 EndingKind: TypeAlias = Literal["voluntary", "involuntary", "merchant", "unknown"]
 
@@ -26,6 +29,9 @@ ENDINGS: Final[dict[EndingKind, tuple[str, KpiName]]] = {
     "unknown": ("cancel.unknown", "left_for_unknown_reason"),
 }
 """For each kind, the id of its rule and the name of its KPI."""
+
+PENDING: Final = "cancel.pending"
+"""The id of the rule for an announced end."""
 
 _SOURCES: Final = {"FAILURE": "the failed payment", "CUSTOMER": "the member", "MERCHANT": "the shop"}
 
@@ -93,6 +99,58 @@ def ending_alert(rule: str, title: str, after: Member, *, level: Level) -> Alert
     )
 
 
+def is_loss(member: Member, rules: Rules) -> bool:
+    """Return whether the cancellation that is announced is one to prevent: a high-value member asked for it."""
+    return _source(member) not in {"FAILURE", "MERCHANT"} and is_high_value(member, rules)
+
+
+def announced(member: Member) -> str | None:
+    """Return the incident of an announced end; None where none is, and where the membership has ended already."""
+    return None if member.ended_at else incident_key(member)
+
+
+def is_same_request(before: Member, at: datetime | None) -> bool:
+    """Return whether a request of this time is the one that the record knows: no joining and no ending lies between them."""
+    known = before.moment("pending_since")
+    if not before.is_leaving or known is None or at is None:
+        return before.is_leaving
+    first, last = sorted((known, at))
+    return not any(first <= each.at <= last for each in before.milestones if each.kind in {"joined", "ended"})
+
+
+def pending_alerts(before: Member, after: Member, rules: Rules) -> Iterator[Alert]:
+    """Yield the alerts of an announced end: the incident of its date opens, and that of another date before is over.
+
+    A new date is said as the end of the former incident, so the new one opens silently.
+    """
+    moved = incident_key(before) not in {None, incident_key(after)}
+    ends_on = day_text(after.moment("pending_cancel_at")) or "not said"
+    if moved:
+        yield _resolution(
+            "cancel.resumed", before, "The cancellation has another date now", ("Ends on", ends_on)
+        )
+    source = _source(after)
+    if source == "FAILURE":
+        return  # the dunning incident covers it, and the member did not ask to leave
+    by_member = source != "MERCHANT"
+    is_told = moved and is_loss(before, rules)
+    yield Alert(
+        rule=PENDING,
+        incident_key=incident_key(after) or "",
+        level=Level.WARNING if is_loss(after, rules) and not is_told else Level.INFO,
+        title="A member is about to leave" if by_member else "The shop has cancelled a membership for later",
+        details=detail_rows(
+            ("Ends on", ends_on), ("Asked by", source_text(source)), *high_value_rows(after, rules)
+        ),
+        advice="Until then the member can be won back: write, or offer something." if by_member else "",
+        as_of=after.moment("pending_since"),
+    )
+
+
+def _source(member: Member) -> str | None:
+    return source(member.text("pending_cancel_source"))
+
+
 def resumed_alert(before: Member, title: str) -> Alert:
     """Return the alert that a pending cancellation is off; `before` is the record in which it was pending."""
     return _resolution("cancel.resumed", before, title)
@@ -103,7 +161,13 @@ def ended_alert(before: Member) -> Alert:
     return _resolution("cancel.ended", before, "The membership has ended, as announced")
 
 
-def _resolution(rule: str, before: Member, title: str) -> Alert:
+def _resolution(rule: str, before: Member, title: str, *rows: tuple[str, str]) -> Alert:
     return Alert(
-        rule=rule, incident_key=incident_key(before) or "", action="resolve", level=Level.INFO, title=title
+        rule=rule,
+        incident_key=incident_key(before) or "",
+        action="resolve",
+        level=Level.INFO,
+        title=title,
+        details=rows,
+        as_of=before.moment("pending_since"),
     )
