@@ -244,10 +244,9 @@ def _notes(mine: list[Statement], found: Expected) -> None:
     member, ended, numbered = mine[0].member, False, list[Statement]()
     left: Statement | None = None
     moved: int | None = None
-    asked = False
+    _requests(mine, found)
     for s in mine:
         if s.topic in bodies.JOINED:
-            asked = False
             # Only a paid joining is said to have an event in the timeline.
             paid = s.topic == bodies.JOINED_PAID
             (found.notes if paid else found.more_notes)[member, "Membership Joined"] += 1
@@ -262,12 +261,7 @@ def _notes(mine: list[Statement], found: Expected) -> None:
             moved = s.ms
         elif s.topic == bodies.CANCELLED:
             found.notes[member, "Membership Cancelled"] += not _same_ending(left, s)
-            ended, left, asked = True, s, False
-        elif s.topic == bodies.PENDING:
-            # The same request with another date is the same matter: it is said once.
-            found.notes[member, PENDING] += not asked
-            found.late_notes[member, PENDING] += 1
-            asked = True
+            ended, left = True, s
         elif s.topic in _NOTES:
             found.notes[member, _NOTES[s.topic]] += 1
         elif s.topic in {bodies.ATTEMPT, bodies.FAILED} and not _same_attempt(numbered, s):
@@ -284,6 +278,18 @@ def _notes(mine: list[Statement], found: Expected) -> None:
         found.open_notes |= {
             (member, f"Membership {name}") for name in ("Rejoined", "Payment Recovered", "Payment Failed")
         }
+
+
+def _requests(mine: list[Statement], found: Expected) -> None:
+    """The same request with another date is the same matter: it is said once."""
+    asked, about = False, (mine[0].member, PENDING)
+    for s in mine:
+        if s.topic == bodies.PENDING:
+            found.notes[about] += not asked
+            found.late_notes[about] += 1
+            asked = True
+        elif s.topic in {bodies.CANCELLED, *bodies.JOINED}:
+            asked = False
 
 
 PENDING = "Membership Cancellation Pending"

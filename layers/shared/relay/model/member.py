@@ -254,6 +254,14 @@ class Member:
         )
         return not has_milestone or self._open_cycle is not None
 
+    def as_known(self, at: datetime) -> datetime:
+        """Return a moment with the count of milestones in its microseconds, which facts leave at zero.
+
+        What the record shows of that moment changes with each milestone that arrives; so what was decided with more
+        knowledge is later, whichever is heard of first.
+        """
+        return at + len(self.milestones) * timedelta(microseconds=1)
+
     @property
     def past(self) -> frozenset[str]:
         """What was to come and is past, as of the newest fact: names of fields, and the events of expired lots."""

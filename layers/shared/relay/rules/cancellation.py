@@ -143,8 +143,14 @@ def pending_alerts(before: Member, after: Member, rules: Rules) -> Iterator[Aler
             ("Ends on", ends_on), ("Asked by", source_text(source)), *high_value_rows(after, rules)
         ),
         advice="Until then the member can be won back: write, or offer something." if by_member else "",
-        as_of=after.moment("pending_since"),
+        as_of=_decided_at(after),
     )
+
+
+def _decided_at(member: Member) -> datetime | None:
+    """Return the moment as of which the record shows the announced end as to come, or as over."""
+    announced_at = member.moment("pending_since")
+    return member.as_known(announced_at) if announced_at else None
 
 
 def _source(member: Member) -> str | None:
@@ -169,5 +175,5 @@ def _resolution(rule: str, before: Member, title: str, *rows: tuple[str, str]) -
         level=Level.INFO,
         title=title,
         details=rows,
-        as_of=before.moment("pending_since"),
+        as_of=_decided_at(before),
     )

@@ -248,10 +248,9 @@ def _decided_at(member: Member, failed_at: datetime) -> datetime:
     """Return the moment as of which the record shows a failed fee as open or over, where its events alone do not say it.
 
     After the failure, and after an ending of another tier, which may have resolved the incident when it was
-    taken for the member's own. The count of milestones puts what was decided with more knowledge later.
+    taken for the member's own.
     """
-    moments = (failed_at, *(each.at for each in member.history.foreign))
-    return max(moments) + len(member.milestones) * timedelta(microseconds=1)
+    return member.as_known(max([failed_at, *(each.at for each in member.history.foreign)]))
 
 
 def _cycle_at(cycle: Cycle, member: Member) -> datetime | None:
