@@ -296,10 +296,13 @@ class Member:
     def _fee(self, part: str) -> Value:
         """Return the amount or the currency of the recurring fee; of another charge, where no recurring fee is known."""
         fee, charge = self.registers.get("fee_amount"), self._registered("charge_amount")
-        is_known = fee is not None and fee.value is not None and (charge is None or self._is_billed(fee))
+        has_fee = fee is not None and fee.value is not None
+        if part == "currency" and not has_fee:
+            return self._registered("charge_currency")
+        is_known = fee is not None and has_fee and (charge is None or self._is_billed(fee))
         entered = [each for each in self.milestones if each.kind in {"joined", "moved"}]
-        is_free = bool(entered) and entered[-1].detail in WITHOUT_A_FEE
-        return self._registered(f"fee_{part}" if is_known or charge is None or is_free else f"charge_{part}")
+        is_over = self.ended_at is not None or (bool(entered) and entered[-1].detail in WITHOUT_A_FEE)
+        return self._registered(f"fee_{part}" if is_known or charge is None or is_over else f"charge_{part}")
 
     @property
     def _failed_attempts(self) -> int | None:
