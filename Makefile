@@ -14,7 +14,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/pycache
 unexport PYTHONDONTWRITEBYTECODE
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help setup run test quick coverage check format lock template bench prove prove-calls prove-stack build cost clean
+.PHONY: help setup run test quick coverage check audit format lock template bench prove prove-calls prove-stack build cost clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ coverage: $(READY) ## The same tests, slower, and which lines of functions/ and 
 check: $(READY) ## Format, lint, types, imports, template, security, locks
 	@scripts/check
 
+audit: $(READY) ## Compare every lock with the database of known vulnerabilities; says so where it cannot be asked
+	@scripts/audit
+
 format: $(READY) ## Put the code into the house format
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
 
@@ -77,7 +80,7 @@ prove: $(READY) ## Put hostile requests to the receiver (REQUESTS=100000), then 
 prove-calls: $(READY) ## 100,000 updates of 40,000 members reach HubSpot in the fewest calls, also through an outage (minutes)
 	@PYTHONPATH=. $(BIN)/python scripts/prove_mirrors.py
 
-prove-stack: $(READY) ## What needs a deployment of its own: two stacks side by side, a stack that is made anew (minutes)
+prove-stack: $(READY) ## What needs a deployment of its own: an installation, two stacks, one made anew, an update under traffic (minutes)
 	@$(BIN)/python -m pytest -q -n 0 -m stack tests/e2e
 
 build: $(READY) ## Build what `sam deploy` ships (RUNTIME=python3.13 ARCH=arm64; STRICT=1: fail where byte code is missing)

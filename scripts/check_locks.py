@@ -24,9 +24,10 @@ def main() -> int:
     layer = (ROOT / "layers/shared/requirements.txt").read_text()
     dev = (ROOT / "requirements/dev.txt").read_text()
     faults = [f"requirements/dev.txt: {fault}" for fault in stale(everything, dev)]
-    apart = [Requirement(text) for text in project["dependency-groups"]["checkov"]]
-    checkov = (ROOT / "requirements/checkov.txt").read_text()
-    faults += [f"requirements/checkov.txt: {fault}" for fault in stale(apart, checkov)]
+    for tool in ("checkov", "audit"):
+        apart = [Requirement(text) for text in project["dependency-groups"][tool]]
+        lock = (ROOT / f"requirements/{tool}.txt").read_text()
+        faults += [f"requirements/{tool}.txt: {fault}" for fault in stale(apart, lock)]
     faults += [f"layers/shared/requirements.txt: {fault}" for fault in stale(shipped, layer)]
     tested = pins(dev)
     faults += [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from typing import Any, Final
 
 from stack_template.costs import PRICED_ON, REGION, Shop, bill
@@ -44,6 +45,14 @@ CAPPED: Final = Shop(
 )
 """The same with TopicConcurrency: Lambda then keeps five pollers at every topic's queue."""
 
+ONE_CRM: Final = Shop(name="one CRM", parameters=IDLE.parameters)
+EVERYTHING: Final = Shop(
+    name="every CRM and channel",
+    parameters={name: value for name, value in BUSY.parameters.items() if name != "ReceiverConcurrency"},
+)
+SIZES: Final = (0, 1_000, 10_000, 100_000, 1_000_000)
+"""Events of a month."""
+
 IDLE_AT_MOST: Final = 4.00
 BUSY_FIXED_AT_MOST: Final = 7.00
 
@@ -60,6 +69,23 @@ def figures(template: dict[str, Any]) -> dict[str, float]:
     return {name: round(dollars, 2) for name, dollars in result.items()}
 
 
+def size_table(template: dict[str, Any]) -> str:
+    """Return the dollars of a month by size of the shop, as docs/cost.md has them."""
+    lines = [
+        "| events a month | one CRM | every CRM and channel | the same without any free tier |",
+        "|---:|---:|---:|---:|",
+    ]
+    for events in SIZES:
+        small, large = replace(ONE_CRM, events=events), replace(EVERYTHING, events=events)
+        dollars = (_total(template, small), _total(template, large), _total(template, large, free_tier=False))
+        lines.append(f"| {events:,} | " + " | ".join(f"${each:.2f}" for each in dollars) + " |")
+    return "\n".join(lines)
+
+
+def _total(template: dict[str, Any], shop: Shop, *, free_tier: bool = True) -> float:
+    return sum(line.dollars for line in bill(template, shop, free_tier=free_tier))
+
+
 def _main() -> int:
     template = expanded(source(), REGION)
     print(f"Dollars a month in {REGION}, at the prices of {PRICED_ON}, with the account's free tier\n")
@@ -69,6 +95,7 @@ def _main() -> int:
             kind = "fixed" if line.fixed else "by events"
             print(f"  {line.part:32} {line.quantity:>14,.1f} {line.dollars:>8.2f}  {kind}")
         print()
+    print(size_table(template), end="\n\n")
     found = figures(template)
     print(f"RESULT {json.dumps(found)}")
     return int(found["idle_total"] > IDLE_AT_MOST or found["busy_fixed"] > BUSY_FIXED_AT_MOST)

@@ -26,8 +26,16 @@ h3 { font-size: 18px; margin: 4px 0 8px }
 p { margin: 8px 0; white-space: pre-line } a { color: #1264a3; text-decoration: none }
 .context { color: #616061; font-size: 12px }
 """
-_PICTURED: Final = {"opened", "resolved", "programme", "digest", "rollup"}
-"""`resolved` is pictured as the first message of its thread."""
+_PICTURED: Final = {
+    "high-value-attempt-2",
+    "high-value-recovered",
+    "ordinary-lost",
+    "win-back",
+    "programme",
+    "digest",
+    "rollup",
+}
+"""An end is pictured as the first message of its thread."""
 
 _ICONS: Final = {
     "\N{LARGE RED CIRCLE}": ("#e01e5a", "●"),

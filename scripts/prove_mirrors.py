@@ -121,7 +121,7 @@ def _set_up(
     for number, customer in enumerate(whose):
         updated[customer] = updated.get(customer, 0) + 1
         at = BEGIN + over * (number / updates)
-        run.arrivals.append((at, _update(run, customer, updated[customer], at)))
+        run.arrivals.append((at, update(run, customer, updated[customer], at)))
     if not over:
         # Queued before the start: all changes have happened, and only the messages are left.
         run.queue.arrivals.extend((at, partial(_given, happen())) for at, happen in _drained(run))
@@ -138,7 +138,7 @@ def _given(message: OutgoingMessage) -> OutgoingMessage:
     return message
 
 
-def _update(run: VirtualCrmRun, customer: int, nth: int, at: datetime) -> Callable[[], OutgoingMessage]:
+def update(run: VirtualCrmRun, customer: int, nth: int, at: datetime) -> Callable[[], OutgoingMessage]:
     """Return what happens at an update: the record is written, and the change message is returned."""
 
     def happen() -> OutgoingMessage:
@@ -180,7 +180,7 @@ def _figures(run: VirtualCrmRun, fake: FakeHubspot, members: int, updates: int) 
         "most_events_in_1_s": crm.notes_batch_size * most_in_a_window([call.at for call in notes], 1.0),
         "refused_429": sum(call.status == HTTPStatus.TOO_MANY_REQUESTS for call in calls),
         "mirrored": sum(mirror.state == "mirrored" for mirror in run.sync_states.states.values()),
-        "mismatches": _mismatches(run),
+        "mismatches": mismatches(run),
         "dead_letters": len(run.dead.sent),
         "invocations": run.invocations,
         "longest_invocation": round(run.longest, 1),
@@ -189,7 +189,7 @@ def _figures(run: VirtualCrmRun, fake: FakeHubspot, members: int, updates: int) 
     }
 
 
-def _mismatches(run: VirtualCrmRun) -> int:
+def mismatches(run: VirtualCrmRun) -> int:
     """Return how many members differ in HubSpot from their record."""
     wrong = 0
     records = list(run.members.records.values())

@@ -24,7 +24,10 @@ The table at the end is written by `scripts/targets` from the adapter's own: cha
 Members become contacts, two hundred in a call, each under the external id `Membership_Key__c`
 (`shop:customer`). A contact that the merchant has already, alone under the member's e-mail address and without a
 key, becomes the member's; Relay never touches one under another shop's key. Relay writes its own fields, and the e-mail
-address; a contact that it has to make is called "Member" and the customer's number, a name that you may change.
+address; a contact that it has to make bears the member's name and phone (without a name, "Member" and the customer's number), which you
+may change. To others they are written by the weekly audit where the contact's own field is empty (`write_names` in the [rules](rules.md)
+switches it off). A member's own contact always stays its own: an address is not unique, so a new one is written there. A contact that you
+delete is made again with the member's next change, or by the weekly audit.
 
 ## Setting it up
 
@@ -43,14 +46,31 @@ address; a contact that it has to make is called "Member" and the customer's num
 ## Good to know
 
 * Relay defines no fields: that would take the right to customise the whole org. While one is missing, or hidden from
-  its user, members wait, and an alarm says `unknown_property`; a newer Relay may bring a field to deploy first.
+  its user, members wait, the alarm `misconfigured` opens, and the log says `unknown_property`; a newer Relay may bring a field to deploy first.
 * Moments (Membership Joined, Store Credit Expiring, …) are not written: a task for each would spend the org's storage.
   A record-triggered flow on the fields starts what they would. Filling Salesforce with all members starts such flows too.
-* Relay obeys your duplicate rules: a member that one keeps out is refused as `duplicates_detected`. Several contacts with a
-  new member's address, or its key, are refused as `identity_conflict`: merge them, and the next change arrives.
+* Relay obeys your duplicate rules: a member that one keeps out waits as `duplicates_detected`. With
+  `SalesforceAllowDuplicates=true` a rule that only warns lets it through. Several contacts with a
+  new member's address, or its key, make it wait as `identity_conflict`: merge them.
+* A lasting answer makes a member wait, with the code and the field by name (`required_field_missing Region__c`); only a value that
+  no record can take (`invalid_email_address`, `malformed_id`, a text or number that is too long) and another shop's key refuse it. What waits is tried
+  again after 15 minutes, an hour, four hours, then daily, and after two weeks it is refused; `relay mirror status salesforce
+  --who` names each, and `relay mirror retry salesforce` tries them at once.
+* A version that Salesforce has ended is named as `SalesforceVersion`, a wrong address as `SalesforceUrl`, refused credentials as
+  `SalesforceSecret`; a page that is not Salesforce's own blames nothing.
 * The org's calls of 24 hours are shared by all that is connected to it. Two hundred known members cost two of them.
 * A picklist takes what is not on its list; leave it so. A checkbox knows no "unknown": it is then not ticked. Texts are
   cut to their field.
+
+## Three list views and flows to begin with
+
+A record-triggered flow on the object, *when a record is updated to meet the conditions*:
+
+| | list view or report | flow |
+|---|---|---|
+| a payment failed | `Membership_Payment_Status__c` is past_due, `Membership_Attempts_Left__c` is greater than 0 | when `Membership_Failed_Attempts__c` changes: an e-mail alert with `Membership_Manage_Url__c` and `Membership_Next_Attempt_At__c`; where `Membership_Attempts_Left__c` is 1, a task for the owner, due at `Membership_Final_Attempt_At__c` |
+| credits expire | `Membership_Credits_Expiring__c` is greater than 0, `Membership_Credits_Expiring_At__c` is in the next 7 days | a scheduled path, 7 days before `Membership_Credits_Expiring_At__c`: an e-mail alert with the amount and the date |
+| about to leave | `Membership_Status__c` is pending_cancellation | when `Membership_Status__c` becomes that: a task for the owner until `Membership_Pending_Cancel_At__c`, of high priority where `Membership_High_Value__c` is ticked |
 
 ## Fields
 

@@ -32,7 +32,7 @@ def decide(event: BillingAttemptFailed, before: Member, after: Member, rules: Ru
         yield Kpi(
             rule="dunning.attempt", name="failed_attempt", amount=charge.amount, currency=charge.currency
         )
-    yield from pair_effects(before, after)
+    yield from pair_effects(before, after, rules)
     cycle, failure = dunning.open_cycle(after), dunning.new_failure(before, after)
     if cycle is None or failure is None or failure != cycle.failures[-1]:
         return  # a payment, a joining or an ending has resolved it, or a later attempt is known

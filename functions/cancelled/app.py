@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
+
 from inveterate.webhooks.cancellations import Cancelled
-from relay.model.effects import Alert, Effects, Level
+from relay.model.effects import MEMBER, Alert, Effects, Level
 from relay.model.facts import Facts
 from relay.model.member import Member
 from relay.model.milestones import Milestone
@@ -45,21 +48,45 @@ def decide(event: Cancelled, before: Member, after: Member, rules: Rules) -> Eff
     rule, _ = cancellation.ENDINGS[kind]
     if is_new:
         tier_name = event.detail.tier_name or after.text("tier_name")
-        yield note(rule, "Membership Cancelled", after, type=kind, tier_name=tier_name)
-    yield from pair_effects(before, after)
+        amount, currency = _fee(before)
+        yield note(
+            rule,
+            "Membership Cancelled",
+            after,
+            amount=amount,
+            currency=currency,
+            type=kind,
+            tier_name=tier_name,
+            also=dunning.deadlines(after, rules),
+        )
+    yield from pair_effects(before, after, rules)
     was_announced = cancellation.announced(before) and not cancellation.announced(after)
     if was_announced:
         yield cancellation.ended_alert(before)
-    is_over = before.is_failing and not after.is_failing
+    told = cancellation.without_finding(before)
+    is_over = told.is_failing and not after.is_failing
     if is_over:
-        yield _dunning_alert(event, kind, before, rules)
+        yield _dunning_alert(event, kind, told, rules)
     if is_over or after.ended_at is None or "cancelled_at" not in after.fields_from(event.id):
         return  # the member has joined again since, or it is the end of another tier
     if is_new and kind == "involuntary":
         level = dunning.level_for(before, rules, otherwise=Level.WARNING, high=Level.ERROR)
-        yield cancellation.ending_alert(rule, "A membership ended for failed payments", after, level=level)
+        title = f"Lost: {MEMBER} cancelled for failed payments"
+        alert = cancellation.ending_alert(rule, title, after, level=level)
+        # Where a reading has found the end first, it may have been told: the event belongs to that incident.
+        key = alert.incident_key if told is before else cancellation.ending_incident_key(before)
+        yield replace(alert, incident_key=key)
+    elif told is not before:
+        return  # a reading has found the end, and told it
     elif is_new and kind in {"voluntary", "unknown"} and not was_announced and is_high_value(before, rules):
-        yield cancellation.ending_alert(rule, "A high-value member left", after, level=Level.INFO)
+        yield cancellation.ending_alert(rule, f"Left: {MEMBER}", after, level=Level.INFO)
+
+
+def _fee(before: Member) -> tuple[Decimal | None, str | None]:
+    """Return the fee that the programme no longer gets: the open one, else the recurring one of the record before the end."""
+    if before.is_failing and before.money("unpaid") is not None:
+        return before.money("unpaid"), before.text("unpaid_currency")
+    return before.money("fee_amount"), before.text("fee_currency")
 
 
 def _dunning_alert(event: Cancelled, kind: cancellation.EndingKind, before: Member, rules: Rules) -> Alert:

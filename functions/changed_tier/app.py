@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from inveterate.webhooks.account import ChangedTier
-from relay.model.effects import Alert, Effects, Kpi, Level
+from relay.model.effects import MEMBER, Alert, Effects, Kpi, Level
 from relay.model.facts import Facts, known, pick
 from relay.model.formats import day_text, detail_rows
 from relay.model.member import Member
@@ -51,7 +51,7 @@ def decide(event: ChangedTier, before: Member, after: Member, rules: Rules) -> E
     )
     if move_direction:
         yield Kpi(rule="tier.changed", name="tier_up" if move_direction == "up" else "tier_down")
-    yield from pair_effects(before, after)
+    yield from pair_effects(before, after, rules)
     yield from standing_alerts(before, after, rules, at=event.occurred_at)
     if "tier_changed_at" not in after.fields_from(event.id):
         return
@@ -63,7 +63,8 @@ def decide(event: ChangedTier, before: Member, after: Member, rules: Rules) -> E
             incident_key=f"tier:{after.key}:{day_text(left_at)}",
             action="resolve",
             level=Level.INFO,
-            title="The member moved back",
+            title=f"{MEMBER} moved back to the former tier",
+            advice="Nothing is left to do.",
         )
     elif move_direction == "down" and is_high_value(before, rules):
         yield Alert(
@@ -71,7 +72,7 @@ def decide(event: ChangedTier, before: Member, after: Member, rules: Rules) -> E
             incident_key=f"tier:{after.key}:{day_text(moved_at)}",
             level=Level.WARNING,
             one_off=True,
-            title="A high-value member moved to a lower tier",
+            title=f"{MEMBER} moved to a lower tier",
             details=detail_rows(("From", move.previous_tier_name), ("To", move.tier_name)),
             advice="Ask what was missing: a member that moves down often leaves next.",
         )

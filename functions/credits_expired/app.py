@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from inveterate.webhooks.credits import CreditsExpired
-from relay.model.effects import Alert, Effects, Kpi, Level
+from relay.model.effects import MEMBER, Alert, Effects, Kpi, Level
 from relay.model.facts import Facts, known
 from relay.model.formats import amount_text, day_text, detail_rows
 from relay.model.member import Member
-from relay.rules import credits
+from relay.rules import credits, dunning
 from relay.rules.segments import is_high_value
 from relay.rules.settings import Rules
 from relay.rules.timeline import note
@@ -30,7 +30,15 @@ def facts(event: CreditsExpired) -> Facts:
 def decide(event: CreditsExpired, before: Member, after: Member, rules: Rules) -> Effects:
     """Note and count the loss; alert at once where a high-value member lost `expired_at_once` or more."""
     amount, currency = event.payload.amount, credits.currency_of(after, rules)
-    yield note(RULE, "Store Credit Expired", after, amount=amount, currency=currency)
+    yield note(
+        RULE,
+        "Store Credit Expired",
+        after,
+        amount=amount,
+        currency=currency,
+        credit_kind="expired",
+        also=dunning.deadlines(after, rules),
+    )
     yield Kpi(rule=RULE, name="credits_expired", amount=amount, currency=currency)
     threshold = rules.amount_set("expired_at_once", currency)
     is_large = threshold is None or 0 < threshold <= (amount or 0)
@@ -41,7 +49,7 @@ def decide(event: CreditsExpired, before: Member, after: Member, rules: Rules) -
             level=Level.INFO,
             immediate=True,
             one_off=True,
-            title="A high-value member's credits ran out",
+            title=f"{amount_text(amount, currency)} of store credit expired for {MEMBER}",
             details=detail_rows(
                 ("Expired", amount_text(amount, currency)),
                 ("Balance now", amount_text(event.payload.new_balance, currency)),

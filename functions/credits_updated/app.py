@@ -42,6 +42,7 @@ def decide(event: CreditsUpdated, before: Member, after: Member, rules: Rules) -
         currency=currency,
         delta=change,
         reason=payload.reason,
+        credit_kind=credits.credit_kind(payload, change),
     )
     if credits.is_manual(payload):
         yield Kpi(rule="credits.manual", name="manual_credit", amount=change, currency=currency)

@@ -28,7 +28,7 @@ def decide(event: PaymentFailed, before: Member, after: Member, rules: Rules) ->
         yield Kpi(
             rule="dunning.failed", name="failed_attempt", amount=charge.amount, currency=charge.currency
         )
-    yield from pair_effects(before, after)
+    yield from pair_effects(before, after, rules)
     failure = dunning.new_failure(before, after)
     cycle = dunning.unsettled_cycle(after, failure)
     if cycle and dunning.tells_final(cycle, failure):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from inveterate.webhooks.payments import PaymentMethodsUpdated
-from relay.model.effects import Alert, Effects, Level
+from relay.model.effects import MEMBER, Alert, Effects, Level
 from relay.model.facts import Facts, known
+from relay.model.formats import amount_text, detail_rows, moment_text
 from relay.model.member import Member
 from relay.rules import dunning
 from relay.rules.settings import Rules
@@ -27,7 +28,12 @@ def decide(event: PaymentMethodsUpdated, before: Member, after: Member, rules: R
             incident_key=dunning.incident_key(after),
             action="update",
             level=Level.INFO,
-            title="A new payment method is on file: a retry is expected",
+            title=f"{MEMBER} has a new payment method: a retry is expected",
+            details=detail_rows(
+                ("Amount", amount_text(after.money("unpaid"), after.text("unpaid_currency"))),
+                ("Next attempt expected", moment_text(dunning.next_attempt_at(after, rules))),
+            ),
+            advice="Nothing to do until the next attempt: it uses the new method.",
         )
 
 

@@ -60,7 +60,7 @@ def decide(event: PaymentSucceeded, before: Member, after: Member, rules: Rules)
     paid = event.detail
     if paid.amount is None or paid.amount > 0:
         yield Kpi(rule="payment.received", name="payment", amount=paid.amount, currency=paid.currency)
-    yield from pair_effects(before, after)
+    yield from pair_effects(before, after, rules)
     if before.is_failing and not after.is_failing:
         yield dunning.resolution_alert("recovered", event.occurred_at, before)
 

@@ -6,7 +6,7 @@ from inveterate.webhooks.cancellations import PendingCancellation
 from relay.model.effects import Effects, GrantCredits, Kpi
 from relay.model.facts import Facts, known, pick
 from relay.model.member import Member
-from relay.rules import cancellation
+from relay.rules import cancellation, dunning
 from relay.rules.settings import Rules
 from relay.rules.timeline import note
 from relay.wiring.topics import consumer
@@ -27,12 +27,15 @@ def decide(event: PendingCancellation, before: Member, after: Member, rules: Rul
     """Open the incident: with an alert if a high-value member asked, and with credits if `retention.on` is set."""
     request = event.detail
     if not cancellation.is_same_request(before, event.occurred_at):  # else it has another date
-        ends_at, reason = (
-            request.effective_cancellation_date,
-            cancellation.source(request.cancellation_source),
-        )
         yield note(
-            cancellation.PENDING, "Membership Cancellation Pending", after, cancel_at=ends_at, reason=reason
+            cancellation.PENDING,
+            "Membership Cancellation Pending",
+            after,
+            amount=after.money("fee_amount"),
+            currency=after.text("fee_currency"),
+            cancel_at=request.effective_cancellation_date,
+            reason=cancellation.source(request.cancellation_source),
+            also=dunning.deadlines(after, rules),
         )
         yield Kpi(rule=cancellation.PENDING, name="pending_cancellation")
     if "pending_since" not in after.fields_from(event.id) or after.ended_at:

@@ -5,7 +5,6 @@ Nothing heavy is imported here: for a small shop nearly every event meets a cold
 
 from __future__ import annotations
 
-import base64
 import json
 import time
 from collections.abc import Mapping
@@ -17,7 +16,8 @@ from typing import Any, Final
 from relay.adapters.aws.client import AwsClient, aws_errors
 from relay.adapters.aws.connection import Connections
 from relay.errors import PermanentError, TransientError
-from relay.ingest.receive import AccessPolicy, RefusedError, authenticate, route, unclaimed
+from relay.ingest.http_request import request_body
+from relay.ingest.receive import AccessPolicy, RefusedError, authenticate, route, token_marks, unclaimed
 from relay.model.delivery import Delivery, pack
 from relay.model.metrics import RECEIVED, REFUSED, Metric, embedded
 from relay.topics import FOLDERS, PROBE_TOPIC, UNCLAIMED
@@ -38,7 +38,7 @@ _METHODS: Final = "GET, HEAD, OPTIONS, POST"
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """Answer one request of the HTTP API (payload format 2.0)."""
     try:
-        body = _body(event)
+        body = request_body(event)
         settings = _settings()
         access = _access(settings)
         method = _method(event)
@@ -46,7 +46,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
             # Some senders try the address before they post: they are told that it is right, and nothing is kept.
             authenticate(replace(access, token_digests=()), _key(event), {}, b"")
             return _answer_ping(method)
-        authenticate(access, _key(event), event.get("headers") or {}, body)
+        key = authenticate(access, _key(event), event.get("headers") or {}, body)
         queue, delivery = _route(settings.shop, body)
         _send(settings, queue, delivery)
     except RefusedError as refusal:
@@ -59,18 +59,12 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
         return _answer(503, {"error": "not_queued"}, {"retry-after": RETRY_AFTER})
     # A name that only the sender knows is in the message, and in no log.
     topic = delivery.topic if delivery.topic in {*FOLDERS, PROBE_TOPIC} else None
-    _log("accepted", RECEIVED, event_id=delivery.event_id, topic=topic, reason=delivery.reason)
+    # A probe is no delivery of the programme, and counts in no figure. `key` is the key's place in KEY_DIGESTS: after a
+    # rotation the log shows when the old one is out of use.
+    metric = None if topic == PROBE_TOPIC else RECEIVED
+    marks = {"key": key, "token": token_marks(access, event.get("headers") or {}, body)}
+    _log("accepted", metric, event_id=delivery.event_id, topic=topic, reason=delivery.reason, **marks)
     return _answer(202, {"id": delivery.event_id})
-
-
-def _body(event: Mapping[str, Any]) -> bytes:
-    body: str = event.get("body") or ""
-    if event.get("isBase64Encoded"):
-        try:
-            return base64.b64decode("".join(body.split()), validate=True)
-        except ValueError:
-            pass  # it is kept as it came
-    return body.encode("utf-8", "surrogatepass")
 
 
 def _method(event: Mapping[str, Any]) -> str:
@@ -79,10 +73,10 @@ def _method(event: Mapping[str, Any]) -> str:
 
 
 def _key(event: Mapping[str, Any]) -> str:
-    """Return the key: the last part of the path, whatever the route calls it, also before a slash."""
+    """Return the key: the last part of the path, whatever the route calls it, also between slashes."""
     parameters = event.get("pathParameters") or {}
     path = parameters.get("key") or parameters.get("proxy") or ""
-    return str(path).rstrip("/")
+    return str(path).strip("/")
 
 
 def _route(shop: str, body: bytes) -> tuple[str, Delivery]:

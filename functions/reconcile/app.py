@@ -1,4 +1,4 @@
-"""reconcile: a member whose record may be wrong is read from Inveterate's API, if the record still contradicts itself."""
+"""reconcile: members are read from Inveterate's API, one whose record may be wrong or all of them, and the subscriptions too."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from relay.wiring.services import run_batch
 
 
 def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Recheck the members that a batch of requests names."""
+    """Recheck the members that a batch names, and go on with the full run."""
     return run_batch(event, context, ReconcileServices)

@@ -10,6 +10,7 @@ from relay.model.facts import Facts, known, pick
 from relay.model.fields import Value
 from relay.model.member import Member
 from relay.rules.settings import Rules
+from relay.rules.timeline import note, referral_key
 from relay.wiring.topics import consumer
 
 
@@ -50,8 +51,17 @@ def _identity(event: Updated) -> Mapping[str, Value]:
 
 
 def decide(event: Updated, before: Member, after: Member, rules: Rules) -> Effects:
-    """Yield nothing: the platform sends this event for every write of a member."""
-    return iter(())
+    """Note a completed referral, where the member's count of them has grown; every other write is no event."""
+    known, count = before.registers.get("referrals_count"), after.count("referrals_count")
+    # The first count that is known may be years old: it is no growth.
+    if known is not None and count is not None and count > (before.count("referrals_count") or 0):
+        yield note(
+            "referral.completed",
+            "Membership Referral Completed",
+            after,
+            key=referral_key(after, count),
+            referrals_count=count,
+        )
 
 
 handler = consumer(Updated, facts, decide)

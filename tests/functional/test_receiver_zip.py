@@ -18,8 +18,9 @@ from typing import Any, ClassVar
 import pytest
 from local_stack.build_cache import cache_folder, receiver_digest
 from local_stack.deployment import RUNTIME
-from relay.topics import FOLDERS, UNCLAIMED, queue_variable
+from relay.topics import FOLDERS, queue_variable
 
+from tests.support import version_before
 from tests.support.port_fakes import ROOT, SHOP, sample
 from tests.support.template_data import TEMPLATE, environment
 
@@ -34,18 +35,6 @@ KEY_DIGEST = sha256(KEY.encode()).hexdigest()
 TOPIC = "customer.payment_failed"
 QUEUE = queue_variable(FOLDERS[TOPIC])
 BODY = json.dumps(sample(TOPIC))
-
-FIRST_RELEASE = frozenset(
-    {
-        "SHOP_DOMAIN",
-        "POWERTOOLS_SERVICE_NAME",
-        "KEY_DIGESTS",
-        "TOKEN_DIGESTS",
-        "TOKEN_HEADER",
-        *(queue_variable(name) for name in (*FOLDERS.values(), UNCLAIMED)),
-    }
-)
-"""The variables that the first release's template sets. Do not add to them: new code must do without a new one."""
 
 RUN = """
 import json, os, sys
@@ -105,6 +94,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("receiver")
     make("build-ReceiverFunction", copy, {"ARTIFACTS_DIR": str(target), "RELAY_RUNTIME": RUNTIME})
     return target
+
+
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Lay out the zip of the version before."""
+    return version_before.unpack(tmp_path_factory.mktemp("before"))
 
 
 def make(goal: str, folder: Path, variables: Mapping[str, str]) -> str:
@@ -219,11 +214,30 @@ def test_the_zip_brings_its_byte_code(built: Path) -> None:
         assert int.from_bytes(code.read_bytes()[4:8], "little") == UNCHECKED_HASH
 
 
-def test_new_code_works_with_the_environment_of_the_first_release(built: Path, sqs: str) -> None:
-    """CloudFormation may change the code first: a variable that is new since must have a default."""
+def test_each_version_works_with_the_others_variables(built: Path, before: Path, sqs: str) -> None:
+    """CloudFormation changes code and variables apart, in either order: the same queue gets the same body."""
     today = template_environment(sqs)
-    first = {name: value for name, value in today.items() if name in FIRST_RELEASE}
-    assert statuses(built, [first], sqs) == [202]
+    then = {name: value for name, value in today.items() if name in version_before.variables()}
+    assert statuses(built, [today, then], sqs) == statuses(before, [today, then], sqs) == [202, 202]
+    assert {(message["QueueUrl"].rpartition("/")[2], message["MessageBody"]) for message in Sqs.sent} == {
+        (QUEUE.lower(), BODY)
+    }
+    assert len(Sqs.sent) == 4
+
+
+def test_what_is_kept_as_the_version_before_is_what_git_has(before: Path) -> None:
+    """The kept files are those of the commit; a clone without history cannot know."""
+    commit = version_before.commit()
+    if git("cat-file", "-e", f"{commit}^{{commit}}").returncode:
+        pytest.skip(f"the history of this checkout ends before {commit}")
+    for name, text in version_before.files().items():
+        assert git("show", f"{commit}:{name}").stdout == text, name
+    assert (before / "app.py").read_bytes() == git("show", f"{commit}:functions/receiver/app.py").stdout
+
+
+def git(*words: str) -> subprocess.CompletedProcess[bytes]:
+    """Ask git about this checkout."""
+    return subprocess.run(["git", *words], cwd=ROOT, check=False, capture_output=True)  # noqa: S607 - as installed
 
 
 def test_each_variable_but_three_may_be_missing(built: Path, sqs: str) -> None:

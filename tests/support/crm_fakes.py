@@ -245,6 +245,7 @@ class FakeCrm:
     automations: str = ""
     bulk: BulkImport | None = None
     check_error: Exception | None = None
+    named: list[str] = field(default_factory=list)
     cleared: list[ContactRef] = field(default_factory=list)
     clear_outcomes: dict[str, CrmOutcome] = field(default_factory=dict)
     contacts: dict[str, ContactRef] = field(default_factory=dict)
@@ -310,6 +311,10 @@ class FakeCrm:
 
     def _remove(self, key: str) -> CrmOutcome:
         return MIRRORED if self.held.pop(key, None) else _GONE
+
+    def fill_names(self, profiles: Sequence[CrmProfile], contacts: Sequence[ContactRef]) -> None:
+        """Keep whose names were to be filled in."""
+        self.named += [profile.key for profile in profiles]
 
     def check(self) -> None:
         """Raise `check_error`, if there is one."""

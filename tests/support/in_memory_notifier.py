@@ -13,6 +13,7 @@ from relay.alerts.notifier import Notifier, RulesCache
 from relay.errors import ConflictError
 from relay.model.hold_queue import HoldQueue
 from relay.model.incident import Incident
+from relay.model.incident_action import IncidentAction
 from relay.model.messages import AlertMessage, ChannelTest, ClockTick, DailyDigest
 from relay.ports.alerts import AlertChannel, Notification
 from relay.ports.members import MemberRecord
@@ -21,6 +22,7 @@ from relay.rules.settings import Rules
 
 from tests.support.incident_builders import KEY, MIA, SHOP, queue_message
 from tests.support.port_fakes import NOW, FakeContext, FakeMembers, FakeTelemetry
+from tests.support.scheduler_fakes import FakeKpiStore
 
 
 class Crash(BaseException):
@@ -99,6 +101,18 @@ class FakeChannel:
 
 
 @dataclass
+class FakeResponder:
+    """Keeps the answers to people who click: (URL, text)."""
+
+    answers: list[tuple[str, str]] = field(default_factory=list)
+
+    def answer(self, response_url: str, text: str) -> bool:
+        """Keep the answer."""
+        self.answers.append((response_url, text))
+        return True
+
+
+@dataclass
 class FakeClock:
     """A wall clock that stands until it is moved."""
 
@@ -125,6 +139,8 @@ class InMemoryNotifier:
     clock: FakeClock = field(default_factory=FakeClock)
     telemetry: FakeTelemetry = field(default_factory=FakeTelemetry)
     cache: RulesCache = field(default_factory=RulesCache)
+    responder: FakeResponder = field(default_factory=FakeResponder)
+    kpis: FakeKpiStore = field(default_factory=FakeKpiStore)
 
     def notifier(self) -> Notifier:
         """Return the notifier."""
@@ -137,13 +153,15 @@ class InMemoryNotifier:
                 telemetry=self.telemetry,
                 shop=SHOP,
                 zone=ZoneInfo("Europe/Berlin"),
+                responder=self.responder,
+                kpis=self.kpis,
             ),
             cache=self.cache,
         )
 
     def receive(
         self,
-        *requests: AlertMessage | ClockTick | DailyDigest | ChannelTest | str,
+        *requests: AlertMessage | ClockTick | DailyDigest | ChannelTest | IncidentAction | str,
         deferrals: int = 0,
         receives: int = 1,
         context: FakeContext | None = None,

@@ -11,6 +11,7 @@ from relay.alerts.transitions import apply
 from relay.model.effects import Alert, AlertAction, Level
 from relay.model.header import MessageHeader
 from relay.model.incident import Incident, NotificationKind
+from relay.model.incident_action import INCIDENT_ACTION_TOPIC, IncidentAction
 from relay.model.member import Member, Register
 from relay.model.messages import (
     CHANNEL_TEST_TOPIC,
@@ -115,7 +116,7 @@ def tick_at(minute: float) -> ClockTick:
 
 
 def queue_message(
-    request: AlertMessage | ClockTick | DailyDigest | ChannelTest | str,
+    request: AlertMessage | ClockTick | DailyDigest | ChannelTest | IncidentAction | str,
     *,
     receives: int = 1,
     deferrals: int = 0,
@@ -132,6 +133,8 @@ def queue_message(
             message_id, body, topic = request.id, dump(request), DIGEST_TOPIC
         case ChannelTest():
             message_id, body, topic = request.id, dump(request), CHANNEL_TEST_TOPIC
+        case IncidentAction():
+            message_id, body, topic = request.id, request.as_json(), INCIDENT_ACTION_TOPIC
     return Message(
         id=message_id,
         body=body,

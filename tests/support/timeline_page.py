@@ -218,12 +218,7 @@ def _alerts(alerts: list[Notification] | Any) -> str:
 def _line(notification: Notification) -> str:
     shown = content_of(notification)
     details = ", ".join(f"{label}: {value}" for label, value in shown.details if label != "Tier")
-    status = (
-        "Over"
-        if notification.kind == "resolved"
-        else notification.alert_message.alert.level.name.capitalize()
-    )
-    return f"**{status}: {shown.title}**" + (f" ({details})" if details else "")
+    return f"{shown.icon} **{shown.heading}**" + (f" ({details})" if details else "")
 
 
 def _shown(changed: Mapping[str, Value]) -> str:

@@ -19,6 +19,11 @@ _FIELD: Final = 2_000
 _FIELDS: Final = 10
 _ELEMENTS: Final = 10
 _BLOCK_ID: Final = 255
+_BUTTONS: Final = 25
+_BUTTON_TEXT: Final = 75
+_BUTTON_VALUE: Final = 2_000
+_BUTTON_URL: Final = 3_000
+_STYLES: Final = frozenset({None, "primary", "danger"})
 _TEXT_TYPES: Final = frozenset({"plain_text", "mrkdwn"})
 
 
@@ -70,6 +75,24 @@ def _context(block: Mapping[str, Any]) -> Iterator[bool]:
     )
 
 
+def _actions(block: Mapping[str, Any]) -> Iterator[bool]:
+    elements = block.get("elements")
+    if not isinstance(elements, list) or not all(isinstance(element, dict) for element in elements):
+        yield False
+        return
+    yield 0 < len(elements) <= _BUTTONS
+    names = [element.get("action_id") for element in elements]
+    yield len(set(names)) == len(names)
+    for element in elements:
+        text = element.get("text")
+        yield element.get("type") == "button"
+        yield isinstance(text, dict) and text.get("type") == "plain_text" and _is_text(text, _BUTTON_TEXT)
+        yield 0 < len(str(element.get("action_id") or "")) <= _BLOCK_ID
+        yield len(str(element.get("value", "v"))) in range(1, _BUTTON_VALUE + 1)
+        yield len(str(element.get("url", "u"))) in range(1, _BUTTON_URL + 1)
+        yield element.get("style") in _STYLES
+
+
 def _divider(_block: Mapping[str, Any]) -> Iterator[bool]:
     yield True
 
@@ -88,4 +111,5 @@ _CHECKS: Final[Mapping[str, Callable[[Mapping[str, Any]], Iterator[bool]]]] = {
     "section": _section,
     "context": _context,
     "divider": _divider,
+    "actions": _actions,
 }

@@ -60,6 +60,7 @@ def _native(object_name: str) -> dict[str, SalesforceField]:
         "Id": SalesforceField(type="Text", length=18),
         "FirstName": SalesforceField(type="Text", length=40),
         "LastName": SalesforceField(type="Text", length=80, required=True),
+        "Phone": SalesforceField(type="Text", length=40),
         email: SalesforceField(type="Email", length=80),
     }
 

@@ -1,7 +1,7 @@
 """A fake Slack on localhost: it validates a message as Slack does, keeps it, and fails on request.
 
-It has one incoming webhook (`HOOK`) and the two methods of the Web API that a bot needs for threads
-(`slack_api.py`). The webhook answers as Slack does: 200 `ok`, else plain text with a status. Tests and tools
+It has one incoming webhook (`HOOK`), the two methods of the Web API that a bot needs for threads (`slack_api.py`), and
+clicks on buttons (`slack_clicks.py`). The webhook answers as Slack does: 200 `ok`, else plain text with a status. Tests and tools
 control the fake itself below `/_standin`:
 
 * `GET /_standin/messages`: `{"messages": [{"path", "at", "payload"}, …]}`, the accepted messages, oldest first;
@@ -27,10 +27,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from fakes import fault_rates, slack_api
+from fakes import fault_rates, slack_api, slack_clicks
 from fakes.block_kit import validation_error
 from fakes.fault_rates import FaultRates
 from fakes.slack_api import SlackFault, SlackWorkspace
+from fakes.slack_clicks import ClickedApp
 
 HOOK: Final = "/services/T0RELAY/B0RELAY/stand-in"
 """The path of the one incoming webhook."""
@@ -48,6 +49,7 @@ class FakeSlack(SlackWorkspace):
     """The fake server: `app` is its application, `messages` the accepted messages."""
 
     fault_rates: FaultRates = field(default_factory=FaultRates)
+    clicked_app: ClickedApp = field(default_factory=ClickedApp)
 
     @property
     def app(self) -> Starlette:
@@ -56,6 +58,7 @@ class FakeSlack(SlackWorkspace):
             routes=[
                 Route("/services/{team}/{bot}/{token}", self._hook, methods=["POST"]),
                 *slack_api.routes(self),
+                *slack_clicks.routes(self.clicked_app, self.messages),
                 Route("/_standin/messages", self._list_messages, methods=["GET"]),
                 Route("/_standin/messages", self._delete_messages, methods=["DELETE"]),
                 Route("/_standin/faults", self._add_fault, methods=["POST"]),

@@ -83,9 +83,11 @@ def new_run_folder() -> Path:
 
 @contextmanager
 def local_environment(
-    folder: Path, progress: ReportProgress, template: Path | None = None, *, seed: int = 0
+    folder: Path, progress: ReportProgress, template: Path | None = None, *, seed: int = 0, older: int = 0
 ) -> Iterator[LocalEnvironment]:
     """Set up everything below `folder`, and remove it afterwards; `seed` is the simulator's.
+
+    `older` members are there before its history begins.
 
     Raises:
         LocalStackError: something does not start, build or deploy.
@@ -99,7 +101,7 @@ def local_environment(
         local_aws(folder) as aws,
         serve(FakeHubspot().app()) as hubspot,
         serve(FakeSlack().app) as slack,
-        running_simulator(SHOP, seed=seed) as sim,
+        running_simulator(SHOP, seed=seed, members=older) as sim,
     ):
         progress(
             f"local AWS at {aws.endpoint}, HubSpot at {hubspot}, Slack at {slack}, Inveterate at {sim.url}"

@@ -19,6 +19,7 @@ _SUMMARY: Final = """\
 {sent} deliveries of {events} events, and {strays} forged requests
 {accepted} accepted: {duplicates} repeats, {reordered} out of order, {stale} stale
 {alerts} messages in Slack, {emails} e-mails
+{older_in_crm} members were there before the subscriptions and were imported
 {crm_contacts} contacts in the CRM, {mirror_mismatches} fields of them differ from the truth"""
 _MAX_LINES: Final = 30
 _SUCCESS: Final = re.compile(r'^\{"_aws"|"message": ?"(accepted|applied|stale)"')

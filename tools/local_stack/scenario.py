@@ -17,8 +17,9 @@ from local_stack.duplicates import incidents_by_moment, slack_text
 from local_stack.environment import LocalEnvironment
 from local_stack.local_http import post
 from local_stack.observer import Observer
+from local_stack.older_members import import_members
 from local_stack.progress import RemainingWork, ReportProgress
-from local_stack.verdict import PlatformActivity, RelayOutput, ScenarioVerdict, judge_scenario
+from local_stack.verdict import OlderMembers, PlatformActivity, RelayOutput, ScenarioVerdict, judge_scenario
 
 SCENARIO: Final = "month"
 STEP_HOURS: Final = 24
@@ -43,11 +44,15 @@ _MAX_DELIVERY_WAIT: Final = 120.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScenarioOptions:
-    """How many members join, the seed of the faults, and which faults: `default`, `all` or `none`."""
+    """How many members join, the seed of the faults, and which faults: `default`, `all` or `none`.
+
+    `older` members are there before the topics are subscribed.
+    """
 
     members: int = 200
     seed: int = 0
     faults: str = "default"
+    older: int = 0
     step_hours: float = STEP_HOURS
 
 
@@ -60,6 +65,7 @@ class ScenarioRun:
     progress: ReportProgress
     observer: Observer
     _before: RelayOutput | None = None
+    _older: OlderMembers | None = None
     _steps: int = 0
     _failed_ticks: list[str] = field(default_factory=list)
 
@@ -68,6 +74,8 @@ class ScenarioRun:
         from sim import player
 
         sim = self.environment.sim
+        if self.options.older:
+            self._older = import_members(self.environment, self.options.older, self.progress, self.observer)
         self._before = self._relay_output()
         sim.subscribe(self.environment.callback_by_name)
         self._set_faults(self.options.faults)
@@ -198,6 +206,7 @@ class ScenarioRun:
             slack=output.slack[len(before.slack) :],
             emails=output.emails[len(before.emails) :],
             failed_ticks=tuple(self._failed_ticks),
+            older=self._older,
         )
 
 

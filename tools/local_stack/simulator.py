@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -58,6 +59,23 @@ class RunningSimulator:
         reply = get(f"{self.url}/_sim/{path}", timeout=_TIMEOUT)
         answer: dict[str, Any] = reply.raise_for_status().json()
         return answer
+
+    @contextmanager
+    def clock_moves(self) -> Iterator[None]:
+        """Let its clock move a minute every two seconds inside the `with` block, for a command that waits for it."""
+        stopped = threading.Event()
+
+        def move() -> None:
+            while not stopped.wait(2):
+                self.post("advance", {"minutes": 1})
+
+        thread = threading.Thread(target=move, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stopped.set()
+            thread.join(_TIMEOUT)
 
     def tiers(self) -> dict[str, str]:
         """Return the tiers' ids by name."""

@@ -53,6 +53,15 @@ class PlatformActivity:
         return sorted(accepted, key=lambda request: int(request["place"]))
 
 
+@dataclass(frozen=True, slots=True)
+class OlderMembers:
+    """How many members are older than the subscriptions, how many of them reached the CRM, and what people were sent."""
+
+    expected: int
+    in_crm: int
+    messages: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelayOutput:
     """What Relay did. `reasons` say by event id why a message was set aside; `failed_ticks` name failed clock ticks."""
@@ -63,6 +72,7 @@ class RelayOutput:
     emails: Sequence[str] = ()
     reasons: Mapping[str, str] = field(default_factory=dict)
     failed_ticks: Sequence[str] = ()
+    older: OlderMembers | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +142,10 @@ def _other_problems(platform: PlatformActivity, relay: RelayOutput, ids: set[str
         yield "no webhook was accepted"
     if not platform.truth:
         yield "the simulator has no members"
+    if (older := relay.older) and older.in_crm != older.expected:
+        yield f"{older.in_crm} of {older.expected} members older than the subscriptions are in the CRM"
+    if relay.older and relay.older.messages:
+        yield f"the import sent {relay.older.messages} messages to people and must send none"
     yield from (f"the clock failed at {tick}" for tick in relay.failed_ticks[:_MAX_NAMED])
 
 
@@ -164,6 +178,7 @@ def _result(
         "emails": len(relay.emails),
         "members": len(observed.members),
         "crm_contacts": len(relay.contacts),
+        "older_in_crm": relay.older.in_crm if relay.older else 0,
         "skipped_no_email": sum(reason == "no_email" for reason in observed.skipped.values()),
     }
 

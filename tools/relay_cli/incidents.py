@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import getpass
-from collections.abc import Callable
+import secrets
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from relay.model.incident_action import INCIDENT_ACTION_TOPIC, MAX_NAME_LENGTH, IncidentAction, Verb
 
 from relay_cli.errors import CliError
 from relay_cli.stack import Stack
@@ -14,8 +16,6 @@ from relay_cli.stack import Stack
 if TYPE_CHECKING:
     from relay.adapters.dynamodb.incidents import DynamoIncidents
     from relay.model.incident import Incident
-
-_MAX_NAME_LENGTH: Final = 80
 
 
 def now() -> datetime:
@@ -38,23 +38,33 @@ def incident_store(stack: Stack) -> DynamoIncidents:
     return DynamoIncidents(stack.output("IncidentsTable"), now, stack.aws())
 
 
-def change_incident(arguments: argparse.Namespace, change: Callable[[Incident, str], Incident]) -> Incident:
-    """Change the incident that the arguments name, and return it as written. `change` gets the person's name.
+def act_on_incident(
+    stack: Stack, arguments: argparse.Namespace, verb: Verb, until: datetime | None = None
+) -> Incident:
+    """Act on the incident that the arguments name, and return it as written; the notifier says so in its thread.
 
     Raises:
         CliError: there is no such incident, or it cannot be written.
 
     """
+    from relay.alerts.actions import act
     from relay.errors import TransientError
     from relay.ports.optimistic import retry_conflicts
 
-    store = incident_store(Stack.of(arguments))
-    by = (arguments.by or getpass.getuser())[:_MAX_NAME_LENGTH]
+    store = incident_store(stack)
+    action = IncidentAction(
+        id=secrets.token_hex(16),
+        at=now(),
+        incident_key=arguments.incident,
+        verb=verb,
+        by=(arguments.by or getpass.getuser())[:MAX_NAME_LENGTH],
+        until=until,
+    )
 
     def write(found: Incident) -> Incident:
         if not found.version:
             raise CliError(f"there is no incident {arguments.incident}", "`relay alerts` lists the open ones")
-        changed = change(found, by)
+        changed = act(found, action)
         store.save(changed)
         return changed
 
@@ -62,6 +72,24 @@ def change_incident(arguments: argparse.Namespace, change: Callable[[Incident, s
         return store.load(arguments.incident)
 
     try:
-        return retry_conflicts(read(), write, read, what="the incident")
+        incident = retry_conflicts(read(), write, read, what="the incident")
     except TransientError as error:
         raise CliError(f"the incident cannot be written: {error}", "try again in a minute") from None
+    if incident.pending_for(action.id):
+        # It is done; the notifier finds it in the incident, and delivers what the thread says of it.
+        send_to_notifier(stack, action.as_json(), INCIDENT_ACTION_TOPIC)
+    return incident
+
+
+def send_to_notifier(stack: Stack, body: str, topic: str) -> None:
+    """Send a message of this topic to the notifier's queue."""
+    from relay.model.header import MessageHeader
+
+    stack.client("sqs").send_message(
+        QueueUrl=stack.output("AlertsUrl"),
+        MessageBody=body,
+        MessageAttributes={
+            name: {"DataType": "String", "StringValue": value}
+            for name, value in MessageHeader(topic=topic).attributes.items()
+        },
+    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import getpass
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +15,9 @@ from relay_cli.output import table
 
 if TYPE_CHECKING:
     from relay.adapters.aws.sqs import SqsInbox
+    from relay.model.metrics import Metric, Outcome
     from relay.ports.messaging import Journal, MessageSender
+    from relay.recovery.dead_letters import LetterResult
     from relay.recovery.letters import Letter, LetterFilter, LetterGroup
 
     from relay_cli.stack import Stack
@@ -23,6 +26,7 @@ HELD_FOR: Final = 600
 """Seconds for which a letter that a command has received is hidden from others, should the command be ended by force."""
 
 _MAX_NAME_LENGTH: Final = 80
+_SHORTEST_ID: Final = 8
 
 
 def add_filters(parser: argparse.ArgumentParser, *, with_source: bool = True) -> None:
@@ -52,22 +56,44 @@ def filter_of(arguments: argparse.Namespace, now: datetime) -> LetterFilter:
     """
     from relay.recovery.letters import LetterFilter
 
-    shortest = 8
     for one in arguments.ids:
-        if len(one) < shortest:
-            raise UsageError(f"the id {one} is too short", "give its first 8 characters at least")
+        _require_length(one)
     return LetterFilter(
         ids=frozenset(arguments.ids),
         sources=frozenset(getattr(arguments, "source", None) or ()),
         topics=frozenset(arguments.topic or ()),
         reasons=frozenset(arguments.reason or ()),
         customers=frozenset(arguments.customer or ()),
-        since=_time(arguments.since, "--since", now),
-        until=_time(arguments.until, "--until", now),
+        since=time_of(arguments.since, "--since", now),
+        until=time_of(arguments.until, "--until", now),
     )
 
 
-def _time(text: str | None, option: str, now: datetime) -> datetime | None:
+def by_id(letter_id: str) -> LetterFilter:
+    """Return the choice of one letter by its id, or by the beginning of it.
+
+    Raises:
+        UsageError: the id is too short.
+
+    """
+    from relay.recovery.letters import LetterFilter
+
+    _require_length(letter_id)
+    return LetterFilter(ids=frozenset({letter_id}))
+
+
+def _require_length(letter_id: str) -> None:
+    if len(letter_id) < _SHORTEST_ID:
+        raise UsageError(f"the id {letter_id} is too short", "give its first 8 characters at least")
+
+
+def time_of(text: str | None, option: str, now: datetime) -> datetime | None:
+    """Return the moment that an option names; None without one.
+
+    Raises:
+        UsageError: it is no time.
+
+    """
     if not text:
         return None
     units = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
@@ -128,6 +154,34 @@ def queue_named(stack: Stack, name: str) -> MessageSender | None:
     return SqsOutgoing(str(url), name, stack.aws())
 
 
+def folders_queues(stack: Stack) -> dict[str, MessageSender]:
+    """Return the topics' queues by folder, those that the stack has."""
+    from relay.topics import FOLDERS
+
+    found = {folder: queue_named(stack, folder) for folder in FOLDERS.values()}
+    return {folder: queue for folder, queue in found.items() if queue is not None}
+
+
+def erased_of(stack: Stack) -> Callable[[Collection[str]], AbstractSet[str]]:
+    """Return what tells which of some customers are erased."""
+    from relay.adapters.dynamodb.members import DynamoMembers
+    from relay.recovery.erased import erased_customers
+
+    shop = stack.parameters["ShopDomain"]
+    members = DynamoMembers(stack.output("MembersTable"), shop, stack.aws())
+    return lambda customers: erased_customers(members, shop, customers)
+
+
+class QuietTelemetry:
+    """Keeps no log: a command prints its result."""
+
+    def outcome(self, outcome: Outcome, *, event_id: str | None, topic: str | None, **about: object) -> None:
+        """Do nothing."""
+
+    def measure(self, metric: Metric, value: float) -> None:
+        """Do nothing."""
+
+
 def pause(seconds: float) -> None:
     """Wait, so that letters do not go faster than asked."""
     time.sleep(seconds)
@@ -186,6 +240,16 @@ def group_rows(groups: Sequence[LetterGroup]) -> list[dict[str, Any]]:
         }
         for one in groups
     ]
+
+
+def result_value(result: LetterResult) -> dict[str, Any]:
+    """Return what a command did, for `--json`."""
+    return {
+        "done": result.done,
+        "failed": result.failed,
+        "skipped": dict(result.skipped),
+        "groups": group_rows(result.groups),
+    }
 
 
 def _minute(moment: datetime) -> str:

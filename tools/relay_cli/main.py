@@ -28,17 +28,40 @@ class Command:
 
 COMMAND_GROUPS: Final = {
     "set up": (
-        Command("subscribe", "Subscribe all webhook topics to the stack's callback URL", "subscribe"),
+        Command(
+            "init", "Ask what a shop needs, test each answer, store its secrets and write its file", "init"
+        ),
+        Command("deploy", "Install or update a shop's stack, probe it and subscribe the webhooks", "deploy"),
+        Command(
+            "set",
+            "Change a parameter in the shop's file and in its stack, and nothing else",
+            "set_parameters",
+        ),
+        Command("keys", "Rotate the callback key without refusing a webhook", "keys"),
+        Command(
+            "import",
+            "Bring every member of the programme into Relay and the CRMs, without alerts",
+            "import_members",
+        ),
+        Command("subscriptions", "Compare, set up or remove the webhook subscriptions", "subscriptions"),
         Command("rules", "Show, validate, compare and apply business rules", "rules.command"),
+        Command("tiers", "List the programme's tiers beside their settings", "tiers"),
         Command("test-alert", "Send a test message to one alert channel", "test_alert"),
     ),
     "operate": (
+        Command("doctor", "Check every part that a stack depends on, and say what to do", "doctor"),
+        Command("status", "Show on one screen what comes in, what waits and what is open", "status"),
         Command("alerts", "List open incidents, the most severe first", "alerts"),
         Command("ack", "Acknowledge an incident", "ack"),
         Command("mute", "Mute an incident for some days", "mute"),
+        Command("reconcile", "Compare members with Inveterate's API and repair differences", "reconcile"),
         Command("erase", "Erase a member's personal data, or lift an erasure", "erase"),
+        Command("privacy", "Show how far erasures are, or take them out of the journal now", "privacy"),
+        Command("recover", "Erase again, after a restore of the table, by the journal", "recover"),
         Command("dead-letters", "List, show, redrive and drop what was given up", "dead_letters"),
+        Command("unclaimed", "List, show, place and drop webhooks without a queue", "unclaimed"),
         Command("mirror", "Prepare, fill, inspect, repair or remove a CRM mirror", "mirror.command"),
+        Command("uninstall", "Delete the subscriptions, then the stack; say what stays", "uninstall"),
     ),
     "develop": (
         Command("run", "Deploy to a local AWS, play a month of a programme and check the result", "run"),

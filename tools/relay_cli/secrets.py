@@ -5,6 +5,7 @@ Arguments are seen by every user of the machine and stay in the shell's history.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from getpass import getpass
@@ -40,13 +41,13 @@ def read_secret(name: str, variable: str, *, source: str | None = None) -> str:
 
 
 def cleaned(text: str, name: str) -> str:
-    """Return a secret without blanks and quotes around it.
+    """Return a secret without blanks and quotes around it, and credentials in JSON without their line breaks.
 
     Raises:
         UsageError: it is empty, or has a character that cannot travel in a header of HTTP. The text is not repeated.
 
     """
-    secret = text.strip().strip(_INVISIBLE).strip()
+    secret = _one_line(text.strip().strip(_INVISIBLE).strip())
     if len(secret) > 1 and secret[0] in _QUOTES and secret[-1] in _QUOTES:
         secret = secret[1:-1].strip()
     if not secret:
@@ -61,3 +62,13 @@ def cleaned(text: str, name: str) -> str:
             "copy it again from where it was made, without the quotes of a word processor or a line break",
         )
     return secret
+
+
+def _one_line(text: str) -> str:
+    """Return an object of JSON in one line; any other text as it is."""
+    if not text.startswith("{"):
+        return text
+    try:
+        return json.dumps(json.loads(text))
+    except ValueError:
+        return text

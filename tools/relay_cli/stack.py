@@ -76,6 +76,23 @@ class Stack:
         return {one["ParameterKey"]: one["ParameterValue"] for one in self._usable.get("Parameters", ())}
 
     @property
+    def description(self) -> Mapping[str, Any] | None:
+        """CloudFormation's description of the stack in whatever state; None where there is no such stack."""
+        return self._found
+
+    @property
+    def outputs_now(self) -> Mapping[str, str]:
+        """The outputs by name that the stack has in its present state, which may lack parts."""
+        found = self._found or {}
+        return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", ())}
+
+    @property
+    def parameters_now(self) -> Mapping[str, str]:
+        """The parameters by name that the stack has in its present state."""
+        found = self._found or {}
+        return {one["ParameterKey"]: one["ParameterValue"] for one in found.get("Parameters", ())}
+
+    @property
     def state(self) -> str | None:
         """CloudFormation's word for the stack's state; None where there is no such stack."""
         found = self._found

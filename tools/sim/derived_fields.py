@@ -21,9 +21,18 @@ BILLING_FIELDS: Final = (
     "fee_amount",
     "billing_interval",
     "attempts_left",
+    "next_attempt_at",
     "final_attempt_at",
 )
 """What a recurring fee has, and what ends with it: the platform's metafields are then without payment_amount and next_payment."""
+
+_DECLINE_CODES: Final = {
+    "Payment method was revoked": "payment_method_revoked",
+    "Your card has insufficient funds.": "insufficient_funds",
+    "Your card was declined.": "card_declined",
+    "Your card has expired.": "expired_card",
+}
+"""By the text of a failed payment (`billing.ERRORS`)."""
 
 _AHEAD: Final = frozenset({"trial_ends_at", "pending_cancel_at", "next_payment_on", "credits_expiring_at"})
 """Dates of what is to come."""
@@ -68,15 +77,27 @@ def attempts_left(facts: EventFacts, tier: Tier | None) -> EventFacts:
     """Return the number of attempts left for a failed fee, and the time of the last one."""
     failed, at = facts.get("failed_attempts"), facts.get("last_failure_at")
     if facts.get("payment_lost_at"):
-        return {"attempts_left": 0, "final_attempt_at": at}
+        return {"attempts_left": 0, "next_attempt_at": None, "final_attempt_at": at}
     if failed is UNDETERMINED:
         return {}
     if not failed:
-        return {"attempts_left": None, "final_attempt_at": None}
+        return {"attempts_left": None, "next_attempt_at": None, "final_attempt_at": None}
     if tier is None or tier.retry_days != _DAILY:
         return {}  # no event contains the retry days of a tier: Relay has them in its settings
     left = len(_DAILY) - failed
-    return {"attempts_left": left, "final_attempt_at": at and iso(parse(at) + timedelta(days=left))}
+    return {
+        "attempts_left": left,
+        "next_attempt_at": iso(parse(at) + timedelta(days=1)) if at and left else None,
+        "final_attempt_at": at and iso(parse(at) + timedelta(days=left)),
+    }
+
+
+def decline_code(facts: EventFacts) -> EventFacts:
+    """Return the code of the last decline, for the texts that the simulator itself uses."""
+    text = facts.get("last_decline_text")
+    if text is UNDETERMINED or (text and text not in _DECLINE_CODES):
+        return {}
+    return {"last_decline_code": _DECLINE_CODES.get(text or "")}
 
 
 def next_expiring_credits(member: Member, as_of: str) -> EventFacts:

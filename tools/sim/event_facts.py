@@ -19,7 +19,7 @@ _CANCELLATION_FIELDS: Final = (
     "pending_cancel_at",
     "pending_cancel_source",
 )
-_DUNNING_FIELDS: Final = ("failed_attempts", "last_failure_at", "last_decline_code", "payment_lost_at")
+_DUNNING_FIELDS: Final = ("failed_attempts", "last_failure_at", "last_decline_text", "payment_lost_at")
 _CANCEL_TYPES: Final = {"FAILURE": "involuntary", "CUSTOMER": "voluntary", "MERCHANT": "merchant"}
 
 _DIGITS: Final = {"JPY": 0, "KWD": 3}
@@ -146,7 +146,7 @@ def _paid(payload: EventFacts, event: Event) -> EventFacts:
 def _failed(payload: EventFacts, event: Event) -> EventFacts:
     detail = pick(
         payload.get("detail"),
-        billingAttempts="failed_attempts", errorMessage="last_decline_code", billingTierId="failing_tier_id",
+        billingAttempts="failed_attempts", errorMessage="last_decline_text", billingTierId="failing_tier_id",
     )  # fmt: skip
     # A failure without its number is a failure all the same.
     numbered = {"failed_attempts": UNDETERMINED} | detail

@@ -11,12 +11,13 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from sim.clock import iso
+from sim.clock import iso, parse
 from sim.derived_fields import (
     BILLING_FIELDS,
     EXPIRING_FIELDS,
     attempts_left,
     billing_interval,
+    decline_code,
     has_recurring_fee,
     is_past,
     knows_its_kind,
@@ -146,7 +147,10 @@ class ExpectedState:
 
         Only customer.updated contains the totals, and not every change sends it.
         """
-        fields = self._facts.get(record["customerId"])
+        customer_id = record["customerId"]
+        if customer_id not in self._facts and record.get("status") == "ACTIVE":
+            self._record_older_member(customer_id, record)
+        fields = self._facts.get(customer_id)
         if fields is not None:
             totals = pick(
                 record, referrals="referrals_count", revenue="revenue", creditsEarned="credits_earned_total"
@@ -158,8 +162,22 @@ class ExpectedState:
             if purchased and (known is None or (known[0] or "") < purchased):
                 fields["last_order_at"] = (purchased, _FROM_API)
 
+    def _record_older_member(self, customer_id: str, record: EventFacts) -> None:
+        """Begin with what the API shows of a member without an event: one that joined before the subscriptions.
+
+        What is left of each of its lots is known to no mirror.
+        """
+        shown = pick(record, email="email", tierId="tier_id", credit="credit_balance")
+        shown = with_decimal_texts(shown, "credit_balance")
+        if joined := record.get("joinedAt"):
+            shown |= dict.fromkeys(("joined_at", "first_joined_at"), iso(parse(joined)))
+        shown["lots_unclear"] = True
+        self._facts[customer_id] = {name: (value, _FROM_API) for name, value in shown.items() if value}
+        self._sources[customer_id] = {}
+        self._newest[customer_id] = record.get("joinedAt") or ""
+
     def member_ids(self) -> Iterable[str]:
-        """Return the ids of all members with an event."""
+        """Return the ids of all members with an event, and of those that the API has shown."""
         return self._facts.keys()
 
     def for_member(
@@ -180,7 +198,7 @@ class ExpectedState:
         if facts:
             empty = dict.fromkeys(_EMPTY_WITHOUT_EVENT)
             derived = attempts_left(values, tiers.get(values.get("failing_tier_id") or ""))
-            derived |= billing_interval(facts, tiers)
+            derived |= billing_interval(facts, tiers) | decline_code(values)
             if not values.get("lots_unclear"):
                 derived |= next_expiring_credits(member, self._newest[member.id])
             fields = {**empty, **fields, **derived, "shopify_customer_id": member.id}
@@ -190,7 +208,9 @@ class ExpectedState:
             if not has_recurring_fee(member, tiers):
                 fields |= {**dict.fromkeys(BILLING_FIELDS), "payment_status": "none"}
                 # What is left of a failure after the end of the fee is not written.
-                fields |= dict.fromkeys(("failed_attempts", "last_decline_code"), UNDETERMINED)
+                fields |= dict.fromkeys(
+                    ("failed_attempts", "last_decline_code", "last_decline_text"), UNDETERMINED
+                )
                 if not knows_its_kind(facts):
                     fields = {name: value for name, value in fields.items() if name not in _OF_A_FEE}
                 if self._sources[member.id].get("ended_at", set()) & self.undelivered:
@@ -204,7 +224,13 @@ class ExpectedState:
                 if value is not UNDETERMINED and not (now and is_past(name, value, as_of))
             }
         if {"payment_lost_at", "failed_attempts", "last_failure_at", "last_payment_at"} & undelivered:
-            undelivered |= {"payment_status", "attempts_left", "final_attempt_at", "billing_interval"}
+            undelivered |= {
+                "payment_status",
+                "attempts_left",
+                "next_attempt_at",
+                "final_attempt_at",
+                "billing_interval",
+            }
         if set(_STATUS_FROM) & undelivered:
             undelivered.add("status")
         return {"fields": fields, "unheard": sorted(undelivered - _INTERNAL_FIELDS)}

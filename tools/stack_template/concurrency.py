@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Final
 
 ENOUGH: Final = 100
@@ -23,21 +22,3 @@ def advice(limit: int) -> str | None:
         "  aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 \\\n"
         f"    --desired-value {ASK_FOR}"
     )
-
-
-def main() -> None:
-    """Print the advice for the account and the region that the environment names; a warning where it cannot be read."""
-    from boto3.session import Session
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        limits = Session().client("lambda").get_account_settings()["AccountLimit"]
-    except (BotoCoreError, ClientError) as error:
-        print(f"the account's limit of concurrent executions could not be read: {error}", file=sys.stderr)
-        return
-    if text := advice(limits["ConcurrentExecutions"]):
-        print(text, file=sys.stderr)
-
-
-if __name__ == "__main__":
-    main()

@@ -201,7 +201,8 @@ def queue_urls(spaces: int) -> str:
 def outputs() -> str:
     """Return the outputs that hold the URLs of the CRMs' queues."""
     return "".join(
-        f"  {crm.name}QueueUrl:\n    Condition: Has{crm.name}\n    Value: !Ref {crm.name}Queue\n"
+        f"  {crm.name}QueueUrl:\n    Condition: Has{crm.name}\n"
+        f"    Description: The queue of changes for {crm.name}\n    Value: !Ref {crm.name}Queue\n"
         for crm in CRMS
     )
 

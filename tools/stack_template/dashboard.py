@@ -30,7 +30,7 @@ _STACK: Final = "${AWS::StackName}"
 _WIDTH: Final = 12
 _HEIGHT: Final = 6
 _COUNTS: Final = (RECEIVED, REFUSED, SHAPE_DRIFT, ALERTS_SENT)
-_OTHERS: Final = ("receiver", "fanout", "notifier", "reconcile", "grants", "clock")
+_OTHERS: Final = ("receiver", "fanout", "notifier", "slack_actions", "reconcile", "grants", "clock")
 
 QUERIES: Final[Mapping[str, str]] = {
     "Set aside, by reason": (

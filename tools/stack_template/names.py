@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from typing import Final
 
 from relay.topics import FOLDERS
@@ -29,7 +28,3 @@ def fault(name: str) -> str | None:
             f"its functions' names begin with it and end at {FUNCTION_NAME}"
         )
     return None
-
-
-if __name__ == "__main__":
-    sys.exit(fault(sys.argv[1]))

@@ -136,7 +136,12 @@ def queue_variables(indent: int) -> str:
 
 def outputs() -> str:
     """Return the outputs that hold the URLs of the topics' queues."""
-    return _lines(2, lambda folder: f"{logical_name(folder)}Url: {{Value: !Ref {logical_name(folder)}Queue}}")
+    return _lines(2, _output)
+
+
+def _output(folder: str) -> str:
+    name = logical_name(folder)
+    return f"{name}Url: {{Description: The queue of the topic {folder}, Value: !Ref {name}Queue}}"
 
 
 def _lines(indent: int, line: Callable[[str], str]) -> str:

@@ -24,7 +24,8 @@ from inveterate.webhooks.topics import ALIASES
 class EnsureResult:
     """The outcome for each topic: its name is in one of the first four fields.
 
-    `shared` holds the topics to which another name is subscribed as well.
+    `shared` holds the topics to which another name is subscribed as well. `tokens` are those that the platform
+    returned, by topic: secrets, which `repr` does not show.
     """
 
     created: tuple[str, ...] = ()
@@ -32,6 +33,7 @@ class EnsureResult:
     kept: tuple[str, ...] = ()
     failed: dict[str, InveterateError] = field(default_factory=dict)
     shared: tuple[str, ...] = ()
+    tokens: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -51,16 +53,23 @@ class SubscriptionSetup:
         self.refuse_unreadable_list(page)
         done: dict[str, list[str]] = {"created": [], "updated": [], "kept": []}
         failed: dict[str, InveterateError] = {}
+        tokens: dict[str, str] = {}
         for topic in topics:
             try:
-                done[(yield from self.set_up(topic, page))].append(topic)
+                outcome, token = yield from self.set_up(topic, page)
+                done[outcome].append(topic)
+                if token:
+                    tokens[topic] = token
             except (BadRequestError, ConflictError, AmbiguousWriteError) as error:
                 failed[topic] = error
         shared = tuple(
             topic for topic in topics if any(s.name != self.name for s in page if _same_topic(s.topic, topic))
         )
         return EnsureResult(
-            **{outcome: tuple(names) for outcome, names in done.items()}, failed=failed, shared=shared
+            **{outcome: tuple(names) for outcome, names in done.items()},
+            failed=failed,
+            shared=shared,
+            tokens=tokens,
         )
 
     def refuse_unreadable_list(self, page: Page[WebhookSubscription]) -> None:
@@ -76,23 +85,36 @@ class SubscriptionSetup:
             text = "the list of subscriptions lacks names, topics or ids"
             raise refused_locally(text, ("name", "topic", "id"), self.list_call())
 
-    def set_up(self, topic: str, page: Page[WebhookSubscription]) -> Steps[str]:
-        """Set up one topic; return `created`, `updated` or `kept`."""
+    def set_up(self, topic: str, page: Page[WebhookSubscription]) -> Steps[tuple[str, str | None]]:
+        """Set up one topic; return `created`, `updated` or `kept`, and the token that the platform told."""
         ours = [s for s in page if s.name == self.name and _same_topic(s.topic, topic)]
-        if any(s.callback_url == self.callback_url for s in ours):
-            return "kept"
+        kept = [s for s in ours if s.callback_url == self.callback_url]
+        if kept:
+            return "kept", kept[0].token
         if ours:
             call = self.update_call(ours[0].id, ours[0].topic, callback_url=self.callback_url, name=self.name)
-            yield from request_steps(call, self.retries)
-            return "updated"
+            receipt = yield from request_steps(call, self.retries)
+            return "updated", _token_in(receipt) or ours[0].token
         try:
-            yield from request_steps(self.create_call(topic, self.callback_url, self.name), self.retries)
+            receipt = yield from request_steps(
+                self.create_call(topic, self.callback_url, self.name), self.retries
+            )
         except BadRequestError:
             other = _other_name(topic)
             if other is None:
                 raise
-            yield from request_steps(self.create_call(other, self.callback_url, self.name), self.retries)
-        return "created"
+            receipt = yield from request_steps(
+                self.create_call(other, self.callback_url, self.name), self.retries
+            )
+        return "created", _token_in(receipt)
+
+
+def _token_in(receipt: Receipt) -> str | None:
+    """Return the token in the reply to a write: in the data itself, or in the one record that the data names."""
+    data = receipt.data
+    places = [data, *data.values()] if isinstance(data, dict) else []
+    tokens = [place.get("token") for place in places if isinstance(place, dict)]
+    return next((token for token in tokens if isinstance(token, str) and token), None)
 
 
 def _other_name(topic: str) -> str | None:

@@ -35,7 +35,11 @@ class HubspotTestSetup:
 
     def contacts(self) -> list[Mapping[str, str]]:
         """Return all contacts."""
-        names = {theirs: ours for ours, theirs in PROPERTIES.items()} | {"firstname": "merchants_note"}
+        names = {theirs: ours for ours, theirs in PROPERTIES.items()} | {
+            "firstname": "merchants_note",
+            "lastname": "last_name",
+            "phone": "phone",
+        }
         return [
             {names[theirs]: value for theirs, value in contact.items()}
             for contact in self.fake.portal.contacts.values()

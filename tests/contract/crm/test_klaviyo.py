@@ -59,7 +59,7 @@ def test_a_job_is_asked_about_until_its_errors_were_read(setup: KlaviyoTestSetup
 
 def test_a_job_clears_too(setup: KlaviyoTestSetup) -> None:
     """A job clears the fields that a member no longer has, although jobs ignore null."""
-    setup.crm.upsert([wanted(last_decline_code="card_declined", failed_attempts=1, tier_name="Gold")])
+    setup.crm.upsert([wanted(last_decline_text="card_declined", failed_attempts=1, tier_name="Gold")])
     setup.fake.account.polls = 0
     outcome = setup.crm.bulk.submit([wanted(last_payment_at=AT)])
     assert setup.crm.bulk.collect(outcome.id or "", [MEMBER])[MEMBER].state == "mirrored"

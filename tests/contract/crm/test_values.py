@@ -38,7 +38,7 @@ def test_all_fields_arrive(setup: CrmTestSetup) -> None:
 
 def test_clearing(setup: CrmTestSetup) -> None:
     """A field that is no longer known is cleared in the CRM."""
-    setup.crm.upsert([wanted(last_decline_code="card_declined", failed_attempts=1)])
+    setup.crm.upsert([wanted(last_decline_text="card_declined", failed_attempts=1)])
     setup.crm.upsert([wanted(last_payment_at=AT)])
     shown = setup.shown(KEY)
     assert shown is not None

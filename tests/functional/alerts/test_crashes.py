@@ -21,7 +21,7 @@ from relay.wiring.services import service
 from functions.notifier import app
 from tests.functional.alerts.conftest import CONTEXT, Aws, event
 from tests.functional.alerts.expected_messages import DONE, EMAIL_SUBJECTS, SLACK_TEXTS, subjects
-from tests.support.in_memory_notifier import Crash, FakeClock
+from tests.support.in_memory_notifier import Crash, FakeClock, FakeResponder
 from tests.support.incident_builders import OPEN, SHOP, queue_message
 from tests.support.port_fakes import FakeTelemetry
 
@@ -49,6 +49,7 @@ def deployed_notifier(*channels: AlertChannel, clock: FakeClock | None = None) -
             telemetry=FakeTelemetry(),
             shop=SHOP,
             zone=ZoneInfo("Europe/Berlin"),
+            responder=FakeResponder(),
         ),
     )
 

@@ -19,6 +19,7 @@ from relay_cli.errors import ATTENTION, DONE, CliError, UsageError
 from relay_cli.stack import Stack
 
 from tests.support.command_line import parsed
+from tests.support.moto_tables import make_table
 from tests.support.port_fakes import NOW, SHOP
 from tests.support.sample_events import content
 
@@ -32,7 +33,11 @@ class StackWithQueues(Stack):
     @cached_property
     def outputs(self) -> Mapping[str, str]:
         """The dead letters and the journal."""
-        return {"DeadLettersUrl": _url("dead-letters"), "JournalStream": "journal"}
+        return {
+            "DeadLettersUrl": _url("dead-letters"),
+            "JournalStream": "journal",
+            "MembersTable": "members",
+        }
 
     @cached_property
     def parameters(self) -> Mapping[str, str]:
@@ -55,6 +60,7 @@ def relay(*words: str) -> int:
 @pytest.fixture
 def letters(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put three letters of two queues there, one of them a grant, and make the journal."""
+    make_table("members")
     client("s3").create_bucket(Bucket="journal")
     client("firehose").create_delivery_stream(
         DeliveryStreamName="journal",

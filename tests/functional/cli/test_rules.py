@@ -152,3 +152,73 @@ def test_apply_as_json(members: str, document: Path, capsys: pytest.CaptureFixtu
     assert relay("apply", "--yes", "--json", str(document)) == 0
     item = client("dynamodb").get_item(TableName=members, Key={"pk": {"S": keys.RULES}})["Item"]
     assert (item["n"], json.loads(item["document"]["S"])) == ({"N": "2"}, {"billing_attempts": 5})
+
+
+def test_what_is_shown_can_be_applied(
+    members: str, document: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`show --document` prints what `apply` takes: applied to other rules, it makes the very rules it was printed of."""
+    document.write_text(
+        "billing_attempts: 4\nquiet_hours: {begin: 22:00, end: 07:30}\nthresholds: {high_value_credits: 0.5}\n"
+        'tiers: {12e45678: {name: "Gold \\u2028 \\x7f é \\U0001F600", rank: 2, annual_fee: 99.90}}\n'
+    )
+    assert relay("apply", "--yes", str(document)) == 0
+    wanted = rules_of(members)
+    capsys.readouterr()
+    assert relay("show", "--document") == 0
+    shown = tmp_path / "shown.yaml"
+    shown.write_text(capsys.readouterr().out)
+    document.write_text("billing_attempts: 7\n")
+    assert relay("apply", "--yes", str(document)) == 0
+    assert rules_of(members) != wanted
+    assert relay("apply", "--yes", str(shown)) == 0
+    assert rules_of(members) == wanted
+    assert relay("diff", str(shown)) == 0
+
+
+def test_apply_prints_what_it_replaces(
+    members: str, document: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The replaced document is on the standard error, and with `--json` in the answer; nothing where nothing changes."""
+    assert relay("apply", "--yes", str(document)) == 0
+    capsys.readouterr()
+    other = tmp_path / "other.yaml"
+    other.write_text("billing_attempts: 5")
+    assert relay("apply", "--yes", str(other)) == 0
+    replaced = capsys.readouterr().err.partition("This document is replaced:\n")[2]
+    other.write_text(replaced)
+    assert relay("apply", "--yes", "--json", str(other)) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert json.loads(answer["replaced"]) == {"billing_attempts": 5}
+    assert rules_of(members).billing_attempts == 4
+    assert relay("apply", "--yes", str(other)) == 0
+    assert "replaced" not in capsys.readouterr().err
+
+
+def test_an_unreadable_document_that_is_replaced_is_printed(
+    members: str, document: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What this version cannot read a person may."""
+    client("dynamodb").put_item(
+        TableName=members, Item={"pk": {"S": keys.RULES}, "document": {"S": '{"from": "the future"}'}}
+    )
+    assert relay("apply", "--yes", str(document)) == 0
+    assert '{"from": "the future"}' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("empty", ["", "# nothing\n", "{}", "billing_attempts: 3\n"])
+def test_an_empty_document_is_asked_about_twice(
+    members: str, document: Path, monkeypatch: pytest.MonkeyPatch, empty: str
+) -> None:
+    """One yes is not enough for a document that sets nothing; two are. Without settings there is nothing to ask."""
+    assert relay("apply", "--yes", str(document)) == 0
+    document.write_text(empty)
+    monkeypatch.setattr("sys.stdin", Terminal("y\nn\n"))
+    with pytest.raises(CliError, match="nothing was changed"):
+        relay("apply", str(document))
+    assert rules_of(members).billing_attempts == 4
+    monkeypatch.setattr("sys.stdin", Terminal("y\ny\n"))
+    assert relay("apply", str(document)) == 0
+    assert rules_of(members) == Rules()
+    monkeypatch.setattr("sys.stdin", Terminal(""))
+    assert relay("apply", str(document)) == 0

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from inveterate.webhooks import model_for
+from inveterate.webhooks.topics import TOPICS
 from relay.adapters.aws.boto import client
 from relay.adapters.dynamodb.members import DynamoMembers
+from relay.adapters.dynamodb.platform import DynamoFullRuns
 from relay.adapters.dynamodb.throttle import DynamoReadThrottle
 from relay.model.consistency import BALANCE_GAP, EVIDENCE, NO_EMAIL, inconsistencies
+from relay.model.header import MessageHeader
 from relay.model.member import Member, member_key, merge
-from relay.model.messages import Outbox, RecheckRequest, dump, load
+from relay.model.messages import (
+    FULL_RUN_TOPIC,
+    TICK_TOPIC,
+    AlertMessage,
+    ClockTick,
+    Outbox,
+    RecheckRequest,
+    RunCommand,
+    dump,
+    load,
+)
 from relay.ports.members import MemberRecord
 from relay.wiring.functions import ReconcileServices
 from relay.wiring.services import forget, keep
@@ -25,13 +39,14 @@ from functions.fanout import app as fanout
 from functions.reconcile import app
 from tests.functional.sim.sim_server import KEY, FakeReceiver, SimClient, running_simulator
 from tests.support.lambda_env import function_env, queued_count, queues, sqs_record
-from tests.support.moto_tables import make_table
+from tests.support.moto_tables import items_of, make_table
 from tests.support.port_fakes import FakeContext, FakeJournal
 from tests.support.topic_functions import TOPIC_RULES
 from tests.unit.sim.sim_worlds import FREE, GOLD, WALL
 
 SHOP = "relay-demo.myshopify.com"
 SECRET = "/relay/inveterate"
+CALLBACK = "http://127.0.0.1:9/webhooks"
 SHAPES = ("named", "array", "nested")
 
 
@@ -43,6 +58,7 @@ class Deployed:
     receiver: FakeReceiver
     queue: str
     dead: str
+    alerts: str
     journal: FakeJournal
 
     @property
@@ -73,6 +89,13 @@ class Deployed:
         )
         return member
 
+    def send(self, message: RunCommand | ClockTick) -> dict[str, Any]:
+        """Call the handler with a command, or with the clock's tick."""
+        topic = FULL_RUN_TOPIC if isinstance(message, RunCommand) else TICK_TOPIC
+        return app.handler(
+            {"Records": [sqs_record("m1", dump(message), header=MessageHeader(topic=topic))]}, FakeContext()
+        )
+
     def call(self, customer: str, reason: str) -> dict[str, Any]:
         """Call the handler with a recheck request for a member."""
         record = sqs_record("m1", dump(RecheckRequest(member=member_key(SHOP, customer), reason=reason)))
@@ -85,7 +108,7 @@ def deployed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     make_table("members")
     make_table("mirrors")
     client("ssm").put_parameter(Name=SECRET, Value=KEY, Type="SecureString")
-    queue, dead = queues("reconcile", "dead")
+    queue, dead, alerts = queues("reconcile", "dead", "alerts")
     receiver = FakeReceiver()
     with running_simulator(receiver, switches={"data_shape": request.param, "updated_events": "all"}) as sim:
         settings = {
@@ -101,12 +124,17 @@ def deployed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
             "INVETERATE_SECRET": SECRET,
             "RECHECK_DELAY": "600",
             "RECHECKS_URL": queue,
+            "ALERTS_URL": alerts,
+            "CALLBACK_URL": CALLBACK,
+            "KEY_DIGESTS": hashlib.sha256(b"the-key").hexdigest(),
+            "STACK_NAME": "relay-acme",
         }
         with function_env(monkeypatch, settings):
             services = ReconcileServices.from_env()
             services.journal = journal = FakeJournal()
+            services.full_run = replace(services.full_run, pause=lambda _seconds: None)
             keep(services)
-            yield Deployed(sim, receiver, queue, dead, journal)
+            yield Deployed(sim, receiver, queue, dead, alerts, journal)
 
 
 def said(caplog: pytest.LogCaptureFixture) -> str:
@@ -255,3 +283,51 @@ def test_the_fan_out_requests_rechecks(deployed: Deployed, monkeypatch: pytest.M
     assert fanout.handler({"Records": [stream]}, FakeContext()) == {"batchItemFailures": []}
     assert queued_count(deployed.queue) == 1
     assert load(RecheckRequest, dump(RecheckRequest(member="a:1", reason=EVIDENCE))).reason == EVIDENCE
+
+
+def test_every_member_of_the_programme_is_imported(deployed: Deployed) -> None:
+    """Through the SDK, in every shape of the list: all pages, quietly; a second run finds nothing new."""
+    customers = [deployed.sim.act("join", tier_id=FREE)["customer_id"] for _ in range(7)]
+    deployed.sim.act("populate", members=230)
+    deployed.sim.act("advance", minutes=15)
+    assert deployed.send(RunCommand(action="import", id="r1")) == {"batchItemFailures": []}
+    run = DynamoFullRuns("mirrors").load()
+    assert run is not None
+    there = sum(one.status is not None for one in deployed.sim.sim.world.members.values())
+    assert (run.phase, run.whole, run.read, run.new) == ("finished", True, there, there)
+    member = deployed.record(customers[3]).member
+    assert (member.status, bool(member.value("email"))) == ("active", True)
+    outboxes = [load(Outbox, item["o"]["S"]) for item in items_of("members") if "o" in item]
+    assert len(outboxes) == there
+    assert all(outbox.backfill and not outbox.events for outbox in outboxes)
+    deployed.send(RunCommand(action="reconcile", id="r2"))
+    again = DynamoFullRuns("mirrors").load()
+    assert again is not None
+    assert (again.new, again.changed, queued_count(deployed.alerts)) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("deployed", ["named"], indirect=True)
+def test_a_subscription_that_was_taken_away_is_an_alert(deployed: Deployed) -> None:
+    """Found by the tick of the next day, named, told once, and resolved when it is back."""
+    url = f"{CALLBACK}/the-key"
+    for topic in TOPICS:
+        body = {"topic": topic, "callbackUrl": url, "name": "relay relay-acme"}
+        assert deployed.sim.api("POST", "/v2.0/admin/webhook-subscriptions", json=body).status_code == 201
+    deployed.sim.act("advance", minutes=1)
+    deployed.send(ClockTick(at=WALL))
+    assert queued_count(deployed.alerts) == 0
+    platform = deployed.sim.sim.subscriptions
+    lost = next(one for one in platform.values() if one.topic == "customer.cancelled")
+    del platform[lost.id]
+    deployed.send(ClockTick(at=WALL + timedelta(hours=1)))
+    assert queued_count(deployed.alerts) == 0
+    for day in (1, 2):
+        deployed.send(ClockTick(at=WALL + timedelta(days=day)))
+        assert queued_count(deployed.alerts) == 1
+    platform[lost.id] = lost
+    deployed.send(ClockTick(at=WALL + timedelta(days=3)))
+    received = client("sqs").receive_message(QueueUrl=deployed.alerts, MaxNumberOfMessages=10)["Messages"]
+    alerts = [load(AlertMessage, one["Body"]).alert for one in received]
+    assert sorted(alert.action for alert in alerts) == ["open", "resolve"]
+    assert {alert.incident_key for alert in alerts} == {f"subscription:{SHOP}:customer.cancelled"}
+    assert all("customer.cancelled" in alert.title and "the-key" not in str(alert) for alert in alerts)

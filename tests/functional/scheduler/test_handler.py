@@ -54,6 +54,7 @@ def queues(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     for kind in ("members", "mirrors", "figures"):
         make_table(kind)
     sqs, sns = client("sqs"), client("sns")
+    client("s3").create_bucket(Bucket="journal")
     urls = {
         name: sqs.create_queue(QueueName=name)["QueueUrl"]
         for name in ("alerts", "changes", "rest", "audited")
@@ -78,6 +79,8 @@ def queues(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
         "UNCLAIMED_URL": urls["rest"],
         "DEAD_LETTERS_URL": urls["rest"],
         "JOURNAL_STREAM": "journal",
+        "JOURNAL_BUCKET": "journal",
+        "JOURNAL_DAYS": "365",
         **{queue_variable(folder): urls["rest"] for folder in FOLDERS.values()},
         "QUEUE_UNCLAIMED": urls["rest"],
         "CRM_QUEUE_URLS": f" {urls['audited']}  ",

@@ -29,7 +29,7 @@ def test_a_flood_becomes_one_message() -> None:
     notifier.receive(tick_at(30))
     assert slack.titles[3:] == email.titles[3:] == ["notice 50 alerts at once, in one message"]
     rollup = email.notifications[3].alert_message
-    assert rollup.alert.details == (("customer.payment_failed", "50"), ("Money at risk", "2,450.00 USD"))
+    assert rollup.alert.details == (("Payments failed for good", "50"), ("Money at risk", "2,450.00 USD"))
     assert len(rollup.people) == 10
     for customer in range(53):
         notifier.receive(member_alert(customer, customer / 10))

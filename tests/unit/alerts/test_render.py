@@ -49,7 +49,7 @@ def test_slack_opening() -> None:
             {
                 "type": "context",
                 "elements": [
-                    mrkdwn("2025-07-01 09:00 UTC"),
+                    mrkdwn("Tue 1 Jul 2025, 09:00 UTC"),
                     mrkdwn("Rule payment_failed"),
                     mrkdwn("dun:acme.myshopify.com:7001"),
                 ],
@@ -70,22 +70,22 @@ def test_email_opening() -> None:
         "Warning: Payment failed\n\n"
         "Member: Mia K. (m•••@example.com)\nTier: Gold\nAmount: 49.00 USD\n\n"
         f"Ask the member for another card.\nIn Shopify: {CUSTOMER_LINK}\n\n"
-        "When: 2025-07-01 09:00 UTC\nRule: payment_failed\nIncident: dun:acme.myshopify.com:7001\n"
+        "When: Tue 1 Jul 2025, 09:00 UTC\nRule: payment_failed\nIncident: dun:acme.myshopify.com:7001\n"
     )
 
 
 def test_a_resolution_reads_as_one() -> None:
-    """It cannot be taken for another alert."""
+    """The tick and the outcome in its title say it; a member's end is no "over"."""
     resolution = notification("resolved", title="Payment recovered", level=Level.ERROR)
-    assert slack_message(resolution)["text"].startswith("✅ Over: Payment recovered")
-    assert email_message(resolution).subject == "Relay Over: Payment recovered [7001]"
+    assert slack_message(resolution)["text"].startswith("✅ Payment recovered")
+    assert email_message(resolution).subject == "Relay Payment recovered [7001]"
 
 
 def test_an_escalation_has_the_new_level() -> None:
     """In the heading."""
     escalation = notification("escalated", level=Level.ERROR)
-    assert slack_message(escalation)["text"].startswith("🔴 Now error: Payment failed")
-    assert email_message(escalation).body.startswith("Now error: Payment failed\n")
+    assert slack_message(escalation)["text"].startswith("🔴 Escalated: Payment failed")
+    assert email_message(escalation).body.startswith("Escalated: Payment failed\n")
 
 
 def test_a_possible_repeat_says_so() -> None:
@@ -263,7 +263,7 @@ def test_the_first_message_without_a_change() -> None:
 
 
 def test_golden_messages_are_those_of_rules() -> None:
-    """Every golden message has the id of a rule of the catalog, except the roll-up."""
+    """Every golden message has the id of a rule of the catalog, except the roll-up and what a person does."""
     ids = {name: one.alert_message.alert.rule for name, one in golden_notifications().items()}
-    assert ids.pop("rollup") == "rollup"
+    assert (ids.pop("rollup"), ids.pop("acknowledged")) == ("rollup", "action.acknowledge")
     assert set(ids.values()) <= set(CATALOG)

@@ -46,3 +46,12 @@ def test_where_it_comes_from(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         read_secret("API key", "API_KEY")
     with pytest.raises(UsageError, match="cannot be read"):
         read_secret("API key", "API_KEY", source=str(tmp_path / "missing"))
+
+
+def test_credentials_in_several_lines() -> None:
+    """JSON as a person keeps it in a file is one secret of one line; what only looks like it is refused."""
+    assert cleaned('{\n  "client_id": "a",\n  "client_secret": "b"\n}\n', "credentials") == (
+        '{"client_id": "a", "client_secret": "b"}'
+    )
+    with pytest.raises(UsageError, match="position"):
+        cleaned('{\n"client_id"', "credentials")

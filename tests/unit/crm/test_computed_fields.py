@@ -23,7 +23,7 @@ SET = Rules(
         high_value_annual_fee=Decimal(100), high_value_credits=Decimal(100), high_value_revenue=Decimal(500)
     ),
 )
-"""A merchant's own numbers: without any, nobody is of high value until the programme's measures are known."""
+"""A merchant's own numbers: without any, no member is of high value until the programme's measures are known."""
 
 
 def field(name: str, *events: Any, rules: Rules = DEFAULTS) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from relay.model.effects import Note
 from relay.model.messages import MemberChanged, dump, load
+from relay.model.timeline_events import TIMELINE_EVENTS
 from relay.ports.crm import CrmOutcome
 
 from tests.unit.crm.scripted_klaviyo import EMAIL, MEMBER, ScriptedKlaviyo, change, contacts
@@ -30,8 +31,6 @@ def test_the_exact_event() -> None:
                 "unique_id": "e1.changed",
                 "time": "2026-11-22T10:00:00Z",
                 "backfill": False,
-                "value": -5.5,
-                "value_currency": "USD",
                 "properties": {
                     "membership_key": MEMBER,
                     "tier_id": None,
@@ -44,6 +43,7 @@ def test_the_exact_event() -> None:
                     "inveterate_event_id": "e1",
                     "delta": None,
                     "reason": None,
+                    "credit_kind": None,
                 },
                 "metric": {"data": {"type": "metric", "attributes": {"name": "Store Credit Changed"}}},
                 "profile": {"data": {"type": "profile", "attributes": {"email": EMAIL}}},
@@ -60,12 +60,25 @@ def test_an_unknown_currency(currency: str | None, sent: dict[str, str]) -> None
     klaviyo = ScriptedKlaviyo()
     properties: dict[str, Any] = {"amount": Decimal(5)} | ({} if currency is None else {"currency": currency})
     klaviyo.crm().record(
-        [change(Note(rule="r", name="Store Credit Changed", properties=properties))], contacts()
+        [change(Note(rule="r", name="Membership Payment Recovered", properties=properties))], contacts()
     )
     (event,) = klaviyo.sent("/api/events")
     attributes = event["attributes"]
     assert {name: attributes[name] for name in attributes if name == "value_currency"} == sent
     assert attributes["value"] == 5
+
+
+@pytest.mark.parametrize("name", TIMELINE_EVENTS)
+def test_a_value_is_money_received(name: str) -> None:
+    """Klaviyo's revenue adds up values: only what a member has paid may be one, whatever amount an event names."""
+    klaviyo = ScriptedKlaviyo()
+    note = Note(rule="r", name=name, properties={"amount": Decimal(49), "currency": "USD"})
+    klaviyo.crm().record([change(note)], contacts())
+    (event,) = klaviyo.sent("/api/events")
+    paid = {"Membership Joined", "Membership Payment Recovered", "Member Ordered"}
+    assert ("value" in event["attributes"]) is (name in paid)
+    assert ("value_currency" in event["attributes"]) is (name in paid)
+    assert event["attributes"]["properties"]["amount"] == 49
 
 
 def test_a_note_without_an_address() -> None:

@@ -10,11 +10,14 @@ from typing import Final, get_args
 
 import pytest
 from relay.model.metrics import METRICS, Outcome
-from relay_cli.main import main
+from relay_cli.main import COMMANDS, main
 
 from tests.support.port_fakes import ROOT
 
-PAGES: Final = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES: Final = (
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+)
 
 BASES: Final = (ROOT, ROOT / "layers/shared", ROOT / "layers/shared/relay")
 """Where a path begins: a page writes `relay/errors.py` and `crm/` for short."""
@@ -81,6 +84,22 @@ def test_every_command_exists(page: Path, capsys: pytest.CaptureFixture[str]) ->
         assert ended.value.code == 0, f"relay {shlex.join(words)}: {shown.err}"
         options = {word.partition("=")[0] for word in words if word.startswith("-")}
         assert options - set(re.findall(r"--?[a-z][a-z-]*", shown.out)) == set(), words
+
+
+def test_every_command_has_its_rights() -> None:
+    """The page on security says of each command what it may do in AWS."""
+    table = (ROOT / "docs/security.md").read_text().partition("## The rights of each command")[2]
+    named = set(re.findall(r"`relay ([a-z-]+)`", table))
+    assert {command.name for command in COMMANDS} - named == set()
+
+
+def test_ci_calls_make_targets() -> None:
+    """Hosted CI runs what a person runs: each step is a target, or a script that the targets have beside them."""
+    steps = re.findall(r"- run: (.+)", (ROOT / ".github/workflows/ci.yml").read_text())
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    made = {step.removeprefix("make ") for step in steps if step.startswith("make ")}
+    assert {"setup", "check", "test", "audit"} == made & targets
+    assert {step for step in steps if not step.startswith("make ")} == {"scripts/system-packages"}
 
 
 def test_metrics_and_log_lines_are_those_of_the_service() -> None:

@@ -97,6 +97,33 @@ def test_accepted(sqs: FakeSqs) -> None:
     assert unpack(text, header).event_id == content["id"]
 
 
+@pytest.mark.parametrize(("key", "place"), [("key-before", 1), ("key", 2)])
+def test_the_log_says_which_key(
+    sqs: FakeSqs, key: str, place: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By its place in KEY_DIGESTS, and never the key or its digest: a rotation reads whether the old one is in use."""
+    digests = [sha256(one).hexdigest() for one in (b"key-before", b"key")]
+    monkeypatch.setenv("KEY_DIGESTS", ",".join(digests))
+    assert post(json.dumps(sample("customer.cancelled")), key)[0] == 202
+    printed = capsys.readouterr().out
+    assert json.loads(printed)["key"] == place
+    assert key not in printed.replace('"key":', "")
+    assert not any(digest in printed for digest in digests)
+
+
+def test_a_probe_counts_nowhere(sqs: FakeSqs, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is queued and logged like a webhook, and measured as none: no alarm's share moves by it."""
+    body = {"metadata": {"topic": "relay.probe"}, "payload": {"queue": "cancelled"}}
+    assert post(json.dumps(body))[0] == 202
+    line = json.loads(capsys.readouterr().out)
+    assert (line["message"], line["topic"], "_aws" in line, "Received" in line) == (
+        "accepted",
+        "relay.probe",
+        False,
+        False,
+    )
+
+
 @pytest.mark.parametrize("key", [None, "", "wrong"])
 def test_a_wrong_key(sqs: FakeSqs, key: str | None) -> None:
     """401, and nothing is queued."""

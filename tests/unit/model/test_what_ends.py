@@ -102,8 +102,8 @@ def test_a_failure_holds_until_it_is_settled(
     left = {"past_due": 3 - (attempts or 0), "failed": 0}.get(payment)
     assert found["attempts_left"] == left
     if attempts is None:
-        names = ("attempts_left", "final_attempt_at", "last_decline_code")
-        assert [found[name] for name in names] == [None] * 3
+        names = ("attempts_left", "next_attempt_at", "final_attempt_at", "last_decline_code")
+        assert [found[name] for name in names] == [None] * 4
 
 
 def test_a_failure_is_no_fee() -> None:

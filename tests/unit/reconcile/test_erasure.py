@@ -57,8 +57,10 @@ def test_a_missing_member_confirms_it(asked: ReconcileSetup) -> None:
     asked.api.answer = None
     assert asked.work(ERASURE) is None
     assert (asked.member.is_erased, asked.member.moment("erased_at")) == (True, CLAIMED)
-    [line] = asked.journal.lines
+    line, action = asked.journal.lines
     assert (line["kind"], line["reason"], "body" in line) == ("reading", "erasure", False)
+    # With this line the journal alone can erase again, after a restore of the table.
+    assert (action["action"], action["customer"], action["at"]) == ("erased", "1", "2025-07-01T11:30:00.000Z")
 
 
 def test_a_missing_member_without_a_claim_stays(setup: ReconcileSetup) -> None:

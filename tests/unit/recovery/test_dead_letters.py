@@ -16,7 +16,7 @@ from relay.model.header import MessageHeader
 from relay.model.messages import MemberChanged, dump
 from relay.ports.messaging import MessageSender, OutgoingMessage
 from relay.queues.batch import Message, dead_letter, read_message
-from relay.recovery.dead_letters import MOST_REDRIVES, DeadLetters, RedriveOptions
+from relay.recovery.dead_letters import MOST_REDRIVES, Archived, DeadLetters, RedriveOptions
 from relay.recovery.letters import LetterFilter, read_letter
 
 from tests.support.aws.fake_aws import FakeAws
@@ -34,6 +34,10 @@ class Letters:
     aws: FakeAws = field(default_factory=FakeAws)
     journal: FakeJournal = field(default_factory=FakeJournal)
     slept: list[float] = field(default_factory=list)
+    erased: set[str] = field(default_factory=set)
+    windows: list[tuple[datetime, datetime]] = field(default_factory=list)
+    members_found: int = 1
+    stream_fails: bool = False
 
     def __post_init__(self) -> None:
         """Make the queue."""
@@ -64,7 +68,16 @@ class Letters:
             clock=lambda: self.now,
             by="kim",
             sleep=self.slept.append,
+            fan_out_again=self.fan_out_again,
+            erased=lambda customers: self.erased & set(customers),
         )
+
+    def fan_out_again(self, window: tuple[datetime, datetime]) -> int:
+        """Remember the window; return how many members the journal has for it."""
+        if self.stream_fails:
+            raise TransientError("journal's bucket: SlowDown")
+        self.windows.append(window)
+        return self.members_found
 
     def give_up(self, name: str, body: str, header: MessageHeader, reason: str = "no_member") -> None:
         """Put a message into the dead letters as a function does."""
@@ -262,7 +275,7 @@ def test_old_letters_are_journaled_and_stay(setup: Letters) -> None:
     setup.give_up_event("cancelled", "7001")
     setup.aws.clock.advance(timedelta(days=10))
     setup.give_up_event("cancelled", "7002")
-    assert setup.letters().archive(setup.now) == 1
+    assert setup.letters().archive(setup.now) == Archived(archived=1)
     assert {line["customer"] for line in setup.journal.lines} == {"7001"}
     assert len(setup.waiting("dead-letters")) == 2
     setup.journal.failure = TransientError("journal")
@@ -270,26 +283,114 @@ def test_old_letters_are_journaled_and_stay(setup: Letters) -> None:
         setup.letters().archive(setup.now)
 
 
+def test_an_erased_members_webhooks_are_dropped(setup: Letters) -> None:
+    """At any age, with a line that says what was dropped and nothing of the person; a joining and our own messages stay."""
+    setup.erased = {"7001"}
+    setup.give_up_event("cancelled", "7001")
+    setup.give_up_event("cancelled", "7002")
+    setup.give_up_event("joined_paid_tier", "7001", topic="customer.joined.paid_tier")
+    setup.give_up("hubspot", dump(MemberChanged(member=f"{SHOP}:7001")), MessageHeader())
+    assert setup.letters().archive(setup.now) == Archived(erased=1)
+    assert len(setup.waiting("dead-letters")) == 3
+    line, action = setup.journal.lines
+    assert (line["customer"], line["erased"], line["outcome"], "body" in line) == (
+        "7001",
+        True,
+        "dead",
+        False,
+    )
+    assert (action["action"], action["customer"]) == ("dropped", "7001")
+
+
+def test_a_drop_keeps_no_word_of_an_erased_member(setup: Letters) -> None:
+    """By hand as well."""
+    setup.erased = {"7001"}
+    setup.give_up_event("cancelled", "7001")
+    assert setup.letters().drop(EVERY).done == 1
+    assert "mia.keller" not in json.dumps(setup.journal.lines)
+    assert "body" not in setup.journal.lines[0]
+
+
+def test_a_look_that_has_no_time_is_not_whole(setup: Letters) -> None:
+    """What there is no time for is left for the next day, and visible again."""
+    for customer in range(7001, 7031):
+        setup.give_up_event("cancelled", str(customer))
+    done = setup.letters().archive(setup.now + timedelta(days=10), has_time=lambda: False)
+    assert (done.archived, done.is_whole) == (10, False)
+    assert len(setup.waiting("dead-letters")) == 10
+
+
+def test_a_change_goes_to_all_crms_again(setup: Letters) -> None:
+    """From the fan-out, which names the topic, and from SNS, which names no queue; an alarm goes to the notifier."""
+    change = dump(MemberChanged(member=f"{SHOP}:7001"))
+    setup.give_up("changes", change, MessageHeader(topic="relay.change"), reason="refused_by_service")
+    alarm = json.dumps({"AlarmName": "relay-acme-late", "NewStateValue": "ALARM"})
+    by_sns = [
+        OutgoingMessage(body=change, header=MessageHeader(topic="relay.change")),
+        OutgoingMessage(body=alarm),
+    ]
+    setup.queue("dead-letters").send(by_sns)
+    setup.queue("changes")
+    setup.queue("alerts")
+    found, _ = setup.letters().find(EVERY)
+    assert sorted((letter.source, letter.reason) for letter in found) == [
+        ("alerts", "not_delivered"),
+        ("changes", "not_delivered"),
+        ("changes", "refused_by_service"),
+    ]
+    assert setup.letters().redrive(EVERY, RedriveOptions()).done == 3
+    assert [message.body for message in setup.waiting("changes")] == [change] * 2
+    assert [message.body for message in setup.waiting("alerts")] == [alarm]
+    assert not setup.waiting("dead-letters")
+
+
+def test_letters_of_the_stream_are_fanned_out_again(setup: Letters) -> None:
+    """Each by its own window; then it is gone."""
+    setup.queue("dead-letters").send([OutgoingMessage(body=json.dumps(DISCARDED))])
+    assert setup.letters().redrive(EVERY, RedriveOptions()).done == 1
+    assert setup.windows == [WINDOW]
+    assert not setup.waiting("dead-letters")
+
+
+def test_a_letter_of_the_stream_that_the_journal_does_not_know(setup: Letters) -> None:
+    """It stays, since the journal may be late; forced, it goes."""
+    setup.queue("dead-letters").send([OutgoingMessage(body=json.dumps(DISCARDED))])
+    setup.members_found = 0
+    result = setup.letters().redrive(EVERY, RedriveOptions())
+    assert (result.done, dict(result.skipped)) == (0, {"not_in_journal": 1})
+    assert setup.letters().redrive(EVERY, RedriveOptions(force=True)).done == 1
+
+
+def test_a_letter_of_the_stream_that_cannot_be_sent(setup: Letters) -> None:
+    """It stays, and the letters of other sources go on."""
+    setup.queue("dead-letters").send([OutgoingMessage(body=json.dumps(DISCARDED))])
+    setup.give_up_event("cancelled")
+    setup.stream_fails = True
+    result = setup.letters().redrive(EVERY, RedriveOptions())
+    assert (result.done, result.failed) == (1, 1)
+    assert len(setup.waiting("dead-letters")) == 1
+
+
+DISCARDED = {
+    "requestContext": {"condition": "RetryAttemptsExhausted"},
+    "DDBStreamBatchInfo": {
+        "shardId": "shardId-1",
+        "startSequenceNumber": "1",
+        "endSequenceNumber": "9",
+        "approximateArrivalOfFirstRecord": "2026-03-01T12:00:00Z",
+        "approximateArrivalOfLastRecord": "2026-03-01T12:00:05Z",
+        "batchSize": 9,
+        "streamArn": "arn:aws:dynamodb:eu-west-1:123456789012:table/members/stream/1",
+    },
+}
+WINDOW = (datetime(2026, 3, 1, 12, tzinfo=UTC), datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC))
+
+
 def test_a_letter_of_the_stream() -> None:
     """Lambda's record of a discarded batch names a window of time and no member."""
-    body = {
-        "requestContext": {"condition": "RetryAttemptsExhausted"},
-        "DDBStreamBatchInfo": {
-            "shardId": "shardId-1",
-            "startSequenceNumber": "1",
-            "endSequenceNumber": "9",
-            "approximateArrivalOfFirstRecord": "2026-03-01T12:00:00Z",
-            "approximateArrivalOfLastRecord": "2026-03-01T12:00:05Z",
-            "batchSize": 9,
-            "streamArn": "arn:aws:dynamodb:eu-west-1:123456789012:table/members/stream/1",
-        },
-    }
-    letter = read_letter(message(json.dumps(body)), STACK)
+    letter = read_letter(message(json.dumps(DISCARDED)), STACK)
     assert (letter.source, letter.reason) == ("stream", "not_fanned_out")
-    assert letter.window == (
-        datetime(2026, 3, 1, 12, tzinfo=UTC),
-        datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC),
-    )
+    assert letter.window == WINDOW
 
 
 @pytest.mark.parametrize(

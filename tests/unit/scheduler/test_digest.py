@@ -82,7 +82,7 @@ def test_a_whole_day() -> None:
         ("At risk now", "3: 10.00 EUR + 29.97 USD"),
         ("Credits expiring within 7 days", "2: 50.00 USD"),
         ("Renewals announced", "5: 49.95 USD"),
-        ("Members in hubspot", "7 up to date, 2 without an e-mail address, 1 refused"),
+        ("Members in HubSpot", "7 up to date, 2 without an e-mail address, 1 refused"),
     )
 
 
@@ -156,3 +156,21 @@ def test_mirrors_add_up_over_pages() -> None:
         "hubspot": {"mirrored": 2},
         "klaviyo": {"refused": 1},
     }
+
+
+def test_the_week_before_stands_beside() -> None:
+    """Each figure of the day has that of the same day a week before; what was counted only then has a line too."""
+    today = [*some("joined_paid", 3), *some("payment", 2, "9.99", "USD")]
+    before = [*some("joined_paid", 1), *some("left_voluntarily", 2)]
+    assert digest_lines(today, None, before) == (
+        ("Joined", "3 (3 paid) · a week before 1 (1 paid)"),
+        ("Left", "0 · a week before 2 (2 by themselves)"),
+        ("Net members", "+3 · a week before -1"),
+        ("Fees paid", "2: 19.98 USD · a week before 0"),
+    )
+    assert digest_lines(today, None, []) == (
+        ("Joined", "3 (3 paid)"),
+        ("Net members", "+3"),
+        ("Fees paid", "2: 19.98 USD"),
+    )
+    assert digest_lines([], None, before) == (), "a day without news is no digest"

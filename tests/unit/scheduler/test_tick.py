@@ -32,11 +32,13 @@ def test_every_part_runs() -> None:
     done = setup.scheduler().tick(NOW, FakeContext())
     assert done == {
         "notifier": "woken",
+        "reconcile": "no_api",
         "conditions": {"FailureSpike": 0, "CancelSpike": 0, "ManualCredits": 0, "Silence": 0},
         "daily_run": "done",
         "audits": {"requested": 0},
         "waiting": {"requested": 0},
         "unclaimed": {},
+        "erasures": "by night",
     }
     [message] = setup.alerts.sent
     assert (load(ClockTick, message.body), message.header.topic) == (ClockTick(at=NOW), "relay.tick")

@@ -103,7 +103,7 @@ def test_the_expected_state_covers_the_crm_profile() -> None:
         world.expected_state.for_member(member, world.tiers)["fields"] for member in world.members.values()
     ]
     covered = {name for one in expected for name in one}
-    assert CRM_FIELDS.keys() - covered == NOT_COMPARED | {"key", "high_value"}
+    assert CRM_FIELDS.keys() - covered == NOT_COMPARED | {"key", "high_value", "manage_url"}
     known = {name for one in expected for name, value in one.items() if value is not None}
     # Simulated members do not rejoin by themselves.
     assert covered - known == {"rejoined_at", "rejoin_count"}

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-
 import pytest
 from stack_template.concurrency import ENOUGH, advice
-
-from tests.support.port_fakes import ROOT
 
 
 @pytest.mark.parametrize("limit", [10, ENOUGH])
@@ -23,13 +18,3 @@ def test_a_low_limit_comes_with_what_to_ask_for(limit: int) -> None:
 def test_a_usual_limit_needs_no_word() -> None:
     """One more than a hundred is the least with which one can be reserved."""
     assert advice(ENOUGH + 1) is None
-
-
-def test_a_name_that_is_too_long_is_refused_before_anything_else() -> None:
-    """No credentials, no build, no call: exit code 1, and how long it may be."""
-    nowhere = {**os.environ, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
-    done = subprocess.run(
-        [ROOT / "scripts" / "deploy", "s" * 41], capture_output=True, text=True, check=False, env=nowhere
-    )
-    assert done.returncode == 1
-    assert "has 41 characters and may have 40" in done.stderr

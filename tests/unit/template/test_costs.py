@@ -11,7 +11,8 @@ import pytest
 from stack_template.costs import REGION, SERIES, bill, present
 from stack_template.expanded import expanded, source
 
-from scripts.cost import BUSY, BUSY_FIXED_AT_MOST, CAPPED, IDLE, IDLE_AT_MOST, figures
+from scripts.cost import BUSY, BUSY_FIXED_AT_MOST, CAPPED, IDLE, IDLE_AT_MOST, figures, size_table
+from tests.support.port_fakes import ROOT
 
 
 @cache
@@ -22,6 +23,11 @@ def template() -> dict[str, Any]:
 def resources(stack: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = stack["Resources"]
     return found
+
+
+def test_the_page_has_the_figures() -> None:
+    """docs/cost.md has the very table that `make cost` prints."""
+    assert size_table(template()) in (ROOT / "docs/cost.md").read_text()
 
 
 def test_a_stack_costs_little() -> None:

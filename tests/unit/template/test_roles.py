@@ -39,6 +39,18 @@ def test_the_clock_may_do_what_is_due_and_no_more() -> None:
         ("sqs:ReceiveMessage", "Unclaimed.Arn"),
         ("sqs:DeleteMessage", "Unclaimed.Arn"),
         ("sqs:DeleteMessageBatch", "Unclaimed.Arn"),
+        ("sqs:ReceiveMessage", "DeadLetters.Arn"),
+        ("sqs:DeleteMessage", "DeadLetters.Arn"),
+        ("sqs:DeleteMessageBatch", "DeadLetters.Arn"),
+        ("sqs:ChangeMessageVisibility", "DeadLetters.Arn"),
+        ("sqs:ChangeMessageVisibilityBatch", "DeadLetters.Arn"),
+        ("s3:ListBucket", "JournalBucket.Arn"),
+        ("s3:ListBucketVersions", "JournalBucket.Arn"),
+        *(
+            (f"s3:{action}", f"${{JournalBucket.Arn}}/{files}")
+            for action in ("GetObject", "PutObject", "DeleteObjectVersion")
+            for files in ("journal/*", "erasure-pass.json")
+        ),
         ("firehose:PutRecordBatch", "Journal.Arn"),
         ("dynamodb:BatchGetItem", "Members.Arn"),
         ("dynamodb:Scan", "Members.Arn"),
@@ -98,8 +110,22 @@ def test_no_role_may_do_more_than_it_names(role: str) -> None:
             assert resource.endswith(within[action])
 
 
+def test_a_click_may_be_queued_for_the_notifier_and_no_more() -> None:
+    """A function that anyone can call reads its signing secret, and sends to one queue."""
+    [secret] = [resource for action, resource in allowed("SlackActionsRole") if action == "ssm:GetParameter"]
+    [decrypt] = [resource for action, resource in allowed("SlackActionsRole") if action == "kms:Decrypt"]
+    assert secret.endswith(":parameter${SlackSigningSecret}")
+    assert allowed("SlackActionsRole") == {
+        ("sqs:SendMessage", "Alerts.Arn"),
+        ("ssm:GetParameter", secret),
+        ("kms:Decrypt", decrypt),
+        *LOG,
+    }
+
+
 SECRETS = {
     "SlackSecret": ["NotifierRole"],
+    "SlackSigningSecret": ["SlackActionsRole"],
     "PagerDutySecret": ["NotifierRole"],
     **{f"{target}Secret": [f"{target}Role"] for target in TARGETS},
     "InveterateSecret": ["ReconcileRole", "GrantsRole"],
@@ -139,10 +165,12 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "TRIES_TABLE",
         "INCIDENTS_TABLE",
         "MEMBERS_TABLE",
+        "KPIS_TABLE",
         "EMAIL_TOPIC",
         "SLACK_SECRET",
         "SLACK_URL",
         "SLACK_CHANNEL",
+        "SLACK_SIGNING_SECRET",
         "PAGERDUTY_SECRET",
         "PAGERDUTY_URL",
         "TIME_ZONE",
@@ -161,6 +189,13 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
             "RECHECKS_URL",
             "RECHECK_DELAY",
         }
+    assert environment("SlackActionsFunction").keys() == {
+        "POWERTOOLS_SERVICE_NAME",
+        "SLACK_SIGNING_SECRET",
+        "SLACK_TEAM_ID",
+        "SLACK_URL",
+        "ALERTS_URL",
+    }
     assert environment("FanoutFunction").keys() == {
         "POWERTOOLS_SERVICE_NAME",
         "CHANGES_TOPIC",
@@ -183,6 +218,8 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "UNCLAIMED_URL",
         "DEAD_LETTERS_URL",
         "JOURNAL_STREAM",
+        "JOURNAL_BUCKET",
+        "JOURNAL_DAYS",
         "CRM_QUEUE_URLS",
     }
     assert all(f"{target}Queue" in str(environment("ClockFunction")["CRM_QUEUE_URLS"]) for target in TARGETS)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from relay.adapters.inveterate_api import SETTLED_AFTER
 from relay.grants.granter import NEEDED_MS
+from stack_template.expanded import source
 
 from tests.support.template_data import (
     FUNCTIONS,
@@ -141,3 +143,11 @@ def test_the_journal_is_private_and_packed() -> None:
     stream = RESOURCES["Journal"]["Properties"]["ExtendedS3DestinationConfiguration"]
     assert stream["CompressionFormat"] == "GZIP"
     assert stream["Prefix"] == "journal/!{timestamp:yyyy/MM/dd}/"
+
+
+@pytest.mark.parametrize("section", ["Parameters", "Outputs"])
+def test_each_parameter_and_output_is_described(section: str) -> None:
+    """The console and `aws cloudformation describe-stacks` show the sentence to a person who knows no template."""
+    assert [
+        name for name, about in source()[section].items() if not about.get("Description", "").strip()
+    ] == []

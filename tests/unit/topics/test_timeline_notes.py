@@ -83,6 +83,7 @@ def test_names_are_the_contract() -> None:
         "Renewal Upcoming",
         "Trial Ending",
         "Member Ordered",
+        "Membership Referral Completed",
     )
     assert all(properties_of(name).keys() >= COMMON_PROPERTIES.keys() for name in TIMELINE_EVENTS)
     assert properties_of("Member Ordered").keys() == COMMON_PROPERTIES.keys()

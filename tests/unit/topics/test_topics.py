@@ -115,7 +115,7 @@ FACTS: dict[str, dict[str, Any]] = {
         "failed_attempts": 3,
         "unpaid": Decimal(100),
         "unpaid_currency": "USD",
-        "last_decline_code": "Payment method was revoked",
+        "last_decline_text": "Payment method was revoked",
         "last_failure_at": at("2025-05-30T11:01:00.674Z"),
         "payment_lost_at": at("2025-05-30T11:01:00.674Z"),
     },
@@ -124,7 +124,7 @@ FACTS: dict[str, dict[str, Any]] = {
         "failed_attempts": 3,
         "unpaid": Decimal(100),
         "unpaid_currency": "USD",
-        "last_decline_code": "Payment method was revoked",
+        "last_decline_text": "Payment method was revoked",
         "last_failure_at": at("2025-05-30T10:40:38.660Z"),
     },
     "customer.payment_methods.updated": {
@@ -183,7 +183,7 @@ def test_a_final_failure_is_an_alert() -> None:
         incident_key=f"dun:{SHOP}:7733560541315",
         level=Level.WARNING,
         outcome="failed_for_good",
-        title="A membership payment failed for good",
+        title="A payment of 100.00 USD by {member} failed for good",
         details=(
             ("Amount", "100.00 USD"),
             ("Attempt", "3 of 3"),
@@ -202,6 +202,7 @@ def test_a_first_failure_has_the_deadline() -> None:
     assert dict(alert.details) == {
         "Amount": "100.00 USD",
         "Attempt": "1 of 3",
+        "Next attempt expected": "2026-03-11 12:00 UTC",
         "Last attempt expected": "2026-03-12 12:00 UTC",
         "Time left": "about 48 h before Inveterate cancels",
         "Reason": "Your card has insufficient funds.",
@@ -250,7 +251,10 @@ def test_a_note_of_a_failure() -> None:
         "currency": "USD",
         "attempt": 1,
         "attempts_left": 2,
+        "next_attempt_at": "2026-03-11T12:00:00.000Z",
+        "final_attempt_at": "2026-03-12T12:00:00.000Z",
         "reason": "Payment method was revoked",
+        "decline_code": "payment_method_revoked",
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from relay.errors import MisconfiguredError
 from relay.topics import FOLDERS, queue_variable
-from relay.wiring import crms, receiver_settings, settings
+from relay.wiring import crms, receiver_settings, settings, slack_settings
 from relay.wiring.crms import CRMS, CrmSettings, HubspotSettings
 from relay.wiring.environment import Settings, SettingsReader
 from relay.wiring.receiver_settings import ReceiverSettings
@@ -22,6 +22,7 @@ from relay.wiring.settings import (
     SourceSettings,
     TopicSettings,
 )
+from relay.wiring.slack_settings import SlackActionSettings
 
 from tests.support.port_fakes import ROOT
 from tests.support.template_data import FUNCTIONS, TEMPLATE, environment
@@ -35,6 +36,7 @@ KINDS: dict[str, type[Settings]] = {
     "reconcile": ReconcileSettings,
     "grants": GrantSettings,
     "clock": ClockSettings,
+    "slack_actions": SlackActionSettings,
     **dict.fromkeys(FOLDERS.values(), TopicSettings),
 }
 """The kind of settings by the function's folder."""
@@ -51,6 +53,8 @@ OPTIONAL = {
     "GRANTS_URL",
     "ASKS_API",
     "SLACK_SECRET",
+    "SLACK_SIGNING_SECRET",
+    "SLACK_TEAM_ID",
     "PAGERDUTY_SECRET",
     "HUBSPOT_EVENTS",
     "KLAVIYO_SET_EXTERNAL_ID",
@@ -80,7 +84,7 @@ def value_of(name: str, written: Any) -> str:
         return written
     if name == "TIME_ZONE":
         return "America/New_York"
-    if name == "RECHECK_DELAY":
+    if name in {"RECHECK_DELAY", "JOURNAL_DAYS"}:
         return "600"
     if name in SWITCHES:
         return "true"
@@ -117,8 +121,10 @@ def test_every_missing_setting_is_named_at_once(function: str) -> None:
     channels = {"SLACK_URL", "PAGERDUTY_URL"}
     keep = {"TARGET": there["TARGET"]} if "TARGET" in there else {}
     expected = there.keys() - optional - requests - channels - keep.keys()
-    if kind is ReceiverSettings:
+    if kind in {ReceiverSettings, ReconcileSettings}:
         expected |= {"KEY_DIGESTS"}
+    if kind is SlackActionSettings:
+        expected = {"STACK_NAME", "SLACK_SIGNING_SECRET", "ALERTS_URL", "SLACK_URL"}
     if kind is FanoutSettings:
         expected -= {"DEAD_LETTERS_URL"}
     assert set(problems(kind, keep)[0]) == expected
@@ -239,9 +245,21 @@ def test_these_are_all_the_settings() -> None:
     """A class of settings that this test does not know is not tested here."""
     found = {
         one
-        for module in (settings, receiver_settings, crms)
+        for module in (settings, receiver_settings, slack_settings, crms)
         for one in vars(module).values()
         if isinstance(one, type) and issubclass(one, Settings) and one is not Settings
     }
     composed = {"QueueSettings", "ApiSettings", "RequestSettings"}
     assert {one.__name__ for one in found - set(KINDS.values())} == {*composed, "SourceSettings"}
+
+
+@pytest.mark.parametrize(
+    ("values", "stack"),
+    [({}, "relay-acme"), ({"SLACK_SIGNING_SECRET": " "}, ""), ({"STACK_NAME": ""}, "")],
+)
+def test_slack_has_buttons_where_their_clicks_are_taken(values: dict[str, str], stack: str) -> None:
+    """With a signing secret; a stack deployed before there was one has none."""
+    there = {**variables("NotifierFunction"), "STACK_NAME": "relay-acme", **values}
+    slack = NotifierSettings.from_env(there).slack
+    assert slack is not None
+    assert slack.stack == stack

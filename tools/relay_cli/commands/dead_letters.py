@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from relay_cli import letters
 from relay_cli.errors import ATTENTION, DONE
@@ -15,7 +15,9 @@ from relay_cli.prompts import confirm
 from relay_cli.stack import Stack
 
 if TYPE_CHECKING:
+    from relay.ports.messaging import MessageSender
     from relay.recovery.dead_letters import DeadLetters, LetterResult
+    from relay.recovery.stream_letters import StreamRepair
 
 _SHOWN: Final = 20
 
@@ -31,6 +33,7 @@ _SKIPPED: Final = {
     "grants": "grants are money: look at docs/retention.md, then add --with-grants",
     "redriven_often": "redriven three times already: mend the cause first, then add --force",
     "no_queue": "their queue does not exist any more or is not known",
+    "not_in_journal": "the journal has no write of their time yet: try later, or add --force to let them go",
 }
 
 
@@ -40,7 +43,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser,
         "relay dead-letters list",
         notes="A letter that goes back counts as new: its age and its attempts begin again. A list hides the letters\n"
-        "from others for the seconds that it takes.",
+        "from others for the seconds that it takes. A letter of the source `stream` names no member: what the writes of its\n"
+        "time had to send is sent again, from the record or from the journal. One of `changes` goes to every CRM again;\n"
+        "each takes what it lacks. --json prints groups, counts and letters.",
     )
     actions = parser.add_subparsers(required=True, metavar="ACTION", dest="action", title="actions")
     for name, (summary, example) in _ACTIONS.items():
@@ -100,11 +105,56 @@ def _dead_letters(stack: Stack) -> DeadLetters:
         stack=stack.name,
         shop=stack.parameters["ShopDomain"],
         queue=letters.inbox(stack, "DeadLettersUrl", "dead letters"),
-        queue_named=lambda name: letters.queue_named(stack, name),
+        queue_named=lambda name: _destination(stack, name),
         journal=letters.journal_of(stack),
         clock=letters.now,
         by=letters.operator(),
         sleep=letters.pause,
+        fan_out_again=lambda window: _repair(stack).fan_out_again(window),
+        erased=letters.erased_of(stack),
+    )
+
+
+def _destination(stack: Stack, name: str) -> MessageSender | None:
+    """Return where letters of a source go back to: changes to their topic, all others to the queue of that name."""
+    from relay.adapters.aws.sns import SnsOutgoing
+    from relay.recovery.letters import CHANGES
+
+    if name == CHANGES:
+        return SnsOutgoing(stack.output("ChangesTopic"), CHANGES, stack.aws())
+    return letters.queue_named(stack, name)
+
+
+def _repair(stack: Stack) -> StreamRepair:
+    """Return what fans writes of the members table out again."""
+    from relay.adapters.aws.s3 import S3Journal
+    from relay.adapters.aws.sns import SnsOutgoing
+    from relay.adapters.aws.sqs import SqsOutgoing
+    from relay.adapters.dynamodb.kpis import DynamoKpiStore
+    from relay.adapters.dynamodb.members import DynamoMembers
+    from relay.queues.requests import GrantQueue, RecheckQueue
+    from relay.recovery.stream_letters import StreamRepair
+
+    aws, shop = stack.aws(), stack.parameters["ShopDomain"]
+    delay = int(stack.parameters.get("RecheckDelay", 0))
+
+    def queue(output: str, name: str) -> SqsOutgoing | None:
+        url = stack.outputs.get(output)
+        return SqsOutgoing(url, name, aws) if url else None
+
+    rechecks, grants = queue("ReconcileQueueUrl", "reconcile"), queue("GrantsQueueUrl", "grants")
+    return StreamRepair(
+        shop=shop,
+        archive=S3Journal(stack.output("JournalBucket"), aws),
+        outboxes=DynamoMembers(stack.output("MembersTable"), shop, aws),
+        changes=SnsOutgoing(stack.output("ChangesTopic"), "changes", aws),
+        alerts=SqsOutgoing(stack.output("AlertsUrl"), "alerts", aws),
+        queue_named=lambda name: letters.queue_named(stack, name),
+        telemetry=letters.QuietTelemetry(),
+        clock=letters.now,
+        rechecks=RecheckQueue(rechecks, delay) if rechecks else None,
+        grants=GrantQueue(grants, delay) if grants else None,
+        kpis=DynamoKpiStore(stack.output("FiguresTable"), shop, letters.now, aws),
     )
 
 
@@ -121,10 +171,7 @@ def _list(box: DeadLetters, arguments: argparse.Namespace) -> int:
 
 
 def _show(box: DeadLetters, arguments: argparse.Namespace) -> int:
-    from relay.recovery.letters import LetterFilter
-
-    found, _ = box.find(LetterFilter(ids=frozenset({arguments.id})))
-    letter = letters.the_one(found, arguments.id)
+    letter = letters.the_one(box.find(letters.by_id(arguments.id))[0], arguments.id)
     value = {**letter.row(), "content": letter.content(reveal=arguments.reveal)}
     text = "\n".join(f"{name}: {'' if inner is None else inner}" for name, inner in letter.row().items())
     show(arguments, value, f"{text}\n{as_json(value['content'])}")
@@ -169,12 +216,7 @@ def _ask(arguments: argparse.Namespace, planned: LetterResult, question: str) ->
 
 
 def _print(arguments: argparse.Namespace, result: LetterResult, happened: str, nothing: str) -> int:
-    value: dict[str, Any] = {
-        "done": result.done,
-        "failed": result.failed,
-        "skipped": dict(result.skipped),
-        "groups": letters.group_rows(result.groups),
-    }
+    value = letters.result_value(result)
     total = sum(group.count for group in result.groups)
     lines = [letters.as_groups(result.groups, empty=nothing)]
     if total:

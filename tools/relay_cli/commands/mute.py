@@ -1,18 +1,21 @@
-"""`relay mute INCIDENT`: send nothing about an incident for some time, not even its resolution."""
+"""`relay mute INCIDENT`: send nothing below critical about an incident for some time; its thread says how it ends."""
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from relay.model.incident_action import MUTE_PERIOD
+
 from relay_cli.errors import UsageError
 from relay_cli.help import describe
-from relay_cli.incidents import add_incident_arguments, change_incident, now
+from relay_cli.incidents import act_on_incident, add_incident_arguments, now
 from relay_cli.output import show
+from relay_cli.stack import Stack
 
-_DEFAULT_DAYS: Final = 7
+_DEFAULT_DAYS: Final = MUTE_PERIOD.days
 _MAX_DAYS: Final = 366
 
 
@@ -22,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser,
         "relay mute dun:acme.myshopify.com:7001 --days 3",
         "relay mute dun:acme.myshopify.com:7001 --days 0    # end the mute",
-        notes="Nothing about the incident is sent meanwhile, not even its resolution.",
+        notes="Nothing below critical is sent meanwhile. How it ends is said once, in its thread in Slack.",
     )
     add_incident_arguments(parser)
     end = parser.add_mutually_exclusive_group()
@@ -38,11 +41,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def main(arguments: argparse.Namespace) -> int:
+def main(arguments: argparse.Namespace, stack_of: Callable[[argparse.Namespace], Stack] = Stack.of) -> int:
     """Mute the incident, or end its mute; return the exit code."""
     end = _end(arguments)
     until = end if arguments.until or arguments.days else None
-    incident = change_incident(arguments, lambda found, by: replace(found, muted_until=until, muted_by=by))
+    incident = act_on_incident(stack_of(arguments), arguments, "mute" if until else "unmute", until)
     state = f"muted until {until:%Y-%m-%d %H:%M} UTC" if until else "no longer muted"
     result = {"incident": incident.key, "muted_until": until, "muted_by": incident.muted_by}
     show(arguments, result, f"{incident.key} is {state}; changed by {incident.muted_by}")

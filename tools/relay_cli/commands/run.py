@@ -26,6 +26,9 @@ from relay_cli.errors import CliError
 from relay_cli.help import describe
 
 _MAX_MEMBERS: Final = 100_000
+_OLDER: Final = 50
+"""Members of a played month that are older than the subscriptions."""
+
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -75,7 +78,8 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _run(folder: Path, progress: Progress, arguments: argparse.Namespace) -> Verdict:
     keep: bool = arguments.keep
-    with local_environment(folder, progress, seed=arguments.seed) as environment:
+    older = 0 if arguments.samples else _OLDER
+    with local_environment(folder, progress, seed=arguments.seed, older=older) as environment:
         observer = Observer(environment)
         environment.sim.console.feed = ConsoleFeed(observer)
         progress(f"the console: {environment.sim.url}/console")
@@ -99,7 +103,9 @@ def _play(
     if arguments.samples:
         samples = play_samples(environment, progress)
         return samples, report.table(samples.rows)
-    options = ScenarioOptions(members=arguments.members, seed=arguments.seed, faults=arguments.faults)
+    options = ScenarioOptions(
+        members=arguments.members, seed=arguments.seed, faults=arguments.faults, older=_OLDER
+    )
     month = play_scenario(environment, options, progress, observer)
     return month, report.summary(month)
 

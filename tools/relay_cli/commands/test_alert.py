@@ -7,9 +7,10 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Final
 
+from relay_cli.email_subscriptions import email_subscriptions
 from relay_cli.errors import CliError
 from relay_cli.help import describe
-from relay_cli.incidents import incident_store, now
+from relay_cli.incidents import incident_store, now, send_to_notifier
 from relay_cli.output import show
 from relay_cli.stack import Stack
 
@@ -39,20 +40,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Send the message and report the result; return the exit code: 0 only where the channel accepted it."""
     from relay.alerts.notifier import channel_test_incident_key
-    from relay.model.header import MessageHeader
     from relay.model.messages import CHANNEL_TEST_TOPIC, ChannelTest, dump
 
     stack, channel = Stack.of(arguments), arguments.channel
     _check_channel(stack, channel)
     test = ChannelTest(id=secrets.token_hex(8), at=now(), channel=channel)
-    stack.client("sqs").send_message(
-        QueueUrl=stack.output("AlertsUrl"),
-        MessageBody=dump(test),
-        MessageAttributes={
-            name: {"DataType": "String", "StringValue": value}
-            for name, value in MessageHeader(topic=CHANNEL_TEST_TOPIC).attributes.items()
-        },
-    )
+    send_to_notifier(stack, dump(test), CHANNEL_TEST_TOPIC)
     store, key = incident_store(stack), channel_test_incident_key(test.id)
     until = time.monotonic() + arguments.wait
     while time.monotonic() < until:
@@ -82,18 +75,11 @@ def _check_channel(stack: Stack, channel: str) -> None:
     secret = _SECRETS.get(channel)
     if secret and not stack.parameters.get(secret):
         raise CliError(f"the stack {stack.name} has no channel {channel}", f"deploy it with {secret}")
-    if channel == "email" and not _has_confirmed_subscription(stack):
+    if channel == "email" and not email_subscriptions(stack).confirmed:
         raise CliError(
             f"no subscription to the e-mails of {stack.name} is confirmed",
             "deploy it with AlertEmail, and follow the link in the mail that AWS sends to that address",
         )
-
-
-def _has_confirmed_subscription(stack: Stack) -> bool:
-    """Return whether the e-mail topic has a confirmed subscription: a pending one has no ARN."""
-    pages = stack.client("sns").get_paginator("list_subscriptions_by_topic")
-    listed = pages.paginate(TopicArn=stack.output("EmailTopic"))
-    return any(one["SubscriptionArn"].startswith("arn:") for page in listed for one in page["Subscriptions"])
 
 
 def _refusal(incident: Incident) -> str:

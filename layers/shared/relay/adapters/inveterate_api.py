@@ -1,4 +1,4 @@
-"""Inveterate's API through Relay's SDK: reads a member, dated by the answer, and grants credits once."""
+"""Inveterate's API through Relay's SDK: reads one member or all, dated by the answer, lists subscriptions, grants credits once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from inveterate import (
     BadKeyError,
@@ -17,6 +17,7 @@ from inveterate import (
     GrantStatus,
     Intents,
     InveterateError,
+    ListEnd,
     NotFoundError,
     RateLimitError,
     RequestLog,
@@ -25,7 +26,7 @@ from inveterate import (
 )
 
 from relay.errors import ConflictError, MisconfiguredError, PermanentError, TransientError
-from relay.ports.inveterate import MemberReading
+from relay.ports.inveterate import MemberPage, MemberReading, PlatformSubscription
 
 if TYPE_CHECKING:
     from relay.adapters.aws.ssm import Secret
@@ -36,6 +37,12 @@ _RETRIES: Final = Retries(max_attempts=2, base_delay=0.3, deadline=15.0, max_ret
 
 LOOKS: Final = (0.5, 2.0)
 """Seconds before each reading of the ledger. Few: the queue asks again later, and a function that waits is paid for."""
+
+MEMBERS_PER_PAGE: Final = 100
+"""What v1 documents as the maximum; v2.0 documents none."""
+
+_TOTALS: Final = ("total", "totalCount", "totalMembers", "total_count")
+"""Where a list may say how many rows it has. No page documents one: a number under such a name only ever casts doubt."""
 
 SETTLED_AFTER: Final = 600.0
 """Seconds after which the SDK may take a request for lost, if the ledger proves it."""
@@ -70,6 +77,53 @@ class InveterateApi:
         return MemberReading(
             member=member, date=last.date if last else None, seconds=last.seconds if last else _TIMEOUT
         )
+
+    def pages(self, cursor: str | None) -> Iterator[MemberPage]:
+        """Yield the pages of the list of members from a cursor on, each fetched when it is asked for."""
+        client = self._connected()
+        pages = client.members.list(limit=MEMBERS_PER_PAGE, cursor=cursor)
+        listed = iter(pages.by_page())
+        with self._errors():
+            page = next(listed)
+        while True:
+            last = self._last
+            ends = page.cursor is None or not (page.items or page.unreadable)
+            if ends:
+                # The list decides about its end when it is asked for the next page; without a cursor it fetches none.
+                next(listed, None)
+            yield MemberPage(
+                members=page.items,
+                cursor=None if ends else page.cursor,
+                date=last.date if last else None,
+                seconds=last.seconds if last else _TIMEOUT,
+                end=str(pages.end or "") if ends else "",
+                is_certain=ends and pages.end in {ListEnd.NO_CURSOR, ListEnd.EMPTY_PAGE},
+                unreadable=len(page.unreadable),
+                total=_total(page.raw),
+            )
+            if ends:
+                return
+            with self._errors():
+                following = next(listed, None)
+            if following is None:
+                # The platform sent a cursor again: nothing more can be read.
+                yield MemberPage(members=(), cursor=None, date=None, seconds=0.0, end=str(pages.end or ""))
+                return
+            page = following
+
+    def subscriptions(self) -> Sequence[PlatformSubscription]:
+        """Return the subscriptions of the shop, those of other apps included."""
+        client = self._connected()
+        with self._errors():
+            page = client.webhook_subscriptions.list()
+        if page.unreadable or (page.items and not any(one.name for one in page)):
+            raise TransientError("Inveterate: the list of subscriptions cannot be read for certain")
+        return [
+            PlatformSubscription(
+                topic=one.topic or "", name=one.name or "", callback_url=one.callback_url or ""
+            )
+            for one in page
+        ]
 
     def grant(  # noqa: PLR0913 - what, for which member, once per what, and whether to try again
         self, customer_id: str, amount: Decimal, *, key: str, note: str, intents: Intents, again: bool
@@ -134,3 +188,15 @@ class InveterateApi:
 def _named(error: InveterateError) -> str:
     """Return an error's class and status without its text: path and message may hold a member's id."""
     return f"{type(error).__name__} {error.status or ''}".strip()
+
+
+def _total(raw: Any) -> int | None:
+    """Return how many rows the reply says that the list has; None where it does not say."""
+    reply: dict[str, Any] = raw if isinstance(raw, dict) else {}
+    data = reply.get("data")
+    for place in (reply, data if isinstance(data, dict) else {}):
+        for name in _TOTALS:
+            value = place.get(name)
+            if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+                return value
+    return None

@@ -20,7 +20,8 @@ from relay.model.incident import UNCONFIRMED, ChannelDelivery, DeliveryState, In
 from relay.model.member import Member
 from relay.model.messages import AlertMessage
 from relay.model.metrics import ALERTS_SENT, Outcome
-from relay.ports.alerts import AlertChannel, IncidentStore, Notification
+from relay.ports.alerts import AlertChannel, IncidentStore, Notification, Responder
+from relay.ports.kpis import KpiStore
 from relay.ports.members import MemberStore, load_each
 from relay.ports.optimistic import retry_conflicts
 from relay.ports.runtime import Clock, Telemetry
@@ -37,7 +38,7 @@ _TABLE: Final = "table incidents"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotifierContext:
-    """What the notifier works with: the shop and its time zone, stores, channels, clock and telemetry."""
+    """What the notifier works with: the shop and its time zone, stores, channels, answers, clock and telemetry."""
 
     shop: str
     incidents: IncidentStore
@@ -46,6 +47,8 @@ class NotifierContext:
     clock: Clock
     telemetry: Telemetry
     zone: ZoneInfo
+    responder: Responder
+    kpis: KpiStore | None = None
 
     @property
     def channel_names(self) -> tuple[str, ...]:
@@ -231,14 +234,18 @@ class BatchDelivery:
         found = self.members.find((alert_message.member, *dict(alert_message.people)))
         member = found.get(alert_message.member)
         return Notification(
-            alert_message=with_record(alert_message, member),
+            alert_message=with_record(alert_message, member, self.rules),
             kind=pending.kind,
             member=member,
             may_be_repeat=may_be_repeat,
             first_message=thread.first_message if thread else None,
             thread_ref=thread.refs.get(channel) if thread else None,
+            thread_id=pending.thread_id,
+            acknowledged_by=incident.acknowledged_by if incident.acknowledged else "",
+            muted_until=incident.muted_until,
             people=found,
             mask=self.rules.mask,
+            zone=self.context.zone,
         )
 
 

@@ -1,7 +1,7 @@
 """The notifier sends people one message per incident, level and outcome, by every channel that is configured.
 
-The alerts queue brings alerts, ticks of the clock, the daily digest, CloudWatch alarms and channel tests;
-each becomes an alert message of an incident (`processing.py`).
+The alerts queue brings alerts, ticks of the clock, the daily digest, CloudWatch alarms, channel tests and what people
+do with an incident; each becomes an alert message of an incident (`processing.py`).
 """
 
 from __future__ import annotations
@@ -14,11 +14,15 @@ from typing import Final, TypeAlias
 from relay.alerts.cloudwatch import TOPIC as ALARM_TOPIC
 from relay.alerts.cloudwatch import alarm_message, is_alarm
 from relay.alerts.delivery import BatchDelivery, MemberLookup, NotifierContext
-from relay.alerts.processing import process, process_notice, send_deferred
+from relay.alerts.processing import process, process_action, process_notice, send_deferred
+from relay.alerts.programme import LOOK_BACK, alarm_rows, members_of, silence_rows
+from relay.alerts.render.times import local_day
 from relay.alerts.routing import digest_channels
 from relay.errors import PermanentError, TransientError
 from relay.model import messages
 from relay.model.effects import Alert, Level
+from relay.model.incident_action import INCIDENT_ACTION_TOPIC, IncidentAction
+from relay.model.kpis import KEPT_FOR
 from relay.model.messages import (
     CHANNEL_TEST_TOPIC,
     DIGEST_TOPIC,
@@ -40,7 +44,7 @@ table is written around them."""
 
 _MAX_KEY_BYTES: Final = 1_024
 
-Request: TypeAlias = AlertMessage | ClockTick | DailyDigest | ChannelTest
+Request: TypeAlias = AlertMessage | ClockTick | DailyDigest | ChannelTest | IncidentAction
 
 
 @dataclass(slots=True)
@@ -131,13 +135,35 @@ class Notifier:
                     raise PermanentError("channel_not_configured", request.channel)
                 test = channel_test_message(request)
                 process_notice(batch, test, [request.channel], first_receive=first_receive)
+            case IncidentAction():
+                process_action(batch, request, first_receive=first_receive)
             case AlertMessage():
                 # The settings were applied where a rule made the alert; an alarm comes without them.
                 is_from_alarm = request.topic == ALARM_TOPIC
                 alerts = apply_settings([request.alert], batch.rules) if is_from_alarm else [request.alert]
                 for alert in alerts:
                     if isinstance(alert, Alert):
-                        process(batch, replace(request, alert=alert), first_receive=first_receive)
+                        told = replace(request, alert=alert)
+                        told = self._with_figures(batch, told) if is_from_alarm else told
+                        process(batch, told, first_receive=first_receive)
+
+    def _with_figures(self, batch: BatchDelivery, told: AlertMessage) -> AlertMessage:
+        """Return an alarm about the programme with its figures; as it is where they cannot be read now."""
+        alert, kpis = told.alert, self.context.kpis
+        if kpis is None or alert.action != "open" or not alert.rule.startswith("programme."):
+            return told
+        try:
+            if alert.rule == "programme.silence":
+                rows = list(silence_rows(kpis.webhooks(told.at - KEPT_FOR, told.at), told.at))
+            else:
+                events = list(kpis.between(told.at - LOOK_BACK, told.at))
+                members = batch.members.find(members_of(alert.rule, events))
+                rows = list(alarm_rows(alert.rule, events, members))
+        except TransientError as error:
+            # An alarm without figures is better than a late one.
+            self.context.telemetry.outcome("figures_not_read", event_id=None, topic=None, reason=str(error))
+            return told
+        return replace(told, alert=replace(alert, details=(*rows, *alert.details)))
 
 
 def read(message: Message, shop: str) -> Request | None:
@@ -156,16 +182,35 @@ def read(message: Message, shop: str) -> Request | None:
     else:
         alert_message = messages.load(AlertMessage, message.body)
         expect_topic(message, alert_message.topic)
-    if alert_message and not 0 < len(alert_message.alert.incident_key.encode()) <= _MAX_KEY_BYTES:
-        raise PermanentError("unreadable_message", "alert.incident_key")
+    if alert_message:
+        _check_key(alert_message.alert.incident_key)
     return alert_message
+
+
+def _read_action(body: str) -> IncidentAction:
+    action = messages.load(IncidentAction, body)
+    _check_key(action.incident_key)
+    return action
+
+
+def _check_key(incident_key: str) -> None:
+    """Refuse a key that the table does not take."""
+    if not 0 < len(incident_key.encode("utf-8", "replace")) <= _MAX_KEY_BYTES:
+        raise PermanentError("unreadable_message", "incident_key")
 
 
 _READERS: Final[dict[str, Callable[[str], Request]]] = {
     TICK_TOPIC: lambda body: messages.load(ClockTick, body),
     DIGEST_TOPIC: lambda body: messages.load(DailyDigest, body),
     CHANNEL_TEST_TOPIC: lambda body: messages.load(ChannelTest, body),
+    INCIDENT_ACTION_TOPIC: _read_action,
 }
+
+
+_DIGEST_ADVICE: Final = (
+    "`relay alerts` lists the open incidents with their members; what is at risk now is in them. "
+    "Nothing else waits for you here."
+)
 
 
 def digest_message(digest: DailyDigest, shop: str) -> AlertMessage:
@@ -174,8 +219,9 @@ def digest_message(digest: DailyDigest, shop: str) -> AlertMessage:
         rule="digest",
         incident_key=f"digest:{shop}:{digest.day.isoformat()}",
         level=Level.INFO,
-        title=f"The membership programme on {digest.day:%A, %Y-%m-%d}",
+        title=f"The membership programme on {local_day(digest.day)}",
         details=digest.lines,
+        advice=_DIGEST_ADVICE,
         immediate=True,
     )
     event_id = f"digest.{digest.day.isoformat()}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, ParamSpec
 
+from relay.alerts.actions import act, answer_to, result_of
 from relay.alerts.delivery import BatchDelivery, raise_longest
 from relay.alerts.holdback import add, admit, finish, take_due, tick_key
 from relay.alerts.routing import channels_for, is_quiet
@@ -26,6 +27,7 @@ from relay.errors import PermanentError, TransientError
 from relay.model.effects import Level
 from relay.model.hold_queue import DueBatch, HoldQueue, HoldQueueEntry
 from relay.model.incident import DeferReason, Deferred, Incident
+from relay.model.incident_action import INCIDENT_ACTION_TOPIC, IncidentAction
 from relay.model.messages import AlertMessage
 
 P = ParamSpec("P")
@@ -50,6 +52,32 @@ def process_notice(
     """Send a notice to these channels, as `process` does for an alert."""
     incident = _apply_notice(batch, alert_message, channels, first_receive=first_receive)
     batch.deliver(incident, alert_message.event_id)
+
+
+def process_action(batch: BatchDelivery, action: IncidentAction, *, first_receive: bool) -> None:
+    """Apply what a person did, and say so in the incident's thread; answer the person where nothing changed."""
+    context, result = batch.context, "seen"
+    answer = ""
+
+    def change(before: Incident) -> Incident:
+        nonlocal result, answer
+        result = result_of(before, action)
+        answer = answer_to(result, before, action)
+        if result == "seen":
+            return _begin_anew(before, action.id) if first_receive else before
+        return act(before, action) if result == "applied" else before
+
+    incident = context.update(action.incident_key, change)
+    is_answered = bool(answer) and context.responder.answer(action.response_url, answer)
+    context.telemetry.outcome(
+        "incident_action_refused" if answer else "incident_action",
+        event_id=action.id,
+        topic=INCIDENT_ACTION_TOPIC,
+        verb=action.verb,
+        reason=result,
+        answered=is_answered,
+    )
+    batch.deliver(incident, action.id)
 
 
 def _apply_notice(

@@ -9,7 +9,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
+from inveterate.webhooks.texts import cut
+
 from relay.alerts.holdback import tick_key
+from relay.alerts.words import rule_words, topic_words
 from relay.model.effects import Alert, Level
 from relay.model.formats import amount_text, parse_amount
 from relay.model.hold_queue import DueBatch
@@ -44,7 +47,7 @@ def roll_up(
             level=max((one.alert.level for one in alert_messages), default=Level.WARNING),
             title=f"{count} alerts at once, in one message",
             details=(*_topic_rows(alert_messages), *_amount_rows(amounts.values())),
-            advice="An alert among these is sent by itself only if it escalates. `relay alerts` lists the open incidents.",
+            advice=_advice(alert_messages, amounts),
             immediate=True,
         ),
         people=_people(alert_messages, amounts),
@@ -62,7 +65,7 @@ def rollup_key(shop: str, tick: datetime, due: DueBatch) -> str:
 
 def _topic_rows(alert_messages: Sequence[AlertMessage]) -> tuple[tuple[str, str], ...]:
     counts = Counter(one.topic for one in alert_messages).most_common()
-    rows = [(topic, f"{count:,}") for topic, count in counts[:_MAX_TOPICS]]
+    rows = [(topic_words(topic), f"{count:,}") for topic, count in counts[:_MAX_TOPICS]]
     rest = sum(count for _, count in counts[_MAX_TOPICS:])
     return (*rows, *([("Others", f"{rest:,}")] if rest else []))
 
@@ -75,6 +78,22 @@ def _amount_rows(amounts: Iterable[tuple[Decimal, str]]) -> tuple[tuple[str, str
     return (("Money at risk", ", ".join(texts)),) if texts else ()
 
 
+def _advice(alert_messages: Sequence[AlertMessage], amounts: Mapping[str, tuple[Decimal, str]]) -> str:
+    """Say where the members are that the list leaves out, and what they are worth together."""
+    listed = dict(_people(alert_messages, amounts))
+    others = {one.member for one in alert_messages if one.member} - listed.keys()
+    end = "An alert among these is sent by itself only if it escalates."
+    if not others:
+        return f"Begin with the first: the most money is at risk there. {end} `relay alerts` lists all that are open."
+    rest = _amount_rows(amounts[one.id] for one in alert_messages if one.member in others)
+    worth = f" ({rest[0][1]} at risk)" if rest else ""
+    count = f"{len(others):,} more member{'s' * (len(others) > 1)}{worth}"
+    return (
+        f"Begin with the first: the most money is at risk there. {count}: `relay alerts` lists every open incident "
+        f"with its member. {end}"
+    )
+
+
 def _people(
     alert_messages: Sequence[AlertMessage], amounts: Mapping[str, tuple[Decimal, str]]
 ) -> tuple[tuple[str, str], ...]:
@@ -83,7 +102,10 @@ def _people(
     for one in sorted(alert_messages, key=lambda one: (-amounts[one.id][0], one.at)):
         if one.member and one.member not in people and len(people) < MAX_MEMBERS:
             amount, currency = amounts[one.id]
-            texts = [amount_text(amount, currency) if amount else "", one.alert.title[:_MAX_TITLE]]
+            texts = [
+                amount_text(amount, currency) if amount else "",
+                cut(rule_words(one.alert.rule, one.alert.title), _MAX_TITLE),
+            ]
             people[one.member] = ", ".join(text for text in texts if text)
     return tuple(people.items())
 

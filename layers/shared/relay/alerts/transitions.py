@@ -290,9 +290,12 @@ def enqueue(
 
 
 def _remember(incident: Incident, alert_message: AlertMessage) -> Incident:
-    return replace(
-        incident, seen_event_ids=(*incident.seen_event_ids, alert_message.event_id)[-MAX_SEEN_EVENTS:]
-    )
+    return remember(incident, alert_message.event_id)
+
+
+def remember(incident: Incident, event_id: str) -> Incident:
+    """Return the incident with one more event, or person's action, that it has taken."""
+    return replace(incident, seen_event_ids=(*incident.seen_event_ids, event_id)[-MAX_SEEN_EVENTS:])
 
 
 def _notification_kind(incident: Incident, alert_message: AlertMessage) -> NotificationKind:

@@ -166,6 +166,9 @@ class CrmAudit:
         current = {key: profile for key, profile in profiles.items() if is_current(sync_states[key], profile)}
         crm = self.writer.crm
         found = crm.read([contacts[key] for key in current]) if current else {}
+        named = [key for key in current if key in found]
+        if named:
+            crm.fill_names([current[key] for key in named], [contacts[key] for key in named])
         differing = {
             key: names
             for key, profile in current.items()

@@ -110,7 +110,7 @@ class _ConsumerRun(Generic[E]):
             return None
         if event.drift:
             self.services.telemetry.measure(metrics.SHAPE_DRIFT, len(event.drift))
-        return ReceivedEvent(message.id, delivery, event)
+        return ReceivedEvent(message.id, delivery, event, replayed=bool(message.header.replays))
 
     def _hand_on(self, message: Message, topic: str | None) -> Exception | None:
         """Send a delivery of another topic to its own queue; return the error, None where that queue took it.
@@ -191,14 +191,32 @@ class _ConsumerRun(Generic[E]):
         if result.error:
             self.results[received.message_id] = result.error
             return
-        self._add_line(
-            received.message_id,
+        line = journal.event_line(
             received.delivery,
-            result.outcome,
+            shop=self.services.shop,
+            outcome=result.outcome,
             customer=received.event.customer_id,
             at=received.at,
             effects=result.effects,
             body=received.event.raw,
+        )
+        self.lines.append((received.message_id, journal.without_body(line) if result.member_erased else line))
+        if result.erased_at:
+            self.lines.append((received.message_id, self._erasure_line(result, result.erased_at)))
+
+    def _erasure_line(self, result: EventResult[E], erased_at: datetime) -> dict[str, Any]:
+        """Return the line that says since when the member is erased: with it the journal alone can erase again."""
+        delivery = result.received.delivery
+        return journal.action_line(
+            "erased",
+            f"{delivery.event_id}.erased",
+            topic=delivery.topic or self.rule.model.TOPIC,
+            shop=self.services.shop,
+            outcome="applied",
+            received_at=delivery.received_at,
+            customer=result.received.event.customer_id,
+            at=erased_at,
+            body={"by": "webhook"},
         )
 
     def _add_line(
@@ -216,8 +234,8 @@ class _ConsumerRun(Generic[E]):
         """Journal before acknowledging: an event is always in a queue or in the journal."""
         refusals = self.services.journal.write([line for _, line in self.lines]) if self.lines else []
         for (message_id, line), refusal in zip(self.lines, refusals, strict=True):
-            self.results[message_id] = refusal
-            if refusal is None:
+            self.results[message_id] = self.results.get(message_id) or refusal
+            if refusal is None and line["kind"] == "event":
                 self.services.telemetry.outcome(
                     line["outcome"],
                     event_id=line["id"],

@@ -194,7 +194,7 @@ def changes_of(outbox: Outbox) -> list[OutgoingMessage]:
     events = tuple(event_effects for event_effects in with_notes if event_effects.effects)
     if not (outbox.changed or events):
         return []
-    return [change_message(MemberChanged(member=outbox.member, events=events))]
+    return [change_message(MemberChanged(member=outbox.member, events=events, backfill=outbox.backfill))]
 
 
 def _rechecks_of(outbox: Outbox) -> list[RecheckRequest]:

@@ -34,6 +34,10 @@ _TRIALS_GO_TO: Final = FOLDERS["customer.updated"]
 """The queue of a test of no known topic: any will do, since a test is journaled and does nothing else."""
 
 
+TOKEN_MARK: Final = 12
+"""Hex digits of a token's SHA-256 that the log has: enough to tell tokens apart, useless to anyone who reads them."""
+
+
 @dataclass(frozen=True, slots=True)
 class AccessPolicy:
     """The shop, and SHA-256 digests (hex) of the keys and, where configured, of the tokens that are valid now."""
@@ -53,19 +57,33 @@ class RefusedError(Exception):
         self.code = code
 
 
-def authenticate(access: AccessPolicy, key: str, headers: Mapping[str, str], body: bytes) -> None:
-    """Check the key and, where tokens are configured, the token; `headers` by lower-case name.
+def authenticate(access: AccessPolicy, key: str, headers: Mapping[str, str], body: bytes) -> int:
+    """Check the key and, where tokens are configured, the token; return which key it is, counted from 1.
+
+    `headers` by lower-case name.
 
     Raises:
         RefusedError: 401 `bad_key` or `bad_token`.
 
     """
-    if not _is_known(key, access.key_digests):
+    position = _position(key, access.key_digests)
+    if not position:
         raise RefusedError(401, "bad_key")
     if access.token_digests and not any(
         _is_known(token, access.token_digests) for token in _tokens(access, headers, body)
     ):
         raise RefusedError(401, "bad_token")
+    return position
+
+
+def token_marks(access: AccessPolicy, headers: Mapping[str, str], body: bytes) -> str | None:
+    """Return what tells which tokens a delivery bore, for the log: 12 hex digits of each one's SHA-256; None without any."""
+    if not access.token_header and b"token" not in body:
+        return None
+    digests = {
+        sha256(token.encode("utf-8", "surrogatepass")).hexdigest() for token in _tokens(access, headers, body)
+    }
+    return ",".join(sorted(digest[:TOKEN_MARK] for digest in digests)) or None
 
 
 def route(shop: str, body: bytes, received_at: datetime) -> tuple[str, Delivery]:
@@ -181,9 +199,17 @@ def _probed_queue(content: Mapping[str, Any]) -> str:
 
 
 def _is_known(secret: str, digests: Iterable[str]) -> bool:
-    """Compare with every digest in constant time, so that timing does not show which one matched."""
+    return bool(_position(secret, digests))
+
+
+def _position(secret: str, digests: Iterable[str]) -> int:
+    """Return the place of a secret's digest, counted from 1; 0 where it is none of them.
+
+    Every digest is compared in constant time, so that timing does not show which one matched.
+    """
     digest = sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
-    return bool(sum([hmac.compare_digest(digest, known) for known in digests]))
+    places = [place * hmac.compare_digest(digest, known) for place, known in enumerate(digests, 1)]
+    return max(places, default=0)
 
 
 def _tokens(access: AccessPolicy, headers: Mapping[str, str], body: bytes) -> list[str]:

@@ -22,7 +22,7 @@ from relay.model.effects import Effect, Recheck, effect_id
 from relay.model.facts import Facts
 from relay.model.fields import EVIDENCE_FIELDS, FIELDS, NOT_SHOWN
 from relay.model.journal import JournalOutcome
-from relay.model.member import Member, merge
+from relay.model.member import Member, merge, without_event
 from relay.model.messages import EventEffects, Outbox
 from relay.ports.members import MemberRecord
 from relay.rules.catalog import apply_settings
@@ -48,11 +48,12 @@ class TopicRule(Generic[E]):
 
 @dataclass(frozen=True, slots=True)
 class ReceivedEvent(Generic[E]):
-    """An event with the message and the delivery that brought it."""
+    """An event with the message and the delivery that brought it. `replayed` marks one from the journal: it is decided again."""
 
     message_id: str
     delivery: Delivery
     event: E
+    replayed: bool = False
 
     @property
     def at(self) -> datetime:
@@ -62,12 +63,18 @@ class ReceivedEvent(Generic[E]):
 
 @dataclass(frozen=True, slots=True)
 class EventResult(Generic[E]):
-    """The outcome of one received event, with the ids of its effects. `error` is set where its rule failed: a defect."""
+    """The outcome of one received event, with the ids of its effects. `error` is set where its rule failed: a defect.
+
+    `member_erased` says that the member is erased after the event: the journal then keeps nothing that it says.
+    `erased_at` is set where the event itself is the erasure.
+    """
 
     received: ReceivedEvent[E]
     outcome: JournalOutcome
     effects: tuple[str, ...] = ()
     error: Exception | None = None
+    member_erased: bool = False
+    erased_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +98,15 @@ def reduce_events(
         except Exception as error:  # noqa: BLE001 - a rule that fails costs its own event only
             results.append(EventResult(each, "dead", error=error))
             continue
-        results.append(EventResult(each, outcome, _ids(event_effects)))
+        results.append(
+            EventResult(
+                each,
+                outcome,
+                _ids(event_effects),
+                member_erased=current.member.is_erased,
+                erased_at=_erased_by(each.delivery.event_id, current.member),
+            )
+        )
         if event_effects:
             events[index] = event_effects
     if requests := tuple(new_rechecks(record.member, current.member)):
@@ -111,6 +126,13 @@ def reduce_events(
     return Reduction(current, outbox, tuple(results))
 
 
+def _erased_by(event_id: str, member: Member) -> datetime | None:
+    """Return since when a member is erased, where this event says so."""
+    register = member.registers.get("erased_at")
+    is_its_own = member.is_erased and register is not None and register.event_id == event_id
+    return member.moment("erased_at") if is_its_own else None
+
+
 def _ids(event_effects: EventEffects | None) -> tuple[str, ...]:
     if event_effects is None:
         return ()
@@ -123,6 +145,8 @@ def _apply_event(
     delivery, before = received.delivery, record.member
     is_repeat = delivery.event_id in record.seen
     facts = rule.facts(received.event).dated(delivery.received_at)
+    if received.replayed:
+        return _replay(record, received, rule, rules, facts)
     if is_repeat:
         # What a record counts is added once; a value may differ, where two events were taken for one.
         after = merge(before, replace(facts, lot=None, balances=None, milestone=None))
@@ -139,6 +163,27 @@ def _apply_event(
     seen = (*record.seen, delivery.event_id)[-REMEMBERED:]
     event_effects = _effects_of(received, rule, effects)
     return replace(record, member=after, seen=seen), "stale" if stale else "applied", event_effects
+
+
+def _replay(
+    record: MemberRecord, received: ReceivedEvent[E], rule: TopicRule[E], rules: Rules, facts: Facts
+) -> tuple[MemberRecord, JournalOutcome, EventEffects]:
+    """Decide an event once more, as if the record did not have it yet; the record itself takes its facts as of any repeat.
+
+    The ids of the effects are those of the first time: who has had one of them drops it.
+    """
+    known = received.delivery.event_id in record.seen
+    counted = facts if not known else replace(facts, lot=None, balances=None, milestone=None)
+    member = merge(record.member, counted)
+    before = without_event(member, facts)
+    after = merge(before, facts)
+    effects = (
+        *apply_settings(rule.decide(received.event, before, after, rules), rules),
+        *_doubts(received.event, facts, after),
+        *map(recheck, received.event.doubts),
+    )
+    seen = record.seen if known else (*record.seen, received.delivery.event_id)[-REMEMBERED:]
+    return replace(record, member=member, seen=seen), "repeat", _effects_of(received, rule, effects)
 
 
 def _doubts(event: Event, facts: Facts, after: Member) -> Iterator[Recheck]:

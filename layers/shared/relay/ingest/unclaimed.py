@@ -48,6 +48,16 @@ _OUTCOMES: Final[Mapping[str, Outcome]] = {
 }
 
 
+def destination(shop: str, message: Message) -> tuple[str, Delivery] | None:
+    """Return the topic's queue of a message of `unclaimed`, and its delivery as of now; None where it has none yet."""
+    try:
+        kept = unpack(message.body, message.header)
+    except ValueError:
+        return None
+    queue, delivery = place(shop, kept.body, kept.received_at)
+    return None if queue == UNCLAIMED else (queue, delivery)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnclaimedDrain:
     """Routes the messages of the queue `unclaimed` again. `topics` are the topics' queues by name."""
@@ -77,16 +87,24 @@ class UnclaimedDrain:
         return dict(counts)
 
     def _handle(self, message: Message, now: datetime) -> str:
+        if outcome := self.place_again(message):
+            return outcome
         try:
             kept = unpack(message.body, message.header)
         except ValueError:
             return self._give_up(message, None)
-        # What is too large to be received can still wait here, packed or redriven by hand: it fits no topic's queue.
-        queue, delivery = place(self.shop, kept.body, kept.received_at)
-        if queue != UNCLAIMED and queue in self.topics:
-            return self._send_to_topic(message, kept, delivery, self.topics[queue])
-        kept = replace(kept, reason=kept.reason or delivery.reason)
+        kept = replace(kept, reason=kept.reason or place(self.shop, kept.body, kept.received_at)[1].reason)
         return self._give_up(message, kept) if now - message.waiting_since >= TOO_OLD else "kept"
+
+    def place_again(self, message: Message) -> str | None:
+        """Send a delivery to its topic's queue; return `placed`, `kept` where that failed for now, None where it has no queue."""
+        found = destination(self.shop, message)
+        if found is None or found[0] not in self.topics:
+            return None
+        # What is too large to be received can still wait here, packed or redriven by hand: it fits no topic's queue.
+        return self._send_to_topic(
+            message, unpack(message.body, message.header), found[1], self.topics[found[0]]
+        )
 
     def _send_to_topic(
         self, message: Message, kept: Delivery, delivery: Delivery, topic: MessageSender

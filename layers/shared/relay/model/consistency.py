@@ -30,9 +30,10 @@ OTHER_TIER: Final = "other_tier"
 UNKNOWN_WORD: Final = "unknown_word"
 UNDATED: Final = "undated"
 RETRIED: Final = "retried"
+ASKED: Final = "asked"
 
-NOT_IN_THE_RECORD: Final = frozenset({UNDATED, RETRIED})
-"""Reasons that an event shows and its record does not: the API is read without a second look at the record."""
+NOT_IN_THE_RECORD: Final = frozenset({UNDATED, RETRIED, ASKED})
+"""Reasons that an event or an operator gives and the record does not show: the API is read without a second look at the record."""
 
 TRIAL_OVERDUE: Final = timedelta(days=3)
 """So long after its end a trial has become something else, and no topic says what."""

@@ -37,6 +37,13 @@ Outcome: TypeAlias = Literal["failed_for_good", "recovered", "lost", "rejoined"]
 """How a failed fee went on: each is told once for an incident. The last three end it."""
 
 
+Tone: TypeAlias = Literal["good", "bad", "neutral"]
+"""What an end means to the programme: only a good one gets a tick."""
+
+MEMBER: Final = "{member}"
+"""What stands in a title for the member's name, which is put in when the notification is sent."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
     """An alert to people about an incident: it opens or escalates it (`open`), adds to it (`update`) or ends it (`resolve`).
@@ -45,13 +52,14 @@ class Alert:
     resolves one.
 
     `incident_key` is what all alerts of one incident share, e.g. `dun:acme.myshopify.com:7001`. `title` is a sentence
-    without personal data; `details` are labels and values in reading order, also without: the member is looked up
+    without personal data, with `MEMBER` where the name belongs; `details` are labels and values in reading order, also without: the member is looked up
     when the notification is sent. An alert of level `INFO` opens its incident silently, since the daily
     digest counts it; `immediate` sends it at once. An `immediate` resolve or update is sent even if no channel
     was notified before: the opening was silent, or its rule is switched off.
     A `one_off` opening (a joining, a grant, a loss) is sent once per level like any other, but waits for no
     resolution, though updates may follow.
 
+    `tone` is how an end is marked; without one, a lost fee is bad and every other end good.
     `outcome` is told even where the incident's level was reached before. Where `as_of` is later than the event,
     the alert holds as of then: a cancellation ends what was told a moment after it, and a joining that arrives late opens the
     incident of a failure after it. An opening whose
@@ -70,6 +78,7 @@ class Alert:
     immediate: bool = False
     one_off: bool = False
     outcome: Outcome | None = None
+    tone: Tone | None = None
     as_of: datetime | None = None
     cycle_at: datetime | None = None
     next_cycle_at: datetime | None = None

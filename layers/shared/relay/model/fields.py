@@ -69,7 +69,7 @@ FIELDS: Final[dict[str, Field]] = {
     "cancelled_at": _MOMENT,
     "cancel_type": _TEXT,
     "cancel_reason": _TEXT,
-    # `cancelled`, `pending_cancellation`, or `unknown` for a word that Relay does not know, in a reading of the API, which
+    # `cancelled`, `pending_cancellation`, `gone`, or `unknown` for a word that Relay does not know, in a reading of the API, which
     # does not say since when: a register of its own, so that a reading never replaces what an event says.
     "found_status": _TEXT,
     # payments
@@ -85,7 +85,7 @@ FIELDS: Final[dict[str, Field]] = {
     "unpaid": _MONEY,  # the fee that is open
     "unpaid_currency": _TEXT,
     "last_failure_at": _MOMENT,
-    "last_decline_code": _TEXT,
+    "last_decline_text": _TEXT,
     "payment_lost_at": _MOMENT,
     # credits
     "credit_balance": _MONEY,
@@ -130,7 +130,7 @@ UNTIL_SETTLED: Final = frozenset(
         "unpaid",
         "unpaid_currency",
         "last_failure_at",
-        "last_decline_code",
+        "last_decline_text",
         "payment_lost_at",
     }
 )

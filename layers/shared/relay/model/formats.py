@@ -53,6 +53,14 @@ def moment_text(moment: datetime | None) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else ""
 
 
+_ENUM: Final = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*", re.ASCII)
+
+
+def enum_words(text: str | None) -> str | None:
+    """Return a word of the platform's lists as people write it: `EARNED_FROM_PURCHASE` is "earned from purchase"; every other text as it is."""
+    return text.replace("_", " ").lower() if text and _ENUM.fullmatch(text) else text
+
+
 def detail_rows(*details: tuple[str, str | None]) -> tuple[tuple[str, str], ...]:
     """Return the details of an alert that have a value."""
     return tuple((label, value) for label, value in details if value)

@@ -56,6 +56,7 @@ class MessageHeader:
     `since` is set by a redrive: the age of the message then counts from it. `receives` counts earlier receives of the same message
     that ended in no deferral; `survived` is how many of all receives ended in order, so that the function surely outlived
     them. `coalesced` marks a message that waited once for a fuller batch, `moved` one that was handed on to its own queue.
+    `replays` counts how often an event was sent again from the journal: the record's memory of ids then does not count.
     `reason` says why
     a delivery is in `unclaimed` or a message among the dead letters; `source_queue` and `error` are of dead
     letters alone.
@@ -71,6 +72,7 @@ class MessageHeader:
     deferrals: int = 0
     coalesced: int = 0
     moved: int = 0
+    replays: int = 0
     encoding: str | None = None
     source_queue: str | None = None
     reason: str | None = None
@@ -123,6 +125,7 @@ _KEYS: Final[dict[str, tuple[str, Callable[[object], object]]]] = {
     "deferrals": ("deferrals", _count),
     "coalesced": ("coalesced", _count),
     "moved": ("moved", _count),
+    "replay": ("replays", _count),
     "enc": ("encoding", word_or_none),
     "from": ("source_queue", word_or_none),
     "why": ("reason", word_or_none),

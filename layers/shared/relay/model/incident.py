@@ -23,7 +23,7 @@ _RETENTION_RESOLVED: Final = timedelta(days=45)
 _RETENTION_ACTIVE: Final = timedelta(days=400)
 """An announced cancellation may be a year away."""
 
-NotificationKind: TypeAlias = Literal["opened", "escalated", "updated", "resolved", "notice"]
+NotificationKind: TypeAlias = Literal["opened", "escalated", "updated", "resolved", "notice", "action"]
 
 DeferReason: TypeAlias = Literal["quiet_hours", "flood"]
 """The reason of a deferral: quiet hours, or flood control (too many alerts at a time)."""

@@ -127,6 +127,18 @@ def action_line(  # noqa: PLR0913 - likewise
     )
 
 
+def without_body(line: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a line without what it says of a person: its body. `erased` marks it.
+
+    What happened, when, to which customer id and with which effects stays: the same as the record of an erased member keeps.
+    """
+    rest = {name: value for name, value in line.items() if name not in _BODY}
+    return {**rest, "erased": True}
+
+
+_BODY: Final = frozenset({"body", "packed", "body_sha256", "body_bytes"})
+
+
 def _columns(kind: Literal["event", "reading", "action"], **columns: Any) -> dict[str, Any]:
     return {
         "v": VERSION,

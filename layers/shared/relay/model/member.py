@@ -167,8 +167,8 @@ class Member:
     def status(self) -> Status:
         """The state of the membership."""
         found = self.text("found_status")
-        if self.ended_at:
-            return "cancelled"
+        if self.is_gone or self.ended_at:
+            return "none" if self.is_gone else "cancelled"
         if self.is_leaving:
             return "pending_cancellation"
         if self.is_failing:
@@ -179,6 +179,12 @@ class Member:
             return "unknown"
         known = any(self.value(name) for name in ("joined_at", "tier_id", "last_payment_at"))
         return "active" if known else "none"
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether a reading found no such member, and nothing newer has been told: any later fact takes it back."""
+        found, newest = self.registers.get("found_status"), self.newest_at
+        return found is not None and found.value == "gone" and newest is not None and found.at >= newest
 
     @property
     def is_leaving(self) -> bool:
@@ -450,6 +456,23 @@ def merge(record: Member, facts: Facts) -> Member:
         else record.milestones,
     )
     return erasure.without_erased(replace(merged, lots=_lots_kept(merged)))
+
+
+def without_event(member: Member, facts: Facts) -> Member:
+    """Return the record without what these facts of an event have set. What stood there before the event is not known any more."""
+    stamp = facts.stamp
+    change = BalanceChange(stamp.at, *facts.balances) if facts.balances else None
+    return replace(
+        member,
+        registers={
+            name: register
+            for name, register in member.registers.items()
+            if register.event_id != facts.event_id
+        },
+        lots={by: lot for by, lot in member.lots.items() if by != facts.event_id},
+        balance_chain=tuple(each for each in member.balance_chain if each != change),
+        milestones=tuple(each for each in member.milestones if each.number != stamp.number),
+    )
 
 
 def _newer(name: str, known: Register | None, other: Register) -> Register:

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Final, TypeAlias, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
 from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 
 from relay.errors import PermanentError
 from relay.model.effects import Alert, GrantCredits, Kpi, Note, Recheck, effect_id
+from relay.model.incident_action import IncidentAction
 from relay.model.timeline_events import with_amounts
 
 AnyEffect: TypeAlias = Annotated[Alert | Note | Kpi | GrantCredits | Recheck, Field(discriminator="kind")]
@@ -25,6 +26,7 @@ DIGEST_TOPIC: Final = "relay.digest"
 CHANNEL_TEST_TOPIC: Final = "relay.channel_test"
 RECHECK_TOPIC: Final = "relay.recheck"
 CHANGE_TOPIC: Final = "relay.change"
+FULL_RUN_TOPIC: Final = "relay.full_run"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +44,14 @@ class Outbox:
     """What one write of a member's record has to send. `changed` is false where nothing changed that a CRM shows.
 
     `newest_webhook_at` is the time of the newest webhook behind the write; None behind a reading of the API.
+    `backfill` marks a write whose change shall start nothing in a CRM.
     """
 
     member: str
     changed: bool
     events: tuple[EventEffects, ...] = ()
     newest_webhook_at: datetime | None = None
+    backfill: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +104,22 @@ class RecheckRequest:
 
     member: str
     reason: str
+
+
+RunAction: TypeAlias = Literal["import", "reconcile", "confirm", "resume", "next"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCommand:
+    """What to do about the full run: begin one (`import`, `reconcile`), go on with a stopped one (`confirm`), or go on.
+
+    `id` names the run that begins, or the one that is meant. `resume` takes whatever run is unfinished, `next` is the
+    run's own next step. Its topic is `FULL_RUN_TOPIC`.
+    """
+
+    action: RunAction
+    id: str = ""
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,12 +202,14 @@ Message = TypeVar(
     MemberChanged,
     AlertMessage,
     RecheckRequest,
+    RunCommand,
     GrantRequest,
     AuditStep,
     WaitingRound,
     ClockTick,
     DailyDigest,
     ChannelTest,
+    IncidentAction,
 )
 
 
@@ -196,6 +218,7 @@ def dump(
     | MemberChanged
     | AlertMessage
     | RecheckRequest
+    | RunCommand
     | GrantRequest
     | AuditStep
     | WaitingRound

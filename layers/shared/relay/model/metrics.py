@@ -48,7 +48,10 @@ Outcome: TypeAlias = Literal[
     "alert_sent",
     "alert_deferred",
     "alert_suppressed",
+    "incident_action",
+    "incident_action_refused",
     "members_not_read",
+    "figures_not_read",
     # crm_sync
     "skipped",
     "refused",
@@ -61,6 +64,10 @@ Outcome: TypeAlias = Literal[
     "reconciled",
     "not_found",
     "asked_again",
+    "full_run_began",
+    "full_run_stopped",
+    "full_run_finished",
+    "subscriptions_checked",
     # grants
     "granted",
     "already_granted",
@@ -70,6 +77,8 @@ Outcome: TypeAlias = Literal[
     # clock
     "tick_failed",
     "unreadable_members",
+    "letters_archived",
+    "erasures_swept",
 ]
 """The first words of a log line. Its fields say the rest: `event_id`, `topic`, `reason` and more."""
 

@@ -27,6 +27,7 @@ NoteName: TypeAlias = Literal[
     "Renewal Upcoming",
     "Trial Ending",
     "Member Ordered",
+    "Membership Referral Completed",
 ]
 
 PropertyValue: TypeAlias = str | Decimal | int | bool
@@ -47,6 +48,13 @@ COMMON_PROPERTIES: Final[Mapping[str, ValueKind]] = {
 }
 """Properties that every event may have, of the same type in every CRM."""
 
+_ACTIONABLE: Final[Mapping[str, ValueKind]] = {
+    "next_attempt_at": ValueKind.MOMENT,
+    "final_attempt_at": ValueKind.MOMENT,
+    "manage_url": ValueKind.TEXT,
+}
+"""What a message to the member needs: until when, and where to act. Deadlines only while a fee is open."""
+
 _OWN_PROPERTIES: Final[Mapping[str, Mapping[str, ValueKind]]] = {
     "Membership Joined": {"again": ValueKind.FLAG},
     "Membership Tier Changed": {"direction": ValueKind.TEXT, "previous_tier_name": ValueKind.TEXT},
@@ -54,15 +62,31 @@ _OWN_PROPERTIES: Final[Mapping[str, Mapping[str, ValueKind]]] = {
         "attempt": ValueKind.COUNT,
         "attempts_left": ValueKind.COUNT,
         "reason": ValueKind.TEXT,
+        "decline_code": ValueKind.TEXT,
+        **_ACTIONABLE,
     },
-    "Store Credit Changed": {"delta": ValueKind.MONEY, "reason": ValueKind.TEXT},
-    "Store Credit Expiring": {"days": ValueKind.COUNT, "expires_at": ValueKind.MOMENT},
-    "Membership Cancellation Pending": {"cancel_at": ValueKind.MOMENT, "reason": ValueKind.TEXT},
-    "Membership Cancelled": {"type": ValueKind.TEXT},
+    "Membership Payment Recovered": _ACTIONABLE,
+    "Store Credit Changed": {
+        "delta": ValueKind.MONEY,
+        "reason": ValueKind.TEXT,
+        "credit_kind": ValueKind.TEXT,
+    },
+    "Store Credit Expiring": {"days": ValueKind.COUNT, "expires_at": ValueKind.MOMENT, **_ACTIONABLE},
+    "Store Credit Expired": {"credit_kind": ValueKind.TEXT, **_ACTIONABLE},
+    "Membership Cancellation Pending": {
+        "cancel_at": ValueKind.MOMENT,
+        "reason": ValueKind.TEXT,
+        **_ACTIONABLE,
+    },
+    "Membership Cancelled": {"type": ValueKind.TEXT, **_ACTIONABLE},
     "Membership Rejoined": {"times": ValueKind.COUNT},
     "Renewal Upcoming": {"days": ValueKind.COUNT, "renews_on": ValueKind.DAY},
     "Trial Ending": {"days": ValueKind.COUNT, "trial_ends_at": ValueKind.MOMENT},
+    "Membership Referral Completed": {"referrals_count": ValueKind.COUNT},
 }
+
+MONEY_RECEIVED: Final = frozenset({"Membership Joined", "Membership Payment Recovered", "Member Ordered"})
+"""Events whose amount the member has paid. Only of these may a CRM take the amount for revenue."""
 
 
 def with_amounts(name: str, properties: Mapping[str, PropertyValue]) -> dict[str, PropertyValue]:

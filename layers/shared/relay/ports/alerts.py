@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
 from typing import Protocol
 
 from relay.model.hold_queue import HoldQueue
@@ -16,10 +17,12 @@ from relay.model.messages import AlertMessage
 class Notification:
     """One message to people about one incident.
 
-    `kind` is opened, escalated, updated, resolved, or a notice that needs no resolution. `member` is the present
+    `kind` is opened, escalated, updated, resolved, a notice that needs no resolution, or a person's action. `member` is the present
     record, None where it cannot be read; `people` are the members that a message about many names. `may_be_repeat`
     marks a message that may have been sent before. `first_message` is what people read first of this incident,
-    `thread_ref` what the channel's `send` returned for it. `mask` shortens names and addresses.
+    `thread_ref` what the channel's `send` returned for it, `thread_id` the event that opened it. `acknowledged_by` and
+    `muted_until` are what people did since. `mask` shortens names and addresses.
+    `zone` is the shop's, by whose clock people read times.
     """
 
     alert_message: AlertMessage
@@ -28,8 +31,12 @@ class Notification:
     may_be_repeat: bool = False
     first_message: AlertMessage | None = None
     thread_ref: str | None = None
+    thread_id: str = ""
+    acknowledged_by: str = ""
+    muted_until: datetime | None = None
     people: Mapping[str, Member] = field(default_factory=dict)
     mask: bool = True
+    zone: tzinfo = UTC
 
 
 class AlertChannel(Protocol):
@@ -50,6 +57,14 @@ class AlertChannel(Protocol):
             PermanentError: never in this form.
 
         """
+        ...
+
+
+class Responder(Protocol):
+    """Answers the person who clicked, so that only this person sees it."""
+
+    def answer(self, response_url: str, text: str) -> bool:
+        """Return whether the answer was taken. Never raises."""
         ...
 
 

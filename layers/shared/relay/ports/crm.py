@@ -232,6 +232,14 @@ class Crm(Protocol):
         """Return what `read` finds after this profile was written: only fields with a value."""
         ...
 
+    def fill_names(self, profiles: Sequence[CrmProfile], contacts: Sequence[ContactRef]) -> None:
+        """Write the members' names and phone numbers where the contact's own field is empty, and nothing anywhere else.
+
+        Only of profiles that may have them here (`CrmProfile.person`). An `upsert` does it for a contact that it makes.
+        Errors as in `read`; a refused value is left out.
+        """
+        ...
+
     def check(self) -> None:
         """Make one cheap call. Errors as in `read`."""
         ...

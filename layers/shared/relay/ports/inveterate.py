@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -28,6 +29,55 @@ class MemberApi(Protocol):
         Raises:
             MisconfiguredError: the key is wrong.
             TransientError: not now.
+
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberPage:
+    """A page of the list of members. `cursor` is the next page's, None after the last; `date` and `seconds` as of a reading.
+
+    `end` says why the list ended here, empty where it goes on; `is_certain` whether it then surely was whole.
+    `unreadable` rows are no members. `total` is how many members the platform says there are, where it says so.
+    """
+
+    members: Sequence[ApiMember]
+    cursor: str | None
+    date: datetime | None
+    seconds: float
+    end: str = ""
+    is_certain: bool = False
+    unreadable: int = 0
+    total: int | None = None
+
+
+class MemberList(MemberApi, Protocol):
+    """The part of the platform's API that reads members, one or all."""
+
+    def pages(self, cursor: str | None) -> Iterator[MemberPage]:
+        """Yield the pages of the list from a cursor on, each fetched when it is asked for. Raises as `read`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformSubscription:
+    """A subscription as the platform lists it."""
+
+    topic: str
+    name: str
+    callback_url: str
+
+
+class SubscriptionList(Protocol):
+    """The part of the platform's API that lists the webhook subscriptions."""
+
+    def subscriptions(self) -> Sequence[PlatformSubscription]:
+        """Return the subscriptions of the shop, those of other apps included.
+
+        Raises:
+            MisconfiguredError: the key is wrong.
+            TransientError: not now, or the list cannot be read for certain.
 
         """
         ...

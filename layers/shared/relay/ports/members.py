@@ -46,6 +46,19 @@ class MemberStore(Protocol):
         ...
 
 
+class OutboxReader(Protocol):
+    """What the latest write of each member had to send."""
+
+    def outboxes(self, keys: Iterable[str]) -> Mapping[str, Outbox]:
+        """Return the outbox of each member's record by key, without those that have none or cannot be read.
+
+        Raises:
+            TransientError: the table does not answer.
+
+        """
+        ...
+
+
 class MeasuresStore(Protocol):
     """Where the daily run keeps the programme's measures; every batch reads them with its rules."""
 

@@ -12,7 +12,7 @@ from relay.rules.measures import Counts, Measures
 
 ItemT_co = TypeVar("ItemT_co", covariant=True)
 
-Phase: TypeAlias = Literal["members", "high_value", "sync_states", "digest", "done"]
+Phase: TypeAlias = Literal["members", "high_value", "sync_states", "digest", "letters", "done"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,13 +50,14 @@ def facts_of(reading: MemberReading, date: datetime, record: Member) -> Facts:
     )
 
 
-def facts_of_absence(date: datetime, record: Member) -> Facts:
+def facts_of_absence(date: datetime, record: Member, *, is_gone: bool = False) -> Facts:
     """Return the facts of a reading that found no such member: they answer an erasure that a webhook asks about.
 
-    Whether the member is gone for any other reason is for the full run to say.
+    Whether the member is gone for any other reason is for the full run to say: `is_gone`. Personal data stay.
     """
     at = date - EARLY
-    return Facts(event_id=reading_id(record.key, at), at=at, values=combine(answer(None, date, record)))
+    gone: dict[str, Value] = {"found_status": "gone", "read_at": at} if is_gone else {}
+    return Facts(event_id=reading_id(record.key, at), at=at, values=combine(answer(None, date, record), gone))
 
 
 def _milestone(read: ApiMember, record: Member) -> Milestone | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from relay.model.effects import Alert, Effects, Level
+from relay.model.effects import MEMBER, Alert, Effects, Level
 from relay.model.erasure import open_claim
 from relay.model.fields import Value
 from relay.model.member import Member
@@ -51,7 +51,7 @@ def denied_alert(before: Member, after: Member) -> Effects:
         rule="erasure.denied",
         incident_key=f"erasure:{after.key}",
         level=Level.WARNING,
-        title="A webhook says that a member was erased, and Inveterate denies it",
+        title=f"A webhook says that {MEMBER} was erased, and Inveterate denies it",
         details=(("Announced", f"{refused:%Y-%m-%d %H:%M} UTC"),),
         advice="Look at the member in Inveterate. Nothing was erased. If the member asked for it, "
         f"run: relay erase {after.customer_id}",

@@ -13,19 +13,18 @@ That the API knows no such member changes nothing here but where a webhook has s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from relay.errors import NotDueError, TransientError
 from relay.ingest.reducer import differs
 from relay.model import journal
 from relay.model.consistency import ERASURE, NO_EMAIL, NOT_IN_THE_RECORD, inconsistencies
-from relay.model.effects import Effects
 from relay.model.facts import Facts
 from relay.model.member import Member, merge
-from relay.model.messages import RECHECK_TOPIC, EventEffects, Outbox, RecheckRequest, load
+from relay.model.messages import RECHECK_TOPIC, Outbox, RecheckRequest, load
 from relay.model.metrics import Outcome
 from relay.ports.inveterate import MemberApi, MemberReading, ReadThrottle
 from relay.ports.members import MemberRecord, MemberStore
@@ -35,8 +34,7 @@ from relay.ports.runtime import Clock, Telemetry
 from relay.queues.batch import Context, Message, Results, for_each_message
 from relay.queues.requests import RecheckQueue, customer_of, expect_topic
 from relay.reconcile.api_facts import TOPIC, facts_of, facts_of_absence
-from relay.reconcile.erasure import denied_alert
-from relay.rules import cancellation, dunning
+from relay.reconcile.findings import events_of
 
 NEEDED_MS: Final = 25_000
 """One reading with its two attempts, and the writes, take at most this long."""
@@ -50,7 +48,10 @@ RENEWED_AFTER: Final = timedelta(days=2)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciler:
-    """The work of `reconcile`. After a reading a member is not read again for `every`; `requests` is its own queue."""
+    """The work of `reconcile`. After a reading a member is not read again for `every`; `requests` is its own queue.
+
+    Where `full_run_stands_in`, all members are being read, and single ones wait for that.
+    """
 
     shop: str
     members: MemberStore
@@ -61,6 +62,7 @@ class Reconciler:
     telemetry: Telemetry
     every: timedelta
     requests: RecheckQueue
+    full_run_stands_in: Callable[[], bool] = lambda: False
 
     def work(self, messages: Sequence[Message], context: Context) -> Results:
         """Recheck the members that these messages name, one after the other."""
@@ -86,13 +88,16 @@ class Reconciler:
             self._log("already_consistent", request)
             return
         state, now = self.throttle.load(request.member), self.clock()
-        answered = state.read_at is not None and state.read_at >= message.received_at
+        read = [each for each in (state.read_at, record.member.moment("read_at")) if each]
+        answered = bool(read) and max(read) >= message.received_at
         if answered and request.reason in NOT_IN_THE_RECORD | {NO_EMAIL}:
             self._log("already_read", request)
             return
         if state.next_read_at and state.next_read_at > now:
             wait = (state.next_read_at - now).total_seconds()
             raise NotDueError("the member was read a short while ago", retry_after=wait)
+        if self.full_run_stands_in():
+            raise NotDueError("a full run reads all members", retry_after=self.every.total_seconds())
         if not self.throttle.claim(request.member, now=now, until=now + self.every):
             raise NotDueError("the member is being read", retry_after=self.every.total_seconds())
         self._reconcile(request, record)
@@ -139,19 +144,42 @@ class Reconciler:
             reason=request.reason,
             body=reading.member.raw if reading else None,
         )
-        [refusal] = self.journal.write([line])
-        if refusal:
-            raise refusal
+        lines = [line]
+        if merge(record.member, facts).is_erased:
+            lines = [journal.without_body(line), *self._erasure_lines(facts, record.member.customer_id)]
+        for refusal in self.journal.write(lines):
+            if refusal:
+                raise refusal
         self._save(record, reading, date)
         return facts.event_id
 
+    def _erasure_lines(self, facts: Facts, customer: str) -> Iterator[dict[str, Any]]:
+        """Yield the line of an erasure that the API has confirmed: with it the journal alone can erase again."""
+        erased_at = facts.values.get("erased_at")
+        if isinstance(erased_at, datetime):
+            yield journal.action_line(
+                "erased",
+                f"{facts.event_id}.erased",
+                topic=TOPIC,
+                shop=self.shop,
+                outcome="applied",
+                received_at=self.clock(),
+                customer=customer,
+                at=erased_at,
+                body={"by": "api"},
+            )
+
     def _save(self, record: MemberRecord, reading: MemberReading | None, date: datetime) -> None:
+        _, rules = self.members.load(())
+
         def write(known: MemberRecord) -> None:
             before = known.member
             facts = _facts(reading, date, before)
             after = merge(before, facts)
             outbox = Outbox(
-                member=after.key, changed=differs(before, after), events=_events(before, after, facts)
+                member=after.key,
+                changed=differs(before, after),
+                events=events_of(before, after, facts, rules),
             )
             self.members.save(replace(known, member=after), outbox)
 
@@ -165,25 +193,3 @@ class Reconciler:
 
 def _facts(reading: MemberReading | None, date: datetime, record: Member) -> Facts:
     return facts_of(reading, date, record) if reading else facts_of_absence(date, record)
-
-
-def resolved_incidents(before: Member, after: Member) -> Effects:
-    """Yield what resolves the incidents that the record implied before the reading, and does not after it.
-
-    No topic reports a reactivation, and the event of an end may have been lost. Without this an incident that
-    was alerted would stay open for good.
-    """
-    if before.is_failing and not after.is_failing:
-        yield dunning.resolution_alert("found_ended", None, before)
-    if cancellation.incident_key(before) and not cancellation.incident_key(after):
-        if after.ended_at:
-            yield cancellation.ended_alert(before)
-        else:
-            yield cancellation.resumed_alert(before, "The member stays: the cancellation was taken back")
-
-
-def _events(before: Member, after: Member, facts: Facts) -> tuple[EventEffects, ...]:
-    effects = (*resolved_incidents(before, after), *denied_alert(before, after))
-    if not effects or facts.at is None:
-        return ()
-    return (EventEffects(event_id=facts.event_id, topic=TOPIC, at=facts.at, effects=effects),)

@@ -1,4 +1,4 @@
-"""Lists dead letters, redrives them to the queues they came from, drops them, and journals them before they expire.
+"""Lists dead letters, redrives them to where they came from, drops them, and journals them before they expire.
 
 SQS's own redrive cannot be used: it knows no source for a message that was sent by our hand, and it moves all of a
 queue or nothing. A letter that goes back here has a new age and new counts, so it does not die of its first failure.
@@ -8,7 +8,8 @@ Each letter is sent before it is deleted: after a crash between the two it arriv
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,7 +19,8 @@ from typing import Any, Final, Protocol
 
 from inveterate.webhooks.base import UnreadableEventError, read_json
 
-from relay.model.journal import JournalAction, action_line, event_line
+from relay.errors import RelayError
+from relay.model.journal import JournalAction, JournalOutcome, action_line, event_line, without_body
 from relay.ports.messaging import Journal, MessageSender, OutgoingMessage
 from relay.ports.runtime import Clock
 from relay.queues.batch import Message
@@ -42,6 +44,7 @@ ARCHIVED_AFTER: Final = timedelta(days=10)
 """The queue keeps a letter for 14 days from its first receipt; four days are left for a clock that stands still."""
 
 _GRANTS: Final = "grants"
+_JOINED: Final = "customer.joined."
 _EMPTY_REPLIES: Final = 2
 """A queue is read to its end when it has had nothing new this often: one empty reply proves nothing in SQS."""
 
@@ -123,11 +126,24 @@ class LetterResult:
         return self.counts.groups()
 
 
+@dataclass(slots=True)
+class Archived:
+    """What a look at all letters did: how many of ten days were journaled, and how many of erased members were dropped.
+
+    `is_whole` is false where there was no time for all of them.
+    """
+
+    archived: int = 0
+    erased: int = 0
+    is_whole: bool = True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LetterBox:
     """The dead letters, or what is unclaimed, of one stack. `by` names the person for the journal.
 
-    `report` is told how many letters are done, for people who wait.
+    `report` is told how many letters are done, for people who wait. `outcome` is that of a webhook's line in the journal.
+    `erased` returns those of these customers that are erased: the journal keeps no body of theirs.
     """
 
     stack: str
@@ -137,6 +153,8 @@ class LetterBox:
     clock: Clock
     by: str = "relay"
     report: Callable[[int], None] = lambda _done: None
+    outcome: JournalOutcome = "dead"
+    erased: Callable[[Collection[str]], AbstractSet[str]] = lambda _customers: frozenset()
 
     @contextmanager
     def held(self) -> Iterator[Held]:
@@ -175,42 +193,65 @@ class LetterBox:
                 self.report(result.done)
         return result
 
-    def archive(self, now: datetime) -> int:
-        """Journal what each letter of ten days and more carries; return how many there are. They stay until they expire.
+    def archive(self, now: datetime, *, has_time: Callable[[], bool] = lambda: True) -> Archived:
+        """Journal what each letter of ten days and more carries, and drop the webhooks of erased members at any age.
+
+        The archived letters stay until they expire. Letters that there is no time for are left for the next day.
 
         Raises:
             Exception: the journal does not take a line.
 
         """
-        count = 0
+        done = Archived()
         with self.held() as held:
-            for letter in (letter for batch in held.batches() for letter in batch):
-                if now - letter.message.sent_at < ARCHIVED_AFTER:
-                    continue
-                if refusal := self._keep_content(letter, "archived"):
-                    raise refusal
-                count += 1
-        return count
+            for batch in held.batches():
+                gone = self._drop_erased(batch, held)
+                done.erased += len(gone)
+                for letter in batch:
+                    if letter.id in gone or now - letter.message.sent_at < ARCHIVED_AFTER:
+                        continue
+                    if refusal := self._keep_content(letter, "archived"):
+                        raise refusal
+                    done.archived += 1
+                if not has_time():
+                    done.is_whole = False
+                    break
+        return done
+
+    def _drop_erased(self, batch: Sequence[Letter], held: Held) -> AbstractSet[str]:
+        """Drop the webhooks of erased members; return the ids of the letters. A message of our own has no personal data."""
+        webhooks = [
+            letter
+            for letter in batch
+            # A joining ends the erasure: redriven, it makes the person a member again.
+            if letter.customer and not letter.topic.startswith(_JOINED) and letter.delivery()
+        ]
+        erased = self.erased({letter.customer for letter in webhooks if letter.customer})
+        theirs = [letter for letter in webhooks if letter.customer in erased]
+        kept = [letter for letter in theirs if self._keep_content(letter, "dropped") is None]
+        if kept:
+            held.delete(kept)
+        return {letter.id for letter in kept}
 
     def _keep_content(self, letter: Letter, action: JournalAction) -> Exception | None:
         """Journal what a letter carries and what is done with it; return the journal's refusal.
 
-        The content of a webhook is a line of its own, by the rules for secrets that every line of an event follows.
+        The content of a webhook is a line of its own, by the rules for secrets that every line of an event follows. Of an erased
+        member's webhook the journal gets what it was, and not what it said.
         """
         delivery, lines = letter.delivery(), list[dict[str, Any]]()
         content = None if delivery else letter.content(reveal=True)
         if delivery:
-            body = _json_or_none(delivery.body)
-            lines.append(
-                event_line(
-                    delivery,
-                    shop=self.shop,
-                    outcome="dead",
-                    customer=letter.customer,
-                    body=body,
-                    reason=letter.reason,
-                )
+            is_erased = bool(letter.customer and letter.customer in self.erased({letter.customer}))
+            line = event_line(
+                delivery,
+                shop=self.shop,
+                outcome=self.outcome,
+                customer=letter.customer,
+                body={} if is_erased else _json_or_none(delivery.body),
+                reason=letter.reason,
             )
+            lines.append(without_body(line) if is_erased else line)
         lines.append(self.action_line(action, letter, content=content))
         return next((refusal for refusal in self.journal.write(lines) if refusal is not None), None)
 
@@ -260,12 +301,12 @@ class DeadLetters(LetterBox):
     """The dead letters of one stack.
 
     `queue_named` returns a queue by its name, None where the stack has none. `fan_out_again` sends once more what the
-    writes behind a letter of the stream had to send, and returns how many events that were.
+    writes of such a window of time had to send, and returns how many members that were of.
     """
 
     queue_named: Callable[[str], MessageSender | None]
     sleep: Callable[[float], None]
-    fan_out_again: Callable[[Letter], int] | None = None
+    fan_out_again: Callable[[tuple[datetime, datetime]], int]
 
     def redrive(self, chosen: LetterFilter, options: RedriveOptions) -> LetterResult:
         """Send the chosen letters to the queues they came from and delete them here."""
@@ -275,20 +316,23 @@ class DeadLetters(LetterBox):
                 if options.dry_run:
                     continue
                 began = self.clock()
-                self._redrive(batch, held, result)
+                self._redrive(batch, held, result, force=options.force)
                 self.report(result.done)
                 pause = len(batch) / options.rate - (self.clock() - began).total_seconds()
                 self.sleep(max(pause, 0.0))
         return result
 
-    def _redrive(self, batch: Sequence[Letter], held: Held, result: LetterResult) -> None:
+    def _redrive(self, batch: Sequence[Letter], held: Held, result: LetterResult, *, force: bool) -> None:
         now = self.clock()
         gone: list[Letter] = []
         for source, group in groupby(
             sorted(batch, key=lambda one: one.source or ""), key=lambda one: one.source
         ):
             letters = list(group)
-            gone += self._send(source, letters, now, result)
+            if source == STREAM:
+                gone += self._fan_out(letters, result, force=force)
+            else:
+                gone += self._send(source, letters, now, result)
         if not gone:
             return
         held.delete(gone)
@@ -302,11 +346,7 @@ class DeadLetters(LetterBox):
         self, source: str | None, letters: Sequence[Letter], now: datetime, result: LetterResult
     ) -> list[Letter]:
         """Send letters of one source; return those that were taken."""
-        if source == STREAM and self.fan_out_again is not None:
-            for letter in letters:
-                self.fan_out_again(letter)
-            return list(letters)
-        queue = self.queue_named(source) if source and source != STREAM else None
+        queue = self.queue_named(source) if source else None
         if queue is None:
             result.skipped["no_queue"] += len(letters)
             return []
@@ -316,6 +356,24 @@ class DeadLetters(LetterBox):
         taken = [letter for letter, refusal in zip(letters, refusals, strict=True) if refusal is None]
         result.failed += len(letters) - len(taken)
         return taken
+
+    def _fan_out(self, letters: Sequence[Letter], result: LetterResult, *, force: bool) -> list[Letter]:
+        """Send what the writes behind letters of the stream had to send; return the letters that are done.
+
+        Where the journal knows no write of the time, it may not have them yet: the letter stays, unless it is forced.
+        """
+        done: list[Letter] = []
+        for letter in letters:
+            try:
+                members = self.fan_out_again(letter.window) if letter.window else 0
+            except RelayError:
+                result.failed += 1
+                continue
+            if members or force:
+                done.append(letter)
+            else:
+                result.skipped["not_in_journal"] += 1
+        return done
 
 
 def _refusal(options: RedriveOptions, letter: Letter) -> str | None:

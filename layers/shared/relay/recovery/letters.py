@@ -6,7 +6,10 @@ Letters reach the queue in four ways, and each says something else about itself:
 * by SQS, after too many receives: SQS names the queue, and the header is that of the message before;
 * by Lambda, for writes of the members table that the fan-out could not send: the body names a place in the stream
   and a window of time, and no member (`STREAM`);
-* by SNS, for a change that a CRM's queue did not take: nothing names the queue (`source` is None).
+* by SNS, for what a queue did not take: a change goes to the topic of all changes again (`CHANGES`), an alarm to the
+  notifier's queue (`ALERTS`). SNS names neither.
+
+The fan-out, which publishes changes, names the topic as the queue of what it could not publish.
 """
 
 from __future__ import annotations
@@ -22,10 +25,21 @@ from inveterate.webhooks.base import UnreadableEventError, member_id_in, read_js
 
 from relay.model.delivery import Delivery, unpack
 from relay.model.header import MessageHeader
+from relay.model.messages import CHANGE_TOPIC
 from relay.queues.batch import Message
 
 STREAM: Final = "stream"
 """The source of a letter that stands for writes of the members table."""
+
+CHANGES: Final = "changes"
+"""The source of a change that the topic or one CRM's queue did not take. Sent again, it reaches every CRM's queue: one that has
+the change already finds that it holds the profile, and knows the notes by their ids."""
+
+ALERTS: Final = "alerts"
+"""The notifier's queue."""
+
+NOT_DELIVERED: Final = "not_delivered"
+"""The reason of a letter that SNS could not deliver to a queue."""
 
 RECEIVED_TOO_OFTEN: Final = "received_too_often"
 """The reason of a letter that SQS moved: its function ended without an answer each time."""
@@ -106,12 +120,26 @@ def read_letter(message: Message, stack: str) -> Letter:
         return Letter(message=message, source=STREAM, reason="not_fanned_out", window=window)
     header = message.header
     moved_from = (message.moved_from or "").rpartition(":")[2].removeprefix(f"{stack}-") or None
+    source, reason = header.source_queue or moved_from, header.reason
+    if source is None and (source := _subscriber(message)):
+        reason = reason or NOT_DELIVERED
     return Letter(
         message=message,
-        source=header.source_queue or moved_from,
-        reason=header.reason or (RECEIVED_TOO_OFTEN if moved_from else UNKNOWN),
+        source=source,
+        reason=reason or (RECEIVED_TOO_OFTEN if moved_from else UNKNOWN),
         customer=_customer(message),
     )
+
+
+def _subscriber(message: Message) -> str | None:
+    """Return where a letter of SNS goes back to; None for a letter that SNS cannot have sent."""
+    if message.header.topic == CHANGE_TOPIC:
+        return CHANGES
+    try:
+        alarm = json.loads(message.body)
+    except (ValueError, RecursionError):
+        return None
+    return ALERTS if isinstance(alarm, dict) and {"AlarmName", "NewStateValue"} <= alarm.keys() else None
 
 
 def _stream_window(body: str) -> tuple[datetime, datetime] | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias
 
-from relay.model.effects import Alert, KpiName, Level
-from relay.model.formats import day_text, detail_rows, moment_text
+from relay.model.effects import MEMBER, Alert, KpiName, Level, Tone
+from relay.model.formats import amount_text, day_text, detail_rows, moment_text
 from relay.model.member import Member
 from relay.model.milestones import Milestone
 from relay.rules.segments import high_value_rows, is_high_value
@@ -84,6 +85,14 @@ def ending_incident_key(member: Member) -> str:
     return f"cancelled:{member.key}:{day_text(member.ended_at)}"
 
 
+def without_finding(member: Member) -> Member:
+    """Return the record as the events alone have told it, where a reading has found the membership cancelled; else itself."""
+    if member.text("found_status") != "cancelled":
+        return member
+    registers = {name: one for name, one in member.registers.items() if name != "found_status"}
+    return replace(member, registers=registers)
+
+
 def ending_alert(rule: str, title: str, after: Member, *, level: Level) -> Alert:
     """Return the alert of an ending that was not announced."""
     return Alert(
@@ -95,7 +104,7 @@ def ending_alert(rule: str, title: str, after: Member, *, level: Level) -> Alert
         details=detail_rows(
             ("Ended", moment_text(after.ended_at)), ("Cause", source_text(after.text("cancel_reason")))
         ),
-        advice="The member can be invited back.",
+        advice="Ask what was missing, and invite the member back.",
     )
 
 
@@ -124,11 +133,10 @@ def pending_alerts(before: Member, after: Member, rules: Rules) -> Iterator[Aler
     A new date is said as the end of the former incident, so the new one opens silently.
     """
     moved = incident_key(before) not in {None, incident_key(after)}
-    ends_on = day_text(after.moment("pending_cancel_at")) or "not said"
+    ends_on = moment_text(after.moment("pending_cancel_at")) or "not said"
     if moved:
-        yield _resolution(
-            "cancel.resumed", before, "The cancellation has another date now", ("Ends on", ends_on)
-        )
+        title = f"The cancellation by {MEMBER} has another date now"
+        yield _resolution("cancel.resumed", before, title, "neutral", ("Ends on", ends_on))
     source = _source(after)
     if source == "FAILURE":
         return  # the dunning incident covers it, and the member did not ask to leave
@@ -138,11 +146,16 @@ def pending_alerts(before: Member, after: Member, rules: Rules) -> Iterator[Aler
         rule=PENDING,
         incident_key=incident_key(after) or "",
         level=Level.WARNING if is_loss(after, rules) and not is_told else Level.INFO,
-        title="A member is about to leave" if by_member else "The shop has cancelled a membership for later",
+        title=f"{MEMBER} is about to leave" if by_member else f"The shop cancels the membership of {MEMBER}",
         details=detail_rows(
-            ("Ends on", ends_on), ("Asked by", source_text(source)), *high_value_rows(after, rules)
+            ("Ends on", ends_on),
+            ("Fee", amount_text(after.money("fee_amount"), after.text("fee_currency"))),
+            ("Asked by", source_text(source)),
+            *high_value_rows(after, rules),
         ),
-        advice="Until then the member can be won back: write, or offer something." if by_member else "",
+        advice="Until then the member can be won back: write, or offer something."
+        if by_member
+        else "Nothing to do, if the shop meant it: the membership runs until then.",
         as_of=_decided_at(after),
     )
 
@@ -157,17 +170,24 @@ def _source(member: Member) -> str | None:
     return source(member.text("pending_cancel_source"))
 
 
-def resumed_alert(before: Member, title: str) -> Alert:
+def resumed_alert(before: Member, title: str, tone: Tone = "good") -> Alert:
     """Return the alert that a pending cancellation is off; `before` is the record in which it was pending."""
-    return _resolution("cancel.resumed", before, title)
+    return _resolution("cancel.resumed", before, title, tone)
 
 
 def ended_alert(before: Member) -> Alert:
     """Return the alert that a pending cancellation has taken effect; `before` is the record in which it was pending."""
-    return _resolution("cancel.ended", before, "The membership has ended, as announced")
+    return _resolution("cancel.ended", before, f"Left: {MEMBER}, as announced", "bad")
 
 
-def _resolution(rule: str, before: Member, title: str, *rows: tuple[str, str]) -> Alert:
+_WHAT_IS_LEFT: Final[dict[Tone, str]] = {
+    "good": "Nothing is left to do.",
+    "bad": "Ask what was missing, and invite the member back.",
+    "neutral": "The member can be won back until the new date.",
+}
+
+
+def _resolution(rule: str, before: Member, title: str, tone: Tone, *rows: tuple[str, str]) -> Alert:
     return Alert(
         rule=rule,
         incident_key=incident_key(before) or "",
@@ -175,5 +195,7 @@ def _resolution(rule: str, before: Member, title: str, *rows: tuple[str, str]) -
         level=Level.INFO,
         title=title,
         details=rows,
+        tone=tone,
+        advice=_WHAT_IS_LEFT[tone],
         as_of=_decided_at(before),
     )

@@ -41,6 +41,9 @@ CATALOG: Final[dict[str, CatalogEntry]] = {
         "The member moved back within an hour: the alert of the move is resolved.", "info"
     ),
     "order.placed": CatalogEntry("A member placed an order; noted in the CRM unless `orders_to_crm` is off."),
+    "referral.completed": CatalogEntry(
+        "A member's count of completed referrals has grown: noted in the CRM, once for each count."
+    ),
     # payments
     "payment.received": CatalogEntry("A membership fee was paid: counted for the digest."),
     "dunning.attempt": CatalogEntry("A fee failed, and more attempts follow.", "info; high-value: warning"),
@@ -113,6 +116,19 @@ CATALOG: Final[dict[str, CatalogEntry]] = {
     "erasure.denied": CatalogEntry(
         "A webhook says that a member was erased, and Inveterate has denied it for a day.", "warning"
     ),
+    # the comparison with the API
+    "reconcile.stopped": CatalogEntry(
+        "The daily comparison lists under 90 % of the members, or would change too many: it waits for a person.",
+        "error",
+    ),
+    "reconcile.incomplete": CatalogEntry(
+        "Inveterate's list of members was not certain to be whole; no member counts as gone.", "warning"
+    ),
+    "reconcile.whole": CatalogEntry("A whole comparison ended: its alert is resolved.", "info"),
+    "subscription.lost": CatalogEntry(
+        "A topic's webhook subscription is gone, or leads elsewhere; found once a day.", "error"
+    ),
+    "subscription.back": CatalogEntry("The subscription is back: its alert is resolved.", "info"),
     # by the clock
     "dunning.quiet": CatalogEntry("Thirty days without another failure: the incident is resolved.", "info"),
     "credits.expiring": CatalogEntry("Store credit expires in 30, 7 or 1 days: noted in the CRM."),
@@ -120,6 +136,10 @@ CATALOG: Final[dict[str, CatalogEntry]] = {
         "A fee is due in 15 days (yearly) or 3: noted in the CRM unless `renewal_notices` is off."
     ),
     "trial.ending": CatalogEntry("A trial ends in 3 days: noted in the CRM."),
+    "letters.expiring": CatalogEntry(
+        "Dead letters will expire within four days: they are journaled, and an alert names the command.",
+        "error",
+    ),
     "cancel.soon": CatalogEntry(
         "A high-value member's cancellation is 7 days away and still pending.", "info"
     ),

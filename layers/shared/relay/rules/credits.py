@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from inveterate.webhooks.credits import CreditPayload, CreditsExpired, CreditsUpdated, CreditsUpdatedPayload
 
 from relay.model.balance_chain import Balances
-from relay.model.effects import Alert, Level
+from relay.model.effects import MEMBER, Alert, Level
 from relay.model.facts import Lot, known
 from relay.model.fields import Value
-from relay.model.formats import amount_text, day_text, detail_rows
+from relay.model.formats import amount_text, day_text, detail_rows, enum_words
 from relay.model.member import Member
 from relay.rules.measures import TIMES_USUAL
 from relay.rules.settings import Rules
@@ -44,6 +45,35 @@ def is_manual(payload: CreditsUpdatedPayload) -> bool:
     return bool(payload.applied_by) or (payload.reason or "").upper().startswith("MANUAL")
 
 
+CreditKind: TypeAlias = Literal["earned", "redeemed", "expired", "referral", "adjusted"]
+
+_KINDS: Final[tuple[tuple[CreditKind, re.Pattern[str]], ...]] = (
+    ("referral", re.compile("REFER")),
+    ("expired", re.compile("EXPIR")),
+    ("adjusted", re.compile("MANUAL|ADJUST|CORRECT|ADMIN|REFUND|REVERS|REVOK|CANCEL|API|IMPORT|MIGRAT")),
+    ("redeemed", re.compile("REDEE|REDEMPT|SPEN[DT]|USED|APPLIED")),
+    ("earned", re.compile("EARN|PURCHASE|CASH.?BACK|REWARD|BONUS|JOIN|WELCOME|BIRTHDAY|RENEW")),
+)
+"""By the platform's reason, an open set of words: the first that fits."""
+
+
+def credit_kind(payload: CreditPayload, change: Decimal | None) -> CreditKind | None:
+    """Return what a change of credit is: by its reason, else by a person's hand, else by its sign; None where nothing shows it.
+
+    A reason that says earned does not stand over a balance that falls, nor one that says redeemed over one that rises.
+    """
+    reason = (payload.reason or "").upper()
+    kind = next((kind for kind, pattern in _KINDS if pattern.search(reason)), None)
+    against = {"earned": -1, "redeemed": 1}.get(kind or "")
+    if change and against == (1 if change > 0 else -1):
+        return "adjusted"
+    if kind is None and isinstance(payload, CreditsUpdatedPayload) and payload.applied_by:
+        return "adjusted"
+    if kind or not change:
+        return kind
+    return "earned" if change > 0 else "redeemed"
+
+
 def currency_of(member: Member, rules: Rules) -> str | None:
     """Return the currency of a balance: the shop's; where that is not set, the one in which the member pays."""
     return rules.currency or member.currency
@@ -66,11 +96,11 @@ def anomaly_alert(event: CreditsUpdated, after: Member, rules: Rules) -> Alert:
         incident_key=incident_key(after, event.occurred_at),
         level=Level.WARNING,
         one_off=True,
-        title="An unusually large grant of store credit",
+        title=f"An unusual grant of {amount_text(delta(event.payload), currency)} of store credit to {MEMBER}",
         details=detail_rows(
             ("Granted", amount_text(delta(event.payload), currency)),
             ("Balance now", amount_text(event.payload.new_balance, currency)),
-            ("Reason", event.payload.reason),
+            ("Reason", enum_words(event.payload.reason)),
         ),
         advice="Check that it was meant: a slip of the keyboard looks like this, and so does misuse.",
     )
@@ -90,10 +120,10 @@ def debt_alerts(event: CreditEvent, before: Member, after: Member, rules: Rules)
             incident_key=incident_key(after, event.occurred_at),
             level=Level.ERROR,
             one_off=True,
-            title="A member's store credit is below zero",
+            title=f"The store credit of {MEMBER} is below zero",
             details=detail_rows(
                 ("Balance", amount_text(balance, currency_of(after, rules))),
-                ("Reason", event.payload.reason),
+                ("Reason", enum_words(event.payload.reason)),
             ),
             advice="Only a person or a refund brings this about: look at the ledger, and settle it.",
         )
@@ -103,7 +133,9 @@ def debt_alerts(event: CreditEvent, before: Member, after: Member, rules: Rules)
             incident_key=incident_key(before, _below_since(before)),
             action="resolve",
             level=Level.INFO,
-            title="The member's store credit is no longer below zero",
+            title=f"The store credit of {MEMBER} is no longer below zero",
+            details=detail_rows(("Balance", amount_text(balance, currency_of(after, rules)))),
+            advice="Nothing is left to do.",
         )
 
 

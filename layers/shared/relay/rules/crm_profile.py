@@ -13,14 +13,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
-from typing import Final, get_args
+from typing import Final, Literal, TypeAlias, get_args
 
 from relay.model.fields import Value, ValueKind, to_stored
 from relay.model.formats import number_text
 from relay.model.member import Member, PaymentStatus, Status
 from relay.rules import credits, dunning
+from relay.rules.declines import decline_code
 from relay.rules.segments import billing_interval, is_high_value
-from relay.rules.settings import Rules
+from relay.rules.settings import CrmName, Rules
+
+PersonField: TypeAlias = Literal["first_name", "last_name", "phone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +69,11 @@ CRM_FIELDS: Final[dict[str, CrmField]] = {
     "payment_method_updated_at": _MOMENT,
     "failed_attempts": _COUNT,
     "attempts_left": _COUNT,
+    "next_attempt_at": _MOMENT,
     "final_attempt_at": _MOMENT,
     "last_decline_code": _TEXT,
+    "last_decline_text": _TEXT,
+    "manage_url": _TEXT,
     "recovered_at": _MOMENT,
     # credits
     "credit_balance": _MONEY,
@@ -114,8 +120,8 @@ _WIDE: Final = Context(prec=64)
 class CrmProfile:
     """The wanted state of one member in a CRM: a value for each name of `CRM_FIELDS`, in that order.
 
-    `backfill` marks a send that a back-fill alone asked for: it should start no flow. The names are for a new contact
-    alone: a change of them is no difference.
+    `backfill` marks a send that a back-fill alone asked for: it should start no flow. Names and phone are written where
+    the contact's own field is empty, in the CRMs of `write_names`: a change of them is no difference.
     """
 
     key: str
@@ -123,12 +129,25 @@ class CrmProfile:
     backfill: bool = False
     first_name: str = ""
     last_name: str = ""
+    phone: str = ""
+    write_names: tuple[CrmName, ...] = ()
 
     @property
     def email(self) -> str | None:
         """The member's e-mail address, if one is known."""
         value = self.values["email"]
         return value if isinstance(value, str) else None
+
+    def person(self, target: CrmName) -> dict[PersonField, str]:
+        """Return the names and the phone number that this CRM may get, only those that are known; it may get none."""
+        if target not in self.write_names:
+            return {}
+        known: dict[PersonField, str] = {
+            "first_name": self.first_name,
+            "last_name": self.last_name,
+            "phone": self.phone,
+        }
+        return {name: value.strip() for name, value in known.items() if value.strip()}
 
     @property
     def digest(self) -> str:
@@ -160,7 +179,10 @@ def crm_profile(member: Member, rules: Rules) -> CrmProfile:
         "cancelled_at": member.ended_at,
         "billing_interval": billing_interval(member, rules) if member.is_billed else None,
         "attempts_left": dunning.attempts_left(member, rules),
+        "next_attempt_at": dunning.next_attempt_at(member, rules),
         "final_attempt_at": dunning.final_attempt_at(member, rules),
+        "last_decline_code": decline_code(member.text("last_decline_text")),
+        "manage_url": rules.manage_url_of(member.customer_id),
         "recovered_at": member.recovered_at,
         "credits_expiring_amount": None if expiring is None else _sendable(_MONEY, expiring),
         "credits_expiring_at": expiring_at,
@@ -176,6 +198,8 @@ def crm_profile(member: Member, rules: Rules) -> CrmProfile:
         key=member.key,
         first_name=member.text("first_name") or "",
         last_name=member.text("last_name") or "",
+        phone=member.text("phone") or "",
+        write_names=rules.write_names,
         values={
             name: computed[name] if name in computed else _sendable(crm_field, member.value(name))
             for name, crm_field in CRM_FIELDS.items()

@@ -41,6 +41,10 @@ _EXPECTED: Final[Mapping[str, str]] = {
 """By the first word of pydantic's name for the kind of problem."""
 
 _CURRENCY: Final = "should be the currency's code in three capital letters, such as EUR"
+_MANAGE_URL: Final = (
+    "should be an https address of at most 160 characters that holds {customer_id} after the host, such as "
+    "https://shop.example/account?customer={customer_id}"
+)
 _SETTINGS: Final = [name for name in Rules.model_fields if name != "measures"]
 _CHOICES_SHOWN: Final = len(_SETTINGS)
 
@@ -163,8 +167,8 @@ def _sentence(problem: Mapping[str, Any]) -> str:
     match kind:
         case "extra_forbidden":
             return f"{path}: there is no such setting{_suggestion(steps[-1], _names(steps[:-1]))}"
-        case "string_pattern_mismatch":
-            return f"{path}: {_CURRENCY}"
+        case "string_pattern_mismatch" | "string_too_long" | "manage_url":
+            return f"{path}: {_MANAGE_URL if path == 'manage_url' else _CURRENCY}"
         case "literal_error":
             return f"{path}: should be {str(context['expected']).replace(chr(39), '')}"
         case "greater_than_equal":

@@ -7,19 +7,21 @@ the record, which has the facts of all topics. So every order of events ends wit
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final, Literal, TypeAlias
 
 from inveterate.webhooks.payments import BillingAttemptFailed, PaymentFailed
 
-from relay.model.effects import Alert, Level, Note, Outcome
+from relay.model.effects import MEMBER, Alert, Level, Note, Outcome
 from relay.model.facts import Facts, known, pick
-from relay.model.formats import amount_text, day_text, detail_rows, moment_text
+from relay.model.formats import amount_text, day_text, detail_rows, enum_words, moment_text
 from relay.model.member import Member
 from relay.model.milestones import SAME_ATTEMPT, Cycle, Milestone
+from relay.model.timeline_events import PropertyValue
+from relay.rules.declines import cannot_succeed as cannot_succeed  # noqa: PLC0414 - the topics ask it of a dunning
+from relay.rules.declines import decline_code
 from relay.rules.segments import high_value_rows, is_high_value
 from relay.rules.settings import Rules
 from relay.rules.timeline import note
@@ -29,31 +31,37 @@ Failure: TypeAlias = BillingAttemptFailed | PaymentFailed
 RETRY_EVERY: Final = timedelta(days=1)
 """The platform's default, and its shortest interval: a deadline computed from it is never too late."""
 
-_PERMANENT: Final = re.compile(
-    r"expired|stolen|do.?not.?hono|no (valid )?(payment )?method",
-    re.IGNORECASE,
-)
-
-_TITLES: Final = {
-    "dunning.attempt": "A membership payment failed",
-    "dunning.last_chance": "A membership payment failed, and time is running out",
-    "dunning.more_attempts": "Another attempt failed: this fee is tried more often than was known",
-    "dunning.failed": "A membership payment failed for good",
+_HOW_IT_FAILED: Final = {
+    "dunning.attempt": "failed",
+    "dunning.last_chance": "failed, and one attempt is left",
+    "dunning.more_attempts": "failed once more: it is tried more often than was known",
+    "dunning.failed": "failed for good",
 }
+"""What a title says of the payment, by rule."""
 
 Closing: TypeAlias = Literal["recovered", "lost", "ended", "found_ended", "rejoined", "moved"]
 
 _BY_OUTCOME: Final[Mapping[str, Closing]] = {"recovered": "recovered", "lost": "lost", "rejoined": "rejoined"}
 
 _CLOSINGS: Final[Mapping[Closing, tuple[str, Outcome, str]]] = {
-    "recovered": ("dunning.recovered", "recovered", "Recovered: the membership payment went through"),
-    "lost": ("dunning.lost", "lost", "Lost: cancelled after failed payments"),
-    "ended": ("dunning.ended", "lost", "The membership ended by request; the fee stays open"),
-    "found_ended": ("dunning.ended", "lost", "The membership was found to have ended"),
-    "rejoined": ("dunning.rejoined", "rejoined", "The member joined anew while the fee was open"),
-    "moved": ("dunning.rejoined", "rejoined", "The member moved to a free tier while the fee was open"),
+    "recovered": ("dunning.recovered", "recovered", f"Recovered: the fee of {MEMBER} is paid"),
+    "lost": ("dunning.lost", "lost", f"Lost: {MEMBER} cancelled after failed payments"),
+    "ended": ("dunning.ended", "lost", f"Lost: {MEMBER} left by request, and the fee stays open"),
+    "found_ended": ("dunning.ended", "lost", f"Lost: the membership of {MEMBER} was found to have ended"),
+    "rejoined": ("dunning.rejoined", "rejoined", f"Back: {MEMBER} joined anew while the fee was open"),
+    "moved": ("dunning.rejoined", "rejoined", f"No longer billed: {MEMBER} moved to a free tier"),
 }
 """The rule, the outcome and the title of each way in which a dunning is over."""
+
+_WHAT_IS_LEFT: Final[Mapping[Closing, str]] = {
+    "recovered": "Nothing is left to do.",
+    "lost": "Invite the member back: a new payment method is all that was missing.",
+    "ended": "Nothing more is tried. Ask why, and invite the member back.",
+    "found_ended": "Nothing more is tried. Look the member up in Inveterate, and invite the member back.",
+    "rejoined": "Nothing is left to do: the new membership is billed by itself.",
+    "moved": "Nothing more is tried. An offer may bring the member back to a paid tier.",
+}
+"""What a person does next, for each way in which a dunning is over."""
 
 _OWNERS: Final = {
     "inveterate": "Inveterate's own messages ask the member for another card",
@@ -69,7 +77,7 @@ def failure_facts(event: Failure) -> Facts:
         event,
         known(event.contact, email="email", phone_number="phone"),
         known(charge, billing_attempts="failed_attempts", amount="unpaid", currency="unpaid_currency"),
-        pick(charge, error_message="last_decline_code"),
+        pick(charge, error_message="last_decline_text"),
         {"last_failure_at": event.occurred_at},
         ordinal=charge.billing_attempts or 0,
         milestone=Milestone(kind="failed", amount=charge.amount, currency=charge.currency),
@@ -102,9 +110,10 @@ def final_attempt_at(member: Member, rules: Rules) -> datetime | None:
     return None if left is None or at is None else at + left * RETRY_EVERY
 
 
-def cannot_succeed(reason: str | None) -> bool:
-    """Return whether no further attempt with this payment method can succeed: it has expired, was stolen, is refused for good or is missing."""
-    return bool(_PERMANENT.search(reason or ""))
+def next_attempt_at(member: Member, rules: Rules) -> datetime | None:
+    """Return when the next attempt is expected, a day after the last one; None where none follows, or none is known to."""
+    left, at = attempts_left(member, rules), member.moment("last_failure_at")
+    return at + RETRY_EVERY if left and at else None
 
 
 def new_failure(before: Member, after: Member) -> Milestone | None:
@@ -179,10 +188,14 @@ def failure_alert(rule: str, event: Failure, after: Member, rules: Rules, *, lev
         rule=rule,
         incident_key=incident_key(after),
         level=level,
-        title=_TITLES[rule],
+        title=_failed_title(rule, amount_text(charge.amount, charge.currency), charge.error_message, left),
         details=detail_rows(
             ("Amount", amount_text(charge.amount, charge.currency)),
             ("Attempt", None if not number else str(number) if left is None else f"{number} of {most}"),
+            (
+                "Next attempt expected",
+                moment_text(failed_at + RETRY_EVERY) if failed_at and left and left > 1 else None,
+            ),
             (
                 "Last attempt expected",
                 moment_text(failed_at + time_left) if failed_at and time_left else None,
@@ -191,7 +204,7 @@ def failure_alert(rule: str, event: Failure, after: Member, rules: Rules, *, lev
                 "Time left",
                 f"about {time_left // timedelta(hours=1)} h before Inveterate cancels" if time_left else None,
             ),
-            ("Reason", charge.error_message),
+            ("Reason", enum_words(charge.error_message)),
             *high_value_rows(after, rules),
         ),
         advice=_advice(rules, permanent=cannot_succeed(charge.error_message), left=left),
@@ -219,7 +232,7 @@ def opened_alerts(before: Member, after: Member, rules: Rules) -> Iterator[Alert
     cycle = open_cycle(after)
     if cycle is None or before.is_failing or cycle.failures[-1] not in before.milestones:
         return
-    left, reason = attempts_left(after, rules), after.text("last_decline_code")
+    left, reason = attempts_left(after, rules), after.text("last_decline_text")
     if cycle.is_final:
         rule, levels = "dunning.failed", (Level.WARNING, Level.ERROR)
     elif left is not None and left > 1 and not cannot_succeed(reason):
@@ -230,11 +243,13 @@ def opened_alerts(before: Member, after: Member, rules: Rules) -> Iterator[Alert
         rule=rule,
         incident_key=incident_key(after),
         level=level_for(after, rules, otherwise=levels[0], high=levels[1]),
-        title=_TITLES[rule],
+        title=_failed_title(
+            rule, amount_text(after.money("unpaid"), after.text("unpaid_currency")), reason, left
+        ),
         details=detail_rows(
             ("Amount", amount_text(after.money("unpaid"), after.text("unpaid_currency"))),
             ("Failed attempts", str(cycle.attempts)),
-            ("Reason", reason),
+            ("Reason", enum_words(reason)),
             *high_value_rows(after, rules),
         ),
         advice=_advice(rules, permanent=cannot_succeed(reason), left=left),
@@ -260,18 +275,29 @@ def _cycle_at(cycle: Cycle, member: Member) -> datetime | None:
     return begun.at if is_next else None
 
 
+def _failed_title(rule: str, amount: str, reason: str | None, left: int | None) -> str:
+    how = _HOW_IT_FAILED[rule]
+    if rule == "dunning.last_chance" and left != 1:
+        how = "failed, and another payment method is needed" if cannot_succeed(reason) else "failed again"
+    what = f"A payment of {amount}" if amount else "A membership payment"
+    return f"{what} by {MEMBER} {how}"
+
+
 def _advice(rules: Rules, *, permanent: bool, left: int | None) -> str:
     owner = _OWNERS[rules.dunning_owner]
     if left == 0:
         return f"Inveterate cancels the membership next. Write to the member yourself, even if {owner}."
     if permanent:
         return f"Trying again will not help: the member has to give another card. See that {owner}."
+    if left == 1:
+        return f"The next attempt is the last: see that {owner}, and write to the member before it."
     return f"Nothing to do yet if {owner}; a personal word helps with a member who matters."
 
 
 def failure_note(event: Failure, after: Member, rules: Rules, *, rule: str) -> Note:
     """Return the note of a failed attempt."""
-    charge = event.detail
+    charge, left = event.detail, attempts_left_after(event, after, rules)
+    at = event.occurred_at
     return note(
         rule,
         "Membership Payment Failed",
@@ -279,9 +305,22 @@ def failure_note(event: Failure, after: Member, rules: Rules, *, rule: str) -> N
         amount=charge.amount,
         currency=charge.currency,
         attempt=charge.billing_attempts,
-        attempts_left=attempts_left_after(event, after, rules),
+        attempts_left=left,
+        next_attempt_at=at + RETRY_EVERY if left and at else None,
+        final_attempt_at=None if left is None or at is None else at + left * RETRY_EVERY,
         reason=charge.error_message,
+        decline_code=decline_code(charge.error_message),
+        manage_url=rules.manage_url_of(after.customer_id),
     )
+
+
+def deadlines(member: Member, rules: Rules) -> dict[str, PropertyValue | date | None]:
+    """Return what a note says of a fee that may be open and where the member mends it: both deadlines and the page."""
+    return {
+        "next_attempt_at": next_attempt_at(member, rules),
+        "final_attempt_at": final_attempt_at(member, rules),
+        "manage_url": rules.manage_url_of(member.customer_id),
+    }
 
 
 def attempts_left_after(event: Failure, after: Member, rules: Rules) -> int | None:
@@ -321,6 +360,8 @@ def resolution_alert(
         title=title,
         immediate=level > Level.INFO,
         outcome=outcome,
+        tone="bad" if outcome == "lost" else "neutral" if how == "moved" else "good",
+        advice=_WHAT_IS_LEFT[how],
         as_of=as_of if as_of and (at is None or as_of > at) else None,
     )
     cycle = open_cycle(before)
@@ -345,9 +386,9 @@ def _with_figures(alert: Alert, cycle: Cycle) -> Alert:
     number = cycle.attempts
     title = alert.title
     if alert.rule == "dunning.recovered" and amount:
-        title = f"Recovered: {amount}"
+        title = f"Recovered: {amount}, {MEMBER}"
     if alert.rule == "dunning.lost":
-        title = f"Lost: cancelled after {number} failed payment{'s' * (number > 1)}"
+        title = f"Lost: {MEMBER} cancelled after {number} failed payment{'s' * (number > 1)}"
     shown = {"Amount", "Attempt", "Failed attempts"}
     return replace(
         alert,

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 from inveterate.webhooks.account import JoinedFreeTier, JoinedFreeTrial, JoinedLifetimeTier, JoinedPaidTier
 
-from relay.model.effects import Alert, Effects, Level
+from relay.model.effects import MEMBER, Alert, Effects, Level
 from relay.model.facts import Facts, known, pick
 from relay.model.fields import Value
 from relay.model.formats import day_text
@@ -71,7 +71,7 @@ def joining_effects(event: JoinedEvent, before: Member, after: Member, rules: Ru
         currency = after.text("fee_currency") if fee is not None else None
         again = any(pair.later not in before.milestones for pair in after.rejoinings)
         yield note(rule, "Membership Joined", after, amount=fee, currency=currency, again=again)
-    yield from pair_effects(before, after)
+    yield from pair_effects(before, after, rules)
     if is_latest and rules.announce_joins and rule == "join.paid":
         yield _announcement(event, after)
     yield from standing_alerts(before, after, rules, at=event.occurred_at)
@@ -81,7 +81,8 @@ def joining_effects(event: JoinedEvent, before: Member, after: Member, rules: Ru
             incident_key=cancellation.ending_incident_key(before),
             action="resolve",
             level=Level.INFO,
-            title="The member is back",
+            title=f"{MEMBER} is back",
+            advice="Nothing is left to do.",
         )
 
 
@@ -92,5 +93,6 @@ def _announcement(event: JoinedEvent, after: Member) -> Alert:
         level=Level.INFO,
         immediate=True,
         one_off=True,
-        title="A member joined",
+        title=f"{MEMBER} joined",
+        advice="Nothing to do, unless you greet new members yourself.",
     )

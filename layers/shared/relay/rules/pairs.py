@@ -17,6 +17,7 @@ from relay.model.effects import Effects, Kpi, KpiName, Note
 from relay.model.member import Member
 from relay.model.milestones import KEPT, Milestone, MilestoneKind
 from relay.rules.cancellation import ENDINGS, SAME_ENDING, kind_of
+from relay.rules.settings import Rules
 from relay.rules.timeline import note
 
 PairKind: TypeAlias = Literal["recovered", "lost", "ended", "left_behind", "rejoined"]
@@ -66,7 +67,7 @@ class _Story:
         return self.parts[-1]
 
 
-def pair_effects(before: Member, after: Member) -> Effects:
+def pair_effects(before: Member, after: Member, rules: Rules) -> Effects:
     """Yield the notes and KPIs of the pairs that an event completes, and the corrections of those that it denies.
 
     Joinings and endings are counted here as well: a third event can show that two of them are one, or are two.
@@ -78,7 +79,7 @@ def pair_effects(before: Member, after: Member) -> Effects:
         for story in new:
             is_split = any(set(story.parts) & set(each.parts) for each in known)
             key = _split_key(story, before, after) if is_split else milestone_key(after, story.first)
-            yield from _told(story, after, key)
+            yield from _told(story, after, rules, key)
         for old, story in moved:
             yield from _counted(old, after, withdrawn=True)
             yield from _counted(story, after)
@@ -151,12 +152,18 @@ def _split_key(story: _Story, before: Member, after: Member) -> str:
     return _key(after, *numbers)
 
 
-def _told(story: _Story, after: Member, key: str) -> Iterator[Note | Kpi]:
+def _told(story: _Story, after: Member, rules: Rules, key: str) -> Iterator[Note | Kpi]:
     rule = _RULES[story.kind]
     if story.kind == "recovered":
         paid = story.last
         yield note(
-            rule, "Membership Payment Recovered", after, key=key, amount=paid.amount, currency=paid.currency
+            rule,
+            "Membership Payment Recovered",
+            after,
+            key=key,
+            amount=paid.amount,
+            currency=paid.currency,
+            manage_url=rules.manage_url_of(after.customer_id),
         )
     elif story.kind == "rejoined":
         times = len(after.rejoinings) or None

@@ -70,8 +70,13 @@ def high_value_rows(member: Member, rules: Rules) -> Iterator[tuple[str, str]]:
         reasons.insert(0, "in the highest tier")
     if reasons:
         yield "High value", "; ".join(reasons)
-        if since := member.moment("first_joined_at"):
-            yield "Member since", day_text(since)
+        yield from member_since_rows(member)
+
+
+def member_since_rows(member: Member) -> Iterator[tuple[str, str]]:
+    """Yield the row of an alert that says since when one is a member."""
+    if since := member.moment("first_joined_at"):
+        yield "Member since", day_text(since)
 
 
 def values(member: Member, rules: Rules) -> Iterator[Value]:

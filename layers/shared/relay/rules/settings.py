@@ -6,22 +6,48 @@ A rules document holds only what the merchant changed; everything else has the d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import time
 from decimal import Decimal
 from typing import Annotated, Final, Literal, TypeAlias
+from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from relay.rules.measures import Measures
 
 LevelName: TypeAlias = Literal["info", "warning", "error", "critical"]
+CrmName: TypeAlias = Literal["hubspot", "klaviyo", "salesforce"]
 ChannelName: TypeAlias = Literal["email", "slack", "pagerduty"]
 Currency: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Amount: TypeAlias = Annotated[Decimal, Field(ge=0, le=1_000_000_000, allow_inf_nan=False)]
 
 BILLING_ATTEMPTS: Final = 3
 """How many times the platform tries a charge, on consecutive days, unless a tier says otherwise."""
+
+
+CUSTOMER_PLACEHOLDER: Final = "{customer_id}"
+"""What stands in `manage_url` for the member's Shopify customer id."""
+
+_MANAGE_URL: Final = re.compile(
+    r"https://[A-Za-z0-9.\-]+(:[0-9]{1,5})?(/[^\s<>\"\\^`]*|\?[^\s<>\"\\^`]*)", re.ASCII
+)
+
+
+def _checked_manage_url(value: str) -> str:
+    # In the host it would lead each member to another server; another placeholder would be sent as it stands.
+    rest = value.replace(CUSTOMER_PLACEHOLDER, "")
+    if CUSTOMER_PLACEHOLDER not in value or not _MANAGE_URL.fullmatch(value) or "{" in rest or "}" in rest:
+        raise PydanticCustomError(
+            "manage_url", "an https address with {placeholder}", {"placeholder": CUSTOMER_PLACEHOLDER}
+        )
+    return value
+
+
+ManageUrl: TypeAlias = Annotated[str, StringConstraints(max_length=160), AfterValidator(_checked_manage_url)]
+"""An https address that holds the placeholder. With an id it is at most 200 characters long, which no CRM cuts."""
 
 
 class _RulesModel(BaseModel):
@@ -125,6 +151,8 @@ class Rules(_RulesModel):
 
     `tiers` are by tier id, `rules` by the rule id that every alert shows. `currency` is the shop's: the one of
     balances, of lifetime revenue and of `thresholds`. `currencies` are the amounts in others, by ISO 4217 code.
+    `manage_url` goes with events and profiles as the page on which the member acts; `write_names` are the CRMs that get
+    names and phone where their own field is empty.
     `measures` are no setting: the daily run computes them, and they are loaded together with the rules.
     """
 
@@ -144,6 +172,8 @@ class Rules(_RulesModel):
     announce_joins: bool = False
     orders_to_crm: bool = True
     renewal_notices: bool = True
+    manage_url: ManageUrl | None = None
+    write_names: tuple[CrmName, ...] = ("hubspot", "salesforce")
     spikes: Spikes = Spikes()
     retention: Retention = Retention()
     measures: Measures = Field(default=Measures(), exclude=True, repr=False)
@@ -169,6 +199,12 @@ class Rules(_RulesModel):
             return tier.billing_attempts
         is_set = "billing_attempts" in self.model_fields_set
         return (None if is_set else self.measures.attempts_of(tier_id)) or self.billing_attempts
+
+    def manage_url_of(self, customer_id: str) -> str | None:
+        """Return the address at which this member manages payment and membership; None where none is set."""
+        if self.manage_url is None:
+            return None
+        return self.manage_url.replace(CUSTOMER_PLACEHOLDER, quote(customer_id, safe=""))
 
     def setting_for(self, rule: str) -> RuleSetting:
         """Return the setting of a rule, by its id."""

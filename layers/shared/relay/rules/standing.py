@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from relay.model.effects import Alert
+from relay.model.effects import MEMBER, Alert
 from relay.model.member import Member
 from relay.rules import cancellation, dunning
 from relay.rules.settings import Rules
@@ -28,4 +28,4 @@ def standing_alerts(before: Member, after: Member, rules: Rules, *, at: datetime
         if after.ended_at:
             yield cancellation.ended_alert(before)
         else:
-            yield cancellation.resumed_alert(before, "The member stays: a tier was entered anew")
+            yield cancellation.resumed_alert(before, f"{MEMBER} stays: a tier was entered anew")

@@ -7,6 +7,7 @@ Their names are a contract with the merchant (`model/timeline_events.py`). `memb
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
@@ -32,11 +33,13 @@ def note(  # noqa: PLR0913 - what, of which member, and the properties that ever
     amount: Decimal | None = None,
     currency: str | None = None,
     key: str = "",
+    also: Mapping[str, PropertyValue | date | None] | None = None,
     **more: PropertyValue | date | None,
 ) -> Note:
     """Return a note about a member, whose record is the one after the event; a property that is None is left out.
 
-    `key` is the note's own where several events can tell it. `more` are the properties that `timeline_events.py` lists for this name alone; moments and days become texts.
+    `key` is the note's own where several events can tell it. `more` and
+    `also` are the properties that `timeline_events.py` lists for this name alone; moments and days become texts.
     """
     values: dict[str, PropertyValue | date | None] = {
         "tier_id": member.text("tier_id"),
@@ -46,6 +49,7 @@ def note(  # noqa: PLR0913 - what, of which member, and the properties that ever
         "amount_minor": None if amount is None else in_minor_units(amount, currency),
         "currency": currency,
         **more,
+        **(also or {}),
     }
     return Note(
         rule=rule,
@@ -53,6 +57,11 @@ def note(  # noqa: PLR0913 - what, of which member, and the properties that ever
         key=key,
         properties={key: _property(value) for key, value in values.items() if value is not None},
     )
+
+
+def referral_key(member: Member, count: int) -> str:
+    """Return the key of a completed referral, by the count reached: two snapshots that show it are one event."""
+    return hashlib.sha256(f"{member.key} referral {count}".encode()).hexdigest()[:32]
 
 
 def with_common_properties(note_: Note, *, member: str, event_id: str, at: datetime) -> Note:

@@ -1,4 +1,4 @@
-"""Makes the daily run: reads every member, sends what came due, measures the programme, and sends the digest.
+"""Makes the daily run: reads every member, sends what came due, measures the programme, sends the digest, keeps old letters.
 
 It is due at `Rules.digest_at` by the shop's clock and may take several ticks: its progress is saved after each
 page, over the version that was read. So a tick that comes twice, late or beside another finds what is left to
@@ -8,7 +8,7 @@ since the run before, however long that is. Members are read a second time only 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
 from typing import Final
@@ -41,7 +41,10 @@ MISSED_DAYS: Final = 7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DailyRunner:
-    """Makes the daily run. Notes go to `changes`, alerts and digests to the notifier's queue `alerts`."""
+    """Makes the daily run. Notes go to `changes`, alerts and digests to the notifier's queue `alerts`.
+
+    `archive` journals dead letters before they expire (`scheduler/old_letters.py`).
+    """
 
     shop: str
     zone: tzinfo
@@ -54,6 +57,7 @@ class DailyRunner:
     changes: MessageSender
     alerts: MessageSender
     telemetry: Telemetry
+    archive: Callable[[DailyRun, Context], None] = lambda _run, _context: None
 
     def advance(self, now: datetime, context: Context) -> str:
         """Do what is due at `now` while there is time; return the phase that the run is in.
@@ -66,7 +70,7 @@ class DailyRunner:
         _, rules = self.members.load(())
         run = self._current(now, rules)
         while run.phase != "done" and context.get_remaining_time_in_millis() > NEEDED_MS:
-            run = self._save(self._step(run, rules))
+            run = self._save(self._step(run, rules, context))
             if run.phase in {"high_value", "done"}:
                 _, rules = self.members.load(())
             if run.phase == "done":
@@ -89,7 +93,7 @@ class DailyRunner:
             return known
         return DailyRun(day=day, begin=known.end, end=due, digest_day=known.digest_day, version=known.version)
 
-    def _step(self, run: DailyRun, rules: Rules) -> DailyRun:
+    def _step(self, run: DailyRun, rules: Rules, context: Context) -> DailyRun:
         match run.phase:
             case "members":
                 return self._members(run, rules)
@@ -99,16 +103,19 @@ class DailyRunner:
                 page = self.sync_status_scan.page(run.cursor)
                 totals = run.totals.with_mirrors(page.items)
                 return _advanced(replace(run, totals=totals), page.cursor, "digest")
-            case _:
+            case "digest":
                 self._send_digests(run)
                 return replace(
                     run,
-                    phase="done",
+                    phase="letters",
                     digest_day=run.day - calendar.DAY,
                     totals=DailyTotals(),
                     counts=Counts(),
                     measures=None,
                 )
+            case _:
+                self.archive(run, context)
+                return replace(run, phase="done")
 
     def _members(self, run: DailyRun, rules: Rules) -> DailyRun:
         page = self.member_scan.page(run.cursor)
@@ -175,11 +182,12 @@ class DailyRunner:
 
     def _digest(self, day: date, at: datetime, totals: DailyTotals | None) -> DailyDigest:
         begin, end = calendar.bounds(day, self.zone)
+        week_before = calendar.bounds(day - 7 * calendar.DAY, self.zone)
         return DailyDigest(
             id=f"digest:{self.shop}:{day.isoformat()}",
             at=at,
             day=day,
-            lines=digest_lines(self.kpis.between(begin, end), totals),
+            lines=digest_lines(self.kpis.between(begin, end), totals, self.kpis.between(*week_before)),
         )
 
     def _save(self, run: DailyRun) -> DailyRun:

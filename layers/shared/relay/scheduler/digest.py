@@ -31,6 +31,13 @@ _MIRROR_WORDS: Final[Mapping[str, str]] = {
 """The words for the states of a member in a CRM. An alarm reports what waits to be sent again."""
 
 
+_TARGETS: Final[Mapping[str, str]] = {
+    "hubspot": "HubSpot",
+    "klaviyo": "Klaviyo",
+    "salesforce": "Salesforce",
+    "webhook": "the signed webhook",
+}
+
 _LEFT: Final[Mapping[str, str]] = {
     "left_voluntarily": "by themselves",
     "left_involuntarily": "for a lost payment",
@@ -62,18 +69,46 @@ def is_at_risk(member: Member, at: datetime) -> bool:
     return overdue and (failed is None or at < failed + DUNNING)
 
 
-def digest_lines(events: Iterable[KpiEvent], totals: DailyTotals | None) -> Lines:
+def digest_lines(
+    events: Iterable[KpiEvent], totals: DailyTotals | None, week_before: Iterable[KpiEvent] = ()
+) -> Lines:
     """Return the day's lines, with those of the present where totals are given; none when there is no news.
 
-    The state of the CRMs is added to other lines and is no news by itself.
+    Beside each figure of the day stands that of `week_before`, the same day of the week before, where anything was
+    counted then; what was counted only then has a line too. The state of the CRMs is added to other lines and is no
+    news by itself.
     """
-    by_name: dict[str, list[KpiEvent]] = {}
-    for event in events:
-        by_name.setdefault(event.name, []).append(event)
-    day = tuple(_of_the_day({name: Total.of(some) for name, some in by_name.items()}))
+    found, then = dict(_of_the_day(_by_name(events))), dict(_of_the_day(_by_name(week_before)))
+    labels = [label for label in DAY_LABELS if label in found or (found and label in then)]
+    day = tuple(
+        (label, f"{found.get(label, '0')}{f' · a week before {then.get(label, 0)}' if then else ''}")
+        for label in labels
+    )
     present = tuple(_of_the_present(totals)) if totals else ()
     news = (*day, *present)
     return (*news, *_of_the_mirrors(totals)) if news and totals else news
+
+
+def _by_name(events: Iterable[KpiEvent]) -> Mapping[str, Total]:
+    by_name: dict[str, list[KpiEvent]] = {}
+    for event in events:
+        by_name.setdefault(event.name, []).append(event)
+    return {name: Total.of(some) for name, some in by_name.items()}
+
+
+DAY_LABELS: Final = (
+    "Joined",
+    "Left",
+    "Net members",
+    "Asked to leave",
+    "Changed tier",
+    "Fees paid",
+    "Recovered",
+    "Failed attempts",
+    "Lost",
+    "Credits expired",
+)
+"""The figures of a day, in reading order."""
 
 
 def _of_the_day(by_name: Mapping[str, Total]) -> Iterator[tuple[str, str]]:
@@ -109,9 +144,11 @@ def _of_the_present(totals: DailyTotals) -> Iterator[tuple[str, str]]:
 
 def _of_the_mirrors(totals: DailyTotals) -> Iterator[tuple[str, str]]:
     for target, counts in sorted(totals.mirrors.items()):
-        counted = [f"{counts[state]} {words}" for state, words in _MIRROR_WORDS.items() if counts.get(state)]
+        counted = [
+            f"{counts[state]:,} {words}" for state, words in _MIRROR_WORDS.items() if counts.get(state)
+        ]
         if counted:
-            yield f"Members in {target}", ", ".join(counted)
+            yield f"Members in {_TARGETS.get(target, target)}", ", ".join(counted)
 
 
 def _among(*parts: tuple[int, str]) -> str:

@@ -14,15 +14,15 @@ from decimal import Decimal
 from typing import Final
 
 from relay.model.calendar import DAY, moment
-from relay.model.effects import Alert, Level, Note
+from relay.model.effects import MEMBER, Alert, Level, Note
 from relay.model.fields import to_millis
-from relay.model.formats import amount_text
+from relay.model.formats import amount_text, detail_rows, moment_text
 from relay.model.member import Member
 from relay.model.messages import EventEffects
 from relay.rules import cancellation, dunning
 from relay.rules.catalog import apply_settings
 from relay.rules.credits import currency_of, remaining_lots
-from relay.rules.segments import billing_interval, is_high_value
+from relay.rules.segments import billing_interval, high_value_rows, is_high_value
 from relay.rules.settings import Rules
 from relay.rules.timeline import note
 
@@ -100,6 +100,7 @@ def _credits(member: Member, rules: Rules, window: Window) -> Iterator[EventEffe
                     currency=currency,
                     days=ahead.days,
                     expires_at=lot.expires_at,
+                    also=dunning.deadlines(member, rules),
                 )
                 yield _due(f"exp:{lot_id}:{ahead.days}", lot.expires_at - ahead, reminder)
 
@@ -146,8 +147,8 @@ def _win_back(member: Member, rules: Rules, window: Window) -> Iterator[EventEff
         incident_key=incident_key,
         action="update",
         level=Level.INFO,
-        title="A high-value member leaves in a week",
-        details=(("Fee", fee),) if fee else (),
+        title=f"{MEMBER} leaves in a week",
+        details=detail_rows(("Ends on", moment_text(ends)), ("Fee", fee), *high_value_rows(member, rules)),
         advice="Until then the cancellation can be undone: an offer now is the last chance to win the member back.",
         immediate=True,
     )
@@ -162,8 +163,13 @@ def _dunning(member: Member, _rules: Rules, window: Window) -> Iterator[EventEff
         rule="dunning.quiet",
         incident_key=dunning.incident_key(member),
         level=Level.INFO,
-        title="No further attempt at the fee for 30 days",
+        title=f"No further attempt at the fee of {MEMBER} for 30 days",
         action="resolve",
+        tone="neutral",
+        details=detail_rows(
+            ("Amount", amount_text(member.money("unpaid"), member.text("unpaid_currency"))),
+            ("Last failure", moment_text(failed)),
+        ),
         advice="Neither a payment nor a cancellation was reported: look the member up in Inveterate.",
     )
     yield _due(f"dun:{member.key}:{to_millis(failed)}:30d", failed + DUNNING, alert)

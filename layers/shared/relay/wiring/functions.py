@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 from relay.model.metrics import WAITING_AGE
+from relay.wiring.environment import stack_name
 from relay.wiring.services import (
     BaseServices,
     QueueServices,
@@ -31,13 +33,19 @@ if TYPE_CHECKING:
     from relay.alerts.notifier import Notifier
     from relay.grants.granter import Granter
     from relay.ingest.unclaimed import UnclaimedDrain
-    from relay.ports.alerts import AlertChannel, IncidentStore
+    from relay.ports.alerts import AlertChannel, IncidentStore, Responder
     from relay.ports.grants import GrantStore
+    from relay.ports.kpis import KpiStore
     from relay.ports.messaging import Journal, MessageSender
     from relay.ports.runtime import Clock
     from relay.queues.batch import Message, Results
     from relay.queues.requests import GrantQueue, RecheckQueue
+    from relay.reconcile.full_run import FullRunner
     from relay.reconcile.reconciler import Reconciler
+    from relay.reconcile.subscriptions import SubscriptionCheck
+    from relay.reconcile.worker import ReconcileWorker
+    from relay.recovery.dead_letters import LetterBox
+    from relay.recovery.erasure_pass import ErasurePass
     from relay.scheduler.tick import Scheduler
 
 
@@ -83,8 +91,61 @@ class ReconcileServices(ApiServices):
         return cls(ReconcileSettings.from_env())
 
     @cached_property
-    def worker(self) -> Reconciler:
-        """Reads members from the API and repairs their records."""
+    def worker(self) -> ReconcileWorker:
+        """Reads members from the API and repairs their records; looks at the subscriptions once a day."""
+        from relay.adapters.aws.sqs import SqsSource
+        from relay.reconcile.worker import ReconcileWorker
+
+        return ReconcileWorker(
+            rechecks=self.rechecks,
+            full_run=self.full_run,
+            check=self.check,
+            waiting=SqsSource(self.queue.source_url, self.queue.source_name).waiting,
+        )
+
+    @cached_property
+    def full_run(self) -> FullRunner:
+        """Reads all members."""
+        from relay.adapters.dynamodb.platform import DynamoFullRuns
+        from relay.adapters.dynamodb.scans import DynamoMemberScan
+        from relay.reconcile.full_run import FullRunner
+
+        return FullRunner(
+            shop=self.shop,
+            members=self.members,
+            member_scan=DynamoMemberScan(self.queue.members_table, self.shop),
+            api=self.api,
+            runs=DynamoFullRuns(self.settings.mirrors_table),
+            journal=self.journal,
+            clock=self.clock,
+            telemetry=self.telemetry,
+            steps=self.own_queue,
+            alerts=queue_at(self.settings.alerts_url, "alerts"),
+            pause=time.sleep,
+        )
+
+    @cached_property
+    def check(self) -> SubscriptionCheck:
+        """Compares the subscriptions that the platform holds with the stack's."""
+        from relay.adapters.dynamodb.platform import DynamoSubscriptionStates
+        from relay.reconcile.subscriptions import Callback, SubscriptionCheck
+
+        return SubscriptionCheck(
+            shop=self.shop,
+            api=self.api,
+            callback=Callback(
+                name=f"relay {stack_name()}",
+                base_url=self.settings.callback_url,
+                key_digests=self.settings.key_digests,
+            ),
+            states=DynamoSubscriptionStates(self.settings.mirrors_table),
+            alerts=queue_at(self.settings.alerts_url, "alerts"),
+            telemetry=self.telemetry,
+        )
+
+    @cached_property
+    def rechecks(self) -> Reconciler:
+        """Reads single members."""
         from relay.adapters.dynamodb.throttle import DynamoReadThrottle
         from relay.queues.requests import RecheckQueue
         from relay.reconcile.reconciler import DELAYS, Reconciler
@@ -99,6 +160,7 @@ class ReconcileServices(ApiServices):
             telemetry=self.telemetry,
             every=timedelta(seconds=DELAYS * self.settings.recheck_delay),
             requests=RecheckQueue(self.own_queue, self.settings.recheck_delay),
+            full_run_stands_in=self.full_run.stands_in,
         )
 
 
@@ -169,6 +231,8 @@ class NotifierServices(QueueServices):
             clock=self.clock,
             telemetry=self.telemetry,
             zone=self.settings.zone,
+            responder=self.responder,
+            kpis=self.kpis,
         )
         return Notifier(context=context)
 
@@ -179,6 +243,19 @@ class NotifierServices(QueueServices):
         """
         oldest = min(message.waiting_since for message in messages)
         self.telemetry.measure(WAITING_AGE, max((self.clock() - oldest).total_seconds(), 0.0))
+
+    @cached_property
+    def kpis(self) -> KpiStore | None:
+        """The programme's KPI events, for the figures of an alarm; None where no table is named."""
+        table = self.settings.kpis_table
+        return _kpis(table, self.shop, self.clock) if table else None
+
+    @cached_property
+    def responder(self) -> Responder:
+        """Answers people who click in Slack."""
+        from relay.adapters.slack_response import SlackResponder
+
+        return SlackResponder(self.settings.slack.url if self.settings.slack else "")
 
     @cached_property
     def incidents(self) -> IncidentStore:
@@ -197,7 +274,10 @@ class NotifierServices(QueueServices):
             from relay.adapters.aws.ssm import Secret
             from relay.adapters.channels.slack import SlackChannel
 
-            channels.append(SlackChannel(Secret(slack.secret), api=slack.url, channel=slack.channel))
+            channel = SlackChannel(
+                Secret(slack.secret), api=slack.url, channel=slack.channel, stack=slack.stack
+            )
+            channels.append(channel)
         if pagerduty := self.settings.pagerduty:
             from relay.adapters.aws.ssm import Secret
             from relay.adapters.channels.pagerduty import PagerDutyChannel
@@ -280,6 +360,7 @@ class ClockServices(BaseServices):
         from relay.adapters.dynamodb.members import DynamoMembers
         from relay.adapters.dynamodb.scans import DynamoMemberScan, DynamoSyncStatusScan
         from relay.scheduler.daily import DailyRunner
+        from relay.scheduler.old_letters import OldLetters
         from relay.scheduler.tick import Scheduler
 
         settings = self.settings
@@ -298,6 +379,7 @@ class ClockServices(BaseServices):
             changes=changes,
             alerts=alerts,
             telemetry=self.telemetry,
+            archive=OldLetters(shop=self.shop, box=self.letters, alerts=alerts, telemetry=self.telemetry),
         )
         return Scheduler(
             alerts=alerts,
@@ -307,6 +389,40 @@ class ClockServices(BaseServices):
             drain=self.drain,
             telemetry=self.telemetry,
             crm_queues=[queue_at(url, url.rpartition("/")[2]) for url in settings.crm_queues],
+            reconcile=queue_at(settings.rechecks_url, "reconcile") if settings.rechecks_url else None,
+            erasures=self._erasures,
+        )
+
+    def _erasures(self) -> ErasurePass:
+        """Return the weekly pass over the journal. It loads botocore."""
+        from relay.adapters.aws.s3 import S3Journal
+        from relay.adapters.dynamodb.scans import DynamoMemberScan
+        from relay.recovery.erasure_pass import ErasurePass
+
+        settings = self.settings
+        return ErasurePass(
+            archive=S3Journal(settings.journal_bucket),
+            member_scan=DynamoMemberScan(settings.members_table, self.shop),
+            journal_days=settings.journal_days,
+        )
+
+    @cached_property
+    def letters(self) -> LetterBox:
+        """The dead letters, read by hand."""
+        from relay.adapters.aws.sqs import SqsInbox
+        from relay.adapters.dynamodb.members import DynamoMembers
+        from relay.recovery.dead_letters import LetterBox
+        from relay.recovery.erased import erased_customers
+
+        members = DynamoMembers(self.settings.members_table, self.shop)
+        return LetterBox(
+            stack=stack_name(),
+            shop=self.shop,
+            queue=SqsInbox(self.settings.dead_letters_url, "dead letters"),
+            journal=journal(self.settings.journal_stream),
+            clock=self.clock,
+            by="clock",
+            erased=lambda customers: erased_customers(members, self.shop, customers),
         )
 
     @cached_property

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
 _LONGEST_SQS_DELAY: Final = 900
+_LONGEST_KEPT: Final = 36_500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,23 +135,30 @@ def recheck_delay(reader: SettingsReader) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconcileSettings(Settings):
-    """The settings of `reconcile`."""
+    """The settings of `reconcile`. `callback_url` is the callback's address without its key, `key_digests` the keys' hashes."""
 
     queue: QueueSettings
     api: ApiSettings
     mirrors_table: str
     journal_stream: str
     recheck_delay: int
+    alerts_url: str
+    callback_url: str
+    key_digests: frozenset[str]
 
     @classmethod
     def read(cls, reader: SettingsReader) -> Self:
         """Read them."""
+        reader.text("KEY_DIGESTS")
         return cls(
             queue=QueueSettings.read(reader),
             api=ApiSettings.read(reader),
             mirrors_table=reader.text("MIRRORS_TABLE"),
             journal_stream=reader.text("JOURNAL_STREAM"),
             recheck_delay=recheck_delay(reader),
+            alerts_url=reader.url("ALERTS_URL"),
+            callback_url=reader.url("CALLBACK_URL"),
+            key_digests=frozenset(digest.lower() for digest in reader.words("KEY_DIGESTS", ",")),
         )
 
 
@@ -200,7 +208,10 @@ class FanoutSettings(Settings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockSettings(Settings):
-    """The settings of `clock`. `topic_queues` are URLs by folder, `crm_queues` those of the targets that there are."""
+    """The settings of `clock`. `topic_queues` are URLs by folder, `crm_queues` those of the targets that there are.
+
+    `rechecks_url` is the queue of `reconcile`, empty where no API is configured.
+    """
 
     shop: str
     zone: ZoneInfo
@@ -212,8 +223,11 @@ class ClockSettings(Settings):
     unclaimed_url: str
     dead_letters_url: str
     journal_stream: str
+    journal_bucket: str
+    journal_days: int
     topic_queues: Mapping[str, str]
     crm_queues: tuple[str, ...]
+    rechecks_url: str
 
     @classmethod
     def read(cls, reader: SettingsReader) -> Self:
@@ -229,18 +243,25 @@ class ClockSettings(Settings):
             unclaimed_url=reader.url("UNCLAIMED_URL"),
             dead_letters_url=reader.url("DEAD_LETTERS_URL"),
             journal_stream=reader.text("JOURNAL_STREAM"),
+            journal_bucket=reader.text("JOURNAL_BUCKET"),
+            journal_days=reader.integer("JOURNAL_DAYS", at_most=_LONGEST_KEPT),
             topic_queues={folder: reader.url(queue_variable(folder)) for folder in FOLDERS.values()},
             crm_queues=reader.words("CRM_QUEUE_URLS"),
+            rechecks_url=reader.url("RECHECKS_URL") if reader.optional("RECHECKS_URL") else "",
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelSettings:
-    """An alert channel that has an API: its address and the name of its secret. `channel` is Slack's own."""
+    """An alert channel that has an API: its address and the name of its secret.
+
+    `channel` is Slack's own, and so is `stack`: what buttons name, empty where no clicks are taken.
+    """
 
     url: str
     secret: str
     channel: str = ""
+    stack: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +274,7 @@ class NotifierSettings(Settings):
     email_topic: str
     slack: ChannelSettings | None
     pagerduty: ChannelSettings | None
+    kpis_table: str = ""
 
     @classmethod
     def read(cls, reader: SettingsReader) -> Self:
@@ -264,11 +286,15 @@ class NotifierSettings(Settings):
             incidents_table=reader.text("INCIDENTS_TABLE"),
             email_topic=reader.text("EMAIL_TOPIC"),
             slack=ChannelSettings(
-                url=reader.url("SLACK_URL"), secret=slack, channel=reader.optional("SLACK_CHANNEL")
+                url=reader.url("SLACK_URL"),
+                secret=slack,
+                channel=reader.optional("SLACK_CHANNEL"),
+                stack=reader.optional("STACK_NAME") if reader.optional("SLACK_SIGNING_SECRET") else "",
             )
             if slack
             else None,
             pagerduty=ChannelSettings(url=reader.url("PAGERDUTY_URL"), secret=pagerduty)
             if pagerduty
             else None,
+            kpis_table=reader.optional("KPIS_TABLE"),
         )

@@ -50,6 +50,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
             )
         if name == "show":
             sub.add_argument("--defaults", action="store_true", help="print the defaults, without a stack")
+            sub.add_argument(
+                "--document",
+                action="store_true",
+                help="print the stored document, which `apply` takes as it is",
+            )
         if name == "apply":
             add_yes_option(sub)
 
@@ -66,6 +71,9 @@ def main(arguments: argparse.Namespace, open_stack: Callable[[argparse.Namespace
     match arguments.action:
         case "show":
             rules = Rules() if arguments.defaults else _stored(open_table)
+            if arguments.document:
+                print(document_text(rules))
+                return 0
             return print_rules(rules, as_json=arguments.json)
         case "validate":
             return _validate(arguments)
@@ -108,24 +116,34 @@ def _apply(arguments: argparse.Namespace, open_table: OpenTable) -> int:
             file=sys.stderr,
         )
         changes = list(differences(Rules(), rules)) or [("everything", None, "the defaults")]
+    replaced = _stored_document(open_table) if changes else ""
+    if changes and not arguments.json:
+        # What is replaced can be applied again: the one way back.
+        print(f"This document is replaced:\n{replaced}", file=sys.stderr)
     ask = bool(changes) and not arguments.yes
     if ask and not arguments.json:
         _print_changes(changes, arguments, applied=False)
     if ask:
         confirm(f"This changes the rules of {arguments.stack} from the next batch of events on. Continue?")
+        if not document_of(rules):
+            # An empty file is more often a mistake, such as a redirection that failed, than a wish.
+            confirm("The document sets nothing: every setting goes back to its default. Is that meant?")
     if changes:
         _store(open_table, rules)
     if arguments.json or not ask:
-        _print_changes(changes, arguments, applied=bool(changes))
+        _print_changes(changes, arguments, applied=bool(changes), replaced=replaced)
     if changes and not arguments.json:
         print("In force from the next batch of events on.")
     return 0
 
 
-def _print_changes(changes: Changes, arguments: argparse.Namespace, *, applied: bool) -> None:
+def _print_changes(
+    changes: Changes, arguments: argparse.Namespace, *, applied: bool, replaced: str = ""
+) -> None:
     if arguments.json:
         rows = [{"path": path, "now": now, "then": then} for path, now, then in changes]
-        print(json.dumps({"changes": rows, "applied": applied}, indent=2))
+        before = {"replaced": replaced} if applied else {}
+        print(json.dumps({"changes": rows, "applied": applied, **before}, indent=2))
         return
     for path, now, then in changes:
         print(f"{path}: {as_text(now)} -> {as_text(then)}")
@@ -173,6 +191,20 @@ def _stored(open_table: OpenTable) -> Rules:
     except TransientError as error:
         raise CliError(str(error)) from None
     return rules
+
+
+def document_text(rules: Rules) -> str:
+    """Return rules as a document: JSON, which is YAML too. Applied, it makes these very rules."""
+    return yaml_document.dump(document_of(rules))
+
+
+def _stored_document(open_table: OpenTable) -> str:
+    """Return the stored document as it is, also where this version cannot read it."""
+    try:
+        text = open_table().rules_document()
+    except TransientError as error:
+        raise CliError(str(error)) from None
+    return text or "{}"
 
 
 def _store(open_table: OpenTable, rules: Rules) -> None:

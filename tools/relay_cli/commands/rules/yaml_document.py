@@ -1,4 +1,4 @@
-"""Read a rules document, YAML 1.2 or JSON, with every value as text but `true`, `false` and `null`.
+"""Read and write a rules document, YAML 1.2 or JSON, with every value as text but `true`, `false` and `null`.
 
 The core schema of YAML 1.2 would make an amount an inexact number and the tier id `12e45678` infinity. The
 rules' model knows the type of each setting and reads it from text.
@@ -6,13 +6,25 @@ rules' model knows the type of each setting and reads it from text.
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 _NULL: Final = ("tag:yaml.org,2002:null", re.compile(r"(?:~|null|)$"))
 _BOOL: Final = ("tag:yaml.org,2002:bool", re.compile(r"(?:true|false)$"))
 _PLAIN_SCALARS: Final = {"": [_NULL], "~": [_NULL], "n": [_NULL], "t": [_BOOL], "f": [_BOOL]}
 """By first character: the tags of the unquoted scalars that are not text."""
+
+
+_ESCAPED: Final = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
+"""What JSON leaves in a text and YAML refuses there, or takes for the end of a line."""
+
+
+def dump(document: Mapping[str, Any]) -> str:
+    """Return a document as JSON, which is YAML too: `load` reads the very texts that it had."""
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def load(text: str) -> object:

@@ -111,6 +111,19 @@ class SqsSource:
             for answer in answers_of(messages[start : start + _ENTRIES], self._delete)
         ]
 
+    def waiting(self) -> int:
+        """Return about how many messages wait in the queue, the delayed ones included.
+
+        Raises:
+            TransientError: SQS does not answer.
+
+        """
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"]
+        with aws_errors(f"queue {self.name}"):
+            request = {"QueueUrl": self.url, "AttributeNames": names}
+            reply = self.aws.call("sqs", "GetQueueAttributes", request)
+        return sum(int(reply["Attributes"].get(name, 0)) for name in names)
+
     def _delete(self, messages: Sequence[Message]) -> Sequence[Exception | None]:
         entries = [
             {"Id": str(number), "ReceiptHandle": message.receipt} for number, message in enumerate(messages)

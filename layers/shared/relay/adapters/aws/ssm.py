@@ -31,7 +31,17 @@ class Secret:
         """
         now = time.monotonic()
         if self._value is None or now - self._read_at > _KEPT_SECONDS:
-            self._value, self._read_at = self._read(), now
+            return self.renewed()
+        return self._value
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether a value is kept, so that it may be an old one."""
+        return self._value is not None
+
+    def renewed(self) -> str:
+        """Return the secret as it is now; what is kept stays where it cannot be read. Errors as in `value`."""
+        self._value, self._read_at = self._read(), time.monotonic()
         return self._value
 
     def forget(self) -> None:

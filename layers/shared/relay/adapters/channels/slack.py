@@ -32,7 +32,7 @@ _CODE: Final = re.compile(r"[a-z_]{1,40}")
 _BOT: Final = "xoxb-"
 _UNEXPECTED: Final = "unexpected_answer"
 _FEWEST_BLOCKS: Final = 2
-"""The heading and the context; the others go, the last first."""
+"""The heading and the last one, the buttons or the context; the others go, the last first."""
 
 _MOST_BYTES: Final = 13_000
 """Slack refuses blocks above some 13,200 characters of JSON in all, which it does not document
@@ -45,12 +45,16 @@ class _GoneError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SlackChannel:
-    """The Slack channel of a webhook URL or a bot's token, whichever the secret is."""
+    """The Slack channel of a webhook URL or a bot's token, whichever the secret is.
+
+    `stack` is set where clicks on buttons are taken: a bot's messages then have buttons, which name it.
+    """
 
     secret: Secret
     client: httpx.Client = field(default_factory=http_client)
     api: str = "https://slack.com/api"
     channel: str = ""
+    stack: str = ""
     name: str = "slack"
 
     def send(self, notification: Notification) -> str | None:
@@ -82,11 +86,11 @@ class SlackChannel:
 
         In this order: changing a message twice does no harm, posting one twice does.
         """
-        payload = within_limit(slack_message(notification))
+        payload = within_limit(slack_message(notification, self.stack))
         channel, _, ts = (notification.thread_ref or "").partition("/")
         if ts:
             try:
-                if first := slack_first_message(notification):
+                if first := slack_first_message(notification, self.stack):
                     first = within_limit(first)
                     self._call(token, "chat.update", {**first, "channel": channel, "ts": ts}, in_thread=True)
                 # An escalation is for the whole channel, not only for the followers of the thread.
@@ -154,7 +158,7 @@ class SlackChannel:
 
 
 def within_limit(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the message with as many of its blocks as Slack takes, counted as JSON; the last one, the context, stays."""
+    """Return the message with as many of its blocks as Slack takes, counted as JSON; the last one stays."""
     blocks = list(payload["blocks"])
     while len(blocks) > _FEWEST_BLOCKS and _size(blocks) > _MOST_BYTES:
         del blocks[-_FEWEST_BLOCKS]

@@ -70,7 +70,7 @@ _CODES: Final[Mapping[str, str]] = {
     "unpaid": "un",
     "unpaid_currency": "uc",
     "last_failure_at": "lfa",
-    "last_decline_code": "ldc",
+    "last_decline_text": "ldt",
     "payment_lost_at": "pla",
     "credits_earned_total": "cet",
     "last_credit_delta": "lcd",

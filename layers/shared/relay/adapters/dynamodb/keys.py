@@ -9,6 +9,7 @@
                 key             rate#{target}#{number}      one rate limit of one CRM
                 key             run#{target}#{name}         the progress of a back-fill or an audit
                 key             read#{member}               when the API was last read for a member
+                key             platform#{name}             the full run, or what is known of the subscriptions
     incidents   key             incident#{incident key}     one incident
                 key             hold_queue                  the alerts that are deferred
                 key             try#{message}               how often a suspect message was begun alone
@@ -36,6 +37,7 @@ CIRCUIT: Final = "circuit"
 RATE: Final = "rate"
 RUN: Final = "run"
 READ: Final = "read"
+PLATFORM: Final = "platform"
 INCIDENT: Final = "incident"
 TRY: Final = "try"
 KPI: Final = "kpi"
@@ -87,6 +89,11 @@ def run(target: str, name: str) -> str:
 def read_throttle(member: str) -> str:
     """Return the key of when the API was last read for a member."""
     return _key(READ, member)
+
+
+def platform(name: str) -> str:
+    """Return the key of what `reconcile` remembers about the whole platform under this name."""
+    return _key(PLATFORM, name)
 
 
 def incident(incident_key: str) -> str:

@@ -13,13 +13,13 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from relay.adapters.aws.client import AwsCaller, aws, aws_errors
-from relay.adapters.dynamodb.attributes import from_attribute, to_attribute
+from relay.adapters.dynamodb.attributes import from_attribute, text_of, to_attribute
 from relay.adapters.dynamodb.codec import decode, encode
 from relay.adapters.dynamodb.keys import MEASURES, RULES
 from relay.adapters.dynamodb.versioned import put_version
 from relay.errors import PermanentError, TransientError, UnreadableRulesError
 from relay.model.member import Member
-from relay.model.messages import Outbox
+from relay.model.messages import Outbox, load
 from relay.ports.members import MemberRecord
 from relay.rules.measures import Measures
 from relay.rules.settings import Rules
@@ -64,6 +64,33 @@ class DynamoMembers:
             # More than 38 digits, or a stamp before 1970: no later try can turn it.
             raise PermanentError("not_storable", type(error).__name__) from None
         put_version(self.aws, self.table, item, read=record.version, what="members table", version="n")
+
+    def rules_document(self) -> str | None:
+        """Return the stored rules as they were written, also where they cannot be read; None where none are stored.
+
+        Raises:
+            TransientError: the table does not answer.
+
+        """
+        document = self._read([RULES]).get(RULES, {}).get("document")
+        return None if document is None else str(from_attribute(document))
+
+    def outboxes(self, keys: Iterable[str]) -> Mapping[str, Outbox]:
+        """Return the outbox of each member's latest write by key (`ports.OutboxReader`).
+
+        Raises:
+            TransientError: the table does not answer.
+
+        """
+        found: dict[str, Outbox] = {}
+        for key, item in self._read(list(dict.fromkeys(keys))).items():
+            written = text_of(item, "o")
+            try:
+                if written:
+                    found[key] = load(Outbox, written)
+            except PermanentError:
+                continue  # a newer version has written it
+        return found
 
     def store_rules(self, document: str) -> None:
         """Write the rules: a validated JSON document of what differs from the defaults.

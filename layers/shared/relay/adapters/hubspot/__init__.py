@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from relay.adapters.crm_batches import in_batches
 from relay.adapters.http import READ_SECONDS, CrmHttpClient, SecretSource, port_errors
 from relay.adapters.hubspot import contacts as hubspot_contacts
+from relay.adapters.hubspot import names as hubspot_names
 from relay.adapters.hubspot.client import DEFAULT_VERSION, ENDS, PATHS, HubspotClient
 from relay.adapters.hubspot.faults import VERSION
 from relay.adapters.hubspot.schema import define, missing
@@ -88,6 +89,11 @@ class Hubspot:
     def expected_fields(self, profile: CrmProfile) -> Mapping[str, str]:
         """Return what `read` finds after this profile was written."""
         return hubspot_contacts.expected_fields(profile)
+
+    def fill_names(self, profiles: Sequence[CrmProfile], contacts: Sequence[ContactRef]) -> None:  # noqa: ARG002 - the port's argument: the key finds a contact
+        """Write names and phone where HubSpot's own are empty."""
+        with port_errors(self.name, _CREDENTIAL):
+            hubspot_names.fill_names(self._client, profiles)
 
     def check(self) -> None:
         """Read our property definitions."""

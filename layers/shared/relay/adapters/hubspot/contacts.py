@@ -38,7 +38,7 @@ def read(client: HubspotClient, keys: Sequence[str]) -> dict[str, dict[str, str]
 
     """
     found: dict[str, dict[str, str]] = {}
-    for contact in _contacts(client, keys, list(PROPERTIES.values())):
+    for contact in contacts_of(client, keys, list(PROPERTIES.values())):
         properties = contact["properties"]
         fields = {name: _decode(name, properties.get(theirs)) for name, theirs in PROPERTIES.items()}
         found[str(properties[KEY])] = {name: text for name, text in fields.items() if text}
@@ -53,7 +53,7 @@ def clear(client: HubspotClient, contacts: Sequence[ContactRef]) -> dict[str, Cr
         try:
             keys = [contact.key for contact in batch if not contact.previous]
             ids = {
-                str(found["id"]): str(found["properties"][KEY]) for found in _contacts(client, keys, [KEY])
+                str(found["id"]): str(found["properties"][KEY]) for found in contacts_of(client, keys, [KEY])
             }
             ids |= _left(client, [contact for contact in batch if contact.previous])
             gone = {contact.key for contact in batch} - set(ids.values())
@@ -106,9 +106,10 @@ def _clear(client: HubspotClient, ids: Mapping[str, str]) -> dict[str, CrmOutcom
     }
 
 
-def _contacts(
+def contacts_of(
     client: HubspotClient, keys: Sequence[str], properties: Sequence[str]
 ) -> list[Mapping[str, Any]]:
+    """Return the contacts under these members' keys, with these properties."""
     found: list[Mapping[str, Any]] = []
     # HubSpot refuses an empty list.
     for start in range(0, len(keys), CONTACTS_PER_CALL):

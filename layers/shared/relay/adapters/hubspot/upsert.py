@@ -1,6 +1,6 @@
 """Upserts up to a hundred members: the batch, and the calls that its conflicts need.
 
-At most one more call for a missing definition, those that a move needs for each e-mail address that another contact has
+At most one more call that names new contacts, one for a missing definition, those that a move needs for each e-mail address that another contact has
 (`move.py`), and at most four halvings of a batch that was refused as a whole. No call is started after `TIME_LIMIT`: the
 rest is tried again later.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from relay.adapters.hubspot.answers import HubspotAnswer, read_answer
 from relay.adapters.hubspot.client import HubspotClient, HubspotReply
 from relay.adapters.hubspot.mapping import KEY, properties_of
 from relay.adapters.hubspot.move import HubspotMove
+from relay.adapters.hubspot.names import made_in, name_new_contacts
 from relay.adapters.hubspot.schema import define
 from relay.ports.crm import NO_NOTES, ContactNotes, CrmOutcome
 from relay.rules.crm_profile import CrmProfile
@@ -28,11 +30,12 @@ TIME_LIMIT: Final = 12.0
 
 @dataclass(slots=True)
 class HubspotUpsert:
-    """The upsert of one batch. `outcomes` grows with every answer."""
+    """The upsert of one batch. `outcomes` and the contacts that were `made` grow with every answer."""
 
     client: HubspotClient
     notes: ContactNotes = NO_NOTES
     outcomes: dict[str, CrmOutcome] = field(default_factory=dict)
+    made: dict[str, str] = field(default_factory=dict)
     _until: float = field(default_factory=lambda: time.monotonic() + TIME_LIMIT)
     _defined: bool = False
     _halvings: int = 0
@@ -48,6 +51,9 @@ class HubspotUpsert:
         if taken:
             moved = {key: profiles[key] for key in taken}
             HubspotMove(self.client, self._call, self.notes, self.outcomes).run(moved, taken)
+        if self.made:
+            with suppress(CrmUnavailableError):  # the members are written; the audit names their contacts
+                name_new_contacts(self.client, self._call, profiles, self.made)
 
     def _write(self, profiles: Mapping[str, CrmProfile]) -> dict[str, str]:
         """Write these members by their keys; return the contacts that have the addresses of those that must move."""
@@ -57,6 +63,7 @@ class HubspotUpsert:
         reply = self._call("POST", f"{self.client.paths.contacts}/batch/upsert", {"inputs": inputs})
         answer = read_answer(reply, list(profiles))
         self.outcomes |= answer.outcomes
+        self.made |= made_in(reply, list(profiles))
         taken = dict(answer.taken)
         taken |= self._define(answer, profiles)
         taken |= self._halve(answer.unclear, profiles)

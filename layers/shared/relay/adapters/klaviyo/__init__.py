@@ -15,7 +15,7 @@ from relay.adapters.klaviyo.contacts import PROFILES
 from relay.adapters.klaviyo.faults import REVISION
 from relay.adapters.klaviyo.mapping import canonical_of, properties_of
 from relay.adapters.klaviyo.timeline import record
-from relay.adapters.klaviyo.upsert import KlaviyoOptions, KlaviyoUpsert, clear, profiles_of
+from relay.adapters.klaviyo.upsert import KlaviyoOptions, KlaviyoUpsert, clear, fill_names, profiles_of
 from relay.errors import MisconfiguredError
 from relay.model.messages import MemberChanged
 from relay.ports.crm import NO_NOTES, ContactNotes, ContactRef, CrmOutcome, RateLimit
@@ -101,6 +101,11 @@ class Klaviyo:
     def expected_fields(self, profile: CrmProfile) -> Mapping[str, str]:
         """Return what `read` finds after this profile was written."""
         return canonical_of(properties_of(profile), profile.email)
+
+    def fill_names(self, profiles: Sequence[CrmProfile], contacts: Sequence[ContactRef]) -> None:
+        """Write names where the profile's own are empty."""
+        with port_errors(self.name, _CREDENTIAL):
+            fill_names(self._client, profiles, contacts)
 
     def check(self) -> None:
         """Read one profile, to find out whether the key is valid and may read profiles."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from relay.adapters.http import CrmUnavailableError, objects_in
@@ -18,19 +18,23 @@ from relay.adapters.klaviyo.mapping import KEY
 from relay.ports.crm import CrmOutcome
 
 PROFILES: Final = "/api/profiles"
+PERSON: Final = ("first_name", "last_name")
+"""The profile's own attributes of a person."""
+
 _VALUES_PER_CALL: Final = 25
 """With the longest addresses, a query of this many has some ten thousand characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class KlaviyoProfile:
-    """A profile as Klaviyo holds it. `key` is our key in it, `external_id` the merchant's own id."""
+    """A profile as Klaviyo holds it: `key` is ours, `external_id` the merchant's own, `person` its names."""
 
     id: str
     email: str | None
     key: str | None
     external_id: str | None
     properties: Mapping[str, Any]
+    person: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -41,16 +45,19 @@ class ProfileLookup:
     refused: dict[str, str]
 
 
-def find_profiles(client: KlaviyoClient, by: Literal["email", "id"], values: Sequence[str]) -> ProfileLookup:
-    """Find profiles by address or id.
+def find_profiles(
+    client: KlaviyoClient, by: Literal["email", "id"], values: Sequence[str], *, person: bool = False
+) -> ProfileLookup:
+    """Find profiles by address or id; with `person` their names as well.
 
     Raises:
         CrmUnavailableError: Klaviyo does not answer.
 
     """
     lookup = ProfileLookup({}, {})
+    fields = ",".join(("email", "external_id", "properties", *(PERSON if person else ())))
     for start in range(0, len(values), _VALUES_PER_CALL):
-        _find(client, by, values[start : start + _VALUES_PER_CALL], lookup)
+        _find(client, by, values[start : start + _VALUES_PER_CALL], lookup, fields)
     return lookup
 
 
@@ -64,18 +71,23 @@ def read_profile(resource: Mapping[str, Any]) -> KlaviyoProfile:
         key=(_text(properties.get(KEY)) or "").strip() or None,
         external_id=_text(attributes.get("external_id")),
         properties=properties,
+        person={name: text for name in PERSON if (text := _text(attributes.get(name)))},
     )
 
 
 def _find(
-    client: KlaviyoClient, by: Literal["email", "id"], values: Sequence[str], lookup: ProfileLookup
+    client: KlaviyoClient,
+    by: Literal["email", "id"],
+    values: Sequence[str],
+    lookup: ProfileLookup,
+    fields: str,
 ) -> None:
     """Find these; in halves if one of them makes Klaviyo refuse the query."""
     reply = client.get(
         PROFILES,
         {
             "filter": f"any({by},{json.dumps(list(values), ensure_ascii=False)})",
-            "fields[profile]": "email,external_id,properties",
+            "fields[profile]": fields,
             "page[size]": "100",
         },
     )
@@ -89,8 +101,8 @@ def _find(
         lookup.refused[values[0]] = reply.code
     else:
         middle = len(values) // 2
-        _find(client, by, values[:middle], lookup)
-        _find(client, by, values[middle:], lookup)
+        _find(client, by, values[:middle], lookup, fields)
+        _find(client, by, values[middle:], lookup, fields)
 
 
 def _text(value: object) -> str | None:

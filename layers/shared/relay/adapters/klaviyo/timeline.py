@@ -16,7 +16,7 @@ from relay.adapters.klaviyo.client import KlaviyoClient
 from relay.model.effects import Note
 from relay.model.formats import json_value, utc_text
 from relay.model.messages import EventEffects, MemberChanged, notes_in
-from relay.model.timeline_events import properties_of
+from relay.model.timeline_events import MONEY_RECEIVED, properties_of
 from relay.ports.crm import ContactRef, CrmOutcome
 from relay.rules.timeline import with_common_properties
 
@@ -68,7 +68,7 @@ def event(
         "metric": {"data": {"type": "metric", "attributes": {"name": note.name}}},
         "profile": {"data": {"type": "profile", "attributes": {"email": json_value(email)}}},
     }
-    if isinstance(properties["amount"], Decimal):
+    if note.name in MONEY_RECEIVED and isinstance(properties["amount"], Decimal):
         attributes["value"] = properties["amount"]
         # Klaviyo knows only currencies of ISO 4217, and refuses the whole event for any other text.
         currency = str(properties["currency"] or "").upper()

@@ -20,12 +20,18 @@ from relay.adapters.klaviyo.mapping import KEY, names, properties_of
 from relay.errors import TransientError
 from relay.model.formats import json_value, sendable_text
 from relay.ports.crm import NO_NOTES, ContactNotes, ContactRef, CrmOutcome
-from relay.rules.crm_profile import CrmProfile
+from relay.rules.crm_profile import CrmProfile, PersonField
 
 DEFAULT_REVISION: Final = "2026-07-15"
 
 TIME_LIMIT: Final = 12.0
 """Seconds after which no further call is started; the last may take ten more."""
+
+_PERSON: Final[Mapping[PersonField, str]] = {
+    "first_name": "first_name",
+    "last_name": "last_name",
+}
+"""No phone number: at Klaviyo it identifies a profile, and one that another profile has is a conflict."""
 
 _CONFLICT: Final = frozenset({404, 409})
 _MAX_EXTERNAL_ID: Final = 255
@@ -140,16 +146,18 @@ def clear(
     return outcomes
 
 
-def profiles_of(client: KlaviyoClient, contacts: Sequence[ContactRef]) -> dict[str, KlaviyoProfile]:
-    """Return the profiles in which these members were last written, by member key.
+def profiles_of(
+    client: KlaviyoClient, contacts: Sequence[ContactRef], *, person: bool = False
+) -> dict[str, KlaviyoProfile]:
+    """Return the profiles in which these members were last written, by member key; with `person` their names as well.
 
     Raises:
         CrmUnavailableError: Klaviyo does not answer.
 
     """
-    by_id = find_profiles(client, "id", [contact.id for contact in contacts if contact.id])
+    by_id = find_profiles(client, "id", [contact.id for contact in contacts if contact.id], person=person)
     emails = [contact.email.lower() for contact in contacts if contact.email and not contact.id]
-    by_email = find_profiles(client, "email", emails)
+    by_email = find_profiles(client, "email", emails, person=person)
     found = {
         contact.key: by_id.found.get(contact.id)
         if contact.id
@@ -168,6 +176,8 @@ def resource(
     """
     properties: dict[str, Any] = dict(properties_of(profile, compat=options.compat))
     attributes: dict[str, Any] = {"email": json_value(profile.email), "properties": properties}
+    if found is None and not unset:
+        attributes |= person_of(profile)
     if options.external_id and _may_identify(profile.key, found):
         attributes["external_id"] = profile.key
     data: dict[str, Any] = {"type": "profile", "attributes": attributes}
@@ -175,6 +185,26 @@ def resource(
         attributes["properties"] = {name: value for name, value in properties.items() if value is not None}
         data["meta"] = _unset([name for name, value in properties.items() if value is None])
     return data
+
+
+def person_of(profile: CrmProfile) -> dict[str, str]:
+    """Return what the profile may get of the member's names."""
+    known = profile.person("klaviyo")
+    return {_PERSON[name]: sendable_text(value) for name, value in known.items() if name in _PERSON}
+
+
+def fill_names(client: KlaviyoClient, profiles: Sequence[CrmProfile], contacts: Sequence[ContactRef]) -> None:
+    """Write what the members' profiles lack of names. Errors as in `profiles_of`."""
+    wanted = {profile.key: known for profile in profiles if (known := person_of(profile))}
+    if not wanted:
+        return
+    found = profiles_of(client, [contact for contact in contacts if contact.key in wanted], person=True)
+    for key, held in found.items():
+        lacking = {
+            name: value for name, value in wanted[key].items() if not held.person.get(name, "").strip()
+        }
+        if lacking and held.key == key:
+            client.post(IMPORT, {"type": "profile", "id": held.id, "attributes": lacking})
 
 
 def _may_identify(key: str, found: KlaviyoProfile | None) -> bool:

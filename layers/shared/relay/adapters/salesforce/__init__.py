@@ -10,7 +10,16 @@ from relay.adapters.crm_batches import in_batches
 from relay.adapters.http import READ_SECONDS, CrmHttpClient, CrmUnavailableError, SecretSource, port_errors
 from relay.adapters.salesforce.client import SalesforceClient, SalesforceOrg
 from relay.adapters.salesforce.faults import OBJECT
-from relay.adapters.salesforce.mapping import KEY, decode, expected_fields, names
+from relay.adapters.salesforce.mapping import (
+    KEY,
+    PERSON_FIELDS,
+    decode,
+    expected_fields,
+    known_person,
+    names,
+    needs_last_name,
+    placeholder_name,
+)
 from relay.adapters.salesforce.query import find
 from relay.adapters.salesforce.schema import missing
 from relay.adapters.salesforce.upsert import RecordWriter, SalesforceUpsert, time_limit
@@ -107,6 +116,30 @@ class Salesforce:
     def expected_fields(self, profile: CrmProfile) -> Mapping[str, str]:
         """Return what `read` finds after this profile was written."""
         return expected_fields(profile)
+
+    def fill_names(self, profiles: Sequence[CrmProfile], contacts: Sequence[ContactRef]) -> None:  # noqa: ARG002 - the port's argument: the key finds a contact
+        """Write names and phone where the contact's own are empty; the last name of our making counts as none."""
+        wanted = {profile.key: known for profile in profiles if (known := known_person(profile))}
+        if not wanted or not needs_last_name(self._client.org.object_name):
+            return
+        made_up = {profile.key: placeholder_name(profile) for profile in profiles}
+        with port_errors(self.name, _CREDENTIAL):
+            found = self._by_key(list(wanted), ("Id", KEY, *PERSON_FIELDS), time_limit())
+            lacking = {
+                key: {
+                    name: value
+                    for name, value in wanted[key].items()
+                    if str(record.get(name) or "").strip() in {"", made_up[key]}
+                }
+                for key, record in found.items()
+                if key in wanted
+            }
+            records = {
+                key: {"id": str(found[key]["Id"]), **fields} for key, fields in lacking.items() if fields
+            }
+            for start in range(0, len(records), self.batch_size):
+                batch = list(records)[start : start + self.batch_size]
+                RecordWriter(self._client).write({key: records[key] for key in batch})
 
     def check(self) -> None:
         """Query a key that no member has: this needs the credentials, the object, our key and the right to read it."""

@@ -15,13 +15,22 @@ from typing import Any, Final
 
 from relay.model.fields import Value, ValueKind
 from relay.model.formats import number_text, sendable_text, utc_text
-from relay.rules.crm_profile import CRM_FIELDS, CrmProfile
+from relay.rules.crm_profile import CRM_FIELDS, CrmProfile, PersonField
 
 KEY: Final = "Membership_Key__c"
 """The external id that identifies contacts in an upsert."""
 
 _EMAIL: Final = {"Contact": "Email", "Account": "PersonEmail"}
 """The e-mail field of the objects that have one; any other object gets a field of ours."""
+
+_PERSON: Final[Mapping[PersonField, tuple[str, int]]] = {
+    "first_name": ("FirstName", 40),
+    "last_name": ("LastName", 80),
+    "phone": ("Phone", 40),
+}
+"""The objects' own fields of a person, and how much they hold."""
+
+PERSON_FIELDS: Final = tuple(theirs for theirs, _ in _PERSON.values())
 
 _OUR_EMAIL: Final = "Membership_Email__c"
 
@@ -100,9 +109,20 @@ def person_names(profile: CrmProfile) -> dict[str, str]:
 
     Without one it is not the e-mail address: that may change, and would stay in the name when the member is erased.
     """
-    first, last = cut(sendable_text(profile.first_name), 40), cut(sendable_text(profile.last_name), 80)
-    names = {"LastName": last.strip() or f"Member {profile.values['shopify_customer_id']}"}
-    return names | ({"FirstName": first} if first.strip() else {})
+    return {"LastName": placeholder_name(profile)} | known_person(profile)
+
+
+def known_person(profile: CrmProfile) -> dict[str, str]:
+    """Return what is known of the member's names and phone, in the object's own fields, and may be written."""
+    return {
+        _PERSON[name][0]: cut(sendable_text(value), _PERSON[name][1]).strip()
+        for name, value in profile.person("salesforce").items()
+    }
+
+
+def placeholder_name(profile: CrmProfile) -> str:
+    """Return the last name of a contact whose member has none."""
+    return f"Member {profile.values['shopify_customer_id']}"
 
 
 def needs_last_name(object_name: str) -> bool:

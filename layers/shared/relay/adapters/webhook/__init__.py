@@ -96,6 +96,9 @@ class Webhook:
         fields = {name: as_text(value) for name, value in profile.values.items()}
         return {name: text for name, text in fields.items() if text is not None}
 
+    def fill_names(self, profiles: Sequence[CrmProfile], contacts: Sequence[ContactRef]) -> None:
+        """Do nothing: a receiver's own fields cannot be read."""
+
     def check(self) -> None:
         """Do nothing: the receiver would process any message as an event."""
 

@@ -7,16 +7,17 @@ Texts arrive here as a member or a merchant typed them; each leaves on one line,
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import date, tzinfo
 from typing import Final
 
 from relay.alerts.render.plain_text import address, cut, line, unlinked
-from relay.model.effects import Level
+from relay.alerts.render.times import local_day, local_time, localised
+from relay.model.effects import MEMBER, Alert, Level, Tone
 from relay.model.member import Member
 from relay.model.messages import DIGEST_TOPIC
 from relay.ports.alerts import Notification
-from relay.topics import FOLDERS
 
 REPEAT: Final = "This may be a repeat: the connection broke before the first one was confirmed."
 
@@ -26,11 +27,26 @@ _ICONS: Final = {
     Level.ERROR: "\N{LARGE RED CIRCLE}",
     Level.CRITICAL: "\N{POLICE CARS REVOLVING LIGHT}",
 }
-_RESOLVED_ICON: Final = "\N{WHITE HEAVY CHECK MARK}"
+_TONES: Final[dict[Tone, str]] = {
+    "good": "\N{WHITE HEAVY CHECK MARK}",
+    "bad": _ICONS[Level.ERROR],
+    "neutral": _ICONS[Level.INFO],
+}
+"""An end by what it means. A lost member is never under a tick, and neither is one about which nothing is known."""
+
 _DIGEST_ICON: Final = "\N{BAR CHART}"
+_ACTION_ICON: Final = "\N{BUST IN SILHOUETTE}"
 
 _MASK: Final = "•••"
 _LABEL: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
+_OVER: Final = frozenset(
+    {"Attempt", "Failed attempts", "Next attempt expected", "Last attempt expected", "Time left", "Ends on"}
+)
+"""Details of an opening that say nothing any more once the incident is over."""
+
+_FIRST_TOLD: Final = "First told"
+_MEMBER_SINCE: Final = "Member since"
+
 _NAME: Final = 40
 """Characters of a name: a longer one hides what the message is about."""
 
@@ -48,7 +64,7 @@ class MemberLine:
 class Content:
     """The parts of a message, each one line of plain text; an empty part is left out.
 
-    `member` is the name and address, `customer` the customer id.
+    `member` is the name and address, `customer` the customer id, `handled` who has the incident.
     """
 
     icon: str
@@ -64,6 +80,8 @@ class Content:
     rule: str
     incident_key: str
     people: tuple[MemberLine, ...] = ()
+    handled: str = ""
+    names_member: bool = False
 
     @property
     def heading(self) -> str:
@@ -74,44 +92,85 @@ class Content:
 def content_of(notification: Notification) -> Content:
     """Return the content of a notification."""
     alert_message, alert = notification.alert_message, notification.alert_message.alert
-    member = notification.member
+    member, zone = notification.member, notification.zone
     tier = unlinked(member.text("tier_name")) if member else ""
-    details = [("Tier", tier), *((_label(label), unlinked(value)) for label, value in alert.details)]
+    details = [
+        ("Tier", tier),
+        *((unlinked(label), _value(label, unlinked(value), zone)) for label, value in alert.details),
+    ]
     shop, _, customer = alert_message.member.rpartition(":")
     return Content(
         icon=_icon(notification),
         status=_status(notification),
-        title=line(alert.title),
+        title=_title(notification, customer),
         member=_name_and_address(member, mask=notification.mask),
         details=tuple((label, value) for label, value in details if value),
-        advice=line(alert.advice),
+        advice=localised(line(alert.advice), zone),
         repeat=REPEAT if notification.may_be_repeat else "",
         link=customer_link(shop, customer),
         customer=unlinked(customer),
-        at=_time(alert_message.at),
+        at=local_time(alert_message.at, zone),
         rule=line(alert.rule),
         incident_key=line(alert.incident_key),
+        names_member=MEMBER in alert.title,
         people=tuple(_member_line(notification, key, text) for key, text in alert_message.people),
     )
 
 
 def first_message_content(notification: Notification) -> Content | None:
     """Return the content of the incident's first message with its present state; None where none was sent."""
-    first, now = notification.first_message, notification.alert_message.alert
+    first = notification.first_message
     if first is None:
         return None
-    alert = replace(first.alert, level=max(first.alert.level, now.level))
-    first = replace(first, alert=alert)
-    content = content_of(replace(notification, alert_message=first, may_be_repeat=False))
-    if notification.kind != "resolved":
-        return content
-    # Nothing is left to be done: the resolution takes the place of the advice.
-    return replace(content, advice=f"{line(now.title)}, {_time(notification.alert_message.at)}")
+    opening = content_of(replace(notification, alert_message=first, kind="opened", may_be_repeat=False))
+    if notification.kind == "action":
+        now = notification.alert_message.alert
+        level = max(first.alert.level, now.level)
+        opened = replace(first, alert=replace(first.alert, level=level))
+        content = content_of(replace(notification, alert_message=opened, kind="opened", may_be_repeat=False))
+        return replace(content, handled=_handled(notification))
+    # What is known now takes the place of what was said first; what is over is not repeated.
+    content = content_of(replace(notification, may_be_repeat=False))
+    is_over = notification.kind == "resolved"
+    said = {label for label, _ in content.details}
+    over = _OVER if is_over else _OVER - {"Ends on"}
+    if notification.alert_message.member:
+        kept = [(label, value) for label, value in opening.details if label not in said | over]
+    else:
+        kept = []  # the figures of an alarm were those of its beginning
+    return replace(
+        content,
+        details=(*content.details, *kept, (_FIRST_TOLD, opening.at)),
+        handled="" if is_over else _handled(notification),
+    )
 
 
-def _label(label: str) -> str:
-    # A topic is our own word; every other label may hold a tier's name.
-    return label if label in FOLDERS else unlinked(label)
+def _handled(notification: Notification) -> str:
+    """Return who acknowledged the incident, and until when it is muted."""
+    by, until = line(notification.acknowledged_by), notification.muted_until
+    is_muted = until is not None and until > notification.alert_message.at
+    parts = (
+        f"Acknowledged by {by}" if by else "",
+        f"Muted until {local_time(until, notification.zone)}" if until and is_muted else "",
+    )
+    return ". ".join(part for part in parts if part)
+
+
+def _value(label: str, value: str, zone: tzinfo) -> str:
+    if label == _MEMBER_SINCE:
+        with suppress(ValueError):
+            return local_day(date.fromisoformat(value))
+    return localised(value, zone)
+
+
+def _title(notification: Notification, customer: str) -> str:
+    """Return the alert's title with the member's name in it; without a name by the customer's number."""
+    title = localised(line(notification.alert_message.alert.title), notification.zone)
+    if MEMBER not in title:
+        return title
+    name = _name(notification.member, mask=notification.mask) or f"customer {unlinked(customer)}"
+    named = title.replace(MEMBER, name)
+    return named[:1].upper() + named[1:] if title.startswith(MEMBER) else named
 
 
 def _member_line(notification: Notification, key: str, text: str) -> MemberLine:
@@ -119,7 +178,7 @@ def _member_line(notification: Notification, key: str, text: str) -> MemberLine:
     name = _name_and_address(notification.people.get(key), mask=notification.mask)
     return MemberLine(
         member=name or f"Customer {unlinked(customer)}",
-        text=unlinked(text),
+        text=localised(unlinked(text), notification.zone),
         link=customer_link(shop, customer),
     )
 
@@ -145,21 +204,44 @@ def masked_email(email: str | None) -> str:
     return f"{local[:1]}{_MASK}@{domain}" if at and local and domain else ""
 
 
+def _name(member: Member | None, *, mask: bool) -> str:
+    """Return a member's name, else the address; empty where neither is known."""
+    if member is None:
+        return ""
+    first, last = member.text("first_name"), member.text("last_name")
+    name = masked_name(first, last) if mask else " ".join(filter(None, (unlinked(first), unlinked(last))))
+    return cut(name or _address(member, mask=mask), _NAME)
+
+
+def _address(member: Member, *, mask: bool) -> str:
+    email = member.text("email")
+    return masked_email(email) if mask else address(email)
+
+
 def _name_and_address(member: Member | None, *, mask: bool) -> str:
     if member is None:
         return ""
-    first, last, email = (member.text(name) for name in ("first_name", "last_name", "email"))
-    name = masked_name(first, last) if mask else " ".join(filter(None, (unlinked(first), unlinked(last))))
-    name, shown = cut(name, _NAME), masked_email(email) if mask else address(email)
-    return f"{name} ({shown})" if name and shown else name or shown
+    name, shown = _name(member, mask=mask), _address(member, mask=mask)
+    has_name = any(unlinked(member.text(part)) for part in ("first_name", "last_name"))
+    return f"{name} ({shown})" if has_name and shown else (name if has_name else shown)
+
+
+def tone_of(alert: Alert) -> Tone:
+    """Return what an end means: as its rule says, else bad for a lost fee and good for every other."""
+    return alert.tone or ("bad" if alert.outcome == "lost" else "good")
 
 
 def _icon(notification: Notification) -> str:
+    alert = notification.alert_message.alert
     match notification.kind:
         case "resolved":
-            return _RESOLVED_ICON
+            return _TONES[tone_of(alert)]
+        case "notice" if alert.action == "resolve":
+            return _TONES[tone_of(alert)]
         case "updated":
-            return _ICONS[Level.INFO]
+            return _ICONS[alert.level]
+        case "action":
+            return _ACTION_ICON
         case "notice" if notification.alert_message.topic == DIGEST_TOPIC:
             return _DIGEST_ICON
         case _:
@@ -170,16 +252,13 @@ def _status(notification: Notification) -> str:
     level = notification.alert_message.alert.level.name
     match notification.kind:
         case "resolved":
-            return "Over"
+            # A rule's end is a sentence of its own; an alarm's is the sentence with which it began.
+            return "" if notification.alert_message.member else "Over"
         case "escalated":
-            return f"Now {level.lower()}"
-        case "notice":
+            return "Escalated"
+        case "notice" | "action":
             return ""
         case "updated":
-            return "Info"
+            return ""
         case _:
             return level.capitalize()
-
-
-def _time(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

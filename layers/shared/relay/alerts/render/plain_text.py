@@ -11,6 +11,8 @@ import re
 import unicodedata
 from typing import Final
 
+from inveterate.webhooks import texts
+
 _JOINERS: Final = "\u200c\u200d"
 """Format characters that some scripts and most emoji need; all others can turn or hide text."""
 
@@ -23,9 +25,6 @@ _DOT: Final = re.compile(rf"(?<=[\w\-{_JOINERS}])([.\u3002\uff0e\uff61])[{_JOINE
 """A dot between a label and two letters, as every top-level domain has: not that of `12.50` or `J.R.R.`"""
 
 _ADDRESS: Final = re.compile(r"[^\s:/<>]+@[A-Za-z0-9\-]+(\.[A-Za-z0-9\-]+)+")
-
-_EMOJI_MODIFIERS: Final = ("\U0001f3fb", "\U0001f3ff")
-_FLAG_LETTERS: Final = ("\U0001f1e6", "\U0001f1ff")
 
 
 def line(text: str | None) -> str:
@@ -48,35 +47,4 @@ def address(text: str | None) -> str:
 
 def cut(text: str, limit: int) -> str:
     """Return at most `limit` characters, with an ellipsis where the text was cut; never within what a person sees as one."""
-    if len(text) <= limit:
-        return text
-    end = limit - 1
-    while end > 0 and _belong_together(text, end):
-        end -= 1
-    # A single character may be longer than all: a letter with hundreds of accents.
-    return text[: end or limit - 1].rstrip() + "…"
-
-
-def _belong_together(text: str, at: int) -> bool:
-    """Return whether the character at this place continues the one before: an accent, a flag's second half, a joined emoji."""
-    before, after = text[at - 1], text[at]
-    if after in _JOINERS or before == _JOINERS[1] or unicodedata.category(after).startswith("M"):
-        return True
-    if _EMOJI_MODIFIERS[0] <= after <= _EMOJI_MODIFIERS[1]:
-        return True
-    if _is_flag_letter(after) and _is_flag_letter(before):
-        flags = 0
-        while flags < at and _is_flag_letter(text[at - 1 - flags]):
-            flags += 1
-        return flags % 2 == 1
-    return _continues_syllable(before, after)
-
-
-def _is_flag_letter(char: str) -> bool:
-    return _FLAG_LETTERS[0] <= char <= _FLAG_LETTERS[1]
-
-
-def _continues_syllable(before: str, after: str) -> bool:
-    """Return whether two letters of the Hangul alphabet are parts of one syllable."""
-    is_vowel_or_end = "\u1160" <= after <= "\u11ff"
-    return is_vowel_or_end and ("\u1100" <= before <= "\u11ff" or "\uac00" <= before <= "\ud7a3")
+    return text if len(text) <= limit else texts.cut(text, limit - 1).rstrip() + "…"

@@ -2,15 +2,18 @@
 
 Slack's limits are: header 150, section text 3,000, field 2,000, ten fields, ten context elements, fifty
 blocks, and some 13,200 characters in all (undocumented). Ours are lower, so that the sum holds even when
-every character is escaped in JSON. A cut is visible.
+every character is escaped in JSON. A cut is visible. A button posts to an app: a message of an incoming webhook, and one
+of an app whose clicks no one takes, has a link in its text instead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 from relay.alerts.render.content import Content, MemberLine, content_of, first_message_content
+from relay.alerts.slack_requests import ACKNOWLEDGE, MUTE, OPEN, button_value
 from relay.ports.alerts import Notification
 
 _HEADER: Final = 150
@@ -26,23 +29,46 @@ _PEOPLE: Final = 10
 _MEMBER_OF_MANY: Final = 100
 _MEMBER_TEXT: Final = 80
 
+_WITH_BUTTONS: Final = frozenset({"opened", "escalated", "action"})
+"""The kinds after which there is something to do. An action has them in the thread's first message alone."""
+
 _ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
-def slack_message(notification: Notification) -> dict[str, Any]:
-    """Return a message: its text and its blocks."""
-    return _payload(content_of(notification))
+def slack_message(notification: Notification, stack: str = "") -> dict[str, Any]:
+    """Return a message: its text and its blocks. `stack` is what its buttons name; without it there are none."""
+    content = content_of(notification)
+    return (
+        _action_message(content) if notification.kind == "action" else _payload(content, notification, stack)
+    )
 
 
-def slack_first_message(notification: Notification) -> dict[str, Any] | None:
+def slack_first_message(notification: Notification, stack: str = "") -> dict[str, Any] | None:
     """Return the incident's first message with its present state; None where it does not change."""
-    if notification.kind not in {"escalated", "resolved"}:
+    if notification.kind not in {"escalated", "resolved", "action"}:
         return None
     content = first_message_content(notification)
-    return _payload(content) if content else None
+    return _payload(content, notification, stack) if content else None
 
 
-def _payload(content: Content) -> dict[str, Any]:
+def _action_message(content: Content) -> dict[str, Any]:
+    """Return what a person did, in one line: it stands in the incident's thread."""
+    text = f"*{escaped(_heading(content), _TEXT)}*"
+    sections = (text, escaped(content.advice, _ADVICE))
+    blocks = [
+        _section("\n".join(section for section in sections if section)),
+        {
+            "type": "context",
+            "elements": [_mrkdwn(escaped(text, _CONTEXT)) for text in (content.at, content.incident_key)],
+        },
+    ]
+    return {"text": escaped(_summary(content), _TEXT), "blocks": blocks}
+
+
+def _payload(content: Content, notification: Notification, stack: str) -> dict[str, Any]:
+    buttons = list(_buttons(content, notification, stack)) if stack else []
+    if buttons:
+        content = replace(content, link="")
     blocks = [
         {
             "type": "header",
@@ -50,8 +76,29 @@ def _payload(content: Content) -> dict[str, Any]:
         },
         *_sections(content),
         {"type": "context", "elements": [_mrkdwn(text) for text in _context(content)]},
+        # Last: what shortens a message that is too long keeps the heading and the last block.
+        *([{"type": "actions", "elements": buttons}] if buttons else []),
     ]
     return {"text": escaped(_summary(content), _TEXT), "blocks": blocks}
+
+
+def _buttons(content: Content, notification: Notification, stack: str) -> Iterator[dict[str, Any]]:
+    """Yield what a person can do with an incident that is open, and has not been done."""
+    if notification.kind not in _WITH_BUTTONS:
+        return
+    incident_key = notification.alert_message.alert.incident_key
+    value = button_value(stack, incident_key, notification.thread_id)
+    until = notification.muted_until
+    if value and not notification.acknowledged_by:
+        yield {**_button("Acknowledge", ACKNOWLEDGE), "value": value, "style": "primary"}
+    if value and (until is None or until <= notification.alert_message.at):
+        yield {**_button("Mute 7 days", MUTE), "value": value}
+    if content.link:
+        yield {**_button("Open in Shopify", OPEN), "url": content.link}
+
+
+def _button(text: str, action_id: str) -> dict[str, Any]:
+    return {"type": "button", "action_id": action_id, "text": {"type": "plain_text", "text": text}}
 
 
 def escaped(text: str, limit: int) -> str:
@@ -80,7 +127,7 @@ def _heading(content: Content) -> str:
 
 
 def _summary(content: Content) -> str:
-    member = f" - {content.member}" if content.member else ""
+    member = f" - {content.member}" if content.member and not content.names_member else ""
     repeat = " (may be a repeat)" if content.repeat else ""
     return f"{_heading(content)}{member}{repeat}"
 
@@ -89,7 +136,6 @@ def _sections(content: Content) -> Iterator[dict[str, Any]]:
     if content.repeat:
         yield _section(f"_{content.repeat}_")
     member = escaped(content.member or (f"Customer {content.customer}" if content.customer else ""), _MEMBER)
-    # A link in the text, not a button: a button posts to an app, and a webhook has none.
     link = f"<{content.link}|Open in Shopify>" if content.link else ""
     if member or link:
         yield _section("   ".join(part for part in (f"*{member}*" if member else "", link) if part))
@@ -102,6 +148,8 @@ def _sections(content: Content) -> Iterator[dict[str, Any]]:
         yield _section("\n".join(_person(person) for person in content.people[:_PEOPLE]))
     if content.advice:
         yield _section(escaped(content.advice, _ADVICE))
+    if content.handled:
+        yield _section(f"_{escaped(content.handled, _CONTEXT)}_")
 
 
 def _person(person: MemberLine) -> str:

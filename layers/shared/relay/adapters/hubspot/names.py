@@ -1,0 +1,78 @@
+"""Writes names and phone numbers of members to contacts that have none of their own.
+
+They are the merchant's fields: what stands there is never replaced. A contact that an upsert has just made is empty, so
+nothing is read before it; for all others the weekly audit reads first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from relay.adapters.http import objects_in
+from relay.adapters.hubspot.client import HubspotClient, HubspotReply
+from relay.adapters.hubspot.contacts import CONTACTS_PER_CALL, contacts_of
+from relay.adapters.hubspot.mapping import KEY
+from relay.model.formats import sendable_text
+from relay.rules.crm_profile import CrmProfile, PersonField
+
+_THEIRS: Final[Mapping[PersonField, str]] = {
+    "first_name": "firstname",
+    "last_name": "lastname",
+    "phone": "phone",
+}
+
+Call = Callable[[str, str, Mapping[str, Any]], HubspotReply]
+
+
+def name_new_contacts(
+    client: HubspotClient, call: Call, profiles: Mapping[str, CrmProfile], made: Mapping[str, str]
+) -> None:
+    """Name the contacts that an upsert has made, given by member key and id. A refusal is left to the audit.
+
+    Raises:
+        CrmUnavailableError: HubSpot does not answer.
+
+    """
+    inputs = [
+        {"id": contact, "properties": properties}
+        for key, contact in made.items()
+        if (properties := _properties(profiles[key]))
+    ]
+    if inputs:
+        call("POST", f"{client.paths.contacts}/batch/update", {"inputs": inputs})
+
+
+def fill_names(client: HubspotClient, profiles: Sequence[CrmProfile]) -> None:
+    """Write what the members' contacts lack of names and phone. Errors as in `name_new_contacts`."""
+    wanted = {profile.key: properties for profile in profiles if (properties := _properties(profile))}
+    if not wanted:
+        return
+    inputs: list[dict[str, Any]] = []
+    for contact in contacts_of(client, list(wanted), [KEY, *_THEIRS.values()]):
+        held = contact["properties"]
+        lacking = {
+            name: value
+            for name, value in wanted[str(held[KEY])].items()
+            if not str(held.get(name) or "").strip()
+        }
+        if lacking:
+            inputs.append({"id": str(contact["id"]), "properties": lacking})
+    for start in range(0, len(inputs), CONTACTS_PER_CALL):
+        batch = inputs[start : start + CONTACTS_PER_CALL]
+        client.call("POST", f"{client.paths.contacts}/batch/update", {"inputs": batch})
+
+
+def made_in(reply: HubspotReply, keys: Sequence[str]) -> dict[str, str]:
+    """Return the contacts that an upsert has made, by the member's key: HubSpot says `new` of each."""
+    made: dict[str, str] = {}
+    for result in objects_in(reply.body, "results"):
+        properties = result.get("properties")
+        key = str(properties.get(KEY) or "") if isinstance(properties, Mapping) else ""
+        if result.get("new") is True and key in keys and result.get("id"):
+            made[key] = str(result["id"])
+    return made
+
+
+def _properties(profile: CrmProfile) -> dict[str, str]:
+    return {_THEIRS[name]: sendable_text(value) for name, value in profile.person("hubspot").items()}

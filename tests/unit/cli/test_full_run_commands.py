@@ -1,0 +1,152 @@
+"""`relay import` and `relay reconcile`: they start the run, follow it, and say what it found."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import pytest
+from relay.model.messages import RecheckRequest, RunCommand, load
+from relay.ports.messaging import OutgoingMessage
+from relay_cli.commands import import_members, reconcile
+from relay_cli.errors import CliError, UsageError
+from relay_cli.full_run import Runs
+from relay_cli.stack import Stack
+
+from tests.support.command_line import parsed
+from tests.support.port_fakes import SHOP
+from tests.unit.reconcile.full_run_setup import FullRunSetup, TimedContext
+
+Command = Callable[..., int]
+
+
+@dataclass(frozen=True)
+class StackWithKey(Stack):
+    """A stack that has an API key."""
+
+    @cached_property
+    def outputs(self) -> Mapping[str, str]:
+        """The queue of reconcile."""
+        return {"ReconcileQueueUrl": "https://sqs.example.com/reconcile"}
+
+    @cached_property
+    def parameters(self) -> Mapping[str, str]:
+        """The shop."""
+        return {"ShopDomain": SHOP}
+
+
+@dataclass
+class Stage:
+    """A programme of 30 members, and the function reconcile, which works while a command waits."""
+
+    setup: FullRunSetup = field(default_factory=FullRunSetup)
+    queue: list[OutgoingMessage] = field(default_factory=list)
+    works: bool = True
+    seconds: float = 0.0
+
+    def send(self, messages: Sequence[OutgoingMessage]) -> Sequence[Exception | None]:
+        """Take messages."""
+        self.queue += messages
+        return [None] * len(messages)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let the function take one step."""
+        self.seconds += seconds
+        waiting = [*self.queue, *self.setup.steps.sent]
+        if self.works and waiting:
+            self.queue, self.setup.steps.sent = [], []
+            self.setup.runner.obey(load(RunCommand, waiting[0].body), TimedContext(questions=3))
+
+    def runs(self, _stack: Stack) -> Runs:
+        """Return the run as the commands see it."""
+        return Runs(self.setup.runs, self, self.pass_time, lambda: self.seconds)
+
+    def call(self, module: object, *words: str) -> int:
+        """Run a command."""
+        arguments: argparse.Namespace = parsed(module.configure, *words)  # type: ignore[attr-defined]  # a command's module
+        stack = StackWithKey("relay-acme")
+        return int(module.main(arguments, lambda _arguments: stack, self.runs))  # type: ignore[attr-defined]  # likewise
+
+
+@pytest.fixture
+def stage() -> Stage:
+    """Return a programme of 30 members."""
+    stage = Stage()
+    stage.setup.has(*range(1, 31))
+    return stage
+
+
+def test_an_import_is_followed_to_its_end(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """Progress on the standard error, the result on the standard output."""
+    assert stage.call(import_members) == 0
+    shown = capsys.readouterr()
+    assert "30 members listed: 30 new" in shown.out
+    assert "members: 30 of 30" in shown.err
+
+
+def test_an_unfinished_run_is_resumed(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """A second import is refused while it lasts; `--resume` goes on with it; without one there is nothing to resume."""
+    with pytest.raises(CliError, match="no run is unfinished"):
+        stage.call(import_members, "--resume")
+    stage.setup.runner.obey(RunCommand(action="import", id="r1"), TimedContext(questions=3))
+    stage.setup.steps.sent.clear()
+    with pytest.raises(CliError, match="a run is under way"):
+        stage.call(import_members)
+    assert stage.call(import_members, "--resume", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["read"] == 30
+
+
+def test_a_function_that_does_not_answer(stage: Stage) -> None:
+    """The command ends, and says what to look at."""
+    stage.works = False
+    with pytest.raises(CliError, match="does not begin"):
+        stage.call(import_members)
+
+
+def test_a_stopped_run_names_the_command(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 3; a dry run between does not take the confirmation away."""
+    stage.call(import_members)
+    stage.setup.next_day()
+    stage.setup.whenever(lambda one: one.update(status="CANCELLED"), *range(1, 26))
+    assert stage.call(reconcile) == 3
+    assert "relay reconcile --confirm" in capsys.readouterr().out
+    assert stage.call(reconcile, "--dry-run") == 0
+    assert "status" in capsys.readouterr().out
+    assert stage.call(reconcile, "--confirm") == 0
+    assert stage.setup.member(25).status == "cancelled"
+
+
+def test_a_list_that_is_not_whole_is_said(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 3, with what ended it."""
+    stage.setup.programme.is_certain, stage.setup.programme.end = False, "full_page"
+    assert stage.call(import_members) == 3
+    assert "full_page" in capsys.readouterr().out
+
+
+def test_single_members_are_asked_for(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each once, at once; the options of a whole comparison do not go with them."""
+    assert stage.call(reconcile, "7001", "gid://shopify/Customer/7001", "7002") == 0
+    requests = [load(RecheckRequest, message.body) for message in stage.queue]
+    assert [(one.member, one.reason) for one in requests] == [
+        (f"{SHOP}:7001", "asked"),
+        (f"{SHOP}:7002", "asked"),
+    ]
+    assert [message.delay for message in stage.queue] == [0, 0]
+    with pytest.raises(UsageError):
+        stage.call(reconcile, "7001", "--dry-run")
+
+
+def test_a_stack_without_an_api_key() -> None:
+    """Nothing could read a member."""
+
+    @dataclass(frozen=True)
+    class Bare(StackWithKey):
+        @cached_property
+        def outputs(self) -> Mapping[str, str]:
+            return {}
+
+    with pytest.raises(CliError, match="no key of Inveterate's API"):
+        import_members.main(parsed(import_members.configure), lambda _arguments: Bare("relay-acme"))
