@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from inveterate.webhooks.payments import BillingAttemptFailed
-from relay.model.effects import Effects, Kpi, Level
+from relay.model.effects import Alert, Effects, Kpi, Level
 from relay.model.facts import Facts
 from relay.model.member import Member
+from relay.model.milestones import Cycle
 from relay.rules import dunning
 from relay.rules.pairs import pair_effects
 from relay.rules.settings import Rules
@@ -35,16 +36,19 @@ def decide(event: BillingAttemptFailed, before: Member, after: Member, rules: Ru
     cycle, failure = dunning.open_cycle(after), dunning.new_failure(before, after)
     if cycle is None or failure is None or failure != cycle.failures[-1]:
         return  # a payment, a joining or an ending has resolved it, or a later attempt is known
+    yield dunning.of_cycle(_alert(event, cycle, after, rules), cycle, after)
+
+
+def _alert(event: BillingAttemptFailed, cycle: Cycle, after: Member, rules: Rules) -> Alert:
     left = dunning.attempts_left_after(event, after, rules)
     if left is None and dunning.is_warned(cycle, event, after, rules):
         more = dunning.failure_alert("dunning.more_attempts", event, after, rules, level=Level.INFO)
-        yield replace(more, action="update")
-    elif left is not None and left > 1 and not dunning.cannot_succeed(event.detail.error_message):
+        return replace(more, action="update")
+    if left is not None and left > 1 and not dunning.cannot_succeed(event.detail.error_message):
         level = dunning.level_for(after, rules, otherwise=Level.INFO, high=Level.WARNING)
-        yield dunning.failure_alert("dunning.attempt", event, after, rules, level=level)
-    else:
-        level = dunning.level_for(after, rules, otherwise=Level.WARNING, high=Level.ERROR)
-        yield dunning.failure_alert("dunning.last_chance", event, after, rules, level=level)
+        return dunning.failure_alert("dunning.attempt", event, after, rules, level=level)
+    level = dunning.level_for(after, rules, otherwise=Level.WARNING, high=Level.ERROR)
+    return dunning.failure_alert("dunning.last_chance", event, after, rules, level=level)
 
 
 handler = consumer(BillingAttemptFailed, facts, decide)

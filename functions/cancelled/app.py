@@ -60,15 +60,16 @@ def decide(event: Cancelled, before: Member, after: Member, rules: Rules) -> Eff
             also=dunning.deadlines(after, rules),
         )
     yield from pair_effects(before, after, rules)
-    was_announced = cancellation.incident_key(before) and not cancellation.incident_key(after)
+    was_announced = cancellation.announced(before) and not cancellation.announced(after)
     if was_announced:
         yield cancellation.ended_alert(before)
-    if after.ended_at is None or "cancelled_at" not in after.fields_from(event.id):
-        return  # the member has joined again since, or it is the end of another tier
     told = cancellation.without_finding(before)
-    if told.is_failing and not after.is_failing:
+    is_over = told.is_failing and not after.is_failing
+    if is_over:
         yield _dunning_alert(event, kind, told, rules)
-    elif is_new and kind == "involuntary":
+    if is_over or after.ended_at is None or "cancelled_at" not in after.fields_from(event.id):
+        return  # the member has joined again since, or it is the end of another tier
+    if is_new and kind == "involuntary":
         level = dunning.level_for(before, rules, otherwise=Level.WARNING, high=Level.ERROR)
         title = f"Lost: {MEMBER} cancelled for failed payments"
         alert = cancellation.ending_alert(rule, title, after, level=level)

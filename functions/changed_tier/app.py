@@ -11,8 +11,10 @@ from relay.model.facts import Facts, known, pick
 from relay.model.formats import day_text, detail_rows
 from relay.model.member import Member
 from relay.model.milestones import Milestone
+from relay.rules.pairs import pair_effects
 from relay.rules.segments import direction, is_high_value
 from relay.rules.settings import Rules
+from relay.rules.standing import standing_alerts
 from relay.rules.timeline import note
 from relay.wiring.topics import consumer
 
@@ -49,6 +51,8 @@ def decide(event: ChangedTier, before: Member, after: Member, rules: Rules) -> E
     )
     if move_direction:
         yield Kpi(rule="tier.changed", name="tier_up" if move_direction == "up" else "tier_down")
+    yield from pair_effects(before, after, rules)
+    yield from standing_alerts(before, after, rules, at=event.occurred_at)
     if "tier_changed_at" not in after.fields_from(event.id):
         return
     left_at, moved_at = before.moment("tier_changed_at"), after.moment("tier_changed_at")

@@ -29,11 +29,12 @@ def decide(event: PaymentFailed, before: Member, after: Member, rules: Rules) ->
             rule="dunning.failed", name="failed_attempt", amount=charge.amount, currency=charge.currency
         )
     yield from pair_effects(before, after, rules)
-    cycle, failure = dunning.open_cycle(after), dunning.new_failure(before, after)
-    finals = [each for each in cycle.failures if each.is_final] if cycle else []
-    if finals and failure == finals[-1]:
+    failure = dunning.new_failure(before, after)
+    cycle = dunning.unsettled_cycle(after, failure)
+    if cycle and dunning.tells_final(cycle, failure):
         level = dunning.level_for(after, rules, otherwise=Level.WARNING, high=Level.ERROR)
-        yield dunning.failure_alert("dunning.failed", event, after, rules, level=level)
+        failed = dunning.failure_alert("dunning.failed", event, after, rules, level=level)
+        yield dunning.of_cycle(failed, cycle, after)
 
 
 handler = consumer(PaymentFailed, facts, decide)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from inveterate.webhooks.cancellations import PendingCancellation
-from relay.model.effects import MEMBER, Alert, Effects, GrantCredits, Kpi, Level
+from relay.model.effects import Effects, GrantCredits, Kpi
 from relay.model.facts import Facts, known, pick
-from relay.model.formats import amount_text, detail_rows, moment_text
 from relay.model.member import Member
 from relay.rules import cancellation, dunning
-from relay.rules.segments import high_value_rows, is_high_value
 from relay.rules.settings import Rules
 from relay.rules.timeline import note
 from relay.wiring.topics import consumer
-
-RULE = "cancel.pending"
 
 
 def facts(event: PendingCancellation) -> Facts:
@@ -29,48 +25,23 @@ def facts(event: PendingCancellation) -> Facts:
 
 def decide(event: PendingCancellation, before: Member, after: Member, rules: Rules) -> Effects:
     """Open the incident: with an alert if a high-value member asked, and with credits if `retention.on` is set."""
-    ends_at, source = (
-        event.detail.effective_cancellation_date,
-        cancellation.source(event.detail.cancellation_source),
-    )
-    yield note(
-        RULE,
-        "Membership Cancellation Pending",
-        after,
-        amount=after.money("fee_amount"),
-        currency=after.text("fee_currency"),
-        cancel_at=ends_at,
-        reason=source,
-        also=dunning.deadlines(after, rules),
-    )
-    if not before.is_leaving:
-        yield Kpi(rule=RULE, name="pending_cancellation")  # the same request with another date counts once
+    request = event.detail
+    if not cancellation.is_same_request(before, event.occurred_at):  # else it has another date
+        yield note(
+            cancellation.PENDING,
+            "Membership Cancellation Pending",
+            after,
+            amount=after.money("fee_amount"),
+            currency=after.text("fee_currency"),
+            cancel_at=request.effective_cancellation_date,
+            reason=cancellation.source(request.cancellation_source),
+            also=dunning.deadlines(after, rules),
+        )
+        yield Kpi(rule=cancellation.PENDING, name="pending_cancellation")
     if "pending_since" not in after.fields_from(event.id) or after.ended_at:
         return
-    if cancellation.incident_key(before) not in {None, cancellation.incident_key(after)}:
-        yield cancellation.resumed_alert(
-            before, f"The cancellation by {MEMBER} has another date now", "neutral"
-        )
-    if source == "FAILURE":
-        return  # the dunning incident covers it, and the member did not ask to leave
-    by_member = source != "MERCHANT"
-    high_value_leaving = by_member and is_high_value(after, rules)
-    yield Alert(
-        rule=RULE,
-        incident_key=cancellation.incident_key(after) or "",
-        level=Level.WARNING if high_value_leaving else Level.INFO,
-        title=f"{MEMBER} is about to leave" if by_member else f"The shop cancels the membership of {MEMBER}",
-        details=detail_rows(
-            ("Ends on", moment_text(ends_at) or "not said"),
-            ("Fee", amount_text(after.money("fee_amount"), after.text("fee_currency"))),
-            ("Asked by", cancellation.source_text(source)),
-            *high_value_rows(after, rules),
-        ),
-        advice="Until then the member can be won back: write, or offer something."
-        if by_member
-        else "Nothing to do, if the shop meant it: the membership runs until then.",
-    )
-    if high_value_leaving and rules.retention.on:
+    yield from cancellation.pending_alerts(before, after, rules)
+    if cancellation.is_loss(after, rules) and rules.retention.on:
         # One key for a member: the granter decides by its own reading, and by when it last granted.
         yield GrantCredits(rule="retention.credits", key=after.key, amount=rules.retention.amount)
 

@@ -58,6 +58,7 @@ class _Member:
         self.paid_since_start = False
         self.muddled = False  # a contradiction that is looked up: membership and billing are open
         self.status_open = False
+        self.doubtful_ending = False
         self.trial: Statement | None = None
         self.erased_at = -1
         self.first = True  # whether the statement is the first of its event: what is counted counts once
@@ -315,10 +316,7 @@ class _Member:
 
     def cancelled(self, s: Statement) -> None:
         left, has = values.identifier(s.payload.get("tierId")), self.answer.fields.get("tier_id")
-        if left is not None and has is not None and (left != has or "tier_id" in self.answer.open):
-            # "An ending … that names another tier than the member's is that tier's": it is looked up.
-            self.muddle()
-            self.leave_open("cancelled_at", "cancel_type", "rejoined_at", "rejoin_count")
+        is_doubtful = left is not None and has is not None and (left != has or "tier_id" in self.answer.open)
         source = s.detail.get("cancellationSource")
         source = source if source is None or isinstance(source, str) else "unreadable"
         fee_open = bool(self.failing)
@@ -338,6 +336,11 @@ class _Member:
         self.leave_open("pending_cancel_at", "trial_ends_at", "failed_attempts")
         self.stop_failing()
         self.end_billing()
+        if is_doubtful:
+            # "An ending … that names another tier than the member's is that tier's": it is looked up.
+            self.doubtful_ending = True
+            self.muddle()
+            self.leave_open("cancelled_at", "cancel_type")
 
     def pending_cancellation(self, s: Statement) -> None:
         ends = s.detail.get("effectiveCancellationDate")
@@ -392,6 +395,8 @@ class _Member:
         if not found.written or (found.value is None):
             answer.open.add("credit_balance")
         answer.fields["rejoin_count"] = answer.pairs["rejoined"]
+        if self.doubtful_ending:
+            answer.open |= {"rejoin_count", "rejoined_at", "recovered_at"}
         answer.fields["high_value"] = False  # fewer than 30 members have a value: none stands out (rules.md)
         if self.milestones > KEPT_MILESTONES:
             answer.open |= {"rejoin_count", "rejoined_at"}

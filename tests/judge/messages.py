@@ -53,6 +53,8 @@ class Cycle:
     failures: list[Statement] = field(default_factory=list)
     end: str | None = None
     uncertain: bool = False
+    # Followed by the next cycle: how its incident ends is not written, but what was told of it is.
+    followed: bool = False
 
     @property
     def final(self) -> bool:
@@ -66,13 +68,19 @@ class Cycle:
         hard = any(HARD.search(str(s.detail.get("errorMessage"))) for s in self.failures)
         return late or hard or self.final
 
+    @property
+    def unnumbered(self) -> bool:
+        """Whether an attempt has no number: whether more follow is not known, nor written whether people are warned."""
+        return any(s.topic == bodies.ATTEMPT and s.attempt is None for s in self.failures)
+
 
 @dataclass(slots=True)
 class Expected:
     """What a history tells when it is played in the order of events.
 
     `must` is what has to be told, `may` what is allowed on top; `open_incidents` stay open at the end. `notes` counts
-    timeline events by (member, name), `more_notes` those that may come on top; `kpis` are the digest's figures over the whole history by name.
+    timeline events by (member, name), `more_notes` those that may come on top; of those in `late_notes` another order than that of events tells at least one,
+    and this many at most, since what parts two requests may arrive after them; `kpis` are the digest's figures over the whole history by name.
     """
 
     must: Counter[Told] = field(default_factory=Counter)
@@ -81,6 +89,7 @@ class Expected:
     uncertain_incidents: set[str] = field(default_factory=set)
     notes: Counter[tuple[str, str]] = field(default_factory=Counter)
     more_notes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    late_notes: Counter[tuple[str, str]] = field(default_factory=Counter)
     open_notes: set[tuple[str, str]] = field(default_factory=set)
     kpis: dict[str, Decimal] = field(default_factory=dict)
     open_kpis: set[str] = field(default_factory=set)
@@ -111,7 +120,7 @@ def _by_identity(history: History, sent: Iterable[Sent] | None) -> list[Statemen
 def cycles(mine: list[Statement]) -> Iterator[Cycle]:
     """Return a member's dunning cycles in order; `mine` is sorted and holds each event once."""
     cycle: Cycle | None = None
-    state, free = "unknown", False
+    state, free, is_odd = "unknown", False, _ends_another_tier(mine)
     for s in mine:
         if cycle and s.topic in {
             bodies.ATTEMPT,
@@ -126,11 +135,10 @@ def cycles(mine: list[Statement]) -> Iterator[Cycle]:
             if state == "cancelled":
                 continue  # "a failure on a membership that has ended opens nothing"
             if cycle and starts_cycle(cycle.failures, s):
-                # How the incident of the cycle before ends is not written.
-                cycle.end, cycle.uncertain = "superseded", True
+                cycle.end, cycle.followed = "superseded", True
                 yield cycle
                 cycle = None
-            cycle = cycle or Cycle(s.member, uncertain=free)
+            cycle = cycle or Cycle(s.member, uncertain=free or is_odd)
             cycle.failures.append(s)
             continue
         end = _end(s)
@@ -145,6 +153,18 @@ def cycles(mine: list[Statement]) -> Iterator[Cycle]:
         state, free = _membership(s, state, free=free)
     if cycle:
         yield cycle
+
+
+def _ends_another_tier(mine: list[Statement]) -> bool:
+    """Tell whether an ending names another tier than the member's: what it means is looked up, and not played here."""
+    has: str | None = None
+    for s in mine:
+        tier = values.identifier(s.payload.get("tierId"))
+        if s.topic in bodies.JOINED or s.topic == bodies.CHANGED_TIER:
+            has = tier
+        elif s.topic == bodies.CANCELLED and tier and has and tier != has:
+            return True
+    return False
 
 
 def _membership(s: Statement, state: str, *, free: bool) -> tuple[str, bool]:
@@ -189,9 +209,11 @@ def _incidents(history: History, mine: list[Statement], found: Expected) -> None
         found.may[Told(key, "info", "opened")] += 1
         for end in ("recovered", "lost", "rejoined"):
             found.may[Told(key, "info", end)] += 1
-            if cycle.uncertain or not cycle.warned:
+            if cycle.uncertain or cycle.followed or not cycle.warned:
                 found.may[Told(key, "warning", end)] += 1
-        if cycle.uncertain:
+        if cycle.unnumbered and not cycle.warned:
+            found.may[opened] += 1
+        if cycle.uncertain or cycle.followed:
             found.uncertain_incidents.add(key)
         if cycle.end is None:
             found.open_incidents.add(key)
@@ -222,6 +244,7 @@ def _notes(mine: list[Statement], found: Expected) -> None:
     member, ended, numbered = mine[0].member, False, list[Statement]()
     left: Statement | None = None
     moved: int | None = None
+    _requests(mine, found)
     for s in mine:
         if s.topic in bodies.JOINED:
             # Only a paid joining is said to have an event in the timeline.
@@ -251,12 +274,28 @@ def _notes(mine: list[Statement], found: Expected) -> None:
     found.notes[member, "Membership Payment Recovered"] += len(ends)
     if any(cycle.uncertain for cycle in cycles(mine)):
         found.open_notes.add((member, "Membership Payment Recovered"))
+    if _ends_another_tier(mine):
+        found.open_notes |= {
+            (member, f"Membership {name}") for name in ("Rejoined", "Payment Recovered", "Payment Failed")
+        }
 
 
+def _requests(mine: list[Statement], found: Expected) -> None:
+    """The same request with another date is the same matter: it is said once."""
+    asked, about = False, (mine[0].member, PENDING)
+    for s in mine:
+        if s.topic == bodies.PENDING:
+            found.notes[about] += not asked
+            found.late_notes[about] += 1
+            asked = True
+        elif s.topic in {bodies.CANCELLED, *bodies.JOINED}:
+            asked = False
+
+
+PENDING = "Membership Cancellation Pending"
 _NOTES = {
     bodies.CREDITS: "Store Credit Changed",
     bodies.EXPIRED: "Store Credit Expired",
-    bodies.PENDING: "Membership Cancellation Pending",
 }
 
 

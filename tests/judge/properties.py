@@ -258,9 +258,11 @@ def _notes(case: Case, rule: str, mine: Callable[[str], bool]) -> Iterator[Viola
         answer = case.answers[member]
         if not mine(name) or about in case.expected.open_notes or answer.erased_once:
             continue
-        most = wanted + case.expected.more_notes[about]
+        least, most = wanted, wanted + case.expected.more_notes[about]
+        if about in case.expected.late_notes and not case.in_order:
+            least, most = min(least, 1), case.expected.late_notes[about]
         most += case.observed.premature[_PAIRS[name]] if name in _PAIRS else 0
-        if not wanted <= seen[about] <= most:
+        if not least <= seen[about] <= most:
             yield Violation(rule, f"{member} {name}", f"{seen[about]} times instead of {wanted}")
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 from inveterate.webhooks import identity, model_for
 from relay.ingest.consumer import Consumer
 from relay.ingest.fanout import alerts_of, fan_out
-from relay.model.effects import Kpi
+from relay.model.effects import Effect, Kpi, Note
 from relay.model.fields import Value
 from relay.model.member import Member, member_key
 from relay.model.messages import AlertMessage, MemberChanged, Outbox, dump, load
@@ -137,13 +137,20 @@ class Programme:
     @property
     def kpis(self) -> Iterator[tuple[str, Kpi]]:
         """What was counted, by event."""
+        yield from ((event_id, effect) for event_id, effect in self._effects if isinstance(effect, Kpi))
+
+    @property
+    def notes(self) -> Iterator[tuple[str, Note]]:
+        """What was written to the timeline, each with what its id has: its own key, else its event's."""
+        for event_id, effect in self._effects:
+            if isinstance(effect, Note):
+                yield effect.key or event_id, effect
+
+    @property
+    def _effects(self) -> Iterator[tuple[str, Effect]]:
         for outbox in self.world.members.outboxes:
             for event_effects in outbox.events:
-                yield from (
-                    (event_effects.event_id, effect)
-                    for effect in event_effects.effects
-                    if isinstance(effect, Kpi)
-                )
+                yield from ((event_effects.event_id, effect) for effect in event_effects.effects)
 
     @property
     def sent(self) -> Sequence[Notification]:

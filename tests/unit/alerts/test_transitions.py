@@ -180,6 +180,46 @@ def test_a_later_cycle_is_the_next_incident() -> None:
     assert classify(first, alert_message("e7", minute=13, cycle_at=alert_message(minute=10).at)) == "absorbed"
 
 
+def test_what_is_told_late_of_the_cycle_before_leaves_the_incident_of_the_next() -> None:
+    """An outcome is a notice of its own, in no thread; the rest is silent; a resolution ends the newer incident."""
+    at = alert_message(minute=30).at
+    next_one = incident_after(
+        OPEN, alert_message("e4", minute=30, level=Level.INFO, cycle_at=at), channels=["slack"]
+    )
+    final = alert_message("e5", minute=12, level=Level.ERROR, outcome="failed_for_good", next_cycle_at=at)
+    attempt = alert_message("e6", minute=11, level=Level.ERROR, next_cycle_at=at)
+    assert [classify(next_one, each) for each in (final, attempt)] == ["overtaken", "overtaken"]
+    assert apply(next_one, attempt, CHANNELS).pending == next_one.pending
+    told = apply(next_one, final, CHANNELS)
+    assert pending_for(told, "email")[-1] == "notice e5"
+    assert told.pending[-1].thread_id == ""
+    assert told.seen_event_ids[-1] == "e5"
+    for name in (
+        "active",
+        "level",
+        "opened_at",
+        "last_opened_at",
+        "told",
+        "channels",
+        "thread_id",
+        "deferred",
+    ):
+        assert getattr(told, name) == getattr(next_one, name), name
+    muted = replace(next_one, muted_until=alert_message(minute=59).at)
+    assert apply(muted, final, CHANNELS).pending == next_one.pending
+
+
+def test_the_final_failure_parts_the_next_cycle_from_the_one_before() -> None:
+    """Without it the next cycle's first attempt was taken for one of the same; with it, that cycle's next alert opens it."""
+    at = alert_message(minute=30).at
+    joined = incident_after(OPEN, alert_message("e4", minute=30))
+    final = alert_message("e5", minute=12, outcome="failed_for_good", next_cycle_at=at)
+    assert classify(joined, final) == "outcome"
+    parted = apply(joined, final, CHANNELS)
+    assert classify(parted, alert_message("e6", minute=31, cycle_at=at)) == "opened"
+    assert classify(parted, alert_message("e7", minute=40, action="resolve")) == "resolved"
+
+
 def test_a_resolution_ends_what_was_told_a_moment_after_its_event() -> None:
     """Whichever of the two arrives first."""
     ended = alert_message("e2", minute=9, action="resolve", as_of=OPEN.at)

@@ -56,6 +56,23 @@ def test_status(history: tuple[str, ...], status: str, payment: str) -> None:
     assert (member.status, member.payment_status) == (status, payment)
 
 
+@pytest.mark.parametrize("end", [None, "1970-01-01T00:00:00.000Z", "soon"])
+def test_a_trial_whose_end_is_not_known_is_one_until_something_is_paid(end: str | None) -> None:
+    """The event still says what its name says."""
+    content = sample(TRIAL)
+    content["payload"]["freeTrialEnd"] = end
+    content["payload"]["createdAt"] = content["metadata"]["triggerredAt"] = "2025-06-01T00:00:00Z"
+    member = merge(
+        Member(shop=SHOP, customer_id="1"),
+        TOPIC_RULES[TRIAL].facts(model_for(TRIAL).read(json.dumps(content))),
+    )
+    assert (member.status, member.moment("trial_ends_at")) == ("trialing", None)
+    content = sample(PAID)
+    content["payload"]["createdAt"] = content["metadata"]["triggerredAt"] = "2025-06-03T00:00:00Z"
+    paid = merge(member, TOPIC_RULES[PAID].facts(model_for(PAID).read(json.dumps(content))))
+    assert paid.status == "active"
+
+
 def test_a_payment_after_the_trial_ends_it() -> None:
     """No event is documented for a trial that becomes paid: the first payment near its end says so."""
     member = after(TRIAL)

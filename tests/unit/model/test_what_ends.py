@@ -68,6 +68,9 @@ def test_a_first_charge_without_a_next_date_is_the_fee_that_is_known() -> None:
     charge = ("paid", 2, {"amount": 9, "currency": "EUR", "newBillingDate": None})
     assert shown(JOINED, charge)["fee_amount"] == Decimal(9)
     assert shown(("lifetime", 1, {}), charge)["fee_amount"] is None
+    assert shown(("cancelled", 1, {"tierId": None}), charge)["fee_amount"] is None
+    former = shown(JOINED, charge, ("lifetime", 3, {}))
+    assert (former["fee_amount"], former["fee_currency"]) == (None, "EUR")
 
 
 @pytest.mark.parametrize(

@@ -38,8 +38,10 @@ FIRST = event("attempt", 10, billingAttempts=1, **SOFT)
 SECOND = event("attempt", 11, billingAttempts=2, **SOFT)
 THIRD = event("attempt", 12, billingAttempts=3, **SOFT)
 LOST = event("lost", 12)
+NEXT = event("attempt", 40, billingAttempts=1, **SOFT)
 FINALLY = "open (failed_for_good) WARNING dun:M by dunning.failed"
 PENDING = event("pending", 20, effectiveCancellationDate="2026-04-01T07:00:00Z")
+ANOTHER_DATE = event("pending", 21, effectiveCancellationDate="2026-05-01T07:00:00Z")
 GONE = event("cancelled", 30)
 
 
@@ -94,6 +96,10 @@ DUNNING = [
     row("the second, after a final failure without a number", [FIRST, THIRD, event("lost", 12, billingAttempts=None)],
         SECOND, PLAIN, NOTED, COUNTED),
     row("lost, and no attempt seen", [], LOST, PLAIN, NOTED, COUNTED, FINALLY),
+    row("lost, and the next fee has failed since", [FIRST, SECOND, NEXT], LOST, PLAIN, NOTED, COUNTED, FINALLY),
+    row("lost, the next fee has failed since, told again", [FIRST, SECOND, LOST, NEXT], event("lost", 12.1), PLAIN),
+    row("lost, and the next fee was paid", [FIRST, SECOND, NEXT, event("paid", 41)], LOST, PLAIN, NOTED, COUNTED),
+    row("an attempt of the fee before", [FIRST, SECOND, NEXT], THIRD, PLAIN, NOTED, COUNTED),
     row("lost, told again with another time", [LOST], event("lost", 12.1), PLAIN, FINALLY),
     row("lost after the end", [event("cancelled", 11.9)], LOST, PLAIN, NOTED, COUNTED),
     row("refunded", [FIRST], event("paid", 11, amount=-100), HV),
@@ -157,8 +163,17 @@ LEAVING = [
         "open INFO cancel:M:2025-06-30 by cancel.pending"),
     row("after failed payments", [FIRST, LOST], event("pending", 12.1, cancellationSource="FAILURE"), HV,
         "note Membership Cancellation Pending", "count pending_cancellation"),
-    row("another date", [PENDING], event("pending", 21, effectiveCancellationDate="2026-05-01T07:00:00Z"), PLAIN,
-        "note Membership Cancellation Pending", "resolve cancel:M:2026-04-01 by cancel.resumed", "open INFO cancel:M:2026-05-01 by cancel.pending"),
+    row("another date", [PENDING], ANOTHER_DATE, PLAIN,
+        "resolve cancel:M:2026-04-01 by cancel.resumed", "open INFO cancel:M:2026-05-01 by cancel.pending"),
+    row("another date, high-value: said once", [PAID, PENDING], ANOTHER_DATE, HV,
+        "resolve cancel:M:2026-04-01 by cancel.resumed", "open INFO cancel:M:2026-05-01 by cancel.pending"),
+    row("asked before, by a former membership", [event("joined", 20.5), ANOTHER_DATE], PENDING, PLAIN,
+        "note Membership Cancellation Pending", "count pending_cancellation"),
+    row("asked, and gone before", [PENDING], event("cancelled", 19, cancellationSource="CUSTOMER"), PLAIN,
+        "note Membership Cancelled", "count left_voluntarily", "resolve cancel:M:2026-04-01 by cancel.ended"),
+    row("asked, and back before", [event("cancelled", 18, tierId=None), PENDING], event("joined", 19), PLAIN,
+        "note Membership Joined", "count joined_paid", "note Membership Rejoined", "count rejoined",
+        "open INFO cancel:M:2026-04-01 by cancel.pending", "resolve cancelled:M:2026-03-18 by join.again"),
     row("asked, but gone since", [GONE], PENDING, HV, "note Membership Cancellation Pending", "count pending_cancellation"),
     row("gone as announced", [PAID, PENDING], event("cancelled", 30, cancellationSource="CUSTOMER"), HV,
         "note Membership Cancelled", "count left_voluntarily", "resolve cancel:M:2026-04-01 by cancel.ended"),
@@ -192,6 +207,9 @@ LEAVING = [
 MOVE = {"tierId": "6a538edc", "previousTierId": GOLD}
 BACK = {"tierId": GOLD, "previousTierId": "6a538edc"}
 TIERS = [
+    row("in the tier that was left for a failed fee", [event("joined", 1, tierId="c560bce7"), FIRST, event("cancelled", 12)],
+        event("moved", 5, tierId=GOLD), PLAIN, "note Membership Tier Changed", "count lost 100",
+        "resolve dun:M by dunning.lost"),
     row("unranked", [PAID], event("moved", 5), HV, "note Membership Tier Changed"),
     row("up", [PAID], event("moved", 5, **BACK), RANKED, "note Membership Tier Changed", "count tier_up"),
     row("down", [PAID], event("moved", 5, **MOVE), RANKED, "note Membership Tier Changed", "count tier_down"),

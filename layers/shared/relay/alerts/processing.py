@@ -129,7 +129,10 @@ def _defer_reason(batch: BatchDelivery, alert_message: AlertMessage) -> DeferRea
     incident = context.incidents.load(alert_message.alert.incident_key)
     if not recipients(incident, alert_message, channels_for(alert_message, rules, context.channel_names)):
         return None
-    is_escalation = classify(incident, alert_message) in {"opened", "escalated", "outcome"}
+    classification = classify(incident, alert_message)
+    if classification == "overtaken":
+        return None  # what is deferred is the newer incident's, and goes with it
+    is_escalation = classification in {"opened", "escalated", "outcome"}
     is_new_alert = is_escalation or notify_even_if_unannounced(incident, alert_message)
     level = alert_message.alert.level if is_new_alert else incident.level or Level.INFO
     if level <= Level.WARNING and is_quiet(alert_message.at, rules.quiet_hours, context.zone):

@@ -31,6 +31,7 @@ Classification: TypeAlias = Literal[
     "escalated",
     "outcome",
     "absorbed",
+    "overtaken",
     "updated",
     "resolved",
     "resolved_before_open",
@@ -38,6 +39,7 @@ Classification: TypeAlias = Literal[
     "seen",
 ]
 """`outcome`: an opening at no higher level with an outcome that was not told yet. `absorbed`: any other such opening.
+`overtaken`: an opening of the incident before this one under the same key; what it tells is told, and changes nothing.
 `seen`: an event that was applied before."""
 
 QUIET_CHANNELS: Final = frozenset({"slack", "pagerduty"})
@@ -78,6 +80,8 @@ def classify(incident: Incident, alert_message: AlertMessage) -> Classification:
 
 def _within(incident: Incident, alert: Alert) -> Classification:
     """Return what another opening means to an incident that is active."""
+    if _is_overtaken(incident, alert):
+        return "overtaken"
     if incident.level is None or alert.level > incident.level:
         return "escalated"
     return "outcome" if alert.outcome and alert.outcome not in incident.told else "absorbed"
@@ -89,6 +93,12 @@ def _is_next_cycle(incident: Incident, alert_message: AlertMessage) -> bool:
     return (
         begins_at is not None and incident.last_opened_at is not None and begins_at > incident.last_opened_at
     )
+
+
+def _is_overtaken(incident: Incident, alert: Alert) -> bool:
+    """Return whether an opening is of an earlier cycle than the incident, which the next cycle has opened."""
+    next_at = alert.next_cycle_at
+    return next_at is not None and incident.opened_at is not None and incident.opened_at >= next_at
 
 
 def _as_of(alert_message: AlertMessage) -> datetime:
@@ -116,7 +126,8 @@ def recipients(incident: Incident, alert_message: AlertMessage, channels: Iterab
             return _quiet_channels(notified) or notified
         if classification in {"escalated", "updated"}:
             return ()
-    if classification == "opened" or notify_even_if_unannounced(incident, alert_message):
+    is_told_apart = classification == "overtaken" and alert_message.alert.outcome is not None
+    if classification == "opened" or is_told_apart or notify_even_if_unannounced(incident, alert_message):
         return tuple(channels)
     if classification in {"escalated", "outcome"}:
         return tuple(dict.fromkeys((*incident.channels, *channels)))
@@ -193,7 +204,7 @@ def _changed(incident: Incident, alert_message: AlertMessage, classification: Cl
     at, alert = _as_of(alert_message), alert_message.alert
     if classification in {"opened", "escalated", "outcome", "absorbed"}:
         one_off = alert.one_off and (classification == "opened" or after.one_off)
-        after = replace(after, last_opened_at=_later(at, after.last_opened_at), one_off=one_off)
+        after = replace(after, last_opened_at=_last_opened_at(after, alert, at), one_off=one_off)
     if classification in {"resolved", "resolved_before_open"}:
         after = replace(after, resolved_at=_later(at, after.resolved_at))
     match classification:
@@ -219,6 +230,15 @@ def _changed(incident: Incident, alert_message: AlertMessage, classification: Cl
     if alert.outcome and classification in {"opened", "escalated", "outcome"}:
         after = replace(after, told=(*after.told, alert.outcome))
     return after
+
+
+def _last_opened_at(incident: Incident, alert: Alert, at: datetime) -> datetime:
+    """Return the time of the newest opening: before the next cycle where that is known, so that its next alert opens it.
+
+    Without the final failure its first attempt looked like one of the cycle before, and joined its incident.
+    """
+    newest, next_at = _later(at, incident.last_opened_at), alert.next_cycle_at
+    return at if next_at is not None and at < next_at <= newest else newest
 
 
 def apply_notice(incident: Incident, alert_message: AlertMessage, channels: Iterable[str]) -> Incident:
@@ -253,12 +273,17 @@ def enqueue(
     if kind == "opened":
         threads = {**incident.threads, alert_message.event_id: Thread(first_message=alert_message)}
         incident = replace(incident, thread_id=alert_message.event_id, threads=threads)
+    # A notice about an incident that another has overtaken is no part of that one.
+    is_apart = kind == "notice" and incident.active
     added = PendingNotification(
-        alert_message=alert_message, kind=kind, deliveries=deliveries, thread_id=incident.thread_id
+        alert_message=alert_message,
+        kind=kind,
+        deliveries=deliveries,
+        thread_id="" if is_apart else incident.thread_id,
     )
     # An escalation that is sent now includes the lower one that was deferred.
     deferred = None if kind in {"opened", "escalated"} else incident.deferred
-    notified = tuple(dict.fromkeys((*incident.channels, *deliveries)))
+    notified = incident.channels if is_apart else tuple(dict.fromkeys((*incident.channels, *deliveries)))
     pending = (*incident.pending, added)
     incident, pending = _give_up(incident, pending[:-MAX_PENDING]), pending[-MAX_PENDING:]
     return _prune_threads(replace(incident, pending=pending, channels=notified, deferred=deferred))
@@ -282,6 +307,8 @@ def _notification_kind(incident: Incident, alert_message: AlertMessage) -> Notif
             return "updated"
         case "resolved" | "resolved_before_open":
             return "notice" if notify_even_if_unannounced(incident, alert_message) else "resolved"
+        case "overtaken":
+            return "notice"
         case _:
             # To people, an incident that opened silently opens with the first notification.
             return "opened"

@@ -63,7 +63,8 @@ class Alert:
     `outcome` is told even where the incident's level was reached before. Where `as_of` is later than the event,
     the alert holds as of then: a cancellation ends what was told a moment after it, and a joining that arrives late opens the
     incident of a failure after it. An opening whose
-    `cycle_at` is later than all before it begins the next incident under the same key.
+    `cycle_at` is later than all before it begins the next incident under the same key. One that names a `next_cycle_at`
+    belongs to the incident before the one that began then.
     """
 
     kind: Literal["alert"] = "alert"
@@ -80,6 +81,7 @@ class Alert:
     tone: Tone | None = None
     as_of: datetime | None = None
     cycle_at: datetime | None = None
+    next_cycle_at: datetime | None = None
 
     def __post_init__(self) -> None:
         """Cut long values: an alert is stored in the item of its member's record."""

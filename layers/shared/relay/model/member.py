@@ -260,6 +260,14 @@ class Member:
         )
         return not has_milestone or self._open_cycle is not None
 
+    def as_known(self, at: datetime) -> datetime:
+        """Return a moment with the count of milestones in its microseconds, which facts leave at zero.
+
+        What the record shows of that moment changes with each milestone that arrives; so what was decided with more
+        knowledge is later, whichever is heard of first.
+        """
+        return at + len(self.milestones) * timedelta(microseconds=1)
+
     @property
     def past(self) -> frozenset[str]:
         """What was to come and is past, as of the newest fact: names of fields, and the events of expired lots."""
@@ -294,10 +302,13 @@ class Member:
     def _fee(self, part: str) -> Value:
         """Return the amount or the currency of the recurring fee; of another charge, where no recurring fee is known."""
         fee, charge = self.registers.get("fee_amount"), self._registered("charge_amount")
-        is_known = fee is not None and fee.value is not None and (charge is None or self._is_billed(fee))
+        has_fee = fee is not None and fee.value is not None
+        if part == "currency" and not has_fee:
+            return self._registered("charge_currency")
+        is_known = fee is not None and has_fee and (charge is None or self._is_billed(fee))
         entered = [each for each in self.milestones if each.kind in {"joined", "moved"}]
-        is_free = bool(entered) and entered[-1].detail in WITHOUT_A_FEE
-        return self._registered(f"fee_{part}" if is_known or charge is None or is_free else f"charge_{part}")
+        is_over = self.ended_at is not None or (bool(entered) and entered[-1].detail in WITHOUT_A_FEE)
+        return self._registered(f"fee_{part}" if is_known or charge is None or is_over else f"charge_{part}")
 
     @property
     def _failed_attempts(self) -> int | None:
@@ -385,7 +396,11 @@ class Member:
     @property
     def _on_trial(self) -> bool:
         ends, paid = self.moment("trial_ends_at"), self.moment("last_payment_at")
-        return ends is not None and (paid is None or paid < ends - TRIAL_BILLING_SLACK)
+        if ends is not None:
+            return paid is None or paid < ends - TRIAL_BILLING_SLACK
+        # A trial whose end no event told, or told as what it cannot be: a trial until something is paid.
+        entered = [each for each in self.milestones if each.kind == "joined" or each.detail in WITHOUT_A_FEE]
+        return bool(entered) and entered[-1].detail == "trial" and (paid is None or paid < entered[-1].at)
 
 
 def _cancel_type(member: Member) -> Value:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias
 
 from relay.model.effects import MEMBER, Alert, KpiName, Level, Tone
-from relay.model.formats import day_text, detail_rows, moment_text
+from relay.model.formats import amount_text, day_text, detail_rows, moment_text
 from relay.model.member import Member
 from relay.model.milestones import Milestone
+from relay.rules.segments import high_value_rows, is_high_value
+from relay.rules.settings import Rules
 
 EndingKind: TypeAlias = Literal["voluntary", "involuntary", "merchant", "unknown"]
 
@@ -27,6 +30,9 @@ ENDINGS: Final[dict[EndingKind, tuple[str, KpiName]]] = {
     "unknown": ("cancel.unknown", "left_for_unknown_reason"),
 }
 """For each kind, the id of its rule and the name of its KPI."""
+
+PENDING: Final = "cancel.pending"
+"""The id of the rule for an announced end."""
 
 _SOURCES: Final = {"FAILURE": "the failed payment", "CUSTOMER": "the member", "MERCHANT": "the shop"}
 
@@ -102,6 +108,68 @@ def ending_alert(rule: str, title: str, after: Member, *, level: Level) -> Alert
     )
 
 
+def is_loss(member: Member, rules: Rules) -> bool:
+    """Return whether the cancellation that is announced is one to prevent: a high-value member asked for it."""
+    return _source(member) not in {"FAILURE", "MERCHANT"} and is_high_value(member, rules)
+
+
+def announced(member: Member) -> str | None:
+    """Return the incident of an announced end; None where none is, and where the membership has ended already."""
+    return None if member.ended_at else incident_key(member)
+
+
+def is_same_request(before: Member, at: datetime | None) -> bool:
+    """Return whether a request of this time is the one that the record knows: no joining and no ending lies between them."""
+    known = before.moment("pending_since")
+    if not before.is_leaving or known is None or at is None:
+        return before.is_leaving
+    first, last = sorted((known, at))
+    return not any(first <= each.at <= last for each in before.milestones if each.kind in {"joined", "ended"})
+
+
+def pending_alerts(before: Member, after: Member, rules: Rules) -> Iterator[Alert]:
+    """Yield the alerts of an announced end: the incident of its date opens, and that of another date before is over.
+
+    A new date is said as the end of the former incident, so the new one opens silently.
+    """
+    moved = incident_key(before) not in {None, incident_key(after)}
+    ends_on = moment_text(after.moment("pending_cancel_at")) or "not said"
+    if moved:
+        title = f"The cancellation by {MEMBER} has another date now"
+        yield _resolution("cancel.resumed", before, title, "neutral", ("Ends on", ends_on))
+    source = _source(after)
+    if source == "FAILURE":
+        return  # the dunning incident covers it, and the member did not ask to leave
+    by_member = source != "MERCHANT"
+    is_told = moved and is_loss(before, rules)
+    yield Alert(
+        rule=PENDING,
+        incident_key=incident_key(after) or "",
+        level=Level.WARNING if is_loss(after, rules) and not is_told else Level.INFO,
+        title=f"{MEMBER} is about to leave" if by_member else f"The shop cancels the membership of {MEMBER}",
+        details=detail_rows(
+            ("Ends on", ends_on),
+            ("Fee", amount_text(after.money("fee_amount"), after.text("fee_currency"))),
+            ("Asked by", source_text(source)),
+            *high_value_rows(after, rules),
+        ),
+        advice="Until then the member can be won back: write, or offer something."
+        if by_member
+        else "Nothing to do, if the shop meant it: the membership runs until then.",
+        as_of=_decided_at(after),
+    )
+
+
+def _decided_at(member: Member) -> datetime | None:
+    """Return the moment as of which the record shows the announced end as to come, or as over."""
+    announced_at = member.moment("pending_since")
+    return member.as_known(announced_at) if announced_at else None
+
+
+def _source(member: Member) -> str | None:
+    return source(member.text("pending_cancel_source"))
+
+
 def resumed_alert(before: Member, title: str, tone: Tone = "good") -> Alert:
     """Return the alert that a pending cancellation is off; `before` is the record in which it was pending."""
     return _resolution("cancel.resumed", before, title, tone)
@@ -115,17 +183,19 @@ def ended_alert(before: Member) -> Alert:
 _WHAT_IS_LEFT: Final[dict[Tone, str]] = {
     "good": "Nothing is left to do.",
     "bad": "Ask what was missing, and invite the member back.",
-    "neutral": "The message with the new date says until when the member can be won back.",
+    "neutral": "The member can be won back until the new date.",
 }
 
 
-def _resolution(rule: str, before: Member, title: str, tone: Tone) -> Alert:
+def _resolution(rule: str, before: Member, title: str, tone: Tone, *rows: tuple[str, str]) -> Alert:
     return Alert(
         rule=rule,
         incident_key=incident_key(before) or "",
         action="resolve",
         level=Level.INFO,
         title=title,
+        details=rows,
         tone=tone,
         advice=_WHAT_IS_LEFT[tone],
+        as_of=_decided_at(before),
     )

@@ -16,7 +16,7 @@ from inveterate.webhooks.payments import BillingAttemptFailed, PaymentFailed
 
 from relay.model.effects import MEMBER, Alert, Level, Note, Outcome
 from relay.model.facts import Facts, known, pick
-from relay.model.formats import amount_text, detail_rows, enum_words, moment_text
+from relay.model.formats import amount_text, day_text, detail_rows, enum_words, moment_text
 from relay.model.member import Member
 from relay.model.milestones import SAME_ATTEMPT, Cycle, Milestone
 from relay.model.timeline_events import PropertyValue
@@ -40,6 +40,8 @@ _HOW_IT_FAILED: Final = {
 """What a title says of the payment, by rule."""
 
 Closing: TypeAlias = Literal["recovered", "lost", "ended", "found_ended", "rejoined", "moved"]
+
+_BY_OUTCOME: Final[Mapping[str, Closing]] = {"recovered": "recovered", "lost": "lost", "rejoined": "rejoined"}
 
 _CLOSINGS: Final[Mapping[Closing, tuple[str, Outcome, str]]] = {
     "recovered": ("dunning.recovered", "recovered", f"Recovered: the fee of {MEMBER} is paid"),
@@ -148,6 +150,28 @@ def open_cycle(member: Member) -> Cycle | None:
     return cycles[-1] if member.is_failing and cycles and cycles[-1].end is None else None
 
 
+def unsettled_cycle(member: Member, failure: Milestone | None) -> Cycle | None:
+    """Return the cycle of a failure whose fee is open, or was followed by the next failing one; None where it was settled.
+
+    What settles the newest fee settles those before it: their incident is over too.
+    """
+    for cycle in reversed(member.history.cycles if member.is_failing else ()):
+        if cycle.outcome not in {"open", "next"}:
+            return None
+        if failure in cycle.failures:
+            return cycle
+    return None
+
+
+def tells_final(cycle: Cycle, failure: Milestone | None) -> bool:
+    """Return whether the final failure of a cycle is to be told: the newest of an open one, the first to arrive of an older one.
+
+    The incident of an open cycle knows what was told. That of an older one may be over.
+    """
+    finals = [each for each in cycle.failures if each.is_final]
+    return failure == finals[-1] if cycle.end is None and finals else finals == [failure]
+
+
 def is_warned(cycle: Cycle, event: BillingAttemptFailed, after: Member, rules: Rules) -> bool:
     """Return whether an earlier attempt of the cycle was a warning: attempts ran out, as far as was known."""
     most = rules.billing_attempts_for(event.detail.billing_tier_id or after.text("tier_id"))
@@ -185,7 +209,18 @@ def failure_alert(rule: str, event: Failure, after: Member, rules: Rules, *, lev
         ),
         advice=_advice(rules, permanent=cannot_succeed(charge.error_message), left=left),
         outcome="failed_for_good" if rule == "dunning.failed" else None,
-        cycle_at=_next_cycle_at(after),
+    )
+
+
+def of_cycle(alert: Alert, cycle: Cycle, member: Member) -> Alert:
+    """Return an alert of a cycle's failure with where that cycle begins and ends, where nothing settled the fee before or this one."""
+    next_at = cycle.end.at if cycle.end and cycle.outcome == "next" else None
+    following = detail_rows(("Next fee", f"failed as well, on {day_text(next_at)}" if next_at else None))
+    return replace(
+        alert,
+        details=(*alert.details, *following),
+        cycle_at=_cycle_at(cycle, member),
+        next_cycle_at=next_at,
     )
 
 
@@ -219,9 +254,25 @@ def opened_alerts(before: Member, after: Member, rules: Rules) -> Iterator[Alert
         ),
         advice=_advice(rules, permanent=cannot_succeed(reason), left=left),
         outcome="failed_for_good" if cycle.is_final else None,
-        as_of=cycle.failures[-1].at,
-        cycle_at=_next_cycle_at(after),
+        as_of=_decided_at(after, cycle.failures[-1].at),
+        cycle_at=_cycle_at(cycle, after),
     )
+
+
+def _decided_at(member: Member, failed_at: datetime) -> datetime:
+    """Return the moment as of which the record shows a failed fee as open or over, where its events alone do not say it.
+
+    After the failure, and after an ending of another tier, which may have resolved the incident when it was
+    taken for the member's own.
+    """
+    return member.as_known(max([failed_at, *(each.at for each in member.history.foreign)]))
+
+
+def _cycle_at(cycle: Cycle, member: Member) -> datetime | None:
+    """Return when a cycle began, where nothing closed the one before: the incident of that one is still open."""
+    begun = cycle.failures[0]
+    is_next = any(each.outcome == "next" and each.end == begun for each in member.history.cycles)
+    return begun.at if is_next else None
 
 
 def _failed_title(rule: str, amount: str, reason: str | None, left: int | None) -> str:
@@ -230,13 +281,6 @@ def _failed_title(rule: str, amount: str, reason: str | None, left: int | None) 
         how = "failed, and another payment method is needed" if cannot_succeed(reason) else "failed again"
     what = f"A payment of {amount}" if amount else "A membership payment"
     return f"{what} by {MEMBER} {how}"
-
-
-def _next_cycle_at(member: Member) -> datetime | None:
-    """Return when the open cycle began, where nothing closed the one before: the incident of that one is still open."""
-    cycles = member.history.cycles
-    followed = len(cycles) > 1 and cycles[-2].outcome == "next"
-    return cycles[-1].failures[0].at if followed else None
 
 
 def _advice(rules: Rules, *, permanent: bool, left: int | None) -> str:
@@ -288,6 +332,15 @@ def attempts_left_after(event: Failure, after: Member, rules: Rules) -> int | No
     return None if number is None else _left(number, most)
 
 
+def closing(before: Member, after: Member) -> Closing:
+    """Return how the fee that was open in `before` is over in `after`."""
+    open_before = open_cycle(before)
+    for cycle in after.history.cycles if open_before else ():
+        if open_before and cycle.end and open_before.failures[-1] in cycle.failures:
+            return "moved" if cycle.end.kind == "moved" else _BY_OUTCOME.get(cycle.outcome, "ended")
+    return "ended"
+
+
 def resolution_alert(
     how: Closing, at: datetime | None, before: Member, *, level: Level = Level.INFO
 ) -> Alert:
@@ -297,6 +350,7 @@ def resolution_alert(
     a moment after the event of `at` included.
     """
     failed_at = before.moment("last_failure_at")
+    as_of = _decided_at(before, failed_at) if failed_at else None
     rule, outcome, title = _CLOSINGS[how]
     alert = Alert(
         rule=rule,
@@ -308,7 +362,7 @@ def resolution_alert(
         outcome=outcome,
         tone="bad" if outcome == "lost" else "neutral" if how == "moved" else "good",
         advice=_WHAT_IS_LEFT[how],
-        as_of=failed_at if failed_at and (at is None or failed_at > at) else None,
+        as_of=as_of if as_of and (at is None or as_of > at) else None,
     )
     cycle = open_cycle(before)
     return _with_figures(alert, cycle) if cycle else alert

@@ -13,9 +13,10 @@ from relay.model.fields import Value
 from relay.model.formats import day_text
 from relay.model.member import Member
 from relay.model.milestones import Milestone
-from relay.rules import cancellation, dunning
+from relay.rules import cancellation
 from relay.rules.pairs import is_told, pair_effects
 from relay.rules.settings import Rules
+from relay.rules.standing import standing_alerts
 from relay.rules.timeline import note
 
 _CLEARED: Final = (
@@ -73,9 +74,16 @@ def joining_effects(event: JoinedEvent, before: Member, after: Member, rules: Ru
     yield from pair_effects(before, after, rules)
     if is_latest and rules.announce_joins and rule == "join.paid":
         yield _announcement(event, after)
-    yield from dunning.opened_alerts(before, after, rules)
-    if is_latest:
-        yield from _resolutions(event, before, after, moved=moved)
+    yield from standing_alerts(before, after, rules, at=event.occurred_at)
+    if is_latest and before.ended_at and not moved:
+        yield Alert(
+            rule="join.again",
+            incident_key=cancellation.ending_incident_key(before),
+            action="resolve",
+            level=Level.INFO,
+            title=f"{MEMBER} is back",
+            advice="Nothing is left to do.",
+        )
 
 
 def _announcement(event: JoinedEvent, after: Member) -> Alert:
@@ -88,20 +96,3 @@ def _announcement(event: JoinedEvent, after: Member) -> Alert:
         title=f"{MEMBER} joined",
         advice="Nothing to do, unless you greet new members yourself.",
     )
-
-
-def _resolutions(event: JoinedEvent, before: Member, after: Member, *, moved: bool) -> Effects:
-    """Resolve the incidents that a joining ends: dunning, a pending cancellation, an ending."""
-    if before.is_failing and not after.is_failing:
-        yield dunning.resolution_alert("moved" if moved else "rejoined", event.occurred_at, before)
-    if cancellation.incident_key(before) and not cancellation.incident_key(after):
-        yield cancellation.resumed_alert(before, f"{MEMBER} stays: a tier was entered anew")
-    if before.ended_at and not moved:
-        yield Alert(
-            rule="join.again",
-            incident_key=cancellation.ending_incident_key(before),
-            action="resolve",
-            level=Level.INFO,
-            title=f"{MEMBER} is back",
-            advice="Nothing is left to do.",
-        )

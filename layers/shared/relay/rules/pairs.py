@@ -74,9 +74,12 @@ def pair_effects(before: Member, after: Member, rules: Rules) -> Effects:
     """
     yield from _matter_kpis(before, after)
     for kind in _RULES:
-        new, moved, denied = _compared(_stories(before, kind), _stories(after, kind))
+        known = _stories(before, kind)
+        new, moved, denied = _compared(known, _stories(after, kind))
         for story in new:
-            yield from _told(story, after, rules)
+            is_split = any(set(story.parts) & set(each.parts) for each in known)
+            key = _split_key(story, before, after) if is_split else milestone_key(after, story.first)
+            yield from _told(story, after, rules, key)
         for old, story in moved:
             yield from _counted(old, after, withdrawn=True)
             yield from _counted(story, after)
@@ -88,7 +91,11 @@ def pair_effects(before: Member, after: Member, rules: Rules) -> Effects:
 
 def milestone_key(member: Member, milestone: Milestone) -> str:
     """Return the key of what is told of a milestone, whichever event tells it."""
-    return hashlib.sha256(f"{member.key} {milestone.number}".encode()).hexdigest()[:32]
+    return _key(member, milestone.number)
+
+
+def _key(member: Member, *numbers: int) -> str:
+    return hashlib.sha256(f"{member.key} {' '.join(map(str, numbers))}".encode()).hexdigest()[:32]
 
 
 def is_told(before: Member, after: Member, kind: MilestoneKind) -> bool:
@@ -134,8 +141,19 @@ def _matter_kpis(before: Member, after: Member) -> Iterator[Kpi]:
             yield Kpi(rule=rule, name=name, key=milestone_key(after, each), at=each.at)
 
 
-def _told(story: _Story, after: Member, rules: Rules) -> Iterator[Note | Kpi]:
-    rule, key = _RULES[story.kind], milestone_key(after, story.first)
+def _split_key(story: _Story, before: Member, after: Member) -> str:
+    """Return the key of a pair that an event has parted from another one.
+
+    That one was told under the key of any of its milestones: the first of those that were known then. So the
+    event that parts the two is in the key.
+    """
+    known = set(before.milestones)
+    numbers = [story.first.number, *(each.number for each in after.milestones if each not in known)]
+    return _key(after, *numbers)
+
+
+def _told(story: _Story, after: Member, rules: Rules, key: str) -> Iterator[Note | Kpi]:
+    rule = _RULES[story.kind]
     if story.kind == "recovered":
         paid = story.last
         yield note(
