@@ -163,7 +163,7 @@ def test_an_acknowledgement_reaches_the_incident_and_its_thread(clicked: Clicked
     assert "Recovered" in last["payload"]["text"]
     assert last["thread_ts"] == first["ts"]
     assert "escalat" not in str(clicked.texts).lower()
-    assert "Now error" not in str(clicked.texts)
+    assert "Escalated" not in str(clicked.texts)
 
 
 def test_a_click_on_what_is_over_is_answered(clicked: Clicked) -> None:

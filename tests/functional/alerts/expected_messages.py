@@ -15,13 +15,13 @@ def subjects(aws: Aws) -> list[str]:
 
 SLACK_TEXTS = [
     "⚠️ Warning: Payment failed - Mia K. (m•••@example.com)",
-    "🔴 Now error: Payment failed - Mia K. (m•••@example.com)",
-    "✅ Over: Payment recovered - Mia K. (m•••@example.com)",
+    "🔴 Escalated: Payment failed - Mia K. (m•••@example.com)",
+    "✅ Payment recovered - Mia K. (m•••@example.com)",
 ]
 
 
 EMAIL_SUBJECTS = [
     "Relay Warning: Payment failed [7001]",
-    "Relay Now error: Payment failed [7001]",
-    "Relay Over: Payment recovered [7001]",
+    "Relay Escalated: Payment failed [7001]",
+    "Relay Payment recovered [7001]",
 ]

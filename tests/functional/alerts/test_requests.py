@@ -62,9 +62,9 @@ def test_a_digest_is_sent_once(bot: Aws) -> None:
     for number, lines in enumerate((LINES, LINES, ())):
         digest = DailyDigest(id=f"d{number}", at=DAY, day=date(2025, 6, 30 - number // 2), lines=lines)
         assert app.handler(record(dump(digest), DIGEST_TOPIC), CONTEXT) == DONE
-    assert bot.slack_texts() == ["📊 The membership programme on Monday, 2025-06-30"]
+    assert bot.slack_texts() == ["📊 The membership programme on Mon 30 Jun 2025"]
     [mail] = bot.emails()
-    assert mail["Subject"] == "Relay The membership programme on Monday, 2025-06-30"
+    assert mail["Subject"] == "Relay The membership programme on Mon 30 Jun 2025"
     assert "Joined: 12\nLeft: 4\n" in mail["Message"]
     assert not service(NotifierServices).incidents.load(f"digest:{SHOP}:2025-06-30").active
 

@@ -97,18 +97,18 @@ def texts(messages: list[dict[str, Any]]) -> list[str]:
 def test_one_incident_is_one_thread(slack: SlackNotifier) -> None:
     """Notifications are replies; the first message has the present state, in the end that it is over and why."""
     slack.receive(OPEN, UPDATE, ESCALATE)
-    assert texts(slack.first_messages) == ["🔴 Now error: Payment failed"]
+    assert texts(slack.first_messages) == ["🔴 Escalated: Payment failed"]
     slack.receive(RESOLVE)
     [first] = slack.first_messages
-    assert texts([first]) == ["✅ Over: Payment failed"]
+    assert texts([first]) == ["✅ Payment recovered"]
     assert first["updates"] == 2
     assert "Payment recovered, 2025-07-01 09:20 UTC" in str(first["payload"]["blocks"])
     assert "Ask the member" not in str(first["payload"]["blocks"])
     assert {one["thread_ts"] for one in slack.replies} == {first["ts"]}
     assert texts(slack.replies) == [
         "\N{INFORMATION SOURCE}\N{VARIATION SELECTOR-16} Info: A new card, a retry is expected",
-        "🔴 Now error: Payment failed",
-        "✅ Over: Payment recovered",
+        "🔴 Escalated: Payment failed",
+        "✅ Payment recovered",
     ]
     # Only an escalation is shown to the whole channel.
     assert [one["payload"]["reply_broadcast"] for one in slack.replies] == [False, True, False]
@@ -120,7 +120,7 @@ def test_a_reopened_incident_has_a_new_thread(slack: SlackNotifier) -> None:
     slack.receive(
         OPEN, RESOLVE, alert_message("e5", minute=30), alert_message("e6", minute=40, action="resolve")
     )
-    assert texts(slack.first_messages) == ["✅ Over: Payment failed"] * 2
+    assert texts(slack.first_messages) == ["✅ Payment recovered"] * 2
     assert [one["thread_ts"] for one in slack.replies] == [one["ts"] for one in slack.first_messages]
     assert slack.notifier.incidents.items[INCIDENT_KEY].threads == {}
 
@@ -132,8 +132,8 @@ def test_slack_down_from_opening_to_resolution(slack: SlackNotifier) -> None:
         assert isinstance(slack.receive(one)[one.event_id], TransientError)
     for one in (alert_message("e5", minute=30), RESOLVE, ESCALATE, OPEN):
         assert slack.receive(one, deferrals=1) == {one.event_id: None}
-    assert texts(slack.first_messages) == ["✅ Over: Payment failed", "⚠️ Warning: Payment failed"]
-    assert texts(slack.replies) == ["🔴 Now error: Payment failed", "✅ Over: Payment recovered"]
+    assert texts(slack.first_messages) == ["✅ Payment recovered", "⚠️ Warning: Payment failed"]
+    assert texts(slack.replies) == ["🔴 Escalated: Payment failed", "✅ Payment recovered"]
     assert slack.email.sent == ["opened WARNING", "escalated ERROR", "resolved WARNING", "opened WARNING"]
 
 
@@ -156,7 +156,7 @@ def test_a_resolution_after_the_first_message_was_deleted(slack: SlackNotifier) 
     slack.receive(OPEN)
     slack.standin.messages.clear()
     assert slack.receive(RESOLVE) == {"e4": None}
-    assert texts(slack.first_messages) == ["✅ Over: Payment recovered"]
+    assert texts(slack.first_messages) == ["✅ Payment recovered"]
 
 
 @pytest.mark.parametrize("save", range(15))
@@ -175,7 +175,7 @@ def test_a_crash_before_any_save(slack: SlackNotifier, save: int) -> None:
     repeats = [one for one in slack.replies if "may be a repeat" in str(one["payload"])]
     assert len(repeats) == (1 if save in {7, 10} else 0)
     last = slack.first_messages[-1]
-    assert last["payload"]["text"].startswith("✅ Over: Payment failed")
+    assert last["payload"]["text"].startswith("✅ Payment recovered")
     assert slack.replies[-1]["thread_ts"] == last["ts"]
 
 
@@ -239,7 +239,7 @@ def test_an_earlier_channel_that_cannot_be_used(slack: SlackNotifier, channel: s
     ref = slack.slack_channel().send(earlier)
     assert ref is not None
     assert ref.startswith("C0RELAY/")
-    assert texts(slack.standin.messages) == ["✅ Over: Payment recovered"]
+    assert texts(slack.standin.messages) == ["✅ Payment recovered"]
 
 
 @pytest.mark.parametrize("code", ["update_failed", "cannot_reply_to_message", "a_code_of_tomorrow"])
@@ -271,7 +271,7 @@ def test_a_webhook_posts_messages_only(slack: SlackNotifier) -> None:
     slack.receive(OPEN, ESCALATE, RESOLVE)
     assert texts(slack.standin.messages) == [
         "⚠️ Warning: Payment failed",
-        "🔴 Now error: Payment failed",
-        "✅ Over: Payment recovered",
+        "🔴 Escalated: Payment failed",
+        "✅ Payment recovered",
     ]
     assert {one["path"] for one in slack.standin.messages} == {HOOK}

@@ -88,7 +88,7 @@ def test_what_was_done_is_no_button_any_more(fields: dict[str, Any], left: list[
     assert labels(slack_first_message(given("resolved", **fields), STACK)) == []
 
 
-@pytest.mark.parametrize(("level", "status"), [(Level.WARNING, "Warning"), (Level.ERROR, "Now error")])
+@pytest.mark.parametrize(("level", "status"), [(Level.WARNING, "Warning"), (Level.ERROR, "Escalated")])
 def test_the_first_message_stays_what_it_was(level: Level, status: str) -> None:
     """An action adds who has the incident, and takes nothing of its state."""
     done = alert_message("a1", title="kim acknowledged", action="update", level=level)

@@ -15,6 +15,7 @@ from typing import Final
 from relay.alerts.render.plain_text import address, cut, line, unlinked
 from relay.alerts.render.times import local_day, local_time, localised
 from relay.model.effects import MEMBER, Alert, Level, Tone
+from relay.model.incident import NotificationKind
 from relay.model.member import Member
 from relay.model.messages import DIGEST_TOPIC
 from relay.ports.alerts import Notification
@@ -127,7 +128,8 @@ def first_message_content(notification: Notification) -> Content | None:
         now = notification.alert_message.alert
         level = max(first.alert.level, now.level)
         opened = replace(first, alert=replace(first.alert, level=level))
-        content = content_of(replace(notification, alert_message=opened, kind="opened", may_be_repeat=False))
+        rose: NotificationKind = "escalated" if level > first.alert.level else "opened"
+        content = content_of(replace(notification, alert_message=opened, kind=rose, may_be_repeat=False))
         return replace(content, handled=_handled(notification))
     # What is known now takes the place of what was said first; what is over is not repeated.
     content = content_of(replace(notification, may_be_repeat=False))
