@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -85,7 +86,9 @@ def _check(message: Mapping[str, Any]) -> None:
     # What SQS would refuse is refused here: SNS would take it, and a queue would never get it.
     if not message["Message"] or _weight(message) > MOST_BYTES or REFUSED_BY_SQS.search(message["Message"]):
         raise refused("InvalidParameter")
+    # The service model: "UTF-8 text with no line breaks or control characters, and less than 100 characters long".
     if subject is not None and (
-        not 1 <= len(subject) < LONGEST_SUBJECT or not subject.isascii() or not subject.isprintable()
+        not 1 <= len(subject) < LONGEST_SUBJECT
+        or any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in subject)
     ):
         raise refused("InvalidParameter")
