@@ -264,6 +264,8 @@ def value(given: Any, region: str) -> str:  # noqa: PLR0911 - a line for each fo
             return f"arn:{partition}:sns:{region}:{ACCOUNT}:{STACK}-{name}-0123456789ABC"
         case {"Ref": name}:
             return f"{STACK}-{name}-0123456789ABC"
+        case {"Fn::Sub": "${Api.ApiEndpoint}/webhooks"}:
+            return f"https://0123456789.execute-api.{region}.{url}/webhooks"
         case {"Fn::If": [_, yes, no]}:
             return max(value(yes, region), value(no, region), key=len)
         case {"Fn::Join": [separator, parts]}:

@@ -304,7 +304,7 @@ class Member:
         fee, charge = self.registers.get("fee_amount"), self._registered("charge_amount")
         has_fee = fee is not None and fee.value is not None
         if part == "currency" and not has_fee:
-            return self._registered("charge_currency")
+            return self._registered("charge_currency") or self._registered("fee_currency")
         is_known = fee is not None and has_fee and (charge is None or self._is_billed(fee))
         entered = [each for each in self.milestones if each.kind in {"joined", "moved"}]
         is_over = self.ended_at is not None or (bool(entered) and entered[-1].detail in WITHOUT_A_FEE)
