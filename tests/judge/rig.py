@@ -166,6 +166,8 @@ class World:
             "TRIES_TABLE": "incidents",
             "KPIS_TABLE": "figures",
             "JOURNAL_STREAM": "journal",
+            "JOURNAL_BUCKET": "journal",
+            "JOURNAL_DAYS": "365",
             "CHANGES_TOPIC": CHANGES,
             "EMAIL_TOPIC": EMAIL,
             "ALERTS_URL": url["alerts"],
@@ -418,6 +420,8 @@ def _in_the_world(world: World) -> Iterator[None]:
             stack.enter_context(mock.patch.object(importlib.import_module(module), "time", watch))
         for place, name, value in (
             (services, "now", world.clock.now),
+            # The pass over the journal's files is not judged: the account has no bucket.
+            (importlib.import_module("relay.scheduler.tick"), "_NIGHT", (0, 0)),
             (importlib.import_module(HANDLERS["clock"]), "now", world.clock.now),
             (receiver, "datetime", _clock_of(lambda: world.posted_at)),
             (receiver, "_aws", lambda: world.aws),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -25,8 +26,10 @@ def test_all_fields_arrive(setup: CrmTestSetup) -> None:
         credit_balance=Decimal("24.99"),
         failed_attempts=1,
         referrals_count=3,
-        revenue=Decimal(900),  # high value: a checkbox that is false could as well be unknown
+        revenue=Decimal(900),
     )
+    # A checkbox that is false could as well be unknown.
+    known = replace(known, values={**known.values, "high_value": True})
     assert setup.crm.upsert([known])[KEY].state == "mirrored"
     shown = setup.shown(KEY)
     assert shown is not None

@@ -123,7 +123,13 @@ def test_a_member_is_erased_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert (found.member.is_erased, found.member.moment("erased_at"), found.version) == (True, NOW, 2)
     assert (found.member.value("email"), found.member.value("tier_id")) == (None, "t1")
     assert found.seen == ("a" * 32,)
-    assert outbox() == {"member": KEY, "changed": True, "events": [], "newest_webhook_at": None}
+    assert outbox() == {
+        "member": KEY,
+        "changed": True,
+        "events": [],
+        "newest_webhook_at": None,
+        "backfill": False,
+    }
     assert not {text for text in ("ada@example.com", "Ada") if text in str(items_of("members"))}
 
 

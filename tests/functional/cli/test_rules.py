@@ -206,7 +206,7 @@ def test_an_unreadable_document_that_is_replaced_is_printed(
     assert '{"from": "the future"}' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("empty", ["", "# nothing\n", "{}", "billing_attempts: 3\n"])
+@pytest.mark.parametrize("empty", ["", "# nothing\n", "{}"])
 def test_an_empty_document_is_asked_about_twice(
     members: str, document: Path, monkeypatch: pytest.MonkeyPatch, empty: str
 ) -> None:

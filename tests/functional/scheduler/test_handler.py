@@ -78,6 +78,7 @@ def queues(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
         "ALERTS_URL": urls["alerts"],
         "UNCLAIMED_URL": urls["rest"],
         "DEAD_LETTERS_URL": urls["rest"],
+        "RECHECKS_URL": urls["rest"],
         "JOURNAL_STREAM": "journal",
         "JOURNAL_BUCKET": "journal",
         "JOURNAL_DAYS": "365",

@@ -34,6 +34,8 @@ COMPLETE = {
     "INVETERATE_SECRET": "/relay/inveterate",
     "RECHECK_DELAY": "600",
     "TIME_ZONE": "Europe/Berlin",
+    "CALLBACK_URL": "https://0123456789.execute-api.eu-west-1.amazonaws.com/webhooks",
+    "KEY_DIGESTS": "a" * 64,
     "TARGET": "webhook",
     "WEBHOOK_URL": "https://hook.example.com",
     "WEBHOOK_SECRET": "/relay/webhook",
