@@ -13,7 +13,12 @@ from stack_template.expanded import expanded, source
 
 REGIONS: Final = ("us-east-1", "eu-west-1", "us-gov-west-1")
 
-NOT_OF_AWS: Final = ("'sendmessagebatch'", "'deletemessagebatch'", "'publishbatch'")
+NOT_OF_AWS: Final = (
+    "'sendmessagebatch'",
+    "'deletemessagebatch'",
+    "'changemessagevisibilitybatch'",
+    "'publishbatch'",
+)
 """Actions that the local AWS checks by name, and AWS covers by the single ones (template.yaml, "…Batch")."""
 
 
