@@ -60,12 +60,6 @@ KNOWN: tuple[KnownFault, ...] = (
         r" attempts_left$",
         "rules.md: attempts left are shown while a fee is open, a trial beside it or not.",
     ),
-    KnownFault(
-        "an_old_dead_letter_is_nowhere",
-        frozenset({"accepted_is_never_lost"}),
-        r" customer\.updated$",
-        "architecture.md, promise 1: a delivery that names no member is a dead letter, and is journaled before it expires.",
-    ),
 )
 
 NOT_HANDLED = frozenset[str]()

@@ -286,8 +286,8 @@ class World:
         return worked
 
     def wait_until(self, moment: datetime) -> None:
-        """Let time pass, with a tick twice a day while something waits for ticks."""
-        while self._needs_tick() and self.ticked + TICK < moment:
+        """Let time pass, with a tick twice a day while something waits for ticks: dead letters do, since they expire."""
+        while (self._needs_tick() or self.queues["dead-letters"].messages) and self.ticked + TICK < moment:
             self.clock.moment = max(self.clock.moment, self.ticked + TICK)
             self.tick()
         self.clock.moment = max(self.clock.moment, moment)
@@ -295,7 +295,7 @@ class World:
     def tick(self) -> None:
         """Let the clock tick, where something waits for it (held alerts, what is unclaimed); again where it fails."""
         self.ticked = self.clock.now()
-        while self._needs_tick():
+        while self._needs_tick() or self.queues["dead-letters"].messages:
             done = self.invoke("clock", {"time": self.clock.now().isoformat()})
             self.run()
             self.clock.advance(timedelta(minutes=15))
