@@ -57,7 +57,7 @@ def queues(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     client("s3").create_bucket(Bucket="journal")
     urls = {
         name: sqs.create_queue(QueueName=name)["QueueUrl"]
-        for name in ("alerts", "changes", "rest", "audited")
+        for name in ("alerts", "changes", "rest", "rechecks", "audited")
     }
     topic = sns.create_topic(Name="changes")["TopicArn"]
     sns.subscribe(
@@ -78,7 +78,8 @@ def queues(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
         "ALERTS_URL": urls["alerts"],
         "UNCLAIMED_URL": urls["rest"],
         "DEAD_LETTERS_URL": urls["rest"],
-        "RECHECKS_URL": urls["rest"],
+        "RECHECKS_URL": urls["rechecks"],
+        "RECHECK_DELAY": "600",
         "JOURNAL_STREAM": "journal",
         "JOURNAL_BUCKET": "journal",
         "JOURNAL_DAYS": "365",
