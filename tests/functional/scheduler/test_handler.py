@@ -140,7 +140,7 @@ def test_a_morning_from_the_stream_to_the_digest(queues: dict[str, str]) -> None
     assert digest.lines == (
         ("Fees paid", "2: 19.98 USD"),
         ("Credits expiring within 7 days", "1: 25"),
-        ("Members in hubspot", "1 up to date"),
+        ("Members in HubSpot", "1 up to date"),
     )
     [change] = [load(MemberChanged, message["Body"]) for message in taken(queues["changes"])]
     assert [event_effects.event_id for event_effects in change.events] == [f"exp:{'10' * 16}:7"]

@@ -29,7 +29,7 @@ _Loader.add_multi_constructor("!", _any_tag)
 
 def read_template(text: str) -> Mapping[str, Any]:
     """Return a template without the meaning of its tags."""
-    content: Mapping[str, Any] = yaml.load(text, _Loader)  # noqa: S506 - a safe loader that knows more tags
+    content: Mapping[str, Any] = yaml.load(text, _Loader)  # noqa: S506  # nosec B506 - a safe loader that knows more tags
     return content
 
 
