@@ -158,6 +158,8 @@ class _Member:
             self.leave_open("failed_attempts")
         self.state, self.kind = ("trialing" if kind == "trial" else "active"), kind
         self.stop_failing()
+        # "`joined.*` resolves an open dunning incident": no fee is open after any of them.
+        self.put("attempts_left", None)
         self.paid_since_start = False
         if kind in {"free", "lifetime"}:
             self.end_billing()

@@ -54,12 +54,6 @@ KNOWN: tuple[KnownFault, ...] = (
         r"^dun:.* warning resolved$",
         "architecture.md: what is told is a subset of what the order of events would tell.",
     ),
-    KnownFault(
-        "attempts_left_after_a_late_failure",
-        STATE,
-        r" attempts_left$",
-        "rules.md: attempts left are shown while a fee is open, a trial beside it or not.",
-    ),
 )
 
 NOT_HANDLED = frozenset[str]()

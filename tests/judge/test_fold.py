@@ -138,6 +138,15 @@ def test_an_announced_end() -> None:
     assert shown(script.cancel("4-1"))["status"] == "cancelled"
 
 
+@pytest.mark.parametrize("topic", [bodies.JOINED_PAID, bodies.JOINED_TRIAL, bodies.JOINED_FREE])
+def test_a_joining_leaves_no_fee_open(topic: str) -> None:
+    """Every joining resolves an open dunning: no attempts are left, and a failure after it has its own."""
+    script = Script().join("3-1").attempt("4-1").join("4-2", topic)
+    assert shown(script)["attempts_left"] is None
+    if topic == bodies.JOINED_TRIAL:
+        assert shown(script.attempt("4-9"))["attempts_left"] == 2
+
+
 def test_a_trial() -> None:
     """A trial shows when it ends; nothing is asserted of a trial that has been paid."""
     script = Script().join("3-1", bodies.JOINED_TRIAL)
