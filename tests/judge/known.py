@@ -42,18 +42,6 @@ KNOWN: tuple[KnownFault, ...] = (
         "architecture.md: no beginning without its end. A payment that arrives after the next fee has failed ends the "
         "first incident in the record, the timeline and the figures; people were told of the next one already.",
     ),
-    KnownFault(
-        "a_failure_after_an_ending_warns",
-        frozenset({"told_at_most_once"}),
-        r"^dun:.* warning opened$",
-        "rules.md: a failure on a membership that has ended opens nothing; in some orders it still warns once.",
-    ),
-    KnownFault(
-        "an_end_is_said_without_its_beginning",
-        frozenset({"told_at_most_once"}),
-        r"^dun:.* warning resolved$",
-        "architecture.md: what is told is a subset of what the order of events would tell.",
-    ),
 )
 
 NOT_HANDLED = frozenset[str]()

@@ -37,7 +37,7 @@ SAME_ATTEMPT = 36 * HOUR
 class Told:
     """One thing that people are told: the incident, its level and the outcome.
 
-    Outcomes: `opened` (or raised to the level), `final`, `recovered`, `lost`, `rejoined`.
+    Outcomes: `opened` (or raised to the level), `final`, `recovered`, `lost`, `rejoined`, and `resolved` by any other end.
     """
 
     incident: str
@@ -53,6 +53,8 @@ class Cycle:
     failures: list[Statement] = field(default_factory=list)
     end: str | None = None
     uncertain: bool = False
+    # Thirty days without a failure closed its incident, which is said as any end is, by the clock's daily run.
+    quiet: bool = False
     # Followed by the next cycle: how its incident ends is not written, but what was told of it is.
     followed: bool = False
 
@@ -129,10 +131,10 @@ def cycles(mine: list[Statement]) -> Iterator[Cycle]:
             bodies.CANCELLED,
             *bodies.JOINED,
         }:
-            quiet = s.ms - cycle.failures[-1].ms > QUIET_DAYS * DAY
-            cycle.uncertain = cycle.uncertain or quiet
+            cycle.quiet = cycle.quiet or s.ms - cycle.failures[-1].ms > QUIET_DAYS * DAY
+            cycle.uncertain = cycle.uncertain or cycle.quiet
         if s.topic in {bodies.ATTEMPT, bodies.FAILED}:
-            if state == "cancelled":
+            if state == "cancelled" and not is_odd:
                 continue  # "a failure on a membership that has ended opens nothing"
             if cycle and starts_cycle(cycle.failures, s):
                 cycle.end, cycle.followed = "superseded", True
@@ -198,7 +200,7 @@ def _incidents(history: History, mine: list[Statement], found: Expected) -> None
     for cycle in cycles(mine):
         key = dunning_key(history, cycle.member)
         if cycle.end is None and history.end - cycle.failures[-1].ms > QUIET_DAYS * DAY:
-            cycle.uncertain = True  # thirty days without a failure close it
+            cycle.uncertain = cycle.quiet = True
         opened, final = Told(key, "warning", "opened"), Told(key, "warning", "final")
         told = [opened] if cycle.warned else []
         told += [final] * cycle.final
@@ -211,6 +213,8 @@ def _incidents(history: History, mine: list[Statement], found: Expected) -> None
             found.may[Told(key, "info", end)] += 1
             if cycle.uncertain or cycle.followed or not cycle.warned:
                 found.may[Told(key, "warning", end)] += 1
+        if cycle.quiet:
+            found.may[Told(key, "warning" if cycle.warned else "info", "resolved")] += 1
         if cycle.unnumbered and not cycle.warned:
             found.may[opened] += 1
         if cycle.uncertain or cycle.followed:
