@@ -131,7 +131,11 @@ class _Member:
         fields, kind = self.answer.fields, bodies.JOINED[s.topic]
         if same_trial(self.trial, s):
             # The same matter with another value: it counts once. When it began is told twice.
-            self.put("trial_ends_at", values.moment(s.payload.get("freeTrialEnd")))
+            ends = s.payload.get("freeTrialEnd")
+            if values.possible_date(ends):
+                self.put("trial_ends_at", values.moment(ends))
+            else:
+                self.leave_open("trial_ends_at")
             self.leave_open("joined_at")
             return
         self.trial = s if kind == "trial" else None
@@ -469,7 +473,6 @@ def same_trial(trial: Statement | None, s: Statement) -> bool:
         and s.topic == bodies.JOINED_TRIAL
         and s.identity != trial.identity
         and trial.payload.get("tierId") == s.payload.get("tierId") is not None
-        and values.possible_date(s.payload.get("freeTrialEnd"))
     )
 
 

@@ -62,7 +62,7 @@ def compare(history: History, plays: list[Observed]) -> list[Violation]:
     """Return where two plays of the same deliveries ended differently: record, CRM and incident state."""
     found = set[Violation]()
     first, *others = plays
-    answers = fold(history)
+    answers, quiet = fold(history), expect(history).quiet_incidents
     for other in others:
         for member, answer in answers.items():
             skipped = {"email", "first_name", "last_name", "phone"} if answer.erased_once else set[str]()
@@ -74,7 +74,7 @@ def compare(history: History, plays: list[Observed]) -> list[Violation]:
                 for name in sorted(one.keys() | two.keys())
                 if name not in skipped and not same(name, one.get(name), two.get(name))
             }
-        for key in sorted(first.open_incidents ^ other.open_incidents):
+        for key in sorted((first.open_incidents ^ other.open_incidents) - quiet):
             found.add(Violation("same_for_all_orders", key, "open after one order and closed after another"))
     return sorted(found)
 
@@ -162,9 +162,14 @@ def told_at_most_once(case: Case) -> Iterator[Violation]:
             most = _told_by_arrivals(case, told)
             if told.outcome in _ENDS:
                 most = max(most + case.observed.premature[told.outcome], begun[told.incident])
-            elif told.outcome == "opened":
+            else:
                 # What was said to be over too early is opened again.
-                most += case.observed.premature.total()
+                quiet = (
+                    each.outcome == "resolved"
+                    for each in case.observed.told
+                    if each.incident == told.incident
+                )
+                most += case.observed.premature.total() + sum(quiet)
         if times > most:
             yield Violation("told_at_most_once", _name(told), f"{times} times, at most {most}")
 
@@ -221,7 +226,7 @@ def _must_say_final(case: Case, told: Told) -> bool:
     groups = case.observed.groups or range(len(prefixes))
     last_of_group = {group: n for n, group in enumerate(groups)}
     known = (expect(case.history, prefixes[n]) for n in last_of_group.values())
-    return any(expected.must[told] and told.incident in expected.open_incidents for expected in known)
+    return any(told.incident in expected.unsettled_finals for expected in known)
 
 
 # Thirty days without a failure are an end as well, and are said as that.
@@ -230,13 +235,16 @@ _ENDS = frozenset({"recovered", "lost", "rejoined", "resolved"})
 
 def ends_what_begins(case: Case) -> Iterator[Violation]:
     """No dunning incident that people were told of stays without its end."""
-    begun, ended = Counter[str](), Counter[str]()
+    begun, ended, last_is_end = Counter[str](), Counter[str](), dict[str, bool]()
     for told in case.observed.told:
         if told.incident.startswith("dun:") and LEVELS.index(told.level) >= LEVELS.index("warning"):
             begun[told.incident] += told.outcome == "opened"
             ended[told.incident] += told.outcome in _ENDS
+            last_is_end[told.incident] = told.outcome in _ENDS
     for key, times in begun.items():
         still = key in case.expected.open_incidents
+        if last_is_end[key] and not still:
+            continue  # a member has at most one open incident: its end is the end of those before it
         if key not in case.expected.uncertain_incidents and ended[key] < times - still:
             yield Violation("ends_what_begins", key, f"begun {times} times, ended {ended[key]} times")
 

@@ -530,6 +530,10 @@ def test_a_trial_that_is_extended_counts_once() -> None:
     assert answer.fields["trial_ends_at"] == at("05-01")
     assert "joined_at" in answer.open
     assert expect(history).kpis["joins"] == 1
+    payload["freeTrialEnd"] = "1970-01-01T00:00:00.000Z"
+    unreadable = Script().join("03-01", bodies.JOINED_TRIAL).add(bodies.JOINED_TRIAL, payload, at("03-02"))
+    assert expect(unreadable.history()).kpis["joins"] == 1
+    assert "trial_ends_at" in fold(unreadable.history())[MEMBER].open
 
 
 @pytest.mark.parametrize(
