@@ -206,7 +206,8 @@ def _is_fee(s: Statement) -> bool:
 def _incidents(history: History, mine: list[Statement], found: Expected) -> None:
     for cycle in cycles(mine):
         key = dunning_key(history, cycle.member)
-        if cycle.end is None and history.end - cycle.failures[-1].ms > QUIET_DAYS * DAY:
+        goes_on = cycle.end is None or cycle.uncertain
+        if goes_on and history.end - cycle.failures[-1].ms > QUIET_DAYS * DAY:
             cycle.uncertain = cycle.quiet = True
         opened, final = Told(key, "warning", "opened"), Told(key, "warning", "final")
         told = [opened] if cycle.warned else []
@@ -237,7 +238,9 @@ def _allow(cycle: Cycle, key: str, found: Expected) -> None:
     if cycle.quiet:
         found.quiet_incidents.add(key)
         found.may[opened] += cycle.reopened
-        found.may[Told(key, "warning" if cycle.warned else "info", "resolved")] += 1 + cycle.reopened
+        # The end of a cycle that was no message is that of the one before it, which may have been one.
+        for level in ("info", "warning"):
+            found.may[Told(key, level, "resolved")] += 1 + cycle.reopened
     if cycle.unnumbered and not cycle.warned:
         found.may[opened] += 1
 

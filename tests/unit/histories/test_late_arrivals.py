@@ -114,6 +114,22 @@ def test_a_failure_that_thirty_quiet_days_had_hidden_opens_the_incident_again() 
     assert relay.open == set()
 
 
+def test_a_failure_that_makes_a_payment_a_part_of_the_fee_opens_the_incident_again() -> None:
+    """The payment was the whole of what had failed by then; the whole of the larger fee ends it, though it is the older one."""
+    relay = Programme(rules=Rules())
+    small, large = (
+        {"billingAttempts": 2, "amount": 9.5, "errorMessage": SOFT},
+        {"amount": 49, "errorMessage": SOFT},
+    )
+    play(relay, ("attempt", 1, small), ("paid", 5, {"amount": 9.5}))
+    assert relay.open == set()
+    told = play(relay, ("attempt", 2, {**large, "billingAttempts": 2}))
+    assert told[2:] == ["opened dunning.last_chance"]
+    assert len(relay.open) == 1
+    assert play(relay, ("paid", 3, {"amount": 49}))[3:] == ["resolved dunning.recovered"]
+    assert relay.open == set()
+
+
 def test_an_older_failure_does_not_open_what_was_quiet() -> None:
     """It is no newer than the one after which thirty days were quiet."""
     relay = Programme(rules=Rules())
