@@ -237,6 +237,7 @@ def _allow(cycle: Cycle, key: str, found: Expected) -> None:
             found.may[Told(key, "warning", end)] += 1
     if cycle.quiet:
         found.quiet_incidents.add(key)
+        found.unsettled_finals.discard(key)
         found.may[opened] += cycle.reopened
         # The end of a cycle that was no message is that of the one before it, which may have been one.
         for level in ("info", "warning"):
@@ -329,9 +330,9 @@ def _same_ending(left: Statement | None, s: Statement) -> bool:
 
 
 def _same_attempt(earlier: list[Statement], s: Statement) -> bool:
-    """Tell whether a failure of the other topic has told this attempt already."""
+    """Tell whether a failure of the other topic has told this attempt already, or another final failure has."""
     return any(
-        other.topic != s.topic
+        (other.topic != s.topic or s.topic == bodies.FAILED)
         and (other.attempt == s.attempt or None in {other.attempt, s.attempt})
         and abs(other.ms - s.ms) <= SAME_ATTEMPT
         for other in earlier

@@ -44,6 +44,9 @@ def test_the_end_of_the_newest_incident_ends_those_before_it() -> None:
     assert own is not None
     assert (list(own.deliveries), own.thread_id) == (["email"], "e1")
     assert pending_for(apply(ended, LATE_END, CHANNELS), "email") == ["opened e1", "resolved r1"]
+    silent = apply(ended, alert_message("n2", minute=50, level=Level.INFO), [])
+    again = apply(silent, alert_message("r2", minute=60, action="resolve", level=Level.INFO), CHANNELS)
+    assert pending_for(again, "email") == ["opened e1", "resolved r1"]
 
 
 def test_an_incident_that_was_told_ends_in_its_own_thread() -> None:

@@ -21,7 +21,7 @@ FIRST = ("attempt", 30, {"billingAttempts": 1, "errorMessage": SOFT})
 SECOND = ("attempt", 31, {"billingAttempts": 2, "errorMessage": SOFT})
 EARLIER = ("attempt", 2, {"billingAttempts": 2, "errorMessage": SOFT})
 STOLEN = ("attempt", 30, {"billingAttempts": 1, "errorMessage": "The card was reported stolen"})
-FINAL = ("lost", 2.5, {"billingAttempts": 3})
+FINAL = ("lost", 2, {"billingAttempts": 3})
 
 
 def play(relay: Programme, *said: tuple[str, float, dict[str, Any]]) -> list[str]:
@@ -169,6 +169,17 @@ def test_a_recovery_that_was_told_as_another_has_a_key_of_its_own() -> None:
         play(relay, *(happened[name] for name in order))
         keys = {key for key, note in relay.notes if note.name == "Membership Payment Recovered"}
         assert len(keys) == 2, order
+
+
+def test_two_final_failures_of_one_fee_are_one_failed_attempt() -> None:
+    """One of them has no number, and the attempt itself may come last: one in the timeline and in the figures."""
+    happened = [("attempt", 1, {"billingAttempts": 3}), ("lost", 1.01, {"billingAttempts": None}), FINAL]
+    for order in permutations(happened):
+        relay = Programme(rules=Rules())
+        play(relay, *order)
+        notes = [note for _, note in relay.notes if note.name == "Membership Payment Failed"]
+        counted = [kpi for _, kpi in relay.kpis if kpi.name == "failed_attempt"]
+        assert (len(notes), len(counted)) == (1, 1), order
 
 
 def test_two_endings_that_were_taken_for_one_are_two_notes() -> None:

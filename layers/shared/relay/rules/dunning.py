@@ -138,7 +138,11 @@ def _attempts(milestones: Iterable[Milestone]) -> int:
     told = Cycle(tuple(each for each in failures if not each.is_final))
     alone: list[Milestone] = []
     for each in failures:
-        again = any(each.at - other.at <= SAME_ATTEMPT and each.attempt == other.attempt for other in alone)
+        again = any(
+            each.at - other.at <= SAME_ATTEMPT
+            and (each.attempt == other.attempt or None in {each.attempt, other.attempt})
+            for other in alone
+        )
         if each.is_final and told.counterpart(each) is None and not again:
             alone.append(each)
     return len(told.failures) + len(alone)
