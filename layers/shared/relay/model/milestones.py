@@ -273,7 +273,8 @@ def _cycles(milestones: Sequence[Milestone]) -> Iterator[Cycle]:
             if not has_ended:
                 failures.append(each)
             continue
-        has_ended = each.kind == "ended" or (has_ended and each.kind not in {"joined", "moved"})
+        has_begun = each.kind == "joined" or each.detail in WITHOUT_A_FEE
+        has_ended = each.kind == "ended" or (has_ended and not has_begun)
         if failures and _closes(each, failures[-1]):
             yield Cycle(tuple(failures), each)
             failures = []
