@@ -1,7 +1,7 @@
 """Reads the contacts under our key, removes our fields from them, and an erased person from those that Relay made.
 
 An erased member's contact loses its values before it is archived: HubSpot's bin keeps what an archived contact had for
-90 days. Archived, it takes no address: somebody who joins again gets a new contact. HubSpot's own GDPR deletion would
+90 days. Archived, it takes no address: a person who joins again gets a new contact. HubSpot's own GDPR deletion would
 block the address.
 """
 
