@@ -38,6 +38,7 @@ class KlaviyoApi:
         yield "/api/profile-import", "POST", self.import_
         yield "/api/profiles", "GET", self.find
         yield "/api/events", "POST", self.record
+        yield "/api/data-privacy-deletion-jobs", "POST", self.delete
         yield _JOBS, "POST", self.submit
         yield f"{_JOBS}/{{job}}", "GET", self.job
         yield f"{_JOBS}/{{job}}/profiles", "GET", self.imported
@@ -61,6 +62,11 @@ class KlaviyoApi:
     def record(self, request: KlaviyoRequest) -> KlaviyoReply:
         """Record an event; the answer is a status without a body."""
         self.account.record(request.data, datetime.now(UTC))
+        return 202, {}
+
+    def delete(self, request: KlaviyoRequest) -> KlaviyoReply:
+        """Take a deletion job; the answer is a status without a body."""
+        self.account.delete(request.data)
         return 202, {}
 
     def submit(self, request: KlaviyoRequest) -> KlaviyoReply:
@@ -92,7 +98,7 @@ class KlaviyoApi:
         known = self.account.jobs[job]
         attributes = {
             "status": known.status,
-            "created_at": "2026-01-01T00:00:00+00:00",
+            "created_at": known.created,
             "total_count": len(known.given),
             "completed_count": len(known.profiles) + len(known.errors),
             "failed_count": len(known.errors),
