@@ -61,6 +61,12 @@ class HubspotTestSetup:
         assert contact
         self.fake.portal.secondary[other] = contact
 
+    def delete(self, key: str) -> None:
+        """Delete a contact."""
+        contacts = self.fake.portal.contacts
+        [contact] = [each for each, held in contacts.items() if held.get(PROPERTIES["key"]) == key]
+        del contacts[contact]
+
     def fail(self, case: str) -> None:
         """Set the fault."""
         self.fake.faults.append(_FAULTS[case]())

@@ -40,8 +40,8 @@ class InMemorySync:
         assert isinstance(result, CrmOutcome), result
         return result
 
-    def send(self, *customers: int) -> dict[str, SyncResult]:
-        """Write these members in one call, as they are."""
+    def send(self, *customers: int, by_job: bool = False) -> dict[str, SyncResult]:
+        """Write these members in one call, or in one bulk job, as they are."""
         writer = ClaimedWrite(
             crm=self.crm,
             members=self.members,
@@ -50,7 +50,7 @@ class InMemorySync:
             observe=lambda key, outcome: None,
         )
         profiles = writer.profiles([key_of(customer) for customer in customers])
-        return writer.write(profiles, left=timedelta(seconds=60))
+        return writer.write(profiles, left=timedelta(seconds=60), by_job=by_job)
 
     def sync_state(self, customer: int) -> SyncState:
         """Return what is stored of a member."""

@@ -83,6 +83,12 @@ class KlaviyoTestSetup:
         """Not applicable."""
         raise NotImplementedError
 
+    def delete(self, key: str) -> None:
+        """Delete a profile."""
+        profiles = self.fake.account.profiles
+        [profile] = [each for each in profiles.values() if each.properties.get(PROPERTIES["key"]) == key]
+        del profiles[profile.id]
+
     def fail(self, case: str) -> None:
         """Set the fault."""
         self.fake.faults.append(FAULTS[case]())

@@ -87,6 +87,12 @@ class SalesforceTestSetup:
         """Not applicable."""
         raise NotImplementedError
 
+    def delete(self, key: str) -> None:
+        """Delete a record: it is in the bin, and in no answer."""
+        records = self.fake.org.records
+        [record] = [each for each, held in records.items() if held.get(names(OBJECT)["key"]) == key]
+        del records[record]
+
     def fail(self, case: str) -> None:
         """Set the faults."""
         self.fake.faults.waiting += _FAULTS[case]()

@@ -43,6 +43,8 @@ CASES: Final = (
     "unknown_code",
     "definitions_grow",
     "secondary_address",
+    "deleted_contact",
+    "deleted_contact_that_may_be_made_again",
     "waiting_and_its_next_try",
     "notes_of_a_waiting_member",
 )
@@ -92,6 +94,10 @@ class CrmTestSetup(Protocol):
 
     def add_address(self, email: str, other: str) -> None:
         """Give the contact with an address another one, as a merge of contacts does."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Delete a member's contact, as the merchant does in the CRM."""
         ...
 
     def fail(self, case: str) -> None:

@@ -18,6 +18,7 @@ from tests.contract.crm.tokens import FixedToken
 SECRET: Final = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 
 _IDENTITY: Final = "a message names the member's key; the receiver decides which contact that is"
+_UNSEEN: Final = "a receiver cannot be read, and says nothing of what the merchant deleted there"
 
 NOT_APPLICABLE: Final = {
     "no_email": "the key identifies the member: one without an address is sent like any other, with null",
@@ -29,6 +30,8 @@ NOT_APPLICABLE: Final = {
     "edge_page": "a receiver is the merchant's own, and so is every answer of its address (test_fault_tables.py)",
     "definitions_grow": "the schema is ours; a receiver has no definitions",
     "secondary_address": _IDENTITY,
+    "deleted_contact": _UNSEEN,
+    "deleted_contact_that_may_be_made_again": _UNSEEN,
     "reading": "a receiver cannot be read (test_webhook_answers.py)",
     "clearing_a_contact": "there is no contact to find: the receiver is asked to remove a member (test_webhook_bodies.py)",
 }
@@ -66,6 +69,10 @@ class WebhookTestSetup:
         raise NotImplementedError
 
     def add_address(self, email: str, other: str) -> None:
+        """Not applicable."""
+        raise NotImplementedError
+
+    def delete(self, key: str) -> None:
         """Not applicable."""
         raise NotImplementedError
 

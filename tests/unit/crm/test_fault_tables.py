@@ -45,7 +45,7 @@ STATES: Final = {
     "setting": "unauthorised",
     "definition": "waiting",
 }
-RECORD_ONLY: Final = {"owned_by_other", "identity_conflict", "edge"}
+RECORD_ONLY: Final = {"owned_by_other", "contact_deleted", "identity_conflict", "edge"}
 """Rows of Relay's own words, or of an answer without a code: shown by tests of their own."""
 
 

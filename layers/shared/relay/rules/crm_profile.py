@@ -121,7 +121,8 @@ class CrmProfile:
     """The wanted state of one member in a CRM: a value for each name of `CRM_FIELDS`, in that order.
 
     `backfill` marks a send that a back-fill alone asked for: it should start no flow. Names and phone are written where
-    the contact's own field is empty, in the CRMs of `write_names`: a change of them is no difference.
+    the contact's own field is empty, in the CRMs of `write_names`: a change of them is no difference. In the CRMs of
+    `remake_contacts`, a contact that the merchant deleted is made again.
     """
 
     key: str
@@ -131,6 +132,7 @@ class CrmProfile:
     last_name: str = ""
     phone: str = ""
     write_names: tuple[CrmName, ...] = ()
+    remake_contacts: tuple[CrmName, ...] = ()
 
     @property
     def email(self) -> str | None:
@@ -200,6 +202,7 @@ def crm_profile(member: Member, rules: Rules) -> CrmProfile:
         last_name=member.text("last_name") or "",
         phone=member.text("phone") or "",
         write_names=rules.write_names,
+        remake_contacts=rules.remake_contacts,
         values={
             name: computed[name] if name in computed else _sendable(crm_field, member.value(name))
             for name, crm_field in CRM_FIELDS.items()

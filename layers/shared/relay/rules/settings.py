@@ -152,7 +152,8 @@ class Rules(_RulesModel):
     `tiers` are by tier id, `rules` by the rule id that every alert shows. `currency` is the shop's: the one of
     balances, of lifetime revenue and of `thresholds`. `currencies` are the amounts in others, by ISO 4217 code.
     `manage_url` goes with events and profiles as the page on which the member acts; `write_names` are the CRMs that get
-    names and phone where their own field is empty.
+    names and phone where their own field is empty, `remake_contacts` those in which a contact that the merchant deleted is
+    made again.
     `measures` are no setting: the daily run computes them, and they are loaded together with the rules.
     """
 
@@ -174,6 +175,7 @@ class Rules(_RulesModel):
     renewal_notices: bool = True
     manage_url: ManageUrl | None = None
     write_names: tuple[CrmName, ...] = ("hubspot", "salesforce")
+    remake_contacts: tuple[CrmName, ...] = ()
     spikes: Spikes = Spikes()
     retention: Retention = Retention()
     measures: Measures = Field(default=Measures(), exclude=True, repr=False)

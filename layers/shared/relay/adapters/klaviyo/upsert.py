@@ -14,12 +14,18 @@ from typing import Any, Final
 from relay.adapters.fault_table import fault_of
 from relay.adapters.http import CrmUnavailableError
 from relay.adapters.klaviyo.client import IMPORT, KlaviyoClient, KlaviyoReply, inner
-from relay.adapters.klaviyo.contacts import KlaviyoProfile, ProfileLookup, find_profiles, read_profile
+from relay.adapters.klaviyo.contacts import (
+    KlaviyoProfile,
+    ProfileLookup,
+    find_profiles,
+    is_deleted,
+    read_profile,
+)
 from relay.adapters.klaviyo.faults import FAULTS
 from relay.adapters.klaviyo.mapping import KEY, names, properties_of
 from relay.errors import TransientError
 from relay.model.formats import json_value, sendable_text
-from relay.ports.crm import NO_NOTES, ContactNotes, ContactRef, CrmOutcome
+from relay.ports.crm import CONTACT_DELETED, NO_NOTES, ContactNotes, ContactRef, CrmOutcome
 from relay.rules.crm_profile import CrmProfile, PersonField
 
 DEFAULT_REVISION: Final = "2026-07-15"
@@ -81,6 +87,9 @@ class KlaviyoUpsert:
             outcome = self._claimed(profile, found, swaps_with)
             if outcome:
                 return outcome
+        home = None if found else home_to_keep(profile, self.notes)
+        if home and is_deleted(self.client, home):
+            return CONTACT_DELETED
         outcome = self._import(profile, found)
         if outcome.state == "mirrored":
             # Two members of the batch with one address: the second must not take the first one's profile.
@@ -114,6 +123,11 @@ class KlaviyoUpsert:
             return _confirmed(reply, profile, "identity_conflict" if conflict else "")
         reason = "identity_conflict" if conflict else reply.code
         return fault_of(FAULTS, [reason, reason.partition(" ")[0]]).outcome(reason)
+
+
+def home_to_keep(profile: CrmProfile, notes: ContactNotes) -> str | None:
+    """Return the profile that held this member last, if it must not be made again once it was deleted."""
+    return None if "klaviyo" in profile.remake_contacts else notes.home(profile.key)
 
 
 def _swaps(profiles: Mapping[str, CrmProfile], lookup: ProfileLookup) -> dict[str, str]:
