@@ -21,6 +21,8 @@ from relay.adapters.http import (
     CrmHttpClient,
     CrmUnavailableError,
     SecretSource,
+    edge_page,
+    is_foreign_success,
     objects_in,
     read_object,
     read_secret,
@@ -113,6 +115,9 @@ class KlaviyoClient:
         self._check_limit(path)
         response = self._send(method, path, **request)
         self._store_limit(path, response)
+        if is_foreign_success(response):
+            with without_effect() if method == "GET" else nullcontext():
+                raise edge_page(f"http_{response.status_code}")
         reply = KlaviyoReply(response.status_code, read_object(response))
         missed = reply.status == HTTPStatus.NOT_FOUND and _MAY_MISS.fullmatch(path)
         own = isinstance(reply.body.get("errors"), list)

@@ -75,16 +75,40 @@ class KlaviyoUpsert:
         for key, profile in profiles.items():
             if time.monotonic() > self._until:
                 raise CrmUnavailableError(CrmOutcome(state="retry", reason="out_of_time", retry_after=1.0))
-            self.outcomes[key] = self._write(profile, lookup, swaps.get(key))
+            if key in swaps:
+                if key not in self.outcomes:
+                    self._swap(profile, profiles[swaps[key]], lookup)
+            else:
+                self.outcomes[key] = self._write(profile, lookup)
 
-    def _write(self, profile: CrmProfile, lookup: ProfileLookup, swaps_with: str | None) -> CrmOutcome:
+    def _swap(self, first: CrmProfile, second: CrmProfile, lookup: ProfileLookup) -> None:
+        """Write two members that swap addresses, each to the other's profile: both, or neither.
+
+        Klaviyo knows people by their address, so a profile cannot lend it, and the second one is nowhere between the two
+        calls; a crash there is mended by the next try. A refusal of the second call puts the second one back.
+        """
+        waits = CrmOutcome(state="waiting", reason="email_held_by_member")
+        outcome = self._import(first, lookup.found.get(address(first)))
+        if outcome.state != "mirrored":
+            self.outcomes[first.key] = outcome
+            self.outcomes[second.key] = replace(waits, holder=first.key)
+            return
+        self.outcomes[first.key] = outcome
+        refusal = self._import(second, lookup.found.get(address(second)))
+        self.outcomes[second.key] = refusal
+        if refusal.state != "mirrored":
+            self.outcomes[first.key] = replace(waits, holder=second.key)
+            back = replace(second, values={**second.values, "email": first.email})
+            self._import(back, lookup.found.get(address(first)))
+
+    def _write(self, profile: CrmProfile, lookup: ProfileLookup) -> CrmOutcome:
         email = address(profile)
         found = lookup.found.get(email)
         if email in lookup.refused:
             reason = lookup.refused[email]
             return fault_of(FAULTS, [f"{reason} /data/attributes/email"]).outcome(reason)
         if found and owned_by_other(found, profile.key):
-            outcome = self._claimed(profile, found, swaps_with)
+            outcome = self._claimed(profile, found)
             if outcome:
                 return outcome
         home = None if found else home_to_keep(profile, self.notes)
@@ -96,15 +120,11 @@ class KlaviyoUpsert:
             lookup.found[email] = KlaviyoProfile(outcome.id or "", email, profile.key, None, {})
         return outcome
 
-    def _claimed(
-        self, profile: CrmProfile, found: KlaviyoProfile, swaps_with: str | None
-    ) -> CrmOutcome | None:
+    def _claimed(self, profile: CrmProfile, found: KlaviyoProfile) -> CrmOutcome | None:
         """Return the outcome of a member whose address is on a profile with another key; None if it may have the profile."""
         holder = found.key or ""
         if holder.rpartition(":")[0].lower() != profile.key.rpartition(":")[0].lower():
             return CrmOutcome(state="refused", reason="owned_by_other", id=found.id)
-        if holder == swaps_with:
-            return None
         try:
             if self.notes.gives_way(profile.key, holder):
                 return None
