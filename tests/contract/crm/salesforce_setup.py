@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from fakes.fault_queue import Fault
@@ -93,9 +93,13 @@ class SalesforceTestSetup:
         [record] = [each for each, held in records.items() if held.get(names(OBJECT)["key"]) == key]
         del records[record]
 
-    def fail(self, case: str) -> None:
+    def fail(self, case: str, times: int = 1) -> None:
         """Set the faults."""
-        self.fake.faults.waiting += _FAULTS[case]()
+        self.fake.faults.waiting += [replace(fault, times=times) for fault in _FAULTS[case]()]
+
+    def heal(self) -> None:
+        """End all faults."""
+        self.fake.faults.waiting.clear()
 
     def writes(self) -> list[int]:
         """Return the sizes of the collections."""

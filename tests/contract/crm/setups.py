@@ -46,6 +46,8 @@ CASES: Final = (
     "deleted_contact",
     "deleted_contact_that_may_be_made_again",
     "waiting_and_its_next_try",
+    "the_schedule_of_a_waiting_member",
+    "provider_wide_code_for_a_while",
     "notes_of_a_waiting_member",
 )
 
@@ -100,8 +102,12 @@ class CrmTestSetup(Protocol):
         """Delete a member's contact, as the merchant does in the CRM."""
         ...
 
-    def fail(self, case: str) -> None:
-        """Cause the fault of a case, once."""
+    def fail(self, case: str, times: int = 1) -> None:
+        """Cause the fault of a case, so many times."""
+        ...
+
+    def heal(self) -> None:
+        """End all faults."""
         ...
 
     def writes(self) -> list[int]:

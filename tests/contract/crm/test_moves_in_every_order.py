@@ -118,14 +118,18 @@ def test_three_members_in_a_ring(move: Move) -> None:
 
 
 def test_a_chain_of_addresses(move: Move) -> None:
-    """One takes the address of another, which goes to a free one, in whichever order the call has them."""
+    """One takes the address of another, which goes to a free one, in whichever order the call has them.
+
+    Klaviyo clears the profile that was left after the call, so that there the first one may wait for its next try.
+    """
     for first, second in ((1, 2), (4, 3)):
         for customer in (first, second):
             move.sync.write(customer, email=f"{customer}@example.com", tier_name=f"tier {customer}")
         move.sync.update(first, email=f"{second}@example.com", tier_name=f"tier {first}")
         move.sync.update(second, email=f"free-{second}@example.com", tier_name=f"tier {second}")
         move.sync.send(*sorted((first, second)))
-        _settle(move, first, second)
+        if move.crm.name == "klaviyo":
+            _settle(move, first, second)
         shown = {customer: move.setup.shown(key_of(customer)) or {} for customer in (first, second)}
         assert shown[first].get("email") == f"{second}@example.com"
         assert shown[second].get("email") == f"free-{second}@example.com"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from fakes.fault_queue import Fault
@@ -76,9 +76,13 @@ class WebhookTestSetup:
         """Not applicable."""
         raise NotImplementedError
 
-    def fail(self, case: str) -> None:
+    def fail(self, case: str, times: int = 1) -> None:
         """Set the fault."""
-        self.fake.faults.waiting.append(_FAULTS[case]())
+        self.fake.faults.waiting.append(replace(_FAULTS[case](), times=times))
+
+    def heal(self) -> None:
+        """End all faults."""
+        self.fake.faults.waiting.clear()
 
     def writes(self) -> list[int]:
         """Return 1 for each message."""
