@@ -65,7 +65,7 @@ def test_a_silent_older_fee_has_no_end_to_be_said() -> None:
 @pytest.mark.parametrize("end", ["paid", "cancelled", "joined", "free"])
 def test_every_order_ends_each_beginning_but_that_of_the_open_fee(end: str) -> None:
     """The first fee's end and the two warnings of the next one, in every order; a whole end is the end of all before it."""
-    again = [("joined", 5, {})] if end == "cancelled" else []
+    again: list[tuple[str, float, dict[str, Any]]] = [("joined", 5, {})] if end == "cancelled" else []
     last = (end, 3, {"tierId": None} if end == "cancelled" else {})
     for order in permutations([*again, FIRST, SECOND, last]):
         relay = Programme(rules=Rules())
