@@ -68,10 +68,7 @@ def next_steps(environment: LocalEnvironment) -> str:
         [
             "",
             "The environment stays up until Ctrl-C. Open:",
-            f"  {environment.sim.url}/console                      members, deliveries, and what Relay made of them",
-            f"  {environment.sim.url}/shop                         join as a customer",
-            f"  {environment.slack}/_standin/messages         the messages that Slack got",
-            f"  {environment.hubspot}/_standin/contacts         the contacts in HubSpot",
+            *(f"  {address:<48} {what}" for address, what in _addresses(environment)),
             "In another terminal, in this folder, once:",
             f"  export AWS_ENDPOINT_URL={environment.aws.endpoint} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test \\",
             f"    AWS_REGION={REGION} AWS_DEFAULT_REGION={REGION} RELAY_STACK={environment.stack.name} \\",
@@ -86,6 +83,15 @@ def next_steps(environment: LocalEnvironment) -> str:
             f"The local AWS's log: {environment.aws.log}",
         ]
     )
+
+
+def _addresses(environment: LocalEnvironment) -> list[tuple[str, str]]:
+    return [
+        (f"{environment.sim.url}/console", "members, deliveries, and what Relay made of them"),
+        (f"{environment.sim.url}/shop", "join as a customer"),
+        (f"{environment.slack}/_standin/messages", "the messages that Slack got"),
+        (f"{environment.hubspot}/_standin/contacts", "the contacts in HubSpot"),
+    ]
 
 
 def _webhook_by_hand(environment: LocalEnvironment) -> list[str]:

@@ -22,14 +22,14 @@ export function pill(delivery) {
 }
 
 export function fateOf(delivery) {
-  if (!store.pipeline.attached) return [h("span.soft.none", {}, "no pipeline attached")];
+  if (!store.pipeline.attached) return [h("span.soft.none", {}, store.pipeline.attached === null ? "…" : "no pipeline attached")];
   const found = fate(delivery);
   if (!found) return [h("span.soft", {}, delivery.state === "delivered" ? "in progress" : "–")];
   const crm = String(found.crm ?? "");
   return [
     h("span.outcome", {}, found.outcome),
-    (found.alerts ?? []).map((alert) => h("span.pill.info", {}, typeof alert === "string" ? alert : JSON.stringify(alert))),
     crm ? h(crm.startsWith("no contact") ? "span.pill.off" : "span.pill.good", {}, crm) : null,
+    (found.alerts ?? []).map((alert) => h("span.pill.info", {}, typeof alert === "string" ? alert : JSON.stringify(alert))),
   ];
 }
 

@@ -2,7 +2,7 @@
 import { day, get, h, moment, soon } from "./api.js";
 import { fateOf, pill } from "./deliveries.js";
 import { badge, tierName } from "./members.js";
-import { eventWords, plain, tierWords } from "./words.js";
+import { eventWords, reasonWords, tierWords } from "./words.js";
 import { differences, fullName, nameOf, store } from "./store.js";
 
 const drawer = document.getElementById("drawer");
@@ -69,9 +69,9 @@ function head(title, below) {
 const fact = (name, ...value) => h("div", {}, h("p.soft", {}, name), h("div", {}, ...value));
 const part = (title, ...content) => h("section.part", {}, h("h3", {}, title), ...content);
 
-function table(heads, rows, empty = "Nothing.") {
+function table(heads, rows, empty = "Nothing.", style = "") {
   if (!rows.length) return h("p.soft", {}, empty);
-  return h("div.scroll.free", {}, h("table", {},
+  return h("div.scroll.free", {}, h(`table${style}`, {},
     h("thead", {}, h("tr", {}, heads.map((one) => h("th", { scope: "col" }, one)))),
     h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((cell) => h("td", {}, cell)))))));
 }
@@ -98,10 +98,10 @@ function memberParts(member, deliveries) {
     part("Shopify customer", metafields(member),
       h("p.tags", { "aria-label": "Tags" }, member.tags.map((tag) => h("span.pill.off", {}, tag)))),
     part("Last deliveries", table(["Event", "Delivery", "Relay"], deliveries.map((one) =>
-      [h("button.link", { "data-delivery": one.id, title: one.topic }, eventWords(one.topic)), h("span.how", {}, pill(one)), h("span.fate", {}, fateOf(one))]),
-      "None: this member has no event since the subscription.")),
+      [[h("button.link", { "data-delivery": one.id }, eventWords(one.topic)), h("p.soft.mono", {}, one.topic)], h("span.how", {}, pill(one)), h("span.fate", {}, fateOf(one))]),
+      "None: this member has no event since the subscription.", ".cards")),
     part("Credit ledger", table(["When", "Amount", "Balance", "Reason"], member.ledger.toReversed().map((one) =>
-      [moment(one.createdAt), `${one.amount > 0 ? "+" : ""}${one.amount.toFixed(2)}`, one.newBalance.toFixed(2), plain(one.reason)]), "No credits yet.")),
+      [moment(one.createdAt), `${one.amount > 0 ? "+" : ""}${one.amount.toFixed(2)}`, one.newBalance.toFixed(2), reasonWords(one.reason)]), "No credits yet.")),
     part("Expected in every mirror", table(["Field", "Expected", ""], rows, "This member has no event yet.")),
     h("details.part", {}, h("summary", {}, "The member record of the API"),
       table(["Field", "Value"], Object.entries(member.record).map(([name, value]) => [h("span.mono", {}, name), said(value)]))),

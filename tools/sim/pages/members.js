@@ -1,5 +1,5 @@
 // The list of members: search, sort, and open one of them.
-import { day, get, h, keep, soon } from "./api.js";
+import { day, get, h, keep, label, soon } from "./api.js";
 import { differences, fullName, isCompared, on, store } from "./store.js";
 
 const PAGE = 100;
@@ -53,8 +53,8 @@ function row(member) {
     h("td.member", {}, open, h("span.soft", {}, h("bdi", {}, member.email))),
     h("td", {}, tierName(member)),
     h("td.states", {}, h(`span.pill.${tone}`, {}, said), member.crm ? h(`span.pill.${member.crm[0]}`, {}, member.crm[1]) : null),
-    h("td.number", { "data-label": "Credits" }, member.balance.toFixed(2)),
-    h("td.number", { "data-label": member.cancel_at ? "" : "Next payment" }, member.cancel_at ? `ends ${day(member.cancel_at)}` : day(member.due_at)));
+    h("td.number", {}, label("Credits"), member.balance.toFixed(2)),
+    h("td.number", {}, member.cancel_at ? null : label("Next payment"), member.cancel_at ? `ends ${day(member.cancel_at)}` : day(member.due_at)));
 }
 
 function sortBy(button) {

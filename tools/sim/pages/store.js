@@ -3,7 +3,7 @@ import { get, soon } from "./api.js";
 
 export const store = {
   state: null, // /_sim/state
-  pipeline: { attached: false, events: {}, mismatches: [], members: [] },
+  pipeline: { attached: null, events: {}, mismatches: [], members: [] }, // attached: null until the first answer
   compared: new Set(), // customer ids whose contact was compared with the expected state
   people: new Map(), // customer id → name, of the members listed so far
 };

@@ -1,5 +1,5 @@
 // The top of the console: the virtual time, and the number of events at each step of their path.
-import { h, keep, many } from "./api.js";
+import { h, keep, label, many } from "./api.js";
 import { nameOf, on, store } from "./store.js";
 
 const CLOCK = new Intl.DateTimeFormat("en-GB", {
@@ -53,6 +53,7 @@ function showPipeline() {
   $("wrong").hidden = !mismatches.length;
   $("wrong-title").textContent = `The CRM differs from the expected state in ${many(mismatches.length, "field")}`;
   keep($("wrong-rows"), mismatches, (one) => `${one.member}/${one.field}`, wrongRow);
+  if (attached === null) return;
   if (!attached) {
     step("decided", "no pipeline", "none is attached here", "off");
     step("mirrored", "no pipeline", "none is attached here", "off");
@@ -75,8 +76,8 @@ function wrongRow(one) {
   return h("tr", {},
     h("td", {}, h("button.link", { "data-member": id }, h("bdi", {}, nameOf(id)))),
     h("td.mono", {}, one.field),
-    h("td.mono", { "data-label": "Expected" }, said(one.truth)),
-    h("td.mono.bad", { "data-label": "CRM" }, said(one.mirror)));
+    h("td.mono", {}, label("Expected"), said(one.truth)),
+    h("td.mono.bad", {}, label("CRM"), said(one.mirror)));
 }
 
 on("state", showState);

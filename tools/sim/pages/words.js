@@ -30,8 +30,16 @@ export function tierWords(tier, currency) {
   return [tier.name, price, tier.trial_days ? trialWords(tier.trial_days) : ""].filter(Boolean).join(", ");
 }
 
-// "SIGN_UP_CREDITS" → "Sign up credits"
-export function plain(name) {
+const REASONS = {
+  SIGNUP: "For joining",
+  RECURRING: "Regular credits",
+  ANNIVERSARY: "For the anniversary",
+  EARNED_FROM_PURCHASE: "Earned with an order",
+  MANUAL: "Given or taken by hand",
+};
+
+// Why credits changed; a reason without words of its own is its name, written as words.
+export function reasonWords(name) {
   const text = String(name ?? "").replaceAll("_", " ").toLowerCase();
-  return text.charAt(0).toUpperCase() + text.slice(1);
+  return REASONS[name] ?? text.charAt(0).toUpperCase() + text.slice(1);
 }
