@@ -23,6 +23,7 @@ from local_stack.scenario import ScenarioOptions, play_scenario
 from local_stack.small_programme import play_small_programme
 from local_stack.verdict import Verdict
 
+from relay_cli.deployment.package import require_checkout
 from relay_cli.errors import CliError
 from relay_cli.help import describe
 
@@ -60,6 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Run; return the exit code: 0 when no event was lost and every check passed."""
+    require_checkout("`relay run`")
     for number in _SIGNALS:
         signal.signal(number, _stop)
     progress = Progress()
