@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final
 from relay_cli import letters
 from relay_cli.errors import ATTENTION, DONE
 from relay_cli.help import HelpFormatter, add_yes_option, describe
-from relay_cli.output import as_json, progress, show
-from relay_cli.prompts import confirm
+from relay_cli.output import as_json, counted, progress, show
 from relay_cli.stack import Stack
 
 if TYPE_CHECKING:
@@ -187,40 +186,32 @@ def _redrive(box: DeadLetters, arguments: argparse.Namespace) -> int:
     )
     planned = box.redrive(chosen, replace(options, dry_run=True))
     if arguments.dry_run or not planned.groups:
-        return _print(arguments, planned, "would go back", "no dead letters to redrive")
+        return _print(arguments, planned, "Would send back", "no dead letters to redrive")
     total = sum(group.count for group in planned.groups)
-    _ask(arguments, planned, f"Send {total} letters back to their queues?")
+    letters.ask(arguments, planned, f"Send {counted(total, 'letter')} back to the queues they came from?")
     with progress("redriving") as step:
         done = replace(box, report=lambda count: step(count, total)).redrive(chosen, options)
-    return _print(arguments, done, "went back", "no dead letters to redrive")
+    return _print(arguments, done, "Sent back", "no dead letters to redrive")
 
 
 def _drop(box: DeadLetters, arguments: argparse.Namespace) -> int:
     chosen = letters.filter_of(arguments, letters.now())
     planned = box.drop(chosen, limit=arguments.limit, dry_run=True)
     if arguments.dry_run or not planned.groups:
-        return _print(arguments, planned, "would be dropped", "no dead letters to drop")
+        return _print(arguments, planned, "Would drop", "no dead letters to drop")
     total = sum(group.count for group in planned.groups)
-    _ask(arguments, planned, f"Drop {total} letters? The journal keeps what they carry.")
+    letters.ask(arguments, planned, f"Drop {counted(total, 'letter')}? The journal keeps what they carry.")
     with progress("dropping") as step:
         done = replace(box, report=lambda count: step(count, total)).drop(chosen, limit=arguments.limit)
-    return _print(arguments, done, "were dropped", "no dead letters to drop")
-
-
-def _ask(arguments: argparse.Namespace, planned: LetterResult, question: str) -> None:
-    if arguments.yes:
-        return
-    if not arguments.json:
-        print(letters.as_groups(planned.groups, empty=""))
-    confirm(question)
+    return _print(arguments, done, "Dropped", "no dead letters to drop")
 
 
 def _print(arguments: argparse.Namespace, result: LetterResult, happened: str, nothing: str) -> int:
     value = letters.result_value(result)
     total = sum(group.count for group in result.groups)
-    lines = [letters.as_groups(result.groups, empty=nothing)]
+    lines = letters.done_groups(arguments, result, empty=nothing)
     if total:
-        lines += ["", f"{result.done or total} letters {happened}."]
+        lines.append(f"{happened} {counted(total if arguments.dry_run else result.done, 'letter')}.")
     if result.failed:
         lines.append(f"{result.failed} were refused by their queue and stay: run the command again.")
     lines += [f"{count} stay: {_SKIPPED[reason]}" for reason, count in result.skipped.items()]

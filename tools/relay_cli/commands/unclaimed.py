@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from relay_cli import letters
 from relay_cli.errors import ATTENTION, DONE
 from relay_cli.help import HelpFormatter, add_yes_option, describe
-from relay_cli.output import as_json, progress, show
-from relay_cli.prompts import confirm
+from relay_cli.output import as_json, counted, progress, show
 from relay_cli.stack import Stack
 
 if TYPE_CHECKING:
@@ -123,34 +122,24 @@ def _place(box: Unclaimed, arguments: argparse.Namespace) -> int:
     chosen = letters.filter_of(arguments, letters.now())
     planned = box.place(chosen, limit=arguments.limit, dry_run=True)
     if arguments.dry_run or not planned.groups:
-        return _print(
-            arguments, planned, "would be placed", "nothing can be placed", queues=dict(planned.queues)
-        )
+        return _print(arguments, planned, "Would place", "nothing can be placed", queues=dict(planned.queues))
     total = sum(planned.queues.values())
-    _ask(arguments, planned, f"Send {total} webhooks to their topics' queues?")
+    letters.ask(arguments, planned, f"Send {counted(total, 'webhook')} to the queues of their topics?")
     with progress("placing") as step:
         done = replace(box, report=lambda count: step(count, total)).place(chosen, limit=arguments.limit)
-    return _print(arguments, done, "were placed", "nothing can be placed", queues=dict(done.queues))
+    return _print(arguments, done, "Placed", "nothing can be placed", queues=dict(done.queues))
 
 
 def _drop(box: Unclaimed, arguments: argparse.Namespace) -> int:
     chosen = letters.filter_of(arguments, letters.now())
     planned = box.drop(chosen, limit=arguments.limit, dry_run=True)
     if arguments.dry_run or not planned.groups:
-        return _print(arguments, planned, "would be dropped", "no unclaimed webhooks to drop")
+        return _print(arguments, planned, "Would drop", "no unclaimed webhooks to drop")
     total = sum(group.count for group in planned.groups)
-    _ask(arguments, planned, f"Drop {total} webhooks? The journal keeps what they carry.")
+    letters.ask(arguments, planned, f"Drop {counted(total, 'webhook')}? The journal keeps what they carry.")
     with progress("dropping") as step:
         done = replace(box, report=lambda count: step(count, total)).drop(chosen, limit=arguments.limit)
-    return _print(arguments, done, "were dropped", "no unclaimed webhooks to drop")
-
-
-def _ask(arguments: argparse.Namespace, planned: LetterResult, question: str) -> None:
-    if arguments.yes:
-        return
-    if not arguments.json:
-        print(letters.as_groups(planned.groups, empty=""))
-    confirm(question)
+    return _print(arguments, done, "Dropped", "no unclaimed webhooks to drop")
 
 
 def _print(
@@ -158,9 +147,9 @@ def _print(
 ) -> int:
     value = letters.result_value(result) | more
     total = sum(group.count for group in result.groups)
-    lines = [letters.as_groups(result.groups, empty=nothing)]
+    lines = letters.done_groups(arguments, result, empty=nothing)
     if total:
-        lines += ["", f"{result.done or total - result.failed} webhooks {happened}."]
+        lines.append(f"{happened} {counted(total if arguments.dry_run else result.done, 'webhook')}.")
     lines += [f"{count} go to {queue}" for queue, count in more.get("queues", {}).items()]
     if result.failed:
         lines.append(
