@@ -59,6 +59,7 @@ class Walk:
     slack: str
     page: Page
     commands: int = 0
+    commands_to_the_alert: int = 0
 
     def relay(self, why: str, line: str, answers: Mapping[str, str] | None = None, exit_code: int = 0) -> str:
         """Run a command after a sentence that says why; return what it showed.
@@ -200,6 +201,7 @@ def _first_alert(walk: Walk) -> None:
         "relay sim trigger customer.payment_failed",
     )
     walk.until(lambda: len(walk.slack_messages()) > before, "the alert in Slack")
+    walk.commands_to_the_alert = walk.commands
     if walk.commands > MOST_COMMANDS:
         raise SystemExit(f"the first alert comes after {walk.commands} commands")
     walk.page.say(f"After {walk.commands} commands Slack shows:")

@@ -66,5 +66,5 @@ class Page:
 
 def shape(page: str) -> list[str]:
     """Return a page's lines without numbers and without the widths of its columns: two runs have the same."""
-    lines = (re.sub(r" {2,}", "  ", re.sub(r"-{3,}", "---", line)) for line in page.splitlines())
+    lines = (re.sub(r" {2,}", "  ", re.sub(r"^[- ]*-[- ]*$", "---", line)) for line in page.splitlines())
     return [re.sub(r"\d+(?:[.,]\d+)*", "0", line).rstrip() for line in lines]
