@@ -102,17 +102,21 @@ def drop_letters(box: LetterBox, arguments: argparse.Namespace, words: LetterWor
         def drop(step: Progress, total: int) -> LetterResult:
             return replace(box, report=lambda count: step(count, total)).drop(chosen, limit=arguments.limit)
 
-        planned, happened = carry_out(arguments, planned, words, question, "dropping", drop), "Dropped"
+        planned, happened = (
+            carry_out(arguments, planned, drop, words=words, question=question, doing="dropping"),
+            "Dropped",
+        )
     return print_result(arguments, planned, words, happened, f"no {words.queue} to drop")
 
 
 def carry_out(  # noqa: PLR0913 - what is asked and done, in the order of the sentences
     arguments: argparse.Namespace,
     planned: Result,
+    act: Callable[[Progress, int], Result],
+    *,
     words: LetterWords,
     question: str,
     doing: str,
-    act: Callable[[Progress, int], Result],
 ) -> Result:
     """Ask whether to do what is planned, do it with progress, and return what was done; `{}` is how many letters."""
     total = sum(group.count for group in planned.groups)

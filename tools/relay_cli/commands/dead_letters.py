@@ -169,5 +169,8 @@ def _redrive(box: DeadLetters, arguments: argparse.Namespace) -> int:
             return replace(box, report=lambda count: step(count, total)).redrive(chosen, options)
 
         question = "Send {} back to the queues they came from?"
-        result, happened = carry_out(arguments, result, _WORDS, question, "redriving", redrive), "Sent back"
+        result, happened = (
+            carry_out(arguments, result, redrive, words=_WORDS, question=question, doing="redriving"),
+            "Sent back",
+        )
     return print_result(arguments, result, _WORDS, happened, "no dead letters to redrive")

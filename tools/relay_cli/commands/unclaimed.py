@@ -108,5 +108,8 @@ def _place(box: Unclaimed, arguments: argparse.Namespace) -> int:
             return replace(box, report=lambda count: step(count, total)).place(chosen, limit=arguments.limit)
 
         question = "Send {} to the queues of their topics?"
-        result, happened = carry_out(arguments, result, _WORDS, question, "placing", place), "Placed"
+        result, happened = (
+            carry_out(arguments, result, place, words=_WORDS, question=question, doing="placing"),
+            "Placed",
+        )
     return print_result(arguments, result, _WORDS, happened, "nothing can be placed", queues=result.queues)
