@@ -152,3 +152,27 @@ def test_a_recovery_that_was_told_as_another_has_a_key_of_its_own() -> None:
         play(relay, *(happened[name] for name in order))
         keys = {key for key, note in relay.notes if note.name == "Membership Payment Recovered"}
         assert len(keys) == 2, order
+
+
+def test_two_endings_that_were_taken_for_one_are_two_notes() -> None:
+    """The joining between them shows it, whichever of the three comes last."""
+    happened = [
+        ("cancelled", 1, {"tierId": None, "cancellationSource": "CUSTOMER"}),
+        ("joined", 2, {}),
+        ("cancelled", 2.4, {"tierId": None, "cancellationSource": "MERCHANT"}),
+    ]
+    for order in permutations(happened):
+        relay = Programme(rules=Rules())
+        play(relay, *order)
+        told = [(key, note.rule) for key, note in relay.notes if note.name == "Membership Cancelled"]
+        assert len(set(told)) == 2, order
+
+
+def test_two_recoveries_that_an_ending_denies_are_both_counted_as_premature() -> None:
+    """One event may deny several pairs: each has a figure of its own."""
+    relay = Programme(rules=Rules())
+    first, second = {"billingAttempts": 1}, {"tierId": None, "cancellationSource": "CUSTOMER"}
+    play(relay, ("attempt", 1, first), ("paid", 9, {}), ("attempt", 25, first), ("paid", 26, {}))
+    play(relay, ("cancelled", 5, second))
+    keys = {(kpi.key, kpi.rule) for _, kpi in relay.kpis if kpi.name == "premature_recovered"}
+    assert len(keys) == 2
