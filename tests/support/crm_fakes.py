@@ -204,7 +204,7 @@ class FakeBulkImport:
     outcome: CrmOutcome = field(default_factory=lambda: CrmOutcome(state="pending"))
     known: bool = True
 
-    def submit(self, profiles: Sequence[CrmProfile]) -> CrmOutcome:
+    def submit(self, profiles: Sequence[CrmProfile], notes: ContactNotes | None = None) -> CrmOutcome:
         """Take a job."""
         self.jobs.append(list(profiles))
         return CrmOutcome(state="pending", id=f"job-{len(self.jobs)}")

@@ -169,6 +169,7 @@ def _parsed(request: Request, content: bytes) -> KlaviyoRequest:
         request.path_params.get("job", ""),
         dict(request.query_params),
         str(request.url),
+        request.path_params.get("profile", ""),
     )
 
 

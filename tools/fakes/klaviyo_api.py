@@ -19,12 +19,13 @@ KlaviyoReply: TypeAlias = tuple[int, dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class KlaviyoRequest:
-    """A request: its resource, the job in its path, its query and its URL."""
+    """A request: its resource, the job or the profile in its path, its query and its URL."""
 
     data: Mapping[str, Any]
     job: str
     query: Mapping[str, str]
     url: str
+    profile: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class KlaviyoApi:
         """Yield each path with its method and its handler."""
         yield "/api/profile-import", "POST", self.import_
         yield "/api/profiles", "GET", self.find
+        yield "/api/profiles/{profile}", "GET", self.profile
         yield "/api/events", "POST", self.record
         yield "/api/data-privacy-deletion-jobs", "POST", self.delete
         yield _JOBS, "POST", self.submit
@@ -58,6 +60,13 @@ class KlaviyoApi:
                 each for each in known if (each["id"] if by == "id" else each["attributes"][by]) in values
             ]
         return _page(known, request)
+
+    def profile(self, request: KlaviyoRequest) -> KlaviyoReply:
+        """Return one profile by its id."""
+        known = self.account.profiles.get(request.profile)
+        if known is None:
+            raise KlaviyoError(404, "not_found", "A profile with this id does not exist.")
+        return 200, {"data": known.resource()}
 
     def record(self, request: KlaviyoRequest) -> KlaviyoReply:
         """Record an event; the answer is a status without a body."""

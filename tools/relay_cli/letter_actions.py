@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from relay_cli import letters
 from relay_cli.errors import ATTENTION, DONE
 from relay_cli.help import HelpFormatter, add_yes_option, describe
-from relay_cli.output import Progress, as_json, progress, show
+from relay_cli.output import Progress, as_json, counted, progress, show
 from relay_cli.prompts import confirm
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _SHOWN: Final = 20
 
 @dataclass(frozen=True, kw_only=True)
 class LetterWords:
-    """What one command calls its letters: all of the queue, and those that it counts.
+    """What one command calls its letters: all of the queue, and one of them.
 
     `then` says what the command can do with one of them. `skipped` are the sentences by the reason of a letter that
     stays, `failed` that of one that was not taken.
@@ -34,7 +34,7 @@ class LetterWords:
 
     command: str
     queue: str
-    things: str
+    thing: str
     then: str
     skipped: Mapping[str, str]
     failed: str
@@ -95,30 +95,35 @@ def drop_letters(box: LetterBox, arguments: argparse.Namespace, words: LetterWor
     """Delete the chosen letters, once a person agrees."""
     chosen = letters.filter_of(arguments, letters.now())
     planned = box.drop(chosen, limit=arguments.limit, dry_run=True)
-    happened = "would be dropped"
+    happened = "Would drop"
     if planned.groups and not arguments.dry_run:
-        question = "Drop {} " + f"{words.things}? The journal keeps what they carry."
+        question = "Drop {}? The journal keeps what they carry."
 
         def drop(step: Progress, total: int) -> LetterResult:
             return replace(box, report=lambda count: step(count, total)).drop(chosen, limit=arguments.limit)
 
-        planned, happened = carry_out(arguments, planned, question, "dropping", drop), "were dropped"
+        planned, happened = (
+            carry_out(arguments, planned, drop, words=words, question=question, doing="dropping"),
+            "Dropped",
+        )
     return print_result(arguments, planned, words, happened, f"no {words.queue} to drop")
 
 
-def carry_out(
+def carry_out(  # noqa: PLR0913 - what is asked and done, in the order of the sentences
     arguments: argparse.Namespace,
     planned: Result,
+    act: Callable[[Progress, int], Result],
+    *,
+    words: LetterWords,
     question: str,
     doing: str,
-    act: Callable[[Progress, int], Result],
 ) -> Result:
-    """Ask whether to do what is planned, do it with progress, and return what was done; `{}` is the number of letters."""
+    """Ask whether to do what is planned, do it with progress, and return what was done; `{}` is how many letters."""
     total = sum(group.count for group in planned.groups)
     if not arguments.yes:
         if not arguments.json:
             print(letters.as_groups(planned.groups, empty=""))
-        confirm(question.format(total))
+        confirm(question.format(counted(total, words.thing)))
     with progress(doing) as step:
         return act(step, total)
 
@@ -134,12 +139,14 @@ def print_result(  # noqa: PLR0913 - what is printed, in the order of the senten
 ) -> int:
     """Print what a command did, or would do; return its exit code: 3 where letters stay that were chosen.
 
-    `queues` are how many go to each queue, where their sources do not say it.
+    The groups are left out where `carry_out` has shown them. `queues` are how many go to each queue, where their sources do not say it.
     """
     total = sum(group.count for group in result.groups)
-    lines = [letters.as_groups(result.groups, empty=nothing)]
+    is_shown = bool(result.groups) and not arguments.yes and not arguments.dry_run
+    lines = [] if is_shown else [letters.as_groups(result.groups, empty=nothing)]
     if total:
-        lines += ["", f"{result.done or total - result.failed} {words.things} {happened}."]
+        lines += [] if is_shown else [""]
+        lines.append(f"{happened} {counted(total if arguments.dry_run else result.done, words.thing)}.")
     lines += [f"{count} go to {queue}" for queue, count in (queues or {}).items()]
     if result.failed:
         lines.append(f"{result.failed} {words.failed}")

@@ -55,6 +55,18 @@ class Applied:
     shared: tuple[str, ...] = ()
     tokens: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def sentence(self) -> str:
+        """Say in one line how many were created, moved to another URL, kept and removed."""
+        named = {
+            "created": self.created,
+            "moved": self.updated,
+            "kept as they are": self.kept,
+            "removed": self.removed,
+        }
+        counts = [f"{len(topics)} {what}" for what, topics in named.items() if topics]
+        return f"webhooks: {', '.join(counts) or 'none'}"
+
 
 @dataclass(frozen=True)
 class Desired:

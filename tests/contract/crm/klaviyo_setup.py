@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from fakes.fault_queue import Fault
@@ -89,9 +89,19 @@ class KlaviyoTestSetup:
         """Not applicable."""
         raise NotImplementedError
 
-    def fail(self, case: str) -> None:
+    def delete(self, key: str) -> None:
+        """Delete a profile."""
+        profiles = self.fake.account.profiles
+        [profile] = [each for each in profiles.values() if each.properties.get(PROPERTIES["key"]) == key]
+        del profiles[profile.id]
+
+    def fail(self, case: str, times: int = 1) -> None:
         """Set the fault."""
-        self.fake.faults.append(FAULTS[case]())
+        self.fake.faults.append(replace(FAULTS[case](), times=times))
+
+    def heal(self) -> None:
+        """End all faults."""
+        self.fake.faults.waiting.clear()
 
     def writes(self) -> list[int]:
         """Return the sizes of the writes: Klaviyo takes one member in each."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from fakes.fault_queue import Fault
@@ -95,9 +95,19 @@ class SalesforceTestSetup:
         """Not applicable."""
         raise NotImplementedError
 
-    def fail(self, case: str) -> None:
+    def delete(self, key: str) -> None:
+        """Delete a record: it is in the bin, and in no answer."""
+        records = self.fake.org.records
+        [record] = [each for each, held in records.items() if held.get(names(OBJECT)["key"]) == key]
+        del records[record]
+
+    def fail(self, case: str, times: int = 1) -> None:
         """Set the faults."""
-        self.fake.faults.waiting += _FAULTS[case]()
+        self.fake.faults.waiting += [replace(fault, times=times) for fault in _FAULTS[case]()]
+
+    def heal(self) -> None:
+        """End all faults."""
+        self.fake.faults.waiting.clear()
 
     def writes(self) -> list[int]:
         """Return the sizes of the collections."""

@@ -43,7 +43,11 @@ CASES: Final = (
     "unknown_code",
     "definitions_grow",
     "secondary_address",
+    "deleted_contact",
+    "deleted_contact_that_may_be_made_again",
     "waiting_and_its_next_try",
+    "the_schedule_of_a_waiting_member",
+    "provider_wide_code_for_a_while",
     "notes_of_a_waiting_member",
     # An erasure (test_erasure.py).
     "erased_on_a_contact_that_relay_made",
@@ -105,8 +109,16 @@ class CrmTestSetup(Protocol):
         """Give the contact with an address another one, as a merge of contacts does."""
         ...
 
-    def fail(self, case: str) -> None:
-        """Cause the fault of a case, once."""
+    def delete(self, key: str) -> None:
+        """Delete a member's contact, as the merchant does in the CRM."""
+        ...
+
+    def fail(self, case: str, times: int = 1) -> None:
+        """Cause the fault of a case, so many times."""
+        ...
+
+    def heal(self) -> None:
+        """End all faults."""
         ...
 
     def writes(self) -> list[int]:

@@ -54,7 +54,7 @@ def test_from_the_alarm_to_an_empty_queue(capsys: pytest.CaptureFixture[str]) ->
     assert "mia.keller" not in capsys.readouterr().out
 
     assert relay("redrive", "--dry-run") == ATTENTION
-    assert "2 letters would go back" in capsys.readouterr().out
+    assert "Would send back 2 letters." in capsys.readouterr().out
     assert len(waiting("dead-letters")) == 3
 
     assert relay("redrive", "--yes", "--json") == ATTENTION
@@ -64,7 +64,7 @@ def test_from_the_alarm_to_an_empty_queue(capsys: pytest.CaptureFixture[str]) ->
     assert len(waiting("dead-letters")) == 1
 
     assert relay("drop", "--yes") == DONE
-    assert "1 letters were dropped" in capsys.readouterr().out
+    assert "Dropped 1 letter." in capsys.readouterr().out
     assert relay("list") == DONE
     assert capsys.readouterr().out == "no dead letters\n"
 

@@ -11,7 +11,7 @@ import pytest
 from relay.adapters.aws.boto import client
 from relay.adapters.dynamodb.incidents import DynamoIncidents
 from relay.alerts.transitions import apply
-from relay.model.effects import Alert, Level
+from relay.model.effects import MEMBER, Alert, Level
 from relay.model.incident import Incident
 from relay.model.messages import AlertMessage
 from relay_cli.commands import status
@@ -92,7 +92,7 @@ def opened(key: str, level: Level, hours: float, customer: str, *details: tuple[
     """Return an incident that opened so many hours ago, about a customer."""
     at = datetime.now(UTC) - timedelta(hours=hours)
     alert = Alert(
-        rule="dunning.lost", incident_key=key, level=level, title="A payment failed", details=details
+        rule="dunning.lost", incident_key=key, level=level, title=f"{MEMBER} paid nothing", details=details
     )
     message = AlertMessage(
         id="1",
@@ -118,7 +118,11 @@ def test_incidents(stack: MotoStack, capsys: pytest.CaptureFixture[str]) -> None
     assert last["link"] == "https://admin.shopify.com/store/acme/customers/7001"
     assert value["incidents"][0]["link"] is None
     assert "2 d 2 h" in text
-    assert "A payment failed" in text
+    assert last["title"] == "A member paid nothing"
+    lines = text[text.index("Open incidents: 3") :].splitlines()[1:7]
+    assert [line.split()[0] for line in lines[::2]] == ["error", "error", "warning"]
+    assert lines[5] == f"         open for 2 d 2 h, customer 7001, 24.99 USD, {last['link']}"
+    assert "{" not in text
 
 
 class Broken:

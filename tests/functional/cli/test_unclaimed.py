@@ -58,7 +58,7 @@ def test_from_the_alarm_to_an_empty_queue(capsys: pytest.CaptureFixture[str]) ->
     assert len(waiting("unclaimed")) == 3
 
     assert relay("place", "--yes") == ATTENTION
-    assert "2 webhooks were placed" in capsys.readouterr().out
+    assert "Placed 2 webhooks." in capsys.readouterr().out
     assert len(waiting("cancelled")) == 2
     header = json.loads(waiting("cancelled")[0]["MessageAttributes"]["relay"]["StringValue"])
     assert header["topic"] == "customer.cancelled"

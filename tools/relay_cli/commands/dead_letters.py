@@ -38,7 +38,7 @@ _ACTIONS: Final[Mapping[str, tuple[str, str]]] = {
 _WORDS: Final = LetterWords(
     command="relay dead-letters",
     queue="dead letters",
-    things="letters",
+    thing="letter",
     then="`redrive` sends them back",
     skipped={
         "grants": "grants are money: look at docs/retention.md, then add --with-grants",
@@ -162,12 +162,15 @@ def _redrive(box: DeadLetters, arguments: argparse.Namespace) -> int:
     options = RedriveOptions(
         limit=arguments.limit, rate=arguments.rate, with_grants=arguments.with_grants, force=arguments.force
     )
-    result, happened = box.redrive(chosen, replace(options, dry_run=True)), "would go back"
+    result, happened = box.redrive(chosen, replace(options, dry_run=True)), "Would send back"
     if result.groups and not arguments.dry_run:
 
         def redrive(step: Progress, total: int) -> LetterResult:
             return replace(box, report=lambda count: step(count, total)).redrive(chosen, options)
 
-        question = "Send {} letters back to their queues?"
-        result, happened = carry_out(arguments, result, question, "redriving", redrive), "went back"
+        question = "Send {} back to the queues they came from?"
+        result, happened = (
+            carry_out(arguments, result, redrive, words=_WORDS, question=question, doing="redriving"),
+            "Sent back",
+        )
     return print_result(arguments, result, _WORDS, happened, "no dead letters to redrive")

@@ -40,7 +40,7 @@ _ACTIONS: Final[Mapping[str, tuple[str, str]]] = {
 _WORDS: Final = LetterWords(
     command="relay unclaimed",
     queue="unclaimed webhooks",
-    things="webhooks",
+    thing="webhook",
     then="`place` routes them again",
     skipped={
         "no_queue": "this version knows no queue for them; `relay unclaimed list` shows the reasons",
@@ -101,12 +101,15 @@ def _unclaimed(stack: Stack, *, with_topics: bool) -> Unclaimed:
 
 def _place(box: Unclaimed, arguments: argparse.Namespace) -> int:
     chosen = letters.filter_of(arguments, letters.now())
-    result, happened = box.place(chosen, limit=arguments.limit, dry_run=True), "would be placed"
+    result, happened = box.place(chosen, limit=arguments.limit, dry_run=True), "Would place"
     if result.groups and not arguments.dry_run:
 
         def place(step: Progress, total: int) -> PlaceResult:
             return replace(box, report=lambda count: step(count, total)).place(chosen, limit=arguments.limit)
 
-        question = "Send {} webhooks to their topics' queues?"
-        result, happened = carry_out(arguments, result, question, "placing", place), "were placed"
+        question = "Send {} to the queues of their topics?"
+        result, happened = (
+            carry_out(arguments, result, place, words=_WORDS, question=question, doing="placing"),
+            "Placed",
+        )
     return print_result(arguments, result, _WORDS, happened, "nothing can be placed", queues=result.queues)

@@ -121,7 +121,7 @@ class Rotation:
                 f"{', '.join(done.failed)} could not be moved to the new URL",
                 "both keys are valid, and nothing is refused; run `relay keys rotate` again",
             )
-        say(f"webhooks: {len(done.updated)} moved, {len(done.created)} created, {len(done.kept)} were there")
+        say(done.sentence)
 
     def _url(self, key: str) -> str:
         return f"{self.stack.output('CallbackBaseUrl')}/{key}"

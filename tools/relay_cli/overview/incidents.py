@@ -1,12 +1,18 @@
-"""The open incidents as a person at night reads them: title, member, amount, age, and the link to the customer."""
+"""The open incidents as a person at night reads them: title, member, amount, age, and the link to the customer.
+
+A member is the customer id: a name is personal data, and the link leads to it. `relay status` and `relay alerts` show the same.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from relay.alerts.render.content import customer_link
+from relay.model.effects import MEMBER
+
+from relay_cli.output import age_text
 
 if TYPE_CHECKING:
     from relay.model.incident import Incident
@@ -28,7 +34,7 @@ def _row(incident: Incident, now: datetime) -> dict[str, Any]:
     return {
         "incident": incident.key,
         "level": incident.level.name.lower() if incident.level else "info",
-        "title": said.alert.title if said else None,
+        "title": _title(said) if said else None,
         "customer": customer or None,
         "amount": _amount(said) if said else None,
         "opened_at": incident.opened_at,
@@ -39,6 +45,30 @@ def _row(incident: Incident, now: datetime) -> dict[str, Any]:
     }
 
 
+def incident_blocks(rows: Iterable[Mapping[str, Any]], remarks: Mapping[str, str] | None = None) -> str:
+    """Return the rows for the terminal: level and title, and below them what a person asks next.
+
+    With `remarks` by incident, the incident's key and its remark follow on a line of their own.
+    """
+    shown = list(rows)
+    width = max((len(one["level"]) for one in shown), default=0)
+    margin = " " * (width + 2)
+    lines: list[str] = []
+    for one in shown:
+        lines.append(f"{one['level']:<{width}}  {one['title'] or one['incident']}")
+        lines.append(f"{margin}{', '.join(_about(one))}")
+        if remarks is not None:
+            lines.append(f"{margin}{one['incident']}  {remarks[one['incident']]}".rstrip())
+    return "\n".join(lines)
+
+
+def _about(one: Mapping[str, Any]) -> Iterator[str]:
+    yield f"open for {age_text(one['age_seconds'])}"
+    if one["customer"]:
+        yield f"customer {one['customer']}"
+    yield from filter(None, (one["amount"], one["link"]))
+
+
 def last_message(incident: Incident) -> AlertMessage | None:
     """Return the newest alert message that the incident still has; None where no channel was ever to get one."""
     said = [
@@ -47,6 +77,12 @@ def last_message(incident: Incident) -> AlertMessage | None:
         *((incident.deferred.alert_message,) if incident.deferred else ()),
     ]
     return max(said, key=lambda one: one.at, default=None)
+
+
+def _title(said: AlertMessage) -> str:
+    """Return the title with a word where each channel puts the member's name."""
+    title = said.alert.title.replace(MEMBER, "a member")
+    return title[:1].upper() + title[1:]
 
 
 def _amount(said: AlertMessage) -> str | None:

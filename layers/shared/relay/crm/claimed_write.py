@@ -41,7 +41,7 @@ from relay.crm.previous_contacts import (
 from relay.crm.waiting import is_over, next_waiting
 from relay.errors import TransientError
 from relay.model.formats import json_value
-from relay.ports.crm import BulkImport, ContactRef, Crm, CrmOutcome
+from relay.ports.crm import BulkImport, ContactNotes, ContactRef, Crm, CrmOutcome
 from relay.ports.crm_state import Claim, ClaimResult, SyncState, SyncStateStore
 from relay.ports.members import MemberStore, load_each
 from relay.ports.runtime import Clock
@@ -73,6 +73,11 @@ class _Notes:
         """Note contacts that may hold the member's fields."""
         self.sync_states.note_previous(key, self.claims[key].token, contacts)
         self.noted.setdefault(key, set()).update(contacts)
+
+    def home(self, key: str) -> str | None:
+        """Return the contact that the sync state knew when the member was claimed."""
+        claim = self.claims.get(key)
+        return claim.sync_state.id if claim else None
 
     def gives_way(self, key: str, holder: str) -> bool:
         """Return whether the other member has ended, has no address or is unknown, and this one has not ended."""
@@ -251,7 +256,7 @@ class ClaimedWrite:
             now = self.clock()
             sent = {key: profile.sent_at(now, backfill=key in backfill) for key, profile in due.items()}
             bulk = self.crm.bulk if by_job else None
-            outcomes |= _submit(bulk, sent) if bulk else self.crm.upsert(list(sent.values()), notes)
+            outcomes |= _submit(bulk, sent, notes) if bulk else self.crm.upsert(list(sent.values()), notes)
         result = _Sent(
             {key: outcomes.get(key, NO_OUTCOME) for key in profiles}, job_digests, uncleared.keys()
         )
@@ -406,13 +411,13 @@ def has_state(result: SyncResult, *states: str) -> bool:
     return isinstance(result, CrmOutcome) and result.state in states
 
 
-def _submit(bulk: BulkImport, due: Mapping[str, CrmProfile]) -> Mapping[str, CrmOutcome]:
+def _submit(bulk: BulkImport, due: Mapping[str, CrmProfile], notes: ContactNotes) -> Mapping[str, CrmOutcome]:
     no_email = CrmOutcome(state="skipped", reason="no_email")
     skipped = {key: no_email for key, profile in due.items() if not profile.email}
     submitted = [profile for key, profile in due.items() if key not in skipped]
     if not submitted:
         return skipped
-    return skipped | dict.fromkeys((profile.key for profile in submitted), bulk.submit(submitted))
+    return skipped | dict.fromkeys((profile.key for profile in submitted), bulk.submit(submitted, notes))
 
 
 def _unless_failed(error: Exception | None, outcome: CrmOutcome) -> SyncResult:

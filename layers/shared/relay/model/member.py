@@ -323,6 +323,10 @@ class Member:
     def _fee(self, part: str) -> Value:
         """Return the amount or the currency of the recurring fee; of another charge, where no recurring fee is known."""
         fee, charge = self.registers.get("fee_amount"), self._registered("charge_amount")
+        failure = self.history.failure_paid_in_part(fee.stamp.number) if fee else None
+        if failure is not None and self._registered("fee_amount") is not None:
+            # A part of the fee is not the fee.
+            return failure.amount if part == "amount" else failure.currency
         has_fee = fee is not None and fee.value is not None
         if part == "currency" and not has_fee:
             return self._registered("charge_currency") or self._registered("fee_currency")
@@ -434,6 +438,12 @@ def _cancel_type(member: Member) -> Value:
     return member.ending_kind or (register.value if register and member.ended_at else None)
 
 
+def _cancel_reason(member: Member) -> Value:
+    """Return why the membership ends or ended. The ending of another tier says nothing of the member's."""
+    register = member.registers.get("cancel_reason")
+    return register.value if register and (member.is_leaving or member.ended_at) else None
+
+
 def _last_credit_delta(member: Member) -> Value:
     """Return the last change of credit. Of several within one millisecond it is the one that led to the balance."""
     register, last = member.registers.get("last_credit_delta"), last_change(member.balance_chain)
@@ -448,6 +458,7 @@ _COMPUTED: Final[Mapping[str, Callable[[Member], Value]]] = {
     "fee_currency": lambda member: member._fee("currency"),  # noqa: SLF001 - as above
     "cancelled_at": lambda member: member._cancelled_at,  # noqa: SLF001 - as above
     "cancel_type": _cancel_type,
+    "cancel_reason": _cancel_reason,
     "credit_balance": lambda member: member.balance,
     "last_credit_delta": _last_credit_delta,
 }

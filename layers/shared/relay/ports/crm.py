@@ -52,11 +52,20 @@ class CrmOutcome:
     made: bool = False
 
 
+CONTACT_DELETED: Final = CrmOutcome(state="refused", reason="contact_deleted")
+"""For a member whose contact the merchant deleted, where none may be made again."""
+
+
 class ContactNotes(Protocol):
     """Where a write notes, before it moves a member, which contacts may hold the member's fields meanwhile.
 
-    So a crash between two calls leaves no contact that no sync state names. It also knows the other members of our shop.
+    So a crash between two calls leaves no contact that no sync state names. It also knows the other members of our shop,
+    and the contact in which the CRM held a member last.
     """
+
+    def home(self, key: str) -> str | None:
+        """Return the CRM's id of the contact in which it held this member last; None if it never did."""
+        ...
 
     def add(self, key: str, contacts: Collection[str]) -> None:
         """Note the CRM's ids of contacts that may hold this member's fields.
@@ -81,6 +90,10 @@ class ContactNotes(Protocol):
 
 class NoNotes:
     """Notes nothing and knows no other member: for a write that no sync state follows, such as the sample's."""
+
+    def home(self, key: str) -> str | None:  # noqa: ARG002 - the port's argument
+        """Return None."""
+        return None
 
     def add(self, key: str, contacts: Collection[str]) -> None:
         """Do nothing."""
@@ -143,8 +156,11 @@ class BulkImport(Protocol):
         """How many members one job takes."""
         ...
 
-    def submit(self, profiles: Sequence[CrmProfile]) -> CrmOutcome:
-        """Submit a job; return `pending` with its id, or the outcome of every member where it was not taken."""
+    def submit(self, profiles: Sequence[CrmProfile], notes: ContactNotes = NO_NOTES) -> CrmOutcome:
+        """Submit a job; return `pending` with its id, or the outcome of every member where it was not taken.
+
+        A member whose contact must not be made again is left out: the job's end says that it was not imported.
+        """
         ...
 
     def collect(self, job: str, keys: Sequence[str]) -> Mapping[str, CrmOutcome]:
@@ -208,7 +224,8 @@ class Crm(Protocol):
         """Write the members' fields; return an outcome for each, by member key. Raises no error of its own.
 
         A member that moves to another contact: that contact is noted first, written, and only then the former one loses
-        the key. The fields that stay on the former one are the caller's to `clear`.
+        the key. The fields that stay on the former one are the caller's to `clear`. A member whose contact was deleted in
+        the CRM gets `CONTACT_DELETED`, unless its profile says that the contact may be made again.
         """
         ...
 

@@ -121,8 +121,9 @@ class CrmProfile:
     """The wanted state of one member in a CRM: a value for each name of `CRM_FIELDS`, in that order.
 
     `backfill` marks a send that a back-fill alone asked for: it should start no flow. Names and phone are written where
-    the contact's own field is empty, in the CRMs of `write_names`: a change of them is no difference. `erased` is set
-    for an erased member: what happens to the contacts that Relay made.
+    the contact's own field is empty, in the CRMs of `write_names`: a change of them is no difference. In the CRMs of
+    `remake_contacts`, a contact that the merchant deleted is made again. `erased` is set for an erased member:
+    what happens to the contacts that Relay made.
     """
 
     key: str
@@ -133,6 +134,7 @@ class CrmProfile:
     phone: str = ""
     write_names: tuple[CrmName, ...] = ()
     erased: ErasedContacts | None = None
+    remake_contacts: tuple[CrmName, ...] = ()
 
     @property
     def email(self) -> str | None:
@@ -203,6 +205,7 @@ def crm_profile(member: Member, rules: Rules) -> CrmProfile:
         phone=member.text("phone") or "",
         write_names=rules.write_names,
         erased=rules.erase_contacts if member.is_erased else None,
+        remake_contacts=rules.remake_contacts,
         values={
             name: computed[name] if name in computed else _sendable(crm_field, member.value(name))
             for name, crm_field in CRM_FIELDS.items()

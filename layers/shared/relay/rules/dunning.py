@@ -217,13 +217,7 @@ def failure_alert(rule: str, event: Failure, after: Member, rules: Rules, *, lev
 def of_cycle(alert: Alert, cycle: Cycle, member: Member) -> Alert:
     """Return an alert of a cycle's failure with where that cycle begins and ends, where nothing settled the fee before or this one."""
     next_at = cycle.end.at if cycle.end and cycle.outcome == "next" else None
-    following = detail_rows(("Next fee", f"failed as well, on {day_text(next_at)}" if next_at else None))
-    return replace(
-        alert,
-        details=(*alert.details, *following),
-        cycle_at=_cycle_at(cycle, member),
-        next_cycle_at=next_at,
-    )
+    return replace(_followed(alert, next_at), cycle_at=_cycle_at(cycle, member))
 
 
 def opened_alerts(before: Member, after: Member, rules: Rules) -> Iterator[Alert]:
@@ -256,7 +250,7 @@ def opened_alerts(before: Member, after: Member, rules: Rules) -> Iterator[Alert
         ),
         advice=_advice(rules, permanent=cannot_succeed(reason), left=left),
         outcome="failed_for_good" if cycle.is_final else None,
-        as_of=_decided_at(after, cycle.failures[-1].at),
+        as_of=decided_at(after, cycle.failures[-1].at),
         cycle_at=_cycle_at(cycle, after),
     )
 
@@ -287,7 +281,7 @@ def found_alert(before: Member, after: Member, rules: Rules) -> Iterator[Alert]:
     )
 
 
-def _decided_at(member: Member, failed_at: datetime) -> datetime:
+def decided_at(member: Member, failed_at: datetime) -> datetime:
     """Return the moment as of which the record shows a failed fee as open or over, where its events alone do not say it.
 
     After the failure, and after an ending of another tier, which may have resolved the incident when it was
@@ -365,8 +359,14 @@ def closing(before: Member, after: Member) -> Closing:
     open_before = open_cycle(before)
     for cycle in after.history.cycles if open_before else ():
         if open_before and cycle.end and open_before.failures[-1] in cycle.failures:
-            return "moved" if cycle.end.kind == "moved" else _BY_OUTCOME.get(cycle.outcome, "ended")
+            return closing_of(cycle)
     return "ended"
+
+
+def closing_of(cycle: Cycle) -> Closing:
+    """Return how the fee of a cycle that has an end is over."""
+    is_move = cycle.end is not None and cycle.end.kind == "moved"
+    return "moved" if is_move else _BY_OUTCOME.get(cycle.outcome, "ended")
 
 
 def resolution_alert(
@@ -378,11 +378,34 @@ def resolution_alert(
     a moment after the event of `at` included.
     """
     failed_at = before.moment("last_failure_at")
-    as_of = _decided_at(before, failed_at) if failed_at else None
+    as_of = decided_at(before, failed_at) if failed_at else None
+    alert = replace(
+        _end_alert(how, before, level=level), as_of=as_of if as_of and (at is None or as_of > at) else None
+    )
+    cycle = open_cycle(before)
+    return _with_figures(alert, cycle) if cycle else alert
+
+
+def former_ends(before: Member, after: Member) -> Iterator[Alert]:
+    """Yield the end of a fee that is heard of only after the next one has failed, which is open still.
+
+    It goes to those who were told of the former incident. The end of the newest fee settles those before it.
+    """
+    for former in reversed(before.history.cycles if after.is_failing else ()):
+        if former.outcome != "next" or former.end is None:
+            continue
+        for cycle in after.history.cycles:
+            if former.failures[-1] in cycle.failures and cycle.end and cycle.outcome != "next":
+                alert = _with_figures(_end_alert(closing_of(cycle), before), cycle)
+                yield _followed(alert, former.end.at)
+                return
+
+
+def _end_alert(how: Closing, member: Member, *, level: Level = Level.INFO) -> Alert:
     rule, outcome, title = _CLOSINGS[how]
-    alert = Alert(
+    return Alert(
         rule=rule,
-        incident_key=incident_key(before),
+        incident_key=incident_key(member),
         action="resolve",
         level=level,
         title=title,
@@ -390,10 +413,13 @@ def resolution_alert(
         outcome=outcome,
         tone="bad" if outcome == "lost" else "neutral" if how == "moved" else "good",
         advice=_WHAT_IS_LEFT[how],
-        as_of=as_of if as_of and (at is None or as_of > at) else None,
     )
-    cycle = open_cycle(before)
-    return _with_figures(alert, cycle) if cycle else alert
+
+
+def _followed(alert: Alert, next_at: datetime | None) -> Alert:
+    """Return an alert of a fee with what the next one did, where that has failed as well."""
+    following = detail_rows(("Next fee", f"failed as well, on {day_text(next_at)}" if next_at else None))
+    return replace(alert, details=(*alert.details, *following), next_cycle_at=next_at)
 
 
 def with_figures(alert: Alert, at: datetime, member: Member) -> Alert:

@@ -77,7 +77,9 @@ def pair_effects(before: Member, after: Member, rules: Rules) -> Effects:
         known = _stories(before, kind)
         new, moved, denied = _compared(known, _stories(after, kind))
         for story in new:
-            is_split = any(set(story.parts) & set(each.parts) for each in known)
+            is_split = any(set(story.parts) & set(each.parts) for each in known) or _was_followed(
+                story, before
+            )
             key = _split_key(story, before, after) if is_split else milestone_key(after, story.first)
             yield from _told(story, after, rules, key)
         for old, story in moved:
@@ -139,6 +141,11 @@ def _matter_kpis(before: Member, after: Member) -> Iterator[Kpi]:
     for each, (rule, name) in new.items():
         if old.get(each) != (rule, name):
             yield Kpi(rule=rule, name=name, key=milestone_key(after, each), at=each.at)
+
+
+def _was_followed(story: _Story, before: Member) -> bool:
+    """Return whether the next fee had failed before this one's end was heard of: the two may have been told as one."""
+    return any(each.outcome == "next" and story.first in each.failures for each in before.history.cycles)
 
 
 def _split_key(story: _Story, before: Member, after: Member) -> str:

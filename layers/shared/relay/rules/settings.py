@@ -153,8 +153,8 @@ class Rules(_RulesModel):
     `tiers` are by tier id, `rules` by the rule id that every alert shows. `currency` is the shop's: the one of
     balances, of lifetime revenue and of `thresholds`. `currencies` are the amounts in others, by ISO 4217 code.
     `manage_url` goes with events and profiles as the page on which the member acts; `write_names` are the CRMs that get
-    names and phone where their own field is empty; `erase_contacts` is what happens to an erased member's contacts that
-    Relay made.
+    names and phone where their own field is empty, `remake_contacts` those in which a contact that the merchant deleted is
+    made again. `erase_contacts` is what happens to an erased member's contacts that Relay made.
     `measures` are no setting: the daily run computes them, and they are loaded together with the rules.
     """
 
@@ -177,6 +177,7 @@ class Rules(_RulesModel):
     manage_url: ManageUrl | None = None
     write_names: tuple[CrmName, ...] = ("hubspot", "salesforce")
     erase_contacts: ErasedContacts = "clear"
+    remake_contacts: tuple[CrmName, ...] = ()
     spikes: Spikes = Spikes()
     retention: Retention = Retention()
     measures: Measures = Field(default=Measures(), exclude=True, repr=False)

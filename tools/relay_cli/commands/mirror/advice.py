@@ -6,6 +6,7 @@ from typing import Final
 
 _ADVICE: Final = {
     "owned_by_other": "another shop has this contact: give the member another address, or clear the key there",
+    "contact_deleted": "restore the contact in the CRM, or name the CRM in the rules' remake_contacts; then relay mirror retry",
     "email_held_by_member": "another member has this address: correct one of the two in Shopify",
     "email_held_by_contact": "another contact has this address: merge the two in the CRM",
     "identity_conflict": "several contacts match: merge them in the CRM",

@@ -1,7 +1,7 @@
 """Upserts up to a hundred members: the batch, and the calls that its conflicts need.
 
-At most one more call that names new contacts, one for a missing definition, those that a move needs for each e-mail address that another contact has
-(`move.py`), and at most four halvings of a batch that was refused as a whole. No call is started after `TIME_LIMIT`: the
+Beside the batch: one read that finds deleted contacts (`deleted.py`), one call that names new ones, one for a missing
+definition, those that a move needs for each e-mail address that another contact has (`move.py`), and at most four halvings of a batch that was refused as a whole. No call is started after `TIME_LIMIT`: the
 rest is tried again later.
 """
 
@@ -17,11 +17,12 @@ from relay.adapters.fault_table import MOST_HALVINGS
 from relay.adapters.http import CrmUnavailableError
 from relay.adapters.hubspot.answers import HubspotAnswer, read_answer
 from relay.adapters.hubspot.client import HubspotClient, HubspotReply
+from relay.adapters.hubspot.deleted import deleted_members
 from relay.adapters.hubspot.mapping import KEY, properties_of
 from relay.adapters.hubspot.move import HubspotMove
 from relay.adapters.hubspot.names import made_in, name_new_contacts
 from relay.adapters.hubspot.schema import define
-from relay.ports.crm import NO_NOTES, ContactNotes, CrmOutcome
+from relay.ports.crm import CONTACT_DELETED, NO_NOTES, ContactNotes, CrmOutcome
 from relay.rules.crm_profile import CrmProfile
 
 TIME_LIMIT: Final = 12.0
@@ -47,7 +48,9 @@ class HubspotUpsert:
             CrmUnavailableError: no further member can be written; the outcomes so far stay.
 
         """
-        taken = self._write(profiles)
+        deleted = deleted_members(self.client, self._call, profiles, self.notes)
+        self.outcomes |= dict.fromkeys(deleted, CONTACT_DELETED)
+        taken = self._write({key: profile for key, profile in profiles.items() if key not in deleted})
         if taken:
             moved = {key: profiles[key] for key in taken}
             HubspotMove(self.client, self._call, self.notes, self.outcomes).run(moved, taken)

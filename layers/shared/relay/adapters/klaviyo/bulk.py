@@ -19,8 +19,14 @@ from relay.adapters.klaviyo.client import JOBS, KlaviyoClient, KlaviyoReply, inn
 from relay.adapters.klaviyo.contacts import find_profiles, moment, read_profile
 from relay.adapters.klaviyo.faults import FAULTS
 from relay.adapters.klaviyo.mapping import KEY
-from relay.adapters.klaviyo.upsert import KlaviyoOptions, address, owned_by_other, resource
-from relay.ports.crm import CrmOutcome
+from relay.adapters.klaviyo.upsert import (
+    KlaviyoOptions,
+    address,
+    home_to_keep,
+    owned_by_other,
+    resource,
+)
+from relay.ports.crm import NO_NOTES, ContactNotes, CrmOutcome
 from relay.rules.crm_profile import CrmProfile
 
 _NOT_TAKEN: Final = CrmOutcome(state="waiting", reason="not_imported")
@@ -36,10 +42,10 @@ class KlaviyoBulk:
     options: KlaviyoOptions
     size: int = 1_000
 
-    def submit(self, profiles: Sequence[CrmProfile]) -> CrmOutcome:
+    def submit(self, profiles: Sequence[CrmProfile], notes: ContactNotes = NO_NOTES) -> CrmOutcome:
         """Submit a job; return `pending` with its id, or the outcome of every member if it was not taken."""
         try:
-            data = self._resources(profiles)
+            data = self._resources(profiles, notes)
             return self._submit(data) if data else _NOT_TAKEN
         except CrmUnavailableError as error:
             return error.outcome
@@ -54,15 +60,26 @@ class KlaviyoBulk:
             rejected = error.outcome if error.outcome.state == "unauthorised" else None
             return dict.fromkeys(keys, rejected or pending)
 
-    def _resources(self, profiles: Sequence[CrmProfile]) -> list[dict[str, Any]]:
-        """Return the job's profiles: one for an address, and none that is under another key."""
+    def _resources(self, profiles: Sequence[CrmProfile], notes: ContactNotes) -> list[dict[str, Any]]:
+        """Return the job's profiles: one for an address, none that is under another key, and none that was deleted."""
         by_address = {address(profile): profile for profile in profiles if profile.email}
         lookup = find_profiles(self.client, "email", list(by_address))
+        left_out = self._deleted(
+            [by_address[email] for email in by_address.keys() - lookup.found.keys()], notes
+        )
         return [
             resource(profile, lookup.found.get(email), self.options, unset=True)
             for email, profile in by_address.items()
-            if email not in lookup.refused and not owned_by_other(lookup.found.get(email), profile.key)
+            if email not in lookup.refused
+            and not owned_by_other(lookup.found.get(email), profile.key)
+            and profile.key not in left_out
         ]
+
+    def _deleted(self, profiles: Sequence[CrmProfile], notes: ContactNotes) -> set[str]:
+        """Return the members whose former profile is not found: a call of their own finds out whether it was deleted."""
+        homes = {profile.key: home for profile in profiles if (home := home_to_keep(profile, notes))}
+        found = find_profiles(self.client, "id", list(homes.values())).found
+        return {key for key, home in homes.items() if home not in found}
 
     def _submit(self, data: list[dict[str, Any]]) -> CrmOutcome:
         """Send a job; once more without the profiles that it was refused for, if the answer names them."""

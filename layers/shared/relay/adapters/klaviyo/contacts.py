@@ -11,7 +11,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, Final, Literal
+from urllib.parse import quote
 
 from relay.adapters.http import CrmUnavailableError, objects_in
 from relay.adapters.klaviyo.client import KlaviyoClient, inner
@@ -64,6 +66,17 @@ def find_profiles(
     for start in range(0, len(values), _VALUES_PER_CALL):
         _find(client, by, values[start : start + _VALUES_PER_CALL], lookup, fields)
     return lookup
+
+
+def is_deleted(client: KlaviyoClient, profile: str) -> bool:
+    """Return whether Klaviyo says that there is no profile with this id. A search would not do: it may lag behind.
+
+    Raises:
+        CrmUnavailableError: Klaviyo does not answer.
+
+    """
+    path = f"{PROFILES}/{quote(profile, safe='')}"
+    return client.get(path, {"fields[profile]": "email"}).status == HTTPStatus.NOT_FOUND
 
 
 def read_profile(resource: Mapping[str, Any]) -> KlaviyoProfile:

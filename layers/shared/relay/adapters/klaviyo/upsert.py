@@ -15,12 +15,18 @@ from typing import Any, Final
 from relay.adapters.fault_table import fault_of
 from relay.adapters.http import CrmUnavailableError
 from relay.adapters.klaviyo.client import IMPORT, KlaviyoClient, KlaviyoReply, inner
-from relay.adapters.klaviyo.contacts import KlaviyoProfile, ProfileLookup, find_profiles, read_profile
+from relay.adapters.klaviyo.contacts import (
+    KlaviyoProfile,
+    ProfileLookup,
+    find_profiles,
+    is_deleted,
+    read_profile,
+)
 from relay.adapters.klaviyo.faults import FAULTS
 from relay.adapters.klaviyo.mapping import KEY, properties_of
 from relay.errors import TransientError
 from relay.model.formats import json_value, sendable_text
-from relay.ports.crm import NO_NOTES, ContactNotes, ContactRef, CrmOutcome
+from relay.ports.crm import CONTACT_DELETED, NO_NOTES, ContactNotes, ContactRef, CrmOutcome
 from relay.rules.crm_profile import CrmProfile, PersonField
 
 DEFAULT_REVISION: Final = "2026-07-15"
@@ -71,33 +77,56 @@ class KlaviyoUpsert:
         for key, profile in profiles.items():
             if time.monotonic() > self._until:
                 raise CrmUnavailableError(CrmOutcome(state="retry", reason="out_of_time", retry_after=1.0))
-            self.outcomes[key] = self._write(profile, lookup, swaps.get(key))
+            if key in swaps:
+                if key not in self.outcomes:
+                    self._swap(profile, profiles[swaps[key]], lookup)
+            else:
+                self.outcomes[key] = self._write(profile, lookup)
 
-    def _write(self, profile: CrmProfile, lookup: ProfileLookup, swaps_with: str | None) -> CrmOutcome:
+    def _swap(self, first: CrmProfile, second: CrmProfile, lookup: ProfileLookup) -> None:
+        """Write two members that swap addresses, each to the other's profile: both, or neither.
+
+        Klaviyo knows people by their address, so a profile cannot lend it, and the second one is nowhere between the two
+        calls; a crash there is mended by the next try. A refusal of the second call puts the second one back.
+        """
+        waits = CrmOutcome(state="waiting", reason="email_held_by_member")
+        outcome = self._import(first, lookup.found.get(address(first)))
+        if outcome.state != "mirrored":
+            self.outcomes[first.key] = outcome
+            self.outcomes[second.key] = replace(waits, holder=first.key)
+            return
+        self.outcomes[first.key] = outcome
+        refusal = self._import(second, lookup.found.get(address(second)))
+        self.outcomes[second.key] = refusal
+        if refusal.state != "mirrored":
+            self.outcomes[first.key] = replace(waits, holder=second.key)
+            back = replace(second, values={**second.values, "email": first.email})
+            self._import(back, lookup.found.get(address(first)))
+
+    def _write(self, profile: CrmProfile, lookup: ProfileLookup) -> CrmOutcome:
         email = address(profile)
         found = lookup.found.get(email)
         if email in lookup.refused:
             reason = lookup.refused[email]
             return fault_of(FAULTS, [f"{reason} /data/attributes/email"]).outcome(reason)
         if found and owned_by_other(found, profile.key):
-            outcome = self._claimed(profile, found, swaps_with)
+            outcome = self._claimed(profile, found)
             if outcome:
                 return outcome
+        home = None if found else home_to_keep(profile, self.notes)
+        if home and is_deleted(self.client, home):
+            return CONTACT_DELETED
         outcome = self._import(profile, found)
         if outcome.state == "mirrored":
             # Two members of the batch with one address: the second must not take the first one's profile.
             lookup.found[email] = KlaviyoProfile(outcome.id or "", email, profile.key, None, {})
         return outcome
 
-    def _claimed(
-        self, profile: CrmProfile, found: KlaviyoProfile, swaps_with: str | None
-    ) -> CrmOutcome | None:
+    def _claimed(self, profile: CrmProfile, found: KlaviyoProfile) -> CrmOutcome | None:
         """Return the outcome of a member whose address is on a profile with another key; None if it may have the profile."""
         holder = found.key or ""
         if holder.rpartition(":")[0].lower() != profile.key.rpartition(":")[0].lower():
             return CrmOutcome(state="refused", reason="owned_by_other", id=found.id)
-        if holder == swaps_with:
-            return None
         try:
             if self.notes.gives_way(profile.key, holder):
                 return None
@@ -116,6 +145,11 @@ class KlaviyoUpsert:
             return _confirmed(reply, profile, "identity_conflict" if conflict else "")
         reason = "identity_conflict" if conflict else reply.code
         return fault_of(FAULTS, [reason, reason.partition(" ")[0]]).outcome(reason)
+
+
+def home_to_keep(profile: CrmProfile, notes: ContactNotes) -> str | None:
+    """Return the profile that held this member last, if it must not be made again once it was deleted."""
+    return None if "klaviyo" in profile.remake_contacts else notes.home(profile.key)
 
 
 def _swaps(profiles: Mapping[str, CrmProfile], lookup: ProfileLookup) -> dict[str, str]:

@@ -66,10 +66,10 @@ class Salesforce:
     def upsert(
         self,
         profiles: Sequence[CrmProfile],
-        notes: ContactNotes = NO_NOTES,  # noqa: ARG002 - the port's argument: no member moves to another contact here
+        notes: ContactNotes = NO_NOTES,
     ) -> Mapping[str, CrmOutcome]:
         """Write the members' contacts. A member without an e-mail address is skipped: the merchant may have its contact."""
-        return in_batches(profiles, self.batch_size, lambda: SalesforceUpsert(self._client))
+        return in_batches(profiles, self.batch_size, lambda: SalesforceUpsert(self._client, notes))
 
     def record(
         self,
