@@ -210,7 +210,7 @@ def main(sizes: Collection[int], most: float) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 100_000, 500_000, 1_000_000])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 100_000])
     parser.add_argument("--most", type=float, default=8.0, help="MB (default: %(default)s)")
     options = parser.parse_args()
     sys.exit(main(options.sizes, options.most))
