@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "relay recover",
         notes="A restored table knows nothing of what came since its moment. Three steps:\n"
         "  1  the journal's erasures: these members are erased again, and the change goes to every CRM;\n"
-        "  2  every member is compared with Inveterate, and repaired. It tells nobody: what happened was told when it did;\n"
+        "  2  every member is compared with Inveterate, and repaired, without an alert: what happened was told when it did;\n"
         "  3  each CRM is compared with the table, and repaired.\n"
         "A command that was ended goes on where it was; one after the end begins anew. Exit code 3: a step could not be\n"
         "finished, and the output says what to do. --json prints the steps.",
