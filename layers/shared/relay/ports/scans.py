@@ -21,7 +21,8 @@ class DailyRun:
 
     It covers what came due after `begin` and up to `end`. `digest_day` is the last day whose digest was sent.
     `cursor` is where the present phase continues, None at its beginning. `version` counts the writes. `counts` are
-    the amounts of the members read so far, and `measures` those in force when the run began.
+    the amounts of the members read so far, and `measures` those in force when the run began. `told` is what people were told
+    of the CRMs and is not over (`scheduler/crm_alerts.py`).
     """
 
     day: date
@@ -33,6 +34,7 @@ class DailyRun:
     totals: DailyTotals = field(default_factory=DailyTotals)
     counts: Counts = field(default_factory=Counts)
     measures: Measures | None = None
+    told: tuple[str, ...] = ()
     version: int = 0
 
 

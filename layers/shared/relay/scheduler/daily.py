@@ -28,6 +28,7 @@ from relay.queues.batch import Context
 from relay.rules.measures import Counts, measured
 from relay.rules.segments import is_high_value
 from relay.rules.settings import Rules
+from relay.scheduler.crm_alerts import crm_alerts
 from relay.scheduler.digest import add_member, digest_lines
 from relay.scheduler.measuring import add_to_counts
 from relay.scheduler.reminders import Window, reminders
@@ -91,7 +92,14 @@ class DailyRunner:
             return self._save(first)
         if known.phase != "done" or known.day >= day or due <= known.end:
             return known
-        return DailyRun(day=day, begin=known.end, end=due, digest_day=known.digest_day, version=known.version)
+        return DailyRun(
+            day=day,
+            begin=known.end,
+            end=due,
+            digest_day=known.digest_day,
+            told=known.told,
+            version=known.version,
+        )
 
     def _step(self, run: DailyRun, rules: Rules, context: Context) -> DailyRun:
         match run.phase:
@@ -107,6 +115,7 @@ class DailyRunner:
                 self._send_digests(run)
                 return replace(
                     run,
+                    told=self._tell_of_crms(run),
                     phase="letters",
                     digest_day=run.day - calendar.DAY,
                     totals=DailyTotals(),
@@ -179,6 +188,18 @@ class DailyRunner:
             if digest.lines
         ]
         _send_all(self.alerts, messages)
+
+    def _tell_of_crms(self, run: DailyRun) -> tuple[str, ...]:
+        """Send what people must know of the CRMs; return what they were told and is not over."""
+        alerts, told = crm_alerts(run.totals, run.told, shop=self.shop, day=run.day, at=run.end)
+        messages = [
+            OutgoingMessage(
+                body=dump(alert), header=MessageHeader(event_id=alert.event_id, topic=alert.topic)
+            )
+            for alert in alerts
+        ]
+        _send_all(self.alerts, messages)
+        return told
 
     def _digest(self, day: date, at: datetime, totals: DailyTotals | None) -> DailyDigest:
         begin, end = calendar.bounds(day, self.zone)
