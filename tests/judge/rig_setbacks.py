@@ -32,16 +32,11 @@ REFUSALS: dict[str, tuple[tuple[int, Any], ...]] = {
             400,
             {"category": "VALIDATION_ERROR", "correlationId": "x", "errors": [{"code": "REQUIRED_PROPERTY"}]},
         ),
-        (403, "<html>403 Forbidden</html>"),
     ),
-    "klaviyo": (
-        (400, {"errors": [{"code": "limit_exceeded", "title": "no"}]}),
-        (403, "<html>403 Forbidden</html>"),
-    ),
+    "klaviyo": ((400, {"errors": [{"code": "limit_exceeded", "title": "no"}]}),),
     "salesforce": (
         (200, "STORAGE_LIMIT_EXCEEDED"),
         (200, "FIELD_CUSTOM_VALIDATION_EXCEPTION"),
-        (503, "<html>Maintenance</html>"),
     ),
     "webhook": ((400, {}), (422, "no"), (418, "")),
 }

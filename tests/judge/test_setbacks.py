@@ -16,7 +16,7 @@ from tests.judge import bodies, known
 from tests.judge.adversary import Adversary
 from tests.judge.fold import fold
 from tests.judge.generator import draw
-from tests.judge.history import HOUR, Delivery, Event, History
+from tests.judge.history import DAY, HOUR, Delivery, Event, History
 from tests.judge.properties import Violation, judge
 from tests.judge.rig_crms import CRMS, RigCrm, hubspot, klaviyo, salesforce
 from tests.judge.rig_setbacks import REFUSALS, RefusingApp, Setbacks, play
@@ -58,8 +58,7 @@ def violations(history: History, setbacks: Setbacks, adversary: Adversary | None
 def test_a_crm_that_refuses_everybody_for_a_while(make: Callable[[], RigCrm], number: int, seed: int) -> None:
     """From one arrival to another every write is refused: in the end the CRM is equal, and nobody waits or is refused."""
     history = history_of(seed)
-    arrivals = len(history.sent())
-    begins, ends = sorted(Random(seed).sample(range(arrivals + 1), 2))
+    begins, ends = while_of(history, seed)
     seen: list[int] = []
 
     def begin(crm: RigCrm, app: RefusingApp) -> None:
@@ -103,6 +102,15 @@ def test_two_members_that_swap_addresses(make: Callable[[], RigCrm], seed: int, 
     """Each orders with the other's address: every CRM shows each member under its own new one, also under faults."""
     history = with_swap(history_of(seed))
     assert violations(history, Setbacks(make), Adversary(seed, rate)) == []
+
+
+def while_of(history: History, seed: int) -> tuple[int, int]:
+    """Return the arrivals between which a CRM refuses: within ten days, since after two weeks a member is refused."""
+    happened = {event.name: number for number, event in enumerate(history.events)}
+    arrivals = sorted(history.sent(), key=lambda sent: (sent.number, happened[sent.event]))
+    begins = Random(seed).randrange(len(arrivals))
+    longest = arrivals[begins].delivery.at + 10 * DAY
+    return begins, max(number for number, sent in enumerate(arrivals) if sent.delivery.at <= longest) + 1
 
 
 NOBODY = dict.fromkeys(("high_value_annual_fee", "high_value_credits", "high_value_revenue"), 0)
