@@ -35,7 +35,7 @@ $(READY): requirements/dev.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-run: $(READY) ## Play a month through a local AWS (MEMBERS=200 SEED=0 FAULTS=default|all|none; KEEP=1 leaves it up; SAMPLES=1: the samples)
+run: $(READY) ## Play a month through a local AWS (MEMBERS=200 SEED=0 FAULTS=default|all|refusals|none; KEEP=1 leaves it up; SAMPLES=1: the samples)
 	@$(BIN)/relay run $(if $(KEEP),--keep) $(if $(SAMPLES),--samples) $(if $(MEMBERS),--members $(MEMBERS)) \
 	  $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS))
 
