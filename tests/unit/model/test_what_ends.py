@@ -44,13 +44,25 @@ def shown(*told: tuple[str, float, dict[str, Any]]) -> Mapping[str, Any]:
         ([("free", 1.5, {})], {**FEE, "payment_status": "ok"}),
         ([("cancelled", 4, {}), ("joined", 5, {})], {**NO_FEE, "payment_status": "none", "status": "active"}),
         # an ending of another tier ends nothing
-        ([("cancelled", 4, {"tierId": "other"})], {**FEE, "payment_status": "ok", "status": "active"}),
+        ([("cancelled", 4, {"tierId": "other"})],
+         {**FEE, "payment_status": "ok", "status": "active", "cancel_reason": None}),
         # a refund, a waived fee, and a charge that names no next date
         ([("paid", 4, {"amount": -30})], {**FEE, "payment_status": "ok", "last_payment_at": day(2)}),
         ([("paid", 4, {"amount": 0, "newBillingDate": "2026-05-02T00:00:00.000Z"})],
          {**FEE, "next_payment_on": date(2026, 5, 2), "last_payment_at": day(2)}),
         ([("paid", 4, {"amount": 9, "currency": "JPY", "newBillingDate": None})],
          {**FEE, "fee_currency": "EUR", "last_payment_at": day(4)}),
+        # a part of a fee is not the fee
+        ([("attempt", 3, {"billingAttempts": 1, "amount": 40, "currency": "EUR"}),
+          ("paid", 4, {"amount": 9, "currency": "EUR", "newBillingDate": "2026-05-02T00:00:00.000Z"})],
+         {"fee_amount": Decimal(40), "fee_currency": "EUR", "payment_status": "past_due"}),
+        ([("attempt", 3, {"billingAttempts": 1, "amount": 40, "currency": "EUR"}),
+          ("paid", 4, {"amount": 9, "currency": "EUR", "newBillingDate": "2026-05-02T00:00:00.000Z"}),
+          ("cancelled", 5, {})],
+         {**NO_FEE, "payment_status": "none"}),
+        ([("attempt", 3, {"billingAttempts": 1, "amount": None}),
+          ("paid", 4, {"amount": 9, "currency": "EUR", "newBillingDate": "2026-05-02T00:00:00.000Z"})],
+         {"fee_amount": Decimal(9), "payment_status": "ok"}),
         # an amount travels with its currency
         ([("paid", 4, {"amount": 9, "currency": None})], {"fee_amount": Decimal(9), "fee_currency": None}),
     ],

@@ -35,6 +35,10 @@ def runs(member: Member, register: Register) -> bool:
 def fee(member: Member, part: Literal["amount", "currency"]) -> Value:
     """Return the amount or the currency of the recurring fee; of another charge, where no recurring fee is known."""
     known, charge = member.registers.get("fee_amount"), member.registered("charge_amount")
+    failure = member.history.failure_paid_in_part(known.stamp.number) if known else None
+    if failure is not None and member.registered("fee_amount") is not None:
+        # A part of the fee is not the fee.
+        return failure.amount if part == "amount" else failure.currency
     has_fee = known is not None and known.value is not None
     if part == "currency" and not has_fee:
         return member.registered("charge_currency") or member.registered("fee_currency")

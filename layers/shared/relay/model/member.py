@@ -45,8 +45,10 @@ PLATFORM_STATUSES: Final[Mapping[str, frozenset[Status]]] = {
     "ACTIVE": frozenset({"active", "trialing", "past_due", "none"}),
     "PENDING_CANCELLATION": frozenset({"pending_cancellation"}),
     "CANCELLED": frozenset({"cancelled"}),
+    "PAST_DUE": frozenset({"past_due"}),
+    "FAILED": frozenset({"past_due", "cancelled"}),
 }
-"""The platform's statuses, each with Relay's that agree with it. It documents these three as examples only."""
+"""The platform's statuses, each with Relay's that agree with it. It documents the first three, as examples only."""
 
 LOTS_KEPT_AFTER_EXPIRY: Final = timedelta(days=40)
 """How long a record keeps an expired lot, counted back from the newest fact: reminders look a month back."""
@@ -204,7 +206,8 @@ class Member:
     def payment_status(self) -> PaymentStatus:
         """The state of the current fee."""
         if self.is_failing:
-            return "failed" if self.moment("payment_lost_at") else "past_due"
+            lost = self.moment("payment_lost_at") or (self._found_failing and self._found("failed"))
+            return "failed" if lost else "past_due"
         paid = self.registers.get("last_payment_at")
         return "ok" if paid and paid.value and billing.runs(self, paid) else "none"
 
@@ -253,13 +256,31 @@ class Member:
     @property
     def is_failing(self) -> bool:
         """Whether a failed fee is open: not paid since, and not followed by an end or a new beginning of the membership."""
+        return not self.ended_at and (self._told_failing or self._found_failing)
+
+    @property
+    def _told_failing(self) -> bool:
+        """Whether the events alone show a failed fee that nothing has settled since."""
         failed = self._newest_stamp("last_failure_at", "failed_attempts", "payment_lost_at")
-        if failed is None or self.ended_at:
+        if failed is None:
             return False
         has_milestone = any(
             each.kind == "failed" and each.number == failed.number for each in self.milestones
         )
         return not has_milestone or self._open_cycle is not None
+
+    @property
+    def _found_failing(self) -> bool:
+        """Whether a reading has found a failed fee, and no payment and no beginning or end of the billing is newer."""
+        found = self.registers.get("found_status")
+        if found is None or not (self._found("failed") or self._found("past_due")):
+            return False
+        settled = newest_number(each for each in self.milestones if each.kind in {"paid", "joined"})
+        return found.stamp.number > settled and billing.runs(self, found)
+
+    def _found(self, status: str) -> bool:
+        register = self.registers.get("found_status")
+        return register is not None and register.value == status
 
     def as_known(self, at: datetime) -> datetime:
         """Return a moment with the count of milestones in its microseconds, which facts leave at zero.
@@ -306,7 +327,8 @@ class Member:
         if not self.is_failing:
             return None
         register, cycle = self.registers.get("failed_attempts"), self._open_cycle
-        told = register.value if register and isinstance(register.value, int) else 1
+        is_open = register is not None and self._is_open(register)
+        told = register.value if register and is_open and isinstance(register.value, int) else 1
         if cycle is None:
             return told
         is_of_cycle = register is not None and register.stamp.number >= cycle.failures[0].number
@@ -345,8 +367,12 @@ class Member:
 
     def _is_open(self, register: Register) -> bool:
         """Return whether a failure of this register's time is one of the fee that is open."""
-        cycle = self._open_cycle
-        return self.is_failing and (cycle is None or register.stamp.number >= cycle.failures[0].number)
+        if not self.is_failing:
+            return False
+        if self._open_cycle:
+            return register.stamp.number >= self._open_cycle.failures[0].number
+        # What an earlier fee's failure told is not of the one that a reading has found.
+        return self._told_failing or register.stamp >= self.registers["found_status"].stamp
 
     @property
     def is_billed(self) -> bool:
@@ -377,6 +403,12 @@ def _cancel_type(member: Member) -> Value:
     return member.ending_kind or (register.value if register and member.ended_at else None)
 
 
+def _cancel_reason(member: Member) -> Value:
+    """Return why the membership ends or ended. The ending of another tier says nothing of the member's."""
+    register = member.registers.get("cancel_reason")
+    return register.value if register and (member.is_leaving or member.ended_at) else None
+
+
 def _last_credit_delta(member: Member) -> Value:
     """Return the last change of credit. Of several within one millisecond it is the one that led to the balance."""
     register, last = member.registers.get("last_credit_delta"), last_change(member.balance_chain)
@@ -393,6 +425,7 @@ _COMPUTED: Final[Mapping[str, Callable[[Member], Value]]] = {
     "fee_currency": lambda member: billing.fee(member, "currency"),
     "cancelled_at": lambda member: member._cancelled_at,  # noqa: SLF001 - as above
     "cancel_type": _cancel_type,
+    "cancel_reason": _cancel_reason,
     "credit_balance": lambda member: member.balance,
     "last_credit_delta": _last_credit_delta,
 }

@@ -187,6 +187,15 @@ class History:
         """The first failure and the ending of each cycle that was lost, the latest last."""
         return self._pairs("lost")
 
+    def failure_paid_in_part(self, number: int) -> Milestone | None:
+        """Return the failure of whose fee the payment with this stamp number was a part; None where it was the whole."""
+        for cycle in self.cycles:
+            if number <= cycle.failures[0].number or (cycle.end and number >= cycle.end.number):
+                continue
+            before = [each for each in cycle.failures if each.number < number]
+            return before[-1] if before[-1].amount is not None else None
+        return None
+
     def _pairs(self, outcome: Outcome) -> tuple[Pair, ...]:
         closed = (cycle for cycle in self.cycles if cycle.outcome == outcome)
         return tuple(Pair(cycle.failures[0], cycle.end) for cycle in closed if cycle.end)

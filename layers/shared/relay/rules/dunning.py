@@ -39,12 +39,13 @@ _HOW_IT_FAILED: Final = {
 }
 """What a title says of the payment, by rule."""
 
-Closing: TypeAlias = Literal["recovered", "lost", "ended", "found_ended", "rejoined", "moved"]
+Closing: TypeAlias = Literal["recovered", "found_paid", "lost", "ended", "found_ended", "rejoined", "moved"]
 
 _BY_OUTCOME: Final[Mapping[str, Closing]] = {"recovered": "recovered", "lost": "lost", "rejoined": "rejoined"}
 
 _CLOSINGS: Final[Mapping[Closing, tuple[str, Outcome, str]]] = {
     "recovered": ("dunning.recovered", "recovered", f"Recovered: the fee of {MEMBER} is paid"),
+    "found_paid": ("dunning.recovered", "recovered", f"Recovered: the fee of {MEMBER} was found to be paid"),
     "lost": ("dunning.lost", "lost", f"Lost: {MEMBER} cancelled after failed payments"),
     "ended": ("dunning.ended", "lost", f"Lost: {MEMBER} left by request, and the fee stays open"),
     "found_ended": ("dunning.ended", "lost", f"Lost: the membership of {MEMBER} was found to have ended"),
@@ -55,6 +56,7 @@ _CLOSINGS: Final[Mapping[Closing, tuple[str, Outcome, str]]] = {
 
 _WHAT_IS_LEFT: Final[Mapping[Closing, str]] = {
     "recovered": "Nothing is left to do.",
+    "found_paid": "Nothing is left to do.",
     "lost": "Invite the member back: a new payment method is all that was missing.",
     "ended": "Nothing more is tried. Ask why, and invite the member back.",
     "found_ended": "Nothing more is tried. Look the member up in Inveterate, and invite the member back.",
@@ -260,6 +262,32 @@ def opened_alerts(before: Member, after: Member, rules: Rules) -> Iterator[Alert
         outcome="failed_for_good" if cycle.is_final else None,
         as_of=decided_at(after, cycle.failures[-1].at),
         cycle_at=_cycle_at(cycle, after),
+    )
+
+
+def found_alert(before: Member, after: Member, rules: Rules) -> Iterator[Alert]:
+    """Yield the late alert of a failed fee that a reading has found, and that no event has told, under the member's incident.
+
+    The platform's word does not say which attempt it was.
+    """
+    is_final = after.payment_status == "failed"
+    if not after.is_failing or (before.is_failing and not (is_final and before.payment_status != "failed")):
+        return
+    if is_final:
+        rule, levels = "dunning.failed", (Level.WARNING, Level.ERROR)
+    else:
+        rule, levels = "dunning.attempt", (Level.INFO, Level.WARNING)
+    left = attempts_left(after, rules)
+    yield Alert(
+        rule=rule,
+        incident_key=incident_key(after),
+        level=level_for(after, rules, otherwise=levels[0], high=levels[1]),
+        title=_failed_title(rule, "", None, left),
+        details=detail_rows(
+            ("Found", "by comparing with Inveterate: no webhook told of it"), *high_value_rows(after, rules)
+        ),
+        advice=_advice(rules, permanent=False, left=left),
+        outcome="failed_for_good" if is_final else None,
     )
 
 
