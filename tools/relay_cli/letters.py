@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from relay_cli.errors import CliError, UsageError
 from relay_cli.output import table
-from relay_cli.prompts import confirm
 
 if TYPE_CHECKING:
     from relay.adapters.aws.sqs import SqsInbox
@@ -209,27 +208,6 @@ def as_groups(groups: Sequence[LetterGroup], *, empty: str) -> str:
         for one in groups
     ]
     return table(("letters", "source", "topic", "reason", "first (UTC)", "last (UTC)"), rows, empty=empty)
-
-
-def ask(arguments: argparse.Namespace, planned: LetterResult, question: str) -> None:
-    """Show the groups and ask, unless `--yes` answers.
-
-    Raises:
-        DeclinedError: the person said no, or could not be asked.
-
-    """
-    if arguments.yes:
-        return
-    if not arguments.json:
-        print(as_groups(planned.groups, empty=""))
-    confirm(question)
-
-
-def done_groups(arguments: argparse.Namespace, result: LetterResult, *, empty: str) -> list[str]:
-    """Return the groups of a result as paragraphs; none where `ask` has shown them."""
-    if result.groups and not arguments.yes and not arguments.dry_run:
-        return []
-    return [as_groups(result.groups, empty=empty), *([""] if result.groups else [])]
 
 
 def as_rows(letters: Sequence[Letter]) -> str:

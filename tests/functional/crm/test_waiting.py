@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from relay.adapters.dynamodb.crm_state import DynamoSyncStates
-from relay.adapters.dynamodb.scans import DynamoSyncStateScan
+from relay.adapters.dynamodb.scans import DynamoSyncStateScan, DynamoSyncStatusScan
 from relay.crm.circuit_breaker import CircuitBreaker
 from relay.crm.sync import CrmSync, SyncCounts
 from relay.crm.waiting import WAITING_TOPIC, WaitingMembers, request_round, retry_change
-from relay.errors import TransientError
+from relay.errors import MisconfiguredError, TransientError
 from relay.model.header import MessageHeader
 from relay.model.messages import MemberChanged, load
 from relay.ports.crm import CrmOutcome, RateLimit
@@ -217,6 +217,25 @@ def test_the_closing_queues_all_that_wait() -> None:
     assert stack.calls() == [1, 50]
 
 
+def test_an_outage_during_the_wait_forgets_nobody() -> None:
+    """A circuit that one code has opened stays that through an outage, and its closing still queues all that wait."""
+    stack = Stack()
+    customers = range(300)
+    stack.add(*customers)
+    stack.crm.outcomes = dict.fromkeys(map(key_of, customers), FULL)
+    stack.change(*customers)
+    stack.until(timedelta(hours=8))
+    for fault in (TransientError("503"), MisconfiguredError("403", setting="SECRET")):
+        stack.crm.check_error = fault
+        stack.until(stack.clock.now - START + timedelta(minutes=30))
+    record = stack.circuits.record
+    assert (record.by_code, record.reason) == (True, "storage_limit_exceeded")
+    stack.crm.check_error = None
+    stack.crm.outcomes.clear()
+    stack.until(stack.clock.now - START + timedelta(minutes=30))
+    assert {stack.state(each).state for each in customers} == {"mirrored"}
+
+
 def test_faults_of_members_open_nothing() -> None:
     """Nine members of a call, or ten of thirty, are no fault of the provider."""
     for number, size in ((9, 9), (10, 30)):
@@ -351,6 +370,20 @@ def test_the_table(mirrors_table: str) -> None:
     stack.work(replace(change_message("again", KEY), body=retry_change(KEY).body))
     assert scan.waiting() == []
     assert sync_states.load([KEY])[KEY].waiting is None
+
+
+def test_the_end_of_the_apis_version_is_kept(mirrors_table: str) -> None:
+    """Each round keeps it with the progress, where the daily run finds it, and forgets it with a newer version."""
+    scan = DynamoSyncStateScan(mirrors_table, "fake")
+    stack = Stack()
+    stack.scan = scan  # type: ignore[assignment]  # the real table
+    for ends in (date(2027, 9, 1), None):
+        stack.crm.version_ends = ends
+        stack.until(stack.clock.now - START + TICK)
+        assert scan.load_run("waiting")["version_ends"] == (ends.isoformat() if ends else "")
+        assert scan.load_run("waiting")["read"], "the schedule's own progress stays"
+        found = dict(DynamoSyncStatusScan(mirrors_table).page().items)
+        assert found == ({"fake": "api_ends_2027-09-01"} if ends else {})
 
 
 def test_a_request_that_was_overtaken() -> None:

@@ -57,6 +57,7 @@ def test_the_clock_may_do_what_is_due_and_no_more() -> None:
         ("dynamodb:Scan", "Members.Arn"),
         ("dynamodb:PutItem", "Members.Arn"),  # of one key, the measures
         ("dynamodb:Scan", "Mirrors.Arn"),
+        ("dynamodb:GetItem", "Mirrors.Arn"),  # of one key, the full run
         ("dynamodb:GetItem", "Figures.Arn"),
         ("dynamodb:PutItem", "Figures.Arn"),
         ("dynamodb:Query", "Figures.Arn"),
@@ -174,6 +175,7 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "SLACK_SIGNING_SECRET",
         "PAGERDUTY_SECRET",
         "PAGERDUTY_URL",
+        "RUNBOOK_URL",
         "TIME_ZONE",
     }
     for target, own in TARGETS.items():

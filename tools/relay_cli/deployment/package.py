@@ -31,15 +31,18 @@ class Package:
     text: str
 
 
-def require_checkout() -> Path:
-    """Return the checkout.
+def require_checkout(what: str = "a deployment") -> Path:
+    """Return the checkout, which `what` needs.
 
     Raises:
         CliError: the command was installed without it.
 
     """
     if not (ROOT / "template.yaml").is_file():
-        raise CliError("a deployment needs the sources", "run it in a checkout of Relay, after `make setup`")
+        raise CliError(
+            f"{what} needs Relay's sources, which an installed package does not have",
+            "run .venv/bin/relay in a checkout of Relay, after `make setup`",
+        )
     return ROOT
 
 

@@ -4,6 +4,9 @@ It is due at `Rules.digest_at` by the shop's clock and may take several ticks: i
 page, over the version that was read. So a tick that comes twice, late or beside another finds what is left to
 do, and a crash repeats one page at most, whose notes and alerts have the same ids again. A run covers the time
 since the run before, however long that is. Members are read a second time only where the measures have changed.
+
+An import brings members that no webhook told of. So at the tick after its end a run of its own measures the programme,
+and a valuable member stands out from then on; all else waits for the day's run.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from relay.queues.batch import Context
 from relay.rules.measures import Counts, measured
 from relay.rules.segments import is_high_value
 from relay.rules.settings import Rules
+from relay.scheduler.crm_alerts import crm_alerts
 from relay.scheduler.digest import add_member, digest_lines
 from relay.scheduler.measuring import add_to_counts
 from relay.scheduler.reminders import Window, reminders
@@ -43,7 +47,8 @@ MISSED_DAYS: Final = 7
 class DailyRunner:
     """Makes the daily run. Notes go to `changes`, alerts and digests to the notifier's queue `alerts`.
 
-    `archive` journals dead letters before they expire (`scheduler/old_letters.py`).
+    `archive` journals dead letters before they expire (`scheduler/old_letters.py`). `imported_at` returns when the latest
+    import has ended, None without one.
     """
 
     shop: str
@@ -58,6 +63,7 @@ class DailyRunner:
     alerts: MessageSender
     telemetry: Telemetry
     archive: Callable[[DailyRun, Context], None] = lambda _run, _context: None
+    imported_at: Callable[[], datetime | None] = lambda: None
 
     def advance(self, now: datetime, context: Context) -> str:
         """Do what is due at `now` while there is time; return the phase that the run is in.
@@ -89,9 +95,21 @@ class DailyRunner:
                 day=day, begin=due, end=due, digest_day=day - calendar.DAY, phase="done", version=version
             )
             return self._save(first)
-        if known.phase != "done" or known.day >= day or due <= known.end:
+        if known.phase != "done":
             return known
-        return DailyRun(day=day, begin=known.end, end=due, digest_day=known.digest_day, version=known.version)
+        imported = self.imported_at()
+        following = DailyRun(
+            day=known.day,
+            begin=known.end,
+            end=known.end,
+            digest_day=known.digest_day,
+            measured_import=imported,
+            told=known.told,
+            version=known.version,
+        )
+        if known.day < day and due > known.end:
+            return replace(following, day=day, end=due)
+        return known if imported in {None, known.measured_import} else following
 
     def _step(self, run: DailyRun, rules: Rules, context: Context) -> DailyRun:
         match run.phase:
@@ -107,6 +125,7 @@ class DailyRunner:
                 self._send_digests(run)
                 return replace(
                     run,
+                    told=self._tell_of_crms(run),
                     phase="letters",
                     digest_day=run.day - calendar.DAY,
                     totals=DailyTotals(),
@@ -133,7 +152,7 @@ class DailyRunner:
         run = replace(run, totals=totals, counts=counts)
         is_over = page.cursor is None
         return _advanced(
-            run, page.cursor, "high_value" if is_over and self._measure(run, rules) else "sync_states"
+            run, page.cursor, "high_value" if is_over and self._measure(run, rules) else _after_measuring(run)
         )
 
     def _measure(self, run: DailyRun, rules: Rules) -> bool:
@@ -154,7 +173,7 @@ class DailyRunner:
         flipped = [m for m in page.items if is_high_value(m, before) != is_high_value(m, rules)]
         changes = [MemberChanged(member=member.key, backfill=True) for member in flipped]
         _send_all(self.changes, [OutgoingMessage(body=dump(change)) for change in changes])
-        return _advanced(run, page.cursor, "sync_states")
+        return _advanced(run, page.cursor, _after_measuring(run))
 
     def _send_reminders(self, members: Sequence[Member], rules: Rules, window: Window) -> None:
         changes: list[OutgoingMessage] = []
@@ -180,6 +199,18 @@ class DailyRunner:
         ]
         _send_all(self.alerts, messages)
 
+    def _tell_of_crms(self, run: DailyRun) -> tuple[str, ...]:
+        """Send what people must know of the CRMs; return what they were told and is not over."""
+        alerts, told = crm_alerts(run.totals, run.told, shop=self.shop, day=run.day, at=run.end)
+        messages = [
+            OutgoingMessage(
+                body=dump(alert), header=MessageHeader(event_id=alert.event_id, topic=alert.topic)
+            )
+            for alert in alerts
+        ]
+        _send_all(self.alerts, messages)
+        return told
+
     def _digest(self, day: date, at: datetime, totals: DailyTotals | None) -> DailyDigest:
         begin, end = calendar.bounds(day, self.zone)
         week_before = calendar.bounds(day - 7 * calendar.DAY, self.zone)
@@ -193,6 +224,10 @@ class DailyRunner:
     def _save(self, run: DailyRun) -> DailyRun:
         self.runs.save(run)
         return replace(run, version=run.version + 1)
+
+
+def _after_measuring(run: DailyRun) -> Phase:
+    return "done" if run.only_measures else "sync_states"
 
 
 def _advanced(run: DailyRun, cursor: str | None, following: Phase) -> DailyRun:
