@@ -323,6 +323,21 @@ def test_notes_of_a_waiting_member() -> None:
     assert not stack.deferred
 
 
+def test_notes_look_again_soon_and_then_seldom() -> None:
+    """After a minute at first, then after as long as they have waited, at most a quarter of an hour."""
+    stack = Stack()
+    stack.add(7001)
+    stack.crm.outcomes[KEY] = FULL
+    message = replace(change_message("m", KEY, "joined"), sent_at=START)
+    waits = []
+    for minutes in (0, 2, 10, 60):
+        stack.clock.now = START + timedelta(minutes=minutes)
+        error = stack.work(message)["m"]
+        assert isinstance(error, TransientError)
+        waits.append(error.retry_after)
+    assert waits == [60, 120, 600, 900]
+
+
 def test_a_note_that_waits_by_itself() -> None:
     """A note that a CRM does not take for a lasting reason waits for a day, and is dropped."""
     stack = Stack()
