@@ -217,7 +217,7 @@ def test_the_closing_queues_all_that_wait() -> None:
     assert stack.calls() == [1, 50]
 
 
-def test_an_outage_during_the_wait_forgets_nobody() -> None:
+def test_an_outage_during_the_wait_forgets_no_member() -> None:
     """A circuit that one code has opened stays that through an outage, and its closing still queues all that wait."""
     stack = Stack()
     customers = range(300)
