@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -29,6 +29,8 @@ def main() -> int:
         lock = (ROOT / f"requirements/{tool}.txt").read_text()
         faults += [f"requirements/{tool}.txt: {fault}" for fault in stale(apart, lock)]
     faults += [f"layers/shared/requirements.txt: {fault}" for fault in stale(shipped, layer)]
+    extras = project["project"].get("optional-dependencies", {})
+    faults += [f"pyproject.toml: {fault}" for fault in untested(extras, project["dependency-groups"]["dev"])]
     tested = pins(dev)
     faults += [
         f"{name} ships as {version} and is tested as {tested.get(name)}"
@@ -54,6 +56,17 @@ def stale(wanted: Iterable[Requirement], lock: str) -> list[str]:
     faults += [f"{name} was not asked for when it was made" for name in sorted(requirements.keys() - asked)]
     faults += [f"{name} has no hash" for name in sorted(pinned.keys() - hashed(lock))]
     return faults
+
+
+def untested(extras: Mapping[str, Iterable[str]], dev: Iterable[str]) -> list[str]:
+    """Return what an extra asks for and the group `dev`, which is what the tests run with, does not ask for alike."""
+    tested = {canonicalize_name(one.name): one.specifier for one in map(Requirement, dev)}
+    return [
+        f"the extra {extra} asks for {wanted}, and the group dev does not"
+        for extra, texts in extras.items()
+        for wanted in map(Requirement, texts)
+        if tested.get(canonicalize_name(wanted.name)) != wanted.specifier
+    ]
 
 
 def pins(lock: str) -> dict[str, str]:

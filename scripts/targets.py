@@ -30,6 +30,8 @@ switches it off). A member's own contact always stays its own: an address is not
 delete is **not made again**: its member is `refused (contact_deleted)`, which the weekly audit finds as well. Restore it from the bin
 and `relay mirror retry salesforce`, or name `salesforce` in the setting `remake_contacts` of the [rules](rules.md): then a deleted
 contact is made again with the member's next change, or by the audit. A free contact with the member's address becomes the member's in any case.
+What an erasure leaves of a contact is in [privacy.md](privacy.md#contacts-in-the-crms); to delete it (`erase_contacts: delete`), Relay's user
+also needs the right to delete contacts, which the permission set does not give.
 
 ## Setting it up
 

@@ -272,7 +272,13 @@ def test_a_pipeline_that_does_not_answer_is_said_to_be_so() -> None:
     with staged(pipeline=broken, listening=False) as stage:
         reply = stage.client.http.get("/_sim/pipeline")
         assert reply.status_code == 503
-        assert reply.json() == {"attached": True, "events": {}, "mismatches": [], "error": "RuntimeError"}
+        assert reply.json() == {
+            "attached": True,
+            "events": {},
+            "mismatches": [],
+            "members": [],
+            "error": "RuntimeError",
+        }
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,7 @@ class FakeSyncStates:
             reason=outcome.reason,
             claimed_until=result.blocked_until,
             job=outcome.id if pending else None,
+            made_contacts=result.made_contacts,
             job_digest=(result.job_digest or result.profile.digest) if pending else None,
         )
         return None

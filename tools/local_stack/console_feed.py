@@ -11,7 +11,14 @@ from typing import Any, Final
 
 from local_stack.crm_diff import compare_crm
 from local_stack.duplicates import message_minute, slack_text
-from local_stack.observation import DEAD_LETTERS, UNCLAIMED, Observation, decisive_lines
+from local_stack.observation import (
+    DEAD_LETTERS,
+    UNCLAIMED,
+    Observation,
+    decisive_lines,
+    no_contact,
+    rules_of,
+)
 from local_stack.observer import Observer
 
 _MAX_AGE: Final = 2.0
@@ -30,7 +37,7 @@ class ConsoleFeed:
     _answer: dict[str, Any] = field(default_factory=dict)
 
     def __call__(self) -> dict[str, Any]:
-        """Return `events` by event id, `mismatches` as rows, and whether the CRM was `compared`."""
+        """Return `events` by event id, `mismatches` as rows, whether the CRM was `compared`, and the `members` that were."""
         with self._lock:
             if time.monotonic() > self._expires:
                 self._answer = self._observe()
@@ -44,15 +51,16 @@ class ConsoleFeed:
         messages = [slack_text(message["payload"]) for message in self.observer.slack_messages()]
         queued = any(ids for name, ids in observed.queues.items() if name not in {DEAD_LETTERS, UNCLAIMED})
         idle = not (in_flight or queued)
-        return {
-            "events": event_results(observed, messages),
-            "mismatches": self._mismatches() if idle else [],
-            "compared": idle,
-        }
+        answer = {"events": event_results(observed, messages), "compared": idle}
+        return answer | (self._comparison() if idle else {"mismatches": [], "members": []})
 
-    def _mismatches(self) -> list[dict[str, str]]:
+    def _comparison(self) -> dict[str, list[Any]]:
         truth = self.observer.environment.sim.get("expected_state")["members"]
-        return [asdict(one) for one in compare_crm(truth, self.observer.contacts()).differences]
+        found = compare_crm(truth, self.observer.contacts())
+        return {
+            "mismatches": [asdict(one) for one in found.differences],
+            "members": [member["customer_id"] for member in truth],
+        }
 
 
 def event_results(observed: Observation, messages: Sequence[str]) -> dict[str, Any]:
@@ -67,15 +75,16 @@ def _event_result(
 ) -> dict[str, Any]:
     customer = str(line.get("customer", ""))
     key = f"{line['shop']}:{customer}"
-    # One rule may have several effects, and its messages count once.
-    rules = dict.fromkeys(effect.removeprefix(f"{line['id']}.") for effect in line.get("effects", ()))
     minute = str(line.get("at", ""))[:16].replace("T", " ")
     alerts = [
-        text for rule in rules for text in by_rule.get((rule, customer), ()) if message_minute(text) == minute
+        text
+        for rule in rules_of(line)
+        for text in by_rule.get((rule, customer), ())
+        if message_minute(text) == minute
     ]
     crm = f"contact {observed.contacts[key]}" if key in observed.contacts else None
     if crm is None and key in observed.skipped:
-        crm = f"skipped: {observed.skipped[key]}"
+        crm = no_contact(observed.skipped[key])
     return {
         "outcome": line["outcome"],
         "alerts": [f"Slack: {text.splitlines()[0]}" for text in alerts],

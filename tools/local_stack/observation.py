@@ -12,6 +12,9 @@ UNCLAIMED: Final = "unclaimed"
 _OUTCOMES: Final = ("applied", "stale", "ignored", "probe", "unclaimed", "dead", "repeat")
 """The first of these outcomes in the lines of one event is the event's outcome."""
 
+_REASONS: Final = {"no_email": "no e-mail address"}
+"""What a shop calls the reason; any other is shown as it is stored."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
@@ -41,6 +44,24 @@ def decisive_lines(journal: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[st
     for line in sorted(journal, key=lambda line: _rank(line["outcome"])):
         best.setdefault(line["id"], line)
     return best
+
+
+def rules_of(line: Mapping[str, Any]) -> list[str]:
+    """Return the rules whose effects an event's line has, each once.
+
+    An effect's id is the event's id or a note's key, then a dot and the rule's id.
+    """
+    event_id = f"{line['id']}."
+    rules = (
+        effect.removeprefix(event_id) if effect.startswith(event_id) else effect.partition(".")[2]
+        for effect in line.get("effects", ())
+    )
+    return list(dict.fromkeys(rules))
+
+
+def no_contact(reason: str) -> str:
+    """Return in words why the CRM has no contact of a member."""
+    return f"no contact: {_REASONS.get(reason, reason.replace('_', ' '))}"
 
 
 def _rank(outcome: str) -> int:

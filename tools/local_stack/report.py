@@ -22,6 +22,14 @@ _SUMMARY: Final = """\
 {older_in_crm} members were there before the subscriptions and were imported
 {crm_contacts} contacts in the CRM, {mirror_mismatches} fields of them differ from the truth"""
 _MAX_LINES: Final = 30
+_QUESTIONS: Final = (
+    ("relay status", "what came in, what waits, what is open"),
+    ("relay alerts", "open incidents"),
+    ("relay tiers", "the programme's tiers beside their settings"),
+    ("relay mirror status hubspot", "how far the CRM is"),
+)
+"""Commands to try, and what each shows."""
+
 _SUCCESS: Final = re.compile(r'^\{"_aws"|"message": ?"(accepted|applied|stale)"')
 """Metrics, and the log lines of events that were processed normally."""
 
@@ -55,28 +63,44 @@ def result_line(verdict: Verdict, seconds: float) -> str:
 
 
 def next_steps(environment: LocalEnvironment) -> str:
-    """Return commands and addresses to try in an environment that stays up."""
+    """Return addresses to open and commands to try in an environment that stays up. A test runs each of them."""
     return "\n".join(
         [
             "",
-            "The environment stays up until Ctrl-C. Deliver another event:",
-            f"  curl -sS -H 'Host: {environment.host}' -H 'content-type: application/json' \\",
-            f"    --data-binary @events/customer.payment_failed.json {environment.callback}",
-            "Advance the programme by a day:",
-            f"  RELAY_SIM_URL={environment.sim.url} .venv/bin/relay sim advance --days 1",
-            "Open:",
-            f"  {environment.sim.url}/console   {environment.sim.url}/shop",
-            f"  {environment.hubspot}/_standin/contacts",
-            f"  {environment.slack}/_standin/messages",
-            "Run other `relay` commands after:",
+            "The environment stays up until Ctrl-C. Open:",
+            *(f"  {address:<48} {what}" for address, what in _addresses(environment)),
+            "In another terminal, in this folder, once:",
             f"  export AWS_ENDPOINT_URL={environment.aws.endpoint} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test \\",
             f"    AWS_REGION={REGION} AWS_DEFAULT_REGION={REGION} RELAY_STACK={environment.stack.name} \\",
-            f"    RELAY_CALLBACK_KEY={environment.key}",
-            "Log and outputs:",
-            f"  the local AWS's log: {environment.aws.log}",
-            *(f"  {name}: {value}" for name, value in sorted(environment.stack.outputs.items())),
+            f"    RELAY_CALLBACK_KEY={environment.key} \\",
+            f"    RELAY_SIM_URL={environment.sim.url} PATH=$PWD/.venv/bin:$PATH",
+            "Then let something happen, and watch the console:",
+            "  relay sim trigger customer.payment_failed   # every attempt fails: a warning, then the loss",
+            "  relay sim advance --days 3                  # three days pass in the programme",
+            *_webhook_by_hand(environment),
+            "Ask Relay:",
+            *(f"  {command:<43} # {what}" for command, what in _QUESTIONS),
+            f"The local AWS's log: {environment.aws.log}",
         ]
     )
+
+
+def _addresses(environment: LocalEnvironment) -> list[tuple[str, str]]:
+    return [
+        (f"{environment.sim.url}/console", "members, deliveries, and what Relay made of them"),
+        (f"{environment.sim.url}/shop", "join as a customer"),
+        (f"{environment.slack}/_standin/messages", "the messages that Slack got"),
+        (f"{environment.hubspot}/_standin/contacts", "the contacts in HubSpot"),
+    ]
+
+
+def _webhook_by_hand(environment: LocalEnvironment) -> list[str]:
+    """Return a command that posts the documented lost payment, for a customer that Relay has never heard of."""
+    return [
+        '  sed "s/7733560541315/77335$RANDOM/g" events/customer.payment_failed.json | \\',
+        f"    curl -sS -w '\\n' -H 'Host: {environment.host}' -H 'content-type: application/json' \\",
+        f"    --data-binary @- {environment.aws.endpoint}/webhooks/$RELAY_CALLBACK_KEY",
+    ]
 
 
 def last_logs(aws: LocalAws, group: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
-from local_stack.observation import DEAD_LETTERS, Observation, decisive_lines
+from local_stack.observation import DEAD_LETTERS, Observation, decisive_lines, no_contact, rules_of
 from local_stack.verdict import Result, Verdict
 
 
@@ -126,14 +126,12 @@ def _row(sample: PostedSample, line: Mapping[str, Any] | None, observed: Observa
         return EventRow(sample.topic, answer, _place(sample, observed), "-", "-", "-")
     customer = line.get("customer", "-")
     key = f"{line['shop']}:{customer}"
-    # An effect's id is the event's id, a dot, and the rule's id.
-    rules = [effect.removeprefix(f"{sample.id}.") for effect in dict.fromkeys(line.get("effects", ()))]
     # A recheck asks the API and sends nothing.
-    rules = [rule for rule in rules if not rule.startswith("recheck.")]
+    rules = [rule for rule in rules_of(line) if not rule.startswith("recheck.")]
     if key in observed.contacts:
         crm = f"contact {observed.contacts[key]}"
     else:
-        crm = f"skipped: {observed.skipped[key]}" if key in observed.skipped else "-"
+        crm = no_contact(observed.skipped[key]) if key in observed.skipped else "-"
     return EventRow(sample.topic, answer, line["outcome"], customer, ", ".join(rules) or "-", crm)
 
 

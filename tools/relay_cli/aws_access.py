@@ -7,23 +7,31 @@ what the environment says.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from relay_cli.errors import CliError
+from relay_cli.errors import CliError, UsageError
 
 if TYPE_CHECKING:
     import argparse
 
     import boto3
 
+_SERVER_FAULT: Final = 500
+_ADDRESS: Final = re.compile(r"https?://[^\s\x80-\U0010ffff]+$")
 _SIGN_IN: Final = (
     "sign in again: `aws sso login`, with --profile where you use one; then run the command again"
 )
 _CLOCK: Final = "set this machine's clock: AWS takes requests of the last and the next 15 minutes only"
 _PERMISSIONS: Final = "docs/security.md lists the permissions that each command needs"
+
+_ANOTHER_PAGE: Final = (
+    "the answer does not come from AWS: a proxy or a login page answered instead",
+    "check HTTPS_PROXY, NO_PROXY and --endpoint-url",
+)
 
 _CODES: Final[Mapping[str, tuple[str, str]]] = {
     **dict.fromkeys(
@@ -61,6 +69,10 @@ _LOCAL_FAULTS: Final[Mapping[str, tuple[str, str]]] = {
             "set AWS_PROFILE or name a profile with --profile; `aws configure list` shows what is found",
         ),
     ),
+    "ConfigParseError": (
+        "the AWS configuration file cannot be read",
+        "mend it: it is ~/.aws/config, ~/.aws/credentials, or what AWS_CONFIG_FILE names",
+    ),
     "ProfileNotFound": (
         "the AWS profile does not exist",
         "`aws configure list-profiles` shows those that do",
@@ -97,10 +109,7 @@ _LOCAL_FAULTS: Final[Mapping[str, tuple[str, str]]] = {
         "the connection to AWS is not trusted",
         "behind a proxy that signs anew, set AWS_CA_BUNDLE to its certificate",
     ),
-    "ResponseParserError": (
-        "the answer does not come from AWS: a proxy or a login page answered instead",
-        "check HTTPS_PROXY, NO_PROXY and --endpoint-url",
-    ),
+    "ResponseParserError": _ANOTHER_PAGE,
     "EOFError": (
         "the AWS profile asks for a second factor, and no terminal is here to type it",
         "get credentials of a session first: `aws sts get-session-token`, then set AWS_SESSION_TOKEN and its like",
@@ -128,7 +137,9 @@ class AwsAccess:
         import boto3
 
         region = self.region or os.environ.get("AWS_REGION") or None
-        return boto3.Session(profile_name=self.profile, region_name=region)
+        session = boto3.Session(profile_name=self.profile, region_name=region)
+        session.events.register("before-parse", _refuse_page)
+        return session
 
     @property
     def environment(self) -> dict[str, str]:
@@ -142,13 +153,53 @@ class AwsAccess:
         return {name: value for name, value in chosen.items() if value}
 
     def client(self, service: str) -> Any:
-        """Return a boto3 client of a service."""
-        return self.session.client(service, endpoint_url=self.endpoint_url)  # type: ignore[call-overload]  # one function for all services
+        """Return a boto3 client of a service.
+
+        Raises:
+            CliError: a setting has a value that no client can be made with.
+
+        """
+        endpoint = self.endpoint_url or os.environ.get("AWS_ENDPOINT_URL")
+        if endpoint and not _ADDRESS.match(endpoint):
+            raise UsageError(
+                f"the endpoint {endpoint} is no address",
+                "it is --endpoint-url or AWS_ENDPOINT_URL, for example http://127.0.0.1:4566",
+            )
+        try:
+            return self.session.client(service, endpoint_url=self.endpoint_url)  # type: ignore[call-overload]  # one function for all services
+        except ValueError as error:
+            # botocore's own errors are no ValueErrors: this is a variable such as AWS_MAX_ATTEMPTS, or the profile's.
+            if is_aws_error(error):
+                raise
+            raise CliError(
+                "a setting of AWS has a value that does not work",
+                "check the variables that begin with AWS_, and the profile: `aws configure list`",
+            ) from error
+
+
+def _refuse_page(response_dict: Mapping[str, Any], **_: object) -> None:
+    """Refuse a web page in AWS's place before botocore takes it for an answer.
+
+    AWS names each of its answers in a header. An error of a server is left to botocore, which tries it again.
+
+    Raises:
+        CliError: something in between answered.
+
+    """
+    headers = {str(name).lower(): str(value) for name, value in response_dict["headers"].items()}
+    page = headers.get("content-type", "").partition(";")[0].strip().lower() == "text/html"
+    from_aws = any(name.startswith(("x-amz", "x-amzn")) for name in headers)
+    if page and not from_aws and response_dict["status_code"] < _SERVER_FAULT:
+        raise CliError(*_ANOTHER_PAGE)
 
 
 def aws_error(error: Exception) -> CliError:
     """Return the error to show for a call that AWS refused or did not answer. It repeats no request."""
     code, name = error_code(error), type(error).__name__
+    if code.isdigit():
+        # An error without one of AWS's codes: botocore puts the HTTP status there.
+        what, remedy = f"AWS, or a proxy before it, fails: HTTP {code}", _ANOTHER_PAGE[1]
+        return CliError(what, f"run the command again in a minute; if it stays so, {remedy}")
     if code:
         what, remedy = _CODES.get(code, (f"AWS refuses the call: {code}", _PERMISSIONS))
         operation = getattr(error, "operation_name", "")

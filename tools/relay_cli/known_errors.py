@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
+from typing import Final
 
 from relay_cli.aws_access import aws_error, is_aws_error
 from relay_cli.errors import CliError
+
+_EXTRAS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("boto3", "botocore", "rich", "ruamel", "yaml"), "cli"),
+    **dict.fromkeys(("starlette", "uvicorn"), "sim"),
+}
+"""By the name of a package that Relay's base does not install, the extra of pyproject.toml that does."""
 
 
 def known_error(error: Exception) -> CliError | None:
@@ -16,10 +24,24 @@ def known_error(error: Exception) -> CliError | None:
         return aws_error(error)
     if isinstance(error, OSError) and error.errno in {errno.EADDRINUSE, errno.EACCES, errno.ENOSPC}:
         return _system_error(error)
+    if isinstance(error, ModuleNotFoundError):
+        return _missing_package(error)
     root = type(error).__module__.partition(".")[0]
     if root == "inveterate":
         return _platform_error(error)
     return _relay_error(error) if root == "relay" else None
+
+
+def _missing_package(error: ModuleNotFoundError) -> CliError | None:
+    """Return the error for a package of an extra that is not installed. Any other missing module is a defect."""
+    package = str(error.name).partition(".")[0]
+    extra = _EXTRAS.get(package)
+    if extra is None:
+        return None
+    return CliError(
+        f"this command needs the package {package}, which is not installed",
+        f'install Relay with its extra {extra}: `pipx install --force "CHECKOUT[cli,sim]"`, with the path of the checkout',
+    )
 
 
 def _system_error(error: OSError) -> CliError:

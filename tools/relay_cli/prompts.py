@@ -3,8 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from relay_cli.errors import DeclinedError
+
+
+@contextmanager
+def prompt() -> Iterator[None]:
+    """Take the end of the input for no answer: Ctrl-D, or an input that has nothing in it.
+
+    Raises:
+        DeclinedError: nothing was typed.
+
+    """
+    try:
+        yield
+    except EOFError:
+        raise DeclinedError(
+            "no answer was given", "answer at a terminal; `--help` says how to do without one"
+        ) from None
 
 
 def confirm(question: str) -> None:
@@ -16,5 +34,7 @@ def confirm(question: str) -> None:
     """
     if not sys.stdin.isatty():
         raise DeclinedError(question, "confirm with --yes")
-    if input(f"{question} [y/N] ").strip().lower() not in {"y", "yes"}:
+    with prompt():
+        answer = input(f"{question} [y/N] ")
+    if answer.strip().lower() not in {"y", "yes"}:
         raise DeclinedError("nothing was changed")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from relay_cli.errors import UsageError
+from relay_cli.prompts import prompt
 
 _QUOTES: Final = "\"'“”„‟‘’‚‛«»`´"  # noqa: RUF001 - these are what a word processor makes of quotes
 _INVISIBLE: Final = "\u200b\u200c\u200d\u2060\ufeff\u00a0"
@@ -37,7 +38,9 @@ def read_secret(name: str, variable: str, *, source: str | None = None) -> str:
         return cleaned(given, name)
     if not sys.stdin.isatty():
         raise UsageError(f"the {name} is missing", f"set {variable}")
-    return cleaned(getpass(f"{name}: "), name)
+    with prompt():
+        typed = getpass(f"{name}: ")
+    return cleaned(typed, name)
 
 
 def cleaned(text: str, name: str) -> str:

@@ -38,9 +38,10 @@ Pipeline = Callable[[], Awaitable[dict[str, Any]] | dict[str, Any]]
 
 {"events": {id: {"outcome": "applied", "alerts": ["…"], "crm": "contact 101"}},
  "mismatches": [{"member": "7733540512345", "field": "tier_name", "truth": "Gold", "mirror": "Silver"}],
- "compared": true}
+ "compared": true, "members": ["7733540512345"]}
 `id` is the id in the answer of the receiver, or the id of the event. `compared` is false while events are still
-being processed: the console then does not claim that nothing differs.
+being processed, and `members` are those whose contact was compared: of any other the console does not claim that
+nothing differs.
 """
 
 
@@ -64,7 +65,7 @@ def routes(sim: Simulator, pipeline: Pipeline | None = None) -> list[Route]:
 
 
 async def _pipeline_status(pipeline: Pipeline | None) -> Response:
-    empty: dict[str, Any] = {"attached": pipeline is not None, "events": {}, "mismatches": []}
+    empty: dict[str, Any] = {"attached": pipeline is not None, "events": {}, "mismatches": [], "members": []}
     if pipeline is None:
         return JSONResponse(empty)
     try:

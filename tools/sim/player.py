@@ -101,17 +101,33 @@ def over_http(url: str, timeout: float = 600) -> Iterator[tuple[Post, dict[str, 
     """Connect to a running simulator; yield a function that posts to its control API, and the tier ids by name.
 
     Raises:
-        RefusedError: from a post, with the reason of the simulator.
+        RefusedError: what answers is no simulator; from a post, with the reason of the simulator.
 
     """
     with httpx.Client(base_url=url, timeout=timeout, trust_env=False) as client:
 
         def post(path: str, body: Mapping[str, Any]) -> dict[str, Any]:
             reply = client.post(f"/_sim/{path}", json=dict(body))
-            found: dict[str, Any] = reply.json()
+            found = _answer(reply, url)
             if reply.status_code >= 400:  # noqa: PLR2004 - where errors begin
                 raise RefusedError(f"{path}: {found.get('error', reply.status_code)}")
             return found
 
-        tiers = client.get("/_sim/tiers").raise_for_status().json()["tiers"]
+        tiers = _answer(client.get("/_sim/tiers").raise_for_status(), url)["tiers"]
         yield post, {tier["name"]: tier["id"] for tier in tiers}
+
+
+def _answer(reply: httpx.Response, url: str) -> dict[str, Any]:
+    """Return an answer of the control API.
+
+    Raises:
+        RefusedError: it is a page, or another program's answer.
+
+    """
+    try:
+        found = reply.json()
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise RefusedError(f"what answers at {url} is no simulator: a proxy or another program")
+    return found

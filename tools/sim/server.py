@@ -99,11 +99,21 @@ def serve(
     more: Sequence[BaseRoute] = (),
     pipeline: pages.Pipeline | None = None,
 ) -> None:
-    """Serve until interrupted, on this machine only."""
+    """Serve until interrupted, on this machine only; port 0 takes a free one.
+
+    Raises:
+        OSError: the port is in use, or is for the administrator alone.
+
+    """
+    import socket
+
     import uvicorn
 
     app = create_app(settings, more, pipeline)
     sim: Simulator = app.state.sim
+    # uvicorn would print an error of its own, after the address was printed.
+    listener = socket.create_server(("127.0.0.1", port))
+    port = listener.getsockname()[1]
     print(
         json.dumps(
             {
@@ -125,7 +135,7 @@ def serve(
         timeout_graceful_shutdown=5,
     )
     with contextlib.suppress(KeyboardInterrupt):
-        _server(config, sim).run()
+        _server(config, sim).run(sockets=[listener])
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -44,6 +45,10 @@ class HubspotTestSetup:
             {names[theirs]: value for theirs, value in contact.items()}
             for contact in self.fake.portal.contacts.values()
         ]
+
+    def texts(self) -> str:
+        """Return the contacts and the bin."""
+        return json.dumps([self.fake.portal.contacts, self.fake.portal.archived])
 
     def seed(self, **values: str) -> None:
         """Add a contact."""
@@ -99,6 +104,7 @@ _FAULTS: Final[dict[str, Callable[[], Fault]]] = {
     "provider_wide_code": lambda: Fault(status=400, code="LIMIT_EXCEEDED", path="/batch/"),
     "unknown_code": lambda: Fault(status=400, code="CODE_OF_TOMORROW"),
     "down": lambda: Fault(status=503),
+    "deletion_refused": lambda: Fault(status=400, code="LIMIT_EXCEEDED", path="/batch/archive"),
     "bad_gateway": lambda: Fault(status=502),
 }
 

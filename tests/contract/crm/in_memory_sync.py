@@ -10,6 +10,7 @@ from relay.model.fields import Value
 from relay.ports.crm import Crm, CrmOutcome
 from relay.ports.crm_state import SyncState
 from relay.ports.members import MemberRecord
+from relay.rules.crm_profile import CrmProfile, crm_profile
 
 from tests.contract.crm.profiles import AT, key_of, member
 from tests.support.crm_fakes import FakeClock, FakeSyncStates
@@ -39,6 +40,10 @@ class InMemorySync:
         result = self.send(customer)[key_of(customer)]
         assert isinstance(result, CrmOutcome), result
         return result
+
+    def profile(self, customer: int) -> CrmProfile:
+        """Return what the CRM is to hold of a member."""
+        return crm_profile(self.members.records[key_of(customer)].member, self.members.rules)
 
     def send(self, *customers: int, by_job: bool = False) -> dict[str, SyncResult]:
         """Write these members in one call, or in one bulk job, as they are."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -34,6 +35,7 @@ FAULTS: Final[dict[str, Callable[[], Fault]]] = {
     "provider_wide_code": lambda: Fault(status=400, code="limit_exceeded", path=IMPORT),
     "unknown_code": lambda: Fault(status=400, code="code_of_tomorrow", path=IMPORT),
     "down": lambda: Fault(status=503),
+    "deletion_refused": lambda: Fault(status=403, path="/api/data-privacy-deletion-jobs"),
     "bad_gateway": lambda: Fault(status=502, path=IMPORT),
 }
 
@@ -66,6 +68,10 @@ class KlaviyoTestSetup:
             }
             shown.append({name: text(value) for name, value in values.items() if value is not None})
         return shown
+
+    def texts(self) -> str:
+        """Return the profiles."""
+        return json.dumps([profile.resource() for profile in self.fake.account.profiles.values()])
 
     def seed(self, **values: str) -> None:
         """Add a profile."""

@@ -49,6 +49,13 @@ CASES: Final = (
     "the_schedule_of_a_waiting_member",
     "provider_wide_code_for_a_while",
     "notes_of_a_waiting_member",
+    # An erasure (test_erasure.py).
+    "erased_on_a_contact_that_relay_made",
+    "erased_on_a_contact_of_the_merchant",
+    "erase_contacts_delete",
+    "erased_after_a_move",
+    "deletion_refused",
+    "joined_again_after_an_erasure",
 )
 
 PORT: Final = (
@@ -84,6 +91,10 @@ class CrmTestSetup(Protocol):
 
     def contacts(self) -> list[Mapping[str, str]]:
         """Return all contacts that the CRM has, by canonical names."""
+        ...
+
+    def texts(self) -> str:
+        """Return all that the CRM holds, its bin included, as one text."""
         ...
 
     def seed(self, **values: str) -> None:

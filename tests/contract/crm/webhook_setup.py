@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -30,6 +31,9 @@ NOT_APPLICABLE: Final = {
     "edge_page": "a receiver is the merchant's own, and so is every answer of its address (test_fault_tables.py)",
     "definitions_grow": "the schema is ours; a receiver has no definitions",
     "secondary_address": _IDENTITY,
+    "erased_on_a_contact_of_the_merchant": _IDENTITY,
+    "erased_after_a_move": _IDENTITY,
+    "deletion_refused": "the message is the deletion: a refusal of it is one of any message (test_answers.py)",
     "deleted_contact": _UNSEEN,
     "deleted_contact_that_may_be_made_again": _UNSEEN,
     "reading": "a receiver cannot be read (test_webhook_answers.py)",
@@ -59,6 +63,10 @@ class WebhookTestSetup:
             {name: _text(value) for name, value in data.items() if value is not None}
             for data in self.fake.members.values()
         ]
+
+    def texts(self) -> str:
+        """Return the members."""
+        return json.dumps(self.fake.members)
 
     def seed(self, **values: str) -> None:
         """Add a member by hand."""

@@ -40,6 +40,12 @@ def test_the_result_of_an_event() -> None:
     assert found["e2"] == {"outcome": "stale", "alerts": [], "crm": "contact 101"}
 
 
+def test_the_message_of_a_note_with_a_key_of_its_own_is_the_events() -> None:
+    """An effect's id begins with the event's id or with a key: its rule is what follows the dot."""
+    found = event_results(Observation(journal=(line("e1", "applied", "489900bd.lost"),)), [TEXT])
+    assert len(found["e1"]["alerts"]) == 1
+
+
 def test_a_repeat_does_not_hide_the_outcome() -> None:
     """An event that arrived again is still `applied`."""
     journal = (line("e1", "repeat"), line("e1", "applied", "e1.lost"))
@@ -52,7 +58,7 @@ def test_a_message_about_something_else_is_not_listed() -> None:
               line("e3", "applied", "e3.lost", at="2026-03-02T07:10:12.000+00:00"))  # fmt: skip
     found = event_results(Observation(journal=others, skipped={f"{SHOP}:2": "no_email"}), [TEXT])
     assert [one["alerts"] for one in found.values()] == [[], [], []]
-    assert found["e1"]["crm"] == "skipped: no_email"
+    assert found["e1"]["crm"] == "no contact: no e-mail address"
     assert found["e2"]["crm"] is None
 
 
@@ -106,3 +112,4 @@ def test_the_crm_is_compared_only_when_nothing_is_in_flight(
     found = ConsoleFeed(cast("Observer", FakeObserver(queues, in_flight)))()
     assert found["compared"] is compared
     assert len(found["mismatches"]) == compared
+    assert found["members"] == (["1"] if compared else [])

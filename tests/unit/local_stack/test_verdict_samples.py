@@ -59,7 +59,14 @@ def test_a_row_shows_what_each_event_led_to() -> None:
     first, second = judge_samples(POSTED, WELL, EXPECTED).rows
     assert (first.answer, first.outcome, first.member) == ("accepted", "applied", "1")
     assert (first.rules, first.crm) == ("dunning.failed", "contact 101")
-    assert (second.rules, second.crm) == ("-", "skipped: no_email")
+    assert (second.rules, second.crm) == ("-", "no contact: no e-mail address")
+
+
+def test_a_rule_is_named_once_and_without_keys() -> None:
+    """Whatever an effect's id begins with, the row has the rule's id alone."""
+    effects = ("e1.join.paid", "489900bd0f5bd28cf4593fff5957af20.join.paid", "e1.recheck.tier")
+    [row] = judge_samples(POSTED[:1], replace(WELL, journal=({**WELL.journal[0], "effects": effects},))).rows
+    assert row.rules == "join.paid"
 
 
 @pytest.mark.parametrize(

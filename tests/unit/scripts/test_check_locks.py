@@ -48,3 +48,11 @@ def test_what_makes_a_lock_stale(lock: str, wanted: tuple[str, ...], fault: str)
 def test_our_locks_fit() -> None:
     """The repository's own locks are fresh."""
     assert check_locks.main() == 0
+
+
+@pytest.mark.parametrize("dev", [["starlette>=1"], ["starlette>=1", "uvicorn>=9"]])
+def test_an_extra_asks_for_what_is_tested(dev: list[str]) -> None:
+    """A package of an extra is in the group `dev`, with the same versions."""
+    extras = {"sim": ["starlette>=1", "uvicorn"]}
+    assert check_locks.untested(extras, ["starlette>=1", "uvicorn"]) == []
+    assert check_locks.untested(extras, dev) == ["the extra sim asks for uvicorn, and the group dev does not"]

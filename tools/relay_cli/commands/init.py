@@ -23,6 +23,7 @@ from relay_cli.deployment.template import parameters_of
 from relay_cli.errors import DONE, UsageError
 from relay_cli.help import describe
 from relay_cli.output import show
+from relay_cli.prompts import prompt
 from relay_cli.setup.interview import Interview
 from relay_cli.setup.questions import Questions, say, secret_sources
 from relay_cli.setup.secret_kinds import KINDS
@@ -105,13 +106,16 @@ def main(arguments: argparse.Namespace) -> int:
     return DONE
 
 
+def _typed_name(arguments: argparse.Namespace) -> str:
+    if arguments.non_interactive:
+        return ""
+    with prompt():
+        return input("Name of the shop, such as acme: ").strip()
+
+
 def _present(arguments: argparse.Namespace, known: Mapping[str, Mapping[str, Any]]) -> ShopFile:
     """Return the shop's file as it is, or a new one."""
-    name = (
-        arguments.shop
-        or _only_shop()
-        or ("" if arguments.non_interactive else input("Name of the shop, such as acme: ").strip())
-    )
+    name = arguments.shop or _only_shop() or _typed_name(arguments)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{0,39}", name):
         raise UsageError("name the shop with letters, digits and hyphens", "for example: relay init acme")
     path = shop_file.FOLDER / f"{name}.toml"

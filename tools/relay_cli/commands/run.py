@@ -20,8 +20,10 @@ from local_stack.observer import Observer
 from local_stack.progress import Progress
 from local_stack.samples import play_samples
 from local_stack.scenario import ScenarioOptions, play_scenario
+from local_stack.small_programme import play_small_programme
 from local_stack.verdict import Verdict
 
+from relay_cli.deployment.package import require_checkout
 from relay_cli.errors import CliError
 from relay_cli.help import describe
 
@@ -60,6 +62,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Run; return the exit code: 0 when no event was lost and every check passed."""
+    require_checkout("`relay run`")
     for number in _SIGNALS:
         signal.signal(number, _stop)
     progress = Progress()
@@ -90,6 +93,8 @@ def _run(folder: Path, progress: Progress, arguments: argparse.Namespace) -> Ver
         if verdict.problems:
             _explain(environment, verdict)
         if keep:
+            if arguments.samples:
+                play_small_programme(environment, observer, progress)
             print(f"{report.next_steps(environment)}\n{result}", flush=True)
             _wait_for_interrupt()
     if not keep:

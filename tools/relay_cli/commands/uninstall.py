@@ -17,7 +17,7 @@ from relay_cli.help import add_yes_option, describe
 from relay_cli.known_errors import known_error
 from relay_cli.output import Progress, progress, show
 from relay_cli.platform import api_key, client_for
-from relay_cli.prompts import confirm
+from relay_cli.prompts import confirm, prompt
 from relay_cli.removal.deletion import (
     delete_kept,
     delete_secret,
@@ -68,7 +68,7 @@ def main(arguments: argparse.Namespace, open_stack: Callable[[argparse.Namespace
     """
     stack = open_stack(arguments)
     plan = plan_of(stack, keep_subscriptions=arguments.keep_subscriptions)
-    text = "\n".join(plan.sentences(everything=arguments.everything))
+    text = plan.text(everything=arguments.everything)
     if arguments.dry_run:
         show(arguments, {**plan.value(), "deleted": []}, text)
         return DONE
@@ -98,7 +98,8 @@ def _ask(arguments: argparse.Namespace, name: str) -> None:
             raise DeclinedError(
                 f"deleting everything of {name} needs its name", f"confirm with --confirm-name {name}"
             )
-        typed = input(f"This cannot be undone. Type the stack's name ({name}) to delete everything: ")
+        with prompt():
+            typed = input(f"This cannot be undone. Type the stack's name ({name}) to delete everything: ")
     if typed.strip() != name:
         raise DeclinedError("the name is another; nothing was changed")
 

@@ -31,15 +31,18 @@ class Package:
     text: str
 
 
-def require_checkout() -> Path:
-    """Return the checkout.
+def require_checkout(what: str = "a deployment") -> Path:
+    """Return the checkout, which `what` needs.
 
     Raises:
         CliError: the command was installed without it.
 
     """
     if not (ROOT / "template.yaml").is_file():
-        raise CliError("a deployment needs the sources", "run it in a checkout of Relay, after `make setup`")
+        raise CliError(
+            f"{what} needs Relay's sources, which an installed package does not have",
+            "run .venv/bin/relay in a checkout of Relay, after `make setup`",
+        )
     return ROOT
 
 
@@ -67,6 +70,7 @@ def upload(built: Path, access: AwsAccess, stack: str, bucket: str | None = None
         CliError: SAM fails; the text ends with its output.
 
     """
+    built = built.resolve()  # SAM runs in the checkout, whatever folder the command is run in
     packaged = built.with_name("packaged.yaml")
     where = ["--s3-bucket", bucket] if bucket else ["--resolve-s3"]
     environment = {**os.environ, **access.environment, "SAM_CLI_TELEMETRY": "0"}

@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 
 from relay_cli.errors import CliError, UsageError
 from relay_cli.known_errors import known_error
+from relay_cli.prompts import prompt
 from relay_cli.secrets import cleaned, read_secret
 from relay_cli.setup.secret_kinds import SecretKind
 
@@ -45,7 +46,8 @@ class Questions:
         if not self.interactive:
             return self._checked(name, present, check, needed=needed)
         while True:
-            typed = input(f"{question} [{present or NONE}]: ").strip()
+            with prompt():
+                typed = input(f"{question} [{present or NONE}]: ").strip()
             answer = "" if typed.lower() == NONE else typed or present
             try:
                 return self._checked(name, answer, check, needed=needed)
@@ -66,7 +68,8 @@ class Questions:
             return self._checked(kind.variable, value or "", check, needed=needed) or None
         hint = "Enter keeps the stored one" if kept else "needed" if needed else "Enter for none"
         while True:
-            typed = getpass(f"{kind.title} ({hint}): ").strip()
+            with prompt():
+                typed = getpass(f"{kind.title} ({hint}): ").strip()
             try:
                 value = None if typed.lower() == NONE else cleaned(typed, kind.title) if typed else kept
                 return self._checked(kind.variable, value or "", check, needed=needed) or None

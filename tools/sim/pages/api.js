@@ -30,6 +30,9 @@ export function h(name, attributes = {}, ...children) {
   return node;
 }
 
+// The heading of a cell, shown where a narrow window turns rows into cards.
+export const label = (text) => h("span.label", {}, `${text} `);
+
 // Show `items` as children of `parent`, touching only those that changed: focus and reading place stay.
 export function keep(parent, items, key, make) {
   const known = new Map([...parent.children].map((node) => [node.dataset.key, node]));

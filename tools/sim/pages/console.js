@@ -5,15 +5,10 @@ import * as drawer from "./drawer.js";
 import * as members from "./members.js";
 import { nameOf, on, readPipeline, readState, store } from "./store.js";
 import { span } from "./way.js";
+import { EVENTS, eventWords, tierWords } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const toasts = $("toasts");
-const TOPICS = [
-  "customer.joined.paid_tier", "customer.joined.free_tier", "customer.joined.free_trial", "customer.joined.lifetime_tier",
-  "customer.changed_tier", "customer.updated", "customer.ordered", "customer.payment_succeeded", "customer.payment_failed",
-  "customer_billing.attempt.failed", "customer.payment_methods.updated", "customer.credits.updated",
-  "customer.credits.expired", "customer.cancelled", "customer.pending_cancellation",
-];
 
 const onChange = () => {
   readState();
@@ -39,7 +34,7 @@ async function act(label, path, body) {
   try {
     const done = await post(`/_sim/${path}`, body);
     const member = done.customer_id ? nameOf(done.customer_id) : "";
-    const topics = (done.events ?? []).map((one) => one.topic ?? one.v1).join(", ");
+    const topics = (done.events ?? []).map((one) => eventWords(one.topic ?? one.v1)).join(", ");
     toast(h("span", {}, h("strong", {}, label), member ? [" · ", h("bdi", {}, member)] : "", topics ? `: ${topics}` : ": no event yet"));
     if (body.customer_id && $("drawer").open) drawer.openMember(body.customer_id).catch(() => {});
     return done;
@@ -80,7 +75,7 @@ function showTiers() {
   if ($("join-tier").children.length) return;
   const { tiers, shop } = store.state;
   const open = tiers.filter((tier) => tier.kind !== "SPEND");
-  $("join-tier").append(...open.map((tier) => h("option", { value: tier.id, selected: tier.name === "Gold" }, tier.fee ? `${tier.name}, ${tier.fee} ${shop.currency}` : tier.name)));
+  $("join-tier").append(...open.map((tier) => h("option", { value: tier.id, selected: tier.name === "Gold" }, tierWords(tier, shop.currency))));
 }
 
 function showFaults() {
@@ -107,7 +102,7 @@ submit("invite", async () => {
 });
 submit("faults", () => {});
 $("faults-set").onchange = () => act("Injected faults", "faults", { set: $("faults-set").value });
-$("trigger-topic").append(...TOPICS.map((topic) => h("option", {}, topic)));
+$("trigger-topic").append(...Object.entries(EVENTS).map(([topic, words]) => h("option", { value: topic, title: topic }, words)));
 
 on("state", showTiers);
 on("state", showFaults);

@@ -1,10 +1,13 @@
 // The list of deliveries: the state of each, and the result of the pipeline.
 import { get, h, keep, moment, soon } from "./api.js";
+import { eventWords } from "./words.js";
 import { fate, nameOf, on, readPipeline, store } from "./store.js";
 
 const MOST = 150;
 const $ = (id) => document.getElementById(id);
 const known = new Map();
+
+const duration = (ms) => `${ms.toFixed(ms < 10 ? 1 : 0)} ms`;
 
 export function pill(delivery) {
   const tries = delivery.attempts.length;
@@ -14,19 +17,19 @@ export function pill(delivery) {
   const words = { retrying: "retrying", failed: "given up", dropped: "dropped" };
   return [
     h(`span.pill.${tones[delivery.state] ?? "off"}`, {}, words[delivery.state] ?? delivery.state),
-    h("span.soft", {}, tries ? `${said}${tries > 1 ? `, ${tries} attempts` : ""}` : ""),
+    h("span.soft", {}, tries ? `${said}${tries > 1 ? `, ${tries} attempts` : ""}${delivery.ms === null ? "" : `, ${duration(delivery.ms)}`}` : ""),
   ];
 }
 
 export function fateOf(delivery) {
-  if (!store.pipeline.attached) return [h("span.soft.none", {}, "no pipeline attached")];
+  if (!store.pipeline.attached) return [h("span.soft.none", {}, store.pipeline.attached === null ? "…" : "no pipeline attached")];
   const found = fate(delivery);
   if (!found) return [h("span.soft", {}, delivery.state === "delivered" ? "in progress" : "–")];
   const crm = String(found.crm ?? "");
   return [
     h("span.outcome", {}, found.outcome),
+    crm ? h(crm.startsWith("no contact") ? "span.pill.off" : "span.pill.good", {}, crm) : null,
     (found.alerts ?? []).map((alert) => h("span.pill.info", {}, typeof alert === "string" ? alert : JSON.stringify(alert))),
-    crm ? h(crm.startsWith("skipped") ? "span.soft" : "span.pill.good", {}, crm) : null,
   ];
 }
 
@@ -46,11 +49,11 @@ const show = soon(async () => {
 function row(delivery) {
   return h("tr", { "data-delivery": delivery.id },
     h("td.what", {},
-      h("button.link.mono", { "data-delivery": delivery.id }, delivery.topic),
+      h("button.link", { "data-delivery": delivery.id }, eventWords(delivery.topic)),
       h("span.soft", {}, h("bdi", {}, delivery.name), ` · ${moment(delivery.at)}`),
+      h("span.soft.mono", {}, delivery.topic),
       delivery.faults.map((fault) => h("span.pill.fault", { title: "injected fault" }, fault.replaceAll("_", " ")))),
     h("td.how", {}, pill(delivery)),
-    h("td.number", {}, delivery.ms === null ? "–" : `${delivery.ms.toFixed(delivery.ms < 10 ? 1 : 0)} ms`),
     h("td.fate", {}, fateOf(delivery)));
 }
 

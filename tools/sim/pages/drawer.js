@@ -1,7 +1,8 @@
 // The drawer: all details of one member or one delivery, and the commands for that member.
-import { day, get, h, moment, money, soon } from "./api.js";
+import { day, get, h, moment, soon } from "./api.js";
 import { fateOf, pill } from "./deliveries.js";
 import { badge, tierName } from "./members.js";
+import { eventWords, reasonWords, tierWords } from "./words.js";
 import { differences, fullName, nameOf, store } from "./store.js";
 
 const drawer = document.getElementById("drawer");
@@ -44,12 +45,12 @@ export async function openDelivery(id) {
   const delivery = await get(`/_sim/deliveries/${id}`);
   open = null;
   inside.replaceChildren(
-    head(delivery.topic, ["delivery ", String(delivery.id), " to ", delivery.subscriber, " at ", delivery.host]),
+    head(eventWords(delivery.topic), [h("span.mono", {}, delivery.topic), ", delivery ", String(delivery.id), " to ", delivery.subscriber, " at ", delivery.host]),
     h("div.facts", {},
       fact("Member", h("button.link", { "data-member": delivery.customer_id }, h("bdi", {}, nameOf(delivery.customer_id)))),
       fact("Happened", moment(delivery.at)),
       fact("State", pill(delivery)),
-      fact("Pipeline", fateOf(delivery)),
+      fact("Relay", fateOf(delivery)),
       fact("Event id", h("span.mono", {}, delivery.delivery_id ?? "none in this topic")),
       fact("Receipt", h("span.mono", {}, delivery.receipt ?? "–"))),
     part("Attempts", table(["", "Status", "Latency"], delivery.attempts.map((one, number) =>
@@ -68,9 +69,9 @@ function head(title, below) {
 const fact = (name, ...value) => h("div", {}, h("p.soft", {}, name), h("div", {}, ...value));
 const part = (title, ...content) => h("section.part", {}, h("h3", {}, title), ...content);
 
-function table(heads, rows, empty = "Nothing.") {
+function table(heads, rows, empty = "Nothing.", style = "") {
   if (!rows.length) return h("p.soft", {}, empty);
-  return h("div.scroll.free", {}, h("table", {},
+  return h("div.scroll.free", {}, h(`table${style}`, {},
     h("thead", {}, h("tr", {}, heads.map((one) => h("th", { scope: "col" }, one)))),
     h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((cell) => h("td", {}, cell)))))));
 }
@@ -96,11 +97,11 @@ function memberParts(member, deliveries) {
     actions(member),
     part("Shopify customer", metafields(member),
       h("p.tags", { "aria-label": "Tags" }, member.tags.map((tag) => h("span.pill.off", {}, tag)))),
-    part("Last deliveries", table(["Event", "Delivery", "Pipeline"], deliveries.map((one) =>
-      [h("button.link.mono", { "data-delivery": one.id }, one.topic), h("span.how", {}, pill(one)), h("span.fate", {}, fateOf(one))]),
-      "None: this member has no event since the subscription.")),
+    part("Last deliveries", table(["Event", "Delivery", "Relay"], deliveries.map((one) =>
+      [[h("button.link", { "data-delivery": one.id }, eventWords(one.topic)), h("p.soft.mono", {}, one.topic)], h("span.how", {}, pill(one)), h("span.fate", {}, fateOf(one))]),
+      "None: this member has no event since the subscription.", ".cards")),
     part("Credit ledger", table(["When", "Amount", "Balance", "Reason"], member.ledger.toReversed().map((one) =>
-      [moment(one.createdAt), `${one.amount > 0 ? "+" : ""}${one.amount.toFixed(2)}`, one.newBalance.toFixed(2), one.reason]), "No credits yet.")),
+      [moment(one.createdAt), `${one.amount > 0 ? "+" : ""}${one.amount.toFixed(2)}`, one.newBalance.toFixed(2), reasonWords(one.reason)]), "No credits yet.")),
     part("Expected in every mirror", table(["Field", "Expected", ""], rows, "This member has no event yet.")),
     h("details.part", {}, h("summary", {}, "The member record of the API"),
       table(["Field", "Value"], Object.entries(member.record).map(([name, value]) => [h("span.mono", {}, name), said(value)]))),
@@ -121,7 +122,7 @@ function actions(member) {
   const button = (label, path, body, when, grave) =>
     h(`button.button${grave ? ".grave" : ""}`, { disabled: !when, "data-act": label, onclick: () => act(label, path, { customer_id: id, ...body }) }, label);
   const choose = h("select.field", { "aria-label": "Tier" }, tiers.filter((one) => one.id !== member.tier_id && (isMember || one.kind !== "SPEND"))
-    .map((one) => h("option", { value: one.id }, `${one.name}${one.fee ? `, ${money(one.fee, shop.currency)}` : ""}`)));
+    .map((one) => h("option", { value: one.id }, tierWords(one, shop.currency))));
   const amount = h("input.field.short", { type: "number", step: "0.01", value: "5", "aria-label": "Credits" });
   return h("div.actions", { role: "group", "aria-label": `Commands for ${fullName(member)}` },
     button("Order", "order", {}, true),

@@ -1,6 +1,6 @@
 // The list of members: search, sort, and open one of them.
-import { day, get, h, keep, soon } from "./api.js";
-import { differences, fullName, on, store } from "./store.js";
+import { day, get, h, keep, label, soon } from "./api.js";
+import { differences, fullName, isCompared, on, store } from "./store.js";
 
 const PAGE = 100;
 const $ = (id) => document.getElementById(id);
@@ -12,8 +12,15 @@ export function badge(member) {
   if (member.status === "CANCELLED") return ["off", "cancelled"];
   if (member.status === "PENDING_CANCELLATION") return ["warn", "leaving"];
   if (member.failed_attempts) return ["bad", `unpaid ×${member.failed_attempts}`];
-  if (member.on_trial) return ["info", "trial"];
+  if (member.on_trial) return ["info", "free trial"];
   return member.status ? ["good", "active"] : ["off", "no member"];
+}
+
+// What is known of a member's contact: nothing where no pipeline is attached, and grey where nothing was compared.
+function crmBadge(id) {
+  if (!store.pipeline.attached) return null;
+  if (differences(id).length) return ["bad", "CRM differs"];
+  return isCompared(id) ? ["good", "CRM in sync"] : ["off", "not compared"];
 }
 
 export function tierName(member) {
@@ -35,7 +42,7 @@ export const readMembers = soon(async () => {
 }, 250);
 
 function show() {
-  const rows = shown.map((one) => ({ ...one, wrong: differences(one.customer_id).length }));
+  const rows = shown.map((one) => ({ ...one, crm: crmBadge(one.customer_id) }));
   keep($("member-rows"), rows, (one) => one.customer_id, row);
 }
 
@@ -45,9 +52,9 @@ function row(member) {
   return h("tr", { "data-member": member.customer_id },
     h("td.member", {}, open, h("span.soft", {}, h("bdi", {}, member.email))),
     h("td", {}, tierName(member)),
-    h("td", {}, h(`span.pill.${tone}`, {}, said), member.wrong ? h("span.pill.bad", {}, "CRM differs") : null),
-    h("td.number", {}, member.balance.toFixed(2)),
-    h("td.number", {}, member.cancel_at ? `ends ${day(member.cancel_at)}` : day(member.due_at)));
+    h("td.states", {}, h(`span.pill.${tone}`, {}, said), member.crm ? h(`span.pill.${member.crm[0]}`, {}, member.crm[1]) : null),
+    h("td.number", {}, label("Credits"), member.balance.toFixed(2)),
+    h("td.number", {}, member.cancel_at ? null : label("Next payment"), member.cancel_at ? `ends ${day(member.cancel_at)}` : day(member.due_at)));
 }
 
 function sortBy(button) {

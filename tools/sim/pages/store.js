@@ -3,7 +3,8 @@ import { get, soon } from "./api.js";
 
 export const store = {
   state: null, // /_sim/state
-  pipeline: { attached: false, events: {}, mismatches: [] },
+  pipeline: { attached: null, events: {}, mismatches: [], members: [] }, // attached: null until the first answer
+  compared: new Set(), // customer ids whose contact was compared with the expected state
   people: new Map(), // customer id → name, of the members listed so far
 };
 
@@ -23,7 +24,7 @@ export const readState = soon(async () => {
 }, 150);
 
 export const readPipeline = soon(async () => {
-  let found = { attached: false, events: {}, mismatches: [] };
+  let found = { attached: false, events: {}, mismatches: [], members: [] };
   try {
     // The answer may omit `attached`: a pipeline that answers is attached.
     found = { ...found, attached: true, ...(await get("/_sim/pipeline")) };
@@ -33,6 +34,7 @@ export const readPipeline = soon(async () => {
     found = { ...store.pipeline, attached: true, error: error.message };
   }
   store.pipeline = found;
+  store.compared = new Set(found.compared === false || found.error ? [] : found.members);
   notify("pipeline");
 }, 400);
 
@@ -42,6 +44,8 @@ export const fate = (delivery) =>
 
 export const differences = (customerId) =>
   store.pipeline.mismatches.filter((one) => String(one.member).split(":").pop() === customerId);
+
+export const isCompared = (customerId) => store.compared.has(customerId);
 
 export const nameOf = (customerId) => store.people.get(customerId) ?? customerId;
 export const fullName = (member) => `${member.first_name} ${member.last_name}`.trim() || member.email;

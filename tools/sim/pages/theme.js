@@ -1,12 +1,13 @@
 // The shop's theme: a membership page of its own, with a slide-out cart, on top of window.inveterate.
 import { get, h, money, post } from "./api.js";
+import { eventWords, trialWords } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const WORDS = {
   SIGNUP_STORE_CREDITS: (one) => `${one.creditAmount} credits when you join`,
   SCHEDULED_STORE_CREDITS: (one) => `${one.creditAmount} credits every ${one.frequency} days`,
   CREDITS_FOR_ORDERS: (one) => `${one.rewardValue} % of every order back in credits`,
-  FREE_SHIPPING: (one) => `Free shipping from ${one.minimumSubtotal}`,
+  FREE_SHIPPING: (one, currency) => `Free shipping from ${money(one.minimumSubtotal, currency)}`,
   ANNIVERSARY_CREDITS: (one) => `${one.creditAmount} credits on your anniversary`,
 };
 
@@ -29,12 +30,12 @@ function card(product, customer) {
   const price = product.price ? money(product.price, tier.currency, true) : "Free";
   const per = tier.interval ? `a ${tier.interval}` : tier.kind === "LIFETIME" ? "once, for life" : "";
   const spend = tier.kind === "SPEND";
-  const perks = tier.benefits.filter((one) => one.enabled && WORDS[one.type]).map((one) => h("li", {}, WORDS[one.type](one)));
+  const perks = tier.benefits.filter((one) => one.enabled && WORDS[one.type]).map((one) => h("li", {}, WORDS[one.type](one, tier.currency)));
   const label = mine ? "Your membership" : spend ? "Reached by spending" : tier.trialDays ? `Try ${tier.name}` : `Join ${tier.name}`;
   return h(`article.tier.rank-${tier.name.toLowerCase()}`, { "aria-label": `${tier.name} membership` },
     h("h2", {}, tier.name),
     h("p.price", {}, spend ? money(tier.threshold, tier.currency) : price, h("span", {}, spend ? " spent in all" : per ? ` ${per}` : "")),
-    h("p.trial", {}, tier.trialDays ? `${tier.trialDays} days free` : ""),
+    h("p.trial", {}, tier.trialDays ? trialWords(tier.trialDays) : ""),
     h("ul", {}, perks),
     h("button.button.first", {
       "data-inveterate-tier": tier.id, "data-inveterate-gift": $("gift").checked && !spend ? product.gift.id : null,
@@ -63,7 +64,7 @@ async function showCart() {
 }
 
 function thank(done) {
-  const topics = done.topics.map((topic) => h("li", {}, h("code", {}, topic)));
+  const topics = done.topics.map((topic) => h("li", {}, `${eventWords(topic)} `, h("code", {}, topic)));
   $("total").textContent = "";
   $("thanks").replaceChildren(h("h3", {}, "You are in."), h("p", {}, `Customer ${done.customer_id}. The shop's integrations receive:`),
     h("ul", {}, topics), h("a.button.first", { href: "/console" }, "See it in the console"));

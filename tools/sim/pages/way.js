@@ -1,5 +1,5 @@
 // The top of the console: the virtual time, and the number of events at each step of their path.
-import { h, keep, many } from "./api.js";
+import { h, keep, label, many } from "./api.js";
 import { nameOf, on, store } from "./store.js";
 
 const CLOCK = new Intl.DateTimeFormat("en-GB", {
@@ -49,9 +49,11 @@ function showState() {
 
 function showPipeline() {
   const { attached, events, mismatches, compared, error } = store.pipeline;
+  const members = store.compared.size;
   $("wrong").hidden = !mismatches.length;
   $("wrong-title").textContent = `The CRM differs from the expected state in ${many(mismatches.length, "field")}`;
   keep($("wrong-rows"), mismatches, (one) => `${one.member}/${one.field}`, wrongRow);
+  if (attached === null) return;
   if (!attached) {
     step("decided", "no pipeline", "none is attached here", "off");
     step("mirrored", "no pipeline", "none is attached here", "off");
@@ -59,11 +61,13 @@ function showPipeline() {
   }
   const all = Object.values(events);
   const alerts = all.reduce((sum, one) => sum + (one.alerts?.length ?? 0), 0);
-  const synced = all.filter((one) => one.crm && !String(one.crm).startsWith("skipped")).length;
+  const synced = all.filter((one) => one.crm && !String(one.crm).startsWith("no contact")).length;
   step("decided", many(alerts, "alert"), error ? `the pipeline does not answer: ${error}` : `${many(all.length, "event")} decided`, error ? "bad" : "");
   if (mismatches.length) step("mirrored", many(mismatches.length, "difference"), "listed below, in red", "bad");
-  else if (error || compared === false) step("mirrored", error ? "not known" : "in progress", `${many(synced, "event")} written to the CRM so far`, error ? "bad" : "");
-  else step("mirrored", "no difference", `${many(synced, "event")} written to the CRM`, "good");
+  else if (error) step("mirrored", "not known", "nothing is compared while the pipeline does not answer", "off");
+  else if (compared === false) step("mirrored", "in progress", `compared when nothing is in flight; ${many(synced, "event")} written so far`, "off");
+  else if (!members) step("mirrored", "nothing to compare", "no member has an event yet", "off");
+  else step("mirrored", "no difference", `${many(members, "member")} compared, ${many(synced, "event")} written`, "good");
 }
 
 function wrongRow(one) {
@@ -72,8 +76,8 @@ function wrongRow(one) {
   return h("tr", {},
     h("td", {}, h("button.link", { "data-member": id }, h("bdi", {}, nameOf(id)))),
     h("td.mono", {}, one.field),
-    h("td.mono", {}, said(one.truth)),
-    h("td.mono.bad", {}, said(one.mirror)));
+    h("td.mono", {}, label("Expected"), said(one.truth)),
+    h("td.mono.bad", {}, label("CRM"), said(one.mirror)));
 }
 
 on("state", showState);

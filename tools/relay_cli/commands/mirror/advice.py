@@ -22,6 +22,9 @@ _ADVICE: Final = {
     "property_limit_reached": "delete properties in the CRM, or take a larger plan; then relay mirror prepare",
     "properties_not_made": "relay mirror prepare",
     "invalid_option": "relay mirror prepare",
+    "permission_denied": "allow the credential to delete, or erase_contacts: clear (docs/privacy.md); the contact is empty",
+    "insufficient_access": "allow Relay's user to delete, or erase_contacts: clear; the contact is empty",
+    "delete_failed": "delete the contact in the CRM, it is empty: something there still refers to it",
     "silent_2xx": "nothing: it is tried again",
 }
 _OTHERWISE: Final = "look at the reason in the CRM, then relay mirror retry"

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from relay_cli.commands.sim import name_lists
-from relay_cli.errors import CliError
+from relay_cli.errors import CliError, UsageError
 from relay_cli.help import HelpFormatter, describe
+from relay_cli.secrets import cleaned
 
+_MAX_PORT: Final = 65_535
 DEFAULT_URL: Final = "http://127.0.0.1:8600"
 
 
@@ -78,23 +80,32 @@ def main(arguments: argparse.Namespace) -> int:
     try:
         return run(arguments)
     except SimError as error:
-        raise CliError(str(error)) from error
-    except httpx.HTTPError as error:
+        # What `serve` is refused for are its arguments.
+        raise (UsageError if run is _serve else CliError)(str(error)) from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise CliError(
             f"no simulator answers at {arguments.url}: {type(error).__name__}",
-            "start one with `relay sim serve`",
+            "start one with `relay sim serve`, and name its address with --url or RELAY_SIM_URL",
         ) from error
 
 
 def _add_serve_options(serve: argparse.ArgumentParser) -> None:
     serve.add_argument(
-        "--port", metavar="PORT", type=int, default=8600, help="local port (default: %(default)s)"
+        "--port",
+        metavar="PORT",
+        type=_port,
+        default=8600,
+        help="local port, 0 for a free one (default: %(default)s)",
     )
     serve.add_argument(
         "--seed", metavar="SEED", type=int, default=0, help="the same seed gives the same history"
     )
     serve.add_argument(
-        "--members", metavar="COUNT", type=int, default=0, help="members that exist before the history begins"
+        "--members",
+        metavar="COUNT",
+        type=_count,
+        default=0,
+        help="members that exist before the history begins",
     )
     serve.add_argument(
         "--start",
@@ -148,6 +159,7 @@ def _serve(options: argparse.Namespace) -> int:
         raise RefusedError("--start must look like 2026-01-01T12:00:00Z") from None
     world = WorldSettings(seed=options.seed, members=options.members, shop_domain=options.shop, start=start)
     key = options.api_key or os.environ.get("RELAY_SIM_API_KEY")
+    key = cleaned(key, "API key") if key else None
     api_key: dict[str, Any] = {"api_key": key} if key else {}
     settings = SimulatorSettings(
         world=world,
@@ -160,6 +172,18 @@ def _serve(options: argparse.Namespace) -> int:
         print(f"API key: {settings.api_key}", file=sys.stderr, flush=True)
     serve(settings, options.port)
     return 0
+
+
+def _port(text: str) -> int:
+    if not 0 <= int(text) <= _MAX_PORT:
+        raise argparse.ArgumentTypeError(f"must be between 0 and {_MAX_PORT}")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if int(text) < 0:
+        raise argparse.ArgumentTypeError("must not be negative")
+    return int(text)
 
 
 def _pair(text: str) -> tuple[str, str]:

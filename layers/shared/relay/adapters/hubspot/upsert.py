@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from relay.adapters.fault_table import MOST_HALVINGS
@@ -65,8 +65,11 @@ class HubspotUpsert:
         inputs = [_input(profile) for profile in profiles.values()]
         reply = self._call("POST", f"{self.client.paths.contacts}/batch/upsert", {"inputs": inputs})
         answer = read_answer(reply, list(profiles))
-        self.outcomes |= answer.outcomes
-        self.made |= made_in(reply, list(profiles))
+        made = made_in(reply, list(profiles))
+        self.outcomes |= answer.outcomes | {
+            key: replace(answer.outcomes[key], made=True) for key in made if key in answer.outcomes
+        }
+        self.made |= made
         taken = dict(answer.taken)
         taken |= self._define(answer, profiles)
         taken |= self._halve(answer.unclear, profiles)

@@ -2,7 +2,8 @@
 
 A member counts as mirrored once the job is complete, its errors were read, and the job lists a profile under the member's
 key. A member that is in no list then was not taken: its address is one that Klaviyo rejects, or is under another key. It waits,
-and its next try is a call of its own, whose answer says which.
+and its next try is a call of its own, whose answer says which. A profile that is younger than its job is one that Relay
+made.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, Final
 from relay.adapters.fault_table import fault_of
 from relay.adapters.http import CrmUnavailableError
 from relay.adapters.klaviyo.client import JOBS, KlaviyoClient, KlaviyoReply, inner, pages
-from relay.adapters.klaviyo.contacts import find_profiles, read_profile
+from relay.adapters.klaviyo.contacts import find_profiles, moment, read_profile
 from relay.adapters.klaviyo.faults import FAULTS
 from relay.adapters.klaviyo.mapping import KEY
 from relay.adapters.klaviyo.upsert import (
@@ -101,17 +102,19 @@ class KlaviyoBulk:
 
     def _collect(self, job: str, keys: Sequence[str]) -> Mapping[str, CrmOutcome]:
         reply = self.client.get(f"{JOBS}/{job}")
-        status = inner(reply.body, "data", "attributes").get("status")
+        about = inner(reply.body, "data", "attributes")
+        status, began = about.get("status"), moment(about.get("created_at"))
         if not reply.ok or status == "cancelled":
             # Klaviyo does not keep a job for ever. Nothing is known of its members: they are sent again.
             return {}
         if status != "complete":
             return dict.fromkeys(keys, CrmOutcome(state="pending", id=job))
         outcomes = dict.fromkeys(keys, _NOT_TAKEN)
-        listing = {**_PAGE, "fields[profile]": "email,external_id,properties"}
+        listing = {**_PAGE, "fields[profile]": "email,external_id,properties,created"}
         for profile in map(read_profile, pages(self.client, f"{JOBS}/{job}/profiles", listing)):
             if profile.key in outcomes:
-                outcomes[profile.key] = CrmOutcome(state="mirrored", id=profile.id)
+                made = began is not None and profile.created is not None and profile.created >= began
+                outcomes[profile.key] = CrmOutcome(state="mirrored", id=profile.id, made=made)
         for error in pages(self.client, f"{JOBS}/{job}/import-errors", _PAGE):
             for key in _keys(inner(error, "attributes", "original_payload")):
                 if key in outcomes:

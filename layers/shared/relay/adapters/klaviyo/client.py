@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 IMPORT: Final = "/api/profile-import"
 JOBS: Final = "/api/profile-bulk-import-jobs"
+DELETIONS: Final = "/api/data-privacy-deletion-jobs"
 
 _MAY_MISS: Final = re.compile(rf"{IMPORT}|{JOBS}/[^/]+|/api/profiles/[^/]+")
 """The paths at which a 404 concerns a profile or a job. Elsewhere it means that the revision has no such path."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final, Literal
 from urllib.parse import quote
@@ -21,7 +22,7 @@ from relay.ports.crm import CrmOutcome
 
 PROFILES: Final = "/api/profiles"
 PERSON: Final = ("first_name", "last_name")
-"""The profile's own attributes of a person."""
+"""The profile's own attributes of a person that Relay writes."""
 
 _VALUES_PER_CALL: Final = 25
 """With the longest addresses, a query of this many has some ten thousand characters."""
@@ -29,7 +30,10 @@ _VALUES_PER_CALL: Final = 25
 
 @dataclass(frozen=True, slots=True)
 class KlaviyoProfile:
-    """A profile as Klaviyo holds it: `key` is ours, `external_id` the merchant's own, `person` its names."""
+    """A profile as Klaviyo holds it: `key` is ours, `external_id` the merchant's own, `person` its names.
+
+    `created` is when Klaviyo made it, where the answer has that.
+    """
 
     id: str
     email: str | None
@@ -37,6 +41,7 @@ class KlaviyoProfile:
     external_id: str | None
     properties: Mapping[str, Any]
     person: Mapping[str, str] = field(default_factory=dict)
+    created: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -85,6 +90,7 @@ def read_profile(resource: Mapping[str, Any]) -> KlaviyoProfile:
         external_id=_text(attributes.get("external_id")),
         properties=properties,
         person={name: text for name in PERSON if (text := _text(attributes.get(name)))},
+        created=moment(attributes.get("created")),
     )
 
 
@@ -116,6 +122,15 @@ def _find(
         middle = len(values) // 2
         _find(client, by, values[:middle], lookup, fields)
         _find(client, by, values[middle:], lookup, fields)
+
+
+def moment(value: object) -> datetime | None:
+    """Return a moment of Klaviyo's; None if it is none."""
+    try:
+        read = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return read if read and read.tzinfo else None
 
 
 def _text(value: object) -> str | None:

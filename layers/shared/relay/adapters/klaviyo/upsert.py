@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import Any, Final
 
 from relay.adapters.fault_table import fault_of
@@ -22,7 +23,7 @@ from relay.adapters.klaviyo.contacts import (
     read_profile,
 )
 from relay.adapters.klaviyo.faults import FAULTS
-from relay.adapters.klaviyo.mapping import KEY, names, properties_of
+from relay.adapters.klaviyo.mapping import KEY, properties_of
 from relay.errors import TransientError
 from relay.model.formats import json_value, sendable_text
 from relay.ports.crm import CONTACT_DELETED, NO_NOTES, ContactNotes, ContactRef, CrmOutcome
@@ -39,7 +40,8 @@ _PERSON: Final[Mapping[PersonField, str]] = {
 }
 """No phone number: at Klaviyo it identifies a profile, and one that another profile has is a conflict."""
 
-_CONFLICT: Final = frozenset({404, 409})
+CONFLICT: Final = frozenset({404, 409})
+"""The statuses that mean another profile, or none."""
 _MAX_EXTERNAL_ID: Final = 255
 
 
@@ -135,7 +137,7 @@ class KlaviyoUpsert:
     def _import(self, profile: CrmProfile, found: KlaviyoProfile | None) -> CrmOutcome:
         """Write one profile; if its identifiers are in conflict, once more by its address alone."""
         reply = self.client.post(IMPORT, resource(profile, found, self.options))
-        conflict = reply.status in _CONFLICT
+        conflict = reply.status in CONFLICT
         if conflict:
             by_email = replace(self.options, external_id=False)
             reply = self.client.post(IMPORT, resource(profile, found, by_email))
@@ -164,20 +166,6 @@ def _swaps(profiles: Mapping[str, CrmProfile], lookup: ProfileLookup) -> dict[st
         for key, holder in held.items()
         if holder and holder != key and holder in profiles and held.get(holder) == key
     }
-
-
-def clear(
-    client: KlaviyoClient, contacts: Sequence[ContactRef], options: KlaviyoOptions
-) -> dict[str, CrmOutcome]:
-    """Remove the key and all of our fields from the members' profiles; return outcomes by member key."""
-    outcomes: dict[str, CrmOutcome] = {}
-    try:
-        found = profiles_of(client, contacts)
-        for contact in contacts:
-            outcomes[contact.key] = _clear(client, contact, found.get(contact.key), options)
-    except CrmUnavailableError as error:
-        return {contact.key: error.outcome for contact in contacts} | outcomes
-    return outcomes
 
 
 def profiles_of(
@@ -217,7 +205,7 @@ def resource(
     data: dict[str, Any] = {"type": "profile", "attributes": attributes}
     if unset:
         attributes["properties"] = {name: value for name, value in properties.items() if value is not None}
-        data["meta"] = _unset([name for name, value in properties.items() if value is None])
+        data["meta"] = unset_request([name for name, value in properties.items() if value is None])
     return data
 
 
@@ -246,32 +234,8 @@ def _may_identify(key: str, found: KlaviyoProfile | None) -> bool:
     return len(key) <= _MAX_EXTERNAL_ID and (found is None or found.external_id in {None, key})
 
 
-def _clear(
-    client: KlaviyoClient, contact: ContactRef, found: KlaviyoProfile | None, options: KlaviyoOptions
-) -> CrmOutcome:
-    if found is None or found.key != contact.key:
-        return CrmOutcome(state="skipped", reason="owned_by_other" if found and found.key else "not_there")
-    attributes = {"external_id": None} if found.external_id == contact.key else {}
-    reply = client.post(
-        IMPORT,
-        {
-            "type": "profile",
-            "id": found.id,
-            "attributes": attributes,
-            "meta": _unset(names(compat=options.compat)),
-        },
-    )
-    if reply.status in _CONFLICT:
-        return CrmOutcome(state="skipped", reason="not_there")
-    if not reply.ok:
-        return fault_of(FAULTS, [reply.code]).outcome(reply.code)
-    written = read_profile(inner(reply.body, "data"))
-    if written.id != found.id or written.key:
-        return CrmOutcome(state="waiting", reason="silent_2xx")
-    return CrmOutcome(state="mirrored", id=found.id)
-
-
-def _unset(properties: Sequence[str]) -> dict[str, Any]:
+def unset_request(properties: Sequence[str]) -> dict[str, Any]:
+    """Return what a resource has under `meta` to take properties from a profile."""
     return {"patch_properties": {"unset": list(properties)}}
 
 
@@ -280,7 +244,8 @@ def _confirmed(reply: KlaviyoReply, profile: CrmProfile, reason: str) -> CrmOutc
     written = read_profile(inner(reply.body, "data"))
     if not written.id or written.properties.get(KEY) != profile.key:
         return CrmOutcome(state="waiting", reason="silent_2xx")
-    return CrmOutcome(state="mirrored", id=written.id, reason=reason)
+    made = reply.status == HTTPStatus.CREATED
+    return CrmOutcome(state="mirrored", id=written.id, reason=reason, made=made)
 
 
 def owned_by_other(found: KlaviyoProfile | None, key: str) -> bool:

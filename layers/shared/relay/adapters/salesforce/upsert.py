@@ -16,7 +16,7 @@ from relay.adapters.http import CrmUnavailableError
 from relay.adapters.salesforce.answers import read_answer
 from relay.adapters.salesforce.client import TIME_LIMIT, SalesforceClient
 from relay.adapters.salesforce.contacts import plan_contacts
-from relay.adapters.salesforce.mapping import KEY, encode, fields_of, needs_last_name, ours, person_names
+from relay.adapters.salesforce.mapping import KEY, fields_of, needs_last_name, person_names
 from relay.ports.crm import NO_NOTES, ContactNotes, CrmOutcome
 from relay.rules.crm_profile import CrmProfile
 
@@ -68,11 +68,6 @@ class RecordWriter:
         unclear, middle = list(answer.unclear), (len(answer.unclear) + 1) // 2
         for half in (unclear[:middle], unclear[middle:]):
             self.write({key: records[key] for key in half}, by_key=by_key)
-
-    def clear(self, contacts: Mapping[str, str]) -> None:
-        """Remove our fields from these records, given by id and member key. Errors as in `write`."""
-        empty = {theirs: encode(name, None) for name, theirs in ours(self.client.org.object_name).items()}
-        self.write({key: {"id": record, **empty} for key, record in contacts.items()})
 
 
 @dataclass(slots=True)
