@@ -72,8 +72,9 @@ bench: $(READY) ## What the SDK costs on top of plain httpx, and a consumer's fi
 	@$(BIN)/python scripts/bench_sdk.py
 	@$(BIN)/python scripts/bench_consumer.py
 
-prove: $(READY) ## Put hostile requests to the receiver (REQUESTS=100000), then judge the whole service over histories of members, in any order and under faults (HISTORIES=1000 SEED=0; ALL=1: all oddities)
+prove: $(READY) ## Put hostile requests to the receiver (REQUESTS=100000), import members in flat memory (MEMBERS=1000000), then judge the whole service over histories of members, in any order and under faults (HISTORIES=1000 SEED=0; ALL=1: all oddities)
 	@PYTHONPATH=. $(BIN)/python scripts/prove_receiver.py $(if $(REQUESTS),--requests $(REQUESTS)) $(if $(SEED),--seed $(SEED))
+	@PYTHONPATH=. $(BIN)/python scripts/prove_import.py $(if $(MEMBERS),--sizes 1000 $(MEMBERS))
 	@PYTHONPATH=. $(BIN)/python scripts/prove_histories.py $(if $(HISTORIES),--histories $(HISTORIES)) \
 	  $(if $(SEED),--seed $(SEED)) $(if $(ALL),--all)
 

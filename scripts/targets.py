@@ -27,7 +27,11 @@ key, becomes the member's; Relay never touches one under another shop's key. Rel
 address; a contact that it has to make bears the member's name and phone (without a name, "Member" and the customer's number), which you
 may change. To others they are written by the weekly audit where the contact's own field is empty (`write_names` in the [rules](rules.md)
 switches it off). A member's own contact always stays its own: an address is not unique, so a new one is written there. A contact that you
-delete is made again with the member's next change, or by the weekly audit.
+delete is **not made again**: its member is `refused (contact_deleted)`, which the weekly audit finds as well. Restore it from the bin
+and `relay mirror retry salesforce`, or name `salesforce` in the setting `remake_contacts` of the [rules](rules.md): then a deleted
+contact is made again with the member's next change, or by the audit. A free contact with the member's address becomes the member's in any case.
+What an erasure leaves of a contact is in [privacy.md](privacy.md#contacts-in-the-crms); to delete it (`erase_contacts: delete`), Relay's user
+also needs the right to delete contacts, which the permission set does not give.
 
 ## Setting it up
 

@@ -67,6 +67,7 @@ def decide(event: Cancelled, before: Member, after: Member, rules: Rules) -> Eff
     is_over = told.is_failing and not after.is_failing
     if is_over:
         yield _dunning_alert(event, kind, told, rules)
+    yield from dunning.former_ends(before, after)
     if is_over or after.ended_at is None or "cancelled_at" not in after.fields_from(event.id):
         return  # the member has joined again since, or it is the end of another tier
     if is_new and kind == "involuntary":

@@ -63,6 +63,7 @@ def decide(event: PaymentSucceeded, before: Member, after: Member, rules: Rules)
     yield from pair_effects(before, after, rules)
     if before.is_failing and not after.is_failing:
         yield dunning.resolution_alert("recovered", event.occurred_at, before)
+    yield from dunning.former_ends(before, after)
 
 
 handler = consumer(PaymentSucceeded, facts, decide)

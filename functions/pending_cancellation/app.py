@@ -38,10 +38,13 @@ def decide(event: PendingCancellation, before: Member, after: Member, rules: Rul
             also=dunning.deadlines(after, rules),
         )
         yield Kpi(rule=cancellation.PENDING, name="pending_cancellation")
-    if "pending_since" not in after.fields_from(event.id) or after.ended_at:
+    is_newest = "pending_since" in after.fields_from(event.id)
+    # An older request may tell the date that the newest one lacks: the incident is of that date then.
+    is_of_another_date = cancellation.incident_key(before) != cancellation.incident_key(after)
+    if after.ended_at or not (is_newest or is_of_another_date):
         return
     yield from cancellation.pending_alerts(before, after, rules)
-    if cancellation.is_loss(after, rules) and rules.retention.on:
+    if is_newest and cancellation.is_loss(after, rules) and rules.retention.on:
         # One key for a member: the granter decides by its own reading, and by when it last granted.
         yield GrantCredits(rule="retention.credits", key=after.key, amount=rules.retention.amount)
 

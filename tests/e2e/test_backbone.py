@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import httpx
@@ -55,7 +56,9 @@ def test_what_became_of_each_is_told(played: Played) -> None:
 def test_what_people_read_says_who(played: Played) -> None:
     """The message has the member's masked address: the notifier may read the members table, and did."""
     messages = httpx.get(f"{played.stage.slack}/_standin/messages", trust_env=False).json()["messages"]
-    assert all("m•••@example.com" in json.dumps(message, ensure_ascii=False) for message in messages)
+    assert all(
+        re.search(r"\w•••@example\.com", json.dumps(message, ensure_ascii=False)) for message in messages
+    )
     assert "member-" not in json.dumps(messages)
 
 

@@ -23,16 +23,21 @@ from fakes.local_server import serve
 from fakes.slack import HOOK, FakeSlack
 from inveterate import Client
 from inveterate.webhooks.topics import TOPICS
+from local_stack import terminal
 from local_stack.deployment import ARCHITECTURE, RUNTIME, build
 from local_stack.environment import SHOP, new_run_folder
 from local_stack.local_aws import LocalAws, local_aws
-from local_stack.local_http import post
+from local_stack.local_http import get, post
 from local_stack.simulator import RunningSimulator, running_simulator
 
 from tests.support.port_fakes import ROOT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.stack, pytest.mark.xdist_group("install")]
 STACK = "relay-acme"
+QUESTIONS = 8
+"""Of `relay init` with HubSpot: key, domain, time zone, CRMs, HubSpot's token, Slack, PagerDuty, e-mail."""
+
+_LONGEST = 240.0
 SAMPLE = json.loads((ROOT / "events" / "customer.payment_failed.json").read_text())
 
 
@@ -48,7 +53,7 @@ class Place:
     built: Path
 
     def relay(self, *words: str, exit_code: int = 0) -> dict[str, Any]:
-        """Run a command as a person would; return its JSON."""
+        """Run a command without a terminal; return its JSON."""
         environment = {
             **self.aws.environment,
             "INVETERATE_API_KEY": self.sim.api_key,
@@ -70,6 +75,34 @@ class Place:
         assert self.sim.api_key not in done.stdout + done.stderr
         printed: dict[str, Any] = json.loads(done.stdout)
         return printed
+
+    def enter(self, *words: str) -> terminal.Shown:
+        """Run a command at a terminal, with Enter at every question; no secret is at hand in the environment."""
+        program = str(Path(sys.executable).parent / "relay")
+        shown = terminal.run([program, *words], self.aws.environment, self.folder, lambda _: "")
+        print(f"$ relay {' '.join(words)}\n{shown.text}")  # noqa: T201 - as above
+        return shown
+
+    def everything(self) -> dict[str, Any]:
+        """Return all that a command of an installation may change, here and in AWS, at the platform and in Slack."""
+        files = {path.name: path.read_text() for path in (self.folder / "shops").iterdir()}
+        [stack] = self.aws.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+        functions = self.aws.client("lambda").get_paginator("list_functions").paginate()
+        ssm = self.aws.client("ssm").get_paginator("describe_parameters").paginate()
+        return {
+            "files": files,
+            "stack": {
+                name: stack.get(name) for name in ("Parameters", "Outputs", "LastUpdatedTime", "StackStatus")
+            },
+            "functions": {
+                one["FunctionName"]: (one["CodeSha256"], one["Environment"], one["LastModified"])
+                for page in functions
+                for one in page["Functions"]
+            },
+            "secrets": {one["Name"]: one["Version"] for page in ssm for one in page["Parameters"]},
+            "subscriptions": self.subscribed(),
+            "slack": get(f"{self.slack}/_standin/messages").json()["messages"],
+        }
 
     def deploy(self, built: Path | None = None, exit_code: int = 0) -> dict[str, Any]:
         """Deploy what was built for this machine."""
@@ -195,6 +228,8 @@ def test_a_shop_from_nothing_to_a_new_key(place: Place, tmp_path: Path) -> None:
     assert (unchanged["changes"], unchanged["resources"]) == ([], 0)
     assert place.parameters() == before
 
+    assert changed_by_enter(place) == set()
+
     place.relay("set", "JournalDays=400", "--yes", "--minutes", "0")
     assert place.parameters() == {**before, "JournalDays": "400"}
 
@@ -206,7 +241,7 @@ def test_a_shop_from_nothing_to_a_new_key(place: Place, tmp_path: Path) -> None:
         wait(lambda: len(traffic.accepted) > sent)
     assert traffic.refused  # by the broken receiver: the platform keeps what it refused
     assert place.parameters() == {**before, "JournalDays": "400"}
-    wait(lambda: traffic.accepted <= place.journaled())
+    assert lost(place, "a broken receiver is deployed and taken back", traffic) == set()
 
     old = place.callback()
     with Traffic(old) as posted_to_the_old, place.sim.clock_moves():
@@ -220,8 +255,29 @@ def test_a_shop_from_nothing_to_a_new_key(place: Place, tmp_path: Path) -> None:
         done = place.relay("keys", "rotate", "--now", "--yes")
     assert done["state"] == "done"
     assert posted_to_the_new.refused == []
-    wait(lambda: posted_to_the_old.accepted | posted_to_the_new.accepted <= place.journaled())
+    assert lost(place, "the key is rotated, the old one in use", posted_to_the_old) == set()
+    assert lost(place, "the old key is retired, the new one in use", posted_to_the_new) == set()
     assert deliver(old, SAMPLE).status_code == 401
+
+
+def changed_by_enter(place: Place) -> set[str]:
+    """Run init and deploy with Enter at every question; return where something changed, and print the figures.
+
+    What is deployed was built anew, as `relay deploy` does.
+    """
+    before = place.everything()
+    init = place.enter("init", "acme")
+    assert (init.exit_code, len(init.asked)) == (0, QUESTIONS)
+    folder = new_run_folder()
+    deploy = place.enter("deploy", "acme", "--built", str(build(folder / "build")))
+    shutil.rmtree(folder, ignore_errors=True)
+    assert deploy.exit_code == 0
+    changed = {name for name, value in place.everything().items() if value != before[name]}
+    print(  # noqa: T201 - the figures, for whoever runs it with -s
+        f"\nEnter at {len(init.asked)} questions of init and {len(deploy.asked)} of deploy: "
+        f"{len(changed)} of {len(before)} places changed"
+    )
+    return changed
 
 
 def deliver(url: str, body: Mapping[str, Any]) -> httpx.Response:
@@ -245,9 +301,21 @@ def broken(built: Path, folder: Path) -> Path:
     return copy / built.name
 
 
-def wait(for_it: Any, seconds: float = 240) -> None:
+def lost(place: Place, what: str, traffic: Traffic) -> set[str]:
+    """Return the ids of accepted events that are not in the journal after some minutes; print the figures."""
+    until = time.monotonic() + _LONGEST
+    while (missing := traffic.accepted - place.journaled()) and time.monotonic() < until:
+        time.sleep(1)
+    sent = len(traffic.accepted) + len(traffic.refused)
+    print(  # noqa: T201 - as above
+        f"\n{what}: {sent} sent, {len(traffic.accepted)} accepted, {len(traffic.refused)} refused, {len(missing)} lost"
+    )
+    return missing
+
+
+def wait(for_it: Any) -> None:
     """Wait until it is so."""
-    until = time.monotonic() + seconds
+    until = time.monotonic() + _LONGEST
     while not for_it():
         assert time.monotonic() < until, "waited in vain"
         time.sleep(1)

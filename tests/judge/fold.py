@@ -131,7 +131,11 @@ class _Member:
         fields, kind = self.answer.fields, bodies.JOINED[s.topic]
         if same_trial(self.trial, s):
             # The same matter with another value: it counts once. When it began is told twice.
-            self.put("trial_ends_at", values.moment(s.payload.get("freeTrialEnd")))
+            ends = s.payload.get("freeTrialEnd")
+            if values.possible_date(ends):
+                self.put("trial_ends_at", values.moment(ends))
+            else:
+                self.leave_open("trial_ends_at")
             self.leave_open("joined_at")
             return
         self.trial = s if kind == "trial" else None
@@ -158,6 +162,8 @@ class _Member:
             self.leave_open("failed_attempts")
         self.state, self.kind = ("trialing" if kind == "trial" else "active"), kind
         self.stop_failing()
+        # "`joined.*` resolves an open dunning incident": no fee is open after any of them.
+        self.put("attempts_left", None)
         self.paid_since_start = False
         if kind in {"free", "lifetime"}:
             self.end_billing()
@@ -467,7 +473,6 @@ def same_trial(trial: Statement | None, s: Statement) -> bool:
         and s.topic == bodies.JOINED_TRIAL
         and s.identity != trial.identity
         and trial.payload.get("tierId") == s.payload.get("tierId") is not None
-        and values.possible_date(s.payload.get("freeTrialEnd"))
     )
 
 

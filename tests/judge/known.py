@@ -15,7 +15,6 @@ from tests.judge.oddities import ALL
 from tests.judge.properties import Violation
 
 FOLDER = Path(__file__).parent / "known_faults"
-STATE = frozenset({"record_is_right", "crm_is_right"})
 # The sample of `NOT_HANDLED` in `known_faults/` begins with this.
 ODDITY = "oddity_"
 
@@ -34,33 +33,7 @@ class KnownFault:
         return violation.name in self.properties and bool(re.search(self.about, violation.about))
 
 
-KNOWN: tuple[KnownFault, ...] = (
-    KnownFault(
-        "an_older_fee_paid_late_is_mute",
-        frozenset({"ends_what_begins"}),
-        r"^dun:",
-        "architecture.md: no beginning without its end. A payment that arrives after the next fee has failed ends the "
-        "first incident in the record, the timeline and the figures; people were told of the next one already.",
-    ),
-    KnownFault(
-        "a_failure_after_an_ending_warns",
-        frozenset({"told_at_most_once"}),
-        r"^dun:.* warning opened$",
-        "rules.md: a failure on a membership that has ended opens nothing; in some orders it still warns once.",
-    ),
-    KnownFault(
-        "an_end_is_said_without_its_beginning",
-        frozenset({"told_at_most_once"}),
-        r"^dun:.* warning resolved$",
-        "architecture.md: what is told is a subset of what the order of events would tell.",
-    ),
-    KnownFault(
-        "attempts_left_after_a_late_failure",
-        STATE,
-        r" attempts_left$",
-        "rules.md: attempts left are shown while a fee is open, a trial beside it or not.",
-    ),
-)
+KNOWN: tuple[KnownFault, ...] = ()
 
 NOT_HANDLED = frozenset[str]()
 HANDLED = ALL - NOT_HANDLED

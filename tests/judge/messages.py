@@ -37,7 +37,7 @@ SAME_ATTEMPT = 36 * HOUR
 class Told:
     """One thing that people are told: the incident, its level and the outcome.
 
-    Outcomes: `opened` (or raised to the level), `final`, `recovered`, `lost`, `rejoined`.
+    Outcomes: `opened` (or raised to the level), `final`, `recovered`, `lost`, `rejoined`, and `resolved` by any other end.
     """
 
     incident: str
@@ -53,6 +53,10 @@ class Cycle:
     failures: list[Statement] = field(default_factory=list)
     end: str | None = None
     uncertain: bool = False
+    # Thirty days without a failure closed its incident, which is said as any end is, by the clock's daily run.
+    quiet: bool = False
+    # How often a failure came after thirty quiet days: it opens the incident again.
+    reopened: int = 0
     # Followed by the next cycle: how its incident ends is not written, but what was told of it is.
     followed: bool = False
 
@@ -78,15 +82,19 @@ class Cycle:
 class Expected:
     """What a history tells when it is played in the order of events.
 
-    `must` is what has to be told, `may` what is allowed on top; `open_incidents` stay open at the end. `notes` counts
-    timeline events by (member, name), `more_notes` those that may come on top; of those in `late_notes` another order than that of events tells at least one,
-    and this many at most, since what parts two requests may arrive after them; `kpis` are the digest's figures over the whole history by name.
+    `must` is what has to be told, `may` what is allowed on top; `open_incidents` stay open at the end, `quiet_incidents`
+    are closed by thirty days without a failure once the clock's daily run comes to them, and `unsettled_finals` have a final
+    failure that nothing settled. `notes` counts timeline events by (member, name), `more_notes` those that may come on top;
+    of those in `late_notes` another order than that of events tells at least one, and this many at most, since what parts two
+    requests may arrive after them; `kpis` are the digest's figures over the whole history by name.
     """
 
     must: Counter[Told] = field(default_factory=Counter)
     may: Counter[Told] = field(default_factory=Counter)
     open_incidents: set[str] = field(default_factory=set)
     uncertain_incidents: set[str] = field(default_factory=set)
+    quiet_incidents: set[str] = field(default_factory=set)
+    unsettled_finals: set[str] = field(default_factory=set)
     notes: Counter[tuple[str, str]] = field(default_factory=Counter)
     more_notes: Counter[tuple[str, str]] = field(default_factory=Counter)
     late_notes: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -129,16 +137,17 @@ def cycles(mine: list[Statement]) -> Iterator[Cycle]:
             bodies.CANCELLED,
             *bodies.JOINED,
         }:
-            quiet = s.ms - cycle.failures[-1].ms > QUIET_DAYS * DAY
-            cycle.uncertain = cycle.uncertain or quiet
+            cycle.quiet = cycle.quiet or s.ms - cycle.failures[-1].ms > QUIET_DAYS * DAY
+            cycle.uncertain = cycle.uncertain or cycle.quiet
         if s.topic in {bodies.ATTEMPT, bodies.FAILED}:
-            if state == "cancelled":
+            if state == "cancelled" and not is_odd:
                 continue  # "a failure on a membership that has ended opens nothing"
             if cycle and starts_cycle(cycle.failures, s):
                 cycle.end, cycle.followed = "superseded", True
                 yield cycle
                 cycle = None
             cycle = cycle or Cycle(s.member, uncertain=free or is_odd)
+            cycle.reopened += bool(cycle.failures) and s.ms - cycle.failures[-1].ms > QUIET_DAYS * DAY
             cycle.failures.append(s)
             continue
         end = _end(s)
@@ -198,27 +207,39 @@ def _incidents(history: History, mine: list[Statement], found: Expected) -> None
     for cycle in cycles(mine):
         key = dunning_key(history, cycle.member)
         if cycle.end is None and history.end - cycle.failures[-1].ms > QUIET_DAYS * DAY:
-            cycle.uncertain = True  # thirty days without a failure close it
+            cycle.uncertain = cycle.quiet = True
         opened, final = Told(key, "warning", "opened"), Told(key, "warning", "final")
         told = [opened] if cycle.warned else []
         told += [final] * cycle.final
         if cycle.end in {"recovered", "lost", "rejoined"} and cycle.warned:
             told.append(Told(key, "warning", cycle.end))
         (found.may if cycle.uncertain else found.must).update(told)
-        # An incident that only the digest has (level info) may be named, and its end too.
-        found.may[Told(key, "info", "opened")] += 1
-        for end in ("recovered", "lost", "rejoined"):
-            found.may[Told(key, "info", end)] += 1
-            if cycle.uncertain or cycle.followed or not cycle.warned:
-                found.may[Told(key, "warning", end)] += 1
-        if cycle.unnumbered and not cycle.warned:
-            found.may[opened] += 1
+        _allow(cycle, key, found)
         if cycle.uncertain or cycle.followed:
             found.uncertain_incidents.add(key)
+        if cycle.final and not cycle.uncertain and (cycle.end is None or cycle.followed):
+            found.unsettled_finals.add(key)
         if cycle.end is None:
             found.open_incidents.add(key)
         else:
             found.open_incidents.discard(key)
+
+
+def _allow(cycle: Cycle, key: str, found: Expected) -> None:
+    """Add what may be told of a cycle and need not be."""
+    opened = Told(key, "warning", "opened")
+    # An incident that only the digest has (level info) may be named, and its end too.
+    found.may[Told(key, "info", "opened")] += 1
+    for end in ("recovered", "lost", "rejoined"):
+        found.may[Told(key, "info", end)] += 1
+        if cycle.uncertain or cycle.followed or not cycle.warned:
+            found.may[Told(key, "warning", end)] += 1
+    if cycle.quiet:
+        found.quiet_incidents.add(key)
+        found.may[opened] += cycle.reopened
+        found.may[Told(key, "warning" if cycle.warned else "info", "resolved")] += 1 + cycle.reopened
+    if cycle.unnumbered and not cycle.warned:
+        found.may[opened] += 1
 
 
 def _debts(history: History, mine: list[Statement], found: Expected) -> None:

@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from tests.judge import bodies, values
 from tests.judge.adversary import as_happened
 from tests.judge.answer import MOMENTS, Answer, Scalar
-from tests.judge.fold import fold
-from tests.judge.history import SECOND, History
+from tests.judge.fold import fold, statements
+from tests.judge.history import SECOND, History, Sent
 from tests.judge.messages import LEVELS, Expected, Told, expect
 from tests.judge.observed import Observed, Profile
-from tests.judge.reading import Statement, Unplaced, read
+from tests.judge.reading import Unplaced, read
 
 # What "nothing" is written as: an empty field, and a count of none.
 _NOTHING = (None, "", 0, False)
@@ -61,7 +62,7 @@ def compare(history: History, plays: list[Observed]) -> list[Violation]:
     """Return where two plays of the same deliveries ended differently: record, CRM and incident state."""
     found = set[Violation]()
     first, *others = plays
-    answers = fold(history)
+    answers, quiet = fold(history), expect(history).quiet_incidents
     for other in others:
         for member, answer in answers.items():
             skipped = {"email", "first_name", "last_name", "phone"} if answer.erased_once else set[str]()
@@ -73,7 +74,7 @@ def compare(history: History, plays: list[Observed]) -> list[Violation]:
                 for name in sorted(one.keys() | two.keys())
                 if name not in skipped and not same(name, one.get(name), two.get(name))
             }
-        for key in sorted(first.open_incidents ^ other.open_incidents):
+        for key in sorted((first.open_incidents ^ other.open_incidents) - quiet):
             found.add(Violation("same_for_all_orders", key, "open after one order and closed after another"))
     return sorted(found)
 
@@ -151,15 +152,47 @@ def _differences(
 def told_at_most_once(case: Case) -> Iterator[Violation]:
     """Each (incident, level, outcome) is told at most as often as the order of events would tell it."""
     allowed = case.expected.must + case.expected.may
+    begun = Counter(told.incident for told in case.observed.told if told.outcome == "opened")
     for told, times in Counter(case.observed.told).items():
         most = allowed[told]
-        if told.outcome in {"recovered", "lost", "rejoined"} and not case.in_order:
-            # A pair that a still later arrival denies may have been told: premature, and counted.
-            most += case.observed.premature[told.outcome]
         if not told.incident.startswith(("dun:", "cred:")):
             most = max(most, 1)
+        if times > most and not case.in_order:
+            # What is sent cannot be taken back: a still later arrival may deny it.
+            most = _told_by_arrivals(case, told)
+            if told.outcome in _ENDS:
+                most = max(most + case.observed.premature[told.outcome], begun[told.incident])
+            else:
+                # What was said to be over too early is opened again.
+                quiet = (
+                    each.outcome == "resolved"
+                    for each in case.observed.told
+                    if each.incident == told.incident
+                )
+                most += case.observed.premature.total() + sum(quiet)
         if times > most:
             yield Violation("told_at_most_once", _name(told), f"{times} times, at most {most}")
+
+
+def _told_by_arrivals(case: Case, told: Told) -> int:
+    """Return how often something is told by one who hears of the events in the order of arrival, and knows their times.
+
+    Each arrival may tell what the order of the events that are known by then tells, and that of those before did not.
+    """
+    times = [0]
+    for known in _prefixes(case):
+        expected = expect(case.history, known)
+        times.append(expected.must[told] + expected.may[told])
+    return sum(max(after - before, 0) for before, after in pairwise(times))
+
+
+def _prefixes(case: Case) -> Iterator[list[Sent]]:
+    """Yield what has arrived after each arrival."""
+    by_pair = {(sent.event, sent.number): sent for sent in case.history.sent()}
+    known: dict[tuple[str, int], Sent] = {}
+    for pair in case.observed.plan.arrivals:
+        known[pair] = by_pair[pair]
+        yield list(known.values())
 
 
 def told_in_order(case: Case) -> Iterator[Violation]:
@@ -176,42 +209,42 @@ def final_failure_is_said(case: Case) -> Iterator[Violation]:
     """A final failure is said in every order, unless something newer that closes the incident came before it."""
     observed = Counter(case.observed.told)
     for told in sorted(case.expected.must):
-        if told.outcome == "final" and _must_say_final(case, told) and not observed[told]:
+        if told.outcome == "final" and not observed[told] and _must_say_final(case, told):
             yield Violation("final_failure_is_said", _name(told), "not said")
 
 
 def _must_say_final(case: Case, told: Told) -> bool:
-    mine = [(n, s) for n, s in _arrivals(case) if told.incident.endswith(f":{s.member}")]
-    finals = [(n, s) for n, s in mine if s.topic == bodies.FAILED]
+    prefixes = list(_prefixes(case))
+    arrived = statements(case.history, prefixes[-1])
+    mine = {
+        s.identity for s in arrived if told.incident.endswith(f":{s.member}") and s.topic == bodies.FAILED
+    }
     # Where a member has several cycles, an order may make one of them.
-    if len({s.identity for _, s in finals}) != 1:
+    if len(mine) != 1:
         return False
-    first, final = min(finals, key=lambda pair: pair[0])
-    # What was in the queues together with the final failure may have been handled before it.
-    return not any(n <= first and s.topic in _CLOSE and s.order > final.order for n, s in mine)
+    # What was in the queues together may have been handled in any order: what counts is what was known after it.
+    groups = case.observed.groups or range(len(prefixes))
+    last_of_group = {group: n for n, group in enumerate(groups)}
+    known = (expect(case.history, prefixes[n]) for n in last_of_group.values())
+    return any(told.incident in expected.unsettled_finals for expected in known)
 
 
-def _arrivals(case: Case) -> Iterator[tuple[int, Statement]]:
-    by_pair = {(sent.event, sent.number): sent for sent in case.history.sent()}
-    for n, pair in enumerate(case.observed.plan.arrivals):
-        statement = read(by_pair[pair].delivery, case.history)
-        if isinstance(statement, Statement):
-            yield case.observed.groups[n] if case.observed.groups else n, statement
-
-
-_ENDS = frozenset({"recovered", "lost", "rejoined"})
-_CLOSE = frozenset({bodies.SUCCEEDED, bodies.CANCELLED, *bodies.JOINED})
+# Thirty days without a failure are an end as well, and are said as that.
+_ENDS = frozenset({"recovered", "lost", "rejoined", "resolved"})
 
 
 def ends_what_begins(case: Case) -> Iterator[Violation]:
     """No dunning incident that people were told of stays without its end."""
-    begun, ended = Counter[str](), Counter[str]()
+    begun, ended, last_is_end = Counter[str](), Counter[str](), dict[str, bool]()
     for told in case.observed.told:
         if told.incident.startswith("dun:") and LEVELS.index(told.level) >= LEVELS.index("warning"):
             begun[told.incident] += told.outcome == "opened"
             ended[told.incident] += told.outcome in _ENDS
+            last_is_end[told.incident] = told.outcome in _ENDS
     for key, times in begun.items():
         still = key in case.expected.open_incidents
+        if last_is_end[key] and not still:
+            continue  # a member has at most one open incident: its end is the end of those before it
         if key not in case.expected.uncertain_incidents and ended[key] < times - still:
             yield Violation("ends_what_begins", key, f"begun {times} times, ended {ended[key]} times")
 

@@ -138,6 +138,15 @@ def test_an_announced_end() -> None:
     assert shown(script.cancel("4-1"))["status"] == "cancelled"
 
 
+@pytest.mark.parametrize("topic", [bodies.JOINED_PAID, bodies.JOINED_TRIAL, bodies.JOINED_FREE])
+def test_a_joining_leaves_no_fee_open(topic: str) -> None:
+    """Every joining resolves an open dunning: no attempts are left, and a failure after it has its own."""
+    script = Script().join("3-1").attempt("4-1").join("4-2", topic)
+    assert shown(script)["attempts_left"] is None
+    if topic == bodies.JOINED_TRIAL:
+        assert shown(script.attempt("4-9"))["attempts_left"] == 2
+
+
 def test_a_trial() -> None:
     """A trial shows when it ends; nothing is asserted of a trial that has been paid."""
     script = Script().join("3-1", bodies.JOINED_TRIAL)
@@ -521,6 +530,10 @@ def test_a_trial_that_is_extended_counts_once() -> None:
     assert answer.fields["trial_ends_at"] == at("05-01")
     assert "joined_at" in answer.open
     assert expect(history).kpis["joins"] == 1
+    payload["freeTrialEnd"] = "1970-01-01T00:00:00.000Z"
+    unreadable = Script().join("03-01", bodies.JOINED_TRIAL).add(bodies.JOINED_TRIAL, payload, at("03-02"))
+    assert expect(unreadable.history()).kpis["joins"] == 1
+    assert "trial_ends_at" in fold(unreadable.history())[MEMBER].open
 
 
 @pytest.mark.parametrize(

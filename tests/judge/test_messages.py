@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.judge.building import MEMBER, Script
+from tests.judge.building import MEMBER, SILVER, Script
 from tests.judge.history import SHOP
 from tests.judge.messages import Told, expect
 
@@ -63,6 +63,21 @@ def test_a_failure_after_the_end_is_not_told() -> None:
     script = Script().join("3-1").cancel("4-1").final("4-1 0:0:0.400")
     assert must(script) == {}
     assert expect(script.history()).open_incidents == set()
+
+
+def test_thirty_quiet_days_are_an_end_that_may_be_said() -> None:
+    """A warning that nothing ended is over after 30 days without a failure: that may be said once, and not before."""
+    warned = Script().join("3-1").attempt("4-1", 2)
+    resolved = Told(KEY, "warning", "resolved")
+    assert expect(warned.update("4-30").history()).may[resolved] == 0
+    assert expect(warned.update("5-6").history()).may[resolved] == 1
+
+
+def test_a_failure_after_the_end_of_another_tier_may_be_told() -> None:
+    """What such an ending means for the member is looked up: a failure after it is neither demanded nor forbidden."""
+    script = Script().join("3-1").cancel("4-1", tier=SILVER).attempt("4-9", 2)
+    assert must(script) == {}
+    assert expect(script.history()).may[Told(KEY, "warning", "opened")] == 1
 
 
 def test_two_cycles_are_two_incidents() -> None:

@@ -33,6 +33,7 @@ pytestmark = pytest.mark.slow
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 CONFLICTS = frozenset({"conflict"})
+THROTTLED = frozenset({"throttled"})
 
 
 def unconditional_write(patch: pytest.MonkeyPatch) -> None:
@@ -164,9 +165,20 @@ PLANTED = (
         CONFLICTS,
         script=Script().join("03-01").attempt("04-01", 2).cancel("04-02").pay("04-03"),
     ),
-    Planted(merges_by_group, 12, 0.0, None, 1, 24),
+    Planted(
+        merges_by_group,
+        20,
+        0.0,
+        script=Script()
+        .join("03-01")
+        .attempt("04-01", 1)
+        .attempt("04-02", 2)
+        .pay("04-02 12")
+        .attempt("05-01", 1)
+        .attempt("05-02", 2),
+    ),
     Planted(channel_marked_before_sending, 10),
-    Planted(failed_entry_ignored, 10),
+    Planted(failed_entry_ignored, 10, 0.9, THROTTLED),
     Planted(swallowed_exception, 10),
     Planted(missing_deferral, 10),
 )

@@ -9,6 +9,7 @@ from tests.judge.adversary import ORDERS, Adversary, Plan, as_happened, draw_arr
 from tests.judge.building import EMAIL, MEMBER, Script
 from tests.judge.generator import draw
 from tests.judge.history import History
+from tests.judge.messages import Told
 from tests.judge.observed import Note, Observed
 from tests.judge.properties import Violation, compare, judge, same
 from tests.judge.toy import PLANTED, play
@@ -99,6 +100,44 @@ def test_premature_pairs_are_allowed_as_counted() -> None:
     assert [v.name for v in judge(history, observed)] == ["pairs_by_the_record"]
     observed.premature["rejoined"] = 1
     assert judge(history, observed) == []
+
+
+def test_what_was_told_before_an_earlier_event_arrived_is_allowed_once() -> None:
+    """Warned of a failure, and then an older ending arrives: the warning and its end stand, and neither may be said twice."""
+    history = Script().join("3-1").cancel("4-1").attempt("4-9", 2).history()
+    late = Plan((("e0", 0), ("e2", 0), ("e1", 0)))
+    opened, lost = (
+        Told(f"dun:{history.shop}:{MEMBER}", "warning", outcome) for outcome in ("opened", "lost")
+    )
+
+    def accused(plan: Plan, *told: Told) -> list[str]:
+        observed = play(history, plan, Adversary())
+        observed.told = list(told)
+        return [f"{v.name} {v.about.split()[-1]}" for v in judge(history, observed)]
+
+    assert accused(late, opened, lost) == []
+    assert accused(late, opened, opened, lost) == ["told_at_most_once opened"]
+    assert accused(late, opened, lost, lost) == ["told_at_most_once lost"]
+    assert accused(late, opened) == ["ends_what_begins " + opened.incident]
+    assert accused(as_happened(history), opened, lost) == [
+        "told_at_most_once lost",
+        "told_at_most_once opened",
+    ]
+
+
+def test_a_final_failure_that_a_joining_shows_must_be_said_while_its_fee_is_open() -> None:
+    """It opened nothing on a membership that had ended; the joining between the two shows it, and the end may be known by then."""
+    script = Script().join("2-1").cancel("3-1").join("4-1").final("5-1")
+    ended = script.history(), Script(script.events[:]).cancel("5-2", "FAILURE").history()
+    for history, plan, must_say in (
+        (ended[0], [0, 1, 3, 2], True),
+        (ended[1], [0, 1, 3, 4, 2], False),
+        (ended[1], [0, 1, 3, 2, 4], True),
+    ):
+        observed = play(history, Plan(tuple((f"e{n}", 0) for n in plan)), Adversary())
+        observed.told = [told for told in observed.told if told.outcome != "final"]
+        said = [v.name for v in judge(history, observed) if v.name == "final_failure_is_said"]
+        assert said == ["final_failure_is_said"] * must_say
 
 
 def test_one_note_twice_is_found() -> None:

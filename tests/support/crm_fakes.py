@@ -111,6 +111,7 @@ class FakeSyncStates:
             reason=outcome.reason,
             claimed_until=result.blocked_until,
             job=outcome.id if pending else None,
+            made_contacts=result.made_contacts,
             job_digest=(result.job_digest or result.profile.digest) if pending else None,
         )
         return None
@@ -203,7 +204,7 @@ class FakeBulkImport:
     outcome: CrmOutcome = field(default_factory=lambda: CrmOutcome(state="pending"))
     known: bool = True
 
-    def submit(self, profiles: Sequence[CrmProfile]) -> CrmOutcome:
+    def submit(self, profiles: Sequence[CrmProfile], notes: ContactNotes | None = None) -> CrmOutcome:
         """Take a job."""
         self.jobs.append(list(profiles))
         return CrmOutcome(state="pending", id=f"job-{len(self.jobs)}")

@@ -126,6 +126,7 @@ class SchedulerSetup:
     inbox: EmptyInbox = field(default_factory=EmptyInbox)
     crm_queues: list[FakeOutgoing] = field(default_factory=list)
     unreadable: int = 0
+    imported_at: datetime | None = None
 
     def daily(self) -> DailyRunner:
         """Return what makes the daily run."""
@@ -141,6 +142,7 @@ class SchedulerSetup:
             changes=self.changes,
             alerts=self.alerts,
             telemetry=self.telemetry,
+            imported_at=lambda: self.imported_at,
         )
 
     def scheduler(self) -> Scheduler:

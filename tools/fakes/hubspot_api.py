@@ -50,6 +50,7 @@ class HubspotApi:
             yield f"{contacts}/batch/upsert", "POST", self.upsert
             yield f"{contacts}/batch/read", "POST", self.read
             yield f"{contacts}/batch/update", "POST", self.update
+            yield f"{contacts}/batch/archive", "POST", self.archive
             yield f"{contacts}/{{contact}}", "PATCH", self.patch
             yield properties, "GET", self.definitions
             yield f"{properties}/groups", "POST", self.group
@@ -119,6 +120,12 @@ class HubspotApi:
                 results.append(self.contact_body(wanted["id"]))
         answer = {"status": "COMPLETE", "results": results}
         return (207, {**answer, "numErrors": len(errors), "errors": errors}) if errors else (200, answer)
+
+    def archive(self, request: HubspotRequest) -> HubspotReply:
+        """Put contacts into the bin; one that is not there is no error."""
+        for wanted in check_inputs(request.body.get("inputs"), "id"):
+            self.portal.archive(wanted["id"])
+        return 204, {}
 
     def event_definitions(self, request: HubspotRequest) -> HubspotReply:
         """Return one page of the custom event definitions."""

@@ -42,12 +42,13 @@ def _native() -> dict[str, dict[str, Any]]:
 class HubspotPortal:
     """The data of one account. `contacts` is by id; `required` are the properties that an administrator requires.
 
-    `secondary` are further addresses of contacts, each with the contact's id: a merge leaves them.
+    `archived` are those in the bin, as they were. `secondary` are further addresses of contacts, each with the contact's id: a merge leaves them.
     """
 
     definitions: dict[str, dict[str, Any]] = field(default_factory=_native)
     groups: set[str] = field(default_factory=lambda: {"contactinformation"})
     contacts: dict[str, dict[str, str]] = field(default_factory=dict)
+    archived: dict[str, dict[str, str]] = field(default_factory=dict)
     events: HubspotEvents = field(default_factory=HubspotEvents)
     required: set[str] = field(default_factory=set)
     secondary: dict[str, str] = field(default_factory=dict)
@@ -128,6 +129,11 @@ class HubspotPortal:
             raise HubspotError(404, "OBJECT_NOT_FOUND", "resource not found")
         self.change(found, properties)
         return found
+
+    def archive(self, contact: str) -> None:
+        """Put a contact into the bin: it is found no more, and its address is free."""
+        if contact in self.contacts:
+            self.archived[contact] = self.contacts.pop(contact)
 
     def upsert(self, wanted: Mapping[str, Any]) -> tuple[str, bool]:
         """Create or change the contact of one batch input; return its id and whether it is new."""

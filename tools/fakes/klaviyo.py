@@ -42,6 +42,7 @@ _LIMITS: Final = {
     "/api/profiles": (75, 750),
     "/api/events": (350, 3_500),
     "/api/profile-bulk-import-jobs": (10, 150),
+    "/api/data-privacy-deletion-jobs": (3, 60),
 }
 """Calls per second and per minute."""
 
@@ -168,6 +169,7 @@ def _parsed(request: Request, content: bytes) -> KlaviyoRequest:
         request.path_params.get("job", ""),
         dict(request.query_params),
         str(request.url),
+        request.path_params.get("profile", ""),
     )
 
 

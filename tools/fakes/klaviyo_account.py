@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from fakes.klaviyo_validation import (
@@ -26,6 +26,7 @@ class KlaviyoProfile:
     """One profile; `attributes` excludes the custom properties."""
 
     id: str
+    created: str
     attributes: dict[str, Any] = field(default_factory=dict)
     properties: dict[str, Any] = field(default_factory=dict)
 
@@ -35,7 +36,7 @@ class KlaviyoProfile:
         return {
             "type": "profile",
             "id": self.id,
-            "attributes": {**attributes, "properties": dict(self.properties)},
+            "attributes": {**attributes, "created": self.created, "properties": dict(self.properties)},
             "links": {"self": f"https://a.klaviyo.com/api/profiles/{self.id}/"},
         }
 
@@ -46,6 +47,7 @@ class KlaviyoImportJob:
 
     id: str
     given: list[Mapping[str, Any]]
+    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
     poll_count: int = 0
     status: str = "queued"
     profiles: list[str] = field(default_factory=list)
@@ -60,6 +62,7 @@ class KlaviyoAccount:
     events: list[dict[str, Any]] = field(default_factory=list)
     flows: list[str] = field(default_factory=list)
     jobs: dict[str, KlaviyoImportJob] = field(default_factory=dict)
+    deleted: list[str] = field(default_factory=list)
     polls: int = 1
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _recorded: set[tuple[str, str, str]] = field(default_factory=set)
@@ -93,7 +96,7 @@ class KlaviyoAccount:
         return profile, known is None
 
     def _create(self) -> KlaviyoProfile:
-        profile = KlaviyoProfile(f"01KLAVIYO{next(self._ids):017d}")
+        profile = KlaviyoProfile(f"01KLAVIYO{next(self._ids):017d}", datetime.now(UTC).isoformat())
         self.profiles[profile.id] = profile
         return profile
 
@@ -125,6 +128,22 @@ class KlaviyoAccount:
                 duplicate_profile_id=next(reversed(profiles)),
             )
         return next(iter(profiles.values()), None)
+
+    def delete(self, data: Mapping[str, Any]) -> None:
+        """Delete the profiles of a deletion job; it goes by one identifier."""
+        wanted = ((data.get("attributes") or {}).get("profile") or {}).get("data") or {}
+        named = {"id": wanted.get("id"), **(wanted.get("attributes") or {})}
+        given = {by: value for by, value in named.items() if value}
+        if data.get("type") != "data-privacy-deletion-job" or wanted.get("type") != "profile":
+            raise KlaviyoError(400, "invalid", "The payload provided in the request is invalid.")
+        if len(given) != 1:
+            raise KlaviyoError(
+                400, "invalid", "Exactly one identifier is required.", "/data/attributes/profile"
+            )
+        [(by, value)] = given.items()
+        while profile := self.find(by, value):
+            self.deleted.append(profile.id)
+            del self.profiles[profile.id]
 
     # ----------------------------------------------------------------- events
 

@@ -19,12 +19,13 @@ KlaviyoReply: TypeAlias = tuple[int, dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class KlaviyoRequest:
-    """A request: its resource, the job in its path, its query and its URL."""
+    """A request: its resource, the job or the profile in its path, its query and its URL."""
 
     data: Mapping[str, Any]
     job: str
     query: Mapping[str, str]
     url: str
+    profile: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,9 @@ class KlaviyoApi:
         """Yield each path with its method and its handler."""
         yield "/api/profile-import", "POST", self.import_
         yield "/api/profiles", "GET", self.find
+        yield "/api/profiles/{profile}", "GET", self.profile
         yield "/api/events", "POST", self.record
+        yield "/api/data-privacy-deletion-jobs", "POST", self.delete
         yield _JOBS, "POST", self.submit
         yield f"{_JOBS}/{{job}}", "GET", self.job
         yield f"{_JOBS}/{{job}}/profiles", "GET", self.imported
@@ -58,9 +61,21 @@ class KlaviyoApi:
             ]
         return _page(known, request)
 
+    def profile(self, request: KlaviyoRequest) -> KlaviyoReply:
+        """Return one profile by its id."""
+        known = self.account.profiles.get(request.profile)
+        if known is None:
+            raise KlaviyoError(404, "not_found", "A profile with this id does not exist.")
+        return 200, {"data": known.resource()}
+
     def record(self, request: KlaviyoRequest) -> KlaviyoReply:
         """Record an event; the answer is a status without a body."""
         self.account.record(request.data, datetime.now(UTC))
+        return 202, {}
+
+    def delete(self, request: KlaviyoRequest) -> KlaviyoReply:
+        """Take a deletion job; the answer is a status without a body."""
+        self.account.delete(request.data)
         return 202, {}
 
     def submit(self, request: KlaviyoRequest) -> KlaviyoReply:
@@ -92,7 +107,7 @@ class KlaviyoApi:
         known = self.account.jobs[job]
         attributes = {
             "status": known.status,
-            "created_at": "2026-01-01T00:00:00+00:00",
+            "created_at": known.created,
             "total_count": len(known.given),
             "completed_count": len(known.profiles) + len(known.errors),
             "failed_count": len(known.errors),

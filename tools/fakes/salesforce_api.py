@@ -36,6 +36,7 @@ class SalesforceApi:
         """Yield each path with its method and its handler."""
         yield f"{_DATA}/composite/sobjects/{{object}}/{{field}}", "PATCH", self.upsert
         yield f"{_DATA}/composite/sobjects", "PATCH", self.update
+        yield f"{_DATA}/composite/sobjects", "DELETE", self.delete
         yield f"{_DATA}/sobjects/{{object}}/describe", "GET", self.describe
         yield f"{_DATA}/query", "GET", self.query
         yield f"{_DATA}/query/{{locator}}", "GET", self.query_more
@@ -72,6 +73,23 @@ class SalesforceApi:
             return id_, False
 
         return self._collect(request, records, write)
+
+    def delete(self, request: SalesforceRequest) -> SalesforceReply:
+        """Delete a collection of records by id."""
+        ids = [id_ for id_ in request.query.get("ids", "").split(",") if id_]
+        if not ids:
+            raise SalesforceError("MISSING_ARGUMENT", "ids are missing")
+        if len(ids) > LARGEST_COLLECTION:
+            raise SalesforceError("EXCEEDED_ID_LIMIT", "cannot submit more than 200 records in this call")
+        results = []
+        for id_ in ids:
+            try:
+                self.org.delete(id_)
+            except SalesforceError as refused:
+                results.append(refused.result())
+            else:
+                results.append({"id": id_, "success": True, "errors": []})
+        return 200, results
 
     def _records(self, request: SalesforceRequest) -> list[dict[str, Any]]:
         """Return the records of a valid collection; refuse an invalid one as a whole."""

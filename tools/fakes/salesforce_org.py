@@ -69,13 +69,14 @@ def _native(object_name: str) -> dict[str, SalesforceField]:
 class SalesforceOrg:
     """The data of one object. `records` is by id; a field without a value is absent.
 
-    With `duplicate_rule`, a rule of the merchant refuses a new record with the e-mail address of another.
+    `with_cases` are records that Salesforce does not delete. With `duplicate_rule`, a rule of the merchant refuses a new record with the e-mail address of another.
     """
 
     object_name: str = "Contact"
     duplicate_rule: bool = False
     columns: dict[str, SalesforceField] = field(default_factory=dict)
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
+    with_cases: set[str] = field(default_factory=set)
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(101))
 
     def __post_init__(self) -> None:
@@ -94,6 +95,14 @@ class SalesforceOrg:
         if id_ not in self.records:
             raise SalesforceError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
         self._write(id_, self.records[id_], fields)
+
+    def delete(self, id_: str) -> None:
+        """Delete a record."""
+        if id_ not in self.records:
+            raise SalesforceError("ENTITY_IS_DELETED", "entity is deleted")
+        if id_ in self.with_cases:
+            raise SalesforceError("DELETE_FAILED", "Your attempt to delete the record could not be completed")
+        del self.records[id_]
 
     def upsert(self, by: str, fields: Mapping[str, Any], *, allow_duplicates: bool) -> tuple[str, bool]:
         """Create or change the record with this external id; return its id and whether it is new."""
@@ -114,7 +123,11 @@ class SalesforceOrg:
     def find(self, by: str, values: list[str]) -> list[str]:
         """Return the ids of the records whose field has one of these values, ignoring case."""
         wanted = {value.lower() for value in values}
-        return [id_ for id_, has in self.records.items() if str(has.get(by, "")).lower() in wanted - {""}]
+        return [
+            id_
+            for id_, has in self.records.items()
+            if str({"Id": id_, **has}.get(by, "")).lower() in wanted - {""}
+        ]
 
     def check_known(self, fields: Mapping[str, Any]) -> None:
         """Refuse a request with an unknown field, or with a value of the wrong JSON type."""

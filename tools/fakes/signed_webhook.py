@@ -104,7 +104,7 @@ class FakeWebhookReceiver:
         kind, data, at = message["type"], message["data"], str(message["timestamp"])
         if kind == "member.event":
             self.events.append(data)
-        elif kind == "member.removed":
+        elif kind in {"member.removed", "member.erased"}:
             self.members.pop(data["key"], None)
         elif kind == "member.updated":
             email = data.get("email")

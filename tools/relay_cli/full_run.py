@@ -27,7 +27,7 @@ _BEGINS_WITHIN: Final = 180.0
 
 CONFIRM: Final = "relay reconcile --confirm"
 
-_STOPPED: Final = {
+STOPPED: Final = {
     "few": "Inveterate lists under 90 % of the members of the last run. No member counts as gone.",
     "changes": "More members than max(20, 1 %) would get another status or lose a value. The rest is as it was.",
 }
@@ -128,16 +128,21 @@ def as_json(run: FullRun) -> dict[str, Any]:
     return {name: getattr(run, name) for name in names} | {"fields": dict(run.fields)}
 
 
-def as_text(run: FullRun) -> str:
-    """Return what a run has found, in sentences and a table of the fields that differ."""
+def counts_text(run: FullRun) -> str:
+    """Return how many members a run has read, and how many differed."""
     would = "would be " if run.dry_run else ""
     listed = f"{run.read:,} members listed: {run.new:,} {would}new, {run.changed:,} {would}changed"
-    lines = [f"{listed}, {run.gone:,} gone, {run.told:,} {would}told late"]
+    return f"{listed}, {run.gone:,} gone, {run.told:,} {would}told late"
+
+
+def as_text(run: FullRun) -> str:
+    """Return what a run has found, in sentences and a table of the fields that differ."""
+    lines = [counts_text(run)]
     if run.fields:
         rows = sorted(run.fields.items(), key=lambda pair: (-pair[1], pair[0]))
         lines += ["", table(("field", "members that differed"), rows)]
     if run.stopped:
-        lines += ["", f"STOPPED: {_STOPPED[run.stopped]}", f"If that is right: {CONFIRM}"]
+        lines += ["", f"STOPPED: {STOPPED[run.stopped]}", f"If that is right: {CONFIRM}"]
     elif not run.whole:
         lines += [
             "",

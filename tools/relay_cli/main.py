@@ -57,7 +57,7 @@ COMMAND_GROUPS: Final = {
         Command("reconcile", "Compare members with Inveterate's API and repair differences", "reconcile"),
         Command("erase", "Erase a member's personal data, or lift an erasure", "erase"),
         Command("privacy", "Show how far erasures are, or take them out of the journal now", "privacy"),
-        Command("recover", "Erase again, after a restore of the table, by the journal", "recover"),
+        Command("recover", "After a restore of the table: erasures, members and CRMs, in one go", "recover"),
         Command("dead-letters", "List, show, redrive and drop what was given up", "dead_letters"),
         Command("unclaimed", "List, show, place and drop webhooks without a queue", "unclaimed"),
         Command("mirror", "Prepare, fill, inspect, repair or remove a CRM mirror", "mirror.command"),

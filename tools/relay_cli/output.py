@@ -51,6 +51,22 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, empty: s
     )
 
 
+def age_text(seconds: float) -> str:
+    """Return an age in its largest two units, such as `3 d 4 h`."""
+    minutes = int(max(seconds, 0)) // 60
+    days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {rest} min"
+    return f"{rest} min" if rest else f"{int(max(seconds, 0))} s"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun, such as `1 letter` and `2 letters`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 class Progress(Protocol):
     """The progress of one long step."""
 

@@ -6,11 +6,10 @@ Ours are those named `relay <stack>`; others are never changed. `plan` is pure; 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from inveterate import (
     AmbiguousWriteError,
@@ -23,16 +22,14 @@ from inveterate import (
 )
 from inveterate.webhooks.topics import ALIASES, TOPICS
 
-from relay_cli.callback_key import callback_key, stored
+from relay_cli.callback_key import callback_key
 from relay_cli.errors import CliError
-from relay_cli.secrets import cleaned, read_secret
+from relay_cli.platform import api_key
 
 if TYPE_CHECKING:
     from inveterate import WebhookSubscription
 
     from relay_cli.stack import Stack
-
-API_KEY_VARIABLE: Final = "INVETERATE_API_KEY"
 
 
 @dataclass(frozen=True)
@@ -58,6 +55,18 @@ class Applied:
     shared: tuple[str, ...] = ()
     tokens: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def sentence(self) -> str:
+        """Say in one line how many were created, moved to another URL, kept and removed."""
+        named = {
+            "created": self.created,
+            "moved": self.updated,
+            "kept as they are": self.kept,
+            "removed": self.removed,
+        }
+        counts = [f"{len(topics)} {what}" for what, topics in named.items() if topics]
+        return f"webhooks: {', '.join(counts) or 'none'}"
+
 
 @dataclass(frozen=True)
 class Desired:
@@ -74,21 +83,6 @@ def subscription_name(stack: Stack) -> str:
     return f"relay {stack.name}"
 
 
-def api_key(stack: Stack) -> str:
-    """Return Inveterate's API key: from the environment, else from the stack's secret, else as a person types it.
-
-    Raises:
-        CliError: the secret cannot be read.
-
-    """
-    name = stack.parameters.get("InveterateSecret")
-    if os.environ.get(API_KEY_VARIABLE) or not name:
-        return read_secret("Inveterate API key", API_KEY_VARIABLE)
-    if (found := stored(stack, name)) is None:
-        raise CliError(f"{name} holds no API key", f"`relay init` stores it; or set {API_KEY_VARIABLE}")
-    return cleaned(found, "Inveterate API key")
-
-
 def desired(stack: Stack, url: str | None = None) -> Desired:
     """Return what the subscriptions of a stack should be: all at its callback URL with its key, or at the URL given.
 
@@ -99,7 +93,7 @@ def desired(stack: Stack, url: str | None = None) -> Desired:
     return Desired(
         name=subscription_name(stack),
         callback_url=url or f"{stack.output('CallbackBaseUrl')}/{callback_key(stack)}",
-        api_key=api_key(stack),
+        api_key=api_key(stack, ask=True),
         platform=stack.parameters["InveterateUrl"],
     )
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from fakes.fault_queue import Fault
@@ -45,6 +46,10 @@ class HubspotTestSetup:
             for contact in self.fake.portal.contacts.values()
         ]
 
+    def texts(self) -> str:
+        """Return the contacts and the bin."""
+        return json.dumps([self.fake.portal.contacts, self.fake.portal.archived])
+
     def seed(self, **values: str) -> None:
         """Add a contact."""
         names = {**PROPERTIES, "merchants_note": "firstname"}
@@ -61,9 +66,19 @@ class HubspotTestSetup:
         assert contact
         self.fake.portal.secondary[other] = contact
 
-    def fail(self, case: str) -> None:
+    def delete(self, key: str) -> None:
+        """Delete a contact."""
+        contacts = self.fake.portal.contacts
+        [contact] = [each for each, held in contacts.items() if held.get(PROPERTIES["key"]) == key]
+        del contacts[contact]
+
+    def fail(self, case: str, times: int = 1) -> None:
         """Set the fault."""
-        self.fake.faults.append(_FAULTS[case]())
+        self.fake.faults.append(replace(_FAULTS[case](), times=times))
+
+    def heal(self) -> None:
+        """End all faults."""
+        self.fake.faults.waiting.clear()
 
     def writes(self) -> list[int]:
         """Return the sizes of the upserts."""
@@ -86,9 +101,10 @@ _FAULTS: Final[dict[str, Callable[[], Fault]]] = {
     "hang": lambda: Fault(hang=1.0),
     "edge_page": lambda: Fault(status=403, body="<html>403 Forbidden</html>"),
     "version_ended": lambda: Fault(status=410),
-    "provider_wide_code": lambda: Fault(status=400, code="LIMIT_EXCEEDED"),
+    "provider_wide_code": lambda: Fault(status=400, code="LIMIT_EXCEEDED", path="/batch/"),
     "unknown_code": lambda: Fault(status=400, code="CODE_OF_TOMORROW"),
     "down": lambda: Fault(status=503),
+    "deletion_refused": lambda: Fault(status=400, code="LIMIT_EXCEEDED", path="/batch/archive"),
     "bad_gateway": lambda: Fault(status=502),
 }
 

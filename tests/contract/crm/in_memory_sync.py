@@ -10,6 +10,7 @@ from relay.model.fields import Value
 from relay.ports.crm import Crm, CrmOutcome
 from relay.ports.crm_state import SyncState
 from relay.ports.members import MemberRecord
+from relay.rules.crm_profile import CrmProfile, crm_profile
 
 from tests.contract.crm.profiles import AT, key_of, member
 from tests.support.crm_fakes import FakeClock, FakeSyncStates
@@ -40,8 +41,12 @@ class InMemorySync:
         assert isinstance(result, CrmOutcome), result
         return result
 
-    def send(self, *customers: int) -> dict[str, SyncResult]:
-        """Write these members in one call, as they are."""
+    def profile(self, customer: int) -> CrmProfile:
+        """Return what the CRM is to hold of a member."""
+        return crm_profile(self.members.records[key_of(customer)].member, self.members.rules)
+
+    def send(self, *customers: int, by_job: bool = False) -> dict[str, SyncResult]:
+        """Write these members in one call, or in one bulk job, as they are."""
         writer = ClaimedWrite(
             crm=self.crm,
             members=self.members,
@@ -50,7 +55,7 @@ class InMemorySync:
             observe=lambda key, outcome: None,
         )
         profiles = writer.profiles([key_of(customer) for customer in customers])
-        return writer.write(profiles, left=timedelta(seconds=60))
+        return writer.write(profiles, left=timedelta(seconds=60), by_job=by_job)
 
     def sync_state(self, customer: int) -> SyncState:
         """Return what is stored of a member."""

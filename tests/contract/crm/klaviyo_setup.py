@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from fakes.fault_queue import Fault
@@ -34,6 +35,7 @@ FAULTS: Final[dict[str, Callable[[], Fault]]] = {
     "provider_wide_code": lambda: Fault(status=400, code="limit_exceeded", path=IMPORT),
     "unknown_code": lambda: Fault(status=400, code="code_of_tomorrow", path=IMPORT),
     "down": lambda: Fault(status=503),
+    "deletion_refused": lambda: Fault(status=403, path="/api/data-privacy-deletion-jobs"),
     "bad_gateway": lambda: Fault(status=502, path=IMPORT),
 }
 
@@ -67,6 +69,10 @@ class KlaviyoTestSetup:
             shown.append({name: text(value) for name, value in values.items() if value is not None})
         return shown
 
+    def texts(self) -> str:
+        """Return the profiles."""
+        return json.dumps([profile.resource() for profile in self.fake.account.profiles.values()])
+
     def seed(self, **values: str) -> None:
         """Add a profile."""
         attributes: dict[str, Any] = {"email": values.pop("email")}
@@ -83,9 +89,19 @@ class KlaviyoTestSetup:
         """Not applicable."""
         raise NotImplementedError
 
-    def fail(self, case: str) -> None:
+    def delete(self, key: str) -> None:
+        """Delete a profile."""
+        profiles = self.fake.account.profiles
+        [profile] = [each for each in profiles.values() if each.properties.get(PROPERTIES["key"]) == key]
+        del profiles[profile.id]
+
+    def fail(self, case: str, times: int = 1) -> None:
         """Set the fault."""
-        self.fake.faults.append(FAULTS[case]())
+        self.fake.faults.append(replace(FAULTS[case](), times=times))
+
+    def heal(self) -> None:
+        """End all faults."""
+        self.fake.faults.waiting.clear()
 
     def writes(self) -> list[int]:
         """Return the sizes of the writes: Klaviyo takes one member in each."""

@@ -43,8 +43,19 @@ CASES: Final = (
     "unknown_code",
     "definitions_grow",
     "secondary_address",
+    "deleted_contact",
+    "deleted_contact_that_may_be_made_again",
     "waiting_and_its_next_try",
+    "the_schedule_of_a_waiting_member",
+    "provider_wide_code_for_a_while",
     "notes_of_a_waiting_member",
+    # An erasure (test_erasure.py).
+    "erased_on_a_contact_that_relay_made",
+    "erased_on_a_contact_of_the_merchant",
+    "erase_contacts_delete",
+    "erased_after_a_move",
+    "deletion_refused",
+    "joined_again_after_an_erasure",
 )
 
 PORT: Final = (
@@ -82,6 +93,10 @@ class CrmTestSetup(Protocol):
         """Return all contacts that the CRM has, by canonical names."""
         ...
 
+    def texts(self) -> str:
+        """Return all that the CRM holds, its bin included, as one text."""
+        ...
+
     def seed(self, **values: str) -> None:
         """Add a contact by hand, by canonical names; `merchants_note` is a field of the merchant's own."""
         ...
@@ -94,8 +109,16 @@ class CrmTestSetup(Protocol):
         """Give the contact with an address another one, as a merge of contacts does."""
         ...
 
-    def fail(self, case: str) -> None:
-        """Cause the fault of a case, once."""
+    def delete(self, key: str) -> None:
+        """Delete a member's contact, as the merchant does in the CRM."""
+        ...
+
+    def fail(self, case: str, times: int = 1) -> None:
+        """Cause the fault of a case, so many times."""
+        ...
+
+    def heal(self) -> None:
+        """End all faults."""
         ...
 
     def writes(self) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from relay.crm.waiting import retry_change
 
@@ -61,6 +62,53 @@ def test_waiting_and_its_next_try(setup: CrmTestSetup) -> None:
     assert (state.waiting.tries, state.waiting.next_try > state.waiting.since) == (1, True)
     sync.send(7001)
     assert (sync.sync_state(7001).state, sync.sync_state(7001).waiting) == ("mirrored", None)
+
+
+def test_the_schedule_of_a_waiting_member(setup: CrmTestSetup) -> None:
+    """Three weeks of virtual time, the calls counted: 15 minutes, an hour, four hours, then daily; then it is refused."""
+    setup.fail("provider_wide_code", times=1_000)
+    stack = Stack()
+    stack.crm = setup.crm  # type: ignore[assignment]  # a real adapter
+    stack.add(7001)
+    assert list(stack.change(7001).values()) == [None], "its message is acknowledged"
+    calls = {}
+    for hours in (0.2, 0.6, 2, 6, 24 + 7, 48 + 8):
+        stack.until(timedelta(hours=hours))
+        calls[hours] = len(setup.writes())
+    assert calls == {0.2: 1, 0.6: 2, 2: 3, 6: 4, 31: 5, 56: 6}
+    stack.until(timedelta(days=21))
+    assert len(setup.writes()) == 18
+    assert stack.state().state == "refused"
+    setup.heal()
+    stack.work(replace(change_message("retry", KEY), body=retry_change(KEY).body))
+    assert stack.state().state == "mirrored"
+
+
+def test_provider_wide_code_for_a_while(setup: CrmTestSetup) -> None:
+    """Two hours of one code for every member: few calls, nobody refused; healed, everybody and every note arrives, once."""
+    setup.fail("provider_wide_code", times=100_000)
+    stack = Stack()
+    stack.crm = setup.crm  # type: ignore[assignment]  # a real adapter
+    customers = range(7_000, 7_450)
+    stack.add(*customers)
+    stack.change(*customers, notes=("Membership Joined",))
+    stack.until(timedelta(hours=2))
+    record = stack.circuits.record
+    assert (record.by_code, record.state in {"open", "half_open"}) == (True, True)
+    assert len(setup.writes()) <= 25 + 25, "the first batch, then one member every five minutes"
+    assert not [state for state in stack.sync_states.states.values() if state.state == "refused"]
+    assert setup.contacts() == []
+    setup.heal()
+    before = len(setup.writes())
+    stack.until(timedelta(hours=2, minutes=25))
+    assert stack.circuits.record.state == "closed"
+    assert {stack.state(customer).state for customer in customers} == {"mirrored"}
+    assert len(setup.contacts()) == len(customers)
+    by_message = setup.crm.name == "webhook"  # each note is a message, and counts among the writes
+    assert len(setup.writes()) - before <= (2 + by_message) * len(customers) / setup.per_call + 20
+    notes = 0 if setup.crm.name == "salesforce" else len(customers)
+    assert len(setup.started()) == notes
+    assert not stack.deferred
 
 
 def test_notes_of_a_waiting_member(setup: CrmTestSetup) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from fakes.hubspot_errors import HubspotError
 from fakes.hubspot_portal import UNIQUE_AT_MOST
 from relay.adapters.hubspot.timeline import definition
 from relay.errors import MisconfiguredError
@@ -170,3 +171,33 @@ def test_a_key_with_blanks_around_it(bare: HubspotTestSetup) -> None:
     assert bare.crm.upsert([wanted()])[KEY].state == "mirrored"
     [contact] = bare.contacts()
     assert contact["key"] == KEY
+
+
+@pytest.mark.parametrize("status", [400, 409])
+@pytest.mark.parametrize("quoted", ["mia@example.com", '"999 already has that value."@example.com'])
+def test_an_address_in_use_told_in_another_sentence(
+    bare: HubspotTestSetup, monkeypatch: pytest.MonkeyPatch, status: int, quoted: str
+) -> None:
+    """The sentence that names the contact after the quoted value leads to it as well, and the value to no contact."""
+    bare.prepare()
+    bare.seed(email="mia@example.com", merchants_note="met at the fair")
+    portal = bare.fake.portal
+    check = portal._check_unique
+
+    def refuse(contact: str, name: str, value: object) -> None:
+        try:
+            check(contact, name, value)  # type: ignore[arg-type]  # as it is called
+        except HubspotError:
+            [holder] = [each for each, held in portal.contacts.items() if held.get("email") == value]
+            raise HubspotError(
+                status,
+                "VALIDATION_ERROR",
+                f"Cannot set propertyName=email, value={quoted} on {contact}. {holder} already has that value.",
+                "CONFLICTING_UNIQUE_VALUE",
+            ) from None
+
+    monkeypatch.setattr(type(portal), "_check_unique", lambda _, *given: refuse(*given))
+    assert bare.crm.upsert([wanted(email="mia@example.com"), wanted(7002)])[KEY].state == "mirrored"
+    shown = bare.shown(KEY)
+    assert shown is not None
+    assert shown["merchants_note"] == "met at the fair"

@@ -15,7 +15,9 @@ from relay.model.effects import Note
 from relay.model.messages import EventEffects, MemberChanged
 from relay.ports.crm import ContactRef, CrmOutcome
 from relay.ports.members import MemberRecord
+from relay.rules.settings import Rules
 
+from tests.contract.crm.in_memory_sync import InMemorySync
 from tests.contract.crm.klaviyo_setup import KlaviyoTestSetup, klaviyo
 from tests.contract.crm.profiles import AT, SHOP, key_of, member, wanted
 from tests.support.crm_fakes import FakeClock, FakeSyncStates, change_message
@@ -55,6 +57,28 @@ def test_a_job_is_asked_about_until_its_errors_were_read(setup: KlaviyoTestSetup
     (event,) = setup.fake.account.events
     assert event["backfill"] is True
     assert setup.fake.account.flows == []
+
+
+def test_a_job_says_which_profiles_it_made(setup: KlaviyoTestSetup) -> None:
+    """A profile that is younger than the job is Relay's; one that the merchant had before is not."""
+    setup.fake.account.polls = 0
+    setup.seed(email="member-1@example.com", merchants_note="met at the fair")
+    job = job_of(setup, 1, 2)
+    outcomes = setup.crm.bulk.collect(job, _keys(1, 2))
+    assert {key: outcome.made for key, outcome in outcomes.items()} == {key_of(1): False, key_of(2): True}
+
+
+def test_erased_while_a_job_made_the_profile(setup: KlaviyoTestSetup) -> None:
+    """A member that is erased before its job's outcome was read loses the profile that the job made."""
+    setup.fake.account.polls = 0
+    sync = InMemorySync(setup.crm)
+    sync.members.rules = Rules(erase_contacts="delete")
+    sync.update(1, email="member-1@example.com")
+    assert sync.send(1, by_job=True)[key_of(1)] == CrmOutcome(state="pending", id="job-1")
+    sync.clock.forward(3600)
+    sync.update(1, erased_at=AT + timedelta(hours=1))
+    sync.send(1)
+    assert setup.contacts() == []
 
 
 def test_a_job_clears_too(setup: KlaviyoTestSetup) -> None:

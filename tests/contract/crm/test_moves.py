@@ -44,7 +44,10 @@ URL: Final = "https://crm.example"
 
 @dataclass
 class StruckTransport(httpx.BaseTransport):
-    """Counts the writes, and strikes the one with the number `at`: "refused", "before" or "after" a crash."""
+    """Counts the writes, and strikes the one with the number `at`.
+
+    "refused" is a lasting refusal, "busy" a 503; "lost" takes effect without an answer; "before" and "after" are a crash.
+    """
 
     inner: httpx.BaseTransport
     refuse: Callable[[httpx.Request], httpx.Response]
@@ -63,9 +66,13 @@ class StruckTransport(httpx.BaseTransport):
             raise KilledError
         if struck and self.how == "refused":
             return self.refuse(request)
+        if struck and self.how == "busy":
+            return httpx.Response(503, request=request)
         response = self.inner.handle_request(request)
         if struck and self.how == "after":
             raise KilledError
+        if struck and self.how == "lost":
+            raise httpx.ReadTimeout("no answer", request=request)
         return response
 
     def strike(self, at: int, how: str) -> None:

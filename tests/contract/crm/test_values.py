@@ -73,15 +73,17 @@ def test_tier_rename(setup: CrmTestSetup) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["<!channel> & <b>", "王芳 🥇", 'a"b\\c\nd', "{{ contact.email }}", "x" * 5000, "\u200b"]
+    "name",
+    ["<!channel> & <b>", "王芳 🥇", 'a"b\\c\nd', "{{ contact.email }}", "x" * 5000, "\u200b"],
+    ids=["markup", "characters", "quotes", "template", "long", "nothing_to_see"],
 )
 def test_hostile_name(setup: CrmTestSetup, name: str) -> None:
     """A text arrives unchanged, and does no harm."""
-    assert setup.crm.upsert([wanted(tier_name=name, cancel_reason=name)])[KEY].state == "mirrored"
+    assert setup.crm.upsert([wanted(tier_name=name, last_credit_reason=name)])[KEY].state == "mirrored"
     shown = setup.shown(KEY)
     assert shown is not None
     kept = name[: setup.longest_text]
-    assert (shown["tier_name"], shown["cancel_reason"]) == (kept, kept)
+    assert (shown["tier_name"], shown["last_credit_reason"]) == (kept, kept)
 
 
 def test_half_a_character(setup: CrmTestSetup) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from fakes.fault_queue import Fault
@@ -18,6 +19,7 @@ from tests.contract.crm.tokens import FixedToken
 SECRET: Final = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 
 _IDENTITY: Final = "a message names the member's key; the receiver decides which contact that is"
+_UNSEEN: Final = "a receiver cannot be read, and says nothing of what the merchant deleted there"
 
 NOT_APPLICABLE: Final = {
     "no_email": "the key identifies the member: one without an address is sent like any other, with null",
@@ -29,6 +31,11 @@ NOT_APPLICABLE: Final = {
     "edge_page": "a receiver is the merchant's own, and so is every answer of its address (test_fault_tables.py)",
     "definitions_grow": "the schema is ours; a receiver has no definitions",
     "secondary_address": _IDENTITY,
+    "erased_on_a_contact_of_the_merchant": _IDENTITY,
+    "erased_after_a_move": _IDENTITY,
+    "deletion_refused": "the message is the deletion: a refusal of it is one of any message (test_answers.py)",
+    "deleted_contact": _UNSEEN,
+    "deleted_contact_that_may_be_made_again": _UNSEEN,
     "reading": "a receiver cannot be read (test_webhook_answers.py)",
     "clearing_a_contact": "there is no contact to find: the receiver is asked to remove a member (test_webhook_bodies.py)",
 }
@@ -57,6 +64,10 @@ class WebhookTestSetup:
             for data in self.fake.members.values()
         ]
 
+    def texts(self) -> str:
+        """Return the members."""
+        return json.dumps(self.fake.members)
+
     def seed(self, **values: str) -> None:
         """Add a member by hand."""
         self.fake.members[values["key"]] = dict(values)
@@ -69,9 +80,17 @@ class WebhookTestSetup:
         """Not applicable."""
         raise NotImplementedError
 
-    def fail(self, case: str) -> None:
+    def delete(self, key: str) -> None:
+        """Not applicable."""
+        raise NotImplementedError
+
+    def fail(self, case: str, times: int = 1) -> None:
         """Set the fault."""
-        self.fake.faults.waiting.append(_FAULTS[case]())
+        self.fake.faults.waiting.append(replace(_FAULTS[case](), times=times))
+
+    def heal(self) -> None:
+        """End all faults."""
+        self.fake.faults.waiting.clear()
 
     def writes(self) -> list[int]:
         """Return 1 for each message."""

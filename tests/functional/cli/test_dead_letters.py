@@ -4,93 +4,42 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 import pytest
-from relay.adapters.aws.boto import client
 from relay.errors import PermanentError
 from relay.model.delivery import Delivery, pack
 from relay.queues.batch import Message, dead_letter
 from relay_cli.commands import dead_letters
 from relay_cli.errors import ATTENTION, DONE, CliError, UsageError
-from relay_cli.stack import Stack
 
 from tests.support.command_line import parsed
-from tests.support.moto_tables import make_table
-from tests.support.port_fakes import NOW, SHOP
+from tests.support.letter_queues import STACK, StackWithQueues, make_journal, put, queue_url, waiting
+from tests.support.port_fakes import NOW
 from tests.support.sample_events import content
-
-STACK = "relay-acme"
-
-
-@dataclass(frozen=True)
-class StackWithQueues(Stack):
-    """A stack with the outputs that the commands read."""
-
-    @cached_property
-    def outputs(self) -> Mapping[str, str]:
-        """The dead letters and the journal."""
-        return {
-            "DeadLettersUrl": _url("dead-letters"),
-            "JournalStream": "journal",
-            "MembersTable": "members",
-        }
-
-    @cached_property
-    def parameters(self) -> Mapping[str, str]:
-        """The shop."""
-        return {"ShopDomain": SHOP}
-
-
-def _url(name: str) -> str:
-    return str(client("sqs").create_queue(QueueName=f"{STACK}-{name}")["QueueUrl"])
 
 
 def relay(*words: str) -> int:
     """Run `relay dead-letters …` with that stack."""
     return dead_letters.main(
         parsed(dead_letters.configure, *words, "--stack", STACK),
-        lambda arguments: StackWithQueues(arguments.stack, StackWithQueues.of(arguments).access),
+        StackWithQueues.opened,
     )
 
 
 @pytest.fixture
 def letters(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put three letters of two queues there, one of them a grant, and make the journal."""
-    make_table("members")
-    client("s3").create_bucket(Bucket="journal")
-    client("firehose").create_delivery_stream(
-        DeliveryStreamName="journal",
-        ExtendedS3DestinationConfiguration={
-            "RoleARN": "arn:aws:iam::123456789012:role/journal",
-            "BucketARN": "arn:aws:s3:::journal",
-        },
-    )
+    make_journal()
     monkeypatch.setattr("relay_cli.letters.pause", lambda _seconds: None)
-    url = _url("dead-letters")
     for queue, customer in (("cancelled", "7001"), ("cancelled", "7002"), ("grants", "7003")):
-        _url(queue)
+        queue_url(queue)
         body = json.dumps(content("cancelled", 1, customerId=customer)).encode()
         text, header = pack(
             Delivery(event_id=f"{int(customer):032x}", body=body, received_at=NOW, topic="customer.cancelled")
         )
         message = Message(id="m", body=text, receives=1, receipt="", sent_at=NOW, header=header)
         letter = dead_letter(message, PermanentError("no_member"), queue)
-        attributes = {
-            name: {"DataType": "String", "StringValue": value} for name, value in letter.attributes.items()
-        }
-        client("sqs").send_message(QueueUrl=url, MessageBody=letter.body, MessageAttributes=attributes)
-
-
-def waiting(name: str) -> list[Any]:
-    """Return what is visible in a queue."""
-    found = client("sqs").receive_message(
-        QueueUrl=_url(name), MaxNumberOfMessages=10, VisibilityTimeout=0, MessageAttributeNames=["All"]
-    )
-    return list(found.get("Messages", ()))
+        put("dead-letters", letter.body, letter.header)
 
 
 @pytest.mark.usefixtures("letters")
@@ -105,7 +54,7 @@ def test_from_the_alarm_to_an_empty_queue(capsys: pytest.CaptureFixture[str]) ->
     assert "mia.keller" not in capsys.readouterr().out
 
     assert relay("redrive", "--dry-run") == ATTENTION
-    assert "2 letters would go back" in capsys.readouterr().out
+    assert "Would send back 2 letters." in capsys.readouterr().out
     assert len(waiting("dead-letters")) == 3
 
     assert relay("redrive", "--yes", "--json") == ATTENTION
@@ -115,7 +64,7 @@ def test_from_the_alarm_to_an_empty_queue(capsys: pytest.CaptureFixture[str]) ->
     assert len(waiting("dead-letters")) == 1
 
     assert relay("drop", "--yes") == DONE
-    assert "1 letters were dropped" in capsys.readouterr().out
+    assert "Dropped 1 letter." in capsys.readouterr().out
     assert relay("list") == DONE
     assert capsys.readouterr().out == "no dead letters\n"
 

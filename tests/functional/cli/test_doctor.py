@@ -125,6 +125,23 @@ def run(stack: MotoStack, capsys: pytest.CaptureFixture[str], *words: str) -> tu
 def test_all_green(stack: MotoStack, capsys: pytest.CaptureFixture[str]) -> None:
     """0, and the last line counts; a disabled function of a stack with a similar name is none of ours."""
     assert run(stack, capsys) == (0, {})
+    assert doctor.main(parsed(doctor.configure, "--no-probe", "--json"), lambda _: stack) == 0
+    assert [one["name"] for one in json.loads(capsys.readouterr().out)["checks"]] == [
+        "stack",
+        "secrets",
+        "API key",
+        "subscriptions",
+        "event sources",
+        "queues",
+        "dead letters",
+        "unclaimed",
+        "alarms",
+        "e-mail",
+        "Slack",
+        "PagerDuty",
+        "Lambda limit",
+        "runtime",
+    ]
     assert doctor.main(parsed(doctor.configure, "--no-probe"), lambda _: stack) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("all ")
 

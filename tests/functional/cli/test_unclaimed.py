@@ -3,92 +3,42 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 import pytest
-from relay.adapters.aws.boto import client
 from relay.ingest.receive import unclaimed as as_unclaimed
 from relay.model.delivery import pack
 from relay_cli.commands import unclaimed
 from relay_cli.errors import ATTENTION, DONE, CliError, UsageError
-from relay_cli.stack import Stack
 
 from tests.support.command_line import parsed
-from tests.support.moto_tables import make_table
+from tests.support.letter_queues import STACK, StackWithQueues, make_journal, put, queue_url, waiting
 from tests.support.port_fakes import NOW, SHOP
 from tests.support.sample_events import content
 
-STACK = "relay-acme"
 KNOWN = json.dumps(content("cancelled", 1, customerId="7001")).encode()
 FOREIGN = json.dumps({"metadata": {"topic": "customer.new", "shopDomain": SHOP}, "payload": {}}).encode()
-
-
-@dataclass(frozen=True)
-class StackWithQueues(Stack):
-    """A stack with the outputs that the commands read."""
-
-    @cached_property
-    def outputs(self) -> Mapping[str, str]:
-        """The queues, the journal and the members."""
-        return {
-            "UnclaimedUrl": _url("unclaimed"),
-            "DeadLettersUrl": _url("dead-letters"),
-            "JournalStream": "journal",
-            "MembersTable": "members",
-        }
-
-    @cached_property
-    def parameters(self) -> Mapping[str, str]:
-        """The shop."""
-        return {"ShopDomain": SHOP}
-
-
-def _url(name: str) -> str:
-    return str(client("sqs").create_queue(QueueName=f"{STACK}-{name}")["QueueUrl"])
 
 
 def relay(*words: str) -> int:
     """Run `relay unclaimed …` with that stack."""
     return unclaimed.main(
         parsed(unclaimed.configure, *words, "--stack", STACK),
-        lambda arguments: StackWithQueues(arguments.stack, StackWithQueues.of(arguments).access),
+        StackWithQueues.opened,
     )
 
 
 @pytest.fixture
 def _webhooks() -> None:
     """Put two webhooks there whose topic is known by now, one whose topic is not, and make the journal."""
-    make_table("members")
-    client("s3").create_bucket(Bucket="journal")
-    client("firehose").create_delivery_stream(
-        DeliveryStreamName="journal",
-        ExtendedS3DestinationConfiguration={
-            "RoleARN": "arn:aws:iam::123456789012:role/journal",
-            "BucketARN": "arn:aws:s3:::journal",
-        },
-    )
-    _url("cancelled")
+    make_journal()
+    queue_url("cancelled")
     for body, reason in (
         (KNOWN, "unknown_topic"),
         (KNOWN + b" ", "unknown_topic"),
         (FOREIGN, "unknown_topic"),
     ):
         text, header = pack(as_unclaimed(body, NOW, reason, "customer.new"))
-        attributes = {
-            name: {"DataType": "String", "StringValue": value} for name, value in header.attributes.items()
-        }
-        client("sqs").send_message(QueueUrl=_url("unclaimed"), MessageBody=text, MessageAttributes=attributes)
-
-
-def waiting(name: str) -> list[Any]:
-    """Return what is visible in a queue."""
-    found = client("sqs").receive_message(
-        QueueUrl=_url(name), MaxNumberOfMessages=10, VisibilityTimeout=0, MessageAttributeNames=["All"]
-    )
-    return list(found.get("Messages", ()))
+        put("unclaimed", text, header)
 
 
 @pytest.mark.usefixtures("_webhooks")
@@ -108,7 +58,7 @@ def test_from_the_alarm_to_an_empty_queue(capsys: pytest.CaptureFixture[str]) ->
     assert len(waiting("unclaimed")) == 3
 
     assert relay("place", "--yes") == ATTENTION
-    assert "2 webhooks were placed" in capsys.readouterr().out
+    assert "Placed 2 webhooks." in capsys.readouterr().out
     assert len(waiting("cancelled")) == 2
     header = json.loads(waiting("cancelled")[0]["MessageAttributes"]["relay"]["StringValue"])
     assert header["topic"] == "customer.cancelled"

@@ -57,6 +57,20 @@ def test_claimed_and_released(sync_states: DynamoSyncStates) -> None:
     )
 
 
+def test_what_relay_made(sync_states: DynamoSyncStates) -> None:
+    """The contacts that Relay made stay noted, also where nothing is mirrored any more, until a result has none."""
+
+    def store(outcome: CrmOutcome, made: frozenset[str]) -> frozenset[str]:
+        token = claim(sync_states) or ""
+        result = ClaimResult(profile=wanted(), token=token, outcome=outcome, made_contacts=made)
+        assert sync_states.release_claims([result])[KEY] is None
+        return sync_states.load([KEY])[KEY].made_contacts
+
+    assert store(MIRRORED, frozenset({"1", "2"})) == {"1", "2"}
+    assert store(CrmOutcome(state="skipped", reason="no_email"), frozenset({"1", "2"})) == {"1", "2"}
+    assert store(MIRRORED, frozenset()) == frozenset()
+
+
 def test_one_writer_at_a_time(sync_states: DynamoSyncStates) -> None:
     """While a claim holds there is no second one; members are claimed one by one."""
     assert claim(sync_states)

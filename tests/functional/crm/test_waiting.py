@@ -12,7 +12,7 @@ from relay.adapters.dynamodb.scans import DynamoSyncStateScan
 from relay.crm.circuit_breaker import CircuitBreaker
 from relay.crm.sync import CrmSync, SyncCounts
 from relay.crm.waiting import WAITING_TOPIC, WaitingMembers, request_round, retry_change
-from relay.errors import TransientError
+from relay.errors import MisconfiguredError, TransientError
 from relay.model.header import MessageHeader
 from relay.model.messages import MemberChanged, load
 from relay.ports.crm import CrmOutcome, RateLimit
@@ -215,6 +215,25 @@ def test_the_closing_queues_all_that_wait() -> None:
     stack.until(timedelta(minutes=10))
     assert {stack.state(number).state for number in range(50)} == {"mirrored"}
     assert stack.calls() == [1, 50]
+
+
+def test_an_outage_during_the_wait_forgets_nobody() -> None:
+    """A circuit that one code has opened stays that through an outage, and its closing still queues all that wait."""
+    stack = Stack()
+    customers = range(300)
+    stack.add(*customers)
+    stack.crm.outcomes = dict.fromkeys(map(key_of, customers), FULL)
+    stack.change(*customers)
+    stack.until(timedelta(hours=8))
+    for fault in (TransientError("503"), MisconfiguredError("403", setting="SECRET")):
+        stack.crm.check_error = fault
+        stack.until(stack.clock.now - START + timedelta(minutes=30))
+    record = stack.circuits.record
+    assert (record.by_code, record.reason) == (True, "storage_limit_exceeded")
+    stack.crm.check_error = None
+    stack.crm.outcomes.clear()
+    stack.until(stack.clock.now - START + timedelta(minutes=30))
+    assert {stack.state(each).state for each in customers} == {"mirrored"}
 
 
 def test_faults_of_members_open_nothing() -> None:

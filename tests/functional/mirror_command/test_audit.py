@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from fakes.fault_queue import Fault
 from relay.crm.audit import AUDIT_TOPIC, CrmAudit, message, start
 from relay.model.messages import AuditStep, Outbox
@@ -16,8 +18,10 @@ from tests.functional.mirror_command.conftest import COUNT, MirrorSetup, filled
 from tests.support.port_fakes import FakeContext, FakeOutgoing
 
 
-def test_audit(mirror: MirrorSetup) -> None:
-    """An edited contact is repaired, a deleted one created again, and a second audit finds no difference."""
+@pytest.mark.parametrize("remake", [False, True])
+def test_audit(mirror: MirrorSetup, remake: bool) -> None:  # noqa: FBT001 - a table's column
+    """An edited contact is repaired, a deleted one made again where the rules say so; a second audit finds no difference."""
+    mirror.members.store_rules(json.dumps({"remake_contacts": ["hubspot"] if remake else []}))
     filled(mirror)
     mirror.contact(3)["membership_tier"] = "Platinum"
     contacts = mirror.hubspot.portal.contacts
@@ -27,14 +31,19 @@ def test_audit(mirror: MirrorSetup) -> None:
         "read": COUNT - 1,
         "edited": 1,
         "missing": 1,
-        "repaired": 2,
+        "repaired": 1 + remake,
         "fields": {"tier_name": 1},
     }
     assert mirror.contact(3)["membership_tier"] == "Gold"
-    assert mirror.contact(4)["email"] == "member-4@example.com"
+    emails = {contact.get("email") for contact in contacts.values()}
+    assert ("member-4@example.com" in emails) is remake
     again = mirror.run("audit")
     assert (again["edited"], again["missing"]) == (0, 0)
-    assert mirror.run("status")["last_audit"]["finished"] is True
+    status = mirror.run("status", who=True)
+    assert status["last_audit"]["finished"] is True
+    assert [(each["member"], each["reason"]) for each in status["who"]] == (
+        [] if remake else [(key_of(4), "contact_deleted")]
+    )
 
 
 def test_the_scheduled_audit(mirror: MirrorSetup) -> None:

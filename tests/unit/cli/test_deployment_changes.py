@@ -83,9 +83,11 @@ def test_what_is_not_lost(change: ParameterChange) -> None:
 
 
 def test_resources_with_data() -> None:
-    """A table that is replaced or leaves the stack is named; a function that changes is not."""
+    """A table that is or may be replaced, or leaves the stack, is named; a function that changes is not."""
 
-    def made(action: str, name: str, kind: str, replacement: str = "False") -> ResourceChange:
+    def made(
+        action: str, name: str, kind: str, replacement: str = "False", *properties: str
+    ) -> ResourceChange:
         return ResourceChange.of(
             {
                 "ResourceChange": {
@@ -93,12 +95,17 @@ def test_resources_with_data() -> None:
                     "LogicalResourceId": name,
                     "ResourceType": kind,
                     "Replacement": replacement,
+                    "Details": [
+                        {"Target": {"Attribute": "Properties", "Name": each}}
+                        for each in (*properties, *properties[:1])
+                    ],
                 }
             }
         )
 
     changes = [
-        made("Modify", "Members", "AWS::DynamoDB::Table", "Conditional"),
+        made("Modify", "Members", "AWS::DynamoDB::Table", "True", "KeySchema"),
+        made("Modify", "Grants", "AWS::DynamoDB::Table", "Conditional", "KeySchema", "TableClass"),
         made("Remove", "HubSpotQueue", "AWS::SQS::Queue"),
         made("Modify", "Incidents", "AWS::DynamoDB::Table"),
         made("Modify", "ReceiverFunction", "AWS::Lambda::Function", "True"),
@@ -106,7 +113,11 @@ def test_resources_with_data() -> None:
     ]
     assert list(data_warnings(changes)) == [
         "Members (DynamoDB::Table) is replaced by a new, empty one",
+        (
+            "Grants (DynamoDB::Table) may be replaced by a new, empty one: "
+            "CloudFormation decides that only when it changes KeySchema, TableClass"
+        ),
         "HubSpotQueue (SQS::Queue) leaves the stack",
     ]
-    assert summary(changes) == "resources: 1 added, 3 changed, 1 removed"
+    assert summary(changes) == "resources: 1 added, 4 changed, 1 removed"
     assert summary([]) == "resources: none change"

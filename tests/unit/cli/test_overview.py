@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from relay_cli.commands.status import age_text
+from relay_cli.output import age_text
 from relay_cli.overview.deliveries import UNPLACED, DeliveryCounter, accepted_topic, windows
 from relay_cli.overview.queues import ages_queries
 

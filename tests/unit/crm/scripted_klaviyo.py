@@ -37,6 +37,8 @@ class ScriptedKlaviyo:
         for number, (path, status, body) in enumerate(self.answers):
             if path == request.url.path:
                 del self.answers[number]
+                if isinstance(body, bytes):
+                    return httpx.Response(status, content=body, headers=self.headers)
                 return httpx.Response(status, json=body, headers=self.headers)
         if request.method == "GET":
             return httpx.Response(200, json={"data": self.known, "links": {}})

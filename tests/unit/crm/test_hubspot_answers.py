@@ -77,13 +77,18 @@ def test_an_unusable_wait_is_ignored(asked: str) -> None:
     assert scripted_hubspot(refuse).upsert([wanted()])[KEY].retry_after == 10
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"[]", b"null", b'{"results": 7, "errors": "x"}', b"\xff", b"[" * 9999]
-)
+@pytest.mark.parametrize("body", [b"", b" ", b"[]", b"null", b"7", b'{"results": 7, "errors": "x"}'])
 def test_an_unreadable_success_names_no_member(body: bytes) -> None:
     """A success that cannot be read names no member."""
     outcome = scripted_hubspot(lambda request: httpx.Response(200, content=body)).upsert([wanted()])[KEY]
     assert (outcome.state, outcome.reason) == ("waiting", "silent_2xx")
+
+
+@pytest.mark.parametrize("body", [b"\xff", b"[" * 9999, b"<html>", b'{"results": ['])
+def test_a_success_that_is_no_json_is_no_answer(body: bytes) -> None:
+    """A page of an edge, or half an answer: whether HubSpot took the members is unknown."""
+    outcome = scripted_hubspot(lambda request: httpx.Response(200, content=body)).upsert([wanted()])[KEY]
+    assert (outcome.state, outcome.unanswered) == ("retry", True)
 
 
 def test_an_unnamed_fault_is_found_by_halving() -> None:

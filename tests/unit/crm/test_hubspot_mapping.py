@@ -89,7 +89,7 @@ def test_paths(version: str, path: str) -> None:
         return all_done(request)
 
     crm = Hubspot("https://hub.example", FixedToken(), version, httpx.MockTransport(answer))
-    assert crm.upsert([wanted(tier_name="Gold")]) == {KEY: CrmOutcome(state="mirrored", id="51")}
+    assert crm.upsert([wanted(tier_name="Gold")]) == {KEY: CrmOutcome(state="mirrored", id="51", made=True)}
     (request,) = asked
     assert request.url.path == path
     assert request.headers["authorization"] == "Bearer a-service-key"

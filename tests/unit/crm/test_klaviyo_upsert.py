@@ -23,7 +23,7 @@ def test_the_exact_import() -> None:
     """One query, then one call: the documented headers, path and JSON:API body; every field, null if unknown."""
     klaviyo = ScriptedKlaviyo()
     assert klaviyo.crm().upsert([wanted(tier_name="Gold", credit_balance=Decimal("24.99"))]) == {
-        MEMBER: CrmOutcome(state="mirrored", id="01P")
+        MEMBER: CrmOutcome(state="mirrored", id="01P", made=True)
     }
     query, request = klaviyo.asked
     assert (query.method, query.url.path) == ("GET", "/api/profiles")
@@ -75,7 +75,7 @@ def test_identifiers_in_conflict(status: int, code: str) -> None:
     body = {"errors": [{"id": "1", "code": code, "title": "t", "detail": EMAIL}]}
     klaviyo = ScriptedKlaviyo(("/api/profile-import", status, body))
     outcome = klaviyo.crm(KlaviyoOptions(external_id=True)).upsert([wanted()])[MEMBER]
-    assert outcome == CrmOutcome(state="mirrored", id="01P", reason="identity_conflict")
+    assert outcome == CrmOutcome(state="mirrored", id="01P", reason="identity_conflict", made=True)
     first, second = klaviyo.sent()
     assert first["attributes"]["external_id"] == MEMBER
     assert "external_id" not in second["attributes"]

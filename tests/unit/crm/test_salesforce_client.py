@@ -48,7 +48,7 @@ def test_the_exact_requests() -> None:
     """Credentials become a session, once; queries and writes go to the session's address, in the documented form."""
     asked: list[httpx.Request] = []
     crm = scripted_salesforce(org(asked))
-    assert crm.upsert([wanted(tier_name="Gold")]) == {KEY: CrmOutcome(state="mirrored", id="003A")}
+    assert crm.upsert([wanted(tier_name="Gold")]) == {KEY: CrmOutcome(state="mirrored", id="003A", made=True)}
     login, by_email, by_key, write = asked
     assert str(login.url) == f"{URL}/services/oauth2/token"
     form = parse_qs(login.content.decode())

@@ -44,13 +44,25 @@ def shown(*told: tuple[str, float, dict[str, Any]]) -> Mapping[str, Any]:
         ([("free", 1.5, {})], {**FEE, "payment_status": "ok"}),
         ([("cancelled", 4, {}), ("joined", 5, {})], {**NO_FEE, "payment_status": "none", "status": "active"}),
         # an ending of another tier ends nothing
-        ([("cancelled", 4, {"tierId": "other"})], {**FEE, "payment_status": "ok", "status": "active"}),
+        ([("cancelled", 4, {"tierId": "other"})],
+         {**FEE, "payment_status": "ok", "status": "active", "cancel_reason": None}),
         # a refund, a waived fee, and a charge that names no next date
         ([("paid", 4, {"amount": -30})], {**FEE, "payment_status": "ok", "last_payment_at": day(2)}),
         ([("paid", 4, {"amount": 0, "newBillingDate": "2026-05-02T00:00:00.000Z"})],
          {**FEE, "next_payment_on": date(2026, 5, 2), "last_payment_at": day(2)}),
         ([("paid", 4, {"amount": 9, "currency": "JPY", "newBillingDate": None})],
          {**FEE, "fee_currency": "EUR", "last_payment_at": day(4)}),
+        # a part of a fee is not the fee
+        ([("attempt", 3, {"billingAttempts": 1, "amount": 40, "currency": "EUR"}),
+          ("paid", 4, {"amount": 9, "currency": "EUR", "newBillingDate": "2026-05-02T00:00:00.000Z"})],
+         {"fee_amount": Decimal(40), "fee_currency": "EUR", "payment_status": "past_due"}),
+        ([("attempt", 3, {"billingAttempts": 1, "amount": 40, "currency": "EUR"}),
+          ("paid", 4, {"amount": 9, "currency": "EUR", "newBillingDate": "2026-05-02T00:00:00.000Z"}),
+          ("cancelled", 5, {})],
+         {**NO_FEE, "payment_status": "none"}),
+        ([("attempt", 3, {"billingAttempts": 1, "amount": None}),
+          ("paid", 4, {"amount": 9, "currency": "EUR", "newBillingDate": "2026-05-02T00:00:00.000Z"})],
+         {"fee_amount": Decimal(9), "payment_status": "ok"}),
         # an amount travels with its currency
         ([("paid", 4, {"amount": 9, "currency": None})], {"fee_amount": Decimal(9), "fee_currency": None}),
     ],
@@ -71,6 +83,16 @@ def test_a_first_charge_without_a_next_date_is_the_fee_that_is_known() -> None:
     assert shown(("cancelled", 1, {"tierId": None}), charge)["fee_amount"] is None
     former = shown(JOINED, charge, ("lifetime", 3, {}))
     assert (former["fee_amount"], former["fee_currency"]) == (None, "EUR")
+
+
+def test_the_currency_of_a_fee_that_ended_is_that_of_the_fee_which_ran_last() -> None:
+    """A charge was the fee of the second membership, since the recurring one had ended; one after the end is none."""
+    charge = {"amount": 9, "currency": "JPY", "newBillingDate": None}
+    again = [("cancelled", 3, {}), ("joined", 4, {}), ("paid", 5, charge)]
+    assert shown(PAID, *again)["fee_currency"] == "JPY"
+    assert shown(PAID, *again, ("cancelled", 6, {}))["fee_currency"] == "JPY"
+    assert shown(PAID, ("cancelled", 3, {}), ("paid", 4, charge))["fee_currency"] == "EUR"
+    assert shown(PAID, ("paid", 2.5, charge), ("cancelled", 3, {}))["fee_currency"] == "EUR"
 
 
 @pytest.mark.parametrize(
@@ -206,3 +228,12 @@ def test_expired_credit_is_no_change_of_credit() -> None:
     )
     assert (found["last_credit_delta"], found["last_credit_reason"]) == (Decimal(9), "BIRTHDAY")
     assert (found["credit_balance"], found["last_expired_amount"]) == (Decimal(4), Decimal(5))
+
+
+def test_credit_that_expired_in_the_millisecond_of_a_grant_is_no_change_of_credit() -> None:
+    """Nor where the chain ends with it."""
+    found = shown(
+        ("credits", 1, {"previousBalance": 10, "newBalance": 11}),
+        ("expired", 1, {"previousBalance": 11, "newBalance": 0, "amount": 11}),
+    )
+    assert (found["last_credit_delta"], found["credit_balance"]) == (Decimal(1), Decimal(0))

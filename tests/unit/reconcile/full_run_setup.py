@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from inveterate import Member as ApiMember
+from relay.model.effects import Alert
 from relay.model.facts import Facts
 from relay.model.fields import Value
 from relay.model.member import Member, member_key, merge
 from relay.model.messages import AlertMessage, RunAction, RunCommand, load
+from relay.model.milestones import Milestone, MilestoneKind
 from relay.ports.full_run import FullRun
 from relay.ports.inveterate import MemberPage, MemberReading, PlatformSubscription
 from relay.ports.members import MemberRecord
@@ -207,6 +209,21 @@ class FullRunSetup:
         self.members.records[key] = MemberRecord(
             member=merge(record.member, facts), version=record.version + 1
         )
+
+    def happened(self, number: int, kind: MilestoneKind, *, at: datetime, **values: Value) -> None:
+        """Merge an event with a milestone into a member's record."""
+        key = member_key(SHOP, str(number))
+        record = self.members.load([key])[0][key]
+        facts = Facts(event_id=f"{kind}{number}{at:%d}", at=at, values=values, milestone=Milestone(kind=kind))
+        self.members.records[key] = MemberRecord(
+            member=merge(record.member, facts), version=record.version + 1
+        )
+
+    @property
+    def alerts_told(self) -> list[Alert]:
+        """Return all alerts of members."""
+        effects = (e for outbox in self.members.outboxes for event in outbox.events for e in event.effects)
+        return [effect for effect in effects if isinstance(effect, Alert)]
 
     @property
     def told(self) -> list[str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from relay.errors import TransientError
-from relay.model.effects import Alert
+from relay.model.effects import Alert, Level
 from relay.model.messages import RunCommand
+from relay.rules.settings import Rules, Thresholds
 
 from tests.support.port_fakes import NOW, SHOP
 from tests.unit.reconcile.full_run_setup import DAY, FullRunSetup, TimedContext
@@ -38,6 +41,7 @@ def test_an_import_brings_everybody_and_tells_no_one(setup: FullRunSetup) -> Non
     assert setup.member(7).value("email") == "m7@example.com"
     assert setup.member(7).status == "active"
     assert (len(setup.journal.lines), setup.alerts.sent) == (45, [])
+    assert run.imported_at == setup.now, "the clock measures the programme then"
 
 
 @pytest.mark.parametrize("questions", [2, 3, 4, 5])
@@ -118,6 +122,88 @@ def test_a_member_found_cancelled_is_told_late_under_its_incident(imported: Full
     [alert] = [e for o in imported.members.outboxes for event in o.events for e in event.effects]
     assert isinstance(alert, Alert)
     assert alert.incident_key == f"dun:{SHOP}:5"
+
+
+@pytest.mark.parametrize(
+    ("word", "level", "outcome", "payment_status"),
+    [("PAST_DUE", Level.INFO, None, "past_due"), ("FAILED", Level.WARNING, "failed_for_good", "failed")],
+)
+def test_a_member_found_failed_is_told_late_under_its_incident(
+    imported: FullRunSetup, word: str, level: Level, outcome: str | None, payment_status: str
+) -> None:
+    """Once, under the key of every failed fee; the payment's event, or a reading, resolves it."""
+    imported.whenever(lambda one: one.update(status=word), 5)
+    imported.next_day()
+    assert imported.command("reconcile", "r2").told == 1
+    found = imported.member(5)
+    assert (found.status, found.payment_status, found.count("failed_attempts")) == (
+        "past_due",
+        payment_status,
+        1,
+    )
+    [alert] = imported.alerts_told
+    assert (alert.incident_key, alert.action, alert.level, alert.outcome) == (
+        f"dun:{found.key}",
+        "open",
+        level,
+        outcome,
+    )
+    imported.next_day()
+    assert imported.command("reconcile", "r3").told == 0
+    imported.whenever(lambda one: one.update(status="ACTIVE"), 5)
+    imported.next_day()
+    imported.command("reconcile", "r4")
+    resolved = imported.alerts_told[-1]
+    assert (resolved.incident_key, resolved.action, resolved.outcome) == (
+        alert.incident_key,
+        "resolve",
+        "recovered",
+    )
+    assert imported.member(5).payment_status == "none"
+
+
+def test_a_member_found_failed_after_its_failure_was_told(imported: FullRunSetup) -> None:
+    """The incident is open: the reading adds that the fee failed for good, and nothing where it says past due."""
+    at = imported.now - 0.2 * DAY
+    for number in (5, 6):
+        imported.tell(number, at=at, last_failure_at=at, failed_attempts=2)
+    imported.whenever(lambda one: one.update(status="PAST_DUE"), 5)
+    imported.whenever(lambda one: one.update(status="FAILED"), 6)
+    imported.next_day()
+    imported.command("reconcile", "r2")
+    [alert] = imported.alerts_told
+    assert (alert.incident_key, alert.outcome) == (f"dun:{imported.member(6).key}", "failed_for_good")
+    assert imported.member(6).count("failed_attempts") == 2
+
+
+def test_a_payment_after_the_finding_settles_it(imported: FullRunSetup) -> None:
+    """A failed fee that was found, and an older one that was paid: neither shows once a payment is newer."""
+    old = imported.now - 9 * DAY
+    imported.happened(5, "failed", at=old, last_failure_at=old, failed_attempts=3, unpaid=Decimal(49))
+    imported.happened(5, "paid", at=old + DAY, last_payment_at=old + DAY)
+    assert not imported.member(5).is_failing
+    imported.whenever(lambda one: one.update(status="FAILED"), 5)
+    imported.next_day()
+    imported.command("reconcile", "r2")
+    found = imported.member(5)
+    assert (found.is_failing, found.count("failed_attempts"), found.money("unpaid")) == (True, 1, None)
+    imported.happened(5, "paid", at=imported.now, last_payment_at=imported.now)
+    assert not imported.member(5).is_failing
+
+
+def test_a_member_found_cancelled_is_told_late(imported: FullRunSetup) -> None:
+    """With no fee open and of high value: under the incident that the event of the ending would have had."""
+    imported.members.rules = Rules(currency="USD", thresholds=Thresholds(high_value_credits=Decimal(5)))
+    imported.whenever(lambda one: one.update(status="CANCELLED"), 5)
+    imported.next_day()
+    assert imported.command("reconcile", "r2").told == 1
+    [alert] = imported.alerts_told
+    ended = imported.member(5).ended_at
+    assert ended is not None
+    assert (alert.rule, alert.incident_key) == (
+        "cancel.voluntary",
+        f"cancelled:{imported.member(5).key}:{ended:%Y-%m-%d}",
+    )
 
 
 def test_an_import_over_known_members_tells_no_one(imported: FullRunSetup) -> None:

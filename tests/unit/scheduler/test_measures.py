@@ -31,7 +31,7 @@ from tests.support.in_memory_relay import day
 from tests.support.port_fakes import SHOP
 from tests.support.sample_events import after, event
 from tests.support.scheduler_fakes import SchedulerSetup
-from tests.unit.scheduler.scheduler_setup import DAY, START, play_ticks
+from tests.unit.scheduler.scheduler_setup import DAY, HOUR, START, busy, person, play_ticks
 
 USD = Rules(currency="USD")
 
@@ -118,6 +118,40 @@ def test_a_morning_finds_who_is_of_high_value() -> None:
     ]
     play_ticks(setup, START + 2 * DAY)
     assert len(setup.changes.sent) == 4
+
+
+def test_an_import_ends_with_a_computation() -> None:
+    """At the tick after its end, once: who stands out is known, and no digest or reminder comes before its time."""
+    people = [payer(number, 300 if number < 4 else 100) for number in range(40)]
+    setup = SchedulerSetup([*people, person(99, 7 * DAY + 4 * HOUR)])
+    busy(setup, START + DAY)
+    play_ticks(setup, START, START + HOUR)
+    assert setup.members.rules.measures.annual_fee == {}
+    setup.imported_at = START + 2 * HOUR
+    play_ticks(setup, START + 3 * HOUR)
+    assert setup.members.rules.measures.annual_fee == {"USD": 300}
+    changes = setup.changes_sent()
+    assert [(one.member.rpartition(":")[2], one.backfill, one.events) for one in changes] == [
+        (f"{n}", True, ()) for n in range(4)
+    ]
+    assert setup.alerts.sent == []
+    setup.members.rules = Rules()
+    play_ticks(setup, START + 4 * HOUR)
+    assert setup.members.rules.measures.annual_fee == {}, "one computation for one import"
+    play_ticks(setup, START + DAY)
+    assert [digest.day for digest in setup.digests()] == [date(2026, 3, 1)]
+    assert setup.note_ids() == ["exp:lot99.0:7"]
+
+
+def test_a_days_run_measures_what_an_import_brought() -> None:
+    """An import that ended before the day's run needs no run of its own."""
+    setup = SchedulerSetup([payer(number, 300 if number < 4 else 100) for number in range(40)])
+    play_ticks(setup, START)
+    setup.imported_at = START + DAY - HOUR
+    play_ticks(setup, START + DAY)
+    setup.members.rules = Rules()
+    play_ticks(setup, START + DAY + HOUR)
+    assert setup.members.rules.measures.annual_fee == {}
 
 
 def test_a_crash_after_the_measures_were_written_loses_no_flag() -> None:

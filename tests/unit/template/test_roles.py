@@ -57,6 +57,7 @@ def test_the_clock_may_do_what_is_due_and_no_more() -> None:
         ("dynamodb:Scan", "Members.Arn"),
         ("dynamodb:PutItem", "Members.Arn"),  # of one key, the measures
         ("dynamodb:Scan", "Mirrors.Arn"),
+        ("dynamodb:GetItem", "Mirrors.Arn"),  # of one key, the full run
         ("dynamodb:GetItem", "Figures.Arn"),
         ("dynamodb:PutItem", "Figures.Arn"),
         ("dynamodb:Query", "Figures.Arn"),

@@ -109,6 +109,7 @@ def test_the_subject_is_missing(topic: str, field: str, value: object) -> None:
         ("customer.cancelled", "payload__detail__cancellationSource"),
         ("customer.pending_cancellation", "payload__detail__cancellationSource"),
         ("customer.updated", "payload__newData__status"),
+        ("customer.payment_succeeded", "payload__status"),
     ],
 )
 def test_an_unknown_word(topic: str, field: str) -> None:
@@ -120,7 +121,7 @@ def test_an_unknown_word(topic: str, field: str) -> None:
         False,
         ("unknown_word",),
     )
-    known = "active" if topic == "customer.updated" else "customer"
+    known = {"customer.updated": "active", "customer.payment_succeeded": "paid"}.get(topic, "customer")
     assert read(changed(topic, **{field: known})).doubts == ()
 
 

@@ -1,13 +1,15 @@
-"""`relay alerts`: list the open incidents, the most severe first, as a table or as JSON."""
+"""`relay alerts`: list the open incidents with their members, the most severe first."""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from relay_cli.help import describe
 from relay_cli.incidents import incident_store, now
-from relay_cli.output import as_json, table
+from relay_cli.output import show
+from relay_cli.overview.incidents import incident_blocks, incident_rows
 from relay_cli.stack import Stack
 
 if TYPE_CHECKING:
@@ -16,34 +18,33 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Define the arguments."""
-    describe(parser, "relay alerts --stack relay-acme")
+    describe(
+        parser,
+        "relay alerts --stack relay-acme",
+        notes="`relay ack` and `relay mute` take an incident by the key in the last line of its entry.",
+    )
 
 
-def main(arguments: argparse.Namespace) -> int:
+def main(arguments: argparse.Namespace, open_stack: Callable[[argparse.Namespace], Stack] = Stack.of) -> int:
     """Print the open incidents; return the exit code.
 
-    With `--json`: a list of objects with `incident`, `level`, `opened_at`, `channels`, `deferred` (whether a
-    message is deferred), `muted_until`, `muted_by`, `acknowledged` and `acknowledged_by`.
+    With `--json`: a list of objects with `incident`, `level`, `title`, `customer`, `amount`, `opened_at`,
+    `age_seconds`, `link`, `channels`, `deferred` (whether a message is deferred), `muted_until`, `muted_by`,
+    `acknowledged` and `acknowledged_by`.
     """
-    incidents = sorted(
-        incident_store(Stack.of(arguments)).open_incidents(), key=lambda one: (-(one.level or 0), one.key)
-    )
-    if arguments.json:
-        print(as_json([_row(incident) for incident in incidents]))
-        return 0
-    rows = [(_row(one)["level"], one.key, _row(one)["opened_at"], _remarks(one)) for one in incidents]
-    print(table(("level", "incident", "opened", "remarks"), rows, empty="no open incidents"))
+    found = {one.key: one for one in incident_store(open_stack(arguments)).open_incidents()}
+    rows = incident_rows(found.values(), now())
+    remarks = {key: _remarks(one) for key, one in found.items()}
+    value = [{**row, **_state(found[row["incident"]])} for row in rows]
+    show(arguments, value, incident_blocks(rows, remarks) or "no open incidents")
     return 0
 
 
-def _row(incident: Incident) -> dict[str, object]:
+def _state(incident: Incident) -> dict[str, Any]:
     return {
-        "incident": incident.key,
-        "level": incident.level.name.lower() if incident.level else "info",
-        "opened_at": incident.opened_at.isoformat(timespec="minutes") if incident.opened_at else None,
         "channels": list(incident.channels),
         "deferred": incident.deferred is not None,
-        "muted_until": incident.muted_until.isoformat() if incident.muted_until else None,
+        "muted_until": incident.muted_until,
         "muted_by": incident.muted_by,
         "acknowledged": incident.acknowledged,
         "acknowledged_by": incident.acknowledged_by,

@@ -5,21 +5,27 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from relay_cli import letters
-from relay_cli.errors import ATTENTION, DONE
-from relay_cli.help import HelpFormatter, add_yes_option, describe
-from relay_cli.output import as_json, progress, show
-from relay_cli.prompts import confirm
+from relay_cli.help import describe
+from relay_cli.letter_actions import (
+    LetterWords,
+    add_actions,
+    carry_out,
+    drop_letters,
+    list_letters,
+    print_result,
+    show_letter,
+)
+from relay_cli.output import Progress
 from relay_cli.stack import Stack
 
 if TYPE_CHECKING:
     from relay.ports.messaging import MessageSender
     from relay.recovery.dead_letters import DeadLetters, LetterResult
     from relay.recovery.stream_letters import StreamRepair
-
-_SHOWN: Final = 20
 
 _ACTIONS: Final[Mapping[str, tuple[str, str]]] = {
     "list": ("Count the dead letters by source, topic and reason, and list the oldest", "--reason no_member"),
@@ -29,12 +35,19 @@ _ACTIONS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """The summary of each action, and the arguments of its example."""
 
-_SKIPPED: Final = {
-    "grants": "grants are money: look at docs/retention.md, then add --with-grants",
-    "redriven_often": "redriven three times already: mend the cause first, then add --force",
-    "no_queue": "their queue does not exist any more or is not known",
-    "not_in_journal": "the journal has no write of their time yet: try later, or add --force to let them go",
-}
+_WORDS: Final = LetterWords(
+    command="relay dead-letters",
+    queue="dead letters",
+    thing="letter",
+    then="`redrive` sends them back",
+    skipped={
+        "grants": "grants are money: look at docs/retention.md, then add --with-grants",
+        "redriven_often": "redriven three times already: mend the cause first, then add --force",
+        "no_queue": "their queue does not exist any more or is not known",
+        "not_in_journal": "the journal has no write of their time yet: try later, or add --force to let them go",
+    },
+    failed="were refused by their queue and stay: run the command again.",
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -47,24 +60,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "time had to send is sent again, from the record or from the journal. One of `changes` goes to every CRM again;\n"
         "each takes what it lacks. --json prints groups, counts and letters.",
     )
-    actions = parser.add_subparsers(required=True, metavar="ACTION", dest="action", title="actions")
-    for name, (summary, example) in _ACTIONS.items():
-        sub = actions.add_parser(name, help=summary, description=f"{summary}.", formatter_class=HelpFormatter)
-        describe(sub, f"relay dead-letters {name} {example}")
-        if name == "show":
-            sub.add_argument("id", metavar="ID", help="the id as `list` shows it")
-            sub.add_argument(
-                "--reveal", action="store_true", help="show the values in the body: personal data"
-            )
-            continue
-        letters.add_filters(sub)
-        if name == "redrive":
-            _add_redrive_options(sub)
-        if name in {"redrive", "drop"}:
-            sub.add_argument(
-                "--dry-run", action="store_true", help="show what would happen, and change nothing"
-            )
-            add_yes_option(sub)
+    made = add_actions(parser, _WORDS.command, _ACTIONS)
+    _add_redrive_options(made["redrive"])
 
 
 def _add_redrive_options(parser: argparse.ArgumentParser) -> None:
@@ -90,10 +87,10 @@ def main(arguments: argparse.Namespace, open_stack: Callable[[argparse.Namespace
     """
     box = _dead_letters(open_stack(arguments))
     actions: Mapping[str, Callable[[DeadLetters, argparse.Namespace], int]] = {
-        "list": _list,
-        "show": _show,
+        "list": partial(list_letters, words=_WORDS),
+        "show": show_letter,
         "redrive": _redrive,
-        "drop": _drop,
+        "drop": partial(drop_letters, words=_WORDS),
     }
     return actions[arguments.action](box, arguments)
 
@@ -158,26 +155,6 @@ def _repair(stack: Stack) -> StreamRepair:
     )
 
 
-def _list(box: DeadLetters, arguments: argparse.Namespace) -> int:
-    chosen = letters.filter_of(arguments, letters.now())
-    with progress("reading dead letters") as step:
-        found, groups = replace(box, report=step).find(chosen, arguments.limit or _SHOWN)
-    value = {"groups": letters.group_rows(groups), "letters": [letter.row() for letter in found]}
-    text = letters.as_groups(groups, empty="no dead letters")
-    if found:
-        text += f"\n\n{letters.as_rows(found)}\n\n`relay dead-letters show ID` shows one, `redrive` sends them back."
-    show(arguments, value, text)
-    return DONE
-
-
-def _show(box: DeadLetters, arguments: argparse.Namespace) -> int:
-    letter = letters.the_one(box.find(letters.by_id(arguments.id))[0], arguments.id)
-    value = {**letter.row(), "content": letter.content(reveal=arguments.reveal)}
-    text = "\n".join(f"{name}: {'' if inner is None else inner}" for name, inner in letter.row().items())
-    show(arguments, value, f"{text}\n{as_json(value['content'])}")
-    return DONE
-
-
 def _redrive(box: DeadLetters, arguments: argparse.Namespace) -> int:
     from relay.recovery.dead_letters import RedriveOptions
 
@@ -185,44 +162,15 @@ def _redrive(box: DeadLetters, arguments: argparse.Namespace) -> int:
     options = RedriveOptions(
         limit=arguments.limit, rate=arguments.rate, with_grants=arguments.with_grants, force=arguments.force
     )
-    planned = box.redrive(chosen, replace(options, dry_run=True))
-    if arguments.dry_run or not planned.groups:
-        return _print(arguments, planned, "would go back", "no dead letters to redrive")
-    total = sum(group.count for group in planned.groups)
-    _ask(arguments, planned, f"Send {total} letters back to their queues?")
-    with progress("redriving") as step:
-        done = replace(box, report=lambda count: step(count, total)).redrive(chosen, options)
-    return _print(arguments, done, "went back", "no dead letters to redrive")
+    result, happened = box.redrive(chosen, replace(options, dry_run=True)), "Would send back"
+    if result.groups and not arguments.dry_run:
 
+        def redrive(step: Progress, total: int) -> LetterResult:
+            return replace(box, report=lambda count: step(count, total)).redrive(chosen, options)
 
-def _drop(box: DeadLetters, arguments: argparse.Namespace) -> int:
-    chosen = letters.filter_of(arguments, letters.now())
-    planned = box.drop(chosen, limit=arguments.limit, dry_run=True)
-    if arguments.dry_run or not planned.groups:
-        return _print(arguments, planned, "would be dropped", "no dead letters to drop")
-    total = sum(group.count for group in planned.groups)
-    _ask(arguments, planned, f"Drop {total} letters? The journal keeps what they carry.")
-    with progress("dropping") as step:
-        done = replace(box, report=lambda count: step(count, total)).drop(chosen, limit=arguments.limit)
-    return _print(arguments, done, "were dropped", "no dead letters to drop")
-
-
-def _ask(arguments: argparse.Namespace, planned: LetterResult, question: str) -> None:
-    if arguments.yes:
-        return
-    if not arguments.json:
-        print(letters.as_groups(planned.groups, empty=""))
-    confirm(question)
-
-
-def _print(arguments: argparse.Namespace, result: LetterResult, happened: str, nothing: str) -> int:
-    value = letters.result_value(result)
-    total = sum(group.count for group in result.groups)
-    lines = [letters.as_groups(result.groups, empty=nothing)]
-    if total:
-        lines += ["", f"{result.done or total} letters {happened}."]
-    if result.failed:
-        lines.append(f"{result.failed} were refused by their queue and stay: run the command again.")
-    lines += [f"{count} stay: {_SKIPPED[reason]}" for reason, count in result.skipped.items()]
-    show(arguments, value, "\n".join(lines))
-    return ATTENTION if result.failed or result.skipped else DONE
+        question = "Send {} back to the queues they came from?"
+        result, happened = (
+            carry_out(arguments, result, redrive, words=_WORDS, question=question, doing="redriving"),
+            "Sent back",
+        )
+    return print_result(arguments, result, _WORDS, happened, "no dead letters to redrive")

@@ -119,7 +119,7 @@ def _subscribe(stack: Stack) -> None:
     from relay_cli import subscriptions
 
     done = subscriptions.apply(stack)
-    say(f"webhooks: {len(done.updated)} updated, {len(done.created)} created, {len(done.kept)} kept")
+    say(done.sentence)
     if done.failed:
         raise CliError(
             f"{', '.join(done.failed)} could not be subscribed", "run `relay subscriptions apply` again"
@@ -128,18 +128,15 @@ def _subscribe(stack: Stack) -> None:
 
 def _next_steps(shop: ShopFile, plan: Plan) -> list[str]:
     """Return what to do after the first deployment."""
-    from relay_cli.main import COMMANDS
-
     if not plan.is_new:
         return []
-    steps = [f"export RELAY_STACK={shop.stack}           # so that no command needs --stack"]
+    steps = [(f"export RELAY_STACK={shop.stack}", "so that no command needs --stack")]
     rules = shop.path.with_suffix(".rules.yaml")
     if rules.is_file():
-        steps.append(f"relay rules apply {rules}")
-    if any(command.name == "import" for command in COMMANDS):
-        steps.append(
-            "relay import                                  # the members that the programme has already"
-        )
+        steps.append((f"relay rules apply {rules}", "the proposed rules: look at them before"))
+    steps.append(("relay import", "the members that the programme has already, without an alert"))
     if shop.parameters.get("SlackSecret"):
-        steps.append("relay test-alert slack")
-    return ["", "Next:", *(f"  {step}" for step in steps)]
+        steps.append(("relay test-alert slack", "a test message"))
+    steps.append(("relay doctor", "every part in a line: green, or what to do"))
+    width = max(len(step) for step, _ in steps)
+    return ["", "Next:", *(f"  {step:<{width}}  # {what}" for step, what in steps)]

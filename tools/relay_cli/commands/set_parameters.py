@@ -57,7 +57,7 @@ def main(arguments: argparse.Namespace) -> int:
     # After the stack: a change that was rolled back must not be in the file.
     shop.with_parameters(changed).save()
     result = {"resources": outcome.resources, "probed": outcome.probed, "attention": outcome.attention}
-    lines = [f"{stack.name} and {path} have {', '.join(changed)} as given.", *outcome.attention]
+    lines = [f"{stack.name} and {path} have the new {' and '.join(changed)}.", *outcome.attention]
     show(arguments, {**plan.value(), **result}, "\n".join(lines))
     return ATTENTION if outcome.attention else DONE
 

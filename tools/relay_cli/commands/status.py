@@ -12,8 +12,9 @@ from relay_cli.errors import DONE
 from relay_cli.help import describe
 from relay_cli.incidents import incident_store
 from relay_cli.known_errors import known_error
-from relay_cli.output import progress, show, table
+from relay_cli.output import age_text, progress, show, table
 from relay_cli.overview.deliveries import DeliveryCounter, log_reader
+from relay_cli.overview.incidents import incident_blocks, incident_rows
 from relay_cli.overview.queues import Ages, read_ages, waiting_rows
 from relay_cli.resources import QUEUE, names_of, queue_depths, resources_of
 from relay_cli.stack import STATES, Stack
@@ -114,8 +115,6 @@ def _waiting(stack: Stack, targets: Sequence[str], now: datetime) -> dict[str, A
 
 
 def _incidents(stack: Stack, now: datetime) -> list[dict[str, Any]]:
-    from relay_cli.overview.incidents import incident_rows
-
     return incident_rows(incident_store(stack).open_incidents(), now)
 
 
@@ -170,47 +169,30 @@ def _waiting_text(part: Mapping[str, Any], _: datetime) -> str:
 
 
 def _incidents_text(rows: Sequence[Mapping[str, Any]], _: datetime) -> str:
-    cells = [
-        (
-            one["level"],
-            one["title"] or one["incident"],
-            one["customer"] or "-",
-            one["amount"] or "-",
-            age_text(one["age_seconds"]),
-            one["link"] or "-",
-        )
-        for one in rows[:_SHOWN]
-    ]
-    shown = table(
-        ("level", "incident", "customer", "amount", "age", "link"), cells, empty="No open incidents."
-    )
+    if not rows:
+        return "No open incidents."
+    head = f"Open incidents: {len(rows):,}\n{incident_blocks(rows[:_SHOWN])}"
     more = len(rows) - _SHOWN
-    return f"{shown}\n{more} more: `relay alerts` lists all." if more > 0 else shown
+    return f"{head}\n{more:,} more: `relay alerts` lists all." if more > 0 else head
 
 
 def _crms_text(rows: Sequence[Mapping[str, Any]], failed: Mapping[str, str]) -> str:
     cells = []
     for one in rows:
         if len(one) == 1:
-            cells.append((one["target"], "-", "-", "-", f"could not be read: {failed[one['target']]}"))
+            cells.append((one["target"], "-", "-", "-", "-", f"could not be read: {failed[one['target']]}"))
             continue
         lag = age_text(one["lag_seconds"]) if one["lag_seconds"] is not None else "-"
-        refused = f"{'' if one['complete'] else 'at least '}{one['refused']:,}"
+        least = "" if one["complete"] else "at least "
+        members = [f"{least}{one[state]:,}" for state in ("waiting", "refused")]
         remark = "" if one["circuit"] == "closed" else f"circuit {one['circuit']}: {one['circuit_reason']}"
-        cells.append((one["target"], lag, f"{one['waiting']:,}", refused, remark))
-    return table(("CRM", "behind", "waiting", "refused", ""), cells)
+        cells.append((one["target"], lag, f"{one['messages_waiting']:,}", *members, remark))
+    shown = table(("CRM", "behind", "messages waiting", "members waiting", "refused", ""), cells)
+    stuck = [one["target"] for one in rows if one.get("waiting") or one.get("refused")]
+    return "\n".join(
+        [shown, *(f"`relay mirror status {name} --who` says which members, and why." for name in stuck)]
+    )
 
 
 def _ago(moment: datetime | None, now: datetime) -> str:
     return "-" if moment is None else f"{age_text((now - moment).total_seconds())} ago"
-
-
-def age_text(seconds: float) -> str:
-    """Return an age in its largest two units, such as `3 d 4 h`."""
-    minutes = int(max(seconds, 0)) // 60
-    days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
-    if days:
-        return f"{days} d {hours} h"
-    if hours:
-        return f"{hours} h {rest} min"
-    return f"{rest} min" if rest else f"{int(max(seconds, 0))} s"

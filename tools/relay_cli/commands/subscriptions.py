@@ -13,6 +13,7 @@ from relay_cli.callback_key import VARIABLE
 from relay_cli.errors import ATTENTION, DONE, FAILED, CliError
 from relay_cli.help import HelpFormatter, add_yes_option, describe
 from relay_cli.output import as_json, show
+from relay_cli.platform import API_KEY_VARIABLE
 from relay_cli.prompts import confirm
 from relay_cli.stack import Stack
 from relay_cli.subscriptions import Applied, Change, Desired
@@ -28,7 +29,7 @@ _ACTIONS: Final[Mapping[str, str]] = {
 
 _NOTES: Final = f"""\
 Subscriptions with another name than `relay <stack>` are never changed. The callback key is read from
-{VARIABLE}, else from SSM, else asked for. The API key is read from {subscriptions.API_KEY_VARIABLE}, else from the
+{VARIABLE}, else from SSM, else asked for. The API key is read from {API_KEY_VARIABLE}, else from the
 stack's parameter InveterateSecret, else asked for. Tokens that Inveterate returns are demanded of deliveries only after
 those of every topic within a day bore one."""
 

@@ -5,20 +5,25 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from relay_cli import letters
-from relay_cli.errors import ATTENTION, DONE
-from relay_cli.help import HelpFormatter, add_yes_option, describe
-from relay_cli.output import as_json, progress, show
-from relay_cli.prompts import confirm
+from relay_cli.help import describe
+from relay_cli.letter_actions import (
+    LetterWords,
+    add_actions,
+    carry_out,
+    drop_letters,
+    list_letters,
+    print_result,
+    show_letter,
+)
+from relay_cli.output import Progress
 from relay_cli.stack import Stack
 
 if TYPE_CHECKING:
-    from relay.recovery.dead_letters import LetterResult
-    from relay.recovery.unclaimed_letters import Unclaimed
-
-_SHOWN: Final = 20
+    from relay.recovery.unclaimed_letters import PlaceResult, Unclaimed
 
 _ACTIONS: Final[Mapping[str, tuple[str, str]]] = {
     "list": (
@@ -32,6 +37,18 @@ _ACTIONS: Final[Mapping[str, tuple[str, str]]] = {
 """The summary of each action, and the arguments of its example."""
 
 
+_WORDS: Final = LetterWords(
+    command="relay unclaimed",
+    queue="unclaimed webhooks",
+    thing="webhook",
+    then="`place` routes them again",
+    skipped={
+        "no_queue": "this version knows no queue for them; `relay unclaimed list` shows the reasons",
+    },
+    failed="stay: their queue or the journal did not take them. Run the command again.",
+)
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Define the actions and their arguments."""
     describe(
@@ -40,32 +57,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
         notes="The clock routes them again every 15 minutes; what it cannot place for three days goes to the dead letters.\n"
         "A list hides them from others for the seconds that it takes. --json prints groups, counts and webhooks.",
     )
-    actions = parser.add_subparsers(required=True, metavar="ACTION", dest="action", title="actions")
-    for name, (summary, example) in _ACTIONS.items():
-        sub = actions.add_parser(name, help=summary, description=f"{summary}.", formatter_class=HelpFormatter)
-        describe(sub, f"relay unclaimed {name} {example}")
-        if name == "show":
-            sub.add_argument("id", metavar="ID", help="the id as `list` shows it")
-            sub.add_argument(
-                "--reveal", action="store_true", help="show the values in the body: personal data"
-            )
-            continue
-        letters.add_filters(sub, with_source=False)
-        if name in {"place", "drop"}:
-            sub.add_argument(
-                "--dry-run", action="store_true", help="show what would happen, and change nothing"
-            )
-            add_yes_option(sub)
+    add_actions(parser, _WORDS.command, _ACTIONS, with_source=False)
 
 
 def main(arguments: argparse.Namespace, open_stack: Callable[[argparse.Namespace], Stack] = Stack.of) -> int:
     """Run the action; return the exit code: 3 where webhooks stay that were chosen."""
     box = _unclaimed(open_stack(arguments), with_topics=arguments.action == "place")
     actions: Mapping[str, Callable[[Unclaimed, argparse.Namespace], int]] = {
-        "list": _list,
-        "show": _show,
+        "list": partial(list_letters, words=_WORDS),
+        "show": show_letter,
         "place": _place,
-        "drop": _drop,
+        "drop": partial(drop_letters, words=_WORDS),
     }
     return actions[arguments.action](box, arguments)
 
@@ -97,78 +99,17 @@ def _unclaimed(stack: Stack, *, with_topics: bool) -> Unclaimed:
     )
 
 
-def _list(box: Unclaimed, arguments: argparse.Namespace) -> int:
-    chosen = letters.filter_of(arguments, letters.now())
-    with progress("reading unclaimed webhooks") as step:
-        found, groups = replace(box, report=step).find(chosen, arguments.limit or _SHOWN)
-    value = {"groups": letters.group_rows(groups), "letters": [letter.row() for letter in found]}
-    text = letters.as_groups(groups, empty="no unclaimed webhooks")
-    if found:
-        text += (
-            f"\n\n{letters.as_rows(found)}\n\n`relay unclaimed show ID` shows one, `place` routes them again."
-        )
-    show(arguments, value, text)
-    return DONE
-
-
-def _show(box: Unclaimed, arguments: argparse.Namespace) -> int:
-    letter = letters.the_one(box.find(letters.by_id(arguments.id))[0], arguments.id)
-    value = {**letter.row(), "content": letter.content(reveal=arguments.reveal)}
-    text = "\n".join(f"{name}: {'' if inner is None else inner}" for name, inner in letter.row().items())
-    show(arguments, value, f"{text}\n{as_json(value['content'])}")
-    return DONE
-
-
 def _place(box: Unclaimed, arguments: argparse.Namespace) -> int:
     chosen = letters.filter_of(arguments, letters.now())
-    planned = box.place(chosen, limit=arguments.limit, dry_run=True)
-    if arguments.dry_run or not planned.groups:
-        return _print(
-            arguments, planned, "would be placed", "nothing can be placed", queues=dict(planned.queues)
+    result, happened = box.place(chosen, limit=arguments.limit, dry_run=True), "Would place"
+    if result.groups and not arguments.dry_run:
+
+        def place(step: Progress, total: int) -> PlaceResult:
+            return replace(box, report=lambda count: step(count, total)).place(chosen, limit=arguments.limit)
+
+        question = "Send {} to the queues of their topics?"
+        result, happened = (
+            carry_out(arguments, result, place, words=_WORDS, question=question, doing="placing"),
+            "Placed",
         )
-    total = sum(planned.queues.values())
-    _ask(arguments, planned, f"Send {total} webhooks to their topics' queues?")
-    with progress("placing") as step:
-        done = replace(box, report=lambda count: step(count, total)).place(chosen, limit=arguments.limit)
-    return _print(arguments, done, "were placed", "nothing can be placed", queues=dict(done.queues))
-
-
-def _drop(box: Unclaimed, arguments: argparse.Namespace) -> int:
-    chosen = letters.filter_of(arguments, letters.now())
-    planned = box.drop(chosen, limit=arguments.limit, dry_run=True)
-    if arguments.dry_run or not planned.groups:
-        return _print(arguments, planned, "would be dropped", "no unclaimed webhooks to drop")
-    total = sum(group.count for group in planned.groups)
-    _ask(arguments, planned, f"Drop {total} webhooks? The journal keeps what they carry.")
-    with progress("dropping") as step:
-        done = replace(box, report=lambda count: step(count, total)).drop(chosen, limit=arguments.limit)
-    return _print(arguments, done, "were dropped", "no unclaimed webhooks to drop")
-
-
-def _ask(arguments: argparse.Namespace, planned: LetterResult, question: str) -> None:
-    if arguments.yes:
-        return
-    if not arguments.json:
-        print(letters.as_groups(planned.groups, empty=""))
-    confirm(question)
-
-
-def _print(
-    arguments: argparse.Namespace, result: LetterResult, happened: str, nothing: str, **more: Any
-) -> int:
-    value = letters.result_value(result) | more
-    total = sum(group.count for group in result.groups)
-    lines = [letters.as_groups(result.groups, empty=nothing)]
-    if total:
-        lines += ["", f"{result.done or total - result.failed} webhooks {happened}."]
-    lines += [f"{count} go to {queue}" for queue, count in more.get("queues", {}).items()]
-    if result.failed:
-        lines.append(
-            f"{result.failed} stay: their queue or the journal did not take them. Run the command again."
-        )
-    lines += [
-        f"{count} stay: this version knows no queue for them; `relay unclaimed list` shows the reasons"
-        for count in result.skipped.values()
-    ]
-    show(arguments, value, "\n".join(lines))
-    return ATTENTION if result.failed or result.skipped else DONE
+    return print_result(arguments, result, _WORDS, happened, "nothing can be placed", queues=result.queues)

@@ -68,7 +68,7 @@ def main(arguments: argparse.Namespace, open_stack: Callable[[argparse.Namespace
     """
     stack = open_stack(arguments)
     plan = plan_of(stack, keep_subscriptions=arguments.keep_subscriptions)
-    text = "\n".join(plan.sentences(everything=arguments.everything))
+    text = plan.text(everything=arguments.everything)
     if arguments.dry_run:
         show(arguments, {**plan.value(), "deleted": []}, text)
         return DONE

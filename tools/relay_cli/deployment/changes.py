@@ -104,12 +104,17 @@ DATA: Final = frozenset({"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SQS::Q
 
 @dataclass(frozen=True, slots=True)
 class ResourceChange:
-    """One resource of a change set: `action` is CloudFormation's word, `replaced` says that a new one takes its place."""
+    """One resource of a change set, in CloudFormation's words.
+
+    `replacement` is `True` where a new resource takes its place, and `Conditional` where CloudFormation knows that only when
+    it gets there; `properties` are those that change.
+    """
 
     action: str
     logical_id: str
     kind: str
-    replaced: bool
+    replacement: str = "False"
+    properties: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, change: Mapping[str, Any]) -> ResourceChange:
@@ -119,9 +124,17 @@ class ResourceChange:
             action=about["Action"],
             logical_id=about["LogicalResourceId"],
             kind=about["ResourceType"],
-            # "Conditional" may become a replacement: CloudFormation knows it only when it gets there.
-            replaced=about.get("Replacement", "False") != "False",
+            replacement=about.get("Replacement", "False"),
+            properties=tuple(dict.fromkeys(_properties(about))),
         )
+
+
+def _properties(about: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names of the properties that a change set says to change."""
+    for detail in about.get("Details", ()):
+        target = detail.get("Target", {})
+        if name := target.get("Name") or target.get("Attribute"):
+            yield str(name)
 
 
 def data_warnings(changes: Sequence[ResourceChange]) -> Iterator[str]:
@@ -132,8 +145,13 @@ def data_warnings(changes: Sequence[ResourceChange]) -> Iterator[str]:
         what = f"{change.logical_id} ({change.kind.removeprefix('AWS::')})"
         if change.action == "Remove":
             yield f"{what} leaves the stack"
-        elif change.action == "Modify" and change.replaced:
+        elif change.action == "Modify" and change.replacement == "True":
             yield f"{what} is replaced by a new, empty one"
+        elif change.action == "Modify" and change.replacement == "Conditional":
+            yield (
+                f"{what} may be replaced by a new, empty one: CloudFormation decides that only when it changes "
+                f"{', '.join(change.properties) or 'it'}"
+            )
 
 
 def summary(changes: Sequence[ResourceChange]) -> str:

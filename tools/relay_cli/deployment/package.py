@@ -70,6 +70,7 @@ def upload(built: Path, access: AwsAccess, stack: str, bucket: str | None = None
         CliError: SAM fails; the text ends with its output.
 
     """
+    built = built.resolve()  # SAM runs in the checkout, whatever folder the command is run in
     packaged = built.with_name("packaged.yaml")
     where = ["--s3-bucket", bucket] if bucket else ["--resolve-s3"]
     environment = {**os.environ, **access.environment, "SAM_CLI_TELEMETRY": "0"}

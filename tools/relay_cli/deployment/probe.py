@@ -25,6 +25,8 @@ from relay_cli.stack import Stack
 _ACCEPTED: Final = 202
 _TRIES: Final = 4
 _SECONDS_BETWEEN_LOOKS: Final = 2.0
+_LOOKS_BEFORE_ANOTHER: Final = 30
+"""After how many looks a topic that is still missing gets another probe."""
 _CLOCKS_APART: Final = timedelta(minutes=15)
 
 
@@ -58,7 +60,7 @@ class Prober:
     """Posts a probe for each topic to the callback URL (with its key) and waits for them.
 
     `journaled` returns the ids of the probes that have been journaled since a time. The wait is longer than the time for
-    which a queue hides a message whose function timed out or was throttled, as the first invocations of a new stack may be.
+    which a queue hides a message whose function timed out or was throttled.
     """
 
     callback: str
@@ -94,19 +96,26 @@ class Prober:
             left = list(result.refused)
         if not left:
             self._wait(waiting, result, began, report)
-            result.missing = set(waiting.values())
+            result.missing = set(waiting.values()) - result.seen
         return result
 
     def _wait(self, waiting: dict[str, str], result: ProbeResult, began: datetime, report: Progress) -> None:
-        """Look into the journal until every probe is there, or time is up."""
-        total, until = len(waiting), time.monotonic() + self.seconds
-        while waiting and time.monotonic() < until:
-            for probe_id in self.journaled(began):
-                if topic := waiting.pop(probe_id, ""):
-                    result.seen.add(topic)
-            report(len(result.seen), total)
-            if waiting:
-                self.sleep(_SECONDS_BETWEEN_LOOKS)
+        """Look into the journal until a probe of every topic is there, or time is up.
+
+        A queue hides a message for minutes where its function timed out or was throttled, as the first of a new stack may be.
+        So what is missing after a minute is probed once more: a queue that works shows it with the next message.
+        """
+        topics, until = set(waiting.values()), time.monotonic() + self.seconds
+        looks = 0
+        while time.monotonic() < until:
+            result.seen |= {waiting[one] for one in self.journaled(began) if one in waiting}
+            report(len(result.seen), len(topics))
+            if not (missing := topics - result.seen):
+                break
+            self.sleep(_SECONDS_BETWEEN_LOOKS)
+            looks += 1
+            if looks % _LOOKS_BEFORE_ANOTHER == 0:
+                waiting |= {probe_id: topic for topic in missing if (probe_id := self._posted(topic)[0])}
 
     def _posted(self, topic: str) -> tuple[str, str]:
         """Post one probe; return the id that the receiver gave it, or why it has none."""

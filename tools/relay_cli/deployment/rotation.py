@@ -121,7 +121,7 @@ class Rotation:
                 f"{', '.join(done.failed)} could not be moved to the new URL",
                 "both keys are valid, and nothing is refused; run `relay keys rotate` again",
             )
-        say(f"webhooks: {len(done.updated)} moved, {len(done.created)} created, {len(done.kept)} were there")
+        say(done.sentence)
 
     def _url(self, key: str) -> str:
         return f"{self.stack.output('CallbackBaseUrl')}/{key}"
@@ -154,10 +154,13 @@ class Rotation:
 
     def _not_at(self, key: str) -> list[str]:
         """Return the topics of which no subscription of ours leads to this key's URL, or one leads elsewhere."""
-        from relay_cli.subscriptions import api_key, subscription_name
+        from relay_cli.platform import api_key
+        from relay_cli.subscriptions import subscription_name
 
         try:
-            with Client(api_key(self.stack), base_url=self.stack.parameters["InveterateUrl"]) as client:
+            with Client(
+                api_key(self.stack, ask=True), base_url=self.stack.parameters["InveterateUrl"]
+            ) as client:
                 listed = list(client.webhook_subscriptions.list())
         except InveterateError as error:
             raise CliError(

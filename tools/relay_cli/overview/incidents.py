@@ -1,14 +1,21 @@
-"""The open incidents as a person at night reads them: title, member, amount, age, and the link to the customer."""
+"""The open incidents as a person at night reads them: title, member, amount, age, and the link to the customer.
+
+A member is the customer id: a name is personal data, and the link leads to it. `relay status` and `relay alerts` show the same.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from relay.alerts.render.content import customer_link
+from relay.model.effects import MEMBER
+
+from relay_cli.output import age_text
 
 if TYPE_CHECKING:
+    from relay.model.effects import Outcome
     from relay.model.incident import Incident
     from relay.model.messages import AlertMessage
 
@@ -23,12 +30,12 @@ def incident_rows(incidents: Iterable[Incident], now: datetime) -> list[dict[str
 
 
 def _row(incident: Incident, now: datetime) -> dict[str, Any]:
-    said = last_message(incident)
+    said = opening_message(incident)
     shop, _, customer = (said.member if said else "").rpartition(":")
     return {
         "incident": incident.key,
         "level": incident.level.name.lower() if incident.level else "info",
-        "title": said.alert.title if said else None,
+        "title": _title(said, incident.told) if said else None,
         "customer": customer or None,
         "amount": _amount(said) if said else None,
         "opened_at": incident.opened_at,
@@ -39,14 +46,44 @@ def _row(incident: Incident, now: datetime) -> dict[str, Any]:
     }
 
 
-def last_message(incident: Incident) -> AlertMessage | None:
-    """Return the newest alert message that the incident still has; None where no channel was ever to get one."""
-    said = [
-        *(thread.first_message for thread in incident.threads.values()),
-        *(one.alert_message for one in incident.pending),
-        *((incident.deferred.alert_message,) if incident.deferred else ()),
-    ]
-    return max(said, key=lambda one: one.at, default=None)
+def incident_blocks(rows: Iterable[Mapping[str, Any]], remarks: Mapping[str, str] | None = None) -> str:
+    """Return the rows for the terminal: level and title, and below them what a person asks next.
+
+    With `remarks` by incident, the incident's key and its remark follow on a line of their own.
+    """
+    shown = list(rows)
+    width = max((len(one["level"]) for one in shown), default=0)
+    margin = " " * (width + 2)
+    lines: list[str] = []
+    for one in shown:
+        lines.append(f"{one['level']:<{width}}  {one['title'] or one['incident']}")
+        lines.append(f"{margin}{', '.join(_about(one))}")
+        if remarks is not None:
+            lines.append(f"{margin}{one['incident']}  {remarks[one['incident']]}".rstrip())
+    return "\n".join(lines)
+
+
+def _about(one: Mapping[str, Any]) -> Iterator[str]:
+    yield f"open for {age_text(one['age_seconds'])}"
+    if one["customer"]:
+        yield f"customer {one['customer']}"
+    yield from filter(None, (one["amount"], one["link"]))
+
+
+def opening_message(incident: Incident) -> AlertMessage | None:
+    """Return what people read first of the incident: its present thread's, else what waits; None where nothing was to be told."""
+    if thread := incident.threads.get(incident.thread_id):
+        return thread.first_message
+    waiting = [one.alert_message for one in incident.pending]
+    waiting += [incident.deferred.alert_message] if incident.deferred else []
+    return min(waiting, key=lambda one: one.at, default=None)
+
+
+def _title(said: AlertMessage, told: Sequence[Outcome]) -> str:
+    """Return the title with a word where each channel puts the member's name, and what was told after it."""
+    title = said.alert.title.replace(MEMBER, "a member")
+    later = [outcome.replace("_", " ") for outcome in told if outcome != said.alert.outcome]
+    return "; then: ".join((title[:1].upper() + title[1:], *later))
 
 
 def _amount(said: AlertMessage) -> str | None:

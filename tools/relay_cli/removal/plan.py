@@ -10,6 +10,7 @@ from typing import Any, Final
 from relay_cli.aws_access import error_code
 from relay_cli.callback_key import parameter_name
 from relay_cli.checks.account import secret_names
+from relay_cli.output import counted
 from relay_cli.resources import BUCKET, TABLE, Resource
 from relay_cli.stack import Stack
 
@@ -39,12 +40,16 @@ class Kept:
             return None
         return self.size / _GB * (_TABLE_GB if self.kind == TABLE else _BUCKET_GB)
 
-    def sentence(self) -> str:
-        """Return it in words, with its price."""
-        what = "table" if self.kind == TABLE else "bucket"
+    def row(self) -> tuple[str, str, str]:
+        """Return it as a row of a table: what it is, its name, and its size with its price."""
         if self.size is None or self.dollars is None:
-            return f"{what} {self.name}: its size is not measured; ${_BUCKET_GB} a GB and month"
-        return f"{what} {self.name}: {_size_text(self.size)}, at most ${self.dollars:.2f} a month"
+            return self.what, self.name, f"size not measured, ${_BUCKET_GB} a GB and month"
+        return self.what, self.name, f"{_size_text(self.size)}, at most ${self.dollars:.2f} a month"
+
+    @property
+    def what(self) -> str:
+        """The kind in a word."""
+        return "table" if self.kind == TABLE else "bucket"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,30 +74,45 @@ class UninstallPlan:
     shared_secrets: Sequence[str] = ()
     targets: Sequence[str] = ()
 
-    def sentences(self, *, everything: bool) -> Iterator[str]:
-        """Yield the plan in words."""
-        yield f"{len(self.subscriptions)} webhook subscriptions are deleted first."
-        yield f"The stack {self.stack} is deleted ({self.state}), and its log, alarms and incidents with it."
-        if self.url:
-            yield (
-                f"The URL {self.url}/… ends for good: a new stack has another one. "
-                "Until Inveterate has dropped the subscriptions it posts to a URL that does not answer."
-            )
+    def text(self, *, everything: bool) -> str:
+        """Return the plan for the terminal: what is lost, what goes, what stays and costs, and what ends."""
+        return "\n".join(
+            [
+                *self._warnings(),
+                *_titled("Deleted, in this order", self._deleted(everything=everything)),
+                *_titled("Stays", self._kept(everything=everything)),
+                *self._notes(everything=everything),
+            ]
+        )
+
+    def _warnings(self) -> Iterator[str]:
         if self.waiting:
             queues = ", ".join(f"{count:,} in {name}" for name, count in sorted(self.waiting.items()))
             yield f"CAREFUL: messages wait and are lost with their queues: {queues}."
+
+    def _deleted(self, *, everything: bool) -> Iterator[tuple[str, str, str]]:
+        """Yield rows, the subscriptions first: Inveterate would otherwise go on posting to a dead URL."""
+        if self.subscriptions:
+            yield "webhooks", counted(len(self.subscriptions), "subscription"), ""
+        yield "stack", self.stack, f"{self.state}, with its queues, log, alarms and incidents"
+        if everything:
+            yield from (one.row() for one in self.kept)
+            yield from (("secret", name, "") for name in self.secrets)
+
+    def _kept(self, *, everything: bool) -> Iterator[tuple[str, str, str]]:
+        if not everything:
+            yield from (one.row() for one in self.kept)
+            yield from (("secret", name, "") for name in self.secrets)
+        yield from (("secret", name, "another stack uses it") for name in self.shared_secrets)
+        yield "bucket", "of uploaded code", "aws-sam-cli-managed-default, or the one given"
+
+    def _notes(self, *, everything: bool) -> Iterator[str]:
+        if self.url:
+            yield f"The URL {self.url}/… ends for good: a new stack has another one."
         for target in self.targets:
             yield (
                 f"The fields in {target} stay as they are; `relay mirror remove {target} --clear` clears them, before this."
             )
-        verb = "Deleted as well" if everything else "Stays, and is billed"
-        for one in self.kept:
-            yield f"{verb}: {one.sentence()}."
-        for name in self.secrets:
-            yield f"{'Deleted as well' if everything else 'Stays'}: secret {name}."
-        for name in self.shared_secrets:
-            yield f"Stays: secret {name}, which another stack uses."
-        yield "Stays: the bucket to which code is uploaded (aws-sam-cli-managed-default, or the one given)."
         if not everything:
             yield "`--everything` deletes tables, bucket and secrets as well. They hold personal data."
 
@@ -112,6 +132,17 @@ class UninstallPlan:
             "shared_secrets": list(self.shared_secrets),
             "targets": list(self.targets),
         }
+
+
+def _titled(title: str, rows: Iterable[tuple[str, str, str]]) -> Iterator[str]:
+    """Yield a title and its rows, aligned; nothing without rows."""
+    found = list(rows)
+    if not found:
+        return
+    widths = [max(len(row[place]) for row in found) for place in (0, 1)]
+    yield f"{title}:"
+    for what, name, about in found:
+        yield f"  {what:<{widths[0]}}  {name:<{widths[1]}}  {about}".rstrip()
 
 
 def _size_text(size: int) -> str:

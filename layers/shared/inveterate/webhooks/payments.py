@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Final, Self
 
 from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field, model_validator
@@ -70,6 +71,7 @@ class PaymentSucceeded(_ContactEvent):
 
     TOPIC: ClassVar[str] = "customer.payment_succeeded"
     ABOUT: ClassVar[tuple[str, ...]] = ("detail.amount",)
+    WORDS: ClassVar[Mapping[str, frozenset[str]]] = {"status": frozenset({"PAID"})}
 
     payload: PaymentSucceededPayload
 

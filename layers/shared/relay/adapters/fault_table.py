@@ -12,7 +12,7 @@ A code that is in no table waits: no member is refused for ever because of an an
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
 from relay.ports.crm import CrmOutcome
@@ -60,3 +60,11 @@ MOST_HALVINGS: Final = 4
 def fault_of(table: FaultTable, codes: Iterable[str]) -> Fault:
     """Return the row of the first of these codes that the table knows."""
     return next((table[code.lower()] for code in codes if code.lower() in table), UNKNOWN)
+
+
+def deletion_refused(outcome: CrmOutcome) -> CrmOutcome:
+    """Return the outcome of an erased member whose contact was not deleted.
+
+    A credential without the right to delete stops no other member: this one waits, by name, with its contact empty.
+    """
+    return replace(outcome, state="waiting", setting="") if outcome.state == "unauthorised" else outcome

@@ -246,6 +246,16 @@ def read_json(reply: httpx.Response) -> Any:
         return None
 
 
+def is_foreign_success(reply: httpx.Response) -> bool:
+    """Return whether a success has a body that is no JSON: an edge's page in place of the provider's answer."""
+    return reply.is_success and reply.content.strip() not in {b"", b"null"} and read_json(reply) is None
+
+
+def edge_page(reason: str) -> CrmUnavailableError:
+    """Return the error for a page of an edge in place of a success: whether the provider got the request is unknown."""
+    return CrmUnavailableError(CrmOutcome(state="retry", reason=reason, unanswered=True))
+
+
 def read_object(reply: httpx.Response) -> Mapping[str, Any]:
     """Return an answer's JSON object; an empty one if it is none."""
     body = read_json(reply)

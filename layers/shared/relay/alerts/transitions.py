@@ -13,12 +13,14 @@ from typing import Final, Literal, TypeAlias
 
 from relay.model.effects import Alert, Level
 from relay.model.incident import (
+    MAX_FORMER,
     MAX_GIVEN_UP,
     UNCONFIRMED,
     ChannelDelivery,
     DeferReason,
     Deferred,
     DeliveryState,
+    FormerIncident,
     Incident,
     NotificationKind,
     PendingNotification,
@@ -39,7 +41,8 @@ Classification: TypeAlias = Literal[
     "seen",
 ]
 """`outcome`: an opening at no higher level with an outcome that was not told yet. `absorbed`: any other such opening.
-`overtaken`: an opening of the incident before this one under the same key; what it tells is told, and changes nothing.
+`overtaken`: an opening, or the end, of an incident before this one under the same key; what it tells is told, and this one stays
+as it is.
 `seen`: an event that was applied before."""
 
 QUIET_CHANNELS: Final = frozenset({"slack", "pagerduty"})
@@ -66,8 +69,7 @@ def classify(incident: Incident, alert_message: AlertMessage) -> Classification:
         return "seen"
     alert = alert_message.alert
     if alert.action == "resolve":
-        is_newer = incident.last_opened_at is not None and _as_of(alert_message) >= incident.last_opened_at
-        return "resolved" if incident.active and is_newer else "resolved_before_open"
+        return _end(incident, alert_message)
     if alert.action == "update" and (incident.active or not alert.immediate):
         is_newer = incident.opened_at is not None and alert_message.at >= incident.opened_at
         return "updated" if incident.active and is_newer else "stale"
@@ -76,6 +78,15 @@ def classify(incident: Incident, alert_message: AlertMessage) -> Classification:
     if not incident.active or _is_next_cycle(incident, alert_message):
         return "opened"
     return _within(incident, alert)
+
+
+def _end(incident: Incident, alert_message: AlertMessage) -> Classification:
+    """Return what an end means to the incident: that of a former one leaves it open."""
+    if not incident.active or incident.last_opened_at is None:
+        return "resolved_before_open"
+    if _is_overtaken(incident, alert_message.alert):
+        return "overtaken"
+    return "resolved" if _as_of(alert_message) >= incident.last_opened_at else "resolved_before_open"
 
 
 def _within(incident: Incident, alert: Alert) -> Classification:
@@ -96,14 +107,14 @@ def _is_next_cycle(incident: Incident, alert_message: AlertMessage) -> bool:
 
 
 def _is_overtaken(incident: Incident, alert: Alert) -> bool:
-    """Return whether an opening is of an earlier cycle than the incident, which the next cycle has opened."""
+    """Return whether an opening or an end is of an earlier cycle than the incident, which the next cycle has opened."""
     next_at = alert.next_cycle_at
     return next_at is not None and incident.opened_at is not None and incident.opened_at >= next_at
 
 
 def _as_of(alert_message: AlertMessage) -> datetime:
-    """Return the moment as of which an alert opens or ends its incident: its event's, or a later one that it names."""
-    return _later(alert_message.at, alert_message.alert.as_of)
+    """Return the moment as of which an alert opens or ends its incident: its event's, or another one that it names."""
+    return alert_message.alert.silent_since or _later(alert_message.at, alert_message.alert.as_of)
 
 
 def recipients(incident: Incident, alert_message: AlertMessage, channels: Iterable[str]) -> tuple[str, ...]:
@@ -117,8 +128,9 @@ def recipients(incident: Incident, alert_message: AlertMessage, channels: Iterab
     critical; an outcome and the end are told in the thread.
     """
     classification = classify(incident, alert_message)
-    notified, is_critical = _channels_with_opening(incident), alert_message.alert.level is Level.CRITICAL
-    is_told_quietly = classification == "resolved"
+    notified, is_critical = _notified(incident, alert_message), alert_message.alert.level is Level.CRITICAL
+    is_end_of_former = _is_end_of_former(incident, alert_message)
+    is_told_quietly = classification == "resolved" or is_end_of_former
     if incident.muted_until is not None and alert_message.at < incident.muted_until and not is_critical:
         return _quiet_channels(notified) if is_told_quietly else ()
     if incident.acknowledged and not is_critical:
@@ -126,12 +138,29 @@ def recipients(incident: Incident, alert_message: AlertMessage, channels: Iterab
             return _quiet_channels(notified) or notified
         if classification in {"escalated", "updated"}:
             return ()
-    is_told_apart = classification == "overtaken" and alert_message.alert.outcome is not None
+    is_told_apart = (
+        classification == "overtaken" and not is_end_of_former and alert_message.alert.outcome is not None
+    )
     if classification == "opened" or is_told_apart or notify_even_if_unannounced(incident, alert_message):
         return tuple(channels)
     if classification in {"escalated", "outcome"}:
         return tuple(dict.fromkeys((*incident.channels, *channels)))
-    return notified if classification in {"updated", "resolved"} else ()
+    return notified if classification == "updated" or is_told_quietly else ()
+
+
+def _notified(incident: Incident, alert_message: AlertMessage) -> tuple[str, ...]:
+    """Return the channels that were told what an alert adds to or ends: those of the former incidents that it ends as well."""
+    own, alert = _channels_with_opening(incident), alert_message.alert
+    if alert.action != "resolve":
+        return own
+    former = (name for one in _former_of(incident, alert) for name in one.channels)
+    is_end_of_former = _is_end_of_former(incident, alert_message)
+    return tuple(dict.fromkeys((*(() if is_end_of_former else own), *former)))
+
+
+def _is_end_of_former(incident: Incident, alert_message: AlertMessage) -> bool:
+    is_overtaken = classify(incident, alert_message) == "overtaken"
+    return is_overtaken and alert_message.alert.action == "resolve"
 
 
 def _tells_outcome(classification: Classification, alert_message: AlertMessage) -> bool:
@@ -154,6 +183,12 @@ def notify_even_if_unannounced(incident: Incident, alert_message: AlertMessage) 
         is_newer = incident.resolved_at is None or _as_of(alert_message) > incident.resolved_at
         return is_newer and not incident.active
     return classification in {"updated", "resolved"} and not incident.channels
+
+
+def _former_of(incident: Incident, alert: Alert) -> tuple[FormerIncident, ...]:
+    """Return the former incidents that an end is the end of: what settles one fee settles those before it."""
+    next_at = alert.next_cycle_at
+    return tuple(one for one in incident.former if next_at is None or one.opened_at < next_at)
 
 
 def _channels_with_opening(incident: Incident) -> tuple[str, ...]:
@@ -190,11 +225,23 @@ def apply(
     after = _changed(incident, alert_message, classification)
     if not to:
         return _prune_threads(after)
+    if classification == "overtaken" and alert_message.alert.action == "open":
+        former = FormerIncident(opened_at=_as_of(alert_message), channels=to)
+        after = replace(after, former=(*after.former, former)[-MAX_FORMER:])
     kind = _notification_kind(incident, alert_message)
     if defer:
         deferred = Deferred(alert_message=alert_message, kind=kind, channels=to, reason=defer)
         return replace(after, deferred=deferred)
-    return enqueue(after, alert_message, kind, to)
+    return enqueue(after, alert_message, kind, to, thread_id=_thread_of_former(incident, alert_message))
+
+
+def _thread_of_former(incident: Incident, alert_message: AlertMessage) -> str | None:
+    """Return the thread of the former incident that an alert ends; None where it is the end of the incident's own thread."""
+    classification = classify(incident, alert_message)
+    ended = _former_of(incident, alert_message.alert)
+    is_apart = classification == "overtaken" or (classification == "resolved" and not incident.channels)
+    is_end = alert_message.alert.action == "resolve" and bool(ended) and is_apart
+    return ended[-1].thread_id if is_end else None
 
 
 def _changed(incident: Incident, alert_message: AlertMessage, classification: Classification) -> Incident:
@@ -212,6 +259,7 @@ def _changed(incident: Incident, alert_message: AlertMessage, classification: Cl
             after = replace(
                 after,
                 active=True,
+                former=_former_after(incident),
                 level=alert.level,
                 opened_at=at,
                 channels=(),
@@ -224,12 +272,24 @@ def _changed(incident: Incident, alert_message: AlertMessage, classification: Cl
             after = replace(after, level=alert.level)
         case "resolved":
             # A deferred opening is dropped with it: a channel without the opening needs no resolution.
-            after = replace(withdraw_failed(after), active=False, deferred=None)
+            after = replace(withdraw_failed(after), active=False, deferred=None, former=())
+        case "overtaken" if alert.action == "resolve":
+            ended = _former_of(incident, alert)
+            after = replace(after, former=tuple(one for one in incident.former if one not in ended))
         case _:
             pass
     if alert.outcome and classification in {"opened", "escalated", "outcome"}:
         after = replace(after, told=(*after.told, alert.outcome))
     return after
+
+
+def _former_after(incident: Incident) -> tuple[FormerIncident, ...]:
+    """Return the former incidents once the next one opens: those that people were told of, and not the end."""
+    channels = _channels_with_opening(incident)
+    if not incident.active or not channels or incident.opened_at is None:
+        return incident.former
+    one = FormerIncident(opened_at=incident.opened_at, channels=channels, thread_id=incident.thread_id)
+    return (*incident.former, one)[-MAX_FORMER:]
 
 
 def _last_opened_at(incident: Incident, alert: Alert, at: datetime) -> datetime:
@@ -264,22 +324,27 @@ def drop_deferred(incident: Incident) -> Incident:
 
 
 def enqueue(
-    incident: Incident, alert_message: AlertMessage, kind: NotificationKind, channels: Iterable[str]
+    incident: Incident,
+    alert_message: AlertMessage,
+    kind: NotificationKind,
+    channels: Iterable[str],
+    *,
+    thread_id: str | None = None,
 ) -> Incident:
-    """Return the incident with a notification pending for these channels."""
+    """Return the incident with a notification pending for these channels; `thread_id` names a former incident's thread."""
     deliveries = {channel: ChannelDelivery() for channel in channels}
     if not deliveries:
         return incident
     if kind == "opened":
         threads = {**incident.threads, alert_message.event_id: Thread(first_message=alert_message)}
         incident = replace(incident, thread_id=alert_message.event_id, threads=threads)
-    # A notice about an incident that another has overtaken is no part of that one.
-    is_apart = kind == "notice" and incident.active
+    # What tells of an incident that another has overtaken is no part of that one.
+    is_apart = thread_id is not None or (kind == "notice" and incident.active)
     added = PendingNotification(
         alert_message=alert_message,
         kind=kind,
         deliveries=deliveries,
-        thread_id="" if is_apart else incident.thread_id,
+        thread_id=(thread_id or "") if is_apart else incident.thread_id,
     )
     # An escalation that is sent now includes the lower one that was deferred.
     deferred = None if kind in {"opened", "escalated"} else incident.deferred
@@ -308,7 +373,7 @@ def _notification_kind(incident: Incident, alert_message: AlertMessage) -> Notif
         case "resolved" | "resolved_before_open":
             return "notice" if notify_even_if_unannounced(incident, alert_message) else "resolved"
         case "overtaken":
-            return "notice"
+            return "resolved" if alert_message.alert.action == "resolve" else "notice"
         case _:
             # To people, an incident that opened silently opens with the first notification.
             return "opened"
@@ -434,6 +499,6 @@ def _prune_threads(incident: Incident) -> Incident:
     """Return the incident without the threads to which nothing can be added any more."""
     wanted = {pending.thread_id for pending in incident.pending}
     if incident.active or incident.deferred:
-        wanted.add(incident.thread_id)
+        wanted |= {incident.thread_id, *(one.thread_id for one in incident.former)}
     threads = {thread_id: thread for thread_id, thread in incident.threads.items() if thread_id in wanted}
     return replace(incident, threads=threads)

@@ -5,7 +5,8 @@ sends the next one. So an audit is processed among the changes, keeps the CRM's 
 down, and continues after the end of any invocation. A page that takes more than the time allows becomes another step. A
 member with a change under way is skipped: that change writes it.
 
-The fields are ours, so what differs is overwritten, and a missing contact is made again. A member that could not be
+The fields are ours, so what differs is overwritten. A missing contact is made again where the rules say so
+(`remake_contacts`); else its member is refused as `contact_deleted`. A member that could not be
 repaired at once is sent to the queue and tried again. So is every member with an uncertain state that no call is
 writing: after a failed call, an invocation that ended early, or a refusal to clear. How many members and which fields
 is stored in the mirrors table (`relay mirror status`); never a value.

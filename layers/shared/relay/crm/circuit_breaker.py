@@ -16,7 +16,7 @@ from typing import Final
 
 from relay.errors import CircuitOpenError, TransientError
 from relay.ports.crm import CrmOutcome
-from relay.ports.crm_state import CircuitRecord, CircuitState, CircuitStore
+from relay.ports.crm_state import CircuitRecord, CircuitStore
 from relay.ports.runtime import Clock
 
 _FIRST_OPEN: Final = timedelta(seconds=5)
@@ -81,7 +81,13 @@ class CircuitBreaker:
         if asked is not None:
             duration = min(timedelta(seconds=asked), _LONGEST_ASKED)
         until = self.clock() + duration
-        written = self._write(permit, "open", until=until, failures=failures, reason=outcome.reason)
+        # What one code has opened stays that: an outage in between must not make its closing forget who waits.
+        known = permit.record
+        reason = known.reason if known.by_code else outcome.reason
+        wanted = CircuitRecord(
+            state="open", until=until, failures=failures, reason=reason, by_code=known.by_code
+        )
+        written = self._swap(permit, wanted)
         if not written and asked is not None:
             self._extend(until, outcome.reason)
         return duration.total_seconds()
@@ -105,19 +111,13 @@ class CircuitBreaker:
         if not permit.probing:
             return False
         by_code = permit.record.by_code
-        return self._write(permit, "closed", until=None, failures=0, reason="") and by_code
+        return self._swap(permit, CircuitRecord()) and by_code
 
     def release(self, permit: CircuitPass) -> None:
         """Let another probe through at once, if this invocation is the probe and made no call."""
         if permit.probing:
             record = permit.record
             self._swap(permit, replace(record, state="open", until=self.clock()))
-
-    def _write(
-        self, permit: CircuitPass, state: CircuitState, *, until: datetime | None, failures: int, reason: str
-    ) -> bool:
-        """Write the circuit; return False if another invocation wrote first: its record then counts."""
-        return self._swap(permit, CircuitRecord(state=state, until=until, failures=failures, reason=reason))
 
     def _swap(self, permit: CircuitPass, wanted: CircuitRecord) -> bool:
         """Write the circuit over the record last seen; return False if another invocation wrote first."""

@@ -41,7 +41,7 @@ from relay.crm.previous_contacts import (
 from relay.crm.waiting import is_over, next_waiting
 from relay.errors import TransientError
 from relay.model.formats import json_value
-from relay.ports.crm import BulkImport, ContactRef, Crm, CrmOutcome
+from relay.ports.crm import BulkImport, ContactNotes, ContactRef, Crm, CrmOutcome
 from relay.ports.crm_state import Claim, ClaimResult, SyncState, SyncStateStore
 from relay.ports.members import MemberStore, load_each
 from relay.ports.runtime import Clock
@@ -74,6 +74,11 @@ class _Notes:
         self.sync_states.note_previous(key, self.claims[key].token, contacts)
         self.noted.setdefault(key, set()).update(contacts)
 
+    def home(self, key: str) -> str | None:
+        """Return the contact that the sync state knew when the member was claimed."""
+        claim = self.claims.get(key)
+        return claim.sync_state.id if claim else None
+
     def gives_way(self, key: str, holder: str) -> bool:
         """Return whether the other member has ended, has no address or is unknown, and this one has not ended."""
         profiles = self.profiles_of([key, holder])
@@ -89,7 +94,7 @@ class _Sent:
 
     `uncleared` are members whose address is gone and whose contacts are not clear. `left` are the contacts that a written
     member still has to leave; None for a member that was not written. `held` are written members with an outcome that
-    is about such a contact.
+    is about such a contact. `made` are all contacts that Relay made for a member, as far as known.
     """
 
     outcomes: dict[str, CrmOutcome]
@@ -97,6 +102,14 @@ class _Sent:
     uncleared: AbstractSet[str] = frozenset()
     left: dict[str, frozenset[str]] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
+    made: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    def made_contacts(self, profile: CrmProfile) -> frozenset[str]:
+        """Return the contacts to note as made by Relay; none once the member's erasure has reached them all."""
+        outcome, made = self.outcomes[profile.key], self.made[profile.key]
+        if profile.erased and profile.key not in self.uncleared and outcome.state in {"mirrored", "skipped"}:
+            return frozenset()
+        return made | {outcome.id} if outcome.made and outcome.id else made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +210,7 @@ class ClaimedWrite:
             if waits
             else None,
             held=key in sent.held,
+            made_contacts=sent.made_contacts(profile),
         )
 
     def _mark_waiting(self, results: Sequence[ClaimResult]) -> None:
@@ -219,7 +233,8 @@ class ClaimedWrite:
         by_job: bool,
     ) -> _Sent:
         """Write the members; then clear the contacts that they left."""
-        outcomes, job_digests = self._collect(profiles, known)
+        outcomes, job_digests, made = self._collect(profiles, known)
+        known = {**known, **{key: _with_made(known[key], contact) for key, contact in made.items()}}
         if self.crm.identified_by == "email":
             # The claim stored the address that was seen; nothing may be written under any other.
             outcomes |= {
@@ -241,10 +256,11 @@ class ClaimedWrite:
             now = self.clock()
             sent = {key: profile.sent_at(now, backfill=key in backfill) for key, profile in due.items()}
             bulk = self.crm.bulk if by_job else None
-            outcomes |= _submit(bulk, sent) if bulk else self.crm.upsert(list(sent.values()), notes)
+            outcomes |= _submit(bulk, sent, notes) if bulk else self.crm.upsert(list(sent.values()), notes)
         result = _Sent(
             {key: outcomes.get(key, NO_OUTCOME) for key in profiles}, job_digests, uncleared.keys()
         )
+        result.made = {key: known[key].made_contacts for key in profiles}
         self._leave(profiles, known, notes.noted, result)
         return result
 
@@ -258,8 +274,8 @@ class ClaimedWrite:
         contacts = [
             contact
             for key, profile in due.items()
-            if profile.email is None and _is_anywhere(known[key])
-            for contact in known_contacts(key, known[key], version=_version(profile))
+            if profile.email is None and _is_anywhere(known[key], profile)
+            for contact in known_contacts(key, known[key], version=_version(profile), erased=profile.erased)
         ]
         return {
             key: _not_cleared(outcome)
@@ -300,14 +316,14 @@ class ClaimedWrite:
 
     def _collect(
         self, profiles: Mapping[str, CrmProfile], known: Mapping[str, SyncState]
-    ) -> tuple[dict[str, CrmOutcome], dict[str, str]]:
-        """Return the outcomes of members with a job, and the digests that jobs were given.
+    ) -> tuple[dict[str, CrmOutcome], dict[str, str], dict[str, str]]:
+        """Return the outcomes of members with a job, the digests that jobs were given, and the contacts that jobs made.
 
         A member that changed since its job was submitted has no outcome here, and is sent again.
         """
         bulk = self.crm.bulk
         if bulk is None:
-            return {}, {}
+            return {}, {}, {}
         jobs: dict[str, list[str]] = {}
         for key in profiles:
             job = known[key].job
@@ -317,6 +333,7 @@ class ClaimedWrite:
         for job, keys in jobs.items():
             # A member that is missing from the answer is sent again: the job was cancelled or forgotten.
             outcomes |= bulk.collect(job, keys)
+        made = {key: outcome.id for key, outcome in outcomes.items() if outcome.made and outcome.id}
         digests = {key: known[key].job_digest or "" for key in outcomes}
         for key, outcome in list(outcomes.items()):
             if outcome.state in {"pending", "retry", "unauthorised"}:
@@ -324,14 +341,14 @@ class ClaimedWrite:
                 outcomes[key] = replace(outcome, state="pending", id=known[key].job, unanswered=False)
             elif outcome.state in {"mirrored", "refused"} and digests[key] != profiles[key].digest:
                 del outcomes[key]  # the job is over: the profile of today is written now
-        return outcomes, {key: digest for key, digest in digests.items() if key in outcomes}
+        return outcomes, {key: digest for key, digest in digests.items() if key in outcomes}, made
 
     def _blocked_until(self, outcome: CrmOutcome) -> datetime | None:
         return self.clock() + GRACE if outcome.unanswered or outcome.state == "pending" else None
 
 
 def is_current(sync_state: SyncState, profile: CrmProfile) -> bool:
-    """Return whether the CRM certainly holds this profile, on one contact alone.
+    """Return whether the CRM certainly holds this profile, on one contact alone, and no contact that an erasure ends.
 
     It does not while a call is under way, nor after a caller died: the result of that call is unknown.
     """
@@ -339,6 +356,7 @@ def is_current(sync_state: SyncState, profile: CrmProfile) -> bool:
         sync_state.claimed_until is None
         and sync_state.digest == profile.digest
         and (not sync_state.previous_contacts or sync_state.state == "refused")
+        and not (profile.erased and sync_state.made_contacts)
     )
 
 
@@ -354,10 +372,22 @@ def _version(profile: CrmProfile) -> str:
     return f"{profile.digest}|{json_value(profile.values['last_event_at'])}"
 
 
-def _is_anywhere(sync_state: SyncState) -> bool:
+def _is_anywhere(sync_state: SyncState, profile: CrmProfile) -> bool:
+    """Return whether a contact may have the member's fields, or is one that its erasure ends.
+
+    A receiver of the signed webhook has no id, and holds a member without an address as well.
+    """
+    if profile.erased and sync_state.made_contacts:
+        return True
+    if profile.erased == "delete" and sync_state.state == "mirrored":
+        return True
     return bool(
         sync_state.email or sync_state.id or sync_state.possible_emails or sync_state.previous_contacts
     )
+
+
+def _with_made(sync_state: SyncState, contact: str) -> SyncState:
+    return replace(sync_state, made_contacts=sync_state.made_contacts | {contact})
 
 
 def _not_cleared(outcome: CrmOutcome) -> CrmOutcome:
@@ -381,13 +411,13 @@ def has_state(result: SyncResult, *states: str) -> bool:
     return isinstance(result, CrmOutcome) and result.state in states
 
 
-def _submit(bulk: BulkImport, due: Mapping[str, CrmProfile]) -> Mapping[str, CrmOutcome]:
+def _submit(bulk: BulkImport, due: Mapping[str, CrmProfile], notes: ContactNotes) -> Mapping[str, CrmOutcome]:
     no_email = CrmOutcome(state="skipped", reason="no_email")
     skipped = {key: no_email for key, profile in due.items() if not profile.email}
     submitted = [profile for key, profile in due.items() if key not in skipped]
     if not submitted:
         return skipped
-    return skipped | dict.fromkeys((profile.key for profile in submitted), bulk.submit(submitted))
+    return skipped | dict.fromkeys((profile.key for profile in submitted), bulk.submit(submitted, notes))
 
 
 def _unless_failed(error: Exception | None, outcome: CrmOutcome) -> SyncResult:

@@ -12,6 +12,7 @@ from typing import Final
 from relay.ports.crm import ContactRef, Crm, CrmOutcome
 from relay.ports.crm_state import SyncState
 from relay.rules.crm_profile import CrmProfile
+from relay.rules.settings import ErasedContacts
 
 NO_OUTCOME: Final = CrmOutcome(state="retry", reason="no_outcome", unanswered=True)
 """For a member that an adapter returned no outcome for, against its contract: the result of that call is unknown."""
@@ -20,14 +21,23 @@ _RANK: Final = {"skipped": 0, "mirrored": 1}
 """Of a member's several contacts, one that was not cleared counts first, then one that was."""
 
 
-def known_contacts(key: str, sync_state: SyncState, version: str = "") -> list[ContactRef]:
-    """Return all contacts that may carry a member's fields; by the key alone if no address is known."""
+def known_contacts(
+    key: str, sync_state: SyncState, version: str = "", *, erased: ErasedContacts | None = None
+) -> list[ContactRef]:
+    """Return all contacts that may carry a member's fields; by the key alone if no address is known.
+
+    Of an erased member also those that Relay made and the member has left: they have its address still.
+    """
     emails = {email for email in (sync_state.email, *sync_state.possible_emails) if email}
     contacts = [_contact(key, sync_state, email) for email in sorted(emails)]
     contacts = contacts or [ContactRef(key=key, id=sync_state.id)]
-    contacts += [_previous(key, name) for name in sorted(sync_state.previous_contacts)]
+    left = sync_state.previous_contacts
+    if erased:
+        left |= sync_state.made_contacts - {sync_state.id}
+    contacts += [_previous(key, name) for name in sorted(left)]
     version = version or sync_state.digest or ""
-    return [replace(contact, version=version) for contact in contacts]
+    made = sync_state.made_contacts
+    return [replace(contact, version=version, made=contact.id in made, erased=erased) for contact in contacts]
 
 
 def left_contacts(
@@ -68,7 +78,8 @@ def clear_each(crm: Crm, contacts: Sequence[ContactRef]) -> list[tuple[ContactRe
     by_key = crm.identified_by == "key"
     rest = [contact for contact in contacts if not by_key or contact.previous]
     if by_key:
-        rest += {contact.key: contact for contact in contacts if not contact.previous}.values()
+        own = sorted((each for each in contacts if not each.previous), key=lambda each: bool(each.id))
+        rest += {contact.key: contact for contact in own}.values()
     cleared: list[tuple[ContactRef, CrmOutcome]] = []
     # One contact of a member at a time: outcomes are by the member's key.
     while rest:

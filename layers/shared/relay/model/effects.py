@@ -64,7 +64,8 @@ class Alert:
     the alert holds as of then: a cancellation ends what was told a moment after it, and a joining that arrives late opens the
     incident of a failure after it. An opening whose
     `cycle_at` is later than all before it begins the next incident under the same key. One that names a `next_cycle_at`
-    belongs to the incident before the one that began then.
+    belongs to the incident before the one that began then. `silent_since` is of an end by silence: any opening newer than
+    that, though it is heard of later, shows that it was none.
     """
 
     kind: Literal["alert"] = "alert"
@@ -82,6 +83,7 @@ class Alert:
     as_of: datetime | None = None
     cycle_at: datetime | None = None
     next_cycle_at: datetime | None = None
+    silent_since: datetime | None = None
 
     def __post_init__(self) -> None:
         """Cut long values: an alert is stored in the item of its member's record."""

@@ -89,6 +89,19 @@ class Thread:
     refs: Mapping[str, str] = field(default_factory=dict)
 
 
+MAX_FORMER: Final = 4
+"""Former incidents of one key that people still wait to hear the end of: fees of one member that failed one after the other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormerIncident:
+    """An incident that the next one under its key has overtaken, while nothing told its end: when it opened, and who was told where."""
+
+    opened_at: datetime
+    channels: tuple[str, ...]
+    thread_id: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
     """The state of one incident; an unknown one is `Incident(key=…)`.
@@ -98,7 +111,7 @@ class Incident:
     `resolve`, ever. A `one_off` incident (a joining, a grant, a loss) takes escalations and updates, but
     waits for no resolution. `seen_event_ids` are the events already applied, the latest last. `channels` were notified since
     it opened. `threads` are kept by the id of the event that began each; `thread_id` is the present one.
-    `told` are the outcomes that were told since it opened.
+    `told` are the outcomes that were told since it opened. `former` are the incidents before it whose end was not told.
     `given_up` are the deliveries that failed and were withdrawn before a redrive, by event id, channel and reason: until its
     dead letter was written, nothing else says that a person was not told.
     A person sets `muted_until` and `acknowledged`; an acknowledgement holds until the incident opens anew.
@@ -114,6 +127,7 @@ class Incident:
     resolved_at: datetime | None = None
     seen_event_ids: tuple[str, ...] = ()
     told: tuple[Outcome, ...] = ()
+    former: tuple[FormerIncident, ...] = ()
     channels: tuple[str, ...] = ()
     pending: tuple[PendingNotification, ...] = ()
     given_up: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -187,6 +187,15 @@ class History:
         """The first failure and the ending of each cycle that was lost, the latest last."""
         return self._pairs("lost")
 
+    def failure_paid_in_part(self, number: int) -> Milestone | None:
+        """Return the failure of whose fee the payment with this stamp number was a part; None where it was the whole."""
+        for cycle in self.cycles:
+            if number <= cycle.failures[0].number or (cycle.end and number >= cycle.end.number):
+                continue
+            before = [each for each in cycle.failures if each.number < number]
+            return before[-1] if before[-1].amount is not None else None
+        return None
+
     def _pairs(self, outcome: Outcome) -> tuple[Pair, ...]:
         closed = (cycle for cycle in self.cycles if cycle.outcome == outcome)
         return tuple(Pair(cycle.failures[0], cycle.end) for cycle in closed if cycle.end)
@@ -245,6 +254,11 @@ def tier_at(milestones: Milestones, number: int) -> str | None:
     return newest.tier if newest else None
 
 
+def newest_number(milestones: Iterable[Milestone]) -> int:
+    """Return the stamp number of the newest of these milestones; -1 where there is none."""
+    return max((each.number for each in milestones), default=-1)
+
+
 def _known_from(milestones: Milestones, *kinds: MilestoneKind) -> int:
     """Return the number of the milestone up to which older ones of these kinds may be forgotten; -1 where none is."""
     by_kind = ([each for each in milestones if each.kind == kind] for kind in kinds)
@@ -264,7 +278,8 @@ def _cycles(milestones: Sequence[Milestone]) -> Iterator[Cycle]:
             if not has_ended:
                 failures.append(each)
             continue
-        has_ended = each.kind == "ended" or (has_ended and each.kind not in {"joined", "moved"})
+        has_begun = each.kind == "joined" or each.detail in WITHOUT_A_FEE
+        has_ended = each.kind == "ended" or (has_ended and not has_begun)
         if failures and _closes(each, failures[-1]):
             yield Cycle(tuple(failures), each)
             failures = []

@@ -9,6 +9,7 @@ from typing import Final, Literal, Protocol, TypeAlias
 
 from relay.model.messages import MemberChanged
 from relay.rules.crm_profile import CrmProfile
+from relay.rules.settings import ErasedContacts
 
 NOT_READABLE: Final = "not_readable"
 """The reason of the `PermanentError` that `Crm.read` raises for a target that cannot be read."""
@@ -35,7 +36,8 @@ class CrmOutcome:
 
     `id` is otherwise the CRM's own id of the contact. `retry_after` is in seconds. `unanswered` marks a `retry`
     whose request may still take effect, or already has. `member_only` marks a `retry` that concerns this member
-    alone and is no sign that the CRM is down. `holder` is the key of our member whose contact has the address that this
+    alone and is no sign that the CRM is down. `made` marks a `mirrored` whose contact did not exist before: it is Relay's,
+    and no merchant's. `holder` is the key of our member whose contact has the address that this
     member waits for.
     """
 
@@ -47,13 +49,23 @@ class CrmOutcome:
     member_only: bool = False
     setting: str = ""
     holder: str = ""
+    made: bool = False
+
+
+CONTACT_DELETED: Final = CrmOutcome(state="refused", reason="contact_deleted")
+"""For a member whose contact the merchant deleted, where none may be made again."""
 
 
 class ContactNotes(Protocol):
     """Where a write notes, before it moves a member, which contacts may hold the member's fields meanwhile.
 
-    So a crash between two calls leaves no contact that no sync state names. It also knows the other members of our shop.
+    So a crash between two calls leaves no contact that no sync state names. It also knows the other members of our shop,
+    and the contact in which the CRM held a member last.
     """
+
+    def home(self, key: str) -> str | None:
+        """Return the CRM's id of the contact in which it held this member last; None if it never did."""
+        ...
 
     def add(self, key: str, contacts: Collection[str]) -> None:
         """Note the CRM's ids of contacts that may hold this member's fields.
@@ -79,6 +91,10 @@ class ContactNotes(Protocol):
 class NoNotes:
     """Notes nothing and knows no other member: for a write that no sync state follows, such as the sample's."""
 
+    def home(self, key: str) -> str | None:  # noqa: ARG002 - the port's argument
+        """Return None."""
+        return None
+
     def add(self, key: str, contacts: Collection[str]) -> None:
         """Do nothing."""
 
@@ -96,6 +112,8 @@ class ContactRef:
 
     `previous` marks a contact that the member has left: it may hold the member's fields without its key. `version` is the
     same for every try of one removal, and another for the next one of the same member; empty where that is not known.
+    `made` says that Relay made the contact with this `id`; `erased` that the member is erased, and what is to happen to
+    such a contact then.
     """
 
     key: str
@@ -103,6 +121,18 @@ class ContactRef:
     email: str | None = None
     previous: bool = False
     version: str = ""
+    made: bool = False
+    erased: ErasedContacts | None = None
+
+    @property
+    def loses_the_person(self) -> bool:
+        """Whether e-mail address, names and phone number go as well: of an erased member's contact that Relay made."""
+        return self.made and self.erased is not None and bool(self.id)
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether the contact itself goes in the end."""
+        return self.loses_the_person and self.erased == "delete"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,8 +156,11 @@ class BulkImport(Protocol):
         """How many members one job takes."""
         ...
 
-    def submit(self, profiles: Sequence[CrmProfile]) -> CrmOutcome:
-        """Submit a job; return `pending` with its id, or the outcome of every member where it was not taken."""
+    def submit(self, profiles: Sequence[CrmProfile], notes: ContactNotes = NO_NOTES) -> CrmOutcome:
+        """Submit a job; return `pending` with its id, or the outcome of every member where it was not taken.
+
+        A member whose contact must not be made again is left out: the job's end says that it was not imported.
+        """
         ...
 
     def collect(self, job: str, keys: Sequence[str]) -> Mapping[str, CrmOutcome]:
@@ -191,7 +224,8 @@ class Crm(Protocol):
         """Write the members' fields; return an outcome for each, by member key. Raises no error of its own.
 
         A member that moves to another contact: that contact is noted first, written, and only then the former one loses
-        the key. The fields that stay on the former one are the caller's to `clear`.
+        the key. The fields that stay on the former one are the caller's to `clear`. A member whose contact was deleted in
+        the CRM gets `CONTACT_DELETED`, unless its profile says that the contact may be made again.
         """
         ...
 
@@ -207,9 +241,11 @@ class Crm(Protocol):
         ...
 
     def clear(self, contacts: Sequence[ContactRef]) -> Mapping[str, CrmOutcome]:
-        """Remove the key and all of our fields from these contacts, and nothing else; outcomes by member key.
+        """Remove the key and all of our fields from these contacts; outcomes by member key.
 
-        `mirrored` if the contact no longer carries this member's fields, `skipped` if there is no such contact.
+        Nothing else is touched, but on a contact that `loses_the_person`: there e-mail address, names and phone number
+        go as well; then the contact itself where it `is_deleted`. Such a contact is found by its id, with no other
+        member's key. `mirrored` if the contact no longer carries this member's fields, `skipped` if there is no such contact.
         A contact under another key is not touched, and is `skipped`. A `previous` contact is found by its id alone, and
         cleared where it has this member's fields and no other key.
         """

@@ -36,7 +36,8 @@ class SyncState:
     known result may have written the member as well. `claimed_until` is set from before a call until its outcome
     is stored; a time in the past means that the caller died. `job` is the bulk job that works on the member, and
     `job_digest` the digest of the profile that the job was given. `previous_contacts` are the CRM's ids of contacts
-    (addresses, where no id is known) that may hold the member's fields and are not its contact. `waiting` is set while
+    (addresses, where no id is known) that may hold the member's fields and are not its contact. `made_contacts` are the
+    ids of those that Relay made for the member: what a CRM's answer said, and nothing else. `waiting` is set while
     `state` is `waiting`.
     """
 
@@ -50,6 +51,7 @@ class SyncState:
     job: str | None = None
     job_digest: str | None = None
     previous_contacts: frozenset[str] = frozenset()
+    made_contacts: frozenset[str] = frozenset()
     waiting: Waiting | None = None
 
 
@@ -68,7 +70,7 @@ class ClaimResult:
     `profile` is what was sent. Until `blocked_until` no other call may claim the member, though this claim ends.
     `job_digest` is the digest of what a job was given, where it differs from `profile`. `final` is false for a
     refusal that must be tried again even if the member does not change. `previous_contacts` are those that are left to
-    clear; None leaves them as they are noted. `waiting` goes with an outcome `waiting`. `held` says that the CRM holds
+    clear; None leaves them as they are noted. `made_contacts` are all that Relay made. `waiting` goes with an outcome `waiting`. `held` says that the CRM holds
     the profile although the outcome is another: only a previous contact is left to clear.
     """
 
@@ -79,6 +81,7 @@ class ClaimResult:
     job_digest: str | None = None
     final: bool = True
     previous_contacts: frozenset[str] | None = None
+    made_contacts: frozenset[str] = frozenset()
     waiting: Waiting | None = None
     held: bool = False
 

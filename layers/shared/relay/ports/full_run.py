@@ -34,6 +34,7 @@ class FullRun:
     lost a field; `new` were not in the table. `gone` are members that the API no longer knows. `fields` counts the
     differences by field. `began` and `updated` go by our clock, `since` and `until` by the API's. `whole` says whether
     the list certainly ended, None before its end. `last_members` is how many the last whole run read.
+    `imported_at` is when the last quiet run ended, which may have brought the whole programme.
     `is_alerted` is set while people know of a run that stopped or was not whole. `is_known` says that an earlier run has
     read the list to an end: a run before that is quiet, since no message told of these members.
     """
@@ -64,6 +65,7 @@ class FullRun:
     fields: Mapping[str, int] = field(default_factory=dict)
     last_members: int | None = None
     last_day: date | None = None
+    imported_at: datetime | None = None
     is_alerted: bool = False
     is_known: bool = False
     version: int = 0

@@ -21,7 +21,9 @@ class DailyRun:
 
     It covers what came due after `begin` and up to `end`. `digest_day` is the last day whose digest was sent.
     `cursor` is where the present phase continues, None at its beginning. `version` counts the writes. `counts` are
-    the amounts of the members read so far, and `measures` those in force when the run began.
+    the amounts of the members read so far, and `measures` those in force when the run began. `measured_import` is the end
+    of the latest import whose members have been measured. A run that covers no time measures the programme after an
+    import, and does nothing else.
     """
 
     day: date
@@ -33,7 +35,13 @@ class DailyRun:
     totals: DailyTotals = field(default_factory=DailyTotals)
     counts: Counts = field(default_factory=Counts)
     measures: Measures | None = None
+    measured_import: datetime | None = None
     version: int = 0
+
+    @property
+    def only_measures(self) -> bool:
+        """Whether the run follows an import: nothing came due, and no day has ended."""
+        return self.begin == self.end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

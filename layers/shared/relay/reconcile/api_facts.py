@@ -105,6 +105,12 @@ def _membership(read: ApiMember, record: Member) -> dict[str, Value]:
     return {**tier, **pick(read, status="seen_status", tier_id="seen_tier_id"), **_status(read.status)}
 
 
+_OPEN_FEE: Final = {"FAILED": "failed", "PAST_DUE": "past_due"}
+"""The platform's documentation names no word for a fee that is open. These are Shopify's of a contract whose billing failed
+for good, and the usual one (https://shopify.dev/docs/api/admin-graphql/latest/enums/SubscriptionContractSubscriptionStatus).
+"""
+
+
 def _status(status: str | None) -> dict[str, Value]:
     """Return whether the membership has ended or is about to; an unknown word says neither, and is kept as unknown.
 
@@ -121,10 +127,10 @@ def _status(status: str | None) -> dict[str, Value]:
             return {"cancelled_at": None, "cancel_type": None, "found_status": "pending_cancellation"}
         case "CANCELLED":
             return {**ending, "found_status": "cancelled"}
-        case "":
-            return {}
-        case _:
-            return {"found_status": "unknown"}
+        case "FAILED" | "PAST_DUE" as word:
+            return {"found_status": _OPEN_FEE[word]}
+        case word:
+            return {"found_status": "unknown"} if word else {}
 
 
 def _money(read: ApiMember) -> dict[str, Value]:

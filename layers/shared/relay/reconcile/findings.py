@@ -31,6 +31,7 @@ def events_of(before: Member, after: Member, facts: Facts, rules: Rules) -> tupl
 
 def _effects(before: Member, after: Member, rules: Rules) -> Iterator[Effect]:
     yield from resolved_incidents(before, after, rules)
+    yield from dunning.found_alert(before, after, rules)
     yield from late_ending(before, after, rules)
     yield from denied_alert(before, after)
 
@@ -45,7 +46,7 @@ def resolved_incidents(before: Member, after: Member, rules: Rules) -> Effects:
             level = dunning.level_for(before, rules, otherwise=Level.WARNING, high=Level.ERROR)
             yield dunning.resolution_alert("lost", None, before, level=level)
         else:
-            yield dunning.resolution_alert("found_ended", None, before)
+            yield dunning.resolution_alert("found_ended" if after.is_gone else "found_paid", None, before)
     if cancellation.incident_key(before) and not cancellation.incident_key(after):
         if after.ended_at:
             yield cancellation.ended_alert(before)

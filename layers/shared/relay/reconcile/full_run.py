@@ -183,6 +183,7 @@ class FullRunner:
             updated=now,
             last_members=last,
             last_day=before.last_day if before else None,
+            imported_at=before.imported_at if before else None,
             is_alerted=before.is_alerted if before else False,
             is_known=is_known,
             version=before.version if before else 0,
@@ -381,8 +382,11 @@ class FullRunner:
         run = replace(
             run, phase="finished", last_members=run.read if whole else run.last_members, walk=Walk()
         )
-        if run.dry_run or run.quiet:
-            done = self._save(replace(run, is_known=run.is_known or not run.dry_run))
+        if run.dry_run:
+            done = self._save(run)
+        elif run.quiet:
+            # The clock measures the programme anew: who stands out follows from all members.
+            done = self._save(replace(run, is_known=True, imported_at=self.clock()))
         else:
             is_fine = bool(run.whole)
             if run.is_alerted or not is_fine:

@@ -21,7 +21,7 @@ from relay.model.member import Member, PaymentStatus, Status
 from relay.rules import credits, dunning
 from relay.rules.declines import decline_code
 from relay.rules.segments import billing_interval, is_high_value
-from relay.rules.settings import CrmName, Rules
+from relay.rules.settings import CrmName, ErasedContacts, Rules
 
 PersonField: TypeAlias = Literal["first_name", "last_name", "phone"]
 
@@ -121,7 +121,9 @@ class CrmProfile:
     """The wanted state of one member in a CRM: a value for each name of `CRM_FIELDS`, in that order.
 
     `backfill` marks a send that a back-fill alone asked for: it should start no flow. Names and phone are written where
-    the contact's own field is empty, in the CRMs of `write_names`: a change of them is no difference.
+    the contact's own field is empty, in the CRMs of `write_names`: a change of them is no difference. In the CRMs of
+    `remake_contacts`, a contact that the merchant deleted is made again. `erased` is set for an erased member:
+    what happens to the contacts that Relay made.
     """
 
     key: str
@@ -131,6 +133,8 @@ class CrmProfile:
     last_name: str = ""
     phone: str = ""
     write_names: tuple[CrmName, ...] = ()
+    erased: ErasedContacts | None = None
+    remake_contacts: tuple[CrmName, ...] = ()
 
     @property
     def email(self) -> str | None:
@@ -200,6 +204,8 @@ def crm_profile(member: Member, rules: Rules) -> CrmProfile:
         last_name=member.text("last_name") or "",
         phone=member.text("phone") or "",
         write_names=rules.write_names,
+        erased=rules.erase_contacts if member.is_erased else None,
+        remake_contacts=rules.remake_contacts,
         values={
             name: computed[name] if name in computed else _sendable(crm_field, member.value(name))
             for name, crm_field in CRM_FIELDS.items()

@@ -39,12 +39,13 @@ _HOW_IT_FAILED: Final = {
 }
 """What a title says of the payment, by rule."""
 
-Closing: TypeAlias = Literal["recovered", "lost", "ended", "found_ended", "rejoined", "moved"]
+Closing: TypeAlias = Literal["recovered", "found_paid", "lost", "ended", "found_ended", "rejoined", "moved"]
 
 _BY_OUTCOME: Final[Mapping[str, Closing]] = {"recovered": "recovered", "lost": "lost", "rejoined": "rejoined"}
 
 _CLOSINGS: Final[Mapping[Closing, tuple[str, Outcome, str]]] = {
     "recovered": ("dunning.recovered", "recovered", f"Recovered: the fee of {MEMBER} is paid"),
+    "found_paid": ("dunning.recovered", "recovered", f"Recovered: the fee of {MEMBER} was found to be paid"),
     "lost": ("dunning.lost", "lost", f"Lost: {MEMBER} cancelled after failed payments"),
     "ended": ("dunning.ended", "lost", f"Lost: {MEMBER} left by request, and the fee stays open"),
     "found_ended": ("dunning.ended", "lost", f"Lost: the membership of {MEMBER} was found to have ended"),
@@ -55,6 +56,7 @@ _CLOSINGS: Final[Mapping[Closing, tuple[str, Outcome, str]]] = {
 
 _WHAT_IS_LEFT: Final[Mapping[Closing, str]] = {
     "recovered": "Nothing is left to do.",
+    "found_paid": "Nothing is left to do.",
     "lost": "Invite the member back: a new payment method is all that was missing.",
     "ended": "Nothing more is tried. Ask why, and invite the member back.",
     "found_ended": "Nothing more is tried. Look the member up in Inveterate, and invite the member back.",
@@ -215,13 +217,7 @@ def failure_alert(rule: str, event: Failure, after: Member, rules: Rules, *, lev
 def of_cycle(alert: Alert, cycle: Cycle, member: Member) -> Alert:
     """Return an alert of a cycle's failure with where that cycle begins and ends, where nothing settled the fee before or this one."""
     next_at = cycle.end.at if cycle.end and cycle.outcome == "next" else None
-    following = detail_rows(("Next fee", f"failed as well, on {day_text(next_at)}" if next_at else None))
-    return replace(
-        alert,
-        details=(*alert.details, *following),
-        cycle_at=_cycle_at(cycle, member),
-        next_cycle_at=next_at,
-    )
+    return replace(_followed(alert, next_at), cycle_at=_cycle_at(cycle, member))
 
 
 def opened_alerts(before: Member, after: Member, rules: Rules) -> Iterator[Alert]:
@@ -254,12 +250,38 @@ def opened_alerts(before: Member, after: Member, rules: Rules) -> Iterator[Alert
         ),
         advice=_advice(rules, permanent=cannot_succeed(reason), left=left),
         outcome="failed_for_good" if cycle.is_final else None,
-        as_of=_decided_at(after, cycle.failures[-1].at),
+        as_of=decided_at(after, cycle.failures[-1].at),
         cycle_at=_cycle_at(cycle, after),
     )
 
 
-def _decided_at(member: Member, failed_at: datetime) -> datetime:
+def found_alert(before: Member, after: Member, rules: Rules) -> Iterator[Alert]:
+    """Yield the late alert of a failed fee that a reading has found, and that no event has told, under the member's incident.
+
+    The platform's word does not say which attempt it was.
+    """
+    is_final = after.payment_status == "failed"
+    if not after.is_failing or (before.is_failing and not (is_final and before.payment_status != "failed")):
+        return
+    if is_final:
+        rule, levels = "dunning.failed", (Level.WARNING, Level.ERROR)
+    else:
+        rule, levels = "dunning.attempt", (Level.INFO, Level.WARNING)
+    left = attempts_left(after, rules)
+    yield Alert(
+        rule=rule,
+        incident_key=incident_key(after),
+        level=level_for(after, rules, otherwise=levels[0], high=levels[1]),
+        title=_failed_title(rule, "", None, left),
+        details=detail_rows(
+            ("Found", "by comparing with Inveterate: no webhook told of it"), *high_value_rows(after, rules)
+        ),
+        advice=_advice(rules, permanent=False, left=left),
+        outcome="failed_for_good" if is_final else None,
+    )
+
+
+def decided_at(member: Member, failed_at: datetime) -> datetime:
     """Return the moment as of which the record shows a failed fee as open or over, where its events alone do not say it.
 
     After the failure, and after an ending of another tier, which may have resolved the incident when it was
@@ -337,8 +359,14 @@ def closing(before: Member, after: Member) -> Closing:
     open_before = open_cycle(before)
     for cycle in after.history.cycles if open_before else ():
         if open_before and cycle.end and open_before.failures[-1] in cycle.failures:
-            return "moved" if cycle.end.kind == "moved" else _BY_OUTCOME.get(cycle.outcome, "ended")
+            return closing_of(cycle)
     return "ended"
+
+
+def closing_of(cycle: Cycle) -> Closing:
+    """Return how the fee of a cycle that has an end is over."""
+    is_move = cycle.end is not None and cycle.end.kind == "moved"
+    return "moved" if is_move else _BY_OUTCOME.get(cycle.outcome, "ended")
 
 
 def resolution_alert(
@@ -350,11 +378,34 @@ def resolution_alert(
     a moment after the event of `at` included.
     """
     failed_at = before.moment("last_failure_at")
-    as_of = _decided_at(before, failed_at) if failed_at else None
+    as_of = decided_at(before, failed_at) if failed_at else None
+    alert = replace(
+        _end_alert(how, before, level=level), as_of=as_of if as_of and (at is None or as_of > at) else None
+    )
+    cycle = open_cycle(before)
+    return _with_figures(alert, cycle) if cycle else alert
+
+
+def former_ends(before: Member, after: Member) -> Iterator[Alert]:
+    """Yield the end of a fee that is heard of only after the next one has failed, which is open still.
+
+    It goes to those who were told of the former incident. The end of the newest fee settles those before it.
+    """
+    for former in reversed(before.history.cycles if after.is_failing else ()):
+        if former.outcome != "next" or former.end is None:
+            continue
+        for cycle in after.history.cycles:
+            if former.failures[-1] in cycle.failures and cycle.end and cycle.outcome != "next":
+                alert = _with_figures(_end_alert(closing_of(cycle), before), cycle)
+                yield _followed(alert, former.end.at)
+                return
+
+
+def _end_alert(how: Closing, member: Member, *, level: Level = Level.INFO) -> Alert:
     rule, outcome, title = _CLOSINGS[how]
-    alert = Alert(
+    return Alert(
         rule=rule,
-        incident_key=incident_key(before),
+        incident_key=incident_key(member),
         action="resolve",
         level=level,
         title=title,
@@ -362,10 +413,13 @@ def resolution_alert(
         outcome=outcome,
         tone="bad" if outcome == "lost" else "neutral" if how == "moved" else "good",
         advice=_WHAT_IS_LEFT[how],
-        as_of=as_of if as_of and (at is None or as_of > at) else None,
     )
-    cycle = open_cycle(before)
-    return _with_figures(alert, cycle) if cycle else alert
+
+
+def _followed(alert: Alert, next_at: datetime | None) -> Alert:
+    """Return an alert of a fee with what the next one did, where that has failed as well."""
+    following = detail_rows(("Next fee", f"failed as well, on {day_text(next_at)}" if next_at else None))
+    return replace(alert, details=(*alert.details, *following), next_cycle_at=next_at)
 
 
 def with_figures(alert: Alert, at: datetime, member: Member) -> Alert:

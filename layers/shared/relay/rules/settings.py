@@ -21,6 +21,7 @@ from relay.rules.measures import Measures
 LevelName: TypeAlias = Literal["info", "warning", "error", "critical"]
 CrmName: TypeAlias = Literal["hubspot", "klaviyo", "salesforce"]
 ChannelName: TypeAlias = Literal["email", "slack", "pagerduty"]
+ErasedContacts: TypeAlias = Literal["clear", "delete"]
 Currency: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Amount: TypeAlias = Annotated[Decimal, Field(ge=0, le=1_000_000_000, allow_inf_nan=False)]
 
@@ -152,7 +153,8 @@ class Rules(_RulesModel):
     `tiers` are by tier id, `rules` by the rule id that every alert shows. `currency` is the shop's: the one of
     balances, of lifetime revenue and of `thresholds`. `currencies` are the amounts in others, by ISO 4217 code.
     `manage_url` goes with events and profiles as the page on which the member acts; `write_names` are the CRMs that get
-    names and phone where their own field is empty.
+    names and phone where their own field is empty, `remake_contacts` those in which a contact that the merchant deleted is
+    made again. `erase_contacts` is what happens to an erased member's contacts that Relay made.
     `measures` are no setting: the daily run computes them, and they are loaded together with the rules.
     """
 
@@ -174,6 +176,8 @@ class Rules(_RulesModel):
     renewal_notices: bool = True
     manage_url: ManageUrl | None = None
     write_names: tuple[CrmName, ...] = ("hubspot", "salesforce")
+    erase_contacts: ErasedContacts = "clear"
+    remake_contacts: tuple[CrmName, ...] = ()
     spikes: Spikes = Spikes()
     retention: Retention = Retention()
     measures: Measures = Field(default=Measures(), exclude=True, repr=False)

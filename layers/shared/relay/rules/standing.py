@@ -21,6 +21,7 @@ def standing_alerts(before: Member, after: Member, rules: Rules, *, at: datetime
     yield from dunning.opened_alerts(before, after, rules)
     if before.is_failing and not after.is_failing:
         yield dunning.resolution_alert(dunning.closing(before, after), at, before)
+    yield from dunning.former_ends(before, after)
     known, implied = cancellation.announced(before), cancellation.announced(after)
     if implied and not known:
         yield from cancellation.pending_alerts(before, after, rules)

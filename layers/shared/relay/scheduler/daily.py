@@ -4,6 +4,9 @@ It is due at `Rules.digest_at` by the shop's clock and may take several ticks: i
 page, over the version that was read. So a tick that comes twice, late or beside another finds what is left to
 do, and a crash repeats one page at most, whose notes and alerts have the same ids again. A run covers the time
 since the run before, however long that is. Members are read a second time only where the measures have changed.
+
+An import brings members that no webhook told of. So at the tick after its end a run of its own measures the programme,
+and a valuable member stands out from then on; all else waits for the day's run.
 """
 
 from __future__ import annotations
@@ -43,7 +46,8 @@ MISSED_DAYS: Final = 7
 class DailyRunner:
     """Makes the daily run. Notes go to `changes`, alerts and digests to the notifier's queue `alerts`.
 
-    `archive` journals dead letters before they expire (`scheduler/old_letters.py`).
+    `archive` journals dead letters before they expire (`scheduler/old_letters.py`). `imported_at` returns when the latest
+    import has ended, None without one.
     """
 
     shop: str
@@ -58,6 +62,7 @@ class DailyRunner:
     alerts: MessageSender
     telemetry: Telemetry
     archive: Callable[[DailyRun, Context], None] = lambda _run, _context: None
+    imported_at: Callable[[], datetime | None] = lambda: None
 
     def advance(self, now: datetime, context: Context) -> str:
         """Do what is due at `now` while there is time; return the phase that the run is in.
@@ -89,9 +94,20 @@ class DailyRunner:
                 day=day, begin=due, end=due, digest_day=day - calendar.DAY, phase="done", version=version
             )
             return self._save(first)
-        if known.phase != "done" or known.day >= day or due <= known.end:
+        if known.phase != "done":
             return known
-        return DailyRun(day=day, begin=known.end, end=due, digest_day=known.digest_day, version=known.version)
+        imported = self.imported_at()
+        following = DailyRun(
+            day=known.day,
+            begin=known.end,
+            end=known.end,
+            digest_day=known.digest_day,
+            measured_import=imported,
+            version=known.version,
+        )
+        if known.day < day and due > known.end:
+            return replace(following, day=day, end=due)
+        return known if imported in {None, known.measured_import} else following
 
     def _step(self, run: DailyRun, rules: Rules, context: Context) -> DailyRun:
         match run.phase:
@@ -133,7 +149,7 @@ class DailyRunner:
         run = replace(run, totals=totals, counts=counts)
         is_over = page.cursor is None
         return _advanced(
-            run, page.cursor, "high_value" if is_over and self._measure(run, rules) else "sync_states"
+            run, page.cursor, "high_value" if is_over and self._measure(run, rules) else _after_measuring(run)
         )
 
     def _measure(self, run: DailyRun, rules: Rules) -> bool:
@@ -154,7 +170,7 @@ class DailyRunner:
         flipped = [m for m in page.items if is_high_value(m, before) != is_high_value(m, rules)]
         changes = [MemberChanged(member=member.key, backfill=True) for member in flipped]
         _send_all(self.changes, [OutgoingMessage(body=dump(change)) for change in changes])
-        return _advanced(run, page.cursor, "sync_states")
+        return _advanced(run, page.cursor, _after_measuring(run))
 
     def _send_reminders(self, members: Sequence[Member], rules: Rules, window: Window) -> None:
         changes: list[OutgoingMessage] = []
@@ -193,6 +209,10 @@ class DailyRunner:
     def _save(self, run: DailyRun) -> DailyRun:
         self.runs.save(run)
         return replace(run, version=run.version + 1)
+
+
+def _after_measuring(run: DailyRun) -> Phase:
+    return "done" if run.only_measures else "sync_states"
 
 
 def _advanced(run: DailyRun, cursor: str | None, following: Phase) -> DailyRun:

@@ -171,6 +171,7 @@ def _dunning(member: Member, _rules: Rules, window: Window) -> Iterator[EventEff
             ("Last failure", moment_text(failed)),
         ),
         advice="Neither a payment nor a cancellation was reported: look the member up in Inveterate.",
+        silent_since=dunning.decided_at(member, failed),
     )
     yield _due(f"dun:{member.key}:{to_millis(failed)}:30d", failed + DUNNING, alert)
 

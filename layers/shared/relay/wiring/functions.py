@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
@@ -380,6 +380,7 @@ class ClockServices(BaseServices):
             alerts=alerts,
             telemetry=self.telemetry,
             archive=OldLetters(shop=self.shop, box=self.letters, alerts=alerts, telemetry=self.telemetry),
+            imported_at=self._imported_at,
         )
         return Scheduler(
             alerts=alerts,
@@ -392,6 +393,13 @@ class ClockServices(BaseServices):
             reconcile=queue_at(settings.rechecks_url, "reconcile") if settings.rechecks_url else None,
             erasures=self._erasures,
         )
+
+    def _imported_at(self) -> datetime | None:
+        """Return when the latest import has ended; None without an API key, or without an import."""
+        from relay.adapters.dynamodb.platform import DynamoFullRuns
+
+        run = DynamoFullRuns(self.settings.mirrors_table).load() if self.settings.rechecks_url else None
+        return run.imported_at if run else None
 
     def _erasures(self) -> ErasurePass:
         """Return the weekly pass over the journal. It loads botocore."""

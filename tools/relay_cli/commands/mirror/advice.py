@@ -6,6 +6,7 @@ from typing import Final
 
 _ADVICE: Final = {
     "owned_by_other": "another shop has this contact: give the member another address, or clear the key there",
+    "contact_deleted": "restore the contact in the CRM, or name the CRM in the rules' remake_contacts; then relay mirror retry",
     "email_held_by_member": "another member has this address: correct one of the two in Shopify",
     "email_held_by_contact": "another contact has this address: merge the two in the CRM",
     "identity_conflict": "several contacts match: merge them in the CRM",
@@ -21,6 +22,9 @@ _ADVICE: Final = {
     "property_limit_reached": "delete properties in the CRM, or take a larger plan; then relay mirror prepare",
     "properties_not_made": "relay mirror prepare",
     "invalid_option": "relay mirror prepare",
+    "permission_denied": "allow the credential to delete, or erase_contacts: clear (docs/privacy.md); the contact is empty",
+    "insufficient_access": "allow Relay's user to delete, or erase_contacts: clear; the contact is empty",
+    "delete_failed": "delete the contact in the CRM, it is empty: something there still refers to it",
     "silent_2xx": "nothing: it is tried again",
 }
 _OTHERWISE: Final = "look at the reason in the CRM, then relay mirror retry"

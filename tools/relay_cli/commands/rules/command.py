@@ -17,6 +17,7 @@ from relay_cli.commands.rules import yaml_document
 from relay_cli.commands.rules.listing import as_text, print_rules
 from relay_cli.errors import ATTENTION, WRONG_INPUT, CliError, UsageError
 from relay_cli.help import HelpFormatter, add_yes_option, describe
+from relay_cli.output import table
 from relay_cli.prompts import confirm
 from relay_cli.stack import Stack
 
@@ -119,7 +120,7 @@ def _apply(arguments: argparse.Namespace, open_table: OpenTable) -> int:
     replaced = _stored_document(open_table) if changes else ""
     if changes and not arguments.json:
         # What is replaced can be applied again: the one way back.
-        print(f"This document is replaced:\n{replaced}", file=sys.stderr)
+        print(f"This document is replaced:\n{replaced}\n", file=sys.stderr)
     ask = bool(changes) and not arguments.yes
     if ask and not arguments.json:
         _print_changes(changes, arguments, applied=False)
@@ -145,10 +146,8 @@ def _print_changes(
         before = {"replaced": replaced} if applied else {}
         print(json.dumps({"changes": rows, "applied": applied, **before}, indent=2))
         return
-    for path, now, then in changes:
-        print(f"{path}: {as_text(now)} -> {as_text(then)}")
-    if not changes:
-        print("No changes.")
+    lines = [(path, as_text(now), "→", as_text(then)) for path, now, then in changes]
+    print(table(("setting", "now", "", "then"), lines, empty="No changes."))
 
 
 def _read(arguments: argparse.Namespace) -> Rules | None:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 _ACCEPTED: Final = 202
 _INVALID: Final = 400
 _SERVER_ERROR: Final = 500
-_WITH_ANY_BODY: Final = frozenset({401, 404, 405, 410, 413, 429})
-"""Statuses that mean the same whatever the body is: another server's 404 is one of a wrong address."""
+_WITH_ANY_BODY: Final = frozenset({401, 410, 413, 429})
+"""Statuses that mean the same whatever the body is."""
 
 _ABOUT_THE_KEY: Final = re.compile(r"(routing|service|integration)[ _-]?key", re.IGNORECASE)
 _KEY: Final = re.compile(r"[A-Za-z0-9]{32}")

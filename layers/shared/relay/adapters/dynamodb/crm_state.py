@@ -9,6 +9,7 @@
     possible_emails     addresses under which a call without a known result may have written the member
     job, job_digest     the bulk job that works on the member, and the digest of the profile that it was given
     previous_contacts   contacts that may hold the member's fields beside its own
+    made_contacts       contacts that Relay made for the member
     waiting_since, tried_at, next_try, tries, tried_digest, waits_backfill    of a member that the CRM does not take
 
 Cost (on demand, us-east-1: $0.125 per million read units, $0.625 per million writes): a member that needs nothing costs
@@ -225,10 +226,11 @@ def _changes(result: ClaimResult) -> tuple[dict[str, Any], list[str]]:
         sets |= _waiting_attributes(result.waiting)
     if outcome.state in _FINAL:
         removes += [name for name in _WAITING if name not in sets]
-    if result.previous_contacts:
-        sets["previous_contacts"] = {"SS": sorted(result.previous_contacts)}
-    elif result.previous_contacts is not None or outcome.state == "skipped":
-        removes.append("previous_contacts")
+    for name, contacts in _noted_contacts(result).items():
+        if contacts:
+            sets[name] = {"SS": sorted(contacts)}
+        else:
+            removes.append(name)
     if result.blocked_until:
         sets |= {
             "token": attributes.text(_NO_CLAIM),
@@ -236,6 +238,16 @@ def _changes(result: ClaimResult) -> tuple[dict[str, Any], list[str]]:
         }
         removes = [name for name in removes if name not in sets]
     return sets, removes
+
+
+def _noted_contacts(result: ClaimResult) -> dict[str, Collection[str]]:
+    """Return the sets of contacts to store, empty ones to remove; without the previous ones where they stay as noted."""
+    noted: dict[str, Collection[str]] = {"made_contacts": result.made_contacts}
+    if result.previous_contacts is not None:
+        noted["previous_contacts"] = result.previous_contacts
+    elif result.outcome.state == "skipped":
+        noted["previous_contacts"] = ()
+    return noted
 
 
 def _waiting_attributes(waiting: Waiting) -> dict[str, Any]:
@@ -276,6 +288,7 @@ def decode_sync_state(item: Mapping[str, Any]) -> SyncState:
         job=attributes.text_of(item, "job"),
         job_digest=attributes.text_of(item, "job_digest"),
         previous_contacts=frozenset(item.get("previous_contacts", {}).get("SS", ())),
+        made_contacts=frozenset(item.get("made_contacts", {}).get("SS", ())),
         waiting=_waiting(item),
     )
 

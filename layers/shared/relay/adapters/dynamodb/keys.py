@@ -9,7 +9,7 @@
                 key             rate#{target}#{number}      one rate limit of one CRM
                 key             run#{target}#{name}         the progress of a back-fill or an audit
                 key             read#{member}               when the API was last read for a member
-                key             platform#{name}             the full run, or what is known of the subscriptions
+                key             platform#{name}             the full run, a recovery, or what is known of the subscriptions
     incidents   key             incident#{incident key}     one incident
                 key             hold_queue                  the alerts that are deferred
                 key             try#{message}               how often a suspect message was begun alone
@@ -92,7 +92,7 @@ def read_throttle(member: str) -> str:
 
 
 def platform(name: str) -> str:
-    """Return the key of what `reconcile` remembers about the whole platform under this name."""
+    """Return the key of what is remembered about the whole platform under this name."""
     return _key(PLATFORM, name)
 
 

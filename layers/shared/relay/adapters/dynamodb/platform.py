@@ -1,4 +1,4 @@
-"""Stores what `reconcile` remembers about the whole platform: one small document by name, `platform#{name}` in Mirrors.
+"""Stores what is remembered about the whole platform: one small document by name, `platform#{name}` in Mirrors.
 
 document    JSON
 version     how often it was written
@@ -19,6 +19,7 @@ from relay.errors import TransientError
 
 if TYPE_CHECKING:
     from relay.ports.full_run import FullRun
+    from relay.ports.recovery import Recovery
     from relay.ports.subscriptions import SubscriptionState
 
 _TABLE: Final = "table mirrors"
@@ -68,6 +69,27 @@ class DynamoFullRuns:
         document = TypeAdapter(type(run)).dump_json(run).decode()
         _Document(self.table, "full_run", self.aws).write(document, run.version)
         return replace(run, version=run.version + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class DynamoRecoveries:
+    """`ports.recovery.RecoveryStore`."""
+
+    table: str
+    aws: AwsCaller = field(default_factory=aws)
+
+    def load(self) -> Recovery | None:
+        """Return the recovery as of the latest write."""
+        from relay.ports.recovery import Recovery
+
+        document, version = _Document(self.table, "recovery", self.aws).read()
+        return replace(_read(Recovery, document), version=version) if document else None
+
+    def save(self, recovery: Recovery) -> Recovery:
+        """Write it over the version that was read."""
+        document = TypeAdapter(type(recovery)).dump_json(recovery).decode()
+        _Document(self.table, "recovery", self.aws).write(document, recovery.version)
+        return replace(recovery, version=recovery.version + 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,10 @@ from relay.adapters.hubspot.faults import FAULTS
 from relay.adapters.hubspot.mapping import KEY
 from relay.ports.crm import CrmOutcome
 
-_EXISTING_ID: Final = re.compile(r"Existing ID: (\d+)")
+_EXISTING_ID: Final = re.compile(r"Existing ID: (\d+)|(\d+) already has that value\.?$")
+"""HubSpot's two sentences for an address that a contact has. The second one quotes the address, which a member chooses: only
+its end counts."""
+
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.]{2,59}")
 _PROPERTY: Final = re.compile(r"[a-z][a-z0-9_]{0,99}")
 _IN_MESSAGE: Final = {
@@ -97,7 +100,7 @@ def _read_error(
     elif len(keys) > 1 and (fault.one_record or existing):
         answer.unclear |= dict.fromkeys(keys, reason)
     elif existing:
-        answer.taken[keys[0]] = existing[1]
+        answer.taken[keys[0]] = existing[1] or existing[2]
     else:
         answer.outcomes |= dict.fromkeys(keys, fault.outcome(reason, member_only=fault.blames == "later"))
 

@@ -21,6 +21,8 @@ from relay.adapters.http import (
     CrmHttpClient,
     CrmUnavailableError,
     SecretSource,
+    edge_page,
+    is_foreign_success,
     read_object,
     read_secret,
     retry_after,
@@ -109,6 +111,8 @@ class HubspotClient:
         status = reply.status_code
         body = read_object(reply)
         own = bool(_OWN & body.keys())
+        if is_foreign_success(reply):
+            raise edge_page(f"http_{status}")
         # A 404 concerns a single member only for the member's own contact: every other path must exist.
         if status < _REDIRECTS or (
             own and status in _FOR_SINGLE_MEMBERS and (status != HTTPStatus.NOT_FOUND or method == "PATCH")

@@ -1,16 +1,22 @@
-"""Reads the contacts under our key, and removes our fields from them."""
+"""Reads the contacts under our key, removes our fields from them, and an erased person from those that Relay made.
+
+An erased member's contact loses its values before it is archived: HubSpot's bin keeps what an archived contact had for
+90 days. Archived, it takes no address: a person who joins again gets a new contact. HubSpot's own GDPR deletion would
+block the address.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from http import HTTPStatus
 from typing import Any, Final
 
 from relay.adapters.http import CrmUnavailableError, objects_in
 from relay.adapters.hubspot.answers import refusals
 from relay.adapters.hubspot.client import HubspotClient
-from relay.adapters.hubspot.mapping import KEY, OURS, PROPERTIES, encode
+from relay.adapters.hubspot.mapping import KEY, OURS, PERSON, PROPERTIES, encode
 from relay.model.fields import ValueKind
 from relay.model.formats import number_text
 from relay.ports.crm import ContactRef, CrmOutcome
@@ -51,20 +57,29 @@ def clear(client: HubspotClient, contacts: Sequence[ContactRef]) -> dict[str, Cr
     for start in range(0, len(contacts), CONTACTS_PER_CALL):
         batch = contacts[start : start + CONTACTS_PER_CALL]
         try:
-            keys = [contact.key for contact in batch if not contact.previous]
-            ids = {
-                str(found["id"]): str(found["properties"][KEY]) for found in contacts_of(client, keys, [KEY])
-            }
-            ids |= _left(client, [contact for contact in batch if contact.previous])
-            gone = {contact.key for contact in batch} - set(ids.values())
-            outcomes |= dict.fromkeys(gone, _GONE) | _clear(client, ids)
+            outcomes |= dict.fromkeys((contact.key for contact in batch), _GONE)
+            outcomes |= _by_key(_clear(client, _present(client, batch)))
         except CrmUnavailableError as error:
             return outcomes | {contact.key: error.outcome for contact in contacts[start:]}
     return outcomes
 
 
-def _left(client: HubspotClient, contacts: Sequence[ContactRef]) -> dict[str, str]:
-    """Return the member keys by the ids of the contacts that still have the fields of the members that left them.
+def _present(client: HubspotClient, contacts: Sequence[ContactRef]) -> dict[str, ContactRef]:
+    """Return the contacts that HubSpot has, by id: those under the members' keys, and those to find by id."""
+    by_key = {contact.key: contact for contact in contacts if not contact.previous}
+    found = {
+        str(each["id"]): str(each["properties"][KEY]) for each in contacts_of(client, list(by_key), [KEY])
+    }
+    present = {
+        id_: by_key[key] if by_key[key].id == id_ else ContactRef(key=key, id=id_)
+        for id_, key in found.items()
+    }
+    by_id = [each for each in contacts if each.id not in present and (each.previous or each.loses_the_person)]
+    return present | _left(client, by_id)
+
+
+def _left(client: HubspotClient, contacts: Sequence[ContactRef]) -> dict[str, ContactRef]:
+    """Return by id the contacts that still have the fields of the members that left them, or that an erasure ends.
 
     Between two calls a contact can have a member's fields and no key. Another member's is not touched.
     """
@@ -73,14 +88,15 @@ def _left(client: HubspotClient, contacts: Sequence[ContactRef]) -> dict[str, st
     body = read_request([{"id": contact.id or ""} for contact in contacts], [KEY, _CUSTOMER])
     reply = client.call("POST", f"{client.paths.contacts}/batch/read", body)
     found = {str(each.get("id")): each.get("properties") for each in objects_in(reply.body, "results")}
-    left: dict[str, str] = {}
+    left: dict[str, ContactRef] = {}
     for contact in contacts:
         properties = found.get(contact.id or "")
         if isinstance(properties, Mapping):
             key = str(properties.get(KEY) or "").strip()
             customer = str(properties.get(_CUSTOMER) or "")
-            if key == contact.key or (not key and customer == contact.key.rpartition(":")[2]):
-                left[str(contact.id)] = contact.key
+            is_theirs = customer == contact.key.rpartition(":")[2] or contact.loses_the_person
+            if key == contact.key or (not key and is_theirs):
+                left[str(contact.id)] = contact
     return left
 
 
@@ -92,18 +108,49 @@ def read_request(
     return {**body, "idProperty": id_property} if id_property else body
 
 
-def _clear(client: HubspotClient, ids: Mapping[str, str]) -> dict[str, CrmOutcome]:
-    if not ids:
-        return {}
-    empty = dict.fromkeys(OURS, "")
-    inputs = [{"id": contact, "objectWriteTraceId": key, "properties": empty} for contact, key in ids.items()]
+def _clear(client: HubspotClient, present: Mapping[str, ContactRef]) -> list[tuple[ContactRef, CrmOutcome]]:
+    """Empty these contacts, given by id, and archive those that are to go; return the outcome of each."""
+    if not present:
+        return []
+    inputs = [
+        {
+            "id": id_,
+            "objectWriteTraceId": id_,
+            "properties": dict.fromkeys((*OURS, *PERSON) if contact.loses_the_person else OURS, ""),
+        }
+        for id_, contact in present.items()
+    ]
     reply = client.call("POST", f"{client.paths.contacts}/batch/update", {"inputs": inputs})
     done = {str(result.get("id")) for result in objects_in(reply.body, "results")}
-    refused = refusals(reply, list(ids.values()))
-    return {
-        key: CrmOutcome(state="mirrored", id=contact) if contact in done else refused.get(key, _SILENT)
-        for contact, key in ids.items()
+    refused = refusals(reply, list(present))
+    outcomes = {
+        id_: CrmOutcome(state="mirrored", id=id_) if id_ in done else refused.get(id_, _SILENT)
+        for id_ in present
     }
+    outcomes |= _archive(client, [id_ for id_ in present if id_ in done and present[id_].is_deleted])
+    return [(contact, outcomes[id_]) for id_, contact in present.items()]
+
+
+def _archive(client: HubspotClient, ids: Sequence[str]) -> dict[str, CrmOutcome]:
+    """Put empty contacts into HubSpot's bin; the answer to all of them is one status."""
+    if not ids:
+        return {}
+    inputs = [{"id": id_} for id_ in ids]
+    reply = client.call("POST", f"{client.paths.contacts}/batch/archive", {"inputs": inputs})
+    if reply.status < HTTPStatus.BAD_REQUEST:
+        return {id_: CrmOutcome(state="mirrored", id=id_) for id_ in ids}
+    refused = refusals(reply, list(ids))
+    return {id_: refused.get(id_, _SILENT) for id_ in ids}
+
+
+def _by_key(cleared: Sequence[tuple[ContactRef, CrmOutcome]]) -> dict[str, CrmOutcome]:
+    """Return an outcome by member key; of several contacts one that is not clear counts."""
+    outcomes: dict[str, CrmOutcome] = {}
+    for contact, outcome in cleared:
+        known = outcomes.get(contact.key)
+        if known is None or known.state == "mirrored":
+            outcomes[contact.key] = outcome
+    return outcomes
 
 
 def contacts_of(

@@ -24,6 +24,9 @@ FAULTS: Final[FaultTable] = {
         "member", "https://github.com/HubspotCommunity/hubspot-ruby/issues/231", one_record=True
     ),
     "owned_by_other": Fault("member", "ours: the contact is under another shop's key"),
+    "contact_deleted": Fault(
+        "member", "ours: the merchant deleted the contact, and no setting says to make it again"
+    ),
     # definitions
     "property_doesnt_exist": Fault("definition", _ERRORS),
     "invalid_option": Fault("definition", "https://github.com/gregorspan/csc-frodx/issues/21"),

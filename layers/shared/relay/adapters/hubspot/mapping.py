@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from relay.model.fields import Value, ValueKind
 from relay.model.formats import number_text, sendable_text, utc_text
-from relay.rules.crm_profile import CRM_FIELDS, CrmField, CrmProfile
+from relay.rules.crm_profile import CRM_FIELDS, CrmField, CrmProfile, PersonField
 
 GROUP: Final = "inveterate_membership"
 GROUP_LABEL: Final = "Inveterate membership"
@@ -38,6 +38,16 @@ PROPERTIES: Final[dict[str, str]] = {
     name: _NATIVE.get(name) or _NAMED.get(name) or f"membership_{name}" for name in CRM_FIELDS
 }
 """HubSpot's name of each canonical field."""
+
+PERSON_FIELDS: Final[Mapping[PersonField, str]] = {
+    "first_name": "firstname",
+    "last_name": "lastname",
+    "phone": "phone",
+}
+"""HubSpot's own properties of a person."""
+
+PERSON: Final = (*_NATIVE.values(), *PERSON_FIELDS.values())
+"""HubSpot's own properties that Relay writes; an erasure empties them on a contact that Relay made."""
 
 OURS: Final = tuple(theirs for name, theirs in PROPERTIES.items() if name not in _NATIVE)
 """The properties that Relay defines."""

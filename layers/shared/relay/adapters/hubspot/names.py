@@ -7,20 +7,14 @@ nothing is read before it; for all others the weekly audit reads first.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from relay.adapters.http import objects_in
 from relay.adapters.hubspot.client import HubspotClient, HubspotReply
 from relay.adapters.hubspot.contacts import CONTACTS_PER_CALL, contacts_of
-from relay.adapters.hubspot.mapping import KEY
+from relay.adapters.hubspot.mapping import KEY, PERSON_FIELDS
 from relay.model.formats import sendable_text
-from relay.rules.crm_profile import CrmProfile, PersonField
-
-_THEIRS: Final[Mapping[PersonField, str]] = {
-    "first_name": "firstname",
-    "last_name": "lastname",
-    "phone": "phone",
-}
+from relay.rules.crm_profile import CrmProfile
 
 Call = Callable[[str, str, Mapping[str, Any]], HubspotReply]
 
@@ -49,7 +43,7 @@ def fill_names(client: HubspotClient, profiles: Sequence[CrmProfile]) -> None:
     if not wanted:
         return
     inputs: list[dict[str, Any]] = []
-    for contact in contacts_of(client, list(wanted), [KEY, *_THEIRS.values()]):
+    for contact in contacts_of(client, list(wanted), [KEY, *PERSON_FIELDS.values()]):
         held = contact["properties"]
         lacking = {
             name: value
@@ -75,4 +69,4 @@ def made_in(reply: HubspotReply, keys: Sequence[str]) -> dict[str, str]:
 
 
 def _properties(profile: CrmProfile) -> dict[str, str]:
-    return {_THEIRS[name]: sendable_text(value) for name, value in profile.person("hubspot").items()}
+    return {PERSON_FIELDS[name]: sendable_text(value) for name, value in profile.person("hubspot").items()}

@@ -1,7 +1,7 @@
 """Upserts up to a hundred members: the batch, and the calls that its conflicts need.
 
-At most one more call that names new contacts, one for a missing definition, those that a move needs for each e-mail address that another contact has
-(`move.py`), and at most four halvings of a batch that was refused as a whole. No call is started after `TIME_LIMIT`: the
+Beside the batch: one read that finds deleted contacts (`deleted.py`), one call that names new ones, one for a missing
+definition, those that a move needs for each e-mail address that another contact has (`move.py`), and at most four halvings of a batch that was refused as a whole. No call is started after `TIME_LIMIT`: the
 rest is tried again later.
 """
 
@@ -10,18 +10,19 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from relay.adapters.fault_table import MOST_HALVINGS
 from relay.adapters.http import CrmUnavailableError
 from relay.adapters.hubspot.answers import HubspotAnswer, read_answer
 from relay.adapters.hubspot.client import HubspotClient, HubspotReply
+from relay.adapters.hubspot.deleted import deleted_members
 from relay.adapters.hubspot.mapping import KEY, properties_of
 from relay.adapters.hubspot.move import HubspotMove
 from relay.adapters.hubspot.names import made_in, name_new_contacts
 from relay.adapters.hubspot.schema import define
-from relay.ports.crm import NO_NOTES, ContactNotes, CrmOutcome
+from relay.ports.crm import CONTACT_DELETED, NO_NOTES, ContactNotes, CrmOutcome
 from relay.rules.crm_profile import CrmProfile
 
 TIME_LIMIT: Final = 12.0
@@ -47,7 +48,9 @@ class HubspotUpsert:
             CrmUnavailableError: no further member can be written; the outcomes so far stay.
 
         """
-        taken = self._write(profiles)
+        deleted = deleted_members(self.client, self._call, profiles, self.notes)
+        self.outcomes |= dict.fromkeys(deleted, CONTACT_DELETED)
+        taken = self._write({key: profile for key, profile in profiles.items() if key not in deleted})
         if taken:
             moved = {key: profiles[key] for key in taken}
             HubspotMove(self.client, self._call, self.notes, self.outcomes).run(moved, taken)
@@ -62,8 +65,11 @@ class HubspotUpsert:
         inputs = [_input(profile) for profile in profiles.values()]
         reply = self._call("POST", f"{self.client.paths.contacts}/batch/upsert", {"inputs": inputs})
         answer = read_answer(reply, list(profiles))
-        self.outcomes |= answer.outcomes
-        self.made |= made_in(reply, list(profiles))
+        made = made_in(reply, list(profiles))
+        self.outcomes |= answer.outcomes | {
+            key: replace(answer.outcomes[key], made=True) for key in made if key in answer.outcomes
+        }
+        self.made |= made
         taken = dict(answer.taken)
         taken |= self._define(answer, profiles)
         taken |= self._halve(answer.unclear, profiles)

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final, Literal
 from relay.adapters.crm_batches import in_batches
 from relay.adapters.http import READ_SECONDS, CrmHttpClient, SecretSource, port_errors
 from relay.adapters.klaviyo.bulk import KlaviyoBulk
+from relay.adapters.klaviyo.clearing import clear
 from relay.adapters.klaviyo.client import KlaviyoClient
 from relay.adapters.klaviyo.contacts import PROFILES
 from relay.adapters.klaviyo.faults import REVISION
 from relay.adapters.klaviyo.mapping import canonical_of, properties_of
 from relay.adapters.klaviyo.timeline import record
-from relay.adapters.klaviyo.upsert import KlaviyoOptions, KlaviyoUpsert, clear, fill_names, profiles_of
+from relay.adapters.klaviyo.upsert import KlaviyoOptions, KlaviyoUpsert, fill_names, profiles_of
 from relay.errors import MisconfiguredError
 from relay.model.messages import MemberChanged
 from relay.ports.crm import NO_NOTES, ContactNotes, ContactRef, CrmOutcome, RateLimit
@@ -44,13 +45,14 @@ class Klaviyo:
     notes_batch_size: Final = 1
     identified_by: Final[Literal["key", "email"]] = "email"
     automations: Final = "flows that a segment or a date starts"
-    # Klaviyo allows 750 a minute for profiles, 3,500 for events and 150 for jobs, shared by all of the merchant's
-    # private keys. An eighth of a limit may come at once: that stays below the limits by the second (75, 350, 10).
+    # Klaviyo allows 750 a minute for profiles, 3,500 for events, 150 for jobs and 60 for deletions, shared by all of the merchant's
+    # private keys. An eighth of a limit may come at once: that stays below the limits by the second (75, 350, 10, 3).
     rate_limits: Final = (
         RateLimit(calls=560, seconds=60, path="/api/profile-import"),
         RateLimit(calls=560, seconds=60, path="/api/profiles"),
         RateLimit(calls=2_400, seconds=60, path="/api/events"),
         RateLimit(calls=72, seconds=60, path="/api/profile-bulk-import-jobs"),
+        RateLimit(calls=20, seconds=60, path="/api/data-privacy-deletion-jobs"),
     )
 
     def __init__(
@@ -85,7 +87,7 @@ class Klaviyo:
         return record(self._client, changes, contacts or {})
 
     def clear(self, contacts: Sequence[ContactRef]) -> Mapping[str, CrmOutcome]:
-        """Remove our properties from the members' profiles, and touch nothing else."""
+        """Remove our properties from the members' profiles, and an erased person from one that Relay made."""
         return clear(self._client, contacts, self._options)
 
     def read(self, contacts: Sequence[ContactRef]) -> Mapping[str, Mapping[str, str]]:

@@ -2,7 +2,8 @@
 
 A member counts as mirrored once the job is complete, its errors were read, and the job lists a profile under the member's
 key. A member that is in no list then was not taken: its address is one that Klaviyo rejects, or is under another key. It waits,
-and its next try is a call of its own, whose answer says which.
+and its next try is a call of its own, whose answer says which. A profile that is younger than its job is one that Relay
+made.
 """
 
 from __future__ import annotations
@@ -15,11 +16,17 @@ from typing import Any, Final
 from relay.adapters.fault_table import fault_of
 from relay.adapters.http import CrmUnavailableError
 from relay.adapters.klaviyo.client import JOBS, KlaviyoClient, KlaviyoReply, inner, pages
-from relay.adapters.klaviyo.contacts import find_profiles, read_profile
+from relay.adapters.klaviyo.contacts import find_profiles, moment, read_profile
 from relay.adapters.klaviyo.faults import FAULTS
 from relay.adapters.klaviyo.mapping import KEY
-from relay.adapters.klaviyo.upsert import KlaviyoOptions, address, owned_by_other, resource
-from relay.ports.crm import CrmOutcome
+from relay.adapters.klaviyo.upsert import (
+    KlaviyoOptions,
+    address,
+    home_to_keep,
+    owned_by_other,
+    resource,
+)
+from relay.ports.crm import NO_NOTES, ContactNotes, CrmOutcome
 from relay.rules.crm_profile import CrmProfile
 
 _NOT_TAKEN: Final = CrmOutcome(state="waiting", reason="not_imported")
@@ -35,10 +42,10 @@ class KlaviyoBulk:
     options: KlaviyoOptions
     size: int = 1_000
 
-    def submit(self, profiles: Sequence[CrmProfile]) -> CrmOutcome:
+    def submit(self, profiles: Sequence[CrmProfile], notes: ContactNotes = NO_NOTES) -> CrmOutcome:
         """Submit a job; return `pending` with its id, or the outcome of every member if it was not taken."""
         try:
-            data = self._resources(profiles)
+            data = self._resources(profiles, notes)
             return self._submit(data) if data else _NOT_TAKEN
         except CrmUnavailableError as error:
             return error.outcome
@@ -53,15 +60,26 @@ class KlaviyoBulk:
             rejected = error.outcome if error.outcome.state == "unauthorised" else None
             return dict.fromkeys(keys, rejected or pending)
 
-    def _resources(self, profiles: Sequence[CrmProfile]) -> list[dict[str, Any]]:
-        """Return the job's profiles: one for an address, and none that is under another key."""
+    def _resources(self, profiles: Sequence[CrmProfile], notes: ContactNotes) -> list[dict[str, Any]]:
+        """Return the job's profiles: one for an address, none that is under another key, and none that was deleted."""
         by_address = {address(profile): profile for profile in profiles if profile.email}
         lookup = find_profiles(self.client, "email", list(by_address))
+        left_out = self._deleted(
+            [by_address[email] for email in by_address.keys() - lookup.found.keys()], notes
+        )
         return [
             resource(profile, lookup.found.get(email), self.options, unset=True)
             for email, profile in by_address.items()
-            if email not in lookup.refused and not owned_by_other(lookup.found.get(email), profile.key)
+            if email not in lookup.refused
+            and not owned_by_other(lookup.found.get(email), profile.key)
+            and profile.key not in left_out
         ]
+
+    def _deleted(self, profiles: Sequence[CrmProfile], notes: ContactNotes) -> set[str]:
+        """Return the members whose former profile is not found: a call of their own finds out whether it was deleted."""
+        homes = {profile.key: home for profile in profiles if (home := home_to_keep(profile, notes))}
+        found = find_profiles(self.client, "id", list(homes.values())).found
+        return {key for key, home in homes.items() if home not in found}
 
     def _submit(self, data: list[dict[str, Any]]) -> CrmOutcome:
         """Send a job; once more without the profiles that it was refused for, if the answer names them."""
@@ -84,17 +102,19 @@ class KlaviyoBulk:
 
     def _collect(self, job: str, keys: Sequence[str]) -> Mapping[str, CrmOutcome]:
         reply = self.client.get(f"{JOBS}/{job}")
-        status = inner(reply.body, "data", "attributes").get("status")
+        about = inner(reply.body, "data", "attributes")
+        status, began = about.get("status"), moment(about.get("created_at"))
         if not reply.ok or status == "cancelled":
             # Klaviyo does not keep a job for ever. Nothing is known of its members: they are sent again.
             return {}
         if status != "complete":
             return dict.fromkeys(keys, CrmOutcome(state="pending", id=job))
         outcomes = dict.fromkeys(keys, _NOT_TAKEN)
-        listing = {**_PAGE, "fields[profile]": "email,external_id,properties"}
+        listing = {**_PAGE, "fields[profile]": "email,external_id,properties,created"}
         for profile in map(read_profile, pages(self.client, f"{JOBS}/{job}/profiles", listing)):
             if profile.key in outcomes:
-                outcomes[profile.key] = CrmOutcome(state="mirrored", id=profile.id)
+                made = began is not None and profile.created is not None and profile.created >= began
+                outcomes[profile.key] = CrmOutcome(state="mirrored", id=profile.id, made=made)
         for error in pages(self.client, f"{JOBS}/{job}/import-errors", _PAGE):
             for key in _keys(inner(error, "attributes", "original_payload")):
                 if key in outcomes:

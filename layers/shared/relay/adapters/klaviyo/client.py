@@ -21,6 +21,8 @@ from relay.adapters.http import (
     CrmHttpClient,
     CrmUnavailableError,
     SecretSource,
+    edge_page,
+    is_foreign_success,
     objects_in,
     read_object,
     read_secret,
@@ -36,8 +38,9 @@ if TYPE_CHECKING:
 
 IMPORT: Final = "/api/profile-import"
 JOBS: Final = "/api/profile-bulk-import-jobs"
+DELETIONS: Final = "/api/data-privacy-deletion-jobs"
 
-_MAY_MISS: Final = re.compile(rf"{IMPORT}|{JOBS}/[^/]+")
+_MAY_MISS: Final = re.compile(rf"{IMPORT}|{JOBS}/[^/]+|/api/profiles/[^/]+")
 """The paths at which a 404 concerns a profile or a job. Elsewhere it means that the revision has no such path."""
 
 MEDIA_TYPE: Final = "application/vnd.api+json"
@@ -113,6 +116,9 @@ class KlaviyoClient:
         self._check_limit(path)
         response = self._send(method, path, **request)
         self._store_limit(path, response)
+        if is_foreign_success(response):
+            with without_effect() if method == "GET" else nullcontext():
+                raise edge_page(f"http_{response.status_code}")
         reply = KlaviyoReply(response.status_code, read_object(response))
         missed = reply.status == HTTPStatus.NOT_FOUND and _MAY_MISS.fullmatch(path)
         own = isinstance(reply.body.get("errors"), list)

@@ -10,7 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from http import HTTPStatus
 from typing import Any, Final, Literal
+from urllib.parse import quote
 
 from relay.adapters.http import CrmUnavailableError, objects_in
 from relay.adapters.klaviyo.client import KlaviyoClient, inner
@@ -19,7 +22,7 @@ from relay.ports.crm import CrmOutcome
 
 PROFILES: Final = "/api/profiles"
 PERSON: Final = ("first_name", "last_name")
-"""The profile's own attributes of a person."""
+"""The profile's own attributes of a person that Relay writes."""
 
 _VALUES_PER_CALL: Final = 25
 """With the longest addresses, a query of this many has some ten thousand characters."""
@@ -27,7 +30,10 @@ _VALUES_PER_CALL: Final = 25
 
 @dataclass(frozen=True, slots=True)
 class KlaviyoProfile:
-    """A profile as Klaviyo holds it: `key` is ours, `external_id` the merchant's own, `person` its names."""
+    """A profile as Klaviyo holds it: `key` is ours, `external_id` the merchant's own, `person` its names.
+
+    `created` is when Klaviyo made it, where the answer has that.
+    """
 
     id: str
     email: str | None
@@ -35,6 +41,7 @@ class KlaviyoProfile:
     external_id: str | None
     properties: Mapping[str, Any]
     person: Mapping[str, str] = field(default_factory=dict)
+    created: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -61,6 +68,17 @@ def find_profiles(
     return lookup
 
 
+def is_deleted(client: KlaviyoClient, profile: str) -> bool:
+    """Return whether Klaviyo says that there is no profile with this id. A search would not do: it may lag behind.
+
+    Raises:
+        CrmUnavailableError: Klaviyo does not answer.
+
+    """
+    path = f"{PROFILES}/{quote(profile, safe='')}"
+    return client.get(path, {"fields[profile]": "email"}).status == HTTPStatus.NOT_FOUND
+
+
 def read_profile(resource: Mapping[str, Any]) -> KlaviyoProfile:
     """Read a profile from an answer."""
     attributes = inner(resource, "attributes")
@@ -72,6 +90,7 @@ def read_profile(resource: Mapping[str, Any]) -> KlaviyoProfile:
         external_id=_text(attributes.get("external_id")),
         properties=properties,
         person={name: text for name in PERSON if (text := _text(attributes.get(name)))},
+        created=moment(attributes.get("created")),
     )
 
 
@@ -103,6 +122,15 @@ def _find(
         middle = len(values) // 2
         _find(client, by, values[:middle], lookup, fields)
         _find(client, by, values[middle:], lookup, fields)
+
+
+def moment(value: object) -> datetime | None:
+    """Return a moment of Klaviyo's; None if it is none."""
+    try:
+        read = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return read if read and read.tzinfo else None
 
 
 def _text(value: object) -> str | None:

@@ -20,6 +20,9 @@ FAULTS: Final[FaultTable] = {
     ),
     "invalid_email": Fault("member", _IMPORT),
     "owned_by_other": Fault("member", "ours: the profile is under another shop's key"),
+    "contact_deleted": Fault(
+        "member", "ours: the merchant deleted the profile, and no setting says to make it again"
+    ),
     # what the merchant can mend, or an unknown fault
     "invalid": Fault("waits", _ERRORS),
     "duplicate_profile": Fault("waits", "https://github.com/klaviyo/klaviyo-api-node/issues/75"),

@@ -9,17 +9,24 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import Any, Final
 
 from relay.adapters.fault_table import fault_of
 from relay.adapters.http import CrmUnavailableError
 from relay.adapters.klaviyo.client import IMPORT, KlaviyoClient, KlaviyoReply, inner
-from relay.adapters.klaviyo.contacts import KlaviyoProfile, ProfileLookup, find_profiles, read_profile
+from relay.adapters.klaviyo.contacts import (
+    KlaviyoProfile,
+    ProfileLookup,
+    find_profiles,
+    is_deleted,
+    read_profile,
+)
 from relay.adapters.klaviyo.faults import FAULTS
-from relay.adapters.klaviyo.mapping import KEY, names, properties_of
+from relay.adapters.klaviyo.mapping import KEY, properties_of
 from relay.errors import TransientError
 from relay.model.formats import json_value, sendable_text
-from relay.ports.crm import NO_NOTES, ContactNotes, ContactRef, CrmOutcome
+from relay.ports.crm import CONTACT_DELETED, NO_NOTES, ContactNotes, ContactRef, CrmOutcome
 from relay.rules.crm_profile import CrmProfile, PersonField
 
 DEFAULT_REVISION: Final = "2026-07-15"
@@ -33,7 +40,8 @@ _PERSON: Final[Mapping[PersonField, str]] = {
 }
 """No phone number: at Klaviyo it identifies a profile, and one that another profile has is a conflict."""
 
-_CONFLICT: Final = frozenset({404, 409})
+CONFLICT: Final = frozenset({404, 409})
+"""The statuses that mean another profile, or none."""
 _MAX_EXTERNAL_ID: Final = 255
 
 
@@ -69,33 +77,56 @@ class KlaviyoUpsert:
         for key, profile in profiles.items():
             if time.monotonic() > self._until:
                 raise CrmUnavailableError(CrmOutcome(state="retry", reason="out_of_time", retry_after=1.0))
-            self.outcomes[key] = self._write(profile, lookup, swaps.get(key))
+            if key in swaps:
+                if key not in self.outcomes:
+                    self._swap(profile, profiles[swaps[key]], lookup)
+            else:
+                self.outcomes[key] = self._write(profile, lookup)
 
-    def _write(self, profile: CrmProfile, lookup: ProfileLookup, swaps_with: str | None) -> CrmOutcome:
+    def _swap(self, first: CrmProfile, second: CrmProfile, lookup: ProfileLookup) -> None:
+        """Write two members that swap addresses, each to the other's profile: both, or neither.
+
+        Klaviyo knows people by their address, so a profile cannot lend it, and the second one is nowhere between the two
+        calls; a crash there is mended by the next try. A refusal of the second call puts the second one back.
+        """
+        waits = CrmOutcome(state="waiting", reason="email_held_by_member")
+        outcome = self._import(first, lookup.found.get(address(first)))
+        if outcome.state != "mirrored":
+            self.outcomes[first.key] = outcome
+            self.outcomes[second.key] = replace(waits, holder=first.key)
+            return
+        self.outcomes[first.key] = outcome
+        refusal = self._import(second, lookup.found.get(address(second)))
+        self.outcomes[second.key] = refusal
+        if refusal.state != "mirrored":
+            self.outcomes[first.key] = replace(waits, holder=second.key)
+            back = replace(second, values={**second.values, "email": first.email})
+            self._import(back, lookup.found.get(address(first)))
+
+    def _write(self, profile: CrmProfile, lookup: ProfileLookup) -> CrmOutcome:
         email = address(profile)
         found = lookup.found.get(email)
         if email in lookup.refused:
             reason = lookup.refused[email]
             return fault_of(FAULTS, [f"{reason} /data/attributes/email"]).outcome(reason)
         if found and owned_by_other(found, profile.key):
-            outcome = self._claimed(profile, found, swaps_with)
+            outcome = self._claimed(profile, found)
             if outcome:
                 return outcome
+        home = None if found else home_to_keep(profile, self.notes)
+        if home and is_deleted(self.client, home):
+            return CONTACT_DELETED
         outcome = self._import(profile, found)
         if outcome.state == "mirrored":
             # Two members of the batch with one address: the second must not take the first one's profile.
             lookup.found[email] = KlaviyoProfile(outcome.id or "", email, profile.key, None, {})
         return outcome
 
-    def _claimed(
-        self, profile: CrmProfile, found: KlaviyoProfile, swaps_with: str | None
-    ) -> CrmOutcome | None:
+    def _claimed(self, profile: CrmProfile, found: KlaviyoProfile) -> CrmOutcome | None:
         """Return the outcome of a member whose address is on a profile with another key; None if it may have the profile."""
         holder = found.key or ""
         if holder.rpartition(":")[0].lower() != profile.key.rpartition(":")[0].lower():
             return CrmOutcome(state="refused", reason="owned_by_other", id=found.id)
-        if holder == swaps_with:
-            return None
         try:
             if self.notes.gives_way(profile.key, holder):
                 return None
@@ -106,7 +137,7 @@ class KlaviyoUpsert:
     def _import(self, profile: CrmProfile, found: KlaviyoProfile | None) -> CrmOutcome:
         """Write one profile; if its identifiers are in conflict, once more by its address alone."""
         reply = self.client.post(IMPORT, resource(profile, found, self.options))
-        conflict = reply.status in _CONFLICT
+        conflict = reply.status in CONFLICT
         if conflict:
             by_email = replace(self.options, external_id=False)
             reply = self.client.post(IMPORT, resource(profile, found, by_email))
@@ -114,6 +145,11 @@ class KlaviyoUpsert:
             return _confirmed(reply, profile, "identity_conflict" if conflict else "")
         reason = "identity_conflict" if conflict else reply.code
         return fault_of(FAULTS, [reason, reason.partition(" ")[0]]).outcome(reason)
+
+
+def home_to_keep(profile: CrmProfile, notes: ContactNotes) -> str | None:
+    """Return the profile that held this member last, if it must not be made again once it was deleted."""
+    return None if "klaviyo" in profile.remake_contacts else notes.home(profile.key)
 
 
 def _swaps(profiles: Mapping[str, CrmProfile], lookup: ProfileLookup) -> dict[str, str]:
@@ -130,20 +166,6 @@ def _swaps(profiles: Mapping[str, CrmProfile], lookup: ProfileLookup) -> dict[st
         for key, holder in held.items()
         if holder and holder != key and holder in profiles and held.get(holder) == key
     }
-
-
-def clear(
-    client: KlaviyoClient, contacts: Sequence[ContactRef], options: KlaviyoOptions
-) -> dict[str, CrmOutcome]:
-    """Remove the key and all of our fields from the members' profiles; return outcomes by member key."""
-    outcomes: dict[str, CrmOutcome] = {}
-    try:
-        found = profiles_of(client, contacts)
-        for contact in contacts:
-            outcomes[contact.key] = _clear(client, contact, found.get(contact.key), options)
-    except CrmUnavailableError as error:
-        return {contact.key: error.outcome for contact in contacts} | outcomes
-    return outcomes
 
 
 def profiles_of(
@@ -183,7 +205,7 @@ def resource(
     data: dict[str, Any] = {"type": "profile", "attributes": attributes}
     if unset:
         attributes["properties"] = {name: value for name, value in properties.items() if value is not None}
-        data["meta"] = _unset([name for name, value in properties.items() if value is None])
+        data["meta"] = unset_request([name for name, value in properties.items() if value is None])
     return data
 
 
@@ -212,32 +234,8 @@ def _may_identify(key: str, found: KlaviyoProfile | None) -> bool:
     return len(key) <= _MAX_EXTERNAL_ID and (found is None or found.external_id in {None, key})
 
 
-def _clear(
-    client: KlaviyoClient, contact: ContactRef, found: KlaviyoProfile | None, options: KlaviyoOptions
-) -> CrmOutcome:
-    if found is None or found.key != contact.key:
-        return CrmOutcome(state="skipped", reason="owned_by_other" if found and found.key else "not_there")
-    attributes = {"external_id": None} if found.external_id == contact.key else {}
-    reply = client.post(
-        IMPORT,
-        {
-            "type": "profile",
-            "id": found.id,
-            "attributes": attributes,
-            "meta": _unset(names(compat=options.compat)),
-        },
-    )
-    if reply.status in _CONFLICT:
-        return CrmOutcome(state="skipped", reason="not_there")
-    if not reply.ok:
-        return fault_of(FAULTS, [reply.code]).outcome(reply.code)
-    written = read_profile(inner(reply.body, "data"))
-    if written.id != found.id or written.key:
-        return CrmOutcome(state="waiting", reason="silent_2xx")
-    return CrmOutcome(state="mirrored", id=found.id)
-
-
-def _unset(properties: Sequence[str]) -> dict[str, Any]:
+def unset_request(properties: Sequence[str]) -> dict[str, Any]:
+    """Return what a resource has under `meta` to take properties from a profile."""
     return {"patch_properties": {"unset": list(properties)}}
 
 
@@ -246,7 +244,8 @@ def _confirmed(reply: KlaviyoReply, profile: CrmProfile, reason: str) -> CrmOutc
     written = read_profile(inner(reply.body, "data"))
     if not written.id or written.properties.get(KEY) != profile.key:
         return CrmOutcome(state="waiting", reason="silent_2xx")
-    return CrmOutcome(state="mirrored", id=written.id, reason=reason)
+    made = reply.status == HTTPStatus.CREATED
+    return CrmOutcome(state="mirrored", id=written.id, reason=reason, made=made)
 
 
 def owned_by_other(found: KlaviyoProfile | None, key: str) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from relay.adapters.crm_batches import in_batches
 from relay.adapters.http import READ_SECONDS, CrmHttpClient, CrmUnavailableError, SecretSource, port_errors
+from relay.adapters.salesforce.clearing import clear
 from relay.adapters.salesforce.client import SalesforceClient, SalesforceOrg
 from relay.adapters.salesforce.faults import OBJECT
 from relay.adapters.salesforce.mapping import (
@@ -35,7 +36,6 @@ __all__ = ["Salesforce", "SalesforceOrg"]
 
 _CREDENTIAL: Final = "SalesforceSecret"
 _NO_TIMELINE: Final = CrmOutcome(state="skipped", reason="salesforce has no timeline of its own")
-_NO_CONTACT: Final = CrmOutcome(state="skipped", reason="no_contact")
 
 
 class Salesforce:
@@ -66,10 +66,10 @@ class Salesforce:
     def upsert(
         self,
         profiles: Sequence[CrmProfile],
-        notes: ContactNotes = NO_NOTES,  # noqa: ARG002 - the port's argument: no member moves to another contact here
+        notes: ContactNotes = NO_NOTES,
     ) -> Mapping[str, CrmOutcome]:
         """Write the members' contacts. A member without an e-mail address is skipped: the merchant may have its contact."""
-        return in_batches(profiles, self.batch_size, lambda: SalesforceUpsert(self._client))
+        return in_batches(profiles, self.batch_size, lambda: SalesforceUpsert(self._client, notes))
 
     def record(
         self,
@@ -83,18 +83,14 @@ class Salesforce:
         return {note_id: _NO_TIMELINE for note_id, *_ in notes_in(changes)}
 
     def clear(self, contacts: Sequence[ContactRef]) -> Mapping[str, CrmOutcome]:
-        """Remove our fields from the contacts under these members' keys."""
+        """Remove our fields from the contacts under these members' keys, and an erased person from one that Relay made."""
         outcomes: dict[str, CrmOutcome] = {}
-        keys = [contact.key for contact in contacts]
-        for start in range(0, len(keys), self.batch_size):
-            writer = RecordWriter(self._client)
-            batch = keys[start : start + self.batch_size]
+        for start in range(0, len(contacts), self.batch_size):
+            writer, batch = RecordWriter(self._client), contacts[start : start + self.batch_size]
             try:
-                found = self._by_key(batch, ("Id", KEY), writer.until)
-                writer.clear({key: str(found[key]["Id"]) for key in batch if key in found})
+                outcomes |= clear(self._client, batch, writer)
             except CrmUnavailableError as error:
-                return outcomes | dict.fromkeys(keys[start:], error.outcome) | writer.outcomes
-            outcomes |= dict.fromkeys(batch, _NO_CONTACT) | writer.outcomes
+                return outcomes | dict.fromkeys((each.key for each in contacts[start:]), error.outcome)
         return outcomes
 
     def read(self, contacts: Sequence[ContactRef]) -> Mapping[str, Mapping[str, str]]:
@@ -122,7 +118,7 @@ class Salesforce:
         wanted = {profile.key: known for profile in profiles if (known := known_person(profile))}
         if not wanted or not needs_last_name(self._client.org.object_name):
             return
-        made_up = {profile.key: placeholder_name(profile) for profile in profiles}
+        made_up = {each.key: placeholder_name(str(each.values["shopify_customer_id"])) for each in profiles}
         with port_errors(self.name, _CREDENTIAL):
             found = self._by_key(list(wanted), ("Id", KEY, *PERSON_FIELDS), time_limit())
             lacking = {

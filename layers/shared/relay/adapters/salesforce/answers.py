@@ -80,7 +80,8 @@ def _read_one(answer: SalesforceAnswer, key: str, result: Mapping[str, Any]) -> 
     unknown = [UNKNOWN_PARTS[code] for code in found if code in UNKNOWN_PARTS]
     if result.get("success") is True:
         record = result.get("id")
-        answer.outcomes[key] = CrmOutcome(state="mirrored", id=str(record)) if record else _SILENT
+        made = result.get("created") is True
+        answer.outcomes[key] = CrmOutcome(state="mirrored", id=str(record), made=made) if record else _SILENT
     elif unknown:
         answer.unavailable = fault_of(FAULTS, found).outcome(unknown[0])
     elif _TAKEN in found:

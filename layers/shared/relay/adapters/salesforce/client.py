@@ -22,6 +22,8 @@ from relay.adapters.http import (
     CrmHttpClient,
     CrmUnavailableError,
     SecretSource,
+    edge_page,
+    is_foreign_success,
     read_json,
     read_secret,
     retry_after,
@@ -192,6 +194,8 @@ class SalesforceClient:
 
     def _read(self, reply: httpx.Response) -> SalesforceReply:
         body, status = read_json(reply), reply.status_code
+        if is_foreign_success(reply):
+            raise edge_page(f"http_{status}")
         found = list(codes(body))
         unknown = [UNKNOWN_PARTS[each] for each in found if each in UNKNOWN_PARTS]
         own = isinstance(body, list) and any(isinstance(each, Mapping) for each in body)

@@ -2,7 +2,8 @@
 
 Any number of Salesforce contacts can have one e-mail address, so Salesforce itself detects no duplicate: a query comes
 before every write. At most one query for two hundred members whose contacts are as Relay left them; one more for members
-that are new or have another address.
+that are new or have another address, and one for new contacts of members that Salesforce has held before: what a merchant
+deleted is in no answer.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from relay.adapters.salesforce.client import SalesforceClient
 from relay.adapters.salesforce.mapping import KEY, names
 from relay.adapters.salesforce.query import find
 from relay.model.formats import sendable_text
-from relay.ports.crm import CrmOutcome
+from relay.ports.crm import CONTACT_DELETED, NO_NOTES, ContactNotes, CrmOutcome
 from relay.rules.crm_profile import CrmProfile
 
 
@@ -49,7 +50,12 @@ class ContactPlan:
 _CONFLICT: Final = CrmOutcome(state="waiting", reason="identity_conflict")
 
 
-def plan_contacts(client: SalesforceClient, profiles: Mapping[str, CrmProfile], until: float) -> ContactPlan:
+def plan_contacts(
+    client: SalesforceClient,
+    profiles: Mapping[str, CrmProfile],
+    until: float,
+    notes: ContactNotes = NO_NOTES,
+) -> ContactPlan:
     """Query the contacts of these members and return what to do with each.
 
     Raises:
@@ -70,7 +76,28 @@ def plan_contacts(client: SalesforceClient, profiles: Mapping[str, CrmProfile], 
     for key, profile in profiles.items():
         at_address = by_email.get(sendable_text(profile.email or "").lower(), ())
         _decide(plan, key, by_key.get(key.lower(), ()), at_address)
+    deleted = _deleted(client, profiles, plan, notes, until)
+    plan.new = [key for key in plan.new if key not in deleted]
+    plan.outcomes |= dict.fromkeys(deleted, CONTACT_DELETED)
     return plan
+
+
+def _deleted(
+    client: SalesforceClient,
+    profiles: Mapping[str, CrmProfile],
+    plan: ContactPlan,
+    notes: ContactNotes,
+    until: float,
+) -> set[str]:
+    """Return the members of `plan.new` whose contact was deleted and must not be made again: one query, where there are any."""
+    homes = {
+        key: home
+        for key in plan.new
+        if "salesforce" not in profiles[key].remake_contacts and (home := notes.home(key))
+    }
+    found = find(client, ("Id",), "Id", homes.values(), until=until) if homes else []
+    there = {str(record.get("Id")) for record in found}
+    return {key for key, home in homes.items() if home not in there}
 
 
 def _decide(

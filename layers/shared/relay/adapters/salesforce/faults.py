@@ -30,6 +30,9 @@ FAULTS: Final[FaultTable] = {
     "string_too_long": Fault("member", _CODES),
     "number_outside_valid_range": Fault("member", _CODES),
     "owned_by_other": Fault("member", "ours: the record is under another shop's key"),
+    "contact_deleted": Fault(
+        "member", "ours: the merchant deleted the record, and no setting says to make it again"
+    ),
     # definitions
     "invalid_field": Fault("setting", _CODES, OBJECT),
     "invalid_field_for_insert_update": Fault("setting", _CODES, OBJECT),

@@ -109,7 +109,7 @@ def person_names(profile: CrmProfile) -> dict[str, str]:
 
     Without one it is not the e-mail address: that may change, and would stay in the name when the member is erased.
     """
-    return {"LastName": placeholder_name(profile)} | known_person(profile)
+    return {"LastName": placeholder_name(str(profile.values["shopify_customer_id"]))} | known_person(profile)
 
 
 def known_person(profile: CrmProfile) -> dict[str, str]:
@@ -120,9 +120,9 @@ def known_person(profile: CrmProfile) -> dict[str, str]:
     }
 
 
-def placeholder_name(profile: CrmProfile) -> str:
+def placeholder_name(customer_id: str) -> str:
     """Return the last name of a contact whose member has none."""
-    return f"Member {profile.values['shopify_customer_id']}"
+    return f"Member {customer_id}"
 
 
 def needs_last_name(object_name: str) -> bool:

@@ -16,8 +16,8 @@ from relay.adapters.http import CrmUnavailableError
 from relay.adapters.salesforce.answers import read_answer
 from relay.adapters.salesforce.client import TIME_LIMIT, SalesforceClient
 from relay.adapters.salesforce.contacts import plan_contacts
-from relay.adapters.salesforce.mapping import KEY, encode, fields_of, needs_last_name, ours, person_names
-from relay.ports.crm import CrmOutcome
+from relay.adapters.salesforce.mapping import KEY, fields_of, needs_last_name, person_names
+from relay.ports.crm import NO_NOTES, ContactNotes, CrmOutcome
 from relay.rules.crm_profile import CrmProfile
 
 Records: TypeAlias = Mapping[str, Mapping[str, Any]]
@@ -69,17 +69,13 @@ class RecordWriter:
         for half in (unclear[:middle], unclear[middle:]):
             self.write({key: records[key] for key in half}, by_key=by_key)
 
-    def clear(self, contacts: Mapping[str, str]) -> None:
-        """Remove our fields from these records, given by id and member key. Errors as in `write`."""
-        empty = {theirs: encode(name, None) for name, theirs in ours(self.client.org.object_name).items()}
-        self.write({key: {"id": record, **empty} for key, record in contacts.items()})
-
 
 @dataclass(slots=True)
 class SalesforceUpsert:
     """The upsert of one batch. `outcomes` grows with every answer."""
 
     client: SalesforceClient
+    notes: ContactNotes = NO_NOTES
     outcomes: dict[str, CrmOutcome] = field(default_factory=dict)
     _until: float = field(default_factory=time_limit)
 
@@ -97,7 +93,7 @@ class SalesforceUpsert:
 
     def _round(self, profiles: Mapping[str, CrmProfile]) -> list[str]:
         """Write the members; return those whose key was taken between query and write."""
-        plan = plan_contacts(self.client, profiles, self._until)
+        plan = plan_contacts(self.client, profiles, self._until, self.notes)
         self.outcomes |= plan.outcomes
         fields = {key: fields_of(each, self.client.org.object_name) for key, each in profiles.items()}
         adopted = {key: {"id": record, **fields[key]} for key, record in plan.adopted.items()}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from relay.adapters.http import READ_SECONDS, CrmHttpClient, CrmUnavailableError, SecretSource
 from relay.adapters.webhook.client import WebhookClient
-from relay.adapters.webhook.mapping import WebhookMessage, as_text, event, removed, updated
+from relay.adapters.webhook.mapping import WebhookMessage, as_text, erased, event, removed, updated
 from relay.errors import PermanentError
 from relay.model.messages import MemberChanged, notes_in
 from relay.ports.crm import (
@@ -30,6 +30,8 @@ from relay.rules.crm_profile import CrmProfile
 
 if TYPE_CHECKING:
     import httpx
+
+_ERASED: Final = CrmOutcome(state="skipped", reason="erased")
 
 
 class Webhook:
@@ -62,9 +64,15 @@ class Webhook:
         profiles: Sequence[CrmProfile],
         notes: ContactNotes = NO_NOTES,  # noqa: ARG002 - the port's argument: a receiver has one contact for a key
     ) -> Mapping[str, CrmOutcome]:
-        """Send each member as it is now, also one without an e-mail address: the key identifies it."""
+        """Send each member as it is now, also one without an e-mail address: the key identifies it.
+
+        An erased member that the receiver was told to erase is not sent again.
+        """
         latest = {profile.key: profile for profile in profiles}
-        return self._send((key, updated(profile)) for key, profile in latest.items())
+        gone = {key: _ERASED for key, profile in latest.items() if profile.erased == "delete"}
+        return gone | self._send(
+            (key, updated(profile)) for key, profile in latest.items() if key not in gone
+        )
 
     def record(
         self,
@@ -78,9 +86,12 @@ class Webhook:
         )
 
     def clear(self, contacts: Sequence[ContactRef]) -> Mapping[str, CrmOutcome]:
-        """Ask the receiver to remove these members."""
+        """Ask the receiver to remove these members, or to erase them.
+
+        All that a receiver holds of a member is from Relay, so `made` is no question here.
+        """
         at = datetime.fromtimestamp(self._clock(), UTC)
-        return self._send((contact.key, removed(contact.key, at, contact.version)) for contact in contacts)
+        return self._send((contact.key, _removal(contact, at)) for contact in contacts)
 
     def read(self, contacts: Sequence[ContactRef]) -> Mapping[str, Mapping[str, str]]:  # noqa: ARG002 - the port's argument
         """Refuse: a receiver cannot be read.
@@ -123,3 +134,9 @@ class Webhook:
                     stopped = error.outcome
             outcomes[name] = stopped
         return outcomes
+
+
+def _removal(contact: ContactRef, at: datetime) -> WebhookMessage:
+    """Return the message that ends a member at the receiver."""
+    make = erased if contact.erased == "delete" else removed
+    return make(contact.key, at, contact.version)

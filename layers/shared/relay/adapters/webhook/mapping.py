@@ -3,6 +3,7 @@
 member.updated  the member as it is now: all fields, null for unknown ones, and whether it is part of a back-fill
 member.event    an event in its membership
 member.removed  the receiver is to remove all that it holds of the member
+member.erased   the same, because the person asked for it: an erasure
 """
 
 from __future__ import annotations
@@ -79,6 +80,13 @@ def removed(key: str, at: datetime, version: str = "") -> WebhookMessage:
     return WebhookMessage(_id("removed", identity), _body("member.removed", json_value(at), {"key": key}))
 
 
+def erased(key: str, at: datetime, version: str) -> WebhookMessage:
+    """Return the request to erase a person. Its id as in `removed`."""
+    return WebhookMessage(
+        _id("erased", f"{key}|{version}"), _body("member.erased", json_value(at), {"key": key})
+    )
+
+
 def schema() -> dict[str, Any]:
     """Return the JSON schema of all messages."""
     fields = {name: _field(name, crm_field) for name, crm_field in CRM_FIELDS.items()}
@@ -102,6 +110,7 @@ def schema() -> dict[str, Any]:
             _message_schema("member.updated", fields),
             _message_schema("member.event", event_data),
             _message_schema("member.removed", {"key": {"type": "string"}}),
+            _message_schema("member.erased", {"key": {"type": "string"}}),
         ],
     }
 

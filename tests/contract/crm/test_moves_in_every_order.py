@@ -1,0 +1,135 @@
+"""Moves and swaps that are struck at any call, in any way, and then overtaken by what the member does next.
+
+test_moves.py strikes a move and lets it be tried again. Here the next thing that happens is another: the member returns to its
+old address, goes on to a third one, or loses its address; and two members that swap addresses are struck. After every
+call some contact holds all fields, and at the end each member has one contact, and no other contact holds anything of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.contract.crm.profiles import key_of
+from tests.contract.crm.test_moves import OURS, Move, move
+from tests.support.crm_fakes import KilledError
+
+__all__ = ["move"]
+
+KEY = key_of(7001)
+OTHER = key_of(7002)
+WAYS = ("refused", "busy", "lost", "before", "after")
+
+
+def _strike(move: Move, at: int, how: str, *customers: int) -> None:
+    """Write these members in one call, with its write number `at` struck."""
+    move.transport.strike(at, how)
+    try:
+        move.sync.send(*customers)
+    except KilledError:
+        assert how in {"before", "after"}
+    move.transport.strike(0, "")
+
+
+def _settle(move: Move, *customers: int) -> None:
+    """Write these members as often as a queue would, until nothing changes."""
+    for _ in range(4):
+        move.sync.clock.forward(200)
+        move.sync.send(*customers)
+
+
+def _with_our_fields(move: Move) -> list[Any]:
+    return [contact for contact in move.setup.contacts() if OURS & contact.keys()]
+
+
+def _holders(move: Move, tier: str) -> Iterator[Any]:
+    return (contact for contact in move.setup.contacts() if contact.get("tier_name") == tier)
+
+
+@pytest.mark.parametrize("how", ["busy", "lost"])
+@pytest.mark.parametrize("at", range(1, 6))
+def test_every_call_of_a_move_without_an_answer(move: Move, at: int, how: str) -> None:
+    """A call that took effect and was not answered, or that is answered with "not now", leaves a home and no stranger."""
+    _strike(move, at, how, 7001)
+    assert move.homes(), move.transport.writes
+    assert move.others_are_named(), move.sync.sync_state(7001)
+    _settle(move, 7001)
+    [home] = _with_our_fields(move)
+    assert (home["key"], home["email"]) == (KEY, "new@example.com")
+    assert move.sync.sync_state(7001).previous_contacts == frozenset()
+
+
+@pytest.mark.parametrize("then", ["old@example.com", "third@example.com", None])
+@pytest.mark.parametrize("how", WAYS)
+@pytest.mark.parametrize("at", range(1, 6))
+def test_a_move_that_is_overtaken(move: Move, at: int, how: str, then: str | None) -> None:
+    """The member's next address counts, wherever the move ended; without an address no contact keeps anything."""
+    _strike(move, at, how, 7001)
+    move.sync.update(7001, email=then, tier_name="Gold")
+    _settle(move, 7001)
+    if then is None and move.crm.name != "webhook":
+        assert _with_our_fields(move) == []
+        return
+    [home] = _with_our_fields(move)
+    assert (home["key"], home.get("email")) == (KEY, then)
+    assert move.sync.sync_state(7001).previous_contacts == frozenset()
+
+
+@pytest.mark.parametrize("how", WAYS)
+@pytest.mark.parametrize("at", range(1, 9))
+def test_every_call_of_a_swap(move: Move, at: int, how: str) -> None:
+    """Two members that swap addresses have a home each after every call, and each its new address in the end.
+
+    Only at Klaviyo one of them is nowhere between the two calls: a profile is its address, and there is no third one.
+    """
+    move.sync.update(7001, email="a@example.com", tier_name="Gold")
+    move.sync.send(7001)
+    move.sync.write(7002, email="b@example.com", tier_name="Silver")
+    move.sync.update(7001, email="b@example.com", tier_name="Gold")
+    move.sync.update(7002, email="a@example.com", tier_name="Silver")
+    _strike(move, at, how, 7001, 7002)
+    homes = [bool(list(_holders(move, tier))) for tier in ("Gold", "Silver")]
+    in_between = move.crm.name == "klaviyo" and how != "refused" and at <= len(homes)
+    assert all(homes) or (in_between and any(homes)), homes
+    _settle(move, 7001, 7002)
+    assert {contact["key"]: contact["email"] for contact in _with_our_fields(move)} == {
+        KEY: "b@example.com",
+        OTHER: "a@example.com",
+    }
+    assert len(_with_our_fields(move)) == 2
+
+
+def test_three_members_in_a_ring(move: Move) -> None:
+    """Each of three members wants the next one's address: nobody loses anything, and who waits says for what."""
+    tiers = {1: "One", 2: "Two", 3: "Three"}
+    for customer, tier in tiers.items():
+        move.sync.write(customer, email=f"{customer}@example.com", tier_name=tier)
+    for customer, tier in tiers.items():
+        move.sync.update(customer, email=f"{customer % 3 + 1}@example.com", tier_name=f"{tier} more")
+    move.sync.send(*tiers)
+    _settle(move, *tiers)
+    for customer, tier in tiers.items():
+        state = move.sync.sync_state(customer)
+        [held] = [*_holders(move, f"{tier} more"), *_holders(move, tier)]
+        assert held["key"] == key_of(customer)
+        assert (state.state, state.reason) in {("mirrored", ""), ("waiting", "email_held_by_member")}
+
+
+def test_a_chain_of_addresses(move: Move) -> None:
+    """One takes the address of another, which goes to a free one, in whichever order the call has them.
+
+    Klaviyo clears the profile that was left after the call, so that there the first one may wait for its next try.
+    """
+    for first, second in ((1, 2), (4, 3)):
+        for customer in (first, second):
+            move.sync.write(customer, email=f"{customer}@example.com", tier_name=f"tier {customer}")
+        move.sync.update(first, email=f"{second}@example.com", tier_name=f"tier {first}")
+        move.sync.update(second, email=f"free-{second}@example.com", tier_name=f"tier {second}")
+        move.sync.send(*sorted((first, second)))
+        if move.crm.name == "klaviyo":
+            _settle(move, first, second)
+        shown = {customer: move.setup.shown(key_of(customer)) or {} for customer in (first, second)}
+        assert shown[first].get("email") == f"{second}@example.com"
+        assert shown[second].get("email") == f"free-{second}@example.com"

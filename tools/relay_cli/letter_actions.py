@@ -1,0 +1,156 @@
+"""The actions that `relay dead-letters` and `relay unclaimed` share: list, show, drop, and the way from a plan to its result.
+
+Both are queues of letters that people look through; each command has one action of its own beside these.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from relay_cli import letters
+from relay_cli.errors import ATTENTION, DONE
+from relay_cli.help import HelpFormatter, add_yes_option, describe
+from relay_cli.output import Progress, as_json, counted, progress, show
+from relay_cli.prompts import confirm
+
+if TYPE_CHECKING:
+    from relay.recovery.dead_letters import LetterBox, LetterResult
+
+    Result = TypeVar("Result", bound=LetterResult)
+
+_SHOWN: Final = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class LetterWords:
+    """What one command calls its letters: all of the queue, and one of them.
+
+    `then` says what the command can do with one of them. `skipped` are the sentences by the reason of a letter that
+    stays, `failed` that of one that was not taken.
+    """
+
+    command: str
+    queue: str
+    thing: str
+    then: str
+    skipped: Mapping[str, str]
+    failed: str
+
+
+def add_actions(
+    parser: argparse.ArgumentParser,
+    command: str,
+    actions: Mapping[str, tuple[str, str]],
+    *,
+    with_source: bool = True,
+) -> Mapping[str, argparse.ArgumentParser]:
+    """Define a command's actions, each by its summary and the arguments of its example; return the parser of each."""
+    group = parser.add_subparsers(required=True, metavar="ACTION", dest="action", title="actions")
+    made: dict[str, argparse.ArgumentParser] = {}
+    for name, (summary, example) in actions.items():
+        sub = group.add_parser(name, help=summary, description=f"{summary}.", formatter_class=HelpFormatter)
+        describe(sub, f"{command} {name} {example}")
+        made[name] = sub
+        if name == "show":
+            sub.add_argument("id", metavar="ID", help="the id as `list` shows it")
+            sub.add_argument(
+                "--reveal", action="store_true", help="show the values in the body: personal data"
+            )
+            continue
+        letters.add_filters(sub, with_source=with_source)
+        if name != "list":
+            sub.add_argument(
+                "--dry-run", action="store_true", help="show what would happen, and change nothing"
+            )
+            add_yes_option(sub)
+    return made
+
+
+def list_letters(box: LetterBox, arguments: argparse.Namespace, words: LetterWords) -> int:
+    """Count the chosen letters by group, and list the oldest."""
+    chosen = letters.filter_of(arguments, letters.now())
+    with progress(f"reading {words.queue}") as step:
+        found, groups = replace(box, report=step).find(chosen, arguments.limit or _SHOWN)
+    value = {"groups": letters.group_rows(groups), "letters": [letter.row() for letter in found]}
+    text = letters.as_groups(groups, empty=f"no {words.queue}")
+    if found:
+        text += f"\n\n{letters.as_rows(found)}\n\n`{words.command} show ID` shows one, {words.then}."
+    show(arguments, value, text)
+    return DONE
+
+
+def show_letter(box: LetterBox, arguments: argparse.Namespace) -> int:
+    """Show one letter; the values in its body only where that is asked for."""
+    letter = letters.the_one(box.find(letters.by_id(arguments.id))[0], arguments.id)
+    value = {**letter.row(), "content": letter.content(reveal=arguments.reveal)}
+    text = "\n".join(f"{name}: {'' if inner is None else inner}" for name, inner in letter.row().items())
+    show(arguments, value, f"{text}\n{as_json(value['content'])}")
+    return DONE
+
+
+def drop_letters(box: LetterBox, arguments: argparse.Namespace, words: LetterWords) -> int:
+    """Delete the chosen letters, once a person agrees."""
+    chosen = letters.filter_of(arguments, letters.now())
+    planned = box.drop(chosen, limit=arguments.limit, dry_run=True)
+    happened = "Would drop"
+    if planned.groups and not arguments.dry_run:
+        question = "Drop {}? The journal keeps what they carry."
+
+        def drop(step: Progress, total: int) -> LetterResult:
+            return replace(box, report=lambda count: step(count, total)).drop(chosen, limit=arguments.limit)
+
+        planned, happened = (
+            carry_out(arguments, planned, drop, words=words, question=question, doing="dropping"),
+            "Dropped",
+        )
+    return print_result(arguments, planned, words, happened, f"no {words.queue} to drop")
+
+
+def carry_out(  # noqa: PLR0913 - what is asked and done, in the order of the sentences
+    arguments: argparse.Namespace,
+    planned: Result,
+    act: Callable[[Progress, int], Result],
+    *,
+    words: LetterWords,
+    question: str,
+    doing: str,
+) -> Result:
+    """Ask whether to do what is planned, do it with progress, and return what was done; `{}` is how many letters."""
+    total = sum(group.count for group in planned.groups)
+    if not arguments.yes:
+        if not arguments.json:
+            print(letters.as_groups(planned.groups, empty=""))
+        confirm(question.format(counted(total, words.thing)))
+    with progress(doing) as step:
+        return act(step, total)
+
+
+def print_result(  # noqa: PLR0913 - what is printed, in the order of the sentences
+    arguments: argparse.Namespace,
+    result: LetterResult,
+    words: LetterWords,
+    happened: str,
+    nothing: str,
+    *,
+    queues: Mapping[str, int] | None = None,
+) -> int:
+    """Print what a command did, or would do; return its exit code: 3 where letters stay that were chosen.
+
+    The groups are left out where `carry_out` has shown them. `queues` are how many go to each queue, where their sources do not say it.
+    """
+    total = sum(group.count for group in result.groups)
+    is_shown = bool(result.groups) and not arguments.yes and not arguments.dry_run
+    lines = [] if is_shown else [letters.as_groups(result.groups, empty=nothing)]
+    if total:
+        lines += [] if is_shown else [""]
+        lines.append(f"{happened} {counted(total if arguments.dry_run else result.done, words.thing)}.")
+    lines += [f"{count} go to {queue}" for queue, count in (queues or {}).items()]
+    if result.failed:
+        lines.append(f"{result.failed} {words.failed}")
+    lines += [f"{count} stay: {words.skipped[reason]}" for reason, count in result.skipped.items()]
+    value = letters.result_value(result) | ({} if queues is None else {"queues": dict(queues)})
+    show(arguments, value, "\n".join(lines))
+    return ATTENTION if result.failed or result.skipped else DONE
