@@ -26,7 +26,7 @@ def test_a_month_with_all_faults_loses_nothing(stage: LocalEnvironment) -> None:
 
 
 def test_a_month_with_a_crm_that_refuses_everybody_for_a_while(stage: LocalEnvironment) -> None:
-    """HubSpot refuses every write for half of the month, then heals: the mirror is equal and nobody is left behind."""
+    """HubSpot refuses every write for half of the month, then heals: the mirror is equal and no member is left behind."""
     options = ScenarioOptions(members=MEMBERS, seed=4, faults="refusals")
     verdict = play_scenario(stage, options, print, Observer(stage))
     result = verdict.result

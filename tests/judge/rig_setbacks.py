@@ -1,7 +1,7 @@
 """Plays a history while its CRM has a setback: it refuses everybody for a while, or the merchant deletes a contact.
 
 A setback happens before an arrival, in the natural order. Members that wait for their CRM wait for the clock, so this world
-ticks while any does. In the end, with the CRM healed, time passes until nobody waits or two weeks are over.
+ticks while any does. In the end, with the CRM healed, time passes until no member waits or two weeks are over.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""HubSpot refuses every member for a part of the month, as a full account does, and is mended: nobody may be left behind.
+"""HubSpot refuses every member for a part of the month, as a full account does, and is mended: no member may be left behind.
 
 Every write of contacts is answered with one lasting code. Relay's schedule of waiting members goes by the real time, a month
 takes minutes here: so what still waits in the end is queued at once, as `relay mirror retry hubspot` does it. A circuit that

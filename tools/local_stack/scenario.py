@@ -38,7 +38,8 @@ _STUCK_WHEN_EMPTY: Final = 30.0
 
 _STUCK_REFUSED: Final = 400.0
 _MAX_WAIT_REFUSED: Final = 900.0
-"""The same, and the longest wait, after HubSpot has refused everybody: one member is tried every five minutes."""
+"""The same, and the longest wait, after HubSpot has refused everybody: one member is tried every five minutes, and notes
+look again after as long as they have waited."""
 
 REFUSALS: Final = "refusals"
 """The faults `default`, and a HubSpot that refuses everybody for a part of the month."""

@@ -217,7 +217,7 @@ def test_the_closing_queues_all_that_wait() -> None:
     assert stack.calls() == [1, 50]
 
 
-def test_an_outage_during_the_wait_forgets_nobody() -> None:
+def test_an_outage_during_the_wait_forgets_no_member() -> None:
     """A circuit that one code has opened stays that through an outage, and its closing still queues all that wait."""
     stack = Stack()
     customers = range(300)
@@ -321,6 +321,21 @@ def test_notes_of_a_waiting_member() -> None:
     assert len(stack.crm.recorded) == 1
     assert stack.counts.notes_dropped == 1
     assert not stack.deferred
+
+
+def test_notes_look_again_soon_and_then_seldom() -> None:
+    """After a minute at first, then after as long as they have waited, at most a quarter of an hour."""
+    stack = Stack()
+    stack.add(7001)
+    stack.crm.outcomes[KEY] = FULL
+    message = replace(change_message("m", KEY, "joined"), sent_at=START)
+    waits = []
+    for minutes in (0, 2, 10, 60):
+        stack.clock.now = START + timedelta(minutes=minutes)
+        error = stack.work(message)["m"]
+        assert isinstance(error, TransientError)
+        waits.append(error.retry_after)
+    assert waits == [60, 120, 600, 900]
 
 
 def test_a_note_that_waits_by_itself() -> None:

@@ -73,7 +73,7 @@ def test_a_version_that_will_end_is_told_in_time() -> None:
 
 
 def test_a_repetition_has_the_same_id() -> None:
-    """A run that is made again after a crash tells nobody twice."""
+    """A run that is made again after a crash tells no one twice."""
     totals = DailyTotals(mirrors={"klaviyo": {"waiting": 50}})
     first, _ = crm_alerts(totals, (), shop=SHOP, day=DAY, at=AT)
     again, _ = crm_alerts(totals, (), shop=SHOP, day=DAY, at=AT)

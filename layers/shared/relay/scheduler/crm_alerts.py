@@ -1,6 +1,6 @@
 """Tells people, once a day, that a CRM does not take its members, or that the version of its API in use will end. Pure.
 
-A member that a CRM does not take is acknowledged and waits: without this nobody would look for it before it is refused, after
+A member that a CRM does not take is acknowledged and waits: without this it would not be looked for before it is refused, after
 two weeks. What was told is kept with the daily run, so that each condition is told once, and once more when it is over or more
 urgent. The share is that of the members that the CRM should hold: whoever waits is tried every day.
 """
@@ -22,7 +22,7 @@ TOPIC: Final = "relay.daily"
 
 MORE_THAN: Final = 10
 MORE_THAN_SHARE: Final = 0.01
-"""More members than both of these wait or are refused: then somebody should look."""
+"""More members than both of these wait or are refused: then a person should look."""
 
 TOLD_BEFORE: Final = timedelta(days=180)
 URGENT_BEFORE: Final = timedelta(days=30)
