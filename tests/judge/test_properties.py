@@ -14,6 +14,7 @@ from tests.judge.observed import Note, Observed
 from tests.judge.properties import Violation, compare, judge, same
 from tests.judge.toy import PLANTED, play
 
+HARD = "The card was reported stolen"
 # Which properties notice a planted fault; no other property may, but where an event is lost altogether.
 NOTICED = {
     "last_arrival_wins": {"record_is_right", "crm_is_right"},
@@ -123,6 +124,29 @@ def test_what_was_told_before_an_earlier_event_arrived_is_allowed_once() -> None
         "told_at_most_once lost",
         "told_at_most_once opened",
     ]
+
+
+def test_one_end_is_the_end_of_all_before_it() -> None:
+    """Two fees were warned of, then an ending between them arrives: its word ends both, and without it neither has an end."""
+    history = Script().join("3-1").attempt("4-1", 2).cancel("4-5").attempt("5-1", 1, HARD).history()
+    late = Plan((("e0", 0), ("e1", 0), ("e3", 0), ("e2", 0)))
+    opened, lost = (
+        Told(f"dun:{history.shop}:{MEMBER}", "warning", outcome) for outcome in ("opened", "lost")
+    )
+    for told, accused in (([opened, opened, lost], []), ([opened, opened], ["ends_what_begins"])):
+        observed = play(history, late, Adversary())
+        observed.told = told
+        assert [v.name for v in judge(history, observed)] == accused
+
+
+def test_an_incident_that_the_clock_closes_may_be_open_after_one_order() -> None:
+    """Thirty quiet days close it when the daily run has come to them; before that two orders end alike."""
+    warned = Script().join("3-1").attempt("4-1", 2)
+    for script, differing in ((Script(warned.events[:]).update("5-6"), 0), (warned.update("4-6"), 1)):
+        history = script.history()
+        plan = as_happened(history)
+        plays = [Observed(plan, open_incidents={f"dun:{history.shop}:{MEMBER}"}), Observed(plan)]
+        assert len(compare(history, plays)) == differing
 
 
 def test_a_final_failure_that_a_joining_shows_must_be_said_while_its_fee_is_open() -> None:
