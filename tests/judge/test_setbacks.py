@@ -33,6 +33,17 @@ SEEDS = tuple(
         for answer in fold(draw(seed, switches=())).values()
     )
 )[:2]
+# Of two of whom one has ended, that one gives way: these are both members in the end.
+SWAP_SEEDS = tuple(
+    seed
+    for seed in range(80)
+    if all(
+        answer.determined().get("email")
+        and answer.determined().get("status") in {"active", "trialing", "past_due"}
+        and not answer.erased_once
+        for answer in fold(draw(seed, switches=())).values()
+    )
+)[:2]
 # What a setback of the CRM must not touch; the other properties are judged by test_histories.py.
 JUDGED = {"record_is_right", "crm_is_right"}
 
@@ -42,10 +53,13 @@ def history_of(seed: int) -> History:
     return draw(seed, switches=())
 
 
-def violations(history: History, setbacks: Setbacks, adversary: Adversary | None = None) -> list[Violation]:
-    """Return what is wrong in the end, without what is known."""
+def violations(
+    history: History, setbacks: Setbacks, adversary: Adversary | None = None, *, refused: int = 0
+) -> list[Violation]:
+    """Return what is wrong in the end, without what is known; so many members are refused, and none waits."""
     observed, states = play(history, setbacks, adversary)
     assert not {"waiting", "retry"} & set(states.values()), states
+    assert list(states.values()).count("refused") == refused, states
     found = [each for each in judge(history, observed) if each.name in JUDGED]
     return [each for each in found if known.explanation(each) is None]
 
@@ -91,13 +105,13 @@ def test_a_contact_that_the_merchant_deletes(make: Callable[[], RigCrm], seed: i
         crm.delete(f"{history.shop}:{chosen}")
 
     rules = json.dumps({"thresholds": NOBODY, "remake_contacts": [make.__name__] if remade else []})
-    found = violations(history, Setbacks(make, {at: delete}, rules))
+    found = violations(history, Setbacks(make, {at: delete}, rules), refused=not remade)
     missing = [Violation("crm_is_right", f"{make.__name__} {chosen}", "no contact")]
     assert found == ([] if remade else missing)
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.05])
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", SWAP_SEEDS)
 @pytest.mark.parametrize("make", CRMS)
 def test_two_members_that_swap_addresses(make: Callable[[], RigCrm], seed: int, rate: float) -> None:
     """Each orders with the other's address: every CRM shows each member under its own new one, also under faults."""
