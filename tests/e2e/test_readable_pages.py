@@ -116,6 +116,7 @@ def test_an_alert_takes_few_lines(opened: Opened, width: int) -> None:
         alert.wait_for()
         assert alert.inner_text() == ALERT
         assert alert.evaluate(_LINES) <= 5
+        assert _is_within(alert, width)
 
 
 @pytest.mark.parametrize(
