@@ -35,7 +35,7 @@ $(READY): requirements/dev.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-run: $(READY) ## Play a month through a local AWS (MEMBERS=200 SEED=0 FAULTS=default|all|none; KEEP=1 leaves it up; SAMPLES=1: the samples)
+run: $(READY) ## Play a month through a local AWS (MEMBERS=200 SEED=0 FAULTS=default|all|refusals|none; KEEP=1 leaves it up; SAMPLES=1: the samples)
 	@$(BIN)/relay run $(if $(KEEP),--keep) $(if $(SAMPLES),--samples) $(if $(MEMBERS),--members $(MEMBERS)) \
 	  $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS))
 
@@ -81,8 +81,8 @@ prove: $(READY) ## Put hostile requests to the receiver (REQUESTS=100000), impor
 prove-calls: $(READY) ## 100,000 updates of 40,000 members reach HubSpot in the fewest calls, also through an outage (minutes)
 	@PYTHONPATH=. $(BIN)/python scripts/prove_mirrors.py
 
-prove-stack: $(READY) ## What needs a deployment of its own: an installation, two stacks, one made anew, an update under traffic (minutes)
-	@$(BIN)/python -m pytest -q -n 0 -m stack tests/e2e
+prove-stack: $(READY) ## What needs a deployment of its own: an installation, the walkthrough, two stacks, one made anew, an update under traffic (minutes)
+	@$(BIN)/python -m pytest -q -n 0 -m stack -rP tests/e2e
 
 build: $(READY) ## Build what `sam deploy` ships (RUNTIME=python3.13 ARCH=arm64; STRICT=1: fail where byte code is missing)
 	@scripts/build

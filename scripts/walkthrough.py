@@ -197,8 +197,8 @@ def play(walk: Walk) -> None:
 def _first_alert(walk: Walk) -> None:
     before = len(walk.slack_messages())
     walk.relay(
-        "A member's membership fee fails for the last time; here the simulator causes it.",
-        "relay sim trigger customer.payment_failed",
+        "A member's membership fee fails, because the card has expired; here the simulator causes it.",
+        "relay sim trigger customer_billing.attempt.failed",
     )
     walk.until(lambda: len(walk.slack_messages()) > before, "the alert in Slack")
     walk.commands_to_the_alert = walk.commands

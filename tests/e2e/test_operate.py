@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from local_stack.environment import STACK_NAME
+from local_stack.environment import SHOP, STACK_NAME
+from local_stack.local_http import post
 from relay.model.metrics import CRM_LAG, NAMESPACE, SERVICE, STACK
 from relay.topics import FOLDERS
 from relay_cli.main import main
@@ -102,25 +103,32 @@ def measured(played: Played, namespace: str, name: str, value: float, **dimensio
 
 def changed(topic: str, customer: str, **data: str) -> bytes:
     """Return the sample of a topic for another customer, with other data."""
-    sample = json.loads((ROOT / "events" / f"{topic}.json").read_text())
-    text = json.dumps(sample).replace(sample["payload"]["customerId"], customer)
-    event: dict[str, Any] = json.loads(text)
-    event["payload"].get("newData", {}).update(data)
-    event["payload"]["createdAt"] = datetime.now(UTC).isoformat()
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    payload = json.loads((ROOT / "events" / f"{topic}.json").read_text())["payload"]
+    sampled = payload.get("newData", payload)["customerId"]
+    payload = json.loads(json.dumps(payload).replace(sampled, customer))
+    payload.get("newData", {}).update({**data, "updatedAt": now})
+    event = {"metadata": {"topic": topic, "shopDomain": SHOP}, "payload": {**payload, "createdAt": now}}
     return json.dumps(event).encode()
 
 
 @pytest.mark.usefixtures("_operator")
 def test_status_at_night(played: Played, capsys: pytest.CaptureFixture[str]) -> None:
-    """A lost payment, a member whom HubSpot refuses, and another change that waits: each is on the screen, and in JSON."""
-    lost, refused, waits = "7000000000401", "7000000000402", "7000000000403"
+    """A lost payment, members whom HubSpot does not take, now or ever, and a change that waits: on the screen and in JSON."""
+    lost, first, shares, refused, waits = (f"70000000004{number:02}" for number in range(5))
+    other = {"email": "two@example.com", "membership_key": "other.myshopify.com:1"}
+    post(f"{played.stage.hubspot}/_standin/contacts", json={"properties": other}).raise_for_status()
     assert played.stage.post(changed("customer.payment_failed", lost)).status_code == 202
-    assert played.stage.post(changed("customer.updated", refused, email="no address")).status_code == 202
+    assert played.stage.post(changed("customer.updated", first, email="one@example.com")).status_code == 202
+    assert f"{SHOP}:{first}" in played.wait(lambda seen: f"{SHOP}:{first}" in seen.contacts).contacts
+    assert played.stage.post(changed("customer.updated", shares, email="one@example.com")).status_code == 202
+    assert played.stage.post(changed("customer.updated", refused, email="two@example.com")).status_code == 202
 
     def settled() -> Any:
         value = shown(capsys, played, "status")[1]
         open_ones = [one for one in value["incidents"] if one["customer"] == lost]
-        return value if open_ones and value["crms"][0]["refused"] else None
+        [crm] = value["crms"]
+        return value if open_ones and crm["refused"] and crm["waiting"] else None
 
     until = time.monotonic() + 60
     while not settled() and time.monotonic() < until:
@@ -129,7 +137,7 @@ def test_status_at_night(played: Played, capsys: pytest.CaptureFixture[str]) -> 
         assert played.stage.post(changed("customer.updated", waits, email="w@example.com")).status_code == 202
         measured(played, "AWS/SQS", "ApproximateAgeOfOldestMessage", 8_100, QueueName=f"{STACK_NAME}-hubspot")
         measured(played, NAMESPACE, CRM_LAG.name, 4_500, **{STACK: STACK_NAME, SERVICE: "hubspot"})
-        while not (value := shown(capsys, played, "status")[1])["crms"][0]["waiting"]:
+        while not (value := shown(capsys, played, "status")[1])["crms"][0]["messages_waiting"]:
             assert time.monotonic() < until + 60
             time.sleep(1)
         text = seen(capsys, played, "status")
@@ -156,8 +164,10 @@ def test_status_at_night(played: Played, capsys: pytest.CaptureFixture[str]) -> 
     assert re.search(rf"open for \d+ (s|min), customer {lost}, .+, {re.escape(incident['link'])}\n", text)
 
     [crm] = value["crms"]
-    assert (crm["lag_seconds"], crm["waiting"], crm["refused"], crm["complete"]) == (4_500, 1, 1, True)
-    assert re.search(r"^hubspot +1 h 15 min +1 +1$", text, re.MULTILINE)
+    figures = [crm[name] for name in ("lag_seconds", "messages_waiting", "waiting", "refused", "complete")]
+    assert figures == [4_500, 1, 1, 1, True]
+    assert re.search(r"^hubspot +1 h 15 min +1 +1 +1$", text, re.MULTILINE)
+    assert "`relay mirror status hubspot --who` says which members" in text
     assert "@" not in text
     # `relay alerts` says the same of the incident, with the key that `relay ack` takes.
     assert f"{incident['incident']}  sent to email, slack" in seen(capsys, played, "alerts")

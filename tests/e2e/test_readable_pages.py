@@ -96,8 +96,8 @@ def test_on_a_telephone_no_table_is_cut_off_and_no_column_is_missing(opened: Ope
         assert page.evaluate(_CUT_OFF) == []
         row.get_by_role("button", name="Ben Eze").click()
         page.locator("#drawer td.fate, #drawer .fate").first.wait_for()
-        for control in page.locator("#drawer .actions > *, #drawer .actions button, #drawer section").all():
-            assert _is_within(control, width)
+        for inside in page.locator("#drawer .actions > *, #drawer .actions button, #drawer section").all():
+            assert _is_within(inside, width)
 
 
 def _is_within(cell: Locator, width: int) -> bool:

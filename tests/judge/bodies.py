@@ -45,7 +45,10 @@ Body = dict[str, Any]
 
 def dump(body: Body) -> bytes:
     """Return the body's bytes as a sender writes them."""
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    try:
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        return json.dumps(body, separators=(",", ":")).encode()  # half of a character can only be escaped
 
 
 def envelope(topic: str, payload: Body, triggered: int, event_id: str) -> Body:

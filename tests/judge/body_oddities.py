@@ -309,6 +309,67 @@ def _hostile_name(event: Event, rng: Random, body: bodies.Body) -> bodies.Body |
     return body
 
 
+def _attempts(event: Event, rng: Random, body: bodies.Body) -> bodies.Body | None:
+    if event.topic not in {bodies.ATTEMPT, bodies.FAILED}:
+        return None
+    body["payload"]["detail"]["billingAttempts"] = rng.choice([-5_000_000, 10**12, 2.5])
+    return body
+
+
+def _hostile_text(event: Event, rng: Random, body: bodies.Body) -> bodies.Body | None:
+    """Characters that a queue refuses, or that no text may have."""
+    if event.topic not in {bodies.ATTEMPT, bodies.FAILED}:
+        return None
+    body["payload"]["detail"]["errorMessage"] = rng.choice(
+        ["declined\uffff", "declined \ud800", "declined\x00"]
+    )
+    return body
+
+
+def _long_texts(event: Event, rng: Random, body: bodies.Body) -> bodies.Body | None:
+    """An address that no mail system takes, and a name of characters that people see as one and computers as five."""
+    if event.topic not in {bodies.CREDITS, bodies.EXPIRED}:
+        return None
+    body["payload"] |= {
+        "email": "a" * 4_000 + "@people.example",
+        "firstName": "\U0001f468\u200d\U0001f469\u200d\U0001f467" * 60,
+    }
+    return body
+
+
+def _bad_items(event: Event, rng: Random, body: bodies.Body) -> bodies.Body | None:
+    if event.topic != bodies.ORDERED:
+        return None
+    body["payload"]["detail"]["line_items"] = [1] * 500
+    return body
+
+
+def _shop_spelt(event: Event, rng: Random, body: bodies.Body) -> bodies.Body:
+    """The shop by another spelling of its domain."""
+    shop = body["metadata"]["shopDomain"]
+    others = (f"https://{shop}/", f"{shop}.", shop.upper(), shop.partition(".")[0])
+    body["metadata"]["shopDomain"] = rng.choice(others)
+    return body
+
+
+def _delivery_id(event: Event, rng: Random, body: bodies.Body) -> bodies.Body:
+    body["metadata"]["id"] = rng.choice(["'; DROP\n\"<b>", "x" * 3_000, ["a"], 7, None])
+    return body
+
+
+def _no_payload(event: Event, rng: Random, body: bodies.Body) -> bodies.Body:
+    body["payload"] = {}
+    return body
+
+
+def _other_tier(event: Event, rng: Random, body: bodies.Body) -> bodies.Body | None:
+    """The end of another tier than the member's."""
+    if event.topic != bodies.CANCELLED:
+        return None
+    body["payload"]["tierId"] = "77777777"
+    return body
+
+
 # What changes one body. Each is tried on the events in a random order until it finds one that it fits.
 BODY: dict[str, Oddity] = {
     "clock_future": _clock(lambda event, rng: values.iso(event.happened + HOUR)),
@@ -357,11 +418,28 @@ BODY: dict[str, Oddity] = {
     "pair_broken": _pair_broken,
     "address_malformed": _malformed_address,
     "test_delivery": _metadata(test=True),
+    "attempts_absurd": _attempts,
+    "amount_other_digits": _currency("USD", "\u0664\u0669"),
+    "text_hostile": _hostile_text,
+    "text_long": _long_texts,
+    "items_bad": _bad_items,
+    "shop_spelt": _shop_spelt,
+    "delivery_id_hostile": _delivery_id,
+    "payload_missing": _no_payload,
+    "tier_other": _other_tier,
 }
 # Times that the payload does not bring: a renewed time of triggering would then date the event anew.
 WITHOUT_OWN_TIME = frozenset(
     {"clock_future", "clock_1900", "clock_1970", "clock_unreadable", "clock_missing", "trigger_impossible"}
 )
 NO_MEMBER = frozenset(
-    {"id_missing", "topic_unknown", "shop_other", "not_json", "bytes_key_twice", "test_delivery"}
+    {
+        "id_missing",
+        "topic_unknown",
+        "shop_other",
+        "not_json",
+        "bytes_key_twice",
+        "test_delivery",
+        "payload_missing",
+    }
 )

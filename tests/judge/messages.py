@@ -206,7 +206,8 @@ def _is_fee(s: Statement) -> bool:
 def _incidents(history: History, mine: list[Statement], found: Expected) -> None:
     for cycle in cycles(mine):
         key = dunning_key(history, cycle.member)
-        if cycle.end is None and history.end - cycle.failures[-1].ms > QUIET_DAYS * DAY:
+        goes_on = cycle.end is None or cycle.uncertain
+        if goes_on and history.end - cycle.failures[-1].ms > QUIET_DAYS * DAY:
             cycle.uncertain = cycle.quiet = True
         opened, final = Told(key, "warning", "opened"), Told(key, "warning", "final")
         told = [opened] if cycle.warned else []
@@ -236,8 +237,11 @@ def _allow(cycle: Cycle, key: str, found: Expected) -> None:
             found.may[Told(key, "warning", end)] += 1
     if cycle.quiet:
         found.quiet_incidents.add(key)
+        found.unsettled_finals.discard(key)
         found.may[opened] += cycle.reopened
-        found.may[Told(key, "warning" if cycle.warned else "info", "resolved")] += 1 + cycle.reopened
+        # The end of a cycle that was no message is that of the one before it, which may have been one.
+        for level in ("info", "warning"):
+            found.may[Told(key, level, "resolved")] += 1 + cycle.reopened
     if cycle.unnumbered and not cycle.warned:
         found.may[opened] += 1
 
@@ -326,9 +330,9 @@ def _same_ending(left: Statement | None, s: Statement) -> bool:
 
 
 def _same_attempt(earlier: list[Statement], s: Statement) -> bool:
-    """Tell whether a failure of the other topic has told this attempt already."""
+    """Tell whether a failure of the other topic has told this attempt already, or another final failure has."""
     return any(
-        other.topic != s.topic
+        (other.topic != s.topic or s.topic == bodies.FAILED)
         and (other.attempt == s.attempt or None in {other.attempt, s.attempt})
         and abs(other.ms - s.ms) <= SAME_ATTEMPT
         for other in earlier

@@ -6,10 +6,13 @@ odd bytes, and the oddities of one body.
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from decimal import Decimal
 from random import Random
+from urllib.parse import urlencode
 
 from tests.judge import bodies, values
 from tests.judge.body_oddities import (
@@ -98,9 +101,15 @@ def tie_circle(events: list[Event], rng: Random) -> list[Event]:
 
 
 def _follow_up(
-    events: list[Event], rng: Random, oddity: str, topic: str, change: Callable[[bodies.Body, int], None]
+    events: list[Event],
+    rng: Random,
+    oddity: str,
+    topic: str,
+    change: Callable[[bodies.Body, int], None],
+    *,
+    after: int = HOUR,
 ) -> list[Event]:
-    """Add an event of the same topic an hour later that the change makes of one."""
+    """Add an event an hour later, or after the ms given, that the change makes of one of the topic."""
     found = [n for n, e in enumerate(events) if e.topic == topic and not e.oddities]
     # Only where nothing of the member comes between.
     free = [
@@ -112,7 +121,7 @@ def _follow_up(
         return events
     n = rng.choice(free)
     event, body = events[n], body_of(events[n])
-    moment = event.happened + HOUR
+    moment = event.happened + after
     body["payload"] |= {"createdAt": values.iso(moment), "updatedAt": values.iso(moment)}
     body["metadata"] |= {"id": f"{rng.getrandbits(128):032x}", "triggerredAt": values.iso(moment + 300)}
     change(body, moment)
@@ -169,6 +178,79 @@ def payment_one_off(events: list[Event], rng: Random) -> list[Event]:
     return _follow_up(events, rng, "payment_one_off", bodies.SUCCEEDED, change)
 
 
+def end_again(events: list[Event], rng: Random) -> list[Event]:
+    """One end is told by two sources."""
+
+    def change(body: bodies.Body, moment: int) -> None:
+        body["payload"]["detail"]["cancellationSource"] = "MERCHANT"
+
+    return _follow_up(events, rng, "end_again", bodies.CANCELLED, change)
+
+
+def paid_after_end(events: list[Event], rng: Random) -> list[Event]:
+    """A fee is paid after the membership has ended."""
+
+    def change(body: bodies.Body, moment: int) -> None:
+        billed = values.iso(moment - moment % DAY + 365 * DAY)
+        body["payload"]["detail"] = {"amount": 49, "currency": "USD", "newBillingDate": billed}
+        body["payload"]["status"] = "PAID"
+        body["metadata"]["topic"] = bodies.SUCCEEDED
+
+    return _follow_up(events, rng, "paid_after_end", bodies.CANCELLED, change)
+
+
+def failure_after_end(events: list[Event], rng: Random) -> list[Event]:
+    """The final failure is told 0.4 s after the ending."""
+
+    def change(body: bodies.Body, moment: int) -> None:
+        body["payload"]["detail"] = {
+            "amount": 49,
+            "currency": "USD",
+            "errorMessage": "Insufficient funds",
+            "billingAttempts": 3,
+            "isFinal": True,
+        }
+        body["metadata"]["topic"] = bodies.FAILED
+
+    return _follow_up(events, rng, "failure_after_end", bodies.CANCELLED, change, after=400)
+
+
+def attempt_four(events: list[Event], rng: Random) -> list[Event]:
+    """A fourth attempt fails, where three are known."""
+
+    def change(body: bodies.Body, moment: int) -> None:
+        body["payload"]["detail"]["billingAttempts"] = 4
+
+    return _follow_up(events, rng, "attempt_four", bodies.ATTEMPT, change)
+
+
+def address_back(events: list[Event], rng: Random) -> list[Event]:
+    """An address changes from a to b, back to a, and to b again: three events, of which two say the same."""
+    found = [n for n, e in enumerate(events) if e.topic == bodies.UPDATED and not e.oddities]
+    addresses = [(n, _addresses(events[n])) for n in found]
+    changed = [(n, pair) for n, pair in addresses if None not in pair and pair[0] != pair[1]]
+    if not changed:
+        return events
+    n, pair = rng.choice(changed)
+    event, added = events[n], list[Event]()
+    for number, (address, former) in enumerate([(pair[0], pair[1]), (pair[1], pair[0])], start=1):
+        body, moment = body_of(event), event.happened + number * MINUTE
+        body["payload"]["newData"]["email"], body["payload"]["oldData"]["email"] = address, former
+        body["metadata"] |= {
+            "id": f"{rng.getrandbits(128):032x}",
+            "triggerredAt": values.iso(moment),
+        }
+        post = Delivery(moment + SECOND, bodies.dump(body))
+        added.append(replace(event, name=f"{event.name}-{number}", happened=moment, deliveries=(post,)))
+    marked = [replace(e, oddities=e.oddities | {"address_back"}) for e in (event, *added)]
+    return [*events[:n], *marked, *events[n + 1 :]]
+
+
+def _addresses(event: Event) -> tuple[str | None, str | None]:
+    payload = body_of(event)["payload"]
+    return payload["oldData"].get("email"), payload["newData"].get("email")
+
+
 # --- deliveries -------------------------------------------------------------------------------------------------
 
 
@@ -176,7 +258,11 @@ def _again(
     events: list[Event], rng: Random, oddity: str, renew: Callable[[bodies.Body, int], None]
 ) -> list[Event]:
     """Deliver one event a second time, with what the sender renews in it."""
-    fit = [n for n, e in enumerate(events) if not e.oddities & (WITHOUT_OWN_TIME | {"not_json"})]
+    fit = [
+        n
+        for n, e in enumerate(events)
+        if not e.oddities & (WITHOUT_OWN_TIME | {"not_json", "payload_missing"})
+    ]
     if not fit:
         return events
     n = rng.choice(fit)
@@ -303,6 +389,11 @@ EVENTS: dict[str, Callable[[list[Event], Random], list[Event]]] = {
     "pending_again": pending_again,
     "amount_part": amount_part,
     "payment_one_off": payment_one_off,
+    "end_again": end_again,
+    "paid_after_end": paid_after_end,
+    "failure_after_end": failure_after_end,
+    "attempt_four": attempt_four,
+    "address_back": address_back,
 }
 DELIVERIES: dict[str, Callable[[list[Event], Random], list[Event]]] = {
     "repeat": repeat,
@@ -313,6 +404,10 @@ DELIVERIES: dict[str, Callable[[list[Event], Random], list[Event]]] = {
     # After these a body is no plain JSON object, so they come last.
     "bytes_bom": _bytes("bytes_bom", lambda body: b"\xef\xbb\xbf" + body),
     "bytes_list": _bytes("bytes_list", lambda body: b"[" + body + b"]"),
+    "bytes_utf16": _bytes("bytes_utf16", lambda body: body.decode().encode("utf-16")),
+    "bytes_quoted": _bytes("bytes_quoted", lambda body: json.dumps(body.decode()).encode()),
+    "bytes_gzip": _bytes("bytes_gzip", lambda body: gzip.compress(body, mtime=0)),
+    "bytes_form": _bytes("bytes_form", lambda body: urlencode({"delivery": body.decode()}).encode()),
     "bytes_key_twice": _bytes("bytes_key_twice", lambda body: body[:-1] + b',"payload":{}}'),
     "not_json": _bytes("not_json", lambda body: body[:-9]),
     "ping_empty": ping_empty,

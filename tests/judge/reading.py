@@ -5,11 +5,13 @@ Sources: architecture.md ("The time of a fact", "Event id"), TRAPS 5, 7, 13 and 
 
 from __future__ import annotations
 
+import gzip
 import json
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
+from urllib.parse import parse_qsl
 
 from tests.judge import bodies, values
 from tests.judge.history import MINUTE, Delivery, History
@@ -96,7 +98,7 @@ def _read(delivery: Delivery, shop: str, event: str) -> Statement | Unplaced:
     topic = bodies.METHOD if topic == bodies.METHOD_ALIAS else topic
     if topic not in RANKS:
         return Unplaced("unknown_topic" if topic else "no_topic")
-    if metadata.get("shopDomain") not in {None, shop}:
+    if not _is_of_shop(metadata.get("shopDomain"), shop):
         return Unplaced("other_shop")
     if metadata.get("test") is True:
         return Unplaced("test")
@@ -114,14 +116,41 @@ def _read(delivery: Delivery, shop: str, event: str) -> Statement | Unplaced:
     return Statement(topic, member, ms, own, triggered, identity, payload, retried, delivery.at, event)
 
 
+def _is_of_shop(domain: Any, shop: str) -> bool:
+    """Tell whether a domain is the shop's: in any case, with a scheme, a path or a dot behind it, or its first label alone."""
+    if domain is None:
+        return True
+    written = str(domain).lower().partition("://")[2] or str(domain).lower()
+    name = written.partition("/")[0].rstrip(".")
+    return name in {shop, shop.partition(".")[0]}
+
+
 def parse(body: bytes) -> Any:
-    """Return a body's JSON with exact decimals, or None; a key that stands twice makes a body unreadable."""
+    """Return a body's JSON with exact decimals, or None; a key that stands twice makes a body unreadable.
+
+    It may be packed by gzip, be a form of one field, or be JSON as a text within JSON.
+    """
+    if body.startswith(b"\x1f\x8b"):
+        body = gzip.decompress(body)
     for encoding in _TEXT_ENCODINGS:
         try:
-            return json.loads(body.decode(encoding), parse_float=Decimal, object_pairs_hook=_unique)
-        except (UnicodeError, ValueError):
+            text = body.decode(encoding)
+        except UnicodeError:
             continue
+        found = _json(text)
+        if found is None and (fields := parse_qsl(text)) and len(fields) == 1:
+            found = _json(fields[0][1])
+        found = _json(found) if isinstance(found, str) else found
+        if found is not None:
+            return found
     return None
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text, parse_float=Decimal, object_pairs_hook=_unique)
+    except ValueError:
+        return None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

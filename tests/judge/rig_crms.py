@@ -30,7 +30,10 @@ WEBHOOK_SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 
 @dataclass(frozen=True, slots=True)
 class RigCrm:
-    """One CRM of a play. `contacts` yields (member key, fields by canonical name), `notes` (key, name, id)."""
+    """One CRM of a play. `contacts` yields (member key, fields by canonical name), `notes` (key, name, id).
+
+    `delete` deletes a member's contact as the merchant does, where Relay can see that.
+    """
 
     target: str
     secret: str
@@ -38,6 +41,7 @@ class RigCrm:
     app: ASGIApp
     contacts: Callable[[], Iterator[tuple[str, Profile]]]
     notes: Callable[[], Iterator[tuple[str, str, str]]] | None = None
+    delete: Callable[[str], None] | None = None
 
 
 def hubspot() -> RigCrm:
@@ -54,7 +58,17 @@ def hubspot() -> RigCrm:
         "HUBSPOT_VERSION": "2026-09",
         "HUBSPOT_EVENTS": "true",
     }
-    return RigCrm("hubspot", "a-service-key", settings, fake.app(), contacts)
+
+    def delete(key: str) -> None:
+        _delete(fake.portal.contacts, lambda held: held.get("membership_key"), key)
+
+    return RigCrm("hubspot", "a-service-key", settings, fake.app(), contacts, delete=delete)
+
+
+def _delete(contacts: dict[str, Any], key_of: Callable[[Any], Any], key: str) -> None:
+    """Delete the contacts under a key."""
+    for contact in [each for each, held in contacts.items() if key_of(held) == key]:
+        del contacts[contact]
 
 
 @cache
@@ -81,7 +95,11 @@ def klaviyo() -> RigCrm:
         "KLAVIYO_SET_EXTERNAL_ID": "false",
         "KLAVIYO_COMPAT_NAMES": "false",
     }
-    return RigCrm("klaviyo", "pk_made_up", settings, fake.app(), contacts)
+
+    def delete(key: str) -> None:
+        _delete(fake.account.profiles, lambda held: held.properties.get("Membership Key"), key)
+
+    return RigCrm("klaviyo", "pk_made_up", settings, fake.app(), contacts, delete=delete)
 
 
 def salesforce() -> RigCrm:
@@ -100,7 +118,11 @@ def salesforce() -> RigCrm:
         "SALESFORCE_VERSION": "65.0",
     }
     secret = json.dumps({"client_id": "an-app", "client_secret": "its-secret"})
-    return RigCrm("salesforce", secret, settings, fake.app(), contacts)
+
+    def delete(key: str) -> None:
+        _delete(fake.org.records, lambda held: held.get("Membership_Key__c"), key)
+
+    return RigCrm("salesforce", secret, settings, fake.app(), contacts, delete=delete)
 
 
 def webhook() -> RigCrm:

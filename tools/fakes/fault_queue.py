@@ -72,6 +72,11 @@ class FaultQueue:
         self.append(Fault(**await json_object(request)))
         return JSONResponse({"faults": len(self.waiting)})
 
+    async def heal(self, _: Request) -> Response:
+        """Answer `POST /_standin/heal`: no fault is left."""
+        self.waiting.clear()
+        return JSONResponse({"faults": 0})
+
 
 async def respond(
     fault: Fault, process: Callable[[], Response], refuse: Callable[[Fault], Response], silent: Response

@@ -5,7 +5,8 @@ It accepts any bearer token, or only `token` if one is given. Tests and tools co
 
 * `GET /_standin/contacts`: `[{"id", "properties"}, …]`; `POST` adds one, as a merchant does in HubSpot;
 * `GET /_standin/requests`: `[{"method", "path", "inputs", "status"}, …]`, oldest first;
-* `POST /_standin/faults`: faults of the next requests (`fault_queue.py`); `code` is a category;
+* `POST /_standin/faults`: faults of the next requests (`fault_queue.py`); `code` is a category; `POST /_standin/heal`
+  ends them;
 * `GET /_standin/events`: the custom events received, `[{"eventName", …}, …]`, oldest first;
 * `POST /_standin/limit {"requests", "seconds"}`: a rate limit: more requests in that time get a 429;
 * `POST /_standin/fault_rates {"seed", "fails", "hangs", "most", "seconds"}`: random faults (`fault_rates.py`).
@@ -62,6 +63,7 @@ class FakeHubspot:
             Route("/_standin/requests", self._requests, methods=["GET"]),
             Route("/_standin/events", self._events, methods=["GET"]),
             Route("/_standin/faults", self.faults.add, methods=["POST"]),
+            Route("/_standin/heal", self.faults.heal, methods=["POST"]),
             Route("/_standin/limit", self._limit, methods=["POST"]),
             fault_rates.route(lambda: self.fault_rates, lambda given: setattr(self, "fault_rates", given)),
         ]

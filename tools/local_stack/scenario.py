@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from local_stack import crm_refusals
 from local_stack.duplicates import incidents_by_moment, slack_text
 from local_stack.environment import LocalEnvironment
 from local_stack.local_http import post
@@ -35,6 +36,14 @@ _STUCK: Final = 100.0
 _STUCK_WHEN_EMPTY: Final = 30.0
 """The same while no message waits."""
 
+_STUCK_REFUSED: Final = 400.0
+_MAX_WAIT_REFUSED: Final = 900.0
+"""The same, and the longest wait, after HubSpot has refused everybody: one member is tried every five minutes, and notes
+look again after as long as they have waited."""
+
+REFUSALS: Final = "refusals"
+"""The faults `default`, and a HubSpot that refuses everybody for a part of the month."""
+
 _CALM: Final = 4.0
 _MAX_WAIT: Final = 300.0
 _INTERVAL: Final = 2.0
@@ -44,7 +53,7 @@ _MAX_DELIVERY_WAIT: Final = 120.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScenarioOptions:
-    """How many members join, the seed of the faults, and which faults: `default`, `all` or `none`.
+    """How many members join, the seed of the faults, and which faults: `default`, `all`, `refusals` or `none`.
 
     `older` members are there before the topics are subscribed.
     """
@@ -54,6 +63,11 @@ class ScenarioOptions:
     faults: str = "default"
     older: int = 0
     step_hours: float = STEP_HOURS
+
+    @property
+    def refuses(self) -> bool:
+        """Whether HubSpot refuses everybody for a part of the month."""
+        return self.faults == REFUSALS
 
 
 @dataclass(slots=True)
@@ -84,6 +98,9 @@ class ScenarioRun:
         self._tick(sim.get("state")["now"])
         # No new faults of HubSpot and Slack; Relay still has to recover from the earlier ones.
         self._set_faults_of_others("none")
+        if self.options.refuses:
+            crm_refusals.end(self.environment)
+            crm_refusals.release(self.environment)
 
     def wait_until_done(self) -> ScenarioVerdict:
         """Observe until the end, turn all faults off, and return the verdict."""
@@ -96,23 +113,36 @@ class ScenarioRun:
         """Observe until all is well and nothing changes, or until nothing changes for long; return the last verdict."""
         began = changed = time.monotonic()
         output, remaining = self._relay_output(), RemainingWork(self.progress)
+        refuses = self.options.refuses
+        longest_calm, longest = (_STUCK_REFUSED, _MAX_WAIT_REFUSED) if refuses else (_STUCK, _MAX_WAIT)
         while True:
-            verdict = judge_scenario(
-                self._platform_activity(), self._since_start(output), all_faults=self.options.faults == "all"
-            )
+            verdict = self._judge(output)
             remaining(verdict)
             calm = time.monotonic() - changed
             well = calm > _CALM and not verdict.problems
-            stuck = calm > (_STUCK if verdict.result["waiting"] else _STUCK_WHEN_EMPTY)
-            if well or stuck or time.monotonic() - began > _MAX_WAIT:
+            stuck = calm > (longest_calm if verdict.result["waiting"] else _STUCK_WHEN_EMPTY)
+            if well or stuck or time.monotonic() - began > longest:
                 return verdict
             time.sleep(_INTERVAL)
             before, output = output, self._relay_output()
             if output != before:
                 changed = time.monotonic()
 
+    def _judge(self, output: RelayOutput) -> ScenarioVerdict:
+        """Return the verdict; after refusals also whether there were any, and who was left behind."""
+        verdict = judge_scenario(
+            self._platform_activity(), self._since_start(output), all_faults=self.options.faults == "all"
+        )
+        if not self.options.refuses:
+            return verdict
+        refused = crm_refusals.refused_calls(self.environment)
+        left = crm_refusals.left_behind(self.environment)
+        nothing = () if refused else ("HubSpot refused nothing: the month shows nothing",)
+        result = {**verdict.result, "refused_calls": refused, "left_behind": len(left)}
+        return replace(verdict, result=result, problems=(*verdict.problems, *nothing, *left))
+
     def _set_faults(self, faults: str) -> None:
-        self.environment.sim.post("faults", {"set": faults})
+        self.environment.sim.post("faults", {"set": "default" if faults == REFUSALS else faults})
         self._set_faults_of_others(faults)
 
     def _set_faults_of_others(self, faults: str) -> None:
@@ -144,6 +174,12 @@ class ScenarioRun:
             self._tick(before["now"])
             self._wait_for_deliveries()
             self._steps += 1
+            if self.options.refuses and self._steps == crm_refusals.BEGINS:
+                crm_refusals.begin(self.environment)
+                self.progress(f"{state['now'][:10]}: HubSpot refuses everybody")
+            if self.options.refuses and self._steps == crm_refusals.ENDS:
+                crm_refusals.end(self.environment)
+                self.progress(f"{state['now'][:10]}: HubSpot takes members again")
             if self._steps % _STEPS_PER_REPORT == 0:
                 self._report(state)
         return state

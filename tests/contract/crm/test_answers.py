@@ -85,7 +85,7 @@ def test_the_schedule_of_a_waiting_member(setup: CrmTestSetup) -> None:
 
 
 def test_provider_wide_code_for_a_while(setup: CrmTestSetup) -> None:
-    """Two hours of one code for every member: few calls, nobody refused; healed, everybody and every note arrives, once."""
+    """Two hours of one code for every member: few calls, no member refused; healed, each member and each note arrives, once."""
     setup.fail("provider_wide_code", times=100_000)
     stack = Stack()
     stack.crm = setup.crm  # type: ignore[assignment]  # a real adapter

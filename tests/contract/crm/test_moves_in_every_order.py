@@ -102,7 +102,7 @@ def test_every_call_of_a_swap(move: Move, at: int, how: str) -> None:
 
 
 def test_three_members_in_a_ring(move: Move) -> None:
-    """Each of three members wants the next one's address: nobody loses anything, and who waits says for what."""
+    """Each of three members wants the next one's address: none loses anything, and who waits says for what."""
     tiers = {1: "One", 2: "Two", 3: "Three"}
     for customer, tier in tiers.items():
         move.sync.write(customer, email=f"{customer}@example.com", tier_name=tier)

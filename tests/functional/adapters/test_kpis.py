@@ -136,6 +136,7 @@ RUN = DailyRun(
     digest_day=date(2026, 2, 27),
     phase="sync_states",
     cursor="sync#hubspot#1",
+    told=("hubspot:not-taken:ERROR",),
     totals=DailyTotals(
         at_risk=Total(number=2, amounts={"USD": Decimal("9.90")}), mirrors={"hubspot": {"mirrored": 3}}
     ),

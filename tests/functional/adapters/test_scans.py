@@ -81,10 +81,14 @@ def test_how_each_member_stands_in_each_crm() -> None:
         {"key": {"S": f"sync#klaviyo#{SHOP}:1"}, "state": {"S": "retry"}},
         {"key": {"S": f"read#{SHOP}:1"}, "state": {"S": "mirrored"}},
         {"key": {"S": "circuit#hubspot"}, "state": {"S": "open"}},
+        {"key": {"S": "run#hubspot#waiting"}, "run": {"S": '{"due": "", "version_ends": "2027-09-01"}'}},
+        {"key": {"S": "run#klaviyo#waiting"}, "run": {"S": '{"due": ""}'}},
+        {"key": {"S": "run#hubspot#audit"}, "run": {"S": '{"version_ends": "2026-01-01"}'}},
     ]
     for item in items:
         client("dynamodb").put_item(TableName="mirrors", Item=item)
     assert sorted(all_of(DynamoSyncStatusScan("mirrors"))[0]) == [
+        ("hubspot", "api_ends_2027-09-01"),
         ("hubspot", "mirrored"),
         ("hubspot", "no_email"),
         ("hubspot", "refused"),

@@ -10,7 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from relay_cli.errors import DeclinedError
 from relay_cli.main import main
+from relay_cli.prompts import confirm
 
 PAGE = b"<html><title>Sign in to the company's network</title></html>"
 
@@ -211,8 +213,9 @@ def test_the_end_of_the_input_is_no_answer(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("builtins.input", ended)
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    for words in (("recover",), ("init",)):
-        code, said = fails(*words)
-        assert code == 1
-        assert "no answer was given" in said
-        assert "second factor" not in said
+    code, said = fails("init")
+    assert code == 1
+    assert "no answer was given" in said
+    assert "second factor" not in said
+    with pytest.raises(DeclinedError, match="no answer was given"):
+        confirm("Delete it?")

@@ -88,6 +88,25 @@ def test_what_waits(stack: MotoStack, capsys: pytest.CaptureFixture[str]) -> Non
     assert "2 h 5 min" in text
 
 
+def test_an_incident_that_goes_on(stack: MotoStack, capsys: pytest.CaptureFixture[str]) -> None:
+    """The title is what people read first, and an outcome that was told later follows it, sent already or not."""
+    store = DynamoIncidents(stack.outputs["IncidentsTable"], lambda: NOW)
+    first = opened("dun:1", Level.WARNING, 3, "7001")
+    [pending] = first.pending
+    lost = Alert(
+        rule="dunning.lost",
+        incident_key="dun:1",
+        level=Level.WARNING,
+        title="Another title",
+        outcome="failed_for_good",
+    )
+    later = replace(pending.alert_message, id="2", event_id="e2", at=NOW, alert=lost)
+    store.save(apply(first, later, ("email",)))
+    value, text = shown(stack, capsys)
+    assert [one["title"] for one in value["incidents"]] == ["A member paid nothing; then: failed for good"]
+    assert "Another title" not in text
+
+
 def opened(key: str, level: Level, hours: float, customer: str, *details: tuple[str, str]) -> Incident:
     """Return an incident that opened so many hours ago, about a customer."""
     at = datetime.now(UTC) - timedelta(hours=hours)
@@ -147,8 +166,13 @@ def test_a_part_that_fails(stack: MotoStack, capsys: pytest.CaptureFixture[str],
 def test_a_crm(mirror: MirrorSetup) -> None:
     """Refused members are counted, all or a part that is said to be one; the lag is CloudWatch's."""
     row = crm_row(filled(mirror).target, 90.0)
-    assert (row["circuit"], row["lag_seconds"], row["waiting"], row["complete"]) == ("closed", 90.0, 0, True)
-    assert (row["mirrored"], row["refused"]) == (11, 0)
+    assert (row["circuit"], row["lag_seconds"], row["messages_waiting"], row["complete"]) == (
+        "closed",
+        90.0,
+        0,
+        True,
+    )
+    assert (row["mirrored"], row["waiting"], row["refused"]) == (11, 0, 0)
 
 
 def test_a_crm_that_is_not_deployed(stack: MotoStack, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from relay.adapters.dynamodb.crm_state import DynamoSyncStates
-from relay.adapters.dynamodb.scans import DynamoSyncStateScan
+from relay.adapters.dynamodb.scans import DynamoSyncStateScan, DynamoSyncStatusScan
 from relay.crm.circuit_breaker import CircuitBreaker
 from relay.crm.sync import CrmSync, SyncCounts
 from relay.crm.waiting import WAITING_TOPIC, WaitingMembers, request_round, retry_change
@@ -217,7 +217,7 @@ def test_the_closing_queues_all_that_wait() -> None:
     assert stack.calls() == [1, 50]
 
 
-def test_an_outage_during_the_wait_forgets_nobody() -> None:
+def test_an_outage_during_the_wait_forgets_no_member() -> None:
     """A circuit that one code has opened stays that through an outage, and its closing still queues all that wait."""
     stack = Stack()
     customers = range(300)
@@ -323,6 +323,21 @@ def test_notes_of_a_waiting_member() -> None:
     assert not stack.deferred
 
 
+def test_notes_look_again_soon_and_then_seldom() -> None:
+    """After a minute at first, then after as long as they have waited, at most a quarter of an hour."""
+    stack = Stack()
+    stack.add(7001)
+    stack.crm.outcomes[KEY] = FULL
+    message = replace(change_message("m", KEY, "joined"), sent_at=START)
+    waits = []
+    for minutes in (0, 2, 10, 60):
+        stack.clock.now = START + timedelta(minutes=minutes)
+        error = stack.work(message)["m"]
+        assert isinstance(error, TransientError)
+        waits.append(error.retry_after)
+    assert waits == [60, 120, 600, 900]
+
+
 def test_a_note_that_waits_by_itself() -> None:
     """A note that a CRM does not take for a lasting reason waits for a day, and is dropped."""
     stack = Stack()
@@ -370,6 +385,20 @@ def test_the_table(mirrors_table: str) -> None:
     stack.work(replace(change_message("again", KEY), body=retry_change(KEY).body))
     assert scan.waiting() == []
     assert sync_states.load([KEY])[KEY].waiting is None
+
+
+def test_the_end_of_the_apis_version_is_kept(mirrors_table: str) -> None:
+    """Each round keeps it with the progress, where the daily run finds it, and forgets it with a newer version."""
+    scan = DynamoSyncStateScan(mirrors_table, "fake")
+    stack = Stack()
+    stack.scan = scan  # type: ignore[assignment]  # the real table
+    for ends in (date(2027, 9, 1), None):
+        stack.crm.version_ends = ends
+        stack.until(stack.clock.now - START + TICK)
+        assert scan.load_run("waiting")["version_ends"] == (ends.isoformat() if ends else "")
+        assert scan.load_run("waiting")["read"], "the schedule's own progress stays"
+        found = dict(DynamoSyncStatusScan(mirrors_table).page().items)
+        assert found == ({"fake": "api_ends_2027-09-01"} if ends else {})
 
 
 def test_a_request_that_was_overtaken() -> None:

@@ -21,7 +21,7 @@ FIRST = ("attempt", 30, {"billingAttempts": 1, "errorMessage": SOFT})
 SECOND = ("attempt", 31, {"billingAttempts": 2, "errorMessage": SOFT})
 EARLIER = ("attempt", 2, {"billingAttempts": 2, "errorMessage": SOFT})
 STOLEN = ("attempt", 30, {"billingAttempts": 1, "errorMessage": "The card was reported stolen"})
-FINAL = ("lost", 2.5, {"billingAttempts": 3})
+FINAL = ("lost", 2, {"billingAttempts": 3})
 
 
 def play(relay: Programme, *said: tuple[str, float, dict[str, Any]]) -> list[str]:
@@ -65,9 +65,10 @@ def test_a_silent_older_fee_has_no_end_to_be_said() -> None:
 @pytest.mark.parametrize("end", ["paid", "cancelled", "joined", "free"])
 def test_every_order_ends_each_beginning_but_that_of_the_open_fee(end: str) -> None:
     """The first fee's end and the two warnings of the next one, in every order; a whole end is the end of all before it."""
-    again: list[tuple[str, float, dict[str, Any]]] = [("joined", 5, {})] if end == "cancelled" else []
-    last = (end, 3, {"tierId": None} if end == "cancelled" else {})
-    for order in permutations([*again, FIRST, SECOND, last]):
+    happened = [FIRST, SECOND, (end, 3.0, {"tierId": None} if end == "cancelled" else {})]
+    if end == "cancelled":
+        happened.append(("joined", 5.0, {}))
+    for order in permutations(happened):
         relay = Programme(rules=Rules())
         play(relay, EARLIER, *order)
         waiting = 0
@@ -113,6 +114,22 @@ def test_a_failure_that_thirty_quiet_days_had_hidden_opens_the_incident_again() 
     assert relay.open == set()
 
 
+def test_a_failure_that_makes_a_payment_a_part_of_the_fee_opens_the_incident_again() -> None:
+    """The payment was the whole of what had failed by then; the whole of the larger fee ends it, though it is the older one."""
+    relay = Programme(rules=Rules())
+    small, large = (
+        {"billingAttempts": 2, "amount": 9.5, "errorMessage": SOFT},
+        {"amount": 49, "errorMessage": SOFT},
+    )
+    play(relay, ("attempt", 1, small), ("paid", 5, {"amount": 9.5}))
+    assert relay.open == set()
+    told = play(relay, ("attempt", 2, {**large, "billingAttempts": 2}))
+    assert told[2:] == ["opened dunning.last_chance"]
+    assert len(relay.open) == 1
+    assert play(relay, ("paid", 3, {"amount": 49}))[3:] == ["resolved dunning.recovered"]
+    assert relay.open == set()
+
+
 def test_an_older_failure_does_not_open_what_was_quiet() -> None:
     """It is no newer than the one after which thirty days were quiet."""
     relay = Programme(rules=Rules())
@@ -152,3 +169,38 @@ def test_a_recovery_that_was_told_as_another_has_a_key_of_its_own() -> None:
         play(relay, *(happened[name] for name in order))
         keys = {key for key, note in relay.notes if note.name == "Membership Payment Recovered"}
         assert len(keys) == 2, order
+
+
+def test_two_final_failures_of_one_fee_are_one_failed_attempt() -> None:
+    """One of them has no number, and the attempt itself may come last: one in the timeline and in the figures."""
+    happened = [("attempt", 1, {"billingAttempts": 3}), ("lost", 1.01, {"billingAttempts": None}), FINAL]
+    for order in permutations(happened):
+        relay = Programme(rules=Rules())
+        play(relay, *order)
+        notes = [note for _, note in relay.notes if note.name == "Membership Payment Failed"]
+        counted = [kpi for _, kpi in relay.kpis if kpi.name == "failed_attempt"]
+        assert (len(notes), len(counted)) == (1, 1), order
+
+
+def test_two_endings_that_were_taken_for_one_are_two_notes() -> None:
+    """The joining between them shows it, whichever of the three comes last."""
+    happened = [
+        ("cancelled", 1, {"tierId": None, "cancellationSource": "CUSTOMER"}),
+        ("joined", 2, {}),
+        ("cancelled", 2.4, {"tierId": None, "cancellationSource": "MERCHANT"}),
+    ]
+    for order in permutations(happened):
+        relay = Programme(rules=Rules())
+        play(relay, *order)
+        told = [(key, note.rule) for key, note in relay.notes if note.name == "Membership Cancelled"]
+        assert len(set(told)) == 2, order
+
+
+def test_two_recoveries_that_an_ending_denies_are_both_counted_as_premature() -> None:
+    """One event may deny several pairs: each has a figure of its own."""
+    relay = Programme(rules=Rules())
+    first, second = {"billingAttempts": 1}, {"tierId": None, "cancellationSource": "CUSTOMER"}
+    play(relay, ("attempt", 1, first), ("paid", 9, {}), ("attempt", 25, first), ("paid", 26, {}))
+    play(relay, ("cancelled", 5, second))
+    keys = {(kpi.key, kpi.rule) for _, kpi in relay.kpis if kpi.name == "premature_recovered"}
+    assert len(keys) == 2

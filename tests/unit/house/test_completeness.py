@@ -8,8 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import stack_template.crms
 from inveterate.webhooks import TOPICS, model_for
+from relay.scheduler import digest
 from relay.topics import FOLDERS
+from relay.wiring import crms
+from relay_cli.setup.secret_kinds import CRM_SECRETS
 
 from tests.support.port_fakes import ROOT
 from tests.support.template_data import TEMPLATE
@@ -26,6 +30,16 @@ def test_every_topic_is_complete() -> None:
         assert (ROOT / "events" / f"{topic}.json").is_file(), f"events/{topic}.json is missing"
         assert topic == model_for(topic).TOPIC
     assert len({model_for(topic) for topic in TOPICS}) == len(TOPICS)
+
+
+def test_every_crm_is_complete() -> None:
+    """A CRM is in the template, in the wiring with its secret, among the questions of `relay init`, and has a page and a name."""
+    targets = {crm.target for crm in stack_template.crms.CRMS}
+    assert set(crms.CRMS) == targets
+    assert set(crms.CREDENTIALS) == targets
+    assert {target: kind.parameter for target, kind in CRM_SECRETS.items()} == crms.CREDENTIALS
+    assert set(digest._TARGETS) == targets
+    assert [target for target in targets if not (ROOT / f"docs/{target}.md").is_file()] == []
 
 
 def test_every_parameter_is_in_a_page() -> None:

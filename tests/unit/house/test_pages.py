@@ -128,3 +128,30 @@ def test_what_is_gone_is_found() -> None:
     ]
     with pytest.raises(SystemExit, match="2"):
         main(["mirror", "inspect", "--help"])
+
+
+def test_the_files_that_a_stranger_looks_for_are_there() -> None:
+    """Licence, security and contributing, with what each must say."""
+    texts = {name: (ROOT / name).read_text() for name in ("LICENSE", "SECURITY.md", "CONTRIBUTING.md")}
+    assert "MIT License" in texts["LICENSE"]
+    assert "the Relay authors" in texts["LICENSE"]
+    assert "private advisory" in texts["SECURITY.md"]
+    assert "make check" in texts["CONTRIBUTING.md"]
+
+
+_HEADING: Final = re.compile(r"^#+ (.+)$", re.MULTILINE)
+_ANCHOR: Final = re.compile(r"\]\(([^)#:\s]*)#([^)\s]+)\)")
+
+
+def anchors_of(text: str) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    plain = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in _HEADING.findall(text))
+    return {heading.strip().replace(" ", "-") for heading in plain}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_anchor_leads_to_a_heading(page: Path) -> None:
+    """A link to a section of a page finds it, on the page itself and on another."""
+    for target, anchor in _ANCHOR.findall(page.read_text()):
+        other = page.parent / target if target else page
+        assert anchor in anchors_of(other.read_text()), f"{target}#{anchor}"

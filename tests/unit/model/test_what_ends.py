@@ -85,6 +85,16 @@ def test_a_first_charge_without_a_next_date_is_the_fee_that_is_known() -> None:
     assert (former["fee_amount"], former["fee_currency"]) == (None, "EUR")
 
 
+def test_the_currency_of_a_fee_that_ended_is_that_of_the_fee_which_ran_last() -> None:
+    """A charge was the fee of the second membership, since the recurring one had ended; one after the end is none."""
+    charge = {"amount": 9, "currency": "JPY", "newBillingDate": None}
+    again = [("cancelled", 3, {}), ("joined", 4, {}), ("paid", 5, charge)]
+    assert shown(PAID, *again)["fee_currency"] == "JPY"
+    assert shown(PAID, *again, ("cancelled", 6, {}))["fee_currency"] == "JPY"
+    assert shown(PAID, ("cancelled", 3, {}), ("paid", 4, charge))["fee_currency"] == "EUR"
+    assert shown(PAID, ("paid", 2.5, charge), ("cancelled", 3, {}))["fee_currency"] == "EUR"
+
+
 @pytest.mark.parametrize(
     ("told", "payment", "attempts"),
     [
@@ -218,3 +228,12 @@ def test_expired_credit_is_no_change_of_credit() -> None:
     )
     assert (found["last_credit_delta"], found["last_credit_reason"]) == (Decimal(9), "BIRTHDAY")
     assert (found["credit_balance"], found["last_expired_amount"]) == (Decimal(4), Decimal(5))
+
+
+def test_credit_that_expired_in_the_millisecond_of_a_grant_is_no_change_of_credit() -> None:
+    """Nor where the chain ends with it."""
+    found = shown(
+        ("credits", 1, {"previousBalance": 10, "newBalance": 11}),
+        ("expired", 1, {"previousBalance": 11, "newBalance": 0, "amount": 11}),
+    )
+    assert (found["last_credit_delta"], found["credit_balance"]) == (Decimal(1), Decimal(0))

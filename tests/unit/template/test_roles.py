@@ -175,6 +175,7 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
         "SLACK_SIGNING_SECRET",
         "PAGERDUTY_SECRET",
         "PAGERDUTY_URL",
+        "RUNBOOK_URL",
         "TIME_ZONE",
     }
     for target, own in TARGETS.items():

@@ -63,7 +63,7 @@ def test_the_docs_have_every_setting() -> None:
 def _written(value: object) -> str:
     if value is None:
         return "-"
-    return ", ".join(value) if isinstance(value, list) else str(value).lower()
+    return (", ".join(value) or "-") if isinstance(value, list) else str(value).lower()
 
 
 def test_the_example_in_the_docs_is_valid() -> None:

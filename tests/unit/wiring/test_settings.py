@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from relay.adapters.channels.pagerduty import PagerDutyChannel
 from relay.errors import MisconfiguredError
 from relay.topics import FOLDERS, queue_variable
 from relay.wiring import crms, receiver_settings, settings, slack_settings
 from relay.wiring.crms import CRMS, CrmSettings, HubspotSettings
 from relay.wiring.environment import Settings, SettingsReader
+from relay.wiring.functions import NotifierServices
 from relay.wiring.receiver_settings import ReceiverSettings
 from relay.wiring.settings import (
     ClockSettings,
@@ -56,6 +58,7 @@ OPTIONAL = {
     "SLACK_SIGNING_SECRET",
     "SLACK_TEAM_ID",
     "PAGERDUTY_SECRET",
+    "RUNBOOK_URL",
     "HUBSPOT_EVENTS",
     "KLAVIYO_SET_EXTERNAL_ID",
     "KLAVIYO_COMPAT_NAMES",
@@ -265,3 +268,12 @@ def test_slack_has_buttons_where_their_clicks_are_taken(values: dict[str, str], 
     slack = NotifierSettings.from_env(there).slack
     assert slack is not None
     assert slack.stack == stack
+
+
+def test_pagerduty_links_to_the_runbook_that_is_set() -> None:
+    """Its channel has the page of the stack's parameter; none where none is set."""
+    there = {**variables("NotifierFunction"), "PAGERDUTY_SECRET": "/relay/pagerduty"}
+    for url in ("https://wiki.example/relay#alarms", ""):
+        services = NotifierServices(NotifierSettings.from_env({**there, "RUNBOOK_URL": url}))
+        [channel] = [each for each in services.channels if isinstance(each, PagerDutyChannel)]
+        assert channel.runbook == url

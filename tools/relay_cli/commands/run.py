@@ -49,9 +49,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--faults",
-        choices=("default", "all", "none"),
+        choices=("default", "all", "refusals", "none"),
         default="default",
-        help="faults to inject: those that lose no event, all of them, or none (default: %(default)s)",
+        help="faults to inject: those that lose no event, all of them, the former with a HubSpot that refuses everybody "
+        "for half of the month, or none (default: %(default)s)",
     )
     parser.add_argument(
         "--samples", action="store_true", help="post each documented event once instead of a month"

@@ -180,13 +180,18 @@ def _crms_text(rows: Sequence[Mapping[str, Any]], failed: Mapping[str, str]) -> 
     cells = []
     for one in rows:
         if len(one) == 1:
-            cells.append((one["target"], "-", "-", "-", f"could not be read: {failed[one['target']]}"))
+            cells.append((one["target"], "-", "-", "-", "-", f"could not be read: {failed[one['target']]}"))
             continue
         lag = age_text(one["lag_seconds"]) if one["lag_seconds"] is not None else "-"
-        refused = f"{'' if one['complete'] else 'at least '}{one['refused']:,}"
+        least = "" if one["complete"] else "at least "
+        members = [f"{least}{one[state]:,}" for state in ("waiting", "refused")]
         remark = "" if one["circuit"] == "closed" else f"circuit {one['circuit']}: {one['circuit_reason']}"
-        cells.append((one["target"], lag, f"{one['waiting']:,}", refused, remark))
-    return table(("CRM", "behind", "waiting", "refused", ""), cells)
+        cells.append((one["target"], lag, f"{one['messages_waiting']:,}", *members, remark))
+    shown = table(("CRM", "behind", "messages waiting", "members waiting", "refused", ""), cells)
+    stuck = [one["target"] for one in rows if one.get("waiting") or one.get("refused")]
+    return "\n".join(
+        [shown, *(f"`relay mirror status {name} --who` says which members, and why." for name in stuck)]
+    )
 
 
 def _ago(moment: datetime | None, now: datetime) -> str:

@@ -1,6 +1,7 @@
-"""How far a CRM is behind the programme, what waits for it, and which members it refuses.
+"""How far a CRM is behind the programme, how many changes are queued for it, and how many members wait or are refused.
 
-The refused are counted in the sync states, which are read for a few seconds at most: of a large programme only a part is
+A member waits that the CRM does not take for now, and is refused after two weeks of it. Both are counted in the sync
+states, which are read for a few seconds at most: of a large programme only a part is
 read, and the number is then a least. `relay mirror status` counts all.
 """
 
@@ -40,8 +41,9 @@ def crm_row(
         "circuit": "closed" if record.until is None else record.state.replace("_", " "),
         "circuit_reason": record.reason if record.until else None,
         "lag_seconds": lag,
-        "waiting": target.waiting(),
+        "messages_waiting": target.waiting(),
         "mirrored": counts["mirrored"],
+        "waiting": counts["waiting"],
         "refused": counts["refused"],
         "complete": cursor is None,
     }

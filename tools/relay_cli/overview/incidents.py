@@ -5,7 +5,7 @@ A member is the customer id: a name is personal data, and the link leads to it. 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +15,7 @@ from relay.model.effects import MEMBER
 from relay_cli.output import age_text
 
 if TYPE_CHECKING:
+    from relay.model.effects import Outcome
     from relay.model.incident import Incident
     from relay.model.messages import AlertMessage
 
@@ -29,12 +30,12 @@ def incident_rows(incidents: Iterable[Incident], now: datetime) -> list[dict[str
 
 
 def _row(incident: Incident, now: datetime) -> dict[str, Any]:
-    said = last_message(incident)
+    said = opening_message(incident)
     shop, _, customer = (said.member if said else "").rpartition(":")
     return {
         "incident": incident.key,
         "level": incident.level.name.lower() if incident.level else "info",
-        "title": _title(said) if said else None,
+        "title": _title(said, incident.told) if said else None,
         "customer": customer or None,
         "amount": _amount(said) if said else None,
         "opened_at": incident.opened_at,
@@ -69,20 +70,20 @@ def _about(one: Mapping[str, Any]) -> Iterator[str]:
     yield from filter(None, (one["amount"], one["link"]))
 
 
-def last_message(incident: Incident) -> AlertMessage | None:
-    """Return the newest alert message that the incident still has; None where no channel was ever to get one."""
-    said = [
-        *(thread.first_message for thread in incident.threads.values()),
-        *(one.alert_message for one in incident.pending),
-        *((incident.deferred.alert_message,) if incident.deferred else ()),
-    ]
-    return max(said, key=lambda one: one.at, default=None)
+def opening_message(incident: Incident) -> AlertMessage | None:
+    """Return what people read first of the incident: its present thread's, else what waits; None where nothing was to be told."""
+    if thread := incident.threads.get(incident.thread_id):
+        return thread.first_message
+    waiting = [one.alert_message for one in incident.pending]
+    waiting += [incident.deferred.alert_message] if incident.deferred else []
+    return min(waiting, key=lambda one: one.at, default=None)
 
 
-def _title(said: AlertMessage) -> str:
-    """Return the title with a word where each channel puts the member's name."""
+def _title(said: AlertMessage, told: Sequence[Outcome]) -> str:
+    """Return the title with a word where each channel puts the member's name, and what was told after it."""
     title = said.alert.title.replace(MEMBER, "a member")
-    return title[:1].upper() + title[1:]
+    later = [outcome.replace("_", " ") for outcome in told if outcome != said.alert.outcome]
+    return "; then: ".join((title[:1].upper() + title[1:], *later))
 
 
 def _amount(said: AlertMessage) -> str | None:

@@ -32,6 +32,7 @@ The API has been asked within six of them, an hour.
 DROPPED_AFTER: Final = timedelta(days=1)
 """How long a note waits for a member, or for itself, if the CRM does not take it."""
 
+_LOOK_AGAIN_AT_FIRST: Final = 60.0
 _LOOK_AGAIN: Final = 900.0
 
 
@@ -80,8 +81,11 @@ class TimelineWriter:
 
     def _waits_or_dropped(self, run: SyncRun, message_id: str) -> Exception | None:
         """Return the error of a message whose notes cannot be written yet; None, after a day, for one whose notes are dropped."""
-        if self.clock() - run.messages[message_id].waiting_since <= DROPPED_AFTER:
-            return TransientError("notes wait until the CRM takes them", retry_after=_LOOK_AGAIN)
+        waited = self.clock() - run.messages[message_id].waiting_since
+        if waited <= DROPPED_AFTER:
+            # Again after as long as they have waited: what was short is over soon, and a long wait costs few looks.
+            again = min(max(waited.total_seconds(), _LOOK_AGAIN_AT_FIRST), _LOOK_AGAIN)
+            return TransientError("notes wait until the CRM takes them", retry_after=again)
         self.on_dropped(len(note_ids(run.changes[message_id])))
         return None
 

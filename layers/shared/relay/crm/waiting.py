@@ -117,6 +117,7 @@ class WaitingMembers:
         """Do a round, as a command of `crm_sync`; while one code keeps the circuit open, queue one member alone."""
         try:
             request = load(WaitingRound, received.body)
+            self._keep_version_end()
             if self.clock() - request.at >= _STALE and not request.everyone:
                 return None
             if probe:
@@ -126,6 +127,12 @@ class WaitingMembers:
         except (PermanentError, TransientError) as error:
             return error
         return None
+
+    def _keep_version_end(self) -> None:
+        """Keep when the provider ends the version of its API that is set: the daily run reads it, and tells people in time."""
+        progress, ends = self.scan.load_run("waiting"), self.crm.version_ends
+        if progress.get("version_ends", "") != (text := ends.isoformat() if ends else ""):
+            self.scan.save_run("waiting", {**progress, "version_ends": text})
 
     def mark(self, next_try: datetime) -> None:
         """Remember that a member is due then. Raises `TransientError`."""
@@ -152,7 +159,7 @@ class WaitingMembers:
         if not (everyone or _is_due(progress, now)):
             return 0
         # Cleared before the table is read: a member that begins to wait meanwhile sets it again.
-        self.scan.save_run("waiting", _progress(now, due=None, released=released))
+        self.scan.save_run("waiting", {**progress, **_moments(now, due=None, released=released)})
         found = _oldest_first(self.scan.waiting())
         due = [pair for pair in found if _next_try(pair[1], released) <= now]
         queued = due[: self._largest_round()]
@@ -163,9 +170,10 @@ class WaitingMembers:
         # What was queued may never arrive: an hour later it is looked at again.
         later = [*rest, *([now + _QUEUED_FOR] if queued else [])]
         still_released = released if len(due) > len(queued) else None
-        marked = _moment(self.scan.load_run("waiting"), "due")
+        progress = self.scan.load_run("waiting")
+        marked = _moment(progress, "due")
         following = min([*later, *([marked] if marked else [])], default=None)
-        self.scan.save_run("waiting", _progress(now, due=following, released=still_released))
+        self.scan.save_run("waiting", {**progress, **_moments(now, due=following, released=still_released)})
         return len(queued)
 
     def _largest_round(self) -> int:
@@ -231,6 +239,6 @@ def _moment(progress: Mapping[str, Any], name: str) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def _progress(now: datetime, *, due: datetime | None, released: datetime | None) -> dict[str, str]:
+def _moments(now: datetime, *, due: datetime | None, released: datetime | None) -> dict[str, str]:
     moments = {"read": now, "due": due, "released": released}
     return {name: moment.isoformat() if moment else "" for name, moment in moments.items()}

@@ -105,6 +105,10 @@ class Total:
         return Total(number=self.number + 1, amounts=amounts)
 
 
+API_ENDS: Final = "api_ends_"
+"""Before the day on which a CRM ends the version of its API that is set, among the states of its members."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DailyTotals:
     """What the daily run has found so far: totals over members, and the number of members by state for each CRM."""

@@ -15,7 +15,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
 
-from relay.model import erasure
+from relay.model import billing, erasure
 from relay.model.balance_chain import BalanceChain, BalanceChange, append, balance, last_change
 from relay.model.facts import Facts, Lot
 from relay.model.fields import EARLIEST_WINS, FIELDS, LATEST_WINS, UNTIL_BILLING_ENDS, UNTIL_SETTLED, Value
@@ -27,6 +27,7 @@ from relay.model.milestones import (
     Milestones,
     Pair,
     add,
+    newest_number,
     read,
     tier_at,
     tier_key,
@@ -107,14 +108,14 @@ class Member:
         newest = max((register.stamp for register in self.registers.values()), default=None)
         return newest.at if newest else None
 
-    def _registered(self, name: str) -> Value:
+    def registered(self, name: str) -> Value:
         """Return a register's value, as long as it holds."""
         register = self.registers.get(name)
         if register is None or register.value is None:
             return None
         if name in UNTIL_SETTLED and not self._is_open(register):
             return None
-        if name in UNTIL_BILLING_ENDS and not self._is_billed(register):
+        if name in UNTIL_BILLING_ENDS and not billing.runs(self, register):
             return None
         return register.value
 
@@ -129,7 +130,7 @@ class Member:
             raise KeyError(name)
         if name in _COMPUTED:
             return _COMPUTED[name](self)
-        return self._registered(name)
+        return self.registered(name)
 
     def text(self, name: str) -> str | None:
         """Return the value of a field that holds text."""
@@ -208,7 +209,7 @@ class Member:
             lost = self.moment("payment_lost_at") or (self._found_failing and self._found("failed"))
             return "failed" if lost else "past_due"
         paid = self.registers.get("last_payment_at")
-        return "ok" if paid and paid.value and self._is_billed(paid) else "none"
+        return "ok" if paid and paid.value and billing.runs(self, paid) else "none"
 
     @property
     def currency(self) -> str | None:
@@ -274,8 +275,8 @@ class Member:
         found = self.registers.get("found_status")
         if found is None or not (self._found("failed") or self._found("past_due")):
             return False
-        settled = self._newest_number(lambda each: each.kind in {"paid", "joined"})
-        return found.stamp.number > settled and self._is_billed(found)
+        settled = newest_number(each for each in self.milestones if each.kind in {"paid", "joined"})
+        return found.stamp.number > settled and billing.runs(self, found)
 
     def _found(self, status: str) -> bool:
         register = self.registers.get("found_status")
@@ -313,27 +314,12 @@ class Member:
     @property
     def ending_kind(self) -> str | None:
         """The kind of the ending that stands: told, else involuntary where a fee was open; None where its word is unknown."""
-        ending = self._ending
+        ending = self.ending
         if ending is None:
             return None
         if any(pair.later == ending for pair in self.losses):
             return "involuntary"
         return None if ending.detail == "unknown" else ending.detail or "voluntary"
-
-    def _fee(self, part: str) -> Value:
-        """Return the amount or the currency of the recurring fee; of another charge, where no recurring fee is known."""
-        fee, charge = self.registers.get("fee_amount"), self._registered("charge_amount")
-        failure = self.history.failure_paid_in_part(fee.stamp.number) if fee else None
-        if failure is not None and self._registered("fee_amount") is not None:
-            # A part of the fee is not the fee.
-            return failure.amount if part == "amount" else failure.currency
-        has_fee = fee is not None and fee.value is not None
-        if part == "currency" and not has_fee:
-            return self._registered("charge_currency") or self._registered("fee_currency")
-        is_known = fee is not None and has_fee and (charge is None or self._is_billed(fee))
-        entered = [each for each in self.milestones if each.kind in {"joined", "moved"}]
-        is_over = self.ended_at is not None or (bool(entered) and entered[-1].detail in WITHOUT_A_FEE)
-        return self._registered(f"fee_{part}" if is_known or charge is None or is_over else f"charge_{part}")
 
     @property
     def _failed_attempts(self) -> int | None:
@@ -354,7 +340,7 @@ class Member:
         return cycles[-1] if cycles and cycles[-1].end is None else None
 
     @property
-    def _ending(self) -> Milestone | None:
+    def ending(self) -> Milestone | None:
         """The ending by an event that stands. The newest one may be of another tier: then the newest own one stands."""
         register = self.registers.get("cancelled_at")
         if register is None or register.value is None:
@@ -362,12 +348,14 @@ class Member:
         endings = [
             each for each in self.milestones if each.kind == "ended" and each not in self.history.foreign
         ]
-        entered = self._newest_number(lambda each: each.kind == "joined" or each.detail in WITHOUT_A_FEE)
+        entered = newest_number(
+            each for each in self.milestones if each.kind == "joined" or each.detail in WITHOUT_A_FEE
+        )
         return endings[-1] if endings and endings[-1].number > entered else None
 
     @property
     def _cancelled_at(self) -> datetime | None:
-        register, ending = self.registers.get("cancelled_at"), self._ending
+        register, ending = self.registers.get("cancelled_at"), self.ending
         if ending or register is None or not isinstance(register.value, datetime):
             return ending.at if ending else None
         is_foreign = any(each.number == register.stamp.number for each in self.history.foreign)
@@ -376,9 +364,6 @@ class Member:
     def _newest_stamp(self, *names: str) -> Stamp | None:
         known = (self.registers.get(name) for name in names)
         return max((one.stamp for one in known if one and one.value is not None), default=None)
-
-    def _newest_number(self, counts: Callable[[Milestone], bool]) -> int:
-        return max((each.number for each in self.milestones if counts(each)), default=-1)
 
     def _is_open(self, register: Register) -> bool:
         """Return whether a failure of this register's time is one of the fee that is open."""
@@ -392,27 +377,7 @@ class Member:
     @property
     def is_billed(self) -> bool:
         """Whether fees are due: the membership has not ended, and its tier, as far as is known, has a fee."""
-        begun = self._newest_number(
-            lambda each: each.kind in {"joined", "moved", "paid"} and each.detail not in WITHOUT_A_FEE
-        )
-        return self.ended_at is None and (self._billing_over < 0 or begun > self._billing_over)
-
-    def _is_billed(self, register: Register) -> bool:
-        """Return whether a fee of this register's time is the member's and still runs: nothing has ended it since."""
-        is_foreign = any(each.number == register.stamp.number for each in self.history.foreign)
-        return not is_foreign and register.stamp.number > self._billing_over
-
-    @property
-    def _billing_over(self) -> int:
-        """The stamp number of what ended the billing last: an ending, or a tier without a fee; -1 where nothing did."""
-        foreign = self.history.foreign
-        over = self._newest_number(
-            lambda each: each not in foreign and (each.kind == "ended" or each.detail in WITHOUT_A_FEE)
-        )
-        found = self.registers.get("found_status")
-        ended = [found] if found and found.value == "cancelled" else []
-        ended += [self.registers["cancelled_at"]] if self._cancelled_at and self._ending is None else []
-        return max([over, *(one.stamp.number for one in ended)])
+        return billing.is_due(self)
 
     @property
     def _has_begun(self) -> bool:
@@ -449,13 +414,15 @@ def _last_credit_delta(member: Member) -> Value:
     register, last = member.registers.get("last_credit_delta"), last_change(member.balance_chain)
     if register is None or last is None or last.previous is None or last.at != register.at:
         return register.value if register else None
+    if (expired := member.registers.get("credits_expired_at")) and expired.at == last.at:
+        return register.value  # what expired in that millisecond is no change of credit
     return last.new - last.previous
 
 
 _COMPUTED: Final[Mapping[str, Callable[[Member], Value]]] = {
     "failed_attempts": lambda member: member._failed_attempts,  # noqa: SLF001 - one class, in one table
-    "fee_amount": lambda member: member._fee("amount"),  # noqa: SLF001 - as above
-    "fee_currency": lambda member: member._fee("currency"),  # noqa: SLF001 - as above
+    "fee_amount": lambda member: billing.fee(member, "amount"),
+    "fee_currency": lambda member: billing.fee(member, "currency"),
     "cancelled_at": lambda member: member._cancelled_at,  # noqa: SLF001 - as above
     "cancel_type": _cancel_type,
     "cancel_reason": _cancel_reason,

@@ -254,6 +254,11 @@ def tier_at(milestones: Milestones, number: int) -> str | None:
     return newest.tier if newest else None
 
 
+def newest_number(milestones: Iterable[Milestone]) -> int:
+    """Return the stamp number of the newest of these milestones; -1 where there is none."""
+    return max((each.number for each in milestones), default=-1)
+
+
 def _known_from(milestones: Milestones, *kinds: MilestoneKind) -> int:
     """Return the number of the milestone up to which older ones of these kinds may be forgotten; -1 where none is."""
     by_kind = ([each for each in milestones if each.kind == kind] for kind in kinds)

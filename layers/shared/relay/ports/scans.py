@@ -23,7 +23,8 @@ class DailyRun:
     `cursor` is where the present phase continues, None at its beginning. `version` counts the writes. `counts` are
     the amounts of the members read so far, and `measures` those in force when the run began. `measured_import` is the end
     of the latest import whose members have been measured. A run that covers no time measures the programme after an
-    import, and does nothing else.
+    import, and does nothing else. `told` is what
+    people were told of the CRMs and is not over (`scheduler/crm_alerts.py`).
     """
 
     day: date
@@ -36,6 +37,7 @@ class DailyRun:
     counts: Counts = field(default_factory=Counts)
     measures: Measures | None = None
     measured_import: datetime | None = None
+    told: tuple[str, ...] = ()
     version: int = 0
 
     @property

@@ -140,7 +140,11 @@ def _attempts(milestones: Iterable[Milestone]) -> int:
     told = Cycle(tuple(each for each in failures if not each.is_final))
     alone: list[Milestone] = []
     for each in failures:
-        again = any(each.at - other.at <= SAME_ATTEMPT and each.attempt == other.attempt for other in alone)
+        again = any(
+            each.at - other.at <= SAME_ATTEMPT
+            and (each.attempt == other.attempt or None in {each.attempt, other.attempt})
+            for other in alone
+        )
         if each.is_final and told.counterpart(each) is None and not again:
             alone.append(each)
     return len(told.failures) + len(alone)
@@ -217,7 +221,13 @@ def failure_alert(rule: str, event: Failure, after: Member, rules: Rules, *, lev
 def of_cycle(alert: Alert, cycle: Cycle, member: Member) -> Alert:
     """Return an alert of a cycle's failure with where that cycle begins and ends, where nothing settled the fee before or this one."""
     next_at = cycle.end.at if cycle.end and cycle.outcome == "next" else None
-    return replace(_followed(alert, next_at), cycle_at=_cycle_at(cycle, member))
+    failed_at = cycle.failures[-1].at
+    is_shown_late = cycle.end is None and _shown_until(member, failed_at) > failed_at
+    return replace(
+        _followed(alert, next_at),
+        cycle_at=_cycle_at(cycle, member),
+        as_of=decided_at(member, failed_at) if is_shown_late else None,
+    )
 
 
 def opened_alerts(before: Member, after: Member, rules: Rules) -> Iterator[Alert]:
@@ -282,12 +292,22 @@ def found_alert(before: Member, after: Member, rules: Rules) -> Iterator[Alert]:
 
 
 def decided_at(member: Member, failed_at: datetime) -> datetime:
-    """Return the moment as of which the record shows a failed fee as open or over, where its events alone do not say it.
+    """Return the moment as of which the record shows a failed fee as open or over, where its events alone do not say it."""
+    return member.as_known(_shown_until(member, failed_at))
 
-    After the failure, and after an ending of another tier, which may have resolved the incident when it was
-    taken for the member's own.
+
+def _shown_until(member: Member, failed_at: datetime) -> datetime:
+    """Return the newest of a failure and what may have resolved its incident, and did not: by what is known now, it was none.
+
+    An ending of another tier was taken for the member's own, and a part of the fee for the whole.
     """
-    return member.as_known(max([failed_at, *(each.at for each in member.history.foreign)]))
+    cycle = open_cycle(member)
+    parts = (
+        each.at
+        for each in member.milestones
+        if cycle and each.kind == "paid" and each.number > cycle.failures[0].number
+    )
+    return max([failed_at, *parts, *(each.at for each in member.history.foreign)])
 
 
 def _cycle_at(cycle: Cycle, member: Member) -> datetime | None:

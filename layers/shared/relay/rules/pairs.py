@@ -16,7 +16,7 @@ from typing import Final, Literal, TypeAlias
 from relay.model.effects import Effects, Kpi, KpiName, Note
 from relay.model.member import Member
 from relay.model.milestones import KEPT, Milestone, MilestoneKind
-from relay.rules.cancellation import ENDINGS, SAME_ENDING, kind_of
+from relay.rules.cancellation import ENDINGS, SAME_ENDING, kind_of, new_ending
 from relay.rules.settings import Rules
 from relay.rules.timeline import note
 
@@ -73,6 +73,7 @@ def pair_effects(before: Member, after: Member, rules: Rules) -> Effects:
     Joinings and endings are counted here as well: a third event can show that two of them are one, or are two.
     """
     yield from _matter_kpis(before, after)
+    yield from _parted_ending(before, after)
     for kind in _RULES:
         known = _stories(before, kind)
         new, moved, denied = _compared(known, _stories(after, kind))
@@ -80,7 +81,7 @@ def pair_effects(before: Member, after: Member, rules: Rules) -> Effects:
             is_split = any(set(story.parts) & set(each.parts) for each in known) or _was_followed(
                 story, before
             )
-            key = _split_key(story, before, after) if is_split else milestone_key(after, story.first)
+            key = _split_key(story.first, before, after) if is_split else milestone_key(after, story.first)
             yield from _told(story, after, rules, key)
         for old, story in moved:
             yield from _counted(old, after, withdrawn=True)
@@ -88,7 +89,8 @@ def pair_effects(before: Member, after: Member, rules: Rules) -> Effects:
         for story in denied:
             if _is_remembered(story, after):
                 yield from _counted(story, after, withdrawn=True)
-                yield Kpi(rule=_RULES[kind], name=_PREMATURE[kind])
+                # A key of its own: one event may deny two pairs of a kind.
+                yield Kpi(rule=_RULES[kind], name=_PREMATURE[kind], key=milestone_key(after, story.first))
 
 
 def milestone_key(member: Member, milestone: Milestone) -> str:
@@ -148,14 +150,26 @@ def _was_followed(story: _Story, before: Member) -> bool:
     return any(each.outcome == "next" and story.first in each.failures for each in before.history.cycles)
 
 
-def _split_key(story: _Story, before: Member, after: Member) -> str:
-    """Return the key of a pair that an event has parted from another one.
+def _parted_ending(before: Member, after: Member) -> Iterator[Note]:
+    """Yield the note of an ending that was known, and taken for another one until the joining between the two came."""
+    if new_ending(before, after) or not is_told(before, after, "ended"):
+        return
+    old = _matters(before)
+    ending, (rule, _) = next(
+        (each, matter) for each, matter in _matters(after).items() if each.kind == "ended" and each not in old
+    )
+    key = _split_key(ending, before, after)
+    yield note(rule, "Membership Cancelled", after, key=key, type=kind_of(after, ending))
+
+
+def _split_key(first: Milestone, before: Member, after: Member) -> str:
+    """Return the key of what an event has parted from another matter or pair.
 
     That one was told under the key of any of its milestones: the first of those that were known then. So the
     event that parts the two is in the key.
     """
     known = set(before.milestones)
-    numbers = [story.first.number, *(each.number for each in after.milestones if each not in known)]
+    numbers = [first.number, *(each.number for each in after.milestones if each not in known)]
     return _key(after, *numbers)
 
 

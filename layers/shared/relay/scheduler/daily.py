@@ -31,6 +31,7 @@ from relay.queues.batch import Context
 from relay.rules.measures import Counts, measured
 from relay.rules.segments import is_high_value
 from relay.rules.settings import Rules
+from relay.scheduler.crm_alerts import crm_alerts
 from relay.scheduler.digest import add_member, digest_lines
 from relay.scheduler.measuring import add_to_counts
 from relay.scheduler.reminders import Window, reminders
@@ -103,6 +104,7 @@ class DailyRunner:
             end=known.end,
             digest_day=known.digest_day,
             measured_import=imported,
+            told=known.told,
             version=known.version,
         )
         if known.day < day and due > known.end:
@@ -123,6 +125,7 @@ class DailyRunner:
                 self._send_digests(run)
                 return replace(
                     run,
+                    told=self._tell_of_crms(run),
                     phase="letters",
                     digest_day=run.day - calendar.DAY,
                     totals=DailyTotals(),
@@ -195,6 +198,18 @@ class DailyRunner:
             if digest.lines
         ]
         _send_all(self.alerts, messages)
+
+    def _tell_of_crms(self, run: DailyRun) -> tuple[str, ...]:
+        """Send what people must know of the CRMs; return what they were told and is not over."""
+        alerts, told = crm_alerts(run.totals, run.told, shop=self.shop, day=run.day, at=run.end)
+        messages = [
+            OutgoingMessage(
+                body=dump(alert), header=MessageHeader(event_id=alert.event_id, topic=alert.topic)
+            )
+            for alert in alerts
+        ]
+        _send_all(self.alerts, messages)
+        return told
 
     def _digest(self, day: date, at: datetime, totals: DailyTotals | None) -> DailyDigest:
         begin, end = calendar.bounds(day, self.zone)

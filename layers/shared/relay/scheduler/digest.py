@@ -31,7 +31,7 @@ _MIRROR_WORDS: Final[Mapping[str, str]] = {
 """The words for the states of a member in a CRM. An alarm reports what waits to be sent again."""
 
 
-_TARGETS: Final[Mapping[str, str]] = {
+TARGETS: Final[Mapping[str, str]] = {
     "hubspot": "HubSpot",
     "klaviyo": "Klaviyo",
     "salesforce": "Salesforce",
@@ -148,7 +148,7 @@ def _of_the_mirrors(totals: DailyTotals) -> Iterator[tuple[str, str]]:
             f"{counts[state]:,} {words}" for state, words in _MIRROR_WORDS.items() if counts.get(state)
         ]
         if counted:
-            yield f"Members in {_TARGETS.get(target, target)}", ", ".join(counted)
+            yield f"Members in {TARGETS.get(target, target)}", ", ".join(counted)
 
 
 def _among(*parts: tuple[int, str]) -> str:

@@ -282,7 +282,11 @@ class NotifierServices(QueueServices):
             from relay.adapters.aws.ssm import Secret
             from relay.adapters.channels.pagerduty import PagerDutyChannel
 
-            channels.append(PagerDutyChannel(pagerduty.url, Secret(pagerduty.secret), self.shop))
+            channels.append(
+                PagerDutyChannel(
+                    pagerduty.url, Secret(pagerduty.secret), self.shop, runbook=pagerduty.runbook
+                )
+            )
         return tuple(channels)
 
 

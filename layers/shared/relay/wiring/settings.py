@@ -255,13 +255,15 @@ class ClockSettings(Settings):
 class ChannelSettings:
     """An alert channel that has an API: its address and the name of its secret.
 
-    `channel` is Slack's own, and so is `stack`: what buttons name, empty where no clicks are taken.
+    `channel` is Slack's own, and so is `stack`: what buttons name, empty where no clicks are taken. `runbook` is PagerDuty's:
+    the page to which its incidents link.
     """
 
     url: str
     secret: str
     channel: str = ""
     stack: str = ""
+    runbook: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,7 +295,9 @@ class NotifierSettings(Settings):
             )
             if slack
             else None,
-            pagerduty=ChannelSettings(url=reader.url("PAGERDUTY_URL"), secret=pagerduty)
+            pagerduty=ChannelSettings(
+                url=reader.url("PAGERDUTY_URL"), secret=pagerduty, runbook=reader.optional("RUNBOOK_URL")
+            )
             if pagerduty
             else None,
             kpis_table=reader.optional("KPIS_TABLE"),

@@ -71,6 +71,13 @@ def sync_state_parts(key: str) -> tuple[str, str] | None:
     return (target, member) if kind == SYNC and separator else None
 
 
+def waiting_run_target(key: str) -> str | None:
+    """Return the target whose waiting members this is the progress of; None for the key of another item."""
+    kind, _, rest = key.partition(_SEPARATOR)
+    target, _, name = rest.partition(_SEPARATOR)
+    return target if (kind, name) == (RUN, "waiting") else None
+
+
 def circuit(target: str) -> str:
     """Return the key of a CRM's circuit breaker."""
     return _key(CIRCUIT, target)

@@ -19,6 +19,7 @@ from relay.adapters.dynamodb.codec import decode
 from relay.adapters.dynamodb.crm_state import decode_sync_state, for_each
 from relay.adapters.dynamodb.versioned import conditional_write
 from relay.errors import ConflictError
+from relay.model.kpis import API_ENDS
 from relay.model.member import Member
 from relay.ports.crm_state import RunName, SyncState
 from relay.ports.scans import Page
@@ -200,7 +201,10 @@ class DynamoSyncStateScan:
 
 @dataclass(frozen=True, slots=True)
 class DynamoSyncStatusScan:
-    """The state of every member in every CRM, as pairs of the CRM and a state or reason (`ports.Scan`)."""
+    """The state of every member in every CRM, as pairs of the CRM and a state or reason (`ports.Scan`).
+
+    Also the day on which a CRM ends the version of its API that is set, behind `API_ENDS`.
+    """
 
     table: str
     aws: AwsCaller = field(default_factory=aws)
@@ -212,13 +216,18 @@ class DynamoSyncStatusScan:
             self.table,
             "key",
             cursor,
-            ProjectionExpression="#key, #state, #reason",
-            ExpressionAttributeNames={"#key": "key", "#state": "state", "#reason": "reason"},
+            ProjectionExpression="#key, #state, #reason, #run",
+            ExpressionAttributeNames={"#key": "key", "#state": "state", "#reason": "reason", "#run": "run"},
         )
         states = [
             (parts[0], status)
             for item in items
             if (parts := keys.sync_state_parts(item["key"]["S"])) and (status := _status(item))
+        ]
+        states += [
+            (target, f"{API_ENDS}{ends}")
+            for item in items
+            if (target := keys.waiting_run_target(item["key"]["S"])) and (ends := _version_ends(item))
         ]
         return Page(items=states, cursor=following)
 
@@ -227,3 +236,9 @@ def _status(item: Item) -> str | None:
     """Return the state of a member in a CRM; of one that was skipped, the reason."""
     state = text_of(item, "state")
     return text_of(item, "reason") or state if state == "skipped" else state
+
+
+def _version_ends(item: Item) -> str:
+    """Return the day that the progress of a CRM's waiting members names; empty where it names none."""
+    progress = json.loads(text_of(item, "run") or "{}")
+    return str(progress.get("version_ends", ""))
