@@ -114,7 +114,7 @@ def changed(topic: str, customer: str, **data: str) -> bytes:
 
 @pytest.mark.usefixtures("_operator")
 def test_status_at_night(played: Played, capsys: pytest.CaptureFixture[str]) -> None:
-    """A lost payment, members whom HubSpot does not take, now or ever, and a change that waits: on the screen and in JSON."""
+    """A lost payment, a change that waits, and members that HubSpot does not take, now or ever: on the screen and in JSON."""
     lost, first, shares, refused, waits = (f"70000000004{number:02}" for number in range(5))
     other = {"email": "two@example.com", "membership_key": "other.myshopify.com:1"}
     post(f"{played.stage.hubspot}/_standin/contacts", json={"properties": other}).raise_for_status()

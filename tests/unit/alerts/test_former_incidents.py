@@ -1,4 +1,4 @@
-"""What an incident remembers of those before it under its key, whose end nobody was told."""
+"""What an incident remembers of those before it under its key whose end was not told."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def overtaken() -> Incident:
 
 
 def test_the_end_of_a_former_incident_goes_to_those_who_were_told_of_it() -> None:
-    """In its own thread; the incident stays open, and its own end is told to nobody, since its beginning was not."""
+    """In its own thread; the incident stays open, and its own end is not told, since its beginning was not."""
     incident = overtaken()
     assert incident.channels == ()
     assert classify(incident, LATE_END) == "overtaken"

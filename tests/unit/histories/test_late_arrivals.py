@@ -16,6 +16,8 @@ from relay.rules.settings import Rules
 from tests.support.in_memory_relay import Programme, day
 from tests.support.sample_events import after, content, effects_of, event
 
+Said = tuple[str, float, dict[str, Any]]
+
 SOFT = "Insufficient funds"
 FIRST = ("attempt", 30, {"billingAttempts": 1, "errorMessage": SOFT})
 SECOND = ("attempt", 31, {"billingAttempts": 2, "errorMessage": SOFT})
@@ -24,7 +26,7 @@ STOLEN = ("attempt", 30, {"billingAttempts": 1, "errorMessage": "The card was re
 FINAL = ("lost", 2, {"billingAttempts": 3})
 
 
-def play(relay: Programme, *said: tuple[str, float, dict[str, Any]]) -> list[str]:
+def play(relay: Programme, *said: Said) -> list[str]:
     """Return what people were told by then."""
     for name, at, differs in said:
         relay.deliver(json.dumps(content(name, at, **differs)).encode(), day(at))
@@ -65,7 +67,7 @@ def test_a_silent_older_fee_has_no_end_to_be_said() -> None:
 @pytest.mark.parametrize("end", ["paid", "cancelled", "joined", "free"])
 def test_every_order_ends_each_beginning_but_that_of_the_open_fee(end: str) -> None:
     """The first fee's end and the two warnings of the next one, in every order; a whole end is the end of all before it."""
-    happened = [FIRST, SECOND, (end, 3.0, {"tierId": None} if end == "cancelled" else {})]
+    happened: list[Said] = [FIRST, SECOND, (end, 3.0, {"tierId": None} if end == "cancelled" else {})]
     if end == "cancelled":
         happened.append(("joined", 5.0, {}))
     for order in permutations(happened):
@@ -173,7 +175,11 @@ def test_a_recovery_that_was_told_as_another_has_a_key_of_its_own() -> None:
 
 def test_two_final_failures_of_one_fee_are_one_failed_attempt() -> None:
     """One of them has no number, and the attempt itself may come last: one in the timeline and in the figures."""
-    happened = [("attempt", 1, {"billingAttempts": 3}), ("lost", 1.01, {"billingAttempts": None}), FINAL]
+    happened: list[Said] = [
+        ("attempt", 1, {"billingAttempts": 3}),
+        ("lost", 1.01, {"billingAttempts": None}),
+        FINAL,
+    ]
     for order in permutations(happened):
         relay = Programme(rules=Rules())
         play(relay, *order)

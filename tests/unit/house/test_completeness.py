@@ -38,7 +38,7 @@ def test_every_crm_is_complete() -> None:
     assert set(crms.CRMS) == targets
     assert set(crms.CREDENTIALS) == targets
     assert {target: kind.parameter for target, kind in CRM_SECRETS.items()} == crms.CREDENTIALS
-    assert set(digest._TARGETS) == targets
+    assert set(digest.TARGETS) == targets
     assert [target for target in targets if not (ROOT / f"docs/{target}.md").is_file()] == []
 
 
