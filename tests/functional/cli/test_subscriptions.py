@@ -47,6 +47,11 @@ class StackWithParameters(Stack):
         digests = [hashlib.sha256(key).hexdigest() for key in (b"the-one-before", CALLBACK_KEY.encode())]
         return {"InveterateUrl": self.url, "KeyDigests": ",".join(digests), **self.more}
 
+    @property
+    def parameters_now(self) -> Mapping[str, str]:
+        """The same: the stack is whole."""
+        return self.parameters
+
 
 @pytest.fixture
 def platform() -> Iterator[SimClient]:
