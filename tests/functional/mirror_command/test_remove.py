@@ -107,7 +107,7 @@ def test_possible_addresses_are_cleared_too(mirror: MirrorSetup) -> None:
     removed(mirror)
     id_ = next(contact.id for contact in crm.cleared if contact.key == key_of(3) and contact.id)
     assert [replace(contact, version="") for contact in crm.cleared if contact.key == key_of(3)] == [
-        ContactRef(key=key_of(3), id=id_, email="member-3@example.com"),
+        ContactRef(key=key_of(3), id=id_, email="member-3@example.com", made=True),
         ContactRef(key=key_of(3), email="possible@example.com"),
     ]
 
