@@ -182,7 +182,8 @@ def assert_sent_once(relay: Programme) -> None:
         key, level = one.alert_message.alert.incident_key, one.alert_message.alert.level
         if one.may_be_repeat or one.kind == "updated":
             continue
-        if one.kind == "resolved":
+        # A notice of an outcome is the end of an older fee's incident, said while that of the next fee is open.
+        if one.kind == "resolved" or (one.kind == "notice" and one.alert_message.alert.outcome):
             levels.pop(key, None)
             continue
         if one.alert_message.alert.cycle_at and one.kind == "opened":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from local_stack.deployment import deploy, without_unknown_watching
+from local_stack.deployment import deploy, without_refused
 from local_stack.errors import LocalStackError
 from local_stack.local_aws import LocalAws
 from stack_template.expanded import source
@@ -17,11 +17,11 @@ def test_a_stack_name_that_is_too_long_is_refused_before_any_call() -> None:
         deploy(LocalAws(9, Path("log")), Path("template.yaml"), "s" * 41, {})
 
 
-def test_only_what_watches_is_left_out() -> None:
-    """Alarms on an expression and saved queries; every function, queue, table and plain alarm is deployed."""
+def test_only_what_is_refused_is_left_out() -> None:
+    """Alarms on an expression, saved queries and the rule against plain HTTP; every function, queue, table and plain alarm is deployed."""
     template = source()
-    left_out = template["Resources"].keys() - without_unknown_watching(template)["Resources"].keys()
+    left_out = template["Resources"].keys() - without_refused(template)["Resources"].keys()
     kinds = {template["Resources"][name]["Type"] for name in left_out}
-    assert kinds == {"AWS::CloudWatch::Alarm", "AWS::Logs::QueryDefinition"}
+    assert kinds == {"AWS::CloudWatch::Alarm", "AWS::Logs::QueryDefinition", "AWS::S3::BucketPolicy"}
     assert {"ClockAlarm", "Late", "Refused"} <= left_out
     assert "ReceiverErrors" not in left_out
