@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from local_stack.environment import STACK_NAME, LocalEnvironment, local_environment, new_run_folder
 from local_stack.observer import Observer
-from relay_cli.errors import ATTENTION
+from relay_cli.errors import DONE
 from relay_cli.main import main
 
 pytestmark = [pytest.mark.e2e, pytest.mark.stack, pytest.mark.xdist_group("older-members")]
@@ -39,8 +39,8 @@ def test_members_older_than_the_stack(
     code = main(["import", "--json", "--stack", STACK_NAME, "--endpoint-url", shop.aws.endpoint])
     run = json.loads(capsys.readouterr().out)
     imported = time.monotonic() - began
-    # The last page is full and has no cursor, so the list is not certain to be whole, and the command says so.
-    assert (code, run["end"]) == (ATTENTION, "full_page")
+    # The last page is full and has no cursor: what follows it is asked for, and is nothing.
+    assert (code, run["end"]) == (DONE, "empty_page")
     assert (run["phase"], run["read"], run["new"], run["told"]) == ("finished", OLDER, OLDER, 0)
 
     observer, until = Observer(shop), time.monotonic() + 300

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from inveterate import (
     BadKeyError,
@@ -29,7 +29,12 @@ from relay.errors import ConflictError, MisconfiguredError, PermanentError, Tran
 from relay.ports.inveterate import MemberPage, MemberReading, PlatformSubscription
 
 if TYPE_CHECKING:
+    from inveterate import Page, Pages
+    from inveterate.models.members import Member
+
     from relay.adapters.aws.ssm import Secret
+
+    _Listing: TypeAlias = tuple[Pages[Member], Iterator[Page[Member]], Page[Member]]
 
 _TIMEOUT: Final = 8.0
 _RETRIES: Final = Retries(max_attempts=2, base_delay=0.3, deadline=15.0, max_retry_after=2.0)
@@ -81,35 +86,63 @@ class InveterateApi:
     def pages(self, cursor: str | None) -> Iterator[MemberPage]:
         """Yield the pages of the list of members from a cursor on, each fetched when it is asked for."""
         client = self._connected()
-        pages = client.members.list(limit=MEMBERS_PER_PAGE, cursor=cursor)
-        listed = iter(pages.by_page())
-        with self._errors():
-            page = next(listed)
+        pages, listed, page = self._begin(client, cursor)
         while True:
             last = self._last
-            ends = page.cursor is None or not (page.items or page.unreadable)
+            ends = page.cursor is None or not _has_rows(page)
+            beyond = None
             if ends:
                 # The list decides about its end when it is asked for the next page; without a cursor it fetches none.
                 next(listed, None)
+                beyond = self._beyond(client, page) if pages.end is ListEnd.FULL_PAGE and page.items else None
+            end = ListEnd.EMPTY_PAGE if beyond and not _has_rows(beyond[2]) else pages.end
+            goes_on = beyond is not None and _has_rows(beyond[2])
+            following = str(page.items[-1].customer_id) if goes_on else None if ends else page.cursor
             yield MemberPage(
                 members=page.items,
-                cursor=None if ends else page.cursor,
+                cursor=following,
                 date=last.date if last else None,
                 seconds=last.seconds if last else _TIMEOUT,
-                end=str(pages.end or "") if ends else "",
-                is_certain=ends and pages.end in {ListEnd.NO_CURSOR, ListEnd.EMPTY_PAGE},
+                end=str(end or "") if ends and not goes_on else "",
+                is_certain=ends and end in {ListEnd.NO_CURSOR, ListEnd.EMPTY_PAGE},
                 unreadable=len(page.unreadable),
                 total=_total(page.raw),
             )
+            if beyond and goes_on:
+                pages, listed, page = beyond
+                continue
             if ends:
                 return
             with self._errors():
-                following = next(listed, None)
-            if following is None:
+                next_page = next(listed, None)
+            if next_page is None:
                 # The platform sent a cursor again: nothing more can be read.
                 yield MemberPage(members=(), cursor=None, date=None, seconds=0.0, end=str(pages.end or ""))
                 return
-            page = following
+            page = next_page
+
+    def _begin(self, client: Client, cursor: str | None) -> _Listing:
+        pages = client.members.list(limit=MEMBERS_PER_PAGE, cursor=cursor)
+        listed = iter(pages.by_page())
+        with self._errors():
+            return pages, listed, next(listed)
+
+    def _beyond(self, client: Client, page: Page[Member]) -> _Listing | None:
+        """Ask for what follows a full page without a cursor; None where the platform does not say.
+
+        The cursor is documented as the last customer's id, so a shop with a multiple of a page's members can be certain.
+        """
+        pages = client.members.list(limit=MEMBERS_PER_PAGE, cursor=str(page.items[-1].customer_id))
+        listed = iter(pages.by_page())
+        with self._errors():
+            try:
+                following = next(listed)
+            except (BadRequestError, NotFoundError):
+                return None
+        known = {one.customer_id for one in page.items}
+        # The platform ignored the cursor where it sent a member again.
+        is_again = any(one.customer_id in known for one in following.items)
+        return None if is_again else (pages, listed, following)
 
     def subscriptions(self) -> Sequence[PlatformSubscription]:
         """Return the subscriptions of the shop, those of other apps included."""
@@ -188,6 +221,11 @@ class InveterateApi:
 def _named(error: InveterateError) -> str:
     """Return an error's class and status without its text: path and message may hold a member's id."""
     return f"{type(error).__name__} {error.status or ''}".strip()
+
+
+def _has_rows(page: Page[Member]) -> bool:
+    """Return whether a page has rows, readable or not."""
+    return bool(page.items or page.unreadable)
 
 
 def _total(raw: Any) -> int | None:
