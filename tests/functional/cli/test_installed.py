@@ -20,7 +20,7 @@ from relay_cli.main import COMMANDS
 
 from tests.support.port_fakes import ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.stack]  # over a minute: pip installs twice
 
 _PROJECT: Final = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 _DISTRIBUTIONS: Final = {

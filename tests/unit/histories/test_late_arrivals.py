@@ -210,3 +210,16 @@ def test_two_recoveries_that_an_ending_denies_are_both_counted_as_premature() ->
     play(relay, ("cancelled", 5, second))
     keys = {(kpi.key, kpi.rule) for _, kpi in relay.kpis if kpi.name == "premature_recovered"}
     assert len(keys) == 2
+
+
+def test_a_joining_between_two_requests_parts_their_incidents() -> None:
+    """The later request names no date: in every order its incident is open, and that of the earlier one is over."""
+    happened: list[Said] = [
+        ("pending", 1, {}),
+        ("joined", 2, {}),
+        ("pending", 3, {"effectiveCancellationDate": "1970-01-01T00:00:00.000Z", "cancelRequest": None}),
+    ]
+    for order in permutations(happened):
+        relay = Programme(rules=Rules())
+        play(relay, *order)
+        assert {key.rpartition(":")[2] for key in relay.open} == {"unknown"}, order

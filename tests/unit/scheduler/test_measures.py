@@ -26,6 +26,7 @@ from relay.rules.measures import (
 )
 from relay.rules.segments import is_high_value
 from relay.rules.settings import Rules, Thresholds
+from relay.scheduler.measuring import add_to_counts
 
 from tests.support.in_memory_relay import day
 from tests.support.port_fakes import SHOP
@@ -101,6 +102,15 @@ def test_what_tiers_show_of_their_attempts() -> None:
     old = Measures(attempts_seen={"gold": {"7": today - timedelta(days=91), "4": today - timedelta(days=90)}})
     found = measured(Counts(attempts_seen={"silver": {"5": today}}), old, None, today)
     assert (found.attempts_of("gold"), found.attempts_of("silver"), found.attempts_of("tin")) == (4, 5, None)
+
+
+def test_an_attempt_shows_how_many_its_own_tier_has() -> None:
+    """The tier that the member had then, whatever was joined since; an unknown one shows nothing."""
+    fourth = event("attempt", 2, billingAttempts=4)
+    moved = after(event("joined", 1, tierId="silver"), fourth, event("joined", 3, tierId="gold"))
+    assert set(add_to_counts(Counts(), moved, Rules(), day(4)).attempts_seen) == {"silver"}
+    unknown = after(fourth, event("joined", 3, tierId="gold"))
+    assert add_to_counts(Counts(), unknown, Rules(), day(4)).attempts_seen == {}
 
 
 def test_a_morning_finds_who_is_of_high_value() -> None:

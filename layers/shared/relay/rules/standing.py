@@ -30,3 +30,6 @@ def standing_alerts(before: Member, after: Member, rules: Rules, *, at: datetime
             yield cancellation.ended_alert(before)
         else:
             yield cancellation.resumed_alert(before, f"{MEMBER} stays: a tier was entered anew")
+    elif known != implied:
+        # A tier was entered between two requests of which the later one names no date: they are two incidents.
+        yield from cancellation.pending_alerts(before, after, rules)

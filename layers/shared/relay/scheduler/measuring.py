@@ -60,10 +60,11 @@ def _grants(member: Member, at: datetime) -> Iterator[Decimal]:
 
 
 def _attempts(member: Member) -> Iterator[tuple[str, int, datetime]]:
-    """Yield the tier, number and time of each attempt that shows how many there are: the last, or one beyond the default."""
-    tier_id = member.text("tier_id")
-    if tier_id is None:
-        return
+    """Yield the tier, number and time of each attempt that shows how many there are: the last, or one beyond the default.
+
+    The tier is the one that the member had then, where the record knows it.
+    """
     for each in member.milestones:
-        if each.kind == "failed" and each.attempt and (each.is_final or each.attempt > BILLING_ATTEMPTS):
+        tier_id = member.tier_before(each.number) if each.kind == "failed" else None
+        if tier_id and each.attempt and (each.is_final or each.attempt > BILLING_ATTEMPTS):
             yield tier_id, each.attempt, each.at
