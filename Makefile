@@ -40,7 +40,7 @@ run: $(READY) ## Play a month through a local AWS (MEMBERS=200 SEED=0 FAULTS=def
 	  $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS))
 
 # Three workers on two cores: the end-to-end tests wait more than they work.
-test: $(READY) ## Unit, functional, contract and end-to-end tests; the unit tests on Python 3.13 as well, if there is one
+test: $(READY) ## Unit, functional, contract and end-to-end tests; the quick unit tests on Python 3.13 as well, if there is one
 	@scripts/test-newer
 	@$(BIN)/python -m pytest -n 3 --dist loadgroup
 

@@ -89,7 +89,7 @@ def test_provider_wide_code_for_a_while(setup: CrmTestSetup) -> None:
     setup.fail("provider_wide_code", times=100_000)
     stack = Stack()
     stack.crm = setup.crm  # type: ignore[assignment]  # a real adapter
-    customers = range(7_000, 7_450)
+    customers = range(7_000, 7_260)
     stack.add(*customers)
     stack.change(*customers, notes=("Membership Joined",))
     stack.until(timedelta(hours=2))

@@ -196,7 +196,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert "dunning_lost" in capsys.readouterr().out
     assert main(["sim", "play", "no_such", "--url", url]) == 1
     assert main(["sim", "advance", "--days", "1", "--url", "http://127.0.0.1:1"]) == 1
-    assert main(["sim", "serve", "--fault", "drop=often"]) == 1
-    assert main(["sim", "serve", "--start", "soon"]) == 1
+    assert main(["sim", "serve", "--fault", "drop=often"]) == 2
+    assert main(["sim", "serve", "--start", "soon"]) == 2
     with pytest.raises(SystemExit):
         main(["sim", "dance"])
