@@ -120,7 +120,9 @@ def test_two_members_that_swap_addresses(
 ) -> None:
     """Each orders with the other's address: every CRM shows each member under its own new one, also under faults."""
     if (make.__name__, seed, rate) == KNOWN_APART:
-        request.applymarker(pytest.mark.xfail(strict=True, reason="parted by a fault, each waits for the other"))
+        request.applymarker(
+            pytest.mark.xfail(strict=True, reason="parted by a fault, each waits for the other")
+        )
     history = with_swap(history_of(seed))
     assert violations(history, Setbacks(make), Adversary(seed, rate)) == []
 
