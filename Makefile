@@ -40,9 +40,9 @@ run: $(READY) ## Play a month through a local AWS (MEMBERS=200 SEED=0 FAULTS=def
 	  $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS))
 
 # Three workers on two cores: the end-to-end tests wait more than they work.
-test: $(READY) ## Unit, functional, contract and end-to-end tests; the quick unit tests on Python 3.13 as well, if there is one
+test: $(READY) ## Unit, functional, contract and end-to-end tests; those of the functions on Python 3.13 as well, if there is one
 	@scripts/test-newer
-	@$(BIN)/python -m pytest -n 3 --dist loadgroup
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup --durations=15
 
 quick: $(READY) ## The unit tests without scale, generated histories and type checkers: for the inner loop
 	@$(BIN)/python -m pytest -q -n 2 -m "not slow and not stack" tests/unit
@@ -77,6 +77,7 @@ prove: $(READY) ## Put hostile requests to the receiver (REQUESTS=100000), impor
 	@PYTHONPATH=. $(BIN)/python scripts/prove_import.py $(if $(MEMBERS),--members $(MEMBERS))
 	@PYTHONPATH=. $(BIN)/python scripts/prove_histories.py $(if $(HISTORIES),--histories $(HISTORIES)) \
 	  $(if $(SEED),--seed $(SEED)) $(if $(ALL),--all)
+	@$(BIN)/python -m pytest -q -n 2 -m stack tests/judge/test_setbacks.py
 
 prove-calls: $(READY) ## 100,000 updates of 40,000 members reach HubSpot in the fewest calls, also through an outage (minutes)
 	@PYTHONPATH=. $(BIN)/python scripts/prove_mirrors.py

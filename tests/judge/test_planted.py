@@ -34,6 +34,7 @@ pytestmark = pytest.mark.slow
 Patch = Callable[[pytest.MonkeyPatch], None]
 CONFLICTS = frozenset({"conflict"})
 THROTTLED = frozenset({"throttled"})
+CRASHES = frozenset({"crash_before", "crash_after"})
 
 
 def unconditional_write(patch: pytest.MonkeyPatch) -> None:
@@ -177,7 +178,18 @@ PLANTED = (
         .attempt("05-01", 1)
         .attempt("05-02", 2),
     ),
-    Planted(channel_marked_before_sending, 10),
+    Planted(
+        channel_marked_before_sending,
+        10,
+        0.5,
+        CRASHES,
+        script=Script()
+        .join("03-01")
+        .attempt("04-01", 1)
+        .attempt("04-02", 2)
+        .final("04-03", 3)
+        .cancel("04-04"),
+    ),
     Planted(failed_entry_ignored, 10, 0.9, THROTTLED),
     Planted(swallowed_exception, 10),
     Planted(missing_deferral, 10),

@@ -21,7 +21,7 @@ from tests.judge.properties import Violation, judge
 from tests.judge.rig_crms import CRMS, RigCrm, hubspot, klaviyo, salesforce
 from tests.judge.rig_setbacks import REFUSALS, RefusingApp, Setbacks, play
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.stack]  # two minutes: `make prove` runs them
 
 READABLE = (hubspot, klaviyo, salesforce)
 # What is drawn is of any kind; these need members with an address who are never erased.
