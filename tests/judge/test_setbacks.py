@@ -33,7 +33,7 @@ SEEDS = tuple(
         for answer in fold(draw(seed, switches=())).values()
     )
 )[:2]
-# Of two of whom one has ended, that one gives way: these are both members in the end.
+# A member who has ended gives way, so both members of a swap have to be running in the end.
 SWAP_SEEDS = tuple(
     seed
     for seed in range(80)

@@ -281,3 +281,15 @@ def test_the_variables_of_a_function_fit(function: str, region: str) -> None:
     variables = deployed(region)[function]["Properties"]["Environment"]["Variables"]
     size = len(json.dumps({name: value(given, region) for name, given in variables.items()}))
     assert size <= 4096
+
+
+def test_the_journal_refuses_plain_http() -> None:
+    """Every action on the bucket and on its objects, for every caller; the local AWS has no such rule, since it speaks HTTP."""
+    policy = RESOURCES["JournalBucketPolicy"]["Properties"]
+    assert policy["Bucket"] == {"Ref": "JournalBucket"}
+    [statement] = policy["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    bucket, objects = statement["Resource"]
+    assert bucket == {"Fn::GetAtt": ["JournalBucket", "Arn"]}
+    assert objects == {"Fn::Sub": "${JournalBucket.Arn}/*"}
