@@ -17,7 +17,7 @@ from relay.adapters.aws.client import aws
 from relay.adapters.aws.sns import SnsOutgoing
 from relay.adapters.aws.sqs import SqsOutgoing, SqsSource
 from relay.adapters.dynamodb.members import DynamoMembers
-from relay.alerts.transitions import record_delivery
+from relay.alerts.pending import record_delivery
 from relay.ingest.consumer import _ConsumerRun
 from relay.ingest.fanout import alerts_of, changes_of
 from relay.ingest.reducer import Reduction, reduce_events

@@ -18,10 +18,10 @@ from relay.alerts.actions import act
 from relay.alerts.cloudwatch import alarm_message
 from relay.alerts.figures import with_record
 from relay.alerts.notifier import digest_message
+from relay.alerts.pending import enqueue
 from relay.alerts.programme import alarm_rows
 from relay.alerts.render import email_message, pagerduty_event, slack_first_message, slack_message
 from relay.alerts.summary import roll_up
-from relay.alerts.transitions import enqueue
 from relay.model.effects import Alert, Level, effect_id
 from relay.model.facts import Facts
 from relay.model.fields import Value

@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from relay.alerts.transitions import MAX_PENDING, MAX_SEEN_EVENTS, apply, classify, record_delivery
+from relay.alerts.pending import MAX_PENDING, record_delivery
+from relay.alerts.transitions import MAX_SEEN_EVENTS, apply, classify
 from relay.model.effects import Level
 from relay.model.incident import ChannelDelivery, DeliveryState
 from relay.model.messages import AlertMessage

@@ -5,16 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from relay.alerts.transitions import (
-    Classification,
-    apply,
-    apply_notice,
-    classify,
-    drop_channel,
-    next_pending,
-    record_delivery,
-    retry_failed,
-)
+from relay.alerts.pending import drop_channel, next_pending, record_delivery, retry_failed
+from relay.alerts.transitions import Classification, apply, apply_notice, classify
 from relay.model.effects import Level
 from relay.model.incident import UNCONFIRMED, ChannelDelivery, DeliveryState
 from relay.model.messages import AlertMessage

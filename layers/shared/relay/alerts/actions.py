@@ -10,7 +10,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias
 
-from relay.alerts.transitions import drop_deferred, enqueue, remember
+from relay.alerts.pending import enqueue
+from relay.alerts.transitions import drop_deferred, remember
 from relay.model.effects import Alert, Level
 from relay.model.incident import Incident
 from relay.model.incident_action import INCIDENT_ACTION_TOPIC, IncidentAction

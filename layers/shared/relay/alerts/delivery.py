@@ -13,7 +13,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from relay.alerts.figures import with_record
-from relay.alerts.transitions import drop_channel, next_pending, record_delivery
+from relay.alerts.pending import drop_channel, next_pending, record_delivery
 from relay.errors import ConflictError, MisconfiguredError, NoReplyError, PermanentError, TransientError
 from relay.model.hold_queue import HoldQueue
 from relay.model.incident import UNCONFIRMED, ChannelDelivery, DeliveryState, Incident, PendingNotification

@@ -10,6 +10,7 @@ from typing import Final, ParamSpec
 from relay.alerts.actions import act, answer_to, result_of
 from relay.alerts.delivery import BatchDelivery, raise_longest
 from relay.alerts.holdback import add, admit, finish, take_due, tick_key
+from relay.alerts.pending import forget_given_up, retry_failed
 from relay.alerts.routing import channels_for, is_quiet
 from relay.alerts.summary import roll_up, rollup_key
 from relay.alerts.transitions import (
@@ -17,11 +18,9 @@ from relay.alerts.transitions import (
     apply_notice,
     classify,
     drop_deferred,
-    forget_given_up,
     notify_even_if_unannounced,
     recipients,
     release_deferred,
-    retry_failed,
 )
 from relay.errors import PermanentError, TransientError
 from relay.model.effects import Level
