@@ -12,7 +12,7 @@ from relay.model.effects import Alert, AlertAction, Level
 from relay.model.header import MessageHeader
 from relay.model.incident import Incident, NotificationKind
 from relay.model.incident_action import INCIDENT_ACTION_TOPIC, IncidentAction
-from relay.model.member import Member, Register
+from relay.model.member import Member
 from relay.model.messages import (
     CHANNEL_TEST_TOPIC,
     DIGEST_TOPIC,
@@ -23,6 +23,7 @@ from relay.model.messages import (
     DailyDigest,
     dump,
 )
+from relay.model.registers import Register
 from relay.model.stamps import Stamp
 from relay.ports.alerts import Notification
 from relay.queues.batch import Message

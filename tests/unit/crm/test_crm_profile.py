@@ -8,7 +8,8 @@ from decimal import Decimal
 import pytest
 from relay.model.fields import FIELDS
 from relay.model.formats import number_text
-from relay.model.member import Member, Register
+from relay.model.member import Member
+from relay.model.registers import Register
 from relay.model.stamps import Stamp
 from relay.rules.crm_profile import CRM_FIELDS, CrmProfile, crm_profile
 from relay.rules.settings import Rules

@@ -11,8 +11,9 @@ import pytest
 from relay.adapters.dynamodb.members import DynamoMembers
 from relay.errors import PermanentError, TransientError
 from relay.model.facts import Lot
-from relay.model.member import Member, Register
+from relay.model.member import Member
 from relay.model.messages import Outbox
+from relay.model.registers import Register
 from relay.model.stamps import Stamp
 from relay.ports.members import MemberRecord, load_each
 from relay.rules.settings import Rules

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from relay.model.facts import Facts, Lot
 from relay.model.fields import TOGETHER
-from relay.model.member import LOTS_KEPT, Member, merge
+from relay.model.lots import LOTS_KEPT
+from relay.model.member import Member, merge
 from relay.rules.crm_profile import crm_profile
 from relay.rules.settings import Rules
 

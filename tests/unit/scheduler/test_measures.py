@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from relay.model.balance_chain import BalanceChange
-from relay.model.member import Member, Register
+from relay.model.member import Member
 from relay.model.messages import MemberChanged, load
+from relay.model.registers import Register
 from relay.model.stamps import Stamp
 from relay.rules.credits import is_unusual
 from relay.rules.measures import (

@@ -12,7 +12,8 @@ from relay.model.milestones import WITHOUT_A_FEE, newest_number
 
 if TYPE_CHECKING:
     from relay.model.fields import Value
-    from relay.model.member import Member, Register
+    from relay.model.member import Member
+    from relay.model.registers import Register
 
 
 def is_due(member: Member) -> bool:

@@ -15,13 +15,13 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
 
-from relay.model import billing, erasure
+from relay.model import billing, erasure, open_fee
 from relay.model.balance_chain import BalanceChain, BalanceChange, append, balance, last_change
 from relay.model.facts import Facts, Lot
-from relay.model.fields import EARLIEST_WINS, FIELDS, LATEST_WINS, UNTIL_BILLING_ENDS, UNTIL_SETTLED, Value
+from relay.model.fields import FIELDS, UNTIL_BILLING_ENDS, UNTIL_SETTLED, Value
+from relay.model.lots import lots_kept
 from relay.model.milestones import (
     WITHOUT_A_FEE,
-    Cycle,
     History,
     Milestone,
     Milestones,
@@ -32,7 +32,7 @@ from relay.model.milestones import (
     tier_at,
     tier_key,
 )
-from relay.model.stamps import Stamp
+from relay.model.registers import Register, newer
 
 Status: TypeAlias = Literal[
     "trialing", "active", "past_due", "pending_cancellation", "cancelled", "unknown", "none"
@@ -50,35 +50,11 @@ PLATFORM_STATUSES: Final[Mapping[str, frozenset[Status]]] = {
 }
 """The platform's statuses, each with Relay's that agree with it. It documents the first three, as examples only."""
 
-LOTS_KEPT_AFTER_EXPIRY: Final = timedelta(days=40)
-"""How long a record keeps an expired lot, counted back from the newest fact: reminders look a month back."""
-
-LOTS_KEPT: Final = 300
-"""Lots that a record keeps, the soonest to expire: far more than a member has, and far below the table's limit for an item."""
-
 LAST_MIDNIGHT: Final = timedelta(hours=12)
 """After noon of the next day (UTC) a day is past in every time zone."""
 
 TRIAL_BILLING_SLACK: Final = timedelta(days=1)
 """A payment this close to the trial's end is the first paid one: the documentation names no event for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Register:
-    """A value, and the stamp of the event that set it; None is a value too, and says that the field was cleared."""
-
-    value: Value
-    stamp: Stamp
-
-    @property
-    def at(self) -> datetime:
-        """The moment since which the value is known."""
-        return self.stamp.at
-
-    @property
-    def event_id(self) -> str:
-        """The event that set the value."""
-        return self.stamp.event_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +89,7 @@ class Member:
         register = self.registers.get(name)
         if register is None or register.value is None:
             return None
-        if name in UNTIL_SETTLED and not self._is_open(register):
+        if name in UNTIL_SETTLED and not open_fee.is_of(self, register):
             return None
         if name in UNTIL_BILLING_ENDS and not billing.runs(self, register):
             return None
@@ -206,8 +182,7 @@ class Member:
     def payment_status(self) -> PaymentStatus:
         """The state of the current fee."""
         if self.is_failing:
-            lost = self.moment("payment_lost_at") or (self._found_failing and self._found("failed"))
-            return "failed" if lost else "past_due"
+            return "failed" if open_fee.is_lost(self) else "past_due"
         paid = self.registers.get("last_payment_at")
         return "ok" if paid and paid.value and billing.runs(self, paid) else "none"
 
@@ -256,31 +231,7 @@ class Member:
     @property
     def is_failing(self) -> bool:
         """Whether a failed fee is open: not paid since, and not followed by an end or a new beginning of the membership."""
-        return not self.ended_at and (self._told_failing or self._found_failing)
-
-    @property
-    def _told_failing(self) -> bool:
-        """Whether the events alone show a failed fee that nothing has settled since."""
-        failed = self._newest_stamp("last_failure_at", "failed_attempts", "payment_lost_at")
-        if failed is None:
-            return False
-        has_milestone = any(
-            each.kind == "failed" and each.number == failed.number for each in self.milestones
-        )
-        return not has_milestone or self._open_cycle is not None
-
-    @property
-    def _found_failing(self) -> bool:
-        """Whether a reading has found a failed fee, and no payment and no beginning or end of the billing is newer."""
-        found = self.registers.get("found_status")
-        if found is None or not (self._found("failed") or self._found("past_due")):
-            return False
-        settled = newest_number(each for each in self.milestones if each.kind in {"paid", "joined"})
-        return found.stamp.number > settled and billing.runs(self, found)
-
-    def _found(self, status: str) -> bool:
-        register = self.registers.get("found_status")
-        return register is not None and register.value == status
+        return open_fee.is_open(self)
 
     def as_known(self, at: datetime) -> datetime:
         """Return a moment with the count of milestones in its microseconds, which facts leave at zero.
@@ -322,24 +273,6 @@ class Member:
         return None if ending.detail == "unknown" else ending.detail or "voluntary"
 
     @property
-    def _failed_attempts(self) -> int | None:
-        """How many attempts at the open fee have failed; None where none is open. A failure without a number counts as one."""
-        if not self.is_failing:
-            return None
-        register, cycle = self.registers.get("failed_attempts"), self._open_cycle
-        is_open = register is not None and self._is_open(register)
-        told = register.value if register and is_open and isinstance(register.value, int) else 1
-        if cycle is None:
-            return told
-        is_of_cycle = register is not None and register.stamp.number >= cycle.failures[0].number
-        return max(cycle.attempts, told if is_of_cycle else 1)
-
-    @property
-    def _open_cycle(self) -> Cycle | None:
-        cycles = self.history.cycles
-        return cycles[-1] if cycles and cycles[-1].end is None else None
-
-    @property
     def ending(self) -> Milestone | None:
         """The ending by an event that stands. The newest one may be of another tier: then the newest own one stands."""
         register = self.registers.get("cancelled_at")
@@ -360,19 +293,6 @@ class Member:
             return ending.at if ending else None
         is_foreign = any(each.number == register.stamp.number for each in self.history.foreign)
         return None if is_foreign else register.value
-
-    def _newest_stamp(self, *names: str) -> Stamp | None:
-        known = (self.registers.get(name) for name in names)
-        return max((one.stamp for one in known if one and one.value is not None), default=None)
-
-    def _is_open(self, register: Register) -> bool:
-        """Return whether a failure of this register's time is one of the fee that is open."""
-        if not self.is_failing:
-            return False
-        if self._open_cycle:
-            return register.stamp.number >= self._open_cycle.failures[0].number
-        # What an earlier fee's failure told is not of the one that a reading has found.
-        return self._told_failing or register.stamp >= self.registers["found_status"].stamp
 
     @property
     def is_billed(self) -> bool:
@@ -420,10 +340,10 @@ def _last_credit_delta(member: Member) -> Value:
 
 
 _COMPUTED: Final[Mapping[str, Callable[[Member], Value]]] = {
-    "failed_attempts": lambda member: member._failed_attempts,  # noqa: SLF001 - one class, in one table
+    "failed_attempts": open_fee.failed_attempts,
     "fee_amount": lambda member: billing.fee(member, "amount"),
     "fee_currency": lambda member: billing.fee(member, "currency"),
-    "cancelled_at": lambda member: member._cancelled_at,  # noqa: SLF001 - as above
+    "cancelled_at": lambda member: member._cancelled_at,  # noqa: SLF001 - one class, in one table
     "cancel_type": _cancel_type,
     "cancel_reason": _cancel_reason,
     "credit_balance": lambda member: member.balance,
@@ -447,7 +367,7 @@ def merge(record: Member, facts: Facts) -> Member:
     stamp = facts.stamp
     registers = dict(record.registers)
     for name, value in facts.values.items():
-        registers[name] = _newer(name, registers.get(name), Register(value, stamp))
+        registers[name] = newer(name, registers.get(name), Register(value, stamp))
     merged = replace(
         record,
         registers=registers,
@@ -459,7 +379,7 @@ def merge(record: Member, facts: Facts) -> Member:
         if facts.milestone
         else record.milestones,
     )
-    return erasure.without_erased(replace(merged, lots=_lots_kept(merged)))
+    return erasure.without_erased(replace(merged, lots=lots_kept(merged.lots, merged.newest_at)))
 
 
 def without_event(member: Member, facts: Facts) -> Member:
@@ -477,34 +397,3 @@ def without_event(member: Member, facts: Facts) -> Member:
         balance_chain=tuple(each for each in member.balance_chain if each != change),
         milestones=tuple(each for each in member.milestones if each.number != stamp.number),
     )
-
-
-def _newer(name: str, known: Register | None, other: Register) -> Register:
-    if known is None:
-        return other
-    if name in EARLIEST_WINS:
-        return min(known, other, key=_by_value)
-    if name in LATEST_WINS:
-        return max(known, other, key=_latest)
-    # The value takes part for one case: two versions of the code read the same event differently.
-    return max(known, other, key=lambda register: (register.stamp, str(register.value)))
-
-
-def _by_value(register: Register) -> tuple[bool, str, Stamp]:
-    """Return the sort key of a register by its value, an unknown value last."""
-    value = register.value
-    return value is None, value.isoformat() if isinstance(value, datetime) else "", register.stamp
-
-
-def _latest(register: Register) -> tuple[str, Stamp]:
-    """Return the sort key of a register by its moment, an unknown one first."""
-    value = register.value
-    return value.isoformat() if isinstance(value, datetime) else "", register.stamp
-
-
-def _lots_kept(member: Member) -> dict[str, Lot]:
-    """Return the lots that expire soonest, without those that expired long before the newest fact. Their order takes no part."""
-    newest = member.newest_at
-    oldest = newest - LOTS_KEPT_AFTER_EXPIRY if newest else None
-    lots = [each for each in member.lots.items() if oldest is None or each[1].expires_at >= oldest]
-    return dict(sorted(lots, key=lambda each: (each[1].expires_at, each[0]))[:LOTS_KEPT])

@@ -149,7 +149,8 @@ def sample(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _sample_profile(target: Target, email: str) -> CrmProfile:
-    from relay.model.member import Member, Register
+    from relay.model.member import Member
+    from relay.model.registers import Register
     from relay.model.stamps import Stamp
     from relay.rules.crm_profile import crm_profile
     from relay.rules.settings import Rules

@@ -29,8 +29,9 @@ from relay.model import milestones
 from relay.model.balance_chain import BalanceChain, BalanceChange
 from relay.model.facts import Lot
 from relay.model.fields import FIELDS, from_millis, from_stored, to_millis, to_stored
-from relay.model.member import Member, Register
+from relay.model.member import Member
 from relay.model.messages import Outbox, dump
+from relay.model.registers import Register
 from relay.model.stamps import Stamp
 from relay.ports.members import MemberRecord
 
