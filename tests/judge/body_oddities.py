@@ -13,7 +13,8 @@ from random import Random
 from typing import Any, TypeAlias
 
 from tests.judge import bodies, values
-from tests.judge.history import HOUR, Event
+from tests.judge.history import DAY, HOUR, Event
+from tests.judge.privacy_oddities import erasure_elsewhere, erasure_retried, secret_keys
 
 Oddity: TypeAlias = "Callable[[Event, Random, bodies.Body], bodies.Body | None]"
 
@@ -370,6 +371,22 @@ def _other_tier(event: Event, rng: Random, body: bodies.Body) -> bodies.Body | N
     return body
 
 
+def _trial_over(event: Event, rng: Random, body: bodies.Body) -> bodies.Body | None:
+    """A trial ends a minute after it began, and no event says what came of it."""
+    if event.topic != bodies.JOINED_TRIAL:
+        return None
+    body["payload"]["freeTrialEnd"] = values.iso(event.happened + 60_000)
+    return body
+
+
+def _credit_expires(event: Event, rng: Random, body: bodies.Body) -> bodies.Body | None:
+    if event.topic != bodies.CREDITS:
+        return None
+    ends = event.happened + rng.choice([-1, 1, 30, 400]) * DAY
+    body["payload"]["expirationDate"] = values.iso(ends - ends % HOUR)
+    return body
+
+
 # What changes one body. Each is tried on the events in a random order until it finds one that it fits.
 BODY: dict[str, Oddity] = {
     "clock_future": _clock(lambda event, rng: values.iso(event.happened + HOUR)),
@@ -390,6 +407,7 @@ BODY: dict[str, Oddity] = {
     "currency_jpy": _currency("JPY", 9800),
     "currency_kwd": _currency("KWD", 12.345),
     "currency_lower": _currency("usd", 49),
+    "currency_unknown": _currency("DOLLARS", 49),
     "amount_text": _currency("USD", "49.00"),
     "amount_dust": _currency("USD", 0.1 + 0.2),
     "amount_unreadable": _currency("USD", "1_000"),
@@ -427,6 +445,11 @@ BODY: dict[str, Oddity] = {
     "delivery_id_hostile": _delivery_id,
     "payload_missing": _no_payload,
     "tier_other": _other_tier,
+    "trial_over": _trial_over,
+    "credit_expires": _credit_expires,
+    "secret_keys": secret_keys,
+    "erasure_elsewhere": erasure_elsewhere,
+    "erasure_retried": erasure_retried,
 }
 # Times that the payload does not bring: a renewed time of triggering would then date the event anew.
 WITHOUT_OWN_TIME = frozenset(

@@ -56,7 +56,8 @@ def _title(name: str, joint: str) -> str:
 
 HUBSPOT = {f"membership_{_SHORT.get(name, name)}": name for name in CANONICAL}
 KLAVIYO = {f"Membership {_title((_SHORT | _SHORTER).get(name, name), ' ')}": name for name in CANONICAL}
-SALESFORCE = {f"Membership_{_title((_SHORT | _SHORTER).get(name, name), '_')}__c": name for name in CANONICAL}
+# Where the table has no name for Salesforce, docs/salesforce.md has the canonical one.
+SALESFORCE = {f"Membership_{_title(_SHORT.get(name, name), '_')}__c": name for name in CANONICAL}
 
 
 def profile(contact: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ is asserted by no property.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import date
 from decimal import Decimal
@@ -21,7 +22,7 @@ from tests.judge.reading import Statement, Unplaced, is_of_two_people, read
 BILLING = ("next_payment_on", "fee_amount", "attempts_left")
 # 30 days without a failure close a dunning incident (rules.md).
 QUIET_DAYS = 30
-# "Bounded, by the set alone" (architecture.md).
+# "Bounded, by the set alone" (architecture.md): so many endings, and as many joinings; so many failures, and payments.
 KEPT_MILESTONES, KEPT_PAYMENTS = 40, 12
 DEFAULT_ATTEMPTS = 3
 # Texts are cut when they are read; where is not written, so a longer one is not asserted.
@@ -64,20 +65,19 @@ class _Member:
         self.first = True  # whether the statement is the first of its event: what is counted counts once
         self.entries: list[Entry] = []
         self.seen: set[tuple[str, ...]] = set()
-        self.payments = 0
-        self.milestones = 0
+        self.counted = Counter[str]()
         self.last_milestone = ""
         self.written_by: dict[str, tuple[tuple[int, int, int], tuple[str, ...], Scalar]] = {}
         self.now: Statement
 
     # The order of statements decides; two of equal order that differ leave a field open, since the documents then
-    # let the event id decide, which says nothing about the world.
+    # let the event id decide, which says nothing about the world, and of a retry that tells something else nothing.
     def put(self, name: str, value: Scalar) -> None:
         before = self.written_by.get(name)
         contested = (
             before is not None
             and before[0] == self.now.order
-            and (name in self.answer.open or (before[1] != self.now.identity and before[2] != value))
+            and (name in self.answer.open or before[2] != value)
         )
         self.answer.fields[name] = value
         (self.answer.open.add if contested else self.answer.open.discard)(name)
@@ -142,7 +142,7 @@ class _Member:
         if self.state == "cancelled" and self.first:
             self.answer.pairs["rejoined"] += 1
             self.put("rejoined_at", s.ms)
-        self.milestones += self.first
+        self.counted["joinings"] += self.first
         self.tier(s)
         self.put("tier_type", kind)
         self.put("joined_at", s.ms)
@@ -237,12 +237,17 @@ class _Member:
             )
             return
         self.put("last_payment_at", s.ms)
-        self.payments += self.first
+        self.counted["payments"] += self.first
         if is_one_off(s):
             # Not the recurring fee, which stays as it is known; whether it pays a debt is not written.
             self.leave_open("last_payment_at", "payment_status", "next_payment_on")
             if self.failing or "fee_amount" not in self.answer.fields:
                 self.muddle()
+            return
+        if pays_other_tier(s, self.answer.fields.get("tier_id")):
+            # It is that tier's; what it says of this one is not written, and is looked up.
+            self.leave_open("last_payment_at")
+            self.muddle()
             return
         ends = self.answer.fields.get("pending_cancel_at")
         overdue = self.pending is not None and isinstance(ends, int) and ends <= s.ms
@@ -289,7 +294,7 @@ class _Member:
             self.leave_open("recovered_at")
 
     def failed(self, s: Statement) -> None:
-        self.payments += self.first
+        self.counted["failures"] += self.first
         if self.state == "cancelled" or self.kind in {"free", "lifetime"}:
             self.leave_open("failed_attempts", "attempts_left")
             return
@@ -328,7 +333,7 @@ class _Member:
         fee_open = bool(self.failing)
         if fee_open and self.first:
             self.answer.pairs["lost"] += 1
-        self.milestones += self.first
+        self.counted["endings"] += self.first
         again = self.state == "cancelled"
         self.put("cancelled_at", s.ms)
         kinds = {"FAILURE": "involuntary", "CUSTOMER": "voluntary", "MERCHANT": "merchant"}
@@ -404,9 +409,9 @@ class _Member:
         if self.doubtful_ending:
             answer.open |= {"rejoin_count", "rejoined_at", "recovered_at"}
         answer.fields["high_value"] = False  # fewer than 30 members have a value: none stands out (rules.md)
-        if self.milestones > KEPT_MILESTONES:
+        if max(self.counted["joinings"], self.counted["endings"]) > KEPT_MILESTONES:
             answer.open |= {"rejoin_count", "rejoined_at"}
-        if self.payments > KEPT_PAYMENTS:
+        if max(self.counted["failures"], self.counted["payments"]) > KEPT_PAYMENTS:
             answer.open |= {"recovered_at", "failed_attempts"}
         self.dates_that_pass()
         self.erasure(told)
@@ -415,6 +420,11 @@ class _Member:
         fields, opened = self.answer.fields, self.answer.open
         if self.state == "unknown" or self.status_open:
             # No document gives the status of a member before a joining or an ending is known.
+            self.leave_open("status")
+            return
+        ends = fields.get("trial_ends_at")
+        if self.state == "trialing" and isinstance(ends, int) and ends <= self.history.end + 2 * DAY:
+            # "A trial long past its end" is a contradiction, which is looked up.
             self.leave_open("status")
             return
         failing, pending = bool(self.failing), self.pending is not None
@@ -479,6 +489,12 @@ def same_trial(trial: Statement | None, s: Statement) -> bool:
 def part_of(s: Statement, failing: list[Statement]) -> bool:
     """Tell whether a payment is a part of the fee that failed."""
     return bool(failing) and is_part(failing[-1], s)
+
+
+def pays_other_tier(s: Statement, tier: object) -> bool:
+    """Tell whether a payment names another tier than the member's."""
+    named = values.identifier(s.detail.get("billingTierId"))
+    return named is not None and tier is not None and named != tier
 
 
 def is_one_off(s: Statement) -> bool:

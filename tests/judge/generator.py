@@ -12,6 +12,7 @@ from typing import TypeAlias
 from tests.judge import bodies
 from tests.judge.history import DAY, HOUR, MINUTE, SECOND, Delivery, Event, History, Person
 from tests.judge.oddities import ALL, CHANCE, apply
+from tests.judge.privacy_oddities import secret
 from tests.judge.values import iso
 
 START = int(datetime(2026, 3, 2, 8, 0, tzinfo=UTC).timestamp() * 1000)
@@ -324,9 +325,7 @@ def announce_end(life: Life) -> None:
     """The member asks to leave at the end of the period."""
     life.wait(HOUR, 8 * DAY)
     ends = life.clock + life.rng.randrange(300, 360) * DAY
-    token = f"{life.rng.getrandbits(128):032x}"
-    life.texts.append(token)
-    payload = bodies.pending(life.member, life.tier[0], ends, token, life.clock)
+    payload = bodies.pending(life.member, life.tier[0], ends, secret(life.rng), life.clock)
     life.tell(bodies.PENDING, payload)
     life.state = "pending"
 

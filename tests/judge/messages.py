@@ -16,9 +16,12 @@ from itertools import groupby
 from tests.judge import bodies, values
 from tests.judge.fold import (
     DEFAULT_ATTEMPTS,
+    KEPT_MILESTONES,
+    KEPT_PAYMENTS,
     QUIET_DAYS,
     is_one_off,
     part_of,
+    pays_other_tier,
     same_trial,
     starts_cycle,
     statements,
@@ -86,7 +89,7 @@ class Expected:
     are closed by thirty days without a failure once the clock's daily run comes to them, and `unsettled_finals` have a final
     failure that nothing settled. `notes` counts timeline events by (member, name), `more_notes` those that may come on top;
     of those in `late_notes` another order than that of events tells at least one, and this many at most, since what parts two
-    requests may arrive after them; `kpis` are the digest's figures over the whole history by name.
+    requests may arrive after them; `crowded` members have more failures, payments, endings or joinings than a record keeps; `kpis` are the digest's figures over the whole history by name.
     """
 
     must: Counter[Told] = field(default_factory=Counter)
@@ -99,6 +102,7 @@ class Expected:
     more_notes: Counter[tuple[str, str]] = field(default_factory=Counter)
     late_notes: Counter[tuple[str, str]] = field(default_factory=Counter)
     open_notes: set[tuple[str, str]] = field(default_factory=set)
+    crowded: set[str] = field(default_factory=set)
     kpis: dict[str, Decimal] = field(default_factory=dict)
     open_kpis: set[str] = field(default_factory=set)
 
@@ -118,7 +122,19 @@ def expect(history: History, sent: Iterable[Sent] | None = None) -> Expected:
         _debts(history, mine, found)
         _notes(mine, found)
         _figures(mine, found)
+        if _is_crowded(mine):
+            found.crowded.add(member)
     return found
+
+
+def _is_crowded(mine: list[Statement]) -> bool:
+    """Tell whether a member has more of one kind than a record keeps: order-independence is exact within that alone."""
+    kinds = Counter("joined" if s.topic in bodies.JOINED else s.topic for s in mine)
+    failures = kinds[bodies.ATTEMPT] + kinds[bodies.FAILED]
+    return (
+        max(failures, kinds[bodies.SUCCEEDED]) > KEPT_PAYMENTS
+        or max(kinds["joined"], kinds[bodies.CANCELLED]) > KEPT_MILESTONES
+    )
 
 
 def _by_identity(history: History, sent: Iterable[Sent] | None) -> list[Statement]:
@@ -128,7 +144,7 @@ def _by_identity(history: History, sent: Iterable[Sent] | None) -> list[Statemen
 def cycles(mine: list[Statement]) -> Iterator[Cycle]:
     """Return a member's dunning cycles in order; `mine` is sorted and holds each event once."""
     cycle: Cycle | None = None
-    state, free, is_odd = "unknown", False, _ends_another_tier(mine)
+    state, free, is_odd = "unknown", False, _names_another_tier(mine)
     for s in mine:
         if cycle and s.topic in {
             bodies.ATTEMPT,
@@ -164,14 +180,15 @@ def cycles(mine: list[Statement]) -> Iterator[Cycle]:
         yield cycle
 
 
-def _ends_another_tier(mine: list[Statement]) -> bool:
-    """Tell whether an ending names another tier than the member's: what it means is looked up, and not played here."""
+def _names_another_tier(mine: list[Statement]) -> bool:
+    """Tell whether an ending or a payment names another tier than the member's: what it means is looked up, and not played here."""
     has: str | None = None
     for s in mine:
         tier = values.identifier(s.payload.get("tierId"))
         if s.topic in bodies.JOINED or s.topic == bodies.CHANGED_TIER:
             has = tier
-        elif s.topic == bodies.CANCELLED and tier and has and tier != has:
+        left_other = s.topic == bodies.CANCELLED and tier and has and tier != has
+        if left_other or (s.topic == bodies.SUCCEEDED and pays_other_tier(s, has)):
             return True
     return False
 
@@ -299,7 +316,7 @@ def _notes(mine: list[Statement], found: Expected) -> None:
     found.notes[member, "Membership Payment Recovered"] += len(ends)
     if any(cycle.uncertain for cycle in cycles(mine)):
         found.open_notes.add((member, "Membership Payment Recovered"))
-    if _ends_another_tier(mine):
+    if _names_another_tier(mine):
         found.open_notes |= {
             (member, f"Membership {name}") for name in ("Rejoined", "Payment Recovered", "Payment Failed")
         }

@@ -32,7 +32,7 @@ class Observed:
     `profiles` and `crm` hold the fields by canonical name (crm.md part 6). `told` is in the order of sending, without
     what is marked as a possible repeat. `ids` is the id that the receiver gave each (event, number of delivery);
     `places` says where that id is at the end: `queue`, `dead`, `journal`. `kept` is the text of all that is stored
-    about a member, by place. `groups` numbers, for each
+    about a member, by place. `journal` has its lines, unpacked, and `messages` the text of what people are sent. `groups` numbers, for each
     arrival of the plan, those that were in the queues together, where the order between topics is not fixed. `premature` counts pairs that were told and denied by a later arrival.
     """
 
@@ -47,5 +47,7 @@ class Observed:
     places: dict[str, set[str]] = field(default_factory=dict)
     kept: dict[str, dict[str, str]] = field(default_factory=dict)
     logs: list[str] = field(default_factory=list)
+    journal: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     groups: list[int] = field(default_factory=list)
     premature: Counter[str] = field(default_factory=Counter)

@@ -13,10 +13,12 @@ from typing import Any
 from tests.judge import bodies, values
 from tests.judge.adversary import as_happened
 from tests.judge.answer import MOMENTS, Answer, Scalar
+from tests.judge.crm_names import CANONICAL
 from tests.judge.fold import fold, statements
 from tests.judge.history import SECOND, History, Sent
 from tests.judge.messages import LEVELS, Expected, Told, expect
 from tests.judge.observed import Observed, Profile
+from tests.judge.privacy_oddities import SECRET
 from tests.judge.reading import Unplaced, read
 
 # What "nothing" is written as: an empty field, and a count of none.
@@ -127,7 +129,8 @@ def crm_is_right(case: Case) -> Iterator[Violation]:
                 if answer.determined().get("email"):
                     yield Violation("crm_is_right", f"{target} {member}", "no contact")
                 continue
-            known = {name: value for name, value in answer.determined().items() if name in contact}
+            # A field that the contact lacks is an empty one: what a CRM was never told is wrong as well.
+            known = {name: value for name, value in answer.determined().items() if name in CANONICAL}
             rounded = {name: _third_decimal(value) for name, value in known.items()}
             yield from _differences("crm_is_right", f"{target} {member}", rounded, contact, SECOND)
 
@@ -267,6 +270,8 @@ def _name(told: Told) -> str:
 
 _PAIRS = {"Membership Rejoined": "rejoined", "Membership Payment Recovered": "recovered"}
 _SHARED = "Membership Payment Failed"
+# Figures in which the same matter told twice counts once.
+_BY_MILESTONES = frozenset({"failed_attempts", "joins", "cancellations"})
 
 
 def single_effects_once(case: Case) -> Iterator[Violation]:
@@ -291,6 +296,8 @@ def _notes(case: Case, rule: str, mine: Callable[[str], bool]) -> Iterator[Viola
         answer = case.answers[member]
         if not mine(name) or about in case.expected.open_notes or answer.erased_once:
             continue
+        if member in case.expected.crowded and not case.in_order and name in {*_PAIRS, _SHARED}:
+            continue  # "order-independence is exact within these" bounds (architecture.md)
         least, most = wanted, wanted + case.expected.more_notes[about]
         if about in case.expected.late_notes and not case.in_order:
             least, most = min(least, 1), case.expected.late_notes[about]
@@ -311,6 +318,8 @@ def figures_are_right(case: Case) -> Iterator[Violation]:
     if case.observed.kpis is None:
         return
     for name, wanted in sorted(case.expected.kpis.items()):
+        if name in _BY_MILESTONES and case.expected.crowded and not case.in_order:
+            continue  # which two tell one matter is known within the bounds alone, as above
         shown = case.observed.kpis.get(name, Decimal(0))
         if name not in case.expected.open_kpis and shown != wanted:
             yield Violation("figures_are_right", name, f"{shown} instead of {wanted}")
@@ -364,11 +373,31 @@ def accepted_is_never_lost(case: Case) -> Iterator[Violation]:
 
 
 def logs_are_clean(case: Case) -> Iterator[Violation]:
-    """No log line holds an e-mail address, a name, a phone number or a secret of a member."""
+    """No log line holds an e-mail address, a name or a phone number of a member."""
     texts = [text for person in case.history.people for text in person.texts]
     for line in case.observed.logs:
         if any(text in line for text in texts):
             yield Violation("logs_are_clean", line[:60], "a personal text")
+
+
+def secrets_leave_no_body(case: Case) -> Iterator[Violation]:
+    """A secret that a body brings stands in nothing that is made of it.
+
+    "A `cancelToken` that must never leave the event body" (rules.md), the journal has "the body with `cancelToken` and
+    tokens removed" (architecture.md).
+    """
+    observed = case.observed
+    places = {
+        "journal": observed.journal,
+        "logs": observed.logs,
+        "messages": observed.messages,
+        "notes": [note.unique_id for note in observed.notes],
+        "CRM": [str(contacts) for contacts in observed.crm.values()],
+        "tables": [text for kept in observed.kept.values() for text in kept.values()],
+    }
+    for place, texts in places.items():
+        if found := {secret for text in texts for secret in SECRET.findall(text)}:
+            yield Violation("secrets_leave_no_body", place, f"{len(found)} secrets")
 
 
 Check = Callable[[Case], Iterator[Violation]]
@@ -391,5 +420,6 @@ PROPERTIES: dict[str, Check] = {
         erased_is_absent,
         accepted_is_never_lost,
         logs_are_clean,
+        secrets_leave_no_body,
     )
 }

@@ -214,18 +214,24 @@ def _distinguishing(topic: str, payload: dict[str, Any]) -> list[str]:
         fields = [values.identifier(payload.get("tierId")), values.identifier(detail.get("previousTierId"))]
     elif topic == bodies.SUCCEEDED:
         billed = values.day(detail.get("newBillingDate"), "UTC")
-        fields = [values.amount(detail.get("amount"), code), code, billed]
+        fields = [_amount(detail.get("amount"), code), code, billed]
     elif topic in {bodies.ATTEMPT, bodies.FAILED}:
         fields = [values.count(detail.get("billingAttempts"))]
     elif topic in {bodies.CREDITS, bodies.EXPIRED}:
-        fields = [values.amount(payload.get(name), None) for name in ("previousBalance", "newBalance")]
+        fields = [_amount(payload.get(name), None) for name in ("previousBalance", "newBalance")]
     elif topic == bodies.PENDING:
         fields = [values.moment(detail.get("effectiveCancellationDate"))]
     elif topic == bodies.ORDERED:
-        fields = [values.amount(detail.get("subtotal_price"), code), code]
+        fields = [_amount(detail.get("subtotal_price"), code), code]
     elif topic == bodies.METHOD:
         fields = [detail.get("paymentMethodId")]
     return [str(f.normalize()) if isinstance(f, Decimal) else str(f) for f in fields]
+
+
+def _amount(value: Any, code: str | None) -> Any:
+    """Return an amount as it distinguishes events: `10` and `10.0` are one, and what no amount can be is as written."""
+    found = values.amount(value, code)
+    return value if found is None else found
 
 
 def canonical(payload: dict[str, Any]) -> str:

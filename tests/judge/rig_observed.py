@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -62,6 +64,8 @@ def observe(world: World, log: str) -> Observed:
     contacts = {key.rpartition(":")[2]: fields for key, fields in world.crm.contacts() if key}
     observed.crm[world.crm.target] = contacts
     observed.told = list(_told(world.mails))
+    observed.messages = [str(notification) for notification in world.mails]
+    observed.journal = list(_journal(world))
     observed.open_incidents = {
         item["key"]["S"].removeprefix("incident#")
         for item in tables["incidents"].items.values()
@@ -176,6 +180,14 @@ def _premature(items: Any) -> Counter[str]:
     """Return how many pairs were told and denied by a later arrival, by their outcome."""
     counted = (item["n"]["S"] for item in items if item["pk"]["S"].startswith("kpi#"))
     return Counter(name.removeprefix(PREMATURE) for name in counted if name.startswith(PREMATURE))
+
+
+def _journal(world: World) -> Iterator[str]:
+    """Yield the journal's lines; the body of a long one is unpacked."""
+    for data in world.aws.account.firehose.streams["journal"]:
+        for line in data.splitlines():
+            packed = json.loads(line).get("packed")
+            yield line.decode() + (zlib.decompress(base64.b64decode(packed)).decode() if packed else "")
 
 
 def _places(world: World) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The names that crm.md part 6 writes out, looked up one by one."""
+"""The names that crm.md part 6 and docs/salesforce.md write out, looked up one by one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from tests.judge.crm_names import CANONICAL, HUBSPOT, KLAVIYO, SALESFORCE, profi
 WRITTEN = [
     ("tier_name", "membership_tier", "Membership Tier", "Membership_Tier__c"),
     ("tier_id", "membership_tier_id", "Membership Tier ID", "Membership_Tier_Id__c"),
-    ("next_payment_on", "membership_next_payment_on", "Membership Next Payment", None),
+    (
+        "next_payment_on",
+        "membership_next_payment_on",
+        "Membership Next Payment",
+        "Membership_Next_Payment_On__c",
+    ),
     ("fee_amount", "membership_fee", "Membership Fee", "Membership_Fee__c"),
     ("fee_currency", "membership_currency", None, None),
     (
@@ -19,7 +24,7 @@ WRITTEN = [
         "Membership_Credit_Balance__c",
     ),
     ("joined_at", "membership_joined_at", "Membership Joined At", "Membership_Joined_At__c"),
-    ("referrals_count", None, "Membership Referrals", None),
+    ("referrals_count", None, "Membership Referrals", "Membership_Referrals_Count__c"),
     ("rejoin_count", "membership_rejoin_count", "Membership Rejoin Count", None),
     ("high_value", None, "Membership High Value", None),
     ("last_credit_reason", None, "Membership Last Credit Reason", "Membership_Last_Credit_Reason__c"),

@@ -30,6 +30,8 @@ NOTICED = {
     "figure_per_delivery": {"figures_are_right"},
     "identity_by_bytes": {"identity_by_content"},
     "queue_is_believed": {"record_is_right", "crm_is_right"},
+    "crm_lacks_a_field": {"crm_is_right"},
+    "secret_in_the_journal": {"secrets_leave_no_body"},
 }
 
 
@@ -38,7 +40,11 @@ def plans(history: History, seed: int) -> list[Plan]:
 
 
 # The oddity that a fault needs to show.
-NEEDED = {"queue_is_believed": ["wrong_queue"], "identity_by_bytes": ["retry_counted"]}
+NEEDED = {
+    "queue_is_believed": ["wrong_queue"],
+    "identity_by_bytes": ["retry_counted"],
+    "secret_in_the_journal": ["secret_keys", "secret_escaped"],
+}
 
 
 def violated(seed: int, fault: str) -> set[str]:

@@ -33,6 +33,8 @@ PLANTED = frozenset(
         "figure_per_delivery",
         "identity_by_bytes",
         "queue_is_believed",
+        "crm_lacks_a_field",
+        "secret_in_the_journal",
     }
 )
 
@@ -56,6 +58,8 @@ def play(history: History, plan: Plan, adversary: Adversary, faults: Iterable[st
             twice.append(sent)
         arrived.append(sent)
         observed.places[observed.ids[pair]] = {"journal"}
+        if "secret_in_the_journal" in planted:
+            observed.journal.append(sent.delivery.body.decode("utf-8", "replace"))
     _records(history, arrived, observed, planted)
     _told(history, arrived, observed, planted)
     observed.told += [Told(dunning_key(history, "?"), "info", "opened") for _ in twice]
@@ -75,7 +79,8 @@ def _records(history: History, arrived: list[Sent], observed: Observed, planted:
             fields["payment_status"] = "ok"
         shown = {name: _shown(name, value) for name, value in fields.items()}
         observed.profiles[member] = shown
-        observed.crm.setdefault("crm", {})[member] = dict(shown)
+        lacking = {"tier_name"} if "crm_lacks_a_field" in planted else set()
+        observed.crm.setdefault("crm", {})[member] = {n: v for n, v in shown.items() if n not in lacking}
         texts = next((person.texts for person in history.people if person.member == member), ())
         kept = texts if "erasure_forgets_nothing" in planted else ()
         observed.kept[member] = {"record": " ".join(kept)}

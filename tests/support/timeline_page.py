@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -52,7 +52,8 @@ SHOWN: Final = (
 HEADS: Final = """# Alerts and CRM fields of typical timelines
 
 The simulator of Inveterate plays each timeline and delivers every event to Relay twice. Times are UTC. An event
-without an alert may still count in the daily digest. The last column has the fields that changed.
+without an alert may still count in the daily digest. The last column has the fields that changed. The rows are in
+the order of arrival: an event that arrives after a later one has both times.
 Written by `python -m tests.support.timeline_page`.
 """
 
@@ -69,6 +70,8 @@ class Timeline:
     tier: str = GOLD
     switches: Mapping[str, str] = field(default_factory=dict)
     reason: str = "Your card has insufficient funds."
+    late: tuple[str, str] | None = None
+    """The topic whose last event arrives late, and the topic of the event that it arrives behind."""
 
     @property
     def about(self) -> str:
@@ -96,6 +99,20 @@ def renews_card(place: World, member: Member) -> Iterator[Event]:
     yield from days(place, 1.25)
     yield from billing.renew_card(place, member)
     yield from days(place, 2)
+
+
+def fails_twice(place: World, member: Member) -> Iterator[Event]:
+    """Let two attempts fail and the third succeed."""
+    yield from billing.fail_payment(place, member, 2)
+    yield from days(place, 3)
+
+
+def fails_again(place: World, member: Member) -> Iterator[Event]:
+    """Let a fee be paid at the third attempt, and the next one fail twice."""
+    yield from fails_twice(place, member)
+    yield from days(place, 20)
+    yield from billing.fail_payment(place, member)
+    yield from days(place, 1.5)
 
 
 def leaves(place: World, member: Member) -> Iterator[Event]:
@@ -133,6 +150,10 @@ def converts(place: World, member: Member) -> Iterator[Event]:
     yield from days(place, 16)
 
 
+FAILURE: Final = "customer_billing.attempt.failed"
+FINAL: Final = "customer.payment_failed"
+PAID: Final = "customer.payment_succeeded"
+ENDED: Final = "customer.cancelled"
 LOST: Final = "A payment fails on three days, and the membership is lost"
 AT_ONCE: Final = {"cancellation_policy": "immediate"}
 TIMELINES: Final = (
@@ -158,6 +179,14 @@ TIMELINES: Final = (
     Timeline(title="A customer cancels, and comes back", play=leaves_and_returns),
     Timeline(title="A trial becomes a membership", play=converts, tier=TRIAL),
     Timeline(title="A trial becomes a membership", play=converts, tier=TRIAL, switches={"trial_conversion": "payment_and_joined"}),
+    Timeline(title="A payment fails once and heals by retry; the failure arrives last", play=recovers, rules=HIGH_VALUE, late=(FAILURE, PAID)),
+    Timeline(title="A payment fails twice and is then paid; the second failure arrives last", play=fails_twice, late=(FAILURE, PAID)),
+    Timeline(title="A payment fails twice and is then paid; the second failure arrives last", play=fails_twice, rules=HIGH_VALUE, late=(FAILURE, PAID)),
+    Timeline(title="A fee is paid at the third attempt, and the next one fails; the payment arrives last", play=fails_again, late=(PAID, FAILURE)),
+    Timeline(title=LOST + "; the final failure arrives last", play=fails, late=(FINAL, ENDED)),
+    Timeline(title=LOST + "; the last attempt arrives last", play=fails, late=(FAILURE, ENDED)),
+    Timeline(title="A customer cancels, and comes back; the ending arrives last", play=leaves_and_returns, rules=HIGH_VALUE, late=(ENDED, "customer.joined.paid_tier")),
+    Timeline(title="A customer cancels at the end of the cycle; the request arrives last", play=leaves, rules=HIGH_VALUE, late=("customer.pending_cancellation", ENDED)),
 )  # fmt: skip
 
 
@@ -177,26 +206,41 @@ def table(timeline: Timeline, reading: Mapping[str, str]) -> list[str]:
     events = [*memberships.join(place, person, place.tiers[timeline.tier]), *days(place, 0.01)]
     events += timeline.play(place, person)
     rows, known = [], dict[str, Value]()
-    for event in events:
-        if event.topic is None:
-            continue
+    for event, received_at in arrivals(timeline, [event for event in events if event.topic]):
         before = len(relay.sent)
-        deliver(relay, place, event)
+        deliver(relay, place, event, received_at)
         shows = relay.shows(person.id)
         changed = {name: shows[name] for name in SHOWN if shows[name] != known.get(name)}
         known = dict(shows)
         alerts = relay.sent[before:]
-        if alerts or changed:
-            rows.append(f"| {event.at:%m-%d %H:%M} | {event.topic} | {_alerts(alerts)} | {_shown(changed)} |")
+        if alerts or changed or received_at != event.triggered_at:
+            late = "" if received_at == event.triggered_at else f", arrives {received_at:%m-%d %H:%M}"
+            when = f"{event.at:%m-%d %H:%M}{late}"
+            rows.append(f"| {when} | {event.topic} | {_alerts(alerts)} | {_shown(changed)} |")
     return rows
 
 
-def deliver(relay: Programme, place: World, event: Event, attempts: int = 2) -> None:
+def arrivals(timeline: Timeline, events: list[Event]) -> Iterator[tuple[Event, datetime]]:
+    """Yield the events in the order of arrival, each with its receipt: the late one comes ten minutes after the other."""
+    late = None
+    if timeline.late:
+        topic, behind = timeline.late
+        late = [event for event in events if event.topic == topic][-1]
+        last = [event for event in events if event.topic == behind][-1]
+        assert events.index(late) < events.index(last)
+    for event in events:
+        if event is not late:
+            yield event, event.triggered_at
+        if late and event is last:
+            yield late, last.triggered_at + timedelta(minutes=10)
+
+
+def deliver(relay: Programme, place: World, event: Event, received_at: datetime, attempts: int = 2) -> None:
     """Deliver an event this many times, each retry as the simulator's switches have it."""
     for attempt in range(attempts):
         now = event.triggered_at if not attempt else max(event.triggered_at, place.now)
         body = webhook_body(place.shop, place.switches, event, attempt=attempt, now=now)
-        relay.deliver(body, event.triggered_at)
+        relay.deliver(body, received_at)
 
 
 def page() -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from relay.alerts.render.content import content_of
 from relay.model.effects import Alert
 from relay.model.facts import Facts
 from relay.model.member import merge
@@ -41,7 +44,9 @@ def test_the_end_of_an_older_fee_is_said_while_the_next_one_is_open() -> None:
     assert (ended.kind, ended.alert_message.alert.rule) == ("resolved", "dunning.recovered")
     assert ended.thread_id == begun.alert_message.event_id
     assert ended.first_message == begun.alert_message
-    assert dict(ended.alert_message.alert.details)["Next fee"] == "failed as well, on 2026-03-30"
+    # By the shop's clock, like every other time that people read.
+    shown = content_of(replace(ended, zone=ZoneInfo("Europe/Berlin")))
+    assert dict(shown.details)["Next fee"] == "failed as well, on Mon 30 Mar 2026, 14:00 CEST"
     assert len(relay.open) == 1
     assert play(relay, ("paid", 31, {}))[3:] == ["resolved dunning.recovered"]
     assert relay.open == set()

@@ -72,7 +72,7 @@ def test_no_personal_data_in_what_relay_writes(
         if number % 13 == 0:
             event.payload["customerId"] = who.email
         try:
-            deliver(relay, place, event, attempts=1)
+            deliver(relay, place, event, event.triggered_at, attempts=1)
         except Exception:  # noqa: BLE001 - whatever breaks, its text is what this test reads
             errors.append(traceback.format_exc(limit=0))
     letters = [dict(sent.attributes) for sent in relay.world.dead_letters.sent]

@@ -16,7 +16,7 @@ from inveterate.webhooks.payments import BillingAttemptFailed, PaymentFailed
 
 from relay.model.effects import MEMBER, Alert, Level, Note, Outcome
 from relay.model.facts import Facts, known, pick
-from relay.model.formats import amount_text, day_text, detail_rows, enum_words, moment_text
+from relay.model.formats import amount_text, detail_rows, enum_words, moment_text
 from relay.model.member import Member
 from relay.model.milestones import SAME_ATTEMPT, Cycle, Milestone
 from relay.model.timeline_events import PropertyValue
@@ -438,7 +438,7 @@ def _end_alert(how: Closing, member: Member, *, level: Level = Level.INFO) -> Al
 
 def _followed(alert: Alert, next_at: datetime | None) -> Alert:
     """Return an alert of a fee with what the next one did, where that has failed as well."""
-    following = detail_rows(("Next fee", f"failed as well, on {day_text(next_at)}" if next_at else None))
+    following = detail_rows(("Next fee", f"failed as well, on {moment_text(next_at)}" if next_at else None))
     return replace(alert, details=(*alert.details, *following), next_cycle_at=next_at)
 
 
