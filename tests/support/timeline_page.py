@@ -213,7 +213,7 @@ def table(timeline: Timeline, reading: Mapping[str, str]) -> list[str]:
         changed = {name: shows[name] for name in SHOWN if shows[name] != known.get(name)}
         known = dict(shows)
         alerts = relay.sent[before:]
-        if alerts or changed or received_at != event.triggered_at:
+        if alerts or changed or timeline.late:
             late = "" if received_at == event.triggered_at else f", arrives {received_at:%m-%d %H:%M}"
             when = f"{event.at:%m-%d %H:%M}{late}"
             rows.append(f"| {when} | {event.topic} | {_alerts(alerts)} | {_shown(changed)} |")
@@ -222,17 +222,18 @@ def table(timeline: Timeline, reading: Mapping[str, str]) -> list[str]:
 
 def arrivals(timeline: Timeline, events: list[Event]) -> Iterator[tuple[Event, datetime]]:
     """Yield the events in the order of arrival, each with its receipt: the late one comes ten minutes after the other."""
-    late = None
-    if timeline.late:
-        topic, behind = timeline.late
-        late = [event for event in events if event.topic == topic][-1]
-        last = [event for event in events if event.topic == behind][-1]
-        assert events.index(late) < events.index(last)
-    for event in events:
-        if event is not late:
-            yield event, event.triggered_at
-        if late and event is last:
-            yield late, last.triggered_at + timedelta(minutes=10)
+    if timeline.late is None:
+        yield from ((event, event.triggered_at) for event in events)
+        return
+    topic, behind = timeline.late
+    late = [event for event in events if event.topic == topic][-1]
+    last = [event for event in events if event.topic == behind][-1]
+    assert events.index(late) < events.index(last)
+    receipt = last.triggered_at + timedelta(minutes=10)
+    others = [event for event in events if event is not late]
+    yield from ((event, event.triggered_at) for event in others if event.triggered_at <= receipt)
+    yield late, receipt
+    yield from ((event, event.triggered_at) for event in others if event.triggered_at > receipt)
 
 
 def deliver(relay: Programme, place: World, event: Event, received_at: datetime, attempts: int = 2) -> None:
