@@ -85,7 +85,7 @@ class Cycle:
 class Expected:
     """What a history tells when it is played in the order of events.
 
-    `must` is what has to be told, `may` what is allowed on top; `open_incidents` stay open at the end, `quiet_incidents`
+    `must` is what has to be told, `may` what is allowed on top, `ends` how many ends each incident can have; `open_incidents` stay open at the end, `quiet_incidents`
     are closed by thirty days without a failure once the clock's daily run comes to them, and `unsettled_finals` have a final
     failure that nothing settled. `notes` counts timeline events by (member, name), `more_notes` those that may come on top;
     of those in `late_notes` another order than that of events tells at least one, and this many at most, since what parts two
@@ -94,6 +94,7 @@ class Expected:
 
     must: Counter[Told] = field(default_factory=Counter)
     may: Counter[Told] = field(default_factory=Counter)
+    ends: Counter[str] = field(default_factory=Counter)
     open_incidents: set[str] = field(default_factory=set)
     uncertain_incidents: set[str] = field(default_factory=set)
     quiet_incidents: set[str] = field(default_factory=set)
@@ -120,6 +121,7 @@ def expect(history: History, sent: Iterable[Sent] | None = None) -> Expected:
         mine = sorted((s for s in told if s.member == member), key=lambda s: (s.order, s.identity))
         _incidents(history, mine, found)
         _debts(history, mine, found)
+        _endings(history, mine, found)
         _notes(mine, found)
         _figures(mine, found)
         if _is_crowded(mine):
@@ -245,6 +247,8 @@ def _incidents(history: History, mine: list[Statement], found: Expected) -> None
 
 def _allow(cycle: Cycle, key: str, found: Expected) -> None:
     """Add what may be told of a cycle and need not be."""
+    # Each beginning has one end; what opens the incident again after thirty quiet days has its own.
+    found.ends[key] += 1 + cycle.reopened
     opened = Told(key, "warning", "opened")
     # An incident that only the digest has (level info) may be named, and its end too.
     found.may[Told(key, "info", "opened")] += 1
@@ -280,6 +284,15 @@ def _debts(history: History, mine: list[Statement], found: Expected) -> None:
         else:
             found.must[told] = 1
             found.uncertain_incidents.add(key)  # when the incident of a debt ends is not written
+
+
+def _endings(history: History, mine: list[Statement], found: Expected) -> None:
+    """An ending for failed payments of which nobody was warned is a warning of its own, and the return resolves it (rules.md)."""
+    for s in mine:
+        if s.topic == bodies.CANCELLED and s.detail.get("cancellationSource") in {"FAILURE", None}:
+            key = f"cancelled:{history.shop}:{s.member}:{values.iso(s.ms)[:10]}"
+            for level, outcome in (("warning", "opened"), ("warning", "resolved"), ("info", "resolved")):
+                found.may[Told(key, level, outcome)] = 1
 
 
 def _notes(mine: list[Statement], found: Expected) -> None:

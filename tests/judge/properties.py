@@ -156,9 +156,11 @@ def told_at_most_once(case: Case) -> Iterator[Violation]:
     """Each (incident, level, outcome) is told at most as often as the order of events would tell it."""
     allowed = case.expected.must + case.expected.may
     begun = Counter(told.incident for told in case.observed.told if told.outcome == "opened")
+    ended = Counter(told.incident for told in case.observed.told if told.outcome in _ENDS)
+    quiet = Counter(told.incident for told in case.observed.told if told.outcome == "resolved")
     for told, times in Counter(case.observed.told).items():
         most = allowed[told]
-        if not told.incident.startswith(("dun:", "cred:")):
+        if told.incident.partition(":")[0] not in _OF_MEMBERS:
             most = max(most, 1)
         if times > most and not case.in_order:
             # What is sent cannot be taken back: a still later arrival may deny it.
@@ -167,14 +169,35 @@ def told_at_most_once(case: Case) -> Iterator[Violation]:
                 most = max(most + case.observed.premature[told.outcome], begun[told.incident])
             else:
                 # What was said to be over too early is opened again.
-                quiet = (
-                    each.outcome == "resolved"
-                    for each in case.observed.told
-                    if each.incident == told.incident
-                )
-                most += case.observed.premature.total() + sum(quiet)
+                denied = case.observed.premature.total() + quiet[told.incident]
+                most += min(denied, ended[told.incident])
         if times > most:
             yield Violation("told_at_most_once", _name(told), f"{times} times, at most {most}")
+
+
+# The incidents of single members (rules.md, "Key"); every other one is of the programme or of Relay itself.
+_OF_MEMBERS = frozenset({"dun", "cred", "join", "trial", "tier", "cancel", "cancelled", "exp", "renew"})
+
+
+def one_end_for_each_beginning(case: Case) -> Iterator[Violation]:
+    """A fee that failed ends in one way: no incident has more ends than fees, but for those that a later arrival denied."""
+    ended = Counter(
+        told.incident
+        for told in case.observed.told
+        if told.incident.startswith("dun:") and told.outcome in _ENDS
+    )
+    for key, times in sorted(ended.items()):
+        most = case.expected.ends[key]
+        if times > most and not case.in_order:
+            most = _ends_by_arrivals(case, key) + case.observed.premature.total()
+        if times > most:
+            yield Violation("one_end_for_each_beginning", key, f"{times} ends, at most {most}")
+
+
+def _ends_by_arrivals(case: Case, key: str) -> int:
+    """Return how many ends an incident can have had, as the fees behind it became known one by one."""
+    ends = [0, *(expect(case.history, known).ends[key] for known in _prefixes(case))]
+    return sum(max(after - before, 0) for before, after in pairwise(ends))
 
 
 def _told_by_arrivals(case: Case, told: Told) -> int:
@@ -270,7 +293,9 @@ def _name(told: Told) -> str:
 
 _PAIRS = {"Membership Rejoined": "rejoined", "Membership Payment Recovered": "recovered"}
 _SHARED = "Membership Payment Failed"
-# Figures in which the same matter told twice counts once.
+# What tells of several events together, or of the same matter once: the record's failures, payments, endings and joinings
+# decide it.
+_NOTES_BY_MILESTONES = frozenset({*_PAIRS, _SHARED, "Membership Cancelled", "Membership Joined"})
 _BY_MILESTONES = frozenset({"failed_attempts", "joins", "cancellations"})
 
 
@@ -296,7 +321,7 @@ def _notes(case: Case, rule: str, mine: Callable[[str], bool]) -> Iterator[Viola
         answer = case.answers[member]
         if not mine(name) or about in case.expected.open_notes or answer.erased_once:
             continue
-        if member in case.expected.crowded and not case.in_order and name in {*_PAIRS, _SHARED}:
+        if member in case.expected.crowded and not case.in_order and name in _NOTES_BY_MILESTONES:
             continue  # "order-independence is exact within these" bounds (architecture.md)
         least, most = wanted, wanted + case.expected.more_notes[about]
         if about in case.expected.late_notes and not case.in_order:
@@ -407,6 +432,7 @@ PROPERTIES: dict[str, Check] = {
         record_is_right,
         crm_is_right,
         told_at_most_once,
+        one_end_for_each_beginning,
         told_in_order,
         final_failure_is_said,
         ends_what_begins,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.judge import properties
@@ -124,12 +126,52 @@ def test_what_was_told_before_an_earlier_event_arrived_is_allowed_once() -> None
 
     assert accused(late, opened, lost) == []
     assert accused(late, opened, opened, lost) == ["told_at_most_once opened"]
-    assert accused(late, opened, lost, lost) == ["told_at_most_once lost"]
+    assert accused(late, opened, lost, lost) == [
+        "one_end_for_each_beginning " + opened.incident,
+        "told_at_most_once lost",
+    ]
     assert accused(late, opened) == ["ends_what_begins " + opened.incident]
     assert accused(as_happened(history), opened, lost) == [
+        "one_end_for_each_beginning " + opened.incident,
         "told_at_most_once lost",
         "told_at_most_once opened",
     ]
+
+
+def test_a_fee_ends_in_one_way() -> None:
+    """Recovered and lost cannot both be said of one fee, in whichever order its events came."""
+    history = Script().join("3-1").attempt("4-1", 2).pay("4-2").update("4-3").history()
+    key = f"dun:{history.shop}:{MEMBER}"
+    begun, recovered, lost = (Told(key, "warning", outcome) for outcome in ("opened", "recovered", "lost"))
+    late = Plan((("e0", 0), ("e1", 0), ("e3", 0), ("e2", 0)))
+    for plan in (as_happened(history), late):
+        observed = play(history, plan, Adversary())
+        observed.told = [begun, recovered]
+        assert judge(history, observed) == []
+        observed.told = [begun, recovered, replace(lost, level="info")]
+        assert {v.name for v in judge(history, observed)} == {"one_end_for_each_beginning"}
+
+
+def test_what_is_for_the_digest_alone_is_no_message() -> None:
+    """A joining, a move and a request of a member like any other are told to nobody at once."""
+    history = Script().join("3-1").history()
+    for told in (
+        Told(f"join:{history.shop}:{MEMBER}:3a636361:2026-03-01", "info", "opened"),
+        Told(f"cancel:{history.shop}:{MEMBER}:2026-04-01", "warning", "opened"),
+    ):
+        observed = play(history, as_happened(history), Adversary())
+        observed.told = [told]
+        assert [v.name for v in judge(history, observed)] == ["told_at_most_once"]
+
+
+def test_a_beginning_told_again_needs_an_end_between() -> None:
+    """What was denied elsewhere excuses no second beginning of an incident that had no end."""
+    history = Script().join("3-1").attempt("4-1", 2).update("4-3").history()
+    late = Plan((("e0", 0), ("e2", 0), ("e1", 0)))
+    observed = play(history, late, Adversary())
+    observed.premature["rejoined"] = 1
+    observed.told = [Told(f"dun:{history.shop}:{MEMBER}", "warning", "opened")] * 2
+    assert [v.name for v in judge(history, observed)] == ["ends_what_begins", "told_at_most_once"]
 
 
 def test_one_end_is_the_end_of_all_before_it() -> None:
@@ -207,6 +249,6 @@ def test_sameness(name: str, wanted: object, shown: object, equal: bool) -> None
 def test_each_property_is_tried() -> None:
     """Every property has a test above that sees it violated."""
     tried = {name for names in NOTICED.values() for name in names}
-    tried |= {"pairs_by_the_record", "one_id_per_note", "incident_state"}
+    tried |= {"one_end_for_each_beginning", "pairs_by_the_record", "one_id_per_note", "incident_state"}
     assert set(properties.PROPERTIES) == tried
     assert str(Violation("a", "b", "c")) == "a: b: c"
