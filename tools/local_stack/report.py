@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple
 from typing import Final
 
 from local_stack.environment import LocalEnvironment
 from local_stack.local_aws import REGION, LocalAws
-from local_stack.verdict import ScenarioVerdict, Verdict
+from local_stack.verdict import FAULT, Result, ScenarioVerdict, Verdict
 from local_stack.verdict_samples import EventRow
 
 _HEADINGS: Final = ("event", "answer", "outcome", "member", "rules", "HubSpot")
@@ -50,11 +50,23 @@ def summary(verdict: ScenarioVerdict) -> str:
     lines = [_SUMMARY.format(**result)]
     fields = Counter(difference.field for difference in verdict.crm.differences)
     lines += [f"{name} differs from the truth for {count} members" for name, count in fields.most_common()]
+    lines += list(_faults(result))
     lines += [f"set aside: {count} {reason}" for reason, count in sorted(verdict.set_aside.items())]
     if result["dropped_by_sim"]:
         lines.append(f"never sent by the simulator, on purpose: {result['dropped_by_sim']}")
     lines += [f"differs, and Relay never received it: {one}" for one in verdict.crm.unheard[:_MAX_LINES]]
     return "\n".join(lines)
+
+
+def _faults(result: Result) -> Iterator[str]:
+    """Yield how often each fault struck, and which ones that could have did not."""
+    counts = {
+        name.removeprefix(FAULT).replace("_", " "): n for name, n in result.items() if name.startswith(FAULT)
+    }
+    if struck := [f"{count} {name}" for name, count in counts.items() if count]:
+        yield f"faults that struck: {', '.join(struck)}"
+    if missed := [name for name, count in counts.items() if not count]:
+        yield f"faults that struck nothing: {', '.join(missed)}"
 
 
 def result_line(verdict: Verdict, seconds: float) -> str:

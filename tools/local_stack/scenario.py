@@ -207,11 +207,12 @@ class ScenarioRun:
 
     def _platform_activity(self) -> PlatformActivity:
         sim = self.environment.sim
-        made = sim.get("requests")
+        made, state = sim.get("requests"), sim.get("state")
         return PlatformActivity(
             requests=made["requests"],
             forgotten=made["forgotten"],
-            counts=sim.get("state")["counts"],
+            counts=state["counts"],
+            struck=state["struck"],
             truth=sim.get("expected_state")["members"],
             incidents=incidents_by_moment(sim.get("incidents")["incidents"]),
         )

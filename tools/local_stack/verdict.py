@@ -21,6 +21,9 @@ Result: TypeAlias = dict[str, int | float]
 _GENUINE: Final = frozenset({"delivery", "copy"})
 """The kinds of request that carry a real event; all other kinds are forged."""
 
+FAULT: Final = "fault_"
+"""What the name of a fault begins with in the result: how often it struck."""
+
 _MAX_NAMED: Final = 20
 """Problems of one kind that are listed; the result has the whole number."""
 
@@ -37,12 +40,13 @@ class Verdict:
 class PlatformActivity:
     """What the platform did: its requests, its counts, the true state of the members, and its incidents.
 
-    `forgotten` is the number of requests that the simulator no longer lists.
+    `struck` counts how often each injected fault struck; `forgotten` is the number of requests that the simulator no longer lists.
     """
 
     requests: Sequence[Mapping[str, Any]] = ()
     forgotten: int = 0
     counts: Mapping[str, int] = field(default_factory=dict)
+    struck: Mapping[str, int] = field(default_factory=dict)
     truth: Sequence[Mapping[str, Any]] = ()
     incidents: IncidentsByMoment = field(default_factory=dict)
 
@@ -180,6 +184,7 @@ def _result(
         "crm_contacts": len(relay.contacts),
         "older_in_crm": relay.older.in_crm if relay.older else 0,
         "skipped_no_email": sum(reason == "no_email" for reason in observed.skipped.values()),
+        **{f"{FAULT}{name}": count for name, count in platform.struck.items()},
     }
 
 

@@ -37,9 +37,14 @@ def _order(world: World, member: Member) -> Iterator[Event]:
 
 
 def _redeem(world: World, member: Member) -> Iterator[Event]:
-    if member.balance > ZERO:
-        share = money(member.balance * world.behaviour_rng.choice((25, 50, 100)) / 100)
-        if share:
+    """Redeem a part of the credits; who redeems half of them does so in two steps, a moment apart."""
+    if member.balance <= ZERO:
+        return
+    percent = world.behaviour_rng.choice((25, 50, 100))
+    steps = 2 if percent == 50 else 1  # noqa: PLR2004 - half of them
+    share = money(member.balance * percent / 100 / steps)
+    for _ in range(steps):
+        if ZERO < share <= member.balance:
             yield from credit_ledger.redeem(world, member, share)
 
 

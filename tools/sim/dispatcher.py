@@ -149,6 +149,7 @@ class WebhookDispatcher:
         if chance is not None:
             delivery.faults.append(fault)
             self.counts[fault] += 1
+            self.world.faults.struck[fault] += 1
         return chance
 
     # sending

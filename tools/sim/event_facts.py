@@ -202,6 +202,21 @@ def _pending(payload: EventFacts, event: Event) -> EventFacts:
     return {"pending_cancel_at": UNDETERMINED} | _with_iso_times(facts, "pending_cancel_at")
 
 
+def record_facts(record: EventFacts) -> EventFacts:
+    """Return the facts of a member record from an API reply.
+
+    To the platform a membership is a purchase as well; the event of an order tells of orders only. An empty field is
+    left out: the documents do not say what its emptiness means.
+    """
+    facts = pick(
+        record, email="email", tierId="tier_id", tierName="tier_name", credit="credit_balance", joinedAt="joined_at",
+        lastPurchaseAt="last_order_at", referrals="referrals_count", revenue="revenue", creditsEarned="credits_earned_total",
+    )  # fmt: skip
+    facts = with_decimal_texts(facts, "credit_balance", "revenue", "credits_earned_total")
+    facts = _normalise_email(_with_iso_times(facts, "joined_at", "last_order_at"))
+    return {name: value for name, value in facts.items() if value not in (None, "")}
+
+
 FACT_READERS: Final[dict[str, Callable[[EventFacts, Event], EventFacts]]] = {
     "customer.joined.paid_tier": _joined("paid"),
     "customer.joined.free_tier": _joined("free"),

@@ -81,6 +81,7 @@ def with_event_faults(faults: FaultInjector, event: Event, previous: Event | Non
         changed = change(copied, previous, chance)
         if changed is not None:
             event = replace(changed, faults=changed.faults | {name})
+            faults.struck[name] += 1
     return event
 
 

@@ -25,7 +25,7 @@ from sim.derived_fields import (
     next_expiring_credits,
     payment_status,
 )
-from sim.event_facts import FACT_READERS, UNDETERMINED, EventFacts, event_time, pick, with_decimal_texts
+from sim.event_facts import FACT_READERS, UNDETERMINED, EventFacts, decimal_text, event_time, record_facts
 from sim.event_faults import ORDER
 from sim.events import Event
 from sim.model import Member, Tier
@@ -59,9 +59,17 @@ _SOURCE_TOPICS: Final = {
 _CHAINED: Final = frozenset({"credit_balance", "first_joined_at"})
 """Fields of which two events of one moment still tell the last value: balances are a chain."""
 
-_STATUS_FROM: Final = (
-    "cancelled_at", "pending_cancel_at", "payment_lost_at", "failed_attempts", "trial_ends_at", "last_payment_at", "joined_at", "tier_id",
-)  # fmt: skip
+_OF_PAYMENTS: Final = frozenset({"payment_lost_at", "failed_attempts", "last_failure_at", "last_payment_at"})
+_DERIVED_FROM: Final[dict[str, frozenset[str]]] = {
+    **dict.fromkeys(
+        ("payment_status", "attempts_left", "next_attempt_at", "final_attempt_at", "billing_interval"), _OF_PAYMENTS
+    ),
+    "last_decline_code": frozenset({"last_decline_text"}),
+    "status": frozenset(
+        {"cancelled_at", "pending_cancel_at", "payment_lost_at", "failed_attempts", "trial_ends_at", "last_payment_at", "joined_at", "tier_id"}
+    ),
+}  # fmt: skip
+"""Fields worked out from others: unheard where one of those is."""
 
 
 class ExpectedState:
@@ -73,6 +81,7 @@ class ExpectedState:
         self._orders: dict[str, dict[str, tuple[str, int]]] = {}
         self._newest: dict[str, str] = {}
         self.undelivered: set[int] = set()
+        self._older: set[str] = set()
 
     def record_event(self, event: Event) -> None:
         """Merge the facts of an event: later events replace earlier ones, field by field."""
@@ -111,8 +120,9 @@ class ExpectedState:
         ended = before.get("ended_at")
         if topic == "customer.cancelled":
             return {"ended_at": at}
-        if topic == "customer.payment_succeeded" and before.get("last_failure_at") and not ended:
-            return {"recovered_at": at}
+        if topic == "customer.payment_succeeded":
+            recovered = {"recovered_at": at} if before.get("last_failure_at") and not ended else {}
+            return recovered | self._charged(event.payload, before)
         # A cancelled member that falls back to the free tier has a previous tier, and has not rejoined.
         if topic.startswith("customer.joined.") and not (event.payload.get("detail") or {}).get(
             "previousTierId"
@@ -121,12 +131,24 @@ class ExpectedState:
             return {"ended_at": None, **(rejoined if ended else {})}
         if topic.startswith("customer.credits."):
             # Which grant came before which expense decides what is left of each lot.
-            unclear = bool(before.get("lots_unclear") or event.faults & {"tie_ms", "tie_second"})
+            known = not before.get("lots_unclear") and event.member_id not in self._older
+            unclear = not known or bool(event.faults & {"tie_ms", "tie_second"})
             granted = (
                 self._granted(event.payload, before, unclear=unclear) if topic.endswith("updated") else {}
             )
             return {"lots_unclear": unclear} | granted
         return {}
+
+    def _charged(self, payload: EventFacts, before: EventFacts) -> EventFacts:
+        """Leave the fee open after a charge that names no next date, where another fee is known.
+
+        The documents have that date in each payment of a fee. Without it nothing tells the fee that recurs from another
+        charge, as of a fee that was open when the member changed the tier.
+        """
+        charge, fee = payload.get("detail") or {}, before.get("fee_amount")
+        if charge.get("newBillingDate") or fee in {None, decimal_text(charge.get("amount"))}:
+            return {}
+        return dict.fromkeys(("fee_amount", "fee_currency"), UNDETERMINED)
 
     def _granted(self, payload: EventFacts, before: EventFacts, *, unclear: bool) -> EventFacts:
         """Return the expiry of the newest lot, and whether the events still determine the rest of each lot.
@@ -143,37 +165,28 @@ class ExpectedState:
         }
 
     def record_api_read(self, record: EventFacts) -> None:
-        """Merge a member record from an API reply, for the fields that events do not always contain.
+        """Merge a member record from an API reply: it shows the platform's state, whatever the events told of it.
 
-        Only customer.updated contains the totals, and not every change sends it.
+        An event may lack a field, may never have been delivered, or may bear a wrong clock. The record is the platform's
+        own, as of the reply, and each event before it is older: where the record has a field, it says what is true.
         """
         customer_id = record["customerId"]
         if customer_id not in self._facts and record.get("status") == "ACTIVE":
             self._record_older_member(customer_id, record)
         fields = self._facts.get(customer_id)
         if fields is not None:
-            totals = pick(
-                record, referrals="referrals_count", revenue="revenue", creditsEarned="credits_earned_total"
-            )
-            for name, value in with_decimal_texts(totals, "revenue", "credits_earned_total").items():
-                fields[name] = (value, _FROM_API)
-            # The platform counts a membership as a purchase; the event of an order covers orders only.
-            purchased, known = record.get("lastPurchaseAt"), fields.get("last_order_at")
-            if purchased and (known is None or (known[0] or "") < purchased):
-                fields["last_order_at"] = (purchased, _FROM_API)
+            fields.update((name, (value, _FROM_API)) for name, value in record_facts(record).items())
 
     def _record_older_member(self, customer_id: str, record: EventFacts) -> None:
         """Begin with what the API shows of a member without an event: one that joined before the subscriptions.
 
         What is left of each of its lots is known to no mirror.
         """
-        shown = pick(record, email="email", tierId="tier_id", credit="credit_balance")
-        shown = with_decimal_texts(shown, "credit_balance")
+        shown = record_facts(record)
         if joined := record.get("joinedAt"):
             shown |= dict.fromkeys(("joined_at", "first_joined_at"), iso(parse(joined)))
-        shown["lots_unclear"] = True
-        self._facts[customer_id] = {name: (value, _FROM_API) for name, value in shown.items() if value}
-        self._sources[customer_id] = {}
+        self._facts[customer_id] = {name: (value, _FROM_API) for name, value in shown.items()}
+        self._older.add(customer_id)
         self._newest[customer_id] = record.get("joinedAt") or ""
 
     def member_ids(self) -> Iterable[str]:
@@ -199,7 +212,7 @@ class ExpectedState:
             empty = dict.fromkeys(_EMPTY_WITHOUT_EVENT)
             derived = attempts_left(values, tiers.get(values.get("failing_tier_id") or ""))
             derived |= billing_interval(facts, tiers) | decline_code(values)
-            if not values.get("lots_unclear"):
+            if not values.get("lots_unclear") and member.id not in self._older:
                 derived |= next_expiring_credits(member, self._newest[member.id])
             fields = {**empty, **fields, **derived, "shopify_customer_id": member.id}
             fields["status"], fields["payment_status"] = membership_status(values), payment_status(values)
@@ -213,7 +226,7 @@ class ExpectedState:
                 )
                 if not knows_its_kind(facts):
                     fields = {name: value for name, value in fields.items() if name not in _OF_A_FEE}
-                if self._sources[member.id].get("ended_at", set()) & self.undelivered:
+                if self._sources.get(member.id, {}).get("ended_at", set()) & self.undelivered:
                     undelivered |= _OF_A_FEE
             as_of = self._newest[member.id] if now is None else iso(now)
             if now and is_past("credits_expiring_at", fields.get("credits_expiring_at"), as_of):
@@ -223,14 +236,5 @@ class ExpectedState:
                 for name, value in fields.items()
                 if value is not UNDETERMINED and not (now and is_past(name, value, as_of))
             }
-        if {"payment_lost_at", "failed_attempts", "last_failure_at", "last_payment_at"} & undelivered:
-            undelivered |= {
-                "payment_status",
-                "attempts_left",
-                "next_attempt_at",
-                "final_attempt_at",
-                "billing_interval",
-            }
-        if set(_STATUS_FROM) & undelivered:
-            undelivered.add("status")
+        undelivered |= {name for name, sources in _DERIVED_FROM.items() if undelivered & sources}
         return {"fields": fields, "unheard": sorted(undelivered - _INTERNAL_FIELDS)}

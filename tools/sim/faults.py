@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
+from collections import Counter
 from typing import Any, Final
 
 from sim.errors import NotFoundError, RefusedError
@@ -48,7 +49,7 @@ ALL_RATES: Final = {
     **DEFAULT_RATES,
     "drop": 0.01, "tamper": 0.01, "wrong_key": 0.01, "unknown_topic": 0.01, "unknown_fields": 0.02, "missing_fields": 0.02,
     "api_429": 0.01, "api_half_done": 0.01,
-    "wrong_clock": 0.02, "tie_ms": 0.1, "tie_second": 0.1, "float_dust": 0.05, "odd_currency": 0.05, "changed_retry": 0.05, "erasure": 0.005,
+    "wrong_clock": 0.02, "tie_ms": 0.1, "tie_second": 0.5, "float_dust": 0.05, "odd_currency": 0.05, "changed_retry": 0.05, "erasure": 0.005,
 }  # fmt: skip
 
 SETS: Final = {"none": {}, "default": DEFAULT_RATES, "all": ALL_RATES}
@@ -60,11 +61,16 @@ def is_rate(value: object, most: float) -> bool:
 
 
 class FaultInjector:
-    """The rate of each fault, from 0 to 1. A decision depends only on the seed, the fault and its subject."""
+    """The rate of each fault, from 0 to 1. A decision depends only on the seed, the fault and its subject.
+
+    `struck` counts how often each fault has changed something: one that is drawn for an event without the field that
+    it would change strikes nothing.
+    """
 
     def __init__(self, seed: int, rates: dict[str, float] | None = None) -> None:
         self._seed = seed
         self.rates = dict.fromkeys(FAULTS, 0.0)
+        self.struck: Counter[str] = Counter()
         self.set(rates or {})
 
     def set(self, rates: dict[str, float]) -> None:
@@ -89,6 +95,10 @@ class FaultInjector:
             return None
         source = random.Random(f"{self._seed}/{name}/{subject}")  # noqa: S311 - a seeded history can be repeated
         return source if source.random() < rate else None
+
+    def counted(self) -> dict[str, int]:
+        """Return how often each fault has struck, of those that have a rate or had one."""
+        return {name: self.struck[name] for name, rate in self.rates.items() if rate or self.struck[name]}
 
     def described(self) -> dict[str, dict[str, Any]]:
         """Return every fault with its rate and description."""
@@ -120,8 +130,10 @@ def mutate_payload(faults: FaultInjector, ordinal: int, payload: dict[str, Any])
     payload = copy.deepcopy(payload)
     if removed is not None:
         _remove_fields(payload, removed)
+        faults.struck["missing_fields"] += 1
     if extra is not None:
         _add_field(payload, extra)
+        faults.struck["unknown_fields"] += 1
     return payload
 
 

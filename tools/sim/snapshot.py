@@ -70,4 +70,5 @@ def perform_anonymisation(world: World, action: ScheduledAction) -> Iterator[Eve
     """Anonymise the member of a scheduled action."""
     member = world.members[action.member_id]
     if not member.anonymized:
+        world.faults.struck["erasure"] += 1
         yield from anonymise(world, member)

@@ -50,6 +50,7 @@ def state(sim: Simulator) -> Json:
         ],
         "switches": {name: switch["value"] for name, switch in world.switches.described().items()},
         "faults": {name: rate for name, rate in world.faults.rates.items() if rate},
+        "struck": world.faults.counted(),
         "behaviour": world.behaviour.described(),
     }
 

@@ -150,14 +150,3 @@ def test_the_expected_state_is_the_state_of_the_platform(switches: dict[str, str
         assert expected["status"] == own
         assert Decimal(expected.get("credit_balance") or 0) == member.balance
         assert expected["tier_id"] == member.tier_id
-
-
-def test_a_purchase_that_the_api_shows_is_known_and_an_older_one_changes_nothing() -> None:
-    """To the platform a membership is a purchase; it has no order event."""
-    world = make_world()
-    member, _ = joined(world)
-    for bought, known in (("2026-03-02", "2026-03-02"), (None, "2026-03-02"), ("2026-03-01", "2026-03-02")):
-        shown = bought and f"{bought}T00:00:00.000Z"
-        world.expected_state.record_api_read({"customerId": member.id, "lastPurchaseAt": shown})
-        expected = world.expected_state.for_member(member, world.tiers)["fields"]
-        assert expected["last_order_at"] == f"{known}T00:00:00.000Z"

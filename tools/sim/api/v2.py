@@ -129,12 +129,14 @@ async def _process(sim: Simulator, call: ApiCall, handler: Handler, *, writes: b
     except SimError as error:
         return refusal(str(error), 400)
     if writes and faults.draw("api_half_done", number):
+        faults.struck["api_half_done"] += 1
         if answer.half is not None:
             sim.write_later(answer.half)
         return refusal("The operation failed half-way", 500)
     if answer.write is not None:
         sim.write_later(answer.write)
     if faults.draw("api_timeout", number):
+        faults.struck["api_timeout"] += 1
         await asyncio.sleep(sim.settings.api_timeout)
         return refusal("Gateway timeout", 504)
     return _reply(sim, answer)
@@ -143,8 +145,12 @@ async def _process(sim: Simulator, call: ApiCall, handler: Handler, *, writes: b
 def _injected_failure(faults: FaultInjector, number: int) -> Response | None:
     """Return the reply of a fault that prevents the operation."""
     if faults.draw("api_429", number):
+        faults.struck["api_429"] += 1
         return JSONResponse({"message": "Too many requests", "data": {}}, 429, {"Retry-After": "1"})
-    return refusal("Internal server error", 500) if faults.draw("api_5xx", number) else None
+    if faults.draw("api_5xx", number):
+        faults.struck["api_5xx"] += 1
+        return refusal("Internal server error", 500)
+    return None
 
 
 def _reply(sim: Simulator, answer: ApiReply) -> Response:
