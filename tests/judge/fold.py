@@ -410,7 +410,8 @@ class _Member:
             answer.open |= {"rejoin_count", "rejoined_at", "recovered_at"}
         answer.fields["high_value"] = False  # fewer than 30 members have a value: none stands out (rules.md)
         if max(self.counted["joinings"], self.counted["endings"]) > KEPT_MILESTONES:
-            answer.open |= {"rejoin_count", "rejoined_at"}
+            # "`rejoin_count` and `recovered_at` hold for 40 endings and joinings, 12 failures and payments" (rules.md).
+            answer.open |= {"rejoin_count", "rejoined_at", "recovered_at"}
         if max(self.counted["failures"], self.counted["payments"]) > KEPT_PAYMENTS:
             answer.open |= {"recovered_at", "failed_attempts"}
         self.dates_that_pass()
