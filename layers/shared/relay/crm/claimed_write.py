@@ -206,7 +206,9 @@ class ClaimedWrite:
             job_digest=sent.job_digests.get(key),
             final=key not in sent.uncleared,
             previous_contacts=sent.left.get(key),
-            waiting=next_waiting(claim.sync_state.waiting, profile, now, backfill=backfill)
+            waiting=next_waiting(
+                claim.sync_state.waiting, profile, now, backfill=backfill, holder=outcome.holder
+            )
             if waits
             else None,
             held=key in sent.held,
