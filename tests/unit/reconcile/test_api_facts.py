@@ -59,7 +59,8 @@ def test_the_status_that_was_read_holds(
 ) -> None:
     """Whatever the record said before; and nothing in it contradicts the reading any more."""
     if ended:
-        setup.tell(-30, None, **{ended: NOW - HOUR / 2})
+        values: dict[str, Any] = {ended: NOW - HOUR / 2}
+        setup.tell(-30, **values)
     setup.api.answer = {**ANNA, "status": read}
     setup.work(NO_EMAIL)
     assert (setup.member.status, inconsistencies(setup.member)) == (status, frozenset())
