@@ -13,7 +13,6 @@ from relay.model.facts import Facts
 from relay.model.fields import Value
 from relay.model.member import Member, merge
 from relay.model.messages import RecheckRequest, dump
-from relay.model.milestones import Milestone
 from relay.ports.inveterate import MemberReading, ReadState
 from relay.ports.members import MemberRecord
 from relay.queues.batch import Message
@@ -92,14 +91,7 @@ class ReconcileSetup:
     requests: FakeOutgoing = field(default_factory=FakeOutgoing)
     now: datetime = NOW
 
-    def tell(
-        self,
-        minute: float,
-        balances: Balances | None = None,
-        *,
-        milestone: Milestone | None = None,
-        **values: Value,
-    ) -> None:
+    def tell(self, minute: float, balances: Balances | None = None, **values: Value) -> None:
         """Merge an event's facts, so many minutes after the beginning."""
         record = self.members.load([KEY])[0][KEY]
         facts = Facts(
@@ -107,15 +99,10 @@ class ReconcileSetup:
             at=NOW + timedelta(minutes=minute),
             values=values,
             balances=balances,
-            milestone=milestone,
         )
         self.members.records[KEY] = MemberRecord(
             member=merge(record.member, facts), version=record.version + 1
         )
-
-    def join(self, minute: float) -> None:
-        """Merge a joining, so many minutes after the beginning."""
-        self.tell(minute, milestone=Milestone(kind="joined", detail="paid"), found_status=None)
 
     def work(self, reason: str, *, asked: datetime | None = None, member: str = KEY, ms: int = 60_000) -> Any:
         """Handle one message."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from relay.errors import TransientError
-from relay.model.consistency import ASKED, BALANCE_GAP, EVIDENCE, NO_EMAIL, UNDATED, inconsistencies
+from relay.model.consistency import BALANCE_GAP, EVIDENCE, NO_EMAIL, UNDATED, inconsistencies
 
 from tests.support.port_fakes import NOW
 from tests.unit.reconcile.reconcile_setup import ANNA, HOUR, ReconcileSetup
@@ -59,8 +59,7 @@ def test_the_status_that_was_read_holds(
 ) -> None:
     """Whatever the record said before; and nothing in it contradicts the reading any more."""
     if ended:
-        values: dict[str, Any] = {ended: NOW - HOUR / 2}
-        setup.tell(-30, **values)
+        setup.tell(-30, None, **{ended: NOW - HOUR / 2})
     setup.api.answer = {**ANNA, "status": read}
     setup.work(NO_EMAIL)
     assert (setup.member.status, inconsistencies(setup.member)) == (status, frozenset())
@@ -74,33 +73,6 @@ def test_a_cancellation_found_by_reading_leaves_its_time_to_the_event(setup: Rec
     assert setup.member.ended_at == NOW - timedelta(seconds=122)
     setup.tell(-30, cancelled_at=NOW - HOUR / 2)
     assert setup.member.ended_at == NOW - HOUR / 2
-
-
-def test_the_date_of_a_cancellation_found_by_reading_stays(setup: ReconcileSetup) -> None:
-    """It is that of the first reading in a row: a daily comparison that renewed it would move the date in every CRM."""
-    setup.api.answer = {**ANNA, "status": "CANCELLED"}
-    for day in range(3):
-        setup.now = setup.api.date = NOW + timedelta(days=day)
-        setup.work(ASKED, asked=setup.now)
-        assert setup.member.ended_at == NOW - timedelta(seconds=122)
-    setup.now = setup.api.date = NOW + timedelta(days=3)
-    setup.api.answer = dict(ANNA)
-    setup.work(ASKED, asked=setup.now)
-    assert setup.member.ended_at is None
-    setup.now = setup.api.date = NOW + timedelta(days=4)
-    setup.api.answer = {**ANNA, "status": "CANCELLED"}
-    setup.work(ASKED, asked=setup.now)
-    assert setup.member.ended_at == NOW + timedelta(days=4) - timedelta(seconds=122)
-
-
-def test_a_joining_between_two_readings_parts_their_cancellations(setup: ReconcileSetup) -> None:
-    """It is heard of after the second: the membership that it began ended after it."""
-    setup.api.answer = {**ANNA, "status": "CANCELLED"}
-    setup.work(ASKED)
-    setup.now = setup.api.date = NOW + timedelta(days=1)
-    setup.work(ASKED, asked=setup.now)
-    setup.join(600)
-    assert setup.member.ended_at == NOW + timedelta(days=1) - timedelta(seconds=122)
 
 
 def test_who_was_erased_stays_erased(setup: ReconcileSetup) -> None:
