@@ -17,6 +17,7 @@ import pytest
 import relay.ingest.consumer
 import relay.ingest.fanout
 import relay.ingest.receive
+import relay.model.erasure
 import relay.model.journal
 import relay.model.member
 import relay.rules.pairs
@@ -113,7 +114,7 @@ def id_by_bytes(patch: pytest.MonkeyPatch) -> None:
 
 def erases_nothing(patch: pytest.MonkeyPatch) -> None:
     """Keep the personal fields of who is erased."""
-    patch.setattr(relay.model.member.erasure, "without_erased", lambda member: member)
+    patch.setattr(relay.model.erasure, "without_erased", lambda member: member)
 
 
 def pairs_unread(patch: pytest.MonkeyPatch) -> None:
