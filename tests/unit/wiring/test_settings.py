@@ -133,7 +133,8 @@ def test_every_missing_setting_is_named_at_once(function: str) -> None:
     if kind is NotifierSettings:
         expected -= {"KPIS_TABLE"}
     if kind is CrmSettings:
-        expected -= {"TIME_ZONE"}  # newer than the function: an update sets code and environment one after the other
+        # Newer than the function: an update sets code and environment one after the other.
+        expected -= {"TIME_ZONE"}
     assert set(problems(kind, keep)[0]) == expected
     assert set(problems(kind, {**dict.fromkeys(there, ""), **keep})[0]) == expected
 
