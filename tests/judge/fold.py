@@ -328,6 +328,11 @@ class _Member:
     def cancelled(self, s: Statement) -> None:
         left, has = values.identifier(s.payload.get("tierId")), self.answer.fields.get("tier_id")
         is_doubtful = left is not None and has is not None and (left != has or "tier_id" in self.answer.open)
+        if is_doubtful and "tier_id" not in self.answer.open:
+            # "An ending that names another tier than the member's is that tier's: it ends nothing, its reason is not shown"
+            # (docs/rules.md). Whether its word of the platform's record is right is looked up.
+            self.doubtful_ending = True
+            return
         source = s.detail.get("cancellationSource")
         source = source if source is None or isinstance(source, str) else "unreadable"
         fee_open = bool(self.failing)

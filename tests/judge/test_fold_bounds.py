@@ -9,7 +9,7 @@ import pytest
 
 from tests.judge import bodies
 from tests.judge.answer import Answer
-from tests.judge.building import EMAIL, MEMBER, Script, at
+from tests.judge.building import EMAIL, GOLD, MEMBER, SILVER, Script, at
 from tests.judge.fold import fold, statements
 from tests.judge.history import Delivery, Event
 
@@ -90,3 +90,13 @@ def test_only_the_new_record_says_that_a_member_is_erased() -> None:
     erased = Script().join("3-1").update("3-2", anonymized=True).update("3-3", anonymized=False, email=EMAIL)
     assert answer(erased).erased
     assert not answer(Script().join("3-1").credit("3-2", 0, 5, anonymized=True)).erased
+
+
+def test_the_end_of_another_tier_ends_nothing() -> None:
+    """The member has joined the next tier half a second before: that membership goes on."""
+    moved = Script().join("3-1", tier=GOLD).join("4-1", tier=SILVER).cancel("4-1 0:0:0.500", tier=GOLD)
+    found = answer(moved)
+    assert (found.fields["status"], found.fields["tier_id"]) == ("active", SILVER[0])
+    assert not {"status", "tier_id", "joined_at"} & found.open
+    assert found.fields["cancelled_at"] is None
+    assert answer(moved.cancel("4-2", tier=SILVER)).fields["status"] == "cancelled"

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, timedelta, tzinfo
 from typing import TypeAlias
 
 from relay.crm import coalescing
@@ -82,6 +82,7 @@ class CrmSync:
     commands: Mapping[str, Command] = field(default_factory=dict)
     waiting: WaitingMembers | None = None
     measure: Callable[[SyncCounts], None] = lambda _: None
+    zone: tzinfo = UTC
 
     def work(self, messages: Sequence[Message], context: Context) -> Results:
         """Write the members that these change messages name, each once; return an error or None by message id."""
@@ -141,6 +142,7 @@ class CrmSync:
             clock=self.clock,
             observe=observe,
             on_waiting=self.waiting.mark if self.waiting else lambda _: None,
+            zone=self.zone,
         )
         try:
             # The sync states first: see `claimed_write.py`, 1.
