@@ -154,10 +154,11 @@ class HubspotMove:
         if any(outcome.state != "waiting" or not outcome.id for outcome in waiting.values()):
             return  # one of them has no contact of its own yet
         former = {holder: profiles[key].email or "" for key, holder in _links(ring).items()}
-        if self._refusal(profiles[ring[1]], str(second), {_EMAIL: ""}):
-            return
         for key in ring:
             del self.outcomes[key]  # without an answer from here on, each is to be tried again
+        if self._refusal(profiles[ring[1]], str(second), {_EMAIL: ""}):
+            self.outcomes |= waiting
+            return
         done: list[str] = []
         for key in parting_order(ring):
             outcome = self._write_own(profiles[key], waiting[key])
