@@ -93,6 +93,7 @@ def test_every_call_of_a_swap(move: Move, at: int, how: str) -> None:
     homes = [bool(list(_holders(move, tier))) for tier in ("Gold", "Silver")]
     in_between = move.crm.name == "klaviyo" and how != "refused" and at <= len(homes)
     assert all(homes) or (in_between and any(homes)), homes
+    assert how != "refused" or all(contact.get("email") for contact in _with_our_fields(move))
     _settle(move, 7001, 7002)
     assert {contact["key"]: contact["email"] for contact in _with_our_fields(move)} == {
         KEY: "b@example.com",
@@ -140,6 +141,7 @@ def test_every_call_of_a_ring(move: Move, at: int, how: str) -> None:
     homes = [any(_holders(move, tier)) or any(_holders(move, f"{tier} more")) for tier in RING.values()]
     nowhere = move.crm.name == "klaviyo" and how != "refused" and at <= len(RING)
     assert homes.count(False) <= nowhere, homes
+    assert how != "refused" or all(contact.get("email") for contact in _with_our_fields(move))
     _settle(move, *RING)
     assert _ring(move) == MOVED
     for customer in RING:

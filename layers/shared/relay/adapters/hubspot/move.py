@@ -25,10 +25,10 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
-from relay.adapters.http import CrmUnavailableError, objects_in
+from relay.adapters.http import CrmUnavailableError
 from relay.adapters.hubspot.answers import read_answer
 from relay.adapters.hubspot.client import HubspotClient, HubspotReply
-from relay.adapters.hubspot.contacts import read_request
+from relay.adapters.hubspot.contacts import contacts_in, read_request
 from relay.adapters.hubspot.mapping import KEY, OURS, properties_of
 from relay.crm.address_rings import holder_key, holders_first, parting_order, rings
 from relay.errors import TransientError
@@ -154,10 +154,11 @@ class HubspotMove:
         if any(outcome.state != "waiting" or not outcome.id for outcome in waiting.values()):
             return  # one of them has no contact of its own yet
         former = {holder: profiles[key].email or "" for key, holder in _links(ring).items()}
-        if self._refusal(profiles[ring[1]], str(second), {_EMAIL: ""}):
-            return
         for key in ring:
             del self.outcomes[key]  # without an answer from here on, each is to be tried again
+        if self._refusal(profiles[ring[1]], str(second), {_EMAIL: ""}):
+            self.outcomes |= waiting
+            return
         done: list[str] = []
         for key in parting_order(ring):
             outcome = self._write_own(profiles[key], waiting[key])
@@ -219,7 +220,7 @@ class HubspotMove:
     def _contact(self, value: str, id_property: str = "") -> _Contact | None:
         body = read_request([{"id": value}], [KEY, _EMAIL], id_property)
         reply = self.call("POST", f"{self.client.paths.contacts}/batch/read", body)
-        for found in objects_in(reply.body, "results"):
+        for found in contacts_in(reply):
             properties = found.get("properties")
             if isinstance(properties, Mapping) and found.get("id"):
                 return _Contact(

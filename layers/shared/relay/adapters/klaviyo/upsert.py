@@ -46,6 +46,9 @@ CONFLICT: Final = frozenset({404, 409})
 """The statuses that mean another profile, or none."""
 _MAX_EXTERNAL_ID: Final = 255
 
+_NO_IDENTIFIER: Final = frozenset({"invalid", "invalid_email"})
+"""The codes for a text that no profile can have as its address or id; any other refusal of a search tells nothing."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KlaviyoOptions:
@@ -195,12 +198,15 @@ def profiles_of(
     """Return the profiles in which these members were last written, by member key; with `person` their names as well.
 
     Raises:
-        CrmUnavailableError: Klaviyo does not answer.
+        CrmUnavailableError: Klaviyo does not answer, or refuses to search for one of them.
 
     """
     by_id = find_profiles(client, "id", [contact.id for contact in contacts if contact.id], person=person)
     emails = [contact.email.lower() for contact in contacts if contact.email and not contact.id]
     by_email = find_profiles(client, "email", emails, person=person)
+    for reason in (*by_id.refused.values(), *by_email.refused.values()):
+        if reason.partition(" ")[0] not in _NO_IDENTIFIER:
+            raise CrmUnavailableError(fault_of(FAULTS, [reason]).outcome(reason))
     found = {
         contact.key: by_id.found.get(contact.id)
         if contact.id
