@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from relay_cli.errors import ATTENTION, DONE, CliError
@@ -78,10 +78,11 @@ class Runs:
         """Show the progress of the run that is meant until it ends or stops; return it.
 
         Raises:
-            CliError: it does not begin.
+            CliError: it does not begin, or does not go on.
 
         """
         until = self.clock() + _BEGINS_WITHIN
+        place: FullRun | None = None
         with progress(title) as step:
             while True:
                 run = self.store.load()
@@ -89,7 +90,15 @@ class Runs:
                     step(run.read, run.total or run.last_members, _note(run))
                     if not run.is_active:
                         return run
-                    until = self.clock() + _BEGINS_WITHIN
+                    if place != (place_now := _place(run)):
+                        place = place_now
+                        until = self.clock() + _BEGINS_WITHIN
+                    elif self.clock() > until:
+                        raise CliError(
+                            f"the run has made no progress for {_BEGINS_WITHIN:.0f} s",
+                            "`relay doctor` says why, such as an API key that Inveterate refuses. The run goes on by itself once "
+                            "that is mended; `relay import --resume` shows it",
+                        )
                 elif self.clock() > until:
                     raise CliError(
                         "the run does not begin: the function reconcile does not answer",
@@ -113,6 +122,11 @@ def reconcile_queue_url(stack: Stack) -> str:
     return stack.output("ReconcileQueueUrl")
 
 
+def _place(run: FullRun) -> FullRun:
+    """Return a run by what it has done: each attempt, also one that fails, counts its version and its time up."""
+    return replace(run, version=0, updated=run.began)
+
+
 def _note(run: FullRun) -> str:
     if run.phase == "absent":
         return f"looking for members that were not listed; {run.gone} gone"
@@ -131,7 +145,7 @@ def as_json(run: FullRun) -> dict[str, Any]:
 def counts_text(run: FullRun) -> str:
     """Return how many members a run has read, and how many differed."""
     would = "would be " if run.dry_run else ""
-    listed = f"{run.read:,} members listed: {run.new:,} {would}new, {run.changed:,} {would}changed"
+    listed = f"{max(run.read, run.total or 0) if run.stopped else run.read:,} members listed: {run.new:,} {would}new, {run.changed:,} {would}changed"
     return f"{listed}, {run.gone:,} gone, {run.told:,} {would}told late"
 
 

@@ -70,7 +70,7 @@ def _platform_error(error: Exception) -> CliError | None:
         (
             BadKeyError,
             "Inveterate refuses the API key",
-            "is it the API key of this shop? set INVETERATE_API_KEY",
+            "is it the API key of this shop? store it in the secret that the stack's parameter InveterateSecret names, or set INVETERATE_API_KEY",
         ),
         (RateLimitError, "Inveterate takes no more calls at the moment", "run the command again in a minute"),
         (TimedOutError, "Inveterate does not answer in time", "run the command again in a minute"),

@@ -18,6 +18,7 @@ from relay_cli.prompts import confirm
 
 if TYPE_CHECKING:
     from relay.recovery.dead_letters import LetterBox, LetterResult
+    from relay.recovery.letters import LetterFilter
 
     Result = TypeVar("Result", bound=LetterResult)
 
@@ -75,7 +76,7 @@ def list_letters(box: LetterBox, arguments: argparse.Namespace, words: LetterWor
     with progress(f"reading {words.queue}") as step:
         found, groups = replace(box, report=step).find(chosen, arguments.limit or _SHOWN)
     value = {"groups": letters.group_rows(groups), "letters": [letter.row() for letter in found]}
-    text = letters.as_groups(groups, empty=f"no {words.queue}")
+    text = letters.as_groups(groups, empty=nothing_fits(box, chosen, f"no {words.queue}"))
     if found:
         text += f"\n\n{letters.as_rows(found)}\n\n`{words.command} show ID` shows one, {words.then}."
     show(arguments, value, text)
@@ -106,7 +107,18 @@ def drop_letters(box: LetterBox, arguments: argparse.Namespace, words: LetterWor
             carry_out(arguments, planned, drop, words=words, question=question, doing="dropping"),
             "Dropped",
         )
-    return print_result(arguments, planned, words, happened, f"no {words.queue} to drop")
+    nothing = "" if planned.groups else nothing_fits(box, chosen, f"no {words.queue} to drop")
+    return print_result(arguments, planned, words, happened, nothing)
+
+
+def nothing_fits(box: LetterBox, chosen: LetterFilter, empty: str) -> str:
+    """Return the sentence where a command has found no letter: a choice that fits none of those there are is no empty queue."""
+    from relay.recovery.letters import LetterFilter
+
+    _, groups = ([], []) if chosen == LetterFilter() else box.find(LetterFilter(), limit=0)
+    there = sum(group.count for group in groups)
+    reasons = ", ".join(sorted({group.reason for group in groups}))
+    return f"{empty}: none of the {there:,} fits the choice (reasons: {reasons})" if there else empty
 
 
 def carry_out(  # noqa: PLR0913 - what is asked and done, in the order of the sentences

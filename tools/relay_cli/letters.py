@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from relay_cli.errors import CliError, UsageError
+from relay_cli.numbers import whole_number
 from relay_cli.output import table
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def add_filters(parser: argparse.ArgumentParser, *, with_source: bool = True) ->
         "--since", metavar="TIME", help="received at this time or later: ISO 8601 (UTC), or 3h, 2d"
     )
     group.add_argument("--until", metavar="TIME", help="received before this time")
-    group.add_argument("--limit", metavar="COUNT", type=_positive, help="at most COUNT letters")
+    group.add_argument("--limit", metavar="COUNT", type=whole_number(1), help="at most COUNT letters")
 
 
 def filter_of(arguments: argparse.Namespace, now: datetime) -> LetterFilter:
@@ -106,12 +107,6 @@ def time_of(text: str | None, option: str, now: datetime) -> datetime | None:
             f"{option}: {text} is no time", "write it as 2026-12-31, 2026-12-31T09:00, 3h or 2d"
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _positive(text: str) -> int:
-    if int(text) < 1:
-        raise ValueError(text)
-    return int(text)
 
 
 def now() -> datetime:

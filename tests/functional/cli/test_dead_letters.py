@@ -70,6 +70,15 @@ def test_from_the_alarm_to_an_empty_queue(capsys: pytest.CaptureFixture[str]) ->
 
 
 @pytest.mark.usefixtures("letters")
+@pytest.mark.parametrize("words", [("list",), ("redrive", "--yes"), ("drop", "--yes")])
+def test_a_choice_that_fits_none(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    """A mistyped reason does not read as an empty queue."""
+    assert relay(*words, "--reason", "no_membre") == DONE
+    shown = capsys.readouterr().out
+    assert "none of the 3 fits the choice (reasons: no_member)" in shown
+
+
+@pytest.mark.usefixtures("letters")
 def test_without_a_terminal_nothing_moves(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without `--yes` and a terminal the command asks for `--yes`."""
     monkeypatch.setattr("sys.stdin", io.StringIO())

@@ -12,7 +12,7 @@ from relay.ports.crm import CrmOutcome
 from relay.ports.crm_state import CircuitRecord, CircuitState, ClaimResult
 from relay_cli.commands.mirror.target import Target
 from relay_cli.commands.mirror.text import as_text
-from relay_cli.errors import CliError
+from relay_cli.errors import CliError, UsageError
 from relay_cli.known_errors import known_error
 
 from tests.contract.crm.profiles import key_of, wanted
@@ -72,6 +72,18 @@ def test_an_unknown_member(mirror: MirrorSetup) -> None:
         mirror.run("diff", members=["987654"], reveal=False, limit=20)
 
 
+def test_who_is_not_held_does_not_differ(mirror: MirrorSetup) -> None:
+    """A contact that is refused is no difference in every field: the result says that the member is not compared, and where to look."""
+    filled(mirror)
+    mirror.hubspot.portal.contacts.clear()
+    mirror.run("audit")
+    for members, number in (([], COUNT - 1), (["3"], 1)):
+        found = mirror.run("diff", members=members, reveal=False, limit=20)
+        assert found["members"] == {}
+        assert found["not_held"]["refused: contact_deleted"] == number
+        assert "relay mirror status hubspot --who" in as_text(found)
+
+
 def test_a_contact_that_could_not_be_cleared(mirror: MirrorSetup) -> None:
     """An erased member whose contact the CRM did not clear is counted as refused, with the reason."""
     filled(mirror)
@@ -127,7 +139,9 @@ def test_who_waits_and_a_retry(mirror: MirrorSetup) -> None:
     assert mirror.run("retry", members=[])["queued"] == COUNT - 2
     mirror.process_queue()
     assert mirror.run("status")["mirrored"] == COUNT - 1
-    assert mirror.run("retry", members=["987654"])["unknown_members"] == [key_of(987654)]
+    with pytest.raises(UsageError, match=key_of(987654)):
+        mirror.run("retry", members=["3", "987654"])
+    assert mirror.run("status")["messages_waiting"] == 0, "a mistyped id queues nothing"
 
 
 def test_the_version_that_ends(mirror: MirrorSetup) -> None:
@@ -153,5 +167,6 @@ def test_the_result_as_text() -> None:
     same = {"ours": "a", "theirs": "a", "same": True}
     differs = {"ours": "Gold", "theirs": "Silver", "same": False}
     lines = as_text({"target": "t", "members": {"k": {"a": same, "z": differs}}}).splitlines()
-    assert lines[-2].split() == ["k", "z", "Gold", "Silver", "differs"]
-    assert lines[-1].split() == ["k", "a", "a", "a"]
+    assert lines[-4].split() == ["k", "z", "Gold", "Silver", "differs"]
+    assert lines[-3].split() == ["k", "a", "a", "a"]
+    assert lines[-1].startswith("`relay mirror audit t` repairs")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import cached_property
 
 import pytest
@@ -106,13 +107,43 @@ def test_a_function_that_does_not_answer(stage: Stage) -> None:
         stage.call(import_members)
 
 
+def test_a_run_that_makes_no_progress(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with a refused key: each attempt stores the run, and none reads a page. The command ends, and names `relay doctor`."""
+
+    def attempt(seconds: float) -> None:
+        stage.seconds += seconds
+        assert stage.seconds < 1_000
+        run = stage.setup.runs.load()
+        if run is None:
+            run = stage.setup.runner.begin(
+                "import", "command", None, run_id=load(RunCommand, stage.queue[0].body).id
+            )
+        stage.setup.runs.save(replace(run, updated=run.updated + timedelta(seconds=seconds)))
+
+    monkeypatch.setattr(stage, "pass_time", attempt)
+    with pytest.raises(CliError, match="no progress") as stopped:
+        stage.call(import_members)
+    assert "relay doctor" in stopped.value.remedy
+
+
+def test_a_run_that_has_ended_is_named(stage: Stage) -> None:
+    """A person who ended the display looks with `--resume` whether the run is done."""
+    stage.call(import_members)
+    with pytest.raises(CliError, match="no run is unfinished") as stopped:
+        stage.call(import_members, "--resume")
+    assert "the last one (import, 30 members) ended at" in stopped.value.remedy
+
+
 def test_a_stopped_run_names_the_command(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 3; a dry run between does not take the confirmation away."""
     stage.call(import_members)
     stage.setup.next_day()
     stage.setup.whenever(lambda one: one.update(status="CANCELLED"), *range(1, 26))
+    stage.setup.programme.total = 30
     assert stage.call(reconcile) == 3
-    assert "relay reconcile --confirm" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "relay reconcile --confirm" in shown
+    assert "30 members listed" in shown
     assert stage.call(reconcile, "--dry-run") == 0
     assert "status" in capsys.readouterr().out
     assert stage.call(reconcile, "--confirm") == 0

@@ -206,6 +206,30 @@ def test_a_member_found_cancelled_is_told_late(imported: FullRunSetup) -> None:
     )
 
 
+def test_a_member_found_cancelled_ended_when_that_was_found_first(imported: FullRunSetup) -> None:
+    """The comparisons of later days do not move the date: the CRMs show it, and would never hold what the record says.
+
+    A member that is back and found cancelled once more has a new one.
+    """
+    imported.whenever(lambda one: one.update(status="CANCELLED"), 5)
+    imported.next_day()
+    imported.command("reconcile", "r2")
+    ended, sent = imported.member(5).ended_at, len(imported.members.outboxes)
+    assert ended is not None
+    for day in ("r3", "r4"):
+        imported.next_day()
+        imported.command("reconcile", day)
+        assert imported.member(5).ended_at == ended
+    assert not any(outbox.changed for outbox in imported.members.outboxes[sent:])
+    for status, day in (("ACTIVE", "r5"), ("CANCELLED", "r6")):
+        imported.whenever(lambda one, status=status: one.update(status=status), 5)  # type: ignore[misc]  # a default binds it
+        imported.next_day()
+        imported.command("reconcile", day)
+    again = imported.member(5).ended_at
+    assert again is not None
+    assert again > ended + 3 * DAY
+
+
 def test_an_import_over_known_members_tells_no_one(imported: FullRunSetup) -> None:
     """Also of members that the table knows."""
     imported.tell(5, at=imported.now - 0.2 * DAY, last_failure_at=imported.now - 0.2 * DAY, failed_attempts=3)

@@ -37,6 +37,7 @@ OVER = dict.fromkeys(
         "pending_cancel_at",
         "pending_cancel_source",
         "found_status",
+        "found_since",
         "trial_ends_at",
     )
 )

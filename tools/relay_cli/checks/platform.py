@@ -37,7 +37,8 @@ def check_platform(stack: Stack) -> Iterator[CheckLine]:
             API_KEY,
             "bad",
             "Inveterate refuses the API key",
-            "make a new key at Inveterate and store it in the secret that InveterateSecret names",
+            f"make a new key at Inveterate and store it in the secret {stack.parameters.get('InveterateSecret')}: "
+            "docs/operations.md, misconfigured",
         )
         return
     yield ok(API_KEY, "Inveterate takes it")

@@ -16,9 +16,11 @@ from relay_cli.letter_actions import (
     carry_out,
     drop_letters,
     list_letters,
+    nothing_fits,
     print_result,
     show_letter,
 )
+from relay_cli.numbers import number
 from relay_cli.output import Progress
 from relay_cli.stack import Stack
 
@@ -67,17 +69,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def _add_redrive_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--rate", metavar="COUNT", type=_rate, default=20.0, help="letters a second (default: %(default)g)"
+        "--rate",
+        metavar="COUNT",
+        type=number(0.1, 1_000),
+        default=20.0,
+        help="letters a second (default: %(default)g)",
     )
     parser.add_argument("--with-grants", action="store_true", help="grants of store credit as well")
     parser.add_argument("--force", action="store_true", help="those that were redriven three times as well")
-
-
-def _rate(text: str) -> float:
-    most = 1_000
-    if not 0 < float(text) <= most:
-        raise ValueError(text)
-    return float(text)
 
 
 def main(arguments: argparse.Namespace, open_stack: Callable[[argparse.Namespace], Stack] = Stack.of) -> int:
@@ -174,4 +173,5 @@ def _redrive(box: DeadLetters, arguments: argparse.Namespace) -> int:
             carry_out(arguments, result, redrive, words=_WORDS, question=question, doing="redriving"),
             "Sent back",
         )
-    return print_result(arguments, result, _WORDS, happened, "no dead letters to redrive")
+    nothing = "" if result.groups else nothing_fits(box, chosen, "no dead letters to redrive")
+    return print_result(arguments, result, _WORDS, happened, nothing)

@@ -20,6 +20,7 @@ from relay_cli.deployment.shop_file import ShopFile
 from relay_cli.deployment.template import parameters_of
 from relay_cli.errors import ATTENTION, DONE, CliError
 from relay_cli.help import add_yes_option, describe
+from relay_cli.numbers import whole_number
 from relay_cli.output import show
 from relay_cli.stack import Stack
 
@@ -54,16 +55,10 @@ def add_minutes_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--minutes",
         metavar="MINUTES",
-        type=_minutes,
+        type=whole_number(0, _LONGEST_WATCH),
         default=5,
         help="how long an alarm rolls an update back afterwards, 0 to 180 (default: %(default)s)",
     )
-
-
-def _minutes(text: str) -> int:
-    if not 0 <= int(text) <= _LONGEST_WATCH:
-        raise ValueError(text)
-    return int(text)
 
 
 def main(arguments: argparse.Namespace) -> int:

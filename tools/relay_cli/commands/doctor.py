@@ -24,6 +24,7 @@ from relay_cli.checks.probe import check_probe
 from relay_cli.checks.queues import check_queues
 from relay_cli.errors import ATTENTION, DONE
 from relay_cli.help import describe
+from relay_cli.numbers import number
 from relay_cli.output import show
 from relay_cli.resources import Resource, resources_of
 from relay_cli.stack import Stack
@@ -44,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--wait",
         metavar="SECONDS",
-        type=float,
+        type=number(0, 3_600),
         default=_PROBE_SECONDS,
         help="seconds until a probe must be in the journal (default: %(default)g)",
     )

@@ -146,10 +146,18 @@ def _sentences(result: dict[str, Any]) -> list[str]:
     """Return what was done, for a person; no value of a personal field."""
     member = result["member"]
     if not result["erased"]:
-        done = "the erasure is lifted" if result["was_erased"] else "was not erased; an earlier claim is void"
+        done = (
+            "the erasure is lifted"
+            if result["was_erased"]
+            else "was not erased; what a webhook said of an erasure before now does not count"
+        )
         return [f"{member}: {done}", "what was dropped comes back when Inveterate tells it again"]
     dropped = ", ".join(result["dropped"]) or "nothing personal was known"
     first = f"{member} is erased; dropped: {dropped}"
     if not result["known"]:
         first += "; Relay has not heard of this member before"
-    return [first, "the CRMs follow within minutes: `relay mirror status` shows what waits"]
+    customer = member.rpartition(":")[2]
+    return [
+        first,
+        f"the CRMs follow within minutes, the journal with the next pass: `relay privacy {customer}` shows how far it is",
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from relay_cli import full_run
 from relay_cli.errors import CliError
@@ -11,6 +12,9 @@ from relay_cli.full_run import Runs
 from relay_cli.help import describe
 from relay_cli.output import show
 from relay_cli.stack import Stack
+
+if TYPE_CHECKING:
+    from relay.ports.full_run import FullRun
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +45,7 @@ def main(
     known = runs.store.load()
     if arguments.resume:
         if known is None or not known.is_active:
-            raise CliError("no run is unfinished", "begin one: relay import")
+            raise CliError("no run is unfinished", f"{_last(known)}begin one: relay import")
         runs.command("resume")
         run_id = known.id
     else:
@@ -54,3 +58,11 @@ def main(
     run = runs.follow("members", lambda one: one.id == run_id)
     show(arguments, full_run.as_json(run), full_run.as_text(run))
     return full_run.exit_code(run)
+
+
+def _last(run: FullRun | None) -> str:
+    """Return how the last run ended, for a person who was not there; empty without one."""
+    if run is None:
+        return ""
+    how = "was stopped" if run.stopped else "ended"
+    return f"the last one ({run.kind}, {run.read:,} members) {how} at {run.updated:%Y-%m-%d %H:%M} UTC; "

@@ -26,6 +26,7 @@ from local_stack.verdict import Verdict
 from relay_cli.deployment.package import require_checkout
 from relay_cli.errors import CliError
 from relay_cli.help import describe
+from relay_cli.numbers import whole_number
 
 _MAX_MEMBERS: Final = 100_000
 _OLDER: Final = 50
@@ -40,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--members",
         metavar="COUNT",
-        type=_count,
+        type=whole_number(1, _MAX_MEMBERS),
         default=200,
         help="members that join, 1 to 100000 (default: %(default)s)",
     )
@@ -114,18 +115,6 @@ def _play(
     )
     month = play_scenario(environment, options, progress, observer)
     return month, report.summary(month)
-
-
-def _count(text: str) -> int:
-    """Return the number of members.
-
-    Raises:
-        ValueError: it is not from 1 to 100,000.
-
-    """
-    if not 0 < int(text) <= _MAX_MEMBERS:
-        raise ValueError(text)
-    return int(text)
 
 
 def _wait_for_interrupt() -> None:

@@ -12,6 +12,7 @@ from relay_cli.errors import DONE
 from relay_cli.help import describe
 from relay_cli.incidents import incident_store
 from relay_cli.known_errors import known_error
+from relay_cli.numbers import whole_number
 from relay_cli.output import age_text, progress, show, table
 from relay_cli.overview.deliveries import DeliveryCounter, log_reader
 from relay_cli.overview.incidents import incident_blocks, incident_rows
@@ -35,17 +36,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hours",
         metavar="HOURS",
-        type=_hours,
+        type=whole_number(1, 30 * 24),
         default=_HOURS,
         help="count the deliveries of these hours (default: %(default)s)",
     )
-
-
-def _hours(text: str) -> int:
-    kept = 30 * 24
-    if not 1 <= int(text) <= kept:
-        raise ValueError(text)
-    return int(text)
 
 
 def main(arguments: argparse.Namespace, open_stack: Callable[[argparse.Namespace], Stack] = Stack.of) -> int:

@@ -11,6 +11,7 @@ from relay_cli.email_subscriptions import email_subscriptions
 from relay_cli.errors import CliError
 from relay_cli.help import describe
 from relay_cli.incidents import incident_store, now, send_to_notifier
+from relay_cli.numbers import number
 from relay_cli.output import show
 from relay_cli.stack import Stack
 
@@ -31,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--wait",
         metavar="SECONDS",
-        type=float,
+        type=number(0, 3_600),
         default=60.0,
         help="seconds to wait for the channel (default: %(default)s)",
     )

@@ -215,6 +215,12 @@ def differs(before: Member, after: Member) -> bool:
 _SHOWN: Final[tuple[Callable[[Member], object], ...]] = (
     lambda member: [member.value(name) for name in FIELDS if name not in NOT_SHOWN],
     lambda member: member.lots,
-    lambda member: (member.status, member.payment_status, member.recovered_at, member.rejoin_times),
+    lambda member: (
+        member.status,
+        member.payment_status,
+        member.ended_at,
+        member.recovered_at,
+        member.rejoin_times,
+    ),
     lambda member: member.past,
 )

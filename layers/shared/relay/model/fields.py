@@ -72,6 +72,7 @@ FIELDS: Final[dict[str, Field]] = {
     # `cancelled`, `pending_cancellation`, `gone`, or `unknown` for a word that Relay does not know, in a reading of the API, which
     # does not say since when: a register of its own, so that a reading never replaces what an event says.
     "found_status": _TEXT,
+    "found_since": _MOMENT,  # the date of the first reading that found it: each comparison dates the finding anew
     # payments
     "fee_amount": _MONEY,
     "fee_currency": _TEXT,
@@ -108,7 +109,7 @@ FIELDS: Final[dict[str, Field]] = {
 EVIDENCE_FIELDS: Final = frozenset({"seen_status", "seen_tier_id", "seen_balance"})
 """What a snapshot says and no event has told: compared with the record."""
 
-NOT_SHOWN: Final = EVIDENCE_FIELDS | {"read_at"}
+NOT_SHOWN: Final = EVIDENCE_FIELDS | {"read_at", "found_since"}
 """Fields that no CRM and no rule sees."""
 
 EARLIEST_WINS: Final = frozenset({"first_joined_at"})
@@ -121,6 +122,7 @@ TOGETHER: Final = (
     frozenset({"charge_amount", "charge_currency"}),
     frozenset({"unpaid", "unpaid_currency"}),
     frozenset({"cancelled_at", "cancel_type"}),
+    frozenset({"found_status", "found_since"}),
 )
 """Values that mean something together: facts that have one of a group have all of it, so that one stamp decides for all."""
 

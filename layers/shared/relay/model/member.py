@@ -173,10 +173,11 @@ class Member:
 
     @property
     def ended_at(self) -> datetime | None:
-        """When the membership ended, by its event; else the date of the reading of the API that shows it as ended."""
+        """When the membership ended, by its event; else the date of the first reading of the API that shows it as ended."""
         found = self.registers.get("found_status")
-        found_at = found.at if found and found.value == "cancelled" else None
-        return self._cancelled_at or found_at
+        if self._cancelled_at or found is None or found.value != "cancelled":
+            return self._cancelled_at
+        return self.moment("found_since") or found.at
 
     @property
     def payment_status(self) -> PaymentStatus:

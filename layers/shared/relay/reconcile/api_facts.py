@@ -8,6 +8,7 @@ an event of those minutes wins over it, field by field.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
@@ -40,7 +41,7 @@ def facts_of(reading: MemberReading, date: datetime, record: Member) -> Facts:
         at=at,
         values=combine(
             _profile(read),
-            _membership(read, record),
+            found_since(_membership(read, record), at, record),
             _money(read),
             {"read_at": at},
             answer(read, date, record),
@@ -57,7 +58,17 @@ def facts_of_absence(date: datetime, record: Member, *, is_gone: bool = False) -
     """
     at = date - EARLY
     gone: dict[str, Value] = {"found_status": "gone", "read_at": at} if is_gone else {}
+    gone = found_since(gone, at, record)
     return Facts(event_id=reading_id(record.key, at), at=at, values=combine(answer(None, date, record), gone))
+
+
+def found_since(values: Mapping[str, Value], at: datetime, record: Member) -> dict[str, Value]:
+    """Return a reading's values with the date since when its status is found: that of the first reading in a row that says the same."""
+    if "found_status" not in values:
+        return dict(values)
+    status, known = values["found_status"], record.registers.get("found_status")
+    first = record.moment("found_since") or known.at if known and known.value == status else at
+    return {**values, "found_since": first if status else None}
 
 
 def _milestone(read: ApiMember, record: Member) -> Milestone | None:

@@ -37,7 +37,7 @@ def run_alert(shop: str, run: FullRun, *, at: datetime) -> AlertMessage:
     """Return what is to be said of a run: that it stopped, that its list was not whole, or that all is well again."""
     key = f"reconcile:{shop}"
     counts = detail_rows(
-        ("Members listed", str(run.read)),
+        ("Members listed", str(max(run.read, run.total or 0))),
         ("Members of the last run", None if run.last_members is None else str(run.last_members)),
         ("Members with another status or a lost value", str(run.altered) if run.altered else None),
         ("Differences by field", _by_field(run.fields)),

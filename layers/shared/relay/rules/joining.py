@@ -27,6 +27,7 @@ _CLEARED: Final = (
     "pending_cancel_at",
     "pending_cancel_source",
     "found_status",
+    "found_since",
 )
 """Fields that a joining clears: those of cancellations."""
 

@@ -10,7 +10,9 @@ from typing import Any, Final, TypeAlias
 from relay_cli.commands.mirror import inspection, maintenance, removal
 from relay_cli.commands.mirror.target import Target
 from relay_cli.commands.mirror.text import as_text
+from relay_cli.errors import ATTENTION, DONE, WRONG_INPUT
 from relay_cli.help import HelpFormatter, add_yes_option, describe
+from relay_cli.numbers import whole_number
 from relay_cli.output import as_json
 from relay_cli.stack import Stack
 
@@ -73,7 +75,7 @@ def _add_options(name: str, parser: argparse.ArgumentParser) -> None:
             parser.add_argument(
                 "--limit",
                 metavar="COUNT",
-                type=int,
+                type=whole_number(1),
                 default=20,
                 help="members at most (default: %(default)s)",
             )
@@ -116,4 +118,10 @@ def main(arguments: argparse.Namespace) -> int:
         print(as_json(result))
     else:
         print(as_text(result))
-    return 1 if result.get("unknown_members") else 0
+    if result.get("unknown_members"):
+        return WRONG_INPUT
+    return ATTENTION if arguments.action == "diff" and _is_different(result) else DONE
+
+
+def _is_different(result: Mapping[str, Any]) -> bool:
+    return any(not field["same"] for fields in result["members"].values() for field in fields.values())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from relay_cli.commands.mirror.advice import advice
 from relay_cli.commands.mirror.target import REMOVED, Target
-from relay_cli.errors import CliError
+from relay_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from relay.ports.crm_state import CircuitRecord, SyncState
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _PAGE_SIZE: Final = 100
 _TOLD_BEFORE: Final = timedelta(days=180)
+_NOT_HELD: Final = frozenset({"waiting", "refused", "skipped"})
+"""States of a member that the CRM does not hold, by intention or until a person does something."""
+
 _PERSONAL: Final = frozenset({"email", "cancel_reason"})
 
 
@@ -115,19 +118,24 @@ def diff(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
     records = target.writer.members.load(keys)[0] if keys else {}
     named = [key for key in keys if records[key].version]
     if keys and not named:
-        raise CliError(
+        raise UsageError(
             f"no member is called {', '.join(arguments.members)}",
-            "use the digits of the Shopify customer id; relay mirror status --who names some",
+            f"use the digits of the Shopify customer id; `relay mirror status {target.name} --who` names those that wait",
         )
     found: dict[str, Any] = {}
-    for ours, theirs in _pairs(target, named) if named or not keys else ():
+    left_out: dict[str, str] = {}
+    for ours, theirs in _pairs(target, named, left_out) if named or not keys else ():
         fields = _compared(target, ours, theirs, whole=bool(named), reveal=arguments.reveal)
         if fields:
             found[ours.key] = fields
         if len(found) >= arguments.limit and not named:
             break
     unknown = [key for key in keys if key not in named]
-    return {"target": target.name, "members": found} | ({"unknown_members": unknown} if unknown else {})
+    return (
+        {"target": target.name, "members": found}
+        | ({"not_held": dict(Counter(left_out.values()))} if left_out else {})
+        | ({"unknown_members": unknown} if unknown else {})
+    )
 
 
 def _compared(
@@ -148,14 +156,25 @@ def _compared(
     }
 
 
-def _pairs(target: Target, named: list[str]) -> Iterator[tuple[CrmProfile, Mapping[str, str]]]:
-    """Yield members' profiles, each with the fields that the CRM has: none where it has no such contact."""
+def _pairs(
+    target: Target, named: list[str], left_out: dict[str, str]
+) -> Iterator[tuple[CrmProfile, Mapping[str, str]]]:
+    """Yield members' profiles, each with the fields that the CRM has: none where it has no such contact.
+
+    `left_out` gets the members that the CRM does not hold, each with the state. They are not compared: a contact that was
+    cleared, or a member that waits, differs in every field.
+    """
     from relay.ports.crm import ContactRef
 
-    if named:
-        mirrors = dict(target.writer.sync_states.load(named))
-    else:
-        mirrors = {key: mirror for key, mirror in _mirrors(target).items() if mirror.state == "mirrored"}
+    found = dict(target.writer.sync_states.load(named)) if named else _mirrors(target)
+    left_out |= {
+        key: f"{mirror.state}: {mirror.reason}" if mirror.reason else mirror.state
+        for key, mirror in found.items()
+        if mirror.state in _NOT_HELD
+    }
+    mirrors = {key: mirror for key, mirror in found.items() if key not in left_out}
+    if not named:
+        mirrors = {key: mirror for key, mirror in mirrors.items() if mirror.state == "mirrored"}
     keys = list(mirrors)
     for begin in range(0, len(keys), _PAGE_SIZE):
         page = keys[begin : begin + _PAGE_SIZE]
@@ -173,7 +192,7 @@ def member_key_of(target: Target, name: str) -> str:
 
     _, _, customer = name.rpartition(":")
     if not customer.isdigit():
-        raise CliError(f"{name} is not a customer id", "use the digits of the Shopify customer id")
+        raise UsageError(f"{name} is not a customer id", "use the digits of the Shopify customer id")
     return member_key(target.shop, customer)
 
 

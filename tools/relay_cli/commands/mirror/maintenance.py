@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from relay_cli.commands.mirror.advice import advice
 from relay_cli.commands.mirror.inspection import member_key_of
 from relay_cli.commands.mirror.target import Target
-from relay_cli.errors import CliError
+from relay_cli.errors import CliError, UsageError
 from relay_cli.prompts import confirm
 
 if TYPE_CHECKING:
@@ -94,11 +94,15 @@ def retry(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:
         cursor = page.cursor
         if cursor is None:
             break
+    if unknown := sorted(named - set(keys)):
+        raise UsageError(
+            f"{target.name} knows no member {', '.join(unknown)}",
+            "nothing was queued; use the digits of the customer id",
+        )
     refusals = target.queue.send([retry_change(key) for key in keys]) if keys else []
     if any(refusals):
         raise CliError("the target's queue does not take its messages", "run it again later")
-    unknown = sorted(named - set(keys))
-    return {"target": target.name, "queued": len(keys)} | ({"unknown_members": unknown} if unknown else {})
+    return {"target": target.name, "queued": len(keys)}
 
 
 def sample(target: Target, arguments: argparse.Namespace) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from relay_cli.aws_access import aws_error
-from relay_cli.errors import CliError
+from relay_cli.errors import CliError, UsageError
 
 if TYPE_CHECKING:
     from relay.adapters.aws.sqs import SqsOutgoing
@@ -72,7 +72,7 @@ class Target:
             found = self.stack.client("lambda").get_function_configuration(FunctionName=function)
         except ClientError as error:
             if error.response["Error"]["Code"] == "ResourceNotFoundException":
-                raise CliError(
+                raise UsageError(
                     f"the stack {self.stack.name} has no target {self.name}",
                     f"it has {self._names()}; add another to the parameter Targets and deploy",
                 ) from None

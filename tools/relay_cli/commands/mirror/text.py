@@ -9,7 +9,7 @@ from relay_cli.output import table
 
 
 def as_text(result: Mapping[str, Any]) -> str:
-    """Return a result as text: its values as one table, then its members as another."""
+    """Return a result as text: its values in lines, its members as a table, and the command that helps further."""
     parts = [_columns(list(_rows(result)))]
     if "members" in result and isinstance(result["members"], Mapping):
         parts.append(
@@ -23,6 +23,8 @@ def as_text(result: Mapping[str, Any]) -> str:
         headings = ("member", "state", "reason", "since", "next try", "what to do")
         rows = [[each[name.replace(" ", "_")] for name in headings] for each in result["who"]]
         parts.append(table(headings, rows, empty="no member waits or is refused"))
+    if remedy := _remedy(result):
+        parts.append(remedy)
     return "\n\n".join(parts)
 
 
@@ -30,6 +32,21 @@ def _columns(rows: Sequence[tuple[str, str]]) -> str:
     """Return names and values side by side: a table without headings."""
     width = max((len(name) for name, _ in rows), default=0)
     return "\n".join(f"{name:<{width}}  {value}".rstrip() for name, value in rows)
+
+
+def _remedy(result: Mapping[str, Any]) -> str:
+    """Return the command for what a result shows; empty where nothing is to be done."""
+    target, members = result.get("target"), result.get("members")
+    if isinstance(members, Mapping) and any(
+        not field["same"] for fields in members.values() for field in fields.values()
+    ):
+        return f"`relay mirror audit {target}` repairs what was edited or deleted in the CRM."
+    if "queued" in result:
+        return f"Each is tried within minutes: `relay mirror status {target} --who` names those that still wait or are refused."
+    unrepaired = result.get("edited", 0) + result.get("missing", 0) - result.get("repaired", 0)
+    if unrepaired or result.get("not_held"):
+        return f"`relay mirror status {target} --who` names the members that the CRM does not hold, and what to do."
+    return ""
 
 
 def _rows(result: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -59,6 +59,7 @@ _CODES: Final[Mapping[str, str]] = {
     "cancel_type": "ct",
     "cancel_reason": "cr",
     "found_status": "fs",
+    "found_since": "fsi",
     "fee_amount": "fa",
     "fee_currency": "fc",
     "fee_days": "fd",
