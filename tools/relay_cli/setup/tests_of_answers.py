@@ -41,18 +41,6 @@ def merchant_of(api_key: str, url: str) -> Merchant:
         return client.merchant.get()
 
 
-def check_time_zone(name: str) -> None:
-    """Refuse what is no time zone."""
-    from zoneinfo import ZoneInfo
-
-    try:
-        ZoneInfo(name)
-    except (ValueError, KeyError, OSError):
-        raise UsageError(
-            f"{name} is no time zone of the IANA database", "for example America/New_York or Europe/Berlin"
-        ) from None
-
-
 def check_crm(target: str, secret: str, parameters: Mapping[str, str]) -> None:
     """Call the CRM, and read the definitions that a deployment will complete: both need the right scopes.
 
