@@ -297,3 +297,24 @@ def test_a_question_does_not_send_the_person_away(new: NewShop, capsys: pytest.C
     said = capsys.readouterr().err
     assert "HUBSPOT_TOKEN is missing" in said
     assert "--help" not in said
+
+
+def test_a_bot_may_have_buttons(new: NewShop) -> None:
+    """The app's signing secret is stored with the token, and refused where it has another form."""
+    signing = "0a" * 16
+    new.typed = {
+        "Inveterate API key": [KEY],
+        "Slack bot token": [TOKEN],
+        "Slack channel": ["C0RELAY"],
+        "Slack app's signing secret": ["xoxb-again", signing],
+    }
+    assert new.run() == 0
+    assert new.stored()["slack-signing"] == signing
+    assert lines(new)["parameters"]["SlackSigningSecret"] == f"{PLACE}/slack-signing"
+
+
+def test_a_webhook_of_slack_has_no_buttons(new: NewShop, services: tuple[SimClient, str, str]) -> None:
+    """Nothing is asked about them."""
+    new.typed = {"Inveterate API key": [KEY], "Slack bot token": [f"{services[2]}{HOOK}"]}
+    assert new.run() == 0
+    assert not [prompt for prompt in new.asked if "signing" in prompt]

@@ -309,7 +309,7 @@ def test_wrong_input(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_before_the_first_pass(capsys: pytest.CaptureFixture[str]) -> None:
-    """A stack in which nobody was erased is clear; one erased member makes the same state need attention."""
+    """A stack in which no member was erased is clear; one erased member makes the same state need attention."""
     assert relay(privacy) == DONE
     assert "nothing is outstanding" in capsys.readouterr().out
     assert relay(privacy, "--json") == DONE

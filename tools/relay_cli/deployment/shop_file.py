@@ -151,7 +151,10 @@ def find(shop: str | None, folder: Path = FOLDER) -> Path:
             raise UsageError(f"{folder}/ has the shops {names}", "name one: `relay deploy SHOP`")
         path = every[0] if every else folder / "NAME.toml"
     if not path.is_file():
-        raise UsageError(f"there is no file {path}", "`relay init` makes it")
+        raise UsageError(
+            f"there is no file {path} here",
+            f"run the command where the folder {folder} is; `relay init` makes the file",
+        )
     return path
 
 

@@ -19,7 +19,7 @@ from relay_cli.errors import UsageError
 from relay_cli.secrets import read_secret
 from relay_cli.setup import programme, tests_of_answers
 from relay_cli.setup.questions import NONE, Check, Questions, say
-from relay_cli.setup.secret_kinds import CRM_SECRETS, INVETERATE, PAGERDUTY, SLACK, SecretKind
+from relay_cli.setup.secret_kinds import CRM_SECRETS, INVETERATE, PAGERDUTY, SLACK, SLACK_SIGNING, SecretKind
 from relay_cli.stack import Stack
 
 _BOT: Final = "xoxb-"
@@ -121,7 +121,11 @@ class Interview:
                 say("Slack took the test message")
 
         channel = self.parameters.get("SlackChannel")
-        if self._secret(SLACK, check) is None and "SlackChannel" not in self.questions.given:
+        secret = self._secret(SLACK, check)
+        if secret and secret.startswith(_BOT):
+            # An incoming webhook has no buttons.
+            self._secret(SLACK_SIGNING, tests_of_answers.check_slack_signing)
+        if secret is None and "SlackChannel" not in self.questions.given:
             # A channel that was typed for a token which was then given up is no answer.
             self._put_back("SlackChannel", channel)
 
