@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import time
+
 from inveterate.webhooks.payments import PaymentSucceeded
 from relay.model.effects import Effects, Kpi
 from relay.model.facts import Facts, known
@@ -50,9 +52,14 @@ def _fee(event: PaymentSucceeded) -> dict[str, Value]:
 
 
 def _next_payment(event: PaymentSucceeded) -> dict[str, Value]:
-    """Return the day of the next billing: the platform sends a moment at midnight."""
+    """Return the day of the next billing: the platform sends a moment at midnight.
+
+    Any other moment stays one: which day it is, the shop's zone tells, and the record knows none.
+    """
     moment = event.detail.new_billing_date
-    return {} if moment is None else {"next_payment_on": moment.date()}
+    if moment is None:
+        return {}
+    return {"next_payment_on": moment if moment.time() != time() else moment.date()}
 
 
 def decide(event: PaymentSucceeded, before: Member, after: Member, rules: Rules) -> Effects:

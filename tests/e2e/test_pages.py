@@ -97,6 +97,35 @@ def test_a_payment_that_fails_for_three_days_is_shown_with_what_the_pipeline_did
         assert member["customer_id"]
 
 
+def test_a_delivery_names_its_member_listed_or_not_and_an_erased_one_by_id(opened: Opened) -> None:
+    """The list has a hundred members; who was erased has neither name nor address."""
+    with staged(120) as stage:
+        first = stage.client.http.get("/_sim/members", params={"limit": 1000}).json()["members"][-1]
+        erased = stage.client.act("join", tier_id="3a636361", first_name="Ben", last_name="Eze")[
+            "customer_id"
+        ]
+        stage.client.act("anonymise", customer_id=erased)
+        stage.client.act("order", customer_id=first["customer_id"])
+        console = opened(stage).go("/console")
+        name = " ".join(f"{first['first_name']} {first['last_name']}".split())
+        rows = console.locator("#delivery-rows")
+        rows.locator("tr", has_text="customer.ordered").get_by_text(name).first.wait_for()
+        rows.locator("tr", has_text="customer.updated").get_by_text(erased).first.wait_for()
+        assert console.locator("#member-rows").get_by_role("button", name=erased).count() == 1
+
+
+def test_what_is_not_sent_on_purpose_is_no_failure(opened: Opened) -> None:
+    """A fault of the simulator is not the receiver's: its figure is not red."""
+    with staged(1) as stage:
+        stage.client.http.post("/_sim/faults", json={"drop": 1.0}).raise_for_status()
+        stage.client.act("join", tier_id="3a636361", first_name="Ben", last_name="Eze")
+        console = opened(stage).go("/console")
+        said = console.locator('[data-step="accepted"]')
+        said.get_by_text("none given up").wait_for()
+        said.get_by_text("not sent on purpose").wait_for()
+        assert "bad" not in (said.get_attribute("class") or "")
+
+
 def test_a_pipeline_that_fails_is_not_taken_for_none_nor_for_equality(opened: Opened) -> None:
     """From the first look on: the page says that it does not answer, and claims nothing of the CRM."""
 

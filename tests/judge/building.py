@@ -15,6 +15,7 @@ EMAIL = "mail@people.example"
 GOLD = ("3a636361", "Gold")
 SILVER = ("5b747472", "Silver")
 PERSON = {"id": MEMBER, "email": EMAIL, "phoneNumber": "+12025550143"}
+TOKEN = "5ec4e7" + "0" * 26
 HOLDER = {"customerId": MEMBER, "email": EMAIL, "firstName": "Ada", "lastName": "Byron"}
 
 
@@ -88,7 +89,7 @@ class Script:
 
     def leaving(self, when: str, ends: Any = "2027-01-31T11:00:00Z") -> Script:
         """Add an announced ending."""
-        payload = bodies.pending(MEMBER, GOLD[0], at("12-31"), "token", at(when))
+        payload = bodies.pending(MEMBER, GOLD[0], at("12-31"), TOKEN, at(when))
         payload["detail"]["effectiveCancellationDate"] = ends
         return self.add(bodies.PENDING, payload, at(when))
 

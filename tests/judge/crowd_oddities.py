@@ -147,6 +147,31 @@ def paid_after_announced_end(events: list[Event], rng: Random) -> list[Event]:
     return changed
 
 
+def joined_before_end(events: list[Event], rng: Random) -> list[Event]:
+    """The end of a former tier is told half a second after the next tier was joined."""
+    found = [
+        (n, m)
+        for m, e in enumerate(events)
+        for n in range(m)
+        if events[n].member == e.member
+        and events[n].topic == bodies.CANCELLED
+        and e.topic in bodies.JOINED
+        and next_of_member(events, n) == m
+        and not (e.oddities | events[n].oddities)
+        and body_of(events[n])["payload"]["tierId"] != body_of(e)["payload"]["tierId"]
+    ]
+    if not found:
+        return events
+    n, m = rng.choice(found)
+    body, moment = body_of(events[n]), events[m].happened + SECOND // 2
+    body["payload"] |= {"createdAt": values.iso(moment), "updatedAt": values.iso(moment)}
+    body["metadata"]["triggerredAt"] = values.iso(moment + 300)
+    post = Delivery(events[m].deliveries[0].at + SECOND, bodies.dump(body))
+    moved = replace(events[n], happened=moment, deliveries=(post,), oddities=frozenset({"joined_before_end"}))
+    joined = replace(events[m], oddities=frozenset({"joined_before_end"}))
+    return [*events[:n], *events[n + 1 : m], joined, moved, *events[m + 1 :]]
+
+
 def paid_for_other_tier(events: list[Event], rng: Random) -> list[Event]:
     """A payment names another tier than the member's."""
 

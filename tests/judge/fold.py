@@ -328,6 +328,11 @@ class _Member:
     def cancelled(self, s: Statement) -> None:
         left, has = values.identifier(s.payload.get("tierId")), self.answer.fields.get("tier_id")
         is_doubtful = left is not None and has is not None and (left != has or "tier_id" in self.answer.open)
+        if is_doubtful and "tier_id" not in self.answer.open:
+            # "An ending that names another tier than the member's is that tier's: it ends nothing, its reason is not shown"
+            # (docs/rules.md). Whether its word of the platform's record is right is looked up.
+            self.doubtful_ending = True
+            return
         source = s.detail.get("cancellationSource")
         source = source if source is None or isinstance(source, str) else "unreadable"
         fee_open = bool(self.failing)
@@ -410,7 +415,8 @@ class _Member:
             answer.open |= {"rejoin_count", "rejoined_at", "recovered_at"}
         answer.fields["high_value"] = False  # fewer than 30 members have a value: none stands out (rules.md)
         if max(self.counted["joinings"], self.counted["endings"]) > KEPT_MILESTONES:
-            answer.open |= {"rejoin_count", "rejoined_at"}
+            # "`rejoin_count` and `recovered_at` hold for 40 endings and joinings, 12 failures and payments" (rules.md).
+            answer.open |= {"rejoin_count", "rejoined_at", "recovered_at"}
         if max(self.counted["failures"], self.counted["payments"]) > KEPT_PAYMENTS:
             answer.open |= {"recovered_at", "failed_attempts"}
         self.dates_that_pass()

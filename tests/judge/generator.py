@@ -22,6 +22,8 @@ TIERS = {
     "trial": (("c669d6e7", "Preview"),),
     "lifetime": (("d689602f", "Forever"),),
 }
+# Half of the shops keep UTC; the others lie east and west of it, and on the other side of the date line.
+ZONES = ("UTC", "UTC", "UTC", "Europe/Berlin", "America/Los_Angeles", "Pacific/Auckland")
 SOFT_ERRORS = ("Insufficient funds", "Payment method was revoked", "The issuer could not be reached")
 HARD_ERRORS = ("Your card has expired", "The card was reported stolen", "Do not honour")
 
@@ -89,10 +91,13 @@ def draw(
     switches: Collection[str] = ALL,
     members: int = 2,
     steps: int = 8,
-    zone: str = "UTC",
+    zone: str | None = None,
     chance: float = CHANCE,
 ) -> History:
-    """Return the history of a seed with the oddities that are switched on, each drawn with the chance."""
+    """Return the history of a seed with the oddities that are switched on, each drawn with the chance.
+
+    The shop's zone is drawn as well, where none is given.
+    """
     unknown = set(switches) - set(ALL)
     if unknown:
         raise ValueError(f"unknown oddities: {sorted(unknown)}")
@@ -105,7 +110,7 @@ def draw(
     events = sorted((e for life in lives for e in life.events), key=lambda e: (e.happened, e.name))
     events = apply(events, sorted(switches), Random(f"oddities {seed}"), chance)
     people = tuple(Person(life.member, tuple(life.texts)) for life in lives)
-    return History(seed, tuple(events), people, zone=zone)
+    return History(seed, tuple(events), people, zone=zone or Random(f"zone {seed}").choice(ZONES))
 
 
 def _born(rng: Random, number: int, seed: int) -> Life:

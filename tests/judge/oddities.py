@@ -28,6 +28,7 @@ from tests.judge.crowd_oddities import (
     endings_many,
     erasure_denied,
     failures_many,
+    joined_before_end,
     paid_after_announced_end,
     paid_for_other_tier,
     tie_crowd,
@@ -228,6 +229,7 @@ EVENTS: dict[str, Callable[[list[Event], Random], list[Event]]] = {
     "paid_after_announced_end": paid_after_announced_end,
     "paid_for_other_tier": paid_for_other_tier,
     "erasure_denied": erasure_denied,
+    "joined_before_end": joined_before_end,
     "failures_many": failures_many,
     "endings_many": endings_many,
 }

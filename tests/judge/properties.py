@@ -76,9 +76,26 @@ def compare(history: History, plays: list[Observed]) -> list[Violation]:
                 for name in sorted(one.keys() | two.keys())
                 if name not in skipped and not same(name, one.get(name), two.get(name))
             }
+        found |= set(_differing_contacts(answers, first, other))
         for key in sorted((first.open_incidents ^ other.open_incidents) - quiet):
             found.add(Violation("same_for_all_orders", key, "open after one order and closed after another"))
     return sorted(found)
+
+
+def _differing_contacts(answers: dict[str, Answer], first: Observed, other: Observed) -> Iterator[Violation]:
+    """Yield where one CRM has ended differently: "the same CRM state as one delivery of each event in order" (promise 2).
+
+    Without an address at the end a member has no home in most CRMs, and after an erasure it may be missing until told again.
+    """
+    for target in sorted(first.crm.keys() & other.crm.keys()):
+        for member, answer in answers.items():
+            if answer.erased_once or not answer.determined().get("email"):
+                continue
+            one, two = (each.crm[target].get(member, {}) for each in (first, other))
+            for name in CANONICAL:
+                if not same(name, one.get(name), two.get(name), SECOND):
+                    found = f"{one.get(name)!r} and {two.get(name)!r}"
+                    yield Violation("same_for_all_orders", f"{target} {member} {name}", found)
 
 
 def same(name: str, wanted: Any, shown: Any, within: int = 1) -> bool:

@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from relay.adapters.dynamodb.codec import decode
+from relay.model.fields import ValueKind
 from relay.model.header import ATTRIBUTE, MessageHeader
 from relay.model.member import Member
 from relay.rules.crm_profile import CRM_FIELDS, crm_profile
@@ -53,7 +55,9 @@ def observe(world: World, log: str) -> Observed:
     for item in tables["members"].items.values():
         if ":" in item["pk"]["S"]:
             member = decode(item).member
-            observed.profiles[member.customer_id] = _profile(member, world.rules)
+            observed.profiles[member.customer_id] = _profile(
+                member, world.rules, ZoneInfo(world.history.zone)
+            )
             observed.kept.setdefault(member.customer_id, {})["record"] = str(item)
     for name, place in (("mirrors", "sync state"), ("incidents", "incident")):
         for item in tables[name].items.values():
@@ -79,11 +83,11 @@ def observe(world: World, log: str) -> Observed:
     return observed
 
 
-def _profile(member: Member, rules: str | None) -> Profile:
+def _profile(member: Member, rules: str | None, zone: ZoneInfo) -> Profile:
     """Return the record's fields: as the CRM shows them, but with amounts and moments as the record has them."""
-    shown = dict(crm_profile(member, Rules.model_validate_json(rules or "{}")).values)
+    shown = dict(crm_profile(member, Rules.model_validate_json(rules or "{}"), zone).values)
     for name, field in CRM_FIELDS.items():
-        if name in member.registers and not field.choices:
+        if name in member.registers and not field.choices and field.kind is not ValueKind.DAY:
             shown[name] = member.value(name)
     shown |= {name: member.value(name) for name in PERSONAL if name not in CRM_FIELDS}
     return {name: _plain(value) for name, value in shown.items()}

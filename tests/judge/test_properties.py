@@ -88,6 +88,17 @@ def test_orders_are_compared() -> None:
     assert len(compare(history, [one, two])) == 2
 
 
+def test_a_crm_that_one_order_leaves_otherwise_is_found() -> None:
+    """A CRM's contact is compared as the record is, field by field; a contact that is missing has none."""
+    history = Script().join("3-1").credit("3-2", 0, 5).history()
+    plays = [play(history, as_happened(history), Adversary()) for _ in range(2)]
+    assert compare(history, plays) == []
+    plays[1].crm["crm"][MEMBER]["tier_name"] = "Silver"
+    assert [v.about for v in compare(history, plays)] == [f"crm {MEMBER} tier_name"]
+    del plays[1].crm["crm"][MEMBER]
+    assert len(compare(history, plays)) > 3
+
+
 def test_after_an_erasure_personal_fields_may_be_missing() -> None:
     """A member that came back after an erasure may lack an address: orders may differ in it, and in nothing else."""
     history = (

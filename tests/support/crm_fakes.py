@@ -137,13 +137,13 @@ class FakeSyncStateScan:
     def waiting(self) -> Sequence[tuple[str, SyncState]]:
         """Return the members that wait."""
         self.scans += 1
-        return [(key, state) for key, state in self.store.states.items() if state.state == "waiting"]
+        return [(key, state) for key, state in self.store.states.items() if state.waiting]
 
     def postpone(self, members: Sequence[str], now: datetime, until: datetime) -> None:
         """Set the next try of those that still wait."""
         for key in members:
             state = self.store.states[key]
-            if state.waiting and state.state == "waiting":
+            if state.waiting:
                 waiting = replace(state.waiting, tried=now, next_try=until)
                 self.store.states[key] = replace(state, waiting=waiting)
 

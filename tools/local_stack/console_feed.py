@@ -24,6 +24,7 @@ from local_stack.observer import Observer
 _MAX_AGE: Final = 2.0
 """Seconds for which an answer is reused: each observation takes CPU from the functions on the same machine."""
 
+_OWN_TOPICS: Final = "relay."
 _RULE: Final = re.compile(r"^Rule (\S+)$", re.MULTILINE)
 
 
@@ -64,10 +65,17 @@ class ConsoleFeed:
 
 
 def event_results(observed: Observation, messages: Sequence[str]) -> dict[str, Any]:
-    """Return by event id the outcome, the Slack messages and the contact of each journaled event."""
+    """Return by event id the outcome, the Slack messages and the contact of each journaled event of the platform.
+
+    The journal has Relay's readings of the API as well: no event of the platform is behind them.
+    """
     by_rule = _by_rule_and_customer(messages)
     lines = decisive_lines(observed.journal)
-    return {id_: _event_result(line, observed, by_rule) for id_, line in lines.items()}
+    return {
+        id_: _event_result(line, observed, by_rule)
+        for id_, line in lines.items()
+        if not str(line.get("topic", "")).startswith(_OWN_TOPICS)
+    }
 
 
 def _event_result(

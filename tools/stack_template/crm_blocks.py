@@ -120,6 +120,7 @@ _BLOCK: Final = """\
           MEMBERS_TABLE: !Ref Members
           MIRRORS_TABLE: !Ref Mirrors
           TARGET: {target}
+          TIME_ZONE: !Ref TimeZone
 {variables}
           RECHECKS_URL: !If [HasInveterate, !Ref ReconcileQueue, ""]
           RECHECK_DELAY: !Ref RecheckDelay

@@ -36,7 +36,11 @@ CASES: Final = (
     "hostile_name",
     "batch_split",
     "quiet_backfill",
-    # What a provider's "no" means (beside test_moves.py: each call of a move, and address swaps, for all four).
+    # Addresses that members exchange (test_swaps.py; beside it, test_moves.py strikes each call of a move).
+    "address_swap",
+    "ring_of_three",
+    "swap_parted_by_a_fault",
+    # What a provider's "no" means.
     "edge_page",
     "version_ended",
     "provider_wide_code",

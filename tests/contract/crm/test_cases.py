@@ -10,7 +10,17 @@ import pytest
 
 from tests.contract.crm.setups import CASES, NOT_APPLICABLE, PORT, SETUPS
 
-SHARED: Final = ("answers", "deleted", "erasure", "identity", "port", "refusals", "timeline", "values")
+SHARED: Final = (
+    "answers",
+    "deleted",
+    "erasure",
+    "identity",
+    "port",
+    "refusals",
+    "swaps",
+    "timeline",
+    "values",
+)
 """The modules whose tests run over every adapter."""
 
 

@@ -47,6 +47,7 @@ class StruckTransport(httpx.BaseTransport):
     """Counts the writes, and strikes the one with the number `at`.
 
     "refused" is a lasting refusal, "busy" a 503; "lost" takes effect without an answer; "before" and "after" are a crash.
+    "always" is a lasting refusal of every write.
     """
 
     inner: httpx.BaseTransport
@@ -64,7 +65,7 @@ class StruckTransport(httpx.BaseTransport):
         struck = len(self.writes) == self.at
         if struck and self.how == "before":
             raise KilledError
-        if struck and self.how == "refused":
+        if (struck and self.how == "refused") or self.how == "always":
             return self.refuse(request)
         if struck and self.how == "busy":
             return httpx.Response(503, request=request)

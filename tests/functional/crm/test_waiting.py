@@ -387,6 +387,37 @@ def test_the_table(mirrors_table: str) -> None:
     assert sync_states.load([KEY])[KEY].waiting is None
 
 
+def test_the_table_keeps_who_is_waited_for(mirrors_table: str) -> None:
+    """It says whose address a member waits for, until it waits for something else; a try without a result stays findable."""
+    sync_states = DynamoSyncStates(mirrors_table, "fake")
+    scan = DynamoSyncStateScan(mirrors_table, "fake")
+    stack = Stack(sync_states=sync_states)  # type: ignore[arg-type]  # the real table
+    stack.scan = scan  # type: ignore[assignment]  # likewise
+    stack.add(7001)
+    held = CrmOutcome(state="waiting", reason="email_held_by_member", holder=key_of(7002))
+    busy = CrmOutcome(state="retry", reason="http_503", member_only=True)
+    for outcome, holder in ((held, key_of(7002)), (busy, key_of(7002)), (FULL, "")):
+        stack.crm.outcomes[KEY] = outcome
+        stack.work(replace(change_message("retry", KEY), body=retry_change(KEY).body))
+        [(key, state)] = scan.waiting()
+        assert (key, state.state) == (KEY, outcome.state)
+        assert state.waiting is not None
+        assert state.waiting.holder == holder
+
+
+def test_a_try_without_a_result_has_its_message() -> None:
+    """It is taken for lost a day after it was due, and not queued a second time before."""
+    stack = Stack()
+    waiting = Waiting(since=START, tries=1, tried=START, next_try=START, digest="d")
+    stack.sync_states.states[KEY] = SyncState(state="retry", reason="http_503", waiting=waiting)
+    stack.add(7001)
+    stack.until(timedelta(hours=23))
+    assert stack.calls() == []
+    stack.until(timedelta(hours=25))
+    assert stack.calls() == [1]
+    assert stack.state().state == "mirrored"
+
+
 def test_the_end_of_the_apis_version_is_kept(mirrors_table: str) -> None:
     """Each round keeps it with the progress, where the daily run finds it, and forgets it with a newer version."""
     scan = DynamoSyncStateScan(mirrors_table, "fake")

@@ -139,9 +139,12 @@ def test_the_version_that_ends(mirror: MirrorSetup) -> None:
 
 
 def test_the_result_as_text() -> None:
-    """Keys are printed as words in a table, and empty values as `none` or `never`; fields that differ come first."""
-    text = as_text({"mirrored": 3, "refused_why": {"owned_by_other": 1}, "last_fill": {}, "at": None})
-    assert [" ".join(line.split()) for line in text.splitlines()[2:]] == [
+    """Keys are printed as words, and empty values as `none` or `never`; fields that differ come first."""
+    text = as_text(
+        {"removed": False, "mirrored": 3, "refused_why": {"owned_by_other": 1}, "last_fill": {}, "at": None}
+    )
+    assert [" ".join(line.split()) for line in text.splitlines()] == [
+        "removed no",
         "mirrored 3",
         "refused why: owned by other 1",
         "last fill none",

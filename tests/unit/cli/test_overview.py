@@ -8,8 +8,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
+from relay.model.effects import Level
+from relay.model.incident import Incident
 from relay_cli.output import age_text
 from relay_cli.overview.deliveries import UNPLACED, DeliveryCounter, accepted_topic, windows
+from relay_cli.overview.incidents import incident_blocks, incident_rows
 from relay_cli.overview.queues import ages_queries
 
 NOW = datetime(2026, 11, 27, 3, 0, tzinfo=UTC)
@@ -74,3 +77,23 @@ def test_the_metrics_that_are_read() -> None:
     ids = [query["Id"] for query in queries]
     assert len(set(ids)) == len(ids) == 4
     assert all(each.isidentifier() and each.islower() for each in ids)
+
+
+@pytest.mark.parametrize(
+    ("key", "title", "customer"),
+    [
+        ("cancel:acme.myshopify.com:77:2027-09-30", "A member is going to leave on Thu 30 Sep 2027", "77"),
+        ("cancel:acme.myshopify.com:77:unknown", "A member is going to leave", "77"),
+        ("dun:acme.myshopify.com:77", "A payment of a member failed, and is tried again", "77"),
+        ("reconcile:acme.myshopify.com", "reconcile:acme.myshopify.com", None),
+    ],
+)
+def test_an_incident_of_which_nobody_was_told_has_words(key: str, title: str, customer: str | None) -> None:
+    """An open one at level info is told of in the digest alone: its key says what it is, and about whom."""
+    incident = Incident(key=key, active=True, level=Level.INFO, opened_at=NOW - timedelta(days=2))
+    [row] = incident_rows([incident], NOW)
+    assert (row["incident"], row["customer"]) == (key, customer)
+    first, second = incident_blocks([row]).splitlines()
+    assert first == f"info  {title}"
+    assert (f"customer {customer}" in second) is (customer is not None)
+    assert row["link"] == (f"https://admin.shopify.com/store/acme/customers/{customer}" if customer else None)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from relay.model.calendar import moment
+from relay.model.fields import ValueKind, from_stored, to_stored
 from relay.rules.credits import remaining_lots
 from relay.rules.crm_profile import crm_profile
 from relay.rules.segments import direction
 from relay.rules.settings import Rules, Thresholds, TierSetting
+from relay.scheduler.reminders import Window, renewal_due
 
 from tests.support.in_memory_relay import day
 from tests.support.sample_events import after, event
@@ -53,6 +57,33 @@ def field(name: str, *events: Any, rules: Rules = DEFAULTS) -> Any:
 def test_high_value(events: list[Any], rules: Rules, *, high: bool) -> None:
     """By the annual fee, the credits, the revenue or the top tier; 0 switches a threshold off."""
     assert field("high_value", *events, rules=rules) is high
+
+
+@pytest.mark.parametrize(
+    ("written", "utc", "berlin", "auckland"),
+    [
+        ("2027-04-01T23:30:00.000Z", "2027-04-01", "2027-04-02", "2027-04-02"),
+        ("2027-04-01T11:30:00Z", "2027-04-01", "2027-04-01", "2027-04-02"),
+        # At midnight or with an offset it is the day as written, wherever the shop is.
+        ("2027-04-01T00:00:00.000Z", "2027-04-01", "2027-04-01", "2027-04-01"),
+        ("2027-04-01", "2027-04-01", "2027-04-01", "2027-04-01"),
+        ("2027-04-01T23:30:00-07:00", "2027-04-01", "2027-04-01", "2027-04-01"),
+    ],
+)
+def test_the_day_of_the_next_payment_by_the_shops_clock(
+    written: str, utc: str, berlin: str, auckland: str
+) -> None:
+    """A moment stays one in the record, through the table and back; the shop's zone tells which day it is."""
+    paid = after(event("paid", 1, newBillingDate=written))
+    stored = to_stored(paid.value("next_payment_on"))
+    assert from_stored(ValueKind.DAY, stored) == paid.value("next_payment_on")
+    for zone, shown in (("UTC", utc), ("Europe/Berlin", berlin), ("Pacific/Auckland", auckland)):
+        values = crm_profile(paid, DEFAULTS, ZoneInfo(zone)).values
+        assert values["next_payment_on"] == date.fromisoformat(shown), zone
+        renewal = moment(date.fromisoformat(shown), time(), ZoneInfo(zone)) - timedelta(days=3)
+        window = Window(begin=renewal - timedelta(hours=1), end=renewal, zone=ZoneInfo(zone))
+        due = renewal_due(after(event("joined", 0), member=paid), DEFAULTS, window)
+        assert due == date.fromisoformat(shown), zone
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,15 @@ def test_the_result_of_an_event() -> None:
     assert found["e2"] == {"outcome": "stale", "alerts": [], "crm": "contact 101"}
 
 
+def test_a_reading_of_the_api_is_no_event() -> None:
+    """The journal keeps what Relay read; the console counts what the platform told."""
+    journal = (
+        line("api-1", "applied", topic="relay.reconcile"),
+        line("e1", "applied", topic="customer.updated"),
+    )
+    assert event_results(Observation(journal=journal), []).keys() == {"e1"}
+
+
 def test_the_message_of_a_note_with_a_key_of_its_own_is_the_events() -> None:
     """An effect's id begins with the event's id or with a key: its rule is what follows the dot."""
     found = event_results(Observation(journal=(line("e1", "applied", "489900bd.lost"),)), [TEXT])

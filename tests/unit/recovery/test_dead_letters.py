@@ -194,6 +194,26 @@ def test_a_letter_that_sqs_moved(setup: Letters) -> None:
     assert [message.body for message in setup.waiting("alerts")] == ["{}"]
 
 
+def test_a_letter_that_comes_back_at_once_is_sent_back_once(setup: Letters) -> None:
+    """Its cause is not mended: the same command leaves it, says so, and counts one redrive; a later one may send it."""
+    setup.aws.clock.advance(timedelta(microseconds=123_456))
+    setup.give_up_event("updated", "7001")
+
+    def fail_again(_seconds: float) -> None:
+        inbox = SqsInbox(setup.aws.sqs.queue(f"{STACK}-updated").url, "updated", setup.aws, hidden_for=600)
+        for message in inbox.receive():
+            inbox.delete([message])
+            setup.give_up("updated", message.body, message.header)
+
+    command = replace(setup.letters(), sleep=fail_again)
+    result = command.redrive(EVERY, RedriveOptions())
+    assert (result.done, dict(result.skipped)) == (1, {"came_back": 1})
+    [letter], _ = setup.letters().find(EVERY)
+    assert letter.header.redrives == 1
+    setup.aws.clock.advance(timedelta(minutes=20))
+    assert setup.letters().redrive(EVERY, RedriveOptions()).done == 1
+
+
 def test_grants_and_frequent_returns_stay(setup: Letters) -> None:
     """A grant is money, and a fourth redrive meets the same cause: both need to be asked for."""
     setup.give_up_event("grants", "7001")

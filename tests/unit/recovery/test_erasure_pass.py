@@ -14,7 +14,7 @@ from relay.errors import TransientError
 from relay.model.facts import Facts
 from relay.model.member import Member, merge
 from relay.model.milestones import Milestone
-from relay.recovery.erasure_pass import STATE, ErasurePass, PassState, pending
+from relay.recovery.erasure_pass import STATE, ErasurePass, PassState, is_pending
 
 from tests.support.journal_fakes import FakeArchive
 from tests.support.port_fakes import SHOP
@@ -217,7 +217,15 @@ def test_a_state_that_cannot_be_read() -> None:
 def test_what_is_pending() -> None:
     """An erasure is pending until a pass that has found it has ended."""
     setup = Setup([person("7001")])
-    assert pending(PassState(), {"7001"}) == {"7001"}
+    assert is_pending(PassState(), "7001", ERASED)
     setup.archive.deliver(TOLD, line("7001"))
-    assert pending(setup.run(times=1), {"7001"}) == {"7001"}
-    assert pending(setup.run(), {"7001", "7002"}) == {"7002"}
+    assert is_pending(setup.run(times=1), "7001", ERASED)
+    ended = setup.run()
+    assert not is_pending(ended, "7001", ERASED)
+    assert is_pending(ended, "7002", ERASED)
+
+
+def test_a_second_erasure_is_pending() -> None:
+    """A member that joined again and is erased once more waits for another pass: the journal has what came between."""
+    setup = Setup([person("7001")])
+    assert is_pending(setup.run(), "7001", ERASED + DAY)

@@ -180,6 +180,7 @@ def test_the_notifier_and_the_mirror_know_their_places() -> None:
     }
     for target, own in TARGETS.items():
         assert environment(f"{target}Function").keys() == {
+            "TIME_ZONE",
             "POWERTOOLS_SERVICE_NAME",
             "SOURCE_URL",
             "SOURCE_NAME",

@@ -132,6 +132,9 @@ def test_every_missing_setting_is_named_at_once(function: str) -> None:
         expected -= {"DEAD_LETTERS_URL"}
     if kind is NotifierSettings:
         expected -= {"KPIS_TABLE"}
+    if kind is CrmSettings:
+        # Newer than the function: an update sets code and environment one after the other.
+        expected -= {"TIME_ZONE"}
     assert set(problems(kind, keep)[0]) == expected
     assert set(problems(kind, {**dict.fromkeys(there, ""), **keep})[0]) == expected
 

@@ -42,6 +42,7 @@ _WORDS: Final = LetterWords(
     then="`redrive` sends them back",
     skipped={
         "grants": "grants are money: look at docs/retention.md, then add --with-grants",
+        "came_back": "came back at once: the cause is not mended; `relay dead-letters show ID` shows the error",
         "redriven_often": "redriven three times already: mend the cause first, then add --force",
         "no_queue": "their queue does not exist any more or is not known",
         "not_in_journal": "the journal has no write of their time yet: try later, or add --force to let them go",

@@ -114,20 +114,34 @@ def _show_member(stack: Stack, state: PassState, arguments: argparse.Namespace) 
     from relay.adapters.dynamodb.members import DynamoMembers
     from relay.model.erasure import PERSONAL
     from relay.model.member import member_key
-    from relay.recovery.erasure_pass import pending
+    from relay.recovery.erasure_pass import erased_since, is_pending
 
     shop = stack.parameters["ShopDomain"]
     key = member_key(shop, arguments.customer)
     record = DynamoMembers(stack.output("MembersTable"), shop, stack.aws()).load([key])[0][key]
     member = record.member
-    waits = bool(member.moment("erased_at")) and arguments.customer in pending(state, {arguments.customer})
+    erased_at = erased_since(member)
+    waits = erased_at is not None and is_pending(state, arguments.customer, erased_at)
     value: dict[str, Any] = {
         "member": key,
         "erased": member.is_erased,
-        "erased_at": member.moment("erased_at"),
+        "erased_at": erased_at,
         "personal_fields": [name for name in PERSONAL if member.value(name) is not None],
-        "journal": "the next pass takes it out" if waits else "done" if member.moment("erased_at") else "-",
+        "journal": "the next pass takes it out" if waits else "done" if erased_at else "-",
         "pass_ended": state.ended or None,
     }
-    show(arguments, value, "\n".join(f"{name.replace('_', ' ')}: {one}" for name, one in value.items()))
+    show(
+        arguments, value, "\n".join(f"{name.replace('_', ' ')}: {_shown(one)}" for name, one in value.items())
+    )
     return ATTENTION if waits else DONE
+
+
+def _shown(value: object) -> str:
+    """Return one value of the state for a person."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(value) or "none"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S} UTC"
+    return "-" if value is None else str(value)

@@ -5,11 +5,12 @@ A member is the customer id: a name is personal data, and the link leads to it. 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from relay.alerts.render.content import customer_link
+from relay.alerts.render.times import local_day
 from relay.model.effects import MEMBER
 
 from relay_cli.output import age_text
@@ -23,6 +24,20 @@ _AMOUNTS: Final = ("Amount", "Balance now", "Balance", "Granted", "Expired")
 """The labels of an alert's details that are money, in the order in which one is chosen."""
 
 
+def _leaving(of_member: str) -> str:
+    """Return what is known of a pending cancellation by its key: shop, customer, and the day of the end or `unknown`."""
+    *_, day = of_member.split(":")
+    when = f" on {local_day(date.fromisoformat(day))}" if day[:1].isdigit() else ""
+    return f"A member is going to leave{when}"
+
+
+_WORDS: Final[dict[str, Callable[[str], str]]] = {
+    "cancel": _leaving,
+    "dun": lambda _: "A payment of a member failed, and is tried again",
+}
+"""Titles of the incidents that can be open before a person is told of them, by the first part of the key."""
+
+
 def incident_rows(incidents: Iterable[Incident], now: datetime) -> list[dict[str, Any]]:
     """Return the incidents, the most severe first and among these the oldest. A member is named by customer id."""
     ordered = sorted(incidents, key=lambda one: (-(one.level or 0), _age(one, now) * -1, one.key))
@@ -31,11 +46,14 @@ def incident_rows(incidents: Iterable[Incident], now: datetime) -> list[dict[str
 
 def _row(incident: Incident, now: datetime) -> dict[str, Any]:
     said = opening_message(incident)
-    shop, _, customer = (said.member if said else "").rpartition(":")
+    kind, _, of_member = incident.key.partition(":")
+    words = _WORDS.get(kind)
+    member = said.member if said else ":".join(of_member.split(":")[:2]) if words else ""
+    shop, _, customer = member.rpartition(":")
     return {
         "incident": incident.key,
         "level": incident.level.name.lower() if incident.level else "info",
-        "title": _title(said, incident.told) if said else None,
+        "title": _title(said, incident.told) if said else words and words(of_member),
         "customer": customer or None,
         "amount": _amount(said) if said else None,
         "opened_at": incident.opened_at,

@@ -47,5 +47,21 @@ export const differences = (customerId) =>
 
 export const isCompared = (customerId) => store.compared.has(customerId);
 
-export const nameOf = (customerId) => store.people.get(customerId) ?? customerId;
-export const fullName = (member) => `${member.first_name} ${member.last_name}`.trim() || member.email;
+// The names of members that no list has shown yet, as of those in deliveries: read at most once for each number of members.
+let named = -1;
+const readPeople = soon(async () => {
+  const members = store.state?.members ?? 0;
+  if (named === members) return;
+  named = members;
+  for (const one of (await get("/_sim/members", { limit: 1000 })).members) store.people.set(one.customer_id, fullName(one));
+  notify("state");
+}, 300);
+
+export function nameOf(customerId) {
+  const known = store.people.get(customerId);
+  if (known === undefined && customerId) readPeople();
+  return known ?? customerId;
+}
+
+// An erased member has neither name nor address: the id is all that is left.
+export const fullName = (member) => `${member.first_name} ${member.last_name}`.trim() || member.email || member.customer_id;

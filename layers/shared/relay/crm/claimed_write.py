@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final, Literal, TypeAlias
 
 from relay.crm.previous_contacts import (
@@ -114,7 +114,10 @@ class _Sent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedWrite:
-    """Writes members to one CRM. `observe` is called with every call's outcomes, `on_waiting` with the time of a next try."""
+    """Writes members to one CRM. `observe` is called with every call's outcomes, `on_waiting` with the time of a next try.
+
+    `zone` is the shop's.
+    """
 
     crm: Crm
     members: MemberStore
@@ -122,6 +125,7 @@ class ClaimedWrite:
     clock: Clock
     observe: Callable[[str, CrmOutcome], None]
     on_waiting: Callable[[datetime], None] = lambda _: None
+    zone: tzinfo = UTC
 
     def profiles(self, keys: Sequence[str]) -> dict[str, CrmProfile]:
         """Return what the CRM is to hold of these members, without those that have an error in `each_profile`.
@@ -146,7 +150,7 @@ class ClaimedWrite:
         found: dict[str, CrmProfile | Exception] = dict(loaded.errors)
         for key, record in loaded.records.items():
             try:
-                profile = crm_profile(record.member, loaded.rules)
+                profile = crm_profile(record.member, loaded.rules, self.zone)
                 _ = profile.digest, self.crm.expected_fields(profile)
             except Exception as error:  # noqa: BLE001 - a defect in one member must not hold up the others
                 found[key] = error
@@ -206,7 +210,9 @@ class ClaimedWrite:
             job_digest=sent.job_digests.get(key),
             final=key not in sent.uncleared,
             previous_contacts=sent.left.get(key),
-            waiting=next_waiting(claim.sync_state.waiting, profile, now, backfill=backfill)
+            waiting=next_waiting(
+                claim.sync_state.waiting, profile, now, backfill=backfill, holder=outcome.holder
+            )
             if waits
             else None,
             held=key in sent.held,

@@ -26,6 +26,7 @@ _CRM_ANSWERED: Final = ("mirrored", "refused", "waiting", "pending")
 class SyncRun:
     """One invocation. Messages and changes are by message id, everything else by member key.
 
+    `sync_states`, `profiles` and `results` also have members that no message names: those whose address others wait for.
     `credential` is the setting to name if the CRM rejects the credentials. `stop` is set when no further call may be
     made, and says why.
     """
@@ -48,13 +49,21 @@ class SyncRun:
 
     @property
     def changed(self) -> frozenset[str]:
-        """The members that at least one message names outside of a back-fill."""
-        return frozenset(change.member for change in self.changes.values() if not change.backfill)
+        """The members that at least one message names outside of a back-fill, and those taken along that are none's."""
+        named = frozenset(change.member for change in self.changes.values() if not change.backfill)
+        taken_along = self.sync_states.keys() - set(self.members)
+        return named | {
+            key
+            for key in taken_along
+            if not ((waiting := self.sync_states[key].waiting) and waiting.backfill)
+        }
 
     @property
     def tried_again(self) -> frozenset[str]:
-        """The members that at least one message asks to try though they wait: a fill or a retry."""
-        return frozenset(change.member for change in self.changes.values() if change.backfill or change.retry)
+        """The members that at least one message asks to try though they wait: a fill, a retry or their next try."""
+        return frozenset(
+            change.member for change in self.changes.values() if change.backfill or change.retry or change.due
+        )
 
     @property
     def retried(self) -> frozenset[str]:

@@ -15,15 +15,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, timedelta, tzinfo
 from typing import TypeAlias
 
 from relay.crm import coalescing
+from relay.crm.address_rings import rings
 from relay.crm.circuit_breaker import CircuitBreaker
 from relay.crm.claimed_write import ClaimedWrite, SyncResult, cached_result, is_current
+from relay.crm.holders import HolderQueue, links_of, load_with_holders
 from relay.crm.run import NEEDED_MS, CircuitGuard, SyncRun
 from relay.crm.timeline import TimelineWriter
-from relay.crm.waiting import WAITING_TOPIC, WaitingMembers, retry_change, round_message, waits
+from relay.crm.waiting import WAITING_TOPIC, WaitingMembers, round_message, waits
 from relay.errors import PermanentError, TransientError
 from relay.model.consistency import NO_EMAIL
 from relay.model.member import member_key
@@ -80,6 +82,7 @@ class CrmSync:
     commands: Mapping[str, Command] = field(default_factory=dict)
     waiting: WaitingMembers | None = None
     measure: Callable[[SyncCounts], None] = lambda _: None
+    zone: tzinfo = UTC
 
     def work(self, messages: Sequence[Message], context: Context) -> Results:
         """Write the members that these change messages name, each once; return an error or None by message id."""
@@ -117,29 +120,6 @@ class CrmSync:
         if self.waiting:
             self.waiting.queue.send([round_message(self.clock(), everyone=True)])
 
-    def _bring_together(self, run: SyncRun) -> None:
-        """Queue two members again whose contacts hold each other's address: only one call with both can swap them.
-
-        Not after a retry: those that it could not part wait for their schedule.
-        """
-        pairs = {
-            frozenset((key, result.holder))
-            for key, result in run.results.items()
-            if isinstance(result, CrmOutcome)
-            and result.state == "waiting"
-            and result.holder
-            and key not in run.retried
-        }
-        holders = {key for pair in pairs for key in pair}
-        if not pairs or self.waiting is None:
-            return
-        try:
-            states = self.sync_states.load(sorted(holders))
-            meeting = [pair for pair in pairs if all(states[key].state == "waiting" for key in pair)]
-            self.waiting.queue.send([retry_change(key) for pair in meeting for key in sorted(pair)])
-        except TransientError:
-            return  # they wait for their schedule
-
     def _read_change(self, message: Message) -> MemberChanged:
         expect_topic(message, CHANGE_TOPIC)
         change = load(MemberChanged, message.body)
@@ -162,17 +142,24 @@ class CrmSync:
             clock=self.clock,
             observe=observe,
             on_waiting=self.waiting.mark if self.waiting else lambda _: None,
+            zone=self.zone,
         )
         try:
             # The sync states first: see `claimed_write.py`, 1.
-            run.sync_states = self.sync_states.load(run.members)
-            profiles = writer.each_profile(run.members)
+            known = (
+                self.sync_states.load(run.members)
+                if run.probes_a_code
+                else load_with_holders(self.sync_states, run.members)
+            )
+            run.sync_states = known
+            profiles = writer.each_profile(list(known))
         except TransientError as error:
             return dict.fromkeys(run.changes, error)
         errors = run.take_profiles(profiles)
         ContactWriter(self.crm, writer, guard).write(run)
         run.results |= _request_missing_emails(self.rechecks, run.results)
-        self._bring_together(run)
+        if self.waiting:
+            HolderQueue(self.sync_states, self.waiting.queue).send(run)
         note_errors = TimelineWriter(self.crm, guard, self.rechecks, self.clock, counts.drop).write(run)
         self.measure(counts)
         return errors | {
@@ -196,6 +183,10 @@ class ContactWriter:
         """
         stale = [key for key, profile in run.profiles.items() if self._is_due(run, key, profile)]
         run.results |= {key: cached_result(run.sync_states[key]) for key in run.profiles}
+        # A ring is a call of its own: in a larger one, its members could not be told from others that are refused.
+        for ring in rings({key: holder for key, holder in links_of(run.sync_states).items() if key in stale}):
+            self._write(run, ring, self.crm.batch_size)
+            stale = [key for key in stale if key not in ring]
         if self.crm.bulk:
             backfill = [key for key in stale if key not in run.changed]
             self._write(run, backfill, self.crm.bulk.size, by_job=True)
@@ -208,7 +199,7 @@ class ContactWriter:
         """Return whether a member is to be written: it differs, and does not wait for its next try."""
         sync_state = run.sync_states[key]
         if waits(sync_state, profile):
-            return key in run.tried_again
+            return key in run.tried_again or key not in run.members
         if sync_state.state == "refused" and key in run.retried:
             return True
         return not is_current(sync_state, profile)

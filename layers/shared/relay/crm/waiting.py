@@ -51,8 +51,10 @@ _SCAN_AT_LEAST: Final = timedelta(days=1)
 """The table is read this often even if nothing is known to wait: a crash can lose the mark that something does."""
 
 
-def next_waiting(known: Waiting | None, profile: CrmProfile, now: datetime, *, backfill: bool) -> Waiting:
-    """Return the schedule of a member after one more try in vain."""
+def next_waiting(
+    known: Waiting | None, profile: CrmProfile, now: datetime, *, backfill: bool, holder: str = ""
+) -> Waiting:
+    """Return the schedule of a member after one more try in vain; `holder` has the address that it waits for."""
     tries = known.tries + 1 if known else 1
     return Waiting(
         since=known.since if known else now,
@@ -61,6 +63,7 @@ def next_waiting(known: Waiting | None, profile: CrmProfile, now: datetime, *, b
         next_try=now + DELAYS[min(tries, len(DELAYS)) - 1],
         digest=profile.digest,
         backfill=backfill,
+        holder=holder,
     )
 
 
@@ -80,9 +83,14 @@ def waits(sync_state: SyncState, profile: CrmProfile) -> bool:
     )
 
 
-def retry_change(key: str, *, backfill: bool = False, delay: int = 0) -> OutgoingMessage:
+def retry_change(key: str) -> OutgoingMessage:
     """Return the message by which a member that waits or was refused is tried again."""
-    return replace(change_message(MemberChanged(member=key, backfill=backfill, retry=True)), delay=delay)
+    return change_message(MemberChanged(member=key, retry=True))
+
+
+def next_try_change(key: str, *, backfill: bool = False, delay: int = 0) -> OutgoingMessage:
+    """Return the message of a waiting member's next try: it does nothing if the member was refused meanwhile."""
+    return replace(change_message(MemberChanged(member=key, backfill=backfill, due=True)), delay=delay)
 
 
 def round_message(at: datetime, *, everyone: bool = False) -> OutgoingMessage:
@@ -144,7 +152,7 @@ class WaitingMembers:
     def probe(self) -> None:
         """Queue the one member that has waited longest: it finds out whether the CRM takes members again."""
         for key, sync_state in _oldest_first(self.scan.waiting())[:1]:
-            self._send([retry_change(key, backfill=_is_backfill(sync_state))])
+            self._send([next_try_change(key, backfill=_is_backfill(sync_state))])
 
     def round(self, *, everyone: bool = False) -> int:
         """Queue what is due, as far as one round may; return how many members.
@@ -195,7 +203,7 @@ class WaitingMembers:
         size, apart = self.crm.members_per_call, self._seconds_per_call()
         longest = int(TICK.total_seconds())
         return [
-            retry_change(
+            next_try_change(
                 key, backfill=_is_backfill(sync_state), delay=min(int(number // size * apart), longest)
             )
             for number, (key, sync_state) in enumerate(members)
@@ -214,9 +222,14 @@ def _is_due(progress: Mapping[str, Any], now: datetime) -> bool:
 
 
 def _next_try(sync_state: SyncState, released: datetime | None) -> datetime:
-    """Return when a member is due: at its next try, or at once if all that waited until `released` are."""
+    """Return when a member is due: at its next try, or at once if all that waited until `released` are.
+
+    A try without a result has its message in the queue; a day later it is taken for lost.
+    """
     waiting = sync_state.waiting
     assert waiting, "only members that wait are asked for"  # noqa: S101 - for the type checker
+    if sync_state.state != "waiting":
+        return waiting.next_try + _SCAN_AT_LEAST
     # What was queued or tried since has a later `tried`.
     return released if released and waiting.tried < released < waiting.next_try else waiting.next_try
 

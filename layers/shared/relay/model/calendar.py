@@ -17,6 +17,13 @@ def moment(day: date, at: time, zone: tzinfo) -> datetime:
     return datetime.combine(day, at, zone).astimezone(UTC)
 
 
+def day_in(value: object, zone: tzinfo) -> date | None:
+    """Return a day as it is, and of a moment the day that the zone's clock shows; None for anything else."""
+    if isinstance(value, datetime):
+        return value.astimezone(zone).date()
+    return value if isinstance(value, date) else None
+
+
 def bounds(day: date, zone: tzinfo) -> tuple[datetime, datetime]:
     """Return when a day begins and when the next one does."""
     return moment(day, time(), zone), moment(day + DAY, time(), zone)

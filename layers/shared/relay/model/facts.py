@@ -188,6 +188,7 @@ def normalise(name: str, value: Value) -> Value:
     if value is None or known is None:
         return value
     if isinstance(value, date) and known.kind is ValueKind.DAY:
-        return value if cleaning.FIRST_DAY <= value <= cleaning.LAST_DAY else None
+        day = value.date() if isinstance(value, datetime) else value
+        return value if cleaning.FIRST_DAY <= day <= cleaning.LAST_DAY else None
     clean: Value = (_KINDS.get(name) or _BY_TYPE[known.kind]).clean(value)
     return clean

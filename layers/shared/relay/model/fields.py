@@ -178,7 +178,8 @@ def from_stored(kind: ValueKind, stored: Any) -> Value:
         case ValueKind.MOMENT:
             return from_millis(int(stored))
         case ValueKind.DAY:
-            return date.fromisoformat(stored)
+            # A number is a moment of which the shop's zone tells the day.
+            return date.fromisoformat(stored) if isinstance(stored, str) else from_millis(int(stored))
         case ValueKind.COUNT:
             return int(stored)
         case ValueKind.MONEY:

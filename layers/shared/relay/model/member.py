@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
 
 from relay.model import billing, erasure, open_fee
 from relay.model.balance_chain import BalanceChain, BalanceChange, append, balance, last_change
+from relay.model.calendar import day_in
 from relay.model.facts import Facts, Lot
 from relay.model.fields import FIELDS, UNTIL_BILLING_ENDS, UNTIL_SETTLED, Value
 from relay.model.lots import lots_kept
@@ -129,9 +130,8 @@ class Member:
         return value if isinstance(value, datetime) else None
 
     def day(self, name: str) -> date | None:
-        """Return the value of a field that holds a day."""
-        value = self.value(name)
-        return value if isinstance(value, date) and not isinstance(value, datetime) else None
+        """Return the value of a field that holds a day; of a moment, its day in UTC."""
+        return day_in(self.value(name), UTC)
 
     def fields_from(self, event_id: str) -> frozenset[str]:
         """Return the names of the fields whose present value this event has set."""

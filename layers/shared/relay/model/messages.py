@@ -59,13 +59,15 @@ class MemberChanged:
     """A member changed (`member` is the key `shop:customer`), with the notes of the events behind it.
 
     `backfill` marks a change that shall start nothing in a CRM, as far as the CRM allows. `retry` asks for one more try
-    of a member that a CRM did not take, though it has not changed. Its topic is `CHANGE_TOPIC`.
+    of a member that a CRM did not take, though it has not changed; `due` is the same for one that still waits, and nothing
+    for one that was refused meanwhile. Its topic is `CHANGE_TOPIC`.
     """
 
     member: str
     events: tuple[EventEffects, ...] = ()
     backfill: bool = False
     retry: bool = False
+    due: bool = False
 
 
 def notes_in(changes: Iterable[MemberChanged]) -> Iterator[tuple[str, MemberChanged, EventEffects, Note]]:

@@ -16,7 +16,8 @@ from relay.rules.crm_profile import CrmProfile
 class Waiting:
     """A member that the CRM does not take, for a reason that may pass: since when, and when it is tried again.
 
-    `tried` is when it was last tried, or queued to be. `digest` is that of the profile that was tried, `backfill` whether it was a back-fill's.
+    `tried` is when it was last tried, or queued to be. `digest` is that of the profile that was tried, `backfill` whether it was a back-fill's. `holder` is the key of the member
+    whose contact has the address that this one waits for; empty where it waits for something else.
     """
 
     since: datetime
@@ -25,6 +26,7 @@ class Waiting:
     next_try: datetime
     digest: str
     backfill: bool = False
+    holder: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +39,8 @@ class SyncState:
     is stored; a time in the past means that the caller died. `job` is the bulk job that works on the member, and
     `job_digest` the digest of the profile that the job was given. `previous_contacts` are the CRM's ids of contacts
     (addresses, where no id is known) that may hold the member's fields and are not its contact. `made_contacts` are the
-    ids of those that Relay made for the member: what a CRM's answer said, and nothing else. `waiting` is set while
-    `state` is `waiting`.
+    ids of those that Relay made for the member: what a CRM's answer said, and nothing else. `waiting` is set from a
+    `state` that is `waiting` until a final one.
     """
 
     digest: str | None = None
@@ -181,7 +183,7 @@ class SyncStateScan(Protocol):
         ...
 
     def waiting(self) -> Sequence[tuple[str, SyncState]]:
-        """Return all members that wait, with their sync states."""
+        """Return all members that wait, with their sync states; also those whose latest try has no result yet."""
         ...
 
     def postpone(self, members: Sequence[str], now: datetime, until: datetime) -> None:

@@ -309,10 +309,10 @@ class DeadLetters(LetterBox):
     fan_out_again: Callable[[tuple[datetime, datetime]], int]
 
     def redrive(self, chosen: LetterFilter, options: RedriveOptions) -> LetterResult:
-        """Send the chosen letters to the queues they came from and delete them here."""
-        result = LetterResult()
+        """Send the chosen letters to the queues they came from and delete them here, each once."""
+        result, refusal_of = LetterResult(), partial(_refusal, options, self.clock())
         with self.held() as held:
-            for batch in self._chosen(held, chosen, options.limit, result, partial(_refusal, options)):
+            for batch in self._chosen(held, chosen, options.limit, result, refusal_of):
                 if options.dry_run:
                     continue
                 began = self.clock()
@@ -376,8 +376,16 @@ class DeadLetters(LetterBox):
         return done
 
 
-def _refusal(options: RedriveOptions, letter: Letter) -> str | None:
-    """Return why a letter is left where it is; None where it may go back."""
+def _refusal(options: RedriveOptions, began: datetime, letter: Letter) -> str | None:
+    """Return why a letter is left where it is; None where it may go back. `began` is when the command did.
+
+    A letter that this command has sent may be given up again while the queue is read. Sent anew, it would use up all its
+    redrives within one command.
+    """
+    sent_at = letter.header.since if letter.header.redrives else None
+    # A header has milliseconds.
+    if sent_at is not None and sent_at >= began.replace(microsecond=began.microsecond // 1000 * 1000):
+        return "came_back"
     if letter.source == _GRANTS and not options.with_grants:
         return "grants"
     if letter.header.redrives >= MOST_REDRIVES and not options.force:

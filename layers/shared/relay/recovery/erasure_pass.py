@@ -18,7 +18,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeAlias
@@ -132,7 +131,7 @@ class ErasurePass:
         found = {
             member.customer_id: (erased_at.isoformat(), member.is_erased)
             for member in page.items
-            if (erased_at := _erased_at(member))
+            if (erased_at := erased_since(member))
         }
         state = replace(state, erased={**state.erased, **found}, scan=page.cursor)
         if page.cursor:
@@ -184,7 +183,7 @@ class ErasurePass:
         self.archive.write(STATE, json.dumps(asdict(state)).encode())
 
 
-def _erased_at(member: Member) -> datetime | None:
+def erased_since(member: Member) -> datetime | None:
     """Return since when a member is, or was, erased; None where the erasure was lifted, or there is none."""
     erased_at, lifted_at = member.moment("erased_at"), member.moment("erasure_lifted_at")
     return erased_at if erased_at and (lifted_at is None or erased_at > lifted_at) else None
@@ -247,7 +246,10 @@ def _customers(columns: Mapping[str, Any]) -> Iterator[str]:
             return
 
 
-def pending(state: PassState, customers: AbstractSet[str]) -> AbstractSet[str]:
-    """Return those of these erased customers that no ended pass has found: the journal may still say something of them."""
+def is_pending(state: PassState, customer: str, erased_at: datetime) -> bool:
+    """Return whether the journal may still say something of a member that was erased at this moment.
+
+    It may until a pass that has found this erasure has ended: one of an earlier erasure has not read what came between.
+    """
     done = state.erased if state.phase == "done" else state.known
-    return {customer for customer in customers if customer not in done}
+    return done.get(customer, ("",))[0] != erased_at.isoformat()

@@ -11,10 +11,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Final, Literal, TypeAlias, get_args
 
+from relay.model.calendar import day_in
 from relay.model.fields import Value, ValueKind, to_stored
 from relay.model.formats import number_text
 from relay.model.member import Member, PaymentStatus, Status
@@ -172,8 +173,11 @@ class CrmProfile:
         return replace(self, values={**self.values, "mirror_updated_at": moment}, backfill=backfill)
 
 
-def crm_profile(member: Member, rules: Rules) -> CrmProfile:
-    """Return the wanted state of a member in every CRM. Evidence (`seen_…`) is never part of it."""
+def crm_profile(member: Member, rules: Rules, zone: tzinfo = UTC) -> CrmProfile:
+    """Return the wanted state of a member in every CRM. Evidence (`seen_…`) is never part of it.
+
+    `zone` is the shop's: of a moment in a field that shows a day, it tells the day.
+    """
     expiring, expiring_at = credits.next_expiry(member)
     computed: dict[str, Value] = {
         "key": member.key,
@@ -207,14 +211,14 @@ def crm_profile(member: Member, rules: Rules) -> CrmProfile:
         erased=rules.erase_contacts if member.is_erased else None,
         remake_contacts=rules.remake_contacts,
         values={
-            name: computed[name] if name in computed else _sendable(crm_field, member.value(name))
+            name: computed[name] if name in computed else _sendable(crm_field, member.value(name), zone)
             for name, crm_field in CRM_FIELDS.items()
         },
     )
 
 
-def _sendable(crm_field: CrmField, value: Value) -> Value:
-    """Return money to three decimals, no text that is no choice, and moments to the second where the field says so.
+def _sendable(crm_field: CrmField, value: Value, zone: tzinfo = UTC) -> Value:
+    """Return money to three decimals, no text that is no choice, days by the zone, and moments to the second where the field says so.
 
     A text that is no choice is dropped because a CRM
     would refuse the whole member for it, balance and status included.
@@ -223,6 +227,8 @@ def _sendable(crm_field: CrmField, value: Value) -> Value:
         return value.quantize(_FINEST, ROUND_HALF_EVEN, _WIDE)
     if crm_field.choices and isinstance(value, str):
         return value.lower() if value.lower() in crm_field.choices else None
+    if crm_field.kind is ValueKind.DAY:
+        return day_in(value, zone)
     if crm_field.to_the_second and isinstance(value, datetime):
         return value.replace(microsecond=0)
     return value

@@ -13,7 +13,7 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from typing import Final
 
-from relay.model.calendar import DAY, moment
+from relay.model.calendar import DAY, day_in, moment
 from relay.model.effects import MEMBER, Alert, Level, Note
 from relay.model.fields import to_millis
 from relay.model.formats import amount_text, detail_rows, moment_text
@@ -78,8 +78,8 @@ def expiring_within(member: Member, at: datetime, ahead: timedelta) -> Decimal:
 
 def renewal_due(member: Member, rules: Rules, window: Window) -> date | None:
     """Return the day on which the next fee is due, if its notice came due."""
-    day = member.value("next_payment_on")
-    if not isinstance(day, date) or member.status not in {"active", "trialing"}:
+    day = day_in(member.value("next_payment_on"), window.zone)
+    if day is None or member.status not in {"active", "trialing"}:
         return None
     return day if window.calls_for(moment(day, time(), window.zone), _notice(member, rules)) else None
 

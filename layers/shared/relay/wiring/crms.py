@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
@@ -171,6 +172,7 @@ class CrmSettings(Settings):
     secret: str
     requests: RequestSettings
     own: AdapterSettings | None
+    zone: tzinfo = UTC
 
     @classmethod
     def read(cls, reader: SettingsReader) -> Self:
@@ -184,6 +186,8 @@ class CrmSettings(Settings):
             secret=reader.text(f"{target.upper()}_SECRET") if kind else "",
             requests=RequestSettings.read(reader),
             own=kind.read(reader) if kind else None,
+            # A function whose environment is older than its code knows no zone.
+            zone=reader.zone("TIME_ZONE") if reader.optional("TIME_ZONE") else UTC,
         )
 
 
@@ -223,6 +227,7 @@ class CrmServices(QueueServices):
             commands={AUDIT_TOPIC: self.audit.run},
             waiting=self.waiting,
             measure=self.measure,
+            zone=self.settings.zone,
         )
 
     @cached_property
@@ -258,6 +263,7 @@ class CrmServices(QueueServices):
             sync_states=self.sync_states,
             clock=self.clock,
             observe=self.observe,
+            zone=self.settings.zone,
         )
 
     @cached_property

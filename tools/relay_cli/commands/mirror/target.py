@@ -116,6 +116,7 @@ class Target:
             sync_states=self.services.sync_states,
             clock=self.now,
             observe=lambda *_: None,
+            zone=self.services.settings.zone,
         )
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from relay_cli.output import table
@@ -10,7 +10,7 @@ from relay_cli.output import table
 
 def as_text(result: Mapping[str, Any]) -> str:
     """Return a result as text: its values as one table, then its members as another."""
-    parts = [table(("", ""), list(_rows(result)))]
+    parts = [_columns(list(_rows(result)))]
     if "members" in result and isinstance(result["members"], Mapping):
         parts.append(
             table(
@@ -26,6 +26,12 @@ def as_text(result: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def _columns(rows: Sequence[tuple[str, str]]) -> str:
+    """Return names and values side by side: a table without headings."""
+    width = max((len(name) for name, _ in rows), default=0)
+    return "\n".join(f"{name:<{width}}  {value}".rstrip() for name, value in rows)
+
+
 def _rows(result: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     for name, value in result.items():
         label = f"{prefix}{name.replace('_', ' ')}"
@@ -33,6 +39,8 @@ def _rows(result: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
             continue
         if isinstance(value, Mapping):
             yield from _rows(value, f"{label}: ") if value else [(label, "none")]
+        elif isinstance(value, bool):
+            yield label, "yes" if value else "no"
         elif isinstance(value, list):
             yield label, ", ".join(map(str, value)) or "none"
         else:

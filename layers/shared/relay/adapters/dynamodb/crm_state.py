@@ -11,6 +11,7 @@
     previous_contacts   contacts that may hold the member's fields beside its own
     made_contacts       contacts that Relay made for the member
     waiting_since, tried_at, next_try, tries, tried_digest, waits_backfill    of a member that the CRM does not take
+    waits_for           the key of the member whose contact has the address that this one waits for
 
 Cost (on demand, us-east-1: $0.125 per million read units, $0.625 per million writes): a member that needs nothing costs
 a read; one that is sent costs a read, the claim and its release: $1.375 a million. Reads are consistent, at twice the
@@ -43,7 +44,15 @@ _NO_CLAIM: Final = "none"
 
 _FINAL: Final = frozenset({"mirrored", "skipped", "refused"})
 
-_WAITING: Final = ("waiting_since", "tried_at", "next_try", "tries", "tried_digest", "waits_backfill")
+_WAITING: Final = (
+    "waiting_since",
+    "tried_at",
+    "next_try",
+    "tries",
+    "tried_digest",
+    "waits_backfill",
+    "waits_for",
+)
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -224,7 +233,7 @@ def _changes(result: ClaimResult) -> tuple[dict[str, Any], list[str]]:
     removes += [name for name, text in texts.items() if not text]
     if result.waiting:
         sets |= _waiting_attributes(result.waiting)
-    if outcome.state in _FINAL:
+    if result.waiting or outcome.state in _FINAL:
         removes += [name for name in _WAITING if name not in sets]
     for name, contacts in _noted_contacts(result).items():
         if contacts:
@@ -258,6 +267,7 @@ def _waiting_attributes(waiting: Waiting) -> dict[str, Any]:
         "tries": attributes.number(waiting.tries),
         "tried_digest": attributes.text(waiting.digest),
         "waits_backfill": attributes.flag(waiting.backfill),
+        **({"waits_for": attributes.text(waiting.holder)} if waiting.holder else {}),
     }
 
 
@@ -272,6 +282,7 @@ def _waiting(item: Mapping[str, Any]) -> Waiting | None:
         tries=attributes.count_of(item, "tries"),
         digest=attributes.text_of(item, "tried_digest") or "",
         backfill=item.get("waits_backfill", {}).get("BOOL") is True,
+        holder=attributes.text_of(item, "waits_for") or "",
     )
 
 

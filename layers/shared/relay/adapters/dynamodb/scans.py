@@ -119,7 +119,10 @@ class DynamoSyncStateScan:
         return Page(items=found, cursor=following)
 
     def waiting(self) -> Sequence[tuple[str, SyncState]]:
-        """Return all members that wait. It reads the whole table, so it is asked only while some do."""
+        """Return all members that wait, or whose latest try has no result: what is final has no next try.
+
+        It reads the whole table, so it is asked only while some do.
+        """
         prefix, cursor = keys.sync_states_of(self.target), None
         found: list[tuple[str, SyncState]] = []
         while True:
@@ -128,9 +131,9 @@ class DynamoSyncStateScan:
                 self.table,
                 "key",
                 cursor,
-                FilterExpression="begins_with(#key, :prefix) AND #state = :waiting",
-                ExpressionAttributeNames={"#key": "key", "#state": "state"},
-                ExpressionAttributeValues={":prefix": text(prefix), ":waiting": text("waiting")},
+                FilterExpression="begins_with(#key, :prefix) AND attribute_exists(next_try)",
+                ExpressionAttributeNames={"#key": "key"},
+                ExpressionAttributeValues={":prefix": text(prefix)},
             )
             found += [(item["key"]["S"].removeprefix(prefix), decode_sync_state(item)) for item in items]
             if cursor is None:
@@ -150,13 +153,8 @@ class DynamoSyncStateScan:
                         "TableName": self.table,
                         "Key": {"key": text(keys.sync_state(self.target, member))},
                         "UpdateExpression": "SET next_try = :until, tried_at = :now",
-                        "ConditionExpression": "#state = :waiting",
-                        "ExpressionAttributeNames": {"#state": "state"},
-                        "ExpressionAttributeValues": {
-                            ":until": moment(until),
-                            ":now": moment(now),
-                            ":waiting": text("waiting"),
-                        },
+                        "ConditionExpression": "attribute_exists(next_try)",
+                        "ExpressionAttributeValues": {":until": moment(until), ":now": moment(now)},
                     },
                 )
         except ConflictError:

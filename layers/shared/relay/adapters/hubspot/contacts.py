@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from relay.adapters.http import CrmUnavailableError, objects_in
 from relay.adapters.hubspot.answers import refusals
-from relay.adapters.hubspot.client import HubspotClient
+from relay.adapters.hubspot.client import HubspotClient, HubspotReply
 from relay.adapters.hubspot.mapping import KEY, OURS, PERSON, PROPERTIES, encode
 from relay.model.fields import ValueKind
 from relay.model.formats import number_text
@@ -87,7 +87,7 @@ def _left(client: HubspotClient, contacts: Sequence[ContactRef]) -> dict[str, Co
         return {}
     body = read_request([{"id": contact.id or ""} for contact in contacts], [KEY, _CUSTOMER])
     reply = client.call("POST", f"{client.paths.contacts}/batch/read", body)
-    found = {str(each.get("id")): each.get("properties") for each in objects_in(reply.body, "results")}
+    found = {str(each.get("id")): each.get("properties") for each in contacts_in(reply)}
     left: dict[str, ContactRef] = {}
     for contact in contacts:
         properties = found.get(contact.id or "")
@@ -106,6 +106,20 @@ def read_request(
     """Return the body of a batch read. HubSpot's schema demands both property lists, also without a history."""
     body = {"inputs": list(inputs), "properties": list(properties), "propertiesWithHistory": []}
     return {**body, "idProperty": id_property} if id_property else body
+
+
+def contacts_in(reply: HubspotReply) -> list[Mapping[str, Any]]:
+    """Return the contacts that an answer to a batch read has.
+
+    Raises:
+        CrmUnavailableError: it has no list of contacts. Without one, every contact would pass for deleted.
+
+    """
+    if reply.status >= HTTPStatus.BAD_REQUEST:
+        raise CrmUnavailableError(refusals(reply, ["the read"])["the read"])
+    if not isinstance(reply.body.get("results"), list):
+        raise CrmUnavailableError(CrmOutcome(state="retry", reason="unreadable_answer"))
+    return objects_in(reply.body, "results")
 
 
 def _clear(client: HubspotClient, present: Mapping[str, ContactRef]) -> list[tuple[ContactRef, CrmOutcome]]:
@@ -165,7 +179,7 @@ def contacts_of(
         reply = client.call("POST", path, read_request(inputs, properties, KEY))
         found += [
             contact
-            for contact in objects_in(reply.body, "results")
+            for contact in contacts_in(reply)
             if isinstance(contact.get("properties"), Mapping) and contact["properties"].get(KEY) in keys
         ]
     return found

@@ -14,22 +14,23 @@ the note. HubSpot has no conditional write: a key that another shop sets between
 and that shop's next write finds it.
 
 The contact may be another member's of ours. Then everything but the address is written to the member's own contact, and
-it waits; two that hold each other's address are parted when one call has both. The address may also be a secondary one
+it waits; members that hold each other's addresses are parted when one call has them all. The address may also be a secondary one
 of a contact: then that contact gets everything but `email`, because Relay never makes an address the primary one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
-from relay.adapters.http import CrmUnavailableError, objects_in
+from relay.adapters.http import CrmUnavailableError
 from relay.adapters.hubspot.answers import read_answer
 from relay.adapters.hubspot.client import HubspotClient, HubspotReply
-from relay.adapters.hubspot.contacts import read_request
+from relay.adapters.hubspot.contacts import contacts_in, read_request
 from relay.adapters.hubspot.mapping import KEY, OURS, properties_of
+from relay.crm.address_rings import holder_key, holders_first, parting_order, rings
 from relay.errors import TransientError
 from relay.ports.crm import ContactNotes, CrmOutcome
 from relay.rules.crm_profile import CrmProfile
@@ -57,7 +58,6 @@ class HubspotMove:
     call: Call
     notes: ContactNotes
     outcomes: dict[str, CrmOutcome]
-    _parted: set[str] = field(default_factory=set)
 
     def run(self, profiles: Mapping[str, CrmProfile], taken: Mapping[str, str]) -> None:
         """Move these members; `taken` are the contacts that have their addresses.
@@ -68,20 +68,26 @@ class HubspotMove:
         """
         for key, profile in profiles.items():
             self.outcomes[key] = self._move(profile, taken[key])
-        for key in profiles:
-            if self.outcomes[key].holder:
-                self._part(profiles[key], self.outcomes[key].holder, profiles)
+        links = {key: holder for key in profiles if (holder := self.outcomes[key].holder)}
+        for ring in rings(links):
+            self._part(ring, profiles)
+        for key in holders_first(links, links):
+            self._follow(profiles[key], links[key], profiles)
 
     def _move(self, profile: CrmProfile, contact: str) -> CrmOutcome:
         target, own = self._contact(contact), self._contact(profile.key, KEY)
         if target is None:
             return _GONE
+        is_primary = target.email.lower() == (profile.email or "").lower()
         holder = target.key.strip()
         if holder and holder.lower() != profile.key.lower():
             outcome = self._claimed(profile, own, holder, contact)
+            other = self.outcomes.get(outcome.holder) if outcome else None
+            if outcome and not is_primary and (other is None or other.state != "mirrored"):
+                # A secondary address: no contact gives it away by changing its primary one.
+                return replace(outcome, holder="")
             if outcome:
                 return outcome
-        is_primary = target.email.lower() == (profile.email or "").lower()
         if own is None or own.id == target.id:
             # Its own contact has the address as another one of it; or it has none, and takes this one.
             return self._patch_all(profile, target, with_email=is_primary)
@@ -91,13 +97,14 @@ class HubspotMove:
         self, profile: CrmProfile, own: _Contact | None, holder: str, contact: str
     ) -> CrmOutcome | None:
         """Return the outcome of a member whose address is on a contact with another key; None if it may have the contact."""
-        if not _same_shop(holder, profile.key):
+        ours = holder_key(profile.key, holder)
+        if ours is None:
             return CrmOutcome(state="refused", reason="owned_by_other", id=contact)
         try:
-            gives_way = self.notes.gives_way(profile.key, holder)
+            gives_way = self.notes.gives_way(profile.key, ours)
         except TransientError:
             return CrmOutcome(state="retry", reason="holder_not_read", member_only=True)
-        return None if gives_way else self._wait_for(profile, own, holder)
+        return None if gives_way else self._wait_for(profile, own, ours)
 
     def _move_between(
         self, profile: CrmProfile, own: _Contact, target: _Contact, *, with_email: bool
@@ -136,37 +143,51 @@ class HubspotMove:
             state="waiting", reason="email_held_by_member", id=own.id if own else None, holder=holder
         )
 
-    def _part(self, profile: CrmProfile, holder: str, profiles: Mapping[str, CrmProfile]) -> None:
-        """Part a member and the one that holds its address, if both are in this call.
+    def _part(self, ring: Sequence[str], profiles: Mapping[str, CrmProfile]) -> None:
+        """Write members that have each other's addresses: the second one's contact is without an address meanwhile.
 
-        Both are claimed, so neither is written elsewhere. The holder's contact is without an address for two calls; after
-        a crash there, both are written again.
+        All are claimed, so none is written elsewhere. A refusal gives each its former address back; after a crash all
+        are written again.
         """
-        other = self.outcomes.get(holder)
-        if other is None:
+        waiting = {key: self.outcomes[key] for key in ring}
+        second = waiting[ring[1]].id
+        if any(outcome.state != "waiting" or not outcome.id for outcome in waiting.values()):
+            return  # one of them has no contact of its own yet
+        former = {holder: profiles[key].email or "" for key, holder in _links(ring).items()}
+        for key in ring:
+            del self.outcomes[key]  # without an answer from here on, each is to be tried again
+        if self._refusal(profiles[ring[1]], str(second), {_EMAIL: ""}):
+            self.outcomes |= waiting
             return
-        if other.state == "mirrored":
-            # The holder was written after this member, in the same call: its former address may be free now.
-            if profile.key not in self._parted:
-                self._parted.add(profile.key)
-                self.outcomes[profile.key] = self._write_own(profile)
-            return
-        wanted = profiles.get(holder)
-        if wanted is None or other.state != "waiting" or not other.id or holder in self._parted:
-            return
-        if (profile.email or "").lower() == (wanted.email or "").lower():
-            return  # both want the one address
-        self._parted |= {profile.key, holder}
-        if self._refusal(wanted, other.id, {_EMAIL: ""}) is None:
-            self.outcomes[profile.key] = self._write_own(profile)
-            self.outcomes[holder] = self._write_own(wanted)
+        done: list[str] = []
+        for key in parting_order(ring):
+            outcome = self._write_own(profiles[key], waiting[key])
+            if outcome.state != "mirrored":
+                for written in (*reversed(done), ring[1]):
+                    self._try_patch(str(waiting[written].id), {_EMAIL: former[written]})
+                self.outcomes |= waiting
+                if outcome.state != "waiting":
+                    self.outcomes[key] = outcome
+                return
+            done.append(key)
+            self.outcomes[key] = outcome
 
-    def _write_own(self, profile: CrmProfile) -> CrmOutcome:
-        """Write a member to its own contact, the address included."""
+    def _follow(self, profile: CrmProfile, holder: str, profiles: Mapping[str, CrmProfile]) -> None:
+        """Write a member whose holder was written in this call after it: its former address may be free now."""
+        own, other = self.outcomes[profile.key], self.outcomes.get(holder)
+        wanted = profiles.get(holder)
+        if own.state != "waiting" or other is None or other.state != "mirrored":
+            return
+        if wanted is None or (wanted.email or "").lower() != (profile.email or "").lower():
+            self.outcomes[profile.key] = self._write_own(profile, own)
+
+    def _write_own(self, profile: CrmProfile, waits: CrmOutcome) -> CrmOutcome:
+        """Write a member that waits for an address to its own contact, the address included."""
         own = self._contact(profile.key, KEY)
         if own is None:
-            return self.outcomes[profile.key]  # a new member gets its contact with its next try
-        return self._patch_all(profile, own, with_email=True)
+            return waits  # a new member gets its contact with its next try
+        outcome = self._patch_all(profile, own, with_email=True)
+        return replace(outcome, holder=waits.holder) if outcome.state == "waiting" else outcome
 
     def _patch_all(self, profile: CrmProfile, contact: _Contact, *, with_email: bool) -> CrmOutcome:
         refusal = self._refusal(
@@ -199,7 +220,7 @@ class HubspotMove:
     def _contact(self, value: str, id_property: str = "") -> _Contact | None:
         body = read_request([{"id": value}], [KEY, _EMAIL], id_property)
         reply = self.call("POST", f"{self.client.paths.contacts}/batch/read", body)
-        for found in objects_in(reply.body, "results"):
+        for found in contacts_in(reply):
             properties = found.get("properties")
             if isinstance(properties, Mapping) and found.get("id"):
                 return _Contact(
@@ -214,5 +235,5 @@ def _fields(profile: CrmProfile, *, with_email: bool) -> dict[str, str]:
     return {name: value for name, value in properties_of(profile).items() if name not in left_out}
 
 
-def _same_shop(key: str, other: str) -> bool:
-    return key.rpartition(":")[0].strip().lower() == other.rpartition(":")[0].lower()
+def _links(ring: Sequence[str]) -> dict[str, str]:
+    return dict(zip(ring, [*ring[1:], ring[0]], strict=True))

@@ -1,7 +1,8 @@
 """Members become profiles: one query for a batch of addresses, then one call for each member.
 
-A profile without a key becomes the member's; one under another key is not touched. No call is started after
-`TIME_LIMIT`: the rest is tried again later.
+A profile without a key becomes the member's; one under another key is not touched. Klaviyo knows people by their address, so
+a profile cannot lend it: members of the batch that have each other's addresses get each other's profiles, and a profile
+that another member has left in this batch is free. No call is started after `TIME_LIMIT`: the rest is tried again later.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from relay.adapters.klaviyo.contacts import (
 )
 from relay.adapters.klaviyo.faults import FAULTS
 from relay.adapters.klaviyo.mapping import KEY, properties_of
+from relay.crm.address_rings import holder_key, holders_first, parting_order, rings
 from relay.errors import TransientError
 from relay.model.formats import json_value, sendable_text
 from relay.ports.crm import CONTACT_DELETED, NO_NOTES, ContactNotes, ContactRef, CrmOutcome
@@ -43,6 +45,9 @@ _PERSON: Final[Mapping[PersonField, str]] = {
 CONFLICT: Final = frozenset({404, 409})
 """The statuses that mean another profile, or none."""
 _MAX_EXTERNAL_ID: Final = 255
+
+_NO_IDENTIFIER: Final = frozenset({"invalid", "invalid_email"})
+"""The codes for a text that no profile can have as its address or id; any other refusal of a search tells nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,43 +78,54 @@ class KlaviyoUpsert:
         """
         addresses = list({address(profile): None for profile in profiles.values()})
         lookup = find_profiles(self.client, "email", addresses)
-        swaps = _swaps(profiles, lookup)
-        for key, profile in profiles.items():
-            if time.monotonic() > self._until:
-                raise CrmUnavailableError(CrmOutcome(state="retry", reason="out_of_time", retry_after=1.0))
-            if key in swaps:
-                if key not in self.outcomes:
-                    self._swap(profile, profiles[swaps[key]], lookup)
-            else:
-                self.outcomes[key] = self._write(profile, lookup)
+        links = _links(profiles, lookup)
+        for ring in rings(links):
+            self._check_time()
+            self._part(ring, profiles, lookup)
+        for key in holders_first([key for key in profiles if key not in self.outcomes], links):
+            self._check_time()
+            self.outcomes[key] = self._write(profiles[key], profiles, lookup)
 
-    def _swap(self, first: CrmProfile, second: CrmProfile, lookup: ProfileLookup) -> None:
-        """Write two members that swap addresses, each to the other's profile: both, or neither.
+    def _check_time(self) -> None:
+        if time.monotonic() > self._until:
+            raise CrmUnavailableError(CrmOutcome(state="retry", reason="out_of_time", retry_after=1.0))
 
-        Klaviyo knows people by their address, so a profile cannot lend it, and the second one is nowhere between the two
-        calls; a crash there is mended by the next try. A refusal of the second call puts the second one back.
+    def _part(self, ring: Sequence[str], profiles: Mapping[str, CrmProfile], lookup: ProfileLookup) -> None:
+        """Write members that have each other's addresses, each to the profile with its new one: all of them, or none.
+
+        The second member is nowhere from the first call to the last; a crash there is mended by the next try. A refusal
+        puts each back.
         """
-        waits = CrmOutcome(state="waiting", reason="email_held_by_member")
-        outcome = self._import(first, lookup.found.get(address(first)))
-        if outcome.state != "mirrored":
-            self.outcomes[first.key] = outcome
-            self.outcomes[second.key] = replace(waits, holder=first.key)
-            return
-        self.outcomes[first.key] = outcome
-        refusal = self._import(second, lookup.found.get(address(second)))
-        self.outcomes[second.key] = refusal
-        if refusal.state != "mirrored":
-            self.outcomes[first.key] = replace(waits, holder=second.key)
-            back = replace(second, values={**second.values, "email": first.email})
-            self._import(back, lookup.found.get(address(first)))
+        targets = {key: lookup.found[address(profiles[key])] for key in ring}
+        links = dict(zip(ring, [*ring[1:], ring[0]], strict=True))
+        done: list[str] = []
+        for key in parting_order(ring):
+            outcome = self._import(profiles[key], targets[key])
+            if outcome.state != "mirrored":
+                for written in reversed(done):
+                    former = profiles[links[written]]
+                    back = replace(former, values={**former.values, "email": profiles[written].email})
+                    self._import(back, targets[written])
+                waits = CrmOutcome(state="waiting", reason="email_held_by_member")
+                self.outcomes |= {each: replace(waits, holder=links[each]) for each in ring}
+                self.outcomes[key] = (
+                    replace(outcome, holder=links[key]) if outcome.state == "waiting" else outcome
+                )
+                return
+            self.outcomes[key] = outcome
+            done.append(key)
+        for key in ring:
+            lookup.found[address(profiles[key])] = replace(targets[key], key=key)
 
-    def _write(self, profile: CrmProfile, lookup: ProfileLookup) -> CrmOutcome:
+    def _write(
+        self, profile: CrmProfile, profiles: Mapping[str, CrmProfile], lookup: ProfileLookup
+    ) -> CrmOutcome:
         email = address(profile)
         found = lookup.found.get(email)
         if email in lookup.refused:
             reason = lookup.refused[email]
             return fault_of(FAULTS, [f"{reason} /data/attributes/email"]).outcome(reason)
-        if found and owned_by_other(found, profile.key):
+        if found and owned_by_other(found, profile.key) and not self._was_left(found, profile, profiles):
             outcome = self._claimed(profile, found)
             if outcome:
                 return outcome
@@ -122,11 +138,25 @@ class KlaviyoUpsert:
             lookup.found[email] = KlaviyoProfile(outcome.id or "", email, profile.key, None, {})
         return outcome
 
+    def _was_left(
+        self, found: KlaviyoProfile, profile: CrmProfile, profiles: Mapping[str, CrmProfile]
+    ) -> bool:
+        """Return whether another member had this profile, and was written to another one in this batch."""
+        holder = found.key or ""
+        outcome = self.outcomes.get(holder)
+        return (
+            outcome is not None
+            and outcome.state == "mirrored"
+            and address(profiles[holder]) != address(profile)
+        )
+
     def _claimed(self, profile: CrmProfile, found: KlaviyoProfile) -> CrmOutcome | None:
         """Return the outcome of a member whose address is on a profile with another key; None if it may have the profile."""
-        holder = found.key or ""
-        if holder.rpartition(":")[0].lower() != profile.key.rpartition(":")[0].lower():
+        holder = holder_key(profile.key, found.key or "")
+        if holder is None:
             return CrmOutcome(state="refused", reason="owned_by_other", id=found.id)
+        if holder == profile.key:
+            return None  # its own key in another spelling
         try:
             if self.notes.gives_way(profile.key, holder):
                 return None
@@ -152,19 +182,13 @@ def home_to_keep(profile: CrmProfile, notes: ContactNotes) -> str | None:
     return None if "klaviyo" in profile.remake_contacts else notes.home(profile.key)
 
 
-def _swaps(profiles: Mapping[str, CrmProfile], lookup: ProfileLookup) -> dict[str, str]:
-    """Return the pairs of members of this call whose profiles have each other's address: each gets the other's profile.
-
-    Klaviyo identifies people by their address, so a profile cannot lend it. Both members are claimed, and the former
-    profile of each is the other's home by then.
-    """
-    held = {
-        key: found.key for key, profile in profiles.items() if (found := lookup.found.get(address(profile)))
-    }
+def _links(profiles: Mapping[str, CrmProfile], lookup: ProfileLookup) -> dict[str, str]:
+    """Return by member whose profile has its address, where that is another member of this batch."""
+    held = {key: lookup.found.get(address(profile)) for key, profile in profiles.items()}
     return {
-        key: holder
-        for key, holder in held.items()
-        if holder and holder != key and holder in profiles and held.get(holder) == key
+        key: found.key
+        for key, found in held.items()
+        if found and found.key and found.key != key and found.key in profiles
     }
 
 
@@ -174,12 +198,15 @@ def profiles_of(
     """Return the profiles in which these members were last written, by member key; with `person` their names as well.
 
     Raises:
-        CrmUnavailableError: Klaviyo does not answer.
+        CrmUnavailableError: Klaviyo does not answer, or refuses to search for one of them.
 
     """
     by_id = find_profiles(client, "id", [contact.id for contact in contacts if contact.id], person=person)
     emails = [contact.email.lower() for contact in contacts if contact.email and not contact.id]
     by_email = find_profiles(client, "email", emails, person=person)
+    for reason in (*by_id.refused.values(), *by_email.refused.values()):
+        if reason.partition(" ")[0] not in _NO_IDENTIFIER:
+            raise CrmUnavailableError(fault_of(FAULTS, [reason]).outcome(reason))
     found = {
         contact.key: by_id.found.get(contact.id)
         if contact.id
