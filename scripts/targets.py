@@ -41,11 +41,10 @@ also needs the right to delete contacts, which the permission set does not give.
 2. A user for Relay gets the permission set "Relay membership", and may see and edit the contacts that members
    already have.
 3. An external client app with the client-credentials flow (scope `api`) runs as that user.
-4. Its credentials are one secret, `{"client_id": "…", "client_secret": "…"}`:
-   `aws ssm put-parameter --type SecureString --name /relay/acme/salesforce --value file://credentials.json`
-5. `sam deploy` with `Targets=salesforce`, `SalesforceUrl=https://acme.my.salesforce.com` (the org's My Domain) and
-   `SalesforceSecret=/relay/acme/salesforce`. `SalesforceObject` is `Contact`, `Account` for person accounts, or an
-   object of your own; `SalesforceVersion` is the API's.
+4. `relay init acme`: name `salesforce`, the org's My Domain (`SalesforceUrl`, such as `https://acme.my.salesforce.com`), and
+   the credentials, one secret: `{"client_id": "…", "client_secret": "…"}`. They are tested and stored.
+5. `relay deploy acme`, then `relay mirror fill salesforce`. `SalesforceObject` is `Contact`, `Account` for person accounts,
+   or an object of your own; `SalesforceVersion` is the API's.
 
 ## Good to know
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple
 from typing import Final
 
@@ -30,7 +30,7 @@ _QUESTIONS: Final = (
 )
 """Commands to try, and what each shows."""
 
-_SUCCESS: Final = re.compile(r'^\{"_aws"|"message": ?"(accepted|applied|stale)"')
+_SUCCESS: Final = re.compile(r'"_aws": ?\{|"message": ?"(accepted|applied|stale)"')
 """Metrics, and the log lines of events that were processed normally."""
 
 
@@ -118,10 +118,24 @@ def _webhook_by_hand(environment: LocalEnvironment) -> list[str]:
 def last_logs(aws: LocalAws, group: str) -> str:
     """Return the last 30 log lines of the functions, without those of normal processing."""
     events = aws.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
-    texts = [event["message"].rstrip() for page in events for event in page["events"]]
-    notable = [
-        text
-        for text in texts
-        if text and not text.startswith(("START ", "END ", "REPORT ")) and not _SUCCESS.search(text)
+    return "\n".join(notable(event["message"].rstrip() for page in events for event in page["events"]))
+
+
+def notable(lines: Iterable[str]) -> list[str]:
+    """Return the last of the lines that say something went another way: no metric, and nothing that Lambda or success says."""
+    found = [
+        line
+        for line in lines
+        if line and not line.startswith(("START ", "END ", "REPORT ")) and not _SUCCESS.search(line)
     ]
-    return "\n".join(notable[-_MAX_LINES:])
+    return found[-_MAX_LINES:]
+
+
+def advice(verdict: Verdict) -> str:
+    """Return what to do about a run that did not end well."""
+    if verdict.result.get("waiting"):
+        return (
+            "Relay had not finished: messages still waited in the queues. On a slow or busy machine that is no "
+            "defect: run it again with nothing else running, or with fewer MEMBERS."
+        )
+    return "`docs/troubleshooting.md` has a section on `make run`."

@@ -21,10 +21,14 @@ from local_stack.verdict_samples import PostedSample, SamplesVerdict, judge_samp
 _CALM: Final = 3.0
 """Seconds without a change before a good end counts: a duplicate alert would have come by then."""
 
-_STUCK: Final = 90.0
-"""Seconds without a change after which the wait for a good end is given up."""
+_STUCK: Final = 400.0
+"""Seconds without a change after which the wait is given up while messages wait: SQS keeps one back for 360 s whose function
+ran out of time, as it may on a slow machine."""
 
-_MAX_WAIT: Final = 300.0
+_STUCK_WHEN_EMPTY: Final = 90.0
+"""The same while no message waits."""
+
+_MAX_WAIT: Final = 900.0
 
 _MAX_WAVE_WAIT: Final = 60.0
 """Seconds at most until the next wave is posted, while events of the one before are in the queues."""
@@ -96,14 +100,15 @@ def observe_until_done(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Observation:
-    """Observe until all is well and nothing changes, or until nothing changes for 90 s; return the last observation."""
+    """Observe until all is well and nothing changes, or until nothing changes for long; return the last observation."""
     began = changed = clock()
     observed, remaining = observe(), RemainingWork(progress)
     while True:
         verdict = judge_samples(posted, observed)
         remaining(verdict)
         calm, well = clock() - changed, not verdict.problems
-        if calm > _STUCK or clock() - began > _MAX_WAIT or (calm > _CALM and well):
+        longest = _STUCK if verdict.result["waiting"] else _STUCK_WHEN_EMPTY
+        if calm > longest or clock() - began > _MAX_WAIT or (calm > _CALM and well):
             return observed
         sleep(_INTERVAL)
         before, observed = observed, observe()

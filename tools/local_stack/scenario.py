@@ -30,8 +30,9 @@ MAX_OPEN_DELIVERIES: Final = 40
 """Deliveries in flight at most when the clock advances again."""
 
 _MAX_FAULTS_OF_OTHERS: Final = 20
-_STUCK: Final = 100.0
-"""Seconds without a change after which the run ends while messages wait: a deferral lasts up to 80 s."""
+_STUCK: Final = 400.0
+"""Seconds without a change after which the run ends while messages wait: a deferral lasts up to 80 s, and SQS keeps a message
+back for 360 s whose function ran out of time, as it may on a slow machine."""
 
 _STUCK_WHEN_EMPTY: Final = 30.0
 """The same while no message waits."""
@@ -45,7 +46,7 @@ REFUSALS: Final = "refusals"
 """The faults `default`, and a HubSpot that refuses everybody for a part of the month."""
 
 _CALM: Final = 4.0
-_MAX_WAIT: Final = 300.0
+_MAX_WAIT: Final = 900.0
 _INTERVAL: Final = 2.0
 _STEPS_PER_REPORT: Final = 5
 _MAX_DELIVERY_WAIT: Final = 120.0

@@ -18,7 +18,9 @@ from local_stack.local_http import get, post
 MAX_CONCURRENT_REQUESTS: Final = 4
 """Webhooks in flight at once, bursts included. Each more costs the local AWS a cold start of the receiver."""
 
-_SUBSCRIPTION_NAME: Final = "relay"
+SUBSCRIPTION_NAME: Final = "relay relay-local"
+"""As `relay subscriptions` names those of the local stack: under another name it would subscribe every topic once more."""
+
 _TIMEOUT: Final = 300.0
 
 
@@ -90,7 +92,7 @@ class RunningSimulator:
         """
         try:
             with Client(self.api_key, base_url=self.url) as client:
-                done = client.webhook_subscriptions.ensure(TOPICS, callback, _SUBSCRIPTION_NAME)
+                done = client.webhook_subscriptions.ensure(TOPICS, callback, SUBSCRIPTION_NAME)
         except InveterateError as error:
             raise LocalStackError(f"the topics could not be subscribed: {error}") from error
         if done.failed:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from relay_cli.errors import CliError, UsageError
 
@@ -27,6 +28,11 @@ _SIGN_IN: Final = (
 )
 _CLOCK: Final = "set this machine's clock: AWS takes requests of the last and the next 15 minutes only"
 _PERMISSIONS: Final = "docs/security.md lists the permissions that each command needs"
+
+_FAILED_DEPLOYMENT: Final = "docs/troubleshooting.md has what to do where a deployment fails"
+_ACCOUNT: Final = re.compile(r"\b\d{12}\b")
+_LONGEST: Final = 500
+"""Characters of AWS's own sentence that are shown."""
 
 _ANOTHER_PAGE: Final = (
     "the answer does not come from AWS: a proxy or a login page answered instead",
@@ -195,11 +201,15 @@ def _refuse_page(response_dict: Mapping[str, Any], **_: object) -> None:
 
 def aws_error(error: Exception) -> CliError:
     """Return the error to show for a call that AWS refused or did not answer. It repeats no request."""
-    code, name = error_code(error), type(error).__name__
+    code, name = error_code(error) or _status(error), type(error).__name__
     if code.isdigit():
-        # An error without one of AWS's codes: botocore puts the HTTP status there.
+        # An error without one of AWS's codes. botocore puts the HTTP status there, unless the page can be read as XML.
         what, remedy = f"AWS, or a proxy before it, fails: HTTP {code}", _ANOTHER_PAGE[1]
         return CliError(what, f"run the command again in a minute; if it stays so, {remedy}")
+    if code == "ValidationError" and (sentence := _sentence(error)):
+        return CliError(
+            f"AWS refuses {getattr(error, 'operation_name', 'the call')}: {sentence}", _FAILED_DEPLOYMENT
+        )
     if code:
         what, remedy = _CODES.get(code, (f"AWS refuses the call: {code}", _PERMISSIONS))
         operation = getattr(error, "operation_name", "")
@@ -208,7 +218,29 @@ def aws_error(error: Exception) -> CliError:
         (_LOCAL_FAULTS[base.__name__] for base in type(error).__mro__ if base.__name__ in _LOCAL_FAULTS),
         (f"AWS does not answer: {name}", "check AWS_PROFILE, AWS_REGION and the network"),
     )
-    return CliError(f"{what} ({name})", remedy)
+    detail = ": ".join(filter(None, (name, _named(error))))
+    return CliError(f"{what} ({detail})", remedy)
+
+
+def _named(error: Exception) -> str:
+    """Return the profile or the host that a local error is about; empty where there is none. No path or query."""
+    about: Mapping[str, Any] = getattr(error, "kwargs", {})
+    return str(
+        about.get("profile") or urlsplit(str(about.get("endpoint_url") or "")).netloc.rpartition("@")[2]
+    )
+
+
+def _status(error: Exception) -> str:
+    """Return the HTTP status of an answer; empty where AWS did not answer."""
+    response: Mapping[str, Any] = getattr(error, "response", {})
+    return str(response.get("ResponseMetadata", {}).get("HTTPStatusCode", ""))
+
+
+def _sentence(error: Exception) -> str:
+    """Return why CloudFormation refuses a call: it names a parameter, a resource or a state, and repeats no secret."""
+    response: Mapping[str, Any] = getattr(error, "response", {})
+    text = " ".join(str(response.get("Error", {}).get("Message", "")).split())
+    return _ACCOUNT.sub("(account)", text)[:_LONGEST]
 
 
 def is_aws_error(error: Exception) -> bool:

@@ -9,6 +9,8 @@ from typing import Final
 from relay_cli.aws_access import aws_error, is_aws_error
 from relay_cli.errors import CliError
 
+AGAIN_LATER: Final = "run the command again later; completed steps stay done"
+
 _EXTRAS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("boto3", "botocore", "rich", "ruamel", "yaml"), "cli"),
     **dict.fromkeys(("starlette", "uvicorn"), "sim"),
@@ -104,6 +106,6 @@ def _relay_error(error: Exception) -> CliError | None:
         case PermanentError():
             return CliError(str(error))
         case TransientError():
-            return CliError(str(error), "run the command again later; completed steps stay done")
+            return CliError(str(error), AGAIN_LATER)
         case _:
             return None

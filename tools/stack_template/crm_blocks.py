@@ -143,6 +143,7 @@ _TARGETS: Final = """\
     Default: ""
     Description: "Where to mirror members to, by commas. Known: {known}. Empty for none."
     AllowedPattern: ^({pattern})?$
+    ConstraintDescription: one or more of {known}, by commas, without blanks
 """
 
 _CONDITION: Final = """\

@@ -15,6 +15,8 @@ _LOOPBACK: Final = r"http://(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?(/\S*)?"
 URL_PATTERN: Final = f"({_HTTPS}|{_LOOPBACK})"
 """A URL with a token in its header must not travel in the clear; the loopback is where the local AWS has its fakes."""
 
+_URL_WORDS: Final = "ConstraintDescription: an address that begins with https://"
+
 MAX_URL: Final = 1024
 MAX_SECRET: Final = 256
 """Characters. Together with the other variables they fit into the 4,096 bytes of a function's environment."""
@@ -57,7 +59,9 @@ class Crm:
 
 def _url(definition: str, needed_as: str = "") -> Setting:
     pattern = f"^{URL_PATTERN}?$" if needed_as else f"^{URL_PATTERN}$"
-    return Setting("Url", f"{definition}\nAllowedPattern: {pattern}\nMaxLength: {MAX_URL}", needed_as)
+    return Setting(
+        "Url", f"{definition}\nAllowedPattern: {pattern}\n{_URL_WORDS}\nMaxLength: {MAX_URL}", needed_as
+    )
 
 
 def _secret(name: str, description: str, needed_as: str) -> Setting:
@@ -65,8 +69,10 @@ def _secret(name: str, description: str, needed_as: str) -> Setting:
     return Setting(
         "Secret",
         f'Default: ""\nDescription: >-\n  Name of the SSM SecureString with {description}\n'
-        f"  such as /relay/acme/{name}; needed for the target {name}.\n"
-        f"AllowedPattern: ^(/[A-Za-z0-9_.-]+)*$\nMaxLength: {MAX_SECRET}",
+        f"  such as /relay/relay-acme/{name}; needed for the target {name}.\n"
+        f"AllowedPattern: ^(/[A-Za-z0-9_.-]+)*$\n"
+        f"ConstraintDescription: the name of an SSM parameter, such as /relay/relay-acme/{name}, and never the secret itself\n"
+        f"MaxLength: {MAX_SECRET}",
         f"the name of the SSM SecureString with {needed_as}",
     )
 

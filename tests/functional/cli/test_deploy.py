@@ -268,6 +268,10 @@ def test_set_what_is_set_already(shop: InstalledShop) -> None:
         (("acme", "JournalDays"), "name a parameter"),
         (("JournalDays=400", "JournalDays=401"), "named twice"),
         (("other", "JournalDays=400"), "there is no file"),
+        (("TimeZone=Berlin",), "Berlin is no time zone"),
+        (("SlackSecret=xoxb-made-up",), "never the secret itself"),
+        (("Targets=klaviyo",), "the target klaviyo needs KlaviyoSecret, the name of"),
+        (("Targets=hubspot,salesforce",), r"needs SalesforceUrl.*\n.*needs SalesforceSecret"),
     ],
 )
 def test_set_refuses(shop: InstalledShop, words: tuple[str, ...], says: str) -> None:

@@ -260,3 +260,61 @@ def test_a_deployed_stack_keeps_its_key(new: NewShop, monkeypatch: pytest.Monkey
     client("ssm").delete_parameter(Name=f"{PLACE}/callback-key")
     assert new.unasked() == 0
     assert "callback-key" not in new.stored()
+
+
+def test_another_shops_domain_is_asked_again(new: NewShop, capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong domain does not end the command, and what was answered before it is kept."""
+    new.typed = {"Inveterate API key": [KEY], "Domain": ["other.myshopify.com", new.domain]}
+    assert new.run() == 0
+    assert "not of other.myshopify.com" in capsys.readouterr().err
+    assert lines(new)["parameters"]["ShopDomain"] == new.domain
+
+
+def test_a_channel_that_was_given_up_is_not_kept(new: NewShop) -> None:
+    """The bot's token is refused, and Enter takes none: then no channel is written either."""
+    new.typed = {
+        "Inveterate API key": [KEY],
+        "Slack bot token": ["xoxb-of-somebody-else"],
+        "Slack channel": ["#alerts"],
+    }
+    assert new.run() == 0
+    assert "Slack channel, by id or as #name [none]: " in new.asked
+    assert not {"SlackChannel", "SlackSecret"} & set(lines(new)["parameters"])
+
+
+def test_none_takes_an_answer_away_without_a_terminal(new: NewShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flag with the word `none` is no channel of that name."""
+    monkeypatch.setenv("INVETERATE_API_KEY", KEY)
+    assert new.unasked("--slack-channel", "none", "--alert-email", "none") == 0
+    assert lines(new)["parameters"].get("SlackChannel", "") == ""
+    assert lines(new)["parameters"].get("AlertEmail", "") == ""
+
+
+def test_a_question_does_not_send_the_person_away(new: NewShop, capsys: pytest.CaptureFixture[str]) -> None:
+    """The question comes again at once: neither `--help` nor another run is the remedy."""
+    new.typed = {"Inveterate API key": [KEY], "CRMs": ["hubspot"], "HubSpot token": ["", "made-up"]}
+    assert new.run() == 0
+    said = capsys.readouterr().err
+    assert "HUBSPOT_TOKEN is missing" in said
+    assert "--help" not in said
+
+
+def test_a_bot_may_have_buttons(new: NewShop) -> None:
+    """The app's signing secret is stored with the token, and refused where it has another form."""
+    signing = "0a" * 16
+    new.typed = {
+        "Inveterate API key": [KEY],
+        "Slack bot token": [TOKEN],
+        "Slack channel": ["C0RELAY"],
+        "Slack app's signing secret": ["xoxb-again", signing],
+    }
+    assert new.run() == 0
+    assert new.stored()["slack-signing"] == signing
+    assert lines(new)["parameters"]["SlackSigningSecret"] == f"{PLACE}/slack-signing"
+
+
+def test_a_webhook_of_slack_has_no_buttons(new: NewShop, services: tuple[SimClient, str, str]) -> None:
+    """Nothing is asked about them."""
+    new.typed = {"Inveterate API key": [KEY], "Slack bot token": [f"{services[2]}{HOOK}"]}
+    assert new.run() == 0
+    assert not [prompt for prompt in new.asked if "signing" in prompt]

@@ -15,12 +15,14 @@ from relay_cli.main import main
 from relay_cli.prompts import confirm
 
 PAGE = b"<html><title>Sign in to the company's network</title></html>"
+XHTML_PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Proxy</body></html>"
+"""A page that can be read as XML, as CloudFormation's answers are."""
 
 Failure = tuple[int, str]
 
 
 @contextmanager
-def page_server(status: int, headers: dict[str, str] | None = None) -> Iterator[str]:
+def page_server(status: int, headers: dict[str, str] | None = None, page: bytes = PAGE) -> Iterator[str]:
     """Serve a web page to every request, as a proxy or the login page of a network does."""
 
     class Page(BaseHTTPRequestHandler):
@@ -29,9 +31,9 @@ def page_server(status: int, headers: dict[str, str] | None = None) -> Iterator[
             self.send_response(status)
             for name, value in {"content-type": "text/html; charset=utf-8", **(headers or {})}.items():
                 self.send_header(name, value)
-            self.send_header("content-length", str(len(PAGE)))
+            self.send_header("content-length", str(len(page)))
             self.end_headers()
-            self.wfile.write(PAGE)
+            self.wfile.write(page)
 
         do_GET = do_POST  # noqa: N815 - the server's name for it
 
@@ -87,9 +89,12 @@ def test_a_page_in_the_place_of_aws_is_named_so(
     assert "HTTPS_PROXY" in said
 
 
-def test_a_server_that_fails_before_aws_is_no_matter_of_permissions(fails: Callable[..., Failure]) -> None:
+@pytest.mark.parametrize("page", [PAGE, XHTML_PAGE, b"<html><body>Busy</body></html>", b""])
+def test_a_server_that_fails_before_aws_is_no_matter_of_permissions(
+    fails: Callable[..., Failure], page: bytes
+) -> None:
     """An error without a code of AWS's shows the status, and advises to try again."""
-    with page_server(503) as url:
+    with page_server(503, page=page) as url:
         code, said = fails("--endpoint-url", url, "alerts")
     assert code == 1
     assert "HTTP 503" in said

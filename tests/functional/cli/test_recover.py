@@ -308,6 +308,21 @@ def test_wrong_input(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not member("7001").is_erased
 
 
+def test_before_the_first_pass(capsys: pytest.CaptureFixture[str]) -> None:
+    """A stack in which no member was erased is clear; one erased member makes the same state need attention."""
+    assert relay(privacy) == DONE
+    assert "nothing is outstanding" in capsys.readouterr().out
+    assert relay(privacy, "--json") == DONE
+    assert json.loads(capsys.readouterr().out)["clear"] is True
+
+    assert relay(recover, "--yes") == DONE
+    capsys.readouterr()
+    assert relay(privacy) == ATTENTION
+    assert "relay privacy --sweep" in capsys.readouterr().out
+    assert relay(privacy, "--json") == ATTENTION
+    assert json.loads(capsys.readouterr().out)["clear"] is False
+
+
 def test_the_pass_leaves_no_older_version(capsys: pytest.CaptureFixture[str]) -> None:
     """The file is written anew, and the one with the address is gone with every version of it; who asks is told so."""
     assert relay(recover, "--yes") == DONE

@@ -57,6 +57,39 @@ def test_an_error_says_what_to_do(error: Exception, says: str, helps: str) -> No
     assert "123456789012" not in str(found)
 
 
+def test_cloudformations_own_sentence_is_shown() -> None:
+    """It alone says what is wrong with a template, a parameter or a state; a missing permission is not the cause."""
+    sentence = "Parameter SlackChannel failed\nto satisfy constraint; arn:aws:iam::123456789012:role/x"
+    error = aws.ClientError(
+        {"Error": {"Code": "ValidationError", "Message": sentence}},
+        "CreateChangeSet",
+    )
+    found = known_error(error)
+    assert found is not None
+    assert "CreateChangeSet: Parameter SlackChannel failed to satisfy constraint" in found.message
+    assert "123456789012" not in str(found)
+    assert "permission" not in str(found)
+    assert "troubleshooting" in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("error", "names"),
+    [
+        (aws.ProfileNotFound(profile="acme"), "acme"),
+        (
+            aws.EndpointConnectionError(endpoint_url="https://sqs.narnia-1.amazonaws.com/a?b=c"),
+            "sqs.narnia-1",
+        ),
+    ],
+)
+def test_what_an_error_is_about_is_named(error: Exception, names: str) -> None:
+    """The profile may come from a variable, and a wrong region shows in the host alone. No path is repeated."""
+    found = known_error(error)
+    assert found is not None
+    assert names in found.message
+    assert "b=c" not in found.message
+
+
 def test_a_defect_keeps_its_traceback() -> None:
     """An error that a person can do nothing about is not dressed up."""
     assert known_error(KeyError("QueueUrl")) is None

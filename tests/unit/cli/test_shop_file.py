@@ -62,6 +62,17 @@ def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
         ('stack = "relay-acme"\n[parameters]\nShopDomain = "acme.com"\n', "line 3: ShopDomain"),
         ('stack = "relay-acme"\n[parameters]\nTargets = ["hubspot"]\n', "line 3: Targets must be a text"),
         ('stack = "relay-acme"\n[parameters]\nTimeZone = UTC\n', "line 3"),
+        ('stack = "relay-acme"\n[parameters]\nTimeZone = "Berlin"\n', "line 3: .*Berlin is no time zone"),
+        (
+            'stack = "relay-acme"\n[parameters]\nHubSpotSecret = "pat-na1-made-up"\n',
+            "line 3: HubSpotSecret: it is the name of an SSM parameter.* never the secret itself",
+        ),
+        (
+            'stack = "relay-acme"\n[parameters]\nShopDomain = "https://acme.com"\n',
+            "line 3: ShopDomain: it is the permanent domain at Shopify, such as acme.myshopify.com",
+        ),
+        ('stack = "relay-acme"\n[parameters]\nTimeZone = "UTC"\nTimeZone = "UTC"\n', "a name is set twice"),
+        ("stack = \u201crelay-acme\u201d\n", "those of a word processor"),
         ('stack = "relay-acme"\nparameters = 3\n', "line 2: .parameters. must be a table"),
     ],
 )

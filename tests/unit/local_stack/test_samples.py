@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from inveterate.webhooks import parse
 from local_stack.observation import Observation
-from local_stack.samples import observe_until_done, wait_until_idle, waves
+from local_stack.samples import _STUCK, observe_until_done, wait_until_idle, waves
+from local_stack.scenario import _STUCK as _STUCK_MONTH
 from local_stack.verdict_samples import DOCUMENTED, PostedSample
+from relay_cli.deployment.template import read_template
 
 from tests.support.port_fakes import ROOT
 
@@ -72,18 +74,42 @@ def test_a_late_duplicate_alert_is_seen() -> None:
 
 
 def test_a_stuck_run_ends() -> None:
-    """With a message stuck in a queue, the run ends 90 s after the last change."""
+    """With a message stuck in a queue, the run ends 400 s after the last change."""
     stuck = replace(WELL, queues={"alerts": ("e1",)})
     run = SamplesRun(iter([Observation(), stuck]))
     assert run.wait() == stuck
+    assert 400 < run.clock.now < 410
+
+
+def test_a_run_with_nothing_left_to_do_ends_sooner() -> None:
+    """Empty queues and a check that fails: the run ends 90 s after the last change."""
+    run = SamplesRun(iter([replace(WELL, openings=0)]))
+    run.wait()
     assert 90 < run.clock.now < 100
 
 
+def test_the_wait_outlasts_what_sqs_keeps_back() -> None:
+    """A message whose function ran out of time comes back after the queue's visibility timeout, and is no defect.
+
+    The local run grants no credits, and waits for no function that reads the unclaimed.
+    """
+    resources = read_template((ROOT / "template.yaml").read_text())["Resources"]
+    longest = max(
+        one["Properties"]["VisibilityTimeout"]
+        for name, one in resources.items()
+        if one["Type"] == "AWS::SQS::Queue"
+        and name not in {"GrantsQueue", "Unclaimed"}
+        and "VisibilityTimeout" in one["Properties"]
+    )
+    assert longest < _STUCK
+    assert longest < _STUCK_MONTH
+
+
 def test_a_run_that_keeps_changing_ends() -> None:
-    """With a change in every observation, the run ends after 300 s."""
+    """With a change in every observation, the run ends after 900 s."""
     run = SamplesRun(replace(WELL, emails=number) for number in range(2, 1000))
     run.wait()
-    assert 300 < run.clock.now < 310
+    assert 900 < run.clock.now < 910
 
 
 def test_remaining_work_is_reported_when_its_kind_changes() -> None:

@@ -18,6 +18,10 @@ from relay_cli.stack import Stack
 if TYPE_CHECKING:
     from relay.recovery.erasure_pass import ErasurePass, PassState
 
+_NOTHING: Final = "nothing is outstanding: no member was ever erased; the clock makes the first pass over the journal by night"
+_OUTSTANDING: Final = """\
+members are erased, and there was no pass over the journal yet
+  the clock makes the first one by night; `relay privacy --sweep` makes it now"""
 _AT_A_TIME: Final = timedelta(seconds=20)
 
 
@@ -44,7 +48,10 @@ def main(arguments: argparse.Namespace, open_stack: Callable[[argparse.Namespace
     state = _sweep(the_pass) if arguments.sweep else the_pass.load()
     if arguments.customer:
         return _show_member(stack, state, arguments)
+    outstanding = None if state.begun else _first_pass_outstanding(the_pass)
+    clear = state.phase == "done" and not outstanding
     value = {
+        "clear": clear,
         "phase": state.phase,
         "begun": state.begun or None,
         "ended": state.ended or None,
@@ -52,9 +59,25 @@ def main(arguments: argparse.Namespace, open_stack: Callable[[argparse.Namespace
         "files_rewritten": state.files,
         "lines_changed": state.lines,
     }
-    text = [f"{name.replace('_', ' ')}: {'-' if one is None else one}" for name, one in value.items()]
-    show(arguments, value, "\n".join(text))
-    return DONE if state.phase == "done" and state.begun else ATTENTION
+    if outstanding is not None:
+        show(arguments, value, _OUTSTANDING if outstanding else _NOTHING)
+    else:
+        rows = [(name, one) for name, one in value.items() if name != "clear"]
+        text = [f"{name.replace('_', ' ')}: {'-' if one is None else one}" for name, one in rows]
+        show(arguments, value, "\n".join(text))
+    return DONE if clear else ATTENTION
+
+
+def _first_pass_outstanding(the_pass: ErasurePass) -> bool:
+    """Return whether a member was erased before there was any pass; one that cannot be read may be."""
+    cursor = None
+    while True:
+        page = the_pass.member_scan.page(cursor)
+        if page.unreadable or any(member.moment("erased_at") for member in page.items):
+            return True
+        cursor = page.cursor
+        if not cursor:
+            return False
 
 
 def _pass(stack: Stack) -> ErasurePass:

@@ -124,10 +124,15 @@ def _wait_for_interrupt() -> None:
 
 
 def _explain(environment: LocalEnvironment, verdict: Verdict) -> None:
-    for problem in verdict.problems:
-        print(f"PROBLEM: {problem}", file=sys.stderr)
-    print(report.last_logs(environment.aws, environment.stack.outputs["LogGroup"]), file=sys.stderr)
-    print(f"the local AWS's log: {environment.aws.log}", file=sys.stderr)
+    """Print the functions' log first, and at the end what a person should read."""
+    lines = [
+        "The last lines of the functions' log that say more than that all went well:",
+        report.last_logs(environment.aws, environment.stack.outputs["LogGroup"]),
+        f"The local AWS's log: {environment.aws.log}",
+        *(f"PROBLEM: {problem}" for problem in verdict.problems),
+        report.advice(verdict),
+    ]
+    print("\n".join(lines), file=sys.stderr, flush=True)
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:

@@ -37,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "relay uninstall --stack relay-acme --dry-run",
         "relay uninstall --stack relay-acme",
         "relay uninstall --stack relay-acme --everything",
-        notes="Run again, it goes on where it was interrupted. The API key is read from INVETERATE_API_KEY, else from\n"
+        notes="Run again, it goes on where it was interrupted, as long as the stack is there. The API key is read from INVETERATE_API_KEY, else from\n"
         "the secret that InveterateSecret names.",
     )
     parser.add_argument(
@@ -115,7 +115,8 @@ def plan_of(stack: Stack, *, keep_subscriptions: bool) -> UninstallPlan:
     if found is None:
         raise CliError(
             f"the stack {stack.name} does not exist in this account and region",
-            "name another with --stack, another region with --region",
+            "name another with --stack, another region with --region; what a deleted stack left is found and deleted "
+            "by hand: docs/install.md, Uninstall",
         )
     outputs, parameters = stack.outputs_now, stack.parameters_now
     resources = resources_of(stack)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from stack_template import concurrency
+from stack_template.crms import CRMS
 
 from relay_cli.aws_access import aws_error
 from relay_cli.deployment.changes import ParameterChange, parameter_changes, warnings
-from relay_cli.errors import CliError
+from relay_cli.errors import CliError, UsageError
 from relay_cli.output import table
 from relay_cli.stack import Stack
 
@@ -74,6 +75,7 @@ def make_plan(stack: Stack, wanted: Mapping[str, str], known: Mapping[str, Mappi
 
     Raises:
         CliError: a new stack lacks a parameter that has no default.
+        UsageError: a target lacks what it needs, which CloudFormation would refuse as well.
 
     """
     deployed = deployed_parameters(stack)
@@ -84,6 +86,8 @@ def make_plan(stack: Stack, wanted: Mapping[str, str], known: Mapping[str, Mappi
     ]
     if missing:
         raise CliError(f"the shop's file lacks {', '.join(missing)}", "`relay init` asks for what is missing")
+    if unmet := list(_unmet_needs({**_defaults(known), **deployed, **wanted})):
+        raise UsageError("\n".join(unmet), "`relay init` asks for it, tests it and stores it")
     changes = parameter_changes(wanted, deployed, known)
     return Plan(
         stack=stack.name,
@@ -94,6 +98,20 @@ def make_plan(stack: Stack, wanted: Mapping[str, str], known: Mapping[str, Mappi
         kept=sum(name in known for name in deployed) - sum(change.old is not None for change in changes),
         advice=concurrency_advice(stack),
     )
+
+
+def _defaults(known: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    return {name: str(rule["Default"]) for name, rule in known.items() if "Default" in rule}
+
+
+def _unmet_needs(values: Mapping[str, str]) -> Iterator[str]:
+    """Yield what the targets lack, in the words of the template's rules."""
+    targets = values.get("Targets", "").split(",")
+    for crm in (crm for crm in CRMS if crm.target in targets):
+        for setting in crm.settings:
+            name = f"{crm.name}{setting.name}"
+            if setting.needed_as and not values.get(name):
+                yield f"the target {crm.target} needs {name}, {setting.needed_as}"
 
 
 def waiting(stack: Stack, target: str) -> int | None:

@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 
 FOLDER: Final = Path("shops")
 _KNOWN: Final = ("stack", "region", "profile", "parameters")
+_CURLY: Final = "\u201c\u201d\u201e\u2018\u2019"
 _HEADER: Final = """\
 # Relay's settings of one shop. It holds no secrets: they are in SSM, and parameters name them.
-# `relay deploy` shows what a change does before it is made. docs/install.md lists the parameters.
+# `relay deploy` shows what a change does before it is made. docs/operations.md lists the parameters.
 """
 
 
@@ -150,7 +151,10 @@ def find(shop: str | None, folder: Path = FOLDER) -> Path:
             raise UsageError(f"{folder}/ has the shops {names}", "name one: `relay deploy SHOP`")
         path = every[0] if every else folder / "NAME.toml"
     if not path.is_file():
-        raise UsageError(f"there is no file {path}", "`relay init` makes it")
+        raise UsageError(
+            f"there is no file {path} here",
+            f"run the command where the folder {folder} is; `relay init` makes the file",
+        )
     return path
 
 
@@ -169,7 +173,7 @@ def load(path: Path, known: Mapping[str, Mapping[str, Any]] | None) -> ShopFile:
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: {error}", 'quote each value: Name = "value"') from None
+        raise UsageError(f"{path}: {error}", _syntax_advice(text, error)) from None
     problems = list(_problems(content, text, known))
     if problems:
         raise UsageError("\n".join(f"{path}, line {line}: {what}" for line, what in problems))
@@ -180,6 +184,15 @@ def load(path: Path, known: Mapping[str, Mapping[str, Any]] | None) -> ShopFile:
         profile=content.get("profile"),
         parameters={name: str(value) for name, value in content.get("parameters", {}).items()},
     )
+
+
+def _syntax_advice(text: str, error: tomllib.TOMLDecodeError) -> str:
+    """Return what to do about a text that is no TOML."""
+    if "overwrite" in str(error) or "twice" in str(error):
+        return "a name is set twice: keep one of the lines"
+    if any(quote in text for quote in _CURLY):
+        return 'write straight quotes, not those of a word processor: Name = "value"'
+    return 'quote each value: Name = "value"'
 
 
 def _problems(
@@ -221,9 +234,20 @@ def parameter_problem(name: str, value: object, known: Mapping[str, Mapping[str,
     items = written.split(",") if rule.get("Type") == "CommaDelimitedList" else [written]
     pattern = rule.get("AllowedPattern")
     if pattern and not all(re.fullmatch(pattern, item) for item in items):
-        return f"{name}: {rule.get('ConstraintDescription') or 'it must match ' + rule['AllowedPattern']}"
+        return f"{name}: it is {rule.get('ConstraintDescription') or 'a text that matches ' + pattern}"
     if rule.get("Type") == "Number":
         return _number_problem(name, written, rule)
+    return _time_zone_problem(written) if name == "TimeZone" else None
+
+
+def _time_zone_problem(name: str) -> str | None:
+    """Return what is wrong with a time zone: the template's pattern takes any name, and then no function would run."""
+    from zoneinfo import ZoneInfo
+
+    try:
+        ZoneInfo(name)
+    except (ValueError, KeyError, OSError):
+        return f"{name} is no time zone of the IANA database, as Europe/Berlin is"
     return None
 
 

@@ -114,7 +114,10 @@ class UninstallPlan:
                 f"The fields in {target} stay as they are; `relay mirror remove {target} --clear` clears them, before this."
             )
         if not everything:
-            yield "`--everything` deletes tables, bucket and secrets as well. They hold personal data."
+            yield (
+                "`--everything` deletes tables, bucket and secrets as well, now and not later: a deleted stack names them no more. "
+                "They hold personal data."
+            )
 
     def value(self) -> dict[str, Any]:
         """Return the plan for `--json`. The URL is without its key."""

@@ -18,8 +18,8 @@ from relay_cli.deployment.shop_file import parameter_problem
 from relay_cli.errors import UsageError
 from relay_cli.secrets import read_secret
 from relay_cli.setup import programme, tests_of_answers
-from relay_cli.setup.questions import Check, Questions, say
-from relay_cli.setup.secret_kinds import CRM_SECRETS, INVETERATE, PAGERDUTY, SLACK, SecretKind
+from relay_cli.setup.questions import NONE, Check, Questions, say
+from relay_cli.setup.secret_kinds import CRM_SECRETS, INVETERATE, PAGERDUTY, SLACK, SLACK_SIGNING, SecretKind
 from relay_cli.stack import Stack
 
 _BOT: Final = "xoxb-"
@@ -45,10 +45,11 @@ class Interview:
         """
         # What a flag gives for a question below is asked there; all else is taken as it is.
         for name, value in self.questions.given.items():
-            self._check_parameter(name, value)
-            self.parameters[name] = value
+            answer = "" if value.lower() == NONE else value
+            self._check_parameter(name, answer)
+            self.parameters[name] = answer
         self._programme()
-        self._ask("TimeZone", "Time zone of the shop", tests_of_answers.check_time_zone)
+        self._ask("TimeZone", "Time zone of the shop")
         self._crms()
         self._slack()
         self._secret(PAGERDUTY, tests_of_answers.check_routing_key)
@@ -73,12 +74,15 @@ class Interview:
             say(f"the API key is {merchant.myshopify_domain or 'accepted'}'s")
         domain = (merchant and merchant.myshopify_domain) or ""
         present = self.parameters.get("ShopDomain") or self.value("ShopDomain") or domain
-        self._ask("ShopDomain", "Domain of the shop at Shopify", present=present, needed=True)
-        if domain and self.parameters["ShopDomain"] != domain:
-            raise UsageError(
-                f"the API key is that of {domain}, not of {self.parameters['ShopDomain']}",
-                "every event of another shop would be kept as unclaimed",
-            )
+
+        def check_domain(answer: str) -> None:
+            if domain and answer != domain:
+                raise UsageError(
+                    f"the API key is that of {domain}, not of {answer}",
+                    "every event of another shop would be kept as unclaimed",
+                )
+
+        self._ask("ShopDomain", "Domain of the shop at Shopify", check_domain, present=present, needed=True)
         if key:
             self.proposed_rules = programme.proposal(programme.tiers_of(key, url))
 
@@ -116,7 +120,20 @@ class Interview:
                 tests_of_answers.check_slack(secret, channel, self.value("SlackUrl"))
                 say("Slack took the test message")
 
-        self._secret(SLACK, check)
+        channel = self.parameters.get("SlackChannel")
+        secret = self._secret(SLACK, check)
+        if secret and secret.startswith(_BOT):
+            # An incoming webhook has no buttons.
+            self._secret(SLACK_SIGNING, tests_of_answers.check_slack_signing)
+        if secret is None and "SlackChannel" not in self.questions.given:
+            # A channel that was typed for a token which was then given up is no answer.
+            self._put_back("SlackChannel", channel)
+
+    def _put_back(self, name: str, value: str | None) -> None:
+        if value is None:
+            self.parameters.pop(name, None)
+        else:
+            self.parameters[name] = value
 
     def _callback_key(self) -> None:
         """Make the key of a new stack; one that is deployed has its own, which a rotation replaces."""

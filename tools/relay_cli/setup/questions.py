@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from relay_cli.errors import CliError, UsageError
-from relay_cli.known_errors import known_error
+from relay_cli.known_errors import AGAIN_LATER, known_error
 from relay_cli.prompts import prompt
 from relay_cli.secrets import cleaned, read_secret
 from relay_cli.setup.secret_kinds import SecretKind
 
 NONE: Final = "none"
 """What a person types to take an answer away: Enter keeps it."""
+
+_MISSING: Final = "it is needed; `relay init --help` says how to give it"
 
 Check: TypeAlias = Callable[[str], None]
 """Raises an error that names what is wrong with an answer, and does not repeat it."""
@@ -42,7 +44,8 @@ class Questions:
 
         """
         if name in self.given:
-            return self._checked(name, self.given[name], check, needed=needed)
+            given = self.given[name]
+            return self._checked(name, "" if given.lower() == NONE else given, check, needed=needed)
         if not self.interactive:
             return self._checked(name, present, check, needed=needed)
         while True:
@@ -52,7 +55,7 @@ class Questions:
             try:
                 return self._checked(name, answer, check, needed=needed)
             except CliError as error:
-                say(str(error))
+                say(self._at_the_question(error))
 
     def secret(self, kind: SecretKind, kept: str | None, check: Check, *, needed: bool) -> str | None:
         """Return a secret that passes its check; None for none. `kept` is the one that is stored.
@@ -74,15 +77,18 @@ class Questions:
                 value = None if typed.lower() == NONE else cleaned(typed, kind.title) if typed else kept
                 return self._checked(kind.variable, value or "", check, needed=needed) or None
             except CliError as error:
-                say(str(error))
+                say(self._at_the_question(error))
+
+    @staticmethod
+    def _at_the_question(error: CliError) -> str:
+        """Return an error's text without the remedies of a command that has ended: this one asks again."""
+        return error.message if error.remedy in {_MISSING, AGAIN_LATER} else str(error)
 
     @staticmethod
     def _checked(name: str, answer: str, check: Check, *, needed: bool) -> str:
         if not answer:
             if needed:
-                raise UsageError(
-                    f"{name} is missing", "it is needed; `relay init --help` says how to give it"
-                )
+                raise UsageError(f"{name} is missing", _MISSING)
             return ""
         try:
             check(answer)

@@ -24,6 +24,12 @@ INVETERATE: Final = SecretKind("InveterateSecret", "inveterate", "INVETERATE_API
 SLACK: Final = SecretKind(
     "SlackSecret", "slack", "SLACK_TOKEN", "Slack bot token (xoxb-…) or incoming webhook's URL"
 )
+SLACK_SIGNING: Final = SecretKind(
+    "SlackSigningSecret",
+    "slack-signing",
+    "SLACK_SIGNING_SECRET",
+    "Slack app's signing secret, for buttons",
+)
 PAGERDUTY: Final = SecretKind(
     "PagerDutySecret", "pagerduty", "PAGERDUTY_ROUTING_KEY", "PagerDuty routing key"
 )
@@ -42,4 +48,4 @@ CRM_SECRETS: Final = {
 }
 """By target."""
 
-KINDS: Final = (INVETERATE, *CRM_SECRETS.values(), SLACK, PAGERDUTY)
+KINDS: Final = (INVETERATE, *CRM_SECRETS.values(), SLACK, SLACK_SIGNING, PAGERDUTY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Mapping
@@ -39,18 +40,6 @@ def merchant_of(api_key: str, url: str) -> Merchant:
     """Return the merchant of an API key: the cheapest call that needs one."""
     with Client(api_key, base_url=url) as client:
         return client.merchant.get()
-
-
-def check_time_zone(name: str) -> None:
-    """Refuse what is no time zone."""
-    from zoneinfo import ZoneInfo
-
-    try:
-        ZoneInfo(name)
-    except (ValueError, KeyError, OSError):
-        raise UsageError(
-            f"{name} is no time zone of the IANA database", "for example America/New_York or Europe/Berlin"
-        ) from None
 
 
 def check_crm(target: str, secret: str, parameters: Mapping[str, str]) -> None:
@@ -103,6 +92,15 @@ def check_slack(secret: str, channel: str, url: str) -> None:
             f"Slack refuses the test message: {error}",
             "the token needs the scope chat:write, and its bot must be a member of the channel",
         ) from None
+
+
+def check_slack_signing(secret: str) -> None:
+    """Refuse what is no signing secret by its form: only a click shows whether it is this app's."""
+    if not all(re.fullmatch("[0-9a-f]{32}", one) for one in secret.split()):
+        raise UsageError(
+            "a signing secret has 32 digits and letters from a to f; two, by a space, while it is replaced",
+            "it is in the Slack app, under Basic Information",
+        )
 
 
 def check_routing_key(key: str) -> None:

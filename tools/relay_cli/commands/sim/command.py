@@ -12,6 +12,7 @@ from typing import Any, Final
 from relay_cli.commands.sim import name_lists
 from relay_cli.errors import CliError, UsageError
 from relay_cli.help import HelpFormatter, describe
+from relay_cli.output import show
 from relay_cli.secrets import cleaned
 
 _MAX_PORT: Final = 65_535
@@ -81,7 +82,9 @@ def main(arguments: argparse.Namespace) -> int:
         return run(arguments)
     except SimError as error:
         # What `serve` is refused for are its arguments.
-        raise (UsageError if run is _serve else CliError)(str(error)) from error
+        if run is _serve:
+            raise UsageError(str(error)) from error
+        raise CliError(str(error), "`relay sim --help` says where topics and scenarios are listed") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise CliError(
             f"no simulator answers at {arguments.url}: {type(error).__name__}",
@@ -201,8 +204,8 @@ def _trigger(options: argparse.Namespace) -> int:
     body = {"customer_id": options.customer} if options.customer else {}
     with player.over_http(options.url) as (post, _):
         events = post(f"trigger/{options.topic}", body)["events"]
-    for event in events:
-        print(f"{event['at']}  {event['topic'] or event['v1']}  {event['customer_id']}")
+    lines = (f"{event['at']}  {event['topic'] or event['v1']}  {event['customer_id']}" for event in events)
+    show(options, events, "\n".join(lines))
     return 0
 
 
@@ -212,7 +215,7 @@ def _advance(options: argparse.Namespace) -> int:
     span = {unit: getattr(options, unit) for unit in ("days", "hours", "minutes") if getattr(options, unit)}
     with player.over_http(options.url) as (post, _):
         reply = post("advance", span)
-    print(f"{reply['now']}  {reply['caused']} events")
+    show(options, reply, f"{reply['now']}  {reply['caused']} events")
     return 0
 
 
@@ -220,13 +223,19 @@ def _play(options: argparse.Namespace) -> int:
     from sim import player
 
     if options.scenario == "list":
-        for name in player.names():
-            print(f"{name:22} {player.load(name).about}")
+        about = {name: player.load(name).about for name in player.names()}
+        show(options, about, "\n".join(f"{name:22} {text}" for name, text in about.items()))
         return 0
     scenario = player.load(options.scenario)
-    print(scenario.about)
+    steps = []
+    if not options.json:
+        print(scenario.about)
     with player.over_http(options.url) as (post, tiers):
         for played in player.play(scenario, post, tiers):
-            body = json.dumps(played.body, ensure_ascii=False)
-            print(f"{played.reply.get('now', ''):26}{played.step:14}{body}", flush=True)
+            steps.append({"now": played.reply.get("now"), "step": played.step, "body": played.body})
+            if not options.json:
+                body = json.dumps(played.body, ensure_ascii=False)
+                print(f"{played.reply.get('now', ''):26}{played.step:14}{body}", flush=True)
+    if options.json:
+        show(options, steps, "")
     return 0
