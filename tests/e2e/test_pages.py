@@ -93,6 +93,8 @@ def test_a_payment_that_fails_for_three_days_is_shown_with_what_the_pipeline_did
         assert _figure(console, "decided") == "1 alert"
         assert _figure(console, "mirrored") == "1 difference"
         assert console.locator("#wrong td.bad").inner_text() == "Silver"
+        field = console.locator("#wrong-rows td").nth(1)
+        assert field.inner_text().split() == ["Tier", "tier_name"]  # a shop's word, and the field's own name
         assert stage.receiver.topics.count("customer_billing.attempt.failed") == 3
         assert member["customer_id"]
 

@@ -89,7 +89,7 @@ def test_the_metrics_that_are_read() -> None:
     ],
 )
 def test_an_incident_of_which_nobody_was_told_has_words(key: str, title: str, customer: str | None) -> None:
-    """An open one at level info is told of in the digest alone: its key says what it is, and about whom."""
+    """An open one at level info is told of in the digest alone: its key says what it is, and of which member."""
     incident = Incident(key=key, active=True, level=Level.INFO, opened_at=NOW - timedelta(days=2))
     [row] = incident_rows([incident], NOW)
     assert (row["incident"], row["customer"]) == (key, customer)

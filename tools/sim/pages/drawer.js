@@ -2,7 +2,7 @@
 import { day, get, h, moment, soon } from "./api.js";
 import { fateOf, pill } from "./deliveries.js";
 import { badge, tierName } from "./members.js";
-import { eventWords, reasonWords, tierWords } from "./words.js";
+import { eventWords, fieldWords, reasonWords, tierWords } from "./words.js";
 import { differences, fullName, nameOf, store } from "./store.js";
 
 const drawer = document.getElementById("drawer");
@@ -84,7 +84,7 @@ function memberParts(member, deliveries) {
   const wrong = new Map(differences(member.customer_id).map((one) => [one.field, one.mirror]));
   const { fields, unheard } = member.expected;
   const rows = Object.entries(fields).map(([name, value]) => [
-    h("span.mono", {}, name), said(value),
+    [fieldWords(name), h("p.soft.mono", {}, name)], said(value),
     wrong.has(name) ? h("span.bad", {}, "the CRM has ", said(wrong.get(name))) : unheard.includes(name) ? h("span.warn", {}, "not delivered") : ""]);
   return [
     head(fullName(member), [h("bdi", {}, member.email), h("span.mono", {}, ` ${member.customer_id}`)]),
@@ -102,7 +102,7 @@ function memberParts(member, deliveries) {
       "None: this member has no event since the subscription.", ".cards")),
     part("Credit ledger", table(["When", "Amount", "Balance", "Reason"], member.ledger.toReversed().map((one) =>
       [moment(one.createdAt), `${one.amount > 0 ? "+" : ""}${one.amount.toFixed(2)}`, one.newBalance.toFixed(2), reasonWords(one.reason)]), "No credits yet.")),
-    part("Expected in every mirror", table(["Field", "Expected", ""], rows, "This member has no event yet.")),
+    part("Expected in the CRM", table(["Field", "Expected", ""], rows, "This member has no event yet.")),
     h("details.part", {}, h("summary", {}, "The member record of the API"),
       table(["Field", "Value"], Object.entries(member.record).map(([name, value]) => [h("span.mono", {}, name), said(value)]))),
   ];

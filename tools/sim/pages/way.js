@@ -1,6 +1,7 @@
 // The top of the console: the virtual time, and the number of events at each step of their path.
 import { h, keep, label, many } from "./api.js";
 import { nameOf, on, store } from "./store.js";
+import { fieldWords } from "./words.js";
 
 const CLOCK = new Intl.DateTimeFormat("en-GB", {
   timeZone: "UTC", weekday: "long", day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit",
@@ -77,7 +78,7 @@ function wrongRow(one) {
   const said = (value) => (value === null || value === undefined ? "nothing" : String(value));
   return h("tr", {},
     h("td", {}, h("button.link", { "data-member": id }, h("bdi", {}, nameOf(id)))),
-    h("td.mono", {}, one.field),
+    h("td", {}, fieldWords(one.field), h("p.soft.mono", {}, one.field)),
     h("td.mono", {}, label("Expected"), said(one.truth)),
     h("td.mono.bad", {}, label("CRM"), said(one.mirror)));
 }

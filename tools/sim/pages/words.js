@@ -30,6 +30,21 @@ export function tierWords(tier, currency) {
   return [tier.name, price, tier.trial_days ? trialWords(tier.trial_days) : ""].filter(Boolean).join(", ");
 }
 
+const FIELDS = {
+  tier_id: "Tier, by its id", tier_name: "Tier", previous_tier_name: "Tier before", tier_type: "Kind of tier",
+  fee_amount: "Fee", fee_currency: "Currency of the fee", billing_interval: "How often it is billed", next_payment_on: "Next payment",
+  credit_balance: "Credits", credits_earned_total: "Credits earned in all", last_credit_delta: "Last change of credits", last_credit_reason: "Why credits changed",
+  credits_expiring_amount: "Credits that expire next", credits_expiring_at: "Credits expire on", last_expired_amount: "Credits that expired last",
+  last_order_at: "Last purchase", referrals_count: "Referrals", revenue: "Spent in all", rejoin_count: "Times rejoined",
+  pending_cancel_at: "Leaves on", cancel_type: "Kind of cancellation", cancel_reason: "Why cancelled", last_decline_code: "Why the payment failed",
+};
+
+// What a shop calls a field of the CRM; one without words of its own is its name, written as words: "Recovered at".
+export function fieldWords(name) {
+  const text = name.replaceAll("_", " ");
+  return FIELDS[name] ?? text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 const REASONS = {
   SIGNUP: "For joining",
   RECURRING: "Regular credits",
