@@ -327,7 +327,10 @@ def test_the_pass_leaves_no_older_version(capsys: pytest.CaptureFixture[str]) ->
     """The file is written anew, and the one with the address is gone with every version of it; who asks is told so."""
     assert relay(recover, "--yes") == DONE
     assert relay(privacy, "7001") == ATTENTION
-    assert "the next pass takes it out" in capsys.readouterr().out
+    shown_now = capsys.readouterr().out
+    assert "the next pass takes it out" in shown_now
+    assert "erased: yes" in shown_now
+    assert "personal fields: none" in shown_now
 
     assert relay(privacy, "--sweep", "--json") == DONE
     assert json.loads(capsys.readouterr().out)["lines_changed"] == 1

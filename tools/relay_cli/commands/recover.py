@@ -75,7 +75,7 @@ def main(
     stack = open_stack(arguments)
     if arguments.dry_run:
         found = _Steps(stack, runs_of, target_of).erase(since, dry_run=True)
-        text = f"{found['files']:,} files of the journal have erasures of {found['members']:,} members\nnothing was changed"
+        text = f"{found['files']:,} files of the journal read; erased members: {found['members']:,}\nnothing was changed"
         show(arguments, {"erasures": found, "done": False}, text)
         return DONE
     store = DynamoRecoveries(stack.output("MirrorsTable"), stack.aws())
@@ -155,7 +155,7 @@ class _Steps:
     def _erase(self, since: datetime | None) -> None:
         found = self.results["erasures"] = self.erase(since, dry_run=False)
         self.lines.append(
-            f"1  erasures: {found['members']:,} members in {found['files']:,} files of the journal; "
+            f"1  erasures: {found['files']:,} files of the journal read; erased members: {found['members']:,}; "
             f"{found['changed']:,} were erased again"
         )
 
