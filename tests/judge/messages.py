@@ -287,7 +287,7 @@ def _debts(history: History, mine: list[Statement], found: Expected) -> None:
 
 
 def _endings(history: History, mine: list[Statement], found: Expected) -> None:
-    """An ending for failed payments that no warning came before is a warning of its own, and the return resolves it (rules.md)."""
+    """An ending for failed payments without an earlier warning is a warning of its own, and the return resolves it (rules.md)."""
     for s in mine:
         if s.topic == bodies.CANCELLED and s.detail.get("cancellationSource") in {"FAILURE", None}:
             key = f"cancelled:{history.shop}:{s.member}:{values.iso(s.ms)[:10]}"
