@@ -289,7 +289,8 @@ def _debts(history: History, mine: list[Statement], found: Expected) -> None:
 def _endings(history: History, mine: list[Statement], found: Expected) -> None:
     """An ending for failed payments without an earlier warning is a warning of its own, and the return resolves it (rules.md)."""
     for s in mine:
-        if s.topic == bodies.CANCELLED and s.detail.get("cancellationSource") in {"FAILURE", None}:
+        source = s.detail.get("cancellationSource")
+        if s.topic == bodies.CANCELLED and (source == "FAILURE" or not isinstance(source, str)):
             key = f"cancelled:{history.shop}:{s.member}:{values.iso(s.ms)[:10]}"
             for level, outcome in (("warning", "opened"), ("warning", "resolved"), ("info", "resolved")):
                 found.may[Told(key, level, outcome)] = 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -118,3 +119,14 @@ def test_figures_count_each_event_once() -> None:
         "payments": Decimal(1),
         "paid:USD": Decimal(100),
     }
+
+
+def test_an_ending_whose_source_cannot_be_read_is_read_all_the_same() -> None:
+    """A source that is no word is none told: whether people are warned of the ending is open."""
+    script = Script().join("3-1").cancel("4-1")
+    body = script.events[-1].deliveries[0].body.replace(b'"CUSTOMER"', b"[]")
+    post = replace(script.events[-1].deliveries[0], body=body)
+    script.events[-1] = replace(script.events[-1], deliveries=(post,))
+    found = expect(script.history())
+    assert any(told.incident.startswith("cancelled:") for told in found.may)
+    assert not any(told.incident.startswith("cancelled:") for told in found.must)
