@@ -287,7 +287,7 @@ def _debts(history: History, mine: list[Statement], found: Expected) -> None:
 
 
 def _endings(history: History, mine: list[Statement], found: Expected) -> None:
-    """An ending for failed payments of which nobody was warned is a warning of its own, and the return resolves it (rules.md)."""
+    """An ending for failed payments without a warning before it is a warning of its own, and the return resolves it (rules.md)."""
     for s in mine:
         source = s.detail.get("cancellationSource")
         if s.topic == bodies.CANCELLED and (source == "FAILURE" or not isinstance(source, str)):

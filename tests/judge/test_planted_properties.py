@@ -196,7 +196,7 @@ def _sound(number: int) -> frozenset[str]:
 
 @pytest.mark.parametrize("number", range(2))
 def test_the_service_as_it_is_violates_nothing(number: int) -> None:
-    """Without a planted fault the same events accuse nobody."""
+    """Without a planted fault the same events violate no property."""
     assert _sound(number) == frozenset()
 
 

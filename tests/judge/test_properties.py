@@ -164,7 +164,7 @@ def test_a_fee_ends_in_one_way() -> None:
 
 
 def test_what_is_for_the_digest_alone_is_no_message() -> None:
-    """A joining, a move and a request of a member like any other are told to nobody at once."""
+    """A joining, a move and a request of a member like any other are no message at once."""
     history = Script().join("3-1").history()
     for told in (
         Told(f"join:{history.shop}:{MEMBER}:3a636361:2026-03-01", "info", "opened"),
