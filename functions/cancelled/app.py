@@ -69,7 +69,9 @@ def decide(event: Cancelled, before: Member, after: Member, rules: Rules) -> Eff
         yield _dunning_alert(event, kind, told, rules)
     yield from dunning.former_ends(before, after)
     if is_over or after.ended_at is None or "cancelled_at" not in after.fields_from(event.id):
-        return  # the member has joined again since, or it is the end of another tier
+        return  # the member has joined again since
+    if ending in after.history.foreign:
+        return  # it is the end of another tier: the end that stands is an older one
     if is_new and kind == "involuntary":
         level = dunning.level_for(before, rules, otherwise=Level.WARNING, high=Level.ERROR)
         title = f"Lost: {MEMBER} cancelled for failed payments"

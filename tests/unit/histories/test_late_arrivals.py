@@ -228,3 +228,11 @@ def test_a_joining_between_two_requests_parts_their_incidents() -> None:
         relay = Programme(rules=Rules())
         play(relay, *order)
         assert {key.rpartition(":")[2] for key in relay.open} == {"unknown"}, order
+
+
+def test_the_end_of_another_tier_warns_of_no_older_end() -> None:
+    """The member left by request; then another tier ends for failed payments, before its joining is heard of."""
+    relay = Programme(rules=Rules())
+    left = ("cancelled", 3, {"cancellationSource": "CUSTOMER"})
+    other = ("cancelled", 30, {"cancellationSource": "FAILURE", "tierId": "77777777"})
+    assert play(relay, ("joined", 1, {}), left, other) == []
