@@ -28,9 +28,6 @@ def facts(event: Cancelled) -> Facts:
             "cancelled_at": event.occurred_at,
             "cancel_type": kind,
             "cancel_reason": source,
-            "pending_since": None,
-            "pending_cancel_at": None,
-            "pending_cancel_source": None,
         },
         milestone=Milestone(
             kind="ended", detail=kind or ("unknown" if source else ""), tier=event.payload.tier_id

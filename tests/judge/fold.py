@@ -332,10 +332,6 @@ class _Member:
             # "An ending that names another tier than the member's is that tier's: it ends nothing, its reason is not shown"
             # (docs/rules.md). Whether its word of the platform's record is right is looked up.
             self.doubtful_ending = True
-            if self.pending is not None:
-                # Whether a request to cancel stands after it is not written.
-                self.status_open = True
-                self.leave_open("pending_cancel_at")
             return
         source = s.detail.get("cancellationSource")
         source = source if source is None or isinstance(source, str) else "unreadable"

@@ -19,7 +19,7 @@ from relay.model import billing, erasure, open_fee
 from relay.model.balance_chain import BalanceChain, BalanceChange, append, balance, last_change
 from relay.model.calendar import day_in
 from relay.model.facts import Facts, Lot
-from relay.model.fields import FIELDS, UNTIL_BILLING_ENDS, UNTIL_SETTLED, Value
+from relay.model.fields import FIELDS, UNTIL_BILLING_ENDS, UNTIL_ENDED, UNTIL_SETTLED, Value
 from relay.model.lots import lots_kept
 from relay.model.milestones import (
     WITHOUT_A_FEE,
@@ -91,6 +91,8 @@ class Member:
         if register is None or register.value is None:
             return None
         if name in UNTIL_SETTLED and not open_fee.is_of(self, register):
+            return None
+        if name in UNTIL_ENDED and register.stamp.number < newest_number(self._own_endings):
             return None
         if name in UNTIL_BILLING_ENDS and not billing.runs(self, register):
             return None
@@ -279,13 +281,15 @@ class Member:
         register = self.registers.get("cancelled_at")
         if register is None or register.value is None:
             return None
-        endings = [
-            each for each in self.milestones if each.kind == "ended" and each not in self.history.foreign
-        ]
+        endings = self._own_endings
         entered = newest_number(
             each for each in self.milestones if each.kind == "joined" or each.detail in WITHOUT_A_FEE
         )
         return endings[-1] if endings and endings[-1].number > entered else None
+
+    @property
+    def _own_endings(self) -> list[Milestone]:
+        return [each for each in self.milestones if each.kind == "ended" and each not in self.history.foreign]
 
     @property
     def _cancelled_at(self) -> datetime | None:
@@ -327,7 +331,10 @@ def _cancel_type(member: Member) -> Value:
 def _cancel_reason(member: Member) -> Value:
     """Return why the membership ends or ended. The ending of another tier says nothing of the member's."""
     register = member.registers.get("cancel_reason")
-    return register.value if register and (member.is_leaving or member.ended_at) else None
+    if register is None or not (member.is_leaving or member.ended_at):
+        return None
+    is_foreign = any(each.number == register.stamp.number for each in member.history.foreign)
+    return member.registered("pending_cancel_source") if is_foreign else register.value
 
 
 def _last_credit_delta(member: Member) -> Value:
