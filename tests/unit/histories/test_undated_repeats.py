@@ -28,7 +28,7 @@ UNDATED: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
 
 @pytest.mark.parametrize(("name", "followed_by", "differs"), FOLLOWED)
 @pytest.mark.parametrize(("why", "times", "metadata"), UNDATED)
-def test_a_second_delivery_does_not_happen_again(  # noqa: PLR0913, PLR0917 - a table of two dimensions
+def test_a_second_delivery_does_not_happen_again(  # noqa: PLR0917 - a table of two dimensions
     name: str,
     followed_by: str,
     differs: dict[str, Any],
