@@ -123,6 +123,9 @@ TOGETHER: Final = (
     frozenset({"unpaid", "unpaid_currency"}),
     frozenset({"cancelled_at", "cancel_type"}),
     frozenset({"found_status", "found_since"}),
+    frozenset({"previous_tier_id", "previous_tier_name"}),
+    frozenset({"last_credit_delta", "last_credit_reason"}),
+    frozenset({"last_expired_amount", "credits_expired_at"}),
 )
 """Values that mean something together: facts that have one of a group have all of it, so that one stamp decides for all."""
 

@@ -15,8 +15,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
 
-from relay.model import billing, erasure, open_fee
-from relay.model.balance_chain import BalanceChain, BalanceChange, append, balance, last_change
+from relay.model import billing, erasure, open_fee, together
+from relay.model.balance_chain import BalanceChain, BalanceChange, append, balance
 from relay.model.calendar import day_in
 from relay.model.facts import Facts, Lot
 from relay.model.fields import FIELDS, UNTIL_BILLING_ENDS, UNTIL_ENDED, UNTIL_SETTLED, Value
@@ -337,16 +337,6 @@ def _cancel_reason(member: Member) -> Value:
     return member.registered("pending_cancel_source") if is_foreign else register.value
 
 
-def _last_credit_delta(member: Member) -> Value:
-    """Return the last change of credit. Of several within one millisecond it is the one that led to the balance."""
-    register, last = member.registers.get("last_credit_delta"), last_change(member.balance_chain)
-    if register is None or last is None or last.previous is None or last.at != register.at:
-        return register.value if register else None
-    if (expired := member.registers.get("credits_expired_at")) and expired.at == last.at:
-        return register.value  # what expired in that millisecond is no change of credit
-    return last.new - last.previous
-
-
 _COMPUTED: Final[Mapping[str, Callable[[Member], Value]]] = {
     "failed_attempts": open_fee.failed_attempts,
     "fee_amount": lambda member: billing.fee(member, "amount"),
@@ -355,7 +345,9 @@ _COMPUTED: Final[Mapping[str, Callable[[Member], Value]]] = {
     "cancel_type": _cancel_type,
     "cancel_reason": _cancel_reason,
     "credit_balance": lambda member: member.balance,
-    "last_credit_delta": _last_credit_delta,
+    "last_credit_delta": together.last_credit_delta,
+    "tier_name": together.tier_name,
+    "tier_type": together.tier_type,
 }
 """Fields whose registers alone do not say what holds."""
 
