@@ -246,13 +246,15 @@ class Member:
 
     @property
     def past(self) -> frozenset[str]:
-        """What was to come and is past, as of the newest fact: names of fields, and the events of expired lots."""
+        """What was to come and is past, as of the newest fact or with the membership: names of fields, and the events of expired lots."""
         newest = self.newest_at
         if newest is None:
             return frozenset()
         moments = {name: self.moment(name) for name in ("trial_ends_at", "pending_cancel_at")}
         moments |= {lot_id: lot.expires_at for lot_id, lot in self.lots.items()}
         past = {name for name, moment in moments.items() if moment and moment <= newest}
+        if self.ended_at:
+            past |= {"trial_ends_at", "pending_cancel_at"}
         day = self.day("next_payment_on")
         return frozenset(
             past | ({"next_payment_on"} if day and day < (newest - LAST_MIDNIGHT).date() else set())
