@@ -6,7 +6,7 @@ Both are queues of letters that people look through; each command has one action
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -18,7 +18,7 @@ from relay_cli.prompts import confirm
 
 if TYPE_CHECKING:
     from relay.recovery.dead_letters import LetterBox, LetterResult
-    from relay.recovery.letters import LetterFilter
+    from relay.recovery.letters import LetterFilter, LetterGroup
 
     Result = TypeVar("Result", bound=LetterResult)
 
@@ -30,7 +30,8 @@ class LetterWords:
     """What one command calls its letters: all of the queue, and one of them.
 
     `then` says what the command can do with one of them. `skipped` are the sentences by the reason of a letter that
-    stays, `failed` that of one that was not taken.
+    stays, `failed` that of one that was not taken. `advice` says what to do about one, by its reason.
+    `with_source` is whether they come from several queues and go back to them.
     """
 
     command: str
@@ -39,6 +40,12 @@ class LetterWords:
     then: str
     skipped: Mapping[str, str]
     failed: str
+    advice: Callable[[str], str]
+    with_source: bool = True
+
+    def groups(self, groups: Sequence[LetterGroup], *, empty: str = "") -> str:
+        """Return groups of them as a table, or `empty`."""
+        return letters.as_groups(groups, empty=empty, thing=self.thing, with_source=self.with_source)
 
 
 def add_actions(
@@ -76,18 +83,20 @@ def list_letters(box: LetterBox, arguments: argparse.Namespace, words: LetterWor
     with progress(f"reading {words.queue}") as step:
         found, groups = replace(box, report=step).find(chosen, arguments.limit or _SHOWN)
     value = {"groups": letters.group_rows(groups), "letters": [letter.row() for letter in found]}
-    text = letters.as_groups(groups, empty=nothing_fits(box, chosen, f"no {words.queue}"))
+    text = words.groups(groups, empty=nothing_fits(box, chosen, f"no {words.queue}"))
     if found:
-        text += f"\n\n{letters.as_rows(found)}\n\n`{words.command} show ID` shows one, {words.then}."
+        rows = letters.as_rows(found, with_source=words.with_source)
+        text += f"\n\n{rows}\n\n`{words.command} show ID` shows one, {words.then}."
     show(arguments, value, text)
     return DONE
 
 
-def show_letter(box: LetterBox, arguments: argparse.Namespace) -> int:
+def show_letter(box: LetterBox, arguments: argparse.Namespace, words: LetterWords) -> int:
     """Show one letter; the values in its body only where that is asked for."""
     letter = letters.the_one(box.find(letters.by_id(arguments.id))[0], arguments.id)
-    value = {**letter.row(), "content": letter.content(reveal=arguments.reveal)}
-    text = "\n".join(f"{name}: {'' if inner is None else inner}" for name, inner in letter.row().items())
+    row = {**letter.row(), "advice": words.advice(letter.reason)}
+    value = {**row, "content": letter.content(reveal=arguments.reveal)}
+    text = "\n".join(f"{name}: {'' if inner is None else inner}" for name, inner in row.items())
     show(arguments, value, f"{text}\n{as_json(value['content'])}")
     return DONE
 
@@ -134,7 +143,7 @@ def carry_out(  # noqa: PLR0913 - what is asked and done, in the order of the se
     total = sum(group.count for group in planned.groups)
     if not arguments.yes:
         if not arguments.json:
-            print(letters.as_groups(planned.groups, empty=""))
+            print(words.groups(planned.groups))
         confirm(question.format(counted(total, words.thing)))
     with progress(doing) as step:
         return act(step, total)
@@ -155,7 +164,7 @@ def print_result(  # noqa: PLR0913 - what is printed, in the order of the senten
     """
     total = sum(group.count for group in result.groups)
     is_shown = bool(result.groups) and not arguments.yes and not arguments.dry_run
-    lines = [] if is_shown else [letters.as_groups(result.groups, empty=nothing)]
+    lines = [] if is_shown else [words.groups(result.groups, empty=nothing)]
     if total:
         lines += [] if is_shown else [""]
         lines.append(f"{happened} {counted(total if arguments.dry_run else result.done, words.thing)}.")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import getpass
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from relay_cli.errors import CliError, UsageError
 from relay_cli.numbers import whole_number
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 HELD_FOR: Final = 600
 """Seconds for which a letter that a command has received is hidden from others, should the command be ended by force."""
+
+Row = TypeVar("Row")
 
 _MAX_NAME_LENGTH: Final = 80
 _SHORTEST_ID: Final = 8
@@ -70,6 +72,19 @@ def filter_of(arguments: argparse.Namespace, now: datetime) -> LetterFilter:
     )
 
 
+def check_choice(arguments: argparse.Namespace) -> None:
+    """Check what the arguments choose, before anything else is needed: a stack, a region, credentials.
+
+    Raises:
+        UsageError: an id is too short, or a time is none.
+
+    """
+    if arguments.action == "show":
+        _require_length(arguments.id)
+    else:
+        filter_of(arguments, now())
+
+
 def by_id(letter_id: str) -> LetterFilter:
     """Return the choice of one letter by its id, or by the beginning of it.
 
@@ -98,11 +113,11 @@ def time_of(text: str | None, option: str, now: datetime) -> datetime | None:
     if not text:
         return None
     units = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
-    if text[:-1].isdecimal() and text[-1] in units:
-        return now - int(text[:-1]) * units[text[-1]]
     try:
+        if text[:-1].isdecimal() and text[-1] in units:
+            return now - int(text[:-1]) * units[text[-1]]
         moment = datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise UsageError(
             f"{option}: {text} is no time", "write it as 2026-12-31, 2026-12-31T09:00, 3h or 2d"
         ) from None
@@ -196,30 +211,41 @@ def the_one(letters: Sequence[Letter], wanted: str) -> Letter:
     return letters[0]
 
 
-def as_groups(groups: Sequence[LetterGroup], *, empty: str) -> str:
-    """Return the groups as a table."""
-    rows = [
-        (one.count, one.source, one.topic, one.reason, _minute(one.first), _minute(one.last))
-        for one in groups
-    ]
-    return table(("letters", "source", "topic", "reason", "first (UTC)", "last (UTC)"), rows, empty=empty)
+def as_groups(groups: Sequence[LetterGroup], *, empty: str, thing: str, with_source: bool) -> str:
+    """Return the groups as a table; the source only where letters have one."""
+    columns: dict[str, Callable[[LetterGroup], object]] = {
+        f"{thing}s": lambda one: one.count,
+        "source": lambda one: one.source,
+        "topic": lambda one: one.topic,
+        "reason": lambda one: one.reason,
+        "first (UTC)": lambda one: _minute(one.first),
+        "last (UTC)": lambda one: _minute(one.last),
+    }
+    return _columns(columns, groups, () if with_source else ("source",), empty)
 
 
-def as_rows(letters: Sequence[Letter]) -> str:
-    """Return letters as a table."""
-    rows = [
-        (
-            letter.id[:12],
-            _minute(letter.message.received_at),
-            letter.source or "unknown",
-            letter.topic,
-            letter.reason,
-            letter.customer,
-            letter.header.redrives or None,
-        )
-        for letter in letters
-    ]
-    return table(("id", "received (UTC)", "source", "topic", "reason", "customer", "redrives"), rows)
+def as_rows(letters: Sequence[Letter], *, with_source: bool) -> str:
+    """Return letters as a table; where they come from and how often they went back only where they can."""
+    columns: dict[str, Callable[[Letter], object]] = {
+        "id": lambda letter: letter.id[:12],
+        "received (UTC)": lambda letter: _minute(letter.message.received_at),
+        "source": lambda letter: letter.source or "unknown",
+        "topic": lambda letter: letter.topic,
+        "reason": lambda letter: letter.reason,
+        "customer": lambda letter: letter.customer,
+        "redrives": lambda letter: letter.header.redrives or None,
+    }
+    return _columns(columns, letters, () if with_source else ("source", "redrives"))
+
+
+def _columns(
+    columns: Mapping[str, Callable[[Row], object]],
+    rows: Sequence[Row],
+    without: Collection[str],
+    empty: str = "",
+) -> str:
+    shown = {name: cell for name, cell in columns.items() if name not in without}
+    return table(tuple(shown), [tuple(cell(row) for cell in shown.values()) for row in rows], empty=empty)
 
 
 def group_rows(groups: Sequence[LetterGroup]) -> list[dict[str, Any]]:

@@ -78,6 +78,19 @@ class ExhaustedError(PermanentError):
         self.last = last
 
 
+def description(error: Exception) -> str:
+    """Return what an error says, for a log or a dead letter: its class, and the text of one of ours.
+
+    The texts of our own errors hold no value of a message; those of others might. A permanent error begins with its reason.
+    """
+    if isinstance(error, ExhaustedError):
+        return error.last or type(error).__name__
+    if isinstance(error, PermanentError):
+        return str(error)
+    name = type(error).__name__
+    return f"{name}: {error}" if isinstance(error, RelayError) and str(error) else name
+
+
 class ConflictError(RelayError):
     """A conditional write found a newer version than the one that was read."""
 

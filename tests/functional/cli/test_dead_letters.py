@@ -38,7 +38,7 @@ def letters(monkeypatch: pytest.MonkeyPatch) -> None:
             Delivery(event_id=f"{int(customer):032x}", body=body, received_at=NOW, topic="customer.cancelled")
         )
         message = Message(id="m", body=text, receives=1, receipt="", sent_at=NOW, header=header)
-        letter = dead_letter(message, PermanentError("no_member"), queue)
+        letter = dead_letter(message, PermanentError("no_member", "payload.customerId"), queue)
         put("dead-letters", letter.body, letter.header)
 
 
@@ -51,7 +51,10 @@ def test_from_the_alarm_to_an_empty_queue(capsys: pytest.CaptureFixture[str]) ->
     assert "7001" in text
 
     assert relay("show", f"{7001:032x}") == DONE
-    assert "mia.keller" not in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "mia.keller" not in shown
+    assert "error: no_member: payload.customerId\n" in shown
+    assert "advice: Relay cannot read it" in shown
 
     assert relay("redrive", "--dry-run") == ATTENTION
     assert "Would send back 2 letters." in capsys.readouterr().out

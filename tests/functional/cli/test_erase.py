@@ -17,7 +17,7 @@ from relay.model.member import Member, merge
 from relay.model.messages import Outbox
 from relay.ports.members import MemberRecord
 from relay_cli.commands import erase
-from relay_cli.errors import CliError
+from relay_cli.errors import CliError, DeclinedError
 from relay_cli.main import main
 from relay_cli.stack import Stack
 
@@ -159,9 +159,18 @@ def test_undo_lets_the_record_take_personal_data_again(
     assert merge(member, again).value("email") == "ada@example.com"
 
 
+@pytest.mark.parametrize("words", [("42",), ("42", "--undo"), ("42", "--json")])
+def test_an_id_that_was_never_heard_of_is_asked_about(words: tuple[str, ...]) -> None:
+    """It may be mistyped: without an answer the table and the journal stay as they are."""
+    with pytest.raises(DeclinedError, match="has not heard of the customer 42") as declined:
+        relay(*words)
+    assert "--yes" in str(declined.value)
+    assert (record(f"{SHOP}:42").version, AWS[-1].lines) == (0, [])
+
+
 def test_a_member_that_was_never_heard_of_can_be_erased(capsys: pytest.CaptureFixture[str]) -> None:
-    """What comes later is not taken; the output says that the id is new, since it may be mistyped."""
-    assert relay("42") == 0
+    """What comes later is not taken; the output says that the id is new."""
+    assert relay("42", "--yes") == 0
     assert "has not heard of this member" in capsys.readouterr().out
     member = record(f"{SHOP}:42").member
     late = Facts(event_id="c" * 32, at=NOW + timedelta(days=1), values={"email": "x@example.com"})

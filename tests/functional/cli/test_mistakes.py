@@ -224,3 +224,40 @@ def test_the_end_of_the_input_is_no_answer(
     assert "second factor" not in said
     with pytest.raises(DeclinedError, match="no answer was given"):
         confirm("Delete it?")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("dead-letters", "list", "--since", "yesterday"),
+        ("dead-letters", "redrive", "--until", "9" * 20 + "d"),
+        ("dead-letters", "show", "abc"),
+        ("unclaimed", "list", "--until", "noon"),
+        ("recover", "--since", "lately"),
+        ("mute", "key", "--until", "noon"),
+        ("mirror", "diff", "hubspot", "abc"),
+        ("mirror", "retry", "hubspot", "abc"),
+        ("mute", "key", "--days", "many"),
+        ("sim", "trigger", "customer.nothing"),
+    ],
+)
+def test_a_wrong_argument_is_named_before_the_region_is_missed(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exit code is 2, without a region, a profile or a stack."""
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    try:
+        code = main(list(words))
+    except SystemExit as refused:
+        code = int(refused.code or 0)
+    said = capsys.readouterr().err
+    assert code == 2
+    assert words[-1] in said
+    assert "region" not in said.lower().replace("--region region", "")
+
+
+@pytest.mark.parametrize("words", [(), ("--days", "-1"), ("--days", "1", "--hours", "-1")])
+def test_no_time_to_advance_is_wrong_input(fails: Callable[..., Failure], words: tuple[str, ...]) -> None:
+    """It is known without a simulator."""
+    assert fails("sim", "advance", *words)[0] == 2

@@ -323,6 +323,15 @@ def test_before_the_first_pass(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out)["clear"] is False
 
 
+def test_a_member_that_is_not_erased_is_no_proof(capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 0 says that the member is erased everywhere; an id that Relay has not heard of is named as that."""
+    assert relay(privacy, "424242", "--json") == ATTENTION
+    shown_now = json.loads(capsys.readouterr().out)
+    assert (shown_now["known"], shown_now["erased"]) == (False, False)
+    assert relay(privacy, "424242") == ATTENTION
+    assert "has not heard of this customer id" in capsys.readouterr().out
+
+
 def test_the_pass_leaves_no_older_version(capsys: pytest.CaptureFixture[str]) -> None:
     """The file is written anew, and the one with the address is gone with every version of it; who asks is told so."""
     assert relay(recover, "--yes") == DONE

@@ -88,6 +88,32 @@ def test_what_waits(stack: MotoStack, capsys: pytest.CaptureFixture[str]) -> Non
     assert "2 h 5 min" in text
 
 
+def deferred(service: str, minutes: float, reason: str | None, **more: object) -> None:
+    """Log what a function defers, as it does."""
+    at = datetime.now(UTC) - timedelta(minutes=minutes)
+    log_line(
+        round(at.timestamp() * 1000), level="INFO", message="deferred", service=service, reason=reason, **more
+    )
+
+
+def test_why_messages_are_deferred(stack: MotoStack, capsys: pytest.CaptureFixture[str]) -> None:
+    """The newest reason that the queue's own function logged; what nothing was logged of waits by plan."""
+    for name in ("unclaimed", "dead-letters"):
+        url = client("sqs").get_queue_url(QueueName=f"{NAME}-{name}")["QueueUrl"]
+        client("sqs").send_message(QueueUrl=url, MessageBody="{}", DelaySeconds=600)
+    deferred("unclaimed", 12, "slack: HTTP 500")
+    deferred("unclaimed", 2, "slack: HTTP 503")
+    deferred("unclaimed", 7, "slack: HTTP 502")
+    deferred("hubspot", 1, "hubspot: HTTP 401")
+    value, text = shown(stack, capsys)
+    assert {one["queue"]: one["why"] for one in value["waiting"]["queues"]} == {
+        "unclaimed": "slack: HTTP 503",
+        "dead-letters": "by plan: it is not due yet",
+    }
+    assert "why deferred" in text
+    assert "slack: HTTP 503" in text
+
+
 def test_an_incident_that_goes_on(stack: MotoStack, capsys: pytest.CaptureFixture[str]) -> None:
     """The title is what people read first, and an outcome that was told later follows it, sent already or not."""
     store = DynamoIncidents(stack.outputs["IncidentsTable"], lambda: NOW)

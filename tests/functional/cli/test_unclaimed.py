@@ -46,11 +46,19 @@ def test_from_the_alarm_to_an_empty_queue(capsys: pytest.CaptureFixture[str]) ->
     """List, look, try, place: what has a queue is there; the rest stays until it is dropped."""
     assert relay("list") == DONE
     text = capsys.readouterr().out
-    assert "3        unknown  customer.new  unknown_topic" in text
+    # An unclaimed webhook comes from no queue, and is not redriven.
+    columns = [line.split() for line in text.splitlines() if "(UTC)" in line]
+    assert columns == [
+        ["webhooks", "topic", "reason", "first", "(UTC)", "last", "(UTC)"],
+        ["id", "received", "(UTC)", "topic", "reason", "customer"],
+    ]
+    assert "3         customer.new  unknown_topic" in text
 
     shown = as_unclaimed(KNOWN, NOW, "unknown_topic").event_id
     assert relay("show", shown[:12], "--json") == DONE
-    assert json.loads(capsys.readouterr().out)["content"]["payload"]["customerId"] == "<str>"
+    one = json.loads(capsys.readouterr().out)
+    assert one["content"]["payload"]["customerId"] == "<str>"
+    assert "knows no such topic" in one["advice"]
 
     assert relay("place", "--dry-run", "--json") == ATTENTION
     planned = json.loads(capsys.readouterr().out)

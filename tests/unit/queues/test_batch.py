@@ -121,12 +121,18 @@ def test_a_copy_that_is_not_taken_returns_the_original() -> None:
 def test_what_can_never_work_is_given_up_at_once() -> None:
     """Dead letters hold the body, and the reason without a word of it."""
     world = World()
-    response = world.batch().run(event(2), FakeContext(), work_with(m1=PermanentError("no_member")))
+    response = world.batch().run(
+        event(2), FakeContext(), work_with(m1=PermanentError("no_member", "customerId"))
+    )
     (letter,) = world.dead_letters.sent
     assert failed(response) == []
     assert letter.body == queued(CONTENT)["body"]
     header = letter.header
-    assert (header.source_queue, header.reason, header.error) == ("source", "no_member", "PermanentError")
+    assert (header.source_queue, header.reason, header.error) == (
+        "source",
+        "no_member",
+        "no_member: customerId",
+    )
     assert (header.receives, header.deferrals, header.received_at) == (2, 0, NOW)
     assert "7733540520067" not in str(letter.attributes)
 
@@ -246,7 +252,7 @@ def test_one_attribute_is_all_that_a_message_needs() -> None:
         encoding="zlib+base64",
         source_queue="cancelled",
         reason="no_member",
-        error="PermanentError",
+        error="MisconfiguredError: hubspot: 401",
         redrives=3,
     )
     ((name, text),) = full.attributes.items()

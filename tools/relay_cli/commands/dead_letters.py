@@ -20,6 +20,7 @@ from relay_cli.letter_actions import (
     print_result,
     show_letter,
 )
+from relay_cli.letter_advice import advice
 from relay_cli.numbers import number
 from relay_cli.output import Progress
 from relay_cli.stack import Stack
@@ -50,6 +51,7 @@ _WORDS: Final = LetterWords(
         "not_in_journal": "the journal has no write of their time yet: try later, or add --force to let them go",
     },
     failed="were refused by their queue and stay: run the command again.",
+    advice=advice,
 )
 
 
@@ -85,10 +87,11 @@ def main(arguments: argparse.Namespace, open_stack: Callable[[argparse.Namespace
     With `--json`: `list` prints `groups` and `letters`, `show` one letter with `content`, the others `done`, `failed`,
     `skipped` (by reason) and `groups`.
     """
+    letters.check_choice(arguments)
     box = _dead_letters(open_stack(arguments))
     actions: Mapping[str, Callable[[DeadLetters, argparse.Namespace], int]] = {
         "list": partial(list_letters, words=_WORDS),
-        "show": show_letter,
+        "show": partial(show_letter, words=_WORDS),
         "redrive": _redrive,
         "drop": partial(drop_letters, words=_WORDS),
     }

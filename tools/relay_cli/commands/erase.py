@@ -12,6 +12,7 @@ from relay_cli.errors import CliError
 from relay_cli.help import describe
 from relay_cli.letters import journal_of, now, operator
 from relay_cli.output import show
+from relay_cli.prompts import confirm
 from relay_cli.stack import Stack
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="Shopify customer id of the member: digits, or gid://shopify/Customer/…",
     )
     parser.add_argument("--undo", action="store_true", help="lift an erasure")
+    parser.add_argument(
+        "--yes", action="store_true", help="do not ask about an id that Relay has not heard of"
+    )
 
 
 def customer_id(text: str) -> str:
@@ -60,7 +64,7 @@ def customer_id(text: str) -> str:
 def main(arguments: argparse.Namespace, stack_of: Callable[[argparse.Namespace], Stack] = Stack.of) -> int:
     """Erase the member, or lift the erasure; return the exit code."""
     stack, at = stack_of(arguments), now()
-    before, after = _change(stack, arguments.customer, at, undo=arguments.undo)
+    before, after = _change(stack, arguments.customer, at, undo=arguments.undo, sure=arguments.yes)
     result = {
         "member": after.key,
         "known": before.version > 0,
@@ -73,13 +77,16 @@ def main(arguments: argparse.Namespace, stack_of: Callable[[argparse.Namespace],
     return 0
 
 
-def _change(stack: Stack, customer: str, at: datetime, *, undo: bool) -> tuple[MemberRecord, Member]:
+def _change(
+    stack: Stack, customer: str, at: datetime, *, undo: bool, sure: bool
+) -> tuple[MemberRecord, Member]:
     """Journal the command, then write the record; return the record before it and the member after it.
 
     In this order: what changed a record is then surely in the journal, whatever ends the command in between.
 
     Raises:
         CliError: the journal or the table does not take it.
+        DeclinedError: Relay has not heard of this id, and nobody is sure of it.
 
     """
     from relay.adapters.dynamodb.members import DynamoMembers
@@ -117,6 +124,11 @@ def _change(stack: Stack, customer: str, at: datetime, *, undo: bool) -> tuple[M
     )
     try:
         known = read()
+        if not known.version and not sure:
+            confirm(
+                f"Relay has not heard of the customer {customer} of {shop}. "
+                f"{'Lift an erasure' if undo else 'Erase'} all the same?"
+            )
         [refusal] = journal_of(stack).write([line])
         if refusal:
             raise refusal

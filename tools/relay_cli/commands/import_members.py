@@ -45,7 +45,10 @@ def main(
     known = runs.store.load()
     if arguments.resume:
         if known is None or not known.is_active:
-            raise CliError("no run is unfinished", f"{_last(known)}begin one: relay import")
+            raise CliError(
+                "no run is unfinished",
+                f"{_last(known)}one that was just asked for begins within minutes, else: relay import",
+            )
         runs.command("resume")
         run_id = known.id
     else:

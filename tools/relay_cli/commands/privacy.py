@@ -33,7 +33,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "relay privacy 7733540520067",
         "relay privacy --sweep",
         notes="Once a week, by night, the clock takes what the journal says of erased members out of it. --sweep does so at\n"
-        "once, and goes on where a pass has stopped. Exit code 3: the journal may still say something of an erased member.",
+        "once, and goes on where a pass has stopped. Exit code 3: the journal may still say something of an erased member,\n"
+        "or the one that is named is not erased.",
     )
     parser.add_argument("customer", nargs="?", metavar="CUSTOMER", type=customer_id, help="one erased member")
     parser.add_argument("--sweep", action="store_true", help="make the pass over the journal now")
@@ -124,16 +125,18 @@ def _show_member(stack: Stack, state: PassState, arguments: argparse.Namespace) 
     waits = erased_at is not None and is_pending(state, arguments.customer, erased_at)
     value: dict[str, Any] = {
         "member": key,
+        "known": record.version > 0,
         "erased": member.is_erased,
         "erased_at": erased_at,
         "personal_fields": [name for name in PERSONAL if member.value(name) is not None],
         "journal": "the next pass takes it out" if waits else "done" if erased_at else "-",
         "pass_ended": state.ended or None,
     }
-    show(
-        arguments, value, "\n".join(f"{name.replace('_', ' ')}: {_shown(one)}" for name, one in value.items())
-    )
-    return ATTENTION if waits else DONE
+    lines = [f"{name.replace('_', ' ')}: {_shown(one)}" for name, one in value.items()]
+    if not record.version:
+        lines.append("Relay has not heard of this customer id: look at the id")
+    show(arguments, value, "\n".join(lines))
+    return DONE if member.is_erased and not waits else ATTENTION
 
 
 def _shown(value: object) -> str:

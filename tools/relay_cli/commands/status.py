@@ -14,6 +14,7 @@ from relay_cli.incidents import incident_store
 from relay_cli.known_errors import known_error
 from relay_cli.numbers import whole_number
 from relay_cli.output import age_text, progress, show, table
+from relay_cli.overview.deferrals import read_reasons
 from relay_cli.overview.deliveries import DeliveryCounter, log_reader
 from relay_cli.overview.incidents import incident_blocks, incident_rows
 from relay_cli.overview.queues import Ages, read_ages, waiting_rows
@@ -101,8 +102,9 @@ def _deliveries(stack: Stack, now: datetime, back: timedelta) -> dict[str, Any]:
 def _waiting(stack: Stack, targets: Sequence[str], now: datetime) -> dict[str, Any]:
     depths = list(queue_depths(stack, names_of(resources_of(stack), QUEUE)))
     ages = read_ages(stack, [depth.name for depth in depths], targets, now)
+    reasons = read_reasons(stack, now) if any(depth.delayed for depth in depths) else {}
     return {
-        "queues": waiting_rows(depths, ages),
+        "queues": waiting_rows(depths, ages, reasons),
         "oldest_deferred_seconds": ages.deferred,
         "ages": ages,
     }
@@ -154,10 +156,13 @@ def _waiting_text(part: Mapping[str, Any], _: datetime) -> str:
             one["deferred"],
             one["in_flight"],
             age_text(one["oldest_seconds"]) if one["oldest_seconds"] is not None else "-",
+            one["why"],
         )
         for one in part["queues"]
     ]
-    shown = table(("queue", "waiting", "deferred", "in flight", "oldest"), rows, empty="Nothing waits.")
+    shown = table(
+        ("queue", "waiting", "deferred", "in flight", "oldest", "why deferred"), rows, empty="Nothing waits."
+    )
     deferred = part["oldest_deferred_seconds"]
     return f"{shown}\nThe oldest deferred message is {age_text(deferred)} old." if deferred else shown
 

@@ -37,6 +37,14 @@ _ACTIONS: Final[Mapping[str, tuple[str, str]]] = {
 """The summary of each action, and the arguments of its example."""
 
 
+_ADVICE: Final[Mapping[str, str]] = {
+    "unknown_topic": "this version knows no such topic: deploy one that does, or drop it",
+    "other_shop": "it is another shop's: correct that shop's subscriptions, then drop it",
+    "not_json": "it is no webhook, but a tool's test or a broken sender's: drop it",
+    "too_deep": "it is no webhook, but a tool's test or a broken sender's: drop it",
+}
+"""What to do about an unclaimed webhook, by its reason."""
+
 _WORDS: Final = LetterWords(
     command="relay unclaimed",
     queue="unclaimed webhooks",
@@ -46,6 +54,10 @@ _WORDS: Final = LetterWords(
         "no_queue": "this version knows no queue for them; `relay unclaimed list` shows the reasons",
     },
     failed="stay: their queue or the journal did not take them. Run the command again.",
+    advice=lambda reason: _ADVICE.get(
+        reason, "look at it; `place` routes it as soon as a version can, else drop it"
+    ),
+    with_source=False,
 )
 
 
@@ -62,10 +74,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace, open_stack: Callable[[argparse.Namespace], Stack] = Stack.of) -> int:
     """Run the action; return the exit code: 3 where webhooks stay that were chosen."""
+    letters.check_choice(arguments)
     box = _unclaimed(open_stack(arguments), with_topics=arguments.action == "place")
     actions: Mapping[str, Callable[[Unclaimed, argparse.Namespace], int]] = {
         "list": partial(list_letters, words=_WORDS),
-        "show": show_letter,
+        "show": partial(show_letter, words=_WORDS),
         "place": _place,
         "drop": partial(drop_letters, words=_WORDS),
     }

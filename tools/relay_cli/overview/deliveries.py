@@ -11,12 +11,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from relay.topics import FOLDERS
 
 from relay_cli.output import Progress
 from relay_cli.stack import Stack
+
+Reader: TypeAlias = Callable[[datetime, datetime], Iterable[tuple[datetime, str]]]
+"""Yields the lines of a log between two times, each with its time."""
 
 UNPLACED: Final = "(unclaimed)"
 """Deliveries that the receiver could not place by topic."""
@@ -54,7 +57,7 @@ class Deliveries:
 class DeliveryCounter:
     """Counts deliveries in a log. `read` yields its lines between two times, each with its time."""
 
-    read: Callable[[datetime, datetime], Iterable[tuple[datetime, str]]]
+    read: Reader
     seconds: float = 20.0
     monotonic: Callable[[], float] = time.monotonic
 
@@ -100,8 +103,8 @@ def accepted_topic(text: str) -> str | None:
     return str(topic) if topic in FOLDERS else None
 
 
-def log_reader(stack: Stack) -> Callable[[datetime, datetime], Iterator[tuple[datetime, str]]]:
-    """Return what reads the stack's log between two times."""
+def log_reader(stack: Stack, word: str = "accepted") -> Reader:
+    """Return what reads the stack's log between two times: the lines that have this word."""
     logs, group = stack.client("logs"), stack.output("LogGroup")
 
     def read(begin: datetime, end: datetime) -> Iterator[tuple[datetime, str]]:
@@ -110,7 +113,7 @@ def log_reader(stack: Stack) -> Callable[[datetime, datetime], Iterator[tuple[da
             startTime=_milliseconds(begin),
             # The end of AWS's range is included; the next window begins there.
             endTime=_milliseconds(end) - 1,
-            filterPattern='"accepted"',
+            filterPattern=f'"{word}"',
         )
         for page in pages:
             for event in page["events"]:

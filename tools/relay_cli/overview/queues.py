@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from relay.model.metrics import CRM_LAG, NAMESPACE, SERVICE, STACK, WAITING_AGE
 
+from relay_cli.overview.deferrals import BY_PLAN
 from relay_cli.resources import QueueDepth
 from relay_cli.stack import Stack
 
@@ -82,8 +83,10 @@ def _query(query_id: str, namespace: str, metric: str, dimensions: Mapping[str, 
     }
 
 
-def waiting_rows(depths: Iterable[QueueDepth], ages: Ages) -> list[dict[str, Any]]:
-    """Return the queues in which anything waits, the fullest first."""
+def waiting_rows(
+    depths: Iterable[QueueDepth], ages: Ages, reasons: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Return the queues in which anything waits, the fullest first; `why` is why messages of it are deferred."""
     rows = [
         {
             "queue": depth.name,
@@ -91,6 +94,7 @@ def waiting_rows(depths: Iterable[QueueDepth], ages: Ages) -> list[dict[str, Any
             "deferred": depth.delayed,
             "in_flight": depth.in_flight,
             "oldest_seconds": ages.queues.get(depth.name),
+            "why": reasons.get(depth.name, BY_PLAN) if depth.delayed else None,
         }
         for depth in depths
         if depth.total

@@ -20,6 +20,7 @@ _TOPIC: Final = r"[A-Za-z0-9_.\-]{1,100}"
 _ID: Final = r"[A-Za-z0-9_.:+\-]{1,200}"
 _WORD: Final = r"[A-Za-z0-9_.:+\-]{1,100}"
 _MOST: Final = 10**9
+_LONGEST: Final = 300
 
 
 def topic_or_none(value: object) -> str | None:
@@ -30,6 +31,15 @@ def topic_or_none(value: object) -> str | None:
 def word_or_none(value: object) -> str | None:
     """Return a code or a sender's id: at most 100 letters, digits, `_`, `.`, `:`, `+` and `-`; None for any other value."""
     return value if isinstance(value, str) and re.fullmatch(_WORD, value) else None
+
+
+def sentence(text: str) -> str:
+    """Return a text as a header takes it: one line of at most 300 characters."""
+    return "".join(char if char.isprintable() else " " for char in text)[:_LONGEST]
+
+
+def _sentence_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) and value == sentence(value) else None
 
 
 def _id_or_none(value: object) -> str | None:
@@ -58,8 +68,8 @@ class MessageHeader:
     them. `coalesced` marks a message that waited once for a fuller batch, `moved` one that was handed on to its own queue.
     `replays` counts how often an event was sent again from the journal: the record's memory of ids then does not count.
     `reason` says why
-    a delivery is in `unclaimed` or a message among the dead letters; `source_queue` and `error` are of dead
-    letters alone.
+    a delivery is in `unclaimed` or a message among the dead letters; `source_queue` and `error` (what the error said, without
+    a value of the message) are of dead letters alone.
     """
 
     event_id: str | None = None
@@ -129,7 +139,7 @@ _KEYS: Final[dict[str, tuple[str, Callable[[object], object]]]] = {
     "enc": ("encoding", word_or_none),
     "from": ("source_queue", word_or_none),
     "why": ("reason", word_or_none),
-    "error": ("error", word_or_none),
+    "error": ("error", _sentence_or_none),
     "redrives": ("redrives", _count),
 }
 """The keys of the JSON: the field of each, and how it is read."""

@@ -41,8 +41,9 @@ from relay.errors import (
     PermanentError,
     RelayError,
     TransientError,
+    description,
 )
-from relay.model.header import MessageHeader
+from relay.model.header import MessageHeader, sentence
 from relay.model.metrics import Outcome
 from relay.ports.messaging import MessageSender, OutgoingMessage
 from relay.ports.runtime import Clock, TryCounter, UncountedTries
@@ -375,6 +376,6 @@ def dead_letter(message: Message, error: Exception, queue: str) -> OutgoingMessa
         receives=message.header.receives + message.receives,
         source_queue=queue,
         reason=error.reason if isinstance(error, PermanentError) else "too_old",
-        error=(error.last if isinstance(error, ExhaustedError) else "") or type(error).__name__,
+        error=sentence(description(error)),
     )
     return OutgoingMessage(body=message.body, header=header)

@@ -65,11 +65,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
         _add_options(name, sub)
 
 
+def customer_or_key(text: str) -> str:
+    """Return a customer id, or a member's key as the tables show it.
+
+    Raises:
+        ArgumentTypeError: it is neither.
+
+    """
+    if not text.rpartition(":")[2].isdigit():
+        raise argparse.ArgumentTypeError(
+            f"{text} is not a customer id: use the digits of the Shopify customer id"
+        )
+    return text
+
+
 def _add_options(name: str, parser: argparse.ArgumentParser) -> None:
     match name:
         case "diff":
             parser.add_argument(
-                "members", nargs="*", metavar="CUSTOMER", help="customer ids (default: all that differ)"
+                "members",
+                nargs="*",
+                metavar="CUSTOMER",
+                type=customer_or_key,
+                help="customer ids (default: all that differ)",
             )
             parser.add_argument("--reveal", action="store_true", help="show personal data")
             parser.add_argument(
@@ -85,7 +103,11 @@ def _add_options(name: str, parser: argparse.ArgumentParser) -> None:
             )
         case "retry":
             parser.add_argument(
-                "members", nargs="*", metavar="CUSTOMER", help="customer ids (default: all of them)"
+                "members",
+                nargs="*",
+                metavar="CUSTOMER",
+                type=customer_or_key,
+                help="customer ids (default: all of them)",
             )
         case "prepare":
             parser.add_argument("--dry-run", action="store_true", help="show what would be defined")

@@ -191,8 +191,6 @@ def member_key_of(target: Target, name: str) -> str:
     from relay.model.member import member_key
 
     _, _, customer = name.rpartition(":")
-    if not customer.isdigit():
-        raise UsageError(f"{name} is not a customer id", "use the digits of the Shopify customer id")
     return member_key(target.shop, customer)
 
 

@@ -16,7 +16,9 @@ def as_text(result: Mapping[str, Any]) -> str:
             table(
                 ("member", "field", "relay", "crm", ""),
                 list(_fields(result["members"])),
-                empty="no difference",
+                empty="no difference among the members that the CRM holds"
+                if result.get("not_held")
+                else "no difference",
             )
         )
     if "who" in result:
@@ -40,7 +42,10 @@ def _remedy(result: Mapping[str, Any]) -> str:
     if isinstance(members, Mapping) and any(
         not field["same"] for fields in members.values() for field in fields.values()
     ):
-        return f"`relay mirror audit {target}` repairs what was edited or deleted in the CRM."
+        return (
+            f"`relay mirror audit {target}` repairs what was edited in the CRM. It names a contact that was deleted there: see "
+            f"`relay mirror status {target} --who` after it."
+        )
     if "queued" in result:
         return f"Each is tried within minutes: `relay mirror status {target} --who` names those that still wait or are refused."
     unrepaired = result.get("edited", 0) + result.get("missing", 0) - result.get("repaired", 0)

@@ -44,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         )
     )
     trigger = add("trigger", "Trigger one event of a topic", "customer.cancelled", name_lists.topics)
-    trigger.add_argument("topic", metavar="TOPIC", help="one of the topics below")
+    trigger.add_argument("topic", metavar="TOPIC", type=_topic, help="one of the topics below")
     trigger.add_argument(
         "--customer", metavar="CUSTOMER", help="customer id (default: any member that the event fits)"
     )
@@ -189,6 +189,14 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _topic(text: str) -> str:
+    from inveterate.webhooks.topics import TOPICS
+
+    if text not in TOPICS:
+        raise argparse.ArgumentTypeError(f"{text} is no topic: --help lists them")
+    return text
+
+
 def _pair(text: str) -> tuple[str, str]:
     from sim.errors import RefusedError
 
@@ -213,6 +221,8 @@ def _advance(options: argparse.Namespace) -> int:
     from sim import player
 
     span = {unit: getattr(options, unit) for unit in ("days", "hours", "minutes") if getattr(options, unit)}
+    if sum(span.values()) <= 0 or min(span.values()) < 0:
+        raise UsageError("name days, hours or minutes above 0", "for example: relay sim advance --days 3")
     with player.over_http(options.url) as (post, _):
         reply = post("advance", span)
     show(options, reply, f"{reply['now']}  {reply['caused']} events")
