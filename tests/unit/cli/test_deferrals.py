@@ -42,7 +42,9 @@ def test_the_newest_line_of_a_function_says_why_its_queue_waits() -> None:
 
 def test_other_lines_say_nothing() -> None:
     """No JSON, another outcome, and a line without a function."""
-    assert reasons({4: "deferred", 3: "[]", 2: line("hubspot", "x", message="dead"), 1: line(None, "x")}) == {}
+    assert (
+        reasons({4: "deferred", 3: "[]", 2: line("hubspot", "x", message="dead"), 1: line(None, "x")}) == {}
+    )
 
 
 def test_a_long_log_is_read_from_its_end_and_not_to_its_beginning() -> None:
