@@ -52,6 +52,33 @@ def test_the_body_decides_and_not_the_header() -> None:
     assert len(world.journal.lines) == 1
 
 
+@pytest.mark.parametrize("domain", ["other.myshopify.com", f"{SHOP}.evil.com", "", 7, []])
+@pytest.mark.parametrize("topic", ["customer.payment_failed", "customer.cancelled"])
+def test_another_shops_event_is_not_taken_for_ours(domain: object, topic: str) -> None:
+    """Moved by hand from `unclaimed` into a topic's queue, it touches no member of ours: it goes to the dead letters."""
+    content = sample(topic)
+    content["metadata"]["shopDomain"] = domain
+    world = world_with_queues()
+    record = queued(content)
+    run(world, record)
+    if topic != "customer.payment_failed":
+        assert len(world.topics["cancelled"].sent) == 1  # its own queue's consumer decides
+        return
+    assert (world.members.records, world.journal.lines) == ({}, [])
+    (letter,) = world.dead_letters.sent
+    assert letter.header.reason == "other_shop"
+
+
+@pytest.mark.parametrize("domain", [SHOP.upper(), f"https://{SHOP}/", SHOP.partition(".")[0], None])
+def test_our_shop_in_any_spelling(domain: object) -> None:
+    """As the receiver reads it."""
+    content = sample("customer.payment_failed")
+    content["metadata"]["shopDomain"] = domain
+    world = world_with_queues()
+    run(world, queued(content))
+    assert len(world.journal.lines) == 1
+
+
 def test_an_alias_is_the_topic() -> None:
     """A topic may come by its other documented name."""
     content = sample("customer.payment_methods.updated")
