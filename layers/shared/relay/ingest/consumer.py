@@ -108,8 +108,10 @@ class _ConsumerRun(Generic[E]):
         topic = topic_named(event.metadata.topic or delivery.topic)
         if topic != self.rule.model.TOPIC:
             self.results[message.id] = self._hand_on(message, topic)
-        elif not is_of_shop(self.services.shop, event.raw["metadata"].get("shopDomain")):
-            # The receiver lets none pass. A person who moves a message by hand may.
+        elif message.header.reason and not is_of_shop(
+            self.services.shop, event.raw["metadata"].get("shopDomain")
+        ):
+            # The receiver lets none pass to this queue. A person who moves a message from `unclaimed` by hand may.
             self.results[message.id] = PermanentError("other_shop", "metadata.shopDomain")
         else:
             return self._received(message, delivery, event)
