@@ -67,7 +67,7 @@ CREDITS: tuple[tuple[tuple[Said, ...], dict[str, Any]], ...] = (
     (
         (
             ("expired", 1, {"previousBalance": 10, "newBalance": 6, "amount": 4, "expiredAt": str(day(1))}, ()),
-            ("expired", 2, {"previousBalance": 6, "newBalance": 1, "expiredAt": str(day(2))}, ("amount",)),
+            ("expired", 2, {"newBalance": 1, "expiredAt": str(day(2))}, ("amount", "previousBalance")),
         ),
         {"last_expired_amount": None, "credits_expired_at": day(2)},
     ),
@@ -85,3 +85,20 @@ def test_no_value_stands_beside_what_another_event_told(
             relay.deliver(body(one), day(9))
         shown = relay.shows(CUSTOMER)
         assert {name: shown[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "amount", "expected"),
+    [(10, 6, 4, 4), (10, 6, 5, 5), (10, 6, -4, 4), (10, 6, 0, 4), (10, 6, None, 4), (10, 6, "four", 4), (None, 6, -4, 4), (None, 6, None, None)],
+)  # fmt: skip
+def test_what_expired_is_a_positive_amount(
+    before: Any, after: Any, amount: Any, expected: int | None
+) -> None:
+    """Whatever its sign, and where it is missing the fall of the balance: in the record, and in what is counted."""
+    relay = Programme()
+    told = content(
+        "expired", 1, previousBalance=before, newBalance=after, amount=amount, expiredAt=str(day(1))
+    )
+    relay.deliver(json.dumps(told).encode(), day(1))
+    assert relay.shows(CUSTOMER)["last_expired_amount"] == expected
+    assert [kpi.amount for _, kpi in relay.kpis if kpi.name == "credits_expired"] == [expected]
