@@ -6,6 +6,7 @@ The function makes the run, in steps of its own, so it goes on when the command 
 from __future__ import annotations
 
 import secrets
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -81,6 +82,13 @@ class Runs:
             CliError: it does not begin, or does not go on.
 
         """
+        try:
+            return self._followed(title, is_it)
+        except KeyboardInterrupt:
+            print("relay: the run goes on; `relay import --resume` shows it", file=sys.stderr)
+            raise
+
+    def _followed(self, title: str, is_it: Callable[[FullRun], bool]) -> FullRun:
         until = self.clock() + _BEGINS_WITHIN
         place: FullRun | None = None
         with progress(title) as step:

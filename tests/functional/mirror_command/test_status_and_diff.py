@@ -82,6 +82,7 @@ def test_who_is_not_held_does_not_differ(mirror: MirrorSetup) -> None:
         assert found["members"] == {}
         assert found["not_held"]["refused: contact_deleted"] == number
         assert "relay mirror status hubspot --who" in as_text(found)
+        assert "no difference among the members that the CRM holds" in as_text(found)
 
 
 def test_a_contact_that_could_not_be_cleared(mirror: MirrorSetup) -> None:

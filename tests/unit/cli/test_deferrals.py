@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from relay_cli.overview.deferrals import newest_reasons
@@ -16,7 +16,7 @@ def line(service: object, reason: object, **more: object) -> str:
     return json.dumps({"message": "deferred", "service": service, "reason": reason, **more})
 
 
-def reasons(lines: dict[float, str], *, seconds: float = 5.0) -> dict[str, str]:
+def reasons(lines: Mapping[int, str], *, seconds: float = 5.0) -> dict[str, str]:
     """Return the reasons in a log that has these lines, by minutes before now; each window takes a second to read."""
     clock = iter(range(1_000))
 

@@ -100,6 +100,26 @@ def test_an_unfinished_run_is_resumed(stage: Stage, capsys: pytest.CaptureFixtur
     assert json.loads(capsys.readouterr().out)["read"] == 30
 
 
+def test_ctrl_c_ends_the_display_alone_and_says_so(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Half-way through the members the display ends; the run is unfinished, and `--resume` shows it to its end."""
+
+    def ended(seconds: float) -> None:
+        if (run := stage.setup.runs.load()) and run.read:
+            assert run.is_active
+            raise KeyboardInterrupt
+        Stage.pass_time(stage, seconds)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, "pass_time", ended)
+        with pytest.raises(KeyboardInterrupt):
+            stage.call(import_members)
+    assert "the run goes on" in capsys.readouterr().err
+    assert stage.call(import_members, "--resume", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["read"] == 30
+
+
 def test_a_function_that_does_not_answer(stage: Stage) -> None:
     """The command ends, and says what to look at."""
     stage.works = False

@@ -25,5 +25,5 @@ def test_the_page_has_reasons() -> None:
 
 @pytest.mark.parametrize("reason", [*reasons_of_the_page(), "slack_invalid_blocks", "email_refused"])
 def test_a_reason_of_the_page_has_its_own_advice(reason: str) -> None:
-    """The advice for a reason that nobody knows is for those alone."""
+    """The advice for a reason that is not known is for such alone."""
     assert advice(reason) != advice("of a later version")

@@ -94,6 +94,9 @@ def test_an_incident_of_which_nobody_was_told_has_words(key: str, title: str, cu
     [row] = incident_rows([incident], NOW)
     assert (row["incident"], row["customer"]) == (key, customer)
     first, second = incident_blocks([row]).splitlines()
+    # `relay alerts` has the key in the last line, and there alone.
+    block = incident_blocks([row], {key: ""})
+    assert (block.count(key), block.splitlines()[-1].strip()) == (1, key)
     assert first == f"info  {title}"
     assert (f"customer {customer}" in second) is (customer is not None)
     assert row["link"] == (f"https://admin.shopify.com/store/acme/customers/{customer}" if customer else None)

@@ -86,7 +86,7 @@ def _change(
 
     Raises:
         CliError: the journal or the table does not take it.
-        DeclinedError: Relay has not heard of this id, and nobody is sure of it.
+        DeclinedError: Relay has not heard of this id, and no person has confirmed it.
 
     """
     from relay.adapters.dynamodb.members import DynamoMembers

@@ -12,7 +12,6 @@ from relay.model.incident_action import MUTE_PERIOD
 from relay_cli.errors import UsageError
 from relay_cli.help import describe
 from relay_cli.incidents import act_on_incident, add_incident_arguments, now
-from relay_cli.numbers import number
 from relay_cli.output import show
 from relay_cli.stack import Stack
 
@@ -33,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     end.add_argument(
         "--days",
         metavar="DAYS",
-        type=number(0, _MAX_DAYS),
+        type=_days,
         default=_DEFAULT_DAYS,
         help="mute for DAYS days, 0 to 366; 0 ends a mute (default: %(default)s)",
     )
@@ -53,8 +52,17 @@ def main(arguments: argparse.Namespace, stack_of: Callable[[argparse.Namespace],
     return 0
 
 
+def _days(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no number of days") from None
+
+
 def _end(arguments: argparse.Namespace) -> datetime:
     if not arguments.until:
+        if not 0 <= arguments.days <= _MAX_DAYS:
+            raise UsageError("--days must be between 0 and 366", "to mute for good, switch the rule off")
         return now() + timedelta(days=arguments.days)
     try:
         end = datetime.fromisoformat(arguments.until)

@@ -24,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "relay reconcile --confirm",
         notes="Relay does this once a day by itself. A run stops where the list has under 90 % of the members of the last\n"
         "one, or where more than max(20, 1 %) of the members would get another status or lose a value: --confirm goes\n"
-        "on. Members found cancelled are told late, under the incident that their event would have. One member is\n"
+        "on. What a lost webhook would have said at once is told late, under the same incident. One member is\n"
         "read at most once an hour.",
     )
     parser.add_argument(

@@ -67,14 +67,15 @@ def _row(incident: Incident, now: datetime) -> dict[str, Any]:
 def incident_blocks(rows: Iterable[Mapping[str, Any]], remarks: Mapping[str, str] | None = None) -> str:
     """Return the rows for the terminal: level and title, and below them what a person asks next.
 
-    With `remarks` by incident, the incident's key and its remark follow on a line of their own.
+    With `remarks` by incident, the incident's key and its remark follow on a line of their own. Without a title the key names it.
     """
     shown = list(rows)
     width = max((len(one["level"]) for one in shown), default=0)
     margin = " " * (width + 2)
     lines: list[str] = []
     for one in shown:
-        lines.append(f"{one['level']:<{width}}  {one['title'] or one['incident']}")
+        untold = one["incident"] if remarks is None else "It has not been told to a person yet"
+        lines.append(f"{one['level']:<{width}}  {one['title'] or untold}")
         lines.append(f"{margin}{', '.join(_about(one))}")
         if remarks is not None:
             lines.append(f"{margin}{one['incident']}  {remarks[one['incident']]}".rstrip())

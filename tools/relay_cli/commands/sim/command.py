@@ -193,7 +193,7 @@ def _topic(text: str) -> str:
     from inveterate.webhooks.topics import TOPICS
 
     if text not in TOPICS:
-        raise argparse.ArgumentTypeError(f"{text} is no topic: --help lists them")
+        raise argparse.ArgumentTypeError(f"{text} is no topic: `relay sim trigger --help` lists them")
     return text
 
 
