@@ -194,12 +194,14 @@ class _Member:
         self.kind = ""
 
     def tier(self, s: Statement) -> None:
-        for name, value in (("tier_id", s.payload.get("tierId")), ("tier_name", s.detail.get("tierName"))):
-            found = values.identifier(value) if name == "tier_id" else values.text(value)
-            if found is None:
-                self.leave_open("tier_id", "tier_name")
-            else:
-                self.put(name, found)
+        tier, name = values.identifier(s.payload.get("tierId")), values.text(s.detail.get("tierName"))
+        if tier is not None:
+            self.put("tier_id", tier)
+        if name is not None:
+            self.put("tier_name", name)
+        if tier is None or name is None:
+            # What one of them says beside the other one of an earlier event is not written.
+            self.leave_open("tier_id", "tier_name")
 
     def updated(self, s: Statement) -> None:
         new = _object(s.payload.get("newData"))

@@ -316,6 +316,8 @@ def projection(text: str, holders: Placeholders) -> Callable[[Item], Item]:
 
 def copied(value: Any) -> Any:
     """Return a deep copy of an item or a value."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, Mapping):
         return {name: copied(inner) for name, inner in value.items()}
     if isinstance(value, list):
