@@ -35,6 +35,8 @@ def cleaned(kind: Kind, value: object) -> object:
 MAY_FIRST = datetime(2026, 5, 1, tzinfo=UTC)
 AT_SEVEN = datetime(2026, 5, 1, 7, tzinfo=UTC)
 
+NO_ANSWERS: tuple[object, ...] = ("", "maybe", 2, -1, [], {}, "anonymized")
+
 CASES: list[tuple[Kind, object, object]] = [
     # amounts
     (cleaning.AMOUNT, -2.7755575615628914e-17, Decimal(0)),
@@ -152,7 +154,7 @@ CASES: list[tuple[Kind, object, object]] = [
         for yes in (True, "true", " TRUE ", 1, "1", Decimal("1.0"), "yes", "On", "t")
     ),
     *((cleaning.ERASURE, no, False) for no in (False, "false", 0, "0", Decimal("0.0"), "no", "OFF", "f")),
-    *((cleaning.ERASURE, other, UNREADABLE) for other in ("", "maybe", 2, -1, [], {}, "anonymized")),
+    *((cleaning.ERASURE, other, UNREADABLE) for other in NO_ANSWERS),
     (cleaning.ERASURE, None, None),
 ]
 
