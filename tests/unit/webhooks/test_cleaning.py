@@ -35,8 +35,7 @@ def cleaned(kind: Kind, value: object) -> object:
 MAY_FIRST = datetime(2026, 5, 1, tzinfo=UTC)
 AT_SEVEN = datetime(2026, 5, 1, 7, tzinfo=UTC)
 
-NEITHER: list[object] = [[], {}]
-"""What is no word and no number."""
+NO_ANSWERS: tuple[object, ...] = ("", "maybe", 2, -1, [], {}, "anonymized")
 
 CASES: list[tuple[Kind, object, object]] = [
     # amounts
@@ -155,8 +154,7 @@ CASES: list[tuple[Kind, object, object]] = [
         for yes in (True, "true", " TRUE ", 1, "1", Decimal("1.0"), "yes", "On", "t")
     ),
     *((cleaning.ERASURE, no, False) for no in (False, "false", 0, "0", Decimal("0.0"), "no", "OFF", "f")),
-    *((cleaning.ERASURE, other, UNREADABLE) for other in (2, -1, "", "maybe", "anonymized")),
-    *((cleaning.ERASURE, other, UNREADABLE) for other in NEITHER),
+    *((cleaning.ERASURE, other, UNREADABLE) for other in NO_ANSWERS),
     (cleaning.ERASURE, None, None),
 ]
 
