@@ -28,9 +28,6 @@ def facts(event: Cancelled) -> Facts:
             "cancelled_at": event.occurred_at,
             "cancel_type": kind,
             "cancel_reason": source,
-            "pending_since": None,
-            "pending_cancel_at": None,
-            "pending_cancel_source": None,
         },
         milestone=Milestone(
             kind="ended", detail=kind or ("unknown" if source else ""), tier=event.payload.tier_id
@@ -69,7 +66,9 @@ def decide(event: Cancelled, before: Member, after: Member, rules: Rules) -> Eff
         yield _dunning_alert(event, kind, told, rules)
     yield from dunning.former_ends(before, after)
     if is_over or after.ended_at is None or "cancelled_at" not in after.fields_from(event.id):
-        return  # the member has joined again since, or it is the end of another tier
+        return  # the member has joined again since
+    if ending in after.history.foreign:
+        return  # it is the end of another tier: the end that stands is an older one
     if is_new and kind == "involuntary":
         level = dunning.level_for(before, rules, otherwise=Level.WARNING, high=Level.ERROR)
         title = f"Lost: {MEMBER} cancelled for failed payments"

@@ -27,6 +27,8 @@ def facts(event: ChangedTier) -> Facts:
     return Facts.of(
         event,
         known(event.payload, tier_id="tier_id"),
+        # Where the event names none, the tier before an earlier move is not the one before this.
+        dict.fromkeys(("previous_tier_id", "previous_tier_name")),
         pick(
             event.detail,
             tier_name="tier_name",

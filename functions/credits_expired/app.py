@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inveterate.webhooks.credits import CreditsExpired
 from relay.model.effects import MEMBER, Alert, Effects, Kpi, Level
-from relay.model.facts import Facts, known
+from relay.model.facts import Facts
 from relay.model.formats import amount_text, day_text, detail_rows
 from relay.model.member import Member
 from relay.rules import credits, dunning
@@ -21,15 +21,17 @@ def facts(event: CreditsExpired) -> Facts:
     return Facts.of(
         event,
         credits.holder(event.payload),
-        known(event.payload, amount="last_expired_amount"),
-        {"credits_expired_at": event.occurred_at},
+        {
+            "last_expired_amount": credits.expired_amount(event.payload),
+            "credits_expired_at": event.occurred_at,
+        },
         balances=credits.balances(event.payload),
     )
 
 
 def decide(event: CreditsExpired, before: Member, after: Member, rules: Rules) -> Effects:
     """Note and count the loss; alert at once where a high-value member lost `expired_at_once` or more."""
-    amount, currency = event.payload.amount, credits.currency_of(after, rules)
+    amount, currency = credits.expired_amount(event.payload), credits.currency_of(after, rules)
     yield note(
         RULE,
         "Store Credit Expired",

@@ -38,7 +38,7 @@ def decide(event: PendingCancellation, before: Member, after: Member, rules: Rul
             also=dunning.deadlines(after, rules),
         )
         yield Kpi(rule=cancellation.PENDING, name="pending_cancellation")
-    is_newest = "pending_since" in after.fields_from(event.id)
+    is_newest = "pending_since" in after.fields_from(event.id) and after.is_leaving
     # An older request may tell the date that the newest one lacks: the incident is of that date then.
     is_of_another_date = cancellation.incident_key(before) != cancellation.incident_key(after)
     if after.ended_at or not (is_newest or is_of_another_date):

@@ -37,19 +37,31 @@ def statements(history: History, sent: Iterable[Sent] | None = None) -> list[Sta
     return sorted(placed, key=lambda s: (s.order, s.identity, s.at))
 
 
+def more_attempts_since(told: Iterable[Statement]) -> int | None:
+    """Return when an attempt beyond the third was first seen, in ms; None where none was.
+
+    "What is learnt from other members changes in the daily round only: ... the number of attempts of a tier" (rules.md). So
+    from then on it is open how many attempts a tier has: which daily round comes between is not played here.
+    """
+    return min((s.ms for s in told if s.attempt is not None and s.attempt > DEFAULT_ATTEMPTS), default=None)
+
+
 def fold(history: History, sent: Iterable[Sent] | None = None) -> dict[str, Answer]:
     """Return the answer for each member that a delivery tells of."""
     by_member: dict[str, list[Statement]] = {}
-    for statement in statements(history, sent):
+    everything = statements(history, sent)
+    for statement in everything:
         by_member.setdefault(statement.member, []).append(statement)
-    return {member: _Member(history, member).run(told) for member, told in by_member.items()}
+    since = more_attempts_since(everything)
+    return {member: _Member(history, member, since).run(told) for member, told in by_member.items()}
 
 
 class _Member:
     """The fold over one member's statements."""
 
-    def __init__(self, history: History, member: str) -> None:
+    def __init__(self, history: History, member: str, more_attempts: int | None = None) -> None:
         self.history = history
+        self.more_attempts_since = more_attempts
         self.answer = Answer(member)
         self.state = "unknown"  # unknown, active, trialing, cancelled
         self.kind = ""
@@ -313,7 +325,8 @@ class _Member:
             self.leave_open("failed_attempts")
         left = DEFAULT_ATTEMPTS - (s.attempt or 0)
         self.put("attempts_left", left)
-        if final or self.failing_final or s.attempt is None or left < 0:
+        is_learnt = self.more_attempts_since is not None and s.ms > self.more_attempts_since
+        if final or self.failing_final or s.attempt is None or left < 0 or is_learnt:
             self.leave_open("attempts_left")
         if self.failing_final and not final:
             # An attempt told after the final failure of its cycle.

@@ -20,6 +20,7 @@ from tests.judge.fold import (
     KEPT_PAYMENTS,
     QUIET_DAYS,
     is_one_off,
+    more_attempts_since,
     part_of,
     pays_other_tier,
     same_trial,
@@ -72,8 +73,13 @@ class Cycle:
     def warned(self) -> bool:
         """Whether people were warned: the last but one attempt, a hard decline, or the final failure."""
         late = any((s.attempt or 1) >= DEFAULT_ATTEMPTS - 1 for s in self.failures)
+        return late or self.surely_warned
+
+    @property
+    def surely_warned(self) -> bool:
+        """Whether people were warned however many attempts the tier has."""
         hard = any(HARD.search(str(s.detail.get("errorMessage"))) for s in self.failures)
-        return late or hard or self.final
+        return hard or self.final
 
     @property
     def unnumbered(self) -> bool:
@@ -119,7 +125,7 @@ def expect(history: History, sent: Iterable[Sent] | None = None) -> Expected:
     told = [next(same) for _, same in groupby(_by_identity(history, sent), key=lambda s: s.identity)]
     for member in sorted({s.member for s in told}):
         mine = sorted((s for s in told if s.member == member), key=lambda s: (s.order, s.identity))
-        _incidents(history, mine, found)
+        _incidents(history, mine, found, more_attempts_since(told))
         _debts(history, mine, found)
         _endings(history, mine, found)
         _notes(mine, found)
@@ -222,8 +228,10 @@ def _is_fee(s: Statement) -> bool:
     return money is None or money > 0
 
 
-def _incidents(history: History, mine: list[Statement], found: Expected) -> None:
+def _incidents(history: History, mine: list[Statement], found: Expected, more_attempts: int | None) -> None:
     for cycle in cycles(mine):
+        if more_attempts is not None and cycle.failures[-1].ms > more_attempts and not cycle.surely_warned:
+            cycle.uncertain = True  # the last but one attempt may be a later one by then
         key = dunning_key(history, cycle.member)
         goes_on = cycle.end is None or cycle.uncertain
         if goes_on and history.end - cycle.failures[-1].ms > QUIET_DAYS * DAY:
@@ -289,7 +297,8 @@ def _debts(history: History, mine: list[Statement], found: Expected) -> None:
 def _endings(history: History, mine: list[Statement], found: Expected) -> None:
     """An ending for failed payments without an earlier warning is a warning of its own, and the return resolves it (rules.md)."""
     for s in mine:
-        if s.topic == bodies.CANCELLED and s.detail.get("cancellationSource") in {"FAILURE", None}:
+        source = s.detail.get("cancellationSource")
+        if s.topic == bodies.CANCELLED and (source == "FAILURE" or not isinstance(source, str)):
             key = f"cancelled:{history.shop}:{s.member}:{values.iso(s.ms)[:10]}"
             for level, outcome in (("warning", "opened"), ("warning", "resolved"), ("info", "resolved")):
                 found.may[Told(key, level, outcome)] = 1

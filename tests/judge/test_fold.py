@@ -177,8 +177,9 @@ def test_a_lifetime_tier_ends_billing() -> None:
 
 
 def test_an_ending_of_another_tier_is_looked_up() -> None:
-    """An ending that names a tier that the member does not have decides nothing."""
-    assert "status" not in shown(Script().join("3-1").cancel("4-1", tier=SILVER))
+    """An ending that names a tier that the member does not have ends nothing (docs/rules.md)."""
+    found = shown(Script().join("3-1").cancel("4-1", tier=SILVER))
+    assert (found["status"], found["tier_name"]) == ("active", "Gold")
 
 
 def test_a_payment_of_a_cancelled_member_is_looked_up() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -86,6 +87,14 @@ def test_two_cycles_are_two_incidents() -> None:
     assert must(script) == {("warning", "opened"): 2, ("warning", "recovered"): 2}
 
 
+def test_a_fourth_attempt_leaves_open_which_one_is_the_last_but_one() -> None:
+    """The service learns it in a daily round. A warning of the second attempt may follow then; one of a final failure must."""
+    script = Script().join("3-1").attempt("4-1", 4).pay("4-2").attempt("5-1", 2).pay("5-2")
+    assert must(script) == {("warning", "opened"): 1, ("warning", "recovered"): 1}
+    final = script.final("6-1")
+    assert must(final) == {("warning", "opened"): 2, ("warning", "recovered"): 1, ("warning", "final"): 1}
+
+
 def test_attempt_three_and_the_final_failure_are_one_failed_attempt() -> None:
     """In timeline and figures the two topics of one attempt count once; a month later they would be another."""
     script = Script().join("3-1").attempt("4-1", 3).final("4-1 0:0:0.040")
@@ -118,3 +127,14 @@ def test_figures_count_each_event_once() -> None:
         "payments": Decimal(1),
         "paid:USD": Decimal(100),
     }
+
+
+def test_an_ending_whose_source_cannot_be_read_is_read_all_the_same() -> None:
+    """A source that is no word is none told: whether people are warned of the ending is open."""
+    script = Script().join("3-1").cancel("4-1")
+    body = script.events[-1].deliveries[0].body.replace(b'"CUSTOMER"', b"[]")
+    post = replace(script.events[-1].deliveries[0], body=body)
+    script.events[-1] = replace(script.events[-1], deliveries=(post,))
+    found = expect(script.history())
+    assert any(told.incident.startswith("cancelled:") for told in found.may)
+    assert not any(told.incident.startswith("cancelled:") for told in found.must)

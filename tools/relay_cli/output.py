@@ -38,13 +38,14 @@ def _plain(value: object) -> object:
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str = "none") -> str:
-    """Return rows as an aligned table, or `empty` where there are none."""
+    """Return rows as an aligned table, or `empty` where there are none; without any heading the rows alone."""
     if not rows:
         return empty
     cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
     columns = list(zip(headings, *cells, strict=True))
     widths = [max(map(len, column)) for column in columns]
-    lines = [list(headings), ["-" * width for width in widths], *cells]
+    head = [list(headings), ["-" * width for width in widths]] if any(headings) else []
+    lines = [*head, *cells]
     return "\n".join(
         "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines

@@ -127,6 +127,22 @@ def read_flag(value: object) -> bool:
     raise ValueError("not a boolean")
 
 
+def read_erasure(value: object) -> bool:
+    """Read whether a member is anonymised, also from words that are no boolean elsewhere: who missed one would keep a person's data.
+
+    Raises:
+        ValueError: when it says neither yes nor no.
+
+    """
+    word = value.strip().lower() if isinstance(value, str) else ""
+    amount = number(value)
+    if word in {"yes", "y", "t", "on"} or amount == 1:
+        return True
+    if word in {"no", "n", "f", "off"} or amount == 0:
+        return False
+    return read_flag(value)
+
+
 def read_count(value: object) -> int:
     """Read a whole number, also written as text or with an empty fraction (`3`, `"3"`, `3.0`)."""
     amount = read_money(value)
@@ -152,6 +168,9 @@ Text = Annotated[str, BeforeValidator(read_text)]
 
 Flag = Annotated[bool, BeforeValidator(read_flag)]
 """True or false."""
+
+Erasure = Annotated[bool, BeforeValidator(read_erasure)]
+"""Whether a member is anonymised."""
 
 Count = Annotated[int, BeforeValidator(read_count)]
 """A whole number."""

@@ -49,6 +49,6 @@ def test_other_lines_say_nothing() -> None:
 
 def test_a_long_log_is_read_from_its_end_and_not_to_its_beginning() -> None:
     """The status does not wait for what is old."""
-    lines = {1: line("hubspot", "new"), 19: line("updated", "old")}
+    lines = {1.0: line("hubspot", "new"), 19.0: line("updated", "old")}
     assert reasons(lines) == {"hubspot": "new", "updated": "old"}
     assert reasons(lines, seconds=2.0) == {"hubspot": "new"}

@@ -49,3 +49,8 @@ def test_progress_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
             step(done, 100, "10 a second")
     lines = capsys.readouterr().err.splitlines()
     assert lines == ["import: 1 of 100 (10 a second)", "import: 100 of 100 (10 a second)"]
+
+
+def test_a_table_without_headings_begins_with_its_rows() -> None:
+    """Neither an empty line nor a rule of hyphens stands above them."""
+    assert table(("", ""), [("target", "hubspot"), ("members", 21)]) == "target   hubspot\nmembers  21"

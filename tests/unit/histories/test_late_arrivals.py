@@ -228,3 +228,33 @@ def test_a_joining_between_two_requests_parts_their_incidents() -> None:
         relay = Programme(rules=Rules())
         play(relay, *order)
         assert {key.rpartition(":")[2] for key in relay.open} == {"unknown"}, order
+
+
+def test_the_end_of_another_tier_warns_of_no_older_end() -> None:
+    """The member left by request; then another tier ends for failed payments, before its joining is heard of."""
+    relay = Programme(rules=Rules())
+    left = ("cancelled", 3, {"cancellationSource": "CUSTOMER"})
+    other = ("cancelled", 30, {"cancellationSource": "FAILURE", "tierId": "77777777"})
+    assert play(relay, ("joined", 1, {}), left, other) == []
+
+
+def test_the_end_of_another_tier_takes_back_no_request() -> None:
+    """It ends nothing: the member is still about to leave, on the day and for the reason that the request has."""
+    asked = {"effectiveCancellationDate": "2026-04-01T00:00:00.000Z", "cancellationSource": "CUSTOMER"}
+    happened: list[Said] = [
+        ("joined", 1, {}),
+        ("pending", 3, {**asked, "cancelRequest": None}),
+        ("cancelled", 5, {"cancellationSource": "FAILURE", "tierId": "77777777"}),
+    ]
+    for order in permutations(happened):
+        relay = Programme(rules=Rules())
+        play(relay, *order)
+        (key,) = relay.world.members.records
+        member = relay.world.members.records[key].member
+        assert (member.status, member.value("cancel_reason")) == ("pending_cancellation", "CUSTOMER"), order
+        assert member.moment("pending_cancel_at") is not None, order
+        assert {key.rpartition(":")[2] for key in relay.open} == {"2026-04-01"}, order
+        # The end of the member's own tier is the end of the request as well.
+        play(relay, ("cancelled", 32, {"cancellationSource": "CUSTOMER"}))
+        member = relay.world.members.records[key].member
+        assert (member.status, member.is_leaving, relay.open) == ("cancelled", False, set()), order

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from relay.alerts import notifier
 from relay.errors import PermanentError
+from relay.ingest.receive import unclaimed
+from relay.model.delivery import pack
 from relay.model.header import MessageHeader
 from relay.model.messages import CHANGE_TOPIC, RECHECK_TOPIC, MemberChanged, RecheckRequest, dump
 from relay.queues.batch import Message, read_message
@@ -50,6 +52,33 @@ def test_the_body_decides_and_not_the_header() -> None:
     right = queued(sample("customer.payment_failed"), topic="customer.cancelled")
     assert run(world, right) == []
     assert len(world.journal.lines) == 1
+
+
+def moved_by_hand(domain: object) -> dict[str, Any]:
+    """Return a message that lay in `unclaimed` as another shop's, as Lambda gets it from a topic's queue."""
+    content = sample("customer.payment_failed")
+    content["metadata"]["shopDomain"] = domain
+    text, header = pack(unclaimed(json.dumps(content).encode(), NOW, "other_shop"))
+    values = {name: {"stringValue": value, "dataType": "String"} for name, value in header.attributes.items()}
+    return queued(content) | {"body": text, "messageAttributes": values}
+
+
+@pytest.mark.parametrize("domain", ["other.myshopify.com", f"{SHOP}.evil.com", "", 7, []])
+def test_another_shops_event_is_not_taken_for_ours(domain: object) -> None:
+    """Moved by hand from `unclaimed` into its topic's queue, it touches no member of ours: it goes to the dead letters."""
+    world = world_with_queues()
+    run(world, moved_by_hand(domain))
+    assert (world.members.records, world.journal.lines) == ({}, [])
+    (letter,) = world.dead_letters.sent
+    assert letter.header.reason == "other_shop"
+
+
+@pytest.mark.parametrize("domain", [SHOP.upper(), f"https://{SHOP}/", SHOP.partition(".")[0], None])
+def test_what_is_ours_by_now_is_read(domain: object) -> None:
+    """After a renamed shop, or a better reading of its name, a message that was another shop's is ours."""
+    world = world_with_queues()
+    run(world, moved_by_hand(domain))
+    assert (len(world.members.records), world.dead_letters.sent) == (1, [])
 
 
 def test_an_alias_is_the_topic() -> None:

@@ -27,7 +27,8 @@ def line(body: bytes, content: object = None) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "name",
     ["cancelToken", "cancel_token", "CANCELTOKEN", "token", "accessToken", "X-Api-Key", "api_key_2", "clientSecret",
-     "PASSWORD", "refresh.token", "private key", "tokens", "2token3"],
+     "PASSWORD", "refresh.token", "private key", "tokens", "2token3", "Authorization", "x-authorization", "credentials",
+     "Cookie", "Set-Cookie", "X-Shopify-Hmac-Sha256", "signature", "passwd", "auth", "jwt"],
 )  # fmt: skip
 @pytest.mark.parametrize("value", [SECRET, [SECRET], {"value": SECRET}, [[{"a": SECRET}]]])
 def test_a_secret_by_the_name_of_its_key(name: str, value: object) -> None:
@@ -83,7 +84,45 @@ def test_what_is_nearly_json_within_a_text(text: str) -> None:
     assert digest in line(b"", {"note": text})["body"]["note"]
 
 
-@pytest.mark.parametrize("text", ["plain", "a key to success", '{"a": 1}', "{", "token", ""])
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"name": "Authorization", "value": SECRET},
+        [{"key": "cancelToken", "value": [SECRET]}],
+        f"https://shop.example/cancel?cancelToken={SECRET}&step=1",
+        f"https://shop.example/cancel?step=1&cancel%54oken={SECRET}#top",
+        f"https://shop.example/#access_token={SECRET}",
+        f"token={SECRET}&a=1",
+        f'see {{"cancelToken": "{SECRET}"}}',
+        f"{{'token': '{SECRET}'}}",
+        f'log: {{\\"api_key\\" : \\"{SECRET}\\"}}',
+    ],
+)
+def test_a_secret_beside_its_name(value: object) -> None:
+    """In a pair of name and value, in the query of an address, and in a text that holds JSON further on."""
+    assert SECRET not in json.dumps(line(b"", {"note": value})["body"])
+
+
+def test_an_address_keeps_the_rest_of_its_query() -> None:
+    """What is no secret is kept, a secret's name as well."""
+    text = f"https://shop.example/cancel?step=1&token={SECRET}&key_of=3&page=2"
+    assert without_secrets(text) == "https://shop.example/cancel?step=1&token=(removed)&key_of=3&page=2"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "plain",
+        "https://shop.example/keys?page=2",
+        "a token: see below",
+        "100% key",
+        "a key to success",
+        '{"a": 1}',
+        "{",
+        "token",
+        "",
+    ],
+)
 def test_any_other_text_is_unchanged(text: str) -> None:
     """Words are no secrets by themselves."""
     assert without_secrets({"note": text}) == {"note": text}

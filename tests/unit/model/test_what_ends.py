@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import permutations
 from typing import Any
@@ -238,3 +238,30 @@ def test_credit_that_expired_in_the_millisecond_of_a_grant_is_no_change_of_credi
         ("expired", 1, {"previousBalance": 11, "newBalance": 0, "amount": 11}),
     )
     assert (found["last_credit_delta"], found["credit_balance"]) == (Decimal(1), Decimal(0))
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        [("trial", 1, {"freeTrialEnd": "2026-03-20T00:00:00Z"}), ("cancelled", 4, {"tierId": None})],
+        [("joined", 1, {}), ("cancelled", 4, {"tierId": None}),
+         ("pending", 5, {"effectiveCancellationDate": "2026-05-01T07:00:00Z"})],
+        [("trial", 1, {"freeTrialEnd": "2026-03-20T00:00:00Z"}),
+         ("pending", 2, {"effectiveCancellationDate": "2026-03-19T07:00:00Z"}), ("cancelled", 4, {"tierId": None})],
+    ],
+)  # fmt: skip
+def test_nothing_is_to_come_of_a_membership_that_has_ended(
+    told: list[tuple[str, float, dict[str, Any]]],
+) -> None:
+    """No end of a trial, and no announced end."""
+    found = shown(*told)
+    assert (found["status"], found["trial_ends_at"], found["pending_cancel_at"]) == ("cancelled", None, None)
+
+
+def test_the_end_of_a_trial_is_shown_again_with_the_next_one() -> None:
+    """A new trial after an ended one."""
+    first = ("trial", 1.0, {"freeTrialEnd": "2026-03-20T00:00:00Z"})
+    found = shown(
+        first, ("cancelled", 4, {"tierId": None}), ("trial", 6, {"freeTrialEnd": "2026-03-25T00:00:00Z"})
+    )
+    assert (found["status"], found["trial_ends_at"]) == ("trialing", datetime(2026, 3, 25, tzinfo=UTC))

@@ -150,9 +150,6 @@ FACTS: dict[str, dict[str, Any]] = {
         "cancelled_at": at("2025-05-30T10:40:47.081Z"),
         "cancel_type": "involuntary",
         "cancel_reason": "FAILURE",
-        "pending_since": None,
-        "pending_cancel_at": None,
-        "pending_cancel_source": None,
     },
     "customer.pending_cancellation": {
         "pending_since": at("2025-05-30T11:20:43.043Z"),

@@ -35,6 +35,9 @@ def cleaned(kind: Kind, value: object) -> object:
 MAY_FIRST = datetime(2026, 5, 1, tzinfo=UTC)
 AT_SEVEN = datetime(2026, 5, 1, 7, tzinfo=UTC)
 
+NEITHER: list[object] = [[], {}]
+"""What is no word and no number."""
+
 CASES: list[tuple[Kind, object, object]] = [
     # amounts
     (cleaning.AMOUNT, -2.7755575615628914e-17, Decimal(0)),
@@ -91,6 +94,15 @@ CASES: list[tuple[Kind, object, object]] = [
     # days
     (cleaning.DAY, "2026-05-01", MAY_FIRST),
     (cleaning.DAY, "2026-05-01T00:00:00+10:00", MAY_FIRST),
+    (cleaning.DAY, "2026-05-01T00:00:00+10", MAY_FIRST),
+    (cleaning.DAY, "2026-05-01T00:00:00+10:00:00", MAY_FIRST),
+    (cleaning.DAY, "20260501T000000+1000", MAY_FIRST),
+    (cleaning.DAY, "2026-05-01T23:59-11", MAY_FIRST),
+    (cleaning.DAY, "2026-05-01 00:00:00 +1000", MAY_FIRST),
+    (cleaning.DAY, "Fri, 01 May 2026 00:00:00 +1000", MAY_FIRST),
+    (cleaning.DAY, "Fri, 1 May 2026 23:30:00 -0800", MAY_FIRST),
+    (cleaning.DAY, "Fri, 01 May 2026 07:00:00 GMT", AT_SEVEN),
+    (cleaning.DAY, "2026-05-01T07:00:00+00", AT_SEVEN),
     (cleaning.DAY, "2026-05-01 00:00:00 +09:00", MAY_FIRST),
     (cleaning.DAY, "2026-05-01T23:30:00-0700", MAY_FIRST),
     (cleaning.DAY, "2026-05-01T00:00:00.000Z", MAY_FIRST),
@@ -138,6 +150,14 @@ CASES: list[tuple[Kind, object, object]] = [
     (cleaning.NOTE, " a\nb\tc\u0007 ", "a\nb\tc"),
     (cleaning.FLAG, "TRUE", True),
     (cleaning.FLAG, "yes", UNREADABLE),
+    *(
+        (cleaning.ERASURE, yes, True)
+        for yes in (True, "true", " TRUE ", 1, "1", Decimal("1.0"), "yes", "On", "t")
+    ),
+    *((cleaning.ERASURE, no, False) for no in (False, "false", 0, "0", Decimal("0.0"), "no", "OFF", "f")),
+    *((cleaning.ERASURE, other, UNREADABLE) for other in (2, -1, "", "maybe", "anonymized")),
+    *((cleaning.ERASURE, other, UNREADABLE) for other in NEITHER),
+    (cleaning.ERASURE, None, None),
 ]
 
 

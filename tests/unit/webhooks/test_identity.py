@@ -308,7 +308,10 @@ def test_numbers_of_a_whole_payload_count_by_value() -> None:
         7733540520067.0,
         "7733540520067.0",
         "7.733540520067e12",
+        "7.733540520067e+12",
+        "+7733540520067",
         "gid://shopify/Customer/7733540520067?a=1",
+        "GID://Shopify/customer/7733540520067",
     ],
 )
 def test_one_customer_in_any_form(customer: object) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pydantic import AliasChoices, Field
 
 from inveterate._ids import CustomerId, TierId
-from inveterate._scalars import Count, Flag, Money, Text, Timestamp
+from inveterate._scalars import Count, Erasure, Flag, Money, Text, Timestamp
 from inveterate._wire_model import WireModel
 from inveterate.models.base import Record
 
@@ -25,7 +25,7 @@ class Member(Record):
     customer_id: CustomerId = Field(validation_alias=AliasChoices("customerId", "customer_id", "id"))
     merchant_id: Text | None = None
     account_state: Text | None = None
-    anonymized: Flag | None = None
+    anonymized: Erasure | None = None
     birthday: Text | None = None
     contract_id: Text | None = None
     created_at: Timestamp | None = None

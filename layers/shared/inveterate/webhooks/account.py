@@ -17,6 +17,7 @@ from inveterate.webhooks.cleaning import (
     Count,
     Currency,
     Email,
+    Erasure,
     Flag,
     Id,
     Label,
@@ -111,7 +112,7 @@ class MemberSnapshot(WireModel):
     notes: Note = None
     account_state: Word = None
     status: Word = None
-    anonymized: Flag = None
+    anonymized: Erasure = None
     tier_id: Id = None
     tier_name: Label = None
     trigger: Word = None

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Final, TypeAlias
 from pydantic import BaseModel, GetCoreSchemaHandler, PlainSerializer
 from pydantic_core import CoreSchema, core_schema
 
-from inveterate._scalars import read_flag, read_text, read_timestamp
+from inveterate._scalars import read_erasure, read_flag, read_text, read_timestamp
 from inveterate.webhooks import amounts
 from inveterate.webhooks.texts import cut
 
@@ -29,9 +29,7 @@ LAST_DAY: Final = date(2100, 12, 31)
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_WITH_OFFSET: Final = re.compile(
-    r"(\d{4}-\d{2}-\d{2})[Tt ].*[+-](?!00:?00$)\d{2}:?\d{2}", re.ASCII | re.DOTALL
-)
+_BEFORE_AN_OFFSET: Final = re.compile(r"\s+(?=[+-])", re.ASCII)
 _FLOATED: Final = re.compile(r"(\d+)\.0+", re.ASCII)
 _ADDRESS: Final = re.compile(
     r"[^\s@<>(),;:\"\\\[\]]{1,64}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W_](?:[\w-]{0,61}[^\W_])?"
@@ -138,9 +136,23 @@ def _day(value: object) -> datetime | None:
     `2026-04-01T00:00:00+10:00` is the first of April for its merchant, though the thirty-first of March in UTC.
     """
     moment = _moment(value)
-    if moment and isinstance(value, str) and (written := _WITH_OFFSET.fullmatch(value.strip())):
-        return datetime.combine(date.fromisoformat(written[1]), time(tzinfo=UTC))
+    if moment and isinstance(value, str) and (written := _written_day(value.strip())):
+        return datetime.combine(written, time(tzinfo=UTC))
     return moment
+
+
+def _written_day(text: str) -> date | None:
+    """Return the day that a time with an offset other than zero names, in ISO 8601 or in RFC 2822."""
+    from email.utils import parsedate_to_datetime
+
+    try:
+        written = datetime.fromisoformat(_BEFORE_AN_OFFSET.sub("", text))
+    except ValueError:
+        try:
+            written = parsedate_to_datetime(text)
+        except (ValueError, IndexError, OverflowError):
+            return None
+    return written.date() if written.utcoffset() else None
 
 
 def _email(value: object) -> str | None:
@@ -196,6 +208,7 @@ CURRENCY: Final = Kind("currency", "three ASCII letters, kept in upper case", _c
 ATTEMPT: Final = _count_kind("attempt", 1, 99)
 COUNT: Final = _count_kind("count", 0, 1_000_000)
 FLAG: Final = Kind("flag", "`true` and `false`, also as text", read_flag)
+ERASURE: Final = Kind("erasure", "as a flag; also `1` and `0`, `yes` and `no`, `on` and `off`", read_erasure)
 MOMENT: Final = Kind(
     "moment",
     f"times from {FIRST_DAY:%Y} to {LAST_DAY:%Y}, to the millisecond; any other year is none",
@@ -220,7 +233,7 @@ LINE: Final = _text_kind("line", "one line of text, cut", 1_000)
 NOTE: Final = _text_kind("note", "text, cut", 5_000, lines=True)
 
 KINDS: Final[tuple[Kind, ...]] = (
-    AMOUNT, MONEY, CURRENCY, ATTEMPT, COUNT, FLAG, MOMENT, DAY, EMAIL, PHONE, ID, NAME, LABEL, WORD, LINE, NOTE,
+    AMOUNT, MONEY, CURRENCY, ATTEMPT, COUNT, FLAG, ERASURE, MOMENT, DAY, EMAIL, PHONE, ID, NAME, LABEL, WORD, LINE, NOTE,
 )  # fmt: skip
 """Every kind. docs/webhooks.md shows this table, and the fields of each topic with their kinds."""
 
@@ -245,6 +258,7 @@ Currency: TypeAlias = Annotated[str | None, CURRENCY]
 Attempt: TypeAlias = Annotated[int | None, ATTEMPT]
 Count: TypeAlias = Annotated[int | None, COUNT]
 Flag: TypeAlias = Annotated[bool | None, FLAG]
+Erasure: TypeAlias = Annotated[bool | None, ERASURE]
 Moment: TypeAlias = Annotated[datetime | None, MOMENT, _AS_JSON]
 Day: TypeAlias = Annotated[datetime | None, DAY, _AS_JSON]
 Email: TypeAlias = Annotated[str | None, EMAIL]

@@ -31,7 +31,7 @@ _LONGEST_TIME: Final = 64
 # Patterns are compiled on first use: the receiver's cold start needs one or two of them.
 _SPACED: Final = r"(?a:(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2}(?:\.\d+)?) ?([+-]\d{2}:?\d{2}|Z)?)"
 # Each part can match a digit in one way only: a text of a million digits is refused in one pass.
-_CUSTOMER: Final = r"(?a:(?:gid://shopify/Customer/)?(?:0+(?=\d))?+(\d{1,30})(?:\.0*)?(?:\?.*)?)"
+_CUSTOMER: Final = r"(?a:(?:(?i:gid://shopify/Customer/)|\+)?(?:0+(?=\d))?+(\d{1,30})(?:\.0*)?(?:\?.*)?)"
 _LONGEST_ID: Final = 30
 CUSTOMER_PLACES: Final = (
     ("customerId",),
@@ -72,7 +72,7 @@ def shop_name(shop: str) -> str:
 def customer_digits(value: object) -> str | None:
     """Return a Shopify customer id as its digits; None where the value is none.
 
-    Reads a number, text and a `gid://shopify/Customer/…`, with a float's `.0` or exponent and with leading zeros.
+    Reads a number, text and a `gid://shopify/Customer/…`, with a float's `.0` or exponent, a plus and leading zeros.
     """
     if isinstance(value, bool) or not isinstance(value, int | str | Decimal | float):
         return None

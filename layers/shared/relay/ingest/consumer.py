@@ -16,6 +16,7 @@ from inveterate.webhooks.base import UnreadableEventError, read_json
 from inveterate.webhooks.topics import topic_named
 
 from relay.errors import PermanentError, TransientError
+from relay.ingest.receive import is_of_shop
 from relay.ingest.reducer import E, EventResult, ReceivedEvent, Reduction, TopicRule, reduce_events
 from relay.model import journal, metrics
 from relay.model.delivery import Delivery, unpack
@@ -104,10 +105,19 @@ class _ConsumerRun(Generic[E]):
         except Exception as error:  # noqa: BLE001 - a defect in reading costs its own event only
             self.results[message.id] = error
             return None
-        named = event.metadata.topic or delivery.topic
-        if topic_named(named) != self.rule.model.TOPIC:
-            self.results[message.id] = self._hand_on(message, topic_named(named))
-            return None
+        topic = topic_named(event.metadata.topic or delivery.topic)
+        if topic != self.rule.model.TOPIC:
+            self.results[message.id] = self._hand_on(message, topic)
+        elif message.header.reason and not is_of_shop(
+            self.services.shop, event.raw["metadata"].get("shopDomain")
+        ):
+            # The receiver lets none pass to this queue. A person who moves a message from `unclaimed` by hand may.
+            self.results[message.id] = PermanentError("other_shop", "metadata.shopDomain")
+        else:
+            return self._received(message, delivery, event)
+        return None
+
+    def _received(self, message: Message, delivery: Delivery, event: E) -> ReceivedEvent[E]:
         if event.drift:
             self.services.telemetry.measure(metrics.SHAPE_DRIFT, len(event.drift))
         return ReceivedEvent(message.id, delivery, event, replayed=bool(message.header.replays))

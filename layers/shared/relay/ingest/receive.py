@@ -142,7 +142,7 @@ def _read(body: bytes) -> dict[str, Any]:
 def _destination(shop: str, content: Mapping[str, Any]) -> tuple[str, str]:
     """Return the queue's name and the topic's."""
     metadata = content["metadata"]
-    if not _is_ours(shop, metadata.get("shopDomain")):
+    if not is_of_shop(shop, metadata.get("shopDomain")):
         raise _UnclaimedError("other_shop")
     name = metadata.get("topic")
     topic = topic_named(name)
@@ -158,7 +158,7 @@ def _destination(shop: str, content: Mapping[str, Any]) -> tuple[str, str]:
     return FOLDERS[topic], topic
 
 
-def _is_ours(shop: str, sender: object) -> bool:
+def is_of_shop(shop: str, sender: object) -> bool:
     """Return whether a delivery is of this shop: by its domain in any spelling, by the domain's first label, or unnamed."""
     if sender is None:
         return True

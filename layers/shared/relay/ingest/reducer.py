@@ -147,6 +147,8 @@ def _apply_event(
     facts = rule.facts(received.event).dated(delivery.received_at)
     if received.replayed:
         return _replay(record, received, rule, rules, facts)
+    if is_repeat and _is_dated_by_delivery(received.event):
+        return record, "repeat", None
     if is_repeat:
         # What a record counts is added once; a value may differ, where two events were taken for one.
         after = merge(before, replace(facts, lot=None, balances=None, milestone=None))
@@ -165,6 +167,17 @@ def _apply_event(
     return replace(record, member=after, seen=seen), "stale" if stale else "applied", event_effects
 
 
+def _is_dated_by_delivery(event: Event) -> bool:
+    """Return whether the delivery alone dates the event: its receipt, or the time of triggering that a retry renews.
+
+    Its id stands for its whole payload, so a repeat says the same once more, and would say it as of now: a failure that
+    was paid since would be open again. Of a snapshot the same words can be another change: it is merged.
+    """
+    if isinstance(event, Updated) or event.own_time:
+        return False
+    return event.is_retry or event.triggered_at is None
+
+
 def _replay(
     record: MemberRecord, received: ReceivedEvent[E], rule: TopicRule[E], rules: Rules, facts: Facts
 ) -> tuple[MemberRecord, JournalOutcome, EventEffects]:
@@ -174,7 +187,8 @@ def _replay(
     """
     known = received.delivery.event_id in record.seen
     counted = facts if not known else replace(facts, lot=None, balances=None, milestone=None)
-    member = merge(record.member, counted)
+    says_nothing_new = known and _is_dated_by_delivery(received.event)
+    member = record.member if says_nothing_new else merge(record.member, counted)
     before = without_event(member, facts)
     after = merge(before, facts)
     effects = (

@@ -123,6 +123,9 @@ TOGETHER: Final = (
     frozenset({"unpaid", "unpaid_currency"}),
     frozenset({"cancelled_at", "cancel_type"}),
     frozenset({"found_status", "found_since"}),
+    frozenset({"previous_tier_id", "previous_tier_name"}),
+    frozenset({"last_credit_delta", "last_credit_reason"}),
+    frozenset({"last_expired_amount", "credits_expired_at"}),
 )
 """Values that mean something together: facts that have one of a group have all of it, so that one stamp decides for all."""
 
@@ -137,6 +140,9 @@ UNTIL_SETTLED: Final = frozenset(
     }
 )
 """Fields of a failed fee: they hold until it is paid, or the membership ends or begins anew."""
+
+UNTIL_ENDED: Final = frozenset({"pending_since", "pending_cancel_at", "pending_cancel_source"})
+"""Fields of an announced end: they hold until the membership ends. The end of another tier leaves them as they are."""
 
 UNTIL_BILLING_ENDS: Final = frozenset({"fee_amount", "fee_days", "charge_amount", "next_payment_on"})
 """Fields of a running fee: they hold until the membership ends, or a tier without a fee is joined."""

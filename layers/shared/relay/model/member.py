@@ -15,11 +15,11 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
 
-from relay.model import billing, erasure, open_fee
-from relay.model.balance_chain import BalanceChain, BalanceChange, append, balance, last_change
+from relay.model import billing, erasure, open_fee, together
+from relay.model.balance_chain import BalanceChain, BalanceChange, append, balance
 from relay.model.calendar import day_in
 from relay.model.facts import Facts, Lot
-from relay.model.fields import FIELDS, UNTIL_BILLING_ENDS, UNTIL_SETTLED, Value
+from relay.model.fields import FIELDS, UNTIL_BILLING_ENDS, UNTIL_ENDED, UNTIL_SETTLED, Value
 from relay.model.lots import lots_kept
 from relay.model.milestones import (
     WITHOUT_A_FEE,
@@ -91,6 +91,8 @@ class Member:
         if register is None or register.value is None:
             return None
         if name in UNTIL_SETTLED and not open_fee.is_of(self, register):
+            return None
+        if name in UNTIL_ENDED and register.stamp.number < newest_number(self._own_endings):
             return None
         if name in UNTIL_BILLING_ENDS and not billing.runs(self, register):
             return None
@@ -244,13 +246,15 @@ class Member:
 
     @property
     def past(self) -> frozenset[str]:
-        """What was to come and is past, as of the newest fact: names of fields, and the events of expired lots."""
+        """What was to come and is past, as of the newest fact or with the membership: names of fields, and the events of expired lots."""
         newest = self.newest_at
         if newest is None:
             return frozenset()
         moments = {name: self.moment(name) for name in ("trial_ends_at", "pending_cancel_at")}
         moments |= {lot_id: lot.expires_at for lot_id, lot in self.lots.items()}
         past = {name for name, moment in moments.items() if moment and moment <= newest}
+        if self.ended_at:
+            past |= {"trial_ends_at", "pending_cancel_at"}
         day = self.day("next_payment_on")
         return frozenset(
             past | ({"next_payment_on"} if day and day < (newest - LAST_MIDNIGHT).date() else set())
@@ -279,13 +283,15 @@ class Member:
         register = self.registers.get("cancelled_at")
         if register is None or register.value is None:
             return None
-        endings = [
-            each for each in self.milestones if each.kind == "ended" and each not in self.history.foreign
-        ]
+        endings = self._own_endings
         entered = newest_number(
             each for each in self.milestones if each.kind == "joined" or each.detail in WITHOUT_A_FEE
         )
         return endings[-1] if endings and endings[-1].number > entered else None
+
+    @property
+    def _own_endings(self) -> list[Milestone]:
+        return [each for each in self.milestones if each.kind == "ended" and each not in self.history.foreign]
 
     @property
     def _cancelled_at(self) -> datetime | None:
@@ -327,17 +333,10 @@ def _cancel_type(member: Member) -> Value:
 def _cancel_reason(member: Member) -> Value:
     """Return why the membership ends or ended. The ending of another tier says nothing of the member's."""
     register = member.registers.get("cancel_reason")
-    return register.value if register and (member.is_leaving or member.ended_at) else None
-
-
-def _last_credit_delta(member: Member) -> Value:
-    """Return the last change of credit. Of several within one millisecond it is the one that led to the balance."""
-    register, last = member.registers.get("last_credit_delta"), last_change(member.balance_chain)
-    if register is None or last is None or last.previous is None or last.at != register.at:
-        return register.value if register else None
-    if (expired := member.registers.get("credits_expired_at")) and expired.at == last.at:
-        return register.value  # what expired in that millisecond is no change of credit
-    return last.new - last.previous
+    if register is None or not (member.is_leaving or member.ended_at):
+        return None
+    is_foreign = any(each.number == register.stamp.number for each in member.history.foreign)
+    return member.registered("pending_cancel_source") if is_foreign else register.value
 
 
 _COMPUTED: Final[Mapping[str, Callable[[Member], Value]]] = {
@@ -348,7 +347,9 @@ _COMPUTED: Final[Mapping[str, Callable[[Member], Value]]] = {
     "cancel_type": _cancel_type,
     "cancel_reason": _cancel_reason,
     "credit_balance": lambda member: member.balance,
-    "last_credit_delta": _last_credit_delta,
+    "last_credit_delta": together.last_credit_delta,
+    "tier_name": together.tier_name,
+    "tier_type": together.tier_type,
 }
 """Fields whose registers alone do not say what holds."""
 

@@ -161,9 +161,13 @@ def pending_alerts(before: Member, after: Member, rules: Rules) -> Iterator[Aler
 
 
 def _decided_at(member: Member) -> datetime | None:
-    """Return the moment as of which the record shows the announced end as to come, or as over."""
+    """Return the moment as of which the record shows the announced end as to come, or as over.
+
+    The end of another tier was taken for the member's own, and resolved the incident, before the tier was known.
+    """
     announced_at = member.moment("pending_since")
-    return member.as_known(announced_at) if announced_at else None
+    taken = (each.at for each in member.history.foreign if each.kind == "ended")
+    return member.as_known(max([announced_at, *taken])) if announced_at else None
 
 
 def _source(member: Member) -> str | None:

@@ -30,6 +30,14 @@ def delta(payload: CreditPayload) -> Decimal | None:
     return payload.new_balance - payload.previous_balance
 
 
+def expired_amount(payload: CreditPayload) -> Decimal | None:
+    """Return how much expired, as a positive number: as told, else by the fall of the balance, else without its sign."""
+    told, change = payload.amount, delta(payload)
+    if (told is None or told <= 0) and change is not None and change < 0:
+        return -change
+    return None if told is None else abs(told)
+
+
 def balances(payload: CreditPayload) -> Balances | None:
     """Return the balances before and after, for the chain; without the one before, the other is an anchor."""
     return None if payload.new_balance is None else (payload.previous_balance, payload.new_balance)

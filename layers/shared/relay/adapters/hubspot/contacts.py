@@ -74,7 +74,14 @@ def _present(client: HubspotClient, contacts: Sequence[ContactRef]) -> dict[str,
         id_: by_key[key] if by_key[key].id == id_ else ContactRef(key=key, id=id_)
         for id_, key in found.items()
     }
-    by_id = [each for each in contacts if each.id not in present and (each.previous or each.loses_the_person)]
+    # Also a member's own contact, where the merchant has edited or emptied the key.
+    by_id = [
+        each
+        for each in contacts
+        if each.id
+        and each.id not in present
+        and (each.previous or each.loses_the_person or each.key not in found.values())
+    ]
     return present | _left(client, by_id)
 
 
@@ -92,7 +99,7 @@ def _left(client: HubspotClient, contacts: Sequence[ContactRef]) -> dict[str, Co
     for contact in contacts:
         properties = found.get(contact.id or "")
         if isinstance(properties, Mapping):
-            key = str(properties.get(KEY) or "").strip()
+            key = str(properties.get(KEY) or "").strip().lower()
             customer = str(properties.get(_CUSTOMER) or "")
             is_theirs = customer == contact.key.rpartition(":")[2] or contact.loses_the_person
             if key == contact.key or (not key and is_theirs):

@@ -86,7 +86,8 @@ def read_profile(resource: Mapping[str, Any]) -> KlaviyoProfile:
     return KlaviyoProfile(
         id=str(resource.get("id") or ""),
         email=_text(attributes.get("email")),
-        key=(_text(properties.get(KEY)) or "").strip() or None,
+        # Ours has no capital and no blank: an edited one is still the member's.
+        key=(_text(properties.get(KEY)) or "").strip().lower() or None,
         external_id=_text(attributes.get("external_id")),
         properties=properties,
         person={name: text for name in PERSON if (text := _text(attributes.get(name)))},

@@ -155,8 +155,6 @@ class KlaviyoUpsert:
         holder = holder_key(profile.key, found.key or "")
         if holder is None:
             return CrmOutcome(state="refused", reason="owned_by_other", id=found.id)
-        if holder == profile.key:
-            return None  # its own key in another spelling
         try:
             if self.notes.gives_way(profile.key, holder):
                 return None
