@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from relay.errors import CircuitOpenError, MisconfiguredError, PermanentError, TransientError
+from relay.errors import CircuitOpenError, ExhaustedError, MisconfiguredError, PermanentError, TransientError
 from relay.model.header import MessageHeader
-from relay.queues.batch import LONGEST_DELAY, Context, Message, read_message
+from relay.queues.batch import LONGEST_DELAY, Context, Message, dead_letter, read_message
 
 from tests.support.port_fakes import NOW, FakeContext, World, queued, sample
 
@@ -267,3 +267,28 @@ def test_only_the_keys_that_are_set_travel() -> None:
     """An empty header is no attribute at all."""
     assert MessageHeader().attributes == {}
     assert MessageHeader(topic="relay.tick").attributes == {"relay": '{"topic":"relay.tick"}'}
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (PermanentError("no_member", "payload.customerId"), "no_member: payload.customerId"),
+        (MisconfiguredError("hubspot: 401", setting="KEY"), "MisconfiguredError: hubspot: 401"),
+        (TransientError(""), "TransientError"),
+        (TransientError("a\nb\x1b[2J" + "c" * 400), "TransientError: a b [2J" + "c" * 277),
+        (ExhaustedError("KeyError"), "KeyError"),
+        (ExhaustedError(), "ExhaustedError"),
+        (KeyError("mia@example.com"), "KeyError"),
+    ],
+)
+def test_a_letter_says_what_its_error_said(error: Exception, text: str) -> None:
+    """In one line that a header carries; the text of an error that is not ours may hold a value, and is left out."""
+    letter = dead_letter(read_message(queued(CONTENT)), error, "source")
+    assert letter.header.error == text
+    assert MessageHeader.read(letter.header.attributes).error == text
+
+
+def test_a_sender_cannot_write_to_the_terminal_of_whoever_lists_letters() -> None:
+    """A header that any sender may have written has no control characters, and no text without end."""
+    for text in ("\x1b[2J", "a\nb", "c" * 301, 7):
+        assert MessageHeader.read({"relay": json.dumps({"error": text})}).error is None
