@@ -70,6 +70,7 @@ class _Member:
         self.failing_final = False
         self.paid_since_start = False
         self.muddled = False  # a contradiction that is looked up: membership and billing are open
+        self.was_muddled = False  # the fee of that payment may be the one that is known
         self.status_open = False
         self.doubtful_ending = False
         self.trial: Statement | None = None
@@ -287,7 +288,8 @@ class _Member:
 
     def fee(self, s: Statement, money: Decimal | None, code: str | None) -> None:
         dated = values.day(s.detail.get("newBillingDate"), self.history.zone) is not None
-        if money is not None and not dated and self.answer.fields.get("fee_amount") is not None:
+        is_known = self.answer.fields.get("fee_amount") is not None or self.was_muddled
+        if money is not None and not dated and is_known:
             # "A one-off charge is not the recurring fee": whether one without a next date is one is not written.
             self.leave_open("fee_amount", "fee_currency")
         elif money is not None and code is not None:
@@ -407,7 +409,7 @@ class _Member:
             self.leave_open("last_credit_reason")
 
     def muddle(self) -> None:
-        self.muddled = True
+        self.muddled = self.was_muddled = True
         self.leave_open("payment_status", "failed_attempts", "recovered_at", "fee_currency", *BILLING)
 
     def end_billing(self) -> None:

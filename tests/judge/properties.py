@@ -14,7 +14,7 @@ from tests.judge import bodies, values
 from tests.judge.adversary import as_happened
 from tests.judge.answer import MOMENTS, Answer, Scalar
 from tests.judge.crm_names import CANONICAL
-from tests.judge.fold import fold, statements
+from tests.judge.fold import fold, more_attempts_since, statements
 from tests.judge.history import SECOND, History, Sent
 from tests.judge.messages import LEVELS, Expected, Told, expect
 from tests.judge.observed import Observed, Profile
@@ -76,13 +76,22 @@ def compare(history: History, plays: list[Observed]) -> list[Violation]:
                 for name in sorted(one.keys() | two.keys())
                 if name not in skipped and not same(name, one.get(name), two.get(name))
             }
-        found |= set(_differing_contacts(answers, first, other))
+        # How many attempts a tier has is learnt in a daily round, which falls elsewhere in another order.
+        open_names = (
+            _OF_ATTEMPTS if more_attempts_since(statements(history)) is not None else frozenset[str]()
+        )
+        found |= set(_differing_contacts(answers, first, other, open_names))
         for key in sorted((first.open_incidents ^ other.open_incidents) - quiet):
             found.add(Violation("same_for_all_orders", key, "open after one order and closed after another"))
     return sorted(found)
 
 
-def _differing_contacts(answers: dict[str, Answer], first: Observed, other: Observed) -> Iterator[Violation]:
+_OF_ATTEMPTS = frozenset({"attempts_left", "next_attempt_at", "final_attempt_at"})
+
+
+def _differing_contacts(
+    answers: dict[str, Answer], first: Observed, other: Observed, open_names: frozenset[str]
+) -> Iterator[Violation]:
     """Yield where one CRM has ended differently: "the same CRM state as one delivery of each event in order" (promise 2).
 
     Without an address at the end a member has no home in most CRMs, and after an erasure it may be missing until told again.
@@ -92,7 +101,7 @@ def _differing_contacts(answers: dict[str, Answer], first: Observed, other: Obse
             if answer.erased_once or not answer.determined().get("email"):
                 continue
             one, two = (each.crm[target].get(member, {}) for each in (first, other))
-            for name in CANONICAL:
+            for name in sorted({*CANONICAL} - open_names):
                 if not same(name, one.get(name), two.get(name), SECOND):
                     found = f"{one.get(name)!r} and {two.get(name)!r}"
                     yield Violation("same_for_all_orders", f"{target} {member} {name}", found)

@@ -133,8 +133,9 @@ def webhook() -> RigCrm:
         yield from ((key, dict(fields)) for key, fields in fake.members.items())
 
     def notes() -> Iterator[tuple[str, str, str]]:
-        for event in fake.events:
-            yield event["key"], event["name"], f"{event['event_id']} {event['name']}"
+        # One webhook can complete two pairs: each is a message of its own, with the name of both.
+        for event, id_ in zip(fake.events, fake.event_ids, strict=True):
+            yield event["key"], event["name"], id_
 
     settings = {"WEBHOOK_URL": "https://webhook.example/hook"}
     return RigCrm("webhook", WEBHOOK_SECRET, settings, fake.app(), contacts, notes)

@@ -45,6 +45,7 @@ class FakeWebhookReceiver:
     secrets: tuple[str, ...]
     members: dict[str, dict[str, Any]] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
+    event_ids: list[str] = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
     faults: FaultQueue = field(default_factory=FaultQueue)
     _seen_ids: set[str] = field(default_factory=set)
@@ -78,7 +79,7 @@ class FakeWebhookReceiver:
                 message = _message(body)
                 entry["type"] = message["type"]
                 if id_ not in self._seen_ids:
-                    self._apply(message)
+                    self._apply(id_, message)
                     self._seen_ids.add(id_)
             except _WebhookError as refused:
                 return JSONResponse({"error": str(refused)}, refused.status)
@@ -100,10 +101,11 @@ class FakeWebhookReceiver:
                 return id_
         raise _WebhookError(401, "no valid signature")
 
-    def _apply(self, message: dict[str, Any]) -> None:
+    def _apply(self, id_: str, message: dict[str, Any]) -> None:
         kind, data, at = message["type"], message["data"], str(message["timestamp"])
         if kind == "member.event":
             self.events.append(data)
+            self.event_ids.append(id_)
         elif kind in {"member.removed", "member.erased"}:
             self.members.pop(data["key"], None)
         elif kind == "member.updated":
