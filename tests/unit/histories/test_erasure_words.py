@@ -25,7 +25,7 @@ def test_an_erasure_in_any_word(told: Any) -> None:
 
 
 @pytest.mark.parametrize("told", [False, "false", 0, "0", "no", None, "", "maybe", [], {}])
-def test_any_other_word_erases_nobody(told: Any) -> None:
+def test_any_other_word_erases_no_member(told: Any) -> None:
     """A word that says neither is left out like any value that cannot be read."""
     relay = Programme()
     relay.deliver(
