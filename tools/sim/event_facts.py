@@ -95,11 +95,20 @@ def _joined(kind: str) -> Callable[[EventFacts, Event], EventFacts]:
 
 
 def _tier(payload: EventFacts) -> EventFacts:
-    return pick(payload.get("detail"), tierName="tier_name", previousTierName="previous_tier_name")
+    """Return the names of the tier and of the one before. What an event lacks of the tier that it names is not that of another."""
+    facts = pick(payload.get("detail"), tierName="tier_name", previousTierName="previous_tier_name")
+    named = {
+        "tier_name": payload.get("tierId"),
+        "previous_tier_name": (payload.get("detail") or {}).get("previousTierId"),
+    }
+    lacking = (name for name, tier in named.items() if tier is not None and facts.get(name) is None)
+    return facts | dict.fromkeys(lacking, UNDETERMINED)
 
 
 def _changed(payload: EventFacts, event: Event) -> EventFacts:
-    return pick(payload, tierId="tier_id") | _tier(payload) | {"tier_changed_at": event_time(payload, event)}
+    before = {"previous_tier_name": UNDETERMINED}
+    facts = before | {name: value for name, value in _tier(payload).items() if value is not None}
+    return pick(payload, tierId="tier_id") | facts | {"tier_changed_at": event_time(payload, event)}
 
 
 def _updated(payload: EventFacts, event: Event) -> EventFacts:
@@ -167,16 +176,27 @@ def _credits(payload: EventFacts, event: Event) -> EventFacts:
     if before is not None and after is not None:
         facts["last_credit_delta"] = after - before
     del event
-    return _normalise_email(with_decimal_texts(facts, "credit_balance", "last_credit_delta"))
+    told = _normalise_email(with_decimal_texts(facts, "credit_balance", "last_credit_delta"))
+    # A change and its reason mean something together: what an event lacks of them is not that of the change before.
+    unknown = (name for name in ("last_credit_delta", "last_credit_reason") if told.get(name) is None)
+    return told | dict.fromkeys(unknown, UNDETERMINED)
 
 
 def _expired(payload: EventFacts, event: Event) -> EventFacts:
     # What expired has fields of its own: the last change stays that of the last grant or redemption.
     facts = pick(payload, email="email", newBalance="credit_balance", amount="last_expired_amount")
-    return _normalise_email(with_decimal_texts(facts, "credit_balance", "last_expired_amount")) | {
-        "credits_expired_at": event_time(payload, event),
-        "last_credit_reason": UNDETERMINED,
-    }
+    before, after = payload.get("previousBalance"), payload.get("newBalance")
+    if facts.get("last_expired_amount") is None and before is not None and after is not None:
+        facts["last_expired_amount"] = before - after
+    told = _normalise_email(with_decimal_texts(facts, "credit_balance", "last_expired_amount"))
+    return (
+        {"last_expired_amount": UNDETERMINED}
+        | told
+        | {
+            "credits_expired_at": event_time(payload, event),
+            "last_credit_reason": UNDETERMINED,
+        }
+    )
 
 
 def _cancelled(payload: EventFacts, event: Event) -> EventFacts:

@@ -34,15 +34,13 @@ TIERS: tuple[tuple[tuple[Said, ...], dict[str, Any]], ...] = (
     ((FREE_JOINED, ("moved", 2, SILVER, ("tierName",))), {"tier_id": "51", "tier_name": None}),
     ((FREE_JOINED, ("moved", 2, SILVER, ("detail",))), {"tier_id": "51", "tier_name": None}),
     ((FREE_JOINED, ("joined", 2, SILVER, ("tierName",))), {"tier_name": None, "tier_type": "paid"}),
-    # A name without an id: not beside the id before.
-    ((FREE_JOINED, ("moved", 2, SILVER, ("tierId",))), {"tier_id": "f0", "tier_name": None}),
-    ((FREE_JOINED, ("moved", 2, {**SILVER, "tierId": None}, ())), {"tier_id": "f0", "tier_name": None}),
+    # A name without an id is the newest that is known; the id that is known is not taken back by its absence.
+    ((FREE_JOINED, ("moved", 2, SILVER, ("tierId",))), {"tier_id": "f0", "tier_name": "Silver"}),
+    ((FREE_JOINED, ("moved", 2, {**SILVER, "tierId": None}, ())), {"tier_id": "f0", "tier_name": "Silver"}),
     ((("joined", 2, SILVER, ("tierId",)),), {"tier_id": None, "tier_name": "Silver"}),
     # The same tier told again without its name keeps it.
     ((("joined", 1, SILVER, ()), ("joined", 3, SILVER, ("tierName",))), {"tier_name": "Silver"}),
     ((TO_SILVER, ("joined", 3, SILVER, ("tierName",))), {"tier_name": "Silver"}),
-    # A tier that bills nothing was left.
-    ((FREE_JOINED, TO_SILVER), {"tier_name": "Silver", "tier_type": None}),
     ((FREE_JOINED, TO_SILVER, ("joined", 3, SILVER, ())), {"tier_name": "Silver", "tier_type": "paid"}),
     # Of a second move that names no former tier, the first one's is not the former.
     ((TO_SILVER, ("moved", 3, FREE, ("previousTierId", "previousTierName"))), {"previous_tier_name": None}),

@@ -349,7 +349,6 @@ _COMPUTED: Final[Mapping[str, Callable[[Member], Value]]] = {
     "credit_balance": lambda member: member.balance,
     "last_credit_delta": together.last_credit_delta,
     "tier_name": together.tier_name,
-    "tier_type": together.tier_type,
 }
 """Fields whose registers alone do not say what holds."""
 

@@ -1,7 +1,7 @@
-"""Tells what is known of values that mean something together: a tier with its name and kind, a change of credit.
+"""Tells what is known of values that mean something together: a tier with its name, a change of credit.
 
-The id is the key of a tier. An event may bring an id without a name, or a name without an id; a name beside the id
-of another tier would be worse than none.
+The id is the key of a tier. An event may bring an id without a name; the name of the tier before, beside it, would be
+worse than none.
 """
 
 from __future__ import annotations
@@ -9,38 +9,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from relay.model.balance_chain import last_change
-from relay.model.milestones import WITHOUT_A_FEE, tier_at, tier_key
+from relay.model.milestones import tier_at, tier_key
 from relay.model.stamps import READING, rank_of
 
 if TYPE_CHECKING:
     from relay.model.fields import Value
     from relay.model.member import Member
-    from relay.model.registers import Register
 
 
 def tier_name(member: Member) -> Value:
-    """Return the name that was told of the tier; None where the newest one came without its tier's id, or of another tier."""
+    """Return the name that was told last; None where a tier's id came after it without a name, and is another tier's.
+
+    A name that came after the id, without one, is the newest that is known of the tier: the API is asked for its id.
+    """
     register, tier = member.registers.get("tier_name"), member.registers.get("tier_id")
-    if register is None or tier is None or tier.value is None:
+    if register is None or tier is None or tier.value is None or register.stamp >= tier.stamp:
         return register.value if register else None
     if READING in {rank_of(register.stamp.number), rank_of(tier.stamp.number)}:
-        return (
-            register.value
-        )  # a reading that found another tier has brought its name, or cleared the one before
-    is_without_id = register.stamp > tier.stamp
-    return register.value if not is_without_id and _is_of(member, register, tier) else None
-
-
-def tier_type(member: Member) -> Value:
-    """Return the kind that the latest joining told; not that a tier bills nothing, where the member has left it since.
-
-    A move between tiers names no kind. Most lead from one paid tier to another, so paid and trial stay.
-    """
-    register, tier = member.registers.get("tier_type"), member.registers.get("tier_id")
-    if register is None or tier is None or tier.stamp <= register.stamp:
-        return register.value if register else None
-    is_left = register.value in WITHOUT_A_FEE and not _is_of(member, register, tier)
-    return None if is_left else register.value
+        # A reading that found another tier has brought its name, or cleared the one before.
+        return register.value
+    is_of_this_tier = tier_at(member.milestones, register.stamp.number) == tier_key(str(tier.value))
+    return register.value if is_of_this_tier else None
 
 
 def last_credit_delta(member: Member) -> Value:
@@ -51,10 +40,3 @@ def last_credit_delta(member: Member) -> Value:
     if (expired := member.registers.get("credits_expired_at")) and expired.at == last.at:
         return register.value  # what expired in that millisecond is no change of credit
     return last.new - last.previous
-
-
-def _is_of(member: Member, register: Register, tier: Register) -> bool:
-    """Return whether a register was set in the tier that the member has now."""
-    if register.stamp == tier.stamp:
-        return True
-    return tier_at(member.milestones, register.stamp.number) == tier_key(str(tier.value))
