@@ -77,7 +77,7 @@ prove: $(READY) ## Put hostile requests to the receiver (REQUESTS=100000), impor
 	@PYTHONPATH=. $(BIN)/python scripts/prove_import.py $(if $(MEMBERS),--members $(MEMBERS))
 	@PYTHONPATH=. $(BIN)/python scripts/prove_histories.py $(if $(HISTORIES),--histories $(HISTORIES)) \
 	  $(if $(SEED),--seed $(SEED)) $(if $(ALL),--all)
-	@$(BIN)/python -m pytest -q -n 2 -m stack tests/judge/test_setbacks.py
+	@$(BIN)/python -m pytest -q -n 2 -m stack tests/judge/test_setbacks.py tests/contract/crm
 
 prove-calls: $(READY) ## 100,000 updates of 40,000 members reach HubSpot in the fewest calls, also through an outage (minutes)
 	@PYTHONPATH=. $(BIN)/python scripts/prove_mirrors.py

@@ -61,6 +61,7 @@ def test_every_call_of_a_move_without_an_answer(move: Move, at: int, how: str) -
     assert move.sync.sync_state(7001).previous_contacts == frozenset()
 
 
+@pytest.mark.stack
 @pytest.mark.parametrize("then", ["old@example.com", "third@example.com", None])
 @pytest.mark.parametrize("how", WAYS)
 @pytest.mark.parametrize("at", range(1, 6))
@@ -132,6 +133,7 @@ def test_three_members_in_a_ring(move: Move) -> None:
     assert _ring(move) == MOVED
 
 
+@pytest.mark.stack
 @pytest.mark.parametrize("how", WAYS)
 @pytest.mark.parametrize("at", range(1, 16))
 def test_every_call_of_a_ring(move: Move, at: int, how: str) -> None:
