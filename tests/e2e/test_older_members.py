@@ -79,7 +79,10 @@ def test_an_import_whose_function_is_killed_goes_on_where_it_was(
         time.sleep(0.05)
     killed = _kill_function(shop, "reconcile")
     left = runs.store.load()
-    assert killed and left is not None and left.is_active and 0 < left.read < OLDER
+    assert killed, "a process of the function ran"
+    assert left is not None
+    assert left.is_active
+    assert 0 < left.read < OLDER
     time.sleep(3)
     assert runs.store.load() == left, "no other process goes on with it"
 
