@@ -288,7 +288,8 @@ class _Member:
 
     def fee(self, s: Statement, money: Decimal | None, code: str | None) -> None:
         dated = values.day(s.detail.get("newBillingDate"), self.history.zone) is not None
-        is_known = self.answer.fields.get("fee_amount") is not None or self.was_muddled
+        is_told = self.answer.fields.get("fee_amount") is not None or "fee_amount" in self.answer.open
+        is_known = is_told or self.was_muddled
         if money is not None and not dated and is_known:
             # "A one-off charge is not the recurring fee": whether one without a next date is one is not written.
             self.leave_open("fee_amount", "fee_currency")
