@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import permutations
@@ -19,6 +20,7 @@ from relay.rules.settings import Rules
 from tests.support.in_memory_relay import day
 from tests.support.port_fakes import NOW, SHOP
 from tests.support.sample_events import after, event
+from tests.support.topic_functions import TOPIC_RULES
 
 PAID = ("paid", 2, {"amount": 30, "currency": "EUR", "newBillingDate": "2026-04-02T00:00:00.000Z"})
 JOINED: tuple[str, float, dict[str, Any]] = ("joined", 1, {})
@@ -148,6 +150,28 @@ def test_a_failure_is_no_fee() -> None:
 def test_the_kind_of_an_ending(told: list[tuple[str, float, dict[str, Any]]], kind: str | None) -> None:
     """Involuntary where a fee was open and the source says nothing; an unknown word stays unknown."""
     assert shown(JOINED, *told)["cancel_type"] == kind
+
+
+@pytest.mark.parametrize("word", [None, "TELEPATHY"])
+@pytest.mark.parametrize("is_repeat", [True, False])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_of_two_words_on_one_end_the_documented_one_stands(
+    word: str | None, *, is_repeat: bool, is_first: bool
+) -> None:
+    """Whether the second body is a repeat of the event or an event of its own, and whichever arrives first."""
+    ending, other = _ending("MERCHANT", event_id="first"), _ending(word, event_id="another")
+    found = after(event("joined", 1), event("attempt", 3, amount=30))
+    first, second = (ending, other) if is_first else (other, ending)
+    if is_repeat:
+        # An event whose id is remembered adds no milestone; its facts are merged all the same.
+        second = replace(second, event_id=first.event_id, milestone=None)
+    found = merge(merge(found, first), second)
+    assert found.value("cancel_type") == "merchant"
+
+
+def _ending(word: str | None, *, event_id: str) -> Facts:
+    told = event("cancelled", 4, cancellationSource=word)
+    return replace(TOPIC_RULES[told.TOPIC].facts(told), event_id=event_id)
 
 
 def test_a_date_that_is_past_is_not_shown_as_to_come() -> None:

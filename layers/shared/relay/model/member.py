@@ -273,6 +273,10 @@ class Member:
         ending = self.ending
         if ending is None:
             return None
+        told = self.registers.get("cancel_type")
+        if told is not None and told.value is not None and told.stamp.number == ending.number:
+            # A repeat of the same event may bring the word that the first one lacked.
+            return str(told.value)
         if any(pair.later == ending for pair in self.losses):
             return "involuntary"
         return None if ending.detail == "unknown" else ending.detail or "voluntary"
