@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Final
+from typing import Final, NoReturn
 
 from relay_cli.common import list_common, show_common, take_common
-from relay_cli.errors import EXIT_CODES, INTERRUPTED, CliError
+from relay_cli.errors import EXIT_CODES, INTERRUPTED, CliError, UsageError
 from relay_cli.help import HelpFormatter
 from relay_cli.known_errors import known_error
 from relay_cli.output import as_json
@@ -108,6 +108,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _report(found, with_json="--json" in as_typed)
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are those of the command line, so `--json` has them too."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        raise UsageError(message, f"`{self.prog} --help` explains the arguments")
+
+
 def _report(error: CliError, *, with_json: bool) -> int:
     """Say what failed on the standard error, and with `--json` on the standard output as well."""
     print(f"relay: {error}", file=sys.stderr)
@@ -118,7 +126,7 @@ def _report(error: CliError, *, with_json: bool) -> int:
 
 def _parser(chosen: Command | None) -> argparse.ArgumentParser:
     """Return the parser. Only the chosen command's module is imported: `relay --help` needs none of them."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="relay",
         usage="relay COMMAND [ARGUMENTS]",
         description="\n".join(["Operate Relay, and run it on this machine.", *_command_lines()]),

@@ -61,6 +61,27 @@ def test_wrong_usage_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed.err.startswith("relay: --days must be between 0 and 366\n")
 
 
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["erase"], "the following arguments are required: CUSTOMER"),
+        (["mirror", "diff"], "the following arguments are required: TARGET"),
+        (["alerts", "--yaml"], "unrecognized arguments: --yaml"),
+        (["nothing"], "invalid choice: 'nothing'"),
+    ],
+)
+def test_wrong_arguments_are_an_object_with_json(
+    words: list[str], error: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As every other error; a person reads the usage as well."""
+    assert main.main([*words, "--json"]) == 2
+    printed = capsys.readouterr()
+    said = json.loads(printed.out)
+    assert said["error"].partition(" (")[0].endswith(error)
+    assert "--help` explains the arguments" in said["remedy"]
+    assert printed.err.startswith("usage: relay")
+
+
 @pytest.mark.parametrize("words", [["alerts"], ["mirror", "fill"], ["rules", "validate"], []])
 def test_help_lists_them(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Each command and each action of a command lists the common options once."""

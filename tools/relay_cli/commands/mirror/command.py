@@ -85,6 +85,7 @@ def _add_options(name: str, parser: argparse.ArgumentParser) -> None:
             parser.add_argument(
                 "members",
                 nargs="*",
+                default=[],  # else argparse names it among what is required
                 metavar="CUSTOMER",
                 type=customer_or_key,
                 help="customer ids (default: all that differ)",
@@ -105,6 +106,7 @@ def _add_options(name: str, parser: argparse.ArgumentParser) -> None:
             parser.add_argument(
                 "members",
                 nargs="*",
+                default=[],  # else argparse names it among what is required
                 metavar="CUSTOMER",
                 type=customer_or_key,
                 help="customer ids (default: all of them)",
