@@ -45,7 +45,7 @@ test: $(READY) ## Unit, functional, contract and end-to-end tests; those of the 
 	@$(BIN)/python -m pytest -n 3 --dist loadgroup --durations=15
 
 quick: $(READY) ## The unit tests without scale, generated histories and type checkers: for the inner loop
-	@$(BIN)/python -m pytest -q -n 2 -m "not slow and not stack" tests/unit
+	@$(BIN)/python -m pytest -q -n 2 -p no:schemathesis -m "not slow and not stack" tests/unit
 
 coverage: $(READY) ## The same tests, slower, and which lines of functions/ and layers/ none of them reaches
 	@$(BIN)/python -m pytest -n 3 --dist loadgroup --cov --cov-report=term:skip-covered

@@ -14,6 +14,7 @@ from fakes.local_server import serve
 from relay.adapters.hubspot import Hubspot
 from relay.adapters.hubspot.mapping import PROPERTIES
 
+from tests.contract.crm.hurry import hurry
 from tests.contract.crm.tokens import FixedToken
 
 
@@ -80,6 +81,10 @@ class HubspotTestSetup:
         """End all faults."""
         self.fake.faults.waiting.clear()
 
+    def hurry(self) -> None:
+        """Wait for each answer for less time than "hang" takes, on new connections."""
+        hurry(self.crm)
+
     def writes(self) -> list[int]:
         """Return the sizes of the upserts."""
         return [asked["inputs"] for asked in self.fake.requests if asked["path"].endswith("/batch/upsert")]
@@ -114,7 +119,7 @@ def hubspot(*, multi_status: bool = True) -> Iterator[HubspotTestSetup]:
     """Serve a fake HubSpot and connect the adapter to it, custom events on."""
     fake = FakeHubspot(multi_status=multi_status)
     with serve(fake.app()) as base_url:
-        crm = Hubspot(base_url, FixedToken(), read_seconds=0.5, events=True)
+        crm = Hubspot(base_url, FixedToken(), events=True)
         try:
             yield HubspotTestSetup(fake, crm)
         finally:

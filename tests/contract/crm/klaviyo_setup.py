@@ -15,6 +15,7 @@ from relay.adapters.klaviyo import Klaviyo
 from relay.adapters.klaviyo.mapping import PROPERTIES, text
 from relay.adapters.klaviyo.upsert import KlaviyoOptions
 
+from tests.contract.crm.hurry import hurry
 from tests.contract.crm.tokens import FixedToken
 
 IMPORT: Final = "/api/profile-import"
@@ -103,6 +104,10 @@ class KlaviyoTestSetup:
         """End all faults."""
         self.fake.faults.waiting.clear()
 
+    def hurry(self) -> None:
+        """Wait for each answer for less time than "hang" takes, on new connections."""
+        hurry(self.crm)
+
     def writes(self) -> list[int]:
         """Return the sizes of the writes: Klaviyo takes one member in each."""
         return [1 for asked in self.fake.requests if asked["path"] == IMPORT]
@@ -117,7 +122,7 @@ def klaviyo(options: KlaviyoOptions | None = None) -> Iterator[KlaviyoTestSetup]
     """Serve a fake Klaviyo and connect the adapter to it."""
     fake = FakeKlaviyo()
     with serve(fake.app()) as base_url:
-        crm = Klaviyo(base_url, FixedToken("pk_made_up"), options, read_seconds=0.5)
+        crm = Klaviyo(base_url, FixedToken("pk_made_up"), options)
         try:
             yield KlaviyoTestSetup(fake, crm)
         finally:

@@ -15,6 +15,7 @@ from fakes.salesforce_org import SalesforceField
 from relay.adapters.salesforce import Salesforce, SalesforceOrg
 from relay.adapters.salesforce.mapping import definitions, names
 
+from tests.contract.crm.hurry import hurry
 from tests.contract.crm.tokens import FixedToken
 
 OBJECT: Final = "Contact"
@@ -109,6 +110,10 @@ class SalesforceTestSetup:
         """End all faults."""
         self.fake.faults.waiting.clear()
 
+    def hurry(self) -> None:
+        """Wait for each answer for less time than "hang" takes, on new connections."""
+        hurry(self.crm)
+
     def writes(self) -> list[int]:
         """Return the sizes of the collections."""
         return [asked["records"] for asked in self.fake.requests if "/composite/" in asked["path"]]
@@ -162,7 +167,7 @@ def salesforce() -> Iterator[SalesforceTestSetup]:
     """Serve a fake org and connect the adapter to it."""
     fake = FakeSalesforce()
     with serve(fake.app()) as base_url:
-        crm = Salesforce(SalesforceOrg(base_url, OBJECT), FixedToken(CREDENTIALS), read_seconds=0.5)
+        crm = Salesforce(SalesforceOrg(base_url, OBJECT), FixedToken(CREDENTIALS))
         try:
             yield SalesforceTestSetup(fake, crm)
         finally:

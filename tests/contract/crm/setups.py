@@ -125,6 +125,10 @@ class CrmTestSetup(Protocol):
         """End all faults."""
         ...
 
+    def hurry(self) -> None:
+        """Wait for each answer for less time than "hang" takes."""
+        ...
+
     def writes(self) -> list[int]:
         """Return how many members each write call had."""
         ...

@@ -14,6 +14,7 @@ from fakes.local_server import serve
 from fakes.signed_webhook import FakeWebhookReceiver
 from relay.adapters.webhook import Webhook
 
+from tests.contract.crm.hurry import hurry
 from tests.contract.crm.tokens import FixedToken
 
 SECRET: Final = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -92,6 +93,10 @@ class WebhookTestSetup:
         """End all faults."""
         self.fake.faults.waiting.clear()
 
+    def hurry(self) -> None:
+        """Wait for each answer for less time than "hang" takes, on new connections."""
+        hurry(self.crm)
+
     def writes(self) -> list[int]:
         """Return 1 for each message."""
         return [1 for _ in self.fake.requests]
@@ -127,7 +132,7 @@ def webhook() -> Iterator[WebhookTestSetup]:
     """Serve a receiver and connect the adapter to it."""
     fake = FakeWebhookReceiver((SECRET,))
     with serve(fake.app()) as base_url:
-        crm = Webhook(f"{base_url}/hook", FixedToken(SECRET), read_seconds=0.5)
+        crm = Webhook(f"{base_url}/hook", FixedToken(SECRET))
         try:
             yield WebhookTestSetup(fake, crm)
         finally:

@@ -59,12 +59,11 @@ class FakeTable:
         return tuple(parts)
 
     def write(self, key: tuple[Any, ...], after: Item | None) -> None:
-        """Put or delete an item and record it in the stream, unless nothing changed."""
+        """Put or delete an item, checked before, and record it in the stream, unless nothing changed."""
         before = self.items.get(key)
         if after is None:
             self.items.pop(key, None)
         else:
-            _check_item(after)
             self.items[key] = after
         if before != after:
             keys = {name: (after or before or {})[name] for name in self.key}
@@ -413,11 +412,10 @@ def _value_weight(value: Mapping[str, Any]) -> int:
 
 def _received(value: Any) -> Any:
     """Read a request: base64 or bytes, a binary value is bytes inside."""
+    # Nearly everything is a text or a dict, and a class itself is asked about far faster than an abstract one.
     if isinstance(value, str):
-        return (
-            value  # nearly every leaf, and a class of its own is asked about far faster than an abstract one
-        )
-    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, (dict, Mapping)):
         if len(value) == 1 and "B" in value and isinstance(value["B"], str | bytes | bytearray):
             content = value["B"]
             return {"B": base64.b64decode(content) if isinstance(content, str) else bytes(content)}
@@ -429,11 +427,10 @@ def _received(value: Any) -> Any:
 
 def _sent(value: Any) -> Any:
     """Write a reply as JSON has it: a binary value is base64."""
+    # Nearly everything is a text or a dict, and a class itself is asked about far faster than an abstract one.
     if isinstance(value, str):
-        return (
-            value  # nearly every leaf, and a class of its own is asked about far faster than an abstract one
-        )
-    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, (dict, Mapping)):
         if len(value) == 1 and isinstance(value.get("B"), bytes):
             return {"B": base64.b64encode(value["B"]).decode()}
         return {name: _sent(inner) for name, inner in value.items()}

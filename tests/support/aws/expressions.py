@@ -318,7 +318,7 @@ def copied(value: Any) -> Any:
     """Return a deep copy of an item or a value."""
     if isinstance(value, str):
         return value
-    if isinstance(value, Mapping):
+    if isinstance(value, (dict, Mapping)):
         return {name: copied(inner) for name, inner in value.items()}
     if isinstance(value, list):
         return [copied(inner) for inner in value]

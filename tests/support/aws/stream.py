@@ -136,7 +136,9 @@ class StreamMapping:
 
 
 def _json(value: Any) -> Any:
-    if isinstance(value, Mapping):
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (dict, Mapping)):
         return {name: _json(inner) for name, inner in value.items()}
     if isinstance(value, list):
         return [_json(inner) for inner in value]

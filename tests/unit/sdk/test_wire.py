@@ -27,29 +27,41 @@ YES = OK + b'{"message":"ok","data":{}}'
 
 @contextmanager
 def replying(answer: bytes) -> Iterator[tuple[Client, list[bytes]]]:
-    """Yield a client of a server that accepts one request, records it, sends `answer` and closes."""
+    """Yield a client of a server that records each request, sends `answer` and closes the connection.
+
+    After a reply that says nothing the client asks once more, for the key's sake: that request is answered as well.
+    """
     requests: list[bytes] = []
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
-        connection, _ = listener.accept()
-        with connection:
-            requests.append(connection.recv(65536))
-            while b"\r\n\r\n" not in requests[0]:
-                requests[0] += connection.recv(65536)
-            head, _, body = requests[0].partition(b"\r\n\r\n")
-            lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-            while lengths and len(body) < int(lengths[0].partition(b":")[2]):
-                body += connection.recv(65536)
-            requests[0] = head + b"\r\n\r\n" + body
-            connection.sendall(answer)
+        while True:
+            connection, _ = listener.accept()
+            with connection:
+                received = connection.recv(65536)
+                if not received:  # the connection that ends the server
+                    return
+                while b"\r\n\r\n" not in received:
+                    received += connection.recv(65536)
+                head, _, body = received.partition(b"\r\n\r\n")
+                lengths = [
+                    line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")
+                ]
+                while lengths and len(body) < int(lengths[0].partition(b":")[2]):
+                    body += connection.recv(65536)
+                requests.append(head + b"\r\n\r\n" + body)
+                connection.sendall(answer)
 
     thread = threading.Thread(target=serve)
     thread.start()
-    with Client("k", base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", retries=NO_RETRIES) as client:
-        yield client, requests
-    thread.join()
-    listener.close()
+    address: tuple[str, int] = listener.getsockname()
+    try:
+        with Client("k", base_url=f"http://127.0.0.1:{address[1]}", retries=NO_RETRIES) as client:
+            yield client, requests
+    finally:
+        socket.create_connection(address).close()
+        thread.join()
+        listener.close()
 
 
 def test_a_delete_carries_its_body() -> None:

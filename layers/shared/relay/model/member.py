@@ -73,6 +73,9 @@ class Member:
     balance_chain: BalanceChain = ()
     milestones: Milestones = ()
     unknown: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    # Nearly every field asks what the milestones say. Finding it by the milestones means hashing all of them, which was
+    # half of the time of an event. A record after a change is another object, and reads anew.
+    _history: History | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def key(self) -> str:
@@ -142,7 +145,11 @@ class Member:
     @property
     def history(self) -> History:
         """What the milestones say together: cycles of failures, rejoinings, what is of another tier."""
-        return read(self.milestones)
+        known = self._history
+        if known is None:
+            known = read(self.milestones)
+            object.__setattr__(self, "_history", known)
+        return known
 
     @property
     def status(self) -> Status:
