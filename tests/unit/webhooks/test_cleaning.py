@@ -80,6 +80,7 @@ CASES: list[tuple[Kind, object, object]] = [
     (cleaning.MOMENT, "1777618800", AT_SEVEN),
     (cleaning.MOMENT, Decimal("1777618800.5"), AT_SEVEN.replace(microsecond=500_000)),
     (cleaning.MOMENT, "2026-05-01 07:00:00 +00:00", AT_SEVEN),
+    (cleaning.MOMENT, "  ", None),
     (cleaning.MOMENT, "1970-01-01T00:00:00.000Z", None),
     (cleaning.MOMENT, 0, None),
     (cleaning.MOMENT, "0001-01-01T00:00:00Z", None),
