@@ -80,9 +80,7 @@ def test_nor_is_a_dead_letter_of_it_that_the_console_redrove() -> None:
     world = world_with_queues()
     given_up = read_message(moved_by_hand("other.myshopify.com"))
     letter = dead_letter(given_up, PermanentError("other_shop"), "unclaimed")
-    values = {
-        name: {"stringValue": value, "dataType": "String"} for name, value in letter.attributes.items()
-    }
+    values = {name: {"stringValue": value, "dataType": "String"} for name, value in letter.attributes.items()}
     run(world, queued(sample("customer.payment_failed")) | {"body": letter.body, "messageAttributes": values})
     assert (world.members.records, world.journal.lines) == ({}, [])
     (again_dead,) = world.dead_letters.sent

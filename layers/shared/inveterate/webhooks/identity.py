@@ -261,9 +261,7 @@ def _read(payload: object, field: _Field, currency: str | None) -> object:
     """Return the first value of these places; a blank text is none."""
     clean, places = field
     found = (at(payload, place) for place in places)
-    cleaned = (
-        clean(value, currency) for value in found if not (value is None or str(value).strip() == "")
-    )
+    cleaned = (clean(value, currency) for value in found if not (value is None or str(value).strip() == ""))
     return next((value for value in cleaned if value is not None), None)
 
 
