@@ -138,6 +138,11 @@ def test_a_shop_in_other_spelling_or_absent_is_ours() -> None:
         f"HTTPS://{SHOP}/",
         f"http://{SHOP}./admin",
         f"{SHOP}/",
+        f"{SHOP}:443",
+        f"https://{SHOP}.:443/admin",
+        f"//{SHOP}",
+        f"{SHOP}?a=1",
+        f"{SHOP}#a",
         label,
         None,
     ]
@@ -147,7 +152,22 @@ def test_a_shop_in_other_spelling_or_absent_is_ours() -> None:
 
 
 @pytest.mark.parametrize(
-    "domain", ["", "other.myshopify.com", f"https://other.com/{SHOP}", f"{SHOP}.evil.com", "https://", 7, []]
+    "domain",
+    [
+        "",
+        "other.myshopify.com",
+        f"https://other.com/{SHOP}",
+        f"{SHOP}.evil.com",
+        "https://",
+        7,
+        [],
+        f"https://{SHOP}:443@evil.com",
+        f"{SHOP}@evil.com",
+        f"{SHOP}:x",
+        ":443",
+        "//",
+        f"evil.com?{SHOP}",
+    ],
 )
 def test_another_shop_is_another_shop(domain: object) -> None:
     """In any spelling."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from relay.errors import MisconfiguredError, PermanentError, TransientError
-from relay.model.consistency import NO_EMAIL, UNDATED
 from relay.ingest.consumer import Consumer
+from relay.model.consistency import NO_EMAIL, UNDATED
 from relay.model.effects import Recheck
 from relay.reconcile.reconciler import NEEDED_MS
 

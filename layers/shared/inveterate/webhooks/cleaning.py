@@ -31,9 +31,12 @@ LAST_DAY: Final = date(2100, 12, 31)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FLOATED: Final = re.compile(r"(\d+)\.0+", re.ASCII)
+_ATOM: Final = r"[^\s@<>(),;:\"\\\[\].]+"
+_LABEL: Final = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 _ADDRESS: Final = re.compile(
-    r"[^\s@<>(),;:\"\\\[\]]{1,64}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W_](?:[\w-]{0,61}[^\W_])?"
+    rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+(?!\d+\Z)[^\W_](?:[\w-]{{0,61}}[^\W_])"
 )
+"""No dot at an end or twice before the @, and no single character or number behind the last dot: every CRM refuses these."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,9 +69,13 @@ def event_id(topic: str, shop: str, delivery: Mapping[str, Any]) -> str:
 
 
 def shop_name(shop: str) -> str:
-    """Return a shop's domain in one form: lower case, without a scheme, a path and a dot at the end."""
+    """Return a shop's domain in one form: lower case, without a scheme, a port, a path, a query and a dot at the end."""
     name = shop.strip().lower()
-    return name.partition("://")[2 if "://" in name else 0].partition("/")[0].rstrip(".")
+    name = name.partition("://")[2 if "://" in name else 0].removeprefix("//")
+    host = re.split(r"[/?#]", name, maxsplit=1)[0]
+    # A name before an @ is a user's and no host's.
+    port = None if "@" in host else re.fullmatch(r"(?a:(.+):\d{1,5})", host)
+    return (port[1] if port else host).rstrip(".")
 
 
 def customer_digits(value: object) -> str | None:
