@@ -33,6 +33,8 @@ RETRY_AFTER: Final = "5"
 
 _DELIVERING: Final = frozenset({"POST", "PUT", "PATCH"})
 _METHODS: Final = "GET, HEAD, OPTIONS, POST"
+_BLANK: Final = b" \t\r\n\xef\xbb\xbf"
+"""A body of white space, or of a byte order mark, is an empty one."""
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
@@ -42,7 +44,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
         settings = _settings()
         access = _access(settings)
         method = _method(event)
-        if method not in _DELIVERING or not body:
+        if method not in _DELIVERING or not body.strip(_BLANK):
             # Some senders try the address before they post: they are told that it is right, and nothing is kept.
             authenticate(replace(access, token_digests=()), _key(event), {}, b"")
             return _answer_ping(method)

@@ -132,6 +132,7 @@ class InMemoryNotifier:
     """A notifier and everything around it, in memory."""
 
     channels: Sequence[AlertChannel]
+    shop: str = SHOP
     incidents: InMemoryIncidentStore = field(default_factory=InMemoryIncidentStore)
     members: FakeMembers = field(
         default_factory=lambda: FakeMembers({KEY: MemberRecord(member=MIA, version=1)})
@@ -151,7 +152,7 @@ class InMemoryNotifier:
                 channels=self.channels,
                 clock=self.clock,
                 telemetry=self.telemetry,
-                shop=SHOP,
+                shop=self.shop,
                 zone=ZoneInfo("Europe/Berlin"),
                 responder=self.responder,
                 kpis=self.kpis,

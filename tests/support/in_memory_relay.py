@@ -51,7 +51,7 @@ class Programme:
     def __post_init__(self) -> None:
         """Let all parts see one table, and one set of rules."""
         self.world.members.rules = self.rules
-        self.notifier = InMemoryNotifier(channels=[self.channel], members=self.world.members)
+        self.notifier = InMemoryNotifier(channels=[self.channel], shop=SHOP, members=self.world.members)
 
     def deliver(self, body: bytes, received_at: datetime, *, ends: Step | None = None) -> None:
         """Take a delivery all the way; where a process ends on the way, it is handed out again."""

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 from relay.alerts.render import email_message, pagerduty_event, slack_message
+from relay.alerts.render.content import masked_email, masked_name
 from relay.alerts.render.plain_text import address, cut, unlinked
+from relay.alerts.render.slack import escaped
 
 from tests.support.incident_builders import member, notification
 
@@ -35,10 +37,18 @@ LINKS = [
     "<https://evil.example|Open in Shopify>",
     "<!channel> <@U123>",
     "see evil.example, evil.example.",
+    "evile\u0301.example",
+    "\u0939\u093f\u0928\u094d\u0926\u0940.example",
+    "evil.\u092d\u093e\u0930\u0924",
+    "1https://evil.example/login",
+    "a1http://10.0.0.1/evil",
+    "evil\u2024example",
+    "<\u0301https://evil.example>",
 ]
 
 LIKE_A_LINK = re.compile(
-    r"[a-z][a-z+.\-]+:[^\s]|www\.\S|[\w\-][.\u3002\uff0e\uff61][^\W\d_]{2}|@[\w\-]+\.\S", re.IGNORECASE
+    r"[a-z][a-z+.\-]+:[^\s]|://|www\.\S|\S[.\u2024\u3002\uff0e\uff61][^\W\d_](?:[^\W\d_]|[\u0300-\u036f\u093e])|@[\w\-]+\.\S",
+    re.IGNORECASE,
 )
 OURS = re.compile(r"https://admin\.shopify\.com/store/[a-z\-]+/customers/\d+")
 
@@ -74,7 +84,7 @@ def test_a_message_has_our_link_alone(text: str, mask: bool) -> None:  # noqa: F
     mail = email_message(message)
     shown = [mail.subject, *(line for line in mail.body.splitlines() if not line.startswith("Incident: "))]
     slack = list(texts_in(slack_message(message)))
-    assert not any("<!" in one or "<@" in one for one in slack)
+    assert not any("<!" in one or "<@" in one or "<\u0301" in one for one in slack)
     shown += slack
     shown += texts_in(pagerduty_event(message, "acme"))
     for one in shown:
@@ -107,6 +117,35 @@ def test_a_name_is_cut_between_whole_characters(character: str) -> None:
     assert shown.endswith("…")
     assert shown[:-1].replace(character, "") == ""
     assert len(shown) > 40 - len(character) - 1
+
+
+@pytest.mark.parametrize("character", ["E\u0301", "👨‍👩‍👧‍👦", "🇩🇪", "क्ष", "\u1100\u1161\u11a8"])
+def test_an_initial_is_a_whole_character(character: str) -> None:
+    """Of a last name and of an address, whatever a person sees as its first character."""
+    assert masked_name("Mia", f"{character}lan") == f"Mia {character}."
+    assert masked_email(f"{character}lan@example.com") == f"{character}•••@example.com"
+
+
+@pytest.mark.parametrize("character", ["e\u0301", "👨‍👩‍👧‍👦", "🇩🇪", "<\u0301", "&"])
+def test_slack_and_a_subject_cut_between_whole_characters(character: str) -> None:
+    """Where Slack's escapes or a subject's bytes make a text too long."""
+    escape = escaped(character, 100)
+    shown = escaped(character * 120, 100)
+    assert shown.endswith("…")
+    assert shown.removesuffix("…").replace(escape, "") == ""
+    assert 40 < len(shown) <= 100
+    mail = email_message(notification(title=character * 120))
+    cut_title = mail.subject.partition("Warning: ")[2].partition("…")[0]
+    assert cut_title
+    assert cut_title.replace(character, "") == ""
+    assert len(mail.subject.encode()) < 100
+
+
+@pytest.mark.parametrize("unseen", ["\u3164", "\u2800", "\u115f\u1160", "\uffa0 \u3164"])
+def test_a_name_without_a_picture_is_none(unseen: str) -> None:
+    """A message then names the member by the address."""
+    mia = member(first_name=unseen, last_name=unseen, email="mia@example.com")
+    assert "Member: m•••@example.com\n" in email_message(notification(record=mia)).body
 
 
 def test_one_endless_character_is_cut_all_the_same() -> None:

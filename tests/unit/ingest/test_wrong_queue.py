@@ -13,10 +13,12 @@ from relay.ingest.receive import unclaimed
 from relay.model.delivery import pack
 from relay.model.header import MessageHeader
 from relay.model.messages import CHANGE_TOPIC, RECHECK_TOPIC, MemberChanged, RecheckRequest, dump
-from relay.queues.batch import Message, read_message
+from relay.queues.batch import Message, dead_letter, read_message
 from relay.queues.requests import expect_topic
 from relay.topics import FOLDERS
 
+from tests.support.incident_builders import SHOP as ACME
+from tests.support.incident_builders import alert_message
 from tests.support.port_fakes import NOW, SHOP, FakeOutgoing, World, queued, sample
 from tests.unit.ingest.consumer_runs import run
 
@@ -71,6 +73,18 @@ def test_another_shops_event_is_not_taken_for_ours(domain: object) -> None:
     assert (world.members.records, world.journal.lines) == ({}, [])
     (letter,) = world.dead_letters.sent
     assert letter.header.reason == "other_shop"
+
+
+def test_nor_is_a_dead_letter_of_it_that_the_console_redrove() -> None:
+    """Its reason and its former queue are taken off as it begins anew, and it is another shop's all the same."""
+    world = world_with_queues()
+    given_up = read_message(moved_by_hand("other.myshopify.com"))
+    letter = dead_letter(given_up, PermanentError("other_shop"), "unclaimed")
+    values = {name: {"stringValue": value, "dataType": "String"} for name, value in letter.attributes.items()}
+    run(world, queued(sample("customer.payment_failed")) | {"body": letter.body, "messageAttributes": values})
+    assert (world.members.records, world.journal.lines) == ({}, [])
+    (again_dead,) = world.dead_letters.sent
+    assert (again_dead.header.reason, again_dead.header.redrives) == ("other_shop", 1)
 
 
 @pytest.mark.parametrize("domain", [SHOP.upper(), f"https://{SHOP}/", SHOP.partition(".")[0], None])
@@ -154,3 +168,16 @@ def test_a_webhook_is_no_alarm() -> None:
     with pytest.raises(PermanentError, match="wrong_topic"):
         notifier.read(message(body, "customer.cancelled"), SHOP)
     assert notifier.read(message(body, None), SHOP) is not None
+
+
+@pytest.mark.parametrize("place", ["member", "people"])
+def test_an_alert_of_another_shops_member_is_not_sent(place: str) -> None:
+    """In one account several stacks have an alerts queue: a letter may be redriven to the wrong one."""
+    other = "other.myshopify.com:7001"
+    ours = alert_message()
+    alert = (
+        replace(ours, member=other) if place == "member" else replace(ours, member="", people=((other, ""),))
+    )
+    with pytest.raises(PermanentError, match="other_shop"):
+        notifier.read(message(dump(alert), alert.topic), ACME)
+    assert notifier.read(message(dump(ours), ours.topic), ACME) == ours

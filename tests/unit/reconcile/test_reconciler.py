@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from relay.errors import MisconfiguredError, PermanentError, TransientError
+from relay.ingest.consumer import Consumer
 from relay.model.consistency import NO_EMAIL, UNDATED
+from relay.model.effects import Recheck
 from relay.reconcile.reconciler import NEEDED_MS
 
-from tests.support.port_fakes import NOW
+from tests.support.port_fakes import NOW, FakeContext, World, queued, sample
+from tests.support.topic_functions import TOPIC_RULES
 from tests.unit.reconcile.reconcile_setup import ReconcileSetup
 
 
@@ -62,6 +66,85 @@ def test_another_invocation_is_reading(setup: ReconcileSetup) -> None:
     setup.throttle.lost = True
     assert isinstance(setup.work(NO_EMAIL), TransientError)
     assert setup.api.calls == 0
+
+
+def without(topic: str, *places: str) -> dict[str, Any]:
+    """Return a topic's sample of member 1 without the values in these places of its payload."""
+    content = sample(topic)
+    payload = content["payload"]
+    (payload.get("newData") or payload)["customerId"] = "1"
+    if isinstance(payload.get("customer"), dict):
+        payload["customer"]["id"] = "1"
+    for place in places:
+        *steps, name = place.split(".")
+        part = payload
+        for step in steps:
+            part = part[step]
+        part[name] = None
+    return content
+
+
+def other_tier(topic: str, place: str) -> dict[str, Any]:
+    content = without(topic)
+    *steps, name = place.split(".")
+    part = content["payload"]
+    for step in steps:
+        part = part[step]
+    part[name] = "99999999"
+    return content
+
+
+def of_two_people() -> dict[str, Any]:
+    content = without("customer.payment_failed")
+    content["payload"]["customer"]["id"] = "2"
+    return content
+
+
+def refunded() -> dict[str, Any]:
+    content = without("customer.payment_succeeded")
+    content["payload"]["status"] = "REFUNDED"
+    return content
+
+
+DOUBTFUL = [
+    (of_two_people(), "identity_conflict"),
+    (refunded(), "unknown_word"),
+    (without("customer.pending_cancellation", "detail.effectiveCancellationDate"), "subject_missing"),
+    (without("customer.joined.paid_tier", "tierId"), "subject_missing"),
+    (without("customer.credits.updated", "newBalance"), "subject_missing"),
+    (without("customer.updated"), "subject_missing"),
+    (other_tier("customer.pending_cancellation", "detail.cancelRequest.billingTierId"), "other_tier"),
+    (other_tier("customer_billing.attempt.failed", "detail.billingTierId"), "other_tier"),
+    (other_tier("customer.payment_failed", "detail.billingTierId"), "other_tier"),
+]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), DOUBTFUL, ids=[f"{each['metadata']['topic']} {why}" for each, why in DOUBTFUL]
+)
+def test_what_an_event_leaves_in_doubt_is_looked_up(
+    setup: ReconcileSetup, content: dict[str, Any], reason: str
+) -> None:
+    """From the event to the call: the record does not show the doubt, and must not answer it."""
+    relay = World(members=setup.members)
+    joined = without("customer.joined.paid_tier")
+    if content["metadata"]["topic"] == "customer.updated":
+        content["payload"] = {"customerId": "1", "newData": None, "oldData": None}
+    setup.members.records.clear()
+    for each in (joined, content):
+        topic = each["metadata"]["topic"]
+        Consumer(TOPIC_RULES[topic], relay.services)({"Records": [queued(each)]}, FakeContext())
+    asked = [
+        effect.reason
+        for outbox in setup.members.outboxes
+        for event_effects in outbox.events
+        for effect in event_effects.effects
+        if isinstance(effect, Recheck)
+    ]
+    assert reason in asked
+    setup.tell(-1, email="a@example.com")
+    assert setup.work(reason) is None
+    assert (setup.api.calls, setup.outcomes) == (1, ["reconciled"])
 
 
 def test_an_event_from_the_future_is_always_asked_about(setup: ReconcileSetup) -> None:

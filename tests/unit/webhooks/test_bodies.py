@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import json
+import time
 import tracemalloc
 import zlib
 from collections.abc import Callable
@@ -39,6 +40,15 @@ def in_brackets(content: dict[str, Any], prefix: str = "") -> list[tuple[str, st
     return fields
 
 
+def multipart(fields: dict[str, str], line: str = "\r\n") -> bytes:
+    """Return a form as a browser posts it with a file: each field after a boundary, with headers."""
+    parts = [
+        f'--x-1{line}Content-Disposition: form-data; name="{name}"{line}Content-Type: text/plain{line * 2}{value}'
+        for name, value in fields.items()
+    ]
+    return line.join((*parts, f"--x-1--{line}")).encode()
+
+
 WRAPPED: dict[str, Callable[[bytes], bytes]] = {
     "UTF-8 with a mark": lambda body: codecs.BOM_UTF8 + body,
     "two marks": lambda body: codecs.BOM_UTF8 * 2 + body,
@@ -66,6 +76,12 @@ WRAPPED: dict[str, Callable[[bytes], bytes]] = {
         {name: json.dumps(part) for name, part in json.loads(body).items()}
     ).encode(),
     "a form of fields": lambda body: urlencode(in_brackets(json.loads(body))).encode(),
+    "a form in parts": lambda body: multipart({"payload": body.decode()}),
+    "a form in parts of two fields, with plain line feeds": lambda body: multipart(
+        {name: json.dumps(part) for name, part in json.loads(body).items()}, "\n"
+    ),
+    "a form in parts of fields": lambda body: multipart(dict(in_brackets(json.loads(body)))),
+    "one field around a list of one": lambda body: b'{"events":[' + body + b"]}",
     "a form, all escaped": lambda body: ("data=" + quote(body.decode(), safe="")).encode(),
 }
 
@@ -95,6 +111,11 @@ NO_DELIVERY = {
     "a form of broken JSON": b"payload=%7B&metadata=%7B",
     "a form that contradicts itself": b"metadata[topic]=x&metadata=y",
     "a form of very many fields": b"a=1&" * 300,
+    "a form in parts, cut off": multipart({"payload": PLAIN.decode()})[:-6],
+    "a form in parts without names": b"--x\r\n\r\n" + PLAIN + b"\r\n--x--",
+    "a form in very many parts": multipart({str(number): "1" for number in range(300)}),
+    "a form in parts that has a field twice": multipart({"payload": "1"})[:-9] + multipart({"payload": "2"}),
+    "one field around a list of two": b'{"events":[' + PLAIN + b"," + PLAIN + b"]}",
     "a key twice": PLAIN.replace(b'"payload"', b'"metadata"'),
     "a key twice, in a text": json.dumps(PLAIN.replace(b'"payload"', b'"metadata"').decode()).encode(),
 }
@@ -119,6 +140,24 @@ def traced(read: Callable[[], object]) -> int:
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"--x\n" + b'content-disposition:; name="' * 30_000,
+        b"--x\n" + b"\n" * 900_000,
+        b"--a\n" * 200_000,
+        b"--" + b"a" * 900_000,
+    ],
+    ids=["names", "lines", "boundaries", "boundary"],
+)
+def test_a_form_in_parts_takes_one_pass(body: bytes) -> None:
+    """No part of it is looked at once for each of the others."""
+    began = time.process_time()
+    with pytest.raises(UnreadableBodyError, match="not_json"):
+        read_body(body)
+    assert time.process_time() - began < 2
 
 
 def test_a_bomb_is_not_unpacked() -> None:

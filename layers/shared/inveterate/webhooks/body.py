@@ -1,7 +1,7 @@
 """Reads the bytes of a webhook: the delivery in them, however its sender wrapped it, with bounded work and memory.
 
 A delivery is JSON with `payload` and `metadata`. Read as well: JSON in any encoding that JSON knows, with or without
-a byte order mark; gzip and deflate; a list of one delivery; JSON as a text within JSON; a form. The receiver and the
+a byte order mark; gzip and deflate; a list of one delivery; JSON as a text within JSON; a form of either kind. The receiver and the
 SDK read with this module, so that both see the same delivery. Standard library only.
 """
 
@@ -27,6 +27,8 @@ shortest values make a body of 900 KiB take 100 times its size in memory."""
 _WRAPPINGS: Final = 3
 _MOST_FIELDS: Final = 200
 _FORM: Final = r"(?a:[\w.%+\-\[\]]{1,100}=)"
+_BOUNDARY: Final = r"(?a:--[\w'()+,./:=?-]{1,70}(?=\r?\n))"
+_NAMED: Final = r"""(?ai:content-disposition:[^"]{0,100}[ ;]name="([^"]{1,100})")"""
 _GZIP: Final = b"\x1f\x8b"
 _JSON_BEGINS: Final = b' \t\r\n{["'
 
@@ -92,9 +94,13 @@ def _parsed(text: str) -> Any:
     try:
         return parse_json(text)
     except UnreadableBodyError as error:
-        if error.reason != "not_json" or not re.match(_FORM, text):
+        if error.reason != "not_json":
             raise
-    return _read_form(text)
+        if boundary := re.match(_BOUNDARY, text):
+            return _form_object(_parts(text, boundary[0]))
+        if not re.match(_FORM, text):
+            raise
+    return _form_object(_pairs(text))
 
 
 def parse_json(text: str) -> Any:
@@ -128,14 +134,36 @@ def _refuse_constant(_: str) -> object:
     raise ValueError("NaN and Infinity are no JSON")
 
 
-def _read_form(text: str) -> dict[str, Any]:
-    """Return the fields of a form; `metadata[topic]=…` is a field of an object."""
+def _pairs(text: str) -> Iterable[tuple[str, str]]:
+    """Return the names and values of a form as an address writes them."""
     from urllib.parse import parse_qsl
 
     try:
-        fields = parse_qsl(text.strip(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+        return parse_qsl(text.strip(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
     except ValueError:
         raise UnreadableBodyError("not_json") from None
+
+
+def _parts(text: str, boundary: str) -> Iterable[tuple[str, str]]:
+    """Return the names and values of a form as `multipart/form-data` writes them, each after its boundary."""
+    _, *parts = text.split(boundary, _MOST_FIELDS + 1)
+    if len(parts) > _MOST_FIELDS:
+        raise UnreadableBodyError("not_json")
+    if not parts or parts.pop().strip() != "--":
+        raise UnreadableBodyError("not_json")
+    fields = []
+    for part in parts:
+        # Each step takes one pass: a part is as long as its sender likes.
+        lines = part.replace("\r\n", "\n").removeprefix("\n")
+        head, _, value = lines.partition("\n\n")
+        if not (named := re.search(_NAMED, head)):
+            raise UnreadableBodyError("not_json")
+        fields.append((named[1], value.removesuffix("\n")))
+    return fields
+
+
+def _form_object(fields: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Return the fields of a form; `metadata[topic]=…` is a field of an object."""
     content: dict[str, Any] = {}
     for name, value in fields:
         first, *rest = name.replace("]", "").split("[")
@@ -165,6 +193,8 @@ def _unwrapped(content: Any) -> Any:
         elif isinstance(content, dict) and len(content) == 1 and not _is_envelope(content):
             (inner,) = content.values()
             inner = _object_in(inner)
+            if isinstance(inner, list) and len(inner) == 1:
+                (inner,) = inner
             if not _is_envelope(inner):
                 break
             content = inner

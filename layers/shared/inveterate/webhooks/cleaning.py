@@ -2,8 +2,8 @@
 
 `KINDS` is the one table. The models of the events name a kind for each field, and Relay cleans what it reads from the
 API with the same kinds; everything after that compares clean values. A value that a kind cannot read is left out
-and named in the event's `drift`: it says nothing, and what was known stays. Blank text, and a date that cannot
-be meant, count as null.
+and named in the event's `drift`: it says nothing, and what was known stays. Blank text counts as null where a text or a
+date is expected, and so does a date that cannot be meant; a blank number is none that can be read.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from inveterate._scalars import read_erasure, read_flag, read_text, read_timestamp
 from inveterate.webhooks import amounts
+from inveterate.webhooks.identity import written_day
 from inveterate.webhooks.texts import cut
 
 FIRST_DAY: Final = date(2015, 1, 1)
@@ -29,11 +30,13 @@ LAST_DAY: Final = date(2100, 12, 31)
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_BEFORE_AN_OFFSET: Final = re.compile(r"\s+(?=[+-])", re.ASCII)
 _FLOATED: Final = re.compile(r"(\d+)\.0+", re.ASCII)
+_ATOM: Final = r"[^\s@<>(),;:\"\\\[\].]+"
+_LABEL: Final = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 _ADDRESS: Final = re.compile(
-    r"[^\s@<>(),;:\"\\\[\]]{1,64}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W_](?:[\w-]{0,61}[^\W_])?"
+    rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+(?!\d+\Z)[^\W_](?:[\w-]{{0,61}}[^\W_])"
 )
+"""No dot at an end or twice before the @, and no single character or number behind the last dot: every CRM refuses these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,7 @@ def _count_kind(name: str, low: int, high: int) -> Kind:
 
 
 def _moment(value: object) -> datetime | None:
-    if value == "":
+    if isinstance(value, str) and not value.strip():
         return None
     try:
         moment = read_timestamp(value)
@@ -136,23 +139,9 @@ def _day(value: object) -> datetime | None:
     `2026-04-01T00:00:00+10:00` is the first of April for its merchant, though the thirty-first of March in UTC.
     """
     moment = _moment(value)
-    if moment and isinstance(value, str) and (written := _written_day(value.strip())):
+    if moment and isinstance(value, str) and (written := written_day(value.strip())):
         return datetime.combine(written, time(tzinfo=UTC))
     return moment
-
-
-def _written_day(text: str) -> date | None:
-    """Return the day that a time with an offset other than zero names, in ISO 8601 or in RFC 2822."""
-    from email.utils import parsedate_to_datetime
-
-    try:
-        written = datetime.fromisoformat(_BEFORE_AN_OFFSET.sub("", text))
-    except ValueError:
-        try:
-            written = parsedate_to_datetime(text)
-        except (ValueError, IndexError, OverflowError):
-            return None
-    return written.date() if written.utcoffset() else None
 
 
 def _email(value: object) -> str | None:

@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, TypeAlias
 
@@ -27,11 +27,16 @@ _MILLIS_FROM: Final = 10**11
 _LATEST: Final = 253_402_300_800_000
 """The first millisecond of the year 10000, which no calendar here can hold."""
 
+_FIRST_DATE: Final = 1_420_070_400_000
+_AFTER_LAST_DATE: Final = 4_133_980_800_000
+"""2015-01-01 and 2101-01-01: no event names a date outside, but as a way to write none (`cleaning.py`)."""
+
 _LONGEST_TIME: Final = 64
 # Patterns are compiled on first use: the receiver's cold start needs one or two of them.
 _SPACED: Final = r"(?a:(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2}(?:\.\d+)?) ?([+-]\d{2}:?\d{2}|Z)?)"
 # Each part can match a digit in one way only: a text of a million digits is refused in one pass.
 _CUSTOMER: Final = r"(?a:(?:(?i:gid://shopify/Customer/)|\+)?(?:0+(?=\d))?+(\d{1,30})(?:\.0*)?(?:\?.*)?)"
+_FLOATED: Final = r"(?a:(\d+)\.0+)"
 _LONGEST_ID: Final = 30
 CUSTOMER_PLACES: Final = (
     ("customerId",),
@@ -64,9 +69,13 @@ def event_id(topic: str, shop: str, delivery: Mapping[str, Any]) -> str:
 
 
 def shop_name(shop: str) -> str:
-    """Return a shop's domain in one form: lower case, without a scheme, a path and a dot at the end."""
+    """Return a shop's domain in one form: lower case, without a scheme, a port, a path, a query and a dot at the end."""
     name = shop.strip().lower()
-    return name.partition("://")[2 if "://" in name else 0].partition("/")[0].rstrip(".")
+    name = name.partition("://")[2 if "://" in name else 0].removeprefix("//")
+    host = re.split(r"[/?#]", name, maxsplit=1)[0]
+    # A name before an @ is a user's and no host's.
+    port = None if "@" in host else re.fullmatch(r"(?a:(.+):\d{1,5})", host)
+    return (port[1] if port else host).rstrip(".")
 
 
 def customer_digits(value: object) -> str | None:
@@ -77,10 +86,10 @@ def customer_digits(value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int | str | Decimal | float):
         return None
     if isinstance(value, Decimal | float):
-        exact = Decimal(str(value))
-        if not exact.is_finite() or exact.adjusted() >= _LONGEST_ID or exact != exact.to_integral_value():
+        exact = _whole(value)
+        if exact is None:
             return None
-        value = int(exact)
+        value = exact
     text = str(value).strip()
     found = re.fullmatch(_CUSTOMER, text)
     if found is None and "e" in text.lower() and (exact_text := number(text)) is not None:
@@ -160,10 +169,21 @@ def _number(value: object, _: str | None) -> object:
 
 
 def _name(value: object, _: str | None) -> object:
-    """Return an id or a name as text: some are numbers in one event and text in the next. A blank one is None."""
+    """Return an id or a name as text: some are numbers in one event and text in the next, with a float's `.0` in a third."""
+    if isinstance(value, Decimal | float) and (exact := _whole(value)) is not None:
+        value = exact
     if isinstance(value, str):
-        return value.strip() or None
+        text = value.strip()
+        return floated[1] if (floated := re.fullmatch(_FLOATED, text)) else text
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else _canonical(value)
+
+
+def _whole(value: Decimal | float) -> int | None:
+    """Return a whole number; None for any other, and for one with more digits than an id has."""
+    exact = Decimal(str(value))
+    if not exact.is_finite() or exact.adjusted() >= _LONGEST_ID or exact != exact.to_integral_value():
+        return None
+    return int(exact)
 
 
 def _currency(value: object, _: str | None) -> object:
@@ -171,8 +191,33 @@ def _currency(value: object, _: str | None) -> object:
 
 
 def _time(value: object, currency: str | None) -> object:
+    """Return a date in milliseconds; None for one that cannot be meant, which is a way to write none."""
     moment = millis(value)
-    return _name(value, currency) if moment is None else moment
+    if moment is None:
+        return _name(value, currency)
+    return moment if _FIRST_DATE <= moment < _AFTER_LAST_DATE else None
+
+
+def _day(value: object, currency: str | None) -> object:
+    """Return a day's midnight (UTC), as written where it has an offset, as the models read it."""
+    day = written_day(value.strip()) if isinstance(value, str) else None
+    return _time(value if day is None else day.isoformat(), currency)
+
+
+def written_day(text: str) -> date | None:
+    """Return the day that a time with an offset other than zero names, in ISO 8601 or in RFC 2822."""
+    if len(text) > _LONGEST_TIME:
+        return None
+    try:
+        written = datetime.fromisoformat(re.sub(r"(?a:\s+(?=[+-]))", "", text))
+    except ValueError:
+        from email.utils import parsedate_to_datetime
+
+        try:
+            written = parsedate_to_datetime(text)
+        except (ValueError, IndexError, OverflowError):
+            return None
+    return written.date() if written.utcoffset() else None
 
 
 _Path: TypeAlias = tuple[str, ...]
@@ -200,7 +245,7 @@ DISTINGUISHING: Final[dict[str, tuple[_Field, ...]]] = {
     "customer.payment_succeeded": (
         _field(_amount, "detail.amount"),
         _field(_currency, "detail.currency"),
-        _field(_time, "detail.newBillingDate"),
+        _field(_day, "detail.newBillingDate"),
     ),
     "customer.payment_failed": (_ATTEMPT,),
     "customer_billing.attempt.failed": (_ATTEMPT,),
@@ -220,7 +265,7 @@ def _read(payload: object, field: _Field, currency: str | None) -> object:
     """Return the first value of these places; a blank text is none."""
     clean, places = field
     found = (at(payload, place) for place in places)
-    cleaned = (clean(value, currency) for value in found if value is not None)
+    cleaned = (clean(value, currency) for value in found if not (value is None or str(value).strip() == ""))
     return next((value for value in cleaned if value is not None), None)
 
 

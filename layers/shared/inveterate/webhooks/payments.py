@@ -84,8 +84,8 @@ class PaymentSucceeded(_ContactEvent):
 class FailedCharge(_Priced):
     """A membership fee that could not be taken.
 
-    `billing_attempts` counts the attempts so far; their maximum is set per tier and is in no
-    reply. The dates are for display only: in the documented sample they are a month after the event.
+    `amount` has no sign: what fails to be charged is no refund, however it is written. `billing_attempts` counts
+    the attempts so far; their maximum is set per tier and is in no reply. The dates are for display only: in the documented sample they are a month after the event.
     """
 
     amount: Money = None
@@ -99,6 +99,12 @@ class FailedCharge(_Priced):
     last_attempted_at: Moment = Field(
         default=None, validation_alias=AliasChoices("lastAttemptedAt", "lastAttemptAt", "last_attempted_at")
     )
+
+    @model_validator(mode="after")
+    def _unsigned(self) -> Self:
+        if self.amount is not None:
+            self.__dict__["amount"] = abs(self.amount)
+        return self
 
 
 class FailurePayload(ContactPayload):

@@ -8,6 +8,7 @@ letter after it. Both cut a little earlier, never within a character. Standard l
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
 from typing import Final
 
 _JOINER: Final = "\u200d"
@@ -40,6 +41,15 @@ def cut(text: str, longest: int) -> str:
         if start <= longest:
             border = start
     return text[: border or longest]
+
+
+def characters(text: str) -> Iterator[str]:
+    """Yield the characters of a text as a person sees them: each is one code point or more."""
+    start = 0
+    while start < len(text):
+        end = _next_border(text, start)
+        yield text[start:end]
+        start = end
 
 
 def _next_border(text: str, start: int) -> int:

@@ -34,7 +34,7 @@ from relay.model.messages import (
 )
 from relay.ports.members import load_each
 from relay.queues.batch import Context, Message, Results
-from relay.queues.requests import expect_topic
+from relay.queues.requests import customer_of, expect_topic
 from relay.rules.catalog import apply_settings
 from relay.rules.settings import Rules
 
@@ -170,7 +170,8 @@ def read(message: Message, shop: str) -> Request | None:
     """Read a message of the alerts queue; return None where it asks for nothing.
 
     Raises:
-        PermanentError: `unreadable_message`; `wrong_topic` for a message of another queue.
+        PermanentError: `unreadable_message`; `wrong_topic` for a message of another queue; `other_shop` for one that names
+            a member of another shop.
 
     """
     reader = _READERS.get(message.header.topic or "")
@@ -182,6 +183,8 @@ def read(message: Message, shop: str) -> Request | None:
     else:
         alert_message = messages.load(AlertMessage, message.body)
         expect_topic(message, alert_message.topic)
+        for member in filter(None, (alert_message.member, *dict(alert_message.people))):
+            customer_of(member, shop)
     if alert_message:
         _check_key(alert_message.alert.incident_key)
     return alert_message

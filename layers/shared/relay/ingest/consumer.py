@@ -108,10 +108,11 @@ class _ConsumerRun(Generic[E]):
         topic = topic_named(event.metadata.topic or delivery.topic)
         if topic != self.rule.model.TOPIC:
             self.results[message.id] = self._hand_on(message, topic)
-        elif message.header.reason and not is_of_shop(
+        elif (message.header.reason or message.header.redrives) and not is_of_shop(
             self.services.shop, event.raw["metadata"].get("shopDomain")
         ):
-            # The receiver lets none pass to this queue. A person who moves a message from `unclaimed` by hand may.
+            # The receiver lets none pass to this queue. A person who moves a message from `unclaimed` by hand may, and so
+            # may one who redrives a dead letter of it in the console: that has lost its reason by now.
             self.results[message.id] = PermanentError("other_shop", "metadata.shopDomain")
         else:
             return self._received(message, delivery, event)

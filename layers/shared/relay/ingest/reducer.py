@@ -15,8 +15,18 @@ from typing import Final, Generic, TypeAlias, TypeVar
 
 from inveterate.webhooks.account import Updated
 from inveterate.webhooks.base import Event
+from inveterate.webhooks.cancellations import PendingCancellation
+from inveterate.webhooks.payments import BillingAttemptFailed, PaymentFailed
 
-from relay.model.consistency import EVIDENCE, RETRIED, UNDATED, inconsistencies, new_rechecks, recheck
+from relay.model.consistency import (
+    EVIDENCE,
+    OTHER_TIER,
+    RETRIED,
+    UNDATED,
+    inconsistencies,
+    new_rechecks,
+    recheck,
+)
 from relay.model.delivery import Delivery
 from relay.model.effects import Effect, Recheck, effect_id
 from relay.model.facts import Facts
@@ -24,6 +34,7 @@ from relay.model.fields import EVIDENCE_FIELDS, FIELDS, NOT_SHOWN
 from relay.model.journal import JournalOutcome
 from relay.model.member import Member, merge, without_event
 from relay.model.messages import EventEffects, Outbox
+from relay.model.milestones import tier_key
 from relay.ports.members import MemberRecord
 from relay.rules.catalog import apply_settings
 from relay.rules.settings import Rules
@@ -203,16 +214,32 @@ def _replay(
 def _doubts(event: Event, facts: Facts, after: Member) -> Iterator[Recheck]:
     """Yield the rechecks of what the event alone shows: that only its receipt dates it, or that a retry tells other values.
 
-    A retry is dated by a lower bound. What it says may be newer than what stands, and may be older.
+    An announced end and a failure of another tier than the member's stand as the member's own: the platform's own example of
+    the one names another tier than its example of a joining. What it means for the member is looked up. A retry is dated by a lower bound. What it says may be newer than what stands, and may be older.
     """
     if not event.is_dated:
         yield recheck(UNDATED)
+    named, known = tier_key(_billed_tier(event)), after.tier_before(facts.stamp.number)
+    if named and known and named != known:
+        yield recheck(OTHER_TIER)
     if event.is_retry and isinstance(event, Updated):
         evidence = {name: value for name, value in facts.values.items() if name in EVIDENCE_FIELDS}
         told = merge(after, replace(facts, at=event.triggered_at or facts.at, values=evidence))
         profile = facts.values.items() - evidence.items()
         if any(after.value(name) != value for name, value in profile) or EVIDENCE in inconsistencies(told):
             yield recheck(RETRIED)
+
+
+def _billed_tier(event: Event) -> str | None:
+    """Return the tier of an announced end, or of a failed fee, where the event names one."""
+    match event:
+        case PendingCancellation():
+            request = event.detail.cancel_request
+            return request.billing_tier_id if request else None
+        case BillingAttemptFailed() | PaymentFailed():
+            return event.detail.billing_tier_id
+        case _:
+            return None
 
 
 def _effects_of(received: ReceivedEvent[E], rule: TopicRule[E], effects: tuple[Effect, ...]) -> EventEffects:

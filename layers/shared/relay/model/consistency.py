@@ -31,9 +31,17 @@ UNKNOWN_WORD: Final = "unknown_word"
 UNDATED: Final = "undated"
 RETRIED: Final = "retried"
 ASKED: Final = "asked"
+IDENTITY_CONFLICT: Final = "identity_conflict"
+SUBJECT_MISSING: Final = "subject_missing"
 
-NOT_IN_THE_RECORD: Final = frozenset({UNDATED, RETRIED, ASKED})
-"""Reasons that an event or an operator gives and the record does not show: the API is read without a second look at the record."""
+NOT_IN_THE_RECORD: Final = frozenset(
+    {UNDATED, RETRIED, ASKED, IDENTITY_CONFLICT, SUBJECT_MISSING, UNKNOWN_WORD, OTHER_TIER}
+)
+"""Reasons that an event or an operator gives and the record need not show: the API is read without a second look at the record.
+
+An event's own doubts are among them (`Event.doubts`): what it did not say, no record has. An unknown word and another
+tier may be in the record, and may be in the event alone.
+"""
 
 TRIAL_OVERDUE: Final = timedelta(days=3)
 """So long after its end a trial has become something else, and no topic says what."""

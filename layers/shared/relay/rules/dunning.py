@@ -194,7 +194,9 @@ def failure_alert(rule: str, event: Failure, after: Member, rules: Rules, *, lev
         rule=rule,
         incident_key=incident_key(after),
         level=level,
-        title=_failed_title(rule, amount_text(charge.amount, charge.currency), charge.error_message, left),
+        title=_failed_title(
+            rule, amount_text(charge.amount, charge.currency), charge.error_message, left, after
+        ),
         details=detail_rows(
             ("Amount", amount_text(charge.amount, charge.currency)),
             ("Attempt", None if not number else str(number) if left is None else f"{number} of {most}"),
@@ -250,7 +252,7 @@ def opened_alerts(before: Member, after: Member, rules: Rules) -> Iterator[Alert
         incident_key=incident_key(after),
         level=level_for(after, rules, otherwise=levels[0], high=levels[1]),
         title=_failed_title(
-            rule, amount_text(after.money("unpaid"), after.text("unpaid_currency")), reason, left
+            rule, amount_text(after.money("unpaid"), after.text("unpaid_currency")), reason, left, after
         ),
         details=detail_rows(
             ("Amount", amount_text(after.money("unpaid"), after.text("unpaid_currency"))),
@@ -282,7 +284,7 @@ def found_alert(before: Member, after: Member, rules: Rules) -> Iterator[Alert]:
         rule=rule,
         incident_key=incident_key(after),
         level=level_for(after, rules, otherwise=levels[0], high=levels[1]),
-        title=_failed_title(rule, "", None, left),
+        title=_failed_title(rule, "", None, left, after),
         details=detail_rows(
             ("Found", "by comparing with Inveterate: no webhook told of it"), *high_value_rows(after, rules)
         ),
@@ -317,10 +319,13 @@ def _cycle_at(cycle: Cycle, member: Member) -> datetime | None:
     return begun.at if is_next else None
 
 
-def _failed_title(rule: str, amount: str, reason: str | None, left: int | None) -> str:
+def _failed_title(rule: str, amount: str, reason: str | None, left: int | None, after: Member) -> str:
     how = _HOW_IT_FAILED[rule]
     if rule == "dunning.last_chance" and left != 1:
-        how = "failed, and another payment method is needed" if cannot_succeed(reason) else "failed again"
+        # The first failure that is known may name no attempt, or be the only attempt of its tier.
+        how = "failed again" if (after.count("failed_attempts") or 1) > 1 else "failed"
+        if cannot_succeed(reason):
+            how = "failed, and another payment method is needed"
     what = f"A payment of {amount}" if amount else "A membership payment"
     return f"{what} by {MEMBER} {how}"
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import date, tzinfo
 from typing import Final
 
+from inveterate.webhooks.texts import characters
+
 from relay.alerts.render.plain_text import address, cut, line, unlinked
 from relay.alerts.render.times import local_day, local_time, localised
 from relay.model.effects import MEMBER, Alert, Level, Tone
@@ -196,14 +198,19 @@ def customer_link(shop: str, customer_id: str) -> str:
 
 def masked_name(first: str | None, last: str | None) -> str:
     """Return the first name and the last name's initial."""
-    initial = unlinked(last)[:1]
+    initial = _first_character(unlinked(last))
     return " ".join(part for part in (unlinked(first), f"{initial}." if initial else "") if part)
 
 
 def masked_email(email: str | None) -> str:
     """Return an address as `m•••@example.com`."""
     local, at, domain = address(email).rpartition("@")
-    return f"{local[:1]}{_MASK}@{domain}" if at and local and domain else ""
+    return f"{_first_character(local)}{_MASK}@{domain}" if at and local and domain else ""
+
+
+def _first_character(text: str) -> str:
+    """Return what a person sees as the first character: a letter with its accents, a flag, an emoji in one piece."""
+    return next(characters(text), "")
 
 
 def _name(member: Member | None, *, mask: bool) -> str:

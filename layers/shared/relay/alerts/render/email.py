@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from inveterate.webhooks.texts import characters
+
 from relay.alerts.render.content import Content, content_of
 from relay.alerts.render.plain_text import cut
 from relay.ports.alerts import Notification
@@ -60,7 +62,13 @@ def _subject(content: Content) -> str:
 def _cut_bytes(text: str, limit: int) -> str:
     if len(text.encode()) <= limit:
         return text
-    return text.encode()[: limit - len("…".encode())].decode(errors="ignore").rstrip() + "…"
+    kept, remaining = "", limit - len("…".encode())
+    for each in characters(text):
+        remaining -= len(each.encode())
+        if remaining < 0:
+            break
+        kept += each
+    return kept.rstrip() + "…"
 
 
 def _heading(content: Content) -> Iterator[str]:

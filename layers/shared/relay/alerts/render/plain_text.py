@@ -16,27 +16,34 @@ from inveterate.webhooks import texts
 _JOINERS: Final = "\u200c\u200d"
 """Format characters that some scripts and most emoji need; all others can turn or hide text."""
 
-_SCHEME: Final = re.compile(r"(?<![A-Za-z0-9+.\-])([A-Za-z][A-Za-z+.\-]+:)(?=\S)")
-"""`https:`, `mailto:`, `javascript:`, right before what they lead to. No digit: `T10:00` is a time."""
+_UNSEEN: Final = "\u115f\u1160\u2800\u3164\uffa0"
+"""Letters and a symbol without a picture: a name of these alone is none."""
 
-_LETTER: Final = rf"[{_JOINERS}]*[^\W\d_]"
-# The other dots are those that browsers take for one in a domain (UTS 46).
-_DOT: Final = re.compile(rf"(?<=[\w\-{_JOINERS}])([.\u3002\uff0e\uff61])[{_JOINERS}]*(?={_LETTER}{_LETTER})")
-"""A dot between a label and two letters, as every top-level domain has: not that of `12.50` or `J.R.R.`"""
+_SCHEME: Final = re.compile(r"(?<![A-Za-z0-9+.\-])([A-Za-z][A-Za-z+.\-]+:)(?=\S)|(:)(?=//)")
+"""`https:`, `mailto:`, `javascript:`, right before what they lead to. No digit: `T10:00` is a time. Any colon before `//`."""
+
+_DOT: Final = re.compile(
+    rf"(?<=\S)([.\u2024\u3002\uff0e\uff61])[{_JOINERS}]*(?=[^\W\d_][{_JOINERS}]*(?:[^\W\d_]|[^\x00-\x7f\s]))"
+)
+"""A dot between a label and two letters, as every top-level domain has: not that of `12.50` or `J.R.R.`
+
+The other dots are those that browsers take for one in a domain (UTS 46). An accent or a vowel sign may stand apart from
+its letter, as in `cafe\u0301.com`: it ends a label like any letter, and may be the second letter.
+"""
 
 _ADDRESS: Final = re.compile(r"[^\s:/<>]+@[A-Za-z0-9\-]+(\.[A-Za-z0-9\-]+)+")
 
 
 def line(text: str | None) -> str:
     """Return text as one line: white space as single blanks, no control or formatting characters."""
-    spaced = (" " if char.isspace() else char for char in text or "")
+    spaced = (" " if char.isspace() or char in _UNSEEN else char for char in text or "")
     kept = (char for char in spaced if char in _JOINERS or not unicodedata.category(char).startswith("C"))
     return " ".join("".join(kept).split())
 
 
 def unlinked(text: str | None) -> str:
     """Return text as one line in which no program finds a link."""
-    return _DOT.sub(r"\1 ", _SCHEME.sub(r"\1 ", line(text)))
+    return _DOT.sub(r"\1 ", _SCHEME.sub(r"\g<0> ", line(text)))
 
 
 def address(text: str | None) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
+from inveterate.webhooks.texts import characters
+
 from relay.alerts.render.content import Content, MemberLine, content_of, first_message_content
 from relay.alerts.slack_requests import ACKNOWLEDGE, MUTE, OPEN, button_value
 from relay.ports.alerts import Notification
@@ -104,9 +106,11 @@ def _button(text: str, action_id: str) -> dict[str, Any]:
 def escaped(text: str, limit: int) -> str:
     """Return text without markup for Slack, at most `limit` characters after escaping.
 
-    An emoji counts as two, as in UTF-16: Slack does not document how it counts.
+    An emoji counts as two, as in UTF-16: Slack does not document how it counts. What a person sees as one character is
+    cut as a whole.
     """
-    parts = [_ENTITIES.get(char, char) for char in text]
+    # Each code point by itself is escaped: an accent may stand on a `<`.
+    parts = ["".join(_ENTITIES.get(char, char) for char in each) for each in characters(text)]
     if sum(map(_width, parts)) <= limit:
         return "".join(parts)
     kept, remaining = [], limit - 1
@@ -119,7 +123,7 @@ def escaped(text: str, limit: int) -> str:
 
 
 def _width(part: str) -> int:
-    return 2 if part > "\uffff" else len(part)
+    return sum(2 if char > "\uffff" else 1 for char in part)
 
 
 def _heading(content: Content) -> str:
