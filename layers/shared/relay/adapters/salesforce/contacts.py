@@ -77,9 +77,9 @@ def plan_contacts(
     by_key, by_email = _index(contacts.values())
     lost = [key for key in profiles if key.lower() not in by_key]
     homes = _homes(client, fields, email, {key: home for key in lost if (home := notes.home(key))}, until)
-    for key, home in homes.items():
-        if home:
-            _decide_home(plan, key, home, notes)
+    for key, contact in homes.items():
+        if contact:
+            _decide_home(plan, key, contact, notes)
     for key, profile in profiles.items():
         if key in plan.adopted or key in plan.outcomes:
             continue
@@ -110,11 +110,11 @@ def _decide_home(plan: ContactPlan, key: str, home: SalesforceContact, notes: Co
     holder = holder_key(key, home.key)
     is_own = home.key in {"", key.lower()}
     try:
-        if is_own or (holder is not None and notes.gives_way(key, holder)):
-            if home.id not in plan.adopted.values():
-                plan.adopted[key] = home.id
+        is_own = is_own or (holder is not None and notes.gives_way(key, holder))
     except TransientError:
         plan.outcomes[key] = CrmOutcome(state="retry", reason="holder_not_read", member_only=True)
+    if is_own and home.id not in plan.adopted.values():
+        plan.adopted[key] = home.id
 
 
 def _decide(
