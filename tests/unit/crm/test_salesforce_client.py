@@ -123,10 +123,14 @@ def test_no_session(reply: httpx.Response, state: str, reason: str) -> None:
     outcome = scripted_salesforce(lambda request: reply, secret).upsert([wanted()])[KEY]
     assert (outcome.state, outcome.reason, outcome.unanswered) == (state, reason, False)
     assert secret.forgotten == (state == "unauthorised" and not outcome.setting)
-    assert outcome.setting == ("SalesforceUrl" if reason in {"http_301", "http_404", "http_410", "http_200"} else "")
+    assert outcome.setting == (
+        "SalesforceUrl" if reason in {"http_301", "http_404", "http_410", "http_200"} else ""
+    )
 
 
-@pytest.mark.parametrize(("path", "setting"), [("query", "SalesforceVersion"), ("Key__c", "SalesforceVersion")])
+@pytest.mark.parametrize(
+    ("path", "setting"), [("query", "SalesforceVersion"), ("Key__c", "SalesforceVersion")]
+)
 def test_a_path_that_is_not_there_is_the_versions(path: str, setting: str) -> None:
     """A version that does not exist yet, or has no such call, is no fault of the object: the query would name that one."""
 
