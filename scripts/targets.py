@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
-from provider_answers import answers_page
 from relay.adapters.salesforce import SalesforceOrg
 from relay.adapters.salesforce.mapping import FieldDefinition, definitions, names
 from relay.adapters.webhook.mapping import schema
+
+from scripts.provider_answers import answers_page
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
 XMLNS: Final = 'xmlns="http://soap.sforce.com/2006/04/metadata"'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -68,6 +69,10 @@ def test_a_status_that_concerns_no_member_is_a_retry(status: int) -> None:
     assert outcome.state == "retry"
 
 
+def _always(reply: httpx.Response) -> Callable[[httpx.Request], httpx.Response]:
+    return lambda request: reply
+
+
 def test_a_wait_until_a_date() -> None:
     """A server may name the time itself; one that has passed, or is more than a day ahead, is ignored."""
     now = datetime.now(UTC)
@@ -75,7 +80,7 @@ def test_a_wait_until_a_date() -> None:
     for ahead in (timedelta(minutes=3), timedelta(minutes=-3), timedelta(days=400)):
         headers = {"Retry-After": format_datetime(now + ahead, usegmt=True)}
         reply = httpx.Response(429, json={"policyName": "SECONDLY"}, headers=headers)
-        waits.append(scripted_hubspot(lambda _, reply=reply: reply).upsert([wanted()])[KEY].retry_after)
+        waits.append(scripted_hubspot(_always(reply)).upsert([wanted()])[KEY].retry_after)
     assert 170 < (waits[0] or 0) <= 180
     assert waits[1:] == [1.0, 1.0]
 
@@ -176,7 +181,10 @@ def _row(key: str, contact: str = "51") -> dict[str, object]:
 
 
 def _upsert(
-    status: int, results: list[object], errors: list[object], members: int = 2
+    status: int,
+    results: Sequence[Mapping[str, object]],
+    errors: Sequence[Mapping[str, object]],
+    members: int = 2,
 ) -> dict[str, CrmOutcome]:
     """Return the outcomes of an upsert whose answer is this one; other calls succeed."""
 
