@@ -10,7 +10,7 @@ from fakes.hubspot_errors import HubspotError
 from fakes.hubspot_portal import UNIQUE_AT_MOST
 from relay.adapters.hubspot.timeline import definition
 from relay.errors import MisconfiguredError
-from relay.ports.crm import CrmOutcome
+from relay.ports.crm import ContactRef, CrmOutcome
 
 from tests.contract.crm.hubspot_setup import HubspotTestSetup, hubspot
 from tests.contract.crm.profiles import AT, key_of, wanted
@@ -103,6 +103,24 @@ def test_an_option_that_a_newer_version_needs(bare: HubspotTestSetup) -> None:
     assert values[0] == "theirs"
     assert {"active", "past_due"} <= set(values)
     assert bare.crm.ensure_schema() == []
+
+
+@pytest.mark.parametrize("multi_status", [True, False])
+@pytest.mark.parametrize("previous", [True, False])
+@pytest.mark.parametrize("gone", ["membership_manage_url", "membership_shopify_customer_id"])
+def test_a_property_that_is_gone_stops_no_clearing(gone: str, *, previous: bool, multi_status: bool) -> None:
+    """A merchant deleted it, or a newer Relay has not defined it yet: an erased member's contact loses all others."""
+    with hubspot(multi_status=multi_status) as setup:
+        setup.prepare()
+        member = setup.crm.upsert([wanted(tier_name="Gold")])[KEY]
+        portal = setup.fake.portal
+        del portal.definitions[gone]
+        [held] = portal.contacts.values()
+        held.pop(gone, None)
+        contact = ContactRef(key=KEY, id=member.id, email=wanted().email, previous=previous)
+        assert setup.crm.clear([contact])[KEY].state == "mirrored"
+        [held] = portal.contacts.values()
+        assert not [name for name, value in held.items() if name.startswith("membership_") and value]
 
 
 @pytest.mark.parametrize("label", ["Past due", "PAST DUE ", "Active"])
