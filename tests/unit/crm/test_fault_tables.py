@@ -222,6 +222,9 @@ def test_slack_hook(code: str, fault: Fault) -> None:
     with pytest.raises(ERRORS[fault.blames]) as caught:
         channel.send(NOTIFICATION)
     assert type(caught.value) is ERRORS[fault.blames]
+    if isinstance(caught.value, MisconfiguredError):
+        assert caught.value.setting == fault.setting
+    assert fault.setting != "SlackChannel", "a webhook's channel is part of its URL"
 
 
 @pytest.mark.parametrize(("code", "fault"), _rows(PAGERDUTY))

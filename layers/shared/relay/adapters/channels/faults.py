@@ -7,6 +7,7 @@ no alarm blames credentials that may be right.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from relay.adapters.fault_table import Fault, FaultTable
@@ -119,8 +120,11 @@ _HOOK: Final = (
 )
 
 SLACK_HOOK: Final[FaultTable] = {
-    **SLACK,
     # A webhook's URL holds its channel, so that another URL mends it. Slack answers it in plain words.
+    **{
+        code: replace(fault, setting=SLACK_SECRET) if fault.setting == SLACK_CHANNEL else fault
+        for code, fault in SLACK.items()
+    },
     **dict.fromkeys(_HOOK, Fault("setting", _HOOKS, SLACK_SECRET)),
     "http_301": Fault("setting", _HOOKS, SLACK_SECRET),
     "http_302": Fault("setting", _HOOKS, SLACK_SECRET),
