@@ -1,4 +1,4 @@
-"""Writes what merchants build on: Salesforce's fields, to read and to deploy, and the schema of the webhook."""
+"""Writes what merchants build on: Salesforce's fields, to read and to deploy, the schema of the webhook, and what answers blame."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from relay.adapters.salesforce import SalesforceOrg
 from relay.adapters.salesforce.mapping import FieldDefinition, definitions, names
 from relay.adapters.webhook.mapping import schema
 
+from scripts.provider_answers import answers_page
+
 DOCS: Final = Path(__file__).parents[1] / "docs"
 XMLNS: Final = 'xmlns="http://soap.sforce.com/2006/04/metadata"'
 PERMISSIONS: Final = "Relay_Membership"
@@ -26,7 +28,8 @@ Members become contacts, two hundred in a call, each under the external id `Memb
 key, becomes the member's; Relay never touches one under another shop's key. Relay writes its own fields, and the e-mail
 address; a contact that it has to make bears the member's name and phone (without a name, "Member" and the customer's number), which you
 may change. To others they are written by the weekly audit where the contact's own field is empty (`write_names` in the [rules](rules.md)
-switches it off). A member's own contact always stays its own: an address is not unique, so a new one is written there. A contact that you
+switches it off). A member's own contact always stays its own: an address is not unique, so a new one is written there, and a key that was emptied or edited
+by hand is put back, unless another member or shop has it. A contact that you
 delete is **not made again**: its member is `refused (contact_deleted)`, which the weekly audit finds as well. Restore it from the bin
 and `relay mirror retry salesforce`, or name `salesforce` in the setting `remake_contacts` of the [rules](rules.md): then a deleted
 contact is made again with the member's next change, or by the audit. A free contact with the member's address becomes the member's in any case.
@@ -55,12 +58,13 @@ also needs the right to delete contacts, which the permission set does not give.
 * Relay obeys your duplicate rules: a member that one keeps out waits as `duplicates_detected`. With
   `SalesforceAllowDuplicates=true` a rule that only warns lets it through. Several contacts with a
   new member's address, or its key, make it wait as `identity_conflict`: merge them.
-* A lasting answer makes a member wait, with the code and the field by name (`required_field_missing Region__c`); only a value that
-  no record can take (`invalid_email_address`, `malformed_id`, a text or number that is too long) and another shop's key refuse it. What waits is tried
+* A lasting answer makes a member wait, with the code and the field by name (`required_field_missing Region__c`); only an address that
+  no record can take and another shop's key refuse it ([every answer](answers.md#salesforce)). What waits is tried
   again after 15 minutes, an hour, four hours, then daily, and after two weeks it is refused; `relay mirror status salesforce
   --who` names each, and `relay mirror retry salesforce` tries them at once.
-* A version that Salesforce has ended is named as `SalesforceVersion`, a wrong address as `SalesforceUrl`, refused credentials as
-  `SalesforceSecret`; a page that is not Salesforce's own blames nothing.
+* A version that Salesforce has ended, or does not have yet, is named as `SalesforceVersion`, a wrong address as `SalesforceUrl`, refused
+  credentials as `SalesforceSecret`; a page that is not Salesforce's own blames nothing.
+* A name or a phone number that a rule of yours refuses is left out: the member arrives without it.
 * The org's calls of 24 hours are shared by all that is connected to it. Two hundred known members cost two of them.
 * A picklist takes what is not on its list; leave it so. A checkbox knows no "unknown": it is then not ticked. Texts are
   cut to their field.
@@ -186,6 +190,7 @@ def main(arguments: list[str]) -> int:
     else:
         written = {DOCS / "salesforce" / path: text for path, text in deployable("Contact").items()}
         written[DOCS / "salesforce.md"] = page()
+        written[DOCS / "answers.md"] = answers_page()
         written[DOCS / "webhook.schema.json"] = json.dumps(schema(), indent=2) + "\n"
     for path, text in written.items():
         if "--check" in arguments:

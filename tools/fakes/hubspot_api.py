@@ -178,9 +178,15 @@ class HubspotApi:
         known = self.portal.definitions.get(request.contact)
         if known is None:
             raise HubspotError(404, "OBJECT_NOT_FOUND", "Property not found")
-        for option in request.body.get("options") or ():
+        options = request.body.get("options") or []
+        for option in options:
             if not isinstance(option.get("label"), str) or not isinstance(option.get("value"), str):
                 raise HubspotError(400, "VALIDATION_ERROR", "an option needs a label and a value")
+        for name in ("label", "value"):
+            if len({option[name].lower() for option in options}) < len(options):
+                raise HubspotError(400, "VALIDATION_ERROR", f"Property option {name}s must be unique.")
+        if len(options) > self.portal.options_at_most:
+            raise HubspotError(400, "VALIDATION_ERROR", "The maximum number of options is exceeded")
         known.update(request.body)
         return 200, known
 

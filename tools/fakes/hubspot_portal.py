@@ -53,6 +53,7 @@ class HubspotPortal:
     required: set[str] = field(default_factory=set)
     secondary: dict[str, str] = field(default_factory=dict)
     properties_at_most: int = 1000
+    options_at_most: int = 5000
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(101))
     # The contact of each unique value: a linear search would take hours with 40,000 contacts.
     _index: dict[tuple[str, str], str] = field(default_factory=dict)

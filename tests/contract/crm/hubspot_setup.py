@@ -73,6 +73,12 @@ class HubspotTestSetup:
         [contact] = [each for each, held in contacts.items() if held.get(PROPERTIES["key"]) == key]
         del contacts[contact]
 
+    def edit_key(self, key: str, text: str) -> None:
+        """Change the key of a contact."""
+        for held in self.fake.portal.contacts.values():
+            if held.get(PROPERTIES["key"]) == key:
+                held[PROPERTIES["key"]] = text
+
     def fail(self, case: str, times: int = 1) -> None:
         """Set the fault."""
         self.fake.faults.append(replace(_FAULTS[case](), times=times))

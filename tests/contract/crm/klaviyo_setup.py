@@ -96,6 +96,14 @@ class KlaviyoTestSetup:
         [profile] = [each for each in profiles.values() if each.properties.get(PROPERTIES["key"]) == key]
         del profiles[profile.id]
 
+    def edit_key(self, key: str, text: str) -> None:
+        """Change the key of a profile."""
+        for profile in self.fake.account.profiles.values():
+            if profile.properties.get(PROPERTIES["key"]) == key:
+                profile.properties[PROPERTIES["key"]] = text
+                if not text:
+                    del profile.properties[PROPERTIES["key"]]
+
     def fail(self, case: str, times: int = 1) -> None:
         """Set the fault."""
         self.fake.faults.append(replace(FAULTS[case](), times=times))

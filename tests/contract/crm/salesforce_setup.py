@@ -102,6 +102,15 @@ class SalesforceTestSetup:
         [record] = [each for each, held in records.items() if held.get(names(OBJECT)["key"]) == key]
         del records[record]
 
+    def edit_key(self, key: str, text: str) -> None:
+        """Change the key of a record; one without a value is absent."""
+        theirs = names(OBJECT)["key"]
+        for held in self.fake.org.records.values():
+            if held.get(theirs) == key:
+                held[theirs] = text
+                if not text:
+                    del held[theirs]
+
     def fail(self, case: str, times: int = 1) -> None:
         """Set the faults."""
         self.fake.faults.waiting += [replace(fault, times=times) for fault in _FAULTS[case]()]

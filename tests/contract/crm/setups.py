@@ -49,6 +49,10 @@ CASES: Final = (
     "secondary_address",
     "deleted_contact",
     "deleted_contact_that_may_be_made_again",
+    # A key that the merchant edited by hand (test_edited_keys.py).
+    "edited_key",
+    "clearing_an_edited_key",
+    "an_edited_address_leaves_no_second_contact",
     "waiting_and_its_next_try",
     "the_schedule_of_a_waiting_member",
     "provider_wide_code_for_a_while",
@@ -115,6 +119,10 @@ class CrmTestSetup(Protocol):
 
     def delete(self, key: str) -> None:
         """Delete a member's contact, as the merchant does in the CRM."""
+        ...
+
+    def edit_key(self, key: str, text: str) -> None:
+        """Change the key on a member's contact by hand; an empty text takes it away."""
         ...
 
     def fail(self, case: str, times: int = 1) -> None:

@@ -13,6 +13,7 @@ from tests.contract.crm.setups import CASES, NOT_APPLICABLE, PORT, SETUPS
 SHARED: Final = (
     "answers",
     "deleted",
+    "edited_keys",
     "erasure",
     "identity",
     "port",

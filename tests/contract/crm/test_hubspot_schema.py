@@ -10,10 +10,10 @@ from fakes.hubspot_errors import HubspotError
 from fakes.hubspot_portal import UNIQUE_AT_MOST
 from relay.adapters.hubspot.timeline import definition
 from relay.errors import MisconfiguredError
-from relay.ports.crm import CrmOutcome
+from relay.ports.crm import ContactRef, CrmOutcome
 
 from tests.contract.crm.hubspot_setup import HubspotTestSetup, hubspot
-from tests.contract.crm.profiles import key_of, wanted
+from tests.contract.crm.profiles import AT, key_of, wanted
 
 KEY = key_of(7001)
 
@@ -103,6 +103,52 @@ def test_an_option_that_a_newer_version_needs(bare: HubspotTestSetup) -> None:
     assert values[0] == "theirs"
     assert {"active", "past_due"} <= set(values)
     assert bare.crm.ensure_schema() == []
+
+
+@pytest.mark.parametrize("multi_status", [True, False])
+@pytest.mark.parametrize("previous", [True, False])
+@pytest.mark.parametrize("gone", ["membership_manage_url", "membership_shopify_customer_id"])
+def test_a_property_that_is_gone_stops_no_clearing(gone: str, *, previous: bool, multi_status: bool) -> None:
+    """A merchant deleted it, or a newer Relay has not defined it yet: an erased member's contact loses all others."""
+    with hubspot(multi_status=multi_status) as setup:
+        setup.prepare()
+        member = setup.crm.upsert([wanted(tier_name="Gold")])[KEY]
+        portal = setup.fake.portal
+        del portal.definitions[gone]
+        [held] = portal.contacts.values()
+        held.pop(gone, None)
+        contact = ContactRef(key=KEY, id=member.id, email=wanted().email, previous=previous)
+        assert setup.crm.clear([contact])[KEY].state == "mirrored"
+        [held] = portal.contacts.values()
+        assert not [name for name, value in held.items() if name.startswith("membership_") and value]
+
+
+@pytest.mark.parametrize("label", ["Past due", "PAST DUE ", "Active"])
+def test_an_option_whose_label_the_merchant_uses(bare: HubspotTestSetup, label: str) -> None:
+    """HubSpot refuses two options of one label: ours gets another one, and the merchant's stays as it is."""
+    bare.prepare()
+    theirs = {"label": label, "value": "theirs", "displayOrder": 0, "hidden": False}
+    bare.fake.portal.definitions["membership_status"]["options"] = [theirs]
+    assert bare.crm.ensure_schema() == ["membership_status"]
+    options = bare.fake.portal.definitions["membership_status"]["options"]
+    assert options[0] == theirs
+    assert {"active", "past_due"} <= {option["value"] for option in options}
+    assert bare.crm.upsert([wanted()])[KEY].state == "mirrored"
+
+
+def test_a_choice_at_its_limit_of_options_is_named(bare: HubspotTestSetup) -> None:
+    """The dry run names the property, `prepare` its limit; members wait until the merchant has made room."""
+    bare.prepare()
+    portal = bare.fake.portal
+    portal.definitions["membership_status"]["options"] = [{"label": "Theirs", "value": "theirs"}]
+    portal.options_at_most = 3
+    assert bare.crm.ensure_schema(dry_run=True) == ["membership_status"]
+    with pytest.raises(MisconfiguredError, match="property_limit_reached membership_status"):
+        bare.crm.ensure_schema()
+    outcome = bare.crm.upsert([wanted(joined_at=AT)])[KEY]
+    assert (outcome.state, outcome.reason) == ("waiting", "property_limit_reached membership_status")
+    portal.options_at_most = 5000
+    assert bare.crm.upsert([wanted()])[KEY].state == "mirrored"
 
 
 def test_an_option_that_is_missing_is_no_members_fault(bare: HubspotTestSetup) -> None:

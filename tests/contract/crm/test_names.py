@@ -117,3 +117,73 @@ def test_klaviyo_writes_no_name_by_default(klaviyo: KlaviyoTestSetup) -> None:
     other = replace(OTHER, write_names=("klaviyo",))
     klaviyo.crm.fill_names([other], [contact(other, held.id)])
     assert klaviyo_person(klaviyo) == ["Mia", "Keller"]
+
+
+def _member(number: int, phone: str) -> CrmProfile:
+    return replace(wanted(number), first_name=f"Mia {number}", last_name="Keller", phone=phone)
+
+
+@pytest.mark.parametrize("multi_status", [True, False])
+def test_hubspot_refuses_a_phone_number(*, multi_status: bool) -> None:
+    """A number that the merchant's rule refuses costs that contact its number, and the others of the call nothing."""
+    members = [_member(number, "0301/23" if number == 3 else f"30{number}") for number in range(6)]
+    with hubspot_setup.hubspot(multi_status=multi_status) as setup:
+        setup.prepare()
+        setup.fake.portal.definitions["phone"]["type"] = "number"
+        assert {each.state for each in setup.crm.upsert(members).values()} == {"mirrored"}
+        held = {each["firstname"]: each.get("phone") for each in setup.fake.portal.contacts.values()}
+    assert held == {f"Mia {number}": None if number == 3 else f"30{number}" for number in range(6)}
+
+
+@pytest.mark.parametrize("multi_status", [True, False])
+def test_hubspots_audit_fills_the_names_of_all_others(*, multi_status: bool) -> None:
+    """The audit names them likewise, with a bounded number of calls."""
+    members = [_member(number, "0301/23" if number == 40 else f"30{number}") for number in range(100)]
+    with hubspot_setup.hubspot(multi_status=multi_status) as setup:
+        setup.prepare()
+        setup.crm.upsert([replace(each, write_names=()) for each in members])
+        setup.fake.portal.definitions["phone"]["type"] = "number"
+        asked = len(setup.fake.requests)
+        setup.crm.fill_names(members, [contact(each) for each in members])
+        held = {each.get("firstname"): each.get("phone") for each in setup.fake.portal.contacts.values()}
+        assert len(held) == 100, "each has its name"
+        assert sum(phone is None for phone in held.values()) <= 7
+        assert len(setup.fake.requests) - asked <= 11
+
+
+def test_salesforce_refuses_a_phone_number(salesforce: SalesforceTestSetup) -> None:
+    """A new record lacks the number that is refused, and nothing else; so does one that the audit names."""
+    columns = salesforce.fake.org.columns
+    columns["Phone"] = replace(columns["Phone"], length=5)
+    members = [_member(1, "30123"), _member(2, "030/1234567")]
+    assert {each.state for each in salesforce.crm.upsert(members).values()} == {"mirrored"}
+    records = list(salesforce.fake.org.records.values())
+    assert [(each["FirstName"], each.get("Phone")) for each in records] == [
+        ("Mia 1", "30123"),
+        ("Mia 2", None),
+    ]
+    third = _member(3, "030/1234567")
+    salesforce.crm.upsert([replace(third, write_names=())])
+    salesforce.crm.fill_names([third], [contact(third)])
+    *_, held = salesforce.fake.org.records.values()
+    assert (held["FirstName"], held["LastName"], held.get("Phone")) == ("Mia 3", "Keller", None)
+
+
+def test_salesforce_refuses_a_last_name(salesforce: SalesforceTestSetup) -> None:
+    """The customer's number takes its place; where that is refused too, the member waits, and no call repeats itself."""
+    columns = salesforce.fake.org.columns
+    columns["LastName"] = replace(columns["LastName"], length=11)
+    assert salesforce.crm.upsert([replace(MIA, last_name="Keller-Sommer")])[KEY].state == "mirrored"
+    [held] = salesforce.fake.org.records.values()
+    assert held["LastName"] == "Member 7001"
+    columns["LastName"] = replace(columns["LastName"], length=5)
+    outcome = salesforce.crm.upsert([wanted(7002)])[key_of(7002)]
+    assert (outcome.state, outcome.reason) == ("waiting", "string_too_long LastName")
+
+
+def test_salesforce_requires_a_phone_number(salesforce: SalesforceTestSetup) -> None:
+    """What is not known cannot be written: the member waits, and the field is named."""
+    columns = salesforce.fake.org.columns
+    columns["Phone"] = replace(columns["Phone"], required=True)
+    outcome = salesforce.crm.upsert([wanted()])[KEY]
+    assert (outcome.state, outcome.reason) == ("waiting", "required_field_missing Phone")

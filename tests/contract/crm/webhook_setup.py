@@ -20,7 +20,7 @@ from tests.contract.crm.tokens import FixedToken
 SECRET: Final = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 
 _IDENTITY: Final = "a message names the member's key; the receiver decides which contact that is"
-_UNSEEN: Final = "a receiver cannot be read, and says nothing of what the merchant deleted there"
+_UNSEEN: Final = "a receiver cannot be read, and says nothing of what the merchant deleted or edited there"
 
 NOT_APPLICABLE: Final = {
     "no_email": "the key identifies the member: one without an address is sent like any other, with null",
@@ -37,6 +37,9 @@ NOT_APPLICABLE: Final = {
     "deletion_refused": "the message is the deletion: a refusal of it is one of any message (test_answers.py)",
     "deleted_contact": _UNSEEN,
     "deleted_contact_that_may_be_made_again": _UNSEEN,
+    "edited_key": _UNSEEN,
+    "clearing_an_edited_key": _UNSEEN,
+    "an_edited_address_leaves_no_second_contact": _UNSEEN,
     "reading": "a receiver cannot be read (test_webhook_answers.py)",
     "clearing_a_contact": "there is no contact to find: the receiver is asked to remove a member (test_webhook_bodies.py)",
 }
@@ -82,6 +85,10 @@ class WebhookTestSetup:
         raise NotImplementedError
 
     def delete(self, key: str) -> None:
+        """Not applicable."""
+        raise NotImplementedError
+
+    def edit_key(self, key: str, text: str) -> None:
         """Not applicable."""
         raise NotImplementedError
 

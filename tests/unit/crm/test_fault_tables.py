@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import httpx
@@ -25,7 +26,7 @@ from tests.support.aws.boto_manner import boto_manner
 from tests.support.incident_builders import MIA, alert_message
 from tests.unit.crm.scripted_hubspot import KEY, scripted_hubspot
 from tests.unit.crm.scripted_klaviyo import MEMBER, ScriptedKlaviyo
-from tests.unit.crm.scripted_salesforce import writing
+from tests.unit.crm.scripted_salesforce import scripted_salesforce, writing
 from tests.unit.crm.scripted_webhook import scripted_webhook
 
 TABLES: Final[dict[str, FaultTable]] = {
@@ -62,6 +63,7 @@ SETTINGS: Final = (
     "HubSpotVersion",
     "KlaviyoRevision",
     "SalesforceObject",
+    "SalesforceUrl",
     "SalesforceVersion",
     "WebhookUrl",
     "SlackSecret",
@@ -138,6 +140,35 @@ def test_salesforce(code: str, fault: Fault) -> None:
     assert _is_as_in_its_row(outcome, fault), outcome
 
 
+OAUTH: Final = (
+    "invalid_client",
+    "invalid_client_id",
+    "invalid_client_credentials",
+    "invalid_app_access",
+    "invalid_grant",
+    "invalid_request",
+    "invalid_scope",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "access_denied",
+    "inactive_user",
+    "inactive_org",
+    "unknown_error",
+    "rate_limit_exceeded",
+    "server_error",
+    "temporarily_unavailable",
+)
+
+
+@pytest.mark.parametrize("code", OAUTH)
+def test_salesforce_without_a_session(code: str) -> None:
+    """What the token endpoint says with a 400 is read by the same table."""
+    body = {"error": code, "error_description": "retry your request"}
+    outcome = scripted_salesforce(lambda _: httpx.Response(400, json=body)).upsert([wanted()])[key_of(7001)]
+    assert _is_as_in_its_row(outcome, SALESFORCE[code]), outcome
+    assert outcome.reason == code
+
+
 @pytest.mark.parametrize(("code", "fault"), _rows(WEBHOOK))
 def test_webhook(code: str, fault: Fault) -> None:
     """A receiver's status, whatever its body is: it is the merchant's own."""
@@ -191,6 +222,9 @@ def test_slack_hook(code: str, fault: Fault) -> None:
     with pytest.raises(ERRORS[fault.blames]) as caught:
         channel.send(NOTIFICATION)
     assert type(caught.value) is ERRORS[fault.blames]
+    if isinstance(caught.value, MisconfiguredError):
+        assert caught.value.setting == fault.setting
+    assert fault.setting != "SlackChannel", "a webhook's channel is part of its URL"
 
 
 @pytest.mark.parametrize(("code", "fault"), _rows(PAGERDUTY))
@@ -198,7 +232,10 @@ def test_pagerduty(code: str, fault: Fault) -> None:
     """What an answer of the Events API says: its status, and for a 400 whether it speaks of the routing key."""
     errors = {"invalid_routing_key": ["Invalid routing key"], "invalid_event": ["'payload' is missing"]}
     body = {"status": "invalid event", "message": "Event object is invalid", "errors": errors.get(code, [])}
-    error = _pagerduty(httpx.Response(_status(code, 400), json=body))
+    if code == "throttle_exceeded":
+        message = "Requests for this service are arriving too quickly.  Please retry later."
+        body = {"status": "throttle exceeded", "message": message}
+    error = _pagerduty(httpx.Response(_status(code, 403 if code == "throttle_exceeded" else 400), json=body))
     assert type(error) is ERRORS[fault.blames]
     if isinstance(error, MisconfiguredError):
         assert error.setting == fault.setting
@@ -211,6 +248,30 @@ def _pagerduty(reply: httpx.Response) -> Exception:
     with pytest.raises(Exception) as caught:
         channel.send(NOTIFICATION)
     return caught.value
+
+
+@pytest.mark.parametrize("code", ["channel_not_found", "no_permission", "team_not_found", "is_archived"])
+def test_slacks_refusal_of_an_earlier_thread_is_not_the_set_channels(code: str) -> None:
+    """What is wrong with the thread's channel alone is posted anew, and blames no setting."""
+    answers = iter([{"ok": False, "error": code}, {"ok": True, "channel": "C2", "ts": "2.0"}])
+    asked: list[Any] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(json.loads(request.content))
+        return httpx.Response(200, json=next(answers))
+
+    client = httpx.Client(transport=httpx.MockTransport(answer))
+    secret = Secret("/relay/slack", boto_manner(_Ssm("xoxb-1")))
+    channel = SlackChannel(secret, client, channel="#alerts")
+    told = replace(NOTIFICATION, kind="escalated", thread_ref="C1/1.0")
+    assert channel.send(told) == "C2/2.0"
+    assert [body["channel"] for body in asked] == ["C1", "#alerts"]
+
+
+@pytest.mark.parametrize("posted", [{"ok": True}, {"ok": True, "channel": "C1", "ts": None}])
+def test_slacks_yes_is_never_posted_again(posted: dict[str, Any]) -> None:
+    """An `ok` without the message's time began no thread, and is sent all the same."""
+    assert _slack("xoxb-1", httpx.Response(200, json=posted)).send(NOTIFICATION) is None
 
 
 @pytest.mark.parametrize("status", [200, 302, 400, 403, 404, 405, 409, 500, 503])

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import httpx
 import pytest
@@ -65,7 +69,23 @@ def test_a_status_that_concerns_no_member_is_a_retry(status: int) -> None:
     assert outcome.state == "retry"
 
 
-@pytest.mark.parametrize("asked", ["soon", "-5", "nan", "inf", "9" * 30])
+def _always(reply: httpx.Response) -> Callable[[httpx.Request], httpx.Response]:
+    return lambda request: reply
+
+
+def test_a_wait_until_a_date() -> None:
+    """A server may name the time itself; one that has passed, or is more than a day ahead, is ignored."""
+    now = datetime.now(UTC)
+    waits = []
+    for ahead in (timedelta(minutes=3), timedelta(minutes=-3), timedelta(days=400)):
+        headers = {"Retry-After": format_datetime(now + ahead, usegmt=True)}
+        reply = httpx.Response(429, json={"policyName": "SECONDLY"}, headers=headers)
+        waits.append(scripted_hubspot(_always(reply)).upsert([wanted()])[KEY].retry_after)
+    assert 170 < (waits[0] or 0) <= 180
+    assert waits[1:] == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("asked", ["soon", "-5", "nan", "inf", "9" * 30, "1000000000", "Sat, 32 Nov 2026"])
 def test_an_unusable_wait_is_ignored(asked: str) -> None:
     """A `Retry-After` that is no usable number of seconds is ignored."""
 
@@ -151,3 +171,82 @@ def test_a_key_that_is_not_unique_is_not_written() -> None:
 
     outcome = scripted_hubspot(answer).upsert([wanted()])[KEY]
     assert (outcome.state, outcome.reason) == ("waiting", "membership_key_is_not_unique")
+
+
+INVALID = '[{"isValid":false,"error":"INVALID_EMAIL","name":"email"}]'
+
+
+def _row(key: str, contact: str = "51") -> dict[str, object]:
+    return {"id": contact, "properties": {"membership_key": key}, "objectWriteTraceId": key}
+
+
+def _upsert(
+    status: int,
+    results: Sequence[Mapping[str, object]],
+    errors: Sequence[Mapping[str, object]],
+    members: int = 2,
+) -> dict[str, CrmOutcome]:
+    """Return the outcomes of an upsert whose answer is this one; other calls succeed."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("upsert"):
+            body = {"status": "COMPLETE", "results": results, "errors": errors, "numErrors": len(errors)}
+            return httpx.Response(status, json=body)
+        if request.url.path.endswith("batch/read"):
+            found = {"id": "51", "properties": {"email": "member-7001@example.com"}}
+            return httpx.Response(200, json={"results": [found]})
+        if request.method == "GET":
+            return httpx.Response(200, json={"results": []})
+        return httpx.Response(200 if request.method == "PATCH" else 201, json={"id": "51"})
+
+    return dict(scripted_hubspot(answer).upsert([wanted(7001 + number) for number in range(members)]))
+
+
+@pytest.mark.parametrize("status", [200, 207])
+def test_an_error_that_names_no_member_is_the_missing_ones(status: int) -> None:
+    """`COMPLETE` with an error without a trace id: the one member that is in no other part has met it."""
+    error = {"category": "VALIDATION_ERROR", "message": f"Property values were not valid: {INVALID}"}
+    outcomes = _upsert(status, [_row(key_of(7002))], [error])
+    assert (outcomes[KEY].state, outcomes[KEY].reason) == ("refused", "invalid_email email")
+    assert outcomes[key_of(7002)].state == "mirrored"
+
+
+def test_a_conflict_that_names_no_member_is_solved() -> None:
+    """The contact that has the address becomes the member's."""
+    error = {"category": "CONFLICT", "message": "Contact already exists. Existing ID: 51"}
+    assert _upsert(207, [], [error], members=1)[KEY].id == "51"
+
+
+def test_a_missing_definition_that_names_no_member_is_made() -> None:
+    """It is every missing member's: the definition is made, and they are written again."""
+    made: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("upsert"):
+            if made:
+                return all_done(request)
+            error = {"category": "VALIDATION_ERROR", "errors": [{"code": "PROPERTY_DOESNT_EXIST"}]}
+            return httpx.Response(207, json={"status": "COMPLETE", "results": [], "errors": [error]})
+        if request.method == "GET":
+            return httpx.Response(200, json={"results": []})
+        made.append(request.url.path)
+        return httpx.Response(201, json={})
+
+    members = [replace(wanted(number), write_names=()) for number in range(40)]
+    outcomes = scripted_hubspot(answer).upsert(members)
+    assert {each.state for each in outcomes.values()} == {"mirrored"}
+    assert len(made) == 2
+
+
+def test_rows_count_by_their_key() -> None:
+    """Neither the order of the rows nor one that comes twice gives a member another one's contact."""
+    rows = [_row(key_of(7002), "52"), _row(KEY), _row(KEY)]
+    assert {key: each.id for key, each in _upsert(207, rows, []).items()} == {KEY: "51", key_of(7002): "52"}
+
+
+def test_an_address_in_a_property_of_the_merchants() -> None:
+    """Only the member's own address is the member's fault: another property waits for whoever fills it."""
+    text = INVALID.replace('"email"', '"work_email"')
+    error = {"category": "VALIDATION_ERROR", "message": text, "context": {"objectWriteTraceId": [KEY]}}
+    outcomes = _upsert(207, [_row(key_of(7002))], [error])
+    assert (outcomes[KEY].state, outcomes[KEY].reason) == ("waiting", "invalid_email work_email")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any, Final
+
 import httpx
 import pytest
 from relay.adapters.klaviyo import Klaviyo
@@ -130,3 +133,47 @@ def test_klaviyos_sentences_are_not_repeated() -> None:
     errors = [{"code": EMAIL, "source": {"pointer": f"/data/{EMAIL}"}}]
     crm = ScriptedKlaviyo(("/api/profile-import", 400, {"errors": errors})).crm()
     assert crm.upsert([wanted()])[MEMBER] == CrmOutcome(state="waiting", reason="http_400")
+
+
+SEARCH: Final[dict[str, Any]] = {"errors": [{"code": "invalid", "source": {"parameter": "filter"}}]}
+
+
+@pytest.mark.parametrize("members", [1, 25])
+@pytest.mark.parametrize("parameter", ["filter", "page[size]", "fields[profile]"])
+def test_a_search_that_klaviyo_always_refuses_is_no_members_fault(parameter: str, members: int) -> None:
+    """A valid address that no member has is refused as well: all wait, and no address counts as invalid."""
+    body = {"errors": [{"code": "invalid", "source": {"parameter": parameter}}]}
+    klaviyo = ScriptedKlaviyo(*[("/api/profiles", 400, body)] * 60)
+    outcomes = klaviyo.crm().upsert([wanted(number) for number in range(members)])
+    assert {(each.state, each.reason) for each in outcomes.values()} == {
+        ("waiting", "search_refused invalid")
+    }
+    assert len(klaviyo.asked) == 2
+
+
+def test_an_address_that_klaviyo_cannot_search_for() -> None:
+    """Where a valid one is searched for, the address is the member's own fault, and costs the others nothing."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        refused = request.method == "GET" and "member-2@" in str(request.url.params.get("filter"))
+        return httpx.Response(400, json=SEARCH) if refused else usual(request)
+
+    usual = ScriptedKlaviyo()
+    crm = Klaviyo("https://k.example", FixedToken("pk_made_up"), transport=httpx.MockTransport(answer))
+    outcomes = crm.upsert([wanted(number) for number in range(4)])
+    assert [each.state for each in outcomes.values()] == ["mirrored", "mirrored", "refused", "mirrored"]
+
+
+@pytest.mark.parametrize("name", ["first_name", "last_name"])
+def test_a_name_that_klaviyo_refuses(name: str) -> None:
+    """The profile is made without it: a member does not stay away for a name."""
+    body = {"errors": [{"code": "invalid", "source": {"pointer": f"/data/attributes/{name}"}}]}
+    klaviyo = ScriptedKlaviyo(("/api/profile-import", 400, body))
+    named = replace(wanted(), first_name="Mia", last_name="Keller", write_names=("klaviyo",))
+    assert klaviyo.crm().upsert([named])[MEMBER].state == "mirrored"
+    first, second = klaviyo.sent()
+    assert first["attributes"]["first_name"] == "Mia"
+    assert not {"first_name", "last_name"} & second["attributes"].keys()
+    unnamed = ScriptedKlaviyo(("/api/profile-import", 400, body))
+    assert unnamed.crm().upsert([wanted()])[MEMBER].state == "waiting"
+    assert len(unnamed.sent()) == 1

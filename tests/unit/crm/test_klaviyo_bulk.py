@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import httpx
+import pytest
 from relay.adapters.klaviyo import Klaviyo
+from relay.adapters.klaviyo.client import JOBS
 from relay.ports.crm import CrmOutcome
 
 from tests.contract.crm.profiles import wanted
@@ -46,3 +50,23 @@ def test_a_listing_without_end() -> None:
     assert crm.bulk.collect("j", [MEMBER])[MEMBER].state == "pending"
     assert len(asked) < 500
     assert {url.host for url in asked} == {"k.example"}
+
+
+@pytest.mark.parametrize(
+    ("status", "hours", "is_lost"),
+    [
+        ("queued", 1, False),
+        ("processing", 23, False),
+        ("processing", 25, True),
+        ("queued", 25, True),
+        ("failed", 1, False),
+        ("failed", 25, True),
+        (None, 1, False),
+    ],
+)
+def test_a_job_that_never_ends_is_lost(status: str | None, hours: int, *, is_lost: bool) -> None:
+    """Its members are sent again: as long as they are pending, no newer change of theirs arrives."""
+    created = (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
+    job = {"data": {"id": "j", "attributes": {"status": status, "created_at": created}}}
+    outcomes = ScriptedKlaviyo((f"{JOBS}/j", 200, job)).crm().bulk.collect("j", [MEMBER])
+    assert outcomes == ({} if is_lost else {MEMBER: CrmOutcome(state="pending", id="j")})

@@ -41,6 +41,47 @@ def test_one_records_error(word: str, code: str, state: str, reason: str) -> Non
     assert (outcome[KEY].state, outcome[KEY].reason) == (state, reason)
 
 
+@pytest.mark.parametrize(
+    ("code", "field", "state"),
+    [
+        ("INVALID_EMAIL_ADDRESS", "Email", "refused"),
+        ("STRING_TOO_LONG", "Email", "refused"),
+        ("INVALID_EMAIL_ADDRESS", "Backup_Email__c", "waiting"),
+        ("STRING_TOO_LONG", "Membership_Tier__c", "waiting"),
+        ("STRING_TOO_LONG", "Nickname__c", "waiting"),
+        ("NUMBER_OUTSIDE_VALID_RANGE", "Membership_Fee__c", "waiting"),
+        ("MALFORMED_ID", "Region__c", "waiting"),
+    ],
+)
+def test_only_the_address_is_a_members_own(code: str, field: str, state: str) -> None:
+    """Relay keeps to its own definitions: a field that takes less, or one that a rule fills, is the merchant's to mend."""
+    error = {"statusCode": code, "message": "", "fields": [field]}
+    outcome = writing(lambda keys: [{"success": False, "errors": [error]} for _ in keys]).upsert([wanted()])
+    assert (outcome[KEY].state, outcome[KEY].reason) == (state, f"{code.lower()} {field}")
+
+
+@pytest.mark.parametrize(
+    ("field", "reason", "rounds"),
+    [
+        ("Loyalty_Number__c", "duplicate_value Loyalty_Number__c", 1),
+        ("Membership_Key__c", "identity_conflict", 2),
+        ("<unknown>", "identity_conflict", 2),
+    ],
+)
+def test_a_value_that_another_record_has(field: str, reason: str, rounds: int) -> None:
+    """Only our key has been taken meanwhile; another unique field is named, and its record is no other contact to look for."""
+    message = f"duplicate value found: {field} duplicates value on record with id: 003A"
+    error = {"statusCode": "DUPLICATE_VALUE", "message": message, "fields": []}
+    calls: list[int] = []
+
+    def results(keys: list[str]) -> Any:
+        calls.append(len(keys))
+        return [{"success": False, "errors": [error]} for _ in keys]
+
+    outcome = writing(results).upsert([wanted()])[KEY]
+    assert (outcome.state, outcome.reason, len(calls)) == ("waiting", reason, rounds)
+
+
 def test_a_locked_row_concerns_its_member_only() -> None:
     """A locked row is no sign that Salesforce is down for other members."""
     error = {"statusCode": "UNABLE_TO_LOCK_ROW", "message": ""}

@@ -99,9 +99,18 @@ def test_a_session_that_ended_is_renewed_once() -> None:
     ("reply", "state", "reason"),
     [
         (httpx.Response(400, json={"error": "invalid_client_id"}), "unauthorised", "invalid_client_id"),
-        (httpx.Response(400, json={"error": "jane@example.com?"}), "unauthorised", "http_400"),
+        (httpx.Response(400, json={"error": "jane@example.com?"}), "retry", "no_session"),
+        (httpx.Response(400, json={"error": "code_of_tomorrow"}), "retry", "no_session"),
+        (httpx.Response(401, json={"error": "code_of_tomorrow"}), "unauthorised", "code_of_tomorrow"),
+        (httpx.Response(429, json={"error": "too_many"}), "retry", "no_session"),
+        (httpx.Response(400, json={"error": "unknown_error"}), "retry", "unknown_error"),
+        (httpx.Response(500, json={"error": "invalid_client"}), "retry", "no_session"),
         (httpx.Response(301, headers={"Location": "https://else"}), "unauthorised", "http_301"),
+        (httpx.Response(302, headers={"Location": "https://else"}), "retry", "no_session"),
         (httpx.Response(404), "unauthorised", "http_404"),
+        (httpx.Response(410), "unauthorised", "http_410"),
+        (httpx.Response(200, text="<html>Maintenance</html>"), "retry", "no_session"),
+        (httpx.Response(200), "retry", "no_session"),
         (httpx.Response(200, json={"no": "token"}), "unauthorised", "http_200"),
         (httpx.Response(403, text="<html>"), "retry", "no_session"),
         (httpx.Response(503), "retry", "no_session"),
@@ -114,7 +123,38 @@ def test_no_session(reply: httpx.Response, state: str, reason: str) -> None:
     outcome = scripted_salesforce(lambda request: reply, secret).upsert([wanted()])[KEY]
     assert (outcome.state, outcome.reason, outcome.unanswered) == (state, reason, False)
     assert secret.forgotten == (state == "unauthorised" and not outcome.setting)
-    assert outcome.setting == ("SalesforceUrl" if reason in {"http_301", "http_404", "http_200"} else "")
+    assert outcome.setting == (
+        "SalesforceUrl" if reason in {"http_301", "http_404", "http_410", "http_200"} else ""
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "setting"), [("query", "SalesforceVersion"), ("Key__c", "SalesforceVersion")]
+)
+def test_a_path_that_is_not_there_is_the_versions(path: str, setting: str) -> None:
+    """A version that does not exist yet, or has no such call, is no fault of the object: the query would name that one."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if not request.url.path.endswith(path):
+            return org()(request)
+        body = [{"errorCode": "NOT_FOUND", "message": "The requested resource does not exist"}]
+        return httpx.Response(404, json=body)
+
+    outcome = scripted_salesforce(answer).upsert([wanted()])[KEY]
+    assert (outcome.state, outcome.reason, outcome.setting) == ("unauthorised", "not_found", setting)
+
+
+def test_an_object_that_is_not_there_is_the_objects() -> None:
+    """Only its description has the object's name as a path."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if not request.url.path.endswith("describe"):
+            return org()(request)
+        return httpx.Response(404, json=[{"errorCode": "NOT_FOUND", "message": "no"}])
+
+    with pytest.raises(MisconfiguredError) as caught:
+        scripted_salesforce(answer).ensure_schema(dry_run=True)
+    assert caught.value.setting == "SalesforceObject"
 
 
 @pytest.mark.parametrize("text", ["", "a-token", "[]", "7", '{"client_id": "x"}'])

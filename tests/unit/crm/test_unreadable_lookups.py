@@ -80,5 +80,19 @@ def test_a_refused_lookup(name: str, contact: ContactRef) -> None:
 def test_an_address_that_klaviyo_does_not_search_for() -> None:
     """No profile can have an address that Klaviyo calls invalid: there is nothing to clear."""
     body = {"errors": [{"code": "invalid", "source": {"parameter": "filter"}}]}
-    crm = _crm("klaviyo", 400, json.dumps(body).encode())
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if "member@c" in str(request.url.params["filter"]):
+            return httpx.Response(400, json=body)
+        return httpx.Response(200, json={"data": []})
+
+    crm = CRMS["klaviyo"](httpx.MockTransport(answer))
     assert crm.clear([ContactRef(key=KEY, email="member@c")])[KEY].state == "skipped"
+
+
+@pytest.mark.parametrize("contact", CONTACTS)
+def test_a_search_that_klaviyo_always_refuses(contact: ContactRef) -> None:
+    """It says nothing of the contact: nothing passes for cleared."""
+    body = {"errors": [{"code": "invalid", "source": {"parameter": "filter"}}]}
+    crm = _crm("klaviyo", 400, json.dumps(body).encode())
+    assert crm.clear([contact])[KEY].state == "waiting"

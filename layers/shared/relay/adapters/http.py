@@ -10,8 +10,11 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from decimal import Decimal
+from email.utils import parsedate_to_datetime
 from functools import cache
+from math import nan
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from relay.errors import MisconfiguredError, NoReplyError, TransientError
@@ -230,12 +233,25 @@ def read_secret(secret: SecretSource) -> str:
 def retry_after(
     reply: httpx.Response, header: str = "Retry-After", longest: float = _MAX_RETRY_AFTER
 ) -> float | None:
-    """Return the seconds that an answer asks to wait; None if the header is no number from 0 to `longest`."""
+    """Return the seconds that an answer asks to wait; None unless the header is a number, or a date, from 0 to `longest` ahead.
+
+    RFC 9110, 10.2.3: a server may name the time itself.
+    """
+    text = reply.headers.get(header, "")
     try:
-        seconds = float(reply.headers.get(header, ""))
+        seconds = float(text)
     except ValueError:
-        return None
+        seconds = _seconds_until(text)
     return seconds if 0 <= seconds <= longest else None
+
+
+def _seconds_until(text: str) -> float:
+    """Return the seconds until an HTTP date, not a number if it is none."""
+    try:
+        at = parsedate_to_datetime(text)
+        return (at - datetime.now(UTC)).total_seconds() if at.tzinfo else nan
+    except (TypeError, ValueError, OverflowError):
+        return nan
 
 
 def read_json(reply: httpx.Response) -> Any:

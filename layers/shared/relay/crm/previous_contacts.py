@@ -50,10 +50,12 @@ def left_contacts(
 ) -> list[ContactRef]:
     """Return the contacts that a member has left, now that the CRM holds it in the contact `home`.
 
-    They are the noted ones; and the one of its former address, where the address identifies a member: a CRM that
-    identifies members by key moves the contact itself.
+    They are the noted ones; the one that held the member last, if another one holds it now (a merchant can edit a key, or
+    an address, so that the CRM no longer finds it); and the one of its former address, where the address identifies a
+    member: a CRM that identifies members by key moves the contact itself.
     """
-    names = {*sync_state.previous_contacts, *noted} - {home, profile.email}
+    former = {sync_state.id} if home and sync_state.id else set[str]()
+    names = {*sync_state.previous_contacts, *noted, *former} - {home, profile.email}
     left = [_previous(profile.key, name) for name in sorted(names)]
     if by_email:
         left += [

@@ -7,6 +7,7 @@ no alarm blames credentials that may be right.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from relay.adapters.fault_table import Fault, FaultTable
@@ -23,10 +24,13 @@ _HOOKS: Final = "https://docs.slack.dev/messaging/sending-messages-using-incomin
 
 _LATER: Final = (
     "accesslimited",
+    # Administrators have suspended posting; a workspace moves to an organisation: neither says that a token is wrong.
+    "ekm_access_denied",
     "external_channel_migrating",
     "fatal_error",
     "internal_error",
     "message_limit_exceeded",
+    "org_login_required",
     "rate_limited",
     "ratelimited",
     "request_timeout",
@@ -37,24 +41,24 @@ _LATER: Final = (
 _CREDENTIALS: Final = (
     "access_denied",
     "account_inactive",
-    "ekm_access_denied",
     "enterprise_is_restricted",
     "invalid_auth",
     "missing_scope",
-    "no_permission",
     "not_allowed_token_type",
     "not_authed",
-    "org_login_required",
     "team_access_not_granted",
     "token_expired",
     "token_revoked",
     "two_factor_setup_required",
 )
 _CHANNEL: Final = (
+    "channel_is_limited_access",
     "channel_not_found",
     "is_archived",
     "is_inactive",
     "messages_tab_disabled",
+    # Slack's words: "make sure your app is a member of the conversation".
+    "no_permission",
     "not_in_channel",
     "restricted_action",
     "restricted_action_non_threadable_channel",
@@ -84,6 +88,7 @@ _THREAD: Final = (
     "message_not_found",
     "restricted_action_thread_locked",
     "streaming_state_conflict",
+    "team_not_found",
     "thread_not_found",
     "update_failed",
 )
@@ -115,8 +120,11 @@ _HOOK: Final = (
 )
 
 SLACK_HOOK: Final[FaultTable] = {
-    **SLACK,
     # A webhook's URL holds its channel, so that another URL mends it. Slack answers it in plain words.
+    **{
+        code: replace(fault, setting=SLACK_SECRET) if fault.setting == SLACK_CHANNEL else fault
+        for code, fault in SLACK.items()
+    },
     **dict.fromkeys(_HOOK, Fault("setting", _HOOKS, SLACK_SECRET)),
     "http_301": Fault("setting", _HOOKS, SLACK_SECRET),
     "http_302": Fault("setting", _HOOKS, SLACK_SECRET),
@@ -134,6 +142,8 @@ PAGERDUTY: Final[FaultTable] = {
     ),
     "http_401": Fault("setting", _EVENTS, PAGERDUTY_SECRET),
     "http_403": Fault("setting", _EVENTS, PAGERDUTY_SECRET),
+    # The body says so, whatever the status: 403 in place of 429 was observed.
+    "throttle_exceeded": Fault("later", "https://github.com/dropbox/pygerduty/pull/25"),
     "invalid_event": Fault("member", _EVENTS),
     "http_413": Fault("member", _EVENTS),
     "http_301": Fault("setting", _EVENTS, PAGERDUTY_URL),

@@ -101,6 +101,8 @@ def _code(reply: httpx.Response) -> str:
     if not {"status", "message", "errors", "error"} & body.keys():
         known = reply.is_redirect or status in _WITH_ANY_BODY
         return f"http_{status}" if known else "edge"
+    if "throttle" in str(body.get("status", "")).lower():
+        return "throttle_exceeded"
     if status != _INVALID:
         return f"http_{status}"
     # The text is looked at and never repeated: it may quote the event.

@@ -81,7 +81,7 @@ class SlackChannel:
         self._raise_for_reply(reply)
         return None
 
-    def _post_in_thread(self, notification: Notification, token: str) -> str:
+    def _post_in_thread(self, notification: Notification, token: str) -> str | None:
         """Update the first message, then post a reply below it; or begin a thread.
 
         In this order: changing a message twice does no harm, posting one twice does.
@@ -104,7 +104,8 @@ class SlackChannel:
         if not self.channel:
             raise MisconfiguredError("slack: no channel", setting=SLACK_CHANNEL)
         posted = self._call(token, "chat.postMessage", {**payload, "channel": self.channel})
-        return f"{posted.get('channel', self.channel)}/{posted['ts']}"
+        # Without its `ts` a message that was posted begins no thread; to post it again would be a repeat.
+        return f"{posted.get('channel') or self.channel}/{ts}" if (ts := _text(posted.get("ts"))) else None
 
     def _call(
         self, token: str, method: str, body: dict[str, Any], *, in_thread: bool = False
@@ -118,7 +119,7 @@ class SlackChannel:
         if reply.status_code >= _SERVER_ERROR:
             raise TransientError(f"slack: {reply.status_code}")
         answer = _json(reply)
-        if answer.get("ok") is True and isinstance(answer.get("ts"), str):
+        if answer.get("ok") is True:
             return answer
         code = _code(str(answer.get("error", "")))
         fault = fault_of(SLACK, [code])
@@ -173,6 +174,10 @@ def _size(blocks: Sequence[Mapping[str, Any]]) -> int:
 def _code(text: str) -> str:
     """Return Slack's error code, never another text: a proxy's page could quote the message."""
     return text if _CODE.fullmatch(text) else _UNEXPECTED
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _json(reply: httpx.Response) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Reads HubSpot's answer to a batch: the outcome of each member in it.
 
-200, 207   a member in `results` is mirrored; one in `errors` is named by its trace id; one in neither was silently
-           dropped, which a malformed batch can cause: it waits
+200, 207   a member in `results` is mirrored; one in `errors` is named by its trace id; one in neither is the one of an
+           error without a trace id, if there is one, else it was silently dropped, which a malformed batch can cause: it
+           waits
 400, 409   by the codes in `faults.py`: for a single member, what the code blames; for several, the same for all of them,
            unless one record can cause it: then retried in halves
 """
@@ -10,11 +11,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Final
 
-from relay.adapters.fault_table import fault_of
+from relay.adapters.fault_table import UNKNOWN, fault_of
 from relay.adapters.http import objects_in
 from relay.adapters.hubspot.client import HubspotReply
 from relay.adapters.hubspot.faults import FAULTS
@@ -33,6 +34,7 @@ _IN_MESSAGE: Final = {
 }
 """The message has the fault of a value as JSON after a sentence; only words of this form are taken from it."""
 
+_EMAIL: Final = "email"
 _UNDEFINED: Final = frozenset({"property_doesnt_exist", "invalid_option"})
 
 
@@ -66,12 +68,23 @@ def read_answer(reply: HubspotReply, keys: Sequence[str]) -> HubspotAnswer:
             _read_error(answer, error, [key])
     known = {*answer.outcomes, *answer.taken, *answer.undefined}
     missing = [key for key in keys if key not in known]
-    unnamed_error = any(not list(_traces(error)) for error in objects_in(reply.body, "errors"))
-    if unnamed_error and len(missing) > 1:
-        answer.unclear |= dict.fromkeys(missing, "unnamed_error")
+    unnamed = [error for error in objects_in(reply.body, "errors") if not list(_traces(error))]
+    if unnamed and missing:
+        _read_unnamed(answer, unnamed, missing)
     else:
         answer.outcomes |= dict.fromkeys(missing, CrmOutcome(state="waiting", reason="silent_2xx"))
     return answer
+
+
+def _read_unnamed(answer: HubspotAnswer, errors: Sequence[Mapping[str, Any]], missing: Sequence[str]) -> None:
+    """Read errors that name no member: they are of those that are in no other part of the answer."""
+    undefined = next((error for error in errors if _is_undefined(error)), None)
+    if undefined is not None:
+        _read_error(answer, undefined, missing)
+    elif len(missing) == 1:
+        _read_error(answer, errors[0], missing)
+    else:
+        answer.unclear |= dict.fromkeys(missing, "unnamed_error")
 
 
 def refusals(reply: HubspotReply, keys: Sequence[str]) -> dict[str, CrmOutcome]:
@@ -95,7 +108,12 @@ def _read_error(
     existing = _EXISTING_ID.search(str(error.get("message", "")))
     reason = " ".join([codes[0] or "no_reason", *_properties(error)][:2])
     fault = fault_of(FAULTS, codes)
-    if _UNDEFINED.intersection(codes) or "PROPERTY_DOESNT_EXIST" in str(error.get("message", "")):
+    named = set(_properties(error))
+    if fault.blames == "member" and named and _EMAIL not in named:
+        fault = replace(
+            UNKNOWN, one_record=True
+        )  # a rule for a property of the merchant's, which a workflow may fill
+    if _is_undefined(error):
         answer.undefined |= dict.fromkeys(keys, reason)
     elif len(keys) > 1 and (fault.one_record or existing):
         answer.unclear |= dict.fromkeys(keys, reason)
@@ -103,6 +121,11 @@ def _read_error(
         answer.taken[keys[0]] = existing[1] or existing[2]
     else:
         answer.outcomes |= dict.fromkeys(keys, fault.outcome(reason, member_only=fault.blames == "later"))
+
+
+def _is_undefined(error: Mapping[str, Any]) -> bool:
+    codes = {code.lower() for code in _codes(error)}
+    return bool(_UNDEFINED & codes) or "PROPERTY_DOESNT_EXIST" in str(error.get("message", ""))
 
 
 def _codes(error: Mapping[str, Any]) -> Iterator[str]:

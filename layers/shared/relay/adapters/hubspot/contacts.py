@@ -26,6 +26,7 @@ CONTACTS_PER_CALL: Final = 100
 
 _CUSTOMER: Final = PROPERTIES["shopify_customer_id"]
 
+_UNDEFINED: Final = "property_doesnt_exist"
 _GONE: Final = CrmOutcome(state="skipped", reason="no such contact")
 _SILENT: Final = CrmOutcome(state="retry", reason="silent_2xx", member_only=True)
 
@@ -133,23 +134,41 @@ def _clear(client: HubspotClient, present: Mapping[str, ContactRef]) -> list[tup
     """Empty these contacts, given by id, and archive those that are to go; return the outcome of each."""
     if not present:
         return []
+    outcomes = _empty(client, present, OURS)
+    if any(outcome.reason.startswith(_UNDEFINED) for outcome in outcomes.values()):
+        # No contact has a value of a property that is not there: a merchant deleted it, or a newer Relay has not defined it.
+        outcomes |= _empty(client, present, _defined(client))
+    done = [id_ for id_, outcome in outcomes.items() if outcome.state == "mirrored"]
+    outcomes |= _archive(client, [id_ for id_ in done if present[id_].is_deleted])
+    return [(contact, outcomes[id_]) for id_, contact in present.items()]
+
+
+def _empty(
+    client: HubspotClient, present: Mapping[str, ContactRef], ours: Sequence[str]
+) -> dict[str, CrmOutcome]:
+    """Empty these properties of the contacts, and a person's own where they go as well; return outcomes by id."""
     inputs = [
         {
             "id": id_,
             "objectWriteTraceId": id_,
-            "properties": dict.fromkeys((*OURS, *PERSON) if contact.loses_the_person else OURS, ""),
+            "properties": dict.fromkeys((*ours, *PERSON) if contact.loses_the_person else ours, ""),
         }
         for id_, contact in present.items()
     ]
     reply = client.call("POST", f"{client.paths.contacts}/batch/update", {"inputs": inputs})
     done = {str(result.get("id")) for result in objects_in(reply.body, "results")}
     refused = refusals(reply, list(present))
-    outcomes = {
+    return {
         id_: CrmOutcome(state="mirrored", id=id_) if id_ in done else refused.get(id_, _SILENT)
         for id_ in present
     }
-    outcomes |= _archive(client, [id_ for id_ in present if id_ in done and present[id_].is_deleted])
-    return [(contact, outcomes[id_]) for id_, contact in present.items()]
+
+
+def _defined(client: HubspotClient) -> list[str]:
+    """Return those of our properties that the portal has."""
+    reply = client.call("GET", client.paths.properties)
+    there = {str(known.get("name")) for known in objects_in(reply.body, "results")}
+    return [name for name in OURS if name in there]
 
 
 def _archive(client: HubspotClient, ids: Sequence[str]) -> dict[str, CrmOutcome]:

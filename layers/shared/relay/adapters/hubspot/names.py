@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from relay.adapters.fault_table import MOST_HALVINGS
 from relay.adapters.http import objects_in
 from relay.adapters.hubspot.client import HubspotClient, HubspotReply
 from relay.adapters.hubspot.contacts import CONTACTS_PER_CALL, contacts_of
@@ -28,13 +29,10 @@ def name_new_contacts(
         CrmUnavailableError: HubSpot does not answer.
 
     """
-    inputs = [
-        {"id": contact, "properties": properties}
-        for key, contact in made.items()
-        if (properties := _properties(profiles[key]))
-    ]
-    if inputs:
-        call("POST", f"{client.paths.contacts}/batch/update", {"inputs": inputs})
+    wanted = {
+        contact: properties for key, contact in made.items() if (properties := _properties(profiles[key]))
+    }
+    _write(client, call, wanted)
 
 
 def fill_names(client: HubspotClient, profiles: Sequence[CrmProfile]) -> None:
@@ -42,7 +40,7 @@ def fill_names(client: HubspotClient, profiles: Sequence[CrmProfile]) -> None:
     wanted = {profile.key: properties for profile in profiles if (properties := _properties(profile))}
     if not wanted:
         return
-    inputs: list[dict[str, Any]] = []
+    names: dict[str, Mapping[str, str]] = {}
     for contact in contacts_of(client, list(wanted), [KEY, *PERSON_FIELDS.values()]):
         held = contact["properties"]
         lacking = {
@@ -51,10 +49,48 @@ def fill_names(client: HubspotClient, profiles: Sequence[CrmProfile]) -> None:
             if not str(held.get(name) or "").strip()
         }
         if lacking:
-            inputs.append({"id": str(contact["id"]), "properties": lacking})
-    for start in range(0, len(inputs), CONTACTS_PER_CALL):
-        batch = inputs[start : start + CONTACTS_PER_CALL]
-        client.call("POST", f"{client.paths.contacts}/batch/update", {"inputs": batch})
+            names[str(contact["id"])] = lacking
+    for start in range(0, len(names), CONTACTS_PER_CALL):
+        batch = list(names)[start : start + CONTACTS_PER_CALL]
+        _write(client, client.call, {contact: names[contact] for contact in batch})
+
+
+def _write(client: HubspotClient, call: Call, names: Mapping[str, Mapping[str, str]]) -> None:
+    """Write these names, by contact: one call, and where HubSpot refuses it, its halves, so that one value costs few others.
+
+    What is refused in the end is written without the phone number: a merchant can set a rule for its form.
+    """
+    waiting, halvings = [names] if names else [], 0
+    while waiting:
+        left = _refused(client, call, waiting.pop())
+        if len(left) > 1 and halvings < MOST_HALVINGS:
+            halvings += 1
+            keys, middle = list(left), (len(left) + 1) // 2
+            waiting += [
+                {contact: left[contact] for contact in half} for half in (keys[:middle], keys[middle:])
+            ]
+            continue
+        rest = {contact: _without_phone(properties) for contact, properties in left.items()}
+        rest = {contact: properties for contact, properties in rest.items() if properties}
+        if rest and rest != left:
+            _refused(client, call, rest)
+
+
+def _refused(
+    client: HubspotClient, call: Call, names: Mapping[str, Mapping[str, str]]
+) -> dict[str, Mapping[str, str]]:
+    """Write these names in one call; return those that the answer does not confirm."""
+    inputs = [
+        {"id": contact, "objectWriteTraceId": contact, "properties": dict(properties)}
+        for contact, properties in names.items()
+    ]
+    reply = call("POST", f"{client.paths.contacts}/batch/update", {"inputs": inputs})
+    done = {str(result.get("id")) for result in objects_in(reply.body, "results")}
+    return {contact: properties for contact, properties in names.items() if contact not in done}
+
+
+def _without_phone(properties: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in properties.items() if name != PERSON_FIELDS["phone"]}
 
 
 def made_in(reply: HubspotReply, keys: Sequence[str]) -> dict[str, str]:

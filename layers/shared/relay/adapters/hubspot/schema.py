@@ -90,8 +90,21 @@ def _missing_options(known: Mapping[str, Any], wanted: Mapping[str, Any]) -> lis
 
 
 def _grow(client: HubspotClient, known: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Add our options to a property; HubSpot replaces the whole list, so that the merchant's are sent as well."""
-    options = [*objects_in(known, "options"), *_missing_options(known, wanted)]
+    """Add our options to a property; HubSpot replaces the whole list, so that the merchant's are sent as well.
+
+    HubSpot refuses two options of one label: where the merchant's own bears ours, the value is added to it.
+    """
+    there = objects_in(known, "options")
+    labels = {str(option.get("label")).strip().lower() for option in there}
+    options = [
+        *there,
+        *(
+            {**option, "label": f"{option['label']} ({option['value']})"}
+            if option["label"].lower() in labels
+            else option
+            for option in _missing_options(known, wanted)
+        ),
+    ]
     body: dict[str, Any] = {
         "options": [
             {"label": "", "hidden": False, **option, "displayOrder": number}

@@ -1,6 +1,6 @@
 """Upserts up to a hundred members: the batch, and the calls that its conflicts need.
 
-Beside the batch: one read that finds deleted contacts (`deleted.py`), one call that names new ones, one for a missing
+Beside the batch: one read of the contacts that held the members last (`homes.py`), one call that names new ones, one for a missing
 definition, those that a move needs for each e-mail address that another contact has (`move.py`), and at most four halvings of a batch that was refused as a whole. No call is started after `TIME_LIMIT`: the
 rest is tried again later.
 """
@@ -17,7 +17,7 @@ from relay.adapters.fault_table import MOST_HALVINGS
 from relay.adapters.http import CrmUnavailableError
 from relay.adapters.hubspot.answers import HubspotAnswer, read_answer
 from relay.adapters.hubspot.client import HubspotClient, HubspotReply
-from relay.adapters.hubspot.deleted import deleted_members
+from relay.adapters.hubspot.homes import deleted_members
 from relay.adapters.hubspot.mapping import KEY, properties_of
 from relay.adapters.hubspot.move import HubspotMove
 from relay.adapters.hubspot.names import made_in, name_new_contacts

@@ -2,7 +2,8 @@
 
 A member counts as mirrored once the job is complete, its errors were read, and the job lists a profile under the member's
 key. A member that is in no list then was not taken: its address is one that Klaviyo rejects, or is under another key. It waits,
-and its next try is a call of its own, whose answer says which. A profile that is younger than its job is one that Relay
+and its next try is a call of its own, whose answer says which. A job that has not ended after a day counts as lost: while it
+is pending no other call writes its members, and what changed meanwhile would never arrive. A profile that is younger than its job is one that Relay
 made.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from relay.adapters.fault_table import fault_of
@@ -28,6 +30,9 @@ from relay.adapters.klaviyo.upsert import (
 )
 from relay.ports.crm import NO_NOTES, ContactNotes, CrmOutcome
 from relay.rules.crm_profile import CrmProfile
+
+LONGEST_JOB: Final = timedelta(days=1)
+"""Klaviyo imports thousands of profiles in minutes to hours."""
 
 _NOT_TAKEN: Final = CrmOutcome(state="waiting", reason="not_imported")
 _PAGE: Final = {"page[size]": "100"}
@@ -108,6 +113,8 @@ class KlaviyoBulk:
             # Klaviyo does not keep a job for ever. Nothing is known of its members: they are sent again.
             return {}
         if status != "complete":
+            if began is not None and datetime.now(UTC) - began > LONGEST_JOB:
+                return {}
             return dict.fromkeys(keys, CrmOutcome(state="pending", id=job))
         outcomes = dict.fromkeys(keys, _NOT_TAKEN)
         listing = {**_PAGE, "fields[profile]": "email,external_id,properties,created"}

@@ -14,9 +14,11 @@ from relay.adapters.http import CrmUnavailableError
 from relay.adapters.klaviyo.client import DELETIONS, IMPORT, KlaviyoClient, KlaviyoReply, inner
 from relay.adapters.klaviyo.contacts import KlaviyoProfile, read_profile
 from relay.adapters.klaviyo.faults import FAULTS
-from relay.adapters.klaviyo.mapping import names
+from relay.adapters.klaviyo.mapping import PROPERTIES, names
 from relay.adapters.klaviyo.upsert import CONFLICT, KlaviyoOptions, profiles_of, unset_request
 from relay.ports.crm import ContactRef, CrmOutcome
+
+_CUSTOMER: Final = PROPERTIES["shopify_customer_id"]
 
 _PERSON: Final[Mapping[str, None]] = dict.fromkeys(("email", "phone_number", "first_name", "last_name"))
 
@@ -38,9 +40,7 @@ def clear(
 def _clear(
     client: KlaviyoClient, contact: ContactRef, found: KlaviyoProfile | None, options: KlaviyoOptions
 ) -> CrmOutcome:
-    # A former try may have taken the key from a profile that an erasure ends.
-    ours = {contact.key, None} if contact.loses_the_person else {contact.key}
-    if found is None or found.key not in ours:
+    if found is None or not _is_theirs(contact, found):
         return CrmOutcome(state="skipped", reason="owned_by_other" if found and found.key else "not_there")
     own: dict[str, Any] = {"external_id": None} if found.external_id == contact.key else {}
     person = _PERSON if contact.loses_the_person else {}
@@ -53,6 +53,17 @@ def _clear(
     if contact.is_deleted and outcome.state not in {"retry", "skipped"}:
         return _delete(client, found)
     return outcome
+
+
+def _is_theirs(contact: ContactRef, found: KlaviyoProfile) -> bool:
+    """Return whether a profile has this member's fields.
+
+    Without a key it has them too: a merchant can empty it, and a former try takes it first.
+    """
+    if found.key:
+        return found.key == contact.key
+    customer = str(found.properties.get(_CUSTOMER) or "")
+    return contact.loses_the_person or customer == contact.key.rpartition(":")[2]
 
 
 def _empty(

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 from urllib.parse import quote
 
 from relay.adapters.http import CrmUnavailableError, objects_in
-from relay.adapters.klaviyo.client import KlaviyoClient, inner
+from relay.adapters.klaviyo.client import KlaviyoClient, KlaviyoReply, inner
 from relay.adapters.klaviyo.mapping import KEY
 from relay.ports.crm import CrmOutcome
 
@@ -26,6 +26,10 @@ PERSON: Final = ("first_name", "last_name")
 
 _VALUES_PER_CALL: Final = 25
 """With the longest addresses, a query of this many has some ten thousand characters."""
+
+
+_VALID: Final = {"email": "no-member@example.com", "id": "01ARZ3NDEKTSV4RRFFQ69G5FAV"}
+"""Values of the right form, which no profile needs to have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,8 @@ def find_profiles(
     """Find profiles by address or id; with `person` their names as well.
 
     Raises:
-        CrmUnavailableError: Klaviyo does not answer.
+        CrmUnavailableError: Klaviyo does not answer, or refuses a search whatever is searched for: that is no fault of
+            these values, and they wait.
 
     """
     lookup = ProfileLookup({}, {})
@@ -103,14 +108,9 @@ def _find(
     fields: str,
 ) -> None:
     """Find these; in halves if one of them makes Klaviyo refuse the query."""
-    reply = client.get(
-        PROFILES,
-        {
-            "filter": f"any({by},{json.dumps(list(values), ensure_ascii=False)})",
-            "fields[profile]": fields,
-            "page[size]": "100",
-        },
-    )
+    reply = _search(client, by, values, fields)
+    if not reply.ok and not lookup.refused:
+        _check_that_it_searches(client, by, fields)
     if reply.ok and isinstance(reply.body.get("data"), list):
         for profile in map(read_profile, objects_in(reply.body, "data")):
             lookup.found[profile.id if by == "id" else (profile.email or "").lower()] = profile
@@ -123,6 +123,26 @@ def _find(
         middle = len(values) // 2
         _find(client, by, values[:middle], lookup, fields)
         _find(client, by, values[middle:], lookup, fields)
+
+
+def _search(
+    client: KlaviyoClient, by: Literal["email", "id"], values: Sequence[str], fields: str
+) -> KlaviyoReply:
+    return client.get(
+        PROFILES,
+        {
+            "filter": f"any({by},{json.dumps(list(values), ensure_ascii=False)})",
+            "fields[profile]": fields,
+            "page[size]": "100",
+        },
+    )
+
+
+def _check_that_it_searches(client: KlaviyoClient, by: Literal["email", "id"], fields: str) -> None:
+    """Search for a value that is certainly valid: refused as well, the query itself is at fault, for every member."""
+    reply = _search(client, by, [_VALID[by]], fields)
+    if not reply.ok:
+        raise CrmUnavailableError(CrmOutcome(state="waiting", reason=f"search_refused {reply.code}"))
 
 
 def moment(value: object) -> datetime | None:

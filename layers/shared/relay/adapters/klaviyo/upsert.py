@@ -42,6 +42,8 @@ _PERSON: Final[Mapping[PersonField, str]] = {
 }
 """No phone number: at Klaviyo it identifies a profile, and one that another profile has is a conflict."""
 
+_NAMES: Final = frozenset(f"/data/attributes/{name}" for name in _PERSON.values())
+
 CONFLICT: Final = frozenset({404, 409})
 """The statuses that mean another profile, or none."""
 _MAX_EXTERNAL_ID: Final = 255
@@ -169,6 +171,10 @@ class KlaviyoUpsert:
         if conflict:
             by_email = replace(self.options, external_id=False)
             reply = self.client.post(IMPORT, resource(profile, found, by_email))
+        if reply.pointers and _NAMES.issuperset(reply.pointers) and person_of(profile):
+            # A profile is not to lack all else for a name.
+            nameless = replace(profile, first_name="", last_name="")
+            reply = self.client.post(IMPORT, resource(nameless, found, self.options))
         if reply.ok:
             return _confirmed(reply, profile, "identity_conflict" if conflict else "")
         reason = "identity_conflict" if conflict else reply.code

@@ -8,11 +8,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from relay.adapters.fault_table import fault_of
+from relay.adapters.fault_table import UNKNOWN, fault_of
 from relay.adapters.salesforce.client import (
     UNKNOWN_PARTS,
     SalesforceReply,
@@ -20,6 +21,7 @@ from relay.adapters.salesforce.client import (
     fields_named,
 )
 from relay.adapters.salesforce.faults import FAULTS
+from relay.adapters.salesforce.mapping import KEY, PERSON_FIELDS
 from relay.ports.crm import CrmOutcome
 
 _SILENT: Final = CrmOutcome(state="waiting", reason="silent_2xx")
@@ -28,6 +30,10 @@ _CONFLICT: Final = CrmOutcome(state="waiting", reason="identity_conflict")
 _AMBIGUOUS: Final = frozenset({"duplicate_external_id", "multiple_records_found"})
 _LOCK: Final = "unable_to_lock_row"
 _TAKEN: Final = "duplicate_value"
+_DUPLICATE: Final = re.compile(r"duplicate value found: ([A-Za-z][A-Za-z0-9_]{0,79}) duplicates value")
+_MEMBERS_OWN: Final = frozenset({"Id", "Email", "PersonEmail", "Membership_Email__c"})
+"""The fields whose value is the member's own, of any length: an address is never cut."""
+
 _MULTIPLE_CHOICES: Final = 300
 
 
@@ -36,13 +42,15 @@ class SalesforceAnswer:
     """What is known after an answer: outcomes, and the member keys that need another call.
 
     `taken` are members whose key another record took since the query, `unclear` those of a call that was refused as a
-    whole, with the reason. `unavailable` is the outcome of every member, if no further call may be made.
+    whole, with the reason. `unavailable` is the outcome of every member, if no further call may be made. `personal` are
+    the fields of a refusal that is about names or phone alone: a record is not to lack all the others for them.
     """
 
     outcomes: dict[str, CrmOutcome] = field(default_factory=dict)
     taken: list[str] = field(default_factory=list)
     unclear: dict[str, str] = field(default_factory=dict)
     unavailable: CrmOutcome | None = None
+    personal: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
 def read_answer(reply: SalesforceReply, keys: Sequence[str]) -> SalesforceAnswer:
@@ -84,7 +92,7 @@ def _read_one(answer: SalesforceAnswer, key: str, result: Mapping[str, Any]) -> 
         answer.outcomes[key] = CrmOutcome(state="mirrored", id=str(record), made=made) if record else _SILENT
     elif unknown:
         answer.unavailable = fault_of(FAULTS, found).outcome(unknown[0])
-    elif _TAKEN in found:
+    elif _TAKEN in found and _unique_field(errors) == KEY:
         answer.taken.append(key)
     elif _AMBIGUOUS.intersection(found):
         answer.outcomes[key] = _CONFLICT
@@ -92,9 +100,27 @@ def _read_one(answer: SalesforceAnswer, key: str, result: Mapping[str, Any]) -> 
         # A lock within a trigger is told with the trigger's code first.
         decisive = [_LOCK] if _LOCK in found else found
         reason = _reason(decisive, errors) if decisive else "no_reason"
-        answer.outcomes[key] = fault_of(FAULTS, decisive).outcome(reason, member_only=_LOCK in found)
+        fault = fault_of(FAULTS, decisive)
+        named = frozenset(fields_named(errors))
+        if fault.blames == "member" and not named <= _MEMBERS_OWN:
+            # Relay keeps each text and number to its own definition: a field that takes less was made narrower, or a rule
+            # of the merchant's fills it.
+            fault = UNKNOWN
+        answer.outcomes[key] = fault.outcome(reason, member_only=_LOCK in found)
+        if named and named.issubset(PERSON_FIELDS):
+            answer.personal[key] = named
+
+
+def _unique_field(errors: object) -> str:
+    """Return the field whose value another record has; our key where the answer does not say."""
+    for error in errors if isinstance(errors, list) else ():
+        named = _DUPLICATE.search(str(error.get("message", ""))) if isinstance(error, Mapping) else None
+        if named:
+            return named[1]
+    return next(iter(fields_named(errors)), KEY)
 
 
 def _reason(found: Sequence[str], errors: object) -> str:
     """Return the first code, and the field that the error names: a merchant may require one that only the merchant can fill."""
-    return " ".join([found[0], *list(fields_named(errors))[:1]])
+    unique = [_unique_field(errors)] if found[0] == _TAKEN else []
+    return " ".join([found[0], *[*fields_named(errors), *unique][:1]])

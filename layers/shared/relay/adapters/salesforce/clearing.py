@@ -55,23 +55,36 @@ def clear(
 
 
 def _present(client: SalesforceClient, contacts: Sequence[ContactRef], until: float) -> dict[str, ContactRef]:
-    """Return the records that there are, by id: those under the members' keys, and those that an erasure ends."""
-    by_key = {contact.key.lower(): contact for contact in contacts}
+    """Return the records that there are, by id: those under the members' keys, and those to find by id."""
+    by_key = {contact.key.lower(): contact for contact in contacts if not contact.previous}
     present: dict[str, ContactRef] = {}
-    for record in find(client, ("Id", KEY), KEY, [contact.key for contact in contacts], until=until):
+    for record in find(client, ("Id", KEY), KEY, [each.key for each in by_key.values()], until=until):
         contact, id_ = by_key.get(str(record.get(KEY) or "").lower()), str(record["Id"])
         if contact:
             present[id_] = contact if contact.id == id_ else ContactRef(key=contact.key, id=id_)
+    found = {contact.key for contact in present.values()}
+    # Also a member's own contact, where the merchant has edited or emptied the key.
     by_id = {
-        contact.id: contact for contact in contacts if contact.loses_the_person and contact.id not in present
+        contact.id: contact
+        for contact in contacts
+        if contact.id
+        and contact.id not in present
+        and (contact.previous or contact.loses_the_person or contact.key not in found)
     }
-    for record in (
-        find(client, ("Id", KEY), "Id", [id_ for id_ in by_id if id_], until=until) if by_id else ()
-    ):
-        id_ = str(record["Id"])
-        if not record.get(KEY):  # another member may have the record by now
-            present[id_] = by_id[id_]
+    customer = names(client.org.object_name)["shopify_customer_id"]
+    for record in find(client, ("Id", KEY, customer), "Id", by_id, until=until):
+        contact = by_id.get(str(record["Id"]))
+        if contact and _is_theirs(contact, record, customer):
+            present[str(record["Id"])] = contact
     return present
+
+
+def _is_theirs(contact: ContactRef, record: Mapping[str, Any], customer: str) -> bool:
+    """Return whether a record has this member's fields: another member may have it by now."""
+    key = str(record.get(KEY) or "").strip().lower()
+    if key:
+        return key == contact.key.lower()
+    return contact.loses_the_person or str(record.get(customer) or "") == contact.key.rpartition(":")[2]
 
 
 def _empty(client: SalesforceClient, contact: ContactRef) -> dict[str, Any]:

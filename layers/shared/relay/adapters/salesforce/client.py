@@ -48,6 +48,8 @@ UNKNOWN_PARTS: Final = {
 
 _MULTIPLE_CHOICES: Final = 300
 _FOR_SINGLE_MEMBERS: Final = frozenset({_MULTIPLE_CHOICES, 400, 413})
+_OTHER_SERVER: Final = frozenset({301, 308, 404, 410})
+_OBJECTS: Final = "/sobjects/"
 _OBJECT: Final = re.compile(r"Contact|Account|[A-Za-z][A-Za-z0-9_]*__c")
 _VERSION: Final = re.compile(r"[1-9][0-9]{1,2}\.0")
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z_]{2,59}")
@@ -128,7 +130,7 @@ class SalesforceClient:
             # The request was rejected before it had any effect, so it may be repeated in a new session; once.
             self._session = None
             reply = self._send(method, path, body, query, until)
-        return self._read(reply)
+        return self._read(reply, path)
 
     def _send(
         self,
@@ -160,19 +162,26 @@ class SalesforceClient:
         body = read_json(reply)
         if reply.is_success and isinstance(body, Mapping) and body.get("access_token"):
             return SalesforceSession(self._instance(body.get("instance_url")), str(body["access_token"]))
+        raise CrmUnavailableError(self._no_session(reply, body))
+
+    def _no_session(self, reply: httpx.Response, body: object) -> CrmOutcome:
+        """Return what an answer without a token means. A code that is not known is no reason to blame the credentials."""
         code = body.get("error") if isinstance(body, Mapping) else None
-        own = code is not None or reply.status_code in _WITH_ANY_BODY - {HTTPStatus.TOO_MANY_REQUESTS}
-        other_server = reply.is_redirect or reply.is_success or reply.status_code == HTTPStatus.NOT_FOUND
-        if reply.is_server_error or not (own or other_server):
-            raise CrmUnavailableError(
-                CrmOutcome(state="retry", reason="no_session", retry_after=retry_after(reply))
-            )
-        reason = code if isinstance(code, str) and _CODE.fullmatch(code) else f"http_{reply.status_code}"
-        if not own:
-            # No server of Salesforce's answers like this: the address is another one's.
-            raise CrmUnavailableError(CrmOutcome(state="unauthorised", reason=reason, setting=URL))
-        self.secret.forget()
-        raise CrmUnavailableError(CrmOutcome(state="unauthorised", reason=reason))
+        own = code is not None or reply.status_code == HTTPStatus.UNAUTHORIZED
+        reason = code.lower() if isinstance(code, str) and _CODE.fullmatch(code) else ""
+        other_server = reply.status_code in _OTHER_SERVER or (reply.is_success and body is not None)
+        if not own and other_server:
+            # No server of Salesforce's answers like this: the address is another one's. A page with 200 or a redirect
+            # for a while is what an edge shows during maintenance.
+            return CrmOutcome(state="unauthorised", reason=f"http_{reply.status_code}", setting=URL)
+        fault = fault_of(FAULTS, [reason, f"http_{reply.status_code}"])
+        if reply.is_server_error or not own or fault.blames != "setting":
+            known = fault.blames == "later"
+            later = fault if known else FAULTS["edge"]
+            return later.outcome(reason if known else "no_session", asked=retry_after(reply))
+        if not fault.setting:
+            self.secret.forget()
+        return fault.outcome(reason or f"http_{reply.status_code}")
 
     def _credentials(self) -> dict[str, str]:
         try:
@@ -192,7 +201,7 @@ class SalesforceClient:
             return url.rstrip("/")
         return self.org.url
 
-    def _read(self, reply: httpx.Response) -> SalesforceReply:
+    def _read(self, reply: httpx.Response, path: str) -> SalesforceReply:
         body, status = read_json(reply), reply.status_code
         if is_foreign_success(reply):
             raise edge_page(f"http_{status}")
@@ -202,6 +211,8 @@ class SalesforceClient:
         for_single = status in _FOR_SINGLE_MEMBERS and (own or status == _MULTIPLE_CHOICES)
         if not unknown and (reply.is_success or for_single):
             return SalesforceReply(status, body)
+        if status == HTTPStatus.NOT_FOUND and path.startswith(_OBJECTS):
+            found = ["object_not_found"]
         fault = self._fault(found, status, own=own)
         reason = unknown[0] if unknown else found[0] if found else f"http_{status}"
         outcome = fault.outcome(reason, asked=retry_after(reply))

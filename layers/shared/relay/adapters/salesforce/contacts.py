@@ -2,8 +2,8 @@
 
 Any number of Salesforce contacts can have one e-mail address, so Salesforce itself detects no duplicate: a query comes
 before every write. At most one query for two hundred members whose contacts are as Relay left them; one more for members
-that are new or have another address, and one for new contacts of members that Salesforce has held before: what a merchant
-deleted is in no answer.
+that are new or have another address, and one for members that Salesforce has held before and that have no record under their
+key: the merchant edited the key by hand, or deleted the record, which then is in no answer.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import Any, Final
 from relay.adapters.salesforce.client import SalesforceClient
 from relay.adapters.salesforce.mapping import KEY, names
 from relay.adapters.salesforce.query import find
+from relay.crm.address_rings import holder_key
+from relay.errors import TransientError
 from relay.model.formats import sendable_text
 from relay.ports.crm import CONTACT_DELETED, NO_NOTES, ContactNotes, CrmOutcome
 from relay.rules.crm_profile import CrmProfile
@@ -73,31 +75,46 @@ def plan_contacts(
     contacts |= {str(record.get("Id")): _contact(record, email) for record in found}
     plan = ContactPlan()
     by_key, by_email = _index(contacts.values())
+    lost = [key for key in profiles if key.lower() not in by_key]
+    homes = _homes(client, fields, email, {key: home for key in lost if (home := notes.home(key))}, until)
+    for key, contact in homes.items():
+        if contact:
+            _decide_home(plan, key, contact, notes)
     for key, profile in profiles.items():
+        if key in plan.adopted or key in plan.outcomes:
+            continue
         at_address = by_email.get(sendable_text(profile.email or "").lower(), ())
         _decide(plan, key, by_key.get(key.lower(), ()), at_address)
-    deleted = _deleted(client, profiles, plan, notes, until)
-    plan.new = [key for key in plan.new if key not in deleted]
-    plan.outcomes |= dict.fromkeys(deleted, CONTACT_DELETED)
+        is_deleted = key in homes and homes[key] is None
+        if is_deleted and key in plan.new and "salesforce" not in profile.remake_contacts:
+            plan.new.remove(key)
+            plan.outcomes[key] = CONTACT_DELETED
     return plan
 
 
-def _deleted(
-    client: SalesforceClient,
-    profiles: Mapping[str, CrmProfile],
-    plan: ContactPlan,
-    notes: ContactNotes,
-    until: float,
-) -> set[str]:
-    """Return the members of `plan.new` whose contact was deleted and must not be made again: one query, where there are any."""
-    homes = {
-        key: home
-        for key in plan.new
-        if "salesforce" not in profiles[key].remake_contacts and (home := notes.home(key))
-    }
-    found = find(client, ("Id",), "Id", homes.values(), until=until) if homes else []
-    there = {str(record.get("Id")) for record in found}
-    return {key for key, home in homes.items() if home not in there}
+def _homes(
+    client: SalesforceClient, fields: Sequence[str], email: str, homes: Mapping[str, str], until: float
+) -> dict[str, SalesforceContact | None]:
+    """Return the records that held these members last, as they are now; None for one that was deleted. At most one query."""
+    found = find(client, fields, "Id", homes.values(), until=until) if homes else []
+    there = {str(record.get("Id")): _contact(record, email) for record in found}
+    return {key: there.get(home) for key, home in homes.items()}
+
+
+def _decide_home(plan: ContactPlan, key: str, home: SalesforceContact, notes: ContactNotes) -> None:
+    """Put a member back into the record that held it last, where its key was edited by hand and no other member has it.
+
+    The key may be emptied, have blanks around it, or be one of a member that has no claim to a record any more. Under any
+    other key the record is not touched.
+    """
+    holder = holder_key(key, home.key)
+    is_own = home.key in {"", key.lower()}
+    try:
+        is_own = is_own or (holder is not None and notes.gives_way(key, holder))
+    except TransientError:
+        plan.outcomes[key] = CrmOutcome(state="retry", reason="holder_not_read", member_only=True)
+    if is_own and home.id not in plan.adopted.values():
+        plan.adopted[key] = home.id
 
 
 def _decide(

@@ -9,6 +9,9 @@ from relay.adapters.fault_table import Fault, FaultTable
 _CODES: Final = "https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/sforce_api_calls_concepts_core_data_objects.htm"
 _REST: Final = "https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorcodes.htm"
 _OAUTH: Final = "https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_flow_errors.htm"
+_RFC_OAUTH: Final = "https://www.rfc-editor.org/rfc/rfc6749#section-5.2"
+_RETRY_LOGIN: Final = "https://github.com/amazon-connect/amazon-connect-salesforce-lambda/issues/43"
+_UNKNOWN_VERSION: Final = "https://github.com/restforce/restforce/issues/160"
 _LIFE: Final = "https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/api_rest_eol.htm"
 _LIMITS: Final = "https://github.com/mautic/mautic/issues/5006"
 _EDGE: Final = "an answer without Salesforce's own body comes from the edge before it (RFC 9110, 15.5)"
@@ -66,20 +69,34 @@ FAULTS: Final[FaultTable] = {
     "request_running_too_long": Fault("later", _CODES, wait=BUSY_SECONDS),
     "query_timeout": Fault("later", _CODES, wait=BUSY_SECONDS),
     "entity_is_deleted": Fault("later", _CODES, wait=LOCK_SECONDS),
+    "unknown_error": Fault("later", _RETRY_LOGIN, wait=BUSY_SECONDS),
+    "rate_limit_exceeded": Fault("later", _OAUTH, wait=BUSY_SECONDS),
+    "server_error": Fault("later", _RFC_OAUTH, wait=BUSY_SECONDS),
+    "temporarily_unavailable": Fault("later", _RFC_OAUTH, wait=BUSY_SECONDS),
     "edge": Fault("later", _EDGE),
     # settings
     "invalid_client": Fault("setting", _OAUTH),
     "invalid_client_id": Fault("setting", _OAUTH),
     "invalid_grant": Fault("setting", _OAUTH),
+    "invalid_client_credentials": Fault("setting", _OAUTH),
+    "invalid_app_access": Fault("setting", _OAUTH),
+    "invalid_request": Fault("setting", _RFC_OAUTH),
+    "invalid_scope": Fault("setting", _RFC_OAUTH),
+    "unauthorized_client": Fault("setting", _RFC_OAUTH),
+    "unsupported_grant_type": Fault("setting", _RFC_OAUTH),
+    "access_denied": Fault("setting", _OAUTH),
     "inactive_user": Fault("setting", _OAUTH),
+    "inactive_org": Fault("setting", _OAUTH, URL),
     "api_disabled_for_org": Fault("setting", _REST),
     "api_currently_disabled": Fault("setting", _REST),
     "insufficient_access": Fault("setting", _REST),
     "invalid_session_id": Fault("setting", _REST),
     "http_401": Fault("setting", _REST),
     "http_403": Fault("setting", _REST),
-    "not_found": Fault("setting", _REST, OBJECT),
-    "http_404": Fault("setting", _REST, OBJECT),
+    # An object that is not there is told as `invalid_type` by the query before every write; only its description is a path.
+    "not_found": Fault("setting", _UNKNOWN_VERSION, VERSION),
+    "http_404": Fault("setting", _UNKNOWN_VERSION, VERSION),
+    "object_not_found": Fault("setting", _REST, OBJECT),
     "unsupported_api_version": Fault("setting", _LIFE, VERSION),
     "http_410": Fault("setting", _LIFE, VERSION),
 }

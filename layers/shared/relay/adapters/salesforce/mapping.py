@@ -23,9 +23,11 @@ KEY: Final = "Membership_Key__c"
 _EMAIL: Final = {"Contact": "Email", "Account": "PersonEmail"}
 """The e-mail field of the objects that have one; any other object gets a field of ours."""
 
+LAST_NAME: Final = "LastName"
+
 _PERSON: Final[Mapping[PersonField, tuple[str, int]]] = {
     "first_name": ("FirstName", 40),
-    "last_name": ("LastName", 80),
+    "last_name": (LAST_NAME, 80),
     "phone": ("Phone", 40),
 }
 """The objects' own fields of a person, and how much they hold."""
@@ -109,7 +111,7 @@ def person_names(profile: CrmProfile) -> dict[str, str]:
 
     Without one it is not the e-mail address: that may change, and would stay in the name when the member is erased.
     """
-    return {"LastName": placeholder_name(str(profile.values["shopify_customer_id"]))} | known_person(profile)
+    return {LAST_NAME: placeholder_name(str(profile.values["shopify_customer_id"]))} | known_person(profile)
 
 
 def known_person(profile: CrmProfile) -> dict[str, str]:

@@ -16,7 +16,14 @@ from relay.adapters.http import CrmUnavailableError
 from relay.adapters.salesforce.answers import read_answer
 from relay.adapters.salesforce.client import TIME_LIMIT, SalesforceClient
 from relay.adapters.salesforce.contacts import plan_contacts
-from relay.adapters.salesforce.mapping import KEY, fields_of, needs_last_name, person_names
+from relay.adapters.salesforce.mapping import (
+    KEY,
+    LAST_NAME,
+    fields_of,
+    needs_last_name,
+    person_names,
+    placeholder_name,
+)
 from relay.ports.crm import NO_NOTES, ContactNotes, CrmOutcome
 from relay.rules.crm_profile import CrmProfile
 
@@ -33,7 +40,10 @@ def time_limit() -> float:
 
 @dataclass(slots=True)
 class RecordWriter:
-    """Writes many records in one call. `outcomes` grows with every answer; `taken` as in `SalesforceAnswer`."""
+    """Writes many records in one call. `outcomes` grows with every answer; `taken` as in `SalesforceAnswer`.
+
+    A record that is refused for names or phone alone is written once more without them.
+    """
 
     client: SalesforceClient
     until: float = field(default_factory=time_limit)
@@ -59,6 +69,7 @@ class RecordWriter:
         self.taken += answer.taken
         if answer.unavailable:
             raise CrmUnavailableError(answer.unavailable)
+        self.write(_without(records, answer.personal), by_key=by_key)
         if answer.unclear and self._halvings >= MOST_HALVINGS:
             self.outcomes |= {
                 key: CrmOutcome(state="waiting", reason=reason) for key, reason in answer.unclear.items()
@@ -68,6 +79,22 @@ class RecordWriter:
         unclear, middle = list(answer.unclear), (len(answer.unclear) + 1) // 2
         for half in (unclear[:middle], unclear[middle:]):
             self.write({key: records[key] for key in half}, by_key=by_key)
+
+
+def _without(records: Records, personal: Mapping[str, frozenset[str]]) -> dict[str, dict[str, Any]]:
+    """Return what is left of these records without the names that were refused, where that is another record and not empty.
+
+    A last name is required of a new record, and becomes the customer's number.
+    """
+    again: dict[str, dict[str, Any]] = {}
+    for member, refused in personal.items():
+        record = records[member]
+        fields = {name: value for name, value in record.items() if name not in refused}
+        if LAST_NAME in refused and KEY in record:
+            fields[LAST_NAME] = placeholder_name(str(record[KEY]).rpartition(":")[2])
+        if fields != record and fields.keys() - {"id"}:
+            again[member] = fields
+    return again
 
 
 @dataclass(slots=True)
