@@ -29,9 +29,9 @@ def facts(event: ChangedTier) -> Facts:
         known(event.payload, tier_id="tier_id"),
         # Where the event names none, the tier before an earlier move is not the one before this.
         dict.fromkeys(("previous_tier_id", "previous_tier_name")),
+        known(event.detail, tier_name="tier_name"),
         pick(
             event.detail,
-            tier_name="tier_name",
             previous_tier_id="previous_tier_id",
             previous_tier_name="previous_tier_name",
         ),

@@ -93,11 +93,35 @@ def test_a_message_has_our_link_alone(text: str, mask: bool) -> None:  # noqa: F
 
 
 @pytest.mark.parametrize(
-    "text", ["Mia", "J.R.R. Tolkien", "12.50 USD", "2026-04-01T10:00:00Z", "10:30", "Anna-Lena O'Neil", "Zoë"]
+    "text",
+    [
+        "Mia",
+        "J.R.R. Tolkien",
+        "12.50 USD",
+        "2026-04-01T10:00:00Z",
+        "10:30",
+        "Anna-Lena O'Neil",
+        "Zoë",
+        "10:30:45",
+        "a: b: c",
+        "Grade 1:2",
+    ],
 )
 def test_what_is_no_link_stays(text: str) -> None:
     """Amounts, times and initials are as they were."""
     assert unlinked(text) == text
+
+
+@pytest.mark.parametrize(
+    "code", ["white_check_mark", "tada", "+1", "100", "flag-de", "man-woman-girl", "e-mail"]
+)
+def test_no_picture_is_made_of_a_name(code: str) -> None:
+    """A tick that Slack puts in says that a lost fee is paid."""
+    text = f"Mia :{code}: Recovered:{code}:"
+    assert f":{code}:" not in unlinked(text)
+    mia = member(first_name=text, last_name=text, tier_name=text, email="")
+    message = notification(record=mia, details=(("Reason", text),))
+    assert not any(f":{code}:" in one for one in texts_in(slack_message(message)))
 
 
 def test_an_address_stays_an_address() -> None:

@@ -41,6 +41,11 @@ TIERS: tuple[tuple[tuple[Said, ...], dict[str, Any]], ...] = (
     # The same tier told again without its name keeps it.
     ((("joined", 1, SILVER, ()), ("joined", 3, SILVER, ("tierName",))), {"tier_name": "Silver"}),
     ((TO_SILVER, ("joined", 3, SILVER, ("tierName",))), {"tier_name": "Silver"}),
+    # So does a null or a blank name; beside another tier's id neither leaves the name of the tier before.
+    ((("joined", 1, SILVER, ()), ("joined", 3, {**SILVER, "tierName": None}, ())), {"tier_name": "Silver"}),
+    ((TO_SILVER, ("joined", 3, {**SILVER, "tierName": "  "}, ())), {"tier_name": "Silver"}),
+    ((TO_SILVER, ("moved", 3, {**SILVER, "tierName": None}, ())), {"tier_name": "Silver"}),
+    ((FREE_JOINED, ("moved", 2, {**SILVER, "tierName": None}, ())), {"tier_id": "51", "tier_name": None}),
     ((FREE_JOINED, TO_SILVER, ("joined", 3, SILVER, ())), {"tier_name": "Silver", "tier_type": "paid"}),
     # Of a second move that names no former tier, the first one's is not the former.
     ((TO_SILVER, ("moved", 3, FREE, ("previousTierId", "previousTierName"))), {"previous_tier_name": None}),

@@ -43,9 +43,10 @@ def joining_facts(event: JoinedEvent, *more: Mapping[str, Value], tier_type: str
         event,
         dict.fromkeys((*_CLEARED, "trial_ends_at")),
         known(event.payload, tier_id="tier_id"),
+        # A name that this event lacks stays, if it is the same tier's (`together.py`).
+        known(event.detail, tier_name="tier_name"),
         pick(
             event.detail,
-            tier_name="tier_name",
             previous_tier_id="previous_tier_id",
             previous_tier_name="previous_tier_name",
         ),

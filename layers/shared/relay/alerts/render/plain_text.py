@@ -31,6 +31,9 @@ The other dots are those that browsers take for one in a domain (UTS 46). An acc
 its letter, as in `cafe\u0301.com`: it ends a label like any letter, and may be the second letter.
 """
 
+_EMOJI: Final = re.compile(r":(?=(?:[\w+'\-]*[A-Za-z][\w+'\-]*|[+\-]1|100|1234):)", re.ASCII)
+"""The colon before a name that Slack makes a picture of: `:white_check_mark:` would tick off a lost fee. `:30:` is of a time."""
+
 _ADDRESS: Final = re.compile(r"[^\s:/<>]+@[A-Za-z0-9\-]+(\.[A-Za-z0-9\-]+)+")
 
 
@@ -42,8 +45,8 @@ def line(text: str | None) -> str:
 
 
 def unlinked(text: str | None) -> str:
-    """Return text as one line in which no program finds a link."""
-    return _DOT.sub(r"\1 ", _SCHEME.sub(r"\g<0> ", line(text)))
+    """Return text as one line in which no program finds a link, nor the name of a picture."""
+    return _DOT.sub(r"\1 ", _SCHEME.sub(r"\g<0> ", _EMOJI.sub(": ", line(text))))
 
 
 def address(text: str | None) -> str:
