@@ -27,7 +27,7 @@ def facts(event: Cancelled) -> Facts:
         {
             "cancelled_at": event.occurred_at,
             "cancel_type": kind,
-            "cancel_reason": source,
+            "cancel_reason": cancellation.source(source),
         },
         milestone=Milestone(
             kind="ended", detail=kind or ("unknown" if source else ""), tier=event.payload.tier_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inveterate.webhooks.cancellations import PendingCancellation
 from relay.model.effects import Effects, GrantCredits, Kpi
-from relay.model.facts import Facts, known, pick
+from relay.model.facts import Facts, known
 from relay.model.member import Member
 from relay.rules import cancellation, dunning
 from relay.rules.settings import Rules
@@ -14,12 +14,14 @@ from relay.wiring.topics import consumer
 
 def facts(event: PendingCancellation) -> Facts:
     """Return that the membership will end, when, where the event says it, and the source of the cancellation."""
+    source = cancellation.source(event.detail.cancellation_source)
     return Facts.of(
         event,
         {"pending_since": event.occurred_at},
         known(event.detail, effective_cancellation_date="pending_cancel_at"),
-        pick(event.detail, cancellation_source="pending_cancel_source"),
-        pick(event.detail, cancellation_source="cancel_reason"),
+        dict.fromkeys(("pending_cancel_source", "cancel_reason"), source)
+        if event.detail.has("cancellation_source")
+        else {},
     )
 
 
