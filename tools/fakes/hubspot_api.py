@@ -108,13 +108,19 @@ class HubspotApi:
         return 207, {"status": "COMPLETE", "results": results, "numErrors": len(missing), "errors": [error]}
 
     def update(self, request: HubspotRequest) -> HubspotReply:
-        """Change existing contacts."""
+        """Change existing contacts; report each by its trace id, or refuse all of them for one."""
+        inputs = check_inputs(request.body.get("inputs"), "id")
+        traced = self.multi_status and all(wanted.get("objectWriteTraceId") for wanted in inputs)
+        before = {} if traced else {contact: dict(has) for contact, has in self.portal.contacts.items()}
         results, errors = [], []
-        for wanted in check_inputs(request.body.get("inputs"), "id"):
+        for wanted in inputs:
             trace = wanted.get("objectWriteTraceId")
             try:
                 self.portal.update(wanted["id"], None, wanted["properties"])
             except HubspotError as refused:
+                if not traced:
+                    self.portal.contacts = before
+                    raise
                 errors.append(refused.body(trace))
             else:
                 results.append(self.contact_body(wanted["id"]))
@@ -183,7 +189,7 @@ class HubspotApi:
             if not isinstance(option.get("label"), str) or not isinstance(option.get("value"), str):
                 raise HubspotError(400, "VALIDATION_ERROR", "an option needs a label and a value")
         for name in ("label", "value"):
-            if len({option[name].lower() for option in options}) < len(options):
+            if len({option[name].strip().lower() for option in options}) < len(options):
                 raise HubspotError(400, "VALIDATION_ERROR", f"Property option {name}s must be unique.")
         if len(options) > self.portal.options_at_most:
             raise HubspotError(400, "VALIDATION_ERROR", "The maximum number of options is exceeded")

@@ -54,8 +54,7 @@ def left_contacts(
     an address, so that the CRM no longer finds it); and the one of its former address, where the address identifies a
     member: a CRM that identifies members by key moves the contact itself.
     """
-    former = {sync_state.id} if home and sync_state.id else set[str]()
-    names = {*sync_state.previous_contacts, *noted, *former} - {home, profile.email}
+    names = {*sync_state.previous_contacts, *noted} - {home, profile.email}
     left = [_previous(profile.key, name) for name in sorted(names)]
     if by_email:
         left += [
@@ -63,6 +62,9 @@ def left_contacts(
             for contact in known_contacts(profile.key, replace(sync_state, previous_contacts=frozenset()))
             if contact.email not in {None, profile.email} and contact.id not in {*names, home}
         ]
+    former = sync_state.id
+    if former and home and former not in {home, *(contact.id for contact in left)}:
+        left.append(_previous(profile.key, former))
     return left
 
 

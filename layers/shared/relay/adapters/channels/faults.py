@@ -142,7 +142,7 @@ PAGERDUTY: Final[FaultTable] = {
     ),
     "http_401": Fault("setting", _EVENTS, PAGERDUTY_SECRET),
     "http_403": Fault("setting", _EVENTS, PAGERDUTY_SECRET),
-    # The body says so, whatever the status: 403 in place of 429 was observed.
+    # A 403 in place of a 429, by its body.
     "throttle_exceeded": Fault("later", "https://github.com/dropbox/pygerduty/pull/25"),
     "invalid_event": Fault("member", _EVENTS),
     "http_413": Fault("member", _EVENTS),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _ACCEPTED: Final = 202
 _INVALID: Final = 400
+_FORBIDDEN: Final = 403
 _SERVER_ERROR: Final = 500
 _WITH_ANY_BODY: Final = frozenset({401, 410, 413, 429})
 """Statuses that mean the same whatever the body is."""
@@ -101,7 +102,7 @@ def _code(reply: httpx.Response) -> str:
     if not {"status", "message", "errors", "error"} & body.keys():
         known = reply.is_redirect or status in _WITH_ANY_BODY
         return f"http_{status}" if known else "edge"
-    if "throttle" in str(body.get("status", "")).lower():
+    if status == _FORBIDDEN and "throttle" in str(body.get("status", "")).lower():
         return "throttle_exceeded"
     if status != _INVALID:
         return f"http_{status}"
