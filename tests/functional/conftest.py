@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
+import botocore.session
 import pytest
 from botocore.config import Config
 from moto import mock_aws
 from relay.adapters.aws import boto
 from relay.adapters.aws.client import use
+
+from tests.support.shared_models import shared_loader
 
 
 @dataclass
@@ -55,6 +58,7 @@ def _aws(monkeypatch: pytest.MonkeyPatch, _session: OneSession) -> Iterator[None
     with mock_aws(), monkeypatch.context() as patched:
         patched.setattr(boto, "_session", lambda: _session)
         patched.setattr(boto3, "DEFAULT_SESSION", _session)
+        patched.setattr(botocore.session, "create_loader", shared_loader)
         boto.client.cache_clear()
         use(boto.BotoAws())
         yield
