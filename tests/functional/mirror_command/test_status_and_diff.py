@@ -200,6 +200,15 @@ def test_the_result_as_text() -> None:
         "last fill none",
         "at never",
     ]
+    refused = {
+        "member": "k",
+        "state": "refused",
+        "reason": "r",
+        "since": "",
+        "next_try": "",
+        "what_to_do": "w",
+    }
+    assert as_text({"who": [refused]}).splitlines()[-1].split() == ["k", "refused", "r", "-", "-", "w"]
     same = {"ours": "a", "theirs": "a", "same": True}
     differs = {"ours": "Gold", "theirs": "Silver", "same": False}
     lines = as_text({"target": "t", "members": {"k": {"a": same, "z": differs}}}).splitlines()
