@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from relay.model.effects import Level
@@ -114,7 +115,7 @@ def test_an_age_that_was_not_measured_is_said(age: float | None, says: bool) -> 
         "oldest_seconds": age,
         "why": None,
     }
-    value = {
+    value: dict[str, Any] = {
         "stack": "relay",
         "state": "UPDATE_COMPLETE",
         "failed": {"deliveries": "x", "incidents": "x"},
