@@ -70,6 +70,14 @@ def put(name: str, body: str, header: MessageHeader) -> None:
     client("sqs").send_message(QueueUrl=queue_url(name), MessageBody=body, MessageAttributes=attributes)
 
 
+def hold(name: str, count: int) -> None:
+    """Hide messages of a queue, as another reader does that has received them."""
+    found = client("sqs").receive_message(
+        QueueUrl=queue_url(name), MaxNumberOfMessages=count, VisibilityTimeout=600
+    )
+    assert len(found["Messages"]) == count
+
+
 def waiting(name: str) -> list[Any]:
     """Return what is visible in a queue."""
     found = client("sqs").receive_message(

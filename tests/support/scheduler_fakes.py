@@ -109,6 +109,9 @@ class EmptyInbox:
     def delete(self, messages: object) -> None:
         """Nothing to acknowledge."""
 
+    def release(self, receipts: object) -> None:
+        """Nothing to show again."""
+
 
 @dataclass
 class SchedulerSetup:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from relay_cli.errors import ATTENTION, DONE, CliError
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from relay_cli.stack import Stack
 
 _LOOK_EVERY: Final = 2.0
+_ASK_WHY_AFTER: Final = 15.0
+"""Seconds without progress after which the log is asked why: a step takes a second or two."""
 _BEGINS_WITHIN: Final = 180.0
 """Seconds in which a run shows progress: an idle function starts in two, a deferred message waits for minutes."""
 
@@ -42,6 +45,8 @@ class Runs:
     queue: MessageSender
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
+    deferred_why: Callable[[], str] = lambda: ""
+    """Returns why the function has deferred its step, such as an API key that Inveterate refuses; empty where it has not."""
 
     @classmethod
     def of(cls, stack: Stack) -> Runs:
@@ -58,6 +63,7 @@ class Runs:
         return cls(
             DynamoFullRuns(stack.output("MirrorsTable"), stack.aws()),
             SqsOutgoing(url, "reconcile", stack.aws()),
+            deferred_why=lambda: _deferred_why(stack),
         )
 
     def command(self, action: RunAction, *, dry_run: bool = False) -> str:
@@ -85,25 +91,32 @@ class Runs:
         try:
             return self._followed(title, is_it)
         except KeyboardInterrupt:
-            print("relay: the run goes on; `relay import --resume` shows it", file=sys.stderr)
-            raise
+            raise KeyboardInterrupt(
+                "relay: this display has ended, and the run goes on in the stack: `relay import --resume` shows it"
+            ) from None
 
     def _followed(self, title: str, is_it: Callable[[FullRun], bool]) -> FullRun:
         until = self.clock() + _BEGINS_WITHIN
         place: FullRun | None = None
+        moved, why = self.clock(), ""
         with progress(title) as step:
             while True:
                 run = self.store.load()
+                if self.clock() - moved >= _ASK_WHY_AFTER:
+                    moved, before, why = self.clock(), why, self.deferred_why()
+                    if why and why != before:
+                        print(f"relay: the run waits: {why}; `relay doctor` says what to do", file=sys.stderr)
                 if run is not None and is_it(run):
-                    step(run.read, run.total or run.last_members, _note(run))
+                    step(run.read, run.total or run.last_members, f"waits: {why}" if why else _note(run))
                     if not run.is_active:
                         return run
                     if place != (place_now := _place(run)):
                         place = place_now
+                        moved, why = self.clock(), ""
                         until = self.clock() + _BEGINS_WITHIN
                     elif self.clock() > until:
                         raise CliError(
-                            f"the run has made no progress for {_BEGINS_WITHIN:.0f} s",
+                            f"the run has made no progress for {_BEGINS_WITHIN:.0f} s{f': {why}' if why else ''}",
                             "`relay doctor` says why, such as an API key that Inveterate refuses. The run goes on by itself once "
                             "that is mended; `relay import --resume` shows it",
                         )
@@ -113,6 +126,16 @@ class Runs:
                         "look at its log; the command stays in its queue and is done when it can be",
                     )
                 self.sleep(_LOOK_EVERY)
+
+
+def _deferred_why(stack: Stack) -> str:
+    """Return why the function reconcile has deferred what it deferred last; empty where the log cannot be read."""
+    from relay_cli.overview.deferrals import read_reasons
+
+    try:
+        return read_reasons(stack, datetime.now(UTC)).get("reconcile", "")
+    except Exception:  # noqa: BLE001 - a display that cannot name the reason goes on without it
+        return ""
 
 
 def reconcile_queue_url(stack: Stack) -> str:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from relay_cli import letters
 from relay_cli.errors import ATTENTION, DONE
 from relay_cli.help import HelpFormatter, add_yes_option, describe
-from relay_cli.output import Progress, as_json, counted, progress, show
+from relay_cli.output import Progress, agree, as_json, counted, progress, show
 from relay_cli.prompts import confirm
 
 if TYPE_CHECKING:
@@ -30,8 +30,9 @@ class LetterWords:
     """What one command calls its letters: all of the queue, and one of them.
 
     `then` says what the command can do with one of them. `skipped` are the sentences by the reason of a letter that
-    stays, `failed` that of one that was not taken. `advice` says what to do about one, by its reason.
-    `with_source` is whether they come from several queues and go back to them.
+    stays, `failed` that of one that was not taken; they fit one and many. `advice` says what to do about one, by its
+    reason. `with_source` is whether they come from several queues and go back to them. `held_by_others` returns how many
+    cannot be read, since the clock or another command holds them.
     """
 
     command: str
@@ -42,6 +43,21 @@ class LetterWords:
     failed: str
     advice: Callable[[str], str]
     with_source: bool = True
+    held_by_others: Callable[[], int] = lambda: 0
+
+    def held(self) -> str:
+        """Return the sentence about those that others hold; empty without any."""
+        count = self.held_by_others()
+        if not count:
+            return ""
+        return (
+            f"{counted(count, f'more {self.thing}')} {agree(count, 'is', 'are')} held by the clock or by another command, and "
+            f"could not be read: look again in a minute. Should that one have been killed, it takes 12 minutes."
+        )
+
+    def none(self, more: str = "") -> str:
+        """Return the sentence where a command has found none: none can be read is not that there is none."""
+        return f"no {self.queue}{more}{' that can be read now' if self.held_by_others() else ''}"
 
     def groups(self, groups: Sequence[LetterGroup], *, empty: str = "") -> str:
         """Return groups of them as a table, or `empty`."""
@@ -82,22 +98,41 @@ def list_letters(box: LetterBox, arguments: argparse.Namespace, words: LetterWor
     chosen = letters.filter_of(arguments, letters.now())
     with progress(f"reading {words.queue}") as step:
         found, groups = replace(box, report=step).find(chosen, arguments.limit or _SHOWN)
-    value = {"groups": letters.group_rows(groups), "letters": [letter.row() for letter in found]}
-    text = words.groups(groups, empty=nothing_fits(box, chosen, f"no {words.queue}"))
+    value = {
+        "groups": letters.group_rows(groups),
+        "letters": [letter.row() for letter in found],
+        "held": words.held_by_others(),
+    }
+    text = words.groups(groups, empty=nothing_fits(box, chosen, words.none()))
     if found:
         rows = letters.as_rows(found, with_source=words.with_source)
         text += f"\n\n{rows}\n\n`{words.command} show ID` shows one, {words.then}."
-    show(arguments, value, text)
-    return DONE
+    held = words.held()
+    show(arguments, value, "\n\n".join(filter(None, (text, held))))
+    return ATTENTION if held else DONE
 
 
 def show_letter(box: LetterBox, arguments: argparse.Namespace, words: LetterWords) -> int:
-    """Show one letter; the values in its body only where that is asked for."""
-    letter = letters.the_one(box.find(letters.by_id(arguments.id))[0], arguments.id)
-    row = {**letter.row(), "advice": words.advice(letter.reason)}
-    value = {**row, "content": letter.content(reveal=arguments.reveal)}
-    text = "\n".join(f"{name}: {'' if inner is None else inner}" for name, inner in row.items())
-    show(arguments, value, f"{text}\n{as_json(value['content'])}")
+    """Show one letter, or all that have its id; the values in its body only where that is asked for.
+
+    With `--json`, one letter is an object; several are the object's `letters`.
+    """
+    found = box.find(letters.by_id(arguments.id))[0]
+    values: list[dict[str, Any]] = []
+    texts: list[str] = []
+    for letter in letters.of_one_id(found, arguments.id, words.held()):
+        row = {**letter.row(), "advice": words.advice(letter.reason)}
+        content = letter.content(reveal=arguments.reveal)
+        values.append({**row, "content": content})
+        lines = [f"{name}: {'' if inner is None else inner}" for name, inner in row.items()]
+        texts.append("\n".join([*lines, as_json(content)]))
+    if len(values) == 1:
+        show(arguments, values[0], texts[0])
+        return DONE
+    many = counted(len(texts), words.thing)
+    head = f"{many} have this id: deliveries of one event. An action by the id is about all of them.\n\n"
+    numbered = [f"{number} of {len(texts)}\n{text}" for number, text in enumerate(texts, start=1)]
+    show(arguments, {"id": values[0]["id"], "letters": values}, head + "\n\n".join(numbered))
     return DONE
 
 
@@ -116,7 +151,7 @@ def drop_letters(box: LetterBox, arguments: argparse.Namespace, words: LetterWor
             carry_out(arguments, planned, drop, words=words, question=question, doing="dropping"),
             "Dropped",
         )
-    nothing = "" if planned.groups else nothing_fits(box, chosen, f"no {words.queue} to drop")
+    nothing = "" if planned.groups else nothing_fits(box, chosen, words.none(" to drop"))
     return print_result(arguments, planned, words, happened, nothing)
 
 
@@ -168,10 +203,15 @@ def print_result(  # noqa: PLR0913 - what is printed, in the order of the senten
     if total:
         lines += [] if is_shown else [""]
         lines.append(f"{happened} {counted(total if arguments.dry_run else result.done, words.thing)}.")
-    lines += [f"{count} go to {queue}" for queue, count in (queues or {}).items()]
+    lines += [f"{count} {agree(count, 'goes', 'go')} to {queue}" for queue, count in (queues or {}).items()]
     if result.failed:
-        lines.append(f"{result.failed} {words.failed}")
-    lines += [f"{count} stay: {words.skipped[reason]}" for reason, count in result.skipped.items()]
+        lines.append(_staying(result.failed, words.failed))
+    lines += [_staying(count, words.skipped[reason]) for reason, count in result.skipped.items()]
+    lines += [held] if (held := words.held()) else []
     value = letters.result_value(result) | ({} if queues is None else {"queues": dict(queues)})
-    show(arguments, value, "\n".join(lines))
-    return ATTENTION if result.failed or result.skipped else DONE
+    show(arguments, value | {"held": words.held_by_others()}, "\n".join(lines))
+    return ATTENTION if result.failed or result.skipped or held else DONE
+
+
+def _staying(count: int, why: str) -> str:
+    return f"{count:,} {agree(count, 'stays', 'stay')}: {why}"

@@ -8,7 +8,7 @@ from typing import Final
 _CRASHED: Final = "its function failed or ended each time: the saved query `errors` shows how; deploy a version that can, then redrive"
 _UNREADABLE: Final = (
     "Relay cannot read it, and redriven it comes back: ask Inveterate by day. A newer version may read it, else drop it; "
-    "the journal keeps it"
+    "the journal keeps it. One that came from a CRM's queue or from alerts was no webhook: drop it"
 )
 _UNFIT: Final = "AWS does not take it as it is: redrive it under a version that can, else drop it"
 _MONEY: Final = "no credits were given: docs/retention.md says when they may be"

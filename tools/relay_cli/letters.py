@@ -7,17 +7,20 @@ import getpass
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from relay_cli.errors import CliError, UsageError
 from relay_cli.numbers import whole_number
 from relay_cli.output import table
+from relay_cli.resources import QueueDepth, queue_depths
 
 if TYPE_CHECKING:
     from relay.adapters.aws.sqs import SqsInbox
     from relay.model.metrics import Metric, Outcome
     from relay.ports.messaging import Journal, MessageSender
+    from relay.queues.batch import Message
     from relay.recovery.dead_letters import LetterResult
     from relay.recovery.letters import Letter, LetterFilter, LetterGroup
 
@@ -30,6 +33,7 @@ Row = TypeVar("Row")
 
 _MAX_NAME_LENGTH: Final = 80
 _SHORTEST_ID: Final = 8
+_IDS_NAMED: Final = 5
 
 
 def add_filters(parser: argparse.ArgumentParser, *, with_source: bool = True) -> None:
@@ -134,11 +138,48 @@ def operator() -> str:
     return getpass.getuser()[:_MAX_NAME_LENGTH]
 
 
-def inbox(stack: Stack, output: str, name: str) -> SqsInbox:
+@dataclass
+class WatchedInbox:
+    """A queue that is read by hand, and how many of its messages other readers held when this command began."""
+
+    inbox: SqsInbox
+    depth: Callable[[], QueueDepth]
+    _before: QueueDepth | None = None
+    _seen: set[str] = field(default_factory=set)
+
+    def receive(self) -> Sequence[Message]:
+        """Return a few messages, hidden from other readers for a while; none when empty."""
+        # Asked after the first reading, the queue would count what this command itself holds.
+        self._before = self._before or self.depth()
+        messages = self.inbox.receive()
+        self._seen |= {message.id for message in messages}
+        return messages
+
+    def delete(self, messages: Sequence[Message]) -> None:
+        """Delete messages."""
+        self.inbox.delete(messages)
+
+    def release(self, receipts: Sequence[str]) -> None:
+        """Show messages to other readers again."""
+        self.inbox.release(receipts)
+
+    def held_by_others(self) -> int:
+        """Return how many messages were held by others, about.
+
+        SQS counts approximately, and late: what it still counted as held and this command could read was held by none.
+        """
+        before = self._before
+        return max(min(before.in_flight, before.total - len(self._seen)), 0) if before else 0
+
+
+def inbox(stack: Stack, output: str, name: str) -> WatchedInbox:
     """Return the queue behind an output, read by hand."""
     from relay.adapters.aws.sqs import SqsInbox
 
-    return SqsInbox(stack.output(output), name, stack.aws(), hidden_for=HELD_FOR)
+    url = stack.output(output)
+    return WatchedInbox(
+        SqsInbox(url, name, stack.aws(), hidden_for=HELD_FOR), lambda: next(queue_depths(stack, [url]))
+    )
 
 
 def journal_of(stack: Stack) -> Journal:
@@ -197,18 +238,24 @@ def pause(seconds: float) -> None:
     time.sleep(seconds)
 
 
-def the_one(letters: Sequence[Letter], wanted: str) -> Letter:
-    """Return the only letter of these.
+def of_one_id(letters: Sequence[Letter], wanted: str, held: str) -> Sequence[Letter]:
+    """Return these letters, all of one id: two deliveries of one event have one. `held` says what others hold.
 
     Raises:
-        CliError: there is none, or there are several.
+        CliError: there is none, or they have several ids.
 
     """
     if not letters:
-        raise CliError(f"there is no letter {wanted}", "`list` shows those that there are")
-    if len(letters) > 1:
-        raise CliError(f"{len(letters)} letters begin with {wanted}", "give more characters of the id")
-    return letters[0]
+        raise CliError(
+            f"there is no letter {wanted} that can be read now" if held else f"there is no letter {wanted}",
+            held or "`list` shows those that there are",
+        )
+    if len(ids := {letter.id for letter in letters}) > 1:
+        raise CliError(
+            f"the ids of {len(letters)} letters begin with {wanted}",
+            f"give more characters of the id: {', '.join(sorted(ids)[:_IDS_NAMED])}",
+        )
+    return letters
 
 
 def as_groups(groups: Sequence[LetterGroup], *, empty: str, thing: str, with_source: bool) -> str:

@@ -98,8 +98,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader has closed the pipe, as `head` does. Python would report it once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt:
-        print("relay: stopped", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        print(str(stopped) or "relay: stopped", file=sys.stderr)
         return INTERRUPTED
     except Exception as error:
         found = known_error(error)

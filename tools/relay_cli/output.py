@@ -68,6 +68,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def agree(count: int, one: str, many: str) -> str:
+    """Return the verb that fits a count: `1 stays`, `2 stay`."""
+    return one if count == 1 else many
+
+
 class Progress(Protocol):
     """The progress of one long step."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from relay.errors import PermanentError
@@ -13,7 +14,7 @@ from relay_cli.commands import dead_letters
 from relay_cli.errors import ATTENTION, DONE, CliError, UsageError
 
 from tests.support.command_line import parsed
-from tests.support.letter_queues import STACK, StackWithQueues, make_journal, put, queue_url, waiting
+from tests.support.letter_queues import STACK, StackWithQueues, hold, make_journal, put, queue_url, waiting
 from tests.support.port_fakes import NOW
 from tests.support.sample_events import content
 
@@ -32,14 +33,19 @@ def letters(monkeypatch: pytest.MonkeyPatch) -> None:
     make_journal()
     monkeypatch.setattr("relay_cli.letters.pause", lambda _seconds: None)
     for queue, customer in (("cancelled", "7001"), ("cancelled", "7002"), ("grants", "7003")):
-        queue_url(queue)
-        body = json.dumps(content("cancelled", 1, customerId=customer)).encode()
-        text, header = pack(
-            Delivery(event_id=f"{int(customer):032x}", body=body, received_at=NOW, topic="customer.cancelled")
-        )
-        message = Message(id="m", body=text, receives=1, receipt="", sent_at=NOW, header=header)
-        letter = dead_letter(message, PermanentError("no_member", "payload.customerId"), queue)
-        put("dead-letters", letter.body, letter.header)
+        put_letter(queue, customer)
+
+
+def put_letter(queue: str, customer: str, redrives: int = 0) -> None:
+    """Put a letter there that a function has given up."""
+    queue_url(queue)
+    body = json.dumps(content("cancelled", 1, customerId=customer)).encode()
+    text, header = pack(
+        Delivery(event_id=f"{int(customer):032x}", body=body, received_at=NOW, topic="customer.cancelled")
+    )
+    message = Message(id="m", body=text, receives=1, receipt="", sent_at=NOW, header=header)
+    letter = dead_letter(message, PermanentError("no_member", "payload.customerId"), queue)
+    put("dead-letters", letter.body, replace(letter.header, redrives=redrives))
 
 
 @pytest.mark.usefixtures("letters")
@@ -82,6 +88,38 @@ def test_a_choice_that_fits_none(words: tuple[str, ...], capsys: pytest.CaptureF
 
 
 @pytest.mark.usefixtures("letters")
+def test_two_letters_of_one_id(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two deliveries of one event have one id: both are shown, and no more characters are asked for than there are."""
+    put_letter("cancelled", "7001")
+    assert relay("show", f"{7001:032x}") == DONE
+    shown = capsys.readouterr().out
+    assert shown.startswith("2 letters have this id")
+    assert ("1 of 2\nid: " in shown, "2 of 2\nid: " in shown) == (True, True)
+    assert relay("show", f"{7001:032x}", "--json") == DONE
+    value = json.loads(capsys.readouterr().out)
+    assert [one["customer"] for one in value["letters"]] == ["7001", "7001"]
+
+
+@pytest.mark.usefixtures("letters")
+def test_letters_that_another_command_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    """They are not gone."""
+    hold("dead-letters", 3)
+    for words in (("list",), ("redrive", "--yes"), ("drop", "--yes")):
+        assert relay(*words) == ATTENTION
+        assert "3 more letters are held by the clock or by another command" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("letters")
+def test_what_was_redriven_three_times_did_fit_the_choice(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its own sentence says why it stays."""
+    put_letter("cancelled", "7004", redrives=3)
+    assert relay("redrive", "--yes", f"{7004:032x}") == ATTENTION
+    shown = capsys.readouterr().out
+    assert shown.startswith("no dead letter can go back\n1 stays: redriven three times already")
+    assert "fits the choice" not in shown
+
+
+@pytest.mark.usefixtures("letters")
 def test_without_a_terminal_nothing_moves(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without `--yes` and a terminal the command asks for `--yes`."""
     monkeypatch.setattr("sys.stdin", io.StringIO())
@@ -97,7 +135,7 @@ def test_without_a_terminal_nothing_moves(monkeypatch: pytest.MonkeyPatch) -> No
         (["list", "abc"], UsageError, "first 8 characters"),
         (["list", "--since", "yesterday"], UsageError, "yesterday is no time"),
         (["show", "ffffffff"], CliError, "no letter"),
-        (["show", "00000000"], CliError, "3 letters begin"),
+        (["show", "00000000"], CliError, "ids of 3 letters begin with 00000000"),
     ],
 )
 def test_wrong_input(words: list[str], kind: type[CliError], says: str) -> None:

@@ -11,7 +11,7 @@ from relay_cli.commands import unclaimed
 from relay_cli.errors import ATTENTION, DONE, CliError, UsageError
 
 from tests.support.command_line import parsed
-from tests.support.letter_queues import STACK, StackWithQueues, make_journal, put, queue_url, waiting
+from tests.support.letter_queues import STACK, StackWithQueues, hold, make_journal, put, queue_url, waiting
 from tests.support.port_fakes import NOW, SHOP
 from tests.support.sample_events import content
 
@@ -58,6 +58,8 @@ def test_from_the_alarm_to_an_empty_queue(capsys: pytest.CaptureFixture[str]) ->
     assert relay("show", shown[:12], "--json") == DONE
     one = json.loads(capsys.readouterr().out)
     assert one["content"]["payload"]["customerId"] == "<str>"
+    # The advice about another shop's is about its domain, which is no member's data.
+    assert one["content"]["metadata"]["shopDomain"] == SHOP
     assert "knows no such topic" in one["advice"]
 
     assert relay("place", "--dry-run", "--json") == ATTENTION
@@ -66,7 +68,8 @@ def test_from_the_alarm_to_an_empty_queue(capsys: pytest.CaptureFixture[str]) ->
     assert len(waiting("unclaimed")) == 3
 
     assert relay("place", "--yes") == ATTENTION
-    assert "Placed 2 webhooks." in capsys.readouterr().out
+    placed = capsys.readouterr().out
+    assert "Placed 2 webhooks.\n2 go to cancelled\n1 stays: this version knows no queue" in placed
     assert len(waiting("cancelled")) == 2
     header = json.loads(waiting("cancelled")[0]["MessageAttributes"]["relay"]["StringValue"])
     assert header["topic"] == "customer.cancelled"
@@ -76,6 +79,52 @@ def test_from_the_alarm_to_an_empty_queue(capsys: pytest.CaptureFixture[str]) ->
     assert json.loads(capsys.readouterr().out)["done"] == 1
     assert relay("list") == DONE
     assert capsys.readouterr().out == "no unclaimed webhooks\n"
+
+
+@pytest.mark.usefixtures("_webhooks")
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("list",), "no unclaimed webhooks that can be read now\n"),
+        (("place", "--yes"), "nothing can be placed\n"),
+        (("drop", "--yes"), "no unclaimed webhooks to drop that can be read now\n"),
+    ],
+)
+def test_what_the_clock_holds_is_not_gone(
+    words: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A person who reads `no unclaimed webhooks` believes that it is mended."""
+    hold("unclaimed", 3)
+    assert relay(*words) == ATTENTION
+    shown = capsys.readouterr().out
+    assert shown.startswith(says)
+    assert "3 more webhooks are held by the clock or by another command" in shown
+    assert relay(*words, "--json") == ATTENTION
+    assert json.loads(capsys.readouterr().out)["held"] == 3
+
+
+@pytest.mark.usefixtures("_webhooks")
+def test_what_is_held_beside_what_can_be_read(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two are listed, one is held; the id of one that cannot be read has no wrong sentence."""
+    hold("unclaimed", 1)
+    assert relay("list") == ATTENTION
+    shown = capsys.readouterr().out
+    assert "2         customer.new  unknown_topic" in shown
+    assert "1 more webhook is held by" in shown
+    with pytest.raises(CliError, match=r"that can be read now\n.*1 more webhook is held"):
+        relay("show", "ffffffff")
+
+
+@pytest.mark.usefixtures("_webhooks")
+def test_another_shops_webhook_names_its_topic(capsys: pytest.CaptureFixture[str]) -> None:
+    """By its body, where Relay knows it."""
+    body = json.dumps(
+        {"metadata": {"topic": "customer.ordered", "shopDomain": "other.myshopify.com"}, "payload": {}}
+    ).encode()
+    text, header = pack(as_unclaimed(body, NOW, "other_shop"))
+    put("unclaimed", text, header)
+    assert relay("list", "--reason", "other_shop") == DONE
+    assert "1         customer.ordered  other_shop" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("_webhooks")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 from relay.errors import MisconfiguredError
 from relay.ports.crm import CrmOutcome
 from relay.ports.crm_state import CircuitRecord, CircuitState, ClaimResult
+from relay_cli.commands.mirror.command import exit_code
 from relay_cli.commands.mirror.target import Target
 from relay_cli.commands.mirror.text import as_text
-from relay_cli.errors import CliError, UsageError
+from relay_cli.errors import ATTENTION, DONE, WRONG_INPUT, CliError, UsageError
 from relay_cli.known_errors import known_error
 
 from tests.contract.crm.profiles import key_of, wanted
@@ -53,10 +55,23 @@ def test_diff(mirror: MirrorSetup) -> None:
     mirror.contact(4)["email"] = "secret@example.com"
     found = mirror.run("diff", members=[], reveal=False, limit=20)["members"]
     assert found.keys() == {key_of(3), key_of(4)}
-    assert found[key_of(3)] == {"tier_name": {"ours": "Gold", "theirs": "Platinum", "same": False}}
+    assert found[key_of(3)] == {
+        "tier_name": {"ours": "Gold", "theirs": "Platinum", "same": False, "compared": True}
+    }
     assert "secret" not in json.dumps(found)
     shown = mirror.run("diff", members=["4"], reveal=True, limit=20)["members"][key_of(4)]
-    assert shown["email"] == {"ours": "member-4@example.com", "theirs": "secret@example.com", "same": False}
+    assert shown["email"] == {
+        "ours": "member-4@example.com",
+        "theirs": "secret@example.com",
+        "same": False,
+        "compared": True,
+    }
+    equal = mirror.run("diff", members=["5"], reveal=False, limit=20)
+    assert exit_code("diff", equal) == DONE
+    text = as_text(equal)
+    assert text.endswith("nothing differs")
+    assert re.search(r"mirror_updated_at +\S+ +not compared$", text, re.MULTILINE)
+    assert "nothing differs" not in as_text(mirror.run("diff", members=["4"], reveal=False, limit=20))
     assert shown["tier_name"]["same"]
     with pytest.raises(CliError):
         mirror.run("diff", members=["jane@example.com"], reveal=False, limit=20)
@@ -153,6 +168,26 @@ def test_the_version_that_ends(mirror: MirrorSetup) -> None:
     assert "docs/hubspot.md" in mirror.run("status")["version_ends"]
 
 
+@pytest.mark.parametrize(
+    ("action", "result", "code"),
+    [
+        ("audit", {"edited": 2, "missing": 0, "repaired": 2}, DONE),
+        ("audit", {"edited": 2, "missing": 1, "repaired": 2}, ATTENTION),
+        ("audit", {"edited": 2, "missing": 0, "repaired": 1, "again": 1}, ATTENTION),
+        ("status", {"refused": 1, "who": [{"state": "refused"}]}, ATTENTION),
+        ("status", {"refused": 0, "who": [{"state": "waiting"}]}, DONE),
+        ("status", {"refused": 1}, DONE),
+        ("retry", {"queued": 1}, DONE),
+        ("diff", {"members": {}, "unknown_members": ["k"]}, WRONG_INPUT),
+    ],
+)
+def test_the_exit_code_says_whether_something_is_left_to_do(
+    action: str, result: dict[str, Any], code: int
+) -> None:
+    """What was repaired is done, and what waits is tried again by itself."""
+    assert exit_code(action, result) == code
+
+
 def test_the_result_as_text() -> None:
     """Keys are printed as words, and empty values as `none` or `never`; fields that differ come first."""
     text = as_text(
@@ -165,6 +200,15 @@ def test_the_result_as_text() -> None:
         "last fill none",
         "at never",
     ]
+    refused = {
+        "member": "k",
+        "state": "refused",
+        "reason": "r",
+        "since": "",
+        "next_try": "",
+        "what_to_do": "w",
+    }
+    assert as_text({"who": [refused]}).splitlines()[-1].split() == ["k", "refused", "r", "-", "-", "w"]
     same = {"ours": "a", "theirs": "a", "same": True}
     differs = {"ours": "Gold", "theirs": "Silver", "same": False}
     lines = as_text({"target": "t", "members": {"k": {"a": same, "z": differs}}}).splitlines()

@@ -46,6 +46,8 @@ class Stage:
     setup: FullRunSetup = field(default_factory=FullRunSetup)
     queue: list[OutgoingMessage] = field(default_factory=list)
     works: bool = True
+    why: str = ""
+    known: frozenset[str] = frozenset({f"{SHOP}:7001", f"{SHOP}:7002"})
     seconds: float = 0.0
 
     def send(self, messages: Sequence[OutgoingMessage]) -> Sequence[Exception | None]:
@@ -63,13 +65,14 @@ class Stage:
 
     def runs(self, _stack: Stack) -> Runs:
         """Return the run as the commands see it."""
-        return Runs(self.setup.runs, self, self.pass_time, lambda: self.seconds)
+        return Runs(self.setup.runs, self, self.pass_time, lambda: self.seconds, lambda: self.why)
 
     def call(self, module: object, *words: str) -> int:
         """Run a command."""
         arguments: argparse.Namespace = parsed(module.configure, *words)  # type: ignore[attr-defined]  # a command's module
         stack = StackWithKey("relay-acme")
-        return int(module.main(arguments, lambda _arguments: stack, self.runs))  # type: ignore[attr-defined]  # likewise
+        more = {"unknown_of": lambda _stack, keys: set(keys) - self.known} if module is reconcile else {}
+        return int(module.main(arguments, lambda _arguments: stack, self.runs, **more))  # type: ignore[attr-defined]  # likewise
 
 
 @pytest.fixture
@@ -113,9 +116,11 @@ def test_ctrl_c_ends_the_display_alone_and_says_so(
 
     with monkeypatch.context() as patch:
         patch.setattr(stage, "pass_time", ended)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(
+            KeyboardInterrupt, match="this display has ended, and the run goes on in the stack"
+        ):
             stage.call(import_members)
-    assert "the run goes on" in capsys.readouterr().err
+    capsys.readouterr()
     assert stage.call(import_members, "--resume", "--json") == 0
     assert json.loads(capsys.readouterr().out)["read"] == 30
 
@@ -127,7 +132,9 @@ def test_a_function_that_does_not_answer(stage: Stage) -> None:
         stage.call(import_members)
 
 
-def test_a_run_that_makes_no_progress(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_makes_no_progress(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """As with a refused key: each attempt stores the run, and none reads a page. The command ends, and names `relay doctor`."""
 
     def attempt(seconds: float) -> None:
@@ -141,9 +148,12 @@ def test_a_run_that_makes_no_progress(stage: Stage, monkeypatch: pytest.MonkeyPa
         stage.setup.runs.save(replace(run, updated=run.updated + timedelta(seconds=seconds)))
 
     monkeypatch.setattr(stage, "pass_time", attempt)
-    with pytest.raises(CliError, match="no progress") as stopped:
+    stage.why = "Inveterate: BadKeyError 400"
+    with pytest.raises(CliError, match="no progress for 180 s: Inveterate: BadKeyError 400") as stopped:
         stage.call(import_members)
     assert "relay doctor" in stopped.value.remedy
+    said = "relay: the run waits: Inveterate: BadKeyError 400"
+    assert capsys.readouterr().err.count(said) == 1
 
 
 def test_a_run_that_has_ended_is_named(stage: Stage) -> None:
@@ -188,6 +198,44 @@ def test_single_members_are_asked_for(stage: Stage, capsys: pytest.CaptureFixtur
     assert [message.delay for message in stage.queue] == [0, 0]
     with pytest.raises(UsageError):
         stage.call(reconcile, "7001", "--dry-run")
+
+
+def test_an_id_that_relay_does_not_know_is_said(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is asked for all the same, since its webhooks may have been lost; most likely it is mistyped."""
+    assert stage.call(reconcile, "7001", "123") == 3
+    shown = capsys.readouterr().out
+    assert f"{SHOP}:123: Relay has not heard of this customer id: look at the id" in shown
+    assert f"{SHOP}:7001: Relay has not heard" not in shown
+    assert len(stage.queue) == 2
+    assert stage.call(reconcile, "123", "--json") == 3
+    assert json.loads(capsys.readouterr().out)["unknown"] == [f"{SHOP}:123"]
+
+
+def test_a_confirmation_of_nothing_says_that_it_begins_a_run(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And that no brake stops that one: the function takes the word for the run that it begins."""
+    stage.call(import_members)
+    capsys.readouterr()
+    assert stage.call(reconcile, "--confirm") == 0
+    assert "no run is stopped: this begins a comparison of all members" in capsys.readouterr().err
+    run = stage.setup.runs.load()
+    assert run is not None
+    assert run.confirmed
+
+
+def test_a_confirmation_of_a_stopped_run_begins_none(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It goes on with that one, and has nothing to remark."""
+    stage.call(import_members)
+    stage.setup.next_day()
+    stage.setup.whenever(lambda one: one.update(status="CANCELLED"), *range(1, 26))
+    stage.setup.programme.total = 30
+    assert stage.call(reconcile) == 3
+    capsys.readouterr()
+    assert stage.call(reconcile, "--confirm") == 0
+    assert "no run is stopped" not in capsys.readouterr().err
 
 
 def test_a_stack_without_an_api_key() -> None:

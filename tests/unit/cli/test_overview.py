@@ -6,10 +6,12 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from relay.model.effects import Level
 from relay.model.incident import Incident
+from relay_cli.commands.status import as_text
 from relay_cli.output import age_text
 from relay_cli.overview.deliveries import UNPLACED, DeliveryCounter, accepted_topic, windows
 from relay_cli.overview.incidents import incident_blocks, incident_rows
@@ -100,3 +102,26 @@ def test_an_incident_of_which_nobody_was_told_has_words(key: str, title: str, cu
     assert first == f"info  {title}"
     assert (f"customer {customer}" in second) is (customer is not None)
     assert row["link"] == (f"https://admin.shopify.com/store/acme/customers/{customer}" if customer else None)
+
+
+@pytest.mark.parametrize(("age", "says"), [(None, True), (7_500, False)])
+def test_an_age_that_was_not_measured_is_said(age: float | None, says: bool) -> None:  # noqa: FBT001 - a table's column
+    """A `-` beside a message that is old reads as a fault."""
+    row = {
+        "queue": "dead-letters",
+        "waiting": 1,
+        "deferred": 0,
+        "in_flight": 0,
+        "oldest_seconds": age,
+        "why": None,
+    }
+    value: dict[str, Any] = {
+        "stack": "relay",
+        "state": "UPDATE_COMPLETE",
+        "failed": {"deliveries": "x", "incidents": "x"},
+        "deliveries": None,
+        "incidents": None,
+        "waiting": {"queues": [row], "oldest_deferred_seconds": None},
+        "crms": [],
+    }
+    assert ("CloudWatch has no age of these queues" in as_text(value, NOW)) is says

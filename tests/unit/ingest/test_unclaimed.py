@@ -6,15 +6,22 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-from relay.errors import PermanentError
+from relay.adapters.aws.sqs import SqsInbox, SqsOutgoing
+from relay.errors import PermanentError, TransientError
 from relay.ingest.receive import LARGEST_BODY
+from relay.ingest.receive import unclaimed as as_unclaimed
 from relay.ingest.unclaimed import UnclaimedDrain
+from relay.model.delivery import pack
+from relay.ports.messaging import OutgoingMessage
 from relay.queues.batch import Message, read_message
 from relay.scheduler.tick import tick_time
 from relay.topics import FOLDERS
 
+from tests.support.aws.fake_aws import FakeAws
+from tests.support.aws.sqs import FakeQueue
 from tests.support.port_fakes import (
     NOW,
     SHOP,
@@ -29,14 +36,23 @@ from tests.support.port_fakes import (
 
 @dataclass
 class FakeInbox:
-    """A queue that hands out its messages once."""
+    """A queue that hands out its messages once; `broken` is an error that its second reply is."""
 
     waiting: list[Message]
     deleted: list[str] = field(default_factory=list)
+    released: list[list[str]] = field(default_factory=list)
+    handed: list[str] = field(default_factory=list)
+    broken: Exception | None = None
 
     def receive(self) -> Sequence[Message]:
+        if self.handed and self.broken:
+            raise self.broken
         handed, self.waiting = self.waiting[:2], self.waiting[2:]
+        self.handed += [message.id for message in handed]
         return handed
+
+    def release(self, receipts: Sequence[str]) -> None:
+        self.released.append(list(receipts))
 
     def delete(self, messages: Sequence[Message]) -> None:
         self.deleted += [message.id for message in messages]
@@ -46,7 +62,7 @@ class FakeInbox:
 class UnclaimedSetup:
     """`unclaimed` and everything around it."""
 
-    inbox: FakeInbox
+    inbox: Any
     topics: dict[str, FakeOutgoing] = field(
         default_factory=lambda: {name: FakeOutgoing() for name in FOLDERS.values()}
     )
@@ -148,6 +164,37 @@ def test_what_no_journal_will_ever_take_is_given_up_all_the_same() -> None:
     setup.journal.failure = PermanentError("too_large_for_journal")
     assert setup.drained(NOW + timedelta(days=3)) == {"given_up": 1}
     assert (len(setup.dead_letters.sent), setup.inbox.deleted) == (1, ["m1"])
+
+
+def real_queue(*bodies: bytes) -> tuple[FakeAws, FakeQueue, SqsInbox]:
+    """Return `unclaimed` in the fake SQS, as the clock reads it."""
+    service = FakeAws()
+    queue = service.sqs.queue("unclaimed", visibility=timedelta(minutes=12), max_receives=1000)
+    for body in bodies:
+        text, header = pack(as_unclaimed(body, NOW, "unknown_topic"))
+        message = OutgoingMessage(body=text, header=header)
+        assert SqsOutgoing(queue.url, "unclaimed", service).send([message]) == [None]
+    return service, queue, SqsInbox(queue.url, "unclaimed", service)
+
+
+def test_what_a_tick_leaves_is_visible_again_at_once() -> None:
+    """Of 25 messages it places one, and looks at each once; the others are shown at its end, and not before."""
+    service, queue, inbox = real_queue(*(b"not json %d" % number for number in range(24)), KNOWN)
+    setup = UnclaimedSetup(inbox)
+    assert setup.drained() == {"placed": 1, "kept": 24}
+    assert {message.receives for message in queue.messages} == {1}
+    assert all(message.visible_at <= service.clock.now() for message in queue.messages)
+    assert setup.drained() == {"kept": 24}
+
+
+def test_a_tick_that_fails_shows_what_it_has_received() -> None:
+    """Killed, it can show nothing: that stays hidden for the visibility timeout alone."""
+    setup = setup_with(KNOWN, b"not json", b"[]")
+    receipt = setup.inbox.waiting[1].receipt
+    setup.inbox.broken = TransientError("queue unclaimed: SlowDown")
+    with pytest.raises(TransientError):
+        setup.drained()
+    assert (setup.inbox.deleted, setup.inbox.released) == (["m1"], [[receipt]])
 
 
 def test_no_time_left() -> None:

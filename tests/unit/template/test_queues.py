@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from relay.queues.batch import TOO_OLD
 from relay.topics import queue_variable
 
 from tests.support.port_fakes import ROOT
@@ -104,6 +107,12 @@ def test_nothing_leaves_a_queue_by_itself(queue: str) -> None:
 def test_unclaimed_is_hidden_for_longer_than_the_clock_works() -> None:
     """A tick looks at each message once: it must not come back before the function has ended."""
     assert QUEUES["Unclaimed"]["VisibilityTimeout"] >= 6 * timeout("ClockFunction")
+
+
+def test_no_tick_moves_an_unclaimed_webhook_by_its_receives() -> None:
+    """A tick shows again what it leaves, so Lambda's two further tries of one that fails receive it as well."""
+    ticks = TOO_OLD / timedelta(minutes=15)
+    assert 3 * ticks < QUEUES["Unclaimed"]["RedrivePolicy"]["maxReceiveCount"]
 
 
 def test_a_doubt_waits_no_longer_than_a_queue_can() -> None:

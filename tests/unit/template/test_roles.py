@@ -40,6 +40,8 @@ def test_the_clock_may_do_what_is_due_and_no_more() -> None:
         ("sqs:ReceiveMessage", "Unclaimed.Arn"),
         ("sqs:DeleteMessage", "Unclaimed.Arn"),
         ("sqs:DeleteMessageBatch", "Unclaimed.Arn"),
+        ("sqs:ChangeMessageVisibility", "Unclaimed.Arn"),
+        ("sqs:ChangeMessageVisibilityBatch", "Unclaimed.Arn"),
         ("sqs:ReceiveMessage", "DeadLetters.Arn"),
         ("sqs:DeleteMessage", "DeadLetters.Arn"),
         ("sqs:DeleteMessageBatch", "DeadLetters.Arn"),

@@ -45,12 +45,12 @@ _WORDS: Final = LetterWords(
     then="`redrive` sends them back",
     skipped={
         "grants": "grants are money: look at docs/retention.md, then add --with-grants",
-        "came_back": "came back at once: the cause is not mended; `relay dead-letters show ID` shows the error",
+        "came_back": "came back while this command ran, and others may follow: the cause is not mended; `relay dead-letters show ID` shows the error",
         "redriven_often": "redriven three times already: mend the cause first, then add --force",
-        "no_queue": "their queue does not exist any more or is not known",
-        "not_in_journal": "the journal has no write of their time yet: try later, or add --force to let them go",
+        "no_queue": "the stack has no queue of that source",
+        "not_in_journal": "the journal has no write of that time yet: try later, or add --force to give up on it",
     },
-    failed="were refused by their queue and stay: run the command again.",
+    failed="the queue did not take it: run the command again",
     advice=advice,
 )
 
@@ -60,8 +60,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     describe(
         parser,
         "relay dead-letters list",
-        notes="A letter that goes back counts as new: its age and its attempts begin again. A list hides the letters\n"
-        "from others for the seconds that it takes. A letter of the source `stream` names no member: what the writes of its\n"
+        notes="A letter that goes back counts as new: its age and its attempts begin again. A command hides the\n"
+        "letters from other readers for the seconds that it takes, and says how many it could not read. A letter of the source `stream` names no member: what the writes of its\n"
         "time had to send is sent again, from the record or from the journal. One of `changes` goes to every CRM again;\n"
         "each takes what it lacks. --json prints groups, counts and letters.",
     )
@@ -82,29 +82,31 @@ def _add_redrive_options(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace, open_stack: Callable[[argparse.Namespace], Stack] = Stack.of) -> int:
-    """Run the action; return the exit code: 3 where letters stay that were chosen.
+    """Run the action; return the exit code: 3 where letters stay that were chosen, or could not be read.
 
     With `--json`: `list` prints `groups` and `letters`, `show` one letter with `content`, the others `done`, `failed`,
     `skipped` (by reason) and `groups`.
     """
     letters.check_choice(arguments)
-    box = _dead_letters(open_stack(arguments))
+    stack = open_stack(arguments)
+    queue = letters.inbox(stack, "DeadLettersUrl", "dead letters")
+    box, words = _dead_letters(stack, queue), replace(_WORDS, held_by_others=queue.held_by_others)
     actions: Mapping[str, Callable[[DeadLetters, argparse.Namespace], int]] = {
-        "list": partial(list_letters, words=_WORDS),
-        "show": partial(show_letter, words=_WORDS),
-        "redrive": _redrive,
-        "drop": partial(drop_letters, words=_WORDS),
+        "list": partial(list_letters, words=words),
+        "show": partial(show_letter, words=words),
+        "redrive": partial(_redrive, words=words),
+        "drop": partial(drop_letters, words=words),
     }
     return actions[arguments.action](box, arguments)
 
 
-def _dead_letters(stack: Stack) -> DeadLetters:
+def _dead_letters(stack: Stack, queue: letters.WatchedInbox) -> DeadLetters:
     from relay.recovery.dead_letters import DeadLetters
 
     return DeadLetters(
         stack=stack.name,
         shop=stack.parameters["ShopDomain"],
-        queue=letters.inbox(stack, "DeadLettersUrl", "dead letters"),
+        queue=queue,
         queue_named=lambda name: _destination(stack, name),
         journal=letters.journal_of(stack),
         clock=letters.now,
@@ -158,7 +160,7 @@ def _repair(stack: Stack) -> StreamRepair:
     )
 
 
-def _redrive(box: DeadLetters, arguments: argparse.Namespace) -> int:
+def _redrive(box: DeadLetters, arguments: argparse.Namespace, words: LetterWords) -> int:
     from relay.recovery.dead_letters import RedriveOptions
 
     chosen = letters.filter_of(arguments, letters.now())
@@ -173,8 +175,10 @@ def _redrive(box: DeadLetters, arguments: argparse.Namespace) -> int:
 
         question = "Send {} back to the queues they came from?"
         result, happened = (
-            carry_out(arguments, result, redrive, words=_WORDS, question=question, doing="redriving"),
+            carry_out(arguments, result, redrive, words=words, question=question, doing="redriving"),
             "Sent back",
         )
-    nothing = "" if result.groups else nothing_fits(box, chosen, "no dead letters to redrive")
-    return print_result(arguments, result, _WORDS, happened, nothing)
+    # What stays has its own sentence with the reason: it did fit the choice.
+    empty = "no dead letter can go back" if result.skipped else words.none(" to redrive")
+    nothing = empty if result.groups or result.skipped else nothing_fits(box, chosen, empty)
+    return print_result(arguments, result, words, happened, nothing)

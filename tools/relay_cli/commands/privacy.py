@@ -133,6 +133,9 @@ def _show_member(stack: Stack, state: PassState, arguments: argparse.Namespace) 
         "pass_ended": state.ended or None,
     }
     lines = [f"{name.replace('_', ' ')}: {_shown(one)}" for name, one in value.items()]
+    lines.append(
+        f"dead letters: not looked at here; `relay dead-letters list --customer {arguments.customer}` shows the member's"
+    )
     if not record.version:
         lines.append("Relay has not heard of this customer id: look at the id")
     show(arguments, value, "\n".join(lines))

@@ -75,7 +75,7 @@ def main(
     stack = open_stack(arguments)
     if arguments.dry_run:
         found = _Steps(stack, runs_of, target_of).erase(since, dry_run=True)
-        text = f"{found['files']:,} files of the journal read; erased members: {found['members']:,}\nnothing was changed"
+        text = f"{found['files']:,} files of the journal read; erased members: {found['members']:,}{_lifted(found)}\nnothing was changed"
         show(arguments, {"erasures": found, "done": False}, text)
         return DONE
     store = DynamoRecoveries(stack.output("MirrorsTable"), stack.aws())
@@ -92,6 +92,11 @@ def main(
     value = {"began": ended.began, "resumed": resumed, "done": ended.ended is not None, **steps.results}
     show(arguments, value, "\n".join(steps.lines))
     return DONE if ended.ended else ATTENTION
+
+
+def _lifted(found: Mapping[str, int]) -> str:
+    """Return how many erasures were lifted: these members are not erased again."""
+    return f" (and {found['lifted']:,} lifted since)" if found["lifted"] else ""
 
 
 def _begun(known: Recovery | None, since: datetime | None, *, version: int) -> Recovery:
@@ -134,10 +139,10 @@ class _Steps:
         return store.save(replace(recovery, ended=letters.now()))
 
     def erase(self, since: datetime | None, *, dry_run: bool) -> Mapping[str, int]:
-        """Apply the journal's erasures, or count them; return how many files and members, and how many were changed."""
+        """Apply the journal's erasures, or count them; return how many files, erased and lifted members, and how many were changed."""
         from relay.adapters.aws.s3 import S3Journal
         from relay.adapters.dynamodb.members import DynamoMembers
-        from relay.recovery.erasures import apply_again, journaled_erasures
+        from relay.recovery.erasures import apply_again, in_force, journaled_erasures
 
         shop, aws = self.stack.parameters["ShopDomain"], self.stack.aws()
         archive = S3Journal(self.stack.output("JournalBucket"), aws)
@@ -150,13 +155,15 @@ class _Steps:
                 for number, (customer, erasures) in enumerate(sorted(found.by_customer.items()), start=1):
                     changed += apply_again(members, shop, customer, erasures)
                     step(number, len(found.by_customer))
-        return {"files": found.files, "members": len(found.by_customer), "changed": changed}
+        erased = in_force(shop, found.by_customer)
+        lifted = len(found.by_customer) - erased
+        return {"files": found.files, "members": erased, "lifted": lifted, "changed": changed}
 
     def _erase(self, since: datetime | None) -> None:
         found = self.results["erasures"] = self.erase(since, dry_run=False)
         self.lines.append(
-            f"1  erasures: {found['files']:,} files of the journal read; erased members: {found['members']:,}; "
-            f"{found['changed']:,} were erased again"
+            f"1  erasures: {found['files']:,} files of the journal read; erased members: {found['members']:,}"
+            f"{_lifted(found)}; {found['changed']:,} were erased again"
         )
 
     def _compare(self, store: RecoveryStore, recovery: Recovery) -> tuple[Recovery, bool]:

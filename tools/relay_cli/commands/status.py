@@ -163,6 +163,8 @@ def _waiting_text(part: Mapping[str, Any], _: datetime) -> str:
     shown = table(
         ("queue", "waiting", "deferred", "in flight", "oldest", "why deferred"), rows, empty="Nothing waits."
     )
+    if rows and all(one["oldest_seconds"] is None for one in part["queues"]):
+        shown += "\nOldest: CloudWatch has no age of these queues from the last half hour. A local AWS measures none."
     deferred = part["oldest_deferred_seconds"]
     return f"{shown}\nThe oldest deferred message is {age_text(deferred)} old." if deferred else shown
 

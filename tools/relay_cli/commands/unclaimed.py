@@ -51,9 +51,9 @@ _WORDS: Final = LetterWords(
     thing="webhook",
     then="`place` routes them again",
     skipped={
-        "no_queue": "this version knows no queue for them; `relay unclaimed list` shows the reasons",
+        "no_queue": "this version knows no queue for such a webhook; `relay unclaimed list` shows the reasons",
     },
-    failed="stay: their queue or the journal did not take them. Run the command again.",
+    failed="the queue or the journal did not take it: run the command again",
     advice=lambda reason: _ADVICE.get(
         reason, "look at it; `place` routes it as soon as a version can, else drop it"
     ),
@@ -67,31 +67,34 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser,
         "relay unclaimed list",
         notes="The clock routes them again every 15 minutes; what it cannot place for three days goes to the dead letters.\n"
-        "A list hides them from others for the seconds that it takes. --json prints groups, counts and webhooks.",
+        "The clock and each command hide them from other readers while they look at them, for seconds: a command says how\n"
+        "many it could not read, with exit code 3. --json prints groups, counts and webhooks.",
     )
     add_actions(parser, _WORDS.command, _ACTIONS, with_source=False)
 
 
 def main(arguments: argparse.Namespace, open_stack: Callable[[argparse.Namespace], Stack] = Stack.of) -> int:
-    """Run the action; return the exit code: 3 where webhooks stay that were chosen."""
+    """Run the action; return the exit code: 3 where webhooks stay that were chosen, or could not be read."""
     letters.check_choice(arguments)
-    box = _unclaimed(open_stack(arguments), with_topics=arguments.action == "place")
+    stack = open_stack(arguments)
+    queue = letters.inbox(stack, "UnclaimedUrl", "unclaimed")
+    box = _unclaimed(stack, queue, with_topics=arguments.action == "place")
+    words = replace(_WORDS, held_by_others=queue.held_by_others)
     actions: Mapping[str, Callable[[Unclaimed, argparse.Namespace], int]] = {
-        "list": partial(list_letters, words=_WORDS),
-        "show": partial(show_letter, words=_WORDS),
-        "place": _place,
-        "drop": partial(drop_letters, words=_WORDS),
+        "list": partial(list_letters, words=words),
+        "show": partial(show_letter, words=words),
+        "place": partial(_place, words=words),
+        "drop": partial(drop_letters, words=words),
     }
     return actions[arguments.action](box, arguments)
 
 
-def _unclaimed(stack: Stack, *, with_topics: bool) -> Unclaimed:
+def _unclaimed(stack: Stack, queue: letters.WatchedInbox, *, with_topics: bool) -> Unclaimed:
     from relay.adapters.aws.sqs import SqsOutgoing
     from relay.ingest.unclaimed import UnclaimedDrain
     from relay.recovery.unclaimed_letters import Unclaimed
 
     shop, journal = stack.parameters["ShopDomain"], letters.journal_of(stack)
-    queue = letters.inbox(stack, "UnclaimedUrl", "unclaimed")
     drain = UnclaimedDrain(
         shop=shop,
         unclaimed=queue,
@@ -112,7 +115,7 @@ def _unclaimed(stack: Stack, *, with_topics: bool) -> Unclaimed:
     )
 
 
-def _place(box: Unclaimed, arguments: argparse.Namespace) -> int:
+def _place(box: Unclaimed, arguments: argparse.Namespace, words: LetterWords) -> int:
     chosen = letters.filter_of(arguments, letters.now())
     result, happened = box.place(chosen, limit=arguments.limit, dry_run=True), "Would place"
     if result.groups and not arguments.dry_run:
@@ -122,7 +125,7 @@ def _place(box: Unclaimed, arguments: argparse.Namespace) -> int:
 
         question = "Send {} to the queues of their topics?"
         result, happened = (
-            carry_out(arguments, result, place, words=_WORDS, question=question, doing="placing"),
+            carry_out(arguments, result, place, words=words, question=question, doing="placing"),
             "Placed",
         )
-    return print_result(arguments, result, _WORDS, happened, "nothing can be placed", queues=result.queues)
+    return print_result(arguments, result, words, happened, "nothing can be placed", queues=result.queues)

@@ -40,6 +40,10 @@ class UnclaimedQueue(Protocol):
         """Acknowledge messages."""
         ...
 
+    def release(self, receipts: Sequence[str]) -> None:
+        """Show messages to other readers again; one that is not shown appears when its visibility timeout is over."""
+        ...
+
 
 _OUTCOMES: Final[Mapping[str, Outcome]] = {
     "placed": "unclaimed_placed",
@@ -69,21 +73,33 @@ class UnclaimedDrain:
     journal: Journal
 
     def run(self, now: datetime, telemetry: Telemetry, context: Context) -> dict[str, int]:
-        """Handle every message once; return how many were `placed`, `given_up` and `kept`."""
+        """Handle every message once; return how many were `placed`, `given_up` and `kept`.
+
+        What is kept stays hidden until the last message is handled, so that this loop does not receive it twice. Then
+        it is shown again at once: hidden until the next tick, no person could list, place or drop it.
+        """
         counts: Counter[str] = Counter()
-        while context.get_remaining_time_in_millis() > RESERVE_MS:
-            messages = self.unclaimed.receive()
-            if not messages:
-                break
-            for message in map(begin_anew_if_redriven, messages):
-                outcome = self._handle(message, now)
-                counts[outcome] += 1
-                telemetry.outcome(
-                    _OUTCOMES[outcome],
-                    event_id=message.header.event_id,
-                    topic=message.header.topic,
-                    reason=message.header.reason,
-                )
+        kept: dict[str, str] = {}
+        try:
+            while context.get_remaining_time_in_millis() > RESERVE_MS:
+                messages = self.unclaimed.receive()
+                if not messages:
+                    break
+                # A message that an error leaves in the middle of its batch is shown as well.
+                kept |= {message.id: message.receipt for message in messages}
+                for message in map(begin_anew_if_redriven, messages):
+                    outcome = self._handle(message, now)
+                    counts[outcome] += 1
+                    if outcome != "kept":
+                        kept.pop(message.id, None)
+                    telemetry.outcome(
+                        _OUTCOMES[outcome],
+                        event_id=message.header.event_id,
+                        topic=message.header.topic,
+                        reason=message.header.reason,
+                    )
+        finally:
+            self.unclaimed.release(list(kept.values()))
         return dict(counts)
 
     def _handle(self, message: Message, now: datetime) -> str:

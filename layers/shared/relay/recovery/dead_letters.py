@@ -224,7 +224,7 @@ class LetterBox:
             letter
             for letter in batch
             # A joining ends the erasure: redriven, it makes the person a member again.
-            if letter.customer and not letter.topic.startswith(_JOINED) and letter.delivery()
+            if letter.customer and not (letter.header.topic or "").startswith(_JOINED) and letter.delivery()
         ]
         erased = self.erased({letter.customer for letter in webhooks if letter.customer})
         theirs = [letter for letter in webhooks if letter.customer in erased]

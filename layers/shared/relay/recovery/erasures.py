@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from relay.ingest.reducer import differs
 from relay.model.facts import Facts
-from relay.model.member import member_key, merge
+from relay.model.member import Member, member_key, merge
 from relay.model.messages import Outbox
 from relay.ports.archive import JournalArchive
 from relay.ports.members import MemberRecord, MemberStore
@@ -43,6 +43,20 @@ def journaled_erasures(
     return found
 
 
+def in_force(shop: str, by_customer: Mapping[str, Sequence[Facts]]) -> int:
+    """Return how many of these members are erased by what the journal says: an erasure that was lifted is none."""
+    return sum(
+        _merged(Member(shop=shop, customer_id=customer), facts).is_erased
+        for customer, facts in by_customer.items()
+    )
+
+
+def _merged(member: Member, erasures: Iterable[Facts]) -> Member:
+    for facts in erasures:
+        member = merge(member, facts)
+    return member
+
+
 def _erasures_in(content: bytes) -> Iterator[tuple[str, Facts]]:
     for line in read_lines(content):
         name = _FIELDS.get(str(line.get("action")))
@@ -68,9 +82,7 @@ def apply_again(members: MemberStore, shop: str, customer: str, erasures: list[F
         return members.load([key])[0][key]
 
     def write(record: MemberRecord) -> bool:
-        after = record.member
-        for facts in erasures:
-            after = merge(after, facts)
+        after = _merged(record.member, erasures)
         if after == record.member and not record.member.unknown:
             return False
         members.save(replace(record, member=after), Outbox(member=key, changed=differs(record.member, after)))

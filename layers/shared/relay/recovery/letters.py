@@ -15,6 +15,7 @@ The fan-out, which publishes changes, names the topic as the queue of what it co
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ from relay.model.delivery import Delivery, unpack
 from relay.model.header import MessageHeader
 from relay.model.messages import CHANGE_TOPIC
 from relay.queues.batch import Message
+from relay.topics import FOLDERS
 
 STREAM: Final = "stream"
 """The source of a letter that stands for writes of the members table."""
@@ -46,15 +48,24 @@ RECEIVED_TOO_OFTEN: Final = "received_too_often"
 
 UNKNOWN: Final = "unknown"
 
+_LONGEST_NAME: Final = 253
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.[A-Za-z_]+")
+"""A topic or a domain: words with points between them, so no e-mail address, no phone number and no sentence."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """A message of the dead letters. `window` is when the writes of a letter of the stream were made."""
+    """A message of the dead letters. `window` is when the writes of a letter of the stream were made.
+
+    `topic_in_body` is the topic that a webhook names itself, where Relay knows it: the header of one that could not be
+    routed has none.
+    """
 
     message: Message
     source: str | None
     reason: str
     customer: str | None = None
+    topic_in_body: str | None = None
     window: tuple[datetime, datetime] | None = None
 
     @property
@@ -70,7 +81,7 @@ class Letter:
     @property
     def topic(self) -> str:
         """The topic of the event or of the message."""
-        return self.header.topic or UNKNOWN
+        return self.header.topic or self.topic_in_body or UNKNOWN
 
     def row(self) -> dict[str, Any]:
         """Return what a list shows of the letter: no personal data."""
@@ -96,14 +107,32 @@ class Letter:
             return None
 
     def content(self, *, reveal: bool = False) -> object:
-        """Return the body as JSON, else as text; without `reveal`, each text and number in it as its kind alone."""
+        """Return the body as JSON, else as text; without `reveal`, each text and number in it as its kind alone.
+
+        The topic and the shop's domain are shown: they are no member's data, and the advice is about them.
+        """
         delivery = self.delivery()
         body = delivery.body if delivery else self.message.body.encode()
         try:
             found: object = json.loads(body)
         except (ValueError, RecursionError):
             return body.decode(errors="replace") if reveal else f"<{len(body)} bytes>"
-        return found if reveal else _shape(found)
+        return found if reveal else _with_envelope(_shape(found), found)
+
+
+def _with_envelope(shape: object, found: object) -> object:
+    """Return the shape of a webhook with the topic and the shop that its metadata names, where they can be such."""
+    metadata = found.get("metadata") if isinstance(found, Mapping) else None
+    if not isinstance(shape, dict) or not isinstance(metadata, Mapping):
+        return shape
+    shown = {
+        name: value
+        for name in ("topic", "shopDomain")
+        if isinstance(value := metadata.get(name), str)
+        and len(value) <= _LONGEST_NAME
+        and _NAME.fullmatch(value)
+    }
+    return shape | {"metadata": shape["metadata"] | shown}
 
 
 def _shape(value: object) -> object:
@@ -123,11 +152,13 @@ def read_letter(message: Message, stack: str) -> Letter:
     source, reason = header.source_queue or moved_from, header.reason
     if source is None and (source := _subscriber(message)):
         reason = reason or NOT_DELIVERED
+    customer, topic = _named_in_body(message)
     return Letter(
         message=message,
         source=source,
         reason=reason or (RECEIVED_TOO_OFTEN if moved_from else UNKNOWN),
-        customer=_customer(message),
+        customer=customer,
+        topic_in_body=topic,
     )
 
 
@@ -157,17 +188,21 @@ def _stream_window(body: str) -> tuple[datetime, datetime] | None:
     return first.astimezone(UTC), last.astimezone(UTC)
 
 
-def _customer(message: Message) -> str | None:
-    """Return the customer id of the letter's member, as far as it can be read."""
+def _named_in_body(message: Message) -> tuple[str | None, str | None]:
+    """Return the customer id of the letter's member, and the webhook's topic where Relay knows it, as far as they can be read."""
     try:
         body = read_json(unpack(message.body, message.header).body)
     except (ValueError, UnreadableEventError):
-        return _customer_of_ours(message.body)
-    payload = body.get("payload") if isinstance(body, dict) else None
+        return _customer_of_ours(message.body), None
+    payload, metadata = (
+        (body.get("payload"), body.get("metadata")) if isinstance(body, dict) else (None, None)
+    )
+    topic = metadata.get("topic") if isinstance(metadata, dict) else None
+    known = topic if isinstance(topic, str) and topic in FOLDERS else None
     try:
-        return str(member_id_in(payload)) if isinstance(payload, dict) else None
+        return (str(member_id_in(payload)) if isinstance(payload, dict) else None), known
     except UnreadableEventError:
-        return None
+        return None, known
 
 
 def _customer_of_ours(body: str) -> str | None:

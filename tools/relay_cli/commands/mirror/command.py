@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from relay_cli.commands.mirror import inspection, maintenance, removal
 from relay_cli.commands.mirror.target import Target
-from relay_cli.commands.mirror.text import as_text
+from relay_cli.commands.mirror.text import as_text, unrepaired
 from relay_cli.errors import ATTENTION, DONE, WRONG_INPUT
 from relay_cli.help import HelpFormatter, add_yes_option, describe
 from relay_cli.numbers import whole_number
@@ -54,7 +54,12 @@ _ACTIONS: Final[Mapping[str, MirrorAction]] = {
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Define the actions and their arguments."""
-    describe(parser, "relay mirror status hubspot", notes="`relay mirror ACTION --help` shows the options.")
+    describe(
+        parser,
+        "relay mirror status hubspot",
+        notes="`relay mirror ACTION --help` shows the options. Exit code 3: `diff` found a difference, `audit` could not repair\n"
+        "all that it found, or `status --who` names a member that is refused.",
+    )
     actions = parser.add_subparsers(required=True, metavar="ACTION", dest="action", title="actions")
     for name, action in _ACTIONS.items():
         sub = actions.add_parser(
@@ -142,9 +147,27 @@ def main(arguments: argparse.Namespace) -> int:
         print(as_json(result))
     else:
         print(as_text(result))
+    return exit_code(arguments.action, result)
+
+
+def exit_code(action: str, result: Mapping[str, Any]) -> int:
+    """Return the exit code of an action's result: 3 where something is left that needs a person.
+
+    What `audit` has repaired is done; a contact that it did not make again, or could not write, is left. A member that
+    waits is tried again by itself, one that is refused is not: `status --who` asks for those.
+    """
     if result.get("unknown_members"):
         return WRONG_INPUT
-    return ATTENTION if arguments.action == "diff" and _is_different(result) else DONE
+    match action:
+        case "diff":
+            needs_attention = _is_different(result)
+        case "audit":
+            needs_attention = unrepaired(result) > 0
+        case "status":
+            needs_attention = any(each["state"] == "refused" for each in result.get("who", ()))
+        case _:
+            needs_attention = False
+    return ATTENTION if needs_attention else DONE
 
 
 def _is_different(result: Mapping[str, Any]) -> bool:

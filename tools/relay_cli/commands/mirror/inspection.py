@@ -151,6 +151,8 @@ def _compared(
             "ours": _masked(name, written.get(name, ""), reveal=reveal),
             "theirs": _masked(name, theirs.get(name, ""), reveal=reveal),
             "same": name not in different,
+            # Such as the time of the last write, and names that Relay fills in where they are empty.
+            "compared": name in written,
         }
         for name in names
     }

@@ -23,11 +23,30 @@ def as_text(result: Mapping[str, Any]) -> str:
         )
     if "who" in result:
         headings = ("member", "state", "reason", "since", "next try", "what to do")
-        rows = [[each[name.replace(" ", "_")] for name in headings] for each in result["who"]]
+        # Of a refusal no time is kept; `-` says so, and an empty cell would not.
+        rows = [[each[name.replace(" ", "_")] or "-" for name in headings] for each in result["who"]]
         parts.append(table(headings, rows, empty="no member waits or is refused"))
+    if _is_equal(result):
+        parts.append("nothing differs")
     if remedy := _remedy(result):
         parts.append(remedy)
     return "\n\n".join(parts)
+
+
+def _is_equal(result: Mapping[str, Any]) -> bool:
+    """Return whether members were compared whole, and no field of theirs differs."""
+    members = result.get("members")
+    return (
+        isinstance(members, Mapping)
+        and bool(members)
+        and all(field["same"] for fields in members.values() for field in fields.values())
+    )
+
+
+def _verdict(field: Mapping[str, Any]) -> str:
+    if not field["same"]:
+        return "differs"
+    return "" if field.get("compared", True) else "not compared"
 
 
 def _columns(rows: Sequence[tuple[str, str]]) -> str:
@@ -48,10 +67,15 @@ def _remedy(result: Mapping[str, Any]) -> str:
         )
     if "queued" in result:
         return f"Each is tried within minutes: `relay mirror status {target} --who` names those that still wait or are refused."
-    unrepaired = result.get("edited", 0) + result.get("missing", 0) - result.get("repaired", 0)
-    if unrepaired or result.get("not_held"):
+    if unrepaired(result) or result.get("not_held"):
         return f"`relay mirror status {target} --who` names the members that the CRM does not hold, and what to do."
     return ""
+
+
+def unrepaired(result: Mapping[str, Any]) -> int:
+    """Return how many of the contacts that an audit found edited or missing it has not repaired."""
+    found: int = result.get("edited", 0) + result.get("missing", 0) - result.get("repaired", 0)
+    return found
 
 
 def _rows(result: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -74,4 +98,4 @@ def _fields(members: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, ...
     for key, fields in members.items():
         ordered = sorted(fields.items(), key=lambda pair: bool(pair[1]["same"]))
         for name, field in ordered:
-            yield key, name, field["ours"], field["theirs"], "" if field["same"] else "differs"
+            yield key, name, field["ours"], field["theirs"], _verdict(field)
