@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -199,6 +200,25 @@ def test_what_is_stored_is_read_back(history: list[Milestone]) -> None:
     """Encoding and decoding give the same milestones."""
     known = added(history)
     assert decode(encode(known)) == known
+
+
+@pytest.mark.parametrize(
+    ("details", "stands"),
+    [
+        (("", "unknown"), "unknown"),
+        (("", "merchant"), "merchant"),
+        (("unknown", "involuntary"), "involuntary"),
+        (("unknown", "voluntary", "merchant", ""), "voluntary"),
+    ],
+)
+def test_one_end_has_one_word_in_any_order(details: tuple[str, ...], stands: str) -> None:
+    """A documented word stands over none and over another; of two documented ones it is the same for all orders."""
+    stamp = Stamp.of(day(3), "", rank=7)
+    told = [Milestone(kind="ended", detail=detail, tier="gold").stamped(stamp) for detail in details]
+    other = Milestone(kind="ended", detail="merchant", tier="silver").stamped(stamp)
+    for order in permutations([*told, other]):
+        endings = {each.tier: each.detail for each in added(order)}
+        assert (len(added(order)), endings) == (2, {"gold": stands, "silver": "merchant"})
 
 
 def test_a_hostile_tier_breaks_nothing() -> None:

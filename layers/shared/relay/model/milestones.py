@@ -57,6 +57,7 @@ _CODES: Final = {
 """The stored code of each detail."""
 
 _NEXT_CYCLE: Final = timedelta(days=3)
+_WORDS: Final = frozenset({"voluntary", "involuntary", "merchant"})
 _FINAL_RANK: Final = RANKS["customer.payment_failed"]
 _TEXT: Final = 40
 
@@ -207,12 +208,26 @@ def tier_key(text: str | None) -> str | None:
 
 
 def add(milestones: Milestones, milestone: Milestone) -> Milestones:
-    """Return the milestones with one more, the newest of each kind."""
-    every = _in_order({*milestones, milestone})
+    """Return the milestones with one more, the newest of each kind.
+
+    Two endings of one tier in one millisecond are one end with two words: a repeat with another body, whose id the record
+    no longer remembers, would count as an end of its own.
+    """
+    every = _one_word_each(_in_order({*milestones, milestone}))
     kept: list[Milestone] = []
     for kind, most in KEPT.items():
         kept += [each for each in every if each.kind == kind][-most - 1 :]
     return tuple(_in_order(kept))
+
+
+def _one_word_each(milestones: Sequence[Milestone]) -> list[Milestone]:
+    """Return the milestones with one ending for each moment and tier, the one with a documented word where there is one."""
+    endings = [each for each in milestones if each.kind == "ended"]
+    endings.sort(
+        key=lambda each: each.detail in _WORDS
+    )  # stable: of two such words the one that is last in order
+    stands = {(each.number, each.tier): each for each in endings}
+    return [each for each in milestones if each.kind != "ended" or stands[each.number, each.tier] == each]
 
 
 def is_part(paid: Milestone, failure: Milestone) -> bool:
