@@ -11,6 +11,9 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Final
 
+_FIRST_MARK: Final = "\u0300"
+"""The first combining mark: nothing before it joins what it stands beside, but a carriage return its line feed."""
+
 _JOINER: Final = "\u200d"
 _NON_JOINER: Final = "\u200c"
 _REGIONAL: Final = range(0x1F1E6, 0x1F200)
@@ -62,6 +65,8 @@ def _next_border(text: str, start: int) -> int:
 def _belongs_together(text: str, start: int, index: int) -> bool:
     """Return whether no character of a person's ends between the code points before and at `index`."""
     before, after = text[index - 1], text[index]
+    if before < _FIRST_MARK and after < _FIRST_MARK:
+        return before + after == "\r\n"
     if _is_control(before) or _is_control(after):
         return before + after == "\r\n"
     return (
@@ -79,9 +84,9 @@ def _is_control(char: str) -> bool:
 
 
 def _extends(char: str) -> bool:
-    code = ord(char)
-    if code < 0x300:  # noqa: PLR2004 - the first combining mark
+    if char < _FIRST_MARK:
         return False
+    code = ord(char)
     if char in {_JOINER, _NON_JOINER} or code in _SKIN_TONES or code in _TAGS:
         return True
     return unicodedata.category(char) in {"Mn", "Me", "Mc"}

@@ -109,17 +109,19 @@ def escaped(text: str, limit: int) -> str:
     An emoji counts as two, as in UTF-16: Slack does not document how it counts. What a person sees as one character is
     cut as a whole.
     """
-    # Each code point by itself is escaped: an accent may stand on a `<`.
-    parts = ["".join(_ENTITIES.get(char, char) for char in each) for each in characters(text)]
-    if sum(map(_width, parts)) <= limit:
-        return "".join(parts)
-    kept, remaining = [], limit - 1
-    for part in parts:
-        remaining -= _width(part)
-        if remaining < 0:
-            break
-        kept.append(part)
-    return "".join(kept).rstrip() + "…"
+    parts: list[str] = []
+    width = kept = 0
+    for each in characters(text):
+        # Each code point by itself is escaped: an accent may stand on a `<`.
+        part = "".join(_ENTITIES.get(char, char) for char in each)
+        width += _width(part)
+        if width > limit:
+            # What comes after is not looked at: a text may be a thousand times as long.
+            return "".join(parts[:kept]).rstrip() + "…"
+        parts.append(part)
+        if width < limit:
+            kept = len(parts)
+    return "".join(parts)
 
 
 def _width(part: str) -> int:
