@@ -46,7 +46,8 @@ def test_a_sender_that_tries_the_address_is_content(played: Played, method: str,
 def known(played: Played) -> set[str]:
     """Return the ids of all events that are in a queue or in the journal."""
     seen = played.observe()
-    return {line["id"] for line in seen.journal}.union(*seen.queues.values())
+    # A command of the clock lies in a queue for a moment and has no id.
+    return {line["id"] for line in seen.journal}.union(*seen.queues.values()) - {""}
 
 
 def test_a_method_that_delivers_nothing_is_told_so(played: Played) -> None:

@@ -198,6 +198,7 @@ def test_any_text_stays_within_the_limits(
     assert len(mail.body.encode()) < 256_000
 
 
+@pytest.mark.slow
 def test_the_largest_message_fits() -> None:
     """With every text far too long and each character escaped twice, the whole is cut to what Slack accepts."""
     for char in '&"\\<🚀':
@@ -247,6 +248,7 @@ def test_a_roll_up_of_fifty_with_the_longest_names_fits(char: str) -> None:
     assert email_message(rollup).body.count("/customers/") == 10
 
 
+@pytest.mark.slow
 def test_a_hostile_name_is_no_markup_in_a_roll_up() -> None:
     """The link is ours, and all else is text."""
     payload = slack_message(longest_rollup("<!channel> "))

@@ -14,6 +14,7 @@ from tests.support.incident_builders import MIA, alert_message
 LIMIT = 13_200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("char", ["x", '"', "\\", "é", "🎉", "<", "\n"])
 def test_the_longest_message(char: str) -> None:
     """Whatever its characters cost in JSON, the message is accepted; the heading and the context stay."""

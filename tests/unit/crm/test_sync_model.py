@@ -180,6 +180,7 @@ class SyncWorld:
         self.work()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by_email", [False, True])
 @pytest.mark.parametrize("seed", range(60))
 def test_chance(seed: int, by_email: bool) -> None:  # noqa: FBT001 - pytest's parameters

@@ -256,16 +256,17 @@ def test_too_many_changes_stop_the_run(imported: FullRunSetup) -> None:
     assert [one.alert.action for one in imported.said] == ["open", "resolve"]
 
 
+@pytest.mark.slow
 def test_a_share_of_a_large_programme_may_change() -> None:
     """One in a hundred, where that is more than twenty."""
     setup = FullRunSetup()
-    setup.has(*range(1, 3001))
+    setup.has(*range(1, 2201))
     setup.command("import")
     setup.next_day()
-    setup.whenever(lambda one: one.update(status="CANCELLED"), *range(1, 31))
+    setup.whenever(lambda one: one.update(status="CANCELLED"), *range(1, 23))
     assert setup.command("reconcile", "r2").stopped == ""
     setup.next_day()
-    setup.whenever(lambda one: one.update(status="CANCELLED"), *range(100, 131))
+    setup.whenever(lambda one: one.update(status="CANCELLED"), *range(100, 123))
     assert setup.command("reconcile", "r3").stopped == "changes"
 
 
