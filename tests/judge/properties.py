@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -222,8 +222,10 @@ def one_end_for_each_beginning(case: Case) -> Iterator[Violation]:
 
 def _ends_by_arrivals(case: Case, key: str) -> int:
     """Return how many ends an incident can have had, as the fees behind it became known one by one."""
-    ends = [0, *(expect(case.history, known).ends[key] for known in _prefixes(case))]
-    return sum(max(after - before, 0) for before, after in pairwise(ends))
+    return max(
+        sum(max(after - before, 0) for before, after in pairwise([0, *ends]))
+        for ends in ([expect(case.history, known).ends[key] for known in order] for order in _orders(case))
+    )
 
 
 def _told_by_arrivals(case: Case, told: Told) -> int:
@@ -231,18 +233,34 @@ def _told_by_arrivals(case: Case, told: Told) -> int:
 
     Each arrival may tell what the order of the events that are known by then tells, and that of those before did not.
     """
-    times = [0]
-    for known in _prefixes(case):
-        expected = expect(case.history, known)
-        times.append(expected.must[told] + expected.may[told])
-    return sum(max(after - before, 0) for before, after in pairwise(times))
+    most = 0
+    for order in _orders(case):
+        times = [0]
+        for known in order:
+            expected = expect(case.history, known)
+            times.append(expected.must[told] + expected.may[told])
+        most = max(most, sum(max(after - before, 0) for before, after in pairwise(times)))
+    return most
 
 
-def _prefixes(case: Case) -> Iterator[list[Sent]]:
+def _orders(case: Case) -> Iterator[list[list[Sent]]]:
+    """Yield the prefixes of the orders in which the arrivals may have been handled.
+
+    What was in the queues together may have been handled in any order; the judge looks at both directions.
+    """
+    arrivals = case.observed.plan.arrivals
+    yield list(_prefixes(case.history, arrivals))
+    groups = case.observed.groups or list(range(len(arrivals)))
+    backwards = sorted(range(len(arrivals)), key=lambda n: (groups[n], -n))
+    if backwards != sorted(backwards):
+        yield list(_prefixes(case.history, [arrivals[n] for n in backwards]))
+
+
+def _prefixes(history: History, arrivals: Sequence[tuple[str, int]]) -> Iterator[list[Sent]]:
     """Yield what has arrived after each arrival."""
-    by_pair = {(sent.event, sent.number): sent for sent in case.history.sent()}
+    by_pair = {(sent.event, sent.number): sent for sent in history.sent()}
     known: dict[tuple[str, int], Sent] = {}
-    for pair in case.observed.plan.arrivals:
+    for pair in arrivals:
         known[pair] = by_pair[pair]
         yield list(known.values())
 
@@ -277,7 +295,7 @@ def final_failure_is_said(case: Case) -> Iterator[Violation]:
 
 
 def _must_say_final(case: Case, told: Told) -> bool:
-    prefixes = list(_prefixes(case))
+    prefixes = list(_prefixes(case.history, case.observed.plan.arrivals))
     arrived = statements(case.history, prefixes[-1])
     mine = {
         s.identity for s in arrived if told.incident.endswith(f":{s.member}") and s.topic == bodies.FAILED
