@@ -144,6 +144,7 @@ class _Member:
         fields, kind = self.answer.fields, bodies.JOINED[s.topic]
         if same_trial(self.trial, s):
             # The same matter with another value: it counts once. When it began is told twice.
+            self.tier(s)
             ends = s.payload.get("freeTrialEnd")
             if values.possible_date(ends):
                 self.put("trial_ends_at", values.moment(ends))

@@ -154,8 +154,8 @@ def _apply_event(
     record: MemberRecord, received: ReceivedEvent[E], rule: TopicRule[E], rules: Rules
 ) -> tuple[MemberRecord, JournalOutcome, EventEffects | None]:
     delivery, before = received.delivery, record.member
-    is_repeat = delivery.event_id in record.seen
     facts = rule.facts(received.event).dated(delivery.received_at)
+    is_repeat = delivery.event_id in record.seen or _is_forgotten(record, facts)
     if received.replayed:
         return _replay(record, received, rule, rules, facts)
     if is_repeat and _is_dated_by_delivery(received.event):
@@ -176,6 +176,16 @@ def _apply_event(
     seen = (*record.seen, delivery.event_id)[-REMEMBERED:]
     event_effects = _effects_of(received, rule, effects)
     return replace(record, member=after, seen=seen), "stale" if stale else "applied", event_effects
+
+
+def _is_forgotten(record: MemberRecord, facts: Facts) -> bool:
+    """Return whether a record that may have forgotten this event's id has its milestone already.
+
+    Its effects would have ids of their own, where another topic told the same fact first. While no id is forgotten, two
+    milestones that are alike are of two events.
+    """
+    milestone = facts.milestone.stamped(facts.stamp) if facts.milestone else None
+    return len(record.seen) >= REMEMBERED and milestone in record.member.milestones
 
 
 def _is_dated_by_delivery(event: Event) -> bool:
