@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from relay.ingest.reducer import REMEMBERED
@@ -11,21 +11,21 @@ from relay.ingest.reducer import REMEMBERED
 from tests.support.in_memory_relay import Programme, day
 from tests.support.sample_events import CUSTOMER, content
 
-FAILED = ("attempt", 3, {"billingAttempts": 3, "amount": 9})
-FINAL = ("lost", 3.001, {"billingAttempts": 3, "amount": 9, "isFinal": True})
+Told: TypeAlias = tuple[str, float, dict[str, Any]]
+
+FAILED: Told = ("attempt", 3, {"billingAttempts": 3, "amount": 9})
+FINAL: Told = ("lost", 3.001, {"billingAttempts": 3, "amount": 9, "isFinal": True})
 """One failure that both topics tell, 86 seconds apart."""
 
 
-def delivered(relay: Programme, told: tuple[str, float, dict[str, Any]], at: float) -> None:
+def delivered(relay: Programme, told: Told, at: float) -> None:
     name, happened, differs = told
     relay.deliver(json.dumps(content(name, happened, **differs)).encode(), day(at))
 
 
 @pytest.mark.parametrize("others", [0, REMEMBERED, REMEMBERED + 5])
 @pytest.mark.parametrize("first", [FAILED, FINAL])
-def test_a_failure_that_comes_again_is_noted_and_counted_once(
-    first: tuple[str, float, dict[str, Any]], others: int
-) -> None:
+def test_a_failure_that_comes_again_is_noted_and_counted_once(first: Told, others: int) -> None:
     """Whichever topic told it first, and however many events came in between."""
     relay = Programme()
     delivered(relay, ("joined", 1, {}), 1)
