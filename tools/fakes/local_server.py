@@ -38,7 +38,7 @@ class LocalServer(uvicorn.Server):
         for connection in list(state.connections):
             connection.shutdown()
         until = time.monotonic() + (self.config.timeout_graceful_shutdown or 0)
-        while (state.connections or state.tasks) and time.monotonic() < until:
+        while (state.connections or state.tasks) and time.monotonic() < until:  # noqa: ASYNC110 - nothing tells of the end
             await asyncio.sleep(_TICK_SECONDS / 10)
         for task in state.tasks:
             task.cancel()
