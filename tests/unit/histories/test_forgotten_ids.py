@@ -45,10 +45,13 @@ def test_a_failure_that_comes_again_is_noted_and_counted_once(first: Told, other
     assert relay.shows(CUSTOMER)["failed_attempts"] == 3
 
 
-def test_two_payments_that_are_alike_are_two_while_no_id_is_forgotten() -> None:
+@pytest.mark.parametrize("others", [0, REMEMBERED])
+def test_two_payments_that_are_alike_are_two(others: int) -> None:
     """Of one millisecond, each with an amount that no number holds: their ids alone tell them apart."""
     relay = Programme()
     delivered(relay, ("joined", 1, {}), 1)
+    for number in range(others):
+        delivered(relay, ("ordered", 2 + number / 100, {}), 3)
     for amount in ("1e400", "2e400"):
         body = json.dumps(content("paid", 3, amount="@")).replace('"@"', amount)
         relay.deliver(body.encode(), day(3.1))

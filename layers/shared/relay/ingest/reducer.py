@@ -179,13 +179,15 @@ def _apply_event(
 
 
 def _is_forgotten(record: MemberRecord, facts: Facts) -> bool:
-    """Return whether a record that may have forgotten this event's id has its milestone already.
+    """Return whether a record that may have forgotten this failure's id has its milestone already.
 
-    Its effects would have ids of their own, where another topic told the same fact first. While no id is forgotten, two
-    milestones that are alike are of two events.
+    A failure is told by two topics, and noted and counted by whichever came first: its repeat would have effects with ids
+    of its own. Of all else the effects have the ids of the first time, and two payments that are alike may be two.
     """
-    milestone = facts.milestone.stamped(facts.stamp) if facts.milestone else None
-    return len(record.seen) >= REMEMBERED and milestone in record.member.milestones
+    milestone = facts.milestone
+    if milestone is None or milestone.kind != "failed" or len(record.seen) < REMEMBERED:
+        return False
+    return milestone.stamped(facts.stamp) in record.member.milestones
 
 
 def _is_dated_by_delivery(event: Event) -> bool:
