@@ -33,7 +33,8 @@ RETRY_AFTER: Final = "5"
 
 _DELIVERING: Final = frozenset({"POST", "PUT", "PATCH"})
 _METHODS: Final = "GET, HEAD, OPTIONS, POST"
-_BLANK: Final = b" \t\r\n\xef\xbb\xbf"
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_WHITE_SPACE: Final = b" \t\r\n"
 _LONGEST_BLANK: Final = 100
 
 
@@ -76,7 +77,7 @@ def _method(event: Mapping[str, Any]) -> str:
 
 def _is_blank(body: bytes) -> bool:
     """Return whether a body is empty, or a little white space, or a byte order mark alone."""
-    return len(body) <= _LONGEST_BLANK and not body.strip(_BLANK)
+    return len(body) <= _LONGEST_BLANK and not body.removeprefix(_BYTE_ORDER_MARK).strip(_WHITE_SPACE)
 
 
 def _key(event: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -53,6 +54,14 @@ def test_a_ping_is_answered_and_nothing_is_kept(
     (line,) = map(json.loads, capsys.readouterr().out.splitlines())
     assert line["message"] == "ping"
     assert "_aws" not in line
+
+
+@pytest.mark.parametrize("body", [b"\xbb", b"\xef", b"\xef\xbb", b"\xbf \r\n"])
+def test_a_part_of_a_byte_order_mark_is_a_body(sqs: FakeSqs, body: bytes) -> None:
+    """Nothing can be read in it, so it is kept for a person."""
+    event = {"pathParameters": {"key": "key"}, "body": b64encode(body).decode(), "isBase64Encoded": True}
+    assert app.handler(event | {"requestContext": {"http": {"method": "POST"}}}, None)["statusCode"] == 202
+    assert len(sqs.sent) == 1
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST"])
