@@ -89,7 +89,7 @@ class WebhookTestSetup:
         raise NotImplementedError
 
     def edit_key(self, key: str, text: str) -> None:
-        """Not applicable."""
+        """Not applicable: the members there are found by the key that each message names, and no person edits it."""
         raise NotImplementedError
 
     def fail(self, case: str, times: int = 1) -> None:
