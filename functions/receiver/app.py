@@ -50,7 +50,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
             authenticate(replace(access, token_digests=()), _key(event), {}, b"")
             return _answer_ping(method)
         key = authenticate(access, _key(event), event.get("headers") or {}, body)
-        queue, delivery = _route(settings.shop, body)
+        queue, delivery = _route(settings.shop, body, event.get("headers") or {})
         _send(settings, queue, delivery)
     except RefusedError as refusal:
         _log(refusal.code, REFUSED)
@@ -87,11 +87,11 @@ def _key(event: Mapping[str, Any]) -> str:
     return str(path).strip("/")
 
 
-def _route(shop: str, body: bytes) -> tuple[str, Delivery]:
+def _route(shop: str, body: bytes, headers: Mapping[str, str]) -> tuple[str, Delivery]:
     """Route a body. A defect in routing costs the event its queue and not its life: it waits in `unclaimed`."""
     received_at = datetime.now(UTC)
     try:
-        return route(shop, body, received_at)
+        return route(shop, body, received_at, headers)
     except RefusedError:
         raise
     except Exception as error:  # noqa: BLE001 - see above; the drain of `unclaimed` places it after the next deployment

@@ -11,6 +11,8 @@ from inveterate.webhooks.payments import PaymentFailed
 from relay.errors import TransientError
 from relay.ingest.consumer import Consumer
 from relay.ingest.reducer import TopicRule
+from relay.model import journal
+from relay.model.delivery import Delivery
 from relay.model.effects import Effect
 from relay.model.member import Member
 from relay.rules.settings import Rules
@@ -71,6 +73,25 @@ def test_a_rule_that_breaks_costs_its_own_event() -> None:
     response = handle({"Records": records}, FakeContext())
     assert response == {"batchItemFailures": [{"itemIdentifier": "b"}]}
     assert world.members.records[KEY].seen == ("a" * 32,)
+
+
+def test_a_line_that_cannot_be_made_costs_its_own_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A defect in one event's journal line returns that event; the others of its batch are journaled and done."""
+    make = journal.event_line
+
+    def broken(delivery: Delivery, **columns: Any) -> dict[str, Any]:
+        if delivery.event_id == "b" * 32:
+            raise RecursionError
+        return make(delivery, **columns)
+
+    monkeypatch.setattr(journal, "event_line", broken)
+    world = World()
+    records = [
+        queued(lost(customer, f"2025-05-30T10:00:0{customer}Z"), message_id=name, event_id=name * 32)
+        for customer, name in (("1", "a"), ("2", "b"), ("2", "d"), ("3", "c"))
+    ]
+    assert run(world, *records) == ["b"]
+    assert sorted(line["id"][0] for line in world.journal.lines) == ["a", "c", "d"]
 
 
 def test_a_member_that_cannot_be_written_costs_its_own_events() -> None:

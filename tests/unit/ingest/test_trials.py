@@ -32,6 +32,9 @@ TRIALS = [
     {"metadata": {"topic": "webhook/ping"}},
     {"metadata": {"topic": "TEST_WEBHOOK"}},
     {"metadata": {"topic": "customer.cancelled.test"}},
+    {"metadata": {"type": "test"}},
+    {"metadata": {"event": "ping"}},
+    {"payload": {"type": "TEST"}},
 ]
 
 
@@ -43,6 +46,34 @@ def test_a_delivery_that_says_it_is_a_test(says: dict[str, Any]) -> None:
         content[name] = {**content[name], **value} if isinstance(value, dict) else value
     queue, delivery = route(SHOP, json.dumps(content).encode(), NOW)
     assert (queue in FOLDERS.values(), delivery.topic, delivery.reason) == (True, "relay.probe", None)
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_test"),
+    [
+        ({"x-shopify-test": "true"}, True),
+        ({"X-Test-Mode": "1"}, True),
+        ({"x-environment": "sandbox"}, True),
+        ({"x-github-event": "ping"}, True),
+        ({"x-shopify-test": "false"}, False),
+        ({"x-latest": "true"}, False),
+        ({"content-type": "application/json", "user-agent": "test"}, False),
+        ({}, False),
+        (None, False),
+    ],
+)
+def test_a_header_that_says_it_is_a_test(headers: dict[str, str] | None, *, is_test: bool) -> None:
+    """As Shopify's own test notifications do."""
+    body = json.dumps(sample("customer.cancelled")).encode()
+    queue, delivery = route(SHOP, body, NOW, headers)
+    assert (queue, delivery.topic) == ("cancelled", "relay.probe" if is_test else "customer.cancelled")
+
+
+@pytest.mark.parametrize("wrapped", [{"test": True}, {"type": "ping"}, {"livemode": False}])
+def test_what_stands_around_a_delivery_says_it_is_a_test(wrapped: dict[str, Any]) -> None:
+    """It holds for the delivery within."""
+    body = json.dumps({**wrapped, "data": sample("customer.cancelled")}).encode()
+    assert route(SHOP, body, NOW)[1].topic == "relay.probe"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import time
 from typing import Any
 
 import pytest
@@ -28,7 +29,8 @@ def line(body: bytes, content: object = None) -> dict[str, Any]:
     "name",
     ["cancelToken", "cancel_token", "CANCELTOKEN", "token", "accessToken", "X-Api-Key", "api_key_2", "clientSecret",
      "PASSWORD", "refresh.token", "private key", "tokens", "2token3", "Authorization", "x-authorization", "credentials",
-     "Cookie", "Set-Cookie", "X-Shopify-Hmac-Sha256", "signature", "passwd", "auth", "jwt"],
+     "Cookie", "Set-Cookie", "X-Shopify-Hmac-Sha256", "signature", "passwd", "auth", "jwt", "ＴＯＫＥＮ", "token\u0301",
+     "cancel\u200bToken"],
 )  # fmt: skip
 @pytest.mark.parametrize("value", [SECRET, [SECRET], {"value": SECRET}, [[{"a": SECRET}]]])
 def test_a_secret_by_the_name_of_its_key(name: str, value: object) -> None:
@@ -96,11 +98,39 @@ def test_what_is_nearly_json_within_a_text(text: str) -> None:
         f'see {{"cancelToken": "{SECRET}"}}',
         f"{{'token': '{SECRET}'}}",
         f'log: {{\\"api_key\\" : \\"{SECRET}\\"}}',
+        {"Name": "Authorization", "Value": SECRET},
+        f'log: {{"cancel\\u0054oken": "{SECRET}"}}',
+        f'log: {{"token"{" " * 20}: "{SECRET}"}}',
+        f'"token"=>"{SECRET}"',
+        f"sid=1; auth={SECRET}; Path=/",
+        f"step=1\ntoken={SECRET}",
     ],
 )
 def test_a_secret_beside_its_name(value: object) -> None:
     """In a pair of name and value, in the query of an address, and in a text that holds JSON further on."""
     assert SECRET not in json.dumps(line(b"", {"note": value})["body"])
+
+
+@pytest.mark.parametrize("texts", [3, 4, 12, 17])
+@pytest.mark.parametrize("lists", [1, 60])
+def test_texts_of_json_within_each_other(texts: int, lists: int) -> None:
+    """Each may be as deep as a body: what is further within than a few of them is not searched and not kept."""
+    content: Any = {"token": SECRET}
+    for _ in range(texts):
+        for _ in range(lists):
+            content = [content]
+        content = {"note": json.dumps(content)}
+    assert line(json.dumps(content).encode())["body"]["note"]
+
+
+@pytest.mark.parametrize(
+    "text", ['":' * 400_000, 'a":' * 250_000, "a=" * 400_000, "&" * 800_000, '"   ' * 200_000]
+)
+def test_a_long_text_is_searched_in_one_pass(text: str) -> None:
+    """What looks like the end of a name costs no look at all that stands before it."""
+    began = time.process_time()
+    line(b"", {"note": "%" + text})
+    assert time.process_time() - began < 2
 
 
 def test_an_address_keeps_the_rest_of_its_query() -> None:

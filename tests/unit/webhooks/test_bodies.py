@@ -82,6 +82,22 @@ WRAPPED: dict[str, Callable[[bytes], bytes]] = {
     ),
     "a form in parts of fields": lambda body: multipart(dict(in_brackets(json.loads(body)))),
     "one field around a list of one": lambda body: b'{"events":[' + body + b"]}",
+    "gzip in two members": lambda body: gzip.compress(body[:99]) + gzip.compress(body[99:]),
+    "gzip with zeros behind it": lambda body: gzip.compress(body) + bytes(512),
+    "metadata as a text in a text": lambda body: json.dumps(
+        {**(event := json.loads(body)), "metadata": json.dumps(json.dumps(event["metadata"]))}
+    ).encode(),
+    "an envelope of another service": lambda body: json.dumps(
+        {"Type": "Notification", "MessageId": "m", "Message": body.decode(), "Timestamp": None}
+    ).encode(),
+    "one field of several": lambda body: b'{"specversion":"1.0","data":[' + body + b'],"id":7}',
+    "a form with a signature beside it": lambda body: urlencode(
+        {"payload": body.decode(), "signature": "s"}
+    ).encode(),
+    "a form whose first letters are zlib's mark": lambda body: urlencode({"hb": body.decode()}).encode(),
+    "a form in parts, a name without quotes": lambda body: multipart({"payload": body.decode()}).replace(
+        b'"payload"', b"payload", 1
+    ),
     "a form, all escaped": lambda body: ("data=" + quote(body.decode(), safe="")).encode(),
 }
 
@@ -107,6 +123,12 @@ NO_DELIVERY = {
     "gzip, cut off": gzip.compress(PLAIN)[:-9],
     "gzip by its mark alone": b"\x1f\x8bno gzip",
     "zlib by its mark alone": b"\x78\x9cno zlib",
+    "gzip of two events": gzip.compress(PLAIN) + gzip.compress(PLAIN.replace(b"1", b"2")),
+    "gzip with more behind it": gzip.compress(PLAIN) + b"more",
+    "gzip in very many members": gzip.compress(b" ") * 300 + gzip.compress(PLAIN),
+    "zlib of two events": zlib.compress(PLAIN) * 2,
+    "deflate with more behind it": raw_deflate(PLAIN) + b"more",
+    "two deliveries in two fields": b'{"a":' + PLAIN + b',"b":' + PLAIN + b"}",
     "gzip twice": gzip.compress(gzip.compress(PLAIN)),
     "a form of broken JSON": b"payload=%7B&metadata=%7B",
     "a form that contradicts itself": b"metadata[topic]=x&metadata=y",

@@ -26,9 +26,12 @@ shortest values make a body of 900 KiB take 100 times its size in memory."""
 
 _WRAPPINGS: Final = 3
 _MOST_FIELDS: Final = 200
+_MOST_MEMBERS: Final = 20
+"""Members of one gzip body: each costs a copy of what follows it."""
+
 _FORM: Final = r"(?a:[\w.%+\-\[\]]{1,100}=)"
 _BOUNDARY: Final = r"(?a:--[\w'()+,./:=?-]{1,70}(?=\r?\n))"
-_NAMED: Final = r"""(?ai:content-disposition:[^"]{0,100}[ ;]name="([^"]{1,100})")"""
+_NAMED: Final = r"""(?ai:content-disposition:[^"]{0,100}?[ ;]name=(?:"([^"]{1,100})"|([^\s";]{1,100})))"""
 _GZIP: Final = b"\x1f\x8b"
 _JSON_BEGINS: Final = b' \t\r\n{["'
 
@@ -52,33 +55,44 @@ def read_body(body: bytes | str) -> Any:
         return _unwrapped(_parsed(body))
     if body.startswith(_GZIP):
         return _read_text(_unpacked(body, zlib.MAX_WBITS | 16))
-    if _is_zlib(body):
-        return _read_text(_unpacked(body, zlib.MAX_WBITS))
     try:
         return _read_text(body)
     except UnreadableBodyError as error:
         if error.reason != "not_json" or not body or body[0] in _JSON_BEGINS:
             raise
-    # Deflate without a header has no mark of its own: it is tried where nothing else fits.
-    return _read_text(_unpacked(body, -zlib.MAX_WBITS))
-
-
-def _is_zlib(body: bytes) -> bool:
-    return len(body) > 1 and body[0] & 0x0F == zlib.DEFLATED and int.from_bytes(body[:2]) % 31 == 0
+    # Two bytes before zlib's data and none before deflate's are no mark: letters of a form can be the same.
+    try:
+        content = _unpacked(body, zlib.MAX_WBITS)
+    except UnreadableBodyError as error:
+        if error.reason != "not_json":
+            raise
+        content = _unpacked(body, -zlib.MAX_WBITS)
+    return _read_text(content)
 
 
 def _unpacked(body: bytes, window: int) -> bytes:
-    """Decompress at most `LARGEST_BODY` bytes: a small body can hold a thousand times its size."""
-    unpacker = zlib.decompressobj(window)
-    try:
-        content = unpacker.decompress(body, LARGEST_BODY + 1)
-    except zlib.error:
-        raise UnreadableBodyError("not_json") from None
-    if len(content) > LARGEST_BODY:
-        raise UnreadableBodyError("too_large")
-    if not unpacker.eof:
-        raise UnreadableBodyError("not_json")
-    return content
+    """Decompress at most `LARGEST_BODY` bytes: a small body can hold a thousand times its size.
+
+    gzip allows several members, one after the other, and zeros behind the last. Any other data behind the end is a part of
+    the body that would be lost: such a body is not read at all.
+    """
+    content, rest = b"", body
+    for _ in range(_MOST_MEMBERS):
+        unpacker = zlib.decompressobj(window)
+        try:
+            content += unpacker.decompress(rest, LARGEST_BODY + 1 - len(content))
+        except zlib.error:
+            raise UnreadableBodyError("not_json") from None
+        if not unpacker.eof and len(content) <= LARGEST_BODY:
+            raise UnreadableBodyError("not_json")
+        if len(content) > LARGEST_BODY:
+            raise UnreadableBodyError("too_large")
+        rest = unpacker.unused_data.lstrip(b"\0")
+        if not rest:
+            return content
+        if not rest.startswith(_GZIP):
+            break
+    raise UnreadableBodyError("not_json")
 
 
 def _read_text(body: bytes) -> Any:
@@ -158,7 +172,7 @@ def _parts(text: str, boundary: str) -> Iterable[tuple[str, str]]:
         head, _, value = lines.partition("\n\n")
         if not (named := re.search(_NAMED, head)):
             raise UnreadableBodyError("not_json")
-        fields.append((named[1], value.removesuffix("\n")))
+        fields.append((named[1] or named[2], value.removesuffix("\n")))
     return fields
 
 
@@ -181,7 +195,7 @@ def _form_object(fields: Iterable[tuple[str, str]]) -> dict[str, Any]:
 
 
 def _unwrapped(content: Any) -> Any:
-    """Return the delivery within a list of one, within a text, or as the one field of a form."""
+    """Return the delivery within a list of one, within a text, or in the one field of an object or a form that has one."""
     for _ in range(_WRAPPINGS):
         if isinstance(content, list) and len(content) == 1:
             content = content[0]
@@ -190,12 +204,9 @@ def _unwrapped(content: Any) -> Any:
             if inner == content:
                 break
             content = inner
-        elif isinstance(content, dict) and len(content) == 1 and not _is_envelope(content):
-            (inner,) = content.values()
-            inner = _object_in(inner)
-            if isinstance(inner, list) and len(inner) == 1:
-                (inner,) = inner
-            if not _is_envelope(inner):
+        elif isinstance(content, dict) and not _is_envelope(content):
+            inner = _only_delivery_in(content)
+            if inner is None:
                 break
             content = inner
         else:
@@ -209,21 +220,45 @@ def _unwrapped(content: Any) -> Any:
     return content
 
 
+def _only_delivery_in(content: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the delivery that one of the fields holds, also as a text or in a list of one; None where none or several do.
+
+    What stands beside it stays with it: a token, or a word that it is a test.
+    """
+    if content.keys() >= {"metadata", "payload"}:
+        return None
+    found: dict[str, dict[str, Any]] = {}
+    for name, value in content.items():
+        part = _object_in(value)
+        if isinstance(part, list) and len(part) == 1:
+            (part,) = part
+        if _is_envelope(part):
+            found[name] = part
+    if len(found) != 1:
+        return None
+    ((holder, delivery),) = found.items()
+    return {**{name: value for name, value in content.items() if name != holder}, **delivery}
+
+
 def _is_envelope(content: object) -> bool:
     return isinstance(content, dict) and isinstance(content.get("metadata"), dict)
 
 
 def _object_in(content: Any) -> Any:
-    """Return the object or the list in a text of JSON; anything else as it is."""
-    if not isinstance(content, str):
-        return content
-    try:
-        inner = parse_json(content.lstrip("\ufeff"))
-    except UnreadableBodyError as error:
-        if error.reason != "not_json":
-            raise
-        return content
-    return inner if isinstance(inner, dict | list | str) else content
+    """Return the object or the list in a text of JSON, also in a text within a text; anything else as it is."""
+    for _ in range(_WRAPPINGS):
+        if not isinstance(content, str):
+            break
+        try:
+            inner = parse_json(content.lstrip("\ufeff"))
+        except UnreadableBodyError as error:
+            if error.reason != "not_json":
+                raise
+            break
+        if not isinstance(inner, dict | list | str):
+            break
+        content = inner
+    return content
 
 
 def _check_bounds(content: object) -> None:

@@ -169,7 +169,10 @@ class _ConsumerRun(Generic[E]):
                 self._handle_alone(record.member.key, each)
         else:
             for result in reduction.results:
-                self._conclude(result)
+                try:
+                    self._conclude(result)
+                except Exception as error:  # noqa: BLE001 - what cannot be journaled does not concern the others
+                    self.results[result.received.message_id] = error
 
     def _handle_alone(self, key: str, received: ReceivedEvent[E]) -> None:
         try:

@@ -44,8 +44,8 @@ _TRIAL_FLAGS: Final = frozenset(
     }
 )
 _LIVE_FLAGS: Final = frozenset({"live", "livemode", "islive"})
-_MODES: Final = frozenset({"mode", "environment", "env"})
-_TRIAL_MODES: Final = frozenset({"test", "testing", "sandbox", "dry_run"})
+_MODES: Final = frozenset({"mode", "environment", "env", "type", "kind", "event", "eventtype", "action"})
+_TRIAL_MODES: Final = frozenset({"test", "testing", "sandbox", "dry_run", "ping"})
 _TRIALS_GO_TO: Final = FOLDERS["customer.updated"]
 """The queue of a test of no known topic: any will do, since a test is journaled and does nothing else."""
 
@@ -102,8 +102,10 @@ def token_marks(access: AccessPolicy, headers: Mapping[str, str], body: bytes) -
     return ",".join(sorted(digest[:TOKEN_MARK] for digest in digests)) or None
 
 
-def route(shop: str, body: bytes, received_at: datetime) -> tuple[str, Delivery]:
-    """Return the name of the queue that a delivery belongs in, and the delivery.
+def route(
+    shop: str, body: bytes, received_at: datetime, headers: Mapping[str, str] | None = None
+) -> tuple[str, Delivery]:
+    """Return the name of the queue that a delivery belongs in, and the delivery. A header may say that it is a test.
 
     Raises:
         RefusedError: 413 `too_large`, the only refusal of a request with a valid key.
@@ -111,14 +113,14 @@ def route(shop: str, body: bytes, received_at: datetime) -> tuple[str, Delivery]
     """
     if len(body) > LARGEST_BODY:
         raise RefusedError(413, "too_large")
-    return place(shop, body, received_at)
+    return place(shop, body, received_at, is_trial=_is_trial_by_header(headers or {}))
 
 
-def place(shop: str, body: bytes, received_at: datetime) -> tuple[str, Delivery]:
+def place(shop: str, body: bytes, received_at: datetime, *, is_trial: bool = False) -> tuple[str, Delivery]:
     """Return the queue and the delivery of a body of any size, as `route`; what fits nowhere goes to `unclaimed`."""
     try:
-        content = _read(body)
-        queue, topic = _destination(shop, content)
+        content = _read(body, is_trial=is_trial)
+        queue, topic = _destination(shop, content, is_trial=is_trial)
     except _UnclaimedError as error:
         return UNCLAIMED, unclaimed(body, received_at, error.reason, error.topic)
     return queue, Delivery(
@@ -143,14 +145,14 @@ class _UnclaimedError(Exception):
         self.topic = topic
 
 
-def _read(body: bytes) -> dict[str, Any]:
+def _read(body: bytes, *, is_trial: bool) -> dict[str, Any]:
     if len(body) > LARGEST_BODY:
         raise _UnclaimedError("too_large")
     try:
         content = bodies.read_body(body)
     except bodies.UnreadableBodyError as error:
         raise _UnclaimedError(error.reason) from None
-    if isinstance(content, dict) and "metadata" not in content and _is_trial(content):
+    if isinstance(content, dict) and "metadata" not in content and (is_trial or _is_trial(content)):
         # Some senders try the address with a body of its own form, each time that they are asked to.
         content = {**content, "metadata": {}}
     if not isinstance(content, dict) or not isinstance(content.get("metadata"), dict):
@@ -158,14 +160,14 @@ def _read(body: bytes) -> dict[str, Any]:
     return content
 
 
-def _destination(shop: str, content: Mapping[str, Any]) -> tuple[str, str]:
+def _destination(shop: str, content: Mapping[str, Any], *, is_trial: bool) -> tuple[str, str]:
     """Return the queue's name and the topic's."""
     metadata = content["metadata"]
     if not is_of_shop(shop, metadata.get("shopDomain")):
         raise _UnclaimedError("other_shop")
     name = metadata.get("topic")
     topic = topic_named(name)
-    if _is_trial(content):
+    if is_trial or _is_trial(content):
         # A probe is journaled and does nothing else, whichever queue it is in.
         return FOLDERS[topic] if topic else _TRIALS_GO_TO, PROBE_TOPIC
     if not isinstance(name, str) or not name.strip():
@@ -179,7 +181,7 @@ def _destination(shop: str, content: Mapping[str, Any]) -> tuple[str, str]:
 
 def is_of_shop(shop: str, sender: object) -> bool:
     """Return whether a delivery is of this shop: by its domain in any spelling, by the domain's first label, or unnamed."""
-    if sender is None:
+    if sender is None or (isinstance(sender, str) and not sender.strip()):
         return True
     ours = shop_name(shop)
     return isinstance(sender, str) and shop_name(sender) in {ours, ours.partition(".")[0]}
@@ -197,6 +199,15 @@ def _is_trial(content: Mapping[str, Any]) -> bool:
     parts = (content, metadata, content.get("payload"))
     return any(
         _says_test(name, value) for part in parts if isinstance(part, dict) for name, value in part.items()
+    )
+
+
+def _is_trial_by_header(headers: Mapping[str, str]) -> bool:
+    """Return whether a header says that a delivery is a test: `X-Shopify-Test: true`, `X-Test-Mode: 1`, `X-Event: ping`."""
+    return any(
+        _says_test(name[start:], value)
+        for name, value in headers.items()
+        for start in (0, *(index + 1 for index, char in enumerate(name) if char == "-"))
     )
 
 
